@@ -1,0 +1,122 @@
+//! The protocol's timestamps.
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
+
+/// Prints an instant as the protocol's messages have it: RFC 3339 with three digits of fraction, and `Z`.
+///
+/// What is finer than a millisecond is cut off.
+///
+/// # Example
+///
+/// ```
+/// use scimkit_core::{format_instant, parse_instant};
+///
+/// let instant = parse_instant("2011-05-13T06:42:34+02:00").unwrap();
+/// assert_eq!(format_instant(instant), "2011-05-13T04:42:34.000Z");
+/// ```
+///
+/// [RFC 7643, section 2.3.5](https://www.rfc-editor.org/rfc/rfc7643#section-2.3.5)
+#[must_use]
+pub fn format_instant(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// Reads an `xsd:dateTime`.
+///
+/// - Date and time are both needed. Fractions of any length are read and cut after nine digits.
+/// - The zone is `Z` or an offset of at most 14 hours; without one the time is read as UTC.
+/// - `24:00:00` is the first instant of the next day, as XML Schema has it.
+/// - Years go from 0001 to 9999, of the text as well as of the instant in UTC. The leap second `:60` is refused: XML
+///   Schema doesn't know it, and two stores would round it differently.
+///
+/// Returns `None` for everything else.
+///
+/// # Example
+///
+/// ```
+/// use scimkit_core::parse_instant;
+///
+/// assert_eq!(parse_instant("2008-01-23T04:56:22"), parse_instant("2008-01-23T04:56:22.0Z"));
+/// assert_eq!(parse_instant("2008-01-23"), None);
+/// assert_eq!(parse_instant("2008-13-01T00:00:00Z"), None);
+/// ```
+///
+/// [RFC 7643, section 2.3.5](https://www.rfc-editor.org/rfc/rfc7643#section-2.3.5),
+/// [XML Schema, section 3.2.7](https://www.w3.org/TR/xmlschema-2/#dateTime)
+#[must_use]
+pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
+    let (date, rest) = text.split_once('T')?;
+    let (clock, east) = split_zone(rest)?;
+    let (time, next_day) = parse_clock(clock)?;
+    let mut date = parse_date(date)?;
+    if next_day {
+        date = date.succ_opt()?;
+    }
+    let local = date.and_time(time);
+    let instant = local
+        .checked_sub_signed(TimeDelta::try_minutes(east)?)?
+        .and_utc();
+    (1..=9999).contains(&instant.year()).then_some(instant)
+}
+
+fn parse_date(text: &str) -> Option<NaiveDate> {
+    let [year, month, day] = fields(text, '-')?;
+    let year = i32::try_from(digits(year, 4)?)
+        .ok()
+        .filter(|year| *year > 0)?;
+    NaiveDate::from_ymd_opt(year, digits(month, 2)?, digits(day, 2)?)
+}
+
+/// The time of day, and whether it is that of the day after.
+fn parse_clock(text: &str) -> Option<(NaiveTime, bool)> {
+    let (text, nanos) = match text.split_once('.') {
+        None => (text, 0),
+        Some((text, fraction)) => (text, parse_fraction(fraction)?),
+    };
+    let [hour, minute, second] = fields(text, ':')?;
+    let (hour, minute, second) = (digits(hour, 2)?, digits(minute, 2)?, digits(second, 2)?);
+    let next_day = (hour, minute, second, nanos) == (24, 0, 0, 0);
+    let hour = if next_day { 0 } else { hour };
+    Some((
+        NaiveTime::from_hms_nano_opt(hour, minute, second, nanos)?,
+        next_day,
+    ))
+}
+
+/// Nanoseconds of a fraction's digits.
+fn parse_fraction(text: &str) -> Option<u32> {
+    let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let padded = text.bytes().chain(std::iter::repeat(b'0')).take(9);
+    all_digits.then(|| padded.fold(0, |sum, byte| sum * 10 + u32::from(byte - b'0')))
+}
+
+/// The clock and the minutes its zone is east of Greenwich.
+fn split_zone(text: &str) -> Option<(&str, i64)> {
+    if let Some(clock) = text.strip_suffix('Z') {
+        return Some((clock, 0));
+    }
+    let Some((clock, _)) = text.split_once(['+', '-']) else {
+        return Some((text, 0));
+    };
+    let zone = text.strip_prefix(clock)?;
+    let (sign, zone) = match zone.strip_prefix('+') {
+        Some(zone) => (1, zone),
+        None => (-1, zone.strip_prefix('-')?),
+    };
+    let (hours, minutes) = zone.split_once(':')?;
+    let (hours, minutes) = (digits(hours, 2)?, digits(minutes, 2)?);
+    let offset = hours * 60 + minutes;
+    (minutes < 60 && offset <= 14 * 60).then_some((clock, sign * i64::from(offset)))
+}
+
+fn fields(text: &str, separator: char) -> Option<[&str; 3]> {
+    let mut parts = text.split(separator);
+    let fields = [parts.next()?, parts.next()?, parts.next()?];
+    parts.next().is_none().then_some(fields)
+}
+
+/// A number of exactly so many ASCII digits.
+fn digits(text: &str, count: usize) -> Option<u32> {
+    let exact = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    if exact { text.parse().ok() } else { None }
+}

@@ -1,0 +1,55 @@
+//! SCIM 2.0 schema and resource-type definitions, messages, versions and errors.
+//!
+//! ```
+//! use scimkit_core::{Attribute, DataType, Schema, Uniqueness, Urn, builtin};
+//!
+//! let user = builtin::user();
+//! let user_name = user.attribute("username").unwrap(); // attribute names ignore case
+//! assert!(user_name.required && user_name.uniqueness == Uniqueness::Server);
+//!
+//! let badge = Schema::new(Urn::new("urn:example:2.0:Badge")?, "Badge")
+//!     .with_attributes([Attribute::new("number", DataType::Integer).required()]);
+//! let json = serde_json::to_string(&badge)?;
+//! assert_eq!(Schema::from_json(&json)?, badge);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! This crate is a leaf: it reads no clock, does no I/O and knows no other crate of the workspace.
+//!
+//! | you need | look at |
+//! |---|---|
+//! | to define or load a schema | [`Schema`], [`Attribute`], [`ResourceTypeDefinition`] |
+//! | the schemas of the RFC | [`builtin`] |
+//! | to read or write a protocol message | [`message`], [`Error`], [`ServiceProviderConfig`] |
+//! | `meta`, timestamps and entity tags | [`Meta`], [`format_instant`], [`parse_instant`], [`Version`], [`ETagList`] |
+//!
+//! The text behind it is [RFC 7643](https://www.rfc-editor.org/rfc/rfc7643) and
+//! [RFC 7644](https://www.rfc-editor.org/rfc/rfc7644).
+
+mod attribute;
+pub mod builtin;
+mod config;
+mod error;
+mod instant;
+mod keyword;
+pub mod message;
+mod meta;
+mod name;
+mod resource_type;
+mod schema;
+mod urn;
+mod version;
+
+pub use attribute::{Attribute, DataType, Mutability, Returned, Uniqueness};
+pub use config::{
+    AuthenticationScheme, BulkSupport, FilterSupport, PaginationSupport, ServiceProviderConfig,
+    Supported,
+};
+pub use error::{Error, ScimType};
+pub use instant::{format_instant, parse_instant};
+pub use meta::Meta;
+pub use name::valid_name;
+pub use resource_type::{InvalidEndpoint, ResourceTypeDefinition, SchemaExtension};
+pub use schema::{InvalidSchema, Schema};
+pub use urn::{InvalidUrn, Urn};
+pub use version::{ETagList, InvalidVersion, Version};

@@ -1,0 +1,85 @@
+//! Lists of resources.
+
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::LIST_RESPONSE;
+
+/// A list of resources: the answer to a query.
+///
+/// - `Resources` is printed even when it is empty, because many clients index it unasked; when it is absent it is read
+///   as empty.
+/// - The numbers are left out when there are none: RFC 9865 lets a service that pages by cursor not count.
+///
+/// # Example
+///
+/// ```
+/// use scimkit_core::message::ListResponse;
+///
+/// let nothing = ListResponse::<()> { total_results: Some(0), ..ListResponse::default() };
+/// assert_eq!(
+///     serde_json::to_string(&nothing)?,
+///     r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"Resources":[]}"#,
+/// );
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// [RFC 7644, section 3.4.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2)
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ListResponse<T> {
+    /// How many resources match, on all pages.
+    pub total_results: Option<u64>,
+    /// How many resources this page has.
+    pub items_per_page: Option<u64>,
+    /// The index of this page's first resource, from 1.
+    pub start_index: Option<u64>,
+    /// The cursor of the next page (RFC 9865).
+    pub next_cursor: Option<String>,
+    /// The cursor of the page before (RFC 9865).
+    pub previous_cursor: Option<String>,
+    /// The resources of this page.
+    #[serde(rename = "Resources", alias = "resources", default = "Vec::new")]
+    pub resources: Vec<T>,
+}
+
+impl<T> Default for ListResponse<T> {
+    fn default() -> Self {
+        Self {
+            total_results: None,
+            items_per_page: None,
+            start_index: None,
+            next_cursor: None,
+            previous_cursor: None,
+            resources: Vec::new(),
+        }
+    }
+}
+
+impl<T: Serialize> Serialize for ListResponse<T> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let numbers = [
+            ("totalResults", self.total_results),
+            ("itemsPerPage", self.items_per_page),
+            ("startIndex", self.start_index),
+        ];
+        let cursors = [
+            ("nextCursor", &self.next_cursor),
+            ("previousCursor", &self.previous_cursor),
+        ];
+        let mut object = out.serialize_struct("ListResponse", 7)?;
+        object.serialize_field("schemas", &[LIST_RESPONSE])?;
+        for (name, number) in numbers {
+            if let Some(number) = number {
+                object.serialize_field(name, &number)?;
+            }
+        }
+        for (name, cursor) in cursors {
+            if let Some(cursor) = cursor {
+                object.serialize_field(name, cursor)?;
+            }
+        }
+        object.serialize_field("Resources", &self.resources)?;
+        object.end()
+    }
+}

@@ -1,0 +1,177 @@
+//! PATCH bodies.
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::{PATCH_OP, check_schemas, kind_of, members};
+use crate::Error;
+use crate::error::excerpt;
+use crate::keyword::keywords;
+
+/// The body of a PATCH request.
+///
+/// Paths are text and values are as sent; they get their meaning when they are bound to a schema.
+///
+/// # Example
+///
+/// ```
+/// use scimkit_core::ScimType;
+/// use scimkit_core::message::{Op, PatchRequest};
+/// use serde_json::json;
+///
+/// let patch = PatchRequest::from_value(json!({
+///     "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+///     "Operations": [{ "op": "Replace", "path": "active", "value": false }],
+/// }), 100)?;
+/// assert_eq!(patch.operations[0].op, Op::Replace);
+///
+/// let error = PatchRequest::from_value(json!({ "Operations": [{ "op": "move" }] }), 100).unwrap_err();
+/// assert_eq!(error.scim_type, Some(ScimType::InvalidSyntax));
+/// assert_eq!(error.detail, "`Operations[0].op`: `move` is not `add`, `remove` or `replace`");
+/// # Ok::<(), scimkit_core::Error>(())
+/// ```
+///
+/// [RFC 7644, section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct PatchRequest {
+    /// The operations, in the order they apply; possibly none.
+    pub operations: Vec<Operation>,
+    /// Whether the body had no `schemas`; a strict service refuses it.
+    pub schemas_missing: bool,
+}
+
+impl PatchRequest {
+    /// Reads a PATCH body, moving its values.
+    ///
+    /// Member names and `op` ignore case; members it doesn't know are dropped. Whether an empty list of operations or
+    /// missing `schemas` is tolerated is for the caller to decide.
+    ///
+    /// # Errors
+    ///
+    /// - the body or an operation is not an object, `Operations` is missing or not an array, `op` is missing or not one
+    ///   of the three, a member is there twice, or `schemas` doesn't name a patch: 400 `invalidSyntax`
+    /// - `path` is not a string: 400 `invalidPath`
+    /// - there are more than `max_operations`: 413
+    pub fn from_value(body: Value, max_operations: usize) -> Result<Self, Error> {
+        let Value::Object(object) = body else {
+            let kind = kind_of(&body);
+            return Err(Error::invalid_syntax(format!(
+                "the patch is {kind}, not an object"
+            )));
+        };
+        let [schemas, operations] = members(object, ["schemas", "Operations"])?;
+        let schemas_missing = check_schemas(schemas, PATCH_OP)?;
+        let operations = match operations {
+            Some(Value::Array(operations)) => operations,
+            Some(other) => {
+                let kind = kind_of(&other);
+                return Err(Error::invalid_syntax(format!(
+                    "`Operations` is {kind}, not an array"
+                )));
+            }
+            None => return Err(Error::invalid_syntax("`Operations` is missing")),
+        };
+        let count = operations.len();
+        if count > max_operations {
+            return Err(Error::too_large(format!(
+                "{count} operations are more than {max_operations}"
+            )));
+        }
+        let operations = operations
+            .into_iter()
+            .enumerate()
+            .map(|(index, value)| operation(index, value));
+        Ok(Self {
+            operations: operations.collect::<Result<_, _>>()?,
+            schemas_missing,
+        })
+    }
+}
+
+/// One operation of a PATCH.
+///
+/// [RFC 7644, section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Operation {
+    /// What to do.
+    pub op: Op,
+    /// The text of the path to what it is done to; none for the resource itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The value to do it with; a null that was sent is not the same as none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+}
+
+/// What an operation of a PATCH does.
+///
+/// [RFC 7644, section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[expect(clippy::exhaustive_enums, reason = "closed by RFC 7644, section 3.5.2")]
+pub enum Op {
+    /// Adds values.
+    Add,
+    /// Removes values.
+    Remove,
+    /// Replaces values.
+    Replace,
+}
+
+keywords!(Op, "PATCH operation" {
+    Add => "add",
+    Remove => "remove",
+    Replace => "replace",
+});
+
+impl Serialize for PatchRequest {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let mut object = out.serialize_struct("PatchRequest", 2)?;
+        object.serialize_field("schemas", &[PATCH_OP])?;
+        object.serialize_field("Operations", &self.operations)?;
+        object.end()
+    }
+}
+
+fn operation(index: usize, value: Value) -> Result<Operation, Error> {
+    let Value::Object(object) = value else {
+        let kind = kind_of(&value);
+        return Err(Error::invalid_syntax(format!(
+            "`Operations[{index}]` is {kind}, not an object"
+        )));
+    };
+    let [op, path, value] = members(object, ["op", "path", "value"]).map_err(|error| Error {
+        detail: format!("`Operations[{index}]`: {}", error.detail),
+        ..error
+    })?;
+    let op = match op {
+        Some(Value::String(word)) => Op::from_keyword(&word).ok_or_else(|| {
+            let word = excerpt(&word);
+            Error::invalid_syntax(format!(
+                "`Operations[{index}].op`: `{word}` is not `add`, `remove` or `replace`"
+            ))
+        })?,
+        Some(other) => {
+            let kind = kind_of(&other);
+            return Err(Error::invalid_syntax(format!(
+                "`Operations[{index}].op` is {kind}, not a string"
+            )));
+        }
+        None => {
+            return Err(Error::invalid_syntax(format!(
+                "`Operations[{index}].op` is missing"
+            )));
+        }
+    };
+    let path = match path {
+        None | Some(Value::Null) => None,
+        Some(Value::String(path)) => Some(path),
+        Some(other) => {
+            let kind = kind_of(&other);
+            return Err(Error::invalid_path(format!(
+                "`Operations[{index}].path` is {kind}, not a string"
+            )));
+        }
+    };
+    Ok(Operation { op, path, value })
+}

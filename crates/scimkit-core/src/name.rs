@@ -1,0 +1,24 @@
+//! The grammar of attribute names.
+
+/// Whether `name` can name an attribute: a letter, then letters, digits, `-`, `_` or `$`; or `$ref`.
+///
+/// RFC 7643 allows `$` inside a name, the filter grammar of RFC 7644 doesn't: such a name can be stored but not
+/// filtered. `$ref` breaks the first rule and is let in by name, in any case, because both RFCs use it.
+///
+/// # Example
+///
+/// ```
+/// use scimkit_core::valid_name;
+///
+/// assert!(valid_name("userName") && valid_name("$ref"));
+/// assert!(!valid_name("2fa") && !valid_name("name.givenName") && !valid_name(""));
+/// ```
+///
+/// [RFC 7643, section 2.1](https://www.rfc-editor.org/rfc/rfc7643#section-2.1)
+#[must_use]
+pub fn valid_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic());
+    (first && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'$' | b'-' | b'_')))
+        || name.eq_ignore_ascii_case("$ref")
+}

@@ -1,0 +1,76 @@
+//! The error message.
+
+use scimkit_core::{Error, ScimType};
+use serde_json::{from_value, json, to_value};
+
+#[test]
+fn constructors_have_their_status_and_keyword() {
+    let cases = [
+        (Error::forbidden("x"), 403, None),
+        (Error::internal("x"), 500, None),
+        (Error::invalid_filter("x"), 400, Some("invalidFilter")),
+        (Error::invalid_path("x"), 400, Some("invalidPath")),
+        (Error::invalid_syntax("x"), 400, Some("invalidSyntax")),
+        (Error::invalid_value("x"), 400, Some("invalidValue")),
+        (Error::mutability("x"), 400, Some("mutability")),
+        (Error::no_target("x"), 400, Some("noTarget")),
+        (Error::not_found("x"), 404, None),
+        (Error::not_implemented("x"), 501, None),
+        (Error::precondition_failed("x"), 412, None),
+        (Error::sensitive("x"), 400, Some("sensitive")),
+        (Error::too_large("x"), 413, None),
+        (Error::too_many("x"), 400, Some("tooMany")),
+        (Error::unauthorized("x"), 401, None),
+        (Error::uniqueness("x"), 409, Some("uniqueness")),
+        (
+            Error::new(400, "x").with_type(ScimType::InvalidVers),
+            400,
+            Some("invalidVers"),
+        ),
+    ];
+    for (error, status, keyword) in cases {
+        assert_eq!(error.to_string(), "x");
+        let mut printed = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+            "status": status.to_string(),
+            "detail": "x",
+        });
+        if let Some(keyword) = keyword {
+            printed["scimType"] = json!(keyword);
+        }
+        assert_eq!(to_value(&error).unwrap(), printed);
+        assert_eq!(from_value::<Error>(printed).unwrap(), error);
+    }
+}
+
+#[test]
+fn foreign_errors_are_read() {
+    let not_found = Error::new(404, "");
+    for body in [
+        json!({ "status": "404" }),
+        json!({ "status": 404, "detail": null }),
+        json!({ "status": "404", "scimType": "vendorSpecific", "extra": true }),
+    ] {
+        assert_eq!(from_value::<Error>(body).unwrap(), not_found);
+    }
+    for body in [
+        json!({}),
+        json!({ "status": null }),
+        json!({ "status": -1 }),
+        json!({ "status": "70000" }),
+        json!([1]),
+    ] {
+        assert!(from_value::<Error>(body.clone()).is_err(), "{body}");
+    }
+}
+
+#[test]
+fn keywords_read_back_in_any_case() {
+    for scim_type in ScimType::ALL.iter().copied() {
+        assert_eq!(
+            ScimType::from_keyword(&scim_type.as_str().to_uppercase()),
+            Some(scim_type)
+        );
+    }
+    assert!(from_value::<ScimType>(json!("\u{0}")).is_err());
+}

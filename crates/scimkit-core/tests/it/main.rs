@@ -1,0 +1,10 @@
+//! The crate's tests, by subject.
+
+mod builtin;
+mod definition;
+mod error;
+mod instant;
+mod message;
+mod property;
+mod urn;
+mod version;

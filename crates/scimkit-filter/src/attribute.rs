@@ -1,0 +1,74 @@
+//! One attribute, by name.
+
+use crate::error::ParseError;
+use crate::options::Options;
+use crate::parse;
+use std::borrow::Cow;
+
+/// An attribute by its name: `userName`, `name.familyName`, or either behind the URN of its schema.
+///
+/// Names keep the case they were written in, and equality is exact: whether two spellings mean one attribute is for a
+/// schema to say. Made by hand, the fields are printed as they are.
+///
+/// # Example
+///
+/// ```
+/// use scimkit_filter::AttributePath;
+///
+/// let path = AttributePath::parse("urn:ietf:params:scim:schemas:core:2.0:User:name.familyName")?;
+/// assert_eq!(path.urn.as_deref(), Some("urn:ietf:params:scim:schemas:core:2.0:User"));
+/// assert_eq!((&*path.name, path.sub.as_deref()), ("name", Some("familyName")));
+/// # Ok::<(), scimkit_filter::ParseError>(())
+/// ```
+///
+/// `attrPath` of [RFC 7644, 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2).
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct AttributePath<'a> {
+    /// The URN of a schema: all that stands before the last colon.
+    pub urn: Option<Cow<'a, str>>,
+    /// The name of the attribute.
+    pub name: Cow<'a, str>,
+    /// The name of a sub-attribute, which stands after the dot.
+    pub sub: Option<Cow<'a, str>>,
+}
+
+impl<'a> AttributePath<'a> {
+    /// Reads one attribute, as `attributes`, `excludedAttributes` and `sortBy` name it.
+    ///
+    /// * A name is a letter, then letters, digits, `-` and `_`; `$ref` is a name as well, since RFC 7643 defines
+    ///   sub-attributes that are called so.
+    /// * A URN starts with `urn:` in any case and is made of the characters that RFC 8141 allows.
+    /// * All before the last colon is the URN. A text that is nothing but the URN of a schema therefore reads as an
+    ///   attribute called by the URN's last part: whether a schema is meant is for the schemas to say.
+    ///
+    /// # Errors
+    ///
+    /// The text is anything else, which includes blanks at either end, or is longer than 32 KiB.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use scimkit_filter::AttributePath;
+    ///
+    /// assert_eq!(&*AttributePath::parse("members.$ref")?.name, "members");
+    /// assert!(AttributePath::parse("name.familyName.length").is_err());
+    /// # Ok::<(), scimkit_filter::ParseError>(())
+    /// ```
+    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
+        parse::attribute(text, &Options::default())
+    }
+
+    /// The same attribute, borrowing from nothing.
+    #[must_use]
+    pub fn into_owned(self) -> AttributePath<'static> {
+        AttributePath {
+            urn: self.urn.map(owned),
+            name: owned(self.name),
+            sub: self.sub.map(owned),
+        }
+    }
+}
+
+pub(crate) fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(text.into_owned())
+}

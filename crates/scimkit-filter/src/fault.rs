@@ -1,0 +1,137 @@
+//! A failure while it travels through the parser: a place and an expectation, both cheap to copy.
+
+use crate::options::{Limits, MAX_DEPTH};
+use nom::error::{ErrorKind, ParseError};
+use std::borrow::Cow;
+
+/// What a token parser answers: `nom`'s result, failing with a [`Fault`].
+pub(crate) type Parsed<'a, T> = nom::IResult<&'a str, T, Fault<'a>>;
+
+/// Where the text stopped making sense (`rest` starts there), and what would have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault<'a> {
+    pub(crate) expected: Expected,
+    pub(crate) rest: &'a str,
+}
+
+/// The error of a parser that stopped at `rest`.
+#[cold]
+pub(crate) fn fault<T>(rest: &str, expected: Expected) -> Parsed<'_, T> {
+    Err(nom::Err::Error(Fault { expected, rest }))
+}
+
+impl<'a> ParseError<&'a str> for Fault<'a> {
+    // Only numbers are read with nom's own combinators.
+    fn from_error_kind(rest: &'a str, _: ErrorKind) -> Self {
+        Self {
+            expected: Expected::Number,
+            rest,
+        }
+    }
+
+    fn append(_: &'a str, _: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+/// Everything that a text can be missing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Expected {
+    AndOrBracket,
+    AndOrEnd,
+    AndOrParenthesis,
+    Attribute,
+    AttributeEnd,
+    Blank,
+    CloseBracket,
+    CloseParenthesis,
+    CloseQuote,
+    Depth,
+    Escape,
+    EscapedControl,
+    Length,
+    LowSurrogate,
+    LowerCaseLiteral,
+    NameAfterUrn,
+    NoBlank,
+    NoBrackets,
+    NoSubAfterBrackets,
+    NoUrn,
+    Number,
+    OneBlank,
+    OneSub,
+    Operand,
+    Operator,
+    OperatorOrGroup,
+    PathEnd,
+    PathFilter,
+    PercentEncoding,
+    Sub,
+    Terms,
+    Urn,
+    Value,
+}
+
+impl Expected {
+    /// The name of the [`Leniency`](crate::Leniency) that gets past such a place.
+    pub(crate) fn leniency(self) -> Option<&'static str> {
+        match self {
+            Self::LowerCaseLiteral => Some("literal_case"),
+            Self::NoBlank | Self::OneBlank => Some("blanks"),
+            Self::NoSubAfterBrackets => Some("sub_after_brackets"),
+            _ => None,
+        }
+    }
+
+    /// The expectation in words, to stand after "expected".
+    pub(crate) fn words(self, limits: Limits) -> Cow<'static, str> {
+        let words = match self {
+            Self::AndOrBracket => "`and`, `or` or `]`",
+            Self::AndOrEnd => "`and`, `or` or the end",
+            Self::AndOrParenthesis => "`and`, `or` or `)`",
+            Self::Attribute => "an attribute name",
+            Self::AttributeEnd => "the end of the attribute",
+            Self::Blank => "a blank",
+            Self::CloseBracket => "`]` to close the value path first",
+            Self::CloseParenthesis => "`)` to close the parenthesis first",
+            Self::CloseQuote => "a closing double quote for this string",
+            Self::Depth => {
+                return format!("nesting no deeper than {}", limits.depth.min(MAX_DEPTH)).into();
+            }
+            Self::Escape => {
+                r#"one of the escapes of JSON (`\"`, `\\`, `\/`, `\b`, `\f`, `\n`, `\r`, `\t` or `\u` and four digits)"#
+            }
+            Self::EscapedControl => {
+                r"control characters of a string to be escaped (such as `\n` or `\u0000`)"
+            }
+            Self::Length => return format!("no more than {} bytes", limits.length).into(),
+            Self::LowSurrogate => {
+                r"a surrogate pair (`\ud800` to `\udbff`, then `\udc00` to `\udfff`)"
+            }
+            Self::LowerCaseLiteral => "`true`, `false` or `null` in lower case",
+            Self::NameAfterUrn => "an attribute name after the last colon of the URN",
+            Self::NoBlank => "no blank here",
+            Self::NoBrackets => "an operator, since brackets do not nest",
+            Self::NoSubAfterBrackets => "no sub-attribute after the brackets of a filter",
+            Self::NoUrn => "a sub-attribute without a URN inside brackets",
+            Self::Number => "a number of JSON",
+            Self::OneBlank => "one single space",
+            Self::OneSub => "no second sub-attribute",
+            Self::Operand => "an attribute, `(` or `not (`",
+            Self::Operator => {
+                "one of the operators `eq`, `ne`, `co`, `sw`, `ew`, `gt`, `ge`, `lt`, `le` and `pr`"
+            }
+            Self::OperatorOrGroup => "`(` after `not`",
+            Self::PathEnd => "the end of the path",
+            Self::PathFilter => "`.`, `[` or the end of the path",
+            Self::PercentEncoding => "two hexadecimal digits after `%`",
+            Self::Sub => "a sub-attribute name",
+            Self::Terms => return format!("no more than {} terms", limits.terms).into(),
+            Self::Urn => "a schema URN (`urn:` and a name) before the colon",
+            Self::Value => {
+                "a value: a string in double quotes, a number, `true`, `false` or `null`"
+            }
+        };
+        Cow::Borrowed(words)
+    }
+}

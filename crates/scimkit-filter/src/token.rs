@@ -1,0 +1,150 @@
+//! Names, attributes, operators and blanks.
+
+use crate::attribute::AttributePath;
+use crate::bytes::{self, ALPHA, BLANK, NAME, URN};
+use crate::fault::{Expected, Parsed, fault};
+use crate::tree::Operator;
+use memchr::memrchr;
+use std::borrow::Cow;
+
+/// `attrPath`: a name, perhaps a sub-attribute, perhaps a URN in front.
+#[inline]
+pub(crate) fn attribute(input: &str, expected: Expected) -> Parsed<'_, AttributePath<'_>> {
+    let (rest, word) = name(input, expected)?;
+    match rest.as_bytes().first() {
+        Some(b':') => qualified(input),
+        Some(b'.') => {
+            let (rest, sub) = name(rest.get(1..).unwrap_or_default(), Expected::Sub)?;
+            Ok((
+                rest,
+                AttributePath {
+                    urn: None,
+                    name: Cow::Borrowed(word),
+                    sub: Some(Cow::Borrowed(sub)),
+                },
+            ))
+        }
+        _ => Ok((
+            rest,
+            AttributePath {
+                urn: None,
+                name: Cow::Borrowed(word),
+                sub: None,
+            },
+        )),
+    }
+}
+
+/// `ATTRNAME`, and `$ref`, which RFC 7643 defines although this rule has no dollar sign.
+#[inline]
+pub(crate) fn name(input: &str, expected: Expected) -> Parsed<'_, &str> {
+    if bytes::starts(input, ALPHA)
+        && let Some((name, rest)) = input.split_at_checked(bytes::run(input, NAME))
+    {
+        return Ok((rest, name));
+    }
+    reference(input, expected)
+}
+
+#[cold]
+fn reference(input: &str, expected: Expected) -> Parsed<'_, &str> {
+    match input.split_at_checked(4) {
+        Some((name, rest)) if name.eq_ignore_ascii_case("$ref") && !bytes::starts(rest, NAME) => {
+            Ok((rest, name))
+        }
+        _ => fault(input, expected),
+    }
+}
+
+/// An attribute behind a URN: everything up to the last colon is the URN.
+fn qualified(input: &str) -> Parsed<'_, AttributePath<'_>> {
+    let word = input.get(..bytes::run(input, URN)).unwrap_or_default();
+    let split = memrchr(b':', word.as_bytes()).and_then(|colon| input.split_at_checked(colon));
+    let Some((urn, tail)) = split else {
+        return fault(input, Expected::Urn);
+    };
+    let scheme = urn
+        .get(..4)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("urn:"));
+    if !scheme || urn.len() < 5 || urn.ends_with(':') {
+        return fault(input, Expected::Urn);
+    }
+    if let Some(at) = bad_percent(urn) {
+        return fault(
+            input.get(at..).unwrap_or_default(),
+            Expected::PercentEncoding,
+        );
+    }
+    let (rest, name) = self::name(tail.get(1..).unwrap_or_default(), Expected::NameAfterUrn)?;
+    let (rest, sub) = match rest.strip_prefix('.') {
+        Some(rest) => {
+            self::name(rest, Expected::Sub).map(|(rest, sub)| (rest, Some(Cow::Borrowed(sub))))?
+        }
+        None => (rest, None),
+    };
+    Ok((
+        rest,
+        AttributePath {
+            urn: Some(Cow::Borrowed(urn)),
+            name: Cow::Borrowed(name),
+            sub,
+        },
+    ))
+}
+
+/// Where a `%` stands without its two digits.
+fn bad_percent(urn: &str) -> Option<usize> {
+    urn.match_indices('%').map(|(at, _)| at).find(|&at| {
+        let digits = urn.bytes().skip(at).skip(1).take(2);
+        digits.filter(u8::is_ascii_hexdigit).count() < 2
+    })
+}
+
+/// `compareOp`, or `pr`, which is `None`.
+#[inline]
+pub(crate) fn operator(input: &str, expected: Expected) -> Parsed<'_, Option<Operator>> {
+    let Some((&[first, second], _)) = input.as_bytes().split_first_chunk::<2>() else {
+        return fault(input, expected);
+    };
+    // Setting this bit makes a letter lower case, and makes a letter of nothing else.
+    let operator = match &[first | 0x20, second | 0x20] {
+        b"co" => Some(Operator::Contains),
+        b"eq" => Some(Operator::Equal),
+        b"ew" => Some(Operator::EndsWith),
+        b"ge" => Some(Operator::GreaterOrEqual),
+        b"gt" => Some(Operator::GreaterThan),
+        b"le" => Some(Operator::LessOrEqual),
+        b"lt" => Some(Operator::LessThan),
+        b"ne" => Some(Operator::NotEqual),
+        b"pr" => None,
+        b"sw" => Some(Operator::StartsWith),
+        _ => return fault(input, expected),
+    };
+    match input.get(2..) {
+        Some(rest) if !bytes::starts(rest, NAME) => Ok((rest, operator)),
+        _ => fault(input, expected),
+    }
+}
+
+/// The one space between two tokens, or any blanks.
+#[inline]
+pub(crate) fn blank(input: &str, many: bool, expected: Expected) -> Parsed<'_, ()> {
+    let rest = input.get(1..).unwrap_or_default();
+    match input.as_bytes().first() {
+        Some(b' ') if !bytes::starts(rest, BLANK) => Ok((rest, ())),
+        Some(b' ' | b'\t') if many => Ok((bytes::trim_blanks(rest), ())),
+        Some(b' ') => fault(rest, Expected::OneBlank),
+        Some(b'\t') => fault(input, Expected::OneBlank),
+        _ => fault(input, expected),
+    }
+}
+
+/// Blanks where the grammar has none.
+#[inline]
+pub(crate) fn no_blank(input: &str, many: bool) -> Parsed<'_, ()> {
+    match input.as_bytes().first() {
+        Some(b' ' | b'\t') if many => Ok((bytes::trim_blanks(input), ())),
+        Some(b' ' | b'\t') => fault(input, Expected::NoBlank),
+        _ => Ok((input, ())),
+    }
+}

@@ -1,0 +1,59 @@
+//! Texts on which the RFC is silent or practice differs: what is decided here, and why.
+
+use crate::cases::rows;
+use scimkit_filter::{Filter, Leniency, Options, ParseError, Path};
+use serde_json::Value;
+
+/// Each row says whether the strict reading takes the text, which one leniency does if not, and the reason.
+#[test]
+fn every_choice_is_kept() {
+    for row in rows(include_str!("cases/choices.jsonl")) {
+        assert!(
+            row["reason"]
+                .as_str()
+                .is_some_and(|reason| !reason.is_empty()),
+            "{row}"
+        );
+        let strict = read(&row, &Options::default());
+        assert_eq!(
+            strict.is_ok(),
+            row["strict"].as_bool().unwrap(),
+            "{row}: {strict:?}"
+        );
+        let lenient = read(&row, &Options::default().with_leniency(Leniency::LENIENT));
+        let Some(wanted) = row["leniency"].as_str() else {
+            assert_eq!(strict.is_ok(), lenient.is_ok(), "{row}: {lenient:?}");
+            continue;
+        };
+        assert_eq!(strict.unwrap_err().leniency(), Some(wanted), "{row}");
+        assert!(
+            read(&row, &Options::default().with_leniency(only(wanted))).is_ok(),
+            "{row}"
+        );
+        let printed = lenient.unwrap();
+        assert_eq!(
+            row["reads_as"].as_str().unwrap_or(&printed),
+            printed,
+            "{row}"
+        );
+    }
+}
+
+fn read(row: &Value, options: &Options) -> Result<String, ParseError> {
+    match (row["filter"].as_str(), row["path"].as_str()) {
+        (Some(filter), _) => Filter::parse_with(filter, options).map(|filter| filter.to_string()),
+        (_, Some(path)) => Path::parse_with(path, options).map(|path| path.to_string()),
+        _ => unreachable!("{row}"),
+    }
+}
+
+fn only(name: &str) -> Leniency {
+    let mut leniency = Leniency::STRICT;
+    match name {
+        "blanks" => leniency.blanks = true,
+        "literal_case" => leniency.literal_case = true,
+        "sub_after_brackets" => leniency.sub_after_brackets = true,
+        other => unreachable!("{other}"),
+    }
+    leniency
+}

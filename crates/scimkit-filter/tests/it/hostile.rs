@@ -1,0 +1,166 @@
+//! Texts that are meant to hurt.
+
+use scimkit_filter::{
+    AttributePath, ErrorKind, Filter, Leniency, Limits, MAX_DEPTH, Options, ParseError, Path,
+};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const MEGABYTE: usize = 1 << 20;
+
+/// Everything as large as it can be set.
+fn wide_open() -> Options {
+    let limits = Limits::default()
+        .with_depth(u16::MAX)
+        .with_length(usize::MAX)
+        .with_terms(u32::MAX);
+    Options::default()
+        .with_limits(limits)
+        .with_leniency(Leniency::LENIENT)
+}
+
+fn fill(part: &str) -> String {
+    part.repeat(MEGABYTE / part.len())
+}
+
+fn within_a_second<T>(name: &str, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let done = work();
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "{name:?} took {:?}",
+        start.elapsed()
+    );
+    done
+}
+
+const PARTS: [&str; 16] = [
+    "(",
+    "not (",
+    "not(",
+    "NOT  (",
+    "a pr and ",
+    "a pr or ",
+    "emails[",
+    "a",
+    " ",
+    "\"",
+    "a.",
+    "urn:x:",
+    "%",
+    "\\",
+    "a eq \"",
+    "(a pr and ",
+];
+
+#[test]
+fn a_text_that_is_too_long_is_refused_unread() {
+    for part in PARTS {
+        let text = fill(part);
+        let error = Filter::parse(&text).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLong);
+        assert_eq!(Path::parse(&text).unwrap_err().kind(), ErrorKind::TooLong);
+        assert_eq!(
+            AttributePath::parse(&text).unwrap_err().kind(),
+            ErrorKind::TooLong
+        );
+        assert!(format!("{error:#}").len() < 300);
+    }
+}
+
+#[test]
+fn without_a_limit_on_length_the_others_hold() {
+    let limits = Limits::default().with_length(usize::MAX);
+    let options = Options::default().with_limits(limits);
+    let kind = |text: &str| {
+        within_a_second(text.get(..9).unwrap(), || {
+            Filter::parse_with(text, &options).unwrap_err().kind()
+        })
+    };
+    assert_eq!(kind(&fill("(")), ErrorKind::TooDeep);
+    assert_eq!(kind(&fill("not (")), ErrorKind::TooDeep);
+    assert_eq!(kind(&fill("(a pr and ")), ErrorKind::TooDeep);
+    assert_eq!(kind(&fill("a pr and ")), ErrorKind::TooManyTerms);
+    assert_eq!(kind(&fill("a pr or ")), ErrorKind::TooManyTerms);
+    assert_eq!(kind(&fill("a[b pr] and ")), ErrorKind::TooManyTerms);
+    assert_eq!(kind(&fill("emails[")), ErrorKind::Syntax);
+}
+
+#[test]
+fn without_limits_time_stays_linear_and_nothing_panics() {
+    for part in PARTS {
+        let text = fill(part);
+        for text in [
+            &text,
+            &format!("a eq \"{text}"),
+            &format!("urn:x:{text}"),
+            &format!("e[{text}"),
+        ] {
+            let error = within_a_second(part, || Filter::parse_with(text, &wide_open()));
+            assert!(
+                error.is_err_and(|error| format!("{error:#}").len() < 1000),
+                "{part}"
+            );
+            let _ = within_a_second(part, || Path::parse_with(text, &wide_open()));
+        }
+    }
+}
+
+#[test]
+fn large_texts_that_are_right_are_read() {
+    let text = format!("{}a pr", fill("a pr and b pr or "));
+    let filter = within_a_second("a chain", || {
+        Filter::parse_with(&text, &wide_open()).unwrap()
+    });
+    assert_eq!(filter.to_string(), text);
+    let text = format!("a eq \"{}\"", fill("\\u0041"));
+    assert!(within_a_second("escapes", || Filter::parse_with(&text, &wide_open())).is_ok());
+}
+
+#[test]
+fn depth_is_clamped() {
+    let at = |depth: usize| format!("{}a pr{}", "(".repeat(depth), ")".repeat(depth));
+    let max = usize::from(MAX_DEPTH);
+    assert!(Filter::parse_with(&at(max), &wide_open()).is_ok());
+    let error: ParseError = Filter::parse_with(&at(max + 1), &wide_open()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooDeep);
+    assert!(error.expected().contains("64"), "{error}");
+    assert!(Filter::parse(&at(32)).is_ok());
+    assert_eq!(
+        Filter::parse(&at(33)).unwrap_err().kind(),
+        ErrorKind::TooDeep
+    );
+}
+
+/// The shapes that make the deepest trees for their depth of text.
+fn deepest() -> Vec<String> {
+    let depth = usize::from(MAX_DEPTH);
+    let wrap = |open: &str, inner: &str, close: &str, depth: usize| {
+        format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))
+    };
+    let bracketed = wrap("not (a pr or b pr and ", "c pr", ")", depth - 1);
+    vec![
+        wrap("(", "a pr", ")", depth),
+        wrap("not (", "a pr", ")", depth),
+        wrap("(a pr or b pr and ", "c pr", ")", depth),
+        wrap("not (a pr or b eq \"\\n\" and ", "c pr", ")", depth),
+        format!("e[{bracketed}]"),
+    ]
+}
+
+#[test]
+fn the_greatest_depth_fits_a_small_stack() {
+    let small = thread::Builder::new().stack_size(128 * 1024);
+    let work = || {
+        for text in deepest() {
+            let filter = Filter::parse_with(&text, &wide_open()).unwrap();
+            let again = filter.to_string();
+            assert_eq!(Filter::parse_with(&again, &wide_open()).unwrap(), filter);
+            let copy = filter.clone();
+            assert!(copy == filter);
+            drop(copy);
+            drop(filter.into_owned());
+        }
+    };
+    small.spawn(work).unwrap().join().unwrap();
+}

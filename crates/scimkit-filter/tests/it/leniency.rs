@@ -1,0 +1,132 @@
+//! What each leniency lets through, and that it lets through nothing else.
+
+use scimkit_filter::{Filter, Leniency, Limits, Options, Path};
+
+const BLANKS: fn(&mut Leniency) = |leniency| leniency.blanks = true;
+const LITERAL_CASE: fn(&mut Leniency) = |leniency| leniency.literal_case = true;
+const SUB_AFTER_BRACKETS: fn(&mut Leniency) = |leniency| leniency.sub_after_brackets = true;
+
+fn options(choose: fn(&mut Leniency)) -> Options {
+    let mut leniency = Leniency::STRICT;
+    choose(&mut leniency);
+    Options::default().with_leniency(leniency)
+}
+
+/// `text` is refused strictly, naming `leniency`, and read as `meaning` with it.
+fn lets_through(leniency: &str, choose: fn(&mut Leniency), text: &str, meaning: &str) {
+    let error = Filter::parse(text).unwrap_err();
+    assert_eq!(error.leniency(), Some(leniency), "{text:?}: {error}");
+    let filter = Filter::parse_with(text, &options(choose))
+        .unwrap_or_else(|error| panic!("{text:?}: {error:#}"));
+    assert_eq!(filter.to_string(), meaning);
+    assert_eq!(Filter::parse(meaning), Ok(filter));
+}
+
+#[test]
+fn blanks() {
+    let table = [
+        ("a  pr", "a pr"),
+        (" a pr", "a pr"),
+        ("a pr \t", "a pr"),
+        ("a\tpr", "a pr"),
+        ("( a pr )", "a pr"),
+        ("(a pr  )  and  b pr", "a pr and b pr"),
+        ("a pr and  (b pr )", "a pr and b pr"),
+        ("not \t(\ta pr\t)", "not (a pr)"),
+        ("e[ a pr and b  eq \t1 ]", "e[a pr and b eq 1]"),
+        ("a pr\tor\tb pr", "a pr or b pr"),
+    ];
+    for (text, meaning) in table {
+        lets_through("blanks", BLANKS, text, meaning);
+    }
+    for text in [
+        "  ",
+        "a\npr",
+        "a pr\u{a0}",
+        "a .b pr",
+        "a [b pr]",
+        "apr",
+        "(a pr)and b pr",
+        "a eq\"x\"",
+        "a pr and(b pr)",
+    ] {
+        assert!(
+            Filter::parse_with(text, &options(BLANKS)).is_err(),
+            "{text:?}"
+        );
+    }
+    let path = Path::parse_with("\te[ a pr ].b ", &options(BLANKS)).unwrap();
+    assert_eq!(path.to_string(), "e[a pr].b");
+    assert!(Path::parse_with("e[a pr] .b", &options(BLANKS)).is_err());
+    assert!(Path::parse_with("a b", &options(BLANKS)).is_err());
+}
+
+#[test]
+fn literal_case() {
+    let table = [
+        ("a eq True", "a eq true"),
+        ("a ne FALSE", "a ne false"),
+        ("e[a eq NULL]", "e[a eq null]"),
+    ];
+    for (text, meaning) in table {
+        lets_through("literal_case", LITERAL_CASE, text, meaning);
+    }
+    for text in ["a eq Truex", "a eq yes", "a eq NaN", "a eq Nil"] {
+        assert!(
+            Filter::parse_with(text, &options(LITERAL_CASE)).is_err(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn sub_after_brackets() {
+    let table = [
+        (r#"e[t eq "w"].v eq "x""#, r#"e[t eq "w" and v eq "x"]"#),
+        (r#"e[t eq "w"].v pr"#, r#"e[t eq "w" and v pr]"#),
+        (r#"e[a pr and b pr].v eq 1"#, "e[a pr and b pr and v eq 1]"),
+        (r#"e[a pr or b pr].v eq 1"#, "e[(a pr or b pr) and v eq 1]"),
+        (r#"e[not (a pr)].$ref eq 1"#, "e[not (a pr) and $ref eq 1]"),
+        (
+            r#"x pr and not (e[a pr].v pr) or y pr"#,
+            "x pr and not (e[a pr and v pr]) or y pr",
+        ),
+    ];
+    for (text, meaning) in table {
+        lets_through("sub_after_brackets", SUB_AFTER_BRACKETS, text, meaning);
+    }
+    for text in [
+        "e[a pr].",
+        "e[a pr].v",
+        "e[a pr].v.w pr",
+        "e[a pr].v[b pr]",
+        "e[a pr].urn:x:y:v pr",
+        "e[a pr]. pr",
+    ] {
+        assert!(
+            Filter::parse_with(text, &options(SUB_AFTER_BRACKETS)).is_err(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_is_rewritten_counts_as_what_it_becomes() {
+    let limits = Limits::default().with_terms(2);
+    let options = Options::default()
+        .with_leniency(Leniency::LENIENT)
+        .with_limits(limits);
+    assert!(Filter::parse_with("e[a pr]", &options).is_ok());
+    assert!(Filter::parse_with("e[a pr].v pr", &options).is_err());
+}
+
+#[test]
+fn leniency_changes_nothing_that_is_strict_already() {
+    let lenient = Options::default().with_leniency(Leniency::LENIENT);
+    for row in crate::cases::rows(include_str!("cases/filters.jsonl")) {
+        let text = row["filter"].as_str().unwrap();
+        if let Ok(filter) = Filter::parse(text) {
+            assert_eq!(Filter::parse_with(text, &lenient), Ok(filter), "{text}");
+        }
+    }
+}
