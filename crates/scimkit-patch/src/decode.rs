@@ -1,0 +1,294 @@
+//! From an operation's text and JSON to actions.
+
+use std::sync::Arc;
+
+use scimkit_core::{
+    Mutability,
+    message::{Op, Operation},
+};
+use scimkit_filter::Limits;
+use scimkit_registry::{
+    Attr, Entry, Error, ErrorKind, Predicate, ResourceType, Role, Target, Tolerance,
+};
+use serde_json::{Map, Value};
+
+use crate::{
+    refusal::{invalid, no_value, read_only},
+    step::{Absent, Action, Edit},
+};
+
+/// Decodes one operation.
+pub(crate) struct Decoder<'a> {
+    actions: Vec<Action>,
+    pub(crate) kind: &'a Arc<ResourceType>,
+    pub(crate) limits: Limits,
+    pub(crate) tolerance: &'a Tolerance,
+}
+
+/// What a path with a filter selects; also, with a filter that holds for all, one sub-attribute of
+/// every element.
+pub(crate) struct Selection<'a> {
+    pub(crate) attr: &'a Attr,
+    /// The sub-attributes that an element made to be selected must have.
+    pub(crate) seed: Option<Map<String, Value>>,
+    pub(crate) sub: Option<&'a Attr>,
+    pub(crate) which: Predicate,
+}
+
+impl<'a> Decoder<'a> {
+    pub(crate) fn new(
+        kind: &'a Arc<ResourceType>,
+        limits: Limits,
+        tolerance: &'a Tolerance,
+    ) -> Self {
+        Decoder {
+            actions: Vec::new(),
+            kind,
+            limits,
+            tolerance,
+        }
+    }
+
+    pub(crate) fn operation(mut self, operation: Operation) -> Result<Vec<Action>, Error> {
+        let Operation { op, path, value } = operation;
+        match (path, op, value) {
+            (Some(path), _, value) => {
+                let target = self.kind.parse_path(&path, self.limits, self.tolerance)?;
+                self.target(op, target, &path, value)?;
+            }
+            (None, Op::Remove, _) => {
+                return Err(Error::new(ErrorKind::NoTarget, "`remove` needs a `path`"));
+            }
+            (None, _, Some(Value::Object(members))) => self.resource(op, members)?,
+            (None, ..) => return Err(invalid("without a `path` the `value` must be an object")),
+        }
+        Ok(self.actions)
+    }
+
+    /// A value without a path: each member is an operation on what it names.
+    fn resource(&mut self, op: Op, members: Map<String, Value>) -> Result<(), Error> {
+        for Entry {
+            name,
+            target,
+            value,
+            ..
+        } in self.kind.entries(members, self.tolerance)?
+        {
+            let named = match &target {
+                Target::Attribute(id) => Some(self.kind.attr(*id)),
+                Target::Elements { attr, sub, .. } => Some(self.kind.attr(sub.unwrap_or(*attr))),
+                Target::Extension(_) => None,
+            };
+            match (named, value) {
+                (Some(attr), _) if attr.role() == Role::Schemas => {}
+                // Some providers repeat the resource's own id.
+                (Some(attr), Value::String(id)) if attr.role() == Role::Id => {
+                    self.push(Action::Id(id));
+                }
+                (Some(attr), _) if self.is_read_only(attr) => {
+                    if !self.tolerance.read_only_in_patch {
+                        return Err(read_only(attr));
+                    }
+                }
+                (_, value) => self.target(op, target, &name, Some(value))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn target(
+        &mut self,
+        op: Op,
+        target: Target,
+        text: &str,
+        value: Option<Value>,
+    ) -> Result<(), Error> {
+        match target {
+            Target::Attribute(id) => self.attribute(op, self.kind.attr(id), value),
+            Target::Elements { attr, which, sub } => {
+                let attr = self.kind.attr(attr);
+                if !attr.definition().multi_valued {
+                    let detail = format!(
+                        "`{}` has one value: there is nothing to select",
+                        attr.path()
+                    );
+                    return Err(Error::new(ErrorKind::Path, detail));
+                }
+                let sub = sub.map(|sub| self.kind.attr(sub));
+                let create = op != Op::Remove && self.tolerance.create_elements;
+                let seed = if create { self.seed(text) } else { None };
+                let selection = Selection {
+                    attr,
+                    seed,
+                    sub,
+                    which,
+                };
+                match attr.role() {
+                    Role::Membership => self.some_members(op, selection, value),
+                    _ => self.elements(op, selection, value),
+                }
+            }
+            Target::Extension(index) => self.extension(op, index, value),
+        }
+    }
+
+    fn attribute(&mut self, op: Op, attr: &'a Attr, value: Option<Value>) -> Result<(), Error> {
+        let parent = attr.parent().map(|parent| self.kind.attr(parent));
+        match (attr.role(), parent) {
+            (Role::Schemas, _) => return self.schemas(op, value),
+            (Role::Membership, None) => return self.members(op, attr, value),
+            (Role::Membership, Some(members)) => {
+                return self.some_members(op, Selection::all(members, attr), value);
+            }
+            // The `$ref` of a reference is made from its `value`, so it stands for that.
+            (Role::Reference, Some(reference)) if attr.name() == "$ref" => {
+                return self.reference(op, reference, value);
+            }
+            (_, Some(parent)) if parent.definition().multi_valued => {
+                return self.elements(op, Selection::all(parent, attr), value);
+            }
+            _ => {}
+        }
+        self.check_writable(attr)?;
+        let edit = self.edit(op, attr, value)?;
+        self.actions.push(Action::Attribute {
+            attr: attr.id(),
+            edit,
+        });
+        Ok(())
+    }
+
+    fn elements(
+        &mut self,
+        op: Op,
+        selection: Selection<'a>,
+        value: Option<Value>,
+    ) -> Result<(), Error> {
+        let Selection {
+            attr,
+            seed,
+            sub,
+            which,
+        } = selection;
+        self.check_writable(sub.unwrap_or(attr))?;
+        let edit = match (op, sub) {
+            (Op::Remove, None) => Edit::Unset,
+            (_, Some(sub)) => self.edit(op, sub, value)?,
+            (_, None) => self.merge(attr, value.ok_or_else(|| no_value(op))?)?,
+        };
+        // A sub-attribute of all elements is no selection that could fail.
+        let all = which == Predicate::All(Vec::new());
+        let create = all || self.tolerance.create_elements;
+        let absent = match (&edit, seed) {
+            (Edit::Take(_) | Edit::Unset, _) if all || self.tolerance.remove_absent => Absent::Pass,
+            (Edit::Merge(merged), _) if merged.is_empty() && create => Absent::Pass,
+            (Edit::Append(_) | Edit::Assign(_) | Edit::Merge(_), Some(seed)) if create => {
+                Absent::Create(self.element(attr, seed)?.unwrap_or_default())
+            }
+            _ => Absent::Refuse,
+        };
+        let (attr, sub) = (attr.id(), sub.map(Attr::id));
+        self.actions.push(Action::Elements {
+            absent,
+            attr,
+            edit,
+            sub,
+            which,
+        });
+        Ok(())
+    }
+
+    fn extension(&mut self, op: Op, index: usize, value: Option<Value>) -> Result<(), Error> {
+        if op != Op::Remove {
+            let value = value.ok_or_else(|| no_value(op))?;
+            let urn = self
+                .kind
+                .extensions()
+                .get(index)
+                .map_or("", |e| e.urn().as_str());
+            return self.resource(op, Map::from_iter([(urn.to_owned(), value)]));
+        }
+        let kind: &'a ResourceType = self.kind;
+        for attr in kind.attributes() {
+            if attr.extension() == Some(index) && attr.parent().is_none() {
+                self.attribute(op, attr, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn reference(&mut self, op: Op, attr: &'a Attr, value: Option<Value>) -> Result<(), Error> {
+        let Some(target) = self.kind.children(attr.id()).find(|a| a.name() == "value") else {
+            return Ok(());
+        };
+        let value = match value {
+            Some(Value::String(url)) => {
+                let id = url.rsplit('/').next().unwrap_or_default();
+                if id.is_empty() {
+                    return Err(invalid(format!("`{url}` does not end in an id")));
+                }
+                Some(Value::from(id))
+            }
+            other => other,
+        };
+        self.attribute(op, target, value)
+    }
+
+    /// `schemas` follows from the attributes present: naming what is known changes nothing.
+    fn schemas(&self, op: Op, value: Option<Value>) -> Result<(), Error> {
+        if op == Op::Remove {
+            let detail = "`schemas` follows from the attributes and can't be removed";
+            return Err(Error::new(ErrorKind::Mutability, detail));
+        }
+        let listed = match value.ok_or_else(|| no_value(op))? {
+            Value::Array(listed) => listed,
+            one => vec![one],
+        };
+        for urn in &listed {
+            let urn = urn
+                .as_str()
+                .ok_or_else(|| invalid("`schemas` is not an array of strings"))?;
+            let core = self.kind.schema().as_str().eq_ignore_ascii_case(urn);
+            let mut extensions = self.kind.extensions().iter();
+            let known = core || extensions.any(|e| e.urn().as_str().eq_ignore_ascii_case(urn));
+            if !known && !self.tolerance.any_schemas {
+                return Err(invalid(format!(
+                    "`{urn}` is not a schema of {}",
+                    self.kind.name()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn push(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    pub(crate) fn check_writable(&self, attr: &Attr) -> Result<(), Error> {
+        if self.is_read_only(attr) {
+            Err(read_only(attr))
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn is_read_only(&self, attr: &Attr) -> bool {
+        let read_only = |attr: &Attr| attr.definition().mutability == Mutability::ReadOnly;
+        let made = matches!(attr.role(), Role::Id | Role::Inverse | Role::Meta);
+        made || read_only(attr) || attr.parent().is_some_and(|p| read_only(self.kind.attr(p)))
+    }
+}
+
+impl<'a> Selection<'a> {
+    /// One sub-attribute of every element.
+    fn all(attr: &'a Attr, sub: &'a Attr) -> Self {
+        let which = Predicate::All(Vec::new());
+        Selection {
+            attr,
+            seed: Some(Map::new()),
+            sub: Some(sub),
+            which,
+        }
+    }
+}

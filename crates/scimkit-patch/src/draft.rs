@@ -1,0 +1,268 @@
+//! The resource as a patch leaves it: a copy of what it touches, and nothing else.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use scimkit_core::{Mutability, Returned};
+use scimkit_registry::{
+    Attr, AttrId, Change, Error, ErrorKind, Predicate, ResourceId, ResourceType,
+};
+use serde_json::Value;
+
+use crate::{
+    elements,
+    members::{Members, carry_out_unread},
+    patch::Before,
+    refusal::{invalid, required},
+    step::{Absent, Action, Edit},
+    value::{edit_member, edited, keeping, merge_or_clear, non_empty, object},
+};
+
+pub(crate) struct Draft<'a> {
+    before: Before<'a>,
+    change: Change,
+    /// Attributes to unset that a document never shows.
+    hidden: BTreeSet<AttrId>,
+    kind: &'a Arc<ResourceType>,
+    members: Vec<Members>,
+    /// The top-level attributes touched so far.
+    now: BTreeMap<AttrId, Option<Value>>,
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(kind: &'a Arc<ResourceType>, before: Before<'a>, read: Vec<AttrId>) -> Self {
+        Draft {
+            before,
+            change: Change::none(Arc::clone(kind)),
+            hidden: BTreeSet::new(),
+            kind,
+            members: read
+                .into_iter()
+                .map(|attr| Members::of(attr, before.edges))
+                .collect(),
+            now: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn carry_out(&mut self, action: &Action, own: &ResourceId) -> Result<(), Error> {
+        match action {
+            Action::Attribute { attr, edit } => self.attribute(self.kind.attr(*attr), edit),
+            Action::Elements {
+                absent,
+                attr,
+                edit,
+                sub,
+                which,
+            } => self.elements(self.kind.attr(*attr), which, *sub, edit, absent),
+            Action::Id(id) if id == own.as_str() => Ok(()),
+            Action::Id(id) => {
+                let detail = format!("`id` can't be changed to `{id}`");
+                Err(Error::new(ErrorKind::Mutability, detail))
+            }
+            Action::Members { attr, edit } => {
+                match self.members.iter_mut().find(|m| m.attr() == *attr) {
+                    Some(members) => members.carry_out(self.kind, edit)?,
+                    None => carry_out_unread(&mut self.change, *attr, edit),
+                }
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn into_change(mut self) -> Result<Change, Error> {
+        self.check_extensions()?;
+        for (id, after) in std::mem::take(&mut self.now) {
+            let before = self.before.document.get(self.kind, id);
+            if before != after.as_ref() {
+                self.check_parts(id, after.as_ref())?;
+                self.change.difference(id, before, after);
+            }
+        }
+        for id in self.hidden {
+            // What was there can't be told, so it counts as something.
+            self.change.difference(id, Some(&Value::Null), None);
+        }
+        for members in self.members {
+            members.finish(&mut self.change);
+        }
+        Ok(self.change)
+    }
+
+    fn attribute(&mut self, attr: &Attr, edit: &Edit) -> Result<(), Error> {
+        self.note_hidden(attr, edit);
+        let kind = self.kind;
+        match attr.parent() {
+            None => self.touch(attr, |old| edited(kind, attr, old, edit)),
+            Some(parent) => self.touch(kind.attr(parent), |old| {
+                let mut members = object(old);
+                edit_member(kind, attr, &mut members, edit)?;
+                Ok(non_empty(members))
+            }),
+        }
+    }
+
+    fn elements(
+        &mut self,
+        attr: &Attr,
+        which: &Predicate,
+        sub: Option<AttrId>,
+        edit: &Edit,
+        absent: &Absent,
+    ) -> Result<(), Error> {
+        let kind = self.kind;
+        let sets = sets_primary(kind, sub, edit);
+        self.touch(attr, |old| {
+            let mut elements = elements::array(old);
+            let known = elements.len();
+            let mut selected: Vec<bool> = elements
+                .iter()
+                .map(|element| kind.element_matches(which, element))
+                .collect();
+            if !selected.contains(&true) {
+                match absent {
+                    Absent::Create(seed) => {
+                        elements.push(Value::Object(seed.clone()));
+                        selected.push(true);
+                    }
+                    Absent::Pass => {}
+                    Absent::Refuse => {
+                        let detail = format!("the path selects no value of `{}`", attr.path());
+                        return Err(Error::new(ErrorKind::NoTarget, detail));
+                    }
+                }
+            }
+            let created = elements.len() > known;
+            let mut primary = Vec::new();
+            for (index, (element, _)) in elements
+                .iter_mut()
+                .zip(selected)
+                .enumerate()
+                .filter(|(_, (_, selected))| *selected)
+            {
+                let mut members = object(Some(std::mem::take(element)));
+                match sub {
+                    Some(sub) => edit_member(kind, kind.attr(sub), &mut members, edit)?,
+                    None => merge_or_clear(kind, &mut members, edit)?,
+                }
+                if (created || sets) && elements::is_primary(&members) {
+                    primary.push(index);
+                }
+                *element = Value::Object(members);
+            }
+            elements::settle_primary(attr, &mut elements, &primary)?;
+            Ok(elements::assigned(elements))
+        })
+    }
+
+    /// Edits the copy of one top-level attribute, made on first touch.
+    fn touch(
+        &mut self,
+        attr: &Attr,
+        edit: impl FnOnce(Option<Value>) -> Result<Option<Value>, Error>,
+    ) -> Result<(), Error> {
+        let old = match self.now.remove(&attr.id()) {
+            Some(value) => value,
+            None => self.before.document.get(self.kind, attr.id()).cloned(),
+        };
+        let had = old.is_some();
+        let new = keeping(attr, old, edit)?;
+        if had && new.is_none() && attr.definition().required {
+            return Err(required(attr));
+        }
+        self.now.insert(attr.id(), new);
+        Ok(())
+    }
+
+    /// Remembers what is unset but never shown, which no comparison would notice.
+    fn note_hidden(&mut self, attr: &Attr, edit: &Edit) {
+        let inherited = attr.parent().is_some_and(|p| is_hidden(self.kind.attr(p)));
+        let complex = self.kind.children(attr.id()).next().is_some();
+        let single = !attr.definition().multi_valued;
+        match edit {
+            Edit::Merge(members) => {
+                for (id, value) in members {
+                    if is_hidden(attr) || is_hidden(self.kind.attr(*id)) {
+                        self.hide(*id, value.is_none());
+                    }
+                }
+            }
+            Edit::Unset if complex && single => {
+                for sub in self.kind.children(attr.id()) {
+                    if is_hidden(attr) || is_hidden(sub) {
+                        self.hidden.insert(sub.id());
+                    }
+                }
+            }
+            _ if is_hidden(attr) || inherited => {
+                self.hide(attr.id(), matches!(edit, Edit::Unset));
+            }
+            _ => {}
+        }
+    }
+
+    fn hide(&mut self, id: AttrId, unset: bool) {
+        if unset {
+            self.hidden.insert(id);
+        } else {
+            self.hidden.remove(&id);
+        }
+    }
+
+    /// Every complex value must have the sub-attributes that are required.
+    fn check_parts(&self, id: AttrId, value: Option<&Value>) -> Result<(), Error> {
+        for sub in self.kind.children(id) {
+            let definition = sub.definition();
+            if !definition.required || definition.mutability == Mutability::ReadOnly {
+                continue;
+            }
+            let values = match value {
+                Some(Value::Array(elements)) => elements.as_slice(),
+                Some(one) => std::slice::from_ref(one),
+                None => &[],
+            };
+            if values.iter().any(|v| v.get(sub.name()).is_none()) {
+                return Err(invalid(format!("`{}` is required but missing", sub.path())));
+            }
+        }
+        Ok(())
+    }
+
+    /// An extension that is required must keep at least one value.
+    fn check_extensions(&self) -> Result<(), Error> {
+        for (index, extension) in self.kind.extensions().iter().enumerate() {
+            let of_it = |id: &AttrId| self.kind.attr(*id).extension() == Some(index);
+            if !extension.is_required() || !self.now.keys().any(of_it) {
+                continue;
+            }
+            let tops = self
+                .kind
+                .attributes()
+                .iter()
+                .filter(|a| of_it(&a.id()) && a.parent().is_none());
+            let left = |attr: &Attr| match self.now.get(&attr.id()) {
+                Some(value) => value.is_some(),
+                None => self.before.document.get(self.kind, attr.id()).is_some(),
+            };
+            if !tops.into_iter().any(left) {
+                let detail = format!("`{}` is required and can't be removed", extension.urn());
+                return Err(Error::new(ErrorKind::Mutability, detail));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn sets_primary(kind: &ResourceType, sub: Option<AttrId>, edit: &Edit) -> bool {
+    let is_primary = |id: AttrId| kind.attr(id).name() == "primary";
+    match (sub, edit) {
+        (Some(sub), _) => is_primary(sub),
+        (None, Edit::Merge(merged)) => merged.iter().any(|(id, _)| is_primary(*id)),
+        _ => false,
+    }
+}
+
+fn is_hidden(attr: &Attr) -> bool {
+    attr.definition().returned == Returned::Never
+}

@@ -1,0 +1,192 @@
+//! From the value of an operation to what it does to a value.
+
+use scimkit_core::{DataType, message::Op};
+use scimkit_filter::{Filter, Literal, Operator, Path};
+use scimkit_registry::{Attr, AttrId, Error, Role};
+use serde_json::{Map, Value};
+
+use crate::{
+    decode::Decoder,
+    refusal::{invalid, no_value, required, unassigned},
+    step::Edit,
+};
+
+impl Decoder<'_> {
+    /// What an operation does to the value of one attribute.
+    pub(crate) fn edit(&self, op: Op, attr: &Attr, value: Option<Value>) -> Result<Edit, Error> {
+        let many = attr.definition().multi_valued;
+        if op == Op::Remove {
+            if many && let Some(listed) = self.listed(attr, value)? {
+                return Ok(Edit::Take(listed));
+            }
+            if attr.definition().required {
+                return Err(required(attr));
+            }
+            return Ok(Edit::Unset);
+        }
+        let value = value.ok_or_else(|| no_value(op))?;
+        if !many && attr.definition().data_type == DataType::Complex {
+            return self.merge(attr, value);
+        }
+        let value = if many { array(value) } else { value };
+        match (op, self.kind.admit_value(attr.id(), value, self.tolerance)?) {
+            (_, None) if attr.definition().required => Err(unassigned(attr)),
+            // Adding no elements is not taking those away that are there.
+            (Op::Add, None) if many => Ok(Edit::Append(Vec::new())),
+            (Op::Add, Some(Value::Array(elements))) if many => Ok(Edit::Append(elements)),
+            (_, None) => Ok(Edit::Unset),
+            (_, Some(value)) => Ok(Edit::Assign(value)),
+        }
+    }
+
+    /// The elements that a `remove` lists in its value, where that is tolerated.
+    pub(crate) fn listed(
+        &self,
+        attr: &Attr,
+        value: Option<Value>,
+    ) -> Result<Option<Vec<Value>>, Error> {
+        let Some(value) = value.filter(|v| self.tolerance.remove_values && !v.is_null()) else {
+            return Ok(None);
+        };
+        match self
+            .kind
+            .admit_value(attr.id(), array(value), self.tolerance)?
+        {
+            Some(Value::Array(listed)) => Ok(Some(listed)),
+            _ => Ok(Some(Vec::new())),
+        }
+    }
+
+    /// The sub-attributes that a value for a complex attribute, or for elements of one, sets; with
+    /// `null` it unsets them.
+    pub(crate) fn merge(&self, attr: &Attr, value: Value) -> Result<Edit, Error> {
+        let value = match value {
+            Value::Array(mut elements) if self.tolerance.array_of_one && elements.len() <= 1 => {
+                elements.pop().unwrap_or_default()
+            }
+            other => other,
+        };
+        if value.is_null() {
+            return if attr.definition().required {
+                Err(unassigned(attr))
+            } else {
+                Ok(Edit::Unset)
+            };
+        }
+        let mut merged = self.nulls(attr, &value)?;
+        let given = if attr.definition().multi_valued {
+            let Value::Object(value) = self.bare(attr, value) else {
+                return Err(invalid(format!(
+                    "a value of `{}` must be an object",
+                    attr.path()
+                )));
+            };
+            self.element(attr, value)?
+        } else {
+            match self.kind.admit_value(attr.id(), value, self.tolerance)? {
+                Some(Value::Object(members)) => Some(members),
+                _ => None,
+            }
+        };
+        let mut given = given.unwrap_or_default();
+        for sub in self.kind.children(attr.id()) {
+            if let Some(value) = given.remove(sub.name()) {
+                merged.push((sub.id(), Some(value)));
+            }
+        }
+        Ok(Edit::Merge(merged))
+    }
+
+    /// The sub-attributes that an object sets to `null` or to no elements.
+    fn nulls(&self, attr: &Attr, value: &Value) -> Result<Vec<(AttrId, Option<Value>)>, Error> {
+        let mut nulls = Vec::new();
+        for (name, value) in value.as_object().into_iter().flatten() {
+            let named = |sub: &&Attr| sub.name().eq_ignore_ascii_case(name);
+            let Some(sub) = self.kind.children(attr.id()).find(named) else {
+                continue;
+            };
+            let made = attr.role() == Role::Reference && sub.name() == "$ref";
+            if !is_unassigned(value) || made || self.is_read_only(sub) {
+                continue;
+            }
+            if sub.definition().required {
+                return Err(unassigned(sub));
+            }
+            nulls.push((sub.id(), None));
+        }
+        Ok(nulls)
+    }
+
+    /// A bare string as the object it stands for, where that is tolerated.
+    pub(crate) fn bare(&self, attr: &Attr, value: Value) -> Value {
+        let holds = self
+            .kind
+            .children(attr.id())
+            .any(|sub| sub.name() == "value");
+        match value {
+            Value::String(_) if self.tolerance.bare_values && holds => {
+                Value::Object(Map::from_iter([("value".to_owned(), value)]))
+            }
+            other => other,
+        }
+    }
+
+    /// Admits one element of a multi-valued complex attribute; `None` when nothing is left of it.
+    pub(crate) fn element(
+        &self,
+        attr: &Attr,
+        element: Map<String, Value>,
+    ) -> Result<Option<Map<String, Value>>, Error> {
+        let one = Value::Array(vec![Value::Object(element)]);
+        let admitted = self.kind.admit_value(attr.id(), one, self.tolerance)?;
+        Ok(match admitted {
+            Some(Value::Array(mut elements)) => match elements.pop() {
+                Some(Value::Object(members)) => Some(members),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    /// The sub-attributes that an element must have to be selected by the path: the `eq` terms of
+    /// its filter. `None` when the filter says anything else.
+    pub(crate) fn seed(&self, text: &str) -> Option<Map<String, Value>> {
+        // From the text, since a bound predicate no longer knows the spelling of its values.
+        let path = Path::parse_with(text, &self.tolerance.parse_options(self.limits)).ok()?;
+        let mut members = Map::new();
+        eq_terms(path.filter.as_deref()?, &mut members).then_some(members)
+    }
+}
+
+fn eq_terms(filter: &Filter<'_>, members: &mut Map<String, Value>) -> bool {
+    match filter {
+        Filter::And(terms) => terms.iter().all(|term| eq_terms(term, members)),
+        Filter::Compare(c) if c.operator == Operator::Equal && c.attribute.sub.is_none() => {
+            let value = match &c.value {
+                Literal::Bool(b) => Value::Bool(*b),
+                Literal::Null => return false,
+                Literal::Number(n) => match n.parse::<serde_json::Number>() {
+                    Ok(n) => Value::Number(n),
+                    Err(_) => return false,
+                },
+                Literal::String(s) => Value::from(s.as_ref()),
+            };
+            members
+                .insert(c.attribute.name.to_string(), value)
+                .is_none()
+        }
+        _ => false,
+    }
+}
+
+/// In a PATCH one element stands for an array of it.
+pub(crate) fn array(value: Value) -> Value {
+    match value {
+        Value::Array(_) | Value::Null => value,
+        one => Value::Array(vec![one]),
+    }
+}
+
+fn is_unassigned(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
+}

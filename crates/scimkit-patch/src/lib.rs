@@ -1,0 +1,45 @@
+//! SCIM 2.0 PATCH and PUT as pure functions: from a request and what there is, to a [`Change`].
+//!
+//! ```
+//! use scimkit_core::message::PatchRequest;
+//! use scimkit_patch::{Before, Patch, create};
+//! use scimkit_registry::{Registry, Resource, Tolerance};
+//! use serde_json::json;
+//!
+//! let (registry, t) = (Registry::standard(), Tolerance::DEFAULT);
+//! let user = registry.by_name("User").unwrap();
+//! let mut bjensen = Resource::default();
+//! create(user, json!({"userName": "bjensen"}), &t)?.apply(&mut bjensen);
+//!
+//! let request = PatchRequest::from_value(json!({
+//!     "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+//!     "Operations": [{"op": "add", "path": "name.givenName", "value": "Barbara"}],
+//! }), 100).unwrap();
+//! let patch = Patch::decode(user, request, Default::default(), &t)?;
+//! let change = patch.apply(&"2819".into(), &Before { document: &bjensen, edges: &[] })?;
+//! assert_eq!(change.entries().next(), Some(("name.givenName", Some(&json!("Barbara")))));
+//! # Ok::<(), scimkit_patch::Error>(())
+//! ```
+//!
+//! - [`Patch`]: a PATCH request, decoded once and applied as often as a race asks for
+//! - [`create`] and [`replace`]: POST and PUT
+//! - [`diff`]: what changes from one resource to another
+//!
+//! Nothing here does I/O, and nothing is half done: a function gives the whole change or an error.
+//!
+//! [`Change`]: scimkit_registry::Change
+
+mod decode;
+mod draft;
+mod elements;
+mod given;
+mod members;
+mod patch;
+mod put;
+mod refusal;
+mod step;
+mod value;
+
+pub use patch::{Before, Needs, Patch};
+pub use put::{Replacement, create, diff, replace};
+pub use scimkit_registry::Error;

@@ -1,0 +1,207 @@
+//! A PATCH request, decoded and applied.
+
+use std::sync::Arc;
+
+use scimkit_core::message::PatchRequest;
+use scimkit_filter::Limits;
+use scimkit_registry::{
+    AttrId, Change, Edge, Error, ErrorKind, Resource, ResourceId, ResourceType, Tolerance,
+};
+
+use crate::{decode::Decoder, draft::Draft, step::Step};
+
+/// A decoded PATCH request: every path bound and every value admitted, before any store was asked.
+///
+/// - Operations apply in order, and all of them or none.
+/// - `add` and `replace` merge what is given into a complex attribute; `add` appends to a
+///   multi-valued one what it does not hold yet, `replace` puts another in its place.
+/// - Two values with the same `value` and `type` are one value: adding it again updates it.
+/// - A value that becomes primary takes that from the others.
+/// - A membership attribute is changed edge by edge, without reading the edges it has.
+///
+/// # Example
+/// ```
+/// use scimkit_core::message::PatchRequest;
+/// use scimkit_patch::{Before, Patch};
+/// use scimkit_registry::{ErrorKind, Registry, Resource, Tolerance};
+/// use serde_json::{Value, json};
+///
+/// let registry = Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let bjensen = json!({"userName": "bjensen", "emails": [{"type": "work", "value": "b@a.example"}]});
+/// let bjensen = user.admit(bjensen, &Tolerance::DEFAULT)?;
+/// let patched = |operation: Value| {
+///     let request = json!({"Operations": [operation]});
+///     let request = PatchRequest::from_value(request, 100).unwrap();
+///     let patch = Patch::decode(user, request, Default::default(), &Tolerance::DEFAULT)?;
+///     patch.apply(&"2819".into(), &Before { document: &bjensen, edges: &[] })
+/// };
+///
+/// let path = r#"emails[type eq "work"].value"#;
+/// let change = patched(json!({"op": "replace", "path": path, "value": "b@b.example"}))?;
+/// assert_eq!(change.set()[0].1, json!([{"type": "work", "value": "b@b.example"}]));
+///
+/// let error = patched(json!({"op": "remove", "path": "userName"})).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Mutability);
+/// assert_eq!(error.detail(), "operation 1: `userName` is required and can't be removed");
+/// # Ok::<(), scimkit_patch::Error>(())
+/// ```
+///
+/// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
+#[derive(Debug, Clone)]
+pub struct Patch {
+    kind: Arc<ResourceType>,
+    // INVARIANT: no step writes a read-only attribute, and every value in one was admitted.
+    steps: Vec<Step>,
+}
+
+/// What a [`Patch`] must know of the resource before it can be applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Needs {
+    /// Whether it reads the document. A patch that only adds, removes by id or replaces members
+    /// does not.
+    pub document: bool,
+    /// The membership attributes whose edges it reads, all of them.
+    pub edges: Vec<AttrId>,
+}
+
+/// What there is before a [`Patch`] is applied.
+#[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a caller makes it; it is what `Needs` asks for"
+)]
+pub struct Before<'a> {
+    /// The document; an empty one will do when [`Needs::document`] is false.
+    pub document: &'a Resource,
+    /// The edges of each attribute in [`Needs::edges`]; one left out counts as having none.
+    pub edges: &'a [(AttrId, Vec<Edge>)],
+}
+
+impl Patch {
+    /// Binds every path of a request and admits every value.
+    ///
+    /// The sentence of an error says which operation it is about, counted from 1. The tolerance
+    /// decides here what is accepted; it is not asked again.
+    ///
+    /// # Errors
+    /// - no operations, or no `schemas`, unless tolerated: `invalidSyntax`
+    /// - a path that can't be read, names no attribute, or filters what has one value: `invalidPath`
+    /// - `remove` without a path: `noTarget`
+    /// - `add` or `replace` without a value, with one of the wrong type, or with none for a required
+    ///   attribute: `invalidValue`
+    /// - a path to what is read-only, the removal of what is required or of `schemas`, and a
+    ///   part of a member: `mutability`
+    /// - without a path: a read-only attribute, unless tolerated: `mutability`; an unknown one,
+    ///   unless tolerated: `invalidSyntax`
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_core::message::PatchRequest;
+    /// use scimkit_patch::Patch;
+    /// use scimkit_registry::{ErrorKind, Registry, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let group = registry.by_name("Group").unwrap();
+    /// let decode = |path: &str| {
+    ///     let request = json!({"Operations": [{"op": "remove", "path": path}]});
+    ///     let request = PatchRequest::from_value(request, 100).unwrap();
+    ///     Patch::decode(group, request, Default::default(), &Tolerance::DEFAULT)
+    /// };
+    /// assert!(!decode(r#"members[value eq "2819"]"#)?.needs().document);
+    /// assert_eq!(decode("owner").unwrap_err().kind(), ErrorKind::Path);
+    /// # Ok::<(), scimkit_patch::Error>(())
+    /// ```
+    ///
+    /// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
+    pub fn decode(
+        kind: &Arc<ResourceType>,
+        request: PatchRequest,
+        limits: Limits,
+        tolerance: &Tolerance,
+    ) -> Result<Patch, Error> {
+        if request.schemas_missing && !tolerance.any_schemas {
+            return Err(Error::new(ErrorKind::Syntax, "`schemas` is missing"));
+        }
+        if request.operations.is_empty() && !tolerance.empty_operations {
+            return Err(Error::new(ErrorKind::Syntax, "there are no `Operations`"));
+        }
+        let mut steps = Vec::with_capacity(request.operations.len());
+        for (number, operation) in (1..).zip(request.operations) {
+            let actions = Decoder::new(kind, limits, tolerance)
+                .operation(operation)
+                .map_err(|error| in_operation(error, number))?;
+            steps.extend(actions.into_iter().map(|action| Step { action, number }));
+        }
+        Ok(Patch {
+            kind: Arc::clone(kind),
+            steps,
+        })
+    }
+
+    /// What must be read before the patch can be applied.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        for Step { action, .. } in &self.steps {
+            needs.document |= action.reads_document();
+            if let Some(attr) = action.reads_edges()
+                && !needs.edges.contains(&attr)
+            {
+                needs.edges.push(attr);
+            }
+        }
+        needs
+    }
+
+    /// What the patch changes in the resource `id`.
+    ///
+    /// Pure: after a lost race it can be applied again to what is there by then. A patch that
+    /// changes nothing gives an empty change; only an edit of members that it did not read may
+    /// turn out to change nothing later, in the store.
+    ///
+    /// # Errors
+    /// The first operation that can't be carried out:
+    /// - a value path that selects nothing, unless tolerated: `noTarget`
+    /// - an immutable attribute that has another value, a required one that would be left without
+    ///   any, and an `id` that is not the resource's: `mutability`
+    /// - two values that would be primary, and a value without a sub-attribute that is required:
+    ///   `invalidValue`
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_core::message::PatchRequest;
+    /// use scimkit_patch::{Before, Patch};
+    /// use scimkit_registry::{ErrorKind, Registry, Resource, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let group = registry.by_name("Group").unwrap();
+    /// let request = PatchRequest::from_value(json!({"Operations": [
+    ///     {"op": "replace", "value": {"id": "g1", "displayName": "Crew"}},
+    /// ]}), 100).unwrap();
+    /// let patch = Patch::decode(group, request, Default::default(), &Tolerance::DEFAULT)?;
+    /// let before = Resource::default();
+    /// let before = Before { document: &before, edges: &[] };
+    /// assert!(!patch.apply(&"g1".into(), &before)?.is_empty());
+    /// assert_eq!(patch.apply(&"g2".into(), &before).unwrap_err().kind(), ErrorKind::Mutability);
+    /// # Ok::<(), scimkit_patch::Error>(())
+    /// ```
+    ///
+    /// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
+    pub fn apply(&self, id: &ResourceId, before: &Before<'_>) -> Result<Change, Error> {
+        let mut draft = Draft::new(&self.kind, *before, self.needs().edges);
+        for step in &self.steps {
+            draft
+                .carry_out(&step.action, id)
+                .map_err(|error| in_operation(error, step.number))?;
+        }
+        draft.into_change()
+    }
+}
+
+fn in_operation(error: Error, number: usize) -> Error {
+    error.within(&format!("operation {number}"))
+}

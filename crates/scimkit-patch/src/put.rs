@@ -1,0 +1,203 @@
+//! POST and PUT, and the difference between two resources.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use scimkit_core::Mutability;
+use scimkit_registry::{
+    Attr, Change, EdgeEdit, Error, Resource, ResourceId, ResourceType, Role, Tolerance, edges_of,
+};
+use serde_json::Value;
+
+use crate::refusal::immutable;
+
+/// The change that makes a resource from the body of a POST.
+///
+/// Read-only attributes in the body, its `id` among them, are left out.
+///
+/// # Errors
+/// - what [`ResourceType::admit`] refuses: `invalidSyntax` or `invalidValue`
+/// - a required attribute without a value: `invalidValue`
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{ErrorKind, Registry, Tolerance};
+/// use serde_json::json;
+///
+/// let registry = Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let change = scimkit_patch::create(user, json!({"userName": "bjensen"}), &Tolerance::DEFAULT)?;
+/// assert_eq!(change.entries().next(), Some(("userName", Some(&json!("bjensen")))));
+///
+/// let nameless = scimkit_patch::create(user, json!({"title": "Dr"}), &Tolerance::DEFAULT);
+/// assert_eq!(nameless.unwrap_err().kind(), ErrorKind::Value);
+/// # Ok::<(), scimkit_patch::Error>(())
+/// ```
+///
+/// [RFC 7644 section 3.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.3)
+pub fn create(kind: &Arc<ResourceType>, body: Value, t: &Tolerance) -> Result<Change, Error> {
+    let resource = kind.admit(body, t)?;
+    kind.check_required(&resource)?;
+    Ok(Change::create(Arc::clone(kind), resource))
+}
+
+/// Decodes the body of a PUT.
+///
+/// Read-only attributes in the body are ignored, as the RFC asks; so is an `id` that is not the
+/// resource's.
+///
+/// # Errors
+/// - what [`ResourceType::admit`] refuses: `invalidSyntax` or `invalidValue`
+/// - a required attribute without a value: `invalidValue`
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{ErrorKind, Registry, Tolerance};
+/// use serde_json::json;
+///
+/// let registry = Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let before = user.admit(json!({"userName": "bjensen", "title": "Dr"}), &Tolerance::DEFAULT)?;
+/// let put = |body| scimkit_patch::replace(user, body, &Tolerance::DEFAULT);
+/// let change = put(json!({"userName": "bjensen"}))?.apply(&before)?;
+/// assert_eq!(change.entries().collect::<Vec<_>>(), [("title", None)]);
+///
+/// assert_eq!(put(json!({"title": "Dr"})).unwrap_err().kind(), ErrorKind::Value);
+/// # Ok::<(), scimkit_patch::Error>(())
+/// ```
+///
+/// [RFC 7644 section 3.5.1](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.1)
+pub fn replace(
+    kind: &Arc<ResourceType>,
+    body: Value,
+    t: &Tolerance,
+) -> Result<Replacement, Error> {
+    let after = kind.admit(body, t)?;
+    kind.check_required(&after)?;
+    Ok(Replacement {
+        after,
+        kind: Arc::clone(kind),
+    })
+}
+
+/// A decoded PUT request, before any store was asked.
+///
+/// [RFC 7644 section 3.5.1](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.1)
+#[derive(Debug, Clone)]
+pub struct Replacement {
+    after: Resource,
+    kind: Arc<ResourceType>,
+}
+
+impl Replacement {
+    /// What the request changes, the edges of every membership included.
+    ///
+    /// What the body does not mention is cleared, but for two kinds of attributes: an immutable
+    /// one keeps its value, and so does one that is never returned, since a client that sends
+    /// back what it read does not know it. Pure, and can be applied again after a lost race.
+    ///
+    /// # Errors
+    /// An immutable attribute that has another value: `mutability`.
+    ///
+    /// # Example
+    /// See [`replace`].
+    pub fn apply(&self, before: &Resource) -> Result<Change, Error> {
+        let mut change = Change::none(Arc::clone(&self.kind));
+        for attr in kept(&self.kind) {
+            let new = self.after.get(&self.kind, attr.id());
+            if attr.role() == Role::Membership {
+                let edges = new.map_or_else(Vec::new, edges_of);
+                change.edit_edges(attr.id(), EdgeEdit::Replace(edges));
+                continue;
+            }
+            let old = before.get(&self.kind, attr.id());
+            let new = self.keep_immutable(attr, old, new.cloned())?;
+            change.difference(attr.id(), old, new);
+        }
+        Ok(change)
+    }
+
+    fn keep_immutable(
+        &self,
+        attr: &Attr,
+        old: Option<&Value>,
+        new: Option<Value>,
+    ) -> Result<Option<Value>, Error> {
+        let Some(old) = old else { return Ok(new) };
+        if attr.definition().mutability == Mutability::Immutable {
+            return match new {
+                Some(new) if new != *old => Err(immutable(attr)),
+                _ => Ok(Some(old.clone())),
+            };
+        }
+        let Some(Value::Object(mut members)) = new else {
+            return Ok(new);
+        };
+        for sub in self.kind.children(attr.id()) {
+            let new = members.remove(sub.name());
+            if let Some(new) = self.keep_immutable(sub, old.get(sub.name()), new)? {
+                members.insert(sub.name().to_owned(), new);
+            }
+        }
+        Ok(Some(Value::Object(members)))
+    }
+}
+
+/// What changes from one resource to another, whatever their mutability.
+///
+/// Memberships are compared where either resource has them, and change edge by edge.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{Registry, Tolerance};
+/// use serde_json::json;
+///
+/// let registry = Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let admit = |body| user.admit(body, &Tolerance::DEFAULT);
+/// let before = admit(json!({"userName": "bjensen", "name": {"givenName": "B", "familyName": "J"}}))?;
+/// let after = admit(json!({"userName": "bjensen", "name": {"givenName": "B"}}))?;
+/// let change = scimkit_patch::diff(user, &before, &after);
+/// assert_eq!(change.entries().collect::<Vec<_>>(), [("name.familyName", None)]);
+/// assert!(scimkit_patch::diff(user, &after, &after).is_empty());
+/// # Ok::<(), scimkit_patch::Error>(())
+/// ```
+#[must_use]
+pub fn diff(kind: &Arc<ResourceType>, before: &Resource, after: &Resource) -> Change {
+    let mut change = Change::none(Arc::clone(kind));
+    for attr in kept(kind) {
+        let (old, new) = (before.get(kind, attr.id()), after.get(kind, attr.id()));
+        if attr.role() == Role::Membership {
+            change.edit_edges(attr.id(), edge_delta(old, new));
+        } else {
+            change.difference(attr.id(), old, new.cloned());
+        }
+    }
+    change
+}
+
+fn edge_delta(old: Option<&Value>, new: Option<&Value>) -> EdgeEdit {
+    let (old, new) = (
+        old.map_or_else(Vec::new, edges_of),
+        new.map_or_else(Vec::new, edges_of),
+    );
+    let had: BTreeSet<&ResourceId> = old.iter().map(|edge| &edge.id).collect();
+    let has: BTreeSet<&ResourceId> = new.iter().map(|edge| &edge.id).collect();
+    let add = new
+        .iter()
+        .filter(|edge| !had.contains(&edge.id))
+        .cloned()
+        .collect();
+    let remove = had.difference(&has).map(|id| (*id).clone()).collect();
+    EdgeEdit::Delta { add, remove }
+}
+
+/// The top-level attributes that a write can change.
+fn kept(kind: &ResourceType) -> impl Iterator<Item = &Attr> {
+    kind.attributes().iter().filter(|attr| {
+        let kept = matches!(
+            attr.role(),
+            Role::Membership | Role::Plain | Role::Reference
+        );
+        kept && attr.parent().is_none()
+    })
+}

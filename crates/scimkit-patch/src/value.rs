@@ -1,0 +1,93 @@
+//! One value and what an edit makes of it.
+
+use scimkit_core::Mutability;
+use scimkit_registry::{Attr, Error, ResourceType};
+use serde_json::{Map, Value};
+
+use crate::{elements, refusal::immutable, step::Edit};
+
+/// The value of an attribute after an edit.
+pub(crate) fn edited(
+    kind: &ResourceType,
+    attr: &Attr,
+    old: Option<Value>,
+    edit: &Edit,
+) -> Result<Option<Value>, Error> {
+    match edit {
+        Edit::Append(more) => {
+            let elements = elements::append(kind, attr, elements::array(old), more)?;
+            Ok(elements::assigned(elements))
+        }
+        Edit::Assign(value) => Ok(Some(value.clone())),
+        Edit::Merge(_) => {
+            let mut members = object(old);
+            merge_or_clear(kind, &mut members, edit)?;
+            Ok(non_empty(members))
+        }
+        Edit::Take(listed) => {
+            let elements = elements::take(kind, attr, elements::array(old), listed);
+            Ok(elements::assigned(elements))
+        }
+        Edit::Unset => Ok(None),
+    }
+}
+
+/// Sets and unsets sub-attributes of one complex value, or all of them.
+pub(crate) fn merge_or_clear(
+    kind: &ResourceType,
+    members: &mut Map<String, Value>,
+    edit: &Edit,
+) -> Result<(), Error> {
+    let Edit::Merge(merged) = edit else {
+        members.clear();
+        return Ok(());
+    };
+    for (sub, value) in merged {
+        let sub = kind.attr(*sub);
+        let edit = value.clone().map_or(Edit::Unset, Edit::Assign);
+        edit_member(kind, sub, members, &edit)?;
+    }
+    Ok(())
+}
+
+/// Edits one sub-attribute of one complex value.
+pub(crate) fn edit_member(
+    kind: &ResourceType,
+    sub: &Attr,
+    members: &mut Map<String, Value>,
+    edit: &Edit,
+) -> Result<(), Error> {
+    let old = members.remove(sub.name());
+    if let Some(new) = keeping(sub, old, |old| edited(kind, sub, old, edit))? {
+        members.insert(sub.name().to_owned(), new);
+    }
+    Ok(())
+}
+
+/// Edits a value, unless it is immutable and would become another.
+pub(crate) fn keeping(
+    attr: &Attr,
+    old: Option<Value>,
+    edit: impl FnOnce(Option<Value>) -> Result<Option<Value>, Error>,
+) -> Result<Option<Value>, Error> {
+    if attr.definition().mutability != Mutability::Immutable || old.is_none() {
+        return edit(old);
+    }
+    let new = edit(old.clone())?;
+    if new == old {
+        Ok(new)
+    } else {
+        Err(immutable(attr))
+    }
+}
+
+pub(crate) fn object(value: Option<Value>) -> Map<String, Value> {
+    match value {
+        Some(Value::Object(members)) => members,
+        _ => Map::new(),
+    }
+}
+
+pub(crate) fn non_empty(members: Map<String, Value>) -> Option<Value> {
+    (!members.is_empty()).then_some(Value::Object(members))
+}

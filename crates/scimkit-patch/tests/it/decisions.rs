@@ -1,0 +1,160 @@
+//! What the RFC leaves open, row by row: what is done, and why.
+
+use scimkit_registry::Tolerance;
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{Refused, state},
+    rows::{PATCH, Row, rows},
+};
+
+/// What is done with a row.
+enum Done {
+    /// What the row says.
+    AsRow,
+    /// The patch succeeds, and this attribute has that value afterwards.
+    Instead(&'static str, Value),
+    /// The patch succeeds and changes nothing.
+    Unchanged,
+}
+
+/// Row, what the default profile does, and why. The strict profile does as the row says.
+fn decisions() -> Vec<(&'static str, Done, &'static str)> {
+    use Done::{AsRow, Instead, Unchanged};
+    let fax = json!([
+        {"value": "mira@corp.test", "type": "work", "primary": true},
+        {"value": "mira@home.test", "type": "home"},
+        {"value": "q", "type": "fax"},
+    ]);
+    vec![
+        (
+            "P029",
+            AsRow,
+            "the value is what is wrong with an operation that has none",
+        ),
+        (
+            "P038",
+            AsRow,
+            "the value is there, but it is not a set of attributes",
+        ),
+        ("P067", AsRow, "as P029"),
+        (
+            "P073",
+            AsRow,
+            "the text of the filter is fine; the path asks for what can't be",
+        ),
+        (
+            "P081",
+            AsRow,
+            "one element stands for an array of it, with a path or without",
+        ),
+        (
+            "P087",
+            AsRow,
+            "`replace` of a complex value leaves out what is not given (3.5.2.3)",
+        ),
+        (
+            "P094",
+            AsRow,
+            "assigning null makes an attribute unassigned (RFC 7643 section 2.5)",
+        ),
+        (
+            "P115",
+            Instead("emails", fax.clone()),
+            "Entra ID builds elements so: entra/13",
+        ),
+        ("P116", Instead("emails", fax), "as P115"),
+        (
+            "P117",
+            Instead("emails", json!([{"value": "q", "type": "work"}])),
+            "as P115",
+        ),
+        ("P121", AsRow, "a path without a filter means every value"),
+        ("P132", AsRow, "as P121"),
+        (
+            "P138",
+            AsRow,
+            "`schemas` follows from the attributes present",
+        ),
+        (
+            "P140",
+            Unchanged,
+            "what is to be gone is gone: a repeated removal must not fail",
+        ),
+        (
+            "P146",
+            AsRow,
+            "the URI of an extension stands for all of its attributes",
+        ),
+        ("P163", AsRow, "Okta sends the id it knows: okta/18"),
+        (
+            "P165",
+            Instead("members", json!([{"value": "a"}, {"value": "c"}])),
+            "entra/48",
+        ),
+        (
+            "P167",
+            AsRow,
+            "the name to show is not kept with a member, so it is not there",
+        ),
+        (
+            "P169",
+            Instead(
+                "members",
+                json!([{"value": "a"}, {"value": "b"}, {"value": "c"},
+            {"value": "d"}]),
+            ),
+            "entra/57",
+        ),
+        ("P184", AsRow, "what is wrong is the path"),
+        ("P197", AsRow, "nothing asked for, nothing done"),
+    ]
+}
+
+fn expected(row: &Row, attribute: &str, value: Value) -> Value {
+    let mut expected = row.before().clone();
+    expected[attribute] = value;
+    state(&expected)
+}
+
+#[test]
+fn the_default_profile_does_what_was_decided() {
+    let rows = rows(PATCH);
+    for (id, done, reason) in decisions() {
+        let row = rows.iter().find(|row| row.id() == id).unwrap();
+        let outcome = row.outcome(&Tolerance::DEFAULT);
+        match done {
+            Done::AsRow => assert_eq!(row.objection(&outcome), None, "{reason}"),
+            Done::Instead(attribute, value) => {
+                assert_eq!(
+                    outcome,
+                    Ok(expected(row, attribute, value)),
+                    "{id}: {reason}"
+                );
+            }
+            Done::Unchanged => assert_eq!(outcome, Ok(state(row.before())), "{id}: {reason}"),
+        }
+    }
+}
+
+#[test]
+fn the_strict_profile_does_what_the_rows_say() {
+    for row in rows(PATCH).iter().filter(|row| row.is_choice()) {
+        let outcome: Result<Value, Refused> = row.outcome(&Tolerance::STRICT);
+        assert_eq!(row.objection(&outcome), None);
+    }
+}
+
+#[test]
+fn every_open_row_was_decided() {
+    let rows = rows(PATCH);
+    let open = rows
+        .iter()
+        .filter(|row| row.is_choice() || row.is_strict_only())
+        .map(Row::id);
+    let decided = decisions();
+    assert_eq!(
+        open.collect::<Vec<_>>(),
+        decided.iter().map(|d| d.0).collect::<Vec<_>>()
+    );
+}

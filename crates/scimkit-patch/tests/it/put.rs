@@ -1,0 +1,116 @@
+//! PUT: what is kept, what is cleared, what is refused.
+
+use scimkit_patch::{diff, replace};
+use scimkit_registry::{ErrorKind, Registry, Tolerance};
+use serde_json::json;
+
+use crate::harness::{World, kind};
+
+#[test]
+fn what_is_not_mentioned_is_cleared() {
+    let user = kind("User");
+    let mut world = World::of(
+        user,
+        json!({"userName": "u", "title": "Dr", "name": {"givenName": "G"},
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "D"}}),
+    );
+    let body = json!({"id": "another", "userName": "u", "meta": {"version": "x"}, "title": null});
+    let put = replace(user, body, &Tolerance::DEFAULT).unwrap();
+    world.apply(user, &put.apply(&world.document).unwrap());
+    let schemas = json!(["urn:ietf:params:scim:schemas:core:2.0:User"]);
+    assert_eq!(
+        world.shown(user),
+        json!({"schemas": schemas, "userName": "u"})
+    );
+}
+
+#[test]
+fn a_password_that_is_not_mentioned_is_kept() {
+    let user = kind("User");
+    let world = World::of(user, json!({"userName": "u", "password": "secret"}));
+    let put = |body| replace(user, body, &Tolerance::DEFAULT).unwrap();
+    assert!(
+        put(json!({"userName": "u"}))
+            .apply(&world.document)
+            .unwrap()
+            .is_empty()
+    );
+    let change = put(json!({"userName": "u", "password": "new"}))
+        .apply(&world.document)
+        .unwrap();
+    assert_eq!(
+        change.entries().collect::<Vec<_>>(),
+        [("password", Some(&json!("new")))]
+    );
+}
+
+#[test]
+fn members_become_those_of_the_body() {
+    let group = kind("Group");
+    let before = json!({"displayName": "g", "members": [{"value": "a"}, {"value": "b"}]});
+    let mut world = World::of(group, before);
+    for (members, left) in [
+        (json!([{"value": "b"}, {"value": "c"}]), 2),
+        (json!(null), 0),
+    ] {
+        let body = json!({"displayName": "g", "members": members});
+        let put = replace(group, body, &Tolerance::DEFAULT).unwrap();
+        world.apply(group, &put.apply(&world.document).unwrap());
+        assert_eq!(
+            world
+                .edges
+                .iter()
+                .map(|(_, edges)| edges.len())
+                .sum::<usize>(),
+            left
+        );
+    }
+}
+
+#[test]
+fn an_immutable_attribute_is_kept_set_once_and_never_changed() {
+    let schema = r#"[{"id": "urn:example:2.0:Badge", "name": "Badge", "attributes": [
+        {"name": "serial", "type": "string", "mutability": "immutable"},
+        {"name": "seal", "type": "complex", "subAttributes": [
+            {"name": "maker", "type": "string", "mutability": "immutable"},
+            {"name": "colour", "type": "string"}]}]}]"#;
+    let badge = r#"{"name": "Badge", "endpoint": "/Badges", "schema": "urn:example:2.0:Badge"}"#;
+    let registry = Registry::builder().schemas_json(schema).unwrap();
+    let registry = registry
+        .resource_types_json(badge)
+        .unwrap()
+        .build()
+        .unwrap();
+    let badge = registry.by_name("Badge").unwrap();
+    let before = badge
+        .admit(json!({"seal": {"maker": "Acme"}}), &Tolerance::DEFAULT)
+        .unwrap();
+    let put = |body| {
+        replace(badge, body, &Tolerance::DEFAULT)
+            .unwrap()
+            .apply(&before)
+    };
+
+    let change = put(json!({"serial": "s1", "seal": {"colour": "red"}})).unwrap();
+    let (serial, red) = (json!("s1"), json!("red"));
+    let expected = [("serial", Some(&serial)), ("seal.colour", Some(&red))];
+    assert_eq!(change.entries().collect::<Vec<_>>(), expected);
+    let error = put(json!({"seal": {"maker": "Other"}})).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Mutability);
+    assert_eq!(
+        error.detail(),
+        "`seal.maker` is immutable and has another value"
+    );
+}
+
+#[test]
+fn a_difference_of_groups_is_one_of_edges() {
+    let group = kind("Group");
+    let admit = |body| group.admit(body, &Tolerance::DEFAULT).unwrap();
+    let before = admit(json!({"displayName": "g", "members": [{"value": "a"}, {"value": "b"}]}));
+    let after = admit(json!({"displayName": "h", "members": [{"value": "b"}, {"value": "c"}]}));
+    let mut world = World::of(group, before.as_map().clone().into());
+    world.apply(group, &diff(group, &before, &after));
+    assert_eq!(world, World::of(group, after.as_map().clone().into()));
+    assert!(diff(group, &after, &after).is_empty());
+}

@@ -1,0 +1,134 @@
+//! What the registry and the PATCH engine can find wrong.
+
+/// What a request got wrong, with a sentence for the administrator who reads it.
+///
+/// The kind decides the `scimType` of the response ([RFC 7644 section 3.12]).
+///
+/// [RFC 7644 section 3.12]: https://www.rfc-editor.org/rfc/rfc7644#section-3.12
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Error {
+    detail: String,
+    kind: ErrorKind,
+}
+
+/// The part of a request that an [`Error`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A filter that can't be read or bound: `invalidFilter`.
+    Filter,
+    /// A write to what can't be written: `mutability`.
+    Mutability,
+    /// A path that selects nothing: `noTarget`.
+    NoTarget,
+    /// A path that can't be read or bound: `invalidPath`.
+    Path,
+    /// A body of the wrong shape: `invalidSyntax`.
+    Syntax,
+    /// A value of the wrong type, missing or out of range: `invalidValue`.
+    Value,
+}
+
+impl Error {
+    /// An error of that kind; `detail` in lower case, without a full stop.
+    #[must_use]
+    pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
+        Error { detail: detail.into(), kind }
+    }
+
+    /// The sentence for the administrator.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Which part of the request it is about.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The same error, said of a larger thing: `operation 2: …`.
+    #[must_use]
+    pub fn within(mut self, place: &str) -> Self {
+        self.detail = format!("{place}: {}", self.detail);
+        self
+    }
+
+    pub(crate) fn filter(detail: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Filter, detail)
+    }
+
+    pub(crate) fn path(detail: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Path, detail)
+    }
+
+    pub(crate) fn syntax(detail: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Syntax, detail)
+    }
+
+    pub(crate) fn value(detail: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Value, detail)
+    }
+}
+
+/// Why a schema or resource type can't be registered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistrationError {
+    /// An attribute definition contradicts itself or another.
+    #[error("attribute `{path}`: {problem}")]
+    Attribute {
+        /// The canonical path.
+        path: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Two resource types share an endpoint or a name.
+    #[error("two resource types have the {what} `{text}`")]
+    Duplicate {
+        /// `name` or `endpoint`.
+        what: &'static str,
+        /// The shared text.
+        text: String,
+    },
+    /// An endpoint that the protocol itself uses, or that is not one path segment.
+    #[error("resource type `{name}` can't have the endpoint `{endpoint}`")]
+    Endpoint {
+        /// The resource type.
+        name: String,
+        /// What it asked for.
+        endpoint: String,
+    },
+    /// Text that is not the expected JSON.
+    #[error("not a JSON array of {what} documents: {problem}")]
+    Json {
+        /// `schema` or `resource type`.
+        what: &'static str,
+        /// What the JSON reader said.
+        problem: String,
+    },
+    /// More attributes than a table can number.
+    #[error("resource type `{name}` has more than 65,535 attributes")]
+    TooMany {
+        /// The resource type.
+        name: String,
+    },
+    /// An attribute to be indexed that the type does not have.
+    #[error("resource type `{name}` has no attribute `{path}` to index")]
+    UnknownIndex {
+        /// The resource type.
+        name: String,
+        /// The path asked for.
+        path: String,
+    },
+    /// A resource type that names a schema nobody registered.
+    #[error("resource type `{name}` needs schema `{urn}`, which is not registered")]
+    UnknownSchema {
+        /// The resource type.
+        name: String,
+        /// The schema's URI.
+        urn: String,
+    },
+}

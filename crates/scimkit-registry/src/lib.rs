@@ -1,0 +1,48 @@
+//! SCIM 2.0 schemas at work: text is bound to schema here, once, and nothing above asks about case
+//! or unknown names again.
+//!
+//! ```
+//! use scimkit_filter::Filter;
+//! use scimkit_registry::{Registry, Tolerance, View};
+//! use serde_json::json;
+//!
+//! let registry = Registry::standard();
+//! let user = registry.by_name("User").unwrap();
+//! let resource = user.admit(json!({"USERNAME": "bjensen"}), &Tolerance::DEFAULT)?;
+//! let filter = Filter::parse(r#"username eq "BJensen""#).unwrap();
+//! let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT)?;
+//! assert!(user.matches(&predicate, View::of(&resource)));
+//! # Ok::<(), scimkit_registry::Error>(())
+//! ```
+//!
+//! - [`Registry`]: schemas and resource types, from code and from JSON
+//! - [`ResourceType::bind_filter`], [`ResourceType::parse_path`]: names to attributes
+//! - [`ResourceType::admit`]: JSON from outside to a [`Resource`]
+//! - [`ResourceType::projection`]: which attributes an answer shows
+//! - [`Change`]: what a write changes, and the lookup keys that follow from it
+//! - [`Tolerance`]: what is accepted beyond the RFC, as data
+
+mod admit;
+mod change;
+mod error;
+mod eval;
+mod fold;
+mod predicate;
+mod project;
+mod registry;
+mod resource;
+mod table;
+mod tolerance;
+
+pub use admit::Entry;
+pub use change::{Change, Edge, EdgeChange, EdgeEdit, ResourceId, edges_of};
+pub use error::{Error, ErrorKind, RegistrationError};
+pub use eval::View;
+pub use fold::{Key, Scalar, fold};
+pub use predicate::{Predicate, Target};
+pub use project::Projection;
+pub use registry::{Fingerprint, Registry, RegistryBuilder};
+pub use resource::{Resource, object_text};
+pub use scimkit_filter::Operator;
+pub use table::{Attr, AttrId, Extension, ResourceType, Role};
+pub use tolerance::{Tolerance, Unknown};

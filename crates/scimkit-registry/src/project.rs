@@ -1,0 +1,152 @@
+//! Which attributes of a resource an answer shows.
+
+use scimkit_core::Returned;
+use scimkit_filter::AttributePath;
+use serde_json::{Map, Value};
+
+use crate::{Attr, AttrId, ResourceType};
+
+/// Which attributes of a resource an answer shows, by the `returned` characteristics and the
+/// request's `attributes` and `excludedAttributes`.
+#[derive(Debug, Clone)]
+pub struct Projection {
+    keep: Vec<bool>,
+    whole: bool,
+}
+
+impl Projection {
+    /// Whether it shows the attribute, or some of its sub-attributes.
+    #[must_use]
+    pub fn shows(&self, id: AttrId) -> bool {
+        self.keep.get(id.index()).copied().unwrap_or(false)
+    }
+
+    /// Whether a document can go out as it is kept: nothing in it is hidden.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+}
+
+impl ResourceType {
+    /// The projection for a request's `attributes` and `excludedAttributes`; both empty for the
+    /// default one.
+    ///
+    /// An extension's URI stands for all of its attributes. A name that this type does not have
+    /// selects nothing. What is always returned can't be excluded, what is never returned can't be
+    /// asked for.
+    ///
+    /// [RFC 7644 section 3.9](https://www.rfc-editor.org/rfc/rfc7644#section-3.9)
+    #[must_use]
+    pub fn projection<S: AsRef<str>>(&self, attributes: &[S], excluded: &[S]) -> Projection {
+        let asked = self.marks(attributes);
+        let dropped = self.marks(excluded);
+        let only = !attributes.is_empty();
+        let mut keep = Vec::with_capacity(self.attributes().len());
+        for (attr, (asked, dropped)) in self.attributes().iter().zip(asked.iter().zip(&dropped)) {
+            keep.push(match attr.definition().returned {
+                Returned::Always => true,
+                Returned::Never => false,
+                Returned::Default => (!only || *asked) && !dropped,
+                Returned::Request => *asked && !dropped,
+            });
+        }
+        self.settle(&mut keep, &asked, only);
+        let visible = |a: &Attr| a.definition().returned != Returned::Never;
+        let whole = self.attributes().iter().zip(&keep).all(|(a, keep)| *keep || !visible(a));
+        Projection { keep, whole }
+    }
+
+    /// A complex attribute is shown when a sub-attribute was asked for; what is always returned of
+    /// a complex attribute is shown only with it.
+    fn settle(&self, keep: &mut [bool], asked: &[bool], only: bool) {
+        for (attr, asked) in self.attributes().iter().zip(asked) {
+            let Some(parent) = attr.parent() else { continue };
+            let shown = keep.get(attr.id().index()).copied().unwrap_or(false);
+            let hidden = self.attr(parent).is_never_returned();
+            if only && *asked && shown && !hidden
+                && let Some(parent) = keep.get_mut(parent.index())
+            {
+                *parent = true;
+            }
+        }
+    }
+
+    /// For every attribute whether one of the names selects it, itself or by its parent.
+    fn marks<S: AsRef<str>>(&self, names: &[S]) -> Vec<bool> {
+        let mut marks = vec![false; self.attributes().len()];
+        for name in names {
+            let name = name.as_ref().trim();
+            if let Some(index) = self.extension_named(name) {
+                self.mark_where(&mut marks, |a| a.extension() == Some(index));
+            } else if name.eq_ignore_ascii_case(self.schema().as_str()) {
+                self.mark_where(&mut marks, |a| a.extension().is_none());
+            } else if let Ok(path) = AttributePath::parse(name) {
+                let found = self.lookup(&path).or_else(|| {
+                    let plain = path.urn.is_none();
+                    plain.then(|| self.lookup_in_extensions(&path.name, path.sub.as_deref())).flatten()
+                });
+                if let Some(id) = found {
+                    self.mark_where(&mut marks, |a| a.id() == id || a.parent() == Some(id));
+                }
+            }
+        }
+        marks
+    }
+
+    fn mark_where(&self, marks: &mut [bool], test: impl Fn(&Attr) -> bool) {
+        for (mark, attr) in marks.iter_mut().zip(self.attributes()) {
+            *mark |= test(attr);
+        }
+    }
+
+    /// Takes out of a complete resource what the projection does not show.
+    pub fn project(&self, members: &mut Map<String, Value>, projection: &Projection) {
+        if projection.is_whole() {
+            return;
+        }
+        members.retain(|name, value| match self.extension_named(name) {
+            Some(index) => {
+                let Some(inner) = value.as_object_mut() else { return false };
+                self.project_level(inner, Some(index), projection);
+                !inner.is_empty()
+            }
+            None => self.keeps(name, value, None, projection),
+        });
+    }
+
+    fn project_level(&self, members: &mut Map<String, Value>, ext: Option<usize>, p: &Projection) {
+        members.retain(|name, value| self.keeps(name, value, ext, p));
+    }
+
+    fn keeps(&self, name: &str, value: &mut Value, ext: Option<usize>, p: &Projection) -> bool {
+        let Some(attr) = self.top_level(ext).iter().find(|a| a.name() == name) else {
+            return false;
+        };
+        if !p.shows(attr.id()) {
+            return false;
+        }
+        if !attr.is_complex() {
+            return true;
+        }
+        let narrow = |element: &mut Value| {
+            if let Some(members) = element.as_object_mut() {
+                members.retain(|name, _| {
+                    let sub = self.children(attr.id()).find(|a| a.name() == name);
+                    sub.is_some_and(|sub| p.shows(sub.id()))
+                });
+            }
+        };
+        match value {
+            Value::Array(elements) => {
+                elements.iter_mut().for_each(narrow);
+                elements.retain(|e| e.as_object().is_none_or(|m| !m.is_empty()));
+                !elements.is_empty()
+            }
+            one => {
+                narrow(one);
+                one.as_object().is_none_or(|m| !m.is_empty())
+            }
+        }
+    }
+}

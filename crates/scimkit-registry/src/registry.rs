@@ -1,0 +1,244 @@
+//! Registration of schemas and resource types, from code and from JSON.
+
+use std::{fmt, sync::Arc};
+
+use scimkit_core::{ResourceTypeDefinition, Schema, builtin};
+use serde::de::DeserializeOwned;
+
+use crate::{RegistrationError, ResourceType};
+
+/// The schemas and resource types of a service provider.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::Registry;
+///
+/// let registry = Registry::builder()
+///     .schemas_json(r#"[{"id": "urn:example:2.0:Badge", "name": "Badge",
+///         "attributes": [{"name": "colour", "type": "string"}]}]"#)?
+///     .resource_types_json(r#"[{"name": "Badge", "endpoint": "/Badges",
+///         "schema": "urn:example:2.0:Badge"}]"#)?
+///     .build()?;
+/// assert!(registry.by_endpoint("/Badges").is_some());
+/// assert!(registry.by_name("User").is_some());
+/// # Ok::<(), scimkit_registry::RegistrationError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Registry {
+    schemas: Vec<Arc<Schema>>,
+    types: Vec<Arc<ResourceType>>,
+}
+
+impl Registry {
+    /// Starts from User, with the enterprise extension, and Group.
+    #[must_use]
+    pub fn builder() -> RegistryBuilder {
+        RegistryBuilder {
+            indexes: Vec::new(),
+            schemas: vec![builtin::user(), builtin::group(), builtin::enterprise_user()],
+            types: vec![builtin::user_resource_type(), builtin::group_resource_type()],
+        }
+    }
+
+    /// User, with the enterprise extension, and Group.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "the built-in schemas are constants; a test builds them")]
+    pub fn standard() -> Registry {
+        Registry::builder().build().expect("the built-in schemas fit together")
+    }
+
+    /// The resource type at an endpoint such as `/Users`, exactly spelled.
+    #[must_use]
+    pub fn by_endpoint(&self, endpoint: &str) -> Option<&Arc<ResourceType>> {
+        self.types.iter().find(|t| t.endpoint() == endpoint)
+    }
+
+    /// The resource type of that name, ignoring case.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<&Arc<ResourceType>> {
+        self.types.iter().find(|t| t.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The schemas that the resource types use, and those of the discovery endpoints.
+    #[must_use]
+    pub fn schemas(&self) -> &[Arc<Schema>] {
+        &self.schemas
+    }
+
+    /// The resource types, in order of registration.
+    #[must_use]
+    pub fn types(&self) -> &[Arc<ResourceType>] {
+        &self.types
+    }
+}
+
+/// Collects what a [`Registry`] is made of.
+#[derive(Debug, Clone)]
+pub struct RegistryBuilder {
+    indexes: Vec<(String, String)>,
+    schemas: Vec<Schema>,
+    types: Vec<ResourceTypeDefinition>,
+}
+
+impl RegistryBuilder {
+    /// Asks stores to keep a lookup key of one more attribute, by its path.
+    #[must_use]
+    pub fn index(mut self, resource_type: impl Into<String>, path: impl Into<String>) -> Self {
+        self.indexes.push((resource_type.into(), path.into()));
+        self
+    }
+
+    /// Adds a resource type; one with a known id takes that one's place.
+    #[must_use]
+    pub fn resource_type(mut self, definition: ResourceTypeDefinition) -> Self {
+        match self.types.iter_mut().find(|t| t.id().eq_ignore_ascii_case(definition.id())) {
+            Some(known) => *known = definition,
+            None => self.types.push(definition),
+        }
+        self
+    }
+
+    /// Adds resource types from JSON: an array of RFC 7643 section 6 documents, or one of them.
+    ///
+    /// # Errors
+    /// Text that is not such JSON.
+    pub fn resource_types_json(mut self, json: &str) -> Result<Self, RegistrationError> {
+        for definition in documents("resource type", json)? {
+            self = self.resource_type(definition);
+        }
+        Ok(self)
+    }
+
+    /// Adds a schema or extension; one with a known URI takes that one's place.
+    #[must_use]
+    pub fn schema(mut self, schema: Schema) -> Self {
+        match self.schemas.iter_mut().find(|s| s.id == schema.id) {
+            Some(known) => *known = schema,
+            None => self.schemas.push(schema),
+        }
+        self
+    }
+
+    /// Adds schemas from JSON: an array of RFC 7643 section 7 documents, or one of them.
+    ///
+    /// # Errors
+    /// Text that is not such JSON.
+    pub fn schemas_json(mut self, json: &str) -> Result<Self, RegistrationError> {
+        for schema in documents("schema", json)? {
+            self = self.schema(schema);
+        }
+        Ok(self)
+    }
+
+    /// Resolves every resource type against the schemas.
+    ///
+    /// # Errors
+    /// The first definition that contradicts itself or another: see [`RegistrationError`].
+    pub fn build(self) -> Result<Registry, RegistrationError> {
+        let schemas: Vec<_> = self.schemas.into_iter().map(Arc::new).collect();
+        let mut types: Vec<Arc<ResourceType>> = Vec::with_capacity(self.types.len());
+        for definition in self.types {
+            check(&definition, &types)?;
+            let find = |urn: &scimkit_core::Urn| {
+                schemas.iter().find(|s| s.id == *urn).ok_or_else(|| {
+                    let (name, urn) = (definition.name.clone(), urn.to_string());
+                    RegistrationError::UnknownSchema { name, urn }
+                })
+            };
+            let core = Arc::clone(find(&definition.schema)?);
+            let mut extensions = Vec::with_capacity(definition.schema_extensions.len());
+            for extension in &definition.schema_extensions {
+                extensions.push((Arc::clone(find(&extension.schema)?), extension.required));
+            }
+            let own = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(&definition.name);
+            let indexed: Vec<_> =
+                self.indexes.iter().filter(own).map(|(_, path)| path.clone()).collect();
+            types.push(Arc::new(ResourceType::build(definition, &core, &extensions, &indexed)?));
+        }
+        let used = |s: &&Arc<Schema>| {
+            types.iter().any(|t| {
+                *t.schema() == s.id || t.extensions().iter().any(|e| *e.urn() == s.id)
+            })
+        };
+        let mut served: Vec<_> = schemas.iter().filter(used).cloned().collect();
+        served.extend(
+            [builtin::service_provider_config(), builtin::resource_type(), builtin::schema()]
+                .map(Arc::new),
+        );
+        Ok(Registry { schemas: served, types })
+    }
+}
+
+/// Path segments that the protocol itself answers on.
+const RESERVED: [&str; 6] =
+    ["/Bulk", "/Me", "/ResourceTypes", "/Schemas", "/ServiceProviderConfig", "/.search"];
+
+fn check(
+    definition: &ResourceTypeDefinition,
+    known: &[Arc<ResourceType>],
+) -> Result<(), RegistrationError> {
+    let (name, endpoint) = (&definition.name, &definition.endpoint);
+    let segment = endpoint.strip_prefix('/').unwrap_or("");
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let reserved = RESERVED.iter().any(|r| r.eq_ignore_ascii_case(endpoint));
+    if segment.is_empty() || !segment.bytes().all(plain) || reserved {
+        let (name, endpoint) = (name.clone(), endpoint.clone());
+        return Err(RegistrationError::Endpoint { name, endpoint });
+    }
+    if known.iter().any(|t| t.name().eq_ignore_ascii_case(name)) {
+        return Err(RegistrationError::Duplicate { what: "name", text: name.clone() });
+    }
+    if known.iter().any(|t| t.endpoint().eq_ignore_ascii_case(endpoint)) {
+        return Err(RegistrationError::Duplicate { what: "endpoint", text: endpoint.clone() });
+    }
+    Ok(())
+}
+
+fn documents<T: DeserializeOwned>(
+    what: &'static str,
+    json: &str,
+) -> Result<Vec<T>, RegistrationError> {
+    let bad = |e: serde_json::Error| RegistrationError::Json { what, problem: e.to_string() };
+    if json.trim_start().starts_with('[') {
+        return serde_json::from_str(json).map_err(bad);
+    }
+    serde_json::from_str(json).map(|one| vec![one]).map_err(bad)
+}
+
+/// A digest of a resource type's attribute table.
+///
+/// Stores keep it beside their data: another fingerprint means that lookup keys must be made anew.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Fingerprint(u64);
+
+impl Fingerprint {
+    pub(crate) fn of(kind: &ResourceType) -> Self {
+        // FNV-1a: stable across builds and machines, which std's hasher does not promise.
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut eat = |text: &str| {
+            for byte in text.bytes().chain([0]) {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        };
+        for attr in kind.attributes() {
+            let d = attr.definition();
+            eat(attr.path());
+            eat(&format!(
+                "{:?} {:?} {:?} {} {} {}",
+                d.data_type,
+                attr.role(),
+                d.uniqueness,
+                d.multi_valued,
+                d.is_case_exact(),
+                attr.is_indexed()
+            ));
+        }
+        Fingerprint(hash)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
