@@ -1,0 +1,224 @@
+//! The attributes that no document holds: `id`, `meta`, memberships, and references filled in.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use scimkit_core::{Version, format_instant};
+use scimkit_registry::{Attr, AttrId, Edge, Registry, Resource, ResourceId, ResourceType, Role};
+use serde_json::{Map, Value};
+
+use crate::{Settings, Stored};
+
+/// What is known of one resource, from which its computed attributes are made.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Facts<'a> {
+    /// When it was created.
+    pub created: DateTime<Utc>,
+    /// Its document.
+    pub document: &'a Resource,
+    /// The edges of its membership, inverse and reference attributes, as far as they are wanted.
+    pub edges: &'a [(AttrId, Vec<Edge>)],
+    /// Its identifier.
+    pub id: &'a ResourceId,
+    /// Its type.
+    pub kind: &'a ResourceType,
+    /// When it last changed.
+    pub last_modified: DateTime<Utc>,
+    /// Its version.
+    pub version: &'a Version,
+}
+
+impl<'a> Facts<'a> {
+    /// The facts of a stored resource; `document` is its document's tree.
+    #[must_use]
+    pub fn of(
+        stored: &'a Stored,
+        document: &'a Resource,
+        edges: &'a [(AttrId, Vec<Edge>)],
+    ) -> Self {
+        Facts {
+            created: stored.created,
+            document,
+            edges,
+            id: &stored.id,
+            kind: &stored.kind,
+            last_modified: stored.last_modified,
+            version: &stored.version,
+        }
+    }
+}
+
+/// The computed attributes among `wanted`, each under the key that
+/// [`View::with`](scimkit_registry::View::with) looks for: the name of a core attribute, the
+/// canonical path of an extension's.
+///
+/// A wanted sub-attribute stands for the whole attribute. A membership without edges has no key.
+///
+/// # Example
+/// ```
+/// use std::sync::Arc;
+/// use chrono::DateTime;
+/// use scimkit_core::Version;
+/// use scimkit_registry::{Resource, ResourceId};
+/// use scimkit_store::{Document, Facts, Settings, Stored, computed};
+///
+/// let settings = Settings::new("https://example.com/scim/v2/");
+/// let group = settings.registry.by_name("Group").unwrap();
+/// let stored = Stored::new(
+///     Arc::clone(group),
+///     ResourceId::from("g 1"),
+///     Version::new("7")?,
+///     (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH),
+///     Document::Tree(Arc::default()),
+/// );
+/// let document = Resource::default();
+/// let wanted = [group.named("meta").unwrap(), group.named("members").unwrap()];
+/// let made = computed(&settings, &Facts::of(&stored, &document, &[]), &wanted);
+/// assert_eq!(made["meta"]["location"], "https://example.com/scim/v2/Groups/g%201");
+/// assert!(!made.contains_key("members"));
+/// # Ok::<(), scimkit_core::InvalidVersion>(())
+/// ```
+#[must_use]
+pub fn computed(settings: &Settings, facts: &Facts<'_>, wanted: &[AttrId]) -> Map<String, Value> {
+    let mut made = Map::new();
+    for id in wanted {
+        let attr = facts.kind.attr(*id);
+        let attr = attr.parent().map_or(attr, |parent| facts.kind.attr(parent));
+        let key = if attr.extension().is_none() {
+            attr.name()
+        } else {
+            attr.path()
+        };
+        if made.contains_key(key) {
+            continue;
+        }
+        let value = match attr.role() {
+            Role::Id => Some(Value::from(facts.id.as_str())),
+            Role::Inverse | Role::Membership => elements(settings, facts, attr.id()),
+            Role::Meta => Some(meta(settings, facts)),
+            Role::Reference => reference(settings, facts, attr.id()),
+            _ => None,
+        };
+        if let Some(value) = value {
+            made.insert(key.to_owned(), value);
+        }
+    }
+    made
+}
+
+/// The `meta` attribute of a resource.
+///
+/// [RFC 7643 section 3.1](https://www.rfc-editor.org/rfc/rfc7643#section-3.1)
+#[must_use]
+pub fn meta(settings: &Settings, facts: &Facts<'_>) -> Value {
+    let members = [
+        ("resourceType", facts.kind.name().to_owned()),
+        ("created", format_instant(facts.created)),
+        ("lastModified", format_instant(facts.last_modified)),
+        ("location", location(settings, facts.kind, facts.id)),
+        ("version", facts.version.etag()),
+    ];
+    members
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), Value::from(text)))
+        .collect()
+}
+
+/// The absolute URI of a resource, its id percent-encoded.
+#[must_use]
+pub fn location(settings: &Settings, kind: &ResourceType, id: &ResourceId) -> String {
+    let id = utf8_percent_encode(id.as_str(), SEGMENT);
+    format!("{}{}/{id}", settings.base_url, kind.endpoint())
+}
+
+/// One edge as an element of a membership or inverse attribute, with the sub-attributes that the
+/// schema has: `value`, `$ref` where the target's type is known, `display` and `type`.
+#[must_use]
+pub fn element(settings: &Settings, kind: &ResourceType, attr: AttrId, edge: &Edge) -> Value {
+    let inverse = kind.attr(attr).role() == Role::Inverse;
+    let mut members = Map::new();
+    for sub in kind.children(attr) {
+        let text = match sub.name() {
+            "$ref" => target_location(settings, edge),
+            "display" => edge.display.clone(),
+            "type" if inverse => Some("direct".to_owned()),
+            "type" => edge.kind.clone(),
+            "value" => Some(edge.id.as_str().to_owned()),
+            _ => None,
+        };
+        if let Some(text) = text {
+            members.insert(sub.name().to_owned(), Value::from(text));
+        }
+    }
+    Value::Object(members)
+}
+
+/// The resource types that a membership, inverse or reference attribute leads to: those that the
+/// `referenceTypes` of its `$ref` name, or all types where it names none.
+#[must_use]
+pub fn targets<'r>(
+    registry: &'r Registry,
+    kind: &ResourceType,
+    attr: AttrId,
+) -> Vec<&'r Arc<ResourceType>> {
+    let reference = kind.children(attr).find(|sub| sub.name() == "$ref");
+    let named = reference.map_or(&[][..], |sub| &sub.definition().reference_types);
+    let leads = |target: &&Arc<ResourceType>| {
+        named.is_empty()
+            || named
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(target.name()))
+    };
+    registry.types().iter().filter(leads).collect()
+}
+
+/// All but the unreserved characters of RFC 3986.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+fn elements(settings: &Settings, facts: &Facts<'_>, attr: AttrId) -> Option<Value> {
+    let edges = edges(facts, attr);
+    let elements = edges
+        .iter()
+        .map(|edge| element(settings, facts.kind, attr, edge));
+    (!edges.is_empty()).then(|| elements.collect())
+}
+
+/// A reference as the document has it, with its `$ref` and its target's name as they are now.
+fn reference(settings: &Settings, facts: &Facts<'_>, attr: AttrId) -> Option<Value> {
+    let mut members = facts.document.get(facts.kind, attr)?.as_object()?.clone();
+    if let Some(edge) = edges(facts, attr).first() {
+        for sub in facts.kind.children(attr).filter(|sub| fills(sub)) {
+            let text = match sub.name() {
+                "$ref" => target_location(settings, edge),
+                _ => edge.display.clone(),
+            };
+            if let Some(text) = text {
+                members.insert(sub.name().to_owned(), Value::from(text));
+            }
+        }
+    }
+    Some(Value::Object(members))
+}
+
+fn fills(sub: &Attr) -> bool {
+    matches!(sub.name(), "$ref" | "display" | "displayName")
+}
+
+fn edges<'a>(facts: &Facts<'a>, attr: AttrId) -> &'a [Edge] {
+    facts
+        .edges
+        .iter()
+        .find(|(id, _)| *id == attr)
+        .map_or(&[], |(_, edges)| edges)
+}
+
+fn target_location(settings: &Settings, edge: &Edge) -> Option<String> {
+    let kind = settings.registry.by_name(edge.kind.as_deref()?)?;
+    Some(location(settings, kind, &edge.id))
+}

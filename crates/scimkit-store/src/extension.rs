@@ -1,0 +1,73 @@
+//! One write at a time, as sugar over a batch.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use scimkit_registry::{Change, ResourceId, ResourceType};
+
+use crate::{Batch, BoxFuture, Expect, Scope, Store, StoreError, Write, Written};
+
+/// One create, update or delete: a [`Batch`] of one.
+pub trait StoreExt: Store {
+    /// Makes a resource.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    fn create<'a>(
+        &'a self,
+        scope: &'a Scope,
+        at: DateTime<Utc>,
+        id: ResourceId,
+        change: Change,
+    ) -> BoxFuture<'a, Result<Written, StoreError>> {
+        self.write_one(scope, at, Write::Create { change, id })
+    }
+
+    /// Takes a resource away.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    fn delete<'a>(
+        &'a self,
+        scope: &'a Scope,
+        at: DateTime<Utc>,
+        (kind, id): (Arc<ResourceType>, ResourceId),
+        expect: Expect,
+    ) -> BoxFuture<'a, Result<Written, StoreError>> {
+        self.write_one(scope, at, Write::Delete { expect, id, kind })
+    }
+
+    /// Changes a resource.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    fn update<'a>(
+        &'a self,
+        scope: &'a Scope,
+        at: DateTime<Utc>,
+        id: ResourceId,
+        change: Change,
+        expect: Expect,
+    ) -> BoxFuture<'a, Result<Written, StoreError>> {
+        self.write_one(scope, at, Write::Update { change, expect, id })
+    }
+
+    /// Carries out one write.
+    ///
+    /// # Errors
+    /// As [`Store::write`]; [`StoreError::Backend`] when the store gives no answer.
+    fn write_one<'a>(
+        &'a self,
+        scope: &'a Scope,
+        at: DateTime<Utc>,
+        write: Write,
+    ) -> BoxFuture<'a, Result<Written, StoreError>> {
+        Box::pin(async move {
+            let answers = self.write(scope, Batch::new(at, vec![write])).await;
+            let none = || Err(StoreError::backend("the store gave no answer to a write"));
+            answers.into_iter().next().unwrap_or_else(none)
+        })
+    }
+}
+
+impl<S: Store + ?Sized> StoreExt for S {}

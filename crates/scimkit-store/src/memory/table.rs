@@ -1,0 +1,148 @@
+//! The resources of one type, of one tenant.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use scimkit_core::{Uniqueness, Version};
+use scimkit_registry::{
+    AttrId, Change, Fingerprint, Key, Resource, ResourceId, ResourceType, Role, Scalar,
+};
+
+use super::index::Index;
+use crate::{Document, StoreError, Stored};
+
+/// The targets of one membership attribute, with the type that the client gave.
+pub(super) type Targets = BTreeMap<ResourceId, Option<String>>;
+
+/// One resource.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) created: DateTime<Utc>,
+    pub(super) document: Arc<Resource>,
+    /// By the canonical path of the membership attribute; none is empty.
+    pub(super) edges: BTreeMap<Arc<str>, Targets>,
+    pub(super) last_modified: DateTime<Utc>,
+    pub(super) version: Version,
+}
+
+impl Record {
+    pub(super) fn stored(&self, kind: &Arc<ResourceType>, id: &ResourceId) -> Stored {
+        Stored::new(
+            Arc::clone(kind),
+            id.clone(),
+            self.version.clone(),
+            (self.created, self.last_modified),
+            Document::Tree(Arc::clone(&self.document)),
+        )
+    }
+}
+
+/// The resources of one type and their lookup keys.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    // INVARIANT: the index holds the keys of every record, under the attribute ids of the type
+    // with this fingerprint.
+    fingerprint: Fingerprint,
+    index: Index,
+    pub(super) records: BTreeMap<ResourceId, Record>,
+}
+
+impl Table {
+    /// Makes the lookup keys anew when the type's schema is not the one they were made under.
+    pub(super) fn keep_up_with(&mut self, kind: &Arc<ResourceType>) {
+        if self.is_under(kind) {
+            return;
+        }
+        self.fingerprint = kind.fingerprint();
+        self.index = Index::default();
+        for (id, record) in &self.records {
+            let whole = Change::create(Arc::clone(kind), Resource::clone(&record.document));
+            self.index.put(id, whole.keys());
+        }
+    }
+
+    fn is_under(&self, kind: &ResourceType) -> bool {
+        self.fingerprint == kind.fingerprint()
+    }
+
+    /// The ids of the resources whose indexed attribute has that value; `None` when the index
+    /// can't say.
+    pub(super) fn having<'a>(
+        &'a self,
+        kind: &ResourceType,
+        attr: AttrId,
+        value: &Scalar,
+    ) -> Option<Vec<&'a ResourceId>> {
+        if attr == AttrId::ID {
+            let Scalar::Text(id) = value else {
+                return Some(Vec::new());
+            };
+            return Some(
+                self.records
+                    .get_key_value(id.as_str())
+                    .map(|(id, _)| id)
+                    .into_iter()
+                    .collect(),
+            );
+        }
+        let attr = kind.attr(attr);
+        // Only what a `Change` sets has keys.
+        let kept =
+            matches!(attr.role(), Role::Plain | Role::Reference) && !kind.is_computed(attr.id());
+        let certain = kept && attr.is_indexed() && self.is_under(kind);
+        certain.then(|| self.index.get(attr.id(), value).collect())
+    }
+
+    /// Refuses keys of unique attributes that another resource has.
+    pub(super) fn check_unique(
+        &self,
+        kind: &ResourceType,
+        own: &ResourceId,
+        keys: &[(AttrId, Vec<Key>)],
+    ) -> Result<(), StoreError> {
+        for (id, keys) in keys {
+            let attr = kind.attr(*id);
+            if attr.definition().uniqueness == Uniqueness::None {
+                continue;
+            }
+            if keys
+                .iter()
+                .flat_map(|key| self.index.get(*id, key))
+                .any(|holder| holder != own)
+            {
+                return Err(StoreError::Taken {
+                    attr: attr.path().to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn insert(&mut self, id: ResourceId, record: Record, keys: Vec<(AttrId, Vec<Key>)>) {
+        self.index.put(&id, keys);
+        self.records.insert(id, record);
+    }
+
+    pub(super) fn remove(&mut self, id: &ResourceId) -> Option<Record> {
+        self.index.remove(id);
+        self.records.remove(id)
+    }
+
+    /// Gives a record another document, version and last modification.
+    pub(super) fn update(
+        &mut self,
+        id: &ResourceId,
+        document: Option<Arc<Resource>>,
+        keys: Vec<(AttrId, Vec<Key>)>,
+        (version, at): (Version, DateTime<Utc>),
+    ) {
+        if let Some(record) = self.records.get_mut(id) {
+            if let Some(document) = document {
+                record.document = document;
+            }
+            record.version = version;
+            record.last_modified = at;
+            self.index.put(id, keys);
+        }
+    }
+}

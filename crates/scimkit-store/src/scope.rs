@@ -1,0 +1,155 @@
+//! On whose behalf, and under which rules, a store is asked.
+
+use std::{fmt, sync::Arc};
+
+use scimkit_registry::{Registry, Tolerance};
+
+/// One customer of the host application: its data are invisible to every other.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantId(Arc<str>);
+
+impl TenantId {
+    /// The identifier's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for TenantId {
+    /// The tenant of an application that has only one.
+    fn default() -> Self {
+        TenantId::from("default")
+    }
+}
+
+impl From<&str> for TenantId {
+    fn from(text: &str) -> Self {
+        TenantId(text.into())
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What to do with a member whose id is not a resource of the tenant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must carry out every policy"
+)]
+pub enum UnknownMembers {
+    /// Keep the edge; it shows its target once that exists.
+    Accept,
+    /// Refuse the write with [`StoreError::Missing`](crate::StoreError::Missing).
+    #[default]
+    Refuse,
+}
+
+/// Whether a PATCH answers with the resource.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PatchAnswer {
+    /// 200 with the resource.
+    Always,
+    /// 200 with the resource, but 204 when only the membership of a group of more than 100 members
+    /// changed and no `attributes` were asked for.
+    #[default]
+    Auto,
+    /// 204, unless `attributes` were asked for or nothing changed.
+    Never,
+}
+
+/// The bounds of a request.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of a request body: 8 MiB. A search request is bounded by 64 KiB beside it.
+    pub body: usize,
+    /// Of filter and path text.
+    pub filter: scimkit_filter::Limits,
+    /// Levels of arrays and objects in a body: 16.
+    pub nesting: usize,
+    /// Operations of one PATCH: 1,000.
+    pub operations: usize,
+    /// Resources of a page when `count` is not given: 100.
+    pub page_default: u32,
+    /// Resources of a page at most: 1,000.
+    pub page_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body: 8 << 20,
+            filter: scimkit_filter::Limits::default(),
+            nesting: 16,
+            operations: 1_000,
+            page_default: 100,
+            page_max: 1_000,
+        }
+    }
+}
+
+/// The rules of a connection.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// What `meta.location` and `$ref` start with: scheme, authority and base path, no final slash.
+    pub base_url: String,
+    /// The bounds of a request.
+    pub limits: Limits,
+    /// Whether a PATCH answers with the resource.
+    pub patch_answer: PatchAnswer,
+    /// Schemas and resource types.
+    pub registry: Arc<Registry>,
+    /// What is accepted beyond the RFC.
+    pub tolerance: Tolerance,
+    /// What to do with a member that does not exist.
+    pub unknown_members: UnknownMembers,
+}
+
+impl Settings {
+    /// The default rules for an endpoint that is reached at `base_url`.
+    #[must_use]
+    pub fn new(base_url: impl Into<String>) -> Self {
+        let mut base_url = base_url.into();
+        base_url.truncate(base_url.trim_end_matches('/').len());
+        Settings {
+            base_url,
+            limits: Limits::default(),
+            patch_answer: PatchAnswer::default(),
+            registry: Arc::new(Registry::standard()),
+            tolerance: Tolerance::DEFAULT,
+            unknown_members: UnknownMembers::default(),
+        }
+    }
+}
+
+/// On whose behalf a store is asked: a tenant, the connection's rules, and whatever the host wants
+/// to hand through to its own store (a principal, a span).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Scope {
+    /// The host's own values, by type.
+    pub extensions: http::Extensions,
+    /// The connection's rules.
+    pub settings: Arc<Settings>,
+    /// The tenant.
+    pub tenant: TenantId,
+}
+
+impl Scope {
+    /// A scope without extensions.
+    #[must_use]
+    pub fn new(tenant: TenantId, settings: Arc<Settings>) -> Self {
+        Scope {
+            extensions: http::Extensions::new(),
+            settings,
+            tenant,
+        }
+    }
+}

@@ -1,0 +1,503 @@
+//! The contract between the protocol and what keeps the data.
+
+use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use scimkit_core::Version;
+use scimkit_registry::{AttrId, Change, Edge, Predicate, Resource, ResourceId, ResourceType};
+
+use crate::Scope;
+
+/// A future that a store hands out.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What keeps the resources: a database of our own or the host's tables.
+///
+/// The rules that hold for every method:
+/// - Nothing of one tenant is seen, counted or refused because of another's data.
+/// - The document of a resource holds its attributes with the schema's spelling and `schemas`, but
+///   not `id`, `meta` or any membership; attributes that are never returned are not in it.
+/// - A dropped future leaves each write either done or not done.
+///
+/// [`scimkit_testkit::contract`](https://docs.rs/scimkit-testkit) holds the tests of this contract.
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// What the store can do with resources of that type; discovery is computed from it.
+    fn support(&self, kind: &ResourceType) -> Support;
+
+    /// The edges of several owners at once, in the order of `query.owners`, each sorted by target
+    /// id; none for an owner that does not exist. Each edge carries the target's type and
+    /// `displayName` as they are now; a target that does not exist keeps the type it was given.
+    /// `query.limit` bounds the edges read of each owner.
+    ///
+    /// For an inverse attribute the edges lead to the resources that have the owner as a member.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    fn edges<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a EdgeQuery,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>>;
+
+    /// The resources of one type that satisfy a predicate, exactly, as one page.
+    ///
+    /// Without a sort they come in the order of their ids. With one, resources without a value come
+    /// last (first when descending), and equal ones in the order of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    fn query<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StoreError>>;
+
+    /// One resource.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]: no resource of that type has the id, in this tenant.
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+        kind: &'a Arc<ResourceType>,
+        id: &'a ResourceId,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>>;
+
+    /// Carries the writes out in order, each atomic alone, with one answer each; all that succeeded
+    /// are durable when the future resolves.
+    ///
+    /// Decided inside each write, so that concurrent ones can't disagree:
+    /// - the expected version: [`StoreError::Stale`], and nothing is written;
+    /// - uniqueness of the folded keys ([`Change::keys`]) of attributes whose uniqueness is not
+    ///   `none`, within tenant and type: [`StoreError::Taken`];
+    /// - members that don't exist, under [`UnknownMembers`](crate::UnknownMembers):
+    ///   [`StoreError::Missing`].
+    ///
+    /// An update that changes nothing, such as adding a member that is there already, answers
+    /// [`How::Unchanged`] and keeps version and last modification. A change of membership is a new
+    /// version of its owner, not of the members. A delete takes the resource out of every
+    /// membership and makes a new version of each owner.
+    fn write<'a>(
+        &'a self,
+        scope: &'a Scope,
+        batch: Batch,
+    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>>;
+}
+
+/// What a store can do with a type of resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Support {
+    /// It answers predicates.
+    pub filter: bool,
+    /// It sorts.
+    pub sort: bool,
+}
+
+impl Support {
+    /// Everything the contract knows.
+    #[must_use]
+    pub fn full() -> Self {
+        Support {
+            filter: true,
+            sort: true,
+        }
+    }
+}
+
+/// Asks for the edges of some resources of one type.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct EdgeQuery {
+    /// A membership attribute, or the inverse of one.
+    pub attr: AttrId,
+    /// The type of the owners.
+    pub kind: Arc<ResourceType>,
+    /// How many edges of each owner at most; all when there is none.
+    pub limit: Option<u32>,
+    /// Whose edges.
+    pub owners: Vec<ResourceId>,
+}
+
+impl EdgeQuery {
+    /// The edges of one attribute for several owners.
+    #[must_use]
+    pub fn new(kind: Arc<ResourceType>, attr: AttrId, owners: Vec<ResourceId>) -> Self {
+        EdgeQuery {
+            attr,
+            kind,
+            limit: None,
+            owners,
+        }
+    }
+
+    /// At most `limit` edges of each owner: enough to tell a small group from a big one.
+    #[must_use]
+    pub fn at_most(mut self, limit: u32) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+}
+
+/// By what a page is ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sort {
+    /// A simple attribute or sub-attribute.
+    pub attr: AttrId,
+    /// In which direction.
+    pub order: scimkit_core::message::SortOrder,
+}
+
+impl Sort {
+    /// By that attribute, in that direction.
+    #[must_use]
+    pub fn by(attr: AttrId, order: scimkit_core::message::SortOrder) -> Self {
+        Sort { attr, order }
+    }
+}
+
+/// Asks for a page of the resources of one type.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Query {
+    /// How many resources at most; 0 asks for the total alone.
+    pub count: u32,
+    /// The type.
+    pub kind: Arc<ResourceType>,
+    /// Which ones; all when there is none.
+    pub predicate: Option<Predicate>,
+    /// In which order.
+    pub sort: Option<Sort>,
+    /// How many to pass over.
+    pub start: u64,
+    /// Whether the page needs the total.
+    pub total: Count,
+}
+
+/// Whether a page tells how many resources there are in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Count {
+    /// The exact number.
+    Exact,
+    /// It is not needed.
+    Skip,
+}
+
+impl Query {
+    /// All resources of the type, in one page of up to 100, with their total.
+    #[must_use]
+    pub fn of(kind: Arc<ResourceType>) -> Self {
+        Query {
+            count: 100,
+            kind,
+            predicate: None,
+            sort: None,
+            start: 0,
+            total: Count::Exact,
+        }
+    }
+
+    /// Only those that satisfy the predicate.
+    #[must_use]
+    pub fn matching(mut self, predicate: Predicate) -> Self {
+        self.predicate = Some(predicate);
+        self
+    }
+
+    /// `count` of them after the first `start`.
+    #[must_use]
+    pub fn page(mut self, start: u64, count: u32) -> Self {
+        self.start = start;
+        self.count = count;
+        self
+    }
+
+    /// In that order.
+    #[must_use]
+    pub fn sorted(mut self, sort: Option<Sort>) -> Self {
+        self.sort = sort;
+        self
+    }
+
+    /// Without the total.
+    #[must_use]
+    pub fn uncounted(mut self) -> Self {
+        self.total = Count::Skip;
+        self
+    }
+}
+
+/// A page of resources.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Page {
+    /// The resources of the page.
+    pub items: Vec<Stored>,
+    /// How many there are in all, when it was asked for.
+    pub total: Option<u64>,
+}
+
+impl Page {
+    /// A page and the total.
+    #[must_use]
+    pub fn new(items: Vec<Stored>, total: Option<u64>) -> Self {
+        Page { items, total }
+    }
+}
+
+/// A resource as a store keeps it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Stored {
+    /// When it was created.
+    pub created: DateTime<Utc>,
+    /// Its attributes, without `id`, `meta` and memberships.
+    pub document: Document,
+    /// Its identifier.
+    pub id: ResourceId,
+    /// Its type.
+    pub kind: Arc<ResourceType>,
+    /// When it last changed.
+    pub last_modified: DateTime<Utc>,
+    /// The version that this is.
+    pub version: Version,
+}
+
+impl Stored {
+    /// A resource as read from a store.
+    #[must_use]
+    pub fn new(
+        kind: Arc<ResourceType>,
+        id: ResourceId,
+        version: Version,
+        (created, last_modified): (DateTime<Utc>, DateTime<Utc>),
+        document: Document,
+    ) -> Self {
+        Stored {
+            created,
+            document,
+            id,
+            kind,
+            last_modified,
+            version,
+        }
+    }
+}
+
+/// A stored document: the JSON text that goes out, or the tree.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "a document is text or a tree")]
+pub enum Document {
+    /// JSON text, as [`Resource::to_text`] writes it.
+    Text(Bytes),
+    /// The tree.
+    Tree(Arc<Resource>),
+}
+
+impl Document {
+    /// The JSON text.
+    #[must_use]
+    pub fn text(&self) -> Bytes {
+        match self {
+            Document::Text(text) => text.clone(),
+            Document::Tree(tree) => Bytes::from(tree.to_text()),
+        }
+    }
+
+    /// The tree, read from the text where needed.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] when the text is not a document.
+    pub fn tree(&self) -> Result<Cow<'_, Resource>, StoreError> {
+        match self {
+            Document::Text(text) => Resource::restore(text)
+                .map(Cow::Owned)
+                .map_err(StoreError::backend),
+            Document::Tree(tree) => Ok(Cow::Borrowed(tree)),
+        }
+    }
+}
+
+/// Writes to be carried out in order.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Batch {
+    /// What `created` and `lastModified` become.
+    pub at: DateTime<Utc>,
+    /// The writes.
+    pub writes: Vec<Write>,
+}
+
+impl Batch {
+    /// Writes at one moment.
+    #[must_use]
+    pub fn new(at: DateTime<Utc>, writes: Vec<Write>) -> Self {
+        Batch { at, writes }
+    }
+}
+
+/// One write.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must carry out every write"
+)]
+pub enum Write {
+    /// A new resource.
+    Create {
+        /// All its attributes and edges.
+        change: Change,
+        /// Its identifier, not used before.
+        id: ResourceId,
+    },
+    /// Takes a resource away, with its edges in both directions.
+    Delete {
+        /// The version it must have.
+        expect: Expect,
+        /// Which one.
+        id: ResourceId,
+        /// Its type.
+        kind: Arc<ResourceType>,
+    },
+    /// Changes a resource.
+    Update {
+        /// What changes.
+        change: Change,
+        /// The version it must have.
+        expect: Expect,
+        /// Which one.
+        id: ResourceId,
+    },
+}
+
+/// The version that a resource must have to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must check every expectation"
+)]
+pub enum Expect {
+    /// Any: it only has to exist.
+    Any,
+    /// One of these.
+    OneOf(Vec<Version>),
+}
+
+impl Expect {
+    /// Checks the actual version.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] with the actual one.
+    pub fn check(&self, actual: &Version) -> Result<(), StoreError> {
+        match self {
+            Expect::OneOf(versions) if !versions.contains(actual) => Err(StoreError::Stale {
+                actual: actual.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a write did.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Written {
+    /// What happened.
+    pub how: How,
+    /// The resource as it now is; none after a delete.
+    pub stored: Option<Stored>,
+}
+
+impl Written {
+    /// A write that left a resource behind.
+    #[must_use]
+    pub fn stored(how: How, stored: Stored) -> Self {
+        Written {
+            how,
+            stored: Some(stored),
+        }
+    }
+
+    /// A delete.
+    #[must_use]
+    pub fn deleted() -> Self {
+        Written {
+            how: How::Deleted,
+            stored: None,
+        }
+    }
+}
+
+/// What happened in a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum How {
+    /// A resource was made.
+    Created,
+    /// It is gone.
+    Deleted,
+    /// Everything was so already.
+    Unchanged,
+    /// It changed.
+    Updated,
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store itself failed; what it says is for the log, not for the client.
+    #[error("the store failed")]
+    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store has too much to do; trying again later may help.
+    #[error("the store is busy")]
+    Busy,
+    /// Members that don't exist.
+    #[error("`{attr}` names resources that don't exist: {}", shown(.ids))]
+    Missing {
+        /// The membership attribute's path.
+        attr: String,
+        /// The unknown ids.
+        ids: Vec<ResourceId>,
+    },
+    /// No resource of that type has the id.
+    #[error("there is no such resource")]
+    NotFound,
+    /// The resource has another version than expected.
+    #[error("the resource is now version {actual}")]
+    Stale {
+        /// Its version.
+        actual: Version,
+    },
+    /// Another resource has that value of a unique attribute.
+    #[error("another resource has that value of `{attr}`")]
+    Taken {
+        /// The attribute's path.
+        attr: String,
+    },
+}
+
+impl StoreError {
+    /// A failure of the store itself.
+    pub fn backend(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        StoreError::Backend(source.into())
+    }
+}
+
+/// The first ids of a list, so that a message stays readable.
+fn shown(ids: &[ResourceId]) -> String {
+    const FEW: usize = 10;
+    let mut text = ids
+        .iter()
+        .take(FEW)
+        .map(|id| format!("`{id}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if ids.len() > FEW {
+        text.push_str(&format!(" and {} more", ids.len() - FEW));
+    }
+    text
+}

@@ -1,0 +1,129 @@
+use std::sync::Arc;
+
+use chrono::DateTime;
+use scimkit_core::Version;
+use scimkit_registry::{AttrId, Edge, Registry, ResourceId, Tolerance};
+use scimkit_store::{Document, Facts, Scope, Stored, computed, element, targets};
+use serde_json::{Value, json};
+
+use crate::{kind, scope};
+
+/// The computed attributes of a resource with that id and body.
+fn of(scope: &Scope, name: &str, id: &str, body: Value, edges: &[(&str, Vec<Edge>)]) -> Value {
+    let kind = kind(scope, name);
+    let document = kind.admit(body, &Tolerance::DEFAULT).unwrap();
+    let at = DateTime::from_timestamp(1_305_261_754, 123_456_789).unwrap();
+    let stored = Stored::new(
+        Arc::clone(&kind),
+        ResourceId::from(id),
+        Version::new("7").unwrap(),
+        (at, at),
+        Document::Tree(Arc::new(document.clone())),
+    );
+    let named = |(path, edges): &(&str, Vec<Edge>)| (kind.named(path).unwrap(), edges.clone());
+    let edges: Vec<(AttrId, Vec<Edge>)> = edges.iter().map(named).collect();
+    let wanted: Vec<AttrId> = kind.attributes().iter().map(|attr| attr.id()).collect();
+    Value::Object(computed(
+        &scope.settings,
+        &Facts::of(&stored, &document, &edges),
+        &wanted,
+    ))
+}
+
+fn user(id: &str, display: Option<&str>) -> Edge {
+    Edge::to(id)
+        .with_kind(Some("User".into()))
+        .with_display(display.map(str::to_owned))
+}
+
+#[test]
+fn a_group_shows_its_members() {
+    let scope = scope(Registry::standard());
+    let edges = [("members", vec![user("a/b?", Some("A")), Edge::to("gone")])];
+    let made = of(&scope, "Group", "g", json!({"displayName": "G"}), &edges);
+    assert_eq!(
+        made,
+        json!({
+            "id": "g",
+            "members": [
+                {
+                    "$ref": "https://example.com/v2/Users/a%2Fb%3F",
+                    "display": "A",
+                    "type": "User",
+                    "value": "a/b?",
+                },
+                {"value": "gone"},
+            ],
+            "meta": {
+                "created": "2011-05-13T04:42:34.123Z",
+                "lastModified": "2011-05-13T04:42:34.123Z",
+                "location": "https://example.com/v2/Groups/g",
+                "resourceType": "Group",
+                "version": "W/\"7\"",
+            },
+        })
+    );
+}
+
+#[test]
+fn a_user_shows_its_groups_and_manager() {
+    const ENTERPRISE: &str = scimkit_core::builtin::ENTERPRISE_USER;
+    let scope = scope(Registry::standard());
+    let group = Edge::to("g")
+        .with_kind(Some("Group".into()))
+        .with_display(Some("G".into()));
+    let manager = format!("{ENTERPRISE}:manager");
+    let edges = [
+        ("groups", vec![group]),
+        (&*manager, vec![user("m", Some("M"))]),
+    ];
+    let body = json!({"userName": "u", ENTERPRISE: {"manager": {"value": "m"}}});
+    let made = of(&scope, "User", "u", body.clone(), &edges);
+    assert_eq!(
+        made["groups"],
+        json!([{
+            "$ref": "https://example.com/v2/Groups/g",
+            "display": "G",
+            "type": "direct",
+            "value": "g",
+        }])
+    );
+    assert_eq!(
+        made[&manager],
+        json!({"$ref": "https://example.com/v2/Users/m", "displayName": "M", "value": "m"})
+    );
+    let made = of(
+        &scope,
+        "User",
+        "u",
+        body,
+        &[(&*manager, vec![Edge::to("m")])],
+    );
+    assert_eq!(made[&manager], json!({"value": "m"}));
+    assert!(made.get("groups").is_none());
+    let made = of(&scope, "User", "u", json!({"userName": "u"}), &[]);
+    assert!(made.get(&manager).is_none());
+}
+
+#[test]
+fn an_attribute_leads_to_the_types_it_names() {
+    let scope = scope(Registry::standard());
+    let names = |name: &str, path: &str| {
+        let kind = kind(&scope, name);
+        let targets = targets(&scope.settings.registry, &kind, kind.named(path).unwrap());
+        targets
+            .iter()
+            .map(|target| target.name().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names("Group", "members"), ["User", "Group"]);
+    let group = kind(&scope, "Group");
+    let unknown = Edge::to("x").with_kind(Some("Printer".into()));
+    let shown = element(
+        &scope.settings,
+        &group,
+        group.named("members").unwrap(),
+        &unknown,
+    );
+    assert_eq!(shown, json!({"type": "Printer", "value": "x"}));
+}

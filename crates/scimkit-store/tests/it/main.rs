@@ -1,0 +1,46 @@
+//! What the contract does not say: how the memory store and the computed attributes do it.
+//! The contract itself is run by `scimkit-testkit`.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the lints know tests, but not the functions beside them"
+)]
+
+mod computed;
+mod memory;
+
+use std::{
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use scimkit_registry::{Change, Registry, ResourceType, Tolerance};
+use scimkit_store::{Scope, Settings, TenantId};
+use serde_json::Value;
+
+/// The result of a future that is ready at once.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the future is not ready"),
+    }
+}
+
+fn scope(registry: Registry) -> Scope {
+    let mut settings = Settings::new("https://example.com/v2");
+    settings.registry = Arc::new(registry);
+    Scope::new(TenantId::default(), Arc::new(settings))
+}
+
+fn kind(scope: &Scope, name: &str) -> Arc<ResourceType> {
+    Arc::clone(scope.settings.registry.by_name(name).unwrap())
+}
+
+fn body(kind: &Arc<ResourceType>, body: Value) -> Change {
+    Change::create(
+        Arc::clone(kind),
+        kind.admit(body, &Tolerance::DEFAULT).unwrap(),
+    )
+}

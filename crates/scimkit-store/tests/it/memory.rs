@@ -1,0 +1,233 @@
+use std::sync::Arc;
+
+use chrono::DateTime;
+use scimkit_filter::Filter;
+use scimkit_registry::{Change, Edge, EdgeEdit, Registry, ResourceId, Tolerance};
+use scimkit_store::{
+    Batch, EdgeQuery, Expect, How, Memory, Query, Scope, Store, StoreError, StoreExt, Write,
+};
+use serde_json::json;
+
+use crate::{body, kind, now, scope};
+
+const AT: DateTime<chrono::Utc> = DateTime::UNIX_EPOCH;
+
+fn create(store: &Memory, scope: &Scope, name: &str, id: &str, json: serde_json::Value) {
+    let change = body(&kind(scope, name), json);
+    now(store.create(scope, AT, ResourceId::from(id), change)).unwrap();
+}
+
+fn found(store: &Memory, scope: &Scope, name: &str, filter: &str) -> Vec<String> {
+    let kind = kind(scope, name);
+    let filter = Filter::parse(filter).unwrap();
+    let predicate = kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
+    let page = now(store.query(scope, &Query::of(kind).matching(predicate))).unwrap();
+    page.items
+        .iter()
+        .map(|stored| stored.id.to_string())
+        .collect()
+}
+
+#[test]
+fn a_changed_schema_makes_new_lookup_keys() {
+    let store = Memory::new();
+    let before = scope(Registry::standard());
+    create(
+        &store,
+        &before,
+        "User",
+        "u1",
+        json!({"userName": "a", "nickName": "Nick"}),
+    );
+    let indexed = Registry::builder()
+        .index("User", "nickName")
+        .build()
+        .unwrap();
+    let after = scope(indexed);
+    // The keys are still those of the old schema: a scan answers.
+    assert_eq!(
+        found(&store, &after, "User", r#"nickName eq "NICK""#),
+        ["u1"]
+    );
+    create(
+        &store,
+        &after,
+        "User",
+        "u2",
+        json!({"userName": "b", "nickName": "nick"}),
+    );
+    assert_eq!(
+        found(&store, &after, "User", r#"nickName eq "NICK""#),
+        ["u1", "u2"]
+    );
+    let change = body(&kind(&after, "User"), json!({"userName": "A"}));
+    let taken = now(store.create(&after, AT, ResourceId::from("u3"), change));
+    assert!(matches!(taken, Err(StoreError::Taken { attr }) if attr == "userName"));
+    // And back again.
+    create(&store, &before, "User", "u3", json!({"userName": "c"}));
+    assert_eq!(found(&store, &before, "User", r#"userName eq "B""#), ["u2"]);
+}
+
+#[test]
+fn an_id_is_given_once() {
+    let store = Memory::new();
+    let scope = scope(Registry::standard());
+    create(&store, &scope, "User", "1", json!({"userName": "a"}));
+    for (name, json) in [
+        ("User", json!({"userName": "b"})),
+        ("Group", json!({"displayName": "b"})),
+    ] {
+        let change = body(&kind(&scope, name), json);
+        let answer = now(store.create(&scope, AT, ResourceId::from("1"), change));
+        assert!(matches!(answer, Err(StoreError::Backend(_))), "{name}");
+    }
+}
+
+#[test]
+fn a_version_never_comes_back_with_an_id() {
+    let store = Memory::new();
+    let scope = scope(Registry::standard());
+    let user = kind(&scope, "User");
+    let mut versions = Vec::new();
+    for _ in 0..3 {
+        create(&store, &scope, "User", "1", json!({"userName": "a"}));
+        versions.push(
+            now(store.read(&scope, &user, &ResourceId::from("1")))
+                .unwrap()
+                .version,
+        );
+        let key = (Arc::clone(&user), ResourceId::from("1"));
+        now(store.delete(&scope, AT, key, Expect::Any)).unwrap();
+    }
+    versions.dedup();
+    assert_eq!(versions.len(), 3);
+}
+
+#[test]
+fn a_write_that_is_not_polled_does_nothing() {
+    let store = Memory::new();
+    let scope = scope(Registry::standard());
+    let user = kind(&scope, "User");
+    let change = body(&user, json!({"userName": "a"}));
+    let id = ResourceId::from("1");
+    drop(store.create(&scope, AT, id.clone(), change));
+    assert!(matches!(
+        now(store.read(&scope, &user, &id)),
+        Err(StoreError::NotFound)
+    ));
+}
+
+#[test]
+fn a_password_is_a_change_and_is_not_kept() {
+    let store = Memory::new();
+    let scope = scope(Registry::standard());
+    let user = kind(&scope, "User");
+    create(&store, &scope, "User", "1", json!({"userName": "a"}));
+    let mut change = Change::none(Arc::clone(&user));
+    change.difference(user.named("password").unwrap(), None, Some(json!("secret")));
+    let id = ResourceId::from("1");
+    let written = now(store.update(&scope, AT, id, change, Expect::Any)).unwrap();
+    assert_eq!(written.how, How::Updated);
+    assert!(!format!("{store:?}").contains("secret"));
+}
+
+#[test]
+fn a_group_may_be_its_own_member() {
+    let store = Memory::new();
+    let scope = scope(Registry::standard());
+    let members = json!([{"value": "g1"}]);
+    create(
+        &store,
+        &scope,
+        "Group",
+        "g1",
+        json!({"displayName": "g", "members": members}),
+    );
+    assert_eq!(
+        found(&store, &scope, "Group", r#"members[value eq "g1"]"#),
+        ["g1"]
+    );
+    let key = (kind(&scope, "Group"), ResourceId::from("g1"));
+    now(store.delete(&scope, AT, key, Expect::Any)).unwrap();
+    create(&store, &scope, "Group", "g1", json!({"displayName": "g"}));
+    assert!(found(&store, &scope, "Group", "members pr").is_empty());
+}
+
+#[test]
+fn references_are_edges_too() {
+    const ENTERPRISE: &str = scimkit_core::builtin::ENTERPRISE_USER;
+    let store = Memory::new();
+    let scope = scope(Registry::standard());
+    create(
+        &store,
+        &scope,
+        "User",
+        "m",
+        json!({"userName": "m", "displayName": "Boss"}),
+    );
+    let manager = json!({"manager": {"value": "m"}});
+    create(
+        &store,
+        &scope,
+        "User",
+        "u",
+        json!({"userName": "u", ENTERPRISE: manager}),
+    );
+    let user = kind(&scope, "User");
+    let attr = user.named(&format!("{ENTERPRISE}:manager")).unwrap();
+    let owners = ["u", "m"].map(ResourceId::from).to_vec();
+    let edges = now(store.edges(&scope, &EdgeQuery::new(user, attr, owners))).unwrap();
+    let boss = Edge::to("m")
+        .with_kind(Some("User".into()))
+        .with_display(Some("Boss".into()));
+    assert_eq!(edges, [vec![boss], vec![]]);
+}
+
+#[test]
+fn a_hundred_thousand_members() {
+    const MANY: usize = 100_000;
+    let store = Memory::new();
+    let scope = scope(Registry::standard());
+    let (user, group) = (kind(&scope, "User"), kind(&scope, "Group"));
+    let id = |n: usize| ResourceId::from(format!("u{n:06}"));
+    let named = |n: usize| body(&user, json!({"userName": id(n).as_str()}));
+    let writes = (0..MANY)
+        .map(|n| Write::Create {
+            change: named(n),
+            id: id(n),
+        })
+        .collect();
+    assert!(
+        now(store.write(&scope, Batch::new(AT, writes)))
+            .iter()
+            .all(Result::is_ok)
+    );
+    create(&store, &scope, "Group", "g", json!({"displayName": "g"}));
+    let members = group.named("members").unwrap();
+    let edit = |edit| {
+        let mut change = Change::none(Arc::clone(&group));
+        change.edit_edges(members, edit);
+        now(store.update(&scope, AT, ResourceId::from("g"), change, Expect::Any))
+            .unwrap()
+            .how
+    };
+    let all = (0..MANY).map(|n| Edge::to(id(n))).collect();
+    assert_eq!(edit(EdgeEdit::Replace(all)), How::Updated);
+    // One by one, each in a time that the size of the group does not show in.
+    for n in 0..1_000 {
+        let remove = EdgeEdit::Delta {
+            add: Vec::new(),
+            remove: vec![id(n)],
+        };
+        assert_eq!(edit(remove), How::Updated);
+        let add = EdgeEdit::Delta {
+            add: vec![Edge::to(id(n))],
+            remove: Vec::new(),
+        };
+        assert_eq!(edit(add), How::Updated);
+        let filter = format!(r#"id eq "g" and members[value eq "{}"]"#, id(n));
+        assert_eq!(found(&store, &scope, "Group", &filter), ["g"]);
+        now(store.delete(&scope, AT, (Arc::clone(&user), id(n)), Expect::Any)).unwrap();
+    }
+    assert!(found(&store, &scope, "Group", r#"members[value eq "u000000"]"#).is_empty());
+}
