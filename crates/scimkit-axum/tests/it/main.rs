@@ -1,0 +1,54 @@
+//! The server nested in an axum application.
+
+use std::sync::Arc;
+
+use axum::{Router, body::Body, routing::get};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use scimkit_server::{BearerTokens, Server, Token};
+use scimkit_store::{Memory, Settings};
+use tower::ServiceExt;
+
+fn app(token: &Token) -> Router {
+    let settings = Settings::new("https://app.example/scim/v2");
+    let server = Server::new(Arc::new(Memory::new()), settings)
+        .with_authentication(BearerTokens::new([token.digest()]));
+    Router::new()
+        .route("/", get(async || "app"))
+        .nest("/scim/v2", scimkit_axum::router(server))
+}
+
+async fn send(app: &Router, request: Request<Body>) -> (StatusCode, serde_json::Value) {
+    let response = app.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn the_prefix_is_taken_off_and_locations_keep_it() {
+    let token = Token::generate().unwrap();
+    let app = app(&token);
+    let request = |method: &str, path: &str, body: &str| {
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("bearer {}", token.reveal()))
+            .header("content-type", "application/scim+json")
+            .body(Body::from(body.to_owned()))
+            .unwrap()
+    };
+    let (status, user) =
+        send(&app, request("POST", "/scim/v2/Users", r#"{"userName":"bjensen"}"#)).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let location = user["meta"]["location"].as_str().unwrap();
+    let path = location.strip_prefix("https://app.example").unwrap();
+    let (status, same) = send(&app, request("GET", path, "")).await;
+    assert_eq!((status, same), (StatusCode::OK, user));
+
+    let (status, error) = send(&app, request("GET", "/scim/v2/Nowhere", "")).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(error["status"], "404");
+    let plain = Request::get("/").body(Body::empty()).unwrap();
+    assert_eq!(app.oneshot(plain).await.unwrap().status(), StatusCode::OK);
+}

@@ -1,0 +1,91 @@
+//! Building responses.
+
+use bytes::Bytes;
+use http::{
+    HeaderName, HeaderValue, Response, StatusCode,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use scimkit_core::Version;
+use serde::Serialize;
+
+use crate::{Body, error::Problem};
+
+/// An answer before its media type and request id are known.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    body: Option<Bytes>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    status: StatusCode,
+}
+
+impl Answer {
+    /// An answer with a JSON body.
+    pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Answer { body: Some(body.into()), headers: Vec::new(), status }
+    }
+
+    /// An answer without a body.
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Answer { body: None, headers: Vec::new(), status }
+    }
+
+    /// A message as an answer.
+    pub(crate) fn message(status: StatusCode, message: &impl Serialize) -> Self {
+        // Messages are made of strings, numbers and lists: they always serialize.
+        Answer::json(status, serde_json::to_vec(message).unwrap_or_default())
+    }
+
+    /// The answer to a request that went wrong.
+    pub(crate) fn problem(problem: &Problem, request_id: &str) -> Self {
+        let error = problem.message(request_id);
+        let status = StatusCode::from_u16(error.status);
+        let answer =
+            Answer::message(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &error);
+        match (problem, error.status) {
+            (Problem::Method(allowed), _) => {
+                answer.with(ALLOW, HeaderValue::from_static(allowed))
+            }
+            (_, 401) => {
+                answer.with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"scim\""))
+            }
+            (_, 503) => answer.with(RETRY_AFTER, HeaderValue::from_static("1")),
+            _ => answer,
+        }
+    }
+
+    /// With the entity tag of a resource.
+    pub(crate) fn tagged(self, version: &Version) -> Self {
+        match HeaderValue::from_str(&version.etag()) {
+            Ok(value) => self.with(ETAG, value),
+            Err(_) => self,
+        }
+    }
+
+    /// With the place of a resource, whose id is percent-encoded in it.
+    pub(crate) fn located(self, location: &str) -> Self {
+        match HeaderValue::from_str(location) {
+            Ok(value) => self.with(LOCATION, value),
+            Err(_) => self,
+        }
+    }
+
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The response, in that media type.
+    pub(crate) fn into_response(self, media_type: HeaderValue) -> Response<Body> {
+        let has_body = self.body.is_some();
+        let mut response = Response::new(self.body.map(Body::from).unwrap_or_default());
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.extend(self.headers);
+        if has_body {
+            headers.insert(CONTENT_TYPE, media_type);
+        }
+        // What a directory holds is nobody else's business.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}

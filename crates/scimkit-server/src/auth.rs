@@ -1,0 +1,208 @@
+//! Who is asking: the host's question, with bearer tokens as the answer that ships.
+
+use std::{fmt, sync::Arc};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::{header::AUTHORIZATION, request::Parts};
+use scimkit_core::AuthenticationScheme;
+use scimkit_store::{BoxFuture, Settings, TenantId};
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+/// Turns the head of a request into a tenant and what the host knows of the caller.
+///
+/// It is asked for every request, before anything else is looked at and before a byte of the body
+/// is read.
+pub trait Authenticate: fmt::Debug + Send + Sync + 'static {
+    /// Says who is asking.
+    ///
+    /// # Errors
+    /// [`Denied`] for a caller that may not go on.
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>>;
+
+    /// What `/ServiceProviderConfig` tells of it.
+    fn schemes(&self) -> Vec<AuthenticationScheme>;
+}
+
+/// Who is asking.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Identity {
+    /// The host's own values, handed through to the store in its scope.
+    pub extensions: http::Extensions,
+    /// The rules of this connection; those of the server when there are none.
+    pub settings: Option<Arc<Settings>>,
+    /// The tenant whose data are meant.
+    pub tenant: TenantId,
+}
+
+impl Identity {
+    /// Somebody of that tenant.
+    #[must_use]
+    pub fn of(tenant: TenantId) -> Self {
+        Identity { tenant, ..Identity::default() }
+    }
+}
+
+/// Why a caller may not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Denied {
+    /// 403: the caller is known but may not do this.
+    #[error("this connection is not allowed to do that")]
+    Forbidden,
+    /// 503: there is no telling now.
+    #[error("the caller can't be checked right now")]
+    Unavailable,
+    /// 401: nobody known is asking.
+    #[error("a valid bearer token is needed in the `Authorization` header")]
+    Unauthorized,
+}
+
+/// A bearer token: 256 random bits behind a recognisable prefix.
+///
+/// Its `Debug` output hides it; [`Token::reveal`] is the one way to see it.
+#[derive(Clone)]
+pub struct Token(String);
+
+/// The system has no randomness to make a token from.
+#[derive(Debug, thiserror::Error)]
+#[error("the system gives no random bytes")]
+pub struct NoRandomness;
+
+/// A text that can't be sent as a bearer token.
+#[derive(Debug, thiserror::Error)]
+#[error("a token has 1 to 512 characters out of letters, digits and `-._~+/=`")]
+pub struct InvalidToken;
+
+impl Token {
+    /// Makes a new one.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn generate() -> Result<Self, NoRandomness> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
+        Ok(Token(format!("scim_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))))
+    }
+
+    /// A secret that somebody else chose.
+    ///
+    /// # Errors
+    /// When it is empty, too long, or has characters outside RFC 6750.
+    pub fn from_secret(secret: &str) -> Result<Self, InvalidToken> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
+        if !(1..=512).contains(&secret.len()) || !secret.bytes().all(allowed) {
+            return Err(InvalidToken);
+        }
+        Ok(Token(secret.to_owned()))
+    }
+
+    /// What is kept of it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.0.as_bytes())
+    }
+
+    /// The secret, to be shown once.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// The SHA-256 of a token: enough to recognise it, useless to whoever reads it.
+#[derive(Clone, Copy)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The bytes, to be stored.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    fn of(secret: &[u8]) -> Self {
+        Digest(Sha256::digest(secret).into())
+    }
+}
+
+impl From<[u8; 32]> for Digest {
+    fn from(bytes: [u8; 32]) -> Self {
+        Digest(bytes)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(…)")
+    }
+}
+
+/// Bearer tokens (RFC 6750), recognised by their digests in constant time.
+///
+/// ```
+/// use scimkit_server::{Authenticate, BearerTokens, Token};
+///
+/// let token = Token::generate()?;
+/// let tokens = BearerTokens::new([token.digest()]);
+/// assert_eq!(tokens.schemes()[0].kind, "oauthbearertoken");
+/// # Ok::<(), scimkit_server::NoRandomness>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct BearerTokens {
+    known: Vec<(Digest, TenantId)>,
+}
+
+impl BearerTokens {
+    /// Tokens of an application with one tenant.
+    #[must_use]
+    pub fn new(digests: impl IntoIterator<Item = Digest>) -> Self {
+        digests.into_iter().fold(Self::default(), |all, one| all.with(one, TenantId::default()))
+    }
+
+    /// One more token, for that tenant.
+    #[must_use]
+    pub fn with(mut self, digest: Digest, tenant: TenantId) -> Self {
+        self.known.push((digest, tenant));
+        self
+    }
+
+    fn check(&self, head: &Parts) -> Result<Identity, Denied> {
+        let header = head.headers.get(AUTHORIZATION).ok_or(Denied::Unauthorized)?;
+        let (scheme, secret) =
+            header.to_str().ok().and_then(|h| h.split_once(' ')).ok_or(Denied::Unauthorized)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Denied::Unauthorized);
+        }
+        let sent = Digest::of(secret.trim_matches(' ').as_bytes());
+        // Every digest is looked at, so that time tells nothing of which one is near.
+        let mut found = None;
+        for (digest, tenant) in &self.known {
+            let same: Choice = digest.0.ct_eq(&sent.0);
+            if bool::from(same) {
+                found = Some(tenant);
+            }
+        }
+        found.map(|tenant| Identity::of(tenant.clone())).ok_or(Denied::Unauthorized)
+    }
+}
+
+impl Authenticate for BearerTokens {
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
+        let identity = self.check(head);
+        Box::pin(async move { identity })
+    }
+
+    fn schemes(&self) -> Vec<AuthenticationScheme> {
+        let mut scheme = AuthenticationScheme::oauth_bearer_token();
+        scheme.primary = true;
+        vec![scheme]
+    }
+}

@@ -1,0 +1,126 @@
+//! What the service provider tells of itself (RFC 7644 section 4).
+
+use http::StatusCode;
+use scimkit_core::{
+    BulkSupport, Error, FilterSupport, ServiceProviderConfig, Supported, message::ListResponse,
+};
+use scimkit_store::{Settings, Store};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{Authenticate, answer::Answer, error::Problem, render::encoded, route::Discovery};
+
+/// Answers a discovery request.
+///
+/// # Errors
+/// 403 for a filter, as the RFC demands; 404 for what is not there.
+pub(crate) fn answer(
+    what: &Discovery,
+    query: Option<&str>,
+    settings: &Settings,
+    store: &dyn Store,
+    authentication: &dyn Authenticate,
+) -> Result<Answer, Problem> {
+    if form_urlencoded::parse(query.unwrap_or("").as_bytes()).any(|(name, _)| name == "filter") {
+        return Err(Error::forbidden("discovery endpoints can't be filtered").into());
+    }
+    let value = match what {
+        Discovery::ResourceType(name) => {
+            let same = |t: &&std::sync::Arc<scimkit_registry::ResourceType>| {
+                t.definition().id().eq_ignore_ascii_case(name)
+            };
+            let found = settings.registry.types().iter().find(same);
+            document(settings, found.ok_or_else(nothing)?.definition())
+        }
+        Discovery::ResourceTypes => {
+            let types = settings.registry.types().iter();
+            list(types.map(|t| document(settings, t.definition())).collect())
+        }
+        Discovery::Schema(urn) => {
+            let same = |s: &&std::sync::Arc<scimkit_core::Schema>| {
+                s.id.as_str().eq_ignore_ascii_case(urn)
+            };
+            let found = settings.registry.schemas().iter().find(same);
+            document(settings, found.ok_or_else(nothing)?.as_ref())
+        }
+        Discovery::Schemas => {
+            let schemas = settings.registry.schemas().iter();
+            list(schemas.map(|s| document(settings, s.as_ref())).collect())
+        }
+        Discovery::ServiceProviderConfig => config(settings, store, authentication),
+    };
+    Ok(Answer::json(StatusCode::OK, value.to_string()))
+}
+
+/// What this server does, computed from what it was given.
+fn config(settings: &Settings, store: &dyn Store, authentication: &dyn Authenticate) -> Value {
+    let supports = |what: fn(&scimkit_store::Support) -> bool| {
+        settings.registry.types().iter().all(|kind| what(&store.support(kind)))
+    };
+    let config = ServiceProviderConfig {
+        authentication_schemes: authentication.schemes(),
+        bulk: BulkSupport::default(),
+        etag: Supported { supported: true },
+        filter: FilterSupport {
+            supported: supports(|s| s.filter),
+            max_results: u64::from(settings.limits.page_max),
+        },
+        patch: Supported { supported: true },
+        sort: Supported { supported: supports(|s| s.sort) },
+        ..ServiceProviderConfig::default()
+    };
+    let location = format!("{}/ServiceProviderConfig", settings.base_url);
+    with_meta(&config, "ServiceProviderConfig", &location)
+}
+
+/// A definition that the RFC gives a place of its own.
+trait Discoverable: Serialize {
+    const KIND: &'static str;
+    fn segments(&self) -> (&'static str, &str);
+}
+
+impl Discoverable for scimkit_core::ResourceTypeDefinition {
+    const KIND: &'static str = "ResourceType";
+    fn segments(&self) -> (&'static str, &str) {
+        ("ResourceTypes", self.id())
+    }
+}
+
+impl Discoverable for scimkit_core::Schema {
+    const KIND: &'static str = "Schema";
+    fn segments(&self) -> (&'static str, &str) {
+        ("Schemas", self.id.as_str())
+    }
+}
+
+fn document<T: Discoverable>(settings: &Settings, definition: &T) -> Value {
+    let (folder, id) = definition.segments();
+    let location = format!("{}/{folder}/{}", settings.base_url, encoded(id));
+    with_meta(definition, T::KIND, &location)
+}
+
+fn with_meta(definition: &impl Serialize, kind: &str, location: &str) -> Value {
+    let mut value = serde_json::to_value(definition).unwrap_or_default();
+    if let Some(members) = value.as_object_mut() {
+        let meta = json!({ "resourceType": kind, "location": location });
+        members.insert("meta".to_owned(), meta);
+    }
+    value
+}
+
+fn list(resources: Vec<Value>) -> Value {
+    let total = resources.len() as u64;
+    let list = ListResponse {
+        total_results: Some(total),
+        items_per_page: Some(total),
+        start_index: Some(1),
+        next_cursor: None,
+        previous_cursor: None,
+        resources,
+    };
+    serde_json::to_value(list).unwrap_or_default()
+}
+
+fn nothing() -> Problem {
+    Problem::Client(Error::not_found("there is no such definition"))
+}

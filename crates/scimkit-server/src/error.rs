@@ -1,0 +1,80 @@
+//! The one place where errors become SCIM errors.
+
+use scimkit_core::Error;
+use scimkit_registry::ErrorKind;
+use scimkit_store::StoreError;
+
+use crate::Denied;
+
+/// What keeps a request from its answer.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// Said to the client as it is.
+    Client(Error),
+    /// 405, with the methods that are allowed.
+    Method(&'static str),
+    /// The store's word; what it means for the client depends on its kind.
+    Store(StoreError),
+}
+
+impl Problem {
+    /// The message for the client, and whether the rest belongs into the log.
+    pub(crate) fn message(&self, request_id: &str) -> Error {
+        match self {
+            Problem::Client(error) => error.clone(),
+            Problem::Method(allowed) => {
+                Error::new(405, format!("the method is not allowed here; use {allowed}"))
+            }
+            Problem::Store(error) => match error {
+                StoreError::Busy => {
+                    Error::new(503, "the service is busy: try again in a moment")
+                }
+                StoreError::Missing { .. } => Error::invalid_value(error.to_string()),
+                StoreError::NotFound => Error::not_found(error.to_string()),
+                StoreError::Stale { .. } => Error::precondition_failed(error.to_string()),
+                StoreError::Taken { .. } => Error::uniqueness(error.to_string()),
+                _ => Error::internal(format!(
+                    "something went wrong inside the service; its log tells more under request {request_id}"
+                )),
+            },
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Problem::Client(error)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Problem::Store(error)
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let status = match denied {
+            Denied::Forbidden => 403,
+            Denied::Unauthorized => 401,
+            Denied::Unavailable => 503,
+        };
+        Problem::Client(Error::new(status, denied.to_string()))
+    }
+}
+
+impl From<scimkit_registry::Error> for Problem {
+    fn from(error: scimkit_registry::Error) -> Self {
+        let detail = error.detail();
+        Problem::Client(match error.kind() {
+            ErrorKind::Filter => Error::invalid_filter(detail),
+            ErrorKind::Mutability => Error::mutability(detail),
+            ErrorKind::NoTarget => Error::no_target(detail),
+            ErrorKind::Path => Error::invalid_path(detail),
+            ErrorKind::Syntax => Error::invalid_syntax(detail),
+            ErrorKind::Value => Error::invalid_value(detail),
+            _ => Error::new(400, detail),
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! JSON from outside: bounded in depth, and no name twice in one object.
+
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Reads one JSON text.
+///
+/// # Errors
+/// Text that is not JSON, is nested deeper than `depth` levels, or has a name twice in one object:
+/// which of the two values was meant can't be told.
+pub(crate) fn parse(bytes: &[u8], depth: usize) -> Result<Value, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict { depth }.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
+/// How many levels are still allowed.
+#[derive(Clone, Copy)]
+struct Strict {
+    depth: usize,
+}
+
+impl Strict {
+    fn inner<E: de::Error>(self) -> Result<Self, E> {
+        let deeper = self.depth.checked_sub(1).map(|depth| Strict { depth });
+        deeper.ok_or_else(|| E::custom("arrays and objects are nested too deeply"))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
+        input.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Value, A::Error> {
+        let inner = self.inner()?;
+        let mut members = Map::new();
+        while let Some(name) = input.next_key::<String>()? {
+            if members.contains_key(&name) {
+                return Err(de::Error::custom(format!("`{name}` is there twice in one object")));
+            }
+            let value = input.next_value_seed(inner)?;
+            members.insert(name, value);
+        }
+        Ok(Value::Object(members))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut input: A) -> Result<Value, A::Error> {
+        let inner = self.inner()?;
+        let mut elements = Vec::new();
+        while let Some(element) = input.next_element_seed(inner)? {
+            elements.push(element);
+        }
+        Ok(Value::Array(elements))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn reads_what_serde_json_reads() {
+        let text = r#"{"a":[1,-2,2.5,1e3,true,null,"é😀"],"b":{"c":{}}}"#;
+        let plain: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(parse(text.as_bytes(), 16).unwrap(), plain);
+    }
+
+    #[test]
+    fn refuses_depth_twins_and_trailing_text() {
+        assert!(parse(b"[[[]]]", 3).is_ok());
+        assert!(parse(b"[[[]]]", 2).is_err());
+        assert!(parse(&b"[".repeat(1 << 20), 16).is_err());
+        let twins = parse(br#"{"userName":"a","userName":"b"}"#, 16).unwrap_err();
+        assert!(twins.to_string().contains("`userName` is there twice"));
+        assert!(parse(b"{} {}", 16).is_err());
+    }
+}

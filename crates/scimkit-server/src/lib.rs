@@ -1,0 +1,38 @@
+//! A SCIM 2.0 service provider: HTTP request in, HTTP response out.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use scimkit_server::{BearerTokens, Server, Token};
+//! use scimkit_store::{Memory, Settings};
+//!
+//! let token = Token::generate()?;
+//! let server = Server::new(Arc::new(Memory::new()), Settings::new("https://app.example/scim/v2"))
+//!     .with_authentication(BearerTokens::new([token.digest()]));
+//! // `server` is a `tower_service::Service<http::Request<B>>`; mount it below `/scim/v2`.
+//! # let _ = server;
+//! # Ok::<(), scimkit_server::NoRandomness>(())
+//! ```
+//!
+//! A request goes down once, through pure decoding, a thin driver that talks to the
+//! [`Store`](scimkit_store::Store), and pure encoding. Errors are responses: [`Server::handle`]
+//! does not fail.
+
+mod answer;
+mod auth;
+mod body;
+mod decode;
+mod discovery;
+mod error;
+mod json;
+mod list;
+mod negotiate;
+mod render;
+mod resource;
+mod route;
+mod server;
+
+pub use auth::{
+    Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, NoRandomness, Token,
+};
+pub use body::Body;
+pub use server::Server;

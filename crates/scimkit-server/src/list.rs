@@ -1,0 +1,244 @@
+//! Queries: of one type, and of all of them at the root.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use http::StatusCode;
+use scimkit_core::{
+    Error,
+    message::{self, SearchRequest, SortOrder},
+};
+use scimkit_filter::{AttributePath, Filter};
+use scimkit_registry::{Attr, AttrId, ResourceType, Scalar, Unknown, View};
+use scimkit_store::{Facts, Query, Scope, Sort, Store, Stored, computed};
+
+use crate::{answer::Answer, error::Problem, render};
+
+/// Answers a query of one type, or of all of them.
+///
+/// # Errors
+/// `invalidFilter` for a filter that can't be read or bound, and for one or a sort that asks about
+/// what is never returned; `invalidPath` for a sort by an unknown attribute.
+pub(crate) async fn answer(
+    scope: &Scope,
+    store: &dyn Store,
+    kind: Option<Arc<ResourceType>>,
+    search: SearchRequest,
+) -> Result<Answer, Problem> {
+    let limits = &scope.settings.limits;
+    let start = u64::try_from(search.start_index.unwrap_or(1).max(1) - 1).unwrap_or(0);
+    let count = search.count.map_or(limits.page_default, |count| {
+        u32::try_from(count.max(0)).unwrap_or(u32::MAX).min(limits.page_max)
+    });
+    let options = scope.settings.tolerance.parse_options(limits.filter);
+    let filter = match &search.filter {
+        Some(text) => Some(
+            Filter::parse_with(text, &options)
+                .map_err(|e| Error::invalid_filter(format!("the filter can't be read: {e}")))?,
+        ),
+        None => None,
+    };
+    let types = match kind {
+        Some(kind) => vec![kind],
+        None => scope.settings.registry.types().to_vec(),
+    };
+    let queries = queries(scope, &types, filter.as_ref(), &search)?;
+    let (items, total) = match queries.as_slice() {
+        [one] => {
+            let page = store.query(scope, &one.clone().page(start, count)).await?;
+            let total = page.total.unwrap_or(page.items.len() as u64);
+            (page.items, total)
+        }
+        all => across(scope, store, all, start, count).await?,
+    };
+    let mut texts = Vec::with_capacity(items.len());
+    for run in items.chunk_by(|a, b| Arc::ptr_eq(&a.kind, &b.kind)) {
+        let Some(first) = run.first() else { continue };
+        let projection = first.kind.projection(&search.attributes, &search.excluded_attributes);
+        texts.extend(render::page(scope, store, run, &projection).await?);
+    }
+    Ok(Answer::json(StatusCode::OK, list_text(total, start, &texts)))
+}
+
+/// Binds filter and sort to each type.
+///
+/// In a query of several types a name need only be known to one of them (RFC 7644 section 3.4.2.1).
+fn queries(
+    scope: &Scope,
+    types: &[Arc<ResourceType>],
+    filter: Option<&Filter<'_>>,
+    search: &SearchRequest,
+) -> Result<Vec<Query>, Problem> {
+    let mut tolerance = scope.settings.tolerance;
+    if types.len() > 1 {
+        if let Some(filter) = filter {
+            known_somewhere(scope, types, filter)?;
+        }
+        tolerance.unknown_in_filter = Unknown::Ignore;
+    }
+    let order = search.sort_order.unwrap_or(SortOrder::Ascending);
+    let mut queries = Vec::with_capacity(types.len());
+    let mut sort_is_known = search.sort_by.is_none();
+    for kind in types {
+        let mut query = Query::of(Arc::clone(kind));
+        if let Some(filter) = filter {
+            query = query.matching(kind.bind_filter(filter, &tolerance)?);
+        }
+        if let Some(name) = &search.sort_by
+            && let Some(attr) = sort_attr(kind, name)?
+        {
+            sort_is_known = true;
+            query = query.sorted(Some(Sort::by(attr, order)));
+        }
+        queries.push(query);
+    }
+    if !sort_is_known {
+        let name = search.sort_by.as_deref().unwrap_or_default();
+        return Err(Error::invalid_path(format!("`{name}` is not an attribute to sort by")).into());
+    }
+    Ok(queries)
+}
+
+/// Refuses a filter with a name that none of the types has.
+fn known_somewhere(
+    scope: &Scope,
+    types: &[Arc<ResourceType>],
+    filter: &Filter<'_>,
+) -> Result<(), Problem> {
+    let tolerance = scope.settings.tolerance;
+    if tolerance.unknown_in_filter == Unknown::Ignore {
+        return Ok(());
+    }
+    for path in names(filter) {
+        if !types.iter().any(|kind| kind.find(path, &tolerance).is_some()) {
+            let detail = format!("`{path}` is not an attribute of any resource type");
+            return Err(Error::invalid_filter(detail).into());
+        }
+    }
+    Ok(())
+}
+
+/// The attributes that a filter names, outside of brackets.
+fn names<'f, 't>(filter: &'f Filter<'t>) -> Vec<&'f AttributePath<'t>> {
+    let (mut found, mut open) = (Vec::new(), vec![filter]);
+    while let Some(next) = open.pop() {
+        match next {
+            Filter::And(terms) | Filter::Or(terms) => open.extend(terms),
+            Filter::Compare(comparison) => found.push(&comparison.attribute),
+            Filter::Not(inner) => open.push(inner),
+            Filter::Present(path) => found.push(path),
+            Filter::ValuePath(path) => found.push(&path.attribute),
+        }
+    }
+    found
+}
+
+/// The attribute that a `sortBy` means; of a complex one its `value`.
+fn sort_attr(kind: &ResourceType, name: &str) -> Result<Option<AttrId>, Problem> {
+    let bad = |detail: String| Err(Error::invalid_path(detail).into());
+    let Ok(path) = AttributePath::parse(name) else {
+        return bad(format!("`{name}` is not the name of an attribute to sort by"));
+    };
+    let Some(id) = kind.lookup(&path) else { return Ok(None) };
+    let mut attr: &Attr = kind.attr(id);
+    if attr.is_complex() {
+        match kind.children(id).find(|sub| sub.name() == "value") {
+            Some(value) => attr = value,
+            None => return bad(format!("`{name}` is complex: sort by one of its sub-attributes")),
+        }
+    }
+    let hidden = attr.parent().is_some_and(|parent| kind.attr(parent).is_never_returned());
+    if hidden || attr.is_never_returned() {
+        return Err(Error::invalid_filter(format!("`{name}` can't be sorted by")).into());
+    }
+    Ok(Some(attr.id()))
+}
+
+/// One page over several types: one after the other, or merged when there is an order.
+async fn across(
+    scope: &Scope,
+    store: &dyn Store,
+    queries: &[Query],
+    start: u64,
+    count: u32,
+) -> Result<(Vec<Stored>, u64), Problem> {
+    if let Some(order) = queries.iter().find_map(|q| q.sort).map(|sort| sort.order) {
+        return merged(scope, store, queries, (start, count), order).await;
+    }
+    let (mut items, mut total) = (Vec::new(), 0_u64);
+    for query in queries {
+        let skip = start.saturating_sub(total);
+        let room = count.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
+        let page = store.query(scope, &query.clone().page(skip, room)).await?;
+        items.extend(page.items);
+        total += page.total.unwrap_or(0);
+    }
+    Ok((items, total))
+}
+
+/// How deep into a sorted list of several types a page may lie.
+const DEEPEST: u64 = 10_000;
+
+async fn merged(
+    scope: &Scope,
+    store: &dyn Store,
+    queries: &[Query],
+    (start, count): (u64, u32),
+    order: SortOrder,
+) -> Result<(Vec<Stored>, u64), Problem> {
+    let deep = start.saturating_add(u64::from(count));
+    if deep > DEEPEST {
+        let detail = format!("a sorted query of all types ends at its resource {DEEPEST}");
+        return Err(Error::too_many(detail).into());
+    }
+    let (mut keyed, mut total) = (Vec::new(), 0);
+    for query in queries {
+        let first = u32::try_from(deep).unwrap_or(u32::MAX);
+        let page = store.query(scope, &query.clone().page(0, first)).await?;
+        total += page.total.unwrap_or(0);
+        for stored in page.items {
+            keyed.push((sort_key(scope, &stored, query.sort)?, stored));
+        }
+    }
+    // Each list is in order already and the sort is stable: ties stay as their stores had them.
+    keyed.sort_by(|(a, _), (b, _)| {
+        let ascending = match (a, b) {
+            (Some(a), Some(b)) => a.cmp(b),
+            // A resource without a value comes last.
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        };
+        if order == SortOrder::Descending { ascending.reverse() } else { ascending }
+    });
+    let start = usize::try_from(start).unwrap_or(usize::MAX);
+    let page = keyed.into_iter().skip(start).take(count as usize).map(|(_, stored)| stored);
+    Ok((page.collect(), total))
+}
+
+fn sort_key(scope: &Scope, stored: &Stored, sort: Option<Sort>) -> Result<Option<Scalar>, Problem> {
+    let Some(sort) = sort else { return Ok(None) };
+    let tree = stored.document.tree()?;
+    let made = computed(&scope.settings, &Facts::of(stored, &tree, &[]), &[sort.attr]);
+    Ok(stored.kind.sort_key(sort.attr, View::with(&tree, &made)))
+}
+
+fn list_text(total: u64, start: u64, texts: &[Vec<u8>]) -> Vec<u8> {
+    let length: usize = texts.iter().map(|text| text.len() + 1).sum();
+    let mut head = String::new();
+    // Writing into a `String` does not fail.
+    let _ = write!(
+        head,
+        r#"{{"schemas":["{}"],"totalResults":{total},"startIndex":{},"itemsPerPage":{},"Resources":["#,
+        message::LIST_RESPONSE,
+        start.saturating_add(1),
+        texts.len(),
+    );
+    let mut out = Vec::with_capacity(head.len() + length + 2);
+    out.extend_from_slice(head.as_bytes());
+    for (at, text) in texts.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(text);
+    }
+    out.extend_from_slice(b"]}");
+    out
+}

@@ -1,0 +1,44 @@
+//! Media types: what a body is, and what an answer shall be.
+
+use http::{
+    HeaderMap, HeaderValue,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use scimkit_core::Error;
+
+const SCIM: &str = "application/scim+json";
+const JSON: &str = "application/json";
+
+/// The media type of the answer: `application/scim+json` unless `application/json` is preferred.
+pub(crate) fn answer_type(headers: &HeaderMap) -> HeaderValue {
+    let (mut scim, mut json) = (None, None);
+    let ranges = headers.get_all(ACCEPT).iter().filter_map(|h| h.to_str().ok());
+    for range in ranges.flat_map(|h| h.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let name = parts.next().unwrap_or("");
+        let weight = parts.find_map(|p| p.strip_prefix("q=")).and_then(|q| q.parse().ok());
+        let weight: f32 = weight.unwrap_or(1.0);
+        let slot = match name {
+            _ if name.eq_ignore_ascii_case(SCIM) => &mut scim,
+            "*/*" | "application/*" => &mut scim,
+            _ if name.eq_ignore_ascii_case(JSON) => &mut json,
+            _ => continue,
+        };
+        *slot = Some(weight.max(slot.unwrap_or(0.0)));
+    }
+    let prefers_json = json.is_some_and(|json| json > 0.0 && scim.is_none_or(|scim| json > scim));
+    HeaderValue::from_static(if prefers_json { JSON } else { SCIM })
+}
+
+/// Checks that a body is JSON; one without a `Content-Type` is taken to be.
+///
+/// # Errors
+/// 415 for another media type.
+pub(crate) fn check_body_type(headers: &HeaderMap) -> Result<(), Error> {
+    let Some(header) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let name = header.to_str().unwrap_or("?").split(';').next().unwrap_or("").trim();
+    if name.is_empty() || name.eq_ignore_ascii_case(SCIM) || name.eq_ignore_ascii_case(JSON) {
+        return Ok(());
+    }
+    Err(Error::new(415, format!("the body must be {SCIM} or {JSON}")))
+}

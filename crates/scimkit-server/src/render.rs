@@ -1,0 +1,213 @@
+//! From stored resources to the JSON that goes out.
+
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+
+use memchr::memmem;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use scimkit_registry::{
+    AttrId, Edge, Operator, Predicate, Projection, Resource, ResourceId, ResourceType, Role, Scalar,
+    object_text,
+};
+use scimkit_store::{
+    Document, EdgeQuery, Facts, Query, Scope, Store, StoreError, Stored, computed, targets,
+};
+use serde_json::{Map, Value};
+
+use crate::error::Problem;
+
+/// The JSON texts of a page of resources of one type.
+///
+/// A document that is shown whole goes out as the text it is kept as, with the computed attributes
+/// spliced in; another is taken apart, completed, projected and printed.
+///
+/// # Errors
+/// What the store fails with when asked for edges and for the targets of references.
+pub(crate) async fn page(
+    scope: &Scope,
+    store: &dyn Store,
+    items: &[Stored],
+    projection: &Projection,
+) -> Result<Vec<Vec<u8>>, Problem> {
+    let Some(first) = items.first() else { return Ok(Vec::new()) };
+    let kind = &first.kind;
+    let mut edges = memberships(scope, store, items, projection).await?;
+    let mut trees = Vec::with_capacity(items.len());
+    for item in items {
+        trees.push(match has_reference(kind, &item.document) {
+            true => Some(item.document.tree()?),
+            false => None,
+        });
+    }
+    let found = references(scope, store, kind, &trees, projection).await?;
+    let computed_ids: Vec<AttrId> = kind
+        .attributes()
+        .iter()
+        .filter(|a| a.parent().is_none() && projection.shows(a.id()))
+        .filter(|a| !matches!(a.role(), Role::Plain | Role::Schemas))
+        .map(|a| a.id())
+        .collect();
+    let mut texts = Vec::with_capacity(items.len());
+    for ((item, tree), mut own) in items.iter().zip(trees).zip(edges.drain(..)) {
+        own.extend(tree.as_deref().map(|t| own_references(kind, t, &found)).unwrap_or_default());
+        let tree = match tree {
+            None if !projection.is_whole() => Some(item.document.tree()?),
+            other => other,
+        };
+        let nothing = Resource::default();
+        let facts = Facts::of(item, tree.as_deref().unwrap_or(&nothing), &own);
+        let made = computed(&scope.settings, &facts, &computed_ids);
+        texts.push(match tree {
+            None => splice(&item.document.text(), &made),
+            Some(tree) => print(kind, tree, made, projection),
+        });
+    }
+    Ok(texts)
+}
+
+/// For each resource its edges under every membership and inverse attribute that is shown.
+async fn memberships(
+    scope: &Scope,
+    store: &dyn Store,
+    items: &[Stored],
+    projection: &Projection,
+) -> Result<Vec<Vec<(AttrId, Vec<Edge>)>>, StoreError> {
+    let mut all = vec![Vec::new(); items.len()];
+    let Some(first) = items.first() else { return Ok(all) };
+    for attr in first.kind.attributes() {
+        let is_edge = matches!(attr.role(), Role::Inverse | Role::Membership);
+        if !is_edge || attr.parent().is_some() || !projection.shows(attr.id()) {
+            continue;
+        }
+        let owners = items.iter().map(|item| item.id.clone()).collect();
+        let query = EdgeQuery::new(Arc::clone(&first.kind), attr.id(), owners);
+        let found = store.edges(scope, &query).await?;
+        for (own, edges) in all.iter_mut().zip(found) {
+            own.push((attr.id(), edges));
+        }
+    }
+    Ok(all)
+}
+
+/// Whether a document may hold a reference whose parts are filled in from the target.
+fn has_reference(kind: &ResourceType, document: &Document) -> bool {
+    let mut names = reference_attrs(kind).map(|id| (id, kind.attr(id).name()));
+    match document {
+        Document::Text(text) => names.any(|(_, name)| {
+            // Names are printed as in the schema and need no escapes.
+            memmem::find(text, format!("\"{name}\":").as_bytes()).is_some()
+        }),
+        Document::Tree(tree) => names.any(|(id, _)| tree.get(kind, id).is_some()),
+    }
+}
+
+fn reference_attrs(kind: &ResourceType) -> impl Iterator<Item = AttrId> {
+    let attrs = kind.attributes().iter();
+    attrs.filter(|a| a.role() == Role::Reference && a.parent().is_none()).map(|a| a.id())
+}
+
+/// The resources that the documents refer to, as edges that know type and display name.
+async fn references(
+    scope: &Scope,
+    store: &dyn Store,
+    kind: &ResourceType,
+    trees: &[Option<Cow<'_, Resource>>],
+    projection: &Projection,
+) -> Result<Vec<(AttrId, Edge)>, StoreError> {
+    let mut found = Vec::new();
+    for attr in reference_attrs(kind).filter(|id| projection.shows(*id)) {
+        let ids: BTreeSet<&str> =
+            trees.iter().flatten().filter_map(|tree| referred(kind, tree, attr)).collect();
+        let ids: Vec<&str> = ids.into_iter().collect();
+        for target in targets(&scope.settings.registry, kind, attr) {
+            // A predicate of bounded width suits every store.
+            for ids in ids.chunks(100) {
+                let same = |id: &&str| Predicate::Compare {
+                    attr: AttrId::ID,
+                    op: Operator::Equal,
+                    value: Scalar::Text((*id).to_owned()),
+                };
+                let any = Predicate::Any(ids.iter().map(same).collect());
+                let query = Query::of(Arc::clone(target)).matching(any).page(0, 100).uncounted();
+                for stored in store.query(scope, &query).await?.items {
+                    let display = display_name(&stored)?;
+                    let edge = Edge::to(stored.id)
+                        .with_display(display)
+                        .with_kind(Some(target.name().to_owned()));
+                    found.push((attr, edge));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn display_name(stored: &Stored) -> Result<Option<String>, StoreError> {
+    let Some(attr) = stored.kind.named("displayName") else { return Ok(None) };
+    let tree = stored.document.tree()?;
+    Ok(tree.get(&stored.kind, attr).and_then(Value::as_str).map(str::to_owned))
+}
+
+fn referred<'t>(kind: &ResourceType, tree: &'t Resource, attr: AttrId) -> Option<&'t str> {
+    tree.get(kind, attr)?.get("value")?.as_str()
+}
+
+fn own_references(
+    kind: &ResourceType,
+    tree: &Resource,
+    found: &[(AttrId, Edge)],
+) -> Vec<(AttrId, Vec<Edge>)> {
+    let own = reference_attrs(kind).filter_map(|attr| {
+        let id = ResourceId::from(referred(kind, tree, attr)?);
+        let (_, edge) = found.iter().find(|(at, edge)| *at == attr && edge.id == id)?;
+        Some((attr, vec![edge.clone()]))
+    });
+    own.collect()
+}
+
+/// Puts members at the end of a JSON object's text.
+fn splice(text: &[u8], made: &Map<String, Value>) -> Vec<u8> {
+    let body = text.strip_suffix(b"}").unwrap_or(text);
+    let mut out = Vec::with_capacity(text.len() + 512);
+    out.extend_from_slice(body);
+    for (name, value) in made {
+        if !out.ends_with(b"{") {
+            out.push(b',');
+        }
+        out.extend_from_slice(format!("\"{name}\":{value}").as_bytes());
+    }
+    out.push(b'}');
+    out
+}
+
+fn print(
+    kind: &ResourceType,
+    tree: Cow<'_, Resource>,
+    made: Map<String, Value>,
+    projection: &Projection,
+) -> Vec<u8> {
+    let mut members = tree.into_owned().into_map();
+    for (name, value) in made {
+        // Attributes of an extension are computed under their full path.
+        let extension = kind.extensions().iter().map(|e| e.urn().as_str()).find_map(|urn| {
+            let rest = name.strip_prefix(urn)?.strip_prefix(':')?;
+            Some((urn, rest))
+        });
+        match extension {
+            None => drop(members.insert(name, value)),
+            Some((urn, rest)) => {
+                if let Some(Value::Object(inner)) = members.get_mut(urn) {
+                    inner.insert(rest.to_owned(), value);
+                }
+            }
+        }
+    }
+    kind.project(&mut members, projection);
+    object_text(&members).into_bytes()
+}
+
+/// Percent-encodes one segment of a path.
+pub(crate) fn encoded(segment: &str) -> String {
+    const KEEP: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+    utf8_percent_encode(segment, KEEP).to_string()
+}

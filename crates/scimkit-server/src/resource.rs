@@ -1,0 +1,293 @@
+//! Creating, reading, replacing, patching and deleting one resource.
+
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chrono::Utc;
+use http::{
+    StatusCode,
+    header::{IF_MATCH, IF_NONE_MATCH},
+    request::Parts,
+};
+use scimkit_core::{ETagList, message::PatchRequest};
+use scimkit_patch::{Before, Patch, Replacement};
+use scimkit_registry::{Change, Edge, AttrId, Projection, Resource, ResourceId, ResourceType, Role};
+use scimkit_store::{
+    Batch, EdgeQuery, Expect, How, PatchAnswer, Scope, Store, StoreError, Stored, Write, Written,
+    location,
+};
+use serde_json::Value;
+
+use crate::{answer::Answer, decode, error::Problem, render};
+
+/// One request about a resource.
+pub(crate) struct Ask<'a> {
+    pub(crate) head: &'a Parts,
+    pub(crate) scope: &'a Scope,
+    pub(crate) store: &'a dyn Store,
+}
+
+/// How often, at least, and for how long a write that lost a race is tried again.
+const TRIES: u32 = 16;
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A group of more members than this is not sent back after a change of its membership.
+const BIG_GROUP: u32 = 100;
+
+impl Ask<'_> {
+    pub(crate) async fn create(
+        &self,
+        kind: &Arc<ResourceType>,
+        body: Value,
+    ) -> Result<Answer, Problem> {
+        let projection = self.projection(kind)?;
+        let change = scimkit_patch::create(kind, body, &self.scope.settings.tolerance)?;
+        let id = ResourceId::from(uuid::Uuid::now_v7().to_string());
+        let stored = self.write(Write::Create { change, id }).await?.stored.ok_or_else(lost)?;
+        let location = location(&self.scope.settings, kind, &stored.id);
+        let answer = self.show(StatusCode::CREATED, &stored, &projection).await?;
+        Ok(answer.located(&location))
+    }
+
+    pub(crate) async fn read(
+        &self,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+    ) -> Result<Answer, Problem> {
+        let projection = self.projection(kind)?;
+        let known = decode::etags(&self.head.headers, &IF_NONE_MATCH)?;
+        let stored = self.store.read(self.scope, kind, id).await?;
+        if known.is_some_and(|tags| tags.matches(&stored.version)) {
+            return Ok(Answer::empty(StatusCode::NOT_MODIFIED).tagged(&stored.version));
+        }
+        self.show(StatusCode::OK, &stored, &projection).await
+    }
+
+    pub(crate) async fn replace(
+        &self,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+        body: Value,
+    ) -> Result<Answer, Problem> {
+        let projection = self.projection(kind)?;
+        let replacement = scimkit_patch::replace(kind, body, &self.scope.settings.tolerance)?;
+        let updated = self.update(kind, id, &Edit::Replace(replacement)).await?;
+        self.show(StatusCode::OK, &updated.stored, &projection).await
+    }
+
+    pub(crate) async fn patch(
+        &self,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+        body: Value,
+    ) -> Result<Answer, Problem> {
+        let settings = &self.scope.settings;
+        let projection = self.projection(kind)?;
+        let request = PatchRequest::from_value(body, settings.limits.operations)?;
+        let patch = Patch::decode(kind, request, settings.limits.filter, &settings.tolerance)?;
+        let updated = self.update(kind, id, &Edit::Patch(patch)).await?;
+        let quiet = updated.what != What::Nothing
+            && !self.asks_for_attributes()?
+            && match settings.patch_answer {
+                PatchAnswer::Never => true,
+                PatchAnswer::Auto => {
+                    updated.what == What::Edges && self.is_big(kind, id).await?
+                }
+                _ => false,
+            };
+        if quiet {
+            let version = &updated.stored.version;
+            return Ok(Answer::empty(StatusCode::NO_CONTENT).tagged(version));
+        }
+        self.show(StatusCode::OK, &updated.stored, &projection).await
+    }
+
+    pub(crate) async fn delete(
+        &self,
+        kind: Arc<ResourceType>,
+        id: ResourceId,
+    ) -> Result<Answer, Problem> {
+        let expect = self.if_match()?;
+        self.write(Write::Delete { expect, id, kind }).await?;
+        Ok(Answer::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// Reads what the edit needs, computes the change and writes it; again after a lost race,
+    /// unless the client said which version it means.
+    async fn update(
+        &self,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+        edit: &Edit,
+    ) -> Result<Updated, Problem> {
+        let wanted = self.if_match()?;
+        let started = Instant::now();
+        let mut tries = 0;
+        loop {
+            let before = match edit.reads() {
+                true => Some(self.store.read(self.scope, kind, id).await?),
+                false => None,
+            };
+            if let Some(before) = &before {
+                wanted.check(&before.version)?;
+            }
+            let change = self.change(kind, id, edit, before.as_ref()).await?;
+            if change.is_empty() {
+                let stored = match before {
+                    Some(stored) => stored,
+                    None => self.store.read(self.scope, kind, id).await?,
+                };
+                wanted.check(&stored.version)?;
+                return Ok(Updated { stored, what: What::Nothing });
+            }
+            let what = match change.set().is_empty() && change.unset().is_empty() {
+                true => What::Edges,
+                false => What::Attributes,
+            };
+            let expect = match before {
+                Some(before) => Expect::OneOf(vec![before.version]),
+                None => wanted.clone(),
+            };
+            tries += 1;
+            match self.write(Write::Update { change, expect, id: id.clone() }).await {
+                Err(Problem::Store(StoreError::Stale { .. })) if wanted == Expect::Any => {
+                    if tries >= TRIES && started.elapsed() > DEADLINE {
+                        return Err(Problem::Store(StoreError::Busy));
+                    }
+                }
+                outcome => {
+                    let written = outcome?;
+                    let what = if written.how == How::Unchanged { What::Nothing } else { what };
+                    return Ok(Updated { stored: written.stored.ok_or_else(lost)?, what });
+                }
+            }
+        }
+    }
+
+    async fn change(
+        &self,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+        edit: &Edit,
+        before: Option<&Stored>,
+    ) -> Result<Change, Problem> {
+        let tree = match before {
+            Some(stored) => stored.document.tree()?,
+            None => Cow::Owned(Resource::default()),
+        };
+        match edit {
+            Edit::Patch(patch) => {
+                let edges = self.edges_before(kind, id, &patch.needs().edges).await?;
+                Ok(patch.apply(id, &Before { document: &tree, edges: &edges })?)
+            }
+            Edit::Replace(replacement) => Ok(replacement.apply(&tree)?),
+        }
+    }
+
+    async fn write(&self, write: Write) -> Result<Written, Problem> {
+        let batch = Batch::new(Utc::now(), vec![write]);
+        let mut outcomes = self.store.write(self.scope, batch).await;
+        outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
+    }
+
+    async fn edges_before(
+        &self,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+        attrs: &[AttrId],
+    ) -> Result<Vec<(AttrId, Vec<Edge>)>, Problem> {
+        let mut edges = Vec::with_capacity(attrs.len());
+        for attr in attrs {
+            let query = EdgeQuery::new(Arc::clone(kind), *attr, vec![id.clone()]);
+            let found = self.store.edges(self.scope, &query).await?.pop();
+            edges.push((*attr, found.unwrap_or_default()));
+        }
+        Ok(edges)
+    }
+
+    /// Whether a membership of the resource is too long to be sent back unasked.
+    async fn is_big(&self, kind: &Arc<ResourceType>, id: &ResourceId) -> Result<bool, Problem> {
+        let memberships = kind.attributes().iter();
+        let memberships =
+            memberships.filter(|a| a.role() == Role::Membership && a.parent().is_none());
+        for attr in memberships {
+            let query = EdgeQuery::new(Arc::clone(kind), attr.id(), vec![id.clone()]);
+            let found = self.store.edges(self.scope, &query.at_most(BIG_GROUP + 1)).await?;
+            if found.iter().any(|edges| edges.len() > BIG_GROUP as usize) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn if_match(&self) -> Result<Expect, Problem> {
+        let tags: Option<ETagList> = decode::etags(&self.head.headers, &IF_MATCH)?;
+        Ok(match tags {
+            Some(ETagList::List(versions)) => Expect::OneOf(versions),
+            _ => Expect::Any,
+        })
+    }
+
+    fn asks_for_attributes(&self) -> Result<bool, Problem> {
+        let query = decode::query(self.head.uri.query())?;
+        Ok(!query.attributes.is_empty())
+    }
+
+    fn projection(&self, kind: &ResourceType) -> Result<Projection, Problem> {
+        let query = decode::query(self.head.uri.query())?;
+        Ok(kind.projection(&query.attributes, &query.excluded_attributes))
+    }
+
+    async fn show(
+        &self,
+        status: StatusCode,
+        stored: &Stored,
+        projection: &Projection,
+    ) -> Result<Answer, Problem> {
+        let items = std::slice::from_ref(stored);
+        let rendered = render::page(self.scope, self.store, items, projection).await?;
+        let body = rendered.into_iter().next().ok_or_else(lost)?;
+        Ok(Answer::json(status, body).tagged(&stored.version))
+    }
+}
+
+/// A decoded request to change a resource.
+enum Edit {
+    Patch(Patch),
+    Replace(Replacement),
+}
+
+impl Edit {
+    /// Whether the resource must be read before the change is known.
+    fn reads(&self) -> bool {
+        match self {
+            Edit::Patch(patch) => {
+                let needs = patch.needs();
+                needs.document || !needs.edges.is_empty()
+            }
+            Edit::Replace(_) => true,
+        }
+    }
+}
+
+/// A resource after an update.
+struct Updated {
+    stored: Stored,
+    what: What,
+}
+
+/// What an update changed.
+#[derive(PartialEq)]
+enum What {
+    Attributes,
+    Edges,
+    Nothing,
+}
+
+/// A store that breaks its contract.
+fn lost() -> Problem {
+    Problem::Store(StoreError::backend("the store gave no resource back"))
+}

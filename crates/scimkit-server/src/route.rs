@@ -1,0 +1,126 @@
+//! Which resource and method a request means, before its body is looked at.
+
+use std::sync::Arc;
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+use scimkit_core::Error;
+use scimkit_registry::{Registry, ResourceId, ResourceType};
+
+use crate::error::Problem;
+
+/// What a request asks for.
+#[derive(Debug)]
+pub(crate) enum Route {
+    Create(Arc<ResourceType>),
+    Delete(Arc<ResourceType>, ResourceId),
+    Discover(Discovery),
+    /// GET with the query in the URL; no type means all of them.
+    List(Option<Arc<ResourceType>>),
+    Patch(Arc<ResourceType>, ResourceId),
+    Read(Arc<ResourceType>, ResourceId),
+    Replace(Arc<ResourceType>, ResourceId),
+    /// POST to `.search`, with the query in the body.
+    Search(Option<Arc<ResourceType>>),
+}
+
+/// The discovery endpoints of RFC 7644 section 4.
+#[derive(Debug)]
+pub(crate) enum Discovery {
+    ResourceType(String),
+    ResourceTypes,
+    Schema(String),
+    Schemas,
+    ServiceProviderConfig,
+}
+
+impl Route {
+    /// Whether the request has a body that is read.
+    pub(crate) fn takes_body(&self) -> bool {
+        matches!(
+            self,
+            Route::Create(_) | Route::Patch(..) | Route::Replace(..) | Route::Search(_)
+        )
+    }
+
+    /// Finds the route of a method and path.
+    ///
+    /// # Errors
+    /// 404 for a path that leads nowhere, 405 for a method that is not for it, 501 for what the
+    /// protocol knows and this server does not.
+    pub(crate) fn find(registry: &Registry, method: &Method, path: &str) -> Result<Self, Problem> {
+        let mut segments = Vec::with_capacity(3);
+        for segment in path.split('/').filter(|s| !s.is_empty()) {
+            let text = percent_decode_str(segment).decode_utf8().map_err(|_| nowhere())?;
+            if segments.len() == 3 || text.chars().any(char::is_control) {
+                return Err(nowhere());
+            }
+            segments.push(text.into_owned());
+        }
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        match segments.as_slice() {
+            [] => only(&Method::GET, method, "GET", || Route::List(None)),
+            [".search"] => only(&Method::POST, method, "POST", || Route::Search(None)),
+            ["Bulk" | "Me", ..] => Err(Problem::Client(Error::not_implemented(
+                "this endpoint is not implemented; see /ServiceProviderConfig",
+            ))),
+            ["ServiceProviderConfig"] => discover(method, || Discovery::ServiceProviderConfig),
+            ["ResourceTypes"] => discover(method, || Discovery::ResourceTypes),
+            ["ResourceTypes", name] => {
+                discover(method, || Discovery::ResourceType((*name).to_owned()))
+            }
+            ["Schemas"] => discover(method, || Discovery::Schemas),
+            ["Schemas", urn] => discover(method, || Discovery::Schema((*urn).to_owned())),
+            [endpoint, rest @ ..] => Self::of_type(registry, method, endpoint, rest),
+        }
+    }
+
+    fn of_type(
+        registry: &Registry,
+        method: &Method,
+        endpoint: &str,
+        rest: &[&str],
+    ) -> Result<Self, Problem> {
+        let kind = registry.by_endpoint(&format!("/{endpoint}")).ok_or_else(nowhere)?;
+        let kind = || Arc::clone(kind);
+        match rest {
+            [] => match *method {
+                Method::GET => Ok(Route::List(Some(kind()))),
+                Method::POST => Ok(Route::Create(kind())),
+                _ => Err(Problem::Method("GET, POST")),
+            },
+            [".search"] => only(&Method::POST, method, "POST", || Route::Search(Some(kind()))),
+            [id] => {
+                let id = ResourceId::from(*id);
+                match *method {
+                    Method::DELETE => Ok(Route::Delete(kind(), id)),
+                    Method::GET => Ok(Route::Read(kind(), id)),
+                    Method::PATCH => Ok(Route::Patch(kind(), id)),
+                    Method::PUT => Ok(Route::Replace(kind(), id)),
+                    _ => Err(Problem::Method("DELETE, GET, PATCH, PUT")),
+                }
+            }
+            _ => Err(nowhere()),
+        }
+    }
+}
+
+fn discover(method: &Method, what: impl FnOnce() -> Discovery) -> Result<Route, Problem> {
+    only(&Method::GET, method, "GET", || Route::Discover(what()))
+}
+
+fn only(
+    known: &Method,
+    method: &Method,
+    allowed: &'static str,
+    route: impl FnOnce() -> Route,
+) -> Result<Route, Problem> {
+    if method != known {
+        return Err(Problem::Method(allowed));
+    }
+    Ok(route())
+}
+
+fn nowhere() -> Problem {
+    Problem::Client(Error::not_found("there is no such endpoint"))
+}

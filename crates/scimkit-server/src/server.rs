@@ -1,0 +1,228 @@
+//! The service: one request in, one response out.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use http::{
+    HeaderName, HeaderValue, Method, Request, Response, header::CONTENT_LENGTH, request::Parts,
+};
+use scimkit_core::Error;
+use scimkit_store::{Scope, Settings, Store};
+use serde_json::Value;
+
+use crate::{
+    Authenticate, BearerTokens, Body, answer::Answer, decode, discovery, error::Problem, list,
+    negotiate, resource, route::Route,
+};
+
+/// A SCIM 2.0 service provider over a [`Store`].
+///
+/// It is a [`tower_service::Service`] and cheap to clone. Paths are taken below the base path: mount
+/// it with the framework's own nesting, or name the prefix with [`Server::with_prefix`].
+///
+/// Without [`Server::with_authentication`] nobody gets in.
+#[derive(Debug, Clone)]
+pub struct Server {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Clone)]
+struct Inner {
+    authentication: Arc<dyn Authenticate>,
+    prefix: String,
+    requests: Arc<Requests>,
+    settings: Arc<Settings>,
+    store: Arc<dyn Store>,
+}
+
+/// Numbers the requests of this process, so that a log line can be found again.
+#[derive(Debug)]
+struct Requests {
+    next: AtomicU64,
+    run: String,
+}
+
+impl Requests {
+    fn name_one(&self) -> String {
+        format!("{}-{:x}", self.run, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The request id in an answer, as it is in the log.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+impl Server {
+    /// A server over that store, under those rules.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
+        let run = uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect();
+        Server {
+            inner: Arc::new(Inner {
+                authentication: Arc::new(BearerTokens::default()),
+                prefix: String::new(),
+                requests: Arc::new(Requests { next: AtomicU64::new(1), run }),
+                settings: Arc::new(settings),
+                store,
+            }),
+        }
+    }
+
+    /// Lets those in whom the host knows.
+    #[must_use]
+    pub fn with_authentication(mut self, authentication: impl Authenticate) -> Self {
+        Arc::make_mut(&mut self.inner).authentication = Arc::new(authentication);
+        self
+    }
+
+    /// Takes paths below `prefix`, such as `/scim/v2`, where the framework does not strip it.
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: &str) -> Self {
+        Arc::make_mut(&mut self.inner).prefix = prefix.trim_end_matches('/').to_owned();
+        self
+    }
+
+    /// Answers one request.
+    ///
+    /// Whatever goes wrong is an answer too. Writes one `tracing` event for each request: method,
+    /// path, status, time and request id, and never a body, a token or a query string.
+    pub async fn handle<B: http_body::Body>(&self, request: Request<B>) -> Response<Body> {
+        let started = Instant::now();
+        let request_id = self.inner.requests.name_one();
+        let (mut head, body) = request.into_parts();
+        let media_type = negotiate::answer_type(&head.headers);
+        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+        if head.method == Method::HEAD {
+            head.method = Method::GET;
+        }
+        let answer = self.answer(&head, body).await.unwrap_or_else(|problem| {
+            if let Problem::Store(error) = &problem {
+                log_store_error(error, &request_id);
+            }
+            Answer::problem(&problem, &request_id)
+        });
+        let mut response = answer.into_response(media_type);
+        if method == Method::HEAD {
+            // What GET would send, without sending it.
+            let length = http_body::Body::size_hint(response.body()).lower();
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+            *response.body_mut() = Body::default();
+        }
+        if let Ok(id) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        let (status, ms) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1e3);
+        tracing::info!(%method, %path, status, ms, %request_id, "request");
+        response
+    }
+
+    async fn answer<B: http_body::Body>(&self, head: &Parts, body: B) -> Result<Answer, Problem> {
+        let inner = &*self.inner;
+        let identity = inner.authentication.authenticate(head).await?;
+        let settings = identity.settings.unwrap_or_else(|| Arc::clone(&inner.settings));
+        let mut scope = Scope::new(identity.tenant, settings);
+        scope.extensions = identity.extensions;
+
+        let path = self.below_prefix(head.uri.path())?;
+        let route = Route::find(&scope.settings.registry, &head.method, path)?;
+        let body = match route.takes_body() {
+            true => read_json(head, body, &route, &scope.settings).await?,
+            false => Value::Null,
+        };
+        self.drive(route, head, body, &scope).await
+    }
+
+    async fn drive(
+        &self,
+        route: Route,
+        head: &Parts,
+        body: Value,
+        scope: &Scope,
+    ) -> Result<Answer, Problem> {
+        let store = &*self.inner.store;
+        let query = head.uri.query();
+        let ask = resource::Ask { head, scope, store };
+        match route {
+            Route::Create(kind) => ask.create(&kind, body).await,
+            Route::Delete(kind, id) => ask.delete(kind, id).await,
+            Route::Discover(what) => {
+                let authentication = &*self.inner.authentication;
+                discovery::answer(&what, query, &scope.settings, store, authentication)
+            }
+            Route::List(kind) => list::answer(scope, store, kind, decode::query(query)?).await,
+            Route::Patch(kind, id) => ask.patch(&kind, &id, body).await,
+            Route::Read(kind, id) => ask.read(&kind, &id).await,
+            Route::Replace(kind, id) => ask.replace(&kind, &id, body).await,
+            Route::Search(kind) => {
+                let search = scimkit_core::message::SearchRequest::from_value(body)?;
+                list::answer(scope, store, kind, search).await
+            }
+        }
+    }
+
+    fn below_prefix<'p>(&self, path: &'p str) -> Result<&'p str, Problem> {
+        let below = path.strip_prefix(self.inner.prefix.as_str());
+        let below = below.filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        below.ok_or_else(|| Error::not_found("there is no such endpoint").into())
+    }
+}
+
+/// Checks what the head tells of the body, then reads it: nothing is read in vain.
+async fn read_json<B: http_body::Body>(
+    head: &Parts,
+    body: B,
+    route: &Route,
+    settings: &Settings,
+) -> Result<Value, Problem> {
+    const SEARCH_LIMIT: usize = 64 << 10;
+    let limit = match route {
+        Route::Search(_) => SEARCH_LIMIT.min(settings.limits.body),
+        _ => settings.limits.body,
+    };
+    negotiate::check_body_type(&head.headers)?;
+    decode::check_length(&head.headers, limit)?;
+    let bytes = decode::read(body, limit).await?;
+    Ok(decode::body(&bytes, &settings.limits)?)
+}
+
+/// Failures of the store itself belong into the log, with all their causes.
+fn log_store_error(error: &scimkit_store::StoreError, request_id: &str) {
+    let mut source = std::error::Error::source(error);
+    if source.is_none() {
+        return;
+    }
+    let mut causes = error.to_string();
+    while let Some(cause) = source {
+        causes.push_str(": ");
+        causes.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    tracing::error!(%request_id, %causes, "store failed");
+}
+
+impl<B> tower_service::Service<Request<B>> for Server
+where
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let server = self.clone();
+        Box::pin(async move { Ok(server.handle(request).await) })
+    }
+}

@@ -1,0 +1,3 @@
+//! The server as a host meets it.
+
+mod actix;
