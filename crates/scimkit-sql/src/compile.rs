@@ -1,0 +1,346 @@
+//! The one walk from a predicate to SQL.
+
+use scimkit_core::DataType;
+use scimkit_registry::{Attr, AttrId, Operator, Predicate, ResourceType, Scalar};
+
+use crate::{Condition, Layout, Rows, Source};
+
+/// More comparisons than this are left to the evaluator: databases bound the depth of an expression
+/// and the number of parameters.
+const MAX_COMPARISONS: usize = 64;
+
+/// How few rows a condition likely leaves, fewest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    One,
+    Few,
+    Prefix,
+    Range,
+    Half,
+    Most,
+}
+
+/// SQL for a predicate, or for something that the predicate implies.
+pub(crate) struct Part {
+    /// Whether it is the predicate itself.
+    pub(crate) exact: bool,
+    /// A select of the identifiers, where the database can start from it.
+    set: Option<String>,
+    /// A condition on the resource's row.
+    test: String,
+    weight: Weight,
+}
+
+impl Part {
+    fn test(test: String, weight: Weight) -> Self {
+        Part { exact: true, set: None, test, weight }
+    }
+
+    fn constant(holds: bool) -> Self {
+        let (test, weight) = if holds { ("1 = 1", Weight::Most) } else { ("1 = 0", Weight::One) };
+        Part::test(test.to_owned(), weight)
+    }
+}
+
+/// Whose values a predicate is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Those of one element of a complex attribute.
+    Element { many: bool },
+    /// All values of the resource.
+    Resource,
+}
+
+pub(crate) struct Compiler<'a> {
+    comparisons: usize,
+    first: usize,
+    kind: &'a ResourceType,
+    layout: &'a dyn Layout,
+    // INVARIANT: every parameter is used by a part that was handed out; databases refuse others.
+    parameters: Vec<Scalar>,
+}
+
+impl<'a> Compiler<'a> {
+    pub(crate) fn new(kind: &'a ResourceType, layout: &'a dyn Layout, first: usize) -> Self {
+        Compiler { comparisons: 0, first, kind, layout, parameters: Vec::new() }
+    }
+
+    /// SQL for one term of a conjunction, as far as there is any.
+    pub(crate) fn term(&mut self, predicate: &Predicate) -> Option<Part> {
+        self.part(predicate, Place::Resource)
+    }
+
+    pub(crate) fn finish(self, parts: Vec<Part>) -> Condition {
+        let Part { set, test, weight, .. } = all(parts, self.layout.id());
+        let text = driving(set.as_deref(), weight, self.layout.id()).unwrap_or(test);
+        Condition { parameters: self.parameters, text }
+    }
+
+    fn part(&mut self, predicate: &Predicate, place: Place) -> Option<Part> {
+        let (comparisons, parameters) = (self.comparisons, self.parameters.len());
+        let part = self.unchecked(predicate, place).filter(|_| self.comparisons <= MAX_COMPARISONS);
+        if part.is_none() {
+            self.comparisons = comparisons;
+            self.parameters.truncate(parameters);
+        }
+        part
+    }
+
+    fn unchecked(&mut self, predicate: &Predicate, place: Place) -> Option<Part> {
+        match predicate {
+            Predicate::All(terms) => self.conjunction(terms, place),
+            Predicate::Any(terms) => {
+                let parts: Option<Vec<_>> = terms.iter().map(|t| self.part(t, place)).collect();
+                Some(any(parts?))
+            }
+            Predicate::Compare { attr, op, value } => self.compare(*attr, *op, value, place),
+            Predicate::ElementMatches { attr, inner } => {
+                let many = self.kind.attr(*attr).definition().multi_valued;
+                self.part(inner, Place::Element { many })
+            }
+            Predicate::Never => Some(Part::constant(false)),
+            // An element without the value would satisfy it, and keys tell nothing about elements.
+            Predicate::Not(_) if place != Place::Resource => None,
+            Predicate::Not(inner) => {
+                let inner = self.part(inner, place).filter(|part| part.exact)?;
+                Some(Part::test(format!("NOT ({})", inner.test), Weight::Most))
+            }
+            Predicate::Present(attr) => self.present(*attr),
+        }
+    }
+
+    fn conjunction(&mut self, terms: &[Predicate], place: Place) -> Option<Part> {
+        if terms.is_empty() {
+            return (place == Place::Resource).then(|| Part::constant(true));
+        }
+        let parts: Vec<_> = terms.iter().filter_map(|term| self.part(term, place)).collect();
+        if parts.is_empty() {
+            return None;
+        }
+        // Two values of one resource need not be in the same element.
+        let apart = place == Place::Element { many: true } && terms.len() > 1;
+        let whole = parts.len() == terms.len() && !apart;
+        let part = all(parts, self.layout.id());
+        Some(Part { exact: part.exact && whole, ..part })
+    }
+
+    fn compare(
+        &mut self,
+        id: AttrId,
+        op: Operator,
+        value: &Scalar,
+        place: Place,
+    ) -> Option<Part> {
+        self.comparisons += 1;
+        let attr = self.kind.attr(id);
+        if !comparable(attr, value) || (op == Operator::NotEqual && place != Place::Resource) {
+            return None;
+        }
+        match self.layout.source(self.kind, attr)? {
+            Source::Column(column) => {
+                let test = self.compare_column(column, op, value)?;
+                Some(Part::test(test, weight(attr, op, value)))
+            }
+            Source::Rows(rows) if op == Operator::NotEqual => self.differs(attr, &rows, value),
+            Source::Rows(rows) => {
+                let which = self.which(&rows);
+                let test = self.compare_column(rows.value, op, value)?;
+                let part = self.rows(&rows, joined(&which, &test), weight(attr, op, value));
+                Some(part)
+            }
+        }
+    }
+
+    /// No value at all, or one that is another.
+    fn differs(&mut self, attr: &Attr, rows: &Rows, value: &Scalar) -> Option<Part> {
+        let which = self.which(rows);
+        let number = self.parameter(value);
+        let parent = attr.parent().map(|id| self.kind.attr(id));
+        let many = attr.definition().multi_valued
+            || parent.is_some_and(|parent| parent.definition().multi_valued);
+        let exists = |condition: &str| self.exists(rows, condition);
+        let test = if many {
+            let other = joined(&which, &format!("{} <> {number}", rows.value));
+            format!("(NOT {} OR {})", exists(&which), exists(&other))
+        } else {
+            let same = joined(&which, &format!("{} = {number}", rows.value));
+            format!("NOT {}", exists(&same))
+        };
+        Some(Part::test(test, Weight::Most))
+    }
+
+    fn present(&mut self, id: AttrId) -> Option<Part> {
+        self.comparisons += 1;
+        let attr = self.kind.attr(id);
+        let text = matches!(
+            attr.definition().data_type,
+            DataType::Binary | DataType::Reference | DataType::String
+        );
+        match self.layout.source(self.kind, attr)? {
+            Source::Column(column) if text => {
+                Some(Part::test(format!("{column} <> ''"), Weight::Most))
+            }
+            Source::Column(_) => Some(Part::constant(true)),
+            Source::Rows(rows) => {
+                let which = self.which(&rows);
+                let filled = if text { format!("{} <> ''", rows.value) } else { String::new() };
+                Some(self.rows(&rows, joined(&which, &filled), Weight::Most))
+            }
+        }
+    }
+
+    /// A comparison of a column that has a value. `value` fits the column's type.
+    fn compare_column(&mut self, column: &str, op: Operator, value: &Scalar) -> Option<String> {
+        let sign = match op {
+            Operator::Contains | Operator::EndsWith | Operator::StartsWith => {
+                let Scalar::Text(part) = value else { return None };
+                return Some(self.compare_part(column, op, part));
+            }
+            Operator::Equal => "=",
+            Operator::GreaterOrEqual => ">=",
+            Operator::GreaterThan => ">",
+            Operator::LessOrEqual => "<=",
+            Operator::LessThan => "<",
+            Operator::NotEqual => "<>",
+        };
+        Some(format!("{column} {sign} {}", self.parameter(value)))
+    }
+
+    fn compare_part(&mut self, column: &str, op: Operator, part: &str) -> String {
+        if part.is_empty() {
+            // Every text has the empty one at each end.
+            return String::from("1 = 1");
+        }
+        let number = self.parameter(&Scalar::Text(part.to_owned()));
+        match op {
+            Operator::Contains => self.layout.dialect().contains(column, &number),
+            Operator::EndsWith => self.layout.dialect().ends_with(column, &number),
+            _ => match after_all_with_prefix(part) {
+                None => format!("{column} >= {number}"),
+                Some(end) => {
+                    let end = self.parameter(&Scalar::Text(end));
+                    format!("{column} >= {number} AND {column} < {end}")
+                }
+            },
+        }
+    }
+
+    fn rows(&self, rows: &Rows, condition: String, weight: Weight) -> Part {
+        let test = self.exists(rows, &condition);
+        let condition = if condition.is_empty() { String::from("1 = 1") } else { condition };
+        let set = format!("SELECT {} FROM {} WHERE {condition}", rows.id, rows.table);
+        Part { exact: true, set: Some(set), test, weight }
+    }
+
+    fn exists(&self, rows: &Rows, condition: &str) -> String {
+        let own = format!("{} = {}", rows.id, self.layout.id());
+        format!("EXISTS (SELECT 1 FROM {} WHERE {})", rows.table, joined(condition, &own))
+    }
+
+    /// The condition that selects the rows of the attribute.
+    fn which(&mut self, rows: &Rows) -> String {
+        let mut conditions = Vec::with_capacity(rows.only.len());
+        for (column, values) in &rows.only {
+            let numbers: Vec<_> = values.iter().map(|value| self.parameter(value)).collect();
+            conditions.push(match numbers.as_slice() {
+                [] => String::from("1 = 0"),
+                [one] => format!("{column} = {one}"),
+                several => format!("{column} IN ({})", several.join(", ")),
+            });
+        }
+        conditions.join(" AND ")
+    }
+
+    fn parameter(&mut self, value: &Scalar) -> String {
+        self.parameters.push(value.clone());
+        self.layout.dialect().placeholder(self.first + self.parameters.len() - 1)
+    }
+}
+
+/// The parts together: the one that leaves the fewest rows leads, the others are tests.
+fn all(mut parts: Vec<Part>, id: &str) -> Part {
+    if parts.len() == 1
+        && let Some(one) = parts.pop()
+    {
+        return one;
+    }
+    let exact = parts.iter().all(|part| part.exact);
+    let lead = parts.iter().enumerate().min_by_key(|(_, part)| part.weight).map(|(at, _)| at);
+    let weight = parts.iter().map(|part| part.weight).min().unwrap_or(Weight::Most);
+    let texts = parts.into_iter().enumerate().map(|(at, part)| {
+        let leads = if Some(at) == lead { part.set.as_deref() } else { None };
+        driving(leads, part.weight, id).unwrap_or(part.test)
+    });
+    Part { exact, set: None, test: texts.collect::<Vec<_>>().join(" AND "), weight }
+}
+
+fn any(mut parts: Vec<Part>) -> Part {
+    match parts.len() {
+        0 => return Part::constant(false),
+        1 => {
+            if let Some(one) = parts.pop() {
+                return one;
+            }
+        }
+        _ => {}
+    }
+    let exact = parts.iter().all(|part| part.exact);
+    let weight = parts.iter().map(|part| part.weight).max().unwrap_or(Weight::Most);
+    let sets: Option<Vec<_>> = parts.iter().map(|part| part.set.as_deref()).collect();
+    let set = sets.map(|sets| sets.join(" UNION ALL "));
+    let tests: Vec<_> = parts.iter().map(|part| format!("({})", part.test)).collect();
+    Part { exact, set, test: format!("({})", tests.join(" OR ")), weight }
+}
+
+/// The set as a condition, where the database does well to start from it.
+fn driving(set: Option<&str>, weight: Weight, id: &str) -> Option<String> {
+    set.filter(|_| weight < Weight::Most).map(|set| format!("{id} IN ({set})"))
+}
+
+fn weight(attr: &Attr, op: Operator, value: &Scalar) -> Weight {
+    match (op, value) {
+        (Operator::Equal, Scalar::Bool(_)) => Weight::Half,
+        (Operator::Equal, _) => {
+            let unique = attr.definition().uniqueness != scimkit_core::Uniqueness::None;
+            if unique { Weight::One } else { Weight::Few }
+        }
+        (Operator::StartsWith, _) => Weight::Prefix,
+        (Operator::NotEqual, _) => Weight::Most,
+        _ => Weight::Range,
+    }
+}
+
+/// Whether keys of the attribute and the value are of one type. An integer compared with `1.5` is
+/// not: it is for the evaluator, which knows how far numbers are exact.
+fn comparable(attr: &Attr, value: &Scalar) -> bool {
+    match attr.definition().data_type {
+        DataType::Binary | DataType::Reference | DataType::String => {
+            matches!(value, Scalar::Text(_))
+        }
+        DataType::Boolean => matches!(value, Scalar::Bool(_)),
+        DataType::Complex => false,
+        DataType::DateTime => matches!(value, Scalar::Instant(_)),
+        DataType::Decimal => matches!(value, Scalar::Decimal(_)),
+        DataType::Integer => matches!(value, Scalar::Integer(_)),
+    }
+}
+
+fn joined(a: &str, b: &str) -> String {
+    match (a, b) {
+        ("", one) | (one, "") => one.to_owned(),
+        (a, b) => format!("{a} AND {b}"),
+    }
+}
+
+/// The smallest text, by code point, that is greater than every text with that prefix.
+fn after_all_with_prefix(prefix: &str) -> Option<String> {
+    let mut end = prefix.to_owned();
+    while let Some(last) = end.pop() {
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
+        if let Some(next) = next {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}

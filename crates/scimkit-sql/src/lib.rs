@@ -1,0 +1,55 @@
+//! Bound SCIM 2.0 filters as SQL text and parameters, without a driver.
+//!
+//! ```
+//! use scimkit_filter::Filter;
+//! use scimkit_registry::{Attr, Registry, ResourceType, Role, Scalar, Tolerance};
+//! use scimkit_sql::{Dialect, Layout, Rows, Source, plan};
+//!
+//! #[derive(Debug)]
+//! struct Keys;
+//!
+//! impl Layout for Keys {
+//!     fn dialect(&self) -> Dialect {
+//!         Dialect::Sqlite
+//!     }
+//!     fn id(&self) -> &str {
+//!         "r.id"
+//!     }
+//!     fn source(&self, _: &ResourceType, attr: &Attr) -> Option<Source> {
+//!         let path = Scalar::Text(attr.path().to_owned());
+//!         let rows = Rows::new("lookup_key k", "k.id", "k.value").only("k.attr", vec![path]);
+//!         attr.is_indexed().then_some(Source::Rows(rows))
+//!     }
+//! }
+//!
+//! let registry = Registry::standard();
+//! let user = registry.by_name("User").unwrap();
+//! let filter = Filter::parse(r#"userName eq "BJensen" and title eq "Dr""#).unwrap();
+//! let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT)?;
+//! let plan = plan(user, &predicate, &Keys, 1);
+//! let condition = plan.condition.unwrap();
+//! assert_eq!(
+//!     condition.text,
+//!     "r.id IN (SELECT k.id FROM lookup_key k WHERE k.attr = ?1 AND k.value = ?2)"
+//! );
+//! assert_eq!(condition.parameters[1], Scalar::Text("bjensen".into()));
+//! assert!(plan.residual.is_some()); // `title` is not indexed: it is for the evaluator
+//! # Ok::<(), scimkit_registry::Error>(())
+//! ```
+//!
+//! - [`plan`]: splits a predicate into what SQL answers and what is left to evaluate
+//! - [`Layout`]: where a store keeps what SQL can compare
+//! - [`Dialect`]: how a database spells it
+//!
+//! What is compiled is exact: the condition and the residual together hold for a resource exactly
+//! when the predicate does. Case was folded when the filter was bound, so there is no `lower()` and
+//! indexes serve. Text of a request is only ever a parameter.
+
+mod compile;
+mod dialect;
+mod layout;
+mod plan;
+
+pub use dialect::Dialect;
+pub use layout::{Layout, Rows, Source};
+pub use plan::{Condition, Plan, plan};

@@ -1,0 +1,219 @@
+//! Memberships: rows of their own, so that one more member touches one row.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use scimkit_registry::{
+    AttrId, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType, Role,
+};
+use scimkit_store::{Settings, StoreError, targets};
+use serde_json::Value;
+
+use crate::{error::Outcome, row::Row};
+
+/// Reads edges of one tenant, inside a transaction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EdgeReader<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) settings: &'a Settings,
+    pub(crate) tenant: &'a str,
+}
+
+impl EdgeReader<'_> {
+    /// The edges of a membership or inverse attribute, or the one of a reference.
+    pub(crate) fn edges(
+        &self,
+        kind: &ResourceType,
+        attr: AttrId,
+        owner: &str,
+    ) -> Outcome<Vec<Edge>> {
+        let attr = kind.attr(attr);
+        let leads_to = targets(&self.settings.registry, kind, attr.id());
+        let leads_to: Vec<_> = leads_to.iter().map(|kind| kind.name()).collect();
+        match attr.role() {
+            Role::Inverse => self.owners(kind, owner, &leads_to),
+            Role::Membership => self.members(kind, attr.path(), owner, &leads_to),
+            Role::Reference => self.referred(kind, attr.id(), owner, &leads_to),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn members(
+        &self,
+        kind: &ResourceType,
+        path: &str,
+        owner: &str,
+        leads_to: &[&str],
+    ) -> Outcome<Vec<Edge>> {
+        let sql = "SELECT e.target, e.target_kind, t.kind, t.display
+                   FROM edge e LEFT JOIN resource t ON t.tenant = e.tenant AND t.id = e.target
+                   WHERE e.tenant = ?1 AND e.kind = ?2 AND e.attr = ?3 AND e.owner = ?4
+                   ORDER BY e.target";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![self.tenant, kind.name(), path, owner])?;
+        let mut edges = Vec::new();
+        while let Some(row) = rows.next()? {
+            let edge = Edge::to(row.get::<_, String>(0)?);
+            let there = row.get_ref(2)?.as_str_or_null().ok().flatten();
+            edges.push(match there.filter(|kind| leads_to.contains(kind)) {
+                Some(kind) => edge.with_kind(Some(kind.to_owned())).with_display(row.get(3)?),
+                None => edge.with_kind(row.get(1)?),
+            });
+        }
+        Ok(edges)
+    }
+
+    /// The resources that have this one as a member.
+    fn owners(&self, kind: &ResourceType, target: &str, leads_to: &[&str]) -> Outcome<Vec<Edge>> {
+        let sql = "SELECT DISTINCT o.id, o.kind, o.display
+                   FROM edge e JOIN resource o ON o.tenant = e.tenant AND o.id = e.owner
+                   WHERE e.tenant = ?1 AND e.target = ?2 AND EXISTS (
+                       SELECT 1 FROM resource t
+                       WHERE t.tenant = ?1 AND t.id = ?2 AND t.kind = ?3)
+                   ORDER BY o.id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![self.tenant, target, kind.name()])?;
+        let mut edges = Vec::new();
+        while let Some(row) = rows.next()? {
+            let owner: String = row.get(1)?;
+            if leads_to.contains(&owner.as_str()) {
+                let edge = Edge::to(row.get::<_, String>(0)?);
+                edges.push(edge.with_kind(Some(owner)).with_display(row.get(2)?));
+            }
+        }
+        Ok(edges)
+    }
+
+    /// The resource that a reference in the document names.
+    fn referred(
+        &self,
+        kind: &ResourceType,
+        attr: AttrId,
+        owner: &str,
+        leads_to: &[&str],
+    ) -> Outcome<Vec<Edge>> {
+        let Some(row) = Row::find(self.connection, self.tenant, kind, owner)? else {
+            return Ok(Vec::new());
+        };
+        let document = row.tree()?;
+        let value = document.get(kind, attr).and_then(|value| value.get("value"));
+        let Some(id) = value.and_then(Value::as_str) else { return Ok(Vec::new()) };
+        let edge = Edge::to(id);
+        let there = kind_and_display(self.connection, self.tenant, id)?;
+        let there = there.filter(|(kind, _)| leads_to.contains(&kind.as_str()));
+        Ok(vec![match there {
+            Some((kind, display)) => edge.with_kind(Some(kind)).with_display(display),
+            None => edge,
+        }])
+    }
+}
+
+/// Changes the edges of one resource, inside a transaction that has the resource already.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EdgeWriter<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) kind: &'a ResourceType,
+    pub(crate) owner: &'a ResourceId,
+    pub(crate) refuse_unknown: bool,
+    pub(crate) settings: &'a Settings,
+    pub(crate) tenant: &'a str,
+}
+
+impl EdgeWriter<'_> {
+    /// Edits the edges of one attribute, and tells how many changed.
+    pub(crate) fn edit(&self, change: &EdgeChange) -> Outcome<usize> {
+        let path = self.kind.attr(change.attr).path();
+        match &change.edit {
+            EdgeEdit::Delta { add, remove } => {
+                let removed = self.remove(path, remove.iter().map(ResourceId::as_str))?;
+                Ok(removed + self.add(change.attr, add)?)
+            }
+            EdgeEdit::Replace(edges) => {
+                let kept: HashSet<&str> = edges.iter().map(|edge| edge.id.as_str()).collect();
+                let there = self.targets(path)?;
+                let gone = there.iter().map(String::as_str).filter(|id| !kept.contains(id));
+                let removed = self.remove(path, gone)?;
+                Ok(removed + self.add(change.attr, edges)?)
+            }
+        }
+    }
+
+    /// Takes a resource out of every membership, and its own members with it; tells whose member it
+    /// was.
+    pub(crate) fn take_out(&self) -> Outcome<Vec<String>> {
+        let own = params![self.tenant, self.kind.name(), self.owner.as_str()];
+        self.connection
+            .prepare_cached("DELETE FROM edge WHERE tenant = ?1 AND kind = ?2 AND owner = ?3")?
+            .execute(own)?;
+        let mut owners = Vec::new();
+        let sql = "SELECT DISTINCT owner FROM edge WHERE tenant = ?1 AND target = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![self.tenant, self.owner.as_str()])?;
+        while let Some(row) = rows.next()? {
+            owners.push(row.get(0)?);
+        }
+        self.connection
+            .prepare_cached("DELETE FROM edge WHERE tenant = ?1 AND target = ?2")?
+            .execute(params![self.tenant, self.owner.as_str()])?;
+        Ok(owners)
+    }
+
+    fn targets(&self, path: &str) -> Outcome<Vec<String>> {
+        let sql = "SELECT target FROM edge
+                   WHERE tenant = ?1 AND kind = ?2 AND attr = ?3 AND owner = ?4";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let own = params![self.tenant, self.kind.name(), path, self.owner.as_str()];
+        let targets = statement.query_map(own, |row| row.get(0))?;
+        Ok(targets.collect::<Result<_, _>>()?)
+    }
+
+    fn remove<'i>(&self, path: &str, ids: impl Iterator<Item = &'i str>) -> Outcome<usize> {
+        let mut statement = self.connection.prepare_cached(
+            "DELETE FROM edge
+             WHERE tenant = ?1 AND kind = ?2 AND attr = ?3 AND owner = ?4 AND target = ?5",
+        )?;
+        let mut removed = 0;
+        for id in ids {
+            let (kind, owner) = (self.kind.name(), self.owner.as_str());
+            removed += statement.execute(params![self.tenant, kind, path, owner, id])?;
+        }
+        Ok(removed)
+    }
+
+    fn add(&self, attr: AttrId, edges: &[Edge]) -> Outcome<usize> {
+        let path = self.kind.attr(attr).path();
+        let leads_to = targets(&self.settings.registry, self.kind, attr);
+        let mut statement = self.connection.prepare_cached(
+            "INSERT INTO edge (tenant, kind, attr, owner, target, target_kind)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        )?;
+        let mut added = 0;
+        let mut unknown = Vec::new();
+        for edge in edges {
+            let (kind, owner, id) = (self.kind.name(), self.owner.as_str(), edge.id.as_str());
+            let new = statement.execute(params![self.tenant, kind, path, owner, id, edge.kind])?;
+            added += new;
+            if new > 0 && self.refuse_unknown {
+                let there = kind_and_display(self.connection, self.tenant, id)?;
+                if !there.is_some_and(|(kind, _)| leads_to.iter().any(|to| to.name() == kind)) {
+                    unknown.push(edge.id.clone());
+                }
+            }
+        }
+        if !unknown.is_empty() {
+            return Err(StoreError::Missing { attr: path.to_owned(), ids: unknown }.into());
+        }
+        Ok(added)
+    }
+}
+
+fn kind_and_display(
+    connection: &Connection,
+    tenant: &str,
+    id: &str,
+) -> Outcome<Option<(String, Option<String>)>> {
+    let sql = "SELECT kind, display FROM resource WHERE tenant = ?1 AND id = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement.query_row(params![tenant, id], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(found.optional()?)
+}

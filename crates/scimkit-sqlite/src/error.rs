@@ -1,0 +1,91 @@
+//! Why a file can't be opened, and why a store can't answer.
+
+use rusqlite::ErrorCode;
+use scimkit_registry::ResourceId;
+use scimkit_store::StoreError;
+
+/// Why a file can't be opened as a store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The file belongs to something else.
+    #[error("the file is a database of another application")]
+    Foreign,
+    /// A later release of this crate wrote the file.
+    #[error("the file has format {found}, this release knows up to {known}")]
+    Newer {
+        /// The file's format.
+        found: i64,
+        /// The last format known here.
+        known: i64,
+    },
+    /// SQLite refuses.
+    #[error("the database can't be opened")]
+    Sqlite(#[from] rusqlite::Error),
+    /// No thread to work on.
+    #[error("a thread can't be started")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Why stored resources can't be served under a changed schema; it is the source of a
+/// [`StoreError::Backend`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SchemaError {
+    /// A value that is not of its attribute's type any more.
+    #[error("the schema changed, and `{attr}` of the stored {kind} `{id}` does not fit it")]
+    Misfit {
+        /// The attribute's path.
+        attr: String,
+        /// Which resource.
+        id: ResourceId,
+        /// The resource type.
+        kind: String,
+    },
+    /// Two resources have the same value of an attribute that became unique.
+    #[error("the schema changed, and `{attr}` of the stored {kind} `{id}` is not unique")]
+    NotUnique {
+        /// The attribute's path.
+        attr: String,
+        /// One of the resources.
+        id: ResourceId,
+        /// The resource type.
+        kind: String,
+    },
+}
+
+/// What can go wrong while a statement's answer is being made.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The lookup keys were made under another schema.
+    Outdated,
+    Sqlite(rusqlite::Error),
+    Store(StoreError),
+}
+
+pub(crate) type Outcome<T> = Result<T, Failure>;
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Failure::Sqlite(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure::Store(error)
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Outdated => StoreError::Busy,
+            Failure::Sqlite(error) => match error.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+                _ => StoreError::backend(error),
+            },
+            Failure::Store(error) => error,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Connections to one file, and the format that it has.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::{OpenError, Options, Synchronous};
+
+/// `SCIM` in the file's header tells whose file it is.
+const APPLICATION_ID: i64 = 0x5343_494d;
+/// What brings a file from each format to the next; format 0 is an empty file. Never edited, only
+/// added to.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+/// Prepared statements that a connection keeps.
+const STATEMENTS: usize = 128;
+
+/// Where the data are.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    File(PathBuf),
+    Memory,
+}
+
+/// Opens the connection that writes, and brings the file to the last format.
+pub(crate) fn open_writer(place: &Place, options: &Options) -> Result<Connection, OpenError> {
+    let mut connection = match place {
+        Place::File(path) => Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_CREATE))?,
+        Place::Memory => Connection::open_in_memory()?,
+    };
+    prepare(&connection, options)?;
+    // Before anything is changed: a file of somebody else stays as it is.
+    check_owner(&connection)?;
+    use_wal(&connection, options.busy_timeout)?;
+    let mode = match options.synchronous {
+        Synchronous::Full => "FULL",
+        Synchronous::Normal => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", mode)?;
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// Opens a connection that only reads.
+pub(crate) fn open_reader(path: &Path, options: &Options) -> Result<Connection, OpenError> {
+    let connection = Connection::open_with_flags(path, flags(OpenFlags::empty()))?;
+    prepare(&connection, options)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn flags(more: OpenFlags) -> OpenFlags {
+    // Each connection stays on its own thread.
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more
+}
+
+fn prepare(connection: &Connection, options: &Options) -> Result<(), OpenError> {
+    connection.busy_timeout(options.busy_timeout)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+fn check_owner(connection: &Connection) -> Result<(), OpenError> {
+    let application = number(connection, "PRAGMA application_id")?;
+    let tables = number(connection, "SELECT count(*) FROM sqlite_schema")?;
+    let found = number(connection, "PRAGMA user_version")?;
+    let known = MIGRATIONS.len() as i64;
+    match application {
+        APPLICATION_ID if found > known => Err(OpenError::Newer { found, known }),
+        APPLICATION_ID => Ok(()),
+        0 if tables == 0 && found == 0 => Ok(()),
+        _ => Err(OpenError::Foreign),
+    }
+}
+
+/// Turns the write-ahead log on. SQLite does not wait by itself while another process does the same.
+fn use_wal(connection: &Connection, patience: Duration) -> Result<(), OpenError> {
+    let since = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(rusqlite::Error::SqliteFailure(error, _))
+                if error.code == ErrorCode::DatabaseBusy && since.elapsed() < patience =>
+            {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            done => return Ok(done?),
+        }
+    }
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may just have done it.
+    check_owner(&transaction)?;
+    let found = number(&transaction, "PRAGMA user_version")?;
+    let done = usize::try_from(found).unwrap_or(MIGRATIONS.len());
+    for migration in MIGRATIONS.iter().skip(done) {
+        transaction.execute_batch(migration)?;
+    }
+    if done < MIGRATIONS.len() {
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+fn number(connection: &Connection, sql: &str) -> Result<i64, rusqlite::Error> {
+    connection.query_row(sql, [], |row| row.get(0))
+}

@@ -1,0 +1,32 @@
+//! A SCIM 2.0 store in an SQLite file.
+//!
+//! ```
+//! use scimkit_sqlite::Sqlite;
+//!
+//! let directory = tempfile::tempdir()?;
+//! let store = Sqlite::open(directory.path().join("scim.db"))?;
+//! # drop(store);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - [`Sqlite`]: the store
+//! - [`Options`]: durability, patience and threads
+//! - [`OpenError`]: why a file can't be opened
+//! - [`SchemaError`]: why stored resources can't be served under a changed schema
+
+mod edges;
+mod error;
+mod file;
+mod keys;
+mod layout;
+mod options;
+mod query;
+mod row;
+mod sqlite;
+mod token;
+mod workers;
+mod write;
+
+pub use error::{OpenError, SchemaError};
+pub use options::{Options, Synchronous};
+pub use sqlite::Sqlite;

@@ -1,0 +1,50 @@
+//! How a file is opened.
+
+use std::{num::NonZero, time::Duration};
+
+/// How a file is opened.
+///
+/// # Example
+/// ```
+/// use scimkit_sqlite::{Options, Synchronous};
+///
+/// let mut options = Options::default();
+/// assert_eq!(options.synchronous, Synchronous::Full);
+/// options.readers = 2;
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// How long to wait for another process that writes to the file: 5 seconds.
+    pub busy_timeout: Duration,
+    /// Reads that may wait, and batches that may wait; one more is refused as busy: 1,024 each.
+    pub queue: usize,
+    /// Threads that read, each with its own connection: one for each processor, 2 to 8.
+    pub readers: usize,
+    /// When a write counts as durable: [`Synchronous::Full`].
+    pub synchronous: Synchronous,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, NonZero::get);
+        Options {
+            busy_timeout: Duration::from_secs(5),
+            queue: 1_024,
+            readers: processors.clamp(2, 8),
+            synchronous: Synchronous::Full,
+        }
+    }
+}
+
+/// When a write counts as durable.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Synchronous {
+    /// Once it is on the disk: an acknowledged write outlives a loss of power.
+    #[default]
+    Full,
+    /// Once the operating system has it: it outlives a crash of the process, but a loss of power may
+    /// undo the last writes. Nothing is ever half done.
+    Normal,
+}

@@ -1,0 +1,102 @@
+//! Which indexes answer which filters and sorts.
+
+use std::sync::Arc;
+
+use rusqlite::params_from_iter;
+use scimkit_core::message::SortOrder;
+use scimkit_filter::Filter;
+use scimkit_registry::Tolerance;
+use scimkit_store::{Query, Settings, Sort};
+
+use super::Asking;
+use crate::{
+    Options,
+    edges::EdgeReader,
+    file::{Place, open_writer},
+};
+
+/// The database's plan for a filter and a sort, and whether anything is left to evaluate.
+fn explain(kind: &str, filter: &str, sort: Option<(&str, SortOrder)>) -> (Vec<String>, bool) {
+    let connection = open_writer(&Place::Memory, &Options::default()).unwrap();
+    let settings = Settings::new("https://sqlite.test/v2");
+    let kind = settings.registry.by_name(kind).unwrap();
+    let mut query = Query::of(Arc::clone(kind));
+    if !filter.is_empty() {
+        let filter = Filter::parse(filter).unwrap();
+        query = query.matching(kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap());
+    }
+    let sort = sort.map(|(path, order)| Sort::by(kind.named(path).unwrap(), order));
+    let query = query.sorted(sort);
+    let reader = EdgeReader { connection: &connection, settings: &settings, tenant: "t" };
+    let asking = Asking::new(reader, &query);
+    let mut lines = Vec::new();
+    for part in asking.parts().unwrap() {
+        let sql = format!("EXPLAIN QUERY PLAN {}", part.select("LIMIT 10 OFFSET 0"));
+        let mut statement = connection.prepare(&sql).unwrap();
+        let values = params_from_iter(asking.values.iter().chain(&part.values));
+        let details = statement.query_map(values, |row| row.get("detail")).unwrap();
+        lines.extend(details.map(Result::<String, _>::unwrap));
+    }
+    (lines, asking.residual.is_some())
+}
+
+/// The resources are found by something more than their tenant and type.
+fn starts_from_an_index(lines: &[String]) -> bool {
+    let resource = lines.iter().find(|line| line.contains(" r ")).unwrap();
+    resource.starts_with("SEARCH r ") && !resource.ends_with("(tenant=? AND kind=?)")
+}
+
+#[test]
+fn filters_that_providers_send_are_answered_by_indexes() {
+    let user = [
+        r#"id eq "1""#,
+        r#"userName eq "bjensen""#,
+        r#"externalId eq "e1""#,
+        r#"displayName eq "Babs""#,
+        r#"emails.value eq "b@example.com""#,
+        r#"emails[value eq "b@example.com"]"#,
+        r#"active eq false"#,
+        r#"meta.created gt "2024-01-01T00:00:00Z""#,
+        r#"meta.lastModified ge "2024-01-01T00:00:00Z""#,
+        r#"groups.value eq "g1""#,
+        r#"userName sw "bj""#,
+        r#"userName eq "bjensen" and active eq true"#,
+        r#"userName eq "bjensen" or emails.value eq "b@example.com""#,
+    ];
+    let group = [r#"displayName eq "Staff""#, r#"members.value eq "u1""#, r#"members eq "u1""#];
+    let user = user.iter().map(|filter| ("User", filter));
+    for (kind, filter) in user.chain(group.iter().map(|filter| ("Group", filter))) {
+        let (lines, residual) = explain(kind, filter, None);
+        assert!(!residual, "{filter}");
+        assert!(starts_from_an_index(&lines), "{filter}: {lines:#?}");
+        assert!(!lines.iter().any(|line| line.starts_with("SCAN")), "{filter}: {lines:#?}");
+    }
+}
+
+#[test]
+fn presence_is_looked_up_for_each_resource() {
+    for (kind, filter) in [("Group", "members pr"), ("User", "groups pr"), ("User", "userName pr")] {
+        let (lines, residual) = explain(kind, filter, None);
+        assert!(!residual && !lines.iter().any(|line| line.starts_with("SCAN")), "{lines:#?}");
+        assert!(!lines.iter().any(|line| line.contains("TEMP B-TREE")), "{lines:#?}");
+    }
+}
+
+#[test]
+fn what_sql_can_only_narrow_starts_from_an_index_too() {
+    let filter = r#"emails[type eq "work" and value eq "b@example.com"]"#;
+    let (lines, residual) = explain("User", filter, None);
+    assert!(residual && starts_from_an_index(&lines), "{lines:#?}");
+}
+
+#[test]
+fn indexes_give_the_order() {
+    for path in ["id", "userName", "displayName", "meta.created", "meta.lastModified"] {
+        let (lines, _) = explain("User", "", Some((path, SortOrder::Ascending)));
+        assert!(!lines.iter().any(|line| line.contains("TEMP B-TREE")), "{path}: {lines:#?}");
+        // Equal values still come in the order of ids: only those are sorted.
+        let (lines, _) = explain("User", "", Some((path, SortOrder::Descending)));
+        let whole = "USE TEMP B-TREE FOR ORDER BY";
+        assert!(!lines.iter().any(|line| line == whole), "{path}: {lines:#?}");
+    }
+}

@@ -1,0 +1,75 @@
+//! A resource's row.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, params};
+use scimkit_core::Version;
+use scimkit_registry::{Resource, ResourceId, ResourceType};
+use scimkit_store::{Document, StoreError, Stored};
+
+use crate::error::Outcome;
+
+/// What [`Row::read`] reads, of a table with the alias `r`.
+pub(crate) const COLUMNS: &str = "r.id, r.version, r.created_us, r.modified_us, r.document";
+
+/// A resource's row.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) created_us: i64,
+    pub(crate) document: String,
+    pub(crate) id: String,
+    pub(crate) modified_us: i64,
+    pub(crate) version: i64,
+}
+
+impl Row {
+    pub(crate) fn read(row: &rusqlite::Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Row {
+            id: row.get(0)?,
+            version: row.get(1)?,
+            created_us: row.get(2)?,
+            modified_us: row.get(3)?,
+            document: row.get(4)?,
+        })
+    }
+
+    /// The row of a resource of that type.
+    pub(crate) fn find(
+        connection: &Connection,
+        tenant: &str,
+        kind: &ResourceType,
+        id: &str,
+    ) -> Outcome<Option<Self>> {
+        let sql = "SELECT r.id, r.version, r.created_us, r.modified_us, r.document FROM resource r
+                   WHERE r.tenant = ?1 AND r.id = ?2 AND r.kind = ?3";
+        let mut statement = connection.prepare_cached(sql)?;
+        Ok(statement.query_row(params![tenant, id, kind.name()], Row::read).optional()?)
+    }
+
+    pub(crate) fn stored(self, kind: &Arc<ResourceType>) -> Outcome<Stored> {
+        let at = (instant(self.created_us)?, instant(self.modified_us)?);
+        let version = self.version()?;
+        let document = Document::Text(self.document.into());
+        Ok(Stored::new(Arc::clone(kind), ResourceId::from(self.id), version, at, document))
+    }
+
+    pub(crate) fn tree(&self) -> Outcome<Resource> {
+        Ok(Resource::restore(self.document.as_bytes()).map_err(StoreError::backend)?)
+    }
+
+    pub(crate) fn version(&self) -> Outcome<Version> {
+        version(self.version)
+    }
+}
+
+/// An instant out of its column.
+pub(crate) fn instant(micros: i64) -> Outcome<DateTime<Utc>> {
+    let instant = DateTime::from_timestamp_micros(micros);
+    Ok(instant.ok_or_else(|| StoreError::backend("a stored instant is out of range"))?)
+}
+
+/// A version out of its column.
+pub(crate) fn version(number: i64) -> Outcome<Version> {
+    Ok(Version::new(number.to_string()).map_err(StoreError::backend)?)
+}

@@ -1,0 +1,178 @@
+//! The threads that do the work: one writes, several read.
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
+    },
+    thread::{Builder, JoinHandle},
+};
+
+use rusqlite::Connection;
+use scimkit_store::StoreError;
+use tokio::sync::oneshot;
+
+use crate::{
+    OpenError, Options,
+    file::{self, Place},
+    write::{Work, write_together},
+};
+
+/// Batches that are committed together at most.
+const MAX_GROUP: usize = 64;
+
+/// A piece of work that has a connection for itself.
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// What the writing thread is given.
+enum Task {
+    Alone(Job),
+    Write(Work),
+}
+
+/// The threads of one open file. They end, and what is queued with them, when this is dropped.
+pub(crate) struct Workers {
+    read: Option<SyncSender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    write: Option<SyncSender<Task>>,
+}
+
+impl Workers {
+    pub(crate) fn start(place: &Place, options: &Options) -> Result<Self, OpenError> {
+        let connection = file::open_writer(place, options)?;
+        let (write, tasks) = sync_channel(options.queue);
+        let mut workers = Workers { read: None, threads: Vec::new(), write: Some(write) };
+        workers.spawn("scim-write", move || write_all(connection, &tasks))?;
+        // Data in memory belong to one connection: the writing thread reads as well.
+        if let Place::File(path) = place {
+            workers.start_readers(path, options)?;
+        }
+        Ok(workers)
+    }
+
+    fn start_readers(&mut self, path: &Path, options: &Options) -> Result<(), OpenError> {
+        let (read, jobs) = sync_channel(options.queue);
+        let jobs = Arc::new(Mutex::new(jobs));
+        for _ in 0..options.readers.max(1) {
+            let connection = file::open_reader(path, options)?;
+            let jobs = Arc::clone(&jobs);
+            self.spawn("scim-read", move || read_all(connection, &jobs))?;
+        }
+        self.read = Some(read);
+        Ok(())
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        body: impl FnOnce() + Send + 'static,
+    ) -> Result<(), OpenError> {
+        let thread = Builder::new().name(name.to_owned()).spawn(body).map_err(OpenError::Thread)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Runs a job on a connection that only reads.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let Some(read) = &self.read else { return self.alone(job).await };
+        let (answer, answered) = oneshot::channel();
+        queue(read, boxed(job, answer))?;
+        answered.await.map_err(|_| stopped())
+    }
+
+    /// Runs a job on the connection that writes, outside of any transaction.
+    pub(crate) async fn alone<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        queue(self.write.as_ref().ok_or_else(stopped)?, Task::Alone(boxed(job, answer)))?;
+        answered.await.map_err(|_| stopped())
+    }
+
+    /// Hands writes over; the answer comes through the work's own channel.
+    pub(crate) fn write(&self, work: Work) -> Result<(), StoreError> {
+        queue(self.write.as_ref().ok_or_else(stopped)?, Task::Write(work))
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.read = None;
+        self.write = None;
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so already.
+            drop(thread.join());
+        }
+    }
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workers").field("threads", &self.threads.len()).finish_non_exhaustive()
+    }
+}
+
+/// The store's threads are gone.
+pub(crate) fn stopped() -> StoreError {
+    StoreError::backend("the store has stopped")
+}
+
+fn queue<T>(queue: &SyncSender<T>, task: T) -> Result<(), StoreError> {
+    queue.try_send(task).map_err(|refused| match refused {
+        TrySendError::Full(_) => StoreError::Busy,
+        TrySendError::Disconnected(_) => stopped(),
+    })
+}
+
+fn boxed<T: Send + 'static>(
+    job: impl FnOnce(&mut Connection) -> T + Send + 'static,
+    answer: oneshot::Sender<T>,
+) -> Job {
+    Box::new(move |connection| {
+        // Nobody waits any more: not worth doing.
+        if !answer.is_closed() {
+            drop(answer.send(job(connection)));
+        }
+    })
+}
+
+fn read_all(mut connection: Connection, jobs: &Mutex<Receiver<Job>>) {
+    loop {
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match next {
+            Ok(job) => job(&mut connection),
+            Err(_) => return,
+        }
+    }
+}
+
+/// Takes what is queued and commits it together: one flush to the disk for many writes.
+fn write_all(mut connection: Connection, tasks: &Receiver<Task>) {
+    while let Ok(first) = tasks.recv() {
+        let mut group = Vec::new();
+        let mut next = Some(first);
+        while let Some(task) = next.take() {
+            match task {
+                Task::Alone(job) => {
+                    // In order: what was queued before is done before.
+                    write_together(&connection, std::mem::take(&mut group));
+                    job(&mut connection);
+                }
+                Task::Write(work) => group.push(work),
+            }
+            if group.len() < MAX_GROUP {
+                next = match tasks.try_recv() {
+                    Ok(task) => Some(task),
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+                };
+            }
+        }
+        write_together(&connection, group);
+    }
+}

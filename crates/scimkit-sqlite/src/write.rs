@@ -1,0 +1,274 @@
+//! Writes: each atomic alone, many in one transaction.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, ErrorCode, params};
+use scimkit_core::Returned;
+use scimkit_registry::{Attr, Change, Resource, ResourceId, ResourceType};
+use scimkit_store::{
+    Batch, Document, Expect, How, Settings, StoreError, Stored, TenantId, UnknownMembers, Write,
+    Written,
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    edges::EdgeWriter,
+    error::Outcome,
+    keys,
+    row::{Row, instant, version},
+};
+
+type Answers = Vec<Result<Written, StoreError>>;
+
+/// A batch on its way to the writing thread.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) answer: oneshot::Sender<Answers>,
+    pub(crate) batch: Batch,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) tenant: TenantId,
+}
+
+/// Carries batches out in one transaction, and answers once it is committed.
+pub(crate) fn write_together(connection: &Connection, group: Vec<Work>) {
+    // A future that was dropped waits for nothing: its writes are not done.
+    let waiting = group.into_iter().filter(|work| !work.answer.is_closed()).collect::<Vec<_>>();
+    if waiting.is_empty() {
+        return;
+    }
+    let mut done = Vec::with_capacity(waiting.len());
+    let mut outcome = connection.execute_batch("BEGIN IMMEDIATE");
+    for work in waiting {
+        let writes = work.batch.writes.len();
+        let mut answers = Vec::with_capacity(writes);
+        if outcome.is_ok() {
+            answers = write_batch(connection, &work.settings, work.tenant.as_str(), work.batch);
+            if connection.is_autocommit() {
+                outcome = Err(lost());
+            }
+        }
+        done.push((work.answer, answers, writes));
+    }
+    let outcome = outcome.and_then(|()| connection.execute_batch("COMMIT"));
+    if outcome.is_err() && !connection.is_autocommit() {
+        // Whatever is wrong with the commit, nothing of it may be left for the next transaction.
+        drop(connection.execute_batch("ROLLBACK"));
+    }
+    for (answer, answers, writes) in done {
+        let answers = match &outcome {
+            Ok(()) => answers,
+            Err(error) => (0..writes).map(|_| Err(not_written(error))).collect(),
+        };
+        drop(answer.send(answers));
+    }
+}
+
+fn write_batch(
+    connection: &Connection,
+    settings: &Settings,
+    tenant: &str,
+    batch: Batch,
+) -> Answers {
+    // What a client can see of an instant is milliseconds: filters and answers agree on that.
+    let at_us = batch.at.timestamp_millis().saturating_mul(1_000);
+    let writer = Writer { at_us, connection, settings, tenant };
+    let one = |write| writer.write(write).map_err(StoreError::from);
+    batch.writes.into_iter().map(one).collect()
+}
+
+/// SQLite rolls a transaction back by itself when the disk is full or fails.
+fn lost() -> rusqlite::Error {
+    let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
+    rusqlite::Error::SqliteFailure(error, None)
+}
+
+fn not_written(error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+        _ => StoreError::backend(format!("the transaction failed: {error}")),
+    }
+}
+
+/// Writes of one batch, inside a transaction.
+struct Writer<'a> {
+    at_us: i64,
+    connection: &'a Connection,
+    settings: &'a Settings,
+    tenant: &'a str,
+}
+
+impl Writer<'_> {
+    fn write(&self, write: Write) -> Outcome<Written> {
+        let kind = match &write {
+            Write::Create { change, .. } | Write::Update { change, .. } => change.kind(),
+            Write::Delete { kind, .. } => kind,
+        };
+        // On its own, so that a write that is refused does not undo it.
+        self.atomic(|| keys::keep_up(self.connection, self.tenant, kind))?;
+        self.atomic(|| match write {
+            Write::Create { change, id } => self.create(id, &change),
+            Write::Delete { expect, id, kind } => self.delete(&kind, &id, &expect),
+            Write::Update { change, expect, id } => self.update(id, &change, &expect),
+        })
+    }
+
+    /// Does all of it or, when it fails, nothing.
+    fn atomic<T>(&self, act: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+        self.run("SAVEPOINT one")?;
+        let outcome = act();
+        if outcome.is_err() {
+            if self.connection.is_autocommit() {
+                return outcome;
+            }
+            self.run("ROLLBACK TO one")?;
+        }
+        self.run("RELEASE one")?;
+        outcome
+    }
+
+    fn run(&self, sql: &str) -> Outcome<()> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    fn create(&self, id: ResourceId, change: &Change) -> Outcome<Written> {
+        let kind = change.kind();
+        let known = "SELECT 1 FROM resource WHERE tenant = ?1 AND id = ?2";
+        let known = self.connection.prepare_cached(known)?.exists(params![self.tenant, id.as_str()])?;
+        if known {
+            return Err(StoreError::backend(format!("the id `{id}` is in use")).into());
+        }
+        keys::check_unique(self.connection, self.tenant, kind, &id, &change.keys())?;
+        let mut document = Resource::default();
+        change.apply(&mut document);
+        let text = document.to_text();
+        let number = self.next_version()?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO resource
+                 (tenant, kind, id, version, created_us, modified_us, display, document)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                self.tenant,
+                kind.name(),
+                id.as_str(),
+                number,
+                self.at_us,
+                keys::display(kind, &document),
+                text
+            ])?;
+        keys::put(self.connection, self.tenant, kind, &id, &change.keys())?;
+        self.edit_edges(&id, change)?;
+        let at = instant(self.at_us)?;
+        let document = Document::Text(text.into());
+        let stored = Stored::new(Arc::clone(kind), id, version(number)?, (at, at), document);
+        Ok(Written::stored(How::Created, stored))
+    }
+
+    fn update(&self, id: ResourceId, change: &Change, expect: &Expect) -> Outcome<Written> {
+        let kind = change.kind();
+        let mut row = self.row(kind, &id, expect)?;
+        let document = changed(&row, change)?;
+        keys::check_unique(self.connection, self.tenant, kind, &id, &change.keys())?;
+        let edges = self.edit_edges(&id, change)?;
+        if document.is_none() && edges == 0 && !sets_hidden(change) {
+            return Ok(Written::stored(How::Unchanged, row.stored(kind)?));
+        }
+        row.version = self.next_version()?;
+        row.modified_us = self.at_us;
+        self.connection
+            .prepare_cached(
+                "UPDATE resource SET version = ?3, modified_us = ?4 WHERE tenant = ?1 AND id = ?2",
+            )?
+            .execute(params![self.tenant, id.as_str(), row.version, row.modified_us])?;
+        if let Some(document) = document {
+            row.document = document.to_text();
+            self.connection
+                .prepare_cached(
+                    "UPDATE resource SET display = ?3, document = ?4 WHERE tenant = ?1 AND id = ?2",
+                )?
+                .execute(params![
+                    self.tenant,
+                    id.as_str(),
+                    keys::display(kind, &document),
+                    row.document
+                ])?;
+            keys::put(self.connection, self.tenant, kind, &id, &change.keys())?;
+        }
+        Ok(Written::stored(How::Updated, row.stored(kind)?))
+    }
+
+    fn delete(&self, kind: &ResourceType, id: &ResourceId, expect: &Expect) -> Outcome<Written> {
+        self.row(kind, id, expect)?;
+        keys::remove(self.connection, self.tenant, kind, id)?;
+        let owners = self.edge_writer(id, kind).take_out()?;
+        let number = self.next_version()?;
+        for owner in owners {
+            self.connection
+                .prepare_cached(
+                    "UPDATE resource SET version = ?3, modified_us = ?4
+                     WHERE tenant = ?1 AND id = ?2",
+                )?
+                .execute(params![self.tenant, owner, number, self.at_us])?;
+        }
+        self.connection
+            .prepare_cached("DELETE FROM resource WHERE tenant = ?1 AND id = ?2")?
+            .execute(params![self.tenant, id.as_str()])?;
+        Ok(Written::deleted())
+    }
+
+    /// The resource, once it has a version that is expected.
+    fn row(&self, kind: &ResourceType, id: &ResourceId, expect: &Expect) -> Outcome<Row> {
+        let row = Row::find(self.connection, self.tenant, kind, id.as_str())?;
+        let row = row.ok_or(StoreError::NotFound)?;
+        expect.check(&row.version()?)?;
+        Ok(row)
+    }
+
+    /// Edits the edges, and tells how many changed.
+    fn edit_edges(&self, id: &ResourceId, change: &Change) -> Outcome<usize> {
+        let writer = self.edge_writer(id, change.kind());
+        change.edges().iter().map(|edges| writer.edit(edges)).sum()
+    }
+
+    fn edge_writer<'w>(&'w self, owner: &'w ResourceId, kind: &'w ResourceType) -> EdgeWriter<'w> {
+        EdgeWriter {
+            connection: self.connection,
+            kind,
+            owner,
+            refuse_unknown: self.settings.unknown_members == UnknownMembers::Refuse,
+            settings: self.settings,
+            tenant: self.tenant,
+        }
+    }
+
+    fn next_version(&self) -> Outcome<i64> {
+        let sql = "INSERT INTO counter (tenant, version) VALUES (?1, 1)
+                   ON CONFLICT (tenant) DO UPDATE SET version = version + 1 RETURNING version";
+        let number = self.connection.prepare_cached(sql)?.query_row([self.tenant], |row| row.get(0));
+        Ok(number?)
+    }
+}
+
+/// The document after the change; `None` when that is the same.
+fn changed(row: &Row, change: &Change) -> Outcome<Option<Resource>> {
+    if change.set().is_empty() && change.unset().is_empty() {
+        return Ok(None);
+    }
+    let before = row.tree()?;
+    let mut after = before.clone();
+    change.apply(&mut after);
+    Ok((after != before).then_some(after))
+}
+
+/// Whether the change writes an attribute that is never returned. It is not kept, so nobody can say
+/// that it is the same.
+fn sets_hidden(change: &Change) -> bool {
+    let kind = change.kind();
+    let never = |attr: &Attr| attr.definition().returned == Returned::Never;
+    let written = change.set().iter().map(|(id, _)| id).chain(change.unset());
+    written.map(|id| kind.attr(*id)).any(|attr| {
+        never(attr) || attr.parent().is_some_and(|parent| never(kind.attr(parent)))
+    })
+}

@@ -1,0 +1,41 @@
+//! The contract of a store, on files and in memory.
+
+use std::sync::Arc;
+
+use scimkit_sqlite::{Options, Sqlite};
+use scimkit_testkit::contract;
+
+use crate::support::file;
+
+#[test]
+fn a_file_keeps_the_contract() {
+    let mut failures = Vec::new();
+    for check in contract::checks() {
+        let (_directory, path) = file();
+        let store = Arc::new(Sqlite::open(path).unwrap());
+        if let Err(problem) = check.run(store, &contract::block_on) {
+            failures.push(format!("{}: {problem}", check.name()));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn memory_keeps_the_contract() {
+    let make = || -> Arc<dyn scimkit_store::Store> { Arc::new(Sqlite::in_memory().unwrap()) };
+    contract::check(make, &contract::block_on).unwrap();
+}
+
+/// With a single place in each queue, being busy is all that may differ.
+#[test]
+fn a_short_queue_answers_busy_and_nothing_worse() {
+    let (_directory, path) = file();
+    let mut options = Options::default();
+    options.queue = 1;
+    options.readers = 1;
+    for check in contract::checks().iter().filter(|check| check.name().contains("parallel")) {
+        let path = path.with_extension(check.name());
+        let store = Arc::new(Sqlite::open_with(path, &options).unwrap());
+        check.run(store, &contract::block_on).unwrap();
+    }
+}

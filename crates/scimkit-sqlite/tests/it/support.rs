@@ -1,0 +1,113 @@
+//! Short words for the tests.
+
+use std::{path::PathBuf, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use scimkit_filter::Filter;
+use scimkit_registry::{Change, Edge, EdgeEdit, Registry, ResourceId, ResourceType, Tolerance};
+use scimkit_sqlite::Sqlite;
+use scimkit_store::{
+    BoxFuture, Expect, Query, Scope, Settings, Store, StoreError, StoreExt, TenantId, Written,
+};
+use scimkit_testkit::contract;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Drives a future on this thread.
+pub(crate) fn wait<'f, T: Send + 'f>(future: impl Future<Output = T> + Send + 'f) -> T {
+    let mut answer = None;
+    let slot = &mut answer;
+    let future: BoxFuture<'_, ()> = Box::pin(async move { *slot = Some(future.await) });
+    contract::block_on(future);
+    answer.unwrap()
+}
+
+/// A file that is gone after the test.
+pub(crate) fn file() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("scim.db");
+    (directory, path)
+}
+
+pub(crate) fn second(n: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000 + n, 0).unwrap()
+}
+
+pub(crate) fn standard() -> Scope {
+    scope(Registry::standard())
+}
+
+pub(crate) fn scope(registry: Registry) -> Scope {
+    let mut settings = Settings::new("https://sqlite.test/v2");
+    settings.registry = Arc::new(registry);
+    Scope::new(TenantId::default(), Arc::new(settings))
+}
+
+pub(crate) fn kind(scope: &Scope, name: &str) -> Arc<ResourceType> {
+    Arc::clone(scope.settings.registry.by_name(name).unwrap())
+}
+
+pub(crate) fn create(
+    store: &Sqlite,
+    scope: &Scope,
+    (name, id): (&str, &str),
+    body: Value,
+) -> Result<Written, StoreError> {
+    let kind = kind(scope, name);
+    let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
+    let change = Change::create(kind, body);
+    wait(store.create(scope, second(0), ResourceId::from(id), change))
+}
+
+/// Sets one attribute.
+pub(crate) fn set(
+    store: &Sqlite,
+    scope: &Scope,
+    (name, id): (&str, &str),
+    (path, value): (&str, Value),
+) -> Result<Written, StoreError> {
+    let kind = kind(scope, name);
+    let attr = kind.named(path).unwrap();
+    let mut change = Change::none(kind);
+    change.difference(attr, Some(&Value::Null), Some(value));
+    wait(store.update(scope, second(1), ResourceId::from(id), change, Expect::Any))
+}
+
+pub(crate) fn add_member(
+    store: &Sqlite,
+    scope: &Scope,
+    group: &str,
+    member: &str,
+) -> Result<Written, StoreError> {
+    let kind = kind(scope, "Group");
+    let attr = kind.named("members").unwrap();
+    let mut change = Change::none(kind);
+    let add = vec![Edge::to(member)];
+    change.edit_edges(attr, EdgeEdit::Delta { add, remove: Vec::new() });
+    wait(store.update(scope, second(1), ResourceId::from(group), change, Expect::Any))
+}
+
+pub(crate) fn delete(
+    store: &Sqlite,
+    scope: &Scope,
+    (name, id): (&str, &str),
+) -> Result<Written, StoreError> {
+    let which = (kind(scope, name), ResourceId::from(id));
+    wait(store.delete(scope, second(2), which, Expect::Any))
+}
+
+/// The ids of the resources that a filter selects.
+pub(crate) fn select(
+    store: &Sqlite,
+    scope: &Scope,
+    name: &str,
+    filter: &str,
+) -> Result<Vec<String>, StoreError> {
+    let kind = kind(scope, name);
+    let filter = Filter::parse(filter).unwrap();
+    let predicate = kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
+    let query = Query::of(kind).matching(predicate);
+    let page = wait(store.query(scope, &query))?;
+    assert_eq!(page.total, Some(page.items.len() as u64));
+    Ok(page.items.into_iter().map(|stored| stored.id.to_string()).collect())
+}

@@ -1,0 +1,117 @@
+//! The contract of [`Store`] as a test suite, for the stores of this workspace and for a host's own.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use scimkit_store::Memory;
+//! use scimkit_testkit::contract;
+//!
+//! contract::check(|| Arc::new(Memory::new()), &contract::block_on)?;
+//! # Ok::<(), String>(())
+//! ```
+//!
+//! The checks are plain functions that block. How a store's futures are driven is the caller's
+//! choice: [`block_on`] parks the thread, and a store that needs a runtime brings that runtime's
+//! own, for instance `&|future| runtime.block_on(future)`. Checks of concurrency drive futures from
+//! several threads at once.
+
+mod ground;
+mod members;
+mod model;
+mod oracle;
+mod parallel;
+mod queries;
+mod random;
+mod resources;
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+};
+
+use scimkit_store::{BoxFuture, Store};
+
+use self::ground::Ground;
+
+/// Drives a future of the store to its end; called from several threads at once.
+pub type Driver<'a> = dyn Fn(BoxFuture<'_, ()>) + Sync + 'a;
+
+/// One rule of the contract.
+#[derive(Clone, Copy)]
+pub struct Check {
+    name: &'static str,
+    run: fn(&Ground<'_>) -> Result<(), String>,
+}
+
+impl Check {
+    /// The rule, in words joined by underscores.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Checks the rule against a store that holds nothing yet.
+    ///
+    /// # Errors
+    /// What the store did wrong.
+    pub fn run(&self, store: Arc<dyn Store>, drive: &Driver<'_>) -> Result<(), String> {
+        (self.run)(&Ground::new(store, drive)?)
+    }
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Check").field(&self.name).finish()
+    }
+}
+
+/// Runs every check, each against a store of its own.
+///
+/// # Errors
+/// One line for each rule that does not hold.
+pub fn check(make: impl Fn() -> Arc<dyn Store>, drive: &Driver<'_>) -> Result<(), String> {
+    let failure = |check: &Check| {
+        check
+            .run(make(), drive)
+            .err()
+            .map(|problem| format!("{}: {problem}", check.name))
+    };
+    let failures: Vec<_> = checks().iter().filter_map(failure).collect();
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("\n"))
+    }
+}
+
+/// Every rule of the contract.
+#[must_use]
+pub fn checks() -> Vec<Check> {
+    let groups = [
+        resources::CHECKS,
+        members::CHECKS,
+        queries::CHECKS,
+        parallel::CHECKS,
+        &[oracle::CHECK],
+        &[model::CHECK],
+    ];
+    groups.concat()
+}
+
+/// Drives a future on this thread, which sleeps until it is woken.
+pub fn block_on(mut future: BoxFuture<'_, ()>) {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    while future.as_mut().poll(&mut context) == Poll::Pending {
+        thread::park();
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

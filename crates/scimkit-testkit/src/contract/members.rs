@@ -1,0 +1,411 @@
+//! Memberships: edges, their inverse, and what they do to versions.
+
+use scimkit_registry::{Change, Edge, EdgeEdit, ResourceId};
+use scimkit_store::{Expect, How, StoreError, Write};
+use serde_json::{Value, json};
+
+use super::{
+    Check,
+    ground::{Ground, ensure, ensure_eq, ids_of, said, second},
+    resources::same,
+};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "unknown_members_are_refused",
+        run: refused,
+    },
+    Check {
+        name: "unknown_members_are_accepted_where_told",
+        run: accepted,
+    },
+    Check {
+        name: "members_are_added_removed_and_replaced",
+        run: edited,
+    },
+    Check {
+        name: "an_edit_of_members_without_effect_is_unchanged",
+        run: unchanged,
+    },
+    Check {
+        name: "attributes_and_members_change_together",
+        run: together,
+    },
+    Check {
+        name: "edges_show_their_target_as_it_is",
+        run: shown,
+    },
+    Check {
+        name: "edges_are_seen_from_both_ends",
+        run: inverse,
+    },
+    Check {
+        name: "a_deleted_member_leaves_its_groups",
+        run: deleted_member,
+    },
+    Check {
+        name: "a_deleted_group_leaves_its_members",
+        run: deleted_group,
+    },
+    Check {
+        name: "a_big_group_changes_member_by_member",
+        run: big,
+    },
+];
+
+/// Users `u1` to `u5`, with the display names `User 1` to `User 5`.
+fn users(ground: &Ground<'_>) -> Result<(), String> {
+    for n in 1..=5 {
+        let body = json!({"userName": format!("user{n}"), "displayName": format!("User {n}")});
+        ground.create(second(0), &ground.user, &format!("u{n}"), body)?;
+    }
+    Ok(())
+}
+
+fn group(ground: &Ground<'_>, id: &str, members: &[&str]) -> Result<(), String> {
+    let members: Vec<_> = members.iter().map(|id| json!({"value": id})).collect();
+    let body = json!({"displayName": format!("Group {id}"), "members": members});
+    ground.create(second(1), &ground.group, id, body).map(drop)
+}
+
+fn members(ground: &Ground<'_>, id: &str, expected: &[&str]) -> Result<(), String> {
+    ensure_eq!(
+        ids_of(&ground.members_of(id)?),
+        expected,
+        "the members of `{id}`"
+    );
+    Ok(())
+}
+
+fn groups(ground: &Ground<'_>, id: &str, expected: &[&str]) -> Result<(), String> {
+    ensure_eq!(
+        ids_of(&ground.groups_of(id)?),
+        expected,
+        "the groups of `{id}`"
+    );
+    Ok(())
+}
+
+fn refused(ground: &Ground<'_>) -> Result<(), String> {
+    users(ground)?;
+    group(ground, "g1", &["u1"])?;
+    let before = ground.read(&ground.group, "g1")?;
+    let list = json!([{"value": "u2"}, {"value": "nobody"}, {"value": "u1"}, {"value": "no one"}]);
+    let change = ground.body(&ground.group, json!({"displayName": "g2", "members": list}))?;
+    missing(
+        ground,
+        &Write::Create {
+            change,
+            id: ResourceId::from("g2"),
+        },
+        &["no one", "nobody"],
+    )?;
+    ground.absent(&ground.group, "g2")?;
+    let ids = ["u2", "nobody"];
+    for change in [ground.members(&ids, &["u1"])?, ground.only_members(&ids)?] {
+        missing(ground, &update("g1", change), &["nobody"])?;
+        same(&ground.read(&ground.group, "g1")?, &before)?;
+        members(ground, "g1", &["u1"])?;
+    }
+    groups(ground, "u2", &[])
+}
+
+fn missing(ground: &Ground<'_>, write: &Write, expected: &[&str]) -> Result<(), String> {
+    match ground.attempt(second(2), write)? {
+        Err(StoreError::Missing { attr, ids }) => {
+            ensure_eq!(attr, "members", "the attribute in the error");
+            let mut ids: Vec<_> = ids.iter().map(ResourceId::as_str).collect();
+            ids.sort_unstable();
+            ensure_eq!(ids, expected, "the unknown members");
+            Ok(())
+        }
+        Err(e) => Err(said(&e)),
+        Ok(_) => Err("an unknown member was accepted".to_owned()),
+    }
+}
+
+fn accepted(ground: &Ground<'_>) -> Result<(), String> {
+    let ground = ground.accepting();
+    let list = json!([{"value": "u1", "type": "User"}, {"value": "u2"}]);
+    let body = json!({"displayName": "g", "members": list});
+    ground.create(second(1), &ground.group, "g1", body)?;
+    let unknown = [
+        Edge::to("u1").with_kind(Some("User".to_owned())),
+        Edge::to("u2"),
+    ];
+    ensure_eq!(
+        ground.members_of("g1")?,
+        unknown,
+        "members that don't exist"
+    );
+    groups(&ground, "u1", &[])?;
+    let version = ground.read(&ground.group, "g1")?.version;
+    let body = json!({"userName": "two", "displayName": "Two"});
+    ground.create(second(2), &ground.user, "u2", body)?;
+    let known = Edge::to("u2")
+        .with_kind(Some("User".to_owned()))
+        .with_display(Some("Two".to_owned()));
+    ensure_eq!(
+        ground.members_of("g1")?.last(),
+        Some(&known),
+        "a member that came later"
+    );
+    groups(&ground, "u2", &["g1"])?;
+    ensure_eq!(
+        ground.read(&ground.group, "g1")?.version,
+        version,
+        "the version of its group"
+    );
+    ground.update(second(3), "g1", ground.members(&[], &["u1"])?, How::Updated)?;
+    members(&ground, "g1", &["u2"])
+}
+
+fn edited(ground: &Ground<'_>) -> Result<(), String> {
+    users(ground)?;
+    group(ground, "g1", &["u3", "u1"])?;
+    members(ground, "g1", &["u1", "u3"])?;
+    let mut version = ground.read(&ground.group, "g1")?.version;
+    let steps: [(Change, &[&str]); 5] = [
+        (
+            ground.members(&["u5", "u2"], &[])?,
+            &["u1", "u2", "u3", "u5"],
+        ),
+        (
+            ground.members(&["u4", "u1"], &["u3", "u9"])?,
+            &["u1", "u2", "u4", "u5"],
+        ),
+        (ground.members(&[], &["u1", "u5"])?, &["u2", "u4"]),
+        (ground.only_members(&["u4", "u1"])?, &["u1", "u4"]),
+        (ground.only_members(&[])?, &[]),
+    ];
+    for (at, (change, expected)) in (2..).zip(steps) {
+        let updated = ground.update(second(at), "g1", change, How::Updated)?;
+        members(ground, "g1", expected)?;
+        ensure!(
+            updated.version != version,
+            "a change of membership keeps the version"
+        );
+        ensure_eq!(updated.last_modified, second(at), "the last modification");
+        let read = ground.read(&ground.group, "g1")?;
+        ensure_eq!(read.version, updated.version, "the version read back");
+        version = updated.version;
+    }
+    for id in ["u1", "u2", "u3", "u4", "u5"] {
+        groups(ground, id, &[])?;
+        ensure_eq!(
+            ground.read(&ground.user, id)?.last_modified,
+            second(0),
+            "a member's change"
+        );
+    }
+    Ok(())
+}
+
+fn unchanged(ground: &Ground<'_>) -> Result<(), String> {
+    users(ground)?;
+    group(ground, "g1", &["u1", "u2"])?;
+    let before = ground.read(&ground.group, "g1")?;
+    let typed = vec![Edge::to("u1").with_kind(Some("User".to_owned()))];
+    let changes = [
+        ground.members(&["u1"], &[])?,
+        ground.members(&["u2", "u1"], &["u3", "nobody"])?,
+        ground.only_members(&["u2", "u1"])?,
+        ground.edit(EdgeEdit::Delta {
+            add: typed,
+            remove: Vec::new(),
+        })?,
+    ];
+    for change in changes {
+        let answer = ground.update(second(2), "g1", change, How::Unchanged)?;
+        same(&answer, &before)?;
+        same(&ground.read(&ground.group, "g1")?, &before)?;
+        members(ground, "g1", &["u1", "u2"])?;
+    }
+    Ok(())
+}
+
+fn together(ground: &Ground<'_>) -> Result<(), String> {
+    users(ground)?;
+    group(ground, "g1", &["u1"])?;
+    let before = ground.read(&ground.group, "g1")?;
+    let attr = ground.attr(&ground.group, "displayName")?;
+    let rename = |mut change: Change| {
+        change.difference(attr, Some(&Value::Null), Some(json!("Renamed")));
+        change
+    };
+    let change = rename(ground.members(&["u2", "nobody"], &["u1"])?);
+    missing(ground, &update("g1", change), &["nobody"])?;
+    same(&ground.read(&ground.group, "g1")?, &before)?;
+    members(ground, "g1", &["u1"])?;
+    let change = rename(ground.members(&["u2"], &["u1"])?);
+    let updated = ground.update(second(2), "g1", change, How::Updated)?;
+    let document = super::ground::document(&updated)?;
+    ensure_eq!(
+        document.as_map().get("displayName"),
+        Some(&json!("Renamed")),
+        "the new name"
+    );
+    ensure!(
+        !document.as_map().contains_key("members"),
+        "the document holds memberships"
+    );
+    members(ground, "g1", &["u2"])
+}
+
+fn shown(ground: &Ground<'_>) -> Result<(), String> {
+    users(ground)?;
+    ground.create(
+        second(0),
+        &ground.user,
+        "u6",
+        json!({"userName": "nameless"}),
+    )?;
+    group(ground, "g0", &[])?;
+    group(ground, "g1", &["u1", "u6", "g0"])?;
+    let edge = |id: &str, kind: &str, name: Option<&str>| {
+        let edge = Edge::to(id).with_kind(Some(kind.to_owned()));
+        edge.with_display(name.map(str::to_owned))
+    };
+    let expected = [
+        edge("g0", "Group", Some("Group g0")),
+        edge("u1", "User", Some("User 1")),
+        edge("u6", "User", None),
+    ];
+    ensure_eq!(ground.members_of("g1")?, expected, "the members");
+    let version = ground.read(&ground.group, "g1")?.version;
+    let rename = ground.setting(&ground.user, [("displayName", json!("Someone Else"))])?;
+    ground.update(second(2), "u1", rename, How::Updated)?;
+    let renamed = edge("u1", "User", Some("Someone Else"));
+    ensure_eq!(
+        ground.members_of("g1")?.get(1),
+        Some(&renamed),
+        "a renamed member"
+    );
+    ensure_eq!(
+        ground.read(&ground.group, "g1")?.version,
+        version,
+        "the version of its group"
+    );
+    let seen = [edge("g1", "Group", Some("Group g1"))];
+    ensure_eq!(ground.groups_of("u1")?, seen, "the groups");
+    Ok(())
+}
+
+fn inverse(ground: &Ground<'_>) -> Result<(), String> {
+    users(ground)?;
+    group(ground, "g3", &["u1", "u2"])?;
+    group(ground, "g1", &["u1", "g3"])?;
+    group(ground, "g2", &["u4"])?;
+    let attr = ground.attr(&ground.user, "groups")?;
+    let owners = ["u2", "nobody", "u1", "u5"];
+    let edges = ground.edges(&ground.user, attr, &owners)?;
+    let found: Vec<_> = edges.iter().map(|edges| ids_of(edges)).collect();
+    // Only direct memberships: `u2` is in `g1` by way of `g3` alone.
+    ensure_eq!(
+        found,
+        [vec!["g3"], vec![], vec!["g1", "g3"], vec![]],
+        "the groups of each user"
+    );
+    let attr = ground.attr(&ground.group, "members")?;
+    let edges = ground.edges(&ground.group, attr, &["g2", "u1", "g3", "nothing"])?;
+    let found: Vec<_> = edges.iter().map(|edges| ids_of(edges)).collect();
+    ensure_eq!(
+        found,
+        [vec!["u4"], vec![], vec!["u1", "u2"], vec![]],
+        "the members of each group"
+    );
+    Ok(())
+}
+
+fn deleted_member(ground: &Ground<'_>) -> Result<(), String> {
+    users(ground)?;
+    group(ground, "g1", &["u1", "u2"])?;
+    group(ground, "g2", &["u1"])?;
+    group(ground, "g3", &["u2"])?;
+    let read = |id: &str| ground.read(&ground.group, id);
+    let before = [read("g1")?, read("g2")?];
+    let untouched = read("g3")?;
+    let other = ground.read(&ground.user, "u2")?;
+    ground.delete(second(5), &ground.user, "u1")?;
+    for group in before {
+        let now = read(group.id.as_str())?;
+        ensure!(
+            now.version != group.version,
+            "a group keeps its version as a member goes"
+        );
+        ensure_eq!(
+            now.last_modified,
+            second(5),
+            "the last modification of `{}`",
+            now.id
+        );
+        ensure_eq!(now.created, group.created, "the creation of `{}`", now.id);
+    }
+    members(ground, "g1", &["u2"])?;
+    members(ground, "g2", &[])?;
+    same(&read("g3")?, &untouched)?;
+    same(&ground.read(&ground.user, "u2")?, &other)
+}
+
+fn deleted_group(ground: &Ground<'_>) -> Result<(), String> {
+    users(ground)?;
+    group(ground, "g1", &["u1"])?;
+    group(ground, "g2", &["u1", "g1"])?;
+    let user = ground.read(&ground.user, "u1")?;
+    let outer = ground.read(&ground.group, "g2")?;
+    ground.delete(second(5), &ground.group, "g1")?;
+    groups(ground, "u1", &["g2"])?;
+    members(ground, "g1", &[])?;
+    members(ground, "g2", &["u1"])?;
+    same(&ground.read(&ground.user, "u1")?, &user)?;
+    ensure!(
+        ground.read(&ground.group, "g2")?.version != outer.version,
+        "the outer group's version"
+    );
+    Ok(())
+}
+
+fn big(ground: &Ground<'_>) -> Result<(), String> {
+    const MANY: usize = 5_000;
+    let ids: Vec<String> = (0..=MANY).map(|n| format!("u{n:05}")).collect();
+    let mut writes = Vec::with_capacity(ids.len());
+    for id in &ids {
+        let change = ground.body(&ground.user, json!({"userName": id}))?;
+        writes.push(Write::Create {
+            change,
+            id: ResourceId::from(id.as_str()),
+        });
+    }
+    for answer in ground.write(second(0), writes)? {
+        answer.map_err(|e| said(&e))?;
+    }
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let (last, most) = all.split_last().ok_or("no ids")?;
+    group(ground, "g1", most)?;
+    members(ground, "g1", most)?;
+    ground.update(second(2), "g1", ground.members(&[last], &[])?, How::Updated)?;
+    members(ground, "g1", &all)?;
+    let (first, rest) = all.split_first().ok_or("no ids")?;
+    ground.update(
+        second(3),
+        "g1",
+        ground.members(&[], &[first])?,
+        How::Updated,
+    )?;
+    members(ground, "g1", rest)?;
+    ground.delete(second(4), &ground.user, last)?;
+    ensure_eq!(
+        ground.members_of("g1")?.len(),
+        MANY - 1,
+        "members in the end"
+    );
+    groups(ground, first, &[])
+}
+
+fn update(id: &str, change: Change) -> Write {
+    Write::Update {
+        change,
+        expect: Expect::Any,
+        id: ResourceId::from(id),
+    }
+}

@@ -1,0 +1,435 @@
+//! Random writes, compared with a model that is too simple to be wrong.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use scimkit_core::Version;
+use scimkit_registry::{Change, Edge, EdgeEdit, Resource, ResourceId, ResourceType, fold};
+use scimkit_store::{Expect, How, StoreError, Write, Written};
+use serde_json::{Value, json};
+
+use super::{
+    Check,
+    ground::{Ground, document, ensure, ensure_eq, ids_of, said, second},
+    random::Random,
+};
+
+pub(super) const CHECK: Check = Check {
+    name: "random_writes_do_what_the_model_does",
+    run: random_writes,
+};
+
+fn random_writes(ground: &Ground<'_>) -> Result<(), String> {
+    const WRITES: i64 = 600;
+    const LOOK_EVERY: i64 = 25;
+    let mut random = Random::new(11);
+    let mut model = Model {
+        created: 0,
+        rows: BTreeMap::new(),
+        seen: BTreeMap::new(),
+    };
+    for n in 0..WRITES {
+        let write = model.next_write(ground, &mut random)?;
+        let at = second(n);
+        let shown = format!("write {n}, {write:?}");
+        let expected = model.expect(&write);
+        let answer = ground.attempt(at, &write)?;
+        check_answer(&answer, &expected).map_err(|e| format!("{shown}: {e}"))?;
+        if let Ok(written) = answer {
+            let changed = model.carry_out(&write, at, &written);
+            model
+                .look(ground, &changed)
+                .map_err(|e| format!("after {shown}: {e}"))?;
+        }
+        if n % LOOK_EVERY == 0 || n + 1 == WRITES {
+            model
+                .look_at_all(ground)
+                .map_err(|e| format!("after {shown}: {e}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// What the model holds of one resource.
+struct Row {
+    created: DateTime<Utc>,
+    document: Resource,
+    kind: Arc<ResourceType>,
+    last_modified: DateTime<Utc>,
+    members: BTreeSet<String>,
+    /// None when the resource has changed and its new version was not looked at yet.
+    version: Option<Version>,
+}
+
+struct Model {
+    created: usize,
+    rows: BTreeMap<String, Row>,
+    seen: BTreeMap<String, BTreeSet<Version>>,
+}
+
+impl Model {
+    fn next_write(&mut self, ground: &Ground<'_>, random: &mut Random) -> Result<Write, String> {
+        if self.rows.len() < 4 || (self.rows.len() < 40 && random.once_in(4)) {
+            return self.next_create(ground, random);
+        }
+        let ids: Vec<&String> = self.rows.keys().collect();
+        let id = match random.pick(&ids) {
+            Some(id) if !random.once_in(20) => (*id).clone(),
+            _ => "nobody".to_owned(),
+        };
+        let row = self.rows.get(&id);
+        let kind = row.map_or(&ground.user, |row| &row.kind);
+        let expect = self.next_expect(&id, random);
+        if random.once_in(6) {
+            return Ok(Write::Delete {
+                expect,
+                id: ResourceId::from(id),
+                kind: Arc::clone(kind),
+            });
+        }
+        let change = if Arc::ptr_eq(kind, &ground.group) {
+            self.group_change(ground, random)?
+        } else {
+            user_change(ground, random)?
+        };
+        Ok(Write::Update {
+            change,
+            expect,
+            id: ResourceId::from(id),
+        })
+    }
+
+    fn next_create(&mut self, ground: &Ground<'_>, random: &mut Random) -> Result<Write, String> {
+        self.created += 1;
+        if random.once_in(3) {
+            let id = ResourceId::from(format!("g{}", self.created));
+            let members: Vec<_> = self
+                .some_ids(random)
+                .iter()
+                .map(|id| json!({"value": id}))
+                .collect();
+            let body = json!({"displayName": random.word(), "members": members});
+            return Ok(Write::Create {
+                change: ground.body(&ground.group, body)?,
+                id,
+            });
+        }
+        let id = ResourceId::from(format!("u{}", self.created));
+        let known: Vec<String> = self.rows.keys().cloned().collect();
+        let mut body = random.body(&ground.user, &known);
+        body.insert("userName".to_owned(), json!(user_name(random)));
+        Ok(Write::Create {
+            change: ground.body(&ground.user, Value::Object(body))?,
+            id,
+        })
+    }
+
+    fn next_expect(&self, id: &str, random: &mut Random) -> Expect {
+        let old: Vec<_> = self.seen.get(id).into_iter().flatten().cloned().collect();
+        match random.below(6) {
+            0 => Expect::OneOf(random.pick(&old).cloned().into_iter().collect()),
+            1 => Expect::OneOf(old),
+            _ => Expect::Any,
+        }
+    }
+
+    fn group_change(&self, ground: &Ground<'_>, random: &mut Random) -> Result<Change, String> {
+        let edges = |ids: BTreeSet<String>| ids.into_iter().map(Edge::to).collect::<Vec<_>>();
+        let edit = if random.once_in(3) {
+            EdgeEdit::Replace(edges(self.some_ids(random)))
+        } else {
+            let add = self.some_ids(random);
+            let remove = self
+                .some_ids(random)
+                .difference(&add)
+                .cloned()
+                .map(ResourceId::from)
+                .collect();
+            EdgeEdit::Delta {
+                add: edges(add),
+                remove,
+            }
+        };
+        let mut change = ground.edit(edit)?;
+        if random.once_in(3) {
+            let attr = ground.attr(&ground.group, "displayName")?;
+            change.difference(attr, Some(&Value::Null), Some(json!(random.word())));
+        }
+        Ok(change)
+    }
+
+    /// A few ids, rarely one that does not exist.
+    fn some_ids(&self, random: &mut Random) -> BTreeSet<String> {
+        let ids: Vec<&String> = self.rows.keys().collect();
+        let mut some = BTreeSet::new();
+        for _ in 0..random.below(5) {
+            some.extend(random.pick(&ids).map(|id| (*id).clone()));
+        }
+        if random.once_in(15) {
+            some.insert("nobody".to_owned());
+        }
+        some
+    }
+
+    /// What the write may answer: what it does, or any of the errors that apply.
+    fn expect(&self, write: &Write) -> Vec<&'static str> {
+        let mut errors = Vec::new();
+        let (id, change, row) = match write {
+            Write::Create { change, id } => (id, Some(change), None),
+            Write::Delete { expect, id, .. } => match self.rows.get(id.as_str()) {
+                None => return vec!["NotFound"],
+                Some(row) if !fits(expect, row) => return vec!["Stale"],
+                Some(_) => return vec!["Deleted"],
+            },
+            Write::Update { change, expect, id } => match self.rows.get(id.as_str()) {
+                None => return vec!["NotFound"],
+                Some(row) => {
+                    errors.extend((!fits(expect, row)).then_some("Stale"));
+                    (id, Some(change), Some(row))
+                }
+            },
+        };
+        let Some(change) = change else { return errors };
+        let before = row.map_or_else(Resource::default, |row| row.document.clone());
+        let members = row.map_or_else(BTreeSet::new, |row| row.members.clone());
+        let after = applied(&before, change);
+        let after_members = edited(&members, change);
+        let others = self.rows.iter().filter(|(other, _)| *other != id.as_str());
+        let name = unique_name(&after);
+        if name.is_some()
+            && others
+                .into_iter()
+                .any(|(_, row)| unique_name(&row.document) == name)
+        {
+            errors.push("Taken");
+        }
+        if after_members
+            .difference(&members)
+            .any(|m| !self.rows.contains_key(m))
+        {
+            errors.push("Missing");
+        }
+        if !errors.is_empty() {
+            return errors;
+        }
+        match row {
+            None => vec!["Created"],
+            Some(_) if after == before && after_members == members => vec!["Unchanged"],
+            Some(_) => vec!["Updated"],
+        }
+    }
+
+    /// Does to the model what the store did; answers with the ids that changed.
+    fn carry_out(&mut self, write: &Write, at: DateTime<Utc>, written: &Written) -> Vec<String> {
+        let (Write::Create { id, .. } | Write::Delete { id, .. } | Write::Update { id, .. }) =
+            write;
+        let id = id.as_str().to_owned();
+        match write {
+            Write::Create { change, .. } => {
+                let row = Row {
+                    created: at,
+                    document: applied(&Resource::default(), change),
+                    kind: Arc::clone(change.kind()),
+                    last_modified: at,
+                    members: edited(&BTreeSet::new(), change),
+                    version: None,
+                };
+                self.rows.insert(id.clone(), row);
+            }
+            Write::Delete { .. } => {
+                self.rows.remove(&id);
+                let mut changed = vec![id.clone()];
+                for (owner, row) in &mut self.rows {
+                    if row.members.remove(&id) {
+                        row.last_modified = at;
+                        row.version = None;
+                        changed.push(owner.clone());
+                    }
+                }
+                return changed;
+            }
+            Write::Update { change, .. } => {
+                let updated = written.how == How::Updated;
+                if let Some(row) = self.rows.get_mut(&id).filter(|_| updated) {
+                    row.document = applied(&row.document, change);
+                    row.members = edited(&row.members, change);
+                    row.last_modified = at;
+                    row.version = None;
+                }
+            }
+        }
+        vec![id]
+    }
+
+    /// Compares what the store holds of these ids; new versions must be new.
+    fn look(&mut self, ground: &Ground<'_>, ids: &[String]) -> Result<(), String> {
+        for id in ids {
+            let Some(row) = self.rows.get_mut(id) else {
+                ground.absent(&ground.user, id)?;
+                ground.absent(&ground.group, id)?;
+                continue;
+            };
+            let stored = ground.read(&row.kind, id)?;
+            ensure_eq!(document(&stored)?, row.document, "the document of `{id}`");
+            ensure_eq!(stored.created, row.created, "the creation of `{id}`");
+            ensure_eq!(
+                stored.last_modified,
+                row.last_modified,
+                "the last modification of `{id}`"
+            );
+            match &row.version {
+                Some(version) => ensure_eq!(stored.version, *version, "the version of `{id}`"),
+                None => {
+                    let seen = self.seen.entry(id.clone()).or_default();
+                    let new = seen.insert(stored.version.clone());
+                    ensure!(new, "version {} of `{id}` comes again", stored.version);
+                }
+            }
+            row.version = Some(stored.version);
+            if Arc::ptr_eq(&row.kind, &ground.group) {
+                let members: Vec<&str> = row.members.iter().map(String::as_str).collect();
+                ensure_eq!(
+                    ids_of(&ground.members_of(id)?),
+                    members,
+                    "the members of `{id}`"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_all(&mut self, ground: &Ground<'_>) -> Result<(), String> {
+        let ids: Vec<String> = self.seen.keys().cloned().collect();
+        self.look(ground, &ids)?;
+        for kind in [&ground.user, &ground.group] {
+            let total = self
+                .rows
+                .values()
+                .filter(|row| Arc::ptr_eq(&row.kind, kind))
+                .count();
+            ensure_eq!(
+                ground.total(kind)?,
+                total as u64,
+                "the total of {}",
+                kind.name()
+            );
+        }
+        for (id, row) in &self.rows {
+            if Arc::ptr_eq(&row.kind, &ground.user) {
+                let owners = self
+                    .rows
+                    .iter()
+                    .filter(|(_, owner)| owner.members.contains(id));
+                let owners: Vec<&str> = owners.map(|(owner, _)| owner.as_str()).collect();
+                ensure_eq!(
+                    ids_of(&ground.groups_of(id)?),
+                    owners,
+                    "the groups of `{id}`"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn user_change(ground: &Ground<'_>, random: &mut Random) -> Result<Change, String> {
+    let text = |random: &mut Random| {
+        if random.once_in(4) {
+            json!(null)
+        } else {
+            json!(random.word())
+        }
+    };
+    let user = &ground.user;
+    let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value";
+    match random.below(6) {
+        0 => {
+            let name = user_name(random);
+            ground.setting(user, [("userName", json!(name)), ("title", text(random))])
+        }
+        1 => ground.setting(
+            user,
+            [("name.givenName", text(random)), ("nickName", text(random))],
+        ),
+        2 => {
+            let emails = user.attr(ground.attr(user, "emails")?);
+            let elements = random.elements(user, emails, &[]);
+            let none = elements.as_array().is_none_or(Vec::is_empty);
+            ground.setting(
+                user,
+                [("emails", if none { json!(null) } else { elements })],
+            )
+        }
+        3 => ground.setting(user, [("active", json!(random.once_in(2)))]),
+        4 => ground.setting(user, [(manager, text(random))]),
+        _ => Ok(Change::none(Arc::clone(user))),
+    }
+}
+
+/// A name out of few, so that some are taken.
+fn user_name(random: &mut Random) -> String {
+    format!("{}{}", random.word(), random.below(3))
+}
+
+fn applied(before: &Resource, change: &Change) -> Resource {
+    let mut after = before.clone();
+    // A change without attributes leaves a document alone.
+    if !change.set().is_empty() || !change.unset().is_empty() || before.as_map().is_empty() {
+        change.apply(&mut after);
+    }
+    after
+}
+
+fn edited(before: &BTreeSet<String>, change: &Change) -> BTreeSet<String> {
+    let ids = |edges: &[Edge]| {
+        edges
+            .iter()
+            .map(|e| e.id.to_string())
+            .collect::<BTreeSet<_>>()
+    };
+    let mut members = before.clone();
+    for edges in change.edges() {
+        match &edges.edit {
+            EdgeEdit::Delta { add, remove } => {
+                members.retain(|id| !remove.iter().any(|gone| gone.as_str() == id));
+                members.extend(ids(add));
+            }
+            EdgeEdit::Replace(edges) => members = ids(edges),
+        }
+    }
+    members
+}
+
+fn unique_name(document: &Resource) -> Option<String> {
+    document
+        .as_map()
+        .get("userName")
+        .and_then(Value::as_str)
+        .map(|name| fold(name).into_owned())
+}
+
+fn fits(expect: &Expect, row: &Row) -> bool {
+    match expect {
+        Expect::Any => true,
+        Expect::OneOf(versions) => row.version.as_ref().is_some_and(|v| versions.contains(v)),
+    }
+}
+
+fn check_answer(answer: &Result<Written, StoreError>, expected: &[&str]) -> Result<(), String> {
+    let found = match answer {
+        Ok(written) => format!("{:?}", written.how),
+        Err(StoreError::Missing { .. }) => "Missing".to_owned(),
+        Err(StoreError::NotFound) => "NotFound".to_owned(),
+        Err(StoreError::Stale { .. }) => "Stale".to_owned(),
+        Err(StoreError::Taken { .. }) => "Taken".to_owned(),
+        Err(e) => said(e),
+    };
+    ensure!(
+        expected.contains(&found.as_str()),
+        "expected one of {expected:?}, found {found}"
+    );
+    Ok(())
+}

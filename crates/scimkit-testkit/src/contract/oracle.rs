@@ -1,0 +1,290 @@
+//! Random queries, compared with the evaluation of every resource.
+
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
+
+use scimkit_core::{DataType, message::SortOrder};
+use scimkit_registry::{AttrId, Edge, Predicate, Resource, ResourceType, Role, Scalar, View};
+use scimkit_store::{Facts, How, Query, Sort, computed};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Check,
+    ground::{Ground, document, edge_attributes, ensure_eq},
+    random::Random,
+};
+
+pub(super) const CHECK: Check = Check {
+    name: "random_queries_are_answered_exactly",
+    run: random_queries,
+};
+
+fn random_queries(ground: &Ground<'_>) -> Result<(), String> {
+    const QUERIES: usize = 400;
+    let mut random = Random::new(7);
+    let ids = populate(ground, &mut random)?;
+    for kind in [&ground.user, &ground.group] {
+        let support = ground.store.support(kind);
+        let rows = rows(ground, kind)?;
+        let sortable = sortable(kind);
+        for _ in 0..QUERIES {
+            let predicate = random.predicate(kind, &ids, 3);
+            let sort = random.pick(&sortable).filter(|_| support.sort).copied();
+            let order = *random
+                .pick(&[SortOrder::Ascending, SortOrder::Descending])
+                .unwrap_or(&SortOrder::Ascending);
+            let sort = sort
+                .filter(|_| random.once_in(2))
+                .map(|attr| Sort::by(attr, order));
+            let mut query = Query::of(Arc::clone(kind)).page(0, 1_000).sorted(sort);
+            if support.filter {
+                query = query.matching(predicate);
+            }
+            compare(ground, &rows, &query)?;
+            let (start, count) = (random.below(rows.len()), random.below(10));
+            query = query.page(start as u64, u32::try_from(count).unwrap_or(0));
+            compare(ground, &rows, &query)?;
+        }
+    }
+    Ok(())
+}
+
+/// Users and groups of random shape; some references and memberships lead nowhere.
+fn populate(ground: &Ground<'_>, random: &mut Random) -> Result<Vec<String>, String> {
+    const USERS: usize = 60;
+    const GROUPS: usize = 12;
+    let ground = ground.accepting();
+    let users = (0..USERS).map(|n| format!("u{n:02}"));
+    let groups = (0..GROUPS).map(|n| format!("g{n:02}"));
+    let ids: Vec<String> = users
+        .clone()
+        .chain(groups.clone())
+        .chain(["nobody".to_owned()])
+        .collect();
+    for (n, id) in users.enumerate() {
+        let name = format!("{}{n}", random.word());
+        let mut body = random.body(&ground.user, &ids);
+        body.insert("userName".to_owned(), json!(name));
+        ground.create(random.instant(), &ground.user, &id, Value::Object(body))?;
+    }
+    for id in groups {
+        let mut members = BTreeMap::new();
+        for _ in 0..random.below(8) {
+            if let Some(member) = random.pick(&ids) {
+                let typed = json!({"value": member, "type": "User"});
+                let plain = json!({"value": member});
+                members.insert(
+                    member.clone(),
+                    if random.once_in(3) { typed } else { plain },
+                );
+            }
+        }
+        let members: Vec<Value> = members.into_values().collect();
+        let body = json!({"displayName": random.word(), "members": members});
+        ground.create(random.instant(), &ground.group, &id, body)?;
+    }
+    for n in 0..USERS / 4 {
+        let Some(id) = ids.get(n * 3) else { break };
+        let change = ground.setting(&ground.user, [("nickName", json!(format!("new {n}")))])?;
+        ground.update(random.instant(), id, change, How::Updated)?;
+    }
+    Ok(ids)
+}
+
+/// A resource as an answer would show it.
+struct Row {
+    computed: Map<String, Value>,
+    document: Resource,
+    id: String,
+}
+
+impl Row {
+    fn view(&self) -> View<'_> {
+        View::with(&self.document, &self.computed)
+    }
+}
+
+/// Every resource of the type, in the order of ids, with what the store itself says of it.
+fn rows(ground: &Ground<'_>, kind: &Arc<ResourceType>) -> Result<Vec<Row>, String> {
+    let names = display_names(ground)?;
+    let wanted: Vec<AttrId> = kind.attributes().iter().map(|attr| attr.id()).collect();
+    let mut rows = Vec::new();
+    for id in ground.ids(&Query::of(Arc::clone(kind)).page(0, 1_000))? {
+        let stored = ground.read(kind, &id)?;
+        let document = document(&stored)?;
+        let mut edges = Vec::new();
+        for attr in edge_attributes(kind) {
+            edges.push((
+                attr,
+                ground
+                    .edges(kind, attr, &[&id])?
+                    .into_iter()
+                    .flatten()
+                    .collect(),
+            ));
+        }
+        for attr in kind.attributes() {
+            if attr.role() == Role::Reference && attr.parent().is_none() {
+                edges.push((attr.id(), reference(kind, attr.id(), &document, &names)));
+            }
+        }
+        let computed = computed(
+            &ground.scope.settings,
+            &Facts::of(&stored, &document, &edges),
+            &wanted,
+        );
+        rows.push(Row {
+            computed,
+            document,
+            id,
+        });
+    }
+    Ok(rows)
+}
+
+/// The one edge of a reference to a user.
+fn reference(
+    kind: &ResourceType,
+    attr: AttrId,
+    document: &Resource,
+    users: &BTreeMap<String, Option<String>>,
+) -> Vec<Edge> {
+    let value = document
+        .get(kind, attr)
+        .and_then(|value| value.get("value"));
+    let Some(id) = value.and_then(Value::as_str) else {
+        return Vec::new();
+    };
+    let edge = Edge::to(id);
+    vec![match users.get(id) {
+        None => edge,
+        Some(name) => edge
+            .with_kind(Some("User".to_owned()))
+            .with_display(name.clone()),
+    }]
+}
+
+fn display_names(ground: &Ground<'_>) -> Result<BTreeMap<String, Option<String>>, String> {
+    let mut names = BTreeMap::new();
+    for id in ground.ids(&Query::of(Arc::clone(&ground.user)).page(0, 1_000))? {
+        let document = document(&ground.read(&ground.user, &id)?)?;
+        let name = document
+            .as_map()
+            .get("displayName")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        names.insert(id, name);
+    }
+    Ok(names)
+}
+
+/// What a request could sort by: simple attributes, but none of many edges.
+fn sortable(kind: &ResourceType) -> Vec<AttrId> {
+    let simple = kind.attributes().iter().filter(|attr| {
+        let definition = attr.definition();
+        let plain = matches!(attr.role(), Role::Id | Role::Meta | Role::Plain);
+        plain
+            && definition.data_type != DataType::Complex
+            && definition.returned != scimkit_core::Returned::Never
+    });
+    simple.map(|attr| attr.id()).collect()
+}
+
+fn compare(ground: &Ground<'_>, rows: &[Row], query: &Query) -> Result<(), String> {
+    let kind = &query.kind;
+    let expected = expected(rows, query);
+    let what = || {
+        let predicate = query
+            .predicate
+            .as_ref()
+            .map(|predicate| shown(kind, predicate));
+        let sort = query
+            .sort
+            .map(|sort| (kind.attr(sort.attr).path(), sort.order));
+        format!("{} where {predicate:?} by {sort:?}", kind.name())
+    };
+    let start = usize::try_from(query.start).unwrap_or(usize::MAX);
+    let page: Vec<_> = expected
+        .iter()
+        .skip(start)
+        .take(query.count as usize)
+        .map(|r| &r.id)
+        .collect();
+    let answer = ground
+        .query(query)
+        .map_err(|e| format!("{}: {e}", what()))?;
+    let found: Vec<_> = answer
+        .items
+        .iter()
+        .map(|stored| stored.id.as_str())
+        .collect();
+    ensure_eq!(
+        found,
+        page,
+        "{} after {} of {}",
+        query.count,
+        query.start,
+        what()
+    );
+    ensure_eq!(
+        answer.total,
+        Some(expected.len() as u64),
+        "the total of {}",
+        what()
+    );
+    Ok(())
+}
+
+/// All rows that the query selects, in its order.
+fn expected<'r>(rows: &'r [Row], query: &Query) -> Vec<&'r Row> {
+    let kind = &query.kind;
+    let holds = |predicate: &Predicate, row: &Row| kind.matches(predicate, row.view());
+    let mut expected: Vec<&Row> = rows
+        .iter()
+        .filter(|row| {
+            query
+                .predicate
+                .as_ref()
+                .is_none_or(|predicate| holds(predicate, row))
+        })
+        .collect();
+    if let Some(sort) = query.sort {
+        let mut keyed: Vec<_> = expected
+            .into_iter()
+            .map(|row| (kind.sort_key(sort.attr, row.view()), row))
+            .collect();
+        keyed.sort_by(|(a, _), (b, _)| match sort.order {
+            SortOrder::Ascending => missing_last(a.as_ref(), b.as_ref()),
+            SortOrder::Descending => missing_last(b.as_ref(), a.as_ref()),
+        });
+        expected = keyed.into_iter().map(|(_, row)| row).collect();
+    }
+    expected
+}
+
+fn missing_last(a: Option<&Scalar>, b: Option<&Scalar>) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => a.cmp(b),
+        _ => a.is_none().cmp(&b.is_none()),
+    }
+}
+
+/// A predicate with names, for a reader.
+fn shown(kind: &ResourceType, predicate: &Predicate) -> String {
+    let list = |terms: &[Predicate], word: &str| {
+        let terms: Vec<_> = terms.iter().map(|term| shown(kind, term)).collect();
+        format!("({})", terms.join(word))
+    };
+    match predicate {
+        Predicate::All(terms) => list(terms, " and "),
+        Predicate::Any(terms) => list(terms, " or "),
+        Predicate::Compare { attr, op, value } => {
+            format!("{} {} {value:?}", kind.attr(*attr).path(), op.as_str())
+        }
+        Predicate::ElementMatches { attr, inner } => {
+            format!("{}[{}]", kind.attr(*attr).path(), shown(kind, inner))
+        }
+        Predicate::Never => "never".to_owned(),
+        Predicate::Not(inner) => format!("not ({})", shown(kind, inner)),
+        Predicate::Present(attr) => format!("{} pr", kind.attr(*attr).path()),
+    }
+}

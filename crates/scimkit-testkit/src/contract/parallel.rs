@@ -1,0 +1,135 @@
+//! Writes from several threads at once.
+
+use std::{collections::BTreeSet, thread};
+
+use scimkit_registry::ResourceId;
+use scimkit_store::{Expect, How, StoreError, Write, Written};
+use serde_json::json;
+
+use super::{
+    Check,
+    ground::{Ground, ensure_eq, ids_of, said, second},
+};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "of_parallel_creates_with_one_name_one_wins",
+        run: creates,
+    },
+    Check {
+        name: "of_parallel_updates_of_one_version_one_wins",
+        run: updates,
+    },
+    Check {
+        name: "parallel_membership_updates_lose_nothing",
+        run: memberships,
+    },
+];
+
+const THREADS: usize = 10;
+
+fn creates(ground: &Ground<'_>) -> Result<(), String> {
+    const SPELLINGS: [&str; 4] = ["straße", "STRASSE", "Strasse", "sTRAßE"];
+    let answers = at_once(ground, |n| {
+        let name = SPELLINGS
+            .get(n % SPELLINGS.len())
+            .copied()
+            .unwrap_or_default();
+        let change = ground.body(&ground.user, json!({"userName": name}))?;
+        Ok(Write::Create {
+            change,
+            id: ResourceId::from(format!("u{n}")),
+        })
+    })?;
+    one_wins(&answers, |e| matches!(e, StoreError::Taken { .. }))?;
+    ensure_eq!(ground.total(&ground.user)?, 1, "users afterwards");
+    Ok(())
+}
+
+fn updates(ground: &Ground<'_>) -> Result<(), String> {
+    let version = ground
+        .create(second(1), &ground.user, "u1", json!({"userName": "a"}))?
+        .version;
+    let answers = at_once(ground, |n| {
+        let change = ground.setting(&ground.user, [("title", json!(format!("t{n}")))])?;
+        let expect = Expect::OneOf(vec![version.clone()]);
+        Ok(Write::Update {
+            change,
+            expect,
+            id: ResourceId::from("u1"),
+        })
+    })?;
+    one_wins(&answers, |e| matches!(e, StoreError::Stale { .. }))
+}
+
+fn memberships(ground: &Ground<'_>) -> Result<(), String> {
+    for n in 0..2 * THREADS {
+        let (id, name) = (format!("u{n:02}"), format!("user {n}"));
+        ground.create(second(1), &ground.user, &id, json!({"userName": name}))?;
+    }
+    let ids: Vec<String> = (0..2 * THREADS).map(|n| format!("u{n:02}")).collect();
+    let (leaving, coming) = ids.split_at(THREADS);
+    let members: Vec<_> = leaving.iter().map(|id| json!({"value": id})).collect();
+    let body = json!({"displayName": "g", "members": members});
+    ground.create(second(1), &ground.group, "g1", body)?;
+    let answers = at_once(ground, |n| {
+        let add: Vec<_> = coming.get(n).map(String::as_str).into_iter().collect();
+        let remove: Vec<_> = leaving.get(n).map(String::as_str).into_iter().collect();
+        let change = ground.members(&add, &remove)?;
+        Ok(Write::Update {
+            change,
+            expect: Expect::Any,
+            id: ResourceId::from("g1"),
+        })
+    })?;
+    let mut versions = BTreeSet::new();
+    for answer in &answers {
+        let written = answer.as_ref().map_err(said)?;
+        ensure_eq!(written.how, How::Updated, "what a membership update did");
+        versions.extend(written.stored.as_ref().map(|stored| stored.version.clone()));
+    }
+    ensure_eq!(versions.len(), THREADS, "different versions");
+    ensure_eq!(
+        ids_of(&ground.members_of("g1")?),
+        coming,
+        "the members afterwards"
+    );
+    Ok(())
+}
+
+fn one_wins(
+    answers: &[Result<Written, StoreError>],
+    expected: impl Fn(&StoreError) -> bool,
+) -> Result<(), String> {
+    let other = answers
+        .iter()
+        .filter_map(|a| a.as_ref().err())
+        .find(|e| !expected(e));
+    if let Some(error) = other {
+        return Err(said(error));
+    }
+    ensure_eq!(
+        answers.iter().filter(|a| a.is_ok()).count(),
+        1,
+        "writes that succeeded"
+    );
+    Ok(())
+}
+
+/// Carries out one write on each of several threads.
+fn at_once(
+    ground: &Ground<'_>,
+    write: impl Fn(usize) -> Result<Write, String>,
+) -> Result<Vec<Result<Written, StoreError>>, String> {
+    let writes: Vec<_> = (0..THREADS).map(write).collect::<Result<_, String>>()?;
+    thread::scope(|scope| {
+        let spawn = |write| scope.spawn(move || ground.attempt(second(2), &write));
+        let threads: Vec<_> = writes.into_iter().map(spawn).collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
+            thread
+                .join()
+                .unwrap_or_else(|_| Err("a thread panicked".to_owned()))
+        };
+        threads.into_iter().map(join).collect()
+    })
+}

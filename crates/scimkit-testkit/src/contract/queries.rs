@@ -1,0 +1,313 @@
+//! Pages, orders and filters, with answers known in advance.
+
+use std::sync::Arc;
+
+use scimkit_core::{builtin::ENTERPRISE_USER, message::SortOrder};
+use scimkit_registry::ResourceType;
+use scimkit_store::{How, Query, Sort};
+use serde_json::{Value, json};
+
+use super::{
+    Check,
+    ground::{Ground, ensure, ensure_eq, second},
+};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "pages_come_in_the_order_of_ids",
+        run: pages,
+    },
+    Check {
+        name: "an_empty_store_answers_with_an_empty_page",
+        run: empty,
+    },
+    Check {
+        name: "resources_are_sorted",
+        run: sorted,
+    },
+    Check {
+        name: "filters_see_what_answers_show",
+        run: shown_of_users,
+    },
+    Check {
+        name: "filters_see_members_as_answers_show_them",
+        run: shown_of_groups,
+    },
+    Check {
+        name: "filters_see_the_last_write",
+        run: current,
+    },
+];
+
+fn pages(ground: &Ground<'_>) -> Result<(), String> {
+    let mut ids: Vec<String> = (0..25).map(|n| format!("u{n}")).collect();
+    for id in ids.iter().rev() {
+        ground.create(second(0), &ground.user, id, json!({"userName": id}))?;
+    }
+    ids.sort_unstable();
+    let all = Query::of(Arc::clone(&ground.user));
+    ensure_eq!(ground.ids(&all)?, ids, "all users");
+    let any = ground.filter(&ground.user, "userName pr")?;
+    for query in [all.clone(), all.matching(any)] {
+        for (start, count) in [(0, 10), (10, 10), (20, 10), (24, 1), (25, 10), (1_000, 10)] {
+            let page = ground.query(&query.clone().page(start, count))?;
+            let found: Vec<_> = page.items.iter().map(|stored| stored.id.as_str()).collect();
+            let skipped = usize::try_from(start).unwrap_or(usize::MAX);
+            let wanted: Vec<_> = ids.iter().skip(skipped).take(count as usize).collect();
+            ensure_eq!(found, wanted, "{count} after {start}");
+            ensure_eq!(
+                page.total,
+                Some(25),
+                "the total, with {count} after {start}"
+            );
+        }
+        let page = ground.query(&query.clone().page(0, 0))?;
+        ensure!(
+            page.items.is_empty(),
+            "a page of none holds {}",
+            page.items.len()
+        );
+        ensure_eq!(page.total, Some(25), "the total alone");
+        let page = ground.query(&query.page(20, 10).uncounted())?;
+        ensure_eq!(page.items.len(), 5, "the last page, uncounted");
+    }
+    Ok(())
+}
+
+fn empty(ground: &Ground<'_>) -> Result<(), String> {
+    for kind in [&ground.user, &ground.group] {
+        let all = Query::of(Arc::clone(kind));
+        let any = ground.filter(kind, "displayName pr or not (displayName pr)")?;
+        for query in [all.clone(), all.clone().matching(any), all.page(5, 0)] {
+            let page = ground.query(&query)?;
+            ensure!(page.items.is_empty(), "an empty store has {}", kind.name());
+            ensure_eq!(page.total, Some(0), "the total of nothing");
+        }
+    }
+    Ok(())
+}
+
+fn sorted(ground: &Ground<'_>) -> Result<(), String> {
+    if !ground.store.support(&ground.user).sort {
+        return Ok(());
+    }
+    unsorted(ground)?;
+    let orders: [(&str, [&str; 5], [&str; 5]); 5] = [
+        (
+            "userName",
+            ["u4", "u3", "u2", "u1", "u5"],
+            ["u5", "u1", "u2", "u3", "u4"],
+        ),
+        (
+            "title",
+            ["u3", "u4", "u1", "u5", "u2"],
+            ["u2", "u1", "u5", "u3", "u4"],
+        ),
+        (
+            "emails.value",
+            ["u3", "u4", "u1", "u2", "u5"],
+            ["u2", "u5", "u1", "u4", "u3"],
+        ),
+        (
+            "meta.created",
+            ["u5", "u4", "u3", "u2", "u1"],
+            ["u1", "u2", "u3", "u4", "u5"],
+        ),
+        (
+            "id",
+            ["u1", "u2", "u3", "u4", "u5"],
+            ["u5", "u4", "u3", "u2", "u1"],
+        ),
+    ];
+    for (path, up, down) in orders {
+        let attr = ground.attr(&ground.user, path)?;
+        for (order, wanted) in [(SortOrder::Ascending, up), (SortOrder::Descending, down)] {
+            let all = Query::of(Arc::clone(&ground.user)).sorted(Some(Sort::by(attr, order)));
+            ensure_eq!(ground.ids(&all)?, wanted, "by {path}, {order:?}");
+            let page = ground.query(&all.page(1, 2))?;
+            let found: Vec<_> = page.items.iter().map(|stored| stored.id.as_str()).collect();
+            ensure_eq!(
+                Some(&found[..]),
+                wanted.get(1..3),
+                "two after the first by {path}"
+            );
+            ensure_eq!(page.total, Some(5), "the total of a sorted page");
+        }
+    }
+    Ok(())
+}
+
+/// Users whose ids, names, titles, addresses and instants are in different orders.
+fn unsorted(ground: &Ground<'_>) -> Result<(), String> {
+    let work = |value: &str| json!([{"value": "zz@x.test"}, {"value": value, "primary": true}]);
+    let rows = [
+        (
+            "u1",
+            json!({"userName": "e", "title": "b", "emails": work("c@x.test")}),
+        ),
+        ("u2", json!({"userName": "D"})),
+        (
+            "u3",
+            json!({"userName": "c", "title": "A", "emails": work("A@x.test")}),
+        ),
+        (
+            "u4",
+            json!({"userName": "B", "title": "a", "emails": [{"value": "b@x.test"}]}),
+        ),
+        ("u5", json!({"userName": "é", "title": "B"})),
+    ];
+    for (n, (id, body)) in (1..).zip(rows) {
+        ground.create(second(10 - n), &ground.user, id, body)?;
+    }
+    Ok(())
+}
+
+/// Fails unless the filter selects these, also when counted and paged.
+fn selects(
+    ground: &Ground<'_>,
+    kind: &Arc<ResourceType>,
+    filter: &str,
+    expected: &[&str],
+) -> Result<(), String> {
+    let query = Query::of(Arc::clone(kind)).matching(ground.filter(kind, filter)?);
+    let page = ground.query(&query)?;
+    let found: Vec<_> = page.items.iter().map(|stored| stored.id.as_str()).collect();
+    ensure_eq!(found, expected, "{filter}");
+    ensure_eq!(
+        page.total,
+        Some(expected.len() as u64),
+        "the total of {filter}"
+    );
+    Ok(())
+}
+
+fn shown_of_users(ground: &Ground<'_>) -> Result<(), String> {
+    if !ground.store.support(&ground.user).filter {
+        return Ok(());
+    }
+    acquainted(ground)?;
+    let version = ground.read(&ground.user, "u1")?.version.as_str().to_owned();
+    let etag = format!(r#"id eq "u1" and meta.version eq "W/\"{version}\"""#);
+    let manager = format!("{ENTERPRISE_USER}:manager");
+    let users: [(&str, &[&str]); 15] = [
+        (r#"id eq "u2""#, &["u2"]),
+        (r#"id eq "U2""#, &[]),
+        (
+            r#"id eq "u2" or id eq "u1" or id eq "nobody""#,
+            &["u1", "u2"],
+        ),
+        (r#"not (id eq "u2")"#, &["u1", "u3"]),
+        (r#"groups.value eq "g1""#, &["u1"]),
+        (r#"groups[value eq "g2"] and userName sw "NAME""#, &["u2"]),
+        (r#"groups.display co "GROUP""#, &["u1", "u2"]),
+        (
+            r#"groups.type eq "direct" and groups.value ne "g1""#,
+            &["u2"],
+        ),
+        ("not (groups pr)", &["u3"]),
+        (
+            r#"meta.resourceType eq "User" and not (groups pr)"#,
+            &["u3"],
+        ),
+        (r#"meta.location ew "/Users/u3""#, &["u3"]),
+        (
+            r#"meta.created gt "2020-01-01T00:00:00Z" and id gt "u1""#,
+            &["u2", "u3"],
+        ),
+        (&etag, &["u1"]),
+        (&format!(r#"{manager}.displayName eq "ADA""#), &["u2"]),
+        (
+            &format!("{manager} pr and not ({manager}.displayName pr)"),
+            &["u3"],
+        ),
+    ];
+    for (filter, expected) in users {
+        selects(ground, &ground.user, filter, expected)?;
+    }
+    Ok(())
+}
+
+fn shown_of_groups(ground: &Ground<'_>) -> Result<(), String> {
+    if !ground.store.support(&ground.group).filter {
+        return Ok(());
+    }
+    acquainted(ground)?;
+    let groups: [(&str, &[&str]); 9] = [
+        (r#"not (members[value eq "u1"])"#, &["g2"]),
+        (r#"members[not (value eq "u1")]"#, &["g2"]),
+        (
+            r#"members.value ne "u1" and members.value eq "u2""#,
+            &["g2"],
+        ),
+        (r#"members.value eq "u1""#, &["g1"]),
+        (
+            r#"members[value eq "u1"] or members[value eq "g1"]"#,
+            &["g1", "g2"],
+        ),
+        (r#"id eq "g2" and members[value eq "u1"]"#, &[]),
+        (
+            r#"members[type eq "group" and display sw "group"]"#,
+            &["g2"],
+        ),
+        (r#"members[type eq "Group" and display eq "Ada"]"#, &[]),
+        (r#"members.display eq "ada""#, &["g1"]),
+    ];
+    for (filter, expected) in groups {
+        selects(ground, &ground.group, filter, expected)?;
+    }
+    Ok(())
+}
+
+/// Users and groups that know each other.
+fn acquainted(ground: &Ground<'_>) -> Result<(), String> {
+    let user = |id: &str, display: Value, manager: Value| {
+        let name = format!("name of {id}");
+        let body = json!({"userName": name, "displayName": display, ENTERPRISE_USER: manager});
+        ground.create(second(1), &ground.user, id, body)
+    };
+    user("u1", json!("Ada"), json!(null))?;
+    user("u2", json!(null), json!({"manager": {"value": "u1"}}))?;
+    user("u3", json!(null), json!({"manager": {"value": "nobody"}}))?;
+    for (id, members) in [
+        ("g1", json!([{"value": "u1"}])),
+        ("g2", json!([{"value": "g1"}, {"value": "u2"}])),
+    ] {
+        let body = json!({"displayName": format!("Group {id}"), "members": members});
+        ground.create(second(2), &ground.group, id, body)?;
+    }
+    Ok(())
+}
+
+fn current(ground: &Ground<'_>) -> Result<(), String> {
+    let user = &ground.user;
+    if !ground.store.support(user).filter {
+        return Ok(());
+    }
+    let body = json!({"userName": "a", "externalId": "X", "emails": [{"value": "One@x.test"}]});
+    ground.create(second(1), user, "u1", body)?;
+    ground.create(second(1), user, "u2", json!({"userName": "b"}))?;
+    selects(ground, user, r#"externalId eq "X""#, &["u1"])?;
+    selects(ground, user, r#"externalId eq "x""#, &[])?;
+    selects(ground, user, r#"emails.value eq "one@X.test""#, &["u1"])?;
+    let mails = json!([{"value": "two@x.test"}, {"value": "three@x.test", "type": "work"}]);
+    let change = ground.setting(user, [("emails", mails), ("externalId", json!(null))])?;
+    ground.update(second(2), "u1", change, How::Updated)?;
+    selects(ground, user, r#"externalId eq "X""#, &[])?;
+    selects(ground, user, "not (externalId pr)", &["u1", "u2"])?;
+    selects(ground, user, r#"emails.value eq "one@x.test""#, &[])?;
+    selects(
+        ground,
+        user,
+        r#"emails[type eq "work" and value eq "THREE@x.test"]"#,
+        &["u1"],
+    )?;
+    selects(
+        ground,
+        user,
+        r#"emails[type eq "work" and value eq "two@x.test"]"#,
+        &[],
+    )?;
+    ground.delete(second(3), user, "u1")?;
+    selects(ground, user, r#"emails.value eq "two@x.test""#, &[])?;
+    selects(ground, user, "userName pr", &["u2"])
+}

@@ -1,0 +1,415 @@
+//! Resources alone: writes, versions, uniqueness, tenants, batches.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use scimkit_core::Version;
+use scimkit_registry::{Change, ResourceId};
+use scimkit_store::{Expect, How, StoreError, Stored, Write};
+use serde_json::json;
+
+use super::{
+    Check,
+    ground::{Ground, document, document_of, ensure, ensure_eq, said, second},
+};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "a_created_resource_reads_back",
+        run: reads_back,
+    },
+    Check {
+        name: "what_is_not_there_is_not_found",
+        run: not_found,
+    },
+    Check {
+        name: "an_update_changes_only_what_it_names",
+        run: narrow_update,
+    },
+    Check {
+        name: "an_update_without_effect_is_unchanged",
+        run: unchanged,
+    },
+    Check {
+        name: "an_unexpected_version_writes_nothing",
+        run: stale,
+    },
+    Check {
+        name: "a_deleted_resource_is_gone",
+        run: deleted,
+    },
+    Check {
+        name: "unique_values_are_folded",
+        run: unique,
+    },
+    Check {
+        name: "tenants_do_not_meet",
+        run: tenants,
+    },
+    Check {
+        name: "a_batch_runs_in_order_each_write_alone",
+        run: batch,
+    },
+];
+
+fn reads_back(ground: &Ground<'_>) -> Result<(), String> {
+    let body = json!({
+        "userName": "Bjensen",
+        "password": "t1meMa$heen",
+        "name": {"givenName": "Barbara", "familyName": "Jensen"},
+        "active": true,
+        "emails": [{"value": "b@x.test", "type": "work", "primary": true}, {"value": "b@y.test"}],
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "R&D"},
+    });
+    let expected = document_of(&ground.body(&ground.user, body.clone())?);
+    let created = ground.create(second(1), &ground.user, "u1", body)?;
+    let read = ground.read(&ground.user, "u1")?;
+    for stored in [&created, &read] {
+        let document = document(stored)?;
+        ensure_eq!(document, expected, "the document");
+        ensure!(
+            !document.as_map().contains_key("password"),
+            "the document shows the password"
+        );
+        ensure_eq!(stored.created, second(1), "created");
+        ensure_eq!(stored.last_modified, second(1), "last modification");
+    }
+    ensure_eq!(read.version, created.version, "the version read back");
+    Ok(())
+}
+
+fn not_found(ground: &Ground<'_>) -> Result<(), String> {
+    ground.create(second(1), &ground.user, "u1", json!({"userName": "a"}))?;
+    ground.absent(&ground.user, "u2")?;
+    ground.absent(&ground.group, "u1")?;
+    let change = ground.setting(&ground.group, [("displayName", json!("x"))])?;
+    let writes = [
+        Write::Update {
+            change,
+            expect: Expect::Any,
+            id: ResourceId::from("u1"),
+        },
+        delete(&ground.group, "u1", Expect::Any),
+        delete(&ground.user, "u2", Expect::OneOf(vec![version("1")?])),
+    ];
+    for write in writes {
+        match ground.attempt(second(2), &write)? {
+            Err(StoreError::NotFound) => {}
+            Err(e) => return Err(said(&e)),
+            Ok(written) => return Err(format!("{:?} of what is not there", written.how)),
+        }
+    }
+    ground.read(&ground.user, "u1").map(drop)
+}
+
+fn narrow_update(ground: &Ground<'_>) -> Result<(), String> {
+    let user = &ground.user;
+    let name = json!({"givenName": "Ada", "familyName": "King"});
+    let body = json!({"userName": "ada", "title": "x", "name": name});
+    let mut versions = BTreeSet::from([ground.create(second(1), user, "u1", body)?.version]);
+    ground.create(second(1), user, "u2", json!({"userName": "other"}))?;
+    let change = ground.setting(
+        user,
+        [("name.givenName", json!("Augusta")), ("title", json!(null))],
+    )?;
+    let updated = ground.update(second(2), "u1", change, How::Updated)?;
+    let expected =
+        json!({"userName": "ada", "name": {"givenName": "Augusta", "familyName": "King"}});
+    let expected = document_of(&ground.body(user, expected)?);
+    let read = ground.read(user, "u1")?;
+    for stored in [&updated, &read] {
+        ensure_eq!(document(stored)?, expected, "the document");
+        ensure_eq!(stored.created, second(1), "created");
+        ensure_eq!(stored.last_modified, second(2), "last modification");
+    }
+    ensure_eq!(read.version, updated.version, "the version read back");
+    ensure!(
+        versions.insert(updated.version),
+        "an update keeps the version"
+    );
+    for (at, nick) in [(3, json!("a")), (4, json!(null)), (5, json!("a"))] {
+        let change = ground.setting(user, [("nickName", nick)])?;
+        let version = ground
+            .update(second(at), "u1", change, How::Updated)?
+            .version;
+        ensure!(
+            versions.insert(version.clone()),
+            "version {version} comes twice"
+        );
+    }
+    ensure_eq!(
+        ground.read(user, "u2")?.last_modified,
+        second(1),
+        "the other's modification"
+    );
+    Ok(())
+}
+
+fn unchanged(ground: &Ground<'_>) -> Result<(), String> {
+    let user = &ground.user;
+    let body =
+        json!({"userName": "ada", "emails": [{"value": "a@x.test"}], "name": {"givenName": "Ada"}});
+    let before = ground.create(second(1), user, "u1", body)?;
+    let changes = [
+        Change::none(Arc::clone(user)),
+        ground.setting(user, [("userName", json!("ada"))])?,
+        ground.setting(user, [("emails", json!([{"value": "a@x.test"}]))])?,
+        ground.setting(
+            user,
+            [("name.givenName", json!("Ada")), ("title", json!(null))],
+        )?,
+        ground.setting(user, [("name.familyName", json!(null))])?,
+    ];
+    for change in changes {
+        let answer = ground.update(second(2), "u1", change, How::Unchanged)?;
+        for stored in [answer, ground.read(user, "u1")?] {
+            same(&stored, &before)?;
+        }
+    }
+    Ok(())
+}
+
+fn stale(ground: &Ground<'_>) -> Result<(), String> {
+    let user = &ground.user;
+    let first = ground
+        .create(second(1), user, "u1", json!({"userName": "ada"}))?
+        .version;
+    let change = ground.setting(user, [("title", json!("a"))])?;
+    let now = ground.update(second(2), "u1", change, How::Updated)?;
+    let id = ResourceId::from("u1");
+    let change = ground.setting(user, [("title", json!("b"))])?;
+    for expect in [
+        Expect::OneOf(vec![first.clone()]),
+        Expect::OneOf(Vec::new()),
+    ] {
+        let update = Write::Update {
+            change: change.clone(),
+            expect: expect.clone(),
+            id: id.clone(),
+        };
+        for write in [update, delete(user, "u1", expect)] {
+            match ground.attempt(second(3), &write)? {
+                Err(StoreError::Stale { actual }) => {
+                    ensure_eq!(actual, now.version, "the actual version in the error");
+                }
+                Err(e) => return Err(said(&e)),
+                Ok(written) => return Err(format!("{:?} despite the version", written.how)),
+            }
+            same(&ground.read(user, "u1")?, &now)?;
+        }
+    }
+    let expect = Expect::OneOf(vec![first, now.version]);
+    let update = Write::Update { change, expect, id };
+    ground.attempt(second(4), &update)?.map_err(|e| said(&e))?;
+    let current = ground.read(user, "u1")?.version;
+    let answer = ground.attempt(second(5), &delete(user, "u1", Expect::OneOf(vec![current])))?;
+    answer.map_err(|e| said(&e))?;
+    ground.absent(user, "u1")
+}
+
+fn deleted(ground: &Ground<'_>) -> Result<(), String> {
+    let user = &ground.user;
+    ground.create(
+        second(1),
+        user,
+        "u1",
+        json!({"userName": "ada", "emails": [{"value": "a@x.test"}]}),
+    )?;
+    ground.create(second(1), user, "u2", json!({"userName": "bo"}))?;
+    ground.delete(second(2), user, "u1")?;
+    ground.absent(user, "u1")?;
+    ensure_eq!(ground.total(user)?, 1, "users left");
+    ground.read(user, "u2")?;
+    // Its unique name is free again.
+    ground.create(second(3), user, "u3", json!({"userName": "ADA"}))?;
+    Ok(())
+}
+
+fn unique(ground: &Ground<'_>) -> Result<(), String> {
+    let user = &ground.user;
+    ground.create(second(1), user, "u1", json!({"userName": "Straße"}))?;
+    let other = ground.create(second(1), user, "u2", json!({"userName": "ΌΣΟΣ"}))?;
+    for name in ["straße", "STRASSE", "strasse", "όσος", "όσοσ"] {
+        let change = ground.body(user, json!({"userName": name}))?;
+        taken(
+            ground,
+            &Write::Create {
+                change,
+                id: ResourceId::from("u3"),
+            },
+        )?;
+        ground.absent(user, "u3")?;
+    }
+    let change = ground.setting(
+        user,
+        [("title", json!("x")), ("userName", json!("STRASSE"))],
+    )?;
+    taken(
+        ground,
+        &Write::Update {
+            change,
+            expect: Expect::Any,
+            id: ResourceId::from("u2"),
+        },
+    )?;
+    same(&ground.read(user, "u2")?, &other)?;
+    let change = ground.setting(user, [("userName", json!("STRASSE"))])?;
+    ground.update(second(3), "u1", change, How::Updated)?;
+    let change = ground.setting(user, [("userName", json!("elsewhere"))])?;
+    ground.update(second(4), "u1", change, How::Updated)?;
+    ground.create(second(5), user, "u3", json!({"userName": "strasse"}))?;
+    // Equal values of an attribute that is not unique are no one's business.
+    ground.create(
+        second(5),
+        &ground.group,
+        "g1",
+        json!({"displayName": "strasse"}),
+    )?;
+    ground.create(
+        second(5),
+        &ground.group,
+        "g2",
+        json!({"displayName": "strasse"}),
+    )?;
+    Ok(())
+}
+
+fn taken(ground: &Ground<'_>, write: &Write) -> Result<(), String> {
+    match ground.attempt(second(2), write)? {
+        Err(StoreError::Taken { attr }) => {
+            ensure_eq!(attr, "userName", "the attribute in the error");
+            Ok(())
+        }
+        Err(e) => Err(said(&e)),
+        Ok(_) => Err("a taken value was given away again".to_owned()),
+    }
+}
+
+fn tenants(ground: &Ground<'_>) -> Result<(), String> {
+    let (one, two) = (ground.tenant("one"), ground.tenant("two"));
+    for tenant in [&one, &two] {
+        tenant.create(second(1), &tenant.user, "u1", json!({"userName": "ada"}))?;
+    }
+    one.create(second(1), &one.user, "u2", json!({"userName": "bo"}))?;
+    two.absent(&two.user, "u2")?;
+    let before = two.read(&two.user, "u1")?;
+    let change = one.setting(&one.user, [("title", json!("x"))])?;
+    one.update(second(2), "u1", change, How::Updated)?;
+    same(&two.read(&two.user, "u1")?, &before)?;
+    ensure_eq!(
+        (one.total(&one.user)?, two.total(&two.user)?),
+        (2, 1),
+        "users of each tenant"
+    );
+    let group = json!({"displayName": "g", "members": [{"value": "u1"}, {"value": "u2"}]});
+    let change = two.body(&two.group, group.clone())?;
+    let create = Write::Create {
+        change,
+        id: ResourceId::from("g1"),
+    };
+    let answer = two.attempt(second(3), &create)?;
+    ensure!(
+        matches!(&answer, Err(StoreError::Missing { ids, .. }) if *ids == [ResourceId::from("u2")]),
+        "a member from another tenant: {answer:?}"
+    );
+    one.create(second(3), &one.group, "g1", group)?;
+    ensure!(
+        two.groups_of("u1")?.is_empty(),
+        "a group shows in another tenant"
+    );
+    one.delete(second(4), &one.user, "u1")?;
+    same(&two.read(&two.user, "u1")?, &before)?;
+    ensure_eq!(ground.total(&ground.user)?, 0, "users of a third tenant");
+    Ok(())
+}
+
+fn batch(ground: &Ground<'_>) -> Result<(), String> {
+    let user = &ground.user;
+    let create = |kind, id: &str, body| {
+        let change = ground.body(kind, body)?;
+        Ok::<_, String>(Write::Create {
+            change,
+            id: ResourceId::from(id),
+        })
+    };
+    let members = json!([{"value": "u1"}]);
+    let writes = vec![
+        create(user, "u1", json!({"userName": "ada"}))?,
+        create(user, "u2", json!({"userName": "ADA"}))?,
+        create(
+            &ground.group,
+            "g1",
+            json!({"displayName": "g", "members": members}),
+        )?,
+        create(
+            &ground.group,
+            "g2",
+            json!({"displayName": "h", "members": [{"value": "u2"}]}),
+        )?,
+        delete(user, "u1", Expect::Any),
+        create(user, "u2", json!({"userName": "Ada"}))?,
+        Write::Update {
+            change: ground.setting(user, [("title", json!("x"))])?,
+            expect: Expect::Any,
+            id: ResourceId::from("u1"),
+        },
+    ];
+    let answers = ground.write(second(1), writes)?;
+    let outcomes: Vec<_> = answers.iter().map(outcome).collect();
+    let expected = [
+        "Created", "Taken", "Created", "Missing", "Deleted", "Created", "NotFound",
+    ];
+    ensure_eq!(
+        outcomes,
+        expected,
+        "the answers, in the order of the writes"
+    );
+    ground.absent(user, "u1")?;
+    ground.read(user, "u2")?;
+    ground.absent(&ground.group, "g2")?;
+    ensure!(
+        ground.members_of("g1")?.is_empty(),
+        "a deleted user is still a member"
+    );
+    Ok(())
+}
+
+fn outcome(answer: &Result<scimkit_store::Written, StoreError>) -> String {
+    match answer {
+        Ok(written) => format!("{:?}", written.how),
+        Err(StoreError::Missing { .. }) => "Missing".to_owned(),
+        Err(StoreError::NotFound) => "NotFound".to_owned(),
+        Err(StoreError::Taken { .. }) => "Taken".to_owned(),
+        Err(e) => said(e),
+    }
+}
+
+/// Fails unless nothing about the resource has changed.
+pub(super) fn same(now: &Stored, before: &Stored) -> Result<(), String> {
+    ensure_eq!(now.version, before.version, "the version of `{}`", now.id);
+    ensure_eq!(now.created, before.created, "the creation of `{}`", now.id);
+    ensure_eq!(
+        now.last_modified,
+        before.last_modified,
+        "the last modification of `{}`",
+        now.id
+    );
+    ensure_eq!(
+        document(now)?,
+        document(before)?,
+        "the document of `{}`",
+        now.id
+    );
+    Ok(())
+}
+
+fn delete(kind: &Arc<scimkit_registry::ResourceType>, id: &str, expect: Expect) -> Write {
+    Write::Delete {
+        expect,
+        id: ResourceId::from(id),
+        kind: Arc::clone(kind),
+    }
+}
+
+fn version(text: &str) -> Result<Version, String> {
+    Version::new(text).map_err(|e| e.to_string())
+}

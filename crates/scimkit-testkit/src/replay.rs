@@ -1,0 +1,39 @@
+//! Provider traffic as files, replayed against anything that answers HTTP requests.
+//!
+//! ```
+//! use scimkit_testkit::replay::{Replay, Scenario, Target};
+//!
+//! # async fn example(server: &dyn Target) -> Result<(), scimkit_testkit::replay::Error> {
+//! let scenarios = Scenario::corpus()?;
+//! let report = Replay::of(server).with_token("the secret").run(&scenarios).await;
+//! assert!(report.holds(), "{report}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Scenario`] is a JSON document: a list of steps, each a request and what its answer must be
+//! like. The ones that ship lie in the folder `corpus` of this crate: [`Scenario::corpus`].
+//!
+//! | text in a step | stands for |
+//! |---|---|
+//! | `{{name}}` | the value that an earlier step captured under that name |
+//! | `{{run}}` | eight characters that no other run has |
+//! | `{{guid:x}}` | a UUID, the same throughout the scenario |
+//! | `{{i}}` | the number of this repetition, from 1 |
+//!
+//! Placeholders nest, as in `{{u{{i}}.id}}`. Inside the path of a request the value is
+//! percent-encoded. How a body is compared is said at [`matches()`].
+
+mod json;
+mod matcher;
+mod report;
+mod run;
+mod scenario;
+mod target;
+mod vars;
+
+pub use matcher::matches;
+pub use report::{Exchange, Failure, Outcome, Report, Verdict};
+pub use run::Replay;
+pub use scenario::{Authorization, Error, Expectation, Mode, Need, Request, Scenario, Step};
+pub use target::{Target, TransportError};

@@ -1,0 +1,244 @@
+//! Comparing a body with what is expected of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};
+use regex::Regex;
+use serde_json::{Map, Value};
+
+use super::json::{member, short, type_name, unassigned};
+
+/// Compares a JSON value with what is expected of it.
+///
+/// - an object: every expected member is there, names ignore case, further members are allowed
+/// - an array: as many elements, in any order, each expected one matched by an element of its own
+/// - `null` and `[]`: unassigned, which is absent, `null` or `[]` (RFC 7643 section 2.5)
+/// - anything else: equal, with its JSON type: `true` is not `"True"`
+///
+/// An object whose only member is one of these asks for something else:
+///
+/// | operator | holds for |
+/// |---|---|
+/// | `{"$any": [..]}` | what one of these matches |
+/// | `{"$ci": "text"}` | that string, ignoring case |
+/// | `{"$contains": [..]}` | an array with at least these elements |
+/// | `{"$datetime": "2024-01-01T00:00:00Z"}` | that instant, however written |
+/// | `{"$ge": 1}` | a number at least as large |
+/// | `{"$re": "^a"}` | a string that the regular expression finds something in |
+/// | `{"$type": "string"}` | that JSON type, or `integer` |
+///
+/// # Errors
+/// The first difference, as a sentence that opens with its place; also an operator that there is
+/// not, and a regular expression that is none.
+///
+/// # Example
+/// ```
+/// use scimkit_testkit::replay::matches;
+/// use serde_json::json;
+///
+/// let actual = json!({"id": "1", "emails": [{"value": "b"}, {"value": "a"}]});
+/// matches(&json!({"emails": [{"value": "a"}, {"value": {"$ci": "B"}}]}), &actual)?;
+/// let difference = matches(&json!({"emails": [{"value": "a"}]}), &actual).unwrap_err();
+/// assert!(difference.starts_with("$.emails: expected 1 elements, got 2"));
+/// # Ok::<(), String>(())
+/// ```
+pub fn matches(expected: &Value, actual: &Value) -> Result<(), String> {
+    compare(expected, actual, "$").map_err(|fault| match fault {
+        Fault::Differs(text) | Fault::Malformed(text) => text,
+    })
+}
+
+/// Why a value does not match.
+enum Fault {
+    /// It is not as expected; another alternative or element may be.
+    Differs(String),
+    /// The expectation itself makes no sense: no alternative helps.
+    Malformed(String),
+}
+
+fn differs<T>(place: &str, what: impl std::fmt::Display) -> Result<T, Fault> {
+    Err(Fault::Differs(format!("{place}: {what}")))
+}
+
+fn compare(expected: &Value, actual: &Value, place: &str) -> Result<(), Fault> {
+    if unassigned(Some(expected)) {
+        return match unassigned(Some(actual)) {
+            true => Ok(()),
+            false => differs(place, format!("expected unassigned, got {}", short(Some(actual)))),
+        };
+    }
+    match expected {
+        Value::Array(elements) => {
+            let found = array(actual, place)?;
+            if elements.len() != found.len() {
+                let (wanted, got) = (elements.len(), found.len());
+                let actual = short(Some(actual));
+                return differs(place, format!("expected {wanted} elements, got {got}: {actual}"));
+            }
+            pair(elements, found, place)
+        }
+        Value::Object(members) => match operator(members) {
+            Some((name, argument)) => operate(name, argument, actual, place),
+            None => object(members, actual, place),
+        },
+        scalar => equal(scalar, actual, place),
+    }
+}
+
+/// The only member of an object, when its name is that of an operator.
+fn operator(members: &Map<String, Value>) -> Option<(&str, &Value)> {
+    let (name, argument) = members.iter().next().filter(|_| members.len() == 1)?;
+    (name.starts_with('$') && name != "$ref").then_some((name.as_str(), argument))
+}
+
+fn operate(name: &str, argument: &Value, actual: &Value, place: &str) -> Result<(), Fault> {
+    let shown = short(Some(actual));
+    let (holds, problem) = match (name, argument) {
+        ("$any", Value::Array(alternatives)) => return any(alternatives, actual, place),
+        ("$ci", Value::String(text)) => {
+            let folded = actual.as_str().map(str::to_lowercase);
+            let same = folded.is_some_and(|actual| actual == text.to_lowercase());
+            (same, format!("{shown} != `{text}` (ignoring case)"))
+        }
+        ("$contains", Value::Array(elements)) => {
+            return pair(elements, array(actual, place)?, place);
+        }
+        ("$datetime", Value::String(text)) => {
+            let wanted = instant(text).ok_or_else(|| malformed(name, argument))?;
+            let same = actual.as_str().and_then(instant) == Some(wanted);
+            (same, format!("{shown} is not the instant {text}"))
+        }
+        ("$ge", Value::Number(least)) => {
+            let (actual, least) = (actual.as_f64(), least.as_f64());
+            (actual >= least && actual.is_some(), format!("{shown} < {argument}"))
+        }
+        ("$re", Value::String(pattern)) => {
+            let pattern = Regex::new(pattern).map_err(|_| malformed(name, argument))?;
+            let found = actual.as_str().is_some_and(|text| pattern.is_match(text));
+            (found, format!("{shown} !~ /{pattern}/"))
+        }
+        ("$type", Value::String(wanted)) => {
+            let got = type_name(actual);
+            (got == wanted, format!("expected {wanted}, got {got} {shown}"))
+        }
+        _ => return Err(malformed(name, argument)),
+    };
+    if holds { Ok(()) } else { differs(place, problem) }
+}
+
+fn malformed(name: &str, argument: &Value) -> Fault {
+    Fault::Malformed(format!("there is no matcher `{name}` for {argument}"))
+}
+
+fn any(alternatives: &[Value], actual: &Value, place: &str) -> Result<(), Fault> {
+    let mut first = None;
+    for alternative in alternatives {
+        match compare(alternative, actual, place) {
+            Err(Fault::Differs(problem)) => first = first.or(Some(problem)),
+            other => return other,
+        }
+    }
+    let problem = first.unwrap_or_else(|| "there are none".to_owned());
+    differs(place, format!("none of the alternatives: {problem}"))
+}
+
+fn object(members: &Map<String, Value>, actual: &Value, place: &str) -> Result<(), Fault> {
+    if !actual.is_object() {
+        return differs(place, format!("expected an object, got {}", short(Some(actual))));
+    }
+    for (name, expected) in members {
+        let place = format!("{place}.{name}");
+        match member(actual, name) {
+            Some(value) => compare(expected, value, &place)?,
+            None if may_be_absent(expected) => {}
+            None => return differs(&place, "missing"),
+        }
+    }
+    Ok(())
+}
+
+fn may_be_absent(expected: &Value) -> bool {
+    let alternatives = expected.get("$any").and_then(Value::as_array);
+    unassigned(Some(expected))
+        || alternatives.is_some_and(|all| all.iter().any(|one| unassigned(Some(one))))
+}
+
+fn equal(expected: &Value, actual: &Value, place: &str) -> Result<(), Fault> {
+    let numbers = || Some((expected.as_f64()?, actual.as_f64()?));
+    let same = expected == actual || numbers().is_some_and(|(a, b)| a == b);
+    if same {
+        return Ok(());
+    }
+    let (wanted, got) = (short(Some(expected)), short(Some(actual)));
+    match (type_name(expected), type_name(actual)) {
+        (one, other) if one != other => {
+            differs(place, format!("expected {one} {wanted}, got {other} {got}"))
+        }
+        _ => differs(place, format!("expected {wanted}, got {got}")),
+    }
+}
+
+fn array<'v>(actual: &'v Value, place: &str) -> Result<&'v [Value], Fault> {
+    match actual {
+        Value::Array(elements) => Ok(elements),
+        _ => differs(place, format!("expected an array, got {}", short(Some(actual)))),
+    }
+}
+
+/// Finds for each expected element an actual one of its own, by augmenting paths.
+fn pair(expected: &[Value], actual: &[Value], place: &str) -> Result<(), Fault> {
+    let mut candidates = Vec::with_capacity(expected.len());
+    for wanted in expected {
+        let mut fits = Vec::new();
+        for (at, element) in actual.iter().enumerate() {
+            match compare(wanted, element, place) {
+                Ok(()) => fits.push(at),
+                Err(Fault::Differs(_)) => {}
+                Err(malformed) => return Err(malformed),
+            }
+        }
+        candidates.push(fits);
+    }
+    let mut taken = BTreeMap::new();
+    for (at, wanted) in expected.iter().enumerate() {
+        if !grow(at, &candidates, &mut taken, &mut BTreeSet::new()) {
+            let elements = actual.iter().map(Value::to_string).collect::<Vec<_>>().join(",");
+            let elements = super::json::clipped(&elements, 220);
+            let problem = format!("no element matches {} in [{elements}]", short(Some(wanted)));
+            return differs(place, problem);
+        }
+    }
+    Ok(())
+}
+
+/// Takes an actual element for the expected one, if need be by moving others elsewhere.
+fn grow(
+    expected: usize,
+    candidates: &[Vec<usize>],
+    taken: &mut BTreeMap<usize, usize>,
+    seen: &mut BTreeSet<usize>,
+) -> bool {
+    candidates.get(expected).into_iter().flatten().any(|at| {
+        if !seen.insert(*at) {
+            return false;
+        }
+        let free = match taken.get(at).copied() {
+            None => true,
+            Some(other) => grow(other, candidates, taken, seen),
+        };
+        if free {
+            taken.insert(*at, expected);
+        }
+        free
+    })
+}
+
+/// A date, or date and time; without an offset it is UTC.
+fn instant(text: &str) -> Option<DateTime<FixedOffset>> {
+    if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
+        return Some(instant);
+    }
+    let date = || NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|d| d.and_time(NaiveTime::MIN));
+    let plain = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").or_else(|_| date());
+    plain.ok().map(|plain| plain.and_utc().fixed_offset())
+}

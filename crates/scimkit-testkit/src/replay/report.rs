@@ -1,0 +1,175 @@
+//! What came of a replay.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{Mode, json::clipped};
+
+/// What came of each scenario. As text it is one line for each, with the last exchange of those
+/// that failed; `{:#}` shows all their exchanges.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// One for each scenario, in the order of the replay.
+    pub outcomes: Vec<Outcome>,
+    /// What is odd but no failure, and how often it was seen.
+    pub warnings: BTreeMap<String, u64>,
+}
+
+impl Report {
+    /// Whether every scenario of the wanted modes was run, and passed; false when there was none.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        let passed = |outcome: &Outcome| match outcome.verdict {
+            Verdict::Passed { .. } => Some(true),
+            Verdict::Failed(_) | Verdict::NotRun(_) => Some(false),
+            Verdict::OtherMode => None,
+        };
+        let mut judged = self.outcomes.iter().filter_map(passed).peekable();
+        judged.peek().is_some() && judged.all(|passed| passed)
+    }
+
+    /// The scenarios that failed, by name.
+    pub fn failures(&self) -> impl Iterator<Item = (&str, &Failure)> {
+        self.outcomes.iter().filter_map(|outcome| match &outcome.verdict {
+            Verdict::Failed(failure) => Some((outcome.name.as_str(), failure)),
+            _ => None,
+        })
+    }
+
+    fn count(&self, which: impl Fn(&Verdict) -> bool) -> usize {
+        self.outcomes.iter().filter(|outcome| which(&outcome.verdict)).count()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for outcome in &self.outcomes {
+            outcome.fmt(f)?;
+            writeln!(f)?;
+        }
+        let passed = self.count(|v| matches!(v, Verdict::Passed { .. }));
+        let failed = self.count(|v| matches!(v, Verdict::Failed(_)));
+        let not_run = self.count(|v| matches!(v, Verdict::NotRun(_)));
+        let other = self.count(|v| matches!(v, Verdict::OtherMode));
+        let ran = passed + failed;
+        write!(f, "{passed}/{ran} scenarios passed, {failed} failed, ")?;
+        write!(f, "{not_run} not run, {other} of another mode")?;
+        for (warning, times) in &self.warnings {
+            write!(f, "\nwarning, {times} times: {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What came of one scenario.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The kind of server that the scenario holds for.
+    pub mode: Mode,
+    /// Provider and scenario.
+    pub name: String,
+    /// How it went.
+    pub verdict: Verdict,
+}
+
+impl Outcome {
+    pub(super) fn new(mode: Mode, name: String, verdict: Verdict) -> Self {
+        Outcome { mode, name, verdict }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        match &self.verdict {
+            Verdict::Failed(failure) => {
+                write!(f, "FAIL {name}: ")?;
+                failure.fmt(f)
+            }
+            Verdict::NotRun(why) => write!(f, "not run {name}: {why}"),
+            Verdict::OtherMode => write!(f, "skip {name}: its mode was not asked for"),
+            Verdict::Passed { steps } => write!(f, "ok   {name} ({steps} steps)"),
+        }
+    }
+}
+
+/// How a scenario went.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// A step was not answered as expected.
+    Failed(Failure),
+    /// Something is missing that the scenario requires.
+    NotRun(String),
+    /// Its mode was not asked for.
+    OtherMode,
+    /// Every step was answered as expected.
+    Passed {
+        /// How many steps there were.
+        steps: usize,
+    },
+}
+
+/// Where and why a scenario failed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Failure {
+    /// What was sent and answered, up to the failure.
+    pub exchanges: Vec<Exchange>,
+    /// How many steps the scenario has.
+    pub of: usize,
+    /// What was not as expected, as a sentence.
+    pub reason: String,
+    /// The step that failed, from 1.
+    pub step: usize,
+}
+
+impl Failure {
+    pub(super) fn new(
+        (step, of): (usize, usize),
+        reason: String,
+        exchanges: Vec<Exchange>,
+    ) -> Self {
+        Failure { exchanges, of, reason, step }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure { exchanges, of, reason, step } = self;
+        write!(f, "step {step}/{of}: {reason}")?;
+        let hidden = if f.alternate() { 0 } else { exchanges.len().saturating_sub(1) };
+        for exchange in exchanges.iter().skip(hidden) {
+            write!(f, "\n     {exchange}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A request and its answer.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Exchange {
+    /// The body of the answer.
+    pub answer: String,
+    /// The body that was sent.
+    pub body: Option<String>,
+    /// The method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// The status of the answer.
+    pub status: u16,
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Exchange { answer, body, method, path, status } = self;
+        write!(f, "{method} {path} ")?;
+        if let Some(body) = body {
+            write!(f, "{} ", clipped(body, 700))?;
+        }
+        write!(f, "-> {status} {}", clipped(answer, 700))
+    }
+}

@@ -1,0 +1,370 @@
+//! Running scenarios.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{
+    HeaderName, HeaderValue, Method, Response, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
+};
+use regex::Regex;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    Authorization, Exchange, Expectation, Failure, Mode, Need, Outcome, Report, Scenario, Step,
+    Target, Verdict,
+    json::{find, short, unassigned},
+    matches,
+    vars::{Vars, encoded},
+};
+
+const SCIM: &str = "application/scim+json";
+
+/// Replays scenarios against a [`Target`].
+///
+/// Each scenario makes what it needs, under names that no other run uses, and what it made is
+/// deleted afterwards, last first. Without further words the modes [`Mode::Both`] and
+/// [`Mode::Compat`] are run, and no token is sent.
+#[derive(Clone)]
+pub struct Replay<'t> {
+    modes: Vec<Mode>,
+    target: &'t dyn Target,
+    token: Option<String>,
+}
+
+impl std::fmt::Debug for Replay<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replay").field("modes", &self.modes).finish_non_exhaustive()
+    }
+}
+
+impl<'t> Replay<'t> {
+    /// A replay against that target.
+    #[must_use]
+    pub fn of(target: &'t dyn Target) -> Self {
+        Replay { modes: vec![Mode::Both, Mode::Compat], target, token: None }
+    }
+
+    /// Runs the scenarios of these modes.
+    #[must_use]
+    pub fn with_modes(mut self, modes: impl IntoIterator<Item = Mode>) -> Self {
+        self.modes = modes.into_iter().collect();
+        self
+    }
+
+    /// Sends that bearer token.
+    #[must_use]
+    pub fn with_token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Runs the scenarios one after the other.
+    pub async fn run(&self, scenarios: &[Scenario]) -> Report {
+        let mut run = Run { replay: self, warnings: BTreeMap::new() };
+        let schemas = run.schemas().await;
+        let mut outcomes = Vec::with_capacity(scenarios.len());
+        for scenario in scenarios {
+            let verdict = run.judge(scenario, &schemas).await;
+            outcomes.push(Outcome::new(scenario.mode, scenario.name(), verdict));
+        }
+        Report { outcomes, warnings: run.warnings }
+    }
+}
+
+/// A replay in progress.
+struct Run<'r, 't> {
+    replay: &'r Replay<'t>,
+    warnings: BTreeMap<String, u64>,
+}
+
+/// A request whose placeholders are replaced.
+struct Sent {
+    auth: Authorization,
+    body: Option<Vec<u8>>,
+    headers: BTreeMap<String, String>,
+    method: String,
+    path: String,
+}
+
+impl Sent {
+    fn plain(method: &str, path: &str) -> Self {
+        Sent {
+            auth: Authorization::Token,
+            body: None,
+            headers: BTreeMap::new(),
+            method: method.to_owned(),
+            path: path.to_owned(),
+        }
+    }
+}
+
+/// One scenario in progress.
+struct Course {
+    exchanges: Vec<Exchange>,
+    /// The paths of what was created.
+    made: Vec<String>,
+    vars: Vars,
+}
+
+impl Run<'_, '_> {
+    async fn judge(&mut self, scenario: &Scenario, schemas: &[String]) -> Verdict {
+        if !self.replay.modes.contains(&scenario.mode) {
+            return Verdict::OtherMode;
+        }
+        if scenario.requires.contains(&Need::Auth) && self.replay.token.is_none() {
+            return Verdict::NotRun("it needs a token".to_owned());
+        }
+        let served = |urn: &&String| schemas.contains(&urn.to_lowercase());
+        let missing: Vec<_> =
+            scenario.requires_schema.iter().filter(|urn| !served(urn)).cloned().collect();
+        if !missing.is_empty() {
+            return Verdict::NotRun(format!("schema not served: {}", missing.join(", ")));
+        }
+        let of = scenario.steps.len();
+        if scenario.requires.contains(&Need::Empty)
+            && let Some(left) = self.left_over().await
+        {
+            let reason = format!("the directory must be empty for this scenario but holds {left}");
+            return Verdict::Failed(Failure::new((1, of), reason, Vec::new()));
+        }
+        let mut course = Course { exchanges: Vec::new(), made: Vec::new(), vars: Vars::new() };
+        let outcome = self.steps(&scenario.steps, &mut course).await;
+        self.clean_up(&course.made).await;
+        match outcome {
+            Ok(()) => Verdict::Passed { steps: of },
+            Err((step, reason)) => {
+                Verdict::Failed(Failure::new((step, of), reason, course.exchanges))
+            }
+        }
+    }
+
+    async fn steps(&mut self, steps: &[Step], course: &mut Course) -> Result<(), (usize, String)> {
+        for (at, step) in steps.iter().enumerate() {
+            for i in 1..=step.repeat {
+                course.vars.set("i".to_owned(), Value::String(i.to_string()));
+                self.step(step, course).await.map_err(|reason| (at + 1, reason))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, step: &Step, course: &mut Course) -> Result<(), String> {
+        let sent = sent(step, &mut course.vars)?;
+        let answer = self.send(&sent).await?;
+        let (status, data) = (answer.status(), answer.body());
+        let text = String::from_utf8_lossy(data).into_owned();
+        let document: Option<Value> = serde_json::from_slice(data).ok();
+        if sent.method == "POST"
+            && status == StatusCode::CREATED
+            && let Some(id) = document.as_ref().and_then(|d| d.get("id")?.as_str())
+        {
+            let path = sent.path.split('?').next().unwrap_or_default().trim_end_matches('/');
+            course.made.push(format!("{path}/{}", encoded(id)));
+        }
+        let body = sent.body.as_ref().map(|body| String::from_utf8_lossy(body).into_owned());
+        course.exchanges.push(Exchange {
+            answer: text,
+            body,
+            method: sent.method,
+            path: sent.path,
+            status: status.as_u16(),
+        });
+        if !data.is_empty() && status != StatusCode::NO_CONTENT && !is_scim(&answer) {
+            self.warn(format!("the content type is not {SCIM}"));
+        }
+        check(step, &answer, document.as_ref(), &mut course.vars)?;
+        capture(step, &answer, document.as_ref(), &mut course.vars)
+    }
+
+    async fn send(&self, sent: &Sent) -> Result<Response<Bytes>, String> {
+        let body = Bytes::from(sent.body.clone().unwrap_or_default());
+        let mut request = http::Request::new(body);
+        *request.method_mut() = Method::from_bytes(sent.method.as_bytes())
+            .map_err(|_| format!("`{}` is not a method", sent.method))?;
+        *request.uri_mut() = sent
+            .path
+            .parse()
+            .map_err(|problem| format!("`{}` is not a path: {problem}", sent.path))?;
+        let headers = request.headers_mut();
+        for (name, value) in &sent.headers {
+            let header = || {
+                let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+                Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
+            };
+            let (name, value) =
+                header().ok_or_else(|| format!("`{name}: {value}` is not a header"))?;
+            headers.insert(name, value);
+        }
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static(SCIM));
+        if sent.body.is_some() {
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(SCIM));
+        }
+        let bearer = |token: &str| {
+            HeaderValue::try_from(format!("Bearer {token}"))
+                .map_err(|_| "the token can't be sent in a header".to_owned())
+        };
+        match (sent.auth, &self.replay.token) {
+            (Authorization::Bad, _) => {
+                let token = format!("not-the-token-{}", Uuid::new_v4().simple());
+                headers.insert(AUTHORIZATION, bearer(&token)?);
+            }
+            (Authorization::Token, Some(token)) => {
+                let bearer = bearer(token)?;
+                headers.entry(AUTHORIZATION).or_insert(bearer);
+            }
+            _ => {}
+        }
+        self.replay.target.send(request).await.map_err(|problem| format!("no answer: {problem}"))
+    }
+
+    /// The schemas that the target serves, in lower case.
+    async fn schemas(&self) -> Vec<String> {
+        let Ok(answer) = self.send(&Sent::plain("GET", "/Schemas")).await else {
+            return Vec::new();
+        };
+        let document: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+        let resources = document.get("Resources").and_then(Value::as_array);
+        let ids = resources.into_iter().flatten().filter_map(|schema| schema.get("id")?.as_str());
+        ids.map(str::to_lowercase).collect()
+    }
+
+    /// How many users and groups there are, when there are any.
+    async fn left_over(&self) -> Option<String> {
+        let mut left = Vec::new();
+        for path in ["/Users", "/Groups"] {
+            let answer = self.send(&Sent::plain("GET", &format!("{path}?count=0"))).await;
+            let count = answer.and_then(|answer| {
+                let document: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+                let total = document.get("totalResults").and_then(Value::as_u64);
+                total.ok_or_else(|| format!("status {}", answer.status().as_u16()))
+            });
+            match count {
+                Ok(0) => {}
+                Ok(count) => left.push(format!("{path} {count}")),
+                Err(problem) => left.push(format!("{path} {problem}")),
+            }
+        }
+        (!left.is_empty()).then(|| left.join(", "))
+    }
+
+    async fn clean_up(&mut self, made: &[String]) {
+        for path in made.iter().rev() {
+            match self.send(&Sent::plain("DELETE", path)).await {
+                Ok(answer) if [204, 404].contains(&answer.status().as_u16()) => {}
+                Ok(answer) => self.warn(format!("a clean-up DELETE answered {}", answer.status())),
+                Err(problem) => self.warn(format!("a clean-up DELETE failed: {problem}")),
+            }
+        }
+    }
+
+    fn warn(&mut self, warning: String) {
+        *self.warnings.entry(warning).or_default() += 1;
+    }
+}
+
+fn sent(step: &Step, vars: &mut Vars) -> Result<Sent, String> {
+    let request = &step.request;
+    let path = vars.path(&request.path)?;
+    let body = match (&request.raw_body, &request.body) {
+        (Some(text), _) => Some(vars.text(text)?.into_bytes()),
+        (None, Some(tree)) => Some(vars.tree(tree)?.to_string().into_bytes()),
+        (None, None) => None,
+    };
+    let mut headers = BTreeMap::new();
+    for (name, value) in &request.headers {
+        headers.insert(vars.text(name)?, vars.text(value)?);
+    }
+    Ok(Sent { auth: step.auth, body, headers, method: request.method.clone(), path })
+}
+
+fn is_scim(answer: &Response<Bytes>) -> bool {
+    header(answer, "content-type").is_some_and(|h| h.to_lowercase().starts_with(SCIM))
+}
+
+fn header<'a>(answer: &'a Response<Bytes>, name: &str) -> Option<&'a str> {
+    answer.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+fn check(
+    step: &Step,
+    answer: &Response<Bytes>,
+    document: Option<&Value>,
+    vars: &mut Vars,
+) -> Result<(), String> {
+    let expect = &step.expect;
+    let status = answer.status().as_u16();
+    if !expect.status.contains(&status) {
+        let wanted: Vec<_> = expect.status.iter().map(u16::to_string).collect();
+        let (wanted, body) = (wanted.join("/"), short(document));
+        return Err(format!("status {status}, expected {wanted}; body {body}"));
+    }
+    for (name, pattern) in &expect.headers {
+        let found =
+            header(answer, name).ok_or_else(|| format!("response header {name} is missing"))?;
+        let pattern = Regex::new(&vars.text(pattern)?).map_err(|problem| problem.to_string())?;
+        if !pattern.is_match(found) {
+            return Err(format!("response header {name}: `{found}` !~ /{pattern}/"));
+        }
+    }
+    if step.request.method == "PATCH" && status == 200 && !document.is_some_and(Value::is_object) {
+        // RFC 7644 section 3.5.2: 200 with the resource, or 204.
+        return Err("PATCH 200 without the resource in the body".to_owned());
+    }
+    let asks = expect.body_subset.is_some() || !expect.absent.is_empty() || !expect.count.is_empty();
+    match document {
+        _ if status == 204 || !asks => Ok(()),
+        Some(document) => check_body(expect, document, vars),
+        None => Err("a JSON body was expected".to_owned()),
+    }
+}
+
+fn check_body(
+    expect: &Expectation,
+    document: &Value,
+    vars: &mut Vars,
+) -> Result<(), String> {
+    if let Some(subset) = &expect.body_subset {
+        matches(&vars.tree(subset)?, document)?;
+    }
+    for path in &expect.absent {
+        let found = find(document, &vars.text(path)?);
+        if !unassigned(found) {
+            return Err(format!("{path}: expected absent, got {}", short(found)));
+        }
+    }
+    for (path, wanted) in &expect.count {
+        let found = find(document, &vars.text(path)?);
+        let count = match found {
+            None | Some(Value::Null) => 0,
+            Some(Value::Array(elements)) => elements.len(),
+            Some(_) => 1,
+        };
+        if count != *wanted {
+            let found = short(found);
+            return Err(format!("{path}: expected {wanted} elements, got {count}: {found}"));
+        }
+    }
+    Ok(())
+}
+
+fn capture(
+    step: &Step,
+    answer: &Response<Bytes>,
+    document: Option<&Value>,
+    vars: &mut Vars,
+) -> Result<(), String> {
+    for (name, place) in &step.capture {
+        let found = match place.strip_prefix("header:") {
+            Some(name) => header(answer, name).map(|text| Value::String(text.to_owned())),
+            None => document.and_then(|document| find(document, place)).cloned(),
+        };
+        if unassigned(found.as_ref()) {
+            return Err(format!("nothing to capture at {place}"));
+        }
+        let name = vars.text(name)?;
+        vars.set(name, found.unwrap_or_default());
+    }
+    Ok(())
+}

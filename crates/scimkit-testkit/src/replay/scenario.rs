@@ -1,0 +1,273 @@
+//! Scenarios as they stand in files.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// What a provider sends and needs back, in order.
+///
+/// # Example
+/// ```
+/// use scimkit_testkit::replay::{Mode, Scenario};
+///
+/// let scenario = Scenario::from_json(r#"{
+///     "idp": "okta", "scenario": "probe", "mode": "both",
+///     "steps": [{"request": {"method": "GET", "path": "/Users?count=1"},
+///                "expect": {"status": 200, "body_subset": {"totalResults": {"$ge": 0}}}}]
+/// }"#)?;
+/// assert_eq!(scenario.name(), "okta/probe");
+/// assert_eq!(scenario.mode, Mode::Both);
+/// assert!(Scenario::from_json(r#"{"idp": "okta", "scenario": "empty"}"#).is_err());
+/// # Ok::<(), scimkit_testkit::replay::Error>(())
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[non_exhaustive]
+pub struct Scenario {
+    /// How strong the source is: `vendor-doc`, `trace`, `inferred`.
+    #[serde(default)]
+    pub basis: String,
+    /// The provider that sends it.
+    pub idp: String,
+    /// Which kind of server it holds for.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What is special about it.
+    #[serde(default)]
+    pub quirk: String,
+    /// What it needs from the server beside its schemas.
+    #[serde(default)]
+    pub requires: Vec<Need>,
+    /// The schemas that `/Schemas` must list.
+    #[serde(default)]
+    pub requires_schema: Vec<String>,
+    /// Its name, unique for the provider.
+    pub scenario: String,
+    /// Where the knowledge comes from.
+    #[serde(default)]
+    pub source: String,
+    /// The requests and what they must be answered with.
+    pub steps: Vec<Step>,
+}
+
+impl Scenario {
+    /// The scenarios that ship with this crate, sorted by file name.
+    ///
+    /// They are read from the crate's source folder, which is there wherever tests are built.
+    ///
+    /// # Errors
+    /// When the folder can't be read.
+    pub fn corpus() -> Result<Vec<Scenario>, Error> {
+        Scenario::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus")))
+    }
+
+    /// Reads a scenario from its text.
+    ///
+    /// # Errors
+    /// [`Error::Scenario`] for text that is not a scenario.
+    pub fn from_json(text: &str) -> Result<Scenario, Error> {
+        serde_json::from_str(text).map_err(|source| Error::Scenario { file: None, source })
+    }
+
+    /// Every scenario in a folder and the folders in it, sorted by file name.
+    ///
+    /// Other JSON documents may lie among them: what has no `steps` is passed over.
+    ///
+    /// # Errors
+    /// - [`Error::File`]: a file or folder can't be read
+    /// - [`Error::Scenario`]: a document has `steps` but is no scenario
+    pub fn load(folder: &Path) -> Result<Vec<Scenario>, Error> {
+        let mut scenarios = Vec::new();
+        for file in json_files(folder)? {
+            let unreadable = |source| Error::File { file: file.clone(), source };
+            let malformed = |source| Error::Scenario { file: Some(file.clone()), source };
+            let text = fs::read_to_string(&file).map_err(unreadable)?;
+            let document: Value = serde_json::from_str(&text).map_err(malformed)?;
+            if document.get("steps").is_some() {
+                scenarios.push(serde_json::from_value(document).map_err(malformed)?);
+            }
+        }
+        Ok(scenarios)
+    }
+
+    /// The provider and the scenario: `entra/disable-string-boolean-default`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.idp, self.scenario)
+    }
+}
+
+/// Which kind of server a scenario holds for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Mode {
+    /// Every server.
+    #[default]
+    Both,
+    /// The provider needs more leniency than RFC 7644 demands.
+    Compat,
+    /// It is worth knowing what comes back; no server has to pass.
+    Info,
+    /// The strict answer of the RFC, where a lenient server may differ.
+    Rfc,
+}
+
+/// What a scenario needs from the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Need {
+    /// That requests without a known token are refused.
+    Auth,
+    /// That there are no users and groups yet.
+    Empty,
+}
+
+/// One request and its answer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Step {
+    /// Which token is sent.
+    #[serde(default)]
+    pub auth: Authorization,
+    /// The values of the answer to keep: a name, and `$.json.path` or `header:name`.
+    #[serde(default)]
+    pub capture: BTreeMap<String, String>,
+    /// What the answer must be like.
+    pub expect: Expectation,
+    /// A word for the reader.
+    #[serde(default)]
+    pub note: String,
+    /// How often the step is taken, with `{{i}}` counting from 1.
+    #[serde(default = "once")]
+    pub repeat: u32,
+    /// What is sent.
+    pub request: Request,
+}
+
+/// Which token a step sends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Authorization {
+    /// One that nobody knows.
+    Bad,
+    /// None.
+    None,
+    /// The one that the replay was given, if any.
+    #[default]
+    Token,
+}
+
+/// What a step sends.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Request {
+    /// A JSON body.
+    #[serde(default, deserialize_with = "present")]
+    pub body: Option<Value>,
+    /// Headers beside `Accept`, `Authorization` and `Content-Type`, or in place of them.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The method.
+    pub method: String,
+    /// Path and query, below the base path.
+    pub path: String,
+    /// A body as text, JSON or not.
+    #[serde(default)]
+    pub raw_body: Option<String>,
+}
+
+/// What an answer must be like. An answer with status 204 has no body to look at.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Expectation {
+    /// Paths of the body that must be unassigned.
+    #[serde(default)]
+    pub absent: Vec<String>,
+    /// What the body must hold at least: see [`matches()`](super::matches).
+    #[serde(default, deserialize_with = "present")]
+    pub body_subset: Option<Value>,
+    /// How many elements there are at a path of the body.
+    #[serde(default)]
+    pub count: BTreeMap<String, usize>,
+    /// Regular expressions that headers must match somewhere.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The status: one of these.
+    #[serde(deserialize_with = "one_or_many")]
+    pub status: Vec<u16>,
+}
+
+/// Why there is no scenario to be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder can't be read.
+    #[error("`{}` can't be read", file.display())]
+    File {
+        /// Which one.
+        file: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A document is not a scenario.
+    #[error("{} is not a scenario", shown(file.as_deref()))]
+    Scenario {
+        /// The file it is in.
+        file: Option<PathBuf>,
+        /// Where it departs from one.
+        source: serde_json::Error,
+    },
+}
+
+fn shown(file: Option<&Path>) -> String {
+    file.map_or_else(|| "the text".to_owned(), |file| format!("`{}`", file.display()))
+}
+
+fn once() -> u32 {
+    1
+}
+
+/// Keeps a `null` apart from a member that is not there.
+fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(source).map(Some)
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<u16>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Status {
+        Many(Vec<u16>),
+        One(u16),
+    }
+    Ok(match Status::deserialize(source)? {
+        Status::Many(statuses) => statuses,
+        Status::One(status) => vec![status],
+    })
+}
+
+fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let (mut files, mut open) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = open.pop() {
+        let unreadable = |source| Error::File { file: folder.clone(), source };
+        for entry in fs::read_dir(&folder).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "json") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}

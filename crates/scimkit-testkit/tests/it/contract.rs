@@ -1,0 +1,157 @@
+//! The contract, and proof that it notices a store that breaks it.
+
+use std::sync::Arc;
+
+use scimkit_registry::{Edge, ResourceId, ResourceType};
+use scimkit_store::{
+    Batch, BoxFuture, EdgeQuery, Expect, Memory, Page, Query, Scope, Store, StoreError, Stored,
+    Support, Write, Written,
+};
+use scimkit_testkit::contract;
+
+#[test]
+fn memory_keeps_the_contract() {
+    contract::check(|| Arc::new(Memory::new()), &contract::block_on).unwrap();
+}
+
+#[test]
+fn names_are_distinct() {
+    let mut names: Vec<_> = contract::checks()
+        .iter()
+        .map(contract::Check::name)
+        .collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+/// A memory store with one fault.
+#[derive(Debug)]
+struct Faulty(Fault, Memory);
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    CountsThePage,
+    ForgetsKinds,
+    ForgetsTheSort,
+    IgnoresExpectations,
+    IgnoresFilters,
+    MixesTenants,
+    SkipsOnePage,
+}
+
+impl Faulty {
+    fn scope(&self, scope: &Scope) -> Scope {
+        let mut scope = scope.clone();
+        if self.0 == Fault::MixesTenants {
+            scope.tenant = Default::default();
+        }
+        scope
+    }
+}
+
+impl Store for Faulty {
+    fn support(&self, kind: &ResourceType) -> Support {
+        self.1.support(kind)
+    }
+
+    fn edges<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a EdgeQuery,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
+        Box::pin(async move {
+            let mut edges = self.1.edges(&self.scope(scope), query).await?;
+            if self.0 == Fault::ForgetsKinds {
+                edges.iter_mut().flatten().for_each(|edge| edge.kind = None);
+            }
+            Ok(edges)
+        })
+    }
+
+    fn query<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            let mut query = query.clone();
+            match self.0 {
+                Fault::ForgetsTheSort => query.sort = None,
+                Fault::IgnoresFilters => query.predicate = None,
+                Fault::SkipsOnePage if query.start > 0 => query.start += 1,
+                _ => {}
+            }
+            let mut page = self.1.query(&self.scope(scope), &query).await?;
+            if self.0 == Fault::CountsThePage {
+                page.total = Some(page.items.len() as u64);
+            }
+            Ok(page)
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+        kind: &'a Arc<ResourceType>,
+        id: &'a ResourceId,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        Box::pin(async move { self.1.read(&self.scope(scope), kind, id).await })
+    }
+
+    fn write<'a>(
+        &'a self,
+        scope: &'a Scope,
+        mut batch: Batch,
+    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+        for write in &mut batch.writes {
+            if let (Write::Update { expect, .. }, Fault::IgnoresExpectations) = (write, self.0) {
+                *expect = Expect::Any;
+            }
+        }
+        Box::pin(async move { self.1.write(&self.scope(scope), batch).await })
+    }
+}
+
+#[test]
+fn a_faulty_store_is_noticed() {
+    let faults = [
+        (Fault::CountsThePage, "pages_come_in_the_order_of_ids"),
+        (Fault::CountsThePage, "random_queries_are_answered_exactly"),
+        (Fault::ForgetsKinds, "edges_show_their_target_as_it_is"),
+        (Fault::ForgetsTheSort, "random_queries_are_answered_exactly"),
+        (Fault::ForgetsTheSort, "resources_are_sorted"),
+        (
+            Fault::IgnoresExpectations,
+            "an_unexpected_version_writes_nothing",
+        ),
+        (
+            Fault::IgnoresExpectations,
+            "of_parallel_updates_of_one_version_one_wins",
+        ),
+        (
+            Fault::IgnoresExpectations,
+            "random_writes_do_what_the_model_does",
+        ),
+        (
+            Fault::IgnoresFilters,
+            "filters_see_members_as_answers_show_them",
+        ),
+        (Fault::IgnoresFilters, "filters_see_what_answers_show"),
+        (Fault::IgnoresFilters, "random_queries_are_answered_exactly"),
+        (Fault::MixesTenants, "tenants_do_not_meet"),
+        (Fault::SkipsOnePage, "pages_come_in_the_order_of_ids"),
+    ];
+    for (fault, name) in faults {
+        let check = contract::checks()
+            .into_iter()
+            .find(|check| check.name() == name)
+            .unwrap();
+        let store = Arc::new(Faulty(fault, Memory::new()));
+        assert!(
+            check.run(store, &contract::block_on).is_err(),
+            "{fault:?} {name}"
+        );
+    }
+}

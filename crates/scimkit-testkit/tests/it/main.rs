@@ -1,0 +1,15 @@
+//! What this kit offers, put to use on the memory store.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "the lints know tests, but not the functions beside them"
+)]
+
+mod contract;
+mod corpus;
+mod matcher;
+mod matches;
+mod replay;
+mod score;
+mod servers;

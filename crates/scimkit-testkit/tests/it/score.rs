@@ -1,0 +1,159 @@
+//! The cases of the folder `cases`, asked over HTTP of a server in this process, over every store.
+//!
+//! `must` rows hold under the strict profile, and under the default one but for those that are
+//! marked as strict. What is done about a `choice` row stands in `cases/choices.jsonl`, so that a
+//! change of it is noticed.
+
+mod filters;
+mod patch;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::Request;
+use scimkit_registry::Tolerance;
+use scimkit_server::Server;
+use scimkit_testkit::replay::Target;
+use serde_json::Value;
+
+use crate::servers::{STORES, TOKEN, server};
+
+const PROFILES: [(&str, Tolerance); 2] =
+    [("default", Tolerance::DEFAULT), ("strict", Tolerance::STRICT)];
+
+/// What a row came to.
+struct Scored {
+    /// The answer and what it led to, in a few words.
+    answer: String,
+    choice: bool,
+    id: String,
+    /// What is wrong, seen from the row.
+    problem: Option<String>,
+}
+
+#[tokio::test]
+async fn patch_cases_hold() {
+    let mut problems = Vec::new();
+    for (store, make) in STORES {
+        for (profile, tolerance) in PROFILES {
+            let client = Client(server(make(), tolerance));
+            problems.extend(judge(store, profile, &patch::score(&client, profile).await));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[tokio::test]
+async fn filter_cases_hold() {
+    let mut problems = Vec::new();
+    for (store, make) in STORES {
+        for (profile, tolerance) in PROFILES {
+            let client = Client(server(make(), tolerance));
+            problems.extend(judge(store, profile, &filters::score(&client).await));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn every_choice_is_made_and_has_its_reason() {
+    let decided = choices();
+    let rows = rows(include_str!("../../cases/patch.jsonl"))
+        .into_iter()
+        .chain(rows(include_str!("../../cases/filters.jsonl")));
+    let open = rows.filter(|row| row["class"] == "choice").map(|row| text(&row, "id"));
+    assert_eq!(decided.keys().cloned().collect::<Vec<_>>(), {
+        let mut open: Vec<_> = open.collect();
+        open.sort();
+        open
+    });
+    for (id, row) in decided {
+        assert!(row["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{id}");
+    }
+}
+
+/// Every row that does not hold, and every choice that is not the one on file.
+fn judge(store: &str, profile: &str, scored: &[Scored]) -> Vec<String> {
+    let decided = choices();
+    let problem = |row: &Scored| {
+        let Scored { answer, choice, id, problem } = row;
+        let kept = decided.get(id).and_then(|kept| kept[profile].as_str());
+        match choice {
+            false => problem.clone(),
+            true if kept == Some(answer) => None,
+            true => Some(format!("answered `{answer}`, on file {kept:?}")),
+        }
+    };
+    let named = |row: &Scored| Some(format!("{store}, {profile}: {}: {}", row.id, problem(row)?));
+    scored.iter().filter_map(named).collect()
+}
+
+fn choices() -> BTreeMap<String, Value> {
+    let rows = rows(include_str!("../../cases/choices.jsonl"));
+    rows.into_iter().map(|row| (text(&row, "id"), row)).collect()
+}
+
+fn rows(lines: &str) -> Vec<Value> {
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn text(row: &Value, name: &str) -> String {
+    row[name].as_str().unwrap().to_owned()
+}
+
+/// Asks the server as a provider would.
+struct Client(Server);
+
+/// An answer, with `null` in place of a body that is not JSON.
+struct Answer {
+    body: Value,
+    status: u16,
+}
+
+impl Client {
+    async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {TOKEN}"))
+            .header("content-type", "application/scim+json")
+            .body(body.map(|body| Bytes::from(body.to_string())).unwrap_or_default());
+        let answer = self.0.send(request.unwrap()).await.unwrap();
+        let body = serde_json::from_slice(answer.body()).unwrap_or_default();
+        Answer { body, status: answer.status().as_u16() }
+    }
+
+    /// Creates a resource and gives its id.
+    async fn create(&self, endpoint: &str, body: &Value) -> Result<String, String> {
+        let answer = self.ask("POST", endpoint, Some(body)).await;
+        match (answer.status, answer.body["id"].as_str()) {
+            (201, Some(id)) => Ok(id.to_owned()),
+            _ => Err(answer.words()),
+        }
+    }
+}
+
+impl Answer {
+    fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    fn scim_type(&self) -> &str {
+        self.body["scimType"].as_str().unwrap_or_default()
+    }
+
+    /// Status and error: `400 invalidValue`.
+    fn words(&self) -> String {
+        let words = format!("{} {}", self.status, self.scim_type());
+        words.trim_end().to_owned()
+    }
+}
+
+/// A resource as a client sends it: without what the server assigns.
+fn sent(resource: &Value) -> Value {
+    let mut resource = resource.clone();
+    let members = resource.as_object_mut().unwrap();
+    members.remove("id");
+    members.remove("meta");
+    resource
+}

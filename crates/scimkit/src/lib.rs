@@ -1,0 +1,48 @@
+//! SCIM 2.0 for Rust applications: Microsoft Entra ID, Okta, OneLogin and JumpCloud create, change
+//! and disable users and groups in yours.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use scimkit::{BearerTokens, Memory, Server, Settings, Token};
+//!
+//! let token = Token::generate()?;
+//! let server = Server::new(Arc::new(Memory::new()), Settings::new("https://app.example/scim/v2"))
+//!     .with_authentication(BearerTokens::new([token.digest()]));
+//! // A `tower_service::Service`; with the feature `axum`, `scimkit::axum::router(server)`.
+//! # let _ = server;
+//! # Ok::<(), scimkit::NoRandomness>(())
+//! ```
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `axum` | `scimkit::axum::router`: the server as an axum router |
+//! | `sqlite` | `scimkit::Sqlite`: a durable store in one file |
+//!
+//! To keep the data in the application's own tables, implement [`Store`]. The modules below are the
+//! crates that this one is made of, for whoever needs one alone.
+
+/// The server as an axum router.
+#[cfg(feature = "axum")]
+pub use scimkit_axum as axum;
+/// Schema and resource-type definitions, messages, versions and errors.
+pub use scimkit_core as core;
+/// Filter and path text.
+pub use scimkit_filter as filter;
+/// PATCH and PUT as pure functions.
+pub use scimkit_patch as patch;
+/// Schemas at work: binding, admission, projection and changes.
+pub use scimkit_registry as registry;
+/// HTTP request in, HTTP response out.
+pub use scimkit_server as server;
+/// The storage contract and the memory store.
+pub use scimkit_store as store;
+
+pub use scimkit_registry::{Registry, Tolerance};
+pub use scimkit_server::{
+    Authenticate, BearerTokens, Body, Denied, Digest, Identity, NoRandomness, Server, Token,
+};
+#[cfg(feature = "sqlite")]
+pub use scimkit_sqlite::Sqlite;
+pub use scimkit_store::{
+    Limits, Memory, PatchAnswer, Scope, Settings, Store, TenantId, UnknownMembers,
+};
