@@ -33,11 +33,20 @@ pub(crate) struct Part {
 
 impl Part {
     fn test(test: String, weight: Weight) -> Self {
-        Part { exact: true, set: None, test, weight }
+        Part {
+            exact: true,
+            set: None,
+            test,
+            weight,
+        }
     }
 
     fn constant(holds: bool) -> Self {
-        let (test, weight) = if holds { ("1 = 1", Weight::Most) } else { ("1 = 0", Weight::One) };
+        let (test, weight) = if holds {
+            ("1 = 1", Weight::Most)
+        } else {
+            ("1 = 0", Weight::One)
+        };
         Part::test(test.to_owned(), weight)
     }
 }
@@ -62,7 +71,13 @@ pub(crate) struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(kind: &'a ResourceType, layout: &'a dyn Layout, first: usize) -> Self {
-        Compiler { comparisons: 0, first, kind, layout, parameters: Vec::new() }
+        Compiler {
+            comparisons: 0,
+            first,
+            kind,
+            layout,
+            parameters: Vec::new(),
+        }
     }
 
     /// SQL for one term of a conjunction, as far as there is any.
@@ -71,14 +86,21 @@ impl<'a> Compiler<'a> {
     }
 
     pub(crate) fn finish(self, parts: Vec<Part>) -> Condition {
-        let Part { set, test, weight, .. } = all(parts, self.layout.id());
+        let Part {
+            set, test, weight, ..
+        } = all(parts, self.layout.id());
         let text = driving(set.as_deref(), weight, self.layout.id()).unwrap_or(test);
-        Condition { parameters: self.parameters, text }
+        Condition {
+            parameters: self.parameters,
+            text,
+        }
     }
 
     fn part(&mut self, predicate: &Predicate, place: Place) -> Option<Part> {
         let (comparisons, parameters) = (self.comparisons, self.parameters.len());
-        let part = self.unchecked(predicate, place).filter(|_| self.comparisons <= MAX_COMPARISONS);
+        let part = self
+            .unchecked(predicate, place)
+            .filter(|_| self.comparisons <= MAX_COMPARISONS);
         if part.is_none() {
             self.comparisons = comparisons;
             self.parameters.truncate(parameters);
@@ -113,7 +135,10 @@ impl<'a> Compiler<'a> {
         if terms.is_empty() {
             return (place == Place::Resource).then(|| Part::constant(true));
         }
-        let parts: Vec<_> = terms.iter().filter_map(|term| self.part(term, place)).collect();
+        let parts: Vec<_> = terms
+            .iter()
+            .filter_map(|term| self.part(term, place))
+            .collect();
         if parts.is_empty() {
             return None;
         }
@@ -121,16 +146,13 @@ impl<'a> Compiler<'a> {
         let apart = place == Place::Element { many: true } && terms.len() > 1;
         let whole = parts.len() == terms.len() && !apart;
         let part = all(parts, self.layout.id());
-        Some(Part { exact: part.exact && whole, ..part })
+        Some(Part {
+            exact: part.exact && whole,
+            ..part
+        })
     }
 
-    fn compare(
-        &mut self,
-        id: AttrId,
-        op: Operator,
-        value: &Scalar,
-        place: Place,
-    ) -> Option<Part> {
+    fn compare(&mut self, id: AttrId, op: Operator, value: &Scalar, place: Place) -> Option<Part> {
         self.comparisons += 1;
         let attr = self.kind.attr(id);
         if !comparable(attr, value) || (op == Operator::NotEqual && place != Place::Resource) {
@@ -139,7 +161,14 @@ impl<'a> Compiler<'a> {
         match self.layout.source(self.kind, attr)? {
             Source::Column(column) => {
                 let test = self.compare_column(column, op, value)?;
-                Some(Part::test(test, weight(attr, op, value)))
+                let weight = weight(attr, op, value);
+                let range = weight == Weight::Range && is_order(op);
+                let test = if range {
+                    self.layout.dialect().rare(test)
+                } else {
+                    test
+                };
+                Some(Part::test(test, weight))
             }
             Source::Rows(rows) if op == Operator::NotEqual => self.differs(attr, &rows, value),
             Source::Rows(rows) => {
@@ -183,7 +212,11 @@ impl<'a> Compiler<'a> {
             Source::Column(_) => Some(Part::constant(true)),
             Source::Rows(rows) => {
                 let which = self.which(&rows);
-                let filled = if text { format!("{} <> ''", rows.value) } else { String::new() };
+                let filled = if text {
+                    format!("{} <> ''", rows.value)
+                } else {
+                    String::new()
+                };
                 Some(self.rows(&rows, joined(&which, &filled), Weight::Most))
             }
         }
@@ -193,7 +226,9 @@ impl<'a> Compiler<'a> {
     fn compare_column(&mut self, column: &str, op: Operator, value: &Scalar) -> Option<String> {
         let sign = match op {
             Operator::Contains | Operator::EndsWith | Operator::StartsWith => {
-                let Scalar::Text(part) = value else { return None };
+                let Scalar::Text(part) = value else {
+                    return None;
+                };
                 return Some(self.compare_part(column, op, part));
             }
             Operator::Equal => "=",
@@ -227,14 +262,27 @@ impl<'a> Compiler<'a> {
 
     fn rows(&self, rows: &Rows, condition: String, weight: Weight) -> Part {
         let test = self.exists(rows, &condition);
-        let condition = if condition.is_empty() { String::from("1 = 1") } else { condition };
+        let condition = if condition.is_empty() {
+            String::from("1 = 1")
+        } else {
+            condition
+        };
         let set = format!("SELECT {} FROM {} WHERE {condition}", rows.id, rows.table);
-        Part { exact: true, set: Some(set), test, weight }
+        Part {
+            exact: true,
+            set: Some(set),
+            test,
+            weight,
+        }
     }
 
     fn exists(&self, rows: &Rows, condition: &str) -> String {
         let own = format!("{} = {}", rows.id, self.layout.id());
-        format!("EXISTS (SELECT 1 FROM {} WHERE {})", rows.table, joined(condition, &own))
+        format!(
+            "EXISTS (SELECT 1 FROM {} WHERE {})",
+            rows.table,
+            joined(condition, &own)
+        )
     }
 
     /// The condition that selects the rows of the attribute.
@@ -253,7 +301,9 @@ impl<'a> Compiler<'a> {
 
     fn parameter(&mut self, value: &Scalar) -> String {
         self.parameters.push(value.clone());
-        self.layout.dialect().placeholder(self.first + self.parameters.len() - 1)
+        self.layout
+            .dialect()
+            .placeholder(self.first + self.parameters.len() - 1)
     }
 }
 
@@ -265,13 +315,30 @@ fn all(mut parts: Vec<Part>, id: &str) -> Part {
         return one;
     }
     let exact = parts.iter().all(|part| part.exact);
-    let lead = parts.iter().enumerate().min_by_key(|(_, part)| part.weight).map(|(at, _)| at);
-    let weight = parts.iter().map(|part| part.weight).min().unwrap_or(Weight::Most);
+    let lead = parts
+        .iter()
+        .enumerate()
+        .min_by_key(|(_, part)| part.weight)
+        .map(|(at, _)| at);
+    let weight = parts
+        .iter()
+        .map(|part| part.weight)
+        .min()
+        .unwrap_or(Weight::Most);
     let texts = parts.into_iter().enumerate().map(|(at, part)| {
-        let leads = if Some(at) == lead { part.set.as_deref() } else { None };
+        let leads = if Some(at) == lead {
+            part.set.as_deref()
+        } else {
+            None
+        };
         driving(leads, part.weight, id).unwrap_or(part.test)
     });
-    Part { exact, set: None, test: texts.collect::<Vec<_>>().join(" AND "), weight }
+    Part {
+        exact,
+        set: None,
+        test: texts.collect::<Vec<_>>().join(" AND "),
+        weight,
+    }
 }
 
 fn any(mut parts: Vec<Part>) -> Part {
@@ -285,16 +352,29 @@ fn any(mut parts: Vec<Part>) -> Part {
         _ => {}
     }
     let exact = parts.iter().all(|part| part.exact);
-    let weight = parts.iter().map(|part| part.weight).max().unwrap_or(Weight::Most);
+    let weight = parts
+        .iter()
+        .map(|part| part.weight)
+        .max()
+        .unwrap_or(Weight::Most);
     let sets: Option<Vec<_>> = parts.iter().map(|part| part.set.as_deref()).collect();
     let set = sets.map(|sets| sets.join(" UNION ALL "));
-    let tests: Vec<_> = parts.iter().map(|part| format!("({})", part.test)).collect();
-    Part { exact, set, test: format!("({})", tests.join(" OR ")), weight }
+    let tests: Vec<_> = parts
+        .iter()
+        .map(|part| format!("({})", part.test))
+        .collect();
+    Part {
+        exact,
+        set,
+        test: format!("({})", tests.join(" OR ")),
+        weight,
+    }
 }
 
 /// The set as a condition, where the database does well to start from it.
 fn driving(set: Option<&str>, weight: Weight, id: &str) -> Option<String> {
-    set.filter(|_| weight < Weight::Most).map(|set| format!("{id} IN ({set})"))
+    set.filter(|_| weight < Weight::Most)
+        .map(|set| format!("{id} IN ({set})"))
 }
 
 fn weight(attr: &Attr, op: Operator, value: &Scalar) -> Weight {
@@ -308,6 +388,16 @@ fn weight(attr: &Attr, op: Operator, value: &Scalar) -> Weight {
         (Operator::NotEqual, _) => Weight::Most,
         _ => Weight::Range,
     }
+}
+
+fn is_order(op: Operator) -> bool {
+    matches!(
+        op,
+        Operator::GreaterOrEqual
+            | Operator::GreaterThan
+            | Operator::LessOrEqual
+            | Operator::LessThan
+    )
 }
 
 /// Whether keys of the attribute and the value are of one type. An integer compared with `1.5` is

@@ -40,6 +40,14 @@ impl Dialect {
         }
     }
 
+    /// A condition that the planner may take to hold for few rows, so that it starts from them.
+    pub(crate) fn rare(self, condition: String) -> String {
+        match self {
+            Dialect::Postgres => condition,
+            Dialect::Sqlite => format!("unlikely({condition})"),
+        }
+    }
+
     /// Whether the text of `column` ends with that of `part`, which is not empty.
     pub(crate) fn ends_with(self, column: &str, part: &str) -> String {
         match self {

@@ -52,7 +52,12 @@ impl Rows {
     /// All rows of a table, which has a column for the resource's identifier and one for the value.
     #[must_use]
     pub fn new(table: &'static str, id: &'static str, value: &'static str) -> Self {
-        Rows { id, only: Vec::new(), table, value }
+        Rows {
+            id,
+            only: Vec::new(),
+            table,
+            value,
+        }
     }
 
     /// Only those whose column has one of these values.

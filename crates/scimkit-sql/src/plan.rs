@@ -36,12 +36,7 @@ pub struct Condition {
 /// - Of several terms the one that likely leaves the fewest rows is written as `IN`, so that the
 ///   database starts there; the others are tests of the rows that it finds.
 #[must_use]
-pub fn plan(
-    kind: &ResourceType,
-    predicate: &Predicate,
-    layout: &dyn Layout,
-    first: usize,
-) -> Plan {
+pub fn plan(kind: &ResourceType, predicate: &Predicate, layout: &dyn Layout, first: usize) -> Plan {
     let mut compiler = Compiler::new(kind, layout, first);
     let mut parts = Vec::new();
     let mut residual = Vec::new();
@@ -57,9 +52,16 @@ pub fn plan(
         }
     }
     let condition = (!parts.is_empty()).then(|| compiler.finish(parts));
-    let one = if residual.len() == 1 { residual.pop() } else { None };
+    let one = if residual.len() == 1 {
+        residual.pop()
+    } else {
+        None
+    };
     let several = (!residual.is_empty()).then_some(Predicate::All(residual));
-    Plan { condition, residual: one.or(several) }
+    Plan {
+        condition,
+        residual: one.or(several),
+    }
 }
 
 /// The terms of the outermost conjunction, from left to right.

@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use scimkit_registry::{
-    AttrId, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType, Role,
-};
+use scimkit_registry::{AttrId, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType, Role};
 use scimkit_store::{Settings, StoreError, targets};
 use serde_json::Value;
 
@@ -26,13 +24,16 @@ impl EdgeReader<'_> {
         kind: &ResourceType,
         attr: AttrId,
         owner: &str,
+        limit: Option<u32>,
     ) -> Outcome<Vec<Edge>> {
         let attr = kind.attr(attr);
+        // A negative limit is none.
+        let limit = limit.map_or(-1, i64::from);
         let leads_to = targets(&self.settings.registry, kind, attr.id());
         let leads_to: Vec<_> = leads_to.iter().map(|kind| kind.name()).collect();
         match attr.role() {
-            Role::Inverse => self.owners(kind, owner, &leads_to),
-            Role::Membership => self.members(kind, attr.path(), owner, &leads_to),
+            Role::Inverse => self.owners(kind, owner, &leads_to, limit),
+            Role::Membership => self.members((kind, attr.path()), owner, &leads_to, limit),
             Role::Reference => self.referred(kind, attr.id(), owner, &leads_to),
             _ => Ok(Vec::new()),
         }
@@ -40,23 +41,25 @@ impl EdgeReader<'_> {
 
     fn members(
         &self,
-        kind: &ResourceType,
-        path: &str,
+        (kind, path): (&ResourceType, &str),
         owner: &str,
         leads_to: &[&str],
+        limit: i64,
     ) -> Outcome<Vec<Edge>> {
         let sql = "SELECT e.target, e.target_kind, t.kind, t.display
                    FROM edge e LEFT JOIN resource t ON t.tenant = e.tenant AND t.id = e.target
                    WHERE e.tenant = ?1 AND e.kind = ?2 AND e.attr = ?3 AND e.owner = ?4
-                   ORDER BY e.target";
+                   ORDER BY e.target LIMIT ?5";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![self.tenant, kind.name(), path, owner])?;
+        let mut rows = statement.query(params![self.tenant, kind.name(), path, owner, limit])?;
         let mut edges = Vec::new();
         while let Some(row) = rows.next()? {
             let edge = Edge::to(row.get::<_, String>(0)?);
             let there = row.get_ref(2)?.as_str_or_null().ok().flatten();
             edges.push(match there.filter(|kind| leads_to.contains(kind)) {
-                Some(kind) => edge.with_kind(Some(kind.to_owned())).with_display(row.get(3)?),
+                Some(kind) => edge
+                    .with_kind(Some(kind.to_owned()))
+                    .with_display(row.get(3)?),
                 None => edge.with_kind(row.get(1)?),
             });
         }
@@ -64,7 +67,13 @@ impl EdgeReader<'_> {
     }
 
     /// The resources that have this one as a member.
-    fn owners(&self, kind: &ResourceType, target: &str, leads_to: &[&str]) -> Outcome<Vec<Edge>> {
+    fn owners(
+        &self,
+        kind: &ResourceType,
+        target: &str,
+        leads_to: &[&str],
+        limit: i64,
+    ) -> Outcome<Vec<Edge>> {
         let sql = "SELECT DISTINCT o.id, o.kind, o.display
                    FROM edge e JOIN resource o ON o.tenant = e.tenant AND o.id = e.owner
                    WHERE e.tenant = ?1 AND e.target = ?2 AND EXISTS (
@@ -75,6 +84,9 @@ impl EdgeReader<'_> {
         let mut rows = statement.query(params![self.tenant, target, kind.name()])?;
         let mut edges = Vec::new();
         while let Some(row) = rows.next()? {
+            if i64::try_from(edges.len()) == Ok(limit) {
+                break;
+            }
             let owner: String = row.get(1)?;
             if leads_to.contains(&owner.as_str()) {
                 let edge = Edge::to(row.get::<_, String>(0)?);
@@ -96,8 +108,12 @@ impl EdgeReader<'_> {
             return Ok(Vec::new());
         };
         let document = row.tree()?;
-        let value = document.get(kind, attr).and_then(|value| value.get("value"));
-        let Some(id) = value.and_then(Value::as_str) else { return Ok(Vec::new()) };
+        let value = document
+            .get(kind, attr)
+            .and_then(|value| value.get("value"));
+        let Some(id) = value.and_then(Value::as_str) else {
+            return Ok(Vec::new());
+        };
         let edge = Edge::to(id);
         let there = kind_and_display(self.connection, self.tenant, id)?;
         let there = there.filter(|(kind, _)| leads_to.contains(&kind.as_str()));
@@ -131,7 +147,10 @@ impl EdgeWriter<'_> {
             EdgeEdit::Replace(edges) => {
                 let kept: HashSet<&str> = edges.iter().map(|edge| edge.id.as_str()).collect();
                 let there = self.targets(path)?;
-                let gone = there.iter().map(String::as_str).filter(|id| !kept.contains(id));
+                let gone = there
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|id| !kept.contains(id));
                 let removed = self.remove(path, gone)?;
                 Ok(removed + self.add(change.attr, edges)?)
             }
@@ -153,7 +172,9 @@ impl EdgeWriter<'_> {
             owners.push(row.get(0)?);
         }
         self.connection
-            .prepare_cached("DELETE FROM edge WHERE tenant = ?1 AND target = ?2")?
+            .prepare_cached(
+                "DELETE FROM edge INDEXED BY edge_by_target WHERE tenant = ?1 AND target = ?2",
+            )?
             .execute(params![self.tenant, self.owner.as_str()])?;
         Ok(owners)
     }
@@ -201,7 +222,11 @@ impl EdgeWriter<'_> {
             }
         }
         if !unknown.is_empty() {
-            return Err(StoreError::Missing { attr: path.to_owned(), ids: unknown }.into());
+            return Err(StoreError::Missing {
+                attr: path.to_owned(),
+                ids: unknown,
+            }
+            .into());
         }
         Ok(added)
     }

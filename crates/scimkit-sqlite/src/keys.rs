@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use scimkit_core::Uniqueness;
-use scimkit_registry::{
-    Attr, AttrId, Change, Key, Resource, ResourceId, ResourceType, Scalar,
-};
+use scimkit_registry::{Attr, AttrId, Change, Key, Resource, ResourceId, ResourceType, Scalar};
 use scimkit_store::StoreError;
 use serde_json::Value;
 
@@ -40,7 +38,10 @@ pub(crate) fn check_unique(
                 own.as_str()
             ])?;
             if found {
-                return Err(StoreError::Taken { attr: attr.path().to_owned() }.into());
+                return Err(StoreError::Taken {
+                    attr: attr.path().to_owned(),
+                }
+                .into());
             }
         }
     }
@@ -59,7 +60,9 @@ pub(crate) fn put(
     for (attr, keys) in kept.filter(|(attr, _)| has_keys(kind, attr)) {
         connection
             .prepare_cached(
-                "DELETE FROM lookup_key WHERE tenant = ?1 AND kind = ?2 AND id = ?3 AND attr = ?4",
+                // Left to itself the planner reads through every key of the attribute.
+                "DELETE FROM lookup_key INDEXED BY lookup_key_by_id
+                 WHERE tenant = ?1 AND kind = ?2 AND id = ?3 AND attr = ?4",
             )?
             .execute(params![tenant, kind.name(), id.as_str(), attr.path()])?;
         insert(connection, tenant, kind, id.as_str(), attr, keys)?;
@@ -75,7 +78,10 @@ pub(crate) fn remove(
     id: &ResourceId,
 ) -> Outcome<()> {
     connection
-        .prepare_cached("DELETE FROM lookup_key WHERE tenant = ?1 AND kind = ?2 AND id = ?3")?
+        .prepare_cached(
+            "DELETE FROM lookup_key INDEXED BY lookup_key_by_id
+             WHERE tenant = ?1 AND kind = ?2 AND id = ?3",
+        )?
         .execute(params![tenant, kind.name(), id.as_str()])?;
     Ok(())
 }
@@ -133,7 +139,9 @@ fn current(kind: &ResourceType) -> String {
 fn known(connection: &Connection, tenant: &str, kind: &ResourceType) -> Outcome<Option<String>> {
     let sql = "SELECT fingerprint FROM kind WHERE tenant = ?1 AND kind = ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    Ok(statement.query_row(params![tenant, kind.name()], |row| row.get(0)).optional()?)
+    Ok(statement
+        .query_row(params![tenant, kind.name()], |row| row.get(0))
+        .optional()?)
 }
 
 fn rebuild(connection: &Connection, tenant: &str, kind: &Arc<ResourceType>) -> Outcome<()> {
@@ -183,7 +191,11 @@ fn check_fit(kind: &ResourceType, id: &str, resource: &Resource) -> Outcome<()> 
         let fit = values.iter().all(|value| Scalar::of(attr, value).is_some());
         if !fit || (is_single(kind, attr) && values.len() > 1) {
             let (attr, kind) = (attr.path().to_owned(), kind.name().to_owned());
-            let misfit = SchemaError::Misfit { attr, id: ResourceId::from(id), kind };
+            let misfit = SchemaError::Misfit {
+                attr,
+                id: ResourceId::from(id),
+                kind,
+            };
             return Err(StoreError::backend(misfit).into());
         }
     }
@@ -218,7 +230,14 @@ fn insert(
     )?;
     for key in keys {
         let sole = is_sole(attr);
-        statement.execute(params![tenant, kind.name(), attr.path(), stored(key), id, sole])?;
+        statement.execute(params![
+            tenant,
+            kind.name(),
+            attr.path(),
+            stored(key),
+            id,
+            sole
+        ])?;
     }
     Ok(())
 }

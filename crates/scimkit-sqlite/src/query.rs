@@ -25,8 +25,17 @@ pub(crate) fn page(
     tenant: &str,
     query: &Query,
 ) -> Outcome<Page> {
-    let asking = Asking::new(EdgeReader { connection, settings, tenant }, query);
-    let Some(parts) = asking.parts() else { return asking.sorted_here() };
+    let asking = Asking::new(
+        EdgeReader {
+            connection,
+            settings,
+            tenant,
+        },
+        query,
+    );
+    let Some(parts) = asking.parts() else {
+        return asking.sorted_here();
+    };
     match asking.residual {
         None => asking.page_of_parts(&parts),
         Some(_) => asking.evaluated(&parts),
@@ -53,20 +62,33 @@ struct Asking<'a> {
 
 impl<'a> Asking<'a> {
     fn new(reader: EdgeReader<'a>, query: &'a Query) -> Self {
-        let EdgeReader { settings, tenant, .. } = reader;
+        let EdgeReader {
+            settings, tenant, ..
+        } = reader;
         let kind = &query.kind;
         let mut values = vec![Value::Text(tenant.into()), Value::Text(kind.name().into())];
         let mut condition = String::from("r.tenant = ?1 AND r.kind = ?2");
         let mut residual = None;
         if let Some(predicate) = &query.predicate {
-            let plan = plan(kind, predicate, &Tables { settings, tenant }, values.len() + 1);
+            let plan = plan(
+                kind,
+                predicate,
+                &Tables { settings, tenant },
+                values.len() + 1,
+            );
             if let Some(sql) = plan.condition {
                 condition = format!("{condition} AND {}", sql.text);
                 values.extend(sql.parameters.iter().map(stored));
             }
             residual = plan.residual;
         }
-        Asking { condition, query, reader, residual, values }
+        Asking {
+            condition,
+            query,
+            reader,
+            residual,
+            values,
+        }
     }
 
     /// All rows in the order that was asked for, as far as SQL can sort them.
@@ -82,7 +104,11 @@ impl<'a> Asking<'a> {
             return Some(vec![Part::new(all, &format!("r.id{way}"), Vec::new())]);
         }
         if let Some(column) = column(&self.query.kind, attr) {
-            return Some(vec![Part::new(all, &format!("{column}{way}, r.id"), Vec::new())]);
+            return Some(vec![Part::new(
+                all,
+                &format!("{column}{way}, r.id"),
+                Vec::new(),
+            )]);
         }
         if !has_keys(&self.query.kind, attr) || !is_single(&self.query.kind, attr) {
             return None;
@@ -98,11 +124,16 @@ impl<'a> Asking<'a> {
             self.condition
         );
         let without = format!(
-            "{all} AND NOT EXISTS (SELECT 1 FROM lookup_key s WHERE {own} AND s.id = r.id)"
+            "{all} AND NOT EXISTS (
+                 SELECT 1 FROM lookup_key s INDEXED BY lookup_key_by_id WHERE {own} AND s.id = r.id)"
         );
         let with = Part::new(with, &format!("s.value{way}, s.id"), path.clone());
         let without = Part::new(without, "r.id", path);
-        Some(if descending { vec![without, with] } else { vec![with, without] })
+        Some(if descending {
+            vec![without, with]
+        } else {
+            vec![with, without]
+        })
     }
 
     /// The page when SQL decides everything.
@@ -160,7 +191,11 @@ impl<'a> Asking<'a> {
     /// The page when SQL can't sort: the keys of all rows are sorted here, and only the documents of
     /// the page are kept.
     fn sorted_here(&self) -> Outcome<Page> {
-        let part = Part::new(format!("FROM resource r WHERE {}", self.condition), "r.id", Vec::new());
+        let part = Part::new(
+            format!("FROM resource r WHERE {}", self.condition),
+            "r.id",
+            Vec::new(),
+        );
         let mut keyed: Vec<(Option<Scalar>, String)> = Vec::new();
         self.each(&part, "", |row| {
             let id = row.id.clone();
@@ -169,7 +204,10 @@ impl<'a> Asking<'a> {
             }
             Ok(true)
         })?;
-        let descending = self.query.sort.is_some_and(|sort| sort.order == SortOrder::Descending);
+        let descending = self
+            .query
+            .sort
+            .is_some_and(|sort| sort.order == SortOrder::Descending);
         // Stable: equal ones stay in the order of their ids.
         keyed.sort_by(|(a, _), (b, _)| {
             let (a, b) = if descending { (b, a) } else { (a, b) };
@@ -179,7 +217,9 @@ impl<'a> Asking<'a> {
         let count = usize::try_from(self.query.count).unwrap_or(usize::MAX);
         let mut items = Vec::new();
         for (_, id) in keyed.iter().skip(start).take(count) {
-            let EdgeReader { connection, tenant, .. } = self.reader;
+            let EdgeReader {
+                connection, tenant, ..
+            } = self.reader;
             if let Some(row) = Row::find(connection, tenant, &self.query.kind, id)? {
                 items.push(row.stored(&self.query.kind)?);
             }
@@ -199,7 +239,9 @@ impl<'a> Asking<'a> {
                 return Ok(None);
             }
         }
-        let Some(sort) = sort else { return Ok(Some((stored, None))) };
+        let Some(sort) = sort else {
+            return Ok(Some((stored, None)));
+        };
         let made = self.computed(&[sort.attr], &stored, &document)?;
         let key = kind.sort_key(sort.attr, View::with(&document, &made));
         Ok(Some((stored, key)))
@@ -213,12 +255,16 @@ impl<'a> Asking<'a> {
         document: &Resource,
     ) -> Outcome<serde_json::Map<String, serde_json::Value>> {
         let kind = &self.query.kind;
-        let wanted: Vec<_> = attrs.iter().copied().filter(|id| kind.is_computed(*id)).collect();
+        let wanted: Vec<_> = attrs
+            .iter()
+            .copied()
+            .filter(|id| kind.is_computed(*id))
+            .collect();
         let mut edges: Vec<(AttrId, Vec<Edge>)> = Vec::new();
         for id in &wanted {
             let top = kind.attr(*id).parent().unwrap_or(*id);
             if !edges.iter().any(|(known, _)| *known == top) {
-                edges.push((top, self.reader.edges(kind, top, stored.id.as_str())?));
+                edges.push((top, self.reader.edges(kind, top, stored.id.as_str(), None)?));
             }
         }
         let facts = Facts::of(stored, document, &edges);
@@ -252,11 +298,18 @@ impl<'a> Asking<'a> {
 
 impl Part {
     fn new(rows: String, order: &str, values: Vec<Value>) -> Self {
-        Part { order: order.to_owned(), rows, values }
+        Part {
+            order: order.to_owned(),
+            rows,
+            values,
+        }
     }
 
     fn select(&self, limit: &str) -> String {
-        format!("SELECT {COLUMNS} {} ORDER BY {} {limit}", self.rows, self.order)
+        format!(
+            "SELECT {COLUMNS} {} ORDER BY {} {limit}",
+            self.rows, self.order
+        )
     }
 }
 

@@ -44,14 +44,22 @@ impl Row {
         let sql = "SELECT r.id, r.version, r.created_us, r.modified_us, r.document FROM resource r
                    WHERE r.tenant = ?1 AND r.id = ?2 AND r.kind = ?3";
         let mut statement = connection.prepare_cached(sql)?;
-        Ok(statement.query_row(params![tenant, id, kind.name()], Row::read).optional()?)
+        Ok(statement
+            .query_row(params![tenant, id, kind.name()], Row::read)
+            .optional()?)
     }
 
     pub(crate) fn stored(self, kind: &Arc<ResourceType>) -> Outcome<Stored> {
         let at = (instant(self.created_us)?, instant(self.modified_us)?);
         let version = self.version()?;
         let document = Document::Text(self.document.into());
-        Ok(Stored::new(Arc::clone(kind), ResourceId::from(self.id), version, at, document))
+        Ok(Stored::new(
+            Arc::clone(kind),
+            ResourceId::from(self.id),
+            version,
+            at,
+            document,
+        ))
     }
 
     pub(crate) fn tree(&self) -> Outcome<Resource> {

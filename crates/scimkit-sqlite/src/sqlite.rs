@@ -161,7 +161,10 @@ impl Store for Sqlite {
             self.read_with(scope, kinds, move |reader| {
                 // One statement for each owner: there is no network between, and the rows of an
                 // owner come in order by themselves.
-                let edges = |id: &ResourceId| reader.edges(&query.kind, query.attr, id.as_str());
+                let EdgeQuery {
+                    attr, kind, limit, ..
+                } = &*query;
+                let edges = |id: &ResourceId| reader.edges(kind, *attr, id.as_str(), *limit);
                 query.owners.iter().map(edges).collect()
             })
             .await
@@ -174,7 +177,10 @@ impl Store for Sqlite {
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
-            let mut attrs = query.predicate.as_ref().map_or_else(Vec::new, |p| p.attributes());
+            let mut attrs = query
+                .predicate
+                .as_ref()
+                .map_or_else(Vec::new, |p| p.attributes());
             attrs.extend(query.sort.map(|sort| sort.attr));
             let kinds = involved(&scope.settings, &query.kind, &attrs);
             let query = Arc::new(query.clone());
@@ -211,7 +217,12 @@ impl Store for Sqlite {
             let writes = batch.writes.len();
             let (answer, answered) = oneshot::channel();
             let settings = Arc::clone(&scope.settings);
-            let work = Work { answer, batch, settings, tenant: scope.tenant.clone() };
+            let work = Work {
+                answer,
+                batch,
+                settings,
+                tenant: scope.tenant.clone(),
+            };
             match self.workers.write(work) {
                 Err(StoreError::Busy) => (0..writes).map(|_| Err(StoreError::Busy)).collect(),
                 Err(_) => (0..writes).map(|_| Err(stopped())).collect(),
@@ -235,7 +246,11 @@ fn in_transaction<T>(
     let transaction = connection.transaction()?;
     let tenant = tenant.as_str();
     keys::check_current(&transaction, tenant, kinds)?;
-    read(EdgeReader { connection: &transaction, settings, tenant })
+    read(EdgeReader {
+        connection: &transaction,
+        settings,
+        tenant,
+    })
 }
 
 /// The type, and those whose names its edges show.

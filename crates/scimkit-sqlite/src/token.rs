@@ -21,7 +21,9 @@ impl Sqlite {
         let job = move |connection: &mut Connection| -> Outcome<()> {
             let sql = "INSERT INTO token (digest, created_us) VALUES (?1, ?2)
                        ON CONFLICT DO NOTHING";
-            connection.prepare_cached(sql)?.execute(params![digest, at.timestamp_micros()])?;
+            connection
+                .prepare_cached(sql)?
+                .execute(params![digest, at.timestamp_micros()])?;
             Ok(())
         };
         Ok(self.workers.alone(job).await??)

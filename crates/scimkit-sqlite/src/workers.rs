@@ -5,7 +5,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread::{Builder, JoinHandle},
 };
@@ -21,7 +21,9 @@ use crate::{
 };
 
 /// Batches that are committed together at most.
-const MAX_GROUP: usize = 64;
+const MAX_BATCHES: usize = 64;
+/// Writes after which a group takes no further batch, so that none waits for long.
+const MAX_WRITES: usize = 1_024;
 
 /// A piece of work that has a connection for itself.
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -43,7 +45,11 @@ impl Workers {
     pub(crate) fn start(place: &Place, options: &Options) -> Result<Self, OpenError> {
         let connection = file::open_writer(place, options)?;
         let (write, tasks) = sync_channel(options.queue);
-        let mut workers = Workers { read: None, threads: Vec::new(), write: Some(write) };
+        let mut workers = Workers {
+            read: None,
+            threads: Vec::new(),
+            write: Some(write),
+        };
         workers.spawn("scim-write", move || write_all(connection, &tasks))?;
         // Data in memory belong to one connection: the writing thread reads as well.
         if let Place::File(path) = place {
@@ -64,12 +70,11 @@ impl Workers {
         Ok(())
     }
 
-    fn spawn(
-        &mut self,
-        name: &str,
-        body: impl FnOnce() + Send + 'static,
-    ) -> Result<(), OpenError> {
-        let thread = Builder::new().name(name.to_owned()).spawn(body).map_err(OpenError::Thread)?;
+    fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let thread = Builder::new()
+            .name(name.to_owned())
+            .spawn(body)
+            .map_err(OpenError::Thread)?;
         self.threads.push(thread);
         Ok(())
     }
@@ -79,7 +84,9 @@ impl Workers {
         &self,
         job: impl FnOnce(&mut Connection) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Some(read) = &self.read else { return self.alone(job).await };
+        let Some(read) = &self.read else {
+            return self.alone(job).await;
+        };
         let (answer, answered) = oneshot::channel();
         queue(read, boxed(job, answer))?;
         answered.await.map_err(|_| stopped())
@@ -91,7 +98,10 @@ impl Workers {
         job: impl FnOnce(&mut Connection) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
-        queue(self.write.as_ref().ok_or_else(stopped)?, Task::Alone(boxed(job, answer)))?;
+        queue(
+            self.write.as_ref().ok_or_else(stopped)?,
+            Task::Alone(boxed(job, answer)),
+        )?;
         answered.await.map_err(|_| stopped())
     }
 
@@ -114,7 +124,9 @@ impl Drop for Workers {
 
 impl fmt::Debug for Workers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workers").field("threads", &self.threads.len()).finish_non_exhaustive()
+        f.debug_struct("Workers")
+            .field("threads", &self.threads.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -166,11 +178,9 @@ fn write_all(mut connection: Connection, tasks: &Receiver<Task>) {
                 }
                 Task::Write(work) => group.push(work),
             }
-            if group.len() < MAX_GROUP {
-                next = match tasks.try_recv() {
-                    Ok(task) => Some(task),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-                };
+            let writes: usize = group.iter().map(Work::len).sum();
+            if group.len() < MAX_BATCHES && writes < MAX_WRITES {
+                next = tasks.try_recv().ok();
             }
         }
         write_together(&connection, group);

@@ -1,5 +1,8 @@
 //! Writes: each atomic alone, many in one transaction.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, params};
@@ -29,17 +32,27 @@ pub(crate) struct Work {
     pub(crate) tenant: TenantId,
 }
 
+impl Work {
+    /// How many writes it has.
+    pub(crate) fn len(&self) -> usize {
+        self.batch.writes.len()
+    }
+}
+
 /// Carries batches out in one transaction, and answers once it is committed.
 pub(crate) fn write_together(connection: &Connection, group: Vec<Work>) {
     // A future that was dropped waits for nothing: its writes are not done.
-    let waiting = group.into_iter().filter(|work| !work.answer.is_closed()).collect::<Vec<_>>();
+    let waiting = group
+        .into_iter()
+        .filter(|work| !work.answer.is_closed())
+        .collect::<Vec<_>>();
     if waiting.is_empty() {
         return;
     }
     let mut done = Vec::with_capacity(waiting.len());
     let mut outcome = connection.execute_batch("BEGIN IMMEDIATE");
     for work in waiting {
-        let writes = work.batch.writes.len();
+        let writes = work.len();
         let mut answers = Vec::with_capacity(writes);
         if outcome.is_ok() {
             answers = write_batch(connection, &work.settings, work.tenant.as_str(), work.batch);
@@ -71,8 +84,19 @@ fn write_batch(
 ) -> Answers {
     // What a client can see of an instant is milliseconds: filters and answers agree on that.
     let at_us = batch.at.timestamp_millis().saturating_mul(1_000);
-    let writer = Writer { at_us, connection, settings, tenant };
-    let one = |write| writer.write(write).map_err(StoreError::from);
+    let writer = Writer {
+        at_us,
+        connection,
+        settings,
+        tenant,
+    };
+    let one = |write| {
+        // Outside of the transaction, the write would count at once.
+        if connection.is_autocommit() {
+            return Err(StoreError::backend(lost()));
+        }
+        Ok(writer.write(write)?)
+    };
     batch.writes.into_iter().map(one).collect()
 }
 
@@ -108,7 +132,7 @@ impl Writer<'_> {
         self.atomic(|| match write {
             Write::Create { change, id } => self.create(id, &change),
             Write::Delete { expect, id, kind } => self.delete(&kind, &id, &expect),
-            Write::Update { change, expect, id } => self.update(id, &change, &expect),
+            Write::Update { change, expect, id } => self.update(&id, &change, &expect),
         })
     }
 
@@ -116,14 +140,20 @@ impl Writer<'_> {
     fn atomic<T>(&self, act: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
         self.run("SAVEPOINT one")?;
         let outcome = act();
-        if outcome.is_err() {
-            if self.connection.is_autocommit() {
-                return outcome;
-            }
-            self.run("ROLLBACK TO one")?;
+        if self.connection.is_autocommit() {
+            return outcome;
         }
-        self.run("RELEASE one")?;
-        outcome
+        let undone = if outcome.is_err() {
+            self.run("ROLLBACK TO one")
+        } else {
+            Ok(())
+        };
+        let closed = undone.and_then(|()| self.run("RELEASE one"));
+        if closed.is_err() {
+            // Half a write must not be committed with the others: the whole transaction is given up.
+            drop(self.connection.execute_batch("ROLLBACK"));
+        }
+        outcome.and_then(|value| closed.map(|()| value))
     }
 
     fn run(&self, sql: &str) -> Outcome<()> {
@@ -134,7 +164,10 @@ impl Writer<'_> {
     fn create(&self, id: ResourceId, change: &Change) -> Outcome<Written> {
         let kind = change.kind();
         let known = "SELECT 1 FROM resource WHERE tenant = ?1 AND id = ?2";
-        let known = self.connection.prepare_cached(known)?.exists(params![self.tenant, id.as_str()])?;
+        let known = self
+            .connection
+            .prepare_cached(known)?
+            .exists(params![self.tenant, id.as_str()])?;
         if known {
             return Err(StoreError::backend(format!("the id `{id}` is in use")).into());
         }
@@ -166,12 +199,12 @@ impl Writer<'_> {
         Ok(Written::stored(How::Created, stored))
     }
 
-    fn update(&self, id: ResourceId, change: &Change, expect: &Expect) -> Outcome<Written> {
+    fn update(&self, id: &ResourceId, change: &Change, expect: &Expect) -> Outcome<Written> {
         let kind = change.kind();
-        let mut row = self.row(kind, &id, expect)?;
+        let mut row = self.row(kind, id, expect)?;
         let document = changed(&row, change)?;
-        keys::check_unique(self.connection, self.tenant, kind, &id, &change.keys())?;
-        let edges = self.edit_edges(&id, change)?;
+        keys::check_unique(self.connection, self.tenant, kind, id, &change.keys())?;
+        let edges = self.edit_edges(id, change)?;
         if document.is_none() && edges == 0 && !sets_hidden(change) {
             return Ok(Written::stored(How::Unchanged, row.stored(kind)?));
         }
@@ -181,7 +214,12 @@ impl Writer<'_> {
             .prepare_cached(
                 "UPDATE resource SET version = ?3, modified_us = ?4 WHERE tenant = ?1 AND id = ?2",
             )?
-            .execute(params![self.tenant, id.as_str(), row.version, row.modified_us])?;
+            .execute(params![
+                self.tenant,
+                id.as_str(),
+                row.version,
+                row.modified_us
+            ])?;
         if let Some(document) = document {
             row.document = document.to_text();
             self.connection
@@ -194,7 +232,7 @@ impl Writer<'_> {
                     keys::display(kind, &document),
                     row.document
                 ])?;
-            keys::put(self.connection, self.tenant, kind, &id, &change.keys())?;
+            keys::put(self.connection, self.tenant, kind, id, &change.keys())?;
         }
         Ok(Written::stored(How::Updated, row.stored(kind)?))
     }
@@ -246,7 +284,10 @@ impl Writer<'_> {
     fn next_version(&self) -> Outcome<i64> {
         let sql = "INSERT INTO counter (tenant, version) VALUES (?1, 1)
                    ON CONFLICT (tenant) DO UPDATE SET version = version + 1 RETURNING version";
-        let number = self.connection.prepare_cached(sql)?.query_row([self.tenant], |row| row.get(0));
+        let number = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([self.tenant], |row| row.get(0));
         Ok(number?)
     }
 }
@@ -268,7 +309,7 @@ fn sets_hidden(change: &Change) -> bool {
     let kind = change.kind();
     let never = |attr: &Attr| attr.definition().returned == Returned::Never;
     let written = change.set().iter().map(|(id, _)| id).chain(change.unset());
-    written.map(|id| kind.attr(*id)).any(|attr| {
-        never(attr) || attr.parent().is_some_and(|parent| never(kind.attr(parent)))
-    })
+    written
+        .map(|id| kind.attr(*id))
+        .any(|attr| never(attr) || attr.parent().is_some_and(|parent| never(kind.attr(parent))))
 }

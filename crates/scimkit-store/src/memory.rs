@@ -12,7 +12,7 @@ use std::{
 
 use scimkit_registry::{Edge, ResourceId, ResourceType};
 
-use self::tenant::Tenant;
+use self::tenant::{Among, Tenant};
 use crate::{
     Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, TenantId,
     Written,
@@ -92,7 +92,9 @@ impl Store for Memory {
                 return Ok(vec![Vec::new(); query.owners.len()]);
             };
             let tenant = shared(&tenant);
-            let edges = |id| tenant.edges(&scope.settings, &query.kind, query.attr, id);
+            let limit = query.limit.and_then(|limit| usize::try_from(limit).ok());
+            let among = limit.map_or(Among::ALL, Among::First);
+            let edges = |id| tenant.edges(&scope.settings, &query.kind, query.attr, id, among);
             Ok(query.owners.iter().map(edges).collect())
         })
     }

@@ -61,3 +61,18 @@ CREATE TABLE token (
     created_us INTEGER NOT NULL,
     PRIMARY KEY (digest)
 ) STRICT, WITHOUT ROWID;
+
+-- What a directory looks like, for the planner: without it the planner takes each tenant and type to
+-- hold a handful of rows, and walks through all of them.
+ANALYZE;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('resource', 'sqlite_autoindex_resource_1', '100000 10000 1'),
+    ('resource', 'resource_by_kind', '100000 10000 9000 1'),
+    ('resource', 'resource_by_created', '100000 10000 9000 4 1'),
+    ('resource', 'resource_by_modified', '100000 10000 9000 4 1'),
+    ('lookup_key', 'lookup_key', '500000 50000 45000 9000 4 1'),
+    ('lookup_key', 'lookup_key_by_id', '500000 50000 45000 5 1 1'),
+    ('lookup_key', 'lookup_key_sole', '100000 10000 9000 9000 1'),
+    ('edge', 'edge', '1000000 100000 100000 100 100 1'),
+    ('edge', 'edge_by_target', '1000000 100000 10 10 10 1');
+ANALYZE sqlite_schema;

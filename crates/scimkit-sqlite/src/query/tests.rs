@@ -27,14 +27,20 @@ fn explain(kind: &str, filter: &str, sort: Option<(&str, SortOrder)>) -> (Vec<St
     }
     let sort = sort.map(|(path, order)| Sort::by(kind.named(path).unwrap(), order));
     let query = query.sorted(sort);
-    let reader = EdgeReader { connection: &connection, settings: &settings, tenant: "t" };
+    let reader = EdgeReader {
+        connection: &connection,
+        settings: &settings,
+        tenant: "t",
+    };
     let asking = Asking::new(reader, &query);
     let mut lines = Vec::new();
     for part in asking.parts().unwrap() {
         let sql = format!("EXPLAIN QUERY PLAN {}", part.select("LIMIT 10 OFFSET 0"));
         let mut statement = connection.prepare(&sql).unwrap();
         let values = params_from_iter(asking.values.iter().chain(&part.values));
-        let details = statement.query_map(values, |row| row.get("detail")).unwrap();
+        let details = statement
+            .query_map(values, |row| row.get("detail"))
+            .unwrap();
         lines.extend(details.map(Result::<String, _>::unwrap));
     }
     (lines, asking.residual.is_some())
@@ -63,22 +69,39 @@ fn filters_that_providers_send_are_answered_by_indexes() {
         r#"userName eq "bjensen" and active eq true"#,
         r#"userName eq "bjensen" or emails.value eq "b@example.com""#,
     ];
-    let group = [r#"displayName eq "Staff""#, r#"members.value eq "u1""#, r#"members eq "u1""#];
+    let group = [
+        r#"displayName eq "Staff""#,
+        r#"members.value eq "u1""#,
+        r#"members eq "u1""#,
+    ];
     let user = user.iter().map(|filter| ("User", filter));
     for (kind, filter) in user.chain(group.iter().map(|filter| ("Group", filter))) {
         let (lines, residual) = explain(kind, filter, None);
         assert!(!residual, "{filter}");
         assert!(starts_from_an_index(&lines), "{filter}: {lines:#?}");
-        assert!(!lines.iter().any(|line| line.starts_with("SCAN")), "{filter}: {lines:#?}");
+        assert!(
+            !lines.iter().any(|line| line.starts_with("SCAN")),
+            "{filter}: {lines:#?}"
+        );
     }
 }
 
 #[test]
 fn presence_is_looked_up_for_each_resource() {
-    for (kind, filter) in [("Group", "members pr"), ("User", "groups pr"), ("User", "userName pr")] {
+    for (kind, filter) in [
+        ("Group", "members pr"),
+        ("User", "groups pr"),
+        ("User", "userName pr"),
+    ] {
         let (lines, residual) = explain(kind, filter, None);
-        assert!(!residual && !lines.iter().any(|line| line.starts_with("SCAN")), "{lines:#?}");
-        assert!(!lines.iter().any(|line| line.contains("TEMP B-TREE")), "{lines:#?}");
+        assert!(
+            !residual && !lines.iter().any(|line| line.starts_with("SCAN")),
+            "{lines:#?}"
+        );
+        assert!(
+            !lines.iter().any(|line| line.contains("TEMP B-TREE")),
+            "{lines:#?}"
+        );
     }
 }
 
@@ -91,12 +114,24 @@ fn what_sql_can_only_narrow_starts_from_an_index_too() {
 
 #[test]
 fn indexes_give_the_order() {
-    for path in ["id", "userName", "displayName", "meta.created", "meta.lastModified"] {
+    for path in [
+        "id",
+        "userName",
+        "displayName",
+        "meta.created",
+        "meta.lastModified",
+    ] {
         let (lines, _) = explain("User", "", Some((path, SortOrder::Ascending)));
-        assert!(!lines.iter().any(|line| line.contains("TEMP B-TREE")), "{path}: {lines:#?}");
+        assert!(
+            !lines.iter().any(|line| line.contains("TEMP B-TREE")),
+            "{path}: {lines:#?}"
+        );
         // Equal values still come in the order of ids: only those are sorted.
         let (lines, _) = explain("User", "", Some((path, SortOrder::Descending)));
         let whole = "USE TEMP B-TREE FOR ORDER BY";
-        assert!(!lines.iter().any(|line| line == whole), "{path}: {lines:#?}");
+        assert!(
+            !lines.iter().any(|line| line == whole),
+            "{path}: {lines:#?}"
+        );
     }
 }

@@ -33,7 +33,10 @@ fn a_short_queue_answers_busy_and_nothing_worse() {
     let mut options = Options::default();
     options.queue = 1;
     options.readers = 1;
-    for check in contract::checks().iter().filter(|check| check.name().contains("parallel")) {
+    for check in contract::checks()
+        .iter()
+        .filter(|check| check.name().contains("parallel"))
+    {
         let path = path.with_extension(check.name());
         let store = Arc::new(Sqlite::open_with(path, &options).unwrap());
         check.run(store, &contract::block_on).unwrap();

@@ -83,8 +83,20 @@ pub(crate) fn add_member(
     let attr = kind.named("members").unwrap();
     let mut change = Change::none(kind);
     let add = vec![Edge::to(member)];
-    change.edit_edges(attr, EdgeEdit::Delta { add, remove: Vec::new() });
-    wait(store.update(scope, second(1), ResourceId::from(group), change, Expect::Any))
+    change.edit_edges(
+        attr,
+        EdgeEdit::Delta {
+            add,
+            remove: Vec::new(),
+        },
+    );
+    wait(store.update(
+        scope,
+        second(1),
+        ResourceId::from(group),
+        change,
+        Expect::Any,
+    ))
 }
 
 pub(crate) fn delete(
@@ -109,5 +121,9 @@ pub(crate) fn select(
     let query = Query::of(kind).matching(predicate);
     let page = wait(store.query(scope, &query))?;
     assert_eq!(page.total, Some(page.items.len() as u64));
-    Ok(page.items.into_iter().map(|stored| stored.id.to_string()).collect())
+    Ok(page
+        .items
+        .into_iter()
+        .map(|stored| stored.id.to_string())
+        .collect())
 }

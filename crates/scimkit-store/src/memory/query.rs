@@ -10,6 +10,7 @@ use scimkit_core::message::SortOrder;
 use scimkit_registry::{AttrId, Operator, Predicate, ResourceId, ResourceType, Role, Scalar, View};
 use serde_json::{Map, Value};
 
+use super::tenant::Among;
 use super::{
     table::{Record, Table},
     tenant::Tenant,
@@ -126,9 +127,8 @@ impl<'a> Asking<'a> {
         }
         let mut edges = Vec::with_capacity(wanted.len());
         for Wanted { attr, only } in wanted {
-            let found = self
-                .tenant
-                .edges_among(self.settings, self.kind, *attr, id, only.as_ref());
+            let among = only.as_ref().map_or(Among::ALL, Among::Targets);
+            let found = self.tenant.edges(self.settings, self.kind, *attr, id, among);
             edges.push((*attr, found));
         }
         let facts = Facts {

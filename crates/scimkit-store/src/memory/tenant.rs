@@ -44,6 +44,27 @@ struct EdgePlan {
     remove: Vec<ResourceId>,
 }
 
+/// Which edges of an owner.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Among<'a> {
+    /// So many, from the first on.
+    First(usize),
+    /// Those of a membership that lead to these.
+    Targets(&'a BTreeSet<ResourceId>),
+}
+
+impl Among<'_> {
+    /// All of them.
+    pub(super) const ALL: Among<'static> = Among::First(usize::MAX);
+
+    fn limit(self) -> usize {
+        match self {
+            Among::First(limit) => limit,
+            Among::Targets(_) => usize::MAX,
+        }
+    }
+}
+
 impl Tenant {
     pub(super) fn record(&self, kind: &ResourceType, id: &ResourceId) -> Option<&Record> {
         self.tables.get(kind.name())?.records.get(id)
@@ -72,18 +93,7 @@ impl Tenant {
         kind: &ResourceType,
         attr: AttrId,
         owner: &ResourceId,
-    ) -> Vec<Edge> {
-        self.edges_among(settings, kind, attr, owner, None)
-    }
-
-    /// The same, of a membership only those to some targets.
-    pub(super) fn edges_among(
-        &self,
-        settings: &Settings,
-        kind: &ResourceType,
-        attr: AttrId,
-        owner: &ResourceId,
-        only: Option<&BTreeSet<ResourceId>>,
+        among: Among<'_>,
     ) -> Vec<Edge> {
         let Some(record) = self.record(kind, owner) else {
             return Vec::new();
@@ -91,7 +101,7 @@ impl Tenant {
         let attr = kind.attr(attr);
         let leads_to = targets(&settings.registry, kind, attr.id());
         match attr.role() {
-            Role::Inverse => self.owner_edges(&leads_to, owner),
+            Role::Inverse => self.owner_edges(&leads_to, owner, among.limit()),
             Role::Membership => {
                 let Some(targets) = record.edges.get(attr.path()) else {
                     return Vec::new();
@@ -99,9 +109,9 @@ impl Tenant {
                 let edge = |(id, given): (&ResourceId, &Option<String>)| {
                     self.filled(&leads_to, id, given.as_deref())
                 };
-                match only {
-                    None => targets.iter().map(edge).collect(),
-                    Some(ids) => ids
+                match among {
+                    Among::First(limit) => targets.iter().take(limit).map(edge).collect(),
+                    Among::Targets(ids) => ids
                         .iter()
                         .filter_map(|id| targets.get_key_value(id))
                         .map(edge)
@@ -122,12 +132,18 @@ impl Tenant {
         }
     }
 
-    fn owner_edges(&self, leads_to: &[&Arc<ResourceType>], target: &ResourceId) -> Vec<Edge> {
+    fn owner_edges(
+        &self,
+        leads_to: &[&Arc<ResourceType>],
+        target: &ResourceId,
+        limit: usize,
+    ) -> Vec<Edge> {
         let owners = self.owners.get(target).into_iter().flatten();
         let of_a_kind = |owner: &&Owner| leads_to.iter().any(|kind| kind.name() == &*owner.kind);
         // An owner may have the target in more than one of its attributes.
         let ids: BTreeSet<_> = owners.filter(of_a_kind).map(|owner| &owner.id).collect();
         ids.into_iter()
+            .take(limit)
             .map(|id| self.filled(leads_to, id, None))
             .collect()
     }

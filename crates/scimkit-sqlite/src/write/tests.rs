@@ -1,0 +1,128 @@
+//! What a group of batches does when the disk does not play along.
+
+use std::sync::Arc;
+
+use chrono::DateTime;
+use rusqlite::Connection;
+use scimkit_registry::{Change, ResourceId, Tolerance};
+use scimkit_store::{Batch, Settings, StoreError, TenantId, Write, Written};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::{Work, write_together};
+use crate::{
+    Options,
+    file::{Place, open_writer},
+};
+
+type Answered = oneshot::Receiver<Vec<Result<Written, StoreError>>>;
+
+fn database() -> Connection {
+    open_writer(&Place::Memory, &Options::default()).unwrap()
+}
+
+/// A batch of `count` users, and where its answer comes.
+fn users(name: &str, count: usize) -> (Work, Answered) {
+    let settings = Arc::new(Settings::new("https://sqlite.test/v2"));
+    let kind = settings.registry.by_name("User").unwrap();
+    let create = |n| {
+        let body = json!({"userName": format!("{name}{n}"), "title": "x".repeat(500)});
+        let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
+        let change = Change::create(Arc::clone(kind), body);
+        Write::Create {
+            change,
+            id: ResourceId::from(format!("{name}{n}")),
+        }
+    };
+    let batch = Batch::new(DateTime::UNIX_EPOCH, (0..count).map(create).collect());
+    let (answer, answered) = oneshot::channel();
+    (
+        Work {
+            answer,
+            batch,
+            settings,
+            tenant: TenantId::default(),
+        },
+        answered,
+    )
+}
+
+fn count(connection: &Connection, table: &str) -> usize {
+    let sql = format!("SELECT count(*) FROM {table}");
+    let count: u32 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+    usize::try_from(count).unwrap()
+}
+
+#[test]
+fn a_full_disk_refuses_writes_and_breaks_none() {
+    let connection = database();
+    let pages: i64 = connection
+        .query_row("PRAGMA page_count", [], |row| row.get(0))
+        .unwrap();
+    connection
+        .pragma_update(None, "max_page_count", pages + 20)
+        .unwrap();
+    let (groups, answers): (Vec<_>, Vec<_>) = ["a", "b", "c"]
+        .map(|name| users(name, 50))
+        .into_iter()
+        .unzip();
+    write_together(&connection, groups);
+    let answers: Vec<_> = answers
+        .into_iter()
+        .map(|a| a.blocking_recv().unwrap())
+        .collect();
+    assert!(answers.iter().all(|batch| batch.len() == 50));
+    let done = answers
+        .iter()
+        .flatten()
+        .filter(|answer| answer.is_ok())
+        .count();
+    assert!(done < 150);
+    assert!(connection.is_autocommit());
+    assert_eq!(count(&connection, "resource"), done);
+    assert_eq!(count(&connection, "lookup_key"), done);
+    connection
+        .pragma_update(None, "max_page_count", pages + 2_000)
+        .unwrap();
+    let (work, answered) = users("d", 50);
+    write_together(&connection, vec![work]);
+    assert!(answered.blocking_recv().unwrap().iter().all(Result::is_ok));
+    assert_eq!(count(&connection, "resource"), done + 50);
+}
+
+#[test]
+fn a_transaction_that_fails_fails_every_write_in_it() {
+    let connection = database();
+    // SQLite gives the whole transaction up, as it does when the disk fails.
+    connection
+        .execute_batch(
+            "CREATE TEMP TRIGGER gone BEFORE INSERT ON resource WHEN new.id = 'b7'
+             BEGIN SELECT RAISE(ROLLBACK, 'the disk is gone'); END",
+        )
+        .unwrap();
+    let ((one, first), (two, second)) = (users("a", 5), users("b", 20));
+    write_together(&connection, vec![one, two]);
+    for answers in [first, second] {
+        let answers = answers.blocking_recv().unwrap();
+        assert!(
+            answers
+                .iter()
+                .all(|answer| matches!(answer, Err(StoreError::Backend(_))))
+        );
+    }
+    assert_eq!(
+        count(&connection, "resource") + count(&connection, "lookup_key"),
+        0
+    );
+    assert_eq!(count(&connection, "counter"), 0);
+}
+
+#[test]
+fn writes_nobody_waits_for_are_not_done() {
+    let connection = database();
+    let ((one, first), (two, second)) = (users("a", 1), users("b", 1));
+    drop(first);
+    write_together(&connection, vec![one, two]);
+    assert!(second.blocking_recv().unwrap().iter().all(Result::is_ok));
+    assert_eq!(count(&connection, "resource"), 1);
+}

@@ -1,0 +1,115 @@
+//! Whether a file agrees with itself: nothing half done, whatever happened to the process.
+
+use std::{collections::BTreeSet, path::Path};
+
+use rusqlite::{Connection, types::Value};
+use scimkit_core::Uniqueness;
+use scimkit_registry::{Change, Resource, Scalar};
+use scimkit_store::Scope;
+
+/// Tenant, type, attribute, value, id and whether it is unique, as text.
+type Key = (String, String, String, String, String, bool);
+
+/// Fails unless every document has its keys, every key and edge its resource, and the file is sound.
+/// Members must exist: the writes refused unknown ones.
+pub(crate) fn check_file(path: &Path, scope: &Scope) {
+    let connection = Connection::open(path).unwrap();
+    let sound: String = connection
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(sound, "ok");
+    assert_eq!(stored_keys(&connection), expected_keys(&connection, scope));
+    for (what, sql) in RULES {
+        let count: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 0, "{what}");
+    }
+}
+
+const RULES: [(&str, &str); 4] = [
+    (
+        "edges without an owner",
+        "SELECT count(*) FROM edge e WHERE NOT EXISTS (SELECT 1 FROM resource r
+         WHERE r.tenant = e.tenant AND r.kind = e.kind AND r.id = e.owner)",
+    ),
+    (
+        "edges without a target",
+        "SELECT count(*) FROM edge e WHERE NOT EXISTS (SELECT 1 FROM resource r
+         WHERE r.tenant = e.tenant AND r.id = e.target)",
+    ),
+    (
+        "versions beyond the counter",
+        "SELECT count(*) FROM resource r WHERE r.version > coalesce(
+         (SELECT c.version FROM counter c WHERE c.tenant = r.tenant), 0)",
+    ),
+    (
+        "types without a fingerprint",
+        "SELECT count(*) FROM resource r WHERE NOT EXISTS (SELECT 1 FROM kind k
+         WHERE k.tenant = r.tenant AND k.kind = r.kind)",
+    ),
+];
+
+fn stored_keys(connection: &Connection) -> BTreeSet<Key> {
+    let sql = "SELECT tenant, kind, attr, value, id, sole FROM lookup_key";
+    let mut statement = connection.prepare(sql).unwrap();
+    let keys = statement.query_map([], |row| {
+        let value = match row.get(3)? {
+            Value::Integer(value) => value.to_string(),
+            Value::Real(value) => format!("{value:?}"),
+            Value::Text(value) => value,
+            other => panic!("a key {other:?}"),
+        };
+        Ok((
+            row.get(0)?,
+            row.get(1)?,
+            row.get(2)?,
+            value,
+            row.get(4)?,
+            row.get(5)?,
+        ))
+    });
+    keys.unwrap().map(Result::unwrap).collect()
+}
+
+/// The keys that follow from the documents; checks `display` on the way.
+fn expected_keys(connection: &Connection, scope: &Scope) -> BTreeSet<Key> {
+    let sql = "SELECT tenant, kind, id, display, document FROM resource";
+    let mut statement = connection.prepare(sql).unwrap();
+    let mut rows = statement.query([]).unwrap();
+    let mut keys = BTreeSet::new();
+    while let Some(row) = rows.next().unwrap() {
+        let text = |at: usize| row.get::<_, String>(at).unwrap();
+        let (tenant, name, id) = (text(0), text(1), text(2));
+        let document = Resource::restore(text(4).as_bytes()).unwrap();
+        let display = document
+            .as_map()
+            .get("displayName")
+            .and_then(|name| name.as_str());
+        assert_eq!(row.get::<_, Option<String>>(3).unwrap().as_deref(), display);
+        let kind = scope.settings.registry.by_name(&name).unwrap();
+        for (attr, values) in Change::create(kind.clone(), document).keys() {
+            let attr = kind.attr(attr);
+            let sole = attr.definition().uniqueness != Uniqueness::None;
+            for value in values {
+                let path = attr.path().to_owned();
+                keys.insert((
+                    tenant.clone(),
+                    name.clone(),
+                    path,
+                    shown(&value),
+                    id.clone(),
+                    sole,
+                ));
+            }
+        }
+    }
+    keys
+}
+
+fn shown(value: &Scalar) -> String {
+    match value {
+        Scalar::Bool(value) => i64::from(*value).to_string(),
+        Scalar::Decimal(value) => format!("{value:?}"),
+        Scalar::Instant(value) | Scalar::Integer(value) => value.to_string(),
+        Scalar::Text(value) => value.clone(),
+    }
+}

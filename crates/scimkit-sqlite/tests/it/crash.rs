@@ -1,0 +1,210 @@
+//! A process that dies: what it acknowledged is there, and nothing is half done.
+//!
+//! The test starts itself again as a child that writes without end and prints what was acknowledged;
+//! the parent kills it at some moment and looks at the file.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use scimkit_registry::ResourceId;
+use scimkit_sqlite::Sqlite;
+use scimkit_store::{EdgeQuery, Scope, Store, StoreError};
+use serde_json::{Value, json};
+
+use crate::{
+    consistent::check_file,
+    support::{add_member, create, delete, file, kind, set, standard, wait},
+};
+
+const FILE: &str = "SCIMKIT_CRASH_FILE";
+const ROUND: &str = "SCIMKIT_CRASH_ROUND";
+const ROUNDS: u64 = 6;
+const THREADS: u32 = 4;
+
+#[test]
+fn acknowledged_writes_outlive_the_process() {
+    let (_directory, path) = file();
+    let scope = standard();
+    let mut known = Known::default();
+    for round in 0..ROUNDS {
+        // Moments that are spread, and the same in every run.
+        run_and_kill(
+            &path,
+            round,
+            Duration::from_millis(60 + round * 97 % 230),
+            &mut known,
+        );
+        let store = Sqlite::open(&path).unwrap();
+        known.check(&store, &scope);
+        drop(store);
+        check_file(&path, &scope);
+    }
+    assert!(
+        known.users.len() > 50,
+        "only {} users in all",
+        known.users.len()
+    );
+}
+
+/// The last that was acknowledged of each resource.
+#[derive(Default)]
+struct Known {
+    members: BTreeMap<String, BTreeSet<String>>,
+    /// Its title, or `None` when it was deleted.
+    users: BTreeMap<String, Option<u64>>,
+}
+
+impl Known {
+    fn note(&mut self, line: &str) {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words.as_slice() {
+            ["ack", "delete", id] => drop(self.users.insert((*id).to_owned(), None)),
+            ["ack", "group", id] => drop(self.members.entry((*id).to_owned()).or_default()),
+            ["ack", "member", group, id] => {
+                self.members
+                    .get_mut(*group)
+                    .unwrap()
+                    .insert((*id).to_owned());
+            }
+            ["ack", "title", id, title] => {
+                self.users
+                    .insert((*id).to_owned(), Some(title.parse().unwrap()));
+            }
+            // What the harness prints, and a line that was cut off.
+            _ => {}
+        }
+    }
+
+    fn check(&self, store: &Sqlite, scope: &Scope) {
+        let user = kind(scope, "User");
+        for (id, title) in &self.users {
+            let read = wait(store.read(scope, &user, &ResourceId::from(id.as_str())));
+            match (read, title) {
+                // One more step may be done than was acknowledged.
+                (Ok(stored), Some(title)) => {
+                    let document: Value = serde_json::from_slice(&stored.document.text()).unwrap();
+                    let now: u64 = document["title"].as_str().unwrap().parse().unwrap();
+                    assert!(now == *title || now == title + 1, "{id}: {now} for {title}");
+                }
+                (Err(StoreError::NotFound), None) => {}
+                (Err(StoreError::NotFound), Some(LAST)) => {}
+                (other, expected) => panic!("{id}: {other:?} for {expected:?}"),
+            }
+        }
+        let group = kind(scope, "Group");
+        let members = group.named("members").unwrap();
+        for (id, expected) in &self.members {
+            let owners = vec![ResourceId::from(id.as_str())];
+            let query = EdgeQuery::new(group.clone(), members, owners);
+            let edges = wait(store.edges(scope, &query)).unwrap().pop().unwrap();
+            let found: BTreeSet<String> = edges.iter().map(|edge| edge.id.to_string()).collect();
+            let gone: Vec<_> = expected.difference(&found).collect();
+            let deleted = |id: &&&String| {
+                self.users
+                    .get(**id)
+                    .is_some_and(|title| matches!(title, None | Some(LAST)))
+            };
+            assert_eq!(
+                gone.iter().filter(|id| !deleted(id)).count(),
+                0,
+                "{id} lost {gone:?}"
+            );
+        }
+    }
+}
+
+/// The title after which some users are deleted.
+const LAST: u64 = 3;
+
+fn run_and_kill(path: &Path, round: u64, after: Duration, known: &mut Known) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "crash::child",
+            "--nocapture",
+            "--test-threads",
+            "1",
+        ])
+        .env(FILE, path)
+        .env(ROUND, round.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // The clock starts with the first acknowledgement, so that slow machines get somewhere too.
+    for line in lines.by_ref().map(Result::unwrap) {
+        known.note(&line);
+        if line.starts_with("ack ") {
+            break;
+        }
+    }
+    let killer = thread::spawn(move || {
+        thread::sleep(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    });
+    for line in lines {
+        known.note(&line.unwrap());
+    }
+    killer.join().unwrap();
+}
+
+#[test]
+fn child() {
+    let (Ok(path), Ok(round)) = (std::env::var(FILE), std::env::var(ROUND)) else {
+        return;
+    };
+    // The harness has begun a line.
+    println!();
+    let store = Sqlite::open(path).unwrap();
+    let scope = standard();
+    thread::scope(|threads| {
+        for thread in 0..THREADS {
+            let (store, scope, round) = (&store, &scope, &round);
+            threads.spawn(move || write_without_end(store, scope, &format!("{round}-{thread}")));
+        }
+    });
+}
+
+fn write_without_end(store: &Sqlite, scope: &Scope, name: &str) {
+    let group = format!("g{name}");
+    create(
+        store,
+        scope,
+        ("Group", &group),
+        json!({"displayName": group}),
+    )
+    .unwrap();
+    acknowledge(&format!("group {group}"));
+    for n in 0_u64.. {
+        let id = format!("u{name}-{n}");
+        let emails = json!([{"value": format!("{id}@x.test")}, {"value": "all@x.test"}]);
+        let body = json!({"userName": id, "displayName": id, "title": "0", "emails": emails});
+        create(store, scope, ("User", &id), body).unwrap();
+        acknowledge(&format!("title {id} 0"));
+        add_member(store, scope, &group, &id).unwrap();
+        acknowledge(&format!("member {group} {id}"));
+        for title in 1..=LAST {
+            let value = json!(title.to_string());
+            set(store, scope, ("User", &id), ("title", value)).unwrap();
+            acknowledge(&format!("title {id} {title}"));
+        }
+        if n % 3 == 0 {
+            delete(store, scope, ("User", &id)).unwrap();
+            acknowledge(&format!("delete {id}"));
+        }
+    }
+}
+
+/// One line in one piece.
+fn acknowledge(what: &str) {
+    let mut out = std::io::stdout().lock();
+    out.write_all(format!("ack {what}\n").as_bytes()).unwrap();
+    out.flush().unwrap();
+}

@@ -1,0 +1,217 @@
+//! What a file keeps, who may open it, and what else is in it.
+
+use rusqlite::Connection;
+use scimkit_registry::ResourceId;
+use scimkit_sqlite::{OpenError, Options, Sqlite, Synchronous};
+use scimkit_store::{How, Store, StoreError};
+use serde_json::json;
+
+use crate::{
+    consistent::check_file,
+    support::{add_member, create, delete, file, kind, second, select, set, standard, wait},
+};
+
+#[test]
+fn everything_is_there_after_reopening() {
+    let (_directory, path) = file();
+    let scope = standard();
+    let store = Sqlite::open(&path).unwrap();
+    create(
+        &store,
+        &scope,
+        ("User", "u1"),
+        json!({"userName": "Ada", "title": "Dr"}),
+    )
+    .unwrap();
+    create(&store, &scope, ("User", "u2"), json!({"userName": "bo"})).unwrap();
+    create(&store, &scope, ("Group", "g1"), json!({"displayName": "g"})).unwrap();
+    let version = add_member(&store, &scope, "g1", "u1")
+        .unwrap()
+        .stored
+        .unwrap()
+        .version;
+    delete(&store, &scope, ("User", "u2")).unwrap();
+    drop(store);
+    let store = Sqlite::open(&path).unwrap();
+    assert_eq!(
+        select(&store, &scope, "User", r#"userName eq "ADA""#).unwrap(),
+        ["u1"]
+    );
+    assert_eq!(
+        select(&store, &scope, "Group", r#"members.value eq "u1""#).unwrap(),
+        ["g1"]
+    );
+    assert_eq!(
+        select(&store, &scope, "User", "userName pr").unwrap(),
+        ["u1"]
+    );
+    let group = wait(store.read(&scope, &kind(&scope, "Group"), &ResourceId::from("g1"))).unwrap();
+    assert_eq!(group.version, version);
+    // The id was there before: its versions go on.
+    let again = create(&store, &scope, ("User", "u2"), json!({"userName": "bo"})).unwrap();
+    assert!(
+        again
+            .stored
+            .unwrap()
+            .version
+            .as_str()
+            .parse::<u64>()
+            .unwrap()
+            > 4
+    );
+    drop(store);
+    check_file(&path, &scope);
+}
+
+#[test]
+fn two_stores_share_a_file() {
+    let (_directory, path) = file();
+    let scope = standard();
+    let (one, two) = (Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap());
+    create(&one, &scope, ("User", "u0"), json!({"userName": "first"})).unwrap();
+    let taken = create(&two, &scope, ("User", "u1"), json!({"userName": "FIRST"}));
+    assert!(matches!(taken, Err(StoreError::Taken { attr }) if attr == "userName"));
+    std::thread::scope(|threads| {
+        for (store, name) in [(&one, "one"), (&two, "two")] {
+            let scope = &scope;
+            threads.spawn(move || {
+                for n in 0..50 {
+                    let id = format!("{name}{n}");
+                    let body = json!({"userName": id});
+                    create(store, scope, ("User", &id), body).unwrap();
+                    let how = set(store, scope, ("User", "u0"), ("title", json!(id)))
+                        .unwrap()
+                        .how;
+                    assert_eq!(how, How::Updated);
+                }
+            });
+        }
+    });
+    for store in [&one, &two] {
+        assert_eq!(
+            select(store, &scope, "User", r#"userName sw "one""#)
+                .unwrap()
+                .len(),
+            50
+        );
+        assert_eq!(
+            select(store, &scope, "User", r#"userName sw "two""#)
+                .unwrap()
+                .len(),
+            50
+        );
+    }
+    drop((one, two));
+    check_file(&path, &scope);
+}
+
+#[test]
+fn a_store_that_waits_too_long_for_another_writer_is_busy() {
+    let (_directory, path) = file();
+    let scope = standard();
+    let mut options = Options::default();
+    options.busy_timeout = std::time::Duration::from_millis(20);
+    options.synchronous = Synchronous::Normal;
+    let store = Sqlite::open_with(&path, &options).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = create(&store, &scope, ("User", "u1"), json!({"userName": "a"}));
+    assert!(matches!(refused, Err(StoreError::Busy)), "{refused:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    create(&store, &scope, ("User", "u1"), json!({"userName": "a"})).unwrap();
+}
+
+#[test]
+fn the_write_ahead_log_is_on() {
+    let (_directory, path) = file();
+    drop(Sqlite::open(&path).unwrap());
+    let mode: String = Connection::open(&path)
+        .unwrap()
+        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(mode, "wal");
+}
+
+#[test]
+fn an_empty_file_is_brought_to_the_last_format() {
+    let (_directory, path) = file();
+    std::fs::write(&path, "").unwrap();
+    drop(Sqlite::open(&path).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    let number = |sql: &str| {
+        connection
+            .query_row(sql, [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    assert_eq!(number("PRAGMA user_version"), 1);
+    assert_eq!(number("PRAGMA application_id"), 0x5343_494d);
+    drop(connection);
+    drop(Sqlite::open(&path).unwrap());
+}
+
+#[test]
+fn a_newer_file_is_refused_and_stays_as_it_is() {
+    let (_directory, path) = file();
+    drop(Sqlite::open(&path).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let before = std::fs::read(&path).unwrap();
+    let refused = Sqlite::open(&path).unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            OpenError::Newer {
+                found: 99,
+                known: 1
+            }
+        ),
+        "{refused:?}"
+    );
+    assert_eq!(
+        refused.to_string(),
+        "the file has format 99, this release knows up to 1"
+    );
+    assert!(std::fs::read(&path).unwrap() == before);
+}
+
+#[test]
+fn a_file_of_another_application_is_refused_and_stays_as_it_is() {
+    let (_directory, path) = file();
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute_batch("CREATE TABLE customer (name TEXT)")
+        .unwrap();
+    drop(connection);
+    let before = std::fs::read(&path).unwrap();
+    assert!(matches!(Sqlite::open(&path), Err(OpenError::Foreign)));
+    assert!(std::fs::read(&path).unwrap() == before);
+    std::fs::write(
+        &path,
+        "this is not a database, however long its text may be",
+    )
+    .unwrap();
+    assert!(matches!(Sqlite::open(&path), Err(OpenError::Sqlite(_))));
+}
+
+#[test]
+fn token_digests_are_kept() {
+    let (_directory, path) = file();
+    let store = Sqlite::open(&path).unwrap();
+    assert!(wait(store.token_digests()).unwrap().is_empty());
+    for (n, digest) in [(2, [7; 32]), (1, [9; 32]), (3, [7; 32])] {
+        wait(store.add_token_digest(digest, second(n))).unwrap();
+    }
+    drop(store);
+    let store = Sqlite::open(&path).unwrap();
+    assert_eq!(wait(store.token_digests()).unwrap(), [[9; 32], [7; 32]]);
+}
+
+#[test]
+fn a_future_that_is_never_polled_does_nothing() {
+    let (_directory, path) = file();
+    let scope = standard();
+    let store = Sqlite::open(&path).unwrap();
+    drop(store.read(&scope, &kind(&scope, "User"), &ResourceId::from("u1")));
+    create(&store, &scope, ("User", "u1"), json!({"userName": "a"})).unwrap();
+}
