@@ -46,3 +46,8 @@ pub use scimkit_sqlite::Sqlite;
 pub use scimkit_store::{
     Limits, Memory, PatchAnswer, Scope, Settings, Store, TenantId, UnknownMembers,
 };
+
+/// The README's code, compiled.
+#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

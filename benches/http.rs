@@ -1,0 +1,298 @@
+//! What each kind of request costs in server CPU, over HTTP, beside a bare axum handler that reads
+//! the same request and answers with the same bytes.
+//!
+//! ```text
+//! cargo bench -p scimkit-benches --bench http [-- memory | sqlite] [USERS]
+//! ```
+//!
+//! The server under test is a child process of its own; its user and system time is read before and
+//! after a run of requests over one connection.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "a benchmark prints, and stops at the first surprise"
+)]
+
+use std::{
+    collections::HashMap,
+    env, fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+};
+
+use axum::{Router, body::Bytes, extract::State, http::StatusCode, response::IntoResponse};
+use scimkit::{BearerTokens, Memory, Server, Settings, Sqlite, Store, Token};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+const TOKEN: &str = "benchmark-token";
+const ROUNDS: usize = 2_000;
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).filter(|a| a != "--bench").collect();
+    match arguments.first().map(String::as_str) {
+        Some("serve") => serve(&arguments[1], &arguments[2]),
+        Some("echo") => serve_bytes(&arguments[1]),
+        other => {
+            let users = arguments.get(1).and_then(|n| n.parse().ok()).unwrap_or(10_000);
+            compare(other.unwrap_or("sqlite"), users);
+        }
+    }
+}
+
+/// The child that is measured: scimkit over a store.
+#[tokio::main(flavor = "current_thread")]
+async fn serve(store: &str, folder: &str) {
+    let store: Arc<dyn Store> = match store {
+        "memory" => Arc::new(Memory::new()),
+        _ => Arc::new(Sqlite::open(format!("{folder}/bench.sqlite")).unwrap()),
+    };
+    let token = Token::from_secret(TOKEN).unwrap();
+    let server = Server::new(store, Settings::new("http://bench.example/scim/v2"))
+        .with_authentication(BearerTokens::new([token.digest()]));
+    let app = Router::new().nest("/scim/v2", scimkit::axum::router(server));
+    listen(app).await;
+}
+
+/// The baseline: reads the request to its end and answers with bytes it was given.
+#[tokio::main(flavor = "current_thread")]
+async fn serve_bytes(file: &str) {
+    let text = fs::read_to_string(file).unwrap();
+    let answers: HashMap<String, (u16, String)> = serde_json::from_str(&text).unwrap();
+    let app = Router::new().fallback(canned).with_state(Arc::new(answers));
+    listen(app).await;
+}
+
+async fn canned(
+    State(answers): State<Arc<HashMap<String, (u16, String)>>>,
+    request: axum::extract::Request,
+) -> impl IntoResponse {
+    let name = request.headers()["x-case"].to_str().unwrap().to_owned();
+    let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
+    drop(body);
+    let (status, answer) = &answers[&name];
+    let media_type = [("content-type", "application/scim+json")];
+    (StatusCode::from_u16(*status).unwrap(), media_type, Bytes::from(answer.clone()))
+}
+
+async fn listen(app: Router) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("{}", listener.local_addr().unwrap());
+    axum::serve(listener, app).await.unwrap();
+}
+
+fn compare(store: &str, users: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let mut server = Peer::start(&["serve", store, path]);
+    let ids = server.fill(users);
+    let group = server.group(&ids[..users.min(10_000)]);
+    let cases = cases(&ids, &group);
+
+    let answers: HashMap<&str, (u16, String)> =
+        cases.iter().map(|case| (case.name, server.send(&case.request(0)))).collect();
+    let canned = folder.path().join("answers.json");
+    fs::write(&canned, serde_json::to_string(&answers).unwrap()).unwrap();
+    let mut bare = Peer::start(&["echo", canned.to_str().unwrap()]);
+
+    println!("{store}, {users} users, a group of {}: server CPU per request", users.min(10_000));
+    println!("{:<28} {:>7} {:>10} {:>10} {:>7}", "", "status", "scimkit", "bare axum", "ratio");
+    for case in &cases {
+        let ours = server.cost(case);
+        let floor = bare.cost(case);
+        let status = answers[case.name].0;
+        let ratio = ours / floor;
+        println!("{:<28} {status:>7} {ours:>7.0} µs {floor:>7.0} µs {ratio:>6.1}x", case.name);
+    }
+}
+
+/// One kind of request, in as many variants as there are rounds.
+struct Case {
+    make: Box<dyn Fn(usize) -> (&'static str, String, Option<Value>)>,
+    name: &'static str,
+    rounds: usize,
+}
+
+impl Case {
+    fn new(
+        name: &'static str,
+        make: impl Fn(usize) -> (&'static str, String, Option<Value>) + 'static,
+    ) -> Self {
+        Case { make: Box::new(make), name, rounds: ROUNDS }
+    }
+
+    fn request(&self, round: usize) -> Vec<u8> {
+        let (method, path, body) = (self.make)(round);
+        request(self.name, method, &path, body.as_ref())
+    }
+}
+
+fn cases(ids: &[String], group: &str) -> Vec<Case> {
+    let every = {
+        let ids = ids.to_vec();
+        move |round: usize| ids[round * 7 % ids.len()].clone()
+    };
+    let (one, two, three, members) = (every.clone(), every.clone(), every, ids.to_vec());
+    let (users, group) = (ids.len(), group.to_owned());
+    let patch = |operations: Value| {
+        json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": operations })
+    };
+    let mut list =
+        Case::new("list of 100", |_| ("GET", "/Users?startIndex=201&count=100".into(), None));
+    list.rounds = 300;
+    vec![
+        Case::new("POST user", |round| ("POST", "/Users".into(), Some(user(1_000_000 + round)))),
+        Case::new("GET by id", move |round| ("GET", format!("/Users/{}", one(round)), None)),
+        Case::new("filter userName eq", move |round| {
+            let at = round * 13 % users;
+            ("GET", format!("/Users?filter=userName%20eq%20%22USER{at}@example.com%22"), None)
+        }),
+        list,
+        Case::new("PATCH active", move |round| {
+            let active = round / 1_500 % 2 == 1;
+            let operations = json!([{ "op": "replace", "path": "active", "value": active }]);
+            ("PATCH", format!("/Users/{}", two(round)), Some(patch(operations)))
+        }),
+        Case::new("add one member, remove one", move |round| {
+            // The first one was deleted when the answers were taken.
+            let id = &members[1 + round / 2 % (members.len() - 1)];
+            let operation = match round % 2 {
+                0 => json!({ "op": "remove", "path": format!("members[value eq \"{id}\"]") }),
+                _ => json!({ "op": "add", "path": "members", "value": [{ "value": id }] }),
+            };
+            ("PATCH", format!("/Groups/{group}"), Some(patch(json!([operation]))))
+        }),
+        Case::new("DELETE user (a member)", move |round| {
+            ("DELETE", format!("/Users/{}", three(round)), None)
+        }),
+    ]
+}
+
+fn user(number: usize) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User",
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],
+        "userName": format!("user{number}@example.com"),
+        "externalId": format!("00u0000{number}"),
+        "name": { "givenName": "Given", "familyName": format!("Family {number}"),
+            "formatted": format!("Given Family {number}") },
+        "displayName": format!("Given Family {number}"),
+        "title": "Engineer", "userType": "Employee", "preferredLanguage": "en-GB",
+        "locale": "en-GB", "timezone": "Europe/London", "active": true,
+        "emails": [{ "value": format!("user{number}@example.com"), "type": "work", "primary": true },
+            { "value": format!("user{number}@home.example"), "type": "home" }],
+        "phoneNumbers": [{ "value": "tel:+44-20-5550100", "type": "work" }],
+        "addresses": [{ "type": "work", "streetAddress": "1 High Street", "locality": "London",
+            "postalCode": "E1 6AN", "country": "GB" }],
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {
+            "employeeNumber": format!("{number}"), "department": "Engineering",
+            "costCenter": "4130", "organization": "Example", "division": "Research" }
+    })
+}
+
+fn request(case: &str, method: &str, path: &str, body: Option<&Value>) -> Vec<u8> {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    format!(
+        "{method} /scim/v2{path} HTTP/1.1\r\nHost: bench.example\r\nX-Case: {case}\r\n\
+         Authorization: Bearer {TOKEN}\r\nContent-Type: application/scim+json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// A child process that serves, and a connection to it.
+struct Peer {
+    child: Child,
+    connection: BufReader<TcpStream>,
+}
+
+impl Peer {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut address = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        let connection = TcpStream::connect(address.trim()).unwrap();
+        connection.set_nodelay(true).unwrap();
+        Peer { child, connection: BufReader::new(connection) }
+    }
+
+    fn send(&mut self, request: &[u8]) -> (u16, String) {
+        self.connection.get_mut().write_all(request).unwrap();
+        let (mut status, mut length) = (0, 0);
+        loop {
+            let mut line = String::new();
+            self.connection.read_line(&mut line).unwrap();
+            let line = line.trim_end().to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(rest) = line.strip_prefix("http/1.1 ") {
+                status = rest[..3].parse().unwrap();
+            }
+            if let Some(rest) = line.strip_prefix("content-length: ") {
+                length = rest.parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        self.connection.read_exact(&mut body).unwrap();
+        (status, String::from_utf8(body).unwrap())
+    }
+
+    fn fill(&mut self, users: usize) -> Vec<String> {
+        let create = |number| request("fill", "POST", "/Users", Some(&user(number)));
+        (0..users).map(|number| id(&self.send(&create(number)))).collect()
+    }
+
+    fn group(&mut self, ids: &[String]) -> String {
+        let members: Vec<_> = ids.iter().map(|id| json!({ "value": id })).collect();
+        let body = json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
+            "displayName": "Everybody", "members": members });
+        id(&self.send(&request("fill", "POST", "/Groups?excludedAttributes=members", Some(&body))))
+    }
+
+    /// Microseconds of the child's CPU for one request of the case.
+    fn cost(&mut self, case: &Case) -> f64 {
+        // The first variant was sent already, to see what it answers.
+        let requests: Vec<_> = (1..=case.rounds).map(|round| case.request(round)).collect();
+        let before = self.cpu();
+        for request in &requests {
+            let (status, body) = self.send(request);
+            assert!(status < 400, "{}: {status} {body}", case.name);
+        }
+        (self.cpu() - before) / requests.len() as f64
+    }
+
+    /// User and system time so far, in microseconds, of all threads.
+    fn cpu(&self) -> f64 {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = text.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks: f64 = fields[11..13].iter().map(|t| t.parse::<f64>().unwrap()).sum();
+        // A tick is 10 ms on every Linux that we know.
+        ticks * 10_000.0
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn id((status, body): &(u16, String)) -> String {
+    assert_eq!(*status, 201, "{body}");
+    let body: Value = serde_json::from_str(body).unwrap();
+    body["id"].as_str().expect("an id").to_owned()
+}

@@ -1,0 +1,51 @@
+//! Texts that are meant to hurt, of any size.
+
+use scimkit_filter::{Filter, Leniency, Limits, Options};
+
+/// What a hostile text repeats: things that open, chains, and single tokens without an end.
+pub const PARTS: [&str; 12] = [
+    "(",
+    "not (",
+    "a pr and ",
+    "(a pr and ",
+    "a pr or b pr and ",
+    "emails[",
+    "a",
+    " ",
+    "urn:x:",
+    "a eq \"",
+    "a eq \"\\u0041",
+    "a eq 1",
+];
+
+/// Up to `length` bytes of `part`; when it ends inside a string, that stays open.
+#[must_use]
+pub fn text(part: &str, length: usize) -> String {
+    match part.split_once('"') {
+        Some((start, "")) => format!("{start}\"{}", "x".repeat(length)),
+        Some((start, body)) => format!(
+            "{start}\"{}",
+            body.repeat(length.checked_div(body.len()).unwrap_or_default())
+        ),
+        None if part == "a eq 1" => format!("{part}{}", "1".repeat(length)),
+        None => part.repeat(length.checked_div(part.len()).unwrap_or_default()),
+    }
+}
+
+/// Everything let through, as large as it can be set: what is left is the parser itself.
+#[must_use]
+pub fn wide_open() -> Options {
+    let limits = Limits::default()
+        .with_depth(u16::MAX)
+        .with_length(usize::MAX)
+        .with_terms(u32::MAX);
+    Options::default()
+        .with_limits(limits)
+        .with_leniency(Leniency::LENIENT)
+}
+
+/// Reads `text` without limits, and says whether it was taken.
+#[must_use]
+pub fn read(text: &str) -> bool {
+    Filter::parse_with(text, &wide_open()).is_ok()
+}
