@@ -1,15 +1,16 @@
 //! Admission: the one door through which JSON from outside becomes a [`Resource`].
 
-use scimkit_core::{DataType, Mutability};
+use std::collections::{BTreeMap, btree_map};
+
+use scimkit_core::Mutability;
 use scimkit_filter::{Limits, Path};
 use serde_json::{Map, Value};
 
 use crate::{
-    Attr, AttrId, Error, Resource, ResourceType, Role, Target, Tolerance, Unknown,
-    predicate::{boolean, type_name},
+    Attr, AttrId, Error, Resource, ResourceType, Role, Target, Tolerance, Unknown, error::excerpt,
 };
 
-/// One member of a JSON object, bound to what it names.
+/// One member of a JSON object, bound to what it names: see [`ResourceType::entries`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Entry {
@@ -24,17 +25,19 @@ pub struct Entry {
 impl ResourceType {
     /// Admits a resource as sent by a client in POST or PUT.
     ///
-    /// Names are brought to the schema's spelling, values checked against their types, read-only
-    /// attributes left out, `null`, `[]` and `{}` taken as unassigned, and `schemas` set to what is
-    /// present. Values are moved, not copied. Required attributes are a question of their own:
-    /// [`ResourceType::check_required`].
+    /// - Names are brought to the schema's spelling; the order of members means nothing.
+    /// - Values are checked against their types and moved, not copied.
+    /// - Read-only attributes are left out; `null`, `[]` and `{}` are taken as unassigned.
+    /// - `schemas` is set to what is present.
+    /// - Required attributes are a question of their own: [`ResourceType::check_required`].
     ///
     /// # Errors
     /// - a body that is not an object, or names an attribute twice: `invalidSyntax`
     /// - a value of the wrong type, or two elements with `primary`: `invalidValue`
     /// - an unknown attribute, unless the tolerance ignores it: `invalidSyntax`
-    /// - `schemas` that miss the core schema or name an unknown one, unless tolerated:
-    ///   `invalidSyntax`
+    /// - the sub-attribute of a multi-valued attribute as a member of the resource: `invalidSyntax`
+    /// - `schemas` that miss the core schema or a present extension, or name an unknown one, unless
+    ///   tolerated: `invalidSyntax`
     ///
     /// # Example
     /// ```
@@ -55,41 +58,51 @@ impl ResourceType {
         let Value::Object(body) = body else {
             return Err(Error::syntax("the body is not a JSON object"));
         };
-        if !t.any_schemas && !body.keys().any(|k| k.eq_ignore_ascii_case("schemas")) {
-            return Err(Error::syntax("`schemas` is missing"));
-        }
+        let mut listed = None;
         let mut resource = Resource::default();
-        let mut seen = Vec::with_capacity(body.len());
-        for Entry { target, value, .. } in self.entries(body, t)? {
-            let Target::Attribute(id) = target else {
-                return Err(Error::syntax("a path with a filter can't be a member of a resource"));
-            };
-            let attr = self.attr(id);
-            if seen.contains(&id) {
-                return Err(Error::syntax(format!("`{}` is given twice", attr.path())));
-            }
-            seen.push(id);
-            if attr.role() == Role::Schemas {
-                self.check_schemas(&value, t)?;
-            } else if attr.definition().mutability != Mutability::ReadOnly
+        for (id, value) in self.gather(self.entries(body, t)?)? {
+            if self.attr(id).role() == Role::Schemas {
+                listed = Some(value);
+            } else if !is_read_only(self.attr(id))
                 && let Some(value) = self.admit_value(id, value, t)?
                 && !value.as_object().is_some_and(Map::is_empty)
             {
-                resource.put(self, id, Some(value));
+                resource.set(self, id, value);
             }
         }
         resource.refresh_schemas(self);
+        if !t.any_schemas {
+            self.check_schemas(listed.as_ref(), &resource)?;
+        }
         Ok(resource)
     }
 
     /// Binds each member of a resource body, or of a path-less PATCH value, to its target.
     ///
     /// The members of an extension's object are taken one by one; `null` for the object itself
-    /// selects the whole extension.
+    /// selects every attribute of the extension.
     ///
     /// # Errors
-    /// `invalidSyntax` for an unknown name, unless the tolerance ignores it, and for an extension
-    /// that is not an object.
+    /// - an unknown name, unless the tolerance ignores it: `invalidSyntax`
+    /// - an extension that is not an object: `invalidValue`
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::{Registry, Target, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let entries = |body: serde_json::Value, tolerance| {
+    ///     user.entries(body.as_object().cloned().unwrap(), tolerance)
+    /// };
+    /// let bound = entries(json!({"name.givenName": "Barbara"}), &Tolerance::DEFAULT)?;
+    /// assert_eq!(bound[0].target, Target::Attribute(user.named("name.givenName").unwrap()));
+    /// assert!(entries(json!({"name.givenName": "Barbara"}), &Tolerance::STRICT).is_err());
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    ///
+    /// [RFC 7643 section 3.3](https://www.rfc-editor.org/rfc/rfc7643#section-3.3)
     pub fn entries(&self, body: Map<String, Value>, t: &Tolerance) -> Result<Vec<Entry>, Error> {
         let mut entries = Vec::with_capacity(body.len());
         for (name, value) in body {
@@ -98,17 +111,19 @@ impl ResourceType {
                     self.extension_entries(index, members, t, &mut entries)?;
                 }
                 (Some(index), Value::Null) => {
-                    for attr in self.top_level(Some(index)) {
-                        let target = Target::Attribute(attr.id());
-                        let name = attr.path().to_owned();
-                        entries.push(Entry { name, target, value: Value::Null });
-                    }
+                    entries.extend(self.top_level(Some(index)).iter().map(|attr| Entry {
+                        name: attr.path().to_owned(),
+                        target: Target::Attribute(attr.id()),
+                        value: Value::Null,
+                    }));
                 }
-                (Some(_), _) => {
-                    return Err(Error::value(format!("`{name}` is not an object")));
-                }
+                (Some(_), _) => return Err(Error::value(format!("`{name}` is not an object"))),
                 (None, value) => match self.member(&name, t) {
-                    Some(target) => entries.push(Entry { name, target, value }),
+                    Some(target) => entries.push(Entry {
+                        name,
+                        target,
+                        value,
+                    }),
                     None => self.unknown_member(&name, t)?,
                 },
             }
@@ -130,7 +145,11 @@ impl ResourceType {
                 self.lookup_parts(Some(urn), name, Some(sub))
             });
             match id {
-                Some(id) => entries.push(Entry { name, target: Target::Attribute(id), value }),
+                Some(id) => entries.push(Entry {
+                    name,
+                    target: Target::Attribute(id),
+                    value,
+                }),
                 None => self.unknown_member(&format!("{urn}:{name}"), t)?,
             }
         }
@@ -150,234 +169,102 @@ impl ResourceType {
         self.bind_path(&path, t).ok()
     }
 
-    fn unknown_member(&self, name: &str, t: &Tolerance) -> Result<(), Error> {
+    pub(crate) fn unknown_member(&self, name: &str, t: &Tolerance) -> Result<(), Error> {
         match t.unknown_attributes {
             Unknown::Ignore => Ok(()),
             Unknown::Refuse => {
-                Err(Error::syntax(format!("`{name}` is not an attribute of {}", self.name())))
+                let (name, kind) = (excerpt(name), self.name());
+                Err(Error::syntax(format!(
+                    "`{name}` is not an attribute of {kind}"
+                )))
             }
         }
     }
 
-    /// Admits the value of one attribute; `None` when it stands for unassigned.
-    ///
-    /// An empty object stays one: a PATCH that writes it changes nothing.
-    ///
-    /// # Errors
-    /// `invalidValue` when the value does not fit the attribute; `invalidSyntax` for an unknown
-    /// sub-attribute, unless tolerated.
-    pub fn admit_value(
-        &self,
-        id: AttrId,
-        value: Value,
-        t: &Tolerance,
-    ) -> Result<Option<Value>, Error> {
-        let attr = self.attr(id);
-        let many = attr.definition().multi_valued;
-        match value {
-            Value::Null => Ok(None),
-            Value::Array(elements) if many => self.admit_elements(attr, elements, t),
-            Value::Array(mut elements) if t.array_of_one && elements.len() <= 1 => {
-                match elements.pop() {
-                    Some(value) => self.admit_value(id, value, t),
-                    None => Ok(None),
-                }
-            }
-            value if many && t.single_for_many => self.admit_elements(attr, vec![value], t),
-            value if many => Err(misfit(attr, &value, "an array")),
-            value => self.admit_single(attr, value, t).map(Some),
-        }
-    }
-
-    fn admit_elements(
-        &self,
-        attr: &Attr,
-        elements: Vec<Value>,
-        t: &Tolerance,
-    ) -> Result<Option<Value>, Error> {
-        let mut admitted = Vec::with_capacity(elements.len());
-        for element in elements {
-            if element.is_null() {
-                continue;
-            }
-            let element = self.admit_single(attr, element, t)?;
-            if !element.as_object().is_some_and(Map::is_empty) {
-                admitted.push(element);
-            }
-        }
-        self.check_elements(attr.id(), &admitted)?;
-        Ok((!admitted.is_empty()).then_some(Value::Array(admitted)))
-    }
-
-    /// At most one element may be `primary`.
-    fn check_elements(&self, id: AttrId, elements: &[Value]) -> Result<(), Error> {
-        let primary = |e: &&Value| e.get("primary").and_then(Value::as_bool) == Some(true);
-        if elements.iter().filter(primary).count() > 1 {
-            let path = self.attr(id).path();
-            return Err(Error::value(format!("`{path}` has more than one primary value")));
-        }
-        Ok(())
-    }
-
-    /// Admits one value: an element of a multi-valued attribute, or the value of another.
-    fn admit_single(&self, attr: &Attr, value: Value, t: &Tolerance) -> Result<Value, Error> {
-        let fits = match (attr.definition().data_type, &value) {
-            (DataType::Complex, _) => return self.admit_complex(attr, value, t),
-            (DataType::Boolean, Value::String(text)) if t.boolean_strings => {
-                return boolean(text)
-                    .map(Value::Bool)
-                    .ok_or_else(|| misfit(attr, &value, "a boolean"));
-            }
-            (DataType::Binary, Value::String(text)) => is_base64(text),
-            (DataType::Boolean, Value::Bool(_)) => true,
-            (DataType::DateTime, Value::String(text)) => {
-                scimkit_core::parse_instant(text).is_some()
-            }
-            (DataType::Decimal, Value::Number(_)) => true,
-            (DataType::Integer, Value::Number(n)) => n.is_i64(),
-            (DataType::String | DataType::Reference, Value::String(_)) => true,
-            _ => false,
-        };
-        if !fits {
-            let wanted = type_name(attr.definition().data_type);
-            return Err(misfit(attr, &value, &format!("a {wanted}")));
-        }
-        if attr.definition().required && value.as_str().is_some_and(str::is_empty) {
-            return Err(Error::value(format!("`{}` is empty", attr.path())));
-        }
-        Ok(value)
-    }
-
-    fn admit_complex(&self, attr: &Attr, value: Value, t: &Tolerance) -> Result<Value, Error> {
-        let members = match value {
-            Value::Object(members) => members,
-            Value::String(text) if t.bare_values && self.child_named(attr.id(), "value").is_some() => {
-                Map::from_iter([("value".to_owned(), Value::String(text))])
-            }
-            other => return Err(misfit(attr, &other, "an object")),
-        };
-        let refers = matches!(attr.role(), Role::Membership | Role::Reference);
-        let mut admitted = Map::new();
-        let mut reference = None;
-        for (name, value) in members {
-            let Some(sub) = self.child_named(attr.id(), &name).map(|id| self.attr(id)) else {
-                self.unknown_member(&format!("{}.{name}", attr.path()), t)?;
-                continue;
+    /// The top-level attributes of a body, each once, with the parts that dotted names gave put
+    /// into the attribute they are parts of.
+    fn gather(&self, entries: Vec<Entry>) -> Result<BTreeMap<AttrId, Value>, Error> {
+        let mut gathered = BTreeMap::new();
+        let mut parts = Vec::new();
+        for Entry { target, value, .. } in entries {
+            let Target::Attribute(id) = target else {
+                return Err(Error::syntax(
+                    "a path with a filter can't be a member of a resource",
+                ));
             };
-            if refers && sub.name() == "$ref" {
-                // Made from `value` when answering; it can stand in for a missing one.
-                reference = value.as_str().and_then(last_segment).map(str::to_owned);
-            } else if sub.definition().mutability != Mutability::ReadOnly
-                && let Some(value) = self.admit_value(sub.id(), value, t)?
-                && admitted.insert(sub.name().to_owned(), value).is_some()
-            {
-                return Err(Error::syntax(format!("`{}` is given twice", sub.path())));
+            let attr = self.attr(id);
+            if let Some(parent) = attr.parent() {
+                parts.push((attr, parent, value));
+            } else if gathered.insert(id, value).is_some() {
+                return Err(twice(attr));
             }
         }
-        if let Some(id) = reference
-            && !admitted.contains_key("value")
-        {
-            admitted.insert("value".to_owned(), Value::String(id));
-        }
-        if attr.role() == Role::Membership {
-            let named = admitted.get("value").and_then(Value::as_str);
-            if named.is_none_or(str::is_empty) {
-                return Err(Error::value(format!("an element of `{}` has no `value`", attr.path())));
+        for (attr, parent, value) in parts {
+            if is_read_only(self.attr(parent)) {
+                continue;
             }
+            if self.attr(parent).definition().multi_valued {
+                let detail = format!("`{}` can't be a member of a resource", attr.path());
+                return Err(Error::syntax(detail));
+            }
+            put_part(gathered.entry(parent), attr, value)?;
         }
-        Ok(Value::Object(admitted))
+        Ok(gathered)
     }
 
-    fn check_schemas(&self, value: &Value, t: &Tolerance) -> Result<(), Error> {
-        let listed: Vec<&str> = match value {
-            Value::Array(elements) => elements.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
+    fn check_schemas(&self, listed: Option<&Value>, resource: &Resource) -> Result<(), Error> {
+        let Some(listed) = listed else {
+            return Err(Error::syntax("`schemas` is missing"));
         };
-        if t.any_schemas {
-            return Ok(());
+        let elements = listed.as_array().map_or(&[][..], Vec::as_slice);
+        let listed: Vec<&str> = elements.iter().filter_map(Value::as_str).collect();
+        if listed.is_empty() || listed.len() != elements.len() {
+            return Err(Error::syntax("`schemas` is not an array of URIs"));
         }
-        if value.as_array().is_none_or(|a| a.len() != listed.len()) {
-            return Err(Error::syntax("`schemas` is not an array of strings"));
+        let core = self.schema();
+        let unknown = |urn: &&&str| *core != **urn && self.extension_named(urn).is_none();
+        if let Some(urn) = listed.iter().find(unknown) {
+            let (urn, kind) = (excerpt(urn), self.name());
+            return Err(Error::syntax(format!("`{urn}` is not a schema of {kind}")));
         }
-        let core = self.schema().as_str();
-        if !listed.iter().any(|urn| urn.eq_ignore_ascii_case(core)) {
-            return Err(Error::syntax(format!("`schemas` does not name `{core}`")));
-        }
-        let known = |urn: &&&str| {
-            urn.eq_ignore_ascii_case(core) || self.extension_named(urn).is_some()
-        };
-        match listed.iter().find(|urn| !known(urn)) {
-            Some(urn) => Err(Error::syntax(format!("`{urn}` is not a schema of {}", self.name()))),
+        let present = self.extensions().iter().map(|e| e.urn());
+        let present = present.filter(|urn| resource.members.contains_key(urn.as_str()));
+        let missing = |urn: &&scimkit_core::Urn| !listed.iter().any(|known| **urn == *known);
+        match std::iter::once(core).chain(present).find(missing) {
+            Some(urn) => Err(Error::syntax(format!("`schemas` does not name `{urn}`"))),
             None => Ok(()),
         }
     }
-
-    /// Checks that every required attribute has a value.
-    ///
-    /// # Errors
-    /// `invalidValue`, naming the first one without.
-    pub fn check_required(&self, resource: &Resource) -> Result<(), Error> {
-        self.required_in(resource.as_map(), self.top_level(None))?;
-        for (index, extension) in self.extensions().iter().enumerate() {
-            match resource.holder(self, Some(index)) {
-                Some(members) => self.required_in(members, self.top_level(Some(index)))?,
-                None if extension.is_required() => {
-                    let urn = extension.urn();
-                    return Err(Error::value(format!("`{urn}` is required but missing")));
-                }
-                None => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn required_in(&self, members: &Map<String, Value>, attrs: &[Attr]) -> Result<(), Error> {
-        for attr in attrs {
-            let definition = attr.definition();
-            let made_here = definition.mutability == Mutability::ReadOnly
-                || matches!(attr.role(), Role::Id | Role::Meta | Role::Schemas);
-            let value = members.get(attr.name());
-            if definition.required && !made_here && value.is_none() {
-                return Err(Error::value(format!("`{}` is required but missing", attr.path())));
-            }
-            let required = |sub: &&Attr| {
-                sub.definition().required && sub.definition().mutability != Mutability::ReadOnly
-            };
-            let Some(sub) = self.children(attr.id()).find(required) else { continue };
-            let mut elements = match value {
-                Some(Value::Array(elements)) => elements.iter(),
-                Some(one) => std::slice::from_ref(one).iter(),
-                None => continue,
-            };
-            if elements.any(|e| e.get(sub.name()).is_none()) {
-                return Err(Error::value(format!("`{}` is required but missing", sub.path())));
-            }
-        }
-        Ok(())
-    }
 }
 
-fn misfit(attr: &Attr, value: &Value, wanted: &str) -> Error {
-    let found = match value {
-        Value::Array(_) => "an array".to_owned(),
-        Value::Null => "null".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
-        // A value that is never returned is not repeated in an error either.
-        _ if attr.is_never_returned() => "another type".to_owned(),
-        Value::String(text) => format!("the string `{}`", text.chars().take(60).collect::<String>()),
-        other => format!("`{other}`"),
+/// Adds a sub-attribute to the object that is or will be its parent's value.
+fn put_part(
+    parent: btree_map::Entry<'_, AttrId, Value>,
+    attr: &Attr,
+    value: Value,
+) -> Result<(), Error> {
+    let parent = parent.or_insert(Value::Null);
+    if parent.is_null() {
+        *parent = Value::Object(Map::new());
+    }
+    let known = |members: &Map<String, Value>| {
+        members
+            .keys()
+            .any(|name| name.eq_ignore_ascii_case(attr.name()))
     };
-    Error::value(format!("`{}` must be {wanted} but is {found}", attr.path()))
+    match parent.as_object_mut() {
+        Some(members) if !known(members) => {
+            members.insert(attr.name().to_owned(), value);
+            Ok(())
+        }
+        _ => Err(twice(attr)),
+    }
 }
 
-/// Base64 in the standard or the URL-safe alphabet, padded or not (RFC 7643 section 2.3.6).
-fn is_base64(text: &str) -> bool {
-    let body = text.trim_end_matches('=');
-    text.len() - body.len() <= 2
-        && body.len() % 4 != 1
-        && body.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_'))
+pub(crate) fn is_read_only(attr: &Attr) -> bool {
+    attr.definition().mutability == Mutability::ReadOnly
 }
 
-fn last_segment(reference: &str) -> Option<&str> {
-    reference.rsplit('/').next().filter(|id| !id.is_empty())
+pub(crate) fn twice(attr: &Attr) -> Error {
+    Error::syntax(format!("`{}` is given twice", attr.path()))
 }

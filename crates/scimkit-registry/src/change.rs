@@ -1,116 +1,52 @@
 //! What a write changes, in the narrowest terms.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
 use serde_json::{Map, Value};
 
-use crate::{AttrId, Key, Resource, ResourceType, Role, Scalar};
-
-/// A resource's identifier, assigned by the service provider and case exact.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ResourceId(String);
-
-impl ResourceId {
-    /// The text of the identifier.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for ResourceId {
-    fn from(text: &str) -> Self {
-        ResourceId(text.to_owned())
-    }
-}
-
-impl From<String> for ResourceId {
-    fn from(text: String) -> Self {
-        ResourceId(text)
-    }
-}
-
-impl std::borrow::Borrow<str> for ResourceId {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ResourceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// One end of a membership: the resource it points to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Edge {
-    /// The target's display name; filled in by a store, never taken from a client.
-    pub display: Option<String>,
-    /// The target.
-    pub id: ResourceId,
-    /// The target's resource type, by name; a client's word until a store knows better.
-    pub kind: Option<String>,
-}
-
-impl Edge {
-    /// An edge to `id`.
-    #[must_use]
-    pub fn to(id: impl Into<ResourceId>) -> Self {
-        Edge { display: None, id: id.into(), kind: None }
-    }
-
-    /// With the target's display name.
-    #[must_use]
-    pub fn with_display(mut self, display: Option<String>) -> Self {
-        self.display = display;
-        self
-    }
-
-    /// With the name of the target's resource type.
-    #[must_use]
-    pub fn with_kind(mut self, kind: Option<String>) -> Self {
-        self.kind = kind;
-        self
-    }
-}
-
-/// What a write does to the edges of one membership attribute.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EdgeChange {
-    /// The membership attribute.
-    pub attr: AttrId,
-    /// How its edges change.
-    pub edit: EdgeEdit,
-}
-
-/// A difference or a whole new set; no edge occurs twice.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "every store must carry out every edit")]
-pub enum EdgeEdit {
-    /// Add these that are not there, remove those that are; the two sets are disjoint.
-    Delta {
-        /// To be added.
-        add: Vec<Edge>,
-        /// To be removed.
-        remove: Vec<ResourceId>,
-    },
-    /// These and no others.
-    Replace(Vec<Edge>),
-}
+use crate::{
+    Attr, AttrId, EdgeChange, EdgeEdit, Key, Resource, ResourceType, Role, Scalar,
+    edges::{combined, edges_of},
+};
 
 /// What one write changes: attributes set and unset, and edges.
 ///
-/// It names the narrowest single-valued attribute (`name.givenName`, not `name`), so that a host's
-/// own edit of another is not overwritten; a multi-valued attribute is set whole.
+/// - It names the narrowest single-valued attribute (`name.givenName`, not `name`), so that a host's
+///   own edit of another is not overwritten; a multi-valued attribute is set whole.
+/// - It holds its own [`ResourceType`], so that an [`AttrId`] never meets another table.
+/// - What the service provider computes can't be changed by it.
 ///
-/// It holds its own [`ResourceType`], so that an [`AttrId`] never meets another table.
+/// # Example
+/// ```
+/// use std::sync::Arc;
+/// use scimkit_registry::{Change, Registry, Tolerance};
+/// use serde_json::json;
+///
+/// let registry = Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let admit = |body| user.admit(body, &Tolerance::DEFAULT);
+/// let mut document = admit(json!({"name": {"givenName": "Babs", "familyName": "Jensen"}}))?;
+/// let after = admit(json!({"name": {"givenName": "Barbara", "familyName": "Jensen"}}))?;
+///
+/// let change = Change::between(Arc::clone(user), &document, after.clone());
+/// let entries: Vec<_> = change.entries().collect();
+/// assert_eq!(entries, [("name.givenName", Some(&json!("Barbara")))]);
+/// change.apply(&mut document);
+/// assert_eq!(document, after);
+/// assert!(Change::between(Arc::clone(user), &document, after).is_empty());
+/// # Ok::<(), scimkit_registry::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Change {
-    edges: Vec<EdgeChange>,
+    /// Combined when asked for.
+    edges: OnceLock<Vec<EdgeChange>>,
+    edits: Vec<EdgeChange>,
     kind: Arc<ResourceType>,
-    // INVARIANT: no id is both set and unset, none is complex and single-valued, none is computed.
+    // INVARIANT: no id is both set and unset or occurs twice; none is complex and single-valued, a
+    // part of a multi-valued attribute, or computed; no value is null, `[]` or `{}`.
     set: Vec<(AttrId, Value)>,
     unset: Vec<AttrId>,
 }
@@ -119,7 +55,14 @@ impl Change {
     /// A change that does nothing yet.
     #[must_use]
     pub fn none(kind: Arc<ResourceType>) -> Self {
-        Change { edges: Vec::new(), kind, set: Vec::new(), unset: Vec::new() }
+        let (edges, edits, set, unset) = (OnceLock::new(), Vec::new(), Vec::new(), Vec::new());
+        Change {
+            edges,
+            edits,
+            kind,
+            set,
+            unset,
+        }
     }
 
     /// The change that makes `resource` out of nothing.
@@ -139,8 +82,8 @@ impl Change {
     pub fn between(kind: Arc<ResourceType>, before: &Resource, after: Resource) -> Self {
         let mut change = Change::none(kind);
         change.replace_all(before, after);
-        for attr in change.kind.clone().attributes() {
-            let mentioned = change.edges.iter().any(|e| e.attr == attr.id());
+        for attr in Arc::clone(&change.kind).attributes() {
+            let mentioned = change.edits.iter().any(|e| e.attr == attr.id());
             if attr.role() == Role::Membership && attr.parent().is_none() && !mentioned {
                 change.edit_edges(attr.id(), EdgeEdit::Replace(Vec::new()));
             }
@@ -166,42 +109,65 @@ impl Change {
         &self.unset
     }
 
-    /// The changes of membership.
+    /// The changes of membership, one for each attribute.
     #[must_use]
     pub fn edges(&self) -> &[EdgeChange] {
-        &self.edges
+        self.edges.get_or_init(|| combined(&self.edits))
     }
 
     /// Every attribute that changes, by its canonical path, with its new value or `None`.
     pub fn entries(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {
-        let set = self.set.iter().map(|(id, value)| (self.kind.attr(*id).path(), Some(value)));
-        set.chain(self.unset.iter().map(|id| (self.kind.attr(*id).path(), None)))
+        let set = self
+            .set
+            .iter()
+            .map(|(id, value)| (self.kind.attr(*id).path(), Some(value)));
+        set.chain(
+            self.unset
+                .iter()
+                .map(|id| (self.kind.attr(*id).path(), None)),
+        )
     }
 
     /// Whether it changes nothing at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.set.is_empty() && self.unset.is_empty() && self.edges.is_empty()
+        self.set.is_empty() && self.unset.is_empty() && self.edits.is_empty()
     }
 
     /// Carries the attribute changes out on a document; edges are the store's.
     ///
-    /// Attributes that are never returned are passed over: a document is what may be shown.
+    /// What is never returned is passed over, also inside of elements: a document is what may be
+    /// shown.
     pub fn apply(&self, document: &mut Resource) {
         for (id, value) in &self.set {
-            let attr = self.kind.attr(*id);
-            let hidden = attr.parent().is_some_and(|p| self.kind.attr(p).is_never_returned());
-            if !attr.is_never_returned() && !hidden {
-                document.put(&self.kind, *id, Some(value.clone()));
+            match shown(&self.kind, self.kind.attr(*id), value) {
+                Some(value) => document.set(&self.kind, *id, value),
+                None => document.unset(&self.kind, *id),
             }
         }
         for id in &self.unset {
-            document.put(&self.kind, *id, None);
+            document.unset(&self.kind, *id);
         }
         document.refresh_schemas(&self.kind);
     }
 
     /// For every indexed attribute that changes: its new lookup keys, none when it is unassigned.
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::{Change, Registry, Scalar, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let body = json!({"userName": "BJensen", "nickName": "Babs"});
+    /// let bjensen = user.admit(body, &Tolerance::DEFAULT)?;
+    /// let keys = Change::create(Arc::clone(user), bjensen).keys();
+    /// let user_name = user.named("userName").unwrap();
+    /// assert_eq!(keys, [(user_name, vec![Scalar::Text("bjensen".into())])]);
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
     #[must_use]
     pub fn keys(&self) -> Vec<(AttrId, Vec<Key>)> {
         let mut keys = Vec::new();
@@ -214,151 +180,170 @@ impl Change {
         keys
     }
 
-    fn collect_keys(
-        &self,
-        id: AttrId,
-        value: Option<&Value>,
-        keys: &mut Vec<(AttrId, Vec<Key>)>,
-    ) {
+    fn collect_keys(&self, id: AttrId, value: Option<&Value>, keys: &mut Vec<(AttrId, Vec<Key>)>) {
         let attr = self.kind.attr(id);
-        let elements = match value {
-            Some(Value::Array(elements)) => elements.as_slice(),
-            Some(one) => std::slice::from_ref(one),
-            None => &[],
-        };
         if attr.is_indexed() {
-            let found = elements.iter().filter_map(|v| Scalar::of(attr, v));
-            keys.push((id, found.collect::<BTreeSet<_>>().into_iter().collect()));
+            let found: BTreeSet<_> = scalars(attr, value).collect();
+            keys.push((id, found.into_iter().collect()));
         }
         for sub in self.kind.children(id).filter(|sub| sub.is_indexed()) {
-            let found = elements.iter().filter_map(|e| Scalar::of(sub, e.get(sub.name())?));
-            keys.push((sub.id(), found.collect::<BTreeSet<_>>().into_iter().collect()));
+            let parts = elements(value)
+                .iter()
+                .map(|element| element.get(sub.name()));
+            let found: BTreeSet<_> = parts.flat_map(|part| scalars(sub, part)).collect();
+            keys.push((sub.id(), found.into_iter().collect()));
         }
     }
 
     /// Adds the difference of one attribute between two values, of a single-valued complex
     /// attribute sub-attribute by sub-attribute.
+    ///
+    /// - `before` is what the change made so far leads to; where the two values are equal nothing is
+    ///   added.
+    /// - `null`, `[]` and `{}` in `after` stand for unassigned.
+    /// - What is computed is passed over, and so is a part of a multi-valued attribute, which is set
+    ///   only whole. Memberships change by [`edit_edges`](Self::edit_edges).
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::{AttrId, Change, Registry};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let mut change = Change::none(Arc::clone(user));
+    /// let name = user.named("name").unwrap();
+    /// let before = json!({"givenName": "Babs", "honorificPrefix": "Ms."});
+    /// change.difference(name, Some(&before), Some(json!({"givenName": "Babs"})));
+    /// assert_eq!(change.entries().collect::<Vec<_>>(), [("name.honorificPrefix", None)]);
+    ///
+    /// change.difference(AttrId::ID, None, Some(json!("42")));
+    /// assert_eq!(change.set().len(), 0);
+    /// ```
     pub fn difference(&mut self, id: AttrId, before: Option<&Value>, after: Option<Value>) {
         let kind = Arc::clone(&self.kind);
         let attr = kind.attr(id);
-        if !attr.is_complex() || attr.definition().multi_valued {
-            match after {
-                Some(after) if before != Some(&after) => self.set.push((id, after)),
-                None if before.is_some() => self.unset.push(id),
-                _ => {}
-            }
+        let many = |id| kind.attr(id).definition().multi_valued;
+        let kept = matches!(attr.role(), Role::Plain | Role::Reference) && !kind.is_computed(id);
+        if !kept || attr.parent().is_some_and(many) {
+            return;
+        }
+        if !attr.is_complex() || many(id) {
+            self.put(id, before, after);
             return;
         }
         let mut after = match after {
             Some(Value::Object(members)) => members,
             _ => Map::new(),
         };
-        for sub in kind.children(id) {
-            let was = before.and_then(|v| v.get(sub.name()));
-            match after.remove(sub.name()) {
-                Some(value) if was != Some(&value) => self.set.push((sub.id(), value)),
-                None if was.is_some() => self.unset.push(sub.id()),
-                _ => {}
-            }
+        for sub in kind.children(id).filter(|sub| !kind.is_computed(sub.id())) {
+            let before = before.and_then(|value| value.get(sub.name()));
+            self.put(sub.id(), before, after.remove(sub.name()));
         }
     }
 
-    /// Adds an edit of a membership, combined with an earlier one of the same attribute.
+    fn put(&mut self, id: AttrId, before: Option<&Value>, after: Option<Value>) {
+        let after = after.filter(|value| !is_unassigned(value));
+        if before == after.as_ref() {
+            return;
+        }
+        self.set.retain(|(known, _)| *known != id);
+        self.unset.retain(|known| *known != id);
+        match after {
+            Some(value) => self.set.push((id, value)),
+            None => self.unset.push(id),
+        }
+    }
+
+    /// Adds an edit of a membership, combined with earlier ones of the same attribute.
+    ///
+    /// Of several edits the last word about a resource counts; in one edit that both adds and
+    /// removes it, it is added.
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::{Change, Edge, EdgeEdit, Registry};
+    ///
+    /// let registry = Registry::standard();
+    /// let group = registry.by_name("Group").unwrap();
+    /// let members = group.named("members").unwrap();
+    /// let mut change = Change::none(Arc::clone(group));
+    /// let add = vec![Edge::to("1"), Edge::to("2")];
+    /// change.edit_edges(members, EdgeEdit::Delta { add, remove: vec![] });
+    /// change.edit_edges(members, EdgeEdit::Delta { add: vec![], remove: vec!["1".into()] });
+    /// let combined = EdgeEdit::Delta { add: vec![Edge::to("2")], remove: vec!["1".into()] };
+    /// assert_eq!(change.edges()[0].edit, combined);
+    /// ```
     pub fn edit_edges(&mut self, attr: AttrId, edit: EdgeEdit) {
-        let edit = match edit {
-            EdgeEdit::Delta { add, remove } if add.is_empty() && remove.is_empty() => return,
-            EdgeEdit::Delta { add, remove } => {
-                EdgeEdit::Delta { add: distinct(add), remove: distinct_ids(remove) }
-            }
-            EdgeEdit::Replace(edges) => EdgeEdit::Replace(distinct(edges)),
-        };
-        match self.edges.iter_mut().find(|e| e.attr == attr) {
-            Some(earlier) => earlier.edit.then(edit),
-            None => self.edges.push(EdgeChange { attr, edit }),
+        if matches!(&edit, EdgeEdit::Delta { add, remove } if add.is_empty() && remove.is_empty()) {
+            return;
         }
+        self.edges = OnceLock::new();
+        self.edits.push(EdgeChange { attr, edit });
     }
 
-    fn replace_all(&mut self, before: &Resource, after: Resource) {
+    fn replace_all(&mut self, before: &Resource, mut after: Resource) {
         let kind = Arc::clone(&self.kind);
-        let mut after = after.into_map();
-        let groups = (0..kind.extensions().len()).map(Some);
-        for extension in std::iter::once(None).chain(groups) {
-            let mut inner = match extension.and_then(|i| kind.extension_at(i)) {
-                None => std::mem::take(&mut after),
-                Some(urn) => match after.remove(urn.urn().as_str()) {
-                    Some(Value::Object(members)) => members,
-                    _ => Map::new(),
-                },
-            };
-            for attr in kind.top_level(extension) {
-                let new = inner.remove(attr.name());
-                match attr.role() {
-                    Role::Membership => {
-                        if let Some(new) = new {
-                            self.edit_edges(attr.id(), EdgeEdit::Replace(edges_of(&new)));
-                        }
-                    }
-                    Role::Plain | Role::Reference => {
-                        self.difference(attr.id(), before.get(&kind, attr.id()), new);
-                    }
-                    _ => {}
+        for attr in kind
+            .attributes()
+            .iter()
+            .filter(|attr| attr.parent().is_none())
+        {
+            let new = after.take(&kind, attr);
+            match (attr.role(), new) {
+                (Role::Membership, Some(new)) => {
+                    self.edit_edges(attr.id(), EdgeEdit::Replace(edges_of(&new)));
                 }
-            }
-            if extension.is_none() {
-                after = inner;
+                (_, new) => self.difference(attr.id(), before.get(&kind, attr.id()), new),
             }
         }
     }
 }
 
-impl EdgeEdit {
-    /// This edit and then `next`, as one.
-    fn then(&mut self, next: EdgeEdit) {
-        let (more, less) = match next {
-            EdgeEdit::Replace(_) => {
-                *self = next;
-                return;
-            }
-            EdgeEdit::Delta { add, remove } => (add, remove),
-        };
-        let gone: BTreeSet<&str> = less.iter().map(ResourceId::as_str).collect();
-        let new: BTreeSet<String> = more.iter().map(|e| e.id.as_str().to_owned()).collect();
-        match self {
-            EdgeEdit::Replace(edges) => {
-                edges.retain(|e| !gone.contains(e.id.as_str()));
-                edges.extend(more);
-                *edges = distinct(std::mem::take(edges));
-            }
-            EdgeEdit::Delta { add, remove } => {
-                add.retain(|e| !gone.contains(e.id.as_str()));
-                add.extend(more);
-                *add = distinct(std::mem::take(add));
-                remove.extend(less);
-                remove.retain(|id| !new.contains(id.as_str()));
-                *remove = distinct_ids(std::mem::take(remove));
+/// What a document may hold of a value.
+fn shown(kind: &ResourceType, attr: &Attr, value: &Value) -> Option<Value> {
+    if attr.is_never_returned() {
+        return None;
+    }
+    let mut shown = value.clone();
+    for sub in kind
+        .children(attr.id())
+        .filter(|sub| sub.is_never_returned())
+    {
+        for element in shown.as_array_mut().into_iter().flatten() {
+            if let Some(members) = element.as_object_mut() {
+                members.remove(sub.name());
             }
         }
     }
+    if let Some(elements) = shown.as_array_mut() {
+        elements.retain(|element| !is_unassigned(element));
+    }
+    (!is_unassigned(&shown)).then_some(shown)
 }
 
-/// The edges that an admitted value of a membership attribute stands for.
-#[must_use]
-pub fn edges_of(value: &Value) -> Vec<Edge> {
-    let elements = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-    let edge = |e: &Value| {
-        let id = e.get("value").and_then(Value::as_str)?;
-        let kind = e.get("type").and_then(Value::as_str).map(str::to_owned);
-        Some(Edge::to(id).with_kind(kind))
-    };
-    elements.iter().filter_map(edge).collect()
+fn scalars<'v>(attr: &'v Attr, value: Option<&'v Value>) -> impl Iterator<Item = Key> + 'v {
+    elements(value)
+        .iter()
+        .filter_map(|value| Scalar::of(attr, value))
 }
 
-fn distinct(edges: Vec<Edge>) -> Vec<Edge> {
-    let mut seen = BTreeSet::new();
-    edges.into_iter().filter(|e| seen.insert(e.id.clone())).collect()
+/// The elements of an array, or the one value.
+fn elements(value: Option<&Value>) -> &[Value] {
+    match value {
+        Some(Value::Array(elements)) => elements,
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    }
 }
 
-fn distinct_ids(ids: Vec<ResourceId>) -> Vec<ResourceId> {
-    let mut seen = BTreeSet::new();
-    ids.into_iter().filter(|id| seen.insert(id.clone())).collect()
+fn is_unassigned(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(elements) => elements.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }

@@ -4,6 +4,18 @@
 ///
 /// The kind decides the `scimType` of the response ([RFC 7644 section 3.12]).
 ///
+/// # Example
+/// ```
+/// use scimkit_registry::{ErrorKind, Registry, Tolerance};
+/// use serde_json::json;
+///
+/// let registry = Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let error = user.admit(json!({"active": "maybe"}), &Tolerance::DEFAULT).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Value);
+/// assert_eq!(error.detail(), "`active` must be true or false but is the string `maybe`");
+/// ```
+///
 /// [RFC 7644 section 3.12]: https://www.rfc-editor.org/rfc/rfc7644#section-3.12
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
@@ -34,7 +46,10 @@ impl Error {
     /// An error of that kind; `detail` in lower case, without a full stop.
     #[must_use]
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Error { detail: detail.into(), kind }
+        Error {
+            detail: detail.into(),
+            kind,
+        }
     }
 
     /// The sentence for the administrator.
@@ -73,7 +88,25 @@ impl Error {
     }
 }
 
+/// The beginning of a text from outside, long enough to recognise it in a message.
+pub(crate) fn excerpt(text: &str) -> String {
+    const LONGEST: usize = 80;
+    match text.char_indices().nth(LONGEST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}
+
 /// Why a schema or resource type can't be registered.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{RegistrationError, Registry};
+///
+/// let error = Registry::builder().index("User", "shoeSize").build().unwrap_err();
+/// assert!(matches!(error, RegistrationError::UnknownIndex { .. }));
+/// assert_eq!(error.to_string(), "resource type `User` has no attribute `shoeSize` to index");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistrationError {
@@ -102,12 +135,20 @@ pub enum RegistrationError {
         endpoint: String,
     },
     /// Text that is not the expected JSON.
-    #[error("not a JSON array of {what} documents: {problem}")]
+    #[error("not a {what} document or a JSON array of them: {problem}")]
     Json {
         /// `schema` or `resource type`.
         what: &'static str,
         /// What the JSON reader said.
         problem: String,
+    },
+    /// A resource type that names one schema twice, as its own or as an extension.
+    #[error("resource type `{name}` names schema `{urn}` twice")]
+    RepeatedSchema {
+        /// The resource type.
+        name: String,
+        /// The schema's URI.
+        urn: String,
     },
     /// More attributes than a table can number.
     #[error("resource type `{name}` has more than 65,535 attributes")]
@@ -115,7 +156,17 @@ pub enum RegistrationError {
         /// The resource type.
         name: String,
     },
-    /// An attribute to be indexed that the type does not have.
+    /// An attribute to be indexed that can have no lookup key.
+    #[error("attribute `{path}` of resource type `{name}` can't be indexed: {problem}")]
+    Unindexable {
+        /// The resource type.
+        name: String,
+        /// The path asked for.
+        path: String,
+        /// Why not.
+        problem: &'static str,
+    },
+    /// An attribute to be indexed that the type does not have, or a type that nobody registered.
     #[error("resource type `{name}` has no attribute `{path}` to index")]
     UnknownIndex {
         /// The resource type.

@@ -2,12 +2,29 @@
 
 use std::{borrow::Cow, cmp::Ordering};
 
-use scimkit_filter::Operator;
 use serde_json::{Map, Value};
 
-use crate::{Attr, AttrId, Predicate, Resource, ResourceType, Role, Scalar, fold};
+use crate::{Attr, AttrId, Operator, Predicate, Resource, ResourceType, Scalar, fold};
 
 /// A resource as a predicate sees it: its document, and beside it what the document does not hold.
+///
+/// # Example
+/// ```
+/// use scimkit_filter::Filter;
+/// use scimkit_registry::{Registry, Tolerance, View};
+/// use serde_json::json;
+///
+/// let registry = Registry::standard();
+/// let group = registry.by_name("Group").unwrap();
+/// let staff = group.admit(json!({"displayName": "Staff"}), &Tolerance::DEFAULT)?;
+/// let filter = Filter::parse(r#"members.value eq "42""#).unwrap();
+/// let predicate = group.bind_filter(&filter, &Tolerance::DEFAULT)?;
+///
+/// let members = json!({"members": [{"value": "42", "type": "User"}]});
+/// assert!(group.matches(&predicate, View::with(&staff, members.as_object().unwrap())));
+/// assert!(!group.matches(&predicate, View::of(&staff)));
+/// # Ok::<(), scimkit_registry::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     computed: Option<&'a Map<String, Value>>,
@@ -18,14 +35,20 @@ impl<'a> View<'a> {
     /// A document alone: `id`, `meta` and edges count as unassigned.
     #[must_use]
     pub fn of(document: &'a Resource) -> Self {
-        View { computed: None, document }
+        View {
+            computed: None,
+            document,
+        }
     }
 
     /// A document with top-level attributes that take precedence over its own: `id`, `meta`,
     /// memberships, and references filled in.
     #[must_use]
     pub fn with(document: &'a Resource, computed: &'a Map<String, Value>) -> Self {
-        View { computed: Some(computed), document }
+        View {
+            computed: Some(computed),
+            document,
+        }
     }
 
     fn top(self, kind: &ResourceType, attr: &Attr) -> Option<&'a Value> {
@@ -34,25 +57,65 @@ impl<'a> View<'a> {
             // Extension attributes are computed under their full path.
             Some(_) => computed.get(attr.path()),
         });
-        computed.or_else(|| self.document.holder(kind, attr.extension())?.get(attr.name()))
+        computed.or_else(|| {
+            self.document
+                .holder(kind, attr.extension())?
+                .get(attr.name())
+        })
     }
 }
 
 impl ResourceType {
     /// Whether the resource satisfies the predicate.
+    ///
+    /// A predicate bound by another type asks nonsense, but harms nothing.
+    ///
+    /// # Example
+    /// See [`View`].
+    ///
+    /// [RFC 7644 section 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2)
     #[must_use]
     pub fn matches(&self, predicate: &Predicate, view: View<'_>) -> bool {
-        Eval { kind: self, place: Place::Resource(view) }.holds(predicate)
+        Eval {
+            kind: self,
+            place: Place::Resource(view),
+        }
+        .holds(predicate)
     }
 
     /// Whether one element of a complex attribute satisfies a predicate over its sub-attributes.
     #[must_use]
     pub fn element_matches(&self, predicate: &Predicate, element: &Value) -> bool {
-        let Some(element) = element.as_object() else { return false };
-        Eval { kind: self, place: Place::Element(element) }.holds(predicate)
+        let Some(element) = element.as_object() else {
+            return false;
+        };
+        Eval {
+            kind: self,
+            place: Place::Element(element),
+        }
+        .holds(predicate)
     }
 
     /// What the resource is sorted by: of several values the primary or else the first one.
+    ///
+    /// `None` sorts last in ascending order; a complex attribute has no sort key.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::{Registry, Scalar, Tolerance, View};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let emails = json!([{"value": "a@x.org"}, {"value": "B@x.org", "primary": true}]);
+    /// let bjensen = user.admit(json!({"emails": emails}), &Tolerance::DEFAULT)?;
+    /// let key = |path| user.sort_key(user.named(path).unwrap(), View::of(&bjensen));
+    /// assert_eq!(key("emails.value"), Some(Scalar::Text("b@x.org".into())));
+    /// assert_eq!(key("title"), None);
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    ///
+    /// [RFC 7644 section 3.4.2.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.3)
     #[must_use]
     pub fn sort_key(&self, id: AttrId, view: View<'_>) -> Option<Scalar> {
         let attr = self.attr(id);
@@ -75,18 +138,10 @@ impl ResourceType {
     /// and the filled-in parts of references.
     #[must_use]
     pub fn needs_computed(&self, predicate: &Predicate) -> bool {
-        predicate.attributes().iter().any(|id| self.is_computed(*id))
-    }
-
-    /// Whether the value of that attribute is made by the service provider when it answers.
-    #[must_use]
-    pub fn is_computed(&self, id: AttrId) -> bool {
-        let attr = self.attr(id);
-        match attr.role() {
-            Role::Plain | Role::Schemas => false,
-            Role::Reference => attr.parent().is_some() && attr.name() != "value",
-            _ => true,
-        }
+        predicate
+            .attributes()
+            .iter()
+            .any(|id| self.is_computed(*id))
     }
 }
 
@@ -171,10 +226,6 @@ fn compares(attr: &Attr, op: Operator, scalar: &Scalar, value: &Value) -> bool {
         (Scalar::Text(wanted), Value::String(text)) => {
             compare_text(attr.definition().is_case_exact(), op, wanted, text)
         }
-        // An integer attribute compared with `1.5`.
-        (Scalar::Decimal(wanted), Value::Number(n)) => n
-            .as_f64()
-            .is_some_and(|n| ordered(op, Scalar::Decimal(n).cmp(&Scalar::Decimal(*wanted)))),
         _ => Scalar::of(attr, value).is_some_and(|value| ordered(op, value.cmp(scalar))),
     }
 }
@@ -183,7 +234,11 @@ fn compare_text(case_exact: bool, op: Operator, wanted: &str, text: &str) -> boo
     if op == Operator::Equal && !case_exact && wanted.is_ascii() && text.is_ascii() {
         return text.eq_ignore_ascii_case(wanted);
     }
-    let text = if case_exact { Cow::Borrowed(text) } else { fold(text) };
+    let text = if case_exact {
+        Cow::Borrowed(text)
+    } else {
+        fold(text)
+    };
     match op {
         Operator::Contains => text.contains(wanted),
         Operator::EndsWith => text.ends_with(wanted),
@@ -200,6 +255,7 @@ fn ordered(op: Operator, ordering: Ordering) -> bool {
         Operator::LessOrEqual => ordering.is_le(),
         Operator::LessThan => ordering.is_lt(),
         Operator::NotEqual => ordering.is_ne(),
-        _ => false,
+        // Of parts of text, for which see above.
+        Operator::Contains | Operator::EndsWith | Operator::StartsWith => false,
     }
 }

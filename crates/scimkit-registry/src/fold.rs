@@ -2,20 +2,44 @@
 
 use std::{borrow::Cow, cmp::Ordering};
 
+use caseless::Caseless;
 use scimkit_core::DataType;
 use serde_json::Value;
+use unicode_normalization::{UnicodeNormalization, char::decompose_compatible};
 
 use crate::Attr;
 
-/// The text without its case: Unicode default case folding, the same for comparison and uniqueness.
+/// The text as it is compared where case does not matter, and as uniqueness sees it.
 ///
+/// - Unicode default case folding between canonical normalizations, so that it does not matter
+///   either how a letter's accents are encoded.
+/// - Full-width and half-width forms are those that people type without an East Asian keyboard.
+/// - Folding twice changes nothing more.
+///
+/// # Example
 /// ```
-/// assert_eq!(scimkit_registry::fold("Straße@EXAMPLE.com"), "strasse@example.com");
+/// use scimkit_registry::fold;
+///
+/// assert_eq!(fold("Straße@EXAMPLE.com"), "strasse@example.com");
+/// assert_eq!(fold("Zoe\u{308}"), fold("ZO\u{cb}"));
+/// assert_ne!(fold("Zoe"), fold("Zoë"));
 /// ```
+///
+/// [RFC 7644 section 5](https://www.rfc-editor.org/rfc/rfc7644#section-5),
+/// [RFC 8265 section 3.3](https://www.rfc-editor.org/rfc/rfc8265#section-3.3)
 #[must_use]
 pub fn fold(text: &str) -> Cow<'_, str> {
     if !text.is_ascii() {
-        return Cow::Owned(caseless::default_case_fold_str(text));
+        let mut narrow = String::with_capacity(text.len());
+        for letter in text.chars() {
+            match letter {
+                '\u{3000}' | '\u{ff01}'..='\u{ffee}' => {
+                    decompose_compatible(letter, |part| narrow.push(part));
+                }
+                _ => narrow.push(letter),
+            }
+        }
+        return Cow::Owned(narrow.nfd().default_case_fold().nfc().collect());
     }
     if text.bytes().any(|b| b.is_ascii_uppercase()) {
         return Cow::Owned(text.to_ascii_lowercase());
@@ -23,10 +47,36 @@ pub fn fold(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 
+/// `true` or `false` in any case.
+pub(crate) fn boolean(text: &str) -> Option<bool> {
+    if text.eq_ignore_ascii_case("true") {
+        return Some(true);
+    }
+    text.eq_ignore_ascii_case("false").then_some(false)
+}
+
 /// A value ready to be compared: text is folded unless its attribute is case exact, instants are
 /// microseconds since 1970 in UTC.
+///
+/// Values of one type are ordered by value, text by code point; values of two types are never equal.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{Registry, Scalar};
+/// use serde_json::json;
+///
+/// let registry = Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let created = user.attr(user.named("meta.created").unwrap());
+/// let instant = Scalar::of(created, &json!("1970-01-01T01:00:00+01:00"));
+/// assert_eq!(instant, Some(Scalar::Instant(0)));
+/// assert_eq!(Scalar::of(created, &json!("yesterday")), None);
+/// ```
 #[derive(Debug, Clone)]
-#[expect(clippy::exhaustive_enums, reason = "closed by the data types of RFC 7643 section 2.3")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "closed by the data types of RFC 7643 section 2.3"
+)]
 pub enum Scalar {
     /// A boolean.
     Bool(bool),

@@ -23,26 +23,37 @@
 //! - [`Tolerance`]: what is accepted beyond the RFC, as data
 
 mod admit;
+mod attr;
+mod bind;
+mod build;
 mod change;
+mod edges;
 mod error;
 mod eval;
+mod fingerprint;
 mod fold;
+mod literal;
 mod predicate;
 mod project;
 mod registry;
+mod required;
 mod resource;
 mod table;
 mod tolerance;
+mod value;
 
 pub use admit::Entry;
-pub use change::{Change, Edge, EdgeChange, EdgeEdit, ResourceId, edges_of};
+pub use attr::{Attr, AttrId, Role};
+pub use change::Change;
+pub use edges::{Edge, EdgeChange, EdgeEdit, ResourceId, edges_of};
 pub use error::{Error, ErrorKind, RegistrationError};
 pub use eval::View;
+pub use fingerprint::Fingerprint;
 pub use fold::{Key, Scalar, fold};
 pub use predicate::{Predicate, Target};
 pub use project::Projection;
-pub use registry::{Fingerprint, Registry, RegistryBuilder};
+pub use registry::{Registry, RegistryBuilder};
 pub use resource::{Resource, object_text};
 pub use scimkit_filter::Operator;
-pub use table::{Attr, AttrId, Extension, ResourceType, Role};
+pub use table::{Extension, ResourceType};
 pub use tolerance::{Tolerance, Unknown};

@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 use crate::{Attr, AttrId, ResourceType};
 
 /// Which attributes of a resource an answer shows, by the `returned` characteristics and the
-/// request's `attributes` and `excludedAttributes`.
+/// request's `attributes` and `excludedAttributes`: see [`ResourceType::projection`].
 #[derive(Debug, Clone)]
 pub struct Projection {
+    // INVARIANT: a sub-attribute is kept only with its parent.
     keep: Vec<bool>,
     whole: bool,
 }
@@ -21,7 +22,7 @@ impl Projection {
         self.keep.get(id.index()).copied().unwrap_or(false)
     }
 
-    /// Whether a document can go out as it is kept: nothing in it is hidden.
+    /// Whether a stored document can go out as it is kept: nothing in it is hidden.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.whole
@@ -32,16 +33,34 @@ impl ResourceType {
     /// The projection for a request's `attributes` and `excludedAttributes`; both empty for the
     /// default one.
     ///
-    /// An extension's URI stands for all of its attributes. A name that this type does not have
-    /// selects nothing. What is always returned can't be excluded, what is never returned can't be
-    /// asked for.
+    /// - An extension's URI stands for all of its attributes, the core schema's for all others.
+    /// - An attribute stands for all of its sub-attributes, and is shown with any of them.
+    /// - What is always returned can't be excluded; of a complex attribute that is not shown, it is
+    ///   not shown either.
+    /// - What is never returned can't be asked for.
+    /// - What is returned on request has to be named.
+    /// - A name that this type does not have selects nothing, a blank one is no name.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::Registry;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let projection = user.projection(&["name.givenName", "password"], &[]);
+    /// let shows = |path| projection.shows(user.named(path).unwrap());
+    /// assert!(shows("id") && shows("name") && shows("name.givenName"));
+    /// assert!(!shows("name.familyName") && !shows("password"));
+    /// ```
     ///
     /// [RFC 7644 section 3.9](https://www.rfc-editor.org/rfc/rfc7644#section-3.9)
     #[must_use]
     pub fn projection<S: AsRef<str>>(&self, attributes: &[S], excluded: &[S]) -> Projection {
         let asked = self.marks(attributes);
         let dropped = self.marks(excluded);
-        let only = !attributes.is_empty();
+        let only = attributes
+            .iter()
+            .any(|name| !name.as_ref().trim().is_empty());
         let mut keep = Vec::with_capacity(self.attributes().len());
         for (attr, (asked, dropped)) in self.attributes().iter().zip(asked.iter().zip(&dropped)) {
             keep.push(match attr.definition().returned {
@@ -51,23 +70,33 @@ impl ResourceType {
                 Returned::Request => *asked && !dropped,
             });
         }
-        self.settle(&mut keep, &asked, only);
-        let visible = |a: &Attr| a.definition().returned != Returned::Never;
-        let whole = self.attributes().iter().zip(&keep).all(|(a, keep)| *keep || !visible(a));
+        self.settle(&mut keep, &asked);
+        let visible = |a: &Attr| !a.is_never_returned();
+        let whole = self
+            .attributes()
+            .iter()
+            .zip(&keep)
+            .all(|(a, keep)| *keep || !visible(a));
         Projection { keep, whole }
     }
 
-    /// A complex attribute is shown when a sub-attribute was asked for; what is always returned of
-    /// a complex attribute is shown only with it.
-    fn settle(&self, keep: &mut [bool], asked: &[bool], only: bool) {
+    /// Shows an attribute of which a part was asked for, and then no part of what is not shown.
+    fn settle(&self, keep: &mut [bool], asked: &[bool]) {
         for (attr, asked) in self.attributes().iter().zip(asked) {
-            let Some(parent) = attr.parent() else { continue };
             let shown = keep.get(attr.id().index()).copied().unwrap_or(false);
-            let hidden = self.attr(parent).is_never_returned();
-            if only && *asked && shown && !hidden
+            if let Some(parent) = attr.parent()
+                && (*asked && shown)
                 && let Some(parent) = keep.get_mut(parent.index())
             {
                 *parent = true;
+            }
+        }
+        for attr in self.attributes() {
+            let hidden = |parent: AttrId| !keep.get(parent.index()).copied().unwrap_or(false);
+            if attr.parent().is_some_and(hidden)
+                && let Some(keep) = keep.get_mut(attr.id().index())
+            {
+                *keep = false;
             }
         }
     }
@@ -82,9 +111,10 @@ impl ResourceType {
             } else if name.eq_ignore_ascii_case(self.schema().as_str()) {
                 self.mark_where(&mut marks, |a| a.extension().is_none());
             } else if let Ok(path) = AttributePath::parse(name) {
-                let found = self.lookup(&path).or_else(|| {
-                    let plain = path.urn.is_none();
-                    plain.then(|| self.lookup_in_extensions(&path.name, path.sub.as_deref())).flatten()
+                let sub = path.sub.as_deref();
+                let found = self.lookup(&path).or_else(|| match path.urn {
+                    None => self.lookup_in_extensions(&path.name, sub),
+                    Some(_) => None,
                 });
                 if let Some(id) = found {
                     self.mark_where(&mut marks, |a| a.id() == id || a.parent() == Some(id));
@@ -100,23 +130,32 @@ impl ResourceType {
         }
     }
 
-    /// Takes out of a complete resource what the projection does not show.
+    /// Takes out of a complete resource what the projection does not show, and what no schema of
+    /// this type knows.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::Registry;
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let mut answer = json!({"id": "42", "userName": "bjensen", "title": "Dr"});
+    /// let projection = user.projection(&[], &["id", "title"]);
+    /// user.project(answer.as_object_mut().unwrap(), &projection);
+    /// assert_eq!(answer, json!({"id": "42", "userName": "bjensen"}));
+    /// ```
+    ///
+    /// [RFC 7644 section 3.9](https://www.rfc-editor.org/rfc/rfc7644#section-3.9)
     pub fn project(&self, members: &mut Map<String, Value>, projection: &Projection) {
-        if projection.is_whole() {
-            return;
-        }
-        members.retain(|name, value| match self.extension_named(name) {
-            Some(index) => {
-                let Some(inner) = value.as_object_mut() else { return false };
-                self.project_level(inner, Some(index), projection);
+        members.retain(|name, value| match (self.extension_named(name), value) {
+            (None, value) => self.keeps(name, value, None, projection),
+            (extension, Value::Object(inner)) => {
+                inner.retain(|name, value| self.keeps(name, value, extension, projection));
                 !inner.is_empty()
             }
-            None => self.keeps(name, value, None, projection),
+            _ => false,
         });
-    }
-
-    fn project_level(&self, members: &mut Map<String, Value>, ext: Option<usize>, p: &Projection) {
-        members.retain(|name, value| self.keeps(name, value, ext, p));
     }
 
     fn keeps(&self, name: &str, value: &mut Value, ext: Option<usize>, p: &Projection) -> bool {

@@ -1,6 +1,6 @@
 //! Registration of schemas and resource types, from code and from JSON.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use scimkit_core::{ResourceTypeDefinition, Schema, builtin};
 use serde::de::DeserializeOwned;
@@ -8,6 +8,10 @@ use serde::de::DeserializeOwned;
 use crate::{RegistrationError, ResourceType};
 
 /// The schemas and resource types of a service provider.
+///
+/// - It starts from User, with the enterprise extension, and Group; both can be replaced.
+/// - Schemas and resource types come from code or from the JSON that the discovery endpoints serve.
+/// - Nothing is looked up while it grows: [`build`](RegistryBuilder::build) checks the whole.
 ///
 /// # Example
 /// ```
@@ -21,8 +25,16 @@ use crate::{RegistrationError, ResourceType};
 ///     .build()?;
 /// assert!(registry.by_endpoint("/Badges").is_some());
 /// assert!(registry.by_name("User").is_some());
+///
+/// let without_schema = Registry::builder()
+///     .resource_types_json(r#"{"name": "Car", "endpoint": "/Cars", "schema": "urn:example:Car"}"#)?
+///     .build();
+/// assert!(without_schema.is_err());
 /// # Ok::<(), scimkit_registry::RegistrationError>(())
 /// ```
+///
+/// [RFC 7643 section 6](https://www.rfc-editor.org/rfc/rfc7643#section-6),
+/// [section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7)
 #[derive(Debug, Clone)]
 pub struct Registry {
     schemas: Vec<Arc<Schema>>,
@@ -35,16 +47,28 @@ impl Registry {
     pub fn builder() -> RegistryBuilder {
         RegistryBuilder {
             indexes: Vec::new(),
-            schemas: vec![builtin::user(), builtin::group(), builtin::enterprise_user()],
-            types: vec![builtin::user_resource_type(), builtin::group_resource_type()],
+            schemas: vec![
+                builtin::user(),
+                builtin::group(),
+                builtin::enterprise_user(),
+            ],
+            types: vec![
+                builtin::user_resource_type(),
+                builtin::group_resource_type(),
+            ],
         }
     }
 
     /// User, with the enterprise extension, and Group.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "the built-in schemas are constants; a test builds them")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the built-in schemas are constants; a test builds them"
+    )]
     pub fn standard() -> Registry {
-        Registry::builder().build().expect("the built-in schemas fit together")
+        Registry::builder()
+            .build()
+            .expect("the built-in schemas fit together")
     }
 
     /// The resource type at an endpoint such as `/Users`, exactly spelled.
@@ -56,7 +80,9 @@ impl Registry {
     /// The resource type of that name, ignoring case.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<&Arc<ResourceType>> {
-        self.types.iter().find(|t| t.name().eq_ignore_ascii_case(name))
+        self.types
+            .iter()
+            .find(|t| t.name().eq_ignore_ascii_case(name))
     }
 
     /// The schemas that the resource types use, and those of the discovery endpoints.
@@ -72,8 +98,11 @@ impl Registry {
     }
 }
 
-/// Collects what a [`Registry`] is made of.
-#[derive(Debug, Clone)]
+/// Collects what a [`Registry`] is made of; the default one starts from nothing.
+///
+/// # Example
+/// See [`Registry`].
+#[derive(Debug, Clone, Default)]
 pub struct RegistryBuilder {
     indexes: Vec<(String, String)>,
     schemas: Vec<Schema>,
@@ -82,6 +111,21 @@ pub struct RegistryBuilder {
 
 impl RegistryBuilder {
     /// Asks stores to keep a lookup key of one more attribute, by its path.
+    ///
+    /// [`build`](Self::build) refuses a resource type or path that is not there, and an attribute
+    /// that can have no key: a complex, computed or never returned one.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::Registry;
+    ///
+    /// let registry = Registry::builder().index("User", "name.familyName").build()?;
+    /// let user = registry.by_name("User").unwrap();
+    /// assert!(user.attr(user.named("name.familyName").unwrap()).is_indexed());
+    ///
+    /// assert!(Registry::builder().index("User", "password").build().is_err());
+    /// # Ok::<(), scimkit_registry::RegistrationError>(())
+    /// ```
     #[must_use]
     pub fn index(mut self, resource_type: impl Into<String>, path: impl Into<String>) -> Self {
         self.indexes.push((resource_type.into(), path.into()));
@@ -91,7 +135,11 @@ impl RegistryBuilder {
     /// Adds a resource type; one with a known id takes that one's place.
     #[must_use]
     pub fn resource_type(mut self, definition: ResourceTypeDefinition) -> Self {
-        match self.types.iter_mut().find(|t| t.id().eq_ignore_ascii_case(definition.id())) {
+        match self
+            .types
+            .iter_mut()
+            .find(|t| t.id().eq_ignore_ascii_case(definition.id()))
+        {
             Some(known) => *known = definition,
             None => self.types.push(definition),
         }
@@ -101,7 +149,9 @@ impl RegistryBuilder {
     /// Adds resource types from JSON: an array of RFC 7643 section 6 documents, or one of them.
     ///
     /// # Errors
-    /// Text that is not such JSON.
+    /// [`RegistrationError::Json`] for text that is not such JSON.
+    ///
+    /// [RFC 7643 section 6](https://www.rfc-editor.org/rfc/rfc7643#section-6)
     pub fn resource_types_json(mut self, json: &str) -> Result<Self, RegistrationError> {
         for definition in documents("resource type", json)? {
             self = self.resource_type(definition);
@@ -122,7 +172,9 @@ impl RegistryBuilder {
     /// Adds schemas from JSON: an array of RFC 7643 section 7 documents, or one of them.
     ///
     /// # Errors
-    /// Text that is not such JSON.
+    /// [`RegistrationError::Json`] for text that is not such JSON.
+    ///
+    /// [RFC 7643 section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7)
     pub fn schemas_json(mut self, json: &str) -> Result<Self, RegistrationError> {
         for schema in documents("schema", json)? {
             self = self.schema(schema);
@@ -135,6 +187,10 @@ impl RegistryBuilder {
     /// # Errors
     /// The first definition that contradicts itself or another: see [`RegistrationError`].
     pub fn build(self) -> Result<Registry, RegistrationError> {
+        if let Some((name, path)) = self.indexes.iter().find(|(name, _)| !self.has_type(name)) {
+            let (path, name) = (path.clone(), name.clone());
+            return Err(RegistrationError::UnknownIndex { path, name });
+        }
         let schemas: Vec<_> = self.schemas.into_iter().map(Arc::new).collect();
         let mut types: Vec<Arc<ResourceType>> = Vec::with_capacity(self.types.len());
         for definition in self.types {
@@ -151,27 +207,60 @@ impl RegistryBuilder {
                 extensions.push((Arc::clone(find(&extension.schema)?), extension.required));
             }
             let own = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(&definition.name);
-            let indexed: Vec<_> =
-                self.indexes.iter().filter(own).map(|(_, path)| path.clone()).collect();
-            types.push(Arc::new(ResourceType::build(definition, &core, &extensions, &indexed)?));
+            let indexed: Vec<_> = self
+                .indexes
+                .iter()
+                .filter(own)
+                .map(|(_, path)| path.clone())
+                .collect();
+            types.push(Arc::new(ResourceType::build(
+                definition,
+                &core,
+                &extensions,
+                &indexed,
+            )?));
         }
-        let used = |s: &&Arc<Schema>| {
-            types.iter().any(|t| {
-                *t.schema() == s.id || t.extensions().iter().any(|e| *e.urn() == s.id)
-            })
-        };
-        let mut served: Vec<_> = schemas.iter().filter(used).cloned().collect();
-        served.extend(
-            [builtin::service_provider_config(), builtin::resource_type(), builtin::schema()]
-                .map(Arc::new),
-        );
-        Ok(Registry { schemas: served, types })
+        Ok(Registry {
+            schemas: served(&schemas, &types),
+            types,
+        })
+    }
+
+    fn has_type(&self, name: &str) -> bool {
+        self.types.iter().any(|t| t.name.eq_ignore_ascii_case(name))
     }
 }
 
+/// The schemas that the resource types use, and those of the discovery endpoints.
+fn served(schemas: &[Arc<Schema>], types: &[Arc<ResourceType>]) -> Vec<Arc<Schema>> {
+    let used = |s: &&Arc<Schema>| {
+        let uses = |t: &ResourceType| {
+            *t.schema() == s.id || t.extensions().iter().any(|e| *e.urn() == s.id)
+        };
+        types.iter().any(|t| uses(t))
+    };
+    let discovery = [
+        builtin::service_provider_config(),
+        builtin::resource_type(),
+        builtin::schema(),
+    ];
+    schemas
+        .iter()
+        .filter(used)
+        .cloned()
+        .chain(discovery.map(Arc::new))
+        .collect()
+}
+
 /// Path segments that the protocol itself answers on.
-const RESERVED: [&str; 6] =
-    ["/Bulk", "/Me", "/ResourceTypes", "/Schemas", "/ServiceProviderConfig", "/.search"];
+const RESERVED: [&str; 6] = [
+    "/Bulk",
+    "/Me",
+    "/ResourceTypes",
+    "/Schemas",
+    "/ServiceProviderConfig",
+    "/.search",
+];
 
 fn check(
     definition: &ResourceTypeDefinition,
@@ -180,16 +269,26 @@ fn check(
     let (name, endpoint) = (&definition.name, &definition.endpoint);
     let segment = endpoint.strip_prefix('/').unwrap_or("");
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let only_dots = segment.bytes().all(|b| b == b'.');
     let reserved = RESERVED.iter().any(|r| r.eq_ignore_ascii_case(endpoint));
-    if segment.is_empty() || !segment.bytes().all(plain) || reserved {
+    if only_dots || !segment.bytes().all(plain) || reserved {
         let (name, endpoint) = (name.clone(), endpoint.clone());
         return Err(RegistrationError::Endpoint { name, endpoint });
     }
     if known.iter().any(|t| t.name().eq_ignore_ascii_case(name)) {
-        return Err(RegistrationError::Duplicate { what: "name", text: name.clone() });
+        return Err(RegistrationError::Duplicate {
+            what: "name",
+            text: name.clone(),
+        });
     }
-    if known.iter().any(|t| t.endpoint().eq_ignore_ascii_case(endpoint)) {
-        return Err(RegistrationError::Duplicate { what: "endpoint", text: endpoint.clone() });
+    if known
+        .iter()
+        .any(|t| t.endpoint().eq_ignore_ascii_case(endpoint))
+    {
+        return Err(RegistrationError::Duplicate {
+            what: "endpoint",
+            text: endpoint.clone(),
+        });
     }
     Ok(())
 }
@@ -198,47 +297,12 @@ fn documents<T: DeserializeOwned>(
     what: &'static str,
     json: &str,
 ) -> Result<Vec<T>, RegistrationError> {
-    let bad = |e: serde_json::Error| RegistrationError::Json { what, problem: e.to_string() };
+    let bad = |e: serde_json::Error| RegistrationError::Json {
+        what,
+        problem: e.to_string(),
+    };
     if json.trim_start().starts_with('[') {
         return serde_json::from_str(json).map_err(bad);
     }
     serde_json::from_str(json).map(|one| vec![one]).map_err(bad)
-}
-
-/// A digest of a resource type's attribute table.
-///
-/// Stores keep it beside their data: another fingerprint means that lookup keys must be made anew.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Fingerprint(u64);
-
-impl Fingerprint {
-    pub(crate) fn of(kind: &ResourceType) -> Self {
-        // FNV-1a: stable across builds and machines, which std's hasher does not promise.
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut eat = |text: &str| {
-            for byte in text.bytes().chain([0]) {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        };
-        for attr in kind.attributes() {
-            let d = attr.definition();
-            eat(attr.path());
-            eat(&format!(
-                "{:?} {:?} {:?} {} {} {}",
-                d.data_type,
-                attr.role(),
-                d.uniqueness,
-                d.multi_valued,
-                d.is_case_exact(),
-                attr.is_indexed()
-            ));
-        }
-        Fingerprint(hash)
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
 }

@@ -9,8 +9,26 @@ use crate::{Attr, AttrId, Error, ResourceType};
 /// The attributes of one resource, with the schema's spelling of every name and no unassigned value.
 ///
 /// Made by [`ResourceType::admit`] from what a client sent, or by [`Resource::restore`] from what a
-/// store kept. `id`, `meta` and read-only edges are not in it; a membership attribute is in it only
-/// between admission and [`Change`](crate::Change).
+/// store kept. `id`, `meta` and the computed parts of references are not in it; a membership
+/// attribute and one that is never returned are in it only between admission and
+/// [`Change`](crate::Change).
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{Registry, Resource, Tolerance};
+/// use serde_json::json;
+///
+/// let registry = Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let body = json!({"name": {"GivenName": "Barbara"}});
+/// let bjensen = user.admit(body, &Tolerance::DEFAULT)?;
+/// let given_name = user.named("name.givenName").unwrap();
+/// assert_eq!(bjensen.get(user, given_name), Some(&json!("Barbara")));
+///
+/// assert_eq!(Resource::restore(bjensen.to_text().as_bytes())?, bjensen);
+/// assert!(Resource::restore(b"[]").is_err());
+/// # Ok::<(), scimkit_registry::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resource {
     // INVARIANT: keys are spelled as in the schema; no null, `[]` or `{}` anywhere.
@@ -44,11 +62,13 @@ impl Resource {
     /// Reads back the text of [`Resource::to_text`].
     ///
     /// # Errors
-    /// Text that is not a JSON object.
+    /// `invalidSyntax` for text that is not a JSON object.
     pub fn restore(text: &[u8]) -> Result<Resource, Error> {
         match serde_json::from_slice(text) {
             Ok(members) => Ok(Resource { members }),
-            Err(problem) => Err(Error::syntax(format!("a stored document can't be read: {problem}"))),
+            Err(problem) => Err(Error::syntax(format!(
+                "a stored document can't be read: {problem}"
+            ))),
         }
     }
 
@@ -66,68 +86,96 @@ impl Resource {
     ) -> Option<&Map<String, Value>> {
         match extension {
             None => Some(&self.members),
-            Some(index) => {
-                self.members.get(kind.extension_at(index)?.urn().as_str())?.as_object()
-            }
+            Some(index) => self
+                .members
+                .get(kind.extension_at(index)?.urn().as_str())?
+                .as_object(),
         }
     }
 
-    /// Sets or unsets one attribute, making and pruning the objects around it.
-    pub(crate) fn put(&mut self, kind: &ResourceType, id: AttrId, value: Option<Value>) {
+    /// Sets one attribute, making the objects around it; `value` is not empty.
+    ///
+    /// A sub-attribute of a multi-valued attribute has no one place and is passed over.
+    pub(crate) fn set(&mut self, kind: &ResourceType, id: AttrId, value: Value) {
         let attr = kind.attr(id);
-        if let Some(holder) = self.holder_mut(kind, attr) {
-            match value {
-                Some(value) => drop(holder.insert(attr.name().to_owned(), value)),
-                None => drop(holder.remove(attr.name())),
-            }
+        let parent = attr.parent().map(|parent| kind.attr(parent));
+        if parent.is_some_and(|parent| parent.definition().multi_valued) {
+            return;
         }
-        self.prune(kind, id);
+        let extension = attr.extension().and_then(|index| kind.extension_at(index));
+        let mut holder = Some(&mut self.members);
+        let around = extension
+            .map(|e| e.urn().as_str())
+            .into_iter()
+            .chain(parent.map(Attr::name));
+        for name in around {
+            holder = holder.and_then(|holder| object_at(holder, name));
+        }
+        if let Some(holder) = holder {
+            holder.insert(attr.name().to_owned(), value);
+        }
     }
 
-    fn holder_mut(&mut self, kind: &ResourceType, attr: &Attr) -> Option<&mut Map<String, Value>> {
-        let holder = match attr.extension() {
+    /// Unsets one attribute, and the objects around it that this leaves empty.
+    pub(crate) fn unset(&mut self, kind: &ResourceType, id: AttrId) {
+        let attr = kind.attr(id);
+        let Some(extension) = attr.extension().and_then(|index| kind.extension_at(index)) else {
+            take_out(kind, &mut self.members, attr);
+            return;
+        };
+        let urn = extension.urn().as_str();
+        if let Some(Value::Object(holder)) = self.members.get_mut(urn) {
+            take_out(kind, holder, attr);
+            if holder.is_empty() {
+                self.members.remove(urn);
+            }
+        }
+    }
+
+    /// Takes one top-level attribute's value; the objects around it stay.
+    pub(crate) fn take(&mut self, kind: &ResourceType, attr: &Attr) -> Option<Value> {
+        let holder = match attr.extension().and_then(|index| kind.extension_at(index)) {
             None => &mut self.members,
-            Some(index) => object_at(&mut self.members, kind.extension_at(index)?.urn().as_str())?,
+            Some(extension) => self
+                .members
+                .get_mut(extension.urn().as_str())?
+                .as_object_mut()?,
         };
-        match attr.parent() {
-            None => Some(holder),
-            Some(parent) => object_at(holder, kind.attr(parent).name()),
-        }
-    }
-
-    /// Takes away the objects that a removal left empty, and brings `schemas` up to date.
-    fn prune(&mut self, kind: &ResourceType, id: AttrId) {
-        let attr = kind.attr(id);
-        let extension = attr.extension().and_then(|i| kind.extension_at(i)).map(|e| e.urn().as_str());
-        let is_empty = |v: &Value| v.as_object().is_some_and(Map::is_empty);
-        let holder = match extension {
-            None => Some(&mut self.members),
-            Some(urn) => self.members.get_mut(urn).and_then(Value::as_object_mut),
-        };
-        if let (Some(holder), Some(parent)) = (holder, attr.parent()) {
-            let name = kind.attr(parent).name();
-            if holder.get(name).is_some_and(is_empty) {
-                holder.remove(name);
-            }
-        }
-        if let Some(urn) = extension
-            && self.members.get(urn).is_some_and(is_empty)
-        {
-            self.members.remove(urn);
-        }
+        holder.remove(attr.name())
     }
 
     /// Sets `schemas` to the core schema and the extensions that have a value.
     pub(crate) fn refresh_schemas(&mut self, kind: &ResourceType) {
         let mut schemas = vec![Value::from(kind.schema().as_str())];
         let present = kind.extensions().iter().map(|e| e.urn().as_str());
-        schemas.extend(present.filter(|urn| self.members.contains_key(*urn)).map(Value::from));
-        self.members.insert("schemas".to_owned(), Value::Array(schemas));
+        schemas.extend(
+            present
+                .filter(|urn| self.members.contains_key(*urn))
+                .map(Value::from),
+        );
+        self.members
+            .insert("schemas".to_owned(), Value::Array(schemas));
+    }
+}
+
+fn take_out(kind: &ResourceType, holder: &mut Map<String, Value>, attr: &Attr) {
+    let Some(parent) = attr.parent().map(|parent| kind.attr(parent).name()) else {
+        holder.remove(attr.name());
+        return;
+    };
+    if let Some(Value::Object(inner)) = holder.get_mut(parent) {
+        inner.remove(attr.name());
+        if inner.is_empty() {
+            holder.remove(parent);
+        }
     }
 }
 
 /// The object at `name`, made when there is none.
-fn object_at<'m>(map: &'m mut Map<String, Value>, name: &str) -> Option<&'m mut Map<String, Value>> {
+fn object_at<'m>(
+    map: &'m mut Map<String, Value>,
+    name: &str,
+) -> Option<&'m mut Map<String, Value>> {
     if !map.get(name).is_some_and(Value::is_object) {
         map.insert(name.to_owned(), Value::Object(Map::new()));
     }
@@ -135,6 +183,15 @@ fn object_at<'m>(map: &'m mut Map<String, Value>, name: &str) -> Option<&'m mut 
 }
 
 /// A JSON object as text, `schemas` first.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::object_text;
+/// use serde_json::json;
+///
+/// let members = json!({"id": "42", "schemas": []});
+/// assert_eq!(object_text(members.as_object().unwrap()), r#"{"schemas":[],"id":"42"}"#);
+/// ```
 #[must_use]
 pub fn object_text(members: &Map<String, Value>) -> String {
     let mut text = String::with_capacity(1024);

@@ -17,12 +17,19 @@ pub enum Unknown {
 /// Each field is one quirk and names the provider scenario that needs it. [`Tolerance::DEFAULT`]
 /// accepts whatever does no harm, [`Tolerance::STRICT`] none of it.
 ///
+/// # Example
 /// ```
 /// use scimkit_registry::{Tolerance, Unknown};
 ///
 /// let mut tolerance = Tolerance::STRICT;
 /// tolerance.boolean_strings = true;
 /// assert_eq!(tolerance.unknown_attributes, Unknown::Refuse);
+///
+/// let registry = scimkit_registry::Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let active = user.named("active").unwrap();
+/// assert!(user.admit_value(active, "True".into(), &tolerance).is_ok());
+/// assert!(user.admit_value(active, "True".into(), &Tolerance::STRICT).is_err());
 /// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -55,11 +62,13 @@ pub struct Tolerance {
     /// `remove` of a multi-valued attribute with a `value` array removes only what it lists.
     /// Scenarios: `entra/48`, `jumpcloud/03`.
     pub remove_values: bool,
-    /// One object where the schema has an array of them.
+    /// One value where the schema has an array of them.
     pub single_for_many: bool,
-    /// Attributes in a body that no schema knows. Scenario: `entra/30`.
+    /// Attributes in a body that no schema knows. Scenario: `entra/30`, where
+    /// [`unqualified_extensions`](Self::unqualified_extensions) is off.
     pub unknown_attributes: Unknown,
-    /// Attributes in a filter that no schema knows.
+    /// Attributes in a filter that no schema knows. In the filter of a PATCH path they are refused
+    /// all the same.
     pub unknown_in_filter: Unknown,
     /// The name of an extension's attribute without its URN. Scenarios: `entra/19`, `entra/22`.
     pub unqualified_extensions: bool,
@@ -107,7 +116,9 @@ impl Tolerance {
     /// How to read filter and path text under this tolerance.
     #[must_use]
     pub fn parse_options(&self, limits: Limits) -> Options {
-        Options::default().with_leniency(self.leniency).with_limits(limits)
+        Options::default()
+            .with_leniency(self.leniency)
+            .with_limits(limits)
     }
 }
 

@@ -1,0 +1,334 @@
+//! Binding: names to attributes, values to their types, case by the schema.
+
+use scimkit_core::DataType;
+use scimkit_filter::{AttributePath, Comparison, Filter, Limits, Literal, Path, ValuePath};
+
+use crate::{
+    Attr, AttrId, Error, Operator, Predicate, ResourceType, Role, Scalar, Target, Tolerance,
+    Unknown,
+    error::excerpt,
+    literal::{integer, misfit, scalar},
+};
+
+impl ResourceType {
+    /// Binds a filter to this type: names to attributes, values to their types, case by the schema.
+    ///
+    /// - A complex attribute without a sub-attribute stands for its `value`.
+    /// - `eq null` is "has no value", `ne null` is "has one".
+    /// - The `primary` of an element that does not say is `false`, as the RFC has it.
+    /// - An integer can be compared with any number; no integer is equal to `1.5`.
+    ///
+    /// # Errors
+    /// All are `invalidFilter`:
+    /// - an unknown attribute, unless the tolerance ignores it
+    /// - a complex attribute that has no `value`
+    /// - a value or an operator that does not fit the type
+    /// - an attribute that is never returned, since a filter must not become an oracle for it
+    /// - the `$ref` of a membership or reference, which is made from its `value`
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_filter::Filter;
+    /// use scimkit_registry::{Registry, Tolerance};
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let bind = |text| user.bind_filter(&Filter::parse(text).unwrap(), &Tolerance::DEFAULT);
+    /// assert!(bind(r#"emails[type eq "work" and value co "@example.com"]"#).is_ok());
+    /// assert!(bind(r#"password sw "a""#).is_err());
+    /// ```
+    ///
+    /// [RFC 7644 section 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2)
+    pub fn bind_filter(&self, filter: &Filter<'_>, t: &Tolerance) -> Result<Predicate, Error> {
+        Binder {
+            inside: None,
+            kind: self,
+            tolerance: t,
+            unknown: t.unknown_in_filter,
+        }
+        .filter(filter)
+    }
+
+    /// The attribute that a path names, also in an extension when the tolerance lets the URN be
+    /// left out; `None` when there is none, or when two extensions have it.
+    #[must_use]
+    pub fn find(&self, path: &AttributePath<'_>, t: &Tolerance) -> Option<AttrId> {
+        self.name_or_extension(path.urn.as_deref(), &path.name, path.sub.as_deref(), t)
+    }
+
+    /// Binds a parsed PATCH path to this type.
+    ///
+    /// A path changes something, so an unknown name in its filter is refused whatever the tolerance
+    /// says about filters.
+    ///
+    /// # Errors
+    /// All are `invalidPath`: a name that the schemas do not have, a filter on an attribute without
+    /// sub-attributes, and whatever [`bind_filter`](Self::bind_filter) refuses.
+    ///
+    /// # Example
+    /// See [`parse_path`](Self::parse_path).
+    ///
+    /// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
+    pub fn bind_path(&self, path: &Path<'_>, t: &Tolerance) -> Result<Target, Error> {
+        let urn = path.urn.as_deref();
+        let unknown = || {
+            let urn = path.urn.as_deref().map(Into::into);
+            let (name, sub) = (
+                path.name.as_ref().into(),
+                path.sub.as_deref().map(Into::into),
+            );
+            Error::path(self.unknown(&AttributePath { urn, name, sub }))
+        };
+        let Some(filter) = &path.filter else {
+            let found = self.name_or_extension(urn, &path.name, path.sub.as_deref(), t);
+            return found.map(Target::Attribute).ok_or_else(unknown);
+        };
+        let attr = self
+            .name_or_extension(urn, &path.name, None, t)
+            .ok_or_else(unknown)?;
+        if !self.attr(attr).is_complex() {
+            return Err(Error::path(no_parts(self.attr(attr))));
+        }
+        let binder = Binder {
+            inside: Some(attr),
+            kind: self,
+            tolerance: t,
+            unknown: Unknown::Refuse,
+        };
+        let which = binder.filter(filter).map_err(|e| Error::path(e.detail()))?;
+        let sub = match path.sub.as_deref() {
+            None => None,
+            Some(sub) => Some(self.child_named(attr, sub).ok_or_else(unknown)?),
+        };
+        Ok(Target::Elements { attr, which, sub })
+    }
+
+    /// Reads and binds a PATCH path; the bare URI of a schema extension selects all of it.
+    ///
+    /// # Errors
+    /// `invalidPath` for text outside the grammar and for what [`ResourceType::bind_path`] refuses.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_filter::Limits;
+    /// use scimkit_registry::{Registry, Target, Tolerance};
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let parse = |text| user.parse_path(text, Limits::default(), &Tolerance::DEFAULT);
+    /// let family_name = user.named("name.familyName").unwrap();
+    /// assert_eq!(parse("NAME.familyname")?, Target::Attribute(family_name));
+    /// assert!(parse(r#"userName[type eq "work"]"#).is_err());
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    ///
+    /// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
+    pub fn parse_path(&self, text: &str, limits: Limits, t: &Tolerance) -> Result<Target, Error> {
+        if let Some(index) = self.extension_named(text) {
+            return Ok(Target::Extension(index));
+        }
+        let path = Path::parse_with(text, &t.parse_options(limits))
+            .map_err(|e| Error::path(format!("path can't be read: {e}")))?;
+        self.bind_path(&path, t)
+    }
+
+    fn name_or_extension(
+        &self,
+        urn: Option<&str>,
+        name: &str,
+        sub: Option<&str>,
+        t: &Tolerance,
+    ) -> Option<AttrId> {
+        self.lookup_parts(urn, name, sub).or_else(|| {
+            let allowed = urn.is_none() && t.unqualified_extensions;
+            allowed
+                .then(|| self.lookup_in_extensions(name, sub))
+                .flatten()
+        })
+    }
+
+    fn unknown(&self, path: &AttributePath<'_>) -> String {
+        format!(
+            "`{}` is not an attribute of {}",
+            excerpt(&path.to_string()),
+            self.name()
+        )
+    }
+}
+
+struct Binder<'k> {
+    /// The complex attribute whose brackets we are in.
+    inside: Option<AttrId>,
+    kind: &'k ResourceType,
+    tolerance: &'k Tolerance,
+    unknown: Unknown,
+}
+
+impl Binder<'_> {
+    // Recursion here and in every walk of a predicate is bounded by the parser's depth limit.
+    fn filter(&self, filter: &Filter<'_>) -> Result<Predicate, Error> {
+        match filter {
+            Filter::And(terms) => self.all(terms).map(Predicate::All),
+            Filter::Compare(comparison) => self.compare(comparison),
+            Filter::Not(inner) => Ok(Predicate::Not(Box::new(self.filter(inner)?))),
+            Filter::Or(terms) => self.all(terms).map(Predicate::Any),
+            Filter::Present(path) => Ok(self
+                .find(path)?
+                .map_or(Predicate::Never, Predicate::Present)),
+            Filter::ValuePath(path) => self.value_path(path),
+        }
+    }
+
+    fn all(&self, terms: &[Filter<'_>]) -> Result<Vec<Predicate>, Error> {
+        terms.iter().map(|term| self.filter(term)).collect()
+    }
+
+    fn value_path(&self, path: &ValuePath<'_>) -> Result<Predicate, Error> {
+        let Some(attr) = self.find(&path.attribute)? else {
+            return Ok(Predicate::Never);
+        };
+        if !self.kind.attr(attr).is_complex() {
+            return Err(Error::filter(no_parts(self.kind.attr(attr))));
+        }
+        let inner = Binder {
+            inside: Some(attr),
+            ..*self
+        }
+        .filter(&path.filter)?;
+        Ok(Predicate::ElementMatches {
+            attr,
+            inner: Box::new(inner),
+        })
+    }
+
+    fn compare(&self, comparison: &Comparison<'_>) -> Result<Predicate, Error> {
+        let op = comparison.operator;
+        let Some(found) = self.find(&comparison.attribute)? else {
+            let differs = op == Operator::NotEqual;
+            return Ok(if differs {
+                Predicate::All(Vec::new())
+            } else {
+                Predicate::Never
+            });
+        };
+        let attr = self.simple(found)?;
+        let id = attr.id();
+        if matches!(comparison.value, Literal::Null) {
+            return match op {
+                Operator::Equal => Ok(Predicate::Not(Box::new(Predicate::Present(id)))),
+                Operator::NotEqual => Ok(Predicate::Present(id)),
+                _ => Err(misfit(attr, op, "null")),
+            };
+        }
+        if let Some(parent) = self.primary_of(attr)
+            && let Scalar::Bool(truth) = scalar(attr, op, &comparison.value, self.tolerance)?
+        {
+            return Ok(self.primary(id, parent, op, truth));
+        }
+        if let (DataType::Integer, Literal::Number(text)) =
+            (attr.definition().data_type, &comparison.value)
+            && text.parse::<i64>().is_err()
+        {
+            return integer(attr, op, text);
+        }
+        let value = scalar(attr, op, &comparison.value, self.tolerance)?;
+        Ok(Predicate::Compare {
+            attr: id,
+            op,
+            value,
+        })
+    }
+
+    /// The attribute that a comparison means: of a complex one its `value`.
+    fn simple(&self, id: AttrId) -> Result<&Attr, Error> {
+        let attr = self.kind.attr(id);
+        if !attr.is_complex() {
+            return Ok(attr);
+        }
+        let Some(value) = self.kind.child_named(id, "value") else {
+            let name = attr.path();
+            let detail = format!("`{name}` is complex: compare one of its sub-attributes");
+            return Err(Error::filter(detail));
+        };
+        self.allowed(value).map(|id| self.kind.attr(id))
+    }
+
+    fn find(&self, path: &AttributePath<'_>) -> Result<Option<AttrId>, Error> {
+        let found = match (self.inside, path.urn.as_deref(), path.sub.as_deref()) {
+            (Some(attr), None, None) => self.kind.child_named(attr, &path.name),
+            (Some(_), ..) => None,
+            (None, ..) => self.kind.find(path, self.tolerance),
+        };
+        match (found, self.inside) {
+            (Some(id), _) => self.allowed(id).map(Some),
+            (None, _) if self.unknown == Unknown::Ignore => Ok(None),
+            (None, None) => Err(Error::filter(self.kind.unknown(path))),
+            (None, Some(attr)) => {
+                let (path, attr) = (excerpt(&path.to_string()), self.kind.attr(attr).path());
+                Err(Error::filter(format!(
+                    "`{path}` is not a sub-attribute of {attr}"
+                )))
+            }
+        }
+    }
+
+    fn allowed(&self, id: AttrId) -> Result<AttrId, Error> {
+        let attr = self.kind.attr(id);
+        let path = attr.path();
+        if attr.is_never_returned() {
+            return Err(Error::filter(format!("`{path}` can't be filtered on")));
+        }
+        let computed = matches!(
+            attr.role(),
+            Role::Inverse | Role::Membership | Role::Reference
+        );
+        if computed && attr.name() == "$ref" {
+            let detail = format!("`{path}` is made from `value`: filter on that instead");
+            return Err(Error::filter(detail));
+        }
+        Ok(id)
+    }
+
+    /// The multi-valued attribute whose elements this marks as primary, if it does.
+    fn primary_of(&self, attr: &Attr) -> Option<AttrId> {
+        let parent = self.kind.attr(attr.parent()?);
+        let many = parent.definition().multi_valued && !attr.definition().multi_valued;
+        let marks = many && attr.definition().data_type == DataType::Boolean;
+        (marks && attr.name().eq_ignore_ascii_case("primary")).then_some(parent.id())
+    }
+
+    /// Whether an element is primary, where saying nothing means `false` (RFC 7643 section 2.4).
+    fn primary(&self, attr: AttrId, parent: AttrId, op: Operator, truth: bool) -> Predicate {
+        let value = Scalar::Bool(true);
+        let is_primary = Predicate::Compare {
+            attr,
+            op: Operator::Equal,
+            value,
+        };
+        if op == Operator::Equal && truth {
+            return is_primary;
+        }
+        let one = match truth == (op == Operator::Equal) {
+            true => is_primary,
+            false => Predicate::Not(Box::new(is_primary)),
+        };
+        if self.inside.is_some() {
+            return one;
+        }
+        let some = Predicate::ElementMatches {
+            attr: parent,
+            inner: Box::new(one),
+        };
+        if op == Operator::Equal {
+            return some;
+        }
+        Predicate::Any(vec![
+            Predicate::Not(Box::new(Predicate::Present(parent))),
+            some,
+        ])
+    }
+}
+
+fn no_parts(attr: &Attr) -> String {
+    format!("`{}` has no sub-attributes to filter on", attr.path())
+}

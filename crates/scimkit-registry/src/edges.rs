@@ -1,0 +1,222 @@
+//! Memberships as edges, and the combination of edits to them.
+
+use std::{collections::HashMap, fmt};
+
+use serde_json::Value;
+
+use crate::AttrId;
+
+/// A resource's identifier, assigned by the service provider and case exact.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceId(String);
+
+impl ResourceId {
+    /// The text of the identifier.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for ResourceId {
+    fn from(text: &str) -> Self {
+        ResourceId(text.to_owned())
+    }
+}
+
+impl From<String> for ResourceId {
+    fn from(text: String) -> Self {
+        ResourceId(text)
+    }
+}
+
+impl std::borrow::Borrow<str> for ResourceId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One end of a membership: the resource it points to.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::Edge;
+///
+/// let edge = Edge::to("42").with_kind(Some("User".into()));
+/// assert_eq!((edge.id.as_str(), edge.kind.as_deref()), ("42", Some("User")));
+/// assert_eq!(edge.display, None);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Edge {
+    /// The target's display name; filled in by a store, never taken from a client.
+    pub display: Option<String>,
+    /// The target.
+    pub id: ResourceId,
+    /// The target's resource type, by name; a client's word until a store knows better.
+    pub kind: Option<String>,
+}
+
+impl Edge {
+    /// An edge to `id`.
+    #[must_use]
+    pub fn to(id: impl Into<ResourceId>) -> Self {
+        Edge {
+            display: None,
+            id: id.into(),
+            kind: None,
+        }
+    }
+
+    /// With the target's display name.
+    #[must_use]
+    pub fn with_display(mut self, display: Option<String>) -> Self {
+        self.display = display;
+        self
+    }
+
+    /// With the name of the target's resource type.
+    #[must_use]
+    pub fn with_kind(mut self, kind: Option<String>) -> Self {
+        self.kind = kind;
+        self
+    }
+}
+
+/// What a write does to the edges of one membership attribute.
+///
+/// # Example
+/// See [`Change::edit_edges`](crate::Change::edit_edges).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeChange {
+    /// The membership attribute.
+    pub attr: AttrId,
+    /// How its edges change.
+    pub edit: EdgeEdit,
+}
+
+/// A difference or a whole new set; no edge occurs twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must carry out every edit"
+)]
+pub enum EdgeEdit {
+    /// Add these that are not there, remove those that are; the two sets are disjoint.
+    Delta {
+        /// To be added.
+        add: Vec<Edge>,
+        /// To be removed.
+        remove: Vec<ResourceId>,
+    },
+    /// These and no others.
+    Replace(Vec<Edge>),
+}
+
+/// The edges that an admitted value of a membership attribute stands for.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{Edge, edges_of};
+/// use serde_json::json;
+///
+/// assert_eq!(edges_of(&json!([{"value": "42"}])), [Edge::to("42")]);
+/// assert_eq!(edges_of(&json!([{"display": "without a value"}])), []);
+/// ```
+#[must_use]
+pub fn edges_of(value: &Value) -> Vec<Edge> {
+    let elements = value
+        .as_array()
+        .map_or(std::slice::from_ref(value), Vec::as_slice);
+    let edge = |e: &Value| {
+        let id = e.get("value").and_then(Value::as_str)?;
+        let kind = e.get("type").and_then(Value::as_str).map(str::to_owned);
+        Some(Edge::to(id).with_kind(kind))
+    };
+    elements.iter().filter_map(edge).collect()
+}
+
+/// Combines edits of memberships, each attribute's in their order.
+///
+/// In one pass over all of them: a request can hold thousands, and combining each with what came
+/// before would take the square of that.
+pub(crate) fn combined(edits: &[EdgeChange]) -> Vec<EdgeChange> {
+    let mut combinations: Vec<(AttrId, Combination<'_>)> = Vec::new();
+    for EdgeChange { attr, edit } in edits {
+        match combinations.iter_mut().find(|(known, _)| known == attr) {
+            Some((_, combination)) => combination.then(edit),
+            None => {
+                let mut combination = Combination::default();
+                combination.then(edit);
+                combinations.push((*attr, combination));
+            }
+        }
+    }
+    let change = |(attr, combination): (AttrId, Combination<'_>)| EdgeChange {
+        attr,
+        edit: combination.into_edit(),
+    };
+    combinations.into_iter().map(change).collect()
+}
+
+/// Edits of one membership so far.
+#[derive(Default)]
+struct Combination<'e> {
+    /// What happens to each resource that was named, in the order of first mention.
+    fates: Vec<(&'e ResourceId, Option<&'e Edge>)>,
+    // INVARIANT: `places[id]` is the index of `id` in `fates`.
+    places: HashMap<&'e ResourceId, usize>,
+    replaced: bool,
+}
+
+impl<'e> Combination<'e> {
+    /// This and then `edit`; within one edit what is added wins over what is removed.
+    fn then(&mut self, edit: &'e EdgeEdit) {
+        let added = match edit {
+            EdgeEdit::Delta { add, remove } => {
+                remove.iter().for_each(|id| self.put(id, None));
+                add
+            }
+            EdgeEdit::Replace(edges) => {
+                *self = Combination {
+                    replaced: true,
+                    ..Combination::default()
+                };
+                edges
+            }
+        };
+        added.iter().for_each(|edge| self.put(&edge.id, Some(edge)));
+    }
+
+    fn put(&mut self, id: &'e ResourceId, fate: Option<&'e Edge>) {
+        let place = *self.places.entry(id).or_insert(self.fates.len());
+        match self.fates.get_mut(place) {
+            // What is there already stays as it is.
+            Some((_, Some(_))) if fate.is_some() => {}
+            Some((_, known)) => *known = fate,
+            None => self.fates.push((id, fate)),
+        }
+    }
+
+    fn into_edit(self) -> EdgeEdit {
+        let added = self
+            .fates
+            .iter()
+            .filter_map(|(_, edge)| edge.cloned())
+            .collect();
+        if self.replaced {
+            return EdgeEdit::Replace(added);
+        }
+        let removed = self.fates.into_iter().filter(|(_, edge)| edge.is_none());
+        EdgeEdit::Delta {
+            add: added,
+            remove: removed.map(|(id, _)| id.clone()).collect(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The values that filters compare with.
+
+use scimkit_core::DataType;
+use scimkit_filter::Literal;
+
+use crate::{Attr, Error, Operator, Predicate, Scalar, Tolerance, error::excerpt, fold::boolean};
+
+/// The value that an attribute is compared with, under the attribute's type.
+pub(crate) fn scalar(
+    attr: &Attr,
+    op: Operator,
+    literal: &Literal<'_>,
+    t: &Tolerance,
+) -> Result<Scalar, Error> {
+    let ordered = is_order(op);
+    let part = is_part(op);
+    let value = match (attr.definition().data_type, literal) {
+        (DataType::Boolean, Literal::Bool(truth)) if !ordered && !part => {
+            Some(Scalar::Bool(*truth))
+        }
+        (DataType::Boolean, Literal::String(text)) if !ordered && !part && t.boolean_strings => {
+            boolean(text).map(Scalar::Bool)
+        }
+        (DataType::DateTime, Literal::String(text)) if !part => {
+            scimkit_core::parse_instant(text).map(|t| Scalar::Instant(t.timestamp_micros()))
+        }
+        (DataType::Decimal, Literal::Number(text)) if !part => number(text).map(Scalar::Decimal),
+        (DataType::Integer, Literal::Number(text)) if !part => {
+            text.parse().ok().map(Scalar::Integer)
+        }
+        (DataType::Binary, Literal::String(text)) if !ordered => Some(Scalar::text(attr, text)),
+        (DataType::String | DataType::Reference, Literal::String(text)) => {
+            Some(Scalar::text(attr, text))
+        }
+        _ => None,
+    };
+    value.ok_or_else(|| misfit(attr, op, &shown(literal)))
+}
+
+fn is_order(op: Operator) -> bool {
+    use Operator::{GreaterOrEqual, GreaterThan, LessOrEqual, LessThan};
+    matches!(op, GreaterOrEqual | GreaterThan | LessOrEqual | LessThan)
+}
+
+fn is_part(op: Operator) -> bool {
+    matches!(
+        op,
+        Operator::Contains | Operator::EndsWith | Operator::StartsWith
+    )
+}
+
+/// An integer compared with a number that may be none: the same in terms of integers.
+pub(crate) fn integer(attr: &Attr, op: Operator, text: &str) -> Result<Predicate, Error> {
+    const BOUND: f64 = 9_223_372_036_854_775_808.0;
+    let Some(wanted) = number(text).filter(|_| !is_part(op)) else {
+        return Err(misfit(attr, op, &excerpt(text)));
+    };
+    // The cast takes what is out of range to the nearest integer.
+    let compare = |op, wanted: f64| Predicate::Compare {
+        attr: attr.id(),
+        op,
+        value: Scalar::Integer(wanted as i64),
+    };
+    Ok(match op {
+        _ if wanted.fract() == 0.0 && (-BOUND..BOUND).contains(&wanted) => compare(op, wanted),
+        Operator::GreaterOrEqual | Operator::GreaterThan if wanted < BOUND => {
+            compare(Operator::GreaterOrEqual, wanted.ceil())
+        }
+        Operator::LessOrEqual | Operator::LessThan if wanted >= -BOUND => {
+            compare(Operator::LessOrEqual, wanted.floor())
+        }
+        Operator::NotEqual => Predicate::All(Vec::new()),
+        _ => Predicate::Never,
+    })
+}
+
+fn number(lexeme: &str) -> Option<f64> {
+    lexeme.parse::<f64>().ok().filter(|n| n.is_finite())
+}
+
+pub(crate) fn misfit(attr: &Attr, op: Operator, literal: &str) -> Error {
+    let (path, data_type, op) = (attr.path(), attr.definition().data_type, op.as_str());
+    Error::filter(format!(
+        "`{path}` of type {data_type} can't be compared by `{op}` with {literal}"
+    ))
+}
+
+fn shown(literal: &Literal<'_>) -> String {
+    match literal {
+        Literal::Bool(truth) => truth.to_string(),
+        Literal::Null => "null".to_owned(),
+        Literal::Number(text) => excerpt(text),
+        Literal::String(text) => format!("`{}`", excerpt(text)),
+    }
+}

@@ -1,0 +1,219 @@
+//! Admission of one value under its attribute's type.
+
+use scimkit_core::DataType;
+use serde_json::{Map, Value};
+
+use crate::{
+    Attr, AttrId, Error, ResourceType, Role, Tolerance,
+    admit::{is_read_only, twice},
+    error::excerpt,
+    fold::boolean,
+};
+
+impl ResourceType {
+    /// Admits the value of one attribute; `None` when it stands for unassigned.
+    ///
+    /// An empty object stays one: a PATCH that writes it changes nothing.
+    ///
+    /// # Errors
+    /// - a value that does not fit the attribute: `invalidValue`
+    /// - two elements with `primary`, a member without `value`, and text that is blank where a value
+    ///   is required: `invalidValue`
+    /// - a sub-attribute that is given twice, or unknown and not tolerated: `invalidSyntax`
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::{Registry, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let active = user.named("active").unwrap();
+    /// let admit = |value| user.admit_value(active, value, &Tolerance::DEFAULT);
+    /// assert_eq!(admit(json!("False"))?, Some(json!(false)));
+    /// assert_eq!(admit(json!(null))?, None);
+    /// assert!(admit(json!("no")).is_err());
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    ///
+    /// [RFC 7643 section 2.3](https://www.rfc-editor.org/rfc/rfc7643#section-2.3),
+    /// [section 2.5](https://www.rfc-editor.org/rfc/rfc7643#section-2.5)
+    pub fn admit_value(
+        &self,
+        id: AttrId,
+        value: Value,
+        t: &Tolerance,
+    ) -> Result<Option<Value>, Error> {
+        let attr = self.attr(id);
+        let many = attr.definition().multi_valued;
+        match value {
+            Value::Null => Ok(None),
+            Value::Array(elements) if many => self.admit_elements(attr, elements, t),
+            one if many && t.single_for_many => self.admit_elements(attr, vec![one], t),
+            other if many => Err(misfit(attr, &other, "an array")),
+            Value::Array(mut elements) if t.array_of_one && elements.len() <= 1 => {
+                match elements.pop() {
+                    None | Some(Value::Null) => Ok(None),
+                    Some(one) => self.admit_single(attr, one, t).map(Some),
+                }
+            }
+            one => self.admit_single(attr, one, t).map(Some),
+        }
+    }
+
+    fn admit_elements(
+        &self,
+        attr: &Attr,
+        elements: Vec<Value>,
+        t: &Tolerance,
+    ) -> Result<Option<Value>, Error> {
+        let mut admitted = Vec::with_capacity(elements.len());
+        for element in elements {
+            if element.is_null() {
+                continue;
+            }
+            let element = self.admit_single(attr, element, t)?;
+            if !element.as_object().is_some_and(Map::is_empty) {
+                admitted.push(element);
+            }
+        }
+        let primary = |e: &&Value| e.get("primary").and_then(Value::as_bool) == Some(true);
+        if admitted.iter().filter(primary).count() > 1 {
+            let path = attr.path();
+            return Err(Error::value(format!(
+                "`{path}` has more than one primary value"
+            )));
+        }
+        Ok((!admitted.is_empty()).then_some(Value::Array(admitted)))
+    }
+
+    /// Admits one value: an element of a multi-valued attribute, or the value of another.
+    fn admit_single(&self, attr: &Attr, value: Value, t: &Tolerance) -> Result<Value, Error> {
+        let data_type = attr.definition().data_type;
+        let fits = match (data_type, &value) {
+            (DataType::Complex, _) => return self.admit_complex(attr, value, t),
+            (DataType::Boolean, Value::String(text)) if t.boolean_strings => match boolean(text) {
+                Some(truth) => return Ok(Value::Bool(truth)),
+                None => false,
+            },
+            (DataType::Binary, Value::String(text)) => is_base64(text),
+            (DataType::Boolean, Value::Bool(_)) | (DataType::Decimal, Value::Number(_)) => true,
+            (DataType::DateTime, Value::String(text)) => {
+                scimkit_core::parse_instant(text).is_some()
+            }
+            (DataType::Integer, Value::Number(n)) => n.is_i64(),
+            (DataType::String | DataType::Reference, Value::String(_)) => true,
+            _ => false,
+        };
+        if !fits {
+            return Err(misfit(attr, &value, wanted(data_type)));
+        }
+        if attr.definition().required && value.as_str().is_some_and(|s| s.trim().is_empty()) {
+            return Err(Error::value(format!(
+                "`{}` is required but blank",
+                attr.path()
+            )));
+        }
+        Ok(value)
+    }
+
+    fn admit_complex(&self, attr: &Attr, value: Value, t: &Tolerance) -> Result<Value, Error> {
+        let members = match value {
+            Value::Object(members) => members,
+            Value::String(text)
+                if t.bare_values && self.child_named(attr.id(), "value").is_some() =>
+            {
+                Map::from_iter([("value".to_owned(), Value::String(text))])
+            }
+            other => return Err(misfit(attr, &other, "an object")),
+        };
+        let refers = matches!(attr.role(), Role::Membership | Role::Reference);
+        let mut admitted = Map::new();
+        let mut reference = None;
+        let mut seen = Vec::with_capacity(members.len());
+        for (name, value) in members {
+            let Some(id) = self.child_named(attr.id(), &name) else {
+                self.unknown_member(&format!("{}.{name}", attr.path()), t)?;
+                continue;
+            };
+            let sub = self.attr(id);
+            if seen.contains(&id) {
+                return Err(twice(sub));
+            }
+            seen.push(id);
+            if is_read_only(sub) && !(refers && sub.name() == "$ref") {
+                continue;
+            }
+            let Some(value) = self.admit_value(id, value, t)? else {
+                continue;
+            };
+            if refers && sub.name() == "$ref" {
+                // Made from `value` when answering; it can stand in for a missing one.
+                reference = value.as_str().and_then(last_segment).map(str::to_owned);
+            } else {
+                admitted.insert(sub.name().to_owned(), value);
+            }
+        }
+        if let Some(id) = reference
+            && !admitted.contains_key("value")
+        {
+            admitted.insert("value".to_owned(), Value::String(id));
+        }
+        if attr.role() == Role::Membership {
+            let named = admitted.get("value").and_then(Value::as_str);
+            if named.is_none_or(str::is_empty) {
+                let path = attr.path();
+                return Err(Error::value(format!(
+                    "an element of `{path}` has no `value`"
+                )));
+            }
+        }
+        Ok(Value::Object(admitted))
+    }
+}
+
+fn misfit(attr: &Attr, value: &Value, wanted: &str) -> Error {
+    let found = match value {
+        Value::Array(_) => "an array".to_owned(),
+        Value::Null => "null".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        // A value that is never returned is not repeated in an error either.
+        _ if attr.is_never_returned() => "another type".to_owned(),
+        Value::String(text) => format!("the string `{}`", excerpt(text)),
+        other => format!("`{other}`"),
+    };
+    Error::value(format!("`{}` must be {wanted} but is {found}", attr.path()))
+}
+
+fn wanted(data_type: DataType) -> &'static str {
+    match data_type {
+        DataType::Binary => "base64 text",
+        DataType::Boolean => "true or false",
+        DataType::Complex => "an object",
+        DataType::DateTime => "a dateTime",
+        DataType::Decimal => "a number",
+        DataType::Integer => "an integer",
+        DataType::Reference => "a URI",
+        DataType::String => "a string",
+    }
+}
+
+/// Base64 in the standard or the URL-safe alphabet, padded or not (RFC 7643 section 2.3.6).
+fn is_base64(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    let padding = text.len() - body.len();
+    let whole = if padding == 0 {
+        body.len() % 4 != 1
+    } else {
+        text.len().is_multiple_of(4)
+    };
+    let all_of = |signs: [u8; 2]| {
+        body.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || signs.contains(&byte))
+    };
+    padding <= 2 && whole && (all_of(*b"+/") || all_of(*b"-_"))
+}
+
+fn last_segment(reference: &str) -> Option<&str> {
+    reference.rsplit('/').next().filter(|id| !id.is_empty())
+}

@@ -1,0 +1,238 @@
+//! Admission of whole resources: the table of cases, and arbitrary JSON.
+
+use proptest::prelude::*;
+use scimkit_core::Mutability;
+use scimkit_registry::{Attr, ErrorKind, Resource, ResourceType, Tolerance};
+use serde_json::{Map, Value, json};
+
+use crate::world::{EXTRA, GADGET, MORE, gadget, kind, tolerance};
+
+#[derive(serde::Deserialize)]
+struct Case {
+    admits: Option<Map<String, Value>>,
+    /// Whether `schemas` is left as it is; otherwise it is added where it is missing.
+    #[serde(default)]
+    bare: bool,
+    body: Map<String, Value>,
+    case: String,
+    detail: Option<String>,
+    refuses: Option<String>,
+    #[serde(default)]
+    tolerance: String,
+}
+
+#[test]
+fn cases() {
+    let gadget = gadget();
+    let cases: Vec<Case> = serde_json::from_str(include_str!("cases/admission.json")).unwrap();
+    for mut case in cases {
+        let name = &case.case;
+        if !case.bare && !case.body.contains_key("schemas") {
+            let named = [EXTRA, MORE]
+                .into_iter()
+                .filter(|urn| case.body.contains_key(*urn));
+            let schemas: Vec<_> = std::iter::once(GADGET).chain(named).collect();
+            case.body.insert("schemas".into(), json!(schemas));
+        }
+        let admitted = gadget.admit(Value::Object(case.body), &tolerance(&case.tolerance));
+        match (case.admits, admitted) {
+            (Some(expected), Ok(admitted)) => {
+                let mut admitted = admitted.into_map();
+                if !expected.contains_key("schemas") {
+                    admitted.remove("schemas");
+                }
+                assert_eq!(admitted, expected, "{name}");
+            }
+            (None, Err(error)) => {
+                let kind = match case.refuses.as_deref() {
+                    Some("syntax") => ErrorKind::Syntax,
+                    Some("value") => ErrorKind::Value,
+                    other => panic!("{name}: {other:?}"),
+                };
+                assert_eq!(error.kind(), kind, "{name}: {error}");
+                if let Some(detail) = case.detail {
+                    assert_eq!(error.detail(), detail, "{name}");
+                }
+            }
+            (_, admitted) => panic!("{name}: {admitted:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_body_is_an_object() {
+    for body in [json!(null), json!([]), json!("x"), json!(5)] {
+        let error = gadget().admit(body, &Tolerance::DEFAULT).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Syntax);
+    }
+}
+
+#[test]
+fn errors_do_not_repeat_whole_texts() {
+    let long = "ä".repeat(100_000);
+    let gadget = gadget();
+    for body in [
+        json!({"flag": long}),
+        json!({&long: 1}),
+        json!({"place": {&long: 1}}),
+    ] {
+        let error = gadget
+            .admit(body, &tolerance("strict any_schemas"))
+            .unwrap_err();
+        assert!(error.detail().len() < 400, "{error}");
+    }
+    let body = json!({"schemas": [long]});
+    let error = gadget.admit(body, &Tolerance::STRICT).unwrap_err();
+    assert!(error.detail().len() < 400, "{error}");
+}
+
+#[test]
+fn the_order_of_members_means_nothing() {
+    let gadget = gadget();
+    let bodies = [
+        r#"{"place.zip": "1", "label": "l", "place": {"street": "s"}, "LABELS": ["a"]}"#,
+        r#"{"LABELS": ["a"], "place": {"street": "s"}, "label": "l", "place.zip": "1"}"#,
+    ];
+    let [one, other] = bodies.map(|body| {
+        gadget
+            .admit(serde_json::from_str(body).unwrap(), &Tolerance::DEFAULT)
+            .unwrap()
+    });
+    assert_eq!(one, other);
+}
+
+#[test]
+fn what_is_admitted_is_admitted_again_as_it_is() {
+    let user = kind("User");
+    let body = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": "bjensen", "name.givenName": "Barbara", "active": "True",
+        "emails": [{"value": "b@x.org", "type": "work", "primary": "true"}],
+        "manager": {"$ref": "https://x.org/Users/26"},
+    });
+    let once = user.admit(body, &Tolerance::DEFAULT).unwrap();
+    let twice = user
+        .admit(Value::Object(once.clone().into_map()), &Tolerance::STRICT)
+        .unwrap();
+    assert_eq!(once, twice);
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        prop::sample::select(vec![
+            "",
+            "True",
+            "a",
+            "2011-05-13T04:42:34Z",
+            "QQ==",
+            "/x/7"
+        ])
+        .prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 48, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((member_name(), inner), 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn member_name() -> impl Strategy<Value = String> {
+    let gadget = gadget();
+    let mut names: Vec<String> = gadget
+        .attributes()
+        .iter()
+        .flat_map(|a| [a.path().into(), a.name().into()])
+        .collect();
+    names.extend([EXTRA, MORE, GADGET, "parts[type eq \"a\"].value", "$ref"].map(String::from));
+    names.push(format!("{GADGET}:place.zip"));
+    prop_oneof![
+        6 => prop::sample::select(names.clone()),
+        2 => prop::sample::select(names).prop_map(|name| name.to_uppercase()),
+        1 => any::<String>(),
+    ]
+}
+
+/// Whether the document is what a `Resource` promises to be.
+fn assert_kept(kind: &ResourceType, resource: &Resource) {
+    let mut members = resource.as_map().clone();
+    assert!(
+        members
+            .remove("schemas")
+            .is_some_and(|schemas| schemas[0] == GADGET)
+    );
+    for (index, extension) in kind.extensions().iter().enumerate() {
+        match members.remove(extension.urn().as_str()) {
+            Some(Value::Object(inner)) => assert_level(kind, &inner, None, Some(index)),
+            None => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_level(kind, &members, None, None);
+}
+
+fn assert_level(
+    kind: &ResourceType,
+    members: &Map<String, Value>,
+    parent: Option<&Attr>,
+    extension: Option<usize>,
+) {
+    assert!(extension.is_none() && parent.is_none() || !members.is_empty());
+    for (name, value) in members {
+        let belongs = |a: &&Attr| {
+            a.name() == name
+                && a.parent() == parent.map(Attr::id)
+                && (parent.is_some() || a.extension() == extension)
+        };
+        let attr = kind.attributes().iter().find(belongs).expect(name);
+        assert_ne!(attr.definition().mutability, Mutability::ReadOnly);
+        let elements = match value {
+            Value::Array(elements) if attr.definition().multi_valued => elements.as_slice(),
+            one => {
+                assert!(!attr.definition().multi_valued, "{name}: {one}");
+                std::slice::from_ref(one)
+            }
+        };
+        assert!(!elements.is_empty(), "{name}");
+        for element in elements {
+            assert!(!element.is_null() && !element.is_array(), "{name}");
+            assert_eq!(element.is_object(), attr.is_complex(), "{name}");
+            if let Value::Object(inner) = element {
+                assert_level(kind, inner, Some(attr), extension);
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_json_is_admitted_whole_or_refused(
+        members in prop::collection::vec((member_name(), json_value()), 0..8),
+        strict in any::<bool>(),
+    ) {
+        let gadget = gadget();
+        let t = if strict { tolerance("strict any_schemas") } else { Tolerance::DEFAULT };
+        let body = Value::Object(members.into_iter().collect());
+        if let Ok(admitted) = gadget.admit(body, &t) {
+            assert_kept(&gadget, &admitted);
+            let again = Value::Object(admitted.clone().into_map());
+            prop_assert_eq!(&gadget.admit(again, &Tolerance::DEFAULT).unwrap(), &admitted);
+            let _ = gadget.check_required(&admitted);
+        }
+    }
+
+    #[test]
+    fn arbitrary_values_are_admitted_or_refused(value in json_value()) {
+        let gadget = gadget();
+        for attr in gadget.attributes() {
+            let admitted = gadget.admit_value(attr.id(), value.clone(), &Tolerance::DEFAULT);
+            prop_assert!(admitted.is_ok_and(|value| value != Some(Value::Null)) || !value.is_null());
+        }
+    }
+}

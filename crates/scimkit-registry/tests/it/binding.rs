@@ -1,0 +1,423 @@
+//! Binding of filters and paths: what is refused, and what the rest comes to.
+
+use scimkit_filter::Limits;
+use scimkit_registry::{ErrorKind, Operator, Predicate, ResourceType, Scalar, Target, Tolerance};
+
+use crate::world::{bind, gadget, id, tolerance};
+
+const OPERATORS: [&str; 9] = ["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"];
+
+/// Which operators an attribute takes with a literal; every other one is refused.
+#[test]
+fn operators_and_literals_fit_the_type() {
+    let gadget = gadget();
+    let (all, equal, ordered, part) = (
+        "eq ne co sw ew gt ge lt le",
+        "eq ne",
+        "eq ne gt ge lt le",
+        "eq ne co sw ew",
+    );
+    let cases = [
+        ("label", r#""a""#, all),
+        ("exact", r#""""#, all),
+        ("labels", r#""a""#, all),
+        ("link", r#""https://x.org""#, all),
+        ("blob", r#""QQ==""#, part),
+        ("flag", "true", equal),
+        ("flag", r#""False""#, equal),
+        ("flag", r#""no""#, ""),
+        ("count", "1", ordered),
+        ("count", "-1.5e3", ordered),
+        ("count", "1e999", ""),
+        ("counts", "1", ordered),
+        ("ratio", "1.5", ordered),
+        ("ratio", "1e999", ""),
+        ("at", r#""2011-05-13T04:42:34Z""#, ordered),
+        ("at", r#""2011-05-13""#, ""),
+        ("label", "1", ""),
+        ("label", "true", ""),
+        ("blob", "1", ""),
+        ("link", "false", ""),
+        ("flag", "1", ""),
+        ("count", r#""1""#, ""),
+        ("count", "true", ""),
+        ("ratio", r#""1""#, ""),
+        ("at", "1", ""),
+        ("place", r#""a""#, ""),
+        ("meta", "1", ""),
+        ("parts", r#""a""#, all),
+        ("parts", "1", ""),
+        ("parts.primary", "true", equal),
+        ("parts.primary", r#""a""#, ""),
+        ("meta.created", r#""2011-05-13T04:42:34Z""#, ordered),
+        ("schemas", r#""urn:x:y""#, all),
+    ];
+    for (attribute, literal, operators) in cases {
+        for operator in OPERATORS {
+            let filter = format!("{attribute} {operator} {literal}");
+            let bound = bind(&gadget, &filter, &Tolerance::DEFAULT);
+            let fits = operators.split(' ').any(|known| known == operator);
+            assert_eq!(bound.is_ok(), fits, "{filter}: {bound:?}");
+            if let Err(error) = bound {
+                assert_eq!(error.kind(), ErrorKind::Filter);
+                assert!(error.detail().contains(attribute), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn null_means_unassigned() {
+    let gadget = gadget();
+    let present = |path: &str| Predicate::Present(id(&gadget, path));
+    for attribute in [
+        "label", "flag", "count", "ratio", "at", "blob", "link", "labels",
+    ] {
+        for operator in OPERATORS {
+            let filter = format!("{attribute} {operator} null");
+            let expected = match operator {
+                "eq" => Some(Predicate::Not(Box::new(present(attribute)))),
+                "ne" => Some(present(attribute)),
+                _ => None,
+            };
+            assert_eq!(
+                bind(&gadget, &filter, &Tolerance::DEFAULT).ok(),
+                expected,
+                "{filter}"
+            );
+        }
+    }
+    assert_eq!(
+        bind(&gadget, "parts ne null", &Tolerance::DEFAULT),
+        Ok(present("parts.value"))
+    );
+    assert!(bind(&gadget, "place eq null", &Tolerance::DEFAULT).is_err());
+}
+
+#[test]
+fn what_can_not_be_asked() {
+    let gadget = gadget();
+    let cases = [
+        ("nothing pr", "`nothing` is not an attribute of Gadget"),
+        (
+            "place.nothing pr",
+            "`place.nothing` is not an attribute of Gadget",
+        ),
+        ("nothing[a pr]", "`nothing` is not an attribute of Gadget"),
+        (
+            "urn:x:y:label pr",
+            "`urn:x:y:label` is not an attribute of Gadget",
+        ),
+        ("note pr", "`note` is not an attribute of Gadget"),
+        (
+            r#"place eq "a""#,
+            "`place` is complex: compare one of its sub-attributes",
+        ),
+        (
+            "label[value pr]",
+            "`label` has no sub-attributes to filter on",
+        ),
+        (
+            "place.zip[value pr]",
+            "`place.zip` has no sub-attributes to filter on",
+        ),
+        ("parts[label pr]", "`label` is not a sub-attribute of parts"),
+        (
+            "parts[parts.value pr]",
+            "`parts.value` is not a sub-attribute of parts",
+        ),
+        ("token pr", "`token` can't be filtered on"),
+        (r#"token eq "a""#, "`token` can't be filtered on"),
+        ("place.whisper pr", "`place.whisper` can't be filtered on"),
+        ("place[whisper pr]", "`place.whisper` can't be filtered on"),
+        (
+            "parts[value pr and not (pin pr)]",
+            "`parts.pin` can't be filtered on",
+        ),
+        ("vault pr", "`vault` can't be filtered on"),
+        (
+            r#"vault.value sw "a""#,
+            "`vault.value` can't be filtered on",
+        ),
+        (r#"vault[value sw "a"]"#, "`vault` can't be filtered on"),
+        // The `value` that a complex attribute stands for is no way around it.
+        (r#"lock eq "a""#, "`lock.value` can't be filtered on"),
+        (
+            r#"crew.$ref eq "a""#,
+            "`crew.$ref` is made from `value`: filter on that instead",
+        ),
+        (
+            r#"crew[$ref eq "a"]"#,
+            "`crew.$ref` is made from `value`: filter on that instead",
+        ),
+        (
+            "owner.$ref pr",
+            "`owner.$ref` is made from `value`: filter on that instead",
+        ),
+        (
+            r#"not (label pr or place eq "a")"#,
+            "`place` is complex: compare one of its sub-attributes",
+        ),
+        (
+            "count gt \"x\"",
+            "`count` of type integer can't be compared by `gt` with `x`",
+        ),
+        (
+            "flag co true",
+            "`flag` of type boolean can't be compared by `co` with true",
+        ),
+    ];
+    for (filter, detail) in cases {
+        let error = bind(&gadget, filter, &Tolerance::DEFAULT).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.detail()),
+            (ErrorKind::Filter, detail),
+            "{filter}"
+        );
+    }
+}
+
+#[test]
+fn errors_do_not_repeat_whole_texts() {
+    let gadget = gadget();
+    let long = "a".repeat(10_000);
+    for filter in [
+        format!("{long} pr"),
+        format!("count eq \"{long}\""),
+        format!("parts[{long} pr]"),
+    ] {
+        let error = bind(&gadget, &filter, &Tolerance::DEFAULT).unwrap_err();
+        assert!(error.detail().len() < 300, "{error}");
+    }
+}
+
+#[test]
+fn tolerances_of_filters() {
+    let gadget = gadget();
+    let always = Predicate::All(Vec::new());
+    let cases = [
+        (
+            "default unknown_in_filter",
+            "nothing pr",
+            Some(Predicate::Never),
+        ),
+        (
+            "default unknown_in_filter",
+            "nothing eq 1",
+            Some(Predicate::Never),
+        ),
+        (
+            "default unknown_in_filter",
+            "nothing ne 1",
+            Some(always.clone()),
+        ),
+        (
+            "default unknown_in_filter",
+            "nothing[a pr]",
+            Some(Predicate::Never),
+        ),
+        (
+            "default unknown_in_filter",
+            "parts[nothing ne 1]",
+            Some(Predicate::ElementMatches {
+                attr: id(&gadget, "parts"),
+                inner: Box::new(always),
+            }),
+        ),
+        ("default unknown_in_filter", "token pr", None),
+        ("strict", "solo pr", None),
+        (
+            "strict unqualified_extensions",
+            "solo pr",
+            Some(Predicate::Present(id(&gadget, "urn:example:2.0:More:solo"))),
+        ),
+        ("strict", r#"flag eq "true""#, None),
+        (
+            "strict boolean_strings",
+            r#"flag eq "true""#,
+            Some(Predicate::Compare {
+                attr: id(&gadget, "flag"),
+                op: Operator::Equal,
+                value: Scalar::Bool(true),
+            }),
+        ),
+    ];
+    for (t, filter, expected) in cases {
+        assert_eq!(
+            bind(&gadget, filter, &tolerance(t)).ok(),
+            expected,
+            "{t}: {filter}"
+        );
+    }
+}
+
+fn compared(kind: &ResourceType, filter: &str) -> (Operator, Scalar) {
+    match bind(kind, filter, &Tolerance::DEFAULT) {
+        Ok(Predicate::Compare { op, value, .. }) => (op, value),
+        other => panic!("{filter}: {other:?}"),
+    }
+}
+
+#[test]
+fn values_are_made_ready_to_compare() {
+    let gadget = gadget();
+    let text = |text: &str| Scalar::Text(text.into());
+    let cases = [
+        (r#"label eq "STRASSE""#, text("strasse")),
+        (r#"label sw "Straße""#, text("strasse")),
+        (r#"exact eq "ABC""#, text("ABC")),
+        (r#"link eq "HTTPS://X""#, text("HTTPS://X")),
+        (r#"externalId eq "A""#, text("A")),
+        (r#"at eq "1970-01-01T01:00:00+01:00""#, Scalar::Instant(0)),
+        ("ratio eq 10", Scalar::Decimal(10.0)),
+        ("ratio eq -0", Scalar::Decimal(0.0)),
+        ("count eq 10", Scalar::Integer(10)),
+        ("count eq 1e1", Scalar::Integer(10)),
+        ("count eq 10.0", Scalar::Integer(10)),
+        ("count eq -9223372036854775808", Scalar::Integer(i64::MIN)),
+    ];
+    for (filter, value) in cases {
+        assert_eq!(compared(&gadget, filter).1, value, "{filter}");
+    }
+}
+
+#[test]
+fn integers_compare_with_any_number() {
+    use Operator::{GreaterOrEqual, LessOrEqual};
+    let gadget = gadget();
+    let at_least = |n| Some((GreaterOrEqual, n));
+    let at_most = |n| Some((LessOrEqual, n));
+    let cases = [
+        ("count gt 1.5", at_least(2)),
+        ("count ge 1.5", at_least(2)),
+        ("count lt 1.5", at_most(1)),
+        ("count le -1.5", at_most(-2)),
+        ("count gt -1.5", at_least(-1)),
+        ("count lt 1e30", at_most(i64::MAX)),
+        ("count gt -1e30", at_least(i64::MIN)),
+        ("count gt 1e30", None),
+        ("count ge 9223372036854775808", None),
+        ("count lt -1e30", None),
+        ("count eq 1.5", None),
+        ("count eq 9223372036854775808", None),
+    ];
+    for (filter, expected) in cases {
+        let bound = bind(&gadget, filter, &Tolerance::DEFAULT).unwrap();
+        let expected = expected.map_or(Predicate::Never, |(op, value)| Predicate::Compare {
+            attr: id(&gadget, "count"),
+            op,
+            value: Scalar::Integer(value),
+        });
+        assert_eq!(bound, expected, "{filter}");
+    }
+    let differs = bind(&gadget, "count ne 1.5", &Tolerance::DEFAULT);
+    assert_eq!(differs, Ok(Predicate::All(Vec::new())));
+}
+
+#[test]
+fn the_attributes_of_a_predicate() {
+    let gadget = gadget();
+    let filter = r#"label pr and (not (count eq 1) or parts[type eq "a" and value pr])"#;
+    let bound = bind(&gadget, filter, &Tolerance::DEFAULT).unwrap();
+    let mut paths: Vec<_> = bound
+        .attributes()
+        .iter()
+        .map(|id| gadget.attr(*id).path())
+        .collect();
+    paths.sort_unstable();
+    assert_eq!(
+        paths,
+        ["count", "label", "parts", "parts.type", "parts.value"]
+    );
+    assert!(!gadget.needs_computed(&bound));
+    for computed in [
+        "id pr",
+        "crew pr",
+        r#"crew[value eq "1"]"#,
+        "meta.created pr",
+        "not (seenBy pr)",
+    ] {
+        let bound = bind(&gadget, computed, &Tolerance::DEFAULT).unwrap();
+        assert!(gadget.needs_computed(&bound), "{computed}");
+    }
+    let owner = bind(&gadget, r#"owner eq "7""#, &Tolerance::DEFAULT).unwrap();
+    assert_eq!(owner.attributes(), [id(&gadget, "owner.value")]);
+    assert!(!gadget.needs_computed(&owner));
+}
+
+#[test]
+fn paths() {
+    let gadget = gadget();
+    let parse = |text: &str, t| gadget.parse_path(text, Limits::default(), &tolerance(t));
+    let attribute = |path| Target::Attribute(id(&gadget, path));
+    let plain = [
+        ("LABEL", "label"),
+        ("place.ZIP", "place.zip"),
+        ("urn:example:2.0:gadget:place.zip", "place.zip"),
+        ("URN:example:2.0:Extra:BOX.a", "urn:example:2.0:Extra:box.a"),
+        ("owner.$ref", "owner.$ref"),
+        ("token", "token"),
+        ("id", "id"),
+    ];
+    for (text, path) in plain {
+        assert_eq!(parse(text, "strict"), Ok(attribute(path)), "{text}");
+    }
+    assert_eq!(
+        parse("URN:example:2.0:EXTRA", "strict"),
+        Ok(Target::Extension(0))
+    );
+    assert_eq!(
+        parse("solo", "default"),
+        Ok(attribute("urn:example:2.0:More:solo"))
+    );
+    let refused = [
+        ("solo", "strict"),
+        ("note", "default"),
+        ("nothing", "default unknown_in_filter"),
+        ("place.nothing", "default"),
+        ("parts[nothing pr]", "default unknown_in_filter"),
+        ("parts[pin pr]", "default"),
+        ("parts[value eq 5].type", "default"),
+        ("parts[value pr].nothing", "default"),
+        ("label[value pr]", "default"),
+        ("nothing[value pr]", "default"),
+        ("urn:example:2.0:Gadget", "default"),
+        ("", "default"),
+        ("/label", "default"),
+        ("parts[", "default"),
+    ];
+    for (text, t) in refused {
+        let error = parse(text, t).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Path, "{text}: {error}");
+    }
+}
+
+#[test]
+fn paths_with_a_filter() {
+    let gadget = gadget();
+    let parse = |text: &str| gadget.parse_path(text, Limits::default(), &Tolerance::DEFAULT);
+    let which = Predicate::Compare {
+        attr: id(&gadget, "parts.type"),
+        op: Operator::Equal,
+        value: Scalar::Text("a".into()),
+    };
+    let elements = |sub: Option<&str>| Target::Elements {
+        attr: id(&gadget, "parts"),
+        which: which.clone(),
+        sub: sub.map(|path| id(&gadget, path)),
+    };
+    assert_eq!(parse(r#"PARTS[Type eq "A"]"#), Ok(elements(None)));
+    assert_eq!(
+        parse(r#"parts[type eq "a"].VALUE"#),
+        Ok(elements(Some("parts.value")))
+    );
+}
+
+#[test]
+fn depth_at_the_limit_binds() {
+    let gadget = gadget();
+    let depth = 32;
+    let filter = format!("{}label pr{}", "not (".repeat(depth), ")".repeat(depth));
+    let bound = bind(&gadget, &filter, &Tolerance::DEFAULT).unwrap();
+    assert_eq!(bound.attributes(), [id(&gadget, "label")]);
+}

@@ -1,0 +1,358 @@
+//! What writes change: against naive models, and in the narrowest terms.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use scimkit_registry::{Change, Edge, EdgeEdit, Resource, ResourceId, Scalar, edges_of};
+use serde_json::{Map, Value, json};
+
+use crate::world::{EXTRA, MORE, admit, gadget, id, kind};
+
+/// The bodies of resources without memberships and without what is never returned.
+fn body() -> impl Strategy<Value = Value> {
+    let text = || prop::option::of(prop::sample::select(vec!["a", "b", ""]));
+    let number = || prop::option::of(0..3_i64);
+    let place = (text(), text(), number())
+        .prop_map(|(street, zip, floor)| json!({"street": street, "zip": zip, "floor": floor}));
+    let part = (text(), text()).prop_map(|(value, kind)| json!({"value": value, "type": kind}));
+    let core = (
+        text(),
+        number(),
+        prop::option::of(place),
+        prop::collection::vec(part, 0..3),
+    );
+    let extra = (text(), number(), text(), text()).prop_map(
+        |(note, rank, a, b)| json!({"note": note, "rank": rank, "box": {"a": a, "b": b}}),
+    );
+    (core, text(), prop::option::of(extra), text())
+        .prop_map(|(core, owner, extra, solo)| {
+            let (label, count, place, parts) = core;
+            let owner = owner.map(|value| json!({"value": value}));
+            let labels = label.map(|label| [label, "z"]);
+            json!({
+                "label": label, "count": count, "place": place, "parts": parts, "owner": owner,
+                "labels": labels, EXTRA: extra, MORE: {"solo": solo},
+            })
+        })
+        .prop_map(without_empty_place)
+}
+
+/// A required part must not be blank.
+fn without_empty_place(mut body: Value) -> Value {
+    if let Some(place) = body["place"].as_object_mut() {
+        place.retain(|_, value| value != "");
+    }
+    body
+}
+
+fn difference_of(before: &Resource, after: &Resource) -> Change {
+    Change::between(gadget(), before, after.clone())
+}
+
+proptest! {
+    #[test]
+    fn between_leads_from_one_to_the_other(before in body(), after in body()) {
+        let gadget = gadget();
+        let (before, after) = (admit(&gadget, before), admit(&gadget, after));
+        let change = difference_of(&before, &after);
+        let mut document = before.clone();
+        change.apply(&mut document);
+        prop_assert_eq!(&document, &after);
+
+        let mut paths = BTreeSet::new();
+        for (path, value) in change.entries() {
+            let attr = gadget.attr(id(&gadget, path));
+            prop_assert!(!attr.is_complex() || attr.definition().multi_valued, "{}", path);
+            prop_assert!(paths.insert(path.to_owned()), "{} twice", path);
+            prop_assert_eq!(value, after.get(&gadget, attr.id()));
+            prop_assert_ne!(value, before.get(&gadget, attr.id()));
+        }
+        let unchanged = difference_of(&after, &after);
+        prop_assert_eq!(unchanged.entries().count(), 0);
+    }
+
+    #[test]
+    fn create_leads_from_nothing(after in body()) {
+        let gadget = gadget();
+        let after = admit(&gadget, after);
+        let change = Change::create(gadget, after.clone());
+        let mut document = Resource::default();
+        change.apply(&mut document);
+        prop_assert_eq!(&document, &after);
+        prop_assert!(change.unset().is_empty() && change.edges().is_empty());
+    }
+
+    #[test]
+    fn differences_add_up(bodies in prop::collection::vec(body(), 1..5)) {
+        let gadget = gadget();
+        let start = admit(&gadget, json!({"label": "start", "place": {"zip": "9"}}));
+        let mut change = Change::none(gadget.clone());
+        let mut now = start.clone();
+        for body in bodies {
+            let next = admit(&gadget, body);
+            for attr in gadget.attributes().iter().filter(|attr| attr.parent().is_none()) {
+                let after = next.get(&gadget, attr.id()).cloned();
+                change.difference(attr.id(), now.get(&gadget, attr.id()), after);
+            }
+            now = next;
+        }
+        let mut document = start;
+        change.apply(&mut document);
+        prop_assert_eq!(document, now);
+        let ids: Vec<_> = change.set().iter().map(|s| s.0).chain(change.unset().to_vec()).collect();
+        prop_assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+    }
+
+    #[test]
+    fn keys_are_those_of_the_document(before in body(), after in body()) {
+        let kind = crate::world::builder()
+            .index("Gadget", "label")
+            .index("Gadget", "parts.value")
+            .index("Gadget", format!("{EXTRA}:box.a"))
+            .build()
+            .unwrap()
+            .by_name("Gadget")
+            .unwrap()
+            .clone();
+        let (before, after) = (admit(&kind, before), admit(&kind, after));
+        let change = Change::between(kind.clone(), &before, after.clone());
+        let texts = |value: Option<&Value>| -> Vec<Scalar> {
+            let text = value.and_then(Value::as_str);
+            text.map(|text| Scalar::Text(text.to_lowercase())).into_iter().collect()
+        };
+        let parts = |resource: &Resource| {
+            let parts = resource.as_map().get("parts").and_then(Value::as_array);
+            let parts = parts.into_iter().flatten().filter_map(|part| part.get("value"));
+            parts.flat_map(|part| texts(Some(part))).collect::<BTreeSet<_>>()
+        };
+        let keys: BTreeMap<_, _> = change.keys().into_iter().collect();
+        let label = id(&kind, "label");
+        let changed = before.get(&kind, label) != after.get(&kind, label);
+        let expected = changed.then(|| texts(after.get(&kind, label)));
+        prop_assert_eq!(keys.get(&label).cloned(), expected);
+        let expected = (before.as_map().get("parts") != after.as_map().get("parts"))
+            .then(|| parts(&after).into_iter().collect::<Vec<_>>());
+        prop_assert_eq!(keys.get(&id(&kind, "parts.value")).cloned(), expected);
+    }
+}
+
+fn ids() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec("[a-e]", 0..4)
+}
+
+fn edge_edit() -> impl Strategy<Value = EdgeEdit> {
+    let edges = || ids().prop_map(|ids| ids.into_iter().map(Edge::to).collect::<Vec<_>>());
+    let removed = ids().prop_map(|ids| ids.into_iter().map(ResourceId::from).collect());
+    prop_oneof![
+        4 => (edges(), removed).prop_map(|(add, remove)| EdgeEdit::Delta { add, remove }),
+        1 => edges().prop_map(EdgeEdit::Replace),
+    ]
+}
+
+fn carry_out(edit: &EdgeEdit, members: &mut BTreeSet<ResourceId>) {
+    match edit {
+        EdgeEdit::Delta { add, remove } => {
+            members.retain(|id| !remove.contains(id));
+            members.extend(add.iter().map(|edge| edge.id.clone()));
+        }
+        EdgeEdit::Replace(edges) => *members = edges.iter().map(|edge| edge.id.clone()).collect(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn edits_of_edges_add_up(
+        start in ids(),
+        edits in prop::collection::vec((any::<bool>(), edge_edit()), 0..8),
+    ) {
+        let gadget = gadget();
+        // `seenBy` stands in for a second membership: it is the store that knows them.
+        let attrs = [id(&gadget, "crew"), id(&gadget, "seenBy")];
+        let start: BTreeSet<_> = start.into_iter().map(ResourceId::from).collect();
+        let mut change = Change::none(gadget);
+        let mut stepwise = [start.clone(), start.clone()];
+        for (second, edit) in edits {
+            carry_out(&edit, &mut stepwise[usize::from(second)]);
+            change.edit_edges(attrs[usize::from(second)], edit);
+            let _ = change.edges();
+        }
+        let mut at_once = [start.clone(), start];
+        for edges in change.edges() {
+            let place = attrs.iter().position(|attr| *attr == edges.attr).unwrap();
+            carry_out(&edges.edit, &mut at_once[place]);
+            let (added, removed) = match &edges.edit {
+                EdgeEdit::Delta { add, remove } => (add, remove.as_slice()),
+                EdgeEdit::Replace(edges) => (edges, [].as_slice()),
+            };
+            let named: Vec<_> = added.iter().map(|edge| &edge.id).chain(removed).collect();
+            prop_assert_eq!(named.iter().collect::<BTreeSet<_>>().len(), named.len());
+        }
+        prop_assert_eq!(at_once, stepwise);
+        prop_assert!(change.edges().len() <= 2);
+    }
+}
+
+#[test]
+fn many_edits_of_edges_take_no_time() {
+    let gadget = gadget();
+    let crew = id(&gadget, "crew");
+    let mut change = Change::none(gadget);
+    for n in 0..100_000 {
+        let add = vec![Edge::to(format!("{}", n % 50_000))];
+        let remove = vec![ResourceId::from(format!("{}", n / 2))];
+        change.edit_edges(crew, EdgeEdit::Delta { add, remove });
+    }
+    let [one] = change.edges() else {
+        panic!("one membership")
+    };
+    assert_eq!(one.attr, crew);
+}
+
+#[test]
+fn edits_that_say_nothing_are_none() {
+    let gadget = gadget();
+    let crew = id(&gadget, "crew");
+    let mut change = Change::none(gadget);
+    change.edit_edges(
+        crew,
+        EdgeEdit::Delta {
+            add: vec![],
+            remove: vec![],
+        },
+    );
+    assert!(change.is_empty() && change.edges().is_empty());
+    change.edit_edges(crew, EdgeEdit::Replace(vec![]));
+    assert!(!change.is_empty());
+}
+
+#[test]
+fn the_first_word_about_a_present_edge_stays() {
+    let gadget = gadget();
+    let crew = id(&gadget, "crew");
+    let edge = |kind: &str| Edge::to("1").with_kind(Some(kind.into()));
+    let add = |edge| EdgeEdit::Delta {
+        add: vec![edge],
+        remove: vec![],
+    };
+    let mut change = Change::none(gadget);
+    change.edit_edges(crew, add(edge("User")));
+    change.edit_edges(crew, add(edge("Gadget")));
+    assert_eq!(change.edges()[0].edit, add(edge("User")));
+    // Removed in between, it is another edge.
+    let remove = EdgeEdit::Delta {
+        add: vec![],
+        remove: vec!["1".into()],
+    };
+    change.edit_edges(crew, remove);
+    change.edit_edges(crew, add(edge("Gadget")));
+    assert_eq!(change.edges()[0].edit, add(edge("Gadget")));
+}
+
+#[test]
+fn memberships_become_edges() {
+    let group = kind("Group");
+    let members = id(&group, "members");
+    let body = json!({"displayName": "Staff", "members": [
+        {"value": "1", "type": "User", "display": "forged"}, {"value": "2"}, {"value": "1"}]});
+    let change = Change::create(group.clone(), admit(&group, body));
+    let user = Edge::to("1").with_kind(Some("User".into()));
+    assert_eq!(
+        change.edges()[0].edit,
+        EdgeEdit::Replace(vec![user, Edge::to("2")])
+    );
+    assert_eq!(
+        change.entries().collect::<Vec<_>>(),
+        [("displayName", Some(&json!("Staff")))]
+    );
+
+    let staff = admit(&group, json!({"displayName": "Staff"}));
+    assert!(
+        Change::create(group.clone(), staff.clone())
+            .edges()
+            .is_empty()
+    );
+    let emptied = Change::between(group, &staff, staff.clone());
+    assert_eq!(emptied.edges()[0].edit, EdgeEdit::Replace(vec![]));
+    assert_eq!(emptied.edges()[0].attr, members);
+    assert_eq!(edges_of(&json!({"value": "1"})), [Edge::to("1")]);
+    assert_eq!(edges_of(&json!("1")), []);
+}
+
+#[test]
+fn what_is_never_returned_is_set_and_unset_unseen() {
+    let gadget = gadget();
+    let body = json!({"code": "c", "token": "t", "vault": {"value": "v"}});
+    let after = admit(&gadget, body);
+    let change = Change::create(gadget.clone(), after);
+    let entries: Vec<_> = change.entries().map(|(path, _)| path).collect();
+    assert_eq!(entries, ["code", "token", "vault.value"]);
+    assert_eq!(change.keys().len(), 1);
+
+    let before = admit(&gadget, json!({"code": "c"}));
+    let kept = Change::between(gadget.clone(), &before, before.clone());
+    assert_eq!(kept.entries().count(), 0);
+
+    let mut change = Change::none(gadget.clone());
+    change.difference(id(&gadget, "token"), Some(&Value::Null), None);
+    assert_eq!(change.entries().collect::<Vec<_>>(), [("token", None)]);
+    let mut document = before.clone();
+    change.apply(&mut document);
+    assert_eq!(document, before);
+}
+
+#[test]
+fn what_a_change_can_not_say() {
+    let gadget = gadget();
+    let mut change = Change::none(gadget.clone());
+    let computed = [
+        "id",
+        "schemas",
+        "meta",
+        "meta.created",
+        "crew",
+        "crew.value",
+        "seenBy",
+    ];
+    for path in computed
+        .into_iter()
+        .chain(["owner.$ref", "owner.displayName", "parts.value"])
+    {
+        change.difference(id(&gadget, path), None, Some(json!("x")));
+    }
+    let owner = json!({"value": "7", "$ref": "x", "displayName": "x"});
+    change.difference(id(&gadget, "owner"), None, Some(owner));
+    for nothing in [json!(null), json!([]), json!({})] {
+        change.difference(id(&gadget, "labels"), None, Some(nothing));
+    }
+    assert_eq!(
+        change.entries().collect::<Vec<_>>(),
+        [("owner.value", Some(&json!("7")))]
+    );
+}
+
+#[test]
+fn what_is_left_empty_goes_away() {
+    let gadget = gadget();
+    let body = json!({"place": {"zip": "1"}, EXTRA: {"box": {"a": "1"}}});
+    let mut document = admit(&gadget, body);
+    let mut change = Change::none(gadget.clone());
+    change.difference(id(&gadget, "place"), Some(&json!({"zip": "1"})), None);
+    let box_a = id(&gadget, &format!("{EXTRA}:box.a"));
+    change.difference(box_a, Some(&json!("1")), None);
+    change.apply(&mut document);
+    let expected = Map::from_iter([("schemas".into(), json!(["urn:example:2.0:Gadget"]))]);
+    assert_eq!(document.into_map(), expected);
+}
+
+#[test]
+fn keys_of_several_values_are_distinct_and_folded() {
+    let registry = crate::world::builder()
+        .index("Gadget", "parts.tags")
+        .build()
+        .unwrap();
+    let gadget = registry.by_name("Gadget").unwrap();
+    let parts = json!([{"tags": ["A", "b"]}, {"tags": ["a"]}, {"value": "x"}]);
+    let change = Change::create(gadget.clone(), admit(gadget, json!({"parts": parts})));
+    let keys = ["a", "b"].map(|text| Scalar::Text(text.into())).to_vec();
+    assert_eq!(change.keys(), [(id(gadget, "parts.tags"), keys)]);
+}

@@ -1,0 +1,24 @@
+//! What is promised about schemas at work, from outside.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the lints know tests, but not the functions beside them"
+)]
+
+mod admission;
+mod binding;
+mod change;
+mod data_types;
+mod evaluation;
+mod fingerprint;
+mod folding;
+mod oracle;
+mod projection;
+mod registration;
+mod required;
+mod resource;
+mod table;
+mod world;

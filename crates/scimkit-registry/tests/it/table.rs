@@ -1,0 +1,171 @@
+//! The attribute table and its names.
+
+use scimkit_core::{Mutability, Returned};
+use scimkit_filter::AttributePath;
+use scimkit_registry::{AttrId, Role, Tolerance};
+
+use crate::world::{EXTRA, GADGET, MORE, gadget, id, kind};
+
+#[test]
+fn names_ignore_case_and_take_urns() {
+    let gadget = gadget();
+    let cases = [
+        ("LABEL", Some("label")),
+        ("Place.ZIP", Some("place.zip")),
+        ("meta.Created", Some("meta.created")),
+        ("owner.$REF", Some("owner.$ref")),
+        ("urn:example:2.0:Gadget:label", Some("label")),
+        ("URN:EXAMPLE:2.0:GADGET:PLACE.zip", Some("place.zip")),
+        ("urn:example:2.0:Gadget:id", Some("id")),
+        (
+            "urn:example:2.0:extra:LABEL",
+            Some("urn:example:2.0:Extra:label"),
+        ),
+        (
+            "urn:example:2.0:Extra:box.A",
+            Some("urn:example:2.0:Extra:box.a"),
+        ),
+        ("urn:example:2.0:Extra:solo", None),
+        ("urn:example:2.0:Other:label", None),
+        ("solo", None),
+        ("place.none", None),
+        ("label.value", None),
+        ("place.zip.more", None),
+        ("parts[type eq \"a\"]", None),
+        ("urn:example:2.0:Extra", None),
+        ("", None),
+        (" label", None),
+    ];
+    for (text, path) in cases {
+        let found = gadget.named(text).map(|id| gadget.attr(id).path());
+        assert_eq!(found, path, "{text}");
+    }
+}
+
+#[test]
+fn extensions_without_their_urn_are_found_by_tolerance_and_when_unique() {
+    let gadget = gadget();
+    let cases = [
+        ("solo", Some("urn:example:2.0:More:solo")),
+        ("BOX.b", Some("urn:example:2.0:Extra:box.b")),
+        ("label", Some("label")), // the core's own comes first
+        ("note", None),           // in both
+        ("urn:example:2.0:Extra:solo", None),
+        ("nowhere", None),
+    ];
+    for (text, expected) in cases {
+        let path = AttributePath::parse(text).unwrap();
+        let find = |t| gadget.find(&path, t).map(|id| gadget.attr(id).path());
+        assert_eq!(find(&Tolerance::DEFAULT), expected, "{text}");
+        let strict = expected.filter(|path| !path.starts_with("urn:"));
+        assert_eq!(find(&Tolerance::STRICT), strict, "{text}");
+    }
+}
+
+#[test]
+fn the_id_is_where_it_is_said_to_be() {
+    for name in ["User", "Group", "Gadget"] {
+        let kind = kind(name);
+        assert_eq!(kind.attr(AttrId::ID).name(), "id");
+        assert_eq!(kind.attr(AttrId::ID).role(), Role::Id);
+        for attr in kind.attributes() {
+            assert_eq!(kind.attr(attr.id()).path(), attr.path());
+            assert_eq!(kind.named(attr.path()), Some(attr.id()), "{}", attr.path());
+            let children: Vec<_> = kind.children(attr.id()).map(|a| a.parent()).collect();
+            assert_eq!(children.is_empty(), !attr.is_complex(), "{}", attr.path());
+            assert!(children.iter().all(|parent| *parent == Some(attr.id())));
+        }
+    }
+}
+
+#[test]
+fn an_id_of_another_table_harms_nothing() {
+    let (user, group) = (kind("User"), kind("Group"));
+    let last = user.attributes().last().unwrap().id();
+    assert_eq!(group.attr(last).name(), "schemas");
+}
+
+#[test]
+fn roles_follow_from_the_schema() {
+    let cases = [
+        ("Gadget", "schemas", Role::Schemas),
+        ("Gadget", "id", Role::Id),
+        ("Gadget", "meta.version", Role::Meta),
+        ("Gadget", "label", Role::Plain),
+        ("Gadget", "parts.value", Role::Plain),
+        ("Gadget", "owner", Role::Reference),
+        ("Gadget", "owner.value", Role::Reference),
+        ("Gadget", "crew", Role::Membership),
+        ("Gadget", "crew.type", Role::Membership),
+        ("Gadget", "seenBy", Role::Inverse),
+        ("User", "groups.value", Role::Inverse),
+        ("User", "emails", Role::Plain),
+        ("User", "x509Certificates", Role::Plain),
+        ("Group", "members", Role::Membership),
+    ];
+    for (name, path, role) in cases {
+        let kind = kind(name);
+        assert_eq!(kind.attr(id(&kind, path)).role(), role, "{path}");
+    }
+}
+
+#[test]
+fn what_is_computed() {
+    let gadget = gadget();
+    for path in [
+        "id",
+        "meta",
+        "meta.created",
+        "crew",
+        "crew.value",
+        "seenBy.value",
+        "owner.$ref",
+    ] {
+        assert!(gadget.is_computed(id(&gadget, path)), "{path}");
+    }
+    for path in [
+        "schemas",
+        "code",
+        "externalId",
+        "owner",
+        "owner.value",
+        "stats.hits",
+    ] {
+        assert!(!gadget.is_computed(id(&gadget, path)), "{path}");
+    }
+}
+
+#[test]
+fn parts_take_after_the_whole() {
+    let gadget = gadget();
+    let definition = |path| gadget.attr(id(&gadget, path)).definition();
+    assert_eq!(definition("stats.hits").mutability, Mutability::ReadOnly);
+    for path in [
+        "token",
+        "vault",
+        "vault.value",
+        "place.whisper",
+        "lock.value",
+    ] {
+        assert_eq!(definition(path).returned, Returned::Never, "{path}");
+        assert!(gadget.attr(id(&gadget, path)).is_never_returned());
+    }
+    assert_eq!(definition("place.zip").returned, Returned::Default);
+}
+
+#[test]
+fn extensions_keep_their_order_and_spelling() {
+    let gadget = gadget();
+    let urns: Vec<_> = gadget
+        .extensions()
+        .iter()
+        .map(|e| e.urn().as_str())
+        .collect();
+    assert_eq!(urns, [EXTRA, MORE]);
+    assert!(gadget.extensions().iter().all(|e| !e.is_required()));
+    assert_eq!(gadget.schema().as_str(), GADGET);
+    assert_eq!(gadget.definition().name, gadget.name());
+    let extension = |path: &str| gadget.attr(id(&gadget, path)).extension();
+    assert_eq!(extension("urn:example:2.0:More:solo"), Some(1));
+    assert_eq!(extension("label"), None);
+}

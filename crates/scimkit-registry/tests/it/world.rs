@@ -1,0 +1,85 @@
+//! What the tests share: a resource type with an attribute of every sort, and tolerances by name.
+
+use std::sync::{Arc, LazyLock};
+
+use scimkit_filter::{Filter, Leniency, Options};
+use scimkit_registry::{
+    AttrId, Error, Predicate, Registry, RegistryBuilder, Resource, ResourceType, Tolerance, Unknown,
+};
+use serde_json::{Value, json};
+
+pub(crate) const EXTRA: &str = "urn:example:2.0:Extra";
+pub(crate) const GADGET: &str = "urn:example:2.0:Gadget";
+pub(crate) const MORE: &str = "urn:example:2.0:More";
+
+pub(crate) fn gadget_type() -> Value {
+    json!({
+        "name": "Gadget",
+        "endpoint": "/Gadgets",
+        "schema": GADGET,
+        "schemaExtensions": [{"schema": EXTRA, "required": false}, {"schema": MORE}],
+    })
+}
+
+pub(crate) fn builder() -> RegistryBuilder {
+    Registry::builder()
+        .schemas_json(include_str!("schemas/gadget.json"))
+        .and_then(|builder| builder.resource_types_json(&gadget_type().to_string()))
+        .unwrap()
+}
+
+pub(crate) fn kind(name: &str) -> Arc<ResourceType> {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| builder().build().unwrap());
+    Arc::clone(REGISTRY.by_name(name).unwrap())
+}
+
+pub(crate) fn gadget() -> Arc<ResourceType> {
+    kind("Gadget")
+}
+
+pub(crate) fn id(kind: &ResourceType, path: &str) -> AttrId {
+    kind.named(path)
+        .unwrap_or_else(|| panic!("no attribute {path}"))
+}
+
+pub(crate) fn admit(kind: &ResourceType, body: Value) -> Resource {
+    kind.admit(body, &Tolerance::DEFAULT).unwrap()
+}
+
+pub(crate) fn bind(kind: &ResourceType, text: &str, t: &Tolerance) -> Result<Predicate, Error> {
+    let options = Options::default().with_leniency(Leniency::LENIENT);
+    let filter = Filter::parse_with(text, &options).unwrap_or_else(|e| panic!("{text}: {e}"));
+    kind.bind_filter(&filter, t)
+}
+
+/// `default`, `strict`, and after them the fields to turn the other way: `strict dotted_keys`.
+pub(crate) fn tolerance(text: &str) -> Tolerance {
+    let mut words = text.split_whitespace();
+    let mut t = match words.next() {
+        Some("default") | None => Tolerance::DEFAULT,
+        Some("strict") => Tolerance::STRICT,
+        Some(other) => panic!("no tolerance {other}"),
+    };
+    for field in words {
+        match field {
+            "any_schemas" => t.any_schemas = !t.any_schemas,
+            "array_of_one" => t.array_of_one = !t.array_of_one,
+            "bare_values" => t.bare_values = !t.bare_values,
+            "boolean_strings" => t.boolean_strings = !t.boolean_strings,
+            "dotted_keys" => t.dotted_keys = !t.dotted_keys,
+            "single_for_many" => t.single_for_many = !t.single_for_many,
+            "unknown_attributes" => t.unknown_attributes = other(t.unknown_attributes),
+            "unknown_in_filter" => t.unknown_in_filter = other(t.unknown_in_filter),
+            "unqualified_extensions" => t.unqualified_extensions = !t.unqualified_extensions,
+            field => panic!("no field {field}"),
+        }
+    }
+    t
+}
+
+fn other(unknown: Unknown) -> Unknown {
+    match unknown {
+        Unknown::Ignore => Unknown::Refuse,
+        _ => Unknown::Ignore,
+    }
+}
