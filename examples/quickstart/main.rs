@@ -33,10 +33,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::new(opened.store, settings)
         .with_authentication(BearerTokens::new(opened.token_digests));
     let app = Router::new()
-        .route("/", get(async || "The application itself; its SCIM endpoint is at /scim/v2.\n"))
+        .route(
+            "/",
+            get(async || "The application itself; its SCIM endpoint is at /scim/v2.\n"),
+        )
         .nest("/scim/v2", scimkit::axum::router(server));
 
     options::welcome(&base_url, opened.new_token.as_ref());
-    axum::serve(listener, app).with_graceful_shutdown(options::ctrl_c()).await?;
+    axum::serve(listener, app)
+        .with_graceful_shutdown(options::ctrl_c())
+        .await?;
     Ok(())
 }

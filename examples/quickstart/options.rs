@@ -3,9 +3,7 @@
 use std::{error::Error, fs, net::SocketAddr, path::PathBuf, str::FromStr, sync::Arc};
 
 use clap::{Parser, ValueEnum};
-use scimkit::{
-    Digest, Memory, Registry, Sqlite, Store, Token, Tolerance, UnknownMembers,
-};
+use scimkit::{Digest, Memory, Registry, Sqlite, Store, Token, Tolerance, UnknownMembers};
 use tracing_subscriber::EnvFilter;
 
 /// A SCIM 2.0 endpoint to provision into.
@@ -88,7 +86,11 @@ impl Options {
             None => format!("http://{address}"),
         };
         let authority = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
-        if authority.contains('/') { url } else { format!("{url}/scim/v2") }
+        if authority.contains('/') {
+            url
+        } else {
+            format!("{url}/scim/v2")
+        }
     }
 
     pub(crate) fn log_filter(&self) -> EnvFilter {
@@ -104,7 +106,9 @@ impl Options {
                 let mut kept = store.token_digests().await?;
                 if given.is_none() && kept.is_empty() {
                     let token = Token::generate()?;
-                    store.add_token_digest(*token.digest().as_bytes(), chrono::Utc::now()).await?;
+                    store
+                        .add_token_digest(*token.digest().as_bytes(), chrono::Utc::now())
+                        .await?;
                     kept.push(*token.digest().as_bytes());
                     return Ok(Opened {
                         new_token: Some(token),
@@ -123,7 +127,11 @@ impl Options {
             Some(token) => vec![token.digest()],
             None => kept.into_iter().map(Digest::from).collect(),
         };
-        Ok(Opened { new_token, store, token_digests })
+        Ok(Opened {
+            new_token,
+            store,
+            token_digests,
+        })
     }
 
     pub(crate) fn registry(&self) -> Result<Registry, Box<dyn Error>> {
@@ -164,12 +172,16 @@ pub(crate) fn welcome(base_url: &str, new_token: Option<&Token>) {
     println!("  Tenant URL    {base_url}");
     match new_token {
         Some(_) => println!("  Secret token  {token}   (shown this once; only its digest is kept)"),
-        None => println!("  Secret token  as shown at the first start; --token SECRET sets another"),
+        None => {
+            println!("  Secret token  as shown at the first start; --token SECRET sets another")
+        }
     }
     println!("\nTry it:\n  curl -H 'Authorization: Bearer {token}' '{base_url}/Users'\n");
     println!("Microsoft Entra ID: Enterprise applications > your application > Provisioning >");
     println!("  Admin Credentials: paste Tenant URL and Secret Token, then Test Connection.");
-    println!("Okta: Applications > your application > Provisioning > Integration: paste the tenant");
+    println!(
+        "Okta: Applications > your application > Provisioning > Integration: paste the tenant"
+    );
     println!("  URL as SCIM connector base URL, `userName` as unique identifier, authentication");
     println!("  mode HTTP Header, and the token. Then Test Connector Configuration.\n");
     println!("Ctrl-C stops it.");

@@ -66,11 +66,7 @@ pub fn create(kind: &Arc<ResourceType>, body: Value, t: &Tolerance) -> Result<Ch
 /// ```
 ///
 /// [RFC 7644 section 3.5.1](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.1)
-pub fn replace(
-    kind: &Arc<ResourceType>,
-    body: Value,
-    t: &Tolerance,
-) -> Result<Replacement, Error> {
+pub fn replace(kind: &Arc<ResourceType>, body: Value, t: &Tolerance) -> Result<Replacement, Error> {
     let after = kind.admit(body, t)?;
     kind.check_required(&after)?;
     Ok(Replacement {

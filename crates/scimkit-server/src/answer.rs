@@ -21,12 +21,20 @@ pub(crate) struct Answer {
 impl Answer {
     /// An answer with a JSON body.
     pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Answer { body: Some(body.into()), headers: Vec::new(), status }
+        Answer {
+            body: Some(body.into()),
+            headers: Vec::new(),
+            status,
+        }
     }
 
     /// An answer without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Answer { body: None, headers: Vec::new(), status }
+        Answer {
+            body: None,
+            headers: Vec::new(),
+            status,
+        }
     }
 
     /// A message as an answer.
@@ -39,15 +47,13 @@ impl Answer {
     pub(crate) fn problem(problem: &Problem, request_id: &str) -> Self {
         let error = problem.message(request_id);
         let status = StatusCode::from_u16(error.status);
-        let answer =
-            Answer::message(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &error);
+        let answer = Answer::message(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &error);
         match (problem, error.status) {
-            (Problem::Method(allowed), _) => {
-                answer.with(ALLOW, HeaderValue::from_static(allowed))
-            }
-            (_, 401) => {
-                answer.with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"scim\""))
-            }
+            (Problem::Method(allowed), _) => answer.with(ALLOW, HeaderValue::from_static(allowed)),
+            (_, 401) => answer.with(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"scim\""),
+            ),
             (_, 503) => answer.with(RETRY_AFTER, HeaderValue::from_static("1")),
             _ => answer,
         }

@@ -40,7 +40,10 @@ impl Identity {
     /// Somebody of that tenant.
     #[must_use]
     pub fn of(tenant: TenantId) -> Self {
-        Identity { tenant, ..Identity::default() }
+        Identity {
+            tenant,
+            ..Identity::default()
+        }
     }
 }
 
@@ -83,7 +86,10 @@ impl Token {
     pub fn generate() -> Result<Self, NoRandomness> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
-        Ok(Token(format!("scim_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))))
+        Ok(Token(format!(
+            "scim_{}",
+            BASE64_URL_SAFE_NO_PAD.encode(bytes)
+        )))
     }
 
     /// A secret that somebody else chose.
@@ -164,7 +170,9 @@ impl BearerTokens {
     /// Tokens of an application with one tenant.
     #[must_use]
     pub fn new(digests: impl IntoIterator<Item = Digest>) -> Self {
-        digests.into_iter().fold(Self::default(), |all, one| all.with(one, TenantId::default()))
+        digests.into_iter().fold(Self::default(), |all, one| {
+            all.with(one, TenantId::default())
+        })
     }
 
     /// One more token, for that tenant.
@@ -175,9 +183,15 @@ impl BearerTokens {
     }
 
     fn check(&self, head: &Parts) -> Result<Identity, Denied> {
-        let header = head.headers.get(AUTHORIZATION).ok_or(Denied::Unauthorized)?;
-        let (scheme, secret) =
-            header.to_str().ok().and_then(|h| h.split_once(' ')).ok_or(Denied::Unauthorized)?;
+        let header = head
+            .headers
+            .get(AUTHORIZATION)
+            .ok_or(Denied::Unauthorized)?;
+        let (scheme, secret) = header
+            .to_str()
+            .ok()
+            .and_then(|h| h.split_once(' '))
+            .ok_or(Denied::Unauthorized)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Denied::Unauthorized);
         }
@@ -190,7 +204,9 @@ impl BearerTokens {
                 found = Some(tenant);
             }
         }
-        found.map(|tenant| Identity::of(tenant.clone())).ok_or(Denied::Unauthorized)
+        found
+            .map(|tenant| Identity::of(tenant.clone()))
+            .ok_or(Denied::Unauthorized)
     }
 }
 

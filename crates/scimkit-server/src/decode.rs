@@ -5,6 +5,7 @@ use http::{
     HeaderMap,
     header::{CONTENT_LENGTH, HeaderName},
 };
+use percent_encoding::percent_decode_str;
 use scimkit_core::{
     ETagList, Error,
     message::{SearchRequest, SortOrder},
@@ -38,9 +39,13 @@ where
     let mut bytes = BytesMut::new();
     loop {
         let frame = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await;
-        let Some(frame) = frame else { return Ok(bytes.freeze()) };
+        let Some(frame) = frame else {
+            return Ok(bytes.freeze());
+        };
         let broken = |_| Error::new(400, "the body could not be read to its end");
-        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(broken)?.into_data() else {
+            continue;
+        };
         if bytes.len() + data.remaining() > limit {
             return Err(too_large(limit));
         }
@@ -67,10 +72,15 @@ pub(crate) fn body(bytes: &[u8], limits: &Limits) -> Result<Value, Error> {
 /// Reads the parameters of a query string; those that the protocol does not know are passed over.
 ///
 /// # Errors
-/// `invalidValue` for a parameter given twice or of the wrong form.
+/// `invalidValue` for a parameter given twice or of the wrong form, and for text that is not UTF-8.
 pub(crate) fn query(text: Option<&str>) -> Result<SearchRequest, Error> {
+    let text = text.unwrap_or("");
+    if percent_decode_str(text).decode_utf8().is_err() {
+        // Reading it anyway would put other characters in the place of those that were meant.
+        return Err(Error::invalid_value("the query is not UTF-8"));
+    }
     let mut search = SearchRequest::default();
-    for (name, value) in form_urlencoded::parse(text.unwrap_or("").as_bytes()) {
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
         match name.as_ref() {
             "attributes" => search.attributes.extend(names(&value)),
             "excludedAttributes" => search.excluded_attributes.extend(names(&value)),
@@ -86,7 +96,10 @@ pub(crate) fn query(text: Option<&str>) -> Result<SearchRequest, Error> {
 }
 
 fn names(list: &str) -> impl Iterator<Item = String> {
-    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned)
+    list.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
 }
 
 fn once<T>(name: &str, slot: &mut Option<T>, value: T) -> Result<(), Error> {
@@ -100,9 +113,15 @@ fn once<T>(name: &str, slot: &mut Option<T>, value: T) -> Result<(), Error> {
 fn integer(name: &str, text: &str) -> Result<i64, Error> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Error::invalid_value(format!("`{name}` is not a whole number")));
+        return Err(Error::invalid_value(format!(
+            "`{name}` is not a whole number"
+        )));
     }
-    let extreme = if text.starts_with('-') { i64::MIN } else { i64::MAX };
+    let extreme = if text.starts_with('-') {
+        i64::MIN
+    } else {
+        i64::MAX
+    };
     Ok(text.parse().unwrap_or(extreme))
 }
 
@@ -110,7 +129,9 @@ fn order(text: &str) -> Result<SortOrder, Error> {
     match text {
         _ if text.eq_ignore_ascii_case("ascending") => Ok(SortOrder::Ascending),
         _ if text.eq_ignore_ascii_case("descending") => Ok(SortOrder::Descending),
-        _ => Err(Error::invalid_value("`sortOrder` is neither `ascending` nor `descending`")),
+        _ => Err(Error::invalid_value(
+            "`sortOrder` is neither `ascending` nor `descending`",
+        )),
     }
 }
 
@@ -125,5 +146,7 @@ pub(crate) fn etags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<ETa
     }
     let bad = || Error::new(400, format!("`{name}` is not a list of entity tags"));
     let lines: Result<Vec<_>, _> = lines.map(|h| h.to_str().map_err(|_| bad())).collect();
-    ETagList::parse(&lines?.join(",")).map(Some).map_err(|_| bad())
+    ETagList::parse(&lines?.join(","))
+        .map(Some)
+        .map_err(|_| bad())
 }

@@ -37,9 +37,8 @@ pub(crate) fn answer(
             list(types.map(|t| document(settings, t.definition())).collect())
         }
         Discovery::Schema(urn) => {
-            let same = |s: &&std::sync::Arc<scimkit_core::Schema>| {
-                s.id.as_str().eq_ignore_ascii_case(urn)
-            };
+            let same =
+                |s: &&std::sync::Arc<scimkit_core::Schema>| s.id.as_str().eq_ignore_ascii_case(urn);
             let found = settings.registry.schemas().iter().find(same);
             document(settings, found.ok_or_else(nothing)?.as_ref())
         }
@@ -55,7 +54,11 @@ pub(crate) fn answer(
 /// What this server does, computed from what it was given.
 fn config(settings: &Settings, store: &dyn Store, authentication: &dyn Authenticate) -> Value {
     let supports = |what: fn(&scimkit_store::Support) -> bool| {
-        settings.registry.types().iter().all(|kind| what(&store.support(kind)))
+        settings
+            .registry
+            .types()
+            .iter()
+            .all(|kind| what(&store.support(kind)))
     };
     let config = ServiceProviderConfig {
         authentication_schemes: authentication.schemes(),
@@ -66,7 +69,9 @@ fn config(settings: &Settings, store: &dyn Store, authentication: &dyn Authentic
             max_results: u64::from(settings.limits.page_max),
         },
         patch: Supported { supported: true },
-        sort: Supported { supported: supports(|s| s.sort) },
+        sort: Supported {
+            supported: supports(|s| s.sort),
+        },
         ..ServiceProviderConfig::default()
     };
     let location = format!("{}/ServiceProviderConfig", settings.base_url);

@@ -22,13 +22,12 @@ impl Problem {
     pub(crate) fn message(&self, request_id: &str) -> Error {
         match self {
             Problem::Client(error) => error.clone(),
-            Problem::Method(allowed) => {
-                Error::new(405, format!("the method is not allowed here; use {allowed}"))
-            }
+            Problem::Method(allowed) => Error::new(
+                405,
+                format!("the method is not allowed here; use {allowed}"),
+            ),
             Problem::Store(error) => match error {
-                StoreError::Busy => {
-                    Error::new(503, "the service is busy: try again in a moment")
-                }
+                StoreError::Busy => Error::new(503, "the service is busy: try again in a moment"),
                 StoreError::Missing { .. } => Error::invalid_value(error.to_string()),
                 StoreError::NotFound => Error::not_found(error.to_string()),
                 StoreError::Stale { .. } => Error::precondition_failed(error.to_string()),

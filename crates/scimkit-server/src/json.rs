@@ -62,7 +62,9 @@ impl<'de> Visitor<'de> for Strict {
         let mut members = Map::new();
         while let Some(name) = input.next_key::<String>()? {
             if members.contains_key(&name) {
-                return Err(de::Error::custom(format!("`{name}` is there twice in one object")));
+                return Err(de::Error::custom(format!(
+                    "`{name}` is there twice in one object"
+                )));
             }
             let value = input.next_value_seed(inner)?;
             members.insert(name, value);

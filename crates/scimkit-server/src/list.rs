@@ -8,7 +8,7 @@ use scimkit_core::{
     message::{self, SearchRequest, SortOrder},
 };
 use scimkit_filter::{AttributePath, Filter};
-use scimkit_registry::{Attr, AttrId, ResourceType, Scalar, Unknown, View};
+use scimkit_registry::{Attr, AttrId, ResourceType, Scalar, Tolerance, Unknown, View};
 use scimkit_store::{Facts, Query, Scope, Sort, Store, Stored, computed};
 
 use crate::{answer::Answer, error::Problem, render};
@@ -27,7 +27,9 @@ pub(crate) async fn answer(
     let limits = &scope.settings.limits;
     let start = u64::try_from(search.start_index.unwrap_or(1).max(1) - 1).unwrap_or(0);
     let count = search.count.map_or(limits.page_default, |count| {
-        u32::try_from(count.max(0)).unwrap_or(u32::MAX).min(limits.page_max)
+        u32::try_from(count.max(0))
+            .unwrap_or(u32::MAX)
+            .min(limits.page_max)
     });
     let options = scope.settings.tolerance.parse_options(limits.filter);
     let filter = match &search.filter {
@@ -53,10 +55,15 @@ pub(crate) async fn answer(
     let mut texts = Vec::with_capacity(items.len());
     for run in items.chunk_by(|a, b| Arc::ptr_eq(&a.kind, &b.kind)) {
         let Some(first) = run.first() else { continue };
-        let projection = first.kind.projection(&search.attributes, &search.excluded_attributes);
+        let projection = first
+            .kind
+            .projection(&search.attributes, &search.excluded_attributes);
         texts.extend(render::page(scope, store, run, &projection).await?);
     }
-    Ok(Answer::json(StatusCode::OK, list_text(total, start, &texts)))
+    Ok(Answer::json(
+        StatusCode::OK,
+        list_text(total, start, &texts),
+    ))
 }
 
 /// Binds filter and sort to each type.
@@ -84,7 +91,7 @@ fn queries(
             query = query.matching(kind.bind_filter(filter, &tolerance)?);
         }
         if let Some(name) = &search.sort_by
-            && let Some(attr) = sort_attr(kind, name)?
+            && let Some(attr) = sort_attr(kind, name, &scope.settings.tolerance)?
         {
             sort_is_known = true;
             query = query.sorted(Some(Sort::by(attr, order)));
@@ -109,7 +116,10 @@ fn known_somewhere(
         return Ok(());
     }
     for path in names(filter) {
-        if !types.iter().any(|kind| kind.find(path, &tolerance).is_some()) {
+        if !types
+            .iter()
+            .any(|kind| kind.find(path, &tolerance).is_some())
+        {
             let detail = format!("`{path}` is not an attribute of any resource type");
             return Err(Error::invalid_filter(detail).into());
         }
@@ -133,21 +143,32 @@ fn names<'f, 't>(filter: &'f Filter<'t>) -> Vec<&'f AttributePath<'t>> {
 }
 
 /// The attribute that a `sortBy` means; of a complex one its `value`.
-fn sort_attr(kind: &ResourceType, name: &str) -> Result<Option<AttrId>, Problem> {
+fn sort_attr(
+    kind: &ResourceType,
+    name: &str,
+    tolerance: &Tolerance,
+) -> Result<Option<AttrId>, Problem> {
     let bad = |detail: String| Err(Error::invalid_path(detail).into());
     let Ok(path) = AttributePath::parse(name) else {
-        return bad(format!("`{name}` is not the name of an attribute to sort by"));
+        return bad(format!(
+            "`{name}` is not the name of an attribute to sort by"
+        ));
     };
-    let Some(id) = kind.lookup(&path) else { return Ok(None) };
+    let Some(id) = kind.find(&path, tolerance) else {
+        return Ok(None);
+    };
     let mut attr: &Attr = kind.attr(id);
     if attr.is_complex() {
         match kind.children(id).find(|sub| sub.name() == "value") {
             Some(value) => attr = value,
-            None => return bad(format!("`{name}` is complex: sort by one of its sub-attributes")),
+            None => {
+                return bad(format!(
+                    "`{name}` is complex: sort by one of its sub-attributes"
+                ));
+            }
         }
     }
-    let hidden = attr.parent().is_some_and(|parent| kind.attr(parent).is_never_returned());
-    if hidden || attr.is_never_returned() {
+    if attr.is_never_returned() {
         return Err(Error::invalid_filter(format!("`{name}` can't be sorted by")).into());
     }
     Ok(Some(attr.id()))
@@ -195,9 +216,8 @@ async fn merged(
         let first = u32::try_from(deep).unwrap_or(u32::MAX);
         let page = store.query(scope, &query.clone().page(0, first)).await?;
         total += page.total.unwrap_or(0);
-        for stored in page.items {
-            keyed.push((sort_key(scope, &stored, query.sort)?, stored));
-        }
+        let keys = sort_keys(scope, store, query, &page.items).await?;
+        keyed.extend(keys.into_iter().zip(page.items));
     }
     // Each list is in order already and the sort is stable: ties stay as their stores had them.
     keyed.sort_by(|(a, _), (b, _)| {
@@ -206,18 +226,43 @@ async fn merged(
             // A resource without a value comes last.
             (a, b) => b.is_some().cmp(&a.is_some()),
         };
-        if order == SortOrder::Descending { ascending.reverse() } else { ascending }
+        if order == SortOrder::Descending {
+            ascending.reverse()
+        } else {
+            ascending
+        }
     });
     let start = usize::try_from(start).unwrap_or(usize::MAX);
-    let page = keyed.into_iter().skip(start).take(count as usize).map(|(_, stored)| stored);
+    let page = keyed
+        .into_iter()
+        .skip(start)
+        .take(count as usize)
+        .map(|(_, stored)| stored);
     Ok((page.collect(), total))
 }
 
-fn sort_key(scope: &Scope, stored: &Stored, sort: Option<Sort>) -> Result<Option<Scalar>, Problem> {
-    let Some(sort) = sort else { return Ok(None) };
-    let tree = stored.document.tree()?;
-    let made = computed(&scope.settings, &Facts::of(stored, &tree, &[]), &[sort.attr]);
-    Ok(stored.kind.sort_key(sort.attr, View::with(&tree, &made)))
+/// What each resource of a page is sorted by, as its store saw it.
+async fn sort_keys(
+    scope: &Scope,
+    store: &dyn Store,
+    query: &Query,
+    items: &[Stored],
+) -> Result<Vec<Option<Scalar>>, Problem> {
+    let Some(Sort { attr, .. }) = query.sort else {
+        return Ok(vec![None; items.len()]);
+    };
+    let mut trees = Vec::with_capacity(items.len());
+    for stored in items {
+        trees.push(Some(stored.document.tree()?));
+    }
+    let shown = query.kind.projection(&[query.kind.attr(attr).path()], &[]);
+    let edges = render::edges(scope, store, items, &trees, &shown).await?;
+    let mut keys = Vec::with_capacity(items.len());
+    for ((stored, tree), own) in items.iter().zip(trees.iter().flatten()).zip(&edges) {
+        let made = computed(&scope.settings, &Facts::of(stored, tree, own), &[attr]);
+        keys.push(stored.kind.sort_key(attr, View::with(tree, &made)));
+    }
+    Ok(keys)
 }
 
 fn list_text(total: u64, start: u64, texts: &[Vec<u8>]) -> Vec<u8> {

@@ -5,8 +5,8 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 use memchr::memmem;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use scimkit_registry::{
-    AttrId, Edge, Operator, Predicate, Projection, Resource, ResourceId, ResourceType, Role, Scalar,
-    object_text,
+    AttrId, Edge, Operator, Predicate, Projection, Resource, ResourceId, ResourceType, Role,
+    Scalar, object_text,
 };
 use scimkit_store::{
     Document, EdgeQuery, Facts, Query, Scope, Store, StoreError, Stored, computed, targets,
@@ -28,9 +28,10 @@ pub(crate) async fn page(
     items: &[Stored],
     projection: &Projection,
 ) -> Result<Vec<Vec<u8>>, Problem> {
-    let Some(first) = items.first() else { return Ok(Vec::new()) };
+    let Some(first) = items.first() else {
+        return Ok(Vec::new());
+    };
     let kind = &first.kind;
-    let mut edges = memberships(scope, store, items, projection).await?;
     let mut trees = Vec::with_capacity(items.len());
     for item in items {
         trees.push(match has_reference(kind, &item.document) {
@@ -38,7 +39,7 @@ pub(crate) async fn page(
             false => None,
         });
     }
-    let found = references(scope, store, kind, &trees, projection).await?;
+    let edges = edges(scope, store, items, &trees, projection).await?;
     let computed_ids: Vec<AttrId> = kind
         .attributes()
         .iter()
@@ -47,8 +48,7 @@ pub(crate) async fn page(
         .map(|a| a.id())
         .collect();
     let mut texts = Vec::with_capacity(items.len());
-    for ((item, tree), mut own) in items.iter().zip(trees).zip(edges.drain(..)) {
-        own.extend(tree.as_deref().map(|t| own_references(kind, t, &found)).unwrap_or_default());
+    for ((item, tree), own) in items.iter().zip(trees).zip(edges) {
         let tree = match tree {
             None if !projection.is_whole() => Some(item.document.tree()?),
             other => other,
@@ -64,6 +64,32 @@ pub(crate) async fn page(
     Ok(texts)
 }
 
+/// For each resource of one type the edges under every membership, inverse and reference attribute
+/// that is shown. `trees` are the documents; one without references may be left out.
+///
+/// # Errors
+/// What the store fails with.
+pub(crate) async fn edges(
+    scope: &Scope,
+    store: &dyn Store,
+    items: &[Stored],
+    trees: &[Option<Cow<'_, Resource>>],
+    projection: &Projection,
+) -> Result<Vec<Vec<(AttrId, Vec<Edge>)>>, StoreError> {
+    let Some(first) = items.first() else {
+        return Ok(Vec::new());
+    };
+    let mut all = memberships(scope, store, items, projection).await?;
+    let found = references(scope, store, &first.kind, trees, projection).await?;
+    for (own, tree) in all.iter_mut().zip(trees) {
+        own.extend(
+            tree.iter()
+                .flat_map(|tree| own_references(&first.kind, tree, &found)),
+        );
+    }
+    Ok(all)
+}
+
 /// For each resource its edges under every membership and inverse attribute that is shown.
 async fn memberships(
     scope: &Scope,
@@ -72,7 +98,9 @@ async fn memberships(
     projection: &Projection,
 ) -> Result<Vec<Vec<(AttrId, Vec<Edge>)>>, StoreError> {
     let mut all = vec![Vec::new(); items.len()];
-    let Some(first) = items.first() else { return Ok(all) };
+    let Some(first) = items.first() else {
+        return Ok(all);
+    };
     for attr in first.kind.attributes() {
         let is_edge = matches!(attr.role(), Role::Inverse | Role::Membership);
         if !is_edge || attr.parent().is_some() || !projection.shows(attr.id()) {
@@ -102,7 +130,9 @@ fn has_reference(kind: &ResourceType, document: &Document) -> bool {
 
 fn reference_attrs(kind: &ResourceType) -> impl Iterator<Item = AttrId> {
     let attrs = kind.attributes().iter();
-    attrs.filter(|a| a.role() == Role::Reference && a.parent().is_none()).map(|a| a.id())
+    attrs
+        .filter(|a| a.role() == Role::Reference && a.parent().is_none())
+        .map(|a| a.id())
 }
 
 /// The resources that the documents refer to, as edges that know type and display name.
@@ -115,8 +145,11 @@ async fn references(
 ) -> Result<Vec<(AttrId, Edge)>, StoreError> {
     let mut found = Vec::new();
     for attr in reference_attrs(kind).filter(|id| projection.shows(*id)) {
-        let ids: BTreeSet<&str> =
-            trees.iter().flatten().filter_map(|tree| referred(kind, tree, attr)).collect();
+        let ids: BTreeSet<&str> = trees
+            .iter()
+            .flatten()
+            .filter_map(|tree| referred(kind, tree, attr))
+            .collect();
         let ids: Vec<&str> = ids.into_iter().collect();
         for target in targets(&scope.settings.registry, kind, attr) {
             // A predicate of bounded width suits every store.
@@ -127,7 +160,10 @@ async fn references(
                     value: Scalar::Text((*id).to_owned()),
                 };
                 let any = Predicate::Any(ids.iter().map(same).collect());
-                let query = Query::of(Arc::clone(target)).matching(any).page(0, 100).uncounted();
+                let query = Query::of(Arc::clone(target))
+                    .matching(any)
+                    .page(0, 100)
+                    .uncounted();
                 for stored in store.query(scope, &query).await?.items {
                     let display = display_name(&stored)?;
                     let edge = Edge::to(stored.id)
@@ -142,9 +178,14 @@ async fn references(
 }
 
 fn display_name(stored: &Stored) -> Result<Option<String>, StoreError> {
-    let Some(attr) = stored.kind.named("displayName") else { return Ok(None) };
+    let Some(attr) = stored.kind.named("displayName") else {
+        return Ok(None);
+    };
     let tree = stored.document.tree()?;
-    Ok(tree.get(&stored.kind, attr).and_then(Value::as_str).map(str::to_owned))
+    Ok(tree
+        .get(&stored.kind, attr)
+        .and_then(Value::as_str)
+        .map(str::to_owned))
 }
 
 fn referred<'t>(kind: &ResourceType, tree: &'t Resource, attr: AttrId) -> Option<&'t str> {
@@ -158,7 +199,9 @@ fn own_references(
 ) -> Vec<(AttrId, Vec<Edge>)> {
     let own = reference_attrs(kind).filter_map(|attr| {
         let id = ResourceId::from(referred(kind, tree, attr)?);
-        let (_, edge) = found.iter().find(|(at, edge)| *at == attr && edge.id == id)?;
+        let (_, edge) = found
+            .iter()
+            .find(|(at, edge)| *at == attr && edge.id == id)?;
         Some((attr, vec![edge.clone()]))
     });
     own.collect()
@@ -188,10 +231,14 @@ fn print(
     let mut members = tree.into_owned().into_map();
     for (name, value) in made {
         // Attributes of an extension are computed under their full path.
-        let extension = kind.extensions().iter().map(|e| e.urn().as_str()).find_map(|urn| {
-            let rest = name.strip_prefix(urn)?.strip_prefix(':')?;
-            Some((urn, rest))
-        });
+        let extension = kind
+            .extensions()
+            .iter()
+            .map(|e| e.urn().as_str())
+            .find_map(|urn| {
+                let rest = name.strip_prefix(urn)?.strip_prefix(':')?;
+                Some((urn, rest))
+            });
         match extension {
             None => drop(members.insert(name, value)),
             Some((urn, rest)) => {
@@ -207,7 +254,11 @@ fn print(
 
 /// Percent-encodes one segment of a path.
 pub(crate) fn encoded(segment: &str) -> String {
-    const KEEP: &AsciiSet =
-        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+    const KEEP: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~')
+        .remove(b':');
     utf8_percent_encode(segment, KEEP).to_string()
 }

@@ -12,9 +12,11 @@ use http::{
     header::{IF_MATCH, IF_NONE_MATCH},
     request::Parts,
 };
-use scimkit_core::{ETagList, message::PatchRequest};
+use scimkit_core::{ETagList, Error, message::PatchRequest};
 use scimkit_patch::{Before, Patch, Replacement};
-use scimkit_registry::{Change, Edge, AttrId, Projection, Resource, ResourceId, ResourceType, Role};
+use scimkit_registry::{
+    AttrId, Change, Edge, Projection, Resource, ResourceId, ResourceType, Role,
+};
 use scimkit_store::{
     Batch, EdgeQuery, Expect, How, PatchAnswer, Scope, Store, StoreError, Stored, Write, Written,
     location,
@@ -46,7 +48,11 @@ impl Ask<'_> {
         let projection = self.projection(kind)?;
         let change = scimkit_patch::create(kind, body, &self.scope.settings.tolerance)?;
         let id = ResourceId::from(uuid::Uuid::now_v7().to_string());
-        let stored = self.write(Write::Create { change, id }).await?.stored.ok_or_else(lost)?;
+        let stored = self
+            .write(Write::Create { change, id })
+            .await?
+            .stored
+            .ok_or_else(lost)?;
         let location = location(&self.scope.settings, kind, &stored.id);
         let answer = self.show(StatusCode::CREATED, &stored, &projection).await?;
         Ok(answer.located(&location))
@@ -75,7 +81,8 @@ impl Ask<'_> {
         let projection = self.projection(kind)?;
         let replacement = scimkit_patch::replace(kind, body, &self.scope.settings.tolerance)?;
         let updated = self.update(kind, id, &Edit::Replace(replacement)).await?;
-        self.show(StatusCode::OK, &updated.stored, &projection).await
+        self.show(StatusCode::OK, &updated.stored, &projection)
+            .await
     }
 
     pub(crate) async fn patch(
@@ -93,16 +100,15 @@ impl Ask<'_> {
             && !self.asks_for_attributes()?
             && match settings.patch_answer {
                 PatchAnswer::Never => true,
-                PatchAnswer::Auto => {
-                    updated.what == What::Edges && self.is_big(kind, id).await?
-                }
+                PatchAnswer::Auto => updated.what == What::Edges && self.is_big(kind, id).await?,
                 _ => false,
             };
         if quiet {
             let version = &updated.stored.version;
             return Ok(Answer::empty(StatusCode::NO_CONTENT).tagged(version));
         }
-        self.show(StatusCode::OK, &updated.stored, &projection).await
+        self.show(StatusCode::OK, &updated.stored, &projection)
+            .await
     }
 
     pub(crate) async fn delete(
@@ -111,6 +117,10 @@ impl Ask<'_> {
         id: ResourceId,
     ) -> Result<Answer, Problem> {
         let expect = self.if_match()?;
+        if let Some(barred) = decode::etags(&self.head.headers, &IF_NONE_MATCH)? {
+            let before = self.store.read(self.scope, &kind, &id).await?;
+            check_barred(&barred, &before)?;
+        }
         self.write(Write::Delete { expect, id, kind }).await?;
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
@@ -124,15 +134,19 @@ impl Ask<'_> {
         edit: &Edit,
     ) -> Result<Updated, Problem> {
         let wanted = self.if_match()?;
+        let barred = decode::etags(&self.head.headers, &IF_NONE_MATCH)?;
         let started = Instant::now();
         let mut tries = 0;
         loop {
-            let before = match edit.reads() {
+            let before = match edit.reads() || barred.is_some() {
                 true => Some(self.store.read(self.scope, kind, id).await?),
                 false => None,
             };
             if let Some(before) = &before {
                 wanted.check(&before.version)?;
+                if let Some(barred) = &barred {
+                    check_barred(barred, before)?;
+                }
             }
             let change = self.change(kind, id, edit, before.as_ref()).await?;
             if change.is_empty() {
@@ -141,7 +155,10 @@ impl Ask<'_> {
                     None => self.store.read(self.scope, kind, id).await?,
                 };
                 wanted.check(&stored.version)?;
-                return Ok(Updated { stored, what: What::Nothing });
+                return Ok(Updated {
+                    stored,
+                    what: What::Nothing,
+                });
             }
             let what = match change.set().is_empty() && change.unset().is_empty() {
                 true => What::Edges,
@@ -152,7 +169,14 @@ impl Ask<'_> {
                 None => wanted.clone(),
             };
             tries += 1;
-            match self.write(Write::Update { change, expect, id: id.clone() }).await {
+            match self
+                .write(Write::Update {
+                    change,
+                    expect,
+                    id: id.clone(),
+                })
+                .await
+            {
                 Err(Problem::Store(StoreError::Stale { .. })) if wanted == Expect::Any => {
                     if tries >= TRIES && started.elapsed() > DEADLINE {
                         return Err(Problem::Store(StoreError::Busy));
@@ -160,8 +184,15 @@ impl Ask<'_> {
                 }
                 outcome => {
                     let written = outcome?;
-                    let what = if written.how == How::Unchanged { What::Nothing } else { what };
-                    return Ok(Updated { stored: written.stored.ok_or_else(lost)?, what });
+                    let what = if written.how == How::Unchanged {
+                        What::Nothing
+                    } else {
+                        what
+                    };
+                    return Ok(Updated {
+                        stored: written.stored.ok_or_else(lost)?,
+                        what,
+                    });
                 }
             }
         }
@@ -181,7 +212,13 @@ impl Ask<'_> {
         match edit {
             Edit::Patch(patch) => {
                 let edges = self.edges_before(kind, id, &patch.needs().edges).await?;
-                Ok(patch.apply(id, &Before { document: &tree, edges: &edges })?)
+                Ok(patch.apply(
+                    id,
+                    &Before {
+                        document: &tree,
+                        edges: &edges,
+                    },
+                )?)
             }
             Edit::Replace(replacement) => Ok(replacement.apply(&tree)?),
         }
@@ -215,7 +252,10 @@ impl Ask<'_> {
             memberships.filter(|a| a.role() == Role::Membership && a.parent().is_none());
         for attr in memberships {
             let query = EdgeQuery::new(Arc::clone(kind), attr.id(), vec![id.clone()]);
-            let found = self.store.edges(self.scope, &query.at_most(BIG_GROUP + 1)).await?;
+            let found = self
+                .store
+                .edges(self.scope, &query.at_most(BIG_GROUP + 1))
+                .await?;
             if found.iter().any(|edges| edges.len() > BIG_GROUP as usize) {
                 return Ok(true);
             }
@@ -251,6 +291,16 @@ impl Ask<'_> {
         let rendered = render::page(self.scope, self.store, items, projection).await?;
         let body = rendered.into_iter().next().ok_or_else(lost)?;
         Ok(Answer::json(status, body).tagged(&stored.version))
+    }
+}
+
+/// `If-None-Match` forbids a write where it names the version there is (RFC 9110 section 13.1.2).
+fn check_barred(barred: &ETagList, before: &Stored) -> Result<(), Problem> {
+    match barred.matches(&before.version) {
+        true => {
+            Err(Error::precondition_failed("`If-None-Match` names the version there is").into())
+        }
+        false => Ok(()),
     }
 }
 

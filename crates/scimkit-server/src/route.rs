@@ -51,7 +51,9 @@ impl Route {
     pub(crate) fn find(registry: &Registry, method: &Method, path: &str) -> Result<Self, Problem> {
         let mut segments = Vec::with_capacity(3);
         for segment in path.split('/').filter(|s| !s.is_empty()) {
-            let text = percent_decode_str(segment).decode_utf8().map_err(|_| nowhere())?;
+            let text = percent_decode_str(segment)
+                .decode_utf8()
+                .map_err(|_| nowhere())?;
             if segments.len() == 3 || text.chars().any(char::is_control) {
                 return Err(nowhere());
             }
@@ -59,7 +61,7 @@ impl Route {
         }
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match segments.as_slice() {
-            [] => only(&Method::GET, method, "GET", || Route::List(None)),
+            [] => only(&Method::GET, method, "GET, HEAD", || Route::List(None)),
             [".search"] => only(&Method::POST, method, "POST", || Route::Search(None)),
             ["Bulk" | "Me", ..] => Err(Problem::Client(Error::not_implemented(
                 "this endpoint is not implemented; see /ServiceProviderConfig",
@@ -81,15 +83,19 @@ impl Route {
         endpoint: &str,
         rest: &[&str],
     ) -> Result<Self, Problem> {
-        let kind = registry.by_endpoint(&format!("/{endpoint}")).ok_or_else(nowhere)?;
+        let kind = registry
+            .by_endpoint(&format!("/{endpoint}"))
+            .ok_or_else(nowhere)?;
         let kind = || Arc::clone(kind);
         match rest {
             [] => match *method {
                 Method::GET => Ok(Route::List(Some(kind()))),
                 Method::POST => Ok(Route::Create(kind())),
-                _ => Err(Problem::Method("GET, POST")),
+                _ => Err(Problem::Method("GET, HEAD, POST")),
             },
-            [".search"] => only(&Method::POST, method, "POST", || Route::Search(Some(kind()))),
+            [".search"] => only(&Method::POST, method, "POST", || {
+                Route::Search(Some(kind()))
+            }),
             [id] => {
                 let id = ResourceId::from(*id);
                 match *method {
@@ -97,7 +103,7 @@ impl Route {
                     Method::GET => Ok(Route::Read(kind(), id)),
                     Method::PATCH => Ok(Route::Patch(kind(), id)),
                     Method::PUT => Ok(Route::Replace(kind(), id)),
-                    _ => Err(Problem::Method("DELETE, GET, PATCH, PUT")),
+                    _ => Err(Problem::Method("DELETE, GET, HEAD, PATCH, PUT")),
                 }
             }
             _ => Err(nowhere()),
@@ -106,7 +112,12 @@ impl Route {
 }
 
 fn discover(method: &Method, what: impl FnOnce() -> Discovery) -> Result<Route, Problem> {
-    only(&Method::GET, method, "GET", || Route::Discover(what()))
+    only(
+        &Method::GET,
+        method,
+        "GET, HEAD",
+        || Route::Discover(what()),
+    )
 }
 
 fn only(

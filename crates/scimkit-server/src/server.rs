@@ -13,9 +13,10 @@ use std::{
 };
 
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, header::CONTENT_LENGTH, request::Parts,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_LENGTH,
+    request::Parts,
 };
-use scimkit_core::Error;
+use scimkit_core::{Error, message::SearchRequest};
 use scimkit_store::{Scope, Settings, Store};
 use serde_json::Value;
 
@@ -53,7 +54,11 @@ struct Requests {
 
 impl Requests {
     fn name_one(&self) -> String {
-        format!("{}-{:x}", self.run, self.next.fetch_add(1, Ordering::Relaxed))
+        format!(
+            "{}-{:x}",
+            self.run,
+            self.next.fetch_add(1, Ordering::Relaxed)
+        )
     }
 }
 
@@ -64,12 +69,20 @@ impl Server {
     /// A server over that store, under those rules.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
-        let run = uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect();
+        let run = uuid::Uuid::new_v4()
+            .simple()
+            .to_string()
+            .chars()
+            .take(8)
+            .collect();
         Server {
             inner: Arc::new(Inner {
                 authentication: Arc::new(BearerTokens::default()),
                 prefix: String::new(),
-                requests: Arc::new(Requests { next: AtomicU64::new(1), run }),
+                requests: Arc::new(Requests {
+                    next: AtomicU64::new(1),
+                    run,
+                }),
                 settings: Arc::new(settings),
                 store,
             }),
@@ -111,15 +124,22 @@ impl Server {
         });
         let mut response = answer.into_response(media_type);
         if method == Method::HEAD {
-            // What GET would send, without sending it.
+            // What GET would send, without sending it; a 304 says nothing of the body it spares.
             let length = http_body::Body::size_hint(response.body()).lower();
-            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+            if response.status() != StatusCode::NOT_MODIFIED {
+                response
+                    .headers_mut()
+                    .insert(CONTENT_LENGTH, HeaderValue::from(length));
+            }
             *response.body_mut() = Body::default();
         }
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
-        let (status, ms) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1e3);
+        let (status, ms) = (
+            response.status().as_u16(),
+            started.elapsed().as_secs_f64() * 1e3,
+        );
         tracing::info!(%method, %path, status, ms, %request_id, "request");
         response
     }
@@ -127,7 +147,9 @@ impl Server {
     async fn answer<B: http_body::Body>(&self, head: &Parts, body: B) -> Result<Answer, Problem> {
         let inner = &*self.inner;
         let identity = inner.authentication.authenticate(head).await?;
-        let settings = identity.settings.unwrap_or_else(|| Arc::clone(&inner.settings));
+        let settings = identity
+            .settings
+            .unwrap_or_else(|| Arc::clone(&inner.settings));
         let mut scope = Scope::new(identity.tenant, settings);
         scope.extensions = identity.extensions;
 
@@ -162,7 +184,10 @@ impl Server {
             Route::Read(kind, id) => ask.read(&kind, &id).await,
             Route::Replace(kind, id) => ask.replace(&kind, &id, body).await,
             Route::Search(kind) => {
-                let search = scimkit_core::message::SearchRequest::from_value(body)?;
+                let search = SearchRequest::from_value(body)?;
+                if search.schemas_missing && !scope.settings.tolerance.any_schemas {
+                    return Err(Error::invalid_syntax("`schemas` is missing").into());
+                }
                 list::answer(scope, store, kind, search).await
             }
         }

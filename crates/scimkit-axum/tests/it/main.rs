@@ -38,8 +38,11 @@ async fn the_prefix_is_taken_off_and_locations_keep_it() {
             .body(Body::from(body.to_owned()))
             .unwrap()
     };
-    let (status, user) =
-        send(&app, request("POST", "/scim/v2/Users", r#"{"userName":"bjensen"}"#)).await;
+    let (status, user) = send(
+        &app,
+        request("POST", "/scim/v2/Users", r#"{"userName":"bjensen"}"#),
+    )
+    .await;
     assert_eq!(status, StatusCode::CREATED);
     let location = user["meta"]["location"].as_str().unwrap();
     let path = location.strip_prefix("https://app.example").unwrap();

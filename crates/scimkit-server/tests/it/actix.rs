@@ -31,14 +31,19 @@ async fn scim(server: web::Data<Server>, request: HttpRequest, body: Bytes) -> H
 #[actix_web::test]
 async fn a_user_is_created_and_found_through_actix() {
     let token = Token::generate().unwrap();
-    let server = Server::new(Arc::new(Memory::new()), Settings::new("https://app.example/scim/v2"))
-        .with_authentication(BearerTokens::new([token.digest()]))
-        .with_prefix("/scim/v2");
+    let server = Server::new(
+        Arc::new(Memory::new()),
+        Settings::new("https://app.example/scim/v2"),
+    )
+    .with_authentication(BearerTokens::new([token.digest()]))
+    .with_prefix("/scim/v2");
     let mount = web::resource("/scim/v2/{rest:.*}").to(scim);
     let app = test::init_service(App::new().app_data(web::Data::new(server)).service(mount)).await;
     let bearer = ("Authorization", format!("Bearer {}", token.reveal()));
 
-    let create = test::TestRequest::post().uri("/scim/v2/Users").insert_header(bearer.clone());
+    let create = test::TestRequest::post()
+        .uri("/scim/v2/Users")
+        .insert_header(bearer.clone());
     let create = create.insert_header(("Content-Type", "application/scim+json"));
     let create = create.set_payload(r#"{"userName":"bjensen"}"#).to_request();
     assert_eq!(test::call_service(&app, create).await.status(), 201);

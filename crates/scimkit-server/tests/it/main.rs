@@ -1,3 +1,16 @@
 //! The server as a host meets it.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "the lints know tests, but not the functions beside them"
+)]
+
 mod actix;
+mod auth;
+mod bodies;
+mod failures;
+mod headers;
+mod log;
+mod places;
+mod web;

@@ -128,7 +128,9 @@ impl<'a> Asking<'a> {
         let mut edges = Vec::with_capacity(wanted.len());
         for Wanted { attr, only } in wanted {
             let among = only.as_ref().map_or(Among::ALL, Among::Targets);
-            let found = self.tenant.edges(self.settings, self.kind, *attr, id, among);
+            let found = self
+                .tenant
+                .edges(self.settings, self.kind, *attr, id, among);
             edges.push((*attr, found));
         }
         let facts = Facts {

@@ -7,7 +7,10 @@ pub(super) fn member<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
     let members = object.as_object()?;
     members.get(name).or_else(|| {
         let folded = name.to_lowercase();
-        members.iter().find(|(known, _)| known.to_lowercase() == folded).map(|(_, value)| value)
+        members
+            .iter()
+            .find(|(known, _)| known.to_lowercase() == folded)
+            .map(|(_, value)| value)
     })
 }
 
@@ -16,8 +19,12 @@ pub(super) fn find<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
     let mut found = document;
     let mut rest = path.trim_start_matches('$');
     while !rest.is_empty() {
-        let quoted = rest.strip_prefix("['").and_then(|inner| inner.split_once("']"));
-        let indexed = rest.strip_prefix('[').and_then(|inner| inner.split_once(']'));
+        let quoted = rest
+            .strip_prefix("['")
+            .and_then(|inner| inner.split_once("']"));
+        let indexed = rest
+            .strip_prefix('[')
+            .and_then(|inner| inner.split_once(']'));
         if let Some((name, after)) = quoted {
             (found, rest) = (member(found, name)?, after);
         } else if let Some((index, after)) = indexed {
@@ -54,12 +61,19 @@ pub(super) fn type_name(value: &Value) -> &'static str {
 
 /// The value as text that fits into a sentence.
 pub(super) fn short(value: Option<&Value>) -> String {
-    value.map_or_else(|| "nothing".to_owned(), |value| clipped(&value.to_string(), 220))
+    value.map_or_else(
+        || "nothing".to_owned(),
+        |value| clipped(&value.to_string(), 220),
+    )
 }
 
 /// The first characters of a text.
 pub(super) fn clipped(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most).and_then(|(end, _)| text.get(..end)) {
+    match text
+        .char_indices()
+        .nth(most)
+        .and_then(|(end, _)| text.get(..end))
+    {
         Some(head) => format!("{head}..."),
         None => text.to_owned(),
     }

@@ -24,6 +24,9 @@ use super::json::{member, short, type_name, unassigned};
 /// | `{"$contains": [..]}` | an array with at least these elements |
 /// | `{"$datetime": "2024-01-01T00:00:00Z"}` | that instant, however written |
 /// | `{"$ge": 1}` | a number at least as large |
+/// | `{"$not": ..}` | what this does not match |
+/// | `{"$only": {..}}` | an object with these members and no others |
+/// | `{"$ordered": [..]}` | an array with these elements in this order |
 /// | `{"$re": "^a"}` | a string that the regular expression finds something in |
 /// | `{"$type": "string"}` | that JSON type, or `integer` |
 ///
@@ -64,7 +67,10 @@ fn compare(expected: &Value, actual: &Value, place: &str) -> Result<(), Fault> {
     if unassigned(Some(expected)) {
         return match unassigned(Some(actual)) {
             true => Ok(()),
-            false => differs(place, format!("expected unassigned, got {}", short(Some(actual)))),
+            false => differs(
+                place,
+                format!("expected unassigned, got {}", short(Some(actual))),
+            ),
         };
     }
     match expected {
@@ -73,7 +79,10 @@ fn compare(expected: &Value, actual: &Value, place: &str) -> Result<(), Fault> {
             if elements.len() != found.len() {
                 let (wanted, got) = (elements.len(), found.len());
                 let actual = short(Some(actual));
-                return differs(place, format!("expected {wanted} elements, got {got}: {actual}"));
+                return differs(
+                    place,
+                    format!("expected {wanted} elements, got {got}: {actual}"),
+                );
             }
             pair(elements, found, place)
         }
@@ -110,8 +119,18 @@ fn operate(name: &str, argument: &Value, actual: &Value, place: &str) -> Result<
         }
         ("$ge", Value::Number(least)) => {
             let (actual, least) = (actual.as_f64(), least.as_f64());
-            (actual >= least && actual.is_some(), format!("{shown} < {argument}"))
+            (
+                actual >= least && actual.is_some(),
+                format!("{shown} < {argument}"),
+            )
         }
+        ("$not", unwanted) => match compare(unwanted, actual, place) {
+            Err(Fault::Differs(_)) => (true, String::new()),
+            Err(malformed) => return Err(malformed),
+            Ok(()) => (false, format!("{shown} is what it must not be")),
+        },
+        ("$only", Value::Object(members)) => return only(members, actual, place),
+        ("$ordered", Value::Array(elements)) => return ordered(elements, actual, place),
         ("$re", Value::String(pattern)) => {
             let pattern = Regex::new(pattern).map_err(|_| malformed(name, argument))?;
             let found = actual.as_str().is_some_and(|text| pattern.is_match(text));
@@ -119,11 +138,18 @@ fn operate(name: &str, argument: &Value, actual: &Value, place: &str) -> Result<
         }
         ("$type", Value::String(wanted)) => {
             let got = type_name(actual);
-            (got == wanted, format!("expected {wanted}, got {got} {shown}"))
+            (
+                got == wanted,
+                format!("expected {wanted}, got {got} {shown}"),
+            )
         }
         _ => return Err(malformed(name, argument)),
     };
-    if holds { Ok(()) } else { differs(place, problem) }
+    if holds {
+        Ok(())
+    } else {
+        differs(place, problem)
+    }
 }
 
 fn malformed(name: &str, argument: &Value) -> Fault {
@@ -144,7 +170,10 @@ fn any(alternatives: &[Value], actual: &Value, place: &str) -> Result<(), Fault>
 
 fn object(members: &Map<String, Value>, actual: &Value, place: &str) -> Result<(), Fault> {
     if !actual.is_object() {
-        return differs(place, format!("expected an object, got {}", short(Some(actual))));
+        return differs(
+            place,
+            format!("expected an object, got {}", short(Some(actual))),
+        );
     }
     for (name, expected) in members {
         let place = format!("{place}.{name}");
@@ -153,6 +182,36 @@ fn object(members: &Map<String, Value>, actual: &Value, place: &str) -> Result<(
             None if may_be_absent(expected) => {}
             None => return differs(&place, "missing"),
         }
+    }
+    Ok(())
+}
+
+/// The members that are expected, and no others.
+fn only(members: &Map<String, Value>, actual: &Value, place: &str) -> Result<(), Fault> {
+    object(members, actual, place)?;
+    let folded: BTreeSet<String> = members.keys().map(|name| name.to_lowercase()).collect();
+    let found = actual.as_object().into_iter().flatten();
+    match found
+        .map(|(name, _)| name)
+        .find(|name| !folded.contains(&name.to_lowercase()))
+    {
+        Some(name) => differs(place, format!("`{name}` must not be there")),
+        None => Ok(()),
+    }
+}
+
+fn ordered(elements: &[Value], actual: &Value, place: &str) -> Result<(), Fault> {
+    let found = array(actual, place)?;
+    if elements.len() != found.len() {
+        let (wanted, got) = (elements.len(), found.len());
+        let actual = short(Some(actual));
+        return differs(
+            place,
+            format!("expected {wanted} elements, got {got}: {actual}"),
+        );
+    }
+    for (at, (wanted, element)) in elements.iter().zip(found).enumerate() {
+        compare(wanted, element, &format!("{place}[{at}]"))?;
     }
     Ok(())
 }
@@ -181,7 +240,10 @@ fn equal(expected: &Value, actual: &Value, place: &str) -> Result<(), Fault> {
 fn array<'v>(actual: &'v Value, place: &str) -> Result<&'v [Value], Fault> {
     match actual {
         Value::Array(elements) => Ok(elements),
-        _ => differs(place, format!("expected an array, got {}", short(Some(actual)))),
+        _ => differs(
+            place,
+            format!("expected an array, got {}", short(Some(actual))),
+        ),
     }
 }
 
@@ -202,7 +264,11 @@ fn pair(expected: &[Value], actual: &[Value], place: &str) -> Result<(), Fault> 
     let mut taken = BTreeMap::new();
     for (at, wanted) in expected.iter().enumerate() {
         if !grow(at, &candidates, &mut taken, &mut BTreeSet::new()) {
-            let elements = actual.iter().map(Value::to_string).collect::<Vec<_>>().join(",");
+            let elements = actual
+                .iter()
+                .map(Value::to_string)
+                .collect::<Vec<_>>()
+                .join(",");
             let elements = super::json::clipped(&elements, 220);
             let problem = format!("no element matches {} in [{elements}]", short(Some(wanted)));
             return differs(place, problem);

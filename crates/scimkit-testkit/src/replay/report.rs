@@ -30,14 +30,19 @@ impl Report {
 
     /// The scenarios that failed, by name.
     pub fn failures(&self) -> impl Iterator<Item = (&str, &Failure)> {
-        self.outcomes.iter().filter_map(|outcome| match &outcome.verdict {
-            Verdict::Failed(failure) => Some((outcome.name.as_str(), failure)),
-            _ => None,
-        })
+        self.outcomes
+            .iter()
+            .filter_map(|outcome| match &outcome.verdict {
+                Verdict::Failed(failure) => Some((outcome.name.as_str(), failure)),
+                _ => None,
+            })
     }
 
     fn count(&self, which: impl Fn(&Verdict) -> bool) -> usize {
-        self.outcomes.iter().filter(|outcome| which(&outcome.verdict)).count()
+        self.outcomes
+            .iter()
+            .filter(|outcome| which(&outcome.verdict))
+            .count()
     }
 }
 
@@ -75,7 +80,11 @@ pub struct Outcome {
 
 impl Outcome {
     pub(super) fn new(mode: Mode, name: String, verdict: Verdict) -> Self {
-        Outcome { mode, name, verdict }
+        Outcome {
+            mode,
+            name,
+            verdict,
+        }
     }
 }
 
@@ -131,15 +140,29 @@ impl Failure {
         reason: String,
         exchanges: Vec<Exchange>,
     ) -> Self {
-        Failure { exchanges, of, reason, step }
+        Failure {
+            exchanges,
+            of,
+            reason,
+            step,
+        }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Failure { exchanges, of, reason, step } = self;
+        let Failure {
+            exchanges,
+            of,
+            reason,
+            step,
+        } = self;
         write!(f, "step {step}/{of}: {reason}")?;
-        let hidden = if f.alternate() { 0 } else { exchanges.len().saturating_sub(1) };
+        let hidden = if f.alternate() {
+            0
+        } else {
+            exchanges.len().saturating_sub(1)
+        };
         for exchange in exchanges.iter().skip(hidden) {
             write!(f, "\n     {exchange}")?;
         }
@@ -165,7 +188,13 @@ pub struct Exchange {
 
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Exchange { answer, body, method, path, status } = self;
+        let Exchange {
+            answer,
+            body,
+            method,
+            path,
+            status,
+        } = self;
         write!(f, "{method} {path} ")?;
         if let Some(body) = body {
             write!(f, "{} ", clipped(body, 700))?;

@@ -31,7 +31,7 @@ pub struct Scenario {
     /// How strong the source is: `vendor-doc`, `trace`, `inferred`.
     #[serde(default)]
     pub basis: String,
-    /// The provider that sends it.
+    /// The provider that sends it; `protocol` for what the RFCs ask of every server.
     pub idp: String,
     /// Which kind of server it holds for.
     #[serde(default)]
@@ -47,6 +47,10 @@ pub struct Scenario {
     pub requires_schema: Vec<String>,
     /// Its name, unique for the provider.
     pub scenario: String,
+    /// How the server must be set up where that differs from its defaults, such as
+    /// `{"unknown_members": "accept"}`. A replay does not look at it: whoever makes the server does.
+    #[serde(default)]
+    pub settings: BTreeMap<String, Value>,
     /// Where the knowledge comes from.
     #[serde(default)]
     pub source: String,
@@ -83,8 +87,14 @@ impl Scenario {
     pub fn load(folder: &Path) -> Result<Vec<Scenario>, Error> {
         let mut scenarios = Vec::new();
         for file in json_files(folder)? {
-            let unreadable = |source| Error::File { file: file.clone(), source };
-            let malformed = |source| Error::Scenario { file: Some(file.clone()), source };
+            let unreadable = |source| Error::File {
+                file: file.clone(),
+                source,
+            };
+            let malformed = |source| Error::Scenario {
+                file: Some(file.clone()),
+                source,
+            };
             let text = fs::read_to_string(&file).map_err(unreadable)?;
             let document: Value = serde_json::from_str(&text).map_err(malformed)?;
             if document.get("steps").is_some() {
@@ -193,12 +203,18 @@ pub struct Expectation {
     /// Paths of the body that must be unassigned.
     #[serde(default)]
     pub absent: Vec<String>,
+    /// Headers that must not be there.
+    #[serde(default)]
+    pub absent_headers: Vec<String>,
     /// What the body must hold at least: see [`matches()`](super::matches).
     #[serde(default, deserialize_with = "present")]
     pub body_subset: Option<Value>,
     /// How many elements there are at a path of the body.
     #[serde(default)]
     pub count: BTreeMap<String, usize>,
+    /// Whether there must be no body, not one byte of it.
+    #[serde(default)]
+    pub empty: bool,
     /// Regular expressions that headers must match somewhere.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
@@ -230,7 +246,10 @@ pub enum Error {
 }
 
 fn shown(file: Option<&Path>) -> String {
-    file.map_or_else(|| "the text".to_owned(), |file| format!("`{}`", file.display()))
+    file.map_or_else(
+        || "the text".to_owned(),
+        |file| format!("`{}`", file.display()),
+    )
 }
 
 fn once() -> u32 {
@@ -258,12 +277,18 @@ fn one_or_many<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<u16>, D::Erro
 fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let (mut files, mut open) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = open.pop() {
-        let unreadable = |source| Error::File { file: folder.clone(), source };
+        let unreadable = |source| Error::File {
+            file: folder.clone(),
+            source,
+        };
         for entry in fs::read_dir(&folder).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             if path.is_dir() {
                 open.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "json") {
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
                 files.push(path);
             }
         }

@@ -15,7 +15,12 @@ const MOST_REPLACEMENTS: usize = 10_000;
 
 impl Vars {
     pub(super) fn new() -> Self {
-        let run: String = Uuid::new_v4().simple().to_string().chars().take(8).collect();
+        let run: String = Uuid::new_v4()
+            .simple()
+            .to_string()
+            .chars()
+            .take(8)
+            .collect();
         Vars(BTreeMap::from([("run".to_owned(), Value::String(run))]))
     }
 
@@ -45,9 +50,12 @@ impl Vars {
     /// As for [`Vars::text`].
     pub(super) fn tree(&mut self, tree: &Value) -> Result<Value, String> {
         Ok(match tree {
-            Value::Array(elements) => {
-                Value::Array(elements.iter().map(|e| self.tree(e)).collect::<Result<_, _>>()?)
-            }
+            Value::Array(elements) => Value::Array(
+                elements
+                    .iter()
+                    .map(|e| self.tree(e))
+                    .collect::<Result<_, _>>()?,
+            ),
             Value::Object(members) => {
                 let mut replaced = serde_json::Map::new();
                 for (name, value) in members {
@@ -68,7 +76,9 @@ impl Vars {
     ) -> Result<String, String> {
         let mut text = text.to_owned();
         for _ in 0..MOST_REPLACEMENTS {
-            let Some((head, name, tail)) = first_placeholder(&text) else { return Ok(text) };
+            let Some((head, name, tail)) = first_placeholder(&text) else {
+                return Ok(text);
+            };
             text = format!("{head}{}{tail}", encode(self.value(name.trim())?));
         }
         Err(format!("the placeholders of `{text}` don't come to an end"))
@@ -88,8 +98,11 @@ impl Vars {
 
 /// Percent-encodes all but the unreserved characters of RFC 3986.
 pub(super) fn encoded(text: &str) -> String {
-    const ENCODED: &AsciiSet =
-        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
     utf8_percent_encode(text, ENCODED).to_string()
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "the lints know tests, but not the functions beside them"
 )]
@@ -10,6 +11,8 @@ mod contract;
 mod corpus;
 mod matcher;
 mod matches;
+mod protocol;
+mod race;
 mod replay;
 mod score;
 mod servers;

@@ -4,42 +4,96 @@ use scimkit_testkit::replay::matches;
 use serde_json::{Value, json};
 
 /// Holds for every `good` value; for the bad one the sentence has these words.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "each expectation is written at its call"
+)]
 fn check(expected: Value, good: &[Value], (bad, words): (Value, &str)) {
     for actual in good {
-        assert_eq!(matches(&expected, actual), Ok(()), "{expected} and {actual}");
+        assert_eq!(
+            matches(&expected, actual),
+            Ok(()),
+            "{expected} and {actual}"
+        );
     }
-    let problem = matches(&expected, &bad).expect_err("it must not match");
+    let problem = matches(&expected, &bad).unwrap_err();
     assert!(problem.contains(words), "{problem}");
 }
 
 #[test]
 fn scalars_are_equal_with_their_type() {
-    check(json!("a"), &[json!("a")], (json!("A"), "$: expected \"a\", got \"A\""));
-    check(json!(true), &[json!(true)], (json!("True"), "expected boolean true, got string"));
-    check(json!(1), &[json!(1), json!(1.0)], (json!(true), "expected integer 1, got boolean"));
-    check(json!(1.5), &[json!(1.5)], (json!(2), "expected number 1.5, got integer 2"));
+    check(
+        json!("a"),
+        &[json!("a")],
+        (json!("A"), "$: expected \"a\", got \"A\""),
+    );
+    check(
+        json!(true),
+        &[json!(true)],
+        (json!("True"), "expected boolean true, got string"),
+    );
+    check(
+        json!(1),
+        &[json!(1), json!(1.0)],
+        (json!(true), "expected integer 1, got boolean"),
+    );
+    check(
+        json!(1.5),
+        &[json!(1.5)],
+        (json!(2), "expected number 1.5, got integer 2"),
+    );
 }
 
 #[test]
 fn an_object_has_at_least_these_members_in_any_case() {
-    let good = [json!({"USERNAME": "a", "more": 1}), json!({"userName": "a"})];
-    check(json!({"userName": "a"}), &good, (json!({"name": "a"}), "$.userName: missing"));
-    check(json!({}), &[json!({}), json!({"a": 1})], (json!("a"), "expected an object"));
-    let deep = (json!({"name": {"familyName": "x"}}), "$.name.familyName: expected \"y\"");
-    check(json!({"name": {"familyName": "y"}}), &[json!({"Name": {"familyName": "y"}})], deep);
+    let good = [
+        json!({"USERNAME": "a", "more": 1}),
+        json!({"userName": "a"}),
+    ];
+    check(
+        json!({"userName": "a"}),
+        &good,
+        (json!({"name": "a"}), "$.userName: missing"),
+    );
+    check(
+        json!({}),
+        &[json!({}), json!({"a": 1})],
+        (json!("a"), "expected an object"),
+    );
+    let deep = (
+        json!({"name": {"familyName": "x"}}),
+        "$.name.familyName: expected \"y\"",
+    );
+    check(
+        json!({"name": {"familyName": "y"}}),
+        &[json!({"Name": {"familyName": "y"}})],
+        deep,
+    );
 }
 
 #[test]
 fn the_reference_member_is_no_operator() {
     let bad = (json!({"$ref": "b"}), "$.$ref: expected \"a\"");
-    check(json!({"$ref": "a"}), &[json!({"$ref": "a", "value": "1"})], bad);
+    check(
+        json!({"$ref": "a"}),
+        &[json!({"$ref": "a", "value": "1"})],
+        bad,
+    );
 }
 
 #[test]
 fn an_array_has_these_elements_in_any_order() {
     let expected = json!(["a", "b"]);
-    check(expected.clone(), &[json!(["b", "a"])], (json!(["a"]), "expected 2 elements, got 1"));
-    check(expected.clone(), &[], (json!(["a", "a"]), "no element matches \"b\""));
+    check(
+        expected.clone(),
+        &[json!(["b", "a"])],
+        (json!(["a"]), "expected 2 elements, got 1"),
+    );
+    check(
+        expected.clone(),
+        &[],
+        (json!(["a", "a"]), "no element matches \"b\""),
+    );
     check(expected, &[], (json!("a"), "expected an array"));
 }
 
@@ -56,24 +110,51 @@ fn each_expected_element_has_one_of_its_own() {
 fn null_and_the_empty_array_are_unassigned() {
     for expected in [json!({"roles": null}), json!({"roles": []})] {
         let good = [json!({}), json!({"roles": null}), json!({"roles": []})];
-        check(expected, &good, (json!({"Roles": ["a"]}), "$.roles: expected unassigned"));
+        check(
+            expected,
+            &good,
+            (json!({"Roles": ["a"]}), "$.roles: expected unassigned"),
+        );
     }
-    check(json!(null), &[json!([])], (json!(""), "expected unassigned, got \"\""));
+    check(
+        json!(null),
+        &[json!([])],
+        (json!(""), "expected unassigned, got \"\""),
+    );
 }
 
 #[test]
 fn any() {
     let good = [json!("a"), json!(["x"])];
-    check(json!({"$any": ["a", ["x"]]}), &good, (json!("b"), "none of the alternatives"));
+    check(
+        json!({"$any": ["a", ["x"]]}),
+        &good,
+        (json!("b"), "none of the alternatives"),
+    );
     let absent = json!({"active": {"$any": [null, false]}});
     let good = [json!({}), json!({"active": false}), json!({"active": null})];
-    check(absent, &good, (json!({"active": true}), "$.active: none of the alternatives"));
-    check(json!({"a": {"$any": [1]}}), &[json!({"a": 1})], (json!({}), "$.a: missing"));
+    check(
+        absent,
+        &good,
+        (
+            json!({"active": true}),
+            "$.active: none of the alternatives",
+        ),
+    );
+    check(
+        json!({"a": {"$any": [1]}}),
+        &[json!({"a": 1})],
+        (json!({}), "$.a: missing"),
+    );
 }
 
 #[test]
 fn ci() {
-    check(json!({"$ci": "Ünit"}), &[json!("üNIT")], (json!("unit"), "ignoring case"));
+    check(
+        json!({"$ci": "Ünit"}),
+        &[json!("üNIT")],
+        (json!("unit"), "ignoring case"),
+    );
     check(json!({"$ci": "1"}), &[], (json!(1), "ignoring case"));
 }
 
@@ -81,9 +162,17 @@ fn ci() {
 fn contains() {
     let expected = json!({"$contains": ["a", {"$re": "^b"}]});
     let good = [json!(["bee", "c", "a"])];
-    check(expected.clone(), &good, (json!(["a", "c"]), "no element matches"));
+    check(
+        expected.clone(),
+        &good,
+        (json!(["a", "c"]), "no element matches"),
+    );
     check(expected, &[], (json!({}), "expected an array"));
-    check(json!({"$contains": []}), &[json!([]), json!(["a"])], (json!(null), "expected an array"));
+    check(
+        json!({"$contains": []}),
+        &[json!([]), json!(["a"])],
+        (json!(null), "expected an array"),
+    );
 }
 
 #[test]
@@ -96,8 +185,16 @@ fn datetime() {
     ];
     let bad = (json!("2024-01-01T00:00:01Z"), "is not the instant");
     check(json!({"$datetime": "2024-01-01T00:00:00Z"}), &good, bad);
-    check(json!({"$datetime": "2024-01-01"}), &[], (json!("soon"), "is not the instant"));
-    check(json!({"$datetime": "2024-01-01"}), &[], (json!(2024), "is not the instant"));
+    check(
+        json!({"$datetime": "2024-01-01"}),
+        &[],
+        (json!("soon"), "is not the instant"),
+    );
+    check(
+        json!({"$datetime": "2024-01-01"}),
+        &[],
+        (json!(2024), "is not the instant"),
+    );
 }
 
 #[test]
@@ -109,7 +206,11 @@ fn ge() {
 
 #[test]
 fn re() {
-    check(json!({"$re": "/Users/.+$"}), &[json!("https://x/Users/1")], (json!("/Users/"), "!~"));
+    check(
+        json!({"$re": "/Users/.+$"}),
+        &[json!("https://x/Users/1")],
+        (json!("/Users/"), "!~"),
+    );
     check(json!({"$re": "1"}), &[json!("21")], (json!(1), "!~"));
 }
 
@@ -123,7 +224,11 @@ fn types() {
         ("string", json!(""), json!(1)),
     ];
     for (name, good, bad) in types {
-        check(json!({"$type": name}), &[good], (bad, &format!("expected {name}, got")));
+        check(
+            json!({"$type": name}),
+            &[good],
+            (bad, &format!("expected {name}, got")),
+        );
     }
 }
 
@@ -137,14 +242,57 @@ fn an_expectation_that_makes_no_sense_never_matches() {
         json!({"$any": "a"}),
     ] {
         check(operator.clone(), &[], (json!("a"), "there is no matcher"));
-        check(json!({"$any": [operator, "a"]}), &[], (json!("a"), "there is no matcher"));
-        check(json!({"$contains": [operator]}), &[], (json!(["a"]), "there is no matcher"));
+        check(
+            json!({"$any": [operator, "a"]}),
+            &[],
+            (json!("a"), "there is no matcher"),
+        );
+        check(
+            json!({"$contains": [operator]}),
+            &[],
+            (json!(["a"]), "there is no matcher"),
+        );
     }
 }
 
 #[test]
 fn long_values_are_cut_short() {
-    let problem = matches(&json!("a"), &json!("ä".repeat(1_000))).expect_err("it must not match");
+    let problem = matches(&json!("a"), &json!("ä".repeat(1_000))).unwrap_err();
     assert!(problem.ends_with("..."), "{problem}");
     assert!(problem.len() < 600, "{problem}");
+}
+
+#[test]
+fn not() {
+    let good = [json!("b"), json!(1), json!(null)];
+    check(
+        json!({"$not": "a"}),
+        &good,
+        (json!("a"), "is what it must not be"),
+    );
+    let malformed = json!({"$not": {"$re": "("}});
+    check(malformed, &[], (json!("a"), "there is no matcher `$re`"));
+}
+
+#[test]
+fn only() {
+    let expected = json!({"$only": {"a": 1, "b": null}});
+    let good = [json!({"A": 1}), json!({"a": 1, "b": []})];
+    check(
+        expected.clone(),
+        &good,
+        (json!({"a": 1, "c": 2}), "`c` must not be there"),
+    );
+    check(expected, &[], (json!({"b": null}), "$.a: missing"));
+}
+
+#[test]
+fn ordered() {
+    let expected = json!({"$ordered": ["a", {"$type": "integer"}]});
+    check(
+        expected.clone(),
+        &[json!(["a", 1])],
+        (json!([1, "a"]), "$[0]: expected string"),
+    );
+    check(expected, &[], (json!(["a"]), "expected 2 elements, got 1"));
 }

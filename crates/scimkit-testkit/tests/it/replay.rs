@@ -37,27 +37,51 @@ fn answer(request: &Request<Bytes>) -> Response<Bytes> {
     let (status, body) = match (method, path) {
         ("GET", "/Schemas") => (200, json!({"Resources": [{"id": "urn:Known"}]})),
         ("GET", "/Users" | "/Groups") => (200, json!({"totalResults": 0})),
-        ("POST", "/Users" | "/Users/") => (201, json!({"id": format!("{} /1", sent["userName"]), "name": sent})),
+        ("POST", "/Users" | "/Users/") => (
+            201,
+            json!({"id": format!("{} /1", sent["userName"]), "name": sent}),
+        ),
         ("POST", _) => (200, json!({"sent": sent})),
         ("DELETE", _) | ("PATCH", "/quiet") => (204, Value::Null),
+        ("GET", "/text") => (200, json!("not JSON")),
         ("PATCH", "/bare") => (200, Value::Null),
-        _ => (200, json!({"path": path, "at": {"urn:x:2.0:Y": {"list": [1, 2]}}, "none": []})),
+        _ => (
+            200,
+            json!({"path": path, "at": {"urn:x:2.0:Y": {"list": [1, 2]}}, "none": []}),
+        ),
     };
-    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let body = match body {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        body => body.to_string(),
+    };
     let builder = Response::builder().status(status).header("ETag", "W/\"7\"");
-    builder.header("Content-Type", "application/scim+json").body(body.into()).unwrap()
+    builder
+        .header("Content-Type", "application/scim+json")
+        .body(body.into())
+        .unwrap()
 }
 
 /// The report on one scenario, and the requests that were made for it.
 async fn replay(document: Value) -> (Report, Vec<Request<Bytes>>) {
-    let target = Record { answer, seen: Mutex::default() };
+    let target = Record {
+        answer,
+        seen: Mutex::default(),
+    };
     let scenario = Scenario::from_json(&document.to_string()).unwrap();
-    let report = Replay::of(&target).with_token("secret").run(&[scenario]).await;
+    let report = Replay::of(&target)
+        .with_token("secret")
+        .run(&[scenario])
+        .await;
     let mut seen = target.seen.into_inner().unwrap();
     assert_eq!(seen.remove(0).uri(), "/Schemas");
     (report, seen)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the steps are written at each call"
+)]
 fn scenario(steps: Value) -> Value {
     json!({"idp": "none", "scenario": "made-up", "steps": steps})
 }
@@ -93,16 +117,26 @@ async fn placeholders_are_replaced_everywhere() {
     // Nothing was captured as `n`.
     let (name, failure) = report.failures().next().unwrap();
     assert_eq!((name, failure.step, failure.of), ("none/made-up", 2, 2));
-    assert!(failure.reason.contains("no value captured for {{n}}"), "{failure}");
+    assert!(
+        failure.reason.contains("no value captured for {{n}}"),
+        "{failure}"
+    );
 
     let sent: Value = serde_json::from_slice(seen[0].body()).unwrap();
-    let run = sent["userName"].as_str().unwrap().strip_suffix('&').unwrap();
+    let run = sent["userName"]
+        .as_str()
+        .unwrap()
+        .strip_suffix('&')
+        .unwrap();
     assert_eq!(run.len(), 8);
     let guid = seen[0].uri().query().unwrap().strip_prefix("x=").unwrap();
     assert_eq!(sent[guid], json!([guid]));
     assert_eq!(seen[1].uri(), seen[0].uri());
 
-    assert_eq!(seen[2].uri(), format!("/Users/%22{run}%26%22%20%2F1").as_str());
+    assert_eq!(
+        seen[2].uri(),
+        format!("/Users/%22{run}%26%22%20%2F1").as_str()
+    );
     assert_eq!(seen[2].headers()["if-match"], "W/\"7\"");
     assert_eq!(seen[2].body(), "{\"a\": 1}");
 }
@@ -118,15 +152,23 @@ async fn what_was_made_is_deleted_afterwards_last_first() {
     let fail = json!({"request": {"method": "GET", "path": "/x"}, "expect": {"status": 404}});
     let (report, seen) = replay(scenario(json!([make("a"), make("b"), fail]))).await;
     assert_eq!(report.failures().count(), 1);
-    let deleted: Vec<_> = seen.iter().skip(3).map(|r| format!("{} {}", r.method(), r.uri())).collect();
-    assert_eq!(deleted, ["DELETE /Users/%22b%22%20%2F1", "DELETE /Users/%22a%22%20%2F1"]);
+    let deleted: Vec<_> = seen
+        .iter()
+        .skip(3)
+        .map(|r| format!("{} {}", r.method(), r.uri()))
+        .collect();
+    assert_eq!(
+        deleted,
+        [
+            "DELETE /Users/%22b%22%20%2F1",
+            "DELETE /Users/%22a%22%20%2F1"
+        ]
+    );
 }
 
 #[tokio::test]
 async fn each_step_says_which_token_it_sends() {
-    let step = |auth: &str| {
-        json!({"request": {"method": "GET", "path": "/x"}, "expect": {"status": 200}, "auth": auth})
-    };
+    let step = |auth: &str| json!({"request": {"method": "GET", "path": "/x"}, "expect": {"status": 200}, "auth": auth});
     let own = json!({
         "request": {"method": "GET", "path": "/x", "headers": {"authorization": "own"}},
         "expect": {"status": 200}
@@ -136,9 +178,16 @@ async fn each_step_says_which_token_it_sends() {
     assert!(report.holds(), "{report}");
     let sent: Vec<_> = seen
         .iter()
-        .map(|r| r.headers().get("authorization").map(|h| h.to_str().unwrap()))
+        .map(|r| {
+            r.headers()
+                .get("authorization")
+                .map(|h| h.to_str().unwrap())
+        })
         .collect();
-    assert_eq!((sent[0], sent[1], sent[3]), (Some("Bearer secret"), None, Some("own")));
+    assert_eq!(
+        (sent[0], sent[1], sent[3]),
+        (Some("Bearer secret"), None, Some("own"))
+    );
     assert!(sent[2].unwrap().starts_with("Bearer not-the-token-"));
 }
 
@@ -165,20 +214,46 @@ async fn a_step_that_is_answered_otherwise_fails() {
     };
     let mut created = step("GET", "/x", json!({}));
     created["expect"]["status"] = json!(201);
+    let text = json!({"request": {"method": "GET", "path": "/text"}, "expect": {"status": 204}});
     let mut nothing = step("GET", "/x", json!({}));
     nothing["capture"] = json!({"a": "$.none"});
     let cases = [
         (created, "status 200, expected 201; body {"),
+        (text, "status 200, expected 204; body not JSON"),
         (nothing, "nothing to capture at $.none"),
-        (step("GET", "/broken", json!({})), "no answer: the line is dead"),
+        (
+            step("GET", "/broken", json!({})),
+            "no answer: the line is dead",
+        ),
         (step("GET", "not a path", json!({})), "is not a path"),
-        (step("GET", "/x", json!({"absent": ["$.path"]})), "$.path: expected absent, got \"/x\""),
-        (step("GET", "/x", json!({"count": {"$.path": 2}})), "$.path: expected 2 elements, got 1"),
-        (step("GET", "/x", json!({"count": {"$.gone": 1}})), "$.gone: expected 1 elements, got 0"),
-        (step("GET", "/x", json!({"headers": {"etag": "8"}})), "header etag: `W/\"7\"` !~ /8/"),
-        (step("GET", "/x", json!({"headers": {"age": "."}})), "response header age is missing"),
-        (step("GET", "/x", json!({"body_subset": {"id": "1"}})), "$.id: missing"),
-        (step("PATCH", "/bare", json!({})), "PATCH 200 without the resource in the body"),
+        (
+            step("GET", "/x", json!({"absent": ["$.path"]})),
+            "$.path: expected absent, got \"/x\"",
+        ),
+        (
+            step("GET", "/x", json!({"count": {"$.path": 2}})),
+            "$.path: expected 2 elements, got 1",
+        ),
+        (
+            step("GET", "/x", json!({"count": {"$.gone": 1}})),
+            "$.gone: expected 1 elements, got 0",
+        ),
+        (
+            step("GET", "/x", json!({"headers": {"etag": "8"}})),
+            "header etag: `W/\"7\"` !~ /8/",
+        ),
+        (
+            step("GET", "/x", json!({"headers": {"age": "."}})),
+            "response header age is missing",
+        ),
+        (
+            step("GET", "/x", json!({"body_subset": {"id": "1"}})),
+            "$.id: missing",
+        ),
+        (
+            step("PATCH", "/bare", json!({})),
+            "PATCH 200 without the resource in the body",
+        ),
     ];
     for (step, reason) in cases {
         let failure = failure(step).await;
@@ -207,7 +282,10 @@ async fn what_a_scenario_requires_is_looked_at_first() {
     };
     for (scenario, passes) in [
         (with("requires_schema", json!(["URN:known"])), true),
-        (with("requires_schema", json!(["urn:known", "urn:other"])), false),
+        (
+            with("requires_schema", json!(["urn:known", "urn:other"])),
+            false,
+        ),
         (with("requires", json!(["auth", "empty"])), true),
     ] {
         let (report, _) = replay(scenario).await;
@@ -217,21 +295,36 @@ async fn what_a_scenario_requires_is_looked_at_first() {
     }
 
     let full = |_: &Request<Bytes>| Response::new(Bytes::from(r#"{"totalResults": 2}"#));
-    let target = Record { answer: full, seen: Mutex::default() };
+    let target = Record {
+        answer: full,
+        seen: Mutex::default(),
+    };
     let empty = with("requires", json!(["empty"])).to_string();
     let auth = with("requires", json!(["auth"])).to_string();
     let scenarios = [empty, auth].map(|text| Scenario::from_json(&text).unwrap());
     let report = Replay::of(&target).run(&scenarios).await;
     let text = report.to_string();
-    assert!(text.contains("FAIL none/made-up: step 1/1: the directory must be empty"), "{text}");
+    assert!(
+        text.contains("FAIL none/made-up: step 1/1: the directory must be empty"),
+        "{text}"
+    );
     assert!(text.contains("but holds /Users 2, /Groups 2"), "{text}");
-    assert!(text.contains("not run none/made-up: it needs a token"), "{text}");
-    assert!(text.ends_with("0/1 scenarios passed, 1 failed, 1 not run, 0 of another mode"), "{text}");
+    assert!(
+        text.contains("not run none/made-up: it needs a token"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("0/1 scenarios passed, 1 failed, 1 not run, 0 of another mode"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn only_the_modes_asked_for_are_run() {
-    let target = Record { answer, seen: Mutex::default() };
+    let target = Record {
+        answer,
+        seen: Mutex::default(),
+    };
     let scenarios = ["both", "compat", "info", "rfc"].map(|mode| {
         let mut scenario = scenario(json!([]));
         scenario["mode"] = json!(mode);
@@ -240,15 +333,28 @@ async fn only_the_modes_asked_for_are_run() {
     let replay = Replay::of(&target);
     for (replay, skipped) in [
         (replay.clone(), [Mode::Info, Mode::Rfc]),
-        (replay.with_modes([Mode::Both, Mode::Info]), [Mode::Compat, Mode::Rfc]),
+        (
+            replay.with_modes([Mode::Both, Mode::Info]),
+            [Mode::Compat, Mode::Rfc],
+        ),
     ] {
         let report = replay.run(&scenarios).await;
         let other = |v: &Verdict| matches!(v, Verdict::OtherMode);
-        let left_out = report.outcomes.iter().filter(|o| other(&o.verdict)).map(|o| o.mode);
+        let left_out = report
+            .outcomes
+            .iter()
+            .filter(|o| other(&o.verdict))
+            .map(|o| o.mode);
         assert_eq!(left_out.collect::<Vec<_>>(), skipped);
         assert!(report.holds(), "{report}");
     }
-    assert!(!Replay::of(&target).with_modes([]).run(&scenarios).await.holds());
+    assert!(
+        !Replay::of(&target)
+            .with_modes([])
+            .run(&scenarios)
+            .await
+            .holds()
+    );
 }
 
 #[tokio::test]
@@ -256,9 +362,15 @@ async fn odd_answers_are_warned_about() {
     let odd = |request: &Request<Bytes>| {
         let made = request.method() == "POST";
         let status = if made { 201 } else { 500 };
-        Response::builder().status(status).body(Bytes::from(r#"{"id": "1"}"#)).unwrap()
+        Response::builder()
+            .status(status)
+            .body(Bytes::from(r#"{"id": "1"}"#))
+            .unwrap()
     };
-    let target = Record { answer: odd, seen: Mutex::default() };
+    let target = Record {
+        answer: odd,
+        seen: Mutex::default(),
+    };
     let make = scenario(json!([
         {"request": {"method": "POST", "path": "/Users"}, "expect": {"status": 201}}
     ]));
@@ -266,8 +378,14 @@ async fn odd_answers_are_warned_about() {
     let report = Replay::of(&target).run(&[scenario]).await;
     assert!(report.holds(), "{report}");
     let text = report.to_string();
-    assert!(text.contains("warning, 1 times: the content type is not application/scim+json"), "{text}");
-    assert!(text.contains("warning, 1 times: a clean-up DELETE answered 500"), "{text}");
+    assert!(
+        text.contains("warning, 1 times: the content type is not application/scim+json"),
+        "{text}"
+    );
+    assert!(
+        text.contains("warning, 1 times: a clean-up DELETE answered 500"),
+        "{text}"
+    );
 }
 
 #[test]

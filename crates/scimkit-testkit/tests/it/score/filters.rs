@@ -20,7 +20,12 @@ pub(super) async fn score(client: &Client) -> Vec<Scored> {
         }
         let found = filtered(client, &row, &ids).await;
         let (answer, problem) = (found.words(), found.problem(&row));
-        scored.push(Scored { answer, choice, id: text(&row, "id"), problem });
+        scored.push(Scored {
+            answer,
+            choice,
+            id: text(&row, "id"),
+            problem,
+        });
     }
     scored
 }
@@ -30,13 +35,20 @@ async fn directory(client: &Client) -> BTreeMap<String, String> {
     let resources: Map<String, Value> = serde_json::from_str(DIRECTORY).unwrap();
     let mut ids = BTreeMap::new();
     for name in ["u2", "u1", "u3", "u4", "u5", "u6", "g1", "g2", "g3"] {
-        let endpoint = if name.starts_with('u') { "/Users" } else { "/Groups" };
+        let endpoint = if name.starts_with('u') {
+            "/Users"
+        } else {
+            "/Groups"
+        };
         let mut body = sent(&resources[name]).to_string();
         for (known, id) in &ids {
-            body = body.replace(&format!("\"value\":\"{known}\""), &format!("\"value\":\"{id}\""));
+            body = body.replace(
+                &format!("\"value\":\"{known}\""),
+                &format!("\"value\":\"{id}\""),
+            );
         }
         let body: Value = serde_json::from_str(&body).unwrap();
-        let id = client.create(endpoint, &body).await.unwrap_or_else(|words| panic!("{name}: {words}"));
+        let id = client.create(endpoint, &body).await.unwrap();
         ids.insert(name.to_owned(), id);
     }
     ids
@@ -70,7 +82,9 @@ async fn filtered(client: &Client, row: &Value, ids: &BTreeMap<String, String>) 
         let answer = client.ask("GET", &path, None).await;
         words.push(answer.words());
         for resource in answer.body["Resources"].as_array().into_iter().flatten() {
-            let name = ids.iter().find(|(_, id)| resource["id"].as_str() == Some(id.as_str()));
+            let name = ids
+                .iter()
+                .find(|(_, id)| resource["id"].as_str() == Some(id.as_str()));
             names.push(name.unwrap().0.clone());
         }
     }
@@ -82,9 +96,16 @@ impl Found {
     /// What is wrong, seen from the row.
     fn problem(&self, row: &Value) -> Option<String> {
         let filter = &row["filter"];
-        let wanted = if row["valid"] == false { "400 invalidFilter" } else { "200" };
+        let wanted = if row["valid"] == false {
+            "400 invalidFilter"
+        } else {
+            "200"
+        };
         if self.words.iter().any(|words| words != wanted) {
-            return Some(format!("{filter} answered {} instead of {wanted}", self.words.join(", ")));
+            return Some(format!(
+                "{filter} answered {} instead of {wanted}",
+                self.words.join(", ")
+            ));
         }
         if is_about_time(row) {
             return None;

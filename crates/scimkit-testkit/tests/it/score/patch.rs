@@ -21,12 +21,21 @@ pub(super) async fn score(client: &Client, profile: &str) -> Vec<Scored> {
         if profile == "default" && row["profile"] == "strict" {
             continue;
         }
-        let row = if row["schema"] == "Group" { renamed(&row, &members) } else { row };
+        let row = if row["schema"] == "Group" {
+            renamed(&row, &members)
+        } else {
+            row
+        };
         let (answer, problem) = match patched(client, &row).await {
             Ok(patched) => (named(patched.words(), &members), patched.problem(&row)),
             Err(problem) => (String::new(), Some(problem)),
         };
-        scored.push(Scored { answer, choice, id: text(&row, "id"), problem });
+        scored.push(Scored {
+            answer,
+            choice,
+            id: text(&row, "id"),
+            problem,
+        });
     }
     scored
 }
@@ -39,7 +48,11 @@ struct Patched {
 }
 
 async fn patched(client: &Client, row: &Value) -> Result<Patched, String> {
-    let endpoint = if row["schema"] == "User" { "/Users" } else { "/Groups" };
+    let endpoint = if row["schema"] == "User" {
+        "/Users"
+    } else {
+        "/Groups"
+    };
     let id = client.create(endpoint, &sent(&row["before"])).await;
     let id = id.map_err(|words| format!("the resource can't be made: {words}"))?;
     let path = format!("{endpoint}/{id}");
@@ -47,7 +60,9 @@ async fn patched(client: &Client, row: &Value) -> Result<Patched, String> {
     let mut request = row["patch"].clone();
     for operation in request["Operations"].as_array_mut().into_iter().flatten() {
         // Without a path, an `id` in the value means the one of the resource itself.
-        let own = operation.get_mut("value").and_then(|value| value.get_mut("id"));
+        let own = operation
+            .get_mut("value")
+            .and_then(|value| value.get_mut("id"));
         if let Some(own) = own
             && *own == row["before"]["id"]
         {
@@ -57,7 +72,11 @@ async fn patched(client: &Client, row: &Value) -> Result<Patched, String> {
     let answer = client.ask("PATCH", &path, Some(&request)).await;
     let after = client.ask("GET", &path, None).await;
     client.ask("DELETE", &path, None).await;
-    Ok(Patched { after, answer, before })
+    Ok(Patched {
+        after,
+        answer,
+        before,
+    })
 }
 
 impl Patched {
@@ -72,12 +91,12 @@ impl Patched {
                     let detail = &self.answer.body["detail"];
                     Some(format!("{operations} answered {got} {detail}"))
                 }
-                () if wanted != state => {
-                    Some(format!("{operations} led to\n  {state}\n  instead of\n  {wanted}"))
-                }
-                () if self.answer.status == 200 && self::state(&self.answer.body) != state => {
-                    Some(format!("{operations} answered with another state than is read back"))
-                }
+                () if wanted != state => Some(format!(
+                    "{operations} led to\n  {state}\n  instead of\n  {wanted}"
+                )),
+                () if self.answer.status == 200 && self::state(&self.answer.body) != state => Some(
+                    format!("{operations} answered with another state than is read back"),
+                ),
                 () => None,
             };
         }
@@ -87,7 +106,8 @@ impl Patched {
             let wanted = wanted.join(" or ");
             return Some(format!("{operations} answered {got} instead of {wanted}"));
         }
-        (!self.is_unchanged()).then(|| format!("{operations} was refused and yet changed something"))
+        (!self.is_unchanged())
+            .then(|| format!("{operations} was refused and yet changed something"))
     }
 
     /// The answer, and what changed, in a few words.
@@ -135,7 +155,12 @@ fn state(resource: &Value) -> Value {
         }
         schemas.sort_by_key(Value::to_string);
     }
-    for member in state.get_mut("members").and_then(Value::as_array_mut).into_iter().flatten() {
+    for member in state
+        .get_mut("members")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
         let member = member.as_object_mut().unwrap();
         member.remove("display");
         member.remove("type");
@@ -152,9 +177,12 @@ fn clean(value: &Value) -> Option<Value> {
         }
         Value::Null => None,
         Value::Object(members) => {
-            let kept = members.iter().filter(|(n, _)| !matches!(n.as_str(), "$ref" | "id" | "meta"));
-            let kept: Map<_, _> =
-                kept.filter_map(|(name, value)| Some((name.clone(), clean(value)?))).collect();
+            let kept = members
+                .iter()
+                .filter(|(n, _)| !matches!(n.as_str(), "$ref" | "id" | "meta"));
+            let kept: Map<_, _> = kept
+                .filter_map(|(name, value)| Some((name.clone(), clean(value)?)))
+                .collect();
             (!kept.is_empty()).then_some(Value::Object(kept))
         }
         scalar => Some(scalar.clone()),
@@ -163,7 +191,9 @@ fn clean(value: &Value) -> Option<Value> {
 
 /// The words with `a` to `d` in place of the ids that there really are.
 fn named(words: String, members: &BTreeMap<&str, String>) -> String {
-    members.iter().fold(words, |words, (name, id)| words.replace(id.as_str(), name))
+    members
+        .iter()
+        .fold(words, |words, (name, id)| words.replace(id.as_str(), name))
 }
 
 /// The row with the ids of the members that there really are in place of `a` to `d`.
@@ -172,7 +202,10 @@ fn renamed(value: &Value, members: &BTreeMap<&str, String>) -> Value {
         Value::Array(elements) => elements.iter().map(|e| renamed(e, members)).collect(),
         Value::Object(object) => {
             let one = |(name, value): (&String, &Value)| {
-                let known = value.as_str().filter(|_| name == "value").and_then(|id| members.get(id));
+                let known = value
+                    .as_str()
+                    .filter(|_| name == "value")
+                    .and_then(|id| members.get(id));
                 let value = known.map_or_else(|| renamed(value, members), |id| json!(id));
                 (name.clone(), value)
             };
@@ -180,7 +213,10 @@ fn renamed(value: &Value, members: &BTreeMap<&str, String>) -> Value {
         }
         Value::String(text) => {
             let one = |text: String, (name, id): (&&str, &String)| {
-                text.replace(&format!("value eq \"{name}\""), &format!("value eq \"{id}\""))
+                text.replace(
+                    &format!("value eq \"{name}\""),
+                    &format!("value eq \"{id}\""),
+                )
             };
             Value::String(members.iter().fold(text.clone(), one))
         }

@@ -1,0 +1,147 @@
+//! A store that fails: what the client is told, and what it is not.
+
+use std::sync::Arc;
+
+use scimkit_registry::{Edge, ResourceId, ResourceType};
+use scimkit_store::{
+    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, Written,
+};
+
+use crate::web::{over, request, send};
+
+/// Fails at everything.
+#[derive(Debug)]
+struct Failing(fn() -> StoreError);
+
+impl Store for Failing {
+    fn support(&self, _: &ResourceType) -> Support {
+        Support::full()
+    }
+
+    fn edges<'a>(
+        &'a self,
+        _: &'a Scope,
+        _: &'a EdgeQuery,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
+        Box::pin(async { Err((self.0)()) })
+    }
+
+    fn query<'a>(&'a self, _: &'a Scope, _: &'a Query) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async { Err((self.0)()) })
+    }
+
+    fn read<'a>(
+        &'a self,
+        _: &'a Scope,
+        _: &'a Arc<ResourceType>,
+        _: &'a ResourceId,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        Box::pin(async { Err((self.0)()) })
+    }
+
+    fn write<'a>(
+        &'a self,
+        _: &'a Scope,
+        _: Batch,
+    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+        Box::pin(async { vec![Err((self.0)())] })
+    }
+}
+
+const REQUESTS: [(&str, &str, &str); 7] = [
+    ("POST", "/Users", r#"{"userName":"bjensen"}"#),
+    ("GET", "/Users/1", ""),
+    ("PUT", "/Users/1", r#"{"userName":"bjensen"}"#),
+    (
+        "PATCH",
+        "/Users/1",
+        r#"{"Operations":[{"op":"remove","path":"title"}]}"#,
+    ),
+    ("DELETE", "/Users/1", ""),
+    ("GET", "/Users?filter=title+pr", ""),
+    ("POST", "/.search", "{}"),
+];
+
+#[tokio::test]
+async fn an_internal_error_keeps_its_cause_to_itself() {
+    let server = over(Arc::new(Failing(|| {
+        StoreError::backend("no such table: secrets")
+    })));
+    for (method, path, body) in REQUESTS {
+        let answer = send(&server, request(method, path, &[], body)).await;
+        answer.is_error(500);
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(!text.contains("table"), "{text}");
+        // It names the request, so that the log can be searched.
+        assert!(text.contains(answer.header("x-request-id")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_busy_store_is_worth_another_try() {
+    let server = over(Arc::new(Failing(|| StoreError::Busy)));
+    for (method, path, body) in REQUESTS {
+        let answer = send(&server, request(method, path, &[], body)).await;
+        answer.is_error(503);
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+}
+
+/// A store that breaks its contract by answering a write with nothing.
+#[derive(Debug)]
+struct Silent;
+
+impl Store for Silent {
+    fn support(&self, _: &ResourceType) -> Support {
+        let mut support = Support::full();
+        support.filter = false;
+        support.sort = false;
+        support
+    }
+
+    fn edges<'a>(
+        &'a self,
+        _: &'a Scope,
+        _: &'a EdgeQuery,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn query<'a>(&'a self, _: &'a Scope, _: &'a Query) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async { Ok(Page::new(Vec::new(), None)) })
+    }
+
+    fn read<'a>(
+        &'a self,
+        _: &'a Scope,
+        _: &'a Arc<ResourceType>,
+        _: &'a ResourceId,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        Box::pin(async { Err(StoreError::NotFound) })
+    }
+
+    fn write<'a>(
+        &'a self,
+        _: &'a Scope,
+        _: Batch,
+    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+        Box::pin(async { Vec::new() })
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_answers_nothing_is_an_internal_error() {
+    let server = over(Arc::new(Silent));
+    for (method, path, body) in [REQUESTS[0], REQUESTS[4]] {
+        send(&server, request(method, path, &[], body))
+            .await
+            .is_error(500);
+    }
+}
+
+#[tokio::test]
+async fn the_configuration_tells_what_the_store_can_do() {
+    let config = crate::web::get(&over(Arc::new(Silent)), "/ServiceProviderConfig", &[]).await;
+    assert_eq!(config.json()["filter"]["supported"], false);
+    assert_eq!(config.json()["sort"]["supported"], false);
+}

@@ -1,0 +1,102 @@
+//! The protocol cases that ship, each on a server of its own, over every store.
+
+use std::{path::Path, sync::Arc};
+
+use scimkit_registry::{Registry, Tolerance};
+use scimkit_server::{BearerTokens, Server, Token};
+use scimkit_store::{PatchAnswer, Settings, Store, UnknownMembers};
+use scimkit_testkit::replay::{Mode, Replay, Scenario, Verdict};
+use serde_json::Value;
+
+use crate::servers::{STORES, TOKEN};
+
+/// Cases that fail, and why they may.
+const EXPECTED: &[(&str, &str)] = &[];
+
+#[tokio::test]
+async fn the_default_profile_keeps_to_the_protocol() {
+    check(Tolerance::DEFAULT, [Mode::Both, Mode::Compat]).await;
+}
+
+#[tokio::test]
+async fn the_strict_profile_keeps_to_the_protocol() {
+    check(Tolerance::STRICT, [Mode::Both, Mode::Rfc]).await;
+}
+
+#[test]
+fn every_case_has_a_name_of_its_own_and_a_source() {
+    let cases = cases();
+    let mut names: Vec<_> = cases.iter().map(Scenario::name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), cases.len());
+    for case in cases {
+        assert_eq!(case.idp, "protocol", "{}", case.name());
+        assert!(case.source.starts_with("RFC "), "{}", case.name());
+    }
+}
+
+fn cases() -> Vec<Scenario> {
+    Scenario::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/protocol"))).unwrap()
+}
+
+/// Runs the cases of these modes: exactly the expected ones may fail.
+async fn check(tolerance: Tolerance, modes: [Mode; 2]) {
+    let mut surprises = Vec::new();
+    for (store, make) in STORES {
+        for case in cases() {
+            let server = server(make(), tolerance, &case);
+            let replay = Replay::of(&server).with_modes(modes).with_token(TOKEN);
+            let report = replay.run(std::slice::from_ref(&case)).await;
+            let name = case.name();
+            let known = EXPECTED.iter().any(|(failing, _)| *failing == name);
+            match &report.outcomes[0].verdict {
+                Verdict::OtherMode => {}
+                Verdict::Passed { .. } if known => {
+                    surprises.push(format!("{store}: {name} passes: take it off the list"));
+                }
+                Verdict::Passed { .. } => {}
+                Verdict::Failed(_) if known => {}
+                _ => surprises.push(format!("{store}: {:#}", report.outcomes[0])),
+            }
+        }
+    }
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+}
+
+/// A server set up as the case says, which also knows devices: a type with attributes of every
+/// data type and every characteristic.
+fn server(store: Arc<dyn Store>, tolerance: Tolerance, case: &Scenario) -> Server {
+    let registry = Registry::builder()
+        .schemas_json(include_str!("../../protocol/schemas/device.json"))
+        .unwrap()
+        .resource_types_json(include_str!("../../protocol/schemas/resource-types.json"))
+        .unwrap();
+    let mut settings = Settings::new("https://scim.test/v2");
+    settings.registry = Arc::new(registry.build().unwrap());
+    settings.tolerance = tolerance;
+    for (name, value) in &case.settings {
+        set(&mut settings, name, value);
+    }
+    let token = Token::from_secret(TOKEN).unwrap();
+    Server::new(store, settings).with_authentication(BearerTokens::new([token.digest()]))
+}
+
+fn set(settings: &mut Settings, name: &str, value: &Value) {
+    let number = || usize::try_from(value.as_u64().unwrap()).unwrap();
+    let limits = &mut settings.limits;
+    match (name, value.as_str()) {
+        ("limits.body", _) => limits.body = number(),
+        ("limits.filter.depth", _) => limits.filter.depth = number().try_into().unwrap(),
+        ("limits.filter.length", _) => limits.filter.length = number(),
+        ("limits.filter.terms", _) => limits.filter.terms = number().try_into().unwrap(),
+        ("limits.nesting", _) => limits.nesting = number(),
+        ("limits.operations", _) => limits.operations = number(),
+        ("limits.page_default", _) => limits.page_default = number().try_into().unwrap(),
+        ("limits.page_max", _) => limits.page_max = number().try_into().unwrap(),
+        ("patch_answer", Some("always")) => settings.patch_answer = PatchAnswer::Always,
+        ("patch_answer", Some("never")) => settings.patch_answer = PatchAnswer::Never,
+        ("unknown_members", Some("accept")) => settings.unknown_members = UnknownMembers::Accept,
+        _ => panic!("there is no setting `{name}` of {value}"),
+    }
+}
