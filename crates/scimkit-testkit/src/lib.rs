@@ -1,9 +1,11 @@
 //! Contract suite and provider-traffic replay for SCIM 2.0 stores and servers.
 //!
 //! - [`contract`]: the contract of a store, as checks that any store can run
+//! - [`fuzz`]: the bodies of the fuzz targets
 //! - [`replay`]: what providers send and need back, replayed against any server
 
 pub mod contract;
+pub mod fuzz;
 pub mod replay;
 
 /// A small directory that the cases of this workspace speak of: users `u1` to `u6` and groups `g1`

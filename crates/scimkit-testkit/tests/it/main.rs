@@ -9,6 +9,7 @@
 
 mod contract;
 mod corpus;
+mod fuzz;
 mod matcher;
 mod matches;
 mod protocol;

@@ -1,0 +1,213 @@
+//! The bodies of the fuzz targets: plain functions over bytes, which the fuzzer calls with whatever
+//! it makes up and `cargo test` with the inputs that are checked in.
+//!
+//! Each panics when a promise is broken and does nothing with input that it can't read.
+//!
+//! ```
+//! scimkit_testkit::fuzz::filter(br#"userName eq "bjensen""#);
+//! scimkit_testkit::fuzz::http(b"GET /Users?count=1\n\n");
+//! ```
+
+use std::sync::{Arc, OnceLock};
+
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use scimkit_core::message::PatchRequest;
+use scimkit_filter::{Filter, Limits, Options, Path};
+use scimkit_patch::{Before, Patch};
+use scimkit_registry::{Predicate, Registry, Resource, ResourceId, ResourceType, Tolerance, View};
+use scimkit_server::{BearerTokens, Body, Server, Token};
+use scimkit_store::{Memory, Settings};
+use serde_json::Value;
+
+use crate::contract::block_on;
+
+/// A fuzz target's body.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is also the folder of its corpus.
+pub const TARGETS: [(&str, Target); 6] = [
+    ("admit", admit),
+    ("evaluate", evaluate),
+    ("filter", filter),
+    ("http", http),
+    ("patch", patch),
+    ("path", path),
+];
+
+/// Filter text: printing and parsing agree, limits hold, strict accepts no more than lenient.
+///
+/// # Panics
+/// When one of them does not.
+pub fn filter(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let lenient = Filter::parse_with(text, &options(&Tolerance::DEFAULT));
+    if let Ok(strict) = Filter::parse(text) {
+        assert_eq!(Ok(&strict), lenient.as_ref(), "strict and lenient differ");
+    }
+    let Ok(filter) = lenient else { return };
+    assert!(text.len() <= Limits::default().length, "longer than the limit");
+    let printed = filter.to_string();
+    let again = Filter::parse(&printed);
+    assert_eq!(again.as_ref(), Ok(&filter), "printed as {printed}");
+    assert_eq!(filter.into_owned().to_string(), printed, "owned prints otherwise");
+}
+
+/// PATCH path text: printing and parsing agree, and what binds, binds again.
+///
+/// # Panics
+/// When one of them does not.
+pub fn path(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for tolerance in [Tolerance::DEFAULT, Tolerance::STRICT] {
+        let Ok(path) = Path::parse_with(text, &options(&tolerance)) else { continue };
+        let printed = path.to_string();
+        assert_eq!(Path::parse(&printed).as_ref(), Ok(&path), "printed as {printed}");
+        for kind in registry().types() {
+            let bound = kind.bind_path(&path, &tolerance);
+            assert_eq!(kind.bind_path(&path, &tolerance), bound, "bound otherwise");
+        }
+    }
+}
+
+/// A filter in the first line and a resource in the rest: a filter and its negation exclude each
+/// other, and what is bound does not depend on how the filter was spelled.
+///
+/// # Panics
+/// When one of them does not hold.
+pub fn evaluate(data: &[u8]) {
+    let Some((text, body)) = lines(data) else { return };
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return };
+    let tolerance = Tolerance::DEFAULT;
+    let Ok(filter) = Filter::parse_with(text, &options(&tolerance)) else { return };
+    for kind in registry().types() {
+        let Ok(predicate) = kind.bind_filter(&filter, &tolerance) else { continue };
+        let printed = filter.to_string();
+        let spelled = Filter::parse(&printed).map(|f| kind.bind_filter(&f, &tolerance));
+        assert_eq!(spelled.as_ref(), Ok(&Ok(predicate.clone())), "bound otherwise: {printed}");
+        let Ok(resource) = kind.admit(body.clone(), &tolerance) else { continue };
+        let holds = kind.matches(&predicate, View::of(&resource));
+        let not = Predicate::Not(Box::new(predicate));
+        assert_ne!(holds, kind.matches(&not, View::of(&resource)), "{not:?}");
+    }
+}
+
+/// A resource body: what was admitted is admitted again and unchanged.
+///
+/// # Panics
+/// When it is not.
+pub fn admit(data: &[u8]) {
+    let Ok(body) = serde_json::from_slice::<Value>(data) else { return };
+    for kind in registry().types() {
+        for tolerance in [Tolerance::DEFAULT, Tolerance::STRICT] {
+            if let Ok(resource) = kind.admit(body.clone(), &tolerance) {
+                assert_admitted(kind, &resource);
+            }
+        }
+    }
+}
+
+/// A resource in the first line and a PATCH request in the rest: the result is a resource as
+/// admission would make it, and applying the change twice is applying it once.
+///
+/// # Panics
+/// When one of them does not hold.
+pub fn patch(data: &[u8]) {
+    let Some((before, request)) = lines(data) else { return };
+    let Ok(before) = serde_json::from_str::<Value>(before) else { return };
+    let Ok(request) = serde_json::from_slice::<Value>(request) else { return };
+    for kind in registry().types() {
+        for tolerance in [Tolerance::DEFAULT, Tolerance::STRICT] {
+            let Ok(before) = kind.admit(before.clone(), &tolerance) else { continue };
+            let Ok(request) = PatchRequest::from_value(request.clone(), 1_000) else { return };
+            let Ok(patch) = Patch::decode(kind, request, Limits::default(), &tolerance) else {
+                continue;
+            };
+            let known = Before { document: &before, edges: &[] };
+            let Ok(change) = patch.apply(&ResourceId::from("1"), &known) else { continue };
+            let mut after = before.clone();
+            change.apply(&mut after);
+            let once = after.clone();
+            change.apply(&mut after);
+            assert_eq!(after, once, "applied twice");
+            assert_admitted(kind, &after);
+        }
+    }
+}
+
+/// A request: `METHOD PATH` in the first line, `name: value` lines, an empty line, the body.
+///
+/// # Panics
+/// When the answer is a server error, or an error without a SCIM body.
+pub fn http(data: &[u8]) {
+    let Some(request) = request(data) else { return };
+    block_on(Box::pin(async move {
+        let server = server().await;
+        let (head, body) = server.handle(request).await.into_parts();
+        let status = head.status.as_u16();
+        assert!(status < 500 || matches!(status, 501 | 503), "{status}");
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes);
+        let body = body.unwrap_or_default();
+        if status >= 400 && !body.is_empty() {
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let said = body.get("status").and_then(Value::as_str);
+            assert_eq!(said, Some(status.to_string().as_str()), "{body}");
+        }
+    }));
+}
+
+fn options(tolerance: &Tolerance) -> Options {
+    tolerance.parse_options(Limits::default())
+}
+
+fn registry() -> &'static Registry {
+    static REGISTRY: OnceLock<Registry> = OnceLock::new();
+    REGISTRY.get_or_init(Registry::standard)
+}
+
+/// The first line as text, and the rest.
+fn lines(data: &[u8]) -> Option<(&str, &[u8])> {
+    let end = data.iter().position(|b| *b == b'\n')?;
+    let (first, rest) = data.split_at_checked(end)?;
+    Some((std::str::from_utf8(first).ok()?, rest.get(1..)?))
+}
+
+fn assert_admitted(kind: &ResourceType, resource: &Resource) {
+    let again = kind.admit(Value::Object(resource.as_map().clone()), &Tolerance::STRICT);
+    assert_eq!(again.as_ref(), Ok(resource), "not as admission makes it");
+}
+
+fn request(data: &[u8]) -> Option<Request<Full<bytes::Bytes>>> {
+    let (first, mut rest) = lines(data)?;
+    let (method, target) = first.split_once(' ')?;
+    let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).ok()?);
+    request = request.uri(target).header("authorization", format!("Bearer {TOKEN}"));
+    loop {
+        let (line, next) = lines(rest)?;
+        rest = next;
+        match line.split_once(':') {
+            Some((name, value)) => request = request.header(name, value.trim()),
+            None => return request.body(Full::new(bytes::Bytes::copy_from_slice(rest))).ok(),
+        }
+    }
+}
+
+const TOKEN: &str = "fuzz";
+
+/// A server with one user and one group, both made anew so that runs don't depend on each other.
+async fn server() -> Server {
+    let store = Arc::new(Memory::new());
+    let server = Server::new(store, Settings::new("https://app.example/scim/v2"));
+    let Ok(token) = Token::from_secret(TOKEN) else { return server };
+    let server = server.with_authentication(BearerTokens::new([token.digest()]));
+    for (path, body) in [
+        ("/Users", r#"{"userName":"bjensen","emails":[{"value":"b@x","type":"work"}]}"#),
+        ("/Groups", r#"{"displayName":"Crew"}"#),
+    ] {
+        let text = format!("POST {path}\n\n{body}");
+        if let Some(request) = request(text.as_bytes()) {
+            let _: Response<Body> = server.handle(request).await;
+        }
+    }
+    server
+}
