@@ -7,7 +7,7 @@
     reason = "every index was found by looking at the byte before it"
 )]
 
-use crate::bytes::{self, ALPHA, NAME, PLAIN, URN, WORD};
+use crate::bytes::{self, ALPHA, NAME, URN, WORD};
 use scimkit_filter::{AttributePath, Comparison, Filter, Limits, Literal, Operator, ValuePath};
 use std::borrow::Cow;
 
@@ -79,7 +79,7 @@ impl<'a> Parser<'a> {
         }
         let mut members = match first {
             Filter::Or(members) => members,
-            first => vec![first],
+            first => listed(first),
         };
         loop {
             match self.all()? {
@@ -92,6 +92,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    #[inline]
     fn all(&mut self) -> Result<Filter<'a>> {
         let first = self.operand()?;
         if !self.joint("and") {
@@ -99,7 +100,7 @@ impl<'a> Parser<'a> {
         }
         let mut members = match first {
             Filter::And(members) => members,
-            first => vec![first],
+            first => listed(first),
         };
         loop {
             match self.operand()? {
@@ -359,7 +360,7 @@ impl<'a> Parser<'a> {
     #[inline]
     fn string(&mut self) -> Result<Cow<'a, str>> {
         let start = self.at + 1;
-        let end = self.run(start, PLAIN);
+        let end = start + bytes::plain(&self.bytes[start..]);
         match self.bytes.get(end) {
             Some(b'"') => {
                 self.at = end + 1;
@@ -375,7 +376,7 @@ impl<'a> Parser<'a> {
         let mut text = String::new();
         let mut from = start;
         loop {
-            let end = self.run(from, PLAIN);
+            let end = from + bytes::plain(&self.bytes[from..]);
             text.push_str(&self.text[from..end]);
             self.at = end;
             match self.peek() {
@@ -441,7 +442,13 @@ impl<'a> Parser<'a> {
 
 #[inline]
 fn is_not(attribute: &AttributePath<'_>) -> bool {
-    attribute.name.eq_ignore_ascii_case("not")
-        && attribute.urn.is_none()
-        && attribute.sub.is_none()
+    attribute.name.eq_ignore_ascii_case("not") && attribute.urn.is_none() && attribute.sub.is_none()
+}
+
+/// A list that starts with `first` and has room for more: one of exactly one would have to grow at once.
+#[inline]
+fn listed(first: Filter<'_>) -> Vec<Filter<'_>> {
+    let mut members = Vec::with_capacity(4);
+    members.push(first);
+    members
 }

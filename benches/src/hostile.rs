@@ -1,5 +1,6 @@
 //! Texts that are meant to hurt, of any size.
 
+use crate::nanoseconds;
 use scimkit_filter::{Filter, Leniency, Limits, Options};
 
 /// What a hostile text repeats: things that open, chains, and single tokens without an end.
@@ -48,4 +49,23 @@ pub fn wide_open() -> Options {
 #[must_use]
 pub fn read(text: &str) -> bool {
     Filter::parse_with(text, &wide_open()).is_ok()
+}
+
+/// Prints what hostile texts of 10 kB, 100 kB and 1 MB take for each of their bytes: with limits out of the way, the
+/// three stay alike when time is linear.
+#[expect(clippy::print_stdout, reason = "the result of a benchmark")]
+#[expect(clippy::cast_precision_loss, reason = "lengths are far below 2^52")]
+pub fn table() {
+    println!("nanoseconds for each byte, no limits       10 kB   100 kB     1 MB");
+    for part in PARTS {
+        print!("{:<40}", format!("{part:?} again and again"));
+        for length in [10_000, 100_000, 1_000_000] {
+            let text = text(part, length);
+            print!(" {:>8.3}", nanoseconds(|| read(&text)) / text.len() as f64);
+        }
+        println!();
+    }
+    let text = text("(", 1_000_000);
+    let default = nanoseconds(|| Filter::parse(&text).is_ok());
+    println!("1 MB under the default limits: {default:.0} ns in all");
 }

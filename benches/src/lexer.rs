@@ -1,6 +1,6 @@
 //! A lexer: words, strings and punctuation, with no grammar above them.
 
-use crate::bytes::{self, NAME, PLAIN, URN};
+use crate::bytes::{self, NAME, URN};
 
 /// How many tokens there are, or nothing when some byte begins none.
 #[must_use]
@@ -35,7 +35,7 @@ fn urn(input: &[u8]) -> Option<usize> {
 fn string(input: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
-        at += bytes::run(input.get(at..)?, PLAIN);
+        at += bytes::plain(input.get(at..)?);
         match input.get(at)? {
             b'"' => return at.checked_add(1),
             b'\\' => at += 2,

@@ -8,7 +8,9 @@ pub mod structure;
 
 mod bytes;
 
+use criterion::Criterion;
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 /// Filters as clients send them, from the shortest to a long nested one.
 pub const FILTERS: [&str; 8] = [
@@ -31,6 +33,11 @@ pub struct Subject {
     pub read: fn(&str) -> bool,
 }
 
+const SCIMKIT: Subject = Subject {
+    name: "scimkit",
+    read: |text| black_box(scimkit_filter::Filter::parse(text)).is_ok(),
+};
+
 /// Our parser, and what is written beside it, from the least work to the most.
 pub const SUBJECTS: [Subject; 5] = [
     Subject {
@@ -49,8 +56,99 @@ pub const SUBJECTS: [Subject; 5] = [
         name: "hand",
         read: |text| black_box(hand::parse(text)).is_ok(),
     },
-    Subject {
-        name: "scimkit",
-        read: |text| black_box(scimkit_filter::Filter::parse(text)).is_ok(),
-    },
+    SCIMKIT,
 ];
+
+/// Short runs: the differences that matter are large.
+#[must_use]
+pub fn settings() -> Criterion {
+    Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(600))
+}
+
+/// Times each subject on each filter, then prints a table of ratios.
+pub fn compare(c: &mut Criterion, subjects: &[Subject]) {
+    for (number, text) in (1..).zip(FILTERS) {
+        let mut group = c.benchmark_group(format!("filter {number}"));
+        for subject in subjects {
+            group.bench_function(subject.name, |b| b.iter(|| (subject.read)(black_box(text))));
+        }
+        group.finish();
+    }
+    ratios(subjects);
+}
+
+/// The time of our parser divided by that of each other, for each filter.
+#[expect(clippy::print_stdout, reason = "the result of a benchmark")]
+fn ratios(subjects: &[Subject]) {
+    println!("time of scimkit / time of");
+    let ours = FILTERS.map(|text| nanoseconds(|| (SCIMKIT.read)(black_box(text))));
+    for subject in subjects
+        .iter()
+        .filter(|subject| subject.name != SCIMKIT.name)
+    {
+        print!("{:<26}", subject.name);
+        for (text, ours) in FILTERS.into_iter().zip(ours) {
+            if (subject.read)(text) {
+                print!(
+                    "{:>8.3}",
+                    ours / nanoseconds(|| (subject.read)(black_box(text)))
+                );
+            } else {
+                print!("{:>8}", "refused");
+            }
+        }
+        println!();
+    }
+}
+
+/// The least of several means: what disturbs a run only ever makes it longer.
+pub(crate) fn nanoseconds(mut work: impl FnMut() -> bool) -> f64 {
+    let mut timed = |rounds: u32| {
+        let start = Instant::now();
+        for _ in 0..rounds {
+            black_box(work());
+        }
+        start.elapsed()
+    };
+    let once = timed(1).max(Duration::from_nanos(20));
+    let rounds = Duration::from_millis(5)
+        .as_nanos()
+        .div_ceil(once.as_nanos());
+    let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
+    let least = (0..9).map(|_| timed(rounds)).min().unwrap_or_default();
+    least.as_secs_f64() * 1e9 / f64::from(rounds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scimkit_filter::Filter;
+
+    #[test]
+    fn all_parsers_make_the_same_trees() {
+        for text in FILTERS {
+            let ours = Filter::parse(text).unwrap();
+            assert_eq!(hand::parse(text).as_ref(), Ok(&ours), "{text}");
+            assert_eq!(structure::parse(text).as_ref(), Some(&ours), "{text}");
+            assert!(lexer::tokens(text).is_some(), "{text}");
+        }
+    }
+
+    /// A comparison is fair only if the other side makes the same checks.
+    #[test]
+    fn the_parser_by_hand_makes_the_same_checks() {
+        let cases = include_str!("../../crates/scimkit-filter/tests/it/cases/filters.jsonl");
+        for case in cases.lines() {
+            let case: serde_json::Value = serde_json::from_str(case).unwrap();
+            let text = case["filter"].as_str().unwrap();
+            assert_eq!(hand::parse(text).ok(), Filter::parse(text).ok(), "{text}");
+        }
+        for part in hostile::PARTS {
+            let text = hostile::text(part, 4_000);
+            assert_eq!(hand::parse(&text).ok(), Filter::parse(&text).ok(), "{part}");
+        }
+    }
+}

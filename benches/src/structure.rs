@@ -47,7 +47,7 @@ impl<'a> Parser<'a> {
         }
         let mut members = match first {
             Filter::Or(members) => members,
-            first => vec![first],
+            first => listed(first),
         };
         loop {
             match self.all()? {
@@ -60,6 +60,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    #[inline]
     fn all(&mut self) -> Option<Filter<'a>> {
         let first = self.operand()?;
         if !self.joint("and") {
@@ -67,7 +68,7 @@ impl<'a> Parser<'a> {
         }
         let mut members = match first {
             Filter::And(members) => members,
-            first => vec![first],
+            first => listed(first),
         };
         loop {
             match self.operand()? {
@@ -198,8 +199,8 @@ impl<'a> Parser<'a> {
         if self.peek()? == b'"' {
             let mut end = start + 1;
             loop {
-                end += memchr::memchr2(b'"', b'\\', self.bytes.get(end..)?)?;
-                if self.bytes[end] == b'"' {
+                end += bytes::plain(self.bytes.get(end..)?);
+                if *self.bytes.get(end)? == b'"' {
                     break;
                 }
                 end += 2;
@@ -208,9 +209,9 @@ impl<'a> Parser<'a> {
             return Some(Literal::String(Cow::Borrowed(&self.text[start + 1..end])));
         }
         let rest = &self.bytes[start..];
-        let count = rest.iter().take_while(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
-        });
+        let count = rest
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
         self.at += count.count();
         Some(match &self.bytes[start..self.at] {
             b"false" => Literal::Bool(false),
@@ -220,4 +221,12 @@ impl<'a> Parser<'a> {
             _ => Literal::Number(Cow::Borrowed(&self.text[start..self.at])),
         })
     }
+}
+
+/// A list that starts with `first` and has room for more: one of exactly one would have to grow at once.
+#[inline]
+fn listed(first: Filter<'_>) -> Vec<Filter<'_>> {
+    let mut members = Vec::with_capacity(4);
+    members.push(first);
+    members
 }

@@ -5,25 +5,24 @@
 //! ```
 
 mod options;
+mod process;
 
-use std::error::Error;
+use std::process::ExitCode;
 
 use axum::{Router, routing::get};
 use clap::Parser;
-use options::Options;
+use options::{Options, Problem};
 use scimkit::{BearerTokens, Server, Settings};
-use tokio::net::TcpListener;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(options.log_filter())
-        .with_writer(std::io::stderr)
-        .init();
+async fn main() -> ExitCode {
+    process::report(run(Options::parse()).await)
+}
 
-    let listener = TcpListener::bind(&options.listen).await?;
-    let mut settings = Settings::new(options.base_url(listener.local_addr()?));
+async fn run(options: Options) -> Result<(), Problem> {
+    process::log();
+    let listener = options.listen().await?;
+    let mut settings = Settings::new(options.base_url(&listener)?);
     settings.registry = options.registry()?.into();
     settings.tolerance = options.tolerance();
     settings.unknown_members = options.unknown_members();
@@ -33,15 +32,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::new(opened.store, settings)
         .with_authentication(BearerTokens::new(opened.token_digests));
     let app = Router::new()
-        .route(
-            "/",
-            get(async || "The application itself; its SCIM endpoint is at /scim/v2.\n"),
-        )
-        .nest("/scim/v2", scimkit::axum::router(server));
+        .route("/", get(async || "The application itself.\n"))
+        .merge(scimkit::axum::router("/scim/v2", server));
 
-    options::welcome(&base_url, opened.new_token.as_ref());
-    axum::serve(listener, app)
-        .with_graceful_shutdown(options::ctrl_c())
-        .await?;
-    Ok(())
+    process::welcome(&base_url, &opened.token);
+    process::serve(listener, app).await
 }

@@ -1,27 +1,35 @@
-//! The command line of the quickstart, and what it says to the administrator.
+//! The command line of the quickstart.
 
-use std::{error::Error, fs, net::SocketAddr, path::PathBuf, str::FromStr, sync::Arc};
+use std::{
+    error::Error,
+    fmt, fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+};
 
 use clap::{Parser, ValueEnum};
 use scimkit::{Digest, Memory, Registry, Sqlite, Store, Token, Tolerance, UnknownMembers};
-use tracing_subscriber::EnvFilter;
+use tokio::net::TcpListener;
 
 /// A SCIM 2.0 endpoint to provision into.
 #[derive(Debug, Parser)]
 pub(crate) struct Options {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
-    pub(crate) listen: String,
+    listen: String,
 
     /// Where the data are kept: `sqlite:PATH` or `memory`.
     #[arg(long, default_value = "sqlite:scimkit.sqlite", value_name = "STORE")]
     store: StoreChoice,
 
-    /// Bearer token to accept; one is made when there is none.
+    /// Bearer token to accept in this run, instead of the kept one; without it, one is made and its
+    /// digest kept where there is none.
     #[arg(long, value_name = "SECRET")]
     token: Option<String>,
 
-    /// URL that the identity provider sees, behind a proxy; /scim/v2 is added when it has no path.
+    /// URL that the identity provider sees, behind a proxy. /scim/v2 is added when it has no path;
+    /// with another path the proxy must map that to /scim/v2.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
 
@@ -72,75 +80,106 @@ impl FromStr for StoreChoice {
     }
 }
 
+/// What can go wrong before the endpoint is up.
+pub(crate) type Problem = Box<dyn Error>;
+
+/// Where the token comes from that opens the endpoint.
+pub(crate) enum TokenSource {
+    Given,
+    Kept,
+    Made(Token),
+    MadeForThisRun(Token),
+}
+
 /// A store and the tokens that open the endpoint.
 pub(crate) struct Opened {
-    pub(crate) new_token: Option<Token>,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) token: TokenSource,
     pub(crate) token_digests: Vec<Digest>,
 }
 
 impl Options {
-    pub(crate) fn base_url(&self, address: SocketAddr) -> String {
-        let url = match &self.public_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{address}"),
+    pub(crate) async fn listen(&self) -> Result<TcpListener, Problem> {
+        let bound = TcpListener::bind(&self.listen).await;
+        bound.map_err(|e| format!("can't listen on {}: {e}", self.listen).into())
+    }
+
+    /// What `meta.location` and `$ref` start with.
+    pub(crate) fn base_url(&self, listener: &TcpListener) -> Result<String, Problem> {
+        let Some(url) = &self.public_url else {
+            return Ok(format!("http://{}/scim/v2", listener.local_addr()?));
         };
-        let authority = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
-        if authority.contains('/') {
-            url
-        } else {
-            format!("{url}/scim/v2")
+        let bad = || format!("--public-url `{url}` is not a URL such as https://app.example");
+        let uri: axum::http::Uri = url.parse().map_err(|_| bad())?;
+        let web = matches!(uri.scheme_str(), Some("http" | "https"));
+        if !web || uri.authority().is_none() || uri.query().is_some() || url.contains('#') {
+            return Err(bad().into());
         }
+        let url = url.trim_end_matches('/');
+        Ok(if uri.path() == "/" {
+            format!("{url}/scim/v2")
+        } else {
+            url.to_owned()
+        })
     }
 
-    pub(crate) fn log_filter(&self) -> EnvFilter {
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"))
-    }
-
-    pub(crate) async fn open_store(&self) -> Result<Opened, Box<dyn Error>> {
-        let given = self.token.as_deref().map(Token::from_secret).transpose()?;
-        let (store, kept): (Arc<dyn Store>, _) = match &self.store {
-            StoreChoice::Memory => (Arc::new(Memory::new()), Vec::new()),
+    /// Opens the store; makes a token, and keeps its digest, where there is none.
+    pub(crate) async fn open_store(&self) -> Result<Opened, Problem> {
+        let given = self.token.as_deref().map(Token::from_secret).transpose();
+        let given = given.map_err(|e| format!("--token: {e}"))?;
+        let (store, kept, made): (Arc<dyn Store>, _, _) = match &self.store {
+            StoreChoice::Memory => {
+                let made = Token::generate()?;
+                let digest = made.digest();
+                (
+                    Arc::new(Memory::new()),
+                    vec![digest],
+                    Some(TokenSource::MadeForThisRun(made)),
+                )
+            }
             StoreChoice::Sqlite(path) => {
-                let store = Sqlite::open(path)?;
-                let mut kept = store.token_digests().await?;
+                let store = Sqlite::open(path).map_err(|e| unusable(path, e))?;
+                let mut kept: Vec<_> = store
+                    .token_digests()
+                    .await?
+                    .into_iter()
+                    .map(Digest::from)
+                    .collect();
+                let mut made = None;
                 if given.is_none() && kept.is_empty() {
                     let token = Token::generate()?;
+                    let digest = token.digest();
                     store
-                        .add_token_digest(*token.digest().as_bytes(), chrono::Utc::now())
+                        .add_token_digest(*digest.as_bytes(), chrono::Utc::now())
                         .await?;
-                    kept.push(*token.digest().as_bytes());
-                    return Ok(Opened {
-                        new_token: Some(token),
-                        store: Arc::new(store),
-                        token_digests: kept.into_iter().map(Digest::from).collect(),
-                    });
+                    kept.push(digest);
+                    made = Some(TokenSource::Made(token));
                 }
-                (Arc::new(store), kept)
+                (Arc::new(store), kept, made)
             }
         };
-        let new_token = match given {
-            None if kept.is_empty() => Some(Token::generate()?),
-            other => other,
-        };
-        let token_digests = match &new_token {
-            Some(token) => vec![token.digest()],
-            None => kept.into_iter().map(Digest::from).collect(),
+        let (token, token_digests) = match given {
+            Some(token) => (TokenSource::Given, vec![token.digest()]),
+            None => (made.unwrap_or(TokenSource::Kept), kept),
         };
         Ok(Opened {
-            new_token,
             store,
+            token,
             token_digests,
         })
     }
 
-    pub(crate) fn registry(&self) -> Result<Registry, Box<dyn Error>> {
+    pub(crate) fn registry(&self) -> Result<Registry, Problem> {
         let mut builder = Registry::builder();
-        for file in &self.schemas {
-            builder = builder.schemas_json(&read(file)?)?;
+        for path in &self.schemas {
+            builder = builder
+                .schemas_json(&read(path)?)
+                .map_err(|e| unusable(path, e))?;
         }
-        for file in &self.resource_types {
-            builder = builder.resource_types_json(&read(file)?)?;
+        for path in &self.resource_types {
+            builder = builder
+                .resource_types_json(&read(path)?)
+                .map_err(|e| unusable(path, e))?;
         }
         Ok(builder.build()?)
     }
@@ -160,37 +199,33 @@ impl Options {
     }
 }
 
-fn read(file: &PathBuf) -> Result<String, Box<dyn Error>> {
-    fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()).into())
+/// A file that can't be used, with the reason as its cause.
+#[derive(Debug)]
+struct Unusable {
+    path: PathBuf,
+    problem: Problem,
 }
 
-/// What the administrator of an identity provider needs.
-#[expect(clippy::print_stdout, reason = "this is the program's output")]
-pub(crate) fn welcome(base_url: &str, new_token: Option<&Token>) {
-    let token = new_token.map_or("TOKEN", Token::reveal);
-    println!("SCIM endpoint is up.\n");
-    println!("  Tenant URL    {base_url}");
-    match new_token {
-        Some(_) => println!("  Secret token  {token}   (shown this once; only its digest is kept)"),
-        None => {
-            println!("  Secret token  as shown at the first start; --token SECRET sets another")
-        }
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} can't be used", self.path.display())
     }
-    println!("\nTry it:\n  curl -H 'Authorization: Bearer {token}' '{base_url}/Users'\n");
-    println!("Microsoft Entra ID: Enterprise applications > your application > Provisioning >");
-    println!("  Admin Credentials: paste Tenant URL and Secret Token, then Test Connection.");
-    println!(
-        "Okta: Applications > your application > Provisioning > Integration: paste the tenant"
-    );
-    println!("  URL as SCIM connector base URL, `userName` as unique identifier, authentication");
-    println!("  mode HTTP Header, and the token. Then Test Connector Configuration.\n");
-    println!("Ctrl-C stops it.");
 }
 
-/// Resolves when the user presses Ctrl-C.
-pub(crate) async fn ctrl_c() {
-    // Without a handler there is nothing to wait for but the end of the process.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+impl Error for Unusable {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.problem)
     }
+}
+
+fn unusable(path: &Path, problem: impl Into<Problem>) -> Problem {
+    Unusable {
+        path: path.to_owned(),
+        problem: problem.into(),
+    }
+    .into()
+}
+
+fn read(path: &Path) -> Result<String, Problem> {
+    fs::read_to_string(path).map_err(|e| unusable(path, e))
 }

@@ -11,7 +11,7 @@
 //!     .with_authentication(BearerTokens::new([token.digest()]));
 //! let app: Router = Router::new()
 //!     .route("/", get(async || "the app itself"))
-//!     .nest("/scim/v2", scimkit_axum::router(server));
+//!     .merge(scimkit_axum::router("/scim/v2", server));
 //! # let _ = app;
 //! # Ok::<(), scimkit_server::NoRandomness>(())
 //! ```
@@ -19,10 +19,13 @@
 use axum::Router;
 use scimkit_server::Server;
 
-/// The server as a router, to be nested below the base path of its URL.
+/// The server below `path`, the path of its base URL, as a router to be merged into the
+/// application's.
 ///
-/// axum takes the prefix off before the server sees the path. The server bounds bodies itself, so
-/// axum's own body limit does not apply.
-pub fn router<S: Clone + Send + Sync + 'static>(server: Server) -> Router<S> {
-    Router::new().fallback_service(server)
+/// The server bounds bodies itself, so axum's own body limit does not apply.
+///
+/// # Panics
+/// When axum does not take the path: an empty one, or one that does not start with `/`.
+pub fn router<S: Clone + Send + Sync + 'static>(path: &str, server: Server) -> Router<S> {
+    Router::new().nest_service(path, server)
 }

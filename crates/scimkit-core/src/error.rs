@@ -242,8 +242,22 @@ keywords!(ScimType, "SCIM error type" {
     Uniqueness => "uniqueness",
 });
 
-/// The beginning of a text from outside, fit for an error message: at most 64 characters, no control characters.
-pub(crate) fn excerpt(text: &str) -> String {
+/// The beginning of a text from outside, fit for an error message.
+///
+/// - At most 64 characters, and `…` where something was cut off.
+/// - A control character is shown as `\u{fffd}`, so that it can't break a line of a log.
+///
+/// # Example
+///
+/// ```
+/// use scimkit_core::excerpt;
+///
+/// assert_eq!(excerpt("bjensen"), "bjensen");
+/// assert_eq!(excerpt("b\njensen"), "b\u{fffd}jensen");
+/// assert_eq!(excerpt(&"x".repeat(1_000_000)).chars().count(), 65);
+/// ```
+#[must_use]
+pub fn excerpt(text: &str) -> String {
     const LONGEST: usize = 64;
     let printable = |symbol: char| {
         if symbol.is_control() {

@@ -20,7 +20,7 @@
 //! |---|---|
 //! | to define or load a schema | [`Schema`], [`Attribute`], [`ResourceTypeDefinition`] |
 //! | the schemas of the RFC | [`builtin`] |
-//! | to read or write a protocol message | [`message`], [`Error`], [`ServiceProviderConfig`] |
+//! | to read or write a protocol message | [`message`], [`Error`], [`excerpt`], [`ServiceProviderConfig`] |
 //! | `meta`, timestamps and entity tags | [`Meta`], [`format_instant`], [`parse_instant`], [`Version`], [`ETagList`] |
 //!
 //! The text behind it is [RFC 7643](https://www.rfc-editor.org/rfc/rfc7643) and
@@ -45,7 +45,7 @@ pub use config::{
     AuthenticationScheme, BulkSupport, FilterSupport, PaginationSupport, ServiceProviderConfig,
     Supported,
 };
-pub use error::{Error, ScimType};
+pub use error::{Error, ScimType, excerpt};
 pub use instant::{format_instant, parse_instant};
 pub use meta::Meta;
 pub use name::valid_name;

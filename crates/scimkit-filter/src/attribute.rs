@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 /// An attribute by its name: `userName`, `name.familyName`, or either behind the URN of its schema.
 ///
-/// Names keep the case they were written in, and equality is exact: whether two spellings mean one attribute is for a
-/// schema to say. Made by hand, the fields are printed as they are.
+/// Names and the URN keep the case they were written in; equality and hashes are modulo the case of ASCII, since
+/// RFC 7643 has names without case. Made by hand, the fields are printed as they are.
 ///
 /// # Example
 ///
@@ -22,7 +22,7 @@ use std::borrow::Cow;
 /// ```
 ///
 /// `attrPath` of [RFC 7644, 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2).
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct AttributePath<'a> {
     /// The URN of a schema: all that stands before the last colon.
     pub urn: Option<Cow<'a, str>>,

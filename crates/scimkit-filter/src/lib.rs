@@ -23,16 +23,73 @@
 //! * [`Options`]: [`Limits`] on what a stranger may send, and [`Leniency`] for clients that stray from the grammar.
 //! * [`ParseError`]: where it went wrong, what stood there, and what should have.
 //!
+//! # Filters made by code
+//!
+//! ```
+//! use scimkit_filter::{Filter, ParseError};
+//!
+//! let filter = Filter::eq("userName", "bjensen")?.and(Filter::present("title")?.negate());
+//! assert_eq!(filter, "username eq \"bjensen\" and not (TITLE pr)".parse()?);
+//!
+//! let error: ParseError = Filter::eq("user name", "bjensen").unwrap_err();
+//! assert_eq!(error.found(), " ");
+//! # Ok::<(), ParseError>(())
+//! ```
+//!
+//! # Walking
+//!
+//! The tree is closed and shallow: to evaluate it, `match` on it.
+//!
+//! ```
+//! use scimkit_filter::{Filter, Literal, Operator};
+//! use std::collections::BTreeMap;
+//!
+//! fn matches(filter: &Filter<'_>, row: &BTreeMap<&str, &str>) -> bool {
+//!     match filter {
+//!         Filter::And(members) => members.iter().all(|member| matches(member, row)),
+//!         Filter::Or(members) => members.iter().any(|member| matches(member, row)),
+//!         Filter::Not(inner) => !matches(inner, row),
+//!         Filter::Present(attribute) => row.contains_key(&*attribute.name),
+//!         Filter::Compare(comparison) => match (comparison.operator, &comparison.value) {
+//!             (Operator::Equal, Literal::String(text)) => {
+//!                 row.get(&*comparison.attribute.name).is_some_and(|value| value == text)
+//!             }
+//!             _ => false,
+//!         },
+//!         Filter::ValuePath(_) => false,
+//!     }
+//! }
+//!
+//! let row = BTreeMap::from([("userName", "bjensen")]);
+//! assert!(matches(&Filter::parse(r#"userName eq "bjensen" and not (title pr)"#)?, &row));
+//! # Ok::<(), scimkit_filter::ParseError>(())
+//! ```
+//!
+//! [`Filter::walk`] gives it piece by piece, which suits printing to another language; [`Filter::attributes`] lists the
+//! names, and [`Filter::rename`] changes them.
+//!
+//! # Features
+//!
+//! * `serde`: filters, paths and attributes as strings, read strictly under the default limits.
+//!
+//! # Cost
+//!
+//! Time is linear in the length of the text. A single comparison allocates nothing unless its string holds an escape;
+//! each `and`, `or`, `not` and pair of brackets allocates once, a list again when it outgrows four members, and nesting
+//! once when it goes beyond four levels.
+//!
 //! Parsing keeps nesting in a stack of its own, not in the thread's: no text, however deep, overflows it, and a tree
-//! within [`Limits::depth`] can be printed, cloned and dropped on a stack of 128 KiB.
+//! within [`Limits::depth`] can be printed, cloned, walked, compared and dropped on a stack of 128 KiB.
 //!
 //! [RFC 7644, 3.4.2.2]: https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2
 //! [RFC 7644, 3.5.2]: https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2
 
 mod attribute;
+mod builder;
 mod bytes;
 mod error;
 mod fault;
+mod level;
 mod literal;
 mod machine;
 mod options;
@@ -40,11 +97,16 @@ mod parse;
 mod path;
 mod print;
 mod rebuild;
+mod same;
+mod term;
+mod text;
 mod token;
 mod tree;
+mod walk;
 
 pub use attribute::AttributePath;
 pub use error::{ErrorKind, ParseError};
 pub use options::{Leniency, Limits, MAX_DEPTH, Options};
 pub use path::Path;
 pub use tree::{Comparison, Filter, Literal, Operator, ValuePath};
+pub use walk::{Event, Group, Walk};

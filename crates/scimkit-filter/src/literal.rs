@@ -1,9 +1,10 @@
 //! Values: strings, numbers and the three words of JSON.
 
 use crate::bytes::{self, NAME};
-use crate::fault::{Expected, Parsed, fault};
+use crate::error::ParseError;
+use crate::fault::{Expected, Fault, Parsed, fault};
+use crate::options::Limits;
 use crate::tree::Literal;
-use memchr::memchr2;
 use nom::Parser;
 use nom::branch::alt;
 use nom::bytes::complete::tag;
@@ -12,6 +13,7 @@ use nom::combinator::{opt, recognize};
 use std::borrow::Cow;
 
 /// `compValue`: a value of JSON that is neither an array nor an object.
+#[inline]
 pub(crate) fn literal(input: &str, any_case: bool) -> Parsed<'_, Literal<'_>> {
     match input.as_bytes().first() {
         Some(b'"') => string(input).map(|(rest, text)| (rest, Literal::String(text))),
@@ -53,21 +55,31 @@ fn number(input: &str) -> Parsed<'_, Literal<'_>> {
     }
 }
 
+/// A number that is the whole of a text.
+pub(crate) fn whole_number(text: &str) -> Result<Literal<'_>, ParseError> {
+    let read = match number(text) {
+        Ok(("", number)) => return Ok(number),
+        Ok((rest, _)) => rest,
+        Err(_) => text,
+    };
+    let fault = Fault {
+        expected: Expected::Number,
+        rest: read,
+    };
+    Err(ParseError::new(text, fault, Limits::default()))
+}
+
 /// A string; `input` starts with its quote.
+#[inline]
 fn string(input: &str) -> Parsed<'_, Cow<'_, str>> {
     let body = input.get(1..).unwrap_or_default();
-    let Some((text, rest)) =
-        memchr2(b'"', b'\\', body.as_bytes()).and_then(|at| body.split_at_checked(at))
-    else {
+    let Some((text, special)) = body.split_at_checked(bytes::plain(body)) else {
         return fault(input, Expected::CloseQuote);
     };
-    let Some(rest) = rest.strip_prefix('"') else {
-        return escaped(input, body);
-    };
-    if has_control(text) {
-        return fault(first_control(text, body), Expected::EscapedControl);
+    match special.strip_prefix('"') {
+        Some(rest) => Ok((rest, Cow::Borrowed(text))),
+        None => escaped(input, body),
     }
-    Ok((rest, Cow::Borrowed(text)))
 }
 
 #[cold]
@@ -75,19 +87,17 @@ fn escaped<'a>(input: &'a str, body: &'a str) -> Parsed<'a, Cow<'a, str>> {
     let mut text = String::new();
     let mut rest = body;
     loop {
-        let found = memchr2(b'"', b'\\', rest.as_bytes()).and_then(|at| rest.split_at_checked(at));
-        let Some((plain, special)) = found else {
+        let Some((plain, special)) = rest.split_at_checked(bytes::plain(rest)) else {
             return fault(input, Expected::CloseQuote);
         };
-        if has_control(plain) {
-            return fault(first_control(plain, rest), Expected::EscapedControl);
-        }
         text.push_str(plain);
-        if let Some(rest) = special.strip_prefix('"') {
-            return Ok((rest, Cow::Owned(text)));
-        }
         let character;
-        (rest, character) = escape(special)?;
+        (rest, character) = match special.as_bytes().first() {
+            None => return fault(input, Expected::CloseQuote),
+            Some(b'"') => return Ok((special.get(1..).unwrap_or_default(), Cow::Owned(text))),
+            Some(b'\\') => escape(special)?,
+            Some(_) => return fault(special, Expected::EscapedControl),
+        };
         text.push(character);
     }
 }
@@ -132,19 +142,4 @@ fn code_unit(input: &str) -> Option<(&str, u16)> {
         return None;
     }
     Some((rest, u16::from_str_radix(digits, 16).ok()?))
-}
-
-/// Written without an early end, so that it runs over many bytes at once.
-fn has_control(text: &str) -> bool {
-    text.bytes()
-        .fold(false, |found, byte| found | (byte < b' '))
-}
-
-/// `rest`, which starts with `text`, from the first control character of `text` on.
-fn first_control<'a>(text: &str, rest: &'a str) -> &'a str {
-    let at = text
-        .bytes()
-        .position(|byte| byte < b' ')
-        .unwrap_or_default();
-    rest.get(at..).unwrap_or_default()
 }

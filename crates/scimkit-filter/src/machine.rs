@@ -1,50 +1,62 @@
 //! The grammar of filters above the tokens. Nesting is kept as data: nothing here calls itself.
 
-use crate::attribute::AttributePath;
 use crate::bytes::{self, BLANK, NAME};
-use crate::fault::{Expected, Fault, Parsed, fault};
-use crate::literal::literal;
-use crate::options::{Leniency, MAX_DEPTH, Options};
-use crate::token;
-use crate::tree::{Comparison, Filter, ValuePath};
+use crate::fault::{Expected, Parsed, fault};
+use crate::level::{Level, Levels, Open};
+use crate::options::{MAX_DEPTH, Options};
+use crate::term::{Operand, Terms};
+use crate::token::{self, Attribute};
+use crate::tree::{Filter, ValuePath};
 use std::mem;
+
+/// Reads a filter that ends with the text.
+#[inline]
+pub(crate) fn filter<'a>(input: &'a str, options: &Options) -> Parsed<'a, Filter<'a>> {
+    let mut terms = Terms::new(options);
+    let (rest, operand) = terms.operand(input)?;
+    match operand {
+        // Most filters are one term and nothing more: they need no machine.
+        Operand::Term(term) if rest.is_empty() => Ok((rest, term)),
+        operand => Machine::new(terms, options, Base::Text).run(rest, operand),
+    }
+}
+
+/// Reads the filter of a path, from its bracket to the one that closes it.
+pub(crate) fn brackets<'a>(input: &'a str, options: &Options) -> Parsed<'a, Filter<'a>> {
+    let mut terms = Terms::new(options);
+    terms.in_brackets = true;
+    let mut machine = Machine::new(terms, options, Base::Brackets);
+    let Some(depth) = machine.depth.checked_sub(1) else {
+        return fault(input, Expected::Depth);
+    };
+    machine.depth = depth;
+    machine.terms.count(input)?;
+    let (rest, ()) = token::no_blank(input.get(1..).unwrap_or_default(), options.leniency.blanks)?;
+    let (rest, operand) = machine.terms.operand(rest)?;
+    machine.run(rest, operand)
+}
 
 /// Where the outermost filter ends.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Base {
+enum Base {
     /// At the bracket of a path.
     Brackets,
     /// With the text.
     Text,
 }
 
-/// What opened a level.
-enum Open<'a> {
-    Brackets(AttributePath<'a>),
-    Group,
-    Not,
-}
-
-/// A level that waits for the one inside it to close.
-struct Level<'a> {
-    open: Open<'a>,
-    all: Vec<Filter<'a>>,
-    any: Vec<Filter<'a>>,
-}
-
 /// A filter in the making: the innermost level's finished operands, and the levels around it.
-pub(crate) struct Machine<'a> {
+struct Machine<'a> {
     /// Operands that `and` has joined so far.
     all: Vec<Filter<'a>>,
     /// Operands that `or` has joined so far, each complete.
     any: Vec<Filter<'a>>,
+    /// Whose brackets the innermost level is in, if it or one around it has some; brackets do not nest.
+    attribute: Option<Attribute<'a>>,
     base: Base,
     depth: usize,
-    /// Whether some level, or the base, is a value path.
-    in_brackets: bool,
-    leniency: Leniency,
-    levels: Vec<Level<'a>>,
-    terms: u32,
+    levels: Levels<'a>,
+    terms: Terms,
 }
 
 /// What comes after an operand.
@@ -54,92 +66,40 @@ enum Next<'a> {
 }
 
 impl<'a> Machine<'a> {
-    pub(crate) fn new(options: &Options, base: Base) -> Self {
+    fn new(terms: Terms, options: &Options, base: Base) -> Self {
         Self {
             all: Vec::new(),
             any: Vec::new(),
+            attribute: None,
             base,
             depth: usize::from(options.limits.depth.min(MAX_DEPTH)),
-            in_brackets: base == Base::Brackets,
-            leniency: options.leniency,
-            levels: Vec::new(),
-            terms: options.limits.terms,
+            levels: Levels::default(),
+            terms,
         }
     }
 
-    /// Reads the brackets of a path, which are a level themselves.
-    pub(crate) fn open_path(mut self, input: &'a str) -> Parsed<'a, Filter<'a>> {
-        let Some(depth) = self.depth.checked_sub(1) else {
-            return fault(input, Expected::Depth);
-        };
-        self.depth = depth;
-        self.term(input)?;
-        let (rest, ()) = token::no_blank(input.get(1..).unwrap_or_default(), self.leniency.blanks)?;
-        self.run(rest)
-    }
-
-    pub(crate) fn run(mut self, mut rest: &'a str) -> Parsed<'a, Filter<'a>> {
+    /// Reads on from an operand, behind which `rest` starts; an opening one is still the first byte of `rest`.
+    fn run(&mut self, mut rest: &'a str, mut operand: Operand<'a>) -> Parsed<'a, Filter<'a>> {
         loop {
-            let (after, operand) = self.operand(rest)?;
-            // Most filters are one comparison and nothing more.
-            if after.is_empty() && self.levels.is_empty() && self.base == Base::Text {
-                return Ok((after, self.collect(operand)));
-            }
-            match self.joint(after, operand)? {
-                (after, Next::Done(filter)) => return Ok((after, filter)),
-                (after, Next::Operand) => rest = after,
-            }
+            rest = match operand {
+                Operand::Term(term) => match self.joint(rest, term)? {
+                    (rest, Next::Done(filter)) => return Ok((rest, filter)),
+                    (rest, Next::Operand) => rest,
+                },
+                Operand::Group => self.open(rest, Open::Group)?.0,
+                Operand::Not => self.open(rest, Open::Not)?.0,
+                Operand::Brackets(attribute) => {
+                    self.attribute = Some(attribute);
+                    self.terms.in_brackets = true;
+                    self.open(rest, Open::Brackets)?.0
+                }
+            };
+            (rest, operand) = self.terms.operand(rest)?;
         }
-    }
-
-    /// Opens levels until there is a comparison or a `pr`.
-    #[inline]
-    fn operand(&mut self, mut rest: &'a str) -> Parsed<'a, Filter<'a>> {
-        loop {
-            if rest.as_bytes().first() == Some(&b'(') {
-                rest = self.open(rest, Open::Group)?.0;
-                continue;
-            }
-            let (after, attribute) = token::attribute(rest, Expected::Operand)?;
-            if self.in_brackets && attribute.urn.is_some() {
-                return fault(rest, Expected::NoUrn);
-            }
-            if let Some(parenthesis) = self.negation(&attribute, after) {
-                rest = self.open(parenthesis, Open::Not)?.0;
-                continue;
-            }
-            if after.as_bytes().first() != Some(&b'[') {
-                self.term(rest)?;
-                return self.comparison(attribute, after);
-            }
-            if self.in_brackets {
-                return fault(after, Expected::NoBrackets);
-            }
-            self.term(rest)?;
-            rest = self.open(after, Open::Brackets(attribute))?.0;
-            self.in_brackets = true;
-        }
-    }
-
-    /// The text from the parenthesis on, if `attribute` turns out to be `not` and one follows.
-    #[inline]
-    fn negation(&self, attribute: &AttributePath<'a>, after: &'a str) -> Option<&'a str> {
-        if attribute.name.len() != 3 || !attribute.name.eq_ignore_ascii_case("not") {
-            return None;
-        }
-        if attribute.urn.is_some() || attribute.sub.is_some() {
-            return None;
-        }
-        let parenthesis = if self.leniency.blanks {
-            bytes::trim_blanks(after)
-        } else {
-            after.strip_prefix(' ').unwrap_or(after)
-        };
-        parenthesis.starts_with('(').then_some(parenthesis)
     }
 
     /// Enters a level; `input` starts with its parenthesis or bracket.
-    fn open(&mut self, input: &'a str, open: Open<'a>) -> Parsed<'a, ()> {
+    fn open(&mut self, input: &'a str, open: Open) -> Parsed<'a, ()> {
         if self.levels.len() >= self.depth {
             return fault(input, Expected::Depth);
         }
@@ -148,56 +108,17 @@ impl<'a> Machine<'a> {
             all: mem::take(&mut self.all),
             any: mem::take(&mut self.any),
         });
-        token::no_blank(input.get(1..).unwrap_or_default(), self.leniency.blanks)
-    }
-
-    /// Counts one term, which starts at `input`.
-    #[inline]
-    fn term(&mut self, input: &'a str) -> Result<(), nom::Err<Fault<'a>>> {
-        let Some(terms) = self.terms.checked_sub(1) else {
-            return fault(input, Expected::Terms).map(|(_, never)| never);
-        };
-        self.terms = terms;
-        Ok(())
-    }
-
-    /// The operator and the value behind an attribute.
-    #[inline]
-    fn comparison(&self, attribute: AttributePath<'a>, rest: &'a str) -> Parsed<'a, Filter<'a>> {
-        let expected = match rest.as_bytes().first() {
-            Some(b'.') => Expected::OneSub,
-            _ if attribute.sub.is_none() && attribute.name.eq_ignore_ascii_case("not") => {
-                Expected::OperatorOrGroup
-            }
-            _ => Expected::Operator,
-        };
-        let (rest, ()) = token::blank(rest, self.leniency.blanks, expected)?;
-        let (rest, operator) = token::operator(rest, expected)?;
-        let Some(operator) = operator else {
-            return Ok((rest, Filter::Present(attribute)));
-        };
-        let expected = if rest.is_empty() {
-            Expected::Value
-        } else {
-            Expected::Blank
-        };
-        let (rest, ()) = token::blank(rest, self.leniency.blanks, expected)?;
-        let (rest, value) = literal(rest, self.leniency.literal_case)?;
-        Ok((
-            rest,
-            Filter::Compare(Comparison {
-                attribute,
-                operator,
-                value,
-            }),
-        ))
+        token::no_blank(
+            input.get(1..).unwrap_or_default(),
+            self.terms.leniency.blanks,
+        )
     }
 
     /// Closes levels until there is an `and` or an `or`, or nothing more.
     #[inline]
     fn joint(&mut self, mut rest: &'a str, mut operand: Filter<'a>) -> Parsed<'a, Next<'a>> {
         loop {
-            if self.leniency.blanks && bytes::starts(rest, BLANK) {
+            if self.terms.leniency.blanks && bytes::starts(rest, BLANK) {
                 let trimmed = bytes::trim_blanks(rest);
                 if matches!(trimmed.as_bytes().first(), None | Some(b')' | b']')) {
                     rest = trimmed;
@@ -221,9 +142,9 @@ impl<'a> Machine<'a> {
     /// Leaves a level, and gives it as an operand of the level around it.
     fn close(&mut self, input: &'a str, operand: Filter<'a>) -> Parsed<'a, Filter<'a>> {
         let round = input.starts_with(')');
-        let expected = match self.levels.last().map(|level| &level.open) {
+        let expected = match self.levels.last() {
             None => Some(self.joint_expected()),
-            Some(Open::Brackets(_)) if round => Some(Expected::CloseBracket),
+            Some(Open::Brackets) if round => Some(Expected::CloseBracket),
             Some(Open::Group | Open::Not) if !round => Some(Expected::CloseParenthesis),
             Some(_) => None,
         };
@@ -238,9 +159,12 @@ impl<'a> Machine<'a> {
         self.all = level.all;
         self.any = level.any;
         match level.open {
-            Open::Brackets(attribute) => {
-                self.in_brackets = false;
-                self.value_path(rest, attribute, inner)
+            Open::Brackets => {
+                self.terms.in_brackets = false;
+                match self.attribute.take() {
+                    Some(attribute) => self.value_path(rest, attribute, inner),
+                    None => fault(input, self.joint_expected()),
+                }
             }
             Open::Group => Ok((rest, inner)),
             Open::Not => Ok((rest, Filter::Not(Box::new(inner)))),
@@ -251,21 +175,21 @@ impl<'a> Machine<'a> {
     fn value_path(
         &mut self,
         mut rest: &'a str,
-        attribute: AttributePath<'a>,
+        attribute: Attribute<'a>,
         mut filter: Filter<'a>,
     ) -> Parsed<'a, Filter<'a>> {
         if let Some(dotted) = rest.strip_prefix('.') {
-            if !self.leniency.sub_after_brackets {
+            if !self.terms.leniency.sub_after_brackets {
                 return fault(rest, Expected::NoSubAfterBrackets);
             }
-            self.term(dotted)?;
+            self.terms.count(dotted)?;
             let (after, sub) = token::name(dotted, Expected::Sub)?;
-            let sub = AttributePath {
+            let sub = Attribute {
                 urn: None,
-                name: sub.into(),
+                name: sub,
                 sub: None,
             };
-            let (after, condition) = self.comparison(sub, after)?;
+            let (after, condition) = self.terms.term(sub, after)?;
             rest = after;
             filter = match filter {
                 Filter::And(mut members) => {
@@ -278,7 +202,7 @@ impl<'a> Machine<'a> {
         Ok((
             rest,
             Filter::ValuePath(ValuePath {
-                attribute,
+                attribute: attribute.into(),
                 filter: Box::new(filter),
             }),
         ))
@@ -286,7 +210,7 @@ impl<'a> Machine<'a> {
 
     /// `and` or `or`, with the blanks around it.
     fn logical(&mut self, input: &'a str, operand: Filter<'a>) -> Parsed<'a, Next<'a>> {
-        let (word_on, ()) = token::blank(input, self.leniency.blanks, Expected::Blank)?;
+        let (word_on, ()) = token::blank(input, self.terms.leniency.blanks, || Expected::Blank)?;
         if matches!(word_on.as_bytes().first(), None | Some(b')' | b']')) {
             return fault(input, Expected::NoBlank);
         }
@@ -301,12 +225,14 @@ impl<'a> Machine<'a> {
         } else {
             return fault(word_on, self.joint_expected());
         }
-        let expected = if rest.is_empty() {
-            Expected::Operand
-        } else {
-            Expected::Blank
-        };
-        token::blank(rest, self.leniency.blanks, expected).map(|(rest, ())| (rest, Next::Operand))
+        let (rest, ()) = token::blank(rest, self.terms.leniency.blanks, || {
+            if rest.is_empty() {
+                Expected::Operand
+            } else {
+                Expected::Blank
+            }
+        })?;
+        Ok((rest, Next::Operand))
     }
 
     /// Everything that this level holds, as one filter.
@@ -326,8 +252,8 @@ impl<'a> Machine<'a> {
 
     #[cold]
     fn joint_expected(&self) -> Expected {
-        match (self.levels.last().map(|level| &level.open), self.base) {
-            (Some(Open::Brackets(_)), _) | (None, Base::Brackets) => Expected::AndOrBracket,
+        match (self.levels.last(), self.base) {
+            (Some(Open::Brackets), _) | (None, Base::Brackets) => Expected::AndOrBracket,
             (Some(Open::Group | Open::Not), _) => Expected::AndOrParenthesis,
             (None, Base::Text) => Expected::AndOrEnd,
         }
@@ -344,6 +270,7 @@ fn conjunction<'a>(mut all: Vec<Filter<'a>>, operand: Filter<'a>) -> Filter<'a> 
 }
 
 /// Adds to an `and`, flattening one that stood in parentheses.
+#[inline]
 fn push_all<'a>(all: &mut Vec<Filter<'a>>, operand: Filter<'a>) {
     match operand {
         Filter::And(members) if all.is_empty() => *all = members,

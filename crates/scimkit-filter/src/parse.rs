@@ -4,7 +4,7 @@ use crate::attribute::AttributePath;
 use crate::bytes;
 use crate::error::ParseError;
 use crate::fault::{Expected, Fault, Parsed, fault};
-use crate::machine::{Base, Machine};
+use crate::machine;
 use crate::options::Options;
 use crate::path::Path;
 use crate::token;
@@ -13,7 +13,7 @@ use crate::tree::Filter;
 pub(crate) fn filter<'a>(text: &'a str, options: &Options) -> Result<Filter<'a>, ParseError> {
     whole(text, options, |text| {
         let (rest, ()) = token::no_blank(text, options.leniency.blanks)?;
-        Machine::new(options, Base::Text).run(rest)
+        machine::filter(rest, options)
     })
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn attribute<'a>(
         } else {
             Expected::AttributeEnd
         };
-        end(rest, options, expected).map(|(rest, ())| (rest, attribute))
+        end(rest, options, expected).map(|(rest, ())| (rest, attribute.into()))
     })
 }
 
@@ -93,11 +93,11 @@ fn end<'a>(rest: &'a str, options: &Options, expected: Expected) -> Parsed<'a, (
 
 /// `PATH`
 fn path_token<'a>(input: &'a str, options: &Options) -> Parsed<'a, Path<'a>> {
-    let (rest, AttributePath { urn, name, sub }) = token::attribute(input, Expected::Attribute)?;
+    let (rest, attribute) = token::attribute(input, Expected::Attribute)?;
+    let AttributePath { urn, name, sub } = attribute.into();
     let (rest, filter, sub) = match rest.as_bytes().first() {
         Some(b'[') if sub.is_none() => {
-            let machine = Machine::new(options, Base::Brackets);
-            let (rest, filter) = machine.open_path(rest)?;
+            let (rest, filter) = machine::brackets(rest, options)?;
             let (rest, sub) = match rest.strip_prefix('.') {
                 Some(rest) => {
                     token::name(rest, Expected::Sub).map(|(rest, sub)| (rest, Some(sub.into())))?

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 /// | `emails[type eq "work"]`       | `emails`  | `type eq "work"` |           |
 /// | `emails[type eq "work"].value` | `emails`  | `type eq "work"` | `value`   |
 ///
-/// Equality is exact, as for [`Filter`].
+/// Equality is that of [`Filter`].
 ///
 /// # Example
 ///
@@ -29,7 +29,7 @@ use std::borrow::Cow;
 /// ```
 ///
 /// `PATH` of [RFC 7644, 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2).
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Path<'a> {
     /// The URN of a schema: all that stands before the last colon.
     pub urn: Option<Cow<'a, str>>,

@@ -7,32 +7,51 @@ use crate::tree::Operator;
 use memchr::memrchr;
 use std::borrow::Cow;
 
+/// An attribute as it stands in the text.
+#[derive(Clone, Copy)]
+pub(crate) struct Attribute<'a> {
+    pub(crate) urn: Option<&'a str>,
+    pub(crate) name: &'a str,
+    pub(crate) sub: Option<&'a str>,
+}
+
+impl<'a> From<Attribute<'a>> for AttributePath<'a> {
+    #[inline]
+    fn from(Attribute { urn, name, sub }: Attribute<'a>) -> Self {
+        Self {
+            urn: urn.map(Cow::Borrowed),
+            name: Cow::Borrowed(name),
+            sub: sub.map(Cow::Borrowed),
+        }
+    }
+}
+
 /// `attrPath`: a name, perhaps a sub-attribute, perhaps a URN in front.
 #[inline]
-pub(crate) fn attribute(input: &str, expected: Expected) -> Parsed<'_, AttributePath<'_>> {
-    let (rest, word) = name(input, expected)?;
-    match rest.as_bytes().first() {
-        Some(b':') => qualified(input),
-        Some(b'.') => {
-            let (rest, sub) = name(rest.get(1..).unwrap_or_default(), Expected::Sub)?;
-            Ok((
-                rest,
-                AttributePath {
-                    urn: None,
-                    name: Cow::Borrowed(word),
-                    sub: Some(Cow::Borrowed(sub)),
-                },
-            ))
-        }
-        _ => Ok((
-            rest,
-            AttributePath {
-                urn: None,
-                name: Cow::Borrowed(word),
-                sub: None,
-            },
-        )),
+pub(crate) fn attribute(input: &str, expected: Expected) -> Parsed<'_, Attribute<'_>> {
+    let (rest, name) = name(input, expected)?;
+    if rest.as_bytes().first() == Some(&b':') {
+        return qualified(input);
     }
+    let (rest, sub) = sub(rest)?;
+    Ok((
+        rest,
+        Attribute {
+            urn: None,
+            name,
+            sub,
+        },
+    ))
+}
+
+/// `subAttr`, if there is one.
+#[inline]
+pub(crate) fn sub(input: &str) -> Parsed<'_, Option<&str>> {
+    if input.as_bytes().first() != Some(&b'.') {
+        return Ok((input, None));
+    }
+    let (rest, sub) = name(input.get(1..).unwrap_or_default(), Expected::Sub)?;
+    Ok((rest, Some(sub)))
 }
 
 /// `ATTRNAME`, and `$ref`, which RFC 7643 defines although this rule has no dollar sign.
@@ -57,7 +76,7 @@ fn reference(input: &str, expected: Expected) -> Parsed<'_, &str> {
 }
 
 /// An attribute behind a URN: everything up to the last colon is the URN.
-fn qualified(input: &str) -> Parsed<'_, AttributePath<'_>> {
+fn qualified(input: &str) -> Parsed<'_, Attribute<'_>> {
     let word = input.get(..bytes::run(input, URN)).unwrap_or_default();
     let split = memrchr(b':', word.as_bytes()).and_then(|colon| input.split_at_checked(colon));
     let Some((urn, tail)) = split else {
@@ -76,20 +95,9 @@ fn qualified(input: &str) -> Parsed<'_, AttributePath<'_>> {
         );
     }
     let (rest, name) = self::name(tail.get(1..).unwrap_or_default(), Expected::NameAfterUrn)?;
-    let (rest, sub) = match rest.strip_prefix('.') {
-        Some(rest) => {
-            self::name(rest, Expected::Sub).map(|(rest, sub)| (rest, Some(Cow::Borrowed(sub))))?
-        }
-        None => (rest, None),
-    };
-    Ok((
-        rest,
-        AttributePath {
-            urn: Some(Cow::Borrowed(urn)),
-            name: Cow::Borrowed(name),
-            sub,
-        },
-    ))
+    let (rest, sub) = sub(rest)?;
+    let urn = Some(urn);
+    Ok((rest, Attribute { urn, name, sub }))
 }
 
 /// Where a `%` stands without its two digits.
@@ -102,9 +110,12 @@ fn bad_percent(urn: &str) -> Option<usize> {
 
 /// `compareOp`, or `pr`, which is `None`.
 #[inline]
-pub(crate) fn operator(input: &str, expected: Expected) -> Parsed<'_, Option<Operator>> {
+pub(crate) fn operator(
+    input: &str,
+    expected: impl Fn() -> Expected,
+) -> Parsed<'_, Option<Operator>> {
     let Some((&[first, second], _)) = input.as_bytes().split_first_chunk::<2>() else {
-        return fault(input, expected);
+        return fault(input, expected());
     };
     // Setting this bit makes a letter lower case, and makes a letter of nothing else.
     let operator = match &[first | 0x20, second | 0x20] {
@@ -118,24 +129,28 @@ pub(crate) fn operator(input: &str, expected: Expected) -> Parsed<'_, Option<Ope
         b"ne" => Some(Operator::NotEqual),
         b"pr" => None,
         b"sw" => Some(Operator::StartsWith),
-        _ => return fault(input, expected),
+        _ => return fault(input, expected()),
     };
     match input.get(2..) {
         Some(rest) if !bytes::starts(rest, NAME) => Ok((rest, operator)),
-        _ => fault(input, expected),
+        _ => fault(input, expected()),
     }
 }
 
 /// The one space between two tokens, or any blanks.
 #[inline]
-pub(crate) fn blank(input: &str, many: bool, expected: Expected) -> Parsed<'_, ()> {
+pub(crate) fn blank(
+    input: &str,
+    many: bool,
+    expected: impl FnOnce() -> Expected,
+) -> Parsed<'_, ()> {
     let rest = input.get(1..).unwrap_or_default();
     match input.as_bytes().first() {
         Some(b' ') if !bytes::starts(rest, BLANK) => Ok((rest, ())),
         Some(b' ' | b'\t') if many => Ok((bytes::trim_blanks(rest), ())),
         Some(b' ') => fault(rest, Expected::OneBlank),
         Some(b'\t') => fault(input, Expected::OneBlank),
-        _ => fault(input, expected),
+        _ => fault(input, expected()),
     }
 }
 

@@ -17,7 +17,9 @@ use std::borrow::Cow;
 ///   no URN.
 /// * Printing, comparing and dropping go down a tree by calling themselves. [`Limits`](crate::Limits) bound what a
 ///   parser builds; a tree made by hand is as deep as its maker lets it become.
-/// * Equality is exact: `1.0` is not `1`, `a pr and b pr` is not `b pr and a pr`, and `userName` is not `username`.
+/// * Equality is that of the syntax, with names and URNs in any case: `userName pr` is `username pr`. Values are compared
+///   to the letter and numbers as they were written, so that `1.0` is not `1`: whether a value has case, and what a
+///   number is compared with, is for a schema to say. `a pr and b pr` is not `b pr and a pr`.
 ///
 /// # Example
 ///

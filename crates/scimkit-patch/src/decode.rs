@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_core::{
-    Mutability,
+    Mutability, excerpt,
     message::{Op, Operation},
 };
 use scimkit_filter::Limits;
@@ -85,7 +85,7 @@ impl<'a> Decoder<'a> {
                 (Some(attr), Value::String(id)) if attr.role() == Role::Id => {
                     self.push(Action::Id(id));
                 }
-                (Some(attr), _) if self.is_read_only(attr) => {
+                (Some(attr), _) if is_read_only(attr) => {
                     if !self.tolerance.read_only_in_patch {
                         return Err(read_only(attr));
                     }
@@ -225,6 +225,7 @@ impl<'a> Decoder<'a> {
             Some(Value::String(url)) => {
                 let id = url.rsplit('/').next().unwrap_or_default();
                 if id.is_empty() {
+                    let url = excerpt(&url);
                     return Err(invalid(format!("`{url}` does not end in an id")));
                 }
                 Some(Value::from(id))
@@ -252,10 +253,8 @@ impl<'a> Decoder<'a> {
             let mut extensions = self.kind.extensions().iter();
             let known = core || extensions.any(|e| e.urn().as_str().eq_ignore_ascii_case(urn));
             if !known && !self.tolerance.any_schemas {
-                return Err(invalid(format!(
-                    "`{urn}` is not a schema of {}",
-                    self.kind.name()
-                )));
+                let (urn, kind) = (excerpt(urn), self.kind.name());
+                return Err(invalid(format!("`{urn}` is not a schema of {kind}")));
             }
         }
         Ok(())
@@ -266,18 +265,16 @@ impl<'a> Decoder<'a> {
     }
 
     pub(crate) fn check_writable(&self, attr: &Attr) -> Result<(), Error> {
-        if self.is_read_only(attr) {
+        if is_read_only(attr) {
             Err(read_only(attr))
         } else {
             Ok(())
         }
     }
+}
 
-    pub(crate) fn is_read_only(&self, attr: &Attr) -> bool {
-        let read_only = |attr: &Attr| attr.definition().mutability == Mutability::ReadOnly;
-        let made = matches!(attr.role(), Role::Id | Role::Inverse | Role::Meta);
-        made || read_only(attr) || attr.parent().is_some_and(|p| read_only(self.kind.attr(p)))
-    }
+pub(crate) fn is_read_only(attr: &Attr) -> bool {
+    attr.definition().mutability == Mutability::ReadOnly
 }
 
 impl<'a> Selection<'a> {

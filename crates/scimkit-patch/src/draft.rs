@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use scimkit_core::{Mutability, Returned};
+use scimkit_core::excerpt;
 use scimkit_registry::{
     Attr, AttrId, Change, Error, ErrorKind, Predicate, ResourceId, ResourceType,
 };
@@ -15,7 +15,7 @@ use crate::{
     elements,
     members::{Members, carry_out_unread},
     patch::Before,
-    refusal::{invalid, required},
+    refusal::required,
     step::{Absent, Action, Edit},
     value::{edit_member, edited, keeping, merge_or_clear, non_empty, object},
 };
@@ -26,7 +26,7 @@ pub(crate) struct Draft<'a> {
     /// Attributes to unset that a document never shows.
     hidden: BTreeSet<AttrId>,
     kind: &'a Arc<ResourceType>,
-    members: Vec<Members>,
+    members: Vec<Members<'a>>,
     /// The top-level attributes touched so far.
     now: BTreeMap<AttrId, Option<Value>>,
 }
@@ -40,13 +40,13 @@ impl<'a> Draft<'a> {
             kind,
             members: read
                 .into_iter()
-                .map(|attr| Members::of(attr, before.edges))
+                .map(|attr| Members::of(kind, attr, before.edges))
                 .collect(),
             now: BTreeMap::new(),
         }
     }
 
-    pub(crate) fn carry_out(&mut self, action: &Action, own: &ResourceId) -> Result<(), Error> {
+    pub(crate) fn carry_out(&mut self, action: &'a Action, own: &ResourceId) -> Result<(), Error> {
         match action {
             Action::Attribute { attr, edit } => self.attribute(self.kind.attr(*attr), edit),
             Action::Elements {
@@ -58,7 +58,7 @@ impl<'a> Draft<'a> {
             } => self.elements(self.kind.attr(*attr), which, *sub, edit, absent),
             Action::Id(id) if id == own.as_str() => Ok(()),
             Action::Id(id) => {
-                let detail = format!("`id` can't be changed to `{id}`");
+                let detail = format!("`id` can't be changed to `{}`", excerpt(id));
                 Err(Error::new(ErrorKind::Mutability, detail))
             }
             Action::Members { attr, edit } => {
@@ -73,10 +73,11 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn into_change(mut self) -> Result<Change, Error> {
         self.check_extensions()?;
+        self.kind
+            .check_required_after(self.before.document, &self.now)?;
         for (id, after) in std::mem::take(&mut self.now) {
             let before = self.before.document.get(self.kind, id);
             if before != after.as_ref() {
-                self.check_parts(id, after.as_ref())?;
                 self.change.difference(id, before, after);
             }
         }
@@ -124,6 +125,7 @@ impl<'a> Draft<'a> {
                 match absent {
                     Absent::Create(seed) => {
                         elements.push(Value::Object(seed.clone()));
+                        kind.check_count(attr.id(), elements.len())?;
                         selected.push(true);
                     }
                     Absent::Pass => {}
@@ -177,25 +179,23 @@ impl<'a> Draft<'a> {
 
     /// Remembers what is unset but never shown, which no comparison would notice.
     fn note_hidden(&mut self, attr: &Attr, edit: &Edit) {
-        let inherited = attr.parent().is_some_and(|p| is_hidden(self.kind.attr(p)));
-        let complex = self.kind.children(attr.id()).next().is_some();
         let single = !attr.definition().multi_valued;
         match edit {
             Edit::Merge(members) => {
                 for (id, value) in members {
-                    if is_hidden(attr) || is_hidden(self.kind.attr(*id)) {
+                    if self.kind.attr(*id).is_never_returned() {
                         self.hide(*id, value.is_none());
                     }
                 }
             }
-            Edit::Unset if complex && single => {
+            Edit::Unset if attr.is_complex() && single => {
                 for sub in self.kind.children(attr.id()) {
-                    if is_hidden(attr) || is_hidden(sub) {
+                    if sub.is_never_returned() {
                         self.hidden.insert(sub.id());
                     }
                 }
             }
-            _ if is_hidden(attr) || inherited => {
+            _ if attr.is_never_returned() => {
                 self.hide(attr.id(), matches!(edit, Edit::Unset));
             }
             _ => {}
@@ -208,25 +208,6 @@ impl<'a> Draft<'a> {
         } else {
             self.hidden.remove(&id);
         }
-    }
-
-    /// Every complex value must have the sub-attributes that are required.
-    fn check_parts(&self, id: AttrId, value: Option<&Value>) -> Result<(), Error> {
-        for sub in self.kind.children(id) {
-            let definition = sub.definition();
-            if !definition.required || definition.mutability == Mutability::ReadOnly {
-                continue;
-            }
-            let values = match value {
-                Some(Value::Array(elements)) => elements.as_slice(),
-                Some(one) => std::slice::from_ref(one),
-                None => &[],
-            };
-            if values.iter().any(|v| v.get(sub.name()).is_none()) {
-                return Err(invalid(format!("`{}` is required but missing", sub.path())));
-            }
-        }
-        Ok(())
     }
 
     /// An extension that is required must keep at least one value.
@@ -261,8 +242,4 @@ fn sets_primary(kind: &ResourceType, sub: Option<AttrId>, edit: &Edit) -> bool {
         (None, Edit::Merge(merged)) => merged.iter().any(|(id, _)| is_primary(*id)),
         _ => false,
     }
-}
-
-fn is_hidden(attr: &Attr) -> bool {
-    attr.definition().returned == Returned::Never
 }

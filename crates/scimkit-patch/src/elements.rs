@@ -1,6 +1,6 @@
 //! The elements of a multi-valued attribute.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use scimkit_registry::{Attr, Error, ResourceType, Scalar};
 use serde_json::{Map, Value};
@@ -15,15 +15,16 @@ pub(crate) fn append(
     mut elements: Vec<Value>,
     more: &[Value],
 ) -> Result<Vec<Value>, Error> {
+    let telling = Telling::apart(kind, attr);
     let known = elements
         .iter()
         .enumerate()
-        .map(|(at, e)| (Identity::of(kind, attr, e), at));
+        .map(|(at, e)| (telling.identity(e), at));
     let mut known: BTreeMap<Identity, usize> = known.collect();
     let mut primary = Vec::new();
     for element in more {
         let at = *known
-            .entry(Identity::of(kind, attr, element))
+            .entry(telling.identity(element))
             .or_insert(elements.len());
         match (elements.get_mut(at), element) {
             (Some(Value::Object(members)), Value::Object(given)) => {
@@ -40,6 +41,7 @@ pub(crate) fn append(
             primary.push(at);
         }
     }
+    kind.check_count(attr.id(), elements.len())?;
     settle_primary(attr, &mut elements, &primary)?;
     Ok(elements)
 }
@@ -52,7 +54,12 @@ pub(crate) fn take(
     mut elements: Vec<Value>,
     listed: &[Value],
 ) -> Vec<Value> {
-    elements.retain(|element| !listed.iter().any(|gone| answers(kind, attr, element, gone)));
+    let listed = Listed::of(Telling::apart(kind, attr), listed);
+    let named = elements.iter().map(|element| listed.names(element));
+    let mut gone: Vec<bool> = named.collect();
+    listed.mark_described(&elements, &mut gone);
+    let mut gone = gone.into_iter();
+    elements.retain(|_| gone.next() != Some(true));
     elements
 }
 
@@ -100,6 +107,79 @@ pub(crate) fn array(value: Option<Value>) -> Vec<Value> {
     }
 }
 
+/// The elements to be taken out, in the order that looking them up needs: a request can list
+/// thousands, and comparing each with each that is there would take the square of that.
+struct Listed<'a> {
+    /// Those without a `value`, by some of their sub-attributes.
+    described: HashSet<&'a Map<String, Value>>,
+    simple: BTreeSet<Identity>,
+    telling: Telling<'a>,
+    /// The types listed with each `value`.
+    valued: BTreeMap<Scalar, BTreeSet<Option<Scalar>>>,
+}
+
+impl<'a> Listed<'a> {
+    fn of(telling: Telling<'a>, listed: &'a [Value]) -> Self {
+        let mut this = Listed {
+            described: HashSet::new(),
+            simple: BTreeSet::new(),
+            telling,
+            valued: BTreeMap::new(),
+        };
+        for element in listed {
+            match (this.telling.identity(element), element) {
+                (Identity::Valued(value, of_type), _) => {
+                    this.valued.entry(value).or_default().insert(of_type);
+                }
+                (_, Value::Object(members)) => {
+                    this.described.insert(members);
+                }
+                (identity, _) => {
+                    this.simple.insert(identity);
+                }
+            }
+        }
+        this
+    }
+
+    /// Whether the element is listed by its value.
+    fn names(&self, element: &Value) -> bool {
+        match self.telling.identity(element) {
+            Identity::Valued(value, of_type) => self.valued.get(&value).is_some_and(|types| {
+                of_type.is_none() || types.contains(&None) || types.contains(&of_type)
+            }),
+            identity => self.simple.contains(&identity),
+        }
+    }
+
+    /// Marks the elements that have everything listed of one.
+    fn mark_described(&self, elements: &[Value], gone: &mut [bool]) {
+        if self.described.is_empty() {
+            return;
+        }
+        let mut places: HashMap<(&str, &Value), Vec<usize>> = HashMap::new();
+        for (at, element) in elements.iter().enumerate() {
+            for (name, value) in element.as_object().into_iter().flatten() {
+                places.entry((name, value)).or_default().push(at);
+            }
+        }
+        for members in &self.described {
+            let having = |part: (&'a String, &'a Value)| {
+                places
+                    .get(&(part.0.as_str(), part.1))
+                    .map_or(&[][..], Vec::as_slice)
+            };
+            let fewest = members.iter().map(having).min_by_key(|places| places.len());
+            for at in fewest.unwrap_or_default() {
+                if let (Some(gone), Some(element)) = (gone.get_mut(*at), elements.get(*at)) {
+                    let has = |(name, value): (&String, &Value)| element.get(name) == Some(value);
+                    *gone = *gone || members.iter().all(has);
+                }
+            }
+        }
+    }
+}
+
 /// What makes two elements the same one.
 ///
 /// The same `type` and `value` should not be there twice:
@@ -112,47 +192,31 @@ enum Identity {
     Whole(String),
 }
 
-impl Identity {
-    fn of(kind: &ResourceType, attr: &Attr, element: &Value) -> Self {
-        if let Some(value) = part(kind, attr, element, "value") {
-            return Identity::Valued(value, part(kind, attr, element, "type"));
+/// The parts of an attribute's elements that tell them apart.
+struct Telling<'k> {
+    attr: &'k Attr,
+    of_type: Option<&'k Attr>,
+    value: Option<&'k Attr>,
+}
+
+impl<'k> Telling<'k> {
+    fn apart(kind: &'k ResourceType, attr: &'k Attr) -> Self {
+        let named = |name| kind.children(attr.id()).find(|sub| sub.name() == name);
+        Telling {
+            attr,
+            of_type: named("type"),
+            value: named("value"),
         }
-        match Scalar::of(attr, element) {
+    }
+
+    fn identity(&self, element: &Value) -> Identity {
+        let part = |sub: Option<&Attr>| Scalar::of(sub?, element.get(sub?.name())?);
+        if let Some(value) = part(self.value) {
+            return Identity::Valued(value, part(self.of_type));
+        }
+        match Scalar::of(self.attr, element) {
             Some(value) => Identity::Simple(value),
             None => Identity::Whole(element.to_string()),
         }
     }
-}
-
-fn answers(kind: &ResourceType, attr: &Attr, element: &Value, listed: &Value) -> bool {
-    let both = |name| {
-        (
-            part(kind, attr, element, name),
-            part(kind, attr, listed, name),
-        )
-    };
-    match both("value") {
-        (Some(value), Some(wanted)) => {
-            value == wanted
-                && match both("type") {
-                    (Some(found), Some(wanted)) => found == wanted,
-                    _ => true,
-                }
-        }
-        (None, Some(_)) => false,
-        (_, None) => match listed.as_object() {
-            Some(members) => members
-                .iter()
-                .all(|(name, value)| element.get(name) == Some(value)),
-            None => Identity::of(kind, attr, element) == Identity::of(kind, attr, listed),
-        },
-    }
-}
-
-fn part(kind: &ResourceType, attr: &Attr, element: &Value, name: &str) -> Option<Scalar> {
-    let value = element.get(name)?;
-    Scalar::of(
-        kind.children(attr.id()).find(|sub| sub.name() == name)?,
-        value,
-    )
 }

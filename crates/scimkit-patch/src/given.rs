@@ -6,7 +6,7 @@ use scimkit_registry::{Attr, AttrId, Error, Role};
 use serde_json::{Map, Value};
 
 use crate::{
-    decode::Decoder,
+    decode::{Decoder, is_read_only},
     refusal::{invalid, no_value, required, unassigned},
     step::Edit,
 };
@@ -106,7 +106,7 @@ impl Decoder<'_> {
                 continue;
             };
             let made = attr.role() == Role::Reference && sub.name() == "$ref";
-            if !is_unassigned(value) || made || self.is_read_only(sub) {
+            if !is_unassigned(value) || made || is_read_only(sub) {
                 continue;
             }
             if sub.definition().required {

@@ -1,11 +1,14 @@
 //! Memberships: decoded to edges, and edited without reading what need not be read.
 
-use std::collections::BTreeSet;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use scimkit_core::message::Op;
 use scimkit_registry::{
     Attr, AttrId, Change, Edge, EdgeEdit, Error, ErrorKind, Operator, Predicate, ResourceId,
-    ResourceType, Scalar, edges_of,
+    ResourceType, Scalar, edges_of, fold,
 };
 use serde_json::{Map, Value};
 
@@ -153,35 +156,53 @@ impl Decoder<'_> {
     }
 }
 
+/// How many members the filters of one patch may be tried on, after the first filter.
+///
+/// Only a filter that names no `value` is tried on every member; a thousand of those on a large
+/// membership would take minutes.
+const MOST_TRIED: usize = 1_000_000;
+
 /// A membership whose edges were read.
 #[derive(Debug)]
-pub(crate) struct Members {
-    attr: AttrId,
-    before: BTreeSet<ResourceId>,
-    now: Vec<Edge>,
+pub(crate) struct Members<'a> {
+    attr: &'a Attr,
+    before: &'a [Edge],
+    now: BTreeMap<Name<'a>, &'a Edge>,
+    /// How many members filters were tried on.
+    tried: usize,
+    /// The sub-attribute that holds the id.
+    value: Option<&'a Attr>,
 }
 
-impl Members {
-    pub(crate) fn of(attr: AttrId, known: &[(AttrId, Vec<Edge>)]) -> Self {
-        let now = known
-            .iter()
-            .find(|(id, _)| *id == attr)
-            .map_or_else(Vec::new, |e| e.1.clone());
-        Members {
-            attr,
-            before: now.iter().map(|edge| edge.id.clone()).collect(),
-            now,
-        }
+/// A member's id as filters compare it, and as it is.
+type Name<'a> = (Cow<'a, str>, &'a ResourceId);
+
+impl<'a> Members<'a> {
+    pub(crate) fn of(
+        kind: &'a ResourceType,
+        attr: AttrId,
+        known: &'a [(AttrId, Vec<Edge>)],
+    ) -> Self {
+        let edges = known.iter().find(|(id, _)| *id == attr);
+        let mut members = Members {
+            attr: kind.attr(attr),
+            before: edges.map_or(&[], |e| e.1.as_slice()),
+            now: BTreeMap::new(),
+            tried: 0,
+            value: kind.children(attr).find(|sub| sub.name() == "value"),
+        };
+        members.add(members.before);
+        members
     }
 
     pub(crate) fn attr(&self) -> AttrId {
-        self.attr
+        self.attr.id()
     }
 
     pub(crate) fn carry_out(
         &mut self,
         kind: &ResourceType,
-        edit: &MembersEdit,
+        edit: &'a MembersEdit,
     ) -> Result<(), Error> {
         match edit {
             MembersEdit::Add(edges) => self.add(edges),
@@ -190,57 +211,106 @@ impl Members {
                 edge,
                 which,
             } => {
-                let mut selected = self
-                    .now
-                    .iter()
-                    .filter(|e| is_selected(kind, which, e))
-                    .peekable();
-                if selected.peek().is_none() {
-                    if !create {
-                        return Err(Error::new(
-                            ErrorKind::NoTarget,
-                            "the path selects no member",
-                        ));
-                    }
-                    self.add(std::slice::from_ref(edge));
-                } else if selected.any(|e| e.id != edge.id) {
-                    return Err(unchangeable(kind.attr(self.attr).path()));
+                let selected = self.selected(kind, which)?;
+                if selected.iter().any(|e| e.id != edge.id) {
+                    return Err(unchangeable(self.attr.path()));
                 }
+                if selected.is_empty() && !create {
+                    let detail = "the path selects no member";
+                    return Err(Error::new(ErrorKind::NoTarget, detail));
+                }
+                self.add(std::slice::from_ref(edge));
             }
-            MembersEdit::Remove(ids) => {
-                let gone: BTreeSet<&ResourceId> = ids.iter().collect();
-                self.now.retain(|edge| !gone.contains(&edge.id));
-            }
+            MembersEdit::Remove(ids) => ids.iter().for_each(|id| self.remove(id)),
             MembersEdit::RemoveWhere(which) => {
-                self.now.retain(|edge| !is_selected(kind, which, edge));
+                for edge in self.selected(kind, which)? {
+                    self.remove(&edge.id);
+                }
             }
             MembersEdit::Replace(edges) => {
                 self.now.clear();
                 self.add(edges);
             }
         }
-        let attr = kind.attr(self.attr);
-        if self.now.is_empty() && !self.before.is_empty() && attr.definition().required {
-            return Err(required(attr));
+        if self.now.is_empty() && !self.before.is_empty() && self.attr.definition().required {
+            return Err(required(self.attr));
         }
         Ok(())
     }
 
     pub(crate) fn finish(self, change: &mut Change) {
-        let now: BTreeSet<ResourceId> = self.now.iter().map(|edge| edge.id.clone()).collect();
-        let add = self
-            .now
-            .into_iter()
-            .filter(|edge| !self.before.contains(&edge.id))
-            .collect();
-        let remove = self.before.difference(&now).cloned().collect();
-        change.edit_edges(self.attr, EdgeEdit::Delta { add, remove });
+        let now: Vec<&Edge> = self.now.into_values().collect();
+        change.edit_edges(self.attr.id(), delta(self.before, &now));
     }
 
-    fn add(&mut self, edges: &[Edge]) {
-        let mut known: BTreeSet<ResourceId> = self.now.iter().map(|e| e.id.clone()).collect();
-        self.now
-            .extend(edges.iter().filter(|e| known.insert(e.id.clone())).cloned());
+    fn add(&mut self, edges: &'a [Edge]) {
+        for edge in edges {
+            self.now.entry(self.name(&edge.id)).or_insert(edge);
+        }
+    }
+
+    fn remove(&mut self, id: &'a ResourceId) {
+        self.now.remove(&self.name(id));
+    }
+
+    fn name(&self, id: &'a ResourceId) -> Name<'a> {
+        let exact = self.value.is_none_or(|a| a.definition().is_case_exact());
+        let text = id.as_str();
+        (if exact { text.into() } else { fold(text) }, id)
+    }
+
+    /// The members that a filter selects; where it names values, only those are looked at.
+    fn selected(&mut self, kind: &ResourceType, which: &Predicate) -> Result<Vec<&'a Edge>, Error> {
+        let is_selected = |edge: &&Edge| is_selected(kind, which, edge);
+        let Some(texts) = named_values(kind, which) else {
+            if self.tried > 0 && self.tried + self.now.len() > MOST_TRIED {
+                return Err(too_many_tried(self.attr.path()));
+            }
+            self.tried += self.now.len();
+            return Ok(self.now.values().copied().filter(is_selected).collect());
+        };
+        let (now, least): (&BTreeMap<Name<'_>, _>, _) = (&self.now, ResourceId::from(""));
+        let mut selected = Vec::new();
+        for text in texts {
+            let named = now.range((Cow::Borrowed(text), &least)..);
+            let named = named.take_while(|((known, _), _)| known == text);
+            selected.extend(named.map(|(_, edge)| *edge).filter(is_selected));
+        }
+        Ok(selected)
+    }
+}
+
+/// The values of which a member must have one for the predicate to hold; `None` when others may do
+/// as well.
+fn named_values<'p>(kind: &ResourceType, which: &'p Predicate) -> Option<BTreeSet<&'p str>> {
+    match which {
+        Predicate::All(terms) => terms
+            .iter()
+            .filter_map(|term| named_values(kind, term))
+            .min_by_key(BTreeSet::len),
+        Predicate::Any(terms) => {
+            let each = terms.iter().map(|term| named_values(kind, term));
+            let each: Vec<_> = each.collect::<Option<_>>()?;
+            Some(each.into_iter().flatten().collect())
+        }
+        Predicate::Compare {
+            attr,
+            op: Operator::Equal,
+            value: Scalar::Text(text),
+        } => (kind.attr(*attr).name() == "value").then(|| BTreeSet::from([text.as_str()])),
+        Predicate::Never => Some(BTreeSet::new()),
+        _ => None,
+    }
+}
+
+/// What leads from one set of edges to another.
+pub(crate) fn delta(old: &[Edge], new: &[&Edge]) -> EdgeEdit {
+    let had: BTreeSet<&ResourceId> = old.iter().map(|edge| &edge.id).collect();
+    let has: BTreeSet<&ResourceId> = new.iter().map(|edge| &edge.id).collect();
+    let added = new.iter().filter(|edge| !had.contains(&edge.id));
+    EdgeEdit::Delta {
+        add: added.map(|edge| (*edge).clone()).collect(),
+        remove: had.difference(&has).map(|id| (*id).clone()).collect(),
     }
 }
 
@@ -283,4 +353,9 @@ fn is_selected(kind: &ResourceType, which: &Predicate, edge: &Edge) -> bool {
 fn unchangeable(path: &str) -> Error {
     let detail = format!("`{path}` can't be changed: remove the member and add another");
     Error::new(ErrorKind::Mutability, detail)
+}
+
+fn too_many_tried(path: &str) -> Error {
+    let detail = format!("too many filters to try on each of `{path}`: select by `value`");
+    Error::new(ErrorKind::Path, detail)
 }

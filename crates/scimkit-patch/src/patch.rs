@@ -167,8 +167,12 @@ impl Patch {
     /// - a value path that selects nothing, unless tolerated: `noTarget`
     /// - an immutable attribute that has another value, a required one that would be left without
     ///   any, and an `id` that is not the resource's: `mutability`
-    /// - two values that would be primary, and a value without a sub-attribute that is required:
+    /// - two values that would be primary, more than [`MAX_ELEMENTS`](scimkit_registry::MAX_ELEMENTS),
+    ///   and a value without a sub-attribute that is required: `invalidValue`
+    /// - an extension that is changed and left without an attribute that it requires:
     ///   `invalidValue`
+    /// - many filters without a `value eq` term on a membership so large that trying each member
+    ///   would take too long: `invalidPath`
     ///
     /// # Example
     /// ```

@@ -1,14 +1,14 @@
 //! POST and PUT, and the difference between two resources.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use scimkit_core::Mutability;
 use scimkit_registry::{
-    Attr, Change, EdgeEdit, Error, Resource, ResourceId, ResourceType, Role, Tolerance, edges_of,
+    Attr, Change, Edge, EdgeEdit, Error, Resource, ResourceType, Role, Tolerance, edges_of,
 };
 use serde_json::Value;
 
-use crate::refusal::immutable;
+use crate::{members::delta, refusal::immutable};
 
 /// The change that makes a resource from the body of a POST.
 ///
@@ -163,28 +163,15 @@ pub fn diff(kind: &Arc<ResourceType>, before: &Resource, after: &Resource) -> Ch
     for attr in kept(kind) {
         let (old, new) = (before.get(kind, attr.id()), after.get(kind, attr.id()));
         if attr.role() == Role::Membership {
-            change.edit_edges(attr.id(), edge_delta(old, new));
+            let edges = |value: Option<&Value>| value.map_or_else(Vec::new, edges_of);
+            let (old, new) = (edges(old), edges(new));
+            let new: Vec<&Edge> = new.iter().collect();
+            change.edit_edges(attr.id(), delta(&old, &new));
         } else {
             change.difference(attr.id(), old, new.cloned());
         }
     }
     change
-}
-
-fn edge_delta(old: Option<&Value>, new: Option<&Value>) -> EdgeEdit {
-    let (old, new) = (
-        old.map_or_else(Vec::new, edges_of),
-        new.map_or_else(Vec::new, edges_of),
-    );
-    let had: BTreeSet<&ResourceId> = old.iter().map(|edge| &edge.id).collect();
-    let has: BTreeSet<&ResourceId> = new.iter().map(|edge| &edge.id).collect();
-    let add = new
-        .iter()
-        .filter(|edge| !had.contains(&edge.id))
-        .cloned()
-        .collect();
-    let remove = had.difference(&has).map(|id| (*id).clone()).collect();
-    EdgeEdit::Delta { add, remove }
 }
 
 /// The top-level attributes that a write can change.

@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, btree_map};
 
-use scimkit_core::Mutability;
+use scimkit_core::{Mutability, excerpt};
 use scimkit_filter::{Limits, Path};
 use serde_json::{Map, Value};
 
-use crate::{
-    Attr, AttrId, Error, Resource, ResourceType, Role, Target, Tolerance, Unknown, error::excerpt,
-};
+use crate::{Attr, AttrId, Error, Resource, ResourceType, Role, Target, Tolerance, Unknown};
 
 /// One member of a JSON object, bound to what it names: see [`ResourceType::entries`].
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +31,8 @@ impl ResourceType {
     ///
     /// # Errors
     /// - a body that is not an object, or names an attribute twice: `invalidSyntax`
-    /// - a value of the wrong type, or two elements with `primary`: `invalidValue`
+    /// - a value of the wrong type, two elements with `primary`, or more than
+    ///   [`MAX_ELEMENTS`](crate::MAX_ELEMENTS) of them: `invalidValue`
     /// - an unknown attribute, unless the tolerance ignores it: `invalidSyntax`
     /// - the sub-attribute of a multi-valued attribute as a member of the resource: `invalidSyntax`
     /// - `schemas` that miss the core schema or a present extension, or name an unknown one, unless

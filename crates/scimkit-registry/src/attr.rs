@@ -31,9 +31,12 @@ impl AttrId {
 
 /// What the service provider itself does with an attribute, beside keeping its value.
 ///
-/// It follows from the schema: a complex attribute whose sub-attributes are `value`, a `$ref` to
-/// resources, `display` and `type` is a set of edges, and one value with such a `$ref` is a
-/// reference. Sub-attributes have the role of their parent.
+/// It follows from the schema:
+/// - A multi-valued attribute of the core schema whose sub-attributes are `value`, a `$ref` to
+///   resources, `display` and `type` is a set of edges. In an extension the same shape is
+///   [`Role::Plain`]: its elements are kept in the document like those of any other.
+/// - One value with such a `$ref` is a reference, also in an extension.
+/// - Sub-attributes have the role of their parent.
 ///
 /// # Example
 /// ```
@@ -50,9 +53,11 @@ impl AttrId {
 pub enum Role {
     /// The resource's `id`.
     Id,
-    /// The read-only side of memberships, such as `User.groups`: computed from edges.
+    /// The read-only side of memberships, such as `User.groups`: computed from edges. Never in an
+    /// extension.
     Inverse,
-    /// Edges to other resources, such as `Group.members`: kept as edges, never in the document.
+    /// Edges to other resources, such as `Group.members`: kept as edges, never in the document, and
+    /// never in an extension.
     Membership,
     /// `meta` and its sub-attributes: made by the service provider.
     Meta,

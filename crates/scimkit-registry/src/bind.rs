@@ -1,12 +1,11 @@
 //! Binding: names to attributes, values to their types, case by the schema.
 
-use scimkit_core::DataType;
+use scimkit_core::{DataType, excerpt};
 use scimkit_filter::{AttributePath, Comparison, Filter, Limits, Literal, Path, ValuePath};
 
 use crate::{
     Attr, AttrId, Error, Operator, Predicate, ResourceType, Role, Scalar, Target, Tolerance,
     Unknown,
-    error::excerpt,
     literal::{integer, misfit, scalar},
 };
 

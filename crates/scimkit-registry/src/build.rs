@@ -242,9 +242,10 @@ fn role_of(definition: &Attribute, extension: Option<usize>) -> Role {
         .sub_attributes
         .iter()
         .all(|a| matches!(a.name.as_str(), "$ref" | "display" | "type" | "value"));
+    let edges = only_edge && extension.is_none();
     match (definition.multi_valued, definition.mutability) {
-        (true, Mutability::ReadOnly) if only_edge => Role::Inverse,
-        (true, Mutability::ReadWrite) if only_edge => Role::Membership,
+        (true, Mutability::ReadOnly) if edges => Role::Inverse,
+        (true, Mutability::ReadWrite) if edges => Role::Membership,
         (false, _) => Role::Reference,
         _ => Role::Plain,
     }

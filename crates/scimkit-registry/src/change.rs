@@ -27,16 +27,17 @@ use crate::{
 ///
 /// let registry = Registry::standard();
 /// let user = registry.by_name("User").unwrap();
-/// let admit = |body| user.admit(body, &Tolerance::DEFAULT);
-/// let mut document = admit(json!({"name": {"givenName": "Babs", "familyName": "Jensen"}}))?;
-/// let after = admit(json!({"name": {"givenName": "Barbara", "familyName": "Jensen"}}))?;
+/// let body = json!({"name": {"givenName": "Babs", "familyName": "Jensen"}});
+/// let mut document = user.admit(body, &Tolerance::DEFAULT)?;
 ///
-/// let change = Change::between(Arc::clone(user), &document, after.clone());
+/// let name = user.named("name").unwrap();
+/// let after = json!({"givenName": "Barbara", "familyName": "Jensen"});
+/// let mut change = Change::none(Arc::clone(user));
+/// change.difference(name, document.get(user, name), Some(after.clone()));
 /// let entries: Vec<_> = change.entries().collect();
 /// assert_eq!(entries, [("name.givenName", Some(&json!("Barbara")))]);
 /// change.apply(&mut document);
-/// assert_eq!(document, after);
-/// assert!(Change::between(Arc::clone(user), &document, after).is_empty());
+/// assert_eq!(document.get(user, name), Some(&after));
 /// # Ok::<(), scimkit_registry::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -67,25 +68,15 @@ impl Change {
 
     /// The change that makes `resource` out of nothing.
     #[must_use]
-    pub fn create(kind: Arc<ResourceType>, resource: Resource) -> Self {
+    pub fn create(kind: Arc<ResourceType>, mut resource: Resource) -> Self {
         let mut change = Change::none(kind);
-        change.replace_all(&Resource::default(), resource);
-        change
-    }
-
-    /// The change from `before` to `after`, edges included: a membership that `after` does not
-    /// mention is emptied.
-    ///
-    /// An attribute that is never returned and not in `after` is left as it is, since `before`
-    /// can't say whether there is a value.
-    #[must_use]
-    pub fn between(kind: Arc<ResourceType>, before: &Resource, after: Resource) -> Self {
-        let mut change = Change::none(kind);
-        change.replace_all(before, after);
-        for attr in Arc::clone(&change.kind).attributes() {
-            let mentioned = change.edits.iter().any(|e| e.attr == attr.id());
-            if attr.role() == Role::Membership && attr.parent().is_none() && !mentioned {
-                change.edit_edges(attr.id(), EdgeEdit::Replace(Vec::new()));
+        let kind = Arc::clone(&change.kind);
+        for attr in kind.attributes().iter().filter(|a| a.parent().is_none()) {
+            match (attr.role(), resource.take(&kind, attr)) {
+                (Role::Membership, Some(members)) => {
+                    change.edit_edges(attr.id(), EdgeEdit::Replace(edges_of(&members)));
+                }
+                (_, value) => change.difference(attr.id(), None, value),
             }
         }
         change
@@ -282,23 +273,6 @@ impl Change {
         }
         self.edges = OnceLock::new();
         self.edits.push(EdgeChange { attr, edit });
-    }
-
-    fn replace_all(&mut self, before: &Resource, mut after: Resource) {
-        let kind = Arc::clone(&self.kind);
-        for attr in kind
-            .attributes()
-            .iter()
-            .filter(|attr| attr.parent().is_none())
-        {
-            let new = after.take(&kind, attr);
-            match (attr.role(), new) {
-                (Role::Membership, Some(new)) => {
-                    self.edit_edges(attr.id(), EdgeEdit::Replace(edges_of(&new)));
-                }
-                (_, new) => self.difference(attr.id(), before.get(&kind, attr.id()), new),
-            }
-        }
     }
 }
 

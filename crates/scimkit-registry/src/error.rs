@@ -88,15 +88,6 @@ impl Error {
     }
 }
 
-/// The beginning of a text from outside, long enough to recognise it in a message.
-pub(crate) fn excerpt(text: &str) -> String {
-    const LONGEST: usize = 80;
-    match text.char_indices().nth(LONGEST) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-    }
-}
-
 /// Why a schema or resource type can't be registered.
 ///
 /// # Example

@@ -133,16 +133,6 @@ impl ResourceType {
             Some(_) => Scalar::of(attr, element.get(attr.name())?),
         }
     }
-
-    /// Whether the predicate asks about what a document does not hold: `id`, `meta`, memberships
-    /// and the filled-in parts of references.
-    #[must_use]
-    pub fn needs_computed(&self, predicate: &Predicate) -> bool {
-        predicate
-            .attributes()
-            .iter()
-            .any(|id| self.is_computed(*id))
-    }
 }
 
 #[derive(Clone, Copy)]

@@ -1,9 +1,9 @@
 //! The values that filters compare with.
 
-use scimkit_core::DataType;
+use scimkit_core::{DataType, excerpt};
 use scimkit_filter::Literal;
 
-use crate::{Attr, Error, Operator, Predicate, Scalar, Tolerance, error::excerpt, fold::boolean};
+use crate::{Attr, Error, Operator, Predicate, Scalar, Tolerance, fold::boolean};
 
 /// The value that an attribute is compared with, under the attribute's type.
 pub(crate) fn scalar(

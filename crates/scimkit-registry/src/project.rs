@@ -13,6 +13,8 @@ pub struct Projection {
     // INVARIANT: a sub-attribute is kept only with its parent.
     keep: Vec<bool>,
     whole: bool,
+    /// What the request leaves out, whatever else is shown.
+    withheld: Vec<bool>,
 }
 
 impl Projection {
@@ -20,6 +22,29 @@ impl Projection {
     #[must_use]
     pub fn shows(&self, id: AttrId) -> bool {
         self.keep.get(id.index()).copied().unwrap_or(false)
+    }
+
+    /// Shows, too, what a write was given and what is returned on request, unless the request left
+    /// it out.
+    ///
+    /// [RFC 7643 section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7): such an attribute is
+    /// returned by a POST, PUT or PATCH that specified it.
+    #[must_use]
+    pub fn after_writing(mut self, kind: &ResourceType, written: &[AttrId]) -> Self {
+        for id in written {
+            let parent = kind.attr(*id).parent();
+            let parts = kind.children(*id).map(Attr::id);
+            for id in parts.chain([*id]).chain(parent) {
+                let withheld = self.withheld.get(id.index()).copied().unwrap_or(true);
+                if kind.attr(id).definition().returned == Returned::Request
+                    && !withheld
+                    && let Some(keep) = self.keep.get_mut(id.index())
+                {
+                    *keep = true;
+                }
+            }
+        }
+        self
     }
 
     /// Whether a stored document can go out as it is kept: nothing in it is hidden.
@@ -77,7 +102,13 @@ impl ResourceType {
             .iter()
             .zip(&keep)
             .all(|(a, keep)| *keep || !visible(a));
-        Projection { keep, whole }
+        let withheld = asked.iter().zip(&dropped);
+        let withheld = withheld.map(|(asked, dropped)| *dropped || (only && !asked));
+        Projection {
+            keep,
+            whole,
+            withheld: withheld.collect(),
+        }
     }
 
     /// Shows an attribute of which a part was asked for, and then no part of what is not shown.

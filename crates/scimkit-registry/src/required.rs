@@ -1,8 +1,10 @@
 //! What a resource must have.
 
-use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Attr, Error, Resource, ResourceType, Role, admit::is_read_only};
+use serde_json::Value;
+
+use crate::{Attr, AttrId, Error, Resource, ResourceType, Role, admit::is_read_only};
 
 impl ResourceType {
     /// Checks that every required attribute has a value.
@@ -36,38 +38,121 @@ impl ResourceType {
     ///
     /// [RFC 7643 section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7)
     pub fn check_required(&self, resource: &Resource) -> Result<(), Error> {
-        self.required_in(resource.as_map(), self.top_level(None))?;
+        self.check_level(resource, None)?;
         for (index, extension) in self.extensions().iter().enumerate() {
-            match resource.holder(self, Some(index)) {
-                Some(members) => self.required_in(members, self.top_level(Some(index)))?,
-                None if extension.is_required() => {
-                    return Err(missing(extension.urn().as_str()));
-                }
-                None => {}
+            if resource.holder(self, Some(index)).is_some() {
+                self.check_level(resource, Some(index))?;
+            } else if extension.is_required() {
+                return Err(missing(extension.urn().as_str()));
             }
         }
         Ok(())
     }
 
-    fn required_in(&self, members: &Map<String, Value>, attrs: &[Attr]) -> Result<(), Error> {
-        for attr in attrs {
-            let elements = match members.get(attr.name()) {
-                Some(Value::Array(elements)) => elements.as_slice(),
-                Some(one) => std::slice::from_ref(one),
-                None if is_required(attr) => return Err(missing(attr.path())),
-                None => continue,
+    /// Checks what a write left of the attributes it changed: `written` has the top-level ones that
+    /// it wrote, with their values now, and `before` the document without them.
+    ///
+    /// - A changed complex value has its required sub-attributes, and so does each of its elements.
+    /// - An extension that was changed and has a value has its required attributes.
+    /// - What is never returned is asked for only where there was nothing before: of what was there
+    ///   a document does not tell.
+    ///
+    /// # Errors
+    /// The first required attribute without a value, by name: `invalidValue`.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::{Registry, Resource};
+    /// use serde_json::json;
+    ///
+    /// let schemas = json!([
+    ///     {"id": "urn:example:2.0:Person", "attributes": [{"name": "nickName"}]},
+    ///     {"id": "urn:example:2.0:Desk", "attributes": [
+    ///         {"name": "floor", "type": "integer", "required": true}, {"name": "room"}]},
+    /// ]);
+    /// let person = json!({
+    ///     "name": "Person", "endpoint": "/People", "schema": "urn:example:2.0:Person",
+    ///     "schemaExtensions": [{"schema": "urn:example:2.0:Desk", "required": false}],
+    /// });
+    /// let registry = Registry::builder()
+    ///     .schemas_json(&schemas.to_string())?
+    ///     .resource_types_json(&person.to_string())?
+    ///     .build()?;
+    /// let person = registry.by_name("Person").unwrap();
+    /// let check = |path, value| {
+    ///     let written = [(person.named(path).unwrap(), Some(value))].into();
+    ///     person.check_required_after(&Resource::default(), &written)
+    /// };
+    /// assert!(check("nickName", json!("Babs")).is_ok());
+    /// let error = check("urn:example:2.0:Desk:room", json!("12")).unwrap_err();
+    /// assert_eq!(error.detail(), "`urn:example:2.0:Desk:floor` is required but missing");
+    /// # Ok::<(), scimkit_registry::RegistrationError>(())
+    /// ```
+    ///
+    /// [RFC 7643 section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7)
+    pub fn check_required_after(
+        &self,
+        before: &Resource,
+        written: &BTreeMap<AttrId, Option<Value>>,
+    ) -> Result<(), Error> {
+        let mut extensions = BTreeSet::new();
+        for (id, now) in written {
+            let old = before.get(self, *id);
+            if old != now.as_ref() {
+                extensions.extend(self.attr(*id).extension());
+                self.check_parts(self.attr(*id), now.as_ref(), old.is_some())?;
+            }
+        }
+        for index in extensions {
+            let top = self.top_level(Some(index));
+            let known = before.holder(self, Some(index)).is_some();
+            let is_there = |attr: &Attr| match written.get(&attr.id()) {
+                Some(now) => now.is_some(),
+                None => before.get(self, attr.id()).is_some(),
             };
-            for sub in self.children(attr.id()).filter(|sub| is_required(sub)) {
-                if elements
-                    .iter()
-                    .any(|element| element.get(sub.name()).is_none())
-                {
-                    return Err(missing(sub.path()));
-                }
+            let lacks = |attr: &&Attr| is_asked_for(attr, known) && !is_there(attr);
+            if top.iter().any(is_there)
+                && let Some(attr) = top.iter().find(lacks)
+            {
+                return Err(missing(attr.path()));
             }
         }
         Ok(())
     }
+
+    fn check_level(&self, resource: &Resource, extension: Option<usize>) -> Result<(), Error> {
+        for attr in self.top_level(extension) {
+            let value = resource.get(self, attr.id());
+            if value.is_none() && is_required(attr) {
+                return Err(missing(attr.path()));
+            }
+            self.check_parts(attr, value, false)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the sub-attributes of a complex value, or of each of its elements; `known` says
+    /// whether there was a value before.
+    fn check_parts(&self, attr: &Attr, value: Option<&Value>, known: bool) -> Result<(), Error> {
+        let elements = match value {
+            Some(Value::Array(elements)) => elements.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+            None => return Ok(()),
+        };
+        let asked_for = |sub: &&Attr| is_asked_for(sub, known);
+        for sub in self.children(attr.id()).filter(asked_for) {
+            let lacks = |element: &Value| element.get(sub.name()).is_none();
+            if elements.iter().any(lacks) {
+                return Err(missing(sub.path()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether it is required and, where there was something before, can be seen.
+fn is_asked_for(attr: &Attr, known: bool) -> bool {
+    is_required(attr) && !(known && attr.is_never_returned())
 }
 
 fn is_required(attr: &Attr) -> bool {

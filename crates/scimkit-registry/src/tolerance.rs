@@ -14,8 +14,10 @@ pub enum Unknown {
 
 /// What is accepted from providers beyond the letter of the RFC.
 ///
-/// Each field is one quirk and names the provider scenario that needs it. [`Tolerance::DEFAULT`]
-/// accepts whatever does no harm, [`Tolerance::STRICT`] none of it.
+/// Each field is one quirk and names the provider scenarios that need it. One without a scenario
+/// says who is known to send it, or that nobody is: then it exists for the strict reading, which
+/// refuses what does no harm. [`Tolerance::DEFAULT`] accepts whatever does none,
+/// [`Tolerance::STRICT`] nothing of it.
 ///
 /// # Example
 /// ```
@@ -49,26 +51,32 @@ pub struct Tolerance {
     pub create_elements: bool,
     /// `name.familyName` as a key of an object. Scenarios: `entra/09`, `entra/10`.
     pub dotted_keys: bool,
-    /// A PATCH request without operations, which changes nothing.
+    /// A PATCH request without operations, which changes nothing. No provider is known to send one:
+    /// the field exists for the strict reading, as the RFC asks for "one or more".
     pub empty_operations: bool,
     /// What filters and paths may hold outside the grammar. Scenario: `entra/24`.
     pub leniency: Leniency,
     /// Read-only attributes in a path-less PATCH value are ignored, as they are in PUT.
-    /// An `id` other than the resource's own is refused all the same.
+    /// The resource's own `id` (`okta/18`) is taken and any other refused, whatever this says. No
+    /// provider is known to send the others: the field exists for the strict reading.
     pub read_only_in_patch: bool,
     /// `remove` with a value path that selects nothing succeeds, so that a retry does not fail.
-    /// Of a membership it always does. Scenario: `entra/52`.
+    /// Of a membership it always does (`entra/52`). No provider is known to do it elsewhere: the
+    /// field exists for the strict reading, which answers `noTarget`.
     pub remove_absent: bool,
     /// `remove` of a multi-valued attribute with a `value` array removes only what it lists.
     /// Scenarios: `entra/48`, `jumpcloud/03`.
     pub remove_values: bool,
-    /// One value where the schema has an array of them.
+    /// One value where the schema has an array of them; as the value of a PATCH it always stands for
+    /// one. No provider is known to send it elsewhere: the field exists for the strict reading.
     pub single_for_many: bool,
     /// Attributes in a body that no schema knows. Scenario: `entra/30`, where
     /// [`unqualified_extensions`](Self::unqualified_extensions) is off.
     pub unknown_attributes: Unknown,
     /// Attributes in a filter that no schema knows. In the filter of a PATCH path they are refused
-    /// all the same.
+    /// all the same. Both profiles refuse them, and no provider is known to send them: the field
+    /// exists for queries of several types, where one type has to know the name
+    /// ([RFC 7644 section 3.4.2.1](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.1)).
     pub unknown_in_filter: Unknown,
     /// The name of an extension's attribute without its URN. Scenarios: `entra/19`, `entra/22`.
     pub unqualified_extensions: bool,

@@ -1,14 +1,32 @@
 //! Admission of one value under its attribute's type.
 
-use scimkit_core::DataType;
+use scimkit_core::{DataType, excerpt};
 use serde_json::{Map, Value};
 
 use crate::{
     Attr, AttrId, Error, ResourceType, Role, Tolerance,
     admit::{is_read_only, twice},
-    error::excerpt,
     fold::boolean,
 };
+
+/// How many elements a multi-valued attribute, or a multi-valued sub-attribute of one value, may
+/// have.
+///
+/// - It bounds what a resource can grow to, one PATCH after another, and so the work on each.
+/// - Memberships ([`Role::Membership`]) are exempt: their elements are edges beside the document.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{MAX_ELEMENTS, Registry, Tolerance};
+/// use serde_json::json;
+///
+/// let registry = Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let emails = vec![json!({"value": "bjensen@example.com"}); MAX_ELEMENTS + 1];
+/// let error = user.admit(json!({"emails": emails}), &Tolerance::DEFAULT).unwrap_err();
+/// assert_eq!(error.detail(), "`emails` has more than 1000 values");
+/// ```
+pub const MAX_ELEMENTS: usize = 1_000;
 
 impl ResourceType {
     /// Admits the value of one attribute; `None` when it stands for unassigned.
@@ -17,6 +35,7 @@ impl ResourceType {
     ///
     /// # Errors
     /// - a value that does not fit the attribute: `invalidValue`
+    /// - more elements than [`MAX_ELEMENTS`], unless they are members: `invalidValue`
     /// - two elements with `primary`, a member without `value`, and text that is blank where a value
     ///   is required: `invalidValue`
     /// - a sub-attribute that is given twice, or unknown and not tolerated: `invalidSyntax`
@@ -61,12 +80,28 @@ impl ResourceType {
         }
     }
 
+    /// Checks the number of an attribute's elements, whatever they are.
+    ///
+    /// # Errors
+    /// More than [`MAX_ELEMENTS`], unless they are members: `invalidValue`.
+    pub fn check_count(&self, id: AttrId, elements: usize) -> Result<(), Error> {
+        let attr = self.attr(id);
+        if elements <= MAX_ELEMENTS || attr.role() == Role::Membership {
+            return Ok(());
+        }
+        let path = attr.path();
+        Err(Error::value(format!(
+            "`{path}` has more than {MAX_ELEMENTS} values"
+        )))
+    }
+
     fn admit_elements(
         &self,
         attr: &Attr,
         elements: Vec<Value>,
         t: &Tolerance,
     ) -> Result<Option<Value>, Error> {
+        self.check_count(attr.id(), elements.len())?;
         let mut admitted = Vec::with_capacity(elements.len());
         for element in elements {
             if element.is_null() {

@@ -5,7 +5,7 @@ use http::{
     HeaderName, HeaderValue, Response, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use scimkit_core::Version;
+use scimkit_core::{AuthenticationScheme, Version};
 use serde::Serialize;
 
 use crate::{Body, error::Problem};
@@ -50,13 +50,26 @@ impl Answer {
         let answer = Answer::message(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &error);
         match (problem, error.status) {
             (Problem::Method(allowed), _) => answer.with(ALLOW, HeaderValue::from_static(allowed)),
-            (_, 401) => answer.with(
-                WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer realm=\"scim\""),
-            ),
             (_, 503) => answer.with(RETRY_AFTER, HeaderValue::from_static("1")),
             _ => answer,
         }
+    }
+
+    /// With how to authenticate, where that is what was missing.
+    pub(crate) fn challenged(self, schemes: impl FnOnce() -> Vec<AuthenticationScheme>) -> Self {
+        if self.status != StatusCode::UNAUTHORIZED {
+            return self;
+        }
+        let names = schemes()
+            .into_iter()
+            .map(|scheme| match scheme.kind.as_str() {
+                "httpbasic" => "Basic realm=\"scim\"",
+                "httpdigest" => "Digest realm=\"scim\"",
+                _ => "Bearer realm=\"scim\"",
+            });
+        names.fold(self, |answer, name| {
+            answer.with(WWW_AUTHENTICATE, HeaderValue::from_static(name))
+        })
     }
 
     /// With the entity tag of a resource.
@@ -86,7 +99,9 @@ impl Answer {
         let mut response = Response::new(self.body.map(Body::from).unwrap_or_default());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.extend(self.headers);
+        for (name, value) in self.headers {
+            headers.append(name, value);
+        }
         if has_body {
             headers.insert(CONTENT_TYPE, media_type);
         }

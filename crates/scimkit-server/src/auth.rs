@@ -58,7 +58,7 @@ pub enum Denied {
     #[error("the caller can't be checked right now")]
     Unavailable,
     /// 401: nobody known is asking.
-    #[error("a valid bearer token is needed in the `Authorization` header")]
+    #[error("valid credentials are needed in the `Authorization` header")]
     Unauthorized,
 }
 

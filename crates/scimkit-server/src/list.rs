@@ -4,7 +4,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use http::StatusCode;
 use scimkit_core::{
-    Error,
+    Error, excerpt,
     message::{self, SearchRequest, SortOrder},
 };
 use scimkit_filter::{AttributePath, Filter};
@@ -52,18 +52,35 @@ pub(crate) async fn answer(
         }
         all => across(scope, store, all, start, count).await?,
     };
-    let mut texts = Vec::with_capacity(items.len());
-    for run in items.chunk_by(|a, b| Arc::ptr_eq(&a.kind, &b.kind)) {
-        let Some(first) = run.first() else { continue };
-        let projection = first
-            .kind
-            .projection(&search.attributes, &search.excluded_attributes);
-        texts.extend(render::page(scope, store, run, &projection).await?);
-    }
+    let texts = texts(scope, store, &types, items, &search).await?;
     Ok(Answer::json(
         StatusCode::OK,
         list_text(total, start, &texts),
     ))
+}
+
+/// The resources' JSON in their order, rendered type by type.
+async fn texts(
+    scope: &Scope,
+    store: &dyn Store,
+    types: &[Arc<ResourceType>],
+    items: Vec<Stored>,
+    search: &SearchRequest,
+) -> Result<Vec<Vec<u8>>, Problem> {
+    let mut placed = Vec::with_capacity(items.len());
+    let mut rest: Vec<(usize, Stored)> = items.into_iter().enumerate().collect();
+    for kind in types {
+        let own = |(_, stored): &mut (usize, Stored)| Arc::ptr_eq(&stored.kind, kind);
+        let (places, own): (Vec<_>, Vec<_>) = rest.extract_if(.., own).unzip();
+        let projection = kind.projection(&search.attributes, &search.excluded_attributes);
+        placed.extend(
+            places
+                .into_iter()
+                .zip(render::page(scope, store, &own, &projection).await?),
+        );
+    }
+    placed.sort_unstable_by_key(|(place, _)| *place);
+    Ok(placed.into_iter().map(|(_, text)| text).collect())
 }
 
 /// Binds filter and sort to each type.
@@ -86,7 +103,9 @@ fn queries(
     let mut queries = Vec::with_capacity(types.len());
     let mut sort_is_known = search.sort_by.is_none();
     for kind in types {
-        let mut query = Query::of(Arc::clone(kind));
+        let projection = kind.projection(&search.attributes, &search.excluded_attributes);
+        let edges = render::edge_attrs(kind, &projection);
+        let mut query = Query::of(Arc::clone(kind)).with_edges(edges);
         if let Some(filter) = filter {
             query = query.matching(kind.bind_filter(filter, &tolerance)?);
         }
@@ -105,7 +124,7 @@ fn queries(
     Ok(queries)
 }
 
-/// Refuses a filter with a name that none of the types has.
+/// Refuses a filter with a term that none of the types can answer.
 fn known_somewhere(
     scope: &Scope,
     types: &[Arc<ResourceType>],
@@ -115,28 +134,32 @@ fn known_somewhere(
     if tolerance.unknown_in_filter == Unknown::Ignore {
         return Ok(());
     }
-    for path in names(filter) {
-        if !types
-            .iter()
-            .any(|kind| kind.find(path, &tolerance).is_some())
+    for term in terms(filter) {
+        let bound = types.iter().map(|kind| kind.bind_filter(term, &tolerance));
+        let mut problems = Vec::new();
+        if bound
+            .map(|b| b.map_err(|e| problems.push(e)))
+            .all(|b| b.is_err())
         {
-            let detail = format!("`{path}` is not an attribute of any resource type");
+            let detail = problems.first().map_or("", |problem| problem.detail());
+            let detail = format!(
+                "no resource type can answer `{}`: {detail}",
+                excerpt(&term.to_string())
+            );
             return Err(Error::invalid_filter(detail).into());
         }
     }
     Ok(())
 }
 
-/// The attributes that a filter names, outside of brackets.
-fn names<'f, 't>(filter: &'f Filter<'t>) -> Vec<&'f AttributePath<'t>> {
+/// The terms of a filter that are not made of others.
+fn terms<'f, 't>(filter: &'f Filter<'t>) -> Vec<&'f Filter<'t>> {
     let (mut found, mut open) = (Vec::new(), vec![filter]);
     while let Some(next) = open.pop() {
         match next {
             Filter::And(terms) | Filter::Or(terms) => open.extend(terms),
-            Filter::Compare(comparison) => found.push(&comparison.attribute),
             Filter::Not(inner) => open.push(inner),
-            Filter::Present(path) => found.push(path),
-            Filter::ValuePath(path) => found.push(&path.attribute),
+            Filter::Compare(_) | Filter::Present(_) | Filter::ValuePath(_) => found.push(next),
         }
     }
     found

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 use memchr::memmem;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use scimkit_registry::{
-    AttrId, Edge, Operator, Predicate, Projection, Resource, ResourceId, ResourceType, Role,
+    Attr, AttrId, Edge, Operator, Predicate, Projection, Resource, ResourceId, ResourceType, Role,
     Scalar, object_text,
 };
 use scimkit_store::{
@@ -50,7 +50,7 @@ pub(crate) async fn page(
     let mut texts = Vec::with_capacity(items.len());
     for ((item, tree), own) in items.iter().zip(trees).zip(edges) {
         let tree = match tree {
-            None if !projection.is_whole() => Some(item.document.tree()?),
+            None if !goes_out_as_kept(item, projection) => Some(item.document.tree()?),
             other => other,
         };
         let nothing = Resource::default();
@@ -62,6 +62,20 @@ pub(crate) async fn page(
         });
     }
     Ok(texts)
+}
+
+fn goes_out_as_kept(item: &Stored, projection: &Projection) -> bool {
+    projection.is_whole() && matches!(item.document, Document::Text(_))
+}
+
+/// The membership and inverse attributes that a projection shows: what to ask a store for.
+pub(crate) fn edge_attrs(kind: &ResourceType, projection: &Projection) -> Vec<AttrId> {
+    let attrs = kind.attributes().iter();
+    attrs
+        .filter(|a| matches!(a.role(), Role::Inverse | Role::Membership))
+        .filter(|a| a.parent().is_none() && projection.shows(a.id()))
+        .map(Attr::id)
+        .collect()
 }
 
 /// For each resource of one type the edges under every membership, inverse and reference attribute
@@ -97,20 +111,20 @@ async fn memberships(
     items: &[Stored],
     projection: &Projection,
 ) -> Result<Vec<Vec<(AttrId, Vec<Edge>)>>, StoreError> {
-    let mut all = vec![Vec::new(); items.len()];
+    let mut all: Vec<_> = items.iter().map(|item| item.edges.clone()).collect();
     let Some(first) = items.first() else {
         return Ok(all);
     };
-    for attr in first.kind.attributes() {
-        let is_edge = matches!(attr.role(), Role::Inverse | Role::Membership);
-        if !is_edge || attr.parent().is_some() || !projection.shows(attr.id()) {
+    for attr in edge_attrs(&first.kind, projection) {
+        // What was just read has its edges; what was just written has not.
+        if first.edges.iter().any(|(known, _)| *known == attr) {
             continue;
         }
         let owners = items.iter().map(|item| item.id.clone()).collect();
-        let query = EdgeQuery::new(Arc::clone(&first.kind), attr.id(), owners);
+        let query = EdgeQuery::new(Arc::clone(&first.kind), attr, owners);
         let found = store.edges(scope, &query).await?;
         for (own, edges) in all.iter_mut().zip(found) {
-            own.push((attr.id(), edges));
+            own.push((attr, edges));
         }
     }
     Ok(all)
@@ -135,6 +149,10 @@ fn reference_attrs(kind: &ResourceType) -> impl Iterator<Item = AttrId> {
         .map(|a| a.id())
 }
 
+/// How many targets are asked for in one predicate: few enough for every store to answer it by an
+/// index.
+const AT_ONCE: usize = 50;
+
 /// The resources that the documents refer to, as edges that know type and display name.
 async fn references(
     scope: &Scope,
@@ -152,8 +170,7 @@ async fn references(
             .collect();
         let ids: Vec<&str> = ids.into_iter().collect();
         for target in targets(&scope.settings.registry, kind, attr) {
-            // A predicate of bounded width suits every store.
-            for ids in ids.chunks(100) {
+            for ids in ids.chunks(AT_ONCE) {
                 let same = |id: &&str| Predicate::Compare {
                     attr: AttrId::ID,
                     op: Operator::Equal,

@@ -14,9 +14,7 @@ use http::{
 };
 use scimkit_core::{ETagList, Error, message::PatchRequest};
 use scimkit_patch::{Before, Patch, Replacement};
-use scimkit_registry::{
-    AttrId, Change, Edge, Projection, Resource, ResourceId, ResourceType, Role,
-};
+use scimkit_registry::{AttrId, Change, Projection, Resource, ResourceId, ResourceType, Role};
 use scimkit_store::{
     Batch, EdgeQuery, Expect, How, PatchAnswer, Scope, Store, StoreError, Stored, Write, Written,
     location,
@@ -47,6 +45,7 @@ impl Ask<'_> {
     ) -> Result<Answer, Problem> {
         let projection = self.projection(kind)?;
         let change = scimkit_patch::create(kind, body, &self.scope.settings.tolerance)?;
+        let projection = projection.after_writing(kind, &written_by(&change));
         let id = ResourceId::from(uuid::Uuid::now_v7().to_string());
         let stored = self
             .write(Write::Create { change, id })
@@ -65,7 +64,8 @@ impl Ask<'_> {
     ) -> Result<Answer, Problem> {
         let projection = self.projection(kind)?;
         let known = decode::etags(&self.head.headers, &IF_NONE_MATCH)?;
-        let stored = self.store.read(self.scope, kind, id).await?;
+        let edges = render::edge_attrs(kind, &projection);
+        let stored = self.store.read(self.scope, kind, id, &edges).await?;
         if known.is_some_and(|tags| tags.matches(&stored.version)) {
             return Ok(Answer::empty(StatusCode::NOT_MODIFIED).tagged(&stored.version));
         }
@@ -81,6 +81,7 @@ impl Ask<'_> {
         let projection = self.projection(kind)?;
         let replacement = scimkit_patch::replace(kind, body, &self.scope.settings.tolerance)?;
         let updated = self.update(kind, id, &Edit::Replace(replacement)).await?;
+        let projection = projection.after_writing(kind, &updated.written);
         self.show(StatusCode::OK, &updated.stored, &projection)
             .await
     }
@@ -107,6 +108,7 @@ impl Ask<'_> {
             let version = &updated.stored.version;
             return Ok(Answer::empty(StatusCode::NO_CONTENT).tagged(version));
         }
+        let projection = projection.after_writing(kind, &updated.written);
         self.show(StatusCode::OK, &updated.stored, &projection)
             .await
     }
@@ -118,7 +120,7 @@ impl Ask<'_> {
     ) -> Result<Answer, Problem> {
         let expect = self.if_match()?;
         if let Some(barred) = decode::etags(&self.head.headers, &IF_NONE_MATCH)? {
-            let before = self.store.read(self.scope, &kind, &id).await?;
+            let before = self.store.read(self.scope, &kind, &id, &[]).await?;
             check_barred(&barred, &before)?;
         }
         self.write(Write::Delete { expect, id, kind }).await?;
@@ -139,110 +141,67 @@ impl Ask<'_> {
         let mut tries = 0;
         loop {
             let before = match edit.reads() || barred.is_some() {
-                true => Some(self.store.read(self.scope, kind, id).await?),
+                true => Some(self.before(kind, id, &edit.edges(), &wanted).await?),
                 false => None,
             };
-            if let Some(before) = &before {
-                wanted.check(&before.version)?;
-                if let Some(barred) = &barred {
-                    check_barred(barred, before)?;
-                }
+            if let (Some(barred), Some(before)) = (&barred, &before) {
+                check_barred(barred, before)?;
             }
-            let change = self.change(kind, id, edit, before.as_ref()).await?;
+            let change = edit.change(id, before.as_ref())?;
             if change.is_empty() {
                 let stored = match before {
                     Some(stored) => stored,
-                    None => self.store.read(self.scope, kind, id).await?,
+                    None => self.before(kind, id, &[], &wanted).await?,
                 };
-                wanted.check(&stored.version)?;
-                return Ok(Updated {
-                    stored,
-                    what: What::Nothing,
-                });
+                return Ok(Updated::unchanged(stored));
             }
-            let what = match change.set().is_empty() && change.unset().is_empty() {
-                true => What::Edges,
-                false => What::Attributes,
-            };
+            let written = written_by(&change);
+            let what = What::of(&change);
             let expect = match before {
                 Some(before) => Expect::OneOf(vec![before.version]),
                 None => wanted.clone(),
             };
-            tries += 1;
-            match self
-                .write(Write::Update {
-                    change,
-                    expect,
-                    id: id.clone(),
-                })
-                .await
-            {
+            let id = id.clone();
+            match self.write(Write::Update { change, expect, id }).await {
                 Err(Problem::Store(StoreError::Stale { .. })) if wanted == Expect::Any => {
+                    tries += 1;
                     if tries >= TRIES && started.elapsed() > DEADLINE {
                         return Err(Problem::Store(StoreError::Busy));
                     }
                 }
-                outcome => {
-                    let written = outcome?;
-                    let what = if written.how == How::Unchanged {
-                        What::Nothing
-                    } else {
-                        what
-                    };
-                    return Ok(Updated {
-                        stored: written.stored.ok_or_else(lost)?,
-                        what,
+                Err(problem) => return Err(problem),
+                Ok(done) => {
+                    let stored = done.stored.ok_or_else(lost)?;
+                    return Ok(match done.how {
+                        How::Unchanged => Updated::unchanged(stored),
+                        _ => Updated {
+                            stored,
+                            what,
+                            written,
+                        },
                     });
                 }
             }
         }
     }
 
-    async fn change(
+    /// The resource as it is, if it has the version that the client means.
+    async fn before(
         &self,
         kind: &Arc<ResourceType>,
         id: &ResourceId,
-        edit: &Edit,
-        before: Option<&Stored>,
-    ) -> Result<Change, Problem> {
-        let tree = match before {
-            Some(stored) => stored.document.tree()?,
-            None => Cow::Owned(Resource::default()),
-        };
-        match edit {
-            Edit::Patch(patch) => {
-                let edges = self.edges_before(kind, id, &patch.needs().edges).await?;
-                Ok(patch.apply(
-                    id,
-                    &Before {
-                        document: &tree,
-                        edges: &edges,
-                    },
-                )?)
-            }
-            Edit::Replace(replacement) => Ok(replacement.apply(&tree)?),
-        }
+        edges: &[AttrId],
+        wanted: &Expect,
+    ) -> Result<Stored, Problem> {
+        let stored = self.store.read(self.scope, kind, id, edges).await?;
+        wanted.check(&stored.version)?;
+        Ok(stored)
     }
 
     async fn write(&self, write: Write) -> Result<Written, Problem> {
         let batch = Batch::new(Utc::now(), vec![write]);
         let mut outcomes = self.store.write(self.scope, batch).await;
         outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
-    }
-
-    async fn edges_before(
-        &self,
-        kind: &Arc<ResourceType>,
-        id: &ResourceId,
-        attrs: &[AttrId],
-    ) -> Result<Vec<(AttrId, Vec<Edge>)>, Problem> {
-        let mut edges = Vec::with_capacity(attrs.len());
-        for attr in attrs {
-            let query = EdgeQuery::new(Arc::clone(kind), *attr, vec![id.clone()]);
-            let found = self.store.edges(self.scope, &query).await?.pop();
-            edges.push((*attr, found.unwrap_or_default()));
-        }
-        Ok(edges)
     }
 
     /// Whether a membership of the resource is too long to be sent back unasked.
@@ -311,6 +270,35 @@ enum Edit {
 }
 
 impl Edit {
+    /// The change that it is to a resource; to one that it need not know, where it reads nothing.
+    fn change(&self, id: &ResourceId, before: Option<&Stored>) -> Result<Change, Problem> {
+        let tree = match before {
+            Some(stored) => stored.document.tree()?,
+            None => Cow::Owned(Resource::default()),
+        };
+        match self {
+            Edit::Patch(patch) => {
+                let edges = before.map_or(&[][..], |stored| &stored.edges);
+                Ok(patch.apply(
+                    id,
+                    &Before {
+                        document: &tree,
+                        edges,
+                    },
+                )?)
+            }
+            Edit::Replace(replacement) => Ok(replacement.apply(&tree)?),
+        }
+    }
+
+    /// The memberships that must be known before the change is.
+    fn edges(&self) -> Vec<AttrId> {
+        match self {
+            Edit::Patch(patch) => patch.needs().edges,
+            Edit::Replace(_) => Vec::new(),
+        }
+    }
+
     /// Whether the resource must be read before the change is known.
     fn reads(&self) -> bool {
         match self {
@@ -327,6 +315,18 @@ impl Edit {
 struct Updated {
     stored: Stored,
     what: What,
+    /// The attributes that it set.
+    written: Vec<AttrId>,
+}
+
+impl Updated {
+    fn unchanged(stored: Stored) -> Self {
+        Updated {
+            stored,
+            what: What::Nothing,
+            written: Vec::new(),
+        }
+    }
 }
 
 /// What an update changed.
@@ -335,6 +335,21 @@ enum What {
     Attributes,
     Edges,
     Nothing,
+}
+
+impl What {
+    fn of(change: &Change) -> Self {
+        match change.set().is_empty() && change.unset().is_empty() {
+            true => What::Edges,
+            false => What::Attributes,
+        }
+    }
+}
+
+/// The attributes that a change gives values to.
+fn written_by(change: &Change) -> Vec<AttrId> {
+    let set = change.set().iter().map(|(id, _)| *id);
+    set.chain(change.edges().iter().map(|e| e.attr)).collect()
 }
 
 /// A store that breaks its contract.

@@ -121,6 +121,7 @@ impl Server {
                 log_store_error(error, &request_id);
             }
             Answer::problem(&problem, &request_id)
+                .challenged(|| self.inner.authentication.schemes())
         });
         let mut response = answer.into_response(media_type);
         if method == Method::HEAD {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use scimkit_registry::{AttrId, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType, Role};
-use scimkit_store::{Settings, StoreError, targets};
+use scimkit_store::{Settings, StoreError, Stored, targets};
 use serde_json::Value;
 
 use crate::{error::Outcome, row::Row};
@@ -18,6 +18,15 @@ pub(crate) struct EdgeReader<'a> {
 }
 
 impl EdgeReader<'_> {
+    /// Puts a resource's edges under these attributes beside it.
+    pub(crate) fn add_edges(&self, stored: &mut Stored, attrs: &[AttrId]) -> Outcome<()> {
+        for attr in attrs {
+            let edges = self.edges(&stored.kind, *attr, stored.id.as_str(), None)?;
+            stored.edges.push((*attr, edges));
+        }
+        Ok(())
+    }
+
     /// The edges of a membership or inverse attribute, or the one of a reference.
     pub(crate) fn edges(
         &self,
@@ -152,7 +161,11 @@ impl EdgeWriter<'_> {
                     .map(String::as_str)
                     .filter(|id| !kept.contains(id));
                 let removed = self.remove(path, gone)?;
-                Ok(removed + self.add(change.attr, edges)?)
+                let there: HashSet<&str> = there.iter().map(String::as_str).collect();
+                let new = edges
+                    .iter()
+                    .filter(|edge| !there.contains(edge.id.as_str()));
+                Ok(removed + self.add(change.attr, new)?)
             }
         }
     }
@@ -201,7 +214,7 @@ impl EdgeWriter<'_> {
         Ok(removed)
     }
 
-    fn add(&self, attr: AttrId, edges: &[Edge]) -> Outcome<usize> {
+    fn add<'e>(&self, attr: AttrId, edges: impl IntoIterator<Item = &'e Edge>) -> Outcome<usize> {
         let path = self.kind.attr(attr).path();
         let leads_to = targets(&self.settings.registry, self.kind, attr);
         let mut statement = self.connection.prepare_cached(

@@ -28,6 +28,7 @@ pub(crate) enum Place {
 pub(crate) fn open_writer(place: &Place, options: &Options) -> Result<Connection, OpenError> {
     let mut connection = match place {
         Place::File(path) => {
+            keep_private(path);
             Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_CREATE))?
         }
         Place::Memory => Connection::open_in_memory()?,
@@ -51,6 +52,16 @@ pub(crate) fn open_reader(path: &Path, options: &Options) -> Result<Connection, 
     prepare(&connection, options)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
+}
+
+/// Makes a new file that only its owner may read: it will hold personal data. What goes wrong here
+/// goes wrong again, and is reported, when SQLite opens the file.
+fn keep_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    drop(options.open(path));
 }
 
 fn flags(more: OpenFlags) -> OpenFlags {

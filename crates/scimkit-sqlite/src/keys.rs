@@ -152,8 +152,17 @@ fn rebuild(connection: &Connection, tenant: &str, kind: &Arc<ResourceType>) -> O
     while let Some((id, document)) = next_document(connection, tenant, kind, &after)? {
         let resource = Resource::restore(document.as_bytes()).map_err(StoreError::backend)?;
         connection
-            .prepare_cached("UPDATE resource SET display = ?3 WHERE tenant = ?1 AND id = ?2")?
-            .execute(params![tenant, id, display(kind, &resource)])?;
+            .prepare_cached(
+                "UPDATE resource SET display = ?3, shape = CASE WHEN ?4 THEN ?5 ELSE shape END
+                 WHERE tenant = ?1 AND id = ?2",
+            )?
+            .execute(params![
+                tenant,
+                id,
+                display(kind, &resource),
+                is_open(kind, &resource),
+                current(kind)
+            ])?;
         check_fit(kind, &id, &resource)?;
         let whole = Change::create(Arc::clone(kind), resource);
         for (attr, keys) in whole.keys() {
@@ -166,6 +175,13 @@ fn rebuild(connection: &Connection, tenant: &str, kind: &Arc<ResourceType>) -> O
         after = id;
     }
     Ok(())
+}
+
+/// Whether the schema, as it is now, shows everything that the document holds.
+fn is_open(kind: &ResourceType, resource: &Resource) -> bool {
+    let mut shown = resource.as_map().clone();
+    kind.project(&mut shown, &kind.projection::<&str>(&[], &[]));
+    shown == *resource.as_map()
 }
 
 /// The resource that follows in the order of ids.

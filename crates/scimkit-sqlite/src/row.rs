@@ -11,7 +11,8 @@ use scimkit_store::{Document, StoreError, Stored};
 use crate::error::Outcome;
 
 /// What [`Row::read`] reads, of a table with the alias `r`.
-pub(crate) const COLUMNS: &str = "r.id, r.version, r.created_us, r.modified_us, r.document";
+pub(crate) const COLUMNS: &str =
+    "r.id, r.version, r.created_us, r.modified_us, r.document, r.shape";
 
 /// A resource's row.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub(crate) struct Row {
     pub(crate) document: String,
     pub(crate) id: String,
     pub(crate) modified_us: i64,
+    pub(crate) shape: String,
     pub(crate) version: i64,
 }
 
@@ -31,6 +33,7 @@ impl Row {
             created_us: row.get(2)?,
             modified_us: row.get(3)?,
             document: row.get(4)?,
+            shape: row.get(5)?,
         })
     }
 
@@ -41,7 +44,8 @@ impl Row {
         kind: &ResourceType,
         id: &str,
     ) -> Outcome<Option<Self>> {
-        let sql = "SELECT r.id, r.version, r.created_us, r.modified_us, r.document FROM resource r
+        let sql = "SELECT r.id, r.version, r.created_us, r.modified_us, r.document, r.shape
+                   FROM resource r
                    WHERE r.tenant = ?1 AND r.id = ?2 AND r.kind = ?3";
         let mut statement = connection.prepare_cached(sql)?;
         Ok(statement
@@ -52,7 +56,11 @@ impl Row {
     pub(crate) fn stored(self, kind: &Arc<ResourceType>) -> Outcome<Stored> {
         let at = (instant(self.created_us)?, instant(self.modified_us)?);
         let version = self.version()?;
-        let document = Document::Text(self.document.into());
+        let document = match self.shape == kind.fingerprint().to_string() {
+            true => Document::Text(self.document.into()),
+            // It may hold what the schema did not hide when it was written.
+            false => Document::Tree(Arc::new(self.tree()?)),
+        };
         Ok(Stored::new(
             Arc::clone(kind),
             ResourceId::from(self.id),

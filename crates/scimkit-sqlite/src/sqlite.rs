@@ -182,10 +182,15 @@ impl Store for Sqlite {
                 .as_ref()
                 .map_or_else(Vec::new, |p| p.attributes());
             attrs.extend(query.sort.map(|sort| sort.attr));
+            attrs.extend(&query.edges);
             let kinds = involved(&scope.settings, &query.kind, &attrs);
             let query = Arc::new(query.clone());
             self.read_with(scope, kinds, move |reader| {
-                page(reader.connection, reader.settings, reader.tenant, &query)
+                let mut page = page(reader.connection, reader.settings, reader.tenant, &query)?;
+                for stored in &mut page.items {
+                    reader.add_edges(stored, &query.edges)?;
+                }
+                Ok(page)
             })
             .await
         })
@@ -196,13 +201,20 @@ impl Store for Sqlite {
         scope: &'a Scope,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
+        edges: &'a [AttrId],
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async move {
-            let (kind, id) = (Arc::clone(kind), id.clone());
             // A row alone: no lookup key is asked.
-            self.read_with(scope, Vec::new(), move |reader| {
+            let kinds = match edges.is_empty() {
+                true => Vec::new(),
+                false => involved(&scope.settings, kind, edges),
+            };
+            let (kind, id, edges) = (Arc::clone(kind), id.clone(), edges.to_vec());
+            self.read_with(scope, kinds, move |reader| {
                 let row = Row::find(reader.connection, reader.tenant, &kind, id.as_str())?;
-                row.ok_or(StoreError::NotFound)?.stored(&kind)
+                let mut stored = row.ok_or(StoreError::NotFound)?.stored(&kind)?;
+                reader.add_edges(&mut stored, &edges)?;
+                Ok(stored)
             })
             .await
         })

@@ -179,8 +179,8 @@ impl Writer<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO resource
-                 (tenant, kind, id, version, created_us, modified_us, display, document)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7)",
+                 (tenant, kind, id, version, created_us, modified_us, display, document, shape)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 self.tenant,
@@ -189,7 +189,8 @@ impl Writer<'_> {
                 number,
                 self.at_us,
                 keys::display(kind, &document),
-                text
+                text,
+                kind.fingerprint().to_string()
             ])?;
         keys::put(self.connection, self.tenant, kind, &id, &change.keys())?;
         self.edit_edges(&id, change)?;

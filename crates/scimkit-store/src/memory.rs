@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use scimkit_registry::{Edge, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType};
 
 use self::tenant::{Among, Tenant};
 use crate::{
@@ -106,7 +106,14 @@ impl Store for Memory {
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
             Ok(match self.tenant(&scope.tenant) {
-                Some(tenant) => shared(&tenant).query(&scope.settings, query),
+                Some(tenant) => {
+                    let tenant = shared(&tenant);
+                    let mut page = tenant.query(&scope.settings, query);
+                    for stored in &mut page.items {
+                        tenant.add_edges(&scope.settings, stored, &query.edges);
+                    }
+                    page
+                }
                 None => Tenant::default().query(&scope.settings, query),
             })
         })
@@ -117,14 +124,15 @@ impl Store for Memory {
         scope: &'a Scope,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
+        edges: &'a [AttrId],
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async move {
             let tenant = self.tenant(&scope.tenant).ok_or(StoreError::NotFound)?;
             let tenant = shared(&tenant);
-            tenant
-                .record(kind, id)
-                .map(|r| r.stored(kind, id))
-                .ok_or(StoreError::NotFound)
+            let record = tenant.record(kind, id).ok_or(StoreError::NotFound)?;
+            let mut stored = record.stored(kind, id);
+            tenant.add_edges(&scope.settings, &mut stored, edges);
+            Ok(stored)
         })
     }
 

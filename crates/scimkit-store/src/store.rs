@@ -53,7 +53,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>>;
 
-    /// One resource.
+    /// One resource, with its edges under those membership and inverse attributes.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]: no resource of that type has the id, in this tenant.
@@ -62,6 +62,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         scope: &'a Scope,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
+        edges: &'a [AttrId],
     ) -> BoxFuture<'a, Result<Stored, StoreError>>;
 
     /// Carries the writes out in order, each atomic alone, with one answer each; all that succeeded
@@ -164,6 +165,8 @@ impl Sort {
 pub struct Query {
     /// How many resources at most; 0 asks for the total alone.
     pub count: u32,
+    /// Under which membership and inverse attributes the page needs the resources' edges.
+    pub edges: Vec<AttrId>,
     /// The type.
     pub kind: Arc<ResourceType>,
     /// Which ones; all when there is none.
@@ -192,6 +195,7 @@ impl Query {
     pub fn of(kind: Arc<ResourceType>) -> Self {
         Query {
             count: 100,
+            edges: Vec::new(),
             kind,
             predicate: None,
             sort: None,
@@ -204,6 +208,13 @@ impl Query {
     #[must_use]
     pub fn matching(mut self, predicate: Predicate) -> Self {
         self.predicate = Some(predicate);
+        self
+    }
+
+    /// With their edges under these membership and inverse attributes.
+    #[must_use]
+    pub fn with_edges(mut self, edges: Vec<AttrId>) -> Self {
+        self.edges = edges;
         self
     }
 
@@ -256,6 +267,8 @@ pub struct Stored {
     pub created: DateTime<Utc>,
     /// Its attributes, without `id`, `meta` and memberships.
     pub document: Document,
+    /// Its edges, under the attributes that were asked for, as they were with this version.
+    pub edges: Vec<(AttrId, Vec<Edge>)>,
     /// Its identifier.
     pub id: ResourceId,
     /// Its type.
@@ -279,6 +292,7 @@ impl Stored {
         Stored {
             created,
             document,
+            edges: Vec::new(),
             id,
             kind,
             last_modified,
@@ -288,6 +302,9 @@ impl Stored {
 }
 
 /// A stored document: the JSON text that goes out, or the tree.
+///
+/// Text may go out as it is, so a store gives it only for a document in which the resource type, as
+/// it is now, hides and ignores nothing. A tree is always projected.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_enums, reason = "a document is text or a tree")]
 pub enum Document {
@@ -350,7 +367,7 @@ pub enum Write {
     Create {
         /// All its attributes and edges.
         change: Change,
-        /// Its identifier, not used before.
+        /// An identifier, not used before. A store that assigns its own answers with that one.
         id: ResourceId,
     },
     /// Takes a resource away, with its edges in both directions.

@@ -40,17 +40,26 @@ pub const TARGETS: [(&str, Target); 6] = [
 /// # Panics
 /// When one of them does not.
 pub fn filter(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     let lenient = Filter::parse_with(text, &options(&Tolerance::DEFAULT));
     if let Ok(strict) = Filter::parse(text) {
         assert_eq!(Ok(&strict), lenient.as_ref(), "strict and lenient differ");
     }
     let Ok(filter) = lenient else { return };
-    assert!(text.len() <= Limits::default().length, "longer than the limit");
+    assert!(
+        text.len() <= Limits::default().length,
+        "longer than the limit"
+    );
     let printed = filter.to_string();
     let again = Filter::parse(&printed);
     assert_eq!(again.as_ref(), Ok(&filter), "printed as {printed}");
-    assert_eq!(filter.into_owned().to_string(), printed, "owned prints otherwise");
+    assert_eq!(
+        filter.into_owned().to_string(),
+        printed,
+        "owned prints otherwise"
+    );
 }
 
 /// PATCH path text: printing and parsing agree, and what binds, binds again.
@@ -58,11 +67,19 @@ pub fn filter(data: &[u8]) {
 /// # Panics
 /// When one of them does not.
 pub fn path(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     for tolerance in [Tolerance::DEFAULT, Tolerance::STRICT] {
-        let Ok(path) = Path::parse_with(text, &options(&tolerance)) else { continue };
+        let Ok(path) = Path::parse_with(text, &options(&tolerance)) else {
+            continue;
+        };
         let printed = path.to_string();
-        assert_eq!(Path::parse(&printed).as_ref(), Ok(&path), "printed as {printed}");
+        assert_eq!(
+            Path::parse(&printed).as_ref(),
+            Ok(&path),
+            "printed as {printed}"
+        );
         for kind in registry().types() {
             let bound = kind.bind_path(&path, &tolerance);
             assert_eq!(kind.bind_path(&path, &tolerance), bound, "bound otherwise");
@@ -76,16 +93,30 @@ pub fn path(data: &[u8]) {
 /// # Panics
 /// When one of them does not hold.
 pub fn evaluate(data: &[u8]) {
-    let Some((text, body)) = lines(data) else { return };
-    let Ok(body) = serde_json::from_slice::<Value>(body) else { return };
+    let Some((text, body)) = lines(data) else {
+        return;
+    };
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        return;
+    };
     let tolerance = Tolerance::DEFAULT;
-    let Ok(filter) = Filter::parse_with(text, &options(&tolerance)) else { return };
+    let Ok(filter) = Filter::parse_with(text, &options(&tolerance)) else {
+        return;
+    };
     for kind in registry().types() {
-        let Ok(predicate) = kind.bind_filter(&filter, &tolerance) else { continue };
+        let Ok(predicate) = kind.bind_filter(&filter, &tolerance) else {
+            continue;
+        };
         let printed = filter.to_string();
         let spelled = Filter::parse(&printed).map(|f| kind.bind_filter(&f, &tolerance));
-        assert_eq!(spelled.as_ref(), Ok(&Ok(predicate.clone())), "bound otherwise: {printed}");
-        let Ok(resource) = kind.admit(body.clone(), &tolerance) else { continue };
+        assert_eq!(
+            spelled.as_ref(),
+            Ok(&Ok(predicate.clone())),
+            "bound otherwise: {printed}"
+        );
+        let Ok(resource) = kind.admit(body.clone(), &tolerance) else {
+            continue;
+        };
         let holds = kind.matches(&predicate, View::of(&resource));
         let not = Predicate::Not(Box::new(predicate));
         assert_ne!(holds, kind.matches(&not, View::of(&resource)), "{not:?}");
@@ -97,7 +128,9 @@ pub fn evaluate(data: &[u8]) {
 /// # Panics
 /// When it is not.
 pub fn admit(data: &[u8]) {
-    let Ok(body) = serde_json::from_slice::<Value>(data) else { return };
+    let Ok(body) = serde_json::from_slice::<Value>(data) else {
+        return;
+    };
     for kind in registry().types() {
         for tolerance in [Tolerance::DEFAULT, Tolerance::STRICT] {
             if let Ok(resource) = kind.admit(body.clone(), &tolerance) {
@@ -113,18 +146,33 @@ pub fn admit(data: &[u8]) {
 /// # Panics
 /// When one of them does not hold.
 pub fn patch(data: &[u8]) {
-    let Some((before, request)) = lines(data) else { return };
-    let Ok(before) = serde_json::from_str::<Value>(before) else { return };
-    let Ok(request) = serde_json::from_slice::<Value>(request) else { return };
+    let Some((before, request)) = lines(data) else {
+        return;
+    };
+    let Ok(before) = serde_json::from_str::<Value>(before) else {
+        return;
+    };
+    let Ok(request) = serde_json::from_slice::<Value>(request) else {
+        return;
+    };
     for kind in registry().types() {
         for tolerance in [Tolerance::DEFAULT, Tolerance::STRICT] {
-            let Ok(before) = kind.admit(before.clone(), &tolerance) else { continue };
-            let Ok(request) = PatchRequest::from_value(request.clone(), 1_000) else { return };
+            let Ok(before) = kind.admit(before.clone(), &tolerance) else {
+                continue;
+            };
+            let Ok(request) = PatchRequest::from_value(request.clone(), 1_000) else {
+                return;
+            };
             let Ok(patch) = Patch::decode(kind, request, Limits::default(), &tolerance) else {
                 continue;
             };
-            let known = Before { document: &before, edges: &[] };
-            let Ok(change) = patch.apply(&ResourceId::from("1"), &known) else { continue };
+            let known = Before {
+                document: &before,
+                edges: &[],
+            };
+            let Ok(change) = patch.apply(&ResourceId::from("1"), &known) else {
+                continue;
+            };
             let mut after = before.clone();
             change.apply(&mut after);
             let once = after.clone();
@@ -146,7 +194,10 @@ pub fn http(data: &[u8]) {
         let (head, body) = server.handle(request).await.into_parts();
         let status = head.status.as_u16();
         assert!(status < 500 || matches!(status, 501 | 503), "{status}");
-        let body = body.collect().await.map(http_body_util::Collected::to_bytes);
+        let body = body
+            .collect()
+            .await
+            .map(http_body_util::Collected::to_bytes);
         let body = body.unwrap_or_default();
         if status >= 400 && !body.is_empty() {
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -181,13 +232,19 @@ fn request(data: &[u8]) -> Option<Request<Full<bytes::Bytes>>> {
     let (first, mut rest) = lines(data)?;
     let (method, target) = first.split_once(' ')?;
     let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).ok()?);
-    request = request.uri(target).header("authorization", format!("Bearer {TOKEN}"));
+    request = request
+        .uri(target)
+        .header("authorization", format!("Bearer {TOKEN}"));
     loop {
         let (line, next) = lines(rest)?;
         rest = next;
         match line.split_once(':') {
             Some((name, value)) => request = request.header(name, value.trim()),
-            None => return request.body(Full::new(bytes::Bytes::copy_from_slice(rest))).ok(),
+            None => {
+                return request
+                    .body(Full::new(bytes::Bytes::copy_from_slice(rest)))
+                    .ok();
+            }
         }
     }
 }
@@ -198,10 +255,15 @@ const TOKEN: &str = "fuzz";
 async fn server() -> Server {
     let store = Arc::new(Memory::new());
     let server = Server::new(store, Settings::new("https://app.example/scim/v2"));
-    let Ok(token) = Token::from_secret(TOKEN) else { return server };
+    let Ok(token) = Token::from_secret(TOKEN) else {
+        return server;
+    };
     let server = server.with_authentication(BearerTokens::new([token.digest()]));
     for (path, body) in [
-        ("/Users", r#"{"userName":"bjensen","emails":[{"value":"b@x","type":"work"}]}"#),
+        (
+            "/Users",
+            r#"{"userName":"bjensen","emails":[{"value":"b@x","type":"work"}]}"#,
+        ),
         ("/Groups", r#"{"displayName":"Crew"}"#),
     ] {
         let text = format!("POST {path}\n\n{body}");

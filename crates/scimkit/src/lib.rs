@@ -8,7 +8,7 @@
 //! let token = Token::generate()?;
 //! let server = Server::new(Arc::new(Memory::new()), Settings::new("https://app.example/scim/v2"))
 //!     .with_authentication(BearerTokens::new([token.digest()]));
-//! // A `tower_service::Service`; with the feature `axum`, `scimkit::axum::router(server)`.
+//! // A `tower_service::Service`; with the feature `axum`, `scimkit::axum::router("/scim/v2", server)`.
 //! # let _ = server;
 //! # Ok::<(), scimkit::NoRandomness>(())
 //! ```
@@ -39,7 +39,8 @@ pub use scimkit_store as store;
 
 pub use scimkit_registry::{Registry, Tolerance};
 pub use scimkit_server::{
-    Authenticate, BearerTokens, Body, Denied, Digest, Identity, NoRandomness, Server, Token,
+    Authenticate, BearerTokens, Body, Denied, Digest, Identity, InvalidToken, NoRandomness, Server,
+    Token,
 };
 #[cfg(feature = "sqlite")]
 pub use scimkit_sqlite::Sqlite;

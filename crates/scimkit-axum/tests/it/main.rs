@@ -1,5 +1,10 @@
 //! The server nested in an axum application.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the lints know tests, but not the functions beside them"
+)]
+
 use std::sync::Arc;
 
 use axum::{Router, body::Body, routing::get};
@@ -15,7 +20,7 @@ fn app(token: &Token) -> Router {
         .with_authentication(BearerTokens::new([token.digest()]));
     Router::new()
         .route("/", get(async || "app"))
-        .nest("/scim/v2", scimkit_axum::router(server))
+        .merge(scimkit_axum::router("/scim/v2", server))
 }
 
 async fn send(app: &Router, request: Request<Body>) -> (StatusCode, serde_json::Value) {
@@ -52,6 +57,14 @@ async fn the_prefix_is_taken_off_and_locations_keep_it() {
     let (status, error) = send(&app, request("GET", "/scim/v2/Nowhere", "")).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(error["status"], "404");
+    for root in ["/scim/v2", "/scim/v2/"] {
+        let (status, list) = send(&app, request("GET", root, "")).await;
+        assert_eq!(
+            (status, &list["totalResults"]),
+            (StatusCode::OK, &1.into()),
+            "{root}"
+        );
+    }
     let plain = Request::get("/").body(Body::empty()).unwrap();
     assert_eq!(app.oneshot(plain).await.unwrap().status(), StatusCode::OK);
 }

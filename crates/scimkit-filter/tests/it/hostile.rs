@@ -159,6 +159,7 @@ fn the_greatest_depth_fits_a_small_stack() {
             let copy = filter.clone();
             assert!(copy == filter);
             drop(copy);
+            assert!(filter.walk().count() >= 1);
             drop(filter.into_owned());
         }
     };

@@ -7,10 +7,13 @@
     reason = "the lints know tests, but not the functions beside them"
 )]
 
+mod allocations;
+mod api;
 mod cases;
 mod choices;
 mod errors;
 mod hostile;
 mod leniency;
 mod meaning;
+mod mistakes;
 mod properties;

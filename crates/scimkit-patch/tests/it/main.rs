@@ -8,7 +8,9 @@
 )]
 
 mod decisions;
+mod extensions;
 mod harness;
+mod limits;
 mod mutability;
 mod needs;
 mod properties;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use scimkit_core::Mutability;
-use scimkit_registry::{Attr, ErrorKind, Resource, ResourceType, Tolerance};
+use scimkit_registry::{Attr, ErrorKind, MAX_ELEMENTS, Resource, ResourceType, Tolerance};
 use serde_json::{Map, Value, json};
 
 use crate::world::{EXTRA, GADGET, MORE, gadget, kind, tolerance};
@@ -84,6 +84,42 @@ fn errors_do_not_repeat_whole_texts() {
     let body = json!({"schemas": [long]});
     let error = gadget.admit(body, &Tolerance::STRICT).unwrap_err();
     assert!(error.detail().len() < 400, "{error}");
+}
+
+#[test]
+fn errors_show_no_control_characters() {
+    let body = json!({"flag": "\u{1b}[2J\n"});
+    let error = gadget().admit(body, &Tolerance::DEFAULT).unwrap_err();
+    assert!(error.detail().ends_with("`\u{fffd}[2J\u{fffd}`"), "{error}");
+}
+
+#[test]
+fn elements_are_so_many_at_most() {
+    let gadget = gadget();
+    let texts = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>();
+    let members = |count| -> Vec<_> {
+        let member = |text| json!({"value": text});
+        texts(count).into_iter().map(member).collect()
+    };
+    let body = |path, count| match path {
+        "labels" => json!({"labels": texts(count)}),
+        "parts" => json!({"parts": members(count)}),
+        _ => json!({"parts": [{"tags": texts(count)}]}),
+    };
+    for path in ["labels", "parts", "parts.tags"] {
+        let admit = |count| gadget.admit(body(path, count), &Tolerance::DEFAULT);
+        assert!(admit(MAX_ELEMENTS).is_ok(), "{path}");
+        let error = admit(MAX_ELEMENTS + 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Value);
+        let detail = format!("`{path}` has more than {MAX_ELEMENTS} values");
+        assert_eq!(error.detail(), detail);
+    }
+    let crew = json!({"crew": members(MAX_ELEMENTS + 1)});
+    let admitted = gadget.admit(crew, &Tolerance::DEFAULT);
+    assert_eq!(
+        admitted.unwrap().as_map()["crew"].as_array().unwrap().len(),
+        MAX_ELEMENTS + 1
+    );
 }
 
 #[test]

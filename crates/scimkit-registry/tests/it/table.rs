@@ -2,7 +2,7 @@
 
 use scimkit_core::{Mutability, Returned};
 use scimkit_filter::AttributePath;
-use scimkit_registry::{AttrId, Role, Tolerance};
+use scimkit_registry::{AttrId, Registry, Role, Tolerance};
 
 use crate::world::{EXTRA, GADGET, MORE, gadget, id, kind};
 
@@ -107,6 +107,44 @@ fn roles_follow_from_the_schema() {
         let kind = kind(name);
         assert_eq!(kind.attr(id(&kind, path)).role(), role, "{path}");
     }
+}
+
+#[test]
+fn only_the_core_schema_has_edges() {
+    let edge = r#"[{"name": "value"}, {"name": "display"}, {"name": "type"},
+        {"name": "$ref", "type": "reference", "referenceTypes": ["User"]}]"#;
+    let attributes = format!(
+        r#"[{{"name": "crew", "type": "complex", "multiValued": true, "subAttributes": {edge}}},
+        {{"name": "seenBy", "type": "complex", "multiValued": true, "mutability": "readOnly",
+            "subAttributes": {edge}}},
+        {{"name": "owner", "type": "complex", "subAttributes": {edge}}}]"#
+    );
+    let schema = |id| format!(r#"{{"id": "{id}", "attributes": {attributes}}}"#);
+    let [core, extension] = ["urn:example:2.0:Ship", "urn:example:2.0:Harbour"];
+    let definition = format!(
+        r#"{{"name": "Ship", "endpoint": "/Ships", "schema": "{core}",
+        "schemaExtensions": [{{"schema": "{extension}", "required": false}}]}}"#
+    );
+    let registry = Registry::builder()
+        .schemas_json(&format!("[{}, {}]", schema(core), schema(extension)))
+        .and_then(|b| b.resource_types_json(&definition)?.build())
+        .unwrap();
+    let ship = registry.by_name("Ship").unwrap();
+    let role = |path: &str| ship.attr(id(ship, path)).role();
+    let roles = |prefix: &str| {
+        ["crew", "crew.value", "seenBy", "owner"].map(|name| role(&format!("{prefix}{name}")))
+    };
+    use Role::{Inverse, Membership, Plain, Reference};
+    assert_eq!(roles(""), [Membership, Membership, Inverse, Reference]);
+    assert_eq!(
+        roles("urn:example:2.0:Harbour:"),
+        [Plain, Plain, Plain, Reference]
+    );
+    let crew = id(ship, "urn:example:2.0:Harbour:crew");
+    assert!(!ship.is_computed(crew));
+    let body = serde_json::json!({extension: {"crew": [{"value": "1"}, {"display": "no value"}]}});
+    let admitted = ship.admit(body.clone(), &Tolerance::DEFAULT).unwrap();
+    assert_eq!(admitted.as_map()[extension], body[extension]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scimkit_registry::{Edge, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType};
 use scimkit_store::{
     Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, Written,
 };
@@ -35,6 +35,7 @@ impl Store for Failing {
         _: &'a Scope,
         _: &'a Arc<ResourceType>,
         _: &'a ResourceId,
+        _: &'a [AttrId],
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async { Err((self.0)()) })
     }
@@ -116,6 +117,7 @@ impl Store for Silent {
         _: &'a Scope,
         _: &'a Arc<ResourceType>,
         _: &'a ResourceId,
+        _: &'a [AttrId],
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async { Err(StoreError::NotFound) })
     }

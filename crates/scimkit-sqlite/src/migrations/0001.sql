@@ -6,7 +6,8 @@ CREATE TABLE counter (
 ) STRICT, WITHOUT ROWID;
 
 -- `display` is the document's `displayName`; it stands before the document so that listing members
--- does not read through documents.
+-- does not read through documents. `shape` is the fingerprint of the schema under which the document
+-- was made: under another one it may hold what is hidden now.
 CREATE TABLE resource (
     tenant TEXT NOT NULL,
     kind TEXT NOT NULL,
@@ -15,6 +16,7 @@ CREATE TABLE resource (
     created_us INTEGER NOT NULL,
     modified_us INTEGER NOT NULL,
     display TEXT,
+    shape TEXT NOT NULL,
     document TEXT NOT NULL,
     PRIMARY KEY (tenant, id)
 ) STRICT;

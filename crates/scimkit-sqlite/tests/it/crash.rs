@@ -84,7 +84,7 @@ impl Known {
     fn check(&self, store: &Sqlite, scope: &Scope) {
         let user = kind(scope, "User");
         for (id, title) in &self.users {
-            let read = wait(store.read(scope, &user, &ResourceId::from(id.as_str())));
+            let read = wait(store.read(scope, &user, &ResourceId::from(id.as_str()), &[]));
             match (read, title) {
                 // One more step may be done than was acknowledged.
                 (Ok(stored), Some(title)) => {

@@ -2,14 +2,14 @@
 
 use std::error::Error;
 
-use scimkit_registry::Registry;
+use scimkit_registry::{Registry, ResourceId};
 use scimkit_sqlite::{SchemaError, Sqlite};
-use scimkit_store::{Scope, StoreError};
+use scimkit_store::{Document, Scope, Store, StoreError};
 use serde_json::json;
 
 use crate::{
     consistent::check_file,
-    support::{create, file, scope, select},
+    support::{create, file, kind, scope, select, wait},
 };
 
 /// A type of resource whose attribute `code` has these characteristics.
@@ -98,4 +98,25 @@ fn values_of_another_type_are_refused() {
     create(&store, &before, ("Badge", "1"), json!({"code": "a"})).unwrap();
     let refused = select(&store, &after, "Badge", "code eq 5").unwrap_err();
     assert!(matches!(reason(&refused), SchemaError::Misfit { .. }));
+}
+
+/// A document written when the attribute was shown goes out as text only where it still is.
+#[test]
+fn what_is_hidden_now_does_not_go_out_as_text() {
+    let (_directory, path) = file();
+    let shown = badges(FOLDED, false);
+    let store = Sqlite::open(&path).unwrap();
+    create(&store, &shown, ("Badge", "1"), json!({"code": "a"})).unwrap();
+    create(&store, &shown, ("Badge", "2"), json!({"displayName": "b"})).unwrap();
+    let is_text = |scope: &Scope, id: &str| {
+        let (kind, id) = (kind(scope, "Badge"), ResourceId::from(id));
+        let read = wait(store.read(scope, &kind, &id, &[])).unwrap();
+        matches!(read.document, Document::Text(_))
+    };
+    assert!(is_text(&shown, "1") && is_text(&shown, "2"));
+    let hidden = badges(r#""type": "string", "returned": "never""#, false);
+    assert!(!is_text(&hidden, "1") && !is_text(&hidden, "2"));
+    // Once the keys were made anew, what hides nothing is text again.
+    select(&store, &hidden, "Badge", r#"displayName eq "b""#).unwrap();
+    assert!(!is_text(&hidden, "1") && is_text(&hidden, "2"));
 }

@@ -13,7 +13,9 @@ use scimkit_registry::{
 use serde_json::Value;
 
 use super::table::{Record, Table, Targets};
-use crate::{Expect, How, Settings, StoreError, UnknownMembers, Write, Written, computed::targets};
+use crate::{
+    Expect, How, Settings, StoreError, Stored, UnknownMembers, Write, Written, computed::targets,
+};
 
 /// The resources of one tenant.
 #[derive(Debug, Default)]
@@ -83,6 +85,14 @@ impl Tenant {
             Write::Update { change, expect, id } => {
                 self.update(settings, at, &id, &change, &expect)
             }
+        }
+    }
+
+    /// Puts a resource's edges under these attributes beside it.
+    pub(super) fn add_edges(&self, settings: &Settings, stored: &mut Stored, attrs: &[AttrId]) {
+        for attr in attrs {
+            let edges = self.edges(settings, &stored.kind, *attr, &stored.id, Among::ALL);
+            stored.edges.push((*attr, edges));
         }
     }
 

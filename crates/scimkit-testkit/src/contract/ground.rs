@@ -5,7 +5,8 @@ use std::{sync::Arc, thread, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use scimkit_filter::Filter;
 use scimkit_registry::{
-    AttrId, Change, Edge, EdgeEdit, Predicate, Resource, ResourceId, ResourceType, Role, Tolerance,
+    AttrId, Change, Edge, EdgeEdit, Operator, Predicate, Resource, ResourceId, ResourceType, Role,
+    Scalar, Tolerance,
 };
 use scimkit_store::{
     Batch, BoxFuture, EdgeQuery, Expect, How, Page, Query, Scope, Settings, Store, StoreError,
@@ -250,7 +251,7 @@ impl<'a> Ground<'a> {
     /// A resource that must be there.
     pub(super) fn read(&self, kind: &Arc<ResourceType>, id: &str) -> Result<Stored, String> {
         let key = ResourceId::from(id);
-        let stored = self.run(self.store.read(&self.scope, kind, &key))?;
+        let stored = self.run(self.store.read(&self.scope, kind, &key, &[]))?;
         let stored = stored.map_err(|e| format!("read `{id}`: {}", said(&e)))?;
         ensure_eq!(stored.id.as_str(), id, "the id of what was read");
         ensure_eq!(stored.kind.name(), kind.name(), "the type of what was read");
@@ -259,7 +260,10 @@ impl<'a> Ground<'a> {
 
     /// Fails unless there is no such resource.
     pub(super) fn absent(&self, kind: &Arc<ResourceType>, id: &str) -> Result<(), String> {
-        match self.run(self.store.read(&self.scope, kind, &ResourceId::from(id)))? {
+        match self.run(
+            self.store
+                .read(&self.scope, kind, &ResourceId::from(id), &[]),
+        )? {
             Err(StoreError::NotFound) => Ok(()),
             Err(e) => Err(format!("read of the absent `{id}`: {}", said(&e))),
             Ok(_) => Err(format!("`{id}` should not be there")),
@@ -278,7 +282,39 @@ impl<'a> Ground<'a> {
         let edges = self.run(self.store.edges(&self.scope, &query))?;
         let edges = edges.map_err(|e| format!("edges: {}", said(&e)))?;
         ensure_eq!(edges.len(), count, "owners in an answer about edges");
+        for (owner, edges) in query.owners.iter().zip(&edges) {
+            self.same_beside(&query, owner, edges)?;
+        }
         Ok(edges)
+    }
+
+    /// A resource read with its edges has the same ones beside it, alone and in a page.
+    fn same_beside(
+        &self,
+        asked: &EdgeQuery,
+        id: &ResourceId,
+        edges: &[Edge],
+    ) -> Result<(), String> {
+        let attrs = [asked.attr];
+        let read = match self.run(self.store.read(&self.scope, &asked.kind, id, &attrs))? {
+            Err(StoreError::NotFound) => return Ok(()),
+            other => other.map_err(|e| format!("read `{id}` with edges: {}", said(&e)))?,
+        };
+        let same = Predicate::Compare {
+            attr: AttrId::ID,
+            op: Operator::Equal,
+            value: Scalar::Text(id.as_str().to_owned()),
+        };
+        let query = Query::of(Arc::clone(&asked.kind)).matching(same);
+        let query = query.with_edges(attrs.to_vec());
+        let page = self.run(self.store.query(&self.scope, &query))?;
+        let page = page.map_err(|e| format!("query of `{id}` with edges: {}", said(&e)))?;
+        for stored in page.items.iter().chain([&read]) {
+            let beside = stored.edges.iter().find(|(attr, _)| *attr == asked.attr);
+            let beside = beside.map_or(&[][..], |(_, edges)| edges);
+            ensure_eq!(beside, edges, "the edges beside a resource");
+        }
+        Ok(())
     }
 
     /// The members of a group.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scimkit_registry::{Edge, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType};
 use scimkit_store::{
     Batch, BoxFuture, EdgeQuery, Expect, Memory, Page, Query, Scope, Store, StoreError, Stored,
     Support, Write, Written,
@@ -96,8 +96,9 @@ impl Store for Faulty {
         scope: &'a Scope,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
+        edges: &'a [AttrId],
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
-        Box::pin(async move { self.1.read(&self.scope(scope), kind, id).await })
+        Box::pin(async move { self.1.read(&self.scope(scope), kind, id, edges).await })
     }
 
     fn write<'a>(

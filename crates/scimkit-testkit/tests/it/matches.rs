@@ -179,7 +179,7 @@ fn touch(
     at: DateTime<Utc>,
 ) {
     let attr = kind.named("externalId").unwrap();
-    let before = now(store.read(scope, kind, id))
+    let before = now(store.read(scope, kind, id, &[]))
         .unwrap()
         .document
         .tree()

@@ -1,0 +1,64 @@
+//! Equality: names and URNs in any case, everything else to the letter.
+//!
+//! RFC 7643, section 2.1 has attribute names without case, and schema URIs follow them. Both are ASCII.
+
+use crate::attribute::AttributePath;
+use crate::path::Path;
+use std::hash::{Hash, Hasher};
+
+impl PartialEq for AttributePath<'_> {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.name.eq_ignore_ascii_case(&other.name)
+            && same(self.sub.as_deref(), other.sub.as_deref())
+            && same(self.urn.as_deref(), other.urn.as_deref())
+    }
+}
+
+impl Eq for AttributePath<'_> {}
+
+impl Hash for AttributePath<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash(Some(&self.name), state);
+        hash(self.sub.as_deref(), state);
+        hash(self.urn.as_deref(), state);
+    }
+}
+
+impl PartialEq for Path<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.name.eq_ignore_ascii_case(&other.name)
+            && same(self.sub.as_deref(), other.sub.as_deref())
+            && same(self.urn.as_deref(), other.urn.as_deref())
+            && self.filter == other.filter
+    }
+}
+
+impl Eq for Path<'_> {}
+
+impl Hash for Path<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash(Some(&self.name), state);
+        hash(self.sub.as_deref(), state);
+        hash(self.urn.as_deref(), state);
+        self.filter.hash(state);
+    }
+}
+
+#[inline]
+fn same(one: Option<&str>, other: Option<&str>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+        _ => false,
+    }
+}
+
+/// Hashes `text` so that texts that are the same have the same hash.
+fn hash<H: Hasher>(text: Option<&str>, state: &mut H) {
+    for byte in text.unwrap_or_default().bytes() {
+        state.write_u8(byte.to_ascii_lowercase());
+    }
+    // No UTF-8 text holds these bytes: they keep what follows apart, and nothing apart from the empty text.
+    state.write_u8(if text.is_some() { 0xff } else { 0xfe });
+}

@@ -1,0 +1,115 @@
+//! Texts to trees and back, by the traits that other code asks for.
+
+use crate::attribute::AttributePath;
+use crate::error::ParseError;
+use crate::path::Path;
+use crate::tree::Filter;
+use std::str::FromStr;
+
+impl<'a> TryFrom<&'a str> for AttributePath<'a> {
+    type Error = ParseError;
+
+    fn try_from(text: &'a str) -> Result<Self, ParseError> {
+        Self::parse(text)
+    }
+}
+
+impl<'a> TryFrom<&'a str> for Filter<'a> {
+    type Error = ParseError;
+
+    fn try_from(text: &'a str) -> Result<Self, ParseError> {
+        Self::parse(text)
+    }
+}
+
+impl<'a> TryFrom<&'a str> for Path<'a> {
+    type Error = ParseError;
+
+    fn try_from(text: &'a str) -> Result<Self, ParseError> {
+        Self::parse(text)
+    }
+}
+
+impl FromStr for AttributePath<'static> {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        AttributePath::parse(text).map(AttributePath::into_owned)
+    }
+}
+
+impl FromStr for Filter<'static> {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Filter::parse(text).map(Filter::into_owned)
+    }
+}
+
+impl FromStr for Path<'static> {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Path::parse(text).map(Path::into_owned)
+    }
+}
+
+#[cfg(feature = "serde")]
+mod with_serde {
+    use super::{AttributePath, Filter, FromStr, ParseError, Path};
+    use serde::de::{Deserialize, Deserializer, Error, Visitor};
+    use serde::ser::{Serialize, Serializer};
+    use std::fmt::{self, Formatter};
+    use std::marker::PhantomData;
+
+    impl Serialize for AttributePath<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_str(self)
+        }
+    }
+
+    impl Serialize for Filter<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_str(self)
+        }
+    }
+
+    impl Serialize for Path<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_str(self)
+        }
+    }
+
+    impl<'de> Deserialize<'de> for AttributePath<'static> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_str(Text("an attribute of SCIM", PhantomData))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Filter<'static> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_str(Text("a filter of SCIM", PhantomData))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Path<'static> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_str(Text("a path of SCIM", PhantomData))
+        }
+    }
+
+    /// Reads a text under the default options, strictly; it says what it waits for.
+    struct Text<T>(&'static str, PhantomData<T>);
+
+    impl<T: FromStr<Err = ParseError>> Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What a patch leaves of an extension.
+
+use std::sync::{Arc, LazyLock};
+
+use scimkit_registry::{Registry, ResourceType, Tolerance};
+use serde_json::{Value, json};
+
+use crate::harness::{Refused, World, patch};
+
+const DESK: &str = "urn:example:2.0:Desk";
+
+static PEOPLE: LazyLock<Registry> = LazyLock::new(|| {
+    let edge = json!([{"name": "value"}, {"name": "display"}, {"name": "type"},
+        {"name": "$ref", "type": "reference", "referenceTypes": ["Person"]}]);
+    let schemas = json!([
+        {"id": "urn:example:2.0:Person", "name": "Person", "attributes": [{"name": "nick"}]},
+        {"id": DESK, "name": "Desk", "attributes": [
+            {"name": "floor", "type": "integer", "required": true},
+            {"name": "room"},
+            {"name": "code", "required": true, "returned": "never"},
+            {"name": "lamp", "type": "complex", "subAttributes": [
+                {"name": "watts", "type": "integer", "required": true},
+                {"name": "key", "required": true, "returned": "never"},
+                {"name": "colour"}]},
+            {"name": "boss", "type": "complex", "subAttributes": [
+                {"name": "value", "required": true}, {"name": "displayName"},
+                {"name": "$ref", "type": "reference", "referenceTypes": ["Person"],
+                    "required": true}]},
+            {"name": "mates", "type": "complex", "multiValued": true, "subAttributes": edge}]}
+    ]);
+    let types = json!([{"name": "Person", "endpoint": "/People", "schema": "urn:example:2.0:Person",
+        "schemaExtensions": [{"schema": DESK, "required": false}]}]);
+    let builder = Registry::builder().schemas_json(&schemas.to_string());
+    let builder = builder.and_then(|b| b.resource_types_json(&types.to_string()));
+    builder.unwrap().build().unwrap()
+});
+
+fn person() -> &'static Arc<ResourceType> {
+    PEOPLE.by_name("Person").unwrap()
+}
+
+/// The desk of a person after a patch.
+fn patched(desk: Value, operations: Value) -> Result<Value, Refused> {
+    let (mut before, mut body) = (json!({"nick": "b"}), json!({}));
+    before[DESK] = desk;
+    body["Operations"] = operations;
+    let mut world = World::of(person(), before);
+    let change = patch(person(), "1", &world, body, &Tolerance::DEFAULT)?;
+    world.apply(person(), &change);
+    let shown = world.shown(person());
+    Ok(shown.get(DESK).cloned().unwrap_or_default())
+}
+
+#[track_caller]
+fn missing(name: &str, desk: Value, operations: Value) {
+    let refused = patched(desk, operations).unwrap_err();
+    let detail = format!("`{DESK}:{name}` is required but missing");
+    assert_eq!(
+        (refused.scim_type.as_str(), refused.detail),
+        ("invalidValue", detail)
+    );
+}
+
+fn add(name: &str, value: Value) -> Value {
+    let mut operation = json!({"op": "add", "path": format!("{DESK}:{name}")});
+    operation["value"] = value;
+    operation
+}
+
+#[test]
+fn an_extension_begins_with_what_it_requires() {
+    let (floor, room, code) = (
+        add("floor", json!(3)),
+        add("room", json!("12")),
+        add("code", json!("c")),
+    );
+    missing("floor", json!(null), json!([room]));
+    missing("code", json!(null), json!([room, floor]));
+    let whole = json!({"op": "add", "value": {DESK: {"room": "12"}}});
+    missing("floor", json!(null), json!([whole]));
+    let desk = patched(json!(null), json!([room, floor, code]));
+    assert_eq!(desk, Ok(json!({"floor": 3, "room": "12"})));
+    // What is gone again was not begun.
+    let remove = json!({"op": "remove", "path": format!("{DESK}:room")});
+    assert_eq!(patched(json!(null), json!([room, remove])), Ok(json!(null)));
+    // Nor is what is not touched asked for anything.
+    let nick = json!({"op": "replace", "path": "nick", "value": "x"});
+    assert_eq!(
+        patched(json!({"room": "1"}), json!([nick])),
+        Ok(json!({"room": "1"}))
+    );
+    missing("floor", json!({"room": "1"}), json!([room]));
+}
+
+#[test]
+fn what_is_never_shown_counts_as_there() {
+    let before = json!({"floor": 3, "lamp": {"watts": 5}});
+    let operations = json!([add("room", json!("12")), add("lamp.colour", json!("red"))]);
+    let desk = json!({"floor": 3, "room": "12", "lamp": {"watts": 5, "colour": "red"}});
+    assert_eq!(patched(before, operations), Ok(desk));
+}
+
+#[test]
+fn a_complex_value_begins_with_what_it_requires() {
+    let before = || json!({"floor": 3});
+    let red = add("lamp", json!({"colour": "red"}));
+    missing("lamp.watts", before(), json!([red]));
+    missing(
+        "lamp.key",
+        before(),
+        json!([red, add("lamp.watts", json!(5))]),
+    );
+    let whole = add("lamp", json!({"watts": 5, "key": "k"}));
+    let desk = json!({"floor": 3, "lamp": {"watts": 5}});
+    assert_eq!(patched(before(), json!([whole])), Ok(desk));
+    // The service provider makes the `$ref`.
+    let boss = add("boss", json!({"value": "7"}));
+    let desk = json!({"floor": 3, "boss": {"value": "7"}});
+    assert_eq!(patched(before(), json!([boss])), Ok(desk));
+}
+
+#[test]
+fn what_looks_like_a_membership_is_kept_in_the_document() {
+    let before = json!({"floor": 3, "mates": [{"value": "a", "type": "Person"}]});
+    let operations = json!([
+        add("mates", json!([{"value": "b", "display": "B"}])),
+        {"op": "replace", "path": format!("{DESK}:mates[value eq \"a\"].display"), "value": "A"},
+    ]);
+    let mates = json!([
+        {"value": "a", "type": "Person", "display": "A"}, {"value": "b", "display": "B"}]);
+    let desk = json!({"floor": 3, "mates": mates});
+    assert_eq!(patched(before, operations), Ok(desk));
+}
