@@ -57,4 +57,4 @@ pub use resource::{Resource, object_text};
 pub use scimkit_filter::Operator;
 pub use table::{Extension, ResourceType};
 pub use tolerance::{Tolerance, Unknown};
-pub use value::MAX_ELEMENTS;
+pub use value::{MAX_ELEMENTS, MAX_TEXT};

@@ -28,6 +28,11 @@ use crate::{
 /// ```
 pub const MAX_ELEMENTS: usize = 1_000;
 
+/// How many bytes one text, reference or binary may have: 64 KiB.
+///
+/// A PATCH may put one value into every element of an attribute, so that it is kept many times.
+pub const MAX_TEXT: usize = 64 << 10;
+
 impl ResourceType {
     /// Admits the value of one attribute; `None` when it stands for unassigned.
     ///
@@ -36,6 +41,7 @@ impl ResourceType {
     /// # Errors
     /// - a value that does not fit the attribute: `invalidValue`
     /// - more elements than [`MAX_ELEMENTS`], unless they are members: `invalidValue`
+    /// - text of more than [`MAX_TEXT`] bytes: `invalidValue`
     /// - two elements with `primary`, a member without `value`, and text that is blank where a value
     ///   is required: `invalidValue`
     /// - a sub-attribute that is given twice, or unknown and not tolerated: `invalidSyntax`
@@ -142,6 +148,12 @@ impl ResourceType {
         };
         if !fits {
             return Err(misfit(attr, &value, wanted(data_type)));
+        }
+        if value.as_str().is_some_and(|text| text.len() > MAX_TEXT) {
+            let path = attr.path();
+            return Err(Error::value(format!(
+                "`{path}` is longer than {MAX_TEXT} bytes"
+            )));
         }
         if attr.definition().required && value.as_str().is_some_and(|s| s.trim().is_empty()) {
             return Err(Error::value(format!(

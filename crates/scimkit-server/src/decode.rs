@@ -65,7 +65,7 @@ pub(crate) fn body(bytes: &[u8], limits: &Limits) -> Result<Value, Error> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::invalid_syntax("the request has no body"));
     }
-    json::parse(bytes, limits.nesting)
+    json::parse(bytes, limits.nesting, limits.values)
         .map_err(|problem| Error::invalid_syntax(format!("the body can't be read: {problem}")))
 }
 

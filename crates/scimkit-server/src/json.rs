@@ -1,6 +1,6 @@
-//! JSON from outside: bounded in depth, and no name twice in one object.
+//! JSON from outside: bounded in depth and in the number of values, and no name twice in one object.
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -8,37 +8,46 @@ use serde_json::{Map, Number, Value};
 /// Reads one JSON text.
 ///
 /// # Errors
-/// Text that is not JSON, is nested deeper than `depth` levels, or has a name twice in one object:
-/// which of the two values was meant can't be told.
-pub(crate) fn parse(bytes: &[u8], depth: usize) -> Result<Value, serde_json::Error> {
+/// Text that is not JSON, is nested deeper than `depth` levels, has more than `values` values, or has
+/// a name twice in one object: which of the two values was meant can't be told.
+pub(crate) fn parse(bytes: &[u8], depth: usize, values: usize) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth }.deserialize(&mut reader)?;
+    let values = &Cell::new(values);
+    let value = Strict { depth, values }.deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
 }
 
-/// How many levels are still allowed.
+/// How many levels and values are still allowed.
 #[derive(Clone, Copy)]
-struct Strict {
+struct Strict<'c> {
     depth: usize,
+    values: &'c Cell<usize>,
 }
 
-impl Strict {
+impl Strict<'_> {
     fn inner<E: de::Error>(self) -> Result<Self, E> {
-        let deeper = self.depth.checked_sub(1).map(|depth| Strict { depth });
+        let deeper = self
+            .depth
+            .checked_sub(1)
+            .map(|depth| Strict { depth, ..self });
         deeper.ok_or_else(|| E::custom("arrays and objects are nested too deeply"))
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
+        let Some(left) = self.values.get().checked_sub(1) else {
+            return Err(de::Error::custom("there are too many values"));
+        };
+        self.values.set(left);
         input.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,16 +115,18 @@ mod tests {
     fn reads_what_serde_json_reads() {
         let text = r#"{"a":[1,-2,2.5,1e3,true,null,"é😀"],"b":{"c":{}}}"#;
         let plain: serde_json::Value = serde_json::from_str(text).unwrap();
-        assert_eq!(parse(text.as_bytes(), 16).unwrap(), plain);
+        assert_eq!(parse(text.as_bytes(), 16, 100).unwrap(), plain);
     }
 
     #[test]
     fn refuses_depth_twins_and_trailing_text() {
-        assert!(parse(b"[[[]]]", 3).is_ok());
-        assert!(parse(b"[[[]]]", 2).is_err());
-        assert!(parse(&b"[".repeat(1 << 20), 16).is_err());
-        let twins = parse(br#"{"userName":"a","userName":"b"}"#, 16).unwrap_err();
+        assert!(parse(b"[[[]]]", 3, 100).is_ok());
+        assert!(parse(b"[[[]]]", 2, 100).is_err());
+        assert!(parse(&b"[".repeat(1 << 20), 16, 100).is_err());
+        let twins = parse(br#"{"userName":"a","userName":"b"}"#, 16, 100).unwrap_err();
         assert!(twins.to_string().contains("`userName` is there twice"));
-        assert!(parse(b"{} {}", 16).is_err());
+        assert!(parse(b"{} {}", 16, 100).is_err());
+        assert!(parse(b"[1, 2, {\"a\": 3}]", 16, 5).is_ok());
+        assert!(parse(b"[1, 2, {\"a\": 3}]", 16, 4).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderValue,
-    header::{ACCEPT, CONTENT_TYPE},
+    header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE},
 };
 use scimkit_core::Error;
 
@@ -50,8 +50,12 @@ fn weight(parameter: &str) -> Option<f32> {
 /// Checks that a body is JSON; one without a `Content-Type` is taken to be.
 ///
 /// # Errors
-/// 415 for another media type.
+/// 415 for another media type, and for a body that is compressed or otherwise coded.
 pub(crate) fn check_body_type(headers: &HeaderMap) -> Result<(), Error> {
+    let coded = |h: &HeaderValue| !h.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get(CONTENT_ENCODING).is_some_and(coded) {
+        return Err(Error::new(415, "the body must not be compressed"));
+    }
     let Some(header) = headers.get(CONTENT_TYPE) else {
         return Ok(());
     };

@@ -79,6 +79,8 @@ pub struct Limits {
     pub page_default: u32,
     /// Resources of a page at most: 1,000.
     pub page_max: u32,
+    /// JSON values of a body: 400,000. In memory each takes many times its bytes.
+    pub values: usize,
 }
 
 impl Default for Limits {
@@ -90,6 +92,7 @@ impl Default for Limits {
             operations: 1_000,
             page_default: 100,
             page_max: 1_000,
+            values: 400_000,
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use scimkit_core::Mutability;
-use scimkit_registry::{Attr, ErrorKind, MAX_ELEMENTS, Resource, ResourceType, Tolerance};
+use scimkit_registry::{
+    Attr, ErrorKind, MAX_ELEMENTS, MAX_TEXT, Resource, ResourceType, Tolerance,
+};
 use serde_json::{Map, Value, json};
 
 use crate::world::{EXTRA, GADGET, MORE, gadget, kind, tolerance};
@@ -271,4 +273,18 @@ proptest! {
             prop_assert!(admitted.is_ok_and(|value| value != Some(Value::Null)) || !value.is_null());
         }
     }
+}
+
+#[test]
+fn one_text_has_a_limit() {
+    let registry = scimkit_registry::Registry::standard();
+    let user = registry.by_name("User").unwrap();
+    let admit = |length| {
+        let body = serde_json::json!({"userName": "b", "title": "x".repeat(length)});
+        user.admit(body, &Tolerance::DEFAULT)
+    };
+    assert!(admit(MAX_TEXT).is_ok());
+    let error = admit(MAX_TEXT + 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Value);
+    assert_eq!(error.detail(), "`title` is longer than 65536 bytes");
 }

@@ -12,6 +12,7 @@ mod admission;
 mod binding;
 mod change;
 mod data_types;
+mod depth;
 mod evaluation;
 mod fingerprint;
 mod folding;
