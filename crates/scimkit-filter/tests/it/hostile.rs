@@ -4,7 +4,6 @@ use scimkit_filter::{
     AttributePath, ErrorKind, Filter, Leniency, Limits, MAX_DEPTH, Options, ParseError, Path,
 };
 use std::thread;
-use std::time::{Duration, Instant};
 
 const MEGABYTE: usize = 1 << 20;
 
@@ -23,15 +22,10 @@ fn fill(part: &str) -> String {
     part.repeat(MEGABYTE / part.len())
 }
 
-fn within_a_second<T>(name: &str, work: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
-    let done = work();
-    assert!(
-        start.elapsed() < Duration::from_secs(1),
-        "{name:?} took {:?}",
-        start.elapsed()
-    );
-    done
+/// Runs the test on a stack of 128 KiB. How the time grows is a benchmark's question.
+fn on_a_small_stack(test: fn()) {
+    let small = thread::Builder::new().stack_size(128 * 1024);
+    small.spawn(test).unwrap().join().unwrap();
 }
 
 const PARTS: [&str; 16] = [
@@ -70,51 +64,49 @@ fn a_text_that_is_too_long_is_refused_unread() {
 
 #[test]
 fn without_a_limit_on_length_the_others_hold() {
-    let limits = Limits::default().with_length(usize::MAX);
-    let options = Options::default().with_limits(limits);
-    let kind = |text: &str| {
-        within_a_second(text.get(..9).unwrap(), || {
-            Filter::parse_with(text, &options).unwrap_err().kind()
-        })
-    };
-    assert_eq!(kind(&fill("(")), ErrorKind::TooDeep);
-    assert_eq!(kind(&fill("not (")), ErrorKind::TooDeep);
-    assert_eq!(kind(&fill("(a pr and ")), ErrorKind::TooDeep);
-    assert_eq!(kind(&fill("a pr and ")), ErrorKind::TooManyTerms);
-    assert_eq!(kind(&fill("a pr or ")), ErrorKind::TooManyTerms);
-    assert_eq!(kind(&fill("a[b pr] and ")), ErrorKind::TooManyTerms);
-    assert_eq!(kind(&fill("emails[")), ErrorKind::Syntax);
+    on_a_small_stack(|| {
+        let limits = Limits::default().with_length(usize::MAX);
+        let options = Options::default().with_limits(limits);
+        let kind = |text: &str| Filter::parse_with(text, &options).unwrap_err().kind();
+        assert_eq!(kind(&fill("(")), ErrorKind::TooDeep);
+        assert_eq!(kind(&fill("not (")), ErrorKind::TooDeep);
+        assert_eq!(kind(&fill("(a pr and ")), ErrorKind::TooDeep);
+        assert_eq!(kind(&fill("a pr and ")), ErrorKind::TooManyTerms);
+        assert_eq!(kind(&fill("a pr or ")), ErrorKind::TooManyTerms);
+        assert_eq!(kind(&fill("a[b pr] and ")), ErrorKind::TooManyTerms);
+        assert_eq!(kind(&fill("emails[")), ErrorKind::Syntax);
+    });
 }
 
 #[test]
-fn without_limits_time_stays_linear_and_nothing_panics() {
-    for part in PARTS {
-        let text = fill(part);
-        for text in [
-            &text,
-            &format!("a eq \"{text}"),
-            &format!("urn:x:{text}"),
-            &format!("e[{text}"),
-        ] {
-            let error = within_a_second(part, || Filter::parse_with(text, &wide_open()));
-            assert!(
-                error.is_err_and(|error| format!("{error:#}").len() < 1000),
-                "{part}"
-            );
-            let _ = within_a_second(part, || Path::parse_with(text, &wide_open()));
+fn without_limits_nothing_hangs_or_panics() {
+    on_a_small_stack(|| {
+        for part in PARTS {
+            let text = fill(part);
+            for text in [
+                &text,
+                &format!("a eq \"{text}"),
+                &format!("urn:x:{text}"),
+                &format!("e[{text}"),
+            ] {
+                let error = Filter::parse_with(text, &wide_open());
+                assert!(
+                    error.is_err_and(|error| format!("{error:#}").len() < 1000),
+                    "{part}"
+                );
+                let _ = Path::parse_with(text, &wide_open());
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn large_texts_that_are_right_are_read() {
     let text = format!("{}a pr", fill("a pr and b pr or "));
-    let filter = within_a_second("a chain", || {
-        Filter::parse_with(&text, &wide_open()).unwrap()
-    });
+    let filter = Filter::parse_with(&text, &wide_open()).unwrap();
     assert_eq!(filter.to_string(), text);
     let text = format!("a eq \"{}\"", fill("\\u0041"));
-    assert!(within_a_second("escapes", || Filter::parse_with(&text, &wide_open())).is_ok());
+    assert!(Filter::parse_with(&text, &wide_open()).is_ok());
 }
 
 #[test]
