@@ -6,7 +6,7 @@ use clap::Args;
 use scimkit::{
     Registry, Tolerance,
     core::{ResourceTypeDefinition, Schema},
-    filter::{Filter, Leniency, ParseError},
+    filter::{self, Filter, ParseError},
     registry::RegistryBuilder,
 };
 use serde_json::{Value, json};
@@ -54,15 +54,10 @@ const NO_SCHEMA: u8 = 4;
     reason = "this is the program's output"
 )]
 pub(crate) fn run(options: &Options) -> ExitCode {
-    let mut tolerance = if options.lenient {
+    let tolerance = if options.lenient {
         Tolerance::DEFAULT
     } else {
         Tolerance::STRICT
-    };
-    tolerance.leniency = if options.lenient {
-        Leniency::LENIENT
-    } else {
-        Leniency::STRICT
     };
     let registry = match registry(options) {
         Ok(registry) => registry,
@@ -74,8 +69,8 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     let Some(kind) = registry.types().first() else {
         return ExitCode::from(NO_SCHEMA);
     };
-    let parsed = Filter::parse_with(&options.text, &tolerance.parse_options(Default::default()));
-    let filter = match parsed {
+    let reading = filter::Options::default().with_leniency(tolerance.leniency());
+    let filter = match Filter::parse_with(&options.text, &reading) {
         Ok(filter) => filter,
         Err(error) => {
             match options.json {

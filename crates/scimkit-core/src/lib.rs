@@ -20,7 +20,7 @@
 //! |---|---|
 //! | to define or load a schema | [`Schema`], [`Attribute`], [`ResourceTypeDefinition`] |
 //! | the schemas of the RFC | [`builtin`] |
-//! | to read or write a protocol message | [`message`], [`Error`], [`excerpt`], [`ServiceProviderConfig`] |
+//! | to read or write a protocol message | [`parse_json`], [`message`], [`Error`], [`excerpt`], [`ServiceProviderConfig`] |
 //! | `meta`, timestamps and entity tags | [`Meta`], [`format_instant`], [`parse_instant`], [`Version`], [`ETagList`] |
 //!
 //! The text behind it is [RFC 7643](https://www.rfc-editor.org/rfc/rfc7643) and
@@ -31,6 +31,7 @@ pub mod builtin;
 mod config;
 mod error;
 mod instant;
+mod json;
 mod keyword;
 pub mod message;
 mod meta;
@@ -47,6 +48,7 @@ pub use config::{
 };
 pub use error::{Error, ScimType, excerpt};
 pub use instant::{format_instant, parse_instant};
+pub use json::parse_json;
 pub use meta::Meta;
 pub use name::valid_name;
 pub use resource_type::{InvalidEndpoint, ResourceTypeDefinition, SchemaExtension};

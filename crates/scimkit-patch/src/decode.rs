@@ -8,7 +8,8 @@ use scimkit_core::{
 };
 use scimkit_filter::Limits;
 use scimkit_registry::{
-    Attr, Entry, Error, ErrorKind, Predicate, ResourceType, Role, Target, Tolerance,
+    Attr, Entry, Error, ErrorKind, Leeway, Predicate, Quirk, ResourceType, Role, Target, from_text,
+    is_json_text,
 };
 use serde_json::{Map, Value};
 
@@ -21,8 +22,8 @@ use crate::{
 pub(crate) struct Decoder<'a> {
     actions: Vec<Action>,
     pub(crate) kind: &'a Arc<ResourceType>,
+    pub(crate) leeway: &'a dyn Leeway,
     pub(crate) limits: Limits,
-    pub(crate) tolerance: &'a Tolerance,
 }
 
 /// What a path with a filter selects; also, with a filter that holds for all, one sub-attribute of
@@ -36,31 +37,36 @@ pub(crate) struct Selection<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    pub(crate) fn new(
-        kind: &'a Arc<ResourceType>,
-        limits: Limits,
-        tolerance: &'a Tolerance,
-    ) -> Self {
+    pub(crate) fn new(kind: &'a Arc<ResourceType>, limits: Limits, leeway: &'a dyn Leeway) -> Self {
         Decoder {
             actions: Vec::new(),
             kind,
+            leeway,
             limits,
-            tolerance,
         }
     }
 
     pub(crate) fn operation(mut self, operation: Operation) -> Result<Vec<Action>, Error> {
         let Operation { op, path, value } = operation;
-        match (path, op, value) {
-            (Some(path), _, value) => {
-                let target = self.kind.parse_path(&path, self.limits, self.tolerance)?;
+        match (path, op) {
+            (Some(path), _) => {
+                let target = self.kind.parse_path(&path, self.limits, self.leeway)?;
                 self.target(op, target, &path, value)?;
             }
-            (None, Op::Remove, _) => {
+            (None, Op::Remove) => {
                 return Err(Error::new(ErrorKind::NoTarget, "`remove` needs a `path`"));
             }
-            (None, _, Some(Value::Object(members))) => self.resource(op, members)?,
-            (None, ..) => return Err(invalid("without a `path` the `value` must be an object")),
+            (None, _) => match from_text(value.unwrap_or_default(), self.leeway) {
+                Value::Object(members) => self.resource(op, members)?,
+                other => {
+                    let problem = invalid("without a `path` the `value` must be an object");
+                    return Err(if is_json_text(&other) {
+                        problem.but_for(Quirk::JsonStrings)
+                    } else {
+                        problem
+                    });
+                }
+            },
         }
         Ok(self.actions)
     }
@@ -72,7 +78,7 @@ impl<'a> Decoder<'a> {
             target,
             value,
             ..
-        } in self.kind.entries(members, self.tolerance)?
+        } in self.kind.entries(members, self.leeway)?
         {
             let named = match &target {
                 Target::Attribute(id) => Some(self.kind.attr(*id)),
@@ -86,8 +92,8 @@ impl<'a> Decoder<'a> {
                     self.push(Action::Id(id));
                 }
                 (Some(attr), _) if is_read_only(attr) => {
-                    if !self.tolerance.read_only_in_patch {
-                        return Err(read_only(attr));
+                    if !self.leeway.lets_through(Quirk::ReadOnlyInPatch) {
+                        return Err(read_only(attr).but_for(Quirk::ReadOnlyInPatch));
                     }
                 }
                 (_, value) => self.target(op, target, &name, Some(value))?,
@@ -115,8 +121,10 @@ impl<'a> Decoder<'a> {
                     return Err(Error::new(ErrorKind::Path, detail));
                 }
                 let sub = sub.map(|sub| self.kind.attr(sub));
-                let create = op != Op::Remove && self.tolerance.create_elements;
-                let seed = if create { self.seed(text) } else { None };
+                let seed = match op {
+                    Op::Remove => None,
+                    Op::Add | Op::Replace => self.seed(text),
+                };
                 let selection = Selection {
                     attr,
                     seed,
@@ -178,12 +186,19 @@ impl<'a> Decoder<'a> {
         };
         // A sub-attribute of all elements is no selection that could fail.
         let all = which == Predicate::All(Vec::new());
-        let create = all || self.tolerance.create_elements;
+        let needs = |quirk| if all { None } else { Some(quirk) };
         let absent = match (&edit, seed) {
-            (Edit::Take(_) | Edit::Unset, _) if all || self.tolerance.remove_absent => Absent::Pass,
-            (Edit::Merge(merged), _) if merged.is_empty() && create => Absent::Pass,
-            (Edit::Append(_) | Edit::Assign(_) | Edit::Merge(_), Some(seed)) if create => {
-                Absent::Create(self.element(attr, seed)?.unwrap_or_default())
+            (Edit::Take(_) | Edit::Unset, _) => Absent::Pass(needs(Quirk::RemoveAbsent)),
+            (Edit::Merge(merged), _) if merged.is_empty() => {
+                Absent::Pass(needs(Quirk::CreateElements))
+            }
+            (Edit::Append(_) | Edit::Assign(_) | Edit::Merge(_), Some(seed)) => {
+                match self.element(attr, seed) {
+                    Ok(seed) => {
+                        Absent::Create(seed.unwrap_or_default(), needs(Quirk::CreateElements))
+                    }
+                    Err(_) => Absent::Refuse,
+                }
             }
             _ => Absent::Refuse,
         };
@@ -252,9 +267,10 @@ impl<'a> Decoder<'a> {
             let core = self.kind.schema().as_str().eq_ignore_ascii_case(urn);
             let mut extensions = self.kind.extensions().iter();
             let known = core || extensions.any(|e| e.urn().as_str().eq_ignore_ascii_case(urn));
-            if !known && !self.tolerance.any_schemas {
+            if !known && !self.leeway.lets_through(Quirk::AnySchemas) {
                 let (urn, kind) = (excerpt(urn), self.kind.name());
-                return Err(invalid(format!("`{urn}` is not a schema of {kind}")));
+                let problem = invalid(format!("`{urn}` is not a schema of {kind}"));
+                return Err(problem.but_for(Quirk::AnySchemas));
             }
         }
         Ok(())

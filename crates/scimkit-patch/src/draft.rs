@@ -7,7 +7,7 @@ use std::{
 
 use scimkit_core::excerpt;
 use scimkit_registry::{
-    Attr, AttrId, Change, Error, ErrorKind, Predicate, ResourceId, ResourceType,
+    Attr, AttrId, Change, Error, ErrorKind, Leeway, Predicate, ResourceId, ResourceType,
 };
 use serde_json::Value;
 
@@ -26,18 +26,25 @@ pub(crate) struct Draft<'a> {
     /// Attributes to unset that a document never shows.
     hidden: BTreeSet<AttrId>,
     kind: &'a Arc<ResourceType>,
+    leeway: &'a dyn Leeway,
     members: Vec<Members<'a>>,
     /// The top-level attributes touched so far.
     now: BTreeMap<AttrId, Option<Value>>,
 }
 
 impl<'a> Draft<'a> {
-    pub(crate) fn new(kind: &'a Arc<ResourceType>, before: Before<'a>, read: Vec<AttrId>) -> Self {
+    pub(crate) fn new(
+        kind: &'a Arc<ResourceType>,
+        before: Before<'a>,
+        read: Vec<AttrId>,
+        leeway: &'a dyn Leeway,
+    ) -> Self {
         Draft {
             before,
             change: Change::none(Arc::clone(kind)),
             hidden: BTreeSet::new(),
             kind,
+            leeway,
             members: read
                 .into_iter()
                 .map(|attr| Members::of(kind, attr, before.edges))
@@ -63,7 +70,7 @@ impl<'a> Draft<'a> {
             }
             Action::Members { attr, edit } => {
                 match self.members.iter_mut().find(|m| m.attr() == *attr) {
-                    Some(members) => members.carry_out(self.kind, edit)?,
+                    Some(members) => members.carry_out(self.kind, edit, self.leeway)?,
                     None => carry_out_unread(&mut self.change, *attr, edit),
                 }
                 Ok(())
@@ -112,7 +119,7 @@ impl<'a> Draft<'a> {
         edit: &Edit,
         absent: &Absent,
     ) -> Result<(), Error> {
-        let kind = self.kind;
+        let (kind, leeway) = (self.kind, self.leeway);
         let sets = sets_primary(kind, sub, edit);
         self.touch(attr, |old| {
             let mut elements = elements::array(old);
@@ -122,17 +129,11 @@ impl<'a> Draft<'a> {
                 .map(|element| kind.element_matches(which, element))
                 .collect();
             if !selected.contains(&true) {
-                match absent {
-                    Absent::Create(seed) => {
-                        elements.push(Value::Object(seed.clone()));
-                        kind.check_count(attr.id(), elements.len())?;
-                        selected.push(true);
-                    }
-                    Absent::Pass => {}
-                    Absent::Refuse => {
-                        let detail = format!("the path selects no value of `{}`", attr.path());
-                        return Err(Error::new(ErrorKind::NoTarget, detail));
-                    }
+                check_absent(attr, absent, leeway)?;
+                if let Absent::Create(seed, _) = absent {
+                    elements.push(Value::Object(seed.clone()));
+                    kind.check_count(attr.id(), elements.len())?;
+                    selected.push(true);
                 }
             }
             let created = elements.len() > known;
@@ -232,6 +233,26 @@ impl<'a> Draft<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether a path may select nothing.
+fn check_absent(attr: &Attr, absent: &Absent, leeway: &dyn Leeway) -> Result<(), Error> {
+    let problem = || {
+        let detail = format!("the path selects no value of `{}`", attr.path());
+        Error::new(ErrorKind::NoTarget, detail)
+    };
+    match absent {
+        Absent::Create(_, Some(quirk)) | Absent::Pass(Some(quirk)) => {
+            let fine = leeway.lets_through(*quirk);
+            if fine {
+                Ok(())
+            } else {
+                Err(problem().but_for(*quirk))
+            }
+        }
+        Absent::Create(_, None) | Absent::Pass(None) => Ok(()),
+        Absent::Refuse => Err(problem()),
     }
 }
 

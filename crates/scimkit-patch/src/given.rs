@@ -1,8 +1,8 @@
 //! From the value of an operation to what it does to a value.
 
 use scimkit_core::{DataType, message::Op};
-use scimkit_filter::{Filter, Literal, Operator, Path};
-use scimkit_registry::{Attr, AttrId, Error, Role};
+use scimkit_filter::{Filter, Literal, Operator, Options, Path};
+use scimkit_registry::{Attr, AttrId, Error, Quirk, Role, from_text, is_json_text};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -28,8 +28,8 @@ impl Decoder<'_> {
         if !many && attr.definition().data_type == DataType::Complex {
             return self.merge(attr, value);
         }
-        let value = if many { array(value) } else { value };
-        match (op, self.kind.admit_value(attr.id(), value, self.tolerance)?) {
+        let value = if many { self.array(attr, value) } else { value };
+        match (op, self.kind.admit_value(attr.id(), value, self.leeway)?) {
             (_, None) if attr.definition().required => Err(unassigned(attr)),
             // Adding no elements is not taking those away that are there.
             (Op::Add, None) if many => Ok(Edit::Append(Vec::new())),
@@ -45,13 +45,14 @@ impl Decoder<'_> {
         attr: &Attr,
         value: Option<Value>,
     ) -> Result<Option<Vec<Value>>, Error> {
-        let Some(value) = value.filter(|v| self.tolerance.remove_values && !v.is_null()) else {
+        let Some(value) = value
+            .filter(|value| !value.is_null())
+            .filter(|_| self.leeway.lets_through(Quirk::RemoveValues))
+        else {
             return Ok(None);
         };
-        match self
-            .kind
-            .admit_value(attr.id(), array(value), self.tolerance)?
-        {
+        let value = self.array(attr, value);
+        match self.kind.admit_value(attr.id(), value, self.leeway)? {
             Some(Value::Array(listed)) => Ok(Some(listed)),
             _ => Ok(Some(Vec::new())),
         }
@@ -60,8 +61,10 @@ impl Decoder<'_> {
     /// The sub-attributes that a value for a complex attribute, or for elements of one, sets; with
     /// `null` it unsets them.
     pub(crate) fn merge(&self, attr: &Attr, value: Value) -> Result<Edit, Error> {
-        let value = match value {
-            Value::Array(mut elements) if self.tolerance.array_of_one && elements.len() <= 1 => {
+        let value = match from_text(value, self.leeway) {
+            Value::Array(mut elements)
+                if elements.len() <= 1 && self.leeway.lets_through(Quirk::ArrayOfOne) =>
+            {
                 elements.pop().unwrap_or_default()
             }
             other => other,
@@ -75,15 +78,10 @@ impl Decoder<'_> {
         }
         let mut merged = self.nulls(attr, &value)?;
         let given = if attr.definition().multi_valued {
-            let Value::Object(value) = self.bare(attr, value) else {
-                return Err(invalid(format!(
-                    "a value of `{}` must be an object",
-                    attr.path()
-                )));
-            };
+            let value = self.members_of(attr, value)?;
             self.element(attr, value)?
         } else {
-            match self.kind.admit_value(attr.id(), value, self.tolerance)? {
+            match self.kind.admit_value(attr.id(), value, self.leeway)? {
                 Some(Value::Object(members)) => Some(members),
                 _ => None,
             }
@@ -117,17 +115,44 @@ impl Decoder<'_> {
         Ok(nulls)
     }
 
-    /// A bare string as the object it stands for, where that is tolerated.
-    pub(crate) fn bare(&self, attr: &Attr, value: Value) -> Value {
-        let holds = self
-            .kind
-            .children(attr.id())
-            .any(|sub| sub.name() == "value");
-        match value {
-            Value::String(_) if self.tolerance.bare_values && holds => {
-                Value::Object(Map::from_iter([("value".to_owned(), value)]))
+    /// The members of one element as sent: an object, or what stands for one where that is tolerated.
+    pub(crate) fn members_of(
+        &self,
+        attr: &Attr,
+        value: Value,
+    ) -> Result<Map<String, Value>, Error> {
+        let mut parts = self.kind.children(attr.id());
+        let holds = parts.any(|sub| sub.name() == "value");
+        match from_text(value, self.leeway) {
+            Value::Object(members) => Ok(members),
+            Value::String(text) if holds && self.leeway.lets_through(Quirk::BareValues) => {
+                Ok(Map::from_iter([("value".to_owned(), Value::String(text))]))
             }
-            other => other,
+            other => {
+                let path = attr.path();
+                let problem = invalid(format!("a value of `{path}` must be an object"));
+                Err(match other {
+                    text if is_json_text(&text) => problem.but_for(Quirk::JsonStrings),
+                    Value::String(_) if holds => problem.but_for(Quirk::BareValues),
+                    Value::Array(elements) if elements.len() <= 1 => {
+                        problem.but_for(Quirk::ArrayOfOne)
+                    }
+                    _ => problem,
+                })
+            }
+        }
+    }
+
+    /// In a PATCH one element stands for an array of it.
+    pub(crate) fn array(&self, attr: &Attr, value: Value) -> Value {
+        let value = if attr.is_complex() {
+            from_text(value, self.leeway)
+        } else {
+            value
+        };
+        match value {
+            Value::Array(_) | Value::Null => value,
+            one => Value::Array(vec![one]),
         }
     }
 
@@ -138,7 +163,7 @@ impl Decoder<'_> {
         element: Map<String, Value>,
     ) -> Result<Option<Map<String, Value>>, Error> {
         let one = Value::Array(vec![Value::Object(element)]);
-        let admitted = self.kind.admit_value(attr.id(), one, self.tolerance)?;
+        let admitted = self.kind.admit_value(attr.id(), one, self.leeway)?;
         Ok(match admitted {
             Some(Value::Array(mut elements)) => match elements.pop() {
                 Some(Value::Object(members)) => Some(members),
@@ -152,7 +177,11 @@ impl Decoder<'_> {
     /// its filter. `None` when the filter says anything else.
     pub(crate) fn seed(&self, text: &str) -> Option<Map<String, Value>> {
         // From the text, since a bound predicate no longer knows the spelling of its values.
-        let path = Path::parse_with(text, &self.tolerance.parse_options(self.limits)).ok()?;
+        // It was read before, so what it needs of the tolerance is known.
+        let options = Options::default()
+            .with_leniency(self.leeway.tolerance().leniency())
+            .with_limits(self.limits);
+        let path = Path::parse_with(text, &options).ok()?;
         let mut members = Map::new();
         eq_terms(path.filter.as_deref()?, &mut members).then_some(members)
     }
@@ -176,14 +205,6 @@ fn eq_terms(filter: &Filter<'_>, members: &mut Map<String, Value>) -> bool {
                 .is_none()
         }
         _ => false,
-    }
-}
-
-/// In a PATCH one element stands for an array of it.
-pub(crate) fn array(value: Value) -> Value {
-    match value {
-        Value::Array(_) | Value::Null => value,
-        one => Value::Array(vec![one]),
     }
 }
 

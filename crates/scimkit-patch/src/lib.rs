@@ -16,7 +16,7 @@
 //!     "Operations": [{"op": "add", "path": "name.givenName", "value": "Barbara"}],
 //! }), 100).unwrap();
 //! let patch = Patch::decode(user, request, Default::default(), &t)?;
-//! let change = patch.apply(&"2819".into(), &Before { document: &bjensen, edges: &[] })?;
+//! let change = patch.apply(&"2819".into(), &Before { document: &bjensen, edges: &[] }, &t)?;
 //! assert_eq!(change.entries().next(), Some(("name.givenName", Some(&json!("Barbara")))));
 //! # Ok::<(), scimkit_patch::Error>(())
 //! ```

@@ -7,14 +7,13 @@ use std::{
 
 use scimkit_core::message::Op;
 use scimkit_registry::{
-    Attr, AttrId, Change, Edge, EdgeEdit, Error, ErrorKind, Operator, Predicate, ResourceId,
-    ResourceType, Scalar, edges_of, fold,
+    Attr, AttrId, Change, Edge, EdgeEdit, Error, ErrorKind, Leeway, Operator, Predicate, Quirk,
+    ResourceId, ResourceType, Scalar, edges_of, fold,
 };
 use serde_json::{Map, Value};
 
 use crate::{
     decode::{Decoder, Selection},
-    given::array,
     refusal::{invalid, no_value, required, unassigned},
     step::{Action, MembersEdit},
 };
@@ -41,8 +40,8 @@ impl Decoder<'_> {
             self.push_members(attr, edit);
             return Ok(());
         }
-        let value = array(value.ok_or_else(|| no_value(op))?);
-        let admitted = self.kind.admit_value(attr.id(), value, self.tolerance)?;
+        let value = self.array(attr, value.ok_or_else(|| no_value(op))?);
+        let admitted = self.kind.admit_value(attr.id(), value, self.leeway)?;
         if admitted.is_none() && needed {
             return Err(unassigned(attr));
         }
@@ -85,16 +84,14 @@ impl Decoder<'_> {
             }
             (_, None) => {
                 let value = value.ok_or_else(|| no_value(op))?;
-                let create = self.tolerance.create_elements && seed.is_some();
+                let seeded = seed.is_some();
                 let edge = self.member(attr, seed.unwrap_or_default(), value)?;
-                self.push_members(
-                    attr,
-                    MembersEdit::Keep {
-                        create,
-                        edge,
-                        which,
-                    },
-                );
+                let edit = MembersEdit::Keep {
+                    edge,
+                    seeded,
+                    which,
+                };
+                self.push_members(attr, edit);
                 Ok(())
             }
         }
@@ -107,13 +104,7 @@ impl Decoder<'_> {
         mut seed: Map<String, Value>,
         value: Value,
     ) -> Result<Edge, Error> {
-        let Value::Object(given) = self.bare(attr, value) else {
-            return Err(invalid(format!(
-                "a value of `{}` must be an object",
-                attr.path()
-            )));
-        };
-        for (name, value) in given {
+        for (name, value) in self.members_of(attr, value)? {
             seed.retain(|term, _| !term.eq_ignore_ascii_case(&name));
             seed.insert(name, value);
         }
@@ -203,21 +194,26 @@ impl<'a> Members<'a> {
         &mut self,
         kind: &ResourceType,
         edit: &'a MembersEdit,
+        leeway: &dyn Leeway,
     ) -> Result<(), Error> {
         match edit {
             MembersEdit::Add(edges) => self.add(edges),
             MembersEdit::Keep {
-                create,
                 edge,
+                seeded,
                 which,
             } => {
                 let selected = self.selected(kind, which)?;
                 if selected.iter().any(|e| e.id != edge.id) {
                     return Err(unchangeable(self.attr.path()));
                 }
-                if selected.is_empty() && !create {
-                    let detail = "the path selects no member";
-                    return Err(Error::new(ErrorKind::NoTarget, detail));
+                if selected.is_empty() && !(*seeded && leeway.lets_through(Quirk::CreateElements)) {
+                    let problem = Error::new(ErrorKind::NoTarget, "the path selects no member");
+                    return Err(if *seeded {
+                        problem.but_for(Quirk::CreateElements)
+                    } else {
+                        problem
+                    });
                 }
                 self.add(std::slice::from_ref(edge));
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scimkit_core::message::PatchRequest;
 use scimkit_filter::Limits;
 use scimkit_registry::{
-    AttrId, Change, Edge, Error, ErrorKind, Resource, ResourceId, ResourceType, Tolerance,
+    AttrId, Change, Edge, Error, ErrorKind, Leeway, Quirk, Resource, ResourceId, ResourceType,
 };
 
 use crate::{decode::Decoder, draft::Draft, step::Step};
@@ -34,7 +34,8 @@ use crate::{decode::Decoder, draft::Draft, step::Step};
 ///     let request = json!({"Operations": [operation]});
 ///     let request = PatchRequest::from_value(request, 100).unwrap();
 ///     let patch = Patch::decode(user, request, Default::default(), &Tolerance::DEFAULT)?;
-///     patch.apply(&"2819".into(), &Before { document: &bjensen, edges: &[] })
+///     let before = Before { document: &bjensen, edges: &[] };
+///     patch.apply(&"2819".into(), &before, &Tolerance::DEFAULT)
 /// };
 ///
 /// let path = r#"emails[type eq "work"].value"#;
@@ -82,8 +83,7 @@ pub struct Before<'a> {
 impl Patch {
     /// Binds every path of a request and admits every value.
     ///
-    /// The sentence of an error says which operation it is about, counted from 1. The tolerance
-    /// decides here what is accepted; it is not asked again.
+    /// The sentence of an error says which operation it is about, counted from 1.
     ///
     /// # Errors
     /// - no operations, or no `schemas`, unless tolerated: `invalidSyntax`
@@ -120,17 +120,19 @@ impl Patch {
         kind: &Arc<ResourceType>,
         request: PatchRequest,
         limits: Limits,
-        tolerance: &Tolerance,
+        leeway: &dyn Leeway,
     ) -> Result<Patch, Error> {
-        if request.schemas_missing && !tolerance.any_schemas {
-            return Err(Error::new(ErrorKind::Syntax, "`schemas` is missing"));
+        if request.schemas_missing && !leeway.lets_through(Quirk::AnySchemas) {
+            let problem = Error::new(ErrorKind::Syntax, "`schemas` is missing");
+            return Err(problem.but_for(Quirk::AnySchemas));
         }
-        if request.operations.is_empty() && !tolerance.empty_operations {
-            return Err(Error::new(ErrorKind::Syntax, "there are no `Operations`"));
+        if request.operations.is_empty() && !leeway.lets_through(Quirk::EmptyOperations) {
+            let problem = Error::new(ErrorKind::Syntax, "there are no `Operations`");
+            return Err(problem.but_for(Quirk::EmptyOperations));
         }
         let mut steps = Vec::with_capacity(request.operations.len());
         for (number, operation) in (1..).zip(request.operations) {
-            let actions = Decoder::new(kind, limits, tolerance)
+            let actions = Decoder::new(kind, limits, leeway)
                 .operation(operation)
                 .map_err(|error| in_operation(error, number))?;
             steps.extend(actions.into_iter().map(|action| Step { action, number }));
@@ -160,7 +162,8 @@ impl Patch {
     ///
     /// Pure: after a lost race it can be applied again to what is there by then. A patch that
     /// changes nothing gives an empty change; only an edit of members that it did not read may
-    /// turn out to change nothing later, in the store.
+    /// turn out to change nothing later, in the store. What a path may select decides itself
+    /// here, so the tolerance is asked again.
     ///
     /// # Errors
     /// The first operation that can't be carried out:
@@ -189,14 +192,20 @@ impl Patch {
     /// let patch = Patch::decode(group, request, Default::default(), &Tolerance::DEFAULT)?;
     /// let before = Resource::default();
     /// let before = Before { document: &before, edges: &[] };
-    /// assert!(!patch.apply(&"g1".into(), &before)?.is_empty());
-    /// assert_eq!(patch.apply(&"g2".into(), &before).unwrap_err().kind(), ErrorKind::Mutability);
+    /// assert!(!patch.apply(&"g1".into(), &before, &Tolerance::DEFAULT)?.is_empty());
+    /// let other = patch.apply(&"g2".into(), &before, &Tolerance::DEFAULT);
+    /// assert_eq!(other.unwrap_err().kind(), ErrorKind::Mutability);
     /// # Ok::<(), scimkit_patch::Error>(())
     /// ```
     ///
     /// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
-    pub fn apply(&self, id: &ResourceId, before: &Before<'_>) -> Result<Change, Error> {
-        let mut draft = Draft::new(&self.kind, *before, self.needs().edges);
+    pub fn apply(
+        &self,
+        id: &ResourceId,
+        before: &Before<'_>,
+        leeway: &dyn Leeway,
+    ) -> Result<Change, Error> {
+        let mut draft = Draft::new(&self.kind, *before, self.needs().edges, leeway);
         for step in &self.steps {
             draft
                 .carry_out(&step.action, id)

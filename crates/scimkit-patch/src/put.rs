@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scimkit_core::Mutability;
 use scimkit_registry::{
-    Attr, Change, Edge, EdgeEdit, Error, Resource, ResourceType, Role, Tolerance, edges_of,
+    Attr, Change, Edge, EdgeEdit, Error, Leeway, Resource, ResourceType, Role, edges_of,
 };
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ use crate::{members::delta, refusal::immutable};
 /// ```
 ///
 /// [RFC 7644 section 3.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.3)
-pub fn create(kind: &Arc<ResourceType>, body: Value, t: &Tolerance) -> Result<Change, Error> {
+pub fn create(kind: &Arc<ResourceType>, body: Value, t: &dyn Leeway) -> Result<Change, Error> {
     let resource = kind.admit(body, t)?;
     kind.check_required(&resource)?;
     Ok(Change::create(Arc::clone(kind), resource))
@@ -66,7 +66,11 @@ pub fn create(kind: &Arc<ResourceType>, body: Value, t: &Tolerance) -> Result<Ch
 /// ```
 ///
 /// [RFC 7644 section 3.5.1](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.1)
-pub fn replace(kind: &Arc<ResourceType>, body: Value, t: &Tolerance) -> Result<Replacement, Error> {
+pub fn replace(
+    kind: &Arc<ResourceType>,
+    body: Value,
+    t: &dyn Leeway,
+) -> Result<Replacement, Error> {
     let after = kind.admit(body, t)?;
     kind.check_required(&after)?;
     Ok(Replacement {

@@ -1,6 +1,6 @@
 //! What a PATCH request comes down to once it is decoded.
 
-use scimkit_registry::{AttrId, Edge, Predicate, ResourceId};
+use scimkit_registry::{AttrId, Edge, Predicate, Quirk, ResourceId};
 use serde_json::{Map, Value};
 
 /// One action of one operation; an operation without a path has one for each attribute.
@@ -43,14 +43,15 @@ pub(crate) enum Edit {
     Unset,
 }
 
-/// What happens when a value path selects nothing.
+/// What happens when a value path selects nothing, and the quirk that must be accepted for it; else
+/// it is `noTarget`.
 #[derive(Debug, Clone)]
 pub(crate) enum Absent {
     /// An element with these sub-attributes is made, and edited.
-    Create(Map<String, Value>),
+    Create(Map<String, Value>, Option<Quirk>),
     /// Nothing.
-    Pass,
-    /// `noTarget`.
+    Pass(Option<Quirk>),
+    /// `noTarget`, whatever is accepted.
     Refuse,
 }
 
@@ -58,10 +59,10 @@ pub(crate) enum Absent {
 pub(crate) enum MembersEdit {
     Add(Vec<Edge>),
     /// The members that the predicate selects stay what they are; when there are none, `edge` is
-    /// added where that is tolerated.
+    /// added where the predicate says all of it and that is tolerated.
     Keep {
-        create: bool,
         edge: Edge,
+        seeded: bool,
         which: Predicate,
     },
     Remove(Vec<ResourceId>),

@@ -3,10 +3,14 @@
 use std::collections::{BTreeMap, btree_map};
 
 use scimkit_core::{Mutability, excerpt};
-use scimkit_filter::{Limits, Path};
+use scimkit_filter::Limits;
 use serde_json::{Map, Value};
 
-use crate::{Attr, AttrId, Error, Resource, ResourceType, Role, Target, Tolerance, Unknown};
+use crate::{
+    Attr, AttrId, Error, ErrorKind, Leeway, Quirk, Resource, ResourceType, Role, Target,
+    read::read_path,
+    text::{from_text, is_json_text},
+};
 
 /// One member of a JSON object, bound to what it names: see [`ResourceType::entries`].
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +57,7 @@ impl ResourceType {
     /// ```
     ///
     /// [RFC 7644 section 3.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.3)
-    pub fn admit(&self, body: Value, t: &Tolerance) -> Result<Resource, Error> {
+    pub fn admit(&self, body: Value, t: &dyn Leeway) -> Result<Resource, Error> {
         let Value::Object(body) = body else {
             return Err(Error::syntax("the body is not a JSON object"));
         };
@@ -70,8 +74,10 @@ impl ResourceType {
             }
         }
         resource.refresh_schemas(self);
-        if !t.any_schemas {
-            self.check_schemas(listed.as_ref(), &resource)?;
+        if let Err(problem) = self.check_schemas(listed.as_ref(), &resource)
+            && !t.lets_through(Quirk::AnySchemas)
+        {
+            return Err(problem.but_for(Quirk::AnySchemas));
         }
         Ok(resource)
     }
@@ -102,29 +108,38 @@ impl ResourceType {
     /// ```
     ///
     /// [RFC 7643 section 3.3](https://www.rfc-editor.org/rfc/rfc7643#section-3.3)
-    pub fn entries(&self, body: Map<String, Value>, t: &Tolerance) -> Result<Vec<Entry>, Error> {
+    pub fn entries(&self, body: Map<String, Value>, t: &dyn Leeway) -> Result<Vec<Entry>, Error> {
         let mut entries = Vec::with_capacity(body.len());
         for (name, value) in body {
-            match (self.extension_named(&name), value) {
-                (Some(index), Value::Object(members)) => {
+            let Some(index) = self.extension_named(&name) else {
+                if let Some(target) = known(self.member(&name, t), t)? {
+                    entries.push(Entry {
+                        name,
+                        target,
+                        value,
+                    });
+                }
+                continue;
+            };
+            match from_text(value, t) {
+                Value::Object(members) => {
                     self.extension_entries(index, members, t, &mut entries)?;
                 }
-                (Some(index), Value::Null) => {
+                Value::Null => {
                     entries.extend(self.top_level(Some(index)).iter().map(|attr| Entry {
                         name: attr.path().to_owned(),
                         target: Target::Attribute(attr.id()),
                         value: Value::Null,
                     }));
                 }
-                (Some(_), _) => return Err(Error::value(format!("`{name}` is not an object"))),
-                (None, value) => match self.member(&name, t) {
-                    Some(target) => entries.push(Entry {
-                        name,
-                        target,
-                        value,
-                    }),
-                    None => self.unknown_member(&name, t)?,
-                },
+                other => {
+                    let problem = Error::value(format!("`{name}` is not an object"));
+                    return Err(if is_json_text(&other) {
+                        problem.but_for(Quirk::JsonStrings)
+                    } else {
+                        problem
+                    });
+                }
             }
         }
         Ok(entries)
@@ -134,50 +149,66 @@ impl ResourceType {
         &self,
         index: usize,
         members: Map<String, Value>,
-        t: &Tolerance,
+        t: &dyn Leeway,
         entries: &mut Vec<Entry>,
     ) -> Result<(), Error> {
         let urn = self.extension_at(index).map_or("", |e| e.urn().as_str());
         for (name, value) in members {
-            let id = self.lookup_parts(Some(urn), &name, None).or_else(|| {
-                let (name, sub) = name.split_once('.').filter(|_| t.dotted_keys)?;
-                self.lookup_parts(Some(urn), name, Some(sub))
-            });
-            match id {
-                Some(id) => entries.push(Entry {
+            if let Some(target) = known(self.extension_member(urn, &name, t), t)? {
+                entries.push(Entry {
                     name,
-                    target: Target::Attribute(id),
+                    target,
                     value,
-                }),
-                None => self.unknown_member(&format!("{urn}:{name}"), t)?,
+                });
             }
         }
         Ok(())
     }
 
-    /// What the name of a member selects: an attribute, plainly or by its full URN, and where
-    /// tolerated a dotted name, a value path or an extension's attribute without its URN.
-    fn member(&self, name: &str, t: &Tolerance) -> Option<Target> {
-        if let Some(id) = self.lookup_parts(None, name, None) {
-            return Some(Target::Attribute(id));
+    fn extension_member(&self, urn: &str, name: &str, t: &dyn Leeway) -> Result<Target, Error> {
+        if let Some(id) = self.lookup_parts(Some(urn), name, None) {
+            return Ok(Target::Attribute(id));
         }
-        let path = Path::parse_with(name, &t.parse_options(Limits::default())).ok()?;
-        if !t.dotted_keys && (path.sub.is_some() || path.filter.is_some()) {
-            return None;
+        let parts = name.split_once('.');
+        let Some(id) = parts.and_then(|(name, sub)| self.lookup_parts(Some(urn), name, Some(sub)))
+        else {
+            return Err(self.unknown_name(&format!("{urn}:{name}")));
+        };
+        if t.lets_through(Quirk::DottedKeys) {
+            Ok(Target::Attribute(id))
+        } else {
+            Err(no_name(name))
         }
-        self.bind_path(&path, t).ok()
     }
 
-    pub(crate) fn unknown_member(&self, name: &str, t: &Tolerance) -> Result<(), Error> {
-        match t.unknown_attributes {
-            Unknown::Ignore => Ok(()),
-            Unknown::Refuse => {
-                let (name, kind) = (excerpt(name), self.name());
-                Err(Error::syntax(format!(
-                    "`{name}` is not an attribute of {kind}"
-                )))
-            }
+    /// What the name of a member selects: an attribute, plainly or by its full URN, and where
+    /// tolerated a dotted name, a value path or an extension's attribute without its URN.
+    fn member(&self, name: &str, t: &dyn Leeway) -> Result<Target, Error> {
+        if let Some(id) = self.lookup_parts(None, name, None) {
+            return Ok(Target::Attribute(id));
         }
+        let Ok(path) = read_path(name, Limits::default(), t) else {
+            return Err(self.unknown_name(name));
+        };
+        let target = self.bind_path(&path, t).map_err(|problem| {
+            // A name that would do under another tolerance says so; another is just unknown.
+            match problem.quirk() {
+                Some(_) => problem.of_kind(ErrorKind::Syntax),
+                None => self.unknown_name(name),
+            }
+        })?;
+        let is_name = path.sub.is_none() && path.filter.is_none();
+        if is_name || t.lets_through(Quirk::DottedKeys) {
+            Ok(target)
+        } else {
+            Err(no_name(name))
+        }
+    }
+
+    pub(crate) fn unknown_name(&self, name: &str) -> Error {
+        let (name, kind) = (excerpt(name), self.name());
+        let problem = Error::syntax(format!("`{name}` is not an attribute of {kind}"));
+        problem.but_for(Quirk::UnknownAttributes)
     }
 
     /// The top-level attributes of a body, each once, with the parts that dotted names gave put
@@ -262,6 +293,21 @@ fn put_part(
 
 pub(crate) fn is_read_only(attr: &Attr) -> bool {
     attr.definition().mutability == Mutability::ReadOnly
+}
+
+/// What a member names, or nothing where unknown names are left out.
+pub(crate) fn known<T>(found: Result<T, Error>, t: &dyn Leeway) -> Result<Option<T>, Error> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(_) if t.lets_through(Quirk::UnknownAttributes) => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
+fn no_name(name: &str) -> Error {
+    let name = excerpt(name);
+    let problem = Error::syntax(format!("`{name}` is a path, not the name of an attribute"));
+    problem.but_for(Quirk::DottedKeys)
 }
 
 pub(crate) fn twice(attr: &Attr) -> Error {

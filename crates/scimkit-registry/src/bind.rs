@@ -4,9 +4,10 @@ use scimkit_core::{DataType, excerpt};
 use scimkit_filter::{AttributePath, Comparison, Filter, Limits, Literal, Path, ValuePath};
 
 use crate::{
-    Attr, AttrId, Error, Operator, Predicate, ResourceType, Role, Scalar, Target, Tolerance,
-    Unknown,
+    Attr, AttrId, Error, ErrorKind, Leeway, Operator, Predicate, Quirk, ResourceType, Role, Scalar,
+    Target,
     literal::{integer, misfit, scalar},
+    read::read_path,
 };
 
 impl ResourceType {
@@ -38,12 +39,12 @@ impl ResourceType {
     /// ```
     ///
     /// [RFC 7644 section 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2)
-    pub fn bind_filter(&self, filter: &Filter<'_>, t: &Tolerance) -> Result<Predicate, Error> {
+    pub fn bind_filter(&self, filter: &Filter<'_>, t: &dyn Leeway) -> Result<Predicate, Error> {
         Binder {
             inside: None,
             kind: self,
-            tolerance: t,
-            unknown: t.unknown_in_filter,
+            leeway: t,
+            unknown: Unknown::ByTolerance,
         }
         .filter(filter)
     }
@@ -51,7 +52,7 @@ impl ResourceType {
     /// The attribute that a path names, also in an extension when the tolerance lets the URN be
     /// left out; `None` when there is none, or when two extensions have it.
     #[must_use]
-    pub fn find(&self, path: &AttributePath<'_>, t: &Tolerance) -> Option<AttrId> {
+    pub fn find(&self, path: &AttributePath<'_>, t: &dyn Leeway) -> Option<AttrId> {
         self.name_or_extension(path.urn.as_deref(), &path.name, path.sub.as_deref(), t)
     }
 
@@ -68,7 +69,7 @@ impl ResourceType {
     /// See [`parse_path`](Self::parse_path).
     ///
     /// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
-    pub fn bind_path(&self, path: &Path<'_>, t: &Tolerance) -> Result<Target, Error> {
+    pub fn bind_path(&self, path: &Path<'_>, t: &dyn Leeway) -> Result<Target, Error> {
         let urn = path.urn.as_deref();
         let unknown = || {
             let urn = path.urn.as_deref().map(Into::into);
@@ -76,7 +77,8 @@ impl ResourceType {
                 path.name.as_ref().into(),
                 path.sub.as_deref().map(Into::into),
             );
-            Error::path(self.unknown(&AttributePath { urn, name, sub }))
+            self.unknown(&AttributePath { urn, name, sub })
+                .of_kind(ErrorKind::Path)
         };
         let Some(filter) = &path.filter else {
             let found = self.name_or_extension(urn, &path.name, path.sub.as_deref(), t);
@@ -91,10 +93,11 @@ impl ResourceType {
         let binder = Binder {
             inside: Some(attr),
             kind: self,
-            tolerance: t,
-            unknown: Unknown::Refuse,
+            leeway: t,
+            unknown: Unknown::Refused,
         };
-        let which = binder.filter(filter).map_err(|e| Error::path(e.detail()))?;
+        let which = binder.filter(filter);
+        let which = which.map_err(|e| e.of_kind(ErrorKind::Path))?;
         let sub = match path.sub.as_deref() {
             None => None,
             Some(sub) => Some(self.child_named(attr, sub).ok_or_else(unknown)?),
@@ -122,13 +125,11 @@ impl ResourceType {
     /// ```
     ///
     /// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
-    pub fn parse_path(&self, text: &str, limits: Limits, t: &Tolerance) -> Result<Target, Error> {
+    pub fn parse_path(&self, text: &str, limits: Limits, t: &dyn Leeway) -> Result<Target, Error> {
         if let Some(index) = self.extension_named(text) {
             return Ok(Target::Extension(index));
         }
-        let path = Path::parse_with(text, &t.parse_options(limits))
-            .map_err(|e| Error::path(format!("path can't be read: {e}")))?;
-        self.bind_path(&path, t)
+        self.bind_path(&read_path(text, limits, t)?, t)
     }
 
     fn name_or_extension(
@@ -136,22 +137,26 @@ impl ResourceType {
         urn: Option<&str>,
         name: &str,
         sub: Option<&str>,
-        t: &Tolerance,
+        t: &dyn Leeway,
     ) -> Option<AttrId> {
         self.lookup_parts(urn, name, sub).or_else(|| {
-            let allowed = urn.is_none() && t.unqualified_extensions;
-            allowed
-                .then(|| self.lookup_in_extensions(name, sub))
-                .flatten()
+            let found = self.lookup_in_extensions(name, sub);
+            found.filter(|_| urn.is_none() && t.lets_through(Quirk::UnqualifiedExtensions))
         })
     }
 
-    fn unknown(&self, path: &AttributePath<'_>) -> String {
-        format!(
-            "`{}` is not an attribute of {}",
-            excerpt(&path.to_string()),
-            self.name()
-        )
+    fn unknown(&self, path: &AttributePath<'_>) -> Error {
+        let (name, kind) = (excerpt(&path.to_string()), self.name());
+        let problem = Error::filter(format!("`{name}` is not an attribute of {kind}"));
+        let unqualified = path.urn.is_none()
+            && self
+                .lookup_in_extensions(&path.name, path.sub.as_deref())
+                .is_some();
+        if unqualified {
+            problem.but_for(Quirk::UnqualifiedExtensions)
+        } else {
+            problem
+        }
     }
 }
 
@@ -159,8 +164,15 @@ struct Binder<'k> {
     /// The complex attribute whose brackets we are in.
     inside: Option<AttrId>,
     kind: &'k ResourceType,
-    tolerance: &'k Tolerance,
+    leeway: &'k dyn Leeway,
     unknown: Unknown,
+}
+
+/// What becomes of a name that the type does not have.
+#[derive(Clone, Copy, PartialEq)]
+enum Unknown {
+    ByTolerance,
+    Refused,
 }
 
 impl Binder<'_> {
@@ -220,7 +232,7 @@ impl Binder<'_> {
             };
         }
         if let Some(parent) = self.primary_of(attr)
-            && let Scalar::Bool(truth) = scalar(attr, op, &comparison.value, self.tolerance)?
+            && let Scalar::Bool(truth) = scalar(attr, op, &comparison.value, self.leeway)?
         {
             return Ok(self.primary(id, parent, op, truth));
         }
@@ -230,7 +242,7 @@ impl Binder<'_> {
         {
             return integer(attr, op, text);
         }
-        let value = scalar(attr, op, &comparison.value, self.tolerance)?;
+        let value = scalar(attr, op, &comparison.value, self.leeway)?;
         Ok(Predicate::Compare {
             attr: id,
             op,
@@ -256,18 +268,24 @@ impl Binder<'_> {
         let found = match (self.inside, path.urn.as_deref(), path.sub.as_deref()) {
             (Some(attr), None, None) => self.kind.child_named(attr, &path.name),
             (Some(_), ..) => None,
-            (None, ..) => self.kind.find(path, self.tolerance),
+            (None, ..) => self.kind.find(path, self.leeway),
         };
-        match (found, self.inside) {
-            (Some(id), _) => self.allowed(id).map(Some),
-            (None, _) if self.unknown == Unknown::Ignore => Ok(None),
-            (None, None) => Err(Error::filter(self.kind.unknown(path))),
-            (None, Some(attr)) => {
+        if let Some(id) = found {
+            return self.allowed(id).map(Some);
+        }
+        let problem = match self.inside {
+            None => self.kind.unknown(path),
+            Some(attr) => {
                 let (path, attr) = (excerpt(&path.to_string()), self.kind.attr(attr).path());
-                Err(Error::filter(format!(
-                    "`{path}` is not a sub-attribute of {attr}"
-                )))
+                Error::filter(format!("`{path}` is not a sub-attribute of {attr}"))
             }
+        };
+        match self.unknown {
+            Unknown::ByTolerance if self.leeway.lets_through(Quirk::UnknownInFilter) => Ok(None),
+            Unknown::ByTolerance if problem.quirk().is_none() => {
+                Err(problem.but_for(Quirk::UnknownInFilter))
+            }
+            _ => Err(problem),
         }
     }
 
@@ -314,17 +332,16 @@ impl Binder<'_> {
         if self.inside.is_some() {
             return one;
         }
-        let some = Predicate::ElementMatches {
+        let some = |inner| Predicate::ElementMatches {
             attr: parent,
-            inner: Box::new(one),
+            inner: Box::new(inner),
         };
         if op == Operator::Equal {
-            return some;
+            return some(one);
         }
-        Predicate::Any(vec![
-            Predicate::Not(Box::new(Predicate::Present(parent))),
-            some,
-        ])
+        // An element without a value that counts as present says so all the same.
+        let any = some(Predicate::All(Vec::new()));
+        Predicate::Any(vec![Predicate::Not(Box::new(any)), some(one)])
     }
 }
 

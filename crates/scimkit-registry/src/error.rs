@@ -1,5 +1,7 @@
 //! What the registry and the PATCH engine can find wrong.
 
+use crate::Quirk;
+
 /// What a request got wrong, with a sentence for the administrator who reads it.
 ///
 /// The kind decides the `scimType` of the response ([RFC 7644 section 3.12]).
@@ -22,6 +24,7 @@
 pub struct Error {
     detail: String,
     kind: ErrorKind,
+    quirk: Option<Quirk>,
 }
 
 /// The part of a request that an [`Error`] is about.
@@ -49,6 +52,7 @@ impl Error {
         Error {
             detail: detail.into(),
             kind,
+            quirk: None,
         }
     }
 
@@ -64,10 +68,32 @@ impl Error {
         self.kind
     }
 
+    /// The quirk that would have let it pass, had it been accepted; the sentence names it too.
+    #[must_use]
+    pub fn quirk(&self) -> Option<Quirk> {
+        self.quirk
+    }
+
+    /// The same error, which accepting that quirk would have spared.
+    #[must_use]
+    pub fn but_for(mut self, quirk: Quirk) -> Self {
+        let name = quirk.name();
+        self.detail
+            .push_str(&format!("; the tolerance `{name}` would accept it"));
+        self.quirk = Some(quirk);
+        self
+    }
+
     /// The same error, said of a larger thing: `operation 2: …`.
     #[must_use]
     pub fn within(mut self, place: &str) -> Self {
         self.detail = format!("{place}: {}", self.detail);
+        self
+    }
+
+    /// The same error, of another part of the request.
+    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
         self
     }
 

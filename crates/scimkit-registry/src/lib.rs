@@ -20,7 +20,7 @@
 //! - [`ResourceType::admit`]: JSON from outside to a [`Resource`]
 //! - [`ResourceType::projection`]: which attributes an answer shows
 //! - [`Change`]: what a write changes, and the lookup keys that follow from it
-//! - [`Tolerance`]: what is accepted beyond the RFC, as data
+//! - [`Tolerance`]: what is accepted beyond the RFC, as data; [`Witness`]: what of it was needed
 
 mod admit;
 mod attr;
@@ -34,13 +34,17 @@ mod fingerprint;
 mod fold;
 mod literal;
 mod predicate;
+mod profile;
 mod project;
+mod read;
 mod registry;
 mod required;
 mod resource;
 mod table;
+mod text;
 mod tolerance;
 mod value;
+mod witness;
 
 pub use admit::Entry;
 pub use attr::{Attr, AttrId, Role};
@@ -52,9 +56,12 @@ pub use fingerprint::Fingerprint;
 pub use fold::{Key, Scalar, fold};
 pub use predicate::{Predicate, Target};
 pub use project::Projection;
+pub use read::read_filter;
 pub use registry::{Registry, RegistryBuilder};
 pub use resource::{Resource, object_text};
 pub use scimkit_filter::Operator;
 pub use table::{Extension, ResourceType};
-pub use tolerance::{Tolerance, Unknown};
+pub use text::{from_text, is_json_text};
+pub use tolerance::{Leeway, Quirk, Tolerance};
 pub use value::{MAX_ELEMENTS, MAX_TEXT};
+pub use witness::{Quirks, Witness};

@@ -3,14 +3,14 @@
 use scimkit_core::{DataType, excerpt};
 use scimkit_filter::Literal;
 
-use crate::{Attr, Error, Operator, Predicate, Scalar, Tolerance, fold::boolean};
+use crate::{Attr, Error, Leeway, Operator, Predicate, Quirk, Scalar, fold::boolean};
 
 /// The value that an attribute is compared with, under the attribute's type.
 pub(crate) fn scalar(
     attr: &Attr,
     op: Operator,
     literal: &Literal<'_>,
-    t: &Tolerance,
+    t: &dyn Leeway,
 ) -> Result<Scalar, Error> {
     let ordered = is_order(op);
     let part = is_part(op);
@@ -18,9 +18,14 @@ pub(crate) fn scalar(
         (DataType::Boolean, Literal::Bool(truth)) if !ordered && !part => {
             Some(Scalar::Bool(*truth))
         }
-        (DataType::Boolean, Literal::String(text)) if !ordered && !part && t.boolean_strings => {
-            boolean(text).map(Scalar::Bool)
-        }
+        (DataType::Boolean, Literal::String(text)) if !ordered && !part => match boolean(text) {
+            Some(truth) if t.lets_through(Quirk::BooleanStrings) => Some(Scalar::Bool(truth)),
+            Some(_) => {
+                let problem = misfit(attr, op, &shown(literal));
+                return Err(problem.but_for(Quirk::BooleanStrings));
+            }
+            None => None,
+        },
         (DataType::DateTime, Literal::String(text)) if !part => {
             scimkit_core::parse_instant(text).map(|t| Scalar::Instant(t.timestamp_micros()))
         }

@@ -1,132 +1,231 @@
 //! What is accepted from providers beyond the RFC, as data.
 
-use scimkit_filter::{Leniency, Limits, Options};
+use scimkit_filter::Leniency;
 
-/// What to do with a name that no schema of the resource type knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Unknown {
-    /// Leave it out; in a filter it behaves as an attribute without a value.
-    Ignore,
-    /// Answer with an error that names it.
-    Refuse,
+/// Makes the fields of [`Tolerance`] and the variants of [`Quirk`] from one list.
+macro_rules! quirks {
+    ($($(#[doc = $doc:literal])+ $field:ident $variant:ident,)+) => {
+        /// What is accepted from providers beyond the letter of the RFC: one field for each [`Quirk`].
+        ///
+        /// - The documentation of a field says what the RFC asks for, who departs from it, the
+        ///   scenario of this workspace's corpus that shows it, and what accepting it can cost.
+        /// - A field without a scenario is there so that the strict reading can refuse what does
+        ///   no harm.
+        /// - A profile is a value of this type: [`Tolerance::DEFAULT`] accepts whatever is harmless,
+        ///   [`Tolerance::STRICT`] nothing, and those of the providers what their scenarios show.
+        ///   Any of them can be changed field by field, and read from JSON.
+        ///
+        /// # Example
+        /// ```
+        /// use scimkit_registry::{Registry, Tolerance};
+        ///
+        /// let mut tolerance = Tolerance::STRICT;
+        /// tolerance.boolean_strings = true;
+        ///
+        /// let registry = Registry::standard();
+        /// let user = registry.by_name("User").unwrap();
+        /// let active = user.named("active").unwrap();
+        /// assert!(user.admit_value(active, "True".into(), &tolerance).is_ok());
+        ///
+        /// let refused = user.admit_value(active, "True".into(), &Tolerance::STRICT).unwrap_err();
+        /// assert!(refused.detail().ends_with("; the tolerance `boolean_strings` would accept it"));
+        /// ```
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Tolerance {
+            pub(crate) profile: &'static str,
+            $($(#[doc = $doc])+ pub $field: bool,)+
+        }
+
+        /// One way in which providers depart from the RFC; [`Tolerance`] has a field for each.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Quirk {
+            $(#[doc = concat!("[`Tolerance::", stringify!($field), "`]")] $variant,)+
+        }
+
+        impl Quirk {
+            /// All of them, in the order of their names.
+            pub const ALL: &'static [Quirk] = &[$(Quirk::$variant),+];
+
+            /// The name of the field of [`Tolerance`].
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Quirk::$variant => stringify!($field),)+
+                }
+            }
+        }
+
+        impl Tolerance {
+            /// The letter of RFC 7643 and RFC 7644.
+            pub const STRICT: Tolerance = Tolerance { profile: "strict", $($field: false,)+ };
+
+            /// Whether that quirk is accepted.
+            #[must_use]
+            pub const fn accepts(&self, quirk: Quirk) -> bool {
+                match quirk {
+                    $(Quirk::$variant => self.$field,)+
+                }
+            }
+
+            /// Accepts or refuses a quirk that is named at run time.
+            pub(crate) const fn set(&mut self, quirk: Quirk, accepted: bool) {
+                match quirk {
+                    $(Quirk::$variant => self.$field = accepted,)+
+                }
+            }
+        }
+    };
 }
 
-/// What is accepted from providers beyond the letter of the RFC.
-///
-/// Each field is one quirk and names the provider scenarios that need it. One without a scenario
-/// says who is known to send it, or that nobody is: then it exists for the strict reading, which
-/// refuses what does no harm. [`Tolerance::DEFAULT`] accepts whatever does none,
-/// [`Tolerance::STRICT`] nothing of it.
+quirks! {
+    /// `schemas` may be missing, incomplete or name URIs that nobody registered.
+    ///
+    /// The RFC wants each schema of a body named, and each message to say what it is (RFC 7643
+    /// section 3). Entra ID leaves out URIs of extensions, misspells them and adds its own:
+    /// `entra/30`, `entra/42`, `entra/45`. Cost: a body sent to the wrong endpoint is noticed only
+    /// by its attributes.
+    any_schemas AnySchemas,
+    /// An array of one for a single-valued attribute.
+    ///
+    /// The RFC gives such an attribute one value (RFC 7643 section 2.4). Entra ID sends the
+    /// manager so: `entra/19`. Cost: none; an array of two is refused all the same.
+    array_of_one ArrayOfOne,
+    /// A bare string for a complex attribute that has a `value`.
+    ///
+    /// The RFC wants an object (RFC 7643 section 2.3.8). Entra ID sends managers and members so:
+    /// `entra/18`, `entra/21`, `entra/57`. Cost: a string sent by mistake becomes a `value`.
+    bare_values BareValues,
+    /// Several blanks or tabs where a filter or path has one space, and blanks at its ends and
+    /// inside its brackets.
+    ///
+    /// The grammar has one space (RFC 7644 section 3.4.2.2). People who type filters depart from
+    /// it; no provider is known to. Cost: none.
+    blanks Blanks,
+    /// `"True"` and `"False"`, in any case, for a boolean.
+    ///
+    /// A boolean is `true` or `false` in JSON (RFC 7643 section 2.3.2). Entra ID sends strings
+    /// unless its `aadOptscim062020` flag is set: `entra/03`, `entra/31`. Cost: none; any other
+    /// string is refused.
+    boolean_strings BooleanStrings,
+    /// `add` or `replace` on a value path that selects nothing creates the element from the `eq`
+    /// terms of its filter, beside the others; several such operations build one element.
+    ///
+    /// The RFC answers `noTarget` (RFC 7644 section 3.5.2.3). Entra ID fills in addresses, e-mails
+    /// and telephone numbers so: `entra/13`, `entra/15`. Cost: a filter that is wrong makes an
+    /// element instead of failing.
+    create_elements CreateElements,
+    /// A path as a key of an object: `name.familyName`, or a value path.
+    ///
+    /// The name of an attribute has no dot (RFC 7643 section 2.1). Entra ID sends path-less
+    /// operations so: `entra/09`, `entra/10`. Cost: none; no attribute can be called so.
+    dotted_keys DottedKeys,
+    /// A PATCH request without operations, which changes nothing.
+    ///
+    /// The RFC asks for one or more (RFC 7644 section 3.5.2). No provider is known to send it.
+    /// Cost: a client whose operations got lost is told that all is well.
+    empty_operations EmptyOperations,
+    /// JSON text in a string where a complex value, or an array of them, belongs.
+    ///
+    /// The RFC wants the object itself (RFC 7643 section 2.3.8). Expressions in the attribute
+    /// mappings of Entra ID give text, and some build JSON with it; where that text is the `value`
+    /// of an element it stays text (`entra/39`). Cost: text that begins like an object is
+    /// never a bare value.
+    json_strings JsonStrings,
+    /// `True`, `FALSE`, `Null` in filters: the literals of JSON in any case.
+    ///
+    /// Literals are those of JSON (RFC 7644 section 3.4.2.2). People who type filters depart from
+    /// it; no provider is known to. Cost: none.
+    literal_case LiteralCase,
+    /// Read-only attributes in a path-less PATCH value are ignored, as they are in PUT.
+    ///
+    /// The RFC refuses to change them (RFC 7644 section 3.5.2). No provider is known to send them
+    /// beside the resource's own `id` (`okta/18`), which is always taken, as any other `id` is
+    /// always refused. Cost: a client that means to change one is told that all is well.
+    read_only_in_patch ReadOnlyInPatch,
+    /// `remove` with a value path that selects nothing succeeds, so that a retry does not fail.
+    ///
+    /// The RFC answers `noTarget` (RFC 7644 section 3.12). Of a membership it always succeeds
+    /// (`entra/52`); elsewhere no provider is known to depend on it. Cost: a filter that is wrong
+    /// removes nothing and says nothing.
+    remove_absent RemoveAbsent,
+    /// `remove` of a multi-valued attribute with a `value` array removes only what it lists.
+    ///
+    /// The RFC knows no `value` in a `remove`, and removes all (RFC 7644 section 3.5.2.2). Entra ID
+    /// and JumpCloud remove members so: `entra/48`, `jumpcloud/03`. Cost: none but that; without it
+    /// a group is emptied.
+    remove_values RemoveValues,
+    /// One value where the schema has an array of them; as the value of a PATCH operation it always
+    /// stands for one.
+    ///
+    /// A multi-valued attribute is an array (RFC 7643 section 2.4). No provider is known to send it
+    /// in a resource. Cost: none.
+    single_for_many SingleForMany,
+    /// `emails[type eq "work"].value eq "x"` in a filter, read as
+    /// `emails[type eq "work" and value eq "x"]`.
+    ///
+    /// The grammar ends at the bracket (RFC 7644 section 3.4.2.2). Entra ID matches users so:
+    /// `entra/24`. Cost: none; it can mean nothing else.
+    sub_after_brackets SubAfterBrackets,
+    /// Attributes in a body that no schema knows are left out.
+    ///
+    /// A body is made of schema attributes (RFC 7644 section 3.3). Entra ID sends attributes under
+    /// no schema: `entra/30`, where [`unqualified_extensions`](Self::unqualified_extensions) is
+    /// off. Cost: a misspelt attribute gets lost, which only its count tells.
+    unknown_attributes UnknownAttributes,
+    /// Attributes in a filter that no schema knows have no value.
+    ///
+    /// The RFC answers `invalidFilter` (RFC 7644 section 3.4.2.2); in the filter of a PATCH path
+    /// they are refused whatever this says. No provider is known to send them, and no profile
+    /// accepts them. Cost: a misspelt filter finds nobody, and a provider creates everybody twice.
+    unknown_in_filter UnknownInFilter,
+    /// The name of an extension's attribute without the extension's URN.
+    ///
+    /// The RFC asks for the URN (RFC 7644 section 3.10). Entra ID calls the manager so: `entra/19`,
+    /// `entra/22`. Cost: none; a name that two extensions have is not found.
+    unqualified_extensions UnqualifiedExtensions,
+}
+
+/// A [`Tolerance`], or a [`Witness`] of one: what decides about quirks, and learns of each that is
+/// let through.
 ///
 /// # Example
-/// ```
-/// use scimkit_registry::{Tolerance, Unknown};
-///
-/// let mut tolerance = Tolerance::STRICT;
-/// tolerance.boolean_strings = true;
-/// assert_eq!(tolerance.unknown_attributes, Unknown::Refuse);
-///
-/// let registry = scimkit_registry::Registry::standard();
-/// let user = registry.by_name("User").unwrap();
-/// let active = user.named("active").unwrap();
-/// assert!(user.admit_value(active, "True".into(), &tolerance).is_ok());
-/// assert!(user.admit_value(active, "True".into(), &Tolerance::STRICT).is_err());
-/// ```
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Tolerance {
-    /// `schemas` may be missing, incomplete or name URIs that nobody registered.
-    /// Scenarios: `entra/30`, `entra/42`, `entra/45`.
-    pub any_schemas: bool,
-    /// An array of one for a single-valued attribute. Scenario: `entra/19`.
-    pub array_of_one: bool,
-    /// A bare string for a complex attribute that has a `value`. Scenarios: `entra/18`, `entra/21`,
-    /// `entra/57`.
-    pub bare_values: bool,
-    /// `"True"` and `"False"`, in any case, for a boolean. Scenarios: `entra/03`, `entra/31`.
-    pub boolean_strings: bool,
-    /// `add` or `replace` on a value path that selects nothing creates the element from the `eq`
-    /// terms of its filter. Scenarios: `entra/13`, `entra/15`.
-    pub create_elements: bool,
-    /// `name.familyName` as a key of an object. Scenarios: `entra/09`, `entra/10`.
-    pub dotted_keys: bool,
-    /// A PATCH request without operations, which changes nothing. No provider is known to send one:
-    /// the field exists for the strict reading, as the RFC asks for "one or more".
-    pub empty_operations: bool,
-    /// What filters and paths may hold outside the grammar. Scenario: `entra/24`.
-    pub leniency: Leniency,
-    /// Read-only attributes in a path-less PATCH value are ignored, as they are in PUT.
-    /// The resource's own `id` (`okta/18`) is taken and any other refused, whatever this says. No
-    /// provider is known to send the others: the field exists for the strict reading.
-    pub read_only_in_patch: bool,
-    /// `remove` with a value path that selects nothing succeeds, so that a retry does not fail.
-    /// Of a membership it always does (`entra/52`). No provider is known to do it elsewhere: the
-    /// field exists for the strict reading, which answers `noTarget`.
-    pub remove_absent: bool,
-    /// `remove` of a multi-valued attribute with a `value` array removes only what it lists.
-    /// Scenarios: `entra/48`, `jumpcloud/03`.
-    pub remove_values: bool,
-    /// One value where the schema has an array of them; as the value of a PATCH it always stands for
-    /// one. No provider is known to send it elsewhere: the field exists for the strict reading.
-    pub single_for_many: bool,
-    /// Attributes in a body that no schema knows. Scenario: `entra/30`, where
-    /// [`unqualified_extensions`](Self::unqualified_extensions) is off.
-    pub unknown_attributes: Unknown,
-    /// Attributes in a filter that no schema knows. In the filter of a PATCH path they are refused
-    /// all the same. Both profiles refuse them, and no provider is known to send them: the field
-    /// exists for queries of several types, where one type has to know the name
-    /// ([RFC 7644 section 3.4.2.1](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.1)).
-    pub unknown_in_filter: Unknown,
-    /// The name of an extension's attribute without its URN. Scenarios: `entra/19`, `entra/22`.
-    pub unqualified_extensions: bool,
+/// See [`Witness`].
+pub trait Leeway {
+    /// What is accepted.
+    fn tolerance(&self) -> &Tolerance;
+
+    /// Learns that a quirk was needed, and accepted.
+    fn needed(&self, quirk: Quirk);
+
+    /// Whether a quirk that was just met is accepted, which is then noted.
+    fn lets_through(&self, quirk: Quirk) -> bool {
+        let accepted = self.tolerance().accepts(quirk);
+        if accepted {
+            self.needed(quirk);
+        }
+        accepted
+    }
+}
+
+impl Leeway for Tolerance {
+    fn tolerance(&self) -> &Tolerance {
+        self
+    }
+
+    fn needed(&self, _: Quirk) {}
 }
 
 impl Tolerance {
-    /// Everything that does no harm: the profile for a public endpoint.
-    pub const DEFAULT: Tolerance = Tolerance {
-        any_schemas: true,
-        array_of_one: true,
-        bare_values: true,
-        boolean_strings: true,
-        create_elements: true,
-        dotted_keys: true,
-        empty_operations: true,
-        leniency: Leniency::LENIENT,
-        read_only_in_patch: true,
-        remove_absent: true,
-        remove_values: true,
-        single_for_many: true,
-        unknown_attributes: Unknown::Ignore,
-        unknown_in_filter: Unknown::Refuse,
-        unqualified_extensions: true,
-    };
-
-    /// The letter of RFC 7643 and RFC 7644.
-    pub const STRICT: Tolerance = Tolerance {
-        any_schemas: false,
-        array_of_one: false,
-        bare_values: false,
-        boolean_strings: false,
-        create_elements: false,
-        dotted_keys: false,
-        empty_operations: false,
-        leniency: Leniency::STRICT,
-        read_only_in_patch: false,
-        remove_absent: false,
-        remove_values: false,
-        single_for_many: false,
-        unknown_attributes: Unknown::Refuse,
-        unknown_in_filter: Unknown::Refuse,
-        unqualified_extensions: false,
-    };
-
-    /// How to read filter and path text under this tolerance.
+    /// What filters and paths may hold outside the grammar.
     #[must_use]
-    pub fn parse_options(&self, limits: Limits) -> Options {
-        Options::default()
-            .with_leniency(self.leniency)
-            .with_limits(limits)
+    pub fn leniency(&self) -> Leniency {
+        let mut leniency = Leniency::STRICT;
+        leniency.blanks = self.blanks;
+        leniency.literal_case = self.literal_case;
+        leniency.sub_after_brackets = self.sub_after_brackets;
+        leniency
     }
 }
 

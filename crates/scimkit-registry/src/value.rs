@@ -4,9 +4,10 @@ use scimkit_core::{DataType, excerpt};
 use serde_json::{Map, Value};
 
 use crate::{
-    Attr, AttrId, Error, ResourceType, Role, Tolerance,
-    admit::{is_read_only, twice},
+    Attr, AttrId, Error, Leeway, Quirk, ResourceType, Role, Tolerance,
+    admit::{is_read_only, known, twice},
     fold::boolean,
+    text::{from_text, is_json_text},
 };
 
 /// How many elements a multi-valued attribute, or a multi-valued sub-attribute of one value, may
@@ -67,23 +68,60 @@ impl ResourceType {
         &self,
         id: AttrId,
         value: Value,
-        t: &Tolerance,
+        t: &dyn Leeway,
     ) -> Result<Option<Value>, Error> {
         let attr = self.attr(id);
         let many = attr.definition().multi_valued;
+        let value = if attr.is_complex() {
+            from_text(value, t)
+        } else {
+            value
+        };
         match value {
             Value::Null => Ok(None),
             Value::Array(elements) if many => self.admit_elements(attr, elements, t),
-            one if many && t.single_for_many => self.admit_elements(attr, vec![one], t),
-            other if many => Err(misfit(attr, &other, "an array")),
-            Value::Array(mut elements) if t.array_of_one && elements.len() <= 1 => {
-                match elements.pop() {
-                    None | Some(Value::Null) => Ok(None),
-                    Some(one) => self.admit_single(attr, one, t).map(Some),
+            one if many => {
+                self.check_shape(attr, &one, "an array", Quirk::SingleForMany, t)?;
+                self.admit_elements(attr, vec![one], t)
+            }
+            Value::Array(mut elements) if elements.len() <= 1 => {
+                let (one, whole) = (elements.pop().unwrap_or_default(), "one value");
+                self.check_shape(attr, &one, whole, Quirk::ArrayOfOne, t)?;
+                match one {
+                    Value::Null => Ok(None),
+                    one => self.admit_single(attr, one, t).map(Some),
                 }
             }
             one => self.admit_single(attr, one, t).map(Some),
         }
+    }
+
+    /// Checks that one value may stand for an array of it, or the other way round.
+    fn check_shape(
+        &self,
+        attr: &Attr,
+        one: &Value,
+        wanted: &str,
+        quirk: Quirk,
+        t: &dyn Leeway,
+    ) -> Result<(), Error> {
+        if t.lets_through(quirk) {
+            return Ok(());
+        }
+        let problem = match quirk {
+            Quirk::ArrayOfOne => misfit(attr, &Value::Array(Vec::new()), wanted),
+            _ => misfit(attr, one, wanted),
+        };
+        if attr.is_complex() && is_json_text(one) {
+            return Err(problem.but_for(Quirk::JsonStrings));
+        }
+        let everything = &Tolerance::DEFAULT;
+        let fits = one.is_null() || self.admit_single(attr, one.clone(), everything).is_ok();
+        Err(if fits {
+            problem.but_for(quirk)
+        } else {
+            problem
+        })
     }
 
     /// Checks the number of an attribute's elements, whatever they are.
@@ -105,7 +143,7 @@ impl ResourceType {
         &self,
         attr: &Attr,
         elements: Vec<Value>,
-        t: &Tolerance,
+        t: &dyn Leeway,
     ) -> Result<Option<Value>, Error> {
         self.check_count(attr.id(), elements.len())?;
         let mut admitted = Vec::with_capacity(elements.len());
@@ -129,12 +167,18 @@ impl ResourceType {
     }
 
     /// Admits one value: an element of a multi-valued attribute, or the value of another.
-    fn admit_single(&self, attr: &Attr, value: Value, t: &Tolerance) -> Result<Value, Error> {
+    fn admit_single(&self, attr: &Attr, value: Value, t: &dyn Leeway) -> Result<Value, Error> {
         let data_type = attr.definition().data_type;
         let fits = match (data_type, &value) {
             (DataType::Complex, _) => return self.admit_complex(attr, value, t),
-            (DataType::Boolean, Value::String(text)) if t.boolean_strings => match boolean(text) {
-                Some(truth) => return Ok(Value::Bool(truth)),
+            (DataType::Boolean, Value::String(text)) => match boolean(text) {
+                Some(truth) if t.lets_through(Quirk::BooleanStrings) => {
+                    return Ok(Value::Bool(truth));
+                }
+                Some(_) => {
+                    let problem = misfit(attr, &value, wanted(data_type));
+                    return Err(problem.but_for(Quirk::BooleanStrings));
+                }
                 None => false,
             },
             (DataType::Binary, Value::String(text)) => is_base64(text),
@@ -164,23 +208,37 @@ impl ResourceType {
         Ok(value)
     }
 
-    fn admit_complex(&self, attr: &Attr, value: Value, t: &Tolerance) -> Result<Value, Error> {
-        let members = match value {
+    fn admit_complex(&self, attr: &Attr, value: Value, t: &dyn Leeway) -> Result<Value, Error> {
+        let members = match from_text(value, t) {
             Value::Object(members) => members,
-            Value::String(text)
-                if t.bare_values && self.child_named(attr.id(), "value").is_some() =>
-            {
-                Map::from_iter([("value".to_owned(), Value::String(text))])
+            Value::String(text) if self.child_named(attr.id(), "value").is_some() => {
+                let text = Value::String(text);
+                if !t.lets_through(Quirk::BareValues) {
+                    let quirk = match is_json_text(&text) {
+                        true => Quirk::JsonStrings,
+                        false => Quirk::BareValues,
+                    };
+                    return Err(misfit(attr, &text, "an object").but_for(quirk));
+                }
+                Map::from_iter([("value".to_owned(), text)])
             }
-            other => return Err(misfit(attr, &other, "an object")),
+            other => {
+                let problem = misfit(attr, &other, "an object");
+                return Err(if is_json_text(&other) {
+                    problem.but_for(Quirk::JsonStrings)
+                } else {
+                    problem
+                });
+            }
         };
         let refers = matches!(attr.role(), Role::Membership | Role::Reference);
         let mut admitted = Map::new();
         let mut reference = None;
         let mut seen = Vec::with_capacity(members.len());
         for (name, value) in members {
-            let Some(id) = self.child_named(attr.id(), &name) else {
-                self.unknown_member(&format!("{}.{name}", attr.path()), t)?;
+            let sub = self.child_named(attr.id(), &name);
+            let sub = sub.ok_or_else(|| self.unknown_name(&format!("{}.{name}", attr.path())));
+            let Some(id) = known(sub, t)? else {
                 continue;
             };
             let sub = self.attr(id);

@@ -9,11 +9,10 @@ use percent_encoding::percent_decode_str;
 use scimkit_core::{
     ETagList, Error,
     message::{SearchRequest, SortOrder},
+    parse_json,
 };
 use scimkit_store::Limits;
 use serde_json::Value;
-
-use crate::json;
 
 /// The length that the head announces, checked against the limit.
 ///
@@ -65,7 +64,7 @@ pub(crate) fn body(bytes: &[u8], limits: &Limits) -> Result<Value, Error> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::invalid_syntax("the request has no body"));
     }
-    json::parse(bytes, limits.nesting, limits.values)
+    parse_json(bytes, limits.nesting, limits.values)
         .map_err(|problem| Error::invalid_syntax(format!("the body can't be read: {problem}")))
 }
 

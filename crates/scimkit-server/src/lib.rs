@@ -23,7 +23,6 @@ mod body;
 mod decode;
 mod discovery;
 mod error;
-mod json;
 mod list;
 mod negotiate;
 mod render;
@@ -35,4 +34,4 @@ pub use auth::{
     Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, NoRandomness, Token,
 };
 pub use body::Body;
-pub use server::Server;
+pub use server::{QUIRKS_TOTAL, Server};

@@ -8,7 +8,9 @@ use scimkit_core::{
     message::{self, SearchRequest, SortOrder},
 };
 use scimkit_filter::{AttributePath, Filter};
-use scimkit_registry::{Attr, AttrId, ResourceType, Scalar, Tolerance, Unknown, View};
+use scimkit_registry::{
+    Attr, AttrId, Leeway, Quirk, ResourceType, Scalar, View, Witness, read_filter,
+};
 use scimkit_store::{Facts, Query, Scope, Sort, Store, Stored, computed};
 
 use crate::{answer::Answer, error::Problem, render};
@@ -23,6 +25,7 @@ pub(crate) async fn answer(
     store: &dyn Store,
     kind: Option<Arc<ResourceType>>,
     search: SearchRequest,
+    witness: &Witness,
 ) -> Result<Answer, Problem> {
     let limits = &scope.settings.limits;
     let start = u64::try_from(search.start_index.unwrap_or(1).max(1) - 1).unwrap_or(0);
@@ -31,19 +34,15 @@ pub(crate) async fn answer(
             .unwrap_or(u32::MAX)
             .min(limits.page_max)
     });
-    let options = scope.settings.tolerance.parse_options(limits.filter);
     let filter = match &search.filter {
-        Some(text) => Some(
-            Filter::parse_with(text, &options)
-                .map_err(|e| Error::invalid_filter(format!("the filter can't be read: {e}")))?,
-        ),
+        Some(text) => Some(read_filter(text, limits.filter, witness)?),
         None => None,
     };
     let types = match kind {
         Some(kind) => vec![kind],
         None => scope.settings.registry.types().to_vec(),
     };
-    let queries = queries(scope, &types, filter.as_ref(), &search)?;
+    let queries = queries(&types, filter.as_ref(), &search, witness)?;
     let (items, total) = match queries.as_slice() {
         [one] => {
             let page = store.query(scope, &one.clone().page(start, count)).await?;
@@ -87,17 +86,19 @@ async fn texts(
 ///
 /// In a query of several types a name need only be known to one of them (RFC 7644 section 3.4.2.1).
 fn queries(
-    scope: &Scope,
     types: &[Arc<ResourceType>],
     filter: Option<&Filter<'_>>,
     search: &SearchRequest,
+    witness: &Witness,
 ) -> Result<Vec<Query>, Problem> {
-    let mut tolerance = scope.settings.tolerance;
+    let mut of_several = *witness.tolerance();
+    of_several.unknown_in_filter = true;
+    let mut leeway: &dyn Leeway = witness;
     if types.len() > 1 {
         if let Some(filter) = filter {
-            known_somewhere(scope, types, filter)?;
+            known_somewhere(types, filter, witness)?;
         }
-        tolerance.unknown_in_filter = Unknown::Ignore;
+        leeway = &of_several;
     }
     let order = search.sort_order.unwrap_or(SortOrder::Ascending);
     let mut queries = Vec::with_capacity(types.len());
@@ -107,10 +108,10 @@ fn queries(
         let edges = render::edge_attrs(kind, &projection);
         let mut query = Query::of(Arc::clone(kind)).with_edges(edges);
         if let Some(filter) = filter {
-            query = query.matching(kind.bind_filter(filter, &tolerance)?);
+            query = query.matching(kind.bind_filter(filter, leeway)?);
         }
         if let Some(name) = &search.sort_by
-            && let Some(attr) = sort_attr(kind, name, &scope.settings.tolerance)?
+            && let Some(attr) = sort_attr(kind, name, witness)?
         {
             sort_is_known = true;
             query = query.sorted(Some(Sort::by(attr, order)));
@@ -126,21 +127,20 @@ fn queries(
 
 /// Refuses a filter with a term that none of the types can answer.
 fn known_somewhere(
-    scope: &Scope,
     types: &[Arc<ResourceType>],
     filter: &Filter<'_>,
+    witness: &Witness,
 ) -> Result<(), Problem> {
-    let tolerance = scope.settings.tolerance;
-    if tolerance.unknown_in_filter == Unknown::Ignore {
-        return Ok(());
-    }
+    let mut tolerance = *witness.tolerance();
+    tolerance.unknown_in_filter = false;
+    let of_one = Witness::of(tolerance);
     for term in terms(filter) {
-        let bound = types.iter().map(|kind| kind.bind_filter(term, &tolerance));
+        let bound = types.iter().map(|kind| kind.bind_filter(term, &of_one));
         let mut problems = Vec::new();
-        if bound
+        let unknown = bound
             .map(|b| b.map_err(|e| problems.push(e)))
-            .all(|b| b.is_err())
-        {
+            .all(|b| b.is_err());
+        if unknown && !witness.lets_through(Quirk::UnknownInFilter) {
             let detail = problems.first().map_or("", |problem| problem.detail());
             let detail = format!(
                 "no resource type can answer `{}`: {detail}",
@@ -149,6 +149,10 @@ fn known_somewhere(
             return Err(Error::invalid_filter(detail).into());
         }
     }
+    of_one
+        .quirks()
+        .iter()
+        .for_each(|quirk| witness.needed(quirk));
     Ok(())
 }
 
@@ -169,7 +173,7 @@ fn terms<'f, 't>(filter: &'f Filter<'t>) -> Vec<&'f Filter<'t>> {
 fn sort_attr(
     kind: &ResourceType,
     name: &str,
-    tolerance: &Tolerance,
+    leeway: &dyn Leeway,
 ) -> Result<Option<AttrId>, Problem> {
     let bad = |detail: String| Err(Error::invalid_path(detail).into());
     let Ok(path) = AttributePath::parse(name) else {
@@ -177,7 +181,7 @@ fn sort_attr(
             "`{name}` is not the name of an attribute to sort by"
         ));
     };
-    let Some(id) = kind.find(&path, tolerance) else {
+    let Some(id) = kind.find(&path, leeway) else {
         return Ok(None);
     };
     let mut attr: &Attr = kind.attr(id);

@@ -14,7 +14,9 @@ use http::{
 };
 use scimkit_core::{ETagList, Error, message::PatchRequest};
 use scimkit_patch::{Before, Patch, Replacement};
-use scimkit_registry::{AttrId, Change, Projection, Resource, ResourceId, ResourceType, Role};
+use scimkit_registry::{
+    AttrId, Change, Leeway, Projection, Resource, ResourceId, ResourceType, Role, Witness,
+};
 use scimkit_store::{
     Batch, EdgeQuery, Expect, How, PatchAnswer, Scope, Store, StoreError, Stored, Write, Written,
     location,
@@ -28,6 +30,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) head: &'a Parts,
     pub(crate) scope: &'a Scope,
     pub(crate) store: &'a dyn Store,
+    pub(crate) witness: &'a Witness,
 }
 
 /// How often, at least, and for how long a write that lost a race is tried again.
@@ -44,7 +47,7 @@ impl Ask<'_> {
         body: Value,
     ) -> Result<Answer, Problem> {
         let projection = self.projection(kind)?;
-        let change = scimkit_patch::create(kind, body, &self.scope.settings.tolerance)?;
+        let change = scimkit_patch::create(kind, body, self.witness)?;
         let projection = projection.after_writing(kind, &written_by(&change));
         let id = ResourceId::from(uuid::Uuid::now_v7().to_string());
         let stored = self
@@ -79,7 +82,7 @@ impl Ask<'_> {
         body: Value,
     ) -> Result<Answer, Problem> {
         let projection = self.projection(kind)?;
-        let replacement = scimkit_patch::replace(kind, body, &self.scope.settings.tolerance)?;
+        let replacement = scimkit_patch::replace(kind, body, self.witness)?;
         let updated = self.update(kind, id, &Edit::Replace(replacement)).await?;
         let projection = projection.after_writing(kind, &updated.written);
         self.show(StatusCode::OK, &updated.stored, &projection)
@@ -95,7 +98,7 @@ impl Ask<'_> {
         let settings = &self.scope.settings;
         let projection = self.projection(kind)?;
         let request = PatchRequest::from_value(body, settings.limits.operations)?;
-        let patch = Patch::decode(kind, request, settings.limits.filter, &settings.tolerance)?;
+        let patch = Patch::decode(kind, request, settings.limits.filter, self.witness)?;
         let updated = self.update(kind, id, &Edit::Patch(patch)).await?;
         let quiet = updated.what != What::Nothing
             && !self.asks_for_attributes()?
@@ -147,7 +150,7 @@ impl Ask<'_> {
             if let (Some(barred), Some(before)) = (&barred, &before) {
                 check_barred(barred, before)?;
             }
-            let change = edit.change(id, before.as_ref())?;
+            let change = edit.change(id, before.as_ref(), self.witness)?;
             if change.is_empty() {
                 let stored = match before {
                     Some(stored) => stored,
@@ -271,7 +274,12 @@ enum Edit {
 
 impl Edit {
     /// The change that it is to a resource; to one that it need not know, where it reads nothing.
-    fn change(&self, id: &ResourceId, before: Option<&Stored>) -> Result<Change, Problem> {
+    fn change(
+        &self,
+        id: &ResourceId,
+        before: Option<&Stored>,
+        leeway: &dyn Leeway,
+    ) -> Result<Change, Problem> {
         let tree = match before {
             Some(stored) => stored.document.tree()?,
             None => Cow::Owned(Resource::default()),
@@ -279,13 +287,11 @@ impl Edit {
         match self {
             Edit::Patch(patch) => {
                 let edges = before.map_or(&[][..], |stored| &stored.edges);
-                Ok(patch.apply(
-                    id,
-                    &Before {
-                        document: &tree,
-                        edges,
-                    },
-                )?)
+                let before = Before {
+                    document: &tree,
+                    edges,
+                };
+                Ok(patch.apply(id, &before, leeway)?)
             }
             Edit::Replace(replacement) => Ok(replacement.apply(&tree)?),
         }

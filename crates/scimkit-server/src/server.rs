@@ -17,6 +17,7 @@ use http::{
     request::Parts,
 };
 use scimkit_core::{Error, message::SearchRequest};
+use scimkit_registry::{Error as RequestError, ErrorKind, Leeway, Quirk, Quirks, Witness};
 use scimkit_store::{Scope, Settings, Store};
 use serde_json::Value;
 
@@ -44,6 +45,13 @@ struct Inner {
     settings: Arc<Settings>,
     store: Arc<dyn Store>,
 }
+
+/// The counter of quirks that requests needed, by `profile` and `quirk`, one for each request.
+///
+/// It goes to the recorder of the `metrics` crate that the application installs; without one it
+/// costs next to nothing. The names are those of the fields of
+/// [`Tolerance`](scimkit_registry::Tolerance).
+pub const QUIRKS_TOTAL: &str = "scimkit_quirks_total";
 
 /// Numbers the requests of this process, so that a log line can be found again.
 #[derive(Debug)]
@@ -106,7 +114,9 @@ impl Server {
     /// Answers one request.
     ///
     /// Whatever goes wrong is an answer too. Writes one `tracing` event for each request: method,
-    /// path, status, time and request id, and never a body, a token or a query string.
+    /// path, status, time, request id and the [quirks](scimkit_registry::Quirk) that it needed, and
+    /// never a body, a token or a query string. Each of those quirks is also counted once in the
+    /// metric [`QUIRKS_TOTAL`](crate::QUIRKS_TOTAL).
     pub async fn handle<B: http_body::Body>(&self, request: Request<B>) -> Response<Body> {
         let started = Instant::now();
         let request_id = self.inner.requests.name_one();
@@ -116,7 +126,9 @@ impl Server {
         if head.method == Method::HEAD {
             head.method = Method::GET;
         }
-        let answer = self.answer(&head, body).await.unwrap_or_else(|problem| {
+        let mut quirks = Quirks::default();
+        let answer = self.answer(&head, body, &mut quirks).await;
+        let answer = answer.unwrap_or_else(|problem| {
             if let Problem::Store(error) = &problem {
                 log_store_error(error, &request_id);
             }
@@ -141,11 +153,17 @@ impl Server {
             response.status().as_u16(),
             started.elapsed().as_secs_f64() * 1e3,
         );
-        tracing::info!(%method, %path, status, ms, %request_id, "request");
+        let quirks = (!quirks.is_empty()).then(|| tracing::field::display(quirks));
+        tracing::info!(%method, %path, status, ms, quirks, %request_id, "request");
         response
     }
 
-    async fn answer<B: http_body::Body>(&self, head: &Parts, body: B) -> Result<Answer, Problem> {
+    async fn answer<B: http_body::Body>(
+        &self,
+        head: &Parts,
+        body: B,
+        quirks: &mut Quirks,
+    ) -> Result<Answer, Problem> {
         let inner = &*self.inner;
         let identity = inner.authentication.authenticate(head).await?;
         let settings = identity
@@ -153,14 +171,27 @@ impl Server {
             .unwrap_or_else(|| Arc::clone(&inner.settings));
         let mut scope = Scope::new(identity.tenant, settings);
         scope.extensions = identity.extensions;
+        let witness = Witness::of(scope.settings.tolerance);
+        let answer = self.routed(head, body, &scope, &witness).await;
+        *quirks = witness.quirks();
+        count(&witness);
+        answer
+    }
 
+    async fn routed<B: http_body::Body>(
+        &self,
+        head: &Parts,
+        body: B,
+        scope: &Scope,
+        witness: &Witness,
+    ) -> Result<Answer, Problem> {
         let path = self.below_prefix(head.uri.path())?;
         let route = Route::find(&scope.settings.registry, &head.method, path)?;
         let body = match route.takes_body() {
             true => read_json(head, body, &route, &scope.settings).await?,
             false => Value::Null,
         };
-        self.drive(route, head, body, &scope).await
+        self.drive(route, head, body, scope, witness).await
     }
 
     async fn drive(
@@ -169,10 +200,16 @@ impl Server {
         head: &Parts,
         body: Value,
         scope: &Scope,
+        witness: &Witness,
     ) -> Result<Answer, Problem> {
         let store = &*self.inner.store;
         let query = head.uri.query();
-        let ask = resource::Ask { head, scope, store };
+        let ask = resource::Ask {
+            head,
+            scope,
+            store,
+            witness,
+        };
         match route {
             Route::Create(kind) => ask.create(&kind, body).await,
             Route::Delete(kind, id) => ask.delete(kind, id).await,
@@ -180,16 +217,19 @@ impl Server {
                 let authentication = &*self.inner.authentication;
                 discovery::answer(&what, query, &scope.settings, store, authentication)
             }
-            Route::List(kind) => list::answer(scope, store, kind, decode::query(query)?).await,
+            Route::List(kind) => {
+                list::answer(scope, store, kind, decode::query(query)?, witness).await
+            }
             Route::Patch(kind, id) => ask.patch(&kind, &id, body).await,
             Route::Read(kind, id) => ask.read(&kind, &id).await,
             Route::Replace(kind, id) => ask.replace(&kind, &id, body).await,
             Route::Search(kind) => {
                 let search = SearchRequest::from_value(body)?;
-                if search.schemas_missing && !scope.settings.tolerance.any_schemas {
-                    return Err(Error::invalid_syntax("`schemas` is missing").into());
+                if search.schemas_missing && !witness.lets_through(Quirk::AnySchemas) {
+                    let problem = RequestError::new(ErrorKind::Syntax, "`schemas` is missing");
+                    return Err(problem.but_for(Quirk::AnySchemas).into());
                 }
-                list::answer(scope, store, kind, search).await
+                list::answer(scope, store, kind, search, witness).await
             }
         }
     }
@@ -217,6 +257,14 @@ async fn read_json<B: http_body::Body>(
     decode::check_length(&head.headers, limit)?;
     let bytes = decode::read(body, limit).await?;
     Ok(decode::body(&bytes, &settings.limits)?)
+}
+
+/// Counts what a provider's request needed, so that an operator sees what it really does.
+fn count(witness: &Witness) {
+    let profile = witness.tolerance().profile();
+    for quirk in witness.quirks().iter() {
+        metrics::counter!(QUIRKS_TOTAL, "profile" => profile, "quirk" => quirk.name()).increment(1);
+    }
 }
 
 /// Failures of the store itself belong into the log, with all their causes.

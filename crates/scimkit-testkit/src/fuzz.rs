@@ -170,7 +170,7 @@ pub fn patch(data: &[u8]) {
                 document: &before,
                 edges: &[],
             };
-            let Ok(change) = patch.apply(&ResourceId::from("1"), &known) else {
+            let Ok(change) = patch.apply(&ResourceId::from("1"), &known, &tolerance) else {
                 continue;
             };
             let mut after = before.clone();
@@ -208,7 +208,7 @@ pub fn http(data: &[u8]) {
 }
 
 fn options(tolerance: &Tolerance) -> Options {
-    tolerance.parse_options(Limits::default())
+    Options::default().with_leniency(tolerance.leniency())
 }
 
 fn registry() -> &'static Registry {

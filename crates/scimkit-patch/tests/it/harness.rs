@@ -105,8 +105,8 @@ pub(crate) fn patch(
         document,
         edges: &edges,
     };
-    let change = patch.apply(&id.into(), &given)?;
-    let again = patch.apply(&id.into(), &given)?;
+    let change = patch.apply(&id.into(), &given, t)?;
+    let again = patch.apply(&id.into(), &given, t)?;
     assert_eq!(
         change.entries().collect::<Vec<_>>(),
         again.entries().collect::<Vec<_>>()

@@ -172,6 +172,18 @@ fn without_elements_nothing_is_primary() {
 }
 
 #[test]
+fn an_element_that_is_blank_is_still_not_primary() {
+    let gadget = gadget();
+    let blank = admit(&gadget, json!({"parts": [{"value": ""}]}));
+    let holds = |text| {
+        let predicate = bind(&gadget, text, &Tolerance::DEFAULT).unwrap();
+        gadget.matches(&predicate, View::of(&blank))
+    };
+    assert!(holds("parts.primary eq false"));
+    assert!(!holds("parts.primary ne false"));
+}
+
+#[test]
 fn predicates_of_nothing() {
     let (gadget, document) = (gadget(), document());
     let cases = [

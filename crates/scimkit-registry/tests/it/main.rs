@@ -18,6 +18,7 @@ mod fingerprint;
 mod folding;
 mod oracle;
 mod projection;
+mod quirks;
 mod registration;
 mod required;
 mod resource;

@@ -1,7 +1,7 @@
 //! What a resource must have.
 
 use scimkit_core::Schema;
-use scimkit_registry::ErrorKind;
+use scimkit_registry::{ErrorKind, Tolerance};
 use serde_json::{Value, json};
 
 use crate::world::{EXTRA, admit, builder, gadget_type};
@@ -68,7 +68,7 @@ fn each_element_has_its_required_parts() {
         Ok(())
     );
     assert!(
-        kind.admit(json!({"keys": [{"value": ""}]}), &Default::default())
+        kind.admit(json!({"keys": [{"value": ""}]}), &Tolerance::DEFAULT)
             .is_err()
     );
     // An element without any value is no element, so it is not asked for one.

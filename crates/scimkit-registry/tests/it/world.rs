@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use scimkit_filter::{Filter, Leniency, Options};
 use scimkit_registry::{
-    AttrId, Error, Predicate, Registry, RegistryBuilder, Resource, ResourceType, Tolerance, Unknown,
+    AttrId, Error, Predicate, Quirk, Registry, RegistryBuilder, Resource, ResourceType, Tolerance,
 };
 use serde_json::{Value, json};
 
@@ -61,25 +61,11 @@ pub(crate) fn tolerance(text: &str) -> Tolerance {
         Some(other) => panic!("no tolerance {other}"),
     };
     for field in words {
-        match field {
-            "any_schemas" => t.any_schemas = !t.any_schemas,
-            "array_of_one" => t.array_of_one = !t.array_of_one,
-            "bare_values" => t.bare_values = !t.bare_values,
-            "boolean_strings" => t.boolean_strings = !t.boolean_strings,
-            "dotted_keys" => t.dotted_keys = !t.dotted_keys,
-            "single_for_many" => t.single_for_many = !t.single_for_many,
-            "unknown_attributes" => t.unknown_attributes = other(t.unknown_attributes),
-            "unknown_in_filter" => t.unknown_in_filter = other(t.unknown_in_filter),
-            "unqualified_extensions" => t.unqualified_extensions = !t.unqualified_extensions,
-            field => panic!("no field {field}"),
-        }
+        let quirk = Quirk::ALL.iter().find(|quirk| quirk.name() == field);
+        let quirk = quirk.unwrap_or_else(|| panic!("no field {field}"));
+        let mut json = serde_json::to_value(t).unwrap();
+        json[field] = json!(!t.accepts(*quirk));
+        t = serde_json::from_value(json).unwrap();
     }
     t
-}
-
-fn other(unknown: Unknown) -> Unknown {
-    match unknown {
-        Unknown::Ignore => Unknown::Refuse,
-        _ => Unknown::Ignore,
-    }
 }

@@ -1,7 +1,6 @@
 //! The scenarios that ship, each on a server of its own, over every store.
 
-use scimkit_filter::Leniency;
-use scimkit_registry::{Tolerance, Unknown};
+use scimkit_registry::{Quirk, Tolerance};
 use scimkit_testkit::replay::{Mode, Replay, Scenario, Verdict};
 
 use crate::servers::{STORES, TOKEN, server};
@@ -39,28 +38,20 @@ fn the_corpus_is_complete() {
     assert_eq!(names.len(), 94);
 }
 
-/// Takes one tolerance away.
-type Narrow = fn(&mut Tolerance);
-
-/// Each tolerance that a provider needs, and the scenarios that fail without it.
-const NEEDED: [(&str, Narrow, &[&str]); 11] = [
+/// Each quirk that a scenario needs, alone, and the scenarios that fail without it; some need one of
+/// two.
+const NEEDED: &[(&[Quirk], &[&str])] = &[
     (
-        "any_schemas",
-        |t| t.any_schemas = false,
+        &[Quirk::AnySchemas],
         &[
             "entra/create-with-nulls-and-stray-top-level",
             "entra/custom-extension-unlisted-in-schemas",
             "entra/group-create-with-microsoft-schema-uri",
         ],
     ),
+    (&[Quirk::ArrayOfOne], &["entra/manager-array-of-one"]),
     (
-        "array_of_one",
-        |t| t.array_of_one = false,
-        &["entra/manager-array-of-one"],
-    ),
-    (
-        "bare_values",
-        |t| t.bare_values = false,
+        &[Quirk::BareValues],
         &[
             "entra/group-patch-member-bare-string",
             "entra/manager-string-in-post",
@@ -68,93 +59,117 @@ const NEEDED: [(&str, Narrow, &[&str]); 11] = [
         ],
     ),
     (
-        "boolean_strings",
-        |t| t.boolean_strings = false,
+        &[Quirk::BooleanStrings],
         &[
             "entra/create-active-string",
             "entra/disable-string-boolean-default",
         ],
     ),
     (
-        "create_elements",
-        |t| t.create_elements = false,
+        &[Quirk::CreateElements],
         &[
             "entra/add-valuepath-missing-element",
             "entra/address-paths-build-one-element",
         ],
     ),
     (
-        "dotted_keys",
-        |t| t.dotted_keys = false,
+        &[Quirk::DottedKeys],
         &[
             "entra/pathless-add-dotted-keys",
             "entra/replace-many-flag-dotted-and-urn-keys",
         ],
     ),
     (
-        "leniency",
-        |t| t.leniency = Leniency::STRICT,
-        &["entra/filter-work-email-valuepath-eq"],
-    ),
-    (
-        "remove_values",
-        |t| t.remove_values = false,
+        &[Quirk::RemoveValues],
         &[
             "entra/group-remove-value-array",
             "jumpcloud/group-members-minimal",
         ],
     ),
     (
-        "unqualified_extensions",
-        |t| t.unqualified_extensions = false,
-        &[
-            "entra/manager-array-of-one",
-            "entra/manager-membership-filter",
-        ],
+        &[Quirk::SubAfterBrackets],
+        &["entra/filter-work-email-valuepath-eq"],
     ),
     (
-        "unqualified_extensions and unknown_attributes",
-        |t| {
-            t.unqualified_extensions = false;
-            t.unknown_attributes = Unknown::Refuse;
-        },
+        &[Quirk::UnknownAttributes, Quirk::UnqualifiedExtensions],
         &[
             "entra/create-with-nulls-and-stray-top-level",
             "entra/manager-array-of-one",
             "entra/manager-membership-filter",
         ],
     ),
-    // What no provider here is known to need: it may go without a scenario failing.
     (
-        "the rest",
-        |t| {
-            t.empty_operations = false;
-            t.read_only_in_patch = false;
-            t.remove_absent = false;
-            t.single_for_many = false;
-            t.unknown_attributes = Unknown::Refuse;
-            t.unknown_in_filter = Unknown::Refuse;
-        },
-        &[],
+        &[Quirk::UnqualifiedExtensions],
+        &[
+            "entra/manager-array-of-one",
+            "entra/manager-membership-filter",
+        ],
     ),
 ];
 
 #[tokio::test]
-async fn each_tolerance_is_there_for_its_scenarios() {
+async fn each_quirk_is_there_for_its_scenarios() {
     let scenarios = Scenario::corpus().unwrap();
-    let mut problems = Vec::new();
-    for (name, narrow, expected) in NEEDED {
-        let mut tolerance = Tolerance::DEFAULT;
-        narrow(&mut tolerance);
-        let server = server((STORES[0].1)(), tolerance);
-        let report = Replay::of(&server).with_token(TOKEN).run(&scenarios).await;
-        let mut failed: Vec<_> = report.failures().map(|(scenario, _)| scenario).collect();
-        failed.sort_unstable();
-        if failed != expected {
-            problems.push(format!("without {name} {failed:?} fail, not {expected:?}"));
+    let alone = Quirk::ALL.iter().map(std::slice::from_ref);
+    let together = NEEDED.iter().map(|(quirks, _)| *quirks);
+    for quirks in alone.chain(together.filter(|quirks| quirks.len() > 1)) {
+        let expected = NEEDED.iter().find(|(known, _)| *known == quirks);
+        let failing = failing(without(Tolerance::DEFAULT, quirks), &scenarios).await;
+        assert_eq!(failing, expected.map_or(&[][..], |e| e.1), "{quirks:?}");
+    }
+}
+
+/// The profile of a provider, and its scenarios that fail under it.
+const PROFILES: [(Tolerance, &str, &[&str]); 5] = [
+    (Tolerance::ENTRA, "entra", &[]),
+    // What the flag changes, and the one that sends a string before the flag had an effect.
+    (
+        Tolerance::ENTRA_AAD_OPT_SCIM_062020,
+        "entra",
+        &[
+            "entra/create-active-string",
+            "entra/disable-string-boolean-default",
+            "entra/group-remove-value-array",
+        ],
+    ),
+    (Tolerance::JUMPCLOUD, "jumpcloud", &[]),
+    (Tolerance::OKTA, "okta", &[]),
+    (Tolerance::ONELOGIN, "onelogin", &[]),
+];
+
+#[tokio::test]
+async fn a_profile_accepts_what_its_scenarios_show_and_no_more() {
+    let scenarios = Scenario::corpus().unwrap();
+    for (profile, idp, expected) in PROFILES {
+        let mut own = scenarios.clone();
+        own.retain(|scenario| scenario.idp == idp);
+        assert_eq!(failing(profile, &own).await, expected, "{profile:?}");
+        for quirk in Quirk::ALL.iter().filter(|quirk| profile.accepts(**quirk)) {
+            let narrower = without(profile, &[*quirk]);
+            assert!(
+                failing(narrower, &own).await.len() > expected.len(),
+                "{} does not need {quirk:?}",
+                profile.profile()
+            );
         }
     }
-    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+fn without(tolerance: Tolerance, quirks: &[Quirk]) -> Tolerance {
+    let mut json = serde_json::to_value(tolerance).unwrap();
+    for quirk in quirks {
+        json[quirk.name()] = false.into();
+    }
+    serde_json::from_value(json).unwrap()
+}
+
+/// The scenarios that a server with that tolerance fails, by name.
+async fn failing(tolerance: Tolerance, scenarios: &[Scenario]) -> Vec<String> {
+    let server = server((STORES[0].1)(), tolerance);
+    let report = Replay::of(&server).with_token(TOKEN).run(scenarios).await;
+    let mut failing: Vec<_> = report.failures().map(|(name, _)| name.to_owned()).collect();
+    failing.sort_unstable();
+    failing
 }
 
 /// Runs the scenarios of these modes: exactly the expected ones may fail.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use scimkit_registry::{Registry, Tolerance};
+use scimkit_registry::{Quirk, Registry, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{PatchAnswer, Settings, Store, UnknownMembers};
 use scimkit_testkit::replay::{Mode, Replay, Scenario, Verdict};
@@ -33,6 +33,21 @@ fn every_case_has_a_name_of_its_own_and_a_source() {
     for case in cases {
         assert_eq!(case.idp, "protocol", "{}", case.name());
         assert!(case.source.starts_with("RFC "), "{}", case.name());
+    }
+}
+
+/// Each quirk has a case that shows it, and one that shows its refusal.
+#[test]
+fn every_quirk_has_its_cases() {
+    let cases = cases();
+    for quirk in Quirk::ALL {
+        let name = quirk.name();
+        let about = |start: String| cases.iter().any(|case| case.quirk.starts_with(&start));
+        let refused =
+            about(format!("without {name} ")) || about(format!("{name}, which no profile"));
+        let accepted = Tolerance::DEFAULT.accepts(*quirk);
+        assert!(refused, "{name}");
+        assert_eq!(about(format!("{name}: ")), accepted, "{name}");
     }
 }
 

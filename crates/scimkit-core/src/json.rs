@@ -5,12 +5,24 @@ use std::{cell::Cell, fmt};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Reads one JSON text.
+/// Reads one JSON text from outside.
 ///
 /// # Errors
+///
 /// Text that is not JSON, is nested deeper than `depth` levels, has more than `values` values, or has
 /// a name twice in one object: which of the two values was meant can't be told.
-pub(crate) fn parse(bytes: &[u8], depth: usize, values: usize) -> Result<Value, serde_json::Error> {
+///
+/// # Example
+///
+/// ```
+/// use scimkit_core::parse_json;
+///
+/// assert_eq!(parse_json(br#"{"active": true}"#, 16, 100)?["active"], true);
+/// let twins = parse_json(br#"{"active": true, "active": false}"#, 16, 100).unwrap_err();
+/// assert!(twins.to_string().starts_with("`active` is there twice in one object"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub fn parse_json(bytes: &[u8], depth: usize, values: usize) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let values = &Cell::new(values);
     let value = Strict { depth, values }.deserialize(&mut reader)?;
@@ -109,7 +121,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::parse_json as parse;
 
     #[test]
     fn reads_what_serde_json_reads() {

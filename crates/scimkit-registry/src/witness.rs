@@ -1,0 +1,101 @@
+//! Which quirks a request needed.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use crate::{Leeway, Quirk, Tolerance};
+
+/// A set of quirks.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quirks(u32);
+
+impl Quirks {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The quirks, in the order of their names.
+    pub fn iter(self) -> impl Iterator<Item = Quirk> {
+        let quirks = Quirk::ALL.iter().copied();
+        quirks.filter(move |quirk| self.0 & bit(*quirk) != 0)
+    }
+}
+
+impl fmt::Debug for Quirks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+/// The names, separated by spaces.
+impl fmt::Display for Quirks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, quirk) in self.iter().enumerate() {
+            let space = if at > 0 { " " } else { "" };
+            write!(f, "{space}{}", quirk.name())?;
+        }
+        Ok(())
+    }
+}
+
+/// A tolerance that remembers which of its quirks were needed, whether or not the request that
+/// needed them succeeds in the end.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{Quirk, Registry, Tolerance, Witness};
+/// use serde_json::json;
+///
+/// let registry = Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let witness = Witness::of(Tolerance::DEFAULT);
+/// user.admit(json!({"userName": "bjensen", "active": "True"}), &witness)?;
+/// assert_eq!(witness.quirks().to_string(), "any_schemas boolean_strings");
+///
+/// let unused = Witness::of(Tolerance::DEFAULT);
+/// let schemas = [user.schema()];
+/// user.admit(json!({"schemas": schemas, "userName": "bjensen", "active": true}), &unused)?;
+/// assert!(unused.quirks().is_empty());
+/// # Ok::<(), scimkit_registry::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Witness {
+    needed: AtomicU32,
+    tolerance: Tolerance,
+}
+
+impl Witness {
+    /// A witness that has seen nothing yet.
+    #[must_use]
+    pub fn of(tolerance: Tolerance) -> Self {
+        Witness {
+            needed: AtomicU32::new(0),
+            tolerance,
+        }
+    }
+
+    /// The quirks that were needed so far.
+    #[must_use]
+    pub fn quirks(&self) -> Quirks {
+        Quirks(self.needed.load(Ordering::Relaxed))
+    }
+}
+
+impl Leeway for Witness {
+    fn tolerance(&self) -> &Tolerance {
+        &self.tolerance
+    }
+
+    fn needed(&self, quirk: Quirk) {
+        self.needed.fetch_or(bit(quirk), Ordering::Relaxed);
+    }
+}
+
+fn bit(quirk: Quirk) -> u32 {
+    const { assert!(Quirk::ALL.len() <= 32) };
+    1 << quirk as u32
+}

@@ -1,0 +1,248 @@
+//! What is tolerated, and what is known of it afterwards.
+
+use proptest::{collection::vec, prelude::*, sample::select};
+use scimkit_filter::{Filter, Leniency, Limits, Options};
+use scimkit_registry::{Quirk, Tolerance, Witness, read_filter};
+use serde_json::{Value, json};
+
+use crate::world::{EXTRA, GADGET, MORE, gadget, tolerance};
+
+#[test]
+fn profiles_go_through_json() {
+    for profile in Tolerance::PROFILES {
+        let text = serde_json::to_string(&profile).unwrap();
+        assert_eq!(text, format!(r#"{{"profile":"{}"}}"#, profile.profile()));
+        assert_eq!(serde_json::from_str::<Tolerance>(&text).unwrap(), profile);
+        assert_eq!(Tolerance::named(profile.profile()), Some(profile));
+    }
+}
+
+#[test]
+fn what_is_no_tolerance_is_refused() {
+    let refused = [
+        (r#""acme""#, "there is no profile `acme`"),
+        (r#"{"profile": "acme"}"#, "there is no profile `acme`"),
+        (
+            r#"{"profile": "okta", "profile": "entra"}"#,
+            "`profile` is given twice",
+        ),
+        (
+            r#"{"blanks": true, "blanks": true}"#,
+            "`blanks` is given twice",
+        ),
+        (r#"{"blanks": "yes"}"#, "expected a boolean"),
+        (
+            r#"{"Blanks": true}"#,
+            "`Blanks` is not a tolerance; there are any_schemas, ",
+        ),
+        ("[]", "expected the name of a profile"),
+    ];
+    for (text, problem) in refused {
+        let error = serde_json::from_str::<Tolerance>(text)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(problem), "{text}: {error}");
+    }
+}
+
+#[test]
+fn quirks_are_in_the_order_of_their_names() {
+    assert!(Quirk::ALL.is_sorted_by_key(|quirk| quirk.name()));
+}
+
+/// A body, and a quirk that it needs.
+#[test]
+fn a_quirk_is_seen_where_it_is_needed() {
+    let gadget = gadget();
+    let schemas = json!([GADGET]);
+    let cases = [
+        (json!({"label": "a"}), "any_schemas"),
+        (json!({"schemas": schemas, "label": ["a"]}), "array_of_one"),
+        (json!({"schemas": schemas, "parts": ["a"]}), "bare_values"),
+        (
+            json!({"schemas": schemas, "flag": "TRUE"}),
+            "boolean_strings",
+        ),
+        (json!({"schemas": schemas, "place.zip": "a"}), "dotted_keys"),
+        (
+            json!({"schemas": schemas, "place": r#"{"zip": "a"}"#}),
+            "json_strings",
+        ),
+        (
+            json!({"schemas": schemas, "parts": r#"[{"value": "a"}]"#}),
+            "json_strings",
+        ),
+        (
+            json!({"schemas": [GADGET, EXTRA], EXTRA: r#"{"note": "a"}"#}),
+            "json_strings",
+        ),
+        (
+            json!({"schemas": schemas, "labels": "a"}),
+            "single_for_many",
+        ),
+        (
+            json!({"schemas": schemas, "nothing": 1}),
+            "unknown_attributes",
+        ),
+        (
+            json!({"schemas": [GADGET, MORE], "solo": "a"}),
+            "unqualified_extensions",
+        ),
+    ];
+    for (body, quirk) in cases {
+        let witness = Witness::of(Tolerance::DEFAULT);
+        gadget.admit(body.clone(), &witness).unwrap();
+        assert_eq!(witness.quirks().to_string(), quirk, "{body}");
+        let refused = gadget.admit(body.clone(), &Tolerance::STRICT).unwrap_err();
+        assert_eq!(refused.quirk().unwrap().name(), quirk, "{body}");
+        let only = tolerance(&format!("strict {quirk}"));
+        gadget
+            .admit(body.clone(), &only)
+            .unwrap_or_else(|error| panic!("{body}: {error}"));
+    }
+}
+
+#[test]
+fn a_quirk_that_would_not_help_is_not_named() {
+    let gadget = gadget();
+    let cases = [
+        json!({"flag": "maybe"}),
+        json!({"labels": 5}),
+        json!({"label": ["a", "b"]}),
+        json!({"label": [5]}),
+        json!({"place": "{no json"}),
+        json!({"place": 5}),
+    ];
+    for mut body in cases {
+        body["schemas"] = json!([GADGET]);
+        let refused = gadget.admit(body.clone(), &Tolerance::STRICT).unwrap_err();
+        assert_eq!(refused.quirk(), None, "{body}: {refused}");
+    }
+}
+
+#[test]
+fn json_text_has_limits() {
+    let gadget = gadget();
+    let deep = format!(r#"{{"zip": {}1{}}}"#, "[".repeat(16), "]".repeat(16));
+    let twins = r#"{"zip": "a", "zip": "b"}"#;
+    let long = format!(r#"{{"zip": "{}"}}"#, "x".repeat(1 << 16));
+    for text in [deep.as_str(), twins, &long] {
+        let refused = gadget.admit(json!({"place": text}), &Tolerance::DEFAULT);
+        assert!(refused.is_err(), "{}", text.len());
+    }
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = select(vec![
+        json!(null),
+        json!(true),
+        json!("TRUE"),
+        json!("a"),
+        json!(5),
+        json!("{}"),
+        json!(r#"{"value": "a"}"#),
+        json!(r#"["a"]"#),
+    ]);
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        let name = select(vec!["value", "type", "zip", "solo", "nothing", "primary"]);
+        let object =
+            proptest::collection::btree_map(name.prop_map(str::to_owned), inner.clone(), 0..3);
+        prop_oneof![
+            vec(inner, 0..3).prop_map(Value::from),
+            object.prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn body() -> impl Strategy<Value = Value> {
+    let names = vec![
+        "schemas",
+        "label",
+        "labels",
+        "flag",
+        "place",
+        "place.zip",
+        "parts",
+        "solo",
+        "nothing",
+        EXTRA,
+        "owner",
+        "crew",
+    ];
+    let name = select(names).prop_map(str::to_owned);
+    let members = proptest::collection::btree_map(name, value(), 0..4);
+    (members, any::<bool>()).prop_map(|(members, named)| {
+        let mut body = Value::Object(members.into_iter().collect());
+        if named {
+            let extra = body.get(EXTRA).is_some();
+            body["schemas"] = if extra {
+                json!([GADGET, EXTRA])
+            } else {
+                json!([GADGET])
+            };
+        }
+        body
+    })
+}
+
+/// A filter as people might type it.
+fn filter_text() -> impl Strategy<Value = String> {
+    let piece = select(vec![
+        "parts",
+        "[",
+        "]",
+        "(",
+        ")",
+        " ",
+        "  ",
+        "\t",
+        "value",
+        ".value",
+        "eq",
+        "pr",
+        "and",
+        "not",
+        "true",
+        "True",
+        "NULL",
+        "\"a\"",
+        "parts[value pr]",
+        "parts[type eq \"a\"].value eq True",
+    ]);
+    vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn quirks_are_needed_exactly_where_the_strict_reading_refuses(body in body()) {
+        let gadget = gadget();
+        let witness = Witness::of(Tolerance::DEFAULT);
+        let tolerant = gadget.admit(body.clone(), &witness);
+        match gadget.admit(body.clone(), &Tolerance::STRICT) {
+            Ok(strict) => {
+                prop_assert_eq!(Ok(strict), tolerant);
+                prop_assert!(witness.quirks().is_empty());
+            }
+            Err(refused) => prop_assert!(
+                tolerant.is_err() || witness.quirks().iter().any(|q| refused.quirk() == Some(q)),
+                "{} needs {} but is refused so: {}", body, witness.quirks(), refused
+            ),
+        }
+        // And what was needed is enough.
+        if let Ok(tolerant) = gadget.admit(body.clone(), &Tolerance::DEFAULT) {
+            let needed = tolerance(&format!("strict {}", witness.quirks()));
+            prop_assert_eq!(gadget.admit(body, &needed), Ok(tolerant));
+        }
+    }
+
+    #[test]
+    fn a_filter_is_read_as_leniently_as_it_needs(text in filter_text()) {
+        let witness = Witness::of(Tolerance::DEFAULT);
+        let lenient = Options::default().with_leniency(Leniency::LENIENT);
+        let read = read_filter(&text, Limits::default(), &witness);
+        prop_assert_eq!(read.clone().ok(), Filter::parse_with(&text, &lenient).ok(), "{:?}", text);
+        if read.is_ok() {
+            prop_assert_eq!(witness.quirks().is_empty(), Filter::parse(&text).is_ok(), "{:?}", text);
+        }
+    }
+}
