@@ -24,7 +24,7 @@ async fn run(options: Options) -> Result<(), Problem> {
     let listener = options.listen().await?;
     let mut settings = Settings::new(options.base_url(&listener)?);
     settings.registry = options.registry()?.into();
-    settings.tolerance = options.tolerance();
+    settings.tolerance = options.tolerance()?;
     settings.unknown_members = options.unknown_members();
     let base_url = settings.base_url.clone();
 

@@ -41,19 +41,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     resource_types: Vec<PathBuf>,
 
-    /// What is accepted beyond the RFC.
-    #[arg(long, value_enum, default_value = "default")]
-    profile: Profile,
+    /// What is accepted beyond the RFC: `default`, `strict`, `entra`, `entra-aad-opt-scim-062020`,
+    /// `okta`, `onelogin`, `jumpcloud`, or a JSON file such as {"profile": "entra", "blanks": true}.
+    #[arg(long, default_value = "default", value_name = "NAME|FILE")]
+    profile: String,
 
     /// What to do with members of a group that don't exist.
     #[arg(long, value_enum, default_value = "refuse")]
     unknown_members: MemberPolicy,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Profile {
-    Default,
-    Strict,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -184,10 +179,11 @@ impl Options {
         Ok(builder.build()?)
     }
 
-    pub(crate) fn tolerance(&self) -> Tolerance {
-        match self.profile {
-            Profile::Default => Tolerance::DEFAULT,
-            Profile::Strict => Tolerance::STRICT,
+    pub(crate) fn tolerance(&self) -> Result<Tolerance, Problem> {
+        let path = Path::new(&self.profile);
+        match Tolerance::named(&self.profile) {
+            Some(profile) => Ok(profile),
+            None => serde_json::from_str(&read(path)?).map_err(|e| unusable(path, e)),
         }
     }
 

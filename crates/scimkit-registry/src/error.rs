@@ -183,6 +183,12 @@ pub enum RegistrationError {
         /// Why not.
         problem: &'static str,
     },
+    /// An attribute whose characteristics are to change, and that no schema has.
+    #[error("no registered schema has the attribute `{path}`; name it with the schema's URI")]
+    UnknownAttribute {
+        /// The path asked for.
+        path: String,
+    },
     /// An attribute to be indexed that the type does not have, or a type that nobody registered.
     #[error("resource type `{name}` has no attribute `{path}` to index")]
     UnknownIndex {

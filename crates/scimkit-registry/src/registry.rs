@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use scimkit_core::{ResourceTypeDefinition, Schema, builtin};
+use scimkit_core::{Attribute, ResourceTypeDefinition, Schema, builtin};
+use scimkit_filter::AttributePath;
 use serde::de::DeserializeOwned;
 
 use crate::{RegistrationError, ResourceType};
@@ -182,6 +183,56 @@ impl RegistryBuilder {
         Ok(self)
     }
 
+    /// Changes the characteristics of one attribute of a schema that is there already, by its path
+    /// with the schema's URI.
+    ///
+    /// `/Schemas` shows the attribute as changed. A later [`schema`](Self::schema) of the same URI
+    /// takes its place.
+    ///
+    /// # Errors
+    /// [`RegistrationError::UnknownAttribute`] when no schema has it.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_core::{Mutability, builtin::ENTERPRISE_USER};
+    /// use scimkit_registry::Registry;
+    ///
+    /// let path = format!("{ENTERPRISE_USER}:manager.displayName");
+    /// let registry = Registry::builder()
+    ///     .characteristics(&path, |attribute| attribute.mutability = Mutability::ReadWrite)?
+    ///     .build()?;
+    /// let user = registry.by_name("User").unwrap();
+    /// let display_name = user.attr(user.named(&path).unwrap());
+    /// assert_eq!(display_name.definition().mutability, Mutability::ReadWrite);
+    ///
+    /// assert!(Registry::builder().characteristics("urn:x:y:shoeSize", |_| ()).is_err());
+    /// # Ok::<(), scimkit_registry::RegistrationError>(())
+    /// ```
+    ///
+    /// [RFC 7643 section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7)
+    pub fn characteristics(
+        mut self,
+        path: &str,
+        change: impl FnOnce(&mut Attribute),
+    ) -> Result<Self, RegistrationError> {
+        let unknown = || RegistrationError::UnknownAttribute {
+            path: path.to_owned(),
+        };
+        let named = AttributePath::parse(path).map_err(|_| unknown())?;
+        let urn = named.urn.as_deref().ok_or_else(unknown)?;
+        let schema = self.schemas.iter_mut().find(|schema| schema.id == *urn);
+        let mut level = &mut schema.ok_or_else(unknown)?.attributes;
+        if let Some(sub) = named.sub.as_deref() {
+            level = &mut attribute(level, &named.name)
+                .ok_or_else(unknown)?
+                .sub_attributes;
+            change(attribute(level, sub).ok_or_else(unknown)?);
+        } else {
+            change(attribute(level, &named.name).ok_or_else(unknown)?);
+        }
+        Ok(self)
+    }
+
     /// Resolves every resource type against the schemas.
     ///
     /// # Errors
@@ -291,6 +342,11 @@ fn check(
         });
     }
     Ok(())
+}
+
+fn attribute<'a>(level: &'a mut [Attribute], name: &str) -> Option<&'a mut Attribute> {
+    let mut attributes = level.iter_mut();
+    attributes.find(|attribute| attribute.name.eq_ignore_ascii_case(name))
 }
 
 fn documents<T: DeserializeOwned>(

@@ -5,7 +5,7 @@ use std::ops::Range;
 use scimkit_core::{ResourceTypeDefinition, Urn};
 use scimkit_filter::AttributePath;
 
-use crate::{Attr, AttrId, Fingerprint, Role};
+use crate::{Attr, AttrId, Fingerprint, Role, admit::is_read_only};
 
 /// A resource type with its schemas resolved into one flat attribute table.
 ///
@@ -115,7 +115,11 @@ impl ResourceType {
         let attr = self.attr(id);
         match attr.role() {
             Role::Plain | Role::Schemas => false,
-            Role::Reference => attr.parent().is_some() && attr.name() != "value",
+            // What a client may write is kept.
+            Role::Reference if attr.parent().is_some() => {
+                attr.name() == "$ref" || is_read_only(attr)
+            }
+            Role::Reference => false,
             _ => true,
         }
     }

@@ -31,12 +31,12 @@ impl fmt::Debug for Quirks {
     }
 }
 
-/// The names, separated by spaces.
+/// The names, separated by commas.
 impl fmt::Display for Quirks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, quirk) in self.iter().enumerate() {
-            let space = if at > 0 { " " } else { "" };
-            write!(f, "{space}{}", quirk.name())?;
+            let comma = if at > 0 { "," } else { "" };
+            write!(f, "{comma}{}", quirk.name())?;
         }
         Ok(())
     }
@@ -54,7 +54,7 @@ impl fmt::Display for Quirks {
 /// let user = registry.by_name("User").unwrap();
 /// let witness = Witness::of(Tolerance::DEFAULT);
 /// user.admit(json!({"userName": "bjensen", "active": "True"}), &witness)?;
-/// assert_eq!(witness.quirks().to_string(), "any_schemas boolean_strings");
+/// assert_eq!(witness.quirks().to_string(), "any_schemas,boolean_strings");
 ///
 /// let unused = Witness::of(Tolerance::DEFAULT);
 /// let schemas = [user.schema()];

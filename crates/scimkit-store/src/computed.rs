@@ -193,7 +193,8 @@ fn elements(settings: &Settings, facts: &Facts<'_>, attr: AttrId) -> Option<Valu
 fn reference(settings: &Settings, facts: &Facts<'_>, attr: AttrId) -> Option<Value> {
     let mut members = facts.document.get(facts.kind, attr)?.as_object()?.clone();
     if let Some(edge) = edges(facts, attr).first() {
-        for sub in facts.kind.children(attr).filter(|sub| fills(sub)) {
+        let made = |sub: &&Attr| facts.kind.is_computed(sub.id()) && fills(sub);
+        for sub in facts.kind.children(attr).filter(made) {
             let text = match sub.name() {
                 "$ref" => target_location(settings, edge),
                 _ => edge.display.clone(),

@@ -37,10 +37,10 @@ pub use scimkit_server as server;
 /// The storage contract and the memory store.
 pub use scimkit_store as store;
 
-pub use scimkit_registry::{Registry, Tolerance};
+pub use scimkit_registry::{Quirk, Registry, Tolerance};
 pub use scimkit_server::{
-    Authenticate, BearerTokens, Body, Denied, Digest, Identity, InvalidToken, NoRandomness, Server,
-    Token,
+    Authenticate, BearerTokens, Body, Denied, Digest, Identity, InvalidToken, NoRandomness,
+    QUIRKS_TOTAL, Server, Token,
 };
 #[cfg(feature = "sqlite")]
 pub use scimkit_sqlite::Sqlite;

@@ -13,4 +13,5 @@ mod failures;
 mod headers;
 mod log;
 mod places;
+mod quirks;
 mod web;
