@@ -15,15 +15,17 @@ use serde_json::{Map, Value};
 
 use crate::{
     refusal::{invalid, no_value, read_only},
-    step::{Absent, Action, Edit},
+    step::{Absent, Action, Edit, Step},
 };
 
-/// Decodes one operation.
+/// Decodes one operation after the other.
 pub(crate) struct Decoder<'a> {
-    actions: Vec<Action>,
     pub(crate) kind: &'a Arc<ResourceType>,
     pub(crate) leeway: &'a dyn Leeway,
     pub(crate) limits: Limits,
+    /// The operation's place in the request, from 1.
+    number: usize,
+    steps: Vec<Step>,
 }
 
 /// What a path with a filter selects; also, with a filter that holds for all, one sub-attribute of
@@ -39,14 +41,20 @@ pub(crate) struct Selection<'a> {
 impl<'a> Decoder<'a> {
     pub(crate) fn new(kind: &'a Arc<ResourceType>, limits: Limits, leeway: &'a dyn Leeway) -> Self {
         Decoder {
-            actions: Vec::new(),
             kind,
             leeway,
             limits,
+            number: 0,
+            steps: Vec::new(),
         }
     }
 
-    pub(crate) fn operation(mut self, operation: Operation) -> Result<Vec<Action>, Error> {
+    pub(crate) fn into_steps(self) -> Vec<Step> {
+        self.steps
+    }
+
+    pub(crate) fn operation(&mut self, operation: Operation) -> Result<(), Error> {
+        self.number += 1;
         let Operation { op, path, value } = operation;
         match (path, op) {
             (Some(path), _) => {
@@ -68,7 +76,7 @@ impl<'a> Decoder<'a> {
                 }
             },
         }
-        Ok(self.actions)
+        Ok(())
     }
 
     /// A value without a path: each member is an operation on what it names.
@@ -123,7 +131,7 @@ impl<'a> Decoder<'a> {
                 let sub = sub.map(|sub| self.kind.attr(sub));
                 let seed = match op {
                     Op::Remove => None,
-                    Op::Add | Op::Replace => self.seed(text),
+                    Op::Add | Op::Replace => self.seed(attr, text),
                 };
                 let selection = Selection {
                     attr,
@@ -159,7 +167,7 @@ impl<'a> Decoder<'a> {
         }
         self.check_writable(attr)?;
         let edit = self.edit(op, attr, value)?;
-        self.actions.push(Action::Attribute {
+        self.push(Action::Attribute {
             attr: attr.id(),
             edit,
         });
@@ -193,17 +201,12 @@ impl<'a> Decoder<'a> {
                 Absent::Pass(needs(Quirk::CreateElements))
             }
             (Edit::Append(_) | Edit::Assign(_) | Edit::Merge(_), Some(seed)) => {
-                match self.element(attr, seed) {
-                    Ok(seed) => {
-                        Absent::Create(seed.unwrap_or_default(), needs(Quirk::CreateElements))
-                    }
-                    Err(_) => Absent::Refuse,
-                }
+                Absent::Create(seed, needs(Quirk::CreateElements))
             }
             _ => Absent::Refuse,
         };
         let (attr, sub) = (attr.id(), sub.map(Attr::id));
-        self.actions.push(Action::Elements {
+        self.push(Action::Elements {
             absent,
             attr,
             edit,
@@ -277,7 +280,8 @@ impl<'a> Decoder<'a> {
     }
 
     pub(crate) fn push(&mut self, action: Action) {
-        self.actions.push(action);
+        let number = self.number;
+        self.steps.push(Step { action, number });
     }
 
     pub(crate) fn check_writable(&self, attr: &Attr) -> Result<(), Error> {

@@ -1,13 +1,10 @@
 //! The resource as a patch leaves it: a copy of what it touches, and nothing else.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
-use scimkit_core::excerpt;
+use scimkit_core::{Mutability, excerpt};
 use scimkit_registry::{
-    Attr, AttrId, Change, Error, ErrorKind, Leeway, Predicate, ResourceId, ResourceType,
+    Attr, AttrId, Change, Error, ErrorKind, Leeway, Predicate, ResourceId, ResourceType, Rewritten,
 };
 use serde_json::Value;
 
@@ -28,8 +25,9 @@ pub(crate) struct Draft<'a> {
     kind: &'a Arc<ResourceType>,
     leeway: &'a dyn Leeway,
     members: Vec<Members<'a>>,
-    /// The top-level attributes touched so far.
-    now: BTreeMap<AttrId, Option<Value>>,
+    /// The attributes touched so far: few, so a list is enough.
+    // INVARIANT: no attribute is there twice, or beside the complex one that it is a part of.
+    now: Vec<Rewritten<'a>>,
 }
 
 impl<'a> Draft<'a> {
@@ -49,7 +47,7 @@ impl<'a> Draft<'a> {
                 .into_iter()
                 .map(|attr| Members::of(kind, attr, before.edges))
                 .collect(),
-            now: BTreeMap::new(),
+            now: Vec::new(),
         }
     }
 
@@ -79,14 +77,21 @@ impl<'a> Draft<'a> {
     }
 
     pub(crate) fn into_change(mut self) -> Result<Change, Error> {
+        let kind = self.kind;
+        let place =
+            |touched: &Rewritten<'_>| kind.attr(touched.attr).parent().unwrap_or(touched.attr);
+        self.now
+            .sort_unstable_by_key(|touched| (place(touched), touched.attr));
         self.check_extensions()?;
         self.kind
             .check_required_after(self.before.document, &self.now)?;
-        for (id, after) in std::mem::take(&mut self.now) {
-            let before = self.before.document.get(self.kind, id);
-            if before != after.as_ref() {
-                self.change.difference(id, before, after);
-            }
+        for Rewritten {
+            attr,
+            before,
+            after,
+        } in self.now
+        {
+            self.change.difference(attr, before, after);
         }
         for id in self.hidden {
             // What was there can't be told, so it counts as something.
@@ -101,14 +106,51 @@ impl<'a> Draft<'a> {
     fn attribute(&mut self, attr: &Attr, edit: &Edit) -> Result<(), Error> {
         self.note_hidden(attr, edit);
         let kind = self.kind;
-        match attr.parent() {
-            None => self.touch(attr, |old| edited(kind, attr, old, edit)),
-            Some(parent) => self.touch(kind.attr(parent), |old| {
+        match (attr.parent().map(|parent| kind.attr(parent)), edit) {
+            (None, Edit::Merge(merged)) if self.is_in_parts(attr) => {
+                for (sub, value) in merged {
+                    let edit = value.clone().map_or(Edit::Unset, Edit::Assign);
+                    self.rewrite(kind.attr(*sub), &edit)?;
+                }
+                Ok(())
+            }
+            (None, Edit::Assign(_) | Edit::Unset) => self.rewrite(attr, edit),
+            (None, _) => self.touch(attr, |old| edited(kind, attr, old, edit)),
+            (Some(parent), _) if self.is_in_parts(parent) => self.rewrite(attr, edit),
+            (Some(parent), _) => self.touch(parent, |old| {
                 let mut members = object(old);
                 edit_member(kind, attr, &mut members, edit)?;
                 Ok(non_empty(members))
             }),
         }
+    }
+
+    /// Whether the parts of a complex value can be written one by one, so that the others are not
+    /// copied: nothing asks what the whole of it became.
+    fn is_in_parts(&self, attr: &Attr) -> bool {
+        let asks = |attr: &Attr| attr.definition().required || is_immutable(attr);
+        !asks(attr)
+            && !attr.definition().multi_valued
+            && attr.extension().is_none()
+            && !self
+                .kind
+                .children(attr.id())
+                .any(|sub| sub.definition().required)
+            && !self.now.iter().any(|known| known.attr == attr.id())
+    }
+
+    /// Edits an attribute whose old value has no part in the new one, and need not be copied.
+    fn rewrite(&mut self, attr: &Attr, edit: &Edit) -> Result<(), Error> {
+        if is_immutable(attr) || !matches!(edit, Edit::Assign(_) | Edit::Unset) {
+            let kind = self.kind;
+            return self.touch(attr, |old| edited(kind, attr, old, edit));
+        }
+        let mut touched = self.take(attr, |_| None);
+        let had = touched.after.is_some() || touched.before.is_some();
+        touched.after = edited(self.kind, attr, None, edit)?;
+        check_left(attr, had, touched.after.as_ref())?;
+        self.now.push(touched);
+        Ok(())
     }
 
     fn elements(
@@ -159,23 +201,48 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// Edits the copy of one top-level attribute, made on first touch.
+    /// Edits the copy of one attribute, made on first touch.
     fn touch(
         &mut self,
         attr: &Attr,
         edit: impl FnOnce(Option<Value>) -> Result<Option<Value>, Error>,
     ) -> Result<(), Error> {
-        let old = match self.now.remove(&attr.id()) {
-            Some(value) => value,
-            None => self.before.document.get(self.kind, attr.id()).cloned(),
-        };
+        let mut touched = self.take(attr, |before| before.cloned());
+        let old = touched.after.take();
         let had = old.is_some();
-        let new = keeping(attr, old, edit)?;
-        if had && new.is_none() && attr.definition().required {
-            return Err(required(attr));
-        }
-        self.now.insert(attr.id(), new);
+        touched.after = keeping(attr, old, edit)?;
+        check_left(attr, had, touched.after.as_ref())?;
+        self.now.push(touched);
         Ok(())
+    }
+
+    /// What became of an attribute so far, taken off the list; at first what `copy` makes of it.
+    fn take(
+        &mut self,
+        attr: &Attr,
+        copy: impl FnOnce(Option<&Value>) -> Option<Value>,
+    ) -> Rewritten<'a> {
+        let mut known = self.now.iter();
+        if let Some(at) = known.position(|known| known.attr == attr.id()) {
+            return self.now.swap_remove(at);
+        }
+        let before = self.before.document.get(self.kind, attr.id());
+        let mut after = copy(before);
+        let kind = self.kind;
+        let is_part = |known: &mut Rewritten<'_>| kind.attr(known.attr).parent() == Some(attr.id());
+        for part in self.now.extract_if(.., is_part) {
+            let mut members = object(after);
+            match part.after {
+                Some(value) => members.insert(kind.attr(part.attr).name().to_owned(), value),
+                None => members.remove(kind.attr(part.attr).name()),
+            };
+            after = non_empty(members);
+        }
+        Rewritten {
+            after,
+            attr: attr.id(),
+            before,
+        }
     }
 
     /// Remembers what is unset but never shown, which no comparison would notice.
@@ -214,17 +281,17 @@ impl<'a> Draft<'a> {
     /// An extension that is required must keep at least one value.
     fn check_extensions(&self) -> Result<(), Error> {
         for (index, extension) in self.kind.extensions().iter().enumerate() {
-            let of_it = |id: &AttrId| self.kind.attr(*id).extension() == Some(index);
-            if !extension.is_required() || !self.now.keys().any(of_it) {
+            let of_it = |id: AttrId| self.kind.attr(id).extension() == Some(index);
+            if !extension.is_required() || !self.now.iter().any(|known| of_it(known.attr)) {
                 continue;
             }
             let tops = self
                 .kind
                 .attributes()
                 .iter()
-                .filter(|a| of_it(&a.id()) && a.parent().is_none());
-            let left = |attr: &Attr| match self.now.get(&attr.id()) {
-                Some(value) => value.is_some(),
+                .filter(|a| of_it(a.id()) && a.parent().is_none());
+            let left = |attr: &Attr| match self.now.iter().find(|known| known.attr == attr.id()) {
+                Some(known) => known.after.is_some(),
                 None => self.before.document.get(self.kind, attr.id()).is_some(),
             };
             if !tops.into_iter().any(left) {
@@ -234,6 +301,18 @@ impl<'a> Draft<'a> {
         }
         Ok(())
     }
+}
+
+/// A required attribute that has a value keeps one.
+fn check_left(attr: &Attr, had: bool, now: Option<&Value>) -> Result<(), Error> {
+    if had && now.is_none() && attr.definition().required {
+        return Err(required(attr));
+    }
+    Ok(())
+}
+
+fn is_immutable(attr: &Attr) -> bool {
+    attr.definition().mutability == Mutability::Immutable
 }
 
 /// Whether a path may select nothing.

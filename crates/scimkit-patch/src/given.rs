@@ -174,37 +174,45 @@ impl Decoder<'_> {
     }
 
     /// The sub-attributes that an element must have to be selected by the path: the `eq` terms of
-    /// its filter. `None` when the filter says anything else.
-    pub(crate) fn seed(&self, text: &str) -> Option<Map<String, Value>> {
-        // From the text, since a bound predicate no longer knows the spelling of its values.
-        // It was read before, so what it needs of the tolerance is known.
+    /// its filter, admitted. `None` when the filter says anything else.
+    pub(crate) fn seed(&self, attr: &Attr, text: &str) -> Option<Map<String, Value>> {
+        // From the text, since a bound predicate no longer knows the spelling of its values. It was
+        // read before, so what it needs of the tolerance is known.
         let options = Options::default()
             .with_leniency(self.leeway.tolerance().leniency())
             .with_limits(self.limits);
         let path = Path::parse_with(text, &options).ok()?;
         let mut members = Map::new();
-        eq_terms(path.filter.as_deref()?, &mut members).then_some(members)
+        self.eq_terms(attr, path.filter.as_deref()?, &mut members)?;
+        Some(members)
     }
-}
 
-fn eq_terms(filter: &Filter<'_>, members: &mut Map<String, Value>) -> bool {
-    match filter {
-        Filter::And(terms) => terms.iter().all(|term| eq_terms(term, members)),
-        Filter::Compare(c) if c.operator == Operator::Equal && c.attribute.sub.is_none() => {
-            let value = match &c.value {
-                Literal::Bool(b) => Value::Bool(*b),
-                Literal::Null => return false,
-                Literal::Number(n) => match n.parse::<serde_json::Number>() {
-                    Ok(n) => Value::Number(n),
-                    Err(_) => return false,
-                },
-                Literal::String(s) => Value::from(s.as_ref()),
-            };
-            members
-                .insert(c.attribute.name.to_string(), value)
-                .is_none()
+    fn eq_terms(
+        &self,
+        attr: &Attr,
+        filter: &Filter<'_>,
+        members: &mut Map<String, Value>,
+    ) -> Option<()> {
+        match filter {
+            Filter::And(terms) => terms
+                .iter()
+                .try_for_each(|term| self.eq_terms(attr, term, members).ok_or(()))
+                .ok(),
+            Filter::Compare(c) if c.operator == Operator::Equal && c.attribute.sub.is_none() => {
+                let mut parts = self.kind.children(attr.id());
+                let sub = parts.find(|sub| sub.name().eq_ignore_ascii_case(&c.attribute.name))?;
+                let value = match &c.value {
+                    Literal::Bool(b) => Value::Bool(*b),
+                    Literal::Null => return None,
+                    Literal::Number(n) => Value::Number(n.parse().ok()?),
+                    Literal::String(s) => Value::from(s.as_ref()),
+                };
+                let value = self.kind.admit_value(sub.id(), value, self.leeway).ok()??;
+                let twice = members.insert(sub.name().to_owned(), value).is_some();
+                (!twice && !is_read_only(sub)).then_some(())
+            }
+            _ => None,
         }
-        _ => false,
     }
 }
 

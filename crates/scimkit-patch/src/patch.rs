@@ -130,16 +130,14 @@ impl Patch {
             let problem = Error::new(ErrorKind::Syntax, "there are no `Operations`");
             return Err(problem.but_for(Quirk::EmptyOperations));
         }
-        let mut steps = Vec::with_capacity(request.operations.len());
+        let mut decoder = Decoder::new(kind, limits, leeway);
         for (number, operation) in (1..).zip(request.operations) {
-            let actions = Decoder::new(kind, limits, leeway)
-                .operation(operation)
-                .map_err(|error| in_operation(error, number))?;
-            steps.extend(actions.into_iter().map(|action| Step { action, number }));
+            let decoded = decoder.operation(operation);
+            decoded.map_err(|error| in_operation(error, number))?;
         }
         Ok(Patch {
             kind: Arc::clone(kind),
-            steps,
+            steps: decoder.into_steps(),
         })
     }
 

@@ -57,6 +57,12 @@ pub(crate) fn edit_member(
     members: &mut Map<String, Value>,
     edit: &Edit,
 ) -> Result<(), Error> {
+    if let (Edit::Assign(value), Some(place)) = (edit, members.get_mut(sub.name()))
+        && sub.definition().mutability != Mutability::Immutable
+    {
+        place.clone_from(value);
+        return Ok(());
+    }
     let old = members.remove(sub.name());
     if let Some(new) = keeping(sub, old, |old| edited(kind, sub, old, edit))? {
         members.insert(sub.name().to_owned(), new);

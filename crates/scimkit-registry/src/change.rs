@@ -228,9 +228,12 @@ impl Change {
             Some(Value::Object(members)) => members,
             _ => Map::new(),
         };
-        for sub in kind.children(id).filter(|sub| !kind.is_computed(sub.id())) {
-            let before = before.and_then(|value| value.get(sub.name()));
-            self.put(sub.id(), before, after.remove(sub.name()));
+        let before = before.and_then(Value::as_object);
+        for sub in kind.children(id) {
+            let before = before.and_then(|members| members.get(sub.name()));
+            if before != after.get(sub.name()) && !kind.is_computed(sub.id()) {
+                self.put(sub.id(), before, after.remove(sub.name()));
+            }
         }
     }
 

@@ -58,6 +58,7 @@ pub use predicate::{Predicate, Target};
 pub use project::Projection;
 pub use read::read_filter;
 pub use registry::{Registry, RegistryBuilder};
+pub use required::Rewritten;
 pub use resource::{Resource, object_text};
 pub use scimkit_filter::Operator;
 pub use table::{Extension, ResourceType};

@@ -1,10 +1,25 @@
 //! What a resource must have.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use crate::{Attr, AttrId, Error, Resource, ResourceType, Role, admit::is_read_only};
+
+/// A top-level attribute that a write rewrites: see [`ResourceType::check_required_after`].
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a caller makes it; there is nothing else to say"
+)]
+pub struct Rewritten<'a> {
+    /// Its value after the write.
+    pub after: Option<Value>,
+    /// Which one.
+    pub attr: AttrId,
+    /// Its value in the document before.
+    pub before: Option<&'a Value>,
+}
 
 impl ResourceType {
     /// Checks that every required attribute has a value.
@@ -50,7 +65,7 @@ impl ResourceType {
     }
 
     /// Checks what a write left of the attributes it changed: `written` has the top-level ones that
-    /// it wrote, with their values now, and `before` the document without them.
+    /// it wrote, and `before` is the document without them.
     ///
     /// - A changed complex value has its required sub-attributes, and so does each of its elements.
     /// - An extension that was changed and has a value has its required attributes.
@@ -62,7 +77,7 @@ impl ResourceType {
     ///
     /// # Example
     /// ```
-    /// use scimkit_registry::{Registry, Resource};
+    /// use scimkit_registry::{Registry, Resource, Rewritten};
     /// use serde_json::json;
     ///
     /// let schemas = json!([
@@ -80,7 +95,8 @@ impl ResourceType {
     ///     .build()?;
     /// let person = registry.by_name("Person").unwrap();
     /// let check = |path, value| {
-    ///     let written = [(person.named(path).unwrap(), Some(value))].into();
+    ///     let attr = person.named(path).unwrap();
+    ///     let written = [Rewritten { attr, before: None, after: Some(value) }];
     ///     person.check_required_after(&Resource::default(), &written)
     /// };
     /// assert!(check("nickName", json!("Babs")).is_ok());
@@ -93,21 +109,27 @@ impl ResourceType {
     pub fn check_required_after(
         &self,
         before: &Resource,
-        written: &BTreeMap<AttrId, Option<Value>>,
+        written: &[Rewritten<'_>],
     ) -> Result<(), Error> {
         let mut extensions = BTreeSet::new();
-        for (id, now) in written {
-            let old = before.get(self, *id);
-            if old != now.as_ref() {
-                extensions.extend(self.attr(*id).extension());
-                self.check_parts(self.attr(*id), now.as_ref(), old.is_some())?;
+        for Rewritten {
+            after,
+            attr,
+            before,
+        } in written
+        {
+            let attr = self.attr(*attr);
+            let asks = attr.extension().is_some() || self.children(attr.id()).any(is_required);
+            if asks && *before != after.as_ref() {
+                extensions.extend(attr.extension());
+                self.check_parts(attr, after.as_ref(), before.is_some())?;
             }
         }
         for index in extensions {
             let top = self.top_level(Some(index));
             let known = before.holder(self, Some(index)).is_some();
-            let is_there = |attr: &Attr| match written.get(&attr.id()) {
-                Some(now) => now.is_some(),
+            let is_there = |attr: &Attr| match written.iter().find(|w| w.attr == attr.id()) {
+                Some(written) => written.after.is_some(),
                 None => before.get(self, attr.id()).is_some(),
             };
             let lacks = |attr: &&Attr| is_asked_for(attr, known) && !is_there(attr);
