@@ -1,6 +1,6 @@
 //! Memberships as edges, and the combination of edits to them.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::AttrId;
 
 /// A resource's identifier, assigned by the service provider and case exact.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ResourceId(String);
+pub struct ResourceId(Arc<str>);
 
 impl ResourceId {
     /// The text of the identifier.
@@ -20,13 +20,13 @@ impl ResourceId {
 
 impl From<&str> for ResourceId {
     fn from(text: &str) -> Self {
-        ResourceId(text.to_owned())
+        ResourceId(text.into())
     }
 }
 
 impl From<String> for ResourceId {
     fn from(text: String) -> Self {
-        ResourceId(text)
+        ResourceId(text.into())
     }
 }
 

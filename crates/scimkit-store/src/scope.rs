@@ -35,6 +35,24 @@ impl fmt::Display for TenantId {
     }
 }
 
+/// What to do with a member that would make its group a member of itself, at once or by way of
+/// others.
+///
+/// Memberships are followed along one attribute: a group whose `members` hold an owner of it is no
+/// cycle.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must carry out every policy"
+)]
+pub enum Cycles {
+    /// Keep the edge. Nothing here follows memberships further than one step, so nothing loops.
+    Accept,
+    /// Refuse the write with [`StoreError::Cycle`](crate::StoreError::Cycle).
+    #[default]
+    Refuse,
+}
+
 /// What to do with a member whose id is not a resource of the tenant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(
@@ -103,6 +121,8 @@ impl Default for Limits {
 pub struct Settings {
     /// What `meta.location` and `$ref` start with: scheme, authority and base path, no final slash.
     pub base_url: String,
+    /// What to do with a member that would make its group a member of itself.
+    pub cycles: Cycles,
     /// The bounds of a request.
     pub limits: Limits,
     /// Whether a PATCH answers with the resource.
@@ -123,6 +143,7 @@ impl Settings {
         base_url.truncate(base_url.trim_end_matches('/').len());
         Settings {
             base_url,
+            cycles: Cycles::default(),
             limits: Limits::default(),
             patch_answer: PatchAnswer::default(),
             registry: Arc::new(Registry::standard()),
