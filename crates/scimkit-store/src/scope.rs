@@ -73,8 +73,8 @@ pub enum UnknownMembers {
 pub enum PatchAnswer {
     /// 200 with the resource.
     Always,
-    /// 200 with the resource, but 204 when only the membership of a group of more than 100 members
-    /// changed and no `attributes` were asked for.
+    /// 200 with the resource, but 204 when the request was about nothing but the membership of a
+    /// group of more than 100 members and no `attributes` were asked for.
     #[default]
     Auto,
     /// 204, unless `attributes` were asked for or nothing changed.

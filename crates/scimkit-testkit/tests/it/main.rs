@@ -12,6 +12,7 @@ mod corpus;
 mod fuzz;
 mod matcher;
 mod matches;
+mod membership;
 mod overrides;
 mod protocol;
 mod race;
