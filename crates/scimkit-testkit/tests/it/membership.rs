@@ -2,15 +2,16 @@
 
 use std::sync::{Arc, Mutex};
 
+use allocation_counter::measure;
 use bytes::Bytes;
 use http::Request;
 use scimkit_registry::{AttrId, Edge, EdgeEdit, ResourceId, ResourceType, Tolerance};
 use scimkit_server::Server;
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, Write,
-    Written,
+    Batch, BoxFuture, EdgeQuery, Memory, Page, Query, Scope, Settings, Store, StoreError, Stored,
+    Support, TenantId, Write, Written,
 };
-use scimkit_testkit::replay::Target;
+use scimkit_testkit::{contract, replay::Target};
 use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, server};
@@ -183,6 +184,56 @@ async fn a_change_of_membership_reads_nothing() {
         assert_eq!(patch(&server, &group, add(&users[..3])).await.0, 200);
         assert_eq!(store.calls()[0], Call::Add(3), "{name}");
     }
+}
+
+#[test]
+fn one_more_member_of_a_hundred_thousand_allocates_little() {
+    const MANY: usize = 100_000;
+    const MOST: u64 = 64 << 10;
+    let store = Arc::new(Memory::new());
+    let server = server(Arc::clone(&store) as Arc<dyn Store>, Tolerance::DEFAULT);
+    fill(&store, MANY);
+    let operations = [
+        json!({ "op": "add", "path": "members", "value": [{ "value": "u100000" }] }),
+        json!({ "op": "add", "value": { "members": [{ "value": "u100001" }] } }),
+        json!({ "op": "remove", "path": r#"members[value eq "u050000"]"# }),
+        json!({ "op": "remove", "path": "members", "value": [{ "value": "u070000" }] }),
+        // So already.
+        json!({ "op": "add", "path": "members", "value": [{ "value": "u100000" }] }),
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.unwrap();
+    for operation in operations {
+        let mut answer = None;
+        let used =
+            measure(|| answer = Some(runtime.block_on(patch(&server, "g", operation.clone()))));
+        assert_eq!(answer.unwrap().0, 204, "{operation}");
+        assert!(used.bytes_total < MOST, "{operation}: {used:?}");
+    }
+}
+
+/// Users `u000000` and so on, and a group `g` of so many of them; two are in no group.
+fn fill(store: &Memory, members: usize) {
+    let scope = Scope::new(
+        TenantId::default(),
+        Arc::new(Settings::new("https://scim.test/v2")),
+    );
+    let kind = |name| Arc::clone(scope.settings.registry.by_name(name).unwrap());
+    let create = |kind: &Arc<ResourceType>, id: &str, body: Value| {
+        let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
+        let id = ResourceId::from(id);
+        Write::Create { change, id }
+    };
+    let ids: Vec<_> = (0..members + 2).map(|n| format!("u{n:06}")).collect();
+    let user = |id: &String| create(&kind("User"), id, json!({ "userName": id }));
+    let mut writes: Vec<_> = ids.iter().map(user).collect();
+    let body = json!({ "displayName": "crew", "members": listed(&ids[..members]) });
+    writes.push(create(&kind("Group"), "g", body));
+    let batch = Batch::new(chrono::DateTime::UNIX_EPOCH, writes);
+    contract::block_on(Box::pin(async move {
+        let answers = store.write(&scope, batch).await;
+        assert!(answers.iter().all(Result::is_ok));
+    }));
 }
 
 /// Who is to be removed is a question to the members here.
