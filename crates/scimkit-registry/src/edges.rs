@@ -180,6 +180,7 @@ impl<'e> Combination<'e> {
     fn then(&mut self, edit: &'e EdgeEdit) {
         let added = match edit {
             EdgeEdit::Delta { add, remove } => {
+                self.reserve(add.len() + remove.len());
                 remove.iter().for_each(|id| self.put(id, None));
                 add
             }
@@ -188,10 +189,16 @@ impl<'e> Combination<'e> {
                     replaced: true,
                     ..Combination::default()
                 };
+                self.reserve(edges.len());
                 edges
             }
         };
         added.iter().for_each(|edge| self.put(&edge.id, Some(edge)));
+    }
+
+    fn reserve(&mut self, more: usize) {
+        self.fates.reserve(more);
+        self.places.reserve(more);
     }
 
     fn put(&mut self, id: &'e ResourceId, fate: Option<&'e Edge>) {

@@ -3,7 +3,7 @@
 mod edges;
 mod index;
 mod members;
-mod owners;
+mod places;
 mod query;
 mod table;
 mod tenant;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType, Role};
 use serde_json::Value;
 
-use super::{owners::Owner, table::Record, tenant::Tenant};
+use super::{places::Owner, table::Record, tenant::Tenant};
 use crate::{Settings, Stored, computed::targets};
 
 /// Which edges of an owner.
@@ -90,7 +90,7 @@ impl Tenant {
         target: &ResourceId,
         limit: usize,
     ) -> Vec<Edge> {
-        let owners = self.owners.of(target.as_str());
+        let owners = self.places.owners(target.as_str());
         let of_a_kind = |owner: &&Owner| leads_to.iter().any(|kind| kind.name() == &*owner.kind);
         // An owner may have the target in more than one of its attributes.
         let ids: BTreeSet<_> = owners.filter(of_a_kind).map(|owner| &owner.id).collect();
@@ -117,13 +117,13 @@ impl Tenant {
     }
 
     /// The resource of one of these types that has the id.
-    pub(super) fn find<'a>(
+    fn find<'a>(
         &'a self,
         among: &[&'a Arc<ResourceType>],
         id: &ResourceId,
     ) -> Option<(&'a ResourceType, &'a Record)> {
-        among
-            .iter()
-            .find_map(|kind| Some((&***kind, self.record(kind, id)?)))
+        let name = self.places.kind(id.as_str())?;
+        let kind = among.iter().find(|kind| kind.name() == name)?;
+        Some((kind, self.record(kind, id)?))
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use scimkit_registry::{Change, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType};
 
 use super::{
-    owners::{Owner, Owners},
+    places::{Owner, Places},
     table::{Record, Targets},
     tenant::Tenant,
 };
@@ -63,9 +63,11 @@ impl Tenant {
         let of_own_kind = adding.leads_to.iter().any(|to| to.name() == kind.name());
         // A resource that is being made is not there yet.
         let itself = |id: &ResourceId| of_own_kind && id == adding.owner;
-        let unknown = |id: &&ResourceId| {
-            self.find(&adding.leads_to, id).is_none() && !itself(id) && adding.is_new(id)
+        let known = |id: &ResourceId| {
+            let kind = self.places.kind(id.as_str());
+            kind.is_some_and(|kind| adding.leads_to.iter().any(|to| to.name() == kind))
         };
+        let unknown = |id: &&ResourceId| !known(id) && !itself(id) && adding.is_new(id);
         let named = adding.edges.iter().map(|edge| &edge.id);
         let ids: Vec<_> = named.filter(unknown).cloned().collect();
         match ids.is_empty() {
@@ -93,7 +95,7 @@ impl Tenant {
         let mut named = adding.edges.iter().map(|edge| &edge.id);
         let path = adding.path;
         let above = |id: &ResourceId| {
-            let owners = self.owners.of(id.as_str());
+            let owners = self.places.owners(id.as_str());
             owners.filter(|owner| *owner.attr == *path)
         };
         if above(adding.owner).next().is_none() {
@@ -121,15 +123,17 @@ impl Tenant {
     }
 
     fn has_members(&self, path: &str, id: &ResourceId) -> bool {
-        let mut tables = self.tables.values();
-        let record = tables.find_map(|table| table.records.get(id));
+        let kind = self.places.kind(id.as_str());
+        let table = kind.and_then(|kind| self.tables.get(kind));
+        let record = table.and_then(|table| table.records.get(id));
         record.is_some_and(|record| record.edges.contains_key(path))
     }
 
     /// Edits the edges of a resource, and tells whether any changed.
     pub(super) fn edit_edges(&mut self, id: &ResourceId, change: &Change) -> bool {
         let kind = change.kind();
-        let table = self.tables.get_mut(kind.name());
+        let name = self.name(kind);
+        let table = self.tables.get_mut(&name);
         let Some(record) = table.and_then(|table| table.records.get_mut(id)) else {
             return false;
         };
@@ -138,9 +142,9 @@ impl Tenant {
             let owner = Owner {
                 attr: kind.attr(*attr).path().into(),
                 id: id.clone(),
-                kind: kind.name().into(),
+                kind: Arc::clone(&name),
             };
-            changed |= edit_targets(record, &mut self.owners, &Arc::new(owner), edit);
+            changed |= edit_targets(record, &mut self.places, &Arc::new(owner), edit);
         }
         changed
     }
@@ -148,7 +152,7 @@ impl Tenant {
 
 fn edit_targets(
     record: &mut Record,
-    owners: &mut Owners,
+    places: &mut Places,
     owner: &Arc<Owner>,
     edit: &EdgeEdit,
 ) -> bool {
@@ -164,14 +168,14 @@ fn edit_targets(
     let mut changed = false;
     for id in &removed {
         if targets.remove(id).is_some() {
-            owners.unlink(id, owner);
+            places.unlink(id, owner);
             changed = true;
         }
     }
     for edge in add {
         if let Entry::Vacant(new) = targets.entry(edge.id.clone()) {
             new.insert(edge.kind.clone());
-            owners.link(&edge.id, owner);
+            places.link(&edge.id, owner);
             changed = true;
         }
     }

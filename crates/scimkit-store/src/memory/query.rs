@@ -188,7 +188,7 @@ impl<'a> Asking<'a> {
         let top = self.kind.attr(self.kind.attr(attr).parent()?);
         match top.role() {
             Role::Membership => {
-                let owners = self.tenant.owners.of(id);
+                let owners = self.tenant.places.owners(id);
                 let own = owners.filter(|o| *o.kind == *self.kind.name() && *o.attr == *top.path());
                 Some(own.map(|owner| &owner.id).collect())
             }

@@ -7,7 +7,7 @@ use scimkit_core::Version;
 use scimkit_registry::{Attr, Change, Resource, ResourceId, ResourceType};
 
 use super::{
-    owners::{Owner, Owners},
+    places::{Owner, Places},
     table::{Record, Table},
 };
 use crate::{Expect, How, Settings, StoreError, Write, Written};
@@ -15,9 +15,9 @@ use crate::{Expect, How, Settings, StoreError, Write, Written};
 /// The resources of one tenant.
 #[derive(Debug, Default)]
 pub(super) struct Tenant {
-    pub(super) owners: Owners,
+    pub(super) places: Places,
     /// By the name of the type.
-    pub(super) tables: BTreeMap<String, Table>,
+    pub(super) tables: BTreeMap<Arc<str>, Table>,
     /// The last version given out, or left out: one count for all resources, so that an id that
     /// comes back never repeats one.
     version: u64,
@@ -52,11 +52,7 @@ impl Tenant {
         change: &Change,
     ) -> Result<Written, StoreError> {
         let kind = change.kind();
-        if self
-            .tables
-            .values()
-            .any(|table| table.records.contains_key(id))
-        {
+        if self.places.kind(id.as_str()).is_some() {
             return Err(StoreError::backend(format!("the id `{id}` is in use")));
         }
         let keys = change.keys();
@@ -73,6 +69,7 @@ impl Tenant {
             version,
         };
         self.table(kind).insert(id.clone(), record, keys);
+        self.places.put(id.clone(), self.name(kind));
         self.edit_edges(id, change);
         self.written(How::Created, kind, id)
     }
@@ -115,7 +112,7 @@ impl Tenant {
             .get_mut(kind.name())
             .ok_or(StoreError::NotFound)?;
         let record = table.remove(id).ok_or(StoreError::NotFound)?;
-        let name: Arc<str> = kind.name().into();
+        let name = self.name(kind);
         for (path, targets) in record.edges {
             let owner = Owner {
                 attr: path,
@@ -123,10 +120,10 @@ impl Tenant {
                 kind: Arc::clone(&name),
             };
             for target in targets.keys() {
-                self.owners.unlink(target, &owner);
+                self.places.unlink(target, &owner);
             }
         }
-        for owner in self.owners.take(id) {
+        for owner in self.places.remove(id) {
             let table = self.tables.get_mut(&*owner.kind);
             let Some(record) = table.and_then(|t| t.records.get_mut(&owner.id)) else {
                 continue;
@@ -139,9 +136,15 @@ impl Tenant {
     }
 
     fn table(&mut self, kind: &Arc<ResourceType>) -> &mut Table {
-        let table = self.tables.entry(kind.name().to_owned()).or_default();
+        let table = self.tables.entry(kind.name().into()).or_default();
         table.keep_up_with(kind);
         table
+    }
+
+    /// The name of a type, shared by all that say it.
+    pub(super) fn name(&self, kind: &ResourceType) -> Arc<str> {
+        let known = self.tables.get_key_value(kind.name());
+        known.map_or_else(|| kind.name().into(), |(name, _)| Arc::clone(name))
     }
 
     fn next_version(&mut self) -> Result<Version, StoreError> {
