@@ -38,8 +38,8 @@ impl fmt::Display for TenantId {
 /// What to do with a member that would make its group a member of itself, at once or by way of
 /// others.
 ///
-/// Memberships are followed along one attribute: a group whose `members` hold an owner of it is no
-/// cycle.
+/// A cycle is made of edges of one attribute: a group that is in the `owners` of one of its
+/// `members` is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,

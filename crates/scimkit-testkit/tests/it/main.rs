@@ -19,3 +19,4 @@ mod race;
 mod replay;
 mod score;
 mod servers;
+mod teams;
