@@ -319,14 +319,10 @@ pub(crate) fn carry_out_unread(change: &mut Change, attr: AttrId, edit: &Members
                 add: edges.clone(),
                 remove: Vec::new(),
             },
-            MembersEdit::Remove(ids) => {
-                let distinct: BTreeSet<&ResourceId> = ids.iter().collect();
-                let remove = distinct.into_iter().cloned().collect();
-                EdgeEdit::Delta {
-                    add: Vec::new(),
-                    remove,
-                }
-            }
+            MembersEdit::Remove(ids) => EdgeEdit::Delta {
+                add: Vec::new(),
+                remove: ids.clone(),
+            },
             MembersEdit::Replace(edges) => EdgeEdit::Replace(edges.clone()),
             // These read the members: see `Action::reads_edges`.
             MembersEdit::Keep { .. } | MembersEdit::RemoveWhere(_) => return,

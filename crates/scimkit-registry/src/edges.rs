@@ -1,6 +1,6 @@
 //! Memberships as edges, and the combination of edits to them.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::AttrId;
 
 /// A resource's identifier, assigned by the service provider and case exact.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ResourceId(String);
+pub struct ResourceId(Arc<str>);
 
 impl ResourceId {
     /// The text of the identifier.
@@ -20,13 +20,13 @@ impl ResourceId {
 
 impl From<&str> for ResourceId {
     fn from(text: &str) -> Self {
-        ResourceId(text.to_owned())
+        ResourceId(text.into())
     }
 }
 
 impl From<String> for ResourceId {
     fn from(text: String) -> Self {
-        ResourceId(text)
+        ResourceId(text.into())
     }
 }
 
@@ -180,6 +180,7 @@ impl<'e> Combination<'e> {
     fn then(&mut self, edit: &'e EdgeEdit) {
         let added = match edit {
             EdgeEdit::Delta { add, remove } => {
+                self.reserve(add.len() + remove.len());
                 remove.iter().for_each(|id| self.put(id, None));
                 add
             }
@@ -188,10 +189,16 @@ impl<'e> Combination<'e> {
                     replaced: true,
                     ..Combination::default()
                 };
+                self.reserve(edges.len());
                 edges
             }
         };
         added.iter().for_each(|edge| self.put(&edge.id, Some(edge)));
+    }
+
+    fn reserve(&mut self, more: usize) {
+        self.fates.reserve(more);
+        self.places.reserve(more);
     }
 
     fn put(&mut self, id: &'e ResourceId, fate: Option<&'e Edge>) {

@@ -100,10 +100,9 @@ impl Ask<'_> {
         let request = PatchRequest::from_value(body, settings.limits.operations)?;
         let patch = Patch::decode(kind, request, settings.limits.filter, self.witness)?;
         let updated = self.update(kind, id, &Edit::Patch(patch)).await?;
-        let quiet = updated.what != What::Nothing
-            && !self.asks_for_attributes()?
+        let quiet = !self.asks_for_attributes()?
             && match settings.patch_answer {
-                PatchAnswer::Never => true,
+                PatchAnswer::Never => updated.how != How::Unchanged,
                 PatchAnswer::Auto => updated.what == What::Edges && self.is_big(kind, id).await?,
                 _ => false,
             };
@@ -156,7 +155,7 @@ impl Ask<'_> {
                     Some(stored) => stored,
                     None => self.before(kind, id, &[], &wanted).await?,
                 };
-                return Ok(Updated::unchanged(stored));
+                return Ok(Updated::unchanged(stored, What::Nothing));
             }
             let written = written_by(&change);
             let what = What::of(&change);
@@ -176,8 +175,9 @@ impl Ask<'_> {
                 Ok(done) => {
                     let stored = done.stored.ok_or_else(lost)?;
                     return Ok(match done.how {
-                        How::Unchanged => Updated::unchanged(stored),
-                        _ => Updated {
+                        How::Unchanged => Updated::unchanged(stored, what),
+                        how => Updated {
+                            how,
                             stored,
                             what,
                             written,
@@ -319,6 +319,7 @@ impl Edit {
 
 /// A resource after an update.
 struct Updated {
+    how: How,
     stored: Stored,
     what: What,
     /// The attributes that it set.
@@ -326,16 +327,17 @@ struct Updated {
 }
 
 impl Updated {
-    fn unchanged(stored: Stored) -> Self {
+    fn unchanged(stored: Stored, what: What) -> Self {
         Updated {
+            how: How::Unchanged,
             stored,
-            what: What::Nothing,
+            what,
             written: Vec::new(),
         }
     }
 }
 
-/// What an update changed.
+/// What an update is about, also where it finds everything so already.
 #[derive(PartialEq)]
 enum What {
     Attributes,

@@ -1,10 +1,8 @@
 //! Memberships: rows of their own, so that one more member touches one row.
 
-use std::collections::HashSet;
-
 use rusqlite::{Connection, OptionalExtension, params};
-use scimkit_registry::{AttrId, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType, Role};
-use scimkit_store::{Settings, StoreError, Stored, targets};
+use scimkit_registry::{AttrId, Edge, ResourceType, Role};
+use scimkit_store::{Settings, Stored, targets};
 use serde_json::Value;
 
 use crate::{error::Outcome, row::Row};
@@ -133,119 +131,8 @@ impl EdgeReader<'_> {
     }
 }
 
-/// Changes the edges of one resource, inside a transaction that has the resource already.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct EdgeWriter<'a> {
-    pub(crate) connection: &'a Connection,
-    pub(crate) kind: &'a ResourceType,
-    pub(crate) owner: &'a ResourceId,
-    pub(crate) refuse_unknown: bool,
-    pub(crate) settings: &'a Settings,
-    pub(crate) tenant: &'a str,
-}
-
-impl EdgeWriter<'_> {
-    /// Edits the edges of one attribute, and tells how many changed.
-    pub(crate) fn edit(&self, change: &EdgeChange) -> Outcome<usize> {
-        let path = self.kind.attr(change.attr).path();
-        match &change.edit {
-            EdgeEdit::Delta { add, remove } => {
-                let removed = self.remove(path, remove.iter().map(ResourceId::as_str))?;
-                Ok(removed + self.add(change.attr, add)?)
-            }
-            EdgeEdit::Replace(edges) => {
-                let kept: HashSet<&str> = edges.iter().map(|edge| edge.id.as_str()).collect();
-                let there = self.targets(path)?;
-                let gone = there
-                    .iter()
-                    .map(String::as_str)
-                    .filter(|id| !kept.contains(id));
-                let removed = self.remove(path, gone)?;
-                let there: HashSet<&str> = there.iter().map(String::as_str).collect();
-                let new = edges
-                    .iter()
-                    .filter(|edge| !there.contains(edge.id.as_str()));
-                Ok(removed + self.add(change.attr, new)?)
-            }
-        }
-    }
-
-    /// Takes a resource out of every membership, and its own members with it; tells whose member it
-    /// was.
-    pub(crate) fn take_out(&self) -> Outcome<Vec<String>> {
-        let own = params![self.tenant, self.kind.name(), self.owner.as_str()];
-        self.connection
-            .prepare_cached("DELETE FROM edge WHERE tenant = ?1 AND kind = ?2 AND owner = ?3")?
-            .execute(own)?;
-        let mut owners = Vec::new();
-        let sql = "SELECT DISTINCT owner FROM edge WHERE tenant = ?1 AND target = ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![self.tenant, self.owner.as_str()])?;
-        while let Some(row) = rows.next()? {
-            owners.push(row.get(0)?);
-        }
-        self.connection
-            .prepare_cached(
-                "DELETE FROM edge INDEXED BY edge_by_target WHERE tenant = ?1 AND target = ?2",
-            )?
-            .execute(params![self.tenant, self.owner.as_str()])?;
-        Ok(owners)
-    }
-
-    fn targets(&self, path: &str) -> Outcome<Vec<String>> {
-        let sql = "SELECT target FROM edge
-                   WHERE tenant = ?1 AND kind = ?2 AND attr = ?3 AND owner = ?4";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let own = params![self.tenant, self.kind.name(), path, self.owner.as_str()];
-        let targets = statement.query_map(own, |row| row.get(0))?;
-        Ok(targets.collect::<Result<_, _>>()?)
-    }
-
-    fn remove<'i>(&self, path: &str, ids: impl Iterator<Item = &'i str>) -> Outcome<usize> {
-        let mut statement = self.connection.prepare_cached(
-            "DELETE FROM edge
-             WHERE tenant = ?1 AND kind = ?2 AND attr = ?3 AND owner = ?4 AND target = ?5",
-        )?;
-        let mut removed = 0;
-        for id in ids {
-            let (kind, owner) = (self.kind.name(), self.owner.as_str());
-            removed += statement.execute(params![self.tenant, kind, path, owner, id])?;
-        }
-        Ok(removed)
-    }
-
-    fn add<'e>(&self, attr: AttrId, edges: impl IntoIterator<Item = &'e Edge>) -> Outcome<usize> {
-        let path = self.kind.attr(attr).path();
-        let leads_to = targets(&self.settings.registry, self.kind, attr);
-        let mut statement = self.connection.prepare_cached(
-            "INSERT INTO edge (tenant, kind, attr, owner, target, target_kind)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-        )?;
-        let mut added = 0;
-        let mut unknown = Vec::new();
-        for edge in edges {
-            let (kind, owner, id) = (self.kind.name(), self.owner.as_str(), edge.id.as_str());
-            let new = statement.execute(params![self.tenant, kind, path, owner, id, edge.kind])?;
-            added += new;
-            if new > 0 && self.refuse_unknown {
-                let there = kind_and_display(self.connection, self.tenant, id)?;
-                if !there.is_some_and(|(kind, _)| leads_to.iter().any(|to| to.name() == kind)) {
-                    unknown.push(edge.id.clone());
-                }
-            }
-        }
-        if !unknown.is_empty() {
-            return Err(StoreError::Missing {
-                attr: path.to_owned(),
-                ids: unknown,
-            }
-            .into());
-        }
-        Ok(added)
-    }
-}
-
-fn kind_and_display(
+/// The type of a resource, and what members and references show of it.
+pub(crate) fn kind_and_display(
     connection: &Connection,
     tenant: &str,
     id: &str,

@@ -19,6 +19,7 @@ mod error;
 mod file;
 mod keys;
 mod layout;
+mod members;
 mod options;
 mod query;
 mod row;

@@ -9,15 +9,14 @@ use rusqlite::{Connection, ErrorCode, params};
 use scimkit_core::Returned;
 use scimkit_registry::{Attr, Change, Resource, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, Document, Expect, How, Settings, StoreError, Stored, TenantId, UnknownMembers, Write,
-    Written,
+    Batch, Document, Expect, How, Settings, StoreError, Stored, TenantId, Write, Written,
 };
 use tokio::sync::oneshot;
 
 use crate::{
-    edges::EdgeWriter,
     error::Outcome,
     keys,
+    members::EdgeWriter,
     row::{Row, instant, version},
 };
 
@@ -276,7 +275,6 @@ impl Writer<'_> {
             connection: self.connection,
             kind,
             owner,
-            refuse_unknown: self.settings.unknown_members == UnknownMembers::Refuse,
             settings: self.settings,
             tenant: self.tenant,
         }

@@ -14,7 +14,7 @@ mod store;
 pub use computed::{Facts, computed, element, location, meta, targets};
 pub use extension::StoreExt;
 pub use memory::Memory;
-pub use scope::{Limits, PatchAnswer, Scope, Settings, TenantId, UnknownMembers};
+pub use scope::{Cycles, Limits, PatchAnswer, Scope, Settings, TenantId, UnknownMembers};
 pub use store::{
     Batch, BoxFuture, Count, Document, EdgeQuery, Expect, How, Page, Query, Sort, Store,
     StoreError, Stored, Support, Write, Written,

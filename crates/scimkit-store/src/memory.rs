@@ -1,6 +1,9 @@
 //! A store in memory.
 
+mod edges;
 mod index;
+mod members;
+mod places;
 mod query;
 mod table;
 mod tenant;
@@ -12,7 +15,7 @@ use std::{
 
 use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType};
 
-use self::tenant::{Among, Tenant};
+use self::{edges::Among, tenant::Tenant};
 use crate::{
     Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, TenantId,
     Written,

@@ -35,6 +35,24 @@ impl fmt::Display for TenantId {
     }
 }
 
+/// What to do with a member that would make its group a member of itself, at once or by way of
+/// others.
+///
+/// A cycle is made of edges of one attribute: a group that is in the `owners` of one of its
+/// `members` is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must carry out every policy"
+)]
+pub enum Cycles {
+    /// Keep the edge. Nothing here follows memberships further than one step, so nothing loops.
+    Accept,
+    /// Refuse the write with [`StoreError::Cycle`](crate::StoreError::Cycle).
+    #[default]
+    Refuse,
+}
+
 /// What to do with a member whose id is not a resource of the tenant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(
@@ -55,8 +73,8 @@ pub enum UnknownMembers {
 pub enum PatchAnswer {
     /// 200 with the resource.
     Always,
-    /// 200 with the resource, but 204 when only the membership of a group of more than 100 members
-    /// changed and no `attributes` were asked for.
+    /// 200 with the resource, but 204 when the request was about nothing but the membership of a
+    /// group of more than 100 members and no `attributes` were asked for.
     #[default]
     Auto,
     /// 204, unless `attributes` were asked for or nothing changed.
@@ -103,6 +121,8 @@ impl Default for Limits {
 pub struct Settings {
     /// What `meta.location` and `$ref` start with: scheme, authority and base path, no final slash.
     pub base_url: String,
+    /// What to do with a member that would make its group a member of itself.
+    pub cycles: Cycles,
     /// The bounds of a request.
     pub limits: Limits,
     /// Whether a PATCH answers with the resource.
@@ -123,6 +143,7 @@ impl Settings {
         base_url.truncate(base_url.trim_end_matches('/').len());
         Settings {
             base_url,
+            cycles: Cycles::default(),
             limits: Limits::default(),
             patch_answer: PatchAnswer::default(),
             registry: Arc::new(Registry::standard()),

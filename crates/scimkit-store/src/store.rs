@@ -73,7 +73,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// - uniqueness of the folded keys ([`Change::keys`]) of attributes whose uniqueness is not
     ///   `none`, within tenant and type: [`StoreError::Taken`];
     /// - members that don't exist, under [`UnknownMembers`](crate::UnknownMembers):
-    ///   [`StoreError::Missing`].
+    ///   [`StoreError::Missing`];
+    /// - members that would make their owner a member of itself, under
+    ///   [`Cycles`](crate::Cycles): [`StoreError::Cycle`]. Only edges that the write adds are
+    ///   looked at, so a cycle that is there already is in nobody's way.
     ///
     /// An update that changes nothing, such as adding a member that is there already, answers
     /// [`How::Unchanged`] and keeps version and last modification. A change of membership is a new
@@ -472,6 +475,16 @@ pub enum StoreError {
     /// The store has too much to do; trying again later may help.
     #[error("the store is busy")]
     Busy,
+    /// A member that would make its owner a member of itself.
+    #[error("{}", circle(attr, id, owner))]
+    Cycle {
+        /// The membership attribute's path.
+        attr: String,
+        /// The member; one of them, where there are several.
+        id: ResourceId,
+        /// Whose member it would be.
+        owner: ResourceId,
+    },
     /// Members that don't exist.
     #[error("`{attr}` names resources that don't exist: {}", shown(.ids))]
     Missing {
@@ -501,6 +514,16 @@ impl StoreError {
     /// A failure of the store itself.
     pub fn backend(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         StoreError::Backend(source.into())
+    }
+}
+
+/// What would come of an edge that closes a cycle.
+fn circle(attr: &str, id: &ResourceId, owner: &ResourceId) -> String {
+    match id == owner {
+        true => format!("`{attr}`: `{owner}` can't be a member of itself"),
+        false => format!(
+            "`{attr}`: making `{id}` a member of `{owner}` would make `{owner}` a member of itself"
+        ),
     }
 }
 

@@ -14,6 +14,7 @@
 //! own, for instance `&|future| runtime.block_on(future)`. Checks of concurrency drive futures from
 //! several threads at once.
 
+mod cycles;
 mod ground;
 mod members;
 mod model;
@@ -91,6 +92,7 @@ pub fn checks() -> Vec<Check> {
     let groups = [
         resources::CHECKS,
         members::CHECKS,
+        cycles::CHECKS,
         queries::CHECKS,
         parallel::CHECKS,
         &[oracle::CHECK],

@@ -45,7 +45,7 @@ pub use scimkit_server::{
 #[cfg(feature = "sqlite")]
 pub use scimkit_sqlite::Sqlite;
 pub use scimkit_store::{
-    Limits, Memory, PatchAnswer, Scope, Settings, Store, TenantId, UnknownMembers,
+    Cycles, Limits, Memory, PatchAnswer, Scope, Settings, Store, TenantId, UnknownMembers,
 };
 
 /// The README's code, compiled.

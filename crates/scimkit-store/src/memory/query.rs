@@ -10,8 +10,8 @@ use scimkit_core::message::SortOrder;
 use scimkit_registry::{AttrId, Operator, Predicate, ResourceId, ResourceType, Role, Scalar, View};
 use serde_json::{Map, Value};
 
-use super::tenant::Among;
 use super::{
+    edges::Among,
     table::{Record, Table},
     tenant::Tenant,
 };
@@ -188,7 +188,7 @@ impl<'a> Asking<'a> {
         let top = self.kind.attr(self.kind.attr(attr).parent()?);
         match top.role() {
             Role::Membership => {
-                let owners = self.tenant.owners.get(id).into_iter().flatten();
+                let owners = self.tenant.places.owners(id);
                 let own = owners.filter(|o| *o.kind == *self.kind.name() && *o.attr == *top.path());
                 Some(own.map(|owner| &owner.id).collect())
             }

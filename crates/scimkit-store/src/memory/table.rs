@@ -35,6 +35,15 @@ impl Record {
             Document::Tree(Arc::clone(&self.document)),
         )
     }
+
+    pub(super) fn remove_target(&mut self, path: &str, target: &ResourceId) {
+        if let Some(targets) = self.edges.get_mut(path) {
+            targets.remove(target);
+            if targets.is_empty() {
+                self.edges.remove(path);
+            }
+        }
+    }
 }
 
 /// The resources of one type and their lookup keys.

@@ -4,7 +4,7 @@ use chrono::DateTime;
 use scimkit_filter::Filter;
 use scimkit_registry::{Change, Edge, EdgeEdit, Registry, ResourceId, Tolerance};
 use scimkit_store::{
-    Batch, EdgeQuery, Expect, How, Memory, Query, Scope, Store, StoreError, StoreExt, Write,
+    Batch, Cycles, EdgeQuery, Expect, How, Memory, Query, Scope, Store, StoreError, StoreExt, Write,
 };
 use serde_json::json;
 
@@ -132,9 +132,10 @@ fn a_password_is_a_change_and_is_not_kept() {
 }
 
 #[test]
-fn a_group_may_be_its_own_member() {
+fn a_group_may_be_its_own_member_where_cycles_are_accepted() {
     let store = Memory::new();
-    let scope = scope(Registry::standard());
+    let mut scope = scope(Registry::standard());
+    Arc::make_mut(&mut scope.settings).cycles = Cycles::Accept;
     let members = json!([{"value": "g1"}]);
     create(
         &store,

@@ -9,8 +9,8 @@ use scimkit_registry::{
     Scalar, Tolerance,
 };
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Expect, How, Page, Query, Scope, Settings, Store, StoreError,
-    Stored, TenantId, UnknownMembers, Write, Written,
+    Batch, BoxFuture, Cycles, EdgeQuery, Expect, How, Page, Query, Scope, Settings, Store,
+    StoreError, Stored, TenantId, UnknownMembers, Write, Written,
 };
 use serde_json::Value;
 
@@ -79,9 +79,18 @@ impl<'a> Ground<'a> {
 
     /// The same store, asked to accept unknown members.
     pub(super) fn accepting(&self) -> Ground<'a> {
+        self.under(|settings| settings.unknown_members = UnknownMembers::Accept)
+    }
+
+    /// The same store, asked to accept cycles.
+    pub(super) fn accepting_cycles(&self) -> Ground<'a> {
+        self.under(|settings| settings.cycles = Cycles::Accept)
+    }
+
+    fn under(&self, set: impl FnOnce(&mut Settings)) -> Ground<'a> {
         let mut other = self.again();
         let mut settings = Settings::clone(&self.scope.settings);
-        settings.unknown_members = UnknownMembers::Accept;
+        set(&mut settings);
         other.scope.settings = Arc::new(settings);
         other
     }

@@ -54,7 +54,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// Users `u1` to `u5`, with the display names `User 1` to `User 5`.
-fn users(ground: &Ground<'_>) -> Result<(), String> {
+pub(super) fn users(ground: &Ground<'_>) -> Result<(), String> {
     for n in 1..=5 {
         let body = json!({"userName": format!("user{n}"), "displayName": format!("User {n}")});
         ground.create(second(0), &ground.user, &format!("u{n}"), body)?;
@@ -62,13 +62,13 @@ fn users(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn group(ground: &Ground<'_>, id: &str, members: &[&str]) -> Result<(), String> {
+pub(super) fn group(ground: &Ground<'_>, id: &str, members: &[&str]) -> Result<(), String> {
     let members: Vec<_> = members.iter().map(|id| json!({"value": id})).collect();
     let body = json!({"displayName": format!("Group {id}"), "members": members});
     ground.create(second(1), &ground.group, id, body).map(drop)
 }
 
-fn members(ground: &Ground<'_>, id: &str, expected: &[&str]) -> Result<(), String> {
+pub(super) fn members(ground: &Ground<'_>, id: &str, expected: &[&str]) -> Result<(), String> {
     ensure_eq!(
         ids_of(&ground.members_of(id)?),
         expected,
@@ -77,7 +77,7 @@ fn members(ground: &Ground<'_>, id: &str, expected: &[&str]) -> Result<(), Strin
     Ok(())
 }
 
-fn groups(ground: &Ground<'_>, id: &str, expected: &[&str]) -> Result<(), String> {
+pub(super) fn groups(ground: &Ground<'_>, id: &str, expected: &[&str]) -> Result<(), String> {
     ensure_eq!(
         ids_of(&ground.groups_of(id)?),
         expected,
@@ -402,7 +402,7 @@ fn big(ground: &Ground<'_>) -> Result<(), String> {
     groups(ground, first, &[])
 }
 
-fn update(id: &str, change: Change) -> Write {
+pub(super) fn update(id: &str, change: Change) -> Write {
     Write::Update {
         change,
         expect: Expect::Any,

@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{Change, Edge, EdgeEdit, Resource, ResourceId, ResourceType, fold};
-use scimkit_store::{Expect, How, StoreError, Write, Written};
+use scimkit_store::{Cycles, Expect, How, Settings, StoreError, UnknownMembers, Write, Written};
 use serde_json::{Value, json};
 
 use super::{
@@ -23,9 +23,16 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn random_writes(ground: &Ground<'_>) -> Result<(), String> {
+    writes_under(ground, 11)?;
+    let accepting = ground.tenant("accepting").accepting().accepting_cycles();
+    writes_under(&accepting, 12)
+}
+
+/// Random writes under the settings of that ground.
+fn writes_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
     const WRITES: i64 = 600;
     const LOOK_EVERY: i64 = 25;
-    let mut random = Random::new(11);
+    let mut random = Random::new(seed);
     let mut model = Model {
         created: 0,
         rows: BTreeMap::new(),
@@ -35,7 +42,7 @@ fn random_writes(ground: &Ground<'_>) -> Result<(), String> {
         let write = model.next_write(ground, &mut random)?;
         let at = second(n);
         let shown = format!("write {n}, {write:?}");
-        let expected = model.expect(&write);
+        let expected = model.expect(&ground.scope.settings, &write);
         let answer = ground.attempt(at, &write)?;
         check_answer(&answer, &expected).map_err(|e| format!("{shown}: {e}"))?;
         if let Ok(written) = answer {
@@ -161,7 +168,7 @@ impl Model {
         Ok(change)
     }
 
-    /// A few ids, rarely one that does not exist.
+    /// A few ids, rarely one that does not exist, or one that may exist later.
     fn some_ids(&self, random: &mut Random) -> BTreeSet<String> {
         let ids: Vec<&String> = self.rows.keys().collect();
         let mut some = BTreeSet::new();
@@ -169,13 +176,16 @@ impl Model {
             some.extend(random.pick(&ids).map(|id| (*id).clone()));
         }
         if random.once_in(15) {
-            some.insert("nobody".to_owned());
+            some.insert(match random.once_in(2) {
+                true => "nobody".to_owned(),
+                false => format!("g{}", self.created + 2),
+            });
         }
         some
     }
 
     /// What the write may answer: what it does, or any of the errors that apply.
-    fn expect(&self, write: &Write) -> Vec<&'static str> {
+    fn expect(&self, settings: &Settings, write: &Write) -> Vec<&'static str> {
         let mut errors = Vec::new();
         let (id, change, row) = match write {
             Write::Create { change, id } => (id, Some(change), None),
@@ -206,11 +216,19 @@ impl Model {
         {
             errors.push("Taken");
         }
-        if after_members
-            .difference(&members)
-            .any(|m| !self.rows.contains_key(m))
+        let mut new = after_members.difference(&members);
+        let refuses_unknown = settings.unknown_members == UnknownMembers::Refuse;
+        let itself = |m: &String| m == id.as_str();
+        if refuses_unknown
+            && new
+                .clone()
+                .any(|m| !itself(m) && !self.rows.contains_key(m))
         {
             errors.push("Missing");
+        }
+        let refuses_cycles = settings.cycles == Cycles::Refuse;
+        if refuses_cycles && new.any(|m| self.leads(m, id.as_str())) {
+            errors.push("Cycle");
         }
         if !errors.is_empty() {
             return errors;
@@ -219,6 +237,23 @@ impl Model {
             None => vec!["Created"],
             Some(_) if after == before && after_members == members => vec!["Unchanged"],
             Some(_) => vec!["Updated"],
+        }
+    }
+
+    /// Whether one is the other, or has it as a member at once or by way of others.
+    fn leads(&self, from: &str, to: &str) -> bool {
+        let mut reached = BTreeSet::from([from]);
+        loop {
+            let rows = reached.iter().filter_map(|id| self.rows.get(*id));
+            let next: BTreeSet<_> = rows
+                .flat_map(|row| &row.members)
+                .map(String::as_str)
+                .collect();
+            let before = reached.len();
+            reached.extend(next);
+            if reached.contains(to) || reached.len() == before {
+                return reached.contains(to);
+            }
         }
     }
 
@@ -421,6 +456,7 @@ fn fits(expect: &Expect, row: &Row) -> bool {
 fn check_answer(answer: &Result<Written, StoreError>, expected: &[&str]) -> Result<(), String> {
     let found = match answer {
         Ok(written) => format!("{:?}", written.how),
+        Err(StoreError::Cycle { .. }) => "Cycle".to_owned(),
         Err(StoreError::Missing { .. }) => "Missing".to_owned(),
         Err(StoreError::NotFound) => "NotFound".to_owned(),
         Err(StoreError::Stale { .. }) => "Stale".to_owned(),

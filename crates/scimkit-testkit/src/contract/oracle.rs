@@ -52,7 +52,7 @@ fn random_queries(ground: &Ground<'_>) -> Result<(), String> {
 fn populate(ground: &Ground<'_>, random: &mut Random) -> Result<Vec<String>, String> {
     const USERS: usize = 60;
     const GROUPS: usize = 12;
-    let ground = ground.accepting();
+    let ground = ground.accepting().accepting_cycles();
     let users = (0..USERS).map(|n| format!("u{n:02}"));
     let groups = (0..GROUPS).map(|n| format!("g{n:02}"));
     let ids: Vec<String> = users

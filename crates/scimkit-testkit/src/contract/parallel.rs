@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{
     Check,
     ground::{Ground, ensure_eq, ids_of, said, second},
+    members::{group, update},
 };
 
 pub(super) const CHECKS: &[Check] = &[
@@ -23,6 +24,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "parallel_membership_updates_lose_nothing",
         run: memberships,
+    },
+    Check {
+        name: "of_parallel_edges_of_a_ring_one_is_refused",
+        run: ring,
+    },
+    Check {
+        name: "of_parallel_edges_in_both_directions_one_wins",
+        run: both_ends,
     },
 ];
 
@@ -95,6 +104,46 @@ fn memberships(ground: &Ground<'_>) -> Result<(), String> {
         "the members afterwards"
     );
     Ok(())
+}
+
+fn ring(ground: &Ground<'_>) -> Result<(), String> {
+    empty_groups(ground)?;
+    let answers = at_once(ground, |n| {
+        let next = format!("g{}", (n + 1) % THREADS);
+        Ok(update(&format!("g{n}"), ground.members(&[&next], &[])?))
+    })?;
+    ensure_eq!(refused(&answers)?, 1, "edges refused");
+    Ok(())
+}
+
+fn both_ends(ground: &Ground<'_>) -> Result<(), String> {
+    empty_groups(ground)?;
+    let answers = at_once(ground, |n| {
+        let (owner, member) = if n % 2 == 0 {
+            ("g0", "g1")
+        } else {
+            ("g1", "g0")
+        };
+        Ok(update(owner, ground.members(&[member], &[])?))
+    })?;
+    ensure_eq!(refused(&answers)?, THREADS / 2, "edges refused");
+    let edges = ground.members_of("g0")?.len() + ground.members_of("g1")?.len();
+    ensure_eq!(edges, 1, "edges afterwards");
+    Ok(())
+}
+
+/// As many groups as there are threads, from `g0` on.
+fn empty_groups(ground: &Ground<'_>) -> Result<(), String> {
+    (0..THREADS).try_for_each(|n| group(ground, &format!("g{n}"), &[]))
+}
+
+/// How many writes were refused, for a cycle and nothing else.
+fn refused(answers: &[Result<Written, StoreError>]) -> Result<usize, String> {
+    let errors: Vec<_> = answers.iter().filter_map(|a| a.as_ref().err()).collect();
+    let other = errors
+        .iter()
+        .find(|error| !matches!(error, StoreError::Cycle { .. }));
+    other.map_or(Ok(errors.len()), |error| Err(said(error)))
 }
 
 fn one_wins(

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Expect, Memory, Page, Query, Scope, Store, StoreError, Stored,
-    Support, Write, Written,
+    Batch, BoxFuture, Cycles, EdgeQuery, Expect, Memory, Page, Query, Scope, Store, StoreError,
+    Stored, Support, Write, Written,
 };
 use scimkit_testkit::contract;
 
@@ -32,6 +32,7 @@ struct Faulty(Fault, Memory);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
+    AcceptsCycles,
     CountsThePage,
     ForgetsKinds,
     ForgetsTheSort,
@@ -44,8 +45,10 @@ enum Fault {
 impl Faulty {
     fn scope(&self, scope: &Scope) -> Scope {
         let mut scope = scope.clone();
-        if self.0 == Fault::MixesTenants {
-            scope.tenant = Default::default();
+        match self.0 {
+            Fault::AcceptsCycles => Arc::make_mut(&mut scope.settings).cycles = Cycles::Accept,
+            Fault::MixesTenants => scope.tenant = Default::default(),
+            _ => {}
         }
         scope
     }
@@ -118,6 +121,22 @@ impl Store for Faulty {
 #[test]
 fn a_faulty_store_is_noticed() {
     let faults = [
+        (Fault::AcceptsCycles, "a_group_in_itself_is_refused"),
+        (Fault::AcceptsCycles, "a_deleted_group_opens_its_ring"),
+        (
+            Fault::AcceptsCycles,
+            "a_ring_through_a_group_to_come_is_refused",
+        ),
+        (Fault::AcceptsCycles, "groups_in_a_ring_are_refused"),
+        (
+            Fault::AcceptsCycles,
+            "of_parallel_edges_in_both_directions_one_wins",
+        ),
+        (
+            Fault::AcceptsCycles,
+            "of_parallel_edges_of_a_ring_one_is_refused",
+        ),
+        (Fault::AcceptsCycles, "random_writes_do_what_the_model_does"),
         (Fault::CountsThePage, "pages_come_in_the_order_of_ids"),
         (Fault::CountsThePage, "random_queries_are_answered_exactly"),
         (Fault::ForgetsKinds, "edges_show_their_target_as_it_is"),

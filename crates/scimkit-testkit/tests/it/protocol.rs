@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use scimkit_registry::{Quirk, Registry, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_store::{PatchAnswer, Settings, Store, UnknownMembers};
+use scimkit_store::{Cycles, PatchAnswer, Settings, Store, UnknownMembers};
 use scimkit_testkit::replay::{Mode, Replay, Scenario, Verdict};
 use serde_json::Value;
 
@@ -101,6 +101,7 @@ fn set(settings: &mut Settings, name: &str, value: &Value) {
     let number = || usize::try_from(value.as_u64().unwrap()).unwrap();
     let limits = &mut settings.limits;
     match (name, value.as_str()) {
+        ("cycles", Some("accept")) => settings.cycles = Cycles::Accept,
         ("limits.body", _) => limits.body = number(),
         ("limits.filter.depth", _) => limits.filter.depth = number().try_into().unwrap(),
         ("limits.filter.length", _) => limits.filter.length = number(),

@@ -1,6 +1,6 @@
 //! Requests at the same time, over every store: what one is told must not be made untrue by another.
 
-use std::{sync::Barrier, thread};
+use std::{collections::BTreeSet, sync::Barrier, thread};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, server};
 
-const THREADS: usize = 8;
+const THREADS: usize = 10;
 
 fn request(method: &str, path: &str, body: &Value) -> Request<Bytes> {
     let builder = Request::builder().method(method).uri(path);
@@ -102,6 +102,53 @@ fn patches_at_once_are_all_carried_out() {
         assert_eq!(count(&answers, 200), THREADS);
         let emails = read(&server, &path)["emails"].as_array().map(Vec::len);
         assert_eq!(emails, Some(THREADS));
+    }
+}
+
+#[test]
+fn patches_of_one_groups_members_at_once_lose_nothing() {
+    for server in servers() {
+        let user = |name: String| {
+            let path = create(&server, "/Users", &json!({ "userName": name }));
+            path.trim_start_matches("/Users/").to_owned()
+        };
+        for round in 0..5 {
+            let ids = |what: &str| -> Vec<_> {
+                let name = |n| format!("{what}{round}.{n}");
+                (0..THREADS).map(|n| user(name(n))).collect()
+            };
+            let (coming, leaving, staying) = (ids("coming"), ids("leaving"), ids("staying"));
+            let members = leaving.iter().chain(&staying);
+            let members: Vec<_> = members.map(|id| json!({ "value": id })).collect();
+            let body = json!({ "displayName": "crew", "members": members });
+            let group = create(&server, "/Groups", &body);
+            let answers = at_once(&server, |n| {
+                let (comes, leaves) = (&coming[n], &leaving[n]);
+                let by_path = format!(r#"members[value eq "{leaves}"]"#);
+                let by_path = json!({ "op": "remove", "path": by_path });
+                let listed = json!([{ "value": leaves }]);
+                let listed = json!({ "op": "remove", "path": "members", "value": listed });
+                let add = json!([{ "value": comes }]);
+                let add = json!({ "op": "add", "path": "members", "value": add });
+                let rename = json!({ "op": "replace", "path": "displayName", "value": "Crew" });
+                let operations = match n % 4 {
+                    0 => json!([add, by_path]),
+                    1 => json!([listed, add]),
+                    2 => {
+                        json!([{ "op": "add", "value": { "members": [{ "value": comes }] } }, by_path])
+                    }
+                    _ => json!([rename, add, listed]),
+                };
+                request("PATCH", &group, &json!({ "Operations": operations }))
+            });
+            assert_eq!(count(&answers, 200), THREADS);
+            let after = read(&server, &group);
+            let after_all = after["members"].as_array().unwrap().iter();
+            let left: BTreeSet<_> = after_all.map(|m| m["value"].as_str().unwrap()).collect();
+            let expected: BTreeSet<_> = coming.iter().chain(&staying).map(String::as_str).collect();
+            assert_eq!(left, expected);
+            assert_eq!(after["displayName"], "Crew");
+        }
     }
 }
 

@@ -1,0 +1,129 @@
+//! The edges of a resource, as reads show them.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType, Role};
+use serde_json::Value;
+
+use super::{places::Owner, table::Record, tenant::Tenant};
+use crate::{Settings, Stored, computed::targets};
+
+/// Which edges of an owner.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Among<'a> {
+    /// So many, from the first on.
+    First(usize),
+    /// Those of a membership that lead to these.
+    Targets(&'a BTreeSet<ResourceId>),
+}
+
+impl Among<'_> {
+    /// All of them.
+    pub(super) const ALL: Among<'static> = Among::First(usize::MAX);
+
+    fn limit(self) -> usize {
+        match self {
+            Among::First(limit) => limit,
+            Among::Targets(_) => usize::MAX,
+        }
+    }
+}
+
+impl Tenant {
+    /// Puts a resource's edges under these attributes beside it.
+    pub(super) fn add_edges(&self, settings: &Settings, stored: &mut Stored, attrs: &[AttrId]) {
+        for attr in attrs {
+            let edges = self.edges(settings, &stored.kind, *attr, &stored.id, Among::ALL);
+            stored.edges.push((*attr, edges));
+        }
+    }
+
+    /// The edges of a membership or inverse attribute, or the one of a reference.
+    pub(super) fn edges(
+        &self,
+        settings: &Settings,
+        kind: &ResourceType,
+        attr: AttrId,
+        owner: &ResourceId,
+        among: Among<'_>,
+    ) -> Vec<Edge> {
+        let Some(record) = self.record(kind, owner) else {
+            return Vec::new();
+        };
+        let attr = kind.attr(attr);
+        let leads_to = targets(&settings.registry, kind, attr.id());
+        match attr.role() {
+            Role::Inverse => self.owner_edges(&leads_to, owner, among.limit()),
+            Role::Membership => {
+                let Some(targets) = record.edges.get(attr.path()) else {
+                    return Vec::new();
+                };
+                let edge = |(id, given): (&ResourceId, &Option<String>)| {
+                    self.filled(&leads_to, id, given.as_deref())
+                };
+                match among {
+                    Among::First(limit) => targets.iter().take(limit).map(edge).collect(),
+                    Among::Targets(ids) => ids
+                        .iter()
+                        .filter_map(|id| targets.get_key_value(id))
+                        .map(edge)
+                        .collect(),
+                }
+            }
+            Role::Reference => {
+                let value = record
+                    .document
+                    .get(kind, attr.id())
+                    .and_then(|v| v.get("value"));
+                let id = value.and_then(Value::as_str).map(ResourceId::from);
+                id.iter()
+                    .map(|id| self.filled(&leads_to, id, None))
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn owner_edges(
+        &self,
+        leads_to: &[&Arc<ResourceType>],
+        target: &ResourceId,
+        limit: usize,
+    ) -> Vec<Edge> {
+        let owners = self.places.owners(target.as_str());
+        let of_a_kind = |owner: &&Owner| leads_to.iter().any(|kind| kind.name() == &*owner.kind);
+        // An owner may have the target in more than one of its attributes.
+        let ids: BTreeSet<_> = owners.filter(of_a_kind).map(|owner| &owner.id).collect();
+        ids.into_iter()
+            .take(limit)
+            .map(|id| self.filled(leads_to, id, None))
+            .collect()
+    }
+
+    /// The edge to a resource of one of these types, as that now is.
+    fn filled(&self, among: &[&Arc<ResourceType>], id: &ResourceId, given: Option<&str>) -> Edge {
+        let edge = Edge::to(id.clone());
+        match self.find(among, id) {
+            None => edge.with_kind(given.map(str::to_owned)),
+            Some((kind, record)) => {
+                let name = kind
+                    .named("displayName")
+                    .and_then(|a| record.document.get(kind, a));
+                let display = name.and_then(Value::as_str).map(str::to_owned);
+                edge.with_kind(Some(kind.name().to_owned()))
+                    .with_display(display)
+            }
+        }
+    }
+
+    /// The resource of one of these types that has the id.
+    fn find<'a>(
+        &'a self,
+        among: &[&'a Arc<ResourceType>],
+        id: &ResourceId,
+    ) -> Option<(&'a ResourceType, &'a Record)> {
+        let name = self.places.kind(id.as_str())?;
+        let kind = among.iter().find(|kind| kind.name() == name)?;
+        Some((kind, self.record(kind, id)?))
+    }
+}

@@ -1,0 +1,81 @@
+//! What is known of each id: of which type its resource is, and who has it as a member.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use scimkit_registry::ResourceId;
+
+/// One end of an edge: the resource that has the other as a member.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Owner {
+    /// The canonical path of the membership attribute.
+    pub(super) attr: Arc<str>,
+    pub(super) id: ResourceId,
+    /// The name of the owner's type.
+    pub(super) kind: Arc<str>,
+}
+
+/// Every id that a resource has, or an edge leads to.
+///
+/// By hash, so that an edge costs one look at its target however many resources there are.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    by_id: HashMap<ResourceId, Place>,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    // INVARIANT: the name of the type whose table has a record of the id.
+    kind: Option<Arc<str>>,
+    // INVARIANT: the inverse of the records' edges. A place with neither kind nor owners is none.
+    owners: BTreeSet<Arc<Owner>>,
+}
+
+impl Places {
+    /// The name of the resource's type, when there is one.
+    pub(super) fn kind(&self, id: &str) -> Option<&str> {
+        self.by_id.get(id)?.kind.as_deref()
+    }
+
+    /// Who has it as a member, each in as many attributes as it has it in.
+    pub(super) fn owners<'p>(&'p self, id: &str) -> impl Iterator<Item = &'p Owner> + use<'p> {
+        let place = self.by_id.get(id);
+        let owners = place.into_iter().flat_map(|place| &place.owners);
+        owners.map(AsRef::as_ref)
+    }
+
+    /// There is a resource now.
+    pub(super) fn put(&mut self, id: ResourceId, kind: Arc<str>) {
+        self.by_id.entry(id).or_default().kind = Some(kind);
+    }
+
+    /// The resource is gone, and taken out of those who had it as a member.
+    pub(super) fn remove(&mut self, id: &ResourceId) -> BTreeSet<Arc<Owner>> {
+        self.by_id.remove(id).unwrap_or_default().owners
+    }
+
+    pub(super) fn link(&mut self, target: &ResourceId, owner: &Arc<Owner>) {
+        let owner = Arc::clone(owner);
+        match self.by_id.get_mut(target) {
+            Some(place) => drop(place.owners.insert(owner)),
+            None => {
+                let place = Place {
+                    kind: None,
+                    owners: BTreeSet::from([owner]),
+                };
+                self.by_id.insert(target.clone(), place);
+            }
+        }
+    }
+
+    pub(super) fn unlink(&mut self, target: &ResourceId, owner: &Owner) {
+        if let Some(place) = self.by_id.get_mut(target) {
+            place.owners.remove(owner);
+            if place.owners.is_empty() && place.kind.is_none() {
+                self.by_id.remove(target);
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What a store is asked when a membership changes, over every store.
+
+use std::sync::{Arc, Mutex};
+
+use allocation_counter::measure;
+use bytes::Bytes;
+use http::Request;
+use scimkit_registry::{AttrId, Edge, EdgeEdit, ResourceId, ResourceType, Tolerance};
+use scimkit_server::Server;
+use scimkit_store::{
+    Batch, BoxFuture, EdgeQuery, Memory, Page, Query, Scope, Settings, Store, StoreError, Stored,
+    Support, TenantId, Write, Written,
+};
+use scimkit_testkit::{contract, replay::Target};
+use serde_json::{Value, json};
+
+use crate::servers::{STORES, TOKEN, server};
+
+/// More than are shown unasked, and some to come.
+const MEMBERS: usize = 150;
+const USERS: usize = 160;
+
+/// What a store was asked.
+#[derive(Debug, Clone, PartialEq)]
+enum Call {
+    Add(usize),
+    /// With the most edges of each owner.
+    Edges(Option<u32>),
+    OtherWrite,
+    Query,
+    Read,
+    Remove(usize),
+    Replace(usize),
+}
+
+/// Another store, and what that was asked.
+#[derive(Debug)]
+struct Watched {
+    calls: Mutex<Vec<Call>>,
+    store: Arc<dyn Store>,
+}
+
+impl Watched {
+    fn called(&self, call: Call) {
+        self.calls.lock().unwrap().push(call);
+    }
+
+    fn calls(&self) -> Vec<Call> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+}
+
+impl Store for Watched {
+    fn support(&self, kind: &ResourceType) -> Support {
+        self.store.support(kind)
+    }
+
+    fn edges<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a EdgeQuery,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
+        self.called(Call::Edges(query.limit));
+        self.store.edges(scope, query)
+    }
+
+    fn query<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.called(Call::Query);
+        self.store.query(scope, query)
+    }
+
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+        kind: &'a Arc<ResourceType>,
+        id: &'a ResourceId,
+        edges: &'a [AttrId],
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        self.called(Call::Read);
+        self.store.read(scope, kind, id, edges)
+    }
+
+    fn write<'a>(
+        &'a self,
+        scope: &'a Scope,
+        batch: Batch,
+    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+        let edit = match &batch.writes[..] {
+            [Write::Update { change, .. }] => change.edges().first().map(|change| &change.edit),
+            _ => None,
+        };
+        self.called(match edit {
+            Some(EdgeEdit::Delta { add, remove }) if remove.is_empty() => Call::Add(add.len()),
+            Some(EdgeEdit::Delta { add, remove }) if add.is_empty() => Call::Remove(remove.len()),
+            Some(EdgeEdit::Replace(edges)) => Call::Replace(edges.len()),
+            _ => Call::OtherWrite,
+        });
+        self.store.write(scope, batch)
+    }
+}
+
+fn request(method: &str, path: &str, body: &Value) -> Request<Bytes> {
+    let builder = Request::builder().method(method).uri(path);
+    builder
+        .header("authorization", format!("Bearer {TOKEN}"))
+        .body(body.to_string().into())
+        .unwrap()
+}
+
+async fn create(server: &Server, endpoint: &str, body: Value) -> String {
+    let answer = server.send(request("POST", endpoint, &body)).await.unwrap();
+    let created: Value = serde_json::from_slice(answer.body()).unwrap();
+    created["id"].as_str().unwrap().to_owned()
+}
+
+async fn patch(server: &Server, group: &str, operation: Value) -> (u16, Bytes) {
+    let body = json!({ "Operations": [operation] });
+    let path = format!("/Groups/{group}");
+    let answer = server.send(request("PATCH", &path, &body)).await.unwrap();
+    (answer.status().as_u16(), answer.into_body())
+}
+
+/// A watched store of many users, and a server over it.
+async fn watched(store: Arc<dyn Store>) -> (Arc<Watched>, Server, Vec<String>) {
+    let calls = Mutex::default();
+    let watched = Arc::new(Watched { calls, store });
+    let server = server(Arc::clone(&watched) as Arc<dyn Store>, Tolerance::DEFAULT);
+    let mut users = Vec::with_capacity(USERS);
+    for n in 0..USERS {
+        users.push(create(&server, "/Users", json!({ "userName": n.to_string() })).await);
+    }
+    (watched, server, users)
+}
+
+fn listed(ids: &[String]) -> Value {
+    ids.iter().map(|id| json!({ "value": id })).collect()
+}
+
+#[tokio::test]
+async fn a_change_of_membership_reads_nothing() {
+    for (name, make) in STORES {
+        let (store, server, users) = watched(make()).await;
+        let body = json!({ "displayName": "crew", "members": listed(&users[..MEMBERS]) });
+        let group = create(&server, "/Groups?attributes=id", body).await;
+        store.calls();
+        let add = |ids| json!({ "op": "add", "path": "members", "value": listed(ids) });
+        let replace = |ids| json!({ "op": "replace", "path": "members", "value": listed(ids) });
+        let removed = format!(r#"members[value eq "{}"]"#, users[0]);
+        let either = format!(
+            r#"members[value eq "{}" or value eq "{}"]"#,
+            users[1], users[2]
+        );
+        let cases = [
+            (add(&users[MEMBERS..]), Call::Add(10)),
+            (
+                json!({ "op": "add", "value": { "members": listed(&users[..1]) } }),
+                Call::Add(1),
+            ),
+            (json!({ "op": "remove", "path": removed }), Call::Remove(1)),
+            (json!({ "op": "remove", "path": either }), Call::Remove(2)),
+            (
+                json!({ "op": "remove", "path": "members", "value": listed(&users[3..6]) }),
+                Call::Remove(3),
+            ),
+            (replace(&users[..MEMBERS]), Call::Replace(MEMBERS)),
+            // Everything is so already.
+            (replace(&users[..MEMBERS]), Call::Replace(MEMBERS)),
+            (add(&users[..1]), Call::Add(1)),
+        ];
+        for (operation, write) in cases {
+            let (status, body) = patch(&server, &group, operation.clone()).await;
+            assert_eq!((status, body), (204, Bytes::new()), "{name}: {operation}");
+            // The one look afterwards tells a big group from a small one.
+            let calls = [write, Call::Edges(Some(101))];
+            assert_eq!(store.calls(), calls, "{name}: {operation}");
+        }
+        let clear = json!({ "op": "remove", "path": "members" });
+        assert_eq!(patch(&server, &group, clear).await.0, 200);
+        assert_eq!(store.calls()[0], Call::Replace(0), "{name}");
+        assert_eq!(patch(&server, &group, add(&users[..3])).await.0, 200);
+        assert_eq!(store.calls()[0], Call::Add(3), "{name}");
+    }
+}
+
+#[test]
+fn one_more_member_of_a_hundred_thousand_allocates_little() {
+    const MANY: usize = 100_000;
+    const MOST: u64 = 64 << 10;
+    let store = Arc::new(Memory::new());
+    let server = server(Arc::clone(&store) as Arc<dyn Store>, Tolerance::DEFAULT);
+    fill(&store, MANY);
+    let operations = [
+        json!({ "op": "add", "path": "members", "value": [{ "value": "u100000" }] }),
+        json!({ "op": "add", "value": { "members": [{ "value": "u100001" }] } }),
+        json!({ "op": "remove", "path": r#"members[value eq "u050000"]"# }),
+        json!({ "op": "remove", "path": "members", "value": [{ "value": "u070000" }] }),
+        // So already.
+        json!({ "op": "add", "path": "members", "value": [{ "value": "u100000" }] }),
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.unwrap();
+    for operation in operations {
+        let mut answer = None;
+        let used =
+            measure(|| answer = Some(runtime.block_on(patch(&server, "g", operation.clone()))));
+        assert_eq!(answer.unwrap().0, 204, "{operation}");
+        assert!(used.bytes_total < MOST, "{operation}: {used:?}");
+    }
+}
+
+/// Users `u000000` and so on, and a group `g` of so many of them; two are in no group.
+fn fill(store: &Memory, members: usize) {
+    let scope = Scope::new(
+        TenantId::default(),
+        Arc::new(Settings::new("https://scim.test/v2")),
+    );
+    let kind = |name| Arc::clone(scope.settings.registry.by_name(name).unwrap());
+    let create = |kind: &Arc<ResourceType>, id: &str, body: Value| {
+        let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
+        let id = ResourceId::from(id);
+        Write::Create { change, id }
+    };
+    let ids: Vec<_> = (0..members + 2).map(|n| format!("u{n:06}")).collect();
+    let user = |id: &String| create(&kind("User"), id, json!({ "userName": id }));
+    let mut writes: Vec<_> = ids.iter().map(user).collect();
+    let body = json!({ "displayName": "crew", "members": listed(&ids[..members]) });
+    writes.push(create(&kind("Group"), "g", body));
+    let batch = Batch::new(chrono::DateTime::UNIX_EPOCH, writes);
+    contract::block_on(Box::pin(async move {
+        let answers = store.write(&scope, batch).await;
+        assert!(answers.iter().all(Result::is_ok));
+    }));
+}
+
+/// Who is to be removed is a question to the members here.
+#[tokio::test]
+async fn a_filter_without_ids_reads_the_members() {
+    for (name, make) in STORES {
+        let (store, server, users) = watched(make()).await;
+        let body = json!({ "displayName": "crew", "members": listed(&users[..3]) });
+        let group = create(&server, "/Groups", body).await;
+        store.calls();
+        let remove = json!({ "op": "remove", "path": r#"members[type eq "User"]"# });
+        assert_eq!(patch(&server, &group, remove).await.0, 200, "{name}");
+        assert_eq!(store.calls()[..2], [Call::Read, Call::Remove(3)], "{name}");
+    }
+}
