@@ -1,7 +1,7 @@
 //! Scenarios as they stand in files.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -77,25 +77,39 @@ impl Scenario {
         serde_json::from_str(text).map_err(|source| Error::Scenario { file: None, source })
     }
 
-    /// Every scenario in a folder and the folders in it, sorted by file name.
+    /// Every scenario in a file, or in a folder and the folders in it, sorted by file name.
     ///
     /// Other JSON documents may lie among them: what has no `steps` is passed over.
     ///
     /// # Errors
     /// - [`Error::File`]: a file or folder can't be read
     /// - [`Error::Scenario`]: a document has `steps` but is no scenario
-    pub fn load(folder: &Path) -> Result<Vec<Scenario>, Error> {
-        let mut scenarios = Vec::new();
-        for file in json_files(folder)? {
-            let unreadable = |source| Error::File {
-                file: file.clone(),
-                source,
-            };
+    pub fn load(place: &Path) -> Result<Vec<Scenario>, Error> {
+        Scenario::load_all([place])
+    }
+
+    /// Every scenario in these files and folders, sorted by file name; a file that is met twice is
+    /// read once.
+    ///
+    /// # Errors
+    /// As for [`Scenario::load`].
+    pub fn load_all<P: AsRef<Path>>(
+        places: impl IntoIterator<Item = P>,
+    ) -> Result<Vec<Scenario>, Error> {
+        let mut files = BTreeSet::new();
+        for place in places {
+            files.extend(json_files(place.as_ref())?);
+        }
+        let (mut scenarios, mut seen) = (Vec::new(), BTreeSet::new());
+        for file in files {
+            if !seen.insert(fs::canonicalize(&file).map_err(|e| unreadable(&file, e))?) {
+                continue;
+            }
             let malformed = |source| Error::Scenario {
                 file: Some(file.clone()),
                 source,
             };
-            let text = fs::read_to_string(&file).map_err(unreadable)?;
+            let text = fs::read_to_string(&file).map_err(|e| unreadable(&file, e))?;
             let document: Value = serde_json::from_str(&text).map_err(malformed)?;
             if document.get("steps").is_some() {
                 scenarios.push(serde_json::from_value(document).map_err(malformed)?);
@@ -125,6 +139,19 @@ pub enum Mode {
     Info,
     /// The strict answer of the RFC, where a lenient server may differ.
     Rfc,
+}
+
+impl Mode {
+    /// The mode as scenarios write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Both => "both",
+            Mode::Compat => "compat",
+            Mode::Info => "info",
+            Mode::Rfc => "rfc",
+        }
+    }
 }
 
 /// What a scenario needs from the server.
@@ -274,15 +301,20 @@ fn one_or_many<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<u16>, D::Erro
     })
 }
 
-fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let (mut files, mut open) = (Vec::new(), vec![folder.to_owned()]);
+fn unreadable(file: &Path, source: io::Error) -> Error {
+    let file = file.to_owned();
+    Error::File { file, source }
+}
+
+/// The file itself, whatever its name, or the JSON files below a folder.
+fn json_files(place: &Path) -> Result<Vec<PathBuf>, Error> {
+    if !place.is_dir() {
+        return Ok(vec![place.to_owned()]);
+    }
+    let (mut files, mut open) = (Vec::new(), vec![place.to_owned()]);
     while let Some(folder) = open.pop() {
-        let unreadable = |source| Error::File {
-            file: folder.clone(),
-            source,
-        };
-        for entry in fs::read_dir(&folder).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
+        for entry in fs::read_dir(&folder).map_err(|e| unreadable(&folder, e))? {
+            let path = entry.map_err(|e| unreadable(&folder, e))?.path();
             if path.is_dir() {
                 open.push(path);
             } else if path
@@ -293,6 +325,5 @@ fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
             }
         }
     }
-    files.sort();
     Ok(files)
 }
