@@ -38,3 +38,4 @@ pub use report::{Counts, Exchange, Failure, Outcome, Report, Verdict};
 pub use run::Replay;
 pub use scenario::{Authorization, Error, Expectation, Mode, Need, Request, Scenario, Step};
 pub use target::{Target, TransportError};
+pub(crate) use vars::encoded;

@@ -15,6 +15,7 @@ mod matches;
 mod overrides;
 mod protocol;
 mod race;
+mod record;
 mod replay;
 mod score;
 mod servers;

@@ -1,0 +1,418 @@
+//! What stands in a recording in place of what was sent: the same for the same, and nothing of it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{BuildHasher, Hash, RandomState},
+    ops::Range,
+};
+
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime};
+
+/// A part of a redacted text.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// These bytes of the original.
+    Keep(Range<usize>),
+    /// This instead: letters, digits, `-`, `.` and placeholders.
+    Put(String),
+}
+
+/// Puts the pieces of a text together.
+pub(super) fn joined(text: &str, pieces: Vec<Piece>) -> String {
+    let mut out = String::with_capacity(text.len());
+    for piece in pieces {
+        match piece {
+            Piece::Keep(range) => out.push_str(text.get(range).unwrap_or_default()),
+            Piece::Put(text) => out.push_str(&text),
+        }
+    }
+    out
+}
+
+/// The placeholders given out so far.
+///
+/// Originals are not kept, only hashes of them under a key that nobody knows.
+#[derive(Debug, Default)]
+pub(super) struct Placeholders {
+    cased: HashMap<u64, Cased>,
+    counts: HashMap<Kind, u32>,
+    ids: HashMap<u64, String>,
+    plain: HashMap<u64, String>,
+    secret: RandomState,
+    seen: HashSet<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Certificate,
+    Date,
+    Domain,
+    /// Digits, of which there are so many, with or without a zero in front.
+    Number(usize, bool),
+    Uuid,
+    Word,
+}
+
+/// A placeholder and the ways to write it that stand for ways to write the original.
+#[derive(Debug)]
+struct Cased {
+    base: String,
+    spellings: HashMap<u64, String>,
+}
+
+impl Placeholders {
+    /// From here on, `id` is what a step captured as `name`.
+    pub(super) fn capture(&mut self, id: &str, name: &str) {
+        let key = self.secret.hash_one(id);
+        self.ids.insert(key, format!("{{{{{name}}}}}"));
+    }
+
+    /// The placeholder of what a step captured.
+    pub(super) fn captured(&self, id: &str) -> Option<&str> {
+        self.ids.get(&self.secret.hash_one(id)).map(String::as_str)
+    }
+
+    /// A hash that means nothing outside of this recording.
+    pub(super) fn fingerprint(&self, what: impl Hash) -> u64 {
+        self.secret.hash_one(what)
+    }
+
+    /// Remembers that a client sent that text.
+    pub(super) fn saw(&mut self, text: &str) {
+        let key = self.secret.hash_one(text.to_lowercase());
+        self.seen.insert(key);
+    }
+
+    /// Whether a client sent that text, in whatever case.
+    pub(super) fn has_seen(&self, text: &str) -> bool {
+        self.seen
+            .contains(&self.secret.hash_one(text.to_lowercase()))
+    }
+
+    /// What stands for the content of a certificate: base64, as that is.
+    pub(super) fn certificate(&mut self, text: &str) -> String {
+        self.plain(Kind::Certificate, text, |n| format!("anon{n:08}"))
+    }
+
+    /// What stands for a date, or date and time, written the same way.
+    pub(super) fn date(&mut self, text: &str) -> Option<String> {
+        let is_date = DateTime::parse_from_rfc3339(text).is_ok()
+            || NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").is_ok()
+            || NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok();
+        let clock = text.get(10..).filter(|_| is_date)?;
+        let clock = clock.replace(|c: char| c.is_ascii_digit(), "0");
+        Some(self.plain(Kind::Date, text, |n| {
+            let first = NaiveDate::from_ymd_opt(2001, 1, 1).unwrap_or_default();
+            let day = first.checked_add_days(Days::new(u64::from(n) % 1_000_000));
+            format!("{}{clock}", day.unwrap_or(first))
+        }))
+    }
+
+    /// Redacts a text word by word; what stands between the words stays.
+    ///
+    /// The first word carries `{{run}}`, so that no two replays send the same.
+    pub(super) fn text(&mut self, text: &str) -> Vec<Piece> {
+        if let Some(captured) = self.captured(text) {
+            return vec![Piece::Put(captured.to_owned())];
+        }
+        if let Some(date) = self.date(text) {
+            return vec![Piece::Put(date)];
+        }
+        Tokens::new(self, text).pieces()
+    }
+
+    /// What stands for a host, with its port: another host.
+    fn domain(&mut self, text: &str) -> String {
+        self.cased(Kind::Domain, text, |n| format!("anon{n}.example"))
+    }
+
+    /// What stands for digits: as many digits, of many the first sixty-four.
+    fn number(&mut self, digits: &str) -> String {
+        let length = digits.len().min(64);
+        let zero = digits.starts_with('0') && length > 1;
+        let lead = if zero || length == 1 { "" } else { "1" };
+        self.plain(Kind::Number(length, zero), digits, |n| {
+            let (n, wide) = (n.to_string(), length - lead.len());
+            // Where there are so few digits that they run out, the last ones count on.
+            let last = n.get(n.len().saturating_sub(wide)..).unwrap_or_default();
+            format!("{lead}{}{last}", "0".repeat(wide - last.len()))
+        })
+    }
+
+    /// What stands for a UUID: a UUID that no other replay has.
+    fn uuid(&mut self, text: &str) -> String {
+        if let Some(captured) = self.captured(text) {
+            return captured.to_owned();
+        }
+        let uuid = self.cased(Kind::Uuid, text, |n| {
+            format!(
+                "abcdef{:02x}-{:04x}-4000-8000-0000",
+                n >> 16 & 0xff,
+                n & 0xffff
+            )
+        });
+        format!("{uuid}{{{{run}}}}")
+    }
+
+    fn word(&mut self, text: &str) -> String {
+        let ascii = text.is_ascii();
+        self.cased(Kind::Word, text, |n| match ascii {
+            true => format!("anon{n}"),
+            false => format!("\u{e5}non{n}"),
+        })
+    }
+
+    fn next(&mut self, kind: Kind) -> u32 {
+        let count = self.counts.entry(kind).or_default();
+        *count = count.saturating_add(1);
+        *count
+    }
+
+    fn plain(&mut self, kind: Kind, text: &str, make: impl Fn(u32) -> String) -> String {
+        let key = self.secret.hash_one((kind, text));
+        if let Some(known) = self.plain.get(&key) {
+            return known.clone();
+        }
+        let mut made = make(self.next(kind));
+        if made == text {
+            made = make(self.next(kind));
+        }
+        self.plain.insert(key, made.clone());
+        made
+    }
+
+    /// A placeholder that is written in lower case, capitals or a mixture where the original is;
+    /// what differs in case alone has the same, in another case.
+    fn cased(&mut self, kind: Kind, text: &str, make: impl Fn(u32) -> String) -> String {
+        let key = self.secret.hash_one((kind, text.to_lowercase()));
+        let spelling = self.secret.hash_one(text);
+        if !self.cased.contains_key(&key) {
+            let base = make(self.next(kind));
+            let spellings = HashMap::new();
+            self.cased.insert(key, Cased { base, spellings });
+        }
+        let Some(cased) = self.cased.get_mut(&key) else {
+            return String::new();
+        };
+        if let Some(known) = cased.spellings.get(&spelling) {
+            return known.clone();
+        }
+        let like = like(&cased.base, text);
+        let others = (0..16).map(|capitals| capitalised(&cased.base, capitals));
+        let free = |candidate: &String| cased.spellings.values().all(|taken| taken != candidate);
+        let made = std::iter::once(like.clone())
+            .chain(others)
+            .find(free)
+            .unwrap_or(like);
+        cased.spellings.insert(spelling, made.clone());
+        made
+    }
+}
+
+/// The placeholder in the case of the original.
+fn like(base: &str, original: &str) -> String {
+    let cased = |c: &char| c.is_lowercase() || c.is_uppercase();
+    let letters: Vec<_> = original.chars().filter(cased).collect();
+    let capitals = letters.iter().filter(|c| c.is_uppercase()).count();
+    let first = letters.first().is_some_and(|c| c.is_uppercase());
+    match capitals {
+        0 => base.to_owned(),
+        1 if first => capitalised(base, 0b0001),
+        _ if capitals == letters.len() => base.to_uppercase(),
+        _ => capitalised(base, 0b0010),
+    }
+}
+
+/// The text with those of its first letters as capitals that have a bit.
+fn capitalised(text: &str, capitals: u32) -> String {
+    let capital = |(at, c): (usize, char)| match at < 32 && capitals >> at & 1 == 1 {
+        true => c.to_uppercase().next().unwrap_or(c),
+        false => c,
+    };
+    text.chars().enumerate().map(capital).collect()
+}
+
+/// A text that is being redacted.
+struct Tokens<'p, 't> {
+    /// Where the next token starts.
+    at: usize,
+    placeholders: &'p mut Placeholders,
+    pieces: Vec<Piece>,
+    /// Whether a word carries `{{run}}` already.
+    run: bool,
+    text: &'t str,
+}
+
+impl<'p, 't> Tokens<'p, 't> {
+    fn new(placeholders: &'p mut Placeholders, text: &'t str) -> Self {
+        Tokens {
+            at: 0,
+            placeholders,
+            pieces: Vec::new(),
+            run: false,
+            text,
+        }
+    }
+
+    fn pieces(mut self) -> Vec<Piece> {
+        while self.at < self.text.len() {
+            self.token();
+        }
+        self.pieces
+    }
+
+    fn token(&mut self) {
+        match self.rest().chars().next() {
+            Some(next) if is_word(next) => self.word(),
+            Some(next) => self.between(next),
+            None => self.at = self.text.len(),
+        }
+    }
+
+    fn rest(&self) -> &'t str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// As much of the rest as consists of such characters.
+    fn run_of(&self, belongs: impl Fn(char) -> bool) -> &'t str {
+        let rest = self.rest();
+        let end = rest.find(|c| !belongs(c)).unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default()
+    }
+
+    fn word(&mut self) {
+        if let Some(uuid) = self.rest().get(..36).filter(|head| is_uuid(head))
+            && !self.rest().chars().nth(36).is_some_and(is_word)
+        {
+            let uuid = self.placeholders.uuid(uuid);
+            return self.put(uuid, 36);
+        }
+        let word = self.run_of(is_word);
+        if self
+            .rest()
+            .get(word.len()..)
+            .is_some_and(|rest| rest.starts_with("://"))
+        {
+            return self.address(word);
+        }
+        let mut made = match word.bytes().all(|b| b.is_ascii_digit()) {
+            true => return self.digits(word),
+            false => self.placeholders.word(word),
+        };
+        if !std::mem::replace(&mut self.run, true) {
+            made.push_str("-{{run}}");
+        }
+        self.put(made, word.len());
+    }
+
+    fn digits(&mut self, digits: &str) {
+        let made = self.placeholders.number(digits);
+        self.put(made, digits.len());
+    }
+
+    /// A scheme that everybody knows stays, and so do the segments that every service provider has;
+    /// the host does not.
+    fn address(&mut self, scheme: &str) {
+        if ["http", "https"]
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known))
+        {
+            self.keep(scheme.len());
+        } else {
+            let made = self.placeholders.word(scheme);
+            self.put(made, scheme.len());
+        }
+        self.keep("://".len());
+        self.host(|c| !"/?#\"'<>\\".contains(c) && !c.is_whitespace());
+        while self.rest().starts_with('/') {
+            self.keep(1);
+            let segment = self.run_of(|c| is_word(c) || "-._~:%".contains(c));
+            let end = self.at + segment.len();
+            if let Some(captured) = self.placeholders.captured(segment) {
+                let captured = captured.to_owned();
+                self.put(captured, segment.len());
+            } else if is_endpoint(segment) {
+                self.keep(segment.len());
+            }
+            while self.at < end {
+                self.token();
+            }
+        }
+    }
+
+    fn between(&mut self, next: char) {
+        let doubled = matches!(next, '{' | '}')
+            && self
+                .text
+                .get(..self.at)
+                .is_some_and(|before| before.ends_with(next));
+        match next {
+            // Two braces would open or close a placeholder.
+            '{' if doubled => self.put("(".to_owned(), 1),
+            '}' if doubled => self.put(")".to_owned(), 1),
+            '@' => {
+                self.keep(1);
+                self.host(|c| is_word(c) || c == '-' || c == '.');
+            }
+            _ => self.keep(1),
+        }
+    }
+
+    fn host(&mut self, belongs: impl Fn(char) -> bool) {
+        let host = self.run_of(belongs).trim_end_matches('.');
+        if !host.is_empty() {
+            let made = self.placeholders.domain(host);
+            self.put(made, host.len());
+        }
+    }
+
+    fn keep(&mut self, length: usize) {
+        let end = self.at + length;
+        match self.pieces.last_mut() {
+            Some(Piece::Keep(range)) if range.end == self.at => range.end = end,
+            _ if length > 0 => self.pieces.push(Piece::Keep(self.at..end)),
+            _ => {}
+        }
+        self.at = end;
+    }
+
+    fn put(&mut self, text: String, instead_of: usize) {
+        self.at += instead_of;
+        self.pieces.push(Piece::Put(text));
+    }
+}
+
+/// Whether a segment of a URL is one that every service provider has.
+pub(super) fn is_endpoint(segment: &str) -> bool {
+    const KNOWN: [&str; 13] = [
+        ".search",
+        "api",
+        "bulk",
+        "groups",
+        "me",
+        "resourcetypes",
+        "schemas",
+        "scim",
+        "serviceproviderconfig",
+        "services",
+        "users",
+        "v1",
+        "v2",
+    ];
+    KNOWN
+        .iter()
+        .any(|known| segment.eq_ignore_ascii_case(known))
+}
+
+pub(super) fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// What is no punctuation, blank or control character of ASCII may tell something.
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || !c.is_ascii()
+}
