@@ -92,8 +92,11 @@ fn pins(placeholders: &mut Placeholders, filter: &Filter<'_>) -> bool {
         match term {
             Filter::And(terms) => open.extend(terms),
             Filter::Compare(comparison) if comparison.operator == Operator::Equal => {
+                let attribute = comparison.attribute.to_string().to_lowercase();
+                if attribute.starts_with("meta.") {
+                    return false;
+                }
                 if let Literal::String(text) = &comparison.value {
-                    let attribute = comparison.attribute.to_string().to_lowercase();
                     let redacted = values::text(placeholders, &attribute, text);
                     pinned |= joined(text, redacted).contains("{{");
                 }

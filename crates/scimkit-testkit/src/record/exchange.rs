@@ -1,6 +1,6 @@
 //! One exchange, from what went over the wire to a step of a scenario.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     answer,
     placeholders::{Piece, Placeholders, joined},
-    syntax::{self, Serves},
+    syntax::{self, Endpoint},
     tee::Copied,
     tree::{self, Message, Tree},
 };
@@ -36,6 +36,8 @@ pub(super) struct Told {
 #[derive(Debug, Default)]
 pub(super) struct Recording {
     counts: BTreeMap<&'static str, u32>,
+    /// The first segments of paths under which the server had something, as fingerprints.
+    endpoints: HashSet<u64>,
     left_out: BTreeMap<&'static str, u64>,
     placeholders: Placeholders,
     schemas: Vec<String>,
@@ -81,12 +83,12 @@ impl Recording {
 
     /// Adds an exchange that has come to its end.
     pub(super) fn add(&mut self, asked: &Asked, sent: Copied, told: &Told, got: &Copied) {
+        if told.status == StatusCode::PAYLOAD_TOO_LARGE {
+            // A redacted body is shorter, and would not be refused.
+            return self.leave_out("with a longer body than the server takes");
+        }
         let sent = match sent {
             Copied::Whole(sent) => sent,
-            // Such an answer can't be had again without the body.
-            _ if told.status == StatusCode::PAYLOAD_TOO_LARGE => {
-                return self.leave_out(Copied::TooLong.why_not());
-            }
             Copied::Unread => Vec::new(),
             other => return self.leave_out(other.why_not()),
         };
@@ -127,39 +129,39 @@ impl Recording {
     }
 
     fn request(&mut self, asked: &Asked, sent: &[u8], told: &Told) -> Request {
-        let serves = match told.status.is_success() {
-            true => Serves::Yes,
-            false => Serves::Unknown,
-        };
         let (body, raw_body) = self.body(asked, sent);
-        let mut headers = BTreeMap::new();
-        for name in [header::ACCEPT, header::CONTENT_TYPE] {
-            if let Some(text) = asked
-                .headers
-                .get(&name)
-                .and_then(|value| value.to_str().ok())
-            {
-                headers.insert(
-                    titled(name.as_str()),
-                    media_types(&mut self.placeholders, text),
-                );
-            }
-        }
-        for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
-            if let Some(text) = asked
-                .headers
-                .get(&name)
-                .and_then(|value| value.to_str().ok())
-            {
-                headers.insert(titled(name.as_str()), self.condition(asked, text));
-            }
-        }
+        let given = asked.headers.iter().filter_map(|(name, value)| {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            let text = match *name {
+                header::ACCEPT | header::CONTENT_ENCODING | header::CONTENT_TYPE => {
+                    media_types(&mut self.placeholders, &text)
+                }
+                header::IF_MATCH | header::IF_NONE_MATCH => self.condition(asked, &text),
+                _ => return None,
+            };
+            Some((titled(name.as_str()), text))
+        });
+        let headers = given.collect();
+        let endpoint = self.endpoint(asked, told);
         Request {
             body,
             headers,
             method: asked.method.to_string(),
-            path: syntax::target(&mut self.placeholders, &asked.target, serves),
+            path: syntax::target(&mut self.placeholders, &asked.target, endpoint),
             raw_body,
+        }
+    }
+
+    /// Whether the server has what the path begins with: it is a schema's word then, not a person's.
+    fn endpoint(&mut self, asked: &Asked, told: &Told) -> Endpoint {
+        let segment = segment(asked, 1);
+        let known = self.placeholders.fingerprint(segment);
+        if told.status.is_success() {
+            self.endpoints.insert(known);
+        }
+        match self.endpoints.contains(&known) {
+            true => Endpoint::Own,
+            false => Endpoint::Unknown,
         }
     }
 
@@ -234,7 +236,7 @@ impl Recording {
             },
         };
         let id = body.and_then(|body| body.get("id")?.as_str());
-        let resource = id.unwrap_or_else(|| resource(asked));
+        let resource = id.unwrap_or_else(|| segment(asked, 2));
         let resource = self.placeholders.fingerprint(resource);
         let version = self.placeholders.fingerprint(version);
         self.versions.insert((resource, version), (asked.at, place));
@@ -242,25 +244,34 @@ impl Recording {
 
     /// A condition on versions: those that an earlier step told are captured there.
     fn condition(&mut self, asked: &Asked, text: &str) -> String {
-        let resource = self.placeholders.fingerprint(resource(asked));
-        let mut tags = Vec::new();
-        for tag in text.split(',') {
-            let version = self.placeholders.fingerprint(tag.trim());
-            let known = self.versions.get(&(resource, version));
-            let step = known.and_then(|(at, place)| Some((at, place, self.steps.get_mut(at)?)));
-            if let Some((at, place, step)) = step {
-                let name = format!("version{at}");
-                step.capture.insert(name.clone(), (*place).to_owned());
-                tags.push(format!("{{{{{name}}}}}"));
-            } else {
-                let bare = tag.trim();
-                let weak = if bare.starts_with("W/\"") { "W/" } else { "" };
-                let opaque = bare.get(weak.len()..).unwrap_or_default();
-                let opaque = joined(opaque, self.placeholders.text(opaque));
-                tags.push(format!("{weak}{opaque}"));
+        let resource = self.placeholders.fingerprint(segment(asked, 2));
+        let (mut out, mut rest) = (String::new(), text);
+        while let Some((before, quoted)) = rest.split_once('"') {
+            let Some((inner, after)) = quoted.split_once('"') else {
+                break;
+            };
+            let (before, weak) = match before.strip_suffix("W/") {
+                Some(before) => (before, "W/"),
+                None => (before, ""),
+            };
+            out.push_str(&joined(before, self.placeholders.text(before)));
+            let version = format!("{weak}\"{inner}\"");
+            let version = (resource, self.placeholders.fingerprint(version.as_str()));
+            let told = self.versions.get(&version).copied();
+            match told.and_then(|(at, place)| Some((at, place, self.steps.get_mut(&at)?))) {
+                Some((at, place, step)) => {
+                    step.capture
+                        .insert(format!("version{at}"), place.to_owned());
+                    out.push_str(&format!("{{{{version{at}}}}}"));
+                }
+                None => {
+                    let inner = joined(inner, self.placeholders.text(inner));
+                    out.push_str(&format!("{weak}\"{inner}\""));
+                }
             }
+            rest = after;
         }
-        tags.join(", ")
+        out + &joined(rest, self.placeholders.text(rest))
     }
 }
 
@@ -297,10 +308,10 @@ fn kind(asked: &Asked) -> Message {
     }
 }
 
-/// The id in the path of a request.
-fn resource(asked: &Asked) -> &str {
+/// A segment of the path of a request: the first is the endpoint, the second an id.
+fn segment(asked: &Asked, number: usize) -> &str {
     let path = asked.target.split('?').next().unwrap_or_default();
-    path.split('/').nth(2).unwrap_or_default()
+    path.split('/').nth(number).unwrap_or_default()
 }
 
 /// A header's name as people write it.
@@ -315,17 +326,19 @@ fn titled(name: &str) -> String {
 
 /// Media types and their parameters, of which only the well-known stay.
 fn media_types(placeholders: &mut Placeholders, text: &str) -> String {
-    const KNOWN: [&str; 16] = [
+    const KNOWN: [&str; 18] = [
         "application",
         "boundary",
         "charset",
+        "deflate",
         "form",
+        "gzip",
         "html",
+        "identity",
         "json",
         "multipart",
         "octet",
         "plain",
-        "q",
         "scim",
         "stream",
         "text",

@@ -59,46 +59,42 @@ pub(super) fn attribute(path: &str) -> String {
 }
 
 /// Redacts path and query of a request, as it is spelled on the wire.
-///
-/// `serves` says whether the server answered as if the first segment were an endpoint of its own.
-pub(super) fn target(placeholders: &mut Placeholders, raw: &str, serves: Serves) -> String {
+pub(super) fn target(placeholders: &mut Placeholders, raw: &str, endpoint: Endpoint) -> String {
     let (path, query) = match raw.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (raw, None),
     };
-    let mut out = String::new();
-    for (at, segment) in path.split('/').enumerate() {
-        if at > 0 {
-            out.push('/');
-        }
-        let endpoint =
-            at == 1 && serves == Serves::Yes && segment.bytes().all(|b| b.is_ascii_alphabetic());
-        out.push_str(&encoded(segment, Plus::Plus, |decoded| {
+    let mut segments = path.split('/');
+    let mut out = segments.next().unwrap_or_default().to_owned();
+    for (at, segment) in segments.enumerate() {
+        let own = endpoint == Endpoint::Own
+            && (at == 0 || path.to_lowercase().starts_with("/resourcetypes/"))
+            && segment.bytes().all(|b| b.is_ascii_alphabetic());
+        let redacted = encoded(segment, Plus::Plus, |decoded| {
             if let Some(captured) = placeholders.captured(decoded) {
                 vec![Piece::Put(captured.to_owned())]
-            } else if endpoint || is_endpoint(decoded) || values::is_word_of_the_rfc(decoded) {
-                vec![Piece::Keep(0..decoded.len())]
+            } else if own || is_endpoint(decoded) || values::is_word_of_the_rfc(decoded) {
+                whole(decoded)
             } else {
                 placeholders.text(decoded)
             }
-        }));
+        });
+        out.push('/');
+        out.push_str(&redacted);
     }
-    for (at, parameter) in query
-        .into_iter()
-        .flat_map(|query| query.split('&'))
-        .enumerate()
-    {
+    let parameters = query.into_iter().flat_map(|query| query.split('&'));
+    for (at, parameter) in parameters.enumerate() {
         out.push(if at == 0 { '?' } else { '&' });
         out.push_str(&self::parameter(placeholders, parameter));
     }
     out
 }
 
-/// Whether a server answered as if an endpoint were its own.
+/// Whether the first segment of a path is known to be an endpoint that the server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Serves {
+pub(super) enum Endpoint {
+    Own,
     Unknown,
-    Yes,
 }
 
 /// The value of a query parameter, decoded.
@@ -127,7 +123,8 @@ fn parameter(placeholders: &mut Placeholders, raw: &str) -> String {
         Some((name, value)) => (name, Some(value)),
         None => (raw, None),
     };
-    let folded = name.to_ascii_lowercase();
+    let folded = Decoded::new(name, Plus::Blank).map_or_else(String::new, |name| name.text);
+    let folded = folded.to_ascii_lowercase();
     let mut out = match KNOWN.contains(&folded.as_str()) {
         true => name.to_owned(),
         false => encoded(name, Plus::Blank, |text| placeholders.text(text)),
@@ -256,9 +253,9 @@ enum Plus {
 
 /// Redacts what a percent-encoded text says, and keeps how the rest of it is encoded.
 fn encoded(raw: &str, plus: Plus, redact: impl FnOnce(&str) -> Vec<Piece>) -> String {
-    const UNKNOWN: &str = "not-utf-8";
     let Some(decoded) = Decoded::new(raw, plus) else {
-        return UNKNOWN.to_owned();
+        // It is not UTF-8, and neither is this.
+        return "%FF".to_owned();
     };
     let mut out = String::new();
     for piece in redact(&decoded.text) {

@@ -9,7 +9,7 @@ use serde::{
 use serde_json::{Map, Value};
 
 use super::{
-    placeholders::{Placeholders, joined},
+    placeholders::{Piece, Placeholders, joined},
     syntax, values,
 };
 
@@ -111,8 +111,8 @@ fn operation(placeholders: &mut Placeholders, tree: Tree) -> Tree {
             ("op", inner) if leaf_is(&inner, is_op) => inner,
             ("method", inner) if leaf_is(&inner, is_method) => inner,
             ("path", inner) if is_bulk => text(placeholders, inner, |placeholders, path| {
-                let target = syntax::target(placeholders, path, syntax::Serves::Unknown);
-                vec![super::placeholders::Piece::Put(target)]
+                let target = syntax::target(placeholders, path, syntax::Endpoint::Unknown);
+                vec![Piece::Put(target)]
             }),
             ("path", inner) => text(placeholders, inner, syntax::path),
             ("value", inner) => value(placeholders, &attribute, inner),
@@ -188,7 +188,7 @@ fn name(placeholders: &mut Placeholders, name: &str) -> String {
 fn text(
     placeholders: &mut Placeholders,
     tree: Tree,
-    redact: impl FnOnce(&mut Placeholders, &str) -> Vec<super::placeholders::Piece>,
+    redact: impl FnOnce(&mut Placeholders, &str) -> Vec<Piece>,
 ) -> Tree {
     match tree {
         Tree::Leaf(Value::String(text)) => {

@@ -9,7 +9,7 @@ pub(super) fn text(placeholders: &mut Placeholders, attribute: &str, text: &str)
     if stays(attribute, text) {
         return vec![Piece::Keep(0..text.len())];
     }
-    if attribute.contains("x509certificates") && last(attribute) != "display" {
+    if attribute.contains("x509certificates") && is_base64(text) {
         return vec![Piece::Put(placeholders.certificate(text))];
     }
     let reference = "bulkid:";
@@ -91,6 +91,12 @@ pub(super) fn is_urn(text: &str) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b))
+}
+
+fn is_base64(text: &str) -> bool {
+    let bare = text.trim_end_matches('=');
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"+/".contains(&b);
+    text.len() % 4 == 0 && text.len() - bare.len() < 3 && bare.bytes().all(plain)
 }
 
 /// A language, perhaps with a country: `en`, `en-US`.
