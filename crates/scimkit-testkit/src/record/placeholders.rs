@@ -219,7 +219,7 @@ fn like(base: &str, original: &str) -> String {
         0 => base.to_owned(),
         1 if first => capitalised(base, 0b0001),
         _ if capitals == letters.len() => base.to_uppercase(),
-        _ => capitalised(base, 0b0010),
+        _ => capitalised(base, 0b0010 | u32::from(first)),
     }
 }
 

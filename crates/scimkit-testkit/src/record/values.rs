@@ -96,7 +96,7 @@ pub(super) fn is_urn(text: &str) -> bool {
 fn is_base64(text: &str) -> bool {
     let bare = text.trim_end_matches('=');
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"+/".contains(&b);
-    text.len() % 4 == 0 && text.len() - bare.len() < 3 && bare.bytes().all(plain)
+    text.len().is_multiple_of(4) && text.len() - bare.len() < 3 && bare.bytes().all(plain)
 }
 
 /// A language, perhaps with a country: `en`, `en-US`.

@@ -1,5 +1,7 @@
 //! Recordings: of the corpus, which must tell of nobody and replay, and of what is odd.
 
+mod redaction;
+
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
