@@ -54,7 +54,7 @@ pub(crate) struct Options {
     )]
     token: Option<String>,
 
-    /// Base URL of the server, such as https://app.example/scim/v2; without it, a server in this
+    /// Base URL of the server, such as `https://app.example/scim/v2`; without it, a server in this
     /// process over an empty store.
     #[arg(long, value_name = "URL")]
     url: Option<String>,

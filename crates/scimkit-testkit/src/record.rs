@@ -1,25 +1,27 @@
 //! What a provider sends and is answered, recorded as a [`Scenario`] that tells of nobody.
 //!
 //! ```
-//! use scimkit_testkit::record::Recorder;
 //! # use std::sync::Arc;
 //! # use bytes::Bytes;
-//! # use http_body_util::Full;
+//! # use http::Request;
+//! # use http_body_util::{BodyExt, Full};
 //! # use scimkit_server::Server;
 //! # use scimkit_store::{Memory, Settings};
+//! use scimkit_testkit::record::Recorder;
 //! use tower_layer::Layer;
 //! use tower_service::Service;
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let server = Server::new(Arc::new(Memory::new()), Settings::new("https://scim.test/v2"));
-//! # let request = http::Request::get("/Users?filter=userName%20eq%20%22bjensen%22");
-//! # let request = request.body(Full::<Bytes>::default())?;
 //! let recorder = Recorder::new("entra", "first-sync");
 //! let mut service = recorder.layer(server); // or `router.layer(recorder.clone())`
-//! let answer = service.call(request).await?;
-//! # drop(answer);
-//! let scenario = recorder.scenario();
-//! assert!(!scenario.to_json().contains("bjensen"));
+//! let request = Request::get("/Users?filter=userName%20eq%20%22BJensen%22");
+//! let answer = service.call(request.body(Full::<Bytes>::default())?).await?;
+//! let _ = answer.into_body().collect().await?;
+//!
+//! let path = "/Users?filter=userName%20eq%20%22ANon1-{{run}}%22";
+//! assert_eq!(recorder.scenario().steps[0].request.path, path);
 //! # Ok(())
 //! # }
 //! ```
