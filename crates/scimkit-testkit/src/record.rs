@@ -42,6 +42,7 @@
 //! | a word | `anon1`, and the first of a text `anon1-{{run}}`, so that replays do not collide |
 //! | an e-mail address, a URL | the same at another host: `anon1-{{run}}@anon1.example` |
 //! | digits, as in a telephone number | as many digits |
+//! | a password | a word, whatever it was made of |
 //! | a date | a date that is written the same way |
 //! | a UUID | a UUID that no other replay has |
 //! | an id that the server gave in this recording | `{{user1.id}}`, captured where it was given |
@@ -107,6 +108,8 @@ pub struct Limits {
     /// The longest body, in bytes: 1 MiB. Of a longer answer only the status is recorded; an exchange
     /// with a longer request is left out.
     pub body: usize,
+    /// How long all bodies may be together, in bytes: 32 MiB. Exchanges beyond that are left out.
+    pub bytes: usize,
     /// How many exchanges: 1000. Those that follow are left out.
     pub steps: u32,
 }
@@ -115,6 +118,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             body: 1 << 20,
+            bytes: 32 << 20,
             steps: 1000,
         }
     }

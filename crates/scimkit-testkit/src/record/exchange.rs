@@ -35,6 +35,8 @@ pub(super) struct Told {
 /// What has been recorded so far; nothing in it is an original.
 #[derive(Debug, Default)]
 pub(super) struct Recording {
+    /// How long the bodies were, all together.
+    bytes: usize,
     counts: BTreeMap<&'static str, u32>,
     /// The first segments of paths under which the server had something, as fingerprints.
     endpoints: HashSet<u64>,
@@ -82,7 +84,14 @@ impl Recording {
     }
 
     /// Adds an exchange that has come to its end.
-    pub(super) fn add(&mut self, asked: &Asked, sent: Copied, told: &Told, got: &Copied) {
+    pub(super) fn add(
+        &mut self,
+        asked: &Asked,
+        sent: Copied,
+        told: &Told,
+        got: &Copied,
+        most: usize,
+    ) {
         if told.status == StatusCode::PAYLOAD_TOO_LARGE {
             // A redacted body is shorter, and would not be refused.
             return self.leave_out("with a longer body than the server takes");
@@ -92,6 +101,13 @@ impl Recording {
             Copied::Unread => Vec::new(),
             other => return self.leave_out(other.why_not()),
         };
+        self.bytes = self
+            .bytes
+            .saturating_add(sent.len())
+            .saturating_add(got.len());
+        if self.bytes > most {
+            return self.leave_out("beyond the bytes that are recorded");
+        }
         let body = match got {
             Copied::Whole(bytes) => Tree::parse(bytes).and_then(Tree::into_value),
             _ => None,

@@ -1,7 +1,7 @@
 //! What stands in a recording in place of what was sent: the same for the same, and nothing of it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     hash::{BuildHasher, Hash, RandomState},
     ops::Range,
 };
@@ -59,6 +59,8 @@ enum Kind {
 struct Cased {
     base: String,
     spellings: HashMap<u64, String>,
+    /// What the spellings are, of which there are few however many originals there are.
+    taken: BTreeSet<String>,
 }
 
 impl Placeholders {
@@ -106,6 +108,11 @@ impl Placeholders {
             let day = first.checked_add_days(Days::new(u64::from(n) % 1_000_000));
             format!("{}{clock}", day.unwrap_or(first))
         }))
+    }
+
+    /// What stands for a text that nothing may be told of, not even how long it is.
+    pub(super) fn whole(&mut self, text: &str) -> Vec<Piece> {
+        vec![Piece::Put(format!("{}-{{{{run}}}}", self.word(text)))]
     }
 
     /// Redacts a text word by word; what stands between the words stays.
@@ -187,9 +194,12 @@ impl Placeholders {
         let key = self.secret.hash_one((kind, fold(text)));
         let spelling = self.secret.hash_one(text);
         if !self.cased.contains_key(&key) {
-            let base = make(self.next(kind));
-            let spellings = HashMap::new();
-            self.cased.insert(key, Cased { base, spellings });
+            let cased = Cased {
+                base: make(self.next(kind)),
+                spellings: HashMap::new(),
+                taken: BTreeSet::new(),
+            };
+            self.cased.insert(key, cased);
         }
         let Some(cased) = self.cased.get_mut(&key) else {
             return String::new();
@@ -199,11 +209,11 @@ impl Placeholders {
         }
         let like = like(&cased.base, text);
         let others = (0..16).map(|capitals| capitalised(&cased.base, capitals));
-        let free = |candidate: &String| cased.spellings.values().all(|taken| taken != candidate);
         let made = std::iter::once(like.clone())
             .chain(others)
-            .find(free)
+            .find(|candidate| !cased.taken.contains(candidate))
             .unwrap_or(like);
+        cased.taken.insert(made.clone());
         cased.spellings.insert(spelling, made.clone());
         made
     }

@@ -105,7 +105,9 @@ impl Exchange {
     fn end(self, told: &Told, got: &Copied) {
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = std::mem::replace(&mut *sent, Copied::Unread);
-        self.recorder.recording().add(&self.asked, sent, told, got);
+        let most = self.recorder.limits().bytes;
+        let mut recording = self.recorder.recording();
+        recording.add(&self.asked, sent, told, got, most);
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn target(placeholders: &mut Placeholders, raw: &str, endpoint: Endpo
     let mut out = segments.next().unwrap_or_default().to_owned();
     for (at, segment) in segments.enumerate() {
         let own = endpoint == Endpoint::Own
-            && (at == 0 || path.to_lowercase().starts_with("/resourcetypes/"))
+            && at == 0
             && segment.bytes().all(|b| b.is_ascii_alphabetic());
         let redacted = encoded(segment, Plus::Plus, |decoded| {
             if let Some(captured) = placeholders.captured(decoded) {

@@ -35,6 +35,13 @@ pub(super) enum Copied {
 }
 
 impl Copied {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Copied::Whole(bytes) => bytes.len(),
+            Copied::Broken | Copied::TooLong | Copied::Unread => 0,
+        }
+    }
+
     /// Why there is no copy, for a count of what was left out.
     pub(super) fn why_not(&self) -> &'static str {
         match self {

@@ -9,6 +9,9 @@ pub(super) fn text(placeholders: &mut Placeholders, attribute: &str, text: &str)
     if stays(attribute, text) {
         return vec![Piece::Keep(0..text.len())];
     }
+    if last(attribute) == "password" {
+        return placeholders.whole(text);
+    }
     if attribute.contains("x509certificates") && is_base64(text) {
         return vec![Piece::Put(placeholders.certificate(text))];
     }

@@ -193,6 +193,8 @@ fn what_is_no_decent_json_is_redacted_as_text() {
     }
     let deep = "[".repeat(100_000) + "\"bjensen\"" + &"]".repeat(100_000);
     assert!(!step("POST", "/Users", deep).to_string().contains("bjensen"));
+    let sent = step("POST", "/Users", r#"{"password": "t1ger! $"}"#);
+    assert_eq!(sent["body"]["password"], "anon1-{{run}}");
     let inside = json!({"roles": json!([{"value": "bjensen"}]).to_string()}).to_string();
     let sent = step("POST", "/Users", inside);
     assert_eq!(sent["body"]["roles"], r#"[{"value":"anon1-{{run}}"}]"#);
