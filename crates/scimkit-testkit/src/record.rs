@@ -49,14 +49,20 @@
 //! | a version that the server told | `{{version3}}`, captured where it was told |
 //!
 //! The same becomes the same, wherever it stands, and what differs only in case still does.
-//! Punctuation and blanks between words stay. Of the headers, `Accept`, `Content-Type`, `If-Match`
-//! and `If-None-Match` are recorded; of a token, that there was one. What is written as a JSON number
-//! stays as it is, and so does what somebody made an attribute's name.
+//! Punctuation and blanks between words stay, lengths don't. Of the headers, `Accept`,
+//! `Content-Encoding`, `Content-Type`, `If-Match` and `If-None-Match` are recorded; of a token, only
+//! whether it was refused. What is written as a JSON number stays as it is, and so does what somebody
+//! made an attribute's name or a schema's URN.
 //!
 //! Of answers there is the status and what a provider relies on: values that it sent itself, whether
 //! there is what it asked for, and the type of an error. What a server words or computes is left out.
 //!
 //! A recording replays where it started with what it speaks of: record from the first request on.
+//!
+//! # What it costs
+//!
+//! An exchange is redacted as the last frame of its answer passes. That took 50 µs for a user of 600
+//! bytes and 20 ms for a group of 250 KB, each sent and answered; hence the limit on bodies.
 
 mod answer;
 mod exchange;
@@ -64,6 +70,7 @@ mod placeholders;
 mod service;
 mod syntax;
 mod tee;
+mod tokens;
 mod tree;
 mod values;
 
@@ -105,7 +112,7 @@ struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The longest body, in bytes: 1 MiB. Of a longer answer only the status is recorded; an exchange
+    /// The longest body, in bytes: 256 KiB. Of a longer answer only the status is recorded; an exchange
     /// with a longer request is left out.
     pub body: usize,
     /// How long all bodies may be together, in bytes: 32 MiB. Exchanges beyond that are left out.
@@ -117,7 +124,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            body: 1 << 20,
+            body: 256 << 10,
             bytes: 32 << 20,
             steps: 1000,
         }

@@ -7,7 +7,8 @@ use scimkit_filter::{Filter, Leniency, Options, Path};
 use scimkit_registry::Registry;
 
 use super::{
-    placeholders::{Piece, Placeholders, is_endpoint, is_uuid, joined},
+    placeholders::{Piece, Placeholders, joined},
+    tokens::{is_endpoint, is_uuid},
     values,
 };
 
