@@ -36,6 +36,7 @@ mod vars;
 pub use matcher::matches;
 pub use report::{Counts, Exchange, Failure, Outcome, Report, Verdict};
 pub use run::Replay;
+pub(crate) use run::SCIM;
 pub use scenario::{Authorization, Error, Expectation, Mode, Need, Request, Scenario, Step};
 pub use target::{Target, TransportError};
 pub(crate) use vars::encoded;

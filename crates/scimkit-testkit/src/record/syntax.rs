@@ -151,12 +151,21 @@ fn lenient() -> Options {
     Options::default().with_leniency(Leniency::LENIENT)
 }
 
-/// Redacts what stands between quotation marks in a text that follows the grammar, where nothing
-/// else is a text.
+/// Redacts the strings of a text that follows the grammar, where nothing else is a text.
 fn literals(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
+    around_literals(placeholders, text, |_, between| whole(between))
+}
+
+/// Redacts what stands between quotation marks, and what stands around them in a way of its own.
+fn around_literals(
+    placeholders: &mut Placeholders,
+    text: &str,
+    mut around: impl FnMut(&mut Placeholders, &str) -> Vec<Piece>,
+) -> Vec<Piece> {
     let (mut pieces, mut kept) = (Vec::new(), 0);
     while let Some(literal) = next_literal(text, kept) {
-        pieces.push(Piece::Keep(kept..literal.start));
+        let between = text.get(kept..literal.start).unwrap_or_default();
+        pieces.extend(shifted(around(placeholders, between), kept));
         let attribute = compared(text.get(..literal.start).unwrap_or_default());
         let inner = text.get(literal.clone()).unwrap_or_default();
         kept = literal.end;
@@ -174,7 +183,8 @@ fn literals(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
             Err(_) => pieces.extend(shifted(placeholders.text(inner), literal.start)),
         }
     }
-    pieces.push(Piece::Keep(kept..text.len()));
+    let after = text.get(kept..).unwrap_or_default();
+    pieces.extend(shifted(around(placeholders, after), kept));
     pieces
 }
 
@@ -205,19 +215,21 @@ fn compared(before: &str) -> String {
     words.nth(1).unwrap_or_default().to_lowercase()
 }
 
-/// Redacts what does not follow the grammar: only its words and the names that the RFC's schemas
-/// have stay.
+/// Redacts what does not follow the grammar: of what is not quoted, only its words and the names
+/// that the RFC's schemas have stay.
 fn unreadable(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
+    around_literals(placeholders, text, known_words)
+}
+
+fn known_words(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
     let (mut pieces, mut at) = (Vec::new(), 0);
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '$' || !c.is_ascii();
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let name = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
         let other = rest.find(is_name).unwrap_or(rest.len());
         let token = rest.get(..name.max(other)).unwrap_or(rest);
-        let known = WORDS.contains(token.to_lowercase().as_str());
-        match other > 0 {
-            true => pieces.extend(shifted(placeholders.text(token), at)),
-            false if known => pieces.push(Piece::Keep(at..at + token.len())),
+        match WORDS.contains(token.to_lowercase().as_str()) {
+            true => pieces.push(Piece::Keep(at..at + token.len())),
             false => pieces.extend(shifted(placeholders.text(token), at)),
         }
         at += token.len();

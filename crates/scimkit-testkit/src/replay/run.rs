@@ -16,7 +16,7 @@ use super::{
     vars::{Vars, encoded},
 };
 
-pub(super) const SCIM: &str = "application/scim+json";
+pub(crate) const SCIM: &str = "application/scim+json";
 
 /// Replays scenarios against a [`Target`].
 ///

@@ -111,6 +111,10 @@ fn paths_and_filters_keep_their_spelling() {
             "/Users?filter=userName+eq+anon1-{{run}}",
         ),
         (
+            "/Users?filter=userName+eq+%22b.jensen%40corp.com%22+and+babs",
+            "/Users?filter=userName+eq+%22anon1-{{run}}.anon2%40anon1.example%22+and+anon3-{{run}}",
+        ),
+        (
             "/Users?access_token=x&sortOrder=descending",
             "/Users?anon1-{{run}}_anon2=anon3-{{run}}&sortOrder=descending",
         ),
