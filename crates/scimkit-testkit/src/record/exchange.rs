@@ -220,15 +220,9 @@ impl Recording {
         if self.placeholders.captured(id).is_some() {
             return None;
         }
-        let path = asked
-            .target
-            .split('?')
-            .next()
-            .unwrap_or_default()
-            .to_lowercase();
-        let kind = match path.split('/').nth(1) {
-            Some("users") => "user",
-            Some("groups") => "group",
+        let kind = match segment(asked, 1).to_lowercase().as_str() {
+            "users" => "user",
+            "groups" => "group",
             _ => "resource",
         };
         let count = self.counts.entry(kind).or_default();
@@ -310,12 +304,7 @@ fn statuses(asked: &Asked, told: &Told) -> Vec<u16> {
 }
 
 fn kind(asked: &Asked) -> Message {
-    let path = asked
-        .target
-        .split('?')
-        .next()
-        .unwrap_or_default()
-        .to_lowercase();
+    let path = path(asked).to_lowercase();
     if asked.method == Method::PATCH || path == "/bulk" {
         Message::Operations
     } else if path.ends_with("/.search") {
@@ -327,8 +316,11 @@ fn kind(asked: &Asked) -> Message {
 
 /// A segment of the path of a request: the first is the endpoint, the second an id.
 fn segment(asked: &Asked, number: usize) -> &str {
-    let path = asked.target.split('?').next().unwrap_or_default();
-    path.split('/').nth(number).unwrap_or_default()
+    path(asked).split('/').nth(number).unwrap_or_default()
+}
+
+fn path(asked: &Asked) -> &str {
+    asked.target.split('?').next().unwrap_or_default()
 }
 
 /// A header's name as people write it.
