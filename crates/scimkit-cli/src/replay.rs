@@ -29,9 +29,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "REGEX")]
     only: Option<Regex>,
 
-    /// Without --url: what the server in this process accepts beyond the RFC.
-    #[arg(long, value_enum, default_value = "default", conflicts_with = "url")]
-    profile: Profile,
+    /// Without --url: what the server in this process accepts beyond the RFC: `default`, `strict`,
+    /// or the name of a provider.
+    #[arg(long, default_value = "default", value_name = "NAME", value_parser = profile, conflicts_with = "url")]
+    profile: Tolerance,
 
     /// Without --url: JSON file of further resource types (RFC 7643 section 6); may be repeated.
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
@@ -80,12 +81,6 @@ enum Modes {
     Info,
     /// The strict answers of the RFC.
     Rfc,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Profile {
-    Default,
-    Strict,
 }
 
 /// A scenario failed.
@@ -235,10 +230,7 @@ fn server(options: &Options, token: &Token) -> Result<Server, String> {
     }
     let mut settings = Settings::new("https://scim.example/v2");
     settings.registry = Arc::new(registry.build().map_err(|error| chain(&error))?);
-    settings.tolerance = match options.profile {
-        Profile::Default => Tolerance::DEFAULT,
-        Profile::Strict => Tolerance::STRICT,
-    };
+    settings.tolerance = options.profile;
     Ok(Server::new(Arc::new(Memory::new()), settings)
         .with_authentication(BearerTokens::new([token.digest()])))
 }
@@ -259,6 +251,10 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = next.source();
     }
     text
+}
+
+fn profile(name: &str) -> Result<Tolerance, String> {
+    Tolerance::named(name).ok_or_else(|| "there is no such profile".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -185,10 +185,12 @@ fn each_outcome_has_its_exit_status() {
     );
     let malformed = file("malformed", &json!({"steps": [{}]}));
     let url = served();
-    let table: [(&[&str], i32); 15] = [
+    let table: [(&[&str], i32); 17] = [
         (&[&passes], 0),
         (&[&passes, &auth], 0),
         (&[&passes, &fails], 1),
+        (&["--profile", "strict", &passes], 0),
+        (&["--profile", "nobody", &passes], 2),
         (&["--only", "passes", &passes, &fails], 0),
         (&["--only", "nothing", &passes], 2),
         (&[&info], 2),

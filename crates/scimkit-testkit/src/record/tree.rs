@@ -125,32 +125,28 @@ fn operation(placeholders: &mut Placeholders, tree: Tree) -> Tree {
 
 /// Redacts the value of an attribute.
 fn value(placeholders: &mut Placeholders, attribute: &str, tree: Tree) -> Tree {
-    value_with(placeholders, attribute, tree, string)
+    layer(placeholders, attribute, tree, LAYERS)
 }
 
-/// How the strings of a value are redacted.
-type Strings = fn(&mut Placeholders, &str, &str) -> String;
+/// How often JSON in a string in JSON is taken for JSON; what is deeper is text, so that nobody can
+/// nest without end.
+const LAYERS: u8 = 2;
 
-fn value_with(
-    placeholders: &mut Placeholders,
-    attribute: &str,
-    tree: Tree,
-    strings: Strings,
-) -> Tree {
+fn layer(placeholders: &mut Placeholders, attribute: &str, tree: Tree, left: u8) -> Tree {
     match tree {
         Tree::Array(elements) => {
             let elements = elements.into_iter();
-            let redacted = elements.map(|one| value_with(placeholders, attribute, one, strings));
+            let redacted = elements.map(|one| layer(placeholders, attribute, one, left));
             Tree::Array(redacted.collect())
         }
         Tree::Leaf(Value::String(text)) => {
-            Tree::Leaf(strings(placeholders, attribute, &text).into())
+            Tree::Leaf(layered(placeholders, attribute, &text, left).into())
         }
         Tree::Leaf(other) => Tree::Leaf(other),
         Tree::Object(members) => {
             let redacted = members.into_iter().map(|(name, inner)| {
                 let attribute = format!("{attribute}.{}", name.to_lowercase());
-                let inner = value_with(placeholders, &attribute, inner, strings);
+                let inner = layer(placeholders, &attribute, inner, left);
                 (self::name(placeholders, &name), inner)
             });
             Tree::Object(redacted.collect())
@@ -158,20 +154,19 @@ fn value_with(
     }
 }
 
-/// Redacts a string, and JSON in a string as JSON; but not JSON in that, so that nobody can nest
-/// without end.
+/// Redacts a string, and JSON in a string as JSON.
 pub(super) fn string(placeholders: &mut Placeholders, attribute: &str, text: &str) -> String {
-    if text.trim_start().starts_with(['{', '['])
-        && let Some(tree @ (Tree::Array(_) | Tree::Object(_))) = Tree::parse(text.as_bytes())
-    {
-        placeholders.saw(text);
-        return value_with(placeholders, attribute, tree, plain).to_string();
-    }
-    plain(placeholders, attribute, text)
+    layered(placeholders, attribute, text, LAYERS)
 }
 
-fn plain(placeholders: &mut Placeholders, attribute: &str, text: &str) -> String {
+fn layered(placeholders: &mut Placeholders, attribute: &str, text: &str, left: u8) -> String {
     placeholders.saw(text);
+    if let Some(deeper) = left.checked_sub(1)
+        && text.trim_start().starts_with(['{', '['])
+        && let Some(tree) = Tree::parse(text.as_bytes())
+    {
+        return layer(placeholders, attribute, tree, deeper).to_string();
+    }
     let pieces = values::text(placeholders, attribute, text);
     joined(text, pieces)
 }

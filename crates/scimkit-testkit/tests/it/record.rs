@@ -195,7 +195,7 @@ fn leaves(name: &str, value: &Value, secrets: &mut BTreeSet<String>) {
 }
 
 /// What everybody says, and names of attributes that cases have as values, too.
-const PUBLIC: [&str; 18] = [
+const PUBLIC: [&str; 19] = [
     ".search",
     "2024",
     "False",
@@ -204,6 +204,7 @@ const PUBLIC: [&str; 18] = [
     "User",
     "Users",
     "descending",
+    "fALSE",
     "false",
     "home",
     "mobile",

@@ -197,6 +197,19 @@ fn what_is_no_decent_json_is_redacted_as_text() {
     }
     let deep = "[".repeat(100_000) + "\"bjensen\"" + &"]".repeat(100_000);
     assert!(!step("POST", "/Users", deep).to_string().contains("bjensen"));
+    let mut nested = json!("bjensen");
+    for _ in 0..6 {
+        for _ in 0..100 {
+            nested = json!([nested]);
+        }
+        nested = json!(nested.to_string());
+    }
+    let nested = json!([nested]).to_string();
+    assert!(
+        !step("POST", "/Users", nested)
+            .to_string()
+            .contains("bjensen")
+    );
     let sent = step("POST", "/Users", r#"{"password": "t1ger! $"}"#);
     assert_eq!(sent["body"]["password"], "anon1-{{run}}");
     let inside = json!({"roles": json!([{"value": "bjensen"}]).to_string()}).to_string();
