@@ -13,6 +13,7 @@ use axum::{Router, routing::get};
 use clap::Parser;
 use options::{Options, Problem};
 use scimkit::{BearerTokens, Server, Settings};
+use scimkit_testkit::record::Recorder;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -31,10 +32,18 @@ async fn run(options: Options) -> Result<(), Problem> {
     let opened = options.open_store().await?;
     let server = Server::new(opened.store, settings)
         .with_authentication(BearerTokens::new(opened.token_digests));
-    let app = Router::new()
+    let mut app = Router::new()
         .route("/", get(async || "The application itself.\n"))
         .merge(scimkit::axum::router("/scim/v2", server));
+    let recorder = Recorder::new("provider", "recorded").with_prefix("/scim/v2");
+    if options.record.is_some() {
+        app = app.layer(recorder.clone());
+    }
 
     process::welcome(&base_url, &opened.token);
-    process::serve(listener, app).await
+    process::serve(listener, app).await?;
+    if let Some(folder) = &options.record {
+        recorder.save(folder)?;
+    }
+    Ok(())
 }

@@ -46,6 +46,11 @@ pub(crate) struct Options {
     #[arg(long, default_value = "default", value_name = "NAME|FILE")]
     profile: String,
 
+    /// Folder to keep what the provider sent in, at the end and without what it tells of anybody:
+    /// a file that `scimkit replay` plays.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) record: Option<PathBuf>,
+
     /// What to do with members of a group that don't exist.
     #[arg(long, value_enum, default_value = "refuse")]
     unknown_members: MemberPolicy,

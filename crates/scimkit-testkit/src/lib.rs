@@ -2,10 +2,12 @@
 //!
 //! - [`contract`]: the contract of a store, as checks that any store can run
 //! - [`fuzz`]: the bodies of the fuzz targets
+//! - [`record`]: what a provider sends, recorded without what it tells of anybody
 //! - [`replay`]: what providers send and need back, replayed against any server
 
 pub mod contract;
 pub mod fuzz;
+pub mod record;
 pub mod replay;
 
 /// A small directory that the cases of this workspace speak of: users `u1` to `u6` and groups `g1`

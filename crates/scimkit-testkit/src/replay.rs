@@ -34,7 +34,9 @@ mod target;
 mod vars;
 
 pub use matcher::matches;
-pub use report::{Exchange, Failure, Outcome, Report, Verdict};
+pub use report::{Counts, Exchange, Failure, Outcome, Report, Verdict};
 pub use run::Replay;
+pub(crate) use run::SCIM;
 pub use scenario::{Authorization, Error, Expectation, Mode, Need, Request, Scenario, Step};
 pub use target::{Target, TransportError};
+pub(crate) use vars::encoded;

@@ -5,6 +5,8 @@
     reason = "the lints know tests, but not the functions beside them"
 )]
 
+mod replay;
+
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -16,6 +18,7 @@ fn scimkit(arguments: &[&str]) -> (i32, String, String) {
         stderr,
     } = Command::new(env!("CARGO_BIN_EXE_scimkit"))
         .args(arguments)
+        .env_remove("SCIMKIT_TOKEN")
         .output()
         .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();

@@ -38,11 +38,27 @@ impl Report {
             })
     }
 
-    fn count(&self, which: impl Fn(&Verdict) -> bool) -> usize {
-        self.outcomes
-            .iter()
-            .filter(|outcome| which(&outcome.verdict))
-            .count()
+    /// How many scenarios and steps went how.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for outcome in &self.outcomes {
+            match &outcome.verdict {
+                Verdict::Failed(failure) => {
+                    counts.failed += 1;
+                    counts.steps += failure.of;
+                    counts.steps_passed += failure.step.saturating_sub(1);
+                }
+                Verdict::NotRun(_) => counts.not_run += 1,
+                Verdict::OtherMode => counts.other_mode += 1,
+                Verdict::Passed { steps } => {
+                    counts.passed += 1;
+                    counts.steps += steps;
+                    counts.steps_passed += steps;
+                }
+            }
+        }
+        counts
     }
 }
 
@@ -52,17 +68,66 @@ impl fmt::Display for Report {
             outcome.fmt(f)?;
             writeln!(f)?;
         }
-        let passed = self.count(|v| matches!(v, Verdict::Passed { .. }));
-        let failed = self.count(|v| matches!(v, Verdict::Failed(_)));
-        let not_run = self.count(|v| matches!(v, Verdict::NotRun(_)));
-        let other = self.count(|v| matches!(v, Verdict::OtherMode));
-        let ran = passed + failed;
-        write!(f, "{passed}/{ran} scenarios passed, {failed} failed, ")?;
-        write!(f, "{not_run} not run, {other} of another mode")?;
+        self.counts().fmt(f)?;
         for (warning, times) in &self.warnings {
             write!(f, "\nwarning, {times} times: {warning}")?;
         }
         Ok(())
+    }
+}
+
+/// The figures of a [`Report`]; as text they are its last line.
+///
+/// # Example
+/// ```
+/// use scimkit_testkit::replay::Report;
+///
+/// let counts = Report::default().counts();
+/// assert_eq!(counts.ran(), 0);
+/// assert!(counts.to_string().starts_with("0/0 scenarios passed"));
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Scenarios with a step that was not answered as expected.
+    pub failed: usize,
+    /// Scenarios of a wanted mode for which something was missing that they require.
+    pub not_run: usize,
+    /// Scenarios whose mode was not asked for.
+    pub other_mode: usize,
+    /// Scenarios whose every step was answered as expected.
+    pub passed: usize,
+    /// The steps of the scenarios that ran.
+    pub steps: usize,
+    /// Those of them before the first failure of their scenario.
+    pub steps_passed: usize,
+}
+
+impl Counts {
+    /// How many scenarios ran.
+    #[must_use]
+    pub fn ran(&self) -> usize {
+        self.passed + self.failed
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts {
+            failed,
+            not_run,
+            other_mode,
+            passed,
+            steps,
+            steps_passed,
+        } = self;
+        let ran = self.ran();
+        write!(f, "{passed}/{ran} scenarios passed, {failed} failed, ")?;
+        write!(f, "{not_run} not run, {other_mode} of another mode; ")?;
+        write!(
+            f,
+            "{steps_passed}/{steps} steps passed before a first failure"
+        )
     }
 }
 
@@ -130,23 +195,10 @@ pub struct Failure {
     pub of: usize,
     /// What was not as expected, as a sentence.
     pub reason: String,
+    /// The request of the step that failed, as the scenario writes it: method and path.
+    pub request: String,
     /// The step that failed, from 1.
     pub step: usize,
-}
-
-impl Failure {
-    pub(super) fn new(
-        (step, of): (usize, usize),
-        reason: String,
-        exchanges: Vec<Exchange>,
-    ) -> Self {
-        Failure {
-            exchanges,
-            of,
-            reason,
-            step,
-        }
-    }
 }
 
 impl fmt::Display for Failure {
@@ -155,9 +207,10 @@ impl fmt::Display for Failure {
             exchanges,
             of,
             reason,
+            request,
             step,
         } = self;
-        write!(f, "step {step}/{of}: {reason}")?;
+        write!(f, "step {step}/{of} {request}: {reason}")?;
         let hidden = if f.alternate() {
             0
         } else {

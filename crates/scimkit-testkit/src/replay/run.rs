@@ -16,7 +16,7 @@ use super::{
     vars::{Vars, encoded},
 };
 
-pub(super) const SCIM: &str = "application/scim+json";
+pub(crate) const SCIM: &str = "application/scim+json";
 
 /// Replays scenarios against a [`Target`].
 ///
@@ -65,6 +65,15 @@ impl<'t> Replay<'t> {
 
     /// Runs the scenarios one after the other.
     pub async fn run(&self, scenarios: &[Scenario]) -> Report {
+        self.run_watched(scenarios, |_| {}).await
+    }
+
+    /// Runs the scenarios one after the other, and shows what came of each as soon as it is known.
+    pub async fn run_watched(
+        &self,
+        scenarios: &[Scenario],
+        mut watch: impl FnMut(&Outcome),
+    ) -> Report {
         let mut run = Run {
             replay: self,
             warnings: BTreeMap::new(),
@@ -73,7 +82,9 @@ impl<'t> Replay<'t> {
         let mut outcomes = Vec::with_capacity(scenarios.len());
         for scenario in scenarios {
             let verdict = run.judge(scenario, &schemas).await;
-            outcomes.push(Outcome::new(scenario.mode, scenario.name(), verdict));
+            let outcome = Outcome::new(scenario.mode, scenario.name(), verdict);
+            watch(&outcome);
+            outcomes.push(outcome);
         }
         Report {
             outcomes,
@@ -140,7 +151,7 @@ impl Run<'_, '_> {
             && let Some(left) = self.left_over().await
         {
             let reason = format!("the directory must be empty for this scenario but holds {left}");
-            return Verdict::Failed(Failure::new((1, of), reason, Vec::new()));
+            return failed(scenario, (0, reason), Vec::new());
         }
         let mut course = Course {
             exchanges: Vec::new(),
@@ -151,13 +162,11 @@ impl Run<'_, '_> {
         self.clean_up(&course.made).await;
         match outcome {
             Ok(()) => Verdict::Passed { steps: of },
-            Err((step, reason)) => {
-                Verdict::Failed(Failure::new((step, of), reason, course.exchanges))
-            }
+            Err(fault) => failed(scenario, fault, course.exchanges),
         }
     }
 
-    async fn steps(&mut self, steps: &[Step], course: &mut Course) -> Result<(), (usize, String)> {
+    async fn steps(&mut self, steps: &[Step], course: &mut Course) -> Result<(), Fault> {
         for (at, step) in steps.iter().enumerate() {
             for i in 1..=step.repeat {
                 course
@@ -165,7 +174,7 @@ impl Run<'_, '_> {
                     .set("i".to_owned(), Value::String(i.to_string()));
                 self.step(step, course)
                     .await
-                    .map_err(|reason| (at + 1, reason))?;
+                    .map_err(|reason| (at, reason))?;
             }
         }
         Ok(())
@@ -304,6 +313,20 @@ impl Run<'_, '_> {
     fn warn(&mut self, warning: String) {
         *self.warnings.entry(warning).or_default() += 1;
     }
+}
+
+/// The step that failed, counted from 0, and why.
+type Fault = (usize, String);
+
+fn failed(scenario: &Scenario, (at, reason): Fault, exchanges: Vec<Exchange>) -> Verdict {
+    let request = scenario.steps.get(at).map(|step| &step.request);
+    Verdict::Failed(Failure {
+        exchanges,
+        of: scenario.steps.len(),
+        reason,
+        request: request.map_or_else(String::new, |r| format!("{} {}", r.method, r.path)),
+        step: at + 1,
+    })
 }
 
 fn sent(step: &Step, vars: &mut Vars) -> Result<Sent, String> {

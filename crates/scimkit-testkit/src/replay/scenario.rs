@@ -1,12 +1,12 @@
 //! Scenarios as they stand in files.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 /// What a provider sends and needs back, in order.
@@ -25,11 +25,11 @@ use serde_json::Value;
 /// assert!(Scenario::from_json(r#"{"idp": "okta", "scenario": "empty"}"#).is_err());
 /// # Ok::<(), scimkit_testkit::replay::Error>(())
 /// ```
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Scenario {
     /// How strong the source is: `vendor-doc`, `trace`, `inferred`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub basis: String,
     /// The provider that sends it; `protocol` for what the RFCs ask of every server.
     pub idp: String,
@@ -37,22 +37,22 @@ pub struct Scenario {
     #[serde(default)]
     pub mode: Mode,
     /// What is special about it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub quirk: String,
     /// What it needs from the server beside its schemas.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<Need>,
     /// The schemas that `/Schemas` must list.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires_schema: Vec<String>,
     /// Its name, unique for the provider.
     pub scenario: String,
     /// How the server must be set up where that differs from its defaults, such as
     /// `{"unknown_members": "accept"}`. A replay does not look at it: whoever makes the server does.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, Value>,
     /// Where the knowledge comes from.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
     /// The requests and what they must be answered with.
     pub steps: Vec<Step>,
@@ -77,31 +77,64 @@ impl Scenario {
         serde_json::from_str(text).map_err(|source| Error::Scenario { file: None, source })
     }
 
-    /// Every scenario in a folder and the folders in it, sorted by file name.
+    /// Every scenario in a file, or in a folder and the folders in it, sorted by file name.
     ///
     /// Other JSON documents may lie among them: what has no `steps` is passed over.
     ///
     /// # Errors
     /// - [`Error::File`]: a file or folder can't be read
     /// - [`Error::Scenario`]: a document has `steps` but is no scenario
-    pub fn load(folder: &Path) -> Result<Vec<Scenario>, Error> {
-        let mut scenarios = Vec::new();
-        for file in json_files(folder)? {
-            let unreadable = |source| Error::File {
-                file: file.clone(),
-                source,
-            };
+    pub fn load(place: &Path) -> Result<Vec<Scenario>, Error> {
+        Scenario::load_all([place])
+    }
+
+    /// Every scenario in these files and folders, sorted by file name; a file that is met twice is
+    /// read once.
+    ///
+    /// # Errors
+    /// As for [`Scenario::load`].
+    pub fn load_all<P: AsRef<Path>>(
+        places: impl IntoIterator<Item = P>,
+    ) -> Result<Vec<Scenario>, Error> {
+        let mut files = BTreeSet::new();
+        for place in places {
+            files.extend(json_files(place.as_ref())?);
+        }
+        let (mut scenarios, mut seen) = (Vec::new(), BTreeSet::new());
+        for file in files {
+            if !seen.insert(fs::canonicalize(&file).map_err(|e| unreadable(&file, e))?) {
+                continue;
+            }
             let malformed = |source| Error::Scenario {
                 file: Some(file.clone()),
                 source,
             };
-            let text = fs::read_to_string(&file).map_err(unreadable)?;
+            let text = fs::read_to_string(&file).map_err(|e| unreadable(&file, e))?;
             let document: Value = serde_json::from_str(&text).map_err(malformed)?;
             if document.get("steps").is_some() {
                 scenarios.push(serde_json::from_value(document).map_err(malformed)?);
             }
         }
         Ok(scenarios)
+    }
+
+    /// The scenario as the text of a file, without what is as it would be anyway.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_testkit::replay::Scenario;
+    ///
+    /// let text = r#"{"idp": "okta", "scenario": "probe", "steps": [
+    ///     {"request": {"method": "GET", "path": "/Users"}, "expect": {"status": [200]}}]}"#;
+    /// let written = Scenario::from_json(text)?.to_json();
+    /// assert!(written.contains(r#""status": 200"#));
+    /// assert_eq!(Scenario::from_json(&written)?.to_json(), written);
+    /// # Ok::<(), scimkit_testkit::replay::Error>(())
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let tree = serde_json::to_value(self).unwrap_or_default();
+        format!("{tree:#}\n")
     }
 
     /// The provider and the scenario: `entra/disable-string-boolean-default`.
@@ -112,7 +145,7 @@ impl Scenario {
 }
 
 /// Which kind of server a scenario holds for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Mode {
@@ -127,8 +160,21 @@ pub enum Mode {
     Rfc,
 }
 
+impl Mode {
+    /// The mode as scenarios write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Both => "both",
+            Mode::Compat => "compat",
+            Mode::Info => "info",
+            Mode::Rfc => "rfc",
+        }
+    }
+}
+
 /// What a scenario needs from the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Need {
@@ -139,30 +185,30 @@ pub enum Need {
 }
 
 /// One request and its answer.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Step {
     /// Which token is sent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub auth: Authorization,
     /// The values of the answer to keep: a name, and `$.json.path` or `header:name`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub capture: BTreeMap<String, String>,
     /// What the answer must be like.
     pub expect: Expectation,
     /// A word for the reader.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
     /// How often the step is taken, with `{{i}}` counting from 1.
-    #[serde(default = "once")]
+    #[serde(default = "once", skip_serializing_if = "is_once")]
     pub repeat: u32,
     /// What is sent.
     pub request: Request,
 }
 
 /// Which token a step sends.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Authorization {
@@ -176,50 +222,58 @@ pub enum Authorization {
 }
 
 /// What a step sends.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Request {
     /// A JSON body.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub body: Option<Value>,
     /// Headers beside `Accept`, `Authorization` and `Content-Type`, or in place of them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// The method.
     pub method: String,
     /// Path and query, below the base path.
     pub path: String,
     /// A body as text, JSON or not.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_body: Option<String>,
 }
 
 /// What an answer must be like. An answer with status 204 has no body to look at.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Expectation {
     /// Paths of the body that must be unassigned.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent: Vec<String>,
     /// Headers that must not be there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent_headers: Vec<String>,
     /// What the body must hold at least: see [`matches()`](super::matches).
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub body_subset: Option<Value>,
     /// How many elements there are at a path of the body.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub count: BTreeMap<String, usize>,
     /// Whether there must be no body, not one byte of it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub empty: bool,
     /// Regular expressions that headers must match somewhere.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// The status: one of these.
-    #[serde(deserialize_with = "one_or_many")]
+    #[serde(deserialize_with = "one_or_many", serialize_with = "one_if_one")]
     pub status: Vec<u16>,
 }
 
@@ -261,6 +315,21 @@ fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Value>, D::Err
     Value::deserialize(source).map(Some)
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+fn is_once(times: &u32) -> bool {
+    *times == once()
+}
+
+fn one_if_one<S: Serializer>(statuses: &[u16], output: S) -> Result<S::Ok, S::Error> {
+    match statuses {
+        [one] => one.serialize(output),
+        many => many.serialize(output),
+    }
+}
+
 fn one_or_many<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<u16>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -274,15 +343,20 @@ fn one_or_many<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<u16>, D::Erro
     })
 }
 
-fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let (mut files, mut open) = (Vec::new(), vec![folder.to_owned()]);
+fn unreadable(file: &Path, source: io::Error) -> Error {
+    let file = file.to_owned();
+    Error::File { file, source }
+}
+
+/// The file itself, whatever its name, or the JSON files below a folder.
+fn json_files(place: &Path) -> Result<Vec<PathBuf>, Error> {
+    if !place.is_dir() {
+        return Ok(vec![place.to_owned()]);
+    }
+    let (mut files, mut open) = (Vec::new(), vec![place.to_owned()]);
     while let Some(folder) = open.pop() {
-        let unreadable = |source| Error::File {
-            file: folder.clone(),
-            source,
-        };
-        for entry in fs::read_dir(&folder).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
+        for entry in fs::read_dir(&folder).map_err(|e| unreadable(&folder, e))? {
+            let path = entry.map_err(|e| unreadable(&folder, e))?.path();
             if path.is_dir() {
                 open.push(path);
             } else if path
@@ -293,6 +367,5 @@ fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
             }
         }
     }
-    files.sort();
     Ok(files)
 }

@@ -97,7 +97,7 @@ impl Vars {
 }
 
 /// Percent-encodes all but the unreserved characters of RFC 3986.
-pub(super) fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'-')
         .remove(b'.')

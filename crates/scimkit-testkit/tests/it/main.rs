@@ -16,6 +16,7 @@ mod membership;
 mod overrides;
 mod protocol;
 mod race;
+mod record;
 mod replay;
 mod score;
 mod servers;

@@ -51,7 +51,7 @@ fn every_quirk_has_its_cases() {
     }
 }
 
-fn cases() -> Vec<Scenario> {
+pub(crate) fn cases() -> Vec<Scenario> {
     Scenario::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/protocol"))).unwrap()
 }
 
@@ -81,7 +81,7 @@ async fn check(tolerance: Tolerance, modes: [Mode; 2]) {
 
 /// A server set up as the case says, which also knows devices: a type with attributes of every
 /// data type and every characteristic.
-fn server(store: Arc<dyn Store>, tolerance: Tolerance, case: &Scenario) -> Server {
+pub(crate) fn server(store: Arc<dyn Store>, tolerance: Tolerance, case: &Scenario) -> Server {
     let registry = Registry::builder()
         .schemas_json(include_str!("../../protocol/schemas/device.json"))
         .unwrap()

@@ -305,7 +305,7 @@ async fn what_a_scenario_requires_is_looked_at_first() {
     let report = Replay::of(&target).run(&scenarios).await;
     let text = report.to_string();
     assert!(
-        text.contains("FAIL none/made-up: step 1/1: the directory must be empty"),
+        text.contains("FAIL none/made-up: step 1/1 GET /x: the directory must be empty"),
         "{text}"
     );
     assert!(text.contains("but holds /Users 2, /Groups 2"), "{text}");
@@ -314,7 +314,7 @@ async fn what_a_scenario_requires_is_looked_at_first() {
         "{text}"
     );
     assert!(
-        text.ends_with("0/1 scenarios passed, 1 failed, 1 not run, 0 of another mode"),
+        text.ends_with("1 not run, 0 of another mode; 0/1 steps passed before a first failure"),
         "{text}"
     );
 }

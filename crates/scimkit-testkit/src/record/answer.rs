@@ -1,0 +1,197 @@
+//! What a recorded answer lets one expect of another server.
+
+use scimkit_filter::{Filter, Literal, Operator};
+use serde_json::{Map, Value, json};
+
+use super::{
+    placeholders::{Placeholders, joined},
+    tree, values,
+};
+
+/// What of the body of an answer another server must give too: nothing of what a server makes up,
+/// such as times, versions, URLs and sentences.
+pub(super) fn expected(
+    placeholders: &mut Placeholders,
+    body: &Value,
+    filter: Option<&str>,
+) -> Option<Value> {
+    let schemas = body.get("schemas").and_then(Value::as_array)?;
+    let schemas = schemas.iter().filter_map(Value::as_str);
+    let schemas: Vec<_> = schemas.filter(|urn| values::is_urn(urn)).collect();
+    let says = |message: &str| {
+        let urn = format!("urn:ietf:params:scim:api:messages:2.0:{message}");
+        schemas
+            .iter()
+            .any(|schema| schema.eq_ignore_ascii_case(&urn))
+    };
+    let mut members = if says("Error") {
+        let kind = body.get("scimType").filter(|kind| is_error_type(kind));
+        kind.map(|kind| ("scimType".to_owned(), kind.clone()))
+            .into_iter()
+            .collect()
+    } else if says("ListResponse") {
+        list(placeholders, body, filter)
+    } else if schemas.iter().any(|urn| is_discovery(urn)) {
+        Map::new()
+    } else {
+        object(placeholders, "", body.as_object()?)
+    };
+    members.insert("schemas".to_owned(), json!({"$contains": schemas}));
+    Some(Value::Object(members))
+}
+
+/// The schemas of an answer that a server must have been told of, and have a value in.
+pub(super) fn own_schemas(body: &Value) -> Vec<String> {
+    let schemas = body
+        .get("schemas")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let urns = schemas
+        .filter_map(Value::as_str)
+        .filter(|urn| values::is_urn(urn));
+    let own = urns.filter(|urn| {
+        let folded = urn.to_lowercase();
+        !folded.starts_with("urn:ietf:params:scim:api:")
+            && !folded.starts_with("urn:ietf:params:scim:schemas:core:")
+            && folded != "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user"
+    });
+    own.map(str::to_owned).collect()
+}
+
+/// How many there are, and which, where the filter asks for what only this replay has made.
+fn list(placeholders: &mut Placeholders, body: &Value, filter: Option<&str>) -> Map<String, Value> {
+    let mut members = Map::new();
+    members.insert("totalResults".to_owned(), json!({"$type": "integer"}));
+    let resources = body.get("Resources").and_then(Value::as_array);
+    let resources: Vec<_> = resources.into_iter().flatten().collect();
+    let known = resources.iter().all(|resource| {
+        let id = resource.get("id").and_then(Value::as_str);
+        id.is_none_or(|id| placeholders.captured(id).is_some())
+    });
+    let filter = filter.and_then(|text| Filter::parse(text).ok());
+    if !known || !filter.is_some_and(|filter| pins(placeholders, &filter)) {
+        return members;
+    }
+    if let Some(total) = body.get("totalResults").filter(|total| total.is_u64()) {
+        members.insert("totalResults".to_owned(), total.clone());
+    }
+    if !resources.is_empty() {
+        let shown = resources.into_iter().filter_map(Value::as_object);
+        let shown = shown.map(|resource| Value::Object(object(placeholders, "", resource)));
+        members.insert("Resources".to_owned(), shown.collect());
+    }
+    members
+}
+
+/// Whether a filter means the same after redaction, and matches only what this replay has made.
+fn pins(placeholders: &mut Placeholders, filter: &Filter<'_>) -> bool {
+    let mut pinned = false;
+    let mut open = vec![filter];
+    while let Some(term) = open.pop() {
+        match term {
+            Filter::And(terms) => open.extend(terms),
+            Filter::Compare(comparison) if comparison.operator == Operator::Equal => {
+                let attribute = comparison.attribute.to_string().to_lowercase();
+                if attribute.starts_with("meta.") {
+                    return false;
+                }
+                if let Literal::String(text) = &comparison.value {
+                    let redacted = values::text(placeholders, &attribute, text);
+                    pinned |= joined(text, redacted).contains("{{");
+                }
+            }
+            Filter::Present(_) => {}
+            Filter::ValuePath(path) => open.push(&path.filter),
+            _ => return false,
+        }
+    }
+    pinned
+}
+
+fn object(
+    placeholders: &mut Placeholders,
+    attribute: &str,
+    members: &Map<String, Value>,
+) -> Map<String, Value> {
+    let mut expected = Map::new();
+    for (name, inner) in members {
+        let folded = name.to_lowercase();
+        let inside = format!("{attribute}.{folded}");
+        // Who is a member is what counts; how it is described is up to the server.
+        let told = inside.contains(".members.") && folded != "value";
+        let server_made = MADE_BY_THE_SERVER.contains(&folded.as_str()) || name.starts_with('$');
+        if told || server_made {
+            continue;
+        }
+        // Names come from schemas; what does not look like one is not for a file.
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:".contains(&b);
+        if !name.bytes().all(plain) {
+            continue;
+        }
+        if let Some(inner) = value(placeholders, &inside, inner) {
+            expected.insert(name.clone(), inner);
+        }
+    }
+    expected
+}
+
+/// The value as it is expected, or nothing where the server made it up.
+fn value(placeholders: &mut Placeholders, attribute: &str, actual: &Value) -> Option<Value> {
+    match actual {
+        Value::Array(elements) => {
+            let elements = elements.iter().map(|element| {
+                let any = json!({"$any": [{"$type": "string"}, {"$type": "object"}]});
+                value(placeholders, attribute, element).unwrap_or(any)
+            });
+            Some(Value::Array(elements.collect()))
+        }
+        Value::Object(members) if attribute == ".meta" => {
+            let kind = members.get("resourceType")?;
+            let known = kind.as_str().is_some_and(values::is_resource_type);
+            known.then(|| json!({"resourceType": kind}))
+        }
+        Value::Object(members) => Some(Value::Object(object(placeholders, attribute, members))),
+        Value::String(text) if values::stays(attribute, text) => Some(actual.clone()),
+        Value::String(text) => {
+            if placeholders.captured(text).is_none() && !placeholders.has_seen(text) {
+                return None;
+            }
+            Some(match placeholders.date(text) {
+                Some(date) => json!({"$datetime": date}),
+                None => tree::string(placeholders, attribute, text).into(),
+            })
+        }
+        Value::Bool(_) | Value::Null | Value::Number(_) => Some(actual.clone()),
+    }
+}
+
+/// What a server describes in words of its own, in lower case.
+const MADE_BY_THE_SERVER: [&str; 6] = [
+    "$ref", "display", "groups", "location", "password", "schemas",
+];
+
+fn is_error_type(value: &Value) -> bool {
+    const TYPES: [&str; 10] = [
+        "invalidFilter",
+        "invalidPath",
+        "invalidSyntax",
+        "invalidValue",
+        "invalidVers",
+        "mutability",
+        "noTarget",
+        "sensitive",
+        "tooMany",
+        "uniqueness",
+    ];
+    value.as_str().is_some_and(|text| TYPES.contains(&text))
+}
+
+fn is_discovery(urn: &str) -> bool {
+    ["ResourceType", "Schema", "ServiceProviderConfig"]
+        .iter()
+        .any(|kind| {
+            let known = format!("urn:ietf:params:scim:schemas:core:2.0:{kind}");
+            urn.eq_ignore_ascii_case(&known)
+        })
+}

@@ -1,0 +1,370 @@
+//! One exchange, from what went over the wire to a step of a scenario.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use http::{HeaderMap, Method, StatusCode, header};
+use serde_json::Value;
+
+use super::{
+    answer,
+    placeholders::{Piece, Placeholders, joined},
+    syntax::{self, Endpoint},
+    tee::Copied,
+    tree::{self, Message, Tree},
+};
+use crate::replay::{Authorization, Expectation, Mode, Need, Request, SCIM, Scenario, Step};
+
+/// The head of a request.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// Its number, in the order of arrival.
+    pub(super) at: u32,
+    pub(super) headers: HeaderMap,
+    pub(super) method: Method,
+    /// Path and query below the base path.
+    pub(super) target: String,
+}
+
+/// The head of an answer.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) headers: HeaderMap,
+    pub(super) status: StatusCode,
+}
+
+/// What has been recorded so far; nothing in it is an original.
+#[derive(Debug, Default)]
+pub(super) struct Recording {
+    /// How long the bodies were, all together.
+    bytes: usize,
+    counts: BTreeMap<&'static str, u32>,
+    /// The first segments of paths under which the server had something, as fingerprints.
+    endpoints: HashSet<u64>,
+    left_out: BTreeMap<&'static str, u64>,
+    placeholders: Placeholders,
+    schemas: Vec<String>,
+    steps: BTreeMap<u32, Step>,
+    /// Which step told which version of which resource, as fingerprints, and where in its answer.
+    versions: HashMap<(u64, u64), (u32, &'static str)>,
+}
+
+impl Recording {
+    /// Counts an exchange that is not recorded.
+    pub(super) fn leave_out(&mut self, why: &'static str) {
+        *self.left_out.entry(why).or_default() += 1;
+    }
+
+    pub(super) fn left_out(&self) -> &BTreeMap<&'static str, u64> {
+        &self.left_out
+    }
+
+    pub(super) fn scenario(&self, idp: &str, name: &str) -> Scenario {
+        let steps: Vec<_> = self.steps.values().cloned().collect();
+        let anonymous = steps.iter().any(|step| step.auth != Authorization::Token);
+        let left_out = self
+            .left_out
+            .iter()
+            .map(|(why, times)| format!("; left out: {times} {why}"));
+        Scenario {
+            basis: "trace".to_owned(),
+            idp: idp.to_owned(),
+            mode: Mode::Compat,
+            quirk: format!("recorded traffic{}", left_out.collect::<String>()),
+            requires: if anonymous {
+                vec![Need::Auth]
+            } else {
+                Vec::new()
+            },
+            requires_schema: self.schemas.clone(),
+            scenario: name.to_owned(),
+            settings: BTreeMap::new(),
+            source: "a recording, redacted".to_owned(),
+            steps,
+        }
+    }
+
+    /// Adds an exchange that has come to its end.
+    pub(super) fn add(
+        &mut self,
+        asked: &Asked,
+        sent: Copied,
+        told: &Told,
+        got: &Copied,
+        most: usize,
+    ) {
+        if told.status == StatusCode::PAYLOAD_TOO_LARGE {
+            // A redacted body is shorter, and would not be refused.
+            return self.leave_out("with a longer body than the server takes");
+        }
+        let sent = match sent {
+            Copied::Whole(sent) => sent,
+            Copied::Unread => Vec::new(),
+            other => return self.leave_out(other.why_not()),
+        };
+        self.bytes = self
+            .bytes
+            .saturating_add(sent.len())
+            .saturating_add(got.len());
+        if self.bytes > most {
+            return self.leave_out("beyond the bytes that are recorded");
+        }
+        let body = match got {
+            Copied::Whole(bytes) => Tree::parse(bytes).and_then(Tree::into_value),
+            _ => None,
+        };
+        let request = self.request(asked, &sent, told);
+        let filter = self.filter(asked, &sent);
+        let body_subset = body
+            .as_ref()
+            .and_then(|body| answer::expected(&mut self.placeholders, body, filter.as_deref()));
+        // Not before what is expected, which can't ask for what is captured only afterwards.
+        let mut capture = BTreeMap::new();
+        if let Some(name) = self.created(asked, told, body.as_ref()) {
+            capture.insert(name, "$.id".to_owned());
+        }
+        if told.status.is_success() {
+            let own = body.as_ref().map(answer::own_schemas).unwrap_or_default();
+            self.schemas.extend(own);
+            self.schemas.sort_unstable();
+            self.schemas.dedup();
+        }
+        self.versions(asked, told, body.as_ref());
+        let step = Step {
+            auth: authorization(asked, told),
+            capture,
+            expect: Expectation {
+                body_subset,
+                status: statuses(asked, told),
+                ..Expectation::default()
+            },
+            note: String::new(),
+            repeat: 1,
+            request,
+        };
+        self.steps.insert(asked.at, step);
+    }
+
+    fn request(&mut self, asked: &Asked, sent: &[u8], told: &Told) -> Request {
+        let (body, raw_body) = self.body(asked, sent);
+        let given = asked.headers.iter().filter_map(|(name, value)| {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            let text = match *name {
+                header::ACCEPT | header::CONTENT_ENCODING | header::CONTENT_TYPE => {
+                    media_types(&mut self.placeholders, &text)
+                }
+                header::IF_MATCH | header::IF_NONE_MATCH => self.condition(asked, &text),
+                _ => return None,
+            };
+            // That is what a replay sends anyway.
+            (text != SCIM).then(|| (titled(name.as_str()), text))
+        });
+        let headers = given.collect();
+        let endpoint = self.endpoint(asked, told);
+        Request {
+            body,
+            headers,
+            method: asked.method.to_string(),
+            path: syntax::target(&mut self.placeholders, &asked.target, endpoint),
+            raw_body,
+        }
+    }
+
+    /// Whether the server has what the path begins with: it is a schema's word then, not a person's.
+    fn endpoint(&mut self, asked: &Asked, told: &Told) -> Endpoint {
+        let segment = segment(asked, 1);
+        let known = self.placeholders.fingerprint(segment);
+        if told.status.is_success() {
+            self.endpoints.insert(known);
+        }
+        match self.endpoints.contains(&known) {
+            true => Endpoint::Own,
+            false => Endpoint::Unknown,
+        }
+    }
+
+    /// A body as a value where a value can say it, and as text otherwise.
+    fn body(&mut self, asked: &Asked, sent: &[u8]) -> (Option<Value>, Option<String>) {
+        if sent.is_empty() {
+            return (None, None);
+        }
+        let placeholders = &mut self.placeholders;
+        if let Some(tree) = Tree::parse(sent) {
+            let redacted = tree::message(placeholders, kind(asked), tree);
+            let text = redacted.to_string();
+            return match redacted.into_value() {
+                Some(value) => (Some(value), None),
+                None => (None, Some(text)),
+            };
+        }
+        match std::str::from_utf8(sent) {
+            Ok(text) => (None, Some(joined(text, placeholders.text(text)))),
+            Err(_) => (None, Some("not UTF-8".to_owned())),
+        }
+    }
+
+    /// The filter of a query or of a search.
+    fn filter(&self, asked: &Asked, sent: &[u8]) -> Option<String> {
+        if kind(asked) == Message::Search {
+            let body: Value = serde_json::from_slice(sent).ok()?;
+            return body.get("filter")?.as_str().map(str::to_owned);
+        }
+        syntax::query_value(&asked.target, "filter")
+    }
+
+    /// The name under which later steps find the id of what was created.
+    fn created(&mut self, asked: &Asked, told: &Told, body: Option<&Value>) -> Option<String> {
+        if asked.method != Method::POST || told.status != StatusCode::CREATED {
+            return None;
+        }
+        let id = body?.get("id")?.as_str()?;
+        if self.placeholders.captured(id).is_some() {
+            return None;
+        }
+        let kind = match segment(asked, 1).to_lowercase().as_str() {
+            "users" => "user",
+            "groups" => "group",
+            _ => "resource",
+        };
+        let count = self.counts.entry(kind).or_default();
+        *count += 1;
+        let name = format!("{kind}{count}.id");
+        self.placeholders.capture(id, &name);
+        Some(name)
+    }
+
+    /// Remembers which version the answer tells of the resource.
+    fn versions(&mut self, asked: &Asked, told: &Told, body: Option<&Value>) {
+        let tag = told
+            .headers
+            .get(header::ETAG)
+            .and_then(|value| value.to_str().ok());
+        let meta = || body?.get("meta")?.get("version")?.as_str();
+        let (version, place) = match tag {
+            Some(tag) => (tag, "header:ETag"),
+            None => match meta() {
+                Some(version) => (version, "$.meta.version"),
+                None => return,
+            },
+        };
+        let id = body.and_then(|body| body.get("id")?.as_str());
+        let resource = id.unwrap_or_else(|| segment(asked, 2));
+        let resource = self.placeholders.fingerprint(resource);
+        let version = self.placeholders.fingerprint(version);
+        self.versions.insert((resource, version), (asked.at, place));
+    }
+
+    /// A condition on versions: those that an earlier step told are captured there.
+    fn condition(&mut self, asked: &Asked, text: &str) -> String {
+        let resource = self.placeholders.fingerprint(segment(asked, 2));
+        let (mut out, mut rest) = (String::new(), text);
+        while let Some((before, quoted)) = rest.split_once('"') {
+            let Some((inner, after)) = quoted.split_once('"') else {
+                break;
+            };
+            let (before, weak) = match before.strip_suffix("W/") {
+                Some(before) => (before, "W/"),
+                None => (before, ""),
+            };
+            out.push_str(&joined(before, self.placeholders.text(before)));
+            let version = format!("{weak}\"{inner}\"");
+            let version = (resource, self.placeholders.fingerprint(version.as_str()));
+            let told = self.versions.get(&version).copied();
+            match told.and_then(|(at, place)| Some((at, place, self.steps.get_mut(&at)?))) {
+                Some((at, place, step)) => {
+                    step.capture
+                        .insert(format!("version{at}"), place.to_owned());
+                    out.push_str(&format!("{{{{version{at}}}}}"));
+                }
+                None => {
+                    let inner = joined(inner, self.placeholders.text(inner));
+                    out.push_str(&format!("{weak}\"{inner}\""));
+                }
+            }
+            rest = after;
+        }
+        out + &joined(rest, self.placeholders.text(rest))
+    }
+}
+
+fn authorization(asked: &Asked, told: &Told) -> Authorization {
+    let given = asked.headers.contains_key(header::AUTHORIZATION);
+    match told.status == StatusCode::UNAUTHORIZED {
+        true if given => Authorization::Bad,
+        true => Authorization::None,
+        false => Authorization::Token,
+    }
+}
+
+/// A PATCH may be answered with the resource or without, as the server likes.
+fn statuses(asked: &Asked, told: &Told) -> Vec<u16> {
+    match (&asked.method, told.status) {
+        (&Method::PATCH, StatusCode::OK | StatusCode::NO_CONTENT) => vec![200, 204],
+        (_, status) => vec![status.as_u16()],
+    }
+}
+
+fn kind(asked: &Asked) -> Message {
+    let path = path(asked).to_lowercase();
+    if asked.method == Method::PATCH || path == "/bulk" {
+        Message::Operations
+    } else if path.ends_with("/.search") {
+        Message::Search
+    } else {
+        Message::Resource
+    }
+}
+
+/// A segment of the path of a request: the first is the endpoint, the second an id.
+fn segment(asked: &Asked, number: usize) -> &str {
+    path(asked).split('/').nth(number).unwrap_or_default()
+}
+
+fn path(asked: &Asked) -> &str {
+    asked.target.split('?').next().unwrap_or_default()
+}
+
+/// A header's name as people write it.
+fn titled(name: &str) -> String {
+    let parts = name.split('-').map(|part| {
+        let mut letters = part.chars();
+        let first = letters.next().map(|c| c.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    });
+    parts.collect::<Vec<_>>().join("-")
+}
+
+/// Media types and their parameters, of which only the well-known stay.
+fn media_types(placeholders: &mut Placeholders, text: &str) -> String {
+    const KNOWN: [&str; 18] = [
+        "application",
+        "boundary",
+        "charset",
+        "deflate",
+        "form",
+        "gzip",
+        "html",
+        "identity",
+        "json",
+        "multipart",
+        "octet",
+        "plain",
+        "scim",
+        "stream",
+        "text",
+        "urlencoded",
+        "utf",
+        "xml",
+    ];
+    let (mut pieces, mut at) = (Vec::new(), 0);
+    for token in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let word = token.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let folded = word.to_ascii_lowercase();
+        let short = word.len() == 1 || KNOWN.contains(&folded.as_str());
+        match short || word.is_empty() && token.is_ascii() {
+            true => pieces.push(Piece::Keep(at..at + token.len())),
+            false => pieces.push(Piece::Put(joined(token, placeholders.text(token)))),
+        }
+        at += token.len();
+    }
+    joined(text, pieces)
+}

@@ -1,0 +1,335 @@
+//! Filters, attribute paths, and the paths and queries of requests: what is grammar stays, spelled
+//! as it is; what is a value does not.
+
+use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
+
+use scimkit_filter::{Filter, Leniency, Options, Path};
+use scimkit_registry::Registry;
+
+use super::{
+    placeholders::{Piece, Placeholders, joined},
+    tokens::{is_endpoint, is_uuid},
+    values,
+};
+
+/// Redacts the literals of a filter.
+pub(super) fn filter(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
+    match Filter::parse_with(text, &lenient()) {
+        Ok(_) => literals(placeholders, text),
+        Err(_) => unreadable(placeholders, text),
+    }
+}
+
+/// Redacts the literals of a PATCH path, or of an attribute name that a member of an object has.
+pub(super) fn path(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
+    let urn = text
+        .get(..4)
+        .is_some_and(|head| head.eq_ignore_ascii_case("urn:"));
+    let is_path = Path::parse_with(text, &lenient()).is_ok() || urn && values::is_urn(text);
+    match is_path && !text.split([':', '.', '[']).any(is_uuid) {
+        true => literals(placeholders, text),
+        false => unreadable(placeholders, text),
+    }
+}
+
+/// Redacts a list of attribute names with commas between them.
+pub(super) fn names(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
+    let (mut pieces, mut start) = (Vec::new(), 0);
+    for name in text.split_inclusive(',') {
+        let bare = name.trim_end_matches(',');
+        let padded = bare.len() - bare.trim_start().len();
+        pieces.push(Piece::Keep(start..start + padded));
+        let inner = path(placeholders, bare.trim());
+        pieces.extend(shifted(inner, start + padded));
+        let end = start + name.len();
+        pieces.push(Piece::Keep(start + padded + bare.trim().len()..end));
+        start = end;
+    }
+    pieces
+}
+
+/// The attribute that a PATCH path ends at, in lower case, or nothing.
+pub(super) fn attribute(path: &str) -> String {
+    let Ok(path) = Path::parse_with(path, &lenient()) else {
+        return path.to_lowercase();
+    };
+    match path.sub {
+        Some(sub) => format!("{}.{sub}", path.name).to_lowercase(),
+        None => path.name.to_lowercase(),
+    }
+}
+
+/// Redacts path and query of a request, as it is spelled on the wire.
+pub(super) fn target(placeholders: &mut Placeholders, raw: &str, endpoint: Endpoint) -> String {
+    let (path, query) = match raw.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (raw, None),
+    };
+    let mut segments = path.split('/');
+    let mut out = segments.next().unwrap_or_default().to_owned();
+    for (at, segment) in segments.enumerate() {
+        let own = endpoint == Endpoint::Own
+            && at == 0
+            && segment.bytes().all(|b| b.is_ascii_alphabetic());
+        let redacted = encoded(segment, Plus::Plus, |decoded| {
+            if let Some(captured) = placeholders.captured(decoded) {
+                vec![Piece::Put(captured.to_owned())]
+            } else if own || is_endpoint(decoded) || values::is_word_of_the_rfc(decoded) {
+                whole(decoded)
+            } else {
+                placeholders.text(decoded)
+            }
+        });
+        out.push('/');
+        out.push_str(&redacted);
+    }
+    let parameters = query.into_iter().flat_map(|query| query.split('&'));
+    for (at, parameter) in parameters.enumerate() {
+        out.push(if at == 0 { '?' } else { '&' });
+        out.push_str(&self::parameter(placeholders, parameter));
+    }
+    out
+}
+
+/// Whether the first segment of a path is known to be an endpoint that the server has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Own,
+    Unknown,
+}
+
+/// The value of a query parameter, decoded.
+pub(super) fn query_value(target: &str, name: &str) -> Option<String> {
+    let (_, query) = target.split_once('?')?;
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs
+        .into_iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    Some(Decoded::new(value, Plus::Blank)?.text)
+}
+
+fn parameter(placeholders: &mut Placeholders, raw: &str) -> String {
+    const KNOWN: [&str; 9] = [
+        "aadoptscim062020",
+        "attributes",
+        "count",
+        "cursor",
+        "excludedattributes",
+        "filter",
+        "sortby",
+        "sortorder",
+        "startindex",
+    ];
+    let (name, value) = match raw.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (raw, None),
+    };
+    let folded = Decoded::new(name, Plus::Blank).map_or_else(String::new, |name| name.text);
+    let folded = folded.to_ascii_lowercase();
+    let mut out = match KNOWN.contains(&folded.as_str()) {
+        true => name.to_owned(),
+        false => encoded(name, Plus::Blank, |text| placeholders.text(text)),
+    };
+    if let Some(value) = value {
+        out.push('=');
+        out.push_str(&encoded(value, Plus::Blank, |text| match folded.as_str() {
+            "attributes" | "excludedattributes" | "sortby" => names(placeholders, text),
+            "filter" => filter(placeholders, text),
+            "count" | "startindex" if text.parse::<i64>().is_ok() => whole(text),
+            "sortorder" if values::is_sort_order(text) => whole(text),
+            _ => placeholders.text(text),
+        }));
+    }
+    out
+}
+
+fn whole(text: &str) -> Vec<Piece> {
+    vec![Piece::Keep(0..text.len())]
+}
+
+fn lenient() -> Options {
+    Options::default().with_leniency(Leniency::LENIENT)
+}
+
+/// Redacts the strings of a text that follows the grammar, where nothing else is a text.
+fn literals(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
+    around_literals(placeholders, text, |_, between| whole(between))
+}
+
+/// Redacts what stands between quotation marks, and what stands around them in a way of its own.
+fn around_literals(
+    placeholders: &mut Placeholders,
+    text: &str,
+    mut around: impl FnMut(&mut Placeholders, &str) -> Vec<Piece>,
+) -> Vec<Piece> {
+    let (mut pieces, mut kept) = (Vec::new(), 0);
+    while let Some(literal) = next_literal(text, kept) {
+        let between = text.get(kept..literal.start).unwrap_or_default();
+        pieces.extend(shifted(around(placeholders, between), kept));
+        let attribute = compared(text.get(..literal.start).unwrap_or_default());
+        let inner = text.get(literal.clone()).unwrap_or_default();
+        kept = literal.end;
+        match serde_json::from_str::<String>(&format!("\"{inner}\"")) {
+            Ok(plain) if plain == inner => {
+                let redacted = values::text(placeholders, &attribute, inner);
+                pieces.extend(shifted(redacted, literal.start));
+            }
+            Ok(plain) => {
+                let redacted = values::text(placeholders, &attribute, &plain);
+                let quoted = serde_json::Value::from(joined(&plain, redacted)).to_string();
+                let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+                pieces.push(Piece::Put(inner.to_owned()));
+            }
+            Err(_) => pieces.extend(shifted(placeholders.text(inner), literal.start)),
+        }
+    }
+    let after = text.get(kept..).unwrap_or_default();
+    pieces.extend(shifted(around(placeholders, after), kept));
+    pieces
+}
+
+/// Where the next string literal is, without its quotation marks.
+fn next_literal(text: &str, from: usize) -> Option<Range<usize>> {
+    // After a literal the closing mark comes first, and then what is between two literals.
+    let skipped = usize::from(from > 0);
+    let rest = text.get(from + skipped..)?;
+    let start = from + skipped + rest.find('"')? + 1;
+    let (mut end, mut escaped) = (start, false);
+    for byte in text.get(start..)?.bytes() {
+        match byte {
+            b'"' if !escaped => return Some(start..end),
+            b'\\' => escaped = !escaped,
+            _ => escaped = false,
+        }
+        end += 1;
+    }
+    Some(start..end)
+}
+
+/// The attribute that the literal after this text is compared with.
+fn compared(before: &str) -> String {
+    let before = before.trim_end_matches('"').trim_end();
+    let mut words = before
+        .rsplit([' ', '(', '['])
+        .filter(|word| !word.is_empty());
+    words.nth(1).unwrap_or_default().to_lowercase()
+}
+
+/// Redacts what does not follow the grammar: of what is not quoted, only its words and the names
+/// that the RFC's schemas have stay.
+fn unreadable(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
+    around_literals(placeholders, text, known_words)
+}
+
+fn known_words(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
+    let (mut pieces, mut at) = (Vec::new(), 0);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '$' || !c.is_ascii();
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let name = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let other = rest.find(is_name).unwrap_or(rest.len());
+        let token = rest.get(..name.max(other)).unwrap_or(rest);
+        match WORDS.contains(token.to_lowercase().as_str()) {
+            true => pieces.push(Piece::Keep(at..at + token.len())),
+            false => pieces.extend(shifted(placeholders.text(token), at)),
+        }
+        at += token.len();
+    }
+    pieces
+}
+
+/// The words of the grammar and the attribute names of the RFC's schemas, in lower case.
+static WORDS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let grammar = "and co eq ew false ge gt le lt ne not null or pr sw true";
+    let mut words: BTreeSet<_> = grammar.split(' ').map(str::to_owned).collect();
+    for kind in Registry::standard().types() {
+        for attribute in kind.attributes() {
+            let names = attribute.path().rsplit(':').next().unwrap_or_default();
+            words.extend(names.split('.').map(str::to_lowercase));
+        }
+    }
+    words
+});
+
+fn shifted(pieces: Vec<Piece>, by: usize) -> impl Iterator<Item = Piece> {
+    pieces.into_iter().map(move |piece| match piece {
+        Piece::Keep(range) => Piece::Keep(range.start + by..range.end + by),
+        put => put,
+    })
+}
+
+/// Whether a plus stands for a blank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plus {
+    Blank,
+    Plus,
+}
+
+/// Redacts what a percent-encoded text says, and keeps how the rest of it is encoded.
+fn encoded(raw: &str, plus: Plus, redact: impl FnOnce(&str) -> Vec<Piece>) -> String {
+    let Some(decoded) = Decoded::new(raw, plus) else {
+        // It is not UTF-8, and neither is this.
+        return "%FF".to_owned();
+    };
+    let mut out = String::new();
+    for piece in redact(&decoded.text) {
+        match piece {
+            Piece::Keep(range) => out.push_str(decoded.raw(&range)),
+            Piece::Put(text) => out.push_str(&put(&text)),
+        }
+    }
+    out
+}
+
+/// A placeholder's text for a path: braces stay, the replay encodes what it puts there.
+fn put(text: &str) -> String {
+    let mut out = String::new();
+    for part in text.split_inclusive(['{', '}']) {
+        let bare = part.trim_end_matches(['{', '}']);
+        out.push_str(&crate::replay::encoded(bare));
+        out.push_str(part.get(bare.len()..).unwrap_or_default());
+    }
+    out
+}
+
+/// A text that was percent-encoded.
+struct Decoded<'r> {
+    raw: &'r str,
+    /// Where in the raw text each byte begins; one more at the end.
+    starts: Vec<usize>,
+    text: String,
+}
+
+impl<'r> Decoded<'r> {
+    /// Nothing where it does not decode to UTF-8.
+    fn new(raw: &'r str, plus: Plus) -> Option<Self> {
+        let (mut bytes, mut starts, mut at) = (Vec::new(), Vec::new(), 0);
+        while let Some(&byte) = raw.as_bytes().get(at) {
+            starts.push(at);
+            let hex = raw.get(at + 1..at + 3).filter(|_| byte == b'%');
+            let hex = hex.filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+            match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+                Some(byte) => {
+                    bytes.push(byte);
+                    at += 3;
+                }
+                None => {
+                    bytes.push(if byte == b'+' && plus == Plus::Blank {
+                        b' '
+                    } else {
+                        byte
+                    });
+                    at += 1;
+                }
+            }
+        }
+        starts.push(raw.len());
+        let text = String::from_utf8(bytes).ok()?;
+        Some(Decoded { raw, starts, text })
+    }
+
+    fn raw(&self, range: &Range<usize>) -> &'r str {
+        let start = self.starts.get(range.start).copied().unwrap_or_default();
+        let end = self.starts.get(range.end).copied().unwrap_or(start);
+        self.raw.get(start..end).unwrap_or_default()
+    }
+}
