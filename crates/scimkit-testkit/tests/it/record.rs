@@ -195,7 +195,7 @@ fn leaves(name: &str, value: &Value, secrets: &mut BTreeSet<String>) {
 }
 
 /// What everybody says, and names of attributes that cases have as values, too.
-const PUBLIC: [&str; 19] = [
+const PUBLIC: [&str; 20] = [
     ".search",
     "2024",
     "False",
@@ -206,6 +206,7 @@ const PUBLIC: [&str; 19] = [
     "descending",
     "fALSE",
     "false",
+    "group",
     "home",
     "mobile",
     "nonsense",
