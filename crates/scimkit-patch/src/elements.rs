@@ -16,11 +16,11 @@ pub(crate) fn append(
     more: &[Value],
 ) -> Result<Vec<Value>, Error> {
     let telling = Telling::apart(kind, attr);
-    let known = elements
-        .iter()
-        .enumerate()
-        .map(|(at, e)| (telling.identity(e), at));
-    let mut known: BTreeMap<Identity, usize> = known.collect();
+    let mut known: BTreeMap<Identity, usize> = BTreeMap::new();
+    for (at, element) in elements.iter().enumerate() {
+        // Of several that are the same, the first is meant.
+        known.entry(telling.identity(element)).or_insert(at);
+    }
     let mut primary = Vec::new();
     for element in more {
         let at = *known

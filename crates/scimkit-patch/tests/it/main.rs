@@ -11,6 +11,7 @@ mod decisions;
 mod extensions;
 mod harness;
 mod limits;
+mod model;
 mod mutability;
 mod needs;
 mod properties;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::harness::{World, kind, patch};
 
-const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+pub(crate) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 fn text() -> impl Strategy<Value = Value> {
     select(vec!["a", "b", "B", "é", "x@y.example"]).prop_map(Value::from)
@@ -288,6 +288,73 @@ proptest! {
             }
             Err(_) => prop_assert!(each.is_err()),
         }
+    }
+
+    #[test]
+    fn the_change_leads_to_what_the_model_says(
+        before in user(), operations in vec(operation(), 1..6), t in profile(),
+    ) {
+        let kind = kind("User");
+        let mut world = World::of(kind, before);
+        let mut was = Value::Object(world.document.as_map().clone());
+        was.as_object_mut().unwrap().remove("schemas");
+        let create = t == Tolerance::DEFAULT;
+        let model = crate::model::patched(&was, &operations, create);
+        match patch(kind, "1", &world, body(&operations), &t) {
+            Ok(change) => {
+                world.apply(kind, &change);
+                let mut now = world.document.as_map().clone();
+                now.remove("schemas");
+                prop_assert_eq!(Some(Value::Object(now)), model);
+            }
+            Err(refused) => prop_assert_eq!(model, None, "{}", refused.detail),
+        }
+    }
+
+    /// Where an operation does not change what its own path selects.
+    #[test]
+    fn twice_is_once(
+        before in user(),
+        operation in prop_oneof![
+            operation().prop_filter("of single values", |o| {
+                o["op"] != "remove" && o["path"].as_str().is_none_or(|path| !path.contains('['))
+            }),
+            (select(vec!["add", "replace"]), select(vec!["work", "home"]), text()).prop_map(
+                |(op, kind, value)| {
+                    let path = format!(r#"emails[type eq "{kind}"].display"#);
+                    json!({"op": op, "path": path, "value": value})
+                }
+            ),
+        ],
+        t in profile(),
+    ) {
+        let kind = kind("User");
+        let mut world = World::of(kind, before);
+        let operations = [operation];
+        if let Ok(once) = patch(kind, "1", &world, body(&operations), &t) {
+            world.apply(kind, &once);
+            prop_assert!(patch(kind, "1", &world, body(&operations), &t).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn the_difference_of_members_leads_from_one_to_the_other(
+        before in vec(0..9u8, 0..6), after in vec(0..9u8, 0..6),
+    ) {
+        let kind = kind("Group");
+        let group = |ids: &[u8]| {
+            let members = ids.iter().map(|id| json!({"value": id.to_string()}));
+            let members = Value::Array(members.collect());
+            json!({"displayName": "g", "members": members})
+        };
+        let admit = |ids: &[u8]| kind.admit(group(ids), &Tolerance::DEFAULT).unwrap();
+        let mut world = World::of(kind, group(&before));
+        world.apply(kind, &diff(kind, &admit(&before), &admit(&after)));
+        let ids = |world: &World| {
+            let edges = world.edges.iter().flat_map(|(_, edges)| edges);
+            edges.map(|edge| edge.id.to_string()).collect::<BTreeSet<_>>()
+        };
+        prop_assert_eq!(ids(&world), ids(&World::of(kind, group(&after))));
     }
 
     #[test]

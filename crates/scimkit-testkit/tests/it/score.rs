@@ -10,7 +10,7 @@ mod patch;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use scimkit_registry::Tolerance;
 use scimkit_server::Server;
 use scimkit_testkit::replay::Target;
@@ -45,6 +45,17 @@ async fn patch_cases_hold() {
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[tokio::test]
+async fn a_patch_that_fails_leaves_every_byte_as_it_was() {
+    for (store, make) in STORES {
+        for (profile, tolerance) in PROFILES {
+            let client = Client(server(make(), tolerance));
+            let problems = patch::failing(&client).await;
+            assert!(problems.is_empty(), "{store}, {profile}: {problems:#?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -135,6 +146,15 @@ struct Answer {
 
 impl Client {
     async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let answer = self.bytes(method, path, body).await;
+        let body = serde_json::from_slice(answer.body()).unwrap_or_default();
+        Answer {
+            body,
+            status: answer.status().as_u16(),
+        }
+    }
+
+    async fn bytes(&self, method: &str, path: &str, body: Option<&Value>) -> Response<Bytes> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -144,12 +164,7 @@ impl Client {
                 body.map(|body| Bytes::from(body.to_string()))
                     .unwrap_or_default(),
             );
-        let answer = self.0.send(request.unwrap()).await.unwrap();
-        let body = serde_json::from_slice(answer.body()).unwrap_or_default();
-        Answer {
-            body,
-            status: answer.status().as_u16(),
-        }
+        self.0.send(request.unwrap()).await.unwrap()
     }
 
     /// Creates a resource and gives its id.

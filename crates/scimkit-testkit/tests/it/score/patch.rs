@@ -40,6 +40,36 @@ pub(super) async fn score(client: &Client, profile: &str) -> Vec<Scored> {
     scored
 }
 
+/// Sends the operations of each row with one behind them that can't be carried out, and looks for a
+/// difference.
+pub(super) async fn failing(client: &Client) -> Vec<String> {
+    let mut problems = Vec::new();
+    for row in rows(include_str!("../../../cases/patch.jsonl")) {
+        if row["schema"] != "User" {
+            continue;
+        }
+        let id = client
+            .create("/Users", &sent(&row["before"]))
+            .await
+            .unwrap();
+        let path = format!("/Users/{id}");
+        let before = client.bytes("GET", &path, None).await;
+        let mut request = row["patch"].clone();
+        // It is found wrong only when the others have been applied.
+        let bad = json!({"op": "replace", "value": {"id": "another"}});
+        request["Operations"].as_array_mut().unwrap().push(bad);
+        let answer = client.ask("PATCH", &path, Some(&request)).await;
+        let after = client.bytes("GET", &path, None).await;
+        let same =
+            before.body() == after.body() && before.headers()["etag"] == after.headers()["etag"];
+        if answer.status != 400 || !same {
+            problems.push(format!("{}: {}", text(&row, "id"), answer.words()));
+        }
+        client.ask("DELETE", &path, None).await;
+    }
+    problems
+}
+
 /// A resource around a PATCH request.
 struct Patched {
     after: Answer,
