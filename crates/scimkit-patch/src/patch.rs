@@ -5,7 +5,8 @@ use std::sync::Arc;
 use scimkit_core::message::PatchRequest;
 use scimkit_filter::Limits;
 use scimkit_registry::{
-    AttrId, Change, Edge, Error, ErrorKind, Leeway, Quirk, Resource, ResourceId, ResourceType,
+    AttrId, Change, Edge, Error, ErrorKind, Findings, Leeway, Quirk, Resource, ResourceId,
+    ResourceType,
 };
 
 use crate::{decode::Decoder, draft::Draft, step::Step};
@@ -83,7 +84,8 @@ pub struct Before<'a> {
 impl Patch {
     /// Binds every path of a request and admits every value.
     ///
-    /// The sentence of an error says which operation it is about, counted from 1.
+    /// An error says of each operation that is wrong which one it is, counted from 1, up to ten of
+    /// them.
     ///
     /// # Errors
     /// - no operations, or no `schemas`, unless tolerated: `invalidSyntax`
@@ -131,10 +133,12 @@ impl Patch {
             return Err(problem.but_for(Quirk::EmptyOperations));
         }
         let mut decoder = Decoder::new(kind, limits, leeway);
+        let mut findings = Findings::default();
         for (number, operation) in (1..).zip(request.operations) {
             let decoded = decoder.operation(operation);
-            decoded.map_err(|error| in_operation(error, number))?;
+            findings.note(decoded.map_err(|error| in_operation(error, number)))?;
         }
+        findings.end()?;
         Ok(Patch {
             kind: Arc::clone(kind),
             steps: decoder.into_steps(),

@@ -35,8 +35,7 @@ use crate::{members::delta, refusal::immutable};
 ///
 /// [RFC 7644 section 3.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.3)
 pub fn create(kind: &Arc<ResourceType>, body: Value, t: &dyn Leeway) -> Result<Change, Error> {
-    let resource = kind.admit(body, t)?;
-    kind.check_required(&resource)?;
+    let resource = kind.admit_complete(body, t)?;
     Ok(Change::create(Arc::clone(kind), resource))
 }
 
@@ -71,10 +70,8 @@ pub fn replace(
     body: Value,
     t: &dyn Leeway,
 ) -> Result<Replacement, Error> {
-    let after = kind.admit(body, t)?;
-    kind.check_required(&after)?;
     Ok(Replacement {
-        after,
+        after: kind.admit_complete(body, t)?,
         kind: Arc::clone(kind),
     })
 }

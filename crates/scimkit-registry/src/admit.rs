@@ -7,7 +7,7 @@ use scimkit_filter::Limits;
 use serde_json::{Map, Value};
 
 use crate::{
-    Attr, AttrId, Error, ErrorKind, Leeway, Quirk, Resource, ResourceType, Role, Target,
+    Attr, AttrId, Error, ErrorKind, Findings, Leeway, Quirk, Resource, ResourceType, Role, Target,
     read::read_path,
     text::{from_text, is_json_text},
 };
@@ -58,28 +58,64 @@ impl ResourceType {
     ///
     /// [RFC 7644 section 3.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.3)
     pub fn admit(&self, body: Value, t: &dyn Leeway) -> Result<Resource, Error> {
+        let mut findings = Findings::default();
+        let (resource, _) = self.admit_noting(body, t, &mut findings)?;
+        findings.end().map(|()| resource)
+    }
+
+    /// Admits a resource and checks that it has what is required, so that an error tells of both.
+    ///
+    /// # Errors
+    /// As for [`admit`](Self::admit) and [`check_required`](Self::check_required): what was found
+    /// wrong, all of it up to the tenth finding.
+    ///
+    /// # Example
+    /// See [`Findings`].
+    ///
+    /// [RFC 7644 section 3.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.3)
+    pub fn admit_complete(&self, body: Value, t: &dyn Leeway) -> Result<Resource, Error> {
+        let mut findings = Findings::default();
+        let (resource, refused) = self.admit_noting(body, t, &mut findings)?;
+        self.note_missing(&resource, &refused, &mut findings)?;
+        findings.end().map(|()| resource)
+    }
+
+    /// What can be admitted of a body, and the attributes whose values can't.
+    fn admit_noting(
+        &self,
+        body: Value,
+        t: &dyn Leeway,
+        findings: &mut Findings,
+    ) -> Result<(Resource, Vec<AttrId>), Error> {
         let Value::Object(body) = body else {
             return Err(Error::syntax("the body is not a JSON object"));
         };
-        let mut listed = None;
+        let (mut listed, mut refused) = (None, Vec::new());
         let mut resource = Resource::default();
-        for (id, value) in self.gather(self.entries(body, t)?)? {
+        let entries = self.entries_noting(body, t, findings)?;
+        for (id, value) in self.gather(entries)? {
             if self.attr(id).role() == Role::Schemas {
                 listed = Some(value);
-            } else if !is_read_only(self.attr(id))
-                && let Some(value) = self.admit_value(id, value, t)?
-                && !value.as_object().is_some_and(Map::is_empty)
-            {
-                resource.set(self, id, value);
+                continue;
+            }
+            if is_read_only(self.attr(id)) {
+                continue;
+            }
+            match findings.note(self.admit_value(id, value, t))? {
+                Some(Some(value)) if !value.as_object().is_some_and(Map::is_empty) => {
+                    resource.set(self, id, value);
+                }
+                Some(_) => {}
+                None => refused.push(id),
             }
         }
         resource.refresh_schemas(self);
         if let Err(problem) = self.check_schemas(listed.as_ref(), &resource)
             && !t.lets_through(Quirk::AnySchemas)
         {
-            return Err(problem.but_for(Quirk::AnySchemas));
+            findings.note::<()>(Err(problem.but_for(Quirk::AnySchemas)))?;
         }
-        Ok(resource)
+        Ok((resource, refused))
     }
 
     /// Binds each member of a resource body, or of a path-less PATCH value, to its target.
@@ -109,10 +145,22 @@ impl ResourceType {
     ///
     /// [RFC 7643 section 3.3](https://www.rfc-editor.org/rfc/rfc7643#section-3.3)
     pub fn entries(&self, body: Map<String, Value>, t: &dyn Leeway) -> Result<Vec<Entry>, Error> {
+        let mut findings = Findings::default();
+        let entries = self.entries_noting(body, t, &mut findings)?;
+        findings.end().map(|()| entries)
+    }
+
+    fn entries_noting(
+        &self,
+        body: Map<String, Value>,
+        t: &dyn Leeway,
+        findings: &mut Findings,
+    ) -> Result<Vec<Entry>, Error> {
         let mut entries = Vec::with_capacity(body.len());
         for (name, value) in body {
             let Some(index) = self.extension_named(&name) else {
-                if let Some(target) = known(self.member(&name, t), t)? {
+                let target = findings.note(known(self.member(&name, t), t))?;
+                if let Some(target) = target.flatten() {
                     entries.push(Entry {
                         name,
                         target,
@@ -123,7 +171,7 @@ impl ResourceType {
             };
             match from_text(value, t) {
                 Value::Object(members) => {
-                    self.extension_entries(index, members, t, &mut entries)?;
+                    self.extension_entries(index, members, t, &mut entries, findings)?;
                 }
                 Value::Null => {
                     entries.extend(self.top_level(Some(index)).iter().map(|attr| Entry {
@@ -134,11 +182,11 @@ impl ResourceType {
                 }
                 other => {
                     let problem = Error::value(format!("`{name}` is not an object"));
-                    return Err(if is_json_text(&other) {
+                    findings.note::<()>(Err(if is_json_text(&other) {
                         problem.but_for(Quirk::JsonStrings)
                     } else {
                         problem
-                    });
+                    }))?;
                 }
             }
         }
@@ -151,10 +199,12 @@ impl ResourceType {
         members: Map<String, Value>,
         t: &dyn Leeway,
         entries: &mut Vec<Entry>,
+        findings: &mut Findings,
     ) -> Result<(), Error> {
         let urn = self.extension_at(index).map_or("", |e| e.urn().as_str());
         for (name, value) in members {
-            if let Some(target) = known(self.extension_member(urn, &name, t), t)? {
+            let target = findings.note(known(self.extension_member(urn, &name, t), t))?;
+            if let Some(target) = target.flatten() {
                 entries.push(Entry {
                     name,
                     target,

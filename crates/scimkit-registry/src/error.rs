@@ -79,8 +79,16 @@ impl Error {
     pub fn but_for(mut self, quirk: Quirk) -> Self {
         let name = quirk.name();
         self.detail
-            .push_str(&format!("; the tolerance `{name}` would accept it"));
+            .push_str(&format!(" (the tolerance `{name}` would accept it)"));
         self.quirk = Some(quirk);
+        self
+    }
+
+    /// Both errors in one sentence, of the kind of the first.
+    pub(crate) fn and(mut self, next: &Error) -> Self {
+        self.detail.push_str("; ");
+        self.detail.push_str(&next.detail);
+        self.quirk = self.quirk.or(next.quirk);
         self
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::{Attr, AttrId, Error, Resource, ResourceType, Role, admit::is_read_only};
+use crate::{Attr, AttrId, Error, Findings, Resource, ResourceType, Role, admit::is_read_only};
 
 /// A top-level attribute that a write rewrites: see [`ResourceType::check_required_after`].
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ impl ResourceType {
     /// never returned.
     ///
     /// # Errors
-    /// The first required attribute without a value, by name: `invalidValue`.
+    /// The required attributes without a value, by name: `invalidValue`.
     ///
     /// # Example
     /// ```
@@ -53,12 +53,25 @@ impl ResourceType {
     ///
     /// [RFC 7643 section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7)
     pub fn check_required(&self, resource: &Resource) -> Result<(), Error> {
-        self.check_level(resource, None)?;
+        let mut findings = Findings::default();
+        self.note_missing(resource, &[], &mut findings)?;
+        findings.end()
+    }
+
+    /// Notes what is missing, but for attributes that are wrong and known to be.
+    pub(crate) fn note_missing(
+        &self,
+        resource: &Resource,
+        refused: &[AttrId],
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        self.note_level(resource, None, refused, findings)?;
         for (index, extension) in self.extensions().iter().enumerate() {
-            if resource.holder(self, Some(index)).is_some() {
-                self.check_level(resource, Some(index))?;
+            let of_it = |id: &AttrId| self.attr(*id).extension() == Some(index);
+            if resource.holder(self, Some(index)).is_some() || refused.iter().any(of_it) {
+                self.note_level(resource, Some(index), refused, findings)?;
             } else if extension.is_required() {
-                return Err(missing(extension.urn().as_str()));
+                findings.note::<()>(Err(missing(extension.urn().as_str())))?;
             }
         }
         Ok(())
@@ -142,13 +155,19 @@ impl ResourceType {
         Ok(())
     }
 
-    fn check_level(&self, resource: &Resource, extension: Option<usize>) -> Result<(), Error> {
+    fn note_level(
+        &self,
+        resource: &Resource,
+        extension: Option<usize>,
+        refused: &[AttrId],
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
         for attr in self.top_level(extension) {
             let value = resource.get(self, attr.id());
-            if value.is_none() && is_required(attr) {
-                return Err(missing(attr.path()));
+            if value.is_none() && is_required(attr) && !refused.contains(&attr.id()) {
+                findings.note::<()>(Err(missing(attr.path())))?;
             }
-            self.check_parts(attr, value, false)?;
+            findings.note(self.check_parts(attr, value, false))?;
         }
         Ok(())
     }

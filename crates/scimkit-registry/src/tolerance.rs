@@ -28,7 +28,7 @@ macro_rules! quirks {
         /// assert!(user.admit_value(active, "True".into(), &tolerance).is_ok());
         ///
         /// let refused = user.admit_value(active, "True".into(), &Tolerance::STRICT).unwrap_err();
-        /// assert!(refused.detail().ends_with("; the tolerance `boolean_strings` would accept it"));
+        /// assert!(refused.detail().ends_with("(the tolerance `boolean_strings` would accept it)"));
         /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[non_exhaustive]

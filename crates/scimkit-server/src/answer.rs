@@ -49,7 +49,7 @@ impl Answer {
         let status = StatusCode::from_u16(error.status);
         let answer = Answer::message(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &error);
         match (problem, error.status) {
-            (Problem::Method(allowed), _) => answer.with(ALLOW, HeaderValue::from_static(allowed)),
+            (Problem::Method(allowed), _) => answer.allowing(allowed),
             (_, 503) => answer.with(RETRY_AFTER, HeaderValue::from_static("1")),
             _ => answer,
         }
@@ -70,6 +70,11 @@ impl Answer {
         names.fold(self, |answer, name| {
             answer.with(WWW_AUTHENTICATE, HeaderValue::from_static(name))
         })
+    }
+
+    /// With the methods that there are.
+    pub(crate) fn allowing(self, methods: &'static str) -> Self {
+        self.with(ALLOW, HeaderValue::from_static(methods))
     }
 
     /// With the entity tag of a resource.

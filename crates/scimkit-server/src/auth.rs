@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{header::AUTHORIZATION, request::Parts};
 use scimkit_core::AuthenticationScheme;
+use scimkit_registry::ResourceId;
 use scimkit_store::{BoxFuture, Settings, TenantId};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -30,6 +31,8 @@ pub trait Authenticate: fmt::Debug + Send + Sync + 'static {
 pub struct Identity {
     /// The host's own values, handed through to the store in its scope.
     pub extensions: http::Extensions,
+    /// The resource that the caller is, which `/Me` stands for; without one `/Me` answers 501.
+    pub me: Option<Me>,
     /// The rules of this connection; those of the server when there are none.
     pub settings: Option<Arc<Settings>>,
     /// The tenant whose data are meant.
@@ -45,6 +48,28 @@ impl Identity {
             ..Identity::default()
         }
     }
+
+    /// Somebody who is that resource: a type by its name, such as `User`, and an id.
+    ///
+    /// [RFC 7644 section 3.11](https://www.rfc-editor.org/rfc/rfc7644#section-3.11)
+    #[must_use]
+    pub fn with_me(mut self, resource_type: impl Into<String>, id: impl Into<ResourceId>) -> Self {
+        self.me = Some(Me {
+            id: id.into(),
+            resource_type: resource_type.into(),
+        });
+        self
+    }
+}
+
+/// The resource that a caller is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Me {
+    /// Which one.
+    pub id: ResourceId,
+    /// The name of its type.
+    pub resource_type: String,
 }
 
 /// Why a caller may not go on.
@@ -54,6 +79,9 @@ pub enum Denied {
     /// 403: the caller is known but may not do this.
     #[error("this connection is not allowed to do that")]
     Forbidden,
+    /// 403: the connection is there, and whoever runs the application has switched it off.
+    #[error("this connection is switched off; the application's administrator can switch it on")]
+    SwitchedOff,
     /// 503: there is no telling now.
     #[error("the caller can't be checked right now")]
     Unavailable,

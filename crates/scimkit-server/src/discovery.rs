@@ -63,6 +63,7 @@ fn config(settings: &Settings, store: &dyn Store, authentication: &dyn Authentic
     let config = ServiceProviderConfig {
         authentication_schemes: authentication.schemes(),
         bulk: BulkSupport::default(),
+        documentation_uri: settings.documentation_uri.clone(),
         etag: Supported { supported: true },
         filter: FilterSupport {
             supported: supports(|s| s.filter),

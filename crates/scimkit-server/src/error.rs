@@ -57,7 +57,7 @@ impl From<StoreError> for Problem {
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         let status = match denied {
-            Denied::Forbidden => 403,
+            Denied::Forbidden | Denied::SwitchedOff => 403,
             Denied::Unauthorized => 401,
             Denied::Unavailable => 503,
         };

@@ -31,7 +31,7 @@ mod route;
 mod server;
 
 pub use auth::{
-    Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, NoRandomness, Token,
+    Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, Me, NoRandomness, Token,
 };
 pub use body::Body;
 pub use server::{QUIRKS_TOTAL, Server};

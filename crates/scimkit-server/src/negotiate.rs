@@ -9,11 +9,18 @@ use scimkit_core::Error;
 const SCIM: &str = "application/scim+json";
 const JSON: &str = "application/json";
 
+/// The media type of every answer that is not asked for in another.
+pub(crate) const ANSWER: HeaderValue = HeaderValue::from_static(SCIM);
+
 /// The media type of the answer: `application/scim+json` unless `application/json` is preferred.
 ///
 /// A range that names a type says more about it than a wildcard (RFC 9110 section 12.5.1).
-pub(crate) fn answer_type(headers: &HeaderMap) -> HeaderValue {
-    let (mut scim, mut json, mut any) = (None, None, None);
+///
+/// # Errors
+/// 406 when neither is acceptable.
+pub(crate) fn answer_type(headers: &HeaderMap) -> Result<HeaderValue, Error> {
+    let (mut scim, mut json, mut any, mut all) = (None, None, None, None);
+    let mut asked = false;
     let ranges = headers
         .get_all(ACCEPT)
         .iter()
@@ -21,10 +28,12 @@ pub(crate) fn answer_type(headers: &HeaderMap) -> HeaderValue {
     for range in ranges.flat_map(|h| h.split(',')) {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next().unwrap_or("");
+        asked = asked || !name.is_empty();
         let slot = match name {
             _ if name.eq_ignore_ascii_case(SCIM) => &mut scim,
             _ if name.eq_ignore_ascii_case(JSON) => &mut json,
-            "*/*" | "application/*" => &mut any,
+            _ if name.eq_ignore_ascii_case("application/*") => &mut any,
+            "*/*" => &mut all,
             _ => continue,
         };
         *slot = Some(
@@ -34,9 +43,23 @@ pub(crate) fn answer_type(headers: &HeaderMap) -> HeaderValue {
                 .max(slot.unwrap_or(0.0)),
         );
     }
-    let (scim, json) = (scim.or(any), json.filter(|weight| *weight > 0.0));
-    let prefers_json = json.is_some_and(|json| scim.is_none_or(|scim| json > scim));
-    HeaderValue::from_static(if prefers_json { JSON } else { SCIM })
+    if !asked {
+        return Ok(ANSWER);
+    }
+    let any = any.or(all);
+    let weight = |named: Option<f32>| named.or(any).unwrap_or(0.0);
+    let (scim_weight, json_weight) = (weight(scim), weight(json));
+    if scim_weight <= 0.0 && json_weight <= 0.0 {
+        let detail = format!("answers are {SCIM} or {JSON}; `Accept` allows neither");
+        return Err(Error::new(406, detail));
+    }
+    // A wildcard is no preference.
+    let prefers_json = json_weight > scim_weight && (json.is_some() || scim_weight <= 0.0);
+    Ok(HeaderValue::from_static(if prefers_json {
+        JSON
+    } else {
+        SCIM
+    }))
 }
 
 /// The weight that a parameter of a range gives it, if it does.

@@ -1,10 +1,6 @@
 //! Creating, reading, replacing, patching and deleting one resource.
 
-use std::{
-    borrow::Cow,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use chrono::Utc;
 use http::{
@@ -15,7 +11,7 @@ use http::{
 use scimkit_core::{ETagList, Error, message::PatchRequest};
 use scimkit_patch::{Before, Patch, Replacement};
 use scimkit_registry::{
-    AttrId, Change, Leeway, Projection, Resource, ResourceId, ResourceType, Role, Witness,
+    AttrId, Change, EdgeEdit, Leeway, Projection, Resource, ResourceId, ResourceType, Role, Witness,
 };
 use scimkit_store::{
     Batch, EdgeQuery, Expect, How, PatchAnswer, Scope, Store, StoreError, Stored, Write, Written,
@@ -33,9 +29,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) witness: &'a Witness,
 }
 
-/// How often, at least, and for how long a write that lost a race is tried again.
+/// How often, at least, a write that lost a race is tried again.
 const TRIES: u32 = 16;
-const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A group of more members than this is not sent back after a change of its membership.
 const BIG_GROUP: u32 = 100;
@@ -167,7 +162,7 @@ impl Ask<'_> {
             match self.write(Write::Update { change, expect, id }).await {
                 Err(Problem::Store(StoreError::Stale { .. })) if wanted == Expect::Any => {
                     tries += 1;
-                    if tries >= TRIES && started.elapsed() > DEADLINE {
+                    if tries >= TRIES && started.elapsed() > self.scope.settings.limits.deadline {
                         return Err(Problem::Store(StoreError::Busy));
                     }
                 }
@@ -202,6 +197,7 @@ impl Ask<'_> {
     }
 
     async fn write(&self, write: Write) -> Result<Written, Problem> {
+        check_members(&write, self.scope.settings.limits.members)?;
         let batch = Batch::new(Utc::now(), vec![write]);
         let mut outcomes = self.store.write(self.scope, batch).await;
         outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
@@ -229,6 +225,11 @@ impl Ask<'_> {
         let tags: Option<ETagList> = decode::etags(&self.head.headers, &IF_MATCH)?;
         Ok(match tags {
             Some(ETagList::List(versions)) => Expect::OneOf(versions),
+            None if self.scope.settings.require_if_match => {
+                let detail = "this service changes a resource only under `If-Match`: send the \
+                              `meta.version` that you know";
+                return Err(Error::new(428, detail).into());
+            }
             _ => Expect::Any,
         })
     }
@@ -253,6 +254,24 @@ impl Ask<'_> {
         let rendered = render::page(self.scope, self.store, items, projection).await?;
         let body = rendered.into_iter().next().ok_or_else(lost)?;
         Ok(Answer::json(status, body).tagged(&stored.version))
+    }
+}
+
+/// Bounds how many members one request names.
+fn check_members(write: &Write, limit: usize) -> Result<(), Error> {
+    let (Write::Create { change, .. } | Write::Update { change, .. }) = write else {
+        return Ok(());
+    };
+    let named = change.edges().iter().map(|edges| match &edges.edit {
+        EdgeEdit::Delta { add, remove } => add.len() + remove.len(),
+        EdgeEdit::Replace(edges) => edges.len(),
+    });
+    match named.sum::<usize>() {
+        count if count > limit => {
+            let detail = format!("{count} members in one request are more than {limit}");
+            Err(Error::too_large(detail))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -61,8 +61,12 @@ impl Route {
         }
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match segments.as_slice() {
-            [] => only(&Method::GET, method, "GET, HEAD", || Route::List(None)),
-            [".search"] => only(&Method::POST, method, "POST", || Route::Search(None)),
+            [] => only(&Method::GET, method, "GET, HEAD, OPTIONS", || {
+                Route::List(None)
+            }),
+            [".search"] => only(&Method::POST, method, "OPTIONS, POST", || {
+                Route::Search(None)
+            }),
             ["Bulk" | "Me", ..] => Err(Problem::Client(Error::not_implemented(
                 "this endpoint is not implemented; see /ServiceProviderConfig",
             ))),
@@ -91,9 +95,9 @@ impl Route {
             [] => match *method {
                 Method::GET => Ok(Route::List(Some(kind()))),
                 Method::POST => Ok(Route::Create(kind())),
-                _ => Err(Problem::Method("GET, HEAD, POST")),
+                _ => Err(Problem::Method("GET, HEAD, OPTIONS, POST")),
             },
-            [".search"] => only(&Method::POST, method, "POST", || {
+            [".search"] => only(&Method::POST, method, "OPTIONS, POST", || {
                 Route::Search(Some(kind()))
             }),
             [id] => {
@@ -103,7 +107,7 @@ impl Route {
                     Method::GET => Ok(Route::Read(kind(), id)),
                     Method::PATCH => Ok(Route::Patch(kind(), id)),
                     Method::PUT => Ok(Route::Replace(kind(), id)),
-                    _ => Err(Problem::Method("DELETE, GET, HEAD, PATCH, PUT")),
+                    _ => Err(Problem::Method("DELETE, GET, HEAD, OPTIONS, PATCH, PUT")),
                 }
             }
             _ => Err(nowhere()),
@@ -112,12 +116,9 @@ impl Route {
 }
 
 fn discover(method: &Method, what: impl FnOnce() -> Discovery) -> Result<Route, Problem> {
-    only(
-        &Method::GET,
-        method,
-        "GET, HEAD",
-        || Route::Discover(what()),
-    )
+    only(&Method::GET, method, "GET, HEAD, OPTIONS", || {
+        Route::Discover(what())
+    })
 }
 
 fn only(

@@ -18,11 +18,11 @@ use http::{
 };
 use scimkit_core::{Error, message::SearchRequest};
 use scimkit_registry::{Error as RequestError, ErrorKind, Leeway, Quirk, Quirks, Witness};
-use scimkit_store::{Scope, Settings, Store};
+use scimkit_store::{Scope, Settings, Store, location};
 use serde_json::Value;
 
 use crate::{
-    Authenticate, BearerTokens, Body, answer::Answer, decode, discovery, error::Problem, list,
+    Authenticate, BearerTokens, Body, Me, answer::Answer, decode, discovery, error::Problem, list,
     negotiate, resource, route::Route,
 };
 
@@ -127,7 +127,10 @@ impl Server {
             head.method = Method::GET;
         }
         let mut quirks = Quirks::default();
-        let answer = self.answer(&head, body, &mut quirks).await;
+        let answer = match &media_type {
+            Ok(_) => self.answer(&head, body, &mut quirks).await,
+            Err(refusal) => Err(Problem::Client(refusal.clone())),
+        };
         let answer = answer.unwrap_or_else(|problem| {
             if let Problem::Store(error) = &problem {
                 log_store_error(error, &request_id);
@@ -135,7 +138,7 @@ impl Server {
             Answer::problem(&problem, &request_id)
                 .challenged(|| self.inner.authentication.schemes())
         });
-        let mut response = answer.into_response(media_type);
+        let mut response = answer.into_response(media_type.unwrap_or(negotiate::ANSWER));
         if method == Method::HEAD {
             // What GET would send, without sending it; a 304 says nothing of the body it spares.
             let length = http_body::Body::size_hint(response.body()).lower();
@@ -171,22 +174,36 @@ impl Server {
             .unwrap_or_else(|| Arc::clone(&inner.settings));
         let mut scope = Scope::new(identity.tenant, settings);
         scope.extensions = identity.extensions;
+        let path = self.below_prefix(head.uri.path())?;
+        let alias = alias(path, identity.me.as_ref(), &scope.settings);
+        let (path, location) = alias.as_ref().map_or((path, None), |alias| {
+            (alias.path.as_str(), Some(alias.location.as_str()))
+        });
         let witness = Witness::of(scope.settings.tolerance);
-        let answer = self.routed(head, body, &scope, &witness).await;
+        let answer = self.routed(head, path, body, &scope, &witness).await;
         *quirks = witness.quirks();
         count(&witness);
-        answer
+        match location {
+            Some(location) => answer.map(|answer| answer.located(location)),
+            None => answer,
+        }
     }
 
     async fn routed<B: http_body::Body>(
         &self,
         head: &Parts,
+        path: &str,
         body: B,
         scope: &Scope,
         witness: &Witness,
     ) -> Result<Answer, Problem> {
-        let path = self.below_prefix(head.uri.path())?;
-        let route = Route::find(&scope.settings.registry, &head.method, path)?;
+        let route = Route::find(&scope.settings.registry, &head.method, path);
+        let route = match route {
+            Err(Problem::Method(allowed)) if head.method == Method::OPTIONS => {
+                return Ok(Answer::empty(StatusCode::NO_CONTENT).allowing(allowed));
+            }
+            found => found?,
+        };
         let body = match route.takes_body() {
             true => read_json(head, body, &route, &scope.settings).await?,
             false => Value::Null,
@@ -257,6 +274,23 @@ async fn read_json<B: http_body::Body>(
     decode::check_length(&head.headers, limit)?;
     let bytes = decode::read(body, limit).await?;
     Ok(decode::body(&bytes, &settings.limits)?)
+}
+
+/// What `/Me` stands for.
+struct Alias {
+    location: String,
+    /// Below the base path.
+    path: String,
+}
+
+/// The resource behind `/Me`, where the caller is one.
+fn alias(path: &str, me: Option<&Me>, settings: &Settings) -> Option<Alias> {
+    let is_me = path.trim_matches('/') == "Me";
+    let me = me.filter(|me| is_me && !me.id.as_str().is_empty())?;
+    let kind = settings.registry.by_name(&me.resource_type)?;
+    let location = location(settings, kind, &me.id);
+    let path = location.strip_prefix(&settings.base_url)?.to_owned();
+    Some(Alias { location, path })
 }
 
 /// Counts what a provider's request needed, so that an operator sees what it really does.

@@ -1,6 +1,6 @@
 //! On whose behalf, and under which rules, a store is asked.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use scimkit_registry::{Registry, Tolerance};
 
@@ -87,8 +87,12 @@ pub enum PatchAnswer {
 pub struct Limits {
     /// Bytes of a request body: 8 MiB. A search request is bounded by 64 KiB beside it.
     pub body: usize,
+    /// How long a write that keeps losing races is tried again: 10 seconds.
+    pub deadline: Duration,
     /// Of filter and path text.
     pub filter: scimkit_filter::Limits,
+    /// Members that one request names: 100,000.
+    pub members: usize,
     /// Levels of arrays and objects in a body: 16.
     pub nesting: usize,
     /// Operations of one PATCH: 1,000.
@@ -105,7 +109,9 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             body: 8 << 20,
+            deadline: Duration::from_secs(10),
             filter: scimkit_filter::Limits::default(),
+            members: 100_000,
             nesting: 16,
             operations: 1_000,
             page_default: 100,
@@ -123,12 +129,17 @@ pub struct Settings {
     pub base_url: String,
     /// What to do with a member that would make its group a member of itself.
     pub cycles: Cycles,
+    /// Where people read how to use the service; `/ServiceProviderConfig` tells.
+    pub documentation_uri: Option<String>,
     /// The bounds of a request.
     pub limits: Limits,
     /// Whether a PATCH answers with the resource.
     pub patch_answer: PatchAnswer,
     /// Schemas and resource types.
     pub registry: Arc<Registry>,
+    /// Whether PUT, PATCH and DELETE are refused (428) without `If-Match`: not unless asked for, since
+    /// no provider sends it.
+    pub require_if_match: bool,
     /// What is accepted beyond the RFC.
     pub tolerance: Tolerance,
     /// What to do with a member that does not exist.
@@ -144,9 +155,11 @@ impl Settings {
         Settings {
             base_url,
             cycles: Cycles::default(),
+            documentation_uri: None,
             limits: Limits::default(),
             patch_answer: PatchAnswer::default(),
             registry: Arc::new(Registry::standard()),
+            require_if_match: false,
             tolerance: Tolerance::DEFAULT,
             unknown_members: UnknownMembers::default(),
         }

@@ -12,6 +12,7 @@ mod bodies;
 mod failures;
 mod headers;
 mod log;
+mod me;
 mod places;
 mod quirks;
 mod web;
