@@ -11,7 +11,7 @@ mod search;
 
 use serde_json::{Map, Value};
 
-use crate::Error;
+use crate::{Error, excerpt};
 
 pub use list::ListResponse;
 pub use patch::{Op, Operation, PatchRequest};
@@ -52,19 +52,28 @@ fn members<const N: usize>(
     Ok(found)
 }
 
-/// Checks that `schemas`, when it is there, names the message; returns whether it is missing.
-fn check_schemas(schemas: Option<Value>, urn: &str) -> Result<bool, Error> {
-    let names_it = |value: &Value| {
-        value
-            .as_str()
-            .is_some_and(|text| text.eq_ignore_ascii_case(urn))
+/// Whether `schemas` is missing, or is no list that names the message.
+///
+/// A body that says it is another message is refused.
+fn is_misfit(schemas: Option<&Value>, urn: &str) -> Result<bool, Error> {
+    const MESSAGES: &str = "urn:ietf:params:scim:api:messages:";
+    let list = schemas.and_then(Value::as_array);
+    let names = || list.into_iter().flatten().filter_map(Value::as_str);
+    let is_message = |name: &&str| {
+        name.get(..MESSAGES.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(MESSAGES))
     };
-    match schemas {
-        None | Some(Value::Null) => Ok(true),
-        Some(Value::Array(values)) if values.iter().any(names_it) => Ok(false),
-        Some(_) => Err(Error::invalid_syntax(format!(
-            "`schemas` is not a list that has `{urn}`"
-        ))),
+    if names().any(|name| name.eq_ignore_ascii_case(urn)) {
+        return Ok(false);
+    }
+    match names().find(is_message) {
+        None => Ok(true),
+        Some(other) => {
+            let other = excerpt(other);
+            Err(Error::invalid_syntax(format!(
+                "`schemas` names `{other}`, and not `{urn}`"
+            )))
+        }
     }
 }
 

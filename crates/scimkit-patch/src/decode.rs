@@ -8,8 +8,8 @@ use scimkit_core::{
 };
 use scimkit_filter::Limits;
 use scimkit_registry::{
-    Attr, Entry, Error, ErrorKind, Leeway, Predicate, Quirk, ResourceType, Role, Target, from_text,
-    is_json_text,
+    Attr, Entry, Error, ErrorKind, Leeway, Predicate, Quirk, ResourceType, Role, Target,
+    but_for_text, from_text,
 };
 use serde_json::{Map, Value};
 
@@ -68,11 +68,7 @@ impl<'a> Decoder<'a> {
                 Value::Object(members) => self.resource(op, members)?,
                 other => {
                     let problem = invalid("without a `path` the `value` must be an object");
-                    return Err(if is_json_text(&other) {
-                        problem.but_for(Quirk::JsonStrings)
-                    } else {
-                        problem
-                    });
+                    return Err(but_for_text(problem, &other, self.leeway));
                 }
             },
         }
@@ -94,10 +90,15 @@ impl<'a> Decoder<'a> {
                 Target::Extension(_) => None,
             };
             match (named, value) {
-                (Some(attr), _) if attr.role() == Role::Schemas => {}
+                (Some(attr), value) if attr.role() == Role::Schemas => {
+                    self.schemas(op, Some(value).filter(|value| !value.is_null()))?;
+                }
                 // Some providers repeat the resource's own id.
-                (Some(attr), Value::String(id)) if attr.role() == Role::Id => {
-                    self.push(Action::Id(id));
+                (Some(attr), value) if attr.role() == Role::Id && !value.is_null() => {
+                    self.push(Action::Id(match value {
+                        Value::String(id) => id,
+                        other => other.to_string(),
+                    }));
                 }
                 (Some(attr), _) if is_read_only(attr) => {
                     if !self.leeway.lets_through(Quirk::ReadOnlyInPatch) {
@@ -259,9 +260,10 @@ impl<'a> Decoder<'a> {
             let detail = "`schemas` follows from the attributes and can't be removed";
             return Err(Error::new(ErrorKind::Mutability, detail));
         }
-        let listed = match value.ok_or_else(|| no_value(op))? {
-            Value::Array(listed) => listed,
-            one => vec![one],
+        let listed = match value {
+            Some(Value::Array(listed)) => listed,
+            Some(one) => vec![one],
+            None => Vec::new(),
         };
         for urn in &listed {
             let urn = urn

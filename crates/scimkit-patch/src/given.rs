@@ -2,12 +2,12 @@
 
 use scimkit_core::{DataType, message::Op};
 use scimkit_filter::{Filter, Literal, Operator, Options, Path};
-use scimkit_registry::{Attr, AttrId, Error, Quirk, Role, from_text, is_json_text};
+use scimkit_registry::{Attr, AttrId, Error, Quirk, Role, from_text};
 use serde_json::{Map, Value};
 
 use crate::{
     decode::{Decoder, is_read_only},
-    refusal::{invalid, no_value, required, unassigned},
+    refusal::{no_value, required, unassigned},
     step::Edit,
 };
 
@@ -121,26 +121,13 @@ impl Decoder<'_> {
         attr: &Attr,
         value: Value,
     ) -> Result<Map<String, Value>, Error> {
-        let mut parts = self.kind.children(attr.id());
-        let holds = parts.any(|sub| sub.name() == "value");
-        match from_text(value, self.leeway) {
-            Value::Object(members) => Ok(members),
-            Value::String(text) if holds && self.leeway.lets_through(Quirk::BareValues) => {
-                Ok(Map::from_iter([("value".to_owned(), Value::String(text))]))
-            }
-            other => {
-                let path = attr.path();
-                let problem = invalid(format!("a value of `{path}` must be an object"));
-                Err(match other {
-                    text if is_json_text(&text) => problem.but_for(Quirk::JsonStrings),
-                    Value::String(_) if holds => problem.but_for(Quirk::BareValues),
-                    Value::Array(elements) if elements.len() <= 1 => {
-                        problem.but_for(Quirk::ArrayOfOne)
-                    }
-                    _ => problem,
-                })
-            }
-        }
+        let one = matches!(&value, Value::Array(elements)
+            if elements.len() == 1 && elements.iter().all(|e| e.is_object() || e.is_string()));
+        let members = self.kind.members_of(attr.id(), value, self.leeway);
+        members.map_err(|problem| match one {
+            true => problem.but_for(Quirk::ArrayOfOne),
+            false => problem,
+        })
     }
 
     /// In a PATCH one element stands for an array of it.

@@ -88,7 +88,7 @@ impl Patch {
     /// them.
     ///
     /// # Errors
-    /// - no operations, or no `schemas`, unless tolerated: `invalidSyntax`
+    /// - no operations, or `schemas` that do not name a patch, unless tolerated: `invalidSyntax`
     /// - a path that can't be read, names no attribute, or filters what has one value: `invalidPath`
     /// - `remove` without a path: `noTarget`
     /// - `add` or `replace` without a value, with one of the wrong type, or with none for a required
@@ -124,8 +124,8 @@ impl Patch {
         limits: Limits,
         leeway: &dyn Leeway,
     ) -> Result<Patch, Error> {
-        if request.schemas_missing && !leeway.lets_through(Quirk::AnySchemas) {
-            let problem = Error::new(ErrorKind::Syntax, "`schemas` is missing");
+        if request.schemas_misfit && !leeway.lets_through(Quirk::AnySchemas) {
+            let problem = Error::new(ErrorKind::Syntax, "`schemas` does not name a patch");
             return Err(problem.but_for(Quirk::AnySchemas));
         }
         if request.operations.is_empty() && !leeway.lets_through(Quirk::EmptyOperations) {

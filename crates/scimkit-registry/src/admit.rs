@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::{
     Attr, AttrId, Error, ErrorKind, Findings, Leeway, Quirk, Resource, ResourceType, Role, Target,
     read::read_path,
-    text::{from_text, is_json_text},
+    text::{but_for_text, from_text},
 };
 
 /// One member of a JSON object, bound to what it names: see [`ResourceType::entries`].
@@ -182,11 +182,7 @@ impl ResourceType {
                 }
                 other => {
                     let problem = Error::value(format!("`{name}` is not an object"));
-                    findings.note::<()>(Err(if is_json_text(&other) {
-                        problem.but_for(Quirk::JsonStrings)
-                    } else {
-                        problem
-                    }))?;
+                    findings.note::<()>(Err(but_for_text(problem, &other, t)))?;
                 }
             }
         }
@@ -237,16 +233,14 @@ impl ResourceType {
         if let Some(id) = self.lookup_parts(None, name, None) {
             return Ok(Target::Attribute(id));
         }
-        let Ok(path) = read_path(name, Limits::default(), t) else {
-            return Err(self.unknown_name(name));
+        // A name that would do under another tolerance, or whose filter is wrong, says so; another
+        // is just unknown.
+        let meant = |problem: Error| match problem.quirk() {
+            None if !name.contains('[') => self.unknown_name(name),
+            _ => problem.of_kind(ErrorKind::Syntax),
         };
-        let target = self.bind_path(&path, t).map_err(|problem| {
-            // A name that would do under another tolerance says so; another is just unknown.
-            match problem.quirk() {
-                Some(_) => problem.of_kind(ErrorKind::Syntax),
-                None => self.unknown_name(name),
-            }
-        })?;
+        let path = read_path(name, Limits::default(), t).map_err(meant)?;
+        let target = self.bind_path(&path, t).map_err(meant)?;
         let is_name = path.sub.is_none() && path.filter.is_none();
         if is_name || t.lets_through(Quirk::DottedKeys) {
             Ok(target)
@@ -346,11 +340,18 @@ pub(crate) fn is_read_only(attr: &Attr) -> bool {
 }
 
 /// What a member names, or nothing where unknown names are left out.
+///
+/// A name that means something, but not under this tolerance, is not unknown.
 pub(crate) fn known<T>(found: Result<T, Error>, t: &dyn Leeway) -> Result<Option<T>, Error> {
+    let unknown = [Quirk::UnknownAttributes, Quirk::UnqualifiedExtensions];
     match found {
         Ok(found) => Ok(Some(found)),
-        Err(_) if t.lets_through(Quirk::UnknownAttributes) => Ok(None),
-        Err(problem) => Err(problem),
+        Err(problem) => match problem.quirk() {
+            Some(quirk) if unknown.contains(&quirk) && t.lets_through(Quirk::UnknownAttributes) => {
+                Ok(None)
+            }
+            _ => Err(problem),
+        },
     }
 }
 

@@ -68,13 +68,14 @@ impl Error {
         self.kind
     }
 
-    /// The quirk that would have let it pass, had it been accepted; the sentence names it too.
+    /// The quirk that is needed to let it pass, the first where it takes several; the sentence names
+    /// it too.
     #[must_use]
     pub fn quirk(&self) -> Option<Quirk> {
         self.quirk
     }
 
-    /// The same error, which accepting that quirk would have spared.
+    /// The same error, and the quirk that must be accepted for it not to be one.
     #[must_use]
     pub fn but_for(mut self, quirk: Quirk) -> Self {
         let name = quirk.name();

@@ -64,7 +64,7 @@ pub use required::Rewritten;
 pub use resource::{Resource, object_text};
 pub use scimkit_filter::Operator;
 pub use table::{Extension, ResourceType};
-pub use text::{from_text, is_json_text};
+pub use text::{but_for_text, from_text};
 pub use tolerance::{Leeway, Quirk, Tolerance};
 pub use value::{MAX_ELEMENTS, MAX_TEXT};
 pub use witness::{Quirks, Witness};

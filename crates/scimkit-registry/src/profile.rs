@@ -33,10 +33,12 @@ impl Tolerance {
         ])
         .called("entra");
 
-    /// Microsoft Entra ID with `aadOptscim062020` in the tenant URL: booleans are booleans, and a
-    /// member is removed by a value path.
+    /// Microsoft Entra ID with `aadOptscim062020` in the tenant URL: booleans are booleans.
+    ///
+    /// It also removes members by value paths then; their removal by a list stays accepted, since
+    /// without it a connection whose URL lacks the flag would empty its groups.
     pub const ENTRA_AAD_OPT_SCIM_062020: Tolerance = Tolerance::ENTRA
-        .refusing(&[Quirk::BooleanStrings, Quirk::RemoveValues])
+        .refusing(&[Quirk::BooleanStrings])
         .called("entra-aad-opt-scim-062020");
 
     /// JumpCloud, as far as the scenarios `jumpcloud/…` show it.

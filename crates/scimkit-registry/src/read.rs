@@ -25,7 +25,7 @@ use crate::{Error, Leeway, Quirk};
 pub fn read_filter<'t>(text: &'t str, limits: Limits, t: &dyn Leeway) -> Result<Filter<'t>, Error> {
     read(limits, t, |options| Filter::parse_with(text, options)).map_err(|(problem, quirk)| {
         let error = Error::filter(format!("the filter can't be read: {problem}"));
-        quirk.map_or(error.clone(), |quirk| error.but_for(quirk))
+        with_quirk(error, quirk)
     })
 }
 
@@ -37,8 +37,15 @@ pub(crate) fn read_path<'t>(
 ) -> Result<Path<'t>, Error> {
     read(limits, t, |options| Path::parse_with(text, options)).map_err(|(problem, quirk)| {
         let error = Error::path(format!("the path can't be read: {problem}"));
-        quirk.map_or(error.clone(), |quirk| error.but_for(quirk))
+        with_quirk(error, quirk)
     })
+}
+
+fn with_quirk(error: Error, quirk: Option<Quirk>) -> Error {
+    match quirk {
+        Some(quirk) => error.but_for(quirk),
+        None => error,
+    }
 }
 
 /// Reads strictly, and again with each leniency that turns out to be needed.

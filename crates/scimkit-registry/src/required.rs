@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{Attr, AttrId, Error, Findings, Resource, ResourceType, Role, admit::is_read_only};
 
-/// A top-level attribute that a write rewrites: see [`ResourceType::check_required_after`].
+/// An attribute that a write rewrites, or a sub-attribute of one: see [`ResourceType::check_required_after`].
 #[derive(Debug, Clone)]
 #[expect(
     clippy::exhaustive_structs,
@@ -77,8 +77,9 @@ impl ResourceType {
         Ok(())
     }
 
-    /// Checks what a write left of the attributes it changed: `written` has the top-level ones that
-    /// it wrote, and `before` is the document without them.
+    /// Checks what a write left of the attributes it changed: `written` has those that it wrote, and
+    /// `before` is the document without them. A sub-attribute alone is not checked: it may be
+    /// written so where nothing is required beside it.
     ///
     /// - A changed complex value has its required sub-attributes, and so does each of its elements.
     /// - An extension that was changed and has a value has its required attributes.

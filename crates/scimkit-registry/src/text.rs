@@ -3,12 +3,12 @@
 use scimkit_core::parse_json;
 use serde_json::Value;
 
-use crate::{Leeway, MAX_TEXT, Quirk};
+use crate::{Error, Leeway, MAX_TEXT, Quirk};
 
 /// An object, or an array of values, that was sent as JSON text in a string, where that is
 /// tolerated; any other value as it is.
 ///
-/// The text is bound by [`MAX_TEXT`] bytes and 16 levels.
+/// The text may have [`MAX_TEXT`] bytes, 16 levels and 10,000 values.
 ///
 /// # Example
 /// ```
@@ -22,23 +22,44 @@ use crate::{Leeway, MAX_TEXT, Quirk};
 /// ```
 #[must_use]
 pub fn from_text(value: Value, t: &dyn Leeway) -> Value {
+    if !t.tolerance().json_strings {
+        return value;
+    }
     match read(&value) {
-        Some(inner) if t.lets_through(Quirk::JsonStrings) => inner,
-        _ => value,
+        Some(inner) => {
+            t.needed(Quirk::JsonStrings);
+            inner
+        }
+        None => value,
     }
 }
 
-/// Whether [`from_text`] would read the value, were that tolerated.
+/// The error about a value that should be an object; it names the quirk if the value is one as text.
 #[must_use]
-pub fn is_json_text(value: &Value) -> bool {
-    read(value).is_some()
+pub fn but_for_text(problem: Error, value: &Value, t: &dyn Leeway) -> Error {
+    let is_object = || read(value).is_some_and(|inner| inner.is_object());
+    if !t.tolerance().json_strings && is_object() {
+        problem.but_for(Quirk::JsonStrings)
+    } else {
+        problem
+    }
+}
+
+/// Whether a value is, as text, an array of what can be complex values, and would be read were that
+/// tolerated.
+pub(crate) fn is_array_text(value: &Value, t: &dyn Leeway) -> bool {
+    let may_be_complex = |element: &Value| !element.is_boolean() && !element.is_number();
+    let inner =
+        || read(value).and_then(|inner| inner.as_array().map(|a| a.iter().all(may_be_complex)));
+    !t.tolerance().json_strings && inner() == Some(true)
 }
 
 fn read(value: &Value) -> Option<Value> {
     const NESTING: usize = 16;
+    const VALUES: usize = 10_000;
     let text = value.as_str().filter(|text| text.len() <= MAX_TEXT)?;
     let begins_like_json = text.trim_start().starts_with(['{', '[']);
     begins_like_json
-        .then(|| parse_json(text.as_bytes(), NESTING, text.len()).ok())
+        .then(|| parse_json(text.as_bytes(), NESTING, VALUES).ok())
         .flatten()
 }

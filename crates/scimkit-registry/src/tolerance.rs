@@ -130,8 +130,8 @@ quirks! {
     ///
     /// The RFC wants the object itself (RFC 7643 section 2.3.8). Expressions in the attribute
     /// mappings of Entra ID give text, and some build JSON with it; where that text is the `value`
-    /// of an element it stays text (`entra/39`). Cost: text that begins like an object is
-    /// never a bare value.
+    /// of an element it stays text (`entra/39`). Cost: text that is an object in JSON is never a bare
+    /// value.
     json_strings JsonStrings,
     /// `True`, `FALSE`, `Null` in filters: the literals of JSON in any case.
     ///
@@ -153,8 +153,9 @@ quirks! {
     /// `remove` of a multi-valued attribute with a `value` array removes only what it lists.
     ///
     /// The RFC knows no `value` in a `remove`, and removes all (RFC 7644 section 3.5.2.2). Entra ID
-    /// and JumpCloud remove members so: `entra/48`, `jumpcloud/03`. Cost: none but that; without it
-    /// a group is emptied.
+    /// and JumpCloud remove members so: `entra/48`, `jumpcloud/03`. Cost: none. Without it the letter
+    /// of the RFC holds, the value means nothing, and such a request empties the group: refuse this
+    /// only where no provider sends it.
     remove_values RemoveValues,
     /// One value where the schema has an array of them; as the value of a PATCH operation it always
     /// stands for one.

@@ -7,7 +7,7 @@ use crate::{
     Attr, AttrId, Error, Leeway, Quirk, ResourceType, Role, Tolerance,
     admit::{is_read_only, known, twice},
     fold::boolean,
-    text::{from_text, is_json_text},
+    text::{but_for_text, from_text, is_array_text},
 };
 
 /// How many elements a multi-valued attribute, or a multi-valued sub-attribute of one value, may
@@ -112,7 +112,7 @@ impl ResourceType {
             Quirk::ArrayOfOne => misfit(attr, &Value::Array(Vec::new()), wanted),
             _ => misfit(attr, one, wanted),
         };
-        if attr.is_complex() && is_json_text(one) {
+        if attr.is_complex() && is_array_text(one, t) {
             return Err(problem.but_for(Quirk::JsonStrings));
         }
         let everything = &Tolerance::DEFAULT;
@@ -208,29 +208,38 @@ impl ResourceType {
         Ok(value)
     }
 
-    fn admit_complex(&self, attr: &Attr, value: Value, t: &dyn Leeway) -> Result<Value, Error> {
-        let members = match from_text(value, t) {
-            Value::Object(members) => members,
-            Value::String(text) if self.child_named(attr.id(), "value").is_some() => {
+    /// The members of a complex value as sent: an object, or what stands for one where that is
+    /// tolerated.
+    ///
+    /// # Errors
+    /// Anything else: `invalidValue`.
+    pub fn members_of(
+        &self,
+        id: AttrId,
+        value: Value,
+        t: &dyn Leeway,
+    ) -> Result<Map<String, Value>, Error> {
+        let attr = self.attr(id);
+        match from_text(value, t) {
+            Value::Object(members) => Ok(members),
+            Value::String(text) if self.child_named(id, "value").is_some() => {
                 let text = Value::String(text);
-                if !t.lets_through(Quirk::BareValues) {
-                    let quirk = match is_json_text(&text) {
-                        true => Quirk::JsonStrings,
-                        false => Quirk::BareValues,
-                    };
-                    return Err(misfit(attr, &text, "an object").but_for(quirk));
+                if t.lets_through(Quirk::BareValues) {
+                    return Ok(Map::from_iter([("value".to_owned(), text)]));
                 }
-                Map::from_iter([("value".to_owned(), text)])
+                let problem = but_for_text(misfit(attr, &text, "an object"), &text, t);
+                Err(match problem.quirk() {
+                    Some(_) => problem,
+                    None if is_array_text(&text, t) => problem.but_for(Quirk::JsonStrings),
+                    None => problem.but_for(Quirk::BareValues),
+                })
             }
-            other => {
-                let problem = misfit(attr, &other, "an object");
-                return Err(if is_json_text(&other) {
-                    problem.but_for(Quirk::JsonStrings)
-                } else {
-                    problem
-                });
-            }
-        };
+            other => Err(but_for_text(misfit(attr, &other, "an object"), &other, t)),
+        }
+    }
+
+    fn admit_complex(&self, attr: &Attr, value: Value, t: &dyn Leeway) -> Result<Value, Error> {
+        let members = self.members_of(attr.id(), value, t)?;
         let refers = matches!(attr.role(), Role::Membership | Role::Reference);
         let mut admitted = Map::new();
         let mut reference = None;

@@ -242,8 +242,11 @@ impl Server {
             Route::Replace(kind, id) => ask.replace(&kind, &id, body).await,
             Route::Search(kind) => {
                 let search = SearchRequest::from_value(body)?;
-                if search.schemas_missing && !witness.lets_through(Quirk::AnySchemas) {
-                    let problem = RequestError::new(ErrorKind::Syntax, "`schemas` is missing");
+                if search.schemas_misfit && !witness.lets_through(Quirk::AnySchemas) {
+                    let problem = RequestError::new(
+                        ErrorKind::Syntax,
+                        "`schemas` does not name a search request",
+                    );
                     return Err(problem.but_for(Quirk::AnySchemas).into());
                 }
                 list::answer(scope, store, kind, search, witness).await

@@ -4,7 +4,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{PATCH_OP, check_schemas, kind_of, members};
+use super::{PATCH_OP, is_misfit, kind_of, members};
 use crate::Error;
 use crate::error::excerpt;
 use crate::keyword::keywords;
@@ -37,20 +37,21 @@ use crate::keyword::keywords;
 pub struct PatchRequest {
     /// The operations, in the order they apply; possibly none.
     pub operations: Vec<Operation>,
-    /// Whether the body had no `schemas`; a strict service refuses it.
-    pub schemas_missing: bool,
+    /// Whether `schemas` is missing, or is no list that names [`PATCH_OP`]; a strict service refuses
+    /// that.
+    pub schemas_misfit: bool,
 }
 
 impl PatchRequest {
     /// Reads a PATCH body, moving its values.
     ///
     /// Member names and `op` ignore case; members it doesn't know are dropped. Whether an empty list of operations or
-    /// missing `schemas` is tolerated is for the caller to decide.
+    /// `schemas` that do not name a patch are tolerated is for the caller to decide.
     ///
     /// # Errors
     ///
     /// - the body or an operation is not an object, `Operations` is missing or not an array, `op` is missing or not one
-    ///   of the three, a member is there twice, or `schemas` doesn't name a patch: 400 `invalidSyntax`
+    ///   of the three, a member is there twice, or `schemas` names another message: 400 `invalidSyntax`
     /// - `path` is not a string: 400 `invalidPath`
     /// - there are more than `max_operations`: 413
     pub fn from_value(body: Value, max_operations: usize) -> Result<Self, Error> {
@@ -61,7 +62,7 @@ impl PatchRequest {
             )));
         };
         let [schemas, operations] = members(object, ["schemas", "Operations"])?;
-        let schemas_missing = check_schemas(schemas, PATCH_OP)?;
+        let schemas_misfit = is_misfit(schemas.as_ref(), PATCH_OP)?;
         let operations = match operations {
             Some(Value::Array(operations)) => operations,
             Some(other) => {
@@ -84,7 +85,7 @@ impl PatchRequest {
             .map(|(index, value)| operation(index, value));
         Ok(Self {
             operations: operations.collect::<Result<_, _>>()?,
-            schemas_missing,
+            schemas_misfit,
         })
     }
 }

@@ -4,7 +4,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{SEARCH_REQUEST, check_schemas, kind_of, members};
+use super::{SEARCH_REQUEST, is_misfit, kind_of, members};
 use crate::Error;
 use crate::error::excerpt;
 use crate::keyword::keywords;
@@ -51,8 +51,9 @@ pub struct SearchRequest {
     pub count: Option<i64>,
     /// The page to return (RFC 9865); empty for the first.
     pub cursor: Option<String>,
-    /// Whether the body had no `schemas`; a strict service refuses it.
-    pub schemas_missing: bool,
+    /// Whether `schemas` is missing, or is no list that names [`SEARCH_REQUEST`]; a strict service refuses
+    /// that.
+    pub schemas_misfit: bool,
 }
 
 impl SearchRequest {
@@ -64,8 +65,8 @@ impl SearchRequest {
     ///
     /// # Errors
     ///
-    /// - the body is not an object, a member has the wrong JSON type or is there twice, or `schemas` doesn't name a
-    ///   search: 400 `invalidSyntax`
+    /// - the body is not an object, a member has the wrong JSON type or is there twice, or `schemas`
+    ///   names another message: 400 `invalidSyntax`
     /// - `sortOrder` is an unknown word, or a number is not a 64-bit integer: 400 `invalidValue`
     pub fn from_value(body: Value) -> Result<Self, Error> {
         let Value::Object(object) = body else {
@@ -109,7 +110,7 @@ impl SearchRequest {
             start_index: number(start_index, "startIndex")?,
             count: number(count, "count")?,
             cursor: text(cursor, "cursor")?,
-            schemas_missing: check_schemas(schemas, SEARCH_REQUEST)?,
+            schemas_misfit: is_misfit(schemas.as_ref(), SEARCH_REQUEST)?,
         })
     }
 }

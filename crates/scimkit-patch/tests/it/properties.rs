@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use scimkit_patch::{diff, replace};
-use scimkit_registry::Tolerance;
+use scimkit_registry::{Quirk, Tolerance};
 use serde_json::{Map, Value, json};
 
 use crate::harness::{World, kind, patch};
@@ -212,6 +212,24 @@ proptest! {
             let again = kind.admit(world.shown(kind), &Tolerance::STRICT).unwrap();
             prop_assert_eq!(&again, &world.document);
             kind.check_required(&world.document).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_no_quirk_that_is_accepted_already(
+        before in user(), operations in vec(any_operation(), 1..4), accepted in any::<u32>(),
+    ) {
+        let mut json = json!({"profile": "strict"});
+        for (at, quirk) in Quirk::ALL.iter().enumerate() {
+            json[quirk.name()] = json!(accepted & (1 << at) != 0);
+        }
+        let t: Tolerance = serde_json::from_value(json).unwrap();
+        let kind = kind("User");
+        if let Err(refused) = patch(kind, "1", &World::of(kind, before), body(&operations), &t) {
+            for quirk in Quirk::ALL.iter().filter(|quirk| t.accepts(**quirk)) {
+                let named = refused.detail.contains(&format!("`{}` would accept", quirk.name()));
+                prop_assert!(!named, "{}", refused.detail);
+            }
         }
     }
 

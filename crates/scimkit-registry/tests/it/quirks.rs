@@ -236,6 +236,19 @@ proptest! {
     }
 
     #[test]
+    fn a_refusal_names_no_quirk_that_is_accepted_already(body in body(), accepted in any::<u32>()) {
+        let quirks = Quirk::ALL.iter().enumerate().filter(|(at, _)| accepted & (1 << at) != 0);
+        let names: Vec<_> = quirks.map(|(_, quirk)| quirk.name()).collect();
+        let t = tolerance(&format!("strict {}", names.join(" ")));
+        if let Err(refused) = gadget().admit(body.clone(), &t) {
+            for (at, quirk) in Quirk::ALL.iter().enumerate() {
+                let named = refused.detail().contains(&format!("`{}` would accept", quirk.name()));
+                prop_assert!(!named || accepted & (1 << at) == 0, "{}: {}", body, refused);
+            }
+        }
+    }
+
+    #[test]
     fn a_filter_is_read_as_leniently_as_it_needs(text in filter_text()) {
         let witness = Witness::of(Tolerance::DEFAULT);
         let lenient = Options::default().with_leniency(Leniency::LENIENT);

@@ -129,7 +129,6 @@ const PROFILES: [(Tolerance, &str, &[&str]); 5] = [
         &[
             "entra/create-active-string",
             "entra/disable-string-boolean-default",
-            "entra/group-remove-value-array",
         ],
     ),
     (Tolerance::JUMPCLOUD, "jumpcloud", &[]),
