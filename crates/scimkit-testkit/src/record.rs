@@ -34,14 +34,14 @@
 //! # What a recording holds
 //!
 //! Nothing but what is known to tell of nobody: methods, statuses, attribute names, schema URNs,
-//! the grammar of filters and paths as it was spelled, `null`, booleans (as strings, too), numbers,
-//! and words that everybody uses, such as `work` or `en-US`. Everything else is replaced:
+//! the grammar of filters and paths as it was spelled, `null`, booleans (as strings, too), and words
+//! that everybody uses, such as `work` or `en-US`. Everything else is replaced:
 //!
 //! | what | becomes |
 //! |---|---|
 //! | a word | `anon1`, and the first of a text `anon1-{{run}}`, so that replays do not collide |
 //! | an e-mail address, a URL | the same at another host: `anon1-{{run}}@anon1.example` |
-//! | digits, as in a telephone number | as many digits |
+//! | digits, as in a telephone number, and numbers | as many digits |
 //! | a password | a word, whatever it was made of |
 //! | a date | a date that is written the same way |
 //! | a UUID | a UUID that no other replay has |
@@ -51,8 +51,7 @@
 //! The same becomes the same, wherever it stands, and what differs only in case still does.
 //! Punctuation and blanks between words stay, lengths don't. Of the headers, `Accept`,
 //! `Content-Encoding`, `Content-Type`, `If-Match` and `If-None-Match` are recorded; of a token, only
-//! whether it was refused. What is written as a JSON number stays as it is, and so does what somebody
-//! made an attribute's name or a schema's URN.
+//! whether it was refused. What somebody made an attribute's name or a schema's URN stays.
 //!
 //! Of answers there is the status and what a provider relies on: values that it sent itself, whether
 //! there is what it asked for, and the type of an error. What a server words or computes is left out.
@@ -115,7 +114,8 @@ pub struct Limits {
     /// The longest body, in bytes: 256 KiB. Of a longer answer only the status is recorded; an exchange
     /// with a longer request is left out.
     pub body: usize,
-    /// How long all bodies may be together, in bytes: 32 MiB. Exchanges beyond that are left out.
+    /// How long all bodies may be together, in bytes: 32 MiB. Exchanges beyond that are left out, and
+    /// so are those beyond 200,000 different originals.
     pub bytes: usize,
     /// How many exchanges: 1000. Those that follow are left out.
     pub steps: u32,

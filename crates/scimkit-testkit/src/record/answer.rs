@@ -162,7 +162,14 @@ fn value(placeholders: &mut Placeholders, attribute: &str, actual: &Value) -> Op
                 None => tree::string(placeholders, attribute, text).into(),
             })
         }
-        Value::Bool(_) | Value::Null | Value::Number(_) => Some(actual.clone()),
+        Value::Null => Some(Value::Null),
+        Value::Bool(_) | Value::Number(_) => {
+            let sent = placeholders.has_seen(&tree::at_attribute(attribute, actual));
+            sent.then(|| match actual {
+                Value::Number(number) => Value::Number(placeholders.count(number)),
+                other => other.clone(),
+            })
+        }
     }
 }
 

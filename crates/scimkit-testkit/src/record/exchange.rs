@@ -14,6 +14,9 @@ use super::{
 };
 use crate::replay::{Authorization, Expectation, Mode, Need, Request, SCIM, Scenario, Step};
 
+/// How many originals are told apart: each takes a few hundred bytes, whatever its length.
+const MOST_ORIGINALS: usize = 200_000;
+
 /// The head of a request.
 #[derive(Debug)]
 pub(super) struct Asked {
@@ -107,6 +110,9 @@ impl Recording {
             .saturating_add(got.len());
         if self.bytes > most {
             return self.leave_out("beyond the bytes that are recorded");
+        }
+        if self.placeholders.len() > MOST_ORIGINALS {
+            return self.leave_out("beyond the originals that are told apart");
         }
         let body = match got {
             Copied::Whole(bytes) => Tree::parse(bytes).and_then(Tree::into_value),

@@ -8,6 +8,7 @@ use std::{
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime};
 use scimkit_registry::fold;
+use serde_json::Number;
 
 use super::tokens::Tokens;
 
@@ -146,6 +147,28 @@ impl Placeholders {
             let last = n.get(n.len().saturating_sub(wide)..).unwrap_or_default();
             format!("{lead}{}{last}", "0".repeat(wide - last.len()))
         })
+    }
+
+    /// What stands for a JSON number: one with as many digits, where there is such a number.
+    pub(super) fn count(&mut self, number: &Number) -> Number {
+        let (mut out, mut digits) = (String::new(), String::new());
+        for sign in number.to_string().chars().chain(std::iter::once(' ')) {
+            if sign.is_ascii_digit() {
+                digits.push(sign);
+                continue;
+            }
+            if !digits.is_empty() {
+                out.push_str(&self.number(&std::mem::take(&mut digits)));
+            }
+            out.push(sign);
+        }
+        let made = out.trim_end().parse();
+        made.unwrap_or_else(|_| Number::from(0))
+    }
+
+    /// How many originals are told apart.
+    pub(super) fn len(&self) -> usize {
+        self.cased.len() + self.ids.len() + self.plain.len() + self.seen.len()
     }
 
     /// What stands for a UUID: a UUID that no other replay has.

@@ -153,7 +153,25 @@ fn lenient() -> Options {
 
 /// Redacts the strings of a text that follows the grammar, where nothing else is a text.
 fn literals(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
-    around_literals(placeholders, text, |_, between| whole(between))
+    around_literals(placeholders, text, numbers)
+}
+
+/// Redacts the numbers of a text between two strings.
+fn numbers(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
+    let (mut pieces, mut at) = (Vec::new(), 0);
+    for word in text.split_inclusive([' ', '\t', '(', ')', '[', ']', '"']) {
+        let bare = word.trim_end_matches([' ', '\t', '(', ')', '[', ']', '"']);
+        let digits = bare.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        match bare.parse().ok().filter(|_| digits) {
+            Some(number) => {
+                pieces.push(Piece::Put(placeholders.count(&number).to_string()));
+                pieces.push(Piece::Keep(at + bare.len()..at + word.len()));
+            }
+            None => pieces.push(Piece::Keep(at..at + word.len())),
+        }
+        at += word.len();
+    }
+    pieces
 }
 
 /// Redacts what stands between quotation marks, and what stands around them in a way of its own.
@@ -166,7 +184,7 @@ fn around_literals(
     while let Some(literal) = next_literal(text, kept) {
         let between = text.get(kept..literal.start).unwrap_or_default();
         pieces.extend(shifted(around(placeholders, between), kept));
-        let attribute = compared(text.get(..literal.start).unwrap_or_default());
+        let attribute = compared(between);
         let inner = text.get(literal.clone()).unwrap_or_default();
         kept = literal.end;
         match serde_json::from_str::<String>(&format!("\"{inner}\"")) {

@@ -78,6 +78,8 @@ pub(super) fn message(placeholders: &mut Placeholders, kind: Message, tree: Tree
                     .map(|name| text(placeholders, name, syntax::names));
                 Tree::Array(names.collect())
             }
+            (Message::Search, "count" | "startindex", inner) => inner,
+            (Message::Operations, "failonerrors", inner) => inner,
             (Message::Search, "filter", inner) => text(placeholders, inner, syntax::filter),
             (Message::Search, "sortby", inner) => text(placeholders, inner, syntax::names),
             (Message::Search, "sortorder", inner) if leaf_is(&inner, values::is_sort_order) => {
@@ -142,7 +144,13 @@ fn layer(placeholders: &mut Placeholders, attribute: &str, tree: Tree, left: u8)
         Tree::Leaf(Value::String(text)) => {
             Tree::Leaf(layered(placeholders, attribute, &text, left).into())
         }
-        Tree::Leaf(other) => Tree::Leaf(other),
+        Tree::Leaf(other) => {
+            placeholders.saw(&at_attribute(attribute, &other));
+            Tree::Leaf(match other {
+                Value::Number(number) => Value::Number(placeholders.count(&number)),
+                other => other,
+            })
+        }
         Tree::Object(members) => {
             let redacted = members.into_iter().map(|(name, inner)| {
                 let attribute = format!("{attribute}.{}", name.to_lowercase());
@@ -152,6 +160,11 @@ fn layer(placeholders: &mut Placeholders, attribute: &str, tree: Tree, left: u8)
             Tree::Object(redacted.collect())
         }
     }
+}
+
+/// A number or boolean as it is remembered: many attributes have the same, and mean another thing.
+pub(super) fn at_attribute(attribute: &str, value: &Value) -> String {
+    format!("{}={value}", values::last(attribute))
 }
 
 /// Redacts a string, and JSON in a string as JSON.

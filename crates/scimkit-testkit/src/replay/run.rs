@@ -26,6 +26,7 @@ pub(crate) const SCIM: &str = "application/scim+json";
 #[derive(Clone)]
 pub struct Replay<'t> {
     modes: Vec<Mode>,
+    settings_known: bool,
     target: &'t dyn Target,
     token: Option<String>,
 }
@@ -44,6 +45,7 @@ impl<'t> Replay<'t> {
     pub fn of(target: &'t dyn Target) -> Self {
         Replay {
             modes: vec![Mode::Both, Mode::Compat],
+            settings_known: false,
             target,
             token: None,
         }
@@ -53,6 +55,14 @@ impl<'t> Replay<'t> {
     #[must_use]
     pub fn with_modes(mut self, modes: impl IntoIterator<Item = Mode>) -> Self {
         self.modes = modes.into_iter().collect();
+        self
+    }
+
+    /// Runs scenarios that ask for other [settings](Scenario::settings) than the default ones, too:
+    /// the target has them.
+    #[must_use]
+    pub fn with_settings_met(mut self) -> Self {
+        self.settings_known = true;
         self
     }
 
@@ -132,6 +142,10 @@ impl Run<'_, '_> {
     async fn judge(&mut self, scenario: &Scenario, schemas: &[String]) -> Verdict {
         if !self.replay.modes.contains(&scenario.mode) {
             return Verdict::OtherMode;
+        }
+        if !self.replay.settings_known && !scenario.settings.is_empty() {
+            let settings = Value::Object(scenario.settings.clone().into_iter().collect());
+            return Verdict::NotRun(format!("it needs a server with the settings {settings}"));
         }
         if scenario.requires.contains(&Need::Auth) && self.replay.token.is_none() {
             return Verdict::NotRun("it needs a token".to_owned());
@@ -221,6 +235,10 @@ impl Run<'_, '_> {
         let mut request = http::Request::new(body);
         *request.method_mut() = Method::from_bytes(sent.method.as_bytes())
             .map_err(|_| format!("`{}` is not a method", sent.method))?;
+        if !sent.path.starts_with('/') {
+            // It would become a part of the authority, and the token go to another host.
+            return Err(format!("`{}` does not begin with a slash", sent.path));
+        }
         *request.uri_mut() = sent
             .path
             .parse()

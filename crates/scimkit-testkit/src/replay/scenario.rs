@@ -48,7 +48,8 @@ pub struct Scenario {
     /// Its name, unique for the provider.
     pub scenario: String,
     /// How the server must be set up where that differs from its defaults, such as
-    /// `{"unknown_members": "accept"}`. A replay does not look at it: whoever makes the server does.
+    /// `{"unknown_members": "accept"}`. A replay runs it only where it is told that the server is set up
+    /// so: [`Replay::with_settings_met`](super::Replay::with_settings_met).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, Value>,
     /// Where the knowledge comes from.

@@ -61,7 +61,10 @@ async fn check(tolerance: Tolerance, modes: [Mode; 2]) {
     for (store, make) in STORES {
         for case in cases() {
             let server = server(make(), tolerance, &case);
-            let replay = Replay::of(&server).with_modes(modes).with_token(TOKEN);
+            let replay = Replay::of(&server)
+                .with_modes(modes)
+                .with_settings_met()
+                .with_token(TOKEN);
             let report = replay.run(std::slice::from_ref(&case)).await;
             let name = case.name();
             let known = EXPECTED.iter().any(|(failing, _)| *failing == name);

@@ -133,6 +133,7 @@ async fn record(server: Server, scenario: &Scenario) -> (String, BTreeSet<String
         service: recorder.layer(server),
     };
     let replay = Replay::of(&target)
+        .with_settings_met()
         .with_modes([scenario.mode])
         .with_token(TOKEN);
     let report = replay.run(std::slice::from_ref(scenario)).await;

@@ -225,7 +225,11 @@ async fn a_step_that_is_answered_otherwise_fails() {
             step("GET", "/broken", json!({})),
             "no answer: the line is dead",
         ),
-        (step("GET", "not a path", json!({})), "is not a path"),
+        (step("GET", "/not a path", json!({})), "is not a path"),
+        (
+            step("GET", "@elsewhere.example", json!({})),
+            "does not begin with a slash",
+        ),
         (
             step("GET", "/x", json!({"absent": ["$.path"]})),
             "$.path: expected absent, got \"/x\"",

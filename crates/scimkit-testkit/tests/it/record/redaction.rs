@@ -142,7 +142,7 @@ fn operations_keep_what_is_grammar() {
         {"op": "remove", "path": r#"members[value eq "2819c223-7f76-453a-919d-413861904646"]"#},
         {"op": "add", "value": {"active": "False", "name.givenName": "Babs"}},
         {"op": "add", "value": {keyed: true}},
-        {"op": "poke", "path": "@babs", "value": [{"type": "Babs"}, 7, null, 1.5]},
+        {"op": "poke", "path": "@babs", "value": [{"type": "Babs"}, 70, null, 10.55]},
     ]});
     let keyed = r#"emails[type eq "home" and value eq "Anon1-{{run}}@anon2.example"].primary"#;
     let expected = json!({"schemas": [patch], "Operations": [
@@ -152,11 +152,31 @@ fn operations_keep_what_is_grammar() {
         {"op": "add", "value": {"active": "False", "name.givenName": "Anon3-{{run}}"}},
         {"op": "add", "value": {keyed: true}},
         {"op": "anon4-{{run}}", "path": "@anon3-{{run}}",
-         "value": [{"type": "Anon3-{{run}}"}, 7, null, 1.5]},
+         "value": [{"type": "Anon3-{{run}}"}, 11, null, 12.13]},
     ]});
     assert_eq!(
         step("PATCH", "/Users/1", body.to_string())["body"],
         expected
+    );
+}
+
+#[test]
+fn numbers_are_told_of_nobody_either() {
+    let secrets = ["701984", "12345678", "90210", "80.75"];
+    let filter = "/Users?filter=employeeNumber%20eq%20701984%20and%20(x%20lt%20-80.75)&count=25";
+    let body = r#"{"employeeNumber": 701984, "password": 12345678, "zip": [90210, 80.75]}"#;
+    let sent = step("POST", filter, body.to_owned());
+    for secret in secrets {
+        assert!(!sent.to_string().contains(secret), "{secret} in {sent}");
+    }
+    let path = "/Users?filter=employeeNumber%20eq%20100001%20and%20(x%20lt%20-11.12)&count=25";
+    assert_eq!(sent["path"], path);
+    assert_eq!(sent["body"]["employeeNumber"], 100_001);
+    let search = r#"{"filter": "active eq true", "count": 25, "startIndex": 101}"#;
+    let sent = step("POST", "/Users/.search", search.to_owned());
+    assert_eq!(
+        (&sent["body"]["count"], &sent["body"]["startIndex"]),
+        (&json!(25), &json!(101))
     );
 }
 
@@ -367,6 +387,7 @@ fn pair<'v>(one: &'v Value, other: &'v Value, pairs: &mut Vec<(&'v str, &'v str)
                 .for_each(|(one, other)| pair(one, other, pairs));
         }
         (Value::String(one), Value::String(other)) => pairs.push((one, other)),
+        (Value::Number(one), Value::Number(other)) => assert_eq!(one.is_i64(), other.is_i64()),
         _ => assert_eq!(one, other),
     }
 }
