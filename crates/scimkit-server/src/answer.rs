@@ -13,7 +13,7 @@ use crate::{Body, error::Problem};
 /// An answer before its media type and request id are known.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    body: Option<Bytes>,
+    body: Option<Body>,
     headers: Vec<(HeaderName, HeaderValue)>,
     status: StatusCode,
 }
@@ -21,8 +21,13 @@ pub(crate) struct Answer {
 impl Answer {
     /// An answer with a JSON body.
     pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Answer::of(status, Body::from(body.into()))
+    }
+
+    /// An answer with a JSON body, perhaps one that is still being made.
+    pub(crate) fn of(status: StatusCode, body: Body) -> Self {
         Answer {
-            body: Some(body.into()),
+            body: Some(body),
             headers: Vec::new(),
             status,
         }
@@ -101,7 +106,7 @@ impl Answer {
     /// The response, in that media type.
     pub(crate) fn into_response(self, media_type: HeaderValue) -> Response<Body> {
         let has_body = self.body.is_some();
-        let mut response = Response::new(self.body.map(Body::from).unwrap_or_default());
+        let mut response = Response::new(self.body.unwrap_or_default());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         for (name, value) in self.headers {

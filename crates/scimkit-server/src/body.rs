@@ -1,41 +1,85 @@
 //! The body of an answer.
 
 use std::{
-    convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use http_body_util::Full;
+use scimkit_store::StoreError;
+
+use crate::members::Members;
 
 /// The body of an answer, for any framework that takes an [`http_body::Body`].
+///
+/// It is whole at once, but for the members of a big group, which follow page by page as they are
+/// sent, so that no more than a page of them is in memory.
 #[derive(Debug, Default)]
-pub struct Body(Full<Bytes>);
+pub struct Body(Kind);
+
+#[derive(Debug, Default)]
+enum Kind {
+    #[default]
+    Empty,
+    Members(Box<Members>),
+    Whole(Bytes),
+}
+
+/// An answer that could not be ended: the store failed between two pages of members.
+///
+/// Whoever sends it cuts the connection, so that a part is never taken for the whole.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer broke off")]
+pub struct BrokenOff(#[source] pub(crate) StoreError);
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Body(Full::new(bytes))
+        match bytes.is_empty() {
+            true => Body::default(),
+            false => Body(Kind::Whole(bytes)),
+        }
+    }
+}
+
+impl From<Members> for Body {
+    fn from(members: Members) -> Self {
+        Body(Kind::Members(Box::new(members)))
     }
 }
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = BrokenOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.0).poll_frame(context)
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let next = match &mut self.0 {
+            Kind::Empty => return Poll::Ready(None),
+            Kind::Members(members) => std::task::ready!(members.poll_next(context)),
+            Kind::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.0 = Kind::Empty;
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+        };
+        if !matches!(next, Some(Ok(_))) {
+            self.0 = Kind::Empty;
+        }
+        Poll::Ready(next.map(|part| part.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        matches!(self.0, Kind::Empty)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        match &self.0 {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Members(_) => SizeHint::default(),
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+        }
     }
 }

@@ -24,6 +24,7 @@ mod decode;
 mod discovery;
 mod error;
 mod list;
+mod members;
 mod negotiate;
 mod render;
 mod resource;
@@ -33,5 +34,5 @@ mod server;
 pub use auth::{
     Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, Me, NoRandomness, Token,
 };
-pub use body::Body;
+pub use body::{Body, BrokenOff};
 pub use server::{QUIRKS_TOTAL, Server};

@@ -68,6 +68,14 @@ fn goes_out_as_kept(item: &Stored, projection: &Projection) -> bool {
     projection.is_whole() && matches!(item.document, Document::Text(_))
 }
 
+/// The membership attributes of a type.
+pub(crate) fn memberships(kind: &ResourceType) -> impl Iterator<Item = AttrId> {
+    let attrs = kind.attributes().iter();
+    attrs
+        .filter(|a| a.role() == Role::Membership && a.parent().is_none())
+        .map(Attr::id)
+}
+
 /// The membership and inverse attributes that a projection shows: what to ask a store for.
 pub(crate) fn edge_attrs(kind: &ResourceType, projection: &Projection) -> Vec<AttrId> {
     let attrs = kind.attributes().iter();
@@ -93,7 +101,7 @@ pub(crate) async fn edges(
     let Some(first) = items.first() else {
         return Ok(Vec::new());
     };
-    let mut all = memberships(scope, store, items, projection).await?;
+    let mut all = own_edges(scope, store, items, projection).await?;
     let found = references(scope, store, &first.kind, trees, projection).await?;
     for (own, tree) in all.iter_mut().zip(trees) {
         own.extend(
@@ -105,7 +113,7 @@ pub(crate) async fn edges(
 }
 
 /// For each resource its edges under every membership and inverse attribute that is shown.
-async fn memberships(
+async fn own_edges(
     scope: &Scope,
     store: &dyn Store,
     items: &[Stored],

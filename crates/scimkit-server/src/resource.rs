@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use chrono::Utc;
 use http::{
     StatusCode,
@@ -11,21 +12,29 @@ use http::{
 use scimkit_core::{ETagList, Error, message::PatchRequest};
 use scimkit_patch::{Before, Patch, Replacement};
 use scimkit_registry::{
-    AttrId, Change, EdgeEdit, Leeway, Projection, Resource, ResourceId, ResourceType, Role, Witness,
+    AttrId, Change, Edge, EdgeEdit, Leeway, Projection, Resource, ResourceId, ResourceType, Role,
+    Witness,
 };
 use scimkit_store::{
-    Batch, EdgeQuery, Expect, How, PatchAnswer, Scope, Store, StoreError, Stored, Write, Written,
-    location,
+    Batch, EdgeQuery, Expect, How, PatchAnswer, Scope, Store, StoreError, Stored, Want, Write,
+    Written, location,
 };
 use serde_json::Value;
 
-use crate::{answer::Answer, decode, error::Problem, render};
+use crate::{
+    Body,
+    answer::Answer,
+    decode,
+    error::Problem,
+    members::{Asked, List, Members, PAGE},
+    render,
+};
 
 /// One request about a resource.
 pub(crate) struct Ask<'a> {
     pub(crate) head: &'a Parts,
     pub(crate) scope: &'a Scope,
-    pub(crate) store: &'a dyn Store,
+    pub(crate) store: &'a Arc<dyn Store>,
     pub(crate) witness: &'a Witness,
 }
 
@@ -62,8 +71,8 @@ impl Ask<'_> {
     ) -> Result<Answer, Problem> {
         let projection = self.projection(kind)?;
         let known = decode::etags(&self.head.headers, &IF_NONE_MATCH)?;
-        let edges = render::edge_attrs(kind, &projection);
-        let stored = self.store.read(self.scope, kind, id, &edges).await?;
+        let want = Want::edges(render::edge_attrs(kind, &projection)).at_most(PAGE + 1);
+        let stored = self.store.read(self.scope, kind, id, &want).await?;
         if known.is_some_and(|tags| tags.matches(&stored.version)) {
             return Ok(Answer::empty(StatusCode::NOT_MODIFIED).tagged(&stored.version));
         }
@@ -117,7 +126,8 @@ impl Ask<'_> {
     ) -> Result<Answer, Problem> {
         let expect = self.if_match()?;
         if let Some(barred) = decode::etags(&self.head.headers, &IF_NONE_MATCH)? {
-            let before = self.store.read(self.scope, &kind, &id, &[]).await?;
+            let want = Want::document();
+            let before = self.store.read(self.scope, &kind, &id, &want).await?;
             check_barred(&barred, &before)?;
         }
         self.write(Write::Delete { expect, id, kind }).await?;
@@ -191,7 +201,8 @@ impl Ask<'_> {
         edges: &[AttrId],
         wanted: &Expect,
     ) -> Result<Stored, Problem> {
-        let stored = self.store.read(self.scope, kind, id, edges).await?;
+        let want = Want::edges(edges);
+        let stored = self.store.read(self.scope, kind, id, &want).await?;
         wanted.check(&stored.version)?;
         Ok(stored)
     }
@@ -244,16 +255,71 @@ impl Ask<'_> {
         Ok(kind.projection(&query.attributes, &query.excluded_attributes))
     }
 
+    /// Shows a resource; a membership that is too long for one page follows behind it.
     async fn show(
         &self,
         status: StatusCode,
         stored: &Stored,
         projection: &Projection,
     ) -> Result<Answer, Problem> {
-        let items = std::slice::from_ref(stored);
-        let rendered = render::page(self.scope, self.store, items, projection).await?;
-        let body = rendered.into_iter().next().ok_or_else(lost)?;
-        Ok(Answer::json(status, body).tagged(&stored.version))
+        let mut stored = Cow::Borrowed(stored);
+        let long = self.long_memberships(&mut stored, projection).await?;
+        let items = std::slice::from_ref(&*stored);
+        let rendered = render::page(self.scope, &**self.store, items, projection).await?;
+        let text = rendered.into_iter().next().ok_or_else(lost)?;
+        let body = match long.is_empty() {
+            true => Body::from(Bytes::from(text)),
+            false => Body::from(Members::new(
+                List {
+                    id: stored.id.clone(),
+                    kind: Arc::clone(&stored.kind),
+                    projection: projection.clone(),
+                    scope: self.scope.clone(),
+                    store: Arc::clone(self.store),
+                },
+                text,
+                long,
+            )),
+        };
+        Ok(Answer::of(status, body).tagged(&stored.version))
+    }
+
+    /// Puts the first page of each membership that is shown beside the resource, or the one that is
+    /// asked for; takes out those that are longer than a page.
+    async fn long_memberships(
+        &self,
+        stored: &mut Cow<'_, Stored>,
+        projection: &Projection,
+    ) -> Result<Vec<(AttrId, Vec<Edge>)>, Problem> {
+        let kind = Arc::clone(&stored.kind);
+        let most = self.scope.settings.limits.page_max;
+        let asked = Asked::of(&kind, self.head.uri.query(), most)?;
+        let mut long = Vec::new();
+        for attr in render::memberships(&kind).filter(|attr| projection.shows(*attr)) {
+            let known = stored.edges.iter().find(|(known, _)| *known == attr);
+            let page = asked.iter().find(|page| page.attr == attr);
+            let edges = match (page, known) {
+                (None, Some((_, edges))) => edges.clone(),
+                _ => {
+                    let query = EdgeQuery::new(Arc::clone(&kind), attr, vec![stored.id.clone()]);
+                    let query = match page {
+                        Some(page) => query.after(page.after.clone()).at_most(page.count),
+                        None => query.at_most(PAGE + 1),
+                    };
+                    let found = self.store.edges(self.scope, &query).await?;
+                    found.into_iter().next().unwrap_or_default()
+                }
+            };
+            let here = &mut stored.to_mut().edges;
+            here.retain(|(known, _)| *known != attr);
+            if page.is_none() && edges.len() > PAGE as usize {
+                here.push((attr, Vec::new()));
+                long.push((attr, edges));
+            } else {
+                here.push((attr, edges));
+            }
+        }
+        Ok(long)
     }
 }
 

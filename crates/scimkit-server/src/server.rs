@@ -141,8 +141,10 @@ impl Server {
         let mut response = answer.into_response(media_type.unwrap_or(negotiate::ANSWER));
         if method == Method::HEAD {
             // What GET would send, without sending it; a 304 says nothing of the body it spares.
-            let length = http_body::Body::size_hint(response.body()).lower();
-            if response.status() != StatusCode::NOT_MODIFIED {
+            let length = http_body::Body::size_hint(response.body()).exact();
+            if response.status() != StatusCode::NOT_MODIFIED
+                && let Some(length) = length
+            {
                 response
                     .headers_mut()
                     .insert(CONTENT_LENGTH, HeaderValue::from(length));
@@ -219,7 +221,7 @@ impl Server {
         scope: &Scope,
         witness: &Witness,
     ) -> Result<Answer, Problem> {
-        let store = &*self.inner.store;
+        let store = &self.inner.store;
         let query = head.uri.query();
         let ask = resource::Ask {
             head,
@@ -232,10 +234,10 @@ impl Server {
             Route::Delete(kind, id) => ask.delete(kind, id).await,
             Route::Discover(what) => {
                 let authentication = &*self.inner.authentication;
-                discovery::answer(&what, query, &scope.settings, store, authentication)
+                discovery::answer(&what, query, &scope.settings, &**store, authentication)
             }
             Route::List(kind) => {
-                list::answer(scope, store, kind, decode::query(query)?, witness).await
+                list::answer(scope, &**store, kind, decode::query(query)?, witness).await
             }
             Route::Patch(kind, id) => ask.patch(&kind, &id, body).await,
             Route::Read(kind, id) => ask.read(&kind, &id).await,
@@ -249,7 +251,7 @@ impl Server {
                     );
                     return Err(problem.but_for(Quirk::AnySchemas).into());
                 }
-                list::answer(scope, store, kind, search, witness).await
+                list::answer(scope, &**store, kind, search, witness).await
             }
         }
     }

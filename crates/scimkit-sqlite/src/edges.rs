@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 use scimkit_registry::{AttrId, Edge, ResourceType, Role};
-use scimkit_store::{Settings, Stored, targets};
+use scimkit_store::{Settings, Stored, Want, targets};
 use serde_json::Value;
 
 use crate::{error::Outcome, row::Row};
@@ -15,11 +15,36 @@ pub(crate) struct EdgeReader<'a> {
     pub(crate) tenant: &'a str,
 }
 
+/// Which edges of an owner: so many, behind a target or from the first on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct First<'a> {
+    /// No id is empty, so the empty one comes before all of them.
+    pub(crate) after: &'a str,
+    pub(crate) limit: Option<u32>,
+}
+
+impl First<'_> {
+    /// All of them.
+    pub(crate) const ALL: First<'static> = First {
+        after: "",
+        limit: None,
+    };
+
+    /// For SQLite, to which a negative limit is none.
+    fn limit(self) -> i64 {
+        self.limit.map_or(-1, i64::from)
+    }
+}
+
 impl EdgeReader<'_> {
     /// Puts a resource's edges under these attributes beside it.
-    pub(crate) fn add_edges(&self, stored: &mut Stored, attrs: &[AttrId]) -> Outcome<()> {
-        for attr in attrs {
-            let edges = self.edges(&stored.kind, *attr, stored.id.as_str(), None)?;
+    pub(crate) fn add_edges(&self, stored: &mut Stored, want: &Want) -> Outcome<()> {
+        let first = First {
+            after: "",
+            limit: want.limit,
+        };
+        for attr in &want.edges {
+            let edges = self.edges(&stored.kind, *attr, stored.id.as_str(), first)?;
             stored.edges.push((*attr, edges));
         }
         Ok(())
@@ -31,16 +56,14 @@ impl EdgeReader<'_> {
         kind: &ResourceType,
         attr: AttrId,
         owner: &str,
-        limit: Option<u32>,
+        first: First<'_>,
     ) -> Outcome<Vec<Edge>> {
         let attr = kind.attr(attr);
-        // A negative limit is none.
-        let limit = limit.map_or(-1, i64::from);
         let leads_to = targets(&self.settings.registry, kind, attr.id());
         let leads_to: Vec<_> = leads_to.iter().map(|kind| kind.name()).collect();
         match attr.role() {
-            Role::Inverse => self.owners(kind, owner, &leads_to, limit),
-            Role::Membership => self.members((kind, attr.path()), owner, &leads_to, limit),
+            Role::Inverse => self.owners(kind, owner, &leads_to, first),
+            Role::Membership => self.members((kind, attr.path()), owner, &leads_to, first),
             Role::Reference => self.referred(kind, attr.id(), owner, &leads_to),
             _ => Ok(Vec::new()),
         }
@@ -51,14 +74,22 @@ impl EdgeReader<'_> {
         (kind, path): (&ResourceType, &str),
         owner: &str,
         leads_to: &[&str],
-        limit: i64,
+        first: First<'_>,
     ) -> Outcome<Vec<Edge>> {
         let sql = "SELECT e.target, e.target_kind, t.kind, t.display
                    FROM edge e LEFT JOIN resource t ON t.tenant = e.tenant AND t.id = e.target
                    WHERE e.tenant = ?1 AND e.kind = ?2 AND e.attr = ?3 AND e.owner = ?4
-                   ORDER BY e.target LIMIT ?5";
+                       AND e.target > ?5
+                   ORDER BY e.target LIMIT ?6";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![self.tenant, kind.name(), path, owner, limit])?;
+        let mut rows = statement.query(params![
+            self.tenant,
+            kind.name(),
+            path,
+            owner,
+            first.after,
+            first.limit()
+        ])?;
         let mut edges = Vec::new();
         while let Some(row) = rows.next()? {
             let edge = Edge::to(row.get::<_, String>(0)?);
@@ -79,19 +110,19 @@ impl EdgeReader<'_> {
         kind: &ResourceType,
         target: &str,
         leads_to: &[&str],
-        limit: i64,
+        first: First<'_>,
     ) -> Outcome<Vec<Edge>> {
         let sql = "SELECT DISTINCT o.id, o.kind, o.display
                    FROM edge e JOIN resource o ON o.tenant = e.tenant AND o.id = e.owner
-                   WHERE e.tenant = ?1 AND e.target = ?2 AND EXISTS (
+                   WHERE e.tenant = ?1 AND e.target = ?2 AND o.id > ?4 AND EXISTS (
                        SELECT 1 FROM resource t
                        WHERE t.tenant = ?1 AND t.id = ?2 AND t.kind = ?3)
                    ORDER BY o.id";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![self.tenant, target, kind.name()])?;
+        let mut rows = statement.query(params![self.tenant, target, kind.name(), first.after])?;
         let mut edges = Vec::new();
         while let Some(row) = rows.next()? {
-            if i64::try_from(edges.len()) == Ok(limit) {
+            if i64::try_from(edges.len()) == Ok(first.limit()) {
                 break;
             }
             let owner: String = row.get(1)?;

@@ -12,7 +12,7 @@ use scimkit_sql::plan;
 use scimkit_store::{Count, Facts, Page, Query, Settings, Sort, Stored, computed};
 
 use crate::{
-    edges::EdgeReader,
+    edges::{EdgeReader, First},
     error::Outcome,
     layout::{Tables, column, has_keys, is_single, stored},
     row::{COLUMNS, Row},
@@ -264,7 +264,11 @@ impl<'a> Asking<'a> {
         for id in &wanted {
             let top = kind.attr(*id).parent().unwrap_or(*id);
             if !edges.iter().any(|(known, _)| *known == top) {
-                edges.push((top, self.reader.edges(kind, top, stored.id.as_str(), None)?));
+                edges.push((
+                    top,
+                    self.reader
+                        .edges(kind, top, stored.id.as_str(), First::ALL)?,
+                ));
             }
         }
         let facts = Facts::of(stored, document, &edges);

@@ -6,13 +6,13 @@ use rusqlite::Connection;
 use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType};
 use scimkit_store::{
     Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Settings, Store, StoreError, Stored, Support,
-    TenantId, Written, targets,
+    TenantId, Want, Written, targets,
 };
 use tokio::sync::oneshot;
 
 use crate::{
     OpenError, Options,
-    edges::EdgeReader,
+    edges::{EdgeReader, First},
     error::{Failure, Outcome},
     file::Place,
     keys,
@@ -161,10 +161,12 @@ impl Store for Sqlite {
             self.read_with(scope, kinds, move |reader| {
                 // One statement for each owner: there is no network between, and the rows of an
                 // owner come in order by themselves.
-                let EdgeQuery {
-                    attr, kind, limit, ..
-                } = &*query;
-                let edges = |id: &ResourceId| reader.edges(kind, *attr, id.as_str(), *limit);
+                let EdgeQuery { attr, kind, .. } = &*query;
+                let first = First {
+                    after: query.after.as_ref().map_or("", ResourceId::as_str),
+                    limit: query.limit,
+                };
+                let edges = |id: &ResourceId| reader.edges(kind, *attr, id.as_str(), first);
                 query.owners.iter().map(edges).collect()
             })
             .await
@@ -187,8 +189,9 @@ impl Store for Sqlite {
             let query = Arc::new(query.clone());
             self.read_with(scope, kinds, move |reader| {
                 let mut page = page(reader.connection, reader.settings, reader.tenant, &query)?;
+                let want = Want::edges(query.edges.clone());
                 for stored in &mut page.items {
-                    reader.add_edges(stored, &query.edges)?;
+                    reader.add_edges(stored, &want)?;
                 }
                 Ok(page)
             })
@@ -201,19 +204,19 @@ impl Store for Sqlite {
         scope: &'a Scope,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        edges: &'a [AttrId],
+        want: &'a Want,
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async move {
             // A row alone: no lookup key is asked.
-            let kinds = match edges.is_empty() {
+            let kinds = match want.edges.is_empty() {
                 true => Vec::new(),
-                false => involved(&scope.settings, kind, edges),
+                false => involved(&scope.settings, kind, &want.edges),
             };
-            let (kind, id, edges) = (Arc::clone(kind), id.clone(), edges.to_vec());
+            let (kind, id, want) = (Arc::clone(kind), id.clone(), want.clone());
             self.read_with(scope, kinds, move |reader| {
                 let row = Row::find(reader.connection, reader.tenant, &kind, id.as_str())?;
                 let mut stored = row.ok_or(StoreError::NotFound)?.stored(&kind)?;
-                reader.add_edges(&mut stored, &edges)?;
+                reader.add_edges(&mut stored, &want)?;
                 Ok(stored)
             })
             .await

@@ -17,5 +17,5 @@ pub use memory::Memory;
 pub use scope::{Cycles, Limits, PatchAnswer, Scope, Settings, TenantId, UnknownMembers};
 pub use store::{
     Batch, BoxFuture, Count, Document, EdgeQuery, Expect, How, Page, Query, Sort, Store,
-    StoreError, Stored, Support, Write, Written,
+    StoreError, Stored, Support, Want, Write, Written,
 };

@@ -13,12 +13,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType};
+use scimkit_registry::{Edge, ResourceId, ResourceType};
 
 use self::{edges::Among, tenant::Tenant};
 use crate::{
     Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, TenantId,
-    Written,
+    Want, Written,
 };
 
 /// A store that keeps everything in memory, for tests, examples and small directories.
@@ -95,8 +95,10 @@ impl Store for Memory {
                 return Ok(vec![Vec::new(); query.owners.len()]);
             };
             let tenant = shared(&tenant);
-            let limit = query.limit.and_then(|limit| usize::try_from(limit).ok());
-            let among = limit.map_or(Among::ALL, Among::First);
+            let among = Among::First {
+                after: query.after.as_ref(),
+                limit: most(query.limit),
+            };
             let edges = |id| tenant.edges(&scope.settings, &query.kind, query.attr, id, among);
             Ok(query.owners.iter().map(edges).collect())
         })
@@ -112,8 +114,9 @@ impl Store for Memory {
                 Some(tenant) => {
                     let tenant = shared(&tenant);
                     let mut page = tenant.query(&scope.settings, query);
+                    let want = Want::edges(query.edges.clone());
                     for stored in &mut page.items {
-                        tenant.add_edges(&scope.settings, stored, &query.edges);
+                        tenant.add_edges(&scope.settings, stored, &want);
                     }
                     page
                 }
@@ -127,14 +130,14 @@ impl Store for Memory {
         scope: &'a Scope,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        edges: &'a [AttrId],
+        want: &'a Want,
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async move {
             let tenant = self.tenant(&scope.tenant).ok_or(StoreError::NotFound)?;
             let tenant = shared(&tenant);
             let record = tenant.record(kind, id).ok_or(StoreError::NotFound)?;
             let mut stored = record.stored(kind, id);
-            tenant.add_edges(&scope.settings, &mut stored, edges);
+            tenant.add_edges(&scope.settings, &mut stored, want);
             Ok(stored)
         })
     }
@@ -155,6 +158,12 @@ impl Store for Memory {
                 .collect()
         })
     }
+}
+
+fn most(limit: Option<u32>) -> usize {
+    limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    })
 }
 
 // A write checks everything before it changes anything, and what changes does not panic: the data

@@ -26,9 +26,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn support(&self, kind: &ResourceType) -> Support;
 
     /// The edges of several owners at once, in the order of `query.owners`, each sorted by target
-    /// id; none for an owner that does not exist. Each edge carries the target's type and
+    /// id, byte by byte; none for an owner that does not exist. Each edge carries the target's type and
     /// `displayName` as they are now; a target that does not exist keeps the type it was given.
-    /// `query.limit` bounds the edges read of each owner.
+    /// `query.limit` bounds the edges read of each owner, and `query.after` says where they begin.
     ///
     /// For an inverse attribute the edges lead to the resources that have the owner as a member.
     ///
@@ -53,7 +53,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>>;
 
-    /// One resource, with its edges under those membership and inverse attributes.
+    /// One resource, with the edges that are wanted, each attribute's first ones in the order of
+    /// [`Store::edges`].
     ///
     /// # Errors
     /// [`StoreError::NotFound`]: no resource of that type has the id, in this tenant.
@@ -62,7 +63,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         scope: &'a Scope,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        edges: &'a [AttrId],
+        want: &'a Want,
     ) -> BoxFuture<'a, Result<Stored, StoreError>>;
 
     /// Carries the writes out in order, each atomic alone, with one answer each; all that succeeded
@@ -110,10 +111,47 @@ impl Support {
     }
 }
 
+/// What a read needs beside the document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Want {
+    /// The membership and inverse attributes whose edges are wanted.
+    pub edges: Vec<AttrId>,
+    /// How many edges under each at most; all when there is none.
+    pub limit: Option<u32>,
+}
+
+impl Want {
+    /// The document alone.
+    #[must_use]
+    pub fn document() -> Self {
+        Want::default()
+    }
+
+    /// The edges under these attributes, too.
+    #[must_use]
+    pub fn edges(attrs: impl Into<Vec<AttrId>>) -> Self {
+        Want {
+            edges: attrs.into(),
+            limit: None,
+        }
+    }
+
+    /// At most `limit` edges under each: enough to tell a small group from a big one.
+    #[must_use]
+    pub fn at_most(mut self, limit: u32) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+}
+
 /// Asks for the edges of some resources of one type.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EdgeQuery {
+    /// Only edges to targets with greater ids, compared byte by byte: what follows on a page that
+    /// ended there.
+    pub after: Option<ResourceId>,
     /// A membership attribute, or the inverse of one.
     pub attr: AttrId,
     /// The type of the owners.
@@ -129,6 +167,7 @@ impl EdgeQuery {
     #[must_use]
     pub fn new(kind: Arc<ResourceType>, attr: AttrId, owners: Vec<ResourceId>) -> Self {
         EdgeQuery {
+            after: None,
             attr,
             kind,
             limit: None,
@@ -140,6 +179,13 @@ impl EdgeQuery {
     #[must_use]
     pub fn at_most(mut self, limit: u32) -> Self {
         self.limit = Some(limit);
+        self
+    }
+
+    /// Only those behind that target.
+    #[must_use]
+    pub fn after(mut self, target: Option<ResourceId>) -> Self {
+        self.after = target;
         self
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType};
+use scimkit_registry::{Edge, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, Written,
+    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, Want,
+    Written,
 };
 
 use crate::web::{over, request, send};
@@ -35,7 +36,7 @@ impl Store for Failing {
         _: &'a Scope,
         _: &'a Arc<ResourceType>,
         _: &'a ResourceId,
-        _: &'a [AttrId],
+        _: &'a Want,
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async { Err((self.0)()) })
     }
@@ -117,7 +118,7 @@ impl Store for Silent {
         _: &'a Scope,
         _: &'a Arc<ResourceType>,
         _: &'a ResourceId,
-        _: &'a [AttrId],
+        _: &'a Want,
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async { Err(StoreError::NotFound) })
     }

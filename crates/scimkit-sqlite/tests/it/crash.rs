@@ -14,7 +14,7 @@ use std::{
 
 use scimkit_registry::ResourceId;
 use scimkit_sqlite::Sqlite;
-use scimkit_store::{EdgeQuery, Scope, Store, StoreError};
+use scimkit_store::{EdgeQuery, Scope, Store, StoreError, Want};
 use serde_json::{Value, json};
 
 use crate::{
@@ -84,7 +84,12 @@ impl Known {
     fn check(&self, store: &Sqlite, scope: &Scope) {
         let user = kind(scope, "User");
         for (id, title) in &self.users {
-            let read = wait(store.read(scope, &user, &ResourceId::from(id.as_str()), &[]));
+            let read = wait(store.read(
+                scope,
+                &user,
+                &ResourceId::from(id.as_str()),
+                &Want::document(),
+            ));
             match (read, title) {
                 // One more step may be done than was acknowledged.
                 (Ok(stored), Some(title)) => {

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use scimkit_registry::ResourceId;
 use scimkit_sqlite::{OpenError, Options, Sqlite, Synchronous};
-use scimkit_store::{How, Store, StoreError};
+use scimkit_store::{How, Store, StoreError, Want};
 use serde_json::json;
 
 use crate::{
@@ -45,8 +45,13 @@ fn everything_is_there_after_reopening() {
         select(&store, &scope, "User", "userName pr").unwrap(),
         ["u1"]
     );
-    let group =
-        wait(store.read(&scope, &kind(&scope, "Group"), &ResourceId::from("g1"), &[])).unwrap();
+    let group = wait(store.read(
+        &scope,
+        &kind(&scope, "Group"),
+        &ResourceId::from("g1"),
+        &Want::document(),
+    ))
+    .unwrap();
     assert_eq!(group.version, version);
     // The id was there before: its versions go on.
     let again = create(&store, &scope, ("User", "u2"), json!({"userName": "bo"})).unwrap();
@@ -213,6 +218,11 @@ fn a_future_that_is_never_polled_does_nothing() {
     let (_directory, path) = file();
     let scope = standard();
     let store = Sqlite::open(&path).unwrap();
-    drop(store.read(&scope, &kind(&scope, "User"), &ResourceId::from("u1"), &[]));
+    drop(store.read(
+        &scope,
+        &kind(&scope, "User"),
+        &ResourceId::from("u1"),
+        &Want::document(),
+    ));
     create(&store, &scope, ("User", "u1"), json!({"userName": "a"})).unwrap();
 }

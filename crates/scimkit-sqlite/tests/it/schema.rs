@@ -4,7 +4,7 @@ use std::error::Error;
 
 use scimkit_registry::{Registry, ResourceId};
 use scimkit_sqlite::{SchemaError, Sqlite};
-use scimkit_store::{Document, Scope, Store, StoreError};
+use scimkit_store::{Document, Scope, Store, StoreError, Want};
 use serde_json::json;
 
 use crate::{
@@ -110,7 +110,7 @@ fn what_is_hidden_now_does_not_go_out_as_text() {
     create(&store, &shown, ("Badge", "2"), json!({"displayName": "b"})).unwrap();
     let is_text = |scope: &Scope, id: &str| {
         let (kind, id) = (kind(scope, "Badge"), ResourceId::from(id));
-        let read = wait(store.read(scope, &kind, &id, &[])).unwrap();
+        let read = wait(store.read(scope, &kind, &id, &Want::document())).unwrap();
         matches!(read.document, Document::Text(_))
     };
     assert!(is_text(&shown, "1") && is_text(&shown, "2"));

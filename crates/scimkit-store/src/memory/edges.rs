@@ -1,39 +1,42 @@
 //! The edges of a resource, as reads show them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, ops::Bound, sync::Arc};
 
 use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType, Role};
 use serde_json::Value;
 
-use super::{places::Owner, table::Record, tenant::Tenant};
-use crate::{Settings, Stored, computed::targets};
+use super::{most, places::Owner, table::Record, tenant::Tenant};
+use crate::{Settings, Stored, Want, computed::targets};
 
 /// Which edges of an owner.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Among<'a> {
-    /// So many, from the first on.
-    First(usize),
+    /// So many, from the first on, or from the first behind a target.
+    First {
+        after: Option<&'a ResourceId>,
+        limit: usize,
+    },
     /// Those of a membership that lead to these.
     Targets(&'a BTreeSet<ResourceId>),
 }
 
 impl Among<'_> {
     /// All of them.
-    pub(super) const ALL: Among<'static> = Among::First(usize::MAX);
-
-    fn limit(self) -> usize {
-        match self {
-            Among::First(limit) => limit,
-            Among::Targets(_) => usize::MAX,
-        }
-    }
+    pub(super) const ALL: Among<'static> = Among::First {
+        after: None,
+        limit: usize::MAX,
+    };
 }
 
 impl Tenant {
     /// Puts a resource's edges under these attributes beside it.
-    pub(super) fn add_edges(&self, settings: &Settings, stored: &mut Stored, attrs: &[AttrId]) {
-        for attr in attrs {
-            let edges = self.edges(settings, &stored.kind, *attr, &stored.id, Among::ALL);
+    pub(super) fn add_edges(&self, settings: &Settings, stored: &mut Stored, want: &Want) {
+        let among = Among::First {
+            after: None,
+            limit: most(want.limit),
+        };
+        for attr in &want.edges {
+            let edges = self.edges(settings, &stored.kind, *attr, &stored.id, among);
             stored.edges.push((*attr, edges));
         }
     }
@@ -53,7 +56,7 @@ impl Tenant {
         let attr = kind.attr(attr);
         let leads_to = targets(&settings.registry, kind, attr.id());
         match attr.role() {
-            Role::Inverse => self.owner_edges(&leads_to, owner, among.limit()),
+            Role::Inverse => self.owner_edges(&leads_to, owner, among),
             Role::Membership => {
                 let Some(targets) = record.edges.get(attr.path()) else {
                     return Vec::new();
@@ -62,7 +65,11 @@ impl Tenant {
                     self.filled(&leads_to, id, given.as_deref())
                 };
                 match among {
-                    Among::First(limit) => targets.iter().take(limit).map(edge).collect(),
+                    Among::First { after, limit } => {
+                        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+                        let rest = targets.range::<ResourceId, _>((start, Bound::Unbounded));
+                        rest.take(limit).map(edge).collect()
+                    }
                     Among::Targets(ids) => ids
                         .iter()
                         .filter_map(|id| targets.get_key_value(id))
@@ -88,13 +95,18 @@ impl Tenant {
         &self,
         leads_to: &[&Arc<ResourceType>],
         target: &ResourceId,
-        limit: usize,
+        among: Among<'_>,
     ) -> Vec<Edge> {
+        let (after, limit) = match among {
+            Among::First { after, limit } => (after, limit),
+            Among::Targets(_) => (None, usize::MAX),
+        };
         let owners = self.places.owners(target.as_str());
         let of_a_kind = |owner: &&Owner| leads_to.iter().any(|kind| kind.name() == &*owner.kind);
         // An owner may have the target in more than one of its attributes.
         let ids: BTreeSet<_> = owners.filter(of_a_kind).map(|owner| &owner.id).collect();
         ids.into_iter()
+            .filter(|id| after.is_none_or(|after| *id > after))
             .take(limit)
             .map(|id| self.filled(leads_to, id, None))
             .collect()

@@ -4,7 +4,8 @@ use chrono::DateTime;
 use scimkit_filter::Filter;
 use scimkit_registry::{Change, Edge, EdgeEdit, Registry, ResourceId, Tolerance};
 use scimkit_store::{
-    Batch, Cycles, EdgeQuery, Expect, How, Memory, Query, Scope, Store, StoreError, StoreExt, Write,
+    Batch, Cycles, EdgeQuery, Expect, How, Memory, Query, Scope, Store, StoreError, StoreExt, Want,
+    Write,
 };
 use serde_json::json;
 
@@ -92,7 +93,7 @@ fn a_version_never_comes_back_with_an_id() {
     for _ in 0..3 {
         create(&store, &scope, "User", "1", json!({"userName": "a"}));
         versions.push(
-            now(store.read(&scope, &user, &ResourceId::from("1"), &[]))
+            now(store.read(&scope, &user, &ResourceId::from("1"), &Want::document()))
                 .unwrap()
                 .version,
         );
@@ -112,7 +113,7 @@ fn a_write_that_is_not_polled_does_nothing() {
     let id = ResourceId::from("1");
     drop(store.create(&scope, AT, id.clone(), change));
     assert!(matches!(
-        now(store.read(&scope, &user, &id, &[])),
+        now(store.read(&scope, &user, &id, &Want::document())),
         Err(StoreError::NotFound)
     ));
 }

@@ -10,7 +10,7 @@ use scimkit_registry::{
 };
 use scimkit_store::{
     Batch, BoxFuture, Cycles, EdgeQuery, Expect, How, Page, Query, Scope, Settings, Store,
-    StoreError, Stored, TenantId, UnknownMembers, Write, Written,
+    StoreError, Stored, TenantId, UnknownMembers, Want, Write, Written,
 };
 use serde_json::Value;
 
@@ -260,7 +260,7 @@ impl<'a> Ground<'a> {
     /// A resource that must be there.
     pub(super) fn read(&self, kind: &Arc<ResourceType>, id: &str) -> Result<Stored, String> {
         let key = ResourceId::from(id);
-        let stored = self.run(self.store.read(&self.scope, kind, &key, &[]))?;
+        let stored = self.run(self.store.read(&self.scope, kind, &key, &Want::document()))?;
         let stored = stored.map_err(|e| format!("read `{id}`: {}", said(&e)))?;
         ensure_eq!(stored.id.as_str(), id, "the id of what was read");
         ensure_eq!(stored.kind.name(), kind.name(), "the type of what was read");
@@ -269,10 +269,12 @@ impl<'a> Ground<'a> {
 
     /// Fails unless there is no such resource.
     pub(super) fn absent(&self, kind: &Arc<ResourceType>, id: &str) -> Result<(), String> {
-        match self.run(
-            self.store
-                .read(&self.scope, kind, &ResourceId::from(id), &[]),
-        )? {
+        match self.run(self.store.read(
+            &self.scope,
+            kind,
+            &ResourceId::from(id),
+            &Want::document(),
+        ))? {
             Err(StoreError::NotFound) => Ok(()),
             Err(e) => Err(format!("read of the absent `{id}`: {}", said(&e))),
             Ok(_) => Err(format!("`{id}` should not be there")),
@@ -304,18 +306,27 @@ impl<'a> Ground<'a> {
         id: &ResourceId,
         edges: &[Edge],
     ) -> Result<(), String> {
-        let attrs = [asked.attr];
-        let read = match self.run(self.store.read(&self.scope, &asked.kind, id, &attrs))? {
+        let want = Want::edges([asked.attr]);
+        let read = match self.run(self.store.read(&self.scope, &asked.kind, id, &want))? {
             Err(StoreError::NotFound) => return Ok(()),
             other => other.map_err(|e| format!("read `{id}` with edges: {}", said(&e)))?,
         };
+        let few = Want::edges([asked.attr]).at_most(1);
+        let first = self.run(self.store.read(&self.scope, &asked.kind, id, &few))?;
+        let first = first.map_err(|e| format!("read `{id}` with one edge: {}", said(&e)))?;
+        let first = first.edges.first().map_or(&[][..], |(_, edges)| edges);
+        ensure_eq!(
+            first,
+            edges.get(..1).unwrap_or_default(),
+            "one edge beside a resource"
+        );
         let same = Predicate::Compare {
             attr: AttrId::ID,
             op: Operator::Equal,
             value: Scalar::Text(id.as_str().to_owned()),
         };
         let query = Query::of(Arc::clone(&asked.kind)).matching(same);
-        let query = query.with_edges(attrs.to_vec());
+        let query = query.with_edges(want.edges.clone());
         let page = self.run(self.store.query(&self.scope, &query))?;
         let page = page.map_err(|e| format!("query of `{id}` with edges: {}", said(&e)))?;
         for stored in page.items.iter().chain([&read]) {
@@ -327,6 +338,12 @@ impl<'a> Ground<'a> {
     }
 
     /// The members of a group.
+    /// The edges of each owner, just as they are asked for.
+    pub(super) fn edge_pages(&self, query: &EdgeQuery) -> Result<Vec<Vec<Edge>>, String> {
+        let found = self.run(self.store.edges(&self.scope, query))?;
+        found.map_err(|e| format!("edges: {}", said(&e)))
+    }
+
     pub(super) fn members_of(&self, group: &str) -> Result<Vec<Edge>, String> {
         let attr = self.attr(&self.group, "members")?;
         Ok(self

@@ -1,7 +1,9 @@
 //! Memberships: edges, their inverse, and what they do to versions.
 
+use std::sync::Arc;
+
 use scimkit_registry::{Change, Edge, EdgeEdit, ResourceId};
-use scimkit_store::{Expect, How, StoreError, Write};
+use scimkit_store::{EdgeQuery, Expect, How, StoreError, Write};
 use serde_json::{Value, json};
 
 use super::{
@@ -34,6 +36,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "edges_show_their_target_as_it_is",
         run: shown,
+    },
+    Check {
+        name: "edges_come_in_pages",
+        run: paged,
     },
     Check {
         name: "edges_are_seen_from_both_ends",
@@ -288,6 +294,51 @@ fn shown(ground: &Ground<'_>) -> Result<(), String> {
     );
     let seen = [edge("g1", "Group", Some("Group g1"))];
     ensure_eq!(ground.groups_of("u1")?, seen, "the groups");
+    Ok(())
+}
+
+/// Of any page size, from any place on, also from one that nobody is at.
+fn paged(ground: &Ground<'_>) -> Result<(), String> {
+    users(ground)?;
+    group(ground, "g1", &["u1", "u2", "u4", "u5"])?;
+    group(ground, "g2", &["u1"])?;
+    group(ground, "g3", &["u1"])?;
+    let membership = ground.attr(&ground.group, "members")?;
+    let inverse = ground.attr(&ground.user, "groups")?;
+    let cases = [
+        (
+            &ground.group,
+            membership,
+            "g1",
+            vec!["u1", "u2", "u4", "u5"],
+        ),
+        (&ground.user, inverse, "u1", vec!["g1", "g2", "g3"]),
+        (&ground.user, inverse, "u3", vec![]),
+    ];
+    for (kind, attr, owner, all) in cases {
+        for after in [
+            None,
+            Some("a"),
+            Some("g1"),
+            Some("u2"),
+            Some("u3"),
+            Some("u5"),
+            Some("z"),
+        ] {
+            for limit in 0..=5_u32 {
+                let query = EdgeQuery::new(Arc::clone(kind), attr, vec![ResourceId::from(owner)]);
+                let query = query.after(after.map(ResourceId::from)).at_most(limit);
+                let found = ground.edge_pages(&query)?;
+                let behind = all
+                    .iter()
+                    .filter(|id| after.is_none_or(|after| **id > after));
+                let expected: Vec<&str> = behind.take(limit as usize).copied().collect();
+                let found = found.first().map_or_else(Vec::new, |edges| ids_of(edges));
+                let what = format!("{limit} edges of `{owner}` behind {after:?}");
+                ensure_eq!(found, expected, "{what}");
+            }
+        }
+    }
     Ok(())
 }
 

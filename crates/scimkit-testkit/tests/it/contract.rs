@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType};
+use scimkit_registry::{Edge, ResourceId, ResourceType};
 use scimkit_store::{
     Batch, BoxFuture, Cycles, EdgeQuery, Expect, Memory, Page, Query, Scope, Store, StoreError,
-    Stored, Support, Write, Written,
+    Stored, Support, Want, Write, Written,
 };
 use scimkit_testkit::contract;
 
@@ -36,6 +36,7 @@ enum Fault {
     CountsThePage,
     ForgetsKinds,
     ForgetsTheSort,
+    ForgetsWhereAPageBegins,
     IgnoresExpectations,
     IgnoresFilters,
     MixesTenants,
@@ -65,7 +66,11 @@ impl Store for Faulty {
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async move {
-            let mut edges = self.1.edges(&self.scope(scope), query).await?;
+            let mut query = query.clone();
+            if self.0 == Fault::ForgetsWhereAPageBegins {
+                query.after = None;
+            }
+            let mut edges = self.1.edges(&self.scope(scope), &query).await?;
             if self.0 == Fault::ForgetsKinds {
                 edges.iter_mut().flatten().for_each(|edge| edge.kind = None);
             }
@@ -99,9 +104,9 @@ impl Store for Faulty {
         scope: &'a Scope,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        edges: &'a [AttrId],
+        want: &'a Want,
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
-        Box::pin(async move { self.1.read(&self.scope(scope), kind, id, edges).await })
+        Box::pin(async move { self.1.read(&self.scope(scope), kind, id, want).await })
     }
 
     fn write<'a>(
@@ -142,6 +147,7 @@ fn a_faulty_store_is_noticed() {
         (Fault::ForgetsKinds, "edges_show_their_target_as_it_is"),
         (Fault::ForgetsTheSort, "random_queries_are_answered_exactly"),
         (Fault::ForgetsTheSort, "resources_are_sorted"),
+        (Fault::ForgetsWhereAPageBegins, "edges_come_in_pages"),
         (
             Fault::IgnoresExpectations,
             "an_unexpected_version_writes_nothing",

@@ -10,6 +10,7 @@
 mod contract;
 mod corpus;
 mod fuzz;
+mod long;
 mod matcher;
 mod matches;
 mod membership;

@@ -8,7 +8,7 @@ use scimkit_filter::{Filter, Options};
 use scimkit_registry::{Change, ResourceId, ResourceType, Tolerance};
 use scimkit_store::{
     Batch, Expect, How, Memory, Query, Scope, Settings, Store, StoreExt, TenantId, UnknownMembers,
-    Write,
+    Want, Write,
 };
 use scimkit_testkit::{DIRECTORY, contract};
 use serde_json::{Map, Value, json};
@@ -179,7 +179,7 @@ fn touch(
     at: DateTime<Utc>,
 ) {
     let attr = kind.named("externalId").unwrap();
-    let before = now(store.read(scope, kind, id, &[]))
+    let before = now(store.read(scope, kind, id, &Want::document()))
         .unwrap()
         .document
         .tree()

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use allocation_counter::measure;
 use bytes::Bytes;
 use http::Request;
-use scimkit_registry::{AttrId, Edge, EdgeEdit, ResourceId, ResourceType, Tolerance};
+use scimkit_registry::{Edge, EdgeEdit, ResourceId, ResourceType, Tolerance};
 use scimkit_server::Server;
 use scimkit_store::{
     Batch, BoxFuture, EdgeQuery, Memory, Page, Query, Scope, Settings, Store, StoreError, Stored,
-    Support, TenantId, Write, Written,
+    Support, TenantId, Want, Write, Written,
 };
 use scimkit_testkit::{contract, replay::Target};
 use serde_json::{Value, json};
@@ -78,10 +78,10 @@ impl Store for Watched {
         scope: &'a Scope,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        edges: &'a [AttrId],
+        want: &'a Want,
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         self.called(Call::Read);
-        self.store.read(scope, kind, id, edges)
+        self.store.read(scope, kind, id, want)
     }
 
     fn write<'a>(

@@ -1,0 +1,215 @@
+//! The members of a big group, sent page by page.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use scimkit_registry::{AttrId, Edge, Projection, ResourceId, ResourceType};
+use scimkit_store::{BoxFuture, EdgeQuery, Scope, Store, StoreError, element};
+use serde_json::{Map, Value};
+
+use crate::{BrokenOff, render};
+
+/// How many members are read at once. A membership with more of them is sent page by page.
+pub(crate) const PAGE: u32 = 1_000;
+
+/// A resource that is being sent: its text, and behind it the memberships that are too long for it.
+///
+/// The pages are read one after the other, each behind the last id of the one before, so that a
+/// member that is there throughout is sent once, whatever is added and removed meanwhile.
+pub(crate) struct Members {
+    /// The membership that is being sent, and the last of its members that was.
+    current: Option<(AttrId, ResourceId)>,
+    list: List,
+    reading: Option<BoxFuture<'static, Result<Vec<Edge>, StoreError>>>,
+    /// Memberships that are still to come, with their first page.
+    rest: VecDeque<(AttrId, Vec<Edge>)>,
+    /// The text so far, until it is sent.
+    text: Option<Vec<u8>>,
+}
+
+/// Whose memberships they are, and how they are shown.
+pub(crate) struct List {
+    pub(crate) id: ResourceId,
+    pub(crate) kind: Arc<ResourceType>,
+    pub(crate) projection: Projection,
+    pub(crate) scope: Scope,
+    pub(crate) store: Arc<dyn Store>,
+}
+
+impl fmt::Debug for Members {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Members").finish_non_exhaustive()
+    }
+}
+
+impl Members {
+    /// The text of a resource, and the first page of each membership that it lacks.
+    pub(crate) fn new(list: List, mut text: Vec<u8>, first: Vec<(AttrId, Vec<Edge>)>) -> Self {
+        // The brace comes when the memberships are there.
+        text.pop();
+        Members {
+            current: None,
+            list,
+            reading: None,
+            rest: first.into(),
+            text: Some(text),
+        }
+    }
+
+    pub(crate) fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        if let Some(reading) = &mut self.reading {
+            let read = ready!(reading.as_mut().poll(context));
+            self.reading = None;
+            let edges = match read {
+                Ok(edges) => edges,
+                Err(error) => {
+                    tracing::error!(%error, "a group could not be sent to its end");
+                    return Poll::Ready(Some(Err(BrokenOff(error))));
+                }
+            };
+            let mut text = Vec::new();
+            if let Some((attr, _)) = self.current.take() {
+                self.add(&mut text, attr, &edges, Place::Behind);
+            }
+            return Poll::Ready(Some(Ok(text.into())));
+        }
+        if let Some((attr, after)) = &self.current {
+            self.reading = Some(self.list.read(*attr, after.clone()));
+            return self.poll_next(context);
+        }
+        let Some(mut text) = self.text.take() else {
+            return Poll::Ready(None);
+        };
+        match self.rest.pop_front() {
+            None => text.push(b'}'),
+            Some((attr, edges)) => {
+                self.add(&mut text, attr, &edges, Place::First);
+                // What is behind it is told from the end of the text once it is sent.
+                self.text = Some(Vec::new());
+            }
+        }
+        Poll::Ready(Some(Ok(text.into())))
+    }
+
+    /// Adds a page to the text, and remembers what follows it.
+    fn add(&mut self, text: &mut Vec<u8>, attr: AttrId, edges: &[Edge], place: Place) {
+        let more = edges.len() > PAGE as usize;
+        let page = edges.get(..PAGE as usize).unwrap_or(edges);
+        let name = self.list.kind.attr(attr).name();
+        if place == Place::First {
+            if !text.ends_with(b"{") {
+                text.push(b',');
+            }
+            text.extend_from_slice(format!("\"{name}\":[").as_bytes());
+        }
+        for (at, element) in self.list.elements(attr, page).iter().enumerate() {
+            if at > 0 || place == Place::Behind {
+                text.push(b',');
+            }
+            text.extend_from_slice(element.to_string().as_bytes());
+        }
+        match page.last().filter(|_| more) {
+            Some(last) => self.current = Some((attr, last.id.clone())),
+            None => text.push(b']'),
+        }
+    }
+}
+
+/// Where in its membership a page is.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Behind,
+    First,
+}
+
+impl List {
+    /// The page behind a member, and one member more where there is one.
+    fn read(
+        &self,
+        attr: AttrId,
+        after: ResourceId,
+    ) -> BoxFuture<'static, Result<Vec<Edge>, StoreError>> {
+        let query = EdgeQuery::new(Arc::clone(&self.kind), attr, vec![self.id.clone()]);
+        let query = query.after(Some(after)).at_most(PAGE + 1);
+        let (scope, store) = (self.scope.clone(), Arc::clone(&self.store));
+        Box::pin(async move {
+            let found = store.edges(&scope, &query).await?;
+            Ok(found.into_iter().next().unwrap_or_default())
+        })
+    }
+
+    fn elements(&self, attr: AttrId, edges: &[Edge]) -> Vec<Value> {
+        let name = self.kind.attr(attr).name();
+        let elements = edges
+            .iter()
+            .map(|edge| element(&self.scope.settings, &self.kind, attr, edge));
+        let elements = Value::Array(elements.collect());
+        let mut members = Map::from_iter([(name.to_owned(), elements)]);
+        self.kind.project(&mut members, &self.projection);
+        match members.remove(name) {
+            Some(Value::Array(elements)) => elements,
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Which members a request asks for, where it asks for a page of them:
+/// `membersCount=100&membersAfter=2819c223`.
+///
+/// The names are those of the membership attribute with `Count` and `After` behind them. Clients that
+/// do not know them get all members.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) after: Option<ResourceId>,
+    pub(crate) attr: AttrId,
+    pub(crate) count: u32,
+}
+
+impl Asked {
+    /// Reads the parameters of a query string.
+    ///
+    /// # Errors
+    /// `invalidValue` for a count that is no whole number.
+    pub(crate) fn of(
+        kind: &ResourceType,
+        query: Option<&str>,
+        most: u32,
+    ) -> Result<Vec<Asked>, scimkit_core::Error> {
+        let parameters: Vec<_> = form_urlencoded::parse(query.unwrap_or("").as_bytes()).collect();
+        let named = |wanted: String| {
+            let mut parameters = parameters.iter();
+            parameters
+                .find(|(name, _)| *name == wanted)
+                .map(|(_, value)| value.as_ref())
+        };
+        let mut asked = Vec::new();
+        for attr in render::memberships(kind) {
+            let name = kind.attr(attr).name();
+            let (count, after) = (named(format!("{name}Count")), named(format!("{name}After")));
+            if count.is_none() && after.is_none() {
+                continue;
+            }
+            let count = match count {
+                Some(text) => text.parse::<u32>().map_err(|_| {
+                    let detail = format!("`{name}Count` is not a whole number");
+                    scimkit_core::Error::invalid_value(detail)
+                })?,
+                None => most,
+            };
+            asked.push(Asked {
+                after: after.filter(|id| !id.is_empty()).map(ResourceId::from),
+                attr,
+                count: count.min(most),
+            });
+        }
+        Ok(asked)
+    }
+}
