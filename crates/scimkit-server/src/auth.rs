@@ -162,7 +162,9 @@ impl Digest {
         &self.0
     }
 
-    fn of(secret: &[u8]) -> Self {
+    /// The digest of whatever was sent as a secret.
+    #[must_use]
+    pub fn of(secret: &[u8]) -> Self {
         Digest(Sha256::digest(secret).into())
     }
 }

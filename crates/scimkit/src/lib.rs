@@ -39,8 +39,8 @@ pub use scimkit_store as store;
 
 pub use scimkit_registry::{Quirk, Registry, Tolerance};
 pub use scimkit_server::{
-    Authenticate, BearerTokens, Body, Denied, Digest, Identity, InvalidToken, NoRandomness,
-    QUIRKS_TOTAL, Server, Token,
+    Authenticate, BearerTokens, Body, BrokenOff, Denied, Digest, Identity, InvalidToken, Me,
+    NoRandomness, QUIRKS_TOTAL, Server, Token,
 };
 #[cfg(feature = "sqlite")]
 pub use scimkit_sqlite::Sqlite;

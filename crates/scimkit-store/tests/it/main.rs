@@ -8,6 +8,7 @@
 )]
 
 mod computed;
+mod limits;
 mod memory;
 
 use std::{

@@ -326,7 +326,7 @@ impl<'a> Ground<'a> {
             value: Scalar::Text(id.as_str().to_owned()),
         };
         let query = Query::of(Arc::clone(&asked.kind)).matching(same);
-        let query = query.with_edges(want.edges.clone());
+        let query = query.with_edges(want.edges);
         let page = self.run(self.store.query(&self.scope, &query))?;
         let page = page.map_err(|e| format!("query of `{id}` with edges: {}", said(&e)))?;
         for stored in page.items.iter().chain([&read]) {

@@ -1,0 +1,25 @@
+//! Every limit is documented.
+
+use scimkit_store::Limits;
+
+#[test]
+fn the_table_of_limits_is_complete() {
+    let table = include_str!("../../../../docs/limits.md");
+    let shown = format!("{:#?}", Limits::default());
+    let mut group = String::new();
+    for line in shown.lines() {
+        let Some((name, value)) = line.trim().split_once(':') else {
+            group.clear();
+            continue;
+        };
+        if value.trim_end().ends_with('{') {
+            group = format!("{name}.");
+            continue;
+        }
+        assert!(
+            table.contains(&format!("| `{group}{name}` |")),
+            "{group}{name}"
+        );
+    }
+    assert!(table.contains("| `body` |") && !table.contains("| `nosuch` |"));
+}
