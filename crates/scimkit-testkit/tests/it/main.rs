@@ -9,6 +9,7 @@
 
 mod contract;
 mod corpus;
+mod devices;
 mod fuzz;
 mod long;
 mod matcher;
