@@ -188,11 +188,11 @@ quirks! {
     unqualified_extensions UnqualifiedExtensions,
 }
 
-/// A [`Tolerance`], or a [`Witness`] of one: what decides about quirks, and learns of each that is
+/// A [`Tolerance`], or a [`Witness`](crate::Witness) of one: what decides about quirks, and learns of each that is
 /// let through.
 ///
 /// # Example
-/// See [`Witness`].
+/// See [`Witness`](crate::Witness).
 pub trait Leeway {
     /// What is accepted.
     fn tolerance(&self) -> &Tolerance;
