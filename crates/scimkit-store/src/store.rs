@@ -1,11 +1,13 @@
 //! The contract between the protocol and what keeps the data.
 
-use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, fmt, future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use scimkit_core::Version;
-use scimkit_registry::{AttrId, Change, Edge, Predicate, Resource, ResourceId, ResourceType};
+use scimkit_core::{Version, message::SortOrder};
+use scimkit_registry::{
+    AttrId, Change, Edge, Predicate, Resource, ResourceId, ResourceType, Scalar,
+};
 
 use crate::Scope;
 
@@ -44,6 +46,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// Without a sort they come in the order of their ids. With one, resources without a value come
     /// last (first when descending), and equal ones in the order of their ids.
+    ///
+    /// A page that starts after a position holds what follows it in that order, exactly, whatever
+    /// became of the resource that stood there; its total is still that of all pages.
+    /// [`Page::next`] is where the page ended. A store that can't do both says so in
+    /// [`Support::cursor`] and is never asked.
     ///
     /// # Errors
     /// [`StoreError::Busy`] and [`StoreError::Backend`].
@@ -93,6 +100,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Support {
+    /// It continues a list after a [`Position`].
+    pub cursor: bool,
     /// It answers predicates.
     pub filter: bool,
     /// It sorts.
@@ -104,6 +113,7 @@ impl Support {
     #[must_use]
     pub fn full() -> Self {
         Support {
+            cursor: true,
             filter: true,
             sort: true,
         }
@@ -151,15 +161,86 @@ pub struct Sort {
     /// A simple attribute or sub-attribute.
     pub attr: AttrId,
     /// In which direction.
-    pub order: scimkit_core::message::SortOrder,
+    pub order: SortOrder,
 }
 
 impl Sort {
     /// By that attribute, in that direction.
     #[must_use]
-    pub fn by(attr: AttrId, order: scimkit_core::message::SortOrder) -> Self {
+    pub fn by(attr: AttrId, order: SortOrder) -> Self {
         Sort { attr, order }
     }
+
+    /// Which of two sort keys comes first: a missing one comes last, or first when descending.
+    #[must_use]
+    pub fn compare(self, a: Option<&Scalar>, b: Option<&Scalar>) -> Ordering {
+        let ascending = match (a, b) {
+            (Some(a), Some(b)) => a.cmp(b),
+            _ => a.is_none().cmp(&b.is_none()),
+        };
+        match self.order {
+            SortOrder::Ascending => ascending,
+            SortOrder::Descending => ascending.reverse(),
+        }
+    }
+}
+
+/// A place in the order of a query: that of a resource, as it was when a page ended there.
+///
+/// # Example
+/// ```
+/// use scimkit_core::message::SortOrder;
+/// use scimkit_registry::{Registry, ResourceId, Scalar};
+/// use scimkit_store::{Position, Sort};
+///
+/// let registry = Registry::standard();
+/// let title = registry.by_name("User").unwrap().named("title").unwrap();
+/// let sort = Some(Sort::by(title, SortOrder::Ascending));
+/// let key = |text: &str| Some(Scalar::Text(text.to_owned()));
+/// let place = Position::new(key("b"), ResourceId::from("7"));
+/// let precedes = |k: &str, id: &str| place.precedes(sort, key(k).as_ref(), &ResourceId::from(id));
+/// assert!(precedes("c", "1") && precedes("b", "8"));
+/// assert!(!precedes("b", "7") && !precedes("a", "9"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Position {
+    /// Among equal ones.
+    pub id: ResourceId,
+    /// What the resource was sorted by; none where it had no value, or where nothing sorts.
+    pub key: Option<Scalar>,
+}
+
+impl Position {
+    /// The place of the resource with that sort key and id.
+    #[must_use]
+    pub fn new(key: Option<Scalar>, id: ResourceId) -> Self {
+        Position { id, key }
+    }
+
+    /// Whether a resource with that sort key and id comes after it.
+    #[must_use]
+    pub fn precedes(&self, sort: Option<Sort>, key: Option<&Scalar>, id: &ResourceId) -> bool {
+        let by_key = sort.map_or(Ordering::Equal, |s| s.compare(self.key.as_ref(), key));
+        match sort {
+            // Nothing is equal, and the direction is that of the ids.
+            Some(sort) if sort.attr == AttrId::ID => by_key.is_lt(),
+            _ => by_key.then_with(|| self.id.cmp(id)).is_lt(),
+        }
+    }
+}
+
+/// Where a page starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must answer a page from where it starts"
+)]
+pub enum Start {
+    /// After what stands, or stood, at that position.
+    After(Position),
+    /// After so many.
+    Index(u64),
 }
 
 /// Asks for a page of the resources of one type.
@@ -176,8 +257,8 @@ pub struct Query {
     pub predicate: Option<Predicate>,
     /// In which order.
     pub sort: Option<Sort>,
-    /// How many to pass over.
-    pub start: u64,
+    /// Where the page starts.
+    pub start: Start,
     /// Whether the page needs the total.
     pub total: Count,
 }
@@ -202,7 +283,7 @@ impl Query {
             kind,
             predicate: None,
             sort: None,
-            start: 0,
+            start: Start::Index(0),
             total: Count::Exact,
         }
     }
@@ -221,10 +302,18 @@ impl Query {
         self
     }
 
+    /// `count` of them after that position.
+    #[must_use]
+    pub fn after(mut self, position: Position, count: u32) -> Self {
+        self.start = Start::After(position);
+        self.count = count;
+        self
+    }
+
     /// `count` of them after the first `start`.
     #[must_use]
     pub fn page(mut self, start: u64, count: u32) -> Self {
-        self.start = start;
+        self.start = Start::Index(start);
         self.count = count;
         self
     }
@@ -250,15 +339,28 @@ impl Query {
 pub struct Page {
     /// The resources of the page.
     pub items: Vec<Stored>,
+    /// The position of the last of them, when others follow it.
+    pub next: Option<Position>,
     /// How many there are in all, when it was asked for.
     pub total: Option<u64>,
 }
 
 impl Page {
-    /// A page and the total.
+    /// A page and the total; nothing follows it.
     #[must_use]
     pub fn new(items: Vec<Stored>, total: Option<u64>) -> Self {
-        Page { items, total }
+        Page {
+            items,
+            next: None,
+            total,
+        }
+    }
+
+    /// With where it ended, as others follow.
+    #[must_use]
+    pub fn ended_at(mut self, next: Option<Position>) -> Self {
+        self.next = next;
+        self
     }
 }
 
