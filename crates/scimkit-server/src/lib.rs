@@ -20,6 +20,7 @@
 mod answer;
 mod auth;
 mod body;
+mod cursor;
 mod decode;
 mod discovery;
 mod error;
@@ -29,6 +30,7 @@ mod render;
 mod resource;
 mod route;
 mod server;
+mod walk;
 
 pub use auth::{
     Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, NoRandomness, Token,

@@ -1,6 +1,6 @@
 //! On whose behalf, and under which rules, a store is asked.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use scimkit_registry::{Registry, Tolerance};
 
@@ -87,6 +87,8 @@ pub enum PatchAnswer {
 pub struct Limits {
     /// Bytes of a request body: 8 MiB. A search request is bounded by 64 KiB beside it.
     pub body: usize,
+    /// How long a cursor is good for: 1 hour.
+    pub cursor_timeout: Duration,
     /// Of filter and path text.
     pub filter: scimkit_filter::Limits,
     /// Levels of arrays and objects in a body: 16.
@@ -105,6 +107,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             body: 8 << 20,
+            cursor_timeout: Duration::from_secs(3_600),
             filter: scimkit_filter::Limits::default(),
             nesting: 16,
             operations: 1_000,
