@@ -81,7 +81,8 @@ fn what_is_not_a_cursor_of_the_list_is_refused_in_the_same_words() {
     for at in 0..text.len() {
         let (before, rest) = text.split_at(at);
         let flipped = if rest.starts_with('A') { 'B' } else { 'A' };
-        others.push(format!("{before}{flipped}{}", &rest[1..]));
+        let rest: String = rest.chars().skip(1).collect();
+        others.push(format!("{before}{flipped}{rest}"));
         others.push(before.to_owned());
     }
     let others = others.iter().filter(|other| **other != text);

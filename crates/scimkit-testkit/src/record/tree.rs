@@ -78,6 +78,11 @@ pub(super) fn message(placeholders: &mut Placeholders, kind: Message, tree: Tree
                     .map(|name| text(placeholders, name, syntax::names));
                 Tree::Array(names.collect())
             }
+            (Message::Search, "cursor", inner) => {
+                text(placeholders, inner, |placeholders, cursor| {
+                    placeholders.cursor(cursor)
+                })
+            }
             (Message::Search, "filter", inner) => text(placeholders, inner, syntax::filter),
             (Message::Search, "sortby", inner) => text(placeholders, inner, syntax::names),
             (Message::Search, "sortorder", inner) if leaf_is(&inner, values::is_sort_order) => {
