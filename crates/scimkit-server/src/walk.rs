@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use chrono::Utc;
 use scimkit_core::{Error, ScimType, message::SearchRequest};
-use scimkit_registry::{Predicate, ResourceType, Role};
-use scimkit_store::{Count, Position, Query, Scope, Store, Stored};
+use scimkit_registry::{AttrId, Predicate, ResourceId, ResourceType, Role};
+use scimkit_store::{Count, Position, Query, Scope, Sort, Store, Stored};
 
 use crate::{
     cursor::{self, Cursors, Mark, Place},
@@ -215,19 +215,26 @@ impl Walk<'_> {
             );
         }
         list::sort_merged(&mut keyed, self.queries, |(key, _, _)| key.as_ref());
-        let mut items = Vec::new();
+        let (mut items, mut last) = (Vec::new(), None);
         for (key, at, stored) in keyed.into_iter().take(self.count as usize) {
+            let place = Position::new(key, stored.id.clone());
             if let (Some(mark), Some(waiting)) = (marks.get_mut(at), waiting.get_mut(at)) {
-                *mark = Mark::After(Position::new(key, stored.id.clone()));
+                *mark = Mark::After(place.clone());
                 *waiting -= 1;
             }
+            last = Some(place);
             items.push(stored);
         }
         let mut more = false;
-        for ((mark, waiting), endless) in marks.iter_mut().zip(waiting).zip(endless) {
-            match waiting > 0 || endless {
+        for (at, mark) in marks.iter_mut().enumerate() {
+            let waits = waiting.get(at).is_some_and(|waiting| *waiting > 0);
+            let query = self.queries.get(at);
+            match waits || endless.get(at) == Some(&true) {
                 true => more = true,
                 false => *mark = Mark::Done,
+            }
+            if let (Some(sort), Some(last)) = (query.and_then(|query| query.sort), &last) {
+                raise(mark, sort, last);
             }
         }
         Ok(self.found(items, more, total))
@@ -248,5 +255,23 @@ impl Walk<'_> {
             more,
             total: (self.counting == Count::Exact).then_some(total),
         }
+    }
+}
+
+/// Takes a type that waits further back to where the page ended: what comes before that from now on
+/// would be out of order, and what was there is on a page.
+fn raise(mark: &mut Mark, sort: Sort, last: &Position) {
+    let back = match mark {
+        Mark::After(place) => sort.compare(place.key.as_ref(), last.key.as_ref()).is_lt(),
+        Mark::Done => false,
+        Mark::Start => true,
+    };
+    if back {
+        // Before all equal ones, which may be on the next page; an id is equal to no other.
+        let id = match sort.attr {
+            AttrId::ID => last.id.clone(),
+            _ => ResourceId::from(""),
+        };
+        *mark = Mark::After(Position::new(last.key.clone(), id));
     }
 }

@@ -9,6 +9,7 @@
 
 mod contract;
 mod corpus;
+mod cursor;
 mod fuzz;
 mod matcher;
 mod matches;
