@@ -215,6 +215,8 @@ fn outlived(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
+/// How many writes there are at most beside the walks.
+const MOST_WRITES: usize = 50_000;
 /// How many users there are that keep their sort keys.
 const STABLE: usize = 40;
 
@@ -245,7 +247,10 @@ fn beside_a_writer(ground: &Ground<'_>) -> Result<(), String> {
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
             let mut guests = Guests::default();
-            while !done.load(Ordering::Relaxed) {
+            for _ in 0..MOST_WRITES {
+                if done.load(Ordering::Relaxed) {
+                    break;
+                }
                 guests.write(ground, &mut random)?;
             }
             Ok::<_, String>(())
@@ -337,7 +342,8 @@ impl Guests {
                 self.made += 1;
                 // Before, among and behind those who stay.
                 let start = random.pick(&["a", "u0", "u2", "z"]).copied().unwrap_or("a");
-                let id = format!("{start}-{}", self.made);
+                // In no order: a walk would never end where what is new always comes last.
+                let id = format!("{start}-{:02}-{}", random.below(100), self.made);
                 let name = format!("{}-{}", random.word(), self.made);
                 let body = body(random, &name);
                 self.here.insert(id.clone());
