@@ -1,15 +1,13 @@
 //! Queries: candidates from the indexes, then the one evaluation walk, then order and page.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Bound,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use scimkit_registry::{AttrId, Operator, Predicate, ResourceId, ResourceType, Role, Scalar, View};
 use serde_json::{Map, Value};
 
 use super::{
     edges::Among,
+    order::{Keyed, Row, beginning},
     table::{Record, Table},
     tenant::Tenant,
 };
@@ -17,8 +15,6 @@ use crate::{
     Count, Facts, Page, Position, Query, Settings, Sort, Start,
     computed::{computed, targets},
 };
-
-type Row<'a> = (&'a ResourceId, &'a Record);
 
 impl Tenant {
     pub(super) fn query(&self, settings: &Settings, query: &Query) -> Page {
@@ -31,53 +27,54 @@ impl Tenant {
             tenant: self,
         };
         let Some(predicate) = &query.predicate else {
-            return match query.sort {
-                None => page_of_all(query, table),
-                Some(sort) => asking.sorted(query, sort, table.records.iter()),
-            };
+            return page_of_all(query, table)
+                .unwrap_or_else(|sort| asking.sorted(query, sort, table.records.iter()));
         };
         let wanted = asking.wanted_by(predicate);
         let holds = |(id, record): &Row<'_>| {
             let made = asking.computed(&wanted, id, record);
             kind.matches(predicate, view(record, made.as_ref()))
         };
-        match asking.candidates(table, predicate) {
-            Some(ids) => {
-                let rows = ids
-                    .into_iter()
-                    .filter_map(|id| table.records.get_key_value(id));
-                asking.answer(query, rows.filter(holds))
-            }
-            None => asking.answer(query, rows_of(query, table).filter(holds)),
+        if let Some(ids) = asking.candidates(table, predicate) {
+            let rows = ids
+                .into_iter()
+                .filter_map(|id| table.records.get_key_value(id));
+            return asking.answer(query, rows.filter(holds));
+        }
+        match in_index_order(query, table) {
+            Ok(rows) => page(query, rows.filter(|(_, row)| holds(row))),
+            Err(sort) => asking.sorted(query, sort, table.records.iter().filter(holds)),
         }
     }
 }
 
-/// A page of all resources, straight off the table.
-fn page_of_all(query: &Query, table: &Table) -> Page {
+/// A page of all resources, straight off the table; or the sort that no index has.
+fn page_of_all(query: &Query, table: &Table) -> Result<Page, Sort> {
     let uncounted = query.clone().uncounted();
+    let rows = in_index_order(&uncounted, table)?;
     let mut page = match query.start {
-        Start::After(_) => in_order(&uncounted, rows_of(&uncounted, table).map(unsorted)),
+        Start::After(_) => page(&uncounted, rows),
         Start::Index(start) => {
             let start = usize::try_from(start).unwrap_or(usize::MAX);
-            let rows = table.records.iter().skip(start).map(unsorted);
-            in_order(&uncounted.page(0, query.count), rows)
+            page(&uncounted.clone().page(0, query.count), rows.skip(start))
         }
     };
     page.total = (query.total == Count::Exact).then_some(table.records.len() as u64);
-    page
+    Ok(page)
 }
 
-/// The rows among which a query has to look: those before its position only to count them, or
-/// where they come in another order.
-fn rows_of<'a>(query: &Query, table: &'a Table) -> impl Iterator<Item = Row<'a>> {
-    let from = match &query.start {
-        Start::After(place) if query.sort.is_none() && query.total == Count::Skip => {
-            Bound::Excluded(place.id.as_str())
+/// The rows in the order that was asked for; or the sort that no index has.
+fn in_index_order<'a>(
+    query: &'a Query,
+    table: &'a Table,
+) -> Result<Box<dyn Iterator<Item = Keyed<'a>> + 'a>, Sort> {
+    match query.sort {
+        None => {
+            let after = beginning(query).map(|place| &place.id);
+            Ok(Box::new(table.after(after).map(unsorted)))
         }
-        _ => Bound::Unbounded,
-    };
-    table.records.range::<str, _>((from, Bound::Unbounded))
+        Some(sort) => table.in_order(query, sort).ok_or(sort),
+    }
 }
 
 /// A computed top-level attribute that the answer depends on.
@@ -96,7 +93,7 @@ struct Asking<'a> {
 impl<'a> Asking<'a> {
     fn answer(&self, query: &Query, rows: impl Iterator<Item = Row<'a>>) -> Page {
         match query.sort {
-            None => in_order(query, rows.map(unsorted)),
+            None => page(query, rows.map(unsorted)),
             Some(sort) => self.sorted(query, sort, rows),
         }
     }
@@ -110,7 +107,7 @@ impl<'a> Asking<'a> {
         let mut keyed: Vec<_> = rows.map(|row| (key(row), row)).collect();
         // Stable: equal ones stay in the order of their ids.
         keyed.sort_by(|(a, _), (b, _)| sort.compare(a.as_ref(), b.as_ref()));
-        in_order(query, keyed.into_iter())
+        page(query, keyed.into_iter())
     }
 
     fn wanted(&self, attrs: &[AttrId]) -> Vec<Wanted> {
@@ -262,12 +259,12 @@ fn id_in<'v>(kind: &ResourceType, attr: AttrId, value: &'v Scalar) -> Option<&'v
     }
 }
 
-fn unsorted(row: Row<'_>) -> (Option<Scalar>, Row<'_>) {
+fn unsorted(row: Row<'_>) -> Keyed<'_> {
     (None, row)
 }
 
 /// The page out of rows that come in their final order, with what they are sorted by.
-fn in_order<'a>(query: &Query, rows: impl Iterator<Item = (Option<Scalar>, Row<'a>)>) -> Page {
+fn page<'a>(query: &Query, rows: impl Iterator<Item = Keyed<'a>>) -> Page {
     let exact = query.total == Count::Exact;
     let count = usize::try_from(query.count).unwrap_or(usize::MAX);
     let (mut items, mut last, mut more) = (Vec::new(), None, false);
