@@ -19,7 +19,8 @@ use crate::{answer::Answer, cursor::Cursors, error::Problem, render, walk};
 ///
 /// # Errors
 /// `invalidFilter` for a filter that can't be read or bound, and for one or a sort that asks about
-/// what is never returned; `invalidPath` for a sort by an unknown attribute.
+/// what is never returned; `invalidPath` for a sort by an unknown attribute; with a cursor those of
+/// [`walk::page`].
 pub(crate) async fn answer(
     scope: &Scope,
     store: &dyn Store,

@@ -195,8 +195,7 @@ impl Walk<'_> {
 
     /// All types in one order, equal ones in the order of the types.
     async fn merged(&self, marks: &mut [Mark]) -> Result<Found, Problem> {
-        let (mut keyed, mut total, mut waiting) = (Vec::new(), 0, vec![0_usize; marks.len()]);
-        let mut endless = vec![false; marks.len()];
+        let (mut keyed, mut total, mut endless) = (Vec::new(), 0, Vec::new());
         for (at, (query, mark)) in self.queries.iter().zip(&*marks).enumerate() {
             if *mark == Mark::Done {
                 continue;
@@ -204,36 +203,32 @@ impl Walk<'_> {
             let query = self.from(query, mark, self.count);
             let page = self.store.query(self.scope, &query).await?;
             total += page.total.unwrap_or(0);
-            let keys = list::sort_keys(self.scope, self.store, &query, &page.items).await?;
-            if let (Some(waiting), Some(endless)) = (waiting.get_mut(at), endless.get_mut(at)) {
-                (*waiting, *endless) = (page.items.len(), page.next.is_some());
+            if page.next.is_some() {
+                endless.push(at);
             }
-            keyed.extend(
-                keys.into_iter()
-                    .zip(page.items)
-                    .map(|(key, stored)| (key, at, stored)),
-            );
+            let keys = list::sort_keys(self.scope, self.store, &query, &page.items).await?;
+            let places = keys.into_iter().zip(page.items);
+            keyed.extend(places.map(|(key, stored)| (key, at, stored)));
         }
         list::sort_merged(&mut keyed, self.queries, |(key, _, _)| key.as_ref());
-        let (mut items, mut last) = (Vec::new(), None);
-        for (key, at, stored) in keyed.into_iter().take(self.count as usize) {
+        let waiting = keyed.split_off(keyed.len().min(self.count as usize));
+        let (mut items, mut last) = (Vec::with_capacity(keyed.len()), None);
+        for (key, at, stored) in keyed {
             let place = Position::new(key, stored.id.clone());
-            if let (Some(mark), Some(waiting)) = (marks.get_mut(at), waiting.get_mut(at)) {
+            if let Some(mark) = marks.get_mut(at) {
                 *mark = Mark::After(place.clone());
-                *waiting -= 1;
             }
             last = Some(place);
             items.push(stored);
         }
         let mut more = false;
-        for (at, mark) in marks.iter_mut().enumerate() {
-            let waits = waiting.get(at).is_some_and(|waiting| *waiting > 0);
-            let query = self.queries.get(at);
-            match waits || endless.get(at) == Some(&true) {
-                true => more = true,
-                false => *mark = Mark::Done,
+        for (at, (query, mark)) in self.queries.iter().zip(marks).enumerate() {
+            if endless.contains(&at) || waiting.iter().any(|(_, of, _)| *of == at) {
+                more = true;
+            } else {
+                *mark = Mark::Done;
             }
-            if let (Some(sort), Some(last)) = (query.and_then(|query| query.sort), &last) {
+            if let (Some(sort), Some(last)) = (query.sort, &last) {
                 raise(mark, sort, last);
             }
         }

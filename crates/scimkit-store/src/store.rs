@@ -205,7 +205,7 @@ impl Sort {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Position {
-    /// Among equal ones.
+    /// Its place among equal ones; not always an id of a resource, and the empty one is before all.
     pub id: ResourceId,
     /// What the resource was sorted by; none where it had no value, or where nothing sorts.
     pub key: Option<Scalar>,
@@ -339,7 +339,7 @@ impl Query {
 pub struct Page {
     /// The resources of the page.
     pub items: Vec<Stored>,
-    /// The position of the last of them, when others follow it.
+    /// The position of the last of them, when others follow it; of no resources there is none.
     pub next: Option<Position>,
     /// How many there are in all, when it was asked for.
     pub total: Option<u64>,

@@ -186,6 +186,11 @@ fn outlived(ground: &Ground<'_>) -> Result<(), String> {
         "after nobody"
     );
     ensure_eq!(
+        ids(all.clone().after(place(""), 2))?,
+        ["u1", "u4"],
+        "after nothing"
+    );
+    ensure_eq!(
         ids(all.clone().after(place("u5"), 9))?,
         [""; 0],
         "after the last"
