@@ -7,7 +7,7 @@ use http::{
 };
 use percent_encoding::percent_decode_str;
 use scimkit_core::{
-    ETagList, Error,
+    ETagList, Error, ScimType,
     message::{SearchRequest, SortOrder},
     parse_json,
 };
@@ -71,19 +71,29 @@ pub(crate) fn body(bytes: &[u8], limits: &Limits) -> Result<Value, Error> {
 /// Reads the parameters of a query string; those that the protocol does not know are passed over.
 ///
 /// # Errors
-/// `invalidValue` for a parameter given twice or of the wrong form, and for text that is not UTF-8.
+/// `invalidValue` for a parameter given twice or of the wrong form, and for text that is not UTF-8;
+/// `invalidCount` for a `count` beside a cursor that is no number.
 pub(crate) fn query(text: Option<&str>) -> Result<SearchRequest, Error> {
     let text = text.unwrap_or("");
     if percent_decode_str(text).decode_utf8().is_err() {
         // Reading it anyway would put other characters in the place of those that were meant.
         return Err(Error::invalid_value("the query is not UTF-8"));
     }
+    let parameters = || form_urlencoded::parse(text.as_bytes());
+    let by_cursor = parameters().any(|(name, _)| name == "cursor");
     let mut search = SearchRequest::default();
-    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+    for (name, value) in parameters() {
         match name.as_ref() {
             "attributes" => search.attributes.extend(names(&value)),
             "excludedAttributes" => search.excluded_attributes.extend(names(&value)),
-            "count" => once(&name, &mut search.count, integer(&name, &value)?)?,
+            "count" => {
+                let count = integer(&name, &value).map_err(|error| match by_cursor {
+                    true => error.with_type(ScimType::InvalidCount),
+                    false => error,
+                });
+                once(&name, &mut search.count, count?)?;
+            }
+            "cursor" => once(&name, &mut search.cursor, value.into_owned())?,
             "filter" => once(&name, &mut search.filter, value.into_owned())?,
             "sortBy" => once(&name, &mut search.sort_by, value.into_owned())?,
             "sortOrder" => once(&name, &mut search.sort_order, order(&value)?)?,

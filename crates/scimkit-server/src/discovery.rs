@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 use scimkit_core::{
-    BulkSupport, Error, FilterSupport, ServiceProviderConfig, Supported, message::ListResponse,
+    BulkSupport, Error, FilterSupport, PaginationSupport, ServiceProviderConfig, Supported,
+    message::ListResponse,
 };
 use scimkit_store::{Settings, Store};
 use serde::Serialize;
@@ -73,10 +74,24 @@ fn config(settings: &Settings, store: &dyn Store, authentication: &dyn Authentic
         sort: Supported {
             supported: supports(|s| s.sort),
         },
+        pagination: Some(PaginationSupport {
+            cursor: supports(|s| s.cursor),
+            index: true,
+            default_pagination_method: Some("index".to_owned()),
+            default_page_size: positive(settings.limits.page_default.into()),
+            max_page_size: positive(settings.limits.page_max.into()),
+            cursor_timeout: positive(settings.limits.cursor_timeout.as_secs())
+                .filter(|_| supports(|s| s.cursor)),
+        }),
         ..ServiceProviderConfig::default()
     };
     let location = format!("{}/ServiceProviderConfig", settings.base_url);
     with_meta(&config, "ServiceProviderConfig", &location)
+}
+
+/// RFC 9865 has no word for a size of 0.
+fn positive(number: u64) -> Option<u64> {
+    (number > 0).then_some(number)
 }
 
 /// A definition that the RFC gives a place of its own.

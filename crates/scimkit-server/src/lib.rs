@@ -20,6 +20,7 @@
 mod answer;
 mod auth;
 mod body;
+mod cursor;
 mod decode;
 mod discovery;
 mod error;
@@ -30,6 +31,7 @@ mod render;
 mod resource;
 mod route;
 mod server;
+mod walk;
 
 pub use auth::{
     Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, Me, NoRandomness, Token,

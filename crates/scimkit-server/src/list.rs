@@ -9,23 +9,24 @@ use scimkit_core::{
 };
 use scimkit_filter::{AttributePath, Filter};
 use scimkit_registry::{
-    Attr, AttrId, Leeway, Quirk, ResourceType, Scalar, View, Witness, read_filter,
+    Attr, AttrId, Leeway, Quirk, ResourceType, Role, Scalar, View, Witness, read_filter,
 };
 use scimkit_store::{Facts, Query, Scope, Sort, Store, Stored, computed};
 
-use crate::{answer::Answer, error::Problem, render};
+use crate::{answer::Answer, cursor::Cursors, error::Problem, render, walk};
 
 /// Answers a query of one type, or of all of them.
 ///
 /// # Errors
 /// `invalidFilter` for a filter that can't be read or bound, and for one or a sort that asks about
-/// what is never returned; `invalidPath` for a sort by an unknown attribute.
+/// what is never returned; `invalidPath` for a sort by an unknown attribute; with a cursor those of
+/// [`walk::page`].
 pub(crate) async fn answer(
     scope: &Scope,
     store: &dyn Store,
     kind: Option<Arc<ResourceType>>,
     search: SearchRequest,
-    witness: &Witness,
+    (witness, cursors): (&Witness, &Cursors),
 ) -> Result<Answer, Problem> {
     let limits = &scope.settings.limits;
     let start = u64::try_from(search.start_index.unwrap_or(1).max(1) - 1).unwrap_or(0);
@@ -43,19 +44,49 @@ pub(crate) async fn answer(
         None => scope.settings.registry.types().to_vec(),
     };
     let queries = queries(&types, filter.as_ref(), &search, witness)?;
-    let (items, total) = match queries.as_slice() {
-        [one] => {
+    let (items, head) = match (&search.cursor, queries.as_slice()) {
+        (Some(cursor), all) => {
+            let service = (scope, store, cursors);
+            let (items, total, next) = walk::page(service, all, &search, (cursor, count)).await?;
+            (
+                items,
+                Head {
+                    next,
+                    start: None,
+                    total,
+                },
+            )
+        }
+        (None, [one]) => {
             let page = store.query(scope, &one.clone().page(start, count)).await?;
             let total = page.total.unwrap_or(page.items.len() as u64);
-            (page.items, total)
+            (page.items, Head::of_index(start, total))
         }
-        all => across(scope, store, all, start, count).await?,
+        (None, all) => {
+            let (items, total) = across(scope, store, all, start, count).await?;
+            (items, Head::of_index(start, total))
+        }
     };
     let texts = texts(scope, store, &types, items, &search).await?;
-    Ok(Answer::json(
-        StatusCode::OK,
-        list_text(total, start, &texts),
-    ))
+    Ok(Answer::json(StatusCode::OK, list_text(&head, &texts)))
+}
+
+/// What a list says of its page.
+struct Head {
+    next: Option<String>,
+    start: Option<u64>,
+    total: Option<u64>,
+}
+
+impl Head {
+    /// Of a page after the first `start`.
+    fn of_index(start: u64, total: u64) -> Self {
+        Head {
+            next: None,
+            start: Some(start.saturating_add(1)),
+            total: Some(total),
+        }
+    }
 }
 
 /// The resources' JSON in their order, rendered type by type.
@@ -115,6 +146,9 @@ fn queries(
         {
             sort_is_known = true;
             query = query.sorted(Some(Sort::by(attr, order)));
+            if types.len() > 1 {
+                query = with_sorting_edges(query, attr);
+            }
         }
         queries.push(query);
     }
@@ -123,6 +157,16 @@ fn queries(
         return Err(Error::invalid_path(format!("`{name}` is not an attribute to sort by")).into());
     }
     Ok(queries)
+}
+
+/// With the edges that the sort looks at, so that pages can be merged by what they were sorted by.
+fn with_sorting_edges(mut query: Query, sorted_by: AttrId) -> Query {
+    let top = query.kind.attr(sorted_by).parent().unwrap_or(sorted_by);
+    let role = query.kind.attr(top).role();
+    if matches!(role, Role::Inverse | Role::Membership) && !query.edges.contains(&top) {
+        query.edges.push(top);
+    }
+    query
 }
 
 /// Refuses a filter with a term that none of the types can answer.
@@ -209,8 +253,8 @@ async fn across(
     start: u64,
     count: u32,
 ) -> Result<(Vec<Stored>, u64), Problem> {
-    if let Some(order) = queries.iter().find_map(|q| q.sort).map(|sort| sort.order) {
-        return merged(scope, store, queries, (start, count), order).await;
+    if queries.iter().any(|query| query.sort.is_some()) {
+        return merged(scope, store, queries, (start, count)).await;
     }
     let (mut items, mut total) = (Vec::new(), 0_u64);
     for query in queries {
@@ -231,7 +275,6 @@ async fn merged(
     store: &dyn Store,
     queries: &[Query],
     (start, count): (u64, u32),
-    order: SortOrder,
 ) -> Result<(Vec<Stored>, u64), Problem> {
     let deep = start.saturating_add(u64::from(count));
     if deep > DEEPEST {
@@ -246,19 +289,7 @@ async fn merged(
         let keys = sort_keys(scope, store, query, &page.items).await?;
         keyed.extend(keys.into_iter().zip(page.items));
     }
-    // Each list is in order already and the sort is stable: ties stay as their stores had them.
-    keyed.sort_by(|(a, _), (b, _)| {
-        let ascending = match (a, b) {
-            (Some(a), Some(b)) => a.cmp(b),
-            // A resource without a value comes last.
-            (a, b) => b.is_some().cmp(&a.is_some()),
-        };
-        if order == SortOrder::Descending {
-            ascending.reverse()
-        } else {
-            ascending
-        }
-    });
+    sort_merged(&mut keyed, queries, |(key, _)| key.as_ref());
     let start = usize::try_from(start).unwrap_or(usize::MAX);
     let page = keyed
         .into_iter()
@@ -268,8 +299,20 @@ async fn merged(
     Ok((page.collect(), total))
 }
 
+/// Puts the resources of several types, type after type and each in order, into one order.
+pub(crate) fn sort_merged<T>(
+    items: &mut [T],
+    queries: &[Query],
+    key: impl Fn(&T) -> Option<&Scalar>,
+) {
+    if let Some(sort) = queries.iter().find_map(|query| query.sort) {
+        // Stable: ties stay as their stores had them.
+        items.sort_by(|a, b| sort.compare(key(a), key(b)));
+    }
+}
+
 /// What each resource of a page is sorted by, as its store saw it.
-async fn sort_keys(
+pub(crate) async fn sort_keys(
     scope: &Scope,
     store: &dyn Store,
     query: &Query,
@@ -292,19 +335,25 @@ async fn sort_keys(
     Ok(keys)
 }
 
-fn list_text(total: u64, start: u64, texts: &[Vec<u8>]) -> Vec<u8> {
+fn list_text(head: &Head, texts: &[Vec<u8>]) -> Vec<u8> {
     let length: usize = texts.iter().map(|text| text.len() + 1).sum();
-    let mut head = String::new();
+    let mut text = format!(r#"{{"schemas":["{}"]"#, message::LIST_RESPONSE);
+    let numbers = [
+        ("totalResults", head.total),
+        ("startIndex", head.start),
+        ("itemsPerPage", Some(texts.len() as u64)),
+    ];
     // Writing into a `String` does not fail.
-    let _ = write!(
-        head,
-        r#"{{"schemas":["{}"],"totalResults":{total},"startIndex":{},"itemsPerPage":{},"Resources":["#,
-        message::LIST_RESPONSE,
-        start.saturating_add(1),
-        texts.len(),
-    );
-    let mut out = Vec::with_capacity(head.len() + length + 2);
-    out.extend_from_slice(head.as_bytes());
+    for (name, number) in numbers {
+        let _ = number.map(|number| write!(text, r#","{name}":{number}"#));
+    }
+    if let Some(next) = &head.next {
+        // Of characters that JSON needs no escapes for.
+        let _ = write!(text, r#","nextCursor":"{next}""#);
+    }
+    text.push_str(r#","Resources":["#);
+    let mut out = Vec::with_capacity(text.len() + length + 2);
+    out.extend_from_slice(text.as_bytes());
     for (at, text) in texts.iter().enumerate() {
         if at > 0 {
             out.push(b',');

@@ -22,8 +22,8 @@ use scimkit_store::{Scope, Settings, Store, location};
 use serde_json::Value;
 
 use crate::{
-    Authenticate, BearerTokens, Body, Me, answer::Answer, decode, discovery, error::Problem, list,
-    negotiate, resource, route::Route,
+    Authenticate, BearerTokens, Body, Me, answer::Answer, cursor::Cursors, decode, discovery,
+    error::Problem, list, negotiate, resource, route::Route,
 };
 
 /// A SCIM 2.0 service provider over a [`Store`].
@@ -40,6 +40,7 @@ pub struct Server {
 #[derive(Debug, Clone)]
 struct Inner {
     authentication: Arc<dyn Authenticate>,
+    cursors: Arc<Cursors>,
     prefix: String,
     requests: Arc<Requests>,
     settings: Arc<Settings>,
@@ -86,6 +87,7 @@ impl Server {
         Server {
             inner: Arc::new(Inner {
                 authentication: Arc::new(BearerTokens::default()),
+                cursors: Arc::new(Cursors::random()),
                 prefix: String::new(),
                 requests: Arc::new(Requests {
                     next: AtomicU64::new(1),
@@ -101,6 +103,18 @@ impl Server {
     #[must_use]
     pub fn with_authentication(mut self, authentication: impl Authenticate) -> Self {
         Arc::make_mut(&mut self.inner).authentication = Arc::new(authentication);
+        self
+    }
+
+    /// Seals cursors with that key, which every node of a service must have.
+    ///
+    /// Without it the key is random: then cursors end with the process, and other nodes refuse them
+    /// with `invalidCursor`. Its bytes are a secret, of 256 random bits; who has them can read what
+    /// a cursor says of a resource, its sort key and id, but see no resource that way. With another
+    /// key, all cursors are invalid.
+    #[must_use]
+    pub fn with_cursor_key(mut self, key: [u8; 32]) -> Self {
+        Arc::make_mut(&mut self.inner).cursors = Arc::new(Cursors::under(&key));
         self
     }
 
@@ -222,6 +236,7 @@ impl Server {
         witness: &Witness,
     ) -> Result<Answer, Problem> {
         let store = &self.inner.store;
+        let cursors = &*self.inner.cursors;
         let query = head.uri.query();
         let ask = resource::Ask {
             head,
@@ -237,7 +252,8 @@ impl Server {
                 discovery::answer(&what, query, &scope.settings, &**store, authentication)
             }
             Route::List(kind) => {
-                list::answer(scope, &**store, kind, decode::query(query)?, witness).await
+                let search = decode::query(query)?;
+                list::answer(scope, &**store, kind, search, (witness, cursors)).await
             }
             Route::Patch(kind, id) => ask.patch(&kind, &id, body).await,
             Route::Read(kind, id) => ask.read(&kind, &id).await,
@@ -251,7 +267,7 @@ impl Server {
                     );
                     return Err(problem.but_for(Quirk::AnySchemas).into());
                 }
-                list::answer(scope, &**store, kind, search, witness).await
+                list::answer(scope, &**store, kind, search, (witness, cursors)).await
             }
         }
     }

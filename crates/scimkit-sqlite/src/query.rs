@@ -1,21 +1,20 @@
 //! Pages: what SQL can decide is decided there, the rest by the one evaluation walk.
 
+mod part;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Ordering;
-
 use rusqlite::{Connection, params_from_iter, types::Value};
-use scimkit_core::message::SortOrder;
-use scimkit_registry::{AttrId, Edge, Predicate, Resource, Scalar, View};
+use scimkit_registry::{AttrId, Edge, Predicate, Resource, ResourceId, Scalar, View};
 use scimkit_sql::plan;
-use scimkit_store::{Count, Facts, Page, Query, Settings, Sort, Stored, computed};
+use scimkit_store::{Count, Facts, Page, Position, Query, Settings, Sort, Start, Stored, computed};
 
+use self::part::Part;
 use crate::{
     edges::{EdgeReader, First},
     error::Outcome,
-    layout::{Tables, column, has_keys, is_single, stored},
-    row::{COLUMNS, Row},
+    layout::{Tables, stored},
+    row::Row,
 };
 
 /// Answers a query inside a transaction that only reads.
@@ -33,22 +32,18 @@ pub(crate) fn page(
         },
         query,
     );
-    let Some(parts) = asking.parts() else {
+    let after = match &query.start {
+        Start::After(place) => Some(place),
+        Start::Index(_) => None,
+    };
+    let Some(parts) = asking.parts(after) else {
         return asking.sorted_here();
     };
-    match asking.residual {
-        None => asking.page_of_parts(&parts),
-        Some(_) => asking.evaluated(&parts),
-    }
-}
-
-/// A select whose rows come before those of the next one: `FROM`, `WHERE` and `ORDER BY`.
-#[derive(Debug)]
-struct Part {
-    order: String,
-    rows: String,
-    /// Its parameters beside those of the condition.
-    values: Vec<Value>,
+    let (items, total) = match asking.residual {
+        None => asking.decided(&parts)?,
+        Some(_) => asking.evaluated(&parts)?,
+    };
+    asking.page(items, total)
 }
 
 #[derive(Debug)]
@@ -91,56 +86,44 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// All rows in the order that was asked for, as far as SQL can sort them.
-    fn parts(&self) -> Option<Vec<Part>> {
-        let all = format!("FROM resource r WHERE {}", self.condition);
-        let Some(Sort { attr, order, .. }) = self.query.sort else {
-            return Some(vec![Part::new(all, "r.id", Vec::new())]);
-        };
-        let attr = self.query.kind.attr(attr);
-        let descending = order == SortOrder::Descending;
-        let way = if descending { " DESC" } else { "" };
-        if attr.id() == AttrId::ID {
-            return Some(vec![Part::new(all, &format!("r.id{way}"), Vec::new())]);
+    /// The page of the first of these; one more than it holds tells that others follow.
+    fn page(&self, mut items: Vec<Stored>, total: Option<u64>) -> Outcome<Page> {
+        let count = usize::try_from(self.query.count).unwrap_or(usize::MAX);
+        if items.len() <= count {
+            return Ok(Page::new(items, total));
         }
-        if let Some(column) = column(&self.query.kind, attr) {
-            return Some(vec![Part::new(
-                all,
-                &format!("{column}{way}, r.id"),
-                Vec::new(),
-            )]);
-        }
-        if !has_keys(&self.query.kind, attr) || !is_single(&self.query.kind, attr) {
-            return None;
-        }
-        // Two selects, so that the index of the keys gives the order: those with a value and those
-        // without.
-        let path = self.values.len() + 1;
-        let own = format!("s.tenant = ?1 AND s.kind = ?2 AND s.attr = ?{path}");
-        let path = vec![Value::Text(attr.path().into())];
-        let with = format!(
-            "FROM lookup_key s JOIN resource r ON r.tenant = s.tenant AND r.id = s.id
-             WHERE {own} AND {}",
-            self.condition
-        );
-        let without = format!(
-            "{all} AND NOT EXISTS (
-                 SELECT 1 FROM lookup_key s INDEXED BY lookup_key_by_id WHERE {own} AND s.id = r.id)"
-        );
-        let with = Part::new(with, &format!("s.value{way}, s.id"), path.clone());
-        let without = Part::new(without, "r.id", path);
-        Some(if descending {
-            vec![without, with]
-        } else {
-            vec![with, without]
-        })
+        items.truncate(count);
+        let last = items.last().map(|last| self.position(last));
+        Ok(Page::new(items, total).ended_at(last.transpose()?))
     }
 
-    /// The page when SQL decides everything.
-    fn page_of_parts(&self, parts: &[Part]) -> Outcome<Page> {
+    /// How many resources to look for: one more than the page holds.
+    fn wanted(&self) -> u32 {
+        match self.query.count {
+            0 => 0,
+            count => count.saturating_add(1),
+        }
+    }
+
+    fn position(&self, stored: &Stored) -> Outcome<Position> {
+        let key = match self.query.sort {
+            None => None,
+            Some(sort) => {
+                let document = stored.document.tree()?;
+                self.key(sort, stored, &document)?
+            }
+        };
+        Ok(Position::new(key, stored.id.clone()))
+    }
+
+    /// What a page starts with, and the total, when SQL decides everything.
+    fn decided(&self, parts: &[Part]) -> Outcome<(Vec<Stored>, Option<u64>)> {
         let mut items = Vec::new();
-        let mut skip = i64::try_from(self.query.start).unwrap_or(i64::MAX);
-        let mut wanted = i64::from(self.query.count);
+        let mut skip = match self.query.start {
+            Start::After(_) => 0,
+            Start::Index(start) => i64::try_from(start).unwrap_or(i64::MAX),
+        };
+        let mut wanted = i64::from(self.wanted());
         for (at, part) in parts.iter().enumerate() {
             if wanted == 0 {
                 break;
@@ -162,70 +145,84 @@ impl<'a> Asking<'a> {
             Count::Skip => None,
             _ => Some(self.count(&format!("FROM resource r WHERE {}", self.condition), &[])?),
         };
-        Ok(Page::new(items, total.map(i64::unsigned_abs)))
+        Ok((items, total.map(i64::unsigned_abs)))
     }
 
-    /// The page when the rows come in order and each is still to be evaluated.
-    fn evaluated(&self, parts: &[Part]) -> Outcome<Page> {
+    /// What a page starts with, and the total, when the rows come in order and each is still to be
+    /// evaluated.
+    fn evaluated(&self, parts: &[Part]) -> Outcome<(Vec<Stored>, Option<u64>)> {
         let exact = self.query.total != Count::Skip;
-        let count = usize::try_from(self.query.count).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(self.wanted()).unwrap_or(usize::MAX);
+        // After a position the parts hold only what follows it; the total is counted apart.
+        let (start, counting) = match self.query.start {
+            Start::After(_) => (0, false),
+            Start::Index(start) => (start, exact),
+        };
         let mut items = Vec::new();
-        let mut total = 0_u64;
+        let mut passed = 0_u64;
         for part in parts {
             self.each(part, "", |row| {
-                if !exact && items.len() >= count {
+                if !counting && items.len() >= wanted {
                     return Ok(false);
                 }
                 if let Some((stored, _)) = self.matching(row, None)? {
-                    if total >= self.query.start && items.len() < count {
+                    if passed >= start && items.len() < wanted {
                         items.push(stored);
                     }
-                    total += 1;
+                    passed += 1;
                 }
                 Ok(true)
             })?;
         }
-        Ok(Page::new(items, exact.then_some(total)))
+        if exact && !counting {
+            passed = 0;
+            self.each(&self.all(), "", |row| {
+                passed += u64::from(self.matching(row, None)?.is_some());
+                Ok(true)
+            })?;
+        }
+        Ok((items, exact.then_some(passed)))
     }
 
     /// The page when SQL can't sort: the keys of all rows are sorted here, and only the documents of
     /// the page are kept.
     fn sorted_here(&self) -> Outcome<Page> {
-        let part = Part::new(
-            format!("FROM resource r WHERE {}", self.condition),
-            "r.id",
-            Vec::new(),
-        );
-        let mut keyed: Vec<(Option<Scalar>, String)> = Vec::new();
-        self.each(&part, "", |row| {
-            let id = row.id.clone();
-            if let Some((_, key)) = self.matching(row, self.query.sort)? {
-                keyed.push((key, id));
+        let sort = self.query.sort;
+        let mut keyed: Vec<(Option<Scalar>, ResourceId)> = Vec::new();
+        self.each(&self.all(), "", |row| {
+            if let Some((stored, key)) = self.matching(row, sort)? {
+                keyed.push((key, stored.id));
             }
             Ok(true)
         })?;
-        let descending = self
-            .query
-            .sort
-            .is_some_and(|sort| sort.order == SortOrder::Descending);
-        // Stable: equal ones stay in the order of their ids.
-        keyed.sort_by(|(a, _), (b, _)| {
-            let (a, b) = if descending { (b, a) } else { (a, b) };
-            missing_last(a.as_ref(), b.as_ref())
-        });
-        let start = usize::try_from(self.query.start).unwrap_or(usize::MAX);
+        if let Some(sort) = sort {
+            // Stable: equal ones stay in the order of their ids.
+            keyed.sort_by(|(a, _), (b, _)| sort.compare(a.as_ref(), b.as_ref()));
+        }
+        let start = match &self.query.start {
+            Start::After(place) => {
+                keyed.partition_point(|(key, id)| !place.precedes(sort, key.as_ref(), id))
+            }
+            Start::Index(start) => usize::try_from(*start).unwrap_or(usize::MAX),
+        };
         let count = usize::try_from(self.query.count).unwrap_or(usize::MAX);
         let mut items = Vec::new();
         for (_, id) in keyed.iter().skip(start).take(count) {
             let EdgeReader {
                 connection, tenant, ..
             } = self.reader;
-            if let Some(row) = Row::find(connection, tenant, &self.query.kind, id)? {
+            if let Some(row) = Row::find(connection, tenant, &self.query.kind, id.as_str())? {
                 items.push(row.stored(&self.query.kind)?);
             }
         }
         let exact = self.query.total != Count::Skip;
-        Ok(Page::new(items, exact.then_some(keyed.len() as u64)))
+        let end = start.saturating_add(count);
+        let last = end
+            .checked_sub(1)
+            .filter(|_| count > 0 && end < keyed.len());
+        let last = last.and_then(|at| keyed.get(at));
+        let next = last.map(|(key, id)| Position::new(key.clone(), id.clone()));
+        Ok(Page::new(items, exact.then_some(keyed.len() as u64)).ended_at(next))
     }
 
     /// The resource and its sort key, when it satisfies what SQL left over.
@@ -242,9 +239,15 @@ impl<'a> Asking<'a> {
         let Some(sort) = sort else {
             return Ok(Some((stored, None)));
         };
-        let made = self.computed(&[sort.attr], &stored, &document)?;
-        let key = kind.sort_key(sort.attr, View::with(&document, &made));
+        let key = self.key(sort, &stored, &document)?;
         Ok(Some((stored, key)))
+    }
+
+    /// What a resource is sorted by.
+    fn key(&self, sort: Sort, stored: &Stored, document: &Resource) -> Outcome<Option<Scalar>> {
+        let made = self.computed(&[sort.attr], stored, document)?;
+        let view = View::with(document, &made);
+        Ok(self.query.kind.sort_key(sort.attr, view))
     }
 
     /// The computed ones among these attributes.
@@ -297,29 +300,5 @@ impl<'a> Asking<'a> {
         let mut statement = self.reader.connection.prepare_cached(&sql)?;
         let values = params_from_iter(self.values.iter().chain(values));
         Ok(statement.query_row(values, |row| row.get(0))?)
-    }
-}
-
-impl Part {
-    fn new(rows: String, order: &str, values: Vec<Value>) -> Self {
-        Part {
-            order: order.to_owned(),
-            rows,
-            values,
-        }
-    }
-
-    fn select(&self, limit: &str) -> String {
-        format!(
-            "SELECT {COLUMNS} {} ORDER BY {} {limit}",
-            self.rows, self.order
-        )
-    }
-}
-
-fn missing_last(a: Option<&Scalar>, b: Option<&Scalar>) -> Ordering {
-    match (a, b) {
-        (Some(a), Some(b)) => a.cmp(b),
-        _ => a.is_none().cmp(&b.is_none()),
     }
 }

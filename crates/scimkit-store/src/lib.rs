@@ -8,14 +8,16 @@
 mod computed;
 mod extension;
 mod memory;
+mod query;
 mod scope;
 mod store;
 
 pub use computed::{Facts, computed, element, location, meta, targets};
 pub use extension::StoreExt;
 pub use memory::Memory;
+pub use query::{Count, Page, Position, Query, Sort, Start};
 pub use scope::{Cycles, Limits, PatchAnswer, Scope, Settings, TenantId, UnknownMembers};
 pub use store::{
-    Batch, BoxFuture, Count, Document, EdgeQuery, Expect, How, Page, Query, Sort, Store,
-    StoreError, Stored, Support, Want, Write, Written,
+    Batch, BoxFuture, Document, EdgeQuery, Expect, How, Store, StoreError, Stored, Support, Want,
+    Write, Written,
 };

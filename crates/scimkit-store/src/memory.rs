@@ -3,6 +3,7 @@
 mod edges;
 mod index;
 mod members;
+mod order;
 mod places;
 mod query;
 mod table;

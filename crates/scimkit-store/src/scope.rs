@@ -87,6 +87,8 @@ pub enum PatchAnswer {
 pub struct Limits {
     /// Bytes of a request body: 8 MiB. A search request is bounded by 64 KiB beside it.
     pub body: usize,
+    /// How long a cursor is good for: 1 hour.
+    pub cursor_timeout: Duration,
     /// How long a write that keeps losing races is tried again: 10 seconds.
     pub deadline: Duration,
     /// Of filter and path text.
@@ -109,6 +111,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             body: 8 << 20,
+            cursor_timeout: Duration::from_secs(3_600),
             deadline: Duration::from_secs(10),
             filter: scimkit_filter::Limits::default(),
             members: 100_000,

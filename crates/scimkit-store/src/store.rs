@@ -5,9 +5,9 @@ use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{AttrId, Change, Edge, Predicate, Resource, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Change, Edge, Resource, ResourceId, ResourceType};
 
-use crate::Scope;
+use crate::{Page, Query, Scope};
 
 /// A future that a store hands out.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -44,6 +44,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// Without a sort they come in the order of their ids. With one, resources without a value come
     /// last (first when descending), and equal ones in the order of their ids.
+    ///
+    /// A page that starts after a position holds what follows it in that order, exactly, whatever
+    /// became of the resource that stood there; its total is still that of all pages.
+    /// [`Page::next`] is where the page ended. A store that can't do both says so in
+    /// [`Support::cursor`] and is never asked.
     ///
     /// # Errors
     /// [`StoreError::Busy`] and [`StoreError::Backend`].
@@ -94,6 +99,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Support {
+    /// It continues a list after a [`Position`](crate::Position).
+    pub cursor: bool,
     /// It answers predicates.
     pub filter: bool,
     /// It sorts.
@@ -105,6 +112,7 @@ impl Support {
     #[must_use]
     pub fn full() -> Self {
         Support {
+            cursor: true,
             filter: true,
             sort: true,
         }
@@ -187,124 +195,6 @@ impl EdgeQuery {
     pub fn after(mut self, target: Option<ResourceId>) -> Self {
         self.after = target;
         self
-    }
-}
-
-/// By what a page is ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Sort {
-    /// A simple attribute or sub-attribute.
-    pub attr: AttrId,
-    /// In which direction.
-    pub order: scimkit_core::message::SortOrder,
-}
-
-impl Sort {
-    /// By that attribute, in that direction.
-    #[must_use]
-    pub fn by(attr: AttrId, order: scimkit_core::message::SortOrder) -> Self {
-        Sort { attr, order }
-    }
-}
-
-/// Asks for a page of the resources of one type.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Query {
-    /// How many resources at most; 0 asks for the total alone.
-    pub count: u32,
-    /// Under which membership and inverse attributes the page needs the resources' edges.
-    pub edges: Vec<AttrId>,
-    /// The type.
-    pub kind: Arc<ResourceType>,
-    /// Which ones; all when there is none.
-    pub predicate: Option<Predicate>,
-    /// In which order.
-    pub sort: Option<Sort>,
-    /// How many to pass over.
-    pub start: u64,
-    /// Whether the page needs the total.
-    pub total: Count,
-}
-
-/// Whether a page tells how many resources there are in all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Count {
-    /// The exact number.
-    Exact,
-    /// It is not needed.
-    Skip,
-}
-
-impl Query {
-    /// All resources of the type, in one page of up to 100, with their total.
-    #[must_use]
-    pub fn of(kind: Arc<ResourceType>) -> Self {
-        Query {
-            count: 100,
-            edges: Vec::new(),
-            kind,
-            predicate: None,
-            sort: None,
-            start: 0,
-            total: Count::Exact,
-        }
-    }
-
-    /// Only those that satisfy the predicate.
-    #[must_use]
-    pub fn matching(mut self, predicate: Predicate) -> Self {
-        self.predicate = Some(predicate);
-        self
-    }
-
-    /// With their edges under these membership and inverse attributes.
-    #[must_use]
-    pub fn with_edges(mut self, edges: Vec<AttrId>) -> Self {
-        self.edges = edges;
-        self
-    }
-
-    /// `count` of them after the first `start`.
-    #[must_use]
-    pub fn page(mut self, start: u64, count: u32) -> Self {
-        self.start = start;
-        self.count = count;
-        self
-    }
-
-    /// In that order.
-    #[must_use]
-    pub fn sorted(mut self, sort: Option<Sort>) -> Self {
-        self.sort = sort;
-        self
-    }
-
-    /// Without the total.
-    #[must_use]
-    pub fn uncounted(mut self) -> Self {
-        self.total = Count::Skip;
-        self
-    }
-}
-
-/// A page of resources.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct Page {
-    /// The resources of the page.
-    pub items: Vec<Stored>,
-    /// How many there are in all, when it was asked for.
-    pub total: Option<u64>,
-}
-
-impl Page {
-    /// A page and the total.
-    #[must_use]
-    pub fn new(items: Vec<Stored>, total: Option<u64>) -> Self {
-        Page { items, total }
     }
 }
 

@@ -14,6 +14,7 @@
 //! own, for instance `&|future| runtime.block_on(future)`. Checks of concurrency drive futures from
 //! several threads at once.
 
+mod cursors;
 mod cycles;
 mod ground;
 mod members;
@@ -94,6 +95,7 @@ pub fn checks() -> Vec<Check> {
         members::CHECKS,
         cycles::CHECKS,
         queries::CHECKS,
+        cursors::CHECKS,
         parallel::CHECKS,
         &[oracle::CHECK],
         &[model::CHECK],

@@ -18,7 +18,7 @@ use scimkit_patch::{Before, Patch};
 use scimkit_registry::{Predicate, Registry, Resource, ResourceId, ResourceType, Tolerance, View};
 use scimkit_server::{BearerTokens, Body, Server, Token};
 use scimkit_store::{Memory, Settings};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::contract::block_on;
 
@@ -26,8 +26,9 @@ use crate::contract::block_on;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also the folder of its corpus.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("admit", admit),
+    ("cursor", cursor),
     ("evaluate", evaluate),
     ("filter", filter),
     ("http", http),
@@ -205,6 +206,53 @@ pub fn http(data: &[u8]) {
             assert_eq!(said, Some(status.to_string().as_str()), "{body}");
         }
     }));
+}
+
+/// A cursor of the server's with these bytes laid over it: only where they change nothing is it
+/// still one.
+///
+/// # Panics
+/// When another text is taken for a cursor, or the cursor for none.
+pub fn cursor(data: &[u8]) {
+    block_on(Box::pin(async move {
+        let server = server().await;
+        let (_, first) = searched(&server, "").await;
+        let real = first.get("nextCursor").and_then(Value::as_str);
+        let real = real.unwrap_or_default();
+        let (over, beyond) = data.split_at(data.len().min(real.len()));
+        let mut sent = real.as_bytes().to_vec();
+        sent.iter_mut()
+            .zip(over)
+            .for_each(|(byte, mask)| *byte ^= mask);
+        sent.extend(beyond);
+        let Ok(sent) = String::from_utf8(sent) else {
+            return;
+        };
+        let (status, answer) = searched(&server, &sent).await;
+        let kind = answer.get("scimType").and_then(Value::as_str);
+        let expected = match sent == real {
+            true => (200, None),
+            false => (400, Some("invalidCursor")),
+        };
+        assert_eq!((status, kind), expected, "{sent}");
+    }));
+}
+
+/// The first resource after a cursor.
+async fn searched(server: &Server, cursor: &str) -> (u16, Value) {
+    let schema = scimkit_core::message::SEARCH_REQUEST;
+    let body = json!({"schemas": [schema], "count": 1, "cursor": cursor});
+    let request = Request::post("/.search").header("authorization", format!("Bearer {TOKEN}"));
+    let Ok(request) = request.body(Full::new(bytes::Bytes::from(body.to_string()))) else {
+        return Default::default();
+    };
+    let (head, body) = server.handle(request).await.into_parts();
+    let body = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes);
+    let body = serde_json::from_slice(&body.unwrap_or_default());
+    (head.status.as_u16(), body.unwrap_or_default())
 }
 
 fn options(tolerance: &Tolerance) -> Options {

@@ -96,6 +96,7 @@ struct Silent;
 impl Store for Silent {
     fn support(&self, _: &ResourceType) -> Support {
         let mut support = Support::full();
+        support.cursor = false;
         support.filter = false;
         support.sort = false;
         support
@@ -147,4 +148,20 @@ async fn the_configuration_tells_what_the_store_can_do() {
     let config = crate::web::get(&over(Arc::new(Silent)), "/ServiceProviderConfig", &[]).await;
     assert_eq!(config.json()["filter"]["supported"], false);
     assert_eq!(config.json()["sort"]["supported"], false);
+    let pagination = &config.json()["pagination"];
+    assert_eq!(pagination["cursor"], false);
+    assert_eq!(pagination["index"], true);
+    assert_eq!(pagination.get("cursorTimeout"), None);
+}
+
+#[tokio::test]
+async fn a_store_without_positions_is_not_asked_for_pages_by_cursor() {
+    let server = over(Arc::new(Silent));
+    for path in ["/Users?cursor", "/Users?cursor=AQ&count=1"] {
+        let answer = crate::web::get(&server, path, &[]).await;
+        answer.is_error(400);
+        assert_eq!(answer.json()["scimType"], "invalidCursor");
+    }
+    let answer = crate::web::get(&server, "/Users", &[]).await;
+    assert_eq!(answer.json()["startIndex"], 1);
 }

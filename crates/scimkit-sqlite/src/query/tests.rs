@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rusqlite::params_from_iter;
 use scimkit_core::message::SortOrder;
 use scimkit_filter::Filter;
-use scimkit_registry::Tolerance;
-use scimkit_store::{Query, Settings, Sort};
+use scimkit_registry::{ResourceId, Scalar, Tolerance};
+use scimkit_store::{Position, Query, Settings, Sort};
 
 use super::Asking;
 use crate::{
@@ -17,7 +17,6 @@ use crate::{
 
 /// The database's plan for a filter and a sort, and whether anything is left to evaluate.
 fn explain(kind: &str, filter: &str, sort: Option<(&str, SortOrder)>) -> (Vec<String>, bool) {
-    let connection = open_writer(&Place::Memory, &Options::default()).unwrap();
     let settings = Settings::new("https://sqlite.test/v2");
     let kind = settings.registry.by_name(kind).unwrap();
     let mut query = Query::of(Arc::clone(kind));
@@ -26,15 +25,23 @@ fn explain(kind: &str, filter: &str, sort: Option<(&str, SortOrder)>) -> (Vec<St
         query = query.matching(kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap());
     }
     let sort = sort.map(|(path, order)| Sort::by(kind.named(path).unwrap(), order));
-    let query = query.sorted(sort);
+    explain_query(&settings, &query.sorted(sort), None)
+}
+
+fn explain_query(
+    settings: &Settings,
+    query: &Query,
+    after: Option<&Position>,
+) -> (Vec<String>, bool) {
+    let connection = open_writer(&Place::Memory, &Options::default()).unwrap();
     let reader = EdgeReader {
         connection: &connection,
-        settings: &settings,
+        settings,
         tenant: "t",
     };
-    let asking = Asking::new(reader, &query);
+    let asking = Asking::new(reader, query);
     let mut lines = Vec::new();
-    for part in asking.parts().unwrap() {
+    for part in asking.parts(after).unwrap() {
         let sql = format!("EXPLAIN QUERY PLAN {}", part.select("LIMIT 10 OFFSET 0"));
         let mut statement = connection.prepare(&sql).unwrap();
         let values = params_from_iter(asking.values.iter().chain(&part.values));
@@ -133,5 +140,51 @@ fn indexes_give_the_order() {
             !lines.iter().any(|line| line == whole),
             "{path}: {lines:#?}"
         );
+    }
+}
+
+#[test]
+fn indexes_lead_to_where_a_page_ended() {
+    use SortOrder::{Ascending, Descending};
+    let settings = Settings::new("https://sqlite.test/v2");
+    let user = settings.registry.by_name("User").unwrap();
+    let text = || Some(Scalar::Text("b".to_owned()));
+    let of_name = ["attr=? AND value=? AND id>?)", "attr=? AND value>?)"];
+    let down_name = ["attr=? AND value=? AND id>?)", "attr=? AND value<?)"];
+    let of_id = "resource_by_kind (tenant=? AND kind=? AND id>?)";
+    let instants = [
+        "kind=? AND modified_us=? AND id>?)",
+        "kind=? AND modified_us>?)",
+    ];
+    type Case<'a> = (Option<&'a str>, SortOrder, Option<Scalar>, &'a [&'a str]);
+    let cases: [Case<'_>; 8] = [
+        (None, Ascending, None, &[of_id]),
+        (Some("id"), Ascending, text(), &[of_id]),
+        (Some("id"), Descending, text(), &["kind=? AND id<?)"]),
+        (Some("userName"), Ascending, text(), &of_name),
+        (Some("userName"), Descending, text(), &down_name),
+        (Some("displayName"), Ascending, None, &[of_id]),
+        (Some("displayName"), Descending, text(), &down_name),
+        (
+            Some("meta.lastModified"),
+            Ascending,
+            Some(Scalar::Instant(1)),
+            &instants,
+        ),
+    ];
+    for (path, order, key, expected) in cases {
+        let sort = path.map(|path| Sort::by(user.named(path).unwrap(), order));
+        let query = Query::of(Arc::clone(user)).sorted(sort);
+        let after = Position::new(key, ResourceId::from("u7"));
+        let (lines, _) = explain_query(&settings, &query, Some(&after));
+        let whole = "USE TEMP B-TREE FOR ORDER BY";
+        assert!(
+            !lines.iter().any(|l| l == whole || l.starts_with("SCAN")),
+            "{path:?}: {lines:#?}"
+        );
+        for bounds in expected {
+            let found = lines.iter().any(|line| line.ends_with(bounds));
+            assert!(found, "{path:?} {order:?} {bounds}: {lines:#?}");
+        }
     }
 }

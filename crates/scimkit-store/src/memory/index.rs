@@ -1,8 +1,15 @@
 //! Folded lookup keys, in both directions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter,
+    ops::Bound,
+};
 
+use scimkit_core::message::SortOrder;
 use scimkit_registry::{AttrId, Key, ResourceId};
+
+use crate::Sort;
 
 /// Which resource has which keys.
 #[derive(Debug, Default)]
@@ -21,6 +28,43 @@ impl Index {
             .and_then(|keys| keys.get(key))
             .into_iter()
             .flatten()
+    }
+
+    /// Whether the resource has a key of that attribute.
+    pub(super) fn has(&self, id: &ResourceId, attr: AttrId) -> bool {
+        self.keys
+            .get(id)
+            .is_some_and(|keys| keys.contains_key(&attr))
+    }
+
+    /// The keys of an attribute and who has them in the order of a sort, equal ones in the order of
+    /// their ids; from behind a place on where there is one.
+    pub(super) fn ordered<'a>(
+        &'a self,
+        sort: Sort,
+        after: Option<(&'a Key, &'a ResourceId)>,
+    ) -> Box<dyn Iterator<Item = (&'a Key, &'a ResourceId)> + 'a> {
+        let Some(holders) = self.holders.get(&sort.attr) else {
+            return Box::new(iter::empty());
+        };
+        let bound = after.map_or(Bound::Unbounded, |(key, _)| Bound::Included(key));
+        let ids = move |(key, ids): (&'a Key, &'a BTreeSet<ResourceId>)| {
+            let from = match after {
+                Some((last, id)) if last == key => Bound::Excluded(id),
+                _ => Bound::Unbounded,
+            };
+            ids.range::<ResourceId, _>((from, Bound::Unbounded))
+                .map(move |id| (key, id))
+        };
+        match sort.order {
+            SortOrder::Ascending => {
+                Box::new(holders.range((bound, Bound::Unbounded)).flat_map(ids))
+            }
+            SortOrder::Descending => {
+                let down = holders.range((Bound::Unbounded, bound)).rev();
+                Box::new(down.flat_map(ids))
+            }
+        }
     }
 
     /// Gives a resource other keys of these attributes, and none where there are none.

@@ -1,26 +1,20 @@
 //! Queries: candidates from the indexes, then the one evaluation walk, then order and page.
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use scimkit_core::message::SortOrder;
 use scimkit_registry::{AttrId, Operator, Predicate, ResourceId, ResourceType, Role, Scalar, View};
 use serde_json::{Map, Value};
 
 use super::{
     edges::Among,
+    order::{Keyed, Row, beginning},
     table::{Record, Table},
     tenant::Tenant,
 };
 use crate::{
-    Count, Facts, Page, Query, Settings, Sort, Stored,
+    Count, Facts, Page, Position, Query, Settings, Sort, Start,
     computed::{computed, targets},
 };
-
-type Row<'a> = (&'a ResourceId, &'a Record);
 
 impl Tenant {
     pub(super) fn query(&self, settings: &Settings, query: &Query) -> Page {
@@ -33,34 +27,54 @@ impl Tenant {
             tenant: self,
         };
         let Some(predicate) = &query.predicate else {
-            return match query.sort {
-                None => first_page(query, table),
-                Some(sort) => asking.sorted(query, sort, table.records.iter()),
-            };
+            return page_of_all(query, table)
+                .unwrap_or_else(|sort| asking.sorted(query, sort, table.records.iter()));
         };
         let wanted = asking.wanted_by(predicate);
         let holds = |(id, record): &Row<'_>| {
             let made = asking.computed(&wanted, id, record);
             kind.matches(predicate, view(record, made.as_ref()))
         };
-        match asking.candidates(table, predicate) {
-            Some(ids) => {
-                let rows = ids
-                    .into_iter()
-                    .filter_map(|id| table.records.get_key_value(id));
-                asking.answer(query, rows.filter(holds))
-            }
-            None => asking.answer(query, table.records.iter().filter(holds)),
+        if let Some(ids) = asking.candidates(table, predicate) {
+            let rows = ids
+                .into_iter()
+                .filter_map(|id| table.records.get_key_value(id));
+            return asking.answer(query, rows.filter(holds));
+        }
+        match in_index_order(query, table) {
+            Ok(rows) => page(query, rows.filter(|(_, row)| holds(row))),
+            Err(sort) => asking.sorted(query, sort, table.records.iter().filter(holds)),
         }
     }
 }
 
-/// A page of all resources, straight off the table.
-fn first_page(query: &Query, table: &Table) -> Page {
-    let start = usize::try_from(query.start).unwrap_or(usize::MAX);
-    let rows = table.records.iter().skip(start).take(wanted_count(query));
-    let total = (query.total == Count::Exact).then_some(table.records.len() as u64);
-    Page::new(rows.map(|row| stored(&query.kind, row)).collect(), total)
+/// A page of all resources, straight off the table; or the sort that no index has.
+fn page_of_all(query: &Query, table: &Table) -> Result<Page, Sort> {
+    let uncounted = query.clone().uncounted();
+    let rows = in_index_order(&uncounted, table)?;
+    let mut page = match query.start {
+        Start::After(_) => page(&uncounted, rows),
+        Start::Index(start) => {
+            let start = usize::try_from(start).unwrap_or(usize::MAX);
+            page(&uncounted.clone().page(0, query.count), rows.skip(start))
+        }
+    };
+    page.total = (query.total == Count::Exact).then_some(table.records.len() as u64);
+    Ok(page)
+}
+
+/// The rows in the order that was asked for; or the sort that no index has.
+fn in_index_order<'a>(
+    query: &'a Query,
+    table: &'a Table,
+) -> Result<Box<dyn Iterator<Item = Keyed<'a>> + 'a>, Sort> {
+    match query.sort {
+        None => {
+            let after = beginning(query).map(|place| &place.id);
+            Ok(Box::new(table.after(after).map(unsorted)))
+        }
+        Some(sort) => table.in_order(query, sort).ok_or(sort),
+    }
 }
 
 /// A computed top-level attribute that the answer depends on.
@@ -79,7 +93,7 @@ struct Asking<'a> {
 impl<'a> Asking<'a> {
     fn answer(&self, query: &Query, rows: impl Iterator<Item = Row<'a>>) -> Page {
         match query.sort {
-            None => in_order(query, rows),
+            None => page(query, rows.map(unsorted)),
             Some(sort) => self.sorted(query, sort, rows),
         }
     }
@@ -92,11 +106,8 @@ impl<'a> Asking<'a> {
         };
         let mut keyed: Vec<_> = rows.map(|row| (key(row), row)).collect();
         // Stable: equal ones stay in the order of their ids.
-        keyed.sort_by(|(a, _), (b, _)| match sort.order {
-            SortOrder::Descending => missing_last(b.as_ref(), a.as_ref()),
-            SortOrder::Ascending => missing_last(a.as_ref(), b.as_ref()),
-        });
-        in_order(query, keyed.into_iter().map(|(_, row)| row))
+        keyed.sort_by(|(a, _), (b, _)| sort.compare(a.as_ref(), b.as_ref()));
+        page(query, keyed.into_iter())
     }
 
     fn wanted(&self, attrs: &[AttrId]) -> Vec<Wanted> {
@@ -248,41 +259,40 @@ fn id_in<'v>(kind: &ResourceType, attr: AttrId, value: &'v Scalar) -> Option<&'v
     }
 }
 
-/// The page out of rows that come in their final order.
-fn in_order<'a>(query: &Query, rows: impl Iterator<Item = Row<'a>>) -> Page {
+fn unsorted(row: Row<'_>) -> Keyed<'_> {
+    (None, row)
+}
+
+/// The page out of rows that come in their final order, with what they are sorted by.
+fn page<'a>(query: &Query, rows: impl Iterator<Item = Keyed<'a>>) -> Page {
     let exact = query.total == Count::Exact;
-    let count = wanted_count(query);
-    let mut items = Vec::new();
+    let count = usize::try_from(query.count).unwrap_or(usize::MAX);
+    let (mut items, mut last, mut more) = (Vec::new(), None, false);
     let mut total = 0_u64;
-    let mut rows = rows;
-    while exact || items.len() < count {
-        let Some(row) = rows.next() else { break };
-        if total >= query.start && items.len() < count {
-            items.push(stored(&query.kind, row));
-        }
+    for (key, (id, record)) in rows {
+        let begun = match &query.start {
+            Start::After(place) => place.precedes(query.sort, key.as_ref(), id),
+            Start::Index(start) => total >= *start,
+        };
         total += 1;
+        if begun && items.len() < count {
+            items.push(record.stored(&query.kind, id));
+            last = Some((key, id));
+        } else if begun {
+            more = true;
+            if !exact {
+                break;
+            }
+        }
     }
+    let last = last.filter(|_| more);
     Page::new(items, exact.then_some(total))
-}
-
-fn wanted_count(query: &Query) -> usize {
-    usize::try_from(query.count).unwrap_or(usize::MAX)
-}
-
-fn stored(kind: &Arc<ResourceType>, (id, record): Row<'_>) -> Stored {
-    record.stored(kind, id)
+        .ended_at(last.map(|(key, id)| Position::new(key, id.clone())))
 }
 
 fn view<'a>(record: &'a Record, made: Option<&'a Map<String, Value>>) -> View<'a> {
     match made {
         Some(made) => View::with(&record.document, made),
         None => View::of(&record.document),
-    }
-}
-
-fn missing_last(a: Option<&Scalar>, b: Option<&Scalar>) -> Ordering {
-    match (a, b) {
-        (Some(a), Some(b)) => a.cmp(b),
-        _ => a.is_none().cmp(&b.is_none()),
     }
 }

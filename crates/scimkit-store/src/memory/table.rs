@@ -52,7 +52,7 @@ pub(super) struct Table {
     // INVARIANT: the index holds the keys of every record, under the attribute ids of the type
     // with this fingerprint.
     fingerprint: Fingerprint,
-    index: Index,
+    pub(super) index: Index,
     pub(super) records: BTreeMap<ResourceId, Record>,
 }
 
@@ -94,12 +94,17 @@ impl Table {
                     .collect(),
             );
         }
+        let certain = self.has_keys_of(kind, attr);
+        certain.then(|| self.index.get(attr, value).collect())
+    }
+
+    /// Whether the index has every value of the attribute.
+    pub(super) fn has_keys_of(&self, kind: &ResourceType, attr: AttrId) -> bool {
         let attr = kind.attr(attr);
         // Only what a `Change` sets has keys.
         let kept =
             matches!(attr.role(), Role::Plain | Role::Reference) && !kind.is_computed(attr.id());
-        let certain = kept && attr.is_indexed() && self.is_under(kind);
-        certain.then(|| self.index.get(attr.id(), value).collect())
+        kept && attr.is_indexed() && self.is_under(kind)
     }
 
     /// Refuses keys of unique attributes that another resource has.

@@ -62,7 +62,10 @@ pub(super) fn own_schemas(body: &Value) -> Vec<String> {
 /// How many there are, and which, where the filter asks for what only this replay has made.
 fn list(placeholders: &mut Placeholders, body: &Value, filter: Option<&str>) -> Map<String, Value> {
     let mut members = Map::new();
-    members.insert("totalResults".to_owned(), json!({"$type": "integer"}));
+    // A page by cursor need not tell.
+    if body.get("totalResults").is_some() {
+        members.insert("totalResults".to_owned(), json!({"$type": "integer"}));
+    }
     let resources = body.get("Resources").and_then(Value::as_array);
     let resources: Vec<_> = resources.into_iter().flatten().collect();
     let known = resources.iter().all(|resource| {
@@ -179,7 +182,10 @@ const MADE_BY_THE_SERVER: [&str; 6] = [
 ];
 
 fn is_error_type(value: &Value) -> bool {
-    const TYPES: [&str; 10] = [
+    const TYPES: [&str; 13] = [
+        "expiredCursor",
+        "invalidCount",
+        "invalidCursor",
         "invalidFilter",
         "invalidPath",
         "invalidSyntax",

@@ -41,6 +41,8 @@ pub(super) struct Recording {
     /// How long the bodies were, all together.
     bytes: usize,
     counts: BTreeMap<&'static str, u32>,
+    /// Which step told which cursor, as a fingerprint, and where in its answer.
+    cursors: HashMap<u64, (u32, &'static str)>,
     /// The first segments of paths under which the server had something, as fingerprints.
     endpoints: HashSet<u64>,
     left_out: BTreeMap<&'static str, u64>,
@@ -119,7 +121,8 @@ impl Recording {
             _ => None,
         };
         let request = self.request(asked, &sent, told);
-        let filter = self.filter(asked, &sent);
+        self.continued(asked, &sent);
+        let filter = parameter(asked, &sent, "filter");
         let body_subset = body
             .as_ref()
             .and_then(|body| answer::expected(&mut self.placeholders, body, filter.as_deref()));
@@ -128,6 +131,7 @@ impl Recording {
         if let Some(name) = self.created(asked, told, body.as_ref()) {
             capture.insert(name, "$.id".to_owned());
         }
+        self.cursors(asked, body.as_ref());
         if told.status.is_success() {
             let own = body.as_ref().map(answer::own_schemas).unwrap_or_default();
             self.schemas.extend(own);
@@ -208,15 +212,6 @@ impl Recording {
         }
     }
 
-    /// The filter of a query or of a search.
-    fn filter(&self, asked: &Asked, sent: &[u8]) -> Option<String> {
-        if kind(asked) == Message::Search {
-            let body: Value = serde_json::from_slice(sent).ok()?;
-            return body.get("filter")?.as_str().map(str::to_owned);
-        }
-        syntax::query_value(&asked.target, "filter")
-    }
-
     /// The name under which later steps find the id of what was created.
     fn created(&mut self, asked: &Asked, told: &Told, body: Option<&Value>) -> Option<String> {
         if asked.method != Method::POST || told.status != StatusCode::CREATED {
@@ -236,6 +231,34 @@ impl Recording {
         let name = format!("{kind}{count}.id");
         self.placeholders.capture(id, &name);
         Some(name)
+    }
+
+    /// Remembers which cursors the answer tells.
+    fn cursors(&mut self, asked: &Asked, body: Option<&Value>) {
+        for place in ["nextCursor", "previousCursor"] {
+            let cursor = body.and_then(|body| body.get(place)?.as_str());
+            if let Some(cursor) = cursor {
+                let name = format!("{place}{}", asked.at);
+                self.placeholders.capture_cursor(cursor, &name);
+                let cursor = self.placeholders.fingerprint(cursor);
+                self.cursors.insert(cursor, (asked.at, place));
+            }
+        }
+    }
+
+    /// Has a cursor that the request sends captured where an earlier step told it.
+    fn continued(&mut self, asked: &Asked, sent: &[u8]) {
+        let Some(cursor) = parameter(asked, sent, "cursor") else {
+            return;
+        };
+        let cursor = self.placeholders.fingerprint(cursor.as_str());
+        let told = self.cursors.get(&cursor).copied();
+        if let Some((at, place, step)) =
+            told.and_then(|(at, p)| Some((at, p, self.steps.get_mut(&at)?)))
+        {
+            step.capture
+                .insert(format!("{place}{at}"), format!("$.{place}"));
+        }
     }
 
     /// Remembers which version the answer tells of the resource.
@@ -318,6 +341,15 @@ fn kind(asked: &Asked) -> Message {
     } else {
         Message::Resource
     }
+}
+
+/// A parameter of a query or of a search.
+fn parameter(asked: &Asked, sent: &[u8], name: &str) -> Option<String> {
+    if kind(asked) == Message::Search {
+        let body: Value = serde_json::from_slice(sent).ok()?;
+        return body.get(name)?.as_str().map(str::to_owned);
+    }
+    syntax::query_value(&asked.target, name)
 }
 
 /// A segment of the path of a request: the first is the endpoint, the second an id.

@@ -78,6 +78,20 @@ impl Placeholders {
         self.ids.get(&self.secret.hash_one(id)).map(String::as_str)
     }
 
+    /// From here on, `cursor` is what a step captured as `name`; as any other text it is none.
+    pub(super) fn capture_cursor(&mut self, cursor: &str, name: &str) {
+        let key = self.secret.hash_one(("cursor", cursor));
+        self.ids.insert(key, format!("{{{{{name}}}}}"));
+    }
+
+    /// What stands for a cursor: the one that a step captured, where the server gave it out.
+    pub(super) fn cursor(&mut self, cursor: &str) -> Vec<Piece> {
+        match self.ids.get(&self.secret.hash_one(("cursor", cursor))) {
+            Some(captured) => vec![Piece::Put(captured.clone())],
+            None => self.text(cursor),
+        }
+    }
+
     /// A hash that means nothing outside of this recording.
     pub(super) fn fingerprint(&self, what: impl Hash) -> u64 {
         self.secret.hash_one(what)

@@ -134,6 +134,7 @@ fn parameter(placeholders: &mut Placeholders, raw: &str) -> String {
         out.push('=');
         out.push_str(&encoded(value, Plus::Blank, |text| match folded.as_str() {
             "attributes" | "excludedattributes" | "sortby" => names(placeholders, text),
+            "cursor" => placeholders.cursor(text),
             "filter" => filter(placeholders, text),
             "count" | "startindex" if text.parse::<i64>().is_ok() => whole(text),
             "sortorder" if values::is_sort_order(text) => whole(text),

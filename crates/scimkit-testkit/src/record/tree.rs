@@ -80,6 +80,11 @@ pub(super) fn message(placeholders: &mut Placeholders, kind: Message, tree: Tree
             }
             (Message::Search, "count" | "startindex", inner) => inner,
             (Message::Operations, "failonerrors", inner) => inner,
+            (Message::Search, "cursor", inner) => {
+                text(placeholders, inner, |placeholders, cursor| {
+                    placeholders.cursor(cursor)
+                })
+            }
             (Message::Search, "filter", inner) => text(placeholders, inner, syntax::filter),
             (Message::Search, "sortby", inner) => text(placeholders, inner, syntax::names),
             (Message::Search, "sortorder", inner) if leaf_is(&inner, values::is_sort_order) => {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use scimkit_registry::{Edge, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, BoxFuture, Cycles, EdgeQuery, Expect, Memory, Page, Query, Scope, Store, StoreError,
-    Stored, Support, Want, Write, Written,
+    Batch, BoxFuture, Cycles, EdgeQuery, Expect, Memory, Page, Query, Scope, Start, Store,
+    StoreError, Stored, Support, Want, Write, Written,
 };
 use scimkit_testkit::contract;
 
@@ -40,7 +40,10 @@ enum Fault {
     IgnoresExpectations,
     IgnoresFilters,
     MixesTenants,
+    PagesByTheKeyAlone,
     SkipsOnePage,
+    StartsAgain,
+    StopsEarly,
 }
 
 impl Faulty {
@@ -88,12 +91,26 @@ impl Store for Faulty {
             match self.0 {
                 Fault::ForgetsTheSort => query.sort = None,
                 Fault::IgnoresFilters => query.predicate = None,
-                Fault::SkipsOnePage if query.start > 0 => query.start += 1,
+                Fault::PagesByTheKeyAlone => {
+                    if let Start::After(place) = &mut query.start {
+                        place.id = ResourceId::from("\u{10ffff}");
+                    }
+                }
+                Fault::SkipsOnePage => {
+                    if let Start::Index(start @ 1..) = &mut query.start {
+                        *start += 1;
+                    }
+                }
+                Fault::StartsAgain if matches!(query.start, Start::After(_)) => {
+                    query.start = Start::Index(0);
+                }
                 _ => {}
             }
             let mut page = self.1.query(&self.scope(scope), &query).await?;
-            if self.0 == Fault::CountsThePage {
-                page.total = Some(page.items.len() as u64);
+            match self.0 {
+                Fault::CountsThePage => page.total = Some(page.items.len() as u64),
+                Fault::StopsEarly => page.next = None,
+                _ => {}
             }
             Ok(page)
         })
@@ -167,7 +184,27 @@ fn a_faulty_store_is_noticed() {
         (Fault::IgnoresFilters, "filters_see_what_answers_show"),
         (Fault::IgnoresFilters, "random_queries_are_answered_exactly"),
         (Fault::MixesTenants, "tenants_do_not_meet"),
+        (
+            Fault::PagesByTheKeyAlone,
+            "a_walk_beside_writes_misses_and_repeats_nothing",
+        ),
+        (
+            Fault::PagesByTheKeyAlone,
+            "a_walk_beside_a_writer_misses_and_repeats_nothing",
+        ),
+        (
+            Fault::PagesByTheKeyAlone,
+            "a_page_continues_where_one_ended",
+        ),
         (Fault::SkipsOnePage, "pages_come_in_the_order_of_ids"),
+        (Fault::StartsAgain, "a_page_continues_where_one_ended"),
+        (Fault::StartsAgain, "a_position_outlives_its_resource"),
+        (Fault::StopsEarly, "a_page_continues_where_one_ended"),
+        (
+            Fault::StopsEarly,
+            "a_walk_beside_writes_misses_and_repeats_nothing",
+        ),
+        (Fault::StopsEarly, "random_queries_are_answered_exactly"),
     ];
     for (fault, name) in faults {
         let check = contract::checks()

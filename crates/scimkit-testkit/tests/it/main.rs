@@ -9,6 +9,7 @@
 
 mod contract;
 mod corpus;
+mod cursor;
 mod devices;
 mod fuzz;
 mod long;

@@ -1,6 +1,6 @@
 //! The protocol cases that ship, each on a server of its own, over every store.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use scimkit_registry::{Quirk, Registry, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
@@ -106,6 +106,9 @@ fn set(settings: &mut Settings, name: &str, value: &Value) {
     match (name, value.as_str()) {
         ("cycles", Some("accept")) => settings.cycles = Cycles::Accept,
         ("limits.body", _) => limits.body = number(),
+        ("limits.cursor_timeout", _) => {
+            limits.cursor_timeout = Duration::from_secs(value.as_u64().unwrap());
+        }
         ("limits.filter.depth", _) => limits.filter.depth = number().try_into().unwrap(),
         ("limits.filter.length", _) => limits.filter.length = number(),
         ("limits.filter.terms", _) => limits.filter.terms = number().try_into().unwrap(),

@@ -1,0 +1,240 @@
+//! Cursors as texts: sealed, so that nobody else reads where a list stands or makes one up.
+
+use std::fmt;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use scimkit_core::{Error, ScimType};
+use scimkit_registry::{ResourceId, Scalar};
+use scimkit_store::{Position, StoreError};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Problem;
+
+/// The longest cursor that is made, and so the longest that is looked at.
+const LONGEST: usize = 8 << 10;
+/// Leads every cursor, and is sealed in.
+const FORMAT: u8 = 1;
+const NONCE: usize = 24;
+
+/// Makes and reads cursors.
+///
+/// A cursor is `FORMAT`, a random nonce and the encrypted [`Content`] in base64url. What the list is
+/// about is authenticated with it, so that one of another tenant or query can't be told from noise.
+pub(crate) struct Cursors {
+    cipher: Option<XChaCha20Poly1305>,
+}
+
+/// Where a list goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Place {
+    /// How many resources its pages have at most.
+    pub(crate) count: u32,
+    /// How far it has come with each type.
+    pub(crate) marks: Vec<Mark>,
+}
+
+/// How far a list has come with the resources of one type.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Mark {
+    /// Up to there.
+    After(Position),
+    /// All were on a page.
+    Done,
+    /// None was on a page.
+    Start,
+}
+
+/// What is encrypted.
+#[derive(Serialize, Deserialize)]
+struct Content {
+    count: u32,
+    /// When, in milliseconds since 1970.
+    made: i64,
+    marks: Vec<Sealed>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Sealed {
+    After { id: String, key: Option<Key> },
+    Done,
+    Start,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Key {
+    Bool(bool),
+    /// Its bits: printed numbers may be read back as their neighbours.
+    Decimal(u64),
+    Instant(i64),
+    Integer(i64),
+    Text(String),
+}
+
+impl Cursors {
+    /// Those of everybody who has the key.
+    pub(crate) fn under(key: &[u8; 32]) -> Self {
+        Cursors {
+            cipher: Some(XChaCha20Poly1305::new(key.into())),
+        }
+    }
+
+    /// Those of this process alone.
+    pub(crate) fn random() -> Self {
+        let mut key = [0; 32];
+        match getrandom::fill(&mut key) {
+            Ok(()) => Cursors::under(&key),
+            // Then no cursor can be made either.
+            Err(_) => Cursors { cipher: None },
+        }
+    }
+
+    /// The cursor of a place in the list that is about that.
+    ///
+    /// # Errors
+    /// `invalidValue` where the sort key is too long for a cursor; a failure without randomness.
+    pub(crate) fn seal(
+        &self,
+        place: &Place,
+        about: &str,
+        now: DateTime<Utc>,
+    ) -> Result<String, Problem> {
+        let content = Content {
+            count: place.count,
+            made: now.timestamp_millis(),
+            marks: place.marks.iter().map(Sealed::from).collect(),
+        };
+        let failed = || Problem::Store(StoreError::backend("a cursor can't be sealed"));
+        let mut nonce = [0; NONCE];
+        getrandom::fill(&mut nonce).map_err(StoreError::backend)?;
+        let content = serde_json::to_vec(&content).map_err(StoreError::backend)?;
+        let payload = Payload {
+            aad: about.as_bytes(),
+            msg: &content,
+        };
+        let cipher = self.cipher.as_ref().ok_or_else(failed)?;
+        let sealed = cipher.encrypt(&XNonce::from(nonce), payload);
+        let bytes = [&[FORMAT][..], &nonce, &sealed.map_err(|_| failed())?].concat();
+        let text = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        if text.len() > LONGEST {
+            let detail = "the value that the last resource of the page is sorted by is too long \
+                          for a cursor: sort by another attribute";
+            return Err(Error::invalid_value(detail).into());
+        }
+        Ok(text)
+    }
+
+    /// The place that a cursor was made of, in the list that is about that.
+    ///
+    /// # Errors
+    /// - not a cursor of ours for that list, for whatever reason: `invalidCursor`, in the same words
+    /// - made longer ago than `timeout`: `expiredCursor`
+    pub(crate) fn open(
+        &self,
+        cursor: &str,
+        about: &str,
+        (now, timeout): (DateTime<Utc>, std::time::Duration),
+    ) -> Result<Place, Error> {
+        let content = self.content(cursor, about).ok_or_else(invalid)?;
+        let made = DateTime::from_timestamp_millis(content.made).ok_or_else(invalid)?;
+        let age = now.signed_duration_since(made);
+        if TimeDelta::from_std(timeout).is_ok_and(|timeout| age >= timeout) {
+            let seconds = timeout.as_secs();
+            let detail = format!(
+                "the cursor has expired, {seconds} seconds after it was made: start again with an \
+                 empty `cursor`"
+            );
+            return Err(Error::new(400, detail).with_type(ScimType::ExpiredCursor));
+        }
+        Ok(Place {
+            count: content.count,
+            marks: content.marks.into_iter().map(Mark::from).collect(),
+        })
+    }
+
+    fn content(&self, cursor: &str, about: &str) -> Option<Content> {
+        if cursor.len() > LONGEST {
+            return None;
+        }
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (nonce, sealed) = bytes
+            .strip_prefix(&[FORMAT])?
+            .split_first_chunk::<NONCE>()?;
+        let payload = Payload {
+            aad: about.as_bytes(),
+            msg: sealed,
+        };
+        let cipher = self.cipher.as_ref()?;
+        let content = cipher.decrypt(&XNonce::from(*nonce), payload).ok()?;
+        serde_json::from_slice(&content).ok()
+    }
+}
+
+/// The one answer to every cursor that does not fit, so that it tells nothing of why.
+pub(crate) fn invalid() -> Error {
+    let detail = "`cursor` is not one of this list: start with an empty one, then send each \
+                  `nextCursor` as it came and every other parameter unchanged";
+    Error::new(400, detail).with_type(ScimType::InvalidCursor)
+}
+
+impl fmt::Debug for Cursors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cursors(…)")
+    }
+}
+
+impl From<&Mark> for Sealed {
+    fn from(mark: &Mark) -> Self {
+        match mark {
+            Mark::After(place) => Sealed::After {
+                id: place.id.as_str().to_owned(),
+                key: place.key.as_ref().map(Key::from),
+            },
+            Mark::Done => Sealed::Done,
+            Mark::Start => Sealed::Start,
+        }
+    }
+}
+
+impl From<Sealed> for Mark {
+    fn from(sealed: Sealed) -> Self {
+        match sealed {
+            Sealed::After { id, key } => {
+                Mark::After(Position::new(key.map(Scalar::from), ResourceId::from(id)))
+            }
+            Sealed::Done => Mark::Done,
+            Sealed::Start => Mark::Start,
+        }
+    }
+}
+
+impl From<&Scalar> for Key {
+    fn from(scalar: &Scalar) -> Self {
+        match scalar {
+            Scalar::Bool(value) => Key::Bool(*value),
+            Scalar::Decimal(value) => Key::Decimal(value.to_bits()),
+            Scalar::Instant(value) => Key::Instant(*value),
+            Scalar::Integer(value) => Key::Integer(*value),
+            Scalar::Text(value) => Key::Text(value.clone()),
+        }
+    }
+}
+
+impl From<Key> for Scalar {
+    fn from(key: Key) -> Self {
+        match key {
+            Key::Bool(value) => Scalar::Bool(value),
+            Key::Decimal(bits) => Scalar::Decimal(f64::from_bits(bits)),
+            Key::Instant(value) => Scalar::Instant(value),
+            Key::Integer(value) => Scalar::Integer(value),
+            Key::Text(value) => Scalar::Text(value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! Lists by cursor (RFC 9865): each page starts where the last one ended, whatever was written in
+//! between.
+
+use std::fmt::Write as _;
+
+use chrono::Utc;
+use scimkit_core::{Error, ScimType, message::SearchRequest};
+use scimkit_registry::{AttrId, Predicate, ResourceId, ResourceType, Role};
+use scimkit_store::{Count, Position, Query, Scope, Sort, Store, Stored};
+
+use crate::{
+    cursor::{self, Cursors, Mark, Place},
+    error::Problem,
+    list,
+};
+
+/// A page, its total when it was counted, and the cursor of the next one when there is one.
+pub(crate) type Page = (Vec<Stored>, Option<u64>, Option<String>);
+
+/// The page that a cursor asks for; an empty one asks for the first.
+///
+/// The total is counted for the first page alone: it would cost as much again for each.
+///
+/// # Errors
+/// - a store that can't, or a cursor that is not of this list: `invalidCursor`
+/// - a cursor that is too old: `expiredCursor`
+/// - another `count` than that of the first page: `invalidCount`
+/// - `startIndex` beside it: `invalidValue`
+/// - a sort of several types by what a reference shows: `invalidPath`
+pub(crate) async fn page(
+    (scope, store, cursors): (&Scope, &dyn Store, &Cursors),
+    queries: &[Query],
+    search: &SearchRequest,
+    (text, count): (&str, u32),
+) -> Result<Page, Problem> {
+    check(store, queries, search)?;
+    let about = about(scope, queries, search);
+    let mut counting = Count::Skip;
+    let mut place = if text.is_empty() {
+        counting = Count::Exact;
+        let marks = vec![Mark::Start; queries.len()];
+        Place { count, marks }
+    } else {
+        let timeout = scope.settings.limits.cursor_timeout;
+        cursors.open(text, &about, (Utc::now(), timeout))?
+    };
+    if place.marks.len() != queries.len() {
+        return Err(cursor::invalid().into());
+    }
+    if place.count != count {
+        let first = place.count;
+        let detail = format!("`count` must be the same for every page: the first had {first}");
+        return Err(Error::new(400, detail)
+            .with_type(ScimType::InvalidCount)
+            .into());
+    }
+    let walk = Walk {
+        count,
+        counting,
+        queries,
+        scope,
+        store,
+    };
+    let several_sorted = queries.len() > 1 && queries.iter().any(|query| query.sort.is_some());
+    let found = match several_sorted {
+        true => walk.merged(&mut place.marks).await?,
+        false => walk.in_turn(&mut place.marks).await?,
+    };
+    let next = match found.more && count > 0 {
+        true => Some(cursors.seal(&place, &about, Utc::now())?),
+        false => None,
+    };
+    Ok((found.items, found.total, next))
+}
+
+fn check(store: &dyn Store, queries: &[Query], search: &SearchRequest) -> Result<(), Error> {
+    if !queries
+        .iter()
+        .all(|query| store.support(&query.kind).cursor)
+    {
+        let detail = "pages can't be asked for by `cursor` here: use `startIndex`";
+        return Err(Error::new(400, detail).with_type(ScimType::InvalidCursor));
+    }
+    if search.start_index.is_some() {
+        let detail = "`cursor` and `startIndex` are two ways to ask for a page: send one of them";
+        return Err(Error::invalid_value(detail));
+    }
+    // What a reference shows is read apart from the page, so it can't tell where the page ended.
+    let referred = queries.iter().any(|query| {
+        let attr = query.sort.map(|sort| query.kind.attr(sort.attr));
+        let top = attr.map(|attr| attr.parent().map_or(attr, |top| query.kind.attr(top)));
+        let computed = attr.is_some_and(|attr| query.kind.is_computed(attr.id()));
+        computed && top.is_some_and(|top| top.role() == Role::Reference)
+    });
+    if queries.len() > 1 && referred {
+        let name = search.sort_by.as_deref().unwrap_or_default();
+        let detail =
+            format!("resources of several types can't be sorted by `{name}` with `cursor`");
+        return Err(Error::invalid_path(detail));
+    }
+    Ok(())
+}
+
+/// What a cursor is bound to: the tenant, and what the query means. Two spellings of one query are
+/// one query.
+fn about(scope: &Scope, queries: &[Query], search: &SearchRequest) -> String {
+    // Every part is printed with its end, so that no two lists are about the same text. Writing
+    // into a `String` does not fail.
+    let mut about = format!("{:?}", scope.tenant.as_str());
+    for query in queries {
+        let kind: &ResourceType = &query.kind;
+        let shown = kind.projection(&search.attributes, &search.excluded_attributes);
+        let shape = kind.fingerprint().to_string();
+        let _ = write!(
+            about,
+            " {:?} {shape:?} {:?} {shown:?}",
+            kind.name(),
+            query.sort
+        );
+        if let Some(predicate) = &query.predicate {
+            describe(predicate, &mut about);
+        }
+    }
+    about
+}
+
+/// Prints a predicate from the top down, each part with the number of those below it; nesting is
+/// data here, as it is in the parser.
+fn describe(predicate: &Predicate, out: &mut String) {
+    let mut open = vec![predicate];
+    while let Some(next) = open.pop() {
+        let _ = match next {
+            Predicate::All(terms) => write!(out, " all{}", terms.len()),
+            Predicate::Any(terms) => write!(out, " any{}", terms.len()),
+            Predicate::ElementMatches { attr, .. } => write!(out, " element {attr:?}"),
+            Predicate::Not(_) => write!(out, " not"),
+            simple => write!(out, " {simple:?}"),
+        };
+        match next {
+            Predicate::All(terms) | Predicate::Any(terms) => open.extend(terms),
+            Predicate::ElementMatches { inner, .. } | Predicate::Not(inner) => open.push(inner),
+            _ => {}
+        }
+    }
+}
+
+struct Walk<'a> {
+    count: u32,
+    counting: Count,
+    queries: &'a [Query],
+    scope: &'a Scope,
+    store: &'a dyn Store,
+}
+
+/// A page before its cursor is sealed.
+struct Found {
+    items: Vec<Stored>,
+    more: bool,
+    total: Option<u64>,
+}
+
+impl Walk<'_> {
+    /// One type after the other.
+    async fn in_turn(&self, marks: &mut [Mark]) -> Result<Found, Problem> {
+        let (mut items, mut more, mut total) = (Vec::new(), false, 0);
+        for (query, mark) in self.queries.iter().zip(marks) {
+            let taken = u32::try_from(items.len()).unwrap_or(u32::MAX);
+            let room = match more {
+                true => 0,
+                false => self.count.saturating_sub(taken),
+            };
+            if *mark == Mark::Done || (more && self.counting == Count::Skip) {
+                continue;
+            }
+            // A full page still asks whether anything follows it.
+            let look = if more { 0 } else { room.max(1) };
+            let page = self
+                .store
+                .query(self.scope, &self.from(query, mark, look))
+                .await?;
+            total += page.total.unwrap_or(0);
+            if more {
+                continue;
+            }
+            if room == 0 {
+                more = !page.items.is_empty();
+                continue;
+            }
+            items.extend(page.items);
+            more = page.next.is_some();
+            *mark = page.next.map_or(Mark::Done, Mark::After);
+        }
+        Ok(self.found(items, more, total))
+    }
+
+    /// All types in one order, equal ones in the order of the types.
+    async fn merged(&self, marks: &mut [Mark]) -> Result<Found, Problem> {
+        let (mut keyed, mut total, mut endless) = (Vec::new(), 0, Vec::new());
+        for (at, (query, mark)) in self.queries.iter().zip(&*marks).enumerate() {
+            if *mark == Mark::Done {
+                continue;
+            }
+            let query = self.from(query, mark, self.count);
+            let page = self.store.query(self.scope, &query).await?;
+            total += page.total.unwrap_or(0);
+            if page.next.is_some() {
+                endless.push(at);
+            }
+            let keys = list::sort_keys(self.scope, self.store, &query, &page.items).await?;
+            let places = keys.into_iter().zip(page.items);
+            keyed.extend(places.map(|(key, stored)| (key, at, stored)));
+        }
+        list::sort_merged(&mut keyed, self.queries, |(key, _, _)| key.as_ref());
+        let waiting = keyed.split_off(keyed.len().min(self.count as usize));
+        let (mut items, mut last) = (Vec::with_capacity(keyed.len()), None);
+        for (key, at, stored) in keyed {
+            let place = Position::new(key, stored.id.clone());
+            if let Some(mark) = marks.get_mut(at) {
+                *mark = Mark::After(place.clone());
+            }
+            last = Some(place);
+            items.push(stored);
+        }
+        let mut more = false;
+        for (at, (query, mark)) in self.queries.iter().zip(marks).enumerate() {
+            if endless.contains(&at) || waiting.iter().any(|(_, of, _)| *of == at) {
+                more = true;
+            } else {
+                *mark = Mark::Done;
+            }
+            if let (Some(sort), Some(last)) = (query.sort, &last) {
+                raise(mark, sort, last);
+            }
+        }
+        Ok(self.found(items, more, total))
+    }
+
+    fn from(&self, query: &Query, mark: &Mark, count: u32) -> Query {
+        let mut query = match mark {
+            Mark::After(place) => query.clone().after(place.clone(), count),
+            Mark::Done | Mark::Start => query.clone().page(0, count),
+        };
+        query.total = self.counting;
+        query
+    }
+
+    fn found(&self, items: Vec<Stored>, more: bool, total: u64) -> Found {
+        Found {
+            items,
+            more,
+            total: (self.counting == Count::Exact).then_some(total),
+        }
+    }
+}
+
+/// Takes a type that waits further back to where the page ended: what comes before that from now on
+/// would be out of order, and what was there is on a page.
+fn raise(mark: &mut Mark, sort: Sort, last: &Position) {
+    let back = match mark {
+        Mark::After(place) => sort.compare(place.key.as_ref(), last.key.as_ref()).is_lt(),
+        Mark::Done => false,
+        Mark::Start => true,
+    };
+    if back {
+        // Before all equal ones, which may be on the next page; an id is equal to no other.
+        let id = match sort.attr {
+            AttrId::ID => last.id.clone(),
+            _ => ResourceId::from(""),
+        };
+        *mark = Mark::After(Position::new(last.key.clone(), id));
+    }
+}

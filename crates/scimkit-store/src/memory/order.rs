@@ -1,0 +1,87 @@
+//! Rows in the order of a sort that an index has.
+
+use std::ops::Bound;
+
+use scimkit_core::message::SortOrder;
+use scimkit_registry::{AttrId, ResourceId, ResourceType, Scalar};
+
+use super::table::{Record, Table};
+use crate::{Count, Position, Query, Sort, Start};
+
+/// A resource and its record.
+pub(super) type Row<'a> = (&'a ResourceId, &'a Record);
+/// With what it is sorted by.
+pub(super) type Keyed<'a> = (Option<Scalar>, Row<'a>);
+
+type Rows<'a> = Box<dyn Iterator<Item = Keyed<'a>> + 'a>;
+
+/// The position before which no row needs to be looked at: all are where they are to be counted.
+pub(super) fn beginning(query: &Query) -> Option<&Position> {
+    match &query.start {
+        Start::After(place) if query.total == Count::Skip => Some(place),
+        _ => None,
+    }
+}
+
+impl Table {
+    /// The rows in the order of a query's sort, from its position on where that is known; `None`
+    /// when no index has that order.
+    pub(super) fn in_order<'a>(&'a self, query: &'a Query, sort: Sort) -> Option<Rows<'a>> {
+        let after = beginning(query);
+        if sort.attr == AttrId::ID {
+            return Some(self.by_id(sort, after));
+        }
+        if !self.has_keys_of(&query.kind, sort.attr) || !is_single(&query.kind, sort.attr) {
+            return None;
+        }
+        let with = |from| {
+            let found = self.index.ordered(sort, from);
+            let row = |(key, id): (&Scalar, &ResourceId)| {
+                let row = self.records.get_key_value(id)?;
+                Some((Some(key.clone()), row))
+            };
+            found.filter_map(row)
+        };
+        let without = |from: Option<&'a Position>| {
+            let rows = self.after(from.map(|place| &place.id));
+            let missing = rows.filter(move |(id, _)| !self.index.has(id, sort.attr));
+            missing.map(|row| (None, row))
+        };
+        let keyed = after.and_then(|place| Some((place.key.as_ref()?, &place.id)));
+        Some(match (sort.order, after, keyed) {
+            (SortOrder::Ascending, Some(place), None) => Box::new(without(Some(place))),
+            (SortOrder::Ascending, _, from) => Box::new(with(from).chain(without(None))),
+            (SortOrder::Descending, _, Some(from)) => Box::new(with(Some(from))),
+            (SortOrder::Descending, place, None) => Box::new(without(place).chain(with(None))),
+        })
+    }
+
+    /// The rows behind an id, or all, in the order of ids.
+    pub(super) fn after<'a>(&'a self, id: Option<&'a ResourceId>) -> impl Iterator<Item = Row<'a>> {
+        let from = id.map_or(Bound::Unbounded, |id| Bound::Excluded(id.as_str()));
+        self.records.range::<str, _>((from, Bound::Unbounded))
+    }
+
+    fn by_id<'a>(&'a self, sort: Sort, after: Option<&'a Position>) -> Rows<'a> {
+        let id = after.map(|place| &place.id);
+        let keyed = |row: (&'_ ResourceId, _)| Some(Scalar::Text(row.0.as_str().to_owned()));
+        match sort.order {
+            SortOrder::Ascending => Box::new(self.after(id).map(move |row| (keyed(row), row))),
+            SortOrder::Descending => {
+                let to = id.map_or(Bound::Unbounded, |id| Bound::Excluded(id.as_str()));
+                let rows = self.records.range::<str, _>((Bound::Unbounded, to)).rev();
+                Box::new(rows.map(move |row| (keyed(row), row)))
+            }
+        }
+    }
+}
+
+/// Whether no resource has more than one value of the attribute.
+fn is_single(kind: &ResourceType, attr: AttrId) -> bool {
+    let attr = kind.attr(attr);
+    let parent = attr.parent().map(|parent| kind.attr(parent));
+    [Some(attr), parent]
+        .into_iter()
+        .flatten()
+        .all(|attr| !attr.definition().multi_valued)
+}

@@ -1,0 +1,376 @@
+//! Pages that start where another ended, whatever is written in between.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use scimkit_core::message::SortOrder;
+use scimkit_registry::{ResourceId, Scalar};
+use scimkit_store::{Expect, Position, Query, Sort, StoreError, Stored, Write};
+use serde_json::{Value, json};
+
+use super::{
+    Check,
+    ground::{Ground, ensure, ensure_eq, said, second},
+    random::Random,
+};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "a_page_continues_where_one_ended",
+        run: continued,
+    },
+    Check {
+        name: "a_position_outlives_its_resource",
+        run: outlived,
+    },
+    Check {
+        name: "a_walk_beside_writes_misses_and_repeats_nothing",
+        run: beside_writes,
+    },
+    Check {
+        name: "a_walk_beside_a_writer_misses_and_repeats_nothing",
+        run: beside_a_writer,
+    },
+];
+
+/// By what the walks are sorted: what an index may order and what it can't, single values and many,
+/// all different and often equal, missing and always there.
+const PATHS: [Option<&str>; 8] = [
+    None,
+    Some("active"),
+    Some("emails.value"),
+    Some("id"),
+    Some("meta.created"),
+    Some("name.familyName"),
+    Some("title"),
+    Some("userName"),
+];
+const ORDERS: [SortOrder; 2] = [SortOrder::Ascending, SortOrder::Descending];
+/// What the walks select, all of it true of every user here.
+const FILTERS: [Option<&str>; 3] = [
+    None,
+    Some("userName pr"),
+    Some(r#"phoneNumbers[type eq "work" and value eq "1"]"#),
+];
+
+/// Every way to walk over the users.
+fn walks(ground: &Ground<'_>) -> Result<Vec<Query>, String> {
+    let support = ground.store.support(&ground.user);
+    let mut walks = Vec::new();
+    for filter in FILTERS
+        .into_iter()
+        .filter(|f| f.is_none() || support.filter)
+    {
+        let mut all = Query::of(Arc::clone(&ground.user));
+        if let Some(filter) = filter {
+            all = all.matching(ground.filter(&ground.user, filter)?);
+        }
+        for path in PATHS.into_iter().filter(|p| p.is_none() || support.sort) {
+            let orders = if path.is_some() {
+                &ORDERS[..]
+            } else {
+                &[SortOrder::Ascending]
+            };
+            for order in orders {
+                let by = |path| Ok::<_, String>(Sort::by(ground.attr(&ground.user, path)?, *order));
+                walks.push(all.clone().sorted(path.map(by).transpose()?));
+            }
+        }
+    }
+    Ok(walks)
+}
+
+fn what(ground: &Ground<'_>, query: &Query) -> String {
+    let sort = query
+        .sort
+        .map(|sort| (ground.user.attr(sort.attr).path(), sort.order));
+    format!("users where {:?} by {sort:?}", query.predicate)
+}
+
+fn body(random: &mut Random, name: &str) -> Value {
+    let mut body = json!({"userName": name, "phoneNumbers": [{"type": "work", "value": "1"}]});
+    for (attr, value) in [
+        ("active", json!(random.once_in(2))),
+        ("emails", json!([{"value": random.word()}])),
+        ("name", json!({"familyName": random.word()})),
+        ("title", json!(random.word())),
+    ] {
+        if !random.once_in(3) {
+            body.as_object_mut()
+                .map(|body| body.insert(attr.to_owned(), value));
+        }
+    }
+    body
+}
+
+fn populate(ground: &Ground<'_>, random: &mut Random, count: usize) -> Result<(), String> {
+    for n in 0..count {
+        let body = body(random, &format!("{}{n}", random_name(n)));
+        ground.create(random.instant(), &ground.user, &format!("u{n:02}"), body)?;
+    }
+    Ok(())
+}
+
+/// Not in the order of the numbers.
+fn random_name(n: usize) -> char {
+    char::from(b'a' + u8::try_from(n * 7 % 26).unwrap_or(0))
+}
+
+fn continued(ground: &Ground<'_>) -> Result<(), String> {
+    if !ground.store.support(&ground.user).cursor {
+        return Ok(());
+    }
+    const USERS: usize = 24;
+    populate(ground, &mut Random::new(21), USERS)?;
+    for walk in walks(ground)? {
+        let whole = ground.query(&walk)?;
+        ensure_eq!(whole.next, None, "where all of {} end", what(ground, &walk));
+        let whole: Vec<_> = whole.items.into_iter().map(|stored| stored.id).collect();
+        ensure_eq!(whole.len(), USERS, "{}", what(ground, &walk));
+        for count in [1, 5, 8, 23, 24, 25] {
+            let mut page = ground.query(&walk.clone().page(0, count))?;
+            let mut found = Vec::new();
+            loop {
+                ensure_eq!(page.total, Some(USERS as u64), "the total beside any page");
+                found.extend(page.items.into_iter().map(|stored| stored.id));
+                ensure!(
+                    found.len() <= USERS,
+                    "a walk over {} goes on",
+                    what(ground, &walk)
+                );
+                let Some(next) = page.next else { break };
+                page = ground.query(&walk.clone().after(next, count))?;
+                ensure!(
+                    !page.items.is_empty(),
+                    "nothing follows where something should"
+                );
+            }
+            ensure_eq!(found, whole, "{count} at a time of {}", what(ground, &walk));
+        }
+        let none = ground.query(&walk.page(3, 0))?;
+        ensure_eq!(none.next, None, "where a page of none ends");
+    }
+    Ok(())
+}
+
+fn outlived(ground: &Ground<'_>) -> Result<(), String> {
+    if !ground.store.support(&ground.user).cursor {
+        return Ok(());
+    }
+    for id in ["u1", "u2", "u4", "u5"] {
+        ground.create(second(1), &ground.user, id, json!({"userName": id}))?;
+    }
+    let all = Query::of(Arc::clone(&ground.user));
+    let ids = |query| ground.ids(&query);
+    let place = |id: &str| Position::new(None, ResourceId::from(id));
+    ensure_eq!(
+        ids(all.clone().after(place("u2"), 9))?,
+        ["u4", "u5"],
+        "after the second"
+    );
+    ground.delete(second(2), &ground.user, "u2")?;
+    ensure_eq!(
+        ids(all.clone().after(place("u2"), 9))?,
+        ["u4", "u5"],
+        "after the deleted"
+    );
+    ensure_eq!(
+        ids(all.clone().after(place("u3"), 9))?,
+        ["u4", "u5"],
+        "after nobody"
+    );
+    ensure_eq!(
+        ids(all.clone().after(place(""), 2))?,
+        ["u1", "u4"],
+        "after nothing"
+    );
+    ensure_eq!(
+        ids(all.clone().after(place("u5"), 9))?,
+        [""; 0],
+        "after the last"
+    );
+    if !ground.store.support(&ground.user).sort {
+        return Ok(());
+    }
+    let name = ground.attr(&ground.user, "userName")?;
+    let place = |name: &str, id: &str| {
+        let key = Some(Scalar::Text(name.to_owned()));
+        Position::new(key, ResourceId::from(id))
+    };
+    // The resource has another name by now: where it was counts.
+    let change = ground.setting(&ground.user, [("userName", json!("u9"))])?;
+    ground.update(second(3), "u4", change, scimkit_store::How::Updated)?;
+    for (order, follow) in [
+        (SortOrder::Ascending, ["u5", "u4"].as_slice()),
+        (SortOrder::Descending, ["u1"].as_slice()),
+    ] {
+        let sorted = all.clone().sorted(Some(Sort::by(name, order)));
+        ensure_eq!(
+            ids(sorted.after(place("u4", "u4"), 9))?,
+            follow,
+            "after its old place"
+        );
+    }
+    Ok(())
+}
+
+/// How many writes there are at most beside the walks.
+const MOST_WRITES: usize = 50_000;
+/// How many users there are that keep their sort keys.
+const STABLE: usize = 40;
+
+fn beside_writes(ground: &Ground<'_>) -> Result<(), String> {
+    if !ground.store.support(&ground.user).cursor {
+        return Ok(());
+    }
+    let mut random = Random::new(22);
+    populate(ground, &mut random, STABLE)?;
+    let mut guests = Guests::default();
+    for walk in walks(ground)? {
+        let count = u32::try_from(1 + random.below(9)).unwrap_or(1);
+        let found = walked(ground, &walk, count, || {
+            (0..random.below(4)).try_for_each(|_| guests.write(ground, &mut random))
+        })?;
+        complete(ground, &walk, &found)?;
+    }
+    Ok(())
+}
+
+fn beside_a_writer(ground: &Ground<'_>) -> Result<(), String> {
+    if !ground.store.support(&ground.user).cursor {
+        return Ok(());
+    }
+    let mut random = Random::new(23);
+    populate(ground, &mut random, STABLE)?;
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut guests = Guests::default();
+            for _ in 0..MOST_WRITES {
+                if done.load(Ordering::Relaxed) {
+                    break;
+                }
+                guests.write(ground, &mut random)?;
+            }
+            Ok::<_, String>(())
+        });
+        let walk = |(walk, count): (&Query, u32)| {
+            let found = walked(ground, walk, count, || Ok(()))?;
+            complete(ground, walk, &found)
+        };
+        let read = walks(ground).and_then(|all| all.iter().zip((1..9).cycle()).try_for_each(walk));
+        done.store(true, Ordering::Relaxed);
+        let wrote = writer
+            .join()
+            .unwrap_or_else(|_| Err("the writer panicked".to_owned()));
+        read.and(wrote)
+    })
+}
+
+/// Everything that a walk meets, page by page, with something done between them.
+fn walked(
+    ground: &Ground<'_>,
+    walk: &Query,
+    count: u32,
+    mut between: impl FnMut() -> Result<(), String>,
+) -> Result<Vec<String>, String> {
+    let walk = walk.clone().uncounted();
+    let mut page = ground.query(&walk.clone().page(0, count))?;
+    let mut found = Vec::new();
+    loop {
+        let id = |stored: &Stored| stored.id.to_string();
+        ensure!(
+            page.items.len() <= count as usize,
+            "a page holds more than was asked for"
+        );
+        found.extend(page.items.iter().map(id));
+        let Some(next) = page.next else {
+            return Ok(found);
+        };
+        between()?;
+        page = ground.query(&walk.clone().after(next, count))?;
+    }
+}
+
+/// Fails unless a walk met each user that was there throughout once, and in order.
+fn complete(ground: &Ground<'_>, walk: &Query, found: &[String]) -> Result<(), String> {
+    let stable = |id: &&String| !is_guest(id);
+    let all = ground.ids(&walk.clone().page(0, 10_000))?;
+    let expected: Vec<_> = all.iter().filter(stable).collect();
+    let met: Vec<_> = found.iter().filter(stable).collect();
+    ensure_eq!(expected.len(), STABLE, "users that stay");
+    ensure_eq!(met, expected, "those who stay, of {}", what(ground, walk));
+    Ok(())
+}
+
+/// Users that come, change and go.
+#[derive(Default)]
+struct Guests {
+    here: BTreeSet<String>,
+    made: usize,
+}
+
+impl Guests {
+    /// One write: a guest comes, goes or gets other sort keys, or another attribute of one who stays
+    /// changes.
+    fn write(&mut self, ground: &Ground<'_>, random: &mut Random) -> Result<(), String> {
+        let here: Vec<_> = self.here.iter().cloned().collect();
+        let guest = random.pick(&here).cloned();
+        let write = match (random.below(4), guest) {
+            (0, Some(guest)) if here.len() > 5 => {
+                self.here.remove(&guest);
+                let kind = Arc::clone(&ground.user);
+                let (expect, id) = (Expect::Any, ResourceId::from(guest));
+                Write::Delete { expect, id, kind }
+            }
+            (1, Some(guest)) => {
+                let values = [
+                    ("active", json!(random.once_in(2))),
+                    ("emails", json!([{"value": random.word()}])),
+                    ("title", json!(random.word())),
+                ];
+                update(&guest, ground.setting(&ground.user, values)?)
+            }
+            (2, _) => {
+                let stays = format!("u{:02}", random.below(STABLE));
+                let values = [("nickName", json!(random.word()))];
+                update(&stays, ground.setting(&ground.user, values)?)
+            }
+            _ if here.len() > 40 => return Ok(()),
+            _ => {
+                self.made += 1;
+                // Before, among and behind those who stay.
+                let start = random.pick(&["a", "u0", "u2", "z"]).copied().unwrap_or("a");
+                // In no order: a walk would never end where what is new always comes last.
+                let id = format!("{start}-{:02}-{}", random.below(100), self.made);
+                let name = format!("{}-{}", random.word(), self.made);
+                let body = body(random, &name);
+                self.here.insert(id.clone());
+                let change = ground.body(&ground.user, body)?;
+                Write::Create {
+                    change,
+                    id: ResourceId::from(id),
+                }
+            }
+        };
+        match ground.attempt(random.instant(), &write)? {
+            Ok(_) | Err(StoreError::Taken { .. }) => Ok(()),
+            Err(error) => Err(said(&error)),
+        }
+    }
+}
+
+fn is_guest(id: &str) -> bool {
+    id.contains('-')
+}
+
+fn update(id: &str, change: scimkit_registry::Change) -> Write {
+    let (expect, id) = (Expect::Any, ResourceId::from(id));
+    Write::Update { change, expect, id }
+}
