@@ -16,6 +16,6 @@ pub use extension::StoreExt;
 pub use memory::Memory;
 pub use scope::{Cycles, Limits, PatchAnswer, Scope, Settings, TenantId, UnknownMembers};
 pub use store::{
-    Batch, BoxFuture, Count, Document, EdgeQuery, Expect, How, Page, Query, Sort, Store,
+    Batch, BoxFuture, Count, Document, EdgeQuery, Expect, How, OnFailure, Page, Query, Sort, Store,
     StoreError, Stored, Support, Write, Written,
 };

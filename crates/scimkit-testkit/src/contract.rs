@@ -14,6 +14,7 @@
 //! own, for instance `&|future| runtime.block_on(future)`. Checks of concurrency drive futures from
 //! several threads at once.
 
+mod batches;
 mod cycles;
 mod ground;
 mod members;
@@ -91,6 +92,7 @@ pub fn check(make: impl Fn() -> Arc<dyn Store>, drive: &Driver<'_>) -> Result<()
 pub fn checks() -> Vec<Check> {
     let groups = [
         resources::CHECKS,
+        batches::CHECKS,
         members::CHECKS,
         cycles::CHECKS,
         queries::CHECKS,

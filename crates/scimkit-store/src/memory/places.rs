@@ -20,12 +20,12 @@ pub(super) struct Owner {
 /// Every id that a resource has, or an edge leads to.
 ///
 /// By hash, so that an edge costs one look at its target however many resources there are.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Places {
     by_id: HashMap<ResourceId, Place>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Place {
     // INVARIANT: the name of the type whose table has a record of the id.
     kind: Option<Arc<str>>,

@@ -15,7 +15,7 @@ use crate::{Document, StoreError, Stored};
 pub(super) type Targets = BTreeMap<ResourceId, Option<String>>;
 
 /// One resource.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Record {
     pub(super) created: DateTime<Utc>,
     pub(super) document: Arc<Resource>,
@@ -47,7 +47,7 @@ impl Record {
 }
 
 /// The resources of one type and their lookup keys.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Table {
     // INVARIANT: the index holds the keys of every record, under the attribute ids of the type
     // with this fingerprint.

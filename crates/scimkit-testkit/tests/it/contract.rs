@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, BoxFuture, Cycles, EdgeQuery, Expect, Memory, Page, Query, Scope, Store, StoreError,
-    Stored, Support, Write, Written,
+    Batch, BoxFuture, Cycles, EdgeQuery, Expect, Memory, OnFailure, Page, Query, Scope, Store,
+    StoreError, Stored, Support, Write, Written,
 };
 use scimkit_testkit::contract;
 
@@ -38,6 +38,7 @@ enum Fault {
     ForgetsTheSort,
     IgnoresExpectations,
     IgnoresFilters,
+    IgnoresRules,
     MixesTenants,
     SkipsOnePage,
 }
@@ -109,6 +110,9 @@ impl Store for Faulty {
         scope: &'a Scope,
         mut batch: Batch,
     ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+        if self.0 == Fault::IgnoresRules {
+            batch.on_failure = OnFailure::Continue;
+        }
         for write in &mut batch.writes {
             if let (Write::Update { expect, .. }, Fault::IgnoresExpectations) = (write, self.0) {
                 *expect = Expect::Any;
@@ -160,6 +164,15 @@ fn a_faulty_store_is_noticed() {
         ),
         (Fault::IgnoresFilters, "filters_see_what_answers_show"),
         (Fault::IgnoresFilters, "random_queries_are_answered_exactly"),
+        (Fault::IgnoresRules, "a_batch_stops_after_so_many_failures"),
+        (
+            Fault::IgnoresRules,
+            "a_batch_that_fails_as_one_leaves_nothing",
+        ),
+        (
+            Fault::IgnoresRules,
+            "random_batches_do_what_their_writes_do_alone",
+        ),
         (Fault::MixesTenants, "tenants_do_not_meet"),
         (Fault::SkipsOnePage, "pages_come_in_the_order_of_ids"),
     ];
