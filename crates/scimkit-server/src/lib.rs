@@ -29,6 +29,7 @@ mod render;
 mod resource;
 mod route;
 mod server;
+mod write;
 
 pub use auth::{
     Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, NoRandomness, Token,

@@ -1,41 +1,30 @@
 //! Creating, reading, replacing, patching and deleting one resource.
 
-use std::{
-    borrow::Cow,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
-use chrono::Utc;
 use http::{
     StatusCode,
     header::{IF_MATCH, IF_NONE_MATCH},
     request::Parts,
 };
-use scimkit_core::{ETagList, Error, message::PatchRequest};
-use scimkit_patch::{Before, Patch, Replacement};
-use scimkit_registry::{
-    AttrId, Change, Leeway, Projection, Resource, ResourceId, ResourceType, Role, Witness,
-};
-use scimkit_store::{
-    Batch, EdgeQuery, Expect, How, PatchAnswer, Scope, Store, StoreError, Stored, Write, Written,
-    location,
-};
+use scimkit_core::ETagList;
+use scimkit_registry::{Projection, ResourceId, ResourceType, Role};
+use scimkit_store::{EdgeQuery, Expect, How, PatchAnswer, Stored, Write, location};
 use serde_json::Value;
 
-use crate::{answer::Answer, decode, error::Problem, render};
+use crate::{
+    answer::Answer,
+    decode,
+    error::Problem,
+    render,
+    write::{Conditions, What, Writer, check_barred, lost, new_id, written_by},
+};
 
 /// One request about a resource.
 pub(crate) struct Ask<'a> {
     pub(crate) head: &'a Parts,
-    pub(crate) scope: &'a Scope,
-    pub(crate) store: &'a dyn Store,
-    pub(crate) witness: &'a Witness,
+    pub(crate) writer: Writer<'a>,
 }
-
-/// How often, at least, and for how long a write that lost a race is tried again.
-const TRIES: u32 = 16;
-const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A group of more members than this is not sent back after a change of its membership.
 const BIG_GROUP: u32 = 100;
@@ -47,15 +36,12 @@ impl Ask<'_> {
         body: Value,
     ) -> Result<Answer, Problem> {
         let projection = self.projection(kind)?;
-        let change = scimkit_patch::create(kind, body, self.witness)?;
+        let change = scimkit_patch::create(kind, body, self.writer.witness)?;
         let projection = projection.after_writing(kind, &written_by(&change));
-        let id = ResourceId::from(uuid::Uuid::now_v7().to_string());
-        let stored = self
-            .write(Write::Create { change, id })
-            .await?
-            .stored
-            .ok_or_else(lost)?;
-        let location = location(&self.scope.settings, kind, &stored.id);
+        let id = new_id();
+        let written = self.writer.write(Write::Create { change, id }).await?;
+        let stored = written.stored.ok_or_else(lost)?;
+        let location = location(&self.writer.scope.settings, kind, &stored.id);
         let answer = self.show(StatusCode::CREATED, &stored, &projection).await?;
         Ok(answer.located(&location))
     }
@@ -68,7 +54,11 @@ impl Ask<'_> {
         let projection = self.projection(kind)?;
         let known = decode::etags(&self.head.headers, &IF_NONE_MATCH)?;
         let edges = render::edge_attrs(kind, &projection);
-        let stored = self.store.read(self.scope, kind, id, &edges).await?;
+        let stored = self
+            .writer
+            .store
+            .read(self.writer.scope, kind, id, &edges)
+            .await?;
         if known.is_some_and(|tags| tags.matches(&stored.version)) {
             return Ok(Answer::empty(StatusCode::NOT_MODIFIED).tagged(&stored.version));
         }
@@ -82,8 +72,9 @@ impl Ask<'_> {
         body: Value,
     ) -> Result<Answer, Problem> {
         let projection = self.projection(kind)?;
-        let replacement = scimkit_patch::replace(kind, body, self.witness)?;
-        let updated = self.update(kind, id, &Edit::Replace(replacement)).await?;
+        let edit = self.writer.decode_put(kind, body)?;
+        let conditions = self.conditions()?;
+        let updated = self.writer.update(kind, id, &edit, &conditions).await?;
         let projection = projection.after_writing(kind, &updated.written);
         self.show(StatusCode::OK, &updated.stored, &projection)
             .await
@@ -95,11 +86,11 @@ impl Ask<'_> {
         id: &ResourceId,
         body: Value,
     ) -> Result<Answer, Problem> {
-        let settings = &self.scope.settings;
+        let settings = &self.writer.scope.settings;
         let projection = self.projection(kind)?;
-        let request = PatchRequest::from_value(body, settings.limits.operations)?;
-        let patch = Patch::decode(kind, request, settings.limits.filter, self.witness)?;
-        let updated = self.update(kind, id, &Edit::Patch(patch)).await?;
+        let edit = self.writer.decode_patch(kind, body)?;
+        let conditions = self.conditions()?;
+        let updated = self.writer.update(kind, id, &edit, &conditions).await?;
         let quiet = !self.asks_for_attributes()?
             && match settings.patch_answer {
                 PatchAnswer::Never => updated.how != How::Unchanged,
@@ -120,91 +111,17 @@ impl Ask<'_> {
         kind: Arc<ResourceType>,
         id: ResourceId,
     ) -> Result<Answer, Problem> {
-        let expect = self.if_match()?;
-        if let Some(barred) = decode::etags(&self.head.headers, &IF_NONE_MATCH)? {
-            let before = self.store.read(self.scope, &kind, &id, &[]).await?;
+        let Conditions { barred, wanted } = self.conditions()?;
+        if let Some(barred) = barred {
+            let Writer { scope, store, .. } = self.writer;
+            let before = store.read(scope, &kind, &id, &[]).await?;
             check_barred(&barred, &before)?;
         }
-        self.write(Write::Delete { expect, id, kind }).await?;
+        let expect = wanted;
+        self.writer
+            .write(Write::Delete { expect, id, kind })
+            .await?;
         Ok(Answer::empty(StatusCode::NO_CONTENT))
-    }
-
-    /// Reads what the edit needs, computes the change and writes it; again after a lost race,
-    /// unless the client said which version it means.
-    async fn update(
-        &self,
-        kind: &Arc<ResourceType>,
-        id: &ResourceId,
-        edit: &Edit,
-    ) -> Result<Updated, Problem> {
-        let wanted = self.if_match()?;
-        let barred = decode::etags(&self.head.headers, &IF_NONE_MATCH)?;
-        let started = Instant::now();
-        let mut tries = 0;
-        loop {
-            let before = match edit.reads() || barred.is_some() {
-                true => Some(self.before(kind, id, &edit.edges(), &wanted).await?),
-                false => None,
-            };
-            if let (Some(barred), Some(before)) = (&barred, &before) {
-                check_barred(barred, before)?;
-            }
-            let change = edit.change(id, before.as_ref(), self.witness)?;
-            if change.is_empty() {
-                let stored = match before {
-                    Some(stored) => stored,
-                    None => self.before(kind, id, &[], &wanted).await?,
-                };
-                return Ok(Updated::unchanged(stored, What::Nothing));
-            }
-            let written = written_by(&change);
-            let what = What::of(&change);
-            let expect = match before {
-                Some(before) => Expect::OneOf(vec![before.version]),
-                None => wanted.clone(),
-            };
-            let id = id.clone();
-            match self.write(Write::Update { change, expect, id }).await {
-                Err(Problem::Store(StoreError::Stale { .. })) if wanted == Expect::Any => {
-                    tries += 1;
-                    if tries >= TRIES && started.elapsed() > DEADLINE {
-                        return Err(Problem::Store(StoreError::Busy));
-                    }
-                }
-                Err(problem) => return Err(problem),
-                Ok(done) => {
-                    let stored = done.stored.ok_or_else(lost)?;
-                    return Ok(match done.how {
-                        How::Unchanged => Updated::unchanged(stored, what),
-                        how => Updated {
-                            how,
-                            stored,
-                            what,
-                            written,
-                        },
-                    });
-                }
-            }
-        }
-    }
-
-    /// The resource as it is, if it has the version that the client means.
-    async fn before(
-        &self,
-        kind: &Arc<ResourceType>,
-        id: &ResourceId,
-        edges: &[AttrId],
-        wanted: &Expect,
-    ) -> Result<Stored, Problem> {
-        let stored = self.store.read(self.scope, kind, id, edges).await?;
-        wanted.check(&stored.version)?;
-        Ok(stored)
-    }
-
-    async fn write(&self, write: Write) -> Result<Written, Problem> {
-        let batch = Batch::new(Utc::now(), vec![write]);
-        let mut outcomes = self.store.write(self.scope, batch).await;
-        outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
     }
 
     /// Whether a membership of the resource is too long to be sent back unasked.
@@ -215,8 +132,9 @@ impl Ask<'_> {
         for attr in memberships {
             let query = EdgeQuery::new(Arc::clone(kind), attr.id(), vec![id.clone()]);
             let found = self
+                .writer
                 .store
-                .edges(self.scope, &query.at_most(BIG_GROUP + 1))
+                .edges(self.writer.scope, &query.at_most(BIG_GROUP + 1))
                 .await?;
             if found.iter().any(|edges| edges.len() > BIG_GROUP as usize) {
                 return Ok(true);
@@ -225,12 +143,14 @@ impl Ask<'_> {
         Ok(false)
     }
 
-    fn if_match(&self) -> Result<Expect, Problem> {
-        let tags: Option<ETagList> = decode::etags(&self.head.headers, &IF_MATCH)?;
-        Ok(match tags {
+    fn conditions(&self) -> Result<Conditions, Problem> {
+        let headers = &self.head.headers;
+        let wanted = match decode::etags(headers, &IF_MATCH)? {
             Some(ETagList::List(versions)) => Expect::OneOf(versions),
             _ => Expect::Any,
-        })
+        };
+        let barred = decode::etags(headers, &IF_NONE_MATCH)?;
+        Ok(Conditions { barred, wanted })
     }
 
     fn asks_for_attributes(&self) -> Result<bool, Problem> {
@@ -250,117 +170,9 @@ impl Ask<'_> {
         projection: &Projection,
     ) -> Result<Answer, Problem> {
         let items = std::slice::from_ref(stored);
-        let rendered = render::page(self.scope, self.store, items, projection).await?;
+        let rendered =
+            render::page(self.writer.scope, self.writer.store, items, projection).await?;
         let body = rendered.into_iter().next().ok_or_else(lost)?;
         Ok(Answer::json(status, body).tagged(&stored.version))
     }
-}
-
-/// `If-None-Match` forbids a write where it names the version there is (RFC 9110 section 13.1.2).
-fn check_barred(barred: &ETagList, before: &Stored) -> Result<(), Problem> {
-    match barred.matches(&before.version) {
-        true => {
-            Err(Error::precondition_failed("`If-None-Match` names the version there is").into())
-        }
-        false => Ok(()),
-    }
-}
-
-/// A decoded request to change a resource.
-enum Edit {
-    Patch(Patch),
-    Replace(Replacement),
-}
-
-impl Edit {
-    /// The change that it is to a resource; to one that it need not know, where it reads nothing.
-    fn change(
-        &self,
-        id: &ResourceId,
-        before: Option<&Stored>,
-        leeway: &dyn Leeway,
-    ) -> Result<Change, Problem> {
-        let tree = match before {
-            Some(stored) => stored.document.tree()?,
-            None => Cow::Owned(Resource::default()),
-        };
-        match self {
-            Edit::Patch(patch) => {
-                let edges = before.map_or(&[][..], |stored| &stored.edges);
-                let before = Before {
-                    document: &tree,
-                    edges,
-                };
-                Ok(patch.apply(id, &before, leeway)?)
-            }
-            Edit::Replace(replacement) => Ok(replacement.apply(&tree)?),
-        }
-    }
-
-    /// The memberships that must be known before the change is.
-    fn edges(&self) -> Vec<AttrId> {
-        match self {
-            Edit::Patch(patch) => patch.needs().edges,
-            Edit::Replace(_) => Vec::new(),
-        }
-    }
-
-    /// Whether the resource must be read before the change is known.
-    fn reads(&self) -> bool {
-        match self {
-            Edit::Patch(patch) => {
-                let needs = patch.needs();
-                needs.document || !needs.edges.is_empty()
-            }
-            Edit::Replace(_) => true,
-        }
-    }
-}
-
-/// A resource after an update.
-struct Updated {
-    how: How,
-    stored: Stored,
-    what: What,
-    /// The attributes that it set.
-    written: Vec<AttrId>,
-}
-
-impl Updated {
-    fn unchanged(stored: Stored, what: What) -> Self {
-        Updated {
-            how: How::Unchanged,
-            stored,
-            what,
-            written: Vec::new(),
-        }
-    }
-}
-
-/// What an update is about, also where it finds everything so already.
-#[derive(PartialEq)]
-enum What {
-    Attributes,
-    Edges,
-    Nothing,
-}
-
-impl What {
-    fn of(change: &Change) -> Self {
-        match change.set().is_empty() && change.unset().is_empty() {
-            true => What::Edges,
-            false => What::Attributes,
-        }
-    }
-}
-
-/// The attributes that a change gives values to.
-fn written_by(change: &Change) -> Vec<AttrId> {
-    let set = change.set().iter().map(|(id, _)| *id);
-    set.chain(change.edges().iter().map(|e| e.attr)).collect()
-}
-
-/// A store that breaks its contract.
-fn lost() -> Problem {
-    Problem::Store(StoreError::backend("the store gave no resource back"))
 }

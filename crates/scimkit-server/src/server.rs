@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::{
     Authenticate, BearerTokens, Body, answer::Answer, decode, discovery, error::Problem, list,
-    negotiate, resource, route::Route,
+    negotiate, resource, route::Route, write::Writer,
 };
 
 /// A SCIM 2.0 service provider over a [`Store`].
@@ -204,12 +204,12 @@ impl Server {
     ) -> Result<Answer, Problem> {
         let store = &*self.inner.store;
         let query = head.uri.query();
-        let ask = resource::Ask {
-            head,
+        let writer = Writer {
             scope,
             store,
             witness,
         };
+        let ask = resource::Ask { head, writer };
         match route {
             Route::Create(kind) => ask.create(&kind, body).await,
             Route::Delete(kind, id) => ask.delete(kind, id).await,
