@@ -4,7 +4,7 @@ use http::StatusCode;
 use scimkit_core::{
     BulkSupport, Error, FilterSupport, ServiceProviderConfig, Supported, message::ListResponse,
 };
-use scimkit_store::{Settings, Store};
+use scimkit_store::{Limits, Settings, Store};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ fn config(settings: &Settings, store: &dyn Store, authentication: &dyn Authentic
     };
     let config = ServiceProviderConfig {
         authentication_schemes: authentication.schemes(),
-        bulk: BulkSupport::default(),
+        bulk: bulk(&settings.limits),
         etag: Supported { supported: true },
         filter: FilterSupport {
             supported: supports(|s| s.filter),
@@ -76,6 +76,17 @@ fn config(settings: &Settings, store: &dyn Store, authentication: &dyn Authentic
     };
     let location = format!("{}/ServiceProviderConfig", settings.base_url);
     with_meta(&config, "ServiceProviderConfig", &location)
+}
+
+fn bulk(limits: &Limits) -> BulkSupport {
+    match limits.bulk_operations {
+        0 => BulkSupport::default(),
+        operations => BulkSupport {
+            supported: true,
+            max_operations: operations as u64,
+            max_payload_size: limits.bulk_body as u64,
+        },
+    }
 }
 
 /// A definition that the RFC gives a place of its own.

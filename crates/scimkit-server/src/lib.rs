@@ -20,6 +20,7 @@
 mod answer;
 mod auth;
 mod body;
+mod bulk;
 mod decode;
 mod discovery;
 mod error;

@@ -12,18 +12,23 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_LENGTH,
     request::Parts,
 };
 use scimkit_core::{Error, message::SearchRequest};
 use scimkit_registry::{Error as RequestError, ErrorKind, Leeway, Quirk, Quirks, Witness};
-use scimkit_store::{Scope, Settings, Store};
-use serde_json::Value;
+use scimkit_store::{Scope, Settings, Store, StoreError};
 
 use crate::{
-    Authenticate, BearerTokens, Body, answer::Answer, decode, discovery, error::Problem, list,
-    negotiate, resource, route::Route, write::Writer,
+    Authenticate, BearerTokens, Body,
+    answer::Answer,
+    bulk, decode, discovery,
+    error::Problem,
+    list, negotiate, resource,
+    route::{Route, not_implemented},
+    write::Writer,
 };
 
 /// A SCIM 2.0 service provider over a [`Store`].
@@ -127,7 +132,7 @@ impl Server {
             head.method = Method::GET;
         }
         let mut quirks = Quirks::default();
-        let answer = self.answer(&head, body, &mut quirks).await;
+        let answer = self.answer(&head, body, &request_id, &mut quirks).await;
         let answer = answer.unwrap_or_else(|problem| {
             if let Problem::Store(error) = &problem {
                 log_store_error(error, &request_id);
@@ -162,6 +167,7 @@ impl Server {
         &self,
         head: &Parts,
         body: B,
+        request_id: &str,
         quirks: &mut Quirks,
     ) -> Result<Answer, Problem> {
         let inner = &*self.inner;
@@ -172,7 +178,12 @@ impl Server {
         let mut scope = Scope::new(identity.tenant, settings);
         scope.extensions = identity.extensions;
         let witness = Witness::of(scope.settings.tolerance);
-        let answer = self.routed(head, body, &scope, &witness).await;
+        let writer = Writer {
+            scope: &scope,
+            store: &*inner.store,
+            witness: &witness,
+        };
+        let answer = self.routed(head, body, writer, request_id).await;
         *quirks = witness.quirks();
         count(&witness);
         answer
@@ -182,36 +193,41 @@ impl Server {
         &self,
         head: &Parts,
         body: B,
-        scope: &Scope,
-        witness: &Witness,
+        writer: Writer<'_>,
+        request_id: &str,
     ) -> Result<Answer, Problem> {
+        let limits = &writer.scope.settings.limits;
         let path = self.below_prefix(head.uri.path())?;
-        let route = Route::find(&scope.settings.registry, &head.method, path)?;
-        let body = match route.takes_body() {
-            true => read_json(head, body, &route, &scope.settings).await?,
-            false => Value::Null,
+        let route = Route::find(&writer.scope.settings.registry, &head.method, path)?;
+        if matches!(route, Route::Bulk) && limits.bulk_operations == 0 {
+            return Err(not_implemented());
+        }
+        let bytes = match route.body_limit(limits) {
+            Some(limit) => read(head, body, limit).await?,
+            None => Bytes::new(),
         };
-        self.drive(route, head, body, scope, witness).await
+        self.drive(route, head, bytes, writer, request_id).await
     }
 
     async fn drive(
         &self,
         route: Route,
         head: &Parts,
-        body: Value,
-        scope: &Scope,
-        witness: &Witness,
+        bytes: Bytes,
+        writer: Writer<'_>,
+        request_id: &str,
     ) -> Result<Answer, Problem> {
-        let store = &*self.inner.store;
-        let query = head.uri.query();
-        let writer = Writer {
+        let Writer {
             scope,
             store,
             witness,
-        };
+        } = writer;
+        let query = head.uri.query();
         let ask = resource::Ask { head, writer };
+        let json = |bytes: Bytes| decode::body(&bytes, &scope.settings.limits);
         match route {
-            Route::Create(kind) => ask.create(&kind, body).await,
+            Route::Bulk => bulk::answer(writer, bytes, request_id).await,
+            Route::Create(kind) => ask.create(&kind, json(bytes)?).await,
             Route::Delete(kind, id) => ask.delete(kind, id).await,
             Route::Discover(what) => {
                 let authentication = &*self.inner.authentication;
@@ -220,11 +236,11 @@ impl Server {
             Route::List(kind) => {
                 list::answer(scope, store, kind, decode::query(query)?, witness).await
             }
-            Route::Patch(kind, id) => ask.patch(&kind, &id, body).await,
+            Route::Patch(kind, id) => ask.patch(&kind, &id, json(bytes)?).await,
             Route::Read(kind, id) => ask.read(&kind, &id).await,
-            Route::Replace(kind, id) => ask.replace(&kind, &id, body).await,
+            Route::Replace(kind, id) => ask.replace(&kind, &id, json(bytes)?).await,
             Route::Search(kind) => {
-                let search = SearchRequest::from_value(body)?;
+                let search = SearchRequest::from_value(json(bytes)?)?;
                 if search.schemas_missing && !witness.lets_through(Quirk::AnySchemas) {
                     let problem = RequestError::new(ErrorKind::Syntax, "`schemas` is missing");
                     return Err(problem.but_for(Quirk::AnySchemas).into());
@@ -242,21 +258,10 @@ impl Server {
 }
 
 /// Checks what the head tells of the body, then reads it: nothing is read in vain.
-async fn read_json<B: http_body::Body>(
-    head: &Parts,
-    body: B,
-    route: &Route,
-    settings: &Settings,
-) -> Result<Value, Problem> {
-    const SEARCH_LIMIT: usize = 64 << 10;
-    let limit = match route {
-        Route::Search(_) => SEARCH_LIMIT.min(settings.limits.body),
-        _ => settings.limits.body,
-    };
+async fn read<B: http_body::Body>(head: &Parts, body: B, limit: usize) -> Result<Bytes, Problem> {
     negotiate::check_body_type(&head.headers)?;
     decode::check_length(&head.headers, limit)?;
-    let bytes = decode::read(body, limit).await?;
-    Ok(decode::body(&bytes, &settings.limits)?)
+    Ok(decode::read(body, limit).await?)
 }
 
 /// Counts what a provider's request needed, so that an operator sees what it really does.
@@ -267,11 +272,11 @@ fn count(witness: &Witness) {
     }
 }
 
-/// Failures of the store itself belong into the log, with all their causes.
-fn log_store_error(error: &scimkit_store::StoreError, request_id: &str) {
+/// Failures of the store itself belong into the log, with all their causes; tells whether it is one.
+pub(crate) fn log_store_error(error: &StoreError, request_id: &str) -> bool {
     let mut source = std::error::Error::source(error);
     if source.is_none() {
-        return;
+        return false;
     }
     let mut causes = error.to_string();
     while let Some(cause) = source {
@@ -280,6 +285,7 @@ fn log_store_error(error: &scimkit_store::StoreError, request_id: &str) {
         source = cause.source();
     }
     tracing::error!(%request_id, %causes, "store failed");
+    true
 }
 
 impl<B> tower_service::Service<Request<B>> for Server

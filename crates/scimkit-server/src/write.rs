@@ -8,13 +8,15 @@ use std::{
 };
 
 use chrono::Utc;
-use scimkit_core::{ETagList, Error, message::PatchRequest};
+use scimkit_core::{ETagList, Error, excerpt, message::PatchRequest};
 use scimkit_patch::{Before, Patch, Replacement};
-use scimkit_registry::{AttrId, Change, Leeway, Resource, ResourceId, ResourceType, Witness};
+use scimkit_registry::{
+    AttrId, Change, EdgeChange, EdgeEdit, Leeway, Resource, ResourceId, ResourceType, Witness,
+};
 use scimkit_store::{Batch, Expect, How, Scope, Store, StoreError, Stored, Write, Written};
 use serde_json::Value;
 
-use crate::error::Problem;
+use crate::{bulk::PREFIX, error::Problem};
 
 /// Decodes and writes on behalf of one request.
 #[derive(Clone, Copy)]
@@ -129,10 +131,31 @@ impl Writer<'_> {
     }
 
     pub(crate) async fn write(&self, write: Write) -> Result<Written, Problem> {
+        if let Write::Create { change, .. } | Write::Update { change, .. } = &write {
+            check_reserved(change)?;
+        }
         let batch = Batch::new(Utc::now(), vec![write]);
         let mut outcomes = self.store.write(self.scope, batch).await;
         outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
     }
+}
+
+/// No resource has an id that a bulk request could take for a reference (RFC 7643 section 3.1), so
+/// none can be a member.
+///
+/// # Errors
+/// `invalidValue`.
+pub(crate) fn check_reserved(change: &Change) -> Result<(), Error> {
+    for EdgeChange { attr, edit } in change.edges() {
+        let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = edit;
+        if let Some(edge) = add.iter().find(|edge| edge.id.as_str().starts_with(PREFIX)) {
+            let (attr, id) = (change.kind().attr(*attr).path(), excerpt(edge.id.as_str()));
+            return Err(Error::invalid_value(format!(
+                "`{attr}`: `{id}` refers to nothing outside of a bulk request, and in one only as a string of its own"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// An identifier for a resource that is made.
@@ -158,7 +181,7 @@ pub(crate) enum Edit {
 
 impl Edit {
     /// The change that it is to a resource; to one that it need not know, where it reads nothing.
-    pub(crate) fn change(
+    fn change(
         &self,
         id: &ResourceId,
         before: Option<&Stored>,
@@ -181,6 +204,19 @@ impl Edit {
         }
     }
 
+    /// The change that it is to whatever there is; none where that must be read, if only to be told.
+    pub(crate) fn blind(
+        &self,
+        id: &ResourceId,
+        leeway: &dyn Leeway,
+    ) -> Result<Option<Change>, Problem> {
+        if self.reads() {
+            return Ok(None);
+        }
+        let change = self.change(id, None, leeway)?;
+        Ok((!change.is_empty()).then_some(change))
+    }
+
     /// The memberships that must be known before the change is.
     fn edges(&self) -> Vec<AttrId> {
         match self {
@@ -190,7 +226,7 @@ impl Edit {
     }
 
     /// Whether the resource must be read before the change is known.
-    pub(crate) fn reads(&self) -> bool {
+    fn reads(&self) -> bool {
         match self {
             Edit::Patch(patch) => {
                 let needs = patch.needs();

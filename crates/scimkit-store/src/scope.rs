@@ -87,9 +87,13 @@ pub enum PatchAnswer {
 pub struct Limits {
     /// Bytes of a request body: 8 MiB. A search request is bounded by 64 KiB beside it.
     pub body: usize,
+    /// Bytes of the body of a bulk request: 8 MiB.
+    pub bulk_body: usize,
+    /// Operations of a bulk request: 1,000. With 0 there are no bulk requests.
+    pub bulk_operations: usize,
     /// Of filter and path text.
     pub filter: scimkit_filter::Limits,
-    /// Levels of arrays and objects in a body: 16.
+    /// Levels of arrays and objects in a body, or in the `data` of an operation of a bulk request: 16.
     pub nesting: usize,
     /// Operations of one PATCH: 1,000.
     pub operations: usize,
@@ -105,6 +109,8 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             body: 8 << 20,
+            bulk_body: 8 << 20,
+            bulk_operations: 1_000,
             filter: scimkit_filter::Limits::default(),
             nesting: 16,
             operations: 1_000,

@@ -103,6 +103,8 @@ fn set(settings: &mut Settings, name: &str, value: &Value) {
     match (name, value.as_str()) {
         ("cycles", Some("accept")) => settings.cycles = Cycles::Accept,
         ("limits.body", _) => limits.body = number(),
+        ("limits.bulk_body", _) => limits.bulk_body = number(),
+        ("limits.bulk_operations", _) => limits.bulk_operations = number(),
         ("limits.filter.depth", _) => limits.filter.depth = number().try_into().unwrap(),
         ("limits.filter.length", _) => limits.filter.length = number(),
         ("limits.filter.terms", _) => limits.filter.terms = number().try_into().unwrap(),
