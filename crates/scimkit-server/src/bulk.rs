@@ -29,7 +29,7 @@ mod run;
 
 use bytes::Bytes;
 use http::StatusCode;
-use scimkit_core::message::{BulkBounds, BulkRequest, BulkResponse};
+use scimkit_core::message::{BulkBounds, BulkOperation, BulkRequest, BulkResponse};
 use scimkit_registry::{Error as RequestError, ErrorKind, Leeway, Quirk};
 use scimkit_store::Settings;
 
@@ -59,11 +59,10 @@ pub(crate) async fn answer(
         return Err(problem.but_for(Quirk::AnySchemas).into());
     }
     let names = names(&request.operations);
-    let operations = request.operations.into_iter();
-    let (echoes, calls): (Vec<_>, Vec<_>) = operations
-        .map(|operation| ((operation.bulk_id, operation.method), operation.call))
-        .unzip();
-    let plan = Plan::of(calls, &names, &settings.registry);
+    let operations = request.operations;
+    let echo = |operation: &BulkOperation| (operation.bulk_id.clone(), operation.method.clone());
+    let echoes: Vec<_> = operations.iter().map(echo).collect();
+    let plan = Plan::of(operations, &names, &settings.registry);
     let run = Run::new(plan, names, request.fail_on_errors, writer, request_id);
     let results = run.all().await.into_iter().zip(echoes);
     let operations = results.filter_map(|(result, (bulk_id, method))| {

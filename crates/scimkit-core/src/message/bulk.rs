@@ -108,6 +108,8 @@ pub struct BulkOperation {
     pub call: Result<BulkCall, Error>,
     /// The method as it was sent, at most its beginning; none when it is no text.
     pub method: Option<String>,
+    /// The path below the service provider's root, as it was sent; there whenever `call` is.
+    pub path: Option<String>,
 }
 
 impl BulkOperation {
@@ -127,8 +129,6 @@ pub struct BulkCall {
     pub data: Value,
     /// The method.
     pub method: BulkMethod,
-    /// The path below the service provider's root, as it was sent.
-    pub path: String,
     /// The version that the resource must have, as `If-Match` would state it; none for `POST`.
     pub version: Option<String>,
 }

@@ -64,7 +64,7 @@ fn requests_are_read_with_names_in_any_case() {
     let call = delete.call.as_ref().unwrap();
     assert_eq!(call.version.as_deref(), Some("W/\"1\""));
     assert_eq!(call.data, Value::Null);
-    assert_eq!(patch.call.as_ref().unwrap().path, "Users/1");
+    assert_eq!(patch.path.as_deref(), Some("Users/1"));
     assert!(parse(&json!({"Operations": []})).unwrap().schemas_missing);
 }
 

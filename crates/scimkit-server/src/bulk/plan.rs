@@ -21,7 +21,7 @@ use crate::{error::Problem, route::Route};
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// Of each operation; taken when it is carried out.
-    pub(super) tasks: Vec<Option<Result<Task, Problem>>>,
+    pub(super) tasks: Vec<Option<Result<Task, Unfit>>>,
     /// The operations whose resources each operation refers to.
     // INVARIANT: each is the index of a `POST`.
     pub(super) waits_for: Vec<Vec<usize>>,
@@ -37,6 +37,14 @@ pub(super) struct Task {
     pub(super) kind: Arc<ResourceType>,
 }
 
+/// Why there is nothing to do.
+#[derive(Debug)]
+pub(super) struct Unfit {
+    /// The resource that it would have been done to, as far as that is known.
+    pub(super) place: Option<Place>,
+    pub(super) problem: Problem,
+}
+
 #[derive(Debug)]
 pub(super) enum Act {
     Create,
@@ -44,6 +52,9 @@ pub(super) enum Act {
     Patch(Target),
     Replace(Target),
 }
+
+/// A resource by its type and id.
+pub(super) type Place = (Arc<ResourceType>, ResourceId);
 
 /// The resource that an operation is about.
 #[derive(Debug, Clone)]
@@ -65,17 +76,19 @@ pub(super) fn names(operations: &[BulkOperation]) -> Names {
 }
 
 impl Plan {
-    pub(super) fn of(
-        calls: Vec<Result<BulkCall, Error>>,
-        names: &Names,
-        registry: &Registry,
-    ) -> Self {
+    pub(super) fn of(operations: Vec<BulkOperation>, names: &Names, registry: &Registry) -> Self {
         let mut plan = Plan::default();
-        for (index, call) in calls.into_iter().enumerate() {
+        for (index, operation) in operations.into_iter().enumerate() {
             let mut waits_for = BTreeSet::new();
-            let task = call
-                .map_err(Problem::Client)
-                .and_then(|call| task(call, names, registry, &mut waits_for));
+            let path = operation.path.unwrap_or_default();
+            let task = match operation.call {
+                Ok(call) => task(call, &path, names, registry, &mut waits_for),
+                Err(error) => Err(error.into()),
+            };
+            let task = task.map_err(|problem| {
+                let place = place(operation.method.as_deref(), &path, registry);
+                Unfit { place, problem }
+            });
             // Nothing waits for itself.
             waits_for.remove(&index);
             plan.tasks.push(Some(task));
@@ -95,8 +108,38 @@ impl Plan {
     }
 }
 
+/// The resource that an operation is about, where its method and path say so.
+fn place(method: Option<&str>, path: &str, registry: &Registry) -> Option<Place> {
+    let method = BulkMethod::from_keyword(method?)?;
+    match Route::find(registry, &of_http(method), check_path(path).ok()?).ok()? {
+        Route::Delete(kind, id) | Route::Patch(kind, id) | Route::Replace(kind, id) => {
+            named(id.as_str()).is_none().then_some((kind, id))
+        }
+        _ => None,
+    }
+}
+
+fn check_path(path: &str) -> Result<&str, Error> {
+    match path.contains(['?', '#']) {
+        true => Err(Error::invalid_value(
+            "`path`: the path of an operation has no query and no fragment",
+        )),
+        false => Ok(path),
+    }
+}
+
+fn of_http(method: BulkMethod) -> Method {
+    match method {
+        BulkMethod::Delete => Method::DELETE,
+        BulkMethod::Patch => Method::PATCH,
+        BulkMethod::Post => Method::POST,
+        BulkMethod::Put => Method::PUT,
+    }
+}
+
 fn task(
     call: BulkCall,
+    path: &str,
     names: &Names,
     registry: &Registry,
     waits_for: &mut BTreeSet<usize>,
@@ -104,20 +147,10 @@ fn task(
     let BulkCall {
         mut data,
         method,
-        path,
         version,
         ..
     } = call;
-    if path.contains(['?', '#']) {
-        let detail = "`path`: the path of an operation has no query and no fragment";
-        return Err(Error::invalid_value(detail).into());
-    }
-    let method = match method {
-        BulkMethod::Delete => Method::DELETE,
-        BulkMethod::Patch => Method::PATCH,
-        BulkMethod::Post => Method::POST,
-        BulkMethod::Put => Method::PUT,
-    };
+    let method = of_http(method);
     let mut unknown = None;
     let mut known = |name: &str| {
         let index = names.get(name).copied();
@@ -131,13 +164,13 @@ fn task(
         Some(name) => known(name).map_or(Target::There(id), Target::MadeBy),
         None => Target::There(id),
     };
-    let (kind, act) = match Route::find(registry, &method, &path)? {
+    let (kind, act) = match Route::find(registry, &method, check_path(path)?)? {
         Route::Create(kind) => (kind, Act::Create),
         Route::Delete(kind, id) => (kind, Act::Delete(target(id))),
         Route::Patch(kind, id) => (kind, Act::Patch(target(id))),
         Route::Replace(kind, id) => (kind, Act::Replace(target(id))),
         _ => {
-            let path = excerpt(&path);
+            let path = excerpt(path);
             let detail = format!("`path`: `{path}` is neither a resource nor where one is made");
             return Err(Error::invalid_value(detail).into());
         }
@@ -173,7 +206,7 @@ fn expect(version: Option<&str>) -> Result<Expect, Error> {
     }
 }
 
-/// A walk along the references, which finds the circles among them (Tarjan). What is refered to
+/// A walk along the references, which finds the circles among them (Tarjan). What is referred to
 /// comes before what refers to it. The way back is data: a request can hold a long chain.
 #[derive(Default)]
 struct Walk {
@@ -273,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_the_one_sent_unless_something_is_refered_to() {
+    fn the_order_is_the_one_sent_unless_something_is_referred_to() {
         assert_eq!(units(&[&[], &[0], &[]]), [[0], [1], [2]]);
         assert_eq!(units(&[&[2], &[], &[3], &[]]), [[3], [2], [0], [1]]);
         assert_eq!(units(&[&[0], &[0]]), [[0], [1]]);

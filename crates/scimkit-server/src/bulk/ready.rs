@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use scimkit_core::Error;
-use scimkit_registry::{ResourceId, ResourceType};
 use scimkit_store::{Expect, Write};
 use serde_json::Value;
 
 use super::{
-    plan::{Act, Target, Task},
+    plan::{Act, Place, Target, Task, Unfit},
     references::{Body, resolve},
     run::Run,
 };
@@ -16,9 +15,6 @@ use crate::{
     error::Problem,
     write::{Edit, check_reserved, lost},
 };
-
-/// A resource by its type and id.
-pub(super) type Place = (Arc<ResourceType>, ResourceId);
 
 /// Where the outcome of an operation belongs.
 #[derive(Clone)]
@@ -65,7 +61,10 @@ impl Run<'_> {
                 self.read(slot.clone(), task)
                     .map_err(|problem| (slot, problem))
             }
-            Err(problem) => Err((slot, problem)),
+            Err(Unfit { place, problem }) => {
+                slot.place = place;
+                Err((slot, problem))
+            }
         }
     }
 
@@ -145,7 +144,7 @@ impl Run<'_> {
         });
         match too_early {
             None => Ok(()),
-            Some(index) => Err(self.conflict(index, "can't be refered to before it is made")),
+            Some(index) => Err(self.conflict(index, "can't be referred to before it is made")),
         }
     }
 }

@@ -8,8 +8,8 @@ use scimkit_registry::ResourceId;
 use scimkit_store::{Batch, Expect, OnFailure, StoreError, Stored, Write, Written, location};
 
 use super::{
-    plan::{Act, Names, Plan, Task},
-    ready::{Pending, Place, Ready, Slot},
+    plan::{Act, Names, Place, Plan, Task, Unfit},
+    ready::{Pending, Ready, Slot},
 };
 use crate::{
     error::Problem,
@@ -195,16 +195,30 @@ impl<'a> Run<'a> {
 
     /// Carries out what is pending.
     async fn flush(&mut self) {
+        // Once a batch was cut short, references wait for what they lead to: no write is handed over
+        // more than twice, however many fail.
+        let mut leaning = true;
         while !self.stopped() && !self.pending.is_empty() {
-            let sound = |pending: &&Pending| self.dangling(pending.slot.index).is_none();
+            let sound = |pending: &&Pending| {
+                self.dangling(pending.slot.index).is_none() && (leaning || !self.leans(pending))
+            };
             let count = self.pending.iter().take_while(sound).count();
             if count > 0 {
+                let pending = self.pending.len();
                 self.write_first(count).await;
+                leaning &= self.pending.len() + count == pending;
             } else if let Some(Pending { slot, .. }) = self.pending.pop_front() {
                 let problem = self.dangling(slot.index).unwrap_or_else(lost);
                 self.settle(slot, Err(problem));
             }
         }
+    }
+
+    /// Whether it refers to what is not settled yet, and pending before it.
+    fn leans(&self, pending: &Pending) -> bool {
+        let waits_for = self.plan.waits_for.get(pending.slot.index);
+        let mut others = waits_for.into_iter().flatten();
+        others.any(|other| self.result(*other).is_none())
     }
 
     /// Carries out the first of those that are pending, in one batch.
@@ -213,12 +227,7 @@ impl<'a> Run<'a> {
     /// written that refers to what is not there; the rest stays pending.
     async fn write_first(&mut self, count: usize) {
         let batch: Vec<Pending> = self.pending.drain(..count).collect();
-        let leans = |pending: &Pending| {
-            let waits_for = self.plan.waits_for.get(pending.slot.index);
-            let mut others = waits_for.into_iter().flatten();
-            others.any(|other| self.result(*other).is_none())
-        };
-        let leans = batch.iter().any(leans);
+        let leans = batch.iter().any(|pending| self.leans(pending));
         let rule = match self.limit {
             _ if leans => OnFailure::StopAfter(1),
             Some(limit) => OnFailure::StopAfter(limit.saturating_sub(self.failures)),
@@ -307,9 +316,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    pub(super) fn take_task(&mut self, index: usize) -> Result<Task, Problem> {
+    pub(super) fn take_task(&mut self, index: usize) -> Result<Task, Unfit> {
         let task = self.plan.tasks.get_mut(index).and_then(Option::take);
-        task.unwrap_or_else(|| Err(lost()))
+        task.unwrap_or_else(|| {
+            let (place, problem) = (None, lost());
+            Err(Unfit { place, problem })
+        })
     }
 
     /// The id of what an operation makes.
@@ -336,9 +348,9 @@ impl<'a> Run<'a> {
     }
 
     /// 409 over a reference.
-    pub(super) fn conflict(&self, refered_to: usize, what: &str) -> Error {
+    pub(super) fn conflict(&self, referred_to: usize, what: &str) -> Error {
         let mut names = self.names.iter();
-        let name = names.find(|(_, index)| **index == refered_to);
+        let name = names.find(|(_, index)| **index == referred_to);
         let name = name.map_or_else(String::new, |(name, _)| excerpt(name));
         Error::new(409, format!("`bulkId:{name}` {what}"))
     }

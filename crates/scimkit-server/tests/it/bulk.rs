@@ -174,7 +174,7 @@ async fn a_store_that_fails_fails_each_operation() {
 }
 
 #[tokio::test]
-async fn ids_that_the_store_assigns_are_the_ones_refered_to() {
+async fn ids_that_the_store_assigns_are_the_ones_referred_to() {
     let (server, _) = odd(Way::AssignsIds);
     let operations = json!([
         user("a"),

@@ -143,6 +143,7 @@ impl BulkOperation {
             bulk_id: None,
             call: Err(error),
             method: None,
+            path: None,
         };
         let Value::Object(object) = value else {
             let kind = kind_of(&value);
@@ -155,31 +156,26 @@ impl BulkOperation {
             Ok(found) => found,
             Err(error) => return refused(error),
         };
-        let bulk_id = text("bulkId", bulk_id);
+        let (bulk_id, path) = (text("bulkId", bulk_id), text("path", path));
         let echoed = method.as_ref().and_then(Value::as_str).map(excerpt);
         let call = text("method", method).and_then(|method| {
-            let named = bulk_id
-                .as_ref()
-                .map(|id| id.as_deref())
-                .map_err(Error::clone)?;
-            call(method.as_deref(), named, path, data, version)
+            let method = named(method.as_deref(), bulk_id.as_ref().map_err(Error::clone)?)?;
+            if path.as_ref().map_err(Error::clone)?.is_none() {
+                return Err(missing("path"));
+            }
+            call(method, data, version)
         });
         BulkOperation {
             bulk_id: bulk_id.ok().flatten(),
             call,
             method: echoed,
+            path: path.ok().flatten(),
         }
     }
 }
 
-fn call(
-    method: Option<&str>,
-    bulk_id: Option<&str>,
-    path: Option<Value>,
-    data: Option<Value>,
-    version: Option<Value>,
-) -> Result<BulkCall, Error> {
-    let missing = |name: &str| Error::invalid_syntax(format!("`{name}` is missing"));
+/// The method, with the `bulkId` that it needs.
+fn named(method: Option<&str>, bulk_id: &Option<String>) -> Result<BulkMethod, Error> {
     let word = method.ok_or_else(|| missing("method"))?;
     let method = BulkMethod::from_keyword(word).ok_or_else(|| {
         let word = excerpt(word);
@@ -187,12 +183,19 @@ fn call(
             "`method`: `{word}` is not `POST`, `PUT`, `PATCH` or `DELETE`"
         ))
     })?;
-    if method == BulkMethod::Post && bulk_id.is_none_or(str::is_empty) {
-        return Err(Error::invalid_syntax(
+    match bulk_id.as_deref() {
+        None | Some("") if method == BulkMethod::Post => Err(Error::invalid_syntax(
             "`bulkId` is missing: `POST` needs one",
-        ));
+        )),
+        _ => Ok(method),
     }
-    let path = text("path", path)?.ok_or_else(|| missing("path"))?;
+}
+
+fn call(
+    method: BulkMethod,
+    data: Option<Value>,
+    version: Option<Value>,
+) -> Result<BulkCall, Error> {
     let data = match (method, data) {
         (BulkMethod::Delete, _) => Value::Null,
         (_, None | Some(Value::Null)) => return Err(missing("data")),
@@ -205,9 +208,12 @@ fn call(
     Ok(BulkCall {
         data,
         method,
-        path,
         version,
     })
+}
+
+fn missing(name: &str) -> Error {
+    Error::invalid_syntax(format!("`{name}` is missing"))
 }
 
 fn text(name: &str, value: Option<Value>) -> Result<Option<String>, Error> {
