@@ -7,6 +7,7 @@ mod places;
 mod query;
 mod table;
 mod tenant;
+mod undo;
 
 use std::{
     collections::BTreeMap,

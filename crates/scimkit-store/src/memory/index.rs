@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use scimkit_registry::{AttrId, Key, ResourceId};
 
 /// Which resource has which keys.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Index {
     // INVARIANT: `holders[attr][key]` has `id` exactly if `keys[id][attr]` has `key`; no set or
     // list is empty.

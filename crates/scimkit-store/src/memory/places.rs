@@ -20,12 +20,12 @@ pub(super) struct Owner {
 /// Every id that a resource has, or an edge leads to.
 ///
 /// By hash, so that an edge costs one look at its target however many resources there are.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Places {
     by_id: HashMap<ResourceId, Place>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Place {
     // INVARIANT: the name of the type whose table has a record of the id.
     kind: Option<Arc<str>>,
@@ -54,6 +54,16 @@ impl Places {
     /// The resource is gone, and taken out of those who had it as a member.
     pub(super) fn remove(&mut self, id: &ResourceId) -> BTreeSet<Arc<Owner>> {
         self.by_id.remove(id).unwrap_or_default().owners
+    }
+
+    /// There is no resource any more, but those who have it as a member keep it.
+    pub(super) fn take(&mut self, id: &ResourceId) {
+        if let Some(place) = self.by_id.get_mut(id) {
+            place.kind = None;
+            if place.owners.is_empty() {
+                self.by_id.remove(id);
+            }
+        }
     }
 
     pub(super) fn link(&mut self, target: &ResourceId, owner: &Arc<Owner>) {

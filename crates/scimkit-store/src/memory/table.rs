@@ -47,7 +47,7 @@ impl Record {
 }
 
 /// The resources of one type and their lookup keys.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Table {
     // INVARIANT: the index holds the keys of every record, under the attribute ids of the type
     // with this fingerprint.
@@ -130,6 +130,12 @@ impl Table {
     pub(super) fn insert(&mut self, id: ResourceId, record: Record, keys: Vec<(AttrId, Vec<Key>)>) {
         self.index.put(&id, keys);
         self.records.insert(id, record);
+    }
+
+    /// Gives a resource these keys and no others.
+    pub(super) fn set_keys(&mut self, id: &ResourceId, keys: Option<Vec<(AttrId, Vec<Key>)>>) {
+        self.index.remove(id);
+        self.index.put(id, keys.unwrap_or_default());
     }
 
     pub(super) fn remove(&mut self, id: &ResourceId) -> Option<Record> {

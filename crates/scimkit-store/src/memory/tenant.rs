@@ -13,7 +13,7 @@ use super::{
 use crate::{Batch, Expect, How, OnFailure, Settings, StoreError, Write, Written};
 
 /// The resources of one tenant.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Tenant {
     pub(super) places: Places,
     /// By the name of the type.
@@ -40,10 +40,13 @@ impl Tenant {
             writes,
         } = batch;
         // As long as the lock is held nobody sees what may be undone.
-        let before = (on_failure == OnFailure::Undo).then(|| self.clone());
+        let mut undo = Vec::new();
         let mut failures = 0;
         let mut answers = Vec::with_capacity(writes.len());
         for write in writes {
+            if on_failure == OnFailure::Undo {
+                undo.push(self.before(&write));
+            }
             let answer = match on_failure.stops(failures) {
                 true => Err(StoreError::NotRun),
                 false => self.write(settings, at, write),
@@ -51,10 +54,10 @@ impl Tenant {
             failures += u32::from(answer.is_err());
             answers.push(answer);
         }
-        if let Some(before) = before
-            && failures > 0
-        {
-            *self = before;
+        if on_failure == OnFailure::Undo && failures > 0 {
+            for before in undo.into_iter().rev() {
+                self.restore(before);
+            }
             let done = answers.iter_mut().filter(|answer| answer.is_ok());
             done.for_each(|answer| *answer = Err(StoreError::NotRun));
         }

@@ -1,6 +1,8 @@
 //! What a write that fails means for the others of its batch.
 
-use scimkit_registry::ResourceId;
+use std::sync::Arc;
+
+use scimkit_registry::{ResourceId, ResourceType};
 use scimkit_store::{Batch, Expect, OnFailure, StoreError, Stored, Write};
 use serde_json::json;
 
@@ -33,7 +35,7 @@ fn stops(ground: &Ground<'_>) -> Result<(), String> {
             user(1, &format!("{run}ada"))?,
             user(2, &format!("{run}ADA"))?,
             user(3, &format!("{run}bo"))?,
-            delete_user(ground, "nobody"),
+            delete(&ground.user, "nobody"),
             user(4, &format!("{run}cy"))?,
         ])
     };
@@ -77,7 +79,7 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
             rename(ground, "u1", "eve")?,
             create_user(ground, "u3", "ada")?,
             join(ground, "g1", "u3")?,
-            delete_user(ground, "u1"),
+            delete(user, "u1"),
             last,
             create_user(ground, "u4", "cy")?,
         ])
@@ -114,11 +116,16 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Each batch, and in another tenant its writes one by one as its rule says.
 fn random_batches(ground: &Ground<'_>) -> Result<(), String> {
+    batches_under(ground, &ground.tenant("alone"), 21)?;
+    let accepting = ground.tenant("accepting").accepting().accepting_cycles();
+    batches_under(&accepting, &accepting.tenant("accepting alone"), 22)
+}
+
+/// Each batch, and in another tenant its writes one by one as its rule says.
+fn batches_under(ground: &Ground<'_>, alone: &Ground<'_>, seed: u64) -> Result<(), String> {
     const BATCHES: i64 = 60;
-    let mut random = Random::new(21);
-    let alone = ground.tenant("alone");
+    let mut random = Random::new(seed);
     let mut ids = Vec::new();
     for n in 0..BATCHES {
         let count = 1 + random.below(6);
@@ -139,8 +146,9 @@ fn random_batches(ground: &Ground<'_>) -> Result<(), String> {
             ensure_eq!(done.count(), 0, "the writes done of a batch that is undone");
             let after = state(ground, &ids)?;
             ensure_eq!(after.len(), before.len(), "the resources after batch {n}");
-            for ((now, _), (then, _)) in after.iter().zip(&before) {
+            for ((now, ends), (then, ends_then)) in after.iter().zip(&before) {
                 same(now, then)?;
+                ensure_eq!(ends, ends_then, "the edges of `{}` after batch {n}", now.id);
             }
             continue;
         }
@@ -148,7 +156,7 @@ fn random_batches(ground: &Ground<'_>) -> Result<(), String> {
         for (write, answer) in writes.into_iter().zip(&answers) {
             let expected = match rule.stops(failures) {
                 true => vec!["NotRun".to_owned()],
-                false => carry_out(&alone, OnFailure::Continue, vec![write])?,
+                false => carry_out(alone, OnFailure::Continue, vec![write])?,
             };
             ensure_eq!(
                 [answer],
@@ -157,12 +165,12 @@ fn random_batches(ground: &Ground<'_>) -> Result<(), String> {
             );
             failures += u32::from(is_failure(answer));
         }
-        let (together, one_by_one) = (state(ground, &ids)?, state(&alone, &ids)?);
+        let (together, one_by_one) = (state(ground, &ids)?, state(alone, &ids)?);
         ensure_eq!(together.len(), one_by_one.len(), "the resources");
         for ((a, members), (b, others)) in together.iter().zip(&one_by_one) {
             ensure_eq!(a.id, b.id, "the resources after batch {n}");
             ensure_eq!(document(a)?, document(b)?, "`{}` after batch {n}", a.id);
-            ensure_eq!(members, others, "the members of `{}` after batch {n}", a.id);
+            ensure_eq!(members, others, "the edges of `{}` after batch {n}", a.id);
         }
     }
     Ok(())
@@ -177,13 +185,25 @@ fn any_write(
     let groups: Vec<_> = ids.iter().filter(|id| id.starts_with('g')).collect();
     let user = random.pick(&users).map_or("nobody", |id| id.as_str());
     let group = random.pick(&groups).map_or("nowhere", |id| id.as_str());
-    match random.below(6) {
+    let member = match random.below(4) {
+        0 => group.to_owned(),
+        // One that may come later.
+        1 => format!("u{}", ids.len() + 1),
+        _ => user.to_owned(),
+    };
+    match random.below(8) {
         0 => rename(ground, user, random.word()),
-        1 => Ok(delete_user(ground, user)),
-        2 => join(ground, group, user),
-        3 => {
+        1 => Ok(delete(&ground.user, user)),
+        2 => Ok(delete(&ground.group, group)),
+        3 => Ok(Write::Update {
+            change: ground.members(&[], &[&member])?,
+            expect: Expect::Any,
+            id: ResourceId::from(group),
+        }),
+        4 => join(ground, group, &member),
+        5 => {
             let id = format!("g{}", ids.len());
-            let body = json!({"displayName": random.word(), "members": [{"value": user}]});
+            let body = json!({"displayName": random.word(), "members": [{"value": member}]});
             let change = ground.body(&ground.group, body)?;
             ids.push(id.clone());
             Ok(Write::Create {
@@ -200,7 +220,7 @@ fn any_write(
     }
 }
 
-/// What there is of these resources, with their members.
+/// What there is of these resources, with their members or groups.
 fn state(ground: &Ground<'_>, ids: &[String]) -> Result<Vec<(Stored, Vec<String>)>, String> {
     let mut found = Vec::new();
     for id in ids {
@@ -211,12 +231,12 @@ fn state(ground: &Ground<'_>, ids: &[String]) -> Result<Vec<(Stored, Vec<String>
         if ground.absent(kind, id).is_ok() {
             continue;
         }
-        let members = match id.starts_with('g') {
+        let ends = match id.starts_with('g') {
             true => ground.members_of(id)?,
-            false => Vec::new(),
+            false => ground.groups_of(id)?,
         };
-        let members = ids_of(&members).into_iter().map(str::to_owned).collect();
-        found.push((ground.read(kind, id)?, members));
+        let ends = ids_of(&ends).into_iter().map(str::to_owned).collect();
+        found.push((ground.read(kind, id)?, ends));
     }
     Ok(found)
 }
@@ -233,6 +253,7 @@ fn carry_out(
     ensure_eq!(answers.len(), count, "answers to a batch");
     let word = |answer| match answer {
         Ok(scimkit_store::Written { how, .. }) => format!("{how:?}"),
+        Err(StoreError::Cycle { .. }) => "Cycle".to_owned(),
         Err(StoreError::Missing { .. }) => "Missing".to_owned(),
         Err(StoreError::NotFound) => "NotFound".to_owned(),
         Err(StoreError::NotRun) => "NotRun".to_owned(),
@@ -271,10 +292,10 @@ fn join(ground: &Ground<'_>, group: &str, user: &str) -> Result<Write, String> {
     })
 }
 
-fn delete_user(ground: &Ground<'_>, id: &str) -> Write {
+fn delete(kind: &Arc<ResourceType>, id: &str) -> Write {
     Write::Delete {
         expect: Expect::Any,
         id: ResourceId::from(id),
-        kind: ground.user.clone(),
+        kind: Arc::clone(kind),
     }
 }
