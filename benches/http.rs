@@ -139,6 +139,8 @@ type Sent = (&'static str, String, Option<Value>);
 struct Case {
     make: Box<dyn Fn(usize) -> Sent>,
     name: &'static str,
+    /// By how many the cost of a request is divided.
+    operations: usize,
     rounds: usize,
 }
 
@@ -147,6 +149,7 @@ impl Case {
         Case {
             make: Box::new(make),
             name,
+            operations: 1,
             rounds: ROUNDS,
         }
     }
@@ -172,10 +175,20 @@ fn cases(ids: &[String], group: &str) -> Vec<Case> {
         ("GET", "/Users?startIndex=201&count=100".into(), None)
     });
     list.rounds = 1_000;
+    let mut bulk = Case::new("one of 1,000 POST in bulk", |round| {
+        let user = |n| user(2_000_000 + round * 1_000 + n);
+        let create = |n: usize| json!({ "method": "POST", "path": "/Users", "bulkId": n.to_string(), "data": user(n) });
+        let operations: Vec<_> = (0..1_000).map(create).collect();
+        let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+            "Operations": operations });
+        ("POST", "/Bulk".into(), Some(body))
+    });
+    (bulk.operations, bulk.rounds) = (1_000, ROUNDS / 200);
     vec![
         Case::new("POST user", |round| {
             ("POST", "/Users".into(), Some(user(1_000_000 + round)))
         }),
+        bulk,
         Case::new("GET by id", move |round| {
             ("GET", format!("/Users/{}", one(round)), None)
         }),
@@ -323,7 +336,7 @@ impl Peer {
             let (status, body) = self.send(request);
             assert!(status < 400, "{}: {status} {body}", case.name);
         }
-        (self.cpu() - before) / requests.len() as f64
+        (self.cpu() - before) / (requests.len() * case.operations) as f64
     }
 
     /// User and system time so far, in microseconds, of all threads.

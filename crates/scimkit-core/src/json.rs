@@ -32,9 +32,9 @@ pub fn parse_json(bytes: &[u8], depth: usize, values: usize) -> Result<Value, se
 
 /// How many levels and values are still allowed.
 #[derive(Clone, Copy)]
-struct Strict<'c> {
-    depth: usize,
-    values: &'c Cell<usize>,
+pub(crate) struct Strict<'c> {
+    pub(crate) depth: usize,
+    pub(crate) values: &'c Cell<usize>,
 }
 
 impl Strict<'_> {

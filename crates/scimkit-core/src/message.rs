@@ -1,10 +1,11 @@
-//! The protocol's messages: lists, searches and patches.
+//! The protocol's messages: lists, searches, patches and bulk requests.
 //!
 //! The error message is [`Error`]. Requests are read from a JSON value that is moved, not cloned; the
 //! names of their members ignore case.
 //!
 //! [RFC 7644, section 3](https://www.rfc-editor.org/rfc/rfc7644#section-3)
 
+mod bulk;
 mod list;
 mod patch;
 mod search;
@@ -13,6 +14,9 @@ use serde_json::{Map, Value};
 
 use crate::{Error, excerpt};
 
+pub use bulk::{
+    BulkBounds, BulkCall, BulkMethod, BulkOperation, BulkRequest, BulkResponse, BulkResult,
+};
 pub use list::ListResponse;
 pub use patch::{Op, Operation, PatchRequest};
 pub use search::{SearchRequest, SortOrder};

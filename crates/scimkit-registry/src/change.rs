@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use crate::{
-    Attr, AttrId, EdgeChange, EdgeEdit, Key, Resource, ResourceType, Role, Scalar,
+    Attr, AttrId, EdgeChange, EdgeEdit, Key, Resource, ResourceId, ResourceType, Role, Scalar,
     edges::{combined, edges_of},
 };
 
@@ -276,6 +276,39 @@ impl Change {
         }
         self.edges = OnceLock::new();
         self.edits.push(EdgeChange { attr, edit });
+    }
+
+    /// Takes the edges that it adds to some resources out of it, into a change for when those are
+    /// there.
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::{Change, Edge, EdgeEdit, Registry};
+    ///
+    /// let registry = Registry::standard();
+    /// let group = registry.by_name("Group").unwrap();
+    /// let members = group.named("members").unwrap();
+    /// let mut change = Change::none(Arc::clone(group));
+    /// change.edit_edges(members, EdgeEdit::Replace(vec![Edge::to("1"), Edge::to("2")]));
+    /// let later = change.split_edges(|id| id.as_str() == "2");
+    /// assert_eq!(change.edges()[0].edit, EdgeEdit::Replace(vec![Edge::to("1")]));
+    /// let add = vec![Edge::to("2")];
+    /// assert_eq!(later.edges()[0].edit, EdgeEdit::Delta { add, remove: vec![] });
+    /// assert!(change.split_edges(|id| id.as_str() == "3").is_empty());
+    /// ```
+    pub fn split_edges(&mut self, leads_there: impl Fn(&ResourceId) -> bool) -> Change {
+        let mut later = Change::none(Arc::clone(&self.kind));
+        let edges = self.edges().to_vec();
+        self.edges = OnceLock::new();
+        self.edits = edges;
+        for EdgeChange { attr, edit } in &mut self.edits {
+            let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = edit;
+            let add = add.extract_if(.., |edge| leads_there(&edge.id)).collect();
+            let remove = Vec::new();
+            later.edit_edges(*attr, EdgeEdit::Delta { add, remove });
+        }
+        later
     }
 }
 

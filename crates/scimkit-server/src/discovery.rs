@@ -5,7 +5,7 @@ use scimkit_core::{
     BulkSupport, Error, FilterSupport, PaginationSupport, ServiceProviderConfig, Supported,
     message::ListResponse,
 };
-use scimkit_store::{Settings, Store};
+use scimkit_store::{Limits, Settings, Store};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ fn config(settings: &Settings, store: &dyn Store, authentication: &dyn Authentic
     };
     let config = ServiceProviderConfig {
         authentication_schemes: authentication.schemes(),
-        bulk: BulkSupport::default(),
+        bulk: bulk(&settings.limits),
         documentation_uri: settings.documentation_uri.clone(),
         etag: Supported { supported: true },
         filter: FilterSupport {
@@ -92,6 +92,17 @@ fn config(settings: &Settings, store: &dyn Store, authentication: &dyn Authentic
 /// RFC 9865 has no word for a size of 0.
 fn positive(number: u64) -> Option<u64> {
     (number > 0).then_some(number)
+}
+
+fn bulk(limits: &Limits) -> BulkSupport {
+    match limits.bulk_operations {
+        0 => BulkSupport::default(),
+        operations => BulkSupport {
+            supported: true,
+            max_operations: operations as u64,
+            max_payload_size: limits.bulk_body as u64,
+        },
+    }
 }
 
 /// A definition that the RFC gives a place of its own.

@@ -20,6 +20,7 @@
 mod answer;
 mod auth;
 mod body;
+mod bulk;
 mod cursor;
 mod decode;
 mod discovery;
@@ -32,6 +33,7 @@ mod resource;
 mod route;
 mod server;
 mod walk;
+mod write;
 
 pub use auth::{
     Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, Me, NoRandomness, Token,

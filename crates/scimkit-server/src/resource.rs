@@ -1,24 +1,16 @@
 //! Creating, reading, replacing, patching and deleting one resource.
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use chrono::Utc;
 use http::{
     StatusCode,
     header::{IF_MATCH, IF_NONE_MATCH},
     request::Parts,
 };
-use scimkit_core::{ETagList, Error, message::PatchRequest};
-use scimkit_patch::{Before, Patch, Replacement};
-use scimkit_registry::{
-    AttrId, Change, Edge, EdgeEdit, Leeway, Projection, Resource, ResourceId, ResourceType, Role,
-    Witness,
-};
-use scimkit_store::{
-    Batch, EdgeQuery, Expect, How, PatchAnswer, Scope, Store, StoreError, Stored, Want, Write,
-    Written, location,
-};
+use scimkit_core::ETagList;
+use scimkit_registry::{AttrId, Edge, Projection, ResourceId, ResourceType};
+use scimkit_store::{EdgeQuery, Expect, How, PatchAnswer, Stored, Want, Write, location};
 use serde_json::Value;
 
 use crate::{
@@ -28,18 +20,14 @@ use crate::{
     error::Problem,
     members::{Asked, List, Members, PAGE},
     render,
+    write::{Conditions, What, Writer, check_barred, lost, new_id, written_by},
 };
 
 /// One request about a resource.
 pub(crate) struct Ask<'a> {
     pub(crate) head: &'a Parts,
-    pub(crate) scope: &'a Scope,
-    pub(crate) store: &'a Arc<dyn Store>,
-    pub(crate) witness: &'a Witness,
+    pub(crate) writer: Writer<'a>,
 }
-
-/// How often, at least, a write that lost a race is tried again.
-const TRIES: u32 = 16;
 
 /// A group of more members than this is not sent back after a change of its membership.
 const BIG_GROUP: u32 = 100;
@@ -51,15 +39,12 @@ impl Ask<'_> {
         body: Value,
     ) -> Result<Answer, Problem> {
         let projection = self.projection(kind)?;
-        let change = scimkit_patch::create(kind, body, self.witness)?;
+        let change = scimkit_patch::create(kind, body, self.writer.witness)?;
         let projection = projection.after_writing(kind, &written_by(&change));
-        let id = ResourceId::from(uuid::Uuid::now_v7().to_string());
-        let stored = self
-            .write(Write::Create { change, id })
-            .await?
-            .stored
-            .ok_or_else(lost)?;
-        let location = location(&self.scope.settings, kind, &stored.id);
+        let id = new_id();
+        let written = self.writer.write(Write::Create { change, id }).await?;
+        let stored = written.stored.ok_or_else(lost)?;
+        let location = location(&self.writer.scope.settings, kind, &stored.id);
         let answer = self.show(StatusCode::CREATED, &stored, &projection).await?;
         Ok(answer.located(&location))
     }
@@ -72,7 +57,8 @@ impl Ask<'_> {
         let projection = self.projection(kind)?;
         let known = decode::etags(&self.head.headers, &IF_NONE_MATCH)?;
         let want = Want::edges(render::edge_attrs(kind, &projection)).at_most(PAGE + 1);
-        let stored = self.store.read(self.scope, kind, id, &want).await?;
+        let Writer { scope, store, .. } = self.writer;
+        let stored = store.read(scope, kind, id, &want).await?;
         if known.is_some_and(|tags| tags.matches(&stored.version)) {
             return Ok(Answer::empty(StatusCode::NOT_MODIFIED).tagged(&stored.version));
         }
@@ -86,8 +72,9 @@ impl Ask<'_> {
         body: Value,
     ) -> Result<Answer, Problem> {
         let projection = self.projection(kind)?;
-        let replacement = scimkit_patch::replace(kind, body, self.witness)?;
-        let updated = self.update(kind, id, &Edit::Replace(replacement)).await?;
+        let edit = self.writer.decode_put(kind, body)?;
+        let conditions = self.conditions()?;
+        let updated = self.writer.update(kind, id, &edit, &conditions).await?;
         let projection = projection.after_writing(kind, &updated.written);
         self.show(StatusCode::OK, &updated.stored, &projection)
             .await
@@ -99,11 +86,11 @@ impl Ask<'_> {
         id: &ResourceId,
         body: Value,
     ) -> Result<Answer, Problem> {
-        let settings = &self.scope.settings;
+        let settings = &self.writer.scope.settings;
         let projection = self.projection(kind)?;
-        let request = PatchRequest::from_value(body, settings.limits.operations)?;
-        let patch = Patch::decode(kind, request, settings.limits.filter, self.witness)?;
-        let updated = self.update(kind, id, &Edit::Patch(patch)).await?;
+        let edit = self.writer.decode_patch(kind, body)?;
+        let conditions = self.conditions()?;
+        let updated = self.writer.update(kind, id, &edit, &conditions).await?;
         let quiet = !self.asks_for_attributes()?
             && match settings.patch_answer {
                 PatchAnswer::Never => updated.how != How::Unchanged,
@@ -124,106 +111,27 @@ impl Ask<'_> {
         kind: Arc<ResourceType>,
         id: ResourceId,
     ) -> Result<Answer, Problem> {
-        let expect = self.if_match()?;
-        if let Some(barred) = decode::etags(&self.head.headers, &IF_NONE_MATCH)? {
-            let want = Want::document();
-            let before = self.store.read(self.scope, &kind, &id, &want).await?;
+        let Conditions { barred, wanted } = self.conditions()?;
+        if let Some(barred) = barred {
+            let Writer { scope, store, .. } = self.writer;
+            let before = store.read(scope, &kind, &id, &Want::document()).await?;
             check_barred(&barred, &before)?;
         }
-        self.write(Write::Delete { expect, id, kind }).await?;
+        let expect = wanted;
+        self.writer
+            .write(Write::Delete { expect, id, kind })
+            .await?;
         Ok(Answer::empty(StatusCode::NO_CONTENT))
-    }
-
-    /// Reads what the edit needs, computes the change and writes it; again after a lost race,
-    /// unless the client said which version it means.
-    async fn update(
-        &self,
-        kind: &Arc<ResourceType>,
-        id: &ResourceId,
-        edit: &Edit,
-    ) -> Result<Updated, Problem> {
-        let wanted = self.if_match()?;
-        let barred = decode::etags(&self.head.headers, &IF_NONE_MATCH)?;
-        let started = Instant::now();
-        let mut tries = 0;
-        loop {
-            let before = match edit.reads() || barred.is_some() {
-                true => Some(self.before(kind, id, &edit.edges(), &wanted).await?),
-                false => None,
-            };
-            if let (Some(barred), Some(before)) = (&barred, &before) {
-                check_barred(barred, before)?;
-            }
-            let change = edit.change(id, before.as_ref(), self.witness)?;
-            if change.is_empty() {
-                let stored = match before {
-                    Some(stored) => stored,
-                    None => self.before(kind, id, &[], &wanted).await?,
-                };
-                return Ok(Updated::unchanged(stored, What::Nothing));
-            }
-            let written = written_by(&change);
-            let what = What::of(&change);
-            let expect = match before {
-                Some(before) => Expect::OneOf(vec![before.version]),
-                None => wanted.clone(),
-            };
-            let id = id.clone();
-            match self.write(Write::Update { change, expect, id }).await {
-                Err(Problem::Store(StoreError::Stale { .. })) if wanted == Expect::Any => {
-                    tries += 1;
-                    if tries >= TRIES && started.elapsed() > self.scope.settings.limits.deadline {
-                        return Err(Problem::Store(StoreError::Busy));
-                    }
-                }
-                Err(problem) => return Err(problem),
-                Ok(done) => {
-                    let stored = done.stored.ok_or_else(lost)?;
-                    return Ok(match done.how {
-                        How::Unchanged => Updated::unchanged(stored, what),
-                        how => Updated {
-                            how,
-                            stored,
-                            what,
-                            written,
-                        },
-                    });
-                }
-            }
-        }
-    }
-
-    /// The resource as it is, if it has the version that the client means.
-    async fn before(
-        &self,
-        kind: &Arc<ResourceType>,
-        id: &ResourceId,
-        edges: &[AttrId],
-        wanted: &Expect,
-    ) -> Result<Stored, Problem> {
-        let want = Want::edges(edges);
-        let stored = self.store.read(self.scope, kind, id, &want).await?;
-        wanted.check(&stored.version)?;
-        Ok(stored)
-    }
-
-    async fn write(&self, write: Write) -> Result<Written, Problem> {
-        check_members(&write, self.scope.settings.limits.members)?;
-        let batch = Batch::new(Utc::now(), vec![write]);
-        let mut outcomes = self.store.write(self.scope, batch).await;
-        outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
     }
 
     /// Whether a membership of the resource is too long to be sent back unasked.
     async fn is_big(&self, kind: &Arc<ResourceType>, id: &ResourceId) -> Result<bool, Problem> {
-        let memberships = kind.attributes().iter();
-        let memberships =
-            memberships.filter(|a| a.role() == Role::Membership && a.parent().is_none());
-        for attr in memberships {
-            let query = EdgeQuery::new(Arc::clone(kind), attr.id(), vec![id.clone()]);
+        for attr in render::memberships(kind) {
+            let query = EdgeQuery::new(Arc::clone(kind), attr, vec![id.clone()]);
             let found = self
+                .writer
                 .store
-                .edges(self.scope, &query.at_most(BIG_GROUP + 1))
+                .edges(self.writer.scope, &query.at_most(BIG_GROUP + 1))
                 .await?;
             if found.iter().any(|edges| edges.len() > BIG_GROUP as usize) {
                 return Ok(true);
@@ -232,17 +140,15 @@ impl Ask<'_> {
         Ok(false)
     }
 
-    fn if_match(&self) -> Result<Expect, Problem> {
-        let tags: Option<ETagList> = decode::etags(&self.head.headers, &IF_MATCH)?;
-        Ok(match tags {
+    fn conditions(&self) -> Result<Conditions, Problem> {
+        let headers = &self.head.headers;
+        let wanted = match decode::etags(headers, &IF_MATCH)? {
             Some(ETagList::List(versions)) => Expect::OneOf(versions),
-            None if self.scope.settings.require_if_match => {
-                let detail = "this service changes a resource only under `If-Match`: send the \
-                              `meta.version` that you know";
-                return Err(Error::new(428, detail).into());
-            }
+            None => self.writer.unconditional()?,
             _ => Expect::Any,
-        })
+        };
+        let barred = decode::etags(headers, &IF_NONE_MATCH)?;
+        Ok(Conditions { barred, wanted })
     }
 
     fn asks_for_attributes(&self) -> Result<bool, Problem> {
@@ -265,7 +171,8 @@ impl Ask<'_> {
         let mut stored = Cow::Borrowed(stored);
         let long = self.long_memberships(&mut stored, projection).await?;
         let items = std::slice::from_ref(&*stored);
-        let rendered = render::page(self.scope, &**self.store, items, projection).await?;
+        let rendered =
+            render::page(self.writer.scope, &**self.writer.store, items, projection).await?;
         let text = rendered.into_iter().next().ok_or_else(lost)?;
         let body = match long.is_empty() {
             true => Body::from(Bytes::from(text)),
@@ -274,8 +181,8 @@ impl Ask<'_> {
                     id: stored.id.clone(),
                     kind: Arc::clone(&stored.kind),
                     projection: projection.clone(),
-                    scope: self.scope.clone(),
-                    store: Arc::clone(self.store),
+                    scope: self.writer.scope.clone(),
+                    store: Arc::clone(self.writer.store),
                 },
                 text,
                 long,
@@ -292,7 +199,7 @@ impl Ask<'_> {
         projection: &Projection,
     ) -> Result<Vec<(AttrId, Vec<Edge>)>, Problem> {
         let kind = Arc::clone(&stored.kind);
-        let most = self.scope.settings.limits.page_max;
+        let most = self.writer.scope.settings.limits.page_max;
         let asked = Asked::of(&kind, self.head.uri.query(), most)?;
         let mut long = Vec::new();
         for attr in render::memberships(&kind).filter(|attr| projection.shows(*attr)) {
@@ -306,7 +213,7 @@ impl Ask<'_> {
                         Some(page) => query.after(page.after.clone()).at_most(page.count),
                         None => query.at_most(PAGE + 1),
                     };
-                    let found = self.store.edges(self.scope, &query).await?;
+                    let found = self.writer.store.edges(self.writer.scope, &query).await?;
                     found.into_iter().next().unwrap_or_default()
                 }
             };
@@ -321,131 +228,4 @@ impl Ask<'_> {
         }
         Ok(long)
     }
-}
-
-/// Bounds how many members one request names.
-fn check_members(write: &Write, limit: usize) -> Result<(), Error> {
-    let (Write::Create { change, .. } | Write::Update { change, .. }) = write else {
-        return Ok(());
-    };
-    let named = change.edges().iter().map(|edges| match &edges.edit {
-        EdgeEdit::Delta { add, remove } => add.len() + remove.len(),
-        EdgeEdit::Replace(edges) => edges.len(),
-    });
-    match named.sum::<usize>() {
-        count if count > limit => {
-            let detail = format!("{count} members in one request are more than {limit}");
-            Err(Error::too_large(detail))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// `If-None-Match` forbids a write where it names the version there is (RFC 9110 section 13.1.2).
-fn check_barred(barred: &ETagList, before: &Stored) -> Result<(), Problem> {
-    match barred.matches(&before.version) {
-        true => {
-            Err(Error::precondition_failed("`If-None-Match` names the version there is").into())
-        }
-        false => Ok(()),
-    }
-}
-
-/// A decoded request to change a resource.
-enum Edit {
-    Patch(Patch),
-    Replace(Replacement),
-}
-
-impl Edit {
-    /// The change that it is to a resource; to one that it need not know, where it reads nothing.
-    fn change(
-        &self,
-        id: &ResourceId,
-        before: Option<&Stored>,
-        leeway: &dyn Leeway,
-    ) -> Result<Change, Problem> {
-        let tree = match before {
-            Some(stored) => stored.document.tree()?,
-            None => Cow::Owned(Resource::default()),
-        };
-        match self {
-            Edit::Patch(patch) => {
-                let edges = before.map_or(&[][..], |stored| &stored.edges);
-                let before = Before {
-                    document: &tree,
-                    edges,
-                };
-                Ok(patch.apply(id, &before, leeway)?)
-            }
-            Edit::Replace(replacement) => Ok(replacement.apply(&tree)?),
-        }
-    }
-
-    /// The memberships that must be known before the change is.
-    fn edges(&self) -> Vec<AttrId> {
-        match self {
-            Edit::Patch(patch) => patch.needs().edges,
-            Edit::Replace(_) => Vec::new(),
-        }
-    }
-
-    /// Whether the resource must be read before the change is known.
-    fn reads(&self) -> bool {
-        match self {
-            Edit::Patch(patch) => {
-                let needs = patch.needs();
-                needs.document || !needs.edges.is_empty()
-            }
-            Edit::Replace(_) => true,
-        }
-    }
-}
-
-/// A resource after an update.
-struct Updated {
-    how: How,
-    stored: Stored,
-    what: What,
-    /// The attributes that it set.
-    written: Vec<AttrId>,
-}
-
-impl Updated {
-    fn unchanged(stored: Stored, what: What) -> Self {
-        Updated {
-            how: How::Unchanged,
-            stored,
-            what,
-            written: Vec::new(),
-        }
-    }
-}
-
-/// What an update is about, also where it finds everything so already.
-#[derive(PartialEq)]
-enum What {
-    Attributes,
-    Edges,
-    Nothing,
-}
-
-impl What {
-    fn of(change: &Change) -> Self {
-        match change.set().is_empty() && change.unset().is_empty() {
-            true => What::Edges,
-            false => What::Attributes,
-        }
-    }
-}
-
-/// The attributes that a change gives values to.
-fn written_by(change: &Change) -> Vec<AttrId> {
-    let set = change.set().iter().map(|(id, _)| *id);
-    set.chain(change.edges().iter().map(|e| e.attr)).collect()
-}
-
-/// A store that breaks its contract.
-fn lost() -> Problem {
-    Problem::Store(StoreError::backend("the store gave no resource back"))
 }

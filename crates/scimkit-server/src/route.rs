@@ -6,12 +6,14 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use scimkit_core::Error;
 use scimkit_registry::{Registry, ResourceId, ResourceType};
+use scimkit_store::Limits;
 
 use crate::error::Problem;
 
 /// What a request asks for.
 #[derive(Debug)]
 pub(crate) enum Route {
+    Bulk,
     Create(Arc<ResourceType>),
     Delete(Arc<ResourceType>, ResourceId),
     Discover(Discovery),
@@ -35,12 +37,15 @@ pub(crate) enum Discovery {
 }
 
 impl Route {
-    /// Whether the request has a body that is read.
-    pub(crate) fn takes_body(&self) -> bool {
-        matches!(
-            self,
-            Route::Create(_) | Route::Patch(..) | Route::Replace(..) | Route::Search(_)
-        )
+    /// How many bytes of body are read at most; none where there is no body.
+    pub(crate) fn body_limit(&self, limits: &Limits) -> Option<usize> {
+        const SEARCH: usize = 64 << 10;
+        match self {
+            Route::Bulk => Some(limits.bulk_body),
+            Route::Create(_) | Route::Patch(..) | Route::Replace(..) => Some(limits.body),
+            Route::Search(_) => Some(SEARCH.min(limits.body)),
+            Route::Delete(..) | Route::Discover(_) | Route::List(_) | Route::Read(..) => None,
+        }
     }
 
     /// Finds the route of a method and path.
@@ -67,9 +72,8 @@ impl Route {
             [".search"] => only(&Method::POST, method, "OPTIONS, POST", || {
                 Route::Search(None)
             }),
-            ["Bulk" | "Me", ..] => Err(Problem::Client(Error::not_implemented(
-                "this endpoint is not implemented; see /ServiceProviderConfig",
-            ))),
+            ["Bulk"] => only(&Method::POST, method, "OPTIONS, POST", || Route::Bulk),
+            ["Me", ..] => Err(not_implemented()),
             ["ServiceProviderConfig"] => discover(method, || Discovery::ServiceProviderConfig),
             ["ResourceTypes"] => discover(method, || Discovery::ResourceTypes),
             ["ResourceTypes", name] => {
@@ -131,6 +135,12 @@ fn only(
         return Err(Problem::Method(allowed));
     }
     Ok(route())
+}
+
+/// 501.
+pub(crate) fn not_implemented() -> Problem {
+    let detail = "this endpoint is not implemented; see /ServiceProviderConfig";
+    Problem::Client(Error::not_implemented(detail))
 }
 
 fn nowhere() -> Problem {

@@ -12,18 +12,25 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_LENGTH,
     request::Parts,
 };
 use scimkit_core::{Error, message::SearchRequest};
 use scimkit_registry::{Error as RequestError, ErrorKind, Leeway, Quirk, Quirks, Witness};
-use scimkit_store::{Scope, Settings, Store, location};
-use serde_json::Value;
+use scimkit_store::{Scope, Settings, Store, StoreError, location};
 
 use crate::{
-    Authenticate, BearerTokens, Body, Me, answer::Answer, cursor::Cursors, decode, discovery,
-    error::Problem, list, negotiate, resource, route::Route,
+    Authenticate, BearerTokens, Body, Me,
+    answer::Answer,
+    bulk,
+    cursor::Cursors,
+    decode, discovery,
+    error::Problem,
+    list, negotiate, resource,
+    route::{Route, not_implemented},
+    write::Writer,
 };
 
 /// A SCIM 2.0 service provider over a [`Store`].
@@ -142,7 +149,7 @@ impl Server {
         }
         let mut quirks = Quirks::default();
         let answer = match &media_type {
-            Ok(_) => self.answer(&head, body, &mut quirks).await,
+            Ok(_) => self.answer(&head, body, &request_id, &mut quirks).await,
             Err(refusal) => Err(Problem::Client(refusal.clone())),
         };
         let answer = answer.unwrap_or_else(|problem| {
@@ -181,6 +188,7 @@ impl Server {
         &self,
         head: &Parts,
         body: B,
+        request_id: &str,
         quirks: &mut Quirks,
     ) -> Result<Answer, Problem> {
         let inner = &*self.inner;
@@ -196,7 +204,12 @@ impl Server {
             (alias.path.as_str(), Some(alias.location.as_str()))
         });
         let witness = Witness::of(scope.settings.tolerance);
-        let answer = self.routed(head, path, body, &scope, &witness).await;
+        let writer = Writer {
+            scope: &scope,
+            store: &inner.store,
+            witness: &witness,
+        };
+        let answer = self.routed((head, path), body, writer, request_id).await;
         *quirks = witness.quirks();
         count(&witness);
         match location {
@@ -207,45 +220,49 @@ impl Server {
 
     async fn routed<B: http_body::Body>(
         &self,
-        head: &Parts,
-        path: &str,
+        (head, path): (&Parts, &str),
         body: B,
-        scope: &Scope,
-        witness: &Witness,
+        writer: Writer<'_>,
+        request_id: &str,
     ) -> Result<Answer, Problem> {
-        let route = Route::find(&scope.settings.registry, &head.method, path);
+        let limits = &writer.scope.settings.limits;
+        let route = Route::find(&writer.scope.settings.registry, &head.method, path);
         let route = match route {
             Err(Problem::Method(allowed)) if head.method == Method::OPTIONS => {
                 return Ok(Answer::empty(StatusCode::NO_CONTENT).allowing(allowed));
             }
             found => found?,
         };
-        let body = match route.takes_body() {
-            true => read_json(head, body, &route, &scope.settings).await?,
-            false => Value::Null,
+        if matches!(route, Route::Bulk) && limits.bulk_operations == 0 {
+            return Err(not_implemented());
+        }
+        let bytes = match route.body_limit(limits) {
+            Some(limit) => read(head, body, limit).await?,
+            None => Bytes::new(),
         };
-        self.drive(route, head, body, scope, witness).await
+        self.drive(route, head, bytes, writer, request_id).await
     }
 
     async fn drive(
         &self,
         route: Route,
         head: &Parts,
-        body: Value,
-        scope: &Scope,
-        witness: &Witness,
+        bytes: Bytes,
+        writer: Writer<'_>,
+        request_id: &str,
     ) -> Result<Answer, Problem> {
-        let store = &self.inner.store;
-        let cursors = &*self.inner.cursors;
-        let query = head.uri.query();
-        let ask = resource::Ask {
-            head,
+        let Writer {
             scope,
             store,
             witness,
-        };
+        } = writer;
+        let cursors = &*self.inner.cursors;
+        let query = head.uri.query();
+        let ask = resource::Ask { head, writer };
+        let json = |bytes: Bytes| decode::body(&bytes, &scope.settings.limits);
         match route {
-            Route::Create(kind) => ask.create(&kind, body).await,
+            Route::Bulk => bulk::answer(writer, bytes, request_id).await,
+            Route::Create(kind) => ask.create(&kind, json(bytes)?).await,
             Route::Delete(kind, id) => ask.delete(kind, id).await,
             Route::Discover(what) => {
                 let authentication = &*self.inner.authentication;
@@ -255,16 +272,14 @@ impl Server {
                 let search = decode::query(query)?;
                 list::answer(scope, &**store, kind, search, (witness, cursors)).await
             }
-            Route::Patch(kind, id) => ask.patch(&kind, &id, body).await,
+            Route::Patch(kind, id) => ask.patch(&kind, &id, json(bytes)?).await,
             Route::Read(kind, id) => ask.read(&kind, &id).await,
-            Route::Replace(kind, id) => ask.replace(&kind, &id, body).await,
+            Route::Replace(kind, id) => ask.replace(&kind, &id, json(bytes)?).await,
             Route::Search(kind) => {
-                let search = SearchRequest::from_value(body)?;
+                let search = SearchRequest::from_value(json(bytes)?)?;
                 if search.schemas_misfit && !witness.lets_through(Quirk::AnySchemas) {
-                    let problem = RequestError::new(
-                        ErrorKind::Syntax,
-                        "`schemas` does not name a search request",
-                    );
+                    let detail = "`schemas` does not name a search request";
+                    let problem = RequestError::new(ErrorKind::Syntax, detail);
                     return Err(problem.but_for(Quirk::AnySchemas).into());
                 }
                 list::answer(scope, &**store, kind, search, (witness, cursors)).await
@@ -280,21 +295,10 @@ impl Server {
 }
 
 /// Checks what the head tells of the body, then reads it: nothing is read in vain.
-async fn read_json<B: http_body::Body>(
-    head: &Parts,
-    body: B,
-    route: &Route,
-    settings: &Settings,
-) -> Result<Value, Problem> {
-    const SEARCH_LIMIT: usize = 64 << 10;
-    let limit = match route {
-        Route::Search(_) => SEARCH_LIMIT.min(settings.limits.body),
-        _ => settings.limits.body,
-    };
+async fn read<B: http_body::Body>(head: &Parts, body: B, limit: usize) -> Result<Bytes, Problem> {
     negotiate::check_body_type(&head.headers)?;
     decode::check_length(&head.headers, limit)?;
-    let bytes = decode::read(body, limit).await?;
-    Ok(decode::body(&bytes, &settings.limits)?)
+    Ok(decode::read(body, limit).await?)
 }
 
 /// What `/Me` stands for.
@@ -322,11 +326,11 @@ fn count(witness: &Witness) {
     }
 }
 
-/// Failures of the store itself belong into the log, with all their causes.
-fn log_store_error(error: &scimkit_store::StoreError, request_id: &str) {
+/// Failures of the store itself belong into the log, with all their causes; tells whether it is one.
+pub(crate) fn log_store_error(error: &StoreError, request_id: &str) -> bool {
     let mut source = std::error::Error::source(error);
     if source.is_none() {
-        return;
+        return false;
     }
     let mut causes = error.to_string();
     while let Some(cause) = source {
@@ -335,6 +339,7 @@ fn log_store_error(error: &scimkit_store::StoreError, request_id: &str) {
         source = cause.source();
     }
     tracing::error!(%request_id, %causes, "store failed");
+    true
 }
 
 impl<B> tower_service::Service<Request<B>> for Server

@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use scimkit_core::Returned;
 use scimkit_registry::{Attr, Change, Resource, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, Document, Expect, How, Settings, StoreError, Stored, TenantId, Write, Written,
+    Batch, Document, Expect, How, OnFailure, Settings, StoreError, Stored, TenantId, Write, Written,
 };
 use tokio::sync::oneshot;
 
@@ -89,14 +89,10 @@ fn write_batch(
         settings,
         tenant,
     };
-    let one = |write| {
-        // Outside of the transaction, the write would count at once.
-        if connection.is_autocommit() {
-            return Err(StoreError::backend(lost()));
-        }
-        Ok(writer.write(write)?)
-    };
-    batch.writes.into_iter().map(one).collect()
+    match batch.on_failure {
+        OnFailure::Undo => writer.write_or_undo(batch.writes),
+        rule => writer.write_each(batch.writes, rule),
+    }
 }
 
 /// SQLite rolls a transaction back by itself when the disk is full or fails.
@@ -121,6 +117,43 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    fn write_each(&self, writes: Vec<Write>, rule: OnFailure) -> Answers {
+        let mut failures = 0;
+        let one = |write| {
+            let answer = match rule.stops(failures) {
+                true => Err(StoreError::NotRun),
+                // Outside of the transaction, the write would count at once.
+                false if self.connection.is_autocommit() => Err(StoreError::backend(lost())),
+                false => self.write(write).map_err(StoreError::from),
+            };
+            failures += u32::from(answer.is_err());
+            answer
+        };
+        writes.into_iter().map(one).collect()
+    }
+
+    /// All of them, or none.
+    fn write_or_undo(&self, writes: Vec<Write>) -> Answers {
+        let mut answers = Vec::new();
+        let count = writes.len();
+        let outcome = self.atomic(|| {
+            answers = self.write_each(writes, OnFailure::Undo);
+            match answers.iter().any(Result::is_err) {
+                true => Err(StoreError::NotRun.into()),
+                false => Ok(()),
+            }
+        });
+        if let Err(failure) = outcome {
+            let done = answers.iter_mut().filter(|answer| answer.is_ok());
+            done.for_each(|answer| *answer = Err(StoreError::NotRun));
+            if answers.is_empty() {
+                answers.push(Err(failure.into()));
+            }
+            answers.resize_with(count, || Err(StoreError::NotRun));
+        }
+        answers
+    }
+
     fn write(&self, write: Write) -> Outcome<Written> {
         let kind = match &write {
             Write::Create { change, .. } | Write::Update { change, .. } => change.kind(),

@@ -18,6 +18,6 @@ pub use memory::Memory;
 pub use query::{Count, Page, Position, Query, Sort, Start};
 pub use scope::{Cycles, Limits, PatchAnswer, Scope, Settings, TenantId, UnknownMembers};
 pub use store::{
-    Batch, BoxFuture, Document, EdgeQuery, Expect, How, Store, StoreError, Stored, Support, Want,
-    Write, Written,
+    Batch, BoxFuture, Document, EdgeQuery, Expect, How, OnFailure, Store, StoreError, Stored,
+    Support, Want, Write, Written,
 };

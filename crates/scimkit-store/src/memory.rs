@@ -8,6 +8,7 @@ mod places;
 mod query;
 mod table;
 mod tenant;
+mod undo;
 
 use std::{
     collections::BTreeMap,
@@ -151,12 +152,7 @@ impl Store for Memory {
         Box::pin(async move {
             let tenant = self.tenant_to_write(&scope.tenant);
             let mut tenant = exclusive(&tenant);
-            let at = batch.at;
-            batch
-                .writes
-                .into_iter()
-                .map(|w| tenant.write(&scope.settings, at, w))
-                .collect()
+            tenant.write_all(&scope.settings, batch)
         })
     }
 }

@@ -87,6 +87,10 @@ pub enum PatchAnswer {
 pub struct Limits {
     /// Bytes of a request body: 8 MiB. A search request is bounded by 64 KiB beside it.
     pub body: usize,
+    /// Bytes of the body of a bulk request: 8 MiB.
+    pub bulk_body: usize,
+    /// Operations of a bulk request: 1,000. With 0 there are no bulk requests.
+    pub bulk_operations: usize,
     /// How long a cursor is good for: 1 hour.
     pub cursor_timeout: Duration,
     /// How long a write that keeps losing races is tried again: 10 seconds.
@@ -95,7 +99,7 @@ pub struct Limits {
     pub filter: scimkit_filter::Limits,
     /// Members that one request names: 100,000.
     pub members: usize,
-    /// Levels of arrays and objects in a body: 16.
+    /// Levels of arrays and objects in a body, or in the `data` of an operation of a bulk request: 16.
     pub nesting: usize,
     /// Operations of one PATCH: 1,000.
     pub operations: usize,
@@ -111,6 +115,8 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             body: 8 << 20,
+            bulk_body: 8 << 20,
+            bulk_operations: 1_000,
             cursor_timeout: Duration::from_secs(3_600),
             deadline: Duration::from_secs(10),
             filter: scimkit_filter::Limits::default(),

@@ -72,7 +72,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Stored, StoreError>>;
 
     /// Carries the writes out in order, each atomic alone, with one answer each; all that succeeded
-    /// are durable when the future resolves.
+    /// are durable when the future resolves. What one that fails means for the others is said by
+    /// [`OnFailure`]; nobody sees, and no crash leaves, what is undone.
     ///
     /// Decided inside each write, so that concurrent ones can't disagree:
     /// - the expected version: [`StoreError::Stale`], and nothing is written;
@@ -103,6 +104,9 @@ pub struct Support {
     pub cursor: bool,
     /// It answers predicates.
     pub filter: bool,
+    /// It keeps the id that [`Write::Create`] comes with. Where it assigns its own, what refers to
+    /// a resource can only be written once that is there.
+    pub given_ids: bool,
     /// It sorts.
     pub sort: bool,
 }
@@ -114,6 +118,7 @@ impl Support {
         Support {
             cursor: true,
             filter: true,
+            given_ids: true,
             sort: true,
         }
     }
@@ -283,6 +288,8 @@ impl Document {
 pub struct Batch {
     /// What `created` and `lastModified` become.
     pub at: DateTime<Utc>,
+    /// What a write that fails means for the others.
+    pub on_failure: OnFailure,
     /// The writes.
     pub writes: Vec<Write>,
 }
@@ -291,7 +298,49 @@ impl Batch {
     /// Writes at one moment.
     #[must_use]
     pub fn new(at: DateTime<Utc>, writes: Vec<Write>) -> Self {
-        Batch { at, writes }
+        let on_failure = OnFailure::default();
+        Batch {
+            at,
+            on_failure,
+            writes,
+        }
+    }
+
+    /// With another rule for writes that fail.
+    #[must_use]
+    pub fn on_failure(mut self, rule: OnFailure) -> Self {
+        self.on_failure = rule;
+        self
+    }
+}
+
+/// What a write that fails means for the others of its batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must carry out every rule"
+)]
+pub enum OnFailure {
+    /// Nothing.
+    #[default]
+    Continue,
+    /// After so many failures, at least one, the writes that remain are not carried out and answer
+    /// [`StoreError::NotRun`].
+    StopAfter(u32),
+    /// All writes or none: those before it are undone, those behind it are not carried out, and all
+    /// of them answer [`StoreError::NotRun`].
+    Undo,
+}
+
+impl OnFailure {
+    /// Whether after so many failures the writes that remain are not carried out.
+    #[must_use]
+    pub fn stops(self, failures: u32) -> bool {
+        match self {
+            OnFailure::Continue => false,
+            OnFailure::StopAfter(limit) => failures >= limit.max(1),
+            OnFailure::Undo => failures > 0,
+        }
     }
 }
 
@@ -306,7 +355,8 @@ pub enum Write {
     Create {
         /// All its attributes and edges.
         change: Change,
-        /// An identifier, not used before. A store that assigns its own answers with that one.
+        /// An identifier, not used before. A store that assigns its own answers with that one: see
+        /// [`Support::given_ids`].
         id: ResourceId,
     },
     /// Takes a resource away, with its edges in both directions.
@@ -432,6 +482,9 @@ pub enum StoreError {
     /// No resource of that type has the id.
     #[error("there is no such resource")]
     NotFound,
+    /// Nothing was done, because another write of the batch failed: see [`OnFailure`].
+    #[error("another write failed, so this one was not carried out")]
+    NotRun,
     /// The resource has another version than expected.
     #[error("the resource is now version {actual}")]
     Stale {

@@ -14,6 +14,7 @@
 //! own, for instance `&|future| runtime.block_on(future)`. Checks of concurrency drive futures from
 //! several threads at once.
 
+mod batches;
 mod cursors;
 mod cycles;
 mod ground;
@@ -92,6 +93,7 @@ pub fn check(make: impl Fn() -> Arc<dyn Store>, drive: &Driver<'_>) -> Result<()
 pub fn checks() -> Vec<Check> {
     let groups = [
         resources::CHECKS,
+        batches::CHECKS,
         members::CHECKS,
         cycles::CHECKS,
         queries::CHECKS,

@@ -26,8 +26,9 @@ use crate::contract::block_on;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also the folder of its corpus.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("admit", admit),
+    ("bulk", bulk),
     ("cursor", cursor),
     ("evaluate", evaluate),
     ("filter", filter),
@@ -184,6 +185,51 @@ pub fn patch(data: &[u8]) {
     }
 }
 
+/// The body of a bulk request: each operation is answered for itself, what is said to be made is
+/// there, and no reference is left in a membership.
+///
+/// # Panics
+/// When one of them does not hold.
+pub fn bulk(data: &[u8]) {
+    block_on(Box::pin(async move {
+        let server = server().await;
+        let before = resources(&server).await.len();
+        let mut text = b"POST /Bulk\n\n".to_vec();
+        text.extend_from_slice(data);
+        let Some(request) = request(&text) else {
+            return;
+        };
+        let (status, answer) = sent(&server, request).await;
+        assert!(matches!(status, 200 | 400 | 413), "{status}");
+        let results = answer.get("Operations").and_then(Value::as_array);
+        let mut balance = before;
+        for result in results.into_iter().flatten() {
+            let said = |name: &str| result.get(name).and_then(Value::as_str).unwrap_or_default();
+            let error = result.get("response").and_then(|error| error.get("status"));
+            match said("status") {
+                "200" => assert_eq!(error, None, "{result}"),
+                "201" => balance += 1,
+                "204" => balance -= 1,
+                status => assert_eq!(error.and_then(Value::as_str), Some(status), "{result}"),
+            }
+        }
+        let after = resources(&server).await;
+        assert_eq!(after.len(), balance, "{answer}");
+        let members = after
+            .iter()
+            .filter_map(|one| one.get("members")?.as_array());
+        for member in members.flatten() {
+            let value = member.get("value").and_then(Value::as_str);
+            assert!(
+                !value.is_some_and(|id| id.starts_with("bulkId:")),
+                "{member}"
+            );
+            // Its type is known, so it is there.
+            assert!(member.get("$ref").is_some(), "{member}");
+        }
+    }));
+}
+
 /// A request: `METHOD PATH` in the first line, `name: value` lines, an empty line, the body.
 ///
 /// # Panics
@@ -192,16 +238,10 @@ pub fn http(data: &[u8]) {
     let Some(request) = request(data) else { return };
     block_on(Box::pin(async move {
         let server = server().await;
-        let (head, body) = server.handle(request).await.into_parts();
-        let status = head.status.as_u16();
+        let is_head = request.method() == Method::HEAD;
+        let (status, body) = sent(&server, request).await;
         assert!(status < 500 || matches!(status, 501 | 503), "{status}");
-        let body = body
-            .collect()
-            .await
-            .map(http_body_util::Collected::to_bytes);
-        let body = body.unwrap_or_default();
-        if status >= 400 && !body.is_empty() {
-            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if status >= 400 && !is_head {
             let said = body.get("status").and_then(Value::as_str);
             assert_eq!(said, Some(status.to_string().as_str()), "{body}");
         }
@@ -295,6 +335,26 @@ fn request(data: &[u8]) -> Option<Request<Full<bytes::Bytes>>> {
             }
         }
     }
+}
+
+async fn sent(server: &Server, request: Request<Full<bytes::Bytes>>) -> (u16, Value) {
+    let (head, body) = server.handle(request).await.into_parts();
+    let body = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes);
+    let body = serde_json::from_slice(&body.unwrap_or_default());
+    (head.status.as_u16(), body.unwrap_or_default())
+}
+
+/// Every resource there is.
+async fn resources(server: &Server) -> Vec<Value> {
+    let Some(all) = request(b"GET /?count=1000\n\n") else {
+        return Vec::new();
+    };
+    let (_, list) = sent(server, all).await;
+    let resources = list.get("Resources").and_then(Value::as_array);
+    resources.cloned().unwrap_or_default()
 }
 
 const TOKEN: &str = "fuzz";

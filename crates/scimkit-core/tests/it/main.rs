@@ -1,6 +1,7 @@
 //! The crate's tests, by subject.
 
 mod builtin;
+mod bulk;
 mod definition;
 mod error;
 mod instant;

@@ -80,7 +80,7 @@ async fn nothing_is_read_of_a_body_whose_head_is_refused() {
     post(&server, "/Schemas", &[AUTHORIZED], nothing())
         .await
         .is_error(405);
-    post(&server, "/Bulk", &[AUTHORIZED], nothing())
+    post(&server, "/Me", &[AUTHORIZED], nothing())
         .await
         .is_error(501);
     let text = [AUTHORIZED, ("content-type", "text/plain")];
@@ -145,6 +145,36 @@ async fn a_search_has_a_limit_of_its_own() {
     let blank: &[u8] = &[b' '; 65_537];
     let answer = post(&server(), "/Users", &[AUTHORIZED], Chunks::whole(&[blank])).await;
     answer.is_error(400);
+}
+
+#[tokio::test]
+async fn a_bulk_request_has_a_limit_of_its_own() {
+    let mut settings = Settings::new("https://app.example");
+    settings.limits.bulk_body = 30;
+    let server = with_settings(settings);
+    let long = [AUTHORIZED, ("content-length", "31")];
+    post(&server, "/Bulk", &long, Chunks::default())
+        .await
+        .is_error(413);
+    let ten: &[u8] = b"          ";
+    let chunks = Chunks::endless(&[ten, ten, ten, b" "]);
+    post(&server, "/Bulk", &[AUTHORIZED], chunks)
+        .await
+        .is_error(413);
+    let fits: &[&[u8]] = &[b"{\"Operations\":[]}"];
+    let answer = post(&server, "/Bulk", &[AUTHORIZED], Chunks::whole(fits)).await;
+    assert_eq!(answer.status, 200);
+
+    let mut settings = Settings::new("https://app.example");
+    settings.limits.bulk_operations = 0;
+    post(
+        &with_settings(settings),
+        "/Bulk",
+        &[AUTHORIZED],
+        Chunks::default(),
+    )
+    .await
+    .is_error(501);
 }
 
 #[tokio::test]

@@ -60,6 +60,16 @@ async fn one_line_a_request_and_no_token_body_or_query() {
         request("GET", "/Users", &[("authorization", "Bearer hush-8")], ""),
         request("GET", "/Users", &[("if-none-match", "hush-9")], ""),
         request("GET", "/Users/a%0D%0Ab", &[], ""),
+        request(
+            "POST",
+            "/Bulk",
+            &[],
+            r#"{"Operations":[
+                {"method":"POST","path":"/Users","bulkId":"hush-a","data":{"userName":"hush-b"}},
+                {"method":"DELETE","path":"/Users/hush-c"},
+                {"method":"hush-d"}
+            ]}"#,
+        ),
     ];
     let quirks = "quirks=any_schemas ";
     let mut answers = Vec::new();
@@ -84,7 +94,7 @@ async fn one_line_a_request_and_no_token_body_or_query() {
     }
     // What was tolerated is on the line of its request, and on no other.
     let tolerated: Vec<_> = text.lines().map(|line| line.contains(quirks)).collect();
-    let expected = [0, 3, 4, 5];
+    let expected = [0, 3, 4, 5, 10];
     let found: Vec<_> = (0..tolerated.len()).filter(|at| tolerated[*at]).collect();
     assert_eq!(found, expected, "{text}");
 }

@@ -9,6 +9,7 @@
 mod actix;
 mod auth;
 mod bodies;
+mod bulk;
 mod failures;
 mod headers;
 mod log;

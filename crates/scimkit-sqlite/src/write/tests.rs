@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use rusqlite::Connection;
 use scimkit_registry::{Change, ResourceId, Tolerance};
-use scimkit_store::{Batch, Settings, StoreError, TenantId, Write, Written};
+use scimkit_store::{Batch, OnFailure, Settings, StoreError, TenantId, Write, Written};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -125,4 +125,25 @@ fn writes_nobody_waits_for_are_not_done() {
     write_together(&connection, vec![one, two]);
     assert!(second.blocking_recv().unwrap().iter().all(Result::is_ok));
     assert_eq!(count(&connection, "resource"), 1);
+}
+
+#[test]
+fn a_batch_that_is_undone_undoes_no_other() {
+    let connection = database();
+    let (mut one, first) = users("a", 3);
+    one.batch.on_failure = OnFailure::Undo;
+    // The id is in use by then.
+    let again = one.batch.writes[0].clone();
+    one.batch.writes.push(again);
+    let ((two, second), (mut three, third)) = (users("b", 3), users("c", 3));
+    three.batch.on_failure = OnFailure::Undo;
+    write_together(&connection, vec![two, one, three]);
+    let answers = first.blocking_recv().unwrap();
+    let undone = |answer: &Result<_, _>| matches!(answer, Err(StoreError::NotRun));
+    assert!(answers[..3].iter().all(undone) && answers[3].is_err());
+    for answers in [second, third] {
+        assert!(answers.blocking_recv().unwrap().iter().all(Result::is_ok));
+    }
+    assert_eq!(count(&connection, "resource"), 6);
+    assert_eq!(count(&connection, "lookup_key"), 6);
 }

@@ -56,6 +56,16 @@ impl Places {
         self.by_id.remove(id).unwrap_or_default().owners
     }
 
+    /// There is no resource any more, but those who have it as a member keep it.
+    pub(super) fn take(&mut self, id: &ResourceId) {
+        if let Some(place) = self.by_id.get_mut(id) {
+            place.kind = None;
+            if place.owners.is_empty() {
+                self.by_id.remove(id);
+            }
+        }
+    }
+
     pub(super) fn link(&mut self, target: &ResourceId, owner: &Arc<Owner>) {
         let owner = Arc::clone(owner);
         match self.by_id.get_mut(target) {

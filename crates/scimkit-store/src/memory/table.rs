@@ -15,7 +15,7 @@ use crate::{Document, StoreError, Stored};
 pub(super) type Targets = BTreeMap<ResourceId, Option<String>>;
 
 /// One resource.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Record {
     pub(super) created: DateTime<Utc>,
     pub(super) document: Arc<Resource>,
@@ -135,6 +135,12 @@ impl Table {
     pub(super) fn insert(&mut self, id: ResourceId, record: Record, keys: Vec<(AttrId, Vec<Key>)>) {
         self.index.put(&id, keys);
         self.records.insert(id, record);
+    }
+
+    /// Gives a resource these keys and no others.
+    pub(super) fn set_keys(&mut self, id: &ResourceId, keys: Option<Vec<(AttrId, Vec<Key>)>>) {
+        self.index.remove(id);
+        self.index.put(id, keys.unwrap_or_default());
     }
 
     pub(super) fn remove(&mut self, id: &ResourceId) -> Option<Record> {

@@ -10,7 +10,7 @@ use super::{
     places::{Owner, Places},
     table::{Record, Table},
 };
-use crate::{Expect, How, Settings, StoreError, Write, Written};
+use crate::{Batch, Expect, How, OnFailure, Settings, StoreError, Write, Written};
 
 /// The resources of one tenant.
 #[derive(Debug, Default)]
@@ -28,8 +28,44 @@ impl Tenant {
         self.tables.get(kind.name())?.records.get(id)
     }
 
+    /// Carries the writes out in order, under the batch's rule for those that fail.
+    pub(super) fn write_all(
+        &mut self,
+        settings: &Settings,
+        batch: Batch,
+    ) -> Vec<Result<Written, StoreError>> {
+        let Batch {
+            at,
+            on_failure,
+            writes,
+        } = batch;
+        // As long as the lock is held nobody sees what may be undone.
+        let mut undo = Vec::new();
+        let mut failures = 0;
+        let mut answers = Vec::with_capacity(writes.len());
+        for write in writes {
+            if on_failure == OnFailure::Undo {
+                undo.push(self.before(&write));
+            }
+            let answer = match on_failure.stops(failures) {
+                true => Err(StoreError::NotRun),
+                false => self.write(settings, at, write),
+            };
+            failures += u32::from(answer.is_err());
+            answers.push(answer);
+        }
+        if on_failure == OnFailure::Undo && failures > 0 {
+            for before in undo.into_iter().rev() {
+                self.restore(before);
+            }
+            let done = answers.iter_mut().filter(|answer| answer.is_ok());
+            done.for_each(|answer| *answer = Err(StoreError::NotRun));
+        }
+        answers
+    }
+
     /// Carries one write out, or refuses it and leaves everything as it is.
-    pub(super) fn write(
+    fn write(
         &mut self,
         settings: &Settings,
         at: DateTime<Utc>,

@@ -168,9 +168,17 @@ impl<'a> Ground<'a> {
         writes: Vec<Write>,
     ) -> Result<Vec<Result<Written, StoreError>>, String> {
         let count = writes.len();
-        let answers = self.run(self.store.write(&self.scope, Batch::new(at, writes)))?;
+        let answers = self.carry_out(Batch::new(at, writes))?;
         ensure_eq!(answers.len(), count, "answers to a batch");
         Ok(answers)
+    }
+
+    /// The store's answers, as they are.
+    pub(super) fn carry_out(
+        &self,
+        batch: Batch,
+    ) -> Result<Vec<Result<Written, StoreError>>, String> {
+        self.run(self.store.write(&self.scope, batch))
     }
 
     /// The store's answer to one write.

@@ -77,7 +77,7 @@ pub(super) fn target(placeholders: &mut Placeholders, raw: &str, endpoint: Endpo
             } else if own || is_endpoint(decoded) || values::is_word_of_the_rfc(decoded) {
                 whole(decoded)
             } else {
-                placeholders.text(decoded)
+                values::text(placeholders, "", decoded)
             }
         });
         out.push('/');

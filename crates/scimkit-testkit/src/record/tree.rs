@@ -112,7 +112,12 @@ fn operation(placeholders: &mut Placeholders, tree: Tree) -> Tree {
         })
     };
     let attribute = named("path").map(syntax::attribute).unwrap_or_default();
-    let is_bulk = named("method").is_some();
+    let method = named("method").map(str::to_ascii_uppercase);
+    let is_bulk = method.is_some();
+    let body = match method.as_deref() {
+        Some("PATCH") => Message::Operations,
+        _ => Message::Resource,
+    };
     let redacted = members.into_iter().map(|(name, inner)| {
         let inner = match (name.to_lowercase().as_str(), inner) {
             ("op", inner) if leaf_is(&inner, is_op) => inner,
@@ -121,6 +126,7 @@ fn operation(placeholders: &mut Placeholders, tree: Tree) -> Tree {
                 let target = syntax::target(placeholders, path, syntax::Endpoint::Unknown);
                 vec![Piece::Put(target)]
             }),
+            ("data", inner) if is_bulk => message(placeholders, body, inner),
             ("path", inner) => text(placeholders, inner, syntax::path),
             ("value", inner) => value(placeholders, &attribute, inner),
             (other, inner) => value(placeholders, other, inner),
@@ -227,7 +233,9 @@ fn is_op(text: &str) -> bool {
 }
 
 fn is_method(text: &str) -> bool {
-    ["DELETE", "GET", "PATCH", "POST", "PUT"].contains(&text)
+    ["DELETE", "GET", "PATCH", "POST", "PUT"]
+        .iter()
+        .any(|known| text.eq_ignore_ascii_case(known))
 }
 
 impl fmt::Display for Tree {

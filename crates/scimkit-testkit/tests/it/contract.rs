@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use scimkit_registry::{Edge, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, BoxFuture, Cycles, EdgeQuery, Expect, Memory, Page, Query, Scope, Start, Store,
-    StoreError, Stored, Support, Want, Write, Written,
+    Batch, BoxFuture, Cycles, EdgeQuery, Expect, Memory, OnFailure, Page, Query, Scope, Start,
+    Store, StoreError, Stored, Support, Want, Write, Written,
 };
 use scimkit_testkit::contract;
 
@@ -39,6 +39,7 @@ enum Fault {
     ForgetsWhereAPageBegins,
     IgnoresExpectations,
     IgnoresFilters,
+    IgnoresRules,
     MixesTenants,
     PagesByTheKeyAlone,
     SkipsOnePage,
@@ -131,6 +132,9 @@ impl Store for Faulty {
         scope: &'a Scope,
         mut batch: Batch,
     ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+        if self.0 == Fault::IgnoresRules {
+            batch.on_failure = OnFailure::Continue;
+        }
         for write in &mut batch.writes {
             if let (Write::Update { expect, .. }, Fault::IgnoresExpectations) = (write, self.0) {
                 *expect = Expect::Any;
@@ -183,6 +187,15 @@ fn a_faulty_store_is_noticed() {
         ),
         (Fault::IgnoresFilters, "filters_see_what_answers_show"),
         (Fault::IgnoresFilters, "random_queries_are_answered_exactly"),
+        (Fault::IgnoresRules, "a_batch_stops_after_so_many_failures"),
+        (
+            Fault::IgnoresRules,
+            "a_batch_that_fails_as_one_leaves_nothing",
+        ),
+        (
+            Fault::IgnoresRules,
+            "random_batches_do_what_their_writes_do_alone",
+        ),
         (Fault::MixesTenants, "tenants_do_not_meet"),
         (
             Fault::PagesByTheKeyAlone,

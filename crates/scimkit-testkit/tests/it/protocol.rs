@@ -109,6 +109,8 @@ fn set(settings: &mut Settings, name: &str, value: &Value) {
         ("limits.cursor_timeout", _) => {
             limits.cursor_timeout = Duration::from_secs(value.as_u64().unwrap());
         }
+        ("limits.bulk_body", _) => limits.bulk_body = number(),
+        ("limits.bulk_operations", _) => limits.bulk_operations = number(),
         ("limits.filter.depth", _) => limits.filter.depth = number().try_into().unwrap(),
         ("limits.filter.length", _) => limits.filter.length = number(),
         ("limits.filter.terms", _) => limits.filter.terms = number().try_into().unwrap(),

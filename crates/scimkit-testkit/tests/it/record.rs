@@ -55,10 +55,14 @@ impl Target for Listened {
 }
 
 /// Cases whose recordings fail where they are replayed, and why they may.
-const EXPECTED: [(&str, &str); 5] = [
+const EXPECTED: [(&str, &str); 6] = [
     (
         "protocol/cursor/root-writes",
         "the order of texts does not stay",
+    ),
+    (
+        "protocol/bulk/every-method",
+        "the version of a resource stays in a header, not in a body",
     ),
     (
         "protocol/devices/wrong-types",
@@ -184,6 +188,7 @@ fn leaves(name: &str, value: &Value, secrets: &mut BTreeSet<String>) {
         Value::String(text)
             if ![
                 "locale",
+                "method",
                 "op",
                 "preferredLanguage",
                 "scimType",
@@ -193,7 +198,8 @@ fn leaves(name: &str, value: &Value, secrets: &mut BTreeSet<String>) {
             ]
             .contains(&name) =>
         {
-            secrets.insert(text.clone());
+            let named = text.strip_prefix("bulkId:");
+            secrets.insert(named.unwrap_or(text).to_owned());
         }
         _ => {}
     }

@@ -1,0 +1,331 @@
+//! What the operations of a bulk request mean, and in which order they are carried out.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use http::Method;
+use scimkit_core::{
+    ETagList, Error, excerpt,
+    message::{BulkCall, BulkMethod, BulkOperation},
+};
+use scimkit_registry::{Registry, ResourceId, ResourceType};
+use scimkit_store::Expect;
+use serde_json::Value;
+
+use super::references::{Body, named, resolve};
+use crate::{error::Problem, route::Route};
+
+/// The operations of a request, with what each refers to.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// Of each operation; taken when it is carried out.
+    pub(super) tasks: Vec<Option<Result<Task, Unfit>>>,
+    /// The operations whose resources each operation refers to.
+    // INVARIANT: each is the index of a `POST`.
+    pub(super) waits_for: Vec<Vec<usize>>,
+}
+
+/// What an operation does.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) act: Act,
+    pub(super) data: Value,
+    /// The version that the resource must have.
+    pub(super) expect: Option<Expect>,
+    pub(super) kind: Arc<ResourceType>,
+}
+
+/// Why there is nothing to do.
+#[derive(Debug)]
+pub(super) struct Unfit {
+    /// The resource that it would have been done to, as far as that is known.
+    pub(super) place: Option<Place>,
+    pub(super) problem: Problem,
+}
+
+#[derive(Debug)]
+pub(super) enum Act {
+    Create,
+    Delete(Target),
+    Patch(Target),
+    Replace(Target),
+}
+
+/// A resource by its type and id.
+pub(super) type Place = (Arc<ResourceType>, ResourceId);
+
+/// The resource that an operation is about.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    /// The one that this operation makes.
+    MadeBy(usize),
+    /// The one of that id.
+    There(ResourceId),
+}
+
+/// The client's names for the resources that a request makes.
+pub(super) type Names = HashMap<String, usize>;
+
+pub(super) fn names(operations: &[BulkOperation]) -> Names {
+    let creating = operations.iter().enumerate().filter(|(_, o)| o.creates());
+    creating
+        .filter_map(|(index, operation)| Some((operation.bulk_id.clone()?, index)))
+        .collect()
+}
+
+impl Plan {
+    pub(super) fn of(operations: Vec<BulkOperation>, names: &Names, registry: &Registry) -> Self {
+        let mut plan = Plan::default();
+        for (index, operation) in operations.into_iter().enumerate() {
+            let mut waits_for = BTreeSet::new();
+            let path = operation.path.unwrap_or_default();
+            let task = match operation.call {
+                Ok(call) => task(call, &path, names, registry, &mut waits_for),
+                Err(error) => Err(error.into()),
+            };
+            let task = task.map_err(|problem| {
+                let place = place(operation.method.as_deref(), &path, registry);
+                Unfit { place, problem }
+            });
+            // Nothing waits for itself.
+            waits_for.remove(&index);
+            plan.tasks.push(Some(task));
+            plan.waits_for.push(waits_for.into_iter().collect());
+        }
+        plan
+    }
+
+    /// The operations in the order in which they are carried out: as they were sent, but that one
+    /// comes after those that it refers to. Those that refer to each other in a circle come together.
+    pub(super) fn units(&self) -> Vec<Vec<usize>> {
+        let mut walk = Walk::default();
+        for root in 0..self.waits_for.len() {
+            walk.from(root, &self.waits_for);
+        }
+        walk.units
+    }
+}
+
+/// The resource that an operation is about, where its method and path say so.
+fn place(method: Option<&str>, path: &str, registry: &Registry) -> Option<Place> {
+    let method = BulkMethod::from_keyword(method?)?;
+    match Route::find(registry, &of_http(method), check_path(path).ok()?).ok()? {
+        Route::Delete(kind, id) | Route::Patch(kind, id) | Route::Replace(kind, id) => {
+            named(id.as_str()).is_none().then_some((kind, id))
+        }
+        _ => None,
+    }
+}
+
+fn check_path(path: &str) -> Result<&str, Error> {
+    match path.contains(['?', '#']) {
+        true => Err(Error::invalid_value(
+            "`path`: the path of an operation has no query and no fragment",
+        )),
+        false => Ok(path),
+    }
+}
+
+fn of_http(method: BulkMethod) -> Method {
+    match method {
+        BulkMethod::Delete => Method::DELETE,
+        BulkMethod::Patch => Method::PATCH,
+        BulkMethod::Post => Method::POST,
+        BulkMethod::Put => Method::PUT,
+    }
+}
+
+fn task(
+    call: BulkCall,
+    path: &str,
+    names: &Names,
+    registry: &Registry,
+    waits_for: &mut BTreeSet<usize>,
+) -> Result<Task, Problem> {
+    let BulkCall {
+        mut data,
+        method,
+        version,
+        ..
+    } = call;
+    let method = of_http(method);
+    let mut unknown = None;
+    let mut known = |name: &str| {
+        let index = names.get(name).copied();
+        match index {
+            Some(index) => drop(waits_for.insert(index)),
+            None => drop(unknown.get_or_insert_with(|| excerpt(name))),
+        }
+        index
+    };
+    let mut target = |id: ResourceId| match named(id.as_str()) {
+        Some(name) => known(name).map_or(Target::There(id), Target::MadeBy),
+        None => Target::There(id),
+    };
+    let (kind, act) = match Route::find(registry, &method, check_path(path)?)? {
+        Route::Create(kind) => (kind, Act::Create),
+        Route::Delete(kind, id) => (kind, Act::Delete(target(id))),
+        Route::Patch(kind, id) => (kind, Act::Patch(target(id))),
+        Route::Replace(kind, id) => (kind, Act::Replace(target(id))),
+        _ => {
+            let path = excerpt(path);
+            let detail = format!("`path`: `{path}` is neither a resource nor where one is made");
+            return Err(Error::invalid_value(detail).into());
+        }
+    };
+    let body = match act {
+        Act::Patch(_) => Body::Patch,
+        _ => Body::Resource,
+    };
+    resolve(&mut data, body, &mut |name| {
+        known(name);
+        None
+    });
+    if let Some(name) = unknown {
+        let detail = format!("`bulkId:{name}` is of no `POST` operation of this request");
+        return Err(Error::invalid_value(detail).into());
+    }
+    Ok(Task {
+        act,
+        data,
+        expect: expect(version.as_deref())?,
+        kind,
+    })
+}
+
+fn expect(version: Option<&str>) -> Result<Option<Expect>, Error> {
+    let Some(version) = version else {
+        return Ok(None);
+    };
+    match ETagList::parse(version) {
+        Ok(ETagList::Any) => Ok(Some(Expect::Any)),
+        Ok(ETagList::List(versions)) => Ok(Some(Expect::OneOf(versions))),
+        Err(_) => Err(Error::new(400, "`version` is not an entity tag")),
+    }
+}
+
+/// A walk along the references, which finds the circles among them (Tarjan). What is referred to
+/// comes before what refers to it. The way back is data: a request can hold a long chain.
+#[derive(Default)]
+struct Walk {
+    /// Visited and not yet part of a unit.
+    open: Vec<usize>,
+    units: Vec<Vec<usize>>,
+    visits: HashMap<usize, Visit>,
+}
+
+struct Visit {
+    is_open: bool,
+    /// The first of those visited that can be reached from here.
+    low: usize,
+    order: usize,
+}
+
+impl Walk {
+    fn from(&mut self, root: usize, waits_for: &[Vec<usize>]) {
+        if self.visits.contains_key(&root) {
+            return;
+        }
+        let mut way = vec![self.enter(root, waits_for)];
+        while let Some((node, left)) = way.last_mut() {
+            let node = *node;
+            let Some(next) = left.next().copied() else {
+                way.pop();
+                self.leave(node, way.last().map(|(parent, _)| *parent));
+                continue;
+            };
+            match self.visits.get(&next) {
+                None => way.push(self.enter(next, waits_for)),
+                Some(visit) if visit.is_open => self.lower(node, visit.order),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn enter<'w>(
+        &mut self,
+        node: usize,
+        waits_for: &'w [Vec<usize>],
+    ) -> (usize, std::slice::Iter<'w, usize>) {
+        let order = self.visits.len();
+        let visit = Visit {
+            is_open: true,
+            low: order,
+            order,
+        };
+        self.visits.insert(node, visit);
+        self.open.push(node);
+        let edges = waits_for.get(node).map_or(&[][..], Vec::as_slice);
+        (node, edges.iter())
+    }
+
+    fn leave(&mut self, node: usize, parent: Option<usize>) {
+        let Some(Visit { low, order, .. }) = self.visits.get(&node) else {
+            return;
+        };
+        let (low, order) = (*low, *order);
+        if low < order {
+            parent
+                .into_iter()
+                .for_each(|parent| self.lower(parent, low));
+            return;
+        }
+        let mut unit = Vec::new();
+        while let Some(member) = self.open.pop() {
+            if let Some(visit) = self.visits.get_mut(&member) {
+                visit.is_open = false;
+            }
+            unit.push(member);
+            if member == node {
+                break;
+            }
+        }
+        unit.sort_unstable();
+        self.units.push(unit);
+    }
+
+    fn lower(&mut self, node: usize, order: usize) {
+        if let Some(visit) = self.visits.get_mut(&node) {
+            visit.low = visit.low.min(order);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Plan;
+
+    fn units(waits_for: &[&[usize]]) -> Vec<Vec<usize>> {
+        let plan = Plan {
+            tasks: Vec::new(),
+            waits_for: waits_for.iter().map(|w| w.to_vec()).collect(),
+        };
+        plan.units()
+    }
+
+    #[test]
+    fn the_order_is_the_one_sent_unless_something_is_referred_to() {
+        assert_eq!(units(&[&[], &[0], &[]]), [[0], [1], [2]]);
+        assert_eq!(units(&[&[2], &[], &[3], &[]]), [[3], [2], [0], [1]]);
+        assert_eq!(units(&[&[0], &[0]]), [[0], [1]]);
+    }
+
+    #[test]
+    fn circles_come_together() {
+        assert_eq!(units(&[&[1], &[0]]), [[0, 1]]);
+        let two: &[&[usize]] = &[&[1, 4], &[2], &[0], &[0, 4], &[5], &[4]];
+        assert_eq!(units(two), [vec![4, 5], vec![0, 1, 2], vec![3]]);
+    }
+
+    #[test]
+    fn a_long_chain_needs_no_stack() {
+        let chain: Vec<Vec<usize>> = (0..100_000).map(|n| vec![(n + 1) % 100_000]).collect();
+        let plan = Plan {
+            tasks: Vec::new(),
+            waits_for: chain,
+        };
+        assert_eq!(plan.units().len(), 1);
+    }
+}

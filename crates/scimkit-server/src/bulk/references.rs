@@ -1,0 +1,225 @@
+//! `bulkId:x` in bodies: found, and replaced by the id of the resource.
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use crate::render::encoded;
+
+/// What stands before the client's name for a resource.
+pub(crate) const PREFIX: &str = "bulkId:";
+
+/// What a body is.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Body {
+    Patch,
+    Resource,
+}
+
+/// Goes through the references of a body; where `resolve` gives an id for a name, that takes the
+/// place of the reference.
+///
+/// A reference is
+/// - a string that is `bulkId:NAME` and nothing else;
+/// - the last segment of a `$ref`;
+/// - a quoted value in the path of a PATCH operation, or in a member's name that is such a path.
+///
+/// Anything else that has `bulkId:` in it is text.
+pub(super) fn resolve(
+    data: &mut Value,
+    body: Body,
+    resolve: &mut dyn FnMut(&str) -> Option<String>,
+) {
+    match (body, data) {
+        (Body::Patch, Value::Object(members)) => {
+            let lists = members.iter_mut();
+            let lists = lists.filter(|(name, _)| name.eq_ignore_ascii_case("Operations"));
+            for operation in lists.flat_map(|(_, list)| list.as_array_mut()).flatten() {
+                if let Value::Object(operation) = operation {
+                    in_operation(operation, resolve);
+                }
+            }
+        }
+        (_, data) => in_value(data, Site::Value, resolve),
+    }
+}
+
+/// The name in a reference.
+pub(super) fn named(text: &str) -> Option<&str> {
+    text.strip_prefix(PREFIX)
+}
+
+/// Where a string stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Site {
+    Reference,
+    Value,
+}
+
+fn in_operation(
+    operation: &mut Map<String, Value>,
+    resolve: &mut dyn FnMut(&str) -> Option<String>,
+) {
+    let mut site = Site::Value;
+    for (name, value) in operation.iter_mut() {
+        if let Value::String(path) = value
+            && name.eq_ignore_ascii_case("path")
+        {
+            if path.to_ascii_lowercase().ends_with("$ref") {
+                site = Site::Reference;
+            }
+            if let Some(resolved) = in_path(path, resolve) {
+                *path = resolved;
+            }
+        }
+    }
+    for (name, value) in operation.iter_mut() {
+        if name.eq_ignore_ascii_case("value") {
+            in_value(value, site, resolve);
+        }
+    }
+}
+
+fn in_value(value: &mut Value, site: Site, resolve: &mut dyn FnMut(&str) -> Option<String>) {
+    match value {
+        Value::Array(elements) => {
+            for element in elements {
+                in_value(element, site, resolve);
+            }
+        }
+        Value::Object(members) => in_members(members, resolve),
+        Value::String(text) => {
+            let resolved = match (named(text), site) {
+                (Some(name), _) => resolve(name),
+                (None, Site::Reference) => in_url(text, resolve),
+                (None, Site::Value) => None,
+            };
+            if let Some(resolved) = resolved {
+                *text = resolved;
+            }
+        }
+        Value::Bool(_) | Value::Null | Value::Number(_) => {}
+    }
+}
+
+fn in_members(members: &mut Map<String, Value>, resolve: &mut dyn FnMut(&str) -> Option<String>) {
+    let mut renamed = Vec::new();
+    for (name, value) in members.iter_mut() {
+        let site = match name.eq_ignore_ascii_case("$ref") {
+            true => Site::Reference,
+            false => Site::Value,
+        };
+        in_value(value, site, resolve);
+        renamed.extend(in_path(name, resolve).map(|new| (name.clone(), new)));
+    }
+    for (name, new) in renamed {
+        if let Some(value) = members.remove(&name) {
+            members.insert(new, value);
+        }
+    }
+}
+
+/// A URL whose last segment is a reference.
+fn in_url(url: &str, resolve: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
+    let (head, segment) = url.rsplit_once('/')?;
+    let segment = percent_decode_str(segment).decode_utf8().ok()?;
+    let id = resolve(named(&segment)?)?;
+    Some(format!("{head}/{}", encoded(&id)))
+}
+
+/// A path whose filter has quoted references.
+fn in_path(path: &str, resolve: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
+    if !path.contains(PREFIX) {
+        return None;
+    }
+    let (mut text, mut rest, mut changed) = (String::with_capacity(path.len()), path, false);
+    while let Some((before, after)) = rest.split_once('"') {
+        let Some((inside, behind)) = quoted(after) else {
+            break;
+        };
+        let literal = format!("\"{inside}\"");
+        let value: Option<String> = serde_json::from_str(&literal).ok();
+        let id = value.as_deref().and_then(named).and_then(&mut *resolve);
+        changed |= id.is_some();
+        text.push_str(before);
+        text.push_str(&id.map_or(literal, |id| Value::String(id).to_string()));
+        rest = behind;
+    }
+    text.push_str(rest);
+    changed.then_some(text)
+}
+
+/// What stands before the quote that ends a string, and what behind it.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    let mut escaped = false;
+    let end = text.find(|c| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })?;
+    let (inside, behind) = text.split_at_checked(end)?;
+    Some((inside, behind.strip_prefix('"')?))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Body, resolve};
+
+    fn resolved(mut data: Value, body: Body) -> (Value, Vec<String>) {
+        let mut names = Vec::new();
+        resolve(&mut data, body, &mut |name| {
+            names.push(name.to_owned());
+            (name != "nobody").then(|| format!("<{name}>"))
+        });
+        (data, names)
+    }
+
+    #[test]
+    fn references_are_whole_strings() {
+        let text = json!({
+            "displayName": "see bulkId:a",
+            "note": "/Users/bulkId:a",
+            "nickName": "bulkid:a",
+            "title": " bulkId:a",
+        });
+        assert_eq!(resolved(text.clone(), Body::Resource), (text, vec![]));
+        let (data, names) = resolved(
+            json!({"members": [{"value": "bulkId:a"}, "bulkId:b:c"], "x": ["bulkId:nobody", 1]}),
+            Body::Resource,
+        );
+        let expected = json!({"members": [{"value": "<a>"}, "<b:c>"], "x": ["bulkId:nobody", 1]});
+        assert_eq!(data, expected);
+        assert_eq!(names, ["a", "b:c", "nobody"]);
+    }
+
+    #[test]
+    fn references_end_urls() {
+        let (data, names) = resolved(
+            json!({"$REF": "../Users/bulkId:a%20b", "manager": {"$ref": "bulkId:c"}}),
+            Body::Resource,
+        );
+        let expected = json!({"$REF": "../Users/%3Ca%20b%3E", "manager": {"$ref": "<c>"}});
+        assert_eq!(data, expected);
+        assert_eq!(names, ["a b", "c"]);
+    }
+
+    #[test]
+    fn references_stand_in_paths() {
+        let operations = json!({"operations": [
+            {"op": "remove", "path": r#"members[value eq "bulkId:a\"b" or display eq "\\"]"#},
+            {"op": "add", "PATH": "manager.$ref", "Value": "/Users/bulkId:c"},
+            {"op": "add", "value": {r#"members[value eq "bulkId:d"].type"#: "bulkId:e"}},
+            {"op": "bulkId:f", "path": r#"x eq "bulkId:nobody" "bulkId:g"#},
+        ]});
+        let (data, names) = resolved(operations, Body::Patch);
+        let expected = json!({"operations": [
+            {"op": "remove", "path": r#"members[value eq "<a\"b>" or display eq "\\"]"#},
+            {"op": "add", "PATH": "manager.$ref", "Value": "/Users/%3Cc%3E"},
+            {"op": "add", "value": {r#"members[value eq "<d>"].type"#: "<e>"}},
+            {"op": "bulkId:f", "path": r#"x eq "bulkId:nobody" "bulkId:g"#},
+        ]});
+        assert_eq!(data, expected);
+        assert_eq!(names, ["a\"b", "c", "e", "d", "nobody"]);
+    }
+}

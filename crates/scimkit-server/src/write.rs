@@ -1,0 +1,314 @@
+//! The way of a write, from a request that is decoded to what the store made of it: one way for
+//! single requests and for the operations of a bulk request.
+
+use std::{borrow::Cow, sync::Arc, time::Instant};
+
+use chrono::Utc;
+use scimkit_core::{ETagList, Error, excerpt, message::PatchRequest};
+use scimkit_patch::{Before, Patch, Replacement};
+use scimkit_registry::{
+    AttrId, Change, EdgeChange, EdgeEdit, Leeway, Resource, ResourceId, ResourceType, Witness,
+};
+use scimkit_store::{Batch, Expect, How, Scope, Store, StoreError, Stored, Want, Write, Written};
+use serde_json::Value;
+
+use crate::{bulk::PREFIX, error::Problem};
+
+/// Decodes and writes on behalf of one request.
+#[derive(Clone, Copy)]
+pub(crate) struct Writer<'a> {
+    pub(crate) scope: &'a Scope,
+    pub(crate) store: &'a Arc<dyn Store>,
+    pub(crate) witness: &'a Witness,
+}
+
+/// What a client demands of the version of a resource that it changes.
+pub(crate) struct Conditions {
+    /// None of these.
+    pub(crate) barred: Option<ETagList>,
+    /// One of these.
+    pub(crate) wanted: Expect,
+}
+
+/// How often, at least, a write that lost a race is tried again.
+const TRIES: u32 = 16;
+
+impl Writer<'_> {
+    pub(crate) fn decode_patch(
+        &self,
+        kind: &Arc<ResourceType>,
+        body: Value,
+    ) -> Result<Edit, Problem> {
+        let limits = &self.scope.settings.limits;
+        let request = PatchRequest::from_value(body, limits.operations)?;
+        let patch = Patch::decode(kind, request, limits.filter, self.witness)?;
+        Ok(Edit::Patch(patch))
+    }
+
+    pub(crate) fn decode_put(
+        &self,
+        kind: &Arc<ResourceType>,
+        body: Value,
+    ) -> Result<Edit, Problem> {
+        let replacement = scimkit_patch::replace(kind, body, self.witness)?;
+        Ok(Edit::Replace(replacement))
+    }
+
+    /// Reads what the edit needs, computes the change and writes it; again after a lost race,
+    /// unless the client said which version it means.
+    pub(crate) async fn update(
+        &self,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+        edit: &Edit,
+        Conditions { barred, wanted }: &Conditions,
+    ) -> Result<Updated, Problem> {
+        let started = Instant::now();
+        let mut tries = 0;
+        loop {
+            let before = match edit.reads() || barred.is_some() {
+                true => Some(self.before(kind, id, &edit.edges(), wanted).await?),
+                false => None,
+            };
+            if let (Some(barred), Some(before)) = (barred, &before) {
+                check_barred(barred, before)?;
+            }
+            let change = edit.change(id, before.as_ref(), self.witness)?;
+            if change.is_empty() {
+                let stored = match before {
+                    Some(stored) => stored,
+                    None => self.before(kind, id, &[], wanted).await?,
+                };
+                return Ok(Updated::unchanged(stored, What::Nothing));
+            }
+            let written = written_by(&change);
+            let what = What::of(&change);
+            let expect = match before {
+                Some(before) => Expect::OneOf(vec![before.version]),
+                None => wanted.clone(),
+            };
+            let id = id.clone();
+            match self.write(Write::Update { change, expect, id }).await {
+                Err(Problem::Store(StoreError::Stale { .. })) if *wanted == Expect::Any => {
+                    tries += 1;
+                    if tries >= TRIES && started.elapsed() > self.scope.settings.limits.deadline {
+                        return Err(Problem::Store(StoreError::Busy));
+                    }
+                }
+                Err(problem) => return Err(problem),
+                Ok(done) => {
+                    let stored = done.stored.ok_or_else(lost)?;
+                    return Ok(match done.how {
+                        How::Unchanged => Updated::unchanged(stored, what),
+                        how => Updated {
+                            how,
+                            stored,
+                            what,
+                            written,
+                        },
+                    });
+                }
+            }
+        }
+    }
+
+    /// What is demanded of the version by a request that says nothing of it.
+    ///
+    /// # Errors
+    /// 428 where the settings ask for a condition.
+    pub(crate) fn unconditional(&self) -> Result<Expect, Error> {
+        if !self.scope.settings.require_if_match {
+            return Ok(Expect::Any);
+        }
+        let detail = "this service changes a resource only under a condition: send the \
+                      `meta.version` that you know as `If-Match`, or as `version` in a bulk request";
+        Err(Error::new(428, detail))
+    }
+
+    /// Bounds a change, and refuses members that a bulk request could take for references.
+    ///
+    /// # Errors
+    /// 413 for more members than the limit; what [`check_reserved`] refuses.
+    pub(crate) fn check(&self, change: &Change) -> Result<(), Error> {
+        let limit = self.scope.settings.limits.members;
+        let named = change.edges().iter().map(|edges| match &edges.edit {
+            EdgeEdit::Delta { add, remove } => add.len() + remove.len(),
+            EdgeEdit::Replace(edges) => edges.len(),
+        });
+        match named.sum::<usize>() {
+            count if count > limit => {
+                let detail = format!("{count} members in one request are more than {limit}");
+                Err(Error::too_large(detail))
+            }
+            _ => check_reserved(change),
+        }
+    }
+
+    /// The resource as it is, if it has the version that the client means.
+    async fn before(
+        &self,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+        edges: &[AttrId],
+        wanted: &Expect,
+    ) -> Result<Stored, Problem> {
+        let want = Want::edges(edges);
+        let stored = self.store.read(self.scope, kind, id, &want).await?;
+        wanted.check(&stored.version)?;
+        Ok(stored)
+    }
+
+    pub(crate) async fn write(&self, write: Write) -> Result<Written, Problem> {
+        if let Write::Create { change, .. } | Write::Update { change, .. } = &write {
+            self.check(change)?;
+        }
+        let batch = Batch::new(Utc::now(), vec![write]);
+        let mut outcomes = self.store.write(self.scope, batch).await;
+        outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
+    }
+}
+
+/// No resource has an id that a bulk request could take for a reference (RFC 7643 section 3.1), so
+/// none can be a member.
+///
+/// # Errors
+/// `invalidValue`.
+fn check_reserved(change: &Change) -> Result<(), Error> {
+    for EdgeChange { attr, edit } in change.edges() {
+        let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = edit;
+        if let Some(edge) = add.iter().find(|edge| edge.id.as_str().starts_with(PREFIX)) {
+            let (attr, id) = (change.kind().attr(*attr).path(), excerpt(edge.id.as_str()));
+            return Err(Error::invalid_value(format!(
+                "`{attr}`: `{id}` refers to nothing outside of a bulk request, and in one only as a string of its own"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// An identifier for a resource that is made.
+pub(crate) fn new_id() -> ResourceId {
+    ResourceId::from(uuid::Uuid::now_v7().to_string())
+}
+
+/// `If-None-Match` forbids a write where it names the version there is (RFC 9110 section 13.1.2).
+pub(crate) fn check_barred(barred: &ETagList, before: &Stored) -> Result<(), Problem> {
+    match barred.matches(&before.version) {
+        true => {
+            Err(Error::precondition_failed("`If-None-Match` names the version there is").into())
+        }
+        false => Ok(()),
+    }
+}
+
+/// A decoded request to change a resource.
+pub(crate) enum Edit {
+    Patch(Patch),
+    Replace(Replacement),
+}
+
+impl Edit {
+    /// The change that it is to a resource; to one that it need not know, where it reads nothing.
+    fn change(
+        &self,
+        id: &ResourceId,
+        before: Option<&Stored>,
+        leeway: &dyn Leeway,
+    ) -> Result<Change, Problem> {
+        let tree = match before {
+            Some(stored) => stored.document.tree()?,
+            None => Cow::Owned(Resource::default()),
+        };
+        match self {
+            Edit::Patch(patch) => {
+                let edges = before.map_or(&[][..], |stored| &stored.edges);
+                let before = Before {
+                    document: &tree,
+                    edges,
+                };
+                Ok(patch.apply(id, &before, leeway)?)
+            }
+            Edit::Replace(replacement) => Ok(replacement.apply(&tree)?),
+        }
+    }
+
+    /// The change that it is to whatever there is; none where that must be read, if only to be told.
+    pub(crate) fn blind(
+        &self,
+        id: &ResourceId,
+        leeway: &dyn Leeway,
+    ) -> Result<Option<Change>, Problem> {
+        if self.reads() {
+            return Ok(None);
+        }
+        let change = self.change(id, None, leeway)?;
+        Ok((!change.is_empty()).then_some(change))
+    }
+
+    /// The memberships that must be known before the change is.
+    fn edges(&self) -> Vec<AttrId> {
+        match self {
+            Edit::Patch(patch) => patch.needs().edges,
+            Edit::Replace(_) => Vec::new(),
+        }
+    }
+
+    /// Whether the resource must be read before the change is known.
+    fn reads(&self) -> bool {
+        match self {
+            Edit::Patch(patch) => {
+                let needs = patch.needs();
+                needs.document || !needs.edges.is_empty()
+            }
+            Edit::Replace(_) => true,
+        }
+    }
+}
+
+/// A resource after an update.
+pub(crate) struct Updated {
+    pub(crate) how: How,
+    pub(crate) stored: Stored,
+    pub(crate) what: What,
+    /// The attributes that it set.
+    pub(crate) written: Vec<AttrId>,
+}
+
+impl Updated {
+    fn unchanged(stored: Stored, what: What) -> Self {
+        Updated {
+            how: How::Unchanged,
+            stored,
+            what,
+            written: Vec::new(),
+        }
+    }
+}
+
+/// What an update is about, also where it finds everything so already.
+#[derive(PartialEq)]
+pub(crate) enum What {
+    Attributes,
+    Edges,
+    Nothing,
+}
+
+impl What {
+    fn of(change: &Change) -> Self {
+        match change.set().is_empty() && change.unset().is_empty() {
+            true => What::Edges,
+            false => What::Attributes,
+        }
+    }
+}
+
+/// The attributes that a change gives values to.
+pub(crate) fn written_by(change: &Change) -> Vec<AttrId> {
+    let set = change.set().iter().map(|(id, _)| *id);
+    set.chain(change.edges().iter().map(|e| e.attr)).collect()
+}
+
+/// A store that breaks its contract.
+pub(crate) fn lost() -> Problem {
+    Problem::Store(StoreError::backend("the store gave no resource back"))
+}

@@ -1,0 +1,93 @@
+//! Taking writes back.
+
+use std::sync::Arc;
+
+use scimkit_registry::{Change, Resource, ResourceId, ResourceType};
+
+use super::{places::Owner, table::Record, tenant::Tenant};
+use crate::Write;
+
+/// What a write can change, as it was before.
+pub(super) struct Before {
+    id: ResourceId,
+    kind: Arc<ResourceType>,
+    record: Option<Record>,
+    /// Those that lose the resource as a member, where it is taken away.
+    owners: Vec<(Arc<str>, ResourceId, Record)>,
+}
+
+impl Tenant {
+    pub(super) fn before(&self, write: &Write) -> Before {
+        let (id, kind, takes_away) = match write {
+            Write::Create { change, id } | Write::Update { change, id, .. } => {
+                (id, change.kind(), false)
+            }
+            Write::Delete { id, kind, .. } => (id, kind, true),
+        };
+        let owners = self.places.owners(id.as_str()).filter(|_| takes_away);
+        let owners = owners.filter_map(|owner| {
+            let record = self.tables.get(&owner.kind)?.records.get(&owner.id)?;
+            Some((Arc::clone(&owner.kind), owner.id.clone(), record.clone()))
+        });
+        Before {
+            id: id.clone(),
+            kind: Arc::clone(kind),
+            record: self.record(kind, id).cloned(),
+            owners: owners.collect(),
+        }
+    }
+
+    /// Brings back what there was; what came later must have been taken back before.
+    pub(super) fn restore(&mut self, before: Before) {
+        let Before {
+            id,
+            kind,
+            record,
+            owners,
+        } = before;
+        let document = record.as_ref().map(|record| Arc::clone(&record.document));
+        let name = self.name(&kind);
+        self.put_back(&name, &id, record);
+        if let Some(table) = self.tables.get_mut(&name) {
+            let whole = |document| Change::create(Arc::clone(&kind), Resource::clone(document));
+            table.set_keys(
+                &id,
+                document.as_ref().map(|document| whole(document).keys()),
+            );
+        }
+        for (name, id, record) in owners {
+            self.put_back(&name, &id, Some(record));
+        }
+    }
+
+    /// Puts a record in the place of the one there is, with its edges.
+    fn put_back(&mut self, name: &Arc<str>, id: &ResourceId, record: Option<Record>) {
+        let edges = record.as_ref().map(|record| record.edges.clone());
+        let table = self.tables.entry(Arc::clone(name)).or_default();
+        let gone = match record {
+            Some(record) => table.records.insert(id.clone(), record),
+            None => table.records.remove(id),
+        };
+        let owner = |attr: &Arc<str>| Owner {
+            attr: Arc::clone(attr),
+            id: id.clone(),
+            kind: Arc::clone(name),
+        };
+        for (attr, targets) in gone.into_iter().flat_map(|record| record.edges) {
+            let owner = owner(&attr);
+            targets
+                .keys()
+                .for_each(|target| self.places.unlink(target, &owner));
+        }
+        match edges.is_some() {
+            true => self.places.put(id.clone(), Arc::clone(name)),
+            false => self.places.take(id),
+        }
+        for (attr, targets) in edges.into_iter().flatten() {
+            let owner = Arc::new(owner(&attr));
+            targets
+                .keys()
+                .for_each(|target| self.places.link(target, &owner));
+        }
+    }
+}

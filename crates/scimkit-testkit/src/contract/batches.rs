@@ -1,0 +1,301 @@
+//! What a write that fails means for the others of its batch.
+
+use std::sync::Arc;
+
+use scimkit_registry::{ResourceId, ResourceType};
+use scimkit_store::{Batch, Expect, OnFailure, StoreError, Stored, Write};
+use serde_json::json;
+
+use super::{
+    Check,
+    ground::{Ground, document, ensure_eq, ids_of, said, second},
+    random::Random,
+    resources::same,
+};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "a_batch_stops_after_so_many_failures",
+        run: stops,
+    },
+    Check {
+        name: "a_batch_that_fails_as_one_leaves_nothing",
+        run: undone,
+    },
+    Check {
+        name: "random_batches_do_what_their_writes_do_alone",
+        run: random_batches,
+    },
+];
+
+fn stops(ground: &Ground<'_>) -> Result<(), String> {
+    let writes = |run: &str| {
+        let user = |n: usize, name: &str| create_user(ground, &format!("{run}{n}"), name);
+        Ok::<_, String>(vec![
+            user(1, &format!("{run}ada"))?,
+            user(2, &format!("{run}ADA"))?,
+            user(3, &format!("{run}bo"))?,
+            delete(&ground.user, "nobody"),
+            user(4, &format!("{run}cy"))?,
+        ])
+    };
+    for (run, limit, expected) in [
+        // At least one: none would be a batch that does nothing.
+        ("n", 0, ["Created", "Taken", "NotRun", "NotRun", "NotRun"]),
+        ("o", 1, ["Created", "Taken", "NotRun", "NotRun", "NotRun"]),
+        (
+            "t",
+            2,
+            ["Created", "Taken", "Created", "NotFound", "NotRun"],
+        ),
+        (
+            "e",
+            3,
+            ["Created", "Taken", "Created", "NotFound", "Created"],
+        ),
+    ] {
+        let rule = OnFailure::StopAfter(limit);
+        let outcomes = carry_out(ground, rule, writes(run)?)?;
+        ensure_eq!(outcomes, expected, "the answers of a batch under {rule:?}");
+        for (n, outcome) in [(3, expected[2]), (4, expected[4])] {
+            match outcome {
+                "Created" => drop(ground.read(&ground.user, &format!("{run}{n}"))?),
+                _ => ground.absent(&ground.user, &format!("{run}{n}"))?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn undone(ground: &Ground<'_>) -> Result<(), String> {
+    let (user, group) = (&ground.user, &ground.group);
+    let ada = ground.create(second(1), user, "u1", json!({"userName": "ada"}))?;
+    let members = json!([{"value": "u1"}]);
+    let crew = json!({"displayName": "crew", "members": members});
+    let crew = ground.create(second(1), group, "g1", crew)?;
+    let writes = |last| {
+        Ok::<_, String>(vec![
+            create_user(ground, "u2", "bo")?,
+            rename(ground, "u1", "eve")?,
+            create_user(ground, "u3", "ada")?,
+            join(ground, "g1", "u3")?,
+            delete(user, "u1"),
+            last,
+            create_user(ground, "u4", "cy")?,
+        ])
+    };
+    let outcomes = carry_out(
+        ground,
+        OnFailure::Undo,
+        writes(create_user(ground, "u5", "BO")?)?,
+    )?;
+    let mut expected = ["NotRun"; 7];
+    expected[5] = "Taken";
+    ensure_eq!(outcomes, expected, "the answers of a batch that fails");
+    same(&ground.read(user, "u1")?, &ada)?;
+    same(&ground.read(group, "g1")?, &crew)?;
+    ensure_eq!(ids_of(&ground.members_of("g1")?), ["u1"], "the members");
+    ensure_eq!(ids_of(&ground.groups_of("u1")?), ["g1"], "the groups");
+    for id in ["u2", "u3", "u4", "u5"] {
+        ground.absent(user, id)?;
+    }
+    let named = ground.filter(user, r#"userName eq "ada""#)?;
+    let found = ground.ids(&scimkit_store::Query::of(user.clone()).matching(named))?;
+    ensure_eq!(found, ["u1"], "who has the name that was given back");
+
+    let outcomes = carry_out(
+        ground,
+        OnFailure::Undo,
+        writes(create_user(ground, "u5", "di")?)?,
+    )?;
+    let expected = [
+        "Created", "Updated", "Created", "Updated", "Deleted", "Created", "Created",
+    ];
+    ensure_eq!(outcomes, expected, "the answers of a batch that succeeds");
+    ensure_eq!(ids_of(&ground.members_of("g1")?), ["u3"], "the members");
+    Ok(())
+}
+
+fn random_batches(ground: &Ground<'_>) -> Result<(), String> {
+    batches_under(ground, &ground.tenant("alone"), 21)?;
+    let accepting = ground.tenant("accepting").accepting().accepting_cycles();
+    batches_under(&accepting, &accepting.tenant("accepting alone"), 22)
+}
+
+/// Each batch, and in another tenant its writes one by one as its rule says.
+fn batches_under(ground: &Ground<'_>, alone: &Ground<'_>, seed: u64) -> Result<(), String> {
+    const BATCHES: i64 = 60;
+    let mut random = Random::new(seed);
+    let mut ids = Vec::new();
+    for n in 0..BATCHES {
+        let count = 1 + random.below(6);
+        let writes: Result<Vec<_>, _> = (0..count)
+            .map(|_| any_write(ground, &mut ids, &mut random))
+            .collect();
+        let writes = writes?;
+        let rule = match random.below(3) {
+            0 => OnFailure::Continue,
+            1 => OnFailure::Undo,
+            _ => OnFailure::StopAfter(1 + u32::from(random.once_in(2))),
+        };
+        let before = state(ground, &ids)?;
+        let answers = carry_out(ground, rule, writes.clone())?;
+        let failed = |answers: &[String]| answers.iter().any(|answer| is_failure(answer));
+        if rule == OnFailure::Undo && failed(&answers) {
+            let done = answers.iter().filter(|answer| !is_failure(answer));
+            ensure_eq!(done.count(), 0, "the writes done of a batch that is undone");
+            let after = state(ground, &ids)?;
+            ensure_eq!(after.len(), before.len(), "the resources after batch {n}");
+            for ((now, ends), (then, ends_then)) in after.iter().zip(&before) {
+                same(now, then)?;
+                ensure_eq!(ends, ends_then, "the edges of `{}` after batch {n}", now.id);
+            }
+            continue;
+        }
+        let mut failures = 0;
+        for (write, answer) in writes.into_iter().zip(&answers) {
+            let expected = match rule.stops(failures) {
+                true => vec!["NotRun".to_owned()],
+                false => carry_out(alone, OnFailure::Continue, vec![write])?,
+            };
+            ensure_eq!(
+                [answer],
+                expected.iter().collect::<Vec<_>>()[..],
+                "batch {n}"
+            );
+            failures += u32::from(is_failure(answer));
+        }
+        let (together, one_by_one) = (state(ground, &ids)?, state(alone, &ids)?);
+        ensure_eq!(together.len(), one_by_one.len(), "the resources");
+        for ((a, members), (b, others)) in together.iter().zip(&one_by_one) {
+            ensure_eq!(a.id, b.id, "the resources after batch {n}");
+            ensure_eq!(document(a)?, document(b)?, "`{}` after batch {n}", a.id);
+            ensure_eq!(members, others, "the edges of `{}` after batch {n}", a.id);
+        }
+    }
+    Ok(())
+}
+
+fn any_write(
+    ground: &Ground<'_>,
+    ids: &mut Vec<String>,
+    random: &mut Random,
+) -> Result<Write, String> {
+    let users: Vec<_> = ids.iter().filter(|id| id.starts_with('u')).collect();
+    let groups: Vec<_> = ids.iter().filter(|id| id.starts_with('g')).collect();
+    let user = random.pick(&users).map_or("nobody", |id| id.as_str());
+    let group = random.pick(&groups).map_or("nowhere", |id| id.as_str());
+    let member = match random.below(4) {
+        0 => group.to_owned(),
+        // One that may come later.
+        1 => format!("u{}", ids.len() + 1),
+        _ => user.to_owned(),
+    };
+    match random.below(8) {
+        0 => rename(ground, user, random.word()),
+        1 => Ok(delete(&ground.user, user)),
+        2 => Ok(delete(&ground.group, group)),
+        3 => Ok(Write::Update {
+            change: ground.members(&[], &[&member])?,
+            expect: Expect::Any,
+            id: ResourceId::from(group),
+        }),
+        4 => join(ground, group, &member),
+        5 => {
+            let id = format!("g{}", ids.len());
+            let body = json!({"displayName": random.word(), "members": [{"value": member}]});
+            let change = ground.body(&ground.group, body)?;
+            ids.push(id.clone());
+            Ok(Write::Create {
+                change,
+                id: ResourceId::from(id),
+            })
+        }
+        _ => {
+            let id = format!("u{}", ids.len());
+            let write = create_user(ground, &id, random.word())?;
+            ids.push(id);
+            Ok(write)
+        }
+    }
+}
+
+/// What there is of these resources, with their members or groups.
+fn state(ground: &Ground<'_>, ids: &[String]) -> Result<Vec<(Stored, Vec<String>)>, String> {
+    let mut found = Vec::new();
+    for id in ids {
+        let kind = match id.starts_with('g') {
+            true => &ground.group,
+            false => &ground.user,
+        };
+        if ground.absent(kind, id).is_ok() {
+            continue;
+        }
+        let ends = match id.starts_with('g') {
+            true => ground.members_of(id)?,
+            false => ground.groups_of(id)?,
+        };
+        let ends = ids_of(&ends).into_iter().map(str::to_owned).collect();
+        found.push((ground.read(kind, id)?, ends));
+    }
+    Ok(found)
+}
+
+/// The answers to a batch, each in a word.
+fn carry_out(
+    ground: &Ground<'_>,
+    rule: OnFailure,
+    writes: Vec<Write>,
+) -> Result<Vec<String>, String> {
+    let batch = Batch::new(second(2), writes).on_failure(rule);
+    let count = batch.writes.len();
+    let answers = ground.carry_out(batch)?;
+    ensure_eq!(answers.len(), count, "answers to a batch");
+    let word = |answer| match answer {
+        Ok(scimkit_store::Written { how, .. }) => format!("{how:?}"),
+        Err(StoreError::Cycle { .. }) => "Cycle".to_owned(),
+        Err(StoreError::Missing { .. }) => "Missing".to_owned(),
+        Err(StoreError::NotFound) => "NotFound".to_owned(),
+        Err(StoreError::NotRun) => "NotRun".to_owned(),
+        Err(StoreError::Taken { .. }) => "Taken".to_owned(),
+        Err(e) => said(&e),
+    };
+    Ok(answers.into_iter().map(word).collect())
+}
+
+fn is_failure(answer: &str) -> bool {
+    !["Created", "Deleted", "Unchanged", "Updated"].contains(&answer)
+}
+
+fn create_user(ground: &Ground<'_>, id: &str, name: &str) -> Result<Write, String> {
+    let change = ground.body(&ground.user, json!({"userName": name}))?;
+    Ok(Write::Create {
+        change,
+        id: ResourceId::from(id),
+    })
+}
+
+fn rename(ground: &Ground<'_>, id: &str, name: &str) -> Result<Write, String> {
+    let change = ground.setting(&ground.user, [("userName", json!(name))])?;
+    Ok(Write::Update {
+        change,
+        expect: Expect::Any,
+        id: ResourceId::from(id),
+    })
+}
+
+fn join(ground: &Ground<'_>, group: &str, user: &str) -> Result<Write, String> {
+    Ok(Write::Update {
+        change: ground.members(&[user], &[])?,
+        expect: Expect::Any,
+        id: ResourceId::from(group),
+    })
+}
+
+fn delete(kind: &Arc<ResourceType>, id: &str) -> Write {
+    Write::Delete {
+        expect: Expect::Any,
+        id: ResourceId::from(id),
+        kind: Arc::clone(kind),
+    }
+}
