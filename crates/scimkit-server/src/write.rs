@@ -79,7 +79,7 @@ impl Writer<'_> {
                     Some(stored) => stored,
                     None => self.before(kind, id, &[], wanted).await?,
                 };
-                return Ok(Updated::unchanged(stored, What::Nothing));
+                return Ok(Updated::unchanged(stored, edit.what()));
             }
             let written = written_by(&change);
             let what = What::of(&change);
@@ -253,6 +253,14 @@ impl Edit {
         }
     }
 
+    /// What an edit that changes nothing is about.
+    fn what(&self) -> What {
+        match self {
+            Edit::Patch(patch) if !patch.needs().document => What::Edges,
+            Edit::Patch(_) | Edit::Replace(_) => What::Attributes,
+        }
+    }
+
     /// Whether the resource must be read before the change is known.
     fn reads(&self) -> bool {
         match self {
@@ -290,7 +298,6 @@ impl Updated {
 pub(crate) enum What {
     Attributes,
     Edges,
-    Nothing,
 }
 
 impl What {
