@@ -1,5 +1,6 @@
 //! What the RFCs ask of a service provider, on our own server; and what proves each requirement.
 
+mod mutants;
 mod page;
 
 use std::{
