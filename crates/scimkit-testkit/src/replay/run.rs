@@ -226,17 +226,8 @@ impl Run<'_, '_> {
         let (status, data) = (answer.status(), answer.body());
         let text = String::from_utf8_lossy(data).into_owned();
         let document: Option<Value> = serde_json::from_slice(data).ok();
-        if sent.method == "POST"
-            && status == StatusCode::CREATED
-            && let Some(id) = document.as_ref().and_then(|d| d.get("id")?.as_str())
-        {
-            let path = sent
-                .path
-                .split('?')
-                .next()
-                .unwrap_or_default()
-                .trim_end_matches('/');
-            course.made.push(format!("{path}/{}", encoded(id)));
+        if status == StatusCode::CREATED {
+            course.made.extend(made(&sent, document.as_ref()));
         }
         let body = sent
             .body
@@ -370,6 +361,19 @@ impl Run<'_, '_> {
 
     fn warn(&mut self, warning: String) {
         *self.warnings.entry(warning).or_default() += 1;
+    }
+}
+
+/// The path of what a request created; a PUT should not, but might.
+fn made(sent: &Sent, document: Option<&Value>) -> Option<String> {
+    let path = sent.path.split('?').next()?.trim_end_matches('/');
+    match sent.method.as_str() {
+        "POST" => {
+            let id = document?.get("id")?.as_str()?;
+            Some(format!("{path}/{}", encoded(id)))
+        }
+        "PUT" => Some(path.to_owned()),
+        _ => None,
     }
 }
 
