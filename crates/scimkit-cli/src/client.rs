@@ -133,3 +133,14 @@ fn hung_up(error: &Error) -> bool {
         _ => false,
     }
 }
+
+/// How long a request may take, as an option gives it.
+///
+/// # Errors
+/// What is not a number above 0.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0);
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "this is not a number of seconds".to_owned())
+}

@@ -1,7 +1,9 @@
 //! The `scimkit` command.
 
+mod check;
 mod client;
 mod filter;
+mod junit;
 mod replay;
 mod tree;
 
@@ -19,6 +21,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Holds a server against what RFC 7643 and RFC 7644 ask of it, and reports what it does otherwise.
+    ///
+    /// It creates users and groups under names of its own and deletes them afterwards. Exit status: 0
+    /// when every requirement of the level holds that could be checked; 1 when one does not; 2 when
+    /// nothing could be checked.
+    Check(check::Options),
     /// Shows how a filter is read: its canonical form, its tree, and what it binds to.
     Filter(filter::Options),
     /// Replays what providers send against a server, and reports what it answered otherwise.
@@ -30,7 +38,18 @@ enum Command {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Check(options) => check::run(&options),
         Command::Filter(options) => filter::run(&options),
         Command::Replay(options) => replay::run(&options),
     }
+}
+
+/// An error and its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
 }

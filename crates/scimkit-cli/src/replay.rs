@@ -8,7 +8,10 @@ use scimkit::{BearerTokens, Memory, Registry, Server, Settings, Token, Tolerance
 use scimkit_testkit::replay::{Mode, Outcome, Replay, Report, Scenario, Target, Verdict};
 use serde_json::{Value, json};
 
-use crate::client::Client;
+use crate::{
+    chain,
+    client::{Client, seconds},
+};
 
 /// What to replay, against which server, and what to show.
 #[derive(Debug, Args)]
@@ -243,25 +246,8 @@ fn unusable(file: &std::path::Path, problem: &dyn std::error::Error) -> String {
     format!("`{}` can't be used: {}", file.display(), chain(problem))
 }
 
-/// An error and its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(next) = cause {
-        text.push_str(&format!(": {next}"));
-        cause = next.source();
-    }
-    text
-}
-
 fn profile(name: &str) -> Result<Tolerance, String> {
     Tolerance::named(name).ok_or_else(|| "there is no such profile".to_owned())
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0);
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "this is not a number of seconds".to_owned())
 }
 
 impl Modes {

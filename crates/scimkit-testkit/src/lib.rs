@@ -1,10 +1,12 @@
-//! Contract suite and provider-traffic replay for SCIM 2.0 stores and servers.
+//! Contract suite, conformance checks and provider-traffic replay for SCIM 2.0 stores and servers.
 //!
+//! - [`conformance`]: what the RFCs ask of a service provider, checked against any server
 //! - [`contract`]: the contract of a store, as checks that any store can run
 //! - [`fuzz`]: the bodies of the fuzz targets
 //! - [`record`]: what a provider sends, recorded without what it tells of anybody
 //! - [`replay`]: what providers send and need back, replayed against any server
 
+pub mod conformance;
 pub mod contract;
 pub mod fuzz;
 pub mod record;

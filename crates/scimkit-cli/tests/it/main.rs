@@ -5,6 +5,7 @@
     reason = "the lints know tests, but not the functions beside them"
 )]
 
+mod check;
 mod replay;
 
 use std::process::{Command, Output};

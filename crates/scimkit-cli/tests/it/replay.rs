@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::scimkit;
 
-const TOKEN: &str = "a-token-for-tests";
+pub(crate) const TOKEN: &str = "a-token-for-tests";
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scimkit-testkit/corpus");
 
 /// A scenario of one step, in a file of that name.
@@ -34,7 +34,7 @@ fn step(method: &str, path: &str, status: u16) -> Value {
 }
 
 /// The quickstart's server in miniature, on a free port.
-fn served() -> String {
+pub(crate) fn served() -> String {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let token = Token::from_secret(TOKEN).unwrap();
@@ -58,7 +58,7 @@ fn served() -> String {
 
 /// What a scripted server does with a request.
 #[derive(Clone, Copy)]
-enum Reaction {
+pub(crate) enum Reaction {
     /// It closes the connection without a word.
     Close,
     /// It answers with these bytes and keeps the connection.
@@ -67,11 +67,11 @@ enum Reaction {
     Wait,
 }
 
-const OK: &str =
+pub(crate) const OK: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: application/scim+json\r\nContent-Length: 2\r\n\r\n{}";
 
 /// A server that reacts to its requests in that order, and what it read: request line and body.
-fn scripted(script: &'static [Reaction]) -> (String, Arc<Mutex<Vec<String>>>) {
+pub(crate) fn scripted(script: &'static [Reaction]) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));

@@ -80,6 +80,7 @@ fn reads_back(ground: &Ground<'_>) -> Result<(), String> {
 fn not_found(ground: &Ground<'_>) -> Result<(), String> {
     ground.create(second(1), &ground.user, "u1", json!({"userName": "a"}))?;
     ground.absent(&ground.user, "u2")?;
+    ground.absent(&ground.user, "U1")?;
     ground.absent(&ground.group, "u1")?;
     let change = ground.setting(&ground.group, [("displayName", json!("x"))])?;
     let writes = [

@@ -73,6 +73,7 @@ impl Recording {
         Scenario {
             basis: "trace".to_owned(),
             idp: idp.to_owned(),
+            ledger: Vec::new(),
             mode: Mode::Compat,
             quirk: format!("recorded traffic{}", left_out.collect::<String>()),
             requires: if anonymous {

@@ -23,6 +23,7 @@ use super::json::{member, short, type_name, unassigned};
 /// | `{"$ci": "text"}` | that string, ignoring case |
 /// | `{"$contains": [..]}` | an array with at least these elements |
 /// | `{"$datetime": "2024-01-01T00:00:00Z"}` | that instant, however written |
+/// | `{"$each": ..}` | an array whose every element is like this |
 /// | `{"$ge": 1}` | a number at least as large |
 /// | `{"$not": ..}` | what this does not match |
 /// | `{"$only": {..}}` | an object with these members and no others |
@@ -117,6 +118,7 @@ fn operate(name: &str, argument: &Value, actual: &Value, place: &str) -> Result<
             let same = actual.as_str().and_then(instant) == Some(wanted);
             (same, format!("{shown} is not the instant {text}"))
         }
+        ("$each", wanted) => return each(wanted, actual, place),
         ("$ge", Value::Number(least)) => {
             let (actual, least) = (actual.as_f64(), least.as_f64());
             (
@@ -154,6 +156,13 @@ fn operate(name: &str, argument: &Value, actual: &Value, place: &str) -> Result<
 
 fn malformed(name: &str, argument: &Value) -> Fault {
     Fault::Malformed(format!("there is no matcher `{name}` for {argument}"))
+}
+
+fn each(wanted: &Value, actual: &Value, place: &str) -> Result<(), Fault> {
+    for (at, element) in array(actual, place)?.iter().enumerate() {
+        compare(wanted, element, &format!("{place}[{at}]"))?;
+    }
+    Ok(())
 }
 
 fn any(alternatives: &[Value], actual: &Value, place: &str) -> Result<(), Fault> {

@@ -73,6 +73,20 @@ impl<'t> Replay<'t> {
         self
     }
 
+    /// The status of a GET.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub(crate) async fn probe(&self, path: &str) -> Result<u16, String> {
+        let run = Run {
+            configuration: Value::Null,
+            replay: self,
+            warnings: BTreeMap::new(),
+        };
+        let answer = run.send(&Sent::plain("GET", path)).await?;
+        Ok(answer.status().as_u16())
+    }
+
     /// Runs the scenarios one after the other.
     pub async fn run(&self, scenarios: &[Scenario]) -> Report {
         self.run_watched(scenarios, |_| {}).await
@@ -85,10 +99,15 @@ impl<'t> Replay<'t> {
         mut watch: impl FnMut(&Outcome),
     ) -> Report {
         let mut run = Run {
+            configuration: Value::Null,
             replay: self,
             warnings: BTreeMap::new(),
         };
         let schemas = run.schemas().await;
+        let mut needs = scenarios.iter().flat_map(|scenario| &scenario.requires);
+        if needs.any(|need| need.feature().is_some()) {
+            run.configuration = run.document("/ServiceProviderConfig").await;
+        }
         let mut outcomes = Vec::with_capacity(scenarios.len());
         for scenario in scenarios {
             let verdict = run.judge(scenario, &schemas).await;
@@ -105,6 +124,8 @@ impl<'t> Replay<'t> {
 
 /// A replay in progress.
 struct Run<'r, 't> {
+    /// What the target says of itself, where a scenario asks.
+    configuration: Value,
     replay: &'r Replay<'t>,
     warnings: BTreeMap<String, u64>,
 }
@@ -149,6 +170,11 @@ impl Run<'_, '_> {
         }
         if scenario.requires.contains(&Need::Auth) && self.replay.token.is_none() {
             return Verdict::NotRun("it needs a token".to_owned());
+        }
+        if let Some(feature) = scenario.requires.iter().find_map(|need| self.lacks(*need)) {
+            return Verdict::NotRun(format!(
+                "the server says that it does not support {feature}"
+            ));
         }
         let served = |urn: &&String| schemas.contains(&urn.to_lowercase());
         let missing: Vec<_> = scenario
@@ -200,17 +226,8 @@ impl Run<'_, '_> {
         let (status, data) = (answer.status(), answer.body());
         let text = String::from_utf8_lossy(data).into_owned();
         let document: Option<Value> = serde_json::from_slice(data).ok();
-        if sent.method == "POST"
-            && status == StatusCode::CREATED
-            && let Some(id) = document.as_ref().and_then(|d| d.get("id")?.as_str())
-        {
-            let path = sent
-                .path
-                .split('?')
-                .next()
-                .unwrap_or_default()
-                .trim_end_matches('/');
-            course.made.push(format!("{path}/{}", encoded(id)));
+        if status == StatusCode::CREATED {
+            course.made.extend(made(&sent, document.as_ref()));
         }
         let body = sent
             .body
@@ -223,7 +240,10 @@ impl Run<'_, '_> {
             path: sent.path,
             status: status.as_u16(),
         });
-        if !data.is_empty() && status != StatusCode::NO_CONTENT && !is_scim(&answer) {
+        let asked = |name: &String| name.eq_ignore_ascii_case(ACCEPT.as_str());
+        let negotiated = sent.headers.keys().any(asked);
+        if !data.is_empty() && status != StatusCode::NO_CONTENT && !negotiated && !is_scim(&answer)
+        {
             self.warn(format!("the content type is not {SCIM}"));
         }
         check(step, &answer, document.as_ref(), &mut course.vars)?;
@@ -285,16 +305,27 @@ impl Run<'_, '_> {
 
     /// The schemas that the target serves, in lower case.
     async fn schemas(&self) -> Vec<String> {
-        let Ok(answer) = self.send(&Sent::plain("GET", "/Schemas")).await else {
-            return Vec::new();
-        };
-        let document: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+        let document = self.document("/Schemas").await;
         let resources = document.get("Resources").and_then(Value::as_array);
         let ids = resources
             .into_iter()
             .flatten()
             .filter_map(|schema| schema.get("id")?.as_str());
         ids.map(str::to_lowercase).collect()
+    }
+
+    /// The name of a feature that the target says it does not have.
+    fn lacks(&self, need: Need) -> Option<&'static str> {
+        let feature = need.feature()?;
+        let supported = self.configuration.get(feature)?.get("supported")?;
+        (supported == &Value::Bool(false)).then_some(feature)
+    }
+
+    /// What is at a path, or nothing.
+    async fn document(&self, path: &str) -> Value {
+        let answer = self.send(&Sent::plain("GET", path)).await;
+        let read = answer.map(|answer| serde_json::from_slice(answer.body()).unwrap_or_default());
+        read.unwrap_or_default()
     }
 
     /// How many users and groups there are, when there are any.
@@ -330,6 +361,19 @@ impl Run<'_, '_> {
 
     fn warn(&mut self, warning: String) {
         *self.warnings.entry(warning).or_default() += 1;
+    }
+}
+
+/// The path of what a request created; a PUT should not, but might.
+fn made(sent: &Sent, document: Option<&Value>) -> Option<String> {
+    let path = sent.path.split('?').next()?.trim_end_matches('/');
+    match sent.method.as_str() {
+        "POST" => {
+            let id = document?.get("id")?.as_str()?;
+            Some(format!("{path}/{}", encoded(id)))
+        }
+        "PUT" => Some(path.to_owned()),
+        _ => None,
     }
 }
 

@@ -33,6 +33,9 @@ pub struct Scenario {
     pub basis: String,
     /// The provider that sends it; `protocol` for what the RFCs ask of every server.
     pub idp: String,
+    /// What it proves: the ids of [requirements](crate::conformance::Requirement::id).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ledger: Vec<String>,
     /// Which kind of server it holds for.
     #[serde(default)]
     pub mode: Mode,
@@ -78,9 +81,18 @@ impl Scenario {
         serde_json::from_str(text).map_err(|source| Error::Scenario { file: None, source })
     }
 
+    /// Reads several scenarios from the text of one array.
+    ///
+    /// # Errors
+    /// As for [`Scenario::from_json`].
+    pub fn list_from_json(text: &str) -> Result<Vec<Scenario>, Error> {
+        serde_json::from_str(text).map_err(|source| Error::Scenario { file: None, source })
+    }
+
     /// Every scenario in a file, or in a folder and the folders in it, sorted by file name.
     ///
-    /// Other JSON documents may lie among them: what has no `steps` is passed over.
+    /// A document is a scenario or an array of them. Others may lie among them: what has no `steps`
+    /// is passed over.
     ///
     /// # Errors
     /// - [`Error::File`]: a file or folder can't be read
@@ -111,9 +123,14 @@ impl Scenario {
                 source,
             };
             let text = fs::read_to_string(&file).map_err(|e| unreadable(&file, e))?;
-            let document: Value = serde_json::from_str(&text).map_err(malformed)?;
-            if document.get("steps").is_some() {
-                scenarios.push(serde_json::from_value(document).map_err(malformed)?);
+            let documents = match serde_json::from_str(&text).map_err(malformed)? {
+                Value::Array(documents) => documents,
+                document => vec![document],
+            };
+            for document in documents {
+                if document.get("steps").is_some() {
+                    scenarios.push(serde_json::from_value(document).map_err(malformed)?);
+                }
             }
         }
         Ok(scenarios)
@@ -175,6 +192,8 @@ impl Mode {
 }
 
 /// What a scenario needs from the server.
+///
+/// A feature is missing where `/ServiceProviderConfig` says that it is not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -183,6 +202,27 @@ pub enum Need {
     Auth,
     /// That there are no users and groups yet.
     Empty,
+    /// The feature `etag`.
+    Etag,
+    /// The feature `filter`.
+    Filter,
+    /// The feature `patch`.
+    Patch,
+    /// The feature `sort`.
+    Sort,
+}
+
+impl Need {
+    /// Its name in `/ServiceProviderConfig`, where it is a feature.
+    pub(super) fn feature(self) -> Option<&'static str> {
+        match self {
+            Need::Auth | Need::Empty => None,
+            Need::Etag => Some("etag"),
+            Need::Filter => Some("filter"),
+            Need::Patch => Some("patch"),
+            Need::Sort => Some("sort"),
+        }
+    }
 }
 
 /// One request and its answer.

@@ -56,7 +56,11 @@ fn of_many_who_take_a_serial_number_at_once_one_gets_it() {
                 let (barrier, server) = (&barrier, &server);
                 scope.spawn(move || {
                     // In cases of its own: the attribute is not case exact.
-                    let serial = if n.is_multiple_of(2) { "Straße-7" } else { "STRASSE-7" };
+                    let serial = if n.is_multiple_of(2) {
+                        "Straße-7"
+                    } else {
+                        "STRASSE-7"
+                    };
                     let warranty = "urn:example:params:scim:schemas:extension:2.0:Warranty";
                     let body = json!({"label": "l", "serial": serial,
                         warranty: {"until": "2030-01-01T00:00:00Z"}});

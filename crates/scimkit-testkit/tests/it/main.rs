@@ -8,6 +8,7 @@
 )]
 
 mod bulk;
+mod conformance;
 mod contract;
 mod corpus;
 mod cursor;

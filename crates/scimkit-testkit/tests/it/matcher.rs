@@ -176,6 +176,18 @@ fn contains() {
 }
 
 #[test]
+fn each() {
+    let expected = json!({"$each": {"name": {"$type": "string"}}});
+    let good = [json!([{"name": "a"}, {"name": "b", "c": 1}]), json!([])];
+    check(
+        expected.clone(),
+        &good,
+        (json!([{"name": "a"}, {}]), "$[1].name: missing"),
+    );
+    check(expected, &[], (json!({}), "expected an array"));
+}
+
+#[test]
 fn datetime() {
     let good = [
         json!("2024-01-01T00:00:00.000Z"),

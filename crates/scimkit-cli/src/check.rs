@@ -1,0 +1,211 @@
+//! `scimkit check`: a server held against what the RFCs ask.
+
+use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Args, ValueEnum};
+use regex::Regex;
+use scimkit_testkit::{
+    conformance::{self, Check, Counts, Finding, Level, Outcome, Report, Verdict},
+    replay::{Mode, Scenario},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    chain,
+    client::{Client, seconds},
+    junit,
+};
+
+/// Which server to check, what of it, and what to show.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
+
+    /// Write the report as JUnit XML to this file as well.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+
+    /// What must hold for an exit status of 0.
+    #[arg(long, value_enum, default_value = "must")]
+    level: Asked,
+
+    /// Only the cases whose name, or a requirement of which, this regular expression finds something
+    /// in: `patch/`, `7644-3[.]6`.
+    #[arg(long, value_name = "REGEX")]
+    only: Option<Regex>,
+
+    /// Ask as well for the refusals that a lenient server may do without.
+    #[arg(long)]
+    strict: bool,
+
+    /// Seconds that a request may take, until the last byte of its answer.
+    #[arg(long, default_value = "20", value_name = "SECONDS", value_parser = seconds)]
+    timeout: Duration,
+
+    /// Bearer token to send. In the environment other users of the machine can't see it.
+    #[arg(
+        long,
+        env = "SCIMKIT_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    token: Option<String>,
+
+    /// Show what holds as well, and every exchange of a case that failed.
+    #[arg(short, long)]
+    verbose: bool,
+
+    /// Base URL of the server, such as `https://app.example/scim/v2`.
+    url: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Asked {
+    /// What the RFCs require.
+    Must,
+    /// What they recommend as well.
+    Should,
+}
+
+/// A requirement of the level that was asked for does not hold.
+const FAILED: u8 = 1;
+/// Nothing could be checked.
+const NOTHING_RUN: u8 = 2;
+
+#[expect(clippy::print_stderr, reason = "this is the program's output")]
+pub(crate) fn run(options: &Options) -> ExitCode {
+    match checked(options) {
+        Ok(report) => ExitCode::from(status(options.level.level(), &report)),
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::from(NOTHING_RUN)
+        }
+    }
+}
+
+fn checked(options: &Options) -> Result<Report, String> {
+    let client = Client::new(&options.url, options.timeout)?;
+    let mut check = Check::of(&client);
+    if options.strict {
+        check = check.with_modes([Mode::Both, Mode::Rfc]);
+    }
+    if let Some(token) = &options.token {
+        check = check.with_token(token);
+    }
+    if let Some(wanted) = &options.only {
+        let mut cases = conformance::cases().map_err(|error| chain(&error))?;
+        cases.retain(|case| is_wanted(wanted, case));
+        if cases.is_empty() {
+            return Err(format!("there is no case for `{wanted}`"));
+        }
+        check = check.with_cases(cases);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .map_err(|problem| problem.to_string())?;
+    let mut report = runtime
+        .block_on(check.run())
+        .map_err(|error| chain(&error))?;
+    report.warnings.extend(client.warnings());
+    if options.only.is_some() {
+        report
+            .outcomes
+            .retain(|outcome| !matches!(outcome.verdict, Verdict::Untested));
+    }
+    show(options, &report);
+    if let Some(file) = &options.junit {
+        let text = junit::of(&report, options.level.level());
+        fs::write(file, text)
+            .map_err(|problem| format!("`{}` can't be written: {problem}", file.display()))?;
+    }
+    Ok(report)
+}
+
+fn is_wanted(wanted: &Regex, case: &Scenario) -> bool {
+    wanted.is_match(&case.name()) || case.ledger.iter().any(|id| wanted.is_match(id))
+}
+
+#[expect(clippy::print_stdout, reason = "this is the program's output")]
+fn show(options: &Options, report: &Report) {
+    if options.json {
+        println!("{:#}", as_json(report));
+    } else if options.verbose {
+        println!("{report:#}");
+    } else {
+        println!("{report}");
+    }
+}
+
+fn status(asked: Level, report: &Report) -> u8 {
+    let (must, should) = (report.counts(Level::Must), report.counts(Level::Should));
+    let ran = |counts: Counts| counts.failed + counts.passed;
+    if must.failed > 0 || (asked == Level::Should && should.failed > 0) {
+        FAILED
+    } else if ran(must) + ran(should) == 0 {
+        NOTHING_RUN
+    } else {
+        0
+    }
+}
+
+fn as_json(report: &Report) -> Value {
+    let counts = |level| {
+        let counts = report.counts(level);
+        json!({
+            "failed": counts.failed,
+            "passed": counts.passed,
+            "skipped": counts.skipped,
+            "untested": counts.untested,
+        })
+    };
+    json!({
+        "counts": {"must": counts(Level::Must), "should": counts(Level::Should)},
+        "requirements": report.outcomes.iter().map(outcome).collect::<Vec<_>>(),
+        "warnings": report.warnings,
+    })
+}
+
+fn outcome(outcome: &Outcome) -> Value {
+    let requirement = &outcome.requirement;
+    let mut shown = json!({
+        "id": requirement.id,
+        "level": requirement.level.as_str(),
+        "requirement": requirement.requirement,
+        "result": outcome.verdict.as_str(),
+        "section": requirement.place(),
+    });
+    let more = match &outcome.verdict {
+        Verdict::Failed(findings) => json!({
+            "findings": findings.iter().map(finding).collect::<Vec<_>>(),
+        }),
+        Verdict::Passed(cases) => json!({"cases": cases}),
+        Verdict::Skipped(why) => json!({"reason": why}),
+        _ => json!({}),
+    };
+    if let (Value::Object(shown), Value::Object(more)) = (&mut shown, more) {
+        shown.extend(more);
+    }
+    shown
+}
+
+fn finding(finding: &Finding) -> Value {
+    json!({
+        "case": finding.case,
+        "of": finding.failure.of,
+        "reason": finding.failure.reason,
+        "request": finding.failure.request,
+        "rule": finding.rule,
+        "step": finding.failure.step,
+    })
+}
+
+impl Asked {
+    fn level(self) -> Level {
+        match self {
+            Asked::Must => Level::Must,
+            Asked::Should => Level::Should,
+        }
+    }
+}

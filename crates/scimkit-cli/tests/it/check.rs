@@ -1,0 +1,83 @@
+//! `scimkit check`: against our own server behind a socket, and against nobody.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::Value;
+
+use crate::{
+    replay::{OK, Reaction, TOKEN, scripted, served},
+    scimkit,
+};
+
+#[test]
+fn our_server_is_checked_over_a_socket() {
+    let url = served();
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("junit.xml");
+    let (junit, level) = (file.to_str().unwrap(), "should");
+    let own = [
+        "check", &url, "--token", TOKEN, "--level", level, "--junit", junit,
+    ];
+    let (status, out, err) = scimkit(&own);
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    assert!(out.starts_with("MUST:   "), "{out}");
+    assert!(out.contains(" passed, 0 failed, 0 skipped, "), "{out}");
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(written.starts_with("<?xml "), "{written}");
+    let case = "<testcase classname=\"RFC 7644 section 3.6\" \
+                name=\"7644-3.6-01 DELETE returns 204 without body\"></testcase>";
+    assert!(written.contains(case), "{written}");
+}
+
+#[test]
+fn a_part_can_be_asked_for_as_json() {
+    let url = served();
+    let part = [
+        "check",
+        &url,
+        "--token",
+        TOKEN,
+        "--only",
+        "7644-3[.]6-0[13]",
+        "--json",
+    ];
+    let (status, out, err) = scimkit(&part);
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["counts"]["must"]["passed"], 2, "{out}");
+    let first = &report["requirements"][0];
+    assert_eq!(first["id"], "7644-3.6-01");
+    assert_eq!(first["result"], "passed");
+    assert_eq!(first["section"], "RFC 7644 section 3.6");
+    assert_eq!(first["cases"][0], "rfc/delete/deleted");
+}
+
+#[test]
+fn a_finding_says_what_was_asked_and_answered() {
+    // The first answer lets the check in, the second is the list of schemas.
+    let (url, _) = scripted(&[Reaction::Say(OK), Reaction::Say(OK), Reaction::Say(OK)]);
+    let (status, out, _) = scimkit(&["check", &url, "--only", "read/unknown"]);
+    assert_eq!(status, 1, "{out}");
+    let expected = "failed   7644-3.2-03 SHOULD, RFC 7644 section 3.2: ";
+    assert!(out.starts_with(expected), "{out}");
+    assert!(out.contains("rfc/read/unknown ("), "{out}");
+    assert!(
+        out.contains("): step 1/1 GET /Users/{{guid:nobody}}: "),
+        "{out}"
+    );
+}
+
+#[test]
+fn each_outcome_has_its_exit_status() {
+    let url = served();
+    let table: [(&[&str], i32); 5] = [
+        (&[&url, "--token", TOKEN, "--only", "read/"], 0),
+        (&[&url, "--token", TOKEN, "--only", "no such case"], 2),
+        (&[&url, "--token", "another"], 2),
+        (&["http://127.0.0.1:9/scim/v2"], 2),
+        (&["nowhere"], 2),
+    ];
+    for (arguments, expected) in table {
+        let (status, out, err) = scimkit(&[&["check"], arguments].concat());
+        assert_eq!(status, expected, "{arguments:?}: {out}{err}");
+    }
+}

@@ -1,0 +1,119 @@
+//! Running the cases, and what came of each requirement.
+
+use super::{Finding, Outcome, Report, Requirement, Verdict, cases, requirements};
+use crate::replay::{self, Mode, Replay, Scenario, Target};
+
+/// Holds a server against what the RFCs ask of it.
+#[derive(Debug, Clone)]
+pub struct Check<'t> {
+    cases: Option<Vec<Scenario>>,
+    replay: Replay<'t>,
+}
+
+impl<'t> Check<'t> {
+    /// A check of that server with all [`cases`].
+    #[must_use]
+    pub fn of(target: &'t dyn Target) -> Self {
+        Check {
+            cases: None,
+            replay: Replay::of(target).with_modes([Mode::Both]),
+        }
+    }
+
+    /// Runs these cases instead of all.
+    #[must_use]
+    pub fn with_cases(mut self, cases: impl IntoIterator<Item = Scenario>) -> Self {
+        self.cases = Some(cases.into_iter().collect());
+        self
+    }
+
+    /// Runs the cases of these modes; without further words [`Mode::Both`]. [`Mode::Rfc`] adds what a
+    /// strict server refuses and a lenient one may accept.
+    #[must_use]
+    pub fn with_modes(mut self, modes: impl IntoIterator<Item = Mode>) -> Self {
+        self.replay = self.replay.with_modes(modes);
+        self
+    }
+
+    /// Sends that bearer token.
+    #[must_use]
+    pub fn with_token(mut self, token: impl Into<String>) -> Self {
+        self.replay = self.replay.with_token(token);
+        self
+    }
+
+    /// Runs the cases one after the other, and says of each requirement what came of it.
+    ///
+    /// # Errors
+    /// - [`Error::NoAnswer`]: the server can't be spoken to
+    /// - [`Error::Refused`]: it lets nobody in with that token
+    /// - [`Error::Cases`]: the cases can't be read, which does not happen to those that ship
+    pub async fn run(&self) -> Result<Report, Error> {
+        let cases = match &self.cases {
+            Some(cases) => cases.clone(),
+            None => cases().map_err(Error::Cases)?,
+        };
+        let requirements = requirements().map_err(Error::Cases)?;
+        match self.replay.probe("/Users?count=1").await {
+            Err(problem) => return Err(Error::NoAnswer(problem)),
+            Ok(status @ (401 | 403)) => return Err(Error::Refused(status)),
+            Ok(_) => {}
+        }
+        let replayed = self.replay.run(&cases).await;
+        let judged: Vec<_> = cases.iter().zip(&replayed.outcomes).collect();
+        Ok(Report {
+            outcomes: requirements
+                .into_iter()
+                .map(|requirement| outcome(requirement, &judged))
+                .collect(),
+            warnings: replayed.warnings,
+        })
+    }
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The cases or requirements can't be read.
+    #[error("the cases can't be read")]
+    Cases(#[source] replay::Error),
+    /// The server can't be spoken to.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// The server lets nobody in with that token.
+    #[error("the server answers {0} to the token that was given, or to none")]
+    Refused(u16),
+}
+
+fn outcome(requirement: Requirement, judged: &[(&Scenario, &replay::Outcome)]) -> Outcome {
+    let (mut findings, mut passed, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    for (case, outcome) in judged {
+        if !case.ledger.contains(&requirement.id) {
+            continue;
+        }
+        match &outcome.verdict {
+            replay::Verdict::Failed(failure) => findings.push(Finding {
+                case: case.name(),
+                failure: failure.clone(),
+                rule: case.quirk.clone(),
+            }),
+            replay::Verdict::NotRun(why) if !skipped.contains(why) => skipped.push(why.clone()),
+            replay::Verdict::Passed { .. } => passed.push(case.name()),
+            _ => {}
+        }
+    }
+    let verdict = if !findings.is_empty() {
+        Verdict::Failed(findings)
+    } else if !passed.is_empty() {
+        Verdict::Passed(passed)
+    } else if !skipped.is_empty() {
+        Verdict::Skipped(skipped.join("; "))
+    } else {
+        Verdict::Untested
+    };
+    Outcome {
+        requirement,
+        verdict,
+    }
+}

@@ -1,0 +1,263 @@
+//! What the RFCs ask of a service provider, on our own server; and what proves each requirement.
+
+mod mutants;
+mod page;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use scimkit_registry::Tolerance;
+use scimkit_server::Server;
+use scimkit_store::BoxFuture;
+use scimkit_testkit::{
+    conformance::{self, Check, Error, Level, Requirement, Verdict},
+    replay::{Mode, Scenario, Target, TransportError},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    protocol,
+    servers::{STORES, TOKEN, server},
+};
+
+#[tokio::test]
+async fn our_server_keeps_what_it_is_asked_over_every_store() {
+    for (store, make) in STORES {
+        let profiles: [(_, &[Mode]); 2] = [
+            (Tolerance::DEFAULT, &[Mode::Both]),
+            (Tolerance::STRICT, &[Mode::Both, Mode::Rfc]),
+        ];
+        for (tolerance, modes) in profiles {
+            let server = server(make(), tolerance);
+            let check = Check::of(&server).with_token(TOKEN);
+            let report = check.with_modes(modes.iter().copied()).run().await.unwrap();
+            let other =
+                |verdict: &Verdict| !matches!(verdict, Verdict::Passed(_) | Verdict::Untested);
+            let problems = report
+                .outcomes
+                .iter()
+                .filter(|outcome| other(&outcome.verdict));
+            assert_eq!(problems.count(), 0, "{store}: {report}");
+            assert!(report.warnings.is_empty(), "{store}: {report}");
+            assert!(report.counts(Level::Must).passed > 150);
+        }
+    }
+}
+
+/// A case, a test, or a reason why there is neither.
+#[test]
+fn every_requirement_is_proven_or_has_its_reason() {
+    let proofs = proofs();
+    let mut problems = Vec::new();
+    for Requirement {
+        id, reason, tests, ..
+    } in requirements()
+    {
+        let proven = proofs.contains_key(&id) || !tests.is_empty();
+        match (proven, reason) {
+            (false, None) => {
+                problems.push(format!("{id}: nothing proves it, and there is no reason"))
+            }
+            (true, Some(reason)) => problems.push(format!("{id}: it is proven, but: {reason}")),
+            _ => {}
+        }
+        problems.extend(
+            tests
+                .iter()
+                .filter(|test| !is_there(test))
+                .map(|test| format!("{id}: there is no test or check `{test}`")),
+        );
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn every_case_names_requirements_that_there_are() {
+    let known: BTreeSet<_> = requirements().into_iter().map(|r| r.id).collect();
+    let mut names = BTreeSet::new();
+    for case in all_cases() {
+        let unknown: Vec<_> = case
+            .ledger
+            .iter()
+            .filter(|id| !known.contains(*id))
+            .collect();
+        assert!(unknown.is_empty(), "{}: {unknown:?}", case.name());
+        assert!(names.insert(case.name()), "{} twice", case.name());
+    }
+    for case in conformance::cases().unwrap() {
+        let name = case.name();
+        assert!(
+            name.starts_with("rfc/") && !case.ledger.is_empty(),
+            "{name}"
+        );
+        assert!(case.settings.is_empty() && !case.quirk.is_empty(), "{name}");
+    }
+}
+
+/// What is built in is what lies in the folder.
+#[test]
+fn every_file_of_cases_is_built_in() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance");
+    let names = |cases: &[Scenario]| cases.iter().map(Scenario::name).collect::<BTreeSet<_>>();
+    let there = Scenario::load(Path::new(folder)).unwrap();
+    assert_eq!(names(&there), names(&conformance::cases().unwrap()));
+}
+
+/// Where the ledger that the requirements are copied from lies beside the workspace.
+#[test]
+fn requirements_are_those_of_the_ledger() {
+    let beside = || concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").to_owned();
+    let shared = std::env::var("SCIMKIT_SHARED").unwrap_or_else(|_| beside());
+    let ledger = Path::new(&shared).join("spec/ledger.csv");
+    let Ok(text) = fs::read_to_string(ledger) else {
+        return;
+    };
+    let wanted: Vec<_> = records(&text)
+        .into_iter()
+        .filter(|row| {
+            ["MUST", "SHOULD"].contains(&&*row[2]) && row[3].contains("SP") && row[8] == "text"
+        })
+        .map(|row| {
+            [
+                row[0].clone(),
+                row[1].clone(),
+                row[2].clone(),
+                row[4].clone(),
+            ]
+        })
+        .collect();
+    let copied = requirements().into_iter().map(|r| {
+        let level = r.level.as_str().to_owned();
+        [r.id, r.section, level, r.requirement]
+    });
+    assert_eq!(copied.collect::<Vec<_>>(), wanted);
+}
+
+#[test]
+fn the_page_is_up_to_date() {
+    let page = page::of(&requirements(), &proofs());
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/conformance.md");
+    if std::env::var_os("SCIMKIT_WRITE_DOCS").is_some() {
+        fs::create_dir_all(Path::new(file).parent().unwrap()).unwrap();
+        fs::write(file, &page).unwrap();
+    }
+    let there = fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        there == page,
+        "docs/conformance.md is not what the cases say; to write it:\n\
+         SCIMKIT_WRITE_DOCS=1 cargo test -p scimkit-testkit the_page_is_up_to_date"
+    );
+}
+
+/// A server that does some things otherwise.
+struct Odd(Server);
+
+impl Target for Odd {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async move {
+            let discovery = request.uri().path() == "/ServiceProviderConfig";
+            let mut answer = self.0.send(request).await?;
+            if answer.status() == StatusCode::CREATED {
+                answer.headers_mut().remove("location");
+            }
+            if discovery {
+                let mut body: Value = serde_json::from_slice(answer.body())?;
+                body["patch"]["supported"] = json!(false);
+                *answer.body_mut() = body.to_string().into();
+            }
+            Ok(answer)
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_does_otherwise_is_found_and_what_it_lacks_is_skipped() {
+    let odd = Odd(server(STORES[0].1(), Tolerance::DEFAULT));
+    let report = Check::of(&odd).with_token(TOKEN).run().await.unwrap();
+    let found: Vec<_> = report
+        .failures()
+        .map(|(requirement, _)| &*requirement.id)
+        .collect();
+    assert_eq!(found, ["7643-3.1-14", "7644-3.3-06"], "{report}");
+    let verdict = |id: &str| {
+        let of = |outcome: &&conformance::Outcome| outcome.requirement.id == id;
+        report.outcomes.iter().find(of).unwrap().verdict.clone()
+    };
+    let Verdict::Skipped(why) = verdict("7644-3.5.2.1-05") else {
+        panic!("{report}");
+    };
+    assert_eq!(why, "the server says that it does not support patch");
+    assert!(
+        matches!(verdict("7644-3.6-02"), Verdict::Passed(_)),
+        "it has a case without PATCH"
+    );
+    let text = report.to_string();
+    let line = "failed   7644-3.3-06 MUST, RFC 7644 section 3.3: Location header and meta.location are both set\n  \
+                rfc/create/location (`Location` and `meta.location` of a new resource are its URI, and the same): step 1/3 POST /Users: ";
+    assert!(text.contains(line), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_that_lets_nobody_in_is_not_judged() {
+    let server = server(STORES[0].1(), Tolerance::DEFAULT);
+    let refused = Check::of(&server).with_token("another").run().await;
+    assert!(matches!(refused, Err(Error::Refused(401))), "{refused:?}");
+}
+
+fn requirements() -> Vec<Requirement> {
+    conformance::requirements().unwrap()
+}
+
+fn all_cases() -> Vec<Scenario> {
+    let mut cases = conformance::cases().unwrap();
+    cases.extend(protocol::cases());
+    cases
+}
+
+/// The names of the cases that prove each requirement.
+fn proofs() -> BTreeMap<String, Vec<String>> {
+    let mut proofs = BTreeMap::<_, Vec<_>>::new();
+    for case in all_cases() {
+        for id in &case.ledger {
+            proofs.entry(id.clone()).or_default().push(case.name());
+        }
+    }
+    proofs
+}
+
+/// Whether a file below `crates` has a test or a check of that name.
+fn is_there(test: &str) -> bool {
+    let (file, name) = test.split_once("::").unwrap();
+    let crates = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let text = fs::read_to_string(crates.join(file)).unwrap_or_default();
+    text.contains(&format!("fn {name}(")) || text.contains(&format!("name: \"{name}\""))
+}
+
+/// The records of a CSV file without its head.
+fn records(text: &str) -> Vec<Vec<String>> {
+    let mut records = Vec::new();
+    let (mut record, mut field, mut quoted) = (Vec::new(), String::new(), false);
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if quoted && letters.peek() == Some(&'"') => field.extend(letters.next()),
+            '"' => quoted = !quoted,
+            ',' if !quoted => record.push(std::mem::take(&mut field)),
+            '\n' if !quoted => {
+                record.push(std::mem::take(&mut field));
+                records.push(std::mem::take(&mut record));
+            }
+            '\r' if !quoted => {}
+            other => field.push(other),
+        }
+    }
+    records.split_off(1)
+}

@@ -1,0 +1,90 @@
+//! The page that says what proves each requirement.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use scimkit_testkit::conformance::{Level, Requirement};
+
+const HEAD: &str = "\
+# What the RFCs ask, and what proves it
+
+Every requirement of level MUST and SHOULD on a service provider, in our words, and what holds this implementation to it:
+
+- `rfc/…`: a case in `crates/scimkit-testkit/conformance`, which `scimkit check` asks of any server
+- `protocol/…`: a case in `crates/scimkit-testkit/protocol`, about our own server, which knows more schemas or has other settings there
+- a path: a test, or a check of the contract of stores, in that file below `crates`
+- *in italics*: why nothing does
+
+Every case runs against every store. This page is written by a test
+(`SCIMKIT_WRITE_DOCS=1 cargo test -p scimkit-testkit the_page_is_up_to_date`), which fails when the page is not up to date.
+";
+
+pub(super) fn of(requirements: &[Requirement], proofs: &BTreeMap<String, Vec<String>>) -> String {
+    let mut page = format!("{HEAD}\n{}", summary(requirements, proofs));
+    let mut section = "";
+    for requirement in requirements {
+        if requirement.section != section {
+            section = &requirement.section;
+            let place = requirement.place();
+            let head = "| id | level | requirement | proven by |\n|---|---|---|---|";
+            write!(page, "\n## {place}\n\n{head}\n").unwrap();
+        }
+        let Requirement {
+            id,
+            level,
+            requirement: words,
+            ..
+        } = requirement;
+        let (level, words, by) = (level.as_str(), cell(words), proven_by(requirement, proofs));
+        writeln!(page, "| {id} | {level} | {words} | {by} |").unwrap();
+    }
+    page
+}
+
+/// How many requirements of each level are proven, and how.
+fn summary(requirements: &[Requirement], proofs: &BTreeMap<String, Vec<String>>) -> String {
+    let mut text = "| level | all | by a case for any server | by other cases or tests | not, with a reason | pending |\n|---|---|---|---|---|---|\n".to_owned();
+    for level in [Level::Must, Level::Should] {
+        let (mut all, mut any, mut other, mut reason, mut pending) = (0, 0, 0, 0, 0);
+        for requirement in requirements.iter().filter(|r| r.level == level) {
+            let cases = proofs.get(&requirement.id).into_iter().flatten();
+            all += 1;
+            match &requirement.reason {
+                Some(why) if why.starts_with("pending: ") => pending += 1,
+                Some(_) => reason += 1,
+                None if cases.into_iter().any(|name| name.starts_with("rfc/")) => any += 1,
+                None => other += 1,
+            }
+        }
+        let level = level.as_str();
+        writeln!(
+            text,
+            "| {level} | {all} | {any} | {other} | {reason} | {pending} |"
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn proven_by(requirement: &Requirement, proofs: &BTreeMap<String, Vec<String>>) -> String {
+    if let Some(reason) = &requirement.reason {
+        return format!("*{}*", cell(reason));
+    }
+    let cases = proofs.get(&requirement.id).into_iter().flatten();
+    let all: Vec<_> = cases
+        .chain(&requirement.tests)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    all.join(", ")
+}
+
+/// Text that stays in its cell of a table.
+fn cell(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        if matches!(letter, '|' | '<' | '*' | '_' | '[' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
+}
