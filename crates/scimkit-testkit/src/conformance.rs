@@ -31,7 +31,9 @@ use crate::replay::{self, Scenario};
 
 /// The files of the folder `conformance`.
 const CASES: &[&str] = &[
+    include_str!("../conformance/bulk.json"),
     include_str!("../conformance/create.json"),
+    include_str!("../conformance/cursor.json"),
     include_str!("../conformance/delete.json"),
     include_str!("../conformance/discovery.json"),
     include_str!("../conformance/errors.json"),

@@ -316,9 +316,8 @@ impl Run<'_, '_> {
 
     /// The name of a feature that the target says it does not have.
     fn lacks(&self, need: Need) -> Option<&'static str> {
-        let feature = need.feature()?;
-        let supported = self.configuration.get(feature)?.get("supported")?;
-        (supported == &Value::Bool(false)).then_some(feature)
+        let denied = need.is_denied(&self.configuration);
+        need.feature().filter(|_| denied)
     }
 
     /// What is at a path, or nothing.

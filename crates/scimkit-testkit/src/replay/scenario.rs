@@ -200,6 +200,10 @@ impl Mode {
 pub enum Need {
     /// That requests without a known token are refused.
     Auth,
+    /// The feature `bulk`.
+    Bulk,
+    /// Pages by cursor: RFC 9865 asks a server that has them to say so.
+    Cursor,
     /// That there are no users and groups yet.
     Empty,
     /// The feature `etag`.
@@ -213,15 +217,26 @@ pub enum Need {
 }
 
 impl Need {
-    /// Its name in `/ServiceProviderConfig`, where it is a feature.
+    /// Its name, where `/ServiceProviderConfig` tells of it.
     pub(super) fn feature(self) -> Option<&'static str> {
         match self {
             Need::Auth | Need::Empty => None,
+            Need::Bulk => Some("bulk"),
+            Need::Cursor => Some("cursor"),
             Need::Etag => Some("etag"),
             Need::Filter => Some("filter"),
             Need::Patch => Some("patch"),
             Need::Sort => Some("sort"),
         }
+    }
+
+    /// Whether a `/ServiceProviderConfig` says that it is not there.
+    pub(super) fn is_denied(self, configuration: &Value) -> bool {
+        if self == Need::Cursor {
+            return configuration.pointer("/pagination/cursor") != Some(&Value::Bool(true));
+        }
+        let said = |feature: &str| configuration.get(feature)?.get("supported")?.as_bool();
+        self.feature().and_then(said) == Some(false)
     }
 }
 

@@ -226,6 +226,47 @@ const MUTANTS: &[(&str, &str, Hear, Say)] = &[
             }
         },
     ),
+    (
+        "cursors are ignored",
+        "9865-2-01",
+        |r| forget(r, "cursor"),
+        AS_IT_IS,
+    ),
+    (
+        "a bulk request goes on after failures",
+        "7644-3.7-12",
+        |r| bulk(r, |body| drop(body.remove("failOnErrors"))),
+        AS_IT_IS,
+    ),
+    (
+        "a bulk request ends with the first failure",
+        "7644-3.7-11",
+        |r| bulk(r, |body| drop(body.insert("failOnErrors".into(), json!(1)))),
+        AS_IT_IS,
+    ),
+    (
+        "references of a bulk request stay text",
+        "7644-3.7.2-01",
+        |r| {
+            let text = String::from_utf8_lossy(r.body()).replace("bulkId:", "bulkid-");
+            *r.body_mut() = text.into();
+        },
+        AS_IT_IS,
+    ),
+    (
+        "results of a bulk request lack their bulkId",
+        "7644-3.7-14",
+        ALL_EARS,
+        |_, path, a| {
+            if path == "/Bulk" {
+                edit(a, |body| {
+                    for result in body["Operations"].as_array_mut().unwrap() {
+                        result.as_object_mut().unwrap().remove("bulkId");
+                    }
+                });
+            }
+        },
+    ),
 ];
 
 /// A server with its own idea of one thing.
@@ -282,6 +323,14 @@ fn first_operation(request: &mut Request<Bytes>) {
     if request.method() == Method::PATCH {
         let mut body: Value = serde_json::from_slice(request.body()).unwrap();
         body["Operations"].as_array_mut().unwrap().truncate(1);
+        *request.body_mut() = body.to_string().into();
+    }
+}
+
+fn bulk(request: &mut Request<Bytes>, change: fn(&mut serde_json::Map<String, Value>)) {
+    if request.uri().path() == "/Bulk" {
+        let mut body: Value = serde_json::from_slice(request.body()).unwrap();
+        change(body.as_object_mut().unwrap());
         *request.body_mut() = body.to_string().into();
     }
 }
