@@ -1,6 +1,6 @@
 //! `scimkit check`: a server held against what the RFCs ask.
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{fs, path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use regex::Regex;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     chain,
-    client::{Client, seconds},
+    client::{Access, Client},
     junit,
 };
 
@@ -40,18 +40,8 @@ pub(crate) struct Options {
     #[arg(long)]
     strict: bool,
 
-    /// Seconds that a request may take, until the last byte of its answer.
-    #[arg(long, default_value = "20", value_name = "SECONDS", value_parser = seconds)]
-    timeout: Duration,
-
-    /// Bearer token to send. In the environment other users of the machine can't see it.
-    #[arg(
-        long,
-        env = "SCIMKIT_TOKEN",
-        hide_env_values = true,
-        value_name = "TOKEN"
-    )]
-    token: Option<String>,
+    #[command(flatten)]
+    access: Access,
 
     /// Show what holds as well, and every exchange of a case that failed.
     #[arg(short, long)]
@@ -86,12 +76,12 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 }
 
 fn checked(options: &Options) -> Result<Report, String> {
-    let client = Client::new(&options.url, options.timeout)?;
+    let client = Client::new(&options.url, options.access.timeout)?;
     let mut check = Check::of(&client);
     if options.strict {
         check = check.with_modes([Mode::Both, Mode::Rfc]);
     }
-    if let Some(token) = &options.token {
+    if let Some(token) = &options.access.token {
         check = check.with_token(token);
     }
     if let Some(wanted) = &options.only {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use clap::Args;
 use http::{HeaderValue, Method, Request, Response, Uri, header::CONNECTION, request::Parts};
 use scimkit::store::BoxFuture;
 use scimkit_testkit::replay::{Target, TransportError};
@@ -18,6 +19,23 @@ use ureq::{
 
 /// The longest answer that is read.
 const ANSWER_LIMIT: u64 = 64 << 20;
+
+/// How a server is spoken to.
+#[derive(Debug, Args)]
+pub(crate) struct Access {
+    /// Seconds that a request may take, until the last byte of its answer.
+    #[arg(long, default_value = "20", value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+
+    /// Bearer token to send. In the environment other users of the machine can't see it.
+    #[arg(
+        long,
+        env = "SCIMKIT_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    pub(crate) token: Option<String>,
+}
 
 /// A server behind a URL.
 ///
@@ -138,7 +156,7 @@ fn hung_up(error: &Error) -> bool {
 ///
 /// # Errors
 /// What is not a number above 0.
-pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0);
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())

@@ -1,6 +1,6 @@
 //! `scimkit replay`: provider traffic against a server, and what came of it.
 
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{fs, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use regex::Regex;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     chain,
-    client::{Client, seconds},
+    client::{Access, Client},
 };
 
 /// What to replay, against which server, and what to show.
@@ -45,18 +45,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     schemas: Vec<PathBuf>,
 
-    /// Seconds that a request may take, until the last byte of its answer.
-    #[arg(long, default_value = "20", value_name = "SECONDS", value_parser = seconds)]
-    timeout: Duration,
-
-    /// Bearer token to send. In the environment other users of the machine can't see it.
-    #[arg(
-        long,
-        env = "SCIMKIT_TOKEN",
-        hide_env_values = true,
-        value_name = "TOKEN"
-    )]
-    token: Option<String>,
+    #[command(flatten)]
+    access: Access,
 
     /// Base URL of the server, such as `https://app.example/scim/v2`; without it, a server in this
     /// process over an empty store.
@@ -111,13 +101,18 @@ fn replay(options: &Options) -> Result<Report, String> {
     }
     let report = match &options.url {
         Some(url) => {
-            let client = Client::new(url, options.timeout)?;
-            let mut report = against(options, &client, options.token.as_deref(), &scenarios)?;
+            let client = Client::new(url, options.access.timeout)?;
+            let mut report = against(
+                options,
+                &client,
+                options.access.token.as_deref(),
+                &scenarios,
+            )?;
             report.warnings.extend(client.warnings());
             report
         }
         None => {
-            let token = match &options.token {
+            let token = match &options.access.token {
                 Some(token) => Token::from_secret(token).map_err(|e| format!("--token: {e}"))?,
                 None => Token::generate().map_err(|e| e.to_string())?,
             };
