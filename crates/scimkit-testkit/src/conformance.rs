@@ -10,7 +10,7 @@
 //! # }
 //! ```
 //!
-//! A [`Requirement`] is a sentence of RFC 7643 or 7644 in words of our own: [`requirements`]. The
+//! A [`Requirement`] is a sentence of the SCIM RFCs in words of our own: [`requirements`]. The
 //! [`cases`] are scenarios that say which of them they prove ([`Scenario::ledger`]). They ask for
 //! nothing but what the RFCs decide, create what they need under names of their own and delete it
 //! afterwards. What a server says that it does not support is skipped, not blamed, and that it accepts
