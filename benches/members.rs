@@ -162,7 +162,11 @@ impl Directory {
     fn create(&self, kind: &str, id: &str, body: Value) -> Write {
         let change = scimkit::patch::create(self.kind(kind), body, &Tolerance::DEFAULT).unwrap();
         let id = ResourceId::from(id);
-        Write::Create { change, id }
+        Write::Create {
+            change,
+            claim: None,
+            id,
+        }
     }
 
     async fn write(&self, writes: Vec<Write>) -> Vec<How> {

@@ -106,6 +106,7 @@ async fn populate(store: &dyn Store, scope: &Scope, user: &Arc<ResourceType>) {
             let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
             let change = Change::create(Arc::clone(user), body);
             Write::Create {
+                claim: None,
                 change,
                 id: ResourceId::from(id_of(*n)),
             }

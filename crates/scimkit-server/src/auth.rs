@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{header::AUTHORIZATION, request::Parts};
 use scimkit_core::AuthenticationScheme;
 use scimkit_registry::ResourceId;
-use scimkit_store::{BoxFuture, Settings, TenantId};
+use scimkit_store::{BoxFuture, ConnectionId, Settings, TenantId};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -29,6 +29,10 @@ pub trait Authenticate: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Identity {
+    /// What they may do.
+    pub access: Access,
+    /// The connection that they come through; without one, what they create is nobody's.
+    pub connection: Option<ConnectionId>,
     /// The host's own values, handed through to the store in its scope.
     pub extensions: http::Extensions,
     /// The resource that the caller is, which `/Me` stands for; without one `/Me` answers 501.
@@ -61,6 +65,78 @@ impl Identity {
         self
     }
 }
+
+/// What a caller may do with the resources of each type; everything, unless told otherwise.
+///
+/// Discovery endpoints are open to every caller.
+///
+/// # Example
+/// ```
+/// use scimkit_server::{Access, Level};
+///
+/// let access = Access::of(Level::Read).with("User", Level::Write);
+/// assert_eq!(access.level("user"), Level::Write);
+/// assert_eq!(access.level("Group"), Level::Read);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    others: Level,
+    types: Vec<(String, Level)>,
+}
+
+/// How far a caller may go with one type of resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "each level is all of those below it"
+)]
+pub enum Level {
+    /// The type is switched off for the connection: 403, and discovery does not show it.
+    Off,
+    /// The type is there, and not for this caller: 403.
+    Nothing,
+    /// It may be read and searched.
+    Read,
+    /// It may be written, too.
+    Write,
+}
+
+impl Access {
+    /// That level for every type.
+    #[must_use]
+    pub fn of(level: Level) -> Self {
+        let (others, types) = (level, Vec::new());
+        Access { others, types }
+    }
+
+    /// Another level for the type of that name.
+    #[must_use]
+    pub fn with(mut self, resource_type: impl Into<String>, level: Level) -> Self {
+        self.types.insert(0, (resource_type.into(), level));
+        self
+    }
+
+    /// The level for the type of that name, ignoring case.
+    #[must_use]
+    pub fn level(&self, resource_type: &str) -> Level {
+        let mut types = self.types.iter();
+        let found = types.find(|(name, _)| name.eq_ignore_ascii_case(resource_type));
+        found.map_or(self.others, |(_, level)| *level)
+    }
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Access::of(Level::Write)
+    }
+}
+
+/// What stands for the tenant in the path of a request: where the server was given a prefix with
+/// `{tenant}` in it, [`Authenticate`] finds this among the extensions of the head.
+///
+/// It is what was sent, as it was sent: nobody has looked for such a tenant yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantInPath(pub String);
 
 /// The resource that a caller is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -33,7 +33,10 @@ impl Problem {
                 }
                 StoreError::NotFound => Error::not_found(error.to_string()),
                 StoreError::Stale { .. } => Error::precondition_failed(error.to_string()),
-                StoreError::Taken { .. } => Error::uniqueness(error.to_string()),
+                StoreError::Refused { detail } => Error::forbidden(detail.clone()),
+                StoreError::Ambiguous | StoreError::Taken { .. } => {
+                    Error::uniqueness(error.to_string())
+                }
                 _ => Error::internal(format!(
                     "something went wrong inside the service; its log tells more under request {request_id}"
                 )),

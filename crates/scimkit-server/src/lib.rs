@@ -28,6 +28,7 @@ mod error;
 mod list;
 mod members;
 mod negotiate;
+mod prefix;
 mod render;
 mod resource;
 mod route;
@@ -36,7 +37,8 @@ mod walk;
 mod write;
 
 pub use auth::{
-    Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, Me, NoRandomness, Token,
+    Access, Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, Level, Me,
+    NoRandomness, TenantInPath, Token,
 };
 pub use body::{Body, BrokenOff};
 pub use server::{QUIRKS_TOTAL, Server};

@@ -28,7 +28,9 @@ use crate::{
     cursor::Cursors,
     decode, discovery,
     error::Problem,
-    list, negotiate, resource,
+    list, negotiate,
+    prefix::Prefix,
+    resource,
     route::{Route, not_implemented},
     write::Writer,
 };
@@ -48,7 +50,7 @@ pub struct Server {
 struct Inner {
     authentication: Arc<dyn Authenticate>,
     cursors: Arc<Cursors>,
-    prefix: String,
+    prefix: Prefix,
     requests: Arc<Requests>,
     settings: Arc<Settings>,
     store: Arc<dyn Store>,
@@ -95,7 +97,7 @@ impl Server {
             inner: Arc::new(Inner {
                 authentication: Arc::new(BearerTokens::default()),
                 cursors: Arc::new(Cursors::random()),
-                prefix: String::new(),
+                prefix: Prefix::default(),
                 requests: Arc::new(Requests {
                     next: AtomicU64::new(1),
                     run,
@@ -126,9 +128,12 @@ impl Server {
     }
 
     /// Takes paths below `prefix`, such as `/scim/v2`, where the framework does not strip it.
+    ///
+    /// With `{tenant}` in it, as in `/tenants/{tenant}/scim/v2`, one whole segment of a path stands for
+    /// the tenant: see [`TenantInPath`](crate::TenantInPath).
     #[must_use]
     pub fn with_prefix(mut self, prefix: &str) -> Self {
-        Arc::make_mut(&mut self.inner).prefix = prefix.trim_end_matches('/').to_owned();
+        Arc::make_mut(&mut self.inner).prefix = Prefix::of(prefix);
         self
     }
 
@@ -149,7 +154,7 @@ impl Server {
         }
         let mut quirks = Quirks::default();
         let answer = match &media_type {
-            Ok(_) => self.answer(&head, body, &request_id, &mut quirks).await,
+            Ok(_) => self.answer(&mut head, body, &request_id, &mut quirks).await,
             Err(refusal) => Err(Problem::Client(refusal.clone())),
         };
         let answer = answer.unwrap_or_else(|problem| {
@@ -186,19 +191,26 @@ impl Server {
 
     async fn answer<B: http_body::Body>(
         &self,
-        head: &Parts,
+        head: &mut Parts,
         body: B,
         request_id: &str,
         quirks: &mut Quirks,
     ) -> Result<Answer, Problem> {
         let inner = &*self.inner;
+        let uri = head.uri.clone();
+        let (tenant, path) = inner.prefix.strip(uri.path()).unzip();
+        if let Some(tenant) = tenant.flatten() {
+            head.extensions.insert(tenant);
+        }
+        let head = &*head;
         let identity = inner.authentication.authenticate(head).await?;
         let settings = identity
             .settings
             .unwrap_or_else(|| Arc::clone(&inner.settings));
         let mut scope = Scope::new(identity.tenant, settings);
+        scope.connection = identity.connection;
         scope.extensions = identity.extensions;
-        let path = self.below_prefix(head.uri.path())?;
+        let path = path.ok_or_else(|| Error::not_found("there is no such endpoint"))?;
         let alias = alias(path, identity.me.as_ref(), &scope.settings);
         let (path, location) = alias.as_ref().map_or((path, None), |alias| {
             (alias.path.as_str(), Some(alias.location.as_str()))
@@ -285,12 +297,6 @@ impl Server {
                 list::answer(scope, &**store, kind, search, (witness, cursors)).await
             }
         }
-    }
-
-    fn below_prefix<'p>(&self, path: &'p str) -> Result<&'p str, Problem> {
-        let below = path.strip_prefix(self.inner.prefix.as_str());
-        let below = below.filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        below.ok_or_else(|| Error::not_found("there is no such endpoint").into())
     }
 }
 

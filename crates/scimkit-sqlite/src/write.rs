@@ -162,7 +162,7 @@ impl Writer<'_> {
         // On its own, so that a write that is refused does not undo it.
         self.atomic(|| keys::keep_up(self.connection, self.tenant, kind))?;
         self.atomic(|| match write {
-            Write::Create { change, id } => self.create(id, &change),
+            Write::Create { change, id, .. } => self.create(id, &change),
             Write::Delete { expect, id, kind } => self.delete(&kind, &id, &expect),
             Write::Update { change, expect, id } => self.update(&id, &change, &expect),
         })

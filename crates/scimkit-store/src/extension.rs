@@ -20,7 +20,15 @@ pub trait StoreExt: Store {
         id: ResourceId,
         change: Change,
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
-        self.write_one(scope, at, Write::Create { change, id })
+        self.write_one(
+            scope,
+            at,
+            Write::Create {
+                change,
+                claim: None,
+                id,
+            },
+        )
     }
 
     /// Takes a resource away.

@@ -3,6 +3,7 @@
 //! - [`Store`]: what a host implements to keep resources in its own tables
 //! - [`Memory`]: a store for tests, examples and small directories
 //! - [`Scope`], [`Settings`]: on whose behalf, and under which rules, a store is asked
+//! - [`Tenancy`]: what keeps tenants, their connections and the tokens of those
 //! - [`computed`]: the attributes that no document holds, such as `meta` and memberships
 
 mod computed;
@@ -11,13 +12,18 @@ mod memory;
 mod query;
 mod scope;
 mod store;
+mod tenancy;
 
 pub use computed::{Facts, computed, element, location, meta, targets};
 pub use extension::StoreExt;
 pub use memory::Memory;
 pub use query::{Count, Page, Position, Query, Sort, Start};
-pub use scope::{Cycles, Limits, PatchAnswer, Scope, Settings, TenantId, UnknownMembers};
-pub use store::{
-    Batch, BoxFuture, Document, EdgeQuery, Expect, How, OnFailure, Store, StoreError, Stored,
-    Support, Want, Write, Written,
+pub use scope::{
+    Aliases, CreatePolicy, Cycles, Deletes, Limits, PatchAnswer, Scope, Settings, TenantId,
+    UnknownMembers,
 };
+pub use store::{
+    Among, Batch, BoxFuture, Claim, Document, EdgeQuery, Expect, How, OnFailure, Store, StoreError,
+    Stored, Support, Want, Write, Written,
+};
+pub use tenancy::{Connection, ConnectionId, Entry, Opened, Scopes, Tenancy, Tenant, TokenRecord};

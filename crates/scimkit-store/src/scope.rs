@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use scimkit_registry::{Registry, Tolerance};
 
+use crate::ConnectionId;
+
 /// One customer of the host application: its data are invisible to every other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantId(Arc<str>);
@@ -81,6 +83,54 @@ pub enum PatchAnswer {
     Never,
 }
 
+/// What a create does where somebody is there already.
+///
+/// Who that is, is said by [`Claim`](crate::Claim).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CreatePolicy {
+    /// It takes over a resource that no connection has made or taken over yet: 201 with its id.
+    Adopt,
+    /// It does either.
+    AdoptOrRelink,
+    /// It is refused: 409 with `uniqueness`.
+    #[default]
+    Conflict,
+    /// It brings back a resource that was [retired](Deletes::Retire): 201 with its id.
+    Relink,
+}
+
+/// What becomes of a resource that is deleted.
+///
+/// For a client it is gone either way: it answers 404, is in no list and no group, and its unique
+/// values are free.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must carry out every policy"
+)]
+pub enum Deletes {
+    /// Nothing is left of it.
+    #[default]
+    Erase,
+    /// Its document and id are kept, so that a later create can [bring it
+    /// back](CreatePolicy::Relink).
+    Retire,
+}
+
+/// What to do with e-mail addresses beside the one that counts.
+///
+/// That is the primary one; where none is, the first of type `work`, and else the first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Aliases {
+    /// Leave them out, and count that.
+    Drop,
+    /// Keep them.
+    #[default]
+    Keep,
+}
+
 /// The bounds of a request.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -134,10 +184,16 @@ impl Default for Limits {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
+    /// What to do with e-mail addresses beside the one that counts.
+    pub aliases: Aliases,
     /// What `meta.location` and `$ref` start with: scheme, authority and base path, no final slash.
     pub base_url: String,
+    /// What a create does where somebody is there already.
+    pub create: CreatePolicy,
     /// What to do with a member that would make its group a member of itself.
     pub cycles: Cycles,
+    /// What becomes of a resource that is deleted.
+    pub deletes: Deletes,
     /// Where people read how to use the service; `/ServiceProviderConfig` tells.
     pub documentation_uri: Option<String>,
     /// The bounds of a request.
@@ -162,8 +218,11 @@ impl Settings {
         let mut base_url = base_url.into();
         base_url.truncate(base_url.trim_end_matches('/').len());
         Settings {
+            aliases: Aliases::default(),
             base_url,
+            create: CreatePolicy::default(),
             cycles: Cycles::default(),
+            deletes: Deletes::default(),
             documentation_uri: None,
             limits: Limits::default(),
             patch_answer: PatchAnswer::default(),
@@ -180,6 +239,9 @@ impl Settings {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Scope {
+    /// The connection that asks; none when the host itself does. What a connection creates or
+    /// adopts is its own from then on.
+    pub connection: Option<ConnectionId>,
     /// The host's own values, by type.
     pub extensions: http::Extensions,
     /// The connection's rules.
@@ -189,13 +251,21 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// A scope without extensions.
+    /// A scope of the host itself, without extensions.
     #[must_use]
     pub fn new(tenant: TenantId, settings: Arc<Settings>) -> Self {
         Scope {
+            connection: None,
             extensions: http::Extensions::new(),
             settings,
             tenant,
         }
+    }
+
+    /// On behalf of that connection.
+    #[must_use]
+    pub fn through(mut self, connection: ConnectionId) -> Self {
+        self.connection = Some(connection);
+        self
     }
 }

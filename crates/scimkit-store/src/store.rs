@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{AttrId, Change, Edge, Resource, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Change, Edge, Predicate, Resource, ResourceId, ResourceType};
 
 use crate::{Page, Query, Scope};
 
@@ -83,12 +83,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///   [`StoreError::Missing`];
     /// - members that would make their owner a member of itself, under
     ///   [`Cycles`](crate::Cycles): [`StoreError::Cycle`]. Only edges that the write adds are
-    ///   looked at, so a cycle that is there already is in nobody's way.
+    ///   looked at, so a cycle that is there already is in nobody's way;
+    /// - whether a create takes a resource that is there: see [`Claim`].
     ///
     /// An update that changes nothing, such as adding a member that is there already, answers
     /// [`How::Unchanged`] and keeps version and last modification. A change of membership is a new
     /// version of its owner, not of the members. A delete takes the resource out of every
-    /// membership and makes a new version of each owner.
+    /// membership and makes a new version of each owner; under
+    /// [`Deletes::Retire`](crate::Deletes) its document and id are kept for a [`Claim`], and nothing
+    /// else of the contract sees them.
     fn write<'a>(
         &'a self,
         scope: &'a Scope,
@@ -355,6 +358,8 @@ pub enum Write {
     Create {
         /// All its attributes and edges.
         change: Change,
+        /// Which resource it may take instead of making one; none for a create that only makes.
+        claim: Option<Claim>,
         /// An identifier, not used before. A store that assigns its own answers with that one: see
         /// [`Support::given_ids`].
         id: ResourceId,
@@ -377,6 +382,50 @@ pub enum Write {
         /// Which one.
         id: ResourceId,
     },
+}
+
+/// A resource that a create takes instead of making another: see
+/// [`CreatePolicy`](crate::CreatePolicy).
+///
+/// Which one it is, is decided inside the write. With one resource that satisfies `by` among those
+/// that may be taken, the create becomes a write of that one, which keeps its id and `created`:
+/// - a retired one is live again ([`How::Relinked`]), with the attributes and edges of the change
+///   and no others
+/// - a live one is the connection's from then on ([`How::Adopted`]): what the change sets is set, and
+///   everything else stays
+///
+/// With several that may be taken, the live one is, if there is only one; else the write is refused
+/// with [`StoreError::Ambiguous`]. With none, the create is as any other.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Claim {
+    /// Which resources may be taken.
+    pub among: Among,
+    /// What the resource must satisfy.
+    pub by: Predicate,
+}
+
+impl Claim {
+    /// Claims one of those that satisfy the predicate.
+    #[must_use]
+    pub fn new(among: Among, by: Predicate) -> Self {
+        Claim { among, by }
+    }
+}
+
+/// Which resources a create may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must carry out every claim"
+)]
+pub enum Among {
+    /// Either.
+    Both,
+    /// Those that are there, and that no connection has made or adopted.
+    Live,
+    /// Those that were [retired](crate::Deletes::Retire).
+    Retired,
 }
 
 /// The version that a resource must have to be written.
@@ -441,10 +490,14 @@ impl Written {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum How {
+    /// A create took a resource of the host.
+    Adopted,
     /// A resource was made.
     Created,
     /// It is gone.
     Deleted,
+    /// A create brought a retired resource back.
+    Relinked,
     /// Everything was so already.
     Unchanged,
     /// It changed.
@@ -455,6 +508,9 @@ pub enum How {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
+    /// Several resources could be meant by a [`Claim`].
+    #[error("several resources could be the one that is created; none was changed")]
+    Ambiguous,
     /// The store itself failed; what it says is for the log, not for the client.
     #[error("the store failed")]
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -485,6 +541,12 @@ pub enum StoreError {
     /// Nothing was done, because another write of the batch failed: see [`OnFailure`].
     #[error("another write failed, so this one was not carried out")]
     NotRun,
+    /// The host does not want the write, for a reason that the client is told.
+    #[error("{detail}")]
+    Refused {
+        /// The reason, for the administrator of the identity provider.
+        detail: String,
+    },
     /// The resource has another version than expected.
     #[error("the resource is now version {actual}")]
     Stale {

@@ -108,7 +108,11 @@ impl Run<'_> {
                 slot.status = 201;
                 let change = scimkit_patch::create(&kind, data, writer.witness)?;
                 writer.check(&change)?;
-                let write = Write::Create { change, id };
+                let write = Write::Create {
+                    change,
+                    claim: None,
+                    id,
+                };
                 return Ok(Ready::Write(Pending { slot, write }));
             }
             Act::Delete(_) => {

@@ -162,7 +162,12 @@ impl<'a> Run<'a> {
         let ids = creates.iter().map(|create| create.slot.index);
         let mut to_come: HashSet<_> = ids.filter_map(|index| self.id(index).cloned()).collect();
         for Pending { slot, write } in creates {
-            let Write::Create { mut change, id } = write else {
+            let Write::Create {
+                mut change,
+                claim,
+                id,
+            } = write
+            else {
                 continue;
             };
             to_come.remove(&id);
@@ -172,7 +177,7 @@ impl<'a> Run<'a> {
                 let change = later;
                 updates.push((slots.len(), Write::Update { change, expect, id }));
             }
-            writes.push((slots.len(), Write::Create { change, id }));
+            writes.push((slots.len(), Write::Create { change, claim, id }));
             slots.push(slot);
         }
         let (owners, writes): (Vec<_>, Vec<_>) = writes.into_iter().chain(updates).unzip();

@@ -54,6 +54,7 @@ fn replace(ids: impl Iterator<Item = usize>) -> EdgeEdit {
 /// A group of many members.
 fn group(connection: &Connection) {
     let create = Write::Create {
+        claim: None,
         change: change(replace(0..MANY)),
         id: ResourceId::from("g"),
     };

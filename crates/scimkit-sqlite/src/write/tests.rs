@@ -30,6 +30,7 @@ fn users(name: &str, count: usize) -> (Work, Answered) {
         let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
         let change = Change::create(Arc::clone(kind), body);
         Write::Create {
+            claim: None,
             change,
             id: ResourceId::from(format!("{name}{n}")),
         }

@@ -300,7 +300,14 @@ fn stock(bodies: Vec<Value>) -> Stocked {
         let change = scimkit_registry::Change::create(Arc::clone(&kind), body);
         let id = ResourceId::from(IDS[n]);
         let at = second(i64::try_from(n).unwrap() / 2);
-        let batch = Batch::new(at, vec![Write::Create { change, id }]);
+        let batch = Batch::new(
+            at,
+            vec![Write::Create {
+                change,
+                claim: None,
+                id,
+            }],
+        );
         wait(store.write(&scope, batch)).pop().unwrap().unwrap();
     }
     let page = wait(store.query(&scope, &Query::of(Arc::clone(&kind)))).unwrap();

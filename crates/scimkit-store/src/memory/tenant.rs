@@ -72,7 +72,7 @@ impl Tenant {
         write: Write,
     ) -> Result<Written, StoreError> {
         match write {
-            Write::Create { change, id } => self.create(settings, at, &id, &change),
+            Write::Create { change, id, .. } => self.create(settings, at, &id, &change),
             Write::Delete { expect, id, kind } => self.delete(at, &kind, &id, &expect),
             Write::Update { change, expect, id } => {
                 self.update(settings, at, &id, &change, &expect)

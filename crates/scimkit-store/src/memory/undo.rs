@@ -19,7 +19,7 @@ pub(super) struct Before {
 impl Tenant {
     pub(super) fn before(&self, write: &Write) -> Before {
         let (id, kind, takes_away) = match write {
-            Write::Create { change, id } | Write::Update { change, id, .. } => {
+            Write::Create { change, id, .. } | Write::Update { change, id, .. } => {
                 (id, change.kind(), false)
             }
             Write::Delete { id, kind, .. } => (id, kind, true),

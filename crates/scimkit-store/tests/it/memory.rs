@@ -195,6 +195,7 @@ fn a_hundred_thousand_members() {
     let named = |n: usize| body(&user, json!({"userName": id(n).as_str()}));
     let writes = (0..MANY)
         .map(|n| Write::Create {
+            claim: None,
             change: named(n),
             id: id(n),
         })

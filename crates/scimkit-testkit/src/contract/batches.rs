@@ -207,6 +207,7 @@ fn any_write(
             let change = ground.body(&ground.group, body)?;
             ids.push(id.clone());
             Ok(Write::Create {
+                claim: None,
                 change,
                 id: ResourceId::from(id),
             })
@@ -270,6 +271,7 @@ fn is_failure(answer: &str) -> bool {
 fn create_user(ground: &Ground<'_>, id: &str, name: &str) -> Result<Write, String> {
     let change = ground.body(&ground.user, json!({"userName": name}))?;
     Ok(Write::Create {
+        claim: None,
         change,
         id: ResourceId::from(id),
     })

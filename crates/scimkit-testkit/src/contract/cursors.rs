@@ -354,6 +354,7 @@ impl Guests {
                 self.here.insert(id.clone());
                 let change = ground.body(&ground.user, body)?;
                 Write::Create {
+                    claim: None,
                     change,
                     id: ResourceId::from(id),
                 }

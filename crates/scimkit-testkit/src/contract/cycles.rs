@@ -47,7 +47,15 @@ fn itself(ground: &Ground<'_>) -> Result<(), String> {
     let body = json!({"displayName": "g", "members": [{"value": "u1"}, {"value": "g1"}]});
     let change = ground.body(&ground.group, body)?;
     let id = ResourceId::from("g1");
-    closes(ground, &Write::Create { change, id }, ("g1", "g1"))?;
+    closes(
+        ground,
+        &Write::Create {
+            change,
+            claim: None,
+            id,
+        },
+        ("g1", "g1"),
+    )?;
     ground.absent(&ground.group, "g1")?;
     groups(ground, "u1", &[])?;
     group(ground, "g1", &["u1"])?;
@@ -104,7 +112,15 @@ fn later(ground: &Ground<'_>) -> Result<(), String> {
         let body = json!({"displayName": "g2", "members": body});
         let change = ground.body(&ground.group, body)?;
         let id = ResourceId::from("g2");
-        closes(&ground, &Write::Create { change, id }, ("g1", "g2"))?;
+        closes(
+            &ground,
+            &Write::Create {
+                change,
+                claim: None,
+                id,
+            },
+            ("g1", "g2"),
+        )?;
         ground.absent(&ground.group, "g2")?;
     }
     group(&ground, "g2", &["g4"])?;
@@ -113,7 +129,15 @@ fn later(ground: &Ground<'_>) -> Result<(), String> {
     let body = json!({"displayName": "g4", "members": [{"value": "g1"}]});
     let change = ground.body(&ground.group, body)?;
     let id = ResourceId::from("g4");
-    closes(&ground, &Write::Create { change, id }, ("g1", "g4"))?;
+    closes(
+        &ground,
+        &Write::Create {
+            change,
+            claim: None,
+            id,
+        },
+        ("g1", "g4"),
+    )?;
     group(&ground, "g4", &["g3"])
 }
 

@@ -210,6 +210,7 @@ impl<'a> Ground<'a> {
         let answer = self.attempt(
             at,
             &Write::Create {
+                claim: None,
                 change,
                 id: ResourceId::from(id),
             },

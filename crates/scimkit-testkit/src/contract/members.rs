@@ -101,6 +101,7 @@ fn refused(ground: &Ground<'_>) -> Result<(), String> {
     missing(
         ground,
         &Write::Create {
+            claim: None,
             change,
             id: ResourceId::from("g2"),
         },
@@ -423,6 +424,7 @@ fn big(ground: &Ground<'_>) -> Result<(), String> {
     for id in &ids {
         let change = ground.body(&ground.user, json!({"userName": id}))?;
         writes.push(Write::Create {
+            claim: None,
             change,
             id: ResourceId::from(id.as_str()),
         });

@@ -120,6 +120,7 @@ impl Model {
                 .collect();
             let body = json!({"displayName": random.word(), "members": members});
             return Ok(Write::Create {
+                claim: None,
                 change: ground.body(&ground.group, body)?,
                 id,
             });
@@ -129,6 +130,7 @@ impl Model {
         let mut body = random.body(&ground.user, &known);
         body.insert("userName".to_owned(), json!(user_name(random)));
         Ok(Write::Create {
+            claim: None,
             change: ground.body(&ground.user, Value::Object(body))?,
             id,
         })
@@ -188,7 +190,7 @@ impl Model {
     fn expect(&self, settings: &Settings, write: &Write) -> Vec<&'static str> {
         let mut errors = Vec::new();
         let (id, change, row) = match write {
-            Write::Create { change, id } => (id, Some(change), None),
+            Write::Create { change, id, .. } => (id, Some(change), None),
             Write::Delete { expect, id, .. } => match self.rows.get(id.as_str()) {
                 None => return vec!["NotFound"],
                 Some(row) if !fits(expect, row) => return vec!["Stale"],

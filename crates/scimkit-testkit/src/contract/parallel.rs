@@ -46,6 +46,7 @@ fn creates(ground: &Ground<'_>) -> Result<(), String> {
             .unwrap_or_default();
         let change = ground.body(&ground.user, json!({"userName": name}))?;
         Ok(Write::Create {
+            claim: None,
             change,
             id: ResourceId::from(format!("u{n}")),
         })

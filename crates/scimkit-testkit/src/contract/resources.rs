@@ -234,6 +234,7 @@ fn unique(ground: &Ground<'_>) -> Result<(), String> {
         taken(
             ground,
             &Write::Create {
+                claim: None,
                 change,
                 id: ResourceId::from("u3"),
             },
@@ -304,6 +305,7 @@ fn tenants(ground: &Ground<'_>) -> Result<(), String> {
     let group = json!({"displayName": "g", "members": [{"value": "u1"}, {"value": "u2"}]});
     let change = two.body(&two.group, group.clone())?;
     let create = Write::Create {
+        claim: None,
         change,
         id: ResourceId::from("g1"),
     };
@@ -328,6 +330,7 @@ fn batch(ground: &Ground<'_>) -> Result<(), String> {
     let create = |kind, id: &str, body| {
         let change = ground.body(kind, body)?;
         Ok::<_, String>(Write::Create {
+            claim: None,
             change,
             id: ResourceId::from(id),
         })

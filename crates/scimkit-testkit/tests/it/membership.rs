@@ -222,7 +222,11 @@ fn fill(store: &Memory, members: usize) {
     let create = |kind: &Arc<ResourceType>, id: &str, body: Value| {
         let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
         let id = ResourceId::from(id);
-        Write::Create { change, id }
+        Write::Create {
+            change,
+            claim: None,
+            id,
+        }
     };
     let ids: Vec<_> = (0..members + 2).map(|n| format!("u{n:06}")).collect();
     let user = |id: &String| create(&kind("User"), id, json!({ "userName": id }));

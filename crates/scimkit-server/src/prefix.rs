@@ -1,0 +1,78 @@
+//! The path of the base URL, with a tenant in it or none.
+
+use percent_encoding::percent_decode_str;
+
+use crate::TenantInPath;
+
+/// What is before the endpoints in a path.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Prefix {
+    /// Up to the tenant, or all of it.
+    before: String,
+    /// Behind the tenant, where there is one.
+    behind: Option<String>,
+}
+
+impl Prefix {
+    /// Reads `/scim/v2`, or `/tenants/{tenant}/scim/v2`.
+    pub(crate) fn of(text: &str) -> Self {
+        let text = text.trim_end_matches('/');
+        match text.split_once("{tenant}") {
+            Some((before, behind)) => Prefix {
+                before: before.to_owned(),
+                behind: Some(behind.to_owned()),
+            },
+            None => Prefix {
+                before: text.to_owned(),
+                behind: None,
+            },
+        }
+    }
+
+    /// The tenant and what is below the prefix; none for a path that is not below it.
+    pub(crate) fn strip<'p>(&self, path: &'p str) -> Option<(Option<TenantInPath>, &'p str)> {
+        let rest = path.strip_prefix(self.before.as_str())?;
+        let Some(behind) = &self.behind else {
+            return is_below(rest).then_some((None, rest));
+        };
+        let end = rest.find('/').unwrap_or(rest.len());
+        let (tenant, rest) = rest.split_at(end);
+        let rest = rest.strip_prefix(behind.as_str())?;
+        let tenant = percent_decode_str(tenant).decode_utf8().ok()?;
+        let found = !tenant.is_empty() && is_below(rest);
+        found.then(|| (Some(TenantInPath(tenant.into_owned())), rest))
+    }
+}
+
+/// Whether a segment ended where a prefix was taken off.
+fn is_below(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Prefix;
+
+    #[test]
+    fn a_tenant_is_one_whole_segment() {
+        let prefix = Prefix::of("/t/{tenant}/scim/v2/");
+        let strip = |path| {
+            let found = prefix.strip(path);
+            found.map(|(tenant, rest)| (tenant.unwrap().0, rest.to_owned()))
+        };
+        let below = |tenant: &str, rest: &str| Some((tenant.to_owned(), rest.to_owned()));
+        assert_eq!(strip("/t/acme/scim/v2/Users"), below("acme", "/Users"));
+        assert_eq!(strip("/t/a%20b/scim/v2"), below("a b", ""));
+        for path in [
+            "/t//scim/v2/Users",
+            "/t/acme/scim/v22/Users",
+            "/t/acme/b/scim/v2/Users",
+            "/t/%ff/scim/v2/Users",
+            "/t/acme",
+            "/acme/scim/v2/Users",
+            "",
+        ] {
+            assert_eq!(strip(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Who may provision: tenants, their connections to identity providers, and the tokens of those.
+
+use std::{fmt, sync::Arc};
+
+use chrono::{DateTime, Utc};
+
+use crate::{BoxFuture, StoreError, TenantId};
+
+/// A connection of a tenant to an identity provider, by the identifier that it keeps.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(Arc<str>);
+
+impl ConnectionId {
+    /// The identifier's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for ConnectionId {
+    /// The connection of an application that has only one.
+    fn default() -> Self {
+        ConnectionId::from("default")
+    }
+}
+
+impl From<&str> for ConnectionId {
+    fn from(text: &str) -> Self {
+        ConnectionId(text.into())
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A customer of the host application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tenant {
+    /// When it was made.
+    pub created: DateTime<Utc>,
+    /// What it is called by in paths, host names and keys; never another's.
+    pub id: TenantId,
+    /// What people call it.
+    pub name: String,
+    /// How often it was changed.
+    pub revision: u64,
+}
+
+impl Tenant {
+    /// A new tenant.
+    #[must_use]
+    pub fn new(id: TenantId, name: impl Into<String>, created: DateTime<Utc>) -> Self {
+        Tenant {
+            created,
+            id,
+            name: name.into(),
+            revision: 0,
+        }
+    }
+}
+
+/// One of a tenant's connections to identity providers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Connection {
+    /// When it was made.
+    pub created: DateTime<Utc>,
+    /// Its identifier, one of a kind within its tenant.
+    pub id: ConnectionId,
+    /// What people call it.
+    pub name: String,
+    /// How often it was changed.
+    pub revision: u64,
+    /// Its rules: JSON text, which means nothing to a store.
+    pub rules: String,
+    /// Whose it is.
+    pub tenant: TenantId,
+}
+
+impl Connection {
+    /// A new connection.
+    #[must_use]
+    pub fn new(
+        tenant: TenantId,
+        id: ConnectionId,
+        name: impl Into<String>,
+        created: DateTime<Utc>,
+    ) -> Self {
+        Connection {
+            created,
+            id,
+            name: name.into(),
+            revision: 0,
+            rules: "{}".to_owned(),
+            tenant,
+        }
+    }
+}
+
+/// What is kept of a token: nothing that opens anything.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenRecord {
+    /// The connection that it opens.
+    pub connection: ConnectionId,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+    /// The SHA-256 of the secret, no two the same.
+    pub digest: [u8; 32],
+    /// From when on it is refused; never, when there is none.
+    pub expires: Option<DateTime<Utc>>,
+    /// What it is called by in lists and commands, one of a kind within its tenant.
+    pub id: String,
+    /// When it was last accepted, to the minute or so.
+    pub last_used: Option<DateTime<Utc>>,
+    /// What people call it; may be empty.
+    pub name: String,
+    /// Since when it is refused.
+    pub revoked: Option<DateTime<Utc>>,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Whose it is.
+    pub tenant: TenantId,
+}
+
+impl TokenRecord {
+    /// A new token of that connection, for everything and without an end.
+    #[must_use]
+    pub fn new(
+        connection: &Connection,
+        id: impl Into<String>,
+        digest: [u8; 32],
+        created: DateTime<Utc>,
+    ) -> Self {
+        TokenRecord {
+            connection: connection.id.clone(),
+            created,
+            digest,
+            expires: None,
+            id: id.into(),
+            last_used: None,
+            name: String::new(),
+            revoked: None,
+            scopes: Scopes::ALL,
+            tenant: connection.tenant.clone(),
+        }
+    }
+
+    /// Whether it is accepted at that moment: neither revoked nor expired.
+    #[must_use]
+    pub fn is_good_at(&self, at: DateTime<Utc>) -> bool {
+        let over = |end: Option<DateTime<Utc>>| end.is_some_and(|end| end <= at);
+        !over(self.revoked) && !over(self.expires)
+    }
+}
+
+impl fmt::Debug for TokenRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenRecord")
+            .field("tenant", &self.tenant)
+            .field("connection", &self.connection)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Scopes {
+    /// Read and write groups, and every type but users.
+    pub groups: bool,
+    /// Read whatever the connection has.
+    pub read: bool,
+    /// Read and write users.
+    pub users: bool,
+}
+
+impl Scopes {
+    /// Everything.
+    pub const ALL: Scopes = Scopes {
+        groups: true,
+        read: true,
+        users: true,
+    };
+
+    /// Nothing yet.
+    pub const NONE: Scopes = Scopes {
+        groups: false,
+        read: false,
+        users: false,
+    };
+}
+
+/// A token with what it opens.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Opened {
+    /// Its connection.
+    pub connection: Connection,
+    /// The tenant of that.
+    pub tenant: Tenant,
+    /// The token.
+    pub token: TokenRecord,
+}
+
+impl Opened {
+    /// What one lookup found.
+    #[must_use]
+    pub fn new(tenant: Tenant, connection: Connection, token: TokenRecord) -> Self {
+        Opened {
+            connection,
+            tenant,
+            token,
+        }
+    }
+}
+
+/// Something that is kept of who may provision.
+///
+/// A tenant and a connection are expected to have the revision that they are given with: 0 makes
+/// one, and each write counts it up. A token is made where its id is new, and else replaced, but
+/// that of a digest which another token has, or of an id with another digest, is refused.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "every store must keep every kind")]
+pub enum Entry {
+    /// A connection of a tenant that is there.
+    Connection(Connection),
+    /// A tenant.
+    Tenant(Tenant),
+    /// A token of a connection that is there.
+    Token(TokenRecord),
+}
+
+/// What keeps tenants, connections and tokens: the databases of ours beside the resources, or the
+/// host's own tables.
+///
+/// - What is written is durable when the future resolves, and seen by the next call, also by that of
+///   another process.
+/// - A dropped future leaves a write done or not done.
+pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
+    /// A connection by its tenant and its id, with that tenant.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    fn connection<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        id: &'a ConnectionId,
+    ) -> BoxFuture<'a, Result<Option<(Tenant, Connection)>, StoreError>>;
+
+    /// The connections of a tenant, by id; none when there is no such tenant.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    fn connections<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> BoxFuture<'a, Result<Vec<Connection>, StoreError>>;
+
+    /// The token with that digest, whether good or not, with its connection and tenant, all as they
+    /// are at one moment. It is asked for every request: an index answers it.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    fn open<'a>(
+        &'a self,
+        digest: &'a [u8; 32],
+    ) -> BoxFuture<'a, Result<Option<Opened>, StoreError>>;
+
+    /// Keeps all of them in that order, or none.
+    ///
+    /// # Errors
+    /// - [`StoreError::Stale`]: a tenant or connection has another revision, which the version tells
+    /// - [`StoreError::NotFound`]: a connection's tenant, or a token's connection, is not there
+    /// - [`StoreError::Taken`]: another token has that digest, or that id has another digest
+    /// - [`StoreError::Busy`] and [`StoreError::Backend`]
+    fn put(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Takes a connection away, with its tokens; what it provisioned stays.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Busy`] and [`StoreError::Backend`].
+    fn remove_connection<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        id: &'a ConnectionId,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The tenants, by id.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>>;
+
+    /// The tokens of a tenant, the oldest first, whether good or not.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    fn tokens<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> BoxFuture<'a, Result<Vec<TokenRecord>, StoreError>>;
+
+    /// Notes that a token was accepted, unless a later moment is noted; one that is gone is passed
+    /// over.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    fn used<'a>(
+        &'a self,
+        digest: &'a [u8; 32],
+        at: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+}
