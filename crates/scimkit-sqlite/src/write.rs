@@ -17,7 +17,7 @@ use crate::{
     error::Outcome,
     keys,
     members::EdgeWriter,
-    row::{Row, instant, version},
+    row::{Row, instant, micros, version},
 };
 
 type Answers = Vec<Result<Written, StoreError>>;
@@ -81,8 +81,7 @@ fn write_batch(
     tenant: &str,
     batch: Batch,
 ) -> Answers {
-    // What a client can see of an instant is milliseconds: filters and answers agree on that.
-    let at_us = batch.at.timestamp_millis().saturating_mul(1_000);
+    let at_us = micros(batch.at);
     let writer = Writer {
         at_us,
         connection,

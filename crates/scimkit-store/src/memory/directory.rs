@@ -83,14 +83,11 @@ impl Directory {
             return Err(StoreError::NotFound);
         }
         let key = (token.tenant.clone(), token.id.clone());
-        if self.digests.get(&token.digest).is_some_and(|k| *k != key) {
-            return Err(taken("digest"));
-        }
-        if let Some(known) = self.tokens.get(&key) {
-            if known.digest != token.digest {
-                return Err(taken("id"));
-            }
-            token.follow(known);
+        match self.tokens.get(&key) {
+            Some(known) if known.digest != token.digest => return Err(taken("id")),
+            Some(known) => token.follow(known),
+            None if self.digests.contains_key(&token.digest) => return Err(taken("digest")),
+            None => {}
         }
         self.keep_token(token);
         Ok(())
