@@ -26,3 +26,4 @@ mod replay;
 mod score;
 mod servers;
 mod teams;
+mod tenancy;
