@@ -15,6 +15,7 @@
 //! several threads at once.
 
 mod batches;
+mod claims;
 mod cursors;
 mod cycles;
 mod ground;
@@ -94,6 +95,7 @@ pub fn checks() -> Vec<Check> {
     let groups = [
         resources::CHECKS,
         batches::CHECKS,
+        claims::CHECKS,
         members::CHECKS,
         cycles::CHECKS,
         queries::CHECKS,

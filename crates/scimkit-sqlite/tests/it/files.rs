@@ -149,7 +149,7 @@ fn an_empty_file_is_brought_to_the_last_format() {
             .query_row(sql, [], |row| row.get::<_, i64>(0))
             .unwrap()
     };
-    assert_eq!(number("PRAGMA user_version"), 1);
+    assert_eq!(number("PRAGMA user_version"), 2);
     assert_eq!(number("PRAGMA application_id"), 0x5343_494d);
     drop(connection);
     drop(Sqlite::open(&path).unwrap());
@@ -169,14 +169,14 @@ fn a_newer_file_is_refused_and_stays_as_it_is() {
             refused,
             OpenError::Newer {
                 found: 99,
-                known: 1
+                known: 2
             }
         ),
         "{refused:?}"
     );
     assert_eq!(
         refused.to_string(),
-        "the file has format 99, this release knows up to 1"
+        "the file has format 99, this release knows up to 2"
     );
     assert!(std::fs::read(&path).unwrap() == before);
 }
