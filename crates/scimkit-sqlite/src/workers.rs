@@ -129,13 +129,16 @@ impl Workers {
         let Place::File(path) = &self.place else {
             return self.alone_while_wanted(job).await;
         };
-        let mut connection = file::open_reader(path, &self.options).map_err(StoreError::backend)?;
+        let (path, options) = (path.clone(), self.options.clone());
         let (answer, answered) = oneshot::channel();
-        let job = boxed_while_wanted(job, answer);
+        let body = move || {
+            let opened = file::open_reader(&path, &options).map_err(StoreError::backend);
+            let outcome = opened.map(|mut db| job(&mut db, &|| !answer.is_closed()));
+            drop(answer.send(outcome));
+        };
         let thread = Builder::new().name("scim-read-apart".to_owned());
-        let started = thread.spawn(move || job(&mut connection));
-        started.map_err(StoreError::backend)?;
-        answered.await.map_err(|_| stopped())
+        thread.spawn(body).map_err(StoreError::backend)?;
+        answered.await.map_err(|_| stopped())?
     }
 
     /// Hands writes over; the answer comes through the work's own channel.

@@ -13,7 +13,7 @@ const ROWS: usize = 5_000;
 ///
 /// Connections and tokens come first, so that nobody comes in; what resources stand on goes before
 /// them, and what the tenant is known by comes last.
-pub(super) const STEPS: [(&str, &[&str]); 9] = [
+pub(super) const STEPS: [(&str, &[&str]); 10] = [
     ("token", &["id"]),
     ("connection", &["connection"]),
     ("edge", &["kind", "owner", "attr", "target"]),
@@ -21,6 +21,7 @@ pub(super) const STEPS: [(&str, &[&str]); 9] = [
     ("lookup_key", &["kind", "attr", "value", "id"]),
     ("retired", &["id"]),
     ("retired_key", &["kind", "attr", "value", "id"]),
+    ("kind", &[]),
     ("counter", &[]),
     ("tenant", &[]),
 ];
@@ -55,7 +56,8 @@ fn last_of_step(
     }
     let columns = key.join(", ");
     let sql = format!(
-        "SELECT {columns} FROM {table} WHERE tenant = ?1 ORDER BY {columns} LIMIT 1 OFFSET {ROWS}"
+        "SELECT {columns} FROM {table} WHERE tenant = ?1 ORDER BY {columns} LIMIT 1 OFFSET {}",
+        ROWS - 1
     );
     let mut statement = db.prepare_cached(&sql)?;
     let values = statement.query_row([tenant], |row| {

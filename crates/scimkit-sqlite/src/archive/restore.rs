@@ -185,13 +185,11 @@ impl<'a> Copy<'a> {
 
     fn keep_edges(&self, edges: &Edges) -> Outcome<()> {
         let (tenant, owner) = (self.tenant.as_str(), edges.owner.as_str());
-        let kind = self.settings.registry.by_name(&edges.kind);
         let sql = "SELECT 1 FROM resource WHERE tenant = ?1 AND id = ?2 AND kind = ?3";
-        let is_there = |kind: &str| -> Outcome<bool> {
-            let key = params![tenant, owner, kind];
-            Ok(self.db.prepare_cached(sql)?.exists(key)?)
-        };
-        let Some(kind) = kind.filter(|kind| matches!(is_there(kind.name()), Ok(true))) else {
+        let key = params![tenant, owner, edges.kind];
+        let is_there = self.db.prepare_cached(sql)?.exists(key)?;
+        let kind = self.settings.registry.by_name(&edges.kind);
+        let Some(kind) = kind.filter(|_| is_there) else {
             return Err(refused("the owner of the members did not come before"));
         };
         let sql = "INSERT INTO edge (tenant, kind, attr, owner, target, target_kind)
