@@ -12,12 +12,20 @@ use scimkit_registry::{
 use scimkit_store::{Batch, Expect, How, Scope, Store, StoreError, Stored, Want, Write, Written};
 use serde_json::Value;
 
-use crate::{Access, bulk::PREFIX, error::Problem};
+use crate::{
+    Access,
+    bulk::PREFIX,
+    error::Problem,
+    hooks::Hooks,
+    policy::{Dropped, Taken},
+};
 
 /// Decodes and writes on behalf of one request.
 #[derive(Clone, Copy)]
 pub(crate) struct Writer<'a> {
     pub(crate) access: &'a Access,
+    pub(crate) dropped: &'a Dropped,
+    pub(crate) hooks: &'a Hooks,
     pub(crate) scope: &'a Scope,
     pub(crate) store: &'a Arc<dyn Store>,
     pub(crate) witness: &'a Witness,
@@ -65,7 +73,7 @@ impl Writer<'_> {
         Conditions { barred, wanted }: &Conditions,
     ) -> Result<Updated, Problem> {
         let started = Instant::now();
-        let mut tries = 0;
+        let (mut tries, mut taken) = (0, Taken::default());
         loop {
             let before = match edit.reads() || barred.is_some() {
                 true => Some(self.before(kind, id, &edit.edges(), wanted).await?),
@@ -74,7 +82,12 @@ impl Writer<'_> {
             if let (Some(barred), Some(before)) = (barred, &before) {
                 check_barred(barred, before)?;
             }
+            let tree = before.as_ref().map(|stored| stored.document.tree());
+            let tree = tree.transpose()?;
             let change = edit.change(id, before.as_ref(), self.witness)?;
+            let change = self
+                .revised(id, change, tree.as_deref(), &mut taken)
+                .await?;
             if change.is_empty() {
                 let stored = match before {
                     Some(stored) => stored,

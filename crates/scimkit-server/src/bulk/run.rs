@@ -91,7 +91,7 @@ impl<'a> Run<'a> {
         if waits_for.copied().any(|other| self.must_be_there(other)) {
             self.flush().await;
         }
-        match self.ready(index) {
+        match self.ready(index).await {
             Ok(Ready::Write(pending)) => {
                 self.pending.push_back(pending);
                 if self.pending.len() >= TOGETHER {
@@ -141,7 +141,7 @@ impl<'a> Run<'a> {
         }
         let mut creates = Vec::new();
         for index in circle {
-            match self.ready(*index) {
+            match self.ready(*index).await {
                 Ok(Ready::Write(pending)) => creates.push(pending),
                 Ok(Ready::Edit { slot, .. }) => self.settle(slot, Err(lost())),
                 Err((slot, problem)) => self.settle(slot, Err(problem)),
