@@ -1,13 +1,14 @@
 //! What the settings and the host let through of a change, on its way to the store.
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use scimkit_core::Mutability;
 use scimkit_registry::{
-    AttrId, Change, Matching, Resource, ResourceId, Revision,
+    AttrId, Change, Matching, Resource, ResourceId, ResourceType, Revision,
     mapping::{Occasion, TypeMapping},
 };
 use scimkit_store::{Aliases, Among, Claim, CreatePolicy, Write};
@@ -92,7 +93,7 @@ impl Writer<'_> {
             Aliases::Drop => self.without_aliases(change, before),
             _ => change,
         };
-        let Some(mapping) = self.mapping(&change) else {
+        let Some(mapping) = self.mapping(change.kind()) else {
             return Ok(change);
         };
         let shaped = mapping.shape(change, occasion)?;
@@ -102,24 +103,38 @@ impl Writer<'_> {
         Ok(shaped.change)
     }
 
-    fn mapping(&self, change: &Change) -> Option<&TypeMapping> {
-        let mapping = self.scope.settings.mapping()?;
-        mapping.of(change.kind().name())
+    fn mapping(&self, kind: &ResourceType) -> Option<&TypeMapping> {
+        self.scope.settings.mapping()?.of(kind.name())
+    }
+
+    /// Whether a create of that type may take a resource that is there, so that its id is known only
+    /// when it is done.
+    pub(crate) fn claims(&self, kind: &Arc<ResourceType>) -> bool {
+        self.among().is_some() && !self.matching(kind).paths().is_empty()
     }
 
     /// Which resource a create may take.
     fn claim(&self, change: &Change) -> Option<Claim> {
-        let among = match self.scope.settings.create {
-            CreatePolicy::Adopt => Among::Live,
-            CreatePolicy::AdoptOrRelink => Among::Both,
-            CreatePolicy::Relink => Among::Retired,
-            _ => return None,
-        };
-        let by = match self.mapping(change).map(TypeMapping::matching) {
-            Some(matching) if !matching.paths().is_empty() => matching.predicate(change),
-            _ => Matching::usual(change.kind()).predicate(change),
-        };
-        Some(Claim::new(among, by?))
+        let among = self.among()?;
+        let by = self.matching(change.kind()).predicate(change)?;
+        Some(Claim::new(among, by))
+    }
+
+    fn among(&self) -> Option<Among> {
+        match self.scope.settings.create {
+            CreatePolicy::Adopt => Some(Among::Live),
+            CreatePolicy::AdoptOrRelink => Some(Among::Both),
+            CreatePolicy::Relink => Some(Among::Retired),
+            _ => None,
+        }
+    }
+
+    /// By what a resource that is there is recognised.
+    fn matching(&self, kind: &Arc<ResourceType>) -> Cow<'_, Matching> {
+        match self.mapping(kind).map(TypeMapping::matching) {
+            Some(matching) if !matching.paths().is_empty() => Cow::Borrowed(matching),
+            _ => Cow::Owned(Matching::usual(kind)),
+        }
     }
 
     /// Leaves out every e-mail address but the one that counts.
@@ -151,6 +166,10 @@ impl Writer<'_> {
     ) -> Result<Change, Problem> {
         let kind = change.kind().clone();
         let secret = |id: &AttrId| kind.attr(*id).definition().mutability == Mutability::WriteOnly;
+        let mut written = change.set().iter().map(|(id, _)| id).chain(change.unset());
+        if !written.any(secret) {
+            return Ok(change);
+        }
         let sent = change.set().iter().filter(|(attr, _)| secret(attr));
         for (attr, value) in sent {
             let path = kind.attr(*attr).path();

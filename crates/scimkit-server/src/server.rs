@@ -237,7 +237,7 @@ impl Server {
             .settings
             .unwrap_or_else(|| Arc::clone(&inner.settings));
         let mut scope = Scope::new(identity.tenant, settings);
-        scope.connection = identity.connection;
+        scope.connection = Some(identity.connection);
         scope.extensions = identity.extensions;
         let path = path.ok_or_else(|| Error::not_found("there is no such endpoint"))?;
         let alias = alias(path, identity.me.as_ref(), &scope.settings);

@@ -51,7 +51,8 @@ impl<'a> Run<'a> {
     ) -> Self {
         let count = plan.tasks.len();
         let late = |task: &Task| {
-            matches!(task.act, Act::Create) && !writer.store.support(&task.kind).given_ids
+            let given = writer.store.support(&task.kind).given_ids;
+            matches!(task.act, Act::Create) && (!given || writer.claims(&task.kind))
         };
         let tasks = plan.tasks.iter().enumerate();
         let late = tasks.filter(|(_, task)| matches!(task, Some(Ok(task)) if late(task)));
