@@ -14,6 +14,7 @@
 //! - [`OpenError`]: why a file can't be opened
 //! - [`SchemaError`]: why stored resources can't be served under a changed schema
 
+mod directory;
 mod edges;
 mod error;
 mod file;
@@ -24,6 +25,7 @@ mod options;
 mod query;
 mod row;
 mod sqlite;
+mod tenancy;
 mod token;
 mod workers;
 mod write;

@@ -85,6 +85,11 @@ pub(crate) fn instant(micros: i64) -> Outcome<DateTime<Utc>> {
     Ok(instant.ok_or_else(|| StoreError::backend("a stored instant is out of range"))?)
 }
 
+/// An instant for its column: in milliseconds, as clients see it, so that filters and answers agree.
+pub(crate) fn micros(at: DateTime<Utc>) -> i64 {
+    at.timestamp_millis().saturating_mul(1_000)
+}
+
 /// A version out of its column.
 pub(crate) fn version(number: i64) -> Outcome<Version> {
     Ok(Version::new(number.to_string()).map_err(StoreError::backend)?)

@@ -25,7 +25,7 @@ use crate::{
 /// How often a read is tried again because the schema changed under it.
 const SCHEMA_RETRIES: u32 = 3;
 
-/// A store in an SQLite file.
+/// A store in an SQLite file; also of [who may provision](scimkit_store::Tenancy).
 ///
 /// - A write is acknowledged once it is on the disk. Writes that wait at the same time are committed
 ///   together, each atomic alone.

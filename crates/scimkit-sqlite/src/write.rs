@@ -6,7 +6,6 @@ mod tests;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use rusqlite::{Connection, ErrorCode, params};
 use scimkit_core::Returned;
 use scimkit_registry::{Attr, Change, Resource, ResourceId, ResourceType};
@@ -21,7 +20,7 @@ use crate::{
     error::Outcome,
     keys,
     members::EdgeWriter,
-    row::{Row, instant, version},
+    row::{Row, instant, micros, version},
 };
 
 type Answers = Vec<Result<Written, StoreError>>;
@@ -86,11 +85,6 @@ pub(crate) fn write_together(connection: &Connection, group: Vec<Work>) {
         };
         drop(answer.send(answers));
     }
-}
-
-/// What a client can see of an instant is milliseconds: filters and answers agree on that.
-fn micros(at: DateTime<Utc>) -> i64 {
-    at.timestamp_millis().saturating_mul(1_000)
 }
 
 /// SQLite rolls a transaction back by itself when the disk is full or fails.

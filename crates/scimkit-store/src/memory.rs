@@ -1,6 +1,7 @@
 //! A store in memory.
 
 mod claim;
+mod directory;
 mod edges;
 mod index;
 mod members;
@@ -18,13 +19,14 @@ use std::{
 
 use scimkit_registry::{Edge, ResourceId, ResourceType};
 
-use self::{edges::Among, tenant::Tenant};
+use self::{directory::Directory, edges::Among, tenant::Tenant};
 use crate::{
     Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, TenantId,
     Want, Written,
 };
 
-/// A store that keeps everything in memory, for tests, examples and small directories.
+/// A store that keeps everything in memory, for tests, examples and small directories; also
+/// [who may provision](crate::Tenancy).
 ///
 /// It answers every predicate and sort, its futures are ready at once and need no runtime, and its
 /// only clock is [`Batch::at`]. Attributes that are never returned, such as `password`, are not
@@ -62,6 +64,7 @@ use crate::{
 /// ```
 #[derive(Debug, Default)]
 pub struct Memory {
+    directory: RwLock<Directory>,
     /// One lock for each tenant, so that none waits for another's work.
     tenants: RwLock<BTreeMap<TenantId, Arc<RwLock<Tenant>>>>,
 }

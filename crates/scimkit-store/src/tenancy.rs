@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use scimkit_core::Version;
 
 use crate::{BoxFuture, StoreError, TenantId};
 
@@ -157,6 +158,29 @@ impl TokenRecord {
         let over = |end: Option<DateTime<Utc>>| end.is_some_and(|end| end <= at);
         !over(self.revoked) && !over(self.expires)
     }
+
+    /// Makes this the successor of what is kept: neither a revocation nor a use is forgotten by a
+    /// write that did not know of it.
+    ///
+    /// # Example
+    /// ```
+    /// use chrono::DateTime;
+    /// use scimkit_store::{Connection, ConnectionId, TenantId, TokenRecord};
+    ///
+    /// let at = DateTime::UNIX_EPOCH;
+    /// let crm = Connection::new(TenantId::from("acme"), ConnectionId::from("crm"), "CRM", at);
+    /// let mut kept = TokenRecord::new(&crm, "1", [7; 32], at);
+    /// let mut renamed = kept.clone();
+    /// renamed.name = "nightly".to_owned();
+    /// kept.revoked = Some(at);
+    /// renamed.follow(&kept);
+    /// assert_eq!(renamed.revoked, Some(at));
+    /// ```
+    pub fn follow(&mut self, kept: &TokenRecord) {
+        let revoked = [self.revoked, kept.revoked].into_iter().flatten();
+        self.revoked = revoked.min();
+        self.last_used = self.last_used.max(kept.last_used);
+    }
 }
 
 impl fmt::Debug for TokenRecord {
@@ -224,8 +248,9 @@ impl Opened {
 /// Something that is kept of who may provision.
 ///
 /// A tenant and a connection are expected to have the revision that they are given with: 0 makes
-/// one, and each write counts it up. A token is made where its id is new, and else replaced, but
-/// that of a digest which another token has, or of an id with another digest, is refused.
+/// one, and each write counts it up. A token is made where its id is new, and else
+/// [follows](TokenRecord::follow) the one that is kept: once revoked, it stays so. One of a digest
+/// that another token has, or of an id with another digest, is refused.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_enums, reason = "every store must keep every kind")]
 pub enum Entry {
@@ -240,6 +265,9 @@ pub enum Entry {
 /// What keeps tenants, connections and tokens: the databases of ours beside the resources, or the
 /// host's own tables.
 ///
+/// - A connection is seen by its own tenant only, and a token as well; a digest is one of a kind among
+///   all tenants.
+/// - Instants are kept to the millisecond or finer.
 /// - What is written is durable when the future resolves, and seen by the next call, also by that of
 ///   another process.
 /// - A dropped future leaves a write done or not done.
@@ -277,7 +305,8 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// - [`StoreError::Stale`]: a tenant or connection has another revision, which the version tells
-    /// - [`StoreError::NotFound`]: a connection's tenant, or a token's connection, is not there
+    /// - [`StoreError::NotFound`]: a tenant or connection that was changed, a connection's tenant, or
+    ///   a token's connection is not there
     /// - [`StoreError::Taken`]: another token has that digest, or that id has another digest
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
     fn put(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>>;
@@ -298,7 +327,7 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Busy`] and [`StoreError::Backend`].
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>>;
 
-    /// The tokens of a tenant, the oldest first, whether good or not.
+    /// The tokens of a tenant, the oldest first and those of one moment by id, whether good or not.
     ///
     /// # Errors
     /// [`StoreError::Busy`] and [`StoreError::Backend`].
@@ -317,4 +346,12 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
         digest: &'a [u8; 32],
         at: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
+/// A tenant or connection has another revision than expected.
+pub(crate) fn stale(actual: u64) -> StoreError {
+    match Version::new(actual.to_string()) {
+        Ok(actual) => StoreError::Stale { actual },
+        Err(problem) => StoreError::backend(problem),
+    }
 }

@@ -13,6 +13,8 @@
 //! choice: [`block_on`] parks the thread, and a store that needs a runtime brings that runtime's
 //! own, for instance `&|future| runtime.block_on(future)`. Checks of concurrency drive futures from
 //! several threads at once.
+//!
+//! [`tenancy`] does the same for what keeps tenants, connections and tokens.
 
 mod batches;
 mod claims;
@@ -26,6 +28,7 @@ mod parallel;
 mod queries;
 mod random;
 mod resources;
+pub mod tenancy;
 
 use std::{
     fmt,

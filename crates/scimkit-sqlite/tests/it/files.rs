@@ -3,13 +3,16 @@
 use rusqlite::Connection;
 use scimkit_registry::ResourceId;
 use scimkit_sqlite::{OpenError, Options, Sqlite, Synchronous};
-use scimkit_store::{How, Store, StoreError, Want};
+use scimkit_store::{ConnectionId, How, Store, StoreError, Tenancy, TenantId, Want};
 use serde_json::json;
 
 use crate::{
     consistent::check_file,
     support::{add_member, create, delete, file, kind, second, select, set, standard, wait},
 };
+
+/// The last format of a file.
+const FORMAT: i64 = 3;
 
 #[test]
 fn everything_is_there_after_reopening() {
@@ -149,7 +152,7 @@ fn an_empty_file_is_brought_to_the_last_format() {
             .query_row(sql, [], |row| row.get::<_, i64>(0))
             .unwrap()
     };
-    assert_eq!(number("PRAGMA user_version"), 2);
+    assert_eq!(number("PRAGMA user_version"), FORMAT);
     assert_eq!(number("PRAGMA application_id"), 0x5343_494d);
     drop(connection);
     drop(Sqlite::open(&path).unwrap());
@@ -169,14 +172,14 @@ fn a_newer_file_is_refused_and_stays_as_it_is() {
             refused,
             OpenError::Newer {
                 found: 99,
-                known: 2
+                known: FORMAT
             }
         ),
         "{refused:?}"
     );
     assert_eq!(
         refused.to_string(),
-        "the file has format 99, this release knows up to 2"
+        format!("the file has format 99, this release knows up to {FORMAT}")
     );
     assert!(std::fs::read(&path).unwrap() == before);
 }
@@ -211,6 +214,36 @@ fn token_digests_are_kept() {
     drop(store);
     let store = Sqlite::open(&path).unwrap();
     assert_eq!(wait(store.token_digests()).unwrap(), [[9; 32], [7; 32]]);
+}
+
+#[test]
+fn tokens_of_the_first_format_are_of_the_default_connection() {
+    let first = include_str!("../../src/migrations/0001.sql");
+    for (digests, tenants) in [(&[][..], 0), (&[[9; 32], [7; 32]], 1)] {
+        let (_directory, path) = file();
+        let before = Connection::open(&path).unwrap();
+        before.execute_batch(first).unwrap();
+        before
+            .execute_batch("PRAGMA application_id = 0x5343494d; PRAGMA user_version = 1")
+            .unwrap();
+        for (n, digest) in digests.iter().enumerate() {
+            let created = 1_700_000_000_000_000 + 1_000_000 * i64::try_from(n).unwrap();
+            before
+                .execute("INSERT INTO token VALUES (?1, ?2)", (digest, created))
+                .unwrap();
+        }
+        drop(before);
+        let store = Sqlite::open(&path).unwrap();
+        assert_eq!(wait(store.token_digests()).unwrap(), digests);
+        assert_eq!(wait(store.tenants()).unwrap().len(), tenants);
+        for (n, digest) in digests.iter().enumerate() {
+            let opened = wait(store.open(digest)).unwrap().unwrap();
+            assert_eq!(opened.tenant.id, TenantId::default());
+            assert_eq!(opened.connection.id, ConnectionId::default());
+            assert_eq!(opened.token.created, second(i64::try_from(n).unwrap()));
+            assert!(opened.token.is_good_at(second(100)));
+        }
+    }
 }
 
 #[test]

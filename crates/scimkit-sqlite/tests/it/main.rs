@@ -15,3 +15,4 @@ mod files;
 mod property;
 mod schema;
 mod support;
+mod tenancy;

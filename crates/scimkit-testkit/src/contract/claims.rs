@@ -317,13 +317,7 @@ fn prefers(ground: &Ground<'_>) -> Result<(), String> {
     ground.create(second(3), &ground.user, "h1", body.clone())?;
     let entra = ground.through("entra");
     let by = |among| claim(&entra, among, r#"externalId eq "7""#);
-    let taken = take(
-        &entra,
-        (4, "n1"),
-        body.clone(),
-        by(Among::Both)?,
-        How::Adopted,
-    )?;
+    let taken = take(&entra, (4, "n1"), body, by(Among::Both)?, How::Adopted)?;
     ensure_eq!(taken.id.as_str(), "h1", "which one was taken");
     // A claim among the live ones leaves the retired one, and the other way round.
     let body = json!({"userName": "third", "externalId": "7"});

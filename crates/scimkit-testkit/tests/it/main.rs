@@ -27,3 +27,4 @@ mod replay;
 mod score;
 mod servers;
 mod teams;
+mod tenancy;

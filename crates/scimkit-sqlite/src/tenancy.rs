@@ -1,0 +1,106 @@
+//! Who may provision, kept beside the resources.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection as Db, TransactionBehavior};
+use scimkit_store::{
+    BoxFuture, Connection, ConnectionId, Entry, Opened, StoreError, Tenancy, Tenant, TenantId,
+    TokenRecord,
+};
+
+use crate::{Sqlite, directory, error::Outcome, row::micros};
+
+impl Sqlite {
+    /// Reads on a thread that only reads.
+    async fn look<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Db) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        Ok(self.workers.read(|db| read(db)).await??)
+    }
+
+    /// Writes in a transaction of its own, done or undone as a whole.
+    pub(crate) async fn alter(
+        &self,
+        write: impl FnOnce(&Db) -> Outcome<()> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let job = |db: &mut Db| -> Outcome<()> {
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            write(&transaction)?;
+            Ok(transaction.commit()?)
+        };
+        Ok(self.workers.alone(job).await??)
+    }
+}
+
+impl Tenancy for Sqlite {
+    fn connection<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        id: &'a ConnectionId,
+    ) -> BoxFuture<'a, Result<Option<(Tenant, Connection)>, StoreError>> {
+        let (tenant, id) = (tenant.clone(), id.clone());
+        Box::pin(self.look(move |db| directory::connection_of(db, &tenant, &id)))
+    }
+
+    fn connections<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> BoxFuture<'a, Result<Vec<Connection>, StoreError>> {
+        let tenant = tenant.clone();
+        Box::pin(self.look(move |db| directory::connections(db, &tenant)))
+    }
+
+    fn open<'a>(
+        &'a self,
+        digest: &'a [u8; 32],
+    ) -> BoxFuture<'a, Result<Option<Opened>, StoreError>> {
+        let digest = *digest;
+        Box::pin(self.look(move |db| directory::open(db, &digest)))
+    }
+
+    fn put(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.alter(|db| {
+            let mut entries = entries.into_iter();
+            entries.try_for_each(|entry| directory::put(db, entry))
+        }))
+    }
+
+    fn remove_connection<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        id: &'a ConnectionId,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let (tenant, id) = (tenant.clone(), id.clone());
+        Box::pin(self.alter(move |db| directory::remove_connection(db, &tenant, &id)))
+    }
+
+    fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
+        Box::pin(self.look(directory::tenants))
+    }
+
+    fn tokens<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> BoxFuture<'a, Result<Vec<TokenRecord>, StoreError>> {
+        let tenant = tenant.clone();
+        Box::pin(self.look(move |db| directory::tokens(db, &tenant)))
+    }
+
+    fn used<'a>(
+        &'a self,
+        digest: &'a [u8; 32],
+        at: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let (digest, at) = (*digest, micros(at));
+        Box::pin(async move {
+            // Nothing to write does not wait for those who write.
+            match self
+                .look(move |db| directory::is_news(db, &digest, at))
+                .await?
+            {
+                true => self.alter(move |db| directory::used(db, &digest, at)).await,
+                false => Ok(()),
+            }
+        })
+    }
+}

@@ -1,0 +1,51 @@
+//! Who may provision, kept in files and in memory, also by two processes at once.
+
+use std::sync::Arc;
+
+use scimkit_sqlite::Sqlite;
+use scimkit_store::{Connection, ConnectionId, Entry, Tenancy, Tenant, TenantId, TokenRecord};
+use scimkit_testkit::contract::{block_on, tenancy};
+
+use crate::support::{file, second, wait};
+
+#[test]
+fn memory_keeps_the_contract() {
+    let make = || -> Arc<dyn Tenancy> { Arc::new(Sqlite::in_memory().unwrap()) };
+    tenancy::check(make, &block_on).unwrap();
+}
+
+#[test]
+fn two_stores_of_a_file_keep_the_contract() {
+    for check in tenancy::checks() {
+        let (_directory, path) = file();
+        let open = || Arc::new(Sqlite::open(&path).unwrap());
+        let kept = check.run_beside(open(), open(), &block_on);
+        assert_eq!(kept, Ok(()), "{}", check.name());
+    }
+}
+
+#[test]
+fn who_may_provision_is_known_after_reopening() {
+    let (_directory, path) = file();
+    let tenant = Tenant::new(TenantId::from("acme"), "Acme", second(1));
+    let id = ConnectionId::from("entra");
+    let connection = Connection::new(tenant.id.clone(), id, "Entra ID", second(2));
+    let mut token = TokenRecord::new(&connection, "1", [7; 32], second(3));
+    token.expires = Some(second(9));
+    let store = Sqlite::open(&path).unwrap();
+    let entries = vec![
+        Entry::Tenant(tenant.clone()),
+        Entry::Connection(connection.clone()),
+        Entry::Token(token.clone()),
+    ];
+    wait(store.put(entries)).unwrap();
+    wait(store.used(&[7; 32], second(4))).unwrap();
+    drop(store);
+    let opened = wait(Sqlite::open(&path).unwrap().open(&[7; 32])).unwrap();
+    let opened = opened.unwrap();
+    token.last_used = Some(second(4));
+    assert_eq!(opened.token, token);
+    assert_eq!((opened.tenant.revision, opened.connection.revision), (1, 1));
+    assert_eq!(opened.tenant.name, tenant.name);
+    assert_eq!(opened.connection.name, connection.name);
+}

@@ -1,0 +1,224 @@
+//! Tenants, their connections, and the tokens of those.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+
+use super::{Memory, exclusive, shared};
+use crate::{
+    BoxFuture, Connection, ConnectionId, Entry, Opened, StoreError, Tenancy, Tenant, TenantId,
+    TokenRecord, tenancy::stale,
+};
+
+type Digest = [u8; 32];
+
+/// Who may provision.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Directory {
+    // INVARIANT: the tenant of every connection is in `tenants`, and the connection of every token
+    // in `connections`; `tokens` has exactly the tokens that `digests` leads to.
+    connections: BTreeMap<(TenantId, ConnectionId), Connection>,
+    digests: HashMap<Digest, (TenantId, String)>,
+    tenants: BTreeMap<TenantId, Tenant>,
+    tokens: BTreeMap<(TenantId, String), TokenRecord>,
+}
+
+impl Directory {
+    pub(super) fn tenant(&self, id: &TenantId) -> Option<&Tenant> {
+        self.tenants.get(id)
+    }
+
+    pub(super) fn connections(&self, tenant: &TenantId) -> impl Iterator<Item = &Connection> {
+        let from = (tenant.clone(), ConnectionId::from(""));
+        let rest = self.connections.range(from..).map(|(_, found)| found);
+        rest.take_while(move |found| found.tenant == *tenant)
+    }
+
+    /// The tokens of a tenant, by id.
+    pub(super) fn tokens(&self, tenant: &TenantId) -> impl Iterator<Item = &TokenRecord> {
+        let from = (tenant.clone(), String::new());
+        let rest = self.tokens.range(from..).map(|(_, found)| found);
+        rest.take_while(move |found| found.tenant == *tenant)
+    }
+
+    fn connection(&self, tenant: &TenantId, id: &ConnectionId) -> Option<&Connection> {
+        self.connections.get(&(tenant.clone(), id.clone()))
+    }
+
+    fn open(&self, digest: &Digest) -> Option<Opened> {
+        let token = self.tokens.get(self.digests.get(digest)?)?;
+        let connection = self.connection(&token.tenant, &token.connection)?;
+        let tenant = self.tenants.get(&token.tenant)?;
+        let (tenant, connection) = (tenant.clone(), connection.clone());
+        Some(Opened::new(tenant, connection, token.clone()))
+    }
+
+    fn put(&mut self, entry: Entry) -> Result<(), StoreError> {
+        match entry {
+            Entry::Connection(connection) => self.put_connection(connection),
+            Entry::Tenant(tenant) => self.put_tenant(tenant),
+            Entry::Token(token) => self.put_token(token),
+        }
+    }
+
+    fn put_tenant(&mut self, mut tenant: Tenant) -> Result<(), StoreError> {
+        let known = self.tenants.get(&tenant.id).map(|known| known.revision);
+        tenant.revision = next(known, tenant.revision)?;
+        self.keep_tenant(tenant);
+        Ok(())
+    }
+
+    fn put_connection(&mut self, mut connection: Connection) -> Result<(), StoreError> {
+        if !self.tenants.contains_key(&connection.tenant) {
+            return Err(StoreError::NotFound);
+        }
+        let known = self.connection(&connection.tenant, &connection.id);
+        connection.revision = next(known.map(|known| known.revision), connection.revision)?;
+        self.keep_connection(connection);
+        Ok(())
+    }
+
+    fn put_token(&mut self, mut token: TokenRecord) -> Result<(), StoreError> {
+        if self.connection(&token.tenant, &token.connection).is_none() {
+            return Err(StoreError::NotFound);
+        }
+        let key = (token.tenant.clone(), token.id.clone());
+        match self.tokens.get(&key) {
+            Some(known) if known.digest != token.digest => return Err(taken("id")),
+            Some(known) => token.follow(known),
+            None if self.digests.contains_key(&token.digest) => return Err(taken("digest")),
+            None => {}
+        }
+        self.keep_token(token);
+        Ok(())
+    }
+
+    pub(super) fn keep_connection(&mut self, connection: Connection) {
+        let key = (connection.tenant.clone(), connection.id.clone());
+        self.connections.insert(key, connection);
+    }
+
+    pub(super) fn keep_tenant(&mut self, tenant: Tenant) {
+        self.tenants.insert(tenant.id.clone(), tenant);
+    }
+
+    pub(super) fn keep_token(&mut self, token: TokenRecord) {
+        let key = (token.tenant.clone(), token.id.clone());
+        self.digests.insert(token.digest, key.clone());
+        self.tokens.insert(key, token);
+    }
+
+    fn remove_connection(
+        &mut self,
+        tenant: &TenantId,
+        id: &ConnectionId,
+    ) -> Result<(), StoreError> {
+        let key = (tenant.clone(), id.clone());
+        self.connections.remove(&key).ok_or(StoreError::NotFound)?;
+        self.remove_tokens(|token| token.tenant == *tenant && token.connection == *id);
+        Ok(())
+    }
+
+    fn remove_tokens(&mut self, goes: impl Fn(&TokenRecord) -> bool) {
+        self.tokens.retain(|_, token| !goes(token));
+        self.digests.retain(|_, key| self.tokens.contains_key(key));
+    }
+
+    fn used(&mut self, digest: &Digest, at: DateTime<Utc>) {
+        let token = self
+            .digests
+            .get(digest)
+            .and_then(|k| self.tokens.get_mut(k));
+        if let Some(token) = token {
+            token.last_used = token.last_used.max(Some(at));
+        }
+    }
+}
+
+/// The revision that a write leads to, once the one that it expects is there.
+fn next(known: Option<u64>, expected: u64) -> Result<u64, StoreError> {
+    match known {
+        None if expected > 0 => Err(StoreError::NotFound),
+        Some(actual) if actual != expected => Err(stale(actual)),
+        _ => Ok(expected + 1),
+    }
+}
+
+fn taken(attr: &str) -> StoreError {
+    let attr = attr.to_owned();
+    StoreError::Taken { attr }
+}
+
+impl Tenancy for Memory {
+    fn connection<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        id: &'a ConnectionId,
+    ) -> BoxFuture<'a, Result<Option<(Tenant, Connection)>, StoreError>> {
+        Box::pin(async move {
+            let directory = shared(&self.directory);
+            let connection = directory.connection(tenant, id);
+            let found = directory.tenant(tenant).zip(connection);
+            Ok(found.map(|(tenant, connection)| (tenant.clone(), connection.clone())))
+        })
+    }
+
+    fn connections<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> BoxFuture<'a, Result<Vec<Connection>, StoreError>> {
+        Box::pin(async move {
+            let directory = shared(&self.directory);
+            Ok(directory.connections(tenant).cloned().collect())
+        })
+    }
+
+    fn open<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Result<Option<Opened>, StoreError>> {
+        Box::pin(async move { Ok(shared(&self.directory).open(digest)) })
+    }
+
+    fn put(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut directory = exclusive(&self.directory);
+            // A copy, so that nothing is left of what comes before one that is refused.
+            let mut after = directory.clone();
+            entries.into_iter().try_for_each(|entry| after.put(entry))?;
+            *directory = after;
+            Ok(())
+        })
+    }
+
+    fn remove_connection<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        id: &'a ConnectionId,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move { exclusive(&self.directory).remove_connection(tenant, id) })
+    }
+
+    fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
+        Box::pin(async move { Ok(shared(&self.directory).tenants.values().cloned().collect()) })
+    }
+
+    fn tokens<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> BoxFuture<'a, Result<Vec<TokenRecord>, StoreError>> {
+        Box::pin(async move {
+            let mut tokens: Vec<_> = shared(&self.directory).tokens(tenant).cloned().collect();
+            tokens.sort_by_key(|token| token.created);
+            Ok(tokens)
+        })
+    }
+
+    fn used<'a>(
+        &'a self,
+        digest: &'a Digest,
+        at: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            exclusive(&self.directory).used(digest, at);
+            Ok(())
+        })
+    }
+}

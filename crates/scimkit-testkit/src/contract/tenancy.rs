@@ -1,0 +1,91 @@
+//! The contract of [`Tenancy`] as a test suite.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use scimkit_store::Memory;
+//! use scimkit_testkit::contract::{block_on, tenancy};
+//!
+//! tenancy::check(|| Arc::new(Memory::new()), &block_on)?;
+//! # Ok::<(), String>(())
+//! ```
+
+mod entries;
+mod ground;
+mod removal;
+mod tokens;
+
+use std::{fmt, sync::Arc};
+
+use scimkit_store::Tenancy;
+
+use self::ground::Ground;
+use super::Driver;
+
+/// One rule of the contract.
+#[derive(Clone, Copy)]
+pub struct Check {
+    name: &'static str,
+    run: fn(&Ground<'_>) -> Result<(), String>,
+}
+
+impl Check {
+    /// The rule, in words joined by underscores.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Checks the rule against one that holds nothing yet.
+    ///
+    /// # Errors
+    /// What it did wrong.
+    pub fn run(&self, tenancy: Arc<dyn Tenancy>, drive: &Driver<'_>) -> Result<(), String> {
+        self.run_beside(Arc::clone(&tenancy), tenancy, drive)
+    }
+
+    /// Checks the rule against two that keep the same data, such as two processes at one database:
+    /// what is written by way of the one is looked for by way of the other.
+    ///
+    /// # Errors
+    /// What they did wrong.
+    pub fn run_beside(
+        &self,
+        writes: Arc<dyn Tenancy>,
+        reads: Arc<dyn Tenancy>,
+        drive: &Driver<'_>,
+    ) -> Result<(), String> {
+        (self.run)(&Ground {
+            drive,
+            reads,
+            writes,
+        })
+    }
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Check").field(&self.name).finish()
+    }
+}
+
+/// Runs every check, each against one of its own.
+///
+/// # Errors
+/// One line for each rule that does not hold.
+pub fn check(make: impl Fn() -> Arc<dyn Tenancy>, drive: &Driver<'_>) -> Result<(), String> {
+    let failure = |check: Check| {
+        let failed = check.run(make(), drive).err();
+        failed.map(|problem| format!("{}: {problem}", check.name))
+    };
+    let failures: Vec<_> = checks().into_iter().filter_map(failure).collect();
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(failures.join("\n")),
+    }
+}
+
+/// Every rule of the contract.
+#[must_use]
+pub fn checks() -> Vec<Check> {
+    [entries::CHECKS, tokens::CHECKS, removal::CHECKS].concat()
+}

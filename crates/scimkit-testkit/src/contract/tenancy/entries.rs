@@ -1,0 +1,245 @@
+//! Tenants and connections: what is put is found, revisions, all or none.
+
+use std::{collections::BTreeSet, thread};
+
+use scimkit_store::{Entry, TenantId};
+
+use super::{
+    Check,
+    ground::{Ground, connection, outcome, tenant, token, with_connections},
+};
+use crate::contract::ground::{ensure, ensure_eq};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "what_is_put_is_found",
+        run: found,
+    },
+    Check {
+        name: "tenants_and_connections_come_by_id",
+        run: ordered,
+    },
+    Check {
+        name: "tenants_see_nothing_of_each_other",
+        run: apart,
+    },
+    Check {
+        name: "an_unexpected_revision_is_refused",
+        run: stale,
+    },
+    Check {
+        name: "what_stands_on_nothing_is_refused",
+        run: rootless,
+    },
+    Check {
+        name: "entries_are_put_in_order_and_all_or_none",
+        run: all_or_none,
+    },
+    Check {
+        name: "of_parallel_changes_of_one_revision_one_wins",
+        run: parallel,
+    },
+    Check {
+        name: "a_future_that_is_never_polled_puts_nothing",
+        run: unpolled,
+    },
+];
+
+fn found(ground: &Ground<'_>) -> Result<(), String> {
+    ensure_eq!(ground.tenants()?, [], "tenants of nothing");
+    ensure!(
+        ground.connection("acme", "crm")?.is_none(),
+        "a connection of nothing"
+    );
+    ground.put(with_connections("acme", &["crm"]))?;
+    let kept = (tenant("acme", 1), connection("acme", "crm", 1));
+    ensure_eq!(
+        ground.connection("acme", "crm")?,
+        Some(kept),
+        "what was put"
+    );
+
+    let (mut renamed, mut ruled) = (tenant("acme", 1), connection("acme", "crm", 1));
+    renamed.name = String::new();
+    ruled.rules = "[]".to_owned();
+    ground.put(vec![
+        Entry::Connection(ruled.clone()),
+        Entry::Tenant(renamed.clone()),
+    ])?;
+    (renamed.revision, ruled.revision) = (2, 2);
+    ensure_eq!(ground.tenants()?, [renamed.clone()], "the tenant, changed");
+    let kept = Some((renamed, ruled));
+    ensure_eq!(ground.connection("acme", "crm")?, kept, "what was changed");
+    for (tenant, id) in [
+        ("acme", "CRM"),
+        ("ACME", "crm"),
+        ("acme", ""),
+        ("acm", "ecrm"),
+    ] {
+        let found = ground.connection(tenant, id)?;
+        ensure!(found.is_none(), "`{tenant}` has no connection `{id}`");
+    }
+    Ok(())
+}
+
+fn ordered(ground: &Ground<'_>) -> Result<(), String> {
+    const IDS: [&str; 5] = ["b", "a", "ä", "B", "ab"];
+    const ORDERED: [&str; 5] = ["B", "a", "ab", "b", "ä"];
+    for id in IDS {
+        ground.put(with_connections(id, &IDS))?;
+    }
+    let tenants = ground.tenants()?;
+    let ids: Vec<_> = tenants.iter().map(|tenant| tenant.id.as_str()).collect();
+    ensure_eq!(ids, ORDERED, "the order of tenants");
+    let connections = ground.connections(&TenantId::from("a"))?;
+    let ids: Vec<_> = connections.iter().map(|c| c.id.as_str()).collect();
+    ensure_eq!(ids, ORDERED, "the order of connections");
+    Ok(())
+}
+
+fn apart(ground: &Ground<'_>) -> Result<(), String> {
+    const TENANTS: [&str; 5] = ["a", "A", "ab", "a ", "b"];
+    for (n, id) in (0..).zip(TENANTS) {
+        ground.put(with_connections(id, &["crm"]))?;
+        ground.put(vec![Entry::Token(token((id, "crm"), "1", n, 1))])?;
+    }
+    for (n, id) in (0..).zip(TENANTS) {
+        let own = TenantId::from(id);
+        let expected = [connection(id, "crm", 1)];
+        ensure_eq!(ground.connections(&own)?, expected, "connections of `{id}`");
+        let expected = [token((id, "crm"), "1", n, 1)];
+        ensure_eq!(ground.tokens(&own)?, expected, "tokens of `{id}`");
+        let opened = ground.opened([n; 32])?;
+        ensure_eq!(opened.tenant, tenant(id, 1), "whose token it is");
+        ensure_eq!(opened.connection, connection(id, "crm", 1), "what it opens");
+    }
+    let nobody = TenantId::from("");
+    ensure_eq!(ground.connections(&nobody)?, [], "connections of nobody");
+    ensure_eq!(ground.tokens(&nobody)?, [], "tokens of nobody");
+    // A write of one moves no other's revision.
+    ground.put(vec![Entry::Tenant(tenant("a", 1))])?;
+    ground.put(vec![Entry::Connection(connection("A", "crm", 1))])?;
+    ground.put(vec![Entry::Connection(connection("ab", "crm", 1))])
+}
+
+fn stale(ground: &Ground<'_>) -> Result<(), String> {
+    ground.put(with_connections("acme", &["crm"]))?;
+    for now in 1..4 {
+        for (given, expected) in [(0, true), (now - 1, true), (now, false), (now + 1, true)] {
+            let stale = format!("stale: W/\"{now}\"");
+            let entries = [
+                Entry::Tenant(tenant("acme", given)),
+                Entry::Connection(connection("acme", "crm", given)),
+            ];
+            if expected {
+                let mut entries = entries.into_iter();
+                entries.try_for_each(|entry| ground.refused(vec![entry], &stale))?;
+            }
+        }
+        ground.put(vec![
+            Entry::Tenant(tenant("acme", now)),
+            Entry::Connection(connection("acme", "crm", now)),
+        ])?;
+    }
+    let twice = Entry::Tenant(tenant("acme", 4));
+    ground.refused(vec![twice.clone(), twice], "stale: W/\"5\"")
+}
+
+fn rootless(ground: &Ground<'_>) -> Result<(), String> {
+    ground.put(with_connections("acme", &["crm"]))?;
+    ground.put(with_connections("other", &["erp"]))?;
+    let entries = [
+        Entry::Tenant(tenant("gone", 1)),
+        Entry::Connection(connection("acme", "gone", 1)),
+        Entry::Connection(connection("nobody", "crm", 0)),
+        Entry::Token(token(("nobody", "crm"), "1", 1, 1)),
+        Entry::Token(token(("acme", "erp"), "1", 1, 1)),
+    ];
+    for entry in entries {
+        ground.refused(vec![entry], "not found")?;
+    }
+    ensure!(ground.open([1; 32])?.is_none(), "a token of nothing");
+    Ok(())
+}
+
+fn all_or_none(ground: &Ground<'_>) -> Result<(), String> {
+    ground.put(vec![])?;
+    ground.put(with_connections("acme", &["crm"]))?;
+    ground.put(vec![Entry::Token(token(("acme", "crm"), "1", 1, 1))])?;
+    let good = || {
+        let mut entries = with_connections("new", &["erp"]);
+        entries.push(Entry::Token(token(("new", "erp"), "1", 2, 1)));
+        entries.push(Entry::Tenant(tenant("acme", 1)));
+        entries.push(Entry::Connection(connection("acme", "crm", 1)));
+        entries
+    };
+    let bad = [
+        (Entry::Tenant(tenant("new", 0)), "stale: W/\"1\""),
+        (
+            Entry::Connection(connection("acme", "crm", 1)),
+            "stale: W/\"2\"",
+        ),
+        (
+            Entry::Connection(connection("nobody", "crm", 0)),
+            "not found",
+        ),
+        (
+            Entry::Token(token(("new", "erp"), "2", 1, 1)),
+            "taken: digest",
+        ),
+        (Entry::Token(token(("new", "erp"), "1", 3, 1)), "taken: id"),
+    ];
+    for (entry, expected) in bad {
+        let mut entries = good();
+        entries.push(entry.clone());
+        ground.refused(entries, expected)?;
+        ensure!(ground.open([2; 32])?.is_none(), "a token of a refused put");
+    }
+    let mut backwards = with_connections("new", &["erp"]);
+    backwards.reverse();
+    ground.refused(backwards, "not found")?;
+    ground.put(good())?;
+    ensure_eq!(
+        ground.opened([2; 32])?.token.id,
+        "1",
+        "the token of the put"
+    );
+    Ok(())
+}
+
+fn parallel(ground: &Ground<'_>) -> Result<(), String> {
+    const THREADS: usize = 8;
+    ground.put(with_connections("acme", &["crm"]))?;
+    let change = |n: usize| {
+        let mut change = connection("acme", "crm", 1);
+        change.name = n.to_string();
+        ground.attempt(vec![Entry::Connection(change)])
+    };
+    let answers: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|n| scope.spawn(move || change(n)))
+            .collect();
+        let answers = threads.into_iter().map(|thread| thread.join());
+        answers.collect()
+    });
+    let mut winners = BTreeSet::new();
+    for (n, answer) in answers.into_iter().enumerate() {
+        let answer = answer.map_err(|_| "a thread panicked")??;
+        match outcome(&answer).as_str() {
+            "done" => drop(winners.insert(n.to_string())),
+            "stale: W/\"2\"" => {}
+            other => return Err(format!("a change that lost: {other}")),
+        }
+    }
+    let kept = ground.connections(&TenantId::from("acme"))?;
+    let names: BTreeSet<_> = kept.into_iter().map(|kept| kept.name).collect();
+    ensure_eq!(winners.len(), 1, "changes that won");
+    ensure_eq!(names, winners, "what is kept of them");
+    Ok(())
+}
+
+fn unpolled(ground: &Ground<'_>) -> Result<(), String> {
+    drop(ground.writes.put(with_connections("acme", &["crm"])));
+    ensure_eq!(ground.tenants()?, [], "tenants after a dropped future");
+    Ok(())
+}

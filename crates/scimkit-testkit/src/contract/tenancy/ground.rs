@@ -1,0 +1,151 @@
+//! What the checks stand on: one that writes, one that reads, and short words for both.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use scimkit_store::{
+    BoxFuture, Connection, ConnectionId, Entry, Opened, StoreError, Tenancy, Tenant, TenantId,
+    TokenRecord,
+};
+
+use crate::contract::{
+    Driver,
+    ground::{ensure_eq, said, second},
+};
+
+pub(super) struct Ground<'a> {
+    pub(super) drive: &'a Driver<'a>,
+    pub(super) reads: Arc<dyn Tenancy>,
+    pub(super) writes: Arc<dyn Tenancy>,
+}
+
+type Answer<T> = Result<T, StoreError>;
+
+/// Everything that is kept of some tenants, for comparisons.
+#[derive(Debug, PartialEq)]
+pub(super) struct Kept(Vec<(Tenant, Vec<Connection>, Vec<TokenRecord>)>);
+
+impl Ground<'_> {
+    pub(super) fn run<'f, T: Send + 'f>(&self, future: BoxFuture<'f, T>) -> Result<T, String> {
+        let mut answer = None;
+        let slot = &mut answer;
+        (self.drive)(Box::pin(async move { *slot = Some(future.await) }));
+        answer.ok_or_else(|| "the driver left a future unfinished".to_owned())
+    }
+
+    fn found<'f, T: Send + 'f>(&self, future: BoxFuture<'f, Answer<T>>) -> Result<T, String> {
+        self.run(future)?.map_err(|e| said(&e))
+    }
+
+    /// The answer, as it is.
+    pub(super) fn attempt(&self, entries: Vec<Entry>) -> Result<Answer<()>, String> {
+        self.run(self.writes.put(entries))
+    }
+
+    /// Keeps them, which must succeed.
+    pub(super) fn put(&self, entries: Vec<Entry>) -> Result<(), String> {
+        let what = format!("put {entries:?}");
+        self.attempt(entries)?
+            .map_err(|e| format!("{what}: {}", said(&e)))
+    }
+
+    /// Fails unless they are refused as told, and nothing is left of them.
+    pub(super) fn refused(&self, entries: Vec<Entry>, expected: &str) -> Result<(), String> {
+        let before = self.kept()?;
+        let what = format!("the answer to {entries:?}");
+        ensure_eq!(outcome(&self.attempt(entries)?), expected, "{what}");
+        ensure_eq!(self.kept()?, before, "what is kept after a refusal");
+        Ok(())
+    }
+
+    pub(super) fn kept(&self) -> Result<Kept, String> {
+        let tenants = self.tenants()?.into_iter().map(|tenant| {
+            let connections = self.connections(&tenant.id)?;
+            let tokens = self.tokens(&tenant.id)?;
+            Ok::<_, String>((tenant, connections, tokens))
+        });
+        Ok(Kept(tenants.collect::<Result<_, _>>()?))
+    }
+
+    pub(super) fn connection(
+        &self,
+        tenant: &str,
+        id: &str,
+    ) -> Result<Option<(Tenant, Connection)>, String> {
+        let (tenant, id) = (TenantId::from(tenant), ConnectionId::from(id));
+        self.found(self.reads.connection(&tenant, &id))
+    }
+
+    pub(super) fn connections(&self, tenant: &TenantId) -> Result<Vec<Connection>, String> {
+        self.found(self.reads.connections(tenant))
+    }
+
+    pub(super) fn open(&self, digest: [u8; 32]) -> Result<Option<Opened>, String> {
+        self.found(self.reads.open(&digest))
+    }
+
+    /// The token of a digest that must be there.
+    pub(super) fn opened(&self, digest: [u8; 32]) -> Result<Opened, String> {
+        let opened = self.open(digest)?;
+        opened.ok_or_else(|| format!("no token has the digest {digest:?}"))
+    }
+
+    pub(super) fn remove_connection(&self, tenant: &str, id: &str) -> Result<Answer<()>, String> {
+        let (tenant, id) = (TenantId::from(tenant), ConnectionId::from(id));
+        self.run(self.writes.remove_connection(&tenant, &id))
+    }
+
+    pub(super) fn tenants(&self) -> Result<Vec<Tenant>, String> {
+        self.found(self.reads.tenants())
+    }
+
+    pub(super) fn tokens(&self, tenant: &TenantId) -> Result<Vec<TokenRecord>, String> {
+        self.found(self.reads.tokens(tenant))
+    }
+
+    pub(super) fn used(&self, digest: [u8; 32], at: DateTime<Utc>) -> Result<(), String> {
+        self.found(self.writes.used(&digest, at))
+    }
+}
+
+/// An answer in a word or two.
+pub(super) fn outcome<T>(answer: &Answer<T>) -> String {
+    match answer {
+        Ok(_) => "done".to_owned(),
+        Err(StoreError::NotFound) => "not found".to_owned(),
+        Err(StoreError::Stale { actual }) => format!("stale: {actual}"),
+        Err(StoreError::Taken { attr }) => format!("taken: {attr}"),
+        Err(other) => said(other),
+    }
+}
+
+/// A tenant with that revision.
+pub(super) fn tenant(id: &str, revision: u64) -> Tenant {
+    let name = format!("The \"{id}\" company; 株式会社");
+    let mut tenant = Tenant::new(TenantId::from(id), name, second(1));
+    tenant.revision = revision;
+    tenant
+}
+
+/// A connection with that revision.
+pub(super) fn connection(tenant: &str, id: &str, revision: u64) -> Connection {
+    let (tenant, name) = (TenantId::from(tenant), format!("To {id}"));
+    let mut connection = Connection::new(tenant, ConnectionId::from(id), name, second(2));
+    connection.rules = r#"{"profile":"entra","note":"it's %_\\ \u0000"}"#.to_owned();
+    connection.revision = revision;
+    connection
+}
+
+/// A token of a connection, made at that second.
+pub(super) fn token(of: (&str, &str), id: &str, digest: u8, made: i64) -> TokenRecord {
+    let connection = connection(of.0, of.1, 0);
+    TokenRecord::new(&connection, id, [digest; 32], second(made))
+}
+
+/// A tenant with a connection to each of these.
+pub(super) fn with_connections(id: &str, connections: &[&str]) -> Vec<Entry> {
+    let connections = connections.iter().map(|c| connection(id, c, 0));
+    let tenant = Entry::Tenant(tenant(id, 0));
+    let connections = connections.map(Entry::Connection);
+    [tenant].into_iter().chain(connections).collect()
+}

@@ -1,0 +1,89 @@
+//! Connections that are taken away.
+
+use scimkit_store::{Entry, TenantId};
+
+use super::{
+    Check,
+    ground::{Ground, connection, outcome, tenant, token, with_connections},
+};
+use crate::contract::ground::{ensure, ensure_eq};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "a_connection_goes_with_its_tokens",
+        run: tokens,
+    },
+    Check {
+        name: "a_connection_that_comes_back_is_a_new_one",
+        run: again,
+    },
+];
+
+fn tokens(ground: &Ground<'_>) -> Result<(), String> {
+    for (n, id) in [(1, "acme"), (5, "other")] {
+        ground.put(with_connections(id, &["crm", "crm2"]))?;
+        ground.put(vec![
+            Entry::Token(token((id, "crm"), "1", n, 1)),
+            Entry::Token(token((id, "crm"), "2", n + 1, 1)),
+            Entry::Token(token((id, "crm2"), "3", n + 2, 1)),
+        ])?;
+    }
+    for (of, id) in [("acme", "CRM"), ("nobody", "crm"), ("acme", "")] {
+        let answer = outcome(&ground.remove_connection(of, id)?);
+        ensure_eq!(answer, "not found", "the removal of `{id}` of `{of}`");
+    }
+    let answer = outcome(&ground.remove_connection("acme", "crm")?);
+    ensure_eq!(answer, "done", "a removal");
+    for (digest, there) in [
+        (1, false),
+        (2, false),
+        (3, true),
+        (5, true),
+        (6, true),
+        (7, true),
+    ] {
+        let found = ground.open([digest; 32])?.is_some();
+        ensure_eq!(found, there, "the token {digest} after a removal");
+    }
+    let acme = TenantId::from("acme");
+    let left = [connection("acme", "crm2", 1)];
+    ensure_eq!(
+        ground.connections(&acme)?,
+        left,
+        "connections that are left"
+    );
+    let left = [token(("acme", "crm2"), "3", 3, 1)];
+    ensure_eq!(ground.tokens(&acme)?, left, "tokens that are left");
+    let tenants = [tenant("acme", 1), tenant("other", 1)];
+    ensure_eq!(ground.tenants()?, tenants, "tenants after a removal");
+    let answer = outcome(&ground.remove_connection("acme", "crm")?);
+    ensure_eq!(answer, "not found", "a second removal");
+    Ok(())
+}
+
+fn again(ground: &Ground<'_>) -> Result<(), String> {
+    ground.put(with_connections("acme", &["crm"]))?;
+    ground.put(vec![
+        Entry::Connection(connection("acme", "crm", 1)),
+        Entry::Token(token(("acme", "crm"), "1", 1, 1)),
+    ])?;
+    let answer = outcome(&ground.remove_connection("acme", "crm")?);
+    ensure_eq!(answer, "done", "a removal");
+    let change = Entry::Connection(connection("acme", "crm", 2));
+    ground.refused(vec![change], "not found")?;
+    ground.put(vec![Entry::Connection(connection("acme", "crm", 0))])?;
+    ensure!(ground.open([1; 32])?.is_none(), "a token of before");
+    ensure_eq!(
+        ground.tokens(&TenantId::from("acme"))?,
+        [],
+        "tokens of before"
+    );
+    // Digest and id are free again.
+    ground.put(vec![Entry::Token(token(("acme", "crm"), "1", 1, 2))])?;
+    ensure_eq!(
+        ground.opened([1; 32])?.connection.revision,
+        1,
+        "its revision"
+    );
+    Ok(())
+}

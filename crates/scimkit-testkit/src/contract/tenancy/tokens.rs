@@ -1,0 +1,186 @@
+//! Tokens: what they open, that no two are the same, and what a write can't take back.
+
+use scimkit_store::{Entry, Scopes, TenantId, TokenRecord};
+
+use super::{
+    Check,
+    ground::{Ground, token, with_connections},
+};
+use crate::contract::ground::{ensure, ensure_eq, second};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "a_token_is_found_by_its_digest",
+        run: opened,
+    },
+    Check {
+        name: "tokens_come_by_age",
+        run: ordered,
+    },
+    Check {
+        name: "no_two_tokens_have_a_digest_or_an_id",
+        run: taken,
+    },
+    Check {
+        name: "a_revoked_token_stays_so",
+        run: revoked,
+    },
+    Check {
+        name: "the_latest_use_counts",
+        run: used,
+    },
+];
+
+fn put(ground: &Ground<'_>, token: &TokenRecord) -> Result<(), String> {
+    ground.put(vec![Entry::Token(token.clone())])
+}
+
+fn opened(ground: &Ground<'_>) -> Result<(), String> {
+    ground.put(with_connections("acme", &["crm", "erp"]))?;
+    ensure!(ground.open([1; 32])?.is_none(), "a token before it is made");
+    let mut token = token(("acme", "crm"), "1", 1, 10);
+    put(ground, &token)?;
+    ensure_eq!(
+        ground.opened([1; 32])?.token,
+        token,
+        "a token as it was made"
+    );
+    // Each fact is a field of its own, and what is not good is found as well.
+    let changes: [fn(&mut TokenRecord); 10] = [
+        |token| token.name = "nightly".to_owned(),
+        |token| token.expires = Some(second(5)),
+        |token| token.expires = Some(second(500)),
+        |token| token.expires = None,
+        |token| token.scopes = Scopes::NONE,
+        |token| token.scopes.groups = true,
+        |token| (token.scopes.groups, token.scopes.read) = (false, true),
+        |token| (token.scopes.read, token.scopes.users) = (false, true),
+        |token| token.connection = "erp".into(),
+        |token| token.revoked = Some(second(20)),
+    ];
+    for (n, change) in changes.iter().enumerate() {
+        change(&mut token);
+        put(ground, &token)?;
+        let opened = ground.opened([1; 32])?;
+        ensure_eq!(opened.token.name, token.name, "the name, change {n}");
+        ensure_eq!(opened.token.expires, token.expires, "its end, change {n}");
+        ensure_eq!(opened.token.revoked, token.revoked, "revoked, change {n}");
+        ensure_eq!(opened.token.scopes, token.scopes, "scopes, change {n}");
+        ensure_eq!(opened.token, token, "a token after change {n}");
+        ensure_eq!(opened.connection.id, token.connection, "what it opens");
+        let tokens = ground.tokens(&token.tenant)?;
+        ensure_eq!(tokens, [token.clone()], "tokens after change {n}");
+    }
+    let mut other = [1; 32];
+    if let Some(last) = other.last_mut() {
+        *last = 0;
+    }
+    ensure!(
+        ground.open(other)?.is_none(),
+        "a digest that is almost the same"
+    );
+    Ok(())
+}
+
+fn ordered(ground: &Ground<'_>) -> Result<(), String> {
+    ground.put(with_connections("acme", &["crm", "erp"]))?;
+    let made = [
+        ("c", 3, "crm"),
+        ("z", 1, "erp"),
+        ("b", 3, "erp"),
+        ("a", 2, "crm"),
+    ];
+    for (digest, (id, at, connection)) in (0..).zip(made) {
+        put(ground, &token(("acme", connection), id, digest, at))?;
+    }
+    let tokens = ground.tokens(&TenantId::from("acme"))?;
+    let ids: Vec<_> = tokens.iter().map(|token| token.id.as_str()).collect();
+    ensure_eq!(ids, ["z", "a", "b", "c"], "the order of tokens");
+    Ok(())
+}
+
+fn taken(ground: &Ground<'_>) -> Result<(), String> {
+    ground.put(with_connections("acme", &["crm", "erp"]))?;
+    ground.put(with_connections("other", &["crm"]))?;
+    put(ground, &token(("acme", "crm"), "1", 1, 1))?;
+    put(ground, &token(("acme", "crm"), "2", 2, 1))?;
+    let refused = [
+        (token(("acme", "crm"), "3", 1, 1), "taken: digest"),
+        (token(("acme", "erp"), "3", 1, 1), "taken: digest"),
+        (token(("other", "crm"), "1", 1, 1), "taken: digest"),
+        (token(("acme", "crm"), "1", 3, 1), "taken: id"),
+        (token(("acme", "crm"), "1", 2, 1), "taken: id"),
+    ];
+    for (token, expected) in refused {
+        ground.refused(vec![Entry::Token(token)], expected)?;
+    }
+    ensure!(ground.open([3; 32])?.is_none(), "a token that was refused");
+    ensure_eq!(
+        ground.opened([1; 32])?.token.id,
+        "1",
+        "whose digest it stays"
+    );
+    // An id is one of a kind in its own tenant only.
+    put(ground, &token(("other", "crm"), "1", 3, 1))
+}
+
+fn revoked(ground: &Ground<'_>) -> Result<(), String> {
+    ground.put(with_connections("acme", &["crm"]))?;
+    let mut token = token(("acme", "crm"), "1", 1, 1);
+    put(ground, &token)?;
+    let kept = [
+        (None, None),
+        (Some(second(9)), Some(second(9))),
+        (None, Some(second(9))),
+        (Some(second(10)), Some(second(9))),
+        (Some(second(5)), Some(second(5))),
+        (Some(second(9)), Some(second(5))),
+    ];
+    for (given, expected) in kept {
+        token.revoked = given;
+        put(ground, &token)?;
+        let opened = ground.opened([1; 32])?;
+        ensure_eq!(opened.token.revoked, expected, "revoked after {given:?}");
+        let good = opened.token.is_good_at(second(8));
+        ensure_eq!(good, expected.is_none_or(|at| at > second(8)), "good at 8");
+    }
+    Ok(())
+}
+
+fn used(ground: &Ground<'_>) -> Result<(), String> {
+    ground.put(with_connections("acme", &["crm"]))?;
+    let (first, other) = (
+        token(("acme", "crm"), "1", 1, 1),
+        token(("acme", "crm"), "2", 2, 1),
+    );
+    put(ground, &first)?;
+    put(ground, &other)?;
+    for (at, latest) in [(100, 100), (100, 100), (50, 100), (300, 300), (299, 300)] {
+        ground.used([1; 32], second(at))?;
+        let noted = ground.opened([1; 32])?.token.last_used;
+        ensure_eq!(noted, Some(second(latest)), "the last use after {at}");
+    }
+    let noted = ground.opened([2; 32])?.token.last_used;
+    ensure_eq!(noted, None, "the last use of another");
+    // A write that knows of no use does not undo it, and one that knows of a later one tells.
+    let mut renamed = first;
+    renamed.name = "nightly".to_owned();
+    for (given, latest) in [
+        (None, 300),
+        (Some(second(200)), 300),
+        (Some(second(400)), 400),
+    ] {
+        renamed.last_used = given;
+        put(ground, &renamed)?;
+        let noted = ground.opened([1; 32])?.token;
+        ensure_eq!(
+            noted.last_used,
+            Some(second(latest)),
+            "the last use after a write"
+        );
+        ensure_eq!(noted.name, "nightly", "the name that was written");
+    }
+    ground.used([9; 32], second(100))?;
+    ensure!(ground.open([9; 32])?.is_none(), "a token made by its use");
+    Ok(())
+}

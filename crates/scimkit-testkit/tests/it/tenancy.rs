@@ -1,0 +1,216 @@
+//! The contract of what keeps tenants and tokens, and proof that it notices what breaks it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use chrono::{DateTime, Utc};
+use scimkit_store::{
+    BoxFuture, Connection, ConnectionId, Entry, Memory, Opened, StoreError, Tenancy, Tenant,
+    TenantId, TokenRecord,
+};
+use scimkit_testkit::contract::{block_on, tenancy};
+
+#[test]
+fn memory_keeps_the_contract() {
+    tenancy::check(|| Arc::new(Memory::new()), &block_on).unwrap();
+}
+
+#[test]
+fn names_are_distinct() {
+    let mut names: Vec<_> = tenancy::checks().iter().map(tenancy::Check::name).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    Caches,
+    ExpectsNothing,
+    HidesRevocations,
+    KeepsOneConnection,
+    MixesTenants,
+    NotesOneUse,
+    PutsOneByOne,
+    RemovesNothing,
+}
+
+/// A memory store with one fault.
+#[derive(Debug)]
+struct Faulty {
+    cache: Mutex<HashMap<[u8; 32], Option<Opened>>>,
+    fault: Fault,
+    inner: Memory,
+}
+
+impl Faulty {
+    fn new(fault: Fault) -> Self {
+        Faulty {
+            cache: Mutex::default(),
+            fault,
+            inner: Memory::new(),
+        }
+    }
+
+    async fn expecting_nothing(&self, entry: &mut Entry) -> Result<(), StoreError> {
+        match entry {
+            Entry::Connection(new) => {
+                let known = self.inner.connection(&new.tenant, &new.id).await?;
+                new.revision = known.map_or(0, |(_, known)| known.revision);
+            }
+            Entry::Tenant(new) => {
+                let known = self.inner.tenants().await?;
+                let known = known.iter().find(|known| known.id == new.id);
+                new.revision = known.map_or(0, |known| known.revision);
+            }
+            Entry::Token(_) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Tenancy for Faulty {
+    fn connection<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        id: &'a ConnectionId,
+    ) -> BoxFuture<'a, Result<Option<(Tenant, Connection)>, StoreError>> {
+        self.inner.connection(tenant, id)
+    }
+
+    fn connections<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> BoxFuture<'a, Result<Vec<Connection>, StoreError>> {
+        Box::pin(async move {
+            let mut found = self.inner.connections(tenant).await?;
+            match self.fault {
+                Fault::KeepsOneConnection => found.truncate(1),
+                Fault::MixesTenants => {
+                    for other in self.inner.tenants().await? {
+                        found.extend(self.inner.connections(&other.id).await?);
+                    }
+                }
+                _ => {}
+            }
+            Ok(found)
+        })
+    }
+
+    fn open<'a>(
+        &'a self,
+        digest: &'a [u8; 32],
+    ) -> BoxFuture<'a, Result<Option<Opened>, StoreError>> {
+        Box::pin(async move {
+            let mut opened = self.inner.open(digest).await?;
+            match (self.fault, &mut opened) {
+                (Fault::Caches, _) => {
+                    let mut cache = self.cache.lock().unwrap();
+                    return Ok(cache.entry(*digest).or_insert(opened).clone());
+                }
+                (Fault::HidesRevocations, Some(opened)) => opened.token.revoked = None,
+                _ => {}
+            }
+            Ok(opened)
+        })
+    }
+
+    fn put(&self, mut entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            match self.fault {
+                Fault::ExpectsNothing => {
+                    for entry in &mut entries {
+                        self.expecting_nothing(entry).await?;
+                    }
+                }
+                Fault::PutsOneByOne => {
+                    for entry in entries {
+                        self.inner.put(vec![entry]).await?;
+                    }
+                    return Ok(());
+                }
+                _ => {}
+            }
+            self.inner.put(entries).await
+        })
+    }
+
+    fn remove_connection<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        id: &'a ConnectionId,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        match self.fault {
+            Fault::RemovesNothing => Box::pin(async { Ok(()) }),
+            _ => self.inner.remove_connection(tenant, id),
+        }
+    }
+
+    fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
+        self.inner.tenants()
+    }
+
+    fn tokens<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> BoxFuture<'a, Result<Vec<TokenRecord>, StoreError>> {
+        self.inner.tokens(tenant)
+    }
+
+    fn used<'a>(
+        &'a self,
+        digest: &'a [u8; 32],
+        at: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let known = self.inner.open(digest).await?;
+            let noted = known.is_some_and(|known| known.token.last_used.is_some());
+            match self.fault {
+                Fault::NotesOneUse if noted => Ok(()),
+                _ => self.inner.used(digest, at).await,
+            }
+        })
+    }
+}
+
+#[test]
+fn a_fault_is_noticed() {
+    let faults = [
+        (Fault::Caches, "a_token_is_found_by_its_digest"),
+        (Fault::Caches, "a_revoked_token_stays_so"),
+        (Fault::Caches, "a_connection_that_comes_back_is_a_new_one"),
+        (Fault::ExpectsNothing, "an_unexpected_revision_is_refused"),
+        (
+            Fault::ExpectsNothing,
+            "of_parallel_changes_of_one_revision_one_wins",
+        ),
+        (Fault::ExpectsNothing, "what_stands_on_nothing_is_refused"),
+        (Fault::HidesRevocations, "a_revoked_token_stays_so"),
+        (Fault::HidesRevocations, "a_token_is_found_by_its_digest"),
+        (
+            Fault::KeepsOneConnection,
+            "tenants_and_connections_come_by_id",
+        ),
+        (Fault::MixesTenants, "tenants_see_nothing_of_each_other"),
+        (Fault::NotesOneUse, "the_latest_use_counts"),
+        (
+            Fault::PutsOneByOne,
+            "entries_are_put_in_order_and_all_or_none",
+        ),
+        (Fault::RemovesNothing, "a_connection_goes_with_its_tokens"),
+        (
+            Fault::RemovesNothing,
+            "a_connection_that_comes_back_is_a_new_one",
+        ),
+    ];
+    for (fault, name) in faults {
+        let checks = tenancy::checks();
+        let check = checks.iter().find(|check| check.name() == name).unwrap();
+        let faulty = Arc::new(Faulty::new(fault));
+        let noticed = check.run(faulty, &block_on).is_err();
+        assert!(noticed, "{fault:?} {name}");
+    }
+}
