@@ -19,6 +19,7 @@ mod matcher;
 mod matches;
 mod membership;
 mod overrides;
+mod policies;
 mod protocol;
 mod race;
 mod record;
