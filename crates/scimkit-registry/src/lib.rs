@@ -34,6 +34,7 @@ mod eval;
 mod findings;
 mod fingerprint;
 mod fold;
+mod kept;
 mod literal;
 pub mod mapping;
 mod predicate;
