@@ -38,7 +38,7 @@ mod write;
 
 pub use auth::{
     Access, Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, Level, Me,
-    NoRandomness, TenantInPath, Token,
+    NoRandomness, TenantInPath, Token, credentials,
 };
 pub use body::{Body, BrokenOff};
 pub use server::{QUIRKS_TOTAL, Server};
