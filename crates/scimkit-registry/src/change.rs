@@ -250,6 +250,52 @@ impl Change {
         }
     }
 
+    /// The same change with other values: `revise` is asked about each attribute, with its new value
+    /// or `None` where it is unset.
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::{Change, Registry, Revision, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let body = json!({"userName": "bjensen", "title": "Dr", "nickName": "Babs"});
+    /// let change = Change::create(Arc::clone(user), user.admit(body, &Tolerance::DEFAULT)?);
+    /// let revised = change.revised(|id, value| match (user.attr(id).path(), value) {
+    ///     ("title", _) => Revision::Leave,
+    ///     ("nickName", _) => Revision::Set(json!([])), // the same as `Revision::Unset`
+    ///     (_, Some(value)) => Revision::Set(value),
+    ///     (_, None) => Revision::Unset,
+    /// });
+    /// let entries: Vec<_> = revised.entries().collect();
+    /// assert_eq!(entries, [("userName", Some(&json!("bjensen"))), ("nickName", None)]);
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    #[must_use]
+    pub fn revised(mut self, mut revise: impl FnMut(AttrId, Option<Value>) -> Revision) -> Change {
+        let set = std::mem::take(&mut self.set).into_iter();
+        let unset = std::mem::take(&mut self.unset).into_iter();
+        let set = set.map(|(id, value)| (id, Some(value)));
+        for (id, value) in set.chain(unset.map(|id| (id, None))) {
+            match revise(id, value) {
+                Revision::Leave => {}
+                Revision::Set(value) if !is_unassigned(&value) => self.set.push((id, value)),
+                Revision::Set(_) | Revision::Unset => self.unset.push(id),
+            }
+        }
+        self
+    }
+
+    /// Leaves out the edits of memberships that `keep` does not want.
+    pub(crate) fn retain_edges(&mut self, keep: impl Fn(AttrId) -> bool) {
+        if self.edits.iter().any(|edges| !keep(edges.attr)) {
+            self.edges = OnceLock::new();
+            self.edits.retain(|edges| keep(edges.attr));
+        }
+    }
+
     /// Adds an edit of a membership, combined with earlier ones of the same attribute.
     ///
     /// Of several edits the last word about a resource counts; in one edit that both adds and
@@ -310,6 +356,21 @@ impl Change {
         }
         later
     }
+}
+
+/// What becomes of one attribute of a change: see [`Change::revised`].
+#[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a change sets, unsets, or says nothing"
+)]
+pub enum Revision {
+    /// The change does not speak of it.
+    Leave,
+    /// It gets this value.
+    Set(Value),
+    /// It has no value any more.
+    Unset,
 }
 
 /// What a document may hold of a value.

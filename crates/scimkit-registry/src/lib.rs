@@ -20,6 +20,7 @@
 //! - [`ResourceType::admit`]: JSON from outside to a [`Resource`]
 //! - [`ResourceType::projection`]: which attributes an answer shows
 //! - [`Change`]: what a write changes, and the lookup keys that follow from it
+//! - [`Mapping`]: what SCIM calls so, a host keeps there
 //! - [`Tolerance`]: what is accepted beyond the RFC, as data; [`Witness`]: what of it was needed
 
 mod admit;
@@ -33,7 +34,9 @@ mod eval;
 mod findings;
 mod fingerprint;
 mod fold;
+mod kept;
 mod literal;
+pub mod mapping;
 mod predicate;
 mod profile;
 mod project;
@@ -49,13 +52,14 @@ mod witness;
 
 pub use admit::Entry;
 pub use attr::{Attr, AttrId, Role};
-pub use change::Change;
+pub use change::{Change, Revision};
 pub use edges::{Edge, EdgeChange, EdgeEdit, ResourceId, edges_of};
 pub use error::{Error, ErrorKind, RegistrationError};
 pub use eval::View;
 pub use findings::Findings;
 pub use fingerprint::Fingerprint;
 pub use fold::{Key, Scalar, fold};
+pub use mapping::{Mapping, Matching, TypeMapping};
 pub use predicate::{Predicate, Target};
 pub use project::Projection;
 pub use read::read_filter;

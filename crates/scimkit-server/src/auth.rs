@@ -10,6 +10,8 @@ use scimkit_store::{BoxFuture, ConnectionId, Settings, TenantId};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::Access;
+
 /// Turns the head of a request into a tenant and what the host knows of the caller.
 ///
 /// It is asked for every request, before anything else is looked at and before a byte of the body
@@ -63,71 +65,6 @@ impl Identity {
             resource_type: resource_type.into(),
         });
         self
-    }
-}
-
-/// What a caller may do with the resources of each type; everything, unless told otherwise.
-///
-/// Discovery endpoints are open to every caller.
-///
-/// # Example
-/// ```
-/// use scimkit_server::{Access, Level};
-///
-/// let access = Access::of(Level::Read).with("User", Level::Write);
-/// assert_eq!(access.level("user"), Level::Write);
-/// assert_eq!(access.level("Group"), Level::Read);
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
-    others: Level,
-    types: Vec<(String, Level)>,
-}
-
-/// How far a caller may go with one type of resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "each level is all of those below it"
-)]
-pub enum Level {
-    /// The type is switched off for the connection: 403, and discovery does not show it.
-    Off,
-    /// The type is there, and not for this caller: 403.
-    Nothing,
-    /// It may be read and searched.
-    Read,
-    /// It may be written, too.
-    Write,
-}
-
-impl Access {
-    /// That level for every type.
-    #[must_use]
-    pub fn of(level: Level) -> Self {
-        let (others, types) = (level, Vec::new());
-        Access { others, types }
-    }
-
-    /// Another level for the type of that name.
-    #[must_use]
-    pub fn with(mut self, resource_type: impl Into<String>, level: Level) -> Self {
-        self.types.insert(0, (resource_type.into(), level));
-        self
-    }
-
-    /// The level for the type of that name, ignoring case.
-    #[must_use]
-    pub fn level(&self, resource_type: &str) -> Level {
-        let mut types = self.types.iter();
-        let found = types.find(|(name, _)| name.eq_ignore_ascii_case(resource_type));
-        found.map_or(self.others, |(_, level)| *level)
-    }
-}
-
-impl Default for Access {
-    fn default() -> Self {
-        Access::of(Level::Write)
     }
 }
 

@@ -1,15 +1,21 @@
 //! What the service provider tells of itself (RFC 7644 section 4).
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use scimkit_core::{
-    BulkSupport, Error, FilterSupport, PaginationSupport, ServiceProviderConfig, Supported,
+    BulkSupport, Error, FilterSupport, PaginationSupport, Schema, ServiceProviderConfig, Supported,
     message::ListResponse,
 };
+use scimkit_registry::{Registry, ResourceType};
 use scimkit_store::{Limits, Settings, Store};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{Authenticate, answer::Answer, error::Problem, render::encoded, route::Discovery};
+use crate::{
+    Access, Authenticate, Level, answer::Answer, error::Problem, render::encoded, route::Discovery,
+    write::Writer,
+};
 
 /// Answers a discovery request.
 ///
@@ -18,38 +24,61 @@ use crate::{Authenticate, answer::Answer, error::Problem, render::encoded, route
 pub(crate) fn answer(
     what: &Discovery,
     query: Option<&str>,
-    settings: &Settings,
-    store: &dyn Store,
+    writer: Writer<'_>,
     authentication: &dyn Authenticate,
 ) -> Result<Answer, Problem> {
+    let settings = &*writer.scope.settings;
+    let shown = Shown::to(writer.access, &settings.registry);
     if form_urlencoded::parse(query.unwrap_or("").as_bytes()).any(|(name, _)| name == "filter") {
         return Err(Error::forbidden("discovery endpoints can't be filtered").into());
     }
     let value = match what {
         Discovery::ResourceType(name) => {
-            let same = |t: &&std::sync::Arc<scimkit_registry::ResourceType>| {
-                t.definition().id().eq_ignore_ascii_case(name)
-            };
-            let found = settings.registry.types().iter().find(same);
+            let same = |t: &&Arc<ResourceType>| t.definition().id().eq_ignore_ascii_case(name);
+            let found = shown.types.iter().copied().find(same);
             document(settings, found.ok_or_else(nothing)?.definition())
         }
         Discovery::ResourceTypes => {
-            let types = settings.registry.types().iter();
+            let types = shown.types.iter();
             list(types.map(|t| document(settings, t.definition())).collect())
         }
         Discovery::Schema(urn) => {
-            let same =
-                |s: &&std::sync::Arc<scimkit_core::Schema>| s.id.as_str().eq_ignore_ascii_case(urn);
-            let found = settings.registry.schemas().iter().find(same);
+            let same = |s: &&Arc<Schema>| s.id.as_str().eq_ignore_ascii_case(urn);
+            let found = shown.schemas.iter().copied().find(same);
             document(settings, found.ok_or_else(nothing)?.as_ref())
         }
         Discovery::Schemas => {
-            let schemas = settings.registry.schemas().iter();
+            let schemas = shown.schemas.iter();
             list(schemas.map(|s| document(settings, s.as_ref())).collect())
         }
-        Discovery::ServiceProviderConfig => config(settings, store, authentication),
+        Discovery::ServiceProviderConfig => config(settings, &**writer.store, authentication),
     };
     Ok(Answer::json(StatusCode::OK, value.to_string()))
+}
+
+/// What discovery shows to a caller: no type that is switched off, and no schema that only such
+/// types have.
+struct Shown<'a> {
+    schemas: Vec<&'a Arc<Schema>>,
+    types: Vec<&'a Arc<ResourceType>>,
+}
+
+impl<'a> Shown<'a> {
+    fn to(access: &Access, registry: &'a Registry) -> Self {
+        let is_on = |kind: &Arc<ResourceType>| access.level(kind.name()) > Level::Off;
+        let (types, off): (Vec<_>, Vec<_>) = registry.types().iter().partition(|kind| is_on(kind));
+        let has = |kind: &&Arc<ResourceType>, schema: &Schema| {
+            let mut extensions = kind.extensions().iter();
+            kind.schema() == &schema.id || extensions.any(|e| e.urn() == &schema.id)
+        };
+        let shown = |schema: &&Arc<Schema>| {
+            types.iter().any(|kind| has(kind, schema)) || !off.iter().any(|kind| has(kind, schema))
+        };
+        Shown {
+            schemas: registry.schemas().iter().filter(shown).collect(),
+            types,
+        }
+    }
 }
 
 /// What this server does, computed from what it was given.

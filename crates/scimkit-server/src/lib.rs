@@ -17,6 +17,7 @@
 //! [`Store`](scimkit_store::Store), and pure encoding. Errors are responses: [`Server::handle`]
 //! does not fail.
 
+mod access;
 mod answer;
 mod auth;
 mod body;
@@ -36,9 +37,10 @@ mod server;
 mod walk;
 mod write;
 
+pub use access::{Access, Level};
 pub use auth::{
-    Access, Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, Level, Me,
-    NoRandomness, TenantInPath, Token, credentials,
+    Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, Me, NoRandomness,
+    TenantInPath, Token, credentials,
 };
 pub use body::{Body, BrokenOff};
 pub use server::{QUIRKS_TOTAL, Server};

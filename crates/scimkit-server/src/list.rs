@@ -15,7 +15,7 @@ use scimkit_store::{Facts, Query, Scope, Sort, Store, Stored, computed};
 
 use crate::{answer::Answer, cursor::Cursors, error::Problem, render, walk};
 
-/// Answers a query of one type, or of all of them.
+/// Answers a query of these types.
 ///
 /// # Errors
 /// `invalidFilter` for a filter that can't be read or bound, and for one or a sort that asks about
@@ -24,7 +24,7 @@ use crate::{answer::Answer, cursor::Cursors, error::Problem, render, walk};
 pub(crate) async fn answer(
     scope: &Scope,
     store: &dyn Store,
-    kind: Option<Arc<ResourceType>>,
+    types: Vec<Arc<ResourceType>>,
     search: SearchRequest,
     (witness, cursors): (&Witness, &Cursors),
 ) -> Result<Answer, Problem> {
@@ -38,10 +38,6 @@ pub(crate) async fn answer(
     let filter = match &search.filter {
         Some(text) => Some(read_filter(text, limits.filter, witness)?),
         None => None,
-    };
-    let types = match kind {
-        Some(kind) => vec![kind],
-        None => scope.settings.registry.types().to_vec(),
     };
     let queries = queries(&types, filter.as_ref(), &search, witness)?;
     let (items, head) = match (&search.cursor, queries.as_slice()) {

@@ -8,7 +8,7 @@ use scimkit_core::Error;
 use scimkit_registry::{Registry, ResourceId, ResourceType};
 use scimkit_store::Limits;
 
-use crate::error::Problem;
+use crate::{Access, Level, error::Problem};
 
 /// What a request asks for.
 #[derive(Debug)]
@@ -45,6 +45,23 @@ impl Route {
             Route::Create(_) | Route::Patch(..) | Route::Replace(..) => Some(limits.body),
             Route::Search(_) => Some(SEARCH.min(limits.body)),
             Route::Delete(..) | Route::Discover(_) | Route::List(_) | Route::Read(..) => None,
+        }
+    }
+
+    /// Checks that a caller may go this way. What is not about one type is checked type by type.
+    ///
+    /// # Errors
+    /// 403.
+    pub(crate) fn check(&self, access: &Access) -> Result<(), Error> {
+        match self {
+            Route::Create(kind)
+            | Route::Delete(kind, _)
+            | Route::Patch(kind, _)
+            | Route::Replace(kind, _) => access.check(kind, Level::Write),
+            Route::List(Some(kind)) | Route::Read(kind, _) | Route::Search(Some(kind)) => {
+                access.check(kind, Level::Read)
+            }
+            Route::Bulk | Route::Discover(_) | Route::List(None) | Route::Search(None) => Ok(()),
         }
     }
 

@@ -217,6 +217,7 @@ impl Server {
         });
         let witness = Witness::of(scope.settings.tolerance);
         let writer = Writer {
+            access: &identity.access,
             scope: &scope,
             store: &inner.store,
             witness: &witness,
@@ -248,6 +249,7 @@ impl Server {
         if matches!(route, Route::Bulk) && limits.bulk_operations == 0 {
             return Err(not_implemented());
         }
+        route.check(writer.access)?;
         let bytes = match route.body_limit(limits) {
             Some(limit) => read(head, body, limit).await?,
             None => Bytes::new(),
@@ -264,13 +266,19 @@ impl Server {
         request_id: &str,
     ) -> Result<Answer, Problem> {
         let Writer {
+            access,
             scope,
             store,
             witness,
+            ..
         } = writer;
         let cursors = &*self.inner.cursors;
         let query = head.uri.query();
         let ask = resource::Ask { head, writer };
+        let types = |kind| match kind {
+            Some(kind) => Ok(vec![kind]),
+            None => access.readable(scope.settings.registry.types()),
+        };
         let json = |bytes: Bytes| decode::body(&bytes, &scope.settings.limits);
         match route {
             Route::Bulk => bulk::answer(writer, bytes, request_id).await,
@@ -278,11 +286,11 @@ impl Server {
             Route::Delete(kind, id) => ask.delete(kind, id).await,
             Route::Discover(what) => {
                 let authentication = &*self.inner.authentication;
-                discovery::answer(&what, query, &scope.settings, &**store, authentication)
+                discovery::answer(&what, query, writer, authentication)
             }
             Route::List(kind) => {
                 let search = decode::query(query)?;
-                list::answer(scope, &**store, kind, search, (witness, cursors)).await
+                list::answer(scope, &**store, types(kind)?, search, (witness, cursors)).await
             }
             Route::Patch(kind, id) => ask.patch(&kind, &id, json(bytes)?).await,
             Route::Read(kind, id) => ask.read(&kind, &id).await,
@@ -294,7 +302,7 @@ impl Server {
                     let problem = RequestError::new(ErrorKind::Syntax, detail);
                     return Err(problem.but_for(Quirk::AnySchemas).into());
                 }
-                list::answer(scope, &**store, kind, search, (witness, cursors)).await
+                list::answer(scope, &**store, types(kind)?, search, (witness, cursors)).await
             }
         }
     }

@@ -12,11 +12,12 @@ use scimkit_registry::{
 use scimkit_store::{Batch, Expect, How, Scope, Store, StoreError, Stored, Want, Write, Written};
 use serde_json::Value;
 
-use crate::{bulk::PREFIX, error::Problem};
+use crate::{Access, bulk::PREFIX, error::Problem};
 
 /// Decodes and writes on behalf of one request.
 #[derive(Clone, Copy)]
 pub(crate) struct Writer<'a> {
+    pub(crate) access: &'a Access,
     pub(crate) scope: &'a Scope,
     pub(crate) store: &'a Arc<dyn Store>,
     pub(crate) witness: &'a Witness,

@@ -86,6 +86,39 @@ pub(crate) fn remove(
     Ok(())
 }
 
+/// Keeps a resource's keys apart, for when it may come back.
+pub(crate) fn retire(
+    connection: &Connection,
+    tenant: &str,
+    kind: &ResourceType,
+    id: &ResourceId,
+) -> Outcome<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO retired_key (tenant, kind, attr, value, id)
+             SELECT tenant, kind, attr, value, id FROM lookup_key INDEXED BY lookup_key_by_id
+             WHERE tenant = ?1 AND kind = ?2 AND id = ?3",
+        )?
+        .execute(params![tenant, kind.name(), id.as_str()])?;
+    remove(connection, tenant, kind, id)
+}
+
+/// Forgets the keys of a resource that was retired.
+pub(crate) fn forget(
+    connection: &Connection,
+    tenant: &str,
+    kind: &ResourceType,
+    id: &ResourceId,
+) -> Outcome<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM retired_key INDEXED BY retired_key_by_id
+             WHERE tenant = ?1 AND kind = ?2 AND id = ?3",
+        )?
+        .execute(params![tenant, kind.name(), id.as_str()])?;
+    Ok(())
+}
+
 /// What members and references show of a resource.
 pub(crate) fn display(kind: &ResourceType, document: &Resource) -> Option<String> {
     let value = document.get(kind, kind.named("displayName")?)?;
@@ -149,7 +182,8 @@ fn rebuild(connection: &Connection, tenant: &str, kind: &Arc<ResourceType>) -> O
         .prepare_cached("DELETE FROM lookup_key WHERE tenant = ?1 AND kind = ?2")?
         .execute(params![tenant, kind.name()])?;
     let mut after = String::new();
-    while let Some((id, document)) = next_document(connection, tenant, kind, &after)? {
+    while let Some((id, document)) = next_document(connection, (tenant, "resource"), kind, &after)?
+    {
         let resource = Resource::restore(document.as_bytes()).map_err(StoreError::backend)?;
         connection
             .prepare_cached(
@@ -174,6 +208,30 @@ fn rebuild(connection: &Connection, tenant: &str, kind: &Arc<ResourceType>) -> O
         }
         after = id;
     }
+    rebuild_retired(connection, tenant, kind)
+}
+
+/// The same for those that may come back; a value that does not fit any more finds nobody.
+fn rebuild_retired(connection: &Connection, tenant: &str, kind: &Arc<ResourceType>) -> Outcome<()> {
+    connection
+        .prepare_cached("DELETE FROM retired_key WHERE tenant = ?1 AND kind = ?2")?
+        .execute(params![tenant, kind.name()])?;
+    let mut after = String::new();
+    while let Some((id, document)) = next_document(connection, (tenant, "retired"), kind, &after)? {
+        let resource = Resource::restore(document.as_bytes()).map_err(StoreError::backend)?;
+        for (attr, keys) in Change::create(Arc::clone(kind), resource).keys() {
+            let attr = kind.attr(attr);
+            for key in keys.iter().filter(|_| has_keys(kind, attr)) {
+                connection
+                    .prepare_cached(
+                        "INSERT INTO retired_key (tenant, kind, attr, value, id)
+                         VALUES (?1, ?2, ?3, ?4, ?5)",
+                    )?
+                    .execute(params![tenant, kind.name(), attr.path(), stored(key), id])?;
+            }
+        }
+        after = id;
+    }
     Ok(())
 }
 
@@ -184,16 +242,18 @@ fn is_open(kind: &ResourceType, resource: &Resource) -> bool {
     shown == *resource.as_map()
 }
 
-/// The resource that follows in the order of ids.
+/// The resource of a table that follows in the order of ids.
 fn next_document(
     connection: &Connection,
-    tenant: &str,
+    (tenant, table): (&str, &str),
     kind: &ResourceType,
     after: &str,
 ) -> Outcome<Option<(String, String)>> {
-    let sql = "SELECT id, document FROM resource WHERE tenant = ?1 AND kind = ?2 AND id > ?3
-               ORDER BY id LIMIT 1";
-    let mut statement = connection.prepare_cached(sql)?;
+    let sql = format!(
+        "SELECT id, document FROM {table} WHERE tenant = ?1 AND kind = ?2 AND id > ?3
+         ORDER BY id LIMIT 1"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
     let found = statement.query_row(params![tenant, kind.name(), after], |row| {
         Ok((row.get(0)?, row.get(1)?))
     });

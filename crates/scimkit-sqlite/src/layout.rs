@@ -6,9 +6,18 @@ use scimkit_registry::{Attr, AttrId, ResourceType, Role, Scalar};
 use scimkit_sql::{Dialect, Layout, Rows, Source};
 use scimkit_store::{Settings, targets};
 
+/// Which resources a query is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Among {
+    Live,
+    /// They have an id and lookup keys, and nothing else that SQL can compare.
+    Retired,
+}
+
 /// The tables as one tenant's queries see them.
 #[derive(Debug)]
 pub(crate) struct Tables<'a> {
+    pub(crate) among: Among,
     pub(crate) settings: &'a Settings,
     pub(crate) tenant: &'a str,
 }
@@ -23,11 +32,17 @@ impl Layout for Tables<'_> {
     }
 
     fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<Source> {
-        if let Some(column) = column(kind, attr) {
+        let is_live = self.among == Among::Live;
+        if let Some(column) = column(kind, attr).filter(|_| is_live) {
             return Some(Source::Column(column));
         }
         if has_keys(kind, attr) {
-            let rows = Rows::new("lookup_key k", "k.id", "k.value");
+            let keys = if is_live {
+                "lookup_key k"
+            } else {
+                "retired_key k"
+            };
+            let rows = Rows::new(keys, "k.id", "k.value");
             let rows = rows.only("k.tenant", vec![text(self.tenant)]);
             let rows = rows.only("k.kind", vec![text(kind.name())]);
             return Some(Source::Rows(rows.only("k.attr", vec![text(attr.path())])));
@@ -35,7 +50,7 @@ impl Layout for Tables<'_> {
         let top = attr.parent().map_or(attr, |parent| kind.attr(parent));
         let identifies = attr.parent().is_none()
             || (attr.name() == "value" && attr.definition().is_case_exact());
-        if !identifies {
+        if !identifies || !is_live {
             return None;
         }
         match top.role() {

@@ -13,7 +13,7 @@ use self::part::Part;
 use crate::{
     edges::{EdgeReader, First},
     error::Outcome,
-    layout::{Tables, stored},
+    layout::{Among, Tables, stored},
     row::Row,
 };
 
@@ -68,7 +68,11 @@ impl<'a> Asking<'a> {
             let plan = plan(
                 kind,
                 predicate,
-                &Tables { settings, tenant },
+                &Tables {
+                    among: Among::Live,
+                    settings,
+                    tenant,
+                },
                 values.len() + 1,
             );
             if let Some(sql) = plan.condition {

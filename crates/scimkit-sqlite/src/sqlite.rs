@@ -235,6 +235,7 @@ impl Store for Sqlite {
             let work = Work {
                 answer,
                 batch,
+                by: scope.connection.clone(),
                 settings,
                 tenant: scope.tenant.clone(),
             };

@@ -1,5 +1,6 @@
 //! Writes: each atomic alone, many in one transaction.
 
+mod claim;
 #[cfg(test)]
 mod tests;
 
@@ -9,10 +10,12 @@ use rusqlite::{Connection, ErrorCode, params};
 use scimkit_core::Returned;
 use scimkit_registry::{Attr, Change, Resource, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, Document, Expect, How, OnFailure, Settings, StoreError, Stored, TenantId, Write, Written,
+    Batch, Claim, ConnectionId, Deletes, Document, Expect, How, OnFailure, Settings, StoreError,
+    Stored, TenantId, Write, Written,
 };
 use tokio::sync::oneshot;
 
+use self::claim::Claimed;
 use crate::{
     error::Outcome,
     keys,
@@ -27,6 +30,8 @@ type Answers = Vec<Result<Written, StoreError>>;
 pub(crate) struct Work {
     pub(crate) answer: oneshot::Sender<Answers>,
     pub(crate) batch: Batch,
+    /// The connection on whose behalf.
+    pub(crate) by: Option<ConnectionId>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) tenant: TenantId,
 }
@@ -54,7 +59,14 @@ pub(crate) fn write_together(connection: &Connection, group: Vec<Work>) {
         let writes = work.len();
         let mut answers = Vec::with_capacity(writes);
         if outcome.is_ok() {
-            answers = write_batch(connection, &work.settings, work.tenant.as_str(), work.batch);
+            let writer = Writer {
+                at_us: micros(work.batch.at),
+                by: work.by.as_ref().map(ConnectionId::as_str),
+                connection,
+                settings: &work.settings,
+                tenant: work.tenant.as_str(),
+            };
+            answers = writer.write_batch(work.batch);
             if connection.is_autocommit() {
                 outcome = Err(lost());
             }
@@ -75,25 +87,6 @@ pub(crate) fn write_together(connection: &Connection, group: Vec<Work>) {
     }
 }
 
-fn write_batch(
-    connection: &Connection,
-    settings: &Settings,
-    tenant: &str,
-    batch: Batch,
-) -> Answers {
-    let at_us = micros(batch.at);
-    let writer = Writer {
-        at_us,
-        connection,
-        settings,
-        tenant,
-    };
-    match batch.on_failure {
-        OnFailure::Undo => writer.write_or_undo(batch.writes),
-        rule => writer.write_each(batch.writes, rule),
-    }
-}
-
 /// SQLite rolls a transaction back by itself when the disk is full or fails.
 fn lost() -> rusqlite::Error {
     let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
@@ -110,12 +103,20 @@ fn not_written(error: &rusqlite::Error) -> StoreError {
 /// Writes of one batch, inside a transaction.
 struct Writer<'a> {
     at_us: i64,
+    by: Option<&'a str>,
     connection: &'a Connection,
     settings: &'a Settings,
     tenant: &'a str,
 }
 
 impl Writer<'_> {
+    fn write_batch(&self, batch: Batch) -> Answers {
+        match batch.on_failure {
+            OnFailure::Undo => self.write_or_undo(batch.writes),
+            rule => self.write_each(batch.writes, rule),
+        }
+    }
+
     fn write_each(&self, writes: Vec<Write>, rule: OnFailure) -> Answers {
         let mut failures = 0;
         let one = |write| {
@@ -161,7 +162,7 @@ impl Writer<'_> {
         // On its own, so that a write that is refused does not undo it.
         self.atomic(|| keys::keep_up(self.connection, self.tenant, kind))?;
         self.atomic(|| match write {
-            Write::Create { change, id, .. } => self.create(id, &change),
+            Write::Create { change, claim, id } => self.create_or_take(id, &change, claim),
             Write::Delete { expect, id, kind } => self.delete(&kind, &id, &expect),
             Write::Update { change, expect, id } => self.update(&id, &change, &expect),
         })
@@ -192,9 +193,35 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn create(&self, id: ResourceId, change: &Change) -> Outcome<Written> {
+    fn create_or_take(
+        &self,
+        id: ResourceId,
+        change: &Change,
+        claim: Option<Claim>,
+    ) -> Outcome<Written> {
+        let claimed = match claim {
+            Some(claim) => self.claimed(change.kind(), &claim)?,
+            None => None,
+        };
+        match claimed {
+            Some(Claimed::Live(id)) => self.adopt(&id, change),
+            Some(Claimed::Retired { id, created_us }) => {
+                self.unretire(change.kind(), &id)?;
+                self.create(id, change, (How::Relinked, created_us))
+            }
+            None => self.create(id, change, (How::Created, self.at_us)),
+        }
+    }
+
+    fn create(
+        &self,
+        id: ResourceId,
+        change: &Change,
+        (how, created_us): (How, i64),
+    ) -> Outcome<Written> {
         let kind = change.kind();
-        let known = "SELECT 1 FROM resource WHERE tenant = ?1 AND id = ?2";
+        let known = "SELECT 1 FROM resource WHERE tenant = ?1 AND id = ?2
+                     UNION ALL SELECT 1 FROM retired WHERE tenant = ?1 AND id = ?2";
         let known = self
             .connection
             .prepare_cached(known)?
@@ -210,25 +237,28 @@ impl Writer<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO resource
-                 (tenant, kind, id, version, created_us, modified_us, display, document, shape)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8)",
+                 (tenant, kind, id, version, created_us, modified_us, display, document, shape,
+                  connection)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 self.tenant,
                 kind.name(),
                 id.as_str(),
                 number,
+                created_us,
                 self.at_us,
                 keys::display(kind, &document),
                 text,
-                kind.fingerprint().to_string()
+                kind.fingerprint().to_string(),
+                self.by
             ])?;
         keys::put(self.connection, self.tenant, kind, &id, &change.keys())?;
         self.edit_edges(&id, change)?;
-        let at = instant(self.at_us)?;
+        let at = (instant(created_us)?, instant(self.at_us)?);
         let document = Document::Text(text.into());
-        let stored = Stored::new(Arc::clone(kind), id, version(number)?, (at, at), document);
-        Ok(Written::stored(How::Created, stored))
+        let stored = Stored::new(Arc::clone(kind), id, version(number)?, at, document);
+        Ok(Written::stored(how, stored))
     }
 
     fn update(&self, id: &ResourceId, change: &Change, expect: &Expect) -> Outcome<Written> {
@@ -240,18 +270,7 @@ impl Writer<'_> {
         if document.is_none() && edges == 0 && !sets_hidden(change) {
             return Ok(Written::stored(How::Unchanged, row.stored(kind)?));
         }
-        row.version = self.next_version()?;
-        row.modified_us = self.at_us;
-        self.connection
-            .prepare_cached(
-                "UPDATE resource SET version = ?3, modified_us = ?4 WHERE tenant = ?1 AND id = ?2",
-            )?
-            .execute(params![
-                self.tenant,
-                id.as_str(),
-                row.version,
-                row.modified_us
-            ])?;
+        self.renew(&mut row)?;
         if let Some(document) = document {
             row.document = document.to_text();
             self.connection
@@ -269,9 +288,27 @@ impl Writer<'_> {
         Ok(Written::stored(How::Updated, row.stored(kind)?))
     }
 
+    /// Makes a new version of a resource.
+    fn renew(&self, row: &mut Row) -> Outcome<()> {
+        row.version = self.next_version()?;
+        row.modified_us = self.at_us;
+        let sql =
+            "UPDATE resource SET version = ?3, modified_us = ?4 WHERE tenant = ?1 AND id = ?2";
+        self.connection.prepare_cached(sql)?.execute(params![
+            self.tenant,
+            row.id,
+            row.version,
+            row.modified_us
+        ])?;
+        Ok(())
+    }
+
     fn delete(&self, kind: &ResourceType, id: &ResourceId, expect: &Expect) -> Outcome<Written> {
         self.row(kind, id, expect)?;
-        keys::remove(self.connection, self.tenant, kind, id)?;
+        match self.settings.deletes {
+            Deletes::Erase => keys::remove(self.connection, self.tenant, kind, id)?,
+            Deletes::Retire => self.retire(kind, id)?,
+        }
         let owners = self.edge_writer(id, kind).take_out()?;
         let number = self.next_version()?;
         for owner in owners {

@@ -1,5 +1,6 @@
 //! A store in memory.
 
+mod claim;
 mod directory;
 mod edges;
 mod index;
@@ -155,7 +156,7 @@ impl Store for Memory {
         Box::pin(async move {
             let tenant = self.tenant_to_write(&scope.tenant);
             let mut tenant = exclusive(&tenant);
-            tenant.write_all(&scope.settings, batch)
+            tenant.write_all(scope, batch)
         })
     }
 }

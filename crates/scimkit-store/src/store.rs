@@ -394,14 +394,16 @@ pub enum Write {
 /// - a live one is the connection's from then on ([`How::Adopted`]): what the change sets is set, and
 ///   everything else stays
 ///
-/// With several that may be taken, the live one is, if there is only one; else the write is refused
-/// with [`StoreError::Ambiguous`]. With none, the create is as any other.
+/// A live one is preferred; several live ones refuse the write with [`StoreError::Ambiguous`]. Of
+/// several retired ones the one that was retired last is taken. With none, the create is as any
+/// other.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Claim {
     /// Which resources may be taken.
     pub among: Among,
-    /// What the resource must satisfy.
+    /// What the resource must satisfy, in terms of attributes that documents hold: no membership and
+    /// nothing that is computed.
     pub by: Predicate,
 }
 

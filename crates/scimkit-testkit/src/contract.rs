@@ -17,6 +17,7 @@
 //! [`tenancy`] does the same for what keeps tenants, connections and tokens.
 
 mod batches;
+mod claims;
 mod cursors;
 mod cycles;
 mod ground;
@@ -97,6 +98,7 @@ pub fn checks() -> Vec<Check> {
     let groups = [
         resources::CHECKS,
         batches::CHECKS,
+        claims::CHECKS,
         members::CHECKS,
         cycles::CHECKS,
         queries::CHECKS,

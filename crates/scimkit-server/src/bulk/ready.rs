@@ -12,6 +12,7 @@ use super::{
     run::Run,
 };
 use crate::{
+    Level,
     error::Problem,
     write::{Edit, lost},
 };
@@ -94,6 +95,7 @@ impl Run<'_> {
             kind,
         } = task;
         let writer = self.writer;
+        writer.access.check(&kind, Level::Write)?;
         let expect = match (&act, expect) {
             (_, Some(expect)) => expect,
             (Act::Create, None) => Expect::Any,

@@ -6,6 +6,7 @@
     reason = "the lints know tests, but not the functions beside them"
 )]
 
+mod access;
 mod actix;
 mod auth;
 mod bodies;

@@ -32,6 +32,7 @@ fn write(connection: &Connection, write: Write) -> Result<Written, StoreError> {
     let work = Work {
         answer,
         batch: Batch::new(DateTime::UNIX_EPOCH, vec![write]),
+        by: None,
         settings: settings(),
         tenant: TenantId::default(),
     };

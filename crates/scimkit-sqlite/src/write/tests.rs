@@ -41,6 +41,7 @@ fn users(name: &str, count: usize) -> (Work, Answered) {
         Work {
             answer,
             batch,
+            by: None,
             settings,
             tenant: TenantId::default(),
         },

@@ -1,6 +1,9 @@
 //! Queries: candidates from the indexes, then the one evaluation walk, then order and page.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use scimkit_registry::{AttrId, Operator, Predicate, ResourceId, ResourceType, Role, Scalar, View};
 use serde_json::{Map, Value};
@@ -85,9 +88,37 @@ struct Wanted {
 }
 
 struct Asking<'a> {
-    kind: &'a ResourceType,
+    kind: &'a Arc<ResourceType>,
     settings: &'a Settings,
     tenant: &'a Tenant,
+}
+
+impl Tenant {
+    /// The resources in a table that satisfy a predicate over attributes that documents hold.
+    pub(super) fn matching<'a>(
+        &'a self,
+        settings: &'a Settings,
+        kind: &'a Arc<ResourceType>,
+        table: &'a Table,
+        predicate: &'a Predicate,
+    ) -> impl Iterator<Item = Row<'a>> {
+        let asking = Asking {
+            kind,
+            settings,
+            tenant: self,
+        };
+        let found = asking.candidates(table, predicate);
+        let narrowed = found.map(|ids| {
+            let row = |id: &ResourceId| table.records.get_key_value(id);
+            ids.into_iter().filter_map(row)
+        });
+        let all = narrowed.is_none().then(|| table.records.iter());
+        let rows = narrowed
+            .into_iter()
+            .flatten()
+            .chain(all.into_iter().flatten());
+        rows.filter(|(_, record)| kind.matches(predicate, View::of(&record.document)))
+    }
 }
 
 impl<'a> Asking<'a> {

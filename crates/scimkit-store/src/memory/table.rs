@@ -9,7 +9,7 @@ use scimkit_registry::{
 };
 
 use super::index::Index;
-use crate::{Document, StoreError, Stored};
+use crate::{ConnectionId, Document, StoreError, Stored};
 
 /// The targets of one membership attribute, with the type that the client gave.
 pub(super) type Targets = BTreeMap<ResourceId, Option<String>>;
@@ -17,6 +17,8 @@ pub(super) type Targets = BTreeMap<ResourceId, Option<String>>;
 /// One resource.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
+    /// The connection that made or adopted it.
+    pub(super) connection: Option<ConnectionId>,
     pub(super) created: DateTime<Utc>,
     pub(super) document: Arc<Resource>,
     /// By the canonical path of the membership attribute; none is empty.

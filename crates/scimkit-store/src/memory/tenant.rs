@@ -7,15 +7,19 @@ use scimkit_core::Version;
 use scimkit_registry::{Attr, Change, Resource, ResourceId, ResourceType};
 
 use super::{
+    claim::Claimed,
     places::{Owner, Places},
     table::{Record, Table},
 };
-use crate::{Batch, Expect, How, OnFailure, Settings, StoreError, Write, Written};
+use crate::{Batch, Deletes, Expect, How, OnFailure, Scope, Settings, StoreError, Write, Written};
 
 /// The resources of one tenant.
 #[derive(Debug, Default)]
 pub(super) struct Tenant {
     pub(super) places: Places,
+    /// What was taken away and may come back, by the name of the type; an id here is in no other
+    /// table.
+    pub(super) retired: BTreeMap<Arc<str>, Table>,
     /// By the name of the type.
     pub(super) tables: BTreeMap<Arc<str>, Table>,
     /// The last version given out, or left out: one count for all resources, so that an id that
@@ -31,7 +35,7 @@ impl Tenant {
     /// Carries the writes out in order, under the batch's rule for those that fail.
     pub(super) fn write_all(
         &mut self,
-        settings: &Settings,
+        scope: &Scope,
         batch: Batch,
     ) -> Vec<Result<Written, StoreError>> {
         let Batch {
@@ -45,11 +49,11 @@ impl Tenant {
         let mut answers = Vec::with_capacity(writes.len());
         for write in writes {
             if on_failure == OnFailure::Undo {
-                undo.push(self.before(&write));
+                undo.push(self.before(&scope.settings, &write));
             }
             let answer = match on_failure.stops(failures) {
                 true => Err(StoreError::NotRun),
-                false => self.write(settings, at, write),
+                false => self.write(scope, at, write),
             };
             failures += u32::from(answer.is_err());
             answers.push(answer);
@@ -67,38 +71,60 @@ impl Tenant {
     /// Carries one write out, or refuses it and leaves everything as it is.
     fn write(
         &mut self,
-        settings: &Settings,
+        scope: &Scope,
         at: DateTime<Utc>,
         write: Write,
     ) -> Result<Written, StoreError> {
+        let settings = &*scope.settings;
         match write {
-            Write::Create { change, id, .. } => self.create(settings, at, &id, &change),
-            Write::Delete { expect, id, kind } => self.delete(at, &kind, &id, &expect),
+            Write::Create { change, claim, id } => {
+                let claim = claim.map(|claim| self.claimed(settings, change.kind(), &claim));
+                match claim.transpose()?.flatten() {
+                    Some(Claimed::Live(id)) => self.adopt(scope, at, &id, &change),
+                    Some(Claimed::Retired(id)) => self.create(scope, at, &id, &change),
+                    None if self.is_retired(&id) => Err(in_use(&id)),
+                    None => self.create(scope, at, &id, &change),
+                }
+            }
+            Write::Delete { expect, id, kind } => {
+                self.delete(settings.deletes, at, (&kind, &id), &expect)
+            }
             Write::Update { change, expect, id } => {
                 self.update(settings, at, &id, &change, &expect)
             }
         }
     }
 
+    /// Makes a resource, or brings the retired one of that id back.
     fn create(
         &mut self,
-        settings: &Settings,
+        scope: &Scope,
         at: DateTime<Utc>,
         id: &ResourceId,
         change: &Change,
     ) -> Result<Written, StoreError> {
         let kind = change.kind();
         if self.places.kind(id.as_str()).is_some() {
-            return Err(StoreError::backend(format!("the id `{id}` is in use")));
+            return Err(in_use(id));
         }
         let keys = change.keys();
         self.table(kind).check_unique(kind, id, &keys)?;
-        self.check_edges(settings, id, change)?;
+        self.check_edges(&scope.settings, id, change)?;
         let version = self.next_version()?;
+        let retired = self
+            .retired
+            .get_mut(kind.name())
+            .and_then(|table| table.remove(id));
+        let how = if retired.is_some() {
+            How::Relinked
+        } else {
+            How::Created
+        };
         let mut document = Resource::default();
         change.apply(&mut document);
         let record = Record {
-            created: at,
+            connection: scope.connection.clone(),
+            created: retired.map_or(at, |record| record.created),
             document: Arc::new(document),
             edges: BTreeMap::new(),
             last_modified: at,
@@ -107,7 +133,7 @@ impl Tenant {
         self.table(kind).insert(id.clone(), record, keys);
         self.places.put(id.clone(), self.name(kind));
         self.edit_edges(id, change);
-        self.written(How::Created, kind, id)
+        self.written(how, kind, id)
     }
 
     fn update(
@@ -136,9 +162,9 @@ impl Tenant {
 
     fn delete(
         &mut self,
+        deletes: Deletes,
         at: DateTime<Utc>,
-        kind: &ResourceType,
-        id: &ResourceId,
+        (kind, id): (&Arc<ResourceType>, &ResourceId),
         expect: &Expect,
     ) -> Result<Written, StoreError> {
         expect.check(&self.record(kind, id).ok_or(StoreError::NotFound)?.version)?;
@@ -149,9 +175,9 @@ impl Tenant {
             .ok_or(StoreError::NotFound)?;
         let record = table.remove(id).ok_or(StoreError::NotFound)?;
         let name = self.name(kind);
-        for (path, targets) in record.edges {
+        for (path, targets) in &record.edges {
             let owner = Owner {
-                attr: path,
+                attr: Arc::clone(path),
                 id: id.clone(),
                 kind: Arc::clone(&name),
             };
@@ -168,10 +194,13 @@ impl Tenant {
             record.version = version.clone();
             record.last_modified = at;
         }
+        if deletes == Deletes::Retire {
+            self.retire(at, kind, id, record);
+        }
         Ok(Written::deleted())
     }
 
-    fn table(&mut self, kind: &Arc<ResourceType>) -> &mut Table {
+    pub(super) fn table(&mut self, kind: &Arc<ResourceType>) -> &mut Table {
         let table = self.tables.entry(kind.name().into()).or_default();
         table.keep_up_with(kind);
         table
@@ -183,12 +212,12 @@ impl Tenant {
         known.map_or_else(|| kind.name().into(), |(name, _)| Arc::clone(name))
     }
 
-    fn next_version(&mut self) -> Result<Version, StoreError> {
+    pub(super) fn next_version(&mut self) -> Result<Version, StoreError> {
         self.version += 1;
         Version::new(self.version.to_string()).map_err(StoreError::backend)
     }
 
-    fn written(
+    pub(super) fn written(
         &self,
         how: How,
         kind: &Arc<ResourceType>,
@@ -197,6 +226,10 @@ impl Tenant {
         let record = self.record(kind, id).ok_or(StoreError::NotFound)?;
         Ok(Written::stored(how, record.stored(kind, id)))
     }
+}
+
+fn in_use(id: &ResourceId) -> StoreError {
+    StoreError::backend(format!("the id `{id}` is in use"))
 }
 
 /// The document after the change; `None` when that is the same.

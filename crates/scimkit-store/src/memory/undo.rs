@@ -4,26 +4,40 @@ use std::sync::Arc;
 
 use scimkit_registry::{Change, Resource, ResourceId, ResourceType};
 
-use super::{places::Owner, table::Record, tenant::Tenant};
-use crate::Write;
+use super::{claim::Claimed, places::Owner, table::Record, tenant::Tenant};
+use crate::{Settings, Write};
 
 /// What a write can change, as it was before.
 pub(super) struct Before {
     id: ResourceId,
     kind: Arc<ResourceType>,
     record: Option<Record>,
+    /// The retired one of that id.
+    retired: Option<Record>,
     /// Those that lose the resource as a member, where it is taken away.
     owners: Vec<(Arc<str>, ResourceId, Record)>,
 }
 
 impl Tenant {
-    pub(super) fn before(&self, write: &Write) -> Before {
+    pub(super) fn before(&self, settings: &Settings, write: &Write) -> Before {
+        let claimed = match write {
+            Write::Create {
+                change,
+                claim: Some(claim),
+                ..
+            } => self.claimed(settings, change.kind(), claim).ok().flatten(),
+            _ => None,
+        };
         let (id, kind, takes_away) = match write {
-            Write::Create { change, id, .. } | Write::Update { change, id, .. } => {
-                (id, change.kind(), false)
-            }
+            Write::Create { change, id, .. } => (
+                claimed.as_ref().map_or(id, Claimed::id),
+                change.kind(),
+                false,
+            ),
+            Write::Update { change, id, .. } => (id, change.kind(), false),
             Write::Delete { id, kind, .. } => (id, kind, true),
         };
+        let retired = self.retired.get(kind.name());
         let owners = self.places.owners(id.as_str()).filter(|_| takes_away);
         let owners = owners.filter_map(|owner| {
             let record = self.tables.get(&owner.kind)?.records.get(&owner.id)?;
@@ -33,6 +47,7 @@ impl Tenant {
             id: id.clone(),
             kind: Arc::clone(kind),
             record: self.record(kind, id).cloned(),
+            retired: retired.and_then(|table| table.records.get(id)).cloned(),
             owners: owners.collect(),
         }
     }
@@ -43,8 +58,14 @@ impl Tenant {
             id,
             kind,
             record,
+            retired,
             owners,
         } = before;
+        self.retired_of(&kind).remove(&id);
+        if let Some(record) = retired {
+            let at = record.last_modified;
+            self.retire(at, &kind, &id, record);
+        }
         let document = record.as_ref().map(|record| Arc::clone(&record.document));
         let name = self.name(&kind);
         self.put_back(&name, &id, record);

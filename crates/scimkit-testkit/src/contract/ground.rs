@@ -87,7 +87,7 @@ impl<'a> Ground<'a> {
         self.under(|settings| settings.cycles = Cycles::Accept)
     }
 
-    fn under(&self, set: impl FnOnce(&mut Settings)) -> Ground<'a> {
+    pub(super) fn under(&self, set: impl FnOnce(&mut Settings)) -> Ground<'a> {
         let mut other = self.again();
         let mut settings = Settings::clone(&self.scope.settings);
         set(&mut settings);
@@ -95,7 +95,7 @@ impl<'a> Ground<'a> {
         other
     }
 
-    fn again(&self) -> Ground<'a> {
+    pub(super) fn again(&self) -> Ground<'a> {
         Ground {
             drive: self.drive,
             group: Arc::clone(&self.group),
@@ -346,13 +346,13 @@ impl<'a> Ground<'a> {
         Ok(())
     }
 
-    /// The members of a group.
     /// The edges of each owner, just as they are asked for.
     pub(super) fn edge_pages(&self, query: &EdgeQuery) -> Result<Vec<Vec<Edge>>, String> {
         let found = self.run(self.store.edges(&self.scope, query))?;
         found.map_err(|e| format!("edges: {}", said(&e)))
     }
 
+    /// The members of a group.
     pub(super) fn members_of(&self, group: &str) -> Result<Vec<Edge>, String> {
         let attr = self.attr(&self.group, "members")?;
         Ok(self

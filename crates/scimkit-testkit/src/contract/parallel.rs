@@ -147,7 +147,7 @@ fn refused(answers: &[Result<Written, StoreError>]) -> Result<usize, String> {
     other.map_or(Ok(errors.len()), |error| Err(said(error)))
 }
 
-fn one_wins(
+pub(super) fn one_wins(
     answers: &[Result<Written, StoreError>],
     expected: impl Fn(&StoreError) -> bool,
 ) -> Result<(), String> {
@@ -167,7 +167,7 @@ fn one_wins(
 }
 
 /// Carries out one write on each of several threads.
-fn at_once(
+pub(super) fn at_once(
     ground: &Ground<'_>,
     write: impl Fn(usize) -> Result<Write, String>,
 ) -> Result<Vec<Result<Written, StoreError>>, String> {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use scimkit_registry::{Edge, ResourceId, ResourceType};
+use scimkit_registry::{Edge, Predicate, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, BoxFuture, Cycles, EdgeQuery, Expect, Memory, OnFailure, Page, Query, Scope, Start,
-    Store, StoreError, Stored, Support, Want, Write, Written,
+    Batch, BoxFuture, Cycles, Deletes, EdgeQuery, Expect, Memory, OnFailure, Page, Query, Scope,
+    Start, Store, StoreError, Stored, Support, Want, Write, Written,
 };
 use scimkit_testkit::contract;
 
@@ -33,10 +33,14 @@ struct Faulty(Fault, Memory);
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
     AcceptsCycles,
+    ClaimsAnything,
     CountsThePage,
+    ErasesAlways,
+    ForgetsClaims,
     ForgetsKinds,
     ForgetsTheSort,
     ForgetsWhereAPageBegins,
+    ForgetsWhoAsks,
     IgnoresExpectations,
     IgnoresFilters,
     IgnoresRules,
@@ -52,6 +56,8 @@ impl Faulty {
         let mut scope = scope.clone();
         match self.0 {
             Fault::AcceptsCycles => Arc::make_mut(&mut scope.settings).cycles = Cycles::Accept,
+            Fault::ErasesAlways => Arc::make_mut(&mut scope.settings).deletes = Deletes::Erase,
+            Fault::ForgetsWhoAsks => scope.connection = None,
             Fault::MixesTenants => scope.tenant = Default::default(),
             _ => {}
         }
@@ -136,6 +142,15 @@ impl Store for Faulty {
             batch.on_failure = OnFailure::Continue;
         }
         for write in &mut batch.writes {
+            match (&mut *write, self.0) {
+                (Write::Create { claim, .. }, Fault::ForgetsClaims) => *claim = None,
+                (Write::Create { claim, .. }, Fault::ClaimsAnything) => {
+                    if let Some(claim) = claim {
+                        claim.by = Predicate::All(Vec::new());
+                    }
+                }
+                _ => {}
+            }
             if let (Write::Update { expect, .. }, Fault::IgnoresExpectations) = (write, self.0) {
                 *expect = Expect::Any;
             }
@@ -163,8 +178,33 @@ fn a_faulty_store_is_noticed() {
             "of_parallel_edges_of_a_ring_one_is_refused",
         ),
         (Fault::AcceptsCycles, "random_writes_do_what_the_model_does"),
+        (
+            Fault::ClaimsAnything,
+            "a_claim_by_attributes_without_an_index_is_exact",
+        ),
         (Fault::CountsThePage, "pages_come_in_the_order_of_ids"),
         (Fault::CountsThePage, "random_queries_are_answered_exactly"),
+        (Fault::ErasesAlways, "a_create_brings_back_what_was_retired"),
+        (Fault::ErasesAlways, "what_was_retired_last_comes_back"),
+        (
+            Fault::ErasesAlways,
+            "what_was_retired_is_gone_for_everybody",
+        ),
+        (Fault::ForgetsClaims, "a_create_adopts_what_is_the_hosts"),
+        (
+            Fault::ForgetsClaims,
+            "a_create_brings_back_what_was_retired",
+        ),
+        (Fault::ForgetsClaims, "of_parallel_creates_one_adopts"),
+        (
+            Fault::ForgetsClaims,
+            "several_that_could_be_adopted_refuse_a_create",
+        ),
+        (
+            Fault::ForgetsWhoAsks,
+            "a_create_leaves_what_a_connection_has",
+        ),
+        (Fault::ForgetsWhoAsks, "of_parallel_creates_one_adopts"),
         (Fault::ForgetsKinds, "edges_show_their_target_as_it_is"),
         (Fault::ForgetsTheSort, "random_queries_are_answered_exactly"),
         (Fault::ForgetsTheSort, "resources_are_sorted"),

@@ -1,0 +1,315 @@
+//! What of a change a mapping lets through.
+
+use serde_json::Value;
+
+use super::{
+    TypeMapping, Unmapped,
+    bound::Bound,
+    side::{Side, Which, applied, demote},
+};
+use crate::{AttrId, Change, Error, Resource, Revision, Role};
+
+/// What a change is for.
+#[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a write that has a change creates or updates"
+)]
+pub enum Occasion<'a> {
+    /// It creates a resource.
+    Create,
+    /// It updates one, with the document before where that was read.
+    Update(Option<&'a Resource>),
+}
+
+impl<'a> Occasion<'a> {
+    fn before(self) -> Option<&'a Resource> {
+        match self {
+            Occasion::Create => None,
+            Occasion::Update(before) => before,
+        }
+    }
+}
+
+/// A change as a mapping lets it through: see [`TypeMapping::shape`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Shaped {
+    /// What is left of it, with defaults filled in.
+    pub change: Change,
+    /// The paths of attributes that are not mapped and were left out, once for each value. They are
+    /// the schema's, so that their number is bounded.
+    pub dropped: Vec<String>,
+}
+
+impl TypeMapping {
+    /// What of a change is let through.
+    ///
+    /// - What a rule makes read-only is left out, as if it had not been sent.
+    /// - What no rule reaches is kept, dropped or refused: see [`Unmapped`]. Of an attribute that is
+    ///   mapped in parts, the values that no rule selects are such. What the document has of it stays,
+    ///   unless it is kept as it is sent.
+    /// - A resource that is created gets the defaults of what it comes without.
+    ///
+    /// # Errors
+    /// - a required attribute that is missing in what is created, or unset by an update: `invalidValue`
+    /// - what is not mapped, where that is refused: `invalidValue`
+    /// - a change of another resource type, or of another version of its schema: `invalidSyntax`
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::mapping::{Occasion, Rule, Unmapped};
+    /// use scimkit_registry::{Change, Mapping, Registry, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let mapping = Mapping::builder()
+    ///     .unmapped("User", Unmapped::Drop)
+    ///     .rule("User", Rule::of("userName").to("email"))
+    ///     .rule("User", Rule::of("name.familyName").to("surname").required())
+    ///     .rule("User", Rule::of("locale").to("language").or_else("en"))
+    ///     .build(&registry)
+    ///     .unwrap();
+    /// let create = |body| -> Result<_, scimkit_registry::Error> {
+    ///     let change = Change::create(Arc::clone(user), user.admit(body, &Tolerance::DEFAULT)?);
+    ///     mapping.of("User").unwrap().shape(change, Occasion::Create)
+    /// };
+    /// let shaped = create(json!({"userName": "b", "title": "Dr", "name": {"familyName": "Jensen"}}))?;
+    /// assert_eq!(shaped.dropped, ["title"]);
+    /// let locale = user.named("locale").unwrap();
+    /// assert!(shaped.change.set().contains(&(locale, json!("en"))));
+    ///
+    /// let error = create(json!({"userName": "b"})).unwrap_err();
+    /// assert_eq!(error.detail(), "`name.familyName` is required by the mapping of this connection but missing");
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    pub fn shape(&self, change: Change, occasion: Occasion<'_>) -> Result<Shaped, Error> {
+        self.check_kind(&change)?;
+        let before = occasion.before();
+        let (mut dropped, mut refused) = (Vec::new(), None);
+        let mut change =
+            change.revised(
+                |id, value| match self.revision(id, value, before, &mut dropped) {
+                    Ok(revision) => revision,
+                    Err(problem) => {
+                        refused.get_or_insert(problem);
+                        Revision::Leave
+                    }
+                },
+            );
+        if let Some(problem) = refused {
+            return Err(problem);
+        }
+        change.retain_edges(|id| !matches!(self.reach(id), Reach::ReadOnly));
+        if matches!(occasion, Occasion::Create) {
+            self.fill_in(&mut change);
+        }
+        self.check_shape(&change, occasion)?;
+        Ok(Shaped { change, dropped })
+    }
+
+    /// What becomes of one attribute of a change.
+    fn revision(
+        &self,
+        id: AttrId,
+        value: Option<Value>,
+        before: Option<&Resource>,
+        dropped: &mut Vec<String>,
+    ) -> Result<Revision, Error> {
+        match (self.reach(id), value) {
+            (Reach::ReadOnly, _) => Ok(Revision::Leave),
+            (Reach::Parts, value) => self.parts(id, value, before, dropped),
+            (Reach::Whole, Some(value)) => Ok(Revision::Set(value)),
+            (Reach::Whole, None) => Ok(Revision::Unset),
+            (Reach::Nothing, value) => match (self.unmapped, value) {
+                (Unmapped::Keep, Some(value)) => Ok(Revision::Set(value)),
+                (Unmapped::Keep, None) => Ok(Revision::Unset),
+                (_, None) => Ok(Revision::Leave),
+                (Unmapped::Drop, Some(_)) => {
+                    dropped.push(self.kind.attr(id).path().to_owned());
+                    Ok(Revision::Leave)
+                }
+                (Unmapped::Refuse, Some(_)) => Err(self.refusal(id)),
+            },
+        }
+    }
+
+    /// What becomes of an attribute of which rules select some values.
+    fn parts(
+        &self,
+        id: AttrId,
+        value: Option<Value>,
+        before: Option<&Resource>,
+        dropped: &mut Vec<String>,
+    ) -> Result<Revision, Error> {
+        let old = before
+            .and_then(|before| before.get(&self.kind, id))
+            .and_then(Value::as_array);
+        let old = old.map_or(&[][..], Vec::as_slice);
+        let new = match value {
+            Some(Value::Array(elements)) => elements,
+            _ => Vec::new(),
+        };
+        let mut kept = Vec::with_capacity(new.len());
+        for element in new {
+            match self.selected(id, &element) {
+                Some(true) => kept.push((element, true)),
+                Some(false) => {}
+                None if self.unmapped == Unmapped::Keep => kept.push((element, true)),
+                None if old.contains(&element) => kept.push((element, false)),
+                None if self.unmapped == Unmapped::Refuse => return Err(self.refusal(id)),
+                None => dropped.push(self.kind.attr(id).path().to_owned()),
+            }
+        }
+        for element in old {
+            let stays = match self.selected(id, element) {
+                Some(writable) => !writable,
+                None => self.unmapped != Unmapped::Keep,
+            };
+            if stays && !kept.iter().any(|(known, _)| known == element) {
+                kept.push((element.clone(), false));
+            }
+        }
+        let is_primary = |element: &Value| element.get("primary") == Some(&Value::Bool(true));
+        if kept
+            .iter()
+            .any(|(element, own)| *own && is_primary(element))
+        {
+            let others = kept
+                .iter_mut()
+                .filter(|(element, own)| !own && is_primary(element));
+            others.for_each(|(element, _)| demote(element));
+        }
+        let elements: Vec<_> = kept.into_iter().map(|(element, _)| element).collect();
+        Ok(match elements.is_empty() {
+            true => Revision::Unset,
+            false => Revision::Set(Value::Array(elements)),
+        })
+    }
+
+    /// Whether a rule selects an element, and then whether clients may write it.
+    fn selected(&self, id: AttrId, element: &Value) -> Option<bool> {
+        let selects =
+            |which: &Option<Which>| which.as_ref().is_some_and(|w| w.holds(&self.kind, element));
+        let sides = self
+            .sides()
+            .filter(|(_, side)| side.attr == id && selects(&side.which));
+        sides
+            .map(|(rule, _)| rule.is_writable())
+            .reduce(|one, other| one || other)
+    }
+
+    fn refusal(&self, id: AttrId) -> Error {
+        let path = self.kind.attr(id).path();
+        Error::value(format!(
+            "`{path}` is not mapped by this connection, which refuses what is not"
+        ))
+    }
+
+    /// Gives what is created the defaults of what it comes without.
+    fn fill_in(&self, change: &mut Change) {
+        for rule in &self.rules {
+            let (Some(default), Some(side)) = (&rule.rule.default, rule.sides.first()) else {
+                continue;
+            };
+            let mut document = applied(None, change, self.sees_members());
+            let before = document.get(&self.kind, side.attr).cloned();
+            if side.value(&self.kind, &document).is_none() {
+                side.write(&self.kind, &mut document, Some(default.clone()));
+                let after = document.get(&self.kind, side.attr).cloned();
+                change.difference(side.attr, before.as_ref(), after);
+            }
+        }
+    }
+
+    fn check_shape(&self, change: &Change, occasion: Occasion<'_>) -> Result<(), Error> {
+        if !self.rules.iter().any(|rule| rule.rule.required) {
+            return Ok(());
+        }
+        let before = occasion.before();
+        let after = applied(before, change, self.sees_members());
+        let has = |rule: &Bound, document: &Resource| {
+            rule.sides
+                .iter()
+                .any(|side| side.value(&self.kind, document).is_some())
+        };
+        let changes = |side: &Side| match self.kind.attr(side.attr).role() {
+            Role::Membership => change.edges().iter().any(|edges| edges.attr == side.attr),
+            _ => change.unset().contains(&side.attr),
+        };
+        let creates = matches!(occasion, Occasion::Create);
+        for rule in self
+            .rules
+            .iter()
+            .filter(|rule| rule.rule.required && !has(rule, &after))
+        {
+            let had =
+                before.is_some_and(|before| has(rule, before)) || rule.sides.iter().any(changes);
+            let path = rule.sides.first().map_or("", |side| side.path.as_str());
+            if creates {
+                return Err(Error::value(format!(
+                    "`{path}` is required by the mapping of this connection but missing"
+                )));
+            }
+            if had && !self.only_adds_members(rule, change) {
+                return Err(Error::value(format!(
+                    "`{path}` is required by the mapping of this connection and can't be unset"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the rule is about a membership that is not replaced: nobody knows what is left.
+    fn only_adds_members(&self, rule: &Bound, change: &Change) -> bool {
+        use crate::EdgeEdit;
+        let own = |id: AttrId| rule.sides.iter().any(|side| side.attr == id);
+        let mut edges = change.edges().iter().filter(|edges| own(edges.attr));
+        edges.any(|edges| matches!(edges.edit, EdgeEdit::Delta { .. }))
+    }
+
+    pub(super) fn sides(&self) -> impl Iterator<Item = (&Bound, &Side)> {
+        let rules = self.rules.iter();
+        rules.flat_map(|rule| rule.sides.iter().map(move |side| (rule, side)))
+    }
+
+    /// What the rules say of an attribute of a change.
+    pub(super) fn reach(&self, id: AttrId) -> Reach {
+        let parent = self.kind.attr(id).parent();
+        let (mut reach, mut parts) = (None, false);
+        for (rule, side) in self.sides() {
+            if side.which.is_none() && (side.attr == id || Some(side.attr) == parent) {
+                if rule.is_writable() {
+                    return Reach::Whole;
+                }
+                reach = Some(Reach::ReadOnly);
+            }
+            parts |= side.which.is_some() && side.attr == id;
+        }
+        match reach {
+            Some(reach) => reach,
+            None if parts => Reach::Parts,
+            None if is_protocol(self.kind.attr(id)) => Reach::Whole,
+            None => Reach::Nothing,
+        }
+    }
+}
+
+/// What the rules say of an attribute.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Reach {
+    Nothing,
+    /// Rules select some of its values.
+    Parts,
+    ReadOnly,
+    /// Clients may write it.
+    Whole,
+}
+
+/// Whether the protocol needs it, so that it is kept unless a rule says otherwise.
+pub(super) fn is_protocol(attr: &crate::Attr) -> bool {
+    let named = attr.extension().is_none() && matches!(attr.path(), "active" | "externalId");
+    named || !matches!(attr.role(), Role::Plain | Role::Reference)
+}

@@ -1,0 +1,104 @@
+//! What a caller may do.
+
+use std::sync::Arc;
+
+use scimkit_core::Error;
+use scimkit_registry::ResourceType;
+
+/// What a caller may do with the resources of each type; everything, unless told otherwise.
+///
+/// Discovery endpoints are open to every caller.
+///
+/// # Example
+/// ```
+/// use scimkit_server::{Access, Level};
+///
+/// let access = Access::of(Level::Read).with("User", Level::Write);
+/// assert_eq!(access.level("user"), Level::Write);
+/// assert_eq!(access.level("Group"), Level::Read);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    others: Level,
+    types: Vec<(String, Level)>,
+}
+
+/// How far a caller may go with one type of resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "each level is all of those below it"
+)]
+pub enum Level {
+    /// The type is switched off for the connection: 403, and discovery does not show it.
+    Off,
+    /// The type is there, and not for this caller: 403.
+    Nothing,
+    /// It may be read and searched.
+    Read,
+    /// It may be written, too.
+    Write,
+}
+
+impl Access {
+    /// That level for every type.
+    #[must_use]
+    pub fn of(level: Level) -> Self {
+        let (others, types) = (level, Vec::new());
+        Access { others, types }
+    }
+
+    /// Another level for the type of that name.
+    #[must_use]
+    pub fn with(mut self, resource_type: impl Into<String>, level: Level) -> Self {
+        self.types.insert(0, (resource_type.into(), level));
+        self
+    }
+
+    /// The level for the type of that name, ignoring case.
+    #[must_use]
+    pub fn level(&self, resource_type: &str) -> Level {
+        let mut types = self.types.iter();
+        let found = types.find(|(name, _)| name.eq_ignore_ascii_case(resource_type));
+        found.map_or(self.others, |(_, level)| *level)
+    }
+
+    /// Checks that a caller may go that far with a type.
+    ///
+    /// # Errors
+    /// 403.
+    pub(crate) fn check(&self, kind: &ResourceType, wanted: Level) -> Result<(), Error> {
+        let (level, name) = (self.level(kind.name()), kind.name());
+        let detail = match (level, wanted) {
+            _ if level >= wanted => return Ok(()),
+            (Level::Off, _) => format!("{name} is switched off for this connection"),
+            (_, Level::Write) => format!("these credentials may not write {name}"),
+            _ => format!("these credentials may not read {name}"),
+        };
+        Err(Error::forbidden(detail))
+    }
+
+    /// Those of the types that may be read.
+    ///
+    /// # Errors
+    /// 403 when there are none.
+    pub(crate) fn readable(
+        &self,
+        types: &[Arc<ResourceType>],
+    ) -> Result<Vec<Arc<ResourceType>>, Error> {
+        let readable = types
+            .iter()
+            .filter(|kind| self.level(kind.name()) >= Level::Read);
+        let readable: Vec<_> = readable.cloned().collect();
+        match readable.is_empty() {
+            true => Err(Error::forbidden("these credentials may read nothing")),
+            false => Ok(readable),
+        }
+    }
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Access::of(Level::Write)
+    }
+}

@@ -1,0 +1,116 @@
+//! Creates that take a resource which is there, and resources that wait to be taken.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use scimkit_registry::{Change, Resource, ResourceId, ResourceType};
+
+use super::{
+    table::{Record, Table},
+    tenant::Tenant,
+};
+use crate::{Among, Claim, How, Scope, Settings, StoreError, Written};
+
+/// A resource that a create takes.
+pub(super) enum Claimed {
+    Live(ResourceId),
+    Retired(ResourceId),
+}
+
+impl Claimed {
+    pub(super) fn id(&self) -> &ResourceId {
+        match self {
+            Claimed::Live(id) | Claimed::Retired(id) => id,
+        }
+    }
+}
+
+impl Tenant {
+    /// Which resource a create takes, if any.
+    ///
+    /// # Errors
+    /// [`StoreError::Ambiguous`] for several live ones.
+    pub(super) fn claimed(
+        &self,
+        settings: &Settings,
+        kind: &Arc<ResourceType>,
+        claim: &Claim,
+    ) -> Result<Option<Claimed>, StoreError> {
+        let (live, retired) = match claim.among {
+            Among::Both => (true, true),
+            Among::Live => (true, false),
+            Among::Retired => (false, true),
+        };
+        if let Some(table) = self.tables.get(kind.name()).filter(|_| live) {
+            let mut found = self
+                .matching(settings, kind, table, &claim.by)
+                .filter(|(_, record)| record.connection.is_none());
+            match (found.next(), found.next()) {
+                (Some(_), Some(_)) => return Err(StoreError::Ambiguous),
+                (Some((id, _)), None) => return Ok(Some(Claimed::Live(id.clone()))),
+                _ => {}
+            }
+        }
+        let Some(table) = self.retired.get(kind.name()).filter(|_| retired) else {
+            return Ok(None);
+        };
+        let found = self.matching(settings, kind, table, &claim.by);
+        let last = found.max_by_key(|(id, record)| (record.last_modified, *id));
+        Ok(last.map(|(id, _)| Claimed::Retired(id.clone())))
+    }
+
+    /// Makes a resource of the host that of a connection, with what the change sets.
+    pub(super) fn adopt(
+        &mut self,
+        scope: &Scope,
+        at: DateTime<Utc>,
+        id: &ResourceId,
+        change: &Change,
+    ) -> Result<Written, StoreError> {
+        let kind = change.kind();
+        let record = self.record(kind, id).ok_or(StoreError::NotFound)?;
+        let mut document = Resource::clone(&record.document);
+        change.apply(&mut document);
+        let keys = change.keys();
+        self.table(kind).check_unique(kind, id, &keys)?;
+        self.check_edges(&scope.settings, id, change)?;
+        let version = self.next_version()?;
+        self.edit_edges(id, change);
+        let table = self.table(kind);
+        table.update(id, Some(Arc::new(document)), keys, (version, at));
+        if let Some(record) = table.records.get_mut(id) {
+            record.connection.clone_from(&scope.connection);
+        }
+        self.written(How::Adopted, kind, id)
+    }
+
+    /// Keeps what was taken away, until a create takes it.
+    pub(super) fn retire(
+        &mut self,
+        at: DateTime<Utc>,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+        record: Record,
+    ) {
+        let record = Record {
+            edges: Default::default(),
+            last_modified: at,
+            ..record
+        };
+        let whole = Change::create(Arc::clone(kind), Resource::clone(&record.document));
+        self.retired_of(kind)
+            .insert(id.clone(), record, whole.keys());
+    }
+
+    pub(super) fn retired_of(&mut self, kind: &Arc<ResourceType>) -> &mut Table {
+        let table = self.retired.entry(kind.name().into()).or_default();
+        table.keep_up_with(kind);
+        table
+    }
+
+    /// Whether a retired resource has the id.
+    pub(super) fn is_retired(&self, id: &ResourceId) -> bool {
+        let mut tables = self.retired.values();
+        tables.any(|table| table.records.contains_key(id))
+    }
+}

@@ -1,0 +1,487 @@
+//! Creates that take a resource which is there, and resources that come back.
+
+use scimkit_registry::ResourceId;
+use scimkit_store::{
+    Among, Batch, Claim, ConnectionId, Deletes, Expect, How, OnFailure, Query, StoreError, Stored,
+    Write,
+};
+use serde_json::{Value, json};
+
+use super::{
+    Check,
+    ground::{Ground, document, ensure, ensure_eq, ids_of, said, second},
+    members::{groups, members},
+    parallel::{at_once, one_wins},
+    resources::same,
+};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "a_create_adopts_what_is_the_hosts",
+        run: adopts,
+    },
+    Check {
+        name: "a_create_leaves_what_a_connection_has",
+        run: leaves,
+    },
+    Check {
+        name: "an_adoption_that_changes_nothing_else_is_a_new_version",
+        run: adopts_as_it_is,
+    },
+    Check {
+        name: "several_that_could_be_adopted_refuse_a_create",
+        run: several,
+    },
+    Check {
+        name: "what_was_retired_is_gone_for_everybody",
+        run: gone,
+    },
+    Check {
+        name: "a_create_brings_back_what_was_retired",
+        run: relinks,
+    },
+    Check {
+        name: "what_was_retired_last_comes_back",
+        run: the_last_one,
+    },
+    Check {
+        name: "a_live_resource_is_preferred_to_a_retired_one",
+        run: prefers,
+    },
+    Check {
+        name: "a_create_that_is_refused_takes_nothing",
+        run: refused,
+    },
+    Check {
+        name: "a_claim_stays_in_its_tenant",
+        run: apart,
+    },
+    Check {
+        name: "a_claim_by_attributes_without_an_index_is_exact",
+        run: unindexed,
+    },
+    Check {
+        name: "a_batch_that_is_undone_gives_back_what_it_took",
+        run: undone,
+    },
+    Check {
+        name: "of_parallel_creates_one_adopts",
+        run: parallel,
+    },
+];
+
+/// What a create of the same name may take.
+fn claim(ground: &Ground<'_>, among: Among, filter: &str) -> Result<Option<Claim>, String> {
+    let by = ground.filter(&ground.user, filter)?;
+    Ok(Some(Claim::new(among, by)))
+}
+
+fn create(
+    ground: &Ground<'_>,
+    id: &str,
+    body: Value,
+    claim: Option<Claim>,
+) -> Result<Write, String> {
+    Ok(Write::Create {
+        change: ground.body(&ground.user, body)?,
+        claim,
+        id: ResourceId::from(id),
+    })
+}
+
+/// A create that may take another resource, and must do that.
+fn take(
+    ground: &Ground<'_>,
+    (second_of, id): (i64, &str),
+    body: Value,
+    claim: Option<Claim>,
+    how: How,
+) -> Result<Stored, String> {
+    let write = create(ground, id, body, claim)?;
+    let written = ground.attempt(second(second_of), &write)?;
+    let written = written.map_err(|e| format!("a create that claims: {}", said(&e)))?;
+    ensure_eq!(written.how, how, "what a create that claims did");
+    written
+        .stored
+        .ok_or_else(|| "it answers without the resource".to_owned())
+}
+
+fn adopts(ground: &Ground<'_>) -> Result<(), String> {
+    let user = json!({"userName": "Bj", "title": "host", "nickName": "b"});
+    let before = ground.create(second(1), &ground.user, "h1", user)?;
+    ground.create(
+        second(1),
+        &ground.group,
+        "g1",
+        json!({"displayName": "g", "members": [{"value": "h1"}]}),
+    )?;
+    let entra = ground.through("entra");
+    let claim = claim(&entra, Among::Both, r#"userName eq "bJ""#)?;
+    let body = json!({"userName": "bj", "title": "provider"});
+    let taken = take(&entra, (2, "n1"), body, claim, How::Adopted)?;
+    ensure_eq!(taken.id.as_str(), "h1", "the id of what was adopted");
+    ensure_eq!(taken.created, before.created, "created");
+    ensure_eq!(taken.last_modified, second(2), "lastModified");
+    ensure!(taken.version != before.version, "the version stayed");
+    let wanted = json!({"schemas": [ground.user.schema()], "userName": "bj", "title": "provider",
+        "nickName": "b"});
+    let there = ground.read(&ground.user, "h1")?;
+    ensure_eq!(json!(document(&there)?.as_map()), wanted, "the document");
+    same(&taken, &there)?;
+    ground.absent(&ground.user, "n1")?;
+    ensure_eq!(ground.total(&ground.user)?, 1, "users");
+    groups(ground, "h1", &["g1"])
+}
+
+fn leaves(ground: &Ground<'_>) -> Result<(), String> {
+    let (entra, okta) = (ground.through("entra"), ground.through("okta"));
+    entra.create(second(1), &ground.user, "e1", json!({"userName": "bj"}))?;
+    for by in [&entra, &okta] {
+        let write = create(
+            by,
+            "n1",
+            json!({"userName": "BJ"}),
+            claim(by, Among::Both, r#"userName eq "bj""#)?,
+        )?;
+        taken(by.attempt(second(2), &write)?)?;
+    }
+    // Once adopted, nobody else's.
+    ground.create(second(3), &ground.user, "h1", json!({"userName": "am"}))?;
+    let by_name = |by| claim(by, Among::Live, r#"userName eq "am""#);
+    let body = json!({"userName": "am"});
+    take(
+        &okta,
+        (4, "n2"),
+        body.clone(),
+        by_name(&okta)?,
+        How::Adopted,
+    )?;
+    let write = create(&entra, "n3", body, by_name(&entra)?)?;
+    taken(entra.attempt(second(5), &write)?)
+}
+
+fn adopts_as_it_is(ground: &Ground<'_>) -> Result<(), String> {
+    let body = json!({"userName": "bj"});
+    let before = ground.create(second(1), &ground.user, "h1", body.clone())?;
+    let entra = ground.through("entra");
+    let claim = claim(&entra, Among::Live, r#"userName eq "bj""#)?;
+    let taken = take(&entra, (2, "n1"), body, claim, How::Adopted)?;
+    ensure!(taken.version != before.version, "the version stayed");
+    ensure_eq!(taken.last_modified, second(2), "lastModified");
+    same(&taken, &ground.read(&ground.user, "h1")?)
+}
+
+fn several(ground: &Ground<'_>) -> Result<(), String> {
+    for (id, name) in [("h1", "a"), ("h2", "b")] {
+        let body = json!({"userName": name, "externalId": "7"});
+        ground.create(second(1), &ground.user, id, body)?;
+    }
+    let entra = ground.through("entra");
+    let by = claim(&entra, Among::Both, r#"externalId eq "7""#)?;
+    let write = create(
+        &entra,
+        "n1",
+        json!({"userName": "c", "externalId": "7"}),
+        by,
+    )?;
+    match entra.attempt(second(2), &write)? {
+        Err(StoreError::Ambiguous) => {}
+        other => return Err(format!("several could be meant, and: {other:?}")),
+    }
+    ensure_eq!(ground.total(&ground.user)?, 2, "users");
+    // One of them is the connection's, so there is no doubt any more.
+    let by = claim(&entra, Among::Both, r#"userName eq "a""#)?;
+    let one = json!({"userName": "a", "externalId": "7"});
+    take(&entra, (3, "n2"), one, by, How::Adopted)?;
+    let by = claim(&entra, Among::Both, r#"externalId eq "7""#)?;
+    let two = json!({"userName": "b", "externalId": "7"});
+    let taken = take(&entra, (4, "n3"), two, by, How::Adopted)?;
+    ensure_eq!(taken.id.as_str(), "h2", "the id of what was adopted");
+    Ok(())
+}
+
+/// A user in a group, retired.
+fn retired(ground: &Ground<'_>) -> Result<(), String> {
+    let body = json!({"userName": "bj", "title": "Dr", "externalId": "7"});
+    ground.create(second(1), &ground.user, "u1", body)?;
+    let group = json!({"displayName": "g", "members": [{"value": "u1"}]});
+    let before = ground.create(second(1), &ground.group, "g1", group)?;
+    ground.retiring().delete(second(2), &ground.user, "u1")?;
+    let after = ground.read(&ground.group, "g1")?;
+    ensure!(
+        after.version != before.version,
+        "the group kept its version"
+    );
+    Ok(())
+}
+
+fn gone(ground: &Ground<'_>) -> Result<(), String> {
+    retired(ground)?;
+    ground.absent(&ground.user, "u1")?;
+    ensure_eq!(ground.total(&ground.user)?, 0, "users");
+    let filter = ground.filter(&ground.user, r#"userName eq "bj" or title pr"#)?;
+    let query = Query::of(ground.user.clone()).matching(filter);
+    ensure_eq!(ground.ids(&query)?, Vec::<String>::new(), "users found");
+    members(ground, "g1", &[])?;
+    let update = Write::Update {
+        change: ground.setting(&ground.user, [("title", json!("x"))])?,
+        expect: Expect::Any,
+        id: ResourceId::from("u1"),
+    };
+    let delete = Write::Delete {
+        expect: Expect::Any,
+        id: ResourceId::from("u1"),
+        kind: ground.user.clone(),
+    };
+    for write in [update, delete] {
+        match ground.attempt(second(3), &write)? {
+            Err(StoreError::NotFound) => {}
+            other => return Err(format!("a write of what was retired: {other:?}")),
+        }
+    }
+    let member = Write::Update {
+        change: ground.members(&["u1"], &[])?,
+        expect: Expect::Any,
+        id: ResourceId::from("g1"),
+    };
+    match ground.attempt(second(3), &member)? {
+        Err(StoreError::Missing { .. }) => {}
+        other => return Err(format!("a member that was retired: {other:?}")),
+    }
+    // Its name is free for a create that claims nothing, and its id is not.
+    let same_id = create(ground, "u1", json!({"userName": "other"}), None)?;
+    ensure!(
+        ground.attempt(second(4), &same_id)?.is_err(),
+        "the id of what was retired was given again"
+    );
+    ground.create(second(4), &ground.user, "u2", json!({"userName": "BJ"}))?;
+    Ok(())
+}
+
+fn relinks(ground: &Ground<'_>) -> Result<(), String> {
+    retired(ground)?;
+    let entra = ground.through("entra");
+    let by = claim(&entra, Among::Both, r#"userName eq "bj""#)?;
+    let body = json!({"userName": "BJ", "nickName": "b"});
+    let back = take(&entra, (5, "n1"), body, by, How::Relinked)?;
+    ensure_eq!(back.id.as_str(), "u1", "the id of what came back");
+    ensure_eq!(back.created, second(1), "created");
+    ensure_eq!(back.last_modified, second(5), "lastModified");
+    let wanted = json!({"schemas": [ground.user.schema()], "userName": "BJ", "nickName": "b"});
+    let there = ground.read(&ground.user, "u1")?;
+    ensure_eq!(json!(document(&there)?.as_map()), wanted, "the document");
+    same(&back, &there)?;
+    groups(ground, "u1", &[])?;
+    ensure_eq!(ground.total(&ground.user)?, 1, "users");
+    let filter = ground.filter(&ground.user, r#"userName eq "bj""#)?;
+    let query = Query::of(ground.user.clone()).matching(filter);
+    ensure_eq!(ground.ids(&query)?, ["u1"], "users found");
+    // It is the connection's, it can be a member again, and it can go and come again.
+    ground.update(second(6), "g1", ground.members(&["u1"], &[])?, How::Updated)?;
+    ensure_eq!(ids_of(&ground.members_of("g1")?), ["u1"], "members");
+    ground.retiring().delete(second(7), &ground.user, "u1")?;
+    let by = claim(&entra, Among::Retired, r#"userName eq "bj""#)?;
+    let body = json!({"userName": "bj"});
+    let again = take(&entra, (8, "n2"), body.clone(), by, How::Relinked)?;
+    ensure!(again.version != back.version, "a version was given again");
+    let by = claim(&entra, Among::Both, r#"userName eq "bj""#)?;
+    let write = create(&entra, "n3", body, by)?;
+    taken(entra.attempt(second(9), &write)?)
+}
+
+fn the_last_one(ground: &Ground<'_>) -> Result<(), String> {
+    let retiring = ground.retiring();
+    for (n, id) in (1..).zip(["u2", "u3", "u1"]) {
+        ground.create(second(n), &ground.user, id, json!({"userName": "bj"}))?;
+        retiring.delete(second(n), &ground.user, id)?;
+    }
+    for id in ["u1", "u3", "u2"] {
+        let by = claim(ground, Among::Retired, r#"userName eq "bj""#)?;
+        let back = take(
+            ground,
+            (9, "n1"),
+            json!({"userName": "bj"}),
+            by,
+            How::Relinked,
+        )?;
+        ensure_eq!(back.id.as_str(), id, "which one came back");
+        // Out of the way of the next one.
+        ground.delete(second(9), &ground.user, id)?;
+    }
+    Ok(())
+}
+
+fn prefers(ground: &Ground<'_>) -> Result<(), String> {
+    retired(ground)?;
+    let body = json!({"userName": "other", "externalId": "7"});
+    ground.create(second(3), &ground.user, "h1", body.clone())?;
+    let entra = ground.through("entra");
+    let by = |among| claim(&entra, among, r#"externalId eq "7""#);
+    let taken = take(&entra, (4, "n1"), body, by(Among::Both)?, How::Adopted)?;
+    ensure_eq!(taken.id.as_str(), "h1", "which one was taken");
+    // A claim among the live ones leaves the retired one, and the other way round.
+    let body = json!({"userName": "third", "externalId": "7"});
+    let made = take(&entra, (5, "n2"), body, by(Among::Live)?, How::Created)?;
+    ensure_eq!(made.id.as_str(), "n2", "what was made");
+    let body = json!({"userName": "bj", "externalId": "7"});
+    let back = take(&entra, (6, "n3"), body, by(Among::Retired)?, How::Relinked)?;
+    ensure_eq!(back.id.as_str(), "u1", "which one came back");
+    Ok(())
+}
+
+fn refused(ground: &Ground<'_>) -> Result<(), String> {
+    retired(ground)?;
+    let other = ground.create(
+        second(3),
+        &ground.user,
+        "h1",
+        json!({"userName": "x", "title": "t"}),
+    )?;
+    ground.create(second(3), &ground.user, "h2", json!({"userName": "taken"}))?;
+    let entra = ground.through("entra");
+    for filter in [r#"externalId eq "7""#, r#"title eq "t""#] {
+        let by = claim(&entra, Among::Both, filter)?;
+        let write = create(&entra, "n1", json!({"userName": "taken"}), by)?;
+        taken(entra.attempt(second(4), &write)?)?;
+    }
+    ground.absent(&ground.user, "u1")?;
+    same(&other, &ground.read(&ground.user, "h1")?)?;
+    for (filter, id, how) in [
+        (r#"title eq "t""#, "h1", How::Adopted),
+        (r#"externalId eq "7""#, "u1", How::Relinked),
+    ] {
+        let by = claim(&entra, Among::Both, filter)?;
+        let body = json!({"userName": id});
+        let stored = take(&entra, (5, "n2"), body, by, how)?;
+        ensure_eq!(stored.id.as_str(), id, "what was taken");
+    }
+    Ok(())
+}
+
+fn apart(ground: &Ground<'_>) -> Result<(), String> {
+    retired(ground)?;
+    ground.create(second(3), &ground.user, "h1", json!({"userName": "am"}))?;
+    let other = ground.tenant("other").through("entra");
+    for name in ["bj", "am"] {
+        let by = claim(&other, Among::Both, &format!(r#"userName eq "{name}""#))?;
+        take(
+            &other,
+            (4, &format!("o-{name}")),
+            json!({"userName": name}),
+            by,
+            How::Created,
+        )?;
+    }
+    // The id of what another tenant has retired is free.
+    other.create(second(4), &ground.user, "u1", json!({"userName": "u1"}))?;
+    Ok(())
+}
+
+fn unindexed(ground: &Ground<'_>) -> Result<(), String> {
+    let email = |work: &str, home: &str| json!([{"type": "work", "value": work}, {"type": "home", "value": home}]);
+    let body = |name: &str, work, home| json!({"userName": name, "emails": email(work, home)});
+    ground.create(second(1), &ground.user, "h1", body("a", "1@x", "2@x"))?;
+    ground.create(second(1), &ground.user, "h2", body("b", "2@x", "1@x"))?;
+    ground.create(second(1), &ground.user, "u3", body("c", "3@x", "4@x"))?;
+    ground.retiring().delete(second(2), &ground.user, "u3")?;
+    let by = |email: &str| {
+        let filter = format!(r#"emails[type eq "work" and value eq "{email}"]"#);
+        claim(ground, Among::Both, &filter)
+    };
+    for (email, id, how) in [
+        ("2@X", "h2", How::Adopted),
+        ("3@x", "u3", How::Relinked),
+        ("4@x", "n1", How::Created),
+    ] {
+        let stored = take(ground, (3, "n1"), json!({"userName": id}), by(email)?, how)?;
+        ensure_eq!(stored.id.as_str(), id, "what was taken");
+    }
+    Ok(())
+}
+
+fn undone(ground: &Ground<'_>) -> Result<(), String> {
+    retired(ground)?;
+    let host = ground.create(second(3), &ground.user, "h1", json!({"userName": "am"}))?;
+    let entra = ground.through("entra");
+    let by = |name: &str| claim(&entra, Among::Both, &format!(r#"userName eq "{name}""#));
+    let writes = vec![
+        create(
+            &entra,
+            "n1",
+            json!({"userName": "am", "title": "x"}),
+            by("am")?,
+        )?,
+        create(&entra, "n2", json!({"userName": "bj"}), by("bj")?)?,
+        create(&entra, "n3", json!({"userName": "am"}), None)?,
+    ];
+    let batch = Batch::new(second(4), writes).on_failure(OnFailure::Undo);
+    let answers = entra.carry_out(batch)?;
+    ensure!(answers.iter().all(Result::is_err), "a batch was not undone");
+    same(&host, &ground.read(&ground.user, "h1")?)?;
+    ground.absent(&ground.user, "u1")?;
+    // Each can be taken as if nothing had been.
+    take(
+        &entra,
+        (5, "n4"),
+        json!({"userName": "am"}),
+        by("am")?,
+        How::Adopted,
+    )?;
+    let back = take(
+        &entra,
+        (5, "n5"),
+        json!({"userName": "bj"}),
+        by("bj")?,
+        How::Relinked,
+    )?;
+    ensure_eq!(back.created, second(1), "created");
+    // A retirement that is undone leaves the resource where it was.
+    let retiring = ground.retiring();
+    let delete = Write::Delete {
+        expect: Expect::Any,
+        id: ResourceId::from("u1"),
+        kind: ground.user.clone(),
+    };
+    let clash = create(&retiring, "n6", json!({"userName": "am"}), None)?;
+    let batch = Batch::new(second(6), vec![delete, clash]).on_failure(OnFailure::Undo);
+    let answers = retiring.carry_out(batch)?;
+    ensure!(answers.iter().all(Result::is_err), "a batch was not undone");
+    same(&back, &ground.read(&ground.user, "u1")?)?;
+    let none = claim(ground, Among::Retired, r#"userName eq "bj""#)?;
+    let write = create(ground, "n7", json!({"userName": "bj"}), none)?;
+    taken(ground.attempt(second(7), &write)?)
+}
+
+fn parallel(ground: &Ground<'_>) -> Result<(), String> {
+    ground.create(second(1), &ground.user, "h1", json!({"userName": "bj"}))?;
+    let entra = ground.through("entra");
+    let answers = at_once(&entra, |n| {
+        let by = claim(&entra, Among::Both, r#"userName eq "bj""#)?;
+        create(&entra, &format!("n{n}"), json!({"userName": "bj"}), by)
+    })?;
+    one_wins(&answers, |e| matches!(e, StoreError::Taken { .. }))?;
+    ensure_eq!(ground.total(&ground.user)?, 1, "users afterwards");
+    ground.read(&ground.user, "h1").map(drop)
+}
+
+/// The name is another's.
+fn taken(answer: Result<scimkit_store::Written, StoreError>) -> Result<(), String> {
+    match answer {
+        Err(StoreError::Taken { .. }) => Ok(()),
+        other => Err(format!("a name that another has: {other:?}")),
+    }
+}
+
+impl<'a> Ground<'a> {
+    /// The same store, asked on behalf of a connection.
+    fn through(&self, connection: &str) -> Ground<'a> {
+        let mut other = self.again();
+        other.scope.connection = Some(ConnectionId::from(connection));
+        other
+    }
+
+    /// The same store, asked to keep what is deleted.
+    fn retiring(&self) -> Ground<'a> {
+        self.under(|settings| settings.deletes = Deletes::Retire)
+    }
+}
