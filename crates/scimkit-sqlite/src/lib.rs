@@ -26,7 +26,6 @@ mod query;
 mod row;
 mod sqlite;
 mod tenancy;
-mod token;
 mod workers;
 mod write;
 
