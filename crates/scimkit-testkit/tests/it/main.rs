@@ -25,6 +25,7 @@ mod race;
 mod record;
 mod replay;
 mod score;
+mod secrets;
 mod servers;
 mod teams;
 mod tenancy;
