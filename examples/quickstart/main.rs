@@ -4,15 +4,17 @@
 //! cargo run --release --example quickstart
 //! ```
 
+mod access;
 mod options;
 mod process;
 
 use std::process::ExitCode;
 
+use access::Door;
 use axum::{Router, routing::get};
 use clap::Parser;
 use options::{Options, Problem};
-use scimkit::{BearerTokens, Server, Settings};
+use scimkit::{Server, Settings};
 use scimkit_testkit::record::Recorder;
 
 #[tokio::main]
@@ -29,9 +31,9 @@ async fn run(options: Options) -> Result<(), Problem> {
     settings.unknown_members = options.unknown_members();
     let base_url = settings.base_url.clone();
 
-    let opened = options.open_store().await?;
-    let server = Server::new(opened.store, settings)
-        .with_authentication(BearerTokens::new(opened.token_digests));
+    let kept = options.open()?;
+    let (door, token) = Door::build(&options, kept.tenancy, settings.clone()).await?;
+    let server = Server::new(kept.store, settings).with_authentication(door);
     let mut app = Router::new()
         .route("/", get(async || "The application itself.\n"))
         .merge(scimkit::axum::router("/scim/v2", server));
@@ -40,7 +42,7 @@ async fn run(options: Options) -> Result<(), Problem> {
         app = app.layer(recorder.clone());
     }
 
-    process::welcome(&base_url, &opened.token);
+    process::welcome(&base_url, &token);
     process::serve(listener, app).await?;
     if let Some(folder) = &options.record {
         recorder.save(folder)?;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
-use scimkit::{Digest, Memory, Registry, Sqlite, Store, Token, Tolerance, UnknownMembers};
+use scimkit::{Memory, Registry, Sqlite, Store, Tenancy, Token, Tolerance, UnknownMembers};
 use tokio::net::TcpListener;
 
 /// A SCIM 2.0 endpoint to provision into.
@@ -23,8 +23,8 @@ pub(crate) struct Options {
     #[arg(long, default_value = "sqlite:scimkit.sqlite", value_name = "STORE")]
     store: StoreChoice,
 
-    /// Bearer token to accept in this run, instead of the kept one; without it, one is made and its
-    /// digest kept where there is none.
+    /// Bearer token to accept in this run, instead of those that are kept; without it, one is made
+    /// where there never was one. `scimkit token` lists, makes and revokes those of an SQLite file.
     #[arg(long, value_name = "SECRET")]
     token: Option<String>,
 
@@ -83,19 +83,20 @@ impl FromStr for StoreChoice {
 /// What can go wrong before the endpoint is up.
 pub(crate) type Problem = Box<dyn Error>;
 
-/// Where the token comes from that opens the endpoint.
-pub(crate) enum TokenSource {
-    Given,
-    Kept,
-    Made(Token),
-    MadeForThisRun(Token),
+/// What keeps the resources, and what keeps who may provision: one and the same.
+pub(crate) struct Kept {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) tenancy: Arc<dyn Tenancy>,
 }
 
-/// A store and the tokens that open the endpoint.
-pub(crate) struct Opened {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) token: TokenSource,
-    pub(crate) token_digests: Vec<Digest>,
+impl<S: Store + Tenancy> From<S> for Kept {
+    fn from(both: S) -> Self {
+        let both = Arc::new(both);
+        Kept {
+            store: both.clone(),
+            tenancy: both,
+        }
+    }
 }
 
 impl Options {
@@ -123,50 +124,25 @@ impl Options {
         })
     }
 
-    /// Opens the store; makes a token, and keeps its digest, where there is none.
-    pub(crate) async fn open_store(&self) -> Result<Opened, Problem> {
-        let given = self.token.as_deref().map(Token::from_secret).transpose();
-        let given = given.map_err(|e| format!("--token: {e}"))?;
-        let (store, kept, made): (Arc<dyn Store>, _, _) = match &self.store {
-            StoreChoice::Memory => {
-                let made = Token::generate()?;
-                let digest = made.digest();
-                (
-                    Arc::new(Memory::new()),
-                    vec![digest],
-                    Some(TokenSource::MadeForThisRun(made)),
-                )
-            }
+    pub(crate) fn open(&self) -> Result<Kept, Problem> {
+        match &self.store {
+            StoreChoice::Memory => Ok(Memory::new().into()),
             StoreChoice::Sqlite(path) => {
-                let store = Sqlite::open(path).map_err(|e| unusable(path, e))?;
-                let mut kept: Vec<_> = store
-                    .token_digests()
-                    .await?
-                    .into_iter()
-                    .map(Digest::from)
-                    .collect();
-                let mut made = None;
-                if given.is_none() && kept.is_empty() {
-                    let token = Token::generate()?;
-                    let digest = token.digest();
-                    store
-                        .add_token_digest(*digest.as_bytes(), chrono::Utc::now())
-                        .await?;
-                    kept.push(digest);
-                    made = Some(TokenSource::Made(token));
-                }
-                (Arc::new(store), kept, made)
+                let opened = Sqlite::open(path).map_err(|e| unusable(path, e))?;
+                Ok(opened.into())
             }
-        };
-        let (token, token_digests) = match given {
-            Some(token) => (TokenSource::Given, vec![token.digest()]),
-            None => (made.unwrap_or(TokenSource::Kept), kept),
-        };
-        Ok(Opened {
-            store,
-            token,
-            token_digests,
-        })
+        }
+    }
+
+    /// Whether what is kept is gone with the process.
+    pub(crate) fn is_for_this_run(&self) -> bool {
+        matches!(self.store, StoreChoice::Memory)
+    }
+
+    /// The token of this run, where one is given.
+    pub(crate) fn token(&self) -> Result<Option<Token>, Problem> {
+        let given = self.token.as_deref().map(Token::from_secret).transpose();
+        given.map_err(|e| format!("--token: {e}").into())
     }
 
     pub(crate) fn registry(&self) -> Result<Registry, Problem> {

@@ -6,7 +6,7 @@ use axum::Router;
 use tokio::{net::TcpListener, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::options::{Problem, TokenSource};
+use crate::{access::TokenSource, options::Problem};
 
 /// How long requests may take to end after the first signal.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -85,6 +85,10 @@ pub(crate) fn welcome(base_url: &str, token: &TokenSource) {
         ),
         TokenSource::Made(token) => (token.reveal(), "shown this once; only its digest is kept"),
         TokenSource::MadeForThisRun(token) => (token.reveal(), "for this run"),
+        TokenSource::Over => (
+            "TOKEN",
+            "revoked or expired; `scimkit token create` makes another",
+        ),
     };
     println!("SCIM endpoint is up.\n");
     println!("  Tenant URL    {base_url}");

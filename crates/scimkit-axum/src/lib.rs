@@ -22,10 +22,33 @@ use scimkit_server::Server;
 /// The server below `path`, the path of its base URL, as a router to be merged into the
 /// application's.
 ///
-/// The server bounds bodies itself, so axum's own body limit does not apply.
+/// - The server bounds bodies itself, so axum's own body limit does not apply.
+/// - With `{tenant}` in the path, one whole segment stands for the tenant, and the server finds it
+///   there: see [`Server::with_prefix`], which this calls.
 ///
 /// # Panics
 /// When axum does not take the path: an empty one, or one that does not start with `/`.
+///
+/// # Example
+/// ```
+/// # use std::sync::Arc;
+/// # use scimkit_server::Server;
+/// # use scimkit_store::{Memory, Settings};
+/// let path = "/tenants/{tenant}/scim/v2";
+/// let settings = Settings::new(format!("https://app.example{path}"));
+/// let server = Server::new(Arc::new(Memory::new()), settings);
+/// let app: axum::Router = scimkit_axum::router(path, server);
+/// # let _ = app;
+/// ```
 pub fn router<S: Clone + Send + Sync + 'static>(path: &str, server: Server) -> Router<S> {
-    Router::new().nest_service(path, server)
+    if !path.contains("{tenant}") {
+        return Router::new().nest_service(path, server);
+    }
+    // Nesting would take the path off, and the tenant with it.
+    let path = path.trim_end_matches('/');
+    let server = server.with_prefix(path);
+    Router::new()
+        .route_service(path, server.clone())
+        .route_service(&format!("{path}/"), server.clone())
+        .route_service(&format!("{path}/{{*endpoint}}"), server)
 }

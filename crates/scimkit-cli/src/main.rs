@@ -4,6 +4,7 @@ mod check;
 mod client;
 mod filter;
 mod junit;
+mod mapping;
 mod replay;
 mod tree;
 
@@ -29,6 +30,8 @@ enum Command {
     Check(check::Options),
     /// Shows how a filter is read: its canonical form, its tree, and what it binds to.
     Filter(filter::Options),
+    /// Checks an attribute mapping, or explains what it does with a resource.
+    Mapping(mapping::Options),
     /// Replays what providers send against a server, and reports what it answered otherwise.
     ///
     /// Exit status: 0 when every scenario of the mode passed; 1 when one failed; 2 when none was
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Check(options) => check::run(&options),
         Command::Filter(options) => filter::run(&options),
+        Command::Mapping(options) => mapping::run(&options),
         Command::Replay(options) => replay::run(&options),
     }
 }

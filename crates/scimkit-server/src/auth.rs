@@ -103,9 +103,24 @@ pub enum Denied {
     Unauthorized,
 }
 
-/// A bearer token: 256 random bits behind a recognisable prefix.
+/// A bearer token: 256 random bits behind a recognisable prefix, and a checksum.
 ///
-/// Its `Debug` output hides it; [`Token::reveal`] is the one way to see it.
+/// - Its `Debug` output hides it; [`Token::reveal`] is the one way to see it.
+/// - A scanner of source code and logs finds those that are [generated](Token::generate) with
+///   `scim_[A-Za-z0-9_-]{48}`, and asks [`Token::is_generated`] to be sure.
+///
+/// # Example
+/// ```
+/// use scimkit_server::Token;
+///
+/// let token = Token::generate()?;
+/// assert!(Token::is_generated(token.reveal()));
+/// assert_eq!(format!("{token:?}"), "Token(…)");
+///
+/// let misspelt = token.reveal().replacen("scim_", "scin_", 1);
+/// assert!(!Token::is_generated(&misspelt));
+/// # Ok::<(), scimkit_server::NoRandomness>(())
+/// ```
 #[derive(Clone)]
 pub struct Token(String);
 
@@ -119,18 +134,35 @@ pub struct NoRandomness;
 #[error("a token has 1 to 512 characters out of letters, digits and `-._~+/=`")]
 pub struct InvalidToken;
 
+/// What a token starts with that was made here.
+const PREFIX: &str = "scim_";
+/// Random bytes of a token.
+const RANDOM: usize = 32;
+/// Bytes behind them that follow from them.
+const CHECK: usize = 4;
+
 impl Token {
     /// Makes a new one.
     ///
     /// # Errors
     /// When the system has no randomness.
     pub fn generate() -> Result<Self, NoRandomness> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
-        Ok(Token(format!(
-            "scim_{}",
-            BASE64_URL_SAFE_NO_PAD.encode(bytes)
-        )))
+        let mut random = [0; RANDOM];
+        getrandom::fill(&mut random).map_err(|_| NoRandomness)?;
+        let mut bytes = random.to_vec();
+        bytes.extend(checksum(&random));
+        let text = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        Ok(Token(format!("{PREFIX}{text}")))
+    }
+
+    /// Whether a text is a token as [`Token::generate`] makes them; it says nothing of whether that
+    /// opens anything.
+    #[must_use]
+    pub fn is_generated(text: &str) -> bool {
+        let body = text.strip_prefix(PREFIX);
+        let bytes = body.and_then(|body| BASE64_URL_SAFE_NO_PAD.decode(body).ok());
+        let parts = bytes.as_deref().and_then(<[u8]>::split_first_chunk);
+        parts.is_some_and(|(random, check)| check == checksum(random))
     }
 
     /// A secret that somebody else chose.
@@ -156,6 +188,11 @@ impl Token {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+}
+
+/// What is behind the random bytes of a token: the first ones of their SHA-256.
+fn checksum(random: &[u8; RANDOM]) -> Vec<u8> {
+    Sha256::digest(random).into_iter().take(CHECK).collect()
 }
 
 impl fmt::Debug for Token {
@@ -194,6 +231,35 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// The credentials of a request under a scheme such as `Bearer` or `Basic`, as they were sent.
+///
+/// [RFC 9110 section 11.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.2)
+///
+/// # Errors
+/// [`Denied::Unauthorized`]: there is no `Authorization` header or more than one, or it has another
+/// scheme.
+///
+/// # Example
+/// ```
+/// use scimkit_server::{Denied, credentials};
+///
+/// let request = http::Request::get("/Users").header("authorization", "bearer abc").body(())?;
+/// let (head, ()) = request.into_parts();
+/// assert_eq!(credentials(&head, "Bearer"), Ok("abc"));
+/// assert_eq!(credentials(&head, "Basic"), Err(Denied::Unauthorized));
+/// # Ok::<(), http::Error>(())
+/// ```
+pub fn credentials<'h>(head: &'h Parts, scheme: &str) -> Result<&'h str, Denied> {
+    let mut headers = head.headers.get_all(AUTHORIZATION).iter();
+    let (Some(header), None) = (headers.next(), headers.next()) else {
+        return Err(Denied::Unauthorized);
+    };
+    let sent = header.to_str().ok().and_then(|text| text.split_once(' '));
+    let fitting = sent.filter(|(sent, _)| sent.eq_ignore_ascii_case(scheme));
+    let (_, credentials) = fitting.ok_or(Denied::Unauthorized)?;
+    Ok(credentials.trim_matches(' '))
+}
+
 /// Bearer tokens (RFC 6750), recognised by their digests in constant time.
 ///
 /// ```
@@ -226,19 +292,7 @@ impl BearerTokens {
     }
 
     fn check(&self, head: &Parts) -> Result<Identity, Denied> {
-        let header = head
-            .headers
-            .get(AUTHORIZATION)
-            .ok_or(Denied::Unauthorized)?;
-        let (scheme, secret) = header
-            .to_str()
-            .ok()
-            .and_then(|h| h.split_once(' '))
-            .ok_or(Denied::Unauthorized)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Denied::Unauthorized);
-        }
-        let sent = Digest::of(secret.trim_matches(' ').as_bytes());
+        let sent = Digest::of(credentials(head, "Bearer")?.as_bytes());
         // Every digest is looked at, so that time tells nothing of which one is near.
         let mut found = None;
         for (digest, tenant) in &self.known {

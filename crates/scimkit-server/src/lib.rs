@@ -42,7 +42,7 @@ mod write;
 pub use access::{Access, Level};
 pub use auth::{
     Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, Me, NoRandomness,
-    TenantInPath, Token,
+    TenantInPath, Token, credentials,
 };
 pub use body::{Body, BrokenOff};
 pub use hooks::{CreateGuard, Secret, TakeSecrets};

@@ -27,7 +27,6 @@ mod query;
 mod row;
 mod sqlite;
 mod tenancy;
-mod token;
 mod workers;
 mod write;
 

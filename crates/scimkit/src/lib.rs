@@ -30,6 +30,8 @@ pub use scimkit_core as core;
 pub use scimkit_filter as filter;
 /// PATCH and PUT as pure functions.
 pub use scimkit_patch as patch;
+/// Tenants, connections and tokens: who may provision, and under which rules.
+pub use scimkit_provision as provision;
 /// Schemas at work: binding, admission, projection and changes.
 pub use scimkit_registry as registry;
 /// HTTP request in, HTTP response out.
@@ -39,13 +41,14 @@ pub use scimkit_store as store;
 
 pub use scimkit_registry::{Quirk, Registry, Tolerance};
 pub use scimkit_server::{
-    Authenticate, BearerTokens, Body, BrokenOff, Denied, Digest, Identity, InvalidToken, Me,
-    NoRandomness, QUIRKS_TOTAL, Server, Token,
+    Access, Authenticate, BearerTokens, Body, BrokenOff, Denied, Digest, Identity, InvalidToken,
+    Level, Me, NoRandomness, QUIRKS_TOTAL, Server, TenantInPath, Token, credentials,
 };
 #[cfg(feature = "sqlite")]
 pub use scimkit_sqlite::Sqlite;
 pub use scimkit_store::{
-    Cycles, Limits, Memory, PatchAnswer, Scope, Settings, Store, TenantId, UnknownMembers,
+    ConnectionId, Cycles, Limits, Memory, PatchAnswer, Scope, Scopes, Settings, Store, Tenancy,
+    TenantId, UnknownMembers,
 };
 
 /// The README's code, compiled.

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use axum::{Router, body::Body, routing::get};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
-use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_store::{Memory, Settings};
+use scimkit_core::AuthenticationScheme;
+use scimkit_server::{Authenticate, BearerTokens, Denied, Identity, Server, TenantInPath, Token};
+use scimkit_store::{BoxFuture, Memory, Settings, TenantId};
 use tower::ServiceExt;
 
 fn app(token: &Token) -> Router {
@@ -67,4 +68,66 @@ async fn the_prefix_is_taken_off_and_locations_keep_it() {
     }
     let plain = Request::get("/").body(Body::empty()).unwrap();
     assert_eq!(app.oneshot(plain).await.unwrap().status(), StatusCode::OK);
+}
+
+/// Lets everybody in whose path names a tenant.
+#[derive(Debug)]
+struct ByPath;
+
+impl Authenticate for ByPath {
+    fn authenticate<'a>(
+        &'a self,
+        head: &'a http::request::Parts,
+    ) -> BoxFuture<'a, Result<Identity, Denied>> {
+        let tenant = head.extensions.get::<TenantInPath>();
+        let tenant = tenant.map(|tenant| TenantId::from(tenant.0.as_str()));
+        let identity = tenant.map(Identity::of).ok_or(Denied::Unauthorized);
+        Box::pin(async move { identity })
+    }
+
+    fn schemes(&self) -> Vec<AuthenticationScheme> {
+        Vec::new()
+    }
+}
+
+#[tokio::test]
+async fn a_segment_of_the_path_is_the_tenant() {
+    let settings = Settings::new("https://app.example/t/{tenant}/scim/v2");
+    let server = Server::new(Arc::new(Memory::new()), settings).with_authentication(ByPath);
+    let app = Router::new()
+        .route("/t/{tenant}", get(async || "the tenant's page"))
+        .merge(scimkit_axum::router("/t/{tenant}/scim/v2/", server));
+    let request = |method: &str, path: &str, body: &str| {
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "application/scim+json")
+            .body(Body::from(body.to_owned()))
+            .unwrap()
+    };
+    let create = request("POST", "/t/acme/scim/v2/Users", r#"{"userName":"bjensen"}"#);
+    assert_eq!(send(&app, create).await.0, StatusCode::CREATED);
+    for (path, users) in [
+        ("/t/acme/scim/v2/Users", 1),
+        ("/t/%61cme/scim/v2/Users?count=1", 1),
+        ("/t/acme/scim/v2", 1),
+        ("/t/acme/scim/v2/", 1),
+        ("/t/other/scim/v2/Users", 0),
+        ("/t/a%2Fb/scim/v2/Users", 0),
+    ] {
+        let (status, list) = send(&app, request("GET", path, "")).await;
+        assert_eq!(
+            (status, &list["totalResults"]),
+            (StatusCode::OK, &users.into()),
+            "{path}"
+        );
+    }
+    for nowhere in ["/t/acme/scim/v2/Nowhere", "/t/acme/scim/v2x"] {
+        let (status, _) = send(&app, request("GET", nowhere, "")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{nowhere}");
+    }
+    let (status, _) = send(&app, request("GET", "/t//scim/v2", "")).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let page = request("GET", "/t/acme", "");
+    assert_eq!(send(&app, page).await.0, StatusCode::OK);
 }

@@ -6,6 +6,7 @@
 )]
 
 mod check;
+mod mapping;
 mod replay;
 
 use std::process::{Command, Output};

@@ -38,6 +38,27 @@ async fn the_scheme_is_bearer_in_any_case() {
 }
 
 #[tokio::test]
+async fn two_credentials_are_none() {
+    let value = format!("Bearer {TOKEN}");
+    let headers = [("authorization", &*value), ("authorization", &*value)];
+    get(&server(), "/Users", &headers).await.is_error(401);
+}
+
+#[test]
+fn a_generated_token_is_recognised_by_its_checksum() {
+    let token = Token::generate().unwrap();
+    assert_eq!(token.reveal().len(), "scim_".len() + 48);
+    assert!(Token::is_generated(token.reveal()));
+    let mut other = token.reveal().to_owned().into_bytes();
+    other[20] = if other[20] == b'a' { b'b' } else { b'a' };
+    assert!(!Token::is_generated(std::str::from_utf8(&other).unwrap()));
+    let bare = token.reveal().trim_start_matches("scim_");
+    for text in ["", "scim_", "scim_AAAA", bare] {
+        assert!(!Token::is_generated(text), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn without_authentication_nobody_gets_in() {
     let server = Server::new(
         Arc::new(Memory::new()),

@@ -26,6 +26,7 @@ mod race;
 mod record;
 mod replay;
 mod score;
+mod secrets;
 mod servers;
 mod teams;
 mod tenancy;

@@ -1,0 +1,241 @@
+//! What an administrator does: tenants and connections.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use scimkit_store::{Connection, ConnectionId, Entry, StoreError, Tenancy, Tenant, TenantId};
+
+use crate::{Clock, Error, Kind, Rules, text};
+
+/// How often a switch that loses races against other changes is tried again.
+const RACES: u32 = 16;
+
+/// What an administrator does: makes tenants, connections and [tokens](Administration::issue), and
+/// changes them.
+///
+/// - Ids are for people to type, in paths, host names and commands: 1 to 63 characters out of `a` to
+///   `z`, `0` to `9` and `-`, which is neither the first nor the last. They never change.
+/// - Names are for people to read: up to 200 characters, none of them a control character.
+/// - Whoever changes something names what they saw of it: [`Error::Stale`] says that it is no longer
+///   so. What succeeded is durable, and holds from the next request on, in every process.
+///
+/// # Example
+/// See the [front page](crate).
+#[derive(Debug, Clone)]
+pub struct Administration {
+    pub(crate) clock: Clock,
+    pub(crate) tenancy: Arc<dyn Tenancy>,
+}
+
+/// Whether something goes through a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a switch has two positions")]
+pub enum Switch {
+    /// Nothing does.
+    Off,
+    /// It does.
+    On,
+}
+
+impl Administration {
+    /// An administration of what is kept there.
+    #[must_use]
+    pub fn new(tenancy: Arc<dyn Tenancy>) -> Self {
+        let clock = Clock::default();
+        Administration { clock, tenancy }
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The tenants, by id.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn tenants(&self) -> Result<Vec<Tenant>, Error> {
+        self.tenancy.tenants().await.map_err(Error::Store)
+    }
+
+    /// A tenant by its id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn tenant(&self, id: &TenantId) -> Result<Tenant, Error> {
+        let mut tenants = self.tenants().await?.into_iter();
+        let found = tenants.find(|tenant| tenant.id == *id);
+        found.ok_or_else(|| not_found(Kind::Tenant, id.as_str()))
+    }
+
+    /// Makes a tenant.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::Exists`], [`Error::Store`].
+    pub async fn create_tenant(&self, id: &str, name: &str) -> Result<Tenant, Error> {
+        text::id("tenant id", id)?;
+        text::name(name)?;
+        let tenant = Tenant::new(TenantId::from(id), name, self.now());
+        self.put_tenant(tenant).await.map_err(|error| match error {
+            Error::Stale { id, kind } => Error::Exists { id, kind },
+            other => other,
+        })
+    }
+
+    /// Gives a tenant another name.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::Stale`] unless the tenant is as it was `seen`, [`Error::Store`].
+    pub async fn rename_tenant(&self, seen: &Tenant, name: &str) -> Result<Tenant, Error> {
+        text::name(name)?;
+        let mut tenant = seen.clone();
+        name.clone_into(&mut tenant.name);
+        self.put_tenant(tenant).await
+    }
+
+    /// The connections of a tenant, by id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn connections(&self, tenant: &TenantId) -> Result<Vec<Connection>, Error> {
+        let found = self.tenancy.connections(tenant).await;
+        let found = found.map_err(Error::Store)?;
+        if found.is_empty() {
+            self.tenant(tenant).await?;
+        }
+        Ok(found)
+    }
+
+    /// A connection by its tenant and its id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn connection(
+        &self,
+        tenant: &TenantId,
+        id: &ConnectionId,
+    ) -> Result<Connection, Error> {
+        let found = self.tenancy.connection(tenant, id).await;
+        if let Some((_, connection)) = found.map_err(Error::Store)? {
+            return Ok(connection);
+        }
+        self.tenant(tenant).await?;
+        Err(not_found(Kind::Connection, id.as_str()))
+    }
+
+    /// Makes a connection.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::Rules`], [`Error::Exists`], [`Error::NotFound`] without such a
+    /// tenant, [`Error::Store`].
+    pub async fn create_connection(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        name: &str,
+        rules: &Rules,
+    ) -> Result<Connection, Error> {
+        text::id("connection id", id)?;
+        text::name(name)?;
+        let (id, at) = (ConnectionId::from(id), self.now());
+        let mut connection = Connection::new(tenant.clone(), id, name, at);
+        connection.rules = rules.to_json()?;
+        let made = self.put_connection(connection).await;
+        made.map_err(|error| match error {
+            Error::Stale { id, kind } => Error::Exists { id, kind },
+            Error::NotFound { .. } => not_found(Kind::Tenant, tenant.as_str()),
+            other => other,
+        })
+    }
+
+    /// Gives a connection another name and other rules.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::Rules`], [`Error::Stale`] unless the connection is as it was
+    /// `seen`, [`Error::Store`].
+    pub async fn change_connection(
+        &self,
+        seen: &Connection,
+        name: &str,
+        rules: &Rules,
+    ) -> Result<Connection, Error> {
+        text::name(name)?;
+        let mut connection = seen.clone();
+        name.clone_into(&mut connection.name);
+        connection.rules = rules.to_json()?;
+        self.put_connection(connection).await
+    }
+
+    /// Switches a connection on or off, whatever else of it is changed meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Rules`], [`Error::Store`], and [`Error::Stale`] when it is changed
+    /// all the time.
+    pub async fn switch(
+        &self,
+        tenant: &TenantId,
+        id: &ConnectionId,
+        to: Switch,
+    ) -> Result<Connection, Error> {
+        let mut races = RACES;
+        loop {
+            let seen = self.connection(tenant, id).await?;
+            let mut rules = Rules::from_json(&seen.rules)?;
+            rules.active = to == Switch::On;
+            match self.change_connection(&seen, &seen.name, &rules).await {
+                Err(Error::Stale { .. }) if races > 0 => races -= 1,
+                done => return done,
+            }
+        }
+    }
+
+    /// Takes a connection away, with its tokens; what it provisioned stays.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn remove_connection(
+        &self,
+        tenant: &TenantId,
+        id: &ConnectionId,
+    ) -> Result<(), Error> {
+        let removed = self.tenancy.remove_connection(tenant, id).await;
+        removed.map_err(|error| failed(error, Kind::Connection, id.as_str()))
+    }
+
+    /// The time, as precisely as every store keeps it.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now().trunc_subsecs(3)
+    }
+
+    async fn put_tenant(&self, mut tenant: Tenant) -> Result<Tenant, Error> {
+        let put = self.tenancy.put(vec![Entry::Tenant(tenant.clone())]).await;
+        put.map_err(|error| failed(error, Kind::Tenant, tenant.id.as_str()))?;
+        tenant.revision += 1;
+        Ok(tenant)
+    }
+
+    async fn put_connection(&self, mut connection: Connection) -> Result<Connection, Error> {
+        let entry = Entry::Connection(connection.clone());
+        let put = self.tenancy.put(vec![entry]).await;
+        put.map_err(|error| failed(error, Kind::Connection, connection.id.as_str()))?;
+        connection.revision += 1;
+        Ok(connection)
+    }
+}
+
+pub(crate) fn not_found(kind: Kind, id: &str) -> Error {
+    let id = id.to_owned();
+    Error::NotFound { id, kind }
+}
+
+/// What a failure of the store means for whoever changes that.
+pub(crate) fn failed(error: StoreError, kind: Kind, id: &str) -> Error {
+    let id = id.to_owned();
+    match error {
+        StoreError::NotFound => Error::NotFound { id, kind },
+        StoreError::Stale { .. } => Error::Stale { id, kind },
+        other => Error::Store(other),
+    }
+}

@@ -1,0 +1,152 @@
+//! The settings of connections, made once for each text of their rules.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use scimkit_registry::mapping::MappingBuilder;
+use scimkit_store::{Connection, ConnectionId, Settings, TenantId};
+
+use crate::{Rules, RulesError, place::Place};
+
+/// Connections that are remembered at most; of more, those that were asked for last.
+const MOST: usize = 1_024;
+
+/// What the rules of every connection start from.
+#[derive(Debug)]
+pub(crate) struct Base {
+    pub(crate) mappings: MappingBuilder,
+    pub(crate) place: Place,
+    pub(crate) settings: Settings,
+}
+
+/// A connection's rules at work.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) rules: Rules,
+    pub(crate) settings: Arc<Settings>,
+    /// What they were read from.
+    text: String,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    // INVARIANT: at most `MOST`.
+    connections: HashMap<(TenantId, ConnectionId), (u64, Arc<Ready>)>,
+    /// How often something was asked for.
+    time: u64,
+}
+
+impl Cache {
+    /// The rules of a connection and the settings that follow from them.
+    ///
+    /// What was made of other rules is not used, also where a connection was removed and another made
+    /// under its id.
+    pub(crate) fn ready(
+        &self,
+        connection: &Connection,
+        base: &Base,
+    ) -> Result<Arc<Ready>, RulesError> {
+        let key = (connection.tenant.clone(), connection.id.clone());
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.time += 1;
+        let now = known.time;
+        if let Some((asked, ready)) = known.connections.get_mut(&key)
+            && ready.text == connection.rules
+        {
+            *asked = now;
+            return Ok(Arc::clone(ready));
+        }
+        drop(known);
+        let ready = Arc::new(make(connection, base)?);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.keep(key, (now, Arc::clone(&ready)));
+        Ok(ready)
+    }
+}
+
+impl Known {
+    fn keep(&mut self, key: (TenantId, ConnectionId), entry: (u64, Arc<Ready>)) {
+        if self.connections.len() >= MOST && !self.connections.contains_key(&key) {
+            let entries = self.connections.iter();
+            let oldest = entries.min_by_key(|(_, (asked, _))| *asked);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                self.connections.remove(&oldest);
+            }
+        }
+        self.connections.insert(key, entry);
+    }
+}
+
+fn make(connection: &Connection, base: &Base) -> Result<Ready, RulesError> {
+    let rules = Rules::from_json(&connection.rules)?;
+    let mut settings = rules.settings(&base.settings, &base.mappings)?;
+    settings.base_url = base.place.base_url(&connection.tenant);
+    Ok(Ready {
+        rules,
+        settings: Arc::new(settings),
+        text: connection.rules.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::DateTime;
+    use scimkit_store::{Connection, ConnectionId, Settings, TenantId};
+
+    use super::{Base, Cache, MOST};
+    use crate::place::Place;
+
+    fn base(url: &str) -> Base {
+        let settings = Settings::new(url);
+        Base {
+            mappings: Default::default(),
+            place: Place::of(&settings.base_url),
+            settings,
+        }
+    }
+
+    fn connection(id: &str) -> Connection {
+        let (tenant, id) = (TenantId::default(), ConnectionId::from(id));
+        Connection::new(tenant, id, "", DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn settings_are_made_once_for_each_text_of_rules() {
+        let (cache, base) = (Cache::default(), base("https://{tenant}.app.example"));
+        let ready = |connection: &Connection| cache.ready(connection, &base).unwrap();
+        let mut entra = connection("entra");
+        let first = ready(&entra);
+        assert_eq!(first.settings.base_url, "https://default.app.example");
+        assert!(Arc::ptr_eq(&first, &ready(&entra)));
+
+        entra.rules = r#"{"users":false}"#.to_owned();
+        let second = ready(&entra);
+        assert!(first.rules.users && !second.rules.users);
+
+        entra.rules = "{".to_owned();
+        assert!(cache.ready(&entra, &base).is_err());
+    }
+
+    #[test]
+    fn the_connection_that_was_not_asked_for_longest_is_forgotten() {
+        let (cache, base) = (Cache::default(), base("https://app.example"));
+        let ready = |id: &str| cache.ready(&connection(id), &base).unwrap();
+        let (first, second) = (ready("first"), ready("second"));
+        for more in 0..MOST - 1 {
+            ready(&more.to_string());
+            ready("first");
+        }
+        assert_eq!(cache.known.lock().unwrap().connections.len(), MOST);
+        assert!(Arc::ptr_eq(&first, &ready("first")));
+        assert!(!Arc::ptr_eq(&second, &ready("second")));
+    }
+}

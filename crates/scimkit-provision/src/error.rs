@@ -1,0 +1,112 @@
+//! Why something could not be done for an administrator.
+
+use std::fmt;
+
+use scimkit_core::excerpt;
+use scimkit_server::NoRandomness;
+use scimkit_store::StoreError;
+
+/// Why something could not be done for an administrator.
+///
+/// No error tells a secret, or a digest of one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A token that is revoked, replaced or expired can't be replaced: issue another.
+    #[error("token `{id}` is revoked, replaced or expired; make a new one instead")]
+    Ended {
+        /// The token's id.
+        id: String,
+    },
+    /// The id is in use: choose another.
+    #[error("there is a {kind} `{id}` already")]
+    Exists {
+        /// The id.
+        id: String,
+        /// Of what.
+        kind: Kind,
+    },
+    /// A text that was given can't be taken.
+    #[error("the {what} `{}` can't be taken: {problem}", excerpt(text))]
+    Invalid {
+        /// What is wrong with it.
+        problem: &'static str,
+        /// The text.
+        text: String,
+        /// What it was to be.
+        what: &'static str,
+    },
+    /// The system has no randomness to make a token from.
+    #[error("no token can be made")]
+    NoRandomness(#[source] NoRandomness),
+    /// There is nothing of that id.
+    #[error("there is no {kind} `{}`", excerpt(id))]
+    NotFound {
+        /// The id.
+        id: String,
+        /// Of what.
+        kind: Kind,
+    },
+    /// The rules of a connection can't be read or kept.
+    #[error("{0}")]
+    Rules(RulesError),
+    /// Somebody else changed it in between: look again, then try again.
+    #[error("{kind} `{id}` was changed by somebody else; nothing was done")]
+    Stale {
+        /// The id.
+        id: String,
+        /// Of what.
+        kind: Kind,
+    },
+    /// What keeps it failed or is busy.
+    #[error("tenants, connections and tokens can't be reached")]
+    Store(#[source] StoreError),
+}
+
+/// What an error is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A connection of a tenant.
+    Connection,
+    /// A tenant.
+    Tenant,
+    /// A token of a tenant.
+    Token,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Connection => "connection",
+            Kind::Tenant => "tenant",
+            Kind::Token => "token",
+        })
+    }
+}
+
+/// What is wrong with the rules of a connection, and where in their text.
+#[derive(Debug, thiserror::Error)]
+#[error("the rules can't be taken: {problem}")]
+pub struct RulesError {
+    problem: String,
+}
+
+impl RulesError {
+    pub(crate) fn new(problem: impl fmt::Display) -> Self {
+        let problem = problem.to_string();
+        RulesError { problem }
+    }
+}
+
+impl From<RulesError> for Error {
+    fn from(error: RulesError) -> Self {
+        Error::Rules(error)
+    }
+}
+
+impl From<NoRandomness> for Error {
+    fn from(error: NoRandomness) -> Self {
+        Error::NoRandomness(error)
+    }
+}

@@ -1,0 +1,172 @@
+//! Who is asking.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use scimkit_core::AuthenticationScheme;
+use scimkit_registry::mapping::MappingBuilder;
+use scimkit_server::{Authenticate, Denied, Digest, Identity, credentials};
+use scimkit_store::{
+    BoxFuture, Connection, ConnectionId, Opened, Scopes, Settings, StoreError, Tenancy, TenantId,
+};
+use subtle::{Choice, ConstantTimeEq};
+
+use crate::{
+    Clock,
+    cache::{Base, Cache},
+    place::{Forwarded, Place},
+    used::Uses,
+};
+
+/// Lets in whoever comes with a good bearer token of the tenant whose place was asked.
+///
+/// - The token names the connection: it is looked up with every request, so that one which was
+///   revoked, has expired or was changed, here or by another process, is so with the next one.
+/// - Where the base URL of the settings has `{tenant}` in it, that stands for the tenant's id: in the
+///   path (`https://app.example/tenants/{tenant}/scim/v2`, with
+///   [`Server::with_prefix`](scimkit_server::Server::with_prefix)), or in the host name
+///   (`https://{tenant}.app.example/scim/v2`, by the authority of the request or its `Host`, whatever
+///   the port). Then a token opens its own tenant's place and no other.
+/// - What is refused with 401 is all refused alike, with the same work: a token that nobody has, one
+///   that is revoked or expired, and one of another tenant.
+/// - A connection acts under its [`Rules`](crate::Rules), and its token's scopes say what
+///   [`Access`](scimkit_server::Access) it has.
+/// - When a token was last used is noted at most once a minute, which no request waits for longer than
+///   a fifth of a second, or fails for.
+///
+/// # Errors
+/// - [`Denied::Unauthorized`]: there is no good token for that place
+/// - [`Denied::SwitchedOff`]: there is, and its connection is switched off
+/// - [`Denied::Unavailable`]: what keeps the tokens is busy or fails, or the rules of the connection
+///   can't be read, which is logged
+///
+/// # Example
+/// See the [front page](crate).
+#[derive(Debug)]
+pub struct Gate {
+    base: Base,
+    cache: Cache,
+    clock: Clock,
+    tenancy: Arc<dyn Tenancy>,
+    uses: Uses,
+}
+
+impl Gate {
+    /// A gate for the connections that are kept there, whose rules start from those settings.
+    #[must_use]
+    pub fn new(tenancy: Arc<dyn Tenancy>, settings: Settings) -> Self {
+        Gate {
+            base: Base {
+                mappings: MappingBuilder::default(),
+                place: Place::of(&settings.base_url),
+                settings,
+            },
+            cache: Cache::default(),
+            clock: Clock::default(),
+            tenancy,
+            uses: Uses::default(),
+        }
+    }
+
+    /// Believes `X-Forwarded-Host`, where there is one, of the host name.
+    ///
+    /// Only behind a proxy that sets or removes it: else every client could choose what it says.
+    #[must_use]
+    pub fn believing_forwarded_host(mut self) -> Self {
+        self.base.place = self.base.place.with_forwarded(Forwarded::Believed);
+        self
+    }
+
+    /// With the transforms of the host's own that the mappings of connections may name.
+    #[must_use]
+    pub fn with_mappings(mut self, mappings: MappingBuilder) -> Self {
+        self.base.mappings = mappings;
+        self
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The caller behind a request that the host authenticated by other means, as coming through that
+    /// connection with those scopes: what an [`Authenticate`] of the host's own ends with.
+    ///
+    /// # Errors
+    /// As those of the gate; [`Denied::Unauthorized`] also for a connection that is not there.
+    pub async fn identify(
+        &self,
+        head: &Parts,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+        scopes: Scopes,
+    ) -> Result<Identity, Denied> {
+        let found = self.tenancy.connection(tenant, connection).await;
+        let found = found.map_err(|error| unavailable(&error))?;
+        let (tenant, connection) = found.ok_or(Denied::Unauthorized)?;
+        match self.base.place.is_of(&tenant.id, head) {
+            true => self.identity(&connection, scopes),
+            false => Err(Denied::Unauthorized),
+        }
+    }
+
+    async fn open(&self, head: &Parts) -> Result<Identity, Denied> {
+        let sent = Digest::of(credentials(head, "Bearer")?.as_bytes());
+        let found = self.tenancy.open(sent.as_bytes()).await;
+        let found = found.map_err(|error| unavailable(&error))?;
+        let now = self.clock.now();
+        let is_good = |opened: &Opened| {
+            let same: Choice = opened.token.digest.ct_eq(sent.as_bytes());
+            bool::from(same)
+                & opened.token.is_good_at(now)
+                & self.base.place.is_of(&opened.tenant.id, head)
+        };
+        let opened = found.filter(is_good).ok_or(Denied::Unauthorized)?;
+        let identity = self.identity(&opened.connection, opened.token.scopes)?;
+        self.uses.note(&*self.tenancy, &opened.token, now).await;
+        Ok(identity)
+    }
+
+    fn identity(&self, connection: &Connection, scopes: Scopes) -> Result<Identity, Denied> {
+        let ready = self.cache.ready(connection, &self.base);
+        let ready = ready.map_err(|error| {
+            let (tenant, connection) = (&connection.tenant, &connection.id);
+            tracing::error!(%tenant, %connection, %error, "the rules of a connection can't be read");
+            Denied::Unavailable
+        })?;
+        if !ready.rules.active {
+            return Err(Denied::SwitchedOff);
+        }
+        let mut identity = Identity::of(connection.tenant.clone());
+        identity.access = ready.rules.access(scopes);
+        identity.connection = connection.id.clone();
+        identity.settings = Some(Arc::clone(&ready.settings));
+        Ok(identity)
+    }
+}
+
+impl Authenticate for Gate {
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
+        Box::pin(self.open(head))
+    }
+
+    fn schemes(&self) -> Vec<AuthenticationScheme> {
+        let mut scheme = AuthenticationScheme::oauth_bearer_token();
+        scheme.primary = true;
+        vec![scheme]
+    }
+}
+
+/// A failure of what keeps the tokens, with its causes in the log.
+fn unavailable(error: &StoreError) -> Denied {
+    let mut causes = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        causes.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    tracing::error!(%causes, "tokens can't be looked up");
+    Denied::Unavailable
+}

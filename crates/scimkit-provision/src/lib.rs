@@ -1,0 +1,66 @@
+//! Who may provision into a SCIM 2.0 service: the customers of an application, their connections to
+//! identity providers, and the tokens that open those.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use scimkit_provision::{Administration, Gate, NewToken, Rules};
+//! use scimkit_server::Server;
+//! use scimkit_store::{Memory, Settings};
+//! # use std::{pin::pin, task::{Context, Poll, Waker}};
+//! # fn block_on<T>(future: impl Future<Output = T>) -> T {
+//! #     let mut future = pin!(future);
+//! #     loop {
+//! #         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+//! #             return value;
+//! #         }
+//! #     }
+//! # }
+//!
+//! let store = Arc::new(Memory::new());
+//! let settings = Settings::new("https://app.example/tenants/{tenant}/scim/v2");
+//! let server = Server::new(store.clone(), settings.clone())
+//!     .with_authentication(Gate::new(store.clone(), settings))
+//!     .with_prefix("/tenants/{tenant}/scim/v2");
+//!
+//! let administration = Administration::new(store);
+//! let issued = block_on(async {
+//!     let acme = administration.create_tenant("acme", "Acme Inc.").await?;
+//!     let entra = administration
+//!         .create_connection(&acme.id, "entra", "Entra ID", &Rules::default())
+//!         .await?;
+//!     administration.issue(&acme.id, &entra.id, &NewToken::new("2026")).await
+//! })?;
+//! println!("{}", issued.token.reveal()); // shown once
+//!
+//! let taken = block_on(administration.create_tenant("acme", "Another"));
+//! assert_eq!(taken.unwrap_err().to_string(), "there is a tenant `acme` already");
+//! # let _ = server;
+//! # Ok::<(), scimkit_provision::Error>(())
+//! ```
+//!
+//! - [`Administration`]: makes tenants, connections and tokens, and changes them
+//! - [`Rules`]: what an administrator chooses for a connection
+//! - [`Gate`]: who is asking, by the token and the place that the request was sent to
+//! - [`Clock`]: what time it is
+//!
+//! Everything is kept by a [`Tenancy`](scimkit_store::Tenancy): the databases of ours, or the host's
+//! own tables.
+
+mod administration;
+mod cache;
+mod clock;
+mod error;
+mod gate;
+mod place;
+mod rules;
+mod text;
+mod token;
+mod used;
+mod word;
+
+pub use administration::{Administration, Switch};
+pub use clock::Clock;
+pub use error::{Error, Kind, RulesError};
+pub use gate::Gate;
+pub use rules::Rules;
+pub use token::{Issued, NewToken};

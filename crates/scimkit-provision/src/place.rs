@@ -1,0 +1,116 @@
+//! The tenant that the place names to which a request was sent.
+
+use http::{HeaderMap, HeaderName, header::HOST, request::Parts, uri::Authority};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use scimkit_server::TenantInPath;
+use scimkit_store::TenantId;
+
+/// What stands for the tenant in a base URL.
+const TENANT: &str = "{tenant}";
+
+/// What a proxy says the client asked for.
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Whatever is not unreserved in a URL (RFC 3986 section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Where the base URL of a connection has its tenant.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    base_url: String,
+    forwarded: Forwarded,
+    /// What is before and behind the tenant in the host name, in lower case.
+    host: Option<(String, String)>,
+    path: bool,
+}
+
+/// Whether `X-Forwarded-Host` is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forwarded {
+    Believed,
+    Ignored,
+}
+
+impl Place {
+    pub(crate) fn of(base_url: &str) -> Self {
+        let behind_scheme = base_url
+            .split_once("://")
+            .map_or(base_url, |(_, rest)| rest);
+        let (authority, path) = match behind_scheme.find('/') {
+            Some(end) => behind_scheme.split_at(end),
+            None => (behind_scheme, ""),
+        };
+        let host = authority.to_ascii_lowercase();
+        let host = host.split_once(TENANT).map(|(before, behind)| {
+            let behind = behind.split_once(':').map_or(behind, |(host, _)| host);
+            (before.to_owned(), behind.to_owned())
+        });
+        Place {
+            base_url: base_url.to_owned(),
+            forwarded: Forwarded::Ignored,
+            host,
+            path: path.contains(TENANT),
+        }
+    }
+
+    pub(crate) fn with_forwarded(mut self, forwarded: Forwarded) -> Self {
+        self.forwarded = forwarded;
+        self
+    }
+
+    /// The base URL of a tenant's connections.
+    pub(crate) fn base_url(&self, tenant: &TenantId) -> String {
+        let tenant = utf8_percent_encode(tenant.as_str(), RESERVED).to_string();
+        self.base_url.replace(TENANT, &tenant)
+    }
+
+    /// Whether the request was sent to that tenant's place, or to one that names none.
+    ///
+    /// Where the base URL names a tenant, a request that names none is nobody's.
+    pub(crate) fn is_of(&self, tenant: &TenantId, head: &Parts) -> bool {
+        let in_path = head.extensions.get::<TenantInPath>();
+        let path = match in_path {
+            Some(TenantInPath(named)) => named == tenant.as_str(),
+            None => !self.path,
+        };
+        let host = match &self.host {
+            Some((before, behind)) => self.host_asked(head).is_some_and(|host| {
+                let named = host.strip_prefix(before.as_str());
+                named.and_then(|rest| rest.strip_suffix(behind.as_str())) == Some(tenant.as_str())
+            }),
+            None => true,
+        };
+        path & host
+    }
+
+    /// The host name that the client asked for, in lower case and without its port.
+    fn host_asked(&self, head: &Parts) -> Option<String> {
+        let forwarded = match self.forwarded {
+            Forwarded::Believed => head.headers.contains_key(FORWARDED_HOST),
+            Forwarded::Ignored => false,
+        };
+        let authority = match head.uri.authority() {
+            _ if forwarded => only(&head.headers, &FORWARDED_HOST)?,
+            Some(authority) => authority.clone(),
+            None => only(&head.headers, &HOST)?,
+        };
+        // The parser of authorities takes a user in front and any text for a port.
+        let port = authority.as_str().strip_prefix(authority.host())?;
+        let digits = port.strip_prefix(':').unwrap_or(port);
+        let is_host = digits.bytes().all(|digit| digit.is_ascii_digit());
+        is_host.then(|| authority.host().to_ascii_lowercase())
+    }
+}
+
+/// The one value of a header that names a host.
+fn only(headers: &HeaderMap, name: &HeaderName) -> Option<Authority> {
+    let mut values = headers.get_all(name).iter();
+    let (value, None) = (values.next()?, values.next()) else {
+        return None;
+    };
+    value.to_str().ok()?.parse().ok()
+}

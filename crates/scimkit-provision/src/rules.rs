@@ -1,0 +1,197 @@
+//! What an administrator chooses for a connection.
+
+use std::{fmt, sync::Arc};
+
+use scimkit_registry::{Tolerance, mapping::MappingBuilder};
+use scimkit_server::{Access, Level};
+use scimkit_store::{
+    Aliases, CreatePolicy, Cycles, Deletes, PatchAnswer, Scopes, Settings, UnknownMembers,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{RulesError, word};
+
+/// What an administrator chooses for a connection; kept as JSON beside it.
+///
+/// - A connection and both of its types are switched on unless said otherwise.
+/// - Whatever else is not chosen is as the host has it in its [`Settings`].
+/// - The keys of the JSON are the names of the fields. An unknown or repeated key, or a value that a
+///   key does not know, is an error with its place.
+///
+/// # Example
+/// ```
+/// use scimkit_provision::Rules;
+/// use scimkit_registry::{Mapping, Tolerance};
+/// use scimkit_store::{CreatePolicy, Settings};
+///
+/// let rules = Rules::from_json(r#"{"groups": false, "tolerance": "entra", "create": "adopt"}"#)?;
+/// assert!(rules.active && rules.users && !rules.groups);
+///
+/// let base = Settings::new("https://app.example/scim/v2");
+/// let settings = rules.settings(&base, &Mapping::builder())?;
+/// assert_eq!(settings.tolerance, Tolerance::ENTRA);
+/// assert_eq!(settings.create, CreatePolicy::Adopt);
+///
+/// let error = Rules::from_json(r#"{"create": "adoptt"}"#).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "the rules can't be taken: `adoptt` is none of adopt, adopt_or_relink, conflict, relink \
+///      at line 1 column 19"
+/// );
+/// # Ok::<(), scimkit_provision::RulesError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Rules {
+    /// Whether anything goes through the connection.
+    pub active: bool,
+    /// What to do with e-mail addresses beside the one that counts: `drop` or `keep`.
+    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    pub aliases: Option<Aliases>,
+    /// What a create does where somebody is there already: `adopt`, `adopt_or_relink`, `conflict` or
+    /// `relink`.
+    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    pub create: Option<CreatePolicy>,
+    /// What to do with a member that would make its group a member of itself: `accept` or `refuse`.
+    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    pub cycles: Option<Cycles>,
+    /// What becomes of a resource that is deleted: `erase` or `retire`.
+    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    pub deletes: Option<Deletes>,
+    /// Whether groups go through the connection.
+    pub groups: bool,
+    /// The text of an attribute mapping, as JSON where it starts with `{` and else as TOML.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<String>,
+    /// Whether a PATCH answers with the resource: `always`, `auto` or `never`.
+    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    pub patch_answer: Option<PatchAnswer>,
+    /// Whether changes are refused without `If-Match`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_if_match: Option<bool>,
+    /// What is accepted beyond the RFC: the name of a profile, or an object as [`Tolerance`] reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<Tolerance>,
+    /// What to do with a member that does not exist: `accept` or `refuse`.
+    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    pub unknown_members: Option<UnknownMembers>,
+    /// Whether users go through the connection.
+    pub users: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules {
+            active: true,
+            aliases: None,
+            create: None,
+            cycles: None,
+            deletes: None,
+            groups: true,
+            mapping: None,
+            patch_answer: None,
+            require_if_match: None,
+            tolerance: None,
+            unknown_members: None,
+            users: true,
+        }
+    }
+}
+
+impl Rules {
+    /// Bytes of the text of rules at most, a mapping among them.
+    pub const LONGEST: usize = 256 << 10;
+
+    /// Reads the text that is kept of rules.
+    ///
+    /// # Errors
+    /// Text that is not a JSON object, a key or value that is not known, and more text than
+    /// [`Rules::LONGEST`].
+    pub fn from_json(text: &str) -> Result<Self, RulesError> {
+        if text.len() > Rules::LONGEST {
+            return Err(too_long());
+        }
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(RulesError::new("they are no JSON object"));
+        }
+        serde_json::from_str(text).map_err(RulesError::new)
+    }
+
+    /// The text that is kept of them; [`Rules::from_json`] reads it.
+    ///
+    /// # Errors
+    /// When it would be longer than [`Rules::LONGEST`].
+    pub fn to_json(&self) -> Result<String, RulesError> {
+        let text = serde_json::to_string(self).map_err(RulesError::new)?;
+        match text.len() > Rules::LONGEST {
+            true => Err(too_long()),
+            false => Ok(text),
+        }
+    }
+
+    /// The host's settings with what is chosen here; with the transforms of the host's own that
+    /// mappings may name.
+    ///
+    /// # Errors
+    /// A mapping that does not fit the schemas of the settings.
+    pub fn settings(
+        &self,
+        base: &Settings,
+        mappings: &MappingBuilder,
+    ) -> Result<Settings, RulesError> {
+        let mut settings = base.clone();
+        choose(&mut settings.aliases, self.aliases);
+        choose(&mut settings.create, self.create);
+        choose(&mut settings.cycles, self.cycles);
+        choose(&mut settings.deletes, self.deletes);
+        choose(&mut settings.patch_answer, self.patch_answer);
+        choose(&mut settings.require_if_match, self.require_if_match);
+        choose(&mut settings.tolerance, self.tolerance);
+        choose(&mut settings.unknown_members, self.unknown_members);
+        let Some(text) = &self.mapping else {
+            return Ok(settings);
+        };
+        let mapping = match text.trim_ascii_start().starts_with('{') {
+            true => mappings.clone().json(text),
+            false => mappings.clone().toml(text),
+        };
+        let mapping = mapping.build(&settings.registry).map_err(unfit)?;
+        settings.mapped(Arc::new(mapping)).map_err(unfit)
+    }
+
+    /// What a caller with those scopes may do.
+    ///
+    /// - A type that is switched off is [`Level::Off`], whatever the scopes.
+    /// - `users` writes users; `groups` writes groups and every other type.
+    /// - What may be written may be read; `read` reads all that is on.
+    #[must_use]
+    pub fn access(&self, scopes: Scopes) -> Access {
+        let level = |on: bool, write: bool| match (on, write, scopes.read) {
+            (false, ..) => Level::Off,
+            (true, true, _) => Level::Write,
+            (true, false, true) => Level::Read,
+            (true, false, false) => Level::Nothing,
+        };
+        Access::of(level(true, scopes.groups))
+            .with("Group", level(self.groups, scopes.groups))
+            .with("User", level(self.users, scopes.users))
+    }
+}
+
+fn choose<T>(setting: &mut T, chosen: Option<T>) {
+    if let Some(chosen) = chosen {
+        *setting = chosen;
+    }
+}
+
+fn unfit(problem: impl fmt::Display) -> RulesError {
+    RulesError::new(format_args!("the mapping: {problem}"))
+}
+
+fn too_long() -> RulesError {
+    RulesError::new(format_args!(
+        "they are longer than {} KiB",
+        Rules::LONGEST >> 10
+    ))
+}

@@ -1,0 +1,217 @@
+//! What an administrator does: tokens.
+
+use std::{fmt, time::Duration};
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use scimkit_server::{NoRandomness, Token};
+use scimkit_store::{ConnectionId, Entry, Scopes, StoreError, TenantId, TokenRecord};
+
+use crate::{
+    Administration, Error, Kind,
+    administration::{failed, not_found},
+    text,
+};
+
+/// How often another id is tried for a token whose id is in use.
+const ID_TRIES: u32 = 8;
+
+/// What a new token is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewToken {
+    /// From when on it is refused, to the millisecond; never, when there is none.
+    pub expires: Option<DateTime<Utc>>,
+    /// What people call it; may be empty.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Scopes,
+}
+
+impl NewToken {
+    /// A token for everything and without an end.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        NewToken {
+            expires: None,
+            name: name.into(),
+            scopes: Scopes::ALL,
+        }
+    }
+
+    /// Refused from that moment on.
+    #[must_use]
+    pub fn expiring(mut self, at: DateTime<Utc>) -> Self {
+        self.expires = Some(at);
+        self
+    }
+
+    /// For that alone.
+    #[must_use]
+    pub fn for_scopes(mut self, scopes: Scopes) -> Self {
+        self.scopes = scopes;
+        self
+    }
+}
+
+/// A token that was just made.
+#[non_exhaustive]
+pub struct Issued {
+    /// What is kept of it.
+    pub record: TokenRecord,
+    /// The token itself, to be shown once: nothing can bring it back.
+    pub token: Token,
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Issued").field(&self.record).finish()
+    }
+}
+
+impl Administration {
+    /// The tokens of a tenant, the oldest first, whether good or not.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn tokens(&self, tenant: &TenantId) -> Result<Vec<TokenRecord>, Error> {
+        let found = self.tenancy.tokens(tenant).await.map_err(Error::Store)?;
+        if found.is_empty() {
+            self.tenant(tenant).await?;
+        }
+        Ok(found)
+    }
+
+    /// A token of a tenant by its id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn token(&self, tenant: &TenantId, id: &str) -> Result<TokenRecord, Error> {
+        let mut tokens = self.tokens(tenant).await?.into_iter();
+        let found = tokens.find(|token| token.id == id);
+        found.ok_or_else(|| not_found(Kind::Token, id))
+    }
+
+    /// Makes a token that opens a connection.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]: the name, scopes that allow nothing, or an end that is over.
+    /// [`Error::NotFound`], [`Error::NoRandomness`], [`Error::Store`].
+    pub async fn issue(
+        &self,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+        new: &NewToken,
+    ) -> Result<Issued, Error> {
+        let now = self.now();
+        text::name(&new.name)?;
+        if new.scopes == Scopes::NONE {
+            let problem = "it could do nothing: choose one of read, users and groups";
+            return Err(text::invalid("token", &new.name, problem));
+        }
+        let expires = new.expires.map(|end| end.trunc_subsecs(3));
+        if let Some(end) = expires.filter(|end| *end <= now) {
+            let problem = "it is in the past";
+            return Err(text::invalid("expiry", &end.to_rfc3339(), problem));
+        }
+        let connection = self.connection(tenant, connection).await?;
+        let make = |id, digest| {
+            let mut record = TokenRecord::new(&connection, id, digest, now);
+            record.expires = expires;
+            record.name.clone_from(&new.name);
+            record.scopes = new.scopes;
+            record
+        };
+        self.keep_new(make, None).await
+    }
+
+    /// Replaces a token by a new one, which has its connection, name, scopes and lifetime.
+    ///
+    /// The old one is refused once the overlap is over: at once, when that is zero.
+    ///
+    /// # Errors
+    /// [`Error::Ended`]: the token is expired, revoked, or replaced already. [`Error::NotFound`],
+    /// [`Error::NoRandomness`], [`Error::Store`].
+    pub async fn rotate(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        overlap: Duration,
+    ) -> Result<Issued, Error> {
+        let now = self.now();
+        let mut old = self.token(tenant, id).await?;
+        if old.revoked.is_some() || !old.is_good_at(now) {
+            let id = id.to_owned();
+            return Err(Error::Ended { id });
+        }
+        let connection = self.connection(tenant, &old.connection).await?;
+        let lifetime = old.expires.map(|end| end - old.created);
+        let expires = lifetime.and_then(|lifetime| now.checked_add_signed(lifetime));
+        let (name, scopes) = (old.name.clone(), old.scopes);
+        let make = |id, digest| {
+            let mut record = TokenRecord::new(&connection, id, digest, now);
+            record.expires = expires;
+            record.name.clone_from(&name);
+            record.scopes = scopes;
+            record
+        };
+        let end = TimeDelta::from_std(overlap)
+            .ok()
+            .and_then(|overlap| now.checked_add_signed(overlap));
+        let too_long = || text::invalid("overlap", &format!("{overlap:?}"), "it is too long");
+        old.revoked = Some(end.ok_or_else(too_long)?);
+        self.keep_new(make, Some(old)).await
+    }
+
+    /// Revokes a token: the next request that comes with it is refused.
+    ///
+    /// One that is revoked already stays as it is; one that is good for the rest of an overlap ends
+    /// now.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn revoke(&self, tenant: &TenantId, id: &str) -> Result<TokenRecord, Error> {
+        let now = self.now();
+        let mut token = self.token(tenant, id).await?;
+        if token.revoked.is_none_or(|since| since > now) {
+            token.revoked = Some(now);
+            let put = self.tenancy.put(vec![Entry::Token(token.clone())]).await;
+            put.map_err(|error| failed(error, Kind::Token, id))?;
+        }
+        Ok(token)
+    }
+
+    /// Keeps a new token under an id that nobody has, and what replaces another one beside it.
+    async fn keep_new(
+        &self,
+        make: impl Fn(String, [u8; 32]) -> TokenRecord,
+        beside: Option<TokenRecord>,
+    ) -> Result<Issued, Error> {
+        let token = Token::generate()?;
+        let mut tries = ID_TRIES;
+        loop {
+            let record = make(random_id()?, *token.digest().as_bytes());
+            let entries = [Some(record.clone()), beside.clone()];
+            let entries = entries.into_iter().flatten().map(Entry::Token).collect();
+            match self.tenancy.put(entries).await {
+                Ok(()) => return Ok(Issued { record, token }),
+                Err(StoreError::Taken { .. }) if tries > 0 => tries -= 1,
+                Err(error) => {
+                    return Err(failed(error, Kind::Connection, record.connection.as_str()));
+                }
+            }
+        }
+    }
+}
+
+/// Eight characters that can't be mistaken for one another.
+fn random_id() -> Result<String, NoRandomness> {
+    const SYMBOLS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    let symbol = |byte: u8| SYMBOLS.get(usize::from(byte % 32)).copied();
+    Ok(bytes
+        .into_iter()
+        .filter_map(symbol)
+        .map(char::from)
+        .collect())
+}

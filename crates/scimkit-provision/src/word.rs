@@ -1,0 +1,96 @@
+//! The words of rules for the choices that a store knows.
+
+use std::{fmt, marker::PhantomData};
+
+use scimkit_core::excerpt;
+use scimkit_store::{Aliases, CreatePolicy, Cycles, Deletes, PatchAnswer, UnknownMembers};
+use serde::{Deserializer, Serializer, de, de::Visitor, ser};
+
+/// A choice, as it is written in rules.
+pub(crate) trait Word: Copy + PartialEq + 'static {
+    /// Each of them with its word.
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+impl Word for Aliases {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("drop", Aliases::Drop), ("keep", Aliases::Keep)];
+}
+
+impl Word for CreatePolicy {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("adopt", CreatePolicy::Adopt),
+        ("adopt_or_relink", CreatePolicy::AdoptOrRelink),
+        ("conflict", CreatePolicy::Conflict),
+        ("relink", CreatePolicy::Relink),
+    ];
+}
+
+impl Word for Cycles {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("accept", Cycles::Accept), ("refuse", Cycles::Refuse)];
+}
+
+impl Word for Deletes {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("erase", Deletes::Erase), ("retire", Deletes::Retire)];
+}
+
+impl Word for PatchAnswer {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("always", PatchAnswer::Always),
+        ("auto", PatchAnswer::Auto),
+        ("never", PatchAnswer::Never),
+    ];
+}
+
+impl Word for UnknownMembers {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("accept", UnknownMembers::Accept),
+        ("refuse", UnknownMembers::Refuse),
+    ];
+}
+
+pub(crate) fn deserialize<'de, D, T>(input: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Word,
+{
+    input.deserialize_str(Reader(PhantomData)).map(Some)
+}
+
+/// Reads a word where it stands, so that an error tells that place.
+struct Reader<T>(PhantomData<T>);
+
+impl<T: Word> Visitor<'_> for Reader<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "one of {}", known::<T>())
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        let found = T::WORDS.iter().find(|(word, _)| *word == text);
+        let unknown = || E::custom(format!("`{}` is none of {}", excerpt(text), known::<T>()));
+        found.map(|(_, choice)| *choice).ok_or_else(unknown)
+    }
+}
+
+fn known<T: Word>() -> String {
+    let words: Vec<_> = T::WORDS.iter().map(|(word, _)| *word).collect();
+    words.join(", ")
+}
+
+pub(crate) fn serialize<S, T>(choice: &Option<T>, out: S) -> Result<S::Ok, S::Error>
+where
+    S: Serializer,
+    T: Word,
+{
+    let Some(choice) = choice else {
+        return out.serialize_none();
+    };
+    let found = T::WORDS.iter().find(|(_, known)| known == choice);
+    let unknown = || ser::Error::custom("a choice has no word in rules");
+    let (word, _) = found.ok_or_else(unknown)?;
+    out.serialize_str(word)
+}

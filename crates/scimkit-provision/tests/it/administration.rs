@@ -1,0 +1,171 @@
+//! What an administrator may do, and is told.
+
+use scimkit_provision::{Error, Kind, NewToken, Rules, Switch};
+use scimkit_store::{ConnectionId, Scopes, TenantId};
+
+use crate::world::{Mood, World};
+
+#[tokio::test]
+async fn changes_name_what_was_seen() {
+    let world = World::in_memory();
+    let admin = &world.administration;
+    let acme = admin.create_tenant("acme", "Acme").await.unwrap();
+    assert_eq!(admin.tenant(&acme.id).await.unwrap(), acme);
+    let renamed = admin.rename_tenant(&acme, "Acme Inc.").await.unwrap();
+    assert_eq!(admin.tenants().await.unwrap(), [renamed]);
+    let error = admin.rename_tenant(&acme, "Acme Ltd.").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "tenant `acme` was changed by somebody else; nothing was done"
+    );
+
+    let mut rules = Rules::default();
+    let seen = admin
+        .create_connection(&acme.id, "entra", "Entra", &rules)
+        .await;
+    let seen = seen.unwrap();
+    assert_eq!(
+        admin.connections(&acme.id).await.unwrap(),
+        std::slice::from_ref(&seen)
+    );
+    rules.groups = false;
+    let changed = admin
+        .change_connection(&seen, "Entra ID", &rules)
+        .await
+        .unwrap();
+    assert_eq!(admin.connection(&acme.id, &seen.id).await.unwrap(), changed);
+    let error = admin.change_connection(&seen, "", &rules).await;
+    let kind = Kind::Connection;
+    assert!(matches!(error, Err(Error::Stale { kind: k, .. }) if k == kind));
+
+    // A switch does not lose what else was changed.
+    let off = admin.switch(&acme.id, &seen.id, Switch::Off).await.unwrap();
+    rules.active = false;
+    assert_eq!(Rules::from_json(&off.rules).unwrap(), rules);
+    assert_eq!(off.name, "Entra ID");
+}
+
+#[tokio::test]
+async fn what_is_there_is_not_made_again_and_what_is_not_there_is_named() {
+    let world = World::in_memory();
+    let admin = &world.administration;
+    let issued = world.customer("acme").await;
+    let (acme, entra) = (issued.record.tenant, issued.record.connection);
+    let (nobody, none) = (TenantId::from("nobody"), ConnectionId::from("none"));
+    let rules = Rules::default();
+    let told = [
+        admin.create_tenant("acme", "").await.unwrap_err(),
+        admin
+            .create_connection(&acme, "entra", "", &rules)
+            .await
+            .unwrap_err(),
+        admin
+            .create_connection(&nobody, "entra", "", &rules)
+            .await
+            .unwrap_err(),
+        admin.connections(&nobody).await.unwrap_err(),
+        admin.connection(&nobody, &entra).await.unwrap_err(),
+        admin.connection(&acme, &none).await.unwrap_err(),
+        admin.remove_connection(&acme, &none).await.unwrap_err(),
+        admin.switch(&acme, &none, Switch::Off).await.unwrap_err(),
+        admin.tokens(&nobody).await.unwrap_err(),
+        admin.revoke(&acme, "zzz").await.unwrap_err(),
+        admin
+            .issue(&acme, &none, &NewToken::new(""))
+            .await
+            .unwrap_err(),
+    ];
+    let told = told.map(|error| error.to_string());
+    assert_eq!(
+        told.each_ref().map(String::as_str),
+        [
+            "there is a tenant `acme` already",
+            "there is a connection `entra` already",
+            "there is no tenant `nobody`",
+            "there is no tenant `nobody`",
+            "there is no tenant `nobody`",
+            "there is no connection `none`",
+            "there is no connection `none`",
+            "there is no connection `none`",
+            "there is no tenant `nobody`",
+            "there is no token `zzz`",
+            "there is no connection `none`",
+        ]
+    );
+    // Another tenant's token has no id here.
+    let other = world.customer("other").await;
+    let error = admin.revoke(&acme, &other.record.id).await;
+    assert!(matches!(
+        error,
+        Err(Error::NotFound {
+            kind: Kind::Token,
+            ..
+        })
+    ));
+}
+
+#[tokio::test]
+async fn texts_have_limits() {
+    let world = World::in_memory();
+    let admin = &world.administration;
+    let issued = world.customer("acme").await;
+    let (acme, entra) = (issued.record.tenant, issued.record.connection);
+    let (long, mut rules) = ("x".repeat(1 << 20), Rules::default());
+    rules.mapping = Some(long.clone());
+    let mut nothing = NewToken::new("");
+    nothing.scopes = Scopes::NONE;
+    for error in [
+        admin.create_tenant(&long, "").await.unwrap_err(),
+        admin.create_tenant("..", "").await.unwrap_err(),
+        admin.create_tenant("a", &long).await.unwrap_err(),
+        admin
+            .create_connection(&acme, "a b", "", &Rules::default())
+            .await
+            .unwrap_err(),
+        admin
+            .create_connection(&acme, "a", "\0", &Rules::default())
+            .await
+            .unwrap_err(),
+        admin
+            .create_connection(&acme, "a", "", &rules)
+            .await
+            .unwrap_err(),
+        admin
+            .issue(&acme, &entra, &NewToken::new(long))
+            .await
+            .unwrap_err(),
+        admin.issue(&acme, &entra, &nothing).await.unwrap_err(),
+    ] {
+        assert!(
+            matches!(error, Error::Invalid { .. } | Error::Rules(_)),
+            "{error}"
+        );
+        assert!(error.to_string().len() < 300);
+    }
+    assert_eq!(admin.tenants().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_is_busy_is_told_as_such() {
+    let world = World::in_memory();
+    world.tenancy.be(Mood::Busy);
+    let error = world.administration.create_tenant("acme", "").await;
+    assert!(matches!(error, Err(Error::Store(_))));
+}
+
+#[tokio::test]
+async fn nothing_shows_a_secret() {
+    let world = World::in_memory();
+    let issued = world.customer("acme").await;
+    let shown = format!(
+        "{issued:?} {issued:#?} {:?} {:?}",
+        issued.token, issued.record
+    );
+    let secret = issued.token.reveal();
+    assert!(
+        !shown.contains(secret.trim_start_matches("scim_")),
+        "{shown}"
+    );
+    let digest: Vec<_> = issued.record.digest.iter().map(u8::to_string).collect();
+    assert!(!shown.contains(&digest.join(", ")));
+}

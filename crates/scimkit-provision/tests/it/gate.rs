@@ -1,0 +1,184 @@
+//! Who gets in, and that all who don't are told the same.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use http::Request;
+use scimkit_provision::{Gate, NewToken, Rules, Switch};
+use scimkit_server::{Authenticate, Denied, Level, TenantInPath, Token};
+use scimkit_store::{ConnectionId, Entry, Memory, Scopes, Settings, Tenancy, TenantId};
+
+use crate::world::{Mood, World};
+
+#[tokio::test]
+async fn every_refusal_is_the_same_and_takes_the_same_work() {
+    let world = World::at("https://app.example/t/{tenant}/scim/v2");
+    let acme = world.customer("acme").await;
+    let (tenant, entra) = (acme.record.tenant.clone(), acme.record.connection.clone());
+    let theirs = world.customer("other").await;
+    let admin = &world.administration;
+    let issue = async |new: NewToken| admin.issue(&tenant, &entra, &new).await.unwrap();
+    let revoked = issue(NewToken::new("")).await;
+    admin.revoke(&tenant, &revoked.record.id).await.unwrap();
+    let end = *world.hands.at() + TimeDelta::seconds(1);
+    let expired = issue(NewToken::new("").expiring(end)).await;
+    let replaced = issue(NewToken::new("")).await;
+    let rotated = admin.rotate(&tenant, &replaced.record.id, Duration::ZERO);
+    rotated.await.unwrap();
+    world.hands.forward(TimeDelta::seconds(1));
+    world.tenancy.asked();
+
+    let users = "/t/acme/scim/v2/Users";
+    let unknown = Token::generate().unwrap();
+    let expected = world.get(users, unknown.reveal()).await.anonymous();
+    assert_eq!(expected.status(), 401);
+    let work = world.tenancy.asked();
+    assert_eq!(work, ["open"]);
+    let long = "x".repeat(100_000);
+    for (secret, path) in [
+        (revoked.token.reveal(), users),
+        (expired.token.reveal(), users),
+        (replaced.token.reveal(), users),
+        (theirs.token.reveal(), users),
+        (acme.token.reveal(), "/t/other/scim/v2/Users"),
+        (acme.token.reveal(), "/t/nobody/scim/v2/Users"),
+        (unknown.reveal(), "/t/nobody/scim/v2/Users"),
+        (
+            unknown.reveal().trim_end_matches(char::is_alphanumeric),
+            users,
+        ),
+        (&acme.token.reveal().to_uppercase(), users),
+        (&long, users),
+        ("../../etc/passwd", users),
+        ("%00", users),
+        ("' OR 1=1 --", users),
+        ("", users),
+    ] {
+        let answer = world.get(path, secret).await.anonymous();
+        assert_eq!(answer, expected, "{secret:.40} {path}");
+        assert_eq!(world.tenancy.asked(), work, "{secret:.40} {path}");
+    }
+    // What is no bearer token at all is not looked up, and told the same.
+    let own = format!("Bearer {}", acme.token.reveal());
+    for headers in [
+        &[][..],
+        &[("authorization", acme.token.reveal())],
+        &[("authorization", "Basic YTpi")],
+        &[("authorization", "Bearer\tx")],
+        &[("authorization", &own), ("authorization", &own)],
+        &[("authorization", &own), ("authorization", "Bearer x")],
+        &[("x-authorization", &own)],
+    ] {
+        assert_eq!(world.ask(users, headers).await.anonymous(), expected);
+        assert!(world.tenancy.asked().is_empty());
+    }
+    assert_eq!(world.get(users, acme.token.reveal()).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_switched_off_says_so_to_its_own_tokens_alone() {
+    let world = World::in_memory();
+    let issued = world.customer("acme").await;
+    let (acme, entra) = (issued.record.tenant, issued.record.connection);
+    let off = world
+        .administration
+        .switch(&acme, &entra, Switch::Off)
+        .await;
+    off.unwrap();
+    assert_eq!(world.status(&issued.token).await, 403);
+    assert_eq!(world.status(&Token::generate().unwrap()).await, 401);
+    // Nobody used it.
+    let kept = world.administration.tokens(&acme).await.unwrap();
+    assert_eq!(kept[0].last_used, None);
+}
+
+#[tokio::test]
+async fn what_can_not_be_looked_up_is_unavailable() {
+    let world = World::in_memory();
+    let issued = world.customer("acme").await;
+    world.tenancy.be(Mood::Busy);
+    for token in [&issued.token, &Token::generate().unwrap()] {
+        assert_eq!(world.status(token).await, 503);
+    }
+    world.tenancy.be(Mood::Good);
+    // Rules that somebody else wrote.
+    let (acme, entra) = (issued.record.tenant, issued.record.connection);
+    let mut connection = world
+        .administration
+        .connection(&acme, &entra)
+        .await
+        .unwrap();
+    connection.rules = r#"{"of a later release": 1}"#.to_owned();
+    let put = world.tenancy.put(vec![Entry::Connection(connection)]).await;
+    put.unwrap();
+    assert_eq!(world.status(&issued.token).await, 503);
+    assert_eq!(world.status(&Token::generate().unwrap()).await, 401);
+}
+
+#[tokio::test]
+async fn an_identity_has_what_the_rules_and_the_scopes_say() {
+    let store = Arc::new(Memory::new());
+    let world = World::over(store.clone(), "https://{tenant}.app.example", |gate| gate);
+    let issued = world.customer("acme").await;
+    let (acme, entra) = (issued.record.tenant, issued.record.connection);
+    let seen = world
+        .administration
+        .connection(&acme, &entra)
+        .await
+        .unwrap();
+    let rules = Rules::from_json(r#"{"groups": false, "require_if_match": true}"#).unwrap();
+    let changed = world.administration.change_connection(&seen, "", &rules);
+    changed.await.unwrap();
+    let mut scopes = Scopes::NONE;
+    scopes.users = true;
+    let new = NewToken::new("").for_scopes(scopes);
+    let token = world
+        .administration
+        .issue(&acme, &entra, &new)
+        .await
+        .unwrap()
+        .token;
+
+    let gate = Gate::new(store, Settings::new("https://{tenant}.app.example/scim/v2"));
+    let head = |host: &str| {
+        let request = Request::get("/Users")
+            .header("host", host)
+            .header("authorization", format!("Bearer {}", token.reveal()));
+        request.body(()).unwrap().into_parts().0
+    };
+    let identity = gate.authenticate(&head("acme.app.example")).await.unwrap();
+    assert_eq!((&identity.tenant, &identity.connection), (&acme, &entra));
+    assert_eq!(identity.access.level("User"), Level::Write);
+    assert_eq!(identity.access.level("Group"), Level::Off);
+    assert_eq!(identity.access.level("Device"), Level::Nothing);
+    let settings = identity.settings.unwrap();
+    assert!(settings.require_if_match);
+    assert_eq!(settings.base_url, "https://acme.app.example/scim/v2");
+
+    // The same by other means, at the same place.
+    let (own, other) = (head("acme.app.example"), head("other.app.example"));
+    let again = gate.identify(&own, &acme, &entra, scopes).await.unwrap();
+    assert_eq!(again.access, identity.access);
+    assert!(Arc::ptr_eq(&settings, &again.settings.unwrap()));
+    let elsewhere = gate.identify(&other, &acme, &entra, scopes).await;
+    assert_eq!(elsewhere.unwrap_err(), Denied::Unauthorized);
+    let none = ConnectionId::from("none");
+    let unknown = gate.identify(&own, &acme, &none, scopes).await;
+    assert_eq!(unknown.unwrap_err(), Denied::Unauthorized);
+}
+
+#[tokio::test]
+async fn a_tenant_in_the_path_counts_even_where_the_base_url_has_none() {
+    let store = Arc::new(Memory::new());
+    let world = World::over(store.clone(), "https://app.example", |gate| gate);
+    let issued = world.customer("acme").await;
+    let gate = Gate::new(store, Settings::new("https://app.example"));
+    for (tenant, lets_in) in [("acme", true), ("other", false)] {
+        let request = Request::get("/Users")
+            .header("authorization", format!("Bearer {}", issued.token.reveal()))
+            .extension(TenantInPath(tenant.to_owned()));
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        assert_eq!(gate.authenticate(&head).await.is_ok(), lets_in, "{tenant}");
+    }
+    assert_eq!(issued.record.tenant, TenantId::from("acme"));
+}

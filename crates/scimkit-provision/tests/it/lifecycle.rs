@@ -1,0 +1,205 @@
+//! The life of a token, in each of our stores.
+
+use std::{path::Path, time::Duration};
+
+use chrono::TimeDelta;
+use scimkit_provision::{Error, NewToken, Rules, Switch};
+use scimkit_store::{ConnectionId, TenantId};
+
+use crate::world::{Mood, World};
+
+/// Each store of ours, with a file where it needs one.
+fn worlds(folder: &Path) -> [World; 2] {
+    [
+        World::in_memory(),
+        World::in_file(&folder.join("scim.sqlite")),
+    ]
+}
+
+#[tokio::test]
+async fn a_token_lives_from_its_issue_until_it_is_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    for world in worlds(folder.path()) {
+        let issued = world.customer("acme").await;
+        let acme = TenantId::from("acme");
+        assert_eq!(world.status(&issued.token).await, 200);
+        assert_eq!(world.tenancy.asked(), ["open", "used"]);
+
+        let kept = world.administration.tokens(&acme).await.unwrap();
+        let mut expected = issued.record.clone();
+        expected.last_used = Some(*world.hands.at());
+        assert_eq!(kept, [expected]);
+        assert_eq!(kept[0].id.len(), 8);
+
+        let revoked = world.administration.revoke(&acme, &kept[0].id).await;
+        assert_eq!(revoked.unwrap().revoked, Some(*world.hands.at()));
+        assert_eq!(world.status(&issued.token).await, 401);
+
+        // Revoked again later, it stays revoked since then.
+        let since = *world.hands.at();
+        world.hands.forward(TimeDelta::days(1));
+        let again = world.administration.revoke(&acme, &kept[0].id).await;
+        assert_eq!(again.unwrap().revoked, Some(since));
+    }
+}
+
+#[tokio::test]
+async fn what_is_replaced_is_refused_once_the_overlap_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    for world in worlds(folder.path()) {
+        let first = world.customer("acme").await;
+        let acme = TenantId::from("acme");
+        let rotate = |id: String, overlap| {
+            let (administration, acme) = (&world.administration, &acme);
+            async move { administration.rotate(acme, &id, overlap).await }
+        };
+        let second = rotate(first.record.id.clone(), Duration::ZERO)
+            .await
+            .unwrap();
+        assert_eq!(world.status(&first.token).await, 401);
+        assert_eq!(world.status(&second.token).await, 200);
+        assert_eq!(second.record.name, first.record.name);
+        assert_ne!(second.record.id, first.record.id);
+
+        let day = Duration::from_secs(24 * 60 * 60);
+        let third = rotate(second.record.id.clone(), day).await.unwrap();
+        world
+            .hands
+            .forward(TimeDelta::days(1) - TimeDelta::milliseconds(1));
+        assert_eq!(world.status(&second.token).await, 200);
+        // It is replaced already.
+        let error = rotate(second.record.id.clone(), day).await.unwrap_err();
+        assert!(matches!(error, Error::Ended { .. }), "{error}");
+        world.hands.forward(TimeDelta::milliseconds(1));
+        assert_eq!(world.status(&second.token).await, 401);
+        assert_eq!(world.status(&third.token).await, 200);
+
+        // An overlap can be ended before its time.
+        let fourth = rotate(third.record.id.clone(), day).await.unwrap();
+        let ended = world.administration.revoke(&acme, &third.record.id).await;
+        assert_eq!(ended.unwrap().revoked, Some(*world.hands.at()));
+        assert_eq!(world.status(&third.token).await, 401);
+        assert_eq!(world.status(&fourth.token).await, 200);
+
+        for overlap in [Duration::MAX, Duration::from_secs(u64::MAX / 1_000_000)] {
+            let error = rotate(fourth.record.id.clone(), overlap).await.unwrap_err();
+            assert!(matches!(error, Error::Invalid { .. }), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_expires_at_its_moment_and_is_replaced_by_one_that_lives_as_long() {
+    let folder = tempfile::tempdir().unwrap();
+    for world in worlds(folder.path()) {
+        let first = world.customer("acme").await;
+        let (acme, entra) = (first.record.tenant, first.record.connection);
+        let start = *world.hands.at();
+        let new = NewToken::new("short").expiring(start + TimeDelta::hours(8));
+        let short = world
+            .administration
+            .issue(&acme, &entra, &new)
+            .await
+            .unwrap();
+
+        *world.hands.at() = start + TimeDelta::hours(8) - TimeDelta::milliseconds(1);
+        assert_eq!(world.status(&short.token).await, 200);
+        let next = world
+            .administration
+            .rotate(&acme, &short.record.id, Duration::ZERO);
+        let next = next.await.unwrap();
+        let expected = *world.hands.at() + TimeDelta::hours(8);
+        assert_eq!(next.record.expires, Some(expected));
+
+        *world.hands.at() = expected - TimeDelta::milliseconds(1);
+        assert_eq!(world.status(&next.token).await, 200);
+        *world.hands.at() = expected;
+        assert_eq!(world.status(&next.token).await, 401);
+        let error = world
+            .administration
+            .rotate(&acme, &next.record.id, Duration::ZERO);
+        assert!(matches!(error.await, Err(Error::Ended { .. })));
+
+        let error = world.administration.issue(&acme, &entra, &new).await;
+        assert!(matches!(error, Err(Error::Invalid { what: "expiry", .. })));
+    }
+}
+
+#[tokio::test]
+async fn what_another_process_does_holds_for_the_next_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scim.sqlite");
+    let (here, there) = (World::in_file(&file), World::in_file(&file));
+    let issued = here.customer("acme").await;
+    let (acme, entra) = (issued.record.tenant, issued.record.connection);
+    assert_eq!(here.status(&issued.token).await, 200);
+
+    let off = there
+        .administration
+        .switch(&acme, &entra, Switch::Off)
+        .await;
+    off.unwrap();
+    assert_eq!(here.status(&issued.token).await, 403);
+    let on = there.administration.switch(&acme, &entra, Switch::On).await;
+    on.unwrap();
+    assert_eq!(here.status(&issued.token).await, 200);
+
+    let revoked = there.administration.revoke(&acme, &issued.record.id).await;
+    revoked.unwrap();
+    assert_eq!(here.status(&issued.token).await, 401);
+
+    // Another connection under the same id, with other rules at the same revision.
+    let other = there.connection(&acme, "okta").await;
+    assert_eq!(here.status(&other.token).await, 200);
+    let okta = ConnectionId::from("okta");
+    there
+        .administration
+        .remove_connection(&acme, &okta)
+        .await
+        .unwrap();
+    assert_eq!(here.status(&other.token).await, 401);
+    let mut rules = Rules::default();
+    rules.active = false;
+    let made = there
+        .administration
+        .create_connection(&acme, "okta", "", &rules);
+    made.await.unwrap();
+    let issued = there
+        .administration
+        .issue(&acme, &okta, &NewToken::new(""))
+        .await;
+    assert_eq!(here.status(&issued.unwrap().token).await, 403);
+}
+
+#[tokio::test]
+async fn a_use_is_noted_at_most_once_a_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    for world in worlds(folder.path()) {
+        let issued = world.customer("acme").await;
+        let mut noted = 0;
+        for second in 0..=150 {
+            assert_eq!(world.status(&issued.token).await, 200);
+            let asked = world.tenancy.asked();
+            noted += asked.iter().filter(|what| **what == "used").count();
+            assert_eq!(noted, 1 + second / 60, "after {second} seconds");
+            world.hands.forward(TimeDelta::seconds(1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_use_that_can_not_be_noted_is_in_nobodys_way() {
+    let world = World::in_memory();
+    let issued = world.customer("acme").await;
+    for mood in [Mood::UsesFail, Mood::UsesHang] {
+        world.tenancy.be(mood);
+        world.hands.forward(TimeDelta::minutes(1));
+        let long = Duration::from_secs(5);
+        let status = tokio::time::timeout(long, world.status(&issued.token)).await;
+        assert_eq!(status, Ok(200), "{mood:?}");
+        assert_eq!(world.tenancy.asked(), ["open", "used"]);
+        // And it is not tried all the time.
+        assert_eq!(world.status(&issued.token).await, 200);
+        assert_eq!(world.tenancy.asked(), ["open"]);
+    }
+}

@@ -1,0 +1,14 @@
+//! Tenants, connections and tokens as a host meets them.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the lints know tests, but not the functions beside them"
+)]
+
+mod administration;
+mod gate;
+mod lifecycle;
+mod log;
+mod places;
+mod rules;
+mod world;

@@ -1,0 +1,195 @@
+//! Rules as text, and what follows from them.
+
+use http::Method;
+use scimkit_provision::Rules;
+use scimkit_registry::{Mapping, Tolerance, mapping::Closures};
+use scimkit_server::Level;
+use scimkit_store::{
+    Aliases, CreatePolicy, Cycles, Deletes, PatchAnswer, Scopes, Settings, UnknownMembers,
+};
+
+/// Every rule, as text.
+const ALL: &str = r#"{
+    "active": false,
+    "aliases": "drop",
+    "create": "adopt_or_relink",
+    "cycles": "accept",
+    "deletes": "retire",
+    "groups": false,
+    "mapping": "{}",
+    "patch_answer": "never",
+    "require_if_match": true,
+    "tolerance": {"profile": "entra", "blanks": true},
+    "unknown_members": "accept",
+    "users": false
+}"#;
+
+fn settings(rules: &Rules, base: &Settings) -> Settings {
+    rules.settings(base, &Mapping::builder()).unwrap()
+}
+
+#[test]
+fn a_mapping_is_checked_against_the_schemas() {
+    let base = Settings::new("https://app.example");
+    let mut rules = Rules::default();
+    let toml = "[User]\nunmapped = 'drop'\n[[User.map]]\nscim = 'userName'\nhost = 'email'\n";
+    let json = r#"{"User": {"unmapped": "drop", "map": [{"scim": "userName", "host": "email"}]}}"#;
+    for text in [toml, json] {
+        rules.mapping = Some(text.to_owned());
+        let settings = settings(&rules, &base);
+        let fields: Vec<_> = settings
+            .mapping()
+            .unwrap()
+            .of("User")
+            .unwrap()
+            .rules()
+            .collect();
+        assert_eq!(fields.len(), 1);
+        let user = settings.described().by_name("User").unwrap();
+        assert_eq!(user.named("title"), None);
+    }
+    rules.mapping = Some(toml.replace("userName", "shoeSize"));
+    let refused = rules.settings(&base, &Mapping::builder()).unwrap_err();
+    let text = refused.to_string();
+    assert!(
+        text.contains("the mapping: 4:8: ") && text.contains("shoeSize"),
+        "{text}"
+    );
+    // A transform of the host's own is one when the host has given it.
+    let slug = toml.to_owned() + "transform = [{ host = 'slug' }]\n";
+    rules.mapping = Some(slug);
+    assert!(rules.settings(&base, &Mapping::builder()).is_err());
+    let closures = Closures::new(|value| Ok(value.clone()), |value| Ok(value.clone()));
+    let own = Mapping::builder().closures("slug", closures);
+    rules.settings(&base, &own).unwrap();
+}
+
+#[test]
+fn every_rule_is_read_and_printed() {
+    let rules = Rules::from_json(ALL).unwrap();
+    assert_eq!(Rules::from_json(&rules.to_json().unwrap()).unwrap(), rules);
+    assert!(!rules.active && !rules.groups && !rules.users);
+    let settings = settings(&rules, &Settings::new("https://app.example"));
+    assert_eq!(settings.aliases, Aliases::Drop);
+    assert_eq!(settings.create, CreatePolicy::AdoptOrRelink);
+    assert_eq!(settings.cycles, Cycles::Accept);
+    assert_eq!(settings.deletes, Deletes::Retire);
+    assert_eq!(settings.patch_answer, PatchAnswer::Never);
+    assert!(settings.require_if_match && settings.tolerance.blanks);
+    assert_eq!(settings.tolerance.profile(), "entra");
+    assert_eq!(settings.unknown_members, UnknownMembers::Accept);
+}
+
+#[test]
+fn what_is_not_chosen_is_as_the_host_has_it() {
+    let mut base = Settings::new("https://app.example");
+    base.tolerance = Tolerance::STRICT;
+    base.deletes = Deletes::Retire;
+    let rules = Rules::from_json("{}").unwrap();
+    assert_eq!(rules, Rules::default());
+    let settings = settings(&rules, &base);
+    assert_eq!(
+        (settings.tolerance, settings.deletes),
+        (base.tolerance, base.deletes)
+    );
+    assert_eq!(
+        rules.to_json().unwrap(),
+        r#"{"active":true,"groups":true,"users":true}"#
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    for (text, told) in [
+        ("", "they are no JSON object"),
+        ("[true]", "they are no JSON object"),
+        ("{", "EOF while parsing an object at line 1 column 1"),
+        (
+            r#"{"user": true}"#,
+            "unknown field `user`, expected one of `active`",
+        ),
+        (
+            r#"{"users": "no"}"#,
+            "invalid type: string \"no\", expected a boolean at line 1 column 14",
+        ),
+        (
+            r#"{"users": true, "users": false}"#,
+            "duplicate field `users` at line 1 column 23",
+        ),
+        (
+            "{\n  \"deletes\": \"soft\"\n}",
+            "`soft` is none of erase, retire at line 2 column 19",
+        ),
+        (
+            r#"{"tolerance": "entr"}"#,
+            "there is no profile `entr`; there are default, entra",
+        ),
+        (
+            r#"{"tolerance": {"blank": true}}"#,
+            "`blank` is not a tolerance; there are",
+        ),
+        (r#"{"mapping": {}}"#, "invalid type: map, expected a string"),
+    ] {
+        let error = Rules::from_json(text).unwrap_err().to_string();
+        let told = format!("the rules can't be taken: {told}");
+        assert!(error.starts_with(&told), "{error}\n{told}");
+    }
+    let long = format!("{{}}{}", " ".repeat(Rules::LONGEST));
+    assert_eq!(
+        Rules::from_json(&long).unwrap_err().to_string(),
+        "the rules can't be taken: they are longer than 256 KiB"
+    );
+}
+
+/// What a level lets through.
+fn lets_through(level: Level, method: &Method) -> bool {
+    match *method {
+        Method::GET => level >= Level::Read,
+        _ => level >= Level::Write,
+    }
+}
+
+#[test]
+fn scopes_and_switches_say_what_may_be_done() {
+    let scopes = |text: &str| {
+        let mut scopes = Scopes::NONE;
+        scopes.read = text.contains('r');
+        scopes.users = text.contains('u');
+        scopes.groups = text.contains('g');
+        scopes
+    };
+    // By scopes: what may be done with User, Group and another type.
+    let table = [
+        ("", ["", "", ""]),
+        ("r", ["r", "r", "r"]),
+        ("u", ["rw", "", ""]),
+        ("g", ["", "rw", "rw"]),
+        ("ru", ["rw", "r", "r"]),
+        ("rg", ["r", "rw", "rw"]),
+        ("ug", ["rw", "rw", "rw"]),
+        ("rug", ["rw", "rw", "rw"]),
+    ];
+    for (given, allowed) in table {
+        let access = Rules::default().access(scopes(given));
+        for (kind, allowed) in ["User", "group", "Device"].into_iter().zip(allowed) {
+            let level = access.level(kind);
+            assert_ne!(level, Level::Off);
+            assert_eq!(lets_through(level, &Method::GET), allowed.contains('r'));
+            for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+                let may = lets_through(level, &method);
+                assert_eq!(may, allowed.contains('w'), "{given}: {method} {kind}");
+            }
+        }
+        // What is switched off is off, and nothing else is.
+        let mut rules = Rules::default();
+        rules.users = false;
+        let off = rules.access(scopes(given));
+        assert_eq!(off.level("User"), Level::Off);
+        assert_eq!(off.level("Group"), access.level("Group"));
+        assert_eq!(off.level("Device"), access.level("Device"));
+        (rules.users, rules.groups) = (true, false);
+        let off = rules.access(scopes(given));
+        assert_eq!(off.level("Group"), Level::Off);
+        assert_eq!(off.level("User"), access.level("User"));
+    }
+}
