@@ -6,6 +6,7 @@
 )]
 
 mod check;
+mod kept;
 mod replay;
 
 use std::process::{Command, Output};
@@ -19,6 +20,7 @@ fn scimkit(arguments: &[&str]) -> (i32, String, String) {
         stderr,
     } = Command::new(env!("CARGO_BIN_EXE_scimkit"))
         .args(arguments)
+        .env_remove("SCIMKIT_STORE")
         .env_remove("SCIMKIT_TOKEN")
         .output()
         .unwrap();
