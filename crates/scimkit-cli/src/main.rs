@@ -6,6 +6,7 @@ mod connection;
 mod filter;
 mod junit;
 mod kept;
+mod mapping;
 mod replay;
 mod table;
 mod tenant;
@@ -40,6 +41,8 @@ enum Command {
     Connection(connection::Command),
     /// Shows how a filter is read: its canonical form, its tree, and what it binds to.
     Filter(filter::Options),
+    /// Checks an attribute mapping, or explains what it does with a resource.
+    Mapping(mapping::Options),
     /// Replays what providers send against a server, and reports what it answered otherwise.
     ///
     /// Exit status: 0 when every scenario of the mode passed; 1 when one failed; 2 when none was
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Check(options) => check::run(&options),
         Command::Connection(command) => connection::run(&command),
         Command::Filter(options) => filter::run(&options),
+        Command::Mapping(options) => mapping::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Tenant(command) => tenant::run(&command),
         Command::Token(command) => token::run(&command),

@@ -121,8 +121,10 @@ impl Decoder<'_> {
         attr: &Attr,
         value: Value,
     ) -> Result<Map<String, Value>, Error> {
+        // Where that is accepted, an array of one was taken off already: this is one in another.
+        let refused = !self.leeway.tolerance().accepts(Quirk::ArrayOfOne);
         let one = matches!(&value, Value::Array(elements)
-            if elements.len() == 1 && elements.iter().all(|e| e.is_object() || e.is_string()));
+            if refused && elements.len() == 1 && elements.iter().all(|e| e.is_object() || e.is_string()));
         let members = self.kind.members_of(attr.id(), value, self.leeway);
         members.map_err(|problem| match one {
             true => problem.but_for(Quirk::ArrayOfOne),

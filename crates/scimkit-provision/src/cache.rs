@@ -5,12 +5,21 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use scimkit_registry::mapping::MappingBuilder;
 use scimkit_store::{Connection, ConnectionId, Settings, TenantId};
 
 use crate::{Rules, RulesError, place::Place};
 
 /// Connections that are remembered at most; of more, those that were asked for last.
 const MOST: usize = 1_024;
+
+/// What the rules of every connection start from.
+#[derive(Debug)]
+pub(crate) struct Base {
+    pub(crate) mappings: MappingBuilder,
+    pub(crate) place: Place,
+    pub(crate) settings: Settings,
+}
 
 /// A connection's rules at work.
 #[derive(Debug)]
@@ -42,8 +51,7 @@ impl Cache {
     pub(crate) fn ready(
         &self,
         connection: &Connection,
-        base: &Settings,
-        place: &Place,
+        base: &Base,
     ) -> Result<Arc<Ready>, RulesError> {
         let key = (connection.tenant.clone(), connection.id.clone());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,7 +64,7 @@ impl Cache {
             return Ok(Arc::clone(ready));
         }
         drop(known);
-        let ready = Arc::new(make(connection, base, place)?);
+        let ready = Arc::new(make(connection, base)?);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.keep(key, (now, Arc::clone(&ready)));
         Ok(ready)
@@ -76,10 +84,10 @@ impl Known {
     }
 }
 
-fn make(connection: &Connection, base: &Settings, place: &Place) -> Result<Ready, RulesError> {
+fn make(connection: &Connection, base: &Base) -> Result<Ready, RulesError> {
     let rules = Rules::from_json(&connection.rules)?;
-    let mut settings = rules.settings(base);
-    settings.base_url = place.base_url(&connection.tenant);
+    let mut settings = rules.settings(&base.settings, &base.mappings)?;
+    settings.base_url = base.place.base_url(&connection.tenant);
     Ok(Ready {
         rules,
         settings: Arc::new(settings),
@@ -94,8 +102,17 @@ mod tests {
     use chrono::DateTime;
     use scimkit_store::{Connection, ConnectionId, Settings, TenantId};
 
-    use super::{Cache, MOST};
+    use super::{Base, Cache, MOST};
     use crate::place::Place;
+
+    fn base(url: &str) -> Base {
+        let settings = Settings::new(url);
+        Base {
+            mappings: Default::default(),
+            place: Place::of(&settings.base_url),
+            settings,
+        }
+    }
 
     fn connection(id: &str) -> Connection {
         let (tenant, id) = (TenantId::default(), ConnectionId::from(id));
@@ -104,12 +121,8 @@ mod tests {
 
     #[test]
     fn settings_are_made_once_for_each_text_of_rules() {
-        let (cache, base) = (
-            Cache::default(),
-            Settings::new("https://{tenant}.app.example"),
-        );
-        let place = Place::of(&base.base_url);
-        let ready = |connection: &Connection| cache.ready(connection, &base, &place).unwrap();
+        let (cache, base) = (Cache::default(), base("https://{tenant}.app.example"));
+        let ready = |connection: &Connection| cache.ready(connection, &base).unwrap();
         let mut entra = connection("entra");
         let first = ready(&entra);
         assert_eq!(first.settings.base_url, "https://default.app.example");
@@ -120,14 +133,13 @@ mod tests {
         assert!(first.rules.users && !second.rules.users);
 
         entra.rules = "{".to_owned();
-        assert!(cache.ready(&entra, &base, &place).is_err());
+        assert!(cache.ready(&entra, &base).is_err());
     }
 
     #[test]
     fn the_connection_that_was_not_asked_for_longest_is_forgotten() {
-        let (cache, base) = (Cache::default(), Settings::new("https://app.example"));
-        let place = Place::of(&base.base_url);
-        let ready = |id: &str| cache.ready(&connection(id), &base, &place).unwrap();
+        let (cache, base) = (Cache::default(), base("https://app.example"));
+        let ready = |id: &str| cache.ready(&connection(id), &base).unwrap();
         let (first, second) = (ready("first"), ready("second"));
         for more in 0..MOST - 1 {
             ready(&more.to_string());

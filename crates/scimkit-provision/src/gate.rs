@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
+use scimkit_registry::mapping::MappingBuilder;
 use scimkit_server::{Authenticate, Denied, Digest, Identity, credentials};
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, Opened, Scopes, Settings, StoreError, Tenancy, TenantId,
@@ -12,7 +13,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 use crate::{
     Clock,
-    cache::Cache,
+    cache::{Base, Cache},
     place::{Forwarded, Place},
     used::Uses,
 };
@@ -43,10 +44,9 @@ use crate::{
 /// See the [front page](crate).
 #[derive(Debug)]
 pub struct Gate {
+    base: Base,
     cache: Cache,
     clock: Clock,
-    place: Place,
-    settings: Settings,
     tenancy: Arc<dyn Tenancy>,
     uses: Uses,
 }
@@ -56,10 +56,13 @@ impl Gate {
     #[must_use]
     pub fn new(tenancy: Arc<dyn Tenancy>, settings: Settings) -> Self {
         Gate {
+            base: Base {
+                mappings: MappingBuilder::default(),
+                place: Place::of(&settings.base_url),
+                settings,
+            },
             cache: Cache::default(),
             clock: Clock::default(),
-            place: Place::of(&settings.base_url),
-            settings,
             tenancy,
             uses: Uses::default(),
         }
@@ -70,7 +73,14 @@ impl Gate {
     /// Only behind a proxy that sets or removes it: else every client could choose what it says.
     #[must_use]
     pub fn believing_forwarded_host(mut self) -> Self {
-        self.place = self.place.with_forwarded(Forwarded::Believed);
+        self.base.place = self.base.place.with_forwarded(Forwarded::Believed);
+        self
+    }
+
+    /// With the transforms of the host's own that the mappings of connections may name.
+    #[must_use]
+    pub fn with_mappings(mut self, mappings: MappingBuilder) -> Self {
+        self.base.mappings = mappings;
         self
     }
 
@@ -96,7 +106,7 @@ impl Gate {
         let found = self.tenancy.connection(tenant, connection).await;
         let found = found.map_err(|error| unavailable(&error))?;
         let (tenant, connection) = found.ok_or(Denied::Unauthorized)?;
-        match self.place.is_of(&tenant.id, head) {
+        match self.base.place.is_of(&tenant.id, head) {
             true => self.identity(&connection, scopes),
             false => Err(Denied::Unauthorized),
         }
@@ -111,7 +121,7 @@ impl Gate {
             let same: Choice = opened.token.digest.ct_eq(sent.as_bytes());
             bool::from(same)
                 & opened.token.is_good_at(now)
-                & self.place.is_of(&opened.tenant.id, head)
+                & self.base.place.is_of(&opened.tenant.id, head)
         };
         let opened = found.filter(is_good).ok_or(Denied::Unauthorized)?;
         let identity = self.identity(&opened.connection, opened.token.scopes)?;
@@ -120,7 +130,7 @@ impl Gate {
     }
 
     fn identity(&self, connection: &Connection, scopes: Scopes) -> Result<Identity, Denied> {
-        let ready = self.cache.ready(connection, &self.settings, &self.place);
+        let ready = self.cache.ready(connection, &self.base);
         let ready = ready.map_err(|error| {
             let (tenant, connection) = (&connection.tenant, &connection.id);
             tracing::error!(%tenant, %connection, %error, "the rules of a connection can't be read");
@@ -131,7 +141,7 @@ impl Gate {
         }
         let mut identity = Identity::of(connection.tenant.clone());
         identity.access = ready.rules.access(scopes);
-        identity.connection = Some(connection.id.clone());
+        identity.connection = connection.id.clone();
         identity.settings = Some(Arc::clone(&ready.settings));
         Ok(identity)
     }

@@ -1,6 +1,8 @@
 //! What an administrator chooses for a connection.
 
-use scimkit_registry::Tolerance;
+use std::{fmt, sync::Arc};
+
+use scimkit_registry::{Tolerance, mapping::MappingBuilder};
 use scimkit_server::{Access, Level};
 use scimkit_store::{
     Aliases, CreatePolicy, Cycles, Deletes, PatchAnswer, Scopes, Settings, UnknownMembers,
@@ -19,13 +21,14 @@ use crate::{RulesError, word};
 /// # Example
 /// ```
 /// use scimkit_provision::Rules;
-/// use scimkit_registry::Tolerance;
+/// use scimkit_registry::{Mapping, Tolerance};
 /// use scimkit_store::{CreatePolicy, Settings};
 ///
 /// let rules = Rules::from_json(r#"{"groups": false, "tolerance": "entra", "create": "adopt"}"#)?;
 /// assert!(rules.active && rules.users && !rules.groups);
 ///
-/// let settings = rules.settings(&Settings::new("https://app.example/scim/v2"));
+/// let base = Settings::new("https://app.example/scim/v2");
+/// let settings = rules.settings(&base, &Mapping::builder())?;
 /// assert_eq!(settings.tolerance, Tolerance::ENTRA);
 /// assert_eq!(settings.create, CreatePolicy::Adopt);
 ///
@@ -58,7 +61,7 @@ pub struct Rules {
     pub deletes: Option<Deletes>,
     /// Whether groups go through the connection.
     pub groups: bool,
-    /// The text of an attribute mapping.
+    /// The text of an attribute mapping, as JSON where it starts with `{` and else as TOML.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapping: Option<String>,
     /// Whether a PATCH answers with the resource: `always`, `auto` or `never`.
@@ -127,9 +130,16 @@ impl Rules {
         }
     }
 
-    /// The host's settings with what is chosen here.
-    #[must_use]
-    pub fn settings(&self, base: &Settings) -> Settings {
+    /// The host's settings with what is chosen here; with the transforms of the host's own that
+    /// mappings may name.
+    ///
+    /// # Errors
+    /// A mapping that does not fit the schemas of the settings.
+    pub fn settings(
+        &self,
+        base: &Settings,
+        mappings: &MappingBuilder,
+    ) -> Result<Settings, RulesError> {
         let mut settings = base.clone();
         choose(&mut settings.aliases, self.aliases);
         choose(&mut settings.create, self.create);
@@ -139,7 +149,15 @@ impl Rules {
         choose(&mut settings.require_if_match, self.require_if_match);
         choose(&mut settings.tolerance, self.tolerance);
         choose(&mut settings.unknown_members, self.unknown_members);
-        settings
+        let Some(text) = &self.mapping else {
+            return Ok(settings);
+        };
+        let mapping = match text.trim_ascii_start().starts_with('{') {
+            true => mappings.clone().json(text),
+            false => mappings.clone().toml(text),
+        };
+        let mapping = mapping.build(&settings.registry).map_err(unfit)?;
+        settings.mapped(Arc::new(mapping)).map_err(unfit)
     }
 
     /// What a caller with those scopes may do.
@@ -165,6 +183,10 @@ fn choose<T>(setting: &mut T, chosen: Option<T>) {
     if let Some(chosen) = chosen {
         *setting = chosen;
     }
+}
+
+fn unfit(problem: impl fmt::Display) -> RulesError {
+    RulesError::new(format_args!("the mapping: {problem}"))
 }
 
 fn too_long() -> RulesError {

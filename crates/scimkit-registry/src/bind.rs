@@ -62,8 +62,9 @@ impl ResourceType {
     /// says about filters.
     ///
     /// # Errors
-    /// All are `invalidPath`: a name that the schemas do not have, a filter on an attribute without
-    /// sub-attributes, and whatever [`bind_filter`](Self::bind_filter) refuses.
+    /// - a name that the schemas do not have, a filter on an attribute without sub-attributes:
+    ///   `invalidPath`
+    /// - whatever [`bind_filter`](Self::bind_filter) refuses of the filter: `invalidFilter`
     ///
     /// # Example
     /// See [`parse_path`](Self::parse_path).
@@ -96,8 +97,7 @@ impl ResourceType {
             leeway: t,
             unknown: Unknown::Refused,
         };
-        let which = binder.filter(filter);
-        let which = which.map_err(|e| e.of_kind(ErrorKind::Path))?;
+        let which = binder.filter(filter)?;
         let sub = match path.sub.as_deref() {
             None => None,
             Some(sub) => Some(self.child_named(attr, sub).ok_or_else(unknown)?),
@@ -108,7 +108,7 @@ impl ResourceType {
     /// Reads and binds a PATCH path; the bare URI of a schema extension selects all of it.
     ///
     /// # Errors
-    /// `invalidPath` for text outside the grammar and for what [`ResourceType::bind_path`] refuses.
+    /// `invalidPath` for text outside the grammar, and what [`ResourceType::bind_path`] refuses.
     ///
     /// # Example
     /// ```

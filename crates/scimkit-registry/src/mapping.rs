@@ -71,7 +71,9 @@ pub use rule::{Field, FieldType, Rule, Unmapped};
 pub use shape::{Occasion, Shaped};
 pub use transform::{Closures, Transform};
 
-use crate::{Change, Error, ErrorKind, ResourceType};
+use serde_json::Value;
+
+use crate::{Change, Error, ErrorKind, Resource, ResourceType};
 use bound::Bound;
 
 /// A mapping of resource types to what a host keeps.
@@ -150,7 +152,10 @@ impl TypeMapping {
 
     /// The rules, in the order of the file.
     pub fn rules(&self) -> impl Iterator<Item = MappedRule<'_>> {
-        self.rules.iter().map(|bound| MappedRule { bound })
+        let kind = &*self.kind;
+        self.rules
+            .iter()
+            .map(move |bound| MappedRule { bound, kind })
     }
 
     fn check_kind(&self, change: &Change) -> Result<(), Error> {
@@ -171,9 +176,41 @@ impl TypeMapping {
 #[derive(Debug, Clone, Copy)]
 pub struct MappedRule<'a> {
     bound: &'a Bound,
+    kind: &'a ResourceType,
 }
 
 impl<'a> MappedRule<'a> {
+    /// What it gives to its field; `None` when it writes none, or when the resource has nothing
+    /// for it.
+    ///
+    /// # Errors
+    /// `invalidValue` for a value that it can't transform.
+    pub fn field_value(self, resource: &Resource) -> Result<Option<Value>, Error> {
+        match self.bound.writes_host() {
+            true => self.bound.host_value(self.kind, resource),
+            false => Ok(None),
+        }
+    }
+
+    /// The default of what is created.
+    #[must_use]
+    pub fn default(self) -> Option<&'a Value> {
+        self.bound.rule.default.as_ref()
+    }
+
+    /// How it is called in messages: `rule 3 of User (userName)`.
+    #[must_use]
+    pub fn label(self) -> &'a str {
+        &self.bound.label
+    }
+
+    /// The value of each of its paths.
+    #[must_use]
+    pub fn values(self, resource: &Resource) -> Vec<Option<Value>> {
+        let sides = self.bound.sides.iter();
+        sides.map(|side| side.value(self.kind, resource)).collect()
+    }
+
     /// The field on the host's side, when it has one.
     #[must_use]
     pub fn host(self) -> Option<&'a str> {

@@ -33,8 +33,8 @@ pub trait Authenticate: fmt::Debug + Send + Sync + 'static {
 pub struct Identity {
     /// What they may do.
     pub access: Access,
-    /// The connection that they come through; without one, what they create is nobody's.
-    pub connection: Option<ConnectionId>,
+    /// The connection that they come through; what they create or adopt is that one's.
+    pub connection: ConnectionId,
     /// The host's own values, handed through to the store in its scope.
     pub extensions: http::Extensions,
     /// The resource that the caller is, which `/Me` stands for; without one `/Me` answers 501.

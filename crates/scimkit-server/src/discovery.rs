@@ -28,7 +28,7 @@ pub(crate) fn answer(
     authentication: &dyn Authenticate,
 ) -> Result<Answer, Problem> {
     let settings = &*writer.scope.settings;
-    let shown = Shown::to(writer.access, &settings.registry);
+    let shown = Shown::to(writer.access, settings.described());
     if form_urlencoded::parse(query.unwrap_or("").as_bytes()).any(|(name, _)| name == "filter") {
         return Err(Error::forbidden("discovery endpoints can't be filtered").into());
     }

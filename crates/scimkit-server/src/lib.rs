@@ -26,9 +26,11 @@ mod cursor;
 mod decode;
 mod discovery;
 mod error;
+mod hooks;
 mod list;
 mod members;
 mod negotiate;
+mod policy;
 mod prefix;
 mod render;
 mod resource;
@@ -43,4 +45,6 @@ pub use auth::{
     TenantInPath, Token, credentials,
 };
 pub use body::{Body, BrokenOff};
+pub use hooks::{CreateGuard, Secret, TakeSecrets};
+pub use policy::DROPPED_TOTAL;
 pub use server::{QUIRKS_TOTAL, Server};

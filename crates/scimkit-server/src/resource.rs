@@ -42,14 +42,8 @@ impl Ask<'_> {
         let change = scimkit_patch::create(kind, body, self.writer.witness)?;
         let projection = projection.after_writing(kind, &written_by(&change));
         let id = new_id();
-        let written = self
-            .writer
-            .write(Write::Create {
-                change,
-                claim: None,
-                id,
-            })
-            .await?;
+        let creation = self.writer.creation(id, change).await?;
+        let written = self.writer.write(creation).await?;
         let stored = written.stored.ok_or_else(lost)?;
         let location = location(&self.writer.scope.settings, kind, &stored.id);
         let answer = self.show(StatusCode::CREATED, &stored, &projection).await?;

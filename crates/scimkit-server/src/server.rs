@@ -22,13 +22,15 @@ use scimkit_registry::{Error as RequestError, ErrorKind, Leeway, Quirk, Quirks, 
 use scimkit_store::{Scope, Settings, Store, StoreError, location};
 
 use crate::{
-    Authenticate, BearerTokens, Body, Me,
+    Authenticate, BearerTokens, Body, CreateGuard, Me, TakeSecrets,
     answer::Answer,
     bulk,
     cursor::Cursors,
     decode, discovery,
     error::Problem,
+    hooks::Hooks,
     list, negotiate,
+    policy::Dropped,
     prefix::Prefix,
     resource,
     route::{Route, not_implemented},
@@ -49,6 +51,7 @@ pub struct Server {
 #[derive(Debug, Clone)]
 struct Inner {
     authentication: Arc<dyn Authenticate>,
+    hooks: Hooks,
     cursors: Arc<Cursors>,
     prefix: Prefix,
     requests: Arc<Requests>,
@@ -62,6 +65,14 @@ struct Inner {
 /// costs next to nothing. The names are those of the fields of
 /// [`Tolerance`](scimkit_registry::Tolerance).
 pub const QUIRKS_TOTAL: &str = "scimkit_quirks_total";
+
+/// What the log tells of a request beside its head and status.
+#[derive(Debug, Default)]
+struct Notes {
+    /// The attributes of which something was left out.
+    dropped: Option<String>,
+    quirks: Quirks,
+}
 
 /// Numbers the requests of this process, so that a log line can be found again.
 #[derive(Debug)]
@@ -97,6 +108,7 @@ impl Server {
             inner: Arc::new(Inner {
                 authentication: Arc::new(BearerTokens::default()),
                 cursors: Arc::new(Cursors::random()),
+                hooks: Hooks::default(),
                 prefix: Prefix::default(),
                 requests: Arc::new(Requests {
                     next: AtomicU64::new(1),
@@ -112,6 +124,20 @@ impl Server {
     #[must_use]
     pub fn with_authentication(mut self, authentication: impl Authenticate) -> Self {
         Arc::make_mut(&mut self.inner).authentication = Arc::new(authentication);
+        self
+    }
+
+    /// Asks before a resource is created.
+    #[must_use]
+    pub fn with_create_guard(mut self, guard: impl CreateGuard) -> Self {
+        Arc::make_mut(&mut self.inner).hooks.guard = Some(Arc::new(guard));
+        self
+    }
+
+    /// Hands the passwords that are sent to the host, instead of dropping them.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: impl TakeSecrets) -> Self {
+        Arc::make_mut(&mut self.inner).hooks.secrets = Some(Arc::new(secrets));
         self
     }
 
@@ -140,9 +166,10 @@ impl Server {
     /// Answers one request.
     ///
     /// Whatever goes wrong is an answer too. Writes one `tracing` event for each request: method,
-    /// path, status, time, request id and the [quirks](scimkit_registry::Quirk) that it needed, and
-    /// never a body, a token or a query string. Each of those quirks is also counted once in the
-    /// metric [`QUIRKS_TOTAL`](crate::QUIRKS_TOTAL).
+    /// path, status, time, request id, the [quirks](scimkit_registry::Quirk) that it needed and the
+    /// attributes of which something was left out, and never a body, a token or a query string. Each
+    /// of those is also counted once, in the metrics [`QUIRKS_TOTAL`](crate::QUIRKS_TOTAL) and
+    /// [`DROPPED_TOTAL`](crate::DROPPED_TOTAL).
     pub async fn handle<B: http_body::Body>(&self, request: Request<B>) -> Response<Body> {
         let started = Instant::now();
         let request_id = self.inner.requests.name_one();
@@ -152,9 +179,9 @@ impl Server {
         if head.method == Method::HEAD {
             head.method = Method::GET;
         }
-        let mut quirks = Quirks::default();
+        let mut notes = Notes::default();
         let answer = match &media_type {
-            Ok(_) => self.answer(&mut head, body, &request_id, &mut quirks).await,
+            Ok(_) => self.answer(&mut head, body, &request_id, &mut notes).await,
             Err(refusal) => Err(Problem::Client(refusal.clone())),
         };
         let answer = answer.unwrap_or_else(|problem| {
@@ -184,8 +211,10 @@ impl Server {
             response.status().as_u16(),
             started.elapsed().as_secs_f64() * 1e3,
         );
+        let Notes { dropped, quirks } = notes;
         let quirks = (!quirks.is_empty()).then(|| tracing::field::display(quirks));
-        tracing::info!(%method, %path, status, ms, quirks, %request_id, "request");
+        let dropped = dropped.as_deref();
+        tracing::info!(%method, %path, status, ms, quirks, dropped, %request_id, "request");
         response
     }
 
@@ -194,7 +223,7 @@ impl Server {
         head: &mut Parts,
         body: B,
         request_id: &str,
-        quirks: &mut Quirks,
+        notes: &mut Notes,
     ) -> Result<Answer, Problem> {
         let inner = &*self.inner;
         let uri = head.uri.clone();
@@ -208,7 +237,7 @@ impl Server {
             .settings
             .unwrap_or_else(|| Arc::clone(&inner.settings));
         let mut scope = Scope::new(identity.tenant, settings);
-        scope.connection = identity.connection;
+        scope.connection = Some(identity.connection);
         scope.extensions = identity.extensions;
         let path = path.ok_or_else(|| Error::not_found("there is no such endpoint"))?;
         let alias = alias(path, identity.me.as_ref(), &scope.settings);
@@ -216,15 +245,21 @@ impl Server {
             (alias.path.as_str(), Some(alias.location.as_str()))
         });
         let witness = Witness::of(scope.settings.tolerance);
+        let dropped = Dropped::default();
         let writer = Writer {
             access: &identity.access,
+            dropped: &dropped,
+            hooks: &inner.hooks,
             scope: &scope,
             store: &inner.store,
             witness: &witness,
         };
         let answer = self.routed((head, path), body, writer, request_id).await;
-        *quirks = witness.quirks();
         count(&witness);
+        *notes = Notes {
+            dropped: dropped.count(),
+            quirks: witness.quirks(),
+        };
         match location {
             Some(location) => answer.map(|answer| answer.located(location)),
             None => answer,

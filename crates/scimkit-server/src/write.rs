@@ -1,23 +1,31 @@
 //! The way of a write, from a request that is decoded to what the store made of it: one way for
 //! single requests and for the operations of a bulk request.
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use chrono::Utc;
 use scimkit_core::{ETagList, Error, excerpt, message::PatchRequest};
 use scimkit_patch::{Before, Patch, Replacement};
 use scimkit_registry::{
-    AttrId, Change, EdgeChange, EdgeEdit, Leeway, Resource, ResourceId, ResourceType, Witness,
+    AttrId, Change, Edge, EdgeChange, EdgeEdit, Leeway, Resource, ResourceId, ResourceType, Witness,
 };
 use scimkit_store::{Batch, Expect, How, Scope, Store, StoreError, Stored, Want, Write, Written};
 use serde_json::Value;
 
-use crate::{Access, bulk::PREFIX, error::Problem};
+use crate::{
+    Access,
+    bulk::PREFIX,
+    error::Problem,
+    hooks::Hooks,
+    policy::{Dropped, Taken},
+};
 
 /// Decodes and writes on behalf of one request.
 #[derive(Clone, Copy)]
 pub(crate) struct Writer<'a> {
     pub(crate) access: &'a Access,
+    pub(crate) dropped: &'a Dropped,
+    pub(crate) hooks: &'a Hooks,
     pub(crate) scope: &'a Scope,
     pub(crate) store: &'a Arc<dyn Store>,
     pub(crate) witness: &'a Witness,
@@ -65,7 +73,7 @@ impl Writer<'_> {
         Conditions { barred, wanted }: &Conditions,
     ) -> Result<Updated, Problem> {
         let started = Instant::now();
-        let mut tries = 0;
+        let (mut tries, mut taken) = (0, Taken::default());
         loop {
             let before = match edit.reads() || barred.is_some() {
                 true => Some(self.before(kind, id, &edit.edges(), wanted).await?),
@@ -74,7 +82,15 @@ impl Writer<'_> {
             if let (Some(barred), Some(before)) = (barred, &before) {
                 check_barred(barred, before)?;
             }
-            let change = edit.change(id, before.as_ref(), self.witness)?;
+            let tree = before.as_ref().map(|stored| stored.document.tree());
+            let tree = tree.transpose()?;
+            let known = Known {
+                document: tree.as_deref(),
+                edges: before.as_ref().map_or(&[], |stored| &stored.edges),
+            };
+            let change = edit.change(id, known, self.witness)?;
+            let document = known.document;
+            let change = self.revised(id, change, document, &mut taken).await?;
             if change.is_empty() {
                 let stored = match before {
                     Some(stored) => stored,
@@ -202,6 +218,13 @@ pub(crate) fn check_barred(barred: &ETagList, before: &Stored) -> Result<(), Pro
     }
 }
 
+/// What is known of a resource before it is changed; nothing, where nothing need be.
+#[derive(Clone, Copy, Default)]
+struct Known<'a> {
+    document: Option<&'a Resource>,
+    edges: &'a [(AttrId, Vec<Edge>)],
+}
+
 /// A decoded request to change a resource.
 pub(crate) enum Edit {
     Patch(Patch),
@@ -213,23 +236,14 @@ impl Edit {
     fn change(
         &self,
         id: &ResourceId,
-        before: Option<&Stored>,
+        Known { document, edges }: Known<'_>,
         leeway: &dyn Leeway,
     ) -> Result<Change, Problem> {
-        let tree = match before {
-            Some(stored) => stored.document.tree()?,
-            None => Cow::Owned(Resource::default()),
-        };
+        let nothing = Resource::default();
+        let document = document.unwrap_or(&nothing);
         match self {
-            Edit::Patch(patch) => {
-                let edges = before.map_or(&[][..], |stored| &stored.edges);
-                let before = Before {
-                    document: &tree,
-                    edges,
-                };
-                Ok(patch.apply(id, &before, leeway)?)
-            }
-            Edit::Replace(replacement) => Ok(replacement.apply(&tree)?),
+            Edit::Patch(patch) => Ok(patch.apply(id, &Before { document, edges }, leeway)?),
+            Edit::Replace(replacement) => Ok(replacement.apply(document)?),
         }
     }
 
@@ -242,7 +256,7 @@ impl Edit {
         if self.reads() {
             return Ok(None);
         }
-        let change = self.change(id, None, leeway)?;
+        let change = self.change(id, Known::default(), leeway)?;
         Ok((!change.is_empty()).then_some(change))
     }
 

@@ -83,7 +83,7 @@ pub(crate) fn tokens(db: &Db, tenant: &TenantId) -> Outcome<Vec<TokenRecord>> {
     all(db, sql, params![tenant.as_str()], |row| token_at(row, 0))
 }
 
-fn token(db: &Db, tenant: &TenantId, id: &str) -> Outcome<Option<TokenRecord>> {
+pub(crate) fn token(db: &Db, tenant: &TenantId, id: &str) -> Outcome<Option<TokenRecord>> {
     let sql = "SELECT tenant, id, connection, digest, name, may_groups, may_read, may_users,
                       created_us, expires_us, revoked_us, used_us
                FROM token WHERE tenant = ?1 AND id = ?2";

@@ -103,6 +103,28 @@ pub(crate) fn retire(
     remove(connection, tenant, kind, id)
 }
 
+/// Gives a retired resource its keys.
+pub(crate) fn put_retired(
+    connection: &Connection,
+    tenant: &str,
+    kind: &ResourceType,
+    id: &str,
+    keys: &Keys,
+) -> Outcome<()> {
+    let kept = keys.iter().map(|(attr, keys)| (kind.attr(*attr), keys));
+    for (attr, keys) in kept.filter(|(attr, _)| has_keys(kind, attr)) {
+        for key in keys {
+            connection
+                .prepare_cached(
+                    "INSERT INTO retired_key (tenant, kind, attr, value, id)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![tenant, kind.name(), attr.path(), stored(key), id])?;
+        }
+    }
+    Ok(())
+}
+
 /// Forgets the keys of a resource that was retired.
 pub(crate) fn forget(
     connection: &Connection,
@@ -219,17 +241,8 @@ fn rebuild_retired(connection: &Connection, tenant: &str, kind: &Arc<ResourceTyp
     let mut after = String::new();
     while let Some((id, document)) = next_document(connection, (tenant, "retired"), kind, &after)? {
         let resource = Resource::restore(document.as_bytes()).map_err(StoreError::backend)?;
-        for (attr, keys) in Change::create(Arc::clone(kind), resource).keys() {
-            let attr = kind.attr(attr);
-            for key in keys.iter().filter(|_| has_keys(kind, attr)) {
-                connection
-                    .prepare_cached(
-                        "INSERT INTO retired_key (tenant, kind, attr, value, id)
-                         VALUES (?1, ?2, ?3, ?4, ?5)",
-                    )?
-                    .execute(params![tenant, kind.name(), attr.path(), stored(key), id])?;
-            }
-        }
+        let keys = Change::create(Arc::clone(kind), resource).keys();
+        put_retired(connection, tenant, kind, &id, &keys)?;
         after = id;
     }
     Ok(())

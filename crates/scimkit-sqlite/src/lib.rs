@@ -14,6 +14,7 @@
 //! - [`OpenError`]: why a file can't be opened
 //! - [`SchemaError`]: why stored resources can't be served under a changed schema
 
+mod archive;
 mod directory;
 mod edges;
 mod error;

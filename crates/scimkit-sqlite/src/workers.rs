@@ -36,6 +36,8 @@ enum Task {
 
 /// The threads of one open file. They end, and what is queued with them, when this is dropped.
 pub(crate) struct Workers {
+    options: Options,
+    place: Place,
     read: Option<SyncSender<Job>>,
     threads: Vec<JoinHandle<()>>,
     write: Option<SyncSender<Task>>,
@@ -46,6 +48,8 @@ impl Workers {
         let connection = file::open_writer(place, options)?;
         let (write, tasks) = sync_channel(options.queue);
         let mut workers = Workers {
+            options: options.clone(),
+            place: place.clone(),
             read: None,
             threads: Vec::new(),
             write: Some(write),
@@ -105,6 +109,38 @@ impl Workers {
         answered.await.map_err(|_| stopped())
     }
 
+    /// As [`Workers::alone`], for a job that takes long: it is told whether anybody still waits.
+    pub(crate) async fn alone_while_wanted<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection, &dyn Fn() -> bool) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let task = Task::Alone(boxed_while_wanted(job, answer));
+        queue(self.write.as_ref().ok_or_else(stopped)?, task)?;
+        answered.await.map_err(|_| stopped())
+    }
+
+    /// Runs a job that reads for long on a thread and a connection of its own, so that no other read
+    /// waits for it.
+    pub(crate) async fn apart<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection, &dyn Fn() -> bool) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let Place::File(path) = &self.place else {
+            return self.alone_while_wanted(job).await;
+        };
+        let (path, options) = (path.clone(), self.options.clone());
+        let (answer, answered) = oneshot::channel();
+        let body = move || {
+            let opened = file::open_reader(&path, &options).map_err(StoreError::backend);
+            let outcome = opened.map(|mut db| job(&mut db, &|| !answer.is_closed()));
+            drop(answer.send(outcome));
+        };
+        let thread = Builder::new().name("scim-read-apart".to_owned());
+        thread.spawn(body).map_err(StoreError::backend)?;
+        answered.await.map_err(|_| stopped())?
+    }
+
     /// Hands writes over; the answer comes through the work's own channel.
     pub(crate) fn write(&self, work: Work) -> Result<(), StoreError> {
         queue(self.write.as_ref().ok_or_else(stopped)?, Task::Write(work))
@@ -146,10 +182,18 @@ fn boxed<T: Send + 'static>(
     job: impl FnOnce(&mut Connection) -> T + Send + 'static,
     answer: oneshot::Sender<T>,
 ) -> Job {
+    boxed_while_wanted(|connection, _: &dyn Fn() -> bool| job(connection), answer)
+}
+
+fn boxed_while_wanted<T: Send + 'static>(
+    job: impl FnOnce(&mut Connection, &dyn Fn() -> bool) -> T + Send + 'static,
+    answer: oneshot::Sender<T>,
+) -> Job {
     Box::new(move |connection| {
         // Nobody waits any more: not worth doing.
         if !answer.is_closed() {
-            drop(answer.send(job(connection)));
+            let outcome = job(connection, &|| !answer.is_closed());
+            drop(answer.send(outcome));
         }
     })
 }

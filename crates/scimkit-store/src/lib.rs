@@ -4,8 +4,10 @@
 //! - [`Memory`]: a store for tests, examples and small directories
 //! - [`Scope`], [`Settings`]: on whose behalf, and under which rules, a store is asked
 //! - [`Tenancy`]: what keeps tenants, their connections and the tokens of those
+//! - [`Archive`]: a tenant as a whole, out of one store and into another
 //! - [`computed`]: the attributes that no document holds, such as `meta` and memberships
 
+pub mod archive;
 mod computed;
 mod extension;
 mod memory;
@@ -14,6 +16,7 @@ mod scope;
 mod store;
 mod tenancy;
 
+pub use archive::Archive;
 pub use computed::{Facts, computed, element, location, meta, targets};
 pub use extension::StoreExt;
 pub use memory::Memory;

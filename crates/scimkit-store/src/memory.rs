@@ -1,5 +1,6 @@
 //! A store in memory.
 
+mod archive;
 mod claim;
 mod directory;
 mod edges;

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use scimkit_registry::{Registry, Tolerance};
+use scimkit_registry::{Mapping, RegistrationError, Registry, Tolerance};
 
 use crate::ConnectionId;
 
@@ -180,6 +180,13 @@ impl Default for Limits {
     }
 }
 
+/// A mapping, and what it makes of the schemas.
+#[derive(Debug, Clone)]
+struct Mapped {
+    described: Arc<Registry>,
+    mapping: Arc<Mapping>,
+}
+
 /// The rules of a connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -198,6 +205,7 @@ pub struct Settings {
     pub documentation_uri: Option<String>,
     /// The bounds of a request.
     pub limits: Limits,
+    mapped: Option<Mapped>,
     /// Whether a PATCH answers with the resource.
     pub patch_answer: PatchAnswer,
     /// Schemas and resource types.
@@ -225,12 +233,57 @@ impl Settings {
             deletes: Deletes::default(),
             documentation_uri: None,
             limits: Limits::default(),
+            mapped: None,
             patch_answer: PatchAnswer::default(),
             registry: Arc::new(Registry::standard()),
             require_if_match: false,
             tolerance: Tolerance::DEFAULT,
             unknown_members: UnknownMembers::default(),
         }
+    }
+
+    /// With which attributes the host has, and where: what is not mapped is kept, dropped or refused.
+    ///
+    /// The mapping is one of [`Settings::registry`]'s own types, which must not be changed afterwards.
+    ///
+    /// # Errors
+    /// What [`Mapping::described`] says, where the mapping is of other types.
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::Mapping;
+    /// use scimkit_registry::mapping::{Rule, Unmapped};
+    /// use scimkit_store::Settings;
+    ///
+    /// let settings = Settings::new("https://app.example/scim/v2");
+    /// let mapping = Mapping::builder()
+    ///     .unmapped("User", Unmapped::Drop)
+    ///     .rule("User", Rule::of("userName").to("email"))
+    ///     .build(&settings.registry)
+    ///     .unwrap();
+    /// let settings = settings.mapped(Arc::new(mapping))?;
+    /// let user = settings.described().by_name("User").unwrap();
+    /// assert_eq!(user.named("title"), None);
+    /// # Ok::<(), scimkit_registry::RegistrationError>(())
+    /// ```
+    pub fn mapped(mut self, mapping: Arc<Mapping>) -> Result<Self, RegistrationError> {
+        let described = Arc::new(mapping.described(&self.registry)?);
+        self.mapped = Some(Mapped { described, mapping });
+        Ok(self)
+    }
+
+    /// The mapping, where there is one.
+    #[must_use]
+    pub fn mapping(&self) -> Option<&Arc<Mapping>> {
+        self.mapped.as_ref().map(|mapped| &mapped.mapping)
+    }
+
+    /// The schemas and resource types as discovery tells of them: what the mapping supports.
+    #[must_use]
+    pub fn described(&self) -> &Arc<Registry> {
+        let mapped = self.mapped.as_ref();
+        mapped.map_or(&self.registry, |mapped| &mapped.described)
     }
 }
 

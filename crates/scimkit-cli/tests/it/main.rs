@@ -7,6 +7,7 @@
 
 mod check;
 mod kept;
+mod mapping;
 mod replay;
 
 use std::process::{Command, Output};

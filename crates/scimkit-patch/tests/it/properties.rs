@@ -494,3 +494,16 @@ proptest! {
         prop_assert_eq!(left, expected);
     }
 }
+
+#[test]
+fn an_array_in_an_array_is_no_array_of_one() {
+    let path = r#"emails[type eq "work"]"#;
+    let operation = json!({"op": "replace", "path": path, "value": [["a"]]});
+    let kind = kind("User");
+    let world = World::of(kind, json!({"userName": "a"}));
+    let refused = patch(kind, "1", &world, body(&[operation]), &Tolerance::DEFAULT).unwrap_err();
+    assert_eq!(
+        refused.detail,
+        "operation 1: `emails` must be an object but is an array"
+    );
+}

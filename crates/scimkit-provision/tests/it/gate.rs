@@ -147,10 +147,7 @@ async fn an_identity_has_what_the_rules_and_the_scopes_say() {
         request.body(()).unwrap().into_parts().0
     };
     let identity = gate.authenticate(&head("acme.app.example")).await.unwrap();
-    assert_eq!(
-        (&identity.tenant, identity.connection.as_ref()),
-        (&acme, Some(&entra))
-    );
+    assert_eq!((&identity.tenant, &identity.connection), (&acme, &entra));
     assert_eq!(identity.access.level("User"), Level::Write);
     assert_eq!(identity.access.level("Group"), Level::Off);
     assert_eq!(identity.access.level("Device"), Level::Nothing);

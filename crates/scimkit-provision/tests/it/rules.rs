@@ -2,7 +2,7 @@
 
 use http::Method;
 use scimkit_provision::Rules;
-use scimkit_registry::Tolerance;
+use scimkit_registry::{Mapping, Tolerance, mapping::Closures};
 use scimkit_server::Level;
 use scimkit_store::{
     Aliases, CreatePolicy, Cycles, Deletes, PatchAnswer, Scopes, Settings, UnknownMembers,
@@ -24,12 +24,52 @@ const ALL: &str = r#"{
     "users": false
 }"#;
 
+fn settings(rules: &Rules, base: &Settings) -> Settings {
+    rules.settings(base, &Mapping::builder()).unwrap()
+}
+
+#[test]
+fn a_mapping_is_checked_against_the_schemas() {
+    let base = Settings::new("https://app.example");
+    let mut rules = Rules::default();
+    let toml = "[User]\nunmapped = 'drop'\n[[User.map]]\nscim = 'userName'\nhost = 'email'\n";
+    let json = r#"{"User": {"unmapped": "drop", "map": [{"scim": "userName", "host": "email"}]}}"#;
+    for text in [toml, json] {
+        rules.mapping = Some(text.to_owned());
+        let settings = settings(&rules, &base);
+        let fields: Vec<_> = settings
+            .mapping()
+            .unwrap()
+            .of("User")
+            .unwrap()
+            .rules()
+            .collect();
+        assert_eq!(fields.len(), 1);
+        let user = settings.described().by_name("User").unwrap();
+        assert_eq!(user.named("title"), None);
+    }
+    rules.mapping = Some(toml.replace("userName", "shoeSize"));
+    let refused = rules.settings(&base, &Mapping::builder()).unwrap_err();
+    let text = refused.to_string();
+    assert!(
+        text.contains("the mapping: 4:8: ") && text.contains("shoeSize"),
+        "{text}"
+    );
+    // A transform of the host's own is one when the host has given it.
+    let slug = toml.to_owned() + "transform = [{ host = 'slug' }]\n";
+    rules.mapping = Some(slug);
+    assert!(rules.settings(&base, &Mapping::builder()).is_err());
+    let closures = Closures::new(|value| Ok(value.clone()), |value| Ok(value.clone()));
+    let own = Mapping::builder().closures("slug", closures);
+    rules.settings(&base, &own).unwrap();
+}
+
 #[test]
 fn every_rule_is_read_and_printed() {
     let rules = Rules::from_json(ALL).unwrap();
     assert_eq!(Rules::from_json(&rules.to_json().unwrap()).unwrap(), rules);
     assert!(!rules.active && !rules.groups && !rules.users);
-    let settings = rules.settings(&Settings::new("https://app.example"));
+    let settings = settings(&rules, &Settings::new("https://app.example"));
     assert_eq!(settings.aliases, Aliases::Drop);
     assert_eq!(settings.create, CreatePolicy::AdoptOrRelink);
     assert_eq!(settings.cycles, Cycles::Accept);
@@ -47,7 +87,7 @@ fn what_is_not_chosen_is_as_the_host_has_it() {
     base.deletes = Deletes::Retire;
     let rules = Rules::from_json("{}").unwrap();
     assert_eq!(rules, Rules::default());
-    let settings = rules.settings(&base);
+    let settings = settings(&rules, &base);
     assert_eq!(
         (settings.tolerance, settings.deletes),
         (base.tolerance, base.deletes)

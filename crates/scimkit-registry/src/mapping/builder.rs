@@ -38,6 +38,8 @@ pub(super) struct TypeDraft {
 /// A rule, and where its options stand.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RuleDraft {
+    /// Which one of its file, or of those given in code.
+    pub(super) number: usize,
     pub(super) place: Option<Position>,
     pub(super) rule: Rule,
     /// By option and index in a list.
@@ -138,11 +140,12 @@ impl MappingBuilder {
     /// Adds a rule to a resource type.
     #[must_use]
     pub fn rule(mut self, resource_type: &str, rule: Rule) -> Self {
-        let rule = RuleDraft {
+        let rules = &mut self.draft(resource_type).rules;
+        rules.push(RuleDraft {
+            number: rules.len() + 1,
             rule,
             ..RuleDraft::default()
-        };
-        self.draft(resource_type).rules.push(rule);
+        });
         self
     }
 

@@ -41,16 +41,20 @@ impl<'a> Checker<'a> {
     /// The rules that can be understood; what is wrong with any is among the problems.
     pub(super) fn rules(&mut self) -> Vec<Bound> {
         self.declared_fields();
-        let mut rules: Vec<(usize, Bound)> = Vec::with_capacity(self.draft.rules.len());
-        for (index, draft) in self.draft.rules.iter().enumerate() {
-            if let Some(bound) = self.rule(index, draft) {
-                for (_, other) in &rules {
-                    self.two_writers(draft, &bound, other);
+        let mut rules: Vec<Bound> = Vec::with_capacity(self.draft.rules.len());
+        for draft in &self.draft.rules {
+            if let Some(bound) = self.rule(draft) {
+                let before = self.problems.len();
+                for other in &rules {
+                    // The first is enough: thousands may write the same.
+                    if self.problems.len() == before {
+                        self.two_writers(draft, &bound, other);
+                    }
                 }
-                rules.push((index, bound));
+                rules.push(bound);
             }
         }
-        rules.into_iter().map(|(_, bound)| bound).collect()
+        rules
     }
 
     /// The fields as declared, or as the rules name them.
@@ -91,8 +95,8 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn rule(&mut self, index: usize, draft: &RuleDraft) -> Option<Bound> {
-        let label = format!("rule {} of {}", index + 1, self.kind.name());
+    fn rule(&mut self, draft: &RuleDraft) -> Option<Bound> {
+        let label = format!("rule {} of {}", draft.number, self.kind.name());
         let before = self.problems.len();
         let rule = &draft.rule;
         let sides: Vec<_> = rule

@@ -13,6 +13,10 @@ use super::{
     problem::Lines,
 };
 
+/// How many resource types a file may have.
+const MAX_TYPES: usize = 64;
+/// How many fields a resource type may have.
+const MAX_FIELDS: usize = 2000;
 /// How many pairs a table of values may have.
 const MAX_PAIRS: usize = 1000;
 
@@ -24,6 +28,7 @@ pub(super) fn types(root: &Node, lines: &Lines<'_>, problems: &mut Vec<Problem>)
         problems,
     };
     let members = reader.table("the file", root);
+    let members = reader.at_most(MAX_TYPES, "resource types", members);
     let mut drafts: Vec<TypeDraft> = Vec::new();
     for member in members {
         let draft = reader.resource_type(member);
@@ -63,7 +68,11 @@ impl Reader<'_> {
                     for (index, node) in self.list("map", &option.node).iter().enumerate() {
                         self.label =
                             Some(format!("rule {} of {}", index + 1, excerpt(&member.name)));
-                        draft.rules.extend(self.rule(node));
+                        let rule = self.rule(node);
+                        draft.rules.extend(rule.map(|rule| RuleDraft {
+                            number: index + 1,
+                            ..rule
+                        }));
                     }
                     self.label = None;
                 }
@@ -88,7 +97,8 @@ impl Reader<'_> {
 
     fn fields(&mut self, node: &Node) -> Vec<(String, Field, Option<Position>)> {
         let mut fields = Vec::new();
-        for member in self.table("fields", node) {
+        let members = self.table("fields", node);
+        for member in self.at_most(MAX_FIELDS, "fields", members) {
             let mut field = Field::new(FieldType::Text);
             if matches!(member.node.item, Item::Text(_)) {
                 field.data_type = self.field_type(&member.node);
@@ -230,10 +240,7 @@ impl Reader<'_> {
             }
             "values" => {
                 let pairs = self.table("values", value);
-                if pairs.len() > MAX_PAIRS {
-                    self.problem(*at, format!("there are more than {MAX_PAIRS} values"));
-                    return None;
-                }
+                let pairs = self.at_most(MAX_PAIRS, "values", pairs);
                 let pair = |m: &Member| (Value::from(m.name.as_str()), m.node.json());
                 Some(Transform::Values(pairs.iter().map(pair).collect()))
             }
@@ -262,6 +269,17 @@ impl Reader<'_> {
             }
         }
         Some(Transform::Phone { code, form })
+    }
+
+    /// The members, unless there are too many of them.
+    fn at_most<'n>(&mut self, most: usize, what: &str, members: &'n [Member]) -> &'n [Member] {
+        match members.get(most) {
+            None => members,
+            Some(member) => {
+                self.problem(member.at, format!("there are more than {most} {what}"));
+                &[]
+            }
+        }
     }
 
     fn table<'n>(&mut self, what: &str, node: &'n Node) -> &'n [Member] {

@@ -41,7 +41,12 @@ impl TypeMapping {
         for rule in self.rules.iter().filter(|rule| rule.writes_scim()) {
             let said = rule.host().and_then(|host| record.get(host));
             let known = rule.host_value(&self.kind, &resource);
-            if said.is_some() && matches!(&known, Ok(Some(known)) if Some(known) == said) {
+            let same = match (said, &known) {
+                (Some(said), Ok(Some(known))) => said == known,
+                (Some(said), Ok(None)) => said.is_null(),
+                _ => false,
+            };
+            if same {
                 continue;
             }
             let Some(values) = rule.scim_values(&self.kind, record)? else {

@@ -110,6 +110,26 @@ impl TypeMapping {
         Ok(Shaped { change, dropped })
     }
 
+    /// The paths of what a change sets and no rule reaches, once for each value: what
+    /// [`Unmapped`] decides on.
+    #[must_use]
+    pub fn unreached(&self, change: &Change) -> Vec<String> {
+        let mut unreached = Vec::new();
+        for (id, value) in change.set() {
+            let values = match (self.reach(*id), value) {
+                (Reach::Nothing, _) => 1,
+                (Reach::Parts, Value::Array(elements)) => {
+                    let reached = |e: &&Value| self.selected(*id, e).is_none();
+                    elements.iter().filter(reached).count()
+                }
+                _ => 0,
+            };
+            let path = self.kind.attr(*id).path();
+            unreached.extend(std::iter::repeat_n(path.to_owned(), values));
+        }
+        unreached
+    }
+
     /// What becomes of one attribute of a change.
     fn revision(
         &self,

@@ -147,11 +147,14 @@ impl Side {
     pub(super) fn value(&self, kind: &ResourceType, document: &Resource) -> Option<Value> {
         let value = document.get(kind, self.attr)?;
         if let Some(which) = &self.which {
+            // Of several that satisfy the filter, the first that has what is asked for.
             let mut elements = value.as_array()?.iter();
-            let element = elements.find(|e| kind.element_matches(&which.predicate, e))?;
-            return match which.sub {
-                Some(sub) => element.get(kind.attr(sub).name()).cloned(),
-                None => Some(element.clone()),
+            return match which.sub.map(|sub| kind.attr(sub).name()) {
+                Some(sub) => elements
+                    .filter(|e| which.holds(kind, e))
+                    .find_map(|e| e.get(sub))
+                    .cloned(),
+                None => elements.find(|e| which.holds(kind, e)).cloned(),
             };
         }
         if kind.attr(self.attr).role() != Role::Membership {
@@ -218,50 +221,49 @@ impl Which {
             .collect()
     }
 
+    /// Gives the value to the element that has it, or to a new one; without a value, takes it from
+    /// every element that the filter selects.
     fn write(&self, kind: &ResourceType, elements: &mut Vec<Value>, value: Option<Value>) {
-        let place = elements.iter().position(|e| self.holds(kind, e));
-        let mut element = match place.and_then(|place| elements.get(place)) {
-            Some(Value::Object(members)) => members.clone(),
-            _ => self.made(kind),
+        let made = self.made(kind);
+        let sub = self.sub.map(|sub| kind.attr(sub).name());
+        let Some(value) = value else {
+            elements.retain_mut(|element| {
+                let (true, Some(members)) = (self.holds(kind, element), element.as_object_mut())
+                else {
+                    return true;
+                };
+                let had = sub.map(|sub| members.remove(sub).is_some());
+                // What is left may say only which value it was.
+                had == Some(false)
+                    || (had == Some(true) && members.keys().any(|name| !made.contains_key(name)))
+            });
+            return;
         };
-        match (self.sub.map(|sub| kind.attr(sub).name()), value) {
-            (Some(sub), Some(value)) => {
-                element.insert(sub.to_owned(), value);
+        let holds = |e: &Value| self.holds(kind, e);
+        let has = |e: &Value| holds(e) && sub.is_none_or(|sub| e.get(sub).is_some());
+        let place = elements.iter().position(has);
+        let place = place.or_else(|| elements.iter().position(holds));
+        let known = place.and_then(|place| elements.get_mut(place));
+        let mut members = match (sub, value) {
+            (Some(sub), value) => {
+                let known = known.as_ref().and_then(|known| known.as_object());
+                let mut members = known.cloned().unwrap_or_else(|| made.clone());
+                members.insert(sub.to_owned(), value);
+                members
             }
-            (None, Some(Value::Object(members))) => {
-                element = self.made(kind);
-                element.extend(
-                    members
-                        .into_iter()
-                        .filter(|(name, _)| !element.contains_key(name))
-                        .collect::<Vec<_>>(),
-                );
-            }
-            (Some(sub), None) => {
-                element.remove(sub);
-                let made = self.made(kind);
-                // What is left says only which value it was.
-                if element.keys().all(|name| made.contains_key(name)) {
-                    element.clear();
-                }
-            }
-            (None, _) => element.clear(),
+            (None, Value::Object(members)) => members,
+            (None, _) => return,
+        };
+        if !self.holds(kind, &Value::Object(members.clone())) {
+            members.extend(made);
         }
-        match (place, element.is_empty()) {
-            (Some(place), true) => {
-                elements.remove(place);
-            }
-            (Some(place), false) => {
-                if let Some(known) = elements.get_mut(place) {
-                    *known = Value::Object(element);
-                }
-            }
-            (None, true) => {}
-            (None, false) => {
-                if element.get("primary") == Some(&Value::Bool(true)) {
+        match known {
+            Some(known) => *known = Value::Object(members),
+            None => {
+                if members.get("primary") == Some(&Value::Bool(true)) {
                     elements.iter_mut().for_each(demote);
                 }
-                elements.push(Value::Object(element));
+                elements.push(Value::Object(members));
             }
         }
     }

@@ -365,9 +365,6 @@ fn paths() {
         ("note", "default"),
         ("nothing", "default unknown_in_filter"),
         ("place.nothing", "default"),
-        ("parts[nothing pr]", "default unknown_in_filter"),
-        ("parts[pin pr]", "default"),
-        ("parts[value eq 5].type", "default"),
         ("parts[value pr].nothing", "default"),
         ("label[value pr]", "default"),
         ("nothing[value pr]", "default"),
@@ -379,6 +376,16 @@ fn paths() {
     for (text, t) in refused {
         let error = parse(text, t).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Path, "{text}: {error}");
+    }
+    // Of what stands in brackets, RFC 7644 section 3.12 speaks as of any other filter.
+    let refused = [
+        ("parts[nothing pr]", "default unknown_in_filter"),
+        ("parts[pin pr]", "default"),
+        ("parts[value eq 5].type", "default"),
+    ];
+    for (text, t) in refused {
+        let error = parse(text, t).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Filter, "{text}: {error}");
     }
 }
 

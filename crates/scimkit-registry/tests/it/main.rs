@@ -16,6 +16,7 @@ mod depth;
 mod evaluation;
 mod fingerprint;
 mod folding;
+mod mapping;
 mod oracle;
 mod projection;
 mod quirks;

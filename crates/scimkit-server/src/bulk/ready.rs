@@ -14,6 +14,7 @@ use super::{
 use crate::{
     Level,
     error::Problem,
+    policy::Taken,
     write::{Edit, lost},
 };
 
@@ -49,7 +50,7 @@ pub(super) enum Ready {
 
 impl Run<'_> {
     /// Puts in the ids of what an operation refers to, and reads it to its end.
-    pub(super) fn ready(&mut self, index: usize) -> Result<Ready, (Slot, Problem)> {
+    pub(super) async fn ready(&mut self, index: usize) -> Result<Ready, (Slot, Problem)> {
         let mut slot = Slot {
             index,
             made_by: None,
@@ -60,6 +61,7 @@ impl Run<'_> {
             Ok(task) => {
                 self.find(&mut slot, &task);
                 self.read(slot.clone(), task)
+                    .await
                     .map_err(|problem| (slot, problem))
             }
             Err(Unfit { place, problem }) => {
@@ -84,7 +86,7 @@ impl Run<'_> {
         slot.place = id.map(|id| (Arc::clone(&task.kind), id));
     }
 
-    fn read(&self, mut slot: Slot, task: Task) -> Result<Ready, Problem> {
+    async fn read(&self, mut slot: Slot, task: Task) -> Result<Ready, Problem> {
         if let Some(problem) = self.dangling(slot.index) {
             return Err(problem);
         }
@@ -110,11 +112,7 @@ impl Run<'_> {
                 slot.status = 201;
                 let change = scimkit_patch::create(&kind, data, writer.witness)?;
                 writer.check(&change)?;
-                let write = Write::Create {
-                    change,
-                    claim: None,
-                    id,
-                };
+                let write = writer.creation(id, change).await?;
                 return Ok(Ready::Write(Pending { slot, write }));
             }
             Act::Delete(_) => {
@@ -128,6 +126,8 @@ impl Run<'_> {
         match edit.blind(&id, writer.witness)? {
             Some(change) => {
                 writer.check(&change)?;
+                let taken = &mut Taken::default();
+                let change = writer.revised(&id, change, None, taken).await?;
                 let write = Write::Update { change, expect, id };
                 Ok(Ready::Write(Pending { slot, write }))
             }

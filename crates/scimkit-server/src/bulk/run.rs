@@ -51,7 +51,8 @@ impl<'a> Run<'a> {
     ) -> Self {
         let count = plan.tasks.len();
         let late = |task: &Task| {
-            matches!(task.act, Act::Create) && !writer.store.support(&task.kind).given_ids
+            let given = writer.store.support(&task.kind).given_ids;
+            matches!(task.act, Act::Create) && (!given || writer.claims(&task.kind))
         };
         let tasks = plan.tasks.iter().enumerate();
         let late = tasks.filter(|(_, task)| matches!(task, Some(Ok(task)) if late(task)));
@@ -91,7 +92,7 @@ impl<'a> Run<'a> {
         if waits_for.copied().any(|other| self.must_be_there(other)) {
             self.flush().await;
         }
-        match self.ready(index) {
+        match self.ready(index).await {
             Ok(Ready::Write(pending)) => {
                 self.pending.push_back(pending);
                 if self.pending.len() >= TOGETHER {
@@ -141,7 +142,7 @@ impl<'a> Run<'a> {
         }
         let mut creates = Vec::new();
         for index in circle {
-            match self.ready(*index) {
+            match self.ready(*index).await {
                 Ok(Ready::Write(pending)) => creates.push(pending),
                 Ok(Ready::Edit { slot, .. }) => self.settle(slot, Err(lost())),
                 Err((slot, problem)) => self.settle(slot, Err(problem)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
-use scimkit_server::{Access, Authenticate, Denied, Identity, Level, Server, TenantInPath};
+use scimkit_server::{Authenticate, Denied, Identity, Level, Server, TenantInPath};
 use scimkit_store::{BoxFuture, Memory, Settings, TenantId};
 use serde_json::{Value, json};
 

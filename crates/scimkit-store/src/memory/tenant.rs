@@ -24,7 +24,7 @@ pub(super) struct Tenant {
     pub(super) tables: BTreeMap<Arc<str>, Table>,
     /// The last version given out, or left out: one count for all resources, so that an id that
     /// comes back never repeats one.
-    version: u64,
+    pub(super) version: u64,
 }
 
 impl Tenant {
@@ -214,7 +214,17 @@ impl Tenant {
 
     pub(super) fn next_version(&mut self) -> Result<Version, StoreError> {
         self.version += 1;
+        self.last_version()
+    }
+
+    pub(super) fn last_version(&self) -> Result<Version, StoreError> {
         Version::new(self.version.to_string()).map_err(StoreError::backend)
+    }
+
+    /// Whether there is no resource, nor one that may come back.
+    pub(super) fn is_empty(&self) -> bool {
+        let mut tables = self.tables.values().chain(self.retired.values());
+        tables.all(|table| table.records.is_empty())
     }
 
     pub(super) fn written(

@@ -21,6 +21,12 @@ pub(crate) const STORES: [Make; 2] = [
 
 /// A server over that store, with the schemas that the scenarios speak of.
 pub(crate) fn server(store: Arc<dyn Store>, tolerance: Tolerance) -> Server {
+    let token = Token::from_secret(TOKEN).unwrap();
+    Server::new(store, settings(tolerance)).with_authentication(BearerTokens::new([token.digest()]))
+}
+
+/// The settings of such a server.
+pub(crate) fn settings(tolerance: Tolerance) -> Settings {
     let registry = Registry::builder()
         .schemas_json(include_str!("../../corpus/schemas/extensions.json"))
         .unwrap()
@@ -31,6 +37,5 @@ pub(crate) fn server(store: Arc<dyn Store>, tolerance: Tolerance) -> Server {
     let mut settings = Settings::new("https://scim.test/v2");
     settings.registry = Arc::new(registry.build().unwrap());
     settings.tolerance = tolerance;
-    let token = Token::from_secret(TOKEN).unwrap();
-    Server::new(store, settings).with_authentication(BearerTokens::new([token.digest()]))
+    settings
 }

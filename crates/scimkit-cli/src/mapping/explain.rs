@@ -1,0 +1,300 @@
+//! `scimkit mapping explain`: what goes where, both ways.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::Args;
+use scimkit::{
+    Tolerance,
+    registry::{
+        Change, Resource, TypeMapping,
+        mapping::{MappedRule, Occasion, Record, Unmapped},
+    },
+};
+use serde_json::{Value, json};
+
+use super::{REFUSED, Source, read, tell};
+
+/// Which resource to explain, and how.
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    #[command(flatten)]
+    source: Source,
+
+    /// JSON file of a group, as a provider sends it.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "user",
+        required_unless_present = "user"
+    )]
+    group: Option<PathBuf>,
+
+    /// Print JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+
+    /// JSON file of what the host keeps of it, instead of what the mapping makes of the resource.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
+    /// JSON file of a user, as a provider sends it.
+    #[arg(long, value_name = "FILE")]
+    user: Option<PathBuf>,
+}
+
+/// What a mapping does with one resource.
+struct Explained<'a> {
+    /// Towards the host, rule by rule.
+    forth: Vec<Line<'a>>,
+    /// Back to SCIM, rule by rule.
+    back: Vec<Line<'a>>,
+    record: Record,
+    /// Why it would not be created.
+    refusal: Option<String>,
+    rules: &'a TypeMapping,
+    unreached: Vec<String>,
+}
+
+/// One rule at work.
+struct Line<'a> {
+    error: Option<String>,
+    field: Option<Value>,
+    rule: MappedRule<'a>,
+    values: Vec<Option<Value>>,
+}
+
+#[expect(clippy::print_stdout, reason = "this is the program's output")]
+pub(super) fn run(options: &Explain) -> Result<ExitCode, String> {
+    let mapping = match options.source.load()? {
+        Ok(mapping) => mapping,
+        Err(error) => {
+            tell(&options.source.file, &error, options.json);
+            return Ok(ExitCode::from(REFUSED));
+        }
+    };
+    let (name, file) = match (&options.user, &options.group) {
+        (Some(file), _) => ("User", file),
+        (None, Some(file)) => ("Group", file),
+        (None, None) => return Err("name a file by --user or --group".to_owned()),
+    };
+    let rules = mapping
+        .of(name)
+        .ok_or_else(|| format!("the mapping has no rules of {name}"))?;
+    let problem = |e: &dyn std::fmt::Display| format!("{}: {e}", file.display());
+    let body: Value = serde_json::from_str(&read(file)?).map_err(|e| problem(&e))?;
+    let resource = rules
+        .kind()
+        .admit(body, &Tolerance::DEFAULT)
+        .map_err(|e| problem(&e))?;
+    let record = match &options.record {
+        None => None,
+        Some(file) => {
+            let record = serde_json::from_str(&read(file)?);
+            Some(record.map_err(|e| format!("{}: {e}", file.display()))?)
+        }
+    };
+    let explained = Explained::of(rules, &resource, record);
+    match options.json {
+        true => println!("{:#}", explained.json()),
+        false => print!("{}", explained.text()),
+    }
+    Ok(match explained.refusal {
+        None => ExitCode::SUCCESS,
+        Some(_) => ExitCode::from(REFUSED),
+    })
+}
+
+impl<'a> Explained<'a> {
+    fn of(rules: &'a TypeMapping, resource: &Resource, record: Option<Record>) -> Self {
+        let change = Change::create(Arc::clone(rules.kind()), resource.clone());
+        let shaped = rules.shape(change.clone(), Occasion::Create);
+        let mut refusal = shaped.err().map(|e| e.detail().to_owned());
+        let mut own = Record::new();
+        let mut forth = Vec::new();
+        for rule in rules.rules() {
+            let (field, error) = match rule.field_value(resource) {
+                Ok(field) => (field, None),
+                Err(problem) => (None, Some(problem.detail().to_owned())),
+            };
+            if let (Some(name), Some(value)) = (rule.host(), &field) {
+                own.insert(name.to_owned(), value.clone());
+            }
+            refusal = refusal.or_else(|| error.clone());
+            let values = rule.values(resource);
+            forth.push(Line {
+                error,
+                field,
+                rule,
+                values,
+            });
+        }
+        let record = record.unwrap_or(own);
+        let made = rules.to_scim(&record, Resource::default());
+        let mut back = Vec::new();
+        for rule in rules.rules().filter(|rule| !rule.is_write_only()) {
+            let field = rule.host().and_then(|host| record.get(host)).cloned();
+            let (values, error) = match &made {
+                Ok(made) => (rule.values(made), None),
+                Err(problem) => (Vec::new(), Some(problem.detail().to_owned())),
+            };
+            back.push(Line {
+                error,
+                field,
+                rule,
+                values,
+            });
+        }
+        let unreached = rules.unreached(&change);
+        Explained {
+            forth,
+            back,
+            record,
+            refusal,
+            rules,
+            unreached,
+        }
+    }
+
+    fn fate(&self) -> &'static str {
+        match self.rules.unmapped() {
+            Unmapped::Drop => "dropped",
+            Unmapped::Refuse => "refused",
+            _ => "kept",
+        }
+    }
+
+    fn json(&self) -> Value {
+        let line = |line: &Line<'_>| {
+            json!({
+                "rule": line.rule.label(),
+                "scim": line.rule.paths().zip(&line.values).map(|(path, value)| json!({"path": path, "value": value})).collect::<Vec<_>>(),
+                "host": line.rule.host(),
+                "value": line.field,
+                "notes": notes(line.rule),
+                "error": line.error,
+            })
+        };
+        json!({
+            "resourceType": self.rules.kind().name(),
+            "toHost": self.forth.iter().map(line).collect::<Vec<_>>(),
+            "toScim": self.back.iter().map(line).collect::<Vec<_>>(),
+            "record": self.record,
+            "unmapped": {"fate": self.fate(), "paths": self.unreached},
+            "refused": self.refusal,
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::from("SCIM -> host\n");
+        let mut rows = Vec::new();
+        for line in &self.forth {
+            let host = line.rule.host().unwrap_or("-");
+            let field = match &line.error {
+                Some(error) => format!("error: {error}"),
+                None => shown(line.field.as_ref()),
+            };
+            let mut first = true;
+            let paths = line.rule.paths().zip(&line.values);
+            let mut paths: Vec<_> = paths
+                .map(|(path, value)| (path, shown(value.as_ref())))
+                .collect();
+            if paths.is_empty() {
+                paths.push(("-", "-".to_owned()));
+            }
+            for (path, value) in paths {
+                let (host, field) = if first {
+                    (host, field.as_str())
+                } else {
+                    ("", "")
+                };
+                let notes = if first {
+                    notes(line.rule).join(", ")
+                } else {
+                    String::new()
+                };
+                rows.push(vec![
+                    path.to_owned(),
+                    value,
+                    host.to_owned(),
+                    field.to_owned(),
+                    notes,
+                ]);
+                first = false;
+            }
+        }
+        text.push_str(&table(&rows));
+        text.push_str("\nhost -> SCIM\n");
+        let mut rows = Vec::new();
+        for line in &self.back {
+            let host = line.rule.host().unwrap_or("-");
+            for (index, path) in line.rule.paths().enumerate() {
+                let value = match &line.error {
+                    Some(error) => format!("error: {error}"),
+                    None => shown(line.values.get(index).and_then(Option::as_ref)),
+                };
+                let (host, field) = match index {
+                    0 => (host.to_owned(), shown(line.field.as_ref())),
+                    _ => (String::new(), String::new()),
+                };
+                rows.push(vec![host, field, path.to_owned(), value]);
+            }
+        }
+        text.push_str(&table(&rows));
+        text.push_str(&format!("\nnot mapped, and {}\n", self.fate()));
+        match self.unreached.as_slice() {
+            [] => text.push_str("  nothing\n"),
+            paths => paths
+                .iter()
+                .for_each(|path| text.push_str(&format!("  {path}\n"))),
+        }
+        if let Some(refusal) = &self.refusal {
+            text.push_str(&format!("\nit would not be created: {refusal}\n"));
+        }
+        text
+    }
+}
+
+fn notes(rule: MappedRule<'_>) -> Vec<String> {
+    let mut notes: Vec<String> = [
+        ("required", rule.is_required()),
+        ("matching", rule.is_matching()),
+        (
+            "read-only",
+            rule.is_read_only() && rule.paths().next().is_some(),
+        ),
+        (
+            "write-only",
+            rule.is_write_only() && rule.paths().next().is_some(),
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, holds)| *holds)
+    .map(|(note, _)| note.to_owned())
+    .collect();
+    notes.extend(rule.default().map(|default| format!("default {default}")));
+    notes
+}
+
+fn shown(value: Option<&Value>) -> String {
+    value.map_or("-".to_owned(), Value::to_string)
+}
+
+/// Columns below each other, but for the last.
+fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::from(" ");
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!(" {cell:width$} "));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}

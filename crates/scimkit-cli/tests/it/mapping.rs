@@ -1,0 +1,170 @@
+//! `scimkit mapping`: problems with their places, and what goes where.
+
+use std::{env, fs, path::PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::scimkit;
+
+/// A file of this name and text.
+fn file(name: &str, text: &str) -> String {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("mapping");
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+const MAPPING: &str = r#"[User]
+unmapped = "drop"
+
+[[User.map]]
+scim = "userName"
+host = "email"
+transform = ["fold"]
+required = true
+matching = true
+
+[[User.map]]
+scim = ["name.givenName", "name.familyName"]
+host = "full_name"
+join = " "
+"#;
+
+#[test]
+fn a_good_mapping_is_said_to_be_good() {
+    let good = file("good.toml", MAPPING);
+    let (status, out, err) = scimkit(&["mapping", "check", &good]);
+    assert_eq!((status, err.as_str()), (0, ""));
+    assert_eq!(out, format!("{good}: User: 2 rules, no problems\n"));
+    let (status, out, _) = scimkit(&["mapping", "check", "--json", &good]);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (status, told),
+        (0, json!({"problems": [], "rules": {"User": 2}}))
+    );
+}
+
+#[test]
+fn every_problem_is_told_with_its_place() {
+    let bad = file(
+        "bad.toml",
+        "[[User.map]]\nscim = 'nick'\nhost = 'a'\n[[User.map]]\nscim = 'title'\n",
+    );
+    let (status, out, err) = scimkit(&["mapping", "check", &bad]);
+    assert_eq!((status, out.as_str()), (1, ""));
+    let expected = format!(
+        "{bad}:2:8: rule 1 of User: `nick` is not an attribute of User\n\
+         {bad}:4:1: rule 2 of User (title): it has a SCIM side only: give a `host`, a `constant` or a `template`\n"
+    );
+    assert_eq!(err, expected);
+
+    let json_file = file(
+        "bad.json",
+        "{\"User\": {\"map\": [{\"scim\": \"nick\", \"host\": \"a\"}]}}",
+    );
+    let (status, out, _) = scimkit(&["mapping", "check", "--json", &json_file]);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    let problem = json!({"line": 1, "column": 28, "rule": "rule 1 of User",
+        "message": "`nick` is not an attribute of User"});
+    assert_eq!((status, told), (1, json!({"problems": [problem]})));
+}
+
+#[test]
+fn what_can_not_be_read_is_another_status() {
+    let good = file("readable.toml", MAPPING);
+    let user = file("no-user.json", "{");
+    for arguments in [
+        vec!["mapping", "check", "no such file"],
+        vec!["mapping", "check", &good, "--schemas", &user],
+        vec!["mapping", "explain", &good, "--user", &user],
+        vec!["mapping", "explain", &good, "--group", &user],
+        vec!["mapping", "explain", &good],
+    ] {
+        assert_eq!(scimkit(&arguments).0, 2, "{arguments:?}");
+    }
+}
+
+#[test]
+fn schemas_and_functions_of_the_host_s_own_can_be_given() {
+    let schemas = json!([{"id": "urn:example:2.0:Badge", "name": "Badge", "attributes": [{"name": "colour"}]}]);
+    let types = json!([{"name": "User", "endpoint": "/Users",
+        "schema": "urn:ietf:params:scim:schemas:core:2.0:User",
+        "schemaExtensions": [{"schema": "urn:example:2.0:Badge", "required": false}]}]);
+    let (schemas, types) = (
+        file("schemas.json", &schemas.to_string()),
+        file("types.json", &types.to_string()),
+    );
+    let text = "[[User.map]]\nscim = 'urn:example:2.0:Badge:colour'\nhost = 'colour'\ntransform = [{ host = 'hex' }]\n";
+    let own = file("own.toml", text);
+    let all = [
+        "mapping",
+        "check",
+        &own,
+        "--schemas",
+        &schemas,
+        "--resource-types",
+        &types,
+        "--host-transform",
+        "hex",
+    ];
+    assert_eq!(scimkit(&all).0, 0);
+    assert_eq!(scimkit(all.get(..7).unwrap()).0, 1);
+    assert_eq!(
+        scimkit(&["mapping", "check", &own, "--host-transform", "hex"]).0,
+        1
+    );
+}
+
+#[test]
+fn a_user_is_explained() {
+    let mapping = file("explained.toml", MAPPING);
+    let body = json!({"userName": "Babs@X.org", "title": "Dr", "name": {"givenName": "Babs", "familyName": "Jensen"}});
+    let user = file("user.json", &body.to_string());
+    let (status, out, err) = scimkit(&["mapping", "explain", &mapping, "--user", &user]);
+    assert_eq!((status, err.as_str()), (0, ""));
+    let expected = r#"SCIM -> host
+  userName         "Babs@X.org"  email      "babs@x.org"   required, matching
+  name.givenName   "Babs"        full_name  "Babs Jensen"
+  name.familyName  "Jensen"
+
+host -> SCIM
+  email      "babs@x.org"   userName         "babs@x.org"
+  full_name  "Babs Jensen"  name.givenName   "Babs"
+                            name.familyName  "Jensen"
+
+not mapped, and dropped
+  title
+"#;
+    assert_eq!(out, expected);
+
+    let record = file(
+        "record.json",
+        r#"{"email": "other@x.org", "full_name": null}"#,
+    );
+    let arguments = [
+        "mapping", "explain", &mapping, "--user", &user, "--record", &record, "--json",
+    ];
+    let (status, out, _) = scimkit(&arguments);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(status, 0);
+    assert_eq!(told["toHost"][0]["value"], "babs@x.org");
+    assert_eq!(
+        told["toScim"][0]["scim"],
+        json!([{"path": "userName", "value": "other@x.org"}])
+    );
+    assert_eq!(
+        told["unmapped"],
+        json!({"fate": "dropped", "paths": ["title"]})
+    );
+}
+
+#[test]
+fn what_a_mapping_refuses_is_said() {
+    let mapping = file("refuses.toml", MAPPING);
+    let user = file("nobody.json", r#"{"title": "Dr"}"#);
+    let (status, out, _) = scimkit(&["mapping", "explain", &mapping, "--user", &user]);
+    assert_eq!(status, 1);
+    let last = "it would not be created: `userName` is required by the mapping of this connection but missing\n";
+    assert!(out.ends_with(last), "{out}");
+}

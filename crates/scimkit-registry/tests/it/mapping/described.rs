@@ -1,0 +1,137 @@
+//! The schemas as far as a mapping supports them.
+
+use scimkit_core::{Mutability, builtin::ENTERPRISE_USER};
+use scimkit_registry::{Registry, ResourceType};
+
+use super::mapping;
+
+fn paths(kind: &ResourceType) -> Vec<&str> {
+    let made = ["schemas", "id", "meta"];
+    let own = kind.attributes().iter().map(|attr| attr.path());
+    own.filter(|path| !made.iter().any(|m| path.starts_with(m)))
+        .collect()
+}
+
+#[test]
+fn what_no_rule_reaches_is_gone() {
+    let registry = Registry::standard();
+    let mapping = mapping(
+        r#"
+        [User]
+        unmapped = "drop"
+        [[User.map]]
+        scim = 'emails[type eq "work"].value'
+        host = "mail"
+        [[User.map]]
+        scim = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value"
+        host = "manager"
+        [[User.map]]
+        scim = "userType"
+        host = "kind"
+        transform = [{ values = { Employee = 1, Contractor = 2 } }]
+        [[User.map]]
+        scim = "displayName"
+        template = "{mail}"
+        [[User.map]]
+        scim = "password"
+        host = "secret"
+        write_only = true
+        "#,
+    );
+    let described = mapping.described(&registry).unwrap();
+    let user = described.by_name("User").unwrap();
+    let manager = format!("{ENTERPRISE_USER}:manager");
+    let mut wanted = vec![
+        "externalId",
+        "userName",
+        "displayName",
+        "userType",
+        "active",
+        "password",
+        "emails",
+        "groups",
+        "emails.value",
+        "emails.type",
+        "emails.primary",
+        "groups.value",
+        "groups.$ref",
+        "groups.display",
+        "groups.type",
+    ];
+    let parts: Vec<_> = ["", ".value", ".$ref", ".displayName"]
+        .map(|part| format!("{manager}{part}"))
+        .into();
+    wanted.extend(parts.iter().map(String::as_str));
+    let (mut found, mut sorted) = (paths(user), wanted.clone());
+    found.sort_unstable();
+    sorted.sort_unstable();
+    assert_eq!(found, sorted);
+
+    let definition = |path| user.attr(user.named(path).unwrap()).definition();
+    assert_eq!(definition("displayName").mutability, Mutability::ReadOnly);
+    assert_eq!(definition("password").mutability, Mutability::WriteOnly);
+    assert_eq!(definition("emails.type").canonical_values, ["work"]);
+    assert_eq!(
+        definition("userType").canonical_values,
+        ["Employee", "Contractor"]
+    );
+    assert!(definition("userName").required);
+    // Groups have no rules, and are whole.
+    let (before, after) = (
+        registry.by_name("Group").unwrap(),
+        described.by_name("Group").unwrap(),
+    );
+    assert_eq!(paths(before), paths(after));
+    assert!(
+        described
+            .schemas()
+            .iter()
+            .any(|schema| schema.id == *ENTERPRISE_USER)
+    );
+    // What is looked up still is.
+    for path in ["active", "emails.value", "externalId", "userName"] {
+        assert!(user.attr(user.named(path).unwrap()).is_indexed(), "{path}");
+    }
+}
+
+#[test]
+fn what_is_kept_stays_described() {
+    let registry = Registry::builder()
+        .index("User", "name.familyName")
+        .build()
+        .unwrap();
+    let mapping = mapping("[[User.map]]\nscim = 'title'\nhost = 'job'\nrequired = true");
+    let described = mapping.described(&registry).unwrap();
+    for kind in registry.types() {
+        let after = described.by_name(kind.name()).unwrap();
+        assert_eq!(paths(kind), paths(after));
+        for attr in kind.attributes() {
+            let after = after.attr(after.named(attr.path()).unwrap());
+            assert_eq!(attr.is_indexed(), after.is_indexed(), "{}", attr.path());
+            let changed = attr.definition() != after.definition();
+            assert_eq!(changed, attr.path() == "title", "{}", attr.path());
+        }
+    }
+}
+
+#[test]
+fn extensions_without_a_mapped_attribute_are_gone() {
+    let text = |unmapped| {
+        format!("[User]\nunmapped = '{unmapped}'\n[[User.map]]\nscim = 'title'\nhost = 'job'")
+    };
+    let extensions = |unmapped| {
+        let described = mapping(&text(unmapped))
+            .described(&Registry::standard())
+            .unwrap();
+        let user = described.by_name("User").unwrap();
+        let schemas = described
+            .schemas()
+            .iter()
+            .filter(|s| s.id == *ENTERPRISE_USER)
+            .count();
+        (user.extensions().len(), schemas)
+    };
+    assert_eq!(extensions("keep"), (1, 1));
+    assert_eq!(extensions("drop"), (0, 0));
+    assert_eq!(extensions("refuse"), (0, 0));
+}

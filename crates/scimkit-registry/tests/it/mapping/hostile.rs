@@ -1,0 +1,149 @@
+//! Files that nobody means well with.
+
+use std::time::{Duration, Instant};
+
+use scimkit_registry::{Mapping, Registry, mapping::MappingBuilder};
+
+/// Builds, and says how many problems there are; it must not take long.
+fn problems(builder: impl FnOnce() -> MappingBuilder) -> usize {
+    let start = Instant::now();
+    let found = match builder().build(&Registry::standard()) {
+        Ok(_) => 0,
+        Err(error) => {
+            assert!(error.problems().len() <= 100);
+            error.problems().len()
+        }
+    };
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+    found
+}
+
+fn toml(text: &str) -> usize {
+    problems(|| Mapping::builder().toml(text))
+}
+
+fn json(text: &str) -> usize {
+    problems(|| Mapping::builder().json(text))
+}
+
+#[test]
+fn size_and_depth_are_bounded() {
+    let big = "#".repeat(10 << 20);
+    assert_eq!((toml(&big), json(&big)), (1, 1));
+    for deep in [100_000, 13] {
+        assert!(toml(&format!("a = {}{}", "[".repeat(deep), "]".repeat(deep))) > 0);
+        assert!(toml(&format!("a = {}1{}", "{a=".repeat(deep), "}".repeat(deep))) > 0);
+        assert!(json(&format!("{}{}", "[".repeat(deep), "]".repeat(deep))) > 0);
+        assert!(json(&format!("{}1{}", "{\"a\":".repeat(deep), "}".repeat(deep))) > 0);
+    }
+    assert!(toml(&format!("[{}]", "a.".repeat(50_000) + "a")) > 0);
+    assert!(json(&"[".repeat(200_000)) > 0);
+    assert!(json("") > 0);
+    assert_eq!(toml(""), 0);
+}
+
+#[test]
+fn many_of_anything_is_bounded() {
+    let rule = "[[User.map]]\nscim='title'\nhost='a'\n";
+    assert_eq!(toml(&rule.repeat(1001)), 1);
+    assert_eq!(toml(&rule.repeat(1000)), 100);
+    assert!(toml(&"x = 1\n".repeat(20_000)) > 0);
+    let keys: String = (0..20_000).map(|n| format!("x{n}=1\n")).collect();
+    assert_eq!(toml(&keys), 1);
+    assert_eq!(
+        toml(&format!("[User.fields]\n{}", keys.replace("=1", "='text'"))),
+        1
+    );
+    let pairs: String = (0..2000).map(|n| format!("x{n}={n},")).collect();
+    assert!(
+        toml(&format!(
+            "[[User.map]]\nscim='title'\nhost='a'\ntransform=[{{values={{{pairs}}}}}]"
+        )) > 0
+    );
+    let template = "{title}".repeat(10_000);
+    assert!(toml(&format!("[[User.map]]\nhost='a'\ntemplate='{template}'")) > 0);
+    let path = format!("emails[{}]", "not ".repeat(10_000));
+    assert!(toml(&format!("[[User.map]]\nhost='a'\nscim='{path}'")) > 0);
+    let path = format!(
+        "emails[{}type eq \\\"a\\\"{}]",
+        "(".repeat(100),
+        ")".repeat(100)
+    );
+    assert!(toml(&format!("[[User.map]]\nhost='a'\nscim=\"{path}\"")) > 0);
+    let name = "n".repeat(200_000);
+    assert!(toml(&format!("[{name}]\n")) > 0);
+}
+
+#[test]
+fn odd_values_are_problems_and_not_panics() {
+    for value in [
+        "1979-05-27T07:32:00Z",
+        "inf",
+        "nan",
+        "99999999999999999999",
+        "0x7f",
+        "[]",
+        "{}",
+        "''",
+        "true",
+        "-0",
+    ] {
+        for option in [
+            "scim",
+            "host",
+            "join",
+            "transform",
+            "template",
+            "constant",
+            "default",
+            "required",
+            "key",
+        ] {
+            toml(&format!(
+                "[[User.map]]\nscim='title'\nhost='a'\n{option}={value}\n"
+            ));
+            toml(&format!("[[User.map]]\n{option}={value}\n"));
+            toml(&format!(
+                "[User]\n{option}={value}\nmap={value}\nfields={value}\nunmapped={value}"
+            ));
+            toml(&format!("User={value}"));
+        }
+    }
+    for text in [
+        "null",
+        "[]",
+        "5",
+        "{\"User\":null}",
+        "{\"User\":{\"map\":[null]}}",
+        "{\"\\u0055ser\":{\"map\":[{\"sc\\\"im\":1}]}}",
+        "\u{feff}{}",
+        "{\"User\":{\"map\":[{\"scim\":\"é\",\"ü\":1}]}}",
+    ] {
+        json(text);
+    }
+}
+
+#[test]
+fn messages_do_not_repeat_what_is_long() {
+    let long = "x".repeat(100_000);
+    for text in [
+        format!("[{long}]"),
+        format!("[[User.map]]\nscim='{long}'\nhost='a'"),
+        format!("[User]\n{long}=1"),
+        format!("[[User.map]]\ntransform='{long}'"),
+    ] {
+        let error = Mapping::builder()
+            .toml(&text)
+            .build(&Registry::standard())
+            .unwrap_err();
+        assert!(
+            error.to_string().len() < 2000,
+            "{}",
+            error.to_string().len()
+        );
+    }
+}

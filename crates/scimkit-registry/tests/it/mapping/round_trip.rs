@@ -1,0 +1,304 @@
+//! Round trips: what a host keeps says again what was sent, and nothing else changes.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use scimkit_registry::{Change, Registry, Resource, Tolerance, TypeMapping, mapping::FieldEdit};
+use serde_json::{Map, Value, json};
+
+use super::user;
+
+/// Rules of every kind that can be undone.
+const REVERSIBLE: &str = r#"
+[[User.map]]
+scim = "userName"
+host = "login"
+[[User.map]]
+scim = "active"
+host = "state"
+transform = [{ values = { true = "enabled", false = "disabled" } }]
+[[User.map]]
+scim = ["name.givenName", "name.familyName"]
+host = "full_name"
+join = "|"
+[[User.map]]
+scim = 'emails[type eq "work"].value'
+host = "work_mail"
+[[User.map]]
+scim = 'emails[type eq "home"].value'
+host = "home_mail"
+[[User.map]]
+scim = "phoneNumbers"
+host = "phones"
+[[User.map]]
+scim = 'addresses[type eq "work"].country'
+host = "country"
+transform = [{ country = "alpha-3" }]
+[[User.map]]
+scim = 'ims[type eq "xmpp"]'
+host = "chat"
+[[User.map]]
+scim = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value"
+host = "manager"
+[[User.map]]
+scim = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:costCenter"
+host = "cost"
+"#;
+
+fn text() -> impl Strategy<Value = Option<String>> {
+    prop::option::of("[a-zA-Z0-9äß@.]{1,6}")
+}
+
+fn elements() -> impl Strategy<Value = Value> {
+    let kind = prop::sample::select(vec!["work", "home", "other", "WORK"]);
+    let element = (
+        kind,
+        text(),
+        text(),
+        prop::sample::select(vec!["TR", "GB", "DE"]),
+    );
+    prop::collection::vec(element, 0..4).prop_map(|elements| {
+        let element = |(kind, value, display, _): (&str, Option<String>, Option<String>, &str)| {
+            json!({"type": kind, "value": value, "display": display})
+        };
+        elements.into_iter().map(element).collect()
+    })
+}
+
+fn body() -> impl Strategy<Value = Value> {
+    let simple = (
+        text(),
+        prop::option::of(any::<bool>()),
+        text(),
+        text(),
+        text(),
+        text(),
+    );
+    let many = (
+        elements(),
+        elements(),
+        elements(),
+        prop::sample::select(vec!["TR", "GB", "DE"]),
+    );
+    let primary = any::<prop::sample::Index>();
+    (simple, many, primary, text(), text()).prop_map(|(simple, many, primary, manager, cost)| {
+        let (name, active, given, family, title, nick) = simple;
+        let (mut emails, phones, ims, country) = many;
+        if let Some(elements) = emails.as_array_mut().filter(|e| !e.is_empty()) {
+            let index = primary.index(elements.len());
+            elements[index]["primary"] = json!(true);
+        }
+        json!({
+            "userName": name, "active": active, "title": title, "nickName": nick,
+            "name": {"givenName": given, "familyName": family, "middleName": nick},
+            "emails": emails, "phoneNumbers": phones, "ims": ims,
+            "addresses": [{"type": "work", "country": country, "locality": title}],
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":
+                {"manager": {"value": manager}, "costCenter": cost, "division": title},
+        })
+    })
+}
+
+fn resource(body: Value) -> Resource {
+    let registry = Registry::standard();
+    let kind = registry.by_name("User").unwrap();
+    kind.admit(body, &Tolerance::DEFAULT).unwrap()
+}
+
+/// What is not mapped by `REVERSIBLE`, to compare.
+fn others(resource: &Resource) -> Value {
+    let mut map: Map<_, _> = resource.as_map().clone();
+    let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    for name in ["userName", "active", "phoneNumbers", "schemas"] {
+        map.remove(name);
+    }
+    let mut take = |top: &str, names: &[&str]| {
+        let left = map
+            .get_mut(top)
+            .and_then(Value::as_object_mut)
+            .map(|inner| {
+                names.iter().for_each(|name| drop(inner.remove(*name)));
+                inner.is_empty()
+            });
+        if left == Some(true) {
+            map.remove(top);
+        }
+    };
+    take("name", &["givenName", "familyName"]);
+    take(enterprise, &["manager", "costCenter"]);
+    for name in ["emails", "ims", "addresses"] {
+        let Some(elements) = map.get_mut(name).and_then(Value::as_array_mut) else {
+            continue;
+        };
+        let mapped = |e: &Value| {
+            e["type"]
+                .as_str()
+                .is_some_and(|t| ["work", "home", "xmpp"].contains(&t.to_lowercase().as_str()))
+        };
+        elements.retain(|e| !mapped(e));
+        if elements.is_empty() {
+            map.remove(name);
+        }
+    }
+    Value::Object(map)
+}
+
+/// The record with `null` for every field that has no value.
+fn whole(rules: &TypeMapping, resource: &Resource) -> Map<String, Value> {
+    let mut record = rules.to_host(resource).unwrap();
+    for (field, _) in rules.fields() {
+        record.entry(field).or_insert(Value::Null);
+    }
+    record
+}
+
+proptest! {
+    #[test]
+    fn a_resource_s_own_record_changes_nothing(body in body()) {
+        let (rules, resource) = (user(REVERSIBLE), resource(body));
+        let back = rules.to_scim(&whole(&rules, &resource), resource.clone()).unwrap();
+        prop_assert_eq!(back, resource);
+    }
+
+    #[test]
+    fn a_record_makes_the_mapped_attributes_again(body in body()) {
+        let (rules, resource) = (user(REVERSIBLE), resource(body));
+        let record = rules.to_host(&resource).unwrap();
+        let made = rules.to_scim(&record, Resource::default()).unwrap();
+        prop_assert_eq!(rules.to_host(&made).unwrap(), record);
+    }
+
+    #[test]
+    fn another_s_record_changes_what_is_mapped_and_nothing_else(one in body(), other in body()) {
+        let (rules, one, other) = (user(REVERSIBLE), resource(one), resource(other));
+        let record = whole(&rules, &one);
+        let after = rules.to_scim(&record, other.clone()).unwrap();
+        prop_assert_eq!(whole(&rules, &after), record);
+        prop_assert_eq!(others(&after), others(&other));
+    }
+
+    #[test]
+    fn what_a_change_changes_is_the_difference_of_the_records(one in body(), other in body()) {
+        let (rules, before, after) = (user(REVERSIBLE), resource(one), resource(other));
+        let kind = rules.kind();
+        let mut change = Change::none(Arc::clone(kind));
+        for attr in kind.attributes().iter().filter(|a| a.parent().is_none()) {
+            change.difference(attr.id(), before.get(kind, attr.id()), after.get(kind, attr.id()).cloned());
+        }
+        let (was, is) = (rules.to_host(&before).unwrap(), rules.to_host(&after).unwrap());
+        let mut replayed = was.clone();
+        for (field, edit) in rules.changes(&change, Some(&before)).unwrap() {
+            prop_assert_ne!(was.get(&field), is.get(&field), "{} did not change", field);
+            match edit {
+                FieldEdit::Set(value) => drop(replayed.insert(field, value)),
+                FieldEdit::Unset => drop(replayed.remove(&field)),
+                FieldEdit::Members { .. } => prop_assert!(false, "a user has no members"),
+            }
+        }
+        prop_assert_eq!(replayed, is);
+    }
+}
+
+#[test]
+fn a_new_primary_value_is_the_only_one() {
+    let rules = user(
+        "[[User.map]]\nscim = 'emails[type eq \"work\" and primary eq true].value'\nhost = 'mail'\n",
+    );
+    let home = resource(json!({"emails": [{"type": "home", "value": "h", "primary": true}]}));
+    let record = Map::from_iter([("mail".to_owned(), json!("w"))]);
+    let both = rules.to_scim(&record, home).unwrap();
+    assert_eq!(
+        both.as_map()["emails"],
+        json!([
+        {"type": "home", "value": "h"}, {"type": "work", "primary": true, "value": "w"}])
+    );
+}
+
+#[test]
+fn templates_and_constants_go_one_way() {
+    let rules = user(
+        r#"
+        [[User.map]]
+        scim = "displayName"
+        template = "{first} {last}"
+        [[User.map]]
+        host = "label"
+        template = "{name.familyName}, {name.givenName} <{emails[type eq \"work\"].value}>"
+        [[User.map]]
+        host = "source"
+        constant = "scim"
+        [[User.map]]
+        scim = "userType"
+        constant = "Employee"
+        "#,
+    );
+    let babs = resource(json!({
+        "name": {"familyName": "Jensen", "givenName": "Babs"}, "emails": [{"type": "work", "value": "b@x.org"}],
+    }));
+    let record = rules.to_host(&babs).unwrap();
+    assert_eq!(
+        json!(record),
+        json!({"label": "Jensen, Babs <b@x.org>", "source": "scim"})
+    );
+    let record = Map::from_iter([
+        ("first".to_owned(), json!("Babs")),
+        ("last".to_owned(), json!("J")),
+    ]);
+    let made = rules.to_scim(&record, Resource::default()).unwrap();
+    assert_eq!(made.as_map()["displayName"], "Babs J");
+    assert_eq!(made.as_map()["userType"], "Employee");
+    // A record that does not speak of them leaves it as it is.
+    assert_eq!(rules.to_scim(&Map::new(), made.clone()).unwrap(), made);
+}
+
+#[test]
+fn joined_names_are_split_at_the_last_separator() {
+    let rules = user(
+        "[[User.map]]\nscim = ['name.givenName', 'name.familyName']\nhost = 'full'\njoin = ' '\n",
+    );
+    let name = |full: &str, base: Value| {
+        let record = Map::from_iter([("full".to_owned(), json!(full))]);
+        rules
+            .to_scim(&record, resource(base))
+            .unwrap()
+            .into_map()
+            .remove("name")
+    };
+    let split = |given: &str, family: &str| Some(json!({"givenName": given, "familyName": family}));
+    assert_eq!(
+        name("Barbara Jane Jensen", json!({})),
+        split("Barbara Jane", "Jensen")
+    );
+    assert_eq!(
+        name("Madonna", json!({})),
+        Some(json!({"givenName": "Madonna"}))
+    );
+    // What is there already is not split anew.
+    let base = json!({"name": {"givenName": "Ludwig", "familyName": "van Beethoven"}});
+    assert_eq!(
+        name("Ludwig van Beethoven", base.clone()),
+        split("Ludwig", "van Beethoven")
+    );
+    assert_eq!(
+        name("Ludwig v. Beethoven", base),
+        split("Ludwig v.", "Beethoven")
+    );
+}
+
+#[test]
+fn what_does_not_fit_the_schema_is_refused() {
+    let rules = user(
+        "[[User.map]]\nscim = 'title'\nhost = 'job'\n[[User.map]]\nscim = 'active'\nhost = 'on'\n",
+    );
+    for record in [
+        json!({"job": 5}),
+        json!({"on": "yes"}),
+        json!({"job": "x".repeat(70_000)}),
+    ] {
+        let record = record.as_object().unwrap();
+        assert!(
+            rules.to_scim(record, Resource::default()).is_err(),
+            "{record:?}"
+        );
+    }
+}

@@ -1,0 +1,296 @@
+//! What of a change a mapping lets through.
+
+use std::sync::Arc;
+
+use scimkit_registry::{
+    Change, Edge, EdgeEdit, Error, Registry, Resource, Tolerance,
+    mapping::{Occasion, Shaped},
+};
+use serde_json::{Value, json};
+
+use super::{mapping, user};
+
+fn resource(body: Value) -> Resource {
+    let registry = Registry::standard();
+    registry
+        .by_name("User")
+        .unwrap()
+        .admit(body, &Tolerance::DEFAULT)
+        .unwrap()
+}
+
+/// The change from one body to another, as a PUT makes it.
+fn update(before: &Resource, after: Value) -> Change {
+    let registry = Registry::standard();
+    let kind = registry.by_name("User").unwrap();
+    let after = resource(after);
+    let mut change = Change::none(Arc::clone(kind));
+    for attr in kind.attributes().iter().filter(|a| a.parent().is_none()) {
+        change.difference(
+            attr.id(),
+            before.get(kind, attr.id()),
+            after.get(kind, attr.id()).cloned(),
+        );
+    }
+    change
+}
+
+/// What is left of an update, as entries and the document after.
+fn shaped(toml: &str, before: Value, after: Value) -> Result<(Value, Vec<String>), Error> {
+    let before = resource(before);
+    let Shaped {
+        change, dropped, ..
+    } = user(toml).shape(update(&before, after), Occasion::Update(Some(&before)))?;
+    let mut document = before;
+    change.apply(&mut document);
+    let mut map = document.into_map();
+    map.remove("schemas");
+    Ok((Value::Object(map), dropped))
+}
+
+const WORK: &str = "[[User.map]]\nscim = 'emails[type eq \"work\"].value'\nhost = 'mail'\n[[User.map]]\nscim = 'userName'\nhost = 'login'\n";
+
+fn with(unmapped: &str) -> String {
+    format!("{WORK}[User]\nunmapped = '{unmapped}'\n")
+}
+
+#[test]
+fn unmapped_values_beside_mapped_ones() {
+    let work = |value: &str| json!({"type": "work", "value": value});
+    let home = |value: &str| json!({"type": "home", "value": value});
+    let emails = |elements: Value| json!({"emails": elements});
+    let run = |unmapped: &str, before: Value, after: Value| {
+        shaped(&with(unmapped), emails(before), emails(after))
+    };
+
+    // Kept: as it is sent.
+    let both = json!([work("w2"), home("h2")]);
+    assert_eq!(
+        run("keep", json!([work("w1"), home("h1")]), both.clone())
+            .unwrap()
+            .0,
+        emails(both.clone())
+    );
+    assert_eq!(
+        run("keep", json!([work("w1"), home("h1")]), json!([work("w2")]))
+            .unwrap()
+            .0,
+        emails(json!([work("w2")]))
+    );
+
+    // Dropped: what is new is left out, what is there stays.
+    let (after, dropped) = run("drop", json!([work("w1")]), both.clone()).unwrap();
+    assert_eq!(
+        (after, dropped),
+        (emails(json!([work("w2")])), vec!["emails".to_owned()])
+    );
+    let (after, dropped) = run(
+        "drop",
+        json!([work("w1"), home("h1")]),
+        json!([work("w2"), home("h1")]),
+    )
+    .unwrap();
+    assert_eq!(
+        (after, dropped),
+        (emails(json!([work("w2"), home("h1")])), vec![])
+    );
+    let (after, _) = run("drop", json!([work("w1"), home("h1")]), json!([work("w2")])).unwrap();
+    assert_eq!(after, emails(json!([work("w2"), home("h1")])));
+    let (after, _) = run("drop", json!([work("w1"), home("h1")]), json!([])).unwrap();
+    assert_eq!(after, emails(json!([home("h1")])));
+
+    // Refused: only what is new.
+    let error = run("refuse", json!([work("w1")]), both).unwrap_err();
+    assert_eq!(
+        error.detail(),
+        "`emails` is not mapped by this connection, which refuses what is not"
+    );
+    assert!(
+        run(
+            "refuse",
+            json!([work("w1"), home("h1")]),
+            json!([work("w2"), home("h1")])
+        )
+        .is_ok()
+    );
+}
+
+#[test]
+fn a_new_primary_value_takes_the_place_of_one_that_stays() {
+    let before = json!({"emails": [{"type": "home", "value": "h", "primary": true}]});
+    let after = json!({"emails": [{"type": "work", "value": "w", "primary": true}]});
+    let (after, _) = shaped(&with("drop"), before, after).unwrap();
+    assert_eq!(
+        after["emails"],
+        json!([{"type": "work", "value": "w", "primary": true}, {"type": "home", "value": "h"}])
+    );
+}
+
+#[test]
+fn unmapped_attributes() {
+    let before = json!({"title": "Dr", "nickName": "B"});
+    let after = json!({"title": "Prof", "locale": "en"});
+    assert_eq!(
+        shaped(&with("keep"), before.clone(), after.clone())
+            .unwrap()
+            .0,
+        after
+    );
+    let (left, mut dropped) = shaped(&with("drop"), before.clone(), after.clone()).unwrap();
+    dropped.sort();
+    assert_eq!(
+        (&left, dropped),
+        (&before, vec!["locale".to_owned(), "title".to_owned()])
+    );
+    assert!(shaped(&with("refuse"), before.clone(), after).is_err());
+    assert_eq!(
+        shaped(&with("refuse"), before.clone(), json!({}))
+            .unwrap()
+            .0,
+        before
+    );
+}
+
+#[test]
+fn what_the_protocol_needs_is_kept() {
+    let after = json!({"externalId": "x", "active": false, "userName": "b"});
+    for unmapped in ["drop", "refuse"] {
+        assert_eq!(
+            shaped(&with(unmapped), json!({}), after.clone()).unwrap(),
+            (after.clone(), vec![])
+        );
+    }
+    let mapping =
+        mapping("[Group]\nunmapped = 'refuse'\n[[Group.map]]\nscim = 'displayName'\nhost = 'name'");
+    let rules = mapping.of("Group").unwrap();
+    let mut change = Change::none(Arc::clone(rules.kind()));
+    let members = rules.kind().named("members").unwrap();
+    change.edit_edges(members, EdgeEdit::Replace(vec![Edge::to("1")]));
+    assert_eq!(
+        rules
+            .shape(change, Occasion::Update(None))
+            .unwrap()
+            .change
+            .edges()
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn read_only_attributes_are_left_out() {
+    let toml = "[[User.map]]\nscim = 'title'\nhost = 'job'\nread_only = true\n\
+        [[User.map]]\nscim = 'active'\nhost = 'state'\nread_only = true\n\
+        [[User.map]]\nscim = 'displayName'\ntemplate = '{first} {last}'\n\
+        [[User.map]]\nscim = 'emails[type eq \"work\"].value'\nhost = 'mail'\nread_only = true\n";
+    let before =
+        json!({"title": "Dr", "displayName": "B J", "emails": [{"type": "work", "value": "w"}]});
+    let after = json!({"title": "Prof", "active": false, "displayName": "X", "nickName": "N", "emails": [
+        {"type": "home", "value": "h"}, {"type": "work", "value": "forged"}]});
+    let (left, dropped) = shaped(toml, before, after).unwrap();
+    let emails = json!([{"type": "home", "value": "h"}, {"type": "work", "value": "w"}]);
+    let wanted = json!({"title": "Dr", "displayName": "B J", "nickName": "N", "emails": emails});
+    assert_eq!((left, dropped), (wanted, vec![]));
+}
+
+#[test]
+fn required_attributes() {
+    let toml = "[[User.map]]\nscim = ['name.givenName', 'name.familyName']\nhost = 'full'\njoin = ' '\nrequired = true\n\
+        [[User.map]]\nscim = 'emails[type eq \"work\"].value'\nhost = 'mail'\nrequired = true\n";
+    let whole = json!({"name": {"familyName": "J"}, "emails": [{"type": "work", "value": "w"}]});
+    assert!(shaped(toml, whole.clone(), whole.clone()).is_ok());
+    let without = |name: &str| {
+        let mut body = whole.clone();
+        body.as_object_mut().unwrap().remove(name);
+        body
+    };
+    let error = shaped(toml, whole.clone(), without("emails")).unwrap_err();
+    assert_eq!(
+        error.detail(),
+        "`emails[type eq \"work\"].value` is required by the mapping of this connection and can't be unset"
+    );
+    assert!(shaped(toml, whole.clone(), without("name")).is_err());
+    // What was never there is not asked for by an update that does not speak of it.
+    assert!(
+        shaped(
+            toml,
+            without("emails"),
+            json!({"name": {"familyName": "K"}})
+        )
+        .is_ok()
+    );
+
+    // Without the document before, what is unset tells enough.
+    let rules = user(toml);
+    let kind = rules.kind();
+    let mut change = Change::none(Arc::clone(kind));
+    let family = kind.named("name.familyName").unwrap();
+    change.difference(family, Some(&json!("J")), None);
+    assert!(rules.shape(change, Occasion::Update(None)).is_err());
+}
+
+#[test]
+fn a_password_is_required_of_what_is_created_and_goes_to_the_host() {
+    let rules = user(
+        "[[User.map]]\nscim = 'password'\nhost = 'secret'\nwrite_only = true\nrequired = true\n",
+    );
+    let kind = rules.kind();
+    let create = |body| {
+        let change = Change::create(Arc::clone(kind), resource(body));
+        rules.shape(change, Occasion::Create)
+    };
+    assert!(create(json!({"userName": "b"})).is_err());
+    let shaped = create(json!({"userName": "b", "password": "t1meMa$heen"})).unwrap();
+    let edits = rules
+        .changes(&shaped.change, Some(&Resource::default()))
+        .unwrap();
+    assert_eq!(edits.len(), 1);
+    // An update that does not speak of it is fine: no document holds it.
+    let before = resource(json!({"userName": "b"}));
+    let change = update(&before, json!({"userName": "c"}));
+    assert!(
+        rules
+            .shape(change.clone(), Occasion::Update(Some(&before)))
+            .is_ok()
+    );
+    assert!(rules.changes(&change, Some(&before)).unwrap().is_empty());
+}
+
+#[test]
+fn defaults_also_make_values() {
+    let toml = "[[User.map]]\nscim = 'addresses[type eq \"work\"].country'\nhost = 'country'\ndefault = 'TR'\n\
+        [[User.map]]\nscim = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:organization'\nhost = 'org'\ndefault = 'o'\n";
+    let rules = user(toml);
+    let create = |body: Value| {
+        let change = Change::create(Arc::clone(rules.kind()), resource(body));
+        let mut document = Resource::default();
+        rules
+            .shape(change, Occasion::Create)
+            .unwrap()
+            .change
+            .apply(&mut document);
+        document
+    };
+    let home = json!({"type": "home", "country": "DE"});
+    let made = create(json!({"addresses": [home]}));
+    assert_eq!(
+        made.as_map()["addresses"],
+        json!([home, {"type": "work", "country": "TR"}])
+    );
+    let record = json!({"country": "TR", "org": "o"});
+    assert_eq!(json!(rules.to_host(&made).unwrap()), record);
+    let given = json!([{"type": "work", "country": "GB"}]);
+    assert_eq!(
+        create(json!({"addresses": given})).as_map()["addresses"],
+        given
+    );
+}
+
+#[test]
+fn a_change_of_another_type_is_refused() {
+    let rules = user(WORK);
+    let registry = Registry::standard();
+    let change = Change::none(Arc::clone(registry.by_name("Group").unwrap()));
+    assert!(rules.shape(change.clone(), Occasion::Create).is_err());
+    assert!(rules.changes(&change, None).is_err());
+}

@@ -1,0 +1,223 @@
+//! What the settings and the host let through of a change, on its way to the store.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use scimkit_core::Mutability;
+use scimkit_registry::{
+    AttrId, Change, Matching, Resource, ResourceId, ResourceType, Revision,
+    mapping::{Occasion, TypeMapping},
+};
+use scimkit_store::{Aliases, Among, Claim, CreatePolicy, Write};
+use serde_json::Value;
+
+use crate::{error::Problem, hooks::Secret, write::Writer};
+
+/// The counter of values that were left out of what providers sent, by `reason` (`alias`, `secret`,
+/// `unmapped`) and `attribute`, one for each request.
+///
+/// It goes to the recorder of the `metrics` crate that the application installs, as
+/// [`QUIRKS_TOTAL`](crate::QUIRKS_TOTAL) does.
+pub const DROPPED_TOTAL: &str = "scimkit_dropped_total";
+
+/// What one request lost: reasons and paths.
+#[derive(Debug, Default)]
+pub(crate) struct Dropped(Mutex<BTreeSet<(&'static str, String)>>);
+
+impl Dropped {
+    fn note(&self, reason: &'static str, path: &str) {
+        let mut dropped = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        dropped.insert((reason, path.to_owned()));
+    }
+
+    /// Counts them, and tells their paths for the log.
+    pub(crate) fn count(self) -> Option<String> {
+        let dropped = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for (reason, path) in &dropped {
+            let labels = [
+                ("reason", (*reason).to_owned()),
+                ("attribute", path.clone()),
+            ];
+            metrics::counter!(DROPPED_TOTAL, &labels).increment(1);
+        }
+        let paths: Vec<_> = dropped.iter().map(|(_, path)| path.as_str()).collect();
+        (!paths.is_empty()).then(|| paths.join(","))
+    }
+}
+
+/// What the host said of the secrets of one request, so that it is asked once.
+#[derive(Default)]
+pub(crate) struct Taken(Vec<(AttrId, Option<Value>)>);
+
+impl Writer<'_> {
+    /// The write that makes a resource, or takes one that the settings let it take.
+    ///
+    /// # Errors
+    /// What the connection's mapping, the host's guard or its hook for passwords refuses.
+    pub(crate) async fn creation(&self, id: ResourceId, change: Change) -> Result<Write, Problem> {
+        let change = self.shaped(change, Occasion::Create)?;
+        if let Some(guard) = &self.hooks.guard {
+            guard.check(self.scope, &change).await?;
+        }
+        let change = self
+            .without_secrets(change, &id, &mut Taken::default())
+            .await?;
+        let claim = self.claim(&change);
+        Ok(Write::Create { change, claim, id })
+    }
+
+    /// The change as it goes to the store.
+    ///
+    /// # Errors
+    /// What the connection's mapping or the host's hook for passwords refuses.
+    pub(crate) async fn revised(
+        &self,
+        id: &ResourceId,
+        change: Change,
+        before: Option<&Resource>,
+        taken: &mut Taken,
+    ) -> Result<Change, Problem> {
+        let change = self.shaped(change, Occasion::Update(before))?;
+        self.without_secrets(change, id, taken).await
+    }
+
+    fn shaped(&self, change: Change, occasion: Occasion<'_>) -> Result<Change, Problem> {
+        let before = match occasion {
+            Occasion::Create => None,
+            Occasion::Update(before) => before,
+        };
+        let change = match self.scope.settings.aliases {
+            Aliases::Drop => self.without_aliases(change, before),
+            _ => change,
+        };
+        let Some(mapping) = self.mapping(change.kind()) else {
+            return Ok(change);
+        };
+        let shaped = mapping.shape(change, occasion)?;
+        for path in &shaped.dropped {
+            self.dropped.note("unmapped", path);
+        }
+        Ok(shaped.change)
+    }
+
+    fn mapping(&self, kind: &ResourceType) -> Option<&TypeMapping> {
+        self.scope.settings.mapping()?.of(kind.name())
+    }
+
+    /// Whether a create of that type may take a resource that is there, so that its id is known only
+    /// when it is done.
+    pub(crate) fn claims(&self, kind: &Arc<ResourceType>) -> bool {
+        self.among().is_some() && !self.matching(kind).paths().is_empty()
+    }
+
+    /// Which resource a create may take.
+    fn claim(&self, change: &Change) -> Option<Claim> {
+        let among = self.among()?;
+        let by = self.matching(change.kind()).predicate(change)?;
+        Some(Claim::new(among, by))
+    }
+
+    fn among(&self) -> Option<Among> {
+        match self.scope.settings.create {
+            CreatePolicy::Adopt => Some(Among::Live),
+            CreatePolicy::AdoptOrRelink => Some(Among::Both),
+            CreatePolicy::Relink => Some(Among::Retired),
+            _ => None,
+        }
+    }
+
+    /// By what a resource that is there is recognised.
+    fn matching(&self, kind: &Arc<ResourceType>) -> Cow<'_, Matching> {
+        match self.mapping(kind).map(TypeMapping::matching) {
+            Some(matching) if !matching.paths().is_empty() => Cow::Borrowed(matching),
+            _ => Cow::Owned(Matching::usual(kind)),
+        }
+    }
+
+    /// Leaves out every e-mail address but the one that counts.
+    fn without_aliases(&self, change: Change, before: Option<&Resource>) -> Change {
+        let kind = change.kind().clone();
+        let Some(emails) = kind.named("emails") else {
+            return change;
+        };
+        change.revised(|id, value| match value {
+            Some(Value::Array(elements)) if id == emails && elements.len() > 1 => {
+                self.dropped.note("alias", kind.attr(id).path());
+                let kept = Value::Array(vec![the_one_that_counts(elements)]);
+                match before.and_then(|before| before.get(&kind, id)) == Some(&kept) {
+                    true => Revision::Leave,
+                    false => Revision::Set(kept),
+                }
+            }
+            Some(value) => Revision::Set(value),
+            None => Revision::Unset,
+        })
+    }
+
+    /// Hands what is write-only to the host, or drops it.
+    async fn without_secrets(
+        &self,
+        change: Change,
+        id: &ResourceId,
+        Taken(taken): &mut Taken,
+    ) -> Result<Change, Problem> {
+        let kind = change.kind().clone();
+        let secret = |id: &AttrId| kind.attr(*id).definition().mutability == Mutability::WriteOnly;
+        let mut written = change.set().iter().map(|(id, _)| id).chain(change.unset());
+        if !written.any(secret) {
+            return Ok(change);
+        }
+        let sent = change.set().iter().filter(|(attr, _)| secret(attr));
+        for (attr, value) in sent {
+            let path = kind.attr(*attr).path();
+            let known = taken.iter().any(|(known, _)| known == attr);
+            let given = match &self.hooks.secrets {
+                _ if known => continue,
+                None => {
+                    self.dropped.note("secret", path);
+                    None
+                }
+                Some(hook) => {
+                    let secret = Secret {
+                        id,
+                        kind: &kind,
+                        path,
+                        value,
+                    };
+                    hook.take(self.scope, secret).await?
+                }
+            };
+            taken.push((*attr, given));
+        }
+        let keeps = self.hooks.secrets.is_some();
+        Ok(change.revised(|attr, value| match value {
+            Some(_) if secret(&attr) => {
+                let given = taken.iter().find(|(known, _)| *known == attr);
+                match given.and_then(|(_, given)| given.clone()) {
+                    Some(given) => Revision::Set(given),
+                    None => Revision::Leave,
+                }
+            }
+            Some(value) => Revision::Set(value),
+            None if secret(&attr) && !keeps => Revision::Leave,
+            None => Revision::Unset,
+        }))
+    }
+}
+
+/// The primary address; where none is, the first of type `work`, and else the first.
+fn the_one_that_counts(mut elements: Vec<Value>) -> Value {
+    let primary = |e: &Value| e.get("primary").and_then(Value::as_bool) == Some(true);
+    let work = |e: &Value| {
+        let kind = e.get("type").and_then(Value::as_str);
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case("work"))
+    };
+    let at = elements
+        .iter()
+        .position(primary)
+        .or_else(|| elements.iter().position(work));
+    elements.swap_remove(at.unwrap_or(0))
+}

@@ -1,0 +1,120 @@
+//! A tenant as a whole.
+
+mod dump;
+mod erase;
+mod restore;
+
+use std::sync::Arc;
+
+use rusqlite::{Connection as Db, TransactionBehavior};
+use scimkit_store::{
+    Archive, BoxFuture, Scope, StoreError, TenantId,
+    archive::{ArchiveError, Sink, Source},
+};
+
+use self::restore::Copy;
+use crate::{Sqlite, error::Failure, workers::stopped};
+
+/// What ends a dump or a restore.
+#[derive(Debug)]
+enum Stop {
+    Archive(ArchiveError),
+    Store(Failure),
+}
+
+type Outcome<T> = Result<T, Stop>;
+
+impl From<ArchiveError> for Stop {
+    fn from(problem: ArchiveError) -> Self {
+        Stop::Archive(problem)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Stop::Store(failure)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(problem: StoreError) -> Self {
+        Stop::Store(problem.into())
+    }
+}
+
+impl From<rusqlite::Error> for Stop {
+    fn from(problem: rusqlite::Error) -> Self {
+        Stop::Store(problem.into())
+    }
+}
+
+impl From<Stop> for ArchiveError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Archive(problem) => problem,
+            Stop::Store(failure) => ArchiveError::Store(failure.into()),
+        }
+    }
+}
+
+impl Archive for Sqlite {
+    fn dump<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        mut sink: Sink,
+    ) -> BoxFuture<'a, Result<(), ArchiveError>> {
+        Box::pin(async move {
+            let tenant = tenant.clone();
+            let job = move |db: &mut Db, is_wanted: &dyn Fn() -> bool| -> Outcome<()> {
+                // Dropped, it is rolled back: nothing was written.
+                let moment = db.transaction()?;
+                dump::dump(&moment, &tenant, &mut |record| match is_wanted() {
+                    true => sink(record),
+                    false => Err(stopped().into()),
+                })
+            };
+            Ok(self.workers.apart(job).await??)
+        })
+    }
+
+    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            for step in erase::STEPS {
+                let mut is_left = true;
+                // One transaction after the other, so that the writes of others come in between.
+                while is_left {
+                    let tenant = tenant.clone();
+                    let job = move |db: &mut Db| erase::some(db, step, tenant.as_str());
+                    is_left = self.workers.alone(job).await??;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn restore<'a>(
+        &'a self,
+        scope: &'a Scope,
+        source: Source,
+    ) -> BoxFuture<'a, Result<(), ArchiveError>> {
+        Box::pin(async move {
+            let (settings, tenant) = (Arc::clone(&scope.settings), scope.tenant.clone());
+            let job = move |db: &mut Db, is_wanted: &dyn Fn() -> bool| -> Outcome<()> {
+                let immediate = TransactionBehavior::Immediate;
+                let transaction = db.transaction_with_behavior(immediate)?;
+                let mut copy = Copy::begin(&transaction, &settings, &tenant)?;
+                for record in source {
+                    let (line, record) = record?;
+                    match copy.keep(record) {
+                        Ok(()) if is_wanted() => {}
+                        Ok(()) => return Err(stopped().into()),
+                        Err(failure) => return Err(ArchiveError::at(line, failure.into()).into()),
+                    }
+                }
+                copy.end()?;
+                Ok(transaction.commit()?)
+            };
+            Ok(self.workers.alone_while_wanted(job).await??)
+        })
+    }
+}

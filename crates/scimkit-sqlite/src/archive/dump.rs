@@ -1,0 +1,116 @@
+//! Everything that is kept of a tenant, record by record.
+
+use rusqlite::{Connection as Db, OptionalExtension, Row, params};
+use scimkit_core::Version;
+use scimkit_registry::ResourceId;
+use scimkit_store::{
+    ConnectionId, Document, StoreError, TenantId,
+    archive::{ArchiveError, Edges, Kept, Record, Retired, Start, TARGETS},
+};
+
+use super::Outcome;
+use crate::{
+    directory,
+    row::{instant, version},
+};
+
+type Take<'s> = dyn FnMut(Record) -> Result<(), ArchiveError> + 's;
+
+/// Hands everything over, inside a transaction that reads.
+pub(super) fn dump(db: &Db, tenant: &TenantId, take: &mut Take<'_>) -> Outcome<()> {
+    let entry = directory::tenant(db, tenant)?;
+    let versions = "SELECT version FROM counter WHERE tenant = ?1";
+    let versions: Option<i64> = db
+        .prepare_cached(versions)?
+        .query_row([tenant.as_str()], |row| row.get(0))
+        .optional()?;
+    if entry.is_none() && versions.is_none() {
+        return Err(StoreError::NotFound.into());
+    }
+    let versions = versions.unwrap_or_default().cast_unsigned();
+    take(Record::Start(Start::new(tenant.clone(), entry, versions)))?;
+    for connection in directory::connections(db, tenant)? {
+        take(Record::Connection(connection))?;
+    }
+    let mut tokens = directory::tokens(db, tenant)?;
+    tokens.sort_by(|a, b| a.id.cmp(&b.id));
+    for token in tokens {
+        take(Record::Token(token))?;
+    }
+    resources(db, tenant.as_str(), take)?;
+    retired(db, tenant.as_str(), take)
+}
+
+fn resources(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
+    let sql = "SELECT kind, id, created_us, modified_us, connection, document, version
+               FROM resource WHERE tenant = ?1 ORDER BY id";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([tenant])?;
+    while let Some(row) = rows.next()? {
+        let resource = resource(row)?;
+        let (kind, id) = (resource.kind.clone(), resource.id.clone());
+        take(Record::Resource(resource))?;
+        edges(db, tenant, (&kind, &id), take)?;
+    }
+    Ok(())
+}
+
+fn resource(row: &Row<'_>) -> Outcome<Kept> {
+    let (kind, id): (String, String) = (row.get(0)?, row.get(1)?);
+    let at = (instant(row.get(2)?)?, instant(row.get(3)?)?);
+    let version: Version = version(row.get(6)?)?;
+    let kept = Kept::new(kind, ResourceId::from(id), version, at, document(row)?);
+    Ok(kept.by(made_by(row)?))
+}
+
+fn retired(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
+    let sql = "SELECT kind, id, created_us, retired_us, connection, document
+               FROM retired WHERE tenant = ?1 ORDER BY id";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([tenant])?;
+    while let Some(row) = rows.next()? {
+        let (kind, id): (String, String) = (row.get(0)?, row.get(1)?);
+        let at = (instant(row.get(2)?)?, instant(row.get(3)?)?);
+        let retired = Retired::new(kind, ResourceId::from(id), at, document(row)?);
+        take(Record::Retired(retired.by(made_by(row)?)))?;
+    }
+    Ok(())
+}
+
+fn document(row: &Row<'_>) -> Outcome<Document> {
+    let text: String = row.get(5)?;
+    Ok(Document::Text(text.into()))
+}
+
+fn made_by(row: &Row<'_>) -> Outcome<Option<ConnectionId>> {
+    let connection: Option<String> = row.get(4)?;
+    Ok(connection.as_deref().map(ConnectionId::from))
+}
+
+/// The members of a resource, so many at a time.
+fn edges(
+    db: &Db,
+    tenant: &str,
+    (kind, owner): (&str, &ResourceId),
+    take: &mut Take<'_>,
+) -> Outcome<()> {
+    let sql = "SELECT attr, target, target_kind FROM edge
+               WHERE tenant = ?1 AND kind = ?2 AND owner = ?3 ORDER BY attr, target";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params![tenant, kind, owner.as_str()])?;
+    let (mut attr, mut targets) = (String::new(), Vec::new());
+    let piece =
+        |attr: &str, targets| Record::Edges(Edges::new((kind, owner.clone()), attr, targets));
+    while let Some(row) = rows.next()? {
+        let next: String = row.get(0)?;
+        if !targets.is_empty() && (next != attr || targets.len() == TARGETS) {
+            take(piece(&attr, std::mem::take(&mut targets)))?;
+        }
+        attr = next;
+        targets.push((ResourceId::from(row.get::<_, String>(1)?), row.get(2)?));
+    }
+    if !targets.is_empty() {
+        take(piece(&attr, targets))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,325 @@
+//! A tenant as a whole: out of one store, into a file of lines, and into another store.
+//!
+//! - [`Archive`]: what a store does, record by record
+//! - [`export`], [`import`]: the records as lines of JSON, the last of which tells how many there
+//!   are
+//! - [`fit`]: what a store that takes a record needs to know of its document
+//!
+//! # Example
+//! ```
+//! use std::{future::Future, io::Cursor, pin::pin, sync::Arc, task::{Context, Poll, Waker}};
+//! use chrono::DateTime;
+//! use scimkit_store::{Entry, Memory, Scope, Settings, Tenancy, Tenant, TenantId, archive};
+//!
+//! // Ready at once: one poll is enough.
+//! fn now<T>(future: impl Future<Output = T>) -> T {
+//!     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+//!         Poll::Ready(value) => value,
+//!         Poll::Pending => unreachable!(),
+//!     }
+//! }
+//!
+//! let (one, other) = (Memory::new(), Memory::new());
+//! let acme = TenantId::from("acme");
+//! let tenant = Tenant::new(acme.clone(), "Acme", DateTime::UNIX_EPOCH);
+//! now(one.put(vec![Entry::Tenant(tenant)])).unwrap();
+//!
+//! let options = archive::Options::default();
+//! let (lines, _) = now(archive::export(&one, &acme, &options, Vec::new()))?;
+//! let scope = Scope::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
+//! now(archive::import(&other, &scope, &options, Cursor::new(lines.clone())))?;
+//! assert_eq!(now(other.tenants()).unwrap(), now(one.tenants()).unwrap());
+//!
+//! let cut = lines[..lines.len() - 9].to_vec();
+//! let cut = now(archive::import(&Memory::new(), &scope, &options, Cursor::new(cut)));
+//! assert!(cut.unwrap_err().to_string().starts_with("line 2: "));
+//! # Ok::<(), archive::ArchiveError>(())
+//! ```
+
+mod fit;
+mod lines;
+mod parse;
+mod print;
+
+use std::{fmt, io};
+
+use chrono::{DateTime, Utc};
+use scimkit_core::Version;
+use scimkit_registry::ResourceId;
+
+pub use self::{
+    fit::{Fit, fit},
+    lines::{Counts, FORMAT, Limits, Options, Tokens, export, import},
+};
+use crate::{
+    BoxFuture, Connection, ConnectionId, Document, Scope, StoreError, Tenant, TenantId, TokenRecord,
+};
+
+/// How many targets one [`Edges`] has at most, so that a group of any size goes out in small pieces.
+pub const TARGETS: usize = 1_000;
+
+/// What takes the records of a dump, one after the other. It may block; an error ends the dump.
+pub type Sink = Box<dyn FnMut(Record) -> Result<(), ArchiveError> + Send>;
+
+/// Where a restore takes records from: each with its number, which errors tell. It may block; an
+/// error ends the restore, which then did nothing.
+pub type Source = Box<dyn Iterator<Item = Result<(u64, Record), ArchiveError>> + Send>;
+
+/// What a store does with everything that it keeps of a tenant.
+pub trait Archive: fmt::Debug + Send + Sync + 'static {
+    /// Hands over everything that is kept of a tenant, as it is at one moment: the [`Start`], then
+    /// connections and tokens by id, then resources by id, each with its edges behind it, then
+    /// those that were retired by id.
+    ///
+    /// - A server that uses the same data goes on reading and writing.
+    /// - A dropped future ends it at the next record.
+    ///
+    /// # Errors
+    /// - [`StoreError::NotFound`]: nothing is kept of the tenant
+    /// - the sink's own
+    /// - [`StoreError::Busy`] and [`StoreError::Backend`]
+    fn dump<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        sink: Sink,
+    ) -> BoxFuture<'a, Result<(), ArchiveError>>;
+
+    /// Takes everything of a tenant away: connections and tokens first, so that nobody comes in any
+    /// more, then resources and those that were retired.
+    ///
+    /// - It may be done in steps, so that other tenants need not wait for a big one; what is left by
+    ///   a future that was dropped, or by a failure, goes when it is called again.
+    /// - Of a tenant that is not there it does nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Keeps the records of a dump as the scope's tenant, whatever that was called: all or nothing,
+    /// under the same ids, versions and instants. The versions that come after are new ones.
+    ///
+    /// - Documents must [fit] the types of the scope's registry, which also gives their lookup keys.
+    /// - Members may be unknown and in circles, as they were.
+    /// - A dropped future leaves it done or not done.
+    /// - Other writes wait for it, so the source should not: records that come over a network are
+    ///   better put into a file first.
+    ///
+    /// # Errors
+    /// - [`ArchiveError::Occupied`]: the tenant has resources, or retired ones
+    /// - [`ArchiveError::Line`]: a record that can't be kept, or that is there already
+    /// - the source's own
+    /// - [`StoreError::Busy`] and [`StoreError::Backend`]
+    fn restore<'a>(
+        &'a self,
+        scope: &'a Scope,
+        source: Source,
+    ) -> BoxFuture<'a, Result<(), ArchiveError>>;
+}
+
+/// One of the things that are kept of a tenant.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "every store must keep every kind")]
+pub enum Record {
+    /// A connection to an identity provider.
+    Connection(Connection),
+    /// Members of a resource that came before.
+    Edges(Edges),
+    /// A resource.
+    Resource(Kept),
+    /// A resource that was deleted and [can be brought back](crate::Deletes::Retire).
+    Retired(Retired),
+    /// The first record, and only that.
+    Start(Start),
+    /// A token of a connection that came before.
+    Token(TokenRecord),
+}
+
+/// Whose records follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Start {
+    /// The tenant's entry; none where it is only known by its resources.
+    pub entry: Option<Tenant>,
+    /// The tenant's identifier.
+    pub tenant: TenantId,
+    /// The last version that was given to a resource, for stores that count them.
+    pub versions: u64,
+}
+
+impl Start {
+    /// The beginning of a tenant's records.
+    #[must_use]
+    pub fn new(tenant: TenantId, entry: Option<Tenant>, versions: u64) -> Self {
+        Start {
+            entry,
+            tenant,
+            versions,
+        }
+    }
+}
+
+/// A resource as it is kept.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Kept {
+    /// The connection that made or adopted it.
+    pub connection: Option<ConnectionId>,
+    /// When it was created.
+    pub created: DateTime<Utc>,
+    /// Its document.
+    pub document: Document,
+    /// Its identifier.
+    pub id: ResourceId,
+    /// The name of its type.
+    pub kind: String,
+    /// When it last changed.
+    pub last_modified: DateTime<Utc>,
+    /// Its version.
+    pub version: Version,
+}
+
+impl Kept {
+    /// A resource that no connection made.
+    #[must_use]
+    pub fn new(
+        kind: impl Into<String>,
+        id: ResourceId,
+        version: Version,
+        (created, last_modified): (DateTime<Utc>, DateTime<Utc>),
+        document: Document,
+    ) -> Self {
+        Kept {
+            connection: None,
+            created,
+            document,
+            id,
+            kind: kind.into(),
+            last_modified,
+            version,
+        }
+    }
+
+    /// Made or adopted by that connection.
+    #[must_use]
+    pub fn by(mut self, connection: Option<ConnectionId>) -> Self {
+        self.connection = connection;
+        self
+    }
+}
+
+/// Some members of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Edges {
+    /// The path of the membership attribute.
+    pub attr: String,
+    /// The name of the owner's type.
+    pub kind: String,
+    /// Whose members they are.
+    pub owner: ResourceId,
+    /// The members by id, each with the type that the client gave; at least one, and at most
+    /// [`TARGETS`].
+    pub targets: Vec<(ResourceId, Option<String>)>,
+}
+
+impl Edges {
+    /// Members of a resource, by one attribute.
+    #[must_use]
+    pub fn new(
+        (kind, owner): (impl Into<String>, ResourceId),
+        attr: impl Into<String>,
+        targets: Vec<(ResourceId, Option<String>)>,
+    ) -> Self {
+        Edges {
+            attr: attr.into(),
+            kind: kind.into(),
+            owner,
+            targets,
+        }
+    }
+}
+
+/// A resource that was deleted, for when it is brought back.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Retired {
+    /// The connection that had made or adopted it.
+    pub connection: Option<ConnectionId>,
+    /// When it was created.
+    pub created: DateTime<Utc>,
+    /// Its document.
+    pub document: Document,
+    /// Its identifier.
+    pub id: ResourceId,
+    /// The name of its type.
+    pub kind: String,
+    /// When it was deleted.
+    pub retired: DateTime<Utc>,
+}
+
+impl Retired {
+    /// A resource that no connection had made.
+    #[must_use]
+    pub fn new(
+        kind: impl Into<String>,
+        id: ResourceId,
+        (created, retired): (DateTime<Utc>, DateTime<Utc>),
+        document: Document,
+    ) -> Self {
+        Retired {
+            connection: None,
+            created,
+            document,
+            id,
+            kind: kind.into(),
+            retired,
+        }
+    }
+
+    /// Made or adopted by that connection.
+    #[must_use]
+    pub fn by(mut self, connection: Option<ConnectionId>) -> Self {
+        self.connection = connection;
+        self
+    }
+}
+
+/// Why a tenant can't be dumped or restored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArchiveError {
+    /// Reading or writing failed.
+    #[error("the archive can't be read or written")]
+    Io(#[from] io::Error),
+    /// A record that can't be kept.
+    #[error("line {line}: {problem}")]
+    Line {
+        /// Its number, from 1; of a file the line.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The tenant has resources already.
+    #[error("the tenant has resources, and an archive is restored into none")]
+    Occupied,
+    /// The store can't do it, whatever the records are.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ArchiveError {
+    /// What a store says of the record with that number.
+    #[must_use]
+    pub fn at(line: u64, problem: StoreError) -> Self {
+        match problem {
+            StoreError::Backend(_) | StoreError::Busy => ArchiveError::Store(problem),
+            other => ArchiveError::line(line, other.to_string()),
+        }
+    }
+
+    /// What is wrong with the record of that number.
+    pub fn line(line: u64, problem: impl Into<String>) -> Self {
+        let problem = problem.into();
+        ArchiveError::Line { line, problem }
+    }
+}

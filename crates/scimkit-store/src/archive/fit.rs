@@ -1,0 +1,125 @@
+//! What a store needs to know of a document that it takes as it is.
+
+use std::sync::Arc;
+
+use scimkit_registry::{
+    AttrId, Change, Edge, EdgeEdit, Key, Registry, Resource, ResourceId, ResourceType, Role,
+};
+
+use super::{Edges, Kept};
+use crate::{Document, StoreError};
+
+/// The longest id, in bytes.
+const ID_BYTES: usize = 1_024;
+
+/// A document that may be kept as it is, under its type.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Fit {
+    /// The document.
+    pub document: Resource,
+    /// Whether the type, as it is now, shows all of the document: then its text may go out as it is.
+    pub is_shown: bool,
+    /// Its lookup keys.
+    pub keys: Vec<(AttrId, Vec<Key>)>,
+    /// The type.
+    pub kind: Arc<ResourceType>,
+}
+
+/// Checks that a resource may be kept as it is, and makes its lookup keys.
+///
+/// # Errors
+/// [`StoreError::Refused`]: the registry has no such type, the document does not
+/// [fit](ResourceType::check_kept) it, or the id is none; [`StoreError::Backend`] for text that is no
+/// document.
+///
+/// # Example
+/// ```
+/// use std::sync::Arc;
+/// use scimkit_registry::{Registry, Resource, ResourceId};
+/// use scimkit_store::{Document, archive::fit};
+///
+/// let registry = Registry::standard();
+/// let id = ResourceId::from("1");
+/// let check = |text: &'static str| {
+///     let document = Document::Text(text.into());
+///     fit(&registry, ("User", &id), &document)
+/// };
+/// let shown = check(r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a"}"#)?;
+/// assert!(shown.is_shown && shown.keys.len() == 1);
+/// assert!(!check(r#"{"userName":"a","shoeSize":43}"#)?.is_shown);
+/// assert!(check(r#"{"userName":43}"#).is_err());
+/// # Ok::<(), scimkit_store::StoreError>(())
+/// ```
+pub fn fit(
+    registry: &Registry,
+    (kind, id): (&str, &ResourceId),
+    document: &Document,
+) -> Result<Fit, StoreError> {
+    if id.as_str().is_empty() || id.as_str().len() > ID_BYTES {
+        return Err(refused(format!("an id has 1 to {ID_BYTES} bytes")));
+    }
+    let known = registry.by_name(kind);
+    let kind = known.ok_or_else(|| refused(format!("there is no resource type `{kind}`")))?;
+    let document = document.tree()?.into_owned();
+    let checked = kind.check_kept(&document);
+    checked.map_err(|problem| refused(problem.to_string()))?;
+    let whole = Change::create(Arc::clone(kind), document.clone());
+    let mut shown = Resource::default();
+    whole.apply(&mut shown);
+    Ok(Fit {
+        is_shown: shown == document && whole.edges().is_empty(),
+        document,
+        keys: whole.keys(),
+        kind: Arc::clone(kind),
+    })
+}
+
+impl Edges {
+    /// The change that adds them to their owner, which must be of that type.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`]: the attribute is no membership of the type, or the members are not in
+    /// the order of their ids, each once.
+    pub fn change(&self, kind: &Arc<ResourceType>) -> Result<Change, StoreError> {
+        let attr = kind.named(&self.attr).map(|attr| kind.attr(attr));
+        let attr = attr.filter(|a| a.role() == Role::Membership && a.path() == self.attr);
+        let Some(attr) = attr else {
+            let (attr, kind) = (&self.attr, kind.name());
+            return Err(refused(format!("`{attr}` is no membership of {kind}")));
+        };
+        if !self.targets.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return Err(refused(
+                "`targets` are not in the order of their ids, each once",
+            ));
+        }
+        let edge = |(id, kind): &(ResourceId, Option<String>)| {
+            Edge::to(id.as_str()).with_kind(kind.clone())
+        };
+        let add: Vec<_> = self.targets.iter().map(edge).collect();
+        let mut change = Change::none(Arc::clone(kind));
+        let remove = Vec::new();
+        change.edit_edges(attr.id(), EdgeEdit::Delta { add, remove });
+        Ok(change)
+    }
+}
+
+impl Kept {
+    /// The number that its version is, for a store that counts them.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for another version than a number from 1 to [`i64::MAX`].
+    pub fn number(&self) -> Result<u64, StoreError> {
+        let text = self.version.as_str();
+        let number = text.parse::<i64>().ok().filter(|n| n.to_string() == text);
+        let number = number
+            .and_then(|n| u64::try_from(n).ok())
+            .filter(|n| *n > 0);
+        number.ok_or_else(|| refused(format!("the version `{text}` is not a number from 1 on")))
+    }
+}
+
+pub(crate) fn refused(detail: impl Into<String>) -> StoreError {
+    let detail = detail.into();
+    StoreError::Refused { detail }
+}

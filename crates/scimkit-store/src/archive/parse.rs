@@ -1,0 +1,235 @@
+//! Records out of lines of JSON.
+
+use chrono::{DateTime, Utc};
+use scimkit_core::{Version, excerpt, parse_instant, parse_json};
+use scimkit_registry::{ResourceId, object_text};
+use serde_json::{Map, Value};
+
+use super::{Counts, Edges, FORMAT, Kept, Limits, Record, Retired, Start, TARGETS};
+use crate::{Connection, ConnectionId, Document, Scopes, Tenant, TenantId, TokenRecord};
+
+/// What is wrong with a line.
+type Outcome<T> = Result<T, String>;
+
+/// A line's meaning.
+#[derive(Debug)]
+pub(super) enum Line {
+    End(Counts),
+    Record(Record),
+}
+
+/// Reads one line of a tenant's records; only the first is read without one.
+pub(super) fn line(text: &[u8], tenant: Option<&TenantId>, limits: &Limits) -> Outcome<Line> {
+    let value = parse_json(text, limits.nesting, limits.values);
+    let value = value.map_err(|problem| format!("not readable as JSON: {problem}"))?;
+    let members = Members::of(value, "the line")?;
+    let (name, value) = members.single()?;
+    let mut members = Members::of(value, &name)?;
+    let record = match (name.as_str(), tenant) {
+        ("tenant", None) => Record::Start(start(&mut members)?),
+        (_, None) => return Err("the first line is not that of a tenant".to_owned()),
+        ("tenant", Some(_)) => return Err("there is a second tenant".to_owned()),
+        ("connection", Some(tenant)) => Record::Connection(connection(&mut members, tenant)?),
+        ("edges", _) => Record::Edges(edges(&mut members)?),
+        ("end", _) => {
+            let mut counts = Counts::default();
+            for (name, count) in counts.named_mut() {
+                *count = members.number(name)?;
+            }
+            return members.end().map(|()| Line::End(counts));
+        }
+        ("resource", _) => Record::Resource(resource(&mut members)?),
+        ("retired", _) => Record::Retired(retired(&mut members)?),
+        ("token", Some(tenant)) => Record::Token(token(&mut members, tenant)?),
+        (other, _) => return Err(format!("`{}` is nothing that is kept", excerpt(other))),
+    };
+    members.end().map(|()| Line::Record(record))
+}
+
+fn start(members: &mut Members) -> Outcome<Start> {
+    let format = members.number("format")?;
+    if format != FORMAT {
+        return Err(format!("the format is {format}, and not {FORMAT}"));
+    }
+    let id = TenantId::from(members.text("id")?.as_str());
+    let versions = members.number("versions")?;
+    let entry = match members.optional_text("name")? {
+        None => None,
+        Some(name) => {
+            let mut entry = Tenant::new(id.clone(), name, members.instant("created")?);
+            entry.revision = members.number("revision")?;
+            Some(entry)
+        }
+    };
+    Ok(Start::new(id, entry, versions))
+}
+
+fn connection(members: &mut Members, tenant: &TenantId) -> Outcome<Connection> {
+    let id = ConnectionId::from(members.text("id")?.as_str());
+    let (name, created) = (members.text("name")?, members.instant("created")?);
+    let mut connection = Connection::new(tenant.clone(), id, name, created);
+    connection.revision = members.number("revision")?;
+    connection.rules = members.text("rules")?;
+    Ok(connection)
+}
+
+fn token(members: &mut Members, tenant: &TenantId) -> Outcome<TokenRecord> {
+    let created = members.instant("created")?;
+    let of = ConnectionId::from(members.text("connection")?.as_str());
+    let of = Connection::new(tenant.clone(), of, "", created);
+    let digest = digest(&members.text("digest")?).ok_or("`digest` is not 64 hexadecimal digits")?;
+    let mut token = TokenRecord::new(&of, members.text("id")?, digest, created);
+    token.name = members.text("name")?;
+    token.scopes = Scopes::NONE;
+    for scope in members.array("scopes")? {
+        match scope.as_str() {
+            Some("groups") => token.scopes.groups = true,
+            Some("read") => token.scopes.read = true,
+            Some("users") => token.scopes.users = true,
+            _ => return Err("`scopes` has another element than groups, read and users".to_owned()),
+        }
+    }
+    token.expires = members.optional_instant("expires")?;
+    token.revoked = members.optional_instant("revoked")?;
+    token.last_used = members.optional_instant("lastUsed")?;
+    Ok(token)
+}
+
+fn digest(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut digest = [0; 32];
+    for (byte, at) in digest.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+    }
+    // A sign is no digit.
+    text.bytes()
+        .all(|b| b.is_ascii_hexdigit())
+        .then_some(digest)
+}
+
+fn resource(members: &mut Members) -> Outcome<Kept> {
+    let (kind, id) = members.identity()?;
+    let version = Version::new(members.text("version")?);
+    let version = version.map_err(|problem| format!("`version`: {problem}"))?;
+    let at = (
+        members.instant("created")?,
+        members.instant("lastModified")?,
+    );
+    let by = members.optional_text("connection")?;
+    let resource = Kept::new(kind, id, version, at, members.document()?);
+    Ok(resource.by(by.as_deref().map(ConnectionId::from)))
+}
+
+fn retired(members: &mut Members) -> Outcome<Retired> {
+    let (kind, id) = members.identity()?;
+    let at = (members.instant("created")?, members.instant("retired")?);
+    let by = members.optional_text("connection")?;
+    let retired = Retired::new(kind, id, at, members.document()?);
+    Ok(retired.by(by.as_deref().map(ConnectionId::from)))
+}
+
+fn edges(members: &mut Members) -> Outcome<Edges> {
+    let owner = members.identity()?;
+    let attr = members.text("attribute")?;
+    let elements = members.array("targets")?;
+    if elements.is_empty() || elements.len() > TARGETS {
+        return Err(format!("`targets` has not 1 to {TARGETS} elements"));
+    }
+    let mut targets = Vec::with_capacity(elements.len());
+    for element in elements {
+        let mut target = Members::of(element, "targets")?;
+        let id = ResourceId::from(target.text("value")?);
+        targets.push((id, target.optional_text("type")?));
+        target.end()?;
+    }
+    Ok(Edges::new(owner, attr, targets))
+}
+
+/// The members of an object that are not read yet.
+struct Members {
+    left: Map<String, Value>,
+    of: String,
+}
+
+impl Members {
+    fn of(value: Value, of: &str) -> Outcome<Self> {
+        let of = of.to_owned();
+        match value {
+            Value::Object(left) => Ok(Members { left, of }),
+            _ => Err(format!("`{}` is not an object", excerpt(&of))),
+        }
+    }
+
+    fn single(self) -> Outcome<(String, Value)> {
+        let mut members = self.left.into_iter();
+        match (members.next(), members.next()) {
+            (Some(member), None) => Ok(member),
+            _ => Err("the line is not an object with one member".to_owned()),
+        }
+    }
+
+    fn end(self) -> Outcome<()> {
+        match self.left.into_iter().next() {
+            None => Ok(()),
+            Some((name, _)) => Err(format!("`{}` has no `{}`", self.of, excerpt(&name))),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Outcome<Value> {
+        let value = self.left.remove(name);
+        value.ok_or_else(|| format!("`{name}` is missing"))
+    }
+
+    fn text(&mut self, name: &str) -> Outcome<String> {
+        match self.take(name)? {
+            Value::String(text) => Ok(text),
+            _ => Err(format!("`{name}` is not a string")),
+        }
+    }
+
+    fn optional_text(&mut self, name: &str) -> Outcome<Option<String>> {
+        match self.left.contains_key(name) {
+            true => self.text(name).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn number(&mut self, name: &str) -> Outcome<u64> {
+        // What a column of a database can hold.
+        let number = self.take(name)?.as_i64();
+        let number = number.and_then(|number| u64::try_from(number).ok());
+        number.ok_or_else(|| format!("`{name}` is not a number from 0 on"))
+    }
+
+    fn instant(&mut self, name: &str) -> Outcome<DateTime<Utc>> {
+        let instant = parse_instant(&self.text(name)?);
+        instant.ok_or_else(|| format!("`{name}` is not a date and time"))
+    }
+
+    fn optional_instant(&mut self, name: &str) -> Outcome<Option<DateTime<Utc>>> {
+        match self.left.contains_key(name) {
+            true => self.instant(name).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn array(&mut self, name: &str) -> Outcome<Vec<Value>> {
+        match self.take(name)? {
+            Value::Array(elements) => Ok(elements),
+            _ => Err(format!("`{name}` is not an array")),
+        }
+    }
+
+    fn identity(&mut self) -> Outcome<(String, ResourceId)> {
+        Ok((self.text("type")?, ResourceId::from(self.text("id")?)))
+    }
+
+    fn document(&mut self) -> Outcome<Document> {
+        let Value::Object(members) = self.take("document")? else {
+            return Err("`document` is not an object".to_owned());
+        };
+        Ok(Document::Text(object_text(&members).into()))
+    }
+}

@@ -1,0 +1,258 @@
+//! A tenant as a whole.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use scimkit_registry::ResourceId;
+
+use super::{
+    Memory,
+    directory::Directory,
+    exclusive, shared,
+    table::{Record, Table},
+    tenant::Tenant,
+};
+use crate::{
+    Archive, BoxFuture, Document, Scope, StoreError, TenantId,
+    archive::{self, ArchiveError, Edges, Fit, Kept, Retired, Sink, Source, Start, TARGETS, fit},
+};
+
+impl Archive for Memory {
+    fn dump<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        mut sink: Sink,
+    ) -> BoxFuture<'a, Result<(), ArchiveError>> {
+        Box::pin(async move {
+            // Handed over behind the locks: the sink may take its time.
+            let records = self.records(tenant).ok_or(StoreError::NotFound)?;
+            records.into_iter().try_for_each(sink.as_mut())
+        })
+    }
+
+    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut directory = exclusive(&self.directory);
+            directory.erase(tenant);
+            if let Some(resources) = self.tenant(tenant) {
+                // In its place, so that who waits for it writes to nothing that is gone.
+                *exclusive(&resources) = Tenant::default();
+            }
+            Ok(())
+        })
+    }
+
+    fn restore<'a>(
+        &'a self,
+        scope: &'a Scope,
+        source: Source,
+    ) -> BoxFuture<'a, Result<(), ArchiveError>> {
+        Box::pin(async move {
+            // Before the locks: the source may take its time.
+            let records = source.collect::<Result<Vec<_>, _>>()?;
+            let mut directory = exclusive(&self.directory);
+            let resources = self.tenant_to_write(&scope.tenant);
+            let mut resources = exclusive(&resources);
+            if !resources.is_empty() {
+                return Err(ArchiveError::Occupied);
+            }
+            let mut copy = Copy {
+                directory: directory.clone(),
+                scope,
+                started: false,
+                tenant: Tenant::default(),
+            };
+            copy.tenant.version = resources.version;
+            for (line, record) in records {
+                let kept = copy.keep(record);
+                kept.map_err(|problem| ArchiveError::at(line, problem))?;
+            }
+            (*directory, *resources) = (copy.directory, copy.tenant);
+            Ok(())
+        })
+    }
+}
+
+impl Memory {
+    /// What is kept of a tenant; none when that is nothing.
+    fn records(&self, id: &TenantId) -> Option<Vec<archive::Record>> {
+        let directory = shared(&self.directory);
+        let resources = self.tenant(id);
+        let resources = resources.as_deref().map(shared);
+        let versions = resources.as_ref().map_or(0, |tenant| tenant.version);
+        let entry = directory.tenant(id).cloned();
+        if entry.is_none() && versions == 0 {
+            return None;
+        }
+        let start = Start::new(id.clone(), entry, versions);
+        let mut records = vec![archive::Record::Start(start)];
+        let connections = directory.connections(id).cloned();
+        records.extend(connections.map(archive::Record::Connection));
+        let tokens = directory.tokens(id).cloned();
+        records.extend(tokens.map(archive::Record::Token));
+        if let Some(tenant) = &resources {
+            for (kind, id, record) in by_id(&tenant.tables) {
+                records.push(archive::Record::Resource(kept(kind, id, record)));
+                let edges = edges(kind, id, record);
+                records.extend(edges.map(archive::Record::Edges));
+            }
+            let retired = by_id(&tenant.retired).into_iter();
+            let retired = retired.map(|(kind, id, record)| retired_as(kind, id, record));
+            records.extend(retired.map(archive::Record::Retired));
+        }
+        Some(records)
+    }
+}
+
+type Tables = BTreeMap<Arc<str>, Table>;
+
+/// The records of several types in the order of their ids.
+fn by_id(tables: &Tables) -> Vec<(&str, &ResourceId, &Record)> {
+    let of_a_kind = |(kind, table)| {
+        let (kind, table): (&Arc<str>, &Table) = (kind, table);
+        let records = table.records.iter();
+        records.map(move |(id, record)| (&**kind, id, record))
+    };
+    let mut all: Vec<_> = tables.iter().flat_map(of_a_kind).collect();
+    all.sort_by_key(|(_, id, _)| *id);
+    all
+}
+
+fn kept(kind: &str, id: &ResourceId, record: &Record) -> Kept {
+    let at = (record.created, record.last_modified);
+    let document = Document::Tree(Arc::clone(&record.document));
+    let kept = Kept::new(kind, id.clone(), record.version.clone(), at, document);
+    kept.by(record.connection.clone())
+}
+
+fn retired_as(kind: &str, id: &ResourceId, record: &Record) -> Retired {
+    let at = (record.created, record.last_modified);
+    let document = Document::Tree(Arc::clone(&record.document));
+    let retired = Retired::new(kind, id.clone(), at, document);
+    retired.by(record.connection.clone())
+}
+
+fn edges<'r>(
+    kind: &'r str,
+    id: &'r ResourceId,
+    record: &'r Record,
+) -> impl Iterator<Item = Edges> + 'r {
+    record.edges.iter().flat_map(move |(attr, targets)| {
+        let targets: Vec<_> = targets.iter().collect();
+        let pieces: Vec<_> = targets
+            .chunks(TARGETS)
+            .map(|piece| {
+                let owned = |(id, kind): &(&ResourceId, &Option<String>)| {
+                    (ResourceId::clone(id), Option::clone(kind))
+                };
+                let targets = piece.iter().map(owned).collect();
+                Edges::new((kind, id.clone()), &**attr, targets)
+            })
+            .collect();
+        pieces
+    })
+}
+
+/// What a tenant becomes.
+struct Copy<'s> {
+    directory: Directory,
+    scope: &'s Scope,
+    started: bool,
+    tenant: Tenant,
+}
+
+impl Copy<'_> {
+    fn keep(&mut self, record: archive::Record) -> Result<(), StoreError> {
+        let is_start = matches!(record, archive::Record::Start(_));
+        if is_start == self.started {
+            return Err(refused("a tenant comes first, and only once"));
+        }
+        self.started = true;
+        match record {
+            archive::Record::Connection(mut connection) => {
+                connection.tenant = self.scope.tenant.clone();
+                self.directory.restore_connection(connection)
+            }
+            archive::Record::Edges(edges) => self.keep_edges(&edges),
+            archive::Record::Resource(resource) => self.keep_resource(&resource),
+            archive::Record::Retired(retired) => self.keep_retired(&retired),
+            archive::Record::Start(start) => {
+                self.tenant.version = self.tenant.version.max(start.versions);
+                let Some(mut entry) = start.entry else {
+                    return Ok(());
+                };
+                entry.id = self.scope.tenant.clone();
+                self.directory.restore_tenant(entry)
+            }
+            archive::Record::Token(mut token) => {
+                token.tenant = self.scope.tenant.clone();
+                self.directory.restore_token(token)
+            }
+        }
+    }
+
+    fn keep_resource(&mut self, resource: &Kept) -> Result<(), StoreError> {
+        let Kept { id, .. } = resource;
+        let fit = self.fit(&resource.kind, id, &resource.document)?;
+        let number = resource.number()?;
+        let table = self.tenant.table(&fit.kind);
+        table.check_unique(&fit.kind, id, &fit.keys)?;
+        let record = Record {
+            connection: resource.connection.clone(),
+            created: resource.created,
+            document: Arc::new(fit.document),
+            edges: BTreeMap::new(),
+            last_modified: resource.last_modified,
+            version: resource.version.clone(),
+        };
+        table.insert(id.clone(), record, fit.keys);
+        self.tenant.version = self.tenant.version.max(number);
+        let name = self.tenant.name(&fit.kind);
+        self.tenant.places.put(id.clone(), name);
+        Ok(())
+    }
+
+    fn keep_retired(&mut self, retired: &Retired) -> Result<(), StoreError> {
+        let Retired { id, .. } = retired;
+        let fit = self.fit(&retired.kind, id, &retired.document)?;
+        let record = Record {
+            connection: retired.connection.clone(),
+            created: retired.created,
+            document: Arc::new(fit.document),
+            edges: BTreeMap::new(),
+            last_modified: retired.retired,
+            version: self.tenant.last_version()?,
+        };
+        let table = self.tenant.retired_of(&fit.kind);
+        table.insert(id.clone(), record, fit.keys);
+        Ok(())
+    }
+
+    fn keep_edges(&mut self, edges: &Edges) -> Result<(), StoreError> {
+        let kind = self.scope.settings.registry.by_name(&edges.kind);
+        let found = kind.and_then(|kind| Some((kind, self.tenant.record(kind, &edges.owner)?)));
+        let Some((kind, record)) = found else {
+            return Err(refused("the owner of the members did not come before"));
+        };
+        let change = edges.change(kind)?;
+        let there = record.edges.get(edges.attr.as_str());
+        let is_there = |id| there.is_some_and(|there| there.contains_key(id));
+        if edges.targets.iter().any(|(id, _)| is_there(id)) {
+            return Err(refused("a member comes twice"));
+        }
+        self.tenant.edit_edges(&edges.owner, &change);
+        Ok(())
+    }
+
+    fn fit(&self, kind: &str, id: &ResourceId, document: &Document) -> Result<Fit, StoreError> {
+        let there = self.tenant.places.kind(id.as_str()).is_some();
+        if there || self.tenant.is_retired(id) {
+            return Err(refused(format!("the id `{id}` comes twice")));
+        }
+        fit(&self.scope.settings.registry, (kind, id), document)
+    }
+}
+
+fn refused(detail: impl Into<String>) -> StoreError {
+    let detail = detail.into();
+    StoreError::Refused { detail }
+}
