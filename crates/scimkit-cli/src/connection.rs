@@ -1,10 +1,10 @@
 //! `scimkit connection`: a tenant's connections to identity providers, and their rules.
 
-use std::{fs, process::ExitCode};
+use std::{fs, process::ExitCode, sync::Arc};
 
 use clap::{Args, Subcommand};
 use scimkit::{
-    ConnectionId, TenantId,
+    ConnectionId, Settings, TenantId,
     provision::{Administration, Rules, Switch},
     store::Connection,
 };
@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     kept::{self, Answer, Failure, Missing, instant, minute},
+    schemas::{HostTransforms, Schemas},
     table::table,
 };
 
@@ -71,6 +72,12 @@ pub(crate) struct Change {
     tenant: String,
 
     #[command(flatten)]
+    schemas: Schemas,
+
+    #[command(flatten)]
+    transforms: HostTransforms,
+
+    #[command(flatten)]
     kept: kept::Options,
 }
 
@@ -125,7 +132,13 @@ impl Change {
             };
         }
         let text = Value::Object(rules).to_string();
-        Rules::from_json(&text).map_err(|error| refused(error.to_string()))
+        let rules = Rules::from_json(&text).map_err(|error| refused(error.to_string()))?;
+        // A mapping that does not fit would close the connection.
+        let mut settings = Settings::new("");
+        settings.registry = Arc::new(self.schemas.registry().map_err(Failure::Unusable)?);
+        let fits = rules.settings(&settings, &self.transforms.builder());
+        fits.map_err(|error| refused(error.to_string()))?;
+        Ok(rules)
     }
 }
 
