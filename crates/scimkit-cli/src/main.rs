@@ -2,10 +2,15 @@
 
 mod check;
 mod client;
+mod connection;
 mod filter;
 mod junit;
+mod kept;
 mod mapping;
 mod replay;
+mod table;
+mod tenant;
+mod token;
 mod tree;
 
 use std::process::ExitCode;
@@ -28,6 +33,12 @@ enum Command {
     /// when every requirement of the level holds that could be checked; 1 when one does not; 2 when
     /// nothing could be checked.
     Check(check::Options),
+    /// Makes, lists and changes the connections of a tenant to identity providers.
+    ///
+    /// Exit status: 0 when it is done; 1 when it is refused, or something is not there; 2 when the store
+    /// can't be used.
+    #[command(subcommand)]
+    Connection(connection::Command),
     /// Shows how a filter is read: its canonical form, its tree, and what it binds to.
     Filter(filter::Options),
     /// Checks an attribute mapping, or explains what it does with a resource.
@@ -37,14 +48,29 @@ enum Command {
     /// Exit status: 0 when every scenario of the mode passed; 1 when one failed; 2 when none was
     /// run; 3 when the others passed but something was missing that one requires.
     Replay(replay::Options),
+    /// Makes, lists and shows the tenants of a server.
+    ///
+    /// Exit status: 0 when it is done; 1 when it is refused, or something is not there; 2 when the store
+    /// can't be used.
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Makes, lists, rotates and revokes the tokens that open connections.
+    ///
+    /// Exit status: 0 when it is done; 1 when it is refused, or something is not there; 2 when the store
+    /// can't be used.
+    #[command(subcommand)]
+    Token(token::Command),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Check(options) => check::run(&options),
+        Command::Connection(command) => connection::run(&command),
         Command::Filter(options) => filter::run(&options),
         Command::Mapping(options) => mapping::run(&options),
         Command::Replay(options) => replay::run(&options),
+        Command::Tenant(command) => tenant::run(&command),
+        Command::Token(command) => token::run(&command),
     }
 }
 

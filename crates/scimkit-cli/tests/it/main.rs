@@ -6,6 +6,7 @@
 )]
 
 mod check;
+mod kept;
 mod mapping;
 mod replay;
 
@@ -20,6 +21,7 @@ fn scimkit(arguments: &[&str]) -> (i32, String, String) {
         stderr,
     } = Command::new(env!("CARGO_BIN_EXE_scimkit"))
         .args(arguments)
+        .env_remove("SCIMKIT_STORE")
         .env_remove("SCIMKIT_TOKEN")
         .output()
         .unwrap();

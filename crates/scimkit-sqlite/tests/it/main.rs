@@ -13,6 +13,7 @@ mod consistent;
 mod contract;
 mod crash;
 mod files;
+mod host_table;
 mod property;
 mod schema;
 mod support;

@@ -1,0 +1,152 @@
+//! The store that commands work on, and how they answer.
+
+use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::Args;
+use scimkit::{
+    Sqlite,
+    provision::{Administration, Error},
+};
+use serde_json::{Value, json};
+
+use crate::chain;
+
+/// Where tenants, connections and tokens are kept, and who reads the answer.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
+
+    /// What a server keeps its data in, which may be running: `sqlite:PATH`.
+    #[arg(long, env = "SCIMKIT_STORE", value_name = "STORE")]
+    store: Place,
+}
+
+#[derive(Debug, Clone)]
+struct Place(PathBuf);
+
+impl FromStr for Place {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Place(path.into())),
+            Some(("postgres" | "postgresql", _)) => {
+                Err("this release knows no PostgreSQL; a store is `sqlite:PATH`")
+            }
+            _ => Err("a store is `sqlite:PATH`"),
+        }
+    }
+}
+
+/// What to do where there is no file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Made,
+    Refused,
+}
+
+/// What a command answers.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// For machines.
+    pub(crate) json: Value,
+    /// For people, on standard error: what is not the answer itself.
+    pub(crate) note: String,
+    /// For people, and for scripts that read it line by line.
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn new(json: Value, text: impl Into<String>) -> Self {
+        Answer {
+            json,
+            note: String::new(),
+            text: text.into(),
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What was asked for is not there, or can't be done.
+    Refused(String),
+    /// The store can't be used.
+    Unusable(String),
+}
+
+/// Exit status of what was refused, or is not there.
+const REFUSED: u8 = 1;
+/// Exit status of a store that can't be used, and of arguments that can't be understood.
+const UNUSABLE: u8 = 2;
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Store(_) | Error::NoRandomness(_) => Failure::Unusable(chain(&error)),
+            other => Failure::Refused(chain(&other)),
+        }
+    }
+}
+
+impl Options {
+    /// Carries a command out and says what came of it.
+    #[expect(clippy::print_stdout, reason = "this is the program's output")]
+    #[expect(clippy::print_stderr, reason = "this is the program's output")]
+    pub(crate) fn run(
+        &self,
+        missing: Missing,
+        command: impl AsyncFnOnce(Administration) -> Result<Answer, Failure>,
+    ) -> ExitCode {
+        let outcome = self.open(missing).and_then(|store| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let runtime = runtime.map_err(|problem| Failure::Unusable(problem.to_string()))?;
+            runtime.block_on(command(Administration::new(store)))
+        });
+        let (problem, status) = match outcome {
+            Ok(answer) if self.json => {
+                println!("{:#}", answer.json);
+                return ExitCode::SUCCESS;
+            }
+            Ok(answer) => {
+                eprint!("{}", answer.note);
+                print!("{}", answer.text);
+                return ExitCode::SUCCESS;
+            }
+            Err(Failure::Refused(problem)) => (problem, REFUSED),
+            Err(Failure::Unusable(problem)) => (problem, UNUSABLE),
+        };
+        if self.json {
+            println!("{:#}", json!({ "error": problem }));
+        }
+        eprintln!("error: {problem}");
+        ExitCode::from(status)
+    }
+
+    /// The store itself.
+    pub(crate) fn open(&self, missing: Missing) -> Result<Arc<Sqlite>, Failure> {
+        let Place(path) = &self.store;
+        if missing == Missing::Refused && !path.exists() {
+            let problem = format!("there is no file `{}`", path.display());
+            return Err(Failure::Unusable(problem));
+        }
+        let opened = Sqlite::open(path).map_err(|error| {
+            let problem = format!("`{}` can't be used: {}", path.display(), chain(&error));
+            Failure::Unusable(problem)
+        })?;
+        Ok(Arc::new(opened))
+    }
+}
+
+/// A moment as JSON has it.
+pub(crate) fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// A moment as a table has it, to the minute.
+pub(crate) fn minute(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M").to_string()
+}

@@ -1,0 +1,123 @@
+//! `scimkit tenant`: the customers of an application.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use scimkit::{TenantId, provision::Administration, store::Tenant};
+use serde_json::{Value, json};
+
+use crate::{
+    connection,
+    kept::{self, Answer, Failure, Missing, instant, minute},
+    table::table,
+    token,
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Makes a tenant.
+    Create(Create),
+    /// Lists the tenants.
+    List(List),
+    /// Shows a tenant with its connections and tokens.
+    Show(Show),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// What it is called by in paths, host names and commands: letters from a to z, digits and `-`.
+    #[arg(default_value = "default")]
+    id: String,
+
+    /// What people call it; as its id, unless said.
+    #[arg(long)]
+    name: Option<String>,
+
+    #[command(flatten)]
+    kept: kept::Options,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    kept: kept::Options,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Which one.
+    #[arg(default_value = "default")]
+    id: String,
+
+    #[command(flatten)]
+    kept: kept::Options,
+}
+
+pub(crate) fn run(command: &Command) -> ExitCode {
+    match command {
+        Command::Create(options) => {
+            let made = async |administration| create(administration, options).await;
+            options.kept.run(Missing::Made, made)
+        }
+        Command::List(options) => options.kept.run(Missing::Refused, list),
+        Command::Show(options) => {
+            let shown = async |administration| show(administration, &options.id).await;
+            options.kept.run(Missing::Refused, shown)
+        }
+    }
+}
+
+async fn create(administration: Administration, options: &Create) -> Result<Answer, Failure> {
+    let name = options.name.as_deref().unwrap_or(&options.id);
+    let tenant = administration.create_tenant(&options.id, name).await?;
+    Ok(Answer::new(as_json(&tenant), tenants_table(&[tenant])))
+}
+
+async fn list(administration: Administration) -> Result<Answer, Failure> {
+    let tenants = administration.tenants().await?;
+    let json: Vec<_> = tenants.iter().map(as_json).collect();
+    Ok(Answer::new(
+        json!({ "tenants": json }),
+        tenants_table(&tenants),
+    ))
+}
+
+async fn show(administration: Administration, id: &str) -> Result<Answer, Failure> {
+    let tenant = administration.tenant(&TenantId::from(id)).await?;
+    let connections = administration.connections(&tenant.id).await?;
+    let tokens = administration.tokens(&tenant.id).await?;
+    let mut json = as_json(&tenant);
+    if let Value::Object(object) = &mut json {
+        let connections: Vec<_> = connections.iter().map(connection::as_json).collect();
+        let tokens: Vec<_> = tokens.iter().map(token::as_json).collect();
+        object.insert("connections".to_owned(), connections.into());
+        object.insert("tokens".to_owned(), tokens.into());
+    }
+    let text = format!(
+        "{}\n{}\n{}",
+        tenants_table(&[tenant]),
+        connection::connections_table(&connections),
+        token::tokens_table(&tokens)
+    );
+    Ok(Answer::new(json, text))
+}
+
+fn as_json(tenant: &Tenant) -> Value {
+    json!({
+        "created": instant(tenant.created),
+        "id": tenant.id.as_str(),
+        "name": tenant.name,
+        "revision": tenant.revision,
+    })
+}
+
+fn tenants_table(tenants: &[Tenant]) -> String {
+    let row = |tenant: &Tenant| {
+        let id = tenant.id.as_str().to_owned();
+        [id, tenant.name.clone(), minute(tenant.created)]
+    };
+    table(
+        ["tenant", "name", "created"],
+        tenants.iter().map(row).collect(),
+    )
+}

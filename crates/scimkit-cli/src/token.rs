@@ -1,0 +1,323 @@
+//! `scimkit token`: what opens a connection.
+
+use std::{process::ExitCode, str::FromStr, time::Duration};
+
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use clap::{Args, Subcommand, ValueEnum};
+use scimkit::{
+    ConnectionId, Scopes, TenantId,
+    provision::{Administration, Issued, NewToken},
+    store::TokenRecord,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    kept::{self, Answer, Failure, Missing, instant, minute},
+    table::table,
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Makes a token, which is shown this once: alone on standard output, so that a script can keep it.
+    Create(Create),
+    /// Lists the tokens of a tenant; of a token itself nothing is kept that could be shown.
+    List(List),
+    /// Revokes a token: the next request that comes with it is refused.
+    Revoke(Revoke),
+    /// Replaces a token by a new one, which is shown as that of `create` is.
+    Rotate(Rotate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// What it opens.
+    #[arg(long, default_value = "default", value_name = "ID")]
+    connection: String,
+
+    /// When it ends: a date, a moment of RFC 3339, or how long it is good for, such as `90d`.
+    #[arg(long, value_name = "WHEN")]
+    expires: Option<End>,
+
+    /// What people call it.
+    #[arg(long, default_value = "")]
+    name: String,
+
+    #[command(flatten)]
+    showing: Showing,
+
+    /// What it may do: `read` all, write `users`, write `groups` and whatever else there is.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "groups,read,users"
+    )]
+    scopes: Vec<Scope>,
+
+    /// Whose it is.
+    #[arg(long, default_value = "default", value_name = "ID")]
+    tenant: String,
+
+    #[command(flatten)]
+    kept: kept::Options,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Those of that connection alone.
+    #[arg(long, value_name = "ID")]
+    connection: Option<String>,
+
+    /// Whose they are.
+    #[arg(long, default_value = "default", value_name = "ID")]
+    tenant: String,
+
+    #[command(flatten)]
+    kept: kept::Options,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// Which one, as in `list`.
+    id: String,
+
+    /// Whose it is.
+    #[arg(long, default_value = "default", value_name = "ID")]
+    tenant: String,
+
+    #[command(flatten)]
+    kept: kept::Options,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rotate {
+    /// Which one, as in `list`.
+    id: String,
+
+    /// How long the old one is still good, such as `24h`.
+    #[arg(long, default_value = "0s", value_name = "TIME", value_parser = duration)]
+    overlap: Duration,
+
+    #[command(flatten)]
+    showing: Showing,
+
+    /// Whose it is.
+    #[arg(long, default_value = "default", value_name = "ID")]
+    tenant: String,
+
+    #[command(flatten)]
+    kept: kept::Options,
+}
+
+/// How a new token is shown.
+#[derive(Debug, Args)]
+struct Showing {
+    /// Say nothing beside the token.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+impl Showing {
+    /// The token alone, and beside it what there is to say of it.
+    fn of(&self, issued: &Issued) -> Answer {
+        let secret = issued.token.reveal();
+        let json = json!({ "secret": secret, "token": as_json(&issued.record) });
+        let mut answer = Answer::new(json, format!("{secret}\n"));
+        if !self.quiet {
+            let table = tokens_table(std::slice::from_ref(&issued.record));
+            answer.note =
+                format!("{table}\nThe token, shown this once; only its digest is kept:\n");
+        }
+        answer
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scope {
+    Groups,
+    Read,
+    Users,
+}
+
+/// When a token ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    At(DateTime<Utc>),
+    In(Duration),
+}
+
+impl FromStr for End {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let day = text
+            .parse()
+            .map(|day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc());
+        let moment = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc());
+        match (day, moment, duration(text)) {
+            (Ok(at), ..) | (_, Ok(at), _) => Ok(End::At(at)),
+            (.., Ok(time)) => Ok(End::In(time)),
+            _ => Err(
+                "an end is a date such as 2027-12-31, a moment of RFC 3339, or a time such as 90d",
+            ),
+        }
+    }
+}
+
+impl End {
+    fn at(self, now: DateTime<Utc>) -> Result<DateTime<Utc>, Failure> {
+        match self {
+            End::At(at) => Ok(at),
+            End::In(time) => TimeDelta::from_std(time)
+                .ok()
+                .and_then(|time| now.checked_add_signed(time))
+                .ok_or_else(|| Failure::Refused("the end is too far away".to_owned())),
+        }
+    }
+}
+
+/// Reads a time such as `90d`, `24h`, `30m` or `45s`.
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    let bad = "a time is a number with a unit, such as 90d, 24h, 30m or 45s";
+    let unit = text.chars().next_back().ok_or(bad)?;
+    let seconds = match unit {
+        'd' => 24 * 60 * 60,
+        'h' => 60 * 60,
+        'm' => 60,
+        's' => 1,
+        _ => return Err(bad),
+    };
+    let number: u64 = text.trim_end_matches(unit).parse().map_err(|_| bad)?;
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .ok_or(bad)
+}
+
+pub(crate) fn run(command: &Command) -> ExitCode {
+    match command {
+        Command::Create(options) => {
+            let made = async |administration| create(administration, options).await;
+            options.kept.run(Missing::Refused, made)
+        }
+        Command::List(options) => {
+            let listed = async |administration| list(administration, options).await;
+            options.kept.run(Missing::Refused, listed)
+        }
+        Command::Revoke(options) => {
+            let revoked = async |administration: Administration| {
+                let tenant = TenantId::from(options.tenant.as_str());
+                let record = administration.revoke(&tenant, &options.id).await?;
+                Ok(Answer::new(as_json(&record), tokens_table(&[record])))
+            };
+            options.kept.run(Missing::Refused, revoked)
+        }
+        Command::Rotate(options) => {
+            let rotated = async |administration: Administration| {
+                let tenant = TenantId::from(options.tenant.as_str());
+                let rotated = administration.rotate(&tenant, &options.id, options.overlap);
+                Ok(options.showing.of(&rotated.await?))
+            };
+            options.kept.run(Missing::Refused, rotated)
+        }
+    }
+}
+
+async fn create(administration: Administration, options: &Create) -> Result<Answer, Failure> {
+    let (tenant, connection) = (
+        TenantId::from(options.tenant.as_str()),
+        ConnectionId::from(options.connection.as_str()),
+    );
+    let mut new = NewToken::new(options.name.as_str());
+    new.expires = options.expires.map(|end| end.at(Utc::now())).transpose()?;
+    new.scopes = Scopes::NONE;
+    new.scopes.groups = options.scopes.contains(&Scope::Groups);
+    new.scopes.read = options.scopes.contains(&Scope::Read);
+    new.scopes.users = options.scopes.contains(&Scope::Users);
+    let issued = administration.issue(&tenant, &connection, &new).await?;
+    Ok(options.showing.of(&issued))
+}
+
+async fn list(administration: Administration, options: &List) -> Result<Answer, Failure> {
+    let tenant = TenantId::from(options.tenant.as_str());
+    let mut tokens = administration.tokens(&tenant).await?;
+    if let Some(id) = &options.connection {
+        let connection = administration
+            .connection(&tenant, &id.as_str().into())
+            .await?;
+        tokens.retain(|token| token.connection == connection.id);
+    }
+    let json: Vec<_> = tokens.iter().map(as_json).collect();
+    Ok(Answer::new(
+        json!({ "tokens": json }),
+        tokens_table(&tokens),
+    ))
+}
+
+pub(crate) fn as_json(token: &TokenRecord) -> Value {
+    json!({
+        "connection": token.connection.as_str(),
+        "created": instant(token.created),
+        "expires": token.expires.map(instant),
+        "id": token.id,
+        "last_used": token.last_used.map(instant),
+        "name": token.name,
+        "revoked": token.revoked.map(instant),
+        "scopes": scopes(token.scopes),
+        "state": state(token, Utc::now()),
+        "tenant": token.tenant.as_str(),
+    })
+}
+
+fn scopes(scopes: Scopes) -> Vec<&'static str> {
+    let all = [
+        (scopes.groups, "groups"),
+        (scopes.read, "read"),
+        (scopes.users, "users"),
+    ];
+    let given = all.into_iter().filter(|(given, _)| *given);
+    given.map(|(_, name)| name).collect()
+}
+
+/// Whether a token is accepted.
+fn state(token: &TokenRecord, now: DateTime<Utc>) -> &'static str {
+    if token.is_good_at(now) {
+        return match token.revoked {
+            Some(_) => "replaced",
+            None => "good",
+        };
+    }
+    match token.revoked.is_some_and(|since| since <= now) {
+        true => "revoked",
+        false => "expired",
+    }
+}
+
+pub(crate) fn tokens_table(tokens: &[TokenRecord]) -> String {
+    let now = Utc::now();
+    let moment = |at: Option<DateTime<Utc>>, never: &str| at.map_or(never.to_owned(), minute);
+    let row = |token: &TokenRecord| {
+        let ends = [token.revoked, token.expires].into_iter().flatten().min();
+        [
+            token.id.clone(),
+            token.connection.as_str().to_owned(),
+            token.name.clone(),
+            state(token, now).to_owned(),
+            scopes(token.scopes).join(","),
+            minute(token.created),
+            moment(token.last_used, "never"),
+            moment(ends, "never"),
+        ]
+    };
+    let headings = [
+        "token",
+        "connection",
+        "name",
+        "state",
+        "scopes",
+        "created",
+        "last used",
+        "ends",
+    ];
+    table(headings, tokens.iter().map(row).collect())
+}

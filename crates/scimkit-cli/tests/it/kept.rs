@@ -1,0 +1,210 @@
+//! Tenants, connections and tokens, beside a server that runs.
+
+use std::sync::Arc;
+
+use axum::{body::Body, http::Request};
+use scimkit::{Server, Settings, Sqlite, provision::Gate};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::scimkit;
+
+/// A file that commands work on.
+struct File {
+    folder: TempDir,
+}
+
+impl File {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        File { folder }
+    }
+
+    fn path(&self) -> String {
+        let path = self.folder.path().join("scim.sqlite");
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn run(&self, command: &str) -> (i32, String, String) {
+        let store = format!("sqlite:{}", self.path());
+        let words = command.split(' ').chain(["--store", &store]);
+        scimkit(&words.collect::<Vec<_>>())
+    }
+
+    /// What a command writes that succeeds.
+    fn done(&self, command: &str) -> String {
+        let (status, out, err) = self.run(command);
+        assert_eq!(status, 0, "{command}: {out}{err}");
+        out
+    }
+
+    fn json(&self, command: &str) -> Value {
+        let out = self.done(&format!("{command} --json"));
+        serde_json::from_str(&out).unwrap()
+    }
+}
+
+#[test]
+fn one_tenant_needs_little_to_be_typed() {
+    let file = File::new();
+    file.done("tenant create");
+    file.done("connection create tolerance=entra create=adopt groups=false");
+    let shown = file.json("connection show");
+    let rules = r#"{"active":true,"create":"adopt","groups":false,"tolerance":{"profile":"entra"},"users":true}"#;
+    assert_eq!(
+        shown["rules"],
+        serde_json::from_str::<Value>(rules).unwrap()
+    );
+    assert_eq!(
+        (&shown["id"], &shown["tenant"]),
+        (&"default".into(), &"default".into())
+    );
+
+    file.done("connection set --name Entra create= deletes=retire");
+    let changed = file.json("connection show");
+    assert_eq!(changed["rules"]["create"], Value::Null);
+    assert_eq!(changed["rules"]["deletes"], "retire");
+    assert_eq!(
+        (&changed["name"], &changed["revision"]),
+        (&"Entra".into(), &2.into())
+    );
+
+    let token = file.done("token create --name ci");
+    assert!(scimkit::Token::is_generated(token.trim_end()), "{token}");
+    let listed = file.json("token list");
+    let listed = &listed["tokens"][0];
+    assert_eq!(
+        (&listed["name"], &listed["state"]),
+        (&"ci".into(), &"good".into())
+    );
+    assert_eq!(
+        listed["scopes"],
+        serde_json::json!(["groups", "read", "users"])
+    );
+    assert_eq!(file.json("tenant list")["tenants"][0]["id"], "default");
+    assert_eq!(file.json("tenant show")["tokens"][0]["id"], listed["id"]);
+}
+
+#[test]
+fn a_token_is_alone_on_standard_output() {
+    let file = File::new();
+    file.done("tenant create acme --name Acme");
+    file.done("connection create okta --tenant acme");
+    let create = "token create --tenant acme --connection okta --scopes read";
+    let (status, out, err) = file.run(&format!("{create} --expires 90d"));
+    assert_eq!((status, out.lines().count()), (0, 1));
+    assert!(
+        err.contains("read") && !err.contains(out.trim_end()),
+        "{err}"
+    );
+    let (_, quiet, err) = file.run(&format!("{create} --quiet"));
+    assert_eq!((quiet.lines().count(), err.as_str()), (1, ""));
+    // And nowhere else, nor is its digest.
+    for command in [
+        "tenant show acme",
+        "tenant show acme --json",
+        "token list --tenant acme",
+    ] {
+        let shown = file.done(command);
+        assert!(
+            !shown.contains("scim_") && !shown.contains("digest"),
+            "{shown}"
+        );
+    }
+    let made = file.json(create);
+    assert!(scimkit::Token::is_generated(
+        made["secret"].as_str().unwrap()
+    ));
+    assert_eq!(made["token"]["connection"], "okta");
+}
+
+#[test]
+fn each_outcome_has_its_exit_status() {
+    let file = File::new();
+    let (status, out, err) = file.run("token list");
+    assert_eq!((status, out.as_str()), (2, ""));
+    assert!(err.contains("there is no file"), "{err}");
+    file.done("tenant create");
+    file.done("connection create");
+    for (command, expected) in [
+        ("tenant create", 1),
+        ("tenant create Acme", 1),
+        ("tenant show acme", 1),
+        ("connection create --tenant acme", 1),
+        ("connection create okta user=true", 1),
+        ("connection create okta users=perhaps", 1),
+        ("connection create okta users", 1),
+        ("connection create okta mapping=@nowhere", 1),
+        ("connection show okta", 1),
+        ("connection off okta", 1),
+        ("token create --connection okta", 1),
+        ("token create --expires 2020-01-01", 1),
+        ("token create --expires 2020-01-01T00:00:00Z", 1),
+        ("token create --expires 9999999999999d", 1),
+        ("token create --expires soon", 2),
+        ("token create --scopes all", 2),
+        ("token rotate nope", 1),
+        ("token rotate nope --overlap 1", 2),
+        ("token revoke nope", 1),
+        ("token revoke", 2),
+    ] {
+        let (status, out, err) = file.run(command);
+        assert_eq!(status, expected, "{command}: {out}{err}");
+        assert!(!err.is_empty() && out.is_empty(), "{command}");
+    }
+    let (status, out, _) = file.run("token revoke nope --json");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (status, &told["error"]),
+        (1, &"there is no token `nope`".into())
+    );
+
+    let (status, _, err) = scimkit(&["tenant", "list", "--store", "postgres://db"]);
+    assert!(status == 2 && err.contains("PostgreSQL"), "{err}");
+    std::fs::write(
+        file.path(),
+        "this is no database, however long its text may be",
+    )
+    .unwrap();
+    assert_eq!(file.run("tenant list").0, 2);
+}
+
+#[tokio::test]
+async fn a_server_that_runs_follows_with_the_next_request() {
+    let file = File::new();
+    let store = Arc::new(Sqlite::open(file.path()).unwrap());
+    let settings = Settings::new("https://app.example/scim/v2");
+    let gate = Gate::new(store.clone(), settings.clone());
+    let server = Server::new(store, settings).with_authentication(gate);
+    let status = async |token: &str| {
+        let request = Request::get("/Users").header("authorization", format!("Bearer {token}"));
+        let request = request.body(Body::empty()).unwrap();
+        server.handle(request).await.status().as_u16()
+    };
+    file.done("tenant create");
+    file.done("connection create");
+    let first = file.json("token create");
+    let token = first["secret"].as_str().unwrap();
+    assert_eq!(status(token).await, 200);
+    assert_ne!(
+        file.json("token list")["tokens"][0]["last_used"],
+        Value::Null
+    );
+
+    file.done("connection off");
+    assert_eq!(status(token).await, 403);
+    file.done("connection on");
+    assert_eq!(status(token).await, 200);
+
+    let id = first["token"]["id"].as_str().unwrap();
+    let second = file.done(&format!("token rotate {id} --overlap 1h"));
+    assert_eq!(status(token).await, 200);
+    assert_eq!(status(second.trim_end()).await, 200);
+    let revoked = file.json(&format!("token revoke {id}"));
+    assert_eq!(revoked["state"], "revoked");
+    assert_eq!(status(token).await, 401);
+    assert_eq!(status(second.trim_end()).await, 200);
+
+    file.done("connection remove");
+    assert_eq!(status(second.trim_end()).await, 401);
+}
