@@ -73,7 +73,7 @@ pub use transform::{Closures, Transform};
 
 use serde_json::Value;
 
-use crate::{Change, Error, ErrorKind, Resource, ResourceType};
+use crate::{AttrId, Change, Error, ErrorKind, Resource, ResourceType};
 use bound::Bound;
 
 /// A mapping of resource types to what a host keeps.
@@ -180,6 +180,18 @@ pub struct MappedRule<'a> {
 }
 
 impl<'a> MappedRule<'a> {
+    /// The attribute and the column that holds its values as [`Scalar::of`](crate::Scalar::of)
+    /// makes them, where there is one: see `scimkit_sql::HostTable`.
+    ///
+    /// - One path, of one value; transforms that leave a value as it is on its way back.
+    /// - Booleans and integers, without transforms.
+    /// - Text of a case-exact attribute, or folded text: by [`Transform::Fold`] as the last one, or
+    ///   in a `key` column.
+    #[must_use]
+    pub fn comparable(self) -> Option<(AttrId, &'a str)> {
+        self.bound.comparable(self.kind)
+    }
+
     /// What it gives to its field; `None` when it writes none, or when the resource has nothing
     /// for it.
     ///

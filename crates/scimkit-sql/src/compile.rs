@@ -170,6 +170,14 @@ impl<'a> Compiler<'a> {
                 };
                 Some(Part::test(test, weight))
             }
+            Source::Nullable(column) => {
+                let test = self.compare_column(&column, op, value)?;
+                let test = match op {
+                    Operator::NotEqual => format!("({column} IS NULL OR {test})"),
+                    _ => format!("({column} IS NOT NULL AND {test})"),
+                };
+                Some(Part::test(test, weight(attr, op, value)))
+            }
             Source::Rows(rows) if op == Operator::NotEqual => self.differs(attr, &rows, value),
             Source::Rows(rows) => {
                 let which = self.which(&rows);
@@ -210,6 +218,15 @@ impl<'a> Compiler<'a> {
                 Some(Part::test(format!("{column} <> ''"), Weight::Most))
             }
             Source::Column(_) => Some(Part::constant(true)),
+            Source::Nullable(column) => {
+                let filled = if text {
+                    format!(" AND {column} <> ''")
+                } else {
+                    String::new()
+                };
+                let test = format!("({column} IS NOT NULL{filled})");
+                Some(Part::test(test, Weight::Most))
+            }
             Source::Rows(rows) => {
                 let which = self.which(&rows);
                 let filled = if text {

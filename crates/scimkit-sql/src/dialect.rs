@@ -53,8 +53,9 @@ impl Dialect {
         match self {
             Dialect::Postgres => format!("right({column}, char_length({part})) = {part}"),
             Dialect::Sqlite => {
+                // `IS`, because of an empty text the function makes NULL.
                 let part = format!("CAST({part} AS BLOB)");
-                format!("substr(CAST({column} AS BLOB), -length({part})) = {part}")
+                format!("substr(CAST({column} AS BLOB), -length({part})) IS {part}")
             }
         }
     }

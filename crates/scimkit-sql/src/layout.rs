@@ -30,6 +30,8 @@ pub trait Layout: Debug {
 pub enum Source {
     /// In a column of the resource's own row that is never NULL.
     Column(&'static str),
+    /// In a column of the resource's own row that is NULL for a resource without a value.
+    Nullable(String),
     /// In another table: one row for each value, none for a resource without.
     Rows(Rows),
 }

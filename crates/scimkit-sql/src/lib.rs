@@ -39,6 +39,7 @@
 //!
 //! - [`plan`]: splits a predicate into what SQL answers and what is left to evaluate
 //! - [`Layout`]: where a store keeps what SQL can compare
+//! - [`HostTable`]: the layout of a host's own table, from a mapping
 //! - [`Dialect`]: how a database spells it
 //!
 //! What is compiled is exact: the condition and the residual together hold for a resource exactly
@@ -47,9 +48,11 @@
 
 mod compile;
 mod dialect;
+mod host;
 mod layout;
 mod plan;
 
 pub use dialect::Dialect;
+pub use host::HostTable;
 pub use layout::{Layout, Rows, Source};
 pub use plan::{Condition, Plan, plan};

@@ -14,8 +14,10 @@
 //! own, for instance `&|future| runtime.block_on(future)`. Checks of concurrency drive futures from
 //! several threads at once.
 //!
-//! [`tenancy`] does the same for what keeps tenants, connections and tokens.
+//! [`tenancy`] does the same for what keeps tenants, connections and tokens, and [`archive`] for
+//! stores that take a tenant out and in as a whole.
 
+pub mod archive;
 mod batches;
 mod claims;
 mod cursors;

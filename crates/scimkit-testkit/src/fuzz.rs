@@ -8,6 +8,8 @@
 //! scimkit_testkit::fuzz::http(b"GET /Users?count=1\n\n");
 //! ```
 
+mod mapping;
+
 use std::sync::{Arc, OnceLock};
 
 use http::{Method, Request, Response};
@@ -22,17 +24,20 @@ use serde_json::{Value, json};
 
 use crate::contract::block_on;
 
+pub use mapping::mapping;
+
 /// A fuzz target's body.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also the folder of its corpus.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("admit", admit),
     ("bulk", bulk),
     ("cursor", cursor),
     ("evaluate", evaluate),
     ("filter", filter),
     ("http", http),
+    ("mapping", mapping),
     ("patch", patch),
     ("path", path),
 ];

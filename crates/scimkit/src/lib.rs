@@ -36,19 +36,22 @@ pub use scimkit_provision as provision;
 pub use scimkit_registry as registry;
 /// HTTP request in, HTTP response out.
 pub use scimkit_server as server;
+/// Bound filters as SQL, also over a table of the host's own.
+pub use scimkit_sql as sql;
 /// The storage contract and the memory store.
 pub use scimkit_store as store;
 
-pub use scimkit_registry::{Quirk, Registry, Tolerance};
+pub use scimkit_registry::{Mapping, Quirk, Registry, Tolerance};
 pub use scimkit_server::{
-    Access, Authenticate, BearerTokens, Body, BrokenOff, Denied, Digest, Identity, InvalidToken,
-    Level, Me, NoRandomness, QUIRKS_TOTAL, Server, TenantInPath, Token, credentials,
+    Access, Authenticate, BearerTokens, Body, BrokenOff, CreateGuard, DROPPED_TOTAL, Denied,
+    Digest, Identity, InvalidToken, Level, Me, NoRandomness, QUIRKS_TOTAL, Secret, Server,
+    TakeSecrets, TenantInPath, Token, credentials,
 };
 #[cfg(feature = "sqlite")]
 pub use scimkit_sqlite::Sqlite;
 pub use scimkit_store::{
-    ConnectionId, Cycles, Limits, Memory, PatchAnswer, Scope, Scopes, Settings, Store, Tenancy,
-    TenantId, UnknownMembers,
+    Aliases, ConnectionId, CreatePolicy, Cycles, Deletes, Limits, Memory, PatchAnswer, Scope,
+    Scopes, Settings, Store, Tenancy, TenantId, UnknownMembers,
 };
 
 /// The README's code, compiled.

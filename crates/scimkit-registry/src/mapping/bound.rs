@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Rule, side::Side, template::Template, transform::Step};
-use crate::{Error, Resource, ResourceType};
+use super::{FieldType, Rule, side::Side, template::Template, transform::Step};
+use crate::{AttrId, Error, Resource, ResourceType};
 use scimkit_core::excerpt;
 
 /// What a host keeps of one resource: a value for each field.
@@ -149,6 +149,34 @@ impl Bound {
             }
             _ => vec![Some(scim)],
         }))
+    }
+
+    /// The attribute and the column that SQL can compare: see
+    /// [`MappedRule::comparable`](super::MappedRule::comparable).
+    pub(super) fn comparable(&self, kind: &ResourceType) -> Option<(AttrId, &str)> {
+        let [side] = self.sides.as_slice() else {
+            return None;
+        };
+        if side.which.is_some() || !matches!(self.form, Form::Plain) || !self.writes_scim() {
+            return None;
+        }
+        let host = self.host()?;
+        let definition = kind.attr(side.attr).definition();
+        match side.data_type(kind) {
+            FieldType::Boolean | FieldType::Integer if self.steps.is_empty() => {
+                Some((side.attr, host))
+            }
+            FieldType::Text if self.steps.iter().all(Step::stays) => {
+                let folded = self.steps.last().is_some_and(Step::folds);
+                let column = match (&self.rule.key, definition.is_case_exact() || folded) {
+                    (_, true) => host,
+                    (Some(key), false) => key,
+                    (None, false) => return None,
+                };
+                Some((side.attr, column))
+            }
+            _ => None,
+        }
     }
 
     fn misfit(&self, kind: &ResourceType, value: &Value, to: Option<&str>, why: &str) -> Error {

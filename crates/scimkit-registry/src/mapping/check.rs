@@ -208,6 +208,10 @@ impl<'a> Checker<'a> {
             }
             return;
         };
+        if bound.rule.key.is_some() && given != FieldType::Text {
+            let detail = format!("a `key` is for text, not for {}", given.name());
+            self.note(draft, &bound.label, "key", 0, detail);
+        }
         if let Some(field) = self.declared(host)
             && !field.data_type.holds(given)
         {

@@ -9,7 +9,7 @@ use super::{
     bound::{Bound, Form},
     side::{Members, applied},
 };
-use crate::{Change, EdgeEdit, Error, Resource, ResourceId, Role};
+use crate::{Change, EdgeEdit, Error, Resource, ResourceId, Role, fold};
 
 /// What becomes of one of the host's fields.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +33,7 @@ pub enum FieldEdit {
 
 impl TypeMapping {
     /// What the host keeps of a resource: a value for each field that a rule writes and the
-    /// resource has a value for.
+    /// resource has a value for, and folded text for each `key`.
     ///
     /// # Errors
     /// `invalidValue` for a value that a rule can't transform, by its path.
@@ -46,6 +46,9 @@ impl TypeMapping {
             if let (Some(field), Some(value)) =
                 (rule.host(), rule.host_value(&self.kind, resource)?)
             {
+                if let (Some(key), Some(text)) = (&rule.rule.key, value.as_str()) {
+                    record.insert(key.clone(), Value::from(fold(text).into_owned()));
+                }
                 record.insert(field.to_owned(), value);
             }
         }
@@ -107,6 +110,15 @@ impl TypeMapping {
                     None => FieldEdit::Unset,
                 },
             };
+            if let Some(key) = &rule.rule.key {
+                let folded = match &edit {
+                    FieldEdit::Set(Value::String(text)) => {
+                        FieldEdit::Set(Value::from(fold(text).into_owned()))
+                    }
+                    _ => FieldEdit::Unset,
+                };
+                edits.insert(key.clone(), folded);
+            }
             edits.insert(field.to_owned(), edit);
         }
         Ok(edits)
@@ -135,13 +147,23 @@ impl TypeMapping {
         if matches!(rule.form, Form::Constant(_)) {
             return before.is_none();
         }
-        rule.sides.iter().any(|side| {
-            let written = change.set().iter().map(|(id, _)| id).chain(change.unset());
-            let secret = side.valued(&self.kind).is_never_returned();
+        let differs = rule.sides.iter().any(|side| {
             let was = before.and_then(|before| side.value(&self.kind, before));
-            (secret && written.into_iter().any(|id| *id == side.attr))
-                || was != side.value(&self.kind, after)
-        })
+            was != side.value(&self.kind, after)
+        });
+        let secret = rule.sides.iter().any(|side| {
+            let mut written = change.set().iter().map(|(id, _)| id).chain(change.unset());
+            side.valued(&self.kind).is_never_returned() && written.any(|id| *id == side.attr)
+        });
+        // What differs may still come out as the same, as a name that moved among joined paths.
+        let same = |before: &Resource| {
+            let (was, is) = (
+                rule.host_value(&self.kind, before),
+                rule.host_value(&self.kind, after),
+            );
+            matches!((was, is), (Ok(was), Ok(is)) if was == is)
+        };
+        secret || (differs && !before.is_some_and(same))
     }
 
     fn members_edit(&self, rule: &Bound, change: &Change) -> Option<FieldEdit> {

@@ -191,6 +191,23 @@ impl Step {
         }
     }
 
+    /// Whether what it gives is folded text.
+    pub(super) fn folds(&self) -> bool {
+        self.transform == Transform::Fold
+    }
+
+    /// Whether text stays as it is on its way back.
+    pub(super) fn stays(&self) -> bool {
+        matches!(
+            self.transform,
+            Transform::TimeZone(_)
+                | Transform::Fold
+                | Transform::Lower
+                | Transform::Trim
+                | Transform::Upper
+        )
+    }
+
     /// The value for SCIM, or why there is none.
     pub(super) fn to_scim(&self, value: Value) -> Result<Value, String> {
         match &self.transform {

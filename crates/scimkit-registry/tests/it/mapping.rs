@@ -21,3 +21,17 @@ fn mapping(toml: &str) -> Mapping {
 fn user(toml: &str) -> TypeMapping {
     mapping(toml).of("User").unwrap().clone()
 }
+
+/// The first block of a language in the documentation.
+fn documented(language: &str) -> &'static str {
+    let text = include_str!("../../../../docs/mapping.md");
+    let (_, rest) = text.split_once(&format!("```{language}\n")).unwrap();
+    rest.split_once("```").unwrap().0
+}
+
+#[test]
+fn the_documentation_s_examples_are_mappings() {
+    mapping(documented("toml"));
+    let json = Mapping::builder().json(documented("json"));
+    assert!(json.build(&Registry::standard()).is_ok());
+}

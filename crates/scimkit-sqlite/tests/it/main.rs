@@ -7,11 +7,13 @@
     reason = "the lints know tests, but not the functions beside them"
 )]
 
+mod archive;
 mod bulk;
 mod consistent;
 mod contract;
 mod crash;
 mod files;
+mod host_table;
 mod property;
 mod schema;
 mod support;

@@ -474,14 +474,14 @@ fn taken(answer: Result<scimkit_store::Written, StoreError>) -> Result<(), Strin
 
 impl<'a> Ground<'a> {
     /// The same store, asked on behalf of a connection.
-    fn through(&self, connection: &str) -> Ground<'a> {
+    pub(super) fn through(&self, connection: &str) -> Ground<'a> {
         let mut other = self.again();
         other.scope.connection = Some(ConnectionId::from(connection));
         other
     }
 
     /// The same store, asked to keep what is deleted.
-    fn retiring(&self) -> Ground<'a> {
+    pub(super) fn retiring(&self) -> Ground<'a> {
         self.under(|settings| settings.deletes = Deletes::Retire)
     }
 }

@@ -60,7 +60,7 @@ fn random_queries(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 /// Users and groups of random shape; some references and memberships lead nowhere.
-fn populate(ground: &Ground<'_>, random: &mut Random) -> Result<Vec<String>, String> {
+pub(super) fn populate(ground: &Ground<'_>, random: &mut Random) -> Result<Vec<String>, String> {
     const USERS: usize = 60;
     const GROUPS: usize = 12;
     let ground = ground.accepting().accepting_cycles();

@@ -144,11 +144,12 @@ impl Store for Faulty {
         for write in &mut batch.writes {
             match (&mut *write, self.0) {
                 (Write::Create { claim, .. }, Fault::ForgetsClaims) => *claim = None,
-                (Write::Create { claim, .. }, Fault::ClaimsAnything) => {
-                    if let Some(claim) = claim {
-                        claim.by = Predicate::All(Vec::new());
-                    }
-                }
+                (
+                    Write::Create {
+                        claim: Some(claim), ..
+                    },
+                    Fault::ClaimsAnything,
+                ) => claim.by = Predicate::All(Vec::new()),
                 _ => {}
             }
             if let (Write::Update { expect, .. }, Fault::IgnoresExpectations) = (write, self.0) {

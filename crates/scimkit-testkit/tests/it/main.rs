@@ -7,6 +7,7 @@
     reason = "the lints know tests, but not the functions beside them"
 )]
 
+mod archive;
 mod bulk;
 mod conformance;
 mod contract;

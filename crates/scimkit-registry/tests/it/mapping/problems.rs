@@ -292,6 +292,10 @@ fn what_a_rule_can_not_be_is_told() {
             "`title` must be a string",
         ),
         (
+            "scim = 'active'\nhost = 'a'\nkey = 'a_key'",
+            "a `key` is for text",
+        ),
+        (
             "scim = 'title'\nhost = ''",
             "a field's name has 1 to 128 bytes",
         ),

@@ -302,3 +302,30 @@ fn what_does_not_fit_the_schema_is_refused() {
         );
     }
 }
+
+#[test]
+fn a_key_is_folded_for_the_database() {
+    let rules = user("[[User.map]]\nscim = 'title'\nhost = 'job'\nkey = 'job_key'\n");
+    let boss = resource(json!({"title": "Straßenbau"}));
+    let record = rules.to_host(&boss).unwrap();
+    assert_eq!(
+        json!(record),
+        json!({"job": "Straßenbau", "job_key": "strassenbau"})
+    );
+    assert_eq!(rules.to_scim(&record, Resource::default()).unwrap(), boss);
+    let mut change = Change::none(Arc::clone(rules.kind()));
+    let title = rules.kind().named("title").unwrap();
+    change.difference(title, Some(&json!("Straßenbau")), None);
+    let edits: Vec<_> = rules
+        .changes(&change, Some(&boss))
+        .unwrap()
+        .into_iter()
+        .collect();
+    assert_eq!(
+        edits,
+        [
+            ("job".to_owned(), FieldEdit::Unset),
+            ("job_key".to_owned(), FieldEdit::Unset)
+        ]
+    );
+}

@@ -1,0 +1,90 @@
+//! A host's own table, as far as a mapping says what is in it.
+
+use scimkit_registry::{Attr, AttrId, Fingerprint, ResourceType, TypeMapping};
+
+use crate::{Dialect, Layout, Source};
+
+/// A host's own table: the columns of a mapping whose values SQL compares as the evaluator would.
+///
+/// - Such are the columns of rules with one path and one column
+///   ([`MappedRule::comparable`](scimkit_registry::mapping::MappedRule::comparable)): booleans and
+///   integers as they are kept; text of attributes that are case exact; and of others where the rule
+///   folds it at last or names a `key` column with folded text. SQL never folds case.
+/// - All else is left to the residual, to be evaluated over what
+///   [`to_scim`](TypeMapping::to_scim) makes of a row: value paths, joined names, dates, tables of
+///   values.
+/// - A column may be NULL. Text must be compared by code point: SQLite's `BINARY`, PostgreSQL's
+///   `COLLATE "C"`.
+/// - Names of tables and columns are quoted.
+///
+/// # Example
+/// ```
+/// use scimkit_filter::Filter;
+/// use scimkit_registry::{Mapping, Registry, Tolerance, mapping::{Rule, Transform}};
+/// use scimkit_sql::{Dialect, HostTable, plan};
+///
+/// let registry = Registry::standard();
+/// let mapping = Mapping::builder()
+///     .rule("User", Rule::of("userName").to("email").through(Transform::Fold))
+///     .rule("User", Rule::of("title").to("job title"))
+///     .build(&registry)
+///     .unwrap();
+/// let user = registry.by_name("User").unwrap();
+/// let filter = Filter::parse(r#"userName eq "Babs@X.org" and title eq "Dr""#).unwrap();
+/// let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT)?;
+/// let table = HostTable::of(mapping.of("User").unwrap(), Dialect::Sqlite, "u", "id");
+/// let plan = plan(user, &predicate, &table, 1);
+/// let text = plan.condition.unwrap().text;
+/// assert_eq!(text, r#"("u"."email" IS NOT NULL AND "u"."email" = ?1)"#);
+/// assert!(plan.residual.is_some()); // `title` ignores case, and its column is not folded
+/// # Ok::<(), scimkit_registry::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct HostTable {
+    columns: Vec<(AttrId, String)>,
+    dialect: Dialect,
+    id: String,
+    // Attribute ids mean something in this table only.
+    schema: Fingerprint,
+}
+
+impl HostTable {
+    /// The table of a mapping's resource type, by its alias in the statement around the condition
+    /// and the column of the resource's identifier.
+    #[must_use]
+    pub fn of(rules: &TypeMapping, dialect: Dialect, alias: &str, id: &str) -> Self {
+        let column = |name: &str| format!("{}.{}", quoted(alias), quoted(name));
+        let comparable = rules.rules().filter_map(|rule| rule.comparable());
+        HostTable {
+            columns: comparable
+                .map(|(attr, name)| (attr, column(name)))
+                .collect(),
+            dialect,
+            id: column(id),
+            schema: rules.kind().fingerprint(),
+        }
+    }
+}
+
+impl Layout for HostTable {
+    fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<Source> {
+        if kind.fingerprint() != self.schema {
+            return None;
+        }
+        let column = self.columns.iter().find(|(known, _)| *known == attr.id());
+        column.map(|(_, column)| Source::Nullable(column.clone()))
+    }
+}
+
+/// A name as both dialects quote it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

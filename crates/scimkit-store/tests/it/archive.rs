@@ -1,0 +1,280 @@
+//! Lines of JSON that are an archive, and all those that are none.
+
+use std::{io::Cursor, sync::Arc};
+
+use proptest::prelude::*;
+use scimkit_store::{
+    Archive, Memory, Scope, Settings, StoreError, Tenancy, TenantId,
+    archive::{ArchiveError, Counts, Options, export, import},
+};
+
+use crate::now;
+
+const LINES: &str = r#"{"tenant":{"format":1,"id":"acme","versions":9,"name":"Acme","created":"2026-01-01T00:00:00.000Z","revision":1}}
+{"connection":{"id":"crm","name":"","created":"2026-01-01T00:00:00.000Z","revision":1,"rules":"{}"}}
+{"token":{"id":"1","connection":"crm","digest":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","name":"","scopes":["groups","read","users"],"created":"2026-01-01T00:00:00.000Z","expires":"2026-01-01T00:00:00.000Z","revoked":"2026-01-01T00:00:00.000Z","lastUsed":"2026-01-01T00:00:00.000Z"}}
+{"resource":{"type":"Group","id":"g1","version":"3","created":"2026-01-01T00:00:00.000Z","lastModified":"2026-01-01T00:00:00.000Z","connection":"crm","document":{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"g"}}}
+{"edges":{"type":"Group","id":"g1","attribute":"members","targets":[{"value":"u1"},{"value":"u2","type":"User"}]}}
+{"retired":{"type":"User","id":"u3","created":"2026-01-01T00:00:00.000Z","retired":"2026-01-01T00:00:00.000Z","document":{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"c"}}}
+{"end":{"connections":1,"tokens":1,"resources":1,"members":2,"retired":1}}
+"#;
+
+fn scope() -> Scope {
+    let settings = Settings::new("https://example.com/v2");
+    Scope::new(TenantId::from("acme"), Arc::new(settings))
+}
+
+fn take(store: &Memory, lines: &[u8], options: &Options) -> Result<Counts, ArchiveError> {
+    now(import(
+        store,
+        &scope(),
+        options,
+        Cursor::new(lines.to_vec()),
+    ))
+}
+
+fn lines_of(store: &Memory) -> Result<String, ArchiveError> {
+    let acme = TenantId::from("acme");
+    let (bytes, _) = now(export(store, &acme, &Options::default(), Vec::new()))?;
+    Ok(String::from_utf8(bytes).unwrap())
+}
+
+/// What is said of lines that nothing may be kept of.
+fn refusal(lines: &[u8], options: &Options) -> String {
+    let store = Memory::new();
+    let refused = take(&store, lines, options).unwrap_err().to_string();
+    let nothing = lines_of(&store).unwrap_err();
+    assert!(matches!(nothing, ArchiveError::Store(StoreError::NotFound)));
+    refused
+}
+
+#[test]
+fn lines_go_in_and_out_as_they_are() {
+    let store = Memory::new();
+    let counts = take(&store, LINES.as_bytes(), &Options::default()).unwrap();
+    assert_eq!((counts.resources, counts.members), (1, 2));
+    assert_eq!(lines_of(&store).unwrap(), LINES);
+    // The last end of line may be missing, and any may be that of another system.
+    for lines in [LINES.trim_end().to_owned(), LINES.replace('\n', "\r\n")] {
+        let store = Memory::new();
+        take(&store, lines.as_bytes(), &Options::default()).unwrap();
+        assert_eq!(lines_of(&store).unwrap(), LINES);
+    }
+}
+
+#[test]
+fn lines_that_are_cut_off_anywhere_are_refused() {
+    for end in 0..LINES.len() - 1 {
+        let cut = &LINES.as_bytes()[..end];
+        // A line that only lacks its end is whole; the next one is missing.
+        let whole = LINES.as_bytes()[..=end].iter();
+        let lines = whole.filter(|byte| **byte == b'\n').count();
+        let said = refusal(cut, &Options::default());
+        assert!(said.starts_with(&format!("line {}: ", lines + 1)), "{said}");
+    }
+}
+
+#[test]
+fn what_is_no_archive_is_refused_by_its_line() {
+    let from = |line: usize| LINES.lines().skip(line - 1).collect::<Vec<_>>().join("\n");
+    let changed = |old: &str, new: &str| {
+        assert!(LINES.contains(old), "{old}");
+        LINES.replacen(old, new, 1)
+    };
+    let first = LINES.lines().next().unwrap();
+    let digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    let cases = [
+        (String::new(), "line 1: the end is missing"),
+        ("\n".to_owned(), "line 1: not readable as JSON"),
+        ("[]\n".to_owned(), "line 1: `the line` is not an object"),
+        (
+            "{}\n".to_owned(),
+            "line 1: the line is not an object with one member",
+        ),
+        (from(2), "line 1: the first line is not that of a tenant"),
+        (from(7), "line 1: the first line is not that of a tenant"),
+        (
+            format!("{first}\n{LINES}"),
+            "line 2: there is a second tenant",
+        ),
+        (
+            format!("{LINES}{{}}"),
+            "line 8: there is something behind the end",
+        ),
+        (
+            format!("{LINES}\n"),
+            "line 8: there is something behind the end",
+        ),
+        (
+            changed(r#""format":1"#, r#""format":2"#),
+            "line 1: the format is 2, and not 1",
+        ),
+        (
+            changed(r#""versions":9"#, r#""versions":9.5"#),
+            "line 1: `versions` is not a number",
+        ),
+        (
+            changed(r#","revision":1"#, ""),
+            "line 1: `revision` is missing",
+        ),
+        (
+            changed(r#""name":"Acme","#, ""),
+            "line 1: `tenant` has no `created`",
+        ),
+        (
+            changed(r#""rules":"{}""#, r#""rules":{}"#),
+            "line 2: `rules` is not a string",
+        ),
+        (
+            changed(r#""rules""#, r#""name":"a","rules""#),
+            "line 2: not readable as JSON: `name` is there twice",
+        ),
+        (
+            changed(digest, &digest.replace('a', "g")),
+            "line 3: `digest` is not 64 hexadecimal digits",
+        ),
+        (
+            changed(digest, &digest.replace("01", "+1")),
+            "line 3: `digest` is not 64 hexadecimal digits",
+        ),
+        (
+            changed(digest, "01"),
+            "line 3: `digest` is not 64 hexadecimal digits",
+        ),
+        (
+            changed(r#""groups","#, r#""write","#),
+            "line 3: `scopes` has another element",
+        ),
+        (
+            changed(r#""version":"3""#, r#""version":"a b""#),
+            "line 4: `version`: ",
+        ),
+        (
+            changed(r#""document":{"#, r#""shape":1,"document":{"#),
+            "line 4: `resource` has no `shape`",
+        ),
+        (
+            changed("Modified\":\"2026", "Modified\":\"2026-"),
+            "line 4: `lastModified` is not a date",
+        ),
+        (
+            changed(r#"[{"value":"u1"},{"value":"u2","type":"User"}]"#, "[]"),
+            "line 5: `targets` has not 1 to 1000",
+        ),
+        (
+            changed(r#"{"value":"u1"}"#, r#"{"value":"u1","display":"a"}"#),
+            "line 5: `targets` has no `display`",
+        ),
+        (
+            changed(r#"{"retired""#, r#"{"deleted""#),
+            "line 6: `deleted` is nothing that is kept",
+        ),
+        (
+            changed(r#""tokens":1"#, r#""tokens":2"#),
+            "line 7: 1 tokens were there, and 2 are told",
+        ),
+        (
+            changed(r#""members":2"#, r#""members":1"#),
+            "line 7: 2 members were there, and 1 are told",
+        ),
+    ];
+    for (lines, expected) in cases {
+        let said = refusal(lines.as_bytes(), &Options::default());
+        assert!(said.starts_with(expected), "{said}, and not {expected}");
+    }
+}
+
+#[test]
+fn lines_come_in_their_order() {
+    let lines: Vec<_> = LINES.lines().collect();
+    for (one, other) in [(1, 2), (2, 3), (3, 5), (4, 5)] {
+        let mut lines = lines.clone();
+        lines.swap(one, other);
+        let said = refusal((lines.join("\n") + "\n").as_bytes(), &Options::default());
+        assert!(said.starts_with("line "), "{said}");
+    }
+    let mut lines = lines;
+    lines.swap(4, 5);
+    let said = refusal(lines.join("\n").as_bytes(), &Options::default());
+    assert_eq!(said, "line 6: the line is not in its place");
+}
+
+#[test]
+fn lines_have_limits() {
+    let longest = LINES.lines().map(str::len).max().unwrap() + 1;
+    let mut options = Options::default();
+    options.limits.line = longest;
+    take(&Memory::new(), LINES.as_bytes(), &options).unwrap();
+    options.limits.line = longest - 1;
+    let said = refusal(LINES.as_bytes(), &options);
+    assert_eq!(
+        said,
+        format!("line 3: the line has more than {} bytes", longest - 1)
+    );
+
+    let deep = |levels: usize| {
+        let (open, shut) = ("[".repeat(levels), "]".repeat(levels));
+        LINES.replacen("\"g\"", &format!("\"g\",\"x\":{open}1{shut}"), 1)
+    };
+    let said = refusal(deep(1 << 16).as_bytes(), &Options::default());
+    assert!(said.contains("nested too deeply"), "{said}");
+    take(&Memory::new(), deep(16).as_bytes(), &Options::default()).unwrap();
+
+    let mut options = Options::default();
+    options.limits.values = 8;
+    let said = refusal(LINES.as_bytes(), &options);
+    assert!(said.contains("there are too many values"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_not_text_is_refused() {
+    let said = refusal(b"\xff\xfe\n", &Options::default());
+    assert!(said.starts_with("line 1: not readable as JSON"), "{said}");
+    let mut lines = LINES.as_bytes().to_vec();
+    let at = LINES.find("Acme").unwrap();
+    lines[at] = 0xff;
+    let said = refusal(&lines, &Options::default());
+    assert!(said.starts_with("line 1: not readable as JSON"), "{said}");
+}
+
+#[test]
+fn digests_are_only_in_lines_that_are_asked_to_have_them() {
+    let store = Memory::new();
+    take(&store, LINES.as_bytes(), &Options::default()).unwrap();
+    let tokens = now(store.tokens(&TenantId::from("acme"))).unwrap();
+    assert!(!format!("{tokens:?}").contains("digest"));
+    now(store.erase(&TenantId::from("acme"))).unwrap();
+    assert!(now(store.open(&tokens[0].digest)).unwrap().is_none());
+}
+
+proptest! {
+    /// Whatever is changed in lines, all of them are kept or nothing, and what is kept can go out
+    /// and in again.
+    #[test]
+    fn changed_lines_are_kept_whole_or_not_at_all(
+        at in 0..LINES.len(),
+        byte in any::<u8>(),
+        cut in 0..4_usize,
+    ) {
+        let mut lines = LINES.as_bytes().to_vec();
+        lines.splice(at..(at + cut).min(lines.len()), [byte]);
+        let store = Memory::new();
+        match take(&store, &lines, &Options::default()) {
+            Err(_) => {
+                let nothing = lines_of(&store).unwrap_err();
+                prop_assert!(matches!(nothing, ArchiveError::Store(StoreError::NotFound)));
+            }
+            Ok(_) => {
+                let kept = lines_of(&store).unwrap();
+                let other = Memory::new();
+                take(&other, kept.as_bytes(), &Options::default()).unwrap();
+                prop_assert_eq!(lines_of(&other).unwrap(), kept);
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_harm(lines in proptest::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(take(&Memory::new(), &lines, &Options::default()).is_err());
+    }
+}

@@ -1,0 +1,88 @@
+//! The contract of [`Archive`] as a test suite: what goes out of one store and into another is the
+//! same there.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use scimkit_store::Memory;
+//! use scimkit_testkit::contract::{archive, block_on};
+//!
+//! archive::check(&|| Arc::new(Memory::new()), &|| Arc::new(Memory::new()), &block_on)?;
+//! # Ok::<(), String>(())
+//! ```
+
+mod ground;
+mod lines;
+mod moments;
+mod whole;
+
+use std::{fmt, sync::Arc};
+
+use scimkit_store::{Archive, Store, Tenancy};
+
+use self::ground::Pair;
+use super::Driver;
+
+/// A store that keeps all of a tenant, and archives it.
+pub trait Whole: Archive + Store + Tenancy {}
+
+impl<T: Archive + Store + Tenancy> Whole for T {}
+
+/// Makes a store that holds nothing yet.
+pub type Make<'a> = dyn Fn() -> Arc<dyn Whole> + 'a;
+
+/// One rule of the contract.
+#[derive(Clone, Copy)]
+pub struct Check {
+    name: &'static str,
+    run: fn(&Pair<'_>) -> Result<(), String>,
+}
+
+impl Check {
+    /// The rule, in words joined by underscores.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Checks the rule with two stores that hold nothing yet: what comes out of the first goes into
+    /// the second.
+    ///
+    /// # Errors
+    /// What one of them did wrong.
+    pub fn run(
+        &self,
+        from: Arc<dyn Whole>,
+        to: Arc<dyn Whole>,
+        drive: &Driver<'_>,
+    ) -> Result<(), String> {
+        (self.run)(&Pair::new(from, to, drive)?)
+    }
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Check").field(&self.name).finish()
+    }
+}
+
+/// Runs every check, each with stores of its own; the two may be of different kinds.
+///
+/// # Errors
+/// One line for each rule that does not hold.
+pub fn check(from: &Make<'_>, to: &Make<'_>, drive: &Driver<'_>) -> Result<(), String> {
+    let failure = |check: Check| {
+        let failed = check.run(from(), to(), drive).err();
+        failed.map(|problem| format!("{}: {problem}", check.name))
+    };
+    let failures: Vec<_> = checks().into_iter().filter_map(failure).collect();
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(failures.join("\n")),
+    }
+}
+
+/// Every rule of the contract.
+#[must_use]
+pub fn checks() -> Vec<Check> {
+    [whole::CHECKS, lines::CHECKS, moments::CHECKS].concat()
+}

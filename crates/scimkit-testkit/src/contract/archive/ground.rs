@@ -1,0 +1,220 @@
+//! What the checks stand on: two stores, a tenant that has something of everything, and its lines.
+
+use std::{io::Cursor, sync::Arc};
+
+use scimkit_registry::{Edge, EdgeEdit, ResourceId};
+use scimkit_store::{
+    BoxFuture, Connection, ConnectionId, Entry, Scopes, Store, StoreError, Tenant, TenantId,
+    TokenRecord,
+    archive::{ArchiveError, Counts, Options, export, import},
+};
+use serde_json::{Value, json};
+
+use super::Whole;
+use crate::contract::{
+    Driver,
+    ground::{Ground, said, second},
+    oracle::populate,
+    random::Random,
+};
+
+/// Two stores.
+pub(super) struct Pair<'a> {
+    pub(super) from: Side<'a>,
+    pub(super) to: Side<'a>,
+}
+
+impl<'a> Pair<'a> {
+    pub(super) fn new(
+        from: Arc<dyn Whole>,
+        to: Arc<dyn Whole>,
+        drive: &'a Driver<'a>,
+    ) -> Result<Self, String> {
+        let (from, to) = (Side::new(from, drive)?, Side::new(to, drive)?);
+        Ok(Pair { from, to })
+    }
+}
+
+/// One store, and the tenant for which it is asked.
+pub(super) struct Side<'a> {
+    drive: &'a Driver<'a>,
+    pub(super) ground: Ground<'a>,
+    pub(super) store: Arc<dyn Whole>,
+}
+
+impl<'a> Side<'a> {
+    fn new(store: Arc<dyn Whole>, drive: &'a Driver<'a>) -> Result<Self, String> {
+        let asked: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
+        let ground = Ground::new(asked, drive)?.tenant("acme");
+        Ok(Side {
+            drive,
+            ground,
+            store,
+        })
+    }
+
+    /// The same store, for another tenant.
+    pub(super) fn tenant(&self, name: &str) -> Side<'a> {
+        Side {
+            drive: self.drive,
+            ground: self.ground.tenant(name),
+            store: Arc::clone(&self.store),
+        }
+    }
+
+    pub(super) fn run<'f, T: Send + 'f>(&self, future: BoxFuture<'f, T>) -> Result<T, String> {
+        let mut answer = None;
+        let slot = &mut answer;
+        (self.drive)(Box::pin(async move { *slot = Some(future.await) }));
+        answer.ok_or_else(|| "the driver left a future unfinished".to_owned())
+    }
+
+    fn id(&self) -> &TenantId {
+        &self.ground.scope.tenant
+    }
+
+    /// The lines of the tenant, or why there are none.
+    pub(super) fn export(&self, options: &Options) -> Result<Exported, String> {
+        let future = export(&*self.store, self.id(), options, Vec::new());
+        let exported = self.run(Box::pin(future))?;
+        Ok(exported.map(|(bytes, counts)| (String::from_utf8_lossy(&bytes).into_owned(), counts)))
+    }
+
+    /// The lines of the tenant, which must be there.
+    pub(super) fn lines(&self) -> Result<String, String> {
+        let exported = self.export(&Options::default())?;
+        exported.map(|(lines, _)| lines).map_err(|e| told(&e))
+    }
+
+    /// Fails unless nothing is kept of the tenant.
+    pub(super) fn has_nothing(&self) -> Result<(), String> {
+        match self.export(&Options::default())? {
+            Err(ArchiveError::Store(StoreError::NotFound)) => Ok(()),
+            Err(other) => Err(told(&other)),
+            Ok((lines, _)) => Err(format!("something is left: {lines}")),
+        }
+    }
+
+    pub(super) fn import(
+        &self,
+        lines: &str,
+        options: &Options,
+    ) -> Result<Result<Counts, ArchiveError>, String> {
+        let input = Cursor::new(lines.as_bytes().to_vec());
+        let future = import(&*self.store, &self.ground.scope, options, input);
+        self.run(Box::pin(future))
+    }
+
+    /// Restores the lines, which must succeed.
+    pub(super) fn restored(&self, lines: &str) -> Result<Counts, String> {
+        let imported = self.import(lines, &Options::default())?;
+        imported.map_err(|e| told(&e))
+    }
+
+    pub(super) fn erase(&self) -> Result<(), String> {
+        let erased = self.run(self.store.erase(self.id()))?;
+        erased.map_err(|e| format!("erase: {}", said(&e)))
+    }
+
+    /// Keeps something of everything; `salt` makes the tokens another's.
+    pub(super) fn fill(&self, salt: u8) -> Result<(), String> {
+        self.enter(salt)?;
+        let mut random = Random::new(u64::from(salt));
+        populate(&self.ground, &mut random)?;
+        let entra = self.ground.through("entra");
+        let (user, group) = (&entra.user, &entra.group);
+        entra.create(second(20), user, "x1", json!({"userName": "from entra"}))?;
+        let body = json!({"displayName": "Line\nbreak \u{2028} \\u0000 \" 名"});
+        entra.create(second(21), group, "x2", body)?;
+        let targets = [
+            ("x1", Some("User")),
+            ("nobody at all", Some("User")),
+            ("x2", None),
+            ("u00", Some("Odd")),
+        ];
+        let edge =
+            |(id, kind): (&str, Option<&str>)| Edge::to(id).with_kind(kind.map(str::to_owned));
+        let add = targets.into_iter().map(edge).collect();
+        let remove = Vec::new();
+        let change = entra.edit(EdgeEdit::Delta { add, remove })?;
+        let lenient = entra.accepting().accepting_cycles();
+        lenient.update(second(22), "x2", change, scimkit_store::How::Updated)?;
+        for (n, id) in [(30, "u03"), (31, "u04"), (32, "g02")] {
+            let kind = if id.starts_with('u') { user } else { group };
+            self.ground.retiring().delete(second(n), kind, id)?;
+        }
+        entra.create(second(33), user, "x3", json!({"userName": "gone again"}))?;
+        entra.retiring().delete(second(34), user, "x3")?;
+        // The last version belongs to nothing that is kept.
+        self.ground
+            .create(second(35), user, "x4", json!({"userName": "last"}))?;
+        self.ground.delete(second(36), user, "x4")
+    }
+
+    /// Keeps the tenant with connections and tokens.
+    fn enter(&self, salt: u8) -> Result<(), String> {
+        let id = self.id().clone();
+        let mut tenant = Tenant::new(id.clone(), "The \"A\" company; 株式会社", second(1));
+        let mut entries = vec![Entry::Tenant(tenant.clone())];
+        tenant.revision = 1;
+        entries.push(Entry::Tenant(tenant));
+        for (n, name) in [(2, "okta"), (3, "entra")] {
+            let of = ConnectionId::from(name);
+            let mut connection = Connection::new(id.clone(), of, "", second(n));
+            connection.rules = r#"{"profile": "entra",  "note": "\\ \n"}"#.to_owned();
+            let mut digest = [salt; 32];
+            if let (Some(first), Some(last)) = (name.bytes().next(), digest.last_mut()) {
+                *last = first;
+            }
+            let mut token =
+                TokenRecord::new(&connection, format!("of {name}"), digest, second(n + 5));
+            token.name = "nightly".to_owned();
+            token.scopes = Scopes::NONE;
+            (token.scopes.read, token.scopes.users) = (n == 2, true);
+            token.expires = (n == 2).then(|| second(500));
+            token.revoked = (n == 3).then(|| second(400));
+            token.last_used = (n == 3).then(|| second(300));
+            entries.extend([Entry::Connection(connection), Entry::Token(token)]);
+        }
+        let put = self.run(self.store.put(entries))?;
+        put.map_err(|e| format!("put: {}", said(&e)))
+    }
+}
+
+type Exported = Result<(String, Counts), ArchiveError>;
+
+pub(super) fn told(error: &ArchiveError) -> String {
+    match error {
+        ArchiveError::Store(error) => said(error),
+        ArchiveError::Io(source) => format!("{error}: {source}"),
+        _ => error.to_string(),
+    }
+}
+
+/// The lines with one replaced, or left out where there is none.
+pub(super) fn with_line(lines: &str, number: usize, new: Option<&str>) -> String {
+    let mut changed = String::new();
+    for (n, line) in (1..).zip(lines.lines()) {
+        match (n == number, new) {
+            (true, None) => {}
+            (true, Some(new)) => changed = changed + new + "\n",
+            (false, _) => changed = changed + line + "\n",
+        }
+    }
+    changed
+}
+
+/// A line of a resource.
+pub(super) fn resource(id: &str, version: &str, document: &Value) -> String {
+    let at = "2026-01-01T00:00:00.000Z";
+    let resource = json!({
+        "type": "User", "id": id, "version": version,
+        "created": at, "lastModified": at, "document": document,
+    });
+    json!({ "resource": resource }).to_string()
+}
+
+/// The id of a resource, for comparisons.
+pub(super) fn id(text: &str) -> ResourceId {
+    ResourceId::from(text)
+}

@@ -1,0 +1,153 @@
+//! Lines that can't be kept: each refused by its number, and nothing of the others kept.
+
+use scimkit_store::archive::{ArchiveError, Options};
+use serde_json::json;
+
+use super::{
+    Check,
+    ground::{Pair, resource, told, with_line},
+};
+use crate::contract::ground::{ensure, ensure_eq, second};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "a_line_that_can_not_be_kept_keeps_nothing",
+        run: bad_lines,
+    },
+    Check {
+        name: "what_is_there_already_is_not_overwritten",
+        run: occupied,
+    },
+    Check {
+        name: "what_the_schema_hides_stays_hidden",
+        run: hidden,
+    },
+];
+
+/// A tenant of six lines.
+const SMALL: &str = r#"{"tenant":{"format":1,"id":"acme","versions":9,"name":"Acme","created":"2026-01-01T00:00:00.000Z","revision":1}}
+{"connection":{"id":"crm","name":"","created":"2026-01-01T00:00:00.000Z","revision":1,"rules":"{}"}}
+{"token":{"id":"1","connection":"crm","digest":"0101010101010101010101010101010101010101010101010101010101010101","name":"","scopes":["read"],"created":"2026-01-01T00:00:00.000Z"}}
+{"resource":{"type":"Group","id":"g1","version":"3","created":"2026-01-01T00:00:00.000Z","lastModified":"2026-01-01T00:00:00.000Z","document":{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"g"}}}
+{"edges":{"type":"Group","id":"g1","attribute":"members","targets":[{"value":"u1"},{"value":"u2","type":"User"}]}}
+{"resource":{"type":"User","id":"u1","version":"7","created":"2026-01-01T00:00:00.000Z","lastModified":"2026-01-01T00:00:00.000Z","document":{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a"}}}
+{"retired":{"type":"User","id":"u3","created":"2026-01-01T00:00:00.000Z","retired":"2026-01-01T00:00:00.000Z","connection":"crm","document":{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"c"}}}
+{"end":{"connections":1,"tokens":1,"resources":2,"members":2,"retired":1}}
+"#;
+
+fn bad_lines(pair: &Pair<'_>) -> Result<(), String> {
+    let name = |name: &str| json!({"userName": name});
+    let twice = resource("u2", "8", &name("A"));
+    let bad: [(usize, &str, &str); 22] = [
+        (1, r#""versions":9"#, r#""versions":-9"#),
+        (2, r#""id":"crm""#, r#""id":5"#),
+        (3, r#""connection":"crm""#, r#""connection":"erp""#),
+        (3, r#""connection":"crm""#, r#""connection":"CRM""#),
+        (4, r#""type":"Group""#, r#""type":"Team""#),
+        (4, r#""version":"3""#, r#""version":"three""#),
+        (4, r#""version":"3""#, r#""version":"0""#),
+        (4, r#""version":"3""#, r#""version":"03""#),
+        (4, r#""version":"3""#, r#""version":"9223372036854775808""#),
+        (4, r#""id":"g1""#, r#""id":"""#),
+        (4, r#""displayName":"g""#, r#""displayName":["g"]"#),
+        (4, r#""displayName":"g""#, r#""displayName":null"#),
+        (5, r#""id":"g1""#, r#""id":"g2""#),
+        (5, r#""type":"Group""#, r#""type":"User""#),
+        (5, r#""type":"Group""#, r#""type":"Team""#),
+        (
+            5,
+            r#""attribute":"members""#,
+            r#""attribute":"displayName""#,
+        ),
+        (5, r#""attribute":"members""#, r#""attribute":"MEMBERS""#),
+        (5, r#""value":"u2""#, r#""value":"u1""#),
+        (5, r#""value":"u2""#, r#""value":"u0""#),
+        (6, r#""id":"u1""#, r#""id":"g1""#),
+        (7, r#""id":"u3""#, r#""id":"u1""#),
+        (7, r#""userName":"c""#, r#""userName":5"#),
+    ];
+    let mut broken = Vec::new();
+    for (number, old, new) in bad {
+        let line = SMALL.lines().nth(number - 1).unwrap_or_default();
+        ensure!(line.contains(old), "line {number} has no {old}");
+        let changed = line.replacen(old, new, 1);
+        broken.push((number, with_line(SMALL, number, Some(&changed))));
+    }
+    // A line that is there twice, and another user with a name that is taken.
+    for number in [2, 3, 4, 5, 6, 7] {
+        let line = SMALL.lines().nth(number - 1).unwrap_or_default();
+        let doubled = format!("{line}\n{line}");
+        broken.push((number + 1, with_line(SMALL, number, Some(&doubled))));
+    }
+    let line = SMALL.lines().nth(5).unwrap_or_default();
+    let taken = with_line(SMALL, 6, Some(&format!("{line}\n{twice}")));
+    broken.push((7, taken));
+    for (number, lines) in broken {
+        match pair.to.import(&recounted(&lines), &Options::default())? {
+            Err(ArchiveError::Line { line, .. }) if line == number as u64 => {}
+            Err(other) => return Err(format!("{}, for line {number} of {lines}", told(&other))),
+            Ok(_) => return Err(format!("line {number} is kept: {lines}")),
+        }
+        pair.to.has_nothing()?;
+    }
+    pair.to.restored(SMALL)?;
+    ensure_eq!(pair.to.lines()?, SMALL, "the lines that were right");
+    Ok(())
+}
+
+fn occupied(pair: &Pair<'_>) -> Result<(), String> {
+    pair.to.restored(SMALL)?;
+    let again = pair.to.import(SMALL, &Options::default())?;
+    ensure!(
+        matches!(again, Err(ArchiveError::Occupied)),
+        "{again:?} the second time"
+    );
+    // Its token is another tenant's.
+    let other = pair.to.tenant("other");
+    match other.import(SMALL, &Options::default())? {
+        Err(ArchiveError::Line { line: 3, .. }) => other.has_nothing()?,
+        answer => return Err(format!("{answer:?} for a digest that is there")),
+    }
+    // One that can be brought back is a resource as well.
+    let retired = pair.from.tenant("retired");
+    retired.restored(&recounted(&with_line(SMALL, 6, None)))?;
+    let ground = retired.ground.retiring();
+    ground.delete(second(3), &ground.group, "g1")?;
+    let again = retired.import(SMALL, &Options::default())?;
+    ensure!(
+        matches!(again, Err(ArchiveError::Occupied)),
+        "{again:?} over retired ones"
+    );
+    Ok(())
+}
+
+/// The lines with an end that tells how many there are.
+fn recounted(lines: &str) -> String {
+    let count = |kind: &str| {
+        let start = format!("{{\"{kind}\":");
+        lines
+            .lines()
+            .filter(|line| line.starts_with(&start))
+            .count()
+    };
+    let members = lines.matches(r#"{"value":"#).count();
+    let end = json!({"end": {
+        "connections": count("connection"), "tokens": count("token"),
+        "resources": count("resource"), "members": members, "retired": count("retired"),
+    }});
+    with_line(lines, lines.lines().count(), Some(&end.to_string()))
+}
+
+fn hidden(pair: &Pair<'_>) -> Result<(), String> {
+    let document = json!({"shoeSize": 43, "userName": "b", "password": "t0p"});
+    let lines = with_line(SMALL, 6, Some(&resource("u1", "7", &document)));
+    pair.to.restored(&lines)?;
+    let ground = &pair.to.ground;
+    let stored = ground.read(&ground.user, "u1")?;
+    let shown = stored.document;
+    ensure!(
+        matches!(shown, scimkit_store::Document::Tree(_)),
+        "what the schema hides goes out as it is: {shown:?}"
+    );
+    Ok(())
+}

@@ -1,0 +1,281 @@
+//! All of a tenant: out and in, and away.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use scimkit_registry::{Edge, EdgeEdit, ResourceType};
+use scimkit_store::{
+    Among, Claim, How, Query, StoreError, Write,
+    archive::{Options, Tokens},
+};
+use serde_json::json;
+
+use super::{
+    Check,
+    ground::{Pair, Side, id, told, with_line},
+};
+use crate::contract::{
+    ground::{ensure, ensure_eq, said, second},
+    resources::same,
+};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "a_tenant_is_the_same_in_another_store",
+        run: same_lines,
+    },
+    Check {
+        name: "resources_are_the_same_in_another_store",
+        run: same_resources,
+    },
+    Check {
+        name: "lookups_work_in_another_store",
+        run: lookups,
+    },
+    Check {
+        name: "no_version_is_given_twice",
+        run: versions,
+    },
+    Check {
+        name: "a_tenant_may_get_another_name",
+        run: renamed,
+    },
+    Check {
+        name: "a_tenant_without_an_entry_goes_along",
+        run: nameless,
+    },
+    Check {
+        name: "members_of_a_big_group_go_in_pieces",
+        run: big_group,
+    },
+    Check {
+        name: "tokens_may_stay_behind",
+        run: without_tokens,
+    },
+    Check {
+        name: "a_tenant_is_erased_and_no_other",
+        run: erased,
+    },
+    Check {
+        name: "other_tenants_notice_nothing",
+        run: others,
+    },
+];
+
+fn same_lines(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.has_nothing()?;
+    pair.from.fill(1)?;
+    let exported = pair.from.export(&Options::default())?;
+    let (lines, counts) = exported.map_err(|e| told(&e))?;
+    let told = pair.to.restored(&lines)?;
+    ensure_eq!(told, counts, "what was restored");
+    ensure_eq!(
+        (counts.connections, counts.tokens),
+        (2, 2),
+        "who may provision"
+    );
+    ensure_eq!(counts.retired, 4, "what may come back");
+    ensure!(counts.members > 10 && counts.resources > 60, "{counts:?}");
+    ensure_eq!(pair.to.lines()?, lines, "the lines of the copy");
+    // And back, into a tenant that was erased.
+    pair.from.erase()?;
+    pair.from.restored(&pair.to.lines()?)?;
+    ensure_eq!(
+        pair.from.lines()?,
+        lines,
+        "the lines of the copy of the copy"
+    );
+    Ok(())
+}
+
+/// The ids of all resources of a type.
+fn ids(side: &Side<'_>, kind: &Arc<ResourceType>) -> Result<Vec<String>, String> {
+    side.ground.ids(&Query::of(Arc::clone(kind)).page(0, 1_000))
+}
+
+fn same_resources(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(2)?;
+    pair.to.restored(&pair.from.lines()?)?;
+    let (before, now) = (&pair.from.ground, &pair.to.ground);
+    for (kind, attr) in [(&before.user, "groups"), (&before.group, "members")] {
+        let all = ids(&pair.from, kind)?;
+        ensure_eq!(ids(&pair.to, kind)?, all, "the ids of {}", kind.name());
+        let attr = before.attr(kind, attr)?;
+        for id in &all {
+            same(&now.read(kind, id)?, &before.read(kind, id)?)?;
+            let edges = before.edges(kind, attr, &[id])?;
+            ensure_eq!(now.edges(kind, attr, &[id])?, edges, "the edges of `{id}`");
+        }
+    }
+    for id in ["u03", "x3", "x4"] {
+        now.absent(&now.user, id)?;
+    }
+    Ok(())
+}
+
+fn lookups(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(3)?;
+    pair.to.restored(&pair.from.lines()?)?;
+    let ground = &pair.to.ground;
+    let by = |filter: &str| ground.filter(&ground.user, filter);
+    let found = Query::of(Arc::clone(&ground.user)).matching(by(r#"userName eq "FROM Entra""#)?);
+    ensure_eq!(ground.ids(&found)?, ["x1"], "whom a name finds");
+    let found = Query::of(Arc::clone(&ground.user)).matching(by(r#"groups.value eq "x2""#)?);
+    ensure!(
+        ground.ids(&found)?.contains(&"x1".to_owned()),
+        "whom a group finds"
+    );
+    let create = |id: &str, name: &str, claim| -> Result<Write, String> {
+        Ok(Write::Create {
+            change: ground.body(&ground.user, json!({"userName": name}))?,
+            claim,
+            id: scimkit_registry::ResourceId::from(id),
+        })
+    };
+    match ground.attempt(second(50), &create("n1", "From ENTRA", None)?)? {
+        Err(StoreError::Taken { attr }) if attr == "userName" => {}
+        other => return Err(format!("a name that is taken: {other:?}")),
+    }
+    // Those that may come back do, and those that a connection has are not adopted.
+    let claim = Claim::new(Among::Both, by(r#"userName eq "gone again""#)?);
+    let back = ground.attempt(second(51), &create("n2", "gone again", Some(claim))?)?;
+    let back = back.map_err(|e| said(&e))?;
+    ensure_eq!(back.how, How::Relinked, "a create of what is retired");
+    let stored = back.stored.ok_or("a create answers without the resource")?;
+    ensure_eq!(stored.id, id("x3"), "who comes back");
+    ensure_eq!(stored.created, second(33), "when it was made");
+    let claim = Claim::new(Among::Live, by(r#"userName eq "from entra""#)?);
+    match ground.attempt(second(52), &create("n3", "from entra", Some(claim))?)? {
+        Err(StoreError::Taken { .. }) => Ok(()),
+        other => Err(format!("a claim of what a connection has: {other:?}")),
+    }
+}
+
+fn versions(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(4)?;
+    let mut given = BTreeSet::new();
+    for kind in [&pair.from.ground.user, &pair.from.ground.group] {
+        for id in ids(&pair.from, kind)? {
+            given.insert(pair.from.ground.read(kind, &id)?.version);
+        }
+    }
+    // The one after the last of a resource belongs to nothing any more.
+    let ground = &pair.from.ground;
+    let change = ground.setting(&ground.user, [("title", json!("the last one"))])?;
+    let last = ground.update(second(59), "x1", change, How::Updated)?;
+    given.insert(last.version);
+    let last = ground.create(second(60), &ground.user, "n1", json!({"userName": "n"}))?;
+    given.insert(last.version);
+    ground.delete(second(61), &ground.user, "n1")?;
+    pair.to.restored(&pair.from.lines()?)?;
+    let ground = &pair.to.ground;
+    let new = ground.create(second(62), &ground.user, "n1", json!({"userName": "n"}))?;
+    ensure!(!given.contains(&new.version), "{:?} again", new.version);
+    Ok(())
+}
+
+fn renamed(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(5)?;
+    let (lines, other) = (pair.from.lines()?, pair.to.tenant("other"));
+    other.restored(&lines)?;
+    let expected = lines.replacen(r#""id":"acme""#, r#""id":"other""#, 1);
+    ensure_eq!(other.lines()?, expected, "the lines under another name");
+    pair.to.has_nothing()
+}
+
+fn nameless(pair: &Pair<'_>) -> Result<(), String> {
+    let ground = &pair.from.ground;
+    ground.create(second(1), &ground.user, "u1", json!({"userName": "a"}))?;
+    let lines = pair.from.lines()?;
+    pair.to.restored(&lines)?;
+    ensure_eq!(pair.to.lines()?, lines, "the lines of the copy");
+    let tenants = pair.to.run(pair.to.store.tenants())?;
+    ensure_eq!(tenants.map_err(|e| said(&e))?, [], "tenants");
+    Ok(())
+}
+
+fn big_group(pair: &Pair<'_>) -> Result<(), String> {
+    const MEMBERS: usize = 2_001;
+    let ground = pair.from.ground.accepting();
+    ground.create(
+        second(1),
+        &ground.group,
+        "g1",
+        json!({"displayName": "big"}),
+    )?;
+    let member = |n: usize| Edge::to(format!("m{n:04}").as_str());
+    let add = (0..MEMBERS).map(member).collect();
+    let remove = Vec::new();
+    let change = ground.edit(EdgeEdit::Delta { add, remove })?;
+    ground.update(second(2), "g1", change, How::Updated)?;
+    let lines = pair.from.lines()?;
+    let pieces = lines.lines().filter(|line| line.starts_with(r#"{"edges""#));
+    ensure_eq!(pieces.count(), 3, "pieces of a group of {MEMBERS}");
+    let counts = pair.to.restored(&lines)?;
+    ensure_eq!(counts.members, MEMBERS as u64, "members");
+    ensure_eq!(pair.to.lines()?, lines, "the lines of the copy");
+    ensure_eq!(
+        pair.to.ground.members_of("g1")?.len(),
+        MEMBERS,
+        "its members"
+    );
+    Ok(())
+}
+
+fn without_tokens(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(6)?;
+    let mut options = Options::default();
+    options.tokens = Tokens::Leave;
+    let (without, counts) = pair.from.export(&options)?.map_err(|e| told(&e))?;
+    ensure_eq!(counts.tokens, 0, "tokens that stay behind");
+    ensure!(!without.contains("digest"), "a digest goes along");
+    let with = pair.from.lines()?;
+    let counts = pair.to.import(&with, &options)?.map_err(|e| told(&e))?;
+    ensure_eq!(counts.tokens, 0, "tokens that are left out");
+    ensure_eq!(pair.to.lines()?, without, "the lines without tokens");
+    // Numbers are those of the lines, whatever is left out.
+    let last = with.lines().count() - 1;
+    let broken = with_line(&with, last, Some("{}"));
+    let refused = pair.to.tenant("other").import(&broken, &options)?;
+    let problem = refused.err().map(|e| told(&e)).unwrap_or_default();
+    ensure!(problem.starts_with(&format!("line {last}: ")), "{problem}");
+    Ok(())
+}
+
+fn erased(pair: &Pair<'_>) -> Result<(), String> {
+    let (acme, other) = (&pair.from, pair.from.tenant("other"));
+    acme.erase()?;
+    acme.fill(7)?;
+    other.fill(8)?;
+    let (lines, others) = (acme.lines()?, other.lines()?);
+    acme.erase()?;
+    acme.has_nothing()?;
+    for kind in [&acme.ground.user, &acme.ground.group] {
+        ensure_eq!(
+            acme.ground.total(kind)?,
+            0,
+            "{}s that are left",
+            kind.name()
+        );
+    }
+    ensure_eq!(other.lines()?, others, "the lines of another tenant");
+    acme.erase()?;
+    // Nothing of before is in the way: names, ids, digests.
+    acme.restored(&lines)?;
+    ensure_eq!(acme.lines()?, lines, "the lines after all");
+    Ok(())
+}
+
+fn others(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(9)?;
+    let other = pair.to.tenant("other");
+    other.fill(10)?;
+    let (lines, others) = (pair.from.lines()?, other.lines()?);
+    ensure!(
+        !lines.contains("other"),
+        "another tenant's name is in the lines"
+    );
+    pair.to.restored(&lines)?;
+    ensure_eq!(pair.to.lines()?, lines, "the lines of the copy");
+    ensure_eq!(other.lines()?, others, "the lines of another tenant");
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! SCIM over the users table that a product has already: a mapping, and a store of about 250 lines.
+//!
+//! ```text
+//! cargo run --example own_tables
+//! ```
+
+mod people;
+
+use std::{error::Error, sync::Arc};
+
+use people::People;
+use rusqlite::Connection;
+use scimkit::{
+    BearerTokens, CreatePolicy, Registry, Server, Settings, Token,
+    core::builtin,
+    registry::{Mapping, RegistryBuilder},
+};
+
+/// The product's own table. `plan` is nobody's business but the product's; `connection`, `created`,
+/// `changed` and `revision` were added for SCIM.
+const TABLE: &str = "CREATE TABLE person (
+    id TEXT PRIMARY KEY,
+    email TEXT NOT NULL UNIQUE,
+    first_name TEXT,
+    last_name TEXT,
+    job_title TEXT,
+    phone TEXT,
+    status TEXT NOT NULL DEFAULT 'active',
+    plan TEXT NOT NULL DEFAULT 'free',
+    directory_id TEXT,
+    connection TEXT,
+    created INTEGER NOT NULL DEFAULT 0,
+    changed INTEGER NOT NULL DEFAULT 0,
+    revision INTEGER NOT NULL DEFAULT 1
+) STRICT;
+INSERT INTO person (id, email, first_name, last_name, plan)
+    VALUES ('p-1', 'babs@example.com', 'Barbara', 'Jensen', 'gold');";
+
+/// A SCIM endpoint over that table.
+fn server(base_url: &str, token: &Token) -> Result<Server, Box<dyn Error>> {
+    let mut settings = Settings::new(base_url);
+    settings.registry = Arc::new(users_alone()?);
+    // Who is in the table already is taken over, by e-mail address.
+    settings.create = CreatePolicy::Adopt;
+    let mapping = Mapping::builder().toml(include_str!("mapping.toml"));
+    let settings = settings
+        .clone()
+        .mapped(Arc::new(mapping.build(&settings.registry)?))?;
+
+    let database = Connection::open_in_memory()?;
+    database.execute_batch(TABLE)?;
+    let users = settings.mapping().and_then(|mapping| mapping.of("User"));
+    let people = People::new(database, users.ok_or("users are mapped")?.clone());
+    Ok(Server::new(Arc::new(people), settings)
+        .with_authentication(BearerTokens::new([token.digest()])))
+}
+
+/// Users, and nothing else: the product has no groups.
+fn users_alone() -> Result<Registry, Box<dyn Error>> {
+    let mut users = builtin::user_resource_type();
+    users.schema_extensions.clear();
+    let registry = RegistryBuilder::default()
+        .schema(builtin::user())
+        .resource_type(users);
+    Ok(registry.build()?)
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "this is the program's output")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let base_url = format!("http://{}/scim/v2", listener.local_addr()?);
+    let token = Token::generate()?;
+    println!(
+        "curl -i -H 'Authorization: Bearer {}' '{base_url}/Users'",
+        token.reveal()
+    );
+    let server = server(&base_url, &token)?;
+    let app: axum::Router = scimkit::axum::router("/scim/v2", server);
+    Ok(axum::serve(listener, app).await?)
+}
+
+#[cfg(test)]
+mod tests;

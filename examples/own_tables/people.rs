@@ -1,0 +1,389 @@
+//! The store: rows of `person`, through the mapping.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::DateTime;
+use rusqlite::{
+    Connection, Row, Savepoint, params, params_from_iter,
+    types::{Value as Sql, ValueRef},
+};
+use scimkit::{
+    Scope, Store,
+    core::Version,
+    registry::{
+        Change, Edge, Predicate, Resource, ResourceId, ResourceType, Scalar, TypeMapping, View,
+        mapping::{FieldEdit, Record},
+    },
+    sql::{Dialect, HostTable, plan},
+    store::{
+        Among, Batch, BoxFuture, Document, EdgeQuery, Expect, Facts, How, OnFailure, Page, Query,
+        Start, StoreError, Stored, Support, Want, Write, Written, computed,
+    },
+};
+use serde_json::Value;
+
+/// The people of the product.
+///
+/// Statements are short and SQLite is in this process, so they block; a database over a network is
+/// awaited instead.
+#[derive(Debug)]
+pub(crate) struct People {
+    columns: Vec<String>,
+    database: Mutex<Connection>,
+    rules: TypeMapping,
+    table: HostTable,
+}
+
+/// Somebody, and whose connection made or adopted them.
+struct Person {
+    connection: Option<String>,
+    document: Resource,
+    stored: Stored,
+}
+
+impl People {
+    pub(crate) fn new(database: Connection, rules: TypeMapping) -> Self {
+        let mut columns: Vec<String> = rules.fields().map(|(name, _)| name.to_owned()).collect();
+        columns.sort_unstable();
+        People {
+            columns,
+            database: Mutex::new(database),
+            table: HostTable::of(&rules, Dialect::Sqlite, "person", "id"),
+            rules,
+        }
+    }
+
+    fn database(&self) -> MutexGuard<'_, Connection> {
+        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The people whom a condition selects, in the order of their ids.
+    fn select(
+        &self,
+        database: &Connection,
+        condition: &str,
+        values: &[Sql],
+    ) -> Result<Vec<Person>, StoreError> {
+        let columns = self.columns.join(", ");
+        let sql = format!(
+            "SELECT id, revision, created, changed, connection, {columns} FROM person
+             WHERE {condition} ORDER BY id"
+        );
+        let mut statement = database.prepare_cached(&sql).map_err(StoreError::backend)?;
+        let mut rows = statement
+            .query(params_from_iter(values))
+            .map_err(StoreError::backend)?;
+        let mut people = Vec::new();
+        while let Some(row) = rows.next().map_err(StoreError::backend)? {
+            people.push(self.person(row)?);
+        }
+        Ok(people)
+    }
+
+    fn person(&self, row: &Row<'_>) -> Result<Person, StoreError> {
+        let number = |at| row.get::<_, i64>(at).map_err(StoreError::backend);
+        let instant = |at| Ok::<_, StoreError>(DateTime::from_timestamp_millis(number(at)?));
+        let mut record = Record::new();
+        for (at, name) in self.columns.iter().enumerate() {
+            let value = row.get_ref(5 + at).map_err(StoreError::backend)?;
+            record.insert(name.clone(), json(value));
+        }
+        let document = self.rules.to_scim(&record, Resource::default());
+        let document = document.map_err(StoreError::backend)?;
+        let version = Version::new(number(1)?.to_string()).map_err(StoreError::backend)?;
+        let id: String = row.get(0).map_err(StoreError::backend)?;
+        let at = (
+            instant(2)?.unwrap_or_default(),
+            instant(3)?.unwrap_or_default(),
+        );
+        let kind = Arc::clone(self.rules.kind());
+        let tree = Document::Tree(Arc::new(document.clone()));
+        Ok(Person {
+            connection: row.get(4).map_err(StoreError::backend)?,
+            document,
+            stored: Stored::new(kind, ResourceId::from(id), version, at, tree),
+        })
+    }
+
+    fn find(&self, database: &Connection, id: &ResourceId) -> Result<Person, StoreError> {
+        let id = [Sql::Text(id.to_string())];
+        let found = self.select(database, "id = ?1", &id)?.pop();
+        found.ok_or(StoreError::NotFound)
+    }
+
+    /// The people who satisfy a predicate: what SQL can't decide exactly, the evaluator does.
+    fn matching(
+        &self,
+        database: &Connection,
+        scope: &Scope,
+        predicate: &Predicate,
+    ) -> Result<Vec<Person>, StoreError> {
+        let kind = self.rules.kind();
+        let plan = plan(kind, predicate, &self.table, 1);
+        let condition = plan.condition.as_ref();
+        let values: Vec<Sql> = condition.map_or_else(Vec::new, |condition| {
+            condition.parameters.iter().map(parameter).collect()
+        });
+        let text = condition.map_or("1 = 1", |condition| &condition.text);
+        let mut people = self.select(database, text, &values)?;
+        if let Some(residual) = &plan.residual {
+            let wanted = residual.attributes();
+            people.retain(|person| {
+                let facts = Facts::of(&person.stored, &person.document, &[]);
+                let made = computed(&scope.settings, &facts, &wanted);
+                kind.matches(residual, View::with(&person.document, &made))
+            });
+        }
+        Ok(people)
+    }
+
+    fn write_one(
+        &self,
+        database: &Savepoint<'_>,
+        scope: &Scope,
+        at: i64,
+        write: Write,
+    ) -> Result<Written, StoreError> {
+        match write {
+            Write::Create { change, claim, id } => {
+                let mut found = match claim.filter(|claim| claim.among != Among::Retired) {
+                    Some(claim) => self.matching(database, scope, &claim.by)?,
+                    None => Vec::new(),
+                };
+                found.retain(|person| person.connection.is_none());
+                match found.as_slice() {
+                    [] => {
+                        let sql = "INSERT INTO person (id, email, created) VALUES (?1, ?1, ?2)";
+                        let made = database.execute(sql, params![id.as_str(), at]);
+                        made.map_err(StoreError::backend)?;
+                        self.set(database, (scope, at), &id, &change, None)?;
+                        self.written(database, &id, How::Created)
+                    }
+                    [one] => {
+                        let id = &one.stored.id;
+                        self.set(database, (scope, at), id, &change, Some(&one.document))?;
+                        self.written(database, id, How::Adopted)
+                    }
+                    _ => Err(StoreError::Ambiguous),
+                }
+            }
+            Write::Delete { expect, id, .. } => {
+                expect.check(&self.find(database, &id)?.stored.version)?;
+                let sql = "DELETE FROM person WHERE id = ?1";
+                let gone = database.execute(sql, [id.as_str()]);
+                gone.map_err(StoreError::backend)?;
+                Ok(Written::deleted())
+            }
+            Write::Update { change, expect, id } => {
+                self.update(database, (scope, at), &id, &change, &expect)
+            }
+        }
+    }
+
+    fn update(
+        &self,
+        database: &Connection,
+        now: (&Scope, i64),
+        id: &ResourceId,
+        change: &Change,
+        expect: &Expect,
+    ) -> Result<Written, StoreError> {
+        let before = self.find(database, id)?;
+        expect.check(&before.stored.version)?;
+        let mut after = before.document.clone();
+        change.apply(&mut after);
+        if after == before.document {
+            return Ok(Written::stored(How::Unchanged, before.stored));
+        }
+        self.set(database, now, id, change, Some(&before.document))?;
+        self.written(database, id, How::Updated)
+    }
+
+    /// Writes the columns that a change changes, and no others.
+    fn set(
+        &self,
+        database: &Connection,
+        (scope, at): (&Scope, i64),
+        id: &ResourceId,
+        change: &Change,
+        before: Option<&Resource>,
+    ) -> Result<(), StoreError> {
+        let edits = self.rules.changes(change, before);
+        let edits = edits.map_err(|error| StoreError::Refused {
+            detail: error.to_string(),
+        })?;
+        let mut sql = String::from(
+            "UPDATE person SET revision = revision + 1, changed = ?2, connection = ?3",
+        );
+        let connection = scope.connection.as_ref().map(ToString::to_string);
+        let mut values = vec![
+            Sql::Text(id.to_string()),
+            Sql::Integer(at),
+            connection.map_or(Sql::Null, Sql::Text),
+        ];
+        for (column, edit) in edits {
+            values.push(match edit {
+                FieldEdit::Set(value) => kept(value),
+                _ => Sql::Null,
+            });
+            // Names of columns come from the mapping file, never from a request.
+            sql.push_str(&format!(", {column} = ?{}", values.len()));
+        }
+        sql.push_str(" WHERE id = ?1");
+        match database.execute(&sql, params_from_iter(values)) {
+            Ok(_) => Ok(()),
+            Err(error) if is_taken(&error) => Err(StoreError::Taken {
+                attr: "userName".to_owned(),
+            }),
+            Err(error) => Err(StoreError::backend(error)),
+        }
+    }
+
+    fn written(
+        &self,
+        database: &Connection,
+        id: &ResourceId,
+        how: How,
+    ) -> Result<Written, StoreError> {
+        Ok(Written::stored(how, self.find(database, id)?.stored))
+    }
+
+    /// All writes in one transaction, each in a savepoint of its own.
+    fn write_all(
+        &self,
+        scope: &Scope,
+        batch: Batch,
+    ) -> rusqlite::Result<Vec<Result<Written, StoreError>>> {
+        let mut database = self.database();
+        let mut transaction = database.transaction()?;
+        let (mut answers, mut failures) = (Vec::new(), 0);
+        for write in batch.writes {
+            if batch.on_failure.stops(failures) {
+                answers.push(Err(StoreError::NotRun));
+                continue;
+            }
+            let savepoint = transaction.savepoint()?;
+            let answer = self.write_one(&savepoint, scope, batch.at.timestamp_millis(), write);
+            match &answer {
+                Ok(_) => savepoint.commit()?,
+                // Dropped, it is rolled back.
+                Err(_) => failures += 1,
+            }
+            answers.push(answer);
+        }
+        if batch.on_failure == OnFailure::Undo && failures > 0 {
+            transaction.rollback()?;
+            let done = answers.iter_mut().filter(|answer| answer.is_ok());
+            done.for_each(|answer| *answer = Err(StoreError::NotRun));
+        } else {
+            transaction.commit()?;
+        }
+        Ok(answers)
+    }
+}
+
+impl Store for People {
+    fn support(&self, _: &ResourceType) -> Support {
+        let mut support = Support::full();
+        (support.cursor, support.sort) = (false, false);
+        support
+    }
+
+    fn edges<'a>(
+        &'a self,
+        _: &'a Scope,
+        query: &'a EdgeQuery,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
+        // There are no groups.
+        Box::pin(async move { Ok(vec![Vec::new(); query.owners.len()]) })
+    }
+
+    fn query<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            let database = self.database();
+            let people = match &query.predicate {
+                Some(predicate) => self.matching(&database, scope, predicate)?,
+                None => self.select(&database, "1 = 1", &[])?,
+            };
+            let total = people.len() as u64;
+            let start = match query.start {
+                Start::Index(start) => usize::try_from(start).unwrap_or(usize::MAX),
+                Start::After(_) => return Err(StoreError::backend("there are no cursors")),
+            };
+            let count = usize::try_from(query.count).unwrap_or(usize::MAX);
+            let page = people.into_iter().skip(start).take(count);
+            Ok(Page::new(
+                page.map(|person| person.stored).collect(),
+                Some(total),
+            ))
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        _: &'a Scope,
+        _: &'a Arc<ResourceType>,
+        id: &'a ResourceId,
+        _: &'a Want,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        Box::pin(async move { Ok(self.find(&self.database(), id)?.stored) })
+    }
+
+    fn write<'a>(
+        &'a self,
+        scope: &'a Scope,
+        batch: Batch,
+    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+        Box::pin(async move {
+            let count = batch.writes.len();
+            match self.write_all(scope, batch) {
+                Ok(answers) => answers,
+                Err(error) => {
+                    let error = error.to_string();
+                    (0..count)
+                        .map(|_| Err(StoreError::backend(error.clone())))
+                        .collect()
+                }
+            }
+        })
+    }
+}
+
+fn json(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Integer(number) => number.into(),
+        ValueRef::Real(number) => number.into(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+        ValueRef::Null | ValueRef::Blob(_) => Value::Null,
+    }
+}
+
+fn kept(value: Value) -> Sql {
+    match value {
+        Value::Null => Sql::Null,
+        Value::Bool(truth) => Sql::Integer(truth.into()),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => Sql::Integer(number),
+            None => Sql::Real(number.as_f64().unwrap_or_default()),
+        },
+        Value::String(text) => Sql::Text(text),
+        other => Sql::Text(other.to_string()),
+    }
+}
+
+fn parameter(scalar: &Scalar) -> Sql {
+    match scalar {
+        Scalar::Bool(truth) => Sql::Integer((*truth).into()),
+        Scalar::Decimal(number) => Sql::Real(*number),
+        Scalar::Instant(number) | Scalar::Integer(number) => Sql::Integer(*number),
+        Scalar::Text(text) => Sql::Text(text.clone()),
+    }
+}
+
+fn is_taken(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+}

@@ -1,0 +1,126 @@
+//! What a provider does to the product's table.
+
+use axum::body::Body;
+use http_body_util::BodyExt;
+use scimkit::{Server, Token};
+use serde_json::{Value, json};
+
+use super::server;
+
+struct World {
+    server: Server,
+    token: Token,
+}
+
+impl World {
+    fn new() -> Self {
+        let token = Token::generate().unwrap();
+        let server = server("https://app.example/scim/v2", &token).unwrap();
+        World { server, token }
+    }
+
+    async fn ask(&self, call: &str, body: Value) -> (u16, Value) {
+        let (method, path) = call.split_once(' ').unwrap();
+        let request = axum::http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {}", self.token.reveal()));
+        let text = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let answer = self
+            .server
+            .handle(request.body(Body::from(text)).unwrap())
+            .await;
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (
+            head.status.as_u16(),
+            serde_json::from_slice(&body).unwrap_or_default(),
+        )
+    }
+}
+
+#[tokio::test]
+async fn who_is_there_is_found_and_taken_over() {
+    let world = World::new();
+    let filter = "GET /Users?filter=userName%20eq%20%22BABS@example.com%22";
+    let (_, found) = world.ask(filter, Value::Null).await;
+    assert_eq!(found["Resources"][0]["id"], "p-1", "{found}");
+    let body = json!({
+        "userName": "Babs@example.com",
+        "externalId": "7",
+        "title": "Tour Guide",
+        "nickName": "Babs",
+        "phoneNumbers": [{"type": "work", "value": "+1 555 0100"}],
+    });
+    let (status, user) = world.ask("POST /Users", body.clone()).await;
+    assert_eq!((status, &user["id"]), (201, &json!("p-1")), "{user}");
+    assert_eq!(user["userName"], "babs@example.com");
+    assert_eq!(user["name"]["givenName"], "Barbara");
+    assert_eq!(user["phoneNumbers"][0]["value"], "+1 555 0100");
+    assert_eq!(user.get("nickName"), None);
+    let (status, body) = world.ask("POST /Users", body).await;
+    assert_eq!((status, &body["scimType"]), (409, &json!("uniqueness")));
+}
+
+#[tokio::test]
+async fn people_come_change_and_go() {
+    let world = World::new();
+    let body = json!({"userName": "am@example.com", "name": {"familyName": "M"}});
+    let (status, made) = world.ask("POST /Users", body).await;
+    assert_eq!(status, 201, "{made}");
+    assert_eq!(made["active"], true);
+    let path = format!("/Users/{}", made["id"].as_str().unwrap());
+    let value = json!({"active": "False", "name.givenName": "A"});
+    let patch = json!({"Operations": [{"op": "Replace", "value": value}]});
+    let (status, user) = world.ask(&format!("PATCH {path}"), patch.clone()).await;
+    assert_eq!((status, &user["active"]), (200, &json!(false)), "{user}");
+    assert_eq!(user["name"], json!({"familyName": "M", "givenName": "A"}));
+    assert_ne!(user["meta"]["version"], made["meta"]["version"]);
+    let (_, same) = world.ask(&format!("PATCH {path}"), patch).await;
+    assert_eq!(same, user);
+    for (filter, found) in [
+        ("active%20eq%20false", 1),
+        ("name.familyName%20eq%20%22m%22", 1),
+        (
+            "name.familyName%20sw%20%22j%22%20and%20active%20eq%20true",
+            1,
+        ),
+        ("phoneNumbers%20pr", 0),
+    ] {
+        let (_, list) = world
+            .ask(&format!("GET /Users?filter={filter}"), Value::Null)
+            .await;
+        assert_eq!(list["totalResults"], found, "{filter}: {list}");
+    }
+    let taken = json!({"userName": "BABS@example.com"});
+    let (status, _) = world.ask(&format!("PUT {path}"), taken).await;
+    assert_eq!(status, 409);
+    assert_eq!(
+        world.ask(&format!("DELETE {path}"), Value::Null).await.0,
+        204
+    );
+    assert_eq!(world.ask(&format!("GET {path}"), Value::Null).await.0, 404);
+}
+
+#[tokio::test]
+async fn discovery_tells_what_the_table_has() {
+    let world = World::new();
+    let (_, types) = world.ask("GET /ResourceTypes", Value::Null).await;
+    assert_eq!(types["totalResults"], 1);
+    let (_, schemas) = world.ask("GET /Schemas", Value::Null).await;
+    let user = &schemas["Resources"][0];
+    let names: Vec<_> = user["attributes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attribute| attribute["name"].as_str().unwrap())
+        .collect();
+    assert!(
+        names.contains(&"phoneNumbers") && !names.contains(&"nickName"),
+        "{names:?}"
+    );
+}
