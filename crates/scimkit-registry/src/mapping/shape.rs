@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     TypeMapping, Unmapped,
     bound::Bound,
-    side::{Side, Which, applied, demote},
+    side::{Members, Side, Which, applied, demote},
 };
 use crate::{AttrId, Change, Error, Resource, Revision, Role};
 
@@ -18,7 +18,8 @@ use crate::{AttrId, Change, Error, Resource, Revision, Role};
 pub enum Occasion<'a> {
     /// It creates a resource.
     Create,
-    /// It updates one, with the document before where that was read.
+    /// It updates one, with the document before; `None` only where nothing was read, as for a
+    /// change of memberships: what the document holds and the change replaces is not known then.
     Update(Option<&'a Resource>),
 }
 
@@ -230,17 +231,21 @@ impl TypeMapping {
 
     /// Gives what is created the defaults of what it comes without.
     fn fill_in(&self, change: &mut Change) {
+        if self.rules.iter().all(|rule| rule.rule.default.is_none()) {
+            return;
+        }
+        let mut document = applied(None, change, Members::Passed);
         for rule in &self.rules {
             let (Some(default), Some(side)) = (&rule.rule.default, rule.sides.first()) else {
                 continue;
             };
-            let mut document = applied(None, change, self.sees_members());
-            let before = document.get(&self.kind, side.attr).cloned();
-            if side.value(&self.kind, &document).is_none() {
-                side.write(&self.kind, &mut document, Some(default.clone()));
-                let after = document.get(&self.kind, side.attr).cloned();
-                change.difference(side.attr, before.as_ref(), after);
+            if side.value(&self.kind, &document).is_some() {
+                continue;
             }
+            let before = document.get(&self.kind, side.attr).cloned();
+            side.write(&self.kind, &mut document, Some(default.clone()));
+            let after = document.get(&self.kind, side.attr).cloned();
+            change.difference(side.attr, before.as_ref(), after);
         }
     }
 
