@@ -143,8 +143,7 @@ impl<'a> Use<'a> {
         };
         let attr = self.kind.attr(id);
         let Some(parent) = attr.parent() else {
-            return attr.definition().required
-                || is_protocol(attr)
+            return mapping.needs(attr)
                 || mapping.sides().any(|(_, side)| {
                     side.attr == id || self.kind.attr(side.attr).parent() == Some(id)
                 });

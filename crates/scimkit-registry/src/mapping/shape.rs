@@ -7,7 +7,7 @@ use super::{
     bound::Bound,
     side::{Members, Side, Which, applied, demote},
 };
-use crate::{AttrId, Change, Error, Resource, Revision, Role};
+use crate::{Attr, AttrId, Change, Error, Extension, Resource, Revision, Role};
 
 /// What a change is for.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,7 @@ impl TypeMapping {
     /// - What no rule reaches is kept, dropped or refused: see [`Unmapped`]. Of an attribute that is
     ///   mapped in parts, the values that no rule selects are such. What the document has of it stays,
     ///   unless it is kept as it is sent.
+    /// - What the schema requires is kept in any case.
     /// - A resource that is created gets the defaults of what it comes without.
     ///
     /// # Errors
@@ -300,6 +301,25 @@ impl TypeMapping {
         rules.flat_map(|rule| rule.sides.iter().map(move |side| (rule, side)))
     }
 
+    /// Whether it is kept though no rule reaches it: the protocol or the schema needs it.
+    pub(super) fn needs(&self, attr: &Attr) -> bool {
+        if is_protocol(attr) {
+            return true;
+        }
+        let extension = attr
+            .extension()
+            .and_then(|index| self.kind.extension_at(index));
+        attr.definition().required
+            && match attr.parent() {
+                None => extension.is_none_or(Extension::is_required),
+                // Beside what is mapped, it is a part of what must be whole.
+                Some(parent) => {
+                    let beside = |side: &Side| self.kind.attr(side.attr).parent() == Some(parent);
+                    self.needs(self.kind.attr(parent)) || self.sides().any(|(_, side)| beside(side))
+                }
+            }
+    }
+
     /// What the rules say of an attribute of a change.
     pub(super) fn reach(&self, id: AttrId) -> Reach {
         let parent = self.kind.attr(id).parent();
@@ -316,7 +336,7 @@ impl TypeMapping {
         match reach {
             Some(reach) => reach,
             None if parts => Reach::Parts,
-            None if is_protocol(self.kind.attr(id)) => Reach::Whole,
+            None if self.needs(self.kind.attr(id)) => Reach::Whole,
             None => Reach::Nothing,
         }
     }
@@ -334,7 +354,7 @@ pub(super) enum Reach {
 }
 
 /// Whether the protocol needs it, so that it is kept unless a rule says otherwise.
-pub(super) fn is_protocol(attr: &crate::Attr) -> bool {
+pub(super) fn is_protocol(attr: &Attr) -> bool {
     let named = attr.extension().is_none() && matches!(attr.path(), "active" | "externalId");
     named || !matches!(attr.role(), Role::Plain | Role::Reference)
 }
