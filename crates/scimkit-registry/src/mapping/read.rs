@@ -186,17 +186,7 @@ impl Reader<'_> {
 
     fn transform(&mut self, node: &Node) -> Option<Transform> {
         if let Item::Text(name) = &node.item {
-            let plain = PLAIN.iter().find(|(known, _)| known == name);
-            if plain.is_none() {
-                let known: Vec<_> = PLAIN.iter().map(|(name, _)| *name).collect();
-                let known = known.join("`, `");
-                let detail = format!(
-                    "there is no transform `{}` without options: `{known}`",
-                    excerpt(name)
-                );
-                self.problem(node.at, detail);
-            }
-            return plain.map(|(_, make)| make());
+            return self.plain_transform(name, node.at);
         }
         let members = self.table("a transform", node);
         let [
@@ -249,6 +239,17 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn plain_transform(&mut self, name: &str, at: usize) -> Option<Transform> {
+        let plain = PLAIN.iter().find(|(known, _)| *known == name);
+        if plain.is_none() {
+            let known: Vec<_> = PLAIN.iter().map(|(name, _)| *name).collect();
+            let (name, known) = (excerpt(name), known.join("`, `"));
+            let detail = format!("there is no transform `{name}` without options: `{known}`");
+            self.problem(at, detail);
+        }
+        plain.map(|(_, make)| make())
     }
 
     fn phone(&mut self, node: &Node) -> Option<Transform> {
