@@ -9,6 +9,7 @@ mod check;
 mod kept;
 mod mapping;
 mod replay;
+mod transfer;
 
 use std::process::{Command, Output};
 

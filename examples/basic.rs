@@ -1,0 +1,226 @@
+//! HTTP Basic authentication (RFC 7617) instead of bearer tokens, for identity providers whose forms ask
+//! for a user name and a password.
+//!
+//! ```text
+//! cargo run --example basic
+//! ```
+//!
+//! A wrong password costs this service a slow hash: bound how often somebody may try, as `limits` does.
+
+use std::{
+    collections::HashMap,
+    error::Error,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use axum::http::request::Parts;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use scimkit::{
+    Authenticate, ConnectionId, Denied, Digest, Identity, Memory, Scopes, Server, Settings,
+    TenantId, Token,
+    core::AuthenticationScheme,
+    credentials,
+    provision::{Administration, Gate, Rules},
+    store::BoxFuture,
+};
+use subtle::ConstantTimeEq;
+
+/// For how long a password that was right need not be hashed again.
+const REMEMBERED: Duration = Duration::from_secs(300);
+
+/// What a user name opens.
+struct Account {
+    connection: ConnectionId,
+    /// The password as Argon2id keeps it: slow to guess, whoever reads it.
+    password: String,
+    tenant: TenantId,
+}
+
+/// Lets in who knows the password of an account.
+struct Basic {
+    accounts: HashMap<String, Account>,
+    gate: Gate,
+    /// The hash of a password that nobody has, so that an unknown user takes as long as a wrong password.
+    nobody: String,
+    /// Digests of credentials that were right, by user, and since when: hashing passwords is slow by
+    /// design, and a provider sends thousands of requests.
+    seen: Mutex<HashMap<String, (Digest, Instant)>>,
+}
+
+impl Basic {
+    fn new(accounts: HashMap<String, Account>, gate: Gate) -> Result<Self, Box<dyn Error>> {
+        Ok(Basic {
+            accounts,
+            gate,
+            nobody: hash(Token::generate()?.reveal())?,
+            seen: Mutex::default(),
+        })
+    }
+
+    async fn check(&self, head: &Parts) -> Result<Identity, Denied> {
+        let sent = BASE64_STANDARD.decode(credentials(head, "Basic")?);
+        let sent = sent.ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let sent = sent.ok_or(Denied::Unauthorized)?;
+        let (user, password) = sent.split_once(':').ok_or(Denied::Unauthorized)?;
+        let account = self.accounts.get(user);
+        let digest = Digest::of(sent.as_bytes());
+        if !self.remembers(user, digest) {
+            let kept = account.map_or(&self.nobody, |account| &account.password);
+            if !is_right(password.to_owned(), kept.clone()).await? || account.is_none() {
+                return Err(Denied::Unauthorized);
+            }
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.insert(user.to_owned(), (digest, Instant::now()));
+        }
+        let account = account.ok_or(Denied::Unauthorized)?;
+        let (tenant, connection) = (&account.tenant, &account.connection);
+        self.gate
+            .identify(head, tenant, connection, Scopes::ALL)
+            .await
+    }
+
+    fn remembers(&self, user: &str, sent: Digest) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = seen
+            .get(user)
+            .filter(|(_, since)| since.elapsed() < REMEMBERED);
+        known.is_some_and(|(known, _)| known.as_bytes().ct_eq(sent.as_bytes()).into())
+    }
+}
+
+impl Authenticate for Basic {
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
+        Box::pin(self.check(head))
+    }
+
+    fn schemes(&self) -> Vec<AuthenticationScheme> {
+        let mut scheme = AuthenticationScheme::http_basic();
+        scheme.primary = true;
+        vec![scheme]
+    }
+}
+
+impl fmt::Debug for Basic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Basic").finish_non_exhaustive()
+    }
+}
+
+/// Whether a password is the one that is kept; checked beside the requests, since it is slow.
+async fn is_right(password: String, kept: String) -> Result<bool, Denied> {
+    let checked = tokio::task::spawn_blocking(move || {
+        let kept = PasswordHash::new(&kept).map_err(|_| Denied::Unavailable)?;
+        let right = Argon2::default().verify_password(password.as_bytes(), &kept);
+        Ok(right.is_ok())
+    });
+    checked.await.map_err(|_| Denied::Unavailable)?
+}
+
+/// What is kept of a password.
+fn hash(password: &str) -> Result<String, Box<dyn Error>> {
+    let hash = Argon2::default().hash_password(password.as_bytes());
+    Ok(hash.map_err(|e| e.to_string())?.to_string())
+}
+
+/// A service with one account: that user, and that password.
+async fn service(base_url: &str, user: &str, password: &str) -> Result<Server, Box<dyn Error>> {
+    let (store, settings) = (Arc::new(Memory::new()), Settings::new(base_url));
+    let administration = Administration::new(store.clone());
+    let acme = administration.create_tenant("acme", "Acme Inc.").await?;
+    let okta = administration
+        .create_connection(&acme.id, "okta", "Okta", &Rules::default())
+        .await?;
+    let account = Account {
+        connection: okta.id,
+        password: hash(password)?,
+        tenant: acme.id,
+    };
+    let accounts = HashMap::from([(user.to_owned(), account)]);
+    let gate = Gate::new(store.clone(), settings.clone());
+    let basic = Basic::new(accounts, gate)?;
+    Ok(Server::new(store, settings).with_authentication(basic))
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "this is the program's output")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let base_url = format!("http://{}/scim/v2", listener.local_addr()?);
+    let password = Token::generate()?;
+    let server = service(&base_url, "okta", password.reveal()).await?;
+    println!("curl -i -u 'okta:{}' '{base_url}/Users'", password.reveal());
+    let app = scimkit::axum::router("/scim/v2", server);
+    Ok(axum::serve(listener, app).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::Body,
+        http::{Request, Response},
+    };
+
+    use super::*;
+
+    async fn ask(server: &Server, credentials: &str) -> Response<scimkit::Body> {
+        let credentials = BASE64_STANDARD.encode(credentials);
+        let request =
+            Request::get("/Users").header("authorization", format!("Basic {credentials}"));
+        server.handle(request.body(Body::empty()).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn the_password_opens_the_account_and_nothing_else_does() {
+        let server = service("https://app.example/scim/v2", "okta", "pass:wörd")
+            .await
+            .unwrap();
+        let start = Instant::now();
+        assert_eq!(ask(&server, "okta:pass:wörd").await.status(), 200);
+        let slow = start.elapsed();
+        // Remembered, it is not hashed again.
+        let start = Instant::now();
+        for _ in 0..10 {
+            assert_eq!(ask(&server, "okta:pass:wörd").await.status(), 200);
+        }
+        assert!(start.elapsed() < slow * 5);
+        for wrong in [
+            "okta:pass",
+            "okta:",
+            "okta",
+            "",
+            ":pass:wörd",
+            "Okta:pass:wörd",
+            "entra:x",
+        ] {
+            let refused = ask(&server, wrong).await;
+            assert_eq!(refused.status(), 401, "{wrong}");
+            assert_eq!(
+                refused.headers()["www-authenticate"],
+                "Basic realm=\"scim\""
+            );
+        }
+        for header in [
+            "Basic",
+            "Basic !",
+            "Basic /w==",
+            "Bearer b2t0YTpwYXNzOnfDtnJk",
+        ] {
+            let request = Request::get("/Users").header("authorization", header);
+            let refused = server.handle(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(refused.status(), 401, "{header}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_does_not_tell_the_password() {
+        let (kept, again) = (hash("secret").unwrap(), hash("secret").unwrap());
+        assert!(kept.starts_with("$argon2id$") && !kept.contains("secret"));
+        assert_ne!(kept, again);
+    }
+}
