@@ -67,12 +67,6 @@ impl Answer {
             text: text.into(),
         }
     }
-
-    /// With something to say beside it.
-    pub(crate) fn noting(mut self, note: Option<String>) -> Self {
-        self.note = note.unwrap_or_default();
-        self
-    }
 }
 
 /// Why there is no answer.

@@ -242,24 +242,3 @@ async fn a_server_that_runs_follows_with_the_next_request() {
     file.done("connection remove");
     assert_eq!(status(second.trim_end()).await, 401);
 }
-
-#[test]
-fn a_mapping_is_kept_as_it_was_written_and_doubted_where_it_does_not_fit() {
-    let file = File::new();
-    file.done("tenant create");
-    let mapping = file.folder.path().join("mapping.json");
-    std::fs::write(&mapping, r#"{ "users": { "no such key": 1 } }"#).unwrap();
-    let create = format!("connection create mapping=@{}", mapping.display());
-    let (status, _, err) = file.run(&create);
-    assert_eq!(status, 0, "{err}");
-    assert!(
-        err.starts_with("note: the rules can't be taken: the mapping: "),
-        "{err}"
-    );
-    let kept = file.json("connection show");
-    let text = std::fs::read_to_string(&mapping).unwrap();
-    assert_eq!(kept["rules"]["mapping"], text);
-
-    let (_, _, err) = file.run("connection set mapping=");
-    assert_eq!(err, "");
-}
