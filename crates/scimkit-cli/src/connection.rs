@@ -1,18 +1,18 @@
 //! `scimkit connection`: a tenant's connections to identity providers, and their rules.
 
-use std::{fs, process::ExitCode};
+use std::{fs, process::ExitCode, sync::Arc};
 
 use clap::{Args, Subcommand};
 use scimkit::{
     ConnectionId, Settings, TenantId,
     provision::{Administration, Rules, Switch},
-    registry::Mapping,
     store::Connection,
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
     kept::{self, Answer, Failure, Missing, instant, minute},
+    schemas::{HostTransforms, Schemas},
     table::table,
 };
 
@@ -72,6 +72,12 @@ pub(crate) struct Change {
     tenant: String,
 
     #[command(flatten)]
+    schemas: Schemas,
+
+    #[command(flatten)]
+    transforms: HostTransforms,
+
+    #[command(flatten)]
     kept: kept::Options,
 }
 
@@ -126,7 +132,13 @@ impl Change {
             };
         }
         let text = Value::Object(rules).to_string();
-        Rules::from_json(&text).map_err(|error| refused(error.to_string()))
+        let rules = Rules::from_json(&text).map_err(|error| refused(error.to_string()))?;
+        // A mapping that does not fit would close the connection.
+        let mut settings = Settings::new("");
+        settings.registry = Arc::new(self.schemas.registry().map_err(Failure::Unusable)?);
+        let fits = rules.settings(&settings, &self.transforms.builder());
+        fits.map_err(|error| refused(error.to_string()))?;
+        Ok(rules)
     }
 }
 
@@ -190,7 +202,7 @@ async fn create(administration: Administration, options: &Change) -> Result<Answ
     let (tenant, id) = (TenantId::from(options.tenant.as_str()), options.id());
     let name = options.name.as_deref().unwrap_or(id);
     let made = administration.create_connection(&tenant, id, name, &rules);
-    Ok(told(&made.await?).noting(doubts(&rules)))
+    Ok(told(&made.await?))
 }
 
 async fn list(administration: Administration, options: &List) -> Result<Answer, Failure> {
@@ -223,17 +235,7 @@ async fn set(administration: Administration, options: &Change) -> Result<Answer,
     let rules = options.apply(&seen.rules)?;
     let name = options.name.as_deref().unwrap_or(&seen.name);
     let changed = administration.change_connection(&seen, name, &rules);
-    Ok(told(&changed.await?).noting(doubts(&rules)))
-}
-
-/// What may be wrong with rules, as far as it can be told without the schemas and the transforms that
-/// the application adds.
-fn doubts(rules: &Rules) -> Option<String> {
-    let settings = Settings::new("https://app.example");
-    let problem = rules.settings(&settings, &Mapping::builder()).err()?;
-    Some(format!(
-        "note: {problem}\n      unless the application adds what is missing, it refuses requests until this is right\n"
-    ))
+    Ok(told(&changed.await?))
 }
 
 /// A connection with its rules.

@@ -51,7 +51,7 @@ pub(crate) enum Missing {
 /// What a command answers.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// For machines.
+    /// For machines; null where the answer is on standard output already.
     pub(crate) json: Value,
     /// For people, on standard error: what is not the answer itself.
     pub(crate) note: String,
@@ -66,12 +66,6 @@ impl Answer {
             note: String::new(),
             text: text.into(),
         }
-    }
-
-    /// With something to say beside it.
-    pub(crate) fn noting(mut self, note: Option<String>) -> Self {
-        self.note = note.unwrap_or_default();
-        self
     }
 }
 
@@ -100,20 +94,30 @@ impl From<Error> for Failure {
 
 impl Options {
     /// Carries a command out and says what came of it.
-    #[expect(clippy::print_stdout, reason = "this is the program's output")]
-    #[expect(clippy::print_stderr, reason = "this is the program's output")]
     pub(crate) fn run(
         &self,
         missing: Missing,
         command: impl AsyncFnOnce(Administration) -> Result<Answer, Failure>,
     ) -> ExitCode {
+        let on = async |store: Arc<Sqlite>| command(Administration::new(store)).await;
+        self.run_on(missing, on)
+    }
+
+    /// Carries out a command that asks the store itself.
+    #[expect(clippy::print_stdout, reason = "this is the program's output")]
+    #[expect(clippy::print_stderr, reason = "this is the program's output")]
+    pub(crate) fn run_on(
+        &self,
+        missing: Missing,
+        command: impl AsyncFnOnce(Arc<Sqlite>) -> Result<Answer, Failure>,
+    ) -> ExitCode {
         let outcome = self.open(missing).and_then(|store| {
             let runtime = tokio::runtime::Builder::new_current_thread().build();
             let runtime = runtime.map_err(|problem| Failure::Unusable(problem.to_string()))?;
-            runtime.block_on(command(Administration::new(store)))
+            runtime.block_on(command(store))
         });
         let (problem, status) = match outcome {
-            Ok(answer) if self.json => {
+            Ok(answer) if self.json && !answer.json.is_null() => {
                 println!("{:#}", answer.json);
                 return ExitCode::SUCCESS;
             }

@@ -8,9 +8,11 @@ mod junit;
 mod kept;
 mod mapping;
 mod replay;
+mod schemas;
 mod table;
 mod tenant;
 mod token;
+mod transfer;
 mod tree;
 
 use std::process::ExitCode;

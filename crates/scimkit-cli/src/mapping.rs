@@ -3,20 +3,15 @@
 mod explain;
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::{Args, Subcommand};
-use scimkit::{
-    Registry,
-    registry::{
-        Mapping,
-        mapping::{Closures, MappingError},
-    },
-};
+use scimkit::registry::{Mapping, mapping::MappingError};
 use serde_json::{Value, json};
+
+use crate::schemas::{HostTransforms, Schemas, read};
 
 /// What to do with a mapping.
 #[derive(Debug, Args)]
@@ -54,17 +49,11 @@ struct Source {
     /// The mapping, as TOML or, with the ending `.json`, as JSON.
     file: PathBuf,
 
-    /// A transform of the host's own that the mapping names; here it leaves text as it is.
-    #[arg(long, value_name = "NAME")]
-    host_transform: Vec<String>,
+    #[command(flatten)]
+    schemas: Schemas,
 
-    /// JSON file of resource types (RFC 7643 section 6) beside User and Group, or in their place.
-    #[arg(long, value_name = "FILE")]
-    resource_types: Option<PathBuf>,
-
-    /// JSON file of schemas (RFC 7643 section 7) beside those of the RFC.
-    #[arg(long, value_name = "FILE")]
-    schemas: Option<PathBuf>,
+    #[command(flatten)]
+    transforms: HostTransforms,
 }
 
 /// The mapping has problems, or refuses what it is asked about.
@@ -140,13 +129,9 @@ fn tell(file: &Path, error: &MappingError, as_json: bool) {
 impl Source {
     /// The mapping, or what is wrong with it.
     fn load(&self) -> Result<Result<Mapping, MappingError>, String> {
-        let registry = self.registry()?;
+        let registry = self.schemas.registry()?;
         let text = read(&self.file)?;
-        let mut builder = Mapping::builder();
-        for name in &self.host_transform {
-            let same = |value: &Value| Ok(value.clone());
-            builder = builder.closures(name, Closures::new(same, same));
-        }
+        let builder = self.transforms.builder();
         let is_json = self
             .file
             .extension()
@@ -157,21 +142,4 @@ impl Source {
         };
         Ok(builder.build(&registry))
     }
-
-    fn registry(&self) -> Result<Registry, String> {
-        let mut builder = Registry::builder();
-        if let Some(file) = &self.schemas {
-            let schemas = builder.schemas_json(&read(file)?);
-            builder = schemas.map_err(|e| format!("{}: {e}", file.display()))?;
-        }
-        if let Some(file) = &self.resource_types {
-            let types = builder.resource_types_json(&read(file)?);
-            builder = types.map_err(|e| format!("{}: {e}", file.display()))?;
-        }
-        builder.build().map_err(|e| e.to_string())
-    }
-}
-
-fn read(file: &Path) -> Result<String, String> {
-    fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))
 }

@@ -10,13 +10,19 @@ use crate::{
     connection,
     kept::{self, Answer, Failure, Missing, instant, minute},
     table::table,
-    token,
+    token, transfer,
 };
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Makes a tenant.
     Create(Create),
+    /// Takes a tenant away, with everything in it.
+    Erase(transfer::Erase),
+    /// Writes everything that is kept of a tenant as lines of JSON, while a server may run.
+    Export(transfer::Export),
+    /// Keeps what an export wrote, under the same ids, versions and times: all of it or nothing.
+    Import(transfer::Import),
     /// Lists the tenants.
     List(List),
     /// Shows a tenant with its connections and tokens.
@@ -59,6 +65,9 @@ pub(crate) fn run(command: &Command) -> ExitCode {
             let made = async |administration| create(administration, options).await;
             options.kept.run(Missing::Made, made)
         }
+        Command::Erase(options) => transfer::erase(options),
+        Command::Export(options) => transfer::export(options),
+        Command::Import(options) => transfer::import(options),
         Command::List(options) => options.kept.run(Missing::Refused, list),
         Command::Show(options) => {
             let shown = async |administration| show(administration, &options.id).await;

@@ -63,4 +63,5 @@ pub use clock::Clock;
 pub use error::{Error, Kind, RulesError};
 pub use gate::Gate;
 pub use rules::Rules;
+pub use text::check_id;
 pub use token::{Issued, NewToken};

@@ -7,6 +7,23 @@ const LONGEST_NAME: usize = 200;
 /// Characters of an id, at most: those of a label of a host name.
 const LONGEST_ID: usize = 63;
 
+/// Checks the id of a tenant: it is typed, and stands in paths and host names.
+///
+/// # Errors
+/// [`Error::Invalid`]: it is empty, has more than 63 characters, others than `a` to `z`, `0` to `9` and
+/// `-`, or a `-` at one of its ends.
+///
+/// # Example
+/// ```
+/// use scimkit_provision::check_id;
+///
+/// assert!(check_id("acme-2").is_ok());
+/// assert!(check_id("Acme Inc.").is_err());
+/// ```
+pub fn check_id(text: &str) -> Result<(), Error> {
+    id("tenant id", text)
+}
+
 /// Checks an id that people type, which is also a segment of a path and a label of a host name.
 pub(crate) fn id(what: &'static str, text: &str) -> Result<(), Error> {
     let problem = match text.as_bytes() {

@@ -38,6 +38,7 @@
 mod bound;
 mod builder;
 mod check;
+mod circles;
 mod country;
 mod date;
 mod described;

@@ -1,6 +1,7 @@
 //! The command as a user meets it: arguments, exit status, output.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "the lints know tests, but not the functions beside them"
 )]
@@ -9,6 +10,7 @@ mod check;
 mod kept;
 mod mapping;
 mod replay;
+mod transfer;
 
 use std::process::{Command, Output};
 

@@ -8,6 +8,7 @@ use super::{
     Closures, Field, FieldType, Matching, Problem,
     bound::{Bound, Form},
     builder::{RuleDraft, TypeDraft},
+    circles::circles,
     exclusive::overlap,
     options::{contradictions, name_problem},
     side::Side,
@@ -42,16 +43,25 @@ impl<'a> Checker<'a> {
     pub(super) fn rules(&mut self) -> Vec<Bound> {
         self.declared_fields();
         let mut rules: Vec<Bound> = Vec::with_capacity(self.draft.rules.len());
+        let mut drafts = Vec::with_capacity(self.draft.rules.len());
         for draft in &self.draft.rules {
-            if let Some(bound) = self.rule(draft) {
-                let before = self.problems.len();
-                for other in &rules {
-                    // The first is enough: thousands may write the same.
-                    if self.problems.len() == before {
-                        self.two_writers(draft, &bound, other);
-                    }
+            let Some(bound) = self.rule(draft) else {
+                continue;
+            };
+            let before = self.problems.len();
+            for other in &rules {
+                // The first is enough: thousands may write the same.
+                if self.problems.len() == before {
+                    self.two_writers(draft, &bound, other);
                 }
-                rules.push(bound);
+            }
+            rules.push(bound);
+            drafts.push(draft);
+        }
+        for index in circles(&rules) {
+            if let (Some(rule), Some(draft)) = (rules.get(index), drafts.get(index)) {
+                let detail = "the template is made of fields that are made of the attribute itself";
+                self.note(draft, &rule.label, "template", 0, detail);
             }
         }
         rules

@@ -84,9 +84,8 @@ impl Mapping {
         // Lookup keys stay where the attribute stays.
         for (kind, left) in registry.types().iter().zip(described.types()) {
             for attr in kind.attributes().iter().filter(|attr| attr.is_indexed()) {
-                let lost = left
-                    .named(attr.path())
-                    .filter(|id| !left.attr(*id).is_indexed());
+                let lost = left.named(attr.path()).map(|id| left.attr(id));
+                let lost = lost.filter(|left| !left.is_indexed() && !left.is_never_returned());
                 if lost.is_some() {
                     builder = builder.index(kind.name(), attr.path());
                 }
@@ -144,8 +143,7 @@ impl<'a> Use<'a> {
         };
         let attr = self.kind.attr(id);
         let Some(parent) = attr.parent() else {
-            return attr.definition().required
-                || is_protocol(attr)
+            return mapping.needs(attr)
                 || mapping.sides().any(|(_, side)| {
                     side.attr == id || self.kind.attr(side.attr).parent() == Some(id)
                 });

@@ -7,7 +7,8 @@ use super::Transform;
 /// What becomes of an attribute that no rule reaches.
 ///
 /// `externalId`, `active` and memberships are kept in any case, unless a rule maps them: without them an
-/// identity provider can neither recognise, disable nor group people.
+/// identity provider can neither recognise, disable nor group people. So is what the schema requires,
+/// such as `userName`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unmapped {

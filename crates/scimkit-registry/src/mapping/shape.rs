@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::{
     TypeMapping, Unmapped,
     bound::Bound,
-    side::{Side, Which, applied, demote},
+    side::{Members, Side, Which, applied, demote},
 };
-use crate::{AttrId, Change, Error, Resource, Revision, Role};
+use crate::{Attr, AttrId, Change, Error, Extension, Resource, Revision, Role};
 
 /// What a change is for.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +18,8 @@ use crate::{AttrId, Change, Error, Resource, Revision, Role};
 pub enum Occasion<'a> {
     /// It creates a resource.
     Create,
-    /// It updates one, with the document before where that was read.
+    /// It updates one, with the document before; `None` only where nothing was read, as for a
+    /// change of memberships: what the document holds and the change replaces is not known then.
     Update(Option<&'a Resource>),
 }
 
@@ -49,6 +50,7 @@ impl TypeMapping {
     /// - What no rule reaches is kept, dropped or refused: see [`Unmapped`]. Of an attribute that is
     ///   mapped in parts, the values that no rule selects are such. What the document has of it stays,
     ///   unless it is kept as it is sent.
+    /// - What the schema requires is kept in any case.
     /// - A resource that is created gets the defaults of what it comes without.
     ///
     /// # Errors
@@ -230,17 +232,21 @@ impl TypeMapping {
 
     /// Gives what is created the defaults of what it comes without.
     fn fill_in(&self, change: &mut Change) {
+        if self.rules.iter().all(|rule| rule.rule.default.is_none()) {
+            return;
+        }
+        let mut document = applied(None, change, Members::Passed);
         for rule in &self.rules {
             let (Some(default), Some(side)) = (&rule.rule.default, rule.sides.first()) else {
                 continue;
             };
-            let mut document = applied(None, change, self.sees_members());
-            let before = document.get(&self.kind, side.attr).cloned();
-            if side.value(&self.kind, &document).is_none() {
-                side.write(&self.kind, &mut document, Some(default.clone()));
-                let after = document.get(&self.kind, side.attr).cloned();
-                change.difference(side.attr, before.as_ref(), after);
+            if side.value(&self.kind, &document).is_some() {
+                continue;
             }
+            let before = document.get(&self.kind, side.attr).cloned();
+            side.write(&self.kind, &mut document, Some(default.clone()));
+            let after = document.get(&self.kind, side.attr).cloned();
+            change.difference(side.attr, before.as_ref(), after);
         }
     }
 
@@ -295,6 +301,25 @@ impl TypeMapping {
         rules.flat_map(|rule| rule.sides.iter().map(move |side| (rule, side)))
     }
 
+    /// Whether it is kept though no rule reaches it: the protocol or the schema needs it.
+    pub(super) fn needs(&self, attr: &Attr) -> bool {
+        if is_protocol(attr) {
+            return true;
+        }
+        let extension = attr
+            .extension()
+            .and_then(|index| self.kind.extension_at(index));
+        attr.definition().required
+            && match attr.parent() {
+                None => extension.is_none_or(Extension::is_required),
+                // Beside what is mapped, it is a part of what must be whole.
+                Some(parent) => {
+                    let beside = |side: &Side| self.kind.attr(side.attr).parent() == Some(parent);
+                    self.needs(self.kind.attr(parent)) || self.sides().any(|(_, side)| beside(side))
+                }
+            }
+    }
+
     /// What the rules say of an attribute of a change.
     pub(super) fn reach(&self, id: AttrId) -> Reach {
         let parent = self.kind.attr(id).parent();
@@ -311,7 +336,7 @@ impl TypeMapping {
         match reach {
             Some(reach) => reach,
             None if parts => Reach::Parts,
-            None if is_protocol(self.kind.attr(id)) => Reach::Whole,
+            None if self.needs(self.kind.attr(id)) => Reach::Whole,
             None => Reach::Nothing,
         }
     }
@@ -329,7 +354,7 @@ pub(super) enum Reach {
 }
 
 /// Whether the protocol needs it, so that it is kept unless a rule says otherwise.
-pub(super) fn is_protocol(attr: &crate::Attr) -> bool {
+pub(super) fn is_protocol(attr: &Attr) -> bool {
     let named = attr.extension().is_none() && matches!(attr.path(), "active" | "externalId");
     named || !matches!(attr.role(), Role::Plain | Role::Reference)
 }

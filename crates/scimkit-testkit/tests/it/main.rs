@@ -30,3 +30,4 @@ mod secrets;
 mod servers;
 mod teams;
 mod tenancy;
+mod tenants;

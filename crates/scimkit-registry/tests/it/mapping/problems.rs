@@ -375,3 +375,31 @@ fn a_host_s_functions_are_checked_like_the_rest() {
         ["rule 1 of User (title): `slug` takes integer, but gets text"]
     );
 }
+
+#[test]
+fn templates_do_not_go_round() {
+    let round = [
+        Rule::of("displayName").template("{a} {x}"),
+        Rule::for_host("b").template("{displayName}"),
+        Rule::of("nickName").template("{b}"),
+        Rule::of("title").template("{a}"),
+        Rule::for_host("a").template("{nickName}"),
+    ];
+    let found = |rules: &[Rule]| {
+        let rules = rules.iter().cloned();
+        problems(rules.fold(Mapping::builder(), |builder, rule| {
+            builder.rule("User", rule)
+        }))
+    };
+    let detail = "the template is made of fields that are made of the attribute itself";
+    let wanted = [
+        "rule 1 of User (displayName)",
+        "rule 3 of User (nickName)",
+        "rule 4 of User (title)",
+    ];
+    assert_eq!(
+        found(&round),
+        wanted.map(|rule| format!("{rule}: {detail}"))
+    );
+    assert_eq!(found(&round[..4]), Vec::<String>::new());
+}

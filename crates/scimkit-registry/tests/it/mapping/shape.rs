@@ -294,3 +294,13 @@ fn a_change_of_another_type_is_refused() {
     assert!(rules.shape(change.clone(), Occasion::Create).is_err());
     assert!(rules.changes(&change, None).is_err());
 }
+
+#[test]
+fn what_the_schema_requires_is_kept() {
+    let toml = "[User]\nunmapped = 'drop'\n[[User.map]]\nscim = 'title'\nhost = 'job'\n";
+    let after = json!({"userName": "b", "title": "Dr"});
+    assert_eq!(
+        shaped(toml, json!({}), after.clone()).unwrap(),
+        (after, vec![])
+    );
+}

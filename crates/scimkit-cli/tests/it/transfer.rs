@@ -1,0 +1,119 @@
+//! A tenant as a whole, out of one file and into another.
+
+use std::{fs, sync::Arc};
+
+use axum::{
+    body::{Body, to_bytes},
+    http::Request,
+};
+use scimkit::{Server, Settings, Sqlite, provision::Gate};
+use serde_json::{Value, json};
+
+use crate::kept::File;
+
+/// What a server over a file answers, without what says where it is.
+async fn ask(file: &File, token: &str, call: &str, body: Value) -> Value {
+    let store = Arc::new(Sqlite::open(file.path()).unwrap());
+    let settings = Settings::new("https://app.example/scim/v2");
+    let gate = Gate::new(store.clone(), settings.clone());
+    let server = Server::new(store, settings).with_authentication(gate);
+    let (method, path) = call.split_once(' ').unwrap();
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", format!("Bearer {token}"));
+    let request = request.body(Body::from(body.to_string())).unwrap();
+    let answer = server.handle(request).await.map(Body::new);
+    let bytes = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    serde_json::from_slice(&bytes).unwrap_or_default()
+}
+
+/// A tenant with a user in a group, and a token.
+async fn directory() -> (File, String) {
+    let file = File::new();
+    file.done("tenant create acme");
+    file.done("connection create --tenant acme");
+    let token = file.done("token create --tenant acme").trim().to_owned();
+    let user = ask(&file, &token, "POST /Users", json!({"userName": "Bj"})).await;
+    let members = json!([{"value": user["id"]}]);
+    let group = json!({"displayName": "g", "members": members});
+    ask(&file, &token, "POST /Groups", group).await;
+    (file, token)
+}
+
+#[tokio::test]
+async fn a_tenant_moves_with_ids_versions_and_tokens() {
+    let (from, token) = directory().await;
+    let lines = from.beside("acme.ndjson");
+    let told = from.json(&format!("tenant export acme --output {lines}"));
+    assert_eq!(
+        (&told["resources"], &told["members"]),
+        (&2.into(), &1.into())
+    );
+    assert_eq!(
+        from.run(&format!("tenant export acme --output {lines}")).0,
+        2
+    );
+
+    let to = File::new();
+    assert_eq!(to.json(&format!("tenant import {lines}")), told);
+    for path in ["GET /Users", "GET /Groups"] {
+        let there = ask(&to, &token, path, Value::Null).await;
+        assert_eq!(there["totalResults"], 1);
+        assert_eq!(there, ask(&from, &token, path, Value::Null).await);
+    }
+    let again = to.run(&format!("tenant import {lines}"));
+    assert_eq!(again.0, 1, "{}", again.2);
+    // What standard output has is what the file has.
+    assert_eq!(
+        from.done("tenant export acme"),
+        fs::read_to_string(&lines).unwrap()
+    );
+
+    to.done("tenant erase acme --yes");
+    assert_eq!(to.json("tenant list")["tenants"], json!([]));
+    assert_eq!(
+        ask(&to, &token, "GET /Users", Value::Null).await["status"],
+        "401"
+    );
+    to.done(&format!(
+        "tenant import {lines} --tenant other --without-tokens"
+    ));
+    assert_eq!(to.json("tenant show other")["tokens"], json!([]));
+}
+
+#[tokio::test]
+async fn what_is_no_whole_export_is_refused_with_its_line() {
+    let (from, _) = directory().await;
+    let text = from.done("tenant export acme");
+    let lines: Vec<&str> = text.lines().collect();
+    let path = from.beside("broken.ndjson");
+    let to = File::new();
+    let broken = [
+        (String::new(), "does not start as an export does"),
+        ("{}\n".to_owned(), "does not start as an export does"),
+        (
+            lines[..lines.len() - 1].join("\n") + "\n",
+            "the end is missing",
+        ),
+        (text.replace(r#"{"resource""#, r#"{"nonsense""#), "line "),
+        (text.replace("\"Bj\"", "7"), "line "),
+    ];
+    for (text, problem) in broken {
+        fs::write(&path, text).unwrap();
+        let (status, out, err) = to.run(&format!("tenant import {path}"));
+        assert_eq!((status, out.as_str()), (1, ""), "{err}");
+        assert!(err.contains(problem), "{err}");
+        assert_eq!(to.json("tenant list")["tenants"], json!([]), "{err}");
+    }
+    for (command, status) in [
+        ("tenant export nobody", 1),
+        ("tenant erase nobody --yes", 1),
+        ("tenant erase acme", 2),
+        ("tenant import no-such-file", 2),
+    ] {
+        assert_eq!(from.run(command).0, status, "{command}");
+    }
+    fs::write(&path, text).unwrap();
+    assert_eq!(to.run(&format!("tenant import {path} --tenant A/b")).0, 1);
+}

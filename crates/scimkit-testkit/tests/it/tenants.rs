@@ -1,0 +1,506 @@
+//! One tenant can't see, count, time or collide with another, and stays the same in another store.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, header::ETAG};
+use regex::{Captures, Regex};
+use scimkit_registry::{Edge, ResourceId, ResourceType};
+use scimkit_server::{BearerTokens, Server, Token};
+use scimkit_sqlite::Sqlite;
+use scimkit_store::{
+    Batch, BoxFuture, EdgeQuery, Memory, Page, Query, Scope, Settings, Store, StoreError, Stored,
+    Support, TenantId, Want, Written,
+    archive::{self, export, import},
+};
+use scimkit_testkit::{
+    contract::{archive::Whole, block_on},
+    replay::Target,
+};
+use serde_json::{Value, json};
+
+use crate::servers::STORES;
+
+/// The token of a tenant, and what it is called by.
+const ONE: &str = "one-token-for-tests";
+const OTHER: &str = "other-token-for-tests";
+
+/// A server with two tenants.
+fn server(store: Arc<dyn Store>) -> Server {
+    let digest = |token| Token::from_secret(token).unwrap().digest();
+    let tokens = BearerTokens::new([]).with(digest(ONE), TenantId::from("one"));
+    let tokens = tokens.with(digest(OTHER), TenantId::from("other"));
+    Server::new(store, Settings::new("https://scim.test/v2")).with_authentication(tokens)
+}
+
+fn send(
+    server: &Server,
+    token: &str,
+    (method, path): (&str, &str),
+    body: &Value,
+) -> Response<Bytes> {
+    let builder = Request::builder().method(method).uri(path);
+    let builder = builder.header("authorization", format!("Bearer {token}"));
+    let body = match body {
+        Value::Null => String::new(),
+        body => body.to_string(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let answer = server.send(builder.body(body.into()).unwrap());
+    runtime.unwrap().block_on(answer).unwrap()
+}
+
+fn create(server: &Server, token: &str, path: &str, body: &Value) -> String {
+    let answer = send(server, token, ("POST", path), body);
+    assert_eq!(answer.status(), 201, "{:?}", answer.body());
+    let made: Value = serde_json::from_slice(answer.body()).unwrap();
+    made["id"].as_str().unwrap().to_owned()
+}
+
+/// Answers as text, with ids and instants replaced by which one of them it is.
+#[derive(Default)]
+struct Alike {
+    known: HashMap<String, String>,
+}
+
+impl Alike {
+    /// From now on that id is shown so.
+    fn call(&mut self, id: &str, name: &str) {
+        self.known.insert(id.to_owned(), name.to_owned());
+    }
+
+    fn text(&mut self, answer: &Response<Bytes>) -> String {
+        let mut text = format!("{}\n", answer.status());
+        for (name, value) in answer.headers() {
+            if name != "x-request-id" {
+                text.push_str(&format!("{name}: {}\n", value.to_str().unwrap()));
+            }
+        }
+        text.push_str(std::str::from_utf8(answer.body()).unwrap());
+        let varying = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{4}-[0-9-]{5}T[0-9:.]+Z";
+        let shown = Regex::new(varying)
+            .unwrap()
+            .replace_all(&text, |found: &Captures<'_>| {
+                let found = &found[0];
+                if found.ends_with('Z') {
+                    return "an instant".to_owned();
+                }
+                let next = format!("id {}", self.known.len());
+                self.known.entry(found.to_owned()).or_insert(next).clone()
+            });
+        shown.into_owned()
+    }
+}
+
+fn user(name: &str) -> Value {
+    json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": name})
+}
+
+fn group(name: &str, members: &[&str]) -> Value {
+    let members: Vec<_> = members.iter().map(|id| json!({"value": id})).collect();
+    let schema = "urn:ietf:params:scim:schemas:core:2.0:Group";
+    json!({"schemas": [schema], "displayName": name, "members": members})
+}
+
+/// What one tenant does, and every answer to it.
+fn life(server: &Server, token: &str, between: impl Fn(usize)) -> Vec<String> {
+    let mut alike = Alike::default();
+    let mut answers = Vec::new();
+    let mut ask = |what: (&str, &str), body: &Value| -> Value {
+        between(answers.len());
+        let answer = send(server, token, what, body);
+        answers.push(alike.text(&answer));
+        serde_json::from_slice(answer.body()).unwrap_or_default()
+    };
+    let id = |made: &Value| made["id"].as_str().unwrap().to_owned();
+    let ada = id(&ask(("POST", "/Users"), &user("ada")));
+    let bo = id(&ask(("POST", "/Users"), &user("bo")));
+    ask(("POST", "/Users"), &user("ADA"));
+    let crew = id(&ask(("POST", "/Groups"), &group("crew", &[&ada])));
+    let add = json!([{"op": "add", "path": "members", "value": [{"value": bo}]}]);
+    ask(
+        ("PATCH", &format!("/Groups/{crew}")),
+        &json!({"Operations": add}),
+    );
+    let rename = json!([{"op": "replace", "path": "userName", "value": "bo2"}]);
+    ask(
+        ("PATCH", &format!("/Users/{bo}")),
+        &json!({"Operations": rename}),
+    );
+    let operations = json!([
+        {"method": "POST", "path": "/Users", "bulkId": "a", "data": user("carl")},
+        {"method": "POST", "path": "/Groups", "bulkId": "b", "data": group("more", &["bulkId:a"])},
+        {"method": "POST", "path": "/Users", "bulkId": "c", "data": user("Bo2")},
+    ]);
+    ask(("POST", "/Bulk"), &json!({"Operations": operations}));
+    ask(("GET", "/Users?sortBy=userName&count=2"), &Value::Null);
+    ask(
+        ("GET", "/Users?filter=groups.display%20eq%20%22crew%22"),
+        &Value::Null,
+    );
+    ask(("GET", "/Groups"), &Value::Null);
+    ask(
+        ("POST", "/.search"),
+        &json!({"filter": "id pr", "sortBy": "meta.created", "count": 3}),
+    );
+    ask(("DELETE", &format!("/Users/{ada}")), &Value::Null);
+    ask(("GET", &format!("/Groups/{crew}")), &Value::Null);
+    ask(("GET", "/?count=0"), &Value::Null);
+    ask(("GET", "/ServiceProviderConfig"), &Value::Null);
+    answers
+}
+
+#[test]
+fn a_tenant_lives_as_if_it_were_alone() {
+    for (store, make) in STORES {
+        let alone = life(&server(make()), ONE, |_| {});
+        let shared = server(make());
+        // The other one is busy between any two requests, with the same names.
+        let beside = life(&shared, ONE, |n| {
+            for name in ["ada", "bo", "bo2", "carl"] {
+                send(&shared, OTHER, ("POST", "/Users"), &user(name));
+            }
+            let crew = create(&shared, OTHER, "/Groups", &group("crew", &[]));
+            if n % 3 == 0 {
+                send(
+                    &shared,
+                    OTHER,
+                    ("DELETE", &format!("/Groups/{crew}")),
+                    &Value::Null,
+                );
+            }
+        });
+        for (alone, beside) in alone.iter().zip(&beside) {
+            assert_eq!(beside, alone, "{store}");
+        }
+        let made = |answer: &&String| answer.starts_with("201 ");
+        assert_eq!(alone.iter().filter(made).count(), 3, "{store}");
+    }
+}
+
+/// A store that notes what it is asked, and what comes of it.
+#[derive(Debug)]
+struct Noting(Arc<dyn Store>, Mutex<Vec<String>>);
+
+impl Noting {
+    fn note(&self, what: String) {
+        self.1
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(what);
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.1.lock().unwrap())
+    }
+}
+
+fn came<T>(answer: &Result<T, StoreError>) -> String {
+    match answer {
+        Ok(_) => "done".to_owned(),
+        Err(StoreError::Missing { attr, ids }) => format!("{} missing in {attr}", ids.len()),
+        Err(other) => other.to_string(),
+    }
+}
+
+impl Store for Noting {
+    fn support(&self, kind: &ResourceType) -> Support {
+        self.0.support(kind)
+    }
+
+    fn edges<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a EdgeQuery,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
+        Box::pin(async move {
+            let answer = self.0.edges(scope, query).await;
+            let found = answer
+                .as_ref()
+                .map_or(0, |edges| edges.iter().flatten().count());
+            self.note(format!(
+                "edges of {}: {found}, {}",
+                query.owners.len(),
+                came(&answer)
+            ));
+            answer
+        })
+    }
+
+    fn query<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            let answer = self.0.query(scope, query).await;
+            let found = answer.as_ref().map_or(0, |page| page.items.len());
+            self.note(format!(
+                "query {}: {found}, {}",
+                query.kind.name(),
+                came(&answer)
+            ));
+            answer
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+        kind: &'a Arc<ResourceType>,
+        id: &'a ResourceId,
+        want: &'a Want,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        Box::pin(async move {
+            let answer = self.0.read(scope, kind, id, want).await;
+            self.note(format!("read {}: {}", kind.name(), came(&answer)));
+            answer
+        })
+    }
+
+    fn write<'a>(
+        &'a self,
+        scope: &'a Scope,
+        batch: Batch,
+    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+        Box::pin(async move {
+            let answers = self.0.write(scope, batch).await;
+            let came: Vec<_> = answers.iter().map(came).collect();
+            self.note(format!("write: {}", came.join(", ")));
+            answers
+        })
+    }
+}
+
+/// Requests that name a resource `{id}`, beside a user `{u}` and a group `{g}` of one's own.
+fn naming() -> Vec<(&'static str, &'static str, Value)> {
+    let patch = |op: Value| json!({"Operations": [op]});
+    let rename = patch(json!({"op": "replace", "path": "displayName", "value": "mine"}));
+    let member = json!([{"value": "{id}"}]);
+    let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
+    let bulk = json!({"Operations": [
+        {"method": "PATCH", "path": "/Users/{id}", "data": rename},
+        {"method": "DELETE", "path": "/Groups/{id}"},
+        {"method": "POST", "path": "/Groups", "bulkId": "g", "data": group("bulk", &["{u}", "{id}"])},
+        {"method": "PATCH", "path": "/Groups/{g}", "data":
+            patch(json!({"op": "add", "path": "members", "value": member}))},
+        {"method": "PUT", "path": "/Users/{id}", "data": user("taken over")},
+    ]});
+    let search = |filter: &str| json!({"filter": filter});
+    vec![
+        ("GET", "/Users/{id}", Value::Null),
+        ("GET", "/Groups/{id}", Value::Null),
+        ("GET", "/Users/{id}?attributes=userName", Value::Null),
+        ("PUT", "/Users/{id}", user("taken over")),
+        ("PUT", "/Groups/{id}", group("taken over", &["{u}"])),
+        ("PATCH", "/Users/{id}", rename),
+        (
+            "PATCH",
+            "/Groups/{id}",
+            patch(json!({"op": "add", "path": "members", "value": [{"value": "{u}"}]})),
+        ),
+        ("DELETE", "/Users/{id}", Value::Null),
+        ("DELETE", "/Groups/{id}", Value::Null),
+        ("POST", "/Groups", group("with another's", &["{u}", "{id}"])),
+        ("PUT", "/Groups/{g}", group("g", &["{id}"])),
+        (
+            "PATCH",
+            "/Groups/{g}",
+            patch(json!({"op": "add", "path": "members", "value": member})),
+        ),
+        (
+            "PATCH",
+            "/Groups/{g}",
+            patch(json!({"op": "remove", "path": "members[value eq \"{id}\"]"})),
+        ),
+        (
+            "PATCH",
+            "/Users/{u}",
+            patch(json!({"op": "add", "path": manager, "value": {"value": "{id}"}})),
+        ),
+        ("GET", "/Users/{u}", Value::Null),
+        ("GET", "/Users?filter=id%20eq%20%22{id}%22", Value::Null),
+        (
+            "GET",
+            "/Users?filter=groups.value%20eq%20%22{id}%22",
+            Value::Null,
+        ),
+        (
+            "GET",
+            "/Groups?filter=members%5Bvalue%20eq%20%22{id}%22%5D",
+            Value::Null,
+        ),
+        (
+            "POST",
+            "/Users/.search",
+            search(&format!("{manager}.value eq \"{{id}}\"")),
+        ),
+        ("POST", "/.search", search("id eq \"{id}\"")),
+        ("POST", "/.search", search("id pr")),
+        ("POST", "/Bulk", bulk),
+        ("GET", "/?count=0", Value::Null),
+    ]
+}
+
+#[test]
+fn an_id_of_another_tenant_is_as_one_of_nobody() {
+    for (name, make) in STORES {
+        for own in ["/Users", "/Groups"] {
+            let run = |nobodys: bool| {
+                let store = Arc::new(Noting(make(), Mutex::default()));
+                let server = server(Arc::clone(&store) as Arc<dyn Store>);
+                let body = if own == "/Users" {
+                    user("theirs")
+                } else {
+                    group("theirs", &[])
+                };
+                let theirs = create(&server, OTHER, own, &body);
+                let id = match nobodys {
+                    // Of the same form, and given to nothing.
+                    true => format!("{}-777777777777", theirs.rsplit_once('-').unwrap().0),
+                    false => theirs,
+                };
+                let u = create(&server, ONE, "/Users", &user("mine"));
+                let g = create(&server, ONE, "/Groups", &group("mine", &[&u]));
+                let mut alike = Alike::default();
+                alike.call(&id, "their id");
+                store.take();
+                let answers = naming().into_iter().map(|(method, path, body)| {
+                    let put = |text: &str| {
+                        text.replace("{id}", &id)
+                            .replace("{u}", &u)
+                            .replace("{g}", &g)
+                    };
+                    let body = serde_json::from_str(&put(&body.to_string())).unwrap();
+                    let answer = send(&server, ONE, (method, &put(path)), &body);
+                    (
+                        format!("{method} {path}"),
+                        alike.text(&answer),
+                        store.take(),
+                    )
+                });
+                answers.collect::<Vec<_>>()
+            };
+            // Also what the store is asked is the same, so that a miss takes as long.
+            let pairs = run(false).into_iter().zip(run(true));
+            for (theirs, nobodys) in pairs {
+                assert_eq!(theirs, nobodys, "{name}, an id of {own}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cursor_of_another_tenant_is_as_one_of_nobody() {
+    for (name, make) in STORES {
+        let server = server(make());
+        for n in 0..3 {
+            create(&server, ONE, "/Users", &user(&format!("u{n}")));
+            create(&server, OTHER, "/Users", &user(&format!("u{n}")));
+        }
+        let first = send(
+            &server,
+            OTHER,
+            ("GET", "/Users?cursor&count=1"),
+            &Value::Null,
+        );
+        let page: Value = serde_json::from_slice(first.body()).unwrap();
+        let theirs = page["nextCursor"].as_str().unwrap();
+        let noise: String = theirs.chars().rev().collect();
+        let mut alike = Alike::default();
+        let answers = [theirs, &noise].map(|cursor| {
+            let path = format!("/Users?count=1&cursor={cursor}");
+            let answer = send(&server, ONE, ("GET", &path), &Value::Null);
+            assert_eq!(answer.status(), 400, "{name}");
+            alike.text(&answer)
+        });
+        assert_eq!(answers[0], answers[1], "{name}");
+        let own = format!("/Users?count=1&cursor={theirs}");
+        let answer = send(&server, OTHER, ("GET", &own), &Value::Null);
+        assert_eq!(answer.status(), 200, "{name}");
+    }
+}
+
+/// A path, its answer and the entity tag of that.
+type Shown = (String, Bytes, Option<String>);
+
+/// Every way in which what is kept shows.
+fn shown(server: &Server) -> Vec<Shown> {
+    let get = |path: &str| {
+        let answer = send(server, ONE, ("GET", path), &Value::Null);
+        assert_eq!(answer.status(), 200, "{path}: {:?}", answer.body());
+        let tag = answer.headers().get(ETAG);
+        let tag = tag.map(|tag| tag.to_str().unwrap().to_owned());
+        (path.to_owned(), answer.into_body(), tag)
+    };
+    let mut shown = Vec::new();
+    for list in ["/Users", "/Groups", "/?sortBy=meta.lastModified"] {
+        shown.push(get(list));
+        let page: Value = serde_json::from_slice(&shown.last().unwrap().1).unwrap();
+        for one in page["Resources"].as_array().unwrap() {
+            let location = one["meta"]["location"].as_str().unwrap();
+            shown.push(get(location.strip_prefix("https://scim.test/v2").unwrap()));
+        }
+    }
+    shown
+}
+
+#[test]
+fn clients_notice_nothing_of_another_store() {
+    let stores: [fn() -> Arc<dyn Whole>; 2] = [
+        || Arc::new(Memory::new()),
+        || Arc::new(Sqlite::in_memory().unwrap()),
+    ];
+    let wait = |future: BoxFuture<'_, ()>| block_on(future);
+    for kinds in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let (from, to) = (stores[kinds.0](), stores[kinds.1]());
+        let before = server(Arc::clone(&from) as Arc<dyn Store>);
+        life(&before, ONE, |_| {});
+        let settings = Settings::new("https://scim.test/v2");
+        let scope = Scope::new(TenantId::from("one"), Arc::new(settings));
+        wait(Box::pin(async {
+            let options = archive::Options::default();
+            let (lines, _) = export(&*from, &scope.tenant, &options, Vec::new())
+                .await
+                .unwrap();
+            let lines = std::io::Cursor::new(lines);
+            import(&*to, &scope, &options, lines).await.unwrap();
+        }));
+        let now = server(Arc::clone(&to) as Arc<dyn Store>);
+        let (before, after) = (shown(&before), shown(&now));
+        let as_json = |shown: &Shown| {
+            let body: Value = serde_json::from_slice(&shown.1).unwrap();
+            (shown.0.clone(), body, shown.2.clone())
+        };
+        // One of another kind may have the members of an object in another order.
+        let alike = before.iter().map(as_json).eq(after.iter().map(as_json));
+        assert!(alike, "{before:?}\n{after:?}");
+        assert!(
+            kinds.0 != kinds.1 || after == before,
+            "{before:?}\n{after:?}"
+        );
+        assert!(before.len() > 8);
+        // What a client holds is still good, and what it writes is new.
+        let (path, _, tag) = before.iter().find(|(_, _, tag)| tag.is_some()).unwrap();
+        let request =
+            Request::patch(path.as_str()).header("authorization", format!("Bearer {ONE}"));
+        let request = request.header("if-match", tag.as_deref().unwrap());
+        let rename = json!([{"op": "replace", "path": "displayName", "value": "after"}]);
+        let body = json!({"Operations": rename}).to_string();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let answer = runtime
+            .block_on(now.send(request.body(body.into()).unwrap()))
+            .unwrap();
+        assert_eq!(answer.status(), 200, "{:?}", answer.body());
+        let tags: Vec<_> = before
+            .iter()
+            .filter_map(|(_, _, tag)| tag.as_deref())
+            .collect();
+        assert!(!tags.contains(&answer.headers()[ETAG].to_str().unwrap()));
+    }
+}
