@@ -2,7 +2,7 @@
 //! for a user name and a password.
 //!
 //! ```text
-//! cargo run --example basic
+//! cargo run --example basic --features basic
 //! ```
 //!
 //! A wrong password costs this service a slow hash: bound how often somebody may try, as `limits` does.

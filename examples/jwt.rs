@@ -2,7 +2,7 @@
 //! provisioning hangs on the trust that single sign-on hangs on already.
 //!
 //! ```text
-//! cargo run --example jwt
+//! cargo run --example jwt --features jwt
 //! ```
 //!
 //! What is checked, in that order: the algorithm (RS256 or ES256, whatever the token says it is), the issuer

@@ -163,6 +163,11 @@ impl Authenticate for Gate {
 fn unavailable(error: &StoreError) -> Denied {
     let mut causes = error.to_string();
     let mut source = std::error::Error::source(error);
+    if source.is_none() {
+        // It has too much to do; to write a line for each request would not help.
+        tracing::debug!(%causes, "tokens can't be looked up");
+        return Denied::Unavailable;
+    }
     while let Some(cause) = source {
         causes.push_str(&format!(": {cause}"));
         source = cause.source();
