@@ -50,6 +50,7 @@ mod options;
 mod phone;
 mod problem;
 mod read;
+mod reader;
 mod rule;
 mod scim;
 mod shape;

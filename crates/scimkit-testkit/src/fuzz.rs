@@ -8,6 +8,7 @@
 //! scimkit_testkit::fuzz::http(b"GET /Users?count=1\n\n");
 //! ```
 
+mod archive;
 mod mapping;
 
 use std::sync::{Arc, OnceLock};
@@ -24,14 +25,15 @@ use serde_json::{Value, json};
 
 use crate::contract::block_on;
 
-pub use mapping::mapping;
+pub use self::{archive::archive, mapping::mapping};
 
 /// A fuzz target's body.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also the folder of its corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("admit", admit),
+    ("archive", archive),
     ("bulk", bulk),
     ("cursor", cursor),
     ("evaluate", evaluate),

@@ -185,72 +185,70 @@ impl<'a> Explained<'a> {
     }
 
     fn text(&self) -> String {
-        let mut text = String::from("SCIM -> host\n");
-        let mut rows = Vec::new();
-        for line in &self.forth {
-            let host = line.rule.host().unwrap_or("-");
-            let field = match &line.error {
-                Some(error) => format!("error: {error}"),
-                None => shown(line.field.as_ref()),
-            };
-            let mut first = true;
-            let paths = line.rule.paths().zip(&line.values);
-            let mut paths: Vec<_> = paths
-                .map(|(path, value)| (path, shown(value.as_ref())))
-                .collect();
-            if paths.is_empty() {
-                paths.push(("-", "-".to_owned()));
-            }
-            for (path, value) in paths {
-                let (host, field) = if first {
-                    (host, field.as_str())
-                } else {
-                    ("", "")
-                };
-                let notes = if first {
-                    notes(line.rule).join(", ")
-                } else {
-                    String::new()
-                };
-                rows.push(vec![
-                    path.to_owned(),
-                    value,
-                    host.to_owned(),
-                    field.to_owned(),
-                    notes,
-                ]);
-                first = false;
-            }
-        }
-        text.push_str(&table(&rows));
-        text.push_str("\nhost -> SCIM\n");
-        let mut rows = Vec::new();
-        for line in &self.back {
-            let host = line.rule.host().unwrap_or("-");
-            for (index, path) in line.rule.paths().enumerate() {
-                let value = match &line.error {
-                    Some(error) => format!("error: {error}"),
-                    None => shown(line.values.get(index).and_then(Option::as_ref)),
-                };
-                let (host, field) = match index {
-                    0 => (host.to_owned(), shown(line.field.as_ref())),
-                    _ => (String::new(), String::new()),
-                };
-                rows.push(vec![host, field, path.to_owned(), value]);
-            }
-        }
-        text.push_str(&table(&rows));
+        let mut text = format!("SCIM -> host\n{}", table(&self.forth_rows()));
+        text.push_str(&format!("\nhost -> SCIM\n{}", table(&self.back_rows())));
         text.push_str(&format!("\nnot mapped, and {}\n", self.fate()));
-        match self.unreached.as_slice() {
-            [] => text.push_str("  nothing\n"),
-            paths => paths
-                .iter()
-                .for_each(|path| text.push_str(&format!("  {path}\n"))),
+        if self.unreached.is_empty() {
+            text.push_str("  nothing\n");
+        }
+        for path in &self.unreached {
+            text.push_str(&format!("  {path}\n"));
         }
         if let Some(refusal) = &self.refusal {
             text.push_str(&format!("\nit would not be created: {refusal}\n"));
         }
         text
+    }
+
+    /// Path, value, field, value, notes: a row for each path, the field beside the first.
+    fn forth_rows(&self) -> Vec<Vec<String>> {
+        let mut rows = Vec::new();
+        for line in &self.forth {
+            let paths = line.rule.paths().zip(&line.values);
+            let shown = paths.map(|(path, value)| vec![path.to_owned(), shown(value.as_ref())]);
+            let mut own: Vec<_> = shown.collect();
+            if own.is_empty() {
+                own.push(vec!["-".to_owned(), "-".to_owned()]);
+            }
+            if let Some(first) = own.first_mut() {
+                first.push(line.rule.host().unwrap_or("-").to_owned());
+                first.push(line.told(line.field.as_ref()));
+                first.push(notes(line.rule).join(", "));
+            }
+            rows.extend(own);
+        }
+        rows
+    }
+
+    /// Field, value, path, value: a row for each path, the field beside the first.
+    fn back_rows(&self) -> Vec<Vec<String>> {
+        let mut rows = Vec::new();
+        for line in &self.back {
+            for (index, path) in line.rule.paths().enumerate() {
+                let (field, value) = match index {
+                    0 => (line.rule.host().unwrap_or("-"), shown(line.field.as_ref())),
+                    _ => ("", String::new()),
+                };
+                let made = line.values.get(index).and_then(Option::as_ref);
+                rows.push(vec![
+                    field.to_owned(),
+                    value,
+                    path.to_owned(),
+                    line.told(made),
+                ]);
+            }
+        }
+        rows
+    }
+}
+
+impl Line<'_> {
+    /// What came of the rule: a value, or why there is none.
+    fn told(&self, value: Option<&Value>) -> String {
+        match &self.error {
+            Some(error) => format!("error: {error}"),
+            None => shown(value),
+        }
     }
 }
 

@@ -14,61 +14,13 @@ pub(super) fn contradictions(rule: &Rule) -> Vec<(&'static str, String)> {
     if let Some(problem) = sides(rule) {
         found.push(("", problem.to_owned()));
     }
-    let several = rule.scim.len() > 1;
-    let one_value = if rule.constant.is_some() {
-        Some("constant")
-    } else {
-        rule.template.as_ref().map(|_| "template")
-    };
-    if let Some(option) = one_value {
-        let to_scim = rule.host.is_none();
-        for (beside, given) in [
-            ("default", rule.default.is_some()),
-            ("join", rule.join.is_some()),
-            ("matching", rule.matching),
-            (
-                "required",
-                rule.required && (to_scim || option == "constant"),
-            ),
-            (
-                "transform",
-                !rule.transforms.is_empty() && option == "constant",
-            ),
-            ("read_only", rule.read_only && !to_scim),
-            ("write_only", rule.write_only && to_scim),
-        ] {
-            if given {
-                found.push((beside, format!("`{beside}` contradicts the `{option}`")));
-            }
-        }
-        if several {
-            found.push(("scim", format!("a `{option}` is for one path")));
-        }
-    } else {
-        found.extend(joins(rule));
-    }
-    for (option, given) in [
-        ("default", rule.default.is_some()),
-        ("matching", rule.matching),
-        ("required", rule.required),
-        ("write_only", rule.write_only),
-    ] {
-        if rule.read_only && given && one_value.is_none() {
-            found.push((
-                option,
-                format!("`{option}` contradicts `read_only`: clients can't write the attribute"),
-            ));
-        }
-    }
-    if several && one_value.is_none() {
-        for (option, given) in [
-            ("default", rule.default.is_some()),
-            ("matching", rule.matching),
-            ("key", rule.key.is_some()),
-        ] {
-            if given {
-                found.push((option, format!("`{option}` is for a rule with one path")));
-            }
+    match (&rule.constant, &rule.template) {
+        (Some(_), _) => found.extend(beside(rule, "constant")),
+        (None, Some(_)) => found.extend(beside(rule, "template")),
+        (None, None) => {
+            found.extend(joins(rule));
+            found.extend(read_only(rule));
+            found.extend(several(rule));
         }
     }
     if rule.key.is_some() && (rule.host.is_none() || rule.scim.is_empty()) {
@@ -78,6 +30,60 @@ pub(super) fn contradictions(rule: &Rule) -> Vec<(&'static str, String)> {
         ));
     }
     found
+}
+
+/// What says nothing beside a constant or a template.
+fn beside(rule: &Rule, option: &'static str) -> Vec<(&'static str, String)> {
+    let (to_scim, constant) = (rule.host.is_none(), option == "constant");
+    let given = [
+        ("default", rule.default.is_some()),
+        ("join", rule.join.is_some()),
+        ("matching", rule.matching),
+        ("required", rule.required && (to_scim || constant)),
+        ("transform", !rule.transforms.is_empty() && constant),
+        ("read_only", rule.read_only && !to_scim),
+        ("write_only", rule.write_only && to_scim),
+    ];
+    let given = given.into_iter().filter(|(_, given)| *given);
+    let mut found: Vec<_> = given
+        .map(|(beside, _)| (beside, format!("`{beside}` contradicts the `{option}`")))
+        .collect();
+    if rule.scim.len() > 1 {
+        found.push(("scim", format!("a `{option}` is for one path")));
+    }
+    found
+}
+
+/// What says nothing of what clients can't write.
+fn read_only(rule: &Rule) -> Vec<(&'static str, String)> {
+    let given = [
+        ("default", rule.default.is_some()),
+        ("matching", rule.matching),
+        ("required", rule.required),
+        ("write_only", rule.write_only),
+    ];
+    let given = given
+        .into_iter()
+        .filter(|(_, given)| rule.read_only && *given);
+    let why = "clients can't write the attribute";
+    given
+        .map(|(option, _)| (option, format!("`{option}` contradicts `read_only`: {why}")))
+        .collect()
+}
+
+/// What says nothing of several paths.
+fn several(rule: &Rule) -> Vec<(&'static str, String)> {
+    let given = [
+        ("default", rule.default.is_some()),
+        ("matching", rule.matching),
+        ("key", rule.key.is_some()),
+    ];
+    let given = given
+        .into_iter()
+        .filter(|(_, given)| rule.scim.len() > 1 && *given);
+    given
+        .map(|(option, _)| (option, format!("`{option}` is for a rule with one path")))
+        .collect()
 }
 
 fn sides(rule: &Rule) -> Option<&'static str> {

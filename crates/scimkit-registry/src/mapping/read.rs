@@ -11,6 +11,7 @@ use super::{
     builder::{RuleDraft, TypeDraft},
     node::{Item, Member, Node},
     problem::Lines,
+    reader::Reader,
 };
 
 /// How many resource types a file may have.
@@ -43,12 +44,6 @@ pub(super) fn types(root: &Node, lines: &Lines<'_>, problems: &mut Vec<Problem>)
         }
     }
     drafts
-}
-
-struct Reader<'a> {
-    label: Option<String>,
-    lines: &'a Lines<'a>,
-    problems: &'a mut Vec<Problem>,
 }
 
 impl Reader<'_> {
@@ -191,17 +186,7 @@ impl Reader<'_> {
 
     fn transform(&mut self, node: &Node) -> Option<Transform> {
         if let Item::Text(name) = &node.item {
-            let plain = PLAIN.iter().find(|(known, _)| known == name);
-            if plain.is_none() {
-                let known: Vec<_> = PLAIN.iter().map(|(name, _)| *name).collect();
-                let known = known.join("`, `");
-                let detail = format!(
-                    "there is no transform `{}` without options: `{known}`",
-                    excerpt(name)
-                );
-                self.problem(node.at, detail);
-            }
-            return plain.map(|(_, make)| make());
+            return self.plain_transform(name, node.at);
         }
         let members = self.table("a transform", node);
         let [
@@ -256,6 +241,17 @@ impl Reader<'_> {
         }
     }
 
+    fn plain_transform(&mut self, name: &str, at: usize) -> Option<Transform> {
+        let plain = PLAIN.iter().find(|(known, _)| *known == name);
+        if plain.is_none() {
+            let known: Vec<_> = PLAIN.iter().map(|(name, _)| *name).collect();
+            let (name, known) = (excerpt(name), known.join("`, `"));
+            let detail = format!("there is no transform `{name}` without options: `{known}`");
+            self.problem(at, detail);
+        }
+        plain.map(|(_, make)| make())
+    }
+
     fn phone(&mut self, node: &Node) -> Option<Transform> {
         let (mut code, mut form) = (None, PhoneForm::default());
         for option in self.table("phone", node) {
@@ -269,116 +265,6 @@ impl Reader<'_> {
             }
         }
         Some(Transform::Phone { code, form })
-    }
-
-    /// The members, unless there are too many of them.
-    fn at_most<'n>(&mut self, most: usize, what: &str, members: &'n [Member]) -> &'n [Member] {
-        match members.get(most) {
-            None => members,
-            Some(member) => {
-                self.problem(member.at, format!("there are more than {most} {what}"));
-                &[]
-            }
-        }
-    }
-
-    fn table<'n>(&mut self, what: &str, node: &'n Node) -> &'n [Member] {
-        match &node.item {
-            Item::Table(members) => members,
-            _ => {
-                self.misfit(what, node, "a table");
-                &[]
-            }
-        }
-    }
-
-    fn list<'n>(&mut self, what: &str, node: &'n Node) -> &'n [Node] {
-        match &node.item {
-            Item::List(elements) => elements,
-            _ => {
-                self.misfit(what, node, "an array of tables");
-                &[]
-            }
-        }
-    }
-
-    fn text(&mut self, what: &str, node: &Node) -> Option<String> {
-        match &node.item {
-            Item::Text(text) => Some(text.clone()),
-            _ => {
-                self.misfit(what, node, "text");
-                None
-            }
-        }
-    }
-
-    fn flag(&mut self, what: &str, node: &Node) -> bool {
-        match &node.item {
-            Item::Bool(truth) => *truth,
-            _ => {
-                self.misfit(what, node, "true or false");
-                false
-            }
-        }
-    }
-
-    fn some(&mut self, what: &str, node: &Node) -> Option<Value> {
-        match node.json() {
-            Value::Null => {
-                self.misfit(what, node, "a value");
-                None
-            }
-            value => Some(value),
-        }
-    }
-
-    fn one_of<T: Copy>(&mut self, what: &str, node: &Node, known: &[(&str, T)]) -> Option<T> {
-        let text = self.text(what, node)?;
-        let found = known.iter().find(|(name, _)| *name == text);
-        if found.is_none() {
-            let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-            let detail = format!(
-                "`{what}` is one of `{}`, not `{}`",
-                names.join("`, `"),
-                excerpt(&text)
-            );
-            self.problem(node.at, detail);
-        }
-        found.map(|(_, value)| *value)
-    }
-
-    fn misfit(&mut self, what: &str, node: &Node, wanted: &str) {
-        let subject = match what.contains(' ') {
-            true => what.to_owned(),
-            false => format!("`{}`", excerpt(what)),
-        };
-        self.problem(
-            node.at,
-            format!("{subject} must be {wanted} but is {}", node.called()),
-        );
-    }
-
-    fn unknown(&mut self, at: usize, name: &str, of: &str, known: &[&str]) {
-        let (name, known) = (excerpt(name), known.join("`, `"));
-        self.problem(
-            at,
-            format!("`{name}` is not an option of {of}, which has `{known}`"),
-        );
-    }
-
-    fn place(&self, at: usize) -> Position {
-        self.lines.position(at)
-    }
-
-    fn problem(&mut self, at: usize, detail: impl Into<String>) {
-        // Hostile files could make more of them than anybody wants to read.
-        if self.problems.len() < 10 * super::MappingError::MOST {
-            let problem = Problem::new(Some(self.lines.position(at)), detail);
-            self.problems.push(match &self.label {
-                Some(label) => problem.of_rule(label),
-                None => problem,
-            });
-        }
     }
 }
 

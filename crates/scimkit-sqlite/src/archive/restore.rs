@@ -73,7 +73,7 @@ impl<'a> Copy<'a> {
     }
 
     fn keep_start(&mut self, start: Start) -> Outcome<()> {
-        self.versions = start.versions;
+        self.versions = start.last_version()?;
         let Some(entry) = start.entry else {
             return Ok(());
         };

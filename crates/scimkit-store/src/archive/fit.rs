@@ -6,11 +6,13 @@ use scimkit_registry::{
     AttrId, Change, Edge, EdgeEdit, Key, Registry, Resource, ResourceId, ResourceType, Role,
 };
 
-use super::{Edges, Kept};
+use super::{Edges, Kept, Start};
 use crate::{Document, StoreError};
 
 /// The longest id, in bytes.
 const ID_BYTES: usize = 1_024;
+/// The greatest version that is taken over.
+const LAST_VERSION: u64 = 1 << 62;
 
 /// A document that may be kept as it is, under its type.
 #[derive(Debug, Clone)]
@@ -108,14 +110,26 @@ impl Kept {
     /// The number that its version is, for a store that counts them.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] for another version than a number from 1 to [`i64::MAX`].
+    /// [`StoreError::Refused`] for another version than a number from 1 to 2⁶², so that there are
+    /// others to come.
     pub fn number(&self) -> Result<u64, StoreError> {
         let text = self.version.as_str();
-        let number = text.parse::<i64>().ok().filter(|n| n.to_string() == text);
-        let number = number
-            .and_then(|n| u64::try_from(n).ok())
-            .filter(|n| *n > 0);
-        number.ok_or_else(|| refused(format!("the version `{text}` is not a number from 1 on")))
+        let number = text.parse::<u64>().ok().filter(|n| n.to_string() == text);
+        let number = number.filter(|n| (1..=LAST_VERSION).contains(n));
+        number.ok_or_else(|| refused(format!("the version `{text}` is no number from 1 to 2⁶²")))
+    }
+}
+
+impl Start {
+    /// The last version that was given, for a store that counts them.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for a number beyond 2⁶².
+    pub fn last_version(&self) -> Result<u64, StoreError> {
+        match self.versions {
+            last if last <= LAST_VERSION => Ok(last),
+            _ => Err(refused("`versions` is no number from 0 to 2⁶²")),
+        }
     }
 }
 

@@ -176,7 +176,7 @@ impl Copy<'_> {
             archive::Record::Resource(resource) => self.keep_resource(&resource),
             archive::Record::Retired(retired) => self.keep_retired(&retired),
             archive::Record::Start(start) => {
-                self.tenant.version = self.tenant.version.max(start.versions);
+                self.tenant.version = self.tenant.version.max(start.last_version()?);
                 let Some(mut entry) = start.entry else {
                     return Ok(());
                 };

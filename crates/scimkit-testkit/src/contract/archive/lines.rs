@@ -38,8 +38,10 @@ const SMALL: &str = r#"{"tenant":{"format":1,"id":"acme","versions":9,"name":"Ac
 fn bad_lines(pair: &Pair<'_>) -> Result<(), String> {
     let name = |name: &str| json!({"userName": name});
     let twice = resource("u2", "8", &name("A"));
-    let bad: [(usize, &str, &str); 22] = [
+    let bad: [(usize, &str, &str); 24] = [
         (1, r#""versions":9"#, r#""versions":-9"#),
+        (1, r#""versions":9"#, r#""versions":9223372036854775807"#),
+        (4, r#""version":"3""#, r#""version":"9223372036854775807""#),
         (2, r#""id":"crm""#, r#""id":5"#),
         (3, r#""connection":"crm""#, r#""connection":"erp""#),
         (3, r#""connection":"crm""#, r#""connection":"CRM""#),
