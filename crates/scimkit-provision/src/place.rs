@@ -114,3 +114,63 @@ fn only(headers: &HeaderMap, name: &HeaderName) -> Option<Authority> {
     };
     value.to_str().ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, header::HOST, request::Parts};
+    use proptest::prelude::*;
+    use scimkit_server::TenantInPath;
+    use scimkit_store::TenantId;
+
+    use super::Place;
+
+    fn head(host: &[u8]) -> Option<Parts> {
+        let request = Request::get("/Users").header(HOST, host).body(());
+        request.ok().map(|request| request.into_parts().0)
+    }
+
+    #[test]
+    fn a_base_url_has_the_tenant_where_the_template_has_it() {
+        for (template, expected) in [
+            ("https://app.example/scim/v2", "https://app.example/scim/v2"),
+            ("https://{tenant}.app.example", "https://a%2Fb.app.example"),
+            ("/t/{tenant}/scim", "/t/a%2Fb/scim"),
+        ] {
+            let base_url = Place::of(template).base_url(&TenantId::from("a/b"));
+            assert_eq!(base_url, expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_host_is_of_a_tenant_but_its_own(
+            host in r"[aAb.\-:0-9\[\]@%/]{0,6}(\.(app|APP)\.example)?(\.|:|:[0-9]{1,5}|:x|/)?",
+            tenant in "[ab0-9-]{1,4}",
+        ) {
+            let place = Place::of("https://{tenant}.app.example:8443/scim/v2");
+            let Some(head) = head(host.as_bytes()) else { return Ok(()) };
+            let lower = host.to_ascii_lowercase();
+            let (name, port) = lower.split_once(':').unwrap_or((&lower, ""));
+            let own = name == format!("{tenant}.app.example")
+                && port.bytes().all(|digit| digit.is_ascii_digit());
+            prop_assert_eq!(place.is_of(&TenantId::from(&*tenant), &head), own);
+        }
+
+        #[test]
+        fn whatever_bytes_a_host_has_it_is_none(host in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let place = Place::of("https://{tenant}.app.example");
+            if let Some(head) = head(&host) {
+                prop_assert!(!place.is_of(&TenantId::from("acme"), &head));
+            }
+        }
+
+        #[test]
+        fn no_path_is_of_a_tenant_but_its_own(named in any::<String>(), tenant in any::<String>()) {
+            let place = Place::of("https://app.example/{tenant}/scim/v2");
+            let mut head = head(b"app.example").unwrap();
+            prop_assert!(!place.is_of(&TenantId::from(&*tenant), &head));
+            head.extensions.insert(TenantInPath(named.clone()));
+            prop_assert_eq!(place.is_of(&TenantId::from(&*tenant), &head), named == tenant);
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use http::Request;
+use http_body_util::Full;
 use scimkit_provision::{Gate, NewToken, Rules, Switch};
 use scimkit_server::{Authenticate, Denied, Level, TenantInPath, Token};
 use scimkit_store::{ConnectionId, Entry, Memory, Scopes, Settings, Tenancy, TenantId};
@@ -90,6 +91,35 @@ async fn a_connection_that_is_switched_off_says_so_to_its_own_tokens_alone() {
     // Nobody used it.
     let kept = world.administration.tokens(&acme).await.unwrap();
     assert_eq!(kept[0].last_used, None);
+}
+
+#[tokio::test]
+async fn connections_of_one_tenant_keep_to_rules_of_their_own() {
+    let world = World::in_memory();
+    let entra = world.customer("acme").await;
+    let acme = entra.record.tenant.clone();
+    let okta = world.connection(&acme, "okta").await;
+    let seen = world
+        .administration
+        .connection(&acme, &okta.record.connection)
+        .await;
+    let seen = seen.unwrap();
+    let rules = Rules::from_json(r#"{"groups": false}"#).unwrap();
+    let changed = world.administration.change_connection(&seen, "", &rules);
+    changed.await.unwrap();
+    for (token, groups) in [(&entra.token, 200), (&okta.token, 403)] {
+        assert_eq!(world.status(token).await, 200);
+        let answer = world.get("/scim/v2/Groups", token.reveal()).await;
+        assert_eq!(answer.status(), groups);
+    }
+    // What one connection makes, the other sees: the tenant is the same.
+    let create = Request::post("/scim/v2/Users")
+        .header("authorization", format!("Bearer {}", entra.token.reveal()))
+        .body(Full::from(r#"{"userName": "bjensen"}"#))
+        .unwrap();
+    assert_eq!(world.send(create).await.status(), 201);
+    let list = world.get("/scim/v2/Users", okta.token.reveal()).await;
+    assert_eq!(list.json()["totalResults"], 1);
 }
 
 #[tokio::test]

@@ -188,6 +188,18 @@ async fn a_use_is_noted_at_most_once_a_minute() {
 }
 
 #[tokio::test]
+async fn requests_at_the_same_time_note_one_use() {
+    let world = World::in_memory();
+    let issued = world.customer("acme").await;
+    world.tenancy.be(Mood::UsesHang);
+    let requests = (0..20).map(|_| world.status(&issued.token));
+    let statuses = futures_util::future::join_all(requests).await;
+    assert_eq!(statuses, [200; 20]);
+    let asked = world.tenancy.asked();
+    assert_eq!(asked.iter().filter(|what| **what == "used").count(), 1);
+}
+
+#[tokio::test]
 async fn a_use_that_can_not_be_noted_is_in_nobodys_way() {
     let world = World::in_memory();
     let issued = world.customer("acme").await;
