@@ -117,14 +117,13 @@ fn is_wanted(wanted: &Regex, case: &Scenario) -> bool {
     wanted.is_match(&case.name()) || case.ledger.iter().any(|id| wanted.is_match(id))
 }
 
-#[expect(clippy::print_stdout, reason = "this is the program's output")]
 fn show(options: &Options, report: &Report) {
     if options.json {
-        println!("{:#}", as_json(report));
+        sayln!("{:#}", as_json(report));
     } else if options.verbose {
-        println!("{report:#}");
+        sayln!("{report:#}");
     } else {
-        println!("{report}");
+        sayln!("{report}");
     }
 }
 

@@ -48,11 +48,7 @@ const UNBOUND: u8 = 3;
 /// The schema can't be used.
 const NO_SCHEMA: u8 = 4;
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the program's output"
-)]
+#[expect(clippy::print_stderr, reason = "this is the program's output")]
 pub(crate) fn run(options: &Options) -> ExitCode {
     let tolerance = if options.lenient {
         Tolerance::DEFAULT
@@ -74,7 +70,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         Ok(filter) => filter,
         Err(error) => {
             match options.json {
-                true => println!("{:#}", error_json(&error)),
+                true => sayln!("{:#}", error_json(&error)),
                 false => eprintln!("{error:#}"),
             }
             return ExitCode::from(UNREADABLE);
@@ -93,16 +89,16 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             "bound": predicate,
             "problem": problem,
         });
-        println!("{answer:#}");
+        sayln!("{answer:#}");
     } else {
-        println!("canonical  {filter}\n\ntree");
-        print!("{}", Node::of_filter(&filter).text());
+        sayln!("canonical  {filter}\n\ntree");
+        say!("{}", Node::of_filter(&filter).text());
         match &bound {
             Ok(predicate) => {
                 let tree = Node::of_predicate(kind, predicate).text();
-                print!("\nbound to {}\n{tree}", kind.name());
+                say!("\nbound to {}\n{tree}", kind.name());
             }
-            Err(error) => println!("\ndoes not bind to {}: {error}", kind.name()),
+            Err(error) => sayln!("\ndoes not bind to {}: {error}", kind.name()),
         }
     }
     if bound.is_err() && options.bind {

@@ -104,7 +104,6 @@ impl Options {
     }
 
     /// Carries out a command that asks the store itself.
-    #[expect(clippy::print_stdout, reason = "this is the program's output")]
     #[expect(clippy::print_stderr, reason = "this is the program's output")]
     pub(crate) fn run_on(
         &self,
@@ -118,19 +117,19 @@ impl Options {
         });
         let (problem, status) = match outcome {
             Ok(answer) if self.json && !answer.json.is_null() => {
-                println!("{:#}", answer.json);
+                sayln!("{:#}", answer.json);
                 return ExitCode::SUCCESS;
             }
             Ok(answer) => {
                 eprint!("{}", answer.note);
-                print!("{}", answer.text);
+                say!("{}", answer.text);
                 return ExitCode::SUCCESS;
             }
             Err(Failure::Refused(problem)) => (problem, REFUSED),
             Err(Failure::Unusable(problem)) => (problem, UNUSABLE),
         };
         if self.json {
-            println!("{:#}", json!({ "error": problem }));
+            sayln!("{:#}", json!({ "error": problem }));
         }
         eprintln!("error: {problem}");
         ExitCode::from(status)

@@ -1,5 +1,15 @@
 //! The `scimkit` command.
 
+/// Writes to standard output; where nobody reads any more, as behind `head`, nothing is left to say.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::write(format_args!($($text)*)) };
+}
+
+/// The same, with the end of a line.
+macro_rules! sayln {
+    ($($text:tt)*) => { say!("{}\n", format_args!($($text)*)) };
+}
+
 mod check;
 mod client;
 mod connection;
@@ -15,7 +25,7 @@ mod token;
 mod transfer;
 mod tree;
 
-use std::process::ExitCode;
+use std::{fmt, io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -74,6 +84,10 @@ fn main() -> ExitCode {
         Command::Tenant(command) => tenant::run(&command),
         Command::Token(command) => token::run(&command),
     }
+}
+
+fn write(text: fmt::Arguments<'_>) {
+    drop(std::io::stdout().write_fmt(text));
 }
 
 /// An error and its causes.

@@ -73,7 +73,6 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     })
 }
 
-#[expect(clippy::print_stdout, reason = "this is the program's output")]
 fn check(options: &Check) -> Result<ExitCode, String> {
     let mapping = match options.source.load()? {
         Ok(mapping) => mapping,
@@ -86,12 +85,12 @@ fn check(options: &Check) -> Result<ExitCode, String> {
         let types = mapping.types().iter();
         let types = types.map(|t| (t.kind().name().to_owned(), Value::from(t.rules().count())));
         let types: serde_json::Map<_, _> = types.collect();
-        println!("{:#}", json!({"problems": [], "rules": types}));
+        sayln!("{:#}", json!({"problems": [], "rules": types}));
     } else {
         let file = options.source.file.display();
         for rules in mapping.types() {
             let count = rules.rules().count();
-            println!(
+            sayln!(
                 "{file}: {}: {count} rules, no problems",
                 rules.kind().name()
             );
@@ -101,11 +100,7 @@ fn check(options: &Check) -> Result<ExitCode, String> {
 }
 
 /// Shows the problems of a mapping as compilers do.
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the program's output"
-)]
+#[expect(clippy::print_stderr, reason = "this is the program's output")]
 fn tell(file: &Path, error: &MappingError, as_json: bool) {
     if as_json {
         let problem = |problem: &scimkit::registry::mapping::Problem| {
@@ -118,7 +113,7 @@ fn tell(file: &Path, error: &MappingError, as_json: bool) {
             })
         };
         let problems: Vec<_> = error.problems().iter().map(problem).collect();
-        println!("{:#}", json!({"problems": problems}));
+        sayln!("{:#}", json!({"problems": problems}));
         return;
     }
     for problem in error.problems() {

@@ -145,24 +145,22 @@ fn against(
     })))
 }
 
-#[expect(clippy::print_stdout, reason = "this is the program's output")]
 fn line(options: &Options, outcome: &Outcome) {
     if options.verbose {
-        println!("{outcome:#}");
+        sayln!("{outcome:#}");
     } else {
-        println!("{outcome}");
+        sayln!("{outcome}");
     }
 }
 
-#[expect(clippy::print_stdout, reason = "this is the program's output")]
 fn show(options: &Options, report: &Report) {
     if options.json {
-        println!("{:#}", as_json(report));
+        sayln!("{:#}", as_json(report));
         return;
     }
-    println!("\n{}", report.counts());
+    sayln!("\n{}", report.counts());
     for (warning, times) in &report.warnings {
-        println!("warning, {times} times: {warning}");
+        sayln!("warning, {times} times: {warning}");
     }
 }
 

@@ -94,7 +94,7 @@ mod tests {
 
     use crate::{Registry, Resource, Tolerance};
 
-    fn check(document: Value) -> Result<(), String> {
+    fn check(document: &Value) -> Result<(), String> {
         let registry = Registry::standard();
         let user = registry.by_name("User").unwrap();
         let members = document.to_string();
@@ -117,14 +117,14 @@ mod tests {
             enterprise: {"employeeNumber": "7", "manager": {"value": "42"}},
         });
         let admitted = user.admit(body, &Tolerance::DEFAULT).unwrap();
-        assert_eq!(check(Value::Object(admitted.into_map())), Ok(()));
+        assert_eq!(check(&Value::Object(admitted.into_map())), Ok(()));
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
         let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-        let path = |document| {
-            let problem = check(document).unwrap_err();
+        let path = |document: Value| {
+            let problem = check(&document).unwrap_err();
             let (path, _) = problem.trim_start_matches('`').split_once('`').unwrap();
             path.to_owned()
         };

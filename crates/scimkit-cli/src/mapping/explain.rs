@@ -63,7 +63,6 @@ struct Line<'a> {
     values: Vec<Option<Value>>,
 }
 
-#[expect(clippy::print_stdout, reason = "this is the program's output")]
 pub(super) fn run(options: &Explain) -> Result<ExitCode, String> {
     let mapping = match options.source.load()? {
         Ok(mapping) => mapping,
@@ -95,8 +94,8 @@ pub(super) fn run(options: &Explain) -> Result<ExitCode, String> {
     };
     let explained = Explained::of(rules, &resource, record);
     match options.json {
-        true => println!("{:#}", explained.json()),
-        false => print!("{}", explained.text()),
+        true => sayln!("{:#}", explained.json()),
+        false => say!("{}", explained.text()),
     }
     Ok(match explained.refusal {
         None => ExitCode::SUCCESS,

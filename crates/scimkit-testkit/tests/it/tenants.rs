@@ -1,19 +1,16 @@
 //! One tenant can't see, count, time or collide with another, and stays the same in another store.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+mod noting;
+
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response, header::ETAG};
 use regex::{Captures, Regex};
-use scimkit_registry::{Edge, ResourceId, ResourceType};
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Memory, Page, Query, Scope, Settings, Store, StoreError, Stored,
-    Support, TenantId, Want, Written,
+    BoxFuture, Memory, Scope, Settings, Store, TenantId,
     archive::{self, export, import},
 };
 use scimkit_testkit::{
@@ -22,6 +19,7 @@ use scimkit_testkit::{
 };
 use serde_json::{Value, json};
 
+use self::noting::Noting;
 use crate::servers::STORES;
 
 /// The token of a tenant, and what it is called by.
@@ -181,100 +179,6 @@ fn a_tenant_lives_as_if_it_were_alone() {
     }
 }
 
-/// A store that notes what it is asked, and what comes of it.
-#[derive(Debug)]
-struct Noting(Arc<dyn Store>, Mutex<Vec<String>>);
-
-impl Noting {
-    fn note(&self, what: String) {
-        self.1
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(what);
-    }
-
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.1.lock().unwrap())
-    }
-}
-
-fn came<T>(answer: &Result<T, StoreError>) -> String {
-    match answer {
-        Ok(_) => "done".to_owned(),
-        Err(StoreError::Missing { attr, ids }) => format!("{} missing in {attr}", ids.len()),
-        Err(other) => other.to_string(),
-    }
-}
-
-impl Store for Noting {
-    fn support(&self, kind: &ResourceType) -> Support {
-        self.0.support(kind)
-    }
-
-    fn edges<'a>(
-        &'a self,
-        scope: &'a Scope,
-        query: &'a EdgeQuery,
-    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
-        Box::pin(async move {
-            let answer = self.0.edges(scope, query).await;
-            let found = answer
-                .as_ref()
-                .map_or(0, |edges| edges.iter().flatten().count());
-            self.note(format!(
-                "edges of {}: {found}, {}",
-                query.owners.len(),
-                came(&answer)
-            ));
-            answer
-        })
-    }
-
-    fn query<'a>(
-        &'a self,
-        scope: &'a Scope,
-        query: &'a Query,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        Box::pin(async move {
-            let answer = self.0.query(scope, query).await;
-            let found = answer.as_ref().map_or(0, |page| page.items.len());
-            self.note(format!(
-                "query {}: {found}, {}",
-                query.kind.name(),
-                came(&answer)
-            ));
-            answer
-        })
-    }
-
-    fn read<'a>(
-        &'a self,
-        scope: &'a Scope,
-        kind: &'a Arc<ResourceType>,
-        id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
-        Box::pin(async move {
-            let answer = self.0.read(scope, kind, id, want).await;
-            self.note(format!("read {}: {}", kind.name(), came(&answer)));
-            answer
-        })
-    }
-
-    fn write<'a>(
-        &'a self,
-        scope: &'a Scope,
-        batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
-        Box::pin(async move {
-            let answers = self.0.write(scope, batch).await;
-            let came: Vec<_> = answers.iter().map(came).collect();
-            self.note(format!("write: {}", came.join(", ")));
-            answers
-        })
-    }
-}
-
 /// Requests that name a resource `{id}`, beside a user `{u}` and a group `{g}` of one's own.
 fn naming() -> Vec<(&'static str, &'static str, Value)> {
     let patch = |op: Value| json!({"Operations": [op]});
@@ -350,7 +254,7 @@ fn an_id_of_another_tenant_is_as_one_of_nobody() {
     for (name, make) in STORES {
         for own in ["/Users", "/Groups"] {
             let run = |nobodys: bool| {
-                let store = Arc::new(Noting(make(), Mutex::default()));
+                let store = Arc::new(Noting::over(make()));
                 let server = server(Arc::clone(&store) as Arc<dyn Store>);
                 let body = if own == "/Users" {
                     user("theirs")

@@ -1,0 +1,108 @@
+//! A store that tells what it was asked.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use scimkit_registry::{Edge, ResourceId, ResourceType};
+use scimkit_store::{
+    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, Want,
+    Written,
+};
+
+/// A store that notes what it is asked, and what comes of it.
+#[derive(Debug)]
+pub(super) struct Noting(Arc<dyn Store>, Mutex<Vec<String>>);
+
+impl Noting {
+    pub(super) fn over(store: Arc<dyn Store>) -> Self {
+        Noting(store, Mutex::default())
+    }
+
+    fn note(&self, what: String) {
+        self.1
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(what);
+    }
+
+    /// What it was asked since the last time.
+    pub(super) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.1.lock().unwrap())
+    }
+}
+
+fn came<T>(answer: &Result<T, StoreError>) -> String {
+    match answer {
+        Ok(_) => "done".to_owned(),
+        Err(StoreError::Missing { attr, ids }) => format!("{} missing in {attr}", ids.len()),
+        Err(other) => other.to_string(),
+    }
+}
+
+impl Store for Noting {
+    fn support(&self, kind: &ResourceType) -> Support {
+        self.0.support(kind)
+    }
+
+    fn edges<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a EdgeQuery,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
+        Box::pin(async move {
+            let answer = self.0.edges(scope, query).await;
+            let found = answer
+                .as_ref()
+                .map_or(0, |edges| edges.iter().flatten().count());
+            self.note(format!(
+                "edges of {}: {found}, {}",
+                query.owners.len(),
+                came(&answer)
+            ));
+            answer
+        })
+    }
+
+    fn query<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            let answer = self.0.query(scope, query).await;
+            let found = answer.as_ref().map_or(0, |page| page.items.len());
+            self.note(format!(
+                "query {}: {found}, {}",
+                query.kind.name(),
+                came(&answer)
+            ));
+            answer
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+        kind: &'a Arc<ResourceType>,
+        id: &'a ResourceId,
+        want: &'a Want,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        Box::pin(async move {
+            let answer = self.0.read(scope, kind, id, want).await;
+            self.note(format!("read {}: {}", kind.name(), came(&answer)));
+            answer
+        })
+    }
+
+    fn write<'a>(
+        &'a self,
+        scope: &'a Scope,
+        batch: Batch,
+    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+        Box::pin(async move {
+            let answers = self.0.write(scope, batch).await;
+            let came: Vec<_> = answers.iter().map(came).collect();
+            self.note(format!("write: {}", came.join(", ")));
+            answers
+        })
+    }
+}
