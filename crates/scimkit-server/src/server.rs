@@ -303,7 +303,6 @@ impl Server {
         let Writer {
             access,
             scope,
-            store,
             witness,
             ..
         } = writer;
@@ -325,7 +324,7 @@ impl Server {
             }
             Route::List(kind) => {
                 let search = decode::query(query)?;
-                list::answer(scope, &**store, types(kind)?, search, (witness, cursors)).await
+                list::answer(writer, types(kind)?, search, cursors).await
             }
             Route::Patch(kind, id) => ask.patch(&kind, &id, json(bytes)?).await,
             Route::Read(kind, id) => ask.read(&kind, &id).await,
@@ -337,7 +336,7 @@ impl Server {
                     let problem = RequestError::new(ErrorKind::Syntax, detail);
                     return Err(problem.but_for(Quirk::AnySchemas).into());
                 }
-                list::answer(scope, &**store, types(kind)?, search, (witness, cursors)).await
+                list::answer(writer, types(kind)?, search, cursors).await
             }
         }
     }

@@ -1,10 +1,11 @@
 //! What of a change a mapping lets through.
 
+use scimkit_core::Mutability;
 use serde_json::Value;
 
 use super::{
     TypeMapping, Unmapped,
-    bound::Bound,
+    bound::{Bound, Form},
     side::{Members, Side, Which, applied, demote},
 };
 use crate::{Attr, AttrId, Change, Error, Extension, Resource, Revision, Role};
@@ -52,6 +53,9 @@ impl TypeMapping {
     ///   unless it is kept as it is sent.
     /// - What the schema requires is kept in any case.
     /// - A resource that is created gets the defaults of what it comes without.
+    /// - What only `write_only` rules reach is put [aside](Change::aside): the host takes it, and no
+    ///   answer shows it. What is write-only by its schema is kept whatever [`Unmapped`] says, as
+    ///   whoever takes passwords decides about it.
     ///
     /// # Errors
     /// - a required attribute that is missing in what is created, or unset by an update: `invalidValue`
@@ -109,6 +113,7 @@ impl TypeMapping {
             self.fill_in(&mut change);
         }
         self.check_shape(&change, occasion)?;
+        change.put_aside(|id| self.hides(id));
         Ok(Shaped { change, dropped })
     }
 
@@ -296,6 +301,20 @@ impl TypeMapping {
         edges.any(|edges| matches!(edges.edit, EdgeEdit::Delta { .. }))
     }
 
+    /// Whether no answer shows the attribute, because it is for the host alone.
+    pub(super) fn hides(&self, id: AttrId) -> bool {
+        let parent = self.kind.attr(id).parent();
+        let own = |side: &Side| side.attr == id || Some(side.attr) == parent;
+        let mut rules = self.sides().filter(|(_, side)| own(side)).peekable();
+        let schema_hides = self.kind.attr(id).is_never_returned();
+        !schema_hides
+            && rules.peek().is_some()
+            && rules.all(|(rule, side)| {
+                let plain = matches!(rule.form, Form::Plain) && side.which.is_none();
+                plain && rule.rule.write_only
+            })
+    }
+
     pub(super) fn sides(&self) -> impl Iterator<Item = (&Bound, &Side)> {
         let rules = self.rules.iter();
         rules.flat_map(|rule| rule.sides.iter().map(move |side| (rule, side)))
@@ -337,6 +356,10 @@ impl TypeMapping {
             Some(reach) => reach,
             None if parts => Reach::Parts,
             None if self.needs(self.kind.attr(id)) => Reach::Whole,
+            // Whoever takes passwords decides about them.
+            None if self.kind.attr(id).definition().mutability == Mutability::WriteOnly => {
+                Reach::Whole
+            }
             None => Reach::Nothing,
         }
     }
