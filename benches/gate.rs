@@ -1,0 +1,105 @@
+//! What it costs to ask the store who is asking, with every request: `GET /Users/{id}` through a gate,
+//! beside the same request with a token that is known to the process, in CPU time of the process.
+//!
+//! ```text
+//! cargo bench -p scimkit-benches --bench gate
+//! ```
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and stops at the first surprise"
+)]
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{body::Body, http::Request};
+use rustix::time::{ClockId, clock_gettime};
+use scimkit::{
+    BearerTokens, Memory, Server, Settings, Sqlite, Store, Tenancy,
+    provision::{Administration, Gate, NewToken, Rules},
+};
+
+const ROUNDS: u32 = 20_000;
+/// Connections of other tenants beside the one that is asked for.
+const OTHERS: u32 = 1_000;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Arc::new(Memory::new());
+    measure("memory", memory.clone(), memory).await;
+    let sqlite = Arc::new(Sqlite::open(folder.path().join("bench.sqlite")).unwrap());
+    measure("SQLite", sqlite.clone(), sqlite).await;
+}
+
+async fn measure(name: &str, store: Arc<dyn Store>, tenancy: Arc<dyn Tenancy>) {
+    let administration = Administration::new(Arc::clone(&tenancy));
+    for number in 0..OTHERS {
+        tenant(&administration, &format!("t{number}")).await;
+    }
+    let issued = tenant(&administration, "acme").await;
+    let settings = Settings::new("http://bench.example/scim/v2");
+    let gate = Gate::new(tenancy, settings.clone());
+    let gated = Server::new(Arc::clone(&store), settings.clone()).with_authentication(gate);
+    let tokens = BearerTokens::default().with(issued.token.digest(), "acme".into());
+    let known = Server::new(store, settings).with_authentication(tokens);
+
+    let token = format!("Bearer {}", issued.token.reveal());
+    let made = Request::post("/Users").header("authorization", &token);
+    let made = made.body(Body::from(r#"{"userName":"bjensen"}"#)).unwrap();
+    let place = gated.handle(made).await.headers()["location"].clone();
+    let path = place
+        .to_str()
+        .unwrap()
+        .rsplit_once("/v2")
+        .unwrap()
+        .1
+        .to_owned();
+
+    // Each in turn, so that a noisy moment meets both.
+    let (mut with, mut without) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..10 {
+        without += run(&known, &path, &token).await;
+        with += run(&gated, &path, &token).await;
+    }
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(ROUNDS);
+    println!(
+        "{name}, {OTHERS} other tenants: {:.1} µs with a known token, {:.1} µs through a gate: {:.2}",
+        each(without),
+        each(with),
+        each(with) / each(without)
+    );
+}
+
+async fn tenant(administration: &Administration, id: &str) -> scimkit::provision::Issued {
+    let tenant = administration.create_tenant(id, id).await.unwrap();
+    let connection = administration
+        .create_connection(&tenant.id, "entra", "Entra ID", &Rules::default())
+        .await
+        .unwrap();
+    let new = NewToken::new("bench");
+    administration
+        .issue(&tenant.id, &connection.id, &new)
+        .await
+        .unwrap()
+}
+
+/// The CPU time of a tenth of the rounds.
+async fn run(server: &Server, path: &str, token: &str) -> Duration {
+    let before = now();
+    for _ in 0..ROUNDS / 10 {
+        let request = Request::get(path).header("authorization", token);
+        let answer = server.handle(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status(), 200);
+    }
+    now() - before
+}
+
+fn now() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+}
