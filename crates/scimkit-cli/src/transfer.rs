@@ -10,11 +10,11 @@ use std::{
 
 use clap::Args;
 use scimkit::{
-    Scope, Settings, Tenancy, TenantId,
+    Scope, Settings, TenantId,
     provision::check_id,
     store::{
         StoreError,
-        archive::{self, Archive, ArchiveError, Counts, Tokens},
+        archive::{self, Archive, ArchiveError, Counts, Erased, Tokens},
     },
 };
 use serde_json::{Value, json};
@@ -81,11 +81,10 @@ pub(crate) fn erase(options: &Erase) -> ExitCode {
     let Erase { id, kept, yes: _ } = options;
     let tenant = TenantId::from(id.as_str());
     kept.run_on(Missing::Refused, async |store| {
-        let known = store.tenants().await.map_err(|e| unusable(&e))?;
-        if !known.iter().any(|known| known.id == tenant) {
+        // One that only its resources tell of goes as well.
+        if store.erase(&tenant).await.map_err(|e| unusable(&e))? == Erased::Nothing {
             return Err(Failure::Refused(format!("there is no tenant `{tenant}`")));
         }
-        store.erase(&tenant).await.map_err(|e| unusable(&e))?;
         let text = format!("tenant `{tenant}` is erased, with everything in it\n");
         Ok(Answer::new(json!({ "erased": id }), text))
     })

@@ -84,16 +84,20 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
         sink: Sink,
     ) -> BoxFuture<'a, Result<(), ArchiveError>>;
 
-    /// Takes everything of a tenant away: connections and tokens first, so that nobody comes in any
-    /// more, then resources and those that were retired.
+    /// Takes everything of a tenant away, and tells whether there was anything: connections and
+    /// tokens first, so that nobody comes in any more, then resources and those that were retired.
     ///
     /// - It may be done in steps, so that other tenants need not wait for a big one; what is left by
     ///   a future that was dropped, or by a failure, goes when it is called again.
+    /// - Once it is done, there was a moment at which nothing was kept of the tenant: what others
+    ///   write between its steps goes as well. What they write after that moment stays, as for any
+    ///   tenant that begins, and goes when it is called again.
     /// - Of a tenant that is not there it does nothing.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
-    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<(), StoreError>>;
+    /// - [`StoreError::Busy`], also when others write faster than it takes away
+    /// - [`StoreError::Backend`]
+    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>>;
 
     /// Keeps the records of a dump as the scope's tenant, whatever that was called: all or nothing,
     /// under the same ids, versions and instants. The versions that come after are new ones.
@@ -114,6 +118,19 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
         scope: &'a Scope,
         source: Source,
     ) -> BoxFuture<'a, Result<(), ArchiveError>>;
+}
+
+/// What an [erase](Archive::erase) took away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "there is something, or there is not"
+)]
+pub enum Erased {
+    /// All that was kept of the tenant.
+    All,
+    /// Nothing was kept of it, as [`Archive::dump`] would have said.
+    Nothing,
 }
 
 /// One of the things that are kept of a tenant.

@@ -6,7 +6,7 @@ use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use scimkit::{Server, Settings, Sqlite, provision::Gate};
+use scimkit::{BearerTokens, Server, Settings, Sqlite, Token, provision::Gate};
 use serde_json::{Value, json};
 
 use crate::kept::File;
@@ -80,6 +80,27 @@ async fn a_tenant_moves_with_ids_versions_and_tokens() {
         "tenant import {lines} --tenant other --without-tokens"
     ));
     assert_eq!(to.json("tenant show other")["tokens"], json!([]));
+}
+
+/// A server without connections keeps resources of a tenant that was never entered.
+#[tokio::test]
+async fn a_tenant_that_only_its_resources_tell_of_is_erased() {
+    let file = File::new();
+    let store = Arc::new(Sqlite::open(file.path()).unwrap());
+    let settings = Settings::new("https://app.example/scim/v2");
+    let token = Token::generate().unwrap();
+    let tokens = BearerTokens::new([token.digest()]);
+    let server = Server::new(store, settings).with_authentication(tokens);
+    let user = Body::from(json!({"userName": "Bj"}).to_string());
+    let bearer = format!("Bearer {}", token.reveal());
+    let request = Request::post("/Users").header("authorization", bearer);
+    let request = request.body(user).unwrap();
+    assert_eq!(server.handle(request).await.status(), 201);
+    assert_eq!(file.json("tenant list")["tenants"], json!([]));
+    file.done("tenant erase default --yes");
+    for command in ["tenant erase default --yes", "tenant export default"] {
+        assert_eq!(file.run(command).0, 1, "{command}");
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     Archive, BoxFuture, Document, Scope, StoreError, TenantId,
-    archive::{self, ArchiveError, Edges, Fit, Kept, Retired, Sink, Source, Start, TARGETS, fit},
+    archive::{
+        self, ArchiveError, Edges, Erased, Fit, Kept, Retired, Sink, Source, Start, TARGETS, fit,
+    },
 };
 
 impl Archive for Memory {
@@ -29,15 +31,21 @@ impl Archive for Memory {
         })
     }
 
-    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
         Box::pin(async move {
             let mut directory = exclusive(&self.directory);
+            let mut was_there = directory.tenant(tenant).is_some();
             directory.erase(tenant);
             if let Some(resources) = self.tenant(tenant) {
+                let mut resources = exclusive(&resources);
+                was_there |= resources.version > 0 || !resources.is_empty();
                 // In its place, so that who waits for it writes to nothing that is gone.
-                *exclusive(&resources) = Tenant::default();
+                *resources = Tenant::default();
             }
-            Ok(())
+            Ok(match was_there {
+                true => Erased::All,
+                false => Erased::Nothing,
+            })
         })
     }
 

@@ -8,7 +8,7 @@ use scimkit_store::{
     Archive, Batch, BoxFuture, Connection, ConnectionId, EdgeQuery, Entry, Memory, Opened, Page,
     Query, Scope, Store, StoreError, Stored, Support, Tenancy, Tenant, TenantId, TokenRecord, Want,
     Written,
-    archive::{ArchiveError, Record, Sink, Source},
+    archive::{ArchiveError, Erased, Record, Sink, Source},
 };
 use scimkit_testkit::contract::{archive, block_on};
 
@@ -38,6 +38,7 @@ enum Fault {
     LosesTypes,
     MixesTenants,
     RestoresOver,
+    SaysItErased,
 }
 
 /// A memory store with one fault.
@@ -85,9 +86,13 @@ impl Archive for Faulty {
         self.1.dump(tenant, handed)
     }
 
-    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
         match self.0 {
-            Fault::ErasesNothing => Box::pin(async { Ok(()) }),
+            Fault::ErasesNothing => Box::pin(async { Ok(Erased::All) }),
+            Fault::SaysItErased => Box::pin(async move {
+                self.1.erase(tenant).await?;
+                Ok(Erased::All)
+            }),
             _ => self.1.erase(tenant),
         }
     }
@@ -252,6 +257,7 @@ fn a_fault_is_noticed() {
             Fault::RestoresOver,
             "what_is_there_already_is_not_overwritten",
         ),
+        (Fault::SaysItErased, "a_tenant_is_erased_and_no_other"),
     ];
     for (fault, name) in faults {
         let checks = archive::checks();

@@ -6,7 +6,7 @@ use scimkit_registry::{Edge, EdgeEdit, ResourceId};
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, Entry, Scopes, Store, StoreError, Tenant, TenantId,
     TokenRecord,
-    archive::{ArchiveError, Counts, Options, export, import},
+    archive::{ArchiveError, Counts, Erased, Options, export, import},
 };
 use serde_json::{Value, json};
 
@@ -111,7 +111,7 @@ impl<'a> Side<'a> {
         imported.map_err(|e| told(&e))
     }
 
-    pub(super) fn erase(&self) -> Result<(), String> {
+    pub(super) fn erase(&self) -> Result<Erased, String> {
         let erased = self.run(self.store.erase(self.id()))?;
         erased.map_err(|e| format!("erase: {}", said(&e)))
     }
