@@ -102,7 +102,8 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     /// Keeps the records of a dump as the scope's tenant, whatever that was called: all or nothing,
     /// under the same ids, versions and instants. The versions that come after are new ones.
     ///
-    /// - Documents must [fit] the types of the scope's registry, which also gives their lookup keys.
+    /// - Documents must [fit] the types of the scope's registry, which also gives their lookup keys;
+    ///   what is never returned is left out of them.
     /// - Members may be unknown and in circles, as they were.
     /// - A dropped future leaves it done or not done.
     /// - Other writes wait for it, so the source should not: records that come over a network are

@@ -142,7 +142,7 @@ impl<'a> Copy<'a> {
             micros(resource.created),
             micros(resource.last_modified),
             keys::display(kind, &fit.document),
-            text(&resource.document)?,
+            text(&fit.kept)?,
             shape.unwrap_or_default(),
             resource.connection.as_ref().map(|by| by.as_str())
         ])?;
@@ -165,7 +165,7 @@ impl<'a> Copy<'a> {
             micros(retired.created),
             micros(retired.retired),
             retired.connection.as_ref().map(|by| by.as_str()),
-            text(&retired.document)?
+            text(&fit.kept)?
         ])?;
         keys::put_retired(self.db, tenant, kind, id.as_str(), &fit.keys)
     }
