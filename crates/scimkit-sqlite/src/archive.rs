@@ -2,10 +2,12 @@
 
 mod dump;
 mod erase;
+mod forget;
 mod restore;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use rusqlite::{Connection as Db, TransactionBehavior};
 use scimkit_store::{
     Archive, BoxFuture, Scope, StoreError, TenantId,
@@ -97,6 +99,24 @@ impl Archive for Sqlite {
                 }
             }
             Err(StoreError::Busy)
+        })
+    }
+
+    fn forget<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        before: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let (mut count, mut after) = (0, Some(String::new()));
+            while let Some(from) = after {
+                let tenant = tenant.clone();
+                let job = move |db: &mut Db| forget::some(db, &tenant, before, &from);
+                let forgotten = self.workers.alone(job).await??;
+                count += forgotten.count;
+                after = forgotten.up_to;
+            }
+            Ok(count)
         })
     }
 

@@ -99,6 +99,22 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     /// - [`StoreError::Backend`]
     fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>>;
 
+    /// Takes away what was [retired](crate::Deletes::Retire) before a moment, so that nothing brings it
+    /// back, and tells how many resources that were.
+    ///
+    /// - What is retired later, or brought back before its turn comes, stays.
+    /// - It may be done in steps, as [`Archive::erase`]; each takes a resource away with all that it
+    ///   has.
+    ///
+    /// # Errors
+    /// - [`StoreError::NotFound`]: nothing is kept of the tenant
+    /// - [`StoreError::Busy`] and [`StoreError::Backend`]
+    fn forget<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        before: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+
     /// Keeps the records of a dump as the scope's tenant, whatever that was called: all or nothing,
     /// under the same ids, versions and instants. The versions that come after are new ones.
     ///

@@ -104,6 +104,33 @@ async fn a_tenant_that_only_its_resources_tell_of_is_erased() {
 }
 
 #[tokio::test]
+async fn what_was_retired_is_forgotten_after_a_while() {
+    let (file, token) = directory().await;
+    file.done("connection set default --tenant acme deletes=retire");
+    let users = ask(&file, &token, "GET /Users", Value::Null).await;
+    let user = users["Resources"][0]["id"].as_str().unwrap();
+    ask(&file, &token, &format!("DELETE /Users/{user}"), Value::Null).await;
+    let retired = || {
+        file.done("tenant export acme")
+            .matches(r#"{"retired":{"#)
+            .count()
+    };
+    let forgotten = |time: &str| {
+        file.json(&format!("tenant forget acme --older-than {time}"))["forgotten"].clone()
+    };
+    assert_eq!((retired(), forgotten("1d"), retired()), (1, json!(0), 1));
+    assert_eq!((forgotten("0s"), retired()), (json!(1), 0));
+    for (command, status) in [
+        ("tenant forget nobody --older-than 1d", 1),
+        ("tenant forget acme --older-than 999999999d", 1),
+        ("tenant forget acme --older-than soon", 2),
+        ("tenant forget acme", 2),
+    ] {
+        assert_eq!(file.run(command).0, status, "{command}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_whole_export_is_refused_with_its_line() {
     let (from, _) = directory().await;
     let text = from.done("tenant export acme");

@@ -7,7 +7,7 @@ use rusqlite::{
 use crate::error::Outcome;
 
 /// Rows that one step deletes at most.
-const ROWS: usize = 5_000;
+pub(super) const ROWS: usize = 5_000;
 
 /// A table, and the columns that follow the tenant in its key.
 pub(super) type Step = (&'static str, &'static [&'static str]);

@@ -11,11 +11,12 @@ use std::{
     thread,
 };
 
+use scimkit_registry::ResourceId;
 use scimkit_sqlite::{Options, Sqlite};
 use scimkit_store::{
-    Archive, Connection, Deletes, Entry, Memory, StoreError, Tenancy, Tenant, TenantId,
+    Archive, Connection, Deletes, Document, Entry, Memory, StoreError, Tenancy, Tenant, TenantId,
     TokenRecord, UnknownMembers,
-    archive::{Erased, Sink},
+    archive::{Erased, Record, Retired, Sink, Start},
 };
 use scimkit_testkit::contract::{
     archive::{self, Whole},
@@ -183,6 +184,30 @@ fn writers_that_go_on_leave_nothing_of_before() {
         let left = rows(&path, acme);
         assert!(left.iter().all(|(_, count)| *count == 0), "{left:?}");
     }
+}
+
+#[test]
+fn more_than_one_step_is_forgotten() {
+    const RETIRED: usize = 12_000;
+    let (_directory, path) = file();
+    let store = Sqlite::open(&path).unwrap();
+    let scope = standard();
+    let start = Start::new(scope.tenant.clone(), None, 1);
+    let retired = (0..RETIRED).map(|n| {
+        let user = format!(r#"{{"userName":"u{n}"}}"#);
+        let at = (second(0), second(if n % 3 == 0 { 9 } else { 5 }));
+        let id = ResourceId::from(format!("u{n:05}"));
+        Record::Retired(Retired::new("User", id, at, Document::Text(user.into())))
+    });
+    let records = [Record::Start(start)].into_iter().chain(retired);
+    let records: Vec<_> = (1..).zip(records).map(Ok).collect();
+    wait(store.restore(&scope, Box::new(records.into_iter()))).unwrap();
+    let forgotten = wait(store.forget(&scope.tenant, second(9))).unwrap();
+    assert_eq!(forgotten, RETIRED as u64 * 2 / 3);
+    let left = rows(&path, &scope.tenant);
+    let left = |name: &str| left.iter().find(|(table, _)| table == name).unwrap().1;
+    assert_eq!((left("retired"), left("retired_key")), (4_000, 4_000));
+    check_lenient_file(&path, &scope);
 }
 
 #[test]

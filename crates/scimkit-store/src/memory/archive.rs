@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use scimkit_registry::ResourceId;
 
 use super::{
@@ -46,6 +47,24 @@ impl Archive for Memory {
                 true => Erased::All,
                 false => Erased::Nothing,
             })
+        })
+    }
+
+    fn forget<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        before: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let is_entered = shared(&self.directory).tenant(tenant).is_some();
+            let resources = self.tenant(tenant);
+            let mut resources = resources.as_deref().map(exclusive);
+            let kept = resources.as_mut().filter(|kept| kept.version > 0);
+            match kept {
+                Some(kept) => Ok(kept.forget(before)),
+                None if is_entered => Ok(0),
+                None => Err(StoreError::NotFound),
+            }
         })
     }
 

@@ -30,7 +30,9 @@ fn names_are_distinct() {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
     ErasesNothing,
+    ForgetsNothing,
     ForgetsTheCounter,
+    ForgetsTooMuch,
     ForgetsWhatWasRetired,
     ForgetsWhoMadeIt,
     HandsOverTooMuch,
@@ -95,6 +97,24 @@ impl Archive for Faulty {
             }),
             _ => self.1.erase(tenant),
         }
+    }
+
+    fn forget<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        before: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move {
+            match self.0 {
+                Fault::ForgetsNothing => Ok(2),
+                Fault::ForgetsTooMuch => {
+                    let count = self.1.forget(tenant, before).await?;
+                    self.1.forget(tenant, DateTime::<Utc>::MAX_UTC).await?;
+                    Ok(count)
+                }
+                _ => self.1.forget(tenant, before).await,
+            }
+        })
     }
 
     fn restore<'a>(
@@ -246,6 +266,14 @@ fn a_fault_is_noticed() {
             "lookups_work_in_another_store",
         ),
         (Fault::ForgetsWhoMadeIt, "lookups_work_in_another_store"),
+        (
+            Fault::ForgetsNothing,
+            "what_was_retired_long_ago_is_forgotten",
+        ),
+        (
+            Fault::ForgetsTooMuch,
+            "what_was_retired_long_ago_is_forgotten",
+        ),
         (Fault::HandsOverTooMuch, "a_sink_that_fails_ends_a_dump"),
         (
             Fault::KeepsWhatCameBefore,

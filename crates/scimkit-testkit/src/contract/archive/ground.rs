@@ -2,6 +2,7 @@
 
 use std::{io::Cursor, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use scimkit_registry::{Edge, EdgeEdit, ResourceId};
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, Entry, Scopes, Store, StoreError, Tenant, TenantId,
@@ -114,6 +115,11 @@ impl<'a> Side<'a> {
     pub(super) fn erase(&self) -> Result<Erased, String> {
         let erased = self.run(self.store.erase(self.id()))?;
         erased.map_err(|e| format!("erase: {}", said(&e)))
+    }
+
+    pub(super) fn forget(&self, before: DateTime<Utc>) -> Result<u64, String> {
+        let forgotten = self.run(self.store.forget(self.id(), before))?;
+        forgotten.map_err(|e| format!("forget: {}", said(&e)))
     }
 
     /// Keeps something of everything; `salt` makes the tokens another's.
