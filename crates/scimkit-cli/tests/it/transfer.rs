@@ -1,6 +1,12 @@
 //! A tenant as a whole, out of one file and into another.
 
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+};
 
 use axum::{
     body::{Body, to_bytes},
@@ -137,9 +143,22 @@ async fn what_is_no_whole_export_is_refused_with_its_line() {
     let lines: Vec<&str> = text.lines().collect();
     let path = from.beside("broken.ndjson");
     let to = File::new();
+    // What can't be read makes no database.
+    for (text, status) in [("", 1), ("{}\n", 1), ("no JSON", 1)] {
+        fs::write(&path, text).unwrap();
+        let (found, _, err) = to.run(&format!("tenant import {path}"));
+        assert_eq!(found, status, "{err}");
+        assert!(err.contains("does not start as an export does"), "{err}");
+    }
+    for command in [
+        "tenant import no-such-file",
+        "tenant import /",
+        &format!("tenant import {path} --schemas no-such-file"),
+    ] {
+        assert_eq!(to.run(command).0, 2, "{command}");
+    }
+    assert!(!Path::new(&to.path()).exists());
     let broken = [
-        (String::new(), "does not start as an export does"),
-        ("{}\n".to_owned(), "does not start as an export does"),
         (
             lines[..lines.len() - 1].join("\n") + "\n",
             "the end is missing",
@@ -158,10 +177,36 @@ async fn what_is_no_whole_export_is_refused_with_its_line() {
         ("tenant export nobody", 1),
         ("tenant erase nobody --yes", 1),
         ("tenant erase acme", 2),
-        ("tenant import no-such-file", 2),
     ] {
         assert_eq!(from.run(command).0, status, "{command}");
     }
     fs::write(&path, text).unwrap();
     assert_eq!(to.run(&format!("tenant import {path} --tenant A/b")).0, 1);
+}
+
+/// A pipe is read before the database is touched.
+#[tokio::test]
+async fn a_slow_pipe_keeps_nobody_waiting() {
+    let (from, _) = directory().await;
+    let lines = from.done("tenant export acme");
+    let (first, rest) = lines.split_at(lines.find('\n').unwrap() + 1);
+    let to = File::new();
+    to.done("tenant create other");
+    let mut import = Command::new(env!("CARGO_BIN_EXE_scimkit"))
+        .args(["tenant", "import", "-", "--store"])
+        .arg(format!("sqlite:{}", to.path()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut pipe = import.stdin.take().unwrap();
+    pipe.write_all(first.as_bytes()).unwrap();
+    // Another writer goes on meanwhile.
+    for n in 0..5 {
+        to.done(&format!("tenant create while{n}"));
+    }
+    pipe.write_all(rest.as_bytes()).unwrap();
+    drop(pipe);
+    assert!(import.wait().unwrap().success());
+    assert_eq!(to.done("tenant export acme"), lines);
 }
