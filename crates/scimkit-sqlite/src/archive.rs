@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection as Db, TransactionBehavior};
 use scimkit_store::{
     Archive, BoxFuture, Scope, StoreError, TenantId,
-    archive::{ArchiveError, Erased, Sink, Source},
+    archive::{ArchiveError, Erased, Restoring, Sink, Source},
 };
 
 use self::restore::Copy;
@@ -130,16 +130,17 @@ impl Archive for Sqlite {
             let job = move |db: &mut Db, is_wanted: &dyn Fn() -> bool| -> Outcome<()> {
                 let immediate = TransactionBehavior::Immediate;
                 let transaction = db.transaction_with_behavior(immediate)?;
-                let mut copy = Copy::begin(&transaction, &settings, &tenant)?;
+                let mut copy = Copy::begin(&transaction, &tenant)?;
+                let mut restoring = Restoring::new(&settings.registry, &tenant);
                 for record in source {
                     let (line, record) = record?;
-                    match copy.keep(record) {
+                    match restoring.take(&mut copy, record) {
                         Ok(()) if is_wanted() => {}
                         Ok(()) => return Err(stopped().into()),
                         Err(failure) => return Err(ArchiveError::at(line, failure.into()).into()),
                     }
                 }
-                copy.end()?;
+                copy.end(restoring.versions())?;
                 Ok(transaction.commit()?)
             };
             Ok(self.workers.alone_while_wanted(job).await??)

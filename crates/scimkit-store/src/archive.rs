@@ -3,7 +3,8 @@
 //! - [`Archive`]: what a store does, record by record
 //! - [`export`], [`import`]: the records as lines of JSON, the last of which tells how many there
 //!   are
-//! - [`fit`]: what a store that takes a record needs to know of its document
+//! - [`Restoring`]: what is decided of a record before a store, as its [`Keeper`], takes it; [`fit`]:
+//!   what the store needs to know of a document
 //!
 //! # Example
 //! ```
@@ -40,6 +41,7 @@ mod fit;
 mod lines;
 mod parse;
 mod print;
+mod restoring;
 
 use std::{fmt, io};
 
@@ -50,6 +52,7 @@ use scimkit_registry::ResourceId;
 pub use self::{
     fit::{Fit, fit},
     lines::{Counts, FORMAT, Limits, Options, Tokens, export, import},
+    restoring::{Asked, Checked, Keeper, Restoring},
 };
 use crate::{
     BoxFuture, Connection, ConnectionId, Document, Scope, StoreError, Tenant, TenantId, TokenRecord,
