@@ -73,6 +73,9 @@ impl FromStr for StoreChoice {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.strip_prefix("sqlite:") {
+            Some(path) if path.starts_with("//") => {
+                Err("a store is `sqlite:PATH`, with no `//` before the path")
+            }
             Some(path) if !path.is_empty() => Ok(StoreChoice::Sqlite(path.into())),
             _ if text == "memory" => Ok(StoreChoice::Memory),
             _ => Err("a store is `sqlite:PATH` or `memory`"),

@@ -32,6 +32,10 @@ impl FromStr for Place {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
+            // Some read two slashes as none and others as three, and a path has no need of them.
+            Some(("sqlite", path)) if path.starts_with("//") => {
+                Err("a store is `sqlite:PATH`, with no `//` before the path")
+            }
             Some(("sqlite", path)) if !path.is_empty() => Ok(Place(path.into())),
             Some(("postgres" | "postgresql", _)) => {
                 Err("this release knows no PostgreSQL; a store is `sqlite:PATH`")
@@ -109,17 +113,29 @@ impl Options {
     }
 
     /// Carries out a command that asks the store itself.
-    #[expect(clippy::print_stderr, reason = "this is the program's output")]
     pub(crate) fn run_on(
         &self,
         missing: Missing,
         command: impl AsyncFnOnce(Arc<Sqlite>) -> Result<Answer, Failure>,
     ) -> ExitCode {
-        let outcome = self.open(missing).and_then(|store| {
-            let runtime = tokio::runtime::Builder::new_current_thread().build();
-            let runtime = runtime.map_err(|problem| Failure::Unusable(problem.to_string()))?;
-            runtime.block_on(command(store))
-        });
+        self.say(self.ask(missing, command))
+    }
+
+    /// What comes of a command that asks the store itself.
+    pub(crate) fn ask(
+        &self,
+        missing: Missing,
+        command: impl AsyncFnOnce(Arc<Sqlite>) -> Result<Answer, Failure>,
+    ) -> Result<Answer, Failure> {
+        let store = self.open(missing)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.map_err(|problem| Failure::Unusable(problem.to_string()))?;
+        runtime.block_on(command(store))
+    }
+
+    /// Says what came of a command.
+    #[expect(clippy::print_stderr, reason = "this is the program's output")]
+    pub(crate) fn say(&self, outcome: Result<Answer, Failure>) -> ExitCode {
         let (problem, status) = match outcome {
             Ok(answer) if self.json && !answer.json.is_null() => {
                 sayln!("{:#}", answer.json);

@@ -1,13 +1,18 @@
 //! `scimkit tenant`: the customers of an application.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
+use chrono::{TimeDelta, Utc};
 use clap::{Args, Subcommand};
-use scimkit::{TenantId, provision::Administration, store::Tenant};
+use scimkit::{
+    Sqlite, TenantId,
+    provision::Administration,
+    store::{Archive, StoreError, Tenant},
+};
 use serde_json::{Value, json};
 
 use crate::{
-    connection,
+    chain, connection,
     kept::{self, Answer, Failure, Missing, instant, minute},
     table::table,
     token, transfer,
@@ -21,6 +26,8 @@ pub(crate) enum Command {
     Erase(transfer::Erase),
     /// Writes everything that is kept of a tenant as lines of JSON, while a server may run.
     Export(transfer::Export),
+    /// Takes away what was deleted some time ago and kept, so that nothing brings it back.
+    Forget(Forget),
     /// Keeps what an export wrote, under the same ids, versions and times: all of it or nothing.
     Import(transfer::Import),
     /// Lists the tenants.
@@ -38,6 +45,19 @@ pub(crate) struct Create {
     /// What people call it; as its id, unless said.
     #[arg(long)]
     name: Option<String>,
+
+    #[command(flatten)]
+    kept: kept::Options,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Forget {
+    /// Which one.
+    id: String,
+
+    /// How long ago it was deleted at least, such as `90d`.
+    #[arg(long, value_name = "TIME", value_parser = token::duration)]
+    older_than: Duration,
 
     #[command(flatten)]
     kept: kept::Options,
@@ -67,6 +87,10 @@ pub(crate) fn run(command: &Command) -> ExitCode {
         }
         Command::Erase(options) => transfer::erase(options),
         Command::Export(options) => transfer::export(options),
+        Command::Forget(options) => {
+            let forgotten = async |store| forget(store, options).await;
+            options.kept.run_on(Missing::Refused, forgotten)
+        }
         Command::Import(options) => transfer::import(options),
         Command::List(options) => options.kept.run(Missing::Refused, list),
         Command::Show(options) => {
@@ -80,6 +104,31 @@ async fn create(administration: Administration, options: &Create) -> Result<Answ
     let name = options.name.as_deref().unwrap_or(&options.id);
     let tenant = administration.create_tenant(&options.id, name).await?;
     Ok(Answer::new(as_json(&tenant), tenants_table(&[tenant])))
+}
+
+async fn forget(store: Arc<Sqlite>, options: &Forget) -> Result<Answer, Failure> {
+    let tenant = TenantId::from(options.id.as_str());
+    let long = TimeDelta::from_std(options.older_than).ok();
+    let before = long.and_then(|long| Utc::now().checked_sub_signed(long));
+    let too_long = || Failure::Refused("that is longer than there are dates".to_owned());
+    let before = before.ok_or_else(too_long)?;
+    let count = match store.forget(&tenant, before).await {
+        Ok(count) => count,
+        Err(StoreError::NotFound) => {
+            return Err(Failure::Refused(format!("there is no tenant `{tenant}`")));
+        }
+        Err(problem) => return Err(Failure::Unusable(chain(&problem))),
+    };
+    let json = json!({
+        "before": instant(before),
+        "forgotten": count,
+        "tenant": tenant.as_str(),
+    });
+    let text = format!(
+        "forgot {count} of `{tenant}` that were deleted before {} UTC\n",
+        minute(before)
+    );
+    Ok(Answer::new(json, text))
 }
 
 async fn list(administration: Administration) -> Result<Answer, Failure> {

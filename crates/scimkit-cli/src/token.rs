@@ -177,7 +177,7 @@ impl End {
 }
 
 /// Reads a time such as `90d`, `24h`, `30m` or `45s`.
-fn duration(text: &str) -> Result<Duration, &'static str> {
+pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     let bad = "a time is a number with a unit, such as 90d, 24h, 30m or 45s";
     let unit = text.chars().next_back().ok_or(bad)?;
     let seconds = match unit {

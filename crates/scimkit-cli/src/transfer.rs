@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, BufWriter, Cursor, Read},
+    io::{self, BufRead, BufReader, BufWriter, Cursor, Read, Seek},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -10,11 +10,11 @@ use std::{
 
 use clap::Args;
 use scimkit::{
-    Scope, Settings, Tenancy, TenantId,
+    Scope, Settings, Sqlite, TenantId,
     provision::check_id,
     store::{
         StoreError,
-        archive::{self, Archive, ArchiveError, Counts, Tokens},
+        archive::{self, Archive, ArchiveError, Counts, Erased, Tokens},
     },
 };
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ pub(crate) struct Export {
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// What an export wrote; `-` is standard input.
+    /// What an export wrote; `-` is standard input, of which a copy is made first.
     file: PathBuf,
 
     /// Which tenant it becomes; as it was called unless said.
@@ -81,11 +81,10 @@ pub(crate) fn erase(options: &Erase) -> ExitCode {
     let Erase { id, kept, yes: _ } = options;
     let tenant = TenantId::from(id.as_str());
     kept.run_on(Missing::Refused, async |store| {
-        let known = store.tenants().await.map_err(|e| unusable(&e))?;
-        if !known.iter().any(|known| known.id == tenant) {
+        // One that only its resources tell of goes as well.
+        if store.erase(&tenant).await.map_err(|e| unusable(&e))? == Erased::Nothing {
             return Err(Failure::Refused(format!("there is no tenant `{tenant}`")));
         }
-        store.erase(&tenant).await.map_err(|e| unusable(&e))?;
         let text = format!("tenant `{tenant}` is erased, with everything in it\n");
         Ok(Answer::new(json!({ "erased": id }), text))
     })
@@ -125,25 +124,30 @@ pub(crate) fn export(options: &Export) -> ExitCode {
 }
 
 pub(crate) fn import(options: &Import) -> ExitCode {
-    options.kept.run_on(Missing::Made, async |store| {
-        let registry = options.schemas.registry().map_err(Failure::Unusable)?;
-        let mut settings = Settings::new("");
-        settings.registry = Arc::new(registry);
-        let how = how(options.without_tokens);
-        let (was, input) = opened(&options.file)?;
-        let tenant = options.tenant.as_deref().map_or(was, TenantId::from);
-        check_id(tenant.as_str())?;
-        let scope = Scope::new(tenant.clone(), Arc::new(settings));
-        let counts = archive::import(&*store, &scope, &how, input).await;
-        let counts = counts.map_err(|error| match error {
-            ArchiveError::Io(_) | ArchiveError::Store(_) => Failure::Unusable(chain(&error)),
-            other => Failure::Refused(format!("nothing was imported: {other}")),
-        })?;
-        Ok(Answer::new(
-            as_json(&tenant, &counts),
-            told("imported", &tenant, &counts),
-        ))
-    })
+    // Before the store is opened, which makes one where there is none.
+    let outcome = opened(options).and_then(|(scope, input)| {
+        let imported = async |store| imported(store, options, scope, input).await;
+        options.kept.ask(Missing::Made, imported)
+    });
+    options.kept.say(outcome)
+}
+
+async fn imported(
+    store: Arc<Sqlite>,
+    options: &Import,
+    scope: Scope,
+    input: Input,
+) -> Result<Answer, Failure> {
+    let how = how(options.without_tokens);
+    let counts = archive::import(&*store, &scope, &how, input).await;
+    let counts = counts.map_err(|error| match error {
+        ArchiveError::Io(_) | ArchiveError::Store(_) => Failure::Unusable(chain(&error)),
+        other => Failure::Refused(format!("nothing was imported: {other}")),
+    })?;
+    Ok(Answer::new(
+        as_json(&scope.tenant, &counts),
+        told("imported", &scope.tenant, &counts),
+    ))
 }
 
 fn unusable(error: &StoreError) -> Failure {
@@ -153,14 +157,27 @@ fn unusable(error: &StoreError) -> Failure {
 /// Bytes of the first line of an export at most.
 const FIRST_LINE: u64 = 64 << 10;
 
-/// What an export reads from, and which tenant it was.
-fn opened(path: &Path) -> Result<(TenantId, Box<dyn BufRead + Send>), Failure> {
-    let mut input: Box<dyn BufRead + Send> = match path.as_os_str() == "-" {
-        true => Box::new(BufReader::new(io::stdin())),
-        false => Box::new(BufReader::new(
-            File::open(path).map_err(|e| failed(path, &e))?,
-        )),
+/// What an import reads, which keeps nobody waiting.
+type Input = Box<dyn BufRead + Send>;
+
+/// What an import reads, and what becomes of it.
+fn opened(options: &Import) -> Result<(Scope, Input), Failure> {
+    let registry = options.schemas.registry().map_err(Failure::Unusable)?;
+    let mut settings = Settings::new("");
+    settings.registry = Arc::new(registry);
+    let (was, input) = input(&options.file)?;
+    let tenant = options.tenant.as_deref().map_or(was, TenantId::from);
+    check_id(tenant.as_str())?;
+    Ok((Scope::new(tenant, Arc::new(settings)), input))
+}
+
+/// The lines of a file, and whose they are.
+fn input(path: &Path) -> Result<(TenantId, Input), Failure> {
+    let opened = match path.as_os_str() == "-" {
+        true => spooled(io::stdin().lock()),
+        false => File::open(path),
     };
+    let mut input = BufReader::new(opened.map_err(|e| failed(path, &e))?);
     let mut first = Vec::new();
     let mut start = input.by_ref().take(FIRST_LINE);
     start
@@ -176,6 +193,15 @@ fn opened(path: &Path) -> Result<(TenantId, Box<dyn BufRead + Send>), Failure> {
     };
     let tenant = TenantId::from(id.ok_or_else(bad)?);
     Ok((tenant, Box::new(Cursor::new(first).chain(input))))
+}
+
+/// All that a pipe has, in a file without a name: every write waits for an import, which should not
+/// wait for the other end of a pipe.
+fn spooled(mut pipe: impl Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(&mut pipe, &mut file)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 fn how(without_tokens: bool) -> archive::Options {

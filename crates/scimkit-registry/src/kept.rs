@@ -45,6 +45,37 @@ impl ResourceType {
         Ok(())
     }
 
+    /// Takes out of a document what is never returned, such as `password`, however its name is
+    /// written, and whatever then has nothing left in it; tells whether that was anything.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::{Registry, Resource};
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let mut document = Resource::restore(br#"{"userName": "a", "Password": "t0p"}"#)?;
+    /// assert!(user.strip_hidden(&mut document));
+    /// assert_eq!(document.to_text(), r#"{"userName":"a"}"#);
+    /// assert!(!user.strip_hidden(&mut document));
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    pub fn strip_hidden(&self, document: &mut Resource) -> bool {
+        let mut has_stripped = false;
+        let hidden = self.attributes().iter().filter(|a| a.is_never_returned());
+        for attr in hidden {
+            let extension = attr.extension().and_then(|at| self.extensions().get(at));
+            let urn = extension.map(|extension| extension.urn().as_str());
+            let parent = attr.parent().map(|parent| self.attr(parent).name());
+            let path: Vec<_> = [urn, parent, Some(attr.name())]
+                .into_iter()
+                .flatten()
+                .collect();
+            has_stripped |= take_out(&mut document.members, &path);
+        }
+        has_stripped
+    }
+
     fn check_members<'a>(
         &self,
         attrs: impl IntoIterator<Item = &'a Attr>,
@@ -77,6 +108,49 @@ impl ResourceType {
             one if !attr.is_complex() && Scalar::of(attr, one).is_some() => Ok(()),
             other => Err(misfit(attr.path(), other)),
         }
+    }
+}
+
+/// Takes out the member at a path, and whatever is empty without it.
+fn take_out(members: &mut Map<String, Value>, path: &[&str]) -> bool {
+    let Some((name, below)) = path.split_first() else {
+        return false;
+    };
+    let mut is_taken = false;
+    members.retain(|key, value| {
+        if !key.eq_ignore_ascii_case(name) {
+            return true;
+        }
+        let here = below.is_empty() || take_below(value, below);
+        is_taken |= here;
+        !here || (!below.is_empty() && !is_empty(value))
+    });
+    is_taken
+}
+
+/// The same in an object, or in each element of an array.
+fn take_below(value: &mut Value, path: &[&str]) -> bool {
+    match value {
+        Value::Object(members) => take_out(members, path),
+        Value::Array(elements) => {
+            let mut is_taken = false;
+            elements.retain_mut(|element| {
+                let inner = element.as_object_mut();
+                let here = inner.is_some_and(|members| take_out(members, path));
+                is_taken |= here;
+                !here || !is_empty(element)
+            });
+            is_taken
+        }
+        _ => false,
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Array(elements) => elements.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
     }
 }
 
@@ -142,5 +216,49 @@ mod tests {
         assert_eq!(path(json!({enterprise: []})), enterprise);
         let manager = json!({enterprise: {"manager": "42"}});
         assert_eq!(path(manager), format!("{enterprise}:manager"));
+    }
+
+    #[test]
+    fn what_is_never_returned_is_taken_out_wherever_it_stands() {
+        let urn = "urn:example:Secrets";
+        let secret = json!({"name": "secret", "type": "string", "mutability": "writeOnly"});
+        let shown = json!({"name": "shown", "type": "string"});
+        let subs = json!([secret, shown]);
+        let schema = json!({"id": urn, "name": "Secrets", "attributes": [
+            secret,
+            {"name": "one", "type": "complex", "subAttributes": subs},
+            {"name": "many", "type": "complex", "multiValued": true, "subAttributes": subs},
+        ]});
+        let core = json!({"id": "urn:example:Thing", "name": "Thing", "attributes": [
+            {"name": "title", "type": "string"},
+            {"name": "password", "type": "string", "returned": "never"},
+        ]});
+        let thing = json!({
+            "name": "Thing", "endpoint": "/Things", "schema": "urn:example:Thing",
+            "schemaExtensions": [{"schema": urn, "required": false}],
+        });
+        let builder = Registry::builder().schemas_json(&json!([core, schema]).to_string());
+        let builder = builder.unwrap().resource_types_json(&thing.to_string());
+        let registry = builder.unwrap().build().unwrap();
+        let thing = registry.by_name("Thing").unwrap();
+        let strip = |document: Value| {
+            let text = document.to_string();
+            let mut document = Resource::restore(text.as_bytes()).unwrap();
+            let has_stripped = thing.strip_hidden(&mut document);
+            (has_stripped, Value::Object(document.into_map()))
+        };
+        let full = json!({"title": "a", "PASSWORD": "b", "password": {"c": [1]}, urn: {
+            "secret": "d",
+            "one": {"Secret": "e", "shown": "f"},
+            "many": [{"secret": "g"}, {"secret": "h", "shown": "i"}],
+        }});
+        let rest = json!({"title": "a", urn: {"one": {"shown": "f"}, "many": [{"shown": "i"}]}});
+        assert_eq!(strip(full), (true, rest.clone()));
+        assert_eq!(strip(rest.clone()), (false, rest));
+        let upper = urn.to_uppercase();
+        let only = json!({upper: {"one": {"secret": "a"}, "many": [{"secret": "b"}]}});
+        assert_eq!(strip(only), (true, json!({})));
+        let odd = json!({urn: {"one": "secret", "many": [[], "secret", {}]}, "name": {}});
+        assert_eq!(strip(odd.clone()), (false, odd));
     }
 }

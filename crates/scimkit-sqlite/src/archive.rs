@@ -2,14 +2,16 @@
 
 mod dump;
 mod erase;
+mod forget;
 mod restore;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use rusqlite::{Connection as Db, TransactionBehavior};
 use scimkit_store::{
     Archive, BoxFuture, Scope, StoreError, TenantId,
-    archive::{ArchiveError, Sink, Source},
+    archive::{ArchiveError, Erased, Restoring, Sink, Source},
 };
 
 use self::restore::Copy;
@@ -77,18 +79,44 @@ impl Archive for Sqlite {
         })
     }
 
-    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
         Box::pin(async move {
-            for step in erase::STEPS {
-                let mut is_left = true;
-                // One transaction after the other, so that the writes of others come in between.
-                while is_left {
-                    let tenant = tenant.clone();
-                    let job = move |db: &mut Db| erase::some(db, step, tenant.as_str());
-                    is_left = self.workers.alone(job).await??;
+            let mut has_deleted = false;
+            for _ in 0..erase::ROUNDS {
+                for step in erase::STEPS {
+                    // One transaction after the other, so that the writes of others come in between.
+                    has_deleted |= self.erase_step(step, tenant).await?;
+                }
+                let rest = tenant.clone();
+                let job = move |db: &mut Db| erase::rest(db, rest.as_str());
+                let rest = self.workers.alone(job).await??;
+                has_deleted |= rest.has_deleted;
+                if !rest.is_left {
+                    return Ok(match has_deleted {
+                        true => Erased::All,
+                        false => Erased::Nothing,
+                    });
                 }
             }
-            Ok(())
+            Err(StoreError::Busy)
+        })
+    }
+
+    fn forget<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        before: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let (mut count, mut after) = (0, Some(String::new()));
+            while let Some(from) = after {
+                let tenant = tenant.clone();
+                let job = move |db: &mut Db| forget::some(db, &tenant, before, &from);
+                let forgotten = self.workers.alone(job).await??;
+                count += forgotten.count;
+                after = forgotten.up_to;
+            }
+            Ok(count)
         })
     }
 
@@ -102,19 +130,36 @@ impl Archive for Sqlite {
             let job = move |db: &mut Db, is_wanted: &dyn Fn() -> bool| -> Outcome<()> {
                 let immediate = TransactionBehavior::Immediate;
                 let transaction = db.transaction_with_behavior(immediate)?;
-                let mut copy = Copy::begin(&transaction, &settings, &tenant)?;
+                let mut copy = Copy::begin(&transaction, &tenant)?;
+                let mut restoring = Restoring::new(&settings.registry, &tenant);
                 for record in source {
                     let (line, record) = record?;
-                    match copy.keep(record) {
+                    match restoring.take(&mut copy, record) {
                         Ok(()) if is_wanted() => {}
                         Ok(()) => return Err(stopped().into()),
                         Err(failure) => return Err(ArchiveError::at(line, failure.into()).into()),
                     }
                 }
-                copy.end()?;
+                copy.end(restoring.versions())?;
                 Ok(transaction.commit()?)
             };
             Ok(self.workers.alone_while_wanted(job).await??)
         })
+    }
+}
+
+impl Sqlite {
+    /// Deletes what a tenant has in one table, and tells whether that was anything.
+    async fn erase_step(&self, step: erase::Step, tenant: &TenantId) -> Result<bool, StoreError> {
+        let mut has_deleted = false;
+        loop {
+            let tenant = tenant.clone();
+            let job = move |db: &mut Db| erase::some(db, step, tenant.as_str());
+            let taken = self.workers.alone(job).await??;
+            has_deleted |= taken.has_deleted;
+            if !taken.is_left {
+                return Ok(has_deleted);
+            }
+        }
     }
 }

@@ -3,7 +3,8 @@
 //! - [`Archive`]: what a store does, record by record
 //! - [`export`], [`import`]: the records as lines of JSON, the last of which tells how many there
 //!   are
-//! - [`fit`]: what a store that takes a record needs to know of its document
+//! - [`Restoring`]: what is decided of a record before a store, as its [`Keeper`], takes it; [`fit`]:
+//!   what the store needs to know of a document
 //!
 //! # Example
 //! ```
@@ -40,6 +41,7 @@ mod fit;
 mod lines;
 mod parse;
 mod print;
+mod restoring;
 
 use std::{fmt, io};
 
@@ -50,6 +52,7 @@ use scimkit_registry::ResourceId;
 pub use self::{
     fit::{Fit, fit},
     lines::{Counts, FORMAT, Limits, Options, Tokens, export, import},
+    restoring::{Asked, Checked, Keeper, Restoring},
 };
 use crate::{
     BoxFuture, Connection, ConnectionId, Document, Scope, StoreError, Tenant, TenantId, TokenRecord,
@@ -84,21 +87,42 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
         sink: Sink,
     ) -> BoxFuture<'a, Result<(), ArchiveError>>;
 
-    /// Takes everything of a tenant away: connections and tokens first, so that nobody comes in any
-    /// more, then resources and those that were retired.
+    /// Takes everything of a tenant away, and tells whether there was anything: connections and
+    /// tokens first, so that nobody comes in any more, then resources and those that were retired.
     ///
     /// - It may be done in steps, so that other tenants need not wait for a big one; what is left by
     ///   a future that was dropped, or by a failure, goes when it is called again.
+    /// - Once it is done, there was a moment at which nothing was kept of the tenant: what others
+    ///   write between its steps goes as well. What they write after that moment stays, as for any
+    ///   tenant that begins, and goes when it is called again.
     /// - Of a tenant that is not there it does nothing.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
-    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<(), StoreError>>;
+    /// - [`StoreError::Busy`], also when others write faster than it takes away
+    /// - [`StoreError::Backend`]
+    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>>;
+
+    /// Takes away what was [retired](crate::Deletes::Retire) before a moment, so that nothing brings it
+    /// back, and tells how many resources that were.
+    ///
+    /// - What is retired later, or brought back before its turn comes, stays.
+    /// - It may be done in steps, as [`Archive::erase`]; each takes a resource away with all that it
+    ///   has.
+    ///
+    /// # Errors
+    /// - [`StoreError::NotFound`]: nothing is kept of the tenant
+    /// - [`StoreError::Busy`] and [`StoreError::Backend`]
+    fn forget<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        before: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
 
     /// Keeps the records of a dump as the scope's tenant, whatever that was called: all or nothing,
     /// under the same ids, versions and instants. The versions that come after are new ones.
     ///
-    /// - Documents must [fit] the types of the scope's registry, which also gives their lookup keys.
+    /// - Documents must [fit] the types of the scope's registry, which also gives their lookup keys;
+    ///   what is never returned is left out of them.
     /// - Members may be unknown and in circles, as they were.
     /// - A dropped future leaves it done or not done.
     /// - Other writes wait for it, so the source should not: records that come over a network are
@@ -114,6 +138,19 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
         scope: &'a Scope,
         source: Source,
     ) -> BoxFuture<'a, Result<(), ArchiveError>>;
+}
+
+/// What an [erase](Archive::erase) took away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "there is something, or there is not"
+)]
+pub enum Erased {
+    /// All that was kept of the tenant.
+    All,
+    /// Nothing was kept of it, as [`Archive::dump`] would have said.
+    Nothing,
 }
 
 /// One of the things that are kept of a tenant.

@@ -197,6 +197,8 @@ fn each_outcome_has_its_exit_status() {
 
     let (status, _, err) = scimkit(&["tenant", "list", "--store", "postgres://db"]);
     assert!(status == 2 && err.contains("PostgreSQL"), "{err}");
+    let (status, _, err) = scimkit(&["tenant", "create", "--store", "sqlite://x.db"]);
+    assert!(status == 2 && err.contains("no `//` before"), "{err}");
     std::fs::write(
         file.path(),
         "this is no database, however long its text may be",

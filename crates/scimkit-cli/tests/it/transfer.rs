@@ -1,12 +1,18 @@
 //! A tenant as a whole, out of one file and into another.
 
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+};
 
 use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use scimkit::{Server, Settings, Sqlite, provision::Gate};
+use scimkit::{BearerTokens, Server, Settings, Sqlite, Token, provision::Gate};
 use serde_json::{Value, json};
 
 use crate::kept::File;
@@ -82,6 +88,54 @@ async fn a_tenant_moves_with_ids_versions_and_tokens() {
     assert_eq!(to.json("tenant show other")["tokens"], json!([]));
 }
 
+/// A server without connections keeps resources of a tenant that was never entered.
+#[tokio::test]
+async fn a_tenant_that_only_its_resources_tell_of_is_erased() {
+    let file = File::new();
+    let store = Arc::new(Sqlite::open(file.path()).unwrap());
+    let settings = Settings::new("https://app.example/scim/v2");
+    let token = Token::generate().unwrap();
+    let tokens = BearerTokens::new([token.digest()]);
+    let server = Server::new(store, settings).with_authentication(tokens);
+    let user = Body::from(json!({"userName": "Bj"}).to_string());
+    let bearer = format!("Bearer {}", token.reveal());
+    let request = Request::post("/Users").header("authorization", bearer);
+    let request = request.body(user).unwrap();
+    assert_eq!(server.handle(request).await.status(), 201);
+    assert_eq!(file.json("tenant list")["tenants"], json!([]));
+    file.done("tenant erase default --yes");
+    for command in ["tenant erase default --yes", "tenant export default"] {
+        assert_eq!(file.run(command).0, 1, "{command}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_retired_is_forgotten_after_a_while() {
+    let (file, token) = directory().await;
+    file.done("connection set default --tenant acme deletes=retire");
+    let users = ask(&file, &token, "GET /Users", Value::Null).await;
+    let user = users["Resources"][0]["id"].as_str().unwrap();
+    ask(&file, &token, &format!("DELETE /Users/{user}"), Value::Null).await;
+    let retired = || {
+        file.done("tenant export acme")
+            .matches(r#"{"retired":{"#)
+            .count()
+    };
+    let forgotten = |time: &str| {
+        file.json(&format!("tenant forget acme --older-than {time}"))["forgotten"].clone()
+    };
+    assert_eq!((retired(), forgotten("1d"), retired()), (1, json!(0), 1));
+    assert_eq!((forgotten("0s"), retired()), (json!(1), 0));
+    for (command, status) in [
+        ("tenant forget nobody --older-than 1d", 1),
+        ("tenant forget acme --older-than 999999999d", 1),
+        ("tenant forget acme --older-than soon", 2),
+        ("tenant forget acme", 2),
+    ] {
+        assert_eq!(file.run(command).0, status, "{command}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_whole_export_is_refused_with_its_line() {
     let (from, _) = directory().await;
@@ -89,9 +143,22 @@ async fn what_is_no_whole_export_is_refused_with_its_line() {
     let lines: Vec<&str> = text.lines().collect();
     let path = from.beside("broken.ndjson");
     let to = File::new();
+    // What can't be read makes no database.
+    for (text, status) in [("", 1), ("{}\n", 1), ("no JSON", 1)] {
+        fs::write(&path, text).unwrap();
+        let (found, _, err) = to.run(&format!("tenant import {path}"));
+        assert_eq!(found, status, "{err}");
+        assert!(err.contains("does not start as an export does"), "{err}");
+    }
+    for command in [
+        "tenant import no-such-file",
+        "tenant import /",
+        &format!("tenant import {path} --schemas no-such-file"),
+    ] {
+        assert_eq!(to.run(command).0, 2, "{command}");
+    }
+    assert!(!Path::new(&to.path()).exists());
     let broken = [
-        (String::new(), "does not start as an export does"),
-        ("{}\n".to_owned(), "does not start as an export does"),
         (
             lines[..lines.len() - 1].join("\n") + "\n",
             "the end is missing",
@@ -110,10 +177,36 @@ async fn what_is_no_whole_export_is_refused_with_its_line() {
         ("tenant export nobody", 1),
         ("tenant erase nobody --yes", 1),
         ("tenant erase acme", 2),
-        ("tenant import no-such-file", 2),
     ] {
         assert_eq!(from.run(command).0, status, "{command}");
     }
     fs::write(&path, text).unwrap();
     assert_eq!(to.run(&format!("tenant import {path} --tenant A/b")).0, 1);
+}
+
+/// A pipe is read before the database is touched.
+#[tokio::test]
+async fn a_slow_pipe_keeps_nobody_waiting() {
+    let (from, _) = directory().await;
+    let lines = from.done("tenant export acme");
+    let (first, rest) = lines.split_at(lines.find('\n').unwrap() + 1);
+    let to = File::new();
+    to.done("tenant create other");
+    let mut import = Command::new(env!("CARGO_BIN_EXE_scimkit"))
+        .args(["tenant", "import", "-", "--store"])
+        .arg(format!("sqlite:{}", to.path()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut pipe = import.stdin.take().unwrap();
+    pipe.write_all(first.as_bytes()).unwrap();
+    // Another writer goes on meanwhile.
+    for n in 0..5 {
+        to.done(&format!("tenant create while{n}"));
+    }
+    pipe.write_all(rest.as_bytes()).unwrap();
+    drop(pipe);
+    assert!(import.wait().unwrap().success());
+    assert_eq!(to.done("tenant export acme"), lines);
 }

@@ -18,16 +18,13 @@ type Take<'s> = dyn FnMut(Record) -> Result<(), ArchiveError> + 's;
 
 /// Hands everything over, inside a transaction that reads.
 pub(super) fn dump(db: &Db, tenant: &TenantId, take: &mut Take<'_>) -> Outcome<()> {
-    let entry = directory::tenant(db, tenant)?;
-    let versions = "SELECT version FROM counter WHERE tenant = ?1";
-    let versions: Option<i64> = db
-        .prepare_cached(versions)?
-        .query_row([tenant.as_str()], |row| row.get(0))
-        .optional()?;
-    if entry.is_none() && versions.is_none() {
+    if !is_kept(db, tenant)? {
         return Err(StoreError::NotFound.into());
     }
-    let versions = versions.unwrap_or_default().cast_unsigned();
+    let entry = directory::tenant(db, tenant)?;
+    let versions = last_version(db, tenant)?
+        .unwrap_or_default()
+        .cast_unsigned();
     take(Record::Start(Start::new(tenant.clone(), entry, versions)))?;
     for connection in directory::connections(db, tenant)? {
         take(Record::Connection(connection))?;
@@ -39,6 +36,19 @@ pub(super) fn dump(db: &Db, tenant: &TenantId, take: &mut Take<'_>) -> Outcome<(
     }
     resources(db, tenant.as_str(), take)?;
     retired(db, tenant.as_str(), take)
+}
+
+/// Whether anything is kept of a tenant.
+pub(super) fn is_kept(db: &Db, tenant: &TenantId) -> crate::error::Outcome<bool> {
+    let is_entered = directory::tenant(db, tenant)?.is_some();
+    Ok(is_entered || last_version(db, tenant)?.is_some())
+}
+
+fn last_version(db: &Db, tenant: &TenantId) -> crate::error::Outcome<Option<i64>> {
+    let sql = "SELECT version FROM counter WHERE tenant = ?1";
+    let mut statement = db.prepare_cached(sql)?;
+    let found = statement.query_row([tenant.as_str()], |row| row.get(0));
+    Ok(found.optional()?)
 }
 
 fn resources(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {

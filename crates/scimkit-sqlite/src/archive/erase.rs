@@ -7,13 +7,16 @@ use rusqlite::{
 use crate::error::Outcome;
 
 /// Rows that one step deletes at most.
-const ROWS: usize = 5_000;
+pub(super) const ROWS: usize = 5_000;
 
-/// What is deleted, in that order: a table and the columns that follow the tenant in its key.
+/// A table, and the columns that follow the tenant in its key.
+pub(super) type Step = (&'static str, &'static [&'static str]);
+
+/// What is deleted piece by piece, in that order.
 ///
 /// Connections and tokens come first, so that nobody comes in; what resources stand on goes before
-/// them, and what the tenant is known by comes last.
-pub(super) const STEPS: [(&str, &[&str]); 10] = [
+/// them.
+pub(super) const STEPS: [Step; 8] = [
     ("token", &["id"]),
     ("connection", &["connection"]),
     ("edge", &["kind", "owner", "attr", "target"]),
@@ -21,15 +24,54 @@ pub(super) const STEPS: [(&str, &[&str]); 10] = [
     ("lookup_key", &["kind", "attr", "value", "id"]),
     ("retired", &["id"]),
     ("retired_key", &["kind", "attr", "value", "id"]),
-    ("kind", &[]),
-    ("counter", &[]),
-    ("tenant", &[]),
+    FINGERPRINTS,
 ];
 
-/// Deletes the first rows of a tenant in one table, and tells whether others are left.
-pub(super) fn some(db: &mut Db, (table, key): (&str, &[&str]), tenant: &str) -> Outcome<bool> {
+/// A note of the store's own: a tenant of which nothing else is there is none.
+const FINGERPRINTS: Step = ("kind", &[]);
+
+/// What the tenant is known by: it goes when nothing else is left, so that whoever asks for what is
+/// left finds it.
+const ENDS: [Step; 2] = [("counter", &[]), ("tenant", &[])];
+
+/// How often all the steps are taken at most, while others write faster than they delete.
+pub(super) const ROUNDS: usize = 16;
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Taken {
+    pub(super) has_deleted: bool,
+    pub(super) is_left: bool,
+}
+
+/// Deletes the first rows of a tenant in one table.
+pub(super) fn some(db: &mut Db, step: Step, tenant: &str) -> Outcome<Taken> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let last = last_of_step(&transaction, (table, key), tenant)?;
+    let taken = delete(&transaction, step, tenant)?;
+    transaction.commit()?;
+    Ok(taken)
+}
+
+/// Deletes what was written behind the other steps, and then what the tenant is known by; unless that
+/// is more than one transaction should have.
+pub(super) fn rest(db: &mut Db, tenant: &str) -> Outcome<Taken> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut all = Taken::default();
+    for step in STEPS.into_iter().chain(ENDS) {
+        let taken = delete(&transaction, step, tenant)?;
+        all.has_deleted |= taken.has_deleted;
+        all.is_left = taken.is_left;
+        if all.is_left {
+            break;
+        }
+    }
+    transaction.commit()?;
+    Ok(all)
+}
+
+fn delete(db: &Db, step: Step, tenant: &str) -> Outcome<Taken> {
+    let (table, key) = step;
+    let last = last_of_step(db, step, tenant)?;
     let mut sql = format!("DELETE FROM {table} WHERE tenant = ?");
     let mut values = vec![Value::Text(tenant.to_owned())];
     let is_left = last.is_some();
@@ -38,19 +80,16 @@ pub(super) fn some(db: &mut Db, (table, key): (&str, &[&str]), tenant: &str) -> 
         sql.push_str(&format!(" AND ({}) <= ({places})", key.join(", ")));
         values.extend(last);
     }
-    transaction
-        .prepare_cached(&sql)?
-        .execute(params_from_iter(values))?;
-    transaction.commit()?;
-    Ok(is_left)
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.execute(params_from_iter(values))?;
+    Ok(Taken {
+        has_deleted: rows > 0 && step != FINGERPRINTS,
+        is_left,
+    })
 }
 
 /// The key of the last row that a step deletes; none when that is all of them.
-fn last_of_step(
-    db: &Db,
-    (table, key): (&str, &[&str]),
-    tenant: &str,
-) -> Outcome<Option<Vec<Value>>> {
+fn last_of_step(db: &Db, (table, key): Step, tenant: &str) -> Outcome<Option<Vec<Value>>> {
     if key.is_empty() {
         return Ok(None);
     }

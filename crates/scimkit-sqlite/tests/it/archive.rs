@@ -1,17 +1,22 @@
 //! Tenants out of files and into files, and between a file and memory.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
     },
     task::{Context, Waker},
+    thread,
 };
 
+use scimkit_registry::ResourceId;
 use scimkit_sqlite::{Options, Sqlite};
 use scimkit_store::{
-    Archive, Connection, Deletes, Entry, Memory, Tenancy, Tenant, TenantId, TokenRecord,
-    UnknownMembers, archive::Sink,
+    Archive, Connection, Deletes, Document, Entry, Memory, StoreError, Tenancy, Tenant, TenantId,
+    TokenRecord, UnknownMembers,
+    archive::{Erased, Record, Retired, Sink, Start},
 };
 use scimkit_testkit::contract::{
     archive::{self, Whole},
@@ -75,35 +80,134 @@ fn nothing_is_left_of_a_tenant_that_was_erased() {
         }
         delete(&store, &scope, ("User", "u2")).unwrap();
     }
-    let rows = |tenant: &TenantId| {
-        let db = rusqlite::Connection::open(&path).unwrap();
-        let sql = "SELECT name FROM sqlite_schema s WHERE type = 'table' AND EXISTS
-                   (SELECT 1 FROM pragma_table_info(s.name) WHERE name = 'tenant')";
-        let mut statement = db.prepare(sql).unwrap();
-        let tables = statement
-            .query_map([], |row| row.get::<_, String>(0))
-            .unwrap();
-        let count = |table: Result<String, _>| {
-            let table = table.unwrap();
-            let sql = format!("SELECT count(*) FROM {table} WHERE tenant = ?1");
-            let count: i64 = db
-                .query_row(&sql, [tenant.as_str()], |row| row.get(0))
-                .unwrap();
-            (table, count)
-        };
-        tables.map(count).collect::<Vec<_>>()
-    };
+    let rows = |tenant: &TenantId| rows(&path, tenant);
     let [acme, other] = &tenants;
     let before = rows(other);
     assert_eq!(before.len(), 10);
     assert!(before.iter().all(|(_, count)| *count > 0), "{before:?}");
-    wait(store.erase(acme)).unwrap();
+    assert_eq!(wait(store.erase(acme)).unwrap(), Erased::All);
     assert!(
         rows(acme).iter().all(|(_, count)| *count == 0),
         "{:?}",
         rows(acme)
     );
     assert_eq!(rows(other), before);
+}
+
+/// How many rows each table has of a tenant.
+fn rows(path: &Path, tenant: &TenantId) -> Vec<(String, i64)> {
+    let db = rusqlite::Connection::open(path).unwrap();
+    let sql = "SELECT name FROM sqlite_schema s WHERE type = 'table' AND EXISTS
+               (SELECT 1 FROM pragma_table_info(s.name) WHERE name = 'tenant')";
+    let mut statement = db.prepare(sql).unwrap();
+    let tables = statement
+        .query_map([], |row| row.get::<_, String>(0))
+        .unwrap();
+    let count = |table: Result<String, _>| {
+        let table = table.unwrap();
+        let sql = format!("SELECT count(*) FROM {table} WHERE tenant = ?1");
+        let count: i64 = db
+            .query_row(&sql, [tenant.as_str()], |row| row.get(0))
+            .unwrap();
+        (table, count)
+    };
+    tables.map(count).collect()
+}
+
+/// What others write between the steps goes as well: what is left began behind the last of them.
+#[test]
+fn writers_that_go_on_leave_nothing_of_before() {
+    const WRITES: usize = 20_000;
+    let (_directory, path) = file();
+    let scope = {
+        let mut scope = standard();
+        let settings = Arc::make_mut(&mut scope.settings);
+        settings.unknown_members = UnknownMembers::Accept;
+        scope
+    };
+    let (store, other) = (Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap());
+    let acme = &scope.tenant;
+    for round in 0..3 {
+        wait(store.put(vec![Entry::Tenant(Tenant::new(
+            acme.clone(),
+            "",
+            second(0),
+        ))]))
+        .unwrap();
+        let member = |n: usize| json!({"value": format!("m{n}")});
+        let members: Vec<_> = (0..12_000).map(member).collect();
+        let group = json!({"displayName": "g", "members": members});
+        create(&store, &scope, ("Group", "g1"), group).unwrap();
+        let is_erased = AtomicBool::new(false);
+        let (going, started) = mpsc::channel();
+        // Writes one user after the other, and tells how many.
+        let writer = |store: &Sqlite, name: &str, going: mpsc::Sender<()>| {
+            let mut n = 0;
+            while n < WRITES && !is_erased.load(Ordering::Acquire) {
+                let id = format!("{name}{n:05}");
+                let user = || create(store, &scope, ("User", &id), json!({"userName": id}));
+                while let Err(problem) = user() {
+                    assert!(matches!(problem, StoreError::Busy), "{problem:?}");
+                }
+                n += 1;
+                let crm = Connection::new(acme.clone(), "crm".into(), "", second(0));
+                // There is no tenant any more, or there is that connection.
+                drop(wait(store.put(vec![Entry::Connection(crm)])));
+                going.send(()).unwrap();
+            }
+            n
+        };
+        let written = thread::scope(|threads| {
+            let more = going.clone();
+            let beside = threads.spawn(|| writer(&store, "a", going));
+            let apart = threads.spawn(|| writer(&other, "b", more));
+            started.recv().unwrap();
+            let erased = wait(store.erase(acme));
+            is_erased.store(true, Ordering::Release);
+            assert_eq!(erased.unwrap(), Erased::All);
+            [("a", beside.join().unwrap()), ("b", apart.join().unwrap())]
+        });
+        let left = rows(&path, acme);
+        let left = |name: &str| left.iter().find(|(table, _)| table == name).unwrap().1;
+        let gone = (left("tenant"), left("connection"), left("edge"));
+        assert_eq!(gone, (0, 0, 0));
+        check_lenient_file(&path, &standard());
+        // What is left is the last of each writer's, in a row: nothing is from before.
+        for (name, written) in written {
+            let filter = format!(r#"userName sw "{name}""#);
+            let ids = select(&store, &scope, "User", &filter).unwrap();
+            let last = written - ids.len()..written;
+            let last: Vec<_> = last.map(|n| format!("{name}{n:05}")).collect();
+            assert_eq!(ids, last, "round {round}");
+        }
+        wait(store.erase(acme)).unwrap();
+        let left = rows(&path, acme);
+        assert!(left.iter().all(|(_, count)| *count == 0), "{left:?}");
+    }
+}
+
+#[test]
+fn more_than_one_step_is_forgotten() {
+    const RETIRED: usize = 12_000;
+    let (_directory, path) = file();
+    let store = Sqlite::open(&path).unwrap();
+    let scope = standard();
+    let start = Start::new(scope.tenant.clone(), None, 1);
+    let retired = (0..RETIRED).map(|n| {
+        let user = format!(r#"{{"userName":"u{n}"}}"#);
+        let at = (second(0), second(if n % 3 == 0 { 9 } else { 5 }));
+        let id = ResourceId::from(format!("u{n:05}"));
+        Record::Retired(Retired::new("User", id, at, Document::Text(user.into())))
+    });
+    let records = [Record::Start(start)].into_iter().chain(retired);
+    let records: Vec<_> = (1..).zip(records).map(Ok).collect();
+    wait(store.restore(&scope, Box::new(records.into_iter()))).unwrap();
+    let forgotten = wait(store.forget(&scope.tenant, second(9))).unwrap();
+    assert_eq!(forgotten, RETIRED as u64 * 2 / 3);
+    let left = rows(&path, &scope.tenant);
+    let left = |name: &str| left.iter().find(|(table, _)| table == name).unwrap().1;
+    assert_eq!((left("retired"), left("retired_key")), (4_000, 4_000));
+    check_lenient_file(&path, &scope);
 }
 
 #[test]
@@ -143,8 +247,8 @@ fn a_dump_that_nobody_waits_for_ends() {
         let id = format!("u{n}");
         create(&store, &scope, ("User", &id), json!({"userName": id})).unwrap();
     }
-    let (go, gone) = std::sync::mpsc::channel();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (go, gone) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
     let sink: Sink = Box::new(move |_| {
         tell.send(()).unwrap();
         gone.recv().unwrap();

@@ -11,6 +11,9 @@ use crate::{Document, StoreError};
 
 /// The longest id, in bytes.
 const ID_BYTES: usize = 1_024;
+/// What a bulk request refers to its own resources by (RFC 7644 section 3.7.2); an id that looks so
+/// could never be told from a reference.
+const BULK_ID: &str = "bulkId:";
 /// The greatest version that is taken over.
 const LAST_VERSION: u64 = 1 << 62;
 
@@ -18,10 +21,13 @@ const LAST_VERSION: u64 = 1 << 62;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Fit {
-    /// The document.
+    /// The document, without what is never returned.
     pub document: Resource,
     /// Whether the type, as it is now, shows all of the document: then its text may go out as it is.
     pub is_shown: bool,
+    /// The same for a store that keeps text: the very text that was given, unless something was
+    /// left out.
+    pub kept: Document,
     /// Its lookup keys.
     pub keys: Vec<(AttrId, Vec<Key>)>,
     /// The type.
@@ -30,10 +36,13 @@ pub struct Fit {
 
 /// Checks that a resource may be kept as it is, and makes its lookup keys.
 ///
+/// What is never returned, such as `password`, is [left out](ResourceType::strip_hidden): no store
+/// keeps it, and the next archive would give it away.
+///
 /// # Errors
 /// [`StoreError::Refused`]: the registry has no such type, the document does not
-/// [fit](ResourceType::check_kept) it, or the id is none; [`StoreError::Backend`] for text that is no
-/// document.
+/// [fit](ResourceType::check_kept) it, or the id is none (empty, beyond 1,024 bytes, with control
+/// characters, or a `bulkId:` reference); [`StoreError::Backend`] for text that is no document.
 ///
 /// # Example
 /// ```
@@ -50,6 +59,8 @@ pub struct Fit {
 /// let shown = check(r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a"}"#)?;
 /// assert!(shown.is_shown && shown.keys.len() == 1);
 /// assert!(!check(r#"{"userName":"a","shoeSize":43}"#)?.is_shown);
+/// let without = check(r#"{"userName":"a","password":"t0p"}"#)?;
+/// assert_eq!(without.kept.text(), r#"{"userName":"a"}"#);
 /// assert!(check(r#"{"userName":43}"#).is_err());
 /// # Ok::<(), scimkit_store::StoreError>(())
 /// ```
@@ -58,12 +69,13 @@ pub fn fit(
     (kind, id): (&str, &ResourceId),
     document: &Document,
 ) -> Result<Fit, StoreError> {
-    if id.as_str().is_empty() || id.as_str().len() > ID_BYTES {
-        return Err(refused(format!("an id has 1 to {ID_BYTES} bytes")));
-    }
+    check_id(id.as_str())?;
     let known = registry.by_name(kind);
     let kind = known.ok_or_else(|| refused(format!("there is no resource type `{kind}`")))?;
-    let document = document.tree()?.into_owned();
+    let (mut kept, mut document) = (document.clone(), document.tree()?.into_owned());
+    if kind.strip_hidden(&mut document) {
+        kept = Document::Tree(Arc::new(document.clone()));
+    }
     let checked = kind.check_kept(&document);
     checked.map_err(|problem| refused(problem.to_string()))?;
     let whole = Change::create(Arc::clone(kind), document.clone());
@@ -72,9 +84,23 @@ pub fn fit(
     Ok(Fit {
         is_shown: shown == document && whole.edges().is_empty(),
         document,
+        kept,
         keys: whole.keys(),
         kind: Arc::clone(kind),
     })
+}
+
+fn check_id(id: &str) -> Result<(), StoreError> {
+    if id.is_empty() || id.len() > ID_BYTES {
+        return Err(refused(format!("an id has 1 to {ID_BYTES} bytes")));
+    }
+    if id.contains(char::is_control) {
+        return Err(refused("an id has no control characters"));
+    }
+    match id.starts_with(BULK_ID) {
+        true => Err(refused(format!("an id does not start with `{BULK_ID}`"))),
+        false => Ok(()),
+    }
 }
 
 impl Edges {

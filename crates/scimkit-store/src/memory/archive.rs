@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use scimkit_registry::ResourceId;
+use chrono::{DateTime, Utc};
+use scimkit_registry::{Change, ResourceId};
 
 use super::{
     Memory,
@@ -13,7 +14,10 @@ use super::{
 };
 use crate::{
     Archive, BoxFuture, Document, Scope, StoreError, TenantId,
-    archive::{self, ArchiveError, Edges, Fit, Kept, Retired, Sink, Source, Start, TARGETS, fit},
+    archive::{
+        self, ArchiveError, Asked, Checked, Edges, Erased, Fit, Keeper, Kept, Restoring, Retired,
+        Sink, Source, Start, TARGETS,
+    },
 };
 
 impl Archive for Memory {
@@ -29,15 +33,39 @@ impl Archive for Memory {
         })
     }
 
-    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
         Box::pin(async move {
             let mut directory = exclusive(&self.directory);
+            let mut was_there = directory.tenant(tenant).is_some();
             directory.erase(tenant);
             if let Some(resources) = self.tenant(tenant) {
+                let mut resources = exclusive(&resources);
+                was_there |= resources.version > 0 || !resources.is_empty();
                 // In its place, so that who waits for it writes to nothing that is gone.
-                *exclusive(&resources) = Tenant::default();
+                *resources = Tenant::default();
             }
-            Ok(())
+            Ok(match was_there {
+                true => Erased::All,
+                false => Erased::Nothing,
+            })
+        })
+    }
+
+    fn forget<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        before: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let is_entered = shared(&self.directory).tenant(tenant).is_some();
+            let resources = self.tenant(tenant);
+            let mut resources = resources.as_deref().map(exclusive);
+            let kept = resources.as_mut().filter(|kept| kept.version > 0);
+            match kept {
+                Some(kept) => Ok(kept.forget(before)),
+                None if is_entered => Ok(0),
+                None => Err(StoreError::NotFound),
+            }
         })
     }
 
@@ -57,15 +85,16 @@ impl Archive for Memory {
             }
             let mut copy = Copy {
                 directory: directory.clone(),
-                scope,
-                started: false,
+                id: &scope.tenant,
                 tenant: Tenant::default(),
             };
             copy.tenant.version = resources.version;
+            let mut restoring = Restoring::new(&scope.settings.registry, &scope.tenant);
             for (line, record) in records {
-                let kept = copy.keep(record);
-                kept.map_err(|problem| ArchiveError::at(line, problem))?;
+                let taken = restoring.take(&mut copy, record);
+                taken.map_err(|problem| ArchiveError::at(line, problem))?;
             }
+            copy.tenant.version = copy.tenant.version.max(restoring.versions());
             (*directory, *resources) = (copy.directory, copy.tenant);
             Ok(())
         })
@@ -155,67 +184,59 @@ fn edges<'r>(
 /// What a tenant becomes.
 struct Copy<'s> {
     directory: Directory,
-    scope: &'s Scope,
-    started: bool,
+    id: &'s TenantId,
     tenant: Tenant,
 }
 
-impl Copy<'_> {
-    fn keep(&mut self, record: archive::Record) -> Result<(), StoreError> {
-        let is_start = matches!(record, archive::Record::Start(_));
-        if is_start == self.started {
-            return Err(refused("a tenant comes first, and only once"));
-        }
-        self.started = true;
-        match record {
-            archive::Record::Connection(mut connection) => {
-                connection.tenant = self.scope.tenant.clone();
-                self.directory.restore_connection(connection)
-            }
-            archive::Record::Edges(edges) => self.keep_edges(&edges),
-            archive::Record::Resource(resource) => self.keep_resource(&resource),
-            archive::Record::Retired(retired) => self.keep_retired(&retired),
-            archive::Record::Start(start) => {
-                self.tenant.version = self.tenant.version.max(start.last_version()?);
-                let Some(mut entry) = start.entry else {
-                    return Ok(());
-                };
-                entry.id = self.scope.tenant.clone();
-                self.directory.restore_tenant(entry)
-            }
-            archive::Record::Token(mut token) => {
-                token.tenant = self.scope.tenant.clone();
-                self.directory.restore_token(token)
-            }
-        }
+impl Keeper for Copy<'_> {
+    type Error = StoreError;
+
+    fn has(&self, what: Asked<'_>) -> Result<bool, StoreError> {
+        let tenant = &self.tenant;
+        Ok(match what {
+            Asked::Connection(id) => self.directory.connection(self.id, id).is_some(),
+            Asked::Id(id) => tenant.places.kind(id.as_str()).is_some() || tenant.is_retired(id),
+            Asked::Resource(kind, id) => tenant.places.kind(id.as_str()) == Some(kind),
+            Asked::Tenant => self.directory.tenant(self.id).is_some(),
+            Asked::Token(token) => self.directory.has_token(token),
+        })
     }
 
-    fn keep_resource(&mut self, resource: &Kept) -> Result<(), StoreError> {
-        let Kept { id, .. } = resource;
-        let fit = self.fit(&resource.kind, id, &resource.document)?;
-        let number = resource.number()?;
+    fn keep(&mut self, what: Checked) -> Result<(), StoreError> {
+        match what {
+            Checked::Connection(connection) => self.directory.keep_connection(connection),
+            Checked::Edges(edges, change) => return self.keep_edges(&edges, &change),
+            Checked::Resource(resource, fit) => return self.keep_resource(resource, fit),
+            Checked::Retired(retired, fit) => return self.keep_retired(retired, fit),
+            Checked::Tenant(entry) => self.directory.keep_tenant(entry),
+            Checked::Token(token) => self.directory.keep_token(token),
+        }
+        Ok(())
+    }
+}
+
+impl Copy<'_> {
+    fn keep_resource(&mut self, resource: Kept, fit: Fit) -> Result<(), StoreError> {
+        let id = resource.id;
         let table = self.tenant.table(&fit.kind);
-        table.check_unique(&fit.kind, id, &fit.keys)?;
+        table.check_unique(&fit.kind, &id, &fit.keys)?;
         let record = Record {
-            connection: resource.connection.clone(),
+            connection: resource.connection,
             created: resource.created,
             document: Arc::new(fit.document),
             edges: BTreeMap::new(),
             last_modified: resource.last_modified,
-            version: resource.version.clone(),
+            version: resource.version,
         };
         table.insert(id.clone(), record, fit.keys);
-        self.tenant.version = self.tenant.version.max(number);
         let name = self.tenant.name(&fit.kind);
-        self.tenant.places.put(id.clone(), name);
+        self.tenant.places.put(id, name);
         Ok(())
     }
 
-    fn keep_retired(&mut self, retired: &Retired) -> Result<(), StoreError> {
-        let Retired { id, .. } = retired;
-        let fit = self.fit(&retired.kind, id, &retired.document)?;
+    fn keep_retired(&mut self, retired: Retired, fit: Fit) -> Result<(), StoreError> {
         let record = Record {
-            connection: retired.connection.clone(),
+            connection: retired.connection,
             created: retired.created,
             document: Arc::new(fit.document),
             edges: BTreeMap::new(),
@@ -223,36 +244,18 @@ impl Copy<'_> {
             version: self.tenant.last_version()?,
         };
         let table = self.tenant.retired_of(&fit.kind);
-        table.insert(id.clone(), record, fit.keys);
+        table.insert(retired.id, record, fit.keys);
         Ok(())
     }
 
-    fn keep_edges(&mut self, edges: &Edges) -> Result<(), StoreError> {
-        let kind = self.scope.settings.registry.by_name(&edges.kind);
-        let found = kind.and_then(|kind| Some((kind, self.tenant.record(kind, &edges.owner)?)));
-        let Some((kind, record)) = found else {
-            return Err(refused("the owner of the members did not come before"));
-        };
-        let change = edges.change(kind)?;
-        let there = record.edges.get(edges.attr.as_str());
+    fn keep_edges(&mut self, edges: &Edges, change: &Change) -> Result<(), StoreError> {
+        let record = self.tenant.record(change.kind(), &edges.owner);
+        let there = record.and_then(|record| record.edges.get(edges.attr.as_str()));
         let is_there = |id| there.is_some_and(|there| there.contains_key(id));
         if edges.targets.iter().any(|(id, _)| is_there(id)) {
-            return Err(refused("a member comes twice"));
+            return Err(Edges::twice());
         }
-        self.tenant.edit_edges(&edges.owner, &change);
+        self.tenant.edit_edges(&edges.owner, change);
         Ok(())
     }
-
-    fn fit(&self, kind: &str, id: &ResourceId, document: &Document) -> Result<Fit, StoreError> {
-        let there = self.tenant.places.kind(id.as_str()).is_some();
-        if there || self.tenant.is_retired(id) {
-            return Err(refused(format!("the id `{id}` comes twice")));
-        }
-        fit(&self.scope.settings.registry, (kind, id), document)
-    }
-}
-
-fn refused(detail: impl Into<String>) -> StoreError {
-    let detail = detail.into();
-    StoreError::Refused { detail }
 }

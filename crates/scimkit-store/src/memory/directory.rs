@@ -41,7 +41,7 @@ impl Directory {
         rest.take_while(move |found| found.tenant == *tenant)
     }
 
-    fn connection(&self, tenant: &TenantId, id: &ConnectionId) -> Option<&Connection> {
+    pub(super) fn connection(&self, tenant: &TenantId, id: &ConnectionId) -> Option<&Connection> {
         self.connections.get(&(tenant.clone(), id.clone()))
     }
 
@@ -100,50 +100,22 @@ impl Directory {
         self.remove_tokens(|token| token.tenant == *tenant);
     }
 
-    /// Keeps a tenant as it is, where none has its id.
-    pub(super) fn restore_tenant(&mut self, tenant: Tenant) -> Result<(), StoreError> {
-        if self.tenants.contains_key(&tenant.id) {
-            return Err(there(&format!("tenant `{}`", tenant.id)));
-        }
-        self.keep_tenant(tenant);
-        Ok(())
+    /// Whether that token's id is there, or its digest with any tenant.
+    pub(super) fn has_token(&self, token: &TokenRecord) -> bool {
+        let key = (token.tenant.clone(), token.id.clone());
+        self.tokens.contains_key(&key) || self.digests.contains_key(&token.digest)
     }
 
-    /// Keeps a connection of a tenant that is there, where none has its id.
-    pub(super) fn restore_connection(&mut self, new: Connection) -> Result<(), StoreError> {
-        if !self.tenants.contains_key(&new.tenant) {
-            return Err(not_there(&format!("tenant `{}`", new.tenant)));
-        }
-        if self.connection(&new.tenant, &new.id).is_some() {
-            return Err(there(&format!("connection `{}`", new.id)));
-        }
-        self.keep_connection(new);
-        Ok(())
-    }
-
-    /// Keeps a token of a connection that is there, where none has its id or digest.
-    pub(super) fn restore_token(&mut self, new: TokenRecord) -> Result<(), StoreError> {
-        if self.connection(&new.tenant, &new.connection).is_none() {
-            return Err(not_there(&format!("connection `{}`", new.connection)));
-        }
-        let key = (new.tenant.clone(), new.id.clone());
-        if self.tokens.contains_key(&key) || self.digests.contains_key(&new.digest) {
-            return Err(there(&format!("token `{}`", new.id)));
-        }
-        self.keep_token(new);
-        Ok(())
-    }
-
-    fn keep_connection(&mut self, connection: Connection) {
+    pub(super) fn keep_connection(&mut self, connection: Connection) {
         let key = (connection.tenant.clone(), connection.id.clone());
         self.connections.insert(key, connection);
     }
 
-    fn keep_tenant(&mut self, tenant: Tenant) {
+    pub(super) fn keep_tenant(&mut self, tenant: Tenant) {
         self.tenants.insert(tenant.id.clone(), tenant);
     }
 
-    fn keep_token(&mut self, token: TokenRecord) {
+    pub(super) fn keep_token(&mut self, token: TokenRecord) {
         let key = (token.tenant.clone(), token.id.clone());
         self.digests.insert(token.digest, key.clone());
         self.tokens.insert(key, token);
@@ -183,16 +155,6 @@ fn next(known: Option<u64>, expected: u64) -> Result<u64, StoreError> {
         Some(actual) if actual != expected => Err(stale(actual)),
         _ => Ok(expected + 1),
     }
-}
-
-fn there(what: &str) -> StoreError {
-    let detail = format!("there is the {what} already");
-    StoreError::Refused { detail }
-}
-
-fn not_there(what: &str) -> StoreError {
-    let detail = format!("there is no {what}");
-    StoreError::Refused { detail }
 }
 
 fn taken(attr: &str) -> StoreError {

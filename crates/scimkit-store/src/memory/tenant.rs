@@ -224,6 +224,21 @@ impl Tenant {
         Version::new(self.version.to_string()).map_err(StoreError::backend)
     }
 
+    /// Takes away what was retired before a moment, and tells how many resources that were.
+    pub(super) fn forget(&mut self, before: DateTime<Utc>) -> u64 {
+        let mut count = 0;
+        for table in self.retired.values_mut() {
+            let records = table.records.iter();
+            let old = records.filter(|(_, record)| record.last_modified < before);
+            let old: Vec<_> = old.map(|(id, _)| id.clone()).collect();
+            count += old.len() as u64;
+            for id in &old {
+                table.remove(id);
+            }
+        }
+        count
+    }
+
     /// Whether there is no resource, nor one that may come back.
     pub(super) fn is_empty(&self) -> bool {
         let mut tables = self.tables.values().chain(self.retired.values());

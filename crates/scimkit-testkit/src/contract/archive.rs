@@ -10,6 +10,7 @@
 //! # Ok::<(), String>(())
 //! ```
 
+mod forget;
 mod ground;
 mod lines;
 mod moments;
@@ -84,5 +85,11 @@ pub fn check(from: &Make<'_>, to: &Make<'_>, drive: &Driver<'_>) -> Result<(), S
 /// Every rule of the contract.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    [whole::CHECKS, lines::CHECKS, moments::CHECKS].concat()
+    let all = [
+        whole::CHECKS,
+        lines::CHECKS,
+        moments::CHECKS,
+        forget::CHECKS,
+    ];
+    all.concat()
 }

@@ -8,7 +8,7 @@ use scimkit_store::{
     Archive, Batch, BoxFuture, Connection, ConnectionId, EdgeQuery, Entry, Memory, Opened, Page,
     Query, Scope, Store, StoreError, Stored, Support, Tenancy, Tenant, TenantId, TokenRecord, Want,
     Written,
-    archive::{ArchiveError, Record, Sink, Source},
+    archive::{ArchiveError, Erased, Record, Sink, Source},
 };
 use scimkit_testkit::contract::{archive, block_on};
 
@@ -30,7 +30,9 @@ fn names_are_distinct() {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
     ErasesNothing,
+    ForgetsNothing,
     ForgetsTheCounter,
+    ForgetsTooMuch,
     ForgetsWhatWasRetired,
     ForgetsWhoMadeIt,
     HandsOverTooMuch,
@@ -38,6 +40,7 @@ enum Fault {
     LosesTypes,
     MixesTenants,
     RestoresOver,
+    SaysItErased,
 }
 
 /// A memory store with one fault.
@@ -85,11 +88,33 @@ impl Archive for Faulty {
         self.1.dump(tenant, handed)
     }
 
-    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
         match self.0 {
-            Fault::ErasesNothing => Box::pin(async { Ok(()) }),
+            Fault::ErasesNothing => Box::pin(async { Ok(Erased::All) }),
+            Fault::SaysItErased => Box::pin(async move {
+                self.1.erase(tenant).await?;
+                Ok(Erased::All)
+            }),
             _ => self.1.erase(tenant),
         }
+    }
+
+    fn forget<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        before: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move {
+            match self.0 {
+                Fault::ForgetsNothing => Ok(2),
+                Fault::ForgetsTooMuch => {
+                    let count = self.1.forget(tenant, before).await?;
+                    self.1.forget(tenant, DateTime::<Utc>::MAX_UTC).await?;
+                    Ok(count)
+                }
+                _ => self.1.forget(tenant, before).await,
+            }
+        })
     }
 
     fn restore<'a>(
@@ -241,6 +266,14 @@ fn a_fault_is_noticed() {
             "lookups_work_in_another_store",
         ),
         (Fault::ForgetsWhoMadeIt, "lookups_work_in_another_store"),
+        (
+            Fault::ForgetsNothing,
+            "what_was_retired_long_ago_is_forgotten",
+        ),
+        (
+            Fault::ForgetsTooMuch,
+            "what_was_retired_long_ago_is_forgotten",
+        ),
         (Fault::HandsOverTooMuch, "a_sink_that_fails_ends_a_dump"),
         (
             Fault::KeepsWhatCameBefore,
@@ -252,6 +285,7 @@ fn a_fault_is_noticed() {
             Fault::RestoresOver,
             "what_is_there_already_is_not_overwritten",
         ),
+        (Fault::SaysItErased, "a_tenant_is_erased_and_no_other"),
     ];
     for (fault, name) in faults {
         let checks = archive::checks();

@@ -2,11 +2,12 @@
 
 use std::{io::Cursor, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use scimkit_registry::{Edge, EdgeEdit, ResourceId};
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, Entry, Scopes, Store, StoreError, Tenant, TenantId,
     TokenRecord,
-    archive::{ArchiveError, Counts, Options, export, import},
+    archive::{ArchiveError, Counts, Erased, Options, export, import},
 };
 use serde_json::{Value, json};
 
@@ -111,9 +112,14 @@ impl<'a> Side<'a> {
         imported.map_err(|e| told(&e))
     }
 
-    pub(super) fn erase(&self) -> Result<(), String> {
+    pub(super) fn erase(&self) -> Result<Erased, String> {
         let erased = self.run(self.store.erase(self.id()))?;
         erased.map_err(|e| format!("erase: {}", said(&e)))
+    }
+
+    pub(super) fn forget(&self, before: DateTime<Utc>) -> Result<u64, String> {
+        let forgotten = self.run(self.store.forget(self.id(), before))?;
+        forgotten.map_err(|e| format!("forget: {}", said(&e)))
     }
 
     /// Keeps something of everything; `salt` makes the tokens another's.

@@ -22,6 +22,10 @@ pub(super) const CHECKS: &[Check] = &[
         name: "what_the_schema_hides_stays_hidden",
         run: hidden,
     },
+    Check {
+        name: "what_is_never_returned_is_left_out",
+        run: never_returned,
+    },
 ];
 
 /// A tenant of six lines.
@@ -38,7 +42,7 @@ const SMALL: &str = r#"{"tenant":{"format":1,"id":"acme","versions":9,"name":"Ac
 fn bad_lines(pair: &Pair<'_>) -> Result<(), String> {
     let name = |name: &str| json!({"userName": name});
     let twice = resource("u2", "8", &name("A"));
-    let bad: [(usize, &str, &str); 24] = [
+    let bad: [(usize, &str, &str); 28] = [
         (1, r#""versions":9"#, r#""versions":-9"#),
         (1, r#""versions":9"#, r#""versions":9223372036854775807"#),
         (4, r#""version":"3""#, r#""version":"9223372036854775807""#),
@@ -51,6 +55,8 @@ fn bad_lines(pair: &Pair<'_>) -> Result<(), String> {
         (4, r#""version":"3""#, r#""version":"03""#),
         (4, r#""version":"3""#, r#""version":"9223372036854775808""#),
         (4, r#""id":"g1""#, r#""id":"""#),
+        (4, r#""id":"g1""#, r#""id":"bulkId:g1""#),
+        (4, r#""id":"g1""#, r#""id":"g\n1""#),
         (4, r#""displayName":"g""#, r#""displayName":["g"]"#),
         (4, r#""displayName":"g""#, r#""displayName":null"#),
         (5, r#""id":"g1""#, r#""id":"g2""#),
@@ -66,6 +72,8 @@ fn bad_lines(pair: &Pair<'_>) -> Result<(), String> {
         (5, r#""value":"u2""#, r#""value":"u0""#),
         (6, r#""id":"u1""#, r#""id":"g1""#),
         (7, r#""id":"u3""#, r#""id":"u1""#),
+        (7, r#""id":"u3""#, r#""id":"bulkId:""#),
+        (7, r#""id":"u3""#, r#""id":"\u007f""#),
         (7, r#""userName":"c""#, r#""userName":5"#),
     ];
     let mut broken = Vec::new();
@@ -150,6 +158,26 @@ fn hidden(pair: &Pair<'_>) -> Result<(), String> {
     ensure!(
         matches!(shown, scimkit_store::Document::Tree(_)),
         "what the schema hides goes out as it is: {shown:?}"
+    );
+    Ok(())
+}
+
+/// What another product wrote into its lines stays in them.
+fn never_returned(pair: &Pair<'_>) -> Result<(), String> {
+    let secret = r#","PASSWORD":"t0p","password":"t0p"}}}"#;
+    let mut lines = SMALL.to_owned();
+    for number in [6, 7] {
+        let line = SMALL.lines().nth(number - 1).unwrap_or_default();
+        let whole = line.strip_suffix("}}}").ok_or("a line has no document")?;
+        lines = with_line(&lines, number, Some(&format!("{whole}{secret}")));
+    }
+    pair.to.restored(&lines)?;
+    ensure_eq!(pair.to.lines()?, SMALL, "the lines without secrets");
+    let stored = pair.to.ground.read(&pair.to.ground.user, "u1")?;
+    let text = stored.document.text();
+    ensure!(
+        !String::from_utf8_lossy(&text).contains("t0p"),
+        "a password is kept"
     );
     Ok(())
 }

@@ -154,6 +154,13 @@ fn unpolled(pair: &Pair<'_>) -> Result<(), String> {
         lines,
         "the lines after an erase that nobody waits for"
     );
+    let forget = side.store.forget(&side.ground.scope.tenant, second(1_000));
+    drop(forget);
+    ensure_eq!(
+        side.lines()?,
+        lines,
+        "the lines after a forget that nobody waits for"
+    );
     let source: Source = Box::new((1..).zip(records(side)?).map(Ok));
     drop(pair.to.store.restore(&pair.to.ground.scope, source));
     pair.to.has_nothing()

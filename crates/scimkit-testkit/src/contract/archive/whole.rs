@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use scimkit_registry::{Edge, EdgeEdit, ResourceType};
 use scimkit_store::{
     Among, Claim, How, Query, StoreError, Write,
-    archive::{Options, Tokens},
+    archive::{Erased, Options, Tokens},
 };
 use serde_json::json;
 
@@ -249,11 +249,11 @@ fn without_tokens(pair: &Pair<'_>) -> Result<(), String> {
 
 fn erased(pair: &Pair<'_>) -> Result<(), String> {
     let (acme, other) = (&pair.from, pair.from.tenant("other"));
-    acme.erase()?;
+    ensure_eq!(acme.erase()?, Erased::Nothing, "what goes where nothing is");
     acme.fill(7)?;
     other.fill(8)?;
     let (lines, others) = (acme.lines()?, other.lines()?);
-    acme.erase()?;
+    ensure_eq!(acme.erase()?, Erased::All, "what goes of a tenant");
     acme.has_nothing()?;
     for kind in [&acme.ground.user, &acme.ground.group] {
         ensure_eq!(
@@ -264,11 +264,16 @@ fn erased(pair: &Pair<'_>) -> Result<(), String> {
         );
     }
     ensure_eq!(other.lines()?, others, "the lines of another tenant");
-    acme.erase()?;
+    ensure_eq!(acme.erase()?, Erased::Nothing, "what goes once more");
     // Nothing of before is in the way: names, ids, digests.
     acme.restored(&lines)?;
     ensure_eq!(acme.lines()?, lines, "the lines after all");
-    Ok(())
+    // One that is known by its resources alone.
+    let nameless = acme.tenant("nameless");
+    let (ground, user) = (&nameless.ground, &nameless.ground.user);
+    ground.create(second(1), user, "u1", json!({"userName": "a"}))?;
+    ensure_eq!(nameless.erase()?, Erased::All, "what goes without a tenant");
+    nameless.has_nothing()
 }
 
 fn others(pair: &Pair<'_>) -> Result<(), String> {

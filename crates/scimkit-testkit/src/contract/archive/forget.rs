@@ -1,0 +1,79 @@
+//! What was retired, and is forgotten after a while.
+
+use scimkit_store::{Among, Claim, How, StoreError, Write};
+use serde_json::json;
+
+use super::{
+    Check,
+    ground::{Pair, id},
+};
+use crate::contract::ground::{ensure_eq, said, second};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "what_was_retired_long_ago_is_forgotten",
+        run: long_ago,
+    },
+    Check {
+        name: "what_is_forgotten_does_not_come_back",
+        run: gone,
+    },
+];
+
+/// `fill` retires `u03`, `u04`, `g02` and `x3`, in that order.
+fn long_ago(pair: &Pair<'_>) -> Result<(), String> {
+    let (acme, other) = (&pair.from, pair.from.tenant("other"));
+    let of_nobody = acme.run(acme.store.forget(&acme.ground.scope.tenant, second(0)))?;
+    if !matches!(of_nobody, Err(StoreError::NotFound)) {
+        return Err(format!("{of_nobody:?} where there is no tenant"));
+    }
+    acme.fill(11)?;
+    other.fill(12)?;
+    let (lines, others) = (acme.lines()?, other.lines()?);
+    ensure_eq!(acme.forget(second(30))?, 0, "retired before the first");
+    ensure_eq!(acme.lines()?, lines, "the lines when all are later");
+    ensure_eq!(acme.forget(second(32))?, 2, "retired before the third");
+    let is_old = |line: &&str| {
+        line.starts_with(r#"{"retired""#)
+            && ["u03", "u04"]
+                .iter()
+                .any(|id| line.contains(&format!(r#""id":"{id}""#)))
+    };
+    let rest = |lines: &str, retired: u64| {
+        let lines = lines.replace(r#""retired":4}"#, &format!(r#""retired":{retired}}}"#));
+        let lines = lines.lines().filter(|line| !is_old(line));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    ensure_eq!(acme.lines()?, rest(&lines, 2), "the lines of the others");
+    ensure_eq!(acme.forget(second(32))?, 0, "the second time");
+    ensure_eq!(other.lines()?, others, "the lines of another tenant");
+    // What is left goes on to be what it was.
+    pair.to.restored(&acme.lines()?)?;
+    ensure_eq!(pair.to.lines()?, acme.lines()?, "the lines of the copy");
+    ensure_eq!(acme.forget(second(1_000))?, 2, "those that were left");
+    Ok(())
+}
+
+/// Its name finds nobody, and its id is as any other.
+fn gone(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(13)?;
+    ensure_eq!(pair.from.forget(second(1_000))?, 4, "all that is retired");
+    let ground = &pair.from.ground;
+    let user = &ground.user;
+    let who = ground.filter(user, r#"userName eq "gone again""#)?;
+    let write = Write::Create {
+        change: ground.body(user, json!({"userName": "gone again"}))?,
+        claim: Some(Claim::new(Among::Both, who)),
+        id: id("n1"),
+    };
+    let made = ground.attempt(second(50), &write)?.map_err(|e| said(&e))?;
+    ensure_eq!(made.how, How::Created, "a create of what is forgotten");
+    ground.create(second(51), user, "x3", json!({"userName": "another"}))?;
+    let stored = ground.read(user, "x3")?;
+    ensure_eq!(
+        stored.created,
+        second(51),
+        "when another of that id was made"
+    );
+    Ok(())
+}
