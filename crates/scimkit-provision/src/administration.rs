@@ -7,8 +7,8 @@ use scimkit_store::{Connection, ConnectionId, Entry, StoreError, Tenancy, Tenant
 
 use crate::{Clock, Error, Kind, Rules, text};
 
-/// How often a switch that loses races against other changes is tried again.
-const RACES: u32 = 16;
+/// How often a change that loses races against other changes is tried again.
+pub(crate) const RACES: u32 = 16;
 
 /// What an administrator does: makes tenants, connections and [tokens](Administration::issue), and
 /// changes them.

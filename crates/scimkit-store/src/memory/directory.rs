@@ -82,9 +82,12 @@ impl Directory {
         if self.connection(&token.tenant, &token.connection).is_none() {
             return Err(StoreError::NotFound);
         }
-        let key = (token.tenant.clone(), token.id.clone());
-        match self.tokens.get(&key) {
-            Some(known) if known.digest != token.digest => return Err(taken("id")),
+        let known = self.tokens.get(&(token.tenant.clone(), token.id.clone()));
+        if known.is_some_and(|known| known.digest != token.digest) {
+            return Err(taken("id"));
+        }
+        token.revision = next(known.map(|known| known.revision), token.revision)?;
+        match known {
             Some(known) => token.follow(known),
             None if self.digests.contains_key(&token.digest) => return Err(taken("digest")),
             None => {}

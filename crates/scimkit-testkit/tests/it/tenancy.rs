@@ -66,7 +66,11 @@ impl Faulty {
                 let known = known.iter().find(|known| known.id == new.id);
                 new.revision = known.map_or(0, |known| known.revision);
             }
-            Entry::Token(_) => {}
+            Entry::Token(new) => {
+                let known = self.inner.tokens(&new.tenant).await?;
+                let known = known.iter().find(|known| known.id == new.id);
+                new.revision = known.map_or(0, |known| known.revision);
+            }
         }
         Ok(())
     }
@@ -188,6 +192,10 @@ fn a_fault_is_noticed() {
             "of_parallel_changes_of_one_revision_one_wins",
         ),
         (Fault::ExpectsNothing, "what_stands_on_nothing_is_refused"),
+        (
+            Fault::ExpectsNothing,
+            "of_parallel_replacements_and_revocations_one_wins",
+        ),
         (Fault::HidesRevocations, "a_revoked_token_stays_so"),
         (Fault::HidesRevocations, "a_token_is_found_by_its_digest"),
         (
