@@ -65,8 +65,7 @@ impl Administration {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Store`].
     pub async fn tenant(&self, id: &TenantId) -> Result<Tenant, Error> {
-        let mut tenants = self.tenants().await?.into_iter();
-        let found = tenants.find(|tenant| tenant.id == *id);
+        let found = self.tenancy.tenant(id).await.map_err(Error::Store)?;
         found.ok_or_else(|| not_found(Kind::Tenant, id.as_str()))
     }
 
@@ -191,7 +190,7 @@ impl Administration {
         }
     }
 
-    /// Takes a connection away, with its tokens; what it provisioned stays.
+    /// Takes a connection away, with its tokens; what it provisioned stays, and is nobody's.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Store`].

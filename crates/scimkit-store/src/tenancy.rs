@@ -334,7 +334,15 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
     fn put(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Takes a connection away, with its tokens; what it provisioned stays.
+    /// Takes a connection away, with its tokens.
+    ///
+    /// What it provisioned stays, and is nobody's: where the resources are kept beside the connections,
+    /// those that it made or adopted, and those of them that are retired, have no connection any more
+    /// once the future resolves, so that another one can adopt them. They are no other version for
+    /// that. A write that is on its way through the connection meanwhile may still make one that has
+    /// its id.
+    ///
+    /// It takes as long as the tenant has resources, in one write.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Busy`] and [`StoreError::Backend`].
@@ -343,6 +351,12 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
         tenant: &'a TenantId,
         id: &'a ConnectionId,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// A tenant by its id.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>>;
 
     /// The tenants, by id.
     ///

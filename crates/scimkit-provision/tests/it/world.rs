@@ -123,6 +123,10 @@ impl Tenancy for Watched {
         })
     }
 
+    fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>> {
+        Box::pin(async move { self.note("tenant")?.tenant(id).await })
+    }
+
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
         Box::pin(async move { self.note("tenants")?.tenants().await })
     }

@@ -13,6 +13,7 @@
 mod ground;
 mod lines;
 mod moments;
+mod removal;
 mod whole;
 
 use std::{fmt, sync::Arc};
@@ -84,5 +85,11 @@ pub fn check(from: &Make<'_>, to: &Make<'_>, drive: &Driver<'_>) -> Result<(), S
 /// Every rule of the contract.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    [whole::CHECKS, lines::CHECKS, moments::CHECKS].concat()
+    [
+        whole::CHECKS,
+        lines::CHECKS,
+        moments::CHECKS,
+        removal::CHECKS,
+    ]
+    .concat()
 }

@@ -34,6 +34,7 @@ enum Fault {
     ForgetsWhatWasRetired,
     ForgetsWhoMadeIt,
     HandsOverTooMuch,
+    KeepsTheConnectionOfResources,
     KeepsWhatCameBefore,
     LosesTypes,
     MixesTenants,
@@ -196,7 +197,16 @@ impl Tenancy for Faulty {
         tenant: &'a TenantId,
         id: &'a ConnectionId,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.1.remove_connection(tenant, id)
+        Box::pin(async move {
+            match self.0 {
+                Fault::KeepsTheConnectionOfResources => Ok(()),
+                _ => self.1.remove_connection(tenant, id).await,
+            }
+        })
+    }
+
+    fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>> {
+        self.1.tenant(id)
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
@@ -242,6 +252,10 @@ fn a_fault_is_noticed() {
         ),
         (Fault::ForgetsWhoMadeIt, "lookups_work_in_another_store"),
         (Fault::HandsOverTooMuch, "a_sink_that_fails_ends_a_dump"),
+        (
+            Fault::KeepsTheConnectionOfResources,
+            "what_a_removed_connection_made_is_nobodys",
+        ),
         (
             Fault::KeepsWhatCameBefore,
             "a_source_that_fails_restores_nothing",

@@ -62,8 +62,7 @@ impl Faulty {
                 new.revision = known.map_or(0, |(_, known)| known.revision);
             }
             Entry::Tenant(new) => {
-                let known = self.inner.tenants().await?;
-                let known = known.iter().find(|known| known.id == new.id);
+                let known = self.inner.tenant(&new.id).await?;
                 new.revision = known.map_or(0, |known| known.revision);
             }
             Entry::Token(new) => {
@@ -151,6 +150,10 @@ impl Tenancy for Faulty {
             Fault::RemovesNothing => Box::pin(async { Ok(()) }),
             _ => self.inner.remove_connection(tenant, id),
         }
+    }
+
+    fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>> {
+        self.inner.tenant(id)
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {

@@ -69,7 +69,7 @@ impl<'a> Side<'a> {
         answer.ok_or_else(|| "the driver left a future unfinished".to_owned())
     }
 
-    fn id(&self) -> &TenantId {
+    pub(super) fn id(&self) -> &TenantId {
         &self.ground.scope.tenant
     }
 

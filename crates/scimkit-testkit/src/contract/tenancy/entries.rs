@@ -47,6 +47,7 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn found(ground: &Ground<'_>) -> Result<(), String> {
     ensure_eq!(ground.tenants()?, [], "tenants of nothing");
+    ensure_eq!(ground.tenant("acme")?, None, "a tenant of nothing");
     ensure!(
         ground.connection("acme", "crm")?.is_none(),
         "a connection of nothing"
@@ -68,6 +69,11 @@ fn found(ground: &Ground<'_>) -> Result<(), String> {
     ])?;
     (renamed.revision, ruled.revision) = (2, 2);
     ensure_eq!(ground.tenants()?, [renamed.clone()], "the tenant, changed");
+    let found = ground.tenant("acme")?;
+    ensure_eq!(found.as_ref(), Some(&renamed), "the tenant by its id");
+    for id in ["ACME", "acm", "acme ", ""] {
+        ensure_eq!(ground.tenant(id)?, None, "the tenant `{id}`");
+    }
     let kept = Some((renamed, ruled));
     ensure_eq!(ground.connection("acme", "crm")?, kept, "what was changed");
     for (tenant, id) in [

@@ -95,6 +95,10 @@ impl Ground<'_> {
         self.run(self.writes.remove_connection(&tenant, &id))
     }
 
+    pub(super) fn tenant(&self, id: &str) -> Result<Option<Tenant>, String> {
+        self.found(self.reads.tenant(&TenantId::from(id)))
+    }
+
     pub(super) fn tenants(&self) -> Result<Vec<Tenant>, String> {
         self.found(self.reads.tenants())
     }
