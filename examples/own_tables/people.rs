@@ -8,7 +8,7 @@ use rusqlite::{
     types::{Value as Sql, ValueRef},
 };
 use scimkit::{
-    Scope, Store,
+    ConnectionId, Scope, Store,
     core::Version,
     registry::{
         Change, Edge, Predicate, Resource, ResourceId, ResourceType, Scalar, TypeMapping, View,
@@ -16,7 +16,7 @@ use scimkit::{
     },
     sql::{Dialect, HostTable, plan},
     store::{
-        Among, Batch, BoxFuture, Document, EdgeQuery, Expect, Facts, How, OnFailure, Page, Query,
+        Batch, BoxFuture, Claim, Document, EdgeQuery, Expect, Facts, How, OnFailure, Page, Query,
         Start, StoreError, Stored, Support, Want, Write, Written, computed,
     },
 };
@@ -146,25 +146,22 @@ impl People {
     ) -> Result<Written, StoreError> {
         match write {
             Write::Create { change, claim, id } => {
-                let mut found = match claim.filter(|claim| claim.among != Among::Retired) {
-                    Some(claim) => self.matching(database, scope, &claim.by)?,
-                    None => Vec::new(),
-                };
-                found.retain(|person| person.connection.is_none());
-                match found.as_slice() {
-                    [] => {
+                match self.claimed(database, scope, claim.as_deref())? {
+                    None => {
                         let sql = "INSERT INTO person (id, email, created) VALUES (?1, ?1, ?2)";
                         let made = database.execute(sql, params![id.as_str(), at]);
                         made.map_err(StoreError::backend)?;
-                        self.set(database, (scope, at), &id, &change, None)?;
+                        self.set(database, at, &id, &change, None)?;
+                        self.own(database, scope, &id)?;
                         self.written(database, &id, How::Created)
                     }
-                    [one] => {
+                    Some((claim, how, one)) => {
                         let id = &one.stored.id;
-                        self.set(database, (scope, at), id, &change, Some(&one.document))?;
-                        self.written(database, id, How::Adopted)
+                        let change = scope.settings.adopting(&change, claim, &one.document)?;
+                        self.set(database, at, id, &change, Some(&one.document))?;
+                        self.own(database, scope, id)?;
+                        self.written(database, id, how)
                     }
-                    _ => Err(StoreError::Ambiguous),
                 }
             }
             Write::Delete { expect, id, .. } => {
@@ -175,15 +172,47 @@ impl People {
                 Ok(Written::deleted())
             }
             Write::Update { change, expect, id } => {
-                self.update(database, (scope, at), &id, &change, &expect)
+                self.update(database, at, &id, &change, &expect)
             }
         }
+    }
+
+    /// Whom a create takes, and how.
+    fn claimed<'c>(
+        &self,
+        database: &Connection,
+        scope: &Scope,
+        claim: Option<&'c Claim>,
+    ) -> Result<Option<(&'c Claim, How, Person)>, StoreError> {
+        let Some(claim) = claim else {
+            return Ok(None);
+        };
+        let mut found = Vec::new();
+        for person in self.matching(database, scope, &claim.by)? {
+            let document = View::of(&person.document);
+            let connection = person.connection.as_deref().map(ConnectionId::from);
+            if let Some(how) = claim.takes(self.rules.kind(), connection.as_ref(), document) {
+                found.push((claim, how, person));
+            }
+        }
+        match found.len() {
+            0 | 1 => Ok(found.pop()),
+            _ => Err(StoreError::Ambiguous),
+        }
+    }
+
+    /// Makes somebody the connection's.
+    fn own(&self, database: &Connection, scope: &Scope, id: &ResourceId) -> Result<(), StoreError> {
+        let connection = scope.connection.as_ref().map(ConnectionId::as_str);
+        let sql = "UPDATE person SET connection = ?2 WHERE id = ?1";
+        let owned = database.execute(sql, params![id.as_str(), connection]);
+        owned.map(drop).map_err(StoreError::backend)
     }
 
     fn update(
         &self,
         database: &Connection,
-        now: (&Scope, i64),
+        now: i64,
         id: &ResourceId,
         change: &Change,
         expect: &Expect,
@@ -203,24 +232,17 @@ impl People {
     fn set(
         &self,
         database: &Connection,
-        (scope, at): (&Scope, i64),
+        at: i64,
         id: &ResourceId,
         change: &Change,
         before: Option<&Resource>,
     ) -> Result<(), StoreError> {
         let edits = self.rules.changes(change, before);
-        let edits = edits.map_err(|error| StoreError::Refused {
+        let edits = edits.map_err(|error| StoreError::Invalid {
             detail: error.to_string(),
         })?;
-        let mut sql = String::from(
-            "UPDATE person SET revision = revision + 1, changed = ?2, connection = ?3",
-        );
-        let connection = scope.connection.as_ref().map(ToString::to_string);
-        let mut values = vec![
-            Sql::Text(id.to_string()),
-            Sql::Integer(at),
-            connection.map_or(Sql::Null, Sql::Text),
-        ];
+        let mut sql = String::from("UPDATE person SET revision = revision + 1, changed = ?2");
+        let mut values = vec![Sql::Text(id.to_string()), Sql::Integer(at)];
         for (column, edit) in edits {
             values.push(match edit {
                 FieldEdit::Set(value) => kept(value),
@@ -385,5 +407,6 @@ fn parameter(scalar: &Scalar) -> Sql {
 }
 
 fn is_taken(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+    let extended = error.sqlite_error().map(|error| error.extended_code);
+    extended == Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE)
 }

@@ -96,6 +96,10 @@ async fn people_come_change_and_go() {
             .await;
         assert_eq!(list["totalResults"], found, "{filter}: {list}");
     }
+    // What has a default is never without a value.
+    let gone = json!({"Operations": [{"op": "remove", "path": "active"}]});
+    let (status, kept) = world.ask(&format!("PATCH {path}"), gone).await;
+    assert_eq!((status, &kept["active"]), (200, &json!(false)), "{kept}");
     let taken = json!({"userName": "BABS@example.com"});
     let (status, _) = world.ask(&format!("PUT {path}"), taken).await;
     assert_eq!(status, 409);

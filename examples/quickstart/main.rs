@@ -45,7 +45,7 @@ async fn run(options: Options) -> Result<(), Problem> {
     process::welcome(&base_url, &token);
     process::serve(listener, app).await?;
     if let Some(folder) = &options.record {
-        recorder.save(folder)?;
+        process::recorded(recorder.save(folder)?.as_deref());
     }
     Ok(())
 }

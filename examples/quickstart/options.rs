@@ -164,6 +164,11 @@ impl Options {
         let path = Path::new(&self.profile);
         match Tolerance::named(&self.profile) {
             Some(profile) => Ok(profile),
+            None if !path.exists() => {
+                let names = Tolerance::PROFILES.map(|profile| profile.profile());
+                let names = names.join(", ");
+                Err(format!("--profile: no file, and none of {names}: {}", self.profile).into())
+            }
             None => serde_json::from_str(&read(path)?).map_err(|e| unusable(path, e)),
         }
     }

@@ -1,6 +1,6 @@
 //! What any server process does: log, listen, stop, and say what went wrong.
 
-use std::{io::IsTerminal, process::ExitCode, time::Duration};
+use std::{io::IsTerminal, path::Path, process::ExitCode, time::Duration};
 
 use axum::Router;
 use tokio::{net::TcpListener, signal};
@@ -72,6 +72,15 @@ pub(crate) fn report(outcome: Result<(), Problem>) -> ExitCode {
     }
     eprintln!();
     ExitCode::FAILURE
+}
+
+/// Where a recording is.
+#[expect(clippy::print_stdout, reason = "this is the program's output")]
+pub(crate) fn recorded(file: Option<&Path>) {
+    match file {
+        Some(file) => println!("What the provider sent is in {}", file.display()),
+        None => println!("Nothing was recorded."),
+    }
 }
 
 /// What the administrator of an identity provider needs.

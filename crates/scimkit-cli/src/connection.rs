@@ -1,6 +1,6 @@
 //! `scimkit connection`: a tenant's connections to identity providers, and their rules.
 
-use std::{fs, process::ExitCode, sync::Arc};
+use std::{fs, path::Path, process::ExitCode, sync::Arc};
 
 use clap::{Args, Subcommand};
 use scimkit::{
@@ -120,9 +120,10 @@ impl Change {
     /// Rules as they were kept, with those that are given.
     fn apply(&self, kept: &str) -> Result<Rules, Failure> {
         let refused = |problem: String| Failure::Refused(problem);
-        let kept: Map<String, Value> = serde_json::from_str(kept)
-            .map_err(|error| refused(format!("the rules that are kept can't be read: {error}")))?;
-        let mut rules = kept;
+        // Rules that nobody can read any more are left behind.
+        let kept = Rules::from_json(kept).ok().map(|_| kept);
+        let kept = kept.and_then(|kept| serde_json::from_str(kept).ok());
+        let mut rules: Map<String, Value> = kept.unwrap_or_default();
         for rule in self.rules() {
             let bad = || refused(format!("`{rule}` is no rule such as `tolerance=entra`"));
             let (key, value) = rule.split_once('=').ok_or_else(bad)?;
@@ -153,6 +154,10 @@ fn value(key: &str, text: &str) -> Result<Option<Value>, Failure> {
         None if text.is_empty() => return Ok(None),
         None => text.to_owned(),
     };
+    if key == "mapping" && !text.contains('\n') && Path::new(&text).is_file() {
+        let problem = format!("`{text}` is a file: say `mapping=@{text}`");
+        return Err(Failure::Refused(problem));
+    }
     // A mapping is kept as it was written, comments and all.
     Ok(Some(match serde_json::from_str(&text) {
         Ok(value) if key != "mapping" => value,

@@ -93,6 +93,11 @@ impl From<Error> for Failure {
 }
 
 impl Options {
+    /// Whether a machine reads the answer.
+    pub(crate) fn wants_json(&self) -> bool {
+        self.json
+    }
+
     /// Carries a command out and says what came of it.
     pub(crate) fn run(
         &self,

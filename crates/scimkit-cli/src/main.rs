@@ -25,7 +25,12 @@ mod token;
 mod transfer;
 mod tree;
 
-use std::{fmt, io::Write as _, process::ExitCode};
+use std::{
+    fmt,
+    io::{self, ErrorKind, Write as _},
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use clap::{Parser, Subcommand};
 
@@ -45,7 +50,7 @@ enum Command {
     /// when every requirement of the level holds that could be checked; 1 when one does not; 2 when
     /// nothing could be checked.
     Check(check::Options),
-    /// Makes, lists and changes the connections of a tenant to identity providers.
+    /// Makes, lists, changes, switches and removes the connections of a tenant to identity providers.
     ///
     /// Exit status: 0 when it is done; 1 when it is refused, or something is not there; 2 when the store
     /// can't be used.
@@ -60,7 +65,7 @@ enum Command {
     /// Exit status: 0 when every scenario of the mode passed; 1 when one failed; 2 when none was
     /// run; 3 when the others passed but something was missing that one requires.
     Replay(replay::Options),
-    /// Makes, lists and shows the tenants of a server.
+    /// Makes, lists, shows, exports, imports and erases the tenants of a server.
     ///
     /// Exit status: 0 when it is done; 1 when it is refused, or something is not there; 2 when the store
     /// can't be used.
@@ -74,8 +79,24 @@ enum Command {
     Token(token::Command),
 }
 
+/// Exit status of an output that can't be written.
+const LOST: u8 = 2;
+
+/// Whether something that was to be written is lost.
+static IS_LOST: AtomicBool = AtomicBool::new(false);
+
+#[expect(clippy::print_stderr, reason = "this is the program's output")]
 fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let status = run(Arguments::parse().command);
+    if IS_LOST.load(Ordering::Relaxed) {
+        eprintln!("error: the output can't be written");
+        return ExitCode::from(LOST);
+    }
+    status
+}
+
+fn run(command: Command) -> ExitCode {
+    match command {
         Command::Check(options) => check::run(&options),
         Command::Connection(command) => connection::run(&command),
         Command::Filter(options) => filter::run(&options),
@@ -87,7 +108,19 @@ fn main() -> ExitCode {
 }
 
 fn write(text: fmt::Arguments<'_>) {
-    drop(std::io::stdout().write_fmt(text));
+    match put(text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            IS_LOST.store(true, Ordering::Relaxed);
+        }
+        _ => {}
+    }
+}
+
+/// Writes to standard output, at once.
+fn put(text: fmt::Arguments<'_>) -> io::Result<()> {
+    let mut output = io::stdout();
+    output.write_fmt(text)?;
+    output.flush()
 }
 
 /// An error and its causes.

@@ -216,7 +216,9 @@ pub(crate) fn run(command: &Command) -> ExitCode {
             let rotated = async |administration: Administration| {
                 let tenant = TenantId::from(options.tenant.as_str());
                 let rotated = administration.rotate(&tenant, &options.id, options.overlap);
-                Ok(options.showing.of(&rotated.await?))
+                let issued = rotated.await?;
+                let answer = options.showing.of(&issued);
+                reveal(&administration, &options.kept, &issued, answer).await
             };
             options.kept.run(Missing::Refused, rotated)
         }
@@ -235,7 +237,33 @@ async fn create(administration: Administration, options: &Create) -> Result<Answ
     new.scopes.read = options.scopes.contains(&Scope::Read);
     new.scopes.users = options.scopes.contains(&Scope::Users);
     let issued = administration.issue(&tenant, &connection, &new).await?;
-    Ok(options.showing.of(&issued))
+    let answer = options.showing.of(&issued);
+    reveal(&administration, &options.kept, &issued, answer).await
+}
+
+/// Shows a token, which nobody can do again: one that can't be shown is revoked.
+#[expect(clippy::print_stderr, reason = "this is the program's output")]
+async fn reveal(
+    administration: &Administration,
+    kept: &kept::Options,
+    issued: &Issued,
+    answer: Answer,
+) -> Result<Answer, Failure> {
+    let shown = match kept.wants_json() {
+        true => crate::put(format_args!("{:#}\n", answer.json)),
+        false => {
+            eprint!("{}", answer.note);
+            crate::put(format_args!("{}", answer.text))
+        }
+    };
+    if let Err(error) = shown {
+        let TokenRecord { id, tenant, .. } = &issued.record;
+        administration.revoke(tenant, id).await?;
+        let problem =
+            format!("the new token can't be shown ({error}), so it is revoked: make another");
+        return Err(Failure::Unusable(problem));
+    }
+    Ok(Answer::new(Value::Null, ""))
 }
 
 async fn list(administration: Administration, options: &List) -> Result<Answer, Failure> {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt,
     sync::{Arc, OnceLock},
 };
 
@@ -40,8 +41,11 @@ use crate::{
 /// assert_eq!(document.get(user, name), Some(&after));
 /// # Ok::<(), scimkit_registry::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Change {
+    /// For the host alone: what a mapping says that no answer shows.
+    // INVARIANT: as that of `set` and `unset`, of which no id is one here.
+    aside: Vec<(AttrId, Option<Value>)>,
     /// Combined when asked for.
     edges: OnceLock<Vec<EdgeChange>>,
     edits: Vec<EdgeChange>,
@@ -56,13 +60,13 @@ impl Change {
     /// A change that does nothing yet.
     #[must_use]
     pub fn none(kind: Arc<ResourceType>) -> Self {
-        let (edges, edits, set, unset) = (OnceLock::new(), Vec::new(), Vec::new(), Vec::new());
         Change {
-            edges,
-            edits,
+            aside: Vec::new(),
+            edges: OnceLock::new(),
+            edits: Vec::new(),
             kind,
-            set,
-            unset,
+            set: Vec::new(),
+            unset: Vec::new(),
         }
     }
 
@@ -100,6 +104,14 @@ impl Change {
         &self.unset
     }
 
+    /// Attributes that a mapping takes for the host and that no answer shows, with their new values:
+    /// they are in neither [`set`](Self::set) nor [`unset`](Self::unset), so that a store that keeps
+    /// documents does not keep them. [`TypeMapping::changes`](crate::TypeMapping::changes) has them.
+    #[must_use]
+    pub fn aside(&self) -> &[(AttrId, Option<Value>)] {
+        &self.aside
+    }
+
     /// The changes of membership, one for each attribute.
     #[must_use]
     pub fn edges(&self) -> &[EdgeChange] {
@@ -122,7 +134,8 @@ impl Change {
     /// Whether it changes nothing at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.set.is_empty() && self.unset.is_empty() && self.edits.is_empty()
+        let (set, unset) = (self.set.is_empty(), self.unset.is_empty());
+        set && unset && self.edits.is_empty() && self.aside.is_empty()
     }
 
     /// Carries the attribute changes out on a document; edges are the store's.
@@ -288,6 +301,14 @@ impl Change {
         self
     }
 
+    /// Puts those attributes aside that `wanted` selects: see [`Change::aside`].
+    pub(crate) fn put_aside(&mut self, wanted: impl Fn(AttrId) -> bool) {
+        let set = self.set.extract_if(.., |(id, _)| wanted(*id));
+        self.aside.extend(set.map(|(id, value)| (id, Some(value))));
+        let unset = self.unset.extract_if(.., |id| wanted(*id));
+        self.aside.extend(unset.map(|id| (id, None)));
+    }
+
     /// Leaves out the edits of memberships that `keep` does not want.
     pub(crate) fn retain_edges(&mut self, keep: impl Fn(AttrId) -> bool) {
         if self.edits.iter().any(|edges| !keep(edges.attr)) {
@@ -355,6 +376,27 @@ impl Change {
             later.edit_edges(*attr, EdgeEdit::Delta { add, remove });
         }
         later
+    }
+}
+
+/// Values that are never returned are not shown.
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |(id, value): &(AttrId, Value)| {
+            let attr = self.kind.attr(*id);
+            let text = match shown(&self.kind, attr, value) {
+                Some(shown) if shown == *value => value.to_string(),
+                _ => "…".to_owned(),
+            };
+            (attr.path().to_owned(), text)
+        };
+        let path = |id: &AttrId| self.kind.attr(*id).path();
+        f.debug_struct("Change")
+            .field("kind", &self.kind.name())
+            .field("set", &self.set.iter().map(shown).collect::<Vec<_>>())
+            .field("unset", &self.unset.iter().map(path).collect::<Vec<_>>())
+            .field("edges", &self.edits)
+            .finish_non_exhaustive()
     }
 }
 

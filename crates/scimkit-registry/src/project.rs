@@ -47,6 +47,32 @@ impl Projection {
         self
     }
 
+    /// Does not show a computed attribute and its parts, whatever was asked for.
+    ///
+    /// No document holds such an attribute, so one that [goes out as it is kept](Self::is_whole) still
+    /// does.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::Registry;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let groups = user.named("groups").unwrap();
+    /// let projection = user.projection::<&str>(&[], &[]).without(user, groups);
+    /// assert!(!projection.shows(groups) && projection.is_whole());
+    /// ```
+    #[must_use]
+    pub fn without(mut self, kind: &ResourceType, computed: AttrId) -> Self {
+        let parts = kind.children(computed).map(Attr::id);
+        for id in parts.chain([computed]).filter(|id| kind.is_computed(*id)) {
+            if let Some(keep) = self.keep.get_mut(id.index()) {
+                *keep = false;
+            }
+        }
+        self
+    }
+
     /// Whether a stored document can go out as it is kept: nothing in it is hidden.
     #[must_use]
     pub fn is_whole(&self) -> bool {

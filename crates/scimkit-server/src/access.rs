@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use scimkit_core::Error;
-use scimkit_registry::ResourceType;
+use scimkit_registry::{Attr, AttrId, Registry, ResourceType, Role};
+use scimkit_store::targets;
+
+use crate::render::memberships;
 
 /// What a caller may do with the resources of each type; everything, unless told otherwise.
 ///
@@ -76,6 +79,24 @@ impl Access {
             _ => format!("these credentials may not read {name}"),
         };
         Err(Error::forbidden(detail))
+    }
+
+    /// The attributes of a type that lead back to what may not be read, such as the `groups` of a user
+    /// where groups are switched off. Members are the group's own attribute, and shown with it.
+    pub(crate) fn hidden(&self, registry: &Registry, kind: &ResourceType) -> Vec<AttrId> {
+        if self.types.is_empty() && self.others >= Level::Read {
+            return Vec::new();
+        }
+        let attrs = kind.attributes().iter();
+        let inverse = attrs.filter(|a| a.role() == Role::Inverse && a.parent().is_none());
+        let hides = |attr: &&Attr| {
+            // The RFC has users among those that a user is a member of; they have no members.
+            let has_members = |to: &&Arc<ResourceType>| memberships(to).next().is_some();
+            let leads_to = targets(registry, kind, attr.id()).into_iter();
+            let mut owners = leads_to.filter(has_members);
+            owners.all(|to| self.level(to.name()) < Level::Read)
+        };
+        inverse.filter(hides).map(Attr::id).collect()
     }
 
     /// Those of the types that may be read.

@@ -8,7 +8,7 @@ use scimkit_core::{
     message::ListResponse,
 };
 use scimkit_registry::{Registry, ResourceType};
-use scimkit_store::{Limits, Settings, Store};
+use scimkit_store::{Limits, Settings};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ pub(crate) fn answer(
             let schemas = shown.schemas.iter();
             list(schemas.map(|s| document(settings, s.as_ref())).collect())
         }
-        Discovery::ServiceProviderConfig => config(settings, &**writer.store, authentication),
+        Discovery::ServiceProviderConfig => config(writer, authentication),
     };
     Ok(Answer::json(StatusCode::OK, value.to_string()))
 }
@@ -82,7 +82,8 @@ impl<'a> Shown<'a> {
 }
 
 /// What this server does, computed from what it was given.
-fn config(settings: &Settings, store: &dyn Store, authentication: &dyn Authenticate) -> Value {
+fn config(writer: Writer<'_>, authentication: &dyn Authenticate) -> Value {
+    let (settings, store) = (&*writer.scope.settings, &**writer.store);
     let supports = |what: fn(&scimkit_store::Support) -> bool| {
         settings
             .registry
@@ -93,6 +94,9 @@ fn config(settings: &Settings, store: &dyn Store, authentication: &dyn Authentic
     let config = ServiceProviderConfig {
         authentication_schemes: authentication.schemes(),
         bulk: bulk(&settings.limits),
+        change_password: Supported {
+            supported: writer.hooks.secrets.is_some(),
+        },
         documentation_uri: settings.documentation_uri.clone(),
         etag: Supported { supported: true },
         filter: FilterSupport {
@@ -112,7 +116,6 @@ fn config(settings: &Settings, store: &dyn Store, authentication: &dyn Authentic
             cursor_timeout: positive(settings.limits.cursor_timeout.as_secs())
                 .filter(|_| supports(|s| s.cursor)),
         }),
-        ..ServiceProviderConfig::default()
     };
     let location = format!("{}/ServiceProviderConfig", settings.base_url);
     with_meta(&config, "ServiceProviderConfig", &location)

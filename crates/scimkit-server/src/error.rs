@@ -28,9 +28,9 @@ impl Problem {
             ),
             Problem::Store(error) => match error {
                 StoreError::Busy => Error::new(503, "the service is busy: try again in a moment"),
-                StoreError::Cycle { .. } | StoreError::Missing { .. } => {
-                    Error::invalid_value(error.to_string())
-                }
+                StoreError::Cycle { .. }
+                | StoreError::Invalid { .. }
+                | StoreError::Missing { .. } => Error::invalid_value(error.to_string()),
                 StoreError::NotFound => Error::not_found(error.to_string()),
                 StoreError::Stale { .. } => Error::precondition_failed(error.to_string()),
                 StoreError::Refused { detail } => Error::forbidden(detail.clone()),

@@ -11,6 +11,8 @@ use serde_json::Value;
 ///
 /// - It is asked about each `POST`, also about one that then takes a resource that is there (see
 ///   [`CreatePolicy`](scimkit_store::CreatePolicy)) or fails in the store.
+/// - Of a bulk request it is asked about each operation once those before it are carried out.
+/// - The change that it sees has no passwords.
 /// - Between the question and the write others may write: creates that come at the same time may all
 ///   be let through. A store that must count exactly counts inside the write, and answers
 ///   [`StoreError::Refused`](scimkit_store::StoreError::Refused).
@@ -99,4 +101,11 @@ impl fmt::Debug for Secret<'_> {
 pub(crate) struct Hooks {
     pub(crate) guard: Option<Arc<dyn CreateGuard>>,
     pub(crate) secrets: Option<Arc<dyn TakeSecrets>>,
+}
+
+impl Hooks {
+    /// Whether there are any.
+    pub(crate) fn are_asked(&self) -> bool {
+        self.guard.is_some() || self.secrets.is_some()
+    }
 }

@@ -13,7 +13,7 @@ use scimkit_registry::{
 };
 use scimkit_store::{Facts, Query, Scope, Sort, Store, Stored, computed};
 
-use crate::{answer::Answer, cursor::Cursors, error::Problem, render, walk};
+use crate::{answer::Answer, cursor::Cursors, error::Problem, render, walk, write::Writer};
 
 /// Answers a query of these types.
 ///
@@ -22,12 +22,13 @@ use crate::{answer::Answer, cursor::Cursors, error::Problem, render, walk};
 /// what is never returned; `invalidPath` for a sort by an unknown attribute; with a cursor those of
 /// [`walk::page`].
 pub(crate) async fn answer(
-    scope: &Scope,
-    store: &dyn Store,
+    writer: Writer<'_>,
     types: Vec<Arc<ResourceType>>,
     search: SearchRequest,
-    (witness, cursors): (&Witness, &Cursors),
+    cursors: &Cursors,
 ) -> Result<Answer, Problem> {
+    let Writer { scope, witness, .. } = writer;
+    let store = &**writer.store;
     let limits = &scope.settings.limits;
     let start = u64::try_from(search.start_index.unwrap_or(1).max(1) - 1).unwrap_or(0);
     let count = search.count.map_or(limits.page_default, |count| {
@@ -39,7 +40,7 @@ pub(crate) async fn answer(
         Some(text) => Some(read_filter(text, limits.filter, witness)?),
         None => None,
     };
-    let queries = queries(&types, filter.as_ref(), &search, witness)?;
+    let queries = queries(&types, filter.as_ref(), &search, writer)?;
     let (items, head) = match (&search.cursor, queries.as_slice()) {
         (Some(cursor), all) => {
             let service = (scope, store, cursors);
@@ -63,7 +64,7 @@ pub(crate) async fn answer(
             (items, Head::of_index(start, total))
         }
     };
-    let texts = texts(scope, store, &types, items, &search).await?;
+    let texts = texts(writer, &types, items, &search).await?;
     Ok(Answer::json(StatusCode::OK, list_text(&head, &texts)))
 }
 
@@ -87,8 +88,7 @@ impl Head {
 
 /// The resources' JSON in their order, rendered type by type.
 async fn texts(
-    scope: &Scope,
-    store: &dyn Store,
+    writer: Writer<'_>,
     types: &[Arc<ResourceType>],
     items: Vec<Stored>,
     search: &SearchRequest,
@@ -98,11 +98,13 @@ async fn texts(
     for kind in types {
         let own = |(_, stored): &mut (usize, Stored)| Arc::ptr_eq(&stored.kind, kind);
         let (places, own): (Vec<_>, Vec<_>) = rest.extract_if(.., own).unzip();
-        let projection = kind.projection(&search.attributes, &search.excluded_attributes);
+        let (attributes, excluded) = (&search.attributes, &search.excluded_attributes);
+        let projection = writer.projection(kind, attributes, excluded);
+        let Writer { scope, store, .. } = writer;
         placed.extend(
             places
                 .into_iter()
-                .zip(render::page(scope, store, &own, &projection).await?),
+                .zip(render::page(scope, &**store, &own, &projection).await?),
         );
     }
     placed.sort_unstable_by_key(|(place, _)| *place);
@@ -116,8 +118,9 @@ fn queries(
     types: &[Arc<ResourceType>],
     filter: Option<&Filter<'_>>,
     search: &SearchRequest,
-    witness: &Witness,
+    writer: Writer<'_>,
 ) -> Result<Vec<Query>, Problem> {
+    let Writer { scope, witness, .. } = writer;
     let mut of_several = *witness.tolerance();
     of_several.unknown_in_filter = true;
     let mut leeway: &dyn Leeway = witness;
@@ -131,15 +134,20 @@ fn queries(
     let mut queries = Vec::with_capacity(types.len());
     let mut sort_is_known = search.sort_by.is_none();
     for kind in types {
-        let projection = kind.projection(&search.attributes, &search.excluded_attributes);
+        let (attributes, excluded) = (&search.attributes, &search.excluded_attributes);
+        let projection = writer.projection(kind, attributes, excluded);
+        let hidden = writer.access.hidden(&scope.settings.registry, kind);
         let edges = render::edge_attrs(kind, &projection);
         let mut query = Query::of(Arc::clone(kind)).with_edges(edges);
         if let Some(filter) = filter {
-            query = query.matching(kind.bind_filter(filter, leeway)?);
+            let predicate = kind.bind_filter(filter, leeway)?;
+            check_hidden(kind, &hidden, &predicate.attributes())?;
+            query = query.matching(predicate);
         }
         if let Some(name) = &search.sort_by
             && let Some(attr) = sort_attr(kind, name, witness)?
         {
+            check_hidden(kind, &hidden, &[attr])?;
             sort_is_known = true;
             query = query.sorted(Some(Sort::by(attr, order)));
             if types.len() > 1 {
@@ -153,6 +161,18 @@ fn queries(
         return Err(Error::invalid_path(format!("`{name}` is not an attribute to sort by")).into());
     }
     Ok(queries)
+}
+
+/// Refuses to look for what may not be seen.
+fn check_hidden(kind: &ResourceType, hidden: &[AttrId], asked: &[AttrId]) -> Result<(), Error> {
+    let top = |id: &AttrId| kind.attr(*id).parent().unwrap_or(*id);
+    match asked.iter().map(top).find(|id| hidden.contains(id)) {
+        None => Ok(()),
+        Some(id) => Err(Error::invalid_filter(format!(
+            "`{}` leads to resources that these credentials may not read",
+            kind.attr(id).path()
+        ))),
+    }
 }
 
 /// With the edges that the sort looks at, so that pages can be merged by what they were sorted by.

@@ -6,9 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use scimkit_core::Mutability;
+use scimkit_core::{DataType, Mutability};
 use scimkit_registry::{
-    AttrId, Change, Matching, Resource, ResourceId, ResourceType, Revision,
+    AttrId, Change, Matching, Operator, Predicate, Resource, ResourceId, ResourceType, Revision,
+    Scalar,
     mapping::{Occasion, TypeMapping},
 };
 use scimkit_store::{Aliases, Among, Claim, CreatePolicy, Write};
@@ -58,14 +59,22 @@ impl Writer<'_> {
     /// # Errors
     /// What the connection's mapping, the host's guard or its hook for passwords refuses.
     pub(crate) async fn creation(&self, id: ResourceId, change: Change) -> Result<Write, Problem> {
-        let change = self.shaped(change, Occasion::Create)?;
+        let change = self.plain(change, None);
+        let sent = self.claims(change.kind()).then(|| change.clone());
+        let change = self.mapped(change, Occasion::Create)?;
         if let Some(guard) = &self.hooks.guard {
-            guard.check(self.scope, &change).await?;
+            guard.check(self.scope, &open_part(&change)).await?;
         }
-        let change = self
-            .without_secrets(change, &id, &mut Taken::default())
-            .await?;
-        let claim = self.claim(&change);
+        let mut taken = Taken::default();
+        let change = self.without_secrets(change, &id, &mut taken).await?;
+        let claim = match (self.claim(&change), sent) {
+            (Some(claim), Some(sent)) => {
+                let sent = self.without_secrets(sent, &id, &mut taken).await?;
+                Some(claim.sending(sent))
+            }
+            (claim, _) => claim,
+        };
+        let claim = claim.map(Box::new);
         Ok(Write::Create { change, claim, id })
     }
 
@@ -80,19 +89,21 @@ impl Writer<'_> {
         before: Option<&Resource>,
         taken: &mut Taken,
     ) -> Result<Change, Problem> {
-        let change = self.shaped(change, Occasion::Update(before))?;
+        let change = self.plain(change, before);
+        let change = self.mapped(change, Occasion::Update(before))?;
         self.without_secrets(change, id, taken).await
     }
 
-    fn shaped(&self, change: Change, occasion: Occasion<'_>) -> Result<Change, Problem> {
-        let before = match occasion {
-            Occasion::Create => None,
-            Occasion::Update(before) => before,
-        };
-        let change = match self.scope.settings.aliases {
+    /// Without aliases, where they are not wanted.
+    fn plain(&self, change: Change, before: Option<&Resource>) -> Change {
+        match self.scope.settings.aliases {
             Aliases::Drop => self.without_aliases(change, before),
             _ => change,
-        };
+        }
+    }
+
+    /// What the mapping lets through.
+    fn mapped(&self, change: Change, occasion: Occasion<'_>) -> Result<Change, Problem> {
         let Some(mapping) = self.mapping(change.kind()) else {
             return Ok(change);
         };
@@ -117,7 +128,8 @@ impl Writer<'_> {
     fn claim(&self, change: &Change) -> Option<Claim> {
         let among = self.among()?;
         let by = self.matching(change.kind()).predicate(change)?;
-        Some(Claim::new(among, by))
+        let dormant = (among != Among::Live).then(|| switched_off(change.kind()));
+        Some(Claim::new(among, by).or_dormant(dormant.flatten()))
     }
 
     fn among(&self) -> Option<Among> {
@@ -165,7 +177,7 @@ impl Writer<'_> {
         Taken(taken): &mut Taken,
     ) -> Result<Change, Problem> {
         let kind = change.kind().clone();
-        let secret = |id: &AttrId| kind.attr(*id).definition().mutability == Mutability::WriteOnly;
+        let secret = |id: &AttrId| is_secret(&kind, *id);
         let mut written = change.set().iter().map(|(id, _)| id).chain(change.unset());
         if !written.any(secret) {
             return Ok(change);
@@ -206,6 +218,33 @@ impl Writer<'_> {
             None => Revision::Unset,
         }))
     }
+}
+
+/// Whether clients write it and never see it.
+fn is_secret(kind: &ResourceType, id: AttrId) -> bool {
+    kind.attr(id).definition().mutability == Mutability::WriteOnly
+}
+
+/// A change without what is write-only: what others than the taker of secrets may see.
+fn open_part(change: &Change) -> Cow<'_, Change> {
+    let kind = change.kind();
+    if !change.set().iter().any(|(id, _)| is_secret(kind, *id)) {
+        return Cow::Borrowed(change);
+    }
+    let kind = Arc::clone(kind);
+    Cow::Owned(change.clone().revised(|id, value| match value {
+        Some(value) if !is_secret(&kind, id) => Revision::Set(value),
+        Some(_) => Revision::Leave,
+        None => Revision::Unset,
+    }))
+}
+
+/// What a resource satisfies that is not active.
+fn switched_off(kind: &ResourceType) -> Option<Predicate> {
+    let attr = kind.named("active")?;
+    let is_boolean = kind.attr(attr).definition().data_type == DataType::Boolean;
+    let (op, value) = (Operator::Equal, Scalar::Bool(false));
+    is_boolean.then_some(Predicate::Compare { attr, op, value })
 }
 
 /// The primary address; where none is, the first of type `work`, and else the first.

@@ -159,7 +159,8 @@ impl Ask<'_> {
 
     fn projection(&self, kind: &ResourceType) -> Result<Projection, Problem> {
         let query = decode::query(self.head.uri.query())?;
-        Ok(kind.projection(&query.attributes, &query.excluded_attributes))
+        let (attributes, excluded) = (&query.attributes, &query.excluded_attributes);
+        Ok(self.writer.projection(kind, attributes, excluded))
     }
 
     /// Shows a resource; a membership that is too long for one page follows behind it.

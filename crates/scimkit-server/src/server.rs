@@ -19,7 +19,7 @@ use http::{
 };
 use scimkit_core::{Error, message::SearchRequest};
 use scimkit_registry::{Error as RequestError, ErrorKind, Leeway, Quirk, Quirks, Witness};
-use scimkit_store::{Scope, Settings, Store, StoreError, location};
+use scimkit_store::{ConnectionId, Scope, Settings, Store, StoreError, TenantId, location};
 
 use crate::{
     Authenticate, BearerTokens, Body, CreateGuard, Me, TakeSecrets,
@@ -69,9 +69,11 @@ pub const QUIRKS_TOTAL: &str = "scimkit_quirks_total";
 /// What the log tells of a request beside its head and status.
 #[derive(Debug, Default)]
 struct Notes {
+    connection: Option<ConnectionId>,
     /// The attributes of which something was left out.
     dropped: Option<String>,
     quirks: Quirks,
+    tenant: Option<TenantId>,
 }
 
 /// Numbers the requests of this process, so that a log line can be found again.
@@ -166,7 +168,7 @@ impl Server {
     /// Answers one request.
     ///
     /// Whatever goes wrong is an answer too. Writes one `tracing` event for each request: method,
-    /// path, status, time, request id, the [quirks](scimkit_registry::Quirk) that it needed and the
+    /// path, status, time, request id, tenant and connection, the [quirks](scimkit_registry::Quirk) that it needed and the
     /// attributes of which something was left out, and never a body, a token or a query string. Each
     /// of those is also counted once, in the metrics [`QUIRKS_TOTAL`](crate::QUIRKS_TOTAL) and
     /// [`DROPPED_TOTAL`](crate::DROPPED_TOTAL).
@@ -211,10 +213,19 @@ impl Server {
             response.status().as_u16(),
             started.elapsed().as_secs_f64() * 1e3,
         );
-        let Notes { dropped, quirks } = notes;
+        let Notes {
+            connection,
+            dropped,
+            quirks,
+            tenant,
+        } = notes;
         let quirks = (!quirks.is_empty()).then(|| tracing::field::display(quirks));
         let dropped = dropped.as_deref();
-        tracing::info!(%method, %path, status, ms, quirks, dropped, %request_id, "request");
+        let tenant = tenant.as_ref().map(TenantId::as_str);
+        let connection = connection.as_ref().map(ConnectionId::as_str);
+        tracing::info!(
+            %method, %path, status, ms, tenant, connection, quirks, dropped, %request_id, "request"
+        );
         response
     }
 
@@ -237,6 +248,8 @@ impl Server {
             .settings
             .unwrap_or_else(|| Arc::clone(&inner.settings));
         let mut scope = Scope::new(identity.tenant, settings);
+        notes.connection = Some(identity.connection.clone());
+        notes.tenant = Some(scope.tenant.clone());
         scope.connection = Some(identity.connection);
         scope.extensions = identity.extensions;
         let path = path.ok_or_else(|| Error::not_found("there is no such endpoint"))?;
@@ -256,10 +269,8 @@ impl Server {
         };
         let answer = self.routed((head, path), body, writer, request_id).await;
         count(&witness);
-        *notes = Notes {
-            dropped: dropped.count(),
-            quirks: witness.quirks(),
-        };
+        notes.dropped = dropped.count();
+        notes.quirks = witness.quirks();
         match location {
             Some(location) => answer.map(|answer| answer.located(location)),
             None => answer,
@@ -303,7 +314,6 @@ impl Server {
         let Writer {
             access,
             scope,
-            store,
             witness,
             ..
         } = writer;
@@ -325,7 +335,7 @@ impl Server {
             }
             Route::List(kind) => {
                 let search = decode::query(query)?;
-                list::answer(scope, &**store, types(kind)?, search, (witness, cursors)).await
+                list::answer(writer, types(kind)?, search, cursors).await
             }
             Route::Patch(kind, id) => ask.patch(&kind, &id, json(bytes)?).await,
             Route::Read(kind, id) => ask.read(&kind, &id).await,
@@ -337,7 +347,7 @@ impl Server {
                     let problem = RequestError::new(ErrorKind::Syntax, detail);
                     return Err(problem.but_for(Quirk::AnySchemas).into());
                 }
-                list::answer(scope, &**store, types(kind)?, search, (witness, cursors)).await
+                list::answer(writer, types(kind)?, search, cursors).await
             }
         }
     }

@@ -7,7 +7,8 @@ use chrono::Utc;
 use scimkit_core::{ETagList, Error, excerpt, message::PatchRequest};
 use scimkit_patch::{Before, Patch, Replacement};
 use scimkit_registry::{
-    AttrId, Change, Edge, EdgeChange, EdgeEdit, Leeway, Resource, ResourceId, ResourceType, Witness,
+    AttrId, Change, Edge, EdgeChange, EdgeEdit, Leeway, Projection, Resource, ResourceId,
+    ResourceType, Witness,
 };
 use scimkit_store::{Batch, Expect, How, Scope, Store, StoreError, Stored, Want, Write, Written};
 use serde_json::Value;
@@ -43,6 +44,20 @@ pub(crate) struct Conditions {
 const TRIES: u32 = 16;
 
 impl Writer<'_> {
+    /// What an answer shows of a type.
+    pub(crate) fn projection(
+        &self,
+        kind: &ResourceType,
+        attributes: &[String],
+        excluded: &[String],
+    ) -> Projection {
+        let projection = kind.projection(attributes, excluded);
+        let hidden = self.access.hidden(&self.scope.settings.registry, kind);
+        hidden
+            .into_iter()
+            .fold(projection, |shown, id| shown.without(kind, id))
+    }
+
     pub(crate) fn decode_patch(
         &self,
         kind: &Arc<ResourceType>,

@@ -162,7 +162,9 @@ impl Writer<'_> {
         // On its own, so that a write that is refused does not undo it.
         self.atomic(|| keys::keep_up(self.connection, self.tenant, kind))?;
         self.atomic(|| match write {
-            Write::Create { change, claim, id } => self.create_or_take(id, &change, claim),
+            Write::Create { change, claim, id } => {
+                self.create_or_take(id, &change, claim.as_deref())
+            }
             Write::Delete { expect, id, kind } => self.delete(&kind, &id, &expect),
             Write::Update { change, expect, id } => self.update(&id, &change, &expect),
         })
@@ -197,19 +199,19 @@ impl Writer<'_> {
         &self,
         id: ResourceId,
         change: &Change,
-        claim: Option<Claim>,
+        claim: Option<&Claim>,
     ) -> Outcome<Written> {
         let claimed = match claim {
-            Some(claim) => self.claimed(change.kind(), &claim)?,
+            Some(claim) => self.claimed(change.kind(), claim)?,
             None => None,
         };
-        match claimed {
-            Some(Claimed::Live(id)) => self.adopt(&id, change),
-            Some(Claimed::Retired { id, created_us }) => {
+        match (claimed, claim) {
+            (Some(Claimed::Live(id, how)), Some(claim)) => self.adopt((&id, how), change, claim),
+            (Some(Claimed::Retired { id, created_us }), _) => {
                 self.unretire(change.kind(), &id)?;
                 self.create(id, change, (How::Relinked, created_us))
             }
-            None => self.create(id, change, (How::Created, self.at_us)),
+            _ => self.create(id, change, (How::Created, self.at_us)),
         }
     }
 

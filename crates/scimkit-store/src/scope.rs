@@ -2,9 +2,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use scimkit_registry::{Mapping, RegistrationError, Registry, Tolerance};
+use scimkit_registry::{
+    Change, Mapping, RegistrationError, Registry, Resource, Tolerance, mapping::Occasion,
+};
 
-use crate::ConnectionId;
+use crate::{Claim, ConnectionId, StoreError};
 
 /// One customer of the host application: its data are invisible to every other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,7 +98,8 @@ pub enum CreatePolicy {
     /// It is refused: 409 with `uniqueness`.
     #[default]
     Conflict,
-    /// It brings back a resource that was [retired](Deletes::Retire): 201 with its id.
+    /// It brings back a resource that was [retired](Deletes::Retire), or takes one that was switched
+    /// off, by `active`: 201 with its id.
     Relink,
 }
 
@@ -271,6 +274,29 @@ impl Settings {
         let described = Arc::new(mapping.described(&self.registry)?);
         self.mapped = Some(Mapped { described, mapping });
         Ok(self)
+    }
+
+    /// The change by which a create adopts a live resource: what was sent, as the mapping lets it
+    /// through for what is there, so that nothing is wiped that the mapping does not speak of.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`]: the mapping refuses it.
+    pub fn adopting(
+        &self,
+        change: &Change,
+        claim: &Claim,
+        before: &Resource,
+    ) -> Result<Change, StoreError> {
+        let sent = claim.sent.as_ref().unwrap_or(change).clone();
+        let mapping = self.mapping().and_then(|m| m.of(change.kind().name()));
+        let Some(mapping) = mapping else {
+            return Ok(sent);
+        };
+        let shaped = mapping.shape(sent, Occasion::Update(Some(before)));
+        let shaped = shaped.map_err(|problem| StoreError::Invalid {
+            detail: problem.to_string(),
+        })?;
+        Ok(shaped.change)
     }
 
     /// The mapping, where there is one.

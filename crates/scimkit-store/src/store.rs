@@ -5,9 +5,9 @@ use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{AttrId, Change, Edge, Predicate, Resource, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Change, Edge, Predicate, Resource, ResourceId, ResourceType, View};
 
-use crate::{Page, Query, Scope};
+use crate::{ConnectionId, Page, Query, Scope};
 
 /// A future that a store hands out.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -359,7 +359,7 @@ pub enum Write {
         /// All its attributes and edges.
         change: Change,
         /// Which resource it may take instead of making one; none for a create that only makes.
-        claim: Option<Claim>,
+        claim: Option<Box<Claim>>,
         /// An identifier, not used before. A store that assigns its own answers with that one: see
         /// [`Support::given_ids`].
         id: ResourceId,
@@ -391,8 +391,9 @@ pub enum Write {
 /// that may be taken, the create becomes a write of that one, which keeps its id and `created`:
 /// - a retired one is live again ([`How::Relinked`]), with the attributes and edges of the change
 ///   and no others
-/// - a live one is the connection's from then on ([`How::Adopted`]): what the change sets is set, and
-///   everything else stays
+/// - a live one is the connection's from then on ([`How::Adopted`], or [`How::Relinked`] where it is
+///   dormant and another's): what was sent is set, as [`Settings::adopting`](crate::Settings::adopting)
+///   has it, and everything else stays
 ///
 /// A live one is preferred; several live ones refuse the write with [`StoreError::Ambiguous`]. Of
 /// several retired ones the one that was retired last is taken. With none, the create is as any
@@ -405,13 +406,55 @@ pub struct Claim {
     /// What the resource must satisfy, in terms of attributes that documents hold: no membership and
     /// nothing that is computed.
     pub by: Predicate,
+    /// Live resources that satisfy this, too, may be taken by a claim among the
+    /// [retired](Among::Retired), whatever connection has them: those that were switched off.
+    pub dormant: Option<Predicate>,
+    /// What the client sent, of which a live resource takes what is set; the change of the create
+    /// where there is none. It lacks what was only filled in.
+    pub sent: Option<Change>,
 }
 
 impl Claim {
     /// Claims one of those that satisfy the predicate.
     #[must_use]
     pub fn new(among: Among, by: Predicate) -> Self {
-        Claim { among, by }
+        Claim {
+            among,
+            by,
+            dormant: None,
+            sent: None,
+        }
+    }
+
+    /// What a create does with a live resource that satisfies [`by`](Self::by), by whose it is; `None`
+    /// when it may not be taken.
+    #[must_use]
+    pub fn takes(
+        &self,
+        kind: &ResourceType,
+        connection: Option<&ConnectionId>,
+        document: View<'_>,
+    ) -> Option<How> {
+        let dormant = |p: &Predicate| kind.matches(p, document);
+        let relinks = self.among != Among::Live && self.dormant.as_ref().is_some_and(dormant);
+        match (self.among, connection) {
+            (Among::Both | Among::Live, None) => Some(How::Adopted),
+            _ => relinks.then_some(How::Relinked),
+        }
+    }
+
+    /// Also among live ones that satisfy this predicate.
+    #[must_use]
+    pub fn or_dormant(mut self, dormant: Option<Predicate>) -> Self {
+        self.dormant = dormant;
+        self
+    }
+
+    /// With what a live resource takes.
+    #[must_use]
+    pub fn sending(mut self, sent: Change) -> Self {
+        self.sent = Some(sent);
+        self
     }
 }
 
@@ -426,7 +469,7 @@ pub enum Among {
     Both,
     /// Those that are there, and that no connection has made or adopted.
     Live,
-    /// Those that were [retired](crate::Deletes::Retire).
+    /// Those that were [retired](crate::Deletes::Retire), and [dormant](Claim::dormant) ones.
     Retired,
 }
 
@@ -528,6 +571,12 @@ pub enum StoreError {
         id: ResourceId,
         /// Whose member it would be.
         owner: ResourceId,
+    },
+    /// A value that the host can't take.
+    #[error("{detail}")]
+    Invalid {
+        /// What is wrong with it, for the administrator of the identity provider.
+        detail: String,
     },
     /// Members that don't exist.
     #[error("`{attr}` names resources that don't exist: {}", shown(.ids))]

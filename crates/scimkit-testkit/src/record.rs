@@ -75,7 +75,8 @@ mod values;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs::{self, File},
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -88,6 +89,9 @@ pub use service::{Answering, Recorded};
 pub use tee::Tee;
 
 use crate::replay::Scenario;
+
+/// Recordings of one name that a folder holds at most.
+const MOST_FILES: u32 = 1_000;
 
 /// Records the exchanges of the services that it is a layer of.
 ///
@@ -168,19 +172,35 @@ impl Recorder {
         self.recording().left_out().clone()
     }
 
-    /// Writes what is recorded so far into a file of that folder, which is made where there is none,
-    /// and says which.
+    /// Writes what is recorded so far into a new file of that folder, which is made where there is
+    /// none, and says which; nothing where nothing is recorded.
+    ///
+    /// An earlier recording stays as it is: the next one has a number in its name.
     ///
     /// # Errors
     /// What the system says.
-    pub fn save(&self, folder: &Path) -> io::Result<PathBuf> {
+    pub fn save(&self, folder: &Path) -> io::Result<Option<PathBuf>> {
+        let scenario = self.scenario();
+        if scenario.steps.is_empty() {
+            return Ok(None);
+        }
         let name = format!("{}-{}", self.settings.idp, self.settings.scenario);
         let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
         let name: String = name.chars().map(plain).collect();
-        let file = folder.join(name + ".json");
         fs::create_dir_all(folder)?;
-        fs::write(&file, self.scenario().to_json())?;
-        Ok(file)
+        let names = (2..=MOST_FILES).map(|number| format!("{name}-{number}.json"));
+        for file in [format!("{name}.json")].into_iter().chain(names) {
+            let file = folder.join(file);
+            match File::create_new(&file) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+                Ok(mut new) => {
+                    new.write_all(scenario.to_json().as_bytes())?;
+                    return Ok(Some(file));
+                }
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     /// What is recorded so far: the exchanges that have ended, in the order in which they began.

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use scimkit::{
     Tolerance,
     registry::{
@@ -16,17 +16,13 @@ use super::{REFUSED, Source, read, tell};
 
 /// Which resource to explain, and how.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("resource").required(true))]
 pub(super) struct Explain {
     #[command(flatten)]
     source: Source,
 
     /// JSON file of a group, as a provider sends it.
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "user",
-        required_unless_present = "user"
-    )]
+    #[arg(long, value_name = "FILE", group = "resource")]
     group: Option<PathBuf>,
 
     /// Print JSON instead of tables.
@@ -38,7 +34,7 @@ pub(super) struct Explain {
     record: Option<PathBuf>,
 
     /// JSON file of a user, as a provider sends it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "resource")]
     user: Option<PathBuf>,
 }
 

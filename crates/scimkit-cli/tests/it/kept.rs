@@ -123,6 +123,37 @@ fn a_token_is_alone_on_standard_output() {
     assert_eq!(made["token"]["connection"], "okta");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_token_that_nobody_saw_opens_nothing() {
+    let file = File::new();
+    file.done("tenant create");
+    file.done("connection create");
+    let store = format!("sqlite:{}", file.path());
+    for arguments in [
+        &["token", "create"][..],
+        &["token", "create", "--json"],
+        &["tenant", "list"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_scimkit"))
+            .args(arguments)
+            .args(["--store", &store])
+            .stdout(full.unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stderr.is_empty());
+    }
+    let listed = file.json("token list");
+    let tokens = listed["tokens"].as_array().unwrap();
+    assert_eq!(tokens.len(), 2);
+    assert!(
+        tokens.iter().all(|token| token["state"] == "revoked"),
+        "{listed}"
+    );
+}
+
 #[test]
 fn each_outcome_has_its_exit_status() {
     let file = File::new();

@@ -313,14 +313,14 @@ impl<'a> Checker<'a> {
                     format!("`{path}` can't be matched by: its field is not declared `filterable`")
                 }
                 None => format!(
-                    "`{path}` can't be matched by: the store has no index of it, and no field is declared `filterable`"
+                    "`{path}` can't be matched by: the store has no index of it, and its field is not declared `{{ type = \"text\", unique = true, filterable = true }}`"
                 ),
             };
             self.note(draft, &bound.label, "matching", 0, detail);
         }
         if !unique {
             let detail = format!(
-                "`{path}` can't be matched by: it is unique neither in its schema nor by its field, so that it may mean several"
+                "`{path}` can't be matched by: it is unique neither in its schema nor by its field, so that it may mean several; declare the field `unique = true`"
             );
             self.note(draft, &bound.label, "matching", 0, detail);
         }

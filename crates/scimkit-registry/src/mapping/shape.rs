@@ -1,13 +1,14 @@
 //! What of a change a mapping lets through.
 
+use scimkit_core::Mutability;
 use serde_json::Value;
 
 use super::{
     TypeMapping, Unmapped,
-    bound::Bound,
+    bound::{Bound, Form},
     side::{Members, Side, Which, applied, demote},
 };
-use crate::{Attr, AttrId, Change, Error, Extension, Resource, Revision, Role};
+use crate::{Attr, AttrId, Change, Error, Extension, Findings, Resource, Revision, Role};
 
 /// What a change is for.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +52,11 @@ impl TypeMapping {
     ///   mapped in parts, the values that no rule selects are such. What the document has of it stays,
     ///   unless it is kept as it is sent.
     /// - What the schema requires is kept in any case.
-    /// - A resource that is created gets the defaults of what it comes without.
+    /// - A resource that is created gets the defaults of what it comes without; an update that unsets
+    ///   what has a default leaves it as it is.
+    /// - What only `write_only` rules reach is put [aside](Change::aside): the host takes it, and no
+    ///   answer shows it. What is write-only by its schema is kept whatever [`Unmapped`] says, as
+    ///   whoever takes passwords decides about it.
     ///
     /// # Errors
     /// - a required attribute that is missing in what is created, or unset by an update: `invalidValue`
@@ -90,25 +95,26 @@ impl TypeMapping {
     pub fn shape(&self, change: Change, occasion: Occasion<'_>) -> Result<Shaped, Error> {
         self.check_kind(&change)?;
         let before = occasion.before();
-        let (mut dropped, mut refused) = (Vec::new(), None);
-        let mut change =
-            change.revised(
-                |id, value| match self.revision(id, value, before, &mut dropped) {
-                    Ok(revision) => revision,
-                    Err(problem) => {
-                        refused.get_or_insert(problem);
-                        Revision::Leave
-                    }
-                },
-            );
-        if let Some(problem) = refused {
-            return Err(problem);
-        }
+        let (mut dropped, mut findings) = (Vec::new(), Findings::default());
+        let mut enough = Ok(());
+        let mut change = change.revised(|id, value| {
+            let revision = self.revision(id, value, before, &mut dropped);
+            let noted = findings.note(revision).unwrap_or_else(|all| {
+                enough = Err(all);
+                None
+            });
+            noted.unwrap_or(Revision::Leave)
+        });
+        enough?;
         change.retain_edges(|id| !matches!(self.reach(id), Reach::ReadOnly));
         if matches!(occasion, Occasion::Create) {
             self.fill_in(&mut change);
         }
-        self.check_shape(&change, occasion)?;
+        for problem in self.lacking(&change, occasion) {
+            findings.note::<()>(Err(problem))?;
+        }
+        findings.end()?;
+        change.put_aside(|id| self.hides(id));
         Ok(Shaped { change, dropped })
     }
 
@@ -144,6 +150,7 @@ impl TypeMapping {
             (Reach::ReadOnly, _) => Ok(Revision::Leave),
             (Reach::Parts, value) => self.parts(id, value, before, dropped),
             (Reach::Whole, Some(value)) => Ok(Revision::Set(value)),
+            (Reach::Whole, None) if self.has_default(id) => Ok(Revision::Leave),
             (Reach::Whole, None) => Ok(Revision::Unset),
             (Reach::Nothing, value) => match (self.unmapped, value) {
                 (Unmapped::Keep, Some(value)) => Ok(Revision::Set(value)),
@@ -223,6 +230,14 @@ impl TypeMapping {
             .reduce(|one, other| one || other)
     }
 
+    /// Whether an attribute is never without a value.
+    fn has_default(&self, id: AttrId) -> bool {
+        let mut sides = self.sides();
+        sides.any(|(rule, side)| {
+            side.which.is_none() && side.attr == id && rule.rule.default.is_some()
+        })
+    }
+
     fn refusal(&self, id: AttrId) -> Error {
         let path = self.kind.attr(id).path();
         Error::value(format!(
@@ -250,42 +265,58 @@ impl TypeMapping {
         }
     }
 
-    fn check_shape(&self, change: &Change, occasion: Occasion<'_>) -> Result<(), Error> {
+    /// What is required and would not be there.
+    fn lacking(&self, change: &Change, occasion: Occasion<'_>) -> Vec<Error> {
         if !self.rules.iter().any(|rule| rule.rule.required) {
-            return Ok(());
+            return Vec::new();
         }
         let before = occasion.before();
         let after = applied(before, change, self.sees_members());
-        let has = |rule: &Bound, document: &Resource| {
-            rule.sides
-                .iter()
-                .any(|side| side.value(&self.kind, document).is_some())
+        let required = self.rules.iter().filter(|rule| rule.rule.required);
+        let lacking = required.filter_map(|rule| {
+            let wrong = self.lacks(rule, change, occasion, &after)?;
+            let path = rule.sides.first().map_or("", |side| side.path.as_str());
+            let detail = format!("`{path}` is required by the mapping of this connection {wrong}");
+            Some(Error::value(detail))
+        });
+        lacking.collect()
+    }
+
+    fn lacks(
+        &self,
+        rule: &Bound,
+        change: &Change,
+        occasion: Occasion<'_>,
+        after: &Resource,
+    ) -> Option<&'static str> {
+        let values = |document: &Resource| -> Vec<Value> {
+            let sides = rule.sides.iter();
+            sides
+                .filter_map(|side| side.value(&self.kind, document))
+                .collect()
         };
-        let changes = |side: &Side| match self.kind.attr(side.attr).role() {
+        let is_blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+        let now = values(after);
+        if now.iter().any(|value| !is_blank(value)) {
+            return None;
+        }
+        let own = |id: AttrId| rule.sides.iter().any(|side| side.attr == id);
+        let creates = matches!(occasion, Occasion::Create);
+        if !now.is_empty() && (creates || change.set().iter().any(|(id, _)| own(*id))) {
+            return Some("but blank");
+        }
+        if creates {
+            return Some("but missing");
+        }
+        let unset = |side: &Side| match self.kind.attr(side.attr).role() {
             Role::Membership => change.edges().iter().any(|edges| edges.attr == side.attr),
             _ => change.unset().contains(&side.attr),
         };
-        let creates = matches!(occasion, Occasion::Create);
-        for rule in self
-            .rules
-            .iter()
-            .filter(|rule| rule.rule.required && !has(rule, &after))
-        {
-            let had =
-                before.is_some_and(|before| has(rule, before)) || rule.sides.iter().any(changes);
-            let path = rule.sides.first().map_or("", |side| side.path.as_str());
-            if creates {
-                return Err(Error::value(format!(
-                    "`{path}` is required by the mapping of this connection but missing"
-                )));
-            }
-            if had && !self.only_adds_members(rule, change) {
-                return Err(Error::value(format!(
-                    "`{path}` is required by the mapping of this connection and can't be unset"
-                )));
-            }
-        }
-        Ok(())
+        let had = occasion
+            .before()
+            .is_some_and(|before| !values(before).is_empty());
+        let taken = (had && now.is_empty()) || rule.sides.iter().any(unset);
+        (taken && !self.only_adds_members(rule, change)).then_some("and can't be unset")
     }
 
     /// Whether the rule is about a membership that is not replaced: nobody knows what is left.
@@ -294,6 +325,20 @@ impl TypeMapping {
         let own = |id: AttrId| rule.sides.iter().any(|side| side.attr == id);
         let mut edges = change.edges().iter().filter(|edges| own(edges.attr));
         edges.any(|edges| matches!(edges.edit, EdgeEdit::Delta { .. }))
+    }
+
+    /// Whether no answer shows the attribute, because it is for the host alone.
+    pub(super) fn hides(&self, id: AttrId) -> bool {
+        let parent = self.kind.attr(id).parent();
+        let own = |side: &Side| side.attr == id || Some(side.attr) == parent;
+        let mut rules = self.sides().filter(|(_, side)| own(side)).peekable();
+        let schema_hides = self.kind.attr(id).is_never_returned();
+        !schema_hides
+            && rules.peek().is_some()
+            && rules.all(|(rule, side)| {
+                let plain = matches!(rule.form, Form::Plain) && side.which.is_none();
+                plain && rule.rule.write_only
+            })
     }
 
     pub(super) fn sides(&self) -> impl Iterator<Item = (&Bound, &Side)> {
@@ -337,6 +382,10 @@ impl TypeMapping {
             Some(reach) => reach,
             None if parts => Reach::Parts,
             None if self.needs(self.kind.attr(id)) => Reach::Whole,
+            // Whoever takes passwords decides about them.
+            None if self.kind.attr(id).definition().mutability == Mutability::WriteOnly => {
+                Reach::Whole
+            }
             None => Reach::Nothing,
         }
     }

@@ -89,8 +89,14 @@ impl<'a> Run<'a> {
 
     async fn one(&mut self, index: usize) {
         let waits_for = self.plan.waits_for.get(index).into_iter().flatten();
-        if waits_for.copied().any(|other| self.must_be_there(other)) {
+        let late = waits_for.copied().any(|other| self.must_be_there(other));
+        // Whoever is asked about a write sees those before it, and is asked about none that is not to
+        // be carried out.
+        if late || self.writer.hooks.are_asked() {
             self.flush().await;
+            if self.stopped() {
+                return;
+            }
         }
         match self.ready(index).await {
             Ok(Ready::Write(pending)) => {

@@ -209,6 +209,37 @@ async fn discovery_does_not_show_what_is_switched_off() {
 }
 
 #[tokio::test]
+async fn what_may_not_be_read_is_not_seen_from_the_other_end() {
+    let server = serve();
+    let user = ask(&server, "", "POST /Users", &json!({"userName": "a"})).await;
+    let user = user.json();
+    let members = json!([{"value": user["id"]}]);
+    let group = json!({"displayName": "Board", "members": members});
+    ask(&server, "", "POST /Groups", &group).await;
+    let one = format!(
+        "GET /Users/{}?attributes=groups,userName",
+        user["id"].as_str().unwrap()
+    );
+    let filter = "GET /Users?filter=groups.display%20eq%20%22Board%22";
+    for (access, shown) in [
+        ("", true),
+        ("Group=read", true),
+        ("Group=nothing", false),
+        ("Group=off", false),
+    ] {
+        for call in [one.as_str(), "GET /Users"] {
+            let text = ask(&server, access, call, &Value::Null).await;
+            let text = text.json().to_string();
+            assert_eq!(text.contains("Board"), shown, "{access} {call} {text}");
+        }
+        let found = ask(&server, access, filter, &Value::Null).await;
+        assert_eq!(found.status == 200, shown, "{access}");
+        let sorted = ask(&server, access, "GET /Users?sortBy=groups", &Value::Null).await;
+        assert_eq!(sorted.status == 200, shown, "{access}");
+    }
+}
+
+#[tokio::test]
 async fn a_tenant_in_the_path_is_whom_the_data_are_of() {
     let server = serve().with_prefix("/t/{tenant}/scim/v2");
     let user = json!({"userName": "a"});

@@ -1,9 +1,9 @@
 //! Creates that take a resource which is there, and resources that wait to be taken.
 
 use rusqlite::{params, params_from_iter, types::Value};
-use scimkit_registry::{Change, Predicate, Resource, ResourceId, ResourceType, View};
+use scimkit_registry::{Change, Resource, ResourceId, ResourceType, View};
 use scimkit_sql::plan;
-use scimkit_store::{self as store, Claim, Expect, How, StoreError, Written};
+use scimkit_store::{self as store, Claim, ConnectionId, Expect, How, StoreError, Written};
 
 use super::Writer;
 use crate::{
@@ -14,8 +14,15 @@ use crate::{
 
 /// A resource that a create takes.
 pub(super) enum Claimed {
-    Live(ResourceId),
+    Live(ResourceId, How),
     Retired { id: ResourceId, created_us: i64 },
+}
+
+/// A resource that may be taken.
+struct Found {
+    created_us: i64,
+    how: How,
+    id: ResourceId,
 }
 
 impl Writer<'_> {
@@ -24,46 +31,40 @@ impl Writer<'_> {
     /// # Errors
     /// [`StoreError::Ambiguous`] for several live ones.
     pub(super) fn claimed(&self, kind: &ResourceType, claim: &Claim) -> Outcome<Option<Claimed>> {
-        if claim.among != store::Among::Retired {
-            let found = self.matching(kind, &claim.by, Among::Live)?;
-            match found.as_slice() {
-                [] => {}
-                [(id, _)] => return Ok(Some(Claimed::Live(id.clone()))),
-                _ => return Err(StoreError::Ambiguous.into()),
-            }
+        let found = self.matching(kind, claim, Among::Live)?;
+        match found.as_slice() {
+            [] => {}
+            [one] => return Ok(Some(Claimed::Live(one.id.clone(), one.how))),
+            _ => return Err(StoreError::Ambiguous.into()),
         }
         if claim.among == store::Among::Live {
             return Ok(None);
         }
-        let found = self.matching(kind, &claim.by, Among::Retired)?;
+        let found = self.matching(kind, claim, Among::Retired)?;
         let last = found.into_iter().next();
-        Ok(last.map(|(id, created_us)| Claimed::Retired { id, created_us }))
+        Ok(last.map(|Found { id, created_us, .. }| Claimed::Retired { id, created_us }))
     }
 
-    /// The first two resources that may be taken and satisfy a predicate, with when they were made;
-    /// of retired ones the last one first.
-    fn matching(
-        &self,
-        kind: &ResourceType,
-        by: &Predicate,
-        among: Among,
-    ) -> Outcome<Vec<(ResourceId, i64)>> {
+    /// The first two resources that may be taken; of retired ones the last one first.
+    fn matching(&self, kind: &ResourceType, claim: &Claim, among: Among) -> Outcome<Vec<Found>> {
         let tables = Tables {
             among,
             settings: self.settings,
             tenant: self.tenant,
         };
-        let plan = plan(kind, by, &tables, 3);
+        let plan = plan(kind, &claim.by, &tables, 3);
         let mut values = vec![
             Value::Text(self.tenant.into()),
             Value::Text(kind.name().into()),
         ];
         let mut sql = match among {
-            Among::Live => "FROM resource r WHERE r.connection IS NULL",
-            Among::Retired => "FROM retired r WHERE 1 = 1",
+            Among::Live => "FROM resource r WHERE r.tenant = ?1 AND r.kind = ?2",
+            Among::Retired => "FROM retired r WHERE r.tenant = ?1 AND r.kind = ?2",
         }
         .to_owned();
-        sql.push_str(" AND r.tenant = ?1 AND r.kind = ?2");
+        if among == Among::Live && claim.dormant.is_none() {
+            sql.push_str(" AND r.connection IS NULL");
+        }
         if let Some(condition) = plan.condition {
             sql.push_str(" AND ");
             sql.push_str(&condition.text);
@@ -73,29 +74,42 @@ impl Writer<'_> {
             Among::Live => " ORDER BY r.id",
             Among::Retired => " ORDER BY r.retired_us DESC, r.id DESC",
         });
-        let sql = format!("SELECT r.id, r.created_us, r.document {sql}");
+        let sql = format!("SELECT r.id, r.created_us, r.connection, r.document {sql}");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(&values))?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()?.filter(|_| found.len() < 2) {
-            let holds = match &plan.residual {
-                None => true,
-                Some(residual) => {
-                    let text = row.get_ref(2)?.as_str().map_err(StoreError::backend)?;
-                    let document = Resource::restore(text.as_bytes());
-                    let document = document.map_err(StoreError::backend)?;
-                    kind.matches(residual, View::of(&document))
-                }
+            let text = row.get_ref(3)?.as_str().map_err(StoreError::backend)?;
+            let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
+            let document = View::of(&document);
+            let residual = plan.residual.as_ref();
+            let connection: Option<String> = row.get(2)?;
+            let connection = connection.as_deref().map(ConnectionId::from);
+            let how = match among {
+                Among::Live => claim.takes(kind, connection.as_ref(), document),
+                Among::Retired => Some(How::Relinked),
             };
-            if holds {
-                found.push((ResourceId::from(row.get::<_, String>(0)?), row.get(1)?));
+            let holds = residual.is_none_or(|residual| kind.matches(residual, document));
+            if let Some(how) = how.filter(|_| holds) {
+                found.push(Found {
+                    created_us: row.get(1)?,
+                    how,
+                    id: ResourceId::from(row.get::<_, String>(0)?),
+                });
             }
         }
         Ok(found)
     }
 
-    /// Makes a resource of the host that of a connection, with what the change sets.
-    pub(super) fn adopt(&self, id: &ResourceId, change: &Change) -> Outcome<Written> {
+    /// Makes a live resource that of a connection, with what was sent.
+    pub(super) fn adopt(
+        &self,
+        (id, how): (&ResourceId, How),
+        change: &Change,
+        claim: &Claim,
+    ) -> Outcome<Written> {
+        let before = self.row(change.kind(), id, &Expect::Any)?.tree()?;
+        let change = &self.settings.adopting(change, claim, &before)?;
         let sql = "UPDATE resource SET connection = ?3 WHERE tenant = ?1 AND id = ?2";
         self.connection
             .prepare_cached(sql)?
@@ -106,9 +120,9 @@ impl Writer<'_> {
             let kind = change.kind();
             let mut row = self.row(kind, id, &Expect::Any)?;
             self.renew(&mut row)?;
-            written = Written::stored(How::Adopted, row.stored(kind)?);
+            written = Written::stored(how, row.stored(kind)?);
         }
-        written.how = How::Adopted;
+        written.how = how;
         Ok(written)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use scimkit_registry::{Change, Resource, ResourceId, ResourceType};
+use scimkit_registry::{Change, Resource, ResourceId, ResourceType, View};
 
 use super::{
     table::{Record, Table},
@@ -13,14 +13,14 @@ use crate::{Among, Claim, How, Scope, Settings, StoreError, Written};
 
 /// A resource that a create takes.
 pub(super) enum Claimed {
-    Live(ResourceId),
+    Live(ResourceId, How),
     Retired(ResourceId),
 }
 
 impl Claimed {
     pub(super) fn id(&self) -> &ResourceId {
         match self {
-            Claimed::Live(id) | Claimed::Retired(id) => id,
+            Claimed::Live(id, _) | Claimed::Retired(id) => id,
         }
     }
 }
@@ -36,18 +36,17 @@ impl Tenant {
         kind: &Arc<ResourceType>,
         claim: &Claim,
     ) -> Result<Option<Claimed>, StoreError> {
-        let (live, retired) = match claim.among {
-            Among::Both => (true, true),
-            Among::Live => (true, false),
-            Among::Retired => (false, true),
-        };
-        if let Some(table) = self.tables.get(kind.name()).filter(|_| live) {
-            let mut found = self
-                .matching(settings, kind, table, &claim.by)
-                .filter(|(_, record)| record.connection.is_none());
+        let retired = claim.among != Among::Live;
+        if let Some(table) = self.tables.get(kind.name()) {
+            let matching = self.matching(settings, kind, table, &claim.by);
+            let mut found = matching.filter_map(|(id, record)| {
+                let document = View::of(&record.document);
+                let how = claim.takes(kind, record.connection.as_ref(), document)?;
+                Some((id, how))
+            });
             match (found.next(), found.next()) {
                 (Some(_), Some(_)) => return Err(StoreError::Ambiguous),
-                (Some((id, _)), None) => return Ok(Some(Claimed::Live(id.clone()))),
+                (Some((id, how)), None) => return Ok(Some(Claimed::Live(id.clone(), how))),
                 _ => {}
             }
         }
@@ -59,16 +58,17 @@ impl Tenant {
         Ok(last.map(|(id, _)| Claimed::Retired(id.clone())))
     }
 
-    /// Makes a resource of the host that of a connection, with what the change sets.
+    /// Makes a live resource that of a connection, with what was sent.
     pub(super) fn adopt(
         &mut self,
         scope: &Scope,
         at: DateTime<Utc>,
-        id: &ResourceId,
-        change: &Change,
+        (id, how): (&ResourceId, How),
+        (change, claim): (&Change, &Claim),
     ) -> Result<Written, StoreError> {
         let kind = change.kind();
         let record = self.record(kind, id).ok_or(StoreError::NotFound)?;
+        let change = &scope.settings.adopting(change, claim, &record.document)?;
         let mut document = Resource::clone(&record.document);
         change.apply(&mut document);
         let keys = change.keys();
@@ -81,7 +81,7 @@ impl Tenant {
         if let Some(record) = table.records.get_mut(id) {
             record.connection.clone_from(&scope.connection);
         }
-        self.written(How::Adopted, kind, id)
+        self.written(how, kind, id)
     }
 
     /// Keeps what was taken away, until a create takes it.

@@ -81,12 +81,15 @@ impl Tenant {
         let settings = &*scope.settings;
         match write {
             Write::Create { change, claim, id } => {
-                let claim = claim.map(|claim| self.claimed(settings, change.kind(), &claim));
-                match claim.transpose()?.flatten() {
-                    Some(Claimed::Live(id)) => self.adopt(scope, at, &id, &change),
-                    Some(Claimed::Retired(id)) => self.create(scope, at, &id, &change),
-                    None if self.is_retired(&id) => Err(in_use(&id)),
-                    None => self.create(scope, at, &id, &change),
+                let claim = claim.as_deref();
+                let found = claim.map(|claim| self.claimed(settings, change.kind(), claim));
+                match (found.transpose()?.flatten(), claim) {
+                    (Some(Claimed::Live(id, how)), Some(claim)) => {
+                        self.adopt(scope, at, (&id, how), (&change, claim))
+                    }
+                    (Some(Claimed::Retired(id)), _) => self.create(scope, at, &id, &change),
+                    _ if self.is_retired(&id) => Err(in_use(&id)),
+                    _ => self.create(scope, at, &id, &change),
                 }
             }
             Write::Delete { expect, id, kind } => {

@@ -65,6 +65,14 @@ pub(super) const CHECKS: &[Check] = &[
         run: undone,
     },
     Check {
+        name: "a_create_takes_who_is_dormant",
+        run: dormant,
+    },
+    Check {
+        name: "an_adoption_sets_what_was_sent",
+        run: as_sent,
+    },
+    Check {
         name: "of_parallel_creates_one_adopts",
         run: parallel,
     },
@@ -84,7 +92,7 @@ fn create(
 ) -> Result<Write, String> {
     Ok(Write::Create {
         change: ground.body(&ground.user, body)?,
-        claim,
+        claim: claim.map(Box::new),
         id: ResourceId::from(id),
     })
 }
@@ -450,6 +458,66 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
     let none = claim(ground, Among::Retired, r#"userName eq "bj""#)?;
     let write = create(ground, "n7", json!({"userName": "bj"}), none)?;
     taken(ground.attempt(second(7), &write)?)
+}
+
+fn dormant(ground: &Ground<'_>) -> Result<(), String> {
+    let (entra, okta) = (ground.through("entra"), ground.through("okta"));
+    let user = |name: &str, active: bool| json!({"userName": name, "title": "t", "active": active});
+    okta.create(second(1), &ground.user, "o1", user("on", true))?;
+    okta.create(second(1), &ground.user, "o2", user("off", false))?;
+    let asleep = ground.filter(&ground.user, "active eq false")?;
+    let by = |name: &str, among| -> Result<Option<Claim>, String> {
+        let claim = claim(&entra, among, &format!(r#"userName eq "{name}""#))?;
+        Ok(claim.map(|claim| claim.or_dormant(Some(asleep.clone()))))
+    };
+    for (name, among) in [
+        ("on", Among::Both),
+        ("on", Among::Retired),
+        ("off", Among::Live),
+    ] {
+        let write = create(&entra, "n1", json!({"userName": name}), by(name, among)?)?;
+        taken(entra.attempt(second(2), &write)?)?;
+    }
+    let body = json!({"userName": "off", "active": true});
+    let claim = by("off", Among::Retired)?;
+    let back = take(&entra, (3, "n2"), body.clone(), claim, How::Relinked)?;
+    ensure_eq!(back.id.as_str(), "o2", "the id of who came back");
+    ensure_eq!(
+        json!(document(&back)?.as_map()["title"]),
+        json!("t"),
+        "what stays"
+    );
+    let write = create(&okta, "n3", body, by("off", Among::Both)?)?;
+    taken(okta.attempt(second(4), &write)?)
+}
+
+fn as_sent(ground: &Ground<'_>) -> Result<(), String> {
+    let body = json!({"userName": "bj", "title": "host"});
+    ground.create(second(1), &ground.user, "h1", body)?;
+    let entra = ground.through("entra");
+    let sent = ground.body(&ground.user, json!({"userName": "bj", "nickName": "b"}))?;
+    let claim = claim(&entra, Among::Both, r#"userName eq "bj""#)?;
+    let claim = claim.map(|claim| claim.sending(sent));
+    let filled_in = json!({"userName": "bj", "nickName": "b", "title": "default"});
+    let taken = take(
+        &entra,
+        (2, "n1"),
+        filled_in.clone(),
+        claim.clone(),
+        How::Adopted,
+    )?;
+    let wanted = json!({"schemas": [ground.user.schema()], "userName": "bj", "title": "host",
+        "nickName": "b"});
+    ensure_eq!(json!(document(&taken)?.as_map()), wanted, "the document");
+    // Who is made, or comes back, has all of it.
+    ground.retiring().delete(second(3), &ground.user, "h1")?;
+    let back = take(&entra, (4, "n2"), filled_in, claim, How::Relinked)?;
+    ensure_eq!(
+        json!(document(&back)?.as_map()["title"]),
+        json!("default"),
+        "what was filled in"
+    );
+    Ok(())
 }
 
 fn parallel(ground: &Ground<'_>) -> Result<(), String> {

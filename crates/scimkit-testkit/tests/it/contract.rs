@@ -38,7 +38,9 @@ enum Fault {
     ErasesAlways,
     ForgetsClaims,
     ForgetsKinds,
+    ForgetsTheDormant,
     ForgetsTheSort,
+    ForgetsWhatWasSent,
     ForgetsWhereAPageBegins,
     ForgetsWhoAsks,
     IgnoresExpectations,
@@ -148,8 +150,13 @@ impl Store for Faulty {
                     Write::Create {
                         claim: Some(claim), ..
                     },
-                    Fault::ClaimsAnything,
-                ) => claim.by = Predicate::All(Vec::new()),
+                    fault,
+                ) => match fault {
+                    Fault::ClaimsAnything => claim.by = Predicate::All(Vec::new()),
+                    Fault::ForgetsTheDormant => claim.dormant = None,
+                    Fault::ForgetsWhatWasSent => claim.sent = None,
+                    _ => {}
+                },
                 _ => {}
             }
             if let (Write::Update { expect, .. }, Fault::IgnoresExpectations) = (write, self.0) {
@@ -207,6 +214,8 @@ fn a_faulty_store_is_noticed() {
         ),
         (Fault::ForgetsWhoAsks, "of_parallel_creates_one_adopts"),
         (Fault::ForgetsKinds, "edges_show_their_target_as_it_is"),
+        (Fault::ForgetsTheDormant, "a_create_takes_who_is_dormant"),
+        (Fault::ForgetsWhatWasSent, "an_adoption_sets_what_was_sent"),
         (Fault::ForgetsTheSort, "random_queries_are_answered_exactly"),
         (Fault::ForgetsTheSort, "resources_are_sorted"),
         (Fault::ForgetsWhereAPageBegins, "edges_come_in_pages"),

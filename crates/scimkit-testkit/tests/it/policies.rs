@@ -2,10 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 use bytes::Bytes;
@@ -18,8 +15,8 @@ use scimkit_registry::{
 };
 use scimkit_server::{Authenticate, CreateGuard, Denied, Identity, Secret, Server, TakeSecrets};
 use scimkit_store::{
-    Aliases, BoxFuture, ConnectionId, CreatePolicy, Deletes, Scope, Settings, Store, StoreExt,
-    TenantId,
+    Aliases, BoxFuture, ConnectionId, CreatePolicy, Deletes, Query, Scope, Settings, Store,
+    StoreExt, TenantId,
 };
 use scimkit_testkit::replay::Target;
 use serde_json::{Value, json};
@@ -194,21 +191,24 @@ async fn a_create_in_a_bulk_request_takes_its_resource_too() {
     }
 }
 
-/// Ten seats, two of them free.
+/// Two seats, counted where they are taken; it also sees that nobody shows it a password.
 #[derive(Debug)]
-struct Seats(AtomicUsize);
+struct Seats(Arc<dyn Store>);
 
 impl CreateGuard for Seats {
-    fn check<'a>(&'a self, _: &'a Scope, change: &'a Change) -> BoxFuture<'a, Result<(), Error>> {
-        let is_user = change.kind().name() == "User";
-        let free = is_user.then(|| {
-            self.0
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
-        });
+    fn check<'a>(
+        &'a self,
+        scope: &'a Scope,
+        change: &'a Change,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        let paths: Vec<_> = change.entries().map(|(path, _)| path).collect();
+        assert!(!paths.contains(&"password"), "{change:?}");
         Box::pin(async move {
-            match free {
-                Some(Err(_)) => Err(Error::forbidden("all 10 seats are taken")),
-                _ => Ok(()),
+            let users = Query::of(Arc::clone(change.kind())).page(0, 0);
+            let taken = self.0.query(scope, &users).await.unwrap().total.unwrap();
+            match change.kind().name() == "User" && taken >= 2 {
+                true => Err(Error::forbidden("both seats are taken")),
+                false => Ok(()),
             }
         })
     }
@@ -217,30 +217,61 @@ impl CreateGuard for Seats {
 #[tokio::test]
 async fn a_host_that_is_full_says_so() {
     for (name, new) in STORES {
-        let server = server(&new(), settings(|_| ())).with_create_guard(Seats(AtomicUsize::new(2)));
-        for user in ["a", "b"] {
-            let (status, _) = ask(&server, "POST /Users", json!({"userName": user})).await;
-            assert_eq!(status, 201, "{name}");
-        }
-        let (status, body) = ask(&server, "POST /Users", json!({"userName": "c"})).await;
-        assert_eq!(
-            (status, &body["detail"]),
-            (403, &json!("all 10 seats are taken")),
-            "{name}"
-        );
+        let store = new();
+        let server = server(&store, settings(|_| ())).with_create_guard(Seats(store));
+        let user = json!({"userName": "a", "password": "secret-0"});
+        let (status, made) = ask(&server, "POST /Users", user).await;
+        assert_eq!(status, 201, "{name}");
+        // One seat is left for the users of one request.
+        let post = |path: &str, data: Value| json!({"method": "POST", "path": path, "bulkId": data.to_string(), "data": data});
         let bulk = json!({"Operations": [
-            {"method": "POST", "path": "/Users", "bulkId": "u", "data": {"userName": "c"}},
-            {"method": "POST", "path": "/Groups", "bulkId": "g", "data": {"displayName": "g"}},
+            post("/Users", json!({"userName": "b"})),
+            post("/Users", json!({"userName": "c"})),
+            post("/Groups", json!({"displayName": "g"})),
+            post("/Users", json!({"userName": "d"})),
         ]});
         let (_, answer) = ask(&server, "POST /Bulk", bulk).await;
-        let operations = &answer["Operations"];
+        let operations = answer["Operations"].as_array().unwrap();
+        let statuses: Vec<_> = operations
+            .iter()
+            .map(|o| o["status"].as_str().unwrap())
+            .collect();
+        assert_eq!(statuses, ["201", "403", "201", "403"], "{name}");
         assert_eq!(
-            operations[0]["response"]["detail"], "all 10 seats are taken",
+            operations[1]["response"]["detail"], "both seats are taken",
             "{name}"
         );
-        assert_eq!(operations[1]["status"], "201", "{name}");
-        let (_, list) = ask(&server, "GET /Users", Value::Null).await;
-        assert_eq!(list["totalResults"], 2, "{name}");
+        let (status, body) = ask(&server, "POST /Users", json!({"userName": "e"})).await;
+        assert_eq!(
+            (status, &body["detail"]),
+            (403, &json!("both seats are taken")),
+            "{name}"
+        );
+        let path = format!("DELETE /Users/{}", made["id"].as_str().unwrap());
+        ask(&server, &path, Value::Null).await;
+        let (status, _) = ask(&server, "POST /Users", json!({"userName": "e"})).await;
+        assert_eq!(status, 201, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_what_is_not_carried_out() {
+    for (name, new) in STORES {
+        let hook = Passwords::default();
+        let kept = Arc::clone(&hook.0);
+        let server = server(&new(), settings(|_| ())).with_secrets(hook);
+        let post = |name: &str| {
+            json!({"method": "POST", "path": "/Users", "bulkId": name,
+            "data": {"userName": name, "password": "secret-1"}})
+        };
+        let bulk = json!({"failOnErrors": 1, "Operations": [post("a"), post("A"), post("b")]});
+        let (_, answer) = ask(&server, "POST /Bulk", bulk).await;
+        assert_eq!(
+            answer["Operations"].as_array().unwrap().len(),
+            2,
+            "{name} {answer}"
+        );
+        assert_eq!(kept.lock().unwrap().len(), 2, "{name}");
     }
 }
 
@@ -397,5 +428,140 @@ async fn a_mapping_decides_what_is_kept_and_what_discovery_shows() {
             let shows_title = attributes.any(|attribute| attribute["name"] == "title");
             assert_eq!(shows_title, unmapped == Unmapped::Keep, "{name}");
         }
+    }
+}
+
+/// The settings with a mapping of users.
+fn mapped(text: &str, set: impl FnOnce(&mut Settings)) -> Settings {
+    let settings = settings(set);
+    let mapping = Mapping::builder().toml(text).build(&settings.registry);
+    settings.mapped(Arc::new(mapping.unwrap())).unwrap()
+}
+
+const PARTS: &str = r#"
+[User]
+unmapped = "drop"
+[[User.map]]
+scim = "userName"
+host = "login"
+[[User.map]]
+scim = 'emails[type eq "work"].value'
+host = "mail"
+[[User.map]]
+scim = "active"
+host = "enabled"
+default = true
+[[User.map]]
+scim = "locale"
+host = "language"
+default = "en"
+"#;
+
+#[tokio::test]
+async fn an_adoption_wipes_nothing_that_the_mapping_does_not_speak_of() {
+    for (name, new) in STORES {
+        let store = new();
+        let home = json!({"type": "home", "value": "h@x"});
+        let old = json!({"type": "work", "value": "old@x"});
+        let there = json!({"userName": "bj", "title": "Dr", "active": false, "locale": "da",
+            "emails": [home, old]});
+        make(&store, "h1", there).await;
+        let server = server(&store, mapped(PARTS, |s| s.create = CreatePolicy::Adopt));
+        let work = json!({"type": "work", "value": "new@x"});
+        let sent = json!({"userName": "bj", "nickName": "b", "emails": [work]});
+        let (status, user) = ask(&server, "POST /Users", sent).await;
+        assert_eq!((status, &user["id"]), (201, &json!("h1")), "{name} {user}");
+        assert_eq!(user["title"], "Dr", "{name}");
+        // What is filled in is for those who are made.
+        assert_eq!(
+            (&user["active"], &user["locale"]),
+            (&json!(false), &json!("da")),
+            "{name}"
+        );
+        assert_eq!(user.get("nickName"), None, "{name}");
+        let mut emails: Vec<_> = user["emails"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["value"].as_str().unwrap())
+            .collect();
+        emails.sort_unstable();
+        assert_eq!(emails, ["h@x", "new@x"], "{name}");
+        let (_, made) = ask(&server, "POST /Users", json!({"userName": "am"})).await;
+        assert_eq!(
+            (&made["active"], &made["locale"]),
+            (&json!(true), &json!("en")),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_mapping_leaves_passwords_to_who_takes_them() {
+    for (name, new) in STORES {
+        for unmapped in ["drop", "refuse"] {
+            let text = PARTS.replace("drop", unmapped);
+            let hook = Passwords::default();
+            let kept = Arc::clone(&hook.0);
+            let taking = server(&new(), mapped(&text, |_| ())).with_secrets(hook);
+            let body = |secret: &str| json!({"userName": "a", "password": secret});
+            let (status, made) = ask(&taking, "POST /Users", body("secret-1")).await;
+            assert_eq!(
+                (status, made.get("password")),
+                (201, None),
+                "{name} {unmapped} {made}"
+            );
+            let id = made["id"].as_str().unwrap();
+            let (status, _) = ask(&taking, &format!("PUT /Users/{id}"), body("secret-2")).await;
+            assert_eq!(status, 200, "{name} {unmapped}");
+            assert_eq!(kept.lock().unwrap()[id], "secret-2", "{name} {unmapped}");
+            // Without a hook they are dropped, and nothing is refused for them.
+            let dropping = server(&new(), mapped(&text, |_| ()));
+            let (status, _) = ask(&dropping, "POST /Users", body("secret-3")).await;
+            assert_eq!(status, 201, "{name} {unmapped}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_mapping_takes_for_the_host_alone_is_not_shown() {
+    let text =
+        PARTS.to_owned() + "[[User.map]]\nscim = 'nickName'\nhost = 'alias'\nwrite_only = true\n";
+    for (name, new) in STORES {
+        let server = server(&new(), mapped(&text, |_| ()));
+        let body = json!({"userName": "a", "nickName": "hush"});
+        let (status, made) = ask(&server, "POST /Users", body).await;
+        assert_eq!((status, made.get("nickName")), (201, None), "{name}");
+        let filter = "GET /Users?filter=nickName%20pr";
+        let (_, found) = ask(&server, filter, Value::Null).await;
+        assert_eq!(found["totalResults"], 0, "{name}");
+        let path = format!("PATCH /Users/{}", made["id"].as_str().unwrap());
+        let patch = json!({"Operations": [{"op": "add", "path": "nickName", "value": "hush"}]});
+        let (status, user) = ask(&server, &path, patch).await;
+        assert_eq!((status, user.get("nickName")), (200, None), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn who_was_switched_off_is_provisioned_again() {
+    for (name, new) in STORES {
+        let server = server(&new(), settings(|s| s.create = CreatePolicy::Relink));
+        let user = json!({"userName": "bj", "title": "t", "active": true});
+        let (_, made) = through("okta", &server, "POST /Users", user.clone()).await;
+        let (status, _) = ask(&server, "POST /Users", user.clone()).await;
+        assert_eq!(status, 409, "{name}");
+        let path = format!("PATCH /Users/{}", made["id"].as_str().unwrap());
+        let off = json!({"Operations": [{"op": "replace", "path": "active", "value": false}]});
+        through("okta", &server, &path, off).await;
+        let again = json!({"userName": "BJ", "active": true});
+        let (status, back) = ask(&server, "POST /Users", again).await;
+        assert_eq!((status, &back["id"]), (201, &made["id"]), "{name} {back}");
+        assert_eq!(
+            (&back["active"], &back["title"]),
+            (&json!(true), &json!("t")),
+            "{name}"
+        );
+        let (status, _) = ask(&server, "POST /Users", user).await;
+        assert_eq!(status, 409, "{name}");
     }
 }

@@ -338,7 +338,7 @@ fn declared_fields_are_all_there_are() {
     );
     let matching = first(Rule::of("displayName").to("email").matching());
     assert!(
-        matching.ends_with("so that it may mean several"),
+        matching.ends_with("declare the field `unique = true`"),
         "{matching}"
     );
     assert!(first(Rule::for_host("born").constant("x")).ends_with("but the constant is text"));

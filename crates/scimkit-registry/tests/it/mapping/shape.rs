@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use scimkit_registry::{
-    Change, Edge, EdgeEdit, Error, Registry, Resource, Tolerance,
-    mapping::{Occasion, Shaped},
+    Change, Edge, EdgeEdit, Error, Mapping, Registry, Resource, Tolerance,
+    mapping::{Occasion, Rule, Shaped, Unmapped},
 };
 use serde_json::{Value, json};
 
@@ -303,4 +303,77 @@ fn what_the_schema_requires_is_kept() {
         shaped(toml, json!({}), after.clone()).unwrap(),
         (after, vec![])
     );
+}
+
+#[test]
+fn what_is_required_is_not_blank_and_every_finding_is_told() {
+    let registry = Registry::standard();
+    let mapping = Mapping::builder()
+        .unmapped("User", Unmapped::Refuse)
+        .rule("User", Rule::of("userName").to("login"))
+        .rule(
+            "User",
+            Rule::of(r#"emails[type eq "work"].value"#)
+                .to("mail")
+                .required(),
+        )
+        .rule("User", Rule::of("name.givenName").to("first").required())
+        .build(&registry)
+        .unwrap();
+    let user = registry.by_name("User").unwrap();
+    let rules = mapping.of("User").unwrap();
+    let create = |body| {
+        let admitted = user.admit(body, &Tolerance::DEFAULT).unwrap();
+        rules.shape(Change::create(user.clone(), admitted), Occasion::Create)
+    };
+    let blank = json!({"userName": "a", "title": "t", "nickName": "n", "name": {"givenName": " "},
+        "emails": [{"type": "work", "value": ""}]});
+    let refused = create(blank).unwrap_err();
+    assert_eq!(
+        refused.detail(),
+        "`nickName` is not mapped by this connection, which refuses what is not; \
+         `title` is not mapped by this connection, which refuses what is not; \
+         `emails[type eq \"work\"].value` is required by the mapping of this connection but blank; \
+         `name.givenName` is required by the mapping of this connection but blank"
+    );
+    let whole = json!({"userName": "a", "name": {"givenName": "A"},
+        "emails": [{"type": "work", "value": "a@x"}]});
+    let before = user.admit(whole, &Tolerance::DEFAULT).unwrap();
+    let update = |path: &str, after| {
+        let id = user.named(path).unwrap();
+        let mut change = Change::none(user.clone());
+        change.difference(id, before.get(user, id), Some(after));
+        rules.shape(change, Occasion::Update(Some(&before)))
+    };
+    for (path, value) in [
+        ("name.givenName", json!("")),
+        ("emails", json!([{"type": "work", "value": " "}])),
+    ] {
+        let refused = update(path, value).unwrap_err();
+        assert!(refused.detail().ends_with("but blank"), "{refused}");
+    }
+    assert!(update("name.givenName", json!("B")).is_ok());
+}
+
+#[test]
+fn what_has_a_default_is_never_without_a_value() {
+    let registry = Registry::standard();
+    let rule = Rule::of("active").to("enabled").or_else(true);
+    let mapping = Mapping::builder()
+        .rule("User", rule)
+        .build(&registry)
+        .unwrap();
+    let user = registry.by_name("User").unwrap();
+    let active = user.named("active").unwrap();
+    let before = user
+        .admit(json!({"active": false}), &Tolerance::DEFAULT)
+        .unwrap();
+    let mut change = Change::none(user.clone());
+    change.difference(active, before.get(user, active), None);
+    assert_eq!(change.unset(), [active]);
+    let rules = mapping.of("User").unwrap();
+    let shaped = rules
+        .shape(change, Occasion::Update(Some(&before)))
+        .unwrap();
+    assert!(shaped.change.is_empty());
 }

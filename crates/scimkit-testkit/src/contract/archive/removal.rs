@@ -47,7 +47,7 @@ fn released(pair: &Pair<'_>) -> Result<(), String> {
     let by = ground.filter(user, r#"userName eq "from entra""#)?;
     let write = Write::Create {
         change: ground.body(user, json!({"userName": "from entra"}))?,
-        claim: Some(Claim::new(Among::Live, by)),
+        claim: Some(Box::new(Claim::new(Among::Live, by))),
         id: id("n1"),
     };
     let adopted = okta.attempt(second(71), &write)?;

@@ -137,14 +137,20 @@ fn lookups(pair: &Pair<'_>) -> Result<(), String> {
     }
     // Those that may come back do, and those that a connection has are not adopted.
     let claim = Claim::new(Among::Both, by(r#"userName eq "gone again""#)?);
-    let back = ground.attempt(second(51), &create("n2", "gone again", Some(claim))?)?;
+    let back = ground.attempt(
+        second(51),
+        &create("n2", "gone again", Some(Box::new(claim)))?,
+    )?;
     let back = back.map_err(|e| said(&e))?;
     ensure_eq!(back.how, How::Relinked, "a create of what is retired");
     let stored = back.stored.ok_or("a create answers without the resource")?;
     ensure_eq!(stored.id, id("x3"), "who comes back");
     ensure_eq!(stored.created, second(33), "when it was made");
     let claim = Claim::new(Among::Live, by(r#"userName eq "from entra""#)?);
-    match ground.attempt(second(52), &create("n3", "from entra", Some(claim))?)? {
+    match ground.attempt(
+        second(52),
+        &create("n3", "from entra", Some(Box::new(claim)))?,
+    )? {
         Err(StoreError::Taken { .. }) => Ok(()),
         other => Err(format!("a claim of what a connection has: {other:?}")),
     }

@@ -314,9 +314,16 @@ fn what_is_over_a_limit_is_left_out_and_counted() {
 fn a_recording_is_saved_where_the_host_says() {
     let folder = std::env::temp_dir().join(format!("scimkit-{}", uuid::Uuid::new_v4()));
     let recorder = Recorder::new("entra", "../first sync");
-    let file = recorder.save(&folder).unwrap();
-    assert_eq!(file, folder.join("entra----first-sync.json"));
-    assert_eq!(Scenario::load(&file).unwrap().len(), 1);
+    assert_eq!(recorder.save(&folder).unwrap(), None);
+    assert!(!folder.exists());
+    let requests = vec![request("GET", "/Users", "")];
+    recorded(&recorder, Constant(204, Bytes::new()), requests);
+    // What was recorded before is not lost.
+    for name in ["entra----first-sync.json", "entra----first-sync-2.json"] {
+        let file = recorder.save(&folder).unwrap().unwrap();
+        assert_eq!(file, folder.join(name));
+        assert_eq!(Scenario::load(&file).unwrap().len(), 1);
+    }
     std::fs::remove_dir_all(&folder).unwrap();
     assert!(recorder.save(std::path::Path::new("/dev/null/x")).is_err());
 }
