@@ -95,7 +95,7 @@ impl CreateGuard for Guard {
         change: &'a Change,
     ) -> BoxFuture<'a, Result<(), Error>> {
         self.0.guarded.fetch_add(1, Ordering::Relaxed);
-        tracing::info!(?scope.tenant, kind = change.kind().name(), "a create");
+        tracing::info!(?scope.tenant, ?change, "a create");
         Box::pin(async { Ok(()) })
     }
 }
