@@ -59,17 +59,27 @@ struct Issuer {
 #[derive(Debug)]
 struct Keys {
     asked: Option<Instant>,
+    /// Whether the issuer answered then.
+    is_answered: bool,
     known: JwkSet,
 }
 
 /// What a token says; all of it is checked but `scope`, which says what it may do.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
-    aud: String,
+    aud: Audience,
     exp: u64,
     iss: String,
     scope: String,
     sub: String,
+}
+
+/// One, or several of which this service is one (RFC 7519 section 4.1.3).
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
 }
 
 /// Lets in whom the identity provider of an organisation sends.
@@ -125,19 +135,19 @@ impl Jwt {
                 return Ok(key.clone());
             }
             if keys.asked.is_some_and(|asked| asked.elapsed() < PAUSE) {
-                // Without any key there is no telling; a provider comes again then.
-                return Err(match keys.known.keys.is_empty() {
-                    true => Denied::Unavailable,
-                    false => Denied::Unauthorized,
+                // Without an answer there is no telling; a provider comes again then.
+                return Err(match keys.is_answered {
+                    true => Denied::Unauthorized,
+                    false => Denied::Unavailable,
                 });
             }
-            keys.asked = Some(Instant::now());
+            (keys.asked, keys.is_answered) = (Some(Instant::now()), false);
         }
         let fetched = (self.fetch)(&issuer.jwks_uri).await;
         let fetched = fetched.map_err(|_| Denied::Unavailable)?;
         let key = fetched.find(kid).cloned();
         let mut keys = issuer.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.known = fetched;
+        (keys.is_answered, keys.known) = (true, fetched);
         key.ok_or(Denied::Unauthorized)
     }
 }
@@ -187,6 +197,16 @@ impl fmt::Debug for Jwt {
 /// A service that knows one organisation, with an identity provider that has these keys.
 async fn service(base_url: &str, fetch: Fetch) -> Result<Server, Box<dyn Error>> {
     let (store, settings) = (Arc::new(Memory::new()), Settings::new(base_url));
+    let jwt = jwt(&store, &settings, fetch).await?;
+    Ok(Server::new(store, settings).with_authentication(jwt))
+}
+
+/// What lets in the clients of that organisation.
+async fn jwt(
+    store: &Arc<Memory>,
+    settings: &Settings,
+    fetch: Fetch,
+) -> Result<Jwt, Box<dyn Error>> {
     let administration = Administration::new(store.clone());
     let acme = administration.create_tenant("acme", "Acme Inc.").await?;
     let sso = administration
@@ -198,17 +218,17 @@ async fn service(base_url: &str, fetch: Fetch) -> Result<Server, Box<dyn Error>>
         jwks_uri: "https://login.acme.example/keys".to_owned(),
         keys: Mutex::new(Keys {
             asked: None,
+            is_answered: false,
             known: JwkSet { keys: Vec::new() },
         }),
         organisation: acme.id,
     };
-    let jwt = Jwt {
+    Ok(Jwt {
         audience: "https://app.example/scim".to_owned(),
         fetch,
         gate: Gate::new(store.clone(), settings.clone()),
         issuers: HashMap::from([("https://login.acme.example".to_owned(), issuer)]),
-    };
-    Ok(Server::new(store, settings).with_authentication(jwt))
+    })
 }
 
 /// What the identity provider of the organisation signs with: its side of the contract.
@@ -258,7 +278,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Box::pin(async move { Ok(keys) })
     });
     let token = signer.sign(&Claims {
-        aud: "https://app.example/scim".to_owned(),
+        aud: Audience::One("https://app.example/scim".to_owned()),
         exp: get_current_timestamp() + 3_600,
         iss: "https://login.acme.example".to_owned(),
         scope: "scim.groups scim.read scim.users".to_owned(),

@@ -1,6 +1,6 @@
 //! What an issuer may do, and what nobody may.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::{body::Body, http::Request};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -51,6 +51,7 @@ fn claims() -> Value {
 #[derive(Clone, Default)]
 struct Published {
     asked: Arc<AtomicUsize>,
+    fails: Arc<AtomicBool>,
     keys: Arc<Mutex<Vec<Jwk>>>,
 }
 
@@ -66,15 +67,25 @@ impl Published {
         *self.keys.lock().unwrap() = keys.collect();
     }
 
-    async fn server(&self) -> Server {
+    fn fetch(&self) -> Fetch {
         let here = self.clone();
-        let fetch: Fetch = Box::new(move |uri| {
+        Box::new(move |uri| {
             assert_eq!(uri, "https://login.acme.example/keys");
             here.asked.fetch_add(1, Ordering::Relaxed);
             let keys = here.keys.lock().unwrap().clone();
-            Box::pin(async move { Ok(JwkSet { keys }) })
-        });
-        service("https://app.example/scim/v2", fetch).await.unwrap()
+            let fails = here.fails.load(Ordering::Relaxed);
+            Box::pin(async move {
+                match fails {
+                    true => Err("the issuer is away".into()),
+                    false => Ok(JwkSet { keys }),
+                }
+            })
+        })
+    }
+
+    async fn server(&self) -> Server {
+        let fetched = service("https://app.example/scim/v2", self.fetch());
+        fetched.await.unwrap()
     }
 }
 
@@ -119,7 +130,14 @@ async fn every_claim_counts() {
     let now = get_current_timestamp();
     for (claim, value, status) in [
         ("aud", json!("https://app.example/scim"), 200),
+        (
+            "aud",
+            json!(["https://app.example/other", "https://app.example/scim"]),
+            200,
+        ),
         ("aud", json!(["https://app.example/other"]), 401),
+        ("aud", json!([]), 401),
+        ("aud", json!(7), 401),
         ("aud", Value::Null, 401),
         ("iss", json!("https://login.other.example"), 401),
         ("iss", Value::Null, 401),
@@ -198,4 +216,45 @@ async fn a_new_key_is_fetched_and_made_up_ones_are_not() {
     let server = published.server().await;
     assert_eq!(ask(&server, "GET", &after).await, 200);
     assert_eq!(published.asked.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_called_bad_while_the_issuer_does_not_answer() {
+    let (old, new) = (Signer::es256("old").unwrap(), Signer::es256("new").unwrap());
+    let published = Published::of(&[&old]);
+    let store = Arc::new(Memory::new());
+    let settings = Settings::new("https://app.example/scim/v2");
+    let jwt = jwt(&store, &settings, published.fetch()).await.unwrap();
+    let check = async |signer: &Signer| {
+        let token = signer.sign(&claims()).unwrap();
+        let request = Request::get("/Users").header("authorization", format!("Bearer {token}"));
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        jwt.check(&head).await.map(drop)
+    };
+    let after_the_pause = || {
+        let issuer = &jwt.issuers["https://login.acme.example"];
+        issuer.keys.lock().unwrap().asked = None;
+    };
+    published.fails.store(true, Ordering::Relaxed);
+    for _ in 0..3 {
+        assert!(matches!(check(&old).await, Err(Denied::Unavailable)));
+    }
+    after_the_pause();
+    published.fails.store(false, Ordering::Relaxed);
+    assert!(check(&old).await.is_ok());
+    assert!(matches!(check(&new).await, Err(Denied::Unauthorized)));
+
+    // The old key stays good, and nobody knows of the new one yet.
+    after_the_pause();
+    published.publish(&[&new]);
+    published.fails.store(true, Ordering::Relaxed);
+    for _ in 0..3 {
+        assert!(matches!(check(&new).await, Err(Denied::Unavailable)));
+        assert!(check(&old).await.is_ok());
+    }
+    after_the_pause();
+    published.fails.store(false, Ordering::Relaxed);
+    assert!(check(&new).await.is_ok());
+    assert!(matches!(check(&old).await, Err(Denied::Unauthorized)));
+    assert_eq!(published.asked.load(Ordering::Relaxed), 4);
 }

@@ -290,6 +290,7 @@ pub(crate) fn as_json(token: &TokenRecord) -> Value {
         "id": token.id,
         "last_used": token.last_used.map(instant),
         "name": token.name,
+        "replaced": token.replaced.map(instant),
         "revoked": token.revoked.map(instant),
         "scopes": scopes(token.scopes),
         "state": state(token, Utc::now()),
@@ -310,12 +311,13 @@ fn scopes(scopes: Scopes) -> Vec<&'static str> {
 /// Whether a token is accepted.
 fn state(token: &TokenRecord, now: DateTime<Utc>) -> &'static str {
     if token.is_good_at(now) {
-        return match token.revoked {
+        return match token.replaced {
             Some(_) => "replaced",
             None => "good",
         };
     }
-    match token.revoked.is_some_and(|since| since <= now) {
+    let is_over = token.replaced.is_some_and(|end| end <= now);
+    match token.revoked.is_some() || is_over {
         true => "revoked",
         false => "expired",
     }
@@ -325,7 +327,10 @@ pub(crate) fn tokens_table(tokens: &[TokenRecord]) -> String {
     let now = Utc::now();
     let moment = |at: Option<DateTime<Utc>>, never: &str| at.map_or(never.to_owned(), minute);
     let row = |token: &TokenRecord| {
-        let ends = [token.revoked, token.expires].into_iter().flatten().min();
+        let ends = [token.revoked, token.replaced, token.expires]
+            .into_iter()
+            .flatten()
+            .min();
         [
             token.id.clone(),
             token.connection.as_str().to_owned(),

@@ -7,8 +7,8 @@ use scimkit_store::{Connection, ConnectionId, Entry, StoreError, Tenancy, Tenant
 
 use crate::{Clock, Error, Kind, Rules, text};
 
-/// How often a switch that loses races against other changes is tried again.
-const RACES: u32 = 16;
+/// How often a change that loses races against other changes is tried again.
+pub(crate) const RACES: u32 = 16;
 
 /// What an administrator does: makes tenants, connections and [tokens](Administration::issue), and
 /// changes them.
@@ -65,8 +65,7 @@ impl Administration {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Store`].
     pub async fn tenant(&self, id: &TenantId) -> Result<Tenant, Error> {
-        let mut tenants = self.tenants().await?.into_iter();
-        let found = tenants.find(|tenant| tenant.id == *id);
+        let found = self.tenancy.tenant(id).await.map_err(Error::Store)?;
         found.ok_or_else(|| not_found(Kind::Tenant, id.as_str()))
     }
 
@@ -191,7 +190,7 @@ impl Administration {
         }
     }
 
-    /// Takes a connection away, with its tokens; what it provisioned stays.
+    /// Takes a connection away, with its tokens; what it provisioned stays, and is nobody's.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Store`].

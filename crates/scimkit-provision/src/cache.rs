@@ -26,7 +26,13 @@ pub(crate) struct Base {
 pub(crate) struct Ready {
     pub(crate) rules: Rules,
     pub(crate) settings: Arc<Settings>,
-    /// What they were read from.
+}
+
+/// What became of the text of a connection's rules.
+#[derive(Debug, Clone)]
+struct Made {
+    /// Nothing, where they can't be read.
+    ready: Option<Arc<Ready>>,
     text: String,
 }
 
@@ -38,41 +44,59 @@ pub(crate) struct Cache {
 #[derive(Debug, Default)]
 struct Known {
     // INVARIANT: at most `MOST`.
-    connections: HashMap<(TenantId, ConnectionId), (u64, Arc<Ready>)>,
+    connections: HashMap<(TenantId, ConnectionId), (u64, Made)>,
     /// How often something was asked for.
     time: u64,
 }
 
 impl Cache {
-    /// The rules of a connection and the settings that follow from them.
+    /// The rules of a connection and the settings that follow from them; nothing where they can't be
+    /// read, which is found out, and logged, once for each text.
     ///
     /// What was made of other rules is not used, also where a connection was removed and another made
     /// under its id.
-    pub(crate) fn ready(
-        &self,
-        connection: &Connection,
-        base: &Base,
-    ) -> Result<Arc<Ready>, RulesError> {
+    pub(crate) fn ready(&self, connection: &Connection, base: &Base) -> Option<Arc<Ready>> {
         let key = (connection.tenant.clone(), connection.id.clone());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.time += 1;
-        let now = known.time;
-        if let Some((asked, ready)) = known.connections.get_mut(&key)
-            && ready.text == connection.rules
-        {
-            *asked = now;
-            return Ok(Arc::clone(ready));
+        if let Some(made) = known.find(&key, &connection.rules) {
+            return made.ready;
         }
         drop(known);
-        let ready = Arc::new(make(connection, base)?);
+        let made = make(connection, base);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.keep(key, (now, Arc::clone(&ready)));
-        Ok(ready)
+        // Requests at the same time may all have made it.
+        if let Some(made) = known.find(&key, &connection.rules) {
+            return made.ready;
+        }
+        let (ready, problem) = match made {
+            Ok(ready) => (Some(Arc::new(ready)), None),
+            Err(problem) => (None, Some(problem)),
+        };
+        let (now, text) = (known.time, connection.rules.clone());
+        let made = Made { ready, text };
+        known.keep(key, (now, made.clone()));
+        drop(known);
+        if let Some(error) = problem {
+            let (tenant, connection) = (&connection.tenant, &connection.id);
+            tracing::error!(%tenant, %connection, %error, "the rules of a connection can't be read");
+        }
+        made.ready
     }
 }
 
 impl Known {
-    fn keep(&mut self, key: (TenantId, ConnectionId), entry: (u64, Arc<Ready>)) {
+    /// What is known of that text, which is asked for now.
+    fn find(&mut self, key: &(TenantId, ConnectionId), text: &str) -> Option<Made> {
+        self.time += 1;
+        let (asked, made) = self.connections.get_mut(key)?;
+        if made.text != text {
+            return None;
+        }
+        *asked = self.time;
+        Some(made.clone())
+    }
+
+    fn keep(&mut self, key: (TenantId, ConnectionId), entry: (u64, Made)) {
         if self.connections.len() >= MOST && !self.connections.contains_key(&key) {
             let entries = self.connections.iter();
             let oldest = entries.min_by_key(|(_, (asked, _))| *asked);
@@ -91,7 +115,6 @@ fn make(connection: &Connection, base: &Base) -> Result<Ready, RulesError> {
     Ok(Ready {
         rules,
         settings: Arc::new(settings),
-        text: connection.rules.clone(),
     })
 }
 
@@ -133,7 +156,9 @@ mod tests {
         assert!(first.rules.users && !second.rules.users);
 
         entra.rules = "{".to_owned();
-        assert!(cache.ready(&entra, &base).is_err());
+        assert!(cache.ready(&entra, &base).is_none());
+        entra.rules = "{}".to_owned();
+        assert!(cache.ready(&entra, &base).is_some());
     }
 
     #[test]

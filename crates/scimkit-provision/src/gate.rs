@@ -38,7 +38,7 @@ use crate::{
 /// - [`Denied::Unauthorized`]: there is no good token for that place
 /// - [`Denied::SwitchedOff`]: there is, and its connection is switched off
 /// - [`Denied::Unavailable`]: what keeps the tokens is busy or fails, or the rules of the connection
-///   can't be read, which is logged
+///   can't be read, which is logged once until they are changed
 ///
 /// # Example
 /// See the [front page](crate).
@@ -70,7 +70,9 @@ impl Gate {
 
     /// Believes `X-Forwarded-Host`, where there is one, of the host name.
     ///
-    /// Only behind a proxy that sets or removes it: else every client could choose what it says.
+    /// - Only behind a proxy that sets or removes it: else every client could choose what it says.
+    /// - Of several hosts in it (`a.app.example, proxy.internal`, or several such headers) the first
+    ///   counts: a proxy behind the first one appends its own.
     #[must_use]
     pub fn believing_forwarded_host(mut self) -> Self {
         self.base.place = self.base.place.with_forwarded(Forwarded::Believed);
@@ -131,11 +133,7 @@ impl Gate {
 
     fn identity(&self, connection: &Connection, scopes: Scopes) -> Result<Identity, Denied> {
         let ready = self.cache.ready(connection, &self.base);
-        let ready = ready.map_err(|error| {
-            let (tenant, connection) = (&connection.tenant, &connection.id);
-            tracing::error!(%tenant, %connection, %error, "the rules of a connection can't be read");
-            Denied::Unavailable
-        })?;
+        let ready = ready.ok_or(Denied::Unavailable)?;
         if !ready.rules.active {
             return Err(Denied::SwitchedOff);
         }

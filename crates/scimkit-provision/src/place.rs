@@ -94,9 +94,9 @@ impl Place {
             Forwarded::Ignored => false,
         };
         let authority = match head.uri.authority() {
-            _ if forwarded => only(&head.headers, &FORWARDED_HOST)?,
+            _ if forwarded => first_forwarded(&head.headers)?,
             Some(authority) => authority.clone(),
-            None => only(&head.headers, &HOST)?,
+            None => host(&head.headers)?,
         };
         // The parser of authorities takes a user in front and any text for a port.
         let port = authority.as_str().strip_prefix(authority.host())?;
@@ -106,9 +106,15 @@ impl Place {
     }
 }
 
-/// The one value of a header that names a host.
-fn only(headers: &HeaderMap, name: &HeaderName) -> Option<Authority> {
-    let mut values = headers.get_all(name).iter();
+/// What the client asked the first proxy for; those behind it append what they were asked for.
+fn first_forwarded(headers: &HeaderMap) -> Option<Authority> {
+    let value = headers.get(FORWARDED_HOST)?.to_str().ok()?;
+    value.split(',').next()?.trim_ascii().parse().ok()
+}
+
+/// The one value of `Host`.
+fn host(headers: &HeaderMap) -> Option<Authority> {
+    let mut values = headers.get_all(HOST).iter();
     let (value, None) = (values.next()?, values.next()) else {
         return None;
     };

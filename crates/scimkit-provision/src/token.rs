@@ -8,12 +8,14 @@ use scimkit_store::{ConnectionId, Entry, Scopes, StoreError, TenantId, TokenReco
 
 use crate::{
     Administration, Error, Kind,
-    administration::{failed, not_found},
+    administration::{RACES, failed, not_found},
     text,
 };
 
 /// How often another id is tried for a token whose id is in use.
 const ID_TRIES: u32 = 8;
+/// How often a revocation that loses races against other changes of its token is tried again.
+const RACES_TO_REVOKE: u32 = 1_024;
 
 /// What a new token is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,17 +123,66 @@ impl Administration {
             record.scopes = new.scopes;
             record
         };
-        self.keep_new(make, None).await
+        let from = (Kind::Connection, connection.id.as_str());
+        self.keep_new(make, None, from).await
     }
 
     /// Replaces a token by a new one, which has its connection, name, scopes and lifetime.
     ///
-    /// The old one is refused once the overlap is over: at once, when that is zero.
+    /// - The old one is refused once the overlap is over. An overlap of zero revokes it.
+    /// - Of two that replace one token at once, one does; and nothing takes the place of a token that
+    ///   is revoked meanwhile.
     ///
     /// # Errors
-    /// [`Error::Ended`]: the token is expired, revoked, or replaced already. [`Error::NotFound`],
-    /// [`Error::NoRandomness`], [`Error::Store`].
+    /// - [`Error::Ended`]: the token is expired, revoked, or replaced already
+    /// - [`Error::Invalid`]: an overlap without an end
+    /// - [`Error::Stale`]: it is changed all the time
+    /// - [`Error::NotFound`], [`Error::NoRandomness`], [`Error::Store`]
     pub async fn rotate(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        overlap: Duration,
+    ) -> Result<Issued, Error> {
+        let mut races = RACES;
+        loop {
+            match self.replace(tenant, id, overlap).await {
+                Err(Error::Stale { .. }) if races > 0 => races -= 1,
+                done => return done,
+            }
+        }
+    }
+
+    /// Revokes a token: the next request that comes with it is refused.
+    ///
+    /// - One that is revoked already stays as it is; one that is good for the rest of an overlap ends
+    ///   now.
+    /// - Whatever else of it is changed meanwhile, it is revoked. Where it was
+    ///   [`replaced`](TokenRecord::replaced) before, its successor is a token of its own, and stays.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn revoke(&self, tenant: &TenantId, id: &str) -> Result<TokenRecord, Error> {
+        let mut races = RACES_TO_REVOKE;
+        loop {
+            let mut token = self.token(tenant, id).await?;
+            if token.revoked.is_some() {
+                return Ok(token);
+            }
+            token.revoked = Some(self.now());
+            match self.tenancy.put(vec![Entry::Token(token.clone())]).await {
+                Ok(()) => {
+                    token.revision += 1;
+                    return Ok(token);
+                }
+                Err(StoreError::Stale { .. }) if races > 0 => races -= 1,
+                Err(error) => return Err(failed(error, Kind::Token, id)),
+            }
+        }
+    }
+
+    /// Replaces a token, unless it is changed in between.
+    async fn replace(
         &self,
         tenant: &TenantId,
         id: &str,
@@ -139,7 +190,7 @@ impl Administration {
     ) -> Result<Issued, Error> {
         let now = self.now();
         let mut old = self.token(tenant, id).await?;
-        if old.revoked.is_some() || !old.is_good_at(now) {
+        if old.replaced.is_some() || !old.is_good_at(now) {
             let id = id.to_owned();
             return Err(Error::Ended { id });
         }
@@ -158,46 +209,33 @@ impl Administration {
             .ok()
             .and_then(|overlap| now.checked_add_signed(overlap));
         let too_long = || text::invalid("overlap", &format!("{overlap:?}"), "it is too long");
-        old.revoked = Some(end.ok_or_else(too_long)?);
-        self.keep_new(make, Some(old)).await
-    }
-
-    /// Revokes a token: the next request that comes with it is refused.
-    ///
-    /// One that is revoked already stays as it is; one that is good for the rest of an overlap ends
-    /// now.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], [`Error::Store`].
-    pub async fn revoke(&self, tenant: &TenantId, id: &str) -> Result<TokenRecord, Error> {
-        let now = self.now();
-        let mut token = self.token(tenant, id).await?;
-        if token.revoked.is_none_or(|since| since > now) {
-            token.revoked = Some(now);
-            let put = self.tenancy.put(vec![Entry::Token(token.clone())]).await;
-            put.map_err(|error| failed(error, Kind::Token, id))?;
+        old.replaced = Some(end.ok_or_else(too_long)?);
+        if overlap.is_zero() {
+            old.revoked = Some(now);
         }
-        Ok(token)
+        self.keep_new(make, Some(old), (Kind::Token, id)).await
     }
 
-    /// Keeps a new token under an id that nobody has, and what replaces another one beside it.
+    /// Keeps a new token under an id that nobody has, and what it replaces beside it; both come from that.
     async fn keep_new(
         &self,
         make: impl Fn(String, [u8; 32]) -> TokenRecord,
         beside: Option<TokenRecord>,
+        (kind, id): (Kind, &str),
     ) -> Result<Issued, Error> {
         let token = Token::generate()?;
         let mut tries = ID_TRIES;
         loop {
-            let record = make(random_id()?, *token.digest().as_bytes());
+            let mut record = make(random_id()?, *token.digest().as_bytes());
             let entries = [Some(record.clone()), beside.clone()];
             let entries = entries.into_iter().flatten().map(Entry::Token).collect();
             match self.tenancy.put(entries).await {
-                Ok(()) => return Ok(Issued { record, token }),
-                Err(StoreError::Taken { .. }) if tries > 0 => tries -= 1,
-                Err(error) => {
-                    return Err(failed(error, Kind::Connection, record.connection.as_str()));
+                Ok(()) => {
+                    record.revision += 1;
+                    return Ok(Issued { record, token });
                 }
+                Err(StoreError::Taken { .. }) if tries > 0 => tries -= 1,
+                Err(error) => return Err(failed(error, kind, id)),
             }
         }
     }

@@ -74,6 +74,11 @@ impl Tenancy for Sqlite {
         Box::pin(self.alter(move |db| directory::remove_connection(db, &tenant, &id)))
     }
 
+    fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>> {
+        let id = id.clone();
+        Box::pin(self.look(move |db| directory::tenant(db, &id)))
+    }
+
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
         Box::pin(self.look(directory::tenants))
     }

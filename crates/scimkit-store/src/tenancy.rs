@@ -121,7 +121,11 @@ pub struct TokenRecord {
     pub last_used: Option<DateTime<Utc>>,
     /// What people call it; may be empty.
     pub name: String,
-    /// Since when it is refused.
+    /// From when on it is refused because another took its place.
+    pub replaced: Option<DateTime<Utc>>,
+    /// How often it was changed; uses don't count.
+    pub revision: u64,
+    /// When it was revoked: then it is refused, whatever the time.
     pub revoked: Option<DateTime<Utc>>,
     /// What it may do.
     pub scopes: Scopes,
@@ -146,21 +150,40 @@ impl TokenRecord {
             id: id.into(),
             last_used: None,
             name: String::new(),
+            replaced: None,
+            revision: 0,
             revoked: None,
             scopes: Scopes::ALL,
             tenant: connection.tenant.clone(),
         }
     }
 
-    /// Whether it is accepted at that moment: neither revoked nor expired.
+    /// Whether it is accepted at that moment: not revoked, and neither expired nor replaced by then.
+    ///
+    /// A revocation counts at once, since two machines need not agree on the time.
+    ///
+    /// # Example
+    /// ```
+    /// use chrono::{DateTime, TimeDelta};
+    /// use scimkit_store::{Connection, ConnectionId, TenantId, TokenRecord};
+    ///
+    /// let at = DateTime::UNIX_EPOCH;
+    /// let crm = Connection::new(TenantId::from("acme"), ConnectionId::from("crm"), "CRM", at);
+    /// let mut token = TokenRecord::new(&crm, "1", [7; 32], at);
+    /// token.replaced = Some(at + TimeDelta::days(1));
+    /// assert!(token.is_good_at(at));
+    /// // Also where the clock of whoever revoked it is ahead.
+    /// token.revoked = Some(at + TimeDelta::minutes(5));
+    /// assert!(!token.is_good_at(at));
+    /// ```
     #[must_use]
     pub fn is_good_at(&self, at: DateTime<Utc>) -> bool {
         let over = |end: Option<DateTime<Utc>>| end.is_some_and(|end| end <= at);
-        !over(self.revoked) && !over(self.expires)
+        self.revoked.is_none() && !over(self.replaced) && !over(self.expires)
     }
 
-    /// Makes this the successor of what is kept: neither a revocation nor a use is forgotten by a
-    /// write that did not know of it.
+    /// Makes this the successor of what is kept: a revocation or replacement is neither taken back nor
+    /// put off, and no use is forgotten.
     ///
     /// # Example
     /// ```
@@ -177,8 +200,9 @@ impl TokenRecord {
     /// assert_eq!(renamed.revoked, Some(at));
     /// ```
     pub fn follow(&mut self, kept: &TokenRecord) {
-        let revoked = [self.revoked, kept.revoked].into_iter().flatten();
-        self.revoked = revoked.min();
+        let first = |a: Option<_>, b| [a, b].into_iter().flatten().min();
+        self.replaced = first(self.replaced, kept.replaced);
+        self.revoked = first(self.revoked, kept.revoked);
         self.last_used = self.last_used.max(kept.last_used);
     }
 }
@@ -247,10 +271,9 @@ impl Opened {
 
 /// Something that is kept of who may provision.
 ///
-/// A tenant and a connection are expected to have the revision that they are given with: 0 makes
-/// one, and each write counts it up. A token is made where its id is new, and else
-/// [follows](TokenRecord::follow) the one that is kept: once revoked, it stays so. One of a digest
-/// that another token has, or of an id with another digest, is refused.
+/// Each is expected to have the revision that it is given with: 0 makes one, and each write counts it
+/// up. A token [follows](TokenRecord::follow) the one that is kept: once revoked, it stays so. One of a
+/// digest that another token has, or of an id with another digest, is refused.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_enums, reason = "every store must keep every kind")]
 pub enum Entry {
@@ -304,14 +327,22 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
     /// Keeps all of them in that order, or none.
     ///
     /// # Errors
-    /// - [`StoreError::Stale`]: a tenant or connection has another revision, which the version tells
-    /// - [`StoreError::NotFound`]: a tenant or connection that was changed, a connection's tenant, or
-    ///   a token's connection is not there
+    /// - [`StoreError::Stale`]: it has another revision, which the version tells
+    /// - [`StoreError::NotFound`]: what was changed, a connection's tenant, or a token's connection is
+    ///   not there
     /// - [`StoreError::Taken`]: another token has that digest, or that id has another digest
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
     fn put(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Takes a connection away, with its tokens; what it provisioned stays.
+    /// Takes a connection away, with its tokens.
+    ///
+    /// What it provisioned stays, and is nobody's: where the resources are kept beside the connections,
+    /// those that it made or adopted, and those of them that are retired, have no connection any more
+    /// once the future resolves, so that another one can adopt them. They are no other version for
+    /// that. A write that is on its way through the connection meanwhile may still make one that has
+    /// its id.
+    ///
+    /// It takes as long as the tenant has resources, in one write.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Busy`] and [`StoreError::Backend`].
@@ -320,6 +351,12 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
         tenant: &'a TenantId,
         id: &'a ConnectionId,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// A tenant by its id.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>>;
 
     /// The tenants, by id.
     ///
@@ -337,7 +374,7 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Vec<TokenRecord>, StoreError>>;
 
     /// Notes that a token was accepted, unless a later moment is noted; one that is gone is passed
-    /// over.
+    /// over. Its revision stays.
     ///
     /// # Errors
     /// [`StoreError::Busy`] and [`StoreError::Backend`].
@@ -348,7 +385,7 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
-/// A tenant or connection has another revision than expected.
+/// It has another revision than expected.
 pub(crate) fn stale(actual: u64) -> StoreError {
     match Version::new(actual.to_string()) {
         Ok(actual) => StoreError::Stale { actual },

@@ -88,6 +88,93 @@ async fn what_is_replaced_is_refused_once_the_overlap_is_over() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_replacements_at_once_one_is_made_and_a_revocation_is_never_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    for world in worlds(folder.path()) {
+        let acme = world.customer("acme").await.record.tenant;
+        let (administration, entra) = (&world.administration, ConnectionId::from("entra"));
+        for round in 0..12 {
+            let new = NewToken::new("a");
+            let old = administration.issue(&acme, &entra, &new).await.unwrap();
+            let before = administration.tokens(&acme).await.unwrap().len();
+            let overlap = Duration::from_secs(round % 2 * 60);
+            let rotate = || {
+                let (administration, acme) = (administration.clone(), acme.clone());
+                let id = old.record.id.clone();
+                tokio::spawn(async move { administration.rotate(&acme, &id, overlap).await })
+            };
+            let rotations = [rotate(), rotate(), rotate()];
+            let revoked = match round % 4 < 2 {
+                true => Some(administration.revoke(&acme, &old.record.id).await.unwrap()),
+                false => None,
+            };
+            let mut made = 0;
+            for rotation in rotations {
+                match rotation.await.unwrap() {
+                    Ok(_) => made += 1,
+                    Err(error) => assert!(matches!(error, Error::Ended { .. }), "{error:?}"),
+                }
+            }
+            let kept = administration.tokens(&acme).await.unwrap();
+            assert_eq!(kept.len(), before + made);
+            let status = world.status(&old.token).await;
+            match revoked {
+                // Who revoked it was told of the successor.
+                Some(revoked) => assert_eq!(made, usize::from(revoked.replaced.is_some())),
+                None => assert_eq!(made, 1),
+            }
+            let is_good = round % 4 == 3;
+            assert_eq!(status, if is_good { 200 } else { 401 });
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rename_in_between_loses_neither_a_replacement_nor_a_revocation() {
+    let world = World::in_memory();
+    let first = world.customer("acme").await;
+    let (acme, id) = (first.record.tenant.clone(), &first.record.id);
+    world.tenancy.be(Mood::RenamesBeforePuts(2));
+    let second = world
+        .administration
+        .rotate(&acme, id, Duration::from_secs(1));
+    let second = second.await.unwrap();
+    assert_eq!(second.record.name, "renamed");
+    world.tenancy.be(Mood::RenamesBeforePuts(100));
+    let revoked = world.administration.revoke(&acme, id).await.unwrap();
+    assert_eq!(world.status(&first.token).await, 401);
+    assert_eq!(
+        world.administration.token(&acme, id).await.unwrap(),
+        revoked
+    );
+
+    world.tenancy.be(Mood::RenamesBeforePuts(100));
+    let third = world
+        .administration
+        .rotate(&acme, &second.record.id, Duration::ZERO);
+    assert!(matches!(third.await, Err(Error::Stale { .. })));
+}
+
+#[tokio::test]
+async fn a_revocation_counts_whatever_the_clocks_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scim.sqlite");
+    let (here, ahead) = (World::in_file(&file), World::in_file(&file));
+    let first = here.customer("acme").await;
+    let acme = first.record.tenant.clone();
+    ahead.hands.forward(TimeDelta::hours(1));
+    let rotated = ahead
+        .administration
+        .rotate(&acme, &first.record.id, Duration::ZERO);
+    let second = rotated.await.unwrap();
+    assert_eq!(here.status(&first.token).await, 401);
+    assert_eq!(here.status(&second.token).await, 200);
+    let revoked = ahead.administration.revoke(&acme, &second.record.id).await;
+    revoked.unwrap();
+    assert_eq!(here.status(&second.token).await, 401);
+}
+
 #[tokio::test]
 async fn a_token_expires_at_its_moment_and_is_replaced_by_one_that_lives_as_long() {
     let folder = tempfile::tempdir().unwrap();

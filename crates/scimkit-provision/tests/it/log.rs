@@ -1,23 +1,32 @@
-//! That no secret gets into the log.
+//! That no secret gets into the log, whichever thread writes it.
 
-use std::{cell::RefCell, io::Write, time::Duration};
+use std::{
+    io::Write,
+    sync::{Mutex, MutexGuard, OnceLock},
+    thread,
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use http::Request;
 use http_body_util::Full;
+use scimkit_provision::Rules;
+use scimkit_store::{Connection, ConnectionId, Entry, Tenancy, TenantId};
+use tracing::Instrument;
 
 use crate::world::{Mood, World};
 
-thread_local! {
-    /// What this thread logs; each test has a thread of its own.
-    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+/// What any thread logs, those of other tests among them.
+fn log() -> MutexGuard<'static, Vec<u8>> {
+    static LOGGED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    LOGGED.lock().unwrap()
 }
 
-struct ThisThread;
+struct Everybody;
 
-impl Write for ThisThread {
+impl Write for Everybody {
     fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        LOGGED.with_borrow_mut(|logged| logged.extend_from_slice(text));
+        log().extend_from_slice(text);
         Ok(text.len())
     }
 
@@ -28,72 +37,128 @@ impl Write for ThisThread {
 
 /// Collects everything that is logged from here on.
 fn listen() {
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(|| ThisThread)
-        .with_ansi(false)
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).unwrap();
-    // Another test may have found out that nobody listens.
-    tracing::callsite::rebuild_interest_cache();
+    static LISTENING: OnceLock<()> = OnceLock::new();
+    LISTENING.get_or_init(|| {
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(|| Everybody)
+            .with_ansi(false)
+            .finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        // Another test may have found out that nobody listens.
+        tracing::callsite::rebuild_interest_cache();
+    });
+}
+
+fn logged() -> String {
+    String::from_utf8(log().clone()).unwrap()
+}
+
+/// Whether a line has all of these.
+fn has_line(logged: &str, parts: &[&str]) -> bool {
+    let mut lines = logged.lines();
+    lines.any(|line| parts.iter().all(|part| line.contains(part)))
 }
 
 #[tokio::test]
 async fn no_secret_digest_or_password_is_logged() {
     listen();
+    thread::spawn(|| tracing::info!("another thread is heard"))
+        .join()
+        .unwrap();
+    assert!(has_line(&logged(), &["another thread is heard"]));
     let folder = tempfile::tempdir().unwrap();
-    for world in [
-        World::in_memory(),
-        World::in_file(&folder.path().join("scim.sqlite")),
-    ] {
-        let issued = world.customer("acme").await;
-        let (acme, id) = (issued.record.tenant.clone(), issued.record.id.clone());
-        let next = world
-            .administration
-            .rotate(&acme, &id, Duration::ZERO)
-            .await;
-        let next = next.unwrap();
-        let create = Request::post("/scim/v2/Users")
-            .header("authorization", format!("Bearer {}", next.token.reveal()))
-            .body(Full::from(
-                r#"{"userName": "bjensen", "password": "hush-1"}"#,
-            ))
-            .unwrap();
-        assert_eq!(world.send(create).await.status(), 201);
-        for (mood, status) in [
-            (Mood::UsesFail, 200),
-            (Mood::UsesHang, 200),
-            (Mood::Busy, 503),
-            (Mood::Good, 200),
-        ] {
-            world.hands.forward(TimeDelta::minutes(1));
-            world.tenancy.be(mood);
-            assert_eq!(world.status(&next.token).await, status);
-        }
-        assert_eq!(world.status(&issued.token).await, 401);
-        assert_eq!(world.get("/scim/v2/Users", "hush-2").await.status(), 401);
-        world
-            .administration
-            .revoke(&acme, &next.record.id)
-            .await
-            .unwrap();
-        assert_eq!(world.status(&next.token).await, 401);
-
-        let logged = LOGGED.with_borrow(|logged| String::from_utf8(logged.clone()).unwrap());
-        assert!(
-            logged.contains("the use of a token is not noted"),
-            "{logged}"
-        );
-        assert!(logged.contains("tokens can't be looked up"));
-        for made in [&issued, &next] {
-            let digest = made.record.digest;
-            let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            let list: Vec<_> = digest.iter().map(u8::to_string).collect();
-            let secret = made.token.reveal().trim_start_matches("scim_");
-            for hidden in [secret, &hex, &list.join(", ")] {
-                assert!(!logged.contains(hidden), "{hidden}: {logged}");
-            }
-        }
-        assert!(!logged.contains("hush-"), "{logged}");
+    let file = World::in_file(&folder.path().join("scim.sqlite"));
+    for (world, of) in [(World::in_memory(), "in_memory"), (file, "in_file")] {
+        // Names the lines of this test.
+        let span = tracing::info_span!("secrets", of);
+        provision(&world, of).instrument(span).await;
     }
+}
+
+async fn provision(world: &World, of: &str) {
+    let issued = world.customer("acme").await;
+    let (acme, id) = (issued.record.tenant.clone(), issued.record.id.clone());
+    let next = world
+        .administration
+        .rotate(&acme, &id, Duration::ZERO)
+        .await;
+    let next = next.unwrap();
+    let create = Request::post("/scim/v2/Users")
+        .header("authorization", format!("Bearer {}", next.token.reveal()))
+        .body(Full::from(
+            r#"{"userName": "bjensen", "password": "hush-1"}"#,
+        ))
+        .unwrap();
+    assert_eq!(world.send(create).await.status(), 201);
+    for (mood, status) in [
+        (Mood::UsesFail, 200),
+        (Mood::UsesHang, 200),
+        (Mood::Busy, 503),
+        (Mood::Good, 200),
+    ] {
+        world.hands.forward(TimeDelta::minutes(1));
+        world.tenancy.be(mood);
+        assert_eq!(world.status(&next.token).await, status);
+    }
+    assert_eq!(world.status(&issued.token).await, 401);
+    assert_eq!(world.get("/scim/v2/Users", "hush-2").await.status(), 401);
+    world
+        .administration
+        .revoke(&acme, &next.record.id)
+        .await
+        .unwrap();
+    assert_eq!(world.status(&next.token).await, 401);
+
+    let logged = logged();
+    for line in [
+        "the use of a token is not noted",
+        "tokens can't be looked up",
+    ] {
+        assert!(has_line(&logged, &["secrets{", of, line]), "{logged}");
+    }
+    for made in [&issued, &next] {
+        let digest = made.record.digest;
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let list: Vec<_> = digest.iter().map(u8::to_string).collect();
+        let secret = made.token.reveal().trim_start_matches("scim_");
+        for hidden in [secret, &hex, &list.join(", ")] {
+            assert!(!logged.contains(hidden), "{hidden}: {logged}");
+        }
+    }
+    assert!(!logged.contains("hush-"), "{logged}");
+}
+
+#[tokio::test]
+async fn rules_that_can_not_be_read_are_logged_once_for_each_text() {
+    listen();
+    let world = World::in_memory();
+    let issued = world.customer("garbled").await;
+    let (tenant, id) = (TenantId::from("garbled"), ConnectionId::from("entra"));
+    let lines = || {
+        let logged = logged();
+        let of = |line: &&str| line.contains("tenant=garbled");
+        logged.lines().filter(of).count()
+    };
+    let put = async |rules: &str| {
+        let mut kept = connection(&world, &tenant, &id).await;
+        kept.rules = rules.to_owned();
+        let entry = vec![Entry::Connection(kept)];
+        world.tenancy.put(entry).await.unwrap();
+    };
+    let unfit = r#"{"mapping": "[user]\nnothing = \"nothing\""}"#;
+    for (n, rules) in (1..).zip(["{", unfit, r#"{"create": "adoptt"}"#]) {
+        put(rules).await;
+        for _ in 0..3 {
+            assert_eq!(world.status(&issued.token).await, 503, "{rules}");
+            assert_eq!(lines(), n, "{rules}: {}", logged());
+        }
+    }
+    put(&Rules::default().to_json().unwrap()).await;
+    assert_eq!(world.status(&issued.token).await, 200);
+}
+
+async fn connection(world: &World, tenant: &TenantId, id: &ConnectionId) -> Connection {
+    let found = world.tenancy.connection(tenant, id).await.unwrap();
+    found.unwrap().1
 }

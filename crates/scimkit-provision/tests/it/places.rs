@@ -136,7 +136,29 @@ async fn a_forwarded_host_is_believed_only_where_the_host_says_so() {
         };
         assert_eq!(asked("acme.app.example", "other.app.example").await, own);
         assert_eq!(asked("internal:80", "acme.app.example").await, forwarded);
-        assert_eq!(asked("internal:80", "acme.app.example, x").await, 401);
+        for (first, status) in [
+            ("acme.app.example, proxy.internal", forwarded),
+            ("acme.app.example:8443 ,proxy.internal, x", forwarded),
+            ("acme.app.example,", forwarded),
+            ("proxy.internal, acme.app.example", 401),
+            (", acme.app.example", 401),
+            ("", 401),
+        ] {
+            assert_eq!(asked("internal:80", first).await, status, "{first}");
+        }
+        for (first, second, status) in [
+            ("acme.app.example", "proxy.internal", forwarded),
+            ("proxy.internal", "acme.app.example", 401),
+        ] {
+            let headers = [
+                ("authorization", &*authorization),
+                ("host", "internal:80"),
+                ("x-forwarded-host", first),
+                ("x-forwarded-host", second),
+            ];
+            let answer = world.ask("/scim/v2/Users", &headers).await;
+            assert_eq!(answer.status(), status, "{first}, then {second}");
+        }
     }
 }
 

@@ -30,7 +30,9 @@ CREATE TABLE token (
     may_read INTEGER NOT NULL,
     may_users INTEGER NOT NULL,
     created_us INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
     expires_us INTEGER,
+    replaced_us INTEGER,
     revoked_us INTEGER,
     used_us INTEGER,
     PRIMARY KEY (tenant, id)
@@ -45,7 +47,7 @@ INSERT INTO connection (tenant, connection, name, rules, created_us, revision)
     SELECT 'default', 'default', 'default', '{}', min(created_us), 1
     FROM token_before HAVING count(*) > 0;
 INSERT INTO token
-    (tenant, id, connection, digest, name, may_groups, may_read, may_users, created_us)
-    SELECT 'default', lower(hex(substr(digest, 1, 8))), 'default', digest, '', 1, 1, 1, created_us
+    (tenant, id, connection, digest, name, may_groups, may_read, may_users, created_us, revision)
+    SELECT 'default', lower(hex(substr(digest, 1, 8))), 'default', digest, '', 1, 1, 1, created_us, 1
     FROM token_before;
 DROP TABLE token_before;

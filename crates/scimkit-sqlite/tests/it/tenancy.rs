@@ -43,7 +43,7 @@ fn who_may_provision_is_known_after_reopening() {
     drop(store);
     let opened = wait(Sqlite::open(&path).unwrap().open(&[7; 32])).unwrap();
     let opened = opened.unwrap();
-    token.last_used = Some(second(4));
+    (token.last_used, token.revision) = (Some(second(4)), 1);
     assert_eq!(opened.token, token);
     assert_eq!((opened.tenant.revision, opened.connection.revision), (1, 1));
     assert_eq!(opened.tenant.name, tenant.name);

@@ -89,7 +89,9 @@ fn token(members: &mut Members, tenant: &TenantId) -> Outcome<TokenRecord> {
             _ => return Err("`scopes` has another element than groups, read and users".to_owned()),
         }
     }
+    token.revision = members.number("revision")?;
     token.expires = members.optional_instant("expires")?;
+    token.replaced = members.optional_instant("replaced")?;
     token.revoked = members.optional_instant("revoked")?;
     token.last_used = members.optional_instant("lastUsed")?;
     Ok(token)

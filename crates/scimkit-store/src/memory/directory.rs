@@ -23,6 +23,16 @@ pub(super) struct Directory {
     tokens: BTreeMap<(TenantId, String), TokenRecord>,
 }
 
+/// What there was before an entry was put.
+enum Before {
+    Connection(Connection),
+    NoConnection((TenantId, ConnectionId)),
+    NoTenant(TenantId),
+    NoToken((TenantId, String)),
+    Tenant(Tenant),
+    Token(TokenRecord),
+}
+
 impl Directory {
     pub(super) fn tenant(&self, id: &TenantId) -> Option<&Tenant> {
         self.tenants.get(id)
@@ -53,6 +63,58 @@ impl Directory {
         Some(Opened::new(tenant, connection, token.clone()))
     }
 
+    /// Keeps all of them, or none.
+    fn put_all(&mut self, entries: Vec<Entry>) -> Result<(), StoreError> {
+        let mut undo = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let before = self.before(&entry);
+            if let Err(problem) = self.put(entry) {
+                for before in undo.into_iter().rev() {
+                    self.take_back(before);
+                }
+                return Err(problem);
+            }
+            undo.push(before);
+        }
+        Ok(())
+    }
+
+    /// What there is where an entry goes.
+    fn before(&self, entry: &Entry) -> Before {
+        match entry {
+            Entry::Connection(new) => {
+                let key = (new.tenant.clone(), new.id.clone());
+                let known = self.connections.get(&key).cloned();
+                known.map_or(Before::NoConnection(key), Before::Connection)
+            }
+            Entry::Tenant(new) => {
+                let known = self.tenants.get(&new.id).cloned();
+                known.map_or_else(|| Before::NoTenant(new.id.clone()), Before::Tenant)
+            }
+            Entry::Token(new) => {
+                let key = (new.tenant.clone(), new.id.clone());
+                let known = self.tokens.get(&key).cloned();
+                known.map_or(Before::NoToken(key), Before::Token)
+            }
+        }
+    }
+
+    fn take_back(&mut self, before: Before) {
+        match before {
+            Before::Connection(connection) => self.keep_connection(connection),
+            Before::NoConnection(key) => drop(self.connections.remove(&key)),
+            Before::NoTenant(id) => drop(self.tenants.remove(&id)),
+            Before::NoToken(key) => {
+                if let Some(token) = self.tokens.remove(&key) {
+                    self.digests.remove(&token.digest);
+                }
+            }
+            Before::Tenant(tenant) => self.keep_tenant(tenant),
+            Before::Token(token) => self.keep_token(token),
+        }
+    }
+
+    /// Keeps an entry, or refuses it and leaves everything as it is.
     fn put(&mut self, entry: Entry) -> Result<(), StoreError> {
         match entry {
             Entry::Connection(connection) => self.put_connection(connection),
@@ -82,9 +144,12 @@ impl Directory {
         if self.connection(&token.tenant, &token.connection).is_none() {
             return Err(StoreError::NotFound);
         }
-        let key = (token.tenant.clone(), token.id.clone());
-        match self.tokens.get(&key) {
-            Some(known) if known.digest != token.digest => return Err(taken("id")),
+        let known = self.tokens.get(&(token.tenant.clone(), token.id.clone()));
+        if known.is_some_and(|known| known.digest != token.digest) {
+            return Err(taken("id"));
+        }
+        token.revision = next(known.map(|known| known.revision), token.revision)?;
+        match known {
             Some(known) => token.follow(known),
             None if self.digests.contains_key(&token.digest) => return Err(taken("digest")),
             None => {}
@@ -191,14 +256,7 @@ impl Tenancy for Memory {
     }
 
     fn put(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            let mut directory = exclusive(&self.directory);
-            // A copy, so that nothing is left of what comes before one that is refused.
-            let mut after = directory.clone();
-            entries.into_iter().try_for_each(|entry| after.put(entry))?;
-            *directory = after;
-            Ok(())
-        })
+        Box::pin(async move { exclusive(&self.directory).put_all(entries) })
     }
 
     fn remove_connection<'a>(
@@ -206,7 +264,18 @@ impl Tenancy for Memory {
         tenant: &'a TenantId,
         id: &'a ConnectionId,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move { exclusive(&self.directory).remove_connection(tenant, id) })
+        Box::pin(async move {
+            let mut directory = exclusive(&self.directory);
+            directory.remove_connection(tenant, id)?;
+            if let Some(resources) = self.tenant(tenant) {
+                exclusive(&resources).release(id);
+            }
+            Ok(())
+        })
+    }
+
+    fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>> {
+        Box::pin(async move { Ok(shared(&self.directory).tenant(id).cloned()) })
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {

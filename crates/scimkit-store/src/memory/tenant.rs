@@ -11,7 +11,10 @@ use super::{
     places::{Owner, Places},
     table::{Record, Table},
 };
-use crate::{Batch, Deletes, Expect, How, OnFailure, Scope, Settings, StoreError, Write, Written};
+use crate::{
+    Batch, ConnectionId, Deletes, Expect, How, OnFailure, Scope, Settings, StoreError, Write,
+    Written,
+};
 
 /// The resources of one tenant.
 #[derive(Debug, Default)]
@@ -201,6 +204,16 @@ impl Tenant {
             self.retire(at, kind, id, record);
         }
         Ok(Written::deleted())
+    }
+
+    /// Makes nobody's what that connection made or adopted.
+    pub(super) fn release(&mut self, connection: &ConnectionId) {
+        let tables = self.tables.values_mut().chain(self.retired.values_mut());
+        for record in tables.flat_map(|table| table.records.values_mut()) {
+            if record.connection.as_ref() == Some(connection) {
+                record.connection = None;
+            }
+        }
     }
 
     pub(super) fn table(&mut self, kind: &Arc<ResourceType>) -> &mut Table {

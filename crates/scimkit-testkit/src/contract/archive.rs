@@ -14,6 +14,7 @@ mod forget;
 mod ground;
 mod lines;
 mod moments;
+mod removal;
 mod whole;
 
 use std::{fmt, sync::Arc};
@@ -90,6 +91,7 @@ pub fn checks() -> Vec<Check> {
         lines::CHECKS,
         moments::CHECKS,
         forget::CHECKS,
+        removal::CHECKS,
     ];
     all.concat()
 }

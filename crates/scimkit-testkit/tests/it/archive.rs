@@ -36,6 +36,7 @@ enum Fault {
     ForgetsWhatWasRetired,
     ForgetsWhoMadeIt,
     HandsOverTooMuch,
+    KeepsTheConnectionOfResources,
     KeepsWhatCameBefore,
     LosesTypes,
     MixesTenants,
@@ -221,7 +222,16 @@ impl Tenancy for Faulty {
         tenant: &'a TenantId,
         id: &'a ConnectionId,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.1.remove_connection(tenant, id)
+        Box::pin(async move {
+            match self.0 {
+                Fault::KeepsTheConnectionOfResources => Ok(()),
+                _ => self.1.remove_connection(tenant, id).await,
+            }
+        })
+    }
+
+    fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>> {
+        self.1.tenant(id)
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
@@ -275,6 +285,10 @@ fn a_fault_is_noticed() {
             "what_was_retired_long_ago_is_forgotten",
         ),
         (Fault::HandsOverTooMuch, "a_sink_that_fails_ends_a_dump"),
+        (
+            Fault::KeepsTheConnectionOfResources,
+            "what_a_removed_connection_made_is_nobodys",
+        ),
         (
             Fault::KeepsWhatCameBefore,
             "a_source_that_fails_restores_nothing",

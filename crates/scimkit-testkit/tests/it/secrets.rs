@@ -2,15 +2,22 @@
 
 use std::{
     io::Write,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
+use bytes::Bytes;
+use http::{Request, Response};
+use scimkit_core::Error;
 use scimkit_provision::{Administration, Gate, NewToken, Rules};
-use scimkit_registry::Tolerance;
-use scimkit_server::{Server, Token};
+use scimkit_registry::{Change, Tolerance};
+use scimkit_server::{CreateGuard, Secret, Server, TakeSecrets, Token};
 use scimkit_sqlite::Sqlite;
-use scimkit_store::{Memory, Store, Tenancy};
-use scimkit_testkit::replay::{Mode, Replay, Scenario};
+use scimkit_store::{BoxFuture, Memory, Scope, Store, Tenancy};
+use scimkit_testkit::replay::{Mode, Replay, Scenario, Target, TransportError};
+use serde_json::Value;
 
 use crate::servers::settings;
 
@@ -26,6 +33,89 @@ impl Write for Logged {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+/// The passwords of the corpus, as far as they are the same in each run.
+const PASSWORDS: [&str; 2] = ["1mz050nq", "N3w-pass"];
+
+/// A server that is asked, with what it was sent and took.
+#[derive(Debug)]
+struct Watched {
+    /// How often a request had each of the passwords.
+    had: [AtomicUsize; PASSWORDS.len()],
+    hooks: Arc<Hooks>,
+    sent: AtomicUsize,
+    server: Server,
+}
+
+impl Watched {
+    fn new(server: Server) -> Self {
+        let hooks = Arc::new(Hooks::default());
+        Watched {
+            had: Default::default(),
+            server: server
+                .with_create_guard(Guard(Arc::clone(&hooks)))
+                .with_secrets(Takes(Arc::clone(&hooks))),
+            hooks,
+            sent: AtomicUsize::default(),
+        }
+    }
+}
+
+impl Target for Watched {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let body = String::from_utf8_lossy(request.body());
+        for (had, password) in self.had.iter().zip(PASSWORDS) {
+            had.fetch_add(body.matches(password).count(), Ordering::Relaxed);
+        }
+        self.server.send(request)
+    }
+}
+
+/// How often a hook was asked.
+#[derive(Debug, Default)]
+struct Hooks {
+    guarded: AtomicUsize,
+    taken: [AtomicUsize; PASSWORDS.len()],
+}
+
+/// One that logs all it is given.
+#[derive(Debug)]
+struct Guard(Arc<Hooks>);
+
+impl CreateGuard for Guard {
+    fn check<'a>(
+        &'a self,
+        scope: &'a Scope,
+        change: &'a Change,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        self.0.guarded.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(?scope.tenant, ?change, "a create");
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// One that logs all it is given.
+#[derive(Debug)]
+struct Takes(Arc<Hooks>);
+
+impl TakeSecrets for Takes {
+    fn take<'a>(
+        &'a self,
+        scope: &'a Scope,
+        secret: Secret<'a>,
+    ) -> BoxFuture<'a, Result<Option<Value>, Error>> {
+        let value = secret.value.as_str().unwrap_or_default();
+        for (taken, password) in self.0.taken.iter().zip(PASSWORDS) {
+            taken.fetch_add(value.matches(password).count(), Ordering::Relaxed);
+        }
+        tracing::info!(?scope.tenant, ?secret, "a secret");
+        Box::pin(async { Ok(None) })
     }
 }
 
@@ -63,8 +153,7 @@ async fn the_log_of_the_whole_corpus_tells_no_token_and_no_password() {
     // what everybody does: another test would switch the log off.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let corpus = Scenario::corpus().unwrap();
-    let mut needles = vec!["1mz050nq".to_owned(), "N3w-pass".to_owned()];
-    let mut requests = 0;
+    let mut needles: Vec<_> = PASSWORDS.map(str::to_owned).into();
     for (name, store, tenancy) in stores() {
         let administration = Administration::new(Arc::clone(&tenancy));
         let tenant = administration.create_tenant("acme", "Acme").await.unwrap();
@@ -85,21 +174,28 @@ async fn the_log_of_the_whole_corpus_tells_no_token_and_no_password() {
         needles.extend(forms(wrong.digest().as_bytes()));
 
         let settings = settings(Tolerance::DEFAULT);
-        let server =
-            Server::new(store, settings.clone()).with_authentication(Gate::new(tenancy, settings));
+        let gate = Gate::new(tenancy, settings.clone());
+        let server = Watched::new(Server::new(store, settings).with_authentication(gate));
         for scenario in &corpus {
             let scenario = std::slice::from_ref(scenario);
             let modes = [Mode::Both, Mode::Compat];
             let replay = Replay::of(&server).with_modes(modes);
-            let report = replay.with_token(&secret).run(scenario).await;
-            requests += report.outcomes.len();
+            replay.with_token(&secret).run(scenario).await;
             let replay = Replay::of(&server).with_modes(modes);
             replay.with_token(wrong.reveal()).run(scenario).await;
         }
-        assert!(requests > 90, "{name}");
+        let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        assert!(count(&server.sent) > 500, "{name}: {server:?}");
+        assert!(count(&server.hooks.guarded) > 100, "{name}: {server:?}");
+        for counters in [&server.had, &server.hooks.taken] {
+            assert!(counters.iter().all(|c| count(c) > 0), "{name}: {server:?}");
+        }
     }
     let text = String::from_utf8(std::mem::take(&mut *logged.0.lock().unwrap())).unwrap();
     assert!(text.lines().count() > 1_000, "the corpus was not logged");
+    for said in ["a create", "a secret"] {
+        assert!(text.contains(said), "{said} was not logged");
+    }
     for line in text.lines() {
         let found = needles.iter().find(|needle| line.contains(needle.as_str()));
         assert_eq!(found, None, "{line}");

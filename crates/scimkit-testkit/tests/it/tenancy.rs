@@ -62,11 +62,14 @@ impl Faulty {
                 new.revision = known.map_or(0, |(_, known)| known.revision);
             }
             Entry::Tenant(new) => {
-                let known = self.inner.tenants().await?;
+                let known = self.inner.tenant(&new.id).await?;
+                new.revision = known.map_or(0, |known| known.revision);
+            }
+            Entry::Token(new) => {
+                let known = self.inner.tokens(&new.tenant).await?;
                 let known = known.iter().find(|known| known.id == new.id);
                 new.revision = known.map_or(0, |known| known.revision);
             }
-            Entry::Token(_) => {}
         }
         Ok(())
     }
@@ -149,6 +152,10 @@ impl Tenancy for Faulty {
         }
     }
 
+    fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>> {
+        self.inner.tenant(id)
+    }
+
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
         self.inner.tenants()
     }
@@ -188,6 +195,10 @@ fn a_fault_is_noticed() {
             "of_parallel_changes_of_one_revision_one_wins",
         ),
         (Fault::ExpectsNothing, "what_stands_on_nothing_is_refused"),
+        (
+            Fault::ExpectsNothing,
+            "of_parallel_replacements_and_revocations_one_wins",
+        ),
         (Fault::HidesRevocations, "a_revoked_token_stays_so"),
         (Fault::HidesRevocations, "a_token_is_found_by_its_digest"),
         (

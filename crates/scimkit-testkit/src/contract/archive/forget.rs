@@ -63,7 +63,7 @@ fn gone(pair: &Pair<'_>) -> Result<(), String> {
     let who = ground.filter(user, r#"userName eq "gone again""#)?;
     let write = Write::Create {
         change: ground.body(user, json!({"userName": "gone again"}))?,
-        claim: Some(Claim::new(Among::Both, who)),
+        claim: Some(Box::new(Claim::new(Among::Both, who))),
         id: id("n1"),
     };
     let made = ground.attempt(second(50), &write)?.map_err(|e| said(&e))?;

@@ -70,7 +70,7 @@ impl<'a> Side<'a> {
         answer.ok_or_else(|| "the driver left a future unfinished".to_owned())
     }
 
-    fn id(&self) -> &TenantId {
+    pub(super) fn id(&self) -> &TenantId {
         &self.ground.scope.tenant
     }
 
@@ -178,9 +178,12 @@ impl<'a> Side<'a> {
             token.scopes = Scopes::NONE;
             (token.scopes.read, token.scopes.users) = (n == 2, true);
             token.expires = (n == 2).then(|| second(500));
+            token.replaced = (n == 2).then(|| second(450));
             token.revoked = (n == 3).then(|| second(400));
             token.last_used = (n == 3).then(|| second(300));
-            entries.extend([Entry::Connection(connection), Entry::Token(token)]);
+            entries.extend([Entry::Connection(connection), Entry::Token(token.clone())]);
+            token.revision = 1;
+            entries.push(Entry::Token(token));
         }
         let put = self.run(self.store.put(entries))?;
         put.map_err(|e| format!("put: {}", said(&e)))

@@ -31,7 +31,7 @@ pub(super) const CHECKS: &[Check] = &[
 /// A tenant of six lines.
 const SMALL: &str = r#"{"tenant":{"format":1,"id":"acme","versions":9,"name":"Acme","created":"2026-01-01T00:00:00.000Z","revision":1}}
 {"connection":{"id":"crm","name":"","created":"2026-01-01T00:00:00.000Z","revision":1,"rules":"{}"}}
-{"token":{"id":"1","connection":"crm","digest":"0101010101010101010101010101010101010101010101010101010101010101","name":"","scopes":["read"],"created":"2026-01-01T00:00:00.000Z"}}
+{"token":{"id":"1","connection":"crm","digest":"0101010101010101010101010101010101010101010101010101010101010101","name":"","scopes":["read"],"created":"2026-01-01T00:00:00.000Z","revision":1}}
 {"resource":{"type":"Group","id":"g1","version":"3","created":"2026-01-01T00:00:00.000Z","lastModified":"2026-01-01T00:00:00.000Z","document":{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"g"}}}
 {"edges":{"type":"Group","id":"g1","attribute":"members","targets":[{"value":"u1"},{"value":"u2","type":"User"}]}}
 {"resource":{"type":"User","id":"u1","version":"7","created":"2026-01-01T00:00:00.000Z","lastModified":"2026-01-01T00:00:00.000Z","document":{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a"}}}

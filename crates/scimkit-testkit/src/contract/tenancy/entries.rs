@@ -6,9 +6,9 @@ use scimkit_store::{Entry, TenantId};
 
 use super::{
     Check,
-    ground::{Ground, connection, outcome, tenant, token, with_connections},
+    ground::{Ground, connection, made, outcome, tenant, token, with_connections},
 };
-use crate::contract::ground::{ensure, ensure_eq};
+use crate::contract::ground::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -47,6 +47,7 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn found(ground: &Ground<'_>) -> Result<(), String> {
     ensure_eq!(ground.tenants()?, [], "tenants of nothing");
+    ensure_eq!(ground.tenant("acme")?, None, "a tenant of nothing");
     ensure!(
         ground.connection("acme", "crm")?.is_none(),
         "a connection of nothing"
@@ -68,6 +69,11 @@ fn found(ground: &Ground<'_>) -> Result<(), String> {
     ])?;
     (renamed.revision, ruled.revision) = (2, 2);
     ensure_eq!(ground.tenants()?, [renamed.clone()], "the tenant, changed");
+    let found = ground.tenant("acme")?;
+    ensure_eq!(found.as_ref(), Some(&renamed), "the tenant by its id");
+    for id in ["ACME", "acm", "acme ", ""] {
+        ensure_eq!(ground.tenant(id)?, None, "the tenant `{id}`");
+    }
     let kept = Some((renamed, ruled));
     ensure_eq!(ground.connection("acme", "crm")?, kept, "what was changed");
     for (tenant, id) in [
@@ -107,7 +113,7 @@ fn apart(ground: &Ground<'_>) -> Result<(), String> {
         let own = TenantId::from(id);
         let expected = [connection(id, "crm", 1)];
         ensure_eq!(ground.connections(&own)?, expected, "connections of `{id}`");
-        let expected = [token((id, "crm"), "1", n, 1)];
+        let expected = [made(token((id, "crm"), "1", n, 1))];
         ensure_eq!(ground.tokens(&own)?, expected, "tokens of `{id}`");
         let opened = ground.opened([n; 32])?;
         ensure_eq!(opened.tenant, tenant(id, 1), "whose token it is");
@@ -124,12 +130,20 @@ fn apart(ground: &Ground<'_>) -> Result<(), String> {
 
 fn stale(ground: &Ground<'_>) -> Result<(), String> {
     ground.put(with_connections("acme", &["crm"]))?;
+    let token = |revision| {
+        let mut token = token(("acme", "crm"), "1", 1, 1);
+        token.revision = revision;
+        token
+    };
+    ground.put(vec![Entry::Token(token(0))])?;
     for now in 1..4 {
+        ground.used([1; 32], second(100))?;
         for (given, expected) in [(0, true), (now - 1, true), (now, false), (now + 1, true)] {
             let stale = format!("stale: W/\"{now}\"");
             let entries = [
                 Entry::Tenant(tenant("acme", given)),
                 Entry::Connection(connection("acme", "crm", given)),
+                Entry::Token(token(given)),
             ];
             if expected {
                 let mut entries = entries.into_iter();
@@ -139,6 +153,7 @@ fn stale(ground: &Ground<'_>) -> Result<(), String> {
         ground.put(vec![
             Entry::Tenant(tenant("acme", now)),
             Entry::Connection(connection("acme", "crm", now)),
+            Entry::Token(token(now)),
         ])?;
     }
     let twice = Entry::Tenant(tenant("acme", 4));
@@ -154,6 +169,7 @@ fn rootless(ground: &Ground<'_>) -> Result<(), String> {
         Entry::Connection(connection("nobody", "crm", 0)),
         Entry::Token(token(("nobody", "crm"), "1", 1, 1)),
         Entry::Token(token(("acme", "erp"), "1", 1, 1)),
+        Entry::Token(made(token(("acme", "crm"), "1", 1, 1))),
     ];
     for entry in entries {
         ground.refused(vec![entry], "not found")?;

@@ -95,6 +95,10 @@ impl Ground<'_> {
         self.run(self.writes.remove_connection(&tenant, &id))
     }
 
+    pub(super) fn tenant(&self, id: &str) -> Result<Option<Tenant>, String> {
+        self.found(self.reads.tenant(&TenantId::from(id)))
+    }
+
     pub(super) fn tenants(&self) -> Result<Vec<Tenant>, String> {
         self.found(self.reads.tenants())
     }
@@ -136,7 +140,13 @@ pub(super) fn connection(tenant: &str, id: &str, revision: u64) -> Connection {
     connection
 }
 
-/// A token of a connection, made at that second.
+/// A token as it is kept once it is made.
+pub(super) fn made(mut token: TokenRecord) -> TokenRecord {
+    token.revision = 1;
+    token
+}
+
+/// A new token of a connection, made at that second.
 pub(super) fn token(of: (&str, &str), id: &str, digest: u8, made: i64) -> TokenRecord {
     let connection = connection(of.0, of.1, 0);
     TokenRecord::new(&connection, id, [digest; 32], second(made))

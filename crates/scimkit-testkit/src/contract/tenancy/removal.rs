@@ -4,7 +4,7 @@ use scimkit_store::{Entry, TenantId};
 
 use super::{
     Check,
-    ground::{Ground, connection, outcome, tenant, token, with_connections},
+    ground::{Ground, connection, made, outcome, tenant, token, with_connections},
 };
 use crate::contract::ground::{ensure, ensure_eq};
 
@@ -52,7 +52,7 @@ fn tokens(ground: &Ground<'_>) -> Result<(), String> {
         left,
         "connections that are left"
     );
-    let left = [token(("acme", "crm2"), "3", 3, 1)];
+    let left = [made(token(("acme", "crm2"), "3", 3, 1))];
     ensure_eq!(ground.tokens(&acme)?, left, "tokens that are left");
     let tenants = [tenant("acme", 1), tenant("other", 1)];
     ensure_eq!(ground.tenants()?, tenants, "tenants after a removal");

@@ -1,10 +1,12 @@
 //! Tokens: what they open, that no two are the same, and what a write can't take back.
 
+use std::thread;
+
 use scimkit_store::{Entry, Scopes, TenantId, TokenRecord};
 
 use super::{
     Check,
-    ground::{Ground, token, with_connections},
+    ground::{Ground, made, outcome, token, with_connections},
 };
 use crate::contract::ground::{ensure, ensure_eq, second};
 
@@ -26,27 +28,38 @@ pub(super) const CHECKS: &[Check] = &[
         run: revoked,
     },
     Check {
+        name: "a_replaced_token_stays_so",
+        run: replaced,
+    },
+    Check {
+        name: "of_parallel_replacements_and_revocations_one_wins",
+        run: parallel,
+    },
+    Check {
         name: "the_latest_use_counts",
         run: used,
     },
 ];
 
-fn put(ground: &Ground<'_>, token: &TokenRecord) -> Result<(), String> {
-    ground.put(vec![Entry::Token(token.clone())])
+/// Keeps a token as it is after what is kept.
+fn put(ground: &Ground<'_>, token: &mut TokenRecord) -> Result<(), String> {
+    ground.put(vec![Entry::Token(token.clone())])?;
+    token.revision += 1;
+    Ok(())
 }
 
 fn opened(ground: &Ground<'_>) -> Result<(), String> {
     ground.put(with_connections("acme", &["crm", "erp"]))?;
     ensure!(ground.open([1; 32])?.is_none(), "a token before it is made");
     let mut token = token(("acme", "crm"), "1", 1, 10);
-    put(ground, &token)?;
+    put(ground, &mut token)?;
     ensure_eq!(
         ground.opened([1; 32])?.token,
         token,
         "a token as it was made"
     );
     // Each fact is a field of its own, and what is not good is found as well.
-    let changes: [fn(&mut TokenRecord); 10] = [
+    let changes: [fn(&mut TokenRecord); 11] = [
         |token| token.name = "nightly".to_owned(),
         |token| token.expires = Some(second(5)),
         |token| token.expires = Some(second(500)),
@@ -56,14 +69,20 @@ fn opened(ground: &Ground<'_>) -> Result<(), String> {
         |token| (token.scopes.groups, token.scopes.read) = (false, true),
         |token| (token.scopes.read, token.scopes.users) = (false, true),
         |token| token.connection = "erp".into(),
+        |token| token.replaced = Some(second(30)),
         |token| token.revoked = Some(second(20)),
     ];
     for (n, change) in changes.iter().enumerate() {
         change(&mut token);
-        put(ground, &token)?;
+        put(ground, &mut token)?;
         let opened = ground.opened([1; 32])?;
         ensure_eq!(opened.token.name, token.name, "the name, change {n}");
         ensure_eq!(opened.token.expires, token.expires, "its end, change {n}");
+        ensure_eq!(
+            opened.token.replaced,
+            token.replaced,
+            "replaced, change {n}"
+        );
         ensure_eq!(opened.token.revoked, token.revoked, "revoked, change {n}");
         ensure_eq!(opened.token.scopes, token.scopes, "scopes, change {n}");
         ensure_eq!(opened.token, token, "a token after change {n}");
@@ -91,7 +110,7 @@ fn ordered(ground: &Ground<'_>) -> Result<(), String> {
         ("a", 2, "crm"),
     ];
     for (digest, (id, at, connection)) in (0..).zip(made) {
-        put(ground, &token(("acme", connection), id, digest, at))?;
+        put(ground, &mut token(("acme", connection), id, digest, at))?;
     }
     let tokens = ground.tokens(&TenantId::from("acme"))?;
     let ids: Vec<_> = tokens.iter().map(|token| token.id.as_str()).collect();
@@ -102,8 +121,8 @@ fn ordered(ground: &Ground<'_>) -> Result<(), String> {
 fn taken(ground: &Ground<'_>) -> Result<(), String> {
     ground.put(with_connections("acme", &["crm", "erp"]))?;
     ground.put(with_connections("other", &["crm"]))?;
-    put(ground, &token(("acme", "crm"), "1", 1, 1))?;
-    put(ground, &token(("acme", "crm"), "2", 2, 1))?;
+    put(ground, &mut token(("acme", "crm"), "1", 1, 1))?;
+    put(ground, &mut token(("acme", "crm"), "2", 2, 1))?;
     let refused = [
         (token(("acme", "crm"), "3", 1, 1), "taken: digest"),
         (token(("acme", "erp"), "3", 1, 1), "taken: digest"),
@@ -121,13 +140,13 @@ fn taken(ground: &Ground<'_>) -> Result<(), String> {
         "whose digest it stays"
     );
     // An id is one of a kind in its own tenant only.
-    put(ground, &token(("other", "crm"), "1", 3, 1))
+    put(ground, &mut token(("other", "crm"), "1", 3, 1))
 }
 
 fn revoked(ground: &Ground<'_>) -> Result<(), String> {
     ground.put(with_connections("acme", &["crm"]))?;
     let mut token = token(("acme", "crm"), "1", 1, 1);
-    put(ground, &token)?;
+    put(ground, &mut token)?;
     let kept = [
         (None, None),
         (Some(second(9)), Some(second(9))),
@@ -138,23 +157,95 @@ fn revoked(ground: &Ground<'_>) -> Result<(), String> {
     ];
     for (given, expected) in kept {
         token.revoked = given;
-        put(ground, &token)?;
+        put(ground, &mut token)?;
         let opened = ground.opened([1; 32])?;
         ensure_eq!(opened.token.revoked, expected, "revoked after {given:?}");
-        let good = opened.token.is_good_at(second(8));
-        ensure_eq!(good, expected.is_none_or(|at| at > second(8)), "good at 8");
+        let good = opened.token.is_good_at(second(1));
+        ensure_eq!(good, expected.is_none(), "good after {given:?}");
+    }
+    Ok(())
+}
+
+fn replaced(ground: &Ground<'_>) -> Result<(), String> {
+    ground.put(with_connections("acme", &["crm"]))?;
+    let mut token = token(("acme", "crm"), "1", 1, 1);
+    put(ground, &mut token)?;
+    for (given, expected) in [(9, 9), (10, 9), (5, 5), (9, 5)] {
+        token.replaced = Some(second(given));
+        put(ground, &mut token)?;
+        let opened = ground.opened([1; 32])?.token;
+        ensure_eq!(opened.replaced, Some(second(expected)), "after {given}");
+        let good = [expected - 1, expected].map(|at| opened.is_good_at(second(at)));
+        ensure_eq!(good, [true, false], "good before {expected}, and then");
+    }
+    token.replaced = None;
+    put(ground, &mut token)?;
+    let kept = ground.opened([1; 32])?.token.replaced;
+    ensure_eq!(kept, Some(second(5)), "replaced after a write without it");
+    Ok(())
+}
+
+/// What becomes of a token when many replace it, or some revoke it, at once.
+fn parallel(ground: &Ground<'_>) -> Result<(), String> {
+    const ROUNDS: u8 = 8;
+    const THREADS: u8 = 6;
+    ground.put(with_connections("acme", &["crm"]))?;
+    for round in 0..ROUNDS {
+        let old = made(token(("acme", "crm"), &round.to_string(), round, 1));
+        let mut new = old.clone();
+        new.revision = 0;
+        ground.put(vec![Entry::Token(new)])?;
+        let digest = |thread: u8| 100 + round * THREADS + thread;
+        // In every second round the first of them revokes it, and the others replace it.
+        let attempt = |thread: u8| {
+            let mut old = old.clone();
+            if thread == 0 && round % 2 == 0 {
+                old.revoked = Some(second(2));
+                return ground.attempt(vec![Entry::Token(old)]);
+            }
+            old.replaced = Some(second(1_000));
+            let id = format!("{round} {thread}");
+            let next = token(("acme", "crm"), &id, digest(thread), 1);
+            ground.attempt(vec![Entry::Token(next), Entry::Token(old)])
+        };
+        let answers: Vec<_> = thread::scope(|scope| {
+            let attempt = &attempt;
+            let threads: Vec<_> = (0..THREADS)
+                .map(|thread| scope.spawn(move || attempt(thread)))
+                .collect();
+            threads.into_iter().map(|thread| thread.join()).collect()
+        });
+        let mut winners = Vec::new();
+        for (thread, answer) in (0..).zip(answers) {
+            let answer = answer.map_err(|_| "a thread panicked")??;
+            match outcome(&answer).as_str() {
+                "done" => winners.push(thread),
+                "stale: W/\"2\"" => {}
+                other => return Err(format!("one that lost: {other}")),
+            }
+        }
+        ensure_eq!(winners.len(), 1, "changes of one revision that won");
+        let kept = ground.opened([round; 32])?.token;
+        for thread in 0..THREADS {
+            let there = ground.open([digest(thread); 32])?.is_some();
+            let won = winners.contains(&thread) && kept.replaced.is_some();
+            ensure_eq!(there, won, "the token of {thread}, with {kept:?}");
+        }
+        let was = (kept.revoked.is_some(), kept.replaced.is_some());
+        let revoked = round % 2 == 0 && winners == [0];
+        ensure_eq!(was, (revoked, !revoked), "revoked, and replaced");
     }
     Ok(())
 }
 
 fn used(ground: &Ground<'_>) -> Result<(), String> {
     ground.put(with_connections("acme", &["crm"]))?;
-    let (first, other) = (
+    let (mut first, mut other) = (
         token(("acme", "crm"), "1", 1, 1),
         token(("acme", "crm"), "2", 2, 1),
     );
-    put(ground, &first)?;
-    put(ground, &other)?;
+    put(ground, &mut first)?;
+    put(ground, &mut other)?;
     for (at, latest) in [(100, 100), (100, 100), (50, 100), (300, 300), (299, 300)] {
         ground.used([1; 32], second(at))?;
         let noted = ground.opened([1; 32])?.token.last_used;
@@ -171,7 +262,7 @@ fn used(ground: &Ground<'_>) -> Result<(), String> {
         (Some(second(400)), 400),
     ] {
         renamed.last_used = given;
-        put(ground, &renamed)?;
+        put(ground, &mut renamed)?;
         let noted = ground.opened([1; 32])?.token;
         ensure_eq!(
             noted.last_used,

@@ -1,0 +1,65 @@
+//! What becomes of resources whose connection is taken away.
+
+use scimkit_store::{Among, Claim, ConnectionId, How, Write};
+use serde_json::json;
+
+use super::{
+    Check,
+    ground::{Pair, Side, id},
+};
+use crate::contract::ground::{ensure, ensure_eq, said, second};
+
+pub(super) const CHECKS: &[Check] = &[Check {
+    name: "what_a_removed_connection_made_is_nobodys",
+    run: released,
+}];
+
+/// The lines of resources, also of those that are retired.
+fn resources(side: &Side<'_>) -> Result<Vec<String>, String> {
+    let lines = side.lines()?;
+    let is_of_one = |line: &&str| line.starts_with(r#"{"re"#);
+    Ok(lines.lines().filter(is_of_one).map(str::to_owned).collect())
+}
+
+fn released(pair: &Pair<'_>) -> Result<(), String> {
+    let (side, other) = (&pair.from, pair.from.tenant("other"));
+    side.fill(4)?;
+    other.fill(5)?;
+    let (ground, user) = (&side.ground, &side.ground.user);
+    let okta = ground.through("okta");
+    okta.create(second(70), user, "x5", json!({"userName": "from okta"}))?;
+    let (before, apart) = (resources(side)?, other.lines()?);
+
+    let entra = ConnectionId::from("entra");
+    let removed = side.store.remove_connection(side.id(), &entra);
+    side.run(removed)?
+        .map_err(|e| format!("a removal: {}", said(&e)))?;
+    let of_entra = r#""connection":"entra","#;
+    let released = before.iter().filter(|line| line.contains(of_entra));
+    ensure_eq!(released.count(), 3, "what the connection had");
+    let expected: Vec<_> = before
+        .iter()
+        .map(|line| line.replace(of_entra, ""))
+        .collect();
+    ensure_eq!(resources(side)?, expected, "resources after a removal");
+    ensure_eq!(other.lines()?, apart, "another tenant after a removal");
+
+    let by = ground.filter(user, r#"userName eq "from entra""#)?;
+    let write = Write::Create {
+        change: ground.body(user, json!({"userName": "from entra"}))?,
+        claim: Some(Box::new(Claim::new(Among::Live, by))),
+        id: id("n1"),
+    };
+    let adopted = okta.attempt(second(71), &write)?;
+    let adopted = adopted.map_err(|e| format!("an adoption: {}", said(&e)))?;
+    ensure_eq!(
+        adopted.how,
+        How::Adopted,
+        "a create through another connection"
+    );
+    let stored = adopted
+        .stored
+        .ok_or("a create answers without the resource")?;
+    ensure!(stored.id == id("x1"), "another one was adopted");
+    Ok(())
+}
