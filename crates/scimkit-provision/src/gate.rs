@@ -37,8 +37,9 @@ use crate::{
 /// # Errors
 /// - [`Denied::Unauthorized`]: there is no good token for that place
 /// - [`Denied::SwitchedOff`]: there is, and its connection is switched off
-/// - [`Denied::Unavailable`]: what keeps the tokens is busy or fails, or the rules of the connection
-///   can't be read, which is logged once until they are changed
+/// - [`Denied::Misconfigured`]: there is, and the rules of its connection can't be used, which is logged
+///   once until they are changed
+/// - [`Denied::Unavailable`]: what keeps the tokens is busy or fails
 ///
 /// # Example
 /// See the [front page](crate).
@@ -133,7 +134,7 @@ impl Gate {
 
     fn identity(&self, connection: &Connection, scopes: Scopes) -> Result<Identity, Denied> {
         let ready = self.cache.ready(connection, &self.base);
-        let ready = ready.ok_or(Denied::Unavailable)?;
+        let ready = ready.ok_or(Denied::Misconfigured)?;
         if !ready.rules.active {
             return Err(Denied::SwitchedOff);
         }

@@ -95,6 +95,11 @@ pub enum Denied {
     /// 403: the connection is there, and whoever runs the application has switched it off.
     #[error("this connection is switched off; the application's administrator can switch it on")]
     SwitchedOff,
+    /// 503: the connection is there, and what it is to do can't be made out.
+    #[error(
+        "the rules of this connection can't be used; the application's administrator can mend them"
+    )]
+    Misconfigured,
     /// 503: there is no telling now.
     #[error("the caller can't be checked right now")]
     Unavailable,

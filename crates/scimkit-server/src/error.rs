@@ -62,7 +62,7 @@ impl From<Denied> for Problem {
         let status = match denied {
             Denied::Forbidden | Denied::SwitchedOff => 403,
             Denied::Unauthorized => 401,
-            Denied::Unavailable => 503,
+            Denied::Misconfigured | Denied::Unavailable => 503,
         };
         Problem::Client(Error::new(status, denied.to_string()))
     }

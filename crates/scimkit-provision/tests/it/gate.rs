@@ -212,3 +212,19 @@ async fn a_tenant_in_the_path_counts_even_where_the_base_url_has_none() {
     }
     assert_eq!(issued.record.tenant, TenantId::from("acme"));
 }
+
+#[tokio::test]
+async fn rules_that_can_not_be_used_are_the_administrators_to_mend() {
+    let world = World::at("https://app.example/scim/v2");
+    let acme = world.customer("acme").await;
+    let (tenant, entra) = (&acme.record.tenant, &acme.record.connection);
+    let found = world.tenancy.connection(tenant, entra).await.unwrap();
+    let (_, mut connection) = found.unwrap();
+    connection.rules = "rubbish".to_owned();
+    let put = vec![Entry::Connection(connection)];
+    world.tenancy.put(put).await.unwrap();
+    let answer = world.get("/scim/v2/Users", acme.token.reveal()).await;
+    assert_eq!(answer.status(), 503);
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("administrator can mend them"), "{detail}");
+}
