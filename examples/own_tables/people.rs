@@ -1,6 +1,9 @@
 //! The store: rows of `person`, through the mapping.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use chrono::DateTime;
 use rusqlite::{
@@ -219,13 +222,23 @@ impl People {
     ) -> Result<Written, StoreError> {
         let before = self.find(database, id)?;
         expect.check(&before.stored.version)?;
-        let mut after = before.document.clone();
-        change.apply(&mut after);
-        if after == before.document {
+        if self.edits(change, Some(&before.document))?.is_empty() {
             return Ok(Written::stored(How::Unchanged, before.stored));
         }
         self.set(database, now, id, change, Some(&before.document))?;
         self.written(database, id, How::Updated)
+    }
+
+    /// The columns that a change changes, and how.
+    fn edits(
+        &self,
+        change: &Change,
+        before: Option<&Resource>,
+    ) -> Result<BTreeMap<String, FieldEdit>, StoreError> {
+        let edits = self.rules.changes(change, before);
+        edits.map_err(|error| StoreError::Invalid {
+            detail: error.to_string(),
+        })
     }
 
     /// Writes the columns that a change changes, and no others.
@@ -237,10 +250,7 @@ impl People {
         change: &Change,
         before: Option<&Resource>,
     ) -> Result<(), StoreError> {
-        let edits = self.rules.changes(change, before);
-        let edits = edits.map_err(|error| StoreError::Invalid {
-            detail: error.to_string(),
-        })?;
+        let edits = self.edits(change, before)?;
         let mut sql = String::from("UPDATE person SET revision = revision + 1, changed = ?2");
         let mut values = vec![Sql::Text(id.to_string()), Sql::Integer(at)];
         for (column, edit) in edits {

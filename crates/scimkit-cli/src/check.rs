@@ -64,12 +64,11 @@ const FAILED: u8 = 1;
 /// Nothing could be checked.
 const NOTHING_RUN: u8 = 2;
 
-#[expect(clippy::print_stderr, reason = "this is the program's output")]
 pub(crate) fn run(options: &Options) -> ExitCode {
     match checked(options) {
         Ok(report) => ExitCode::from(status(options.level.level(), &report)),
         Err(problem) => {
-            eprintln!("error: {problem}");
+            hintln!("error: {problem}");
             ExitCode::from(NOTHING_RUN)
         }
     }

@@ -48,7 +48,6 @@ const UNBOUND: u8 = 3;
 /// The schema can't be used.
 const NO_SCHEMA: u8 = 4;
 
-#[expect(clippy::print_stderr, reason = "this is the program's output")]
 pub(crate) fn run(options: &Options) -> ExitCode {
     let tolerance = if options.lenient {
         Tolerance::DEFAULT
@@ -58,7 +57,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     let registry = match registry(options) {
         Ok(registry) => registry,
         Err(problem) => {
-            eprintln!("{problem}");
+            hintln!("{problem}");
             return ExitCode::from(NO_SCHEMA);
         }
     };
@@ -71,7 +70,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         Err(error) => {
             match options.json {
                 true => sayln!("{:#}", error_json(&error)),
-                false => eprintln!("{error:#}"),
+                false => hintln!("{error:#}"),
             }
             return ExitCode::from(UNREADABLE);
         }

@@ -134,7 +134,6 @@ impl Options {
     }
 
     /// Says what came of a command.
-    #[expect(clippy::print_stderr, reason = "this is the program's output")]
     pub(crate) fn say(&self, outcome: Result<Answer, Failure>) -> ExitCode {
         let (problem, status) = match outcome {
             Ok(answer) if self.json && !answer.json.is_null() => {
@@ -142,7 +141,7 @@ impl Options {
                 return ExitCode::SUCCESS;
             }
             Ok(answer) => {
-                eprint!("{}", answer.note);
+                hint!("{}", answer.note);
                 say!("{}", answer.text);
                 return ExitCode::SUCCESS;
             }
@@ -152,7 +151,7 @@ impl Options {
         if self.json {
             sayln!("{:#}", json!({ "error": problem }));
         }
-        eprintln!("error: {problem}");
+        hintln!("error: {problem}");
         ExitCode::from(status)
     }
 

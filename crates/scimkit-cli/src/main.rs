@@ -10,6 +10,16 @@ macro_rules! sayln {
     ($($text:tt)*) => { say!("{}\n", format_args!($($text)*)) };
 }
 
+/// Writes to standard error, as far as that can be.
+macro_rules! hint {
+    ($($text:tt)*) => { $crate::put_aside(format_args!($($text)*)) };
+}
+
+/// The same, with the end of a line.
+macro_rules! hintln {
+    ($($text:tt)*) => { hint!("{}\n", format_args!($($text)*)) };
+}
+
 mod check;
 mod client;
 mod connection;
@@ -85,11 +95,10 @@ const LOST: u8 = 2;
 /// Whether something that was to be written is lost.
 static IS_LOST: AtomicBool = AtomicBool::new(false);
 
-#[expect(clippy::print_stderr, reason = "this is the program's output")]
 fn main() -> ExitCode {
     let status = run(Arguments::parse().command);
     if IS_LOST.load(Ordering::Relaxed) {
-        eprintln!("error: the output can't be written");
+        hintln!("error: the output can't be written");
         return ExitCode::from(LOST);
     }
     status
@@ -114,6 +123,10 @@ fn write(text: fmt::Arguments<'_>) {
         }
         _ => {}
     }
+}
+
+fn put_aside(text: fmt::Arguments<'_>) {
+    drop(io::stderr().write_fmt(text));
 }
 
 /// Writes to standard output, at once.

@@ -61,14 +61,13 @@ const REFUSED: u8 = 1;
 /// A file can't be read, or is not what it should be.
 const UNREADABLE: u8 = 2;
 
-#[expect(clippy::print_stderr, reason = "this is the program's output")]
 pub(crate) fn run(options: &Options) -> ExitCode {
     let outcome = match &options.command {
         Command::Check(options) => check(options),
         Command::Explain(options) => explain::run(options),
     };
     outcome.unwrap_or_else(|problem| {
-        eprintln!("error: {problem}");
+        hintln!("error: {problem}");
         ExitCode::from(UNREADABLE)
     })
 }
@@ -100,7 +99,6 @@ fn check(options: &Check) -> Result<ExitCode, String> {
 }
 
 /// Shows the problems of a mapping as compilers do.
-#[expect(clippy::print_stderr, reason = "this is the program's output")]
 fn tell(file: &Path, error: &MappingError, as_json: bool) {
     if as_json {
         let problem = |problem: &scimkit::registry::mapping::Problem| {
@@ -117,7 +115,7 @@ fn tell(file: &Path, error: &MappingError, as_json: bool) {
         return;
     }
     for problem in error.problems() {
-        eprintln!("{}:{problem}", file.display());
+        hintln!("{}:{problem}", file.display());
     }
 }
 

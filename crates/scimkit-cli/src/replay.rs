@@ -83,12 +83,11 @@ const NOTHING_RUN: u8 = 2;
 /// What ran passed, but not all of the mode was run.
 const NOT_ALL_RUN: u8 = 3;
 
-#[expect(clippy::print_stderr, reason = "this is the program's output")]
 pub(crate) fn run(options: &Options) -> ExitCode {
     match replay(options) {
         Ok(report) => ExitCode::from(status(options, &report)),
         Err(problem) => {
-            eprintln!("error: {problem}");
+            hintln!("error: {problem}");
             ExitCode::from(NOTHING_RUN)
         }
     }

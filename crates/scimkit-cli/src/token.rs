@@ -242,7 +242,6 @@ async fn create(administration: Administration, options: &Create) -> Result<Answ
 }
 
 /// Shows a token, which nobody can do again: one that can't be shown is revoked.
-#[expect(clippy::print_stderr, reason = "this is the program's output")]
 async fn reveal(
     administration: &Administration,
     kept: &kept::Options,
@@ -252,13 +251,19 @@ async fn reveal(
     let shown = match kept.wants_json() {
         true => crate::put(format_args!("{:#}\n", answer.json)),
         false => {
-            eprint!("{}", answer.note);
+            hint!("{}", answer.note);
             crate::put(format_args!("{}", answer.text))
         }
     };
     if let Err(error) = shown {
         let TokenRecord { id, tenant, .. } = &issued.record;
-        administration.revoke(tenant, id).await?;
+        if let Err(failed) = administration.revoke(tenant, id).await {
+            let failed = crate::chain(&failed);
+            let problem = format!(
+                "the new token `{id}` can't be shown ({error}) nor revoked ({failed}): revoke it"
+            );
+            return Err(Failure::Unusable(problem));
+        }
         let problem =
             format!("the new token can't be shown ({error}), so it is revoked: make another");
         return Err(Failure::Unusable(problem));

@@ -27,7 +27,7 @@ use crate::{
 ///   [`Server::with_prefix`](scimkit_server::Server::with_prefix)), or in the host name
 ///   (`https://{tenant}.app.example/scim/v2`, by the authority of the request or its `Host`, whatever
 ///   the port). Then a token opens its own tenant's place and no other.
-/// - What is refused with 401 is all refused alike, with the same work: a token that nobody has, one
+/// - What is refused with 401 is all refused alike, with the same question to what keeps them: a token that nobody has, one
 ///   that is revoked or expired, and one of another tenant.
 /// - A connection acts under its [`Rules`](crate::Rules), and its token's scopes say what
 ///   [`Access`](scimkit_server::Access) it has.

@@ -99,9 +99,10 @@ pub struct Attr {
 impl Attr {
     /// The characteristics that take effect ([RFC 7643 section 7]), without sub-attributes.
     ///
-    /// They are as registered but for two that follow from others:
+    /// They are as registered but for those that follow from others:
     /// - what is write-only, and any part of what is never returned, is never returned
-    /// - any part of what is read-only is read-only
+    /// - any part of what is read-only is read-only, and any other part of what is write-only is
+    ///   write-only
     ///
     /// [RFC 7643 section 7]: https://www.rfc-editor.org/rfc/rfc7643#section-7
     #[must_use]

@@ -213,6 +213,10 @@ fn effective(definition: &Attribute, parent: Option<&Attr>) -> Attribute {
     if parent.is_some_and(read_only) {
         effective.mutability = Mutability::ReadOnly;
     }
+    let secret = |a: &Attr| a.definition.mutability == Mutability::WriteOnly;
+    if parent.is_some_and(secret) && effective.mutability != Mutability::ReadOnly {
+        effective.mutability = Mutability::WriteOnly;
+    }
     let write_only = effective.mutability == Mutability::WriteOnly;
     if write_only || parent.is_some_and(Attr::is_never_returned) {
         effective.returned = Returned::Never;

@@ -43,9 +43,6 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Change {
-    /// For the host alone: what a mapping says that no answer shows.
-    // INVARIANT: as that of `set` and `unset`, of which no id is one here.
-    aside: Vec<(AttrId, Option<Value>)>,
     /// Combined when asked for.
     edges: OnceLock<Vec<EdgeChange>>,
     edits: Vec<EdgeChange>,
@@ -61,7 +58,6 @@ impl Change {
     #[must_use]
     pub fn none(kind: Arc<ResourceType>) -> Self {
         Change {
-            aside: Vec::new(),
             edges: OnceLock::new(),
             edits: Vec::new(),
             kind,
@@ -104,14 +100,6 @@ impl Change {
         &self.unset
     }
 
-    /// Attributes that a mapping takes for the host and that no answer shows, with their new values:
-    /// they are in neither [`set`](Self::set) nor [`unset`](Self::unset), so that a store that keeps
-    /// documents does not keep them. [`TypeMapping::changes`](crate::TypeMapping::changes) has them.
-    #[must_use]
-    pub fn aside(&self) -> &[(AttrId, Option<Value>)] {
-        &self.aside
-    }
-
     /// The changes of membership, one for each attribute.
     #[must_use]
     pub fn edges(&self) -> &[EdgeChange] {
@@ -134,8 +122,7 @@ impl Change {
     /// Whether it changes nothing at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let (set, unset) = (self.set.is_empty(), self.unset.is_empty());
-        set && unset && self.edits.is_empty() && self.aside.is_empty()
+        self.set.is_empty() && self.unset.is_empty() && self.edits.is_empty()
     }
 
     /// Carries the attribute changes out on a document; edges are the store's.
@@ -299,14 +286,6 @@ impl Change {
             }
         }
         self
-    }
-
-    /// Puts those attributes aside that `wanted` selects: see [`Change::aside`].
-    pub(crate) fn put_aside(&mut self, wanted: impl Fn(AttrId) -> bool) {
-        let set = self.set.extract_if(.., |(id, _)| wanted(*id));
-        self.aside.extend(set.map(|(id, value)| (id, Some(value))));
-        let unset = self.unset.extract_if(.., |id| wanted(*id));
-        self.aside.extend(unset.map(|id| (id, None)));
     }
 
     /// Leaves out the edits of memberships that `keep` does not want.

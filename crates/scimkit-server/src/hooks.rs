@@ -11,7 +11,8 @@ use serde_json::Value;
 ///
 /// - It is asked about each `POST`, also about one that then takes a resource that is there (see
 ///   [`CreatePolicy`](scimkit_store::CreatePolicy)) or fails in the store.
-/// - Of a bulk request it is asked about each operation once those before it are carried out.
+/// - Of a bulk request it is asked about each operation once those before it are carried out, but about
+///   those that refer to each other in a circle before any of them is.
 /// - The change that it sees has no passwords.
 /// - Between the question and the write others may write: creates that come at the same time may all
 ///   be let through. A store that must count exactly counts inside the write, and answers
@@ -53,7 +54,9 @@ pub trait CreateGuard: fmt::Debug + Send + Sync + 'static {
 
 /// Takes the passwords that providers send; without one they are dropped, and that is counted.
 ///
-/// Whatever it does with them, they are never returned, filtered on or logged.
+/// Whatever it does with them, they are never returned, filtered on or logged. Passwords are what the
+/// schema says is write-only; a write-only part of a value of a multi-valued attribute goes with its
+/// value.
 pub trait TakeSecrets: fmt::Debug + Send + Sync + 'static {
     /// Takes one, before the write that it is part of, and once for each request.
     ///

@@ -67,14 +67,17 @@ impl Writer<'_> {
         }
         let mut taken = Taken::default();
         let change = self.without_secrets(change, &id, &mut taken).await?;
-        let claim = match (self.claim(&change), sent) {
-            (Some(claim), Some(sent)) => {
-                let sent = self.without_secrets(sent, &id, &mut taken).await?;
-                Some(claim.sending(sent))
-            }
-            (claim, _) => claim,
+        let claim = match sent {
+            None => None,
+            // By what was sent: what is filled in is everybody's.
+            Some(sent) => match self.claim(&sent) {
+                None => None,
+                Some(claim) => {
+                    let sent = self.without_secrets(sent, &id, &mut taken).await?;
+                    Some(Box::new(claim.sending(sent)))
+                }
+            },
         };
-        let claim = claim.map(Box::new);
         Ok(Write::Create { change, claim, id })
     }
 

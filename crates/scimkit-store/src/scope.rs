@@ -292,7 +292,7 @@ impl Settings {
         let Some(mapping) = mapping else {
             return Ok(sent);
         };
-        let shaped = mapping.shape(sent, Occasion::Update(Some(before)));
+        let shaped = mapping.shape(sent, Occasion::Adopt(before));
         let shaped = shaped.map_err(|problem| StoreError::Invalid {
             detail: problem.to_string(),
         })?;

@@ -541,7 +541,7 @@ pub enum How {
     Created,
     /// It is gone.
     Deleted,
-    /// A create brought a retired resource back.
+    /// A create brought a retired resource back, or took a dormant one.
     Relinked,
     /// Everything was so already.
     Unchanged,

@@ -3,10 +3,7 @@
 use scimkit_core::{Attribute, Mutability, Schema};
 
 use super::{
-    Mapping, Transform, TypeMapping, Unmapped,
-    bound::{Bound, Form},
-    shape::is_protocol,
-    side::Side,
+    Mapping, Transform, TypeMapping, Unmapped, bound::Bound, shape::is_protocol, side::Side,
 };
 use crate::{AttrId, RegistrationError, Registry, RegistryBuilder, ResourceType, Role};
 
@@ -181,14 +178,6 @@ impl<'a> Use<'a> {
             .any(|rule| rule.rule.required && rule.sides.len() == 1);
         if !rules.is_empty() && rules.iter().all(|rule| !rule.is_writable()) {
             attribute.mutability = Mutability::ReadOnly;
-        }
-        if !rules.is_empty()
-            && rules
-                .iter()
-                .all(|rule| rule.rule.write_only && matches!(rule.form, Form::Plain))
-        {
-            attribute.mutability = Mutability::WriteOnly;
-            attribute.returned = scimkit_core::Returned::Never;
         }
         let values = rules.iter().find_map(|rule| rule.steps.first());
         if let Some(Transform::Values(pairs)) = values.map(|step| &step.transform) {

@@ -9,7 +9,7 @@ use super::{
     bound::{Bound, Form},
     side::{Members, applied},
 };
-use crate::{AttrId, Change, EdgeEdit, Error, Resource, ResourceId, Role, fold};
+use crate::{Change, EdgeEdit, Error, Resource, ResourceId, Role, fold};
 
 /// What becomes of one of the host's fields.
 #[derive(Debug, Clone, PartialEq)]
@@ -153,11 +153,7 @@ impl TypeMapping {
         });
         let secret = rule.sides.iter().any(|side| {
             let mut written = change.set().iter().map(|(id, _)| id).chain(change.unset());
-            let mut aside = change.aside().iter();
-            let hidden = side.valued(&self.kind).is_never_returned();
-            let part = |id: AttrId| self.kind.attr(id).parent() == Some(side.attr);
-            (hidden && written.any(|id| *id == side.attr))
-                || aside.any(|(id, _)| *id == side.attr || part(*id))
+            side.valued(&self.kind).is_never_returned() && written.any(|id| *id == side.attr)
         });
         // What differs may still come out as the same, as a name that moved among joined paths.
         let same = |before: &Resource| {

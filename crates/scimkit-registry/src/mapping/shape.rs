@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     TypeMapping, Unmapped,
-    bound::{Bound, Form},
+    bound::Bound,
     side::{Members, Side, Which, applied, demote},
 };
 use crate::{Attr, AttrId, Change, Error, Extension, Findings, Resource, Revision, Role};
@@ -17,6 +17,8 @@ use crate::{Attr, AttrId, Change, Error, Extension, Findings, Resource, Revision
     reason = "a write that has a change creates or updates"
 )]
 pub enum Occasion<'a> {
+    /// It takes over one that is there: what it does not speak of stays.
+    Adopt(&'a Resource),
     /// It creates a resource.
     Create,
     /// It updates one, with the document before; `None` only where nothing was read, as for a
@@ -27,6 +29,7 @@ pub enum Occasion<'a> {
 impl<'a> Occasion<'a> {
     fn before(self) -> Option<&'a Resource> {
         match self {
+            Occasion::Adopt(before) => Some(before),
             Occasion::Create => None,
             Occasion::Update(before) => before,
         }
@@ -54,9 +57,8 @@ impl TypeMapping {
     /// - What the schema requires is kept in any case.
     /// - A resource that is created gets the defaults of what it comes without; an update that unsets
     ///   what has a default leaves it as it is.
-    /// - What only `write_only` rules reach is put [aside](Change::aside): the host takes it, and no
-    ///   answer shows it. What is write-only by its schema is kept whatever [`Unmapped`] says, as
-    ///   whoever takes passwords decides about it.
+    /// - What is write-only by its schema is kept whatever [`Unmapped`] says, as whoever takes
+    ///   passwords decides about it.
     ///
     /// # Errors
     /// - a required attribute that is missing in what is created, or unset by an update: `invalidValue`
@@ -94,11 +96,10 @@ impl TypeMapping {
     /// ```
     pub fn shape(&self, change: Change, occasion: Occasion<'_>) -> Result<Shaped, Error> {
         self.check_kind(&change)?;
-        let before = occasion.before();
         let (mut dropped, mut findings) = (Vec::new(), Findings::default());
         let mut enough = Ok(());
         let mut change = change.revised(|id, value| {
-            let revision = self.revision(id, value, before, &mut dropped);
+            let revision = self.revision(id, value, occasion, &mut dropped);
             let noted = findings.note(revision).unwrap_or_else(|all| {
                 enough = Err(all);
                 None
@@ -114,7 +115,6 @@ impl TypeMapping {
             findings.note::<()>(Err(problem))?;
         }
         findings.end()?;
-        change.put_aside(|id| self.hides(id));
         Ok(Shaped { change, dropped })
     }
 
@@ -143,12 +143,12 @@ impl TypeMapping {
         &self,
         id: AttrId,
         value: Option<Value>,
-        before: Option<&Resource>,
+        occasion: Occasion<'_>,
         dropped: &mut Vec<String>,
     ) -> Result<Revision, Error> {
         match (self.reach(id), value) {
             (Reach::ReadOnly, _) => Ok(Revision::Leave),
-            (Reach::Parts, value) => self.parts(id, value, before, dropped),
+            (Reach::Parts, value) => self.parts(id, value, occasion, dropped),
             (Reach::Whole, Some(value)) => Ok(Revision::Set(value)),
             (Reach::Whole, None) if self.has_default(id) => Ok(Revision::Leave),
             (Reach::Whole, None) => Ok(Revision::Unset),
@@ -170,10 +170,11 @@ impl TypeMapping {
         &self,
         id: AttrId,
         value: Option<Value>,
-        before: Option<&Resource>,
+        occasion: Occasion<'_>,
         dropped: &mut Vec<String>,
     ) -> Result<Revision, Error> {
-        let old = before
+        let old = occasion
+            .before()
             .and_then(|before| before.get(&self.kind, id))
             .and_then(Value::as_array);
         let old = old.map_or(&[][..], Vec::as_slice);
@@ -194,7 +195,8 @@ impl TypeMapping {
         }
         for element in old {
             let stays = match self.selected(id, element) {
-                Some(writable) => !writable,
+                Some(false) => true,
+                Some(true) => self.outlives(id, element, occasion, &kept),
                 None => self.unmapped != Unmapped::Keep,
             };
             if stays && !kept.iter().any(|(known, _)| known == element) {
@@ -218,6 +220,29 @@ impl TypeMapping {
         })
     }
 
+    /// Whether a value that clients may write stays where a change does not speak of it: because
+    /// what is there is taken over, or because it is never without one.
+    fn outlives(
+        &self,
+        id: AttrId,
+        element: &Value,
+        occasion: Occasion<'_>,
+        kept: &[(Value, bool)],
+    ) -> bool {
+        let adopts = matches!(occasion, Occasion::Adopt(_));
+        let own = self.sides().filter(|(_, side)| side.attr == id);
+        let mut selecting = own.filter_map(|(rule, side)| {
+            let which = side.which.as_ref()?;
+            which.holds(&self.kind, element).then_some((rule, which))
+        });
+        selecting.any(|(rule, which)| {
+            let spoken_of = kept
+                .iter()
+                .any(|(new, own)| *own && which.holds(&self.kind, new));
+            !spoken_of && (adopts || rule.rule.default.is_some())
+        })
+    }
+
     /// Whether a rule selects an element, and then whether clients may write it.
     fn selected(&self, id: AttrId, element: &Value) -> Option<bool> {
         let selects =
@@ -232,9 +257,11 @@ impl TypeMapping {
 
     /// Whether an attribute is never without a value.
     fn has_default(&self, id: AttrId) -> bool {
+        let parent = self.kind.attr(id).parent();
         let mut sides = self.sides();
         sides.any(|(rule, side)| {
-            side.which.is_none() && side.attr == id && rule.rule.default.is_some()
+            let own = side.attr == id || Some(side.attr) == parent;
+            side.which.is_none() && own && rule.rule.default.is_some()
         })
     }
 
@@ -325,20 +352,6 @@ impl TypeMapping {
         let own = |id: AttrId| rule.sides.iter().any(|side| side.attr == id);
         let mut edges = change.edges().iter().filter(|edges| own(edges.attr));
         edges.any(|edges| matches!(edges.edit, EdgeEdit::Delta { .. }))
-    }
-
-    /// Whether no answer shows the attribute, because it is for the host alone.
-    pub(super) fn hides(&self, id: AttrId) -> bool {
-        let parent = self.kind.attr(id).parent();
-        let own = |side: &Side| side.attr == id || Some(side.attr) == parent;
-        let mut rules = self.sides().filter(|(_, side)| own(side)).peekable();
-        let schema_hides = self.kind.attr(id).is_never_returned();
-        !schema_hides
-            && rules.peek().is_some()
-            && rules.all(|(rule, side)| {
-                let plain = matches!(rule.form, Form::Plain) && side.which.is_none();
-                plain && rule.rule.write_only
-            })
     }
 
     pub(super) fn sides(&self) -> impl Iterator<Item = (&Bound, &Side)> {

@@ -323,12 +323,6 @@ pub(super) fn applied(before: Option<&Resource>, change: &Change, with: Members)
     for id in change.unset() {
         after.unset(kind, *id);
     }
-    for (id, value) in change.aside() {
-        match value {
-            Some(value) => after.set(kind, *id, value.clone()),
-            None => after.unset(kind, *id),
-        }
-    }
     if with == Members::Shown {
         for edges in change.edges() {
             if let EdgeEdit::Replace(edge) = &edges.edit {

@@ -102,7 +102,8 @@ impl Tenant {
         }
         match edges.is_some() {
             true => self.places.put(id.clone(), Arc::clone(name)),
-            false => self.places.take(id),
+            false if self.places.kind(id.as_str()) == Some(name) => self.places.take(id),
+            false => {}
         }
         for (attr, targets) in edges.into_iter().flatten() {
             let owner = Arc::new(owner(&attr));

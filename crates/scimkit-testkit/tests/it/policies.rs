@@ -524,21 +524,46 @@ async fn a_mapping_leaves_passwords_to_who_takes_them() {
 }
 
 #[tokio::test]
-async fn what_a_mapping_takes_for_the_host_alone_is_not_shown() {
-    let text =
-        PARTS.to_owned() + "[[User.map]]\nscim = 'nickName'\nhost = 'alias'\nwrite_only = true\n";
+async fn an_adoption_keeps_what_was_not_sent() {
     for (name, new) in STORES {
-        let server = server(&new(), mapped(&text, |_| ()));
-        let body = json!({"userName": "a", "nickName": "hush"});
-        let (status, made) = ask(&server, "POST /Users", body).await;
-        assert_eq!((status, made.get("nickName")), (201, None), "{name}");
-        let filter = "GET /Users?filter=nickName%20pr";
-        let (_, found) = ask(&server, filter, Value::Null).await;
-        assert_eq!(found["totalResults"], 0, "{name}");
-        let path = format!("PATCH /Users/{}", made["id"].as_str().unwrap());
-        let patch = json!({"Operations": [{"op": "add", "path": "nickName", "value": "hush"}]});
-        let (status, user) = ask(&server, &path, patch).await;
-        assert_eq!((status, user.get("nickName")), (200, None), "{name}");
+        let store = new();
+        let there = json!({"userName": "bj", "emails": [{"type": "work", "value": "w@x"}]});
+        make(&store, "h1", there).await;
+        let server = server(&store, mapped(PARTS, |s| s.create = CreatePolicy::Adopt));
+        let home = json!({"userName": "bj", "emails": [{"type": "home", "value": "h@x"}]});
+        let (status, user) = ask(&server, "POST /Users", home).await;
+        assert_eq!((status, &user["id"]), (201, &json!("h1")), "{name}");
+        let emails = json!([{"type": "work", "value": "w@x"}]);
+        assert_eq!(user["emails"], emails, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_recognised_by_what_was_only_filled_in() {
+    let text = r#"
+[User]
+[User.fields]
+login = "text"
+lang = { type = "text", unique = true, filterable = true }
+[[User.map]]
+scim = "userName"
+host = "login"
+[[User.map]]
+scim = "locale"
+host = "lang"
+default = "en"
+matching = true
+"#;
+    for (name, new) in STORES {
+        let store = new();
+        make(&store, "h1", json!({"userName": "bj", "locale": "en"})).await;
+        let server = server(&store, mapped(text, |s| s.create = CreatePolicy::Adopt));
+        let (status, user) = ask(&server, "POST /Users", json!({"userName": "am"})).await;
+        assert_eq!((status, &user["locale"]), (201, &json!("en")), "{name}");
+        assert_ne!(user["id"], "h1", "{name}");
+        let body = json!({"userName": "bj", "locale": "en"});
+        let (_, user) = ask(&server, "POST /Users", body).await;
+        assert_eq!(user["id"], "h1", "{name}");
     }
 }
 

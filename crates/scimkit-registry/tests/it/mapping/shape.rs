@@ -377,3 +377,31 @@ fn what_has_a_default_is_never_without_a_value() {
         .unwrap();
     assert!(shaped.change.is_empty());
 }
+
+#[test]
+fn a_value_in_parts_that_has_a_default_stays() {
+    let registry = Registry::standard();
+    let path = r#"addresses[type eq "work"].country"#;
+    let rule = Rule::of(path).to("country").or_else("TR");
+    let mapping = Mapping::builder()
+        .unmapped("User", Unmapped::Drop)
+        .rule("User", rule)
+        .build(&registry)
+        .unwrap();
+    let user = registry.by_name("User").unwrap();
+    let addresses = user.named("addresses").unwrap();
+    let before = json!({"addresses": [{"type": "work", "country": "DE"}]});
+    let before = user.admit(before, &Tolerance::DEFAULT).unwrap();
+    let shaped = |after| {
+        let mut change = Change::none(user.clone());
+        change.difference(addresses, before.get(user, addresses), after);
+        let occasion = Occasion::Update(Some(&before));
+        let mut document = before.clone();
+        let shaped = mapping.of("User").unwrap().shape(change, occasion);
+        shaped.unwrap().change.apply(&mut document);
+        document.get(user, addresses).cloned().unwrap_or_default()
+    };
+    assert_eq!(shaped(None)[0]["country"], "DE");
+    let other = json!([{"type": "work", "country": "FR"}]);
+    assert_eq!(shaped(Some(other))[0]["country"], "FR");
+}
