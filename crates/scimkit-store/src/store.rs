@@ -396,8 +396,8 @@ pub enum Write {
 ///   has it, and everything else stays
 ///
 /// A live one is preferred; several live ones refuse the write with [`StoreError::Ambiguous`]. Of
-/// several retired ones the one that was retired last is taken. With none, the create is as any
-/// other.
+/// several retired ones those count that satisfy the first of the [`terms`](Claim::terms) which
+/// anybody satisfies, and of them the one that was retired last. With none, the create is as any other.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Claim {
@@ -440,6 +440,15 @@ impl Claim {
         match (self.among, connection) {
             (Among::Both | Among::Live, None) => Some(How::Adopted),
             _ => relinks.then_some(How::Relinked),
+        }
+    }
+
+    /// What resources are recognised by, in the order in which it decides among retired ones.
+    #[must_use]
+    pub fn terms(&self) -> &[Predicate] {
+        match &self.by {
+            Predicate::Any(terms) => terms,
+            one => std::slice::from_ref(one),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Creates that take a resource which is there, and resources that wait to be taken.
 
 use rusqlite::{params, params_from_iter, types::Value};
-use scimkit_registry::{Change, Resource, ResourceId, ResourceType, View};
+use scimkit_registry::{Change, Predicate, Resource, ResourceId, ResourceType, View};
 use scimkit_sql::plan;
 use scimkit_store::{self as store, Claim, ConnectionId, Expect, How, StoreError, Written};
 
@@ -31,7 +31,7 @@ impl Writer<'_> {
     /// # Errors
     /// [`StoreError::Ambiguous`] for several live ones.
     pub(super) fn claimed(&self, kind: &ResourceType, claim: &Claim) -> Outcome<Option<Claimed>> {
-        let found = self.matching(kind, claim, Among::Live)?;
+        let found = self.matching(kind, (claim, &claim.by), Among::Live)?;
         match found.as_slice() {
             [] => {}
             [one] => return Ok(Some(Claimed::Live(one.id.clone(), one.how))),
@@ -40,19 +40,28 @@ impl Writer<'_> {
         if claim.among == store::Among::Live {
             return Ok(None);
         }
-        let found = self.matching(kind, claim, Among::Retired)?;
-        let last = found.into_iter().next();
-        Ok(last.map(|Found { id, created_us, .. }| Claimed::Retired { id, created_us }))
+        for term in claim.terms() {
+            let found = self.matching(kind, (claim, term), Among::Retired)?;
+            if let Some(Found { id, created_us, .. }) = found.into_iter().next() {
+                return Ok(Some(Claimed::Retired { id, created_us }));
+            }
+        }
+        Ok(None)
     }
 
     /// The first two resources that may be taken; of retired ones the last one first.
-    fn matching(&self, kind: &ResourceType, claim: &Claim, among: Among) -> Outcome<Vec<Found>> {
+    fn matching(
+        &self,
+        kind: &ResourceType,
+        (claim, by): (&Claim, &Predicate),
+        among: Among,
+    ) -> Outcome<Vec<Found>> {
         let tables = Tables {
             among,
             settings: self.settings,
             tenant: self.tenant,
         };
-        let plan = plan(kind, &claim.by, &tables, 3);
+        let plan = plan(kind, by, &tables, 3);
         let mut values = vec![
             Value::Text(self.tenant.into()),
             Value::Text(kind.name().into()),

@@ -53,8 +53,10 @@ impl Tenant {
         let Some(table) = self.retired.get(kind.name()).filter(|_| retired) else {
             return Ok(None);
         };
-        let found = self.matching(settings, kind, table, &claim.by);
-        let last = found.max_by_key(|(id, record)| (record.last_modified, *id));
+        let last = claim.terms().iter().find_map(|term| {
+            let found = self.matching(settings, kind, table, term);
+            found.max_by_key(|(id, record)| (record.last_modified, *id))
+        });
         Ok(last.map(|(id, _)| Claimed::Retired(id.clone())))
     }
 

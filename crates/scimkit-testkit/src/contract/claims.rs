@@ -45,6 +45,10 @@ pub(super) const CHECKS: &[Check] = &[
         run: the_last_one,
     },
     Check {
+        name: "what_comes_first_decides_who_comes_back",
+        run: in_order,
+    },
+    Check {
         name: "a_live_resource_is_preferred_to_a_retired_one",
         run: prefers,
     },
@@ -315,6 +319,23 @@ fn the_last_one(ground: &Ground<'_>) -> Result<(), String> {
         ensure_eq!(back.id.as_str(), id, "which one came back");
         // Out of the way of the next one.
         ground.delete(second(9), &ground.user, id)?;
+    }
+    Ok(())
+}
+
+fn in_order(ground: &Ground<'_>) -> Result<(), String> {
+    let retiring = ground.retiring();
+    for (n, (id, name, external)) in (1..).zip([("u1", "ann", "1"), ("u2", "bea", "7")]) {
+        let body = json!({"userName": name, "externalId": external});
+        ground.create(second(n), &ground.user, id, body)?;
+        retiring.delete(second(n), &ground.user, id)?;
+    }
+    let filter = r#"userName eq "ann" or externalId eq "7""#;
+    let claim = claim(&ground.through("entra"), Among::Retired, filter)?;
+    for id in ["u1", "u2"] {
+        let body = json!({"userName": id});
+        let back = take(ground, (9, "n1"), body, claim.clone(), How::Relinked)?;
+        ensure_eq!(back.id.as_str(), id, "who came back");
     }
     Ok(())
 }
