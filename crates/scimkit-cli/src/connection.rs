@@ -67,10 +67,6 @@ pub(crate) struct Change {
     #[arg(long)]
     name: Option<String>,
 
-    /// Whose it is.
-    #[arg(long, default_value = "default", value_name = "ID")]
-    tenant: String,
-
     #[command(flatten)]
     schemas: Schemas,
 
@@ -78,7 +74,7 @@ pub(crate) struct Change {
     transforms: HostTransforms,
 
     #[command(flatten)]
-    kept: kept::Options,
+    of: kept::InTenant,
 }
 
 #[derive(Debug, Args)]
@@ -87,22 +83,14 @@ pub(crate) struct One {
     #[arg(default_value = "default")]
     id: String,
 
-    /// Whose it is.
-    #[arg(long, default_value = "default", value_name = "ID")]
-    tenant: String,
-
     #[command(flatten)]
-    kept: kept::Options,
+    of: kept::InTenant,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Whose they are.
-    #[arg(long, default_value = "default", value_name = "ID")]
-    tenant: String,
-
     #[command(flatten)]
-    kept: kept::Options,
+    of: kept::InTenant,
 }
 
 impl Change {
@@ -169,49 +157,48 @@ pub(crate) fn run(command: &Command) -> ExitCode {
     match command {
         Command::Create(options) => {
             let made = async |administration| create(administration, options).await;
-            options.kept.run(Missing::Refused, made)
+            options.of.kept.run(Missing::Refused, made)
         }
         Command::List(options) => {
             let listed = async |administration| list(administration, options).await;
-            options.kept.run(Missing::Refused, listed)
+            options.of.kept.run(Missing::Refused, listed)
         }
         Command::Off(options) => switch(options, Switch::Off),
         Command::On(options) => switch(options, Switch::On),
         Command::Remove(options) => {
             let removed = async |administration| remove(administration, options).await;
-            options.kept.run(Missing::Refused, removed)
+            options.of.kept.run(Missing::Refused, removed)
         }
         Command::Set(options) => {
             let changed = async |administration| set(administration, options).await;
-            options.kept.run(Missing::Refused, changed)
+            options.of.kept.run(Missing::Refused, changed)
         }
         Command::Show(options) => {
             let shown = async |administration: Administration| {
                 let (tenant, id) = options.ids();
                 Ok(told(&administration.connection(&tenant, &id).await?))
             };
-            options.kept.run(Missing::Refused, shown)
+            options.of.kept.run(Missing::Refused, shown)
         }
     }
 }
 
 impl One {
     fn ids(&self) -> (TenantId, ConnectionId) {
-        let (tenant, id) = (self.tenant.as_str(), self.id.as_str());
-        (tenant.into(), id.into())
+        (self.of.tenant(), self.id.as_str().into())
     }
 }
 
 async fn create(administration: Administration, options: &Change) -> Result<Answer, Failure> {
     let rules = options.apply("{}")?;
-    let (tenant, id) = (TenantId::from(options.tenant.as_str()), options.id());
+    let (tenant, id) = (options.of.tenant(), options.id());
     let name = options.name.as_deref().unwrap_or(id);
     let made = administration.create_connection(&tenant, id, name, &rules);
     Ok(told(&made.await?))
 }
 
 async fn list(administration: Administration, options: &List) -> Result<Answer, Failure> {
-    let tenant = TenantId::from(options.tenant.as_str());
+    let tenant = options.of.tenant();
     let connections = administration.connections(&tenant).await?;
     let json: Vec<_> = connections.iter().map(as_json).collect();
     let json = json!({ "connections": json });
@@ -223,7 +210,7 @@ fn switch(options: &One, to: Switch) -> ExitCode {
         let (tenant, id) = options.ids();
         Ok(told(&administration.switch(&tenant, &id, to).await?))
     };
-    options.kept.run(Missing::Refused, switched)
+    options.of.kept.run(Missing::Refused, switched)
 }
 
 async fn remove(administration: Administration, options: &One) -> Result<Answer, Failure> {
@@ -234,7 +221,7 @@ async fn remove(administration: Administration, options: &One) -> Result<Answer,
 }
 
 async fn set(administration: Administration, options: &Change) -> Result<Answer, Failure> {
-    let tenant = TenantId::from(options.tenant.as_str());
+    let tenant = options.of.tenant();
     let id = ConnectionId::from(options.id());
     let seen = administration.connection(&tenant, &id).await?;
     let rules = options.apply(&seen.rules)?;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc};
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use scimkit::{
-    Sqlite,
+    Sqlite, TenantId,
     provision::{Administration, Error},
 };
 use serde_json::{Value, json};
@@ -22,6 +22,23 @@ pub(crate) struct Options {
     /// What a server keeps its data in, which may be running: `sqlite:PATH`.
     #[arg(long, env = "SCIMKIT_STORE", value_name = "STORE")]
     store: Place,
+}
+
+/// The tenant of a command, and where that is kept.
+#[derive(Debug, Args)]
+pub(crate) struct InTenant {
+    /// Of which tenant.
+    #[arg(long, default_value = "default", value_name = "ID")]
+    tenant: String,
+
+    #[command(flatten)]
+    pub(crate) kept: Options,
+}
+
+impl InTenant {
+    pub(crate) fn tenant(&self) -> TenantId {
+        TenantId::from(self.tenant.as_str())
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::{process::ExitCode, str::FromStr, time::Duration};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use scimkit::{
-    ConnectionId, Scopes, TenantId,
+    ConnectionId, Scopes,
     provision::{Administration, Issued, NewToken},
     store::TokenRecord,
 };
@@ -54,12 +54,8 @@ pub(crate) struct Create {
     )]
     scopes: Vec<Scope>,
 
-    /// Whose it is.
-    #[arg(long, default_value = "default", value_name = "ID")]
-    tenant: String,
-
     #[command(flatten)]
-    kept: kept::Options,
+    of: kept::InTenant,
 }
 
 #[derive(Debug, Args)]
@@ -68,12 +64,8 @@ pub(crate) struct List {
     #[arg(long, value_name = "ID")]
     connection: Option<String>,
 
-    /// Whose they are.
-    #[arg(long, default_value = "default", value_name = "ID")]
-    tenant: String,
-
     #[command(flatten)]
-    kept: kept::Options,
+    of: kept::InTenant,
 }
 
 #[derive(Debug, Args)]
@@ -81,12 +73,8 @@ pub(crate) struct Revoke {
     /// Which one, as in `list`.
     id: String,
 
-    /// Whose it is.
-    #[arg(long, default_value = "default", value_name = "ID")]
-    tenant: String,
-
     #[command(flatten)]
-    kept: kept::Options,
+    of: kept::InTenant,
 }
 
 #[derive(Debug, Args)]
@@ -101,12 +89,8 @@ pub(crate) struct Rotate {
     #[command(flatten)]
     showing: Showing,
 
-    /// Whose it is.
-    #[arg(long, default_value = "default", value_name = "ID")]
-    tenant: String,
-
     #[command(flatten)]
-    kept: kept::Options,
+    of: kept::InTenant,
 }
 
 /// How a new token is shown.
@@ -198,36 +182,36 @@ pub(crate) fn run(command: &Command) -> ExitCode {
     match command {
         Command::Create(options) => {
             let made = async |administration| create(administration, options).await;
-            options.kept.run(Missing::Refused, made)
+            options.of.kept.run(Missing::Refused, made)
         }
         Command::List(options) => {
             let listed = async |administration| list(administration, options).await;
-            options.kept.run(Missing::Refused, listed)
+            options.of.kept.run(Missing::Refused, listed)
         }
         Command::Revoke(options) => {
             let revoked = async |administration: Administration| {
-                let tenant = TenantId::from(options.tenant.as_str());
+                let tenant = options.of.tenant();
                 let record = administration.revoke(&tenant, &options.id).await?;
                 Ok(Answer::new(as_json(&record), tokens_table(&[record])))
             };
-            options.kept.run(Missing::Refused, revoked)
+            options.of.kept.run(Missing::Refused, revoked)
         }
         Command::Rotate(options) => {
             let rotated = async |administration: Administration| {
-                let tenant = TenantId::from(options.tenant.as_str());
+                let tenant = options.of.tenant();
                 let rotated = administration.rotate(&tenant, &options.id, options.overlap);
                 let issued = rotated.await?;
                 let answer = options.showing.of(&issued);
-                reveal(&administration, &options.kept, &issued, answer).await
+                reveal(&administration, &options.of.kept, &issued, answer).await
             };
-            options.kept.run(Missing::Refused, rotated)
+            options.of.kept.run(Missing::Refused, rotated)
         }
     }
 }
 
 async fn create(administration: Administration, options: &Create) -> Result<Answer, Failure> {
     let (tenant, connection) = (
-        TenantId::from(options.tenant.as_str()),
+        options.of.tenant(),
         ConnectionId::from(options.connection.as_str()),
     );
     let mut new = NewToken::new(options.name.as_str());
@@ -238,7 +222,7 @@ async fn create(administration: Administration, options: &Create) -> Result<Answ
     new.scopes.users = options.scopes.contains(&Scope::Users);
     let issued = administration.issue(&tenant, &connection, &new).await?;
     let answer = options.showing.of(&issued);
-    reveal(&administration, &options.kept, &issued, answer).await
+    reveal(&administration, &options.of.kept, &issued, answer).await
 }
 
 /// Shows a token, which nobody can do again: one that can't be shown is revoked.
@@ -272,7 +256,7 @@ async fn reveal(
 }
 
 async fn list(administration: Administration, options: &List) -> Result<Answer, Failure> {
-    let tenant = TenantId::from(options.tenant.as_str());
+    let tenant = options.of.tenant();
     let mut tokens = administration.tokens(&tenant).await?;
     if let Some(id) = &options.connection {
         let connection = administration

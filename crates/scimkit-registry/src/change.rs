@@ -125,6 +125,31 @@ impl Change {
         self.set.is_empty() && self.unset.is_empty() && self.edits.is_empty()
     }
 
+    /// Whether it sets or unsets what is never returned. No document holds that, so nobody who keeps
+    /// only documents can say that it is the same.
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::{Change, Registry, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let create = |body| {
+    ///     let admitted = user.admit(body, &Tolerance::DEFAULT)?;
+    ///     Ok::<_, scimkit_registry::Error>(Change::create(Arc::clone(user), admitted))
+    /// };
+    /// assert!(create(json!({"userName": "a", "password": "secret"}))?.sets_hidden());
+    /// assert!(!create(json!({"userName": "a"}))?.sets_hidden());
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    #[must_use]
+    pub fn sets_hidden(&self) -> bool {
+        let mut written = self.set.iter().map(|(id, _)| id).chain(&self.unset);
+        written.any(|id| self.kind.attr(*id).is_never_returned())
+    }
+
     /// Carries the attribute changes out on a document; edges are the store's.
     ///
     /// What is never returned is passed over, also inside of elements: a document is what may be

@@ -1,7 +1,6 @@
 //! What SQL can compare, and where it is.
 
 use rusqlite::types::Value;
-use scimkit_core::Returned;
 use scimkit_registry::{Attr, AttrId, ResourceType, Role, Scalar};
 use scimkit_sql::{Dialect, Layout, Rows, Source};
 use scimkit_store::{Settings, targets};
@@ -89,13 +88,11 @@ pub(crate) fn column(kind: &ResourceType, attr: &Attr) -> Option<&'static str> {
 ///
 /// Only what a change sets has them, and what a document keeps: keys must follow from it.
 pub(crate) fn has_keys(kind: &ResourceType, attr: &Attr) -> bool {
-    let never = |attr: &Attr| attr.definition().returned == Returned::Never;
     attr.is_indexed()
         && matches!(attr.role(), Role::Plain | Role::Reference)
         && !kind.is_computed(attr.id())
         && attr.definition().data_type != scimkit_core::DataType::Complex
-        && !never(attr)
-        && !attr.parent().is_some_and(|parent| never(kind.attr(parent)))
+        && !attr.is_never_returned()
 }
 
 /// Whether no resource has more than one value of the attribute.

@@ -7,8 +7,7 @@ mod tests;
 use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, params};
-use scimkit_core::Returned;
-use scimkit_registry::{Attr, Change, Resource, ResourceId, ResourceType};
+use scimkit_registry::{Change, Resource, ResourceId, ResourceType};
 use scimkit_store::{
     Batch, Claim, ConnectionId, Deletes, Document, Expect, How, OnFailure, Settings, StoreError,
     Stored, TenantId, Write, Written,
@@ -269,7 +268,7 @@ impl Writer<'_> {
         let document = changed(&row, change)?;
         keys::check_unique(self.connection, self.tenant, kind, id, &change.keys())?;
         let edges = self.edit_edges(id, change)?;
-        if document.is_none() && edges == 0 && !sets_hidden(change) {
+        if document.is_none() && edges == 0 && !change.sets_hidden() {
             return Ok(Written::stored(How::Unchanged, row.stored(kind)?));
         }
         self.renew(&mut row)?;
@@ -371,15 +370,4 @@ fn changed(row: &Row, change: &Change) -> Outcome<Option<Resource>> {
     let mut after = before.clone();
     change.apply(&mut after);
     Ok((after != before).then_some(after))
-}
-
-/// Whether the change writes an attribute that is never returned. It is not kept, so nobody can say
-/// that it is the same.
-fn sets_hidden(change: &Change) -> bool {
-    let kind = change.kind();
-    let never = |attr: &Attr| attr.definition().returned == Returned::Never;
-    let written = change.set().iter().map(|(id, _)| id).chain(change.unset());
-    written
-        .map(|id| kind.attr(*id))
-        .any(|attr| never(attr) || attr.parent().is_some_and(|parent| never(kind.attr(parent))))
 }

@@ -8,6 +8,7 @@
 //! - [`computed`]: the attributes that no document holds, such as `meta` and memberships
 
 pub mod archive;
+mod claim;
 mod computed;
 mod extension;
 mod memory;
@@ -17,6 +18,7 @@ mod store;
 mod tenancy;
 
 pub use archive::Archive;
+pub use claim::{Among, Claim};
 pub use computed::{Facts, computed, element, location, meta, targets};
 pub use extension::StoreExt;
 pub use memory::Memory;
@@ -26,7 +28,7 @@ pub use scope::{
     UnknownMembers,
 };
 pub use store::{
-    Among, Batch, BoxFuture, Claim, Document, EdgeQuery, Expect, How, OnFailure, Store, StoreError,
-    Stored, Support, Want, Write, Written,
+    Batch, BoxFuture, Document, EdgeQuery, Expect, How, OnFailure, Store, StoreError, Stored,
+    Support, Want, Write, Written,
 };
 pub use tenancy::{Connection, ConnectionId, Entry, Opened, Scopes, Tenancy, Tenant, TokenRecord};

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{Attr, Change, Resource, ResourceId, ResourceType};
+use scimkit_registry::{Change, Resource, ResourceId, ResourceType};
 
 use super::{
     claim::Claimed,
@@ -159,7 +159,7 @@ impl Tenant {
         self.check_edges(settings, id, change)?;
         let version = self.next_version()?;
         let edited = self.edit_edges(id, change);
-        if document.is_none() && !edited && !sets_hidden(change) {
+        if document.is_none() && !edited && !change.sets_hidden() {
             return self.written(How::Unchanged, kind, id);
         }
         self.table(kind).update(id, document, keys, (version, at));
@@ -281,14 +281,4 @@ fn changed(document: &Arc<Resource>, change: &Change) -> Option<Arc<Resource>> {
     let mut after = Resource::clone(document);
     change.apply(&mut after);
     (after != **document).then(|| Arc::new(after))
-}
-
-/// Whether the change writes an attribute that is never returned: its old value is not known here.
-fn sets_hidden(change: &Change) -> bool {
-    let kind = change.kind();
-    let never = |attr: &Attr| attr.definition().returned == scimkit_core::Returned::Never;
-    let written = change.set().iter().map(|(id, _)| id).chain(change.unset());
-    written
-        .map(|id| kind.attr(*id))
-        .any(|attr| never(attr) || attr.parent().is_some_and(|parent| never(kind.attr(parent))))
 }
