@@ -26,6 +26,7 @@
 mod admit;
 mod attr;
 mod bind;
+mod budget;
 mod build;
 mod change;
 mod edges;
@@ -52,6 +53,7 @@ mod witness;
 
 pub use admit::Entry;
 pub use attr::{Attr, AttrId, Role};
+pub use budget::{Budget, Exhausted, Meter};
 pub use change::{Change, Revision};
 pub use edges::{Edge, EdgeChange, EdgeEdit, ResourceId, edges_of};
 pub use error::{Error, ErrorKind, RegistrationError};

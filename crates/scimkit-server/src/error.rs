@@ -1,7 +1,7 @@
 //! The one place where errors become SCIM errors.
 
 use scimkit_core::Error;
-use scimkit_registry::ErrorKind;
+use scimkit_registry::{ErrorKind, Exhausted};
 use scimkit_store::StoreError;
 
 use crate::Denied;
@@ -31,6 +31,8 @@ impl Problem {
                 StoreError::Cycle { .. }
                 | StoreError::Invalid { .. }
                 | StoreError::Missing { .. } => Error::invalid_value(error.to_string()),
+                StoreError::Exhausted(Exhausted::Work) => Error::too_many(error.to_string()),
+                StoreError::Exhausted(_) => Error::new(503, error.to_string()),
                 StoreError::NotFound => Error::not_found(error.to_string()),
                 StoreError::Stale { .. } => Error::precondition_failed(error.to_string()),
                 StoreError::Refused { detail } => Error::forbidden(detail.clone()),

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use scimkit_registry::{
-    Change, Mapping, RegistrationError, Registry, Resource, Tolerance, mapping::Occasion,
+    Budget, Change, Mapping, RegistrationError, Registry, Resource, Tolerance, mapping::Occasion,
 };
 
 use crate::{Claim, ConnectionId, StoreError};
@@ -318,6 +318,8 @@ impl Settings {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Scope {
+    /// The work that the request may cause. A store charges what it does and stops when it runs out.
+    pub budget: Budget,
     /// The connection that asks; none when the host itself does. What a connection creates or
     /// adopts is its own from then on.
     pub connection: Option<ConnectionId>,
@@ -330,15 +332,23 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// A scope of the host itself, without extensions.
+    /// A scope of the host itself, without extensions and with an unlimited budget.
     #[must_use]
     pub fn new(tenant: TenantId, settings: Arc<Settings>) -> Self {
         Scope {
+            budget: Budget::unlimited(),
             connection: None,
             extensions: http::Extensions::new(),
             settings,
             tenant,
         }
+    }
+
+    /// With a limit on the work that it may cause.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
     }
 
     /// On behalf of that connection.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{AttrId, Change, Edge, Resource, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Change, Edge, Exhausted, Resource, ResourceId, ResourceType};
 
 use crate::{Claim, Page, Query, Scope};
 
@@ -483,6 +483,9 @@ pub enum StoreError {
         /// Whose member it would be.
         owner: ResourceId,
     },
+    /// The request's [`Budget`](scimkit_registry::Budget) ran out; nothing was written.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
     /// A value that the host can't take.
     #[error("{detail}")]
     Invalid {

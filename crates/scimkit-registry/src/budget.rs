@@ -1,0 +1,258 @@
+//! The work that one request may cause.
+
+use std::{
+    cell::Cell,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+/// The work that one request may cause, however its sizes multiply.
+///
+/// Evaluation, PATCH, projection, sorting and stores charge it in *units*: one unit for each byte
+/// that is touched, and [`COMPARISON`](Budget::COMPARISON) units for each comparison. A budget runs
+/// out when its units are spent, when its deadline has passed, or when it is cancelled because the
+/// client is gone; from then on each charge fails. All clones share one balance, so the operations
+/// of a bulk request share one, too.
+///
+/// It has no clock of its own: [`Budget::with_deadline`] is given one.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{Budget, Exhausted};
+///
+/// let budget = Budget::new(100);
+/// assert_eq!(budget.charge(60), Ok(()));
+/// assert_eq!(budget.clone().charge(60), Err(Exhausted::Work));
+///
+/// let budget = Budget::unlimited();
+/// budget.cancel();
+/// assert_eq!(budget.charge(1), Err(Exhausted::Cancelled));
+/// ```
+#[derive(Clone)]
+pub struct Budget {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    cancelled: AtomicBool,
+    expired: Option<Box<dyn Fn() -> bool + Send + Sync>>,
+    limit: u64,
+    spent: AtomicU64,
+}
+
+/// The reason why a [`Budget`] ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Exhausted {
+    /// Nobody waits for the answer any more.
+    #[error("the request was cancelled")]
+    Cancelled,
+    /// The deadline of the request has passed.
+    #[error("the request took longer than this service allows")]
+    Deadline,
+    /// The request would cause more work than one request may.
+    #[error("the request would cause more work than this service allows")]
+    Work,
+}
+
+impl Budget {
+    /// Units that one comparison costs, besides those for the bytes that it reads.
+    pub const COMPARISON: u64 = 16;
+
+    /// Units between two looks at the clock: well under a millisecond of work.
+    const CLOCK: u64 = 1 << 16;
+
+    /// A budget of so many units, without a deadline.
+    #[must_use]
+    pub fn new(units: u64) -> Self {
+        Budget {
+            shared: Arc::new(Shared {
+                cancelled: AtomicBool::new(false),
+                expired: None,
+                limit: units,
+                spent: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// A budget that only [`Budget::cancel`] ends, for work that no client asks for.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Budget::new(u64::MAX)
+    }
+
+    /// A budget of so many units whose deadline has passed once `expired` says so; it is asked every
+    /// 65,536 units and by [`Budget::check`].
+    ///
+    /// # Example
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use scimkit_registry::{Budget, Exhausted};
+    ///
+    /// let deadline = Instant::now() + Duration::ZERO;
+    /// let budget = Budget::with_deadline(1_000, move || Instant::now() >= deadline);
+    /// assert_eq!(budget.check(), Err(Exhausted::Deadline));
+    /// ```
+    #[must_use]
+    pub fn with_deadline(units: u64, expired: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Budget {
+            shared: Arc::new(Shared {
+                cancelled: AtomicBool::new(false),
+                expired: Some(Box::new(expired)),
+                limit: units,
+                spent: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Spends units.
+    ///
+    /// # Errors
+    /// Why the budget has run out; what it was to pay for must not be done.
+    pub fn charge(&self, units: u64) -> Result<(), Exhausted> {
+        let before = self.shared.spent.fetch_add(units, Ordering::Relaxed);
+        let after = before.saturating_add(units);
+        if after > self.shared.limit {
+            // Spent for good: the counter can't wrap around, however often it is charged.
+            self.shared
+                .spent
+                .store(self.shared.limit, Ordering::Relaxed);
+            return Err(self.ended().unwrap_or(Exhausted::Work));
+        }
+        if self.shared.cancelled.load(Ordering::Relaxed) {
+            return Err(Exhausted::Cancelled);
+        }
+        match before / Self::CLOCK == after / Self::CLOCK {
+            true => Ok(()),
+            false => self.check(),
+        }
+    }
+
+    /// Looks at the clock and the flag, without spending anything.
+    ///
+    /// # Errors
+    /// Why the budget has run out.
+    pub fn check(&self) -> Result<(), Exhausted> {
+        match self.ended() {
+            Some(reason) => Err(reason),
+            None if self.shared.spent.load(Ordering::Relaxed) >= self.shared.limit => {
+                Err(Exhausted::Work)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the budget: nobody waits for the answer any more.
+    pub fn cancel(&self) {
+        self.shared.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Units spent so far, at most the limit.
+    #[must_use]
+    pub fn spent(&self) -> u64 {
+        self.shared
+            .spent
+            .load(Ordering::Relaxed)
+            .min(self.shared.limit)
+    }
+
+    /// Counts small charges and passes them on in larger ones, for an inner loop.
+    #[must_use]
+    pub fn meter(&self) -> Meter<'_> {
+        Meter {
+            budget: self,
+            pending: Cell::new(0),
+        }
+    }
+
+    fn ended(&self) -> Option<Exhausted> {
+        if self.shared.cancelled.load(Ordering::Relaxed) {
+            return Some(Exhausted::Cancelled);
+        }
+        let expired = self
+            .shared
+            .expired
+            .as_ref()
+            .is_some_and(|expired| expired());
+        expired.then_some(Exhausted::Deadline)
+    }
+}
+
+impl fmt::Debug for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Budget")
+            .field("limit", &self.shared.limit)
+            .field("spent", &self.spent())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Counts small charges of one thread and passes them on to a [`Budget`] in larger ones; what is left
+/// is passed on when it is dropped.
+#[derive(Debug)]
+pub struct Meter<'a> {
+    budget: &'a Budget,
+    pending: Cell<u64>,
+}
+
+impl Meter<'_> {
+    /// Units that are counted before they are passed on.
+    const CHUNK: u64 = 4_096;
+
+    /// Spends units.
+    ///
+    /// # Errors
+    /// Why the budget has run out, noticed at most 4,096 units late.
+    pub fn charge(&self, units: u64) -> Result<(), Exhausted> {
+        let pending = self.pending.get().saturating_add(units);
+        if pending < Self::CHUNK {
+            self.pending.set(pending);
+            return Ok(());
+        }
+        self.pending.set(0);
+        self.budget.charge(pending)
+    }
+}
+
+impl Drop for Meter<'_> {
+    fn drop(&mut self) {
+        // Work that was done; whether it was allowed is asked by the next charge.
+        let _ = self.budget.charge(self.pending.get());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exhausted_budget_stays_exhausted_and_never_wraps() {
+        let budget = Budget::new(10);
+        for _ in 0..4 {
+            assert_eq!(budget.charge(u64::MAX / 2), Err(Exhausted::Work));
+        }
+        assert_eq!(budget.spent(), 10);
+        assert_eq!(budget.check(), Err(Exhausted::Work));
+    }
+
+    #[test]
+    fn meter_passes_everything_on_when_dropped() {
+        let budget = Budget::unlimited();
+        let meter = budget.meter();
+        for _ in 0..5_000 {
+            assert_eq!(meter.charge(1), Ok(()));
+        }
+        drop(meter);
+        assert_eq!(budget.spent(), 5_000);
+    }
+
+    #[test]
+    fn clock_is_asked_while_work_goes_on() {
+        let budget = Budget::with_deadline(u64::MAX, || true);
+        assert_eq!(budget.charge(1), Ok(()));
+        assert_eq!(budget.charge(Budget::CLOCK), Err(Exhausted::Deadline));
+    }
+}
