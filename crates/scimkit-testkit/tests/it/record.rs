@@ -23,6 +23,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
+    corpus::UNDER_DEFAULT,
     protocol,
     servers::{STORES, TOKEN, server},
 };
@@ -55,7 +56,11 @@ impl Target for Listened {
 }
 
 /// Cases whose recordings fail where they are replayed, and why they may.
-const EXPECTED: [(&str, &str); 6] = [
+const EXPECTED: [(&str, &str); 7] = [
+    (
+        "field/datetime-filter-with-offset",
+        "two spellings of one instant do not stay equal",
+    ),
     (
         "protocol/cursor/root-writes",
         "the order of texts does not stay",
@@ -84,7 +89,8 @@ const EXPECTED: [(&str, &str); 6] = [
 
 #[tokio::test]
 async fn what_is_recorded_of_the_corpus_tells_of_nobody_and_replays() {
-    let scenarios = Scenario::corpus().unwrap();
+    let mut scenarios = Scenario::corpus().unwrap();
+    scenarios.retain(|one| UNDER_DEFAULT.iter().all(|(known, _)| *known != one.name()));
     record_and_replay(&scenarios, |store, tolerance, _| server(store, tolerance)).await;
 }
 
@@ -206,9 +212,10 @@ fn leaves(name: &str, value: &Value, secrets: &mut BTreeSet<String>) {
 }
 
 /// What everybody says, and names of attributes that cases have as values, too.
-const PUBLIC: [&str; 20] = [
+const PUBLIC: [&str; 22] = [
     ".search",
     "2024",
+    "Cert",
     "False",
     "Group",
     "True",
@@ -220,6 +227,7 @@ const PUBLIC: [&str; 20] = [
     "group",
     "home",
     "mobile",
+    "nick",
     "nonsense",
     "other",
     "password",

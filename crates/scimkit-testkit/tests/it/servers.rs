@@ -30,8 +30,10 @@ pub(crate) fn settings(tolerance: Tolerance) -> Settings {
     let registry = Registry::builder()
         .schemas_json(include_str!("../../corpus/schemas/extensions.json"))
         .unwrap()
+        .schemas_json(include_str!("../../corpus/field/schemas/desk-plan.json"))
+        .unwrap()
         .resource_types_json(include_str!(
-            "../../corpus/schemas/resource-types-with-extensions.json"
+            "../../corpus/field/schemas/resource-types-with-desk-plan.json"
         ))
         .unwrap();
     let mut settings = Settings::new("https://scim.test/v2");
