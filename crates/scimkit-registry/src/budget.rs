@@ -33,7 +33,15 @@ use std::{
 /// ```
 #[derive(Clone)]
 pub struct Budget {
+    /// Set for a [part](Budget::part).
+    part: Option<Arc<Part>>,
     shared: Arc<Shared>,
+}
+
+/// A part of a request's work, which can be cancelled alone.
+struct Part {
+    cancelled: AtomicBool,
+    whole: Option<Arc<Part>>,
 }
 
 struct Shared {
@@ -69,6 +77,7 @@ impl Budget {
     #[must_use]
     pub fn new(units: u64) -> Self {
         Budget {
+            part: None,
             shared: Arc::new(Shared {
                 cancelled: AtomicBool::new(false),
                 expired: None,
@@ -99,6 +108,7 @@ impl Budget {
     #[must_use]
     pub fn with_deadline(units: u64, expired: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Budget {
+            part: None,
             shared: Arc::new(Shared {
                 cancelled: AtomicBool::new(false),
                 expired: Some(Box::new(expired)),
@@ -122,7 +132,7 @@ impl Budget {
                 .store(self.shared.limit, Ordering::Relaxed);
             return Err(self.ended().unwrap_or(Exhausted::Work));
         }
-        if self.shared.cancelled.load(Ordering::Relaxed) {
+        if self.is_cancelled() {
             return Err(Exhausted::Cancelled);
         }
         match before / Self::CLOCK == after / Self::CLOCK {
@@ -145,9 +155,41 @@ impl Budget {
         }
     }
 
-    /// Ends the budget: nobody waits for the answer any more.
+    /// Ends the budget: nobody waits for the answer any more. Of a [part](Budget::part) only that part
+    /// ends.
     pub fn cancel(&self) {
-        self.shared.cancelled.store(true, Ordering::Relaxed);
+        let cancelled = match &self.part {
+            Some(part) => &part.cancelled,
+            None => &self.shared.cancelled,
+        };
+        cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the budget of a part of the work, such as one call of a store: it has the same balance
+    /// and deadline and ends with the whole, but cancelling it does not end the whole.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::{Budget, Exhausted};
+    ///
+    /// let budget = Budget::new(100);
+    /// let part = budget.part();
+    /// part.charge(60)?;
+    /// part.cancel();
+    /// assert_eq!(part.charge(1), Err(Exhausted::Cancelled));
+    /// assert_eq!((budget.check(), budget.spent()), (Ok(()), 61));
+    /// # Ok::<(), Exhausted>(())
+    /// ```
+    #[must_use]
+    pub fn part(&self) -> Budget {
+        let part = Part {
+            cancelled: AtomicBool::new(false),
+            whole: self.part.clone(),
+        };
+        Budget {
+            part: Some(Arc::new(part)),
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// Units spent so far, at most the limit.
@@ -168,8 +210,19 @@ impl Budget {
         }
     }
 
+    fn is_cancelled(&self) -> bool {
+        let mut part = self.part.as_ref();
+        while let Some(this) = part {
+            if this.cancelled.load(Ordering::Relaxed) {
+                return true;
+            }
+            part = this.whole.as_ref();
+        }
+        self.shared.cancelled.load(Ordering::Relaxed)
+    }
+
     fn ended(&self) -> Option<Exhausted> {
-        if self.shared.cancelled.load(Ordering::Relaxed) {
+        if self.is_cancelled() {
             return Some(Exhausted::Cancelled);
         }
         let expired = self
@@ -247,6 +300,22 @@ mod tests {
         }
         drop(meter);
         assert_eq!(budget.spent(), 5_000);
+    }
+
+    #[test]
+    fn part_ends_with_any_whole_but_ends_none() {
+        let budget = Budget::unlimited();
+        let part = budget.part();
+        let (first, second) = (part.part(), part.part());
+        first.cancel();
+        assert_eq!(first.charge(1), Err(Exhausted::Cancelled));
+        assert_eq!((second.charge(1), part.charge(1)), (Ok(()), Ok(())));
+        part.cancel();
+        assert_eq!(second.check(), Err(Exhausted::Cancelled));
+        assert_eq!(budget.charge(1), Ok(()));
+        assert_eq!(budget.spent(), 4);
+        budget.cancel();
+        assert_eq!(budget.part().check(), Err(Exhausted::Cancelled));
     }
 
     #[test]
