@@ -55,7 +55,7 @@ impl Answer {
         let answer = Answer::message(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &error);
         match (problem, error.status) {
             (Problem::Method(allowed), _) => answer.allowing(allowed),
-            (_, 503) => answer.with(RETRY_AFTER, HeaderValue::from_static("1")),
+            (_, 503 | 507) => answer.with(RETRY_AFTER, HeaderValue::from_static("1")),
             _ => answer,
         }
     }

@@ -36,6 +36,13 @@ impl Problem {
                 StoreError::NotFound => Error::not_found(error.to_string()),
                 StoreError::Stale { .. } => Error::precondition_failed(error.to_string()),
                 StoreError::Refused { detail } => Error::forbidden(detail.clone()),
+                StoreError::StorageFull(_) => {
+                    Error::new(507, "the service has no storage left: try again later")
+                }
+                StoreError::Unavailable(_) => Error::new(
+                    503,
+                    "the service is temporarily unavailable: try again later",
+                ),
                 StoreError::Ambiguous | StoreError::Taken { .. } => {
                     Error::uniqueness(error.to_string())
                 }

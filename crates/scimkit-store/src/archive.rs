@@ -349,7 +349,7 @@ impl ArchiveError {
     #[must_use]
     pub fn at(line: u64, problem: StoreError) -> Self {
         match problem {
-            StoreError::Backend(_) | StoreError::Busy => ArchiveError::Store(problem),
+            failure if failure.is_failure() => ArchiveError::Store(failure),
             other => ArchiveError::line(line, other.to_string()),
         }
     }

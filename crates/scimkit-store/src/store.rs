@@ -19,6 +19,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// - The document of a resource holds its attributes with the schema's spelling and `schemas`, but
 ///   not `id`, `meta` or any membership; attributes that are never returned are not in it.
 /// - A dropped future leaves each write either done or not done.
+/// - Whatever is asked may fail: [`StoreError::is_failure`] lists how. Reads end with
+///   [`StoreError::Exhausted`] when [`Scope::budget`] runs out.
 ///
 /// [`scimkit_testkit::contract`](https://docs.rs/scimkit-testkit) holds the tests of this contract.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
@@ -469,7 +471,7 @@ pub enum StoreError {
     Ambiguous,
     /// The store itself failed; what it says is for the log, not for the client.
     #[error("the store failed")]
-    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Backend(#[source] BoxError),
     /// The store has too much to do; trying again later may help.
     #[error("the store is busy")]
     Busy,
@@ -518,18 +520,48 @@ pub enum StoreError {
         /// Its version.
         actual: Version,
     },
+    /// There is no space left to store anything; nothing was written. Reads still work.
+    #[error("the storage is full")]
+    StorageFull(#[source] BoxError),
     /// Another resource has that value of a unique attribute.
     #[error("another resource has that value of `{attr}`")]
     Taken {
         /// The attribute's path.
         attr: String,
     },
+    /// The store can't reach its data now, for example because a disk fails; nothing was written.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] BoxError),
 }
+
+/// The cause of a failure, for the log.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl StoreError {
     /// A failure of the store itself.
-    pub fn backend(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn backend(source: impl Into<BoxError>) -> Self {
         StoreError::Backend(source.into())
+    }
+
+    /// Whether the store failed, whatever it was asked: [`StoreError::Backend`], [`StoreError::Busy`],
+    /// [`StoreError::StorageFull`] and [`StoreError::Unavailable`].
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_store::StoreError;
+    ///
+    /// assert!(StoreError::Busy.is_failure());
+    /// assert!(!StoreError::NotFound.is_failure());
+    /// ```
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        matches!(
+            self,
+            StoreError::Backend(_)
+                | StoreError::Busy
+                | StoreError::StorageFull(_)
+                | StoreError::Unavailable(_)
+        )
     }
 }
 
