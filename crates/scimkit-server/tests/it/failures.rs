@@ -80,12 +80,21 @@ async fn an_internal_error_keeps_its_cause_to_itself() {
 }
 
 #[tokio::test]
-async fn a_busy_store_is_worth_another_try() {
-    let server = over(Arc::new(Failing(|| StoreError::Busy)));
-    for (method, path, body) in REQUESTS {
-        let answer = send(&server, request(method, path, &[], body)).await;
-        answer.is_error(503);
-        assert_eq!(answer.header("retry-after"), "1");
+async fn temporary_failures_of_a_store_name_a_time_to_retry_and_no_cause() {
+    let failures: [(fn() -> StoreError, u16); 3] = [
+        (|| StoreError::Busy, 503),
+        (|| StoreError::StorageFull("disk of /secret".into()), 507),
+        (|| StoreError::Unavailable("disk of /secret".into()), 503),
+    ];
+    for (failure, status) in failures {
+        let server = over(Arc::new(Failing(failure)));
+        for (method, path, body) in REQUESTS {
+            let answer = send(&server, request(method, path, &[], body)).await;
+            answer.is_error(status);
+            assert_eq!(answer.header("retry-after"), "1");
+            let text = String::from_utf8(answer.body.to_vec()).unwrap();
+            assert!(!text.contains("secret"), "{text}");
+        }
     }
 }
 
