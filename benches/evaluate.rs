@@ -12,7 +12,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use scimkit_filter::Filter;
-use scimkit_registry::{Registry, Tolerance, View};
+use scimkit_registry::{Budget, Registry, Tolerance, View};
 use serde_json::Value;
 use std::hint::black_box;
 
@@ -30,12 +30,14 @@ fn evaluate(c: &mut Criterion) {
     let kind = registry.by_name("User").unwrap();
     let user = kind.admit(json.clone(), &Tolerance::DEFAULT).unwrap();
 
+    let budget = Budget::new(u64::MAX);
+    let meter = budget.meter();
     let mut group = c.benchmark_group("evaluate");
     for text in FILTERS {
         let filter = Filter::parse(text).unwrap();
         let predicate = kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
         group.bench_function(text, |b| {
-            b.iter(|| kind.matches(black_box(&predicate), View::of(black_box(&user))))
+            b.iter(|| kind.matches(black_box(&predicate), View::of(black_box(&user)), &meter))
         });
     }
     group.bench_function("userName of the JSON by hand", |b| {

@@ -22,7 +22,7 @@ use scimkit::{
     BearerTokens, Memory, Scope, Server, Settings, Sqlite, Store, TenantId, Token, Tolerance,
     core::message::PatchRequest,
     patch::{Before, Patch},
-    registry::{Change, Resource, ResourceId, ResourceType},
+    registry::{Budget, Change, Resource, ResourceId, ResourceType},
     store::{Batch, Expect, How, Write},
 };
 use serde_json::{Value, json};
@@ -196,7 +196,12 @@ impl Directory {
         };
         patch
             .unwrap()
-            .apply(&ResourceId::from(""), &before, &Tolerance::DEFAULT)
+            .apply(
+                &ResourceId::from(""),
+                &before,
+                &Tolerance::DEFAULT,
+                &Budget::unlimited(),
+            )
             .unwrap()
     }
 

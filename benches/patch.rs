@@ -20,7 +20,7 @@ use scimkit::{
     core::message::PatchRequest,
     patch::{Before, Patch},
 };
-use scimkit_registry::{Change, Registry, Resource, ResourceId, ResourceType, Tolerance};
+use scimkit_registry::{Budget, Change, Registry, Resource, ResourceId, ResourceType, Tolerance};
 use serde_json::{Value, json};
 
 const ROUNDS: usize = 4_001;
@@ -102,7 +102,9 @@ fn patched(kind: &Arc<ResourceType>, document: &Resource, body: Value) -> Change
         edges: &[],
     };
     let id = ResourceId::from("2819c223");
-    let change = patch.apply(&id, &before, &Tolerance::DEFAULT).unwrap();
+    let change = patch
+        .apply(&id, &before, &Tolerance::DEFAULT, &Budget::unlimited())
+        .unwrap();
     assert!(!change.is_empty());
     change
 }

@@ -131,11 +131,17 @@ impl People {
         let mut people = self.select(database, text, &values)?;
         if let Some(residual) = &plan.residual {
             let wanted = residual.attributes();
-            people.retain(|person| {
+            let meter = scope.budget.meter();
+            let mut left = Vec::new();
+            for person in people {
                 let facts = Facts::of(&person.stored, &person.document, &[]);
                 let made = computed(&scope.settings, &facts, &wanted);
-                kind.matches(residual, View::with(&person.document, &made))
-            });
+                // A filter that asks too much stops here: see `Limits::work`.
+                if kind.matches(residual, View::with(&person.document, &made), &meter)? {
+                    left.push(person);
+                }
+            }
+            people = left;
         }
         Ok(people)
     }
@@ -194,7 +200,10 @@ impl People {
         for person in self.matching(database, scope, &claim.by)? {
             let document = View::of(&person.document);
             let connection = person.connection.as_deref().map(ConnectionId::from);
-            if let Some(how) = claim.takes(self.rules.kind(), connection.as_ref(), document) {
+            let meter = scope.budget.meter();
+            if let Some(how) =
+                claim.takes(self.rules.kind(), connection.as_ref(), document, &meter)?
+            {
                 found.push((claim, how, person));
             }
         }

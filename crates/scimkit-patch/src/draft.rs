@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use scimkit_core::{Mutability, excerpt};
 use scimkit_registry::{
-    Attr, AttrId, Change, Error, ErrorKind, Leeway, Predicate, ResourceId, ResourceType, Rewritten,
+    Attr, AttrId, Budget, Change, Error, ErrorKind, Leeway, Predicate, ResourceId, ResourceType,
+    Rewritten,
 };
 use serde_json::Value;
 
@@ -19,12 +20,14 @@ use crate::{
 
 pub(crate) struct Draft<'a> {
     before: Before<'a>,
+    budget: &'a Budget,
     change: Change,
     /// Attributes to unset that a document never shows.
     hidden: BTreeSet<AttrId>,
     kind: &'a Arc<ResourceType>,
     leeway: &'a dyn Leeway,
     members: Vec<Members<'a>>,
+
     /// The attributes touched so far: few, so a list is enough.
     // INVARIANT: no attribute is there twice, or beside the complex one that it is a part of.
     now: Vec<Rewritten<'a>>,
@@ -36,9 +39,11 @@ impl<'a> Draft<'a> {
         before: Before<'a>,
         read: Vec<AttrId>,
         leeway: &'a dyn Leeway,
+        budget: &'a Budget,
     ) -> Self {
         Draft {
             before,
+            budget,
             change: Change::none(Arc::clone(kind)),
             hidden: BTreeSet::new(),
             kind,
@@ -68,7 +73,9 @@ impl<'a> Draft<'a> {
             }
             Action::Members { attr, edit } => {
                 match self.members.iter_mut().find(|m| m.attr() == *attr) {
-                    Some(members) => members.carry_out(self.kind, edit, self.leeway)?,
+                    Some(members) => {
+                        members.carry_out(self.kind, edit, self.leeway, &self.budget.meter())?
+                    }
                     None => carry_out_unread(&mut self.change, *attr, edit),
                 }
                 Ok(())
@@ -162,14 +169,14 @@ impl<'a> Draft<'a> {
         absent: &Absent,
     ) -> Result<(), Error> {
         let (kind, leeway) = (self.kind, self.leeway);
+        let meter = self.budget.meter();
         let sets = sets_primary(kind, sub, edit);
         self.touch(attr, |old| {
             let mut elements = elements::array(old);
             let known = elements.len();
-            let mut selected: Vec<bool> = elements
-                .iter()
-                .map(|element| kind.element_matches(which, element))
-                .collect();
+            let holds = |element| kind.element_matches(which, element, &meter);
+            let selected: Result<Vec<bool>, _> = elements.iter().map(holds).collect();
+            let mut selected = selected?;
             if !selected.contains(&true) {
                 check_absent(attr, absent, leeway)?;
                 if let Absent::Create(seed, _) = absent {

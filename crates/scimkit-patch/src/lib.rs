@@ -3,7 +3,7 @@
 //! ```
 //! use scimkit_core::message::PatchRequest;
 //! use scimkit_patch::{Before, Patch, create};
-//! use scimkit_registry::{Registry, Resource, Tolerance};
+//! use scimkit_registry::{Budget, Registry, Resource, Tolerance};
 //! use serde_json::json;
 //!
 //! let (registry, t) = (Registry::standard(), Tolerance::DEFAULT);
@@ -16,7 +16,8 @@
 //!     "Operations": [{"op": "add", "path": "name.givenName", "value": "Barbara"}],
 //! }), 100).unwrap();
 //! let patch = Patch::decode(user, request, Default::default(), &t)?;
-//! let change = patch.apply(&"2819".into(), &Before { document: &bjensen, edges: &[] }, &t)?;
+//! let before = Before { document: &bjensen, edges: &[] };
+//! let change = patch.apply(&"2819".into(), &before, &t, &Budget::unlimited())?;
 //! assert_eq!(change.entries().next(), Some(("name.givenName", Some(&json!("Barbara")))));
 //! # Ok::<(), scimkit_patch::Error>(())
 //! ```

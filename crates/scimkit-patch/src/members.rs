@@ -7,8 +7,8 @@ use std::{
 
 use scimkit_core::message::Op;
 use scimkit_registry::{
-    Attr, AttrId, Change, Edge, EdgeEdit, Error, ErrorKind, Leeway, Operator, Predicate, Quirk,
-    ResourceId, ResourceType, Scalar, edges_of, fold,
+    Attr, AttrId, Change, Edge, EdgeEdit, Error, ErrorKind, Exhausted, Leeway, Meter, Operator,
+    Predicate, Quirk, ResourceId, ResourceType, Scalar, edges_of, fold,
 };
 use serde_json::{Map, Value};
 
@@ -195,6 +195,7 @@ impl<'a> Members<'a> {
         kind: &ResourceType,
         edit: &'a MembersEdit,
         leeway: &dyn Leeway,
+        meter: &Meter<'_>,
     ) -> Result<(), Error> {
         match edit {
             MembersEdit::Add(edges) => self.add(edges),
@@ -203,7 +204,7 @@ impl<'a> Members<'a> {
                 seeded,
                 which,
             } => {
-                let selected = self.selected(kind, which)?;
+                let selected = self.selected(kind, which, meter)?;
                 if selected.iter().any(|e| e.id != edge.id) {
                     return Err(unchangeable(self.attr.path()));
                 }
@@ -219,7 +220,7 @@ impl<'a> Members<'a> {
             }
             MembersEdit::Remove(ids) => ids.iter().for_each(|id| self.remove(id)),
             MembersEdit::RemoveWhere(which) => {
-                for edge in self.selected(kind, which)? {
+                for edge in self.selected(kind, which, meter)? {
                     self.remove(&edge.id);
                 }
             }
@@ -256,21 +257,32 @@ impl<'a> Members<'a> {
     }
 
     /// The members that a filter selects; where it names values, only those are looked at.
-    fn selected(&mut self, kind: &ResourceType, which: &Predicate) -> Result<Vec<&'a Edge>, Error> {
-        let is_selected = |edge: &&Edge| is_selected(kind, which, edge);
+    fn selected(
+        &mut self,
+        kind: &ResourceType,
+        which: &Predicate,
+        meter: &Meter<'_>,
+    ) -> Result<Vec<&'a Edge>, Error> {
+        let mut selected = Vec::new();
+        let mut test = |edge: &'a Edge| -> Result<(), Error> {
+            if is_selected(kind, which, edge, meter)? {
+                selected.push(edge);
+            }
+            Ok(())
+        };
         let Some(texts) = named_values(kind, which) else {
             if self.tried > 0 && self.tried + self.now.len() > MOST_TRIED {
                 return Err(too_many_tried(self.attr.path()));
             }
             self.tried += self.now.len();
-            return Ok(self.now.values().copied().filter(is_selected).collect());
+            self.now.values().try_for_each(|edge| test(edge))?;
+            return Ok(selected);
         };
         let (now, least): (&BTreeMap<Name<'_>, _>, _) = (&self.now, ResourceId::from(""));
-        let mut selected = Vec::new();
         for text in texts {
             let named = now.range((Cow::Borrowed(text), &least)..);
             let named = named.take_while(|((known, _), _)| known == text);
-            selected.extend(named.map(|(_, edge)| *edge).filter(is_selected));
+            named.map(|(_, edge)| *edge).try_for_each(&mut test)?;
         }
         Ok(selected)
     }
@@ -331,7 +343,12 @@ pub(crate) fn carry_out_unread(change: &mut Change, attr: AttrId, edit: &Members
 }
 
 /// Whether a predicate over a member's sub-attributes selects this one.
-fn is_selected(kind: &ResourceType, which: &Predicate, edge: &Edge) -> bool {
+fn is_selected(
+    kind: &ResourceType,
+    which: &Predicate,
+    edge: &Edge,
+    meter: &Meter<'_>,
+) -> Result<bool, Exhausted> {
     let mut member = Map::from_iter([("value".to_owned(), Value::from(edge.id.as_str()))]);
     let rest = [("display", &edge.display), ("type", &edge.kind)];
     for (name, text) in rest {
@@ -339,7 +356,9 @@ fn is_selected(kind: &ResourceType, which: &Predicate, edge: &Edge) -> bool {
             member.insert(name.to_owned(), Value::from(text.as_str()));
         }
     }
-    kind.element_matches(which, &Value::Object(member))
+    // The member is made to be looked at.
+    meter.compare(edge.id.as_str().len())?;
+    kind.element_matches(which, &Value::Object(member), meter)
 }
 
 fn unchangeable(path: &str) -> Error {

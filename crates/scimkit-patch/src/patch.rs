@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scimkit_core::message::PatchRequest;
 use scimkit_filter::Limits;
 use scimkit_registry::{
-    AttrId, Change, Edge, Error, ErrorKind, Findings, Leeway, Quirk, Resource, ResourceId,
+    AttrId, Budget, Change, Edge, Error, ErrorKind, Findings, Leeway, Quirk, Resource, ResourceId,
     ResourceType,
 };
 
@@ -24,7 +24,7 @@ use crate::{decode::Decoder, draft::Draft, step::Step};
 /// ```
 /// use scimkit_core::message::PatchRequest;
 /// use scimkit_patch::{Before, Patch};
-/// use scimkit_registry::{ErrorKind, Registry, Resource, Tolerance};
+/// use scimkit_registry::{Budget, ErrorKind, Registry, Resource, Tolerance};
 /// use serde_json::{Value, json};
 ///
 /// let registry = Registry::standard();
@@ -36,7 +36,7 @@ use crate::{decode::Decoder, draft::Draft, step::Step};
 ///     let request = PatchRequest::from_value(request, 100).unwrap();
 ///     let patch = Patch::decode(user, request, Default::default(), &Tolerance::DEFAULT)?;
 ///     let before = Before { document: &bjensen, edges: &[] };
-///     patch.apply(&"2819".into(), &before, &Tolerance::DEFAULT)
+///     patch.apply(&"2819".into(), &before, &Tolerance::DEFAULT, &Budget::unlimited())
 /// };
 ///
 /// let path = r#"emails[type eq "work"].value"#;
@@ -183,7 +183,7 @@ impl Patch {
     /// ```
     /// use scimkit_core::message::PatchRequest;
     /// use scimkit_patch::{Before, Patch};
-    /// use scimkit_registry::{ErrorKind, Registry, Resource, Tolerance};
+    /// use scimkit_registry::{Budget, ErrorKind, Registry, Resource, Tolerance};
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
@@ -194,8 +194,9 @@ impl Patch {
     /// let patch = Patch::decode(group, request, Default::default(), &Tolerance::DEFAULT)?;
     /// let before = Resource::default();
     /// let before = Before { document: &before, edges: &[] };
-    /// assert!(!patch.apply(&"g1".into(), &before, &Tolerance::DEFAULT)?.is_empty());
-    /// let other = patch.apply(&"g2".into(), &before, &Tolerance::DEFAULT);
+    /// let apply = |id: &str, budget| patch.apply(&id.into(), &before, &Tolerance::DEFAULT, &budget);
+    /// assert!(!apply("g1", Budget::new(10_000))?.is_empty());
+    /// let other = apply("g2", Budget::unlimited());
     /// assert_eq!(other.unwrap_err().kind(), ErrorKind::Mutability);
     /// # Ok::<(), scimkit_patch::Error>(())
     /// ```
@@ -206,8 +207,9 @@ impl Patch {
         id: &ResourceId,
         before: &Before<'_>,
         leeway: &dyn Leeway,
+        budget: &Budget,
     ) -> Result<Change, Error> {
-        let mut draft = Draft::new(&self.kind, *before, self.needs().edges, leeway);
+        let mut draft = Draft::new(&self.kind, *before, self.needs().edges, leeway, budget);
         for step in &self.steps {
             draft
                 .carry_out(&step.action, id)

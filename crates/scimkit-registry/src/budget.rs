@@ -205,7 +205,7 @@ impl Budget {
     #[must_use]
     pub fn meter(&self) -> Meter<'_> {
         Meter {
-            budget: self,
+            budget: Some(self),
             pending: Cell::new(0),
         }
     }
@@ -243,11 +243,23 @@ impl fmt::Debug for Budget {
     }
 }
 
-/// Counts small charges of one thread and passes them on to a [`Budget`] in larger ones; what is left
-/// is passed on when it is dropped.
+/// Counts the small charges of one thread and passes them on to a [`Budget`] in larger ones; the rest is
+/// passed on when it is dropped.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{Budget, Exhausted, Meter};
+///
+/// let budget = Budget::new(10_000);
+/// let meter = budget.meter();
+/// assert_eq!(meter.charge(8_000), Ok(()));
+/// assert_eq!(meter.charge(8_000), Err(Exhausted::Work));
+/// assert_eq!(Meter::unlimited().charge(u64::MAX), Ok(()));
+/// ```
 #[derive(Debug)]
 pub struct Meter<'a> {
-    budget: &'a Budget,
+    /// None for work that nothing limits.
+    budget: Option<&'a Budget>,
     pending: Cell<u64>,
 }
 
@@ -255,25 +267,50 @@ impl Meter<'_> {
     /// Units that are counted before they are passed on.
     const CHUNK: u64 = 4_096;
 
+    /// A meter for work that no client asks for: it never fails.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Meter {
+            budget: None,
+            pending: Cell::new(0),
+        }
+    }
+
     /// Spends units.
     ///
     /// # Errors
     /// Why the budget has run out, noticed at most 4,096 units late.
+    #[inline]
     pub fn charge(&self, units: u64) -> Result<(), Exhausted> {
         let pending = self.pending.get().saturating_add(units);
         if pending < Self::CHUNK {
             self.pending.set(pending);
             return Ok(());
         }
+        self.pass_on(pending)
+    }
+
+    /// Spends the units of one comparison that reads so many bytes.
+    ///
+    /// # Errors
+    /// As [`Meter::charge`].
+    #[inline]
+    pub fn compare(&self, bytes: usize) -> Result<(), Exhausted> {
+        self.charge(Budget::COMPARISON.saturating_add(bytes as u64))
+    }
+
+    fn pass_on(&self, units: u64) -> Result<(), Exhausted> {
         self.pending.set(0);
-        self.budget.charge(pending)
+        self.budget.map_or(Ok(()), |budget| budget.charge(units))
     }
 }
 
 impl Drop for Meter<'_> {
     fn drop(&mut self) {
         // Work that was done; whether it was allowed is asked by the next charge.
-        let _ = self.budget.charge(self.pending.get());
+        if self.pending.get() > 0 {
+            let _ = self.pass_on(self.pending.get());
+        }
     }
 }
 

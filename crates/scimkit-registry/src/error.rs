@@ -1,6 +1,6 @@
 //! What the registry and the PATCH engine can find wrong.
 
-use crate::Quirk;
+use crate::{Exhausted, Quirk};
 
 /// What a request got wrong, with a sentence for the administrator who reads it.
 ///
@@ -31,6 +31,8 @@ pub struct Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
+    /// The request's [`Budget`](crate::Budget) ran out: too much work, or too late.
+    Exhausted(Exhausted),
     /// A filter that can't be read or bound: `invalidFilter`.
     Filter,
     /// A write to what can't be written: `mutability`.
@@ -120,6 +122,12 @@ impl Error {
 
     pub(crate) fn value(detail: impl Into<String>) -> Self {
         Error::new(ErrorKind::Value, detail)
+    }
+}
+
+impl From<Exhausted> for Error {
+    fn from(reason: Exhausted) -> Self {
+        Error::new(ErrorKind::Exhausted(reason), reason.to_string())
     }
 }
 

@@ -4,14 +4,17 @@ use std::{borrow::Cow, cmp::Ordering};
 
 use serde_json::{Map, Value};
 
-use crate::{Attr, AttrId, Operator, Predicate, Resource, ResourceType, Scalar, fold};
+use crate::{
+    Attr, AttrId, Budget, Exhausted, Meter, Operator, Predicate, Resource, ResourceType, Scalar,
+    fold,
+};
 
 /// A resource as a predicate sees it: its document, and beside it what the document does not hold.
 ///
 /// # Example
 /// ```
 /// use scimkit_filter::Filter;
-/// use scimkit_registry::{Registry, Tolerance, View};
+/// use scimkit_registry::{Budget, Registry, Tolerance, View};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
@@ -21,8 +24,10 @@ use crate::{Attr, AttrId, Operator, Predicate, Resource, ResourceType, Scalar, f
 /// let predicate = group.bind_filter(&filter, &Tolerance::DEFAULT)?;
 ///
 /// let members = json!({"members": [{"value": "42", "type": "User"}]});
-/// assert!(group.matches(&predicate, View::with(&staff, members.as_object().unwrap())));
-/// assert!(!group.matches(&predicate, View::of(&staff)));
+/// let members = View::with(&staff, members.as_object().unwrap());
+/// let budget = Budget::new(1_000);
+/// assert_eq!(group.matches(&predicate, members, &budget.meter()), Ok(true));
+/// assert_eq!(group.matches(&predicate, View::of(&staff), &budget.meter()), Ok(false));
 /// # Ok::<(), scimkit_registry::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
@@ -68,29 +73,46 @@ impl<'a> View<'a> {
 impl ResourceType {
     /// Whether the resource satisfies the predicate.
     ///
-    /// A predicate bound by another type asks nonsense, but harms nothing.
+    /// Each term costs a comparison, each element that it looks at another one, and each text its
+    /// bytes. A predicate bound by another type asks nonsense, but harms nothing.
+    ///
+    /// # Errors
+    /// The budget ran out: nothing is known of the resource.
     ///
     /// # Example
     /// See [`View`].
     ///
     /// [RFC 7644 section 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2)
-    #[must_use]
-    pub fn matches(&self, predicate: &Predicate, view: View<'_>) -> bool {
+    pub fn matches(
+        &self,
+        predicate: &Predicate,
+        view: View<'_>,
+        meter: &Meter<'_>,
+    ) -> Result<bool, Exhausted> {
         Eval {
             kind: self,
+            meter,
             place: Place::Resource(view),
         }
         .holds(predicate)
     }
 
     /// Whether one element of a complex attribute satisfies a predicate over its sub-attributes.
-    #[must_use]
-    pub fn element_matches(&self, predicate: &Predicate, element: &Value) -> bool {
+    ///
+    /// # Errors
+    /// The budget ran out: nothing is known of the element.
+    pub fn element_matches(
+        &self,
+        predicate: &Predicate,
+        element: &Value,
+        meter: &Meter<'_>,
+    ) -> Result<bool, Exhausted> {
         let Some(element) = element.as_object() else {
-            return false;
+            return Ok(false);
         };
         Eval {
             kind: self,
+            meter,
             place: Place::Element(element),
         }
         .holds(predicate)
@@ -98,40 +120,57 @@ impl ResourceType {
 
     /// What the resource is sorted by: of several values the primary or else the first one.
     ///
-    /// `None` sorts last in ascending order; a complex attribute has no sort key.
+    /// `None` sorts last in ascending order; a complex attribute has no sort key. A key costs a
+    /// comparison for each element that is looked at, and its bytes.
+    ///
+    /// # Errors
+    /// The budget ran out.
     ///
     /// # Example
     /// ```
-    /// use scimkit_registry::{Registry, Scalar, Tolerance, View};
+    /// use scimkit_registry::{Meter, Registry, Scalar, Tolerance, View};
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
     /// let user = registry.by_name("User").unwrap();
     /// let emails = json!([{"value": "a@x.org"}, {"value": "B@x.org", "primary": true}]);
     /// let bjensen = user.admit(json!({"emails": emails}), &Tolerance::DEFAULT)?;
-    /// let key = |path| user.sort_key(user.named(path).unwrap(), View::of(&bjensen));
-    /// assert_eq!(key("emails.value"), Some(Scalar::Text("b@x.org".into())));
-    /// assert_eq!(key("title"), None);
+    /// let meter = Meter::unlimited();
+    /// let key = |path| user.sort_key(user.named(path).unwrap(), View::of(&bjensen), &meter);
+    /// assert_eq!(key("emails.value"), Ok(Some(Scalar::Text("b@x.org".into()))));
+    /// assert_eq!(key("title"), Ok(None));
     /// # Ok::<(), scimkit_registry::Error>(())
     /// ```
     ///
     /// [RFC 7644 section 3.4.2.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.3)
-    #[must_use]
-    pub fn sort_key(&self, id: AttrId, view: View<'_>) -> Option<Scalar> {
+    pub fn sort_key(
+        &self,
+        id: AttrId,
+        view: View<'_>,
+        meter: &Meter<'_>,
+    ) -> Result<Option<Scalar>, Exhausted> {
         let attr = self.attr(id);
         let top = attr.parent().map_or(attr, |p| self.attr(p));
-        let value = view.top(self, top)?;
-        let element = match value {
-            Value::Array(elements) => {
-                let primary = |e: &&Value| e.get("primary").and_then(Value::as_bool) == Some(true);
-                elements.iter().find(primary).or_else(|| elements.first())?
-            }
-            other => other,
+        meter.compare(0)?;
+        let Some(mut value) = view.top(self, top) else {
+            return Ok(None);
         };
-        match attr.parent() {
-            None => Scalar::of(attr, element),
-            Some(_) => Scalar::of(attr, element.get(attr.name())?),
+        if let Value::Array(elements) = value {
+            meter.charge(Budget::COMPARISON.saturating_mul(elements.len() as u64))?;
+            let primary = |e: &&Value| e.get("primary").and_then(Value::as_bool) == Some(true);
+            match elements.iter().find(primary).or_else(|| elements.first()) {
+                Some(element) => value = element,
+                None => return Ok(None),
+            }
         }
+        if attr.parent().is_some() {
+            match value.get(attr.name()) {
+                Some(part) => value = part,
+                None => return Ok(None),
+            }
+        }
+        meter.charge(reading(attr, value))?;
+        Ok(Scalar::of(attr, value))
     }
 }
 
@@ -143,45 +182,111 @@ enum Place<'a> {
 
 struct Eval<'a> {
     kind: &'a ResourceType,
+    meter: &'a Meter<'a>,
     place: Place<'a>,
 }
 
+/// What a term asks of one value.
+#[derive(Clone, Copy)]
+enum Test<'a> {
+    Always,
+    Compare(Operator, &'a Scalar),
+    /// A value other than this one.
+    Differs(&'a Scalar),
+    Present,
+}
+
 impl<'a> Eval<'a> {
-    fn holds(&self, predicate: &Predicate) -> bool {
+    fn holds(&self, predicate: &Predicate) -> Result<bool, Exhausted> {
         match predicate {
-            Predicate::All(inner) => inner.iter().all(|p| self.holds(p)),
-            Predicate::Any(inner) => inner.iter().any(|p| self.holds(p)),
+            Predicate::All(inner) => {
+                for predicate in inner {
+                    if !self.holds(predicate)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Predicate::Any(inner) => {
+                for predicate in inner {
+                    if self.holds(predicate)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
             Predicate::Compare { attr, op, value } => self.compare(*attr, *op, value),
             Predicate::ElementMatches { attr, inner } => {
-                elements(self.value(self.kind.attr(*attr)))
-                    .any(|element| self.kind.element_matches(inner, element))
+                self.meter.compare(0)?;
+                for element in elements(self.value(self.kind.attr(*attr))) {
+                    self.meter.compare(0)?;
+                    if self.kind.element_matches(inner, element, self.meter)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
             }
-            Predicate::Never => false,
-            Predicate::Not(inner) => !self.holds(inner),
-            Predicate::Present(attr) => self.any(*attr, is_present),
+            Predicate::Never => Ok(false),
+            Predicate::Not(inner) => Ok(!self.holds(inner)?),
+            Predicate::Present(attr) => self.any(*attr, Test::Present),
         }
     }
 
-    fn compare(&self, id: AttrId, op: Operator, scalar: &Scalar) -> bool {
-        let attr = self.kind.attr(id);
-        if op == Operator::NotEqual {
-            let equal = |v: &Value| compares(attr, Operator::Equal, scalar, v);
-            return !self.any(id, |_| true) || self.any(id, |v| !equal(v));
+    fn compare(&self, id: AttrId, op: Operator, scalar: &Scalar) -> Result<bool, Exhausted> {
+        match op {
+            Operator::NotEqual => {
+                Ok(!self.any(id, Test::Always)? || self.any(id, Test::Differs(scalar))?)
+            }
+            _ => self.any(id, Test::Compare(op, scalar)),
         }
-        self.any(id, |v| compares(attr, op, scalar, v))
     }
 
     /// Whether a value of the attribute, in whatever element, passes the test.
-    fn any(&self, id: AttrId, test: impl Fn(&Value) -> bool) -> bool {
+    fn any(&self, id: AttrId, test: Test<'_>) -> Result<bool, Exhausted> {
+        self.meter.compare(0)?;
         let attr = self.kind.attr(id);
-        match (attr.parent(), self.place) {
-            (Some(parent), Place::Resource(view)) => {
-                elements(view.top(self.kind, self.kind.attr(parent)))
-                    .filter_map(|element| element.get(attr.name()))
-                    .any(|value| elements(Some(value)).any(&test))
+        let (Some(parent), Place::Resource(view)) = (attr.parent(), self.place) else {
+            return self.any_of(attr, self.value(attr), test);
+        };
+        for element in elements(view.top(self.kind, self.kind.attr(parent))) {
+            self.meter.compare(0)?;
+            if let Some(value) = element.get(attr.name())
+                && self.any_of(attr, Some(value), test)?
+            {
+                return Ok(true);
             }
-            _ => elements(self.value(attr)).any(test),
         }
+        Ok(false)
+    }
+
+    fn any_of(
+        &self,
+        attr: &Attr,
+        value: Option<&Value>,
+        test: Test<'_>,
+    ) -> Result<bool, Exhausted> {
+        for value in elements(value) {
+            if let Test::Compare(_, scalar) | Test::Differs(scalar) = test {
+                let wanted = match scalar {
+                    Scalar::Text(wanted) => wanted.len() as u64,
+                    _ => 0,
+                };
+                self.meter
+                    .charge(reading(attr, value).saturating_add(wanted))?;
+            }
+            let passes = match test {
+                Test::Always => true,
+                Test::Compare(op, scalar) => compares(attr, op, scalar, value),
+                Test::Differs(scalar) => !compares(attr, Operator::Equal, scalar, value),
+                Test::Present => is_present(value),
+            };
+            if passes {
+                return Ok(true);
+            }
+            // The next one is another comparison.
+            self.meter.compare(0)?;
+        }
+        Ok(false)
     }
 
     fn value(&self, attr: &Attr) -> Option<&'a Value> {
@@ -189,6 +294,18 @@ impl<'a> Eval<'a> {
             Place::Element(element) => element.get(attr.name()),
             Place::Resource(view) => view.top(self.kind, attr),
         }
+    }
+}
+
+/// What it costs to read a value as it is compared.
+fn reading(attr: &Attr, value: &Value) -> u64 {
+    // Folding what is not ASCII goes through two normalizations.
+    const FOLDING: u64 = 16;
+    let Some(text) = value.as_str() else { return 0 };
+    let bytes = text.len() as u64;
+    match attr.definition().is_case_exact() || text.is_ascii() {
+        true => bytes,
+        false => bytes.saturating_mul(FOLDING),
     }
 }
 

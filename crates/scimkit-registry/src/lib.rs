@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use scimkit_filter::Filter;
-//! use scimkit_registry::{Registry, Tolerance, View};
+//! use scimkit_registry::{Meter, Registry, Tolerance, View};
 //! use serde_json::json;
 //!
 //! let registry = Registry::standard();
@@ -11,7 +11,7 @@
 //! let resource = user.admit(json!({"USERNAME": "bjensen"}), &Tolerance::DEFAULT)?;
 //! let filter = Filter::parse(r#"username eq "BJensen""#).unwrap();
 //! let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT)?;
-//! assert!(user.matches(&predicate, View::of(&resource)));
+//! assert_eq!(user.matches(&predicate, View::of(&resource), &Meter::unlimited()), Ok(true));
 //! # Ok::<(), scimkit_registry::Error>(())
 //! ```
 //!
@@ -19,6 +19,7 @@
 //! - [`ResourceType::bind_filter`], [`ResourceType::parse_path`]: names to attributes
 //! - [`ResourceType::admit`]: JSON from outside to a [`Resource`]
 //! - [`ResourceType::projection`]: which attributes an answer shows
+//! - [`Budget`]: the work that one request may cause, charged by whatever evaluates
 //! - [`Change`]: what a write changes, and the lookup keys that follow from it
 //! - [`Mapping`]: what SCIM calls so, a host keeps there
 //! - [`Tolerance`]: what is accepted beyond the RFC, as data; [`Witness`]: what of it was needed

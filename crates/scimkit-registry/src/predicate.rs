@@ -11,7 +11,7 @@ use crate::{AttrId, Operator, Scalar};
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::{Operator, Predicate, Registry, Scalar, Tolerance, View};
+/// use scimkit_registry::{Meter, Operator, Predicate, Registry, Scalar, Tolerance, View};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
@@ -23,8 +23,9 @@ use crate::{AttrId, Operator, Scalar};
 ///     value: Scalar::text(user.attr(title), text),
 /// };
 /// let doctor = user.admit(json!({"title": "Dr"}), &Tolerance::DEFAULT)?;
-/// assert!(user.matches(&is("DR"), View::of(&doctor)));
-/// assert!(!user.matches(&is("Prof"), View::of(&doctor)));
+/// let matches = |text| user.matches(&is(text), View::of(&doctor), &Meter::unlimited());
+/// assert_eq!(matches("DR"), Ok(true));
+/// assert_eq!(matches("Prof"), Ok(false));
 /// # Ok::<(), scimkit_registry::Error>(())
 /// ```
 ///

@@ -18,6 +18,19 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
+    /// The same problem, met by a query: one that asks too much can be asked in another way.
+    pub(crate) fn of_query(self) -> Self {
+        match self {
+            Problem::Store(StoreError::Exhausted(reason @ Exhausted::Work)) => {
+                Problem::Client(Error::too_many(format!(
+                    "{reason}: filter by `eq` on an indexed attribute such as `userName`, use fewer \
+                     terms, or leave `sortBy` out"
+                )))
+            }
+            other => other,
+        }
+    }
+
     /// The message for the client, and whether the rest belongs into the log.
     pub(crate) fn message(&self, request_id: &str) -> Error {
         match self {
@@ -31,8 +44,7 @@ impl Problem {
                 StoreError::Cycle { .. }
                 | StoreError::Invalid { .. }
                 | StoreError::Missing { .. } => Error::invalid_value(error.to_string()),
-                StoreError::Exhausted(Exhausted::Work) => Error::too_many(error.to_string()),
-                StoreError::Exhausted(_) => Error::new(503, error.to_string()),
+                StoreError::Exhausted(reason) => exhausted(*reason, &error.to_string()),
                 StoreError::NotFound => Error::not_found(error.to_string()),
                 StoreError::Stale { .. } => Error::precondition_failed(error.to_string()),
                 StoreError::Refused { detail } => Error::forbidden(detail.clone()),
@@ -51,6 +63,19 @@ impl Problem {
                 )),
             },
         }
+    }
+}
+
+/// The answer to a write whose budget ran out.
+fn exhausted(reason: Exhausted, detail: &str) -> Error {
+    match reason {
+        Exhausted::Work => Error::too_large(format!(
+            "{detail}: send fewer operations, shorter filters or smaller values in one request"
+        )),
+        _ => Error::new(
+            503,
+            format!("{detail}: send less in one request, or try again later"),
+        ),
     }
 }
 
@@ -81,6 +106,7 @@ impl From<scimkit_registry::Error> for Problem {
     fn from(error: scimkit_registry::Error) -> Self {
         let detail = error.detail();
         Problem::Client(match error.kind() {
+            ErrorKind::Exhausted(reason) => exhausted(reason, detail),
             ErrorKind::Filter => Error::invalid_filter(detail),
             ErrorKind::Mutability => Error::mutability(detail),
             ErrorKind::NoTarget => Error::no_target(detail),

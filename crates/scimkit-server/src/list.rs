@@ -11,7 +11,7 @@ use scimkit_filter::{AttributePath, Filter};
 use scimkit_registry::{
     Attr, AttrId, Leeway, Quirk, ResourceType, Role, Scalar, View, Witness, read_filter,
 };
-use scimkit_store::{Facts, Query, Scope, Sort, Store, Stored, computed};
+use scimkit_store::{Facts, Query, Scope, Sort, Store, StoreError, Stored, computed};
 
 use crate::{answer::Answer, cursor::Cursors, error::Problem, render, walk, write::Writer};
 
@@ -343,10 +343,17 @@ pub(crate) async fn sort_keys(
     }
     let shown = query.kind.projection(&[query.kind.attr(attr).path()], &[]);
     let edges = render::edges(scope, store, items, &trees, &shown).await?;
+    let meter = scope.budget.meter();
     let mut keys = Vec::with_capacity(items.len());
     for ((stored, tree), own) in items.iter().zip(trees.iter().flatten()).zip(&edges) {
         let made = computed(&scope.settings, &Facts::of(stored, tree, own), &[attr]);
-        keys.push(stored.kind.sort_key(attr, View::with(tree, &made)));
+        let view = View::with(tree, &made);
+        keys.push(
+            stored
+                .kind
+                .sort_key(attr, view, &meter)
+                .map_err(StoreError::from)?,
+        );
     }
     Ok(keys)
 }

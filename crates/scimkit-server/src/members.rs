@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use scimkit_registry::{AttrId, Edge, Projection, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Budget, Edge, Projection, ResourceId, ResourceType};
 use scimkit_store::{BoxFuture, EdgeQuery, Scope, Store, StoreError, element};
 use serde_json::{Map, Value};
 
@@ -47,9 +47,19 @@ impl fmt::Debug for Members {
     }
 }
 
+impl Drop for Members {
+    fn drop(&mut self) {
+        self.list.scope.budget.cancel();
+    }
+}
+
 impl Members {
     /// The text of a resource, and the first page of each membership that it lacks.
-    pub(crate) fn new(list: List, mut text: Vec<u8>, first: Vec<(AttrId, Vec<Edge>)>) -> Self {
+    ///
+    /// What is still to be read is bounded by the resource, and as slow as the client: it has a budget
+    /// of its own, which ends with the body.
+    pub(crate) fn new(mut list: List, mut text: Vec<u8>, first: Vec<(AttrId, Vec<Edge>)>) -> Self {
+        list.scope.budget = Budget::unlimited();
         // The brace comes when the memberships are there.
         text.pop();
         Members {

@@ -18,11 +18,11 @@ use http::{
     request::Parts,
 };
 use scimkit_core::{Error, message::SearchRequest};
-use scimkit_registry::{Error as RequestError, ErrorKind, Leeway, Quirk, Quirks, Witness};
-use scimkit_store::{ConnectionId, Scope, Settings, Store, StoreError, TenantId, location};
+use scimkit_registry::{Budget, Error as RequestError, ErrorKind, Leeway, Quirk, Quirks, Witness};
+use scimkit_store::{ConnectionId, Limits, Scope, Settings, Store, StoreError, TenantId, location};
 
 use crate::{
-    Authenticate, BearerTokens, Body, CreateGuard, Me, TakeSecrets,
+    Access, Authenticate, BearerTokens, Body, CreateGuard, Me, TakeSecrets,
     answer::Answer,
     bulk,
     cursor::Cursors,
@@ -74,6 +74,14 @@ struct Notes {
     dropped: Option<String>,
     quirks: Quirks,
     tenant: Option<TenantId>,
+}
+
+/// Who asks, and what is noted of the request.
+struct Caller<'a> {
+    access: Access,
+    dropped: &'a Dropped,
+    scope: Scope,
+    witness: &'a Witness,
 }
 
 /// Numbers the requests of this process, so that a log line can be found again.
@@ -259,15 +267,13 @@ impl Server {
         });
         let witness = Witness::of(scope.settings.tolerance);
         let dropped = Dropped::default();
-        let writer = Writer {
-            access: &identity.access,
+        let caller = Caller {
+            access: identity.access,
             dropped: &dropped,
-            hooks: &inner.hooks,
-            scope: &scope,
-            store: &inner.store,
+            scope,
             witness: &witness,
         };
-        let answer = self.routed((head, path), body, writer, request_id).await;
+        let answer = self.routed((head, path), body, caller, request_id).await;
         count(&witness);
         notes.dropped = dropped.count();
         notes.quirks = witness.quirks();
@@ -281,11 +287,12 @@ impl Server {
         &self,
         (head, path): (&Parts, &str),
         body: B,
-        writer: Writer<'_>,
+        mut caller: Caller<'_>,
         request_id: &str,
     ) -> Result<Answer, Problem> {
-        let limits = &writer.scope.settings.limits;
-        let route = Route::find(&writer.scope.settings.registry, &head.method, path);
+        let settings = Arc::clone(&caller.scope.settings);
+        let limits = &settings.limits;
+        let route = Route::find(&settings.registry, &head.method, path);
         let route = match route {
             Err(Problem::Method(allowed)) if head.method == Method::OPTIONS => {
                 return Ok(Answer::empty(StatusCode::NO_CONTENT).allowing(allowed));
@@ -295,12 +302,25 @@ impl Server {
         if matches!(route, Route::Bulk) && limits.bulk_operations == 0 {
             return Err(not_implemented());
         }
-        route.check(writer.access)?;
+        route.check(&caller.access)?;
         let bytes = match route.body_limit(limits) {
             Some(limit) => read(head, body, limit).await?,
             None => Bytes::new(),
         };
-        self.drive(route, head, bytes, writer, request_id).await
+        // From here on it is the server that takes time.
+        caller.scope.budget = budget(limits);
+        let cancellation = Cancellation::of(&caller.scope.budget);
+        let writer = Writer {
+            access: &caller.access,
+            dropped: caller.dropped,
+            hooks: &self.inner.hooks,
+            scope: &caller.scope,
+            store: &self.inner.store,
+            witness: caller.witness,
+        };
+        let answer = self.drive(route, head, bytes, writer, request_id).await;
+        cancellation.disarm();
+        answer
     }
 
     async fn drive(
@@ -335,7 +355,9 @@ impl Server {
             }
             Route::List(kind) => {
                 let search = decode::query(query)?;
-                list::answer(writer, types(kind)?, search, cursors).await
+                list::answer(writer, types(kind)?, search, cursors)
+                    .await
+                    .map_err(Problem::of_query)
             }
             Route::Patch(kind, id) => ask.patch(&kind, &id, json(bytes)?).await,
             Route::Read(kind, id) => ask.read(&kind, &id).await,
@@ -347,8 +369,40 @@ impl Server {
                     let problem = RequestError::new(ErrorKind::Syntax, detail);
                     return Err(problem.but_for(Quirk::AnySchemas).into());
                 }
-                list::answer(writer, types(kind)?, search, cursors).await
+                list::answer(writer, types(kind)?, search, cursors)
+                    .await
+                    .map_err(Problem::of_query)
             }
+        }
+    }
+}
+
+/// The work that a request may cause, and until when.
+fn budget(limits: &Limits) -> Budget {
+    match Instant::now().checked_add(limits.duration) {
+        Some(end) => Budget::with_deadline(limits.work, move || Instant::now() >= end),
+        None => Budget::new(limits.work),
+    }
+}
+
+/// Cancels a budget when it is dropped, as it is with the future of a request whose client is gone.
+struct Cancellation(Option<Budget>);
+
+impl Cancellation {
+    fn of(budget: &Budget) -> Self {
+        Cancellation(Some(budget.clone()))
+    }
+
+    /// The answer is there.
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Cancellation {
+    fn drop(&mut self) {
+        if let Some(budget) = &self.0 {
+            budget.cancel();
         }
     }
 }

@@ -7,7 +7,7 @@ use chrono::Utc;
 use scimkit_core::{ETagList, Error, excerpt, message::PatchRequest};
 use scimkit_patch::{Before, Patch, Replacement};
 use scimkit_registry::{
-    AttrId, Change, Edge, EdgeChange, EdgeEdit, Leeway, Projection, Resource, ResourceId,
+    AttrId, Budget, Change, Edge, EdgeChange, EdgeEdit, Leeway, Projection, Resource, ResourceId,
     ResourceType, Witness,
 };
 use scimkit_store::{Batch, Expect, How, Scope, Store, StoreError, Stored, Want, Write, Written};
@@ -103,7 +103,7 @@ impl Writer<'_> {
                 document: tree.as_deref(),
                 edges: before.as_ref().map_or(&[], |stored| &stored.edges),
             };
-            let change = edit.change(id, known, self.witness)?;
+            let change = edit.change(id, known, self.witness, &self.scope.budget)?;
             let document = known.document;
             let change = self.revised(id, change, document, &mut taken).await?;
             if change.is_empty() {
@@ -253,11 +253,14 @@ impl Edit {
         id: &ResourceId,
         Known { document, edges }: Known<'_>,
         leeway: &dyn Leeway,
+        budget: &Budget,
     ) -> Result<Change, Problem> {
         let nothing = Resource::default();
         let document = document.unwrap_or(&nothing);
         match self {
-            Edit::Patch(patch) => Ok(patch.apply(id, &Before { document, edges }, leeway)?),
+            Edit::Patch(patch) => {
+                Ok(patch.apply(id, &Before { document, edges }, leeway, budget)?)
+            }
             Edit::Replace(replacement) => Ok(replacement.apply(document)?),
         }
     }
@@ -267,11 +270,12 @@ impl Edit {
         &self,
         id: &ResourceId,
         leeway: &dyn Leeway,
+        budget: &Budget,
     ) -> Result<Option<Change>, Problem> {
         if self.reads() {
             return Ok(None);
         }
-        let change = self.change(id, Known::default(), leeway)?;
+        let change = self.change(id, Known::default(), leeway, budget)?;
         Ok((!change.is_empty()).then_some(change))
     }
 

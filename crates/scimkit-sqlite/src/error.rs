@@ -1,7 +1,7 @@
 //! Why a file can't be opened, and why a store can't answer.
 
 use rusqlite::ErrorCode;
-use scimkit_registry::ResourceId;
+use scimkit_registry::{Exhausted, ResourceId};
 use scimkit_store::StoreError;
 
 /// Why a file can't be opened as a store.
@@ -68,6 +68,12 @@ pub(crate) type Outcome<T> = Result<T, Failure>;
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         Failure::Sqlite(error)
+    }
+}
+
+impl From<Exhausted> for Failure {
+    fn from(reason: Exhausted) -> Self {
+        Failure::Store(reason.into())
     }
 }
 

@@ -5,7 +5,9 @@ mod part;
 mod tests;
 
 use rusqlite::{Connection, params_from_iter, types::Value};
-use scimkit_registry::{AttrId, Edge, Predicate, Resource, ResourceId, Scalar, View};
+use scimkit_registry::{
+    AttrId, Budget, Edge, Meter, Predicate, Resource, ResourceId, Scalar, View,
+};
 use scimkit_sql::plan;
 use scimkit_store::{Count, Facts, Page, Position, Query, Settings, Sort, Start, Stored, computed};
 
@@ -23,6 +25,7 @@ pub(crate) fn page(
     settings: &Settings,
     tenant: &str,
     query: &Query,
+    budget: &Budget,
 ) -> Outcome<Page> {
     let asking = Asking::new(
         EdgeReader {
@@ -31,6 +34,7 @@ pub(crate) fn page(
             tenant,
         },
         query,
+        budget,
     );
     let after = match &query.start {
         Start::After(place) => Some(place),
@@ -49,6 +53,7 @@ pub(crate) fn page(
 #[derive(Debug)]
 struct Asking<'a> {
     condition: String,
+    meter: Meter<'a>,
     query: &'a Query,
     reader: EdgeReader<'a>,
     residual: Option<Predicate>,
@@ -56,7 +61,7 @@ struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    fn new(reader: EdgeReader<'a>, query: &'a Query) -> Self {
+    fn new(reader: EdgeReader<'a>, query: &'a Query, budget: &'a Budget) -> Self {
         let EdgeReader {
             settings, tenant, ..
         } = reader;
@@ -83,6 +88,7 @@ impl<'a> Asking<'a> {
         }
         Asking {
             condition,
+            meter: budget.meter(),
             query,
             reader,
             residual,
@@ -236,7 +242,7 @@ impl<'a> Asking<'a> {
         let stored = row.stored(kind)?;
         if let Some(predicate) = &self.residual {
             let made = self.computed(&predicate.attributes(), &stored, &document)?;
-            if !kind.matches(predicate, View::with(&document, &made)) {
+            if !kind.matches(predicate, View::with(&document, &made), &self.meter)? {
                 return Ok(None);
             }
         }
@@ -251,7 +257,7 @@ impl<'a> Asking<'a> {
     fn key(&self, sort: Sort, stored: &Stored, document: &Resource) -> Outcome<Option<Scalar>> {
         let made = self.computed(&[sort.attr], stored, document)?;
         let view = View::with(document, &made);
-        Ok(self.query.kind.sort_key(sort.attr, view))
+        Ok(self.query.kind.sort_key(sort.attr, view, &self.meter)?)
     }
 
     /// The computed ones among these attributes.

@@ -186,9 +186,10 @@ impl Store for Sqlite {
             attrs.extend(query.sort.map(|sort| sort.attr));
             attrs.extend(&query.edges);
             let kinds = involved(&scope.settings, &query.kind, &attrs);
-            let query = Arc::new(query.clone());
+            let (query, budget) = (Arc::new(query.clone()), scope.budget.clone());
             self.read_with(scope, kinds, move |reader| {
-                let mut page = page(reader.connection, reader.settings, reader.tenant, &query)?;
+                let (connection, settings) = (reader.connection, reader.settings);
+                let mut page = page(connection, settings, reader.tenant, &query, &budget)?;
                 let want = Want::edges(query.edges.clone());
                 for stored in &mut page.items {
                     reader.add_edges(stored, &want)?;
@@ -235,6 +236,7 @@ impl Store for Sqlite {
             let work = Work {
                 answer,
                 batch,
+                budget: scope.budget.clone(),
                 by: scope.connection.clone(),
                 settings,
                 tenant: scope.tenant.clone(),

@@ -7,7 +7,7 @@ mod tests;
 use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, params};
-use scimkit_registry::{Change, Resource, ResourceId, ResourceType};
+use scimkit_registry::{Budget, Change, Resource, ResourceId, ResourceType};
 use scimkit_store::{
     Batch, Claim, ConnectionId, Deletes, Document, Expect, How, OnFailure, Settings, StoreError,
     Stored, TenantId, Write, Written,
@@ -29,6 +29,7 @@ type Answers = Vec<Result<Written, StoreError>>;
 pub(crate) struct Work {
     pub(crate) answer: oneshot::Sender<Answers>,
     pub(crate) batch: Batch,
+    pub(crate) budget: Budget,
     /// The connection on whose behalf.
     pub(crate) by: Option<ConnectionId>,
     pub(crate) settings: Arc<Settings>,
@@ -60,6 +61,7 @@ pub(crate) fn write_together(connection: &Connection, group: Vec<Work>) {
         if outcome.is_ok() {
             let writer = Writer {
                 at_us: micros(work.batch.at),
+                budget: &work.budget,
                 by: work.by.as_ref().map(ConnectionId::as_str),
                 connection,
                 settings: &work.settings,
@@ -102,6 +104,7 @@ fn not_written(error: &rusqlite::Error) -> StoreError {
 /// Writes of one batch, inside a transaction.
 struct Writer<'a> {
     at_us: i64,
+    budget: &'a Budget,
     by: Option<&'a str>,
     connection: &'a Connection,
     settings: &'a Settings,

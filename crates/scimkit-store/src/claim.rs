@@ -1,6 +1,6 @@
 //! Creates that take a resource which is there.
 
-use scimkit_registry::{Change, Predicate, ResourceType, View};
+use scimkit_registry::{Change, Exhausted, Meter, Predicate, ResourceType, View};
 
 use crate::{ConnectionId, How};
 
@@ -48,19 +48,24 @@ impl Claim {
 
     /// What a create does with a live resource that satisfies [`by`](Self::by), by whose it is; `None`
     /// when it may not be taken.
-    #[must_use]
+    ///
+    /// # Errors
+    /// The budget ran out.
     pub fn takes(
         &self,
         kind: &ResourceType,
         connection: Option<&ConnectionId>,
         document: View<'_>,
-    ) -> Option<How> {
-        let dormant = |p: &Predicate| kind.matches(p, document);
-        let relinks = self.among != Among::Live && self.dormant.as_ref().is_some_and(dormant);
-        match (self.among, connection) {
+        meter: &Meter<'_>,
+    ) -> Result<Option<How>, Exhausted> {
+        let relinks = match &self.dormant {
+            Some(dormant) if self.among != Among::Live => kind.matches(dormant, document, meter)?,
+            _ => false,
+        };
+        Ok(match (self.among, connection) {
             (Among::Both | Among::Live, None) => Some(How::Adopted),
             _ => relinks.then_some(How::Relinked),
-        }
+        })
     }
 
     /// What resources are recognised by, in the order in which it decides among retired ones.

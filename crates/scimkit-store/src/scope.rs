@@ -148,6 +148,9 @@ pub struct Limits {
     pub cursor_timeout: Duration,
     /// How long a write that keeps losing races is tried again: 10 seconds.
     pub deadline: Duration,
+    /// How long a request may be worked on once its body was read: 30 seconds. The members of a big
+    /// group, which are sent page by page, may take longer.
+    pub duration: Duration,
     /// Of filter and path text.
     pub filter: scimkit_filter::Limits,
     /// Members that one request names: 100,000.
@@ -162,6 +165,9 @@ pub struct Limits {
     pub page_max: u32,
     /// JSON values of a body: 400,000. In memory each takes many times its bytes.
     pub values: usize,
+    /// Units of work that a request may cause, see [`Budget`]: 400,000,000, one to two seconds of one
+    /// processor.
+    pub work: u64,
 }
 
 impl Default for Limits {
@@ -172,6 +178,7 @@ impl Default for Limits {
             bulk_operations: 1_000,
             cursor_timeout: Duration::from_secs(3_600),
             deadline: Duration::from_secs(10),
+            duration: Duration::from_secs(30),
             filter: scimkit_filter::Limits::default(),
             members: 100_000,
             nesting: 16,
@@ -179,6 +186,7 @@ impl Default for Limits {
             page_default: 100,
             page_max: 1_000,
             values: 400_000,
+            work: 400_000_000,
         }
     }
 }

@@ -18,7 +18,9 @@ use http_body_util::{BodyExt, Full};
 use scimkit_core::message::PatchRequest;
 use scimkit_filter::{Filter, Limits, Options, Path};
 use scimkit_patch::{Before, Patch};
-use scimkit_registry::{Predicate, Registry, Resource, ResourceId, ResourceType, Tolerance, View};
+use scimkit_registry::{
+    Budget, Meter, Predicate, Registry, Resource, ResourceId, ResourceType, Tolerance, View,
+};
 use scimkit_server::{BearerTokens, Body, Server, Token};
 use scimkit_store::{Memory, Settings};
 use serde_json::{Value, json};
@@ -126,9 +128,14 @@ pub fn evaluate(data: &[u8]) {
         let Ok(resource) = kind.admit(body.clone(), &tolerance) else {
             continue;
         };
-        let holds = kind.matches(&predicate, View::of(&resource));
+        let meter = Meter::unlimited();
+        let holds = kind.matches(&predicate, View::of(&resource), &meter);
         let not = Predicate::Not(Box::new(predicate));
-        assert_ne!(holds, kind.matches(&not, View::of(&resource)), "{not:?}");
+        assert_ne!(
+            holds,
+            kind.matches(&not, View::of(&resource), &meter),
+            "{not:?}"
+        );
     }
 }
 
@@ -179,7 +186,12 @@ pub fn patch(data: &[u8]) {
                 document: &before,
                 edges: &[],
             };
-            let Ok(change) = patch.apply(&ResourceId::from("1"), &known, &tolerance) else {
+            let Ok(change) = patch.apply(
+                &ResourceId::from("1"),
+                &known,
+                &tolerance,
+                &Budget::unlimited(),
+            ) else {
                 continue;
             };
             let mut after = before.clone();

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use scimkit_core::{Error as CoreError, message::PatchRequest};
 use scimkit_patch::{Before, Error, Patch};
 use scimkit_registry::{
-    Change, Edge, EdgeEdit, ErrorKind, Registry, Resource, ResourceType, Tolerance,
+    Budget, Change, Edge, EdgeEdit, ErrorKind, Registry, Resource, ResourceType, Tolerance,
 };
 use serde_json::{Map, Value};
 
@@ -105,8 +105,8 @@ pub(crate) fn patch(
         document,
         edges: &edges,
     };
-    let change = patch.apply(&id.into(), &given, t)?;
-    let again = patch.apply(&id.into(), &given, t)?;
+    let change = patch.apply(&id.into(), &given, t, &Budget::unlimited())?;
+    let again = patch.apply(&id.into(), &given, t, &Budget::unlimited())?;
     assert_eq!(
         change.entries().collect::<Vec<_>>(),
         again.entries().collect::<Vec<_>>()

@@ -6,7 +6,8 @@ use scimkit_filter::Path;
 use serde_json::Value;
 
 use crate::{
-    AttrId, Change, Error, Operator, Predicate, ResourceType, Role, Scalar, Target, Tolerance,
+    AttrId, Change, Error, Meter, Operator, Predicate, ResourceType, Role, Scalar, Target,
+    Tolerance,
 };
 
 /// The matching attributes of a resource type: what a created resource and one that is there
@@ -15,7 +16,7 @@ use crate::{
 /// # Example
 /// ```
 /// use std::sync::Arc;
-/// use scimkit_registry::{Change, Matching, Registry, Tolerance, View};
+/// use scimkit_registry::{Change, Matching, Meter, Registry, Tolerance, View};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
@@ -24,7 +25,8 @@ use crate::{
 /// let body = |name| json!({"userName": name, "emails": [{"type": "work", "value": "b@x.org"}]});
 /// let admit = |name| user.admit(body(name), &Tolerance::DEFAULT);
 /// let predicate = matching.predicate(&Change::create(Arc::clone(user), admit("babs")?)).unwrap();
-/// assert!(user.matches(&predicate, View::of(&admit("bjensen")?))); // by the e-mail
+/// let (same, meter) = (admit("bjensen")?, Meter::unlimited());
+/// assert_eq!(user.matches(&predicate, View::of(&same), &meter), Ok(true)); // by the e-mail
 ///
 /// let nothing = user.admit(json!({"title": "Dr"}), &Tolerance::DEFAULT)?;
 /// assert_eq!(matching.predicate(&Change::create(Arc::clone(user), nothing)), None);
@@ -93,8 +95,11 @@ impl Matching {
                     which,
                     sub: Some(sub),
                 } => {
+                    let meter = Meter::unlimited();
+                    let holds =
+                        |e: &&Value| self.kind.element_matches(which, e, &meter) == Ok(true);
                     let elements = elements(value(change, *attr)).iter();
-                    for element in elements.filter(|e| self.kind.element_matches(which, e)) {
+                    for element in elements.filter(holds) {
                         for equal in self.equal(*sub, element.get(self.kind.attr(*sub).name())) {
                             let inner = Box::new(Predicate::All(vec![which.clone(), equal]));
                             any.push(Predicate::ElementMatches { attr: *attr, inner });

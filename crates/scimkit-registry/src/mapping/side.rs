@@ -5,7 +5,7 @@ use serde_json::{Map, Number, Value};
 
 use super::FieldType;
 use crate::{
-    Attr, AttrId, Change, EdgeEdit, Error, Predicate, Resource, ResourceType, Role, Target,
+    Attr, AttrId, Change, EdgeEdit, Error, Meter, Predicate, Resource, ResourceType, Role, Target,
     Tolerance,
 };
 
@@ -109,7 +109,7 @@ impl Side {
             ));
         }
         let made = Value::Object(which.made(kind));
-        if !kind.element_matches(&which.predicate, &made) {
+        if !which.holds(kind, &made) {
             return Err("no value satisfies the filter".to_owned());
         }
         Ok(Side {
@@ -210,7 +210,8 @@ impl Side {
 
 impl Which {
     pub(super) fn holds(&self, kind: &ResourceType, element: &Value) -> bool {
-        kind.element_matches(&self.predicate, element)
+        let meter = Meter::unlimited();
+        kind.element_matches(&self.predicate, element, &meter) == Ok(true)
     }
 
     /// The members that an element is made with.

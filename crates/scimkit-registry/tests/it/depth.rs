@@ -1,7 +1,7 @@
 //! A filter at the depth limit fits a small stack, also in a debug build.
 
 use scimkit_filter::{Filter, Limits, MAX_DEPTH, Options};
-use scimkit_registry::{Registry, Tolerance, View};
+use scimkit_registry::{Meter, Registry, Tolerance, View};
 use serde_json::json;
 
 #[test]
@@ -25,7 +25,11 @@ fn the_deepest_filter_fits_a_stack_of_128_kib() {
             let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
             assert_eq!(predicate, predicate.clone());
             let odd = (depth - 1) % 2 == 1;
-            assert_ne!(user.matches(&predicate, View::of(&resource)), odd);
+            assert_ne!(
+                user.matches(&predicate, View::of(&resource), &Meter::unlimited())
+                    .unwrap(),
+                odd
+            );
             assert!(Filter::parse_with(&format!("not ({text})"), &options).is_err() || depth < 64);
         }
     };

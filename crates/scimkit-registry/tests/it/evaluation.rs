@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use scimkit_filter::Filter;
-use scimkit_registry::{Predicate, Resource, Scalar, Tolerance, View};
+use scimkit_registry::{Meter, Predicate, Resource, Scalar, Tolerance, View};
 use serde_json::{Value, json};
 
 use crate::{
@@ -142,7 +142,9 @@ fn cases() {
             let text = filter.replace("title0", "hint");
             let bound = bind(&gadget, &text, &Tolerance::DEFAULT).unwrap();
             assert_eq!(
-                gadget.matches(&bound, View::of(&document)),
+                gadget
+                    .matches(&bound, View::of(&document), &Meter::unlimited())
+                    .unwrap(),
                 expected,
                 "{text}"
             );
@@ -164,7 +166,9 @@ fn without_elements_nothing_is_primary() {
     for (filter, expected) in cases {
         let bound = bind(&gadget, filter, &Tolerance::DEFAULT).unwrap();
         assert_eq!(
-            gadget.matches(&bound, View::of(&empty)),
+            gadget
+                .matches(&bound, View::of(&empty), &Meter::unlimited())
+                .unwrap(),
             expected,
             "{filter}"
         );
@@ -177,7 +181,9 @@ fn an_element_that_is_blank_is_still_not_primary() {
     let blank = admit(&gadget, json!({"parts": [{"value": ""}]}));
     let holds = |text| {
         let predicate = bind(&gadget, text, &Tolerance::DEFAULT).unwrap();
-        gadget.matches(&predicate, View::of(&blank))
+        gadget
+            .matches(&predicate, View::of(&blank), &Meter::unlimited())
+            .unwrap()
     };
     assert!(holds("parts.primary eq false"));
     assert!(!holds("parts.primary ne false"));
@@ -193,7 +199,12 @@ fn predicates_of_nothing() {
         (Predicate::Not(Box::new(Predicate::Never)), true),
     ];
     for (predicate, expected) in cases {
-        assert_eq!(gadget.matches(&predicate, View::of(&document)), expected);
+        assert_eq!(
+            gadget
+                .matches(&predicate, View::of(&document), &Meter::unlimited())
+                .unwrap(),
+            expected
+        );
     }
 }
 
@@ -224,7 +235,11 @@ fn what_is_computed_stands_beside_the_document() {
     ];
     for (filter, expected) in cases {
         let bound = bind(&gadget, filter, &Tolerance::DEFAULT).unwrap();
-        assert_eq!(gadget.matches(&bound, view), expected, "{filter}");
+        assert_eq!(
+            gadget.matches(&bound, view, &Meter::unlimited()).unwrap(),
+            expected,
+            "{filter}"
+        );
     }
 }
 
@@ -235,7 +250,11 @@ fn elements_are_objects() {
     let Predicate::ElementMatches { inner, .. } = bound else {
         panic!("{bound:?}")
     };
-    let matches = |element| gadget.element_matches(&inner, &element);
+    let matches = |element| {
+        gadget
+            .element_matches(&inner, &element, &Meter::unlimited())
+            .unwrap()
+    };
     assert!(matches(json!({"type": "WORK"})));
     assert!(!matches(json!({"type": ["home"]})));
     assert!(!matches(json!("work")));
@@ -247,13 +266,17 @@ fn a_predicate_of_another_type_harms_nothing() {
     let (user, group, document) = (kind("User"), kind("Group"), document());
     let filter = r#"emails[type eq "work"] or name.familyName co "x" or x509Certificates pr"#;
     let bound = bind(&user, filter, &Tolerance::DEFAULT).unwrap();
-    let _ = group.matches(&bound, View::of(&document));
+    let _ = group.matches(&bound, View::of(&document), &Meter::unlimited());
 }
 
 #[test]
 fn sort_keys() {
     let (gadget, document) = (gadget(), document());
-    let key = |path: &str| gadget.sort_key(id(&gadget, path), View::of(&document));
+    let key = |path: &str| {
+        gadget
+            .sort_key(id(&gadget, path), View::of(&document), &Meter::unlimited())
+            .unwrap()
+    };
     let text = |text: &str| Some(Scalar::Text(text.into()));
     assert_eq!(key("label"), text("strasse"));
     assert_eq!(key("exact"), text("ABC"));
@@ -267,7 +290,13 @@ fn sort_keys() {
     }
     let parts = |parts: Value| {
         let document = admit(&gadget, json!({"parts": parts}));
-        gadget.sort_key(id(&gadget, "parts.value"), View::of(&document))
+        gadget
+            .sort_key(
+                id(&gadget, "parts.value"),
+                View::of(&document),
+                &Meter::unlimited(),
+            )
+            .unwrap()
     };
     assert_eq!(
         parts(json!([{"value": "b"}, {"value": "a", "primary": true}])),
@@ -328,7 +357,7 @@ proptest! {
         let document = admit(&gadget, body);
         let parsed = Filter::parse(&filter).unwrap();
         let bound = gadget.bind_filter(&parsed, &Tolerance::DEFAULT).unwrap();
-        let found = gadget.matches(&bound, View::of(&document));
+        let found = gadget.matches(&bound, View::of(&document), &Meter::unlimited()).unwrap();
         prop_assert_eq!(found, oracle::holds(&parsed, document.as_map()), "{}", filter);
     }
 }

@@ -123,7 +123,7 @@ impl Run<'_> {
             Act::Patch(_) => writer.decode_patch(&kind, data)?,
             Act::Replace(_) => writer.decode_put(&kind, data)?,
         };
-        match edit.blind(&id, writer.witness)? {
+        match edit.blind(&id, writer.witness, &writer.scope.budget)? {
             Some(change) => {
                 writer.check(&change)?;
                 let taken = &mut Taken::default();

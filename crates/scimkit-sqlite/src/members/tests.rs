@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use rusqlite::Connection;
-use scimkit_registry::{Change, Edge, EdgeEdit, Resource, ResourceId};
+use scimkit_registry::{Budget, Change, Edge, EdgeEdit, Resource, ResourceId};
 use scimkit_store::{Batch, Expect, How, Settings, StoreError, TenantId, Write, Written};
 use tokio::sync::oneshot;
 
@@ -32,6 +32,7 @@ fn write(connection: &Connection, write: Write) -> Result<Written, StoreError> {
     let work = Work {
         answer,
         batch: Batch::new(DateTime::UNIX_EPOCH, vec![write]),
+        budget: Budget::unlimited(),
         by: None,
         settings: settings(),
         tenant: TenantId::default(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::params_from_iter;
 use scimkit_core::message::SortOrder;
 use scimkit_filter::Filter;
-use scimkit_registry::{ResourceId, Scalar, Tolerance};
+use scimkit_registry::{Budget, ResourceId, Scalar, Tolerance};
 use scimkit_store::{Position, Query, Settings, Sort};
 
 use super::Asking;
@@ -34,12 +34,13 @@ fn explain_query(
     after: Option<&Position>,
 ) -> (Vec<String>, bool) {
     let connection = open_writer(&Place::Memory, &Options::default()).unwrap();
+    let budget = Budget::unlimited();
     let reader = EdgeReader {
         connection: &connection,
         settings,
         tenant: "t",
     };
-    let asking = Asking::new(reader, query);
+    let asking = Asking::new(reader, query, &budget);
     let mut lines = Vec::new();
     for part in asking.parts(after).unwrap() {
         let sql = format!("EXPLAIN QUERY PLAN {}", part.select("LIMIT 10 OFFSET 0"));

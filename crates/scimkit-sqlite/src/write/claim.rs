@@ -86,19 +86,23 @@ impl Writer<'_> {
         let sql = format!("SELECT r.id, r.created_us, r.connection, r.document {sql}");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(&values))?;
-        let mut found = Vec::new();
+        let (mut found, meter) = (Vec::new(), self.budget.meter());
         while let Some(row) = rows.next()?.filter(|_| found.len() < 2) {
             let text = row.get_ref(3)?.as_str().map_err(StoreError::backend)?;
+            meter.charge(text.len() as u64)?;
             let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
             let document = View::of(&document);
             let residual = plan.residual.as_ref();
             let connection: Option<String> = row.get(2)?;
             let connection = connection.as_deref().map(ConnectionId::from);
             let how = match among {
-                Among::Live => claim.takes(kind, connection.as_ref(), document),
+                Among::Live => claim.takes(kind, connection.as_ref(), document, &meter)?,
                 Among::Retired => Some(How::Relinked),
             };
-            let holds = residual.is_none_or(|residual| kind.matches(residual, document));
+            let holds = match residual {
+                Some(residual) => kind.matches(residual, document, &meter)?,
+                None => true,
+            };
             if let Some(how) = how.filter(|_| holds) {
                 found.push(Found {
                     created_us: row.get(1)?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use rusqlite::Connection;
-use scimkit_registry::{Change, ResourceId, Tolerance};
+use scimkit_registry::{Budget, Change, ResourceId, Tolerance};
 use scimkit_store::{Batch, OnFailure, Settings, StoreError, TenantId, Write, Written};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -41,6 +41,7 @@ fn users(name: &str, count: usize) -> (Work, Answered) {
         Work {
             answer,
             batch,
+            budget: Budget::unlimited(),
             by: None,
             settings,
             tenant: TenantId::default(),

@@ -4,7 +4,9 @@
 use proptest::prelude::*;
 use rusqlite::{Connection, params_from_iter, types::Value};
 use scimkit_filter::Filter;
-use scimkit_registry::{Mapping, Registry, Resource, Scalar, Tolerance, TypeMapping, View, fold};
+use scimkit_registry::{
+    Mapping, Meter, Registry, Resource, Scalar, Tolerance, TypeMapping, View, fold,
+};
 use scimkit_sql::{Dialect, HostTable, plan};
 use serde_json::{Map, json};
 
@@ -160,9 +162,9 @@ proptest! {
         let mut statement = connection.prepare(&format!("SELECT p.id FROM people p WHERE {condition} ORDER BY p.id")).unwrap();
         let found = statement.query_map(params_from_iter(parameters), |row| row.get::<_, i64>(0)).unwrap();
         let found: Vec<_> = found.map(|id| usize::try_from(id.unwrap()).unwrap()).collect();
-        let left = |id: &usize| plan.residual.as_ref().is_none_or(|rest| kind.matches(rest, View::of(&resources[*id])));
+        let left = |id: &usize| plan.residual.as_ref().is_none_or(|rest| kind.matches(rest, View::of(&resources[*id]), &Meter::unlimited()).unwrap());
         let found: Vec<_> = found.into_iter().filter(left).collect();
-        let wanted = (0..resources.len()).filter(|id| kind.matches(&predicate, View::of(&resources[*id])));
+        let wanted = (0..resources.len()).filter(|id| kind.matches(&predicate, View::of(&resources[*id]), &Meter::unlimited()).unwrap());
         prop_assert_eq!(found, wanted.collect::<Vec<_>>(), "{}", condition);
     }
 }

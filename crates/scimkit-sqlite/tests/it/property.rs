@@ -9,7 +9,7 @@ use proptest::{
 };
 use scimkit_core::message::SortOrder;
 use scimkit_registry::{
-    AttrId, Edge, Operator, Predicate, Registry, Resource, ResourceId, ResourceType, Scalar,
+    AttrId, Edge, Meter, Operator, Predicate, Registry, Resource, ResourceId, ResourceType, Scalar,
     Tolerance, View,
 };
 use scimkit_sqlite::Sqlite;
@@ -347,8 +347,21 @@ impl Stocked {
             .views
             .iter()
             .map(|(id, document, made)| (id.as_str(), View::with(document, made)))
-            .filter(|(_, view)| self.kind.matches(predicate, *view))
-            .map(|(id, view)| (sort.and_then(|s| self.kind.sort_key(s.attr, view)), id))
+            .filter(|(_, view)| {
+                self.kind
+                    .matches(predicate, *view, &Meter::unlimited())
+                    .unwrap()
+            })
+            .map(|(id, view)| {
+                (
+                    sort.and_then(|s| {
+                        self.kind
+                            .sort_key(s.attr, view, &Meter::unlimited())
+                            .unwrap()
+                    }),
+                    id,
+                )
+            })
             .collect();
         let down = sort.is_some_and(|sort| sort.order == SortOrder::Descending);
         found.sort_by(|(a, x), (b, y)| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use scimkit_registry::{Change, Resource, ResourceId, ResourceType, View};
+use scimkit_registry::{Change, Meter, Resource, ResourceId, ResourceType, View};
 
 use super::{
     table::{Record, Table},
@@ -41,7 +41,8 @@ impl Tenant {
             let matching = self.matching(settings, kind, table, &claim.by);
             let mut found = matching.filter_map(|(id, record)| {
                 let document = View::of(&record.document);
-                let how = claim.takes(kind, record.connection.as_ref(), document)?;
+                let (by, meter) = (record.connection.as_ref(), Meter::unlimited());
+                let how = claim.takes(kind, by, document, &meter).ok().flatten()?;
                 Some((id, how))
             });
             match (found.next(), found.next()) {

@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use scimkit_registry::{AttrId, Operator, Predicate, ResourceId, ResourceType, Role, Scalar, View};
+use scimkit_registry::{
+    AttrId, Meter, Operator, Predicate, ResourceId, ResourceType, Role, Scalar, View,
+};
 use serde_json::{Map, Value};
 
 use super::{
@@ -36,7 +38,7 @@ impl Tenant {
         let wanted = asking.wanted_by(predicate);
         let holds = |(id, record): &Row<'_>| {
             let made = asking.computed(&wanted, id, record);
-            kind.matches(predicate, view(record, made.as_ref()))
+            kind.matches(predicate, view(record, made.as_ref()), &Meter::unlimited()) == Ok(true)
         };
         if let Some(ids) = asking.candidates(table, predicate) {
             let rows = ids
@@ -117,7 +119,10 @@ impl Tenant {
             .into_iter()
             .flatten()
             .chain(all.into_iter().flatten());
-        rows.filter(|(_, record)| kind.matches(predicate, View::of(&record.document)))
+        rows.filter(|(_, record)| {
+            let view = View::of(&record.document);
+            kind.matches(predicate, view, &Meter::unlimited()) == Ok(true)
+        })
     }
 }
 
@@ -133,7 +138,11 @@ impl<'a> Asking<'a> {
         let wanted = self.wanted(&[sort.attr]);
         let key = |(id, record): Row<'a>| {
             let made = self.computed(&wanted, id, record);
-            self.kind.sort_key(sort.attr, view(record, made.as_ref()))
+            let view = view(record, made.as_ref());
+            self.kind
+                .sort_key(sort.attr, view, &Meter::unlimited())
+                .ok()
+                .flatten()
         };
         let mut keyed: Vec<_> = rows.map(|row| (key(row), row)).collect();
         // Stable: equal ones stay in the order of their ids.

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use scimkit_core::{DataType, message::SortOrder};
 use scimkit_registry::{
-    AttrId, Edge, Predicate, Resource, ResourceId, ResourceType, Role, Scalar, View,
+    AttrId, Edge, Meter, Predicate, Resource, ResourceId, ResourceType, Role, Scalar, View,
 };
 use scimkit_store::{Count, Facts, How, Position, Query, Sort, Start, computed};
 use serde_json::{Map, Value, json};
@@ -48,7 +48,7 @@ fn random_queries(ground: &Ground<'_>) -> Result<(), String> {
             compare(ground, &rows, &query)?;
             if let Some(row) = random.pick(&rows).filter(|_| support.cursor) {
                 // Of any row: also one that the predicate does not select, as after a change.
-                let key = sort.and_then(|sort| kind.sort_key(sort.attr, row.view()));
+                let key = sort.and_then(|sort| sort_key(kind, sort, row));
                 let place = Position::new(key, ResourceId::from(row.id.as_str()));
                 query = query.after(place, count);
                 compare(ground, &rows, &query)?;
@@ -243,7 +243,7 @@ fn compare(ground: &Ground<'_>, rows: &[Row], query: &Query) -> Result<(), Strin
     ensure_eq!(answer.total, total, "the total of {}", what());
     if ground.store.support(kind).cursor {
         let last = page.last().filter(|_| page.len() < follow.len());
-        let key = |row: &Row| kind.sort_key(query.sort?.attr, row.view());
+        let key = |row: &Row| sort_key(kind, query.sort?, row);
         let next = last.map(|row| Position::new(key(row), ResourceId::from(row.id.as_str())));
         ensure_eq!(answer.next, next, "where a page of {} ended", what());
     }
@@ -253,7 +253,9 @@ fn compare(ground: &Ground<'_>, rows: &[Row], query: &Query) -> Result<(), Strin
 /// All rows that the query selects, in its order.
 fn expected<'r>(rows: &'r [Row], query: &Query) -> Vec<&'r Row> {
     let kind = &query.kind;
-    let holds = |predicate: &Predicate, row: &Row| kind.matches(predicate, row.view());
+    let holds = |predicate: &Predicate, row: &Row| {
+        kind.matches(predicate, row.view(), &Meter::unlimited()) == Ok(true)
+    };
     let mut expected: Vec<&Row> = rows
         .iter()
         .filter(|row| {
@@ -266,7 +268,7 @@ fn expected<'r>(rows: &'r [Row], query: &Query) -> Vec<&'r Row> {
     if let Some(sort) = query.sort {
         let mut keyed: Vec<_> = expected
             .into_iter()
-            .map(|row| (kind.sort_key(sort.attr, row.view()), row))
+            .map(|row| (sort_key(kind, sort, row), row))
             .collect();
         keyed.sort_by(|(a, _), (b, _)| match sort.order {
             SortOrder::Ascending => missing_last(a.as_ref(), b.as_ref()),
@@ -282,7 +284,7 @@ fn comes_after(row: &Row, place: &Position, query: &Query) -> bool {
     let Some(sort) = query.sort else {
         return row.id.as_str() > place.id.as_str();
     };
-    let key = query.kind.sort_key(sort.attr, row.view());
+    let key = sort_key(&query.kind, sort, row);
     let by_key = match sort.order {
         SortOrder::Ascending => missing_last(key.as_ref(), place.key.as_ref()),
         SortOrder::Descending => missing_last(place.key.as_ref(), key.as_ref()),
@@ -292,6 +294,11 @@ fn comes_after(row: &Row, place: &Position, query: &Query) -> bool {
         Ordering::Equal => row.id.as_str() > place.id.as_str(),
         other => other == Ordering::Greater,
     }
+}
+
+fn sort_key(kind: &ResourceType, sort: Sort, row: &Row) -> Option<Scalar> {
+    let key = kind.sort_key(sort.attr, row.view(), &Meter::unlimited());
+    key.ok().flatten()
 }
 
 fn missing_last(a: Option<&Scalar>, b: Option<&Scalar>) -> Ordering {
