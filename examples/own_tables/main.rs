@@ -34,7 +34,7 @@ const TABLE: &str = "CREATE TABLE person (
     revision INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 INSERT INTO person (id, email, first_name, last_name, plan)
-    VALUES ('p-1', 'babs@example.com', 'Barbara', 'Jensen', 'gold');";
+    VALUES ('p-1', 'Babs@Example.com', 'Barbara', 'Jensen', 'gold');";
 
 /// A SCIM endpoint over that table.
 fn server(base_url: &str, token: &Token) -> Result<Server, Box<dyn Error>> {
@@ -51,8 +51,23 @@ fn server(base_url: &str, token: &Token) -> Result<Server, Box<dyn Error>> {
     database.execute_batch(TABLE)?;
     let users = settings.mapping().and_then(|mapping| mapping.of("User"));
     let people = People::new(database, users.ok_or("users are mapped")?.clone());
+    report(&people)?;
     Ok(Server::new(Arc::new(people), settings)
         .with_authentication(BearerTokens::new([token.digest()])))
+}
+
+/// Names the rows whose logins are not folded. They are found all the same, but by reading every row: see "Columns
+/// that exist already" in docs/mapping.md.
+#[expect(clippy::print_stderr, reason = "a message for the operator")]
+fn report(people: &People) -> Result<(), Box<dyn Error>> {
+    let report = people.check_folded()?;
+    for (id, folded) in &report.unfolded {
+        eprintln!("person {id}: the login is not folded; `{folded}` would be");
+    }
+    match report.duplicates.first() {
+        None => Ok(()),
+        Some(ids) => Err(format!("these people have the same login: {}", ids.join(", ")).into()),
+    }
 }
 
 /// Users, and nothing else: the product has no groups.

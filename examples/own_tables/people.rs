@@ -12,10 +12,11 @@ use rusqlite::{
 };
 use scimkit::{
     ConnectionId, Scope, Store,
-    core::Version,
+    core::{Uniqueness, Version},
     registry::{
-        Change, Edge, Predicate, Resource, ResourceId, ResourceType, Scalar, TypeMapping, View,
-        mapping::{FieldEdit, Record},
+        Change, Edge, Operator, Predicate, Resource, ResourceId, ResourceType, Scalar, TypeMapping,
+        View,
+        mapping::{FieldEdit, FoldReport, Record, check_folded},
     },
     sql::{Dialect, HostTable, plan},
     store::{
@@ -157,6 +158,7 @@ impl People {
             Write::Create { change, claim, id } => {
                 match self.claimed(database, scope, claim.as_deref())? {
                     None => {
+                        self.check_unique(database, scope, &change, None)?;
                         let sql = "INSERT INTO person (id, email, created) VALUES (?1, ?1, ?2)";
                         let made = database.execute(sql, params![id.as_str(), at]);
                         made.map_err(StoreError::backend)?;
@@ -181,9 +183,46 @@ impl People {
                 Ok(Written::deleted())
             }
             Write::Update { change, expect, id } => {
+                self.check_unique(database, scope, &change, Some(&id))?;
                 self.update(database, at, &id, &change, &expect)
             }
         }
+    }
+
+    /// Rejects a value that another row has in other letter case, which the column's own UNIQUE would
+    /// let pass.
+    fn check_unique(
+        &self,
+        database: &Connection,
+        scope: &Scope,
+        change: &Change,
+        own: Option<&ResourceId>,
+    ) -> Result<(), StoreError> {
+        let kind = self.rules.kind();
+        for (attr, values) in change.keys() {
+            if kind.attr(attr).definition().uniqueness == Uniqueness::None {
+                continue;
+            }
+            for value in values {
+                let op = Operator::Equal;
+                let same = Predicate::Compare { attr, op, value };
+                let found = self.matching(database, scope, &same)?;
+                if found.iter().any(|person| Some(&person.stored.id) != own) {
+                    let attr = kind.attr(attr).path().to_owned();
+                    return Err(StoreError::Taken { attr });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows that keep `email` from being declared `folded` in the mapping.
+    pub(crate) fn check_folded(&self) -> rusqlite::Result<FoldReport<String>> {
+        let database = self.database();
+        let mut statement = database.prepare("SELECT id, email FROM person")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+        let rows: Vec<(String, String)> = rows.collect::<Result<_, _>>()?;
+        Ok(check_folded(rows))
     }
 
     /// Whom a create takes, and how.

@@ -8,7 +8,10 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use scimkit::registry::{Mapping, mapping::MappingError};
+use scimkit::registry::{
+    Mapping,
+    mapping::{MappingError, Problem},
+};
 use serde_json::{Value, json};
 
 use crate::schemas::{HostTransforms, Schemas, read};
@@ -22,9 +25,10 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Checks a mapping against the schemas: every problem of the file, as `file:line:column: what`.
+    /// Check a mapping against the schemas: every problem and warning of the file, as
+    /// `file:line:column: what`
     ///
-    /// Exit status: 0 when there is none; 1 when there is one; 2 when nothing could be checked.
+    /// Exit status: 0 without problems, also with warnings; 1 with problems; 2 if nothing could be checked.
     Check(Check),
     /// Shows what goes where, both ways, of a user or a group, and what is kept or dropped.
     ///
@@ -84,9 +88,16 @@ fn check(options: &Check) -> Result<ExitCode, String> {
         let types = mapping.types().iter();
         let types = types.map(|t| (t.kind().name().to_owned(), Value::from(t.rules().count())));
         let types: serde_json::Map<_, _> = types.collect();
-        sayln!("{:#}", json!({"problems": [], "rules": types}));
+        let warnings: Vec<_> = mapping.warnings().iter().map(as_json).collect();
+        sayln!(
+            "{:#}",
+            json!({"problems": [], "rules": types, "warnings": warnings})
+        );
     } else {
         let file = options.source.file.display();
+        for warning in mapping.warnings() {
+            hintln!("{file}:{warning} (warning)");
+        }
         for rules in mapping.types() {
             let count = rules.rules().count();
             sayln!(
@@ -98,19 +109,20 @@ fn check(options: &Check) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn as_json(problem: &Problem) -> Value {
+    let position = problem.position();
+    json!({
+        "line": position.map(|p| p.line),
+        "column": position.map(|p| p.column),
+        "rule": problem.rule(),
+        "message": problem.detail(),
+    })
+}
+
 /// Shows the problems of a mapping as compilers do.
-fn tell(file: &Path, error: &MappingError, as_json: bool) {
-    if as_json {
-        let problem = |problem: &scimkit::registry::mapping::Problem| {
-            let position = problem.position();
-            json!({
-                "line": position.map(|p| p.line),
-                "column": position.map(|p| p.column),
-                "rule": problem.rule(),
-                "message": problem.detail(),
-            })
-        };
-        let problems: Vec<_> = error.problems().iter().map(problem).collect();
+fn tell(file: &Path, error: &MappingError, json: bool) {
+    if json {
+        let problems: Vec<_> = error.problems().iter().map(as_json).collect();
         sayln!("{:#}", json!({"problems": problems}));
         return;
     }

@@ -43,6 +43,7 @@ mod country;
 mod date;
 mod described;
 mod exclusive;
+mod folded;
 mod host;
 mod matching;
 mod node;
@@ -65,6 +66,7 @@ pub use bound::Record;
 pub use builder::MappingBuilder;
 pub use country::CountryForm;
 pub use date::DateForm;
+pub use folded::{FoldReport, check_folded};
 pub use host::FieldEdit;
 pub use matching::Matching;
 pub use phone::PhoneForm;
@@ -88,6 +90,7 @@ use bound::Bound;
 #[derive(Debug, Clone)]
 pub struct Mapping {
     types: Vec<TypeMapping>,
+    warnings: Vec<Problem>,
 }
 
 impl Mapping {
@@ -103,6 +106,24 @@ impl Mapping {
         self.types
             .iter()
             .find(|t| t.kind.name().eq_ignore_ascii_case(resource_type))
+    }
+
+    /// Rules that are allowed but rarely mean what they say, in the order of the file.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::mapping::Rule;
+    /// use scimkit_registry::{Mapping, Registry};
+    ///
+    /// let names = ["name.givenName", "name.familyName"];
+    /// let rule = Rule::joined(names, " ").to("full_name");
+    /// let build = |rule| Mapping::builder().rule("User", rule).build(&Registry::standard()).unwrap();
+    /// assert_eq!(build(rule.clone()).warnings().len(), 1);
+    /// assert!(build(rule.with_single("name.familyName")).warnings().is_empty());
+    /// ```
+    #[must_use]
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
     }
 
     /// The resource types that have rules, in the order of the file.
@@ -187,11 +208,17 @@ impl<'a> MappedRule<'a> {
     ///
     /// - One path, of one value; transforms that leave a value as it is on its way back.
     /// - Booleans and integers, without transforms.
-    /// - Text of a case-exact attribute, or folded text: by [`Transform::Fold`] as the last one, or
-    ///   in a `key` column.
+    /// - Text of a case-exact attribute, or text that is folded in every row: a field that is declared
+    ///   [`folded`](Field::folded), or a `key` column.
     #[must_use]
     pub fn comparable(self) -> Option<(AttrId, &'a str)> {
         self.bound.comparable(self.kind)
+    }
+
+    /// Whether empty text in its field stands for no value.
+    #[must_use]
+    pub fn is_empty_unset(self) -> bool {
+        self.bound.rule.empty_is_unset
     }
 
     /// What it gives to its field; `None` when it writes none, or when the resource has nothing

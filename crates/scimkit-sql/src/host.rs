@@ -8,8 +8,11 @@ use crate::{Dialect, Layout, Source};
 ///
 /// - Such are the columns of rules with one path and one column
 ///   ([`MappedRule::comparable`](scimkit_registry::mapping::MappedRule::comparable)): booleans and
-///   integers as they are kept; text of attributes that are case exact; and of others where the rule
-///   folds it at last or names a `key` column with folded text. SQL never folds case.
+///   integers as they are kept; text of attributes that are case exact; and of others where the field
+///   is declared `folded` or the rule names a `key` column with folded text. SQL never folds case, and
+///   a rule that folds what it writes says nothing of the rows that were there before.
+/// - A column whose empty text stands for no value is compared as `NULLIF(column, '')`: an index must
+///   be on that expression.
 /// - All else is left to the residual, to be evaluated over what
 ///   [`to_scim`](TypeMapping::to_scim) makes of a row: value paths, joined names, dates, tables of
 ///   values.
@@ -20,11 +23,14 @@ use crate::{Dialect, Layout, Source};
 /// # Example
 /// ```
 /// use scimkit_filter::Filter;
-/// use scimkit_registry::{Mapping, Registry, Tolerance, mapping::{Rule, Transform}};
+/// use scimkit_registry::{Mapping, Registry, Tolerance};
+/// use scimkit_registry::mapping::{Field, FieldType, Rule, Transform};
 /// use scimkit_sql::{Dialect, HostTable, plan};
 ///
 /// let registry = Registry::standard();
 /// let mapping = Mapping::builder()
+///     .field("User", "email", Field::new(FieldType::Text).folded())
+///     .field("User", "job title", Field::new(FieldType::Text))
 ///     .rule("User", Rule::of("userName").to("email").through(Transform::Fold))
 ///     .rule("User", Rule::of("title").to("job title"))
 ///     .build(&registry)
@@ -54,11 +60,16 @@ impl HostTable {
     #[must_use]
     pub fn of(rules: &TypeMapping, dialect: Dialect, alias: &str, id: &str) -> Self {
         let column = |name: &str| format!("{}.{}", quoted(alias), quoted(name));
-        let comparable = rules.rules().filter_map(|rule| rule.comparable());
+        let comparable = rules.rules().filter_map(|rule| {
+            let (attr, name) = rule.comparable()?;
+            let column = column(name);
+            match rule.is_empty_unset() {
+                false => Some((attr, column)),
+                true => Some((attr, format!("NULLIF({column}, '')"))),
+            }
+        });
         HostTable {
-            columns: comparable
-                .map(|(attr, name)| (attr, column(name)))
-                .collect(),
+            columns: comparable.collect(),
             dialect,
             id: column(id),
             schema: rules.kind().fingerprint(),

@@ -35,14 +35,36 @@ join = " "
 fn a_good_mapping_is_said_to_be_good() {
     let good = file("good.toml", MAPPING);
     let (status, out, err) = scimkit(&["mapping", "check", &good]);
-    assert_eq!((status, err.as_str()), (0, ""));
+    assert_eq!(status, 0);
+    let expected = [
+        format!("{good}:7:14: rule 1 of User (userName): "),
+        format!("{good}:14:8: rule 2 of User (name.givenName): "),
+    ];
+    assert_eq!(err.lines().count(), expected.len(), "{err}");
+    for (line, start) in err.lines().zip(&expected) {
+        assert!(
+            line.starts_with(start) && line.ends_with("(warning)"),
+            "{err}"
+        );
+    }
     assert_eq!(out, format!("{good}: User: 2 rules, no problems\n"));
     let (status, out, _) = scimkit(&["mapping", "check", "--json", &good]);
-    let told: Value = serde_json::from_str(&out).unwrap();
+    let mut told: Value = serde_json::from_str(&out).unwrap();
+    let warnings = told["warnings"].take();
     assert_eq!(
         (status, told),
-        (0, json!({"problems": [], "rules": {"User": 2}}))
+        (
+            0,
+            json!({"problems": [], "rules": {"User": 2}, "warnings": null})
+        )
     );
+    let lines: Vec<_> = warnings
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|w| &w["line"])
+        .collect();
+    assert_eq!(lines, [7, 14]);
 }
 
 #[test]

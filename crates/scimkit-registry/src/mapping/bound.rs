@@ -14,10 +14,14 @@ pub type Record = Map<String, Value>;
 /// A rule that was checked.
 #[derive(Debug, Clone)]
 pub(super) struct Bound {
+    /// Whether every row has the field folded.
+    pub(super) folded: bool,
     pub(super) form: Form,
     /// How it is called in messages: `rule 3 of User (userName)`.
     pub(super) label: String,
     pub(super) rule: Rule,
+    /// The index of the side that a joined text without a separator belongs to.
+    pub(super) single: usize,
     /// What it reads in SCIM and, unless it is a template for the host, writes there.
     pub(super) sides: Vec<Side>,
     pub(super) steps: Vec<Step>,
@@ -57,6 +61,11 @@ impl Bound {
     /// Whether what a client writes there counts.
     pub(super) fn is_writable(&self) -> bool {
         !self.rule.read_only && !matches!(self.form, Form::ToScim(_) | Form::Constant(_))
+    }
+
+    /// Whether a value of its field stands for none.
+    pub(super) fn is_unset(&self, value: &Value) -> bool {
+        value.is_null() || (self.rule.empty_is_unset && value.as_str() == Some(""))
     }
 
     /// The value that the document gives to its field.
@@ -125,8 +134,7 @@ impl Bound {
             }
             Form::Joined(_) | Form::Plain => match self.host().and_then(|host| record.get(host)) {
                 None => return Ok(None),
-                Some(Value::Null) => None,
-                Some(value) => Some(value.clone()),
+                Some(value) => (!self.is_unset(value)).then(|| value.clone()),
             },
         };
         let Some(value) = value else {
@@ -141,7 +149,7 @@ impl Bound {
         }
         Ok(Some(match &self.form {
             Form::Joined(separator) => {
-                let parts = split(&plain(scim), separator, self.sides.len());
+                let parts = split(&plain(scim), separator, self.sides.len(), self.single);
                 parts
                     .into_iter()
                     .map(|part| part.map(Value::from))
@@ -167,8 +175,7 @@ impl Bound {
                 Some((side.attr, host))
             }
             FieldType::Text if self.steps.iter().all(Step::stays) => {
-                let folded = self.steps.last().is_some_and(Step::folds);
-                let column = match (&self.rule.key, definition.is_case_exact() || folded) {
+                let column = match (&self.rule.key, definition.is_case_exact() || self.folded) {
                     (_, true) => host,
                     (Some(key), false) => key,
                     (None, false) => return None,
@@ -202,8 +209,9 @@ pub(super) fn plain(value: Value) -> String {
     }
 }
 
-/// Splits a joined text at its last separators: the first part takes what is left over.
-fn split(text: &str, separator: &str, parts: usize) -> Vec<Option<String>> {
+/// Splits a joined text at its last separators: the first part takes what is left over, and the one
+/// at `single` a text without a separator.
+fn split(text: &str, separator: &str, parts: usize, single: usize) -> Vec<Option<String>> {
     let mut found: Vec<_> = match separator {
         "" => vec![text],
         _ => text.rsplitn(parts, separator).collect(),
@@ -215,6 +223,9 @@ fn split(text: &str, separator: &str, parts: usize) -> Vec<Option<String>> {
         .map(str::to_owned)
         .map(Some)
         .collect();
+    if split.len() == 1 {
+        split.splice(0..0, std::iter::repeat_n(None, single));
+    }
     split.resize(parts, None);
     split
         .into_iter()

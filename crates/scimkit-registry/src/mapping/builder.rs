@@ -179,6 +179,7 @@ impl MappingBuilder {
     pub fn build(self, registry: &Registry) -> Result<Mapping, MappingError> {
         let mut problems = self.problems;
         let mut types: Vec<TypeMapping> = Vec::with_capacity(self.types.len());
+        let mut warnings = Vec::new();
         for draft in self.types {
             let Some(kind) = registry.by_name(&draft.name) else {
                 let detail = format!(
@@ -206,6 +207,7 @@ impl MappingBuilder {
             };
             let fields = checker.fields(&rules);
             problems.append(&mut checker.problems);
+            warnings.append(&mut checker.warnings);
             if let Ok(matching) = matching {
                 types.push(TypeMapping {
                     fields,
@@ -217,7 +219,7 @@ impl MappingBuilder {
             }
         }
         match problems.is_empty() {
-            true => Ok(Mapping { types }),
+            true => Ok(Mapping { types, warnings }),
             false => Err(MappingError::of(problems)),
         }
     }

@@ -14,6 +14,7 @@ use super::{
     side::Side,
     steps,
     template::Template,
+    transform::Step,
 };
 use crate::ResourceType;
 
@@ -23,6 +24,8 @@ pub(super) struct Checker<'a> {
     draft: &'a TypeDraft,
     kind: &'a Arc<ResourceType>,
     pub(super) problems: Vec<Problem>,
+    /// What is allowed but rarely meant.
+    pub(super) warnings: Vec<Problem>,
 }
 
 impl<'a> Checker<'a> {
@@ -36,6 +39,7 @@ impl<'a> Checker<'a> {
             draft,
             kind,
             problems: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -138,13 +142,17 @@ impl<'a> Checker<'a> {
         }
         let form = self.form(draft, &label, &mut bound)?;
         let mut bound = Bound {
+            folded: false,
             form,
             label,
             rule: rule.clone(),
             sides: bound,
+            single: 0,
             steps: Vec::new(),
         };
         self.steps(draft, &mut bound);
+        self.folded(draft, &mut bound);
+        self.single(draft, &mut bound);
         self.mutability(draft, &bound);
         self.default(draft, &mut bound);
         self.host_names(draft, &bound);
@@ -218,6 +226,10 @@ impl<'a> Checker<'a> {
             }
             return;
         };
+        if bound.rule.empty_is_unset && given != FieldType::Text {
+            let detail = format!("`empty_is_unset` is for text, not for {}", given.name());
+            self.note(draft, &bound.label, "empty_is_unset", 0, detail);
+        }
         if bound.rule.key.is_some() && given != FieldType::Text {
             let detail = format!("a `key` is for text, not for {}", given.name());
             self.note(draft, &bound.label, "key", 0, detail);
@@ -235,6 +247,60 @@ impl<'a> Checker<'a> {
                 given.name()
             );
             self.note(draft, &bound.label, "host", 0, detail);
+        }
+    }
+
+    /// Whether SQL may take the field for folded text: that it is written so says nothing of the rows
+    /// that were there before.
+    fn folded(&mut self, draft: &RuleDraft, bound: &mut Bound) {
+        let Some(host) = bound.host().map(str::to_owned) else {
+            return;
+        };
+        let folds = bound.steps.last().is_some_and(Step::folds);
+        let declared = self.declared(&host).is_some_and(|field| field.folded);
+        if declared && !folds && bound.writes_host() {
+            let detail = format!(
+                "`{host}` is declared `folded`, but this rule writes it as it is: end `transform` with \"fold\""
+            );
+            self.note(draft, &bound.label, "transform", 0, detail);
+        }
+        bound.folded = declared;
+        let exact = bound
+            .sides
+            .first()
+            .is_some_and(|side| self.kind.attr(side.attr).definition().is_case_exact());
+        if folds && !declared && !exact && bound.rule.key.is_none() {
+            let detail = format!(
+                "filters compare every row of `{host}`, since rows from before may not be folded: declare the field `folded = true` once all of them are, or name a `key` column"
+            );
+            self.warn(draft, &bound.label, "transform", detail);
+        }
+    }
+
+    /// Which of the joined paths a text without the separator belongs to.
+    fn single(&mut self, draft: &RuleDraft, bound: &mut Bound) {
+        if !matches!(bound.form, Form::Joined(_)) || !bound.writes_scim() {
+            return;
+        }
+        let Some(path) = &bound.rule.single else {
+            let first = bound.sides.first().map_or("", |side| side.path.as_str());
+            let detail = format!(
+                "a value without the separator, such as a lone family name, is read as `{first}`: name the path that it belongs to with `single`"
+            );
+            self.warn(draft, &bound.label, "join", detail);
+            return;
+        };
+        let wanted = Side::bind(self.kind, path).map(|side| side.path);
+        let found = bound
+            .sides
+            .iter()
+            .position(|side| Ok(&side.path) == wanted.as_ref());
+        match found {
+            Some(index) => bound.single = index,
+            None => {
+                let detail = format!("`{}` is not a path of this rule", excerpt(path));
+                self.note(draft, &bound.label, "single", 0, detail);
+            }
         }
     }
 
@@ -363,6 +429,11 @@ impl<'a> Checker<'a> {
         declared
             .find(|(known, ..)| known == name)
             .map(|(_, field, _)| *field)
+    }
+
+    fn warn(&mut self, draft: &RuleDraft, label: &str, option: &str, detail: String) {
+        let warning = Problem::new(draft.spot(option, 0), detail);
+        self.warnings.push(warning.of_rule(label));
     }
 
     fn note(

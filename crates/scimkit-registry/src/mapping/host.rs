@@ -107,6 +107,7 @@ impl TypeMapping {
                 None if !self.touches(rule, change, before, &after) => continue,
                 None => match rule.host_value(&self.kind, &after)? {
                     Some(value) => FieldEdit::Set(value),
+                    None if rule.rule.empty_is_unset => FieldEdit::Set(Value::from("")),
                     None => FieldEdit::Unset,
                 },
             };

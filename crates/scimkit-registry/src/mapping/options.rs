@@ -19,6 +19,7 @@ pub(super) fn contradictions(rule: &Rule) -> Vec<(&'static str, String)> {
         (None, Some(_)) => found.extend(beside(rule, "template")),
         (None, None) => {
             found.extend(joins(rule));
+            found.extend(single(rule));
             found.extend(read_only(rule));
             found.extend(several(rule));
         }
@@ -37,7 +38,9 @@ fn beside(rule: &Rule, option: &'static str) -> Vec<(&'static str, String)> {
     let (to_scim, constant) = (rule.host.is_none(), option == "constant");
     let given = [
         ("default", rule.default.is_some()),
+        ("empty_is_unset", rule.empty_is_unset),
         ("join", rule.join.is_some()),
+        ("single", rule.single.is_some()),
         ("matching", rule.matching),
         ("required", rule.required && (to_scim || constant)),
         ("transform", !rule.transforms.is_empty() && constant),
@@ -119,6 +122,16 @@ fn joins(rule: &Rule) -> Option<(&'static str, String)> {
         Some(_) => return None,
     };
     Some(("join", problem.to_owned()))
+}
+
+fn single(rule: &Rule) -> Option<(&'static str, String)> {
+    rule.single.as_ref()?;
+    let problem = match (rule.scim.len() > 1, rule.write_only) {
+        (false, _) => "`single` is for several paths",
+        (true, true) => "`single` contradicts `write_only`: the field is never read",
+        (true, false) => return None,
+    };
+    Some(("single", problem.to_owned()))
 }
 
 fn limits(rule: &Rule) -> Vec<(&'static str, String)> {

@@ -101,13 +101,14 @@ impl Reader<'_> {
                 for option in self.table(&member.name, &member.node) {
                     match option.name.as_str() {
                         "filterable" => field.filterable = self.flag("filterable", &option.node),
+                        "folded" => field.folded = self.flag("folded", &option.node),
                         "type" => field.data_type = self.field_type(&option.node),
                         "unique" => field.unique = self.flag("unique", &option.node),
                         other => self.unknown(
                             option.at,
                             other,
                             "a field",
-                            &["filterable", "type", "unique"],
+                            &["filterable", "folded", "type", "unique"],
                         ),
                     }
                 }
@@ -153,6 +154,7 @@ impl Reader<'_> {
         match name {
             "constant" => rule.constant = self.some(name, value),
             "default" => rule.default = self.some(name, value),
+            "empty_is_unset" => rule.empty_is_unset = self.flag(name, value),
             "host" => rule.host = self.text(name, value),
             "join" => rule.join = self.text(name, value),
             "key" => rule.key = self.text(name, value),
@@ -169,6 +171,7 @@ impl Reader<'_> {
                     .filter_map(|path| self.text(name, path))
                     .collect();
             }
+            "single" => rule.single = self.text(name, value),
             "template" => rule.template = self.text(name, value),
             "transform" => {
                 let steps = match &value.item {
@@ -278,9 +281,10 @@ fn date_form(text: &str) -> DateForm {
     }
 }
 
-const OPTIONS: [&str; 12] = [
+const OPTIONS: [&str; 14] = [
     "constant",
     "default",
+    "empty_is_unset",
     "host",
     "join",
     "key",
@@ -288,6 +292,7 @@ const OPTIONS: [&str; 12] = [
     "read_only",
     "required",
     "scim",
+    "single",
     "template",
     "transform",
     "write_only",

@@ -37,6 +37,9 @@ pub struct Field {
     pub data_type: FieldType,
     /// Whether the host finds what has a value in it.
     pub filterable: bool,
+    /// Whether every row has its text folded, so that SQL may compare it as it is: see
+    /// [`check_folded`](super::check_folded).
+    pub folded: bool,
     /// Whether no two have the same value in it.
     pub unique: bool,
 }
@@ -48,8 +51,16 @@ impl Field {
         Field {
             data_type,
             filterable: false,
+            folded: false,
             unique: false,
         }
+    }
+
+    /// A field whose text is folded in every row, also in those that were there before the mapping.
+    #[must_use]
+    pub fn folded(mut self) -> Self {
+        self.folded = true;
+        self
     }
 
     /// One that can be filtered on.
@@ -149,6 +160,7 @@ impl FieldType {
 pub struct Rule {
     pub(super) constant: Option<Value>,
     pub(super) default: Option<Value>,
+    pub(super) empty_is_unset: bool,
     pub(super) host: Option<String>,
     pub(super) join: Option<String>,
     pub(super) key: Option<String>,
@@ -156,6 +168,7 @@ pub struct Rule {
     pub(super) read_only: bool,
     pub(super) required: bool,
     pub(super) scim: Vec<String>,
+    pub(super) single: Option<String>,
     pub(super) template: Option<String>,
     pub(super) transforms: Vec<Transform>,
     pub(super) write_only: bool,
@@ -224,6 +237,38 @@ impl Rule {
     #[must_use]
     pub fn key(mut self, column: impl Into<String>) -> Self {
         self.key = Some(column.into());
+        self
+    }
+
+    /// Empty text in the field stands for no value: it is read as unset, and what is unset by an update
+    /// is written as empty text instead of `null`.
+    #[must_use]
+    pub fn empty_is_unset(mut self) -> Self {
+        self.empty_is_unset = true;
+        self
+    }
+
+    /// The path, of several joined ones, that a text without the separator belongs to; the first one
+    /// without this.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::mapping::Rule;
+    /// use scimkit_registry::{Mapping, Registry, Resource};
+    /// use serde_json::json;
+    ///
+    /// let names = ["name.givenName", "name.familyName"];
+    /// let rule = Rule::joined(names, " ").to("full_name").with_single("name.familyName");
+    /// let mapping = Mapping::builder().rule("User", rule).build(&Registry::standard()).unwrap();
+    /// let record = json!({"full_name": "Jensen"});
+    /// let user = mapping.of("User").unwrap();
+    /// let jensen = user.to_scim(record.as_object().unwrap(), Resource::default())?;
+    /// assert_eq!(jensen.as_map()["name"], json!({"familyName": "Jensen"}));
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_single(mut self, path: impl Into<String>) -> Self {
+        self.single = Some(path.into());
         self
     }
 

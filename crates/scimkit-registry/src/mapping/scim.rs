@@ -43,7 +43,7 @@ impl TypeMapping {
             let known = rule.host_value(&self.kind, &resource);
             let same = match (said, &known) {
                 (Some(said), Ok(Some(known))) => said == known,
-                (Some(said), Ok(None)) => said.is_null(),
+                (Some(said), Ok(None)) => rule.is_unset(said),
                 _ => false,
             };
             if same {

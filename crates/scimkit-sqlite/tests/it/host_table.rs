@@ -10,6 +10,22 @@ use scimkit_registry::{
 use scimkit_sql::{Dialect, HostTable, plan};
 use serde_json::{Map, json};
 
+/// The fields, of which `login` is declared folded or not.
+fn fields(login_is_folded: bool) -> String {
+    format!(
+        r#"
+[User.fields]
+login = {{ type = "text", folded = {login_is_folded} }}
+"job title" = "text"
+title_key = "text"
+nick = "text"
+directory_id = "text"
+enabled = "boolean"
+mail = "text"
+"#
+    )
+}
+
 const MAPPING: &str = r#"
 [[User.map]]
 scim = "userName"
@@ -25,6 +41,7 @@ host = "nick"
 [[User.map]]
 scim = "externalId"
 host = "directory_id"
+empty_is_unset = true
 [[User.map]]
 scim = "active"
 host = "enabled"
@@ -42,8 +59,9 @@ const COLUMNS: [&str; 6] = [
     "mail",
 ];
 
-fn rules() -> TypeMapping {
+fn rules(login_is_folded: bool) -> TypeMapping {
     let mapping = Mapping::builder()
+        .toml(&fields(login_is_folded))
         .toml(MAPPING)
         .build(&Registry::standard());
     mapping.unwrap().of("User").unwrap().clone()
@@ -107,14 +125,18 @@ fn filter() -> impl Strategy<Value = String> {
 }
 
 /// The host's table with its rows, and each row as a resource.
-fn table(rules: &TypeMapping, rows: &[Row]) -> (Connection, Vec<Resource>) {
+fn table(rules: &TypeMapping, rows: &[Row], login_is_folded: bool) -> (Connection, Vec<Resource>) {
     let connection = Connection::open_in_memory().unwrap();
     let make = "CREATE TABLE people (id INTEGER PRIMARY KEY, login TEXT, \"job title\" TEXT, title_key TEXT, \
                 nick TEXT, directory_id TEXT, enabled INTEGER, mail TEXT)";
     connection.execute(make, []).unwrap();
     let mut resources = Vec::new();
     for (id, (login, title, nick, external, active)) in rows.iter().enumerate() {
-        let login = login.map(|text| fold(text.trim()).into_owned());
+        // Where nothing is declared, rows from before the mapping are as somebody typed them.
+        let login = login.map(|text| match login_is_folded {
+            true => fold(text.trim()).into_owned(),
+            false => text.to_owned(),
+        });
         let key = title.map(|text| fold(text).into_owned());
         let insert = "INSERT INTO people VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let id = i64::try_from(id).unwrap();
@@ -142,11 +164,11 @@ fn table(rules: &TypeMapping, rows: &[Row]) -> (Connection, Vec<Resource>) {
 
 proptest! {
     #[test]
-    fn what_sql_decides_and_what_is_left_is_the_filter(rows in prop::collection::vec(row(), 1..8), text in filter()) {
-        let rules = rules();
+    fn what_sql_decides_and_what_is_left_is_the_filter(rows in prop::collection::vec(row(), 1..8), text in filter(), folded in any::<bool>()) {
+        let rules = rules(folded);
         let kind = rules.kind();
         let rows: Vec<_> = rows.into_iter().filter(|row| row.0 != Some("")).collect();
-        let (connection, resources) = table(&rules, &rows);
+        let (connection, resources) = table(&rules, &rows, folded);
         let predicate = kind.bind_filter(&Filter::parse(&text).unwrap(), &Tolerance::DEFAULT).unwrap();
         let plan = plan(kind, &predicate, &HostTable::of(&rules, Dialect::Sqlite, "p", "id"), 1);
         let (condition, parameters) = match plan.condition {
@@ -171,17 +193,20 @@ proptest! {
 
 #[test]
 fn only_what_is_compared_exactly_is_left_to_sql() {
-    let rules = rules();
-    let comparable: Vec<_> = rules.rules().filter_map(|rule| rule.comparable()).collect();
-    let columns: Vec<_> = comparable
-        .into_iter()
-        .map(|(attr, column)| (rules.kind().attr(attr).path(), column))
-        .collect();
-    let wanted = [
-        ("userName", "login"),
-        ("title", "title_key"),
-        ("externalId", "directory_id"),
-        ("active", "enabled"),
-    ];
-    assert_eq!(columns, wanted);
+    for login_is_folded in [true, false] {
+        let rules = rules(login_is_folded);
+        let comparable: Vec<_> = rules.rules().filter_map(|rule| rule.comparable()).collect();
+        let columns: Vec<_> = comparable
+            .into_iter()
+            .map(|(attr, column)| (rules.kind().attr(attr).path(), column))
+            .collect();
+        let wanted = [
+            ("userName", "login"),
+            ("title", "title_key"),
+            ("externalId", "directory_id"),
+            ("active", "enabled"),
+        ];
+        let skipped = usize::from(!login_is_folded);
+        assert_eq!(columns, wanted[skipped..]);
+    }
 }

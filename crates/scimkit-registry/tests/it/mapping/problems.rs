@@ -85,7 +85,7 @@ fn json_has_places_too() {
         problems(Mapping::builder().json(text)),
         [
             "4:16: rule 1 of User: `userNam` is not an attribute of User",
-            "5:25: rule 2 of User: `hots` is not an option of a rule, which has `constant`, `default`, `host`, `join`, `key`, `matching`, `read_only`, `required`, `scim`, `template`, `transform`, `write_only`",
+            "5:25: rule 2 of User: `hots` is not an option of a rule, which has `constant`, `default`, `empty_is_unset`, `host`, `join`, `key`, `matching`, `read_only`, `required`, `scim`, `single`, `template`, `transform`, `write_only`",
         ]
     );
     let twice = problems(Mapping::builder().json("{\"User\": {},\n \"User\": {}}"));
@@ -402,4 +402,72 @@ fn templates_do_not_go_round() {
         wanted.map(|rule| format!("{rule}: {detail}"))
     );
     assert_eq!(found(&round[..4]), Vec::<String>::new());
+}
+
+#[test]
+fn contradictions_of_folded_single_and_empty_are_reported() {
+    let text = r#"
+[User.fields]
+email = { type = "text", folded = true }
+full_name = "text"
+age = "json"
+
+[[User.map]]
+scim = "userName"
+host = "email"
+
+[[User.map]]
+scim = ["name.givenName", "name.familyName"]
+host = "full_name"
+join = " "
+single = "name.middleName"
+
+[[User.map]]
+scim = "emails"
+host = "age"
+empty_is_unset = true
+single = "emails"
+"#;
+    assert_eq!(
+        toml(text),
+        [
+            "7:1: rule 1 of User (userName): `email` is declared `folded`, but this rule writes it as it is: end `transform` with \"fold\"",
+            "15:10: rule 2 of User (name.givenName): `name.middleName` is not a path of this rule",
+            "21:10: rule 3 of User (emails): `single` is for several paths",
+        ]
+    );
+    let whole = "[[User.map]]\nscim = 'emails'\nhost = 'mails'\nempty_is_unset = true\n";
+    assert_eq!(
+        toml(whole),
+        ["4:18: rule 1 of User (emails): `empty_is_unset` is for text, not for json"]
+    );
+}
+
+#[test]
+fn warnings_name_rules_that_rarely_mean_what_they_say() {
+    let text = r#"
+[[User.map]]
+scim = "userName"
+host = "email"
+transform = ["trim", "fold"]
+
+[[User.map]]
+scim = ["name.givenName", "name.familyName"]
+host = "full_name"
+join = " "
+"#;
+    let mapping = Mapping::builder().toml(text).build(&Registry::standard());
+    let warnings: Vec<_> = mapping
+        .unwrap()
+        .warnings()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        warnings,
+        [
+            "5:14: rule 1 of User (userName): filters compare every row of `email`, since rows from before may not be folded: declare the field `folded = true` once all of them are, or name a `key` column",
+            "10:8: rule 2 of User (name.givenName): a value without the separator, such as a lone family name, is read as `name.givenName`: name the path that it belongs to with `single`",
+        ]
+    );
 }

@@ -21,6 +21,7 @@ transform = [{ values = { true = "enabled", false = "disabled" } }]
 scim = ["name.givenName", "name.familyName"]
 host = "full_name"
 join = "|"
+single = "name.familyName"
 [[User.map]]
 scim = 'emails[type eq "work"].value'
 host = "work_mail"
@@ -328,4 +329,29 @@ fn a_key_is_folded_for_the_database() {
             ("job_key".to_owned(), FieldEdit::Unset)
         ]
     );
+}
+
+#[test]
+fn empty_text_stands_for_no_value_where_the_rule_says_so() {
+    let text = r#"
+[[User.map]]
+scim = "title"
+host = "job"
+empty_is_unset = true
+"#;
+    let mapping = scimkit_registry::Mapping::builder().toml(text);
+    let mapping = mapping.build(&Registry::standard()).unwrap();
+    let rules = mapping.of("User").unwrap();
+    let record = |job: Value| Map::from_iter([("job".to_owned(), job)]);
+    for none in [json!(""), json!(null)] {
+        let read = rules.to_scim(&record(none), resource(json!({"title": "Dr"})));
+        assert_eq!(read.unwrap().as_map().get("title"), None);
+    }
+    let before = resource(json!({"userName": "b", "title": "Dr"}));
+    let mut change = Change::none(Arc::clone(rules.kind()));
+    let title = rules.kind().named("title").unwrap();
+    change.difference(title, before.get(rules.kind(), title), None);
+    let edits = rules.changes(&change, Some(&before)).unwrap();
+    let edit = edits.get("job");
+    assert_eq!(edit, Some(&FieldEdit::Set(json!(""))));
 }
