@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Response, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{
+        ALLOW, CACHE_CONTROL, CONTENT_LOCATION, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER,
+        WWW_AUTHENTICATE,
+    },
 };
 use scimkit_core::{AuthenticationScheme, Version};
 use serde::Serialize;
@@ -90,10 +93,22 @@ impl Answer {
         }
     }
 
-    /// With the place of a resource, whose id is percent-encoded in it.
+    /// With the URL of the resource that was created or read, whose id is percent-encoded in it.
     pub(crate) fn located(self, location: &str) -> Self {
-        match HeaderValue::from_str(location) {
-            Ok(value) => self.with(LOCATION, value),
+        self.with_url(LOCATION, location)
+    }
+
+    /// With the URL of the resource that is the body, which is also its `meta.location` (RFC 7643
+    /// section 3.1).
+    pub(crate) fn showing(self, location: &str) -> Self {
+        self.with_url(CONTENT_LOCATION, location)
+    }
+
+    /// With one URL in this header, in place of an earlier one.
+    fn with_url(mut self, name: HeaderName, url: &str) -> Self {
+        self.headers.retain(|(known, _)| *known != name);
+        match HeaderValue::from_str(url) {
+            Ok(value) => self.with(name, value),
             Err(_) => self,
         }
     }

@@ -1,6 +1,5 @@
 //! From bytes, headers and query strings to what the driver works on.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{
     HeaderMap,
     header::{CONTENT_LENGTH, HeaderName},
@@ -26,33 +25,8 @@ pub(crate) fn check_length(headers: &HeaderMap, limit: usize) -> Result<(), Erro
     }
 }
 
-/// Reads a body, up to the limit.
-///
-/// # Errors
-/// 413 as soon as it is over; 400 when the connection broke.
-pub(crate) async fn read<B>(body: B, limit: usize) -> Result<Bytes, Error>
-where
-    B: http_body::Body,
-{
-    let mut body = std::pin::pin!(body);
-    let mut bytes = BytesMut::new();
-    loop {
-        let frame = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await;
-        let Some(frame) = frame else {
-            return Ok(bytes.freeze());
-        };
-        let broken = |_| Error::new(400, "the body could not be read to its end");
-        let Ok(data) = frame.map_err(broken)?.into_data() else {
-            continue;
-        };
-        if bytes.len() + data.remaining() > limit {
-            return Err(too_large(limit));
-        }
-        bytes.put(data);
-    }
-}
-
-fn too_large(limit: usize) -> Error {
+/// 413 for a body.
+pub(crate) fn too_large(limit: usize) -> Error {
     Error::too_large(format!("the body is larger than {limit} bytes"))
 }
 

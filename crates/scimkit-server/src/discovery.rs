@@ -53,7 +53,15 @@ pub(crate) fn answer(
         }
         Discovery::ServiceProviderConfig => config(writer, authentication),
     };
-    Ok(Answer::json(StatusCode::OK, value.to_string()))
+    let answer = Answer::json(StatusCode::OK, value.to_string());
+    let location = value
+        .pointer("/meta/location")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    Ok(match location {
+        "" => answer,
+        location => answer.showing(location).located(location),
+    })
 }
 
 /// What discovery shows to a caller: no type that is switched off, and no schema that only such

@@ -27,6 +27,7 @@ mod decode;
 mod discovery;
 mod error;
 mod hooks;
+mod incoming;
 mod list;
 mod members;
 mod negotiate;

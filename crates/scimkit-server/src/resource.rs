@@ -45,9 +45,8 @@ impl Ask<'_> {
         let creation = self.writer.creation(id, change).await?;
         let written = self.writer.write(creation).await?;
         let stored = written.stored.ok_or_else(lost)?;
-        let location = location(&self.writer.scope.settings, kind, &stored.id);
         let answer = self.show(StatusCode::CREATED, &stored, &projection).await?;
-        Ok(answer.located(&location))
+        Ok(answer.located(&self.location(&stored)))
     }
 
     pub(crate) async fn read(
@@ -61,9 +60,11 @@ impl Ask<'_> {
         let Writer { scope, store, .. } = self.writer;
         let stored = store.read(scope, kind, id, &want).await?;
         if known.is_some_and(|tags| tags.matches(&stored.version)) {
-            return Ok(Answer::empty(StatusCode::NOT_MODIFIED).tagged(&stored.version));
+            let answer = Answer::empty(StatusCode::NOT_MODIFIED).tagged(&stored.version);
+            return Ok(answer.showing(&self.location(&stored)));
         }
-        self.show(StatusCode::OK, &stored, &projection).await
+        let answer = self.show(StatusCode::OK, &stored, &projection).await?;
+        Ok(answer.located(&self.location(&stored)))
     }
 
     pub(crate) async fn replace(
@@ -152,6 +153,10 @@ impl Ask<'_> {
         Ok(Conditions { barred, wanted })
     }
 
+    fn location(&self, stored: &Stored) -> String {
+        location(&self.writer.scope.settings, &stored.kind, &stored.id)
+    }
+
     fn asks_for_attributes(&self) -> Result<bool, Problem> {
         let query = decode::query(self.head.uri.query())?;
         Ok(!query.attributes.is_empty())
@@ -190,7 +195,8 @@ impl Ask<'_> {
                 long,
             )),
         };
-        Ok(Answer::of(status, body).tagged(&stored.version))
+        let answer = Answer::of(status, body).tagged(&stored.version);
+        Ok(answer.showing(&self.location(&stored)))
     }
 
     /// Puts the first page of each membership that is shown beside the resource, or the one that is

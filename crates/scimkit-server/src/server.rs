@@ -14,7 +14,8 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_LENGTH,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONNECTION, CONTENT_LENGTH},
     request::Parts,
 };
 use scimkit_core::{Error, message::SearchRequest};
@@ -29,6 +30,7 @@ use crate::{
     decode, discovery,
     error::Problem,
     hooks::Hooks,
+    incoming::Incoming,
     list, negotiate,
     policy::Dropped,
     prefix::Prefix,
@@ -175,7 +177,10 @@ impl Server {
 
     /// Answers one request.
     ///
-    /// Whatever goes wrong is an answer too. Writes one `tracing` event for each request: method,
+    /// Whatever goes wrong is an answer too. A body that the answer did not need is drained, up to
+    /// 64 KiB and for half a second; beyond that an answer in HTTP/1 announces `Connection: close`.
+    ///
+    /// Writes one `tracing` event for each request: method,
     /// path, status, time, request id, tenant and connection, the [quirks](scimkit_registry::Quirk) that it needed and the
     /// attributes of which something was left out, and never a body, a token or a query string. Each
     /// of those is also counted once, in the metrics [`QUIRKS_TOTAL`](crate::QUIRKS_TOTAL) and
@@ -184,6 +189,8 @@ impl Server {
         let started = Instant::now();
         let request_id = self.inner.requests.name_one();
         let (mut head, body) = request.into_parts();
+        let body = std::pin::pin!(body);
+        let mut body = Incoming::new(body);
         let media_type = negotiate::answer_type(&head.headers);
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
         if head.method == Method::HEAD {
@@ -191,7 +198,10 @@ impl Server {
         }
         let mut notes = Notes::default();
         let answer = match &media_type {
-            Ok(_) => self.answer(&mut head, body, &request_id, &mut notes).await,
+            Ok(_) => {
+                let answer = self.answer(&mut head, &mut body, &request_id, &mut notes);
+                answer.await
+            }
             Err(refusal) => Err(Problem::Client(refusal.clone())),
         };
         let answer = answer.unwrap_or_else(|problem| {
@@ -217,6 +227,10 @@ impl Server {
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
+        if !body.finish(&head).await {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
         let (status, ms) = (
             response.status().as_u16(),
             started.elapsed().as_secs_f64() * 1e3,
@@ -240,7 +254,7 @@ impl Server {
     async fn answer<B: http_body::Body>(
         &self,
         head: &mut Parts,
-        body: B,
+        body: &mut Incoming<'_, B>,
         request_id: &str,
         notes: &mut Notes,
     ) -> Result<Answer, Problem> {
@@ -286,7 +300,7 @@ impl Server {
     async fn routed<B: http_body::Body>(
         &self,
         (head, path): (&Parts, &str),
-        body: B,
+        body: &mut Incoming<'_, B>,
         mut caller: Caller<'_>,
         request_id: &str,
     ) -> Result<Answer, Problem> {
@@ -408,10 +422,14 @@ impl Drop for Cancellation {
 }
 
 /// Checks what the head tells of the body, then reads it: nothing is read in vain.
-async fn read<B: http_body::Body>(head: &Parts, body: B, limit: usize) -> Result<Bytes, Problem> {
+async fn read<B: http_body::Body>(
+    head: &Parts,
+    body: &mut Incoming<'_, B>,
+    limit: usize,
+) -> Result<Bytes, Problem> {
     negotiate::check_body_type(&head.headers)?;
     decode::check_length(&head.headers, limit)?;
-    Ok(decode::read(body, limit).await?)
+    Ok(body.read(limit).await?)
 }
 
 /// What `/Me` stands for.

@@ -5,6 +5,8 @@
     reason = "the lints know tests, but not the functions beside them"
 )]
 
+mod connections;
+
 use std::sync::Arc;
 
 use axum::{Router, body::Body, routing::get};

@@ -7,28 +7,51 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Request;
-use http_body::Frame;
+use http::{Request, Version};
+use http_body::{Frame, SizeHint};
 use scimkit_server::Server;
 use scimkit_store::Settings;
 
-use crate::web::{Answer, get, send, server, with_settings};
+use crate::web::{Answer, get, request, send, server, with_settings};
 
 /// A body that comes in chunks, without saying how many; polling it beyond the last one is an error
 /// of the test.
 #[derive(Debug, Default)]
-struct Chunks(VecDeque<Option<&'static [u8]>>);
+struct Chunks {
+    announced: Option<u64>,
+    chunks: VecDeque<Option<&'static [u8]>>,
+    stalls: bool,
+}
 
 impl Chunks {
     /// These chunks and no end: a server that wants more than these reads too much.
     fn endless(chunks: &[&'static [u8]]) -> Self {
-        Chunks(chunks.iter().copied().map(Some).collect())
+        Chunks {
+            chunks: chunks.iter().copied().map(Some).collect(),
+            ..Chunks::default()
+        }
+    }
+
+    /// These chunks, and a client that sends nothing more.
+    fn stalled(chunks: &[&'static [u8]]) -> Self {
+        Chunks {
+            stalls: true,
+            ..Chunks::endless(chunks)
+        }
+    }
+
+    /// With a length that the head announces.
+    fn announcing(self, length: u64) -> Self {
+        Chunks {
+            announced: Some(length),
+            ..self
+        }
     }
 
     /// These chunks, and that was all.
     fn whole(chunks: &[&'static [u8]]) -> Self {
         let mut body = Chunks::endless(chunks);
-        body.0.push_back(None);
+        body.chunks.push_back(None);
         body
     }
 }
@@ -41,13 +64,21 @@ impl http_body::Body for Chunks {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        if self.stalls && self.chunks.is_empty() {
+            return Poll::Pending;
+        }
         // Nothing beyond the last one may be asked for.
-        let next = self.0.pop_front().unwrap();
+        let next = self.chunks.pop_front().unwrap();
         let frame = next.map(|chunk| match chunk {
             b"broken" => Err(std::io::Error::other("the connection broke")),
             data => Ok(Frame::data(Bytes::from_static(data))),
         });
         Poll::Ready(frame)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.announced
+            .map_or_else(SizeHint::new, SizeHint::with_exact)
     }
 }
 
@@ -70,64 +101,112 @@ fn narrow() -> Server {
 }
 
 #[tokio::test]
-async fn nothing_is_read_of_a_body_whose_head_is_refused() {
+async fn long_body_is_not_read_after_a_rejected_head() {
     let server = narrow();
-    let nothing = Chunks::default;
-    post(&server, "/Users", &[], nothing()).await.is_error(401);
-    post(&server, "/nowhere", &[AUTHORIZED], nothing())
-        .await
-        .is_error(404);
-    post(&server, "/Schemas", &[AUTHORIZED], nothing())
-        .await
-        .is_error(405);
-    post(&server, "/Me", &[AUTHORIZED], nothing())
-        .await
-        .is_error(501);
+    let nothing = || Chunks::default().announcing(65_537);
     let text = [AUTHORIZED, ("content-type", "text/plain")];
-    post(&server, "/Users", &text, nothing())
-        .await
-        .is_error(415);
     let long = [AUTHORIZED, ("content-length", "21")];
-    post(&server, "/Users", &long, nothing())
-        .await
-        .is_error(413);
+    let rows: [(&str, &[(&str, &str)], u16); 6] = [
+        ("/Users", &[], 401),
+        ("/nowhere", &[AUTHORIZED], 404),
+        ("/Schemas", &[AUTHORIZED], 405),
+        ("/Me", &[AUTHORIZED], 501),
+        ("/Users", &text, 415),
+        ("/Users", &long, 413),
+    ];
+    for (path, headers, status) in rows {
+        let answer = post(&server, path, headers, nothing()).await;
+        answer.is_error(status);
+        assert_eq!(answer.header("connection"), "close", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn short_body_is_drained_after_a_rejected_head() {
+    let server = narrow();
+    let text = [AUTHORIZED, ("content-type", "text/plain")];
+    let rows: [(&str, &[(&str, &str)], u16); 5] = [
+        ("/Users", &[], 401),
+        ("/nowhere", &[AUTHORIZED], 404),
+        ("/Schemas", &[AUTHORIZED], 405),
+        ("/Me", &[AUTHORIZED], 501),
+        ("/Users", &text, 415),
+    ];
+    for (path, headers, status) in rows {
+        let answer = post(&server, path, headers, Chunks::whole(&[b"{", b"}"])).await;
+        answer.is_error(status);
+        assert_eq!(answer.header("connection"), "", "{path}");
+    }
+    // The body of a request that needs none, and of one that is answered with success.
+    let mut search = request("GET", "/Users", &[], "").map(|_| Chunks::whole(&[b"{}"]));
+    assert_eq!(send(&server, search).await.header("connection"), "");
+    search = request("GET", "/Users", &[], "").map(|_| Chunks::default().announcing(65_537));
+    let answer = send(&server, search).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("connection")),
+        (200, "close")
+    );
+}
+
+#[tokio::test]
+async fn rejected_body_that_does_not_end_closes_the_connection() {
+    const PART: &[u8] = &[b' '; 1 << 10];
+    let server = server();
+    let endless = Chunks::endless(&[PART; 65]);
+    let answer = post(&server, "/Users", &[], endless).await;
+    answer.is_error(401);
+    assert_eq!(answer.header("connection"), "close");
+    // Empty frames are counted, too.
+    let empty = Chunks::endless(&[b"".as_slice(); 1_025]);
+    let answer = post(&server, "/Users", &[], empty).await;
+    assert_eq!(answer.header("connection"), "close");
+    // A client that sends nothing is not waited for.
+    let answer = post(&server, "/Users", &[], Chunks::stalled(&[b"{"])).await;
+    assert_eq!(answer.header("connection"), "close");
+    let answer = post(&server, "/Users", &[], Chunks::whole(&[b"{", b"broken"])).await;
+    assert_eq!(answer.header("connection"), "close");
+}
+
+#[tokio::test]
+async fn client_that_waits_for_100_is_not_asked_for_a_rejected_body() {
+    let expects = [("expect", "100-continue")];
+    let answer = post(&server(), "/Users", &expects, Chunks::default()).await;
+    answer.is_error(401);
+    assert_eq!(answer.header("connection"), "close");
+}
+
+#[tokio::test]
+async fn connection_header_is_not_sent_in_http_2() {
+    let server = server();
+    for version in [Version::HTTP_2, Version::HTTP_3] {
+        let mut request = Request::post("/Users")
+            .body(Chunks::default().announcing(65_537))
+            .unwrap();
+        *request.version_mut() = version;
+        let answer = send(&server, request).await;
+        answer.is_error(401);
+        assert_eq!(answer.header("connection"), "");
+    }
 }
 
 #[tokio::test]
 async fn reading_ends_as_soon_as_a_body_is_too_long() {
     let server = narrow();
     let ten: &[u8] = b"          ";
-    post(
-        &server,
-        "/Users",
-        &[AUTHORIZED],
-        Chunks::endless(&[ten, ten, b" "]),
-    )
-    .await
-    .is_error(413);
-    post(
-        &server,
-        "/Users",
-        &[AUTHORIZED],
-        Chunks::endless(&[&[b' '; 21]]),
-    )
-    .await
-    .is_error(413);
-    // A length that is a lie does not help.
     let short = [AUTHORIZED, ("content-length", "1")];
-    post(&server, "/Users", &short, Chunks::endless(&[ten, ten, ten]))
-        .await
-        .is_error(413);
     let absurd = [AUTHORIZED, ("content-length", "99999999999999999999999")];
-    post(
-        &server,
-        "/Users",
-        &absurd,
-        Chunks::endless(&[ten, ten, ten]),
-    )
-    .await
-    .is_error(413);
-
+    // A length that is a lie does not help.
+    for headers in [&[AUTHORIZED][..], &short, &absurd] {
+        for chunks in [&[ten, ten, b" "][..], &[&[b' '; 21]]] {
+            let answer = post(&server, "/Users", headers, Chunks::stalled(chunks)).await;
+            answer.is_error(413);
+            assert_eq!(answer.header("connection"), "close");
+            // Where that was all, the connection can be used again.
+            let answer = post(&server, "/Users", headers, Chunks::whole(chunks)).await;
+            answer.is_error(413);
+            assert_eq!(answer.header("connection"), "");
+        }
+    }
     let fits: &[&[u8]] = &[b"{\"userName\":", b"", b"\"bjens\"}"];
     assert_eq!(fits.concat().len(), 20);
     let answer = post(&server, "/Users", &[AUTHORIZED], Chunks::whole(fits)).await;
@@ -138,7 +217,7 @@ async fn reading_ends_as_soon_as_a_body_is_too_long() {
 async fn a_search_has_a_limit_of_its_own() {
     let long = [AUTHORIZED, ("content-length", "65537")];
     for path in ["/.search", "/Users/.search"] {
-        post(&server(), path, &long, Chunks::default())
+        post(&server(), path, &long, Chunks::default().announcing(65_537))
             .await
             .is_error(413);
     }
@@ -153,11 +232,10 @@ async fn a_bulk_request_has_a_limit_of_its_own() {
     settings.limits.bulk_body = 30;
     let server = with_settings(settings);
     let long = [AUTHORIZED, ("content-length", "31")];
-    post(&server, "/Bulk", &long, Chunks::default())
-        .await
-        .is_error(413);
+    let nothing = || Chunks::default().announcing(65_537);
+    post(&server, "/Bulk", &long, nothing()).await.is_error(413);
     let ten: &[u8] = b"          ";
-    let chunks = Chunks::endless(&[ten, ten, ten, b" "]);
+    let chunks = Chunks::whole(&[ten, ten, ten, b" "]);
     post(&server, "/Bulk", &[AUTHORIZED], chunks)
         .await
         .is_error(413);
@@ -167,14 +245,9 @@ async fn a_bulk_request_has_a_limit_of_its_own() {
 
     let mut settings = Settings::new("https://app.example");
     settings.limits.bulk_operations = 0;
-    post(
-        &with_settings(settings),
-        "/Bulk",
-        &[AUTHORIZED],
-        Chunks::default(),
-    )
-    .await
-    .is_error(501);
+    post(&with_settings(settings), "/Bulk", &[AUTHORIZED], nothing())
+        .await
+        .is_error(501);
 }
 
 #[tokio::test]

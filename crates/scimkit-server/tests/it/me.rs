@@ -53,6 +53,11 @@ async fn me_is_the_resource_of_the_caller() {
         (200, Some("a"))
     );
     assert_eq!(answer.header("location"), format!("{BASE}/Users/{id}"));
+    assert_eq!(answer.headers.get_all("location").iter().count(), 1);
+    assert_eq!(
+        answer.header("content-location"),
+        format!("{BASE}/Users/{id}")
+    );
 
     let patch = r#"{"Operations":[{"op":"add","path":"title","value":"t"}]}"#;
     let answer = send(&server, request("PATCH", "/Me", &me, patch)).await;
@@ -62,6 +67,10 @@ async fn me_is_the_resource_of_the_caller() {
     );
     assert_eq!(
         answer.json()["meta"]["location"],
+        format!("{BASE}/Users/{id}")
+    );
+    assert_eq!(
+        answer.header("content-location"),
         format!("{BASE}/Users/{id}")
     );
 

@@ -1,0 +1,112 @@
+//! The body of a request: read within its limit, or drained when the answer came first.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures_timer::Delay;
+use http::{Version, header::EXPECT, request::Parts};
+use scimkit_core::Error;
+
+use crate::decode::too_large;
+
+/// The bytes of an unread body that are drained at most.
+const DRAINED: u64 = 64 << 10;
+/// How long draining waits for a client that does not send the rest.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// What a frame counts at least, so that empty ones come to an end.
+const FRAME: u64 = 64;
+
+/// The body of one request.
+pub(crate) struct Incoming<'a, B> {
+    body: Pin<&'a mut B>,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Progress {
+    Broken,
+    Ended,
+    Started,
+    Unread,
+}
+
+impl<'a, B: http_body::Body> Incoming<'a, B> {
+    pub(crate) fn new(body: Pin<&'a mut B>) -> Self {
+        Incoming {
+            body,
+            progress: Progress::Unread,
+        }
+    }
+
+    /// Reads the body, up to the limit.
+    ///
+    /// # Errors
+    /// 413 as soon as it is over; 400 when the connection broke.
+    pub(crate) async fn read(&mut self, limit: usize) -> Result<Bytes, Error> {
+        let mut bytes = BytesMut::new();
+        while let Some(data) = poll_fn(|context| self.poll_data(context)).await {
+            let Ok(data) = data else {
+                return Err(Error::new(400, "the body could not be read to its end"));
+            };
+            if bytes.len() + data.remaining() > limit {
+                return Err(too_large(limit));
+            }
+            bytes.put(data);
+        }
+        Ok(bytes.freeze())
+    }
+
+    /// Drains what was not read, and returns whether the connection can carry another request.
+    ///
+    /// Up to 64 KiB are drained, within half a second. A client that waits to be told to send its
+    /// body is not told so. In HTTP/2 and later a request has a stream of its own, and nothing is
+    /// drained.
+    pub(crate) async fn finish(&mut self, head: &Parts) -> bool {
+        match self.progress {
+            Progress::Ended => return true,
+            Progress::Broken => return false,
+            _ if head.version >= Version::HTTP_2 || self.body.is_end_stream() => return true,
+            Progress::Unread if head.headers.contains_key(EXPECT) => return false,
+            _ if self.body.size_hint().lower() > DRAINED => return false,
+            _ => {}
+        }
+        let mut timeout = pin!(Delay::new(PATIENCE));
+        let mut drained = 0_u64;
+        let all = poll_fn(|context| {
+            while drained <= DRAINED {
+                match self.poll_data(context) {
+                    Poll::Ready(Some(Ok(data))) => drained += FRAME.max(data.remaining() as u64),
+                    Poll::Ready(Some(Err(_))) => return Poll::Ready(false),
+                    Poll::Ready(None) => return Poll::Ready(true),
+                    Poll::Pending => return timeout.as_mut().poll(context).map(|()| false),
+                }
+            }
+            Poll::Ready(false)
+        });
+        all.await
+    }
+
+    /// The next piece of data; trailers are skipped.
+    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<B::Data, B::Error>>> {
+        self.progress = Progress::Started;
+        loop {
+            let frame = ready!(self.body.as_mut().poll_frame(context));
+            self.progress = match frame {
+                Some(Ok(_)) => Progress::Started,
+                Some(Err(_)) => Progress::Broken,
+                None => Progress::Ended,
+            };
+            match frame.map(|frame| frame.map(http_body::Frame::into_data)) {
+                Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(data))),
+                Some(Ok(Err(_))) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
