@@ -90,6 +90,9 @@ async fn post(server: &Server, path: &str, headers: &[(&str, &str)], body: Chunk
     send(server, builder.body(body).unwrap()).await
 }
 
+/// A path, headers, and the status of the answer.
+type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], u16);
+
 /// With the token of [`crate::web::TOKEN`].
 const AUTHORIZED: (&str, &str) = ("authorization", "Bearer a-token-for-tests");
 
@@ -106,7 +109,7 @@ async fn long_body_is_not_read_after_a_rejected_head() {
     let nothing = || Chunks::default().announcing(65_537);
     let text = [AUTHORIZED, ("content-type", "text/plain")];
     let long = [AUTHORIZED, ("content-length", "21")];
-    let rows: [(&str, &[(&str, &str)], u16); 6] = [
+    let rows: [Row<'_>; 6] = [
         ("/Users", &[], 401),
         ("/nowhere", &[AUTHORIZED], 404),
         ("/Schemas", &[AUTHORIZED], 405),
@@ -125,7 +128,7 @@ async fn long_body_is_not_read_after_a_rejected_head() {
 async fn short_body_is_drained_after_a_rejected_head() {
     let server = narrow();
     let text = [AUTHORIZED, ("content-type", "text/plain")];
-    let rows: [(&str, &[(&str, &str)], u16); 5] = [
+    let rows: [Row<'_>; 5] = [
         ("/Users", &[], 401),
         ("/nowhere", &[AUTHORIZED], 404),
         ("/Schemas", &[AUTHORIZED], 405),
