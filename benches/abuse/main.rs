@@ -1,0 +1,141 @@
+//! What hostile requests cost: CPU, memory, and how long the runtime thread of the application can do
+//! nothing else.
+//!
+//! ```text
+//! cargo bench -p scimkit-benches --bench abuse              # all rows
+//! cargo bench -p scimkit-benches --bench abuse -- patch     # rows that have `patch` in their name
+//! ```
+//!
+//! Each row runs in a process of its own, over each store, on a runtime with one thread. The columns:
+//! the status of the answers, wall time, CPU time of all threads, the longest time that a task which
+//! wants to run every millisecond had to wait, and by how much the resident memory grew at its peak.
+//! Only what is public is used, so that the same rows can be run over older releases.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and stops at the first surprise"
+)]
+
+mod work;
+mod world;
+
+use std::{
+    env,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use rustix::time::{ClockId, clock_gettime};
+use scimkit::store::BoxFuture;
+
+use self::world::World;
+
+/// A row of the table.
+struct Row {
+    /// What is measured; returns the statuses of the answers.
+    act: for<'w> fn(&'w World) -> BoxFuture<'w, String>,
+    /// Its name, which begins with the part of the service that it is about.
+    name: &'static str,
+    /// What must be there before; not measured.
+    prepare: for<'w> fn(&'w World) -> BoxFuture<'w, ()>,
+    /// Over which stores it runs.
+    stores: &'static [&'static str],
+}
+
+/// Both stores.
+const BOTH: &[&str] = &["memory", "sqlite"];
+
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    rows.extend(work::rows());
+    rows
+}
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).filter(|a| a != "--bench").collect();
+    if let [flag, name, store] = arguments.as_slice()
+        && flag == "--row"
+    {
+        return measure(name, store);
+    }
+    println!(
+        "{:<44} {:<7} {:<18} {:>9} {:>9} {:>9} {:>8}",
+        "input", "store", "status", "wall ms", "CPU ms", "stall ms", "peak MB"
+    );
+    let wanted = |row: &Row| {
+        arguments
+            .iter()
+            .all(|part| row.name.contains(part.as_str()))
+    };
+    for row in rows().iter().filter(|row| wanted(row)) {
+        for store in row.stores {
+            let mut command = Command::new(env::current_exe().unwrap());
+            let status = command.args(["--row", row.name, store]).status();
+            if !status.unwrap().success() {
+                println!("{:<44} {store:<7} the process ended", row.name);
+            }
+        }
+    }
+}
+
+fn measure(name: &str, store: &str) {
+    let rows = rows();
+    let row = rows.iter().find(|row| row.name == name).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let world = World::new(store);
+        (row.prepare)(&world).await;
+        // What preparing left to be done is not the row's.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let idle = tokio::spawn(longest_wait());
+        reset_peak();
+        let (memory, cpu, started) = (resident("VmRSS:"), cpu(), Instant::now());
+        let status = (row.act)(&world).await;
+        let wall = started.elapsed().as_secs_f64() * 1e3;
+        let cpu = self::cpu() - cpu;
+        let peak = resident("VmHWM:").saturating_sub(memory);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        STOP.store(true, std::sync::atomic::Ordering::Relaxed);
+        let stall = idle.await.unwrap().as_secs_f64() * 1e3;
+        println!(
+            "{name:<44} {store:<7} {status:<18} {wall:>9.0} {cpu:>9.0} {stall:>9.1} {:>8.1}",
+            peak as f64 / 1024.0
+        );
+    });
+}
+
+static STOP: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// The longest time that passed between two turns of a task that sleeps for a millisecond.
+async fn longest_wait() -> Duration {
+    let mut longest = Duration::ZERO;
+    while !STOP.load(std::sync::atomic::Ordering::Relaxed) {
+        let before = Instant::now();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        longest = longest.max(before.elapsed());
+    }
+    longest
+}
+
+/// Milliseconds of CPU time that the threads of this process have had.
+fn cpu() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+}
+
+/// Lets the kernel count the peak from now on; elsewhere than on Linux it is that of the process.
+fn reset_peak() {
+    drop(std::fs::write("/proc/self/clear_refs", "5"));
+}
+
+/// Kilobytes of memory, by its name in `/proc/self/status`; 0 where there is none.
+fn resident(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    number.unwrap_or(0)
+}

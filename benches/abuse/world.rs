@@ -1,0 +1,102 @@
+//! A server over one store, in the process that measures.
+
+use std::sync::Arc;
+
+use chrono::DateTime;
+use http::{Method, Request, StatusCode};
+use scimkit::{
+    BearerTokens, Memory, Scope, Server, Settings, Sqlite, Store, TenantId, Token, Tolerance,
+    registry::{Change, ResourceId},
+    store::{Batch, Write},
+};
+use serde_json::Value;
+
+const TOKEN: &str = "benchmark-token";
+
+/// A server and its store.
+pub(crate) struct World {
+    /// Deleted when the row ends.
+    _folder: Option<tempfile::TempDir>,
+    pub(crate) server: Server,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) scope: Scope,
+}
+
+impl World {
+    pub(crate) fn new(store: &str) -> Self {
+        let folder = (store == "sqlite").then(|| tempfile::tempdir().unwrap());
+        let store: Arc<dyn Store> = match &folder {
+            Some(folder) => Arc::new(Sqlite::open(folder.path().join("abuse.sqlite")).unwrap()),
+            None => Arc::new(Memory::new()),
+        };
+        let settings = Settings::new("https://scim.example/v2");
+        let tokens = BearerTokens::new([Token::from_secret(TOKEN).unwrap().digest()]);
+        let server = Server::new(Arc::clone(&store), settings.clone());
+        World {
+            _folder: folder,
+            server: server.with_authentication(tokens),
+            store,
+            scope: Scope::new(TenantId::default(), Arc::new(settings)),
+        }
+    }
+
+    /// Creates resources by the store, 250 at a time; each gets its number as its id.
+    pub(crate) async fn seed(&self, kind: &str, count: usize, body: impl Fn(usize) -> Value) {
+        let kind = self.scope.settings.registry.by_name(kind).unwrap();
+        let create = |number: usize| {
+            let admitted = kind.admit(body(number), &Tolerance::DEFAULT).unwrap();
+            Write::Create {
+                change: Change::create(Arc::clone(kind), admitted),
+                claim: None,
+                id: ResourceId::from(number.to_string()),
+            }
+        };
+        let numbers: Vec<usize> = (0..count).collect();
+        for some in numbers.chunks(250) {
+            let writes = some.iter().map(|number| create(*number)).collect();
+            let batch = Batch::new(DateTime::UNIX_EPOCH, writes);
+            for answer in self.store.write(&self.scope, batch).await {
+                answer.unwrap();
+            }
+        }
+    }
+
+    /// The status of the answer to a request, which is read to its end, and its bytes.
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+    ) -> (StatusCode, usize) {
+        call(self.server.clone(), method, path.to_owned(), body).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> StatusCode {
+        self.call(Method::GET, path, String::new()).await.0
+    }
+}
+
+/// As [`World::call`], to be spawned.
+pub(crate) async fn call(
+    server: Server,
+    method: Method,
+    path: String,
+    body: String,
+) -> (StatusCode, usize) {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", format!("Bearer {TOKEN}"))
+        .header("content-type", "application/scim+json")
+        .body(axum::body::Body::from(body))
+        .unwrap();
+    let (head, body) = server.handle(request).await.into_parts();
+    let mut body = std::pin::pin!(body);
+    let mut bytes = 0;
+    while let Some(frame) =
+        std::future::poll_fn(|context| http_body::Body::poll_frame(body.as_mut(), context)).await
+    {
+        bytes += frame.unwrap().into_data().map_or(0, |data| data.len());
+    }
+    (head.status, bytes)
+}
