@@ -5,7 +5,8 @@
 //! cargo run --example basic --features basic
 //! ```
 //!
-//! A wrong password costs this service a slow hash: bound how often somebody may try, as `limits` does.
+//! A wrong password costs a slow hash. This example bounds how many are computed at a time; also bound failed sign-ins per
+//! address, as `limits` does.
 
 use std::{
     collections::HashMap,
@@ -30,9 +31,15 @@ use scimkit::{
     store::BoxFuture,
 };
 use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
 
 /// For how long a password that was right need not be hashed again.
 const REMEMBERED: Duration = Duration::from_secs(300);
+
+/// Passwords that are checked at a time: each takes a processor for some 20 ms and 19 MiB of memory.
+const CHECKS: usize = 2;
+/// How long a request waits for its turn to be checked, before the answer is 503.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a user name opens.
 struct Account {
@@ -45,6 +52,7 @@ struct Account {
 /// Lets in who knows the password of an account.
 struct Basic {
     accounts: HashMap<String, Account>,
+    checks: Semaphore,
     gate: Gate,
     /// The hash of a password that nobody has, so that an unknown user takes as long as a wrong password.
     nobody: String,
@@ -57,6 +65,7 @@ impl Basic {
     fn new(accounts: HashMap<String, Account>, gate: Gate) -> Result<Self, Box<dyn Error>> {
         Ok(Basic {
             accounts,
+            checks: Semaphore::new(CHECKS),
             gate,
             nobody: hash(Token::generate()?.reveal())?,
             seen: Mutex::default(),
@@ -72,7 +81,11 @@ impl Basic {
         let digest = Digest::of(sent.as_bytes());
         if !self.remembers(user, digest) {
             let kept = account.map_or(&self.nobody, |account| &account.password);
-            if !is_right(password.to_owned(), kept.clone()).await? || account.is_none() {
+            let turn = tokio::time::timeout(PATIENCE, self.checks.acquire()).await;
+            let turn = turn.map_err(|_| Denied::Unavailable)?;
+            let right = is_right(password.to_owned(), kept.clone()).await?;
+            drop(turn);
+            if !right || account.is_none() {
                 return Err(Denied::Unauthorized);
             }
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -222,5 +235,21 @@ mod tests {
         let (kept, again) = (hash("secret").unwrap(), hash("secret").unwrap());
         assert!(kept.starts_with("$argon2id$") && !kept.contains("secret"));
         assert_ne!(kept, again);
+    }
+
+    #[tokio::test]
+    async fn checks_beyond_the_limit_wait_and_then_get_503() {
+        let server = service("https://app.example/scim/v2", "okta", "right");
+        let server = server.await.unwrap();
+        // More at once than can be checked while a request is patient: all are answered, each 401 or 503.
+        let guesses = (0..400).map(|n| {
+            let server = server.clone();
+            tokio::spawn(async move { ask(&server, &format!("okta:{n}")).await.status() })
+        });
+        for guess in guesses.collect::<Vec<_>>() {
+            let status = guess.await.unwrap();
+            assert!(status == 401 || status == 503, "{status}");
+        }
+        assert_eq!(ask(&server, "okta:right").await.status(), 200);
     }
 }

@@ -7,6 +7,8 @@
 mod access;
 mod options;
 mod process;
+#[path = "../serve/mod.rs"]
+mod serve;
 
 use std::process::ExitCode;
 
@@ -43,7 +45,7 @@ async fn run(options: Options) -> Result<(), Problem> {
     }
 
     process::welcome(&base_url, &token);
-    process::serve(listener, app).await?;
+    process::serve(listener, app).await;
     if let Some(folder) = &options.record {
         process::recorded(recorder.save(folder)?.as_deref());
     }

@@ -6,7 +6,11 @@ use axum::Router;
 use tokio::{net::TcpListener, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::{access::TokenSource, options::Problem};
+use crate::{
+    access::TokenSource,
+    options::Problem,
+    serve::{self, Timeouts},
+};
 
 /// How long requests may take to end after the first signal.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -22,7 +26,7 @@ pub(crate) fn log() {
 }
 
 /// Serves until the first signal, then lets what is under way end, but not for ever.
-pub(crate) async fn serve(listener: TcpListener, app: Router) -> Result<(), Problem> {
+pub(crate) async fn serve(listener: TcpListener, app: Router) {
     let (stopping, mut stopped) = tokio::sync::watch::channel(());
     let graceful = async move {
         asked_to_stop().await;
@@ -37,8 +41,8 @@ pub(crate) async fn serve(listener: TcpListener, app: Router) -> Result<(), Prob
         }
     };
     tokio::select! {
-        served = axum::serve(listener, app).with_graceful_shutdown(graceful) => Ok(served?),
-        () = overdue => Ok(()),
+        () = serve::serve(listener, app, Timeouts::default(), graceful) => {}
+        () = overdue => {}
     }
 }
 

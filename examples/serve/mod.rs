@@ -1,0 +1,133 @@
+//! An accept loop with the timeouts that `axum::serve` does not have, so that slow clients hold no connections.
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use scimkit::core;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_io_timeout::TimeoutStream;
+use tower::ServiceExt;
+
+/// How long a connection may take, and how many there may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeouts {
+    /// Connections at a time; further ones wait to be accepted.
+    pub(crate) connections: usize,
+    /// Until the head of a request is complete, counted from when the connection became idle: an idle connection is
+    /// closed after it, too.
+    pub(crate) head: Duration,
+    /// Until a request is answered, the time that its body takes included.
+    pub(crate) request: Duration,
+    /// Without a byte sent or received, also while a response is written.
+    pub(crate) silence: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            connections: 1_024,
+            head: Duration::from_secs(20),
+            request: Duration::from_secs(60),
+            silence: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Serves until `stop` resolves, then lets the requests in progress end.
+///
+/// Each request carries the peer's address as [`ConnectInfo`].
+pub(crate) async fn serve(
+    listener: TcpListener,
+    app: Router,
+    timeouts: Timeouts,
+    stop: impl Future<Output = ()>,
+) {
+    let app = app.layer(middleware::from_fn(
+        move |request: Request, next: Next| async move {
+            let answer = tokio::time::timeout(timeouts.request, next.run(request)).await;
+            answer.unwrap_or_else(|_| too_slow())
+        },
+    ));
+    let slots = Arc::new(Semaphore::new(timeouts.connections));
+    let graceful = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &slots) => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, peer, slot)) => {
+                let connection = connection(stream, peer, app.clone(), timeouts);
+                let connection = graceful.watch(connection);
+                tokio::spawn(async move {
+                    // A client that goes away or is too slow is no concern of the server's.
+                    drop(connection.await);
+                    drop(slot);
+                });
+            }
+            // Such as too many open files: others may close some.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+    graceful.shutdown().await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, std::net::SocketAddr, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await;
+    let slot = slot.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, peer, slot))
+}
+
+fn connection(
+    stream: TcpStream,
+    peer: std::net::SocketAddr,
+    app: Router,
+    timeouts: Timeouts,
+) -> impl hyper_util::server::graceful::GracefulConnection + Send {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_read_timeout(Some(timeouts.request.max(timeouts.silence)));
+    stream.set_write_timeout(Some(timeouts.silence));
+    let service = app.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.map(axum::body::Body::new)
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(timeouts.head)
+        .serve_connection(
+            TokioIo::new(Box::pin(stream)),
+            TowerToHyperService::new(service),
+        )
+}
+
+fn too_slow() -> Response {
+    let detail = "the request took too long to arrive or to be answered";
+    let error = core::Error::new(StatusCode::REQUEST_TIMEOUT.as_u16(), detail);
+    let body = serde_json::to_string(&error).unwrap_or_default();
+    let headers = [
+        (header::CONTENT_TYPE, "application/scim+json"),
+        (header::CONNECTION, "close"),
+    ];
+    (StatusCode::REQUEST_TIMEOUT, headers, body).into_response()
+}
