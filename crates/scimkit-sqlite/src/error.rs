@@ -87,11 +87,55 @@ impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Outdated => StoreError::Busy,
-            Failure::Sqlite(error) => match error.sqlite_error_code() {
-                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
-                _ => StoreError::backend(error),
-            },
+            Failure::Sqlite(error) => Cause::of_sqlite(&error).store_error(error),
             Failure::Store(error) => error,
+        }
+    }
+}
+
+/// What a failure of the database means for those who wait for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    Busy,
+    Full,
+    Other,
+    Unavailable,
+}
+
+impl Cause {
+    pub(crate) fn of_sqlite(error: &rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Cause::Busy,
+            Some(ErrorCode::DiskFull) => Cause::Full,
+            Some(
+                ErrorCode::CannotOpen
+                | ErrorCode::OutOfMemory
+                | ErrorCode::PermissionDenied
+                | ErrorCode::ReadOnly
+                | ErrorCode::SystemIoFailure,
+            ) => Cause::Unavailable,
+            _ => Cause::Other,
+        }
+    }
+
+    pub(crate) fn of_store(error: &StoreError) -> Self {
+        match error {
+            StoreError::Busy => Cause::Busy,
+            StoreError::StorageFull(_) => Cause::Full,
+            StoreError::Unavailable(_) => Cause::Unavailable,
+            _ => Cause::Other,
+        }
+    }
+
+    pub(crate) fn store_error(
+        self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> StoreError {
+        match self {
+            Cause::Busy => StoreError::Busy,
+            Cause::Full => StoreError::StorageFull(source.into()),
+            Cause::Other => StoreError::Backend(source.into()),
+            Cause::Unavailable => StoreError::Unavailable(source.into()),
         }
     }
 }

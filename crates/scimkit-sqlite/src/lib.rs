@@ -20,6 +20,7 @@ mod edges;
 mod error;
 mod file;
 mod keys;
+mod lanes;
 mod layout;
 mod members;
 mod options;

@@ -17,9 +17,12 @@ use std::{num::NonZero, time::Duration};
 pub struct Options {
     /// How long to wait for another process that writes to the file: 5 seconds.
     pub busy_timeout: Duration,
-    /// Reads that may wait, and batches that may wait; one more is refused as busy: 1,024 each.
+    /// Reads that may wait in each lane, and batches that may wait; one more is rejected as busy: 1,024
+    /// each. The reads of one tenant fill at most half of a lane.
     pub queue: usize,
-    /// Threads that read, each with its own connection: one for each processor, 2 to 8.
+    /// Threads, each with its own connection, in each of two lanes: one for sign-in and reads by id, one
+    /// for queries. One more than there are processors, 3 to 8. A tenant uses all but one of them at the
+    /// same time; those of several tenants take turns.
     pub readers: usize,
     /// When a write counts as durable: [`Synchronous::Full`].
     pub synchronous: Synchronous,
@@ -31,7 +34,7 @@ impl Default for Options {
         Options {
             busy_timeout: Duration::from_secs(5),
             queue: 1_024,
-            readers: processors.clamp(2, 8),
+            readers: processors.saturating_add(1).clamp(3, 8),
             synchronous: Synchronous::Full,
         }
     }

@@ -238,6 +238,7 @@ impl<'a> Asking<'a> {
     /// The resource and its sort key, when it satisfies what SQL left over.
     fn matching(&self, row: Row, sort: Option<Sort>) -> Outcome<Option<(Stored, Option<Scalar>)>> {
         let kind = &self.query.kind;
+        self.meter.charge(row.document.len() as u64)?;
         let document = row.tree()?;
         let stored = row.stored(kind)?;
         if let Some(predicate) = &self.residual {

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use rusqlite::Connection;
-use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Budget, Edge, ResourceId, ResourceType, Role};
 use scimkit_store::{
     Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Settings, Store, StoreError, Stored, Support,
     TenantId, Want, Written, targets,
@@ -16,21 +16,29 @@ use crate::{
     error::{Failure, Outcome},
     file::Place,
     keys,
+    lanes::Lane,
     query::page,
     row::Row,
-    workers::{Workers, stopped},
+    workers::{Cancelled, Workers, stopped},
     write::Work,
 };
 
 /// How often a read is tried again because the schema changed under it.
 const SCHEMA_RETRIES: u32 = 3;
+/// Edges that a read by id may ask for; one that asks for more waits among the queries.
+const LOOKUP_EDGES: usize = 2_000;
 
 /// A store in an SQLite file; also of [who may provision](scimkit_store::Tenancy).
 ///
 /// - A write is acknowledged once it is on the disk. Writes that wait at the same time are committed
 ///   together, each atomic alone.
-/// - One thread writes and some read; the futures need no particular runtime and block none. When
+/// - One thread writes and others read; the futures need no particular runtime and block none. When
 ///   too much waits, the answer is [`StoreError::Busy`].
+/// - Sign-in and reads by id have threads of their own, so queries never delay them. Of the threads
+///   of either kind one tenant never has all: see [`Options::readers`]. A store in memory has one
+///   thread for everything, which takes them in turns.
+/// - A read stops when [`Scope::budget`] runs out or its future is dropped, also in the middle of a
+///   statement.
 /// - Several processes may use one file at once.
 /// - Filters on `id`, indexed attributes, `meta.created`, `meta.lastModified` and the `value` of
 ///   memberships are answered by indexes, others by evaluating documents.
@@ -110,17 +118,21 @@ impl Sqlite {
     async fn read_with<T: Send + 'static>(
         &self,
         scope: &Scope,
+        lane: Lane,
         kinds: Vec<Arc<ResourceType>>,
-        read: impl Fn(EdgeReader<'_>) -> Outcome<T> + Clone + Send + 'static,
+        read: impl Fn(EdgeReader<'_>, &Budget) -> Outcome<T> + Clone + Send + 'static,
     ) -> Result<T, StoreError> {
         let mut retries = SCHEMA_RETRIES;
         loop {
             let (settings, tenant) = (Arc::clone(&scope.settings), scope.tenant.clone());
             let (kinds_now, read) = (kinds.clone(), read.clone());
-            let job = move |connection: &mut Connection| {
-                in_transaction(connection, &settings, &tenant, &kinds_now, read)
+            let place = (lane, Some(tenant.clone()));
+            let job = move |connection: &mut Connection, budget: &Budget| {
+                in_transaction(connection, &settings, &tenant, &kinds_now, |reader| {
+                    read(reader, budget)
+                })
             };
-            match self.workers.read(job).await? {
+            match self.workers.read(place, &scope.budget, job).await? {
                 Err(Failure::Outdated) if retries > 0 => retries -= 1,
                 outcome => return Ok(outcome?),
             }
@@ -157,8 +169,12 @@ impl Store for Sqlite {
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async move {
             let kinds = involved(&scope.settings, &query.kind, &[query.attr]);
+            let lane = match query.limit.map(|limit| query.owners.len() * limit as usize) {
+                Some(edges) if edges <= LOOKUP_EDGES => Lane::Lookup,
+                _ => Lane::Query,
+            };
             let query = Arc::new(query.clone());
-            self.read_with(scope, kinds, move |reader| {
+            self.read_with(scope, lane, kinds, move |reader, _| {
                 // One statement for each owner: there is no network between, and the rows of an
                 // owner come in order by themselves.
                 let EdgeQuery { attr, kind, .. } = &*query;
@@ -186,10 +202,10 @@ impl Store for Sqlite {
             attrs.extend(query.sort.map(|sort| sort.attr));
             attrs.extend(&query.edges);
             let kinds = involved(&scope.settings, &query.kind, &attrs);
-            let (query, budget) = (Arc::new(query.clone()), scope.budget.clone());
-            self.read_with(scope, kinds, move |reader| {
+            let query = Arc::new(query.clone());
+            self.read_with(scope, Lane::Query, kinds, move |reader, budget| {
                 let (connection, settings) = (reader.connection, reader.settings);
-                let mut page = page(connection, settings, reader.tenant, &query, &budget)?;
+                let mut page = page(connection, settings, reader.tenant, &query, budget)?;
                 let want = Want::edges(query.edges.clone());
                 for stored in &mut page.items {
                     reader.add_edges(stored, &want)?;
@@ -213,8 +229,15 @@ impl Store for Sqlite {
                 true => Vec::new(),
                 false => involved(&scope.settings, kind, &want.edges),
             };
+            let is_one = |attr: &AttrId| kind.attr(*attr).role() == Role::Reference;
+            let limit = want.limit.map(|limit| limit as usize);
+            let lane = match limit {
+                Some(edges) if edges <= LOOKUP_EDGES => Lane::Lookup,
+                _ if want.edges.iter().all(is_one) => Lane::Lookup,
+                _ => Lane::Query,
+            };
             let (kind, id, want) = (Arc::clone(kind), id.clone(), want.clone());
-            self.read_with(scope, kinds, move |reader| {
+            self.read_with(scope, lane, kinds, move |reader, _| {
                 let row = Row::find(reader.connection, reader.tenant, &kind, id.as_str())?;
                 let mut stored = row.ok_or(StoreError::NotFound)?.stored(&kind)?;
                 reader.add_edges(&mut stored, &want)?;
@@ -233,10 +256,11 @@ impl Store for Sqlite {
             let writes = batch.writes.len();
             let (answer, answered) = oneshot::channel();
             let settings = Arc::clone(&scope.settings);
+            let cancelled = Cancelled(scope.budget.part());
             let work = Work {
                 answer,
                 batch,
-                budget: scope.budget.clone(),
+                budget: cancelled.0.clone(),
                 by: scope.connection.clone(),
                 settings,
                 tenant: scope.tenant.clone(),

@@ -2,20 +2,30 @@
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection as Db, TransactionBehavior};
+use scimkit_registry::Budget;
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, Entry, Opened, StoreError, Tenancy, Tenant, TenantId,
     TokenRecord,
 };
 
-use crate::{Sqlite, directory, error::Outcome, row::micros};
+use crate::{Sqlite, directory, error::Outcome, lanes::{Caller, Lane}, row::micros};
 
 impl Sqlite {
-    /// Reads on a thread that only reads.
+    /// Reads some rows, never behind a query.
     async fn look<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Db) -> Outcome<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        Ok(self.workers.read(|db| read(db)).await??)
+        self.look_in((Lane::Lookup, None), read).await
+    }
+
+    async fn look_in<T: Send + 'static>(
+        &self,
+        place: (Lane, Caller),
+        read: impl FnOnce(&Db) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let budget = Budget::unlimited();
+        Ok(self.workers.read(place, &budget, |db, _| read(db)).await??)
     }
 
     /// Writes in a transaction of its own, done or undone as a whole.
@@ -47,7 +57,8 @@ impl Tenancy for Sqlite {
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<Connection>, StoreError>> {
         let tenant = tenant.clone();
-        Box::pin(self.look(move |db| directory::connections(db, &tenant)))
+        let place = (Lane::Query, Some(tenant.clone()));
+        Box::pin(self.look_in(place, move |db| directory::connections(db, &tenant)))
     }
 
     fn open<'a>(
@@ -80,7 +91,7 @@ impl Tenancy for Sqlite {
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
-        Box::pin(self.look(directory::tenants))
+        Box::pin(self.look_in((Lane::Query, None), directory::tenants))
     }
 
     fn tokens<'a>(
@@ -88,7 +99,8 @@ impl Tenancy for Sqlite {
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<TokenRecord>, StoreError>> {
         let tenant = tenant.clone();
-        Box::pin(self.look(move |db| directory::tokens(db, &tenant)))
+        let place = (Lane::Query, Some(tenant.clone()));
+        Box::pin(self.look_in(place, move |db| directory::tokens(db, &tenant)))
     }
 
     fn used<'a>(

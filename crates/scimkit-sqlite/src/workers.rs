@@ -1,22 +1,23 @@
-//! The threads that do the work: one writes, several read.
+//! The threads that do the work: one writes, others read.
 
 use std::{
     fmt,
     path::Path,
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    },
+    sync::Arc,
     thread::{Builder, JoinHandle},
+    time::Duration,
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
+use scimkit_registry::Budget;
 use scimkit_store::StoreError;
 use tokio::sync::oneshot;
 
 use crate::{
     OpenError, Options,
+    error::{Failure, Outcome},
     file::{self, Place},
+    lanes::{Caller, Job, Lane, Lanes, Next, Read, Task},
     write::{Work, write_together},
 };
 
@@ -24,54 +25,52 @@ use crate::{
 const MAX_BATCHES: usize = 64;
 /// Writes after which a group takes no further batch, so that none waits for long.
 const MAX_WRITES: usize = 1_024;
-
-/// A piece of work that has a connection for itself.
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
-
-/// What the writing thread is given.
-enum Task {
-    Alone(Job),
-    Write(Work),
-}
+/// How long the writing thread waits for work before it looks after the file.
+const IDLE: Duration = Duration::from_secs(5);
+/// Instructions of SQLite's virtual machine between two looks at a budget, some 50 microseconds.
+const INSTRUCTIONS: u16 = 1_000;
 
 /// The threads of one open file. They end, and what is queued with them, when this is dropped.
 pub(crate) struct Workers {
+    lanes: Arc<Lanes>,
     options: Options,
     place: Place,
-    read: Option<SyncSender<Job>>,
     threads: Vec<JoinHandle<()>>,
-    write: Option<SyncSender<Task>>,
 }
 
 impl Workers {
     pub(crate) fn start(place: &Place, options: &Options) -> Result<Self, OpenError> {
         let connection = file::open_writer(place, options)?;
-        let (write, tasks) = sync_channel(options.queue);
+        // Data in memory belong to one connection: the writing thread reads as well.
+        let readers = match place {
+            Place::File(_) => options.readers.max(1),
+            Place::Memory => 0,
+        };
+        let lanes = Arc::new(Lanes::new(options.queue, readers));
         let mut workers = Workers {
+            lanes: Arc::clone(&lanes),
             options: options.clone(),
             place: place.clone(),
-            read: None,
             threads: Vec::new(),
-            write: Some(write),
         };
-        workers.spawn("scim-write", move || write_all(connection, &tasks))?;
-        // Data in memory belong to one connection: the writing thread reads as well.
+        workers.spawn("scim-write", move || write_all(connection, &lanes))?;
         if let Place::File(path) = place {
-            workers.start_readers(path, options)?;
+            for _ in 0..readers {
+                workers.start_reader("scim-lookup", path, Lane::Lookup)?;
+                workers.start_reader("scim-query", path, Lane::Query)?;
+            }
         }
         Ok(workers)
     }
 
-    fn start_readers(&mut self, path: &Path, options: &Options) -> Result<(), OpenError> {
-        let (read, jobs) = sync_channel(options.queue);
-        let jobs = Arc::new(Mutex::new(jobs));
-        for _ in 0..options.readers.max(1) {
-            let connection = file::open_reader(path, options)?;
-            let jobs = Arc::clone(&jobs);
-            self.spawn("scim-read", move || read_all(connection, &jobs))?;
-        }
-        self.read = Some(read);
-        Ok(())
+    fn start_reader(&mut self, name: &str, path: &Path, lane: Lane) -> Result<(), OpenError> {
+        let mut connection = file::open_reader(path, &self.options)?;
+        let lanes = Arc::clone(&self.lanes);
+        self.spawn(name, move || {
+            while let Some(turn) = lanes.next_read(lane) {
+                turn.run(&mut connection);
+            }
+        })
     }
 
     fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
@@ -83,17 +82,29 @@ impl Workers {
         Ok(())
     }
 
-    /// Runs a job on a connection that only reads.
+    /// Runs a job on a connection that only reads, until the budget runs out or the future is dropped.
+    ///
+    /// The job is given a budget of its own to charge what it does outside of SQLite.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Connection) -> T + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let Some(read) = &self.read else {
-            return self.alone(job).await;
-        };
+        (lane, caller): (Lane, Caller),
+        budget: &Budget,
+        job: impl FnOnce(&mut Connection, &Budget) -> Outcome<T> + Send + 'static,
+    ) -> Result<Outcome<T>, StoreError> {
+        let work = Cancelled(budget.part());
         let (answer, answered) = oneshot::channel();
-        queue(read, boxed(job, answer))?;
-        answered.await.map_err(|_| stopped())
+        let budget = work.0.clone();
+        let job = move |connection: &mut Connection| {
+            drop(answer.send(limited(connection, &budget, job)));
+        };
+        let read = Read {
+            budget: work.0.clone(),
+            job: Box::new(job),
+        };
+        self.lanes.push_read(lane, caller, read)?;
+        // One that ran out while it waited may have given up its place.
+        let given_up = || work.0.check().map_or_else(StoreError::from, |()| stopped());
+        answered.await.map_err(|_| given_up())
     }
 
     /// Runs a job on the connection that writes, outside of any transaction.
@@ -101,12 +112,8 @@ impl Workers {
         &self,
         job: impl FnOnce(&mut Connection) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        queue(
-            self.write.as_ref().ok_or_else(stopped)?,
-            Task::Alone(boxed(job, answer)),
-        )?;
-        answered.await.map_err(|_| stopped())
+        self.alone_while_wanted(|connection, _| job(connection))
+            .await
     }
 
     /// As [`Workers::alone`], for a job that takes long: it is told whether anybody still waits.
@@ -116,7 +123,7 @@ impl Workers {
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let task = Task::Alone(boxed_while_wanted(job, answer));
-        queue(self.write.as_ref().ok_or_else(stopped)?, task)?;
+        self.lanes.push_task(task)?;
         answered.await.map_err(|_| stopped())
     }
 
@@ -143,14 +150,13 @@ impl Workers {
 
     /// Hands writes over; the answer comes through the work's own channel.
     pub(crate) fn write(&self, work: Work) -> Result<(), StoreError> {
-        queue(self.write.as_ref().ok_or_else(stopped)?, Task::Write(work))
+        self.lanes.push_task(Task::Write(work))
     }
 }
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.read = None;
-        self.write = None;
+        self.lanes.close();
         for thread in self.threads.drain(..) {
             // A thread that panicked has said so already.
             drop(thread.join());
@@ -171,18 +177,42 @@ pub(crate) fn stopped() -> StoreError {
     StoreError::backend("the store has stopped")
 }
 
-fn queue<T>(queue: &SyncSender<T>, task: T) -> Result<(), StoreError> {
-    queue.try_send(task).map_err(|refused| match refused {
-        TrySendError::Full(_) => StoreError::Busy,
-        TrySendError::Disconnected(_) => stopped(),
-    })
+/// Cancels a budget when it is dropped, as it is with the future that waits for the work.
+pub(crate) struct Cancelled(pub(crate) Budget);
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
-fn boxed<T: Send + 'static>(
-    job: impl FnOnce(&mut Connection) -> T + Send + 'static,
-    answer: oneshot::Sender<T>,
-) -> Job {
-    boxed_while_wanted(|connection, _: &dyn Fn() -> bool| job(connection), answer)
+/// Runs a job whose statements are interrupted when the budget runs out; they are charged by SQLite's
+/// instructions. Only for jobs that read: a write that is interrupted undoes its whole transaction.
+fn limited<T>(
+    connection: &mut Connection,
+    budget: &Budget,
+    job: impl FnOnce(&mut Connection, &Budget) -> Outcome<T>,
+) -> Outcome<T> {
+    budget.check()?;
+    let charged = budget.clone();
+    let units = u64::from(INSTRUCTIONS) * Budget::COMPARISON;
+    let is_over = move || charged.charge(units).is_err();
+    // It can fail for a connection that somebody else has opened, and ours are our own.
+    drop(connection.progress_handler(INSTRUCTIONS.into(), Some(is_over)));
+    let outcome = job(connection, budget);
+    drop(connection.progress_handler(0, None::<fn() -> bool>));
+    if !connection.is_autocommit() {
+        // The end of the transaction was interrupted as well.
+        connection.execute_batch("ROLLBACK")?;
+    }
+    match (outcome, budget.check()) {
+        (Err(Failure::Sqlite(error)), Err(reason))
+            if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) =>
+        {
+            Err(reason.into())
+        }
+        (outcome, _) => outcome,
+    }
 }
 
 fn boxed_while_wanted<T: Send + 'static>(
@@ -198,19 +228,18 @@ fn boxed_while_wanted<T: Send + 'static>(
     })
 }
 
-fn read_all(mut connection: Connection, jobs: &Mutex<Receiver<Job>>) {
-    loop {
-        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match next {
-            Ok(job) => job(&mut connection),
-            Err(_) => return,
-        }
-    }
-}
-
 /// Takes what is queued and commits it together: one flush to the disk for many writes.
-fn write_all(mut connection: Connection, tasks: &Receiver<Task>) {
-    while let Ok(first) = tasks.recv() {
+fn write_all(mut connection: Connection, lanes: &Lanes) {
+    loop {
+        let first = match lanes.next_for_writer(IDLE) {
+            Next::Closed => return,
+            Next::Idle => continue,
+            Next::Read(turn) => {
+                turn.run(&mut connection);
+                continue;
+            }
+            Next::Task(task) => task,
+        };
         let mut group = Vec::new();
         let mut next = Some(first);
         while let Some(task) = next.take() {
@@ -224,7 +253,7 @@ fn write_all(mut connection: Connection, tasks: &Receiver<Task>) {
             }
             let writes: usize = group.iter().map(Work::len).sum();
             if group.len() < MAX_BATCHES && writes < MAX_WRITES {
-                next = tasks.try_recv().ok();
+                next = lanes.next_task();
             }
         }
         write_together(&connection, group);

@@ -6,7 +6,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, params};
 use scimkit_registry::{Budget, Change, Resource, ResourceId, ResourceType};
 use scimkit_store::{
     Batch, Claim, ConnectionId, Deletes, Document, Expect, How, OnFailure, Settings, StoreError,
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use self::claim::Claimed;
 use crate::{
-    error::Outcome,
+    error::{Cause, Outcome},
     keys,
     members::EdgeWriter,
     row::{Row, instant, micros, version},
@@ -54,7 +54,8 @@ pub(crate) fn write_together(connection: &Connection, group: Vec<Work>) {
         return;
     }
     let mut done = Vec::with_capacity(waiting.len());
-    let mut outcome = connection.execute_batch("BEGIN IMMEDIATE");
+    let begun = connection.execute_batch("BEGIN IMMEDIATE");
+    let mut outcome = begun.map_err(|error| Lost::from(&error));
     for work in waiting {
         let writes = work.len();
         let mut answers = Vec::with_capacity(writes);
@@ -67,14 +68,18 @@ pub(crate) fn write_together(connection: &Connection, group: Vec<Work>) {
                 settings: &work.settings,
                 tenant: work.tenant.as_str(),
             };
-            answers = writer.write_batch(work.batch);
+            answers = match work.budget.check() {
+                Ok(()) => writer.write_batch(work.batch),
+                Err(reason) => (0..writes).map(|_| Err(reason.into())).collect(),
+            };
             if connection.is_autocommit() {
-                outcome = Err(lost());
+                outcome = Err(Lost::by(&answers));
             }
         }
         done.push((work.answer, answers, writes));
     }
-    let outcome = outcome.and_then(|()| connection.execute_batch("COMMIT"));
+    let committed = |()| connection.execute_batch("COMMIT").map_err(|e| Lost::from(&e));
+    let outcome = outcome.and_then(committed);
     if outcome.is_err() && !connection.is_autocommit() {
         // Whatever is wrong with the commit, nothing of it may be left for the next transaction.
         drop(connection.execute_batch("ROLLBACK"));
@@ -82,23 +87,50 @@ pub(crate) fn write_together(connection: &Connection, group: Vec<Work>) {
     for (answer, answers, writes) in done {
         let answers = match &outcome {
             Ok(()) => answers,
-            Err(error) => (0..writes).map(|_| Err(not_written(error))).collect(),
+            Err(lost) => (0..writes).map(|_| Err(lost.store_error())).collect(),
         };
         drop(answer.send(answers));
     }
 }
 
-/// SQLite rolls a transaction back by itself when the disk is full or fails.
+/// Why a transaction was not committed.
+struct Lost {
+    cause: Cause,
+    text: String,
+}
+
+impl Lost {
+    /// SQLite rolls a transaction back by itself when the disk is full or fails: the failure of one
+    /// write is that of all.
+    fn by(answers: &Answers) -> Self {
+        let failures = answers.iter().filter_map(|answer| answer.as_ref().err());
+        let mut causes = failures.map(|error| (Cause::of_store(error), error));
+        match causes.find(|(cause, _)| *cause != Cause::Other) {
+            Some((cause, error)) => {
+                let source = std::error::Error::source(error);
+                let text = source.map_or_else(|| error.to_string(), ToString::to_string);
+                Lost { cause, text }
+            }
+            None => Lost::from(&lost()),
+        }
+    }
+
+    fn store_error(&self) -> StoreError {
+        let text = format!("the transaction failed: {}", self.text);
+        self.cause.store_error(text)
+    }
+}
+
+impl From<&rusqlite::Error> for Lost {
+    fn from(error: &rusqlite::Error) -> Self {
+        let (cause, text) = (Cause::of_sqlite(error), error.to_string());
+        Lost { cause, text }
+    }
+}
+
 fn lost() -> rusqlite::Error {
     let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
     rusqlite::Error::SqliteFailure(error, None)
-}
-
-fn not_written(error: &rusqlite::Error) -> StoreError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
-        _ => StoreError::backend(format!("the transaction failed: {error}")),
-    }
 }
 
 /// Writes of one batch, inside a transaction.

@@ -1,0 +1,216 @@
+//! A queue that serves its callers in turns.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+};
+
+/// Items of several callers, each caller in its turn.
+///
+/// Of several threads one caller never has all, and it never fills the whole queue.
+#[derive(Debug)]
+pub(super) struct FairQueue<C, T> {
+    /// Items of one caller that are worked on at the same time.
+    at_once: usize,
+    callers: HashMap<C, Items<T>>,
+    capacity: usize,
+    len: usize,
+    /// Callers with waiting items, in the order of their turns. INVARIANT: each once.
+    turns: VecDeque<C>,
+}
+
+#[derive(Debug)]
+struct Items<T> {
+    running: usize,
+    waiting: VecDeque<T>,
+}
+
+/// There is no place left.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Full;
+
+impl<C: Clone + Eq + Hash, T> FairQueue<C, T> {
+    /// A queue of so many places, from which so many threads take.
+    pub(super) fn new(capacity: usize, threads: usize) -> Self {
+        FairQueue {
+            at_once: threads.saturating_sub(1).max(1),
+            callers: HashMap::new(),
+            capacity,
+            len: 0,
+            turns: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds an item, in the place of those that are not wanted any more when there is none left.
+    pub(super) fn push(
+        &mut self,
+        caller: C,
+        item: T,
+        is_wanted: impl Fn(&T) -> bool,
+    ) -> Result<(), Full> {
+        if self.is_full(&caller) {
+            self.retain(is_wanted);
+        }
+        if self.is_full(&caller) {
+            return Err(Full);
+        }
+        let items = self.callers.entry(caller.clone()).or_insert(Items {
+            running: 0,
+            waiting: VecDeque::new(),
+        });
+        items.waiting.push_back(item);
+        self.len += 1;
+        if items.waiting.len() == 1 {
+            self.turns.push_back(caller);
+        }
+        Ok(())
+    }
+
+    /// Takes the next item of the next caller that may have one more thread, which is to be
+    /// [released](FairQueue::release).
+    pub(super) fn take(&mut self) -> Option<(C, T)> {
+        for _ in 0..self.turns.len() {
+            let caller = self.turns.pop_front()?;
+            let items = self.callers.get_mut(&caller)?;
+            let next = match items.running < self.at_once {
+                true => items.waiting.pop_front(),
+                false => None,
+            };
+            if !items.waiting.is_empty() {
+                self.turns.push_back(caller.clone());
+            }
+            if let Some(next) = next {
+                items.running += 1;
+                self.len -= 1;
+                return Some((caller, next));
+            }
+        }
+        None
+    }
+
+    /// Ends the work on an item that was taken.
+    pub(super) fn release(&mut self, caller: &C) {
+        if let Some(items) = self.callers.get_mut(caller) {
+            items.running = items.running.saturating_sub(1);
+            if items.running == 0 && items.waiting.is_empty() {
+                self.callers.remove(caller);
+            }
+        }
+    }
+
+    /// Drops what waits.
+    pub(super) fn clear(&mut self) {
+        self.retain(|_| false);
+    }
+
+    /// Whether the queue is full, or has as much of the caller as it takes of one: half of it.
+    fn is_full(&self, caller: &C) -> bool {
+        let waiting = self.callers.get(caller).map_or(0, |i| i.waiting.len());
+        self.len >= self.capacity || waiting >= (self.capacity / 2).max(1)
+    }
+
+    fn retain(&mut self, is_wanted: impl Fn(&T) -> bool) {
+        self.callers.retain(|_, items| {
+            items.waiting.retain(&is_wanted);
+            items.running > 0 || !items.waiting.is_empty()
+        });
+        let callers = &self.callers;
+        let has_items = |caller: &C| callers.get(caller).is_some_and(|i| !i.waiting.is_empty());
+        self.turns.retain(has_items);
+        self.len = self.callers.values().map(|i| i.waiting.len()).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FairQueue, Full};
+
+    fn queue(capacity: usize, threads: usize) -> FairQueue<char, u32> {
+        FairQueue::new(capacity, threads)
+    }
+
+    fn push(queue: &mut FairQueue<char, u32>, caller: char, item: u32) -> Result<(), Full> {
+        queue.push(caller, item, |item| *item < 100)
+    }
+
+    #[test]
+    fn callers_are_served_in_turns_whoever_came_first() {
+        let mut queue = queue(16, 8);
+        for (caller, item) in [('a', 1), ('a', 2), ('a', 3), ('b', 4), ('c', 5), ('b', 6)] {
+            assert_eq!(push(&mut queue, caller, item), Ok(()));
+        }
+        let order: Vec<_> = std::iter::from_fn(|| queue.take()).collect();
+        let expected = [('a', 1), ('b', 4), ('c', 5), ('a', 2), ('b', 6), ('a', 3)];
+        assert_eq!(order, expected);
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn one_caller_never_has_all_threads() {
+        let mut queue = queue(16, 3);
+        for item in 0..4 {
+            assert_eq!(push(&mut queue, 'a', item), Ok(()));
+        }
+        assert_eq!(queue.take(), Some(('a', 0)));
+        assert_eq!(queue.take(), Some(('a', 1)));
+        assert_eq!(queue.take(), None);
+        assert_eq!(push(&mut queue, 'b', 9), Ok(()));
+        assert_eq!(queue.take(), Some(('b', 9)));
+        queue.release(&'a');
+        assert_eq!(queue.take(), Some(('a', 2)));
+        assert_eq!(queue.take(), None);
+    }
+
+    #[test]
+    fn single_thread_serves_every_caller() {
+        let mut queue = queue(16, 1);
+        assert_eq!(push(&mut queue, 'a', 1), Ok(()));
+        assert_eq!(queue.take(), Some(('a', 1)));
+        queue.release(&'a');
+        assert_eq!(push(&mut queue, 'a', 2), Ok(()));
+        assert_eq!(queue.take(), Some(('a', 2)));
+    }
+
+    #[test]
+    fn one_caller_fills_half_of_the_queue() {
+        let mut queue = queue(4, 2);
+        assert_eq!(push(&mut queue, 'a', 1), Ok(()));
+        assert_eq!(push(&mut queue, 'a', 2), Ok(()));
+        assert_eq!(push(&mut queue, 'a', 3), Err(Full));
+        assert_eq!(push(&mut queue, 'b', 4), Ok(()));
+        assert_eq!(push(&mut queue, 'c', 5), Ok(()));
+        assert_eq!(push(&mut queue, 'd', 6), Err(Full));
+    }
+
+    #[test]
+    fn unwanted_items_make_room_for_wanted_ones() {
+        let mut queue = queue(4, 2);
+        assert_eq!(push(&mut queue, 'a', 100), Ok(()));
+        assert_eq!(push(&mut queue, 'a', 1), Ok(()));
+        assert_eq!(push(&mut queue, 'a', 2), Ok(()));
+        assert_eq!(queue.len(), 2);
+        assert_eq!(queue.take(), Some(('a', 1)));
+        queue.release(&'a');
+        assert_eq!(queue.take(), Some(('a', 2)));
+        queue.release(&'a');
+        assert_eq!(queue.take(), None);
+        assert!(queue.callers.is_empty() && queue.turns.is_empty());
+    }
+
+    #[test]
+    fn cleared_queue_forgets_only_what_waits() {
+        let mut queue = queue(8, 3);
+        for item in 0..3 {
+            assert_eq!(push(&mut queue, 'a', item), Ok(()));
+        }
+        assert_eq!(queue.take(), Some(('a', 0)));
+        queue.clear();
+        assert_eq!((queue.len(), queue.take()), (0, None));
+        queue.release(&'a');
+        assert!(queue.callers.is_empty());
+    }
+}
