@@ -8,7 +8,12 @@ use scimkit_store::{
     TokenRecord,
 };
 
-use crate::{Sqlite, directory, error::Outcome, lanes::{Caller, Lane}, row::micros};
+use crate::{
+    Sqlite, directory,
+    error::Outcome,
+    lanes::{Caller, Lane},
+    row::micros,
+};
 
 impl Sqlite {
     /// Reads some rows, never behind a query.
@@ -25,7 +30,10 @@ impl Sqlite {
         read: impl FnOnce(&Db) -> Outcome<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let budget = Budget::unlimited();
-        Ok(self.workers.read(place, &budget, |db, _| read(db)).await??)
+        Ok(self
+            .workers
+            .read(place, &budget, |db, _| read(db))
+            .await??)
     }
 
     /// Writes in a transaction of its own, done or undone as a whole.

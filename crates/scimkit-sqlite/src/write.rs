@@ -78,7 +78,11 @@ pub(crate) fn write_together(connection: &Connection, group: Vec<Work>) {
         }
         done.push((work.answer, answers, writes));
     }
-    let committed = |()| connection.execute_batch("COMMIT").map_err(|e| Lost::from(&e));
+    let committed = |()| {
+        connection
+            .execute_batch("COMMIT")
+            .map_err(|e| Lost::from(&e))
+    };
     let outcome = outcome.and_then(committed);
     if outcome.is_err() && !connection.is_autocommit() {
         // Whatever is wrong with the commit, nothing of it may be left for the next transaction.

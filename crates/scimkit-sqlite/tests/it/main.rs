@@ -15,6 +15,7 @@ mod crash;
 mod files;
 mod host_table;
 mod property;
+mod reads;
 mod schema;
 mod support;
 mod tenancy;

@@ -7,7 +7,8 @@ use scimkit_filter::Filter;
 use scimkit_registry::{Change, Edge, EdgeEdit, Registry, ResourceId, ResourceType, Tolerance};
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{
-    BoxFuture, Expect, Query, Scope, Settings, Store, StoreError, StoreExt, TenantId, Written,
+    Batch, BoxFuture, Expect, Query, Scope, Settings, Store, StoreError, StoreExt, TenantId, Write,
+    Written,
 };
 use scimkit_testkit::contract;
 use serde_json::Value;
@@ -57,6 +58,19 @@ pub(crate) fn create(
     let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
     let change = Change::create(kind, body);
     wait(store.create(scope, second(0), ResourceId::from(id), change))
+}
+
+/// The creation of a user whose name is its id.
+pub(crate) fn creation(scope: &Scope, id: &str) -> Batch {
+    let kind = kind(scope, "User");
+    let body = serde_json::json!({"userName": id});
+    let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
+    let create = Write::Create {
+        change: Change::create(kind, body),
+        claim: None,
+        id: ResourceId::from(id),
+    };
+    Batch::new(second(0), vec![create])
 }
 
 /// Sets one attribute.

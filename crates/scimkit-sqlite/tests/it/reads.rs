@@ -1,0 +1,355 @@
+//! Reads that take long: what stops them, and who does not wait for them.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use rusqlite::Connection as Database;
+use scimkit_core::message::SortOrder;
+use scimkit_filter::Filter;
+use scimkit_registry::{Budget, Exhausted, ResourceId, Tolerance};
+use scimkit_sqlite::{Options, Sqlite};
+use scimkit_store::{
+    BoxFuture, Connection, EdgeQuery, Entry, Page, Query, Scope, Sort, Store, StoreError, Stored,
+    Tenancy, Tenant, TenantId, TokenRecord, Want, Written,
+};
+use serde_json::json;
+
+use crate::support::{add_member, create, creation, file, kind, second, select, standard, wait};
+
+/// What SQL decides by itself, what is evaluated document by document, and what is sorted here.
+const QUERIES: [(&str, Option<&str>); 4] = [
+    (r#"userName co "user""#, None),
+    (r#"title co "nobody" or nickName co "nobody""#, None),
+    ("userName pr", Some("title")),
+    (r#"title co "T""#, Some("userName")),
+];
+
+/// Holds the thread that asks a budget for its deadline.
+#[derive(Clone, Default)]
+struct Gate {
+    shared: Arc<(Mutex<GateState>, Condvar)>,
+}
+
+#[derive(Default)]
+struct GateState {
+    asked: usize,
+    is_open: bool,
+}
+
+impl Gate {
+    /// A budget that holds the thread which asks it for the deadline, but for the first times.
+    fn budget(&self, passes: usize) -> Budget {
+        let (gate, asked) = (self.clone(), AtomicUsize::new(0));
+        Budget::with_deadline(u64::MAX, move || {
+            if asked.fetch_add(1, Ordering::Relaxed) >= passes {
+                let (state, changed) = &*gate.shared;
+                let mut state = state.lock().unwrap();
+                state.asked += 1;
+                changed.notify_all();
+                drop(changed.wait_while(state, |state| !state.is_open).unwrap());
+            }
+            false
+        })
+    }
+
+    /// Waits until so many threads were held.
+    fn wait_for(&self, threads: usize) {
+        let (state, changed) = &*self.shared;
+        let state = state.lock().unwrap();
+        drop(
+            changed
+                .wait_while(state, |state| state.asked < threads)
+                .unwrap(),
+        );
+    }
+
+    fn asked(&self) -> usize {
+        self.shared.0.lock().unwrap().asked
+    }
+
+    fn open(&self) {
+        self.shared.0.lock().unwrap().is_open = true;
+        self.shared.1.notify_all();
+    }
+}
+
+fn tenant(name: &str) -> Scope {
+    let mut scope = standard();
+    scope.tenant = TenantId::from(name);
+    scope
+}
+
+fn query(scope: &Scope, filter: &str, sort: Option<&str>) -> Query {
+    let kind = kind(scope, "User");
+    let filter = Filter::parse(filter).unwrap();
+    let predicate = kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
+    let sort = sort.map(|path| Sort::by(kind.named(path).unwrap(), SortOrder::Ascending));
+    Query::of(kind).matching(predicate).sorted(sort)
+}
+
+fn poll<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>) -> Poll<T> {
+    future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A query that waits for a thread, or holds one.
+fn begin<'a>(
+    store: &'a Sqlite,
+    scope: &'a Scope,
+    query: &'a Query,
+) -> BoxFuture<'a, Result<Page, StoreError>> {
+    let mut future = store.query(scope, query);
+    assert!(poll(&mut future).is_pending());
+    future
+}
+
+fn read(store: &Sqlite, scope: &Scope, id: &str) -> Result<Stored, StoreError> {
+    let id = ResourceId::from(id);
+    wait(store.read(scope, &kind(scope, "User"), &id, &Want::document()))
+}
+
+fn with_threads(readers: usize, queue: usize) -> (tempfile::TempDir, Sqlite) {
+    let (directory, path) = file();
+    let mut options = Options::default();
+    options.readers = readers;
+    options.queue = queue;
+    (directory, Sqlite::open_with(path, &options).unwrap())
+}
+
+/// Enough users for any query to ask its budget for the deadline while it works.
+fn fill(store: &Sqlite, scope: &Scope) {
+    for n in 0..500 {
+        let body = json!({"userName": format!("user{n}"), "title": "T".repeat(1_000)});
+        create(store, scope, ("User", &format!("u{n:03}")), body).unwrap();
+    }
+}
+
+fn stores() -> Vec<(&'static str, Option<tempfile::TempDir>, Sqlite)> {
+    let (directory, file) = with_threads(1, 16);
+    vec![
+        ("file", Some(directory), file),
+        ("memory", None, Sqlite::in_memory().unwrap()),
+    ]
+}
+
+#[test]
+fn lookups_are_answered_while_queries_hold_every_query_thread() {
+    let (_directory, store) = with_threads(2, 16);
+    let (one, two, three) = (tenant("one"), tenant("two"), tenant("three"));
+    let entry = Tenant::new(three.tenant.clone(), "", second(0));
+    let connection = Connection::new(three.tenant.clone(), "crm".into(), "", second(0));
+    let token = TokenRecord::new(&connection, "1", [7; 32], second(0));
+    let entries = vec![
+        Entry::Tenant(entry),
+        Entry::Connection(connection),
+        Entry::Token(token),
+    ];
+    wait(store.put(entries)).unwrap();
+    create(&store, &three, ("User", "u1"), json!({"userName": "a"})).unwrap();
+    create(&store, &three, ("Group", "g1"), json!({"displayName": "g"})).unwrap();
+    add_member(&store, &three, "g1", "u1").unwrap();
+
+    let gate = Gate::default();
+    let held = [one, two].map(|scope| scope.with_budget(gate.budget(0)));
+    let query = query(&three, "userName pr", None);
+    let futures = held.each_ref().map(|scope| begin(&store, scope, &query));
+    gate.wait_for(2);
+    let mut queued = begin(&store, &three, &query);
+
+    assert_eq!(read(&store, &three, "u1").unwrap().id.as_str(), "u1");
+    assert!(wait(store.open(&[7; 32])).unwrap().is_some());
+    let group = kind(&three, "Group");
+    let members = group.named("members").unwrap();
+    let of = EdgeQuery::new(group, members, vec!["g1".into()]).at_most(1_001);
+    assert_eq!(wait(store.edges(&three, &of)).unwrap()[0].len(), 1);
+    create(&store, &three, ("User", "u2"), json!({"userName": "b"})).unwrap();
+    assert!(poll(&mut queued).is_pending());
+
+    gate.open();
+    for future in futures {
+        assert_eq!(wait(future).unwrap().total, Some(0));
+    }
+    assert_eq!(wait(queued).unwrap().total, Some(2));
+}
+
+#[test]
+fn tenant_with_many_queries_leaves_a_thread_to_others() {
+    let (_directory, store) = with_threads(3, 16);
+    let gate = Gate::default();
+    let one = tenant("one").with_budget(gate.budget(0));
+    let query = query(&one, "userName pr", None);
+    let futures: Vec<_> = (0..4).map(|_| begin(&store, &one, &query)).collect();
+    gate.wait_for(2);
+    for _ in 0..2 {
+        let other = tenant("two");
+        assert_eq!(wait(store.query(&other, &query)).unwrap().total, Some(0));
+    }
+    assert_eq!(gate.asked(), 2);
+    gate.open();
+    for future in futures {
+        assert_eq!(wait(future).unwrap().total, Some(0));
+    }
+}
+
+#[test]
+fn tenant_with_a_full_queue_is_busy_and_others_are_not() {
+    let (_directory, store) = with_threads(1, 4);
+    let gate = Gate::default();
+    let (one, two) = (tenant("one"), tenant("two"));
+    let held = tenant("one").with_budget(gate.budget(0));
+    let query = query(&one, "userName pr", None);
+    let running = begin(&store, &held, &query);
+    gate.wait_for(1);
+    let first = begin(&store, &one, &query);
+    let second = begin(&store, &one, &query);
+    let refused = wait(store.query(&one, &query));
+    assert!(matches!(refused, Err(StoreError::Busy)), "{refused:?}");
+    let other = begin(&store, &two, &query);
+    // A future that nobody waits for any more leaves its place to another.
+    drop(first);
+    let third = begin(&store, &one, &query);
+    gate.open();
+    for future in [running, second, third, other] {
+        assert_eq!(wait(future).unwrap().total, Some(0));
+    }
+}
+
+#[test]
+fn reads_of_a_store_in_memory_take_turns() {
+    let store = Sqlite::in_memory().unwrap();
+    let gate = Gate::default();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let noting = |name: &str| {
+        let (order, mark) = (Arc::clone(&order), name.to_owned());
+        let note = move || {
+            let mut order: std::sync::MutexGuard<'_, Vec<String>> = order.lock().unwrap();
+            if order.last() != Some(&mark) {
+                order.push(mark.clone());
+            }
+            false
+        };
+        tenant(name.get(..1).unwrap()).with_budget(Budget::with_deadline(u64::MAX, note))
+    };
+    let held = tenant("a").with_budget(gate.budget(0));
+    let query = query(&held, "userName pr", None);
+    let running = begin(&store, &held, &query);
+    gate.wait_for(1);
+    let scopes = ["a1", "a2", "b1", "a3"].map(noting);
+    let futures = scopes.each_ref().map(|scope| begin(&store, scope, &query));
+    let lookup = noting("c1");
+    let (user, id, want) = (
+        kind(&lookup, "User"),
+        ResourceId::from("u1"),
+        Want::document(),
+    );
+    let mut read = store.read(&lookup, &user, &id, &want);
+    assert!(poll(&mut read).is_pending());
+    gate.open();
+    assert!(wait(running).is_ok());
+    assert!(matches!(wait(read), Err(StoreError::NotFound)));
+    for future in futures {
+        assert!(wait(future).is_ok());
+    }
+    let order = order.lock().unwrap().clone();
+    assert_eq!(order, ["c1", "a1", "b1", "a2", "a3"]);
+}
+
+#[test]
+fn dropped_query_stops_in_the_middle_of_its_work() {
+    for (name, _directory, store) in stores() {
+        let scope = standard();
+        fill(&store, &scope);
+        for (filter, sort) in QUERIES {
+            let query = query(&scope, filter, sort);
+            let whole = standard().with_budget(Budget::unlimited());
+            wait(store.query(&whole, &query)).unwrap();
+
+            let gate = Gate::default();
+            // The first time is before anything is done.
+            let dropped = standard().with_budget(gate.budget(1));
+            let future = begin(&store, &dropped, &query);
+            gate.wait_for(1);
+            drop(future);
+            gate.open();
+            // The only thread is free again, and its connection as good as before.
+            let few = select(&store, &scope, "User", r#"userName sw "user49""#);
+            assert_eq!(few.unwrap().len(), 11);
+            let (spent, all) = (dropped.budget.spent(), whole.budget.spent());
+            assert!(spent < all, "{name}: {filter}: {spent} of {all}");
+            assert_eq!(
+                dropped.budget.check(),
+                Ok(()),
+                "only the part was cancelled"
+            );
+        }
+    }
+}
+
+#[test]
+fn query_ends_with_its_budget_and_the_next_one_is_answered() {
+    for (name, _directory, store) in stores() {
+        let scope = standard();
+        fill(&store, &scope);
+        for (filter, sort) in QUERIES {
+            let query = query(&scope, filter, sort);
+            let few = standard().with_budget(Budget::new(40_000));
+            let ended = wait(store.query(&few, &query));
+            let work = matches!(ended, Err(StoreError::Exhausted(Exhausted::Work)));
+            assert!(work, "{name}: {filter}: {ended:?}");
+
+            let asked = AtomicUsize::new(0);
+            let late = move || asked.fetch_add(1, Ordering::Relaxed) > 0;
+            let late = standard().with_budget(Budget::with_deadline(u64::MAX, late));
+            let ended = wait(store.query(&late, &query));
+            let deadline = matches!(ended, Err(StoreError::Exhausted(Exhausted::Deadline)));
+            assert!(deadline, "{name}: {filter}: {ended:?}");
+
+            let cancelled = standard();
+            cancelled.budget.cancel();
+            let ended = wait(store.query(&cancelled, &query));
+            let is_cancelled = matches!(ended, Err(StoreError::Exhausted(Exhausted::Cancelled)));
+            assert!(is_cancelled, "{name}: {filter}: {ended:?}");
+
+            assert!(wait(store.query(&scope, &query)).is_ok());
+            assert_eq!(read(&store, &scope, "u007").unwrap().id.as_str(), "u007");
+        }
+    }
+}
+
+#[test]
+fn write_is_not_carried_out_when_its_budget_is_over_or_its_future_is_gone() {
+    let (_directory, path) = file();
+    let store = Sqlite::open(&path).unwrap();
+    let scope = standard();
+    create(&store, &scope, ("User", "u0"), json!({"userName": "zero"})).unwrap();
+    // Holds the writing thread, so that the others wait in its queue.
+    let other = Database::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let late = standard().with_budget(Budget::unlimited());
+    let write = |scope, id| -> BoxFuture<'_, Vec<Result<Written, StoreError>>> {
+        let mut future = store.write(scope, creation(scope, id));
+        assert!(poll(&mut future).is_pending());
+        future
+    };
+    let done = write(&scope, "u1");
+    let ended = write(&late, "u2");
+    let dropped = write(&scope, "u3");
+    late.budget.cancel();
+    drop(dropped);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(wait(done)[0].is_ok());
+    let ended = wait(ended);
+    let is_cancelled = matches!(ended[0], Err(StoreError::Exhausted(Exhausted::Cancelled)));
+    assert!(is_cancelled, "{ended:?}");
+    assert_eq!(
+        select(&store, &scope, "User", "userName pr").unwrap(),
+        ["u0", "u1"]
+    );
+}
