@@ -92,6 +92,7 @@ fn measure(name: &str, store: &str) {
         // What preparing left to be done is not the row's.
         tokio::time::sleep(Duration::from_millis(200)).await;
         let idle = tokio::spawn(longest_wait());
+        tokio::time::sleep(Duration::from_millis(5)).await;
         reset_peak();
         let (memory, cpu, started) = (resident("VmRSS:"), cpu(), Instant::now());
         let status = (row.act)(&world).await;

@@ -78,7 +78,7 @@ static LONG: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| "x".repea
 /// A user with many e-mail addresses, whose id is `0`.
 async fn mailbox(world: &World, length: usize) {
     let address = "a".repeat(length);
-    let email = |n: usize| json!({"value": format!("{address}{n}@example.com"), "type": "home"});
+    let email = |n: usize| json!({"value": format!("{address}{n}@example.com"), "type": "work"});
     let emails: Vec<Value> = (0..EMAILS).map(email).collect();
     let body = |_| json!({"userName": "target", "emails": emails});
     world.seed("User", 1, body).await;
@@ -98,10 +98,11 @@ async fn crowd(world: &World) {
 }
 
 fn filter(terms: usize) -> String {
-    let mut text = r#"type eq "work""#.to_owned();
+    let mut text = r#"value co "..""#.to_owned();
     for _ in 1..terms {
         text.push_str(r#" or value co "..""#);
     }
+    text.push_str(r#" or type eq "work""#);
     text
 }
 

@@ -9,6 +9,8 @@ use std::{
     },
 };
 
+use serde_json::{Map, Value};
+
 /// The work that one request may cause, however its sizes multiply.
 ///
 /// Evaluation, PATCH, projection, sorting and stores charge it in *units*: one unit for each byte
@@ -232,6 +234,35 @@ impl Budget {
             .is_some_and(|expired| expired());
         expired.then_some(Exhausted::Deadline)
     }
+}
+
+/// Units that it costs to copy, compare or print a JSON value: its bytes, and a comparison for each
+/// value and member in it.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{Budget, weight};
+/// use serde_json::json;
+///
+/// assert_eq!(weight(&json!("work")), Budget::COMPARISON + 4);
+/// assert_eq!(weight(&json!({"type": "work"})), 2 * Budget::COMPARISON + 8);
+/// ```
+#[must_use]
+pub fn weight(value: &Value) -> u64 {
+    let inside = match value {
+        Value::String(text) => text.len() as u64,
+        Value::Array(elements) => elements.iter().map(weight).sum(),
+        Value::Object(members) => members_weight(members),
+        Value::Bool(_) | Value::Null | Value::Number(_) => 0,
+    };
+    Budget::COMPARISON.saturating_add(inside)
+}
+
+pub(crate) fn members_weight(members: &Map<String, Value>) -> u64 {
+    let members = members.iter();
+    members
+        .map(|(name, value)| weight(value).saturating_add(name.len() as u64))
+        .sum()
 }
 
 impl fmt::Debug for Budget {

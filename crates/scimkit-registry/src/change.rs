@@ -9,7 +9,9 @@ use std::{
 use serde_json::{Map, Value};
 
 use crate::{
-    Attr, AttrId, EdgeChange, EdgeEdit, Key, Resource, ResourceId, ResourceType, Role, Scalar,
+    Attr, AttrId, Budget, EdgeChange, EdgeEdit, Key, Resource, ResourceId, ResourceType, Role,
+    Scalar,
+    budget::weight,
     edges::{combined, edges_of},
 };
 
@@ -117,6 +119,34 @@ impl Change {
                 .iter()
                 .map(|id| (self.kind.attr(*id).path(), None)),
         )
+    }
+
+    /// Units that it costs to carry it out, besides those for what is there: its values, and what an
+    /// edge takes to be looked up, checked and kept.
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::{Change, Edge, EdgeEdit, Registry};
+    ///
+    /// let registry = Registry::standard();
+    /// let group = registry.by_name("Group").unwrap();
+    /// let mut change = Change::none(Arc::clone(group));
+    /// assert_eq!(change.weight(), 0);
+    /// let members = group.named("members").unwrap();
+    /// change.edit_edges(members, EdgeEdit::Replace(vec![Edge::to("1")]));
+    /// assert!(change.weight() > 0);
+    /// ```
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        const EDGE: u64 = 16 * Budget::COMPARISON;
+        let values: u64 = self.set.iter().map(|(_, value)| weight(value)).sum();
+        let edges = self.edits.iter().map(|edges| match &edges.edit {
+            EdgeEdit::Delta { add, remove } => add.len() + remove.len(),
+            EdgeEdit::Replace(edges) => edges.len(),
+        });
+        let edges = edges.sum::<usize>() as u64;
+        values.saturating_add(edges.saturating_mul(EDGE))
     }
 
     /// Whether it changes nothing at all.

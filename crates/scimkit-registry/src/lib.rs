@@ -54,7 +54,7 @@ mod witness;
 
 pub use admit::Entry;
 pub use attr::{Attr, AttrId, Role};
-pub use budget::{Budget, Exhausted, Meter};
+pub use budget::{Budget, Exhausted, Meter, weight};
 pub use change::{Change, Revision};
 pub use edges::{Edge, EdgeChange, EdgeEdit, ResourceId, edges_of};
 pub use error::{Error, ErrorKind, RegistrationError};

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use crate::{Attr, AttrId, Error, ResourceType};
+use crate::{Attr, AttrId, Error, ResourceType, budget::members_weight};
 
 /// The attributes of one resource, with the schema's spelling of every name and no unassigned value.
 ///
@@ -57,6 +57,12 @@ impl Resource {
     #[must_use]
     pub fn into_map(self) -> Map<String, Value> {
         self.members
+    }
+
+    /// Units that it costs to copy, compare or print it: see [`weight`](crate::weight).
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        members_weight(&self.members)
     }
 
     /// Reads back the text of [`Resource::to_text`].

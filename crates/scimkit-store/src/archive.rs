@@ -12,11 +12,13 @@
 //! use chrono::DateTime;
 //! use scimkit_store::{Entry, Memory, Scope, Settings, Tenancy, Tenant, TenantId, archive};
 //!
-//! // Ready at once: one poll is enough.
+//! // It waits for nothing, so it can be polled until it is ready.
 //! fn now<T>(future: impl Future<Output = T>) -> T {
-//!     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-//!         Poll::Ready(value) => value,
-//!         Poll::Pending => unreachable!(),
+//!     let mut future = pin!(future);
+//!     loop {
+//!         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+//!             return value;
+//!         }
 //!     }
 //! }
 //!

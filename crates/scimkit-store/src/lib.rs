@@ -16,6 +16,7 @@ mod query;
 mod scope;
 mod store;
 mod tenancy;
+mod turn;
 
 pub use archive::Archive;
 pub use claim::{Among, Claim};
@@ -32,3 +33,4 @@ pub use store::{
     Support, Want, Write, Written,
 };
 pub use tenancy::{Connection, ConnectionId, Entry, Opened, Scopes, Tenancy, Tenant, TokenRecord};
+pub use turn::yield_now;

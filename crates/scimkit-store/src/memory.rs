@@ -1,6 +1,7 @@
 //! A store in memory.
 
 mod archive;
+mod batch;
 mod claim;
 mod directory;
 mod edges;
@@ -12,6 +13,7 @@ mod query;
 mod table;
 mod tenant;
 mod undo;
+mod walk;
 
 use std::{
     collections::BTreeMap,
@@ -20,17 +22,19 @@ use std::{
 
 use scimkit_registry::{Edge, ResourceId, ResourceType};
 
-use self::{directory::Directory, edges::Among, tenant::Tenant};
+use self::{batch::Writing, directory::Directory, edges::Among, query::Asked, tenant::Tenant};
 use crate::{
-    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, TenantId,
-    Want, Written,
+    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Settings, Store, StoreError, Stored, Support,
+    TenantId, Want, Written, yield_now,
 };
 
 /// A store that keeps everything in memory, for tests, examples and small directories; also
 /// [who may provision](crate::Tenancy).
 ///
-/// It answers every predicate and sort, its futures are ready at once and need no runtime, and its
-/// only clock is [`Batch::at`]. Attributes that are never returned, such as `password`, are not
+/// It answers every predicate and sort, its futures need no runtime, and its only clock is
+/// [`Batch::at`]. A future that has much to do gives others a turn about every millisecond, so that it
+/// is ready after several polls; dropped, it stops. What a query evaluates are the resources as they
+/// were when it began. Attributes that are never returned, such as `password`, are not
 /// kept at all, so setting one always counts as a change.
 ///
 /// # Example
@@ -41,11 +45,13 @@ use crate::{
 /// use scimkit_store::{Memory, Scope, Settings, StoreError, StoreExt, TenantId};
 /// use serde_json::json;
 ///
-/// // Ready at once: one poll is enough.
+/// // It waits for nothing, so it can be polled until it is ready.
 /// fn now<T>(future: impl Future<Output = T>) -> T {
-///     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-///         Poll::Ready(value) => value,
-///         Poll::Pending => unreachable!(),
+///     let mut future = pin!(future);
+///     loop {
+///         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+///             return value;
+///         }
 ///     }
 /// }
 ///
@@ -117,18 +123,25 @@ impl Store for Memory {
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
-            Ok(match self.tenant(&scope.tenant) {
-                Some(tenant) => {
-                    let tenant = shared(&tenant);
-                    let mut page = tenant.query(&scope.settings, query);
-                    let want = Want::edges(query.edges.clone());
-                    for stored in &mut page.items {
-                        tenant.add_edges(&scope.settings, stored, &want);
-                    }
-                    page
+            let tenant = self.tenant(&scope.tenant).unwrap_or_default();
+            let (settings, budget) = (&*scope.settings, &scope.budget);
+            let mut walk = match begun(&tenant, settings, query) {
+                Asked::Page(page) => return Ok(page),
+                Asked::Walk(walk) => walk,
+            };
+            let needs_edges = walk.needs_edges();
+            loop {
+                let is_done = {
+                    let tenant = needs_edges.then(|| shared(&tenant));
+                    walk.slice(tenant.as_deref(), budget)?
+                };
+                if is_done {
+                    break;
                 }
-                None => Tenant::default().query(&scope.settings, query),
-            })
+                yield_now().await;
+            }
+            let tenant = shared(&tenant);
+            Ok(walk.page(&tenant, budget)?)
         })
     }
 
@@ -156,10 +169,29 @@ impl Store for Memory {
     ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
         Box::pin(async move {
             let tenant = self.tenant_to_write(&scope.tenant);
-            let mut tenant = exclusive(&tenant);
-            tenant.write_all(scope, batch)
+            let mut writing = Writing::new(batch);
+            loop {
+                let is_done = writing.slice(&mut exclusive(&tenant), scope);
+                if is_done {
+                    return writing.answers();
+                }
+                yield_now().await;
+            }
         })
     }
+}
+
+/// What the indexes say of a query, with the edges of the page where they decide it.
+fn begun<'q>(tenant: &RwLock<Tenant>, settings: &'q Settings, query: &'q Query) -> Asked<'q> {
+    let tenant = shared(tenant);
+    let mut asked = tenant.asked(settings, query);
+    if let Asked::Page(page) = &mut asked {
+        let want = Want::edges(query.edges.clone());
+        for stored in &mut page.items {
+            tenant.add_edges(settings, stored, &want);
+        }
+    }
+    asked
 }
 
 fn most(limit: Option<u32>) -> usize {

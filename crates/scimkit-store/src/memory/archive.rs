@@ -139,7 +139,7 @@ fn by_id(tables: &Tables) -> Vec<(&str, &ResourceId, &Record)> {
     let of_a_kind = |(kind, table)| {
         let (kind, table): (&Arc<str>, &Table) = (kind, table);
         let records = table.records.iter();
-        records.map(move |(id, record)| (&**kind, id, record))
+        records.map(move |(id, record)| (&**kind, id, &**record))
     };
     let mut all: Vec<_> = tables.iter().flat_map(of_a_kind).collect();
     all.sort_by_key(|(_, id, _)| *id);

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use scimkit_registry::{Change, Meter, Resource, ResourceId, ResourceType, View};
+use scimkit_registry::{Change, Resource, ResourceId, ResourceType, View};
 
 use super::{
     table::{Record, Table},
     tenant::Tenant,
 };
-use crate::{Among, Claim, How, Scope, Settings, StoreError, Written};
+use crate::{Among, Claim, How, Scope, StoreError, Written};
 
 /// A resource that a create takes.
 pub(super) enum Claimed {
@@ -29,36 +29,42 @@ impl Tenant {
     /// Which resource a create takes, if any.
     ///
     /// # Errors
-    /// [`StoreError::Ambiguous`] for several live ones.
+    /// [`StoreError::Ambiguous`] for several live ones, and [`StoreError::Exhausted`].
     pub(super) fn claimed(
         &self,
-        settings: &Settings,
+        scope: &Scope,
         kind: &Arc<ResourceType>,
         claim: &Claim,
     ) -> Result<Option<Claimed>, StoreError> {
-        let retired = claim.among != Among::Live;
+        let (retired, meter) = (claim.among != Among::Live, scope.budget.meter());
         if let Some(table) = self.tables.get(kind.name()) {
-            let matching = self.matching(settings, kind, table, &claim.by);
-            let mut found = matching.filter_map(|(id, record)| {
+            let mut found = None;
+            let matching = self.matching(&scope.settings, (kind, table), &claim.by, &meter)?;
+            for (id, record) in matching {
                 let document = View::of(&record.document);
-                let (by, meter) = (record.connection.as_ref(), Meter::unlimited());
-                let how = claim.takes(kind, by, document, &meter).ok().flatten()?;
-                Some((id, how))
-            });
-            match (found.next(), found.next()) {
-                (Some(_), Some(_)) => return Err(StoreError::Ambiguous),
-                (Some((id, how)), None) => return Ok(Some(Claimed::Live(id.clone(), how))),
-                _ => {}
+                let how = claim.takes(kind, record.connection.as_ref(), document, &meter)?;
+                let Some(how) = how else { continue };
+                if found.replace(Claimed::Live(id.clone(), how)).is_some() {
+                    return Err(StoreError::Ambiguous);
+                }
+            }
+            if found.is_some() {
+                return Ok(found);
             }
         }
         let Some(table) = self.retired.get(kind.name()).filter(|_| retired) else {
             return Ok(None);
         };
-        let last = claim.terms().iter().find_map(|term| {
-            let found = self.matching(settings, kind, table, term);
-            found.max_by_key(|(id, record)| (record.last_modified, *id))
-        });
-        Ok(last.map(|(id, _)| Claimed::Retired(id.clone())))
+        for term in claim.terms() {
+            let found = self.matching(&scope.settings, (kind, table), term, &meter)?;
+            let last = found
+                .iter()
+                .max_by_key(|(id, record)| (record.last_modified, *id));
+            if let Some((id, _)) = last {
+                return Ok(Some(Claimed::Retired(ResourceId::clone(id))));
+            }
+        }
+        Ok(None)
     }
 
     /// Makes a live resource that of a connection, with what was sent.
@@ -81,7 +87,7 @@ impl Tenant {
         self.edit_edges(id, change);
         let table = self.table(kind);
         table.update(id, Some(Arc::new(document)), keys, (version, at));
-        if let Some(record) = table.records.get_mut(id) {
+        if let Some(record) = table.record_mut(id) {
             record.connection.clone_from(&scope.connection);
         }
         self.written(how, kind, id)

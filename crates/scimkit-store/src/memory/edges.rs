@@ -41,6 +41,25 @@ impl Tenant {
         }
     }
 
+    /// The same with the edges of a record as it was.
+    pub(super) fn add_edges_of(
+        &self,
+        settings: &Settings,
+        stored: &mut Stored,
+        record: &Record,
+        want: &Want,
+    ) {
+        let among = Among::First {
+            after: None,
+            limit: most(want.limit),
+        };
+        for attr in &want.edges {
+            let owner = (&stored.id, record);
+            let edges = self.edges_of(settings, &stored.kind, *attr, owner, among);
+            stored.edges.push((*attr, edges));
+        }
+    }
+
     /// The edges of a membership or inverse attribute, or the one of a reference.
     pub(super) fn edges(
         &self,
@@ -50,9 +69,21 @@ impl Tenant {
         owner: &ResourceId,
         among: Among<'_>,
     ) -> Vec<Edge> {
-        let Some(record) = self.record(kind, owner) else {
-            return Vec::new();
-        };
+        match self.record(kind, owner) {
+            Some(record) => self.edges_of(settings, kind, attr, (owner, record), among),
+            None => Vec::new(),
+        }
+    }
+
+    /// The same of a record as it was: what leads to it, and what it leads to, are as they are now.
+    pub(super) fn edges_of(
+        &self,
+        settings: &Settings,
+        kind: &ResourceType,
+        attr: AttrId,
+        (owner, record): (&ResourceId, &Record),
+        among: Among<'_>,
+    ) -> Vec<Edge> {
         let attr = kind.attr(attr);
         let leads_to = targets(&settings.registry, kind, attr.id());
         match attr.role() {

@@ -30,6 +30,12 @@ impl Index {
             .flatten()
     }
 
+    /// How many resources have that key.
+    pub(super) fn count(&self, attr: AttrId, key: &Key) -> usize {
+        let holders = self.holders.get(&attr).and_then(|keys| keys.get(key));
+        holders.map_or(0, BTreeSet::len)
+    }
+
     /// Whether the resource has a key of that attribute.
     pub(super) fn has(&self, id: &ResourceId, attr: AttrId) -> bool {
         self.keys

@@ -134,7 +134,7 @@ impl Tenant {
         let kind = change.kind();
         let name = self.name(kind);
         let table = self.tables.get_mut(&name);
-        let Some(record) = table.and_then(|table| table.records.get_mut(id)) else {
+        let Some(record) = table.and_then(|table| table.record_mut(id)) else {
             return false;
         };
         let mut changed = false;

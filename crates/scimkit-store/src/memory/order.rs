@@ -1,6 +1,6 @@
 //! Rows in the order of a sort that an index has.
 
-use std::ops::Bound;
+use std::{ops::Bound, sync::Arc};
 
 use scimkit_core::message::SortOrder;
 use scimkit_registry::{AttrId, ResourceId, ResourceType, Scalar};
@@ -9,7 +9,7 @@ use super::table::{Record, Table};
 use crate::{Count, Position, Query, Sort, Start};
 
 /// A resource and its record.
-pub(super) type Row<'a> = (&'a ResourceId, &'a Record);
+pub(super) type Row<'a> = (&'a ResourceId, &'a Arc<Record>);
 /// With what it is sorted by.
 pub(super) type Keyed<'a> = (Option<Scalar>, Row<'a>);
 

@@ -46,6 +46,11 @@ impl Places {
         owners.map(AsRef::as_ref)
     }
 
+    /// How many [`Places::owners`] there are.
+    pub(super) fn count_owners(&self, id: &str) -> usize {
+        self.by_id.get(id).map_or(0, |place| place.owners.len())
+    }
+
     /// There is a resource now.
     pub(super) fn put(&mut self, id: ResourceId, kind: Arc<str>) {
         self.by_id.entry(id).or_default().kind = Some(kind);

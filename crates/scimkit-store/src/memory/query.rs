@@ -6,55 +6,103 @@ use std::{
 };
 
 use scimkit_registry::{
-    AttrId, Meter, Operator, Predicate, ResourceId, ResourceType, Role, Scalar, View,
+    AttrId, Exhausted, Meter, Operator, Predicate, ResourceId, ResourceType, Role, Scalar, View,
 };
-use serde_json::{Map, Value};
 
 use super::{
-    edges::Among,
     order::{Keyed, Row, beginning},
     table::{Record, Table},
     tenant::Tenant,
+    walk::Walk,
 };
-use crate::{
-    Count, Facts, Page, Position, Query, Settings, Sort, Start,
-    computed::{computed, targets},
-};
+use crate::{Count, Page, Position, Query, Settings, Start, computed::targets};
+
+/// A query after a look at the indexes.
+pub(super) enum Asked<'q> {
+    /// They decide it.
+    Page(Page),
+    /// Each of these rows is still to be evaluated or sorted.
+    Walk(Walk<'q>),
+}
 
 impl Tenant {
-    pub(super) fn query(&self, settings: &Settings, query: &Query) -> Page {
+    /// The page where the indexes decide it, or the rows that are to be looked at, with the least
+    /// that must be done under the lock: rows are pointers.
+    pub(super) fn asked<'q>(&self, settings: &'q Settings, query: &'q Query) -> Asked<'q> {
         let none = Table::default();
-        let kind = &query.kind;
-        let table = self.tables.get(kind.name()).unwrap_or(&none);
+        let table = self.tables.get(query.kind.name()).unwrap_or(&none);
+        let Some(predicate) = &query.predicate else {
+            return match page_of_all(query, table) {
+                Some(page) => Asked::Page(page),
+                None => Asked::Walk(Walk::sorting(settings, query, rows(table.records.iter()))),
+            };
+        };
+        let asking = Asking {
+            kind: &query.kind,
+            settings,
+            tenant: self,
+        };
+        let found = asking.candidates(table, predicate).map(|ids| {
+            let row = |id: &ResourceId| table.records.get_key_value(id);
+            rows(ids.into_iter().filter_map(row))
+        });
+        // What is not counted ends with the page, which comes soon where the rows come in order.
+        let in_order = || {
+            let is_worth_it = query.total == Count::Skip || query.sort.is_none();
+            let keyed = in_index_order(query, table).filter(|_| is_worth_it)?;
+            Some(rows(keyed.map(|(_, row)| row)))
+        };
+        Asked::Walk(match (found, query.sort) {
+            (Some(found), None) => Walk::in_order(settings, query, found),
+            (Some(found), Some(_)) => Walk::sorting(settings, query, found),
+            (None, _) => match in_order() {
+                Some(rows) => Walk::in_order(settings, query, rows),
+                None => Walk::sorting(settings, query, rows(table.records.iter())),
+            },
+        })
+    }
+
+    /// The resources in a table that satisfy a predicate over attributes that documents hold.
+    ///
+    /// # Errors
+    /// The budget ran out.
+    pub(super) fn matching<'a>(
+        &'a self,
+        settings: &Settings,
+        (kind, table): (&Arc<ResourceType>, &'a Table),
+        predicate: &Predicate,
+        meter: &Meter<'_>,
+    ) -> Result<Vec<Row<'a>>, Exhausted> {
         let asking = Asking {
             kind,
             settings,
             tenant: self,
         };
-        let Some(predicate) = &query.predicate else {
-            return page_of_all(query, table)
-                .unwrap_or_else(|sort| asking.sorted(query, sort, table.records.iter()));
+        let rows: Box<dyn Iterator<Item = Row<'a>>> = match asking.candidates(table, predicate) {
+            Some(ids) => {
+                let row = |id: &ResourceId| table.records.get_key_value(id);
+                Box::new(ids.into_iter().filter_map(row))
+            }
+            None => Box::new(table.records.iter()),
         };
-        let wanted = asking.wanted_by(predicate);
-        let holds = |(id, record): &Row<'_>| {
-            let made = asking.computed(&wanted, id, record);
-            kind.matches(predicate, view(record, made.as_ref()), &Meter::unlimited()) == Ok(true)
-        };
-        if let Some(ids) = asking.candidates(table, predicate) {
-            let rows = ids
-                .into_iter()
-                .filter_map(|id| table.records.get_key_value(id));
-            return asking.answer(query, rows.filter(holds));
+        let mut matching = Vec::new();
+        for row in rows {
+            if kind.matches(predicate, View::of(&row.1.document), meter)? {
+                matching.push(row);
+            }
         }
-        match in_index_order(query, table) {
-            Ok(rows) => page(query, rows.filter(|(_, row)| holds(row))),
-            Err(sort) => asking.sorted(query, sort, table.records.iter().filter(holds)),
-        }
+        Ok(matching)
     }
 }
 
-/// A page of all resources, straight off the table; or the sort that no index has.
-fn page_of_all(query: &Query, table: &Table) -> Result<Page, Sort> {
+/// Pointers to rows, for when the lock is gone.
+fn rows<'a>(rows: impl Iterator<Item = Row<'a>>) -> Vec<(ResourceId, Arc<Record>)> {
+    rows.map(|(id, record)| (id.clone(), Arc::clone(record)))
+        .collect()
+}
+
+/// A page of all resources, straight off the table; none where no index has the order.
+fn page_of_all(query: &Query, table: &Table) -> Option<Page> {
     let uncounted = query.clone().uncounted();
     let rows = in_index_order(&uncounted, table)?;
     let mut page = match query.start {
@@ -65,28 +113,21 @@ fn page_of_all(query: &Query, table: &Table) -> Result<Page, Sort> {
         }
     };
     page.total = (query.total == Count::Exact).then_some(table.records.len() as u64);
-    Ok(page)
+    Some(page)
 }
 
-/// The rows in the order that was asked for; or the sort that no index has.
+/// The rows in the order that was asked for; none where no index has it.
 fn in_index_order<'a>(
     query: &'a Query,
     table: &'a Table,
-) -> Result<Box<dyn Iterator<Item = Keyed<'a>> + 'a>, Sort> {
+) -> Option<Box<dyn Iterator<Item = Keyed<'a>> + 'a>> {
     match query.sort {
         None => {
             let after = beginning(query).map(|place| &place.id);
-            Ok(Box::new(table.after(after).map(unsorted)))
+            Some(Box::new(table.after(after).map(unsorted)))
         }
-        Some(sort) => table.in_order(query, sort).ok_or(sort),
+        Some(sort) => table.in_order(query, sort),
     }
-}
-
-/// A computed top-level attribute that the answer depends on.
-struct Wanted {
-    attr: AttrId,
-    /// Of a membership, the only targets that matter.
-    only: Option<BTreeSet<ResourceId>>,
 }
 
 struct Asking<'a> {
@@ -95,108 +136,7 @@ struct Asking<'a> {
     tenant: &'a Tenant,
 }
 
-impl Tenant {
-    /// The resources in a table that satisfy a predicate over attributes that documents hold.
-    pub(super) fn matching<'a>(
-        &'a self,
-        settings: &'a Settings,
-        kind: &'a Arc<ResourceType>,
-        table: &'a Table,
-        predicate: &'a Predicate,
-    ) -> impl Iterator<Item = Row<'a>> {
-        let asking = Asking {
-            kind,
-            settings,
-            tenant: self,
-        };
-        let found = asking.candidates(table, predicate);
-        let narrowed = found.map(|ids| {
-            let row = |id: &ResourceId| table.records.get_key_value(id);
-            ids.into_iter().filter_map(row)
-        });
-        let all = narrowed.is_none().then(|| table.records.iter());
-        let rows = narrowed
-            .into_iter()
-            .flatten()
-            .chain(all.into_iter().flatten());
-        rows.filter(|(_, record)| {
-            let view = View::of(&record.document);
-            kind.matches(predicate, view, &Meter::unlimited()) == Ok(true)
-        })
-    }
-}
-
 impl<'a> Asking<'a> {
-    fn answer(&self, query: &Query, rows: impl Iterator<Item = Row<'a>>) -> Page {
-        match query.sort {
-            None => page(query, rows.map(unsorted)),
-            Some(sort) => self.sorted(query, sort, rows),
-        }
-    }
-
-    fn sorted(&self, query: &Query, sort: Sort, rows: impl Iterator<Item = Row<'a>>) -> Page {
-        let wanted = self.wanted(&[sort.attr]);
-        let key = |(id, record): Row<'a>| {
-            let made = self.computed(&wanted, id, record);
-            let view = view(record, made.as_ref());
-            self.kind
-                .sort_key(sort.attr, view, &Meter::unlimited())
-                .ok()
-                .flatten()
-        };
-        let mut keyed: Vec<_> = rows.map(|row| (key(row), row)).collect();
-        // Stable: equal ones stay in the order of their ids.
-        keyed.sort_by(|(a, _), (b, _)| sort.compare(a.as_ref(), b.as_ref()));
-        page(query, keyed.into_iter())
-    }
-
-    fn wanted(&self, attrs: &[AttrId]) -> Vec<Wanted> {
-        let top = |attr: &AttrId| self.kind.attr(*attr).parent().unwrap_or(*attr);
-        let computed = attrs.iter().filter(|attr| self.kind.is_computed(**attr));
-        let tops: BTreeSet<AttrId> = computed.map(top).collect();
-        tops.into_iter()
-            .map(|attr| Wanted { attr, only: None })
-            .collect()
-    }
-
-    fn wanted_by(&self, predicate: &Predicate) -> Vec<Wanted> {
-        let mut wanted = self.wanted(&predicate.attributes());
-        for one in &mut wanted {
-            one.only = focus(self.kind, one.attr, predicate);
-        }
-        wanted
-    }
-
-    fn computed(
-        &self,
-        wanted: &[Wanted],
-        id: &ResourceId,
-        record: &Record,
-    ) -> Option<Map<String, Value>> {
-        if wanted.is_empty() {
-            return None;
-        }
-        let mut edges = Vec::with_capacity(wanted.len());
-        for Wanted { attr, only } in wanted {
-            let among = only.as_ref().map_or(Among::ALL, Among::Targets);
-            let found = self
-                .tenant
-                .edges(self.settings, self.kind, *attr, id, among);
-            edges.push((*attr, found));
-        }
-        let facts = Facts {
-            created: record.created,
-            document: &record.document,
-            edges: &edges,
-            id,
-            kind: self.kind,
-            last_modified: record.last_modified,
-            version: &record.version,
-        };
-        let attrs: Vec<_> = wanted.iter().map(|one| one.attr).collect();
-        Some(computed(self.settings, &facts, &attrs))
-    }
-
     /// A set of ids, in order, outside of which no resource satisfies the predicate; `None` when
     /// no index narrows it.
     fn candidates(
@@ -204,17 +144,24 @@ impl<'a> Asking<'a> {
         table: &'a Table,
         predicate: &Predicate,
     ) -> Option<BTreeSet<&'a ResourceId>> {
+        // More than there are resources narrow nothing, and may take long to gather.
+        self.most(table, predicate)
+            .filter(|most| *most <= table.records.len())?;
         match predicate {
-            Predicate::All(terms) => terms
-                .iter()
-                .filter_map(|term| self.candidates(table, term))
-                .min_by_key(BTreeSet::len),
+            Predicate::All(terms) => {
+                let bounded = terms.iter().filter_map(|term| {
+                    let most = self.most(table, term)?;
+                    Some((most, term))
+                });
+                let (_, least) = bounded.min_by_key(|(most, _)| *most)?;
+                self.candidates(table, least)
+            }
             Predicate::Any(terms) => {
-                let all: Option<Vec<_>> = terms
-                    .iter()
-                    .map(|term| self.candidates(table, term))
-                    .collect();
-                Some(all?.into_iter().flatten().collect())
+                let mut all = BTreeSet::new();
+                for term in terms {
+                    all.append(&mut self.candidates(table, term)?);
+                }
+                Some(all)
             }
             Predicate::Compare {
                 attr,
@@ -232,6 +179,59 @@ impl<'a> Asking<'a> {
         }
     }
 
+    /// How many candidates there are at most, without gathering them.
+    fn most(&self, table: &Table, predicate: &Predicate) -> Option<usize> {
+        match predicate {
+            Predicate::All(terms) => {
+                let most = terms.iter().filter_map(|term| self.most(table, term));
+                most.min()
+            }
+            Predicate::Any(terms) => {
+                let each = terms.iter().map(|term| self.most(table, term));
+                each.sum()
+            }
+            Predicate::Compare {
+                attr,
+                op: Operator::Equal,
+                value,
+            } => {
+                let most = self.most_linked(*attr, value);
+                most.or_else(|| table.count_having(self.kind, *attr, value))
+            }
+            Predicate::ElementMatches { inner, .. } => self.most(table, inner),
+            Predicate::Never => Some(0),
+            Predicate::Compare { .. } | Predicate::Not(_) | Predicate::Present(_) => None,
+        }
+    }
+
+    fn most_linked(&self, attr: AttrId, value: &Scalar) -> Option<usize> {
+        let id = id_in(self.kind, attr, value)?;
+        let top = self.kind.attr(self.kind.attr(attr).parent()?);
+        match top.role() {
+            Role::Membership => Some(self.tenant.places.count_owners(id)),
+            Role::Inverse => {
+                let owners = self.owning(id, top.id());
+                let targets = owners.flat_map(|record| record.edges.values());
+                Some(targets.map(BTreeMap::len).sum())
+            }
+            _ => None,
+        }
+    }
+
+    /// The resources of an id that may have one of this type as a member.
+    fn owning<'v>(
+        &self,
+        id: &'v str,
+        attr: AttrId,
+    ) -> impl Iterator<Item = &'a Arc<Record>> + use<'a, 'v> {
+        let tenant = self.tenant;
+        let kinds = targets(&self.settings.registry, self.kind, attr);
+        let tables = kinds
+            .into_iter()
+            .filter_map(|k| tenant.tables.get(k.name()));
+        tables.filter_map(move |table| table.records.get(id))
+    }
+
     /// The resources that an edge connects with the one that `value` names, for the `value` of a
     /// membership or of its inverse.
     fn linked(&self, attr: AttrId, value: &Scalar) -> Option<Vec<&'a ResourceId>> {
@@ -244,11 +244,7 @@ impl<'a> Asking<'a> {
                 Some(own.map(|owner| &owner.id).collect())
             }
             Role::Inverse => {
-                let kinds = targets(&self.settings.registry, self.kind, top.id());
-                let tables = kinds
-                    .iter()
-                    .filter_map(|k| self.tenant.tables.get(k.name()));
-                let owners = tables.filter_map(|table| table.records.get(id));
+                let owners = self.owning(id, top.id());
                 let targets = owners.flat_map(|record| record.edges.values());
                 Some(targets.flat_map(BTreeMap::keys).collect())
             }
@@ -257,40 +253,8 @@ impl<'a> Asking<'a> {
     }
 }
 
-/// The targets of a membership on which the predicate depends; `None` when it may depend on all.
-///
-/// This is what lets `members[value eq "…"]` be asked of a group of any size.
-fn focus(kind: &ResourceType, top: AttrId, predicate: &Predicate) -> Option<BTreeSet<ResourceId>> {
-    let mut only = BTreeSet::new();
-    let mut open = vec![(predicate, false)];
-    while let Some((next, inside)) = open.pop() {
-        match next {
-            Predicate::Compare { attr, .. } | Predicate::Present(attr)
-                if kind.attr(*attr).parent().unwrap_or(*attr) != top => {}
-            Predicate::Compare {
-                attr,
-                op: Operator::Equal,
-                value,
-            } => {
-                only.insert(ResourceId::from(id_in(kind, *attr, value)?));
-            }
-            // Within brackets, what no `eq` names must satisfy nothing.
-            Predicate::Not(_) if inside => return None,
-            Predicate::All(terms) if inside && terms.is_empty() => return None,
-            Predicate::All(terms) | Predicate::Any(terms) => {
-                open.extend(terms.iter().map(|term| (term, inside)));
-            }
-            Predicate::ElementMatches { attr, inner } if *attr == top => open.push((inner, true)),
-            Predicate::ElementMatches { .. } | Predicate::Never => {}
-            Predicate::Not(inner) => open.push((inner, inside)),
-            Predicate::Compare { .. } | Predicate::Present(_) => return None,
-        }
-    }
-    Some(only)
-}
-
 /// The id that a value names where ids are compared as they are: the `value` of an edge.
-fn id_in<'v>(kind: &ResourceType, attr: AttrId, value: &'v Scalar) -> Option<&'v str> {
+pub(super) fn id_in<'v>(kind: &ResourceType, attr: AttrId, value: &'v Scalar) -> Option<&'v str> {
     let sub = kind.attr(attr);
     let exact = sub.name() == "value" && sub.definition().is_case_exact();
     match value {
@@ -328,11 +292,4 @@ fn page<'a>(query: &Query, rows: impl Iterator<Item = Keyed<'a>>) -> Page {
     let last = last.filter(|_| more);
     Page::new(items, exact.then_some(total))
         .ended_at(last.map(|(key, id)| Position::new(key, id.clone())))
-}
-
-fn view<'a>(record: &'a Record, made: Option<&'a Map<String, Value>>) -> View<'a> {
-    match made {
-        Some(made) => View::with(&record.document, made),
-        None => View::of(&record.document),
-    }
 }

@@ -55,7 +55,7 @@ pub(super) struct Table {
     // with this fingerprint.
     fingerprint: Fingerprint,
     pub(super) index: Index,
-    pub(super) records: BTreeMap<ResourceId, Record>,
+    pub(super) records: BTreeMap<ResourceId, Arc<Record>>,
 }
 
 impl Table {
@@ -100,6 +100,21 @@ impl Table {
         certain.then(|| self.index.get(attr, value).collect())
     }
 
+    /// How many resources [`Table::having`] finds at most, without gathering them.
+    pub(super) fn count_having(
+        &self,
+        kind: &ResourceType,
+        attr: AttrId,
+        value: &Scalar,
+    ) -> Option<usize> {
+        match attr {
+            AttrId::ID => Some(1),
+            _ => self
+                .has_keys_of(kind, attr)
+                .then(|| self.index.count(attr, value)),
+        }
+    }
+
     /// Whether the index has every value of the attribute.
     pub(super) fn has_keys_of(&self, kind: &ResourceType, attr: AttrId) -> bool {
         let attr = kind.attr(attr);
@@ -136,7 +151,7 @@ impl Table {
 
     pub(super) fn insert(&mut self, id: ResourceId, record: Record, keys: Vec<(AttrId, Vec<Key>)>) {
         self.index.put(&id, keys);
-        self.records.insert(id, record);
+        self.records.insert(id, Arc::new(record));
     }
 
     /// Gives a resource these keys and no others.
@@ -145,9 +160,14 @@ impl Table {
         self.index.put(id, keys.unwrap_or_default());
     }
 
+    /// A record to be changed; those who look at it see what it was.
+    pub(super) fn record_mut(&mut self, id: &ResourceId) -> Option<&mut Record> {
+        self.records.get_mut(id).map(Arc::make_mut)
+    }
+
     pub(super) fn remove(&mut self, id: &ResourceId) -> Option<Record> {
         self.index.remove(id);
-        self.records.remove(id)
+        self.records.remove(id).map(Arc::unwrap_or_clone)
     }
 
     /// Gives a record another document, version and last modification.
@@ -158,7 +178,7 @@ impl Table {
         keys: Vec<(AttrId, Vec<Key>)>,
         (version, at): (Version, DateTime<Utc>),
     ) {
-        if let Some(record) = self.records.get_mut(id) {
+        if let Some(record) = self.record_mut(id) {
             if let Some(document) = document {
                 record.document = document;
             }

@@ -4,17 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{Change, Resource, ResourceId, ResourceType};
+use scimkit_registry::{Budget, Change, Resource, ResourceId, ResourceType};
 
 use super::{
     claim::Claimed,
     places::{Owner, Places},
     table::{Record, Table},
 };
-use crate::{
-    Batch, ConnectionId, Deletes, Expect, How, OnFailure, Scope, Settings, StoreError, Write,
-    Written,
-};
+use crate::{ConnectionId, Deletes, Expect, How, Scope, Settings, StoreError, Write, Written};
 
 /// The resources of one tenant.
 #[derive(Debug, Default)]
@@ -31,58 +28,31 @@ pub(super) struct Tenant {
 }
 
 impl Tenant {
-    pub(super) fn record(&self, kind: &ResourceType, id: &ResourceId) -> Option<&Record> {
+    pub(super) fn shared_record(
+        &self,
+        kind: &ResourceType,
+        id: &ResourceId,
+    ) -> Option<&Arc<Record>> {
         self.tables.get(kind.name())?.records.get(id)
     }
 
-    /// Carries the writes out in order, under the batch's rule for those that fail.
-    pub(super) fn write_all(
-        &mut self,
-        scope: &Scope,
-        batch: Batch,
-    ) -> Vec<Result<Written, StoreError>> {
-        let Batch {
-            at,
-            on_failure,
-            writes,
-        } = batch;
-        // As long as the lock is held nobody sees what may be undone.
-        let mut undo = Vec::new();
-        let mut failures = 0;
-        let mut answers = Vec::with_capacity(writes.len());
-        for write in writes {
-            if on_failure == OnFailure::Undo {
-                undo.push(self.before(&scope.settings, &write));
-            }
-            let answer = match on_failure.stops(failures) {
-                true => Err(StoreError::NotRun),
-                false => self.write(scope, at, write),
-            };
-            failures += u32::from(answer.is_err());
-            answers.push(answer);
-        }
-        if on_failure == OnFailure::Undo && failures > 0 {
-            for before in undo.into_iter().rev() {
-                self.restore(before);
-            }
-            let done = answers.iter_mut().filter(|answer| answer.is_ok());
-            done.for_each(|answer| *answer = Err(StoreError::NotRun));
-        }
-        answers
+    pub(super) fn record(&self, kind: &ResourceType, id: &ResourceId) -> Option<&Record> {
+        Some(self.shared_record(kind, id)?)
     }
 
     /// Carries one write out, or refuses it and leaves everything as it is.
-    fn write(
+    pub(super) fn write(
         &mut self,
         scope: &Scope,
         at: DateTime<Utc>,
         write: Write,
     ) -> Result<Written, StoreError> {
         let settings = &*scope.settings;
+        scope.budget.charge(self.cost(&write))?;
         match write {
             Write::Create { change, claim, id } => {
                 let claim = claim.as_deref();
-                let found = claim.map(|claim| self.claimed(settings, change.kind(), claim));
+                let found = claim.map(|claim| self.claimed(scope, change.kind(), claim));
                 match (found.transpose()?.flatten(), claim) {
                     (Some(Claimed::Live(id, how)), Some(claim)) => {
                         self.adopt(scope, at, (&id, how), (&change, claim))
@@ -99,6 +69,24 @@ impl Tenant {
                 self.update(settings, at, &id, &change, &expect)
             }
         }
+    }
+
+    /// What it takes to carry a write out.
+    fn cost(&self, write: &Write) -> u64 {
+        const LOOK_UP: u64 = 64 * Budget::COMPARISON;
+        let edited = match write {
+            Write::Create { change, .. } => change.weight(),
+            Write::Delete { .. } => 0,
+            Write::Update { change, id, .. } => {
+                let record = self.record(change.kind(), id);
+                // The document is copied, and compared with what it was.
+                let copied =
+                    record.filter(|_| !change.set().is_empty() || !change.unset().is_empty());
+                let copied = copied.map_or(0, |record| record.document.weight());
+                change.weight().saturating_add(copied.saturating_mul(2))
+            }
+        };
+        LOOK_UP.saturating_add(edited)
     }
 
     /// Makes a resource, or brings the retired one of that id back.
@@ -193,7 +181,7 @@ impl Tenant {
         }
         for owner in self.places.remove(id) {
             let table = self.tables.get_mut(&*owner.kind);
-            let Some(record) = table.and_then(|t| t.records.get_mut(&owner.id)) else {
+            let Some(record) = table.and_then(|t| t.record_mut(&owner.id)) else {
                 continue;
             };
             record.remove_target(&owner.attr, id);
@@ -211,7 +199,7 @@ impl Tenant {
         let tables = self.tables.values_mut().chain(self.retired.values_mut());
         for record in tables.flat_map(|table| table.records.values_mut()) {
             if record.connection.as_ref() == Some(connection) {
-                record.connection = None;
+                Arc::make_mut(record).connection = None;
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scimkit_registry::{Change, Resource, ResourceId, ResourceType};
 
 use super::{claim::Claimed, places::Owner, table::Record, tenant::Tenant};
-use crate::{Settings, Write};
+use crate::{Scope, Write};
 
 /// What a write can change, as it was before.
 pub(super) struct Before {
@@ -19,13 +19,13 @@ pub(super) struct Before {
 }
 
 impl Tenant {
-    pub(super) fn before(&self, settings: &Settings, write: &Write) -> Before {
+    pub(super) fn before(&self, scope: &Scope, write: &Write) -> Before {
         let claimed = match write {
             Write::Create {
                 change,
                 claim: Some(claim),
                 ..
-            } => self.claimed(settings, change.kind(), claim).ok().flatten(),
+            } => self.claimed(scope, change.kind(), claim).ok().flatten(),
             _ => None,
         };
         let (id, kind, takes_away) = match write {
@@ -41,13 +41,16 @@ impl Tenant {
         let owners = self.places.owners(id.as_str()).filter(|_| takes_away);
         let owners = owners.filter_map(|owner| {
             let record = self.tables.get(&owner.kind)?.records.get(&owner.id)?;
-            Some((Arc::clone(&owner.kind), owner.id.clone(), record.clone()))
+            let record = Record::clone(record);
+            Some((Arc::clone(&owner.kind), owner.id.clone(), record))
         });
         Before {
             id: id.clone(),
             kind: Arc::clone(kind),
             record: self.record(kind, id).cloned(),
-            retired: retired.and_then(|table| table.records.get(id)).cloned(),
+            retired: retired
+                .and_then(|table| table.records.get(id))
+                .map(|record| Record::clone(record)),
             owners: owners.collect(),
         }
     }
@@ -86,7 +89,7 @@ impl Tenant {
         let edges = record.as_ref().map(|record| record.edges.clone());
         let table = self.tables.entry(Arc::clone(name)).or_default();
         let gone = match record {
-            Some(record) => table.records.insert(id.clone(), record),
+            Some(record) => table.records.insert(id.clone(), Arc::new(record)),
             None => table.records.remove(id),
         };
         let owner = |attr: &Arc<str>| Owner {
@@ -94,6 +97,7 @@ impl Tenant {
             id: id.clone(),
             kind: Arc::clone(name),
         };
+        let gone = gone.map(Arc::unwrap_or_clone);
         for (attr, targets) in gone.into_iter().flat_map(|record| record.edges) {
             let owner = owner(&attr);
             targets

@@ -1,0 +1,379 @@
+//! Resources that are evaluated and sorted one after the other, without a lock and in slices.
+
+use std::{cmp::Ordering, collections::BTreeSet, sync::Arc, vec};
+
+use scimkit_registry::{
+    AttrId, Budget, Exhausted, Meter, Operator, Predicate, ResourceId, ResourceType, Role, Scalar,
+    View,
+};
+use serde_json::{Map, Value};
+
+use super::{edges::Among, query::id_in, table::Record, tenant::Tenant};
+use crate::{Count, Facts, Page, Position, Query, Settings, Sort, Start, Want, computed::computed};
+
+/// A resource as it was when the query began.
+type Row = (ResourceId, Arc<Record>);
+
+/// Units of work after which others have a turn: about a millisecond.
+pub(super) const SLICE: u64 = 1 << 18;
+
+/// The rows of a query, and what came of those that were looked at.
+pub(super) struct Walk<'q> {
+    /// How many rows are on the page or behind its beginning.
+    begun: u64,
+    found: Found,
+    query: &'q Query,
+    rest: vec::IntoIter<Row>,
+    settings: &'q Settings,
+    total: u64,
+    wanted: Vec<Wanted>,
+    wanted_by_sort: Vec<Wanted>,
+}
+
+/// The rows that may be on the page.
+enum Found {
+    /// They come in order.
+    InOrder(Vec<Row>),
+    /// The first ones in the order of the sort, with all that come before the page.
+    Sorted(BTreeSet<Placed>, Sort),
+}
+
+impl<'q> Walk<'q> {
+    /// Over rows that come in the order of the query.
+    pub(super) fn in_order(settings: &'q Settings, query: &'q Query, rows: Vec<Row>) -> Self {
+        Walk::new(settings, query, rows, Found::InOrder(Vec::new()))
+    }
+
+    /// Over rows in the order of their ids.
+    pub(super) fn sorting(settings: &'q Settings, query: &'q Query, rows: Vec<Row>) -> Self {
+        let found = match query.sort {
+            Some(sort) => Found::Sorted(BTreeSet::new(), sort),
+            None => Found::InOrder(Vec::new()),
+        };
+        Walk::new(settings, query, rows, found)
+    }
+
+    fn new(settings: &'q Settings, query: &'q Query, rows: Vec<Row>, found: Found) -> Self {
+        let predicate = query.predicate.as_ref();
+        let wanted = predicate.map(|predicate| wanted_by(&query.kind, predicate));
+        let sort = query.sort.map(|sort| wanted_of(&query.kind, &[sort.attr]));
+        Walk {
+            begun: 0,
+            found,
+            query,
+            rest: rows.into_iter(),
+            settings,
+            total: 0,
+            wanted: wanted.unwrap_or_default(),
+            wanted_by_sort: sort.unwrap_or_default(),
+        }
+    }
+
+    /// Whether edges decide, so that each slice needs the tenant.
+    pub(super) fn needs_edges(&self) -> bool {
+        let mut wanted = self.wanted.iter().chain(&self.wanted_by_sort);
+        wanted.any(|one| {
+            let role = self.query.kind.attr(one.attr).role();
+            matches!(role, Role::Inverse | Role::Membership | Role::Reference)
+        })
+    }
+
+    /// Looks at some rows; tells whether all that matter were looked at.
+    ///
+    /// # Errors
+    /// The budget ran out.
+    pub(super) fn slice(
+        &mut self,
+        tenant: Option<&Tenant>,
+        budget: &Budget,
+    ) -> Result<bool, Exhausted> {
+        let (begun, meter) = (budget.spent(), budget.meter());
+        budget.check()?;
+        while let Some((id, record)) = self.rest.next() {
+            meter.compare(0)?;
+            if self.holds(&id, &record, tenant, &meter)? && self.add(id, record, tenant, &meter)? {
+                return Ok(true);
+            }
+            if budget.spent().saturating_sub(begun) >= SLICE {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn holds(
+        &self,
+        id: &ResourceId,
+        record: &Record,
+        tenant: Option<&Tenant>,
+        meter: &Meter<'_>,
+    ) -> Result<bool, Exhausted> {
+        let Some(predicate) = &self.query.predicate else {
+            return Ok(true);
+        };
+        let made = self.computed(&self.wanted, (id, record), tenant, meter)?;
+        let view = view(record, made.as_ref());
+        self.query.kind.matches(predicate, view, meter)
+    }
+
+    /// Takes a row that satisfies the predicate; tells whether no other is needed.
+    fn add(
+        &mut self,
+        id: ResourceId,
+        record: Arc<Record>,
+        tenant: Option<&Tenant>,
+        meter: &Meter<'_>,
+    ) -> Result<bool, Exhausted> {
+        let (query, before) = (self.query, self.total);
+        self.total += 1;
+        let has_begun = match (&query.start, query.sort) {
+            (Start::Index(start), None) => before >= *start,
+            // Where they are sorted here, those before the page take part.
+            (Start::Index(start), Some(_)) => self.is_sorting() || before >= *start,
+            (Start::After(place), None) => place.precedes(None, None, &id),
+            (Start::After(place), Some(_)) => {
+                let key = self.key(&id, &record, tenant, meter)?;
+                place.precedes(query.sort, key.as_ref(), &id)
+            }
+        };
+        if !has_begun {
+            return Ok(false);
+        }
+        self.begun += 1;
+        if self.is_sorting() {
+            let key = self.key(&id, &record, tenant, meter)?;
+            self.place(key, id, record, meter)?;
+            return Ok(false);
+        }
+        if let Found::InOrder(items) = &mut self.found
+            && items.len() < count(query)
+        {
+            items.push((id, record));
+            return Ok(false);
+        }
+        Ok(query.total == Count::Skip)
+    }
+
+    fn is_sorting(&self) -> bool {
+        matches!(self.found, Found::Sorted(..))
+    }
+
+    /// Puts a row in its place among those that come first.
+    fn place(
+        &mut self,
+        key: Option<Scalar>,
+        id: ResourceId,
+        record: Arc<Record>,
+        meter: &Meter<'_>,
+    ) -> Result<(), Exhausted> {
+        let Found::Sorted(placed, sort) = &mut self.found else {
+            return Ok(());
+        };
+        let skipped = match self.query.start {
+            Start::After(_) => 0,
+            Start::Index(start) => usize::try_from(start).unwrap_or(usize::MAX),
+        };
+        let most = skipped.saturating_add(count(self.query));
+        let bytes = match &key {
+            Some(Scalar::Text(text)) => text.len() as u64,
+            _ => 0,
+        };
+        let comparisons = u64::from(placed.len().saturating_add(1).ilog2()) + 1;
+        meter.charge(comparisons.saturating_mul(Budget::COMPARISON.saturating_add(bytes)))?;
+        placed.insert(Placed {
+            id,
+            key,
+            record,
+            sort: *sort,
+        });
+        if placed.len() > most {
+            placed.pop_last();
+        }
+        Ok(())
+    }
+
+    /// What a row is sorted by.
+    fn key(
+        &self,
+        id: &ResourceId,
+        record: &Record,
+        tenant: Option<&Tenant>,
+        meter: &Meter<'_>,
+    ) -> Result<Option<Scalar>, Exhausted> {
+        let Some(sort) = self.query.sort else {
+            return Ok(None);
+        };
+        let made = self.computed(&self.wanted_by_sort, (id, record), tenant, meter)?;
+        let view = view(record, made.as_ref());
+        self.query.kind.sort_key(sort.attr, view, meter)
+    }
+
+    fn computed(
+        &self,
+        wanted: &[Wanted],
+        (id, record): (&ResourceId, &Record),
+        tenant: Option<&Tenant>,
+        meter: &Meter<'_>,
+    ) -> Result<Option<Map<String, Value>>, Exhausted> {
+        // What it costs to look up an edge and to make an element of it.
+        const EDGE: u64 = 16 * Budget::COMPARISON;
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        let (kind, settings) = (&self.query.kind, self.settings);
+        let mut edges = Vec::with_capacity(wanted.len());
+        for Wanted { attr, only } in wanted {
+            let among = only.as_ref().map_or(Among::ALL, Among::Targets);
+            let found = tenant.map_or_else(Vec::new, |tenant| {
+                tenant.edges_of(settings, kind, *attr, (id, record), among)
+            });
+            meter.charge(EDGE.saturating_mul(found.len() as u64 + 1))?;
+            edges.push((*attr, found));
+        }
+        let facts = Facts {
+            created: record.created,
+            document: &record.document,
+            edges: &edges,
+            id,
+            kind,
+            last_modified: record.last_modified,
+            version: &record.version,
+        };
+        let attrs: Vec<_> = wanted.iter().map(|one| one.attr).collect();
+        Ok(Some(computed(settings, &facts, &attrs)))
+    }
+
+    /// The page, once all rows were looked at.
+    ///
+    /// # Errors
+    /// The budget ran out.
+    pub(super) fn page(mut self, tenant: &Tenant, budget: &Budget) -> Result<Page, Exhausted> {
+        let found = std::mem::replace(&mut self.found, Found::InOrder(Vec::new()));
+        let (rows, more) = match found {
+            Found::InOrder(rows) => {
+                let more = self.begun > rows.len() as u64;
+                (rows, more)
+            }
+            Found::Sorted(placed, _) => {
+                let skipped = match self.query.start {
+                    Start::After(_) => 0,
+                    Start::Index(start) => start,
+                };
+                let start = usize::try_from(skipped).unwrap_or(usize::MAX);
+                let rows = placed.into_iter().skip(start).map(|p| (p.id, p.record));
+                let rows: Vec<Row> = rows.collect();
+                let end = skipped.saturating_add(rows.len() as u64);
+                (rows, self.begun > end)
+            }
+        };
+        let last = rows.last().filter(|_| more);
+        let next = last.map(|(id, record)| {
+            let key = self.key(id, record, Some(tenant), &budget.meter())?;
+            Ok::<_, Exhausted>(Position::new(key, id.clone()))
+        });
+        let want = Want::edges(self.query.edges.clone());
+        let stored = |(id, record): &Row| {
+            let mut stored = record.stored(&self.query.kind, id);
+            tenant.add_edges_of(self.settings, &mut stored, record, &want);
+            stored
+        };
+        let total = (self.query.total == Count::Exact).then_some(self.total);
+        Ok(Page::new(rows.iter().map(stored).collect(), total).ended_at(next.transpose()?))
+    }
+}
+
+fn count(query: &Query) -> usize {
+    usize::try_from(query.count).unwrap_or(usize::MAX)
+}
+
+/// A row and what it is sorted by.
+struct Placed {
+    id: ResourceId,
+    key: Option<Scalar>,
+    record: Arc<Record>,
+    sort: Sort,
+}
+
+impl Ord for Placed {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_key = self.sort.compare(self.key.as_ref(), other.key.as_ref());
+        by_key.then_with(|| self.id.cmp(&other.id))
+    }
+}
+
+impl PartialOrd for Placed {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Placed {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Placed {}
+
+/// A computed top-level attribute that the answer depends on.
+struct Wanted {
+    attr: AttrId,
+    /// Of a membership, the only targets that matter.
+    only: Option<BTreeSet<ResourceId>>,
+}
+
+fn wanted_of(kind: &ResourceType, attrs: &[AttrId]) -> Vec<Wanted> {
+    let top = |attr: &AttrId| kind.attr(*attr).parent().unwrap_or(*attr);
+    let computed = attrs.iter().filter(|attr| kind.is_computed(**attr));
+    let tops: BTreeSet<AttrId> = computed.map(top).collect();
+    tops.into_iter()
+        .map(|attr| Wanted { attr, only: None })
+        .collect()
+}
+
+fn wanted_by(kind: &ResourceType, predicate: &Predicate) -> Vec<Wanted> {
+    let mut wanted = wanted_of(kind, &predicate.attributes());
+    for one in &mut wanted {
+        one.only = focus(kind, one.attr, predicate);
+    }
+    wanted
+}
+
+/// The targets of a membership on which the predicate depends; `None` when it may depend on all.
+///
+/// This is what lets `members[value eq "…"]` be asked of a group of any size.
+fn focus(kind: &ResourceType, top: AttrId, predicate: &Predicate) -> Option<BTreeSet<ResourceId>> {
+    let mut only = BTreeSet::new();
+    let mut open = vec![(predicate, false)];
+    while let Some((next, inside)) = open.pop() {
+        match next {
+            Predicate::Compare { attr, .. } | Predicate::Present(attr)
+                if kind.attr(*attr).parent().unwrap_or(*attr) != top => {}
+            Predicate::Compare {
+                attr,
+                op: Operator::Equal,
+                value,
+            } => {
+                only.insert(ResourceId::from(id_in(kind, *attr, value)?));
+            }
+            // Within brackets, what no `eq` names must satisfy nothing.
+            Predicate::Not(_) if inside => return None,
+            Predicate::All(terms) if inside && terms.is_empty() => return None,
+            Predicate::All(terms) | Predicate::Any(terms) => {
+                open.extend(terms.iter().map(|term| (term, inside)));
+            }
+            Predicate::ElementMatches { attr, inner } if *attr == top => open.push((inner, true)),
+            Predicate::ElementMatches { .. } | Predicate::Never => {}
+            Predicate::Not(inner) => open.push((inner, inside)),
+            Predicate::Compare { .. } | Predicate::Present(_) => return None,
+        }
+    }
+    Some(only)
+}
+
+fn view<'a>(record: &'a Record, made: Option<&'a Map<String, Value>>) -> View<'a> {
+    match made {
+        Some(made) => View::with(&record.document, made),
+        None => View::of(&record.document),
+    }
+}
