@@ -7,6 +7,7 @@
 )]
 
 mod archive;
+mod budget;
 mod computed;
 mod limits;
 mod memory;

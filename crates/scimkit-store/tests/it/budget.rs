@@ -1,0 +1,161 @@
+//! Queries and batches of the memory store under a budget: they end with it, and give others a turn.
+
+use std::{
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use chrono::DateTime;
+use scimkit_core::message::SortOrder;
+use scimkit_filter::{Filter, Limits};
+use scimkit_registry::{Budget, Change, Exhausted, Registry, ResourceId, Tolerance};
+use scimkit_store::{
+    Batch, Expect, Memory, Page, Query, Scope, Sort, Store, StoreError, StoreExt, Write,
+};
+use serde_json::json;
+
+use crate::{kind, now, scope};
+
+const USERS: usize = 3_000;
+
+struct World {
+    scope: Scope,
+    store: Memory,
+}
+
+impl World {
+    fn new() -> Self {
+        let world = World {
+            scope: scope(Registry::standard()),
+            store: Memory::new(),
+        };
+        let answers = now(world.store.write(&world.scope, world.creates()));
+        assert!(answers.iter().all(Result::is_ok));
+        world
+    }
+
+    fn creates(&self) -> Batch {
+        let user = kind(&self.scope, "User");
+        let create = |n: usize| {
+            let body =
+                json!({"userName": format!("u{n}"), "title": format!("t{}", (n * 7) % USERS)});
+            let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
+            Write::Create {
+                change: Change::create(Arc::clone(&user), body),
+                claim: None,
+                id: ResourceId::from(format!("{n:05}")),
+            }
+        };
+        Batch::new(DateTime::UNIX_EPOCH, (0..USERS).map(create).collect())
+    }
+
+    fn query(&self, terms: usize) -> Query {
+        let user = kind(&self.scope, "User");
+        let text = vec![r#"title co "zz""#; terms].join(" or ") + r#" or title sw "t""#;
+        let options = scimkit_filter::Options::default().with_limits(Limits::default());
+        let filter = Filter::parse_with(&text, &options).unwrap();
+        let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
+        Query::of(user).matching(predicate)
+    }
+
+    fn limited(&self, budget: &Budget) -> Scope {
+        self.scope.clone().with_budget(budget.clone())
+    }
+}
+
+fn polled(
+    future: std::pin::Pin<&mut impl Future<Output = Result<Page, StoreError>>>,
+) -> Poll<Result<Page, StoreError>> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn query_runs_out_of_work() {
+    let world = World::new();
+    let title = kind(&world.scope, "User").named("title").unwrap();
+    let sort = Some(Sort::by(title, SortOrder::Ascending));
+    let sorted = Query::of(kind(&world.scope, "User")).sorted(sort);
+    for query in [world.query(20), sorted] {
+        let scope = world.limited(&Budget::new(50_000));
+        let answer = now(world.store.query(&scope, &query));
+        let ran_out = matches!(answer, Err(StoreError::Exhausted(Exhausted::Work)));
+        assert!(ran_out, "{answer:?}");
+        assert!(now(world.store.query(&world.scope, &query)).is_ok());
+    }
+}
+
+#[test]
+fn long_query_gives_others_a_turn_and_stops_when_cancelled() {
+    let world = World::new();
+    let (budget, query) = (Budget::unlimited(), world.query(100));
+    let scope = world.limited(&budget);
+    let mut running = pin!(world.store.query(&scope, &query));
+    assert!(polled(running.as_mut()).is_pending());
+    let after_one = budget.spent();
+    assert!(polled(running.as_mut()).is_pending());
+    let slice = budget.spent() - after_one;
+    assert!(slice < 2 * after_one, "{after_one} units, then {slice}");
+    budget.cancel();
+    let answer = polled(running.as_mut());
+    let cancelled = matches!(
+        answer,
+        Poll::Ready(Err(StoreError::Exhausted(Exhausted::Cancelled)))
+    );
+    assert!(cancelled, "{answer:?}");
+}
+
+#[test]
+fn query_sees_the_resources_that_there_were_when_it_began() {
+    let world = World::new();
+    let query = world.query(100);
+    let mut running = pin!(world.store.query(&world.scope, &query));
+    assert!(polled(running.as_mut()).is_pending());
+    let last = ResourceId::from(format!("{:05}", USERS - 1));
+    let user = kind(&world.scope, "User");
+    let delete = world.store.delete(
+        &world.scope,
+        DateTime::UNIX_EPOCH,
+        (user, last),
+        Expect::Any,
+    );
+    assert!(now(delete).is_ok());
+    let page = now(running).unwrap();
+    assert_eq!(page.total, Some(USERS as u64));
+    let later = now(world.store.query(&world.scope, &query)).unwrap();
+    assert_eq!(later.total, Some(USERS as u64 - 1));
+}
+
+#[test]
+fn batch_gives_others_a_turn_between_its_writes() {
+    let world = World {
+        scope: scope(Registry::standard()),
+        store: Memory::new(),
+    };
+    let mut running = pin!(world.store.write(&world.scope, world.creates()));
+    let context = &mut Context::from_waker(Waker::noop());
+    assert!(running.as_mut().poll(context).is_pending());
+    let all = Query::of(kind(&world.scope, "User"));
+    let some = now(world.store.query(&world.scope, &all)).unwrap().total;
+    assert!((1..USERS as u64).contains(&some.unwrap()), "{some:?}");
+    assert!(now(running).iter().all(Result::is_ok));
+    let total = now(world.store.query(&world.scope, &all)).unwrap().total;
+    assert_eq!(total, Some(USERS as u64));
+}
+
+#[test]
+fn write_that_costs_too_much_leaves_everything_as_it_is() {
+    let world = World::new();
+    let user = kind(&world.scope, "User");
+    let body = json!({"userName": "new", "title": "x".repeat(10_000)});
+    let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
+    let change = Change::create(user, body);
+    let scope = world.limited(&Budget::new(5_000));
+    let id = ResourceId::from("new");
+    let answer = now(world.store.create(&scope, DateTime::UNIX_EPOCH, id, change));
+    let ran_out = matches!(answer, Err(StoreError::Exhausted(Exhausted::Work)));
+    assert!(ran_out, "{answer:?}");
+    let all = Query::of(kind(&world.scope, "User"));
+    let total = now(world.store.query(&world.scope, &all)).unwrap().total;
+    assert_eq!(total, Some(USERS as u64));
+}
