@@ -55,6 +55,7 @@ impl ResourceType {
             definition,
             extensions: built,
             fingerprint: Fingerprint::default(),
+            key_fingerprint: Fingerprint::default(),
             top,
         };
         this.check_extensions()?;
@@ -62,6 +63,7 @@ impl ResourceType {
             this.mark_indexed(path)?;
         }
         this.fingerprint = Fingerprint::of(&this);
+        this.key_fingerprint = Fingerprint::of_keys(&this);
         Ok(this)
     }
 

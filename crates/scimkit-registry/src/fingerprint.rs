@@ -1,18 +1,20 @@
-//! A digest that tells one attribute table from another.
+//! Digests of attribute tables, and the definitions that stored keys and texts depend on.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
-use crate::{Attr, ResourceType};
+use crate::{Attr, AttrId, ResourceType, Role};
 
 /// Raised when folding changes, so that keys folded otherwise are made anew.
 const FOLDING: &str = "2";
 
 /// A digest of a resource type's attribute table.
 ///
-/// Stores keep it beside their data: another fingerprint means that documents and lookup keys may be
-/// of another shape. It depends on every characteristic that shapes them and on nothing else: not on
-/// descriptions, canonical values or the order of
+/// Stores keep it beside their data: another fingerprint means that documents may be of another
+/// shape. It depends on every characteristic that shapes documents and lookup keys and on nothing
+/// else: not on descriptions, canonical values or the order of
 /// attributes and extensions. It is the same on every machine.
+///
+/// [`ResourceType::key_fingerprint`] covers lookup keys alone.
 ///
 /// # Example
 /// ```
@@ -34,6 +36,14 @@ impl Fingerprint {
         lines.extend(kind.extensions().iter().map(|e| e.urn().to_string()));
         lines.sort_unstable();
         lines.extend([kind.schema().to_string(), FOLDING.to_owned()]);
+        Fingerprint::of_lines(&lines)
+    }
+
+    pub(crate) fn of_keys(kind: &ResourceType) -> Self {
+        Fingerprint::of_lines(&kind.key_definitions())
+    }
+
+    fn of_lines(lines: &[String]) -> Self {
         // FNV-1a: stable across builds and machines, which std's hasher does not promise.
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         for byte in lines.iter().flat_map(|line| line.bytes().chain([0])) {
@@ -62,4 +72,133 @@ fn line(attr: &Attr) -> String {
         attr.is_never_returned(),
         attr.is_indexed()
     )
+}
+
+impl ResourceType {
+    /// A digest of the [definitions of all lookup keys](Self::key_definition); a store keeps it with
+    /// each resource to know whether the resource's keys can answer a filter.
+    ///
+    /// An attribute without lookup keys does not change it, nor does uniqueness: what is unique is
+    /// looked up by the same keys.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::Registry;
+    ///
+    /// let standard = Registry::standard();
+    /// let indexed = Registry::builder().index("User", "title").build()?;
+    /// let keys = |registry: &Registry| registry.by_name("User").unwrap().key_fingerprint();
+    /// assert_eq!(keys(&standard), keys(&Registry::standard()));
+    /// assert_ne!(keys(&standard), keys(&indexed));
+    /// # Ok::<(), scimkit_registry::RegistrationError>(())
+    /// ```
+    #[must_use]
+    pub fn key_fingerprint(&self) -> Fingerprint {
+        self.key_fingerprint
+    }
+
+    /// The definition of an attribute's lookup keys: everything that they depend on beside the
+    /// document, as one line of text; `None` for an attribute without lookup keys.
+    ///
+    /// - Keys made under one definition can be compared with those made under an equal one, whatever
+    ///   else differs between the schemas.
+    /// - An attribute has lookup keys if it is [indexed](Attr::is_indexed) and documents hold its
+    ///   values.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::Registry;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let definition = |path| user.key_definition(user.named(path).unwrap());
+    /// assert!(definition("userName").unwrap().starts_with("userName string"));
+    /// assert_eq!(definition("title"), None);
+    /// ```
+    #[must_use]
+    pub fn key_definition(&self, attr: AttrId) -> Option<String> {
+        let attr = self.attr(attr);
+        if !self.has_keys(attr.id()) {
+            return None;
+        }
+        let d = attr.definition();
+        let many = |attr: &Attr| attr.definition().multi_valued;
+        let many = many(attr) || attr.parent().is_some_and(|parent| many(self.attr(parent)));
+        Some(format!(
+            "{} {} many={many} exact={} folding={FOLDING}",
+            attr.path(),
+            d.data_type,
+            d.is_case_exact()
+        ))
+    }
+
+    /// The [definitions](Self::key_definition) of all lookup keys, in the order of the alphabet.
+    #[must_use]
+    pub fn key_definitions(&self) -> Vec<String> {
+        let ids = self.attributes().iter().map(Attr::id);
+        let mut lines: Vec<_> = ids.filter_map(|id| self.key_definition(id)).collect();
+        lines.sort_unstable();
+        lines
+    }
+
+    /// Whether stores keep lookup keys of an attribute: it is [indexed](Attr::is_indexed), and
+    /// documents hold its values.
+    #[must_use]
+    pub fn has_keys(&self, attr: AttrId) -> bool {
+        let attr = self.attr(attr);
+        attr.is_indexed()
+            && matches!(attr.role(), Role::Plain | Role::Reference)
+            && !self.is_computed(attr.id())
+            && !attr.is_complex()
+            && !attr.is_never_returned()
+    }
+
+    /// The attributes that a stored document may hold and show, one line of text for each.
+    ///
+    /// A store keeps this text to find out later, under another schema, whether the document can
+    /// still be sent as it is stored: see [`shows_all`](Self::shows_all).
+    #[must_use]
+    pub fn shown_attributes(&self) -> String {
+        let lines: Vec<_> = self.shown_lines().into_iter().collect();
+        lines.join("\n")
+    }
+
+    /// Whether this type shows everything that a document may hold which was stored under a type
+    /// with these [shown attributes](Self::shown_attributes): then its text can be sent as it is
+    /// stored.
+    ///
+    /// An attribute that was added does not matter. One that was removed, hidden, or given another
+    /// type does: the text may hold it.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::Registry;
+    ///
+    /// let standard = Registry::standard();
+    /// let (user, group) = (standard.by_name("User").unwrap(), standard.by_name("Group").unwrap());
+    /// assert!(user.shows_all(&user.shown_attributes()));
+    /// assert!(!group.shows_all(&user.shown_attributes()));
+    /// ```
+    #[must_use]
+    pub fn shows_all(&self, shown: &str) -> bool {
+        let own: BTreeSet<String> = self.shown_lines();
+        shown.lines().all(|line| own.contains(line))
+    }
+
+    fn shown_lines(&self) -> BTreeSet<String> {
+        let attrs = self.attributes().iter();
+        // Memberships and the like are no part of a document.
+        let shown = attrs.filter(|a| !a.is_never_returned() && !self.is_computed(a.id()));
+        let line = |attr: &Attr| {
+            let d = attr.definition();
+            let many = d.multi_valued;
+            format!(
+                "{} {} {:?} many={many}",
+                attr.path(),
+                d.data_type,
+                attr.role()
+            )
+        };
+        shown.map(line).collect()
+    }
 }

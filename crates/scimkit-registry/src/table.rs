@@ -33,6 +33,7 @@ pub struct ResourceType {
     pub(crate) definition: ResourceTypeDefinition,
     pub(crate) extensions: Vec<Extension>,
     pub(crate) fingerprint: Fingerprint,
+    pub(crate) key_fingerprint: Fingerprint,
     pub(crate) top: Range<u16>,
 }
 

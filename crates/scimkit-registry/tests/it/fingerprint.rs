@@ -1,6 +1,8 @@
 //! What a fingerprint depends on.
 
-use scimkit_registry::{Fingerprint, Registry};
+use std::sync::Arc;
+
+use scimkit_registry::{Fingerprint, Registry, ResourceType};
 use serde_json::{Value, json};
 
 use crate::world::gadget_type;
@@ -98,4 +100,83 @@ fn it_prints_as_sixteen_digits() {
         text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit()),
         "{text}"
     );
+}
+
+/// `Gadget` after `edit` changed one attribute's definition.
+fn gadget(edit: impl FnOnce(&mut Value, &mut Value)) -> Arc<ResourceType> {
+    let mut schemas: Value = serde_json::from_str(include_str!("schemas/gadget.json")).unwrap();
+    let mut definition = gadget_type();
+    edit(&mut schemas, &mut definition);
+    let registry = Registry::builder()
+        .schemas_json(&schemas.to_string())
+        .and_then(|b| b.resource_types_json(&definition.to_string()))
+        .and_then(|b| b.index("Gadget", "label").build())
+        .unwrap();
+    Arc::clone(registry.by_name("Gadget").unwrap())
+}
+
+fn with(name: &'static str, member: &'static str, value: Value) -> Arc<ResourceType> {
+    gadget(|schemas, _| {
+        let attributes = schemas[0]["attributes"].as_array_mut().unwrap();
+        let attribute = attributes.iter_mut().find(|a| a["name"] == name).unwrap();
+        attribute[member] = value;
+    })
+}
+
+fn with_attribute(attribute: Value) -> Arc<ResourceType> {
+    gadget(|schemas, _| {
+        let attributes = schemas[0]["attributes"].as_array_mut().unwrap();
+        attributes.push(attribute);
+    })
+}
+
+#[test]
+fn key_fingerprint_depends_on_keys_alone() {
+    let plain = gadget(|_, _| {}).key_fingerprint();
+    let same = [
+        with_attribute(json!({"name": "added", "type": "string"})),
+        with("label", "returned", json!("request")),
+        with("label", "uniqueness", json!("server")),
+        with("crew", "mutability", json!("readOnly")),
+        gadget(|_, definition| {
+            definition["schemaExtensions"].as_array_mut().unwrap().pop();
+        }),
+    ];
+    for (index, kind) in same.iter().enumerate() {
+        assert_eq!(kind.key_fingerprint(), plain, "{index}");
+    }
+    let changed = [
+        with_attribute(json!({"name": "added", "type": "string", "uniqueness": "server"})),
+        with("label", "caseExact", json!(true)),
+        with("label", "multiValued", json!(true)),
+        with("label", "type", json!("integer")),
+        with("label", "name", json!("Label")),
+        with("code", "uniqueness", json!("none")),
+    ];
+    for (index, kind) in changed.iter().enumerate() {
+        assert_ne!(kind.key_fingerprint(), plain, "{index}");
+    }
+}
+
+#[test]
+fn added_attributes_leave_stored_text_sendable() {
+    let plain = gadget(|_, _| {});
+    let more = with_attribute(json!({"name": "added", "type": "string"}));
+    assert!(more.shows_all(&plain.shown_attributes()));
+    assert!(!plain.shows_all(&more.shown_attributes()));
+    let secret = with_attribute(json!({"name": "added", "type": "string", "returned": "never"}));
+    assert!(plain.shows_all(&secret.shown_attributes()));
+    assert!(!secret.shows_all(&more.shown_attributes()));
+    for hidden in [
+        with("code", "returned", json!("never")),
+        with("code", "mutability", json!("writeOnly")),
+        with("label", "name", json!("Label")),
+        with("label", "type", json!("integer")),
+        with("label", "multiValued", json!(true)),
+        gadget(|_, definition| {
+            definition["schemaExtensions"].as_array_mut().unwrap().pop();
+        }),
+    ] {
+        assert!(!hidden.shows_all(&plain.shown_attributes()));
+    }
 }
