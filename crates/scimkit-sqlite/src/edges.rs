@@ -5,7 +5,7 @@ use scimkit_registry::{AttrId, Edge, ResourceType, Role};
 use scimkit_store::{Settings, Stored, Want, targets};
 use serde_json::Value;
 
-use crate::{error::Outcome, row::Row};
+use crate::{error::Outcome, keys::shows_display, row::Row};
 
 /// Reads edges of one tenant, inside a transaction.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +60,7 @@ impl EdgeReader<'_> {
     ) -> Outcome<Vec<Edge>> {
         let attr = kind.attr(attr);
         let leads_to = targets(&self.settings.registry, kind, attr.id());
-        let leads_to: Vec<_> = leads_to.iter().map(|kind| kind.name()).collect();
+        let leads_to: Vec<_> = leads_to.iter().map(|kind| Target::new(kind)).collect();
         match attr.role() {
             Role::Inverse => self.owners(kind, owner, &leads_to, first),
             Role::Membership => self.members((kind, attr.path()), owner, &leads_to, first),
@@ -73,7 +73,7 @@ impl EdgeReader<'_> {
         &self,
         (kind, path): (&ResourceType, &str),
         owner: &str,
-        leads_to: &[&str],
+        leads_to: &[Target<'_>],
         first: First<'_>,
     ) -> Outcome<Vec<Edge>> {
         let sql = "SELECT e.target, e.target_kind, t.kind, t.display
@@ -94,10 +94,10 @@ impl EdgeReader<'_> {
         while let Some(row) = rows.next()? {
             let edge = Edge::to(row.get::<_, String>(0)?);
             let there = row.get_ref(2)?.as_str_or_null().ok().flatten();
-            edges.push(match there.filter(|kind| leads_to.contains(kind)) {
-                Some(kind) => edge
-                    .with_kind(Some(kind.to_owned()))
-                    .with_display(row.get(3)?),
+            edges.push(match there.and_then(|kind| known(leads_to, kind)) {
+                Some(to) => edge
+                    .with_kind(Some(to.name.to_owned()))
+                    .with_display(to.display(row.get(3)?)),
                 None => edge.with_kind(row.get(1)?),
             });
         }
@@ -109,7 +109,7 @@ impl EdgeReader<'_> {
         &self,
         kind: &ResourceType,
         target: &str,
-        leads_to: &[&str],
+        leads_to: &[Target<'_>],
         first: First<'_>,
     ) -> Outcome<Vec<Edge>> {
         let sql = "SELECT DISTINCT o.id, o.kind, o.display
@@ -126,9 +126,10 @@ impl EdgeReader<'_> {
                 break;
             }
             let owner: String = row.get(1)?;
-            if leads_to.contains(&owner.as_str()) {
+            if let Some(to) = known(leads_to, &owner) {
                 let edge = Edge::to(row.get::<_, String>(0)?);
-                edges.push(edge.with_kind(Some(owner)).with_display(row.get(2)?));
+                let display = to.display(row.get(2)?);
+                edges.push(edge.with_kind(Some(owner)).with_display(display));
             }
         }
         Ok(edges)
@@ -140,7 +141,7 @@ impl EdgeReader<'_> {
         kind: &ResourceType,
         attr: AttrId,
         owner: &str,
-        leads_to: &[&str],
+        leads_to: &[Target<'_>],
     ) -> Outcome<Vec<Edge>> {
         let Some(row) = Row::find(self.connection, self.tenant, kind, owner)? else {
             return Ok(Vec::new());
@@ -154,12 +155,38 @@ impl EdgeReader<'_> {
         };
         let edge = Edge::to(id);
         let there = kind_and_display(self.connection, self.tenant, id)?;
-        let there = there.filter(|(kind, _)| leads_to.contains(&kind.as_str()));
+        let there = there.and_then(|(kind, display)| Some((known(leads_to, &kind)?, display)));
         Ok(vec![match there {
-            Some((kind, display)) => edge.with_kind(Some(kind)).with_display(display),
+            Some((to, display)) => edge
+                .with_kind(Some(to.name.to_owned()))
+                .with_display(to.display(display)),
             None => edge,
         }])
     }
+}
+
+/// A type that edges may lead to.
+struct Target<'a> {
+    name: &'a str,
+    shows_display: bool,
+}
+
+impl<'a> Target<'a> {
+    fn new(kind: &'a ResourceType) -> Self {
+        Target {
+            name: kind.name(),
+            shows_display: shows_display(kind),
+        }
+    }
+
+    /// The display name as far as the schema shows it.
+    fn display(&self, display: Option<String>) -> Option<String> {
+        display.filter(|_| self.shows_display)
+    }
+}
+
+fn known<'t, 'k>(leads_to: &'t [Target<'k>], kind: &str) -> Option<&'t Target<'k>> {
+    leads_to.iter().find(|to| to.name == kind)
 }
 
 /// The type of a resource, and what members and references show of it.

@@ -27,8 +27,8 @@ pub enum OpenError {
     Thread(#[source] std::io::Error),
 }
 
-/// Why stored resources can't be served under a changed schema; it is the source of a
-/// [`StoreError::Backend`].
+/// A stored resource that does not agree with a changed schema: see
+/// [`Reindexed`](crate::Reindexed::problems).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchemaError {
@@ -57,8 +57,6 @@ pub enum SchemaError {
 /// What can go wrong while a statement's answer is being made.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The lookup keys were made under another schema.
-    Outdated,
     Sqlite(rusqlite::Error),
     Store(StoreError),
 }
@@ -86,7 +84,6 @@ impl From<StoreError> for Failure {
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Outdated => StoreError::Busy,
             Failure::Sqlite(error) => Cause::of_sqlite(&error).store_error(error),
             Failure::Store(error) => error,
         }

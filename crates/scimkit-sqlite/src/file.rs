@@ -13,10 +13,11 @@ use crate::{OpenError, Options, Synchronous};
 const APPLICATION_ID: i64 = 0x5343_494d;
 /// What brings a file from each format to the next; format 0 is an empty file. Never edited, only
 /// added to.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
+    include_str!("migrations/0004.sql"),
 ];
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 128;

@@ -1,51 +1,199 @@
-//! Lookup keys, and how they keep up with the schema.
+//! Lookup keys of resources.
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params, params_from_iter, types as sql};
 use scimkit_core::Uniqueness;
-use scimkit_registry::{Attr, AttrId, Change, Key, Resource, ResourceId, ResourceType, Scalar};
+use scimkit_registry::{
+    Attr, AttrId, Budget, Change, Key, Meter, Operator, Predicate, Resource, ResourceId,
+    ResourceType, Scalar, View,
+};
 use scimkit_store::StoreError;
 use serde_json::Value;
 
 use crate::{
     SchemaError,
-    error::{Failure, Outcome},
-    layout::{has_keys, is_single, stored},
+    definitions::{self, Keyed, UNKEYED},
+    error::Outcome,
+    layout::{Among, has_keys, is_single, stored},
 };
 
 /// What a change says of keys.
 type Keys = [(AttrId, Vec<Key>)];
 
-/// Refuses keys of unique attributes that another resource has.
+/// Refuses keys of unique attributes that another resource has; what has to be evaluated for that is
+/// charged to the budget.
 pub(crate) fn check_unique(
     connection: &Connection,
-    tenant: &str,
-    kind: &ResourceType,
+    (tenant, budget): (&str, &Budget),
+    kind: &Arc<ResourceType>,
     own: &ResourceId,
     keys: &Keys,
 ) -> Outcome<()> {
     let sole = keys.iter().map(|(id, keys)| (kind.attr(*id), keys));
-    for (attr, keys) in sole.filter(|(attr, _)| has_keys(kind, attr) && is_sole(attr)) {
-        for key in keys {
-            let sql = "SELECT 1 FROM lookup_key
-                       WHERE tenant = ?1 AND kind = ?2 AND attr = ?3 AND value = ?4 AND id <> ?5";
-            let found = connection.prepare_cached(sql)?.exists(params![
-                tenant,
-                kind.name(),
-                attr.path(),
-                stored(key),
-                own.as_str()
-            ])?;
-            if found {
-                return Err(StoreError::Taken {
-                    attr: attr.path().to_owned(),
-                }
-                .into());
+    let sole =
+        sole.filter(|(attr, keys)| has_keys(kind, attr) && is_unique(attr) && !keys.is_empty());
+    for (attr, keys) in sole {
+        let stale = definitions::stale(connection, (tenant, "resource"), kind, [attr.id()])?;
+        let found = match stale.is_empty() {
+            true => has_key(connection, (tenant, kind), own, (attr, keys))?,
+            false => {
+                let meter = budget.meter();
+                has_value(
+                    (connection, &meter),
+                    (tenant, kind),
+                    own,
+                    (attr, keys),
+                    &stale,
+                )?
             }
+        };
+        if found {
+            let attr = attr.path().to_owned();
+            return Err(StoreError::Taken { attr }.into());
         }
     }
     Ok(())
+}
+
+/// Whether another resource has one of these keys.
+fn has_key(
+    connection: &Connection,
+    (tenant, kind): (&str, &ResourceType),
+    own: &ResourceId,
+    (attr, keys): (&Attr, &[Key]),
+) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM lookup_key
+               WHERE tenant = ?1 AND kind = ?2 AND attr = ?3 AND value = ?4 AND id <> ?5";
+    let mut statement = connection.prepare_cached(sql)?;
+    for key in keys {
+        let (kind, own) = (kind.name(), own.as_str());
+        if statement.exists(params![tenant, kind, attr.path(), stored(key), own])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The same while some rows have keys of other definitions: those are evaluated.
+fn has_value(
+    (connection, meter): (&Connection, &Meter<'_>),
+    (tenant, kind): (&str, &ResourceType),
+    own: &ResourceId,
+    (attr, keys): (&Attr, &[Key]),
+    stale: &[String],
+) -> Outcome<bool> {
+    let (kind_name, path, own) = (kind.name(), attr.path(), own.as_str());
+    let mut sql = String::from(
+        "SELECT 1 FROM lookup_key k JOIN resource r ON r.tenant = k.tenant AND r.id = k.id
+         WHERE k.tenant = ?1 AND k.kind = ?2 AND k.id <> ?3 AND k.attr = ?4 AND k.value = ?5",
+    );
+    let mut values = [tenant, kind_name, own, path].map(text).to_vec();
+    values.push(sql::Value::Null);
+    Keyed::Except(stale).restrict(&mut sql, &mut values);
+    let mut statement = connection.prepare_cached(&sql)?;
+    for key in keys {
+        if let Some(value) = values.get_mut(4) {
+            *value = stored(key);
+        }
+        if statement.exists(params_from_iter(&values))? {
+            return Ok(true);
+        }
+    }
+    let compare = |key: &Key| Predicate::Compare {
+        attr: attr.id(),
+        op: Operator::Equal,
+        value: key.clone(),
+    };
+    let equal = Predicate::Any(keys.iter().map(compare).collect());
+    let mut sql = String::from(
+        "SELECT r.document FROM resource r WHERE r.tenant = ?1 AND r.kind = ?2 AND r.id <> ?3",
+    );
+    let mut values = [tenant, kind_name, own].map(text).to_vec();
+    Keyed::Only(stale).restrict(&mut sql, &mut values);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(&values))?;
+    while let Some(row) = rows.next()? {
+        let text = row.get_ref(0)?.as_str().map_err(StoreError::backend)?;
+        let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
+        if kind.matches(&equal, View::of(&document), meter)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Gives a resource the keys of its document after a change: those of what changed, or all of them
+/// when they were made under another definition.
+pub(crate) fn put_changed(
+    connection: &Connection,
+    tenant: &str,
+    change: &Change,
+    (id, document): (&ResourceId, &Resource),
+) -> Outcome<()> {
+    let kind = change.kind();
+    let sql = "SELECT keys FROM resource WHERE tenant = ?1 AND id = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let keys: String = statement.query_row(params![tenant, id.as_str()], |row| row.get(0))?;
+    if keys == definitions::current(kind) {
+        return put(connection, tenant, kind, id, &change.keys());
+    }
+    put_anew(connection, (tenant, Among::Live), kind, (id, document))?;
+    Ok(())
+}
+
+/// Gives a resource all keys of its document under the current definition; none, and a problem, if
+/// the document does not fit the schema.
+pub(crate) fn put_anew(
+    connection: &Connection,
+    (tenant, among): (&str, Among),
+    kind: &Arc<ResourceType>,
+    (id, document): (&ResourceId, &Resource),
+) -> Outcome<Option<SchemaError>> {
+    match among {
+        Among::Live => remove(connection, tenant, kind, id)?,
+        Among::Retired => forget(connection, tenant, kind, id)?,
+    }
+    let misfit = misfit(kind, id, document);
+    let keys = match misfit {
+        None => Change::create(Arc::clone(kind), document.clone()).keys(),
+        Some(_) => Vec::new(),
+    };
+    match among {
+        Among::Live => put(connection, tenant, kind, id, &keys)?,
+        Among::Retired => put_retired(connection, tenant, kind, id.as_str(), &keys)?,
+    }
+    let definition = match misfit {
+        None => definitions::current(kind),
+        Some(_) => UNKEYED.to_owned(),
+    };
+    let table = among.table();
+    let sql = format!("UPDATE {table} SET keys = ?3 WHERE tenant = ?1 AND id = ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.execute(params![tenant, id.as_str(), definition])?;
+    Ok(misfit)
+}
+
+/// A unique attribute of which another resource has the same value.
+pub(crate) fn shared(
+    connection: &Connection,
+    tenant: &str,
+    kind: &Arc<ResourceType>,
+    (id, document): (&ResourceId, &Resource),
+) -> Outcome<Option<SchemaError>> {
+    let keys = Change::create(Arc::clone(kind), document.clone()).keys();
+    for (attr, keys) in &keys {
+        let attr = kind.attr(*attr);
+        if has_keys(kind, attr)
+            && is_unique(attr)
+            && has_key(connection, (tenant, kind), id, (attr, keys))?
+        {
+            let (attr, kind) = (attr.path().to_owned(), kind.name().to_owned());
+            let id = id.clone();
+            return Ok(Some(SchemaError::NotUnique { attr, id, kind }));
+        }
+    }
+    Ok(None)
 }
 
 /// Gives a resource other keys of these attributes, and none where there are none.
@@ -141,154 +289,36 @@ pub(crate) fn forget(
     Ok(())
 }
 
-/// What members and references show of a resource.
+/// What members and references show of a resource: its `displayName`, also where the type has none,
+/// since another process may know it.
 pub(crate) fn display(kind: &ResourceType, document: &Resource) -> Option<String> {
-    let value = document.get(kind, kind.named("displayName")?)?;
+    let name = kind.named("displayName").map(|id| kind.attr(id).name());
+    let value = document.as_map().get(name.unwrap_or("displayName"))?;
     value.as_str().map(str::to_owned)
 }
 
-/// Checks that the keys of these types were made under the schemas they have now.
-pub(crate) fn check_current<'k>(
-    connection: &Connection,
-    tenant: &str,
-    kinds: impl IntoIterator<Item = &'k Arc<ResourceType>>,
-) -> Outcome<()> {
-    for kind in kinds {
-        // Without an entry there is no resource either.
-        if known(connection, tenant, kind)?.is_some_and(|known| known != current(kind)) {
-            return Err(Failure::Outdated);
-        }
-    }
-    Ok(())
+/// Whether members and references may show the `displayName` of a type's resources.
+pub(crate) fn shows_display(kind: &ResourceType) -> bool {
+    let attr = kind.named("displayName").map(|id| kind.attr(id));
+    attr.is_some_and(|attr| !attr.is_never_returned())
 }
 
-/// Makes a type's keys anew from the documents when they were made under another schema.
-///
-/// The check is one lookup in the transaction of the write, so that processes with different schemas
-/// never mix their keys.
-pub(crate) fn keep_up(
-    connection: &Connection,
-    tenant: &str,
-    kind: &Arc<ResourceType>,
-) -> Outcome<()> {
-    let known = known(connection, tenant, kind)?;
-    if known.as_deref() == Some(current(kind).as_str()) {
-        return Ok(());
-    }
-    if known.is_some() {
-        rebuild(connection, tenant, kind)?;
-    }
-    connection
-        .prepare_cached(
-            "INSERT INTO kind (tenant, kind, fingerprint) VALUES (?1, ?2, ?3)
-             ON CONFLICT (tenant, kind) DO UPDATE SET fingerprint = excluded.fingerprint",
-        )?
-        .execute(params![tenant, kind.name(), current(kind)])?;
-    Ok(())
-}
-
-fn current(kind: &ResourceType) -> String {
-    kind.fingerprint().to_string()
-}
-
-fn known(connection: &Connection, tenant: &str, kind: &ResourceType) -> Outcome<Option<String>> {
-    let sql = "SELECT fingerprint FROM kind WHERE tenant = ?1 AND kind = ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    Ok(statement
-        .query_row(params![tenant, kind.name()], |row| row.get(0))
-        .optional()?)
-}
-
-fn rebuild(connection: &Connection, tenant: &str, kind: &Arc<ResourceType>) -> Outcome<()> {
-    connection
-        .prepare_cached("DELETE FROM lookup_key WHERE tenant = ?1 AND kind = ?2")?
-        .execute(params![tenant, kind.name()])?;
-    let mut after = String::new();
-    while let Some((id, document)) = next_document(connection, (tenant, "resource"), kind, &after)?
-    {
-        let resource = Resource::restore(document.as_bytes()).map_err(StoreError::backend)?;
-        connection
-            .prepare_cached(
-                "UPDATE resource SET display = ?3, shape = CASE WHEN ?4 THEN ?5 ELSE shape END
-                 WHERE tenant = ?1 AND id = ?2",
-            )?
-            .execute(params![
-                tenant,
-                id,
-                display(kind, &resource),
-                is_open(kind, &resource),
-                current(kind)
-            ])?;
-        check_fit(kind, &id, &resource)?;
-        let whole = Change::create(Arc::clone(kind), resource);
-        for (attr, keys) in whole.keys() {
-            let attr = kind.attr(attr);
-            if has_keys(kind, attr) {
-                let inserted = insert(connection, tenant, kind, &id, attr, &keys);
-                inserted.map_err(|failure| not_unique(failure, kind, attr, &id))?;
-            }
-        }
-        after = id;
-    }
-    rebuild_retired(connection, tenant, kind)
-}
-
-/// The same for those that may come back; a value that does not fit any more finds nobody.
-fn rebuild_retired(connection: &Connection, tenant: &str, kind: &Arc<ResourceType>) -> Outcome<()> {
-    connection
-        .prepare_cached("DELETE FROM retired_key WHERE tenant = ?1 AND kind = ?2")?
-        .execute(params![tenant, kind.name()])?;
-    let mut after = String::new();
-    while let Some((id, document)) = next_document(connection, (tenant, "retired"), kind, &after)? {
-        let resource = Resource::restore(document.as_bytes()).map_err(StoreError::backend)?;
-        let keys = Change::create(Arc::clone(kind), resource).keys();
-        put_retired(connection, tenant, kind, &id, &keys)?;
-        after = id;
-    }
-    Ok(())
-}
-
-/// Whether the schema, as it is now, shows everything that the document holds.
-fn is_open(kind: &ResourceType, resource: &Resource) -> bool {
-    let mut shown = resource.as_map().clone();
-    kind.project(&mut shown, &kind.projection::<&str>(&[], &[]));
-    shown == *resource.as_map()
-}
-
-/// The resource of a table that follows in the order of ids.
-fn next_document(
-    connection: &Connection,
-    (tenant, table): (&str, &str),
-    kind: &ResourceType,
-    after: &str,
-) -> Outcome<Option<(String, String)>> {
-    let sql = format!(
-        "SELECT id, document FROM {table} WHERE tenant = ?1 AND kind = ?2 AND id > ?3
-         ORDER BY id LIMIT 1"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let found = statement.query_row(params![tenant, kind.name(), after], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    });
-    Ok(found.optional()?)
-}
-
-/// A value without a key, or a second one of a single-valued attribute, would make a filter miss it.
-fn check_fit(kind: &ResourceType, id: &str, resource: &Resource) -> Outcome<()> {
-    for attr in kind.attributes().iter().filter(|attr| has_keys(kind, attr)) {
+/// Why keys can't stand for a document: a value without a key, or a second one of a single-valued
+/// attribute, would make a filter miss it.
+fn misfit(kind: &ResourceType, id: &ResourceId, resource: &Resource) -> Option<SchemaError> {
+    let mut keyed = kind.attributes().iter().filter(|attr| has_keys(kind, attr));
+    let attr = keyed.find(|attr| {
         let values = values(kind, attr, resource);
         let fit = values.iter().all(|value| Scalar::of(attr, value).is_some());
-        if !fit || (is_single(kind, attr) && values.len() > 1) {
-            let (attr, kind) = (attr.path().to_owned(), kind.name().to_owned());
-            let misfit = SchemaError::Misfit {
-                attr,
-                id: ResourceId::from(id),
-                kind,
-            };
-            return Err(StoreError::backend(misfit).into());
-        }
-    }
-    Ok(())
+        !fit || (is_single(kind, attr) && values.len() > 1)
+    })?;
+    let (attr, kind) = (attr.path().to_owned(), kind.name().to_owned());
+    let id = id.clone();
+    Some(SchemaError::Misfit { attr, id, kind })
+}
+
+fn text(text: &str) -> sql::Value {
+    sql::Value::Text(text.to_owned())
 }
 
 fn values<'r>(kind: &ResourceType, attr: &Attr, resource: &'r Resource) -> Vec<&'r Value> {
@@ -314,36 +344,15 @@ fn insert(
     keys: &[Key],
 ) -> Outcome<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO lookup_key (tenant, kind, attr, value, id, sole)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO lookup_key (tenant, kind, attr, value, id) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
     for key in keys {
-        let sole = is_sole(attr);
-        statement.execute(params![
-            tenant,
-            kind.name(),
-            attr.path(),
-            stored(key),
-            id,
-            sole
-        ])?;
+        statement.execute(params![tenant, kind.name(), attr.path(), stored(key), id])?;
     }
     Ok(())
 }
 
-fn is_sole(attr: &Attr) -> bool {
+/// Whether only one resource may have a value of the attribute.
+pub(crate) fn is_unique(attr: &Attr) -> bool {
     attr.definition().uniqueness != Uniqueness::None
-}
-
-fn not_unique(failure: Failure, kind: &ResourceType, attr: &Attr, id: &str) -> Failure {
-    match &failure {
-        Failure::Sqlite(error)
-            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
-        {
-            let (attr, kind) = (attr.path().to_owned(), kind.name().to_owned());
-            let id = ResourceId::from(id);
-            StoreError::backend(SchemaError::NotUnique { attr, id, kind }).into()
-        }
-        _ => failure,
-    }
 }

@@ -13,10 +13,22 @@ pub(crate) enum Among {
     Retired,
 }
 
+impl Among {
+    /// The table of these resources.
+    pub(crate) fn table(self) -> &'static str {
+        match self {
+            Among::Live => "resource",
+            Among::Retired => "retired",
+        }
+    }
+}
+
 /// The tables as one tenant's queries see them.
 #[derive(Debug)]
 pub(crate) struct Tables<'a> {
     pub(crate) among: Among,
+    /// Whether the rows have the keys of the current definition.
+    pub(crate) keyed: bool,
     pub(crate) settings: &'a Settings,
     pub(crate) tenant: &'a str,
 }
@@ -36,6 +48,9 @@ impl Layout for Tables<'_> {
             return Some(Source::Column(column));
         }
         if has_keys(kind, attr) {
+            if !self.keyed {
+                return None;
+            }
             let keys = if is_live {
                 "lookup_key k"
             } else {
@@ -85,14 +100,8 @@ pub(crate) fn column(kind: &ResourceType, attr: &Attr) -> Option<&'static str> {
 }
 
 /// Whether the attribute has lookup keys.
-///
-/// Only what a change sets has them, and what a document keeps: keys must follow from it.
 pub(crate) fn has_keys(kind: &ResourceType, attr: &Attr) -> bool {
-    attr.is_indexed()
-        && matches!(attr.role(), Role::Plain | Role::Reference)
-        && !kind.is_computed(attr.id())
-        && attr.definition().data_type != scimkit_core::DataType::Complex
-        && !attr.is_never_returned()
+    kind.has_keys(attr.id())
 }
 
 /// Whether no resource has more than one value of the attribute.

@@ -12,9 +12,10 @@
 //! - [`Sqlite`]: the store
 //! - [`Options`]: durability, patience and threads
 //! - [`OpenError`]: why a file can't be opened
-//! - [`SchemaError`]: why stored resources can't be served under a changed schema
+//! - [`Reindexed`] and [`SchemaError`]: what came of making lookup keys anew under a changed schema
 
 mod archive;
+mod definitions;
 mod directory;
 mod edges;
 mod error;
@@ -25,6 +26,7 @@ mod layout;
 mod members;
 mod options;
 mod query;
+mod reindex;
 mod row;
 mod sqlite;
 mod tenancy;
@@ -33,4 +35,5 @@ mod write;
 
 pub use error::{OpenError, SchemaError};
 pub use options::{Options, Synchronous};
+pub use reindex::Reindexed;
 pub use sqlite::Sqlite;

@@ -24,6 +24,10 @@ pub struct Options {
     /// for queries. One more than there are processors, 3 to 8. A tenant uses all but one of them at the
     /// same time; those of several tenants take turns.
     pub readers: usize,
+    /// For how long no other process may have served another schema before queries make outdated
+    /// lookup keys anew: 5 minutes. [`Duration::MAX`] leaves it to
+    /// [`Sqlite::reindex`](crate::Sqlite::reindex).
+    pub reindex_after: Duration,
     /// When a write counts as durable: [`Synchronous::Full`].
     pub synchronous: Synchronous,
 }
@@ -35,6 +39,7 @@ impl Default for Options {
             busy_timeout: Duration::from_secs(5),
             queue: 1_024,
             readers: processors.saturating_add(1).clamp(3, 8),
+            reindex_after: Duration::from_secs(300),
             synchronous: Synchronous::Full,
         }
     }

@@ -4,6 +4,8 @@ mod part;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
+
 use rusqlite::{Connection, params_from_iter, types::Value};
 use scimkit_registry::{
     AttrId, Budget, Edge, Meter, Predicate, Resource, ResourceId, Scalar, View,
@@ -13,41 +15,47 @@ use scimkit_store::{Count, Facts, Page, Position, Query, Settings, Sort, Start, 
 
 use self::part::Part;
 use crate::{
+    definitions::{self, Keyed, Texts},
     edges::{EdgeReader, First},
     error::Outcome,
     layout::{Among, Tables, stored},
     row::Row,
 };
 
-/// Answers a query inside a transaction that only reads.
+/// Answers a query inside a transaction that only reads; tells as well whether every row could be
+/// looked up by its keys.
 pub(crate) fn page(
     connection: &Connection,
     settings: &Settings,
     tenant: &str,
     query: &Query,
     budget: &Budget,
-) -> Outcome<Page> {
-    let asking = Asking::new(
-        EdgeReader {
-            connection,
-            settings,
-            tenant,
-        },
-        query,
-        budget,
-    );
+) -> Outcome<(Page, bool)> {
+    let reader = EdgeReader {
+        connection,
+        settings,
+        tenant,
+    };
+    let attrs = query.predicate.iter().flat_map(Predicate::attributes);
+    let attrs = attrs.chain(query.sort.map(|sort| sort.attr));
+    let stale = definitions::stale(connection, (tenant, "resource"), &query.kind, attrs)?;
+    let asking = Asking::new((reader, budget), query, Keyed::Except(&stale));
+    if !stale.is_empty() {
+        let others = Asking::new((reader, budget), query, Keyed::Only(&stale));
+        return Ok((asking.sorted_here(Some(&others))?, false));
+    }
     let after = match &query.start {
         Start::After(place) => Some(place),
         Start::Index(_) => None,
     };
     let Some(parts) = asking.parts(after) else {
-        return asking.sorted_here();
+        return Ok((asking.sorted_here(None)?, true));
     };
     let (items, total) = match asking.residual {
         None => asking.decided(&parts)?,
         Some(_) => asking.evaluated(&parts)?,
     };
-    asking.page(items, total)
+    Ok((asking.page(items, total)?, true))
 }
 
 #[derive(Debug)]
@@ -57,11 +65,16 @@ struct Asking<'a> {
     query: &'a Query,
     reader: EdgeReader<'a>,
     residual: Option<Predicate>,
+    texts: Texts<'a>,
     values: Vec<Value>,
 }
 
 impl<'a> Asking<'a> {
-    fn new(reader: EdgeReader<'a>, query: &'a Query, budget: &'a Budget) -> Self {
+    fn new(
+        (reader, budget): (EdgeReader<'a>, &'a Budget),
+        query: &'a Query,
+        keyed: Keyed<'_>,
+    ) -> Self {
         let EdgeReader {
             settings, tenant, ..
         } = reader;
@@ -75,6 +88,7 @@ impl<'a> Asking<'a> {
                 predicate,
                 &Tables {
                     among: Among::Live,
+                    keyed: keyed.is_keyed(),
                     settings,
                     tenant,
                 },
@@ -86,12 +100,14 @@ impl<'a> Asking<'a> {
             }
             residual = plan.residual;
         }
+        keyed.restrict(&mut condition, &mut values);
         Asking {
             condition,
             meter: budget.meter(),
             query,
             reader,
             residual,
+            texts: Texts::new(reader.connection, kind),
             values,
         }
     }
@@ -141,7 +157,7 @@ impl<'a> Asking<'a> {
             let before = items.len();
             let limit = format!("LIMIT {wanted} OFFSET {skip}");
             self.each(part, &limit, |row| {
-                items.push(row.stored(&self.query.kind)?);
+                items.push(row.stored(&self.texts)?);
                 Ok(true)
             })?;
             wanted -= i64::try_from(items.len() - before).unwrap_or(wanted);
@@ -194,21 +210,23 @@ impl<'a> Asking<'a> {
         Ok((items, exact.then_some(passed)))
     }
 
-    /// The page when SQL can't sort: the keys of all rows are sorted here, and only the documents of
-    /// the page are kept.
-    fn sorted_here(&self) -> Outcome<Page> {
+    /// The page when SQL can't sort, or not all rows can be looked up: the keys of all rows are sorted
+    /// here, and only the documents of the page are kept.
+    fn sorted_here(&self, others: Option<&Asking<'_>>) -> Outcome<Page> {
         let sort = self.query.sort;
         let mut keyed: Vec<(Option<Scalar>, ResourceId)> = Vec::new();
-        self.each(&self.all(), "", |row| {
-            if let Some((stored, key)) = self.matching(row, sort)? {
-                keyed.push((key, stored.id));
-            }
-            Ok(true)
-        })?;
-        if let Some(sort) = sort {
-            // Stable: equal ones stay in the order of their ids.
-            keyed.sort_by(|(a, _), (b, _)| sort.compare(a.as_ref(), b.as_ref()));
+        for asking in [self].into_iter().chain(others) {
+            asking.each(&asking.all(), "", |row| {
+                if let Some((stored, key)) = asking.matching(row, sort)? {
+                    keyed.push((key, stored.id));
+                }
+                Ok(true)
+            })?;
         }
+        keyed.sort_by(|(a, a_id), (b, b_id)| {
+            let order = sort.map_or(Ordering::Equal, |sort| sort.compare(a.as_ref(), b.as_ref()));
+            order.then_with(|| a_id.cmp(b_id))
+        });
         let start = match &self.query.start {
             Start::After(place) => {
                 keyed.partition_point(|(key, id)| !place.precedes(sort, key.as_ref(), id))
@@ -222,7 +240,7 @@ impl<'a> Asking<'a> {
                 connection, tenant, ..
             } = self.reader;
             if let Some(row) = Row::find(connection, tenant, &self.query.kind, id.as_str())? {
-                items.push(row.stored(&self.query.kind)?);
+                items.push(row.stored(&self.texts)?);
             }
         }
         let exact = self.query.total != Count::Skip;
@@ -240,7 +258,7 @@ impl<'a> Asking<'a> {
         let kind = &self.query.kind;
         self.meter.charge(row.document.len() as u64)?;
         let document = row.tree()?;
-        let stored = row.stored(kind)?;
+        let stored = row.stored(&self.texts)?;
         if let Some(predicate) = &self.residual {
             let made = self.computed(&predicate.attributes(), &stored, &document)?;
             if !kind.matches(predicate, View::with(&document, &made), &self.meter)? {

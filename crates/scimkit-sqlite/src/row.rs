@@ -8,7 +8,7 @@ use scimkit_core::Version;
 use scimkit_registry::{Resource, ResourceId, ResourceType};
 use scimkit_store::{Document, StoreError, Stored};
 
-use crate::error::Outcome;
+use crate::{definitions::Texts, error::Outcome};
 
 /// What [`Row::read`] reads, of a table with the alias `r`.
 pub(crate) const COLUMNS: &str =
@@ -53,16 +53,16 @@ impl Row {
             .optional()?)
     }
 
-    pub(crate) fn stored(self, kind: &Arc<ResourceType>) -> Outcome<Stored> {
+    pub(crate) fn stored(self, texts: &Texts<'_>) -> Outcome<Stored> {
         let at = (instant(self.created_us)?, instant(self.modified_us)?);
         let version = self.version()?;
-        let document = match self.shape == kind.fingerprint().to_string() {
+        let document = match texts.can_send(&self.shape)? {
             true => Document::Text(self.document.into()),
             // It may hold what the schema did not hide when it was written.
             false => Document::Tree(Arc::new(self.tree()?)),
         };
         Ok(Stored::new(
-            Arc::clone(kind),
+            Arc::clone(texts.kind),
             ResourceId::from(self.id),
             version,
             at,

@@ -1,21 +1,25 @@
 //! The store itself.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use rusqlite::Connection;
 use scimkit_registry::{AttrId, Budget, Edge, ResourceId, ResourceType, Role};
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Settings, Store, StoreError, Stored, Support,
-    TenantId, Want, Written, targets,
+    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, Want,
+    Written,
 };
 use tokio::sync::oneshot;
 
 use crate::{
     OpenError, Options,
+    definitions::Texts,
     edges::{EdgeReader, First},
-    error::{Failure, Outcome},
+    error::Outcome,
     file::Place,
-    keys,
     lanes::Lane,
     query::page,
     row::Row,
@@ -23,8 +27,6 @@ use crate::{
     write::Work,
 };
 
-/// How often a read is tried again because the schema changed under it.
-const SCHEMA_RETRIES: u32 = 3;
 /// Edges that a read by id may ask for; one that asks for more waits among the queries.
 const LOOKUP_EDGES: usize = 2_000;
 
@@ -42,8 +44,10 @@ const LOOKUP_EDGES: usize = 2_000;
 /// - Several processes may use one file at once.
 /// - Filters on `id`, indexed attributes, `meta.created`, `meta.lastModified` and the `value` of
 ///   memberships are answered by indexes, others by evaluating documents.
-/// - When a resource type's schema changed, its lookup keys are made anew at the first use; if that
-///   can't be done, a [`StoreError::Backend`] with a [`SchemaError`](crate::SchemaError) says why.
+/// - Processes may serve different schemas, as in a rolling upgrade. Each resource is found by the
+///   lookup keys of the schema it was written under, or by evaluating its document where the schemas
+///   index differently; [`reindex`](Self::reindex) makes its keys anew. Adding an attribute that is
+///   not indexed needs no new keys.
 /// - Attributes that are never returned, such as `password`, are not kept, so setting one always
 ///   counts as a change. Instants are kept in milliseconds, as clients see them.
 ///
@@ -84,6 +88,8 @@ const LOOKUP_EDGES: usize = 2_000;
 /// ```
 #[derive(Debug)]
 pub struct Sqlite {
+    pub(crate) is_reindexing: Arc<AtomicBool>,
+    pub(crate) reindex_after: Duration,
     pub(crate) workers: Workers,
 }
 
@@ -101,8 +107,7 @@ impl Sqlite {
     /// # Errors
     /// See [`OpenError`].
     pub fn open_with(path: impl Into<PathBuf>, options: &Options) -> Result<Self, OpenError> {
-        let workers = Workers::start(&Place::File(path.into()), options)?;
-        Ok(Sqlite { workers })
+        Sqlite::start(&Place::File(path.into()), options)
     }
 
     /// A store that is gone when it is dropped, for tests and examples.
@@ -110,50 +115,37 @@ impl Sqlite {
     /// # Errors
     /// See [`OpenError`].
     pub fn in_memory() -> Result<Self, OpenError> {
-        let workers = Workers::start(&Place::Memory, &Options::default())?;
-        Ok(Sqlite { workers })
+        Sqlite::start(&Place::Memory, &Options::default())
     }
 
-    /// Reads in one transaction, once the lookup keys of these types are those of their schemas.
+    fn start(place: &Place, options: &Options) -> Result<Self, OpenError> {
+        Ok(Sqlite {
+            is_reindexing: Arc::default(),
+            reindex_after: options.reindex_after,
+            workers: Workers::start(place, options)?,
+        })
+    }
+
+    /// Reads in one transaction.
     async fn read_with<T: Send + 'static>(
         &self,
         scope: &Scope,
         lane: Lane,
-        kinds: Vec<Arc<ResourceType>>,
-        read: impl Fn(EdgeReader<'_>, &Budget) -> Outcome<T> + Clone + Send + 'static,
+        read: impl FnOnce(EdgeReader<'_>, &Budget) -> Outcome<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let mut retries = SCHEMA_RETRIES;
-        loop {
-            let (settings, tenant) = (Arc::clone(&scope.settings), scope.tenant.clone());
-            let (kinds_now, read) = (kinds.clone(), read.clone());
-            let place = (lane, Some(tenant.clone()));
-            let job = move |connection: &mut Connection, budget: &Budget| {
-                in_transaction(connection, &settings, &tenant, &kinds_now, |reader| {
-                    read(reader, budget)
-                })
+        let (settings, tenant) = (Arc::clone(&scope.settings), scope.tenant.clone());
+        let place = (lane, Some(tenant.clone()));
+        let job = move |connection: &mut Connection, budget: &Budget| {
+            // Dropped, it is rolled back: nothing was written.
+            let transaction = connection.transaction()?;
+            let reader = EdgeReader {
+                connection: &transaction,
+                settings: &settings,
+                tenant: tenant.as_str(),
             };
-            match self.workers.read(place, &scope.budget, job).await? {
-                Err(Failure::Outdated) if retries > 0 => retries -= 1,
-                outcome => return Ok(outcome?),
-            }
-            self.keep_up(scope.tenant.clone(), kinds.clone()).await?;
-        }
-    }
-
-    async fn keep_up(
-        &self,
-        tenant: TenantId,
-        kinds: Vec<Arc<ResourceType>>,
-    ) -> Result<(), StoreError> {
-        let job = move |connection: &mut Connection| -> Outcome<()> {
-            let immediate = rusqlite::TransactionBehavior::Immediate;
-            let transaction = connection.transaction_with_behavior(immediate)?;
-            for kind in &kinds {
-                keys::keep_up(&transaction, tenant.as_str(), kind)?;
-            }
-            Ok(transaction.commit()?)
+            read(reader, budget)
         };
-        Ok(self.workers.alone(job).await??)
+        Ok(self.workers.read(place, &scope.budget, job).await??)
     }
 }
 
@@ -168,16 +160,15 @@ impl Store for Sqlite {
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async move {
-            let kinds = involved(&scope.settings, &query.kind, &[query.attr]);
             let lane = match query.limit.map(|limit| query.owners.len() * limit as usize) {
                 Some(edges) if edges <= LOOKUP_EDGES => Lane::Lookup,
                 _ => Lane::Query,
             };
-            let query = Arc::new(query.clone());
-            self.read_with(scope, lane, kinds, move |reader, _| {
+            let query = query.clone();
+            self.read_with(scope, lane, move |reader, _| {
                 // One statement for each owner: there is no network between, and the rows of an
                 // owner come in order by themselves.
-                let EdgeQuery { attr, kind, .. } = &*query;
+                let EdgeQuery { attr, kind, .. } = &query;
                 let first = First {
                     after: query.after.as_ref().map_or("", ResourceId::as_str),
                     limit: query.limit,
@@ -195,24 +186,22 @@ impl Store for Sqlite {
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
-            let mut attrs = query
-                .predicate
-                .as_ref()
-                .map_or_else(Vec::new, |p| p.attributes());
-            attrs.extend(query.sort.map(|sort| sort.attr));
-            attrs.extend(&query.edges);
-            let kinds = involved(&scope.settings, &query.kind, &attrs);
-            let query = Arc::new(query.clone());
-            self.read_with(scope, Lane::Query, kinds, move |reader, budget| {
+            let asked = query.clone();
+            let read = move |reader: EdgeReader<'_>, budget: &Budget| {
                 let (connection, settings) = (reader.connection, reader.settings);
-                let mut page = page(connection, settings, reader.tenant, &query, budget)?;
-                let want = Want::edges(query.edges.clone());
+                let (mut page, is_keyed) =
+                    page(connection, settings, reader.tenant, &asked, budget)?;
+                let want = Want::edges(asked.edges.clone());
                 for stored in &mut page.items {
                     reader.add_edges(stored, &want)?;
                 }
-                Ok(page)
-            })
-            .await
+                Ok((page, is_keyed))
+            };
+            let (page, is_keyed) = self.read_with(scope, Lane::Query, read).await?;
+            if !is_keyed {
+                self.reindex_some(&scope.tenant, &query.kind);
+            }
+            Ok(page)
         })
     }
 
@@ -224,11 +213,6 @@ impl Store for Sqlite {
         want: &'a Want,
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async move {
-            // A row alone: no lookup key is asked.
-            let kinds = match want.edges.is_empty() {
-                true => Vec::new(),
-                false => involved(&scope.settings, kind, &want.edges),
-            };
             let is_one = |attr: &AttrId| kind.attr(*attr).role() == Role::Reference;
             let limit = want.limit.map(|limit| limit as usize);
             let lane = match limit {
@@ -237,9 +221,10 @@ impl Store for Sqlite {
                 _ => Lane::Query,
             };
             let (kind, id, want) = (Arc::clone(kind), id.clone(), want.clone());
-            self.read_with(scope, lane, kinds, move |reader, _| {
+            self.read_with(scope, lane, move |reader, _| {
+                let texts = Texts::new(reader.connection, &kind);
                 let row = Row::find(reader.connection, reader.tenant, &kind, id.as_str())?;
-                let mut stored = row.ok_or(StoreError::NotFound)?.stored(&kind)?;
+                let mut stored = row.ok_or(StoreError::NotFound)?.stored(&texts)?;
                 reader.add_edges(&mut stored, &want)?;
                 Ok(stored)
             })
@@ -275,44 +260,4 @@ impl Store for Sqlite {
             }
         })
     }
-}
-
-fn in_transaction<T>(
-    connection: &mut Connection,
-    settings: &Settings,
-    tenant: &TenantId,
-    kinds: &[Arc<ResourceType>],
-    read: impl Fn(EdgeReader<'_>) -> Outcome<T>,
-) -> Outcome<T> {
-    // Dropped, it is rolled back: nothing was written.
-    let transaction = connection.transaction()?;
-    let tenant = tenant.as_str();
-    keys::check_current(&transaction, tenant, kinds)?;
-    read(EdgeReader {
-        connection: &transaction,
-        settings,
-        tenant,
-    })
-}
-
-/// The type, and those whose names its edges show.
-fn involved(
-    settings: &Settings,
-    kind: &Arc<ResourceType>,
-    attrs: &[AttrId],
-) -> Vec<Arc<ResourceType>> {
-    let mut kinds = vec![Arc::clone(kind)];
-    for attr in attrs {
-        let top = kind.attr(*attr).parent().unwrap_or(*attr);
-        let leads = kind.is_computed(*attr) || kind.children(top).any(|a| kind.is_computed(a.id()));
-        if !leads {
-            continue;
-        }
-        for target in targets(&settings.registry, kind, top) {
-            if !kinds.iter().any(|known| known.name() == target.name()) {
-                kinds.push(Arc::clone(target));
-            }
-        }
-    }
-    kinds
 }

@@ -116,6 +116,14 @@ impl Workers {
             .await
     }
 
+    /// As [`Workers::alone`], for a job that nobody waits for.
+    pub(crate) fn aside(
+        &self,
+        job: impl FnOnce(&mut Connection) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        self.lanes.push_task(Task::Alone(Box::new(job)))
+    }
+
     /// As [`Workers::alone`], for a job that takes long: it is told whether anybody still waits.
     pub(crate) async fn alone_while_wanted<T: Send + 'static>(
         &self,

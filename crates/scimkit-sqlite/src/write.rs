@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use self::claim::Claimed;
 use crate::{
+    definitions::{self, Texts},
     error::{Cause, Outcome},
     keys,
     members::EdgeWriter,
@@ -197,14 +198,16 @@ impl Writer<'_> {
             Write::Create { change, .. } | Write::Update { change, .. } => change.kind(),
             Write::Delete { kind, .. } => kind,
         };
-        // On its own, so that a write that is refused does not undo it.
-        self.atomic(|| keys::keep_up(self.connection, self.tenant, kind))?;
-        self.atomic(|| match write {
-            Write::Create { change, claim, id } => {
-                self.create_or_take(id, &change, claim.as_deref())
+        let kind = Arc::clone(kind);
+        self.atomic(|| {
+            definitions::register(self.connection, &kind)?;
+            match write {
+                Write::Create { change, claim, id } => {
+                    self.create_or_take(id, &change, claim.as_deref())
+                }
+                Write::Delete { expect, id, kind } => self.delete(&kind, &id, &expect),
+                Write::Update { change, expect, id } => self.update(&id, &change, &expect),
             }
-            Write::Delete { expect, id, kind } => self.delete(&kind, &id, &expect),
-            Write::Update { change, expect, id } => self.update(&id, &change, &expect),
         })
     }
 
@@ -269,7 +272,13 @@ impl Writer<'_> {
         if known {
             return Err(StoreError::backend(format!("the id `{id}` is in use")).into());
         }
-        keys::check_unique(self.connection, self.tenant, kind, &id, &change.keys())?;
+        keys::check_unique(
+            self.connection,
+            (self.tenant, self.budget),
+            kind,
+            &id,
+            &change.keys(),
+        )?;
         let mut document = Resource::default();
         change.apply(&mut document);
         let text = document.to_text();
@@ -278,8 +287,8 @@ impl Writer<'_> {
             .prepare_cached(
                 "INSERT INTO resource
                  (tenant, kind, id, version, created_us, modified_us, display, document, shape,
-                  connection)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                  connection, keys)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 self.tenant,
@@ -291,7 +300,8 @@ impl Writer<'_> {
                 keys::display(kind, &document),
                 text,
                 kind.fingerprint().to_string(),
-                self.by
+                self.by,
+                definitions::current(kind)
             ])?;
         keys::put(self.connection, self.tenant, kind, &id, &change.keys())?;
         self.edit_edges(&id, change)?;
@@ -303,29 +313,39 @@ impl Writer<'_> {
 
     fn update(&self, id: &ResourceId, change: &Change, expect: &Expect) -> Outcome<Written> {
         let kind = change.kind();
+        let texts = Texts::new(self.connection, kind);
         let mut row = self.row(kind, id, expect)?;
         let document = changed(&row, change)?;
-        keys::check_unique(self.connection, self.tenant, kind, id, &change.keys())?;
+        keys::check_unique(
+            self.connection,
+            (self.tenant, self.budget),
+            kind,
+            id,
+            &change.keys(),
+        )?;
         let edges = self.edit_edges(id, change)?;
         if document.is_none() && edges == 0 && !change.sets_hidden() {
-            return Ok(Written::stored(How::Unchanged, row.stored(kind)?));
+            return Ok(Written::stored(How::Unchanged, row.stored(&texts)?));
         }
         self.renew(&mut row)?;
         if let Some(document) = document {
             row.document = document.to_text();
+            row.shape = texts.shape_after(&row.shape, &document)?;
             self.connection
                 .prepare_cached(
-                    "UPDATE resource SET display = ?3, document = ?4 WHERE tenant = ?1 AND id = ?2",
+                    "UPDATE resource SET display = ?3, document = ?4, shape = ?5
+                     WHERE tenant = ?1 AND id = ?2",
                 )?
                 .execute(params![
                     self.tenant,
                     id.as_str(),
                     keys::display(kind, &document),
-                    row.document
+                    row.document,
+                    row.shape
                 ])?;
-            keys::put(self.connection, self.tenant, kind, id, &change.keys())?;
+            keys::put_changed(self.connection, self.tenant, change, (id, &document))?;
         }
-        Ok(Written::stored(How::Updated, row.stored(kind)?))
+        Ok(Written::stored(How::Updated, row.stored(&texts)?))
     }
 
     /// Makes a new version of a resource.

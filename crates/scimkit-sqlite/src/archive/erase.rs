@@ -28,7 +28,7 @@ pub(super) const STEPS: [Step; 8] = [
 ];
 
 /// A note of the store's own: a tenant of which nothing else is there is none.
-const FINGERPRINTS: Step = ("kind", &[]);
+const FINGERPRINTS: Step = ("keys_before", &[]);
 
 /// What the tenant is known by: it goes when nothing else is left, so that whoever asks for what is
 /// left finds it.

@@ -1,14 +1,14 @@
 //! A tenant's records put into their tables.
 
 use rusqlite::{Connection as Db, params};
-use scimkit_registry::{Change, EdgeEdit};
+use scimkit_registry::{Budget, Change, EdgeEdit};
 use scimkit_store::{
     Document, StoreError, TenantId,
     archive::{ArchiveError, Asked, Checked, Edges, Fit, Keeper, Kept, Retired},
 };
 
 use crate::{
-    directory,
+    definitions, directory,
     error::{Failure, Outcome},
     keys,
     row::micros,
@@ -46,14 +46,14 @@ impl<'a> Copy<'a> {
 
     fn keep_resource(&self, resource: &Kept, fit: &Fit) -> Outcome<()> {
         let (tenant, kind, id) = (self.tenant.as_str(), &fit.kind, &resource.id);
-        keys::keep_up(self.db, tenant, kind)?;
-        keys::check_unique(self.db, tenant, kind, id, &fit.keys)?;
+        definitions::register(self.db, kind)?;
+        keys::check_unique(self.db, (tenant, &Budget::unlimited()), kind, id, &fit.keys)?;
         // Under no schema: what the type of today does not show must not go out as it is.
         let shape = fit.is_shown.then(|| kind.fingerprint().to_string());
         let sql = "INSERT INTO resource
                    (tenant, kind, id, version, created_us, modified_us, display, document, shape,
-                    connection)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+                    connection, keys)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         self.db.prepare_cached(sql)?.execute(params![
             tenant,
             kind.name(),
@@ -64,17 +64,18 @@ impl<'a> Copy<'a> {
             keys::display(kind, &fit.document),
             text(&fit.kept)?,
             shape.unwrap_or_default(),
-            resource.connection.as_ref().map(|by| by.as_str())
+            resource.connection.as_ref().map(|by| by.as_str()),
+            definitions::current(kind)
         ])?;
         keys::put(self.db, tenant, kind, id, &fit.keys)
     }
 
     fn keep_retired(&self, retired: &Retired, fit: &Fit) -> Outcome<()> {
         let (tenant, kind, id) = (self.tenant.as_str(), &fit.kind, &retired.id);
-        keys::keep_up(self.db, tenant, kind)?;
+        definitions::register(self.db, kind)?;
         let sql = "INSERT INTO retired
-                   (tenant, kind, id, created_us, retired_us, connection, document)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+                   (tenant, kind, id, created_us, retired_us, connection, document, keys)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         self.db.prepare_cached(sql)?.execute(params![
             tenant,
             kind.name(),
@@ -82,7 +83,8 @@ impl<'a> Copy<'a> {
             micros(retired.created),
             micros(retired.retired),
             retired.connection.as_ref().map(|by| by.as_str()),
-            text(&fit.kept)?
+            text(&fit.kept)?,
+            definitions::current(kind)
         ])?;
         keys::put_retired(self.db, tenant, kind, id.as_str(), &fit.keys)
     }

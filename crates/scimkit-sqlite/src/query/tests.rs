@@ -11,6 +11,7 @@ use scimkit_store::{Position, Query, Settings, Sort};
 use super::Asking;
 use crate::{
     Options,
+    definitions::Keyed,
     edges::EdgeReader,
     file::{Place, open_writer},
 };
@@ -40,7 +41,7 @@ fn explain_query(
         settings,
         tenant: "t",
     };
-    let asking = Asking::new(reader, query, &budget);
+    let asking = Asking::new((reader, &budget), query, Keyed::Except(&[]));
     let mut lines = Vec::new();
     for part in asking.parts(after).unwrap() {
         let sql = format!("EXPLAIN QUERY PLAN {}", part.select("LIMIT 10 OFFSET 0"));

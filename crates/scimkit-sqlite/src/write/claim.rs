@@ -7,6 +7,7 @@ use scimkit_store::{self as store, Claim, ConnectionId, Expect, How, StoreError,
 
 use super::Writer;
 use crate::{
+    definitions::{self, Keyed, Texts},
     error::Outcome,
     keys,
     layout::{Among, Tables, stored},
@@ -23,6 +24,15 @@ struct Found {
     created_us: i64,
     how: How,
     id: ResourceId,
+    /// 0 for a live one.
+    retired_us: i64,
+}
+
+/// A selection of rows, as `FROM` and `WHERE`.
+struct Rows {
+    residual: Option<Predicate>,
+    sql: String,
+    values: Vec<Value>,
 }
 
 impl Writer<'_> {
@@ -56,8 +66,26 @@ impl Writer<'_> {
         (claim, by): (&Claim, &Predicate),
         among: Among,
     ) -> Outcome<Vec<Found>> {
+        let table = (self.tenant, among.table());
+        let stale = definitions::stale(self.connection, table, kind, by.attributes())?;
+        let rows = self.select(kind, by, among, &Keyed::Except(&stale));
+        let mut found = self.taken(kind, claim, among, &rows)?;
+        if !stale.is_empty() {
+            let rows = self.select(kind, by, among, &Keyed::Only(&stale));
+            found.extend(self.taken(kind, claim, among, &rows)?);
+            if among == Among::Retired {
+                found.sort_by(|a, b| (b.retired_us, &b.id).cmp(&(a.retired_us, &a.id)));
+            }
+        }
+        found.truncate(2);
+        Ok(found)
+    }
+
+    /// The rows that a predicate may hold for, in the order in which they are taken.
+    fn select(&self, kind: &ResourceType, by: &Predicate, among: Among, keyed: &Keyed<'_>) -> Rows {
         let tables = Tables {
             among,
+            keyed: keyed.is_keyed(),
             settings: self.settings,
             tenant: self.tenant,
         };
@@ -66,33 +94,51 @@ impl Writer<'_> {
             Value::Text(self.tenant.into()),
             Value::Text(kind.name().into()),
         ];
-        let mut sql = match among {
-            Among::Live => "FROM resource r WHERE r.tenant = ?1 AND r.kind = ?2",
-            Among::Retired => "FROM retired r WHERE r.tenant = ?1 AND r.kind = ?2",
-        }
-        .to_owned();
-        if among == Among::Live && claim.dormant.is_none() {
-            sql.push_str(" AND r.connection IS NULL");
-        }
+        let table = among.table();
+        let mut sql = format!("FROM {table} r WHERE r.tenant = ?1 AND r.kind = ?2");
         if let Some(condition) = plan.condition {
             sql.push_str(" AND ");
             sql.push_str(&condition.text);
             values.extend(condition.parameters.iter().map(stored));
         }
-        sql.push_str(match among {
-            Among::Live => " ORDER BY r.id",
-            Among::Retired => " ORDER BY r.retired_us DESC, r.id DESC",
-        });
-        let sql = format!("SELECT r.id, r.created_us, r.connection, r.document {sql}");
+        keyed.restrict(&mut sql, &mut values);
+        Rows {
+            residual: plan.residual,
+            sql,
+            values,
+        }
+    }
+
+    /// The first two of these rows that the claim takes.
+    fn taken(
+        &self,
+        kind: &ResourceType,
+        claim: &Claim,
+        among: Among,
+        rows: &Rows,
+    ) -> Outcome<Vec<Found>> {
+        let (retired_us, order) = match among {
+            Among::Live => ("0", "r.id"),
+            Among::Retired => ("r.retired_us", "r.retired_us DESC, r.id DESC"),
+        };
+        let owned = match among == Among::Live && claim.dormant.is_none() {
+            true => " AND r.connection IS NULL",
+            false => "",
+        };
+        let sql = format!(
+            "SELECT r.id, r.created_us, r.connection, r.document, {retired_us} {}{owned}
+             ORDER BY {order}",
+            rows.sql
+        );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(&values))?;
         let (mut found, meter) = (Vec::new(), self.budget.meter());
+        let residual = rows.residual.as_ref();
+        let mut rows = statement.query(params_from_iter(&rows.values))?;
         while let Some(row) = rows.next()?.filter(|_| found.len() < 2) {
             let text = row.get_ref(3)?.as_str().map_err(StoreError::backend)?;
             meter.charge(text.len() as u64)?;
             let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
             let document = View::of(&document);
-            let residual = plan.residual.as_ref();
             let connection: Option<String> = row.get(2)?;
             let connection = connection.as_deref().map(ConnectionId::from);
             let how = match among {
@@ -108,6 +154,7 @@ impl Writer<'_> {
                     created_us: row.get(1)?,
                     how,
                     id: ResourceId::from(row.get::<_, String>(0)?),
+                    retired_us: row.get(4)?,
                 });
             }
         }
@@ -133,7 +180,8 @@ impl Writer<'_> {
             let kind = change.kind();
             let mut row = self.row(kind, id, &Expect::Any)?;
             self.renew(&mut row)?;
-            written = Written::stored(how, row.stored(kind)?);
+            let texts = Texts::new(self.connection, kind);
+            written = Written::stored(how, row.stored(&texts)?);
         }
         written.how = how;
         Ok(written)
@@ -142,8 +190,8 @@ impl Writer<'_> {
     /// Keeps a resource apart that is taken away, until a create takes it.
     pub(super) fn retire(&self, kind: &ResourceType, id: &ResourceId) -> Outcome<()> {
         let sql = "INSERT INTO retired
-                   (tenant, kind, id, created_us, retired_us, connection, document)
-                   SELECT tenant, kind, id, created_us, ?3, connection, document
+                   (tenant, kind, id, created_us, retired_us, connection, document, keys)
+                   SELECT tenant, kind, id, created_us, ?3, connection, document, keys
                    FROM resource WHERE tenant = ?1 AND id = ?2";
         self.connection.prepare_cached(sql)?.execute(params![
             self.tenant,

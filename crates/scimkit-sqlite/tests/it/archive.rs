@@ -79,6 +79,10 @@ fn nothing_is_left_of_a_tenant_that_was_erased() {
             create(&store, &scope, ("User", id), json!({"userName": id})).unwrap();
         }
         delete(&store, &scope, ("User", "u2")).unwrap();
+        // As in a file of an older release.
+        let db = rusqlite::Connection::open(&path).unwrap();
+        let sql = "INSERT INTO keys_before (tenant, kind, fingerprint) VALUES (?1, 'User', '0')";
+        db.execute(sql, [tenant.as_str()]).unwrap();
     }
     let rows = |tenant: &TenantId| rows(&path, tenant);
     let [acme, other] = &tenants;

@@ -3,12 +3,11 @@
 use std::{collections::BTreeSet, path::Path};
 
 use rusqlite::{Connection, types::Value};
-use scimkit_core::Uniqueness;
 use scimkit_registry::{Change, Resource, Scalar};
 use scimkit_store::Scope;
 
-/// Tenant, type, attribute, value, id and whether it is unique, as text.
-type Key = (String, String, String, String, String, bool);
+/// Tenant, type, attribute, value and id, as text.
+type Key = (String, String, String, String, String);
 
 /// Fails unless every document has its keys, every key and edge its resource, and the file is sound.
 /// Members must exist: the writes refused unknown ones.
@@ -28,7 +27,10 @@ pub(crate) fn check_lenient_file(path: &Path, scope: &Scope) {
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();
     assert_eq!(sound, "ok");
-    assert_eq!(stored_keys(&connection), expected_keys(&connection, scope));
+    assert_eq!(
+        stored_keys(&connection, scope),
+        expected_keys(&connection, scope)
+    );
     for (what, sql) in RULES {
         let count: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
         assert_eq!(count, 0, "{what}");
@@ -52,37 +54,45 @@ const RULES: [(&str, &str); 4] = [
          (SELECT c.version FROM counter c WHERE c.tenant = r.tenant), 0)",
     ),
     (
-        "types without a fingerprint",
-        "SELECT count(*) FROM resource r WHERE NOT EXISTS (SELECT 1 FROM kind k
-         WHERE k.tenant = r.tenant AND k.kind = r.kind)",
+        "keys under an unknown definition",
+        "SELECT count(*) FROM resource r WHERE r.keys NOT IN ('', '-') AND NOT EXISTS (
+         SELECT 1 FROM key_definition k WHERE k.kind = r.kind AND k.fingerprint = r.keys)",
     ),
 ];
 
-fn stored_keys(connection: &Connection) -> BTreeSet<Key> {
-    let sql = "SELECT tenant, kind, attr, value, id, sole FROM lookup_key";
+/// The keys of the resources that have keys of the current definition.
+fn stored_keys(connection: &Connection, scope: &Scope) -> BTreeSet<Key> {
+    let sql = "SELECT k.tenant, k.kind, k.attr, k.value, k.id, r.keys
+               FROM lookup_key k LEFT JOIN resource r
+                   ON r.tenant = k.tenant AND r.kind = k.kind AND r.id = k.id";
     let mut statement = connection.prepare(sql).unwrap();
-    let keys = statement.query_map([], |row| {
-        let value = match row.get(3)? {
+    let mut rows = statement.query([]).unwrap();
+    let mut keys = BTreeSet::new();
+    while let Some(row) = rows.next().unwrap() {
+        let text = |at: usize| row.get::<_, String>(at).unwrap();
+        let value = match row.get(3).unwrap() {
             Value::Integer(value) => value.to_string(),
             Value::Real(value) => format!("{value:?}"),
             Value::Text(value) => value,
             other => panic!("a key {other:?}"),
         };
-        Ok((
-            row.get(0)?,
-            row.get(1)?,
-            row.get(2)?,
-            value,
-            row.get(4)?,
-            row.get(5)?,
-        ))
-    });
-    keys.unwrap().map(Result::unwrap).collect()
+        let definition: Option<String> = row.get(5).unwrap();
+        let definition = definition.expect("a key without a resource");
+        if definition == definition_of(scope, &text(1)) {
+            keys.insert((text(0), text(1), text(2), value, text(4)));
+        }
+    }
+    keys
+}
+
+fn definition_of(scope: &Scope, kind: &str) -> String {
+    let kind = scope.settings.registry.by_name(kind).unwrap();
+    kind.key_fingerprint().to_string()
 }
 
 /// The keys that follow from the documents; checks `display` on the way.
 fn expected_keys(connection: &Connection, scope: &Scope) -> BTreeSet<Key> {
-    let sql = "SELECT tenant, kind, id, display, document FROM resource";
+    let sql = "SELECT tenant, kind, id, display, document, keys FROM resource";
     let mut statement = connection.prepare(sql).unwrap();
     let mut rows = statement.query([]).unwrap();
     let mut keys = BTreeSet::new();
@@ -95,10 +105,12 @@ fn expected_keys(connection: &Connection, scope: &Scope) -> BTreeSet<Key> {
             .get("displayName")
             .and_then(|name| name.as_str());
         assert_eq!(row.get::<_, Option<String>>(3).unwrap().as_deref(), display);
+        if text(5) != definition_of(scope, &name) {
+            continue;
+        }
         let kind = scope.settings.registry.by_name(&name).unwrap();
         for (attr, values) in Change::create(kind.clone(), document).keys() {
             let attr = kind.attr(attr);
-            let sole = attr.definition().uniqueness != Uniqueness::None;
             for value in values {
                 let path = attr.path().to_owned();
                 keys.insert((
@@ -107,7 +119,6 @@ fn expected_keys(connection: &Connection, scope: &Scope) -> BTreeSet<Key> {
                     path,
                     shown(&value),
                     id.clone(),
-                    sole,
                 ));
             }
         }

@@ -19,3 +19,4 @@ mod reads;
 mod schema;
 mod support;
 mod tenancy;
+mod versions;

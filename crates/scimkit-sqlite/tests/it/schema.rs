@@ -1,19 +1,17 @@
 //! A schema that changes under stored resources.
 
-use std::error::Error;
-
 use scimkit_registry::{Registry, ResourceId};
-use scimkit_sqlite::{SchemaError, Sqlite};
+use scimkit_sqlite::{Reindexed, SchemaError, Sqlite};
 use scimkit_store::{Document, Scope, Store, StoreError, Want};
 use serde_json::json;
 
 use crate::{
     consistent::check_file,
-    support::{create, file, kind, scope, select, wait},
+    support::{create, file, kind, scope, select, set, wait},
 };
 
 /// A type of resource whose attribute `code` has these characteristics.
-fn badges(code: &str, indexed: bool) -> Scope {
+pub(crate) fn badges(code: &str, indexed: bool) -> Scope {
     let schema = format!(
         r#"{{"id": "urn:example:2.0:Badge", "name": "Badge", "attributes": [
             {{"name": "displayName", "type": "string"}},
@@ -28,17 +26,17 @@ fn badges(code: &str, indexed: bool) -> Scope {
     scope(builder.build().unwrap())
 }
 
-const FOLDED: &str = r#""type": "string""#;
-const EXACT: &str = r#""type": "string", "caseExact": true"#;
-const UNIQUE: &str = r#""type": "string", "uniqueness": "server""#;
-const NUMBER: &str = r#""type": "integer""#;
+pub(crate) const FOLDED: &str = r#""type": "string""#;
+pub(crate) const EXACT: &str = r#""type": "string", "caseExact": true"#;
+pub(crate) const UNIQUE: &str = r#""type": "string", "uniqueness": "server""#;
+pub(crate) const NUMBER: &str = r#""type": "integer""#;
 
-fn reason(error: &StoreError) -> &SchemaError {
-    error.source().unwrap().downcast_ref().unwrap()
+fn reindex(store: &Sqlite, scope: &Scope) -> Reindexed {
+    wait(store.reindex(&scope.tenant, &kind(scope, "Badge"))).unwrap()
 }
 
 #[test]
-fn keys_are_made_anew() {
+fn filters_are_right_under_every_schema() {
     let (_directory, path) = file();
     let first = badges(FOLDED, false);
     let store = Sqlite::open(&path).unwrap();
@@ -56,10 +54,12 @@ fn keys_are_made_anew() {
         assert_eq!(ask(scope), *expected);
         check_file(&path, scope);
     }
-    // A write that comes first does it as well, and so does one that is refused.
-    let folded = badges(FOLDED, true);
-    create(&store, &folded, ("Badge", "3"), json!({"code": "x"})).unwrap_err();
-    check_file(&path, &folded);
+    for (scope, expected) in &schemas {
+        assert_eq!(reindex(&store, scope).resources, 3);
+        assert_eq!(reindex(&store, scope).resources, 0);
+        assert_eq!(ask(scope), *expected);
+        check_file(&path, scope);
+    }
     drop(store);
     let store = Sqlite::open(&path).unwrap();
     let exact = badges(EXACT, true);
@@ -70,39 +70,66 @@ fn keys_are_made_anew() {
 }
 
 #[test]
-fn values_that_are_not_unique_are_refused() {
+fn shared_values_of_a_newly_unique_attribute_are_reported_and_not_added_to() {
     let (_directory, path) = file();
-    let (before, after) = (badges(FOLDED, true), badges(UNIQUE, true));
+    let (before, after) = (badges(FOLDED, false), badges(UNIQUE, true));
     let store = Sqlite::open(&path).unwrap();
-    for (id, code) in [("1", "a"), ("2", "A")] {
+    for (id, code) in [("1", "a"), ("2", "A"), ("3", "c")] {
         create(&store, &before, ("Badge", id), json!({"code": code})).unwrap();
     }
-    let refused = select(&store, &after, "Badge", r#"code eq "a""#).unwrap_err();
-    let expected = "the schema changed, and `code` of the stored Badge `2` is not unique";
-    assert_eq!(reason(&refused).to_string(), expected);
-    let refused = create(&store, &after, ("Badge", "3"), json!({"code": "c"})).unwrap_err();
-    assert!(matches!(reason(&refused), SchemaError::NotUnique { .. }));
-    // Nothing was touched: the old schema is still served.
-    assert_eq!(
-        select(&store, &before, "Badge", r#"code eq "a""#).unwrap(),
-        ["1", "2"]
-    );
-    check_file(&path, &before);
+    for round in 0..2 {
+        let both = select(&store, &after, "Badge", r#"code eq "a""#).unwrap();
+        assert_eq!(both, ["1", "2"], "{round}");
+        for taken in ["a", "C"] {
+            let refused = create(&store, &after, ("Badge", "4"), json!({"code": taken}));
+            assert!(matches!(refused, Err(StoreError::Taken { .. })), "{round}");
+        }
+        // A resource that shares a value can be changed all the same.
+        let display = ("displayName", json!(format!("round {round}")));
+        set(&store, &after, ("Badge", "2"), display).unwrap();
+        let problems = reindex(&store, &after).problems;
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        let expected = "the schema changed, and `code` of the stored Badge `1` is not unique";
+        assert_eq!(problems.iter().any(|p| p == expected), round == 0);
+    }
+    check_file(&path, &after);
 }
 
 #[test]
-fn values_of_another_type_are_refused() {
+fn values_of_another_type_are_evaluated_and_reported() {
     let (_directory, path) = file();
     let (before, after) = (badges(FOLDED, true), badges(NUMBER, true));
     let store = Sqlite::open(&path).unwrap();
     create(&store, &before, ("Badge", "1"), json!({"code": "a"})).unwrap();
-    let refused = select(&store, &after, "Badge", "code eq 5").unwrap_err();
-    assert!(matches!(reason(&refused), SchemaError::Misfit { .. }));
+    create(&store, &after, ("Badge", "2"), json!({"code": 5})).unwrap();
+    for _ in 0..2 {
+        assert_eq!(select(&store, &after, "Badge", "code eq 5").unwrap(), ["2"]);
+        assert_eq!(
+            select(&store, &after, "Badge", "code pr").unwrap(),
+            ["1", "2"]
+        );
+        let problems = reindex(&store, &after).problems;
+        assert!(matches!(&*problems, [SchemaError::Misfit { id, .. }] if id.as_str() == "1"));
+    }
+    // Changing something else does not make it fit; changing the value does.
+    set(&store, &after, ("Badge", "1"), ("displayName", json!("x"))).unwrap();
+    assert_eq!(
+        select(&store, &after, "Badge", "code pr").unwrap(),
+        ["1", "2"]
+    );
+    assert_eq!(
+        select(&store, &before, "Badge", r#"code eq "a""#).unwrap(),
+        ["1"]
+    );
+    set(&store, &after, ("Badge", "1"), ("code", json!(7))).unwrap();
+    assert!(reindex(&store, &after).problems.is_empty());
+    assert_eq!(select(&store, &after, "Badge", "code gt 5").unwrap(), ["1"]);
+    check_file(&path, &after);
 }
 
 /// A document written when the attribute was shown goes out as text only where it still is.
 #[test]
-fn what_is_hidden_now_does_not_go_out_as_text() {
+fn hidden_values_do_not_go_out_as_text() {
     let (_directory, path) = file();
     let shown = badges(FOLDED, false);
     let store = Sqlite::open(&path).unwrap();
@@ -116,7 +143,11 @@ fn what_is_hidden_now_does_not_go_out_as_text() {
     assert!(is_text(&shown, "1") && is_text(&shown, "2"));
     let hidden = badges(r#""type": "string", "returned": "never""#, false);
     assert!(!is_text(&hidden, "1") && !is_text(&hidden, "2"));
-    // Once the keys were made anew, what hides nothing is text again.
-    select(&store, &hidden, "Badge", r#"displayName eq "b""#).unwrap();
+    // Written anew, what hides nothing is text again, and what hides something is not.
+    for id in ["1", "2"] {
+        set(&store, &hidden, ("Badge", id), ("displayName", json!("c"))).unwrap();
+    }
     assert!(!is_text(&hidden, "1") && is_text(&hidden, "2"));
+    // Where everything is shown both are.
+    assert!(is_text(&shown, "1") && is_text(&shown, "2"));
 }

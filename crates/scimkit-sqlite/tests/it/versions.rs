@@ -1,0 +1,570 @@
+//! Processes that serve one file under different schemas, as in a rolling upgrade.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use rusqlite::Connection;
+use scimkit_core::message::SortOrder;
+use scimkit_filter::Filter;
+use scimkit_registry::{Change, Registry, ResourceId, Tolerance};
+use scimkit_sqlite::{Options, Sqlite, Synchronous};
+use scimkit_store::{
+    Among, Batch, Claim, Deletes, Document, How, Query, Scope, Settings, Sort, Start, Store,
+    StoreError, TenantId, Write,
+};
+use serde_json::json;
+
+use crate::{
+    consistent::check_file,
+    schema::{EXACT, FOLDED, UNIQUE, badges},
+    support::{create, delete, file, kind, scope, second, select, set, wait},
+};
+
+const EXACT_UNIQUE: &str = r#""type": "string", "uniqueness": "server", "caseExact": true"#;
+
+/// A store that never makes keys anew by itself.
+fn open(path: &Path) -> Sqlite {
+    let mut options = Options::default();
+    options.reindex_after = Duration::MAX;
+    options.synchronous = Synchronous::Normal;
+    Sqlite::open_with(path, &options).unwrap()
+}
+
+/// Users with one attribute more, which has no index.
+fn with_attribute() -> Scope {
+    let extension = r#"{"id": "urn:example:2.0:More", "name": "More", "attributes": [
+        {"name": "badge", "type": "string"}]}"#;
+    let user = r#"{"name": "User", "endpoint": "/Users",
+        "schema": "urn:ietf:params:scim:schemas:core:2.0:User",
+        "schemaExtensions": [
+            {"schema": "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+             "required": false},
+            {"schema": "urn:example:2.0:More", "required": false}]}"#;
+    let builder = Registry::builder().schemas_json(extension).unwrap();
+    scope(builder.resource_types_json(user).unwrap().build().unwrap())
+}
+
+/// Counts what happens to lookup keys from now on.
+fn count_keys(path: &Path) {
+    let sql = "CREATE TABLE changed (what TEXT);
+        CREATE TRIGGER key_put AFTER INSERT ON lookup_key
+            BEGIN INSERT INTO changed VALUES ('put'); END;
+        CREATE TRIGGER key_removed AFTER DELETE ON lookup_key
+            BEGIN INSERT INTO changed VALUES ('removed'); END;";
+    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
+fn count(path: &Path, sql: &str) -> i64 {
+    let connection = Connection::open(path).unwrap();
+    connection.busy_timeout(Duration::from_secs(5)).unwrap();
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn an_added_attribute_makes_no_key_anew_and_leaves_texts_sendable() {
+    let (_directory, path) = file();
+    let (old, new) = (scope(Registry::standard()), with_attribute());
+    let (first, second) = (open(&path), open(&path));
+    for n in 0..100 {
+        let body = json!({"userName": format!("U{n}"), "title": "Dr"});
+        create(&first, &old, ("User", &format!("{n:03}")), body).unwrap();
+    }
+    count_keys(&path);
+    let users = [(&first, &old), (&second, &new)];
+    for round in 0..6 {
+        for (store, scope) in users {
+            let filter = format!(r#"userName eq "u{round}""#);
+            assert_eq!(select(store, scope, "User", &filter).unwrap().len(), 1);
+            let page = wait(store.query(scope, &Query::of(kind(scope, "User")))).unwrap();
+            assert_eq!(page.items.len(), 100);
+            let is_tree = |document: &Document| matches!(document, Document::Tree(_));
+            let trees = page.items.iter().filter(|item| is_tree(&item.document));
+            assert_eq!(trees.count(), 0, "documents taken apart");
+            set(
+                store,
+                scope,
+                ("User", "007"),
+                ("title", json!(round.to_string())),
+            )
+            .unwrap();
+        }
+    }
+    assert_eq!(count(&path, "SELECT count(*) FROM changed"), 0);
+    // The new attribute outlives a write by the old schema, which does not show it.
+    let badge = ("urn:example:2.0:More:badge", json!("b1"));
+    set(&second, &new, ("User", "007"), badge).unwrap();
+    set(&first, &old, ("User", "007"), ("title", json!("last"))).unwrap();
+    let shown = |store: &Sqlite, scope: &Scope| {
+        let filter = Filter::parse(r#"title eq "last""#).unwrap();
+        let user = kind(scope, "User");
+        let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
+        let page = wait(store.query(scope, &Query::of(user).matching(predicate))).unwrap();
+        let [item] = &*page.items else {
+            panic!("{page:?}")
+        };
+        item.document.clone()
+    };
+    let text = shown(&second, &new);
+    assert!(
+        matches!(&text, Document::Text(_)) && badge_of(&text) == "b1",
+        "{text:?}"
+    );
+    assert!(matches!(shown(&first, &old), Document::Tree(_)));
+    check_file(&path, &new);
+}
+
+fn badge_of(document: &Document) -> String {
+    let document: serde_json::Value = serde_json::from_slice(&document.text()).unwrap();
+    document["urn:example:2.0:More"]["badge"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// A random number, the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.0 >> 33) % bound
+    }
+}
+
+/// What codes mean under a schema.
+fn seen(code: &str, is_exact: bool) -> String {
+    match is_exact {
+        true => code.to_owned(),
+        false => code.to_lowercase(),
+    }
+}
+
+/// Checks every answer of one store against the codes that there are.
+fn check(store: &Sqlite, scope: &Scope, is_exact: bool, codes: &BTreeMap<String, Option<&str>>) {
+    let ids = |holds: &dyn Fn(&str) -> bool| -> Vec<String> {
+        let held = codes
+            .iter()
+            .filter(|(_, code)| code.is_some_and(|code| holds(code)));
+        held.map(|(id, _)| id.clone()).collect()
+    };
+    for code in ["a", "A", "Ab", "aB", "c"] {
+        let wanted = seen(code, is_exact);
+        let filter = format!(r#"code eq "{code}""#);
+        let equal = ids(&|code| seen(code, is_exact) == wanted);
+        assert_eq!(
+            select(store, scope, "Badge", &filter).unwrap(),
+            equal,
+            "{filter}"
+        );
+        let filter = format!(r#"not (code sw "{code}") and code pr"#);
+        let others = ids(&|code| !seen(code, is_exact).starts_with(&wanted));
+        assert_eq!(
+            select(store, scope, "Badge", &filter).unwrap(),
+            others,
+            "{filter}"
+        );
+    }
+    for order in [SortOrder::Ascending, SortOrder::Descending] {
+        let badge = kind(scope, "Badge");
+        let code = badge.named("code").unwrap();
+        let mut query = Query::of(badge).sorted(Some(Sort::by(code, order)));
+        query.count = 3;
+        let mut expected: Vec<_> = codes.iter().collect();
+        expected.sort_by(|(a_id, a), (b_id, b)| {
+            let key = |code: Option<&str>| (code.is_none(), code.map(|code| seen(code, is_exact)));
+            let by_key = key(**a).cmp(&key(**b));
+            let by_key = match order {
+                SortOrder::Ascending => by_key,
+                SortOrder::Descending => by_key.reverse(),
+            };
+            by_key.then_with(|| a_id.cmp(b_id))
+        });
+        let expected: Vec<_> = expected.into_iter().map(|(id, _)| id.clone()).collect();
+        let mut found = Vec::new();
+        loop {
+            let page = wait(store.query(scope, &query)).unwrap();
+            assert_eq!(page.total, Some(codes.len() as u64));
+            found.extend(page.items.iter().map(|item| item.id.to_string()));
+            match page.next {
+                Some(next) => query.start = Start::After(next),
+                None => break,
+            }
+        }
+        assert_eq!(found, expected, "{order:?}");
+    }
+}
+
+#[test]
+fn different_indexes_mislead_nobody() {
+    const CODES: [&str; 6] = ["a", "A", "ab", "Ab", "aB", "c"];
+    for seed in 0..4 {
+        let (_directory, path) = file();
+        let versions = [
+            (open(&path), badges(FOLDED, true), false),
+            (open(&path), badges(EXACT, true), true),
+            (open(&path), badges(FOLDED, false), false),
+        ];
+        let mut random = Random(seed);
+        let mut codes: BTreeMap<String, Option<&str>> = BTreeMap::new();
+        for step in 0..60 {
+            let (store, scope, _) = &versions[usize::try_from(random.below(3)).unwrap()];
+            let code = CODES
+                .get(usize::try_from(random.below(8)).unwrap())
+                .copied();
+            let known = codes.len() as u64;
+            let id = (known > 0).then(|| {
+                let at = usize::try_from(random.below(known)).unwrap();
+                codes.keys().nth(at).unwrap().clone()
+            });
+            match (random.below(4), id) {
+                (0, Some(id)) => {
+                    delete(store, scope, ("Badge", &id)).unwrap();
+                    codes.remove(&id);
+                }
+                (1, Some(id)) => {
+                    let value = code.map_or(json!(null), |code| json!(code));
+                    set(store, scope, ("Badge", &id), ("code", value)).unwrap();
+                    codes.insert(id, code);
+                }
+                _ => {
+                    let id = format!("{step:02}");
+                    let body = code.map_or(json!({}), |code| json!({"code": code}));
+                    create(store, scope, ("Badge", &id), body).unwrap();
+                    codes.insert(id, code);
+                }
+            }
+            if step % 5 == 4 {
+                for (store, scope, is_exact) in &versions {
+                    check(store, scope, *is_exact, &codes);
+                }
+            }
+        }
+        for (store, scope, is_exact) in &versions {
+            wait(store.reindex(&scope.tenant, &kind(scope, "Badge"))).unwrap();
+            check(store, scope, *is_exact, &codes);
+            check_file(&path, scope);
+        }
+    }
+}
+
+#[test]
+fn unique_values_stay_unique_whichever_schema_wrote_them() {
+    let (_directory, path) = file();
+    let (folded, exact) = (badges(UNIQUE, true), badges(EXACT_UNIQUE, true));
+    let indexed = {
+        let schema = r#"{"id": "urn:example:2.0:Badge", "name": "Badge", "attributes": [
+            {"name": "displayName", "type": "string"},
+            {"name": "code", "type": "string", "uniqueness": "server"}]}"#;
+        let badge =
+            r#"{"name": "Badge", "endpoint": "/Badges", "schema": "urn:example:2.0:Badge"}"#;
+        let builder = Registry::builder().schemas_json(schema).unwrap();
+        let builder = builder.resource_types_json(badge).unwrap();
+        scope(builder.index("Badge", "displayName").build().unwrap())
+    };
+    let (one, two) = (open(&path), open(&path));
+    let put = |store: &Sqlite, scope: &Scope, id: &str, code: &str| match create(
+        store,
+        scope,
+        ("Badge", id),
+        json!({"code": code}),
+    ) {
+        Ok(_) => true,
+        Err(StoreError::Taken { attr }) if attr == "code" => false,
+        Err(other) => panic!("{other:?}"),
+    };
+    assert!(put(&one, &folded, "1", "Ada"));
+    assert!(!put(&two, &exact, "2", "Ada"));
+    assert!(!put(&two, &indexed, "2", "aDA"));
+    assert!(put(&two, &indexed, "2", "bo"));
+    assert!(put(&two, &exact, "3", "ada"));
+    assert!(!put(&one, &folded, "4", "ADA"));
+    assert!(!put(&one, &folded, "4", "BO"));
+    assert!(!put(&two, &exact, "4", "bo"));
+    assert!(put(&one, &folded, "4", "cy"));
+    let taken = set(&two, &exact, ("Badge", "3"), ("code", json!("cy")));
+    assert!(matches!(taken, Err(StoreError::Taken { .. })));
+    // Its own value is no other's, also where the keys were made under another definition.
+    set(&two, &exact, ("Badge", "4"), ("code", json!("Cy"))).unwrap();
+    set(&one, &folded, ("Badge", "4"), ("code", json!("cY"))).unwrap();
+}
+
+#[test]
+fn deleted_resources_are_found_again_under_another_schema() {
+    let (_directory, path) = file();
+    let retiring = |mut scope: Scope| {
+        let mut settings = Settings::clone(&scope.settings);
+        settings.deletes = Deletes::Retire;
+        scope.settings = Arc::new(settings);
+        scope
+    };
+    let (old, new) = (
+        retiring(badges(FOLDED, true)),
+        retiring(badges(EXACT, true)),
+    );
+    let (first, second_store) = (open(&path), open(&path));
+    for (id, code) in [("1", "Ada"), ("2", "ada")] {
+        create(&first, &old, ("Badge", id), json!({"code": code})).unwrap();
+        delete(&first, &old, ("Badge", id)).unwrap();
+    }
+    let claim = |scope: &Scope| {
+        let badge = kind(scope, "Badge");
+        let filter = Filter::parse(r#"code eq "Ada""#).unwrap();
+        let by = badge.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
+        let body = badge
+            .admit(json!({"code": "Ada"}), &Tolerance::DEFAULT)
+            .unwrap();
+        let write = Write::Create {
+            change: Change::create(badge, body),
+            claim: Some(Box::new(Claim::new(Among::Retired, by))),
+            id: ResourceId::from("9"),
+        };
+        Batch::new(second(9), vec![write])
+    };
+    let mut written = wait(second_store.write(&new, claim(&new)));
+    let written = written.pop().unwrap().unwrap();
+    assert_eq!(written.how, How::Relinked);
+    let ids = "SELECT group_concat(id) FROM retired";
+    let left: String = Connection::open(&path)
+        .unwrap()
+        .query_row(ids, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(left, "2");
+}
+
+#[test]
+fn keys_are_made_anew_while_others_write() {
+    const RESOURCES: usize = 3_000;
+    let (_directory, path) = file();
+    let store = open(&path);
+    fill(&store, RESOURCES);
+    let new = badges(EXACT, true);
+    let mut other = badges(FOLDED, true);
+    other.tenant = TenantId::from("other");
+    let (is_done, writes) = (AtomicBool::new(false), AtomicU32::new(0));
+    let reindexed = thread::scope(|threads| {
+        threads.spawn(|| {
+            for n in 0.. {
+                if is_done.load(Ordering::Acquire) {
+                    break;
+                }
+                create(
+                    &store,
+                    &other,
+                    ("Badge", &format!("o{n}")),
+                    json!({"code": "o"}),
+                )
+                .unwrap();
+                writes.fetch_add(1, Ordering::AcqRel);
+            }
+        });
+        let before = writes.load(Ordering::Acquire);
+        let reindexed = wait(store.reindex(&new.tenant, &kind(&new, "Badge"))).unwrap();
+        let between = writes.load(Ordering::Acquire) - before;
+        is_done.store(true, Ordering::Release);
+        assert!(between >= 3, "{between} writes came in between");
+        reindexed
+    });
+    assert_eq!(reindexed.resources, RESOURCES as u64);
+    let query = "SELECT count(DISTINCT keys) FROM resource WHERE tenant = 'default'";
+    assert_eq!(count(&path, query), 1);
+    check_file(&path, &new);
+}
+
+/// Queries make keys anew by themselves once nobody else works under another schema.
+#[test]
+fn queries_make_outdated_keys_anew_once_no_other_schema_is_used() {
+    let (_directory, path) = file();
+    let patient = Sqlite::open(&path).unwrap();
+    fill(&patient, 600);
+    let new = badges(EXACT, true);
+    let outdated = format!(
+        "SELECT count(*) FROM resource WHERE keys <> '{}'",
+        kind(&new, "Badge").key_fingerprint()
+    );
+    let ask = |store: &Sqlite| {
+        let found = select(store, &new, "Badge", r#"code eq "C7""#).unwrap();
+        assert_eq!(found, ["00007"]);
+    };
+    for _ in 0..3 {
+        ask(&patient);
+    }
+    create(&patient, &new, ("Badge", "x"), json!({})).unwrap();
+    assert_eq!(
+        count(&path, &outdated),
+        600,
+        "the other schema was just used"
+    );
+    let mut options = Options::default();
+    options.reindex_after = Duration::ZERO;
+    let store = Sqlite::open_with(&path, &options).unwrap();
+    for step in 0.. {
+        ask(&store);
+        let left = count(&path, &outdated);
+        assert!(step < 1_000, "{left} rows are left");
+        if left == 0 {
+            break;
+        }
+    }
+    check_file(&path, &new);
+}
+
+/// Creates so many resources under the old schema.
+fn fill(store: &Sqlite, resources: usize) {
+    let old = badges(FOLDED, true);
+    let badge = kind(&old, "Badge");
+    let write = |n: usize| {
+        let body = json!({"code": format!("C{n}"), "displayName": format!("Badge {n}")});
+        Write::Create {
+            change: Change::create(
+                Arc::clone(&badge),
+                badge.admit(body, &Tolerance::DEFAULT).unwrap(),
+            ),
+            claim: None,
+            id: ResourceId::from(format!("{n:05}")),
+        }
+    };
+    let writes = (0..resources).map(write).collect();
+    let written = wait(store.write(&old, Batch::new(second(0), writes)));
+    assert!(written.iter().all(Result::is_ok));
+}
+
+const FILE: &str = "SCIMKIT_REINDEX_FILE";
+
+#[test]
+fn a_process_killed_while_it_makes_keys_anew_loses_nothing() {
+    const RESOURCES: usize = 4_000;
+    let (_directory, path) = file();
+    let store = open(&path);
+    fill(&store, RESOURCES);
+    let new = badges(EXACT, true);
+    let badge = kind(&new, "Badge");
+    let keyed = format!(
+        "SELECT count(*) FROM resource WHERE keys = '{}'",
+        badge.key_fingerprint()
+    );
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "versions::reindexing_child", "--nocapture"])
+        .env(FILE, &path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().ends_with("started")));
+    while count(&path, &keyed) == 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let done = u64::try_from(count(&path, &keyed)).unwrap();
+    check_file(&path, &new);
+    for (filter, expected) in [
+        (r#"code eq "C7""#, 1),
+        (r#"code eq "c7""#, 0),
+        ("code pr", RESOURCES as u64),
+    ] {
+        let filter = Filter::parse(filter).unwrap();
+        let predicate = badge.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
+        let query = Query::of(Arc::clone(&badge)).matching(predicate);
+        assert_eq!(
+            wait(store.query(&new, &query)).unwrap().total,
+            Some(expected)
+        );
+    }
+    let rest = wait(store.reindex(&new.tenant, &badge)).unwrap();
+    assert_eq!(rest.resources + done, RESOURCES as u64);
+    assert!(rest.resources < RESOURCES as u64, "nothing was done before");
+    check_file(&path, &new);
+}
+
+#[test]
+fn reindexing_child() {
+    let Ok(path) = std::env::var(FILE) else {
+        return;
+    };
+    let (store, new) = (Sqlite::open(path).unwrap(), badges(EXACT, true));
+    println!("\nstarted");
+    wait(store.reindex(&new.tenant, &kind(&new, "Badge"))).unwrap();
+}
+
+/// A file in the format before keys named their definition, with the keys of its one resource.
+fn older_file(path: &Path, fingerprint: &str) {
+    let db = Connection::open(path).unwrap();
+    for migration in [
+        include_str!("../../src/migrations/0001.sql"),
+        include_str!("../../src/migrations/0002.sql"),
+        include_str!("../../src/migrations/0003.sql"),
+    ] {
+        db.execute_batch(migration).unwrap();
+    }
+    db.execute_batch(&format!(
+        "PRAGMA application_id = 0x5343494d; PRAGMA user_version = 3;
+         INSERT INTO counter VALUES ('default', 2);
+         INSERT INTO kind VALUES ('default', 'Badge', '{fingerprint}');
+         INSERT INTO resource (tenant, kind, id, version, created_us, modified_us, display, shape,
+                               document)
+         VALUES ('default', 'Badge', '1', 1, 1000, 1000, NULL, '{fingerprint}',
+                 '{{\"schemas\":[\"urn:example:2.0:Badge\"],\"code\":\"Aa\"}}');
+         INSERT INTO lookup_key VALUES ('default', 'Badge', 'code', 'aa', '1', 1);
+         INSERT INTO retired (tenant, kind, id, created_us, retired_us, document)
+         VALUES ('default', 'Badge', '2', 1000, 2000, '{{\"code\":\"B\"}}');
+         INSERT INTO retired_key VALUES ('default', 'Badge', 'code', 'b', '2');"
+    ))
+    .unwrap();
+}
+
+#[test]
+fn an_older_file_keeps_its_keys() {
+    let (old, new) = (badges(UNIQUE, true), badges(EXACT_UNIQUE, true));
+    for is_served_first in [true, false] {
+        let (_directory, path) = file();
+        older_file(&path, &kind(&old, "Badge").fingerprint().to_string());
+        let store = open(&path);
+        if is_served_first {
+            assert_eq!(
+                select(&store, &old, "Badge", r#"code eq "AA""#).unwrap(),
+                ["1"]
+            );
+            let taken = create(&store, &old, ("Badge", "3"), json!({"code": "AA"}));
+            assert!(matches!(taken, Err(StoreError::Taken { .. })));
+            create(&store, &old, ("Badge", "3"), json!({"code": "c"})).unwrap();
+            let page = wait(store.query(&old, &Query::of(kind(&old, "Badge")))).unwrap();
+            assert!(
+                page.items
+                    .iter()
+                    .all(|item| matches!(item.document, Document::Text(_)))
+            );
+        }
+        assert_eq!(
+            select(&store, &new, "Badge", r#"code eq "Aa""#).unwrap(),
+            ["1"]
+        );
+        assert!(
+            select(&store, &new, "Badge", r#"code eq "aa""#)
+                .unwrap()
+                .is_empty()
+        );
+        let taken = create(&store, &new, ("Badge", "4"), json!({"code": "Aa"}));
+        assert!(matches!(taken, Err(StoreError::Taken { .. })));
+        let reindexed = wait(store.reindex(&new.tenant, &kind(&new, "Badge"))).unwrap();
+        assert_eq!(reindexed.resources, 2 + u64::from(is_served_first));
+        assert_eq!(
+            select(&store, &new, "Badge", r#"code eq "Aa""#).unwrap(),
+            ["1"]
+        );
+        drop(store);
+        check_file(&path, &new);
+    }
+}
