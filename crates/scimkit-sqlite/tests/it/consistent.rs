@@ -77,7 +77,7 @@ fn stored_keys(connection: &Connection, scope: &Scope) -> BTreeSet<Key> {
             other => panic!("a key {other:?}"),
         };
         let definition: Option<String> = row.get(5).unwrap();
-        let definition = definition.expect("a key without a resource");
+        let definition = definition.unwrap();
         if definition == definition_of(scope, &text(1)) {
             keys.insert((text(0), text(1), text(2), value, text(4)));
         }

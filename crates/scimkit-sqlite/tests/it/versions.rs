@@ -155,9 +155,7 @@ fn seen(code: &str, is_exact: bool) -> String {
 /// Checks every answer of one store against the codes that there are.
 fn check(store: &Sqlite, scope: &Scope, is_exact: bool, codes: &BTreeMap<String, Option<&str>>) {
     let ids = |holds: &dyn Fn(&str) -> bool| -> Vec<String> {
-        let held = codes
-            .iter()
-            .filter(|(_, code)| code.is_some_and(|code| holds(code)));
+        let held = codes.iter().filter(|(_, code)| code.is_some_and(holds));
         held.map(|(id, _)| id.clone()).collect()
     };
     for code in ["a", "A", "Ab", "aB", "c"] {
