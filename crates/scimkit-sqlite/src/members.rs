@@ -33,6 +33,8 @@ impl EdgeWriter<'_> {
     /// Edits the edges of one attribute, and tells how many changed.
     pub(crate) fn edit(&self, change: &EdgeChange) -> Outcome<usize> {
         let path = self.kind.attr(change.attr).path();
+        let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = &change.edit;
+        self.check_kinds(change.attr, add)?;
         match &change.edit {
             EdgeEdit::Delta { add, remove } => {
                 let removed = self.remove(path, remove.iter().map(ResourceId::as_str))?;
@@ -131,6 +133,22 @@ impl EdgeWriter<'_> {
                 ids.push(ResourceId::clone(id));
             }
         }
+        self.missing(attr, ids)
+    }
+
+    /// Rejects targets of another type than the one that a reference named.
+    fn check_kinds(&self, attr: AttrId, edges: &[Edge]) -> Outcome<()> {
+        let mut ids = Vec::new();
+        for edge in edges.iter().filter(|edge| edge.required_kind().is_some()) {
+            let there = kind_and_display(self.connection, self.tenant, edge.id.as_str())?;
+            if there.is_some_and(|(kind, _)| !edge.may_lead_to(&kind)) {
+                ids.push(edge.id.clone());
+            }
+        }
+        self.missing(attr, ids)
+    }
+
+    fn missing(&self, attr: AttrId, ids: Vec<ResourceId>) -> Outcome<()> {
         if ids.is_empty() {
             return Ok(());
         }

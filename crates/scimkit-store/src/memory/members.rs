@@ -49,9 +49,7 @@ impl Tenant {
                 path,
                 there: record.and_then(|record| record.edges.get(path)),
             };
-            if settings.unknown_members == UnknownMembers::Refuse {
-                self.check_known(kind, &adding)?;
-            }
+            self.check_known(settings.unknown_members, kind, &adding)?;
             if settings.cycles == Cycles::Refuse {
                 self.check_cycles(&adding)?;
             }
@@ -59,17 +57,26 @@ impl Tenant {
         Ok(())
     }
 
-    fn check_known(&self, kind: &ResourceType, adding: &Adding<'_>) -> Result<(), StoreError> {
-        let of_own_kind = adding.leads_to.iter().any(|to| to.name() == kind.name());
-        // A resource that is being made is not there yet.
-        let itself = |id: &ResourceId| of_own_kind && id == adding.owner;
-        let known = |id: &ResourceId| {
-            let kind = self.places.kind(id.as_str());
-            kind.is_some_and(|kind| adding.leads_to.iter().any(|to| to.name() == kind))
+    fn check_known(
+        &self,
+        unknown_members: UnknownMembers,
+        kind: &ResourceType,
+        adding: &Adding<'_>,
+    ) -> Result<(), StoreError> {
+        let fits = |edge: &Edge| {
+            let accepted = unknown_members == UnknownMembers::Accept || !adding.is_new(&edge.id);
+            if accepted && edge.required_kind().is_none() {
+                return true;
+            }
+            // A resource that is being made is not there yet.
+            let itself = (edge.id == *adding.owner).then(|| kind.name());
+            let there = self.places.kind(edge.id.as_str()).or(itself);
+            let known =
+                there.is_some_and(|kind| adding.leads_to.iter().any(|to| to.name() == kind));
+            (known || accepted) && there.is_none_or(|kind| edge.may_lead_to(kind))
         };
-        let unknown = |id: &&ResourceId| !known(id) && !itself(id) && adding.is_new(id);
-        let named = adding.edges.iter().map(|edge| &edge.id);
-        let ids: Vec<_> = named.filter(unknown).cloned().collect();
+        let unfit = adding.edges.iter().filter(|edge| !fits(edge));
+        let ids: Vec<_> = unfit.map(|edge| edge.id.clone()).collect();
         match ids.is_empty() {
             true => Ok(()),
             false => Err(StoreError::Missing {
