@@ -5,7 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use chrono::Utc;
 use scimkit_core::{Error, excerpt, message::BulkResult};
 use scimkit_registry::{ResourceId, ResourceType};
 use scimkit_store::{Batch, Expect, OnFailure, StoreError, Stored, Write, Written, location};
@@ -16,9 +15,10 @@ use super::{
     references::Made,
 };
 use crate::{
+    clock::{new_id, now},
     error::Problem,
     server::log_store_error,
-    write::{Conditions, Edit, Writer, lost, new_id},
+    write::{Conditions, Edit, Writer, lost},
 };
 
 /// Writes that go to the store together, at most: few enough that others need not wait for long.
@@ -290,7 +290,7 @@ impl<'a> Run<'a> {
         writes: Vec<Write>,
         rule: OnFailure,
     ) -> impl Iterator<Item = Result<Written, StoreError>> + use<> {
-        let batch = Batch::new(Utc::now(), writes).on_failure(rule);
+        let batch = Batch::new(now(), writes).on_failure(rule);
         let answers = self.writer.store.write(self.writer.scope, batch).await;
         let none = || Err(StoreError::backend("the store gave no answer to a write"));
         answers.into_iter().chain(std::iter::repeat_with(none))

@@ -16,7 +16,11 @@ use crate::{
 /// A resource that a create takes.
 pub(super) enum Claimed {
     Live(ResourceId, How),
-    Retired { id: ResourceId, created_us: i64 },
+    Retired {
+        created_us: i64,
+        id: ResourceId,
+        retired_us: i64,
+    },
 }
 
 /// A resource that may be taken.
@@ -52,8 +56,12 @@ impl Writer<'_> {
         }
         for term in claim.terms() {
             let found = self.matching(kind, (claim, term), Among::Retired)?;
-            if let Some(Found { id, created_us, .. }) = found.into_iter().next() {
-                return Ok(Some(Claimed::Retired { id, created_us }));
+            if let Some(found) = found.into_iter().next() {
+                return Ok(Some(Claimed::Retired {
+                    created_us: found.created_us,
+                    id: found.id,
+                    retired_us: found.retired_us,
+                }));
             }
         }
         Ok(None)

@@ -103,7 +103,7 @@ impl Tenant {
     ) {
         let record = Record {
             edges: Default::default(),
-            last_modified: at,
+            last_modified: at.max(record.last_modified),
             ..record
         };
         let whole = Change::create(Arc::clone(kind), Resource::clone(&record.document));

@@ -183,7 +183,7 @@ impl Table {
                 record.document = document;
             }
             record.version = version;
-            record.last_modified = at;
+            record.last_modified = record.last_modified.max(at);
             self.index.put(id, keys);
         }
     }

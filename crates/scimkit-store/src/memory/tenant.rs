@@ -116,12 +116,14 @@ impl Tenant {
         };
         let mut document = Resource::default();
         change.apply(&mut document);
+        // A clock that was set back must not make a resource older.
+        let last_modified = retired.as_ref().map_or(at, |r| at.max(r.last_modified));
         let record = Record {
             connection: scope.connection.clone(),
             created: retired.map_or(at, |record| record.created),
             document: Arc::new(document),
             edges: BTreeMap::new(),
-            last_modified: at,
+            last_modified,
             version,
         };
         self.table(kind).insert(id.clone(), record, keys);
@@ -186,7 +188,7 @@ impl Tenant {
             };
             record.remove_target(&owner.attr, id);
             record.version = version.clone();
-            record.last_modified = at;
+            record.last_modified = record.last_modified.max(at);
         }
         if deletes == Deletes::Retire {
             self.retire(at, kind, id, record);
