@@ -13,12 +13,15 @@ use crate::{OpenError, Options, Synchronous};
 const APPLICATION_ID: i64 = 0x5343_494d;
 /// What brings a file from each format to the next; format 0 is an empty file. Never edited, only
 /// added to.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
     include_str!("migrations/0004.sql"),
+    include_str!("migrations/0005.sql"),
 ];
+/// Bytes to which the write-ahead log is cut when it begins anew, after a write that was larger.
+const LOG_BYTES: i64 = 16 << 20;
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 128;
 
@@ -42,6 +45,7 @@ pub(crate) fn open_writer(place: &Place, options: &Options) -> Result<Connection
     // Before anything is changed: a file of somebody else stays as it is.
     check_owner(&connection)?;
     use_wal(&connection, options.busy_timeout)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     let mode = match options.synchronous {
         Synchronous::Full => "FULL",
         Synchronous::Normal => "NORMAL",

@@ -20,6 +20,7 @@ mod directory;
 mod edges;
 mod error;
 mod file;
+mod imports;
 mod keys;
 mod lanes;
 mod layout;

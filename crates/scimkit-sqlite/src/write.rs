@@ -18,7 +18,7 @@ use self::claim::Claimed;
 use crate::{
     definitions::{self, Texts},
     error::{Cause, Outcome},
-    keys,
+    imports, keys,
     members::EdgeWriter,
     row::{Row, instant, micros, version},
 };
@@ -150,6 +150,18 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn write_batch(&self, batch: Batch) -> Answers {
+        if let Err(failure) = imports::check_complete(self.connection, self.tenant) {
+            let problem = StoreError::from(failure);
+            return match problem {
+                StoreError::Importing => {
+                    let answers = batch.writes.iter();
+                    answers.map(|_| Err(StoreError::Importing)).collect()
+                }
+                other => std::iter::once(Err(other))
+                    .chain(batch.writes.iter().skip(1).map(|_| Err(StoreError::NotRun)))
+                    .collect(),
+            };
+        }
         match batch.on_failure {
             OnFailure::Undo => self.write_or_undo(batch.writes),
             rule => self.write_each(batch.writes, rule),

@@ -199,7 +199,7 @@ impl Writer<'_> {
     pub(super) fn retire(&self, kind: &ResourceType, id: &ResourceId) -> Outcome<()> {
         let sql = "INSERT INTO retired
                    (tenant, kind, id, created_us, retired_us, connection, document, keys)
-                   SELECT tenant, kind, id, created_us, ?3, connection, document, keys
+                   SELECT tenant, kind, id, created_us, max(modified_us, ?3), connection, document, keys
                    FROM resource WHERE tenant = ?1 AND id = ?2";
         self.connection.prepare_cached(sql)?.execute(params![
             self.tenant,

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The last format of a file.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
 
 #[test]
 fn everything_is_there_after_reopening() {

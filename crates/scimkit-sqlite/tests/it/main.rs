@@ -14,6 +14,7 @@ mod contract;
 mod crash;
 mod files;
 mod host_table;
+mod imports;
 mod property;
 mod reads;
 mod schema;

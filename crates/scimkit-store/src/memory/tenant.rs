@@ -16,6 +16,8 @@ use crate::{ConnectionId, Deletes, Expect, How, Scope, Settings, StoreError, Wri
 /// The resources of one tenant.
 #[derive(Debug, Default)]
 pub(super) struct Tenant {
+    /// Whether an import is not complete, which has its resources elsewhere until then.
+    pub(super) is_importing: bool,
     pub(super) places: Places,
     /// What was taken away and may come back, by the name of the type; an id here is in no other
     /// table.
@@ -36,6 +38,14 @@ impl Tenant {
         self.tables.get(kind.name())?.records.get(id)
     }
 
+    /// Fails while an import is not complete.
+    pub(super) fn check_complete(&self) -> Result<(), StoreError> {
+        match self.is_importing {
+            true => Err(StoreError::Importing),
+            false => Ok(()),
+        }
+    }
+
     pub(super) fn record(&self, kind: &ResourceType, id: &ResourceId) -> Option<&Record> {
         Some(self.shared_record(kind, id)?)
     }
@@ -47,6 +57,7 @@ impl Tenant {
         at: DateTime<Utc>,
         write: Write,
     ) -> Result<Written, StoreError> {
+        self.check_complete()?;
         let settings = &*scope.settings;
         scope.budget.charge(self.cost(&write))?;
         match write {
