@@ -31,6 +31,7 @@ mod reindex;
 mod row;
 mod sqlite;
 mod tenancy;
+mod watch;
 mod workers;
 mod write;
 

@@ -12,6 +12,7 @@ mod bulk;
 mod consistent;
 mod contract;
 mod crash;
+mod disk;
 mod files;
 mod host_table;
 mod imports;
