@@ -211,9 +211,9 @@ fn limited<T>(
     let units = u64::from(INSTRUCTIONS) * Budget::COMPARISON;
     let is_over = move || charged.charge(units).is_err();
     // It can fail for a connection that somebody else has opened, and ours are our own.
-    drop(connection.progress_handler(INSTRUCTIONS.into(), Some(is_over)));
+    let _ = connection.progress_handler(INSTRUCTIONS.into(), Some(is_over));
     let outcome = job(connection, budget);
-    drop(connection.progress_handler(0, None::<fn() -> bool>));
+    let _ = connection.progress_handler(0, None::<fn() -> bool>);
     if !connection.is_autocommit() {
         // The end of the transaction was interrupted as well.
         connection.execute_batch("ROLLBACK")?;
