@@ -6,11 +6,13 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
-use scimkit_registry::{AttrId, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Budget, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType};
 use scimkit_store::{Cycles, Settings, StoreError, UnknownMembers, targets};
 
 use crate::{edges::kind_and_display, error::Outcome};
 
+/// Units that a step of a walk along memberships is charged: a statement with a few rows.
+const STEP: u64 = 4_000;
 /// The owners of a resource, by one attribute.
 const ABOVE: &str = "SELECT owner FROM edge INDEXED BY edge_by_target
      WHERE tenant = ?1 AND target = ?2 AND attr = ?3";
@@ -22,6 +24,7 @@ const HAS_MEMBERS: &str = "SELECT 1
 /// Changes the edges of one resource, inside a transaction that has the resource already.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EdgeWriter<'a> {
+    pub(crate) budget: &'a Budget,
     pub(crate) connection: &'a Connection,
     pub(crate) kind: &'a ResourceType,
     pub(crate) owner: &'a ResourceId,
@@ -190,6 +193,7 @@ impl EdgeWriter<'_> {
         // Each is visited once, whatever cycles were accepted before.
         let mut seen: HashSet<String> = open.iter().cloned().collect();
         while let Some(id) = open.pop() {
+            self.budget.charge(STEP)?;
             if let Some(found) = sought.get(id.as_str()) {
                 return Ok(Some(found));
             }

@@ -423,6 +423,7 @@ impl Writer<'_> {
 
     fn edge_writer<'w>(&'w self, owner: &'w ResourceId, kind: &'w ResourceType) -> EdgeWriter<'w> {
         EdgeWriter {
+            budget: self.budget,
             connection: self.connection,
             kind,
             owner,
