@@ -17,7 +17,6 @@
     reason = "a benchmark prints, and stops at the first surprise"
 )]
 
-mod reads;
 mod work;
 mod world;
 
@@ -50,7 +49,6 @@ const BOTH: &[&str] = &["memory", "sqlite"];
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     rows.extend(work::rows());
-    rows.extend(reads::rows());
     rows
 }
 

@@ -11,9 +11,7 @@ use scimkit::{
 };
 use serde_json::Value;
 
-pub(crate) const TOKEN: &str = "benchmark-token";
-/// The token of a second tenant.
-pub(crate) const OTHER_TOKEN: &str = "another-benchmark-token";
+const TOKEN: &str = "benchmark-token";
 
 /// A server and its store.
 pub(crate) struct World {
@@ -32,9 +30,7 @@ impl World {
             None => Arc::new(Memory::new()),
         };
         let settings = Settings::new("https://scim.example/v2");
-        let digest = |secret| Token::from_secret(secret).unwrap().digest();
-        let other = TenantId::from("other");
-        let tokens = BearerTokens::new([digest(TOKEN)]).with(digest(OTHER_TOKEN), other);
+        let tokens = BearerTokens::new([Token::from_secret(TOKEN).unwrap().digest()]);
         let server = Server::new(Arc::clone(&store), settings.clone());
         World {
             _folder: folder,
@@ -87,21 +83,10 @@ pub(crate) async fn call(
     path: String,
     body: String,
 ) -> (StatusCode, usize) {
-    call_as(TOKEN, server, method, path, body).await
-}
-
-/// As [`call`], by the tenant of that token.
-pub(crate) async fn call_as(
-    token: &'static str,
-    server: Server,
-    method: Method,
-    path: String,
-    body: String,
-) -> (StatusCode, usize) {
     let request = Request::builder()
         .method(method)
         .uri(path)
-        .header("authorization", format!("Bearer {token}"))
+        .header("authorization", format!("Bearer {TOKEN}"))
         .header("content-type", "application/scim+json")
         .body(axum::body::Body::from(body))
         .unwrap();

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, Utc};
-use scimkit_store::{
-    Connection, ConnectionId, Entry, Rules, StoreError, Tenancy, Tenant, TenantId, validate,
-};
+use scimkit_store::{Connection, ConnectionId, Entry, StoreError, Tenancy, Tenant, TenantId};
 
-use crate::{Clock, Error, Kind};
+use crate::{Clock, Error, Kind, Rules, text};
 
 /// How often a change that loses races against other changes is tried again.
 pub(crate) const RACES: u32 = 16;
@@ -76,8 +74,8 @@ impl Administration {
     /// # Errors
     /// [`Error::Invalid`], [`Error::Exists`], [`Error::Store`].
     pub async fn create_tenant(&self, id: &str, name: &str) -> Result<Tenant, Error> {
-        validate::id("tenant id", id)?;
-        validate::name(name)?;
+        text::id("tenant id", id)?;
+        text::name(name)?;
         let tenant = Tenant::new(TenantId::from(id), name, self.now());
         self.put_tenant(tenant).await.map_err(|error| match error {
             Error::Stale { id, kind } => Error::Exists { id, kind },
@@ -90,7 +88,7 @@ impl Administration {
     /// # Errors
     /// [`Error::Invalid`], [`Error::Stale`] unless the tenant is as it was `seen`, [`Error::Store`].
     pub async fn rename_tenant(&self, seen: &Tenant, name: &str) -> Result<Tenant, Error> {
-        validate::name(name)?;
+        text::name(name)?;
         let mut tenant = seen.clone();
         name.clone_into(&mut tenant.name);
         self.put_tenant(tenant).await
@@ -138,8 +136,8 @@ impl Administration {
         name: &str,
         rules: &Rules,
     ) -> Result<Connection, Error> {
-        validate::id("connection id", id)?;
-        validate::name(name)?;
+        text::id("connection id", id)?;
+        text::name(name)?;
         let (id, at) = (ConnectionId::from(id), self.now());
         let mut connection = Connection::new(tenant.clone(), id, name, at);
         connection.rules = rules.to_json()?;
@@ -162,7 +160,7 @@ impl Administration {
         name: &str,
         rules: &Rules,
     ) -> Result<Connection, Error> {
-        validate::name(name)?;
+        text::name(name)?;
         let mut connection = seen.clone();
         name.clone_into(&mut connection.name);
         connection.rules = rules.to_json()?;

@@ -1,6 +1,6 @@
 //! What time it is.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -33,10 +33,9 @@ impl Clock {
 }
 
 impl Default for Clock {
-    /// The clock of the system, which may show a time before 1970.
+    /// The clock of the system.
     fn default() -> Self {
-        // `Utc::now` panics before 1970.
-        Clock::of(|| SystemTime::now().into())
+        Clock::of(Utc::now)
     }
 }
 

@@ -22,7 +22,6 @@ mod answer;
 mod auth;
 mod body;
 mod bulk;
-mod clock;
 mod cursor;
 mod decode;
 mod discovery;

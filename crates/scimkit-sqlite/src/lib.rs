@@ -20,7 +20,6 @@ mod directory;
 mod edges;
 mod error;
 mod file;
-mod imports;
 mod keys;
 mod lanes;
 mod layout;
@@ -31,7 +30,6 @@ mod reindex;
 mod row;
 mod sqlite;
 mod tenancy;
-mod watch;
 mod workers;
 mod write;
 

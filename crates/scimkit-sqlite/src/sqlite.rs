@@ -20,7 +20,6 @@ use crate::{
     edges::{EdgeReader, First},
     error::Outcome,
     file::Place,
-    imports,
     lanes::Lane,
     query::page,
     row::Row,
@@ -144,7 +143,6 @@ impl Sqlite {
                 settings: &settings,
                 tenant: tenant.as_str(),
             };
-            imports::check_complete(reader.connection, reader.tenant)?;
             read(reader, budget)
         };
         Ok(self.workers.read(place, &scope.budget, job).await??)

@@ -11,7 +11,6 @@ use scimkit_store::{
 use crate::{
     Sqlite, directory,
     error::Outcome,
-    imports,
     lanes::{Caller, Lane},
     row::micros,
 };
@@ -37,25 +36,6 @@ impl Sqlite {
             .await??)
     }
 
-    /// Reads of one tenant, unless an import of it is not complete.
-    async fn look_at<T: Send + 'static>(
-        &self,
-        lane: Lane,
-        tenant: &TenantId,
-        read: impl FnOnce(&Db, &TenantId) -> Outcome<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let tenant = tenant.clone();
-        // Lookups are never behind a query, whoever asks.
-        let caller = (lane == Lane::Query).then(|| tenant.clone());
-        self.look_in((lane, caller), move |db| {
-            // Both of one moment.
-            let moment = db.unchecked_transaction()?;
-            imports::check_complete(&moment, tenant.as_str())?;
-            read(&moment, &tenant)
-        })
-        .await
-    }
-
     /// Writes in a transaction of its own, done or undone as a whole.
     pub(crate) async fn alter(
         &self,
@@ -76,16 +56,17 @@ impl Tenancy for Sqlite {
         tenant: &'a TenantId,
         id: &'a ConnectionId,
     ) -> BoxFuture<'a, Result<Option<(Tenant, Connection)>, StoreError>> {
-        let id = id.clone();
-        let read = move |db: &Db, tenant: &TenantId| directory::connection_of(db, tenant, &id);
-        Box::pin(self.look_at(Lane::Lookup, tenant, read))
+        let (tenant, id) = (tenant.clone(), id.clone());
+        Box::pin(self.look(move |db| directory::connection_of(db, &tenant, &id)))
     }
 
     fn connections<'a>(
         &'a self,
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<Connection>, StoreError>> {
-        Box::pin(self.look_at(Lane::Query, tenant, directory::connections))
+        let tenant = tenant.clone();
+        let place = (Lane::Query, Some(tenant.clone()));
+        Box::pin(self.look_in(place, move |db| directory::connections(db, &tenant)))
     }
 
     fn open<'a>(
@@ -113,7 +94,8 @@ impl Tenancy for Sqlite {
     }
 
     fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>> {
-        Box::pin(self.look_at(Lane::Lookup, id, directory::tenant))
+        let id = id.clone();
+        Box::pin(self.look(move |db| directory::tenant(db, &id)))
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
@@ -124,7 +106,9 @@ impl Tenancy for Sqlite {
         &'a self,
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<TokenRecord>, StoreError>> {
-        Box::pin(self.look_at(Lane::Query, tenant, directory::tokens))
+        let tenant = tenant.clone();
+        let place = (Lane::Query, Some(tenant.clone()));
+        Box::pin(self.look_in(place, move |db| directory::tokens(db, &tenant)))
     }
 
     fn used<'a>(

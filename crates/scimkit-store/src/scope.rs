@@ -2,11 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use scimkit_registry::{
-    Budget, Change, Mapping, RegistrationError, Registry, Resource, Tolerance, mapping::Occasion,
-};
+use scimkit_registry::{Budget, Change, Mapping, RegistrationError, Registry, Resource, Tolerance};
 
-use crate::{Claim, ConnectionId, StoreError};
+use crate::{Claim, ConnectionId, StoreError, engine::Policy};
 
 /// One customer of the host application: its data are invisible to every other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -295,16 +293,7 @@ impl Settings {
         claim: &Claim,
         before: &Resource,
     ) -> Result<Change, StoreError> {
-        let sent = claim.sent.as_ref().unwrap_or(change).clone();
-        let mapping = self.mapping().and_then(|m| m.of(change.kind().name()));
-        let Some(mapping) = mapping else {
-            return Ok(sent);
-        };
-        let shaped = mapping.shape(sent, Occasion::Adopt(before));
-        let shaped = shaped.map_err(|problem| StoreError::Invalid {
-            detail: problem.to_string(),
-        })?;
-        Ok(shaped.change)
+        Policy::from(self).adoption_change(change, claim, before)
     }
 
     /// The mapping, where there is one.

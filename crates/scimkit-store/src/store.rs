@@ -21,8 +21,6 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// - A dropped future leaves each write either done or not done.
 /// - Whatever is asked may fail: [`StoreError::is_failure`] lists how. Reads end with
 ///   [`StoreError::Exhausted`] when [`Scope::budget`] runs out.
-/// - While an [import](crate::Archive::restore) of the tenant is not complete, a store that archives
-///   fails every call for the tenant with [`StoreError::Importing`].
 ///
 /// [`scimkit_testkit::contract`](https://docs.rs/scimkit-testkit) holds the tests of this contract.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
@@ -388,6 +386,24 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// The resource that is meant; for a create, the one that it makes unless it takes another.
+    #[must_use]
+    pub fn id(&self) -> &ResourceId {
+        let (Write::Create { id, .. } | Write::Delete { id, .. } | Write::Update { id, .. }) = self;
+        id
+    }
+
+    /// The type of that resource.
+    #[must_use]
+    pub fn kind(&self) -> &Arc<ResourceType> {
+        match self {
+            Write::Create { change, .. } | Write::Update { change, .. } => change.kind(),
+            Write::Delete { kind, .. } => kind,
+        }
+    }
+}
+
 /// The version that a resource must have to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
@@ -422,8 +438,10 @@ impl Expect {
 pub struct Written {
     /// What happened.
     pub how: How,
-    /// The resource as it now is; none after a delete.
+    /// The resource as it now is; none after a delete, and where no document was wanted.
     pub stored: Option<Stored>,
+    /// The version of the resource; none after a delete.
+    pub version: Option<Version>,
 }
 
 impl Written {
@@ -432,7 +450,18 @@ impl Written {
     pub fn stored(how: How, stored: Stored) -> Self {
         Written {
             how,
+            version: Some(stored.version.clone()),
             stored: Some(stored),
+        }
+    }
+
+    /// A write that left a resource behind which the answer does not carry.
+    #[must_use]
+    pub fn versioned(how: How, version: Version) -> Self {
+        Written {
+            how,
+            stored: None,
+            version: Some(version),
         }
     }
 
@@ -442,6 +471,7 @@ impl Written {
         Written {
             how: How::Deleted,
             stored: None,
+            version: None,
         }
     }
 }
@@ -490,10 +520,6 @@ pub enum StoreError {
     /// The request's [`Budget`](scimkit_registry::Budget) ran out; nothing was written.
     #[error(transparent)]
     Exhausted(#[from] Exhausted),
-    /// An import of the tenant is in progress or was cut off. Until one is complete, or the tenant is
-    /// [erased](crate::Archive::erase), nothing of the tenant is read or written.
-    #[error("an import of this tenant is not complete: try again later")]
-    Importing,
     /// A value that the host can't take.
     #[error("{detail}")]
     Invalid {
@@ -550,7 +576,7 @@ impl StoreError {
     }
 
     /// Whether the store failed, whatever it was asked: [`StoreError::Backend`], [`StoreError::Busy`],
-    /// [`StoreError::Importing`], [`StoreError::StorageFull`] and [`StoreError::Unavailable`].
+    /// [`StoreError::StorageFull`] and [`StoreError::Unavailable`].
     ///
     /// # Example
     /// ```
@@ -565,10 +591,21 @@ impl StoreError {
             self,
             StoreError::Backend(_)
                 | StoreError::Busy
-                | StoreError::Importing
                 | StoreError::StorageFull(_)
                 | StoreError::Unavailable(_)
         )
+    }
+
+    /// The answers to so many writes of a batch that failed as a whole.
+    pub(crate) fn repeated<T>(self, writes: usize) -> Vec<Result<T, StoreError>> {
+        let again = || match &self {
+            StoreError::Busy => StoreError::Busy,
+            StoreError::Exhausted(reason) => StoreError::Exhausted(*reason),
+            other => StoreError::backend(other.to_string()),
+        };
+        let others: Vec<_> = (1..writes).map(|_| Err(again())).collect();
+        let first = (writes > 0).then_some(Err(self));
+        first.into_iter().chain(others).collect()
     }
 }
 

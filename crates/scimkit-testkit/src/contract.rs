@@ -20,7 +20,6 @@
 pub mod archive;
 mod batches;
 mod claims;
-mod clock;
 mod cursors;
 mod cycles;
 mod ground;
@@ -102,7 +101,6 @@ pub fn checks() -> Vec<Check> {
         resources::CHECKS,
         batches::CHECKS,
         claims::CHECKS,
-        clock::CHECKS,
         members::CHECKS,
         cycles::CHECKS,
         queries::CHECKS,

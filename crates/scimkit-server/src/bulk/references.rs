@@ -15,18 +15,8 @@ pub(super) enum Body {
     Resource,
 }
 
-/// The resource that a name stands for.
-pub(super) struct Made {
-    /// Where resources of its type are, with the leading slash.
-    pub(super) endpoint: String,
-    pub(super) id: String,
-}
-
-/// The resource of a name, where it is known.
-type Resolve<'r> = dyn FnMut(&str) -> Option<Made> + 'r;
-
-/// Goes through the references of a body; where `resolve` gives a resource for a name, its id takes
-/// the place of the reference. A `$ref` that is nothing else becomes the URL of the resource.
+/// Goes through the references of a body; where `resolve` gives an id for a name, that takes the
+/// place of the reference.
 ///
 /// A reference is
 /// - a string that is `bulkId:NAME` and nothing else;
@@ -34,7 +24,11 @@ type Resolve<'r> = dyn FnMut(&str) -> Option<Made> + 'r;
 /// - a quoted value in the path of a PATCH operation, or in a member's name that is such a path.
 ///
 /// Anything else that has `bulkId:` in it is text.
-pub(super) fn resolve(data: &mut Value, body: Body, resolve: &mut Resolve<'_>) {
+pub(super) fn resolve(
+    data: &mut Value,
+    body: Body,
+    resolve: &mut dyn FnMut(&str) -> Option<String>,
+) {
     match (body, data) {
         (Body::Patch, Value::Object(members)) => {
             let lists = members.iter_mut();
@@ -61,29 +55,18 @@ enum Site {
     Value,
 }
 
-/// Where the value of a member or path of that name stands.
-fn site(name: &str) -> Site {
-    const NAME: &str = "$ref";
-    let end = name.len().checked_sub(NAME.len());
-    match end.and_then(|end| name.get(end..)) {
-        Some(end) if end.eq_ignore_ascii_case(NAME) => Site::Reference,
-        _ => Site::Value,
-    }
-}
-
-impl Made {
-    fn url(&self) -> String {
-        format!("{}/{}", self.endpoint, encoded(&self.id))
-    }
-}
-
-fn in_operation(operation: &mut Map<String, Value>, resolve: &mut Resolve<'_>) {
+fn in_operation(
+    operation: &mut Map<String, Value>,
+    resolve: &mut dyn FnMut(&str) -> Option<String>,
+) {
     let mut site = Site::Value;
     for (name, value) in operation.iter_mut() {
         if let Value::String(path) = value
             && name.eq_ignore_ascii_case("path")
         {
-            site = self::site(path);
+            if path.to_ascii_lowercase().ends_with("$ref") {
+                site = Site::Reference;
+            }
             if let Some(resolved) = in_path(path, resolve) {
                 *path = resolved;
             }
@@ -96,7 +79,7 @@ fn in_operation(operation: &mut Map<String, Value>, resolve: &mut Resolve<'_>) {
     }
 }
 
-fn in_value(value: &mut Value, site: Site, resolve: &mut Resolve<'_>) {
+fn in_value(value: &mut Value, site: Site, resolve: &mut dyn FnMut(&str) -> Option<String>) {
     match value {
         Value::Array(elements) => {
             for element in elements {
@@ -106,8 +89,7 @@ fn in_value(value: &mut Value, site: Site, resolve: &mut Resolve<'_>) {
         Value::Object(members) => in_members(members, resolve),
         Value::String(text) => {
             let resolved = match (named(text), site) {
-                (Some(name), Site::Reference) => resolve(name).map(|made| made.url()),
-                (Some(name), Site::Value) => resolve(name).map(|made| made.id),
+                (Some(name), _) => resolve(name),
                 (None, Site::Reference) => in_url(text, resolve),
                 (None, Site::Value) => None,
             };
@@ -119,10 +101,13 @@ fn in_value(value: &mut Value, site: Site, resolve: &mut Resolve<'_>) {
     }
 }
 
-fn in_members(members: &mut Map<String, Value>, resolve: &mut Resolve<'_>) {
+fn in_members(members: &mut Map<String, Value>, resolve: &mut dyn FnMut(&str) -> Option<String>) {
     let mut renamed = Vec::new();
     for (name, value) in members.iter_mut() {
-        let site = site(name);
+        let site = match name.eq_ignore_ascii_case("$ref") {
+            true => Site::Reference,
+            false => Site::Value,
+        };
         in_value(value, site, resolve);
         renamed.extend(in_path(name, resolve).map(|new| (name.clone(), new)));
     }
@@ -133,17 +118,16 @@ fn in_members(members: &mut Map<String, Value>, resolve: &mut Resolve<'_>) {
     }
 }
 
-/// A URL whose last segment is a reference; a final slash, a query and a fragment are left out.
-fn in_url(url: &str, resolve: &mut Resolve<'_>) -> Option<String> {
-    let end = url.find(['?', '#']).unwrap_or(url.len());
-    let (head, segment) = url.get(..end)?.trim_end_matches('/').rsplit_once('/')?;
+/// A URL whose last segment is a reference.
+fn in_url(url: &str, resolve: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
+    let (head, segment) = url.rsplit_once('/')?;
     let segment = percent_decode_str(segment).decode_utf8().ok()?;
-    let made = resolve(named(&segment)?)?;
-    Some(format!("{head}/{}", encoded(&made.id)))
+    let id = resolve(named(&segment)?)?;
+    Some(format!("{head}/{}", encoded(&id)))
 }
 
 /// A path whose filter has quoted references.
-fn in_path(path: &str, resolve: &mut Resolve<'_>) -> Option<String> {
+fn in_path(path: &str, resolve: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
     if !path.contains(PREFIX) {
         return None;
     }
@@ -154,8 +138,7 @@ fn in_path(path: &str, resolve: &mut Resolve<'_>) -> Option<String> {
         };
         let literal = format!("\"{inside}\"");
         let value: Option<String> = serde_json::from_str(&literal).ok();
-        let made = value.as_deref().and_then(named).and_then(&mut *resolve);
-        let id = made.map(|made| made.id);
+        let id = value.as_deref().and_then(named).and_then(&mut *resolve);
         changed |= id.is_some();
         text.push_str(before);
         text.push_str(&id.map_or(literal, |id| Value::String(id).to_string()));
@@ -181,14 +164,13 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Body, Made, resolve};
+    use super::{Body, resolve};
 
     fn resolved(mut data: Value, body: Body) -> (Value, Vec<String>) {
         let mut names = Vec::new();
         resolve(&mut data, body, &mut |name| {
             names.push(name.to_owned());
-            let (endpoint, id) = ("/Users".to_owned(), format!("<{name}>"));
-            (name != "nobody").then_some(Made { endpoint, id })
+            (name != "nobody").then(|| format!("<{name}>"))
         });
         (data, names)
     }
@@ -217,18 +199,9 @@ mod tests {
             json!({"$REF": "../Users/bulkId:a%20b", "manager": {"$ref": "bulkId:c"}}),
             Body::Resource,
         );
-        let expected =
-            json!({"$REF": "../Users/%3Ca%20b%3E", "manager": {"$ref": "/Users/%3Cc%3E"}});
+        let expected = json!({"$REF": "../Users/%3Ca%20b%3E", "manager": {"$ref": "<c>"}});
         assert_eq!(data, expected);
         assert_eq!(names, ["a b", "c"]);
-        let (data, names) = resolved(
-            json!({"manager.$ref": "bulkId:a", "members": [{"$ref": "Users/bulkId%3Ab/?x#y"}]}),
-            Body::Resource,
-        );
-        let expected =
-            json!({"manager.$ref": "/Users/%3Ca%3E", "members": [{"$ref": "Users/%3Cb%3E"}]});
-        assert_eq!(data, expected);
-        assert_eq!(names, ["a", "b"]);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The writes of a batch, in slices.
 
-use std::vec;
+use std::{iter::Peekable, vec};
 
 use chrono::{DateTime, Utc};
 
-use super::{tenant::Tenant, undo::Before, walk::SLICE};
-use crate::{Batch, OnFailure, Scope, StoreError, Write, Written};
+use super::{tenant::Tenant, walk::SLICE};
+use crate::{Batch, OnFailure, Scope, StoreError, Write, Written, engine::weight};
 
 /// A batch that is being carried out.
 pub(super) struct Writing {
@@ -13,9 +13,7 @@ pub(super) struct Writing {
     at: DateTime<Utc>,
     failures: u32,
     on_failure: OnFailure,
-    rest: vec::IntoIter<Write>,
-    /// What there was before each write, while all may have to be undone.
-    undo: Vec<Before>,
+    rest: Peekable<vec::IntoIter<Write>>,
 }
 
 impl Writing {
@@ -25,40 +23,45 @@ impl Writing {
             at: batch.at,
             failures: 0,
             on_failure: batch.on_failure,
-            rest: batch.writes.into_iter(),
-            undo: Vec::new(),
+            rest: batch.writes.into_iter().peekable(),
         }
     }
 
-    /// Carries out some writes in order, under the batch's rule for those that fail; tells whether
-    /// that were all.
-    ///
-    /// What may have to be undone is carried out at once: as long as the lock is held nobody sees it.
+    /// Carries out the next writes, under the batch's rule for those that fail; tells whether these
+    /// were the last.
     pub(super) fn slice(&mut self, tenant: &mut Tenant, scope: &Scope) -> bool {
-        let begun = scope.budget.spent();
-        let undoes = self.on_failure == OnFailure::Undo;
-        for write in self.rest.by_ref() {
-            if undoes {
-                self.undo.push(tenant.before(scope, &write));
-            }
-            let answer = match self.on_failure.stops(self.failures) {
-                true => Err(StoreError::NotRun),
-                false => tenant.write(scope, self.at, write),
+        let writes = self.next_writes();
+        let count = writes.len();
+        if self.on_failure.stops(self.failures) {
+            let skipped = writes.into_iter().map(|_| Err(StoreError::NotRun));
+            self.answers.extend(skipped);
+        } else {
+            let rule = match self.on_failure {
+                OnFailure::StopAfter(limit) => {
+                    OnFailure::StopAfter(limit.saturating_sub(self.failures))
+                }
+                rule => rule,
             };
-            self.failures += u32::from(answer.is_err());
-            self.answers.push(answer);
-            if !undoes && scope.budget.spent().saturating_sub(begun) >= SLICE {
-                return false;
-            }
+            let batch = Batch::new(self.at, writes).on_failure(rule);
+            let answers = tenant.write(scope, batch);
+            let answers = answers.unwrap_or_else(|problem| problem.repeated(count));
+            let failures = answers.iter().filter(|answer| answer.is_err()).count();
+            let failures = u32::try_from(failures).unwrap_or(u32::MAX);
+            self.failures = self.failures.saturating_add(failures);
+            self.answers.extend(answers);
         }
-        if undoes && self.failures > 0 {
-            for before in std::mem::take(&mut self.undo).into_iter().rev() {
-                tenant.restore(before);
-            }
-            let done = self.answers.iter_mut().filter(|answer| answer.is_ok());
-            done.for_each(|answer| *answer = Err(StoreError::NotRun));
+        self.rest.peek().is_none()
+    }
+
+    /// The writes of one slice: all of those that are done together or not at all.
+    fn next_writes(&mut self) -> Vec<Write> {
+        let (mut writes, mut units) = (Vec::new(), 0_u64);
+        while units < SLICE || self.on_failure == OnFailure::Undo {
+            let Some(write) = self.rest.next() else { break };
+            units = units.saturating_add(weight(&write));
+            writes.push(write);
         }
-        true
+        writes
     }
 
     pub(super) fn answers(self) -> Vec<Result<Written, StoreError>> {

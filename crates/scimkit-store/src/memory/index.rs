@@ -88,6 +88,46 @@ impl Index {
         }
     }
 
+    /// Gives a resource another key of an attribute.
+    pub(super) fn insert(&mut self, id: &ResourceId, attr: AttrId, key: &Key) {
+        let keys = self.keys.entry(id.clone()).or_default();
+        let keys = keys.entry(attr).or_default();
+        if !keys.contains(key) {
+            keys.push(key.clone());
+        }
+        let holders = self.holders.entry(attr).or_default();
+        let ids = holders.entry(key.clone()).or_default();
+        ids.insert(id.clone());
+    }
+
+    /// Removes one key of a resource.
+    pub(super) fn remove_key(&mut self, id: &ResourceId, attr: AttrId, key: &Key) {
+        if let Some(attrs) = self.keys.get_mut(id) {
+            if let Some(keys) = attrs.get_mut(&attr) {
+                keys.retain(|known| known != key);
+                if keys.is_empty() {
+                    attrs.remove(&attr);
+                }
+            }
+            if attrs.is_empty() {
+                self.keys.remove(id);
+            }
+        }
+        self.release(id, attr, key);
+    }
+
+    fn release(&mut self, id: &ResourceId, attr: AttrId, key: &Key) {
+        let Some(holders) = self.holders.get_mut(&attr) else {
+            return;
+        };
+        if let Some(ids) = holders.get_mut(key) {
+            ids.remove(id);
+            if ids.is_empty() {
+                holders.remove(key);
+            }
+        }
+    }
+
     /// Takes a resource out.
     pub(super) fn remove(&mut self, id: &ResourceId) {
         let attrs: Vec<_> = self
@@ -106,16 +146,6 @@ impl Index {
         let Some(keys) = self.keys.get_mut(id).and_then(|keys| keys.remove(&attr)) else {
             return;
         };
-        let Some(holders) = self.holders.get_mut(&attr) else {
-            return;
-        };
-        for key in keys {
-            if let Some(ids) = holders.get_mut(&key) {
-                ids.remove(id);
-                if ids.is_empty() {
-                    holders.remove(&key);
-                }
-            }
-        }
+        keys.iter().for_each(|key| self.release(id, attr, key));
     }
 }

@@ -56,9 +56,16 @@ impl Places {
         self.by_id.entry(id).or_default().kind = Some(kind);
     }
 
-    /// The resource is gone, and taken out of those who had it as a member.
-    pub(super) fn remove(&mut self, id: &ResourceId) -> BTreeSet<Arc<Owner>> {
-        self.by_id.remove(id).unwrap_or_default().owners
+    /// Removes the owners of a resource, and tells whose member it was.
+    pub(super) fn take_owners(&mut self, id: &ResourceId) -> BTreeSet<Arc<Owner>> {
+        let Some(place) = self.by_id.get_mut(id) else {
+            return BTreeSet::new();
+        };
+        let owners = std::mem::take(&mut place.owners);
+        if place.kind.is_none() {
+            self.by_id.remove(id);
+        }
+        owners
     }
 
     /// There is no resource any more, but those who have it as a member keep it.

@@ -5,11 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Utc};
 use scimkit_core::{Uniqueness, Version};
 use scimkit_registry::{
-    AttrId, Change, Fingerprint, Key, Resource, ResourceId, ResourceType, Role, Scalar,
+    AttrId, Change, Fingerprint, Key, Resource, ResourceId, ResourceType, Scalar,
 };
 
 use super::index::Index;
-use crate::{ConnectionId, Document, StoreError, Stored};
+use crate::{
+    ConnectionId, Document, StoreError, Stored,
+    engine::{KeyRow, has_keys},
+};
 
 /// The targets of one membership attribute, with the type that the client gave.
 pub(super) type Targets = BTreeMap<ResourceId, Option<String>>;
@@ -117,11 +120,7 @@ impl Table {
 
     /// Whether the index has every value of the attribute.
     pub(super) fn has_keys_of(&self, kind: &ResourceType, attr: AttrId) -> bool {
-        let attr = kind.attr(attr);
-        // Only what a `Change` sets has keys.
-        let kept =
-            matches!(attr.role(), Role::Plain | Role::Reference) && !kind.is_computed(attr.id());
-        kept && attr.is_indexed() && self.is_under(kind)
+        has_keys(kind, kind.attr(attr)) && self.is_under(kind)
     }
 
     /// Refuses keys of unique attributes that another resource has.
@@ -154,37 +153,21 @@ impl Table {
         self.records.insert(id, Arc::new(record));
     }
 
-    /// Gives a resource these keys and no others.
-    pub(super) fn set_keys(&mut self, id: &ResourceId, keys: Option<Vec<(AttrId, Vec<Key>)>>) {
-        self.index.remove(id);
-        self.index.put(id, keys.unwrap_or_default());
-    }
-
     /// A record to be changed; those who look at it see what it was.
     pub(super) fn record_mut(&mut self, id: &ResourceId) -> Option<&mut Record> {
         self.records.get_mut(id).map(Arc::make_mut)
     }
 
-    pub(super) fn remove(&mut self, id: &ResourceId) -> Option<Record> {
+    pub(super) fn remove(&mut self, id: &ResourceId) {
         self.index.remove(id);
-        self.records.remove(id).map(Arc::unwrap_or_clone)
+        self.records.remove(id);
     }
 
-    /// Gives a record another document, version and last modification.
-    pub(super) fn update(
-        &mut self,
-        id: &ResourceId,
-        document: Option<Arc<Resource>>,
-        keys: Vec<(AttrId, Vec<Key>)>,
-        (version, at): (Version, DateTime<Utc>),
-    ) {
-        if let Some(record) = self.record_mut(id) {
-            if let Some(document) = document {
-                record.document = document;
-            }
-            record.version = version;
-            record.last_modified = record.last_modified.max(at);
-            self.index.put(id, keys);
-        }
+    pub(super) fn insert_key(&mut self, row: &KeyRow) {
+        self.index.insert(&row.id, row.key.attr, &row.key.key);
+    }
+
+    pub(super) fn remove_key(&mut self, row: &KeyRow) {
+        self.index.remove_key(&row.id, row.key.attr, &row.key.key);
     }
 }

@@ -4,20 +4,21 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{Budget, Change, Resource, ResourceId, ResourceType};
+use scimkit_registry::{ResourceId, ResourceType};
 
 use super::{
-    claim::Claimed,
-    places::{Owner, Places},
+    places::Places,
+    rows::TenantRows,
     table::{Record, Table},
 };
-use crate::{ConnectionId, Deletes, Expect, How, Scope, Settings, StoreError, Write, Written};
+use crate::{
+    Batch, ConnectionId, Scope, StoreError, Write,
+    engine::{self, BatchAnswer, Decision, WriteRequest},
+};
 
 /// The resources of one tenant.
 #[derive(Debug, Default)]
 pub(super) struct Tenant {
-    /// Whether an import is not complete, which has its resources elsewhere until then.
-    pub(super) is_importing: bool,
     pub(super) places: Places,
     /// What was taken away and may come back, by the name of the type; an id here is in no other
     /// table.
@@ -38,173 +39,31 @@ impl Tenant {
         self.tables.get(kind.name())?.records.get(id)
     }
 
-    /// Fails while an import is not complete.
-    pub(super) fn check_complete(&self) -> Result<(), StoreError> {
-        match self.is_importing {
-            true => Err(StoreError::Importing),
-            false => Ok(()),
-        }
-    }
-
     pub(super) fn record(&self, kind: &ResourceType, id: &ResourceId) -> Option<&Record> {
         Some(self.shared_record(kind, id)?)
     }
 
-    /// Carries one write out, or refuses it and leaves everything as it is.
-    pub(super) fn write(
-        &mut self,
-        scope: &Scope,
-        at: DateTime<Utc>,
-        write: Write,
-    ) -> Result<Written, StoreError> {
-        self.check_complete()?;
-        let settings = &*scope.settings;
-        scope.budget.charge(self.cost(&write))?;
-        match write {
-            Write::Create { change, claim, id } => {
-                let claim = claim.as_deref();
-                let found = claim.map(|claim| self.claimed(scope, change.kind(), claim));
-                match (found.transpose()?.flatten(), claim) {
-                    (Some(Claimed::Live(id, how)), Some(claim)) => {
-                        self.adopt(scope, at, (&id, how), (&change, claim))
-                    }
-                    (Some(Claimed::Retired(id)), _) => self.create(scope, at, &id, &change),
-                    _ if self.is_retired(&id) => Err(in_use(&id)),
-                    _ => self.create(scope, at, &id, &change),
-                }
-            }
-            Write::Delete { expect, id, kind } => {
-                self.delete(settings.deletes, at, (&kind, &id), &expect)
-            }
-            Write::Update { change, expect, id } => {
-                self.update(settings, at, &id, &change, &expect)
-            }
+    /// Writes a batch, as the engine decides it.
+    pub(super) fn write(&mut self, scope: &Scope, batch: Batch) -> BatchAnswer {
+        for write in &batch.writes {
+            self.keep_up_with(write);
         }
-    }
-
-    /// What it takes to carry a write out.
-    fn cost(&self, write: &Write) -> u64 {
-        const LOOK_UP: u64 = 64 * Budget::COMPARISON;
-        let edited = match write {
-            Write::Create { change, .. } => change.weight(),
-            Write::Delete { .. } => 0,
-            Write::Update { change, id, .. } => {
-                let record = self.record(change.kind(), id);
-                // The document is copied, and compared with what it was.
-                let copied =
-                    record.filter(|_| !change.set().is_empty() || !change.unset().is_empty());
-                let copied = copied.map_or(0, |record| record.document.weight());
-                change.weight().saturating_add(copied.saturating_mul(2))
-            }
+        let decision = Decision::new(WriteRequest::in_scope(scope, batch));
+        let mut rows = TenantRows {
+            scope,
+            tenant: self,
         };
-        LOOK_UP.saturating_add(edited)
+        let mut answers = engine::write(&mut rows, decision)?;
+        answers.pop().unwrap_or_else(|| Ok(Vec::new()))
     }
 
-    /// Makes a resource, or brings the retired one of that id back.
-    fn create(
-        &mut self,
-        scope: &Scope,
-        at: DateTime<Utc>,
-        id: &ResourceId,
-        change: &Change,
-    ) -> Result<Written, StoreError> {
-        let kind = change.kind();
-        if self.places.kind(id.as_str()).is_some() {
-            return Err(in_use(id));
+    /// Makes the lookup keys of a type anew if its schema is another one now.
+    fn keep_up_with(&mut self, write: &Write) {
+        let kind = write.kind();
+        self.table(kind);
+        if self.retired.contains_key(kind.name()) {
+            self.retired_of(kind);
         }
-        let keys = change.keys();
-        self.table(kind).check_unique(kind, id, &keys)?;
-        self.check_edges(&scope.settings, id, change)?;
-        let version = self.next_version()?;
-        let retired = self
-            .retired
-            .get_mut(kind.name())
-            .and_then(|table| table.remove(id));
-        let how = if retired.is_some() {
-            How::Relinked
-        } else {
-            How::Created
-        };
-        let mut document = Resource::default();
-        change.apply(&mut document);
-        // A clock that was set back must not make a resource older.
-        let last_modified = retired.as_ref().map_or(at, |r| at.max(r.last_modified));
-        let record = Record {
-            connection: scope.connection.clone(),
-            created: retired.map_or(at, |record| record.created),
-            document: Arc::new(document),
-            edges: BTreeMap::new(),
-            last_modified,
-            version,
-        };
-        self.table(kind).insert(id.clone(), record, keys);
-        self.places.put(id.clone(), self.name(kind));
-        self.edit_edges(id, change);
-        self.written(how, kind, id)
-    }
-
-    fn update(
-        &mut self,
-        settings: &Settings,
-        at: DateTime<Utc>,
-        id: &ResourceId,
-        change: &Change,
-        expect: &Expect,
-    ) -> Result<Written, StoreError> {
-        let kind = change.kind();
-        let record = self.record(kind, id).ok_or(StoreError::NotFound)?;
-        expect.check(&record.version)?;
-        let document = changed(&record.document, change);
-        let keys = change.keys();
-        self.table(kind).check_unique(kind, id, &keys)?;
-        self.check_edges(settings, id, change)?;
-        let version = self.next_version()?;
-        let edited = self.edit_edges(id, change);
-        if document.is_none() && !edited && !change.sets_hidden() {
-            return self.written(How::Unchanged, kind, id);
-        }
-        self.table(kind).update(id, document, keys, (version, at));
-        self.written(How::Updated, kind, id)
-    }
-
-    fn delete(
-        &mut self,
-        deletes: Deletes,
-        at: DateTime<Utc>,
-        (kind, id): (&Arc<ResourceType>, &ResourceId),
-        expect: &Expect,
-    ) -> Result<Written, StoreError> {
-        expect.check(&self.record(kind, id).ok_or(StoreError::NotFound)?.version)?;
-        let version = self.next_version()?;
-        let table = self
-            .tables
-            .get_mut(kind.name())
-            .ok_or(StoreError::NotFound)?;
-        let record = table.remove(id).ok_or(StoreError::NotFound)?;
-        let name = self.name(kind);
-        for (path, targets) in &record.edges {
-            let owner = Owner {
-                attr: Arc::clone(path),
-                id: id.clone(),
-                kind: Arc::clone(&name),
-            };
-            for target in targets.keys() {
-                self.places.unlink(target, &owner);
-            }
-        }
-        for owner in self.places.remove(id) {
-            let table = self.tables.get_mut(&*owner.kind);
-            let Some(record) = table.and_then(|t| t.record_mut(&owner.id)) else {
-                continue;
-            };
-            record.remove_target(&owner.attr, id);
-            record.version = version.clone();
-            record.last_modified = record.last_modified.max(at);
-        }
-        if deletes == Deletes::Retire {
-            self.retire(at, kind, id, record);
-        }
-        Ok(Written::deleted())
     }
 
     /// Makes nobody's what that connection made or adopted.
@@ -227,11 +86,6 @@ impl Tenant {
     pub(super) fn name(&self, kind: &ResourceType) -> Arc<str> {
         let known = self.tables.get_key_value(kind.name());
         known.map_or_else(|| kind.name().into(), |(name, _)| Arc::clone(name))
-    }
-
-    pub(super) fn next_version(&mut self) -> Result<Version, StoreError> {
-        self.version += 1;
-        self.last_version()
     }
 
     pub(super) fn last_version(&self) -> Result<Version, StoreError> {
@@ -259,27 +113,15 @@ impl Tenant {
         tables.all(|table| table.records.is_empty())
     }
 
-    pub(super) fn written(
-        &self,
-        how: How,
-        kind: &Arc<ResourceType>,
-        id: &ResourceId,
-    ) -> Result<Written, StoreError> {
-        let record = self.record(kind, id).ok_or(StoreError::NotFound)?;
-        Ok(Written::stored(how, record.stored(kind, id)))
+    pub(super) fn retired_of(&mut self, kind: &Arc<ResourceType>) -> &mut Table {
+        let table = self.retired.entry(kind.name().into()).or_default();
+        table.keep_up_with(kind);
+        table
     }
-}
 
-fn in_use(id: &ResourceId) -> StoreError {
-    StoreError::backend(format!("the id `{id}` is in use"))
-}
-
-/// The document after the change; `None` when that is the same.
-fn changed(document: &Arc<Resource>, change: &Change) -> Option<Arc<Resource>> {
-    if change.set().is_empty() && change.unset().is_empty() {
-        return None;
+    /// Whether a soft-deleted resource has the id.
+    pub(super) fn is_retired(&self, id: &ResourceId) -> bool {
+        let mut tables = self.retired.values();
+        tables.any(|table| table.records.contains_key(id))
     }
-    let mut after = Resource::clone(document);
-    change.apply(&mut after);
-    (after != **document).then(|| Arc::new(after))
 }

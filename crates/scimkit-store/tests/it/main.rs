@@ -2,6 +2,7 @@
 //! The contract itself is run by `scimkit-testkit`.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "the lints know tests, but not the functions beside them"
 )]
@@ -9,6 +10,7 @@
 mod archive;
 mod budget;
 mod computed;
+mod engine;
 mod limits;
 mod memory;
 

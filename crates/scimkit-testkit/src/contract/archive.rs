@@ -14,7 +14,6 @@ mod forget;
 mod ground;
 mod lines;
 mod moments;
-mod progress;
 mod removal;
 mod whole;
 
@@ -91,7 +90,6 @@ pub fn checks() -> Vec<Check> {
         whole::CHECKS,
         lines::CHECKS,
         moments::CHECKS,
-        progress::CHECKS,
         forget::CHECKS,
         removal::CHECKS,
     ];

@@ -1,0 +1,194 @@
+//! Creates that take a resource which is there.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use scimkit_registry::{Operator, Predicate, ResourceId, ResourceType, View};
+
+use super::{
+    Request,
+    decide::Decider,
+    facts::{FoundRow, KeyRef, RowHead, RowState},
+    keys,
+    needs::queries,
+    overlay::{Body, Entry},
+};
+use crate::{Among, Claim, How, StoreError};
+
+/// A resource that a create takes.
+#[derive(Debug)]
+pub(super) enum Claimed {
+    Live(ResourceId, How),
+    Deleted(RowHead),
+}
+
+/// A row that a claim looks at: one that the batch has changed, or else a fact.
+struct Candidate<'a> {
+    body: Option<&'a Body>,
+    head: &'a RowHead,
+    row: Option<&'a FoundRow>,
+}
+
+impl Decider<'_> {
+    /// The resource that a create takes, if any.
+    ///
+    /// # Errors
+    /// [`StoreError::Ambiguous`] for several live ones.
+    pub(super) fn claimed(
+        &self,
+        request: &Request,
+        (number, kind): (usize, &Arc<ResourceType>),
+        claim: &Claim,
+    ) -> Result<Option<Claimed>, StoreError> {
+        let mut live = BTreeSet::new();
+        let queries = queries(number, kind, claim);
+        let found = |state: RowState| {
+            let of_state = queries.iter().filter(move |query| query.state == state);
+            of_state.map(|query| self.known.candidates(query.number))
+        };
+        for rows in found(RowState::Live) {
+            live.extend(rows?.iter().map(|row| &row.head.id));
+        }
+        let written = self.written_candidates(kind, &claim.by);
+        live.extend(written.iter().copied());
+        let mut taken = None;
+        for id in live {
+            let Some(how) = self.takes(request, (kind, id), claim)? else {
+                continue;
+            };
+            if taken.replace((id, how)).is_some() {
+                return Err(StoreError::Ambiguous);
+            }
+        }
+        if let Some((id, how)) = taken {
+            return Ok(Some(Claimed::Live(id.clone(), how)));
+        }
+        if claim.among == Among::Live {
+            return Ok(None);
+        }
+        for (term, rows) in claim.terms().iter().zip(found(RowState::Deleted)) {
+            let mut last: Option<&RowHead> = None;
+            let ids = rows?.iter().map(|row| &row.head.id);
+            for id in ids.chain(self.deleted_rows()) {
+                let head = self.matching(request, (kind, id), (term, RowState::Deleted))?;
+                let order = |head: &RowHead| (head.last_modified, head.id.clone());
+                if let Some(Candidate { head, .. }) = head {
+                    last = last
+                        .into_iter()
+                        .chain([head])
+                        .max_by_key(|head| order(head));
+                }
+            }
+            if let Some(head) = last {
+                return Ok(Some(Claimed::Deleted(head.clone())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a claim does with a live resource, if it may take it.
+    fn takes(
+        &self,
+        request: &Request,
+        (kind, id): (&Arc<ResourceType>, &ResourceId),
+        claim: &Claim,
+    ) -> Result<Option<How>, StoreError> {
+        let found = self.matching(request, (kind, id), (&claim.by, RowState::Live))?;
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        let (connection, document) = match (found.body, found.row) {
+            (Some(body), _) => (body.connection.as_ref(), &body.document),
+            (None, Some(row)) => (row.connection.as_ref(), &row.document),
+            (None, None) => return Ok(None),
+        };
+        let document = document.tree()?;
+        let meter = request.budget.meter();
+        Ok(claim.takes(kind, connection, View::of(&document), &meter)?)
+    }
+
+    /// The row of a resource, if it is in that state and satisfies the predicate now.
+    fn matching<'s>(
+        &'s self,
+        request: &Request,
+        (kind, id): (&Arc<ResourceType>, &ResourceId),
+        (predicate, state): (&Predicate, RowState),
+    ) -> Result<Option<Candidate<'s>>, StoreError> {
+        let entry: Option<&Entry> = self.overlay.row(id).map(AsRef::as_ref);
+        let body = entry.and_then(|entry| entry.body.as_ref());
+        let row = match body {
+            Some(_) => None,
+            None => self.known.row(id)?,
+        };
+        let head = match entry {
+            Some(entry) => entry.head.as_ref(),
+            None => row.map(|row| &row.head),
+        };
+        let head = head.filter(|head| head.state == state && *head.kind == *kind.name());
+        let document = body.map(|body| &body.document);
+        let document = document.or_else(|| row.map(|row| &row.document));
+        let Some((head, document)) = head.zip(document) else {
+            return Ok(None);
+        };
+        let document = document.tree()?;
+        let meter = request.budget.meter();
+        let holds = kind.matches(predicate, View::of(&document), &meter)?;
+        Ok(holds.then_some(Candidate { body, head, row }))
+    }
+
+    /// The live resources that the writes so far have changed and that may satisfy the predicate.
+    fn written_candidates(
+        &self,
+        kind: &Arc<ResourceType>,
+        predicate: &Predicate,
+    ) -> BTreeSet<&ResourceId> {
+        self.narrowed_by(kind, predicate).unwrap_or_else(|| {
+            let rows = self.overlay.rows();
+            let changed = rows.filter(|(_, entry)| entry.is_live() && entry.body.is_some());
+            changed.map(|(id, _)| id).collect()
+        })
+    }
+
+    fn deleted_rows(&self) -> impl Iterator<Item = &ResourceId> {
+        let voided = self.overlay.voided().map(|(id, _)| id);
+        voided.filter(|id| {
+            let entry = self.overlay.row(id);
+            let head = entry.and_then(|entry| entry.head.as_ref());
+            head.is_some_and(|head| head.state == RowState::Deleted)
+        })
+    }
+
+    /// The changed resources outside of which none satisfies the predicate; none when no key tells.
+    fn narrowed_by(
+        &self,
+        kind: &Arc<ResourceType>,
+        predicate: &Predicate,
+    ) -> Option<BTreeSet<&ResourceId>> {
+        match predicate {
+            Predicate::All(terms) => {
+                let terms = terms.iter();
+                let sets = terms.filter_map(|term| self.narrowed_by(kind, term));
+                sets.min_by_key(BTreeSet::len)
+            }
+            Predicate::Any(terms) => {
+                let terms = terms.iter();
+                let sets: Option<Vec<_>> = terms.map(|t| self.narrowed_by(kind, t)).collect();
+                Some(sets?.into_iter().flatten().collect())
+            }
+            Predicate::Compare {
+                attr,
+                op: Operator::Equal,
+                value,
+            } if keys::has_keys(kind, kind.attr(*attr)) => {
+                let key = KeyRef {
+                    attr: *attr,
+                    key: value.clone(),
+                    kind: Arc::clone(kind),
+                };
+                Some(self.overlay.holders(&key).collect())
+            }
+            Predicate::ElementMatches { inner, .. } => self.narrowed_by(kind, inner),
+            Predicate::Never => Some(BTreeSet::new()),
+            Predicate::Compare { .. } | Predicate::Not(_) | Predicate::Present(_) => None,
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! The rules of one write, in the order in which they are judged.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use scimkit_core::Version;
+use scimkit_registry::{Change, Key, Resource, ResourceId, ResourceType};
+
+use super::{
+    BatchAnswer, Prepared, Request,
+    claims::Claimed,
+    facts::{KeyRef, RowHead, RowState},
+    keys::{self, AttrKeys, KeyEdit, KeyEdits},
+    known::{Known, missing},
+    overlay::{Body, Entry, Overlay},
+    weight,
+};
+use crate::{Claim, Deletes, Document, Expect, How, OnFailure, StoreError, Stored, Write, Written};
+
+/// The writes of a decision, one after another.
+pub(super) struct Decider<'d> {
+    /// Whether a claim may look for what other writes change.
+    pub(super) has_claims: bool,
+    pub(super) known: &'d Known,
+    /// The number of the last change.
+    pub(super) last: u64,
+    pub(super) overlay: Overlay,
+}
+
+/// A resource and the change that a write makes to it.
+#[derive(Clone, Copy)]
+pub(super) struct Edit<'w> {
+    pub(super) change: &'w Change,
+    pub(super) id: &'w ResourceId,
+    /// The new keys of what the change sets.
+    pub(super) keys: &'w AttrKeys,
+}
+
+impl Decider<'_> {
+    /// Decides a batch under its rule for writes that fail.
+    pub(super) fn batch(&mut self, request: &Request) -> BatchAnswer {
+        request.budget.check()?;
+        let (mark, last) = (self.overlay.mark(), self.last);
+        let mut failures = 0;
+        let mut answers = Vec::with_capacity(request.writes.len());
+        for prepared in &request.writes {
+            let answer = match request.on_failure.stops(failures) {
+                true => Err(StoreError::NotRun),
+                false => self.write(request, prepared),
+            };
+            if let Err(StoreError::Exhausted(reason)) = answer {
+                self.overlay.roll_back(mark);
+                self.last = last;
+                return Err(reason.into());
+            }
+            failures += u32::from(answer.is_err());
+            answers.push(answer);
+        }
+        if request.on_failure == OnFailure::Undo && failures > 0 {
+            self.overlay.roll_back(mark);
+            self.last = last;
+            let done = answers.iter_mut().filter(|answer| answer.is_ok());
+            done.for_each(|answer| *answer = Err(StoreError::NotRun));
+        }
+        Ok(answers)
+    }
+
+    /// Decides one write; one that fails leaves everything as it is.
+    fn write(&mut self, request: &Request, prepared: &Prepared) -> Result<Written, StoreError> {
+        request.budget.charge(weight(&prepared.write))?;
+        match &prepared.write {
+            Write::Create { change, claim, id } => {
+                let keys = &prepared.keys;
+                let edit = Edit { change, id, keys };
+                let claim = claim.as_deref();
+                self.create_or_claim(request, (prepared.number, edit), claim)
+            }
+            Write::Delete { expect, id, kind } => self.delete(request, (kind, id), expect),
+            Write::Update { change, expect, id } => {
+                let keys = &prepared.keys;
+                self.update(request, Edit { change, id, keys }, expect)
+            }
+        }
+    }
+
+    fn create_or_claim(
+        &mut self,
+        request: &Request,
+        (number, edit): (usize, Edit<'_>),
+        claim: Option<&Claim>,
+    ) -> Result<Written, StoreError> {
+        if let Some(claim) = claim {
+            let claimed = self.claimed(request, (number, edit.change.kind()), claim)?;
+            match claimed {
+                Some(Claimed::Live(id, how)) => {
+                    return self.adopt(request, (&id, how), (edit.change, claim));
+                }
+                Some(Claimed::Deleted(head)) => {
+                    let id = &head.id;
+                    return self.create(request, Edit { id, ..edit }, Some(&head));
+                }
+                None => {}
+            }
+        }
+        if self.head(edit.id)?.is_some() {
+            let id = edit.id;
+            return Err(StoreError::backend(format!("the id `{id}` is in use")));
+        }
+        self.create(request, edit, None)
+    }
+
+    /// Creates a resource, or restores the soft-deleted one of that id.
+    fn create(
+        &mut self,
+        request: &Request,
+        edit: Edit<'_>,
+        deleted: Option<&RowHead>,
+    ) -> Result<Written, StoreError> {
+        let (kind, id) = (edit.change.kind(), edit.id);
+        let edits = key_edits(None, edit.keys);
+        self.check_unique(kind, id, &edits)?;
+        let members = self.member_edits(request, id, edit.change)?;
+        let mut document = Resource::default();
+        edit.change.apply(&mut document);
+        let head = RowHead {
+            created: deleted.map_or(request.at, |head| head.created),
+            id: id.clone(),
+            kind: kind.name().into(),
+            last_modified: later(request, deleted),
+            state: RowState::Live,
+            version: self.next_version()?,
+        };
+        let body = Body {
+            connection: request.connection.clone(),
+            document: Document::Tree(Arc::new(document)),
+            keys: edits,
+            kind: Arc::clone(kind),
+        };
+        self.put(id, head, Some(body));
+        self.edit_members(members);
+        let how = match deleted {
+            Some(_) => How::Relinked,
+            None => How::Created,
+        };
+        self.written(request, how, (kind, id))
+    }
+
+    fn update(
+        &mut self,
+        request: &Request,
+        edit: Edit<'_>,
+        expect: &Expect,
+    ) -> Result<Written, StoreError> {
+        let (kind, id) = (edit.change.kind(), edit.id);
+        let head = self.live(kind, id)?.clone();
+        expect.check(&head.version)?;
+        let body = self.edited_body(request, edit)?;
+        let members = self.member_edits(request, id, edit.change)?;
+        if body.is_none() && members.is_empty() && !edit.change.sets_hidden() {
+            return self.written(request, How::Unchanged, (kind, id));
+        }
+        let head = RowHead {
+            last_modified: later(request, Some(&head)),
+            version: self.next_version()?,
+            ..head
+        };
+        self.put(id, head, body);
+        self.edit_members(members);
+        self.written(request, How::Updated, (kind, id))
+    }
+
+    /// Makes a live resource that of a connection, with what was sent.
+    fn adopt(
+        &mut self,
+        request: &Request,
+        (id, how): (&ResourceId, How),
+        (change, claim): (&Change, &Claim),
+    ) -> Result<Written, StoreError> {
+        let kind = change.kind();
+        let head = self.live(kind, id)?.clone();
+        let before = self.body(kind, id)?;
+        let tree = before.document.tree()?;
+        let change = &request.policy.adoption_change(change, claim, &tree)?;
+        let keys = &keys::of_change(change);
+        let edited = self.edited_body(request, Edit { change, id, keys })?;
+        let mut body = edited.unwrap_or(before);
+        let members = self.member_edits(request, id, change)?;
+        body.connection.clone_from(&request.connection);
+        let head = RowHead {
+            last_modified: later(request, Some(&head)),
+            version: self.next_version()?,
+            ..head
+        };
+        self.put(id, head, Some(body));
+        self.edit_members(members);
+        self.written(request, how, (kind, id))
+    }
+
+    fn delete(
+        &mut self,
+        request: &Request,
+        (kind, id): (&Arc<ResourceType>, &ResourceId),
+        expect: &Expect,
+    ) -> Result<Written, StoreError> {
+        let head = self.live(kind, id)?.clone();
+        expect.check(&head.version)?;
+        let body = self.body(kind, id)?;
+        let owners = self.owners(id)?;
+        let version = self.next_version()?;
+        for owner in owners {
+            let head = RowHead {
+                last_modified: later(request, Some(&owner)),
+                version: version.clone(),
+                ..owner
+            };
+            let id = head.id.clone();
+            self.put(&id, head, None);
+        }
+        self.overlay.void(id, kind);
+        let entry = match request.policy.deletes {
+            Deletes::Erase => Entry {
+                body: None,
+                head: None,
+            },
+            Deletes::Retire => Entry {
+                body: Some(body),
+                head: Some(RowHead {
+                    last_modified: later(request, Some(&head)),
+                    state: RowState::Deleted,
+                    version,
+                    ..head
+                }),
+            },
+        };
+        self.overlay.set_row(id, entry);
+        Ok(Written::deleted())
+    }
+
+    /// The columns of a resource as they now are, whatever its state.
+    pub(super) fn head(&self, id: &ResourceId) -> Result<Option<&RowHead>, StoreError> {
+        match self.overlay.row(id) {
+            Some(entry) => Ok(entry.head.as_ref()),
+            None => self.known.head(id),
+        }
+    }
+
+    /// The columns of a live resource of that type.
+    fn live(&self, kind: &ResourceType, id: &ResourceId) -> Result<&RowHead, StoreError> {
+        let head = self.head(id)?.filter(|head| head.state == RowState::Live);
+        let head = head.filter(|head| *head.kind == *kind.name());
+        head.ok_or(StoreError::NotFound)
+    }
+
+    /// Owner, document and touched keys of a resource as they now are.
+    pub(super) fn body(
+        &self,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+    ) -> Result<Body, StoreError> {
+        let entry = self.overlay.row(id);
+        if let Some(body) = entry.and_then(|entry| entry.body.as_ref()) {
+            return Ok(body.clone());
+        }
+        let row = self.known.row(id)?.ok_or_else(|| missing("a document"))?;
+        let mut keys = KeyEdits::new();
+        if self.has_claims {
+            // A claim finds by its keys what it may take.
+            for (attr, before) in keys::of_document(kind, &*row.document.tree()?) {
+                let after = before.clone();
+                keys.insert(attr, KeyEdit { after, before });
+            }
+        }
+        Ok(Body {
+            connection: row.connection.clone(),
+            document: row.document.clone(),
+            keys,
+            kind: Arc::clone(kind),
+        })
+    }
+
+    /// What the attribute changes make of a resource; none when its document stays the same.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] for a new key that another resource has.
+    fn edited_body(&self, request: &Request, edit: Edit<'_>) -> Result<Option<Body>, StoreError> {
+        if keys::touched(edit.change).next().is_none() {
+            return Ok(None);
+        }
+        let mut body = self.body(edit.change.kind(), edit.id)?;
+        let before = body.document.tree()?;
+        // It is copied, and compared with what it was.
+        let copied = before.weight().saturating_mul(2);
+        request.budget.charge(copied)?;
+        let mut after = Resource::clone(&before);
+        edit.change.apply(&mut after);
+        if after == *before {
+            return Ok(None);
+        }
+        let edits = key_edits(Some((&before, edit.change)), edit.keys);
+        self.check_unique(edit.change.kind(), edit.id, &edits)?;
+        for (attr, new) in edits {
+            let known = body.keys.entry(attr).or_insert(new.clone());
+            known.after = new.after;
+        }
+        body.document = Document::Tree(Arc::new(after));
+        Ok(Some(body))
+    }
+
+    /// Rejects new keys of unique attributes that another live resource has.
+    fn check_unique(
+        &self,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+        edits: &KeyEdits,
+    ) -> Result<(), StoreError> {
+        let unique = edits
+            .iter()
+            .filter(|(attr, _)| keys::is_unique(kind.attr(**attr)));
+        for (attr, edit) in unique {
+            let new = edit.after.iter().filter(|key| !edit.before.contains(key));
+            for key in new {
+                let key = KeyRef {
+                    attr: *attr,
+                    key: Key::clone(key),
+                    kind: Arc::clone(kind),
+                };
+                if self.is_held(&key, id)? {
+                    let attr = key.path().to_owned();
+                    return Err(StoreError::Taken { attr });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a live resource other than `id` has the key.
+    fn is_held(&self, key: &KeyRef, id: &ResourceId) -> Result<bool, StoreError> {
+        let mut written = self.overlay.holders(key);
+        if written.any(|holder| holder != id) {
+            return Ok(true);
+        }
+        let holders = self.known.holders(key)?.iter();
+        let mut others = holders.filter(|holder| *holder != id);
+        Ok(others.any(|holder| !self.has_new_keys(holder, key)))
+    }
+
+    /// Whether the overlay tells the keys that a resource has of an attribute.
+    fn has_new_keys(&self, id: &ResourceId, key: &KeyRef) -> bool {
+        let entry = self.overlay.row(id);
+        let body = entry.and_then(|entry| entry.body.as_ref());
+        self.overlay.is_void(id) || body.is_some_and(|body| body.keys.contains_key(&key.attr))
+    }
+
+    fn next_version(&mut self) -> Result<Version, StoreError> {
+        self.last = self
+            .last
+            .checked_add(1)
+            .ok_or_else(|| StoreError::backend("the tenant has no more versions"))?;
+        Version::new(self.last.to_string()).map_err(StoreError::backend)
+    }
+
+    /// Gives a resource other columns; without a body, all but these stay.
+    fn put(&mut self, id: &ResourceId, head: RowHead, body: Option<Body>) {
+        let before = self.overlay.row(id);
+        let body = body.or_else(|| before.and_then(|entry| entry.body.clone()));
+        let head = Some(head);
+        self.overlay.set_row(id, Entry { body, head });
+    }
+
+    fn written(
+        &self,
+        request: &Request,
+        how: How,
+        (kind, id): (&Arc<ResourceType>, &ResourceId),
+    ) -> Result<Written, StoreError> {
+        let head = self.live(kind, id)?;
+        if !request.wants_document {
+            return Ok(Written::versioned(how, head.version.clone()));
+        }
+        let stored = Stored::new(
+            Arc::clone(kind),
+            id.clone(),
+            head.version.clone(),
+            (head.created, head.last_modified),
+            self.body(kind, id)?.document,
+        );
+        Ok(Written::stored(how, stored))
+    }
+}
+
+/// The keys that a change touches, before it and after it.
+fn key_edits(before: Option<(&Resource, &Change)>, after: &AttrKeys) -> KeyEdits {
+    let mut edits = KeyEdits::new();
+    if let Some((document, change)) = before {
+        let ids = keys::touched(change);
+        for (attr, before) in keys::of_attributes(change.kind(), document, ids) {
+            edits.entry(attr).or_default().before = before;
+        }
+    }
+    for (attr, after) in after {
+        edits.entry(*attr).or_default().after.clone_from(after);
+    }
+    edits
+}
+
+/// When a resource changes that has these columns: never before it last changed, whatever the clock
+/// of this machine says.
+fn later(request: &Request, before: Option<&RowHead>) -> DateTime<Utc> {
+    let before = before.map(|head| head.last_modified);
+    request.at.max(before.unwrap_or(request.at))
+}

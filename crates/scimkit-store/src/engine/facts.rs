@@ -1,0 +1,289 @@
+//! The facts that a decision needs, and the rows in which a store supplies them.
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use scimkit_core::Version;
+use scimkit_registry::{AttrId, Key, Predicate, ResourceId, ResourceType};
+
+use crate::{ConnectionId, Document};
+
+/// The facts that a decision needs next.
+///
+/// A store answers each field with the field of the same name in [`Facts`], as the rows are before
+/// the batch; what it does not find, it leaves out. All fields are sets, so one statement with
+/// arrays of parameters answers each of them, and none has to be answered that is empty.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Needs {
+    /// The memberships that lead to a resource at once or through others, by one attribute.
+    pub ancestors: BTreeSet<AncestorQuery>,
+    /// Resources that satisfy a predicate.
+    pub candidates: Vec<CandidateQuery>,
+    /// Which of these targets are members of that owner.
+    pub edges: BTreeMap<MemberList, BTreeSet<ResourceId>>,
+    /// Rows without their documents, whether live or soft-deleted.
+    pub heads: BTreeSet<ResourceId>,
+    /// The live resources that have a value of a unique attribute.
+    pub holders: BTreeSet<KeyRef>,
+    /// The ids of all members of an owner.
+    pub members: BTreeSet<MemberList>,
+    /// All owners that have one of these resources as a member, under any attribute.
+    pub owners: BTreeSet<ResourceId>,
+    /// Whole rows, whether live or soft-deleted.
+    pub rows: BTreeSet<ResourceId>,
+    /// The counter of the tenant's changes; loading it takes the tenant's lock.
+    pub version: bool,
+}
+
+impl Needs {
+    /// Whether nothing is needed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.version
+            && self.ancestors.is_empty()
+            && self.candidates.is_empty()
+            && self.edges.is_empty()
+            && self.heads.is_empty()
+            && self.holders.is_empty()
+            && self.members.is_empty()
+            && self.owners.is_empty()
+            && self.rows.is_empty()
+    }
+}
+
+/// Rows that a store found for some [`Needs`].
+#[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a store must answer every need, so a new one must not compile unnoticed"
+)]
+pub struct Facts {
+    /// The edges on the way up from the resources that were asked for, each once or more.
+    pub ancestors: Vec<AncestorEdge>,
+    /// The rows for each query that found any.
+    pub candidates: Vec<Candidates>,
+    /// The targets that are members.
+    pub edges: Vec<Members>,
+    /// Rows without their documents.
+    pub heads: Vec<RowHead>,
+    /// Who has which value.
+    pub holders: Vec<KeyHolder>,
+    /// All members of the owners that were asked for.
+    pub members: Vec<Members>,
+    /// The edges to the resources that were asked for.
+    pub owners: Vec<OwnerEdge>,
+    /// Whole rows.
+    pub rows: Vec<FoundRow>,
+    /// The number of the tenant's last change; 0 before the first.
+    pub version: Option<u64>,
+}
+
+/// Whether a resource is visible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_enums, reason = "a row is in one of two tables")]
+pub enum RowState {
+    /// It is.
+    Live,
+    /// It was soft-deleted: only a claim finds it.
+    Deleted,
+}
+
+/// A resource's row without its document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the columns of a row, which every store fills in"
+)]
+pub struct RowHead {
+    /// When it was created.
+    pub created: DateTime<Utc>,
+    /// Its identifier.
+    pub id: ResourceId,
+    /// The name of its type.
+    pub kind: Arc<str>,
+    /// When it last changed; of a soft-deleted one, when it was deleted.
+    pub last_modified: DateTime<Utc>,
+    /// Whether it is live.
+    pub state: RowState,
+    /// Its version; of a soft-deleted one it means nothing.
+    pub version: Version,
+}
+
+/// A resource's row.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the columns of a row, which every store fills in"
+)]
+pub struct FoundRow {
+    /// The connection that owns it.
+    pub connection: Option<ConnectionId>,
+    /// Its document.
+    pub document: Document,
+    /// The other columns.
+    pub head: RowHead,
+}
+
+/// One value of an indexed attribute.
+///
+/// Two are equal when the names of their types, the paths of their attributes and their values are.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a key")]
+pub struct KeyRef {
+    /// The attribute.
+    pub attr: AttrId,
+    /// The value, folded.
+    pub key: Key,
+    /// The type.
+    pub kind: Arc<ResourceType>,
+}
+
+impl KeyRef {
+    /// The canonical path of the attribute.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.kind.attr(self.attr).path()
+    }
+}
+
+impl Ord for KeyRef {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let attr = match Arc::ptr_eq(&self.kind, &other.kind) {
+            true => self.attr.cmp(&other.attr),
+            false => {
+                let names = self.kind.name().cmp(other.kind.name());
+                names.then_with(|| self.path().cmp(other.path()))
+            }
+        };
+        attr.then_with(|| self.key.cmp(&other.key))
+    }
+}
+
+impl PartialOrd for KeyRef {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for KeyRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for KeyRef {}
+
+/// The holder of a key.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a key")]
+pub struct KeyHolder {
+    /// The live resource that has the value.
+    pub id: ResourceId,
+    /// The value.
+    pub key: KeyRef,
+}
+
+/// The members of one owner under one attribute.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of an edge's owner")]
+pub struct MemberList {
+    /// The canonical path of the membership attribute.
+    pub attr: Arc<str>,
+    /// The name of the owner's type.
+    pub kind: Arc<str>,
+    /// The owner.
+    pub owner: ResourceId,
+}
+
+/// Members of one owner.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of an edge")]
+pub struct Members {
+    /// The owner and the attribute.
+    pub list: MemberList,
+    /// The members.
+    pub targets: Vec<ResourceId>,
+}
+
+/// Asks for the edges of one attribute that lead to a resource at once or through others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the parameters of one query")]
+pub struct AncestorQuery {
+    /// The canonical path of the membership attribute.
+    pub attr: Arc<str>,
+    /// The resource.
+    pub start: ResourceId,
+}
+
+/// An edge on the way up.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of an edge")]
+pub struct AncestorEdge {
+    /// The canonical path of the membership attribute.
+    pub attr: Arc<str>,
+    /// The resource that has the other as a member.
+    pub owner: ResourceId,
+    /// The member.
+    pub target: ResourceId,
+}
+
+/// An edge to a resource, with the row of its owner.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of an edge")]
+pub struct OwnerEdge {
+    /// The canonical path of the membership attribute.
+    pub attr: Arc<str>,
+    /// The row of the resource that has the other as a member.
+    pub owner: RowHead,
+    /// The member.
+    pub target: ResourceId,
+}
+
+/// Which owners a candidate may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must know every filter"
+)]
+pub enum OwnerFilter {
+    /// Any connection, or none.
+    Any,
+    /// No connection.
+    Unowned,
+}
+
+/// Asks for resources that a create may take.
+///
+/// Live ones come in the order of their ids; soft-deleted ones with the last one deleted first, those
+/// of one moment with the greatest id first.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the parameters of one query")]
+pub struct CandidateQuery {
+    /// The type.
+    pub kind: Arc<ResourceType>,
+    /// How many rows are enough.
+    pub limit: usize,
+    /// Tells this query from the others of a decision.
+    pub number: usize,
+    /// Which owners they may have.
+    pub owner: OwnerFilter,
+    /// What they satisfy, exactly; it asks about attributes that documents hold.
+    pub predicate: Predicate,
+    /// Live or soft-deleted.
+    pub state: RowState,
+}
+
+/// What a [`CandidateQuery`] found.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the rows of one query")]
+pub struct Candidates {
+    /// The number of the query.
+    pub number: usize,
+    /// The rows, in the order of the query.
+    pub rows: Vec<FoundRow>,
+}

@@ -1,0 +1,64 @@
+//! The lookup keys of documents: which attributes have them, and which are unique.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use scimkit_core::{DataType, Uniqueness};
+use scimkit_registry::{Attr, AttrId, Change, Key, Resource, ResourceType, Role};
+
+/// The keys of one attribute before a decision and after it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct KeyEdit {
+    pub(super) after: Vec<Key>,
+    pub(super) before: Vec<Key>,
+}
+
+/// The keys of the attributes that a decision touches.
+pub(super) type KeyEdits = BTreeMap<AttrId, KeyEdit>;
+/// Keys by attribute.
+pub(super) type AttrKeys = Vec<(AttrId, Vec<Key>)>;
+
+/// Whether stores have keys of an attribute: it is indexed, simple, and a part of documents.
+pub(crate) fn has_keys(kind: &ResourceType, attr: &Attr) -> bool {
+    attr.is_indexed()
+        && matches!(attr.role(), Role::Plain | Role::Reference)
+        && !kind.is_computed(attr.id())
+        && attr.definition().data_type != DataType::Complex
+        && !attr.is_never_returned()
+}
+
+/// Whether no two live resources have the same key of an attribute.
+pub(super) fn is_unique(attr: &Attr) -> bool {
+    attr.definition().uniqueness != Uniqueness::None
+}
+
+/// The new keys of the attributes that a change touches.
+pub(super) fn of_change(change: &Change) -> AttrKeys {
+    let kind = change.kind();
+    let mut keys = change.keys();
+    keys.retain(|(id, _)| has_keys(kind, kind.attr(*id)));
+    keys
+}
+
+/// The keys that a document has of these attributes and of their sub-attributes.
+pub(super) fn of_attributes(
+    kind: &Arc<ResourceType>,
+    document: &Resource,
+    ids: impl Iterator<Item = AttrId>,
+) -> AttrKeys {
+    let mut change = Change::none(Arc::clone(kind));
+    for id in ids {
+        change.difference(id, None, document.get(kind, id).cloned());
+    }
+    of_change(&change)
+}
+
+/// All keys of a document.
+pub(super) fn of_document(kind: &Arc<ResourceType>, document: &Resource) -> AttrKeys {
+    of_change(&Change::create(Arc::clone(kind), document.clone()))
+}
+
+/// The attributes that a change sets or unsets.
+pub(super) fn touched(change: &Change) -> impl Iterator<Item = AttrId> {
+    let set = change.set().iter().map(|(id, _)| *id);
+    set.chain(change.unset().iter().copied())
+}

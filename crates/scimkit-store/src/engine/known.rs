@@ -1,0 +1,194 @@
+//! The facts that were supplied so far.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
+
+use scimkit_registry::ResourceId;
+
+use super::facts::{
+    AncestorQuery, Candidates, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs,
+    OwnerEdge, RowHead,
+};
+use crate::StoreError;
+
+/// The facts that were supplied so far, as the rows are before the batch.
+///
+/// What was asked for and not found is known to be absent.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    above: HashMap<AncestorQuery, Vec<ResourceId>>,
+    candidates: HashMap<usize, Vec<FoundRow>>,
+    edges: HashMap<MemberList, HashMap<ResourceId, bool>>,
+    heads: HashMap<ResourceId, Option<RowHead>>,
+    holders: BTreeMap<KeyRef, Vec<ResourceId>>,
+    members: HashMap<MemberList, HashSet<ResourceId>>,
+    owners: HashMap<ResourceId, Vec<OwnerEdge>>,
+    rows: HashMap<ResourceId, Option<FoundRow>>,
+    starts: HashSet<AncestorQuery>,
+    version: Option<u64>,
+}
+
+impl Known {
+    /// Takes the facts that a store found for some needs.
+    pub(super) fn add(&mut self, needs: Needs, facts: Facts) {
+        for id in needs.rows {
+            self.rows.entry(id).or_insert(None);
+        }
+        for id in needs.heads {
+            self.heads.entry(id).or_insert(None);
+        }
+        for row in facts.rows {
+            self.add_row(row);
+        }
+        for head in facts.heads {
+            self.heads.insert(head.id.clone(), Some(head));
+        }
+        for key in needs.holders {
+            self.holders.entry(key).or_default();
+        }
+        for KeyHolder { id, key } in facts.holders {
+            self.holders.entry(key).or_default().push(id);
+        }
+        self.add_edges(needs.edges, needs.members, (facts.edges, facts.members));
+        for target in needs.owners {
+            self.owners.entry(target).or_default();
+        }
+        for edge in facts.owners {
+            let head = Some(edge.owner.clone());
+            self.heads.entry(edge.owner.id.clone()).or_insert(head);
+            let owners = self.owners.entry(edge.target.clone()).or_default();
+            owners.push(edge);
+        }
+        self.starts.extend(needs.ancestors);
+        for edge in facts.ancestors {
+            let (attr, start) = (edge.attr, edge.target);
+            let owners = self.above.entry(AncestorQuery { attr, start }).or_default();
+            if !owners.contains(&edge.owner) {
+                owners.push(edge.owner);
+            }
+        }
+        for query in needs.candidates {
+            self.candidates.entry(query.number).or_default();
+        }
+        for Candidates { number, rows } in facts.candidates {
+            for row in &rows {
+                self.add_row(row.clone());
+            }
+            self.candidates.insert(number, rows);
+        }
+        if needs.version {
+            self.version = Some(facts.version.unwrap_or(0));
+        }
+    }
+
+    fn add_row(&mut self, row: FoundRow) {
+        self.rows.insert(row.head.id.clone(), Some(row));
+    }
+
+    fn add_edges(
+        &mut self,
+        edges: BTreeMap<MemberList, BTreeSet<ResourceId>>,
+        members: BTreeSet<MemberList>,
+        (found, all): (Vec<Members>, Vec<Members>),
+    ) {
+        for (list, targets) in edges {
+            let known = self.edges.entry(list).or_default();
+            known.extend(targets.into_iter().map(|target| (target, false)));
+        }
+        for Members { list, targets } in found {
+            let known = self.edges.entry(list).or_default();
+            known.extend(targets.into_iter().map(|target| (target, true)));
+        }
+        for list in members {
+            self.members.entry(list).or_default();
+        }
+        for Members { list, targets } in all {
+            self.members.entry(list).or_default().extend(targets);
+        }
+    }
+
+    pub(super) fn has_row(&self, id: &ResourceId) -> bool {
+        self.rows.contains_key(id)
+    }
+
+    pub(super) fn has_head(&self, id: &ResourceId) -> bool {
+        self.heads.contains_key(id) || self.has_row(id)
+    }
+
+    pub(super) fn has_holders(&self, key: &KeyRef) -> bool {
+        self.holders.contains_key(key)
+    }
+
+    pub(super) fn has_owners(&self, target: &ResourceId) -> bool {
+        self.owners.contains_key(target)
+    }
+
+    pub(super) fn has_ancestors(&self, query: &AncestorQuery) -> bool {
+        self.starts.contains(query)
+    }
+
+    pub(super) fn has_version(&self) -> bool {
+        self.version.is_some()
+    }
+
+    pub(super) fn version(&self) -> Result<u64, StoreError> {
+        self.version.ok_or_else(|| missing("the version"))
+    }
+
+    pub(super) fn row(&self, id: &ResourceId) -> Result<Option<&FoundRow>, StoreError> {
+        let row = self.rows.get(id).ok_or_else(|| missing("a row"))?;
+        Ok(row.as_ref())
+    }
+
+    pub(super) fn head(&self, id: &ResourceId) -> Result<Option<&RowHead>, StoreError> {
+        if let Some(row) = self.rows.get(id) {
+            return Ok(row.as_ref().map(|row| &row.head));
+        }
+        let head = self.heads.get(id).ok_or_else(|| missing("a head"))?;
+        Ok(head.as_ref())
+    }
+
+    pub(super) fn holders(&self, key: &KeyRef) -> Result<&[ResourceId], StoreError> {
+        let holders = self.holders.get(key).ok_or_else(|| missing("a key"))?;
+        Ok(holders)
+    }
+
+    /// Whether a member is known to be there or not.
+    pub(super) fn edge(&self, list: &MemberList, target: &ResourceId) -> Option<bool> {
+        if let Some(members) = self.members.get(list) {
+            return Some(members.contains(target));
+        }
+        self.edges.get(list)?.get(target).copied()
+    }
+
+    /// All members of an owner, once they were supplied.
+    pub(super) fn members(&self, list: &MemberList) -> Option<&HashSet<ResourceId>> {
+        self.members.get(list)
+    }
+
+    pub(super) fn owners(&self, target: &ResourceId) -> Result<&[OwnerEdge], StoreError> {
+        let owners = self.owners.get(target);
+        Ok(owners.ok_or_else(|| missing("the owners"))?)
+    }
+
+    /// The owners of a resource by one attribute, if it is on a way up that was asked for.
+    pub(super) fn above(&self, attr: &Arc<str>, target: &ResourceId) -> &[ResourceId] {
+        let query = AncestorQuery {
+            attr: Arc::clone(attr),
+            start: target.clone(),
+        };
+        self.above.get(&query).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn candidates(&self, number: usize) -> Result<&[FoundRow], StoreError> {
+        let rows = self.candidates.get(&number);
+        Ok(rows.ok_or_else(|| missing("the candidates"))?)
+    }
+}
+
+/// A fact that the decision did not ask for.
+pub(super) fn missing(what: &str) -> StoreError {
+    StoreError::backend(format!("the decision did not ask for {what}"))
+}

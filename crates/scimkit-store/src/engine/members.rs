@@ -1,0 +1,265 @@
+//! Changes of membership: rejected, or narrowed to the edges that really change.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use scimkit_registry::{Budget, Change, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType};
+
+use super::{
+    Request,
+    decide::Decider,
+    facts::{MemberList, RowHead, RowState},
+    known::missing,
+    needs::list,
+};
+use crate::{Cycles, StoreError, UnknownMembers, computed::targets};
+
+/// The edges of one owner and attribute that a write really changes.
+pub(super) struct MemberEdits<'c> {
+    added: Vec<&'c Edge>,
+    list: MemberList,
+    removed: Vec<ResourceId>,
+}
+
+impl Decider<'_> {
+    /// The edges that a change really adds and removes.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] and [`StoreError::Cycle`], under the policy, for what it adds.
+    pub(super) fn member_edits<'c>(
+        &self,
+        request: &Request,
+        owner: &ResourceId,
+        change: &'c Change,
+    ) -> Result<Vec<MemberEdits<'c>>, StoreError> {
+        let kind = change.kind();
+        let mut edits = Vec::new();
+        for EdgeChange { attr, edit } in change.edges() {
+            let list = list((kind, owner), kind.attr(*attr).path());
+            let edit = self.narrowed(request, list, edit)?;
+            if !edit.added.is_empty() {
+                if request.policy.unknown_members == UnknownMembers::Refuse {
+                    let leads_to = targets(&request.policy.registry, kind, *attr);
+                    self.check_known(&edit, &leads_to)?;
+                }
+                if request.policy.cycles == Cycles::Refuse {
+                    self.check_cycles(request, &edit)?;
+                }
+            }
+            if !edit.added.is_empty() || !edit.removed.is_empty() {
+                edits.push(edit);
+            }
+        }
+        Ok(edits)
+    }
+
+    /// Carries out what [`member_edits`](Self::member_edits) found.
+    pub(super) fn edit_members(&mut self, edits: Vec<MemberEdits<'_>>) {
+        for MemberEdits {
+            added,
+            list,
+            removed,
+        } in edits
+        {
+            for target in removed {
+                let was_there = self.was_there(&list, &target);
+                self.overlay.set_edge(&list, &target, (None, was_there));
+            }
+            for edge in added {
+                let was_there = self.was_there(&list, &edge.id);
+                let added = Some(edge.kind.clone());
+                self.overlay.set_edge(&list, &edge.id, (added, was_there));
+            }
+        }
+    }
+
+    /// The edges of an edit that are not so already.
+    fn narrowed<'c>(
+        &self,
+        request: &Request,
+        list: MemberList,
+        edit: &'c EdgeEdit,
+    ) -> Result<MemberEdits<'c>, StoreError> {
+        let meter = request.budget.meter();
+        let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = edit;
+        let mut added = Vec::new();
+        for edge in add {
+            meter.charge(Budget::COMPARISON)?;
+            if !self.is_member(&list, &edge.id)? {
+                added.push(edge);
+            }
+        }
+        let mut removed = Vec::new();
+        match edit {
+            EdgeEdit::Delta { remove, .. } => {
+                for target in remove {
+                    meter.charge(Budget::COMPARISON)?;
+                    if self.is_member(&list, target)? {
+                        removed.push(target.clone());
+                    }
+                }
+            }
+            EdgeEdit::Replace(edges) => {
+                let wanted: HashSet<_> = edges.iter().map(|edge| &edge.id).collect();
+                let now = self.members_now(&list)?;
+                meter.charge(Budget::COMPARISON.saturating_mul(now.len() as u64))?;
+                let gone = now.into_iter().filter(|id| !wanted.contains(id));
+                removed.extend(gone.cloned());
+            }
+        }
+        removed.sort_unstable();
+        Ok(MemberEdits {
+            added,
+            list,
+            removed,
+        })
+    }
+
+    /// Whether a resource is a member, after the writes so far.
+    fn is_member(&self, list: &MemberList, target: &ResourceId) -> Result<bool, StoreError> {
+        if let Some(edit) = self.overlay.edge(&list.owner, &list.attr, target) {
+            return Ok(edit.added.is_some());
+        }
+        if !self.had_members(&list.owner)? || self.overlay.is_void(target) {
+            return Ok(false);
+        }
+        let known = self.known.edge(list, target);
+        known.ok_or_else(|| missing("an edge"))
+    }
+
+    /// Whether the facts have edges of an owner that still count.
+    fn had_members(&self, owner: &ResourceId) -> Result<bool, StoreError> {
+        let head = self.known.head(owner)?;
+        let was_live = head.is_some_and(|head| head.state == RowState::Live);
+        Ok(was_live && !self.overlay.is_void(owner))
+    }
+
+    /// Whether the facts have an edge that still counts, of those that were asked for.
+    fn was_there(&self, list: &MemberList, target: &ResourceId) -> bool {
+        self.had_members(&list.owner).unwrap_or(false)
+            && !self.overlay.is_void(target)
+            && self.known.edge(list, target).unwrap_or(false)
+    }
+
+    /// All members of an owner, after the writes so far.
+    fn members_now(&self, list: &MemberList) -> Result<Vec<&ResourceId>, StoreError> {
+        let edits = self.overlay.list(&list.owner, &list.attr);
+        let mut now: Vec<_> = edits.into_iter().flat_map(|edits| edits.added()).collect();
+        if self.had_members(&list.owner)? {
+            let members = self.known.members(list);
+            let members = members.ok_or_else(|| missing("the members"))?;
+            let is_edited = |id: &ResourceId| {
+                let target = edits.and_then(|edits| edits.targets.get(id));
+                target.is_some() || self.overlay.is_void(id)
+            };
+            now.extend(members.iter().filter(|id| !is_edited(id)));
+        }
+        Ok(now)
+    }
+
+    fn check_known(
+        &self,
+        edit: &MemberEdits<'_>,
+        leads_to: &[&Arc<ResourceType>],
+    ) -> Result<(), StoreError> {
+        let leads = |name: &str| leads_to.iter().any(|kind| kind.name() == name);
+        let mut ids = Vec::new();
+        for Edge { id, .. } in edit.added.iter().copied() {
+            // A resource that is being created is not there yet.
+            let is_itself = *id == edit.list.owner && leads(&edit.list.kind);
+            let head = match is_itself {
+                true => continue,
+                false => self.head(id)?,
+            };
+            let is_known = head.is_some_and(|h| h.state == RowState::Live && leads(&h.kind));
+            if !is_known {
+                ids.push(id.clone());
+            }
+        }
+        let attr = edit.list.attr.to_string();
+        match ids.is_empty() {
+            true => Ok(()),
+            false => Err(StoreError::Missing { attr, ids }),
+        }
+    }
+
+    fn check_cycles(&self, request: &Request, edit: &MemberEdits<'_>) -> Result<(), StoreError> {
+        match self.closing(request, edit)? {
+            None => Ok(()),
+            Some(id) => Err(StoreError::Cycle {
+                attr: edit.list.attr.to_string(),
+                id: id.clone(),
+                owner: edit.list.owner.clone(),
+            }),
+        }
+    }
+
+    /// A new member that is the owner, or has it as a member at once or through others.
+    fn closing<'e>(
+        &self,
+        request: &Request,
+        edit: &'e MemberEdits<'_>,
+    ) -> Result<Option<&'e ResourceId>, StoreError> {
+        let MemberList { attr, owner, .. } = &edit.list;
+        let mut ids = edit.added.iter().map(|edge| &edge.id);
+        if let Some(itself) = ids.clone().find(|id| *id == owner) {
+            return Ok(Some(itself));
+        }
+        let mut open = self.owners_by(attr, owner);
+        if open.is_empty() {
+            return Ok(None);
+        }
+        let meter = request.budget.meter();
+        // Each is visited once, whatever cycles were accepted before.
+        let mut above: HashSet<ResourceId> = open.iter().cloned().collect();
+        while let Some(id) = open.pop() {
+            for owner in self.owners_by(attr, &id) {
+                meter.charge(Budget::COMPARISON)?;
+                if above.insert(owner.clone()) {
+                    open.push(owner);
+                }
+            }
+        }
+        Ok(ids.find(|id| above.contains(*id)))
+    }
+
+    /// The owners that have a resource as a member by that attribute, after the writes so far.
+    fn owners_by(&self, attr: &Arc<str>, target: &ResourceId) -> Vec<ResourceId> {
+        let added = self.overlay.added_above(target);
+        let added = added.filter(|list| list.attr == *attr);
+        let mut owners: Vec<_> = added.map(|list| list.owner).collect();
+        if !self.overlay.is_void(target) {
+            let stored = self.known.above(attr, target).iter();
+            let stays = |owner: &&ResourceId| {
+                let edit = self.overlay.edge(owner, attr, target);
+                edit.is_none() && !self.overlay.is_void(owner)
+            };
+            owners.extend(stored.filter(stays).cloned());
+        }
+        owners
+    }
+
+    /// The rows of all owners that have a resource as a member, each once, without itself.
+    pub(super) fn owners(&self, target: &ResourceId) -> Result<Vec<RowHead>, StoreError> {
+        let mut owners = BTreeMap::new();
+        for list in self.overlay.added_above(target) {
+            let head = self.head(&list.owner)?;
+            owners.insert(list.owner, head.cloned());
+        }
+        if !self.overlay.is_void(target) {
+            for edge in self.known.owners(target)? {
+                let id = &edge.owner.id;
+                let is_edited = self.overlay.edge(id, &edge.attr, target).is_some();
+                if !is_edited && !self.overlay.is_void(id) {
+                    let head = self.overlay.row(id).map(|entry| entry.head.as_ref());
+                    let head = head.unwrap_or(Some(&edge.owner));
+                    owners.insert(id.clone(), head.cloned());
+                }
+            }
+        }
+        owners.remove(target);
+        Ok(owners.into_values().flatten().collect())
+    }
+}

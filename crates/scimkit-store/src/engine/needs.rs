@@ -1,0 +1,286 @@
+//! Which facts the writes of a decision need, as far as that can be told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use scimkit_registry::{Change, EdgeChange, EdgeEdit, Predicate, ResourceId, ResourceType};
+
+use super::{
+    Prepared, Request,
+    facts::{AncestorQuery, CandidateQuery, KeyRef, MemberList, Needs, OwnerFilter, RowState},
+    keys,
+    known::Known,
+};
+use crate::{Among, Claim, Cycles, UnknownMembers, Write};
+
+/// The queries that one claim may take; each write has so many numbers of its own.
+const QUERIES: usize = 1 << 12;
+
+/// Names the facts that are needed and not known yet.
+///
+/// The first call names what the writes themselves tell, the second what depends on the candidates of
+/// claims and on replaced members, the third what depends on the replaced members of candidates. So
+/// there are at most three rounds, however many writes there are.
+pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
+    let mut needs = Needs {
+        version: !known.has_version(),
+        ..Needs::default()
+    };
+    let mut number = 0;
+    let mut claimed = BTreeSet::new();
+    let mut touched = BTreeMap::new();
+    let refuses_cycles = requests
+        .iter()
+        .any(|request| request.policy.cycles == Cycles::Refuse);
+    for request in requests {
+        for prepared in &request.writes {
+            let mut collector = Collector {
+                claimed: &mut claimed,
+                known,
+                needs: &mut needs,
+                refuses_cycles,
+                request,
+                touched: &mut touched,
+            };
+            collector.write(number, prepared);
+            number += 1;
+        }
+    }
+    for (id, kind) in &touched {
+        let lists = claimed.iter().filter(|(name, _)| name == kind.name());
+        for (_, attr) in lists {
+            claimable(list((kind, id), attr), known, &mut needs);
+        }
+    }
+    needs.version &= number > 0;
+    needs
+}
+
+/// A type and a membership attribute by which claims may take resources.
+type ClaimedList = (String, Arc<str>);
+
+/// A claim may take what an earlier write leaves behind, so its members must be known, too.
+fn claimable(list: MemberList, known: &Known, needs: &mut Needs) {
+    let query = AncestorQuery {
+        attr: Arc::clone(&list.attr),
+        start: list.owner.clone(),
+    };
+    if !known.has_ancestors(&query) {
+        needs.ancestors.insert(query);
+    }
+    if known.members(&list).is_none() {
+        needs.members.insert(list);
+    }
+}
+
+/// The owner of edges, by type and id.
+type Owner<'a> = (&'a ResourceType, &'a ResourceId);
+
+struct Collector<'a> {
+    claimed: &'a mut BTreeSet<ClaimedList>,
+    known: &'a Known,
+    needs: &'a mut Needs,
+    refuses_cycles: bool,
+    request: &'a Request,
+    /// What earlier writes may have changed.
+    touched: &'a mut BTreeMap<ResourceId, Arc<ResourceType>>,
+}
+
+impl Collector<'_> {
+    fn write(&mut self, number: usize, prepared: &Prepared) {
+        match &prepared.write {
+            Write::Create { change, claim, id } => {
+                self.head(id);
+                self.keys(change.kind(), &prepared.keys);
+                self.edges((change.kind(), id), change, Members::None);
+                if let Some(claim) = claim {
+                    self.claim(number, change, claim);
+                }
+            }
+            Write::Delete { id, .. } => {
+                self.row(id);
+                if !self.known.has_owners(id) {
+                    self.needs.owners.insert(id.clone());
+                }
+            }
+            Write::Update { change, id, .. } => {
+                match self.request.wants_document || keys::touched(change).next().is_some() {
+                    true => self.row(id),
+                    false => self.head(id),
+                }
+                self.keys(change.kind(), &prepared.keys);
+                self.edges((change.kind(), id), change, Members::Stored);
+            }
+        }
+        let kind = Arc::clone(prepared.write.kind());
+        self.touched.insert(prepared.write.id().clone(), kind);
+    }
+
+    /// A claim, and once its candidates are known, what a write of them needs.
+    fn claim(&mut self, number: usize, change: &Change, claim: &Claim) {
+        let kind = change.kind();
+        let sent = claim.sent.as_ref().unwrap_or(change);
+        if claim.sent.is_some() {
+            self.keys(kind, &keys::of_change(sent));
+        }
+        let mut taken = BTreeSet::new();
+        for query in queries(number, kind, claim) {
+            match self.known.candidates(query.number) {
+                Ok(rows) => taken.extend(rows.iter().map(|row| row.head.id.clone())),
+                Err(_) => self.needs.candidates.push(query),
+            }
+        }
+        for id in &taken {
+            self.edges((kind, id), change, Members::None);
+            self.edges((kind, id), sent, Members::Stored);
+        }
+        let taken = taken.into_iter().map(|id| (id, Arc::clone(kind)));
+        self.touched.extend(taken);
+        for edges in change.edges().iter().chain(sent.edges()) {
+            let attr = kind.attr(edges.attr).path().into();
+            self.claimed.insert((kind.name().to_owned(), attr));
+        }
+    }
+
+    fn row(&mut self, id: &ResourceId) {
+        if !self.known.has_row(id) {
+            self.needs.rows.insert(id.clone());
+        }
+    }
+
+    fn head(&mut self, id: &ResourceId) {
+        if !self.known.has_head(id) {
+            self.needs.heads.insert(id.clone());
+        }
+    }
+
+    fn keys(&mut self, kind: &Arc<ResourceType>, keys: &keys::AttrKeys) {
+        for (attr, keys) in keys {
+            if !keys::is_unique(kind.attr(*attr)) {
+                continue;
+            }
+            for key in keys {
+                let key = KeyRef {
+                    attr: *attr,
+                    key: key.clone(),
+                    kind: Arc::clone(kind),
+                };
+                if !self.known.has_holders(&key) {
+                    self.needs.holders.insert(key);
+                }
+            }
+        }
+    }
+
+    fn edges(&mut self, owner: Owner<'_>, change: &Change, members: Members) {
+        for EdgeChange { attr, edit } in change.edges() {
+            let attr = owner.0.attr(*attr).path();
+            let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = edit;
+            if !add.is_empty() && self.refuses_cycles {
+                self.ancestors(attr, owner.1);
+            }
+            let list = list(owner, attr);
+            match (edit, members) {
+                (_, Members::None) => self.targets(add.iter().map(|edge| &edge.id)),
+                (EdgeEdit::Delta { add, remove }, Members::Stored) => {
+                    let added = add.iter().map(|edge| &edge.id);
+                    self.members_among(&list, added.clone().chain(remove));
+                    self.targets(added);
+                }
+                (EdgeEdit::Replace(edges), Members::Stored) => match self.known.members(&list) {
+                    None => drop(self.needs.members.insert(list)),
+                    Some(current) => {
+                        // An earlier write may have removed one that is there.
+                        let is_touched = self.touched.contains_key(&list.owner);
+                        let ids = edges.iter().map(|edge| &edge.id);
+                        self.targets(ids.filter(|id| is_touched || !current.contains(*id)));
+                    }
+                },
+            }
+        }
+    }
+
+    fn ancestors(&mut self, attr: &str, start: &ResourceId) {
+        let query = AncestorQuery {
+            attr: attr.into(),
+            start: start.clone(),
+        };
+        if !self.known.has_ancestors(&query) {
+            self.needs.ancestors.insert(query);
+        }
+    }
+
+    fn members_among<'i>(&mut self, list: &MemberList, ids: impl Iterator<Item = &'i ResourceId>) {
+        let unknown = ids.filter(|id| self.known.edge(list, id).is_none());
+        let unknown: BTreeSet<_> = unknown.cloned().collect();
+        if !unknown.is_empty() {
+            let edges = self.needs.edges.entry(list.clone()).or_default();
+            edges.extend(unknown);
+        }
+    }
+
+    /// New members, where they have to exist.
+    fn targets<'i>(&mut self, ids: impl Iterator<Item = &'i ResourceId>) {
+        if self.request.policy.unknown_members == UnknownMembers::Refuse {
+            ids.for_each(|id| self.head(id));
+        }
+    }
+}
+
+/// Whether an owner may have members that are stored.
+#[derive(Debug, Clone, Copy)]
+enum Members {
+    None,
+    Stored,
+}
+
+pub(super) fn list((kind, owner): Owner<'_>, attr: &str) -> MemberList {
+    MemberList {
+        attr: attr.into(),
+        kind: kind.name().into(),
+        owner: owner.clone(),
+    }
+}
+
+/// The queries for the resources that the claim of a write may take.
+pub(super) fn queries(
+    number: usize,
+    kind: &Arc<ResourceType>,
+    claim: &Claim,
+) -> Vec<CandidateQuery> {
+    let first = number.saturating_mul(QUERIES);
+    let query = |at: usize, state, owner, predicate: Predicate| CandidateQuery {
+        kind: Arc::clone(kind),
+        // Each earlier write may have changed one of those that are found.
+        limit: number.saturating_add(2),
+        number: first.saturating_add(at),
+        owner,
+        predicate,
+        state,
+    };
+    let mut queries = Vec::new();
+    if claim.among != Among::Retired {
+        let by = claim.by.clone();
+        queries.push(query(0, RowState::Live, OwnerFilter::Unowned, by));
+    }
+    if let Some(dormant) = claim
+        .dormant
+        .as_ref()
+        .filter(|_| claim.among != Among::Live)
+    {
+        let both = Predicate::All(vec![claim.by.clone(), dormant.clone()]);
+        queries.push(query(1, RowState::Live, OwnerFilter::Any, both));
+    }
+    if claim.among != Among::Live {
+        for (at, term) in claim.terms().iter().enumerate() {
+            let at = at.saturating_add(DELETED);
+            queries.push(query(at, RowState::Deleted, OwnerFilter::Any, term.clone()));
+        }
+    }
+    queries
+}
+
+/// The number of the first query of a claim for soft-deleted resources.
+const DELETED: usize = 2;

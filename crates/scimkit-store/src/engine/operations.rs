@@ -1,0 +1,131 @@
+//! The row operations that carry a decision out.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use scimkit_core::Version;
+use scimkit_registry::{ResourceId, ResourceType};
+
+use super::facts::{KeyRef, MemberList, Members, RowState};
+use crate::{ConnectionId, Document};
+
+/// What a decision does to the rows of a store, as one net effect.
+///
+/// A store applies the fields in the order in which they stand here, all of them or none, in the
+/// transaction in which it loaded the facts. Each row, key and edge occurs at most once among those
+/// that are removed and at most once among those that are written.
+#[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a store must apply every operation, so a new one must not compile unnoticed"
+)]
+pub struct Operations {
+    /// The number of the tenant's last change; none when it stays.
+    pub version: Option<u64>,
+    /// Resources that were deleted: all edges in which they are the owner or the member.
+    pub removed_ends: Vec<RowRef>,
+    /// Single edges.
+    pub removed_edges: Vec<Members>,
+    /// Keys of rows that are removed or updated.
+    pub removed_keys: Vec<KeyRow>,
+    /// Rows.
+    pub removed_rows: Vec<RowRef>,
+    /// New rows.
+    pub inserted_rows: Vec<ResourceRow>,
+    /// New documents, owners, versions and times of last modification of live rows.
+    pub updated_rows: Vec<ResourceRow>,
+    /// New versions and times of last modification of live rows.
+    pub bumped_rows: Vec<RowBump>,
+    /// Keys of rows that are inserted or updated.
+    pub inserted_keys: Vec<KeyRow>,
+    /// New edges.
+    pub inserted_edges: Vec<NewMembers>,
+}
+
+impl Operations {
+    /// Whether nothing changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.version.is_none()
+    }
+}
+
+/// The primary key of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a row's key")]
+pub struct RowRef {
+    /// The identifier.
+    pub id: ResourceId,
+    /// The name of the type.
+    pub kind: Arc<str>,
+    /// Live or soft-deleted.
+    pub state: RowState,
+}
+
+/// A row to be written.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a row")]
+pub struct ResourceRow {
+    /// The connection that owns it.
+    pub connection: Option<ConnectionId>,
+    /// When it was created.
+    pub created: DateTime<Utc>,
+    /// Its document.
+    pub document: Document,
+    /// Its identifier.
+    pub id: ResourceId,
+    /// Its type.
+    pub kind: Arc<ResourceType>,
+    /// When it last changed; of a soft-deleted one, when it was deleted.
+    pub last_modified: DateTime<Utc>,
+    /// Live or soft-deleted.
+    pub state: RowState,
+    /// Its version: the number of the change that wrote it.
+    pub version: Version,
+}
+
+/// A new version of a row whose document stays.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a row")]
+pub struct RowBump {
+    /// The identifier.
+    pub id: ResourceId,
+    /// The name of the type.
+    pub kind: Arc<str>,
+    /// When it last changed.
+    pub last_modified: DateTime<Utc>,
+    /// Its version.
+    pub version: Version,
+}
+
+/// A key of a row.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a key")]
+pub struct KeyRow {
+    /// The resource that has it.
+    pub id: ResourceId,
+    /// The attribute and its value.
+    pub key: KeyRef,
+    /// Of a live or of a soft-deleted row.
+    pub state: RowState,
+}
+
+/// Edges to be written.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of an edge")]
+pub struct NewMembers {
+    /// The owner and the attribute.
+    pub list: MemberList,
+    /// The members.
+    pub members: Vec<NewMember>,
+}
+
+/// One end of an edge to be written.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of an edge")]
+pub struct NewMember {
+    /// The member.
+    pub id: ResourceId,
+    /// The name of its type, as the client gave it.
+    pub kind: Option<String>,
+}

@@ -1,0 +1,401 @@
+//! Facts out of a tenant's tables, and row operations into them.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use scimkit_registry::{Resource, ResourceId};
+
+use super::{
+    places::Owner,
+    table::{Record, Table},
+    tenant::Tenant,
+};
+use crate::{
+    Document, Scope, StoreError,
+    engine::{
+        AncestorEdge, AncestorQuery, CandidateQuery, Candidates, Facts, FoundRow, KeyHolder,
+        KeyRow, MemberList, Members, Needs, NewMembers, Operations, OwnerEdge, OwnerFilter,
+        ResourceRow, RowBump, RowHead, RowRef, RowState, Rows,
+    },
+};
+
+/// The rows of a tenant, under its lock.
+pub(super) struct TenantRows<'t> {
+    pub(super) scope: &'t Scope,
+    pub(super) tenant: &'t mut Tenant,
+}
+
+impl Rows for TenantRows<'_> {
+    fn load(&mut self, needs: &Needs) -> Result<Facts, StoreError> {
+        let tenant = &*self.tenant;
+        let rows = needs.rows.iter().filter_map(|id| tenant.found(id));
+        let heads = needs.heads.iter().filter_map(|id| tenant.found(id));
+        let holders = needs.holders.iter().flat_map(|key| {
+            let table = tenant.tables.get(key.kind.name());
+            let ids = table.map(|table| table.index.get(key.attr, &key.key));
+            ids.into_iter().flatten().map(|id| KeyHolder {
+                id: id.clone(),
+                key: key.clone(),
+            })
+        });
+        let mut candidates = Vec::with_capacity(needs.candidates.len());
+        for query in &needs.candidates {
+            candidates.push(tenant.candidate_rows(self.scope, query)?);
+        }
+        Ok(Facts {
+            ancestors: tenant.ancestors(needs.ancestors.iter()),
+            candidates,
+            edges: needs
+                .edges
+                .iter()
+                .map(|(list, targets)| tenant.members_among(list, targets.iter()))
+                .collect(),
+            heads: heads.map(Found::head).collect(),
+            holders: holders.collect(),
+            members: needs
+                .members
+                .iter()
+                .map(|l| tenant.all_members(l))
+                .collect(),
+            owners: needs
+                .owners
+                .iter()
+                .flat_map(|target| tenant.owner_rows(target))
+                .collect(),
+            rows: rows.map(Found::row).collect(),
+            version: Some(tenant.version),
+        })
+    }
+
+    fn apply(&mut self, operations: Operations) -> Result<(), StoreError> {
+        let Operations {
+            version,
+            removed_ends,
+            removed_edges,
+            removed_keys,
+            removed_rows,
+            inserted_rows,
+            updated_rows,
+            bumped_rows,
+            inserted_keys,
+            inserted_edges,
+        } = operations;
+        // What can fail comes first, so that all is applied or nothing.
+        let with_tree = |row: ResourceRow| Ok::<_, StoreError>((tree(&row.document)?, row));
+        let inserted: Vec<_> = inserted_rows
+            .into_iter()
+            .map(with_tree)
+            .collect::<Result<_, _>>()?;
+        let updated: Vec<_> = updated_rows
+            .into_iter()
+            .map(with_tree)
+            .collect::<Result<_, _>>()?;
+        let tenant = &mut *self.tenant;
+        tenant.version = version.unwrap_or(tenant.version);
+        removed_ends.iter().for_each(|end| tenant.remove_ends(end));
+        removed_edges
+            .iter()
+            .for_each(|edges| tenant.remove_edges(edges));
+        removed_keys
+            .iter()
+            .for_each(|key| tenant.edit_key(key, Table::remove_key));
+        removed_rows.iter().for_each(|row| tenant.remove_row(row));
+        inserted
+            .into_iter()
+            .for_each(|(tree, row)| tenant.insert_row(tree, row));
+        updated
+            .into_iter()
+            .for_each(|(tree, row)| tenant.update_row(tree, row));
+        bumped_rows
+            .into_iter()
+            .for_each(|bump| tenant.bump_row(bump));
+        inserted_keys
+            .iter()
+            .for_each(|key| tenant.edit_key(key, Table::insert_key));
+        inserted_edges
+            .into_iter()
+            .for_each(|edges| tenant.insert_edges(edges));
+        Ok(())
+    }
+}
+
+/// A record with its place.
+struct Found<'t> {
+    id: &'t ResourceId,
+    kind: &'t Arc<str>,
+    record: &'t Record,
+    state: RowState,
+}
+
+impl<'t> Found<'t> {
+    fn among(
+        (kind, table): (&'t Arc<str>, &'t Table),
+        id: &ResourceId,
+        state: RowState,
+    ) -> Option<Self> {
+        let (id, record) = table.records.get_key_value(id)?;
+        Some(Found {
+            id,
+            kind,
+            record,
+            state,
+        })
+    }
+
+    fn head(self) -> RowHead {
+        let Record {
+            created,
+            last_modified,
+            version,
+            ..
+        } = self.record;
+        RowHead {
+            created: *created,
+            id: self.id.clone(),
+            kind: Arc::clone(self.kind),
+            last_modified: *last_modified,
+            state: self.state,
+            version: version.clone(),
+        }
+    }
+
+    fn row(self) -> FoundRow {
+        FoundRow {
+            connection: self.record.connection.clone(),
+            document: Document::Tree(Arc::clone(&self.record.document)),
+            head: self.head(),
+        }
+    }
+}
+
+impl Tenant {
+    /// The row of an id, live or soft-deleted.
+    fn found(&self, id: &ResourceId) -> Option<Found<'_>> {
+        if let Some(kind) = self.places.kind(id.as_str()) {
+            let entry = self.tables.get_key_value(kind)?;
+            return Found::among(entry, id, RowState::Live);
+        }
+        let mut retired = self.retired.iter();
+        retired.find_map(|entry| Found::among(entry, id, RowState::Deleted))
+    }
+
+    fn candidate_rows(
+        &self,
+        scope: &Scope,
+        query: &CandidateQuery,
+    ) -> Result<Candidates, StoreError> {
+        let tables = match query.state {
+            RowState::Live => &self.tables,
+            RowState::Deleted => &self.retired,
+        };
+        let number = query.number;
+        let Some((kind, table)) = tables.get_key_value(query.kind.name()) else {
+            let rows = Vec::new();
+            return Ok(Candidates { number, rows });
+        };
+        let meter = scope.budget.meter();
+        let among = (&query.kind, table);
+        let mut found = self.matching(&scope.settings, among, &query.predicate, &meter)?;
+        found.retain(|(_, record)| query.owner == OwnerFilter::Any || record.connection.is_none());
+        if query.state == RowState::Deleted {
+            found.sort_by_key(|(id, record)| std::cmp::Reverse((record.last_modified, *id)));
+        }
+        let state = query.state;
+        let row = |(id, record): (_, &'_ Arc<Record>)| {
+            Found {
+                id,
+                kind,
+                record,
+                state,
+            }
+            .row()
+        };
+        let rows = found.into_iter().take(query.limit).map(row).collect();
+        Ok(Candidates { number, rows })
+    }
+
+    /// The edges on the way up from some resources.
+    fn ancestors<'q>(&self, queries: impl Iterator<Item = &'q AncestorQuery>) -> Vec<AncestorEdge> {
+        let mut edges = Vec::new();
+        let mut seen = HashSet::new();
+        for AncestorQuery { attr, start } in queries {
+            let mut open = vec![start];
+            while let Some(target) = open.pop() {
+                if !seen.insert((attr, target)) {
+                    continue;
+                }
+                let owners = self.places.owners(target.as_str());
+                for owner in owners.filter(|owner| owner.attr == *attr) {
+                    edges.push(AncestorEdge {
+                        attr: Arc::clone(attr),
+                        owner: owner.id.clone(),
+                        target: target.clone(),
+                    });
+                    open.push(&owner.id);
+                }
+            }
+        }
+        edges
+    }
+
+    fn targets(&self, list: &MemberList) -> Option<&super::table::Targets> {
+        let table = self.tables.get(&list.kind)?;
+        table.records.get(&list.owner)?.edges.get(&list.attr)
+    }
+
+    fn members_among<'q>(
+        &self,
+        list: &MemberList,
+        targets: impl Iterator<Item = &'q ResourceId>,
+    ) -> Members {
+        let known = self.targets(list);
+        let is_known = |id: &&ResourceId| known.is_some_and(|known| known.contains_key(*id));
+        Members {
+            list: list.clone(),
+            targets: targets.filter(is_known).cloned().collect(),
+        }
+    }
+
+    fn all_members(&self, list: &MemberList) -> Members {
+        let targets = self.targets(list).into_iter().flat_map(BTreeMap::keys);
+        Members {
+            list: list.clone(),
+            targets: targets.cloned().collect(),
+        }
+    }
+
+    fn owner_rows(&self, target: &ResourceId) -> impl Iterator<Item = OwnerEdge> {
+        let owners = self.places.owners(target.as_str());
+        owners.filter_map(|owner| {
+            Some(OwnerEdge {
+                attr: Arc::clone(&owner.attr),
+                owner: self.found(&owner.id)?.head(),
+                target: target.clone(),
+            })
+        })
+    }
+
+    /// Removes all edges of a resource.
+    fn remove_ends(&mut self, RowRef { id, kind, .. }: &RowRef) {
+        let table = self.tables.get_mut(kind);
+        let record = table.and_then(|table| table.record_mut(id));
+        let lists = record.map(|record| std::mem::take(&mut record.edges));
+        for (attr, targets) in lists.into_iter().flatten() {
+            let owner = Owner {
+                attr,
+                id: id.clone(),
+                kind: Arc::clone(kind),
+            };
+            let targets = targets.keys();
+            targets.for_each(|target| self.places.unlink(target, &owner));
+        }
+        for owner in self.places.take_owners(id) {
+            let table = self.tables.get_mut(&owner.kind);
+            if let Some(record) = table.and_then(|t| t.record_mut(&owner.id)) {
+                record.remove_target(&owner.attr, id);
+            }
+        }
+    }
+
+    fn remove_edges(&mut self, Members { list, targets }: &Members) {
+        let table = self.tables.get_mut(&list.kind);
+        let Some(record) = table.and_then(|t| t.record_mut(&list.owner)) else {
+            return;
+        };
+        let owner = owner(list);
+        for target in targets {
+            record.remove_target(&list.attr, target);
+            self.places.unlink(target, &owner);
+        }
+    }
+
+    pub(super) fn insert_edges(&mut self, NewMembers { list, members }: NewMembers) {
+        let table = self.tables.get_mut(&list.kind);
+        let Some(record) = table.and_then(|t| t.record_mut(&list.owner)) else {
+            return;
+        };
+        let owner = Arc::new(owner(&list));
+        let targets = record.edges.entry(list.attr).or_default();
+        for member in members {
+            self.places.link(&member.id, &owner);
+            targets.insert(member.id, member.kind);
+        }
+    }
+
+    fn edit_key(&mut self, row: &KeyRow, edit: impl Fn(&mut Table, &KeyRow)) {
+        let tables = match row.state {
+            RowState::Live => &mut self.tables,
+            RowState::Deleted => &mut self.retired,
+        };
+        if let Some(table) = tables.get_mut(row.key.kind.name()) {
+            edit(table, row);
+        }
+    }
+
+    fn remove_row(&mut self, RowRef { id, kind, state }: &RowRef) {
+        let tables = match state {
+            RowState::Live => &mut self.tables,
+            RowState::Deleted => &mut self.retired,
+        };
+        if let Some(table) = tables.get_mut(kind) {
+            table.records.remove(id);
+        }
+        if *state == RowState::Live {
+            self.places.take(id);
+        }
+    }
+
+    fn insert_row(&mut self, document: Arc<Resource>, row: ResourceRow) {
+        let record = Record {
+            connection: row.connection,
+            created: row.created,
+            document,
+            edges: BTreeMap::new(),
+            last_modified: row.last_modified,
+            version: row.version,
+        };
+        let table = match row.state {
+            RowState::Live => self.table(&row.kind),
+            RowState::Deleted => self.retired_of(&row.kind),
+        };
+        table.records.insert(row.id.clone(), Arc::new(record));
+        if row.state == RowState::Live {
+            let name = self.name(&row.kind);
+            self.places.put(row.id, name);
+        }
+    }
+
+    fn update_row(&mut self, document: Arc<Resource>, row: ResourceRow) {
+        if let Some(record) = self.table(&row.kind).record_mut(&row.id) {
+            record.connection = row.connection;
+            record.document = document;
+            record.last_modified = row.last_modified;
+            record.version = row.version;
+        }
+    }
+
+    fn bump_row(&mut self, row: RowBump) {
+        let table = self.tables.get_mut(&row.kind);
+        if let Some(record) = table.and_then(|table| table.record_mut(&row.id)) {
+            record.last_modified = row.last_modified;
+            record.version = row.version;
+        }
+    }
+}
+
+fn owner(list: &MemberList) -> Owner {
+    Owner {
+        attr: Arc::clone(&list.attr),
+        id: list.owner.clone(),
+        kind: Arc::clone(&list.kind),
+    }
+}
+
+fn tree(document: &Document) -> Result<Arc<Resource>, StoreError> {
+    match document {
+        Document::Tree(tree) => Ok(Arc::clone(tree)),
+        Document::Text(_) => Ok(Arc::new(document.tree()?.into_owned())),
+    }
+}

@@ -1,0 +1,127 @@
+//! The write engine, over a database that checks every operation that it is given.
+
+mod database;
+mod random;
+mod rules;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use scimkit_filter::Filter;
+use scimkit_registry::{
+    Change, Edge, EdgeEdit, Predicate, Registry, ResourceId, ResourceType, Tolerance,
+};
+use scimkit_store::{Expect, Write};
+use serde_json::{Value, json};
+
+/// Some users and groups to write about.
+#[derive(Debug, Clone)]
+struct World {
+    group: Arc<ResourceType>,
+    registry: Arc<Registry>,
+    user: Arc<ResourceType>,
+}
+
+impl World {
+    fn new() -> Self {
+        let registry = Registry::builder()
+            .index("User", "externalId")
+            .build()
+            .unwrap();
+        let registry = Arc::new(registry);
+        let kind = |name| Arc::clone(registry.by_name(name).unwrap());
+        World {
+            group: kind("Group"),
+            user: kind("User"),
+            registry,
+        }
+    }
+
+    fn kind(&self, id: &str) -> &Arc<ResourceType> {
+        match id.starts_with('g') {
+            true => &self.group,
+            false => &self.user,
+        }
+    }
+
+    fn body(&self, id: &str, body: Value) -> Change {
+        let kind = self.kind(id);
+        let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
+        Change::create(Arc::clone(kind), body)
+    }
+
+    fn create(&self, id: &str, body: Value) -> Write {
+        Write::Create {
+            change: self.body(id, body),
+            claim: None,
+            id: ResourceId::from(id),
+        }
+    }
+
+    fn user(&self, id: &str, name: &str) -> Write {
+        self.create(id, json!({"userName": name}))
+    }
+
+    fn group(&self, id: &str, members: &[&str]) -> Write {
+        let members: Vec<_> = members.iter().map(|id| json!({"value": id})).collect();
+        self.create(id, json!({"displayName": id, "members": members}))
+    }
+
+    fn update(&self, id: &str, change: Change) -> Write {
+        Write::Update {
+            change,
+            expect: Expect::Any,
+            id: ResourceId::from(id),
+        }
+    }
+
+    /// Sets an attribute, or unsets it.
+    fn set(&self, id: &str, attr: &str, value: Option<Value>) -> Write {
+        let kind = self.kind(id);
+        let mut change = Change::none(Arc::clone(kind));
+        let before = json!({});
+        change.difference(kind.named(attr).unwrap(), Some(&before), value);
+        self.update(id, change)
+    }
+
+    fn members(&self, id: &str, edit: EdgeEdit) -> Write {
+        let mut change = Change::none(Arc::clone(&self.group));
+        change.edit_edges(self.group.named("members").unwrap(), edit);
+        self.update(id, change)
+    }
+
+    fn add(&self, id: &str, members: &[&str]) -> Write {
+        let add = members.iter().map(|id| Edge::to(*id)).collect();
+        let remove = Vec::new();
+        self.members(id, EdgeEdit::Delta { add, remove })
+    }
+
+    fn remove(&self, id: &str, members: &[&str]) -> Write {
+        let remove = members.iter().map(|id| ResourceId::from(*id)).collect();
+        let add = Vec::new();
+        self.members(id, EdgeEdit::Delta { add, remove })
+    }
+
+    fn replace(&self, id: &str, members: &[&str]) -> Write {
+        let edges = members.iter().map(|id| Edge::to(*id)).collect();
+        self.members(id, EdgeEdit::Replace(edges))
+    }
+
+    fn delete(&self, id: &str) -> Write {
+        Write::Delete {
+            expect: Expect::Any,
+            id: ResourceId::from(id),
+            kind: Arc::clone(self.kind(id)),
+        }
+    }
+
+    fn predicate(&self, id: &str, filter: &str) -> Predicate {
+        let filter = Filter::parse(filter).unwrap();
+        let kind = self.kind(id);
+        kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap()
+    }
+}
+
+fn second(n: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(n)
+}

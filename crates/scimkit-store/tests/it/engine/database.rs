@@ -1,0 +1,302 @@
+//! A database in memory that applies only operations which fit its rows.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use scimkit_core::Version;
+use scimkit_registry::{Meter, ResourceId, View};
+use scimkit_store::{
+    ConnectionId, Document, StoreError,
+    engine::{
+        AncestorEdge, BatchAnswer, Candidates, Decision, Facts, FoundRow, KeyHolder, KeyRef,
+        MemberList, Members, Needs, Operations, OwnerEdge, OwnerFilter, RowHead, RowState, Rows,
+        Step,
+    },
+};
+
+/// A row, as far as tests compare it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Row {
+    pub(super) connection: Option<ConnectionId>,
+    pub(super) created: DateTime<Utc>,
+    pub(super) document: String,
+    pub(super) kind: Arc<str>,
+    pub(super) last_modified: DateTime<Utc>,
+    pub(super) state: RowState,
+    pub(super) version: Version,
+}
+
+/// The tables of one tenant.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Database {
+    pub(super) edges: BTreeMap<(MemberList, ResourceId), Option<String>>,
+    pub(super) keys: BTreeSet<(RowState, KeyRef, ResourceId)>,
+    /// What was loaded, round by round.
+    pub(super) loads: Vec<Needs>,
+    pub(super) rows: BTreeMap<ResourceId, Row>,
+    pub(super) version: u64,
+}
+
+impl PartialEq for Database {
+    fn eq(&self, other: &Self) -> bool {
+        let tables = |one: &Self| (one.edges.clone(), one.keys.clone(), one.version);
+        tables(self) == tables(other) && self.rows == other.rows
+    }
+}
+
+impl Database {
+    /// Runs a decision in at most three rounds.
+    pub(super) fn run(&mut self, decision: Decision) -> Vec<BatchAnswer> {
+        self.loads.clear();
+        let answers = scimkit_store::engine::write(self, decision).unwrap();
+        assert!(self.loads.len() <= 3, "{:#?}", self.loads);
+        answers
+    }
+
+    /// Runs a decision to which the facts come in pieces, as `pick` chooses them.
+    pub(super) fn run_in_pieces(
+        &mut self,
+        mut decision: Decision,
+        mut pick: impl FnMut() -> bool,
+    ) -> Vec<BatchAnswer> {
+        loop {
+            match decision.step() {
+                Step::Load(needs) => {
+                    let piece = piece(&needs, &mut pick);
+                    let facts = self.load(&piece).unwrap();
+                    decision.supply(piece, facts);
+                }
+                Step::Done(outcome) => {
+                    self.apply(outcome.operations).unwrap();
+                    return outcome.answers;
+                }
+            }
+        }
+    }
+
+    fn head(&self, id: &ResourceId) -> Option<RowHead> {
+        let row = self.rows.get(id)?;
+        Some(RowHead {
+            created: row.created,
+            id: id.clone(),
+            kind: Arc::clone(&row.kind),
+            last_modified: row.last_modified,
+            state: row.state,
+            version: row.version.clone(),
+        })
+    }
+
+    fn row(&self, id: &ResourceId) -> Option<FoundRow> {
+        let row = self.rows.get(id)?;
+        Some(FoundRow {
+            connection: row.connection.clone(),
+            document: Document::Text(row.document.clone().into()),
+            head: self.head(id)?,
+        })
+    }
+
+    fn targets(&self, list: &MemberList) -> Vec<ResourceId> {
+        let edges = self.edges.keys().filter(|(known, _)| known == list);
+        edges.map(|(_, target)| target.clone()).collect()
+    }
+
+    fn above(&self, target: &ResourceId) -> Vec<MemberList> {
+        let edges = self.edges.keys().filter(|(_, to)| to == target);
+        edges.map(|(list, _)| list.clone()).collect()
+    }
+
+    /// No two live rows share a unique key, all keys and owners have rows, and the keys are those of
+    /// the documents.
+    pub(super) fn check(&self) {
+        let mut holders: BTreeMap<KeyRef, &ResourceId> = BTreeMap::new();
+        for (state, key, id) in &self.keys {
+            assert_eq!(self.rows[id].state, *state, "{key:?} of {id}");
+            if *state == RowState::Live && key.path() == "userName" {
+                assert_eq!(holders.insert(key.clone(), id), None, "{key:?}");
+            }
+        }
+        for (list, _) in self.edges.keys() {
+            assert_eq!(self.rows[&list.owner].state, RowState::Live, "{list:?}");
+        }
+        for (id, row) in &self.rows {
+            let document: serde_json::Value = serde_json::from_str(&row.document).unwrap();
+            for attr in ["userName", "externalId"] {
+                let value = document.get(attr).filter(|_| *row.kind == *"User");
+                let own = |(_, key, of): &&(_, KeyRef, _)| of == id && key.path() == attr;
+                let keys: Vec<_> = self.keys.iter().filter(own).collect();
+                assert_eq!(keys.len(), usize::from(value.is_some()), "{attr} of {id}");
+            }
+        }
+    }
+}
+
+impl Rows for Database {
+    fn load(&mut self, needs: &Needs) -> Result<Facts, StoreError> {
+        self.loads.push(needs.clone());
+        let mut facts = Facts {
+            version: needs.version.then_some(self.version),
+            heads: needs.heads.iter().filter_map(|id| self.head(id)).collect(),
+            rows: needs.rows.iter().filter_map(|id| self.row(id)).collect(),
+            ..Facts::default()
+        };
+        for (state, key, id) in &self.keys {
+            if *state == RowState::Live && needs.holders.contains(key) {
+                let (id, key) = (id.clone(), key.clone());
+                facts.holders.push(KeyHolder { id, key });
+            }
+        }
+        for (list, wanted) in &needs.edges {
+            let mut targets = self.targets(list);
+            targets.retain(|target| wanted.contains(target));
+            let list = list.clone();
+            facts.edges.push(Members { list, targets });
+        }
+        for list in &needs.members {
+            let (list, targets) = (list.clone(), self.targets(list));
+            facts.members.push(Members { list, targets });
+        }
+        for target in &needs.owners {
+            for list in self.above(target) {
+                facts.owners.push(OwnerEdge {
+                    attr: list.attr,
+                    owner: self.head(&list.owner).unwrap(),
+                    target: target.clone(),
+                });
+            }
+        }
+        for query in &needs.ancestors {
+            let (mut open, mut seen) = (vec![query.start.clone()], BTreeSet::new());
+            while let Some(target) = open.pop() {
+                if !seen.insert(target.clone()) {
+                    continue;
+                }
+                for list in self.above(&target) {
+                    open.push(list.owner.clone());
+                    facts.ancestors.push(AncestorEdge {
+                        attr: list.attr,
+                        owner: list.owner,
+                        target: target.clone(),
+                    });
+                }
+            }
+        }
+        for query in &needs.candidates {
+            let mut rows = Vec::new();
+            for id in self.rows.keys() {
+                let row = self.row(id).unwrap();
+                let document = row.document.tree().unwrap();
+                let view = View::of(&document);
+                if row.head.state == query.state
+                    && *row.head.kind == *query.kind.name()
+                    && (query.owner == OwnerFilter::Any || row.connection.is_none())
+                    && query
+                        .kind
+                        .matches(&query.predicate, view, &Meter::unlimited())?
+                {
+                    rows.push(self.row(id).unwrap());
+                }
+            }
+            if query.state == RowState::Deleted {
+                rows.sort_by_key(|row| Reverse((row.head.last_modified, row.head.id.clone())));
+            }
+            rows.truncate(query.limit);
+            let number = query.number;
+            facts.candidates.push(Candidates { number, rows });
+        }
+        Ok(facts)
+    }
+
+    fn apply(&mut self, operations: Operations) -> Result<(), StoreError> {
+        if let Some(version) = operations.version {
+            assert!(version > self.version);
+            self.version = version;
+        }
+        for end in operations.removed_ends {
+            self.edges
+                .retain(|(list, target), _| list.owner != end.id && *target != end.id);
+        }
+        for Members { list, targets } in operations.removed_edges {
+            for target in targets {
+                let gone = self.edges.remove(&(list.clone(), target.clone()));
+                assert!(gone.is_some(), "{target} is no member of {list:?}");
+            }
+        }
+        for row in operations.removed_keys {
+            let gone = self
+                .keys
+                .remove(&(row.state, row.key.clone(), row.id.clone()));
+            assert!(gone, "{row:?}");
+        }
+        for row in operations.removed_rows {
+            let gone = self.rows.remove(&row.id).unwrap();
+            assert_eq!((gone.state, gone.kind), (row.state, row.kind));
+        }
+        for row in operations.inserted_rows {
+            let new = Row {
+                connection: row.connection,
+                created: row.created,
+                document: row.document.tree()?.to_text(),
+                kind: row.kind.name().into(),
+                last_modified: row.last_modified,
+                state: row.state,
+                version: row.version,
+            };
+            assert_eq!(self.rows.insert(row.id, new), None);
+        }
+        for row in operations.updated_rows {
+            let known = self.rows.get_mut(&row.id).unwrap();
+            assert_eq!(
+                (known.state, row.state, known.created),
+                (RowState::Live, RowState::Live, row.created)
+            );
+            known.connection = row.connection;
+            known.document = row.document.tree()?.to_text();
+            known.last_modified = row.last_modified;
+            known.version = row.version;
+        }
+        for row in operations.bumped_rows {
+            let known = self.rows.get_mut(&row.id).unwrap();
+            assert_eq!((known.state, &known.kind), (RowState::Live, &row.kind));
+            known.last_modified = row.last_modified;
+            known.version = row.version;
+        }
+        for row in operations.inserted_keys {
+            let new = self
+                .keys
+                .insert((row.state, row.key.clone(), row.id.clone()));
+            assert!(new, "{row:?}");
+        }
+        for new in operations.inserted_edges {
+            for member in new.members {
+                let edge = (new.list.clone(), member.id);
+                assert_eq!(self.edges.insert(edge, member.kind), None);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Some of the needs, but not none.
+fn piece(needs: &Needs, pick: &mut impl FnMut() -> bool) -> Needs {
+    let mut piece = needs.clone();
+    piece.version &= pick();
+    piece.ancestors.retain(|_| pick());
+    piece.candidates.retain(|_| pick());
+    piece.edges.retain(|_, targets| {
+        targets.retain(|_| pick());
+        !targets.is_empty()
+    });
+    piece.heads.retain(|_| pick());
+    piece.holders.retain(|_| pick());
+    piece.members.retain(|_| pick());
+    piece.owners.retain(|_| pick());
+    piece.rows.retain(|_| pick());
+    match piece.is_empty() {
+        true => needs.clone(),
+        false => piece,
+    }
+}

@@ -1,0 +1,252 @@
+//! Random batches: one after another, all at once, and with facts in pieces.
+
+use std::cell::RefCell;
+
+use proptest::{collection::vec, prelude::*};
+use scimkit_registry::{Edge, EdgeEdit, ResourceId};
+use scimkit_store::{
+    Among, Batch, Claim, ConnectionId, Cycles, Deletes, Expect, OnFailure, UnknownMembers, Write,
+    engine::{BatchAnswer, Decision, Policy, WriteRequest},
+};
+use serde_json::json;
+
+use super::{World, database::Database, rules::said, second};
+
+/// Choices out of random bytes; zeros once they are used up.
+struct Choices<'b>(RefCell<std::slice::Iter<'b, u8>>);
+
+impl Choices<'_> {
+    fn below(&self, limit: usize) -> usize {
+        let byte = self.0.borrow_mut().next().copied().unwrap_or_default();
+        usize::from(byte) % limit
+    }
+
+    fn of<'i>(&self, items: &[&'i str]) -> &'i str {
+        items[self.below(items.len())]
+    }
+
+    fn once_in(&self, times: usize) -> bool {
+        self.below(times) == times - 1
+    }
+}
+
+const USERS: [&str; 4] = ["u1", "u2", "u3", "u4"];
+const GROUPS: [&str; 4] = ["g1", "g2", "g3", "g4"];
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+fn policy(world: &World, choices: &Choices<'_>) -> Policy {
+    let mut policy = Policy::new(world.registry.clone());
+    if choices.once_in(3) {
+        policy.cycles = Cycles::Accept;
+    }
+    if choices.once_in(2) {
+        policy.unknown_members = UnknownMembers::Accept;
+    }
+    if choices.below(3) > 0 {
+        policy.deletes = Deletes::Retire;
+    }
+    policy
+}
+
+fn edges(choices: &Choices<'_>) -> Vec<&'static str> {
+    let mut ids: Vec<_> = (0..choices.below(4))
+        .map(|_| match choices.once_in(2) {
+            true => choices.of(&GROUPS),
+            false => choices.of(&USERS),
+        })
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+fn expect(choices: &Choices<'_>) -> Expect {
+    let versions = (1..20).filter(|_| choices.once_in(2));
+    match choices.once_in(8) {
+        true => Expect::OneOf(
+            versions
+                .map(|n: u8| scimkit_core::Version::new(n.to_string()).unwrap())
+                .collect(),
+        ),
+        false => Expect::Any,
+    }
+}
+
+fn claim(world: &World, choices: &Choices<'_>, id: &str) -> Option<Box<Claim>> {
+    let among = match choices.below(6) {
+        0 => Among::Both,
+        1 => Among::Live,
+        2 | 3 => Among::Retired,
+        _ => return None,
+    };
+    let by = match (id.starts_with('g'), choices.below(3)) {
+        (true, _) => format!(r#"displayName eq "{}""#, choices.of(&GROUPS)),
+        (_, 0) => format!(r#"userName eq "{}""#, choices.of(&NAMES)),
+        (_, 1) => format!(r#"title co "{}""#, choices.of(&NAMES)),
+        _ => format!(
+            r#"externalId eq "{}" or userName eq "{}""#,
+            choices.of(&NAMES),
+            choices.of(&NAMES)
+        ),
+    };
+    let by = world.predicate(id, &by);
+    let is_dormant = choices.once_in(2) && !id.starts_with('g');
+    let dormant = is_dormant.then(|| world.predicate(id, "active eq false"));
+    Some(Box::new(Claim::new(among, by).or_dormant(dormant)))
+}
+
+fn write(world: &World, choices: &Choices<'_>) -> Write {
+    let id = match choices.once_in(2) {
+        true => choices.of(&GROUPS),
+        false => choices.of(&USERS),
+    };
+    let mut write = match choices.below(10) {
+        0..=2 if id.starts_with('g') => world.group(id, &edges(choices)),
+        0..=2 => {
+            let mut body = json!({"userName": choices.of(&NAMES)});
+            for attr in ["externalId", "title"] {
+                if choices.once_in(2) {
+                    body[attr] = json!(choices.of(&NAMES));
+                }
+            }
+            world.create(id, body)
+        }
+        3 => world.delete(id),
+        4 if id.starts_with('g') => world.replace(id, &edges(choices)),
+        5..=7 if id.starts_with('g') => {
+            let (add, remove) = (edges(choices), edges(choices));
+            let remove = remove.into_iter().filter(|id| !add.contains(id));
+            let remove = remove.map(ResourceId::from).collect();
+            let add = add.iter().map(|id| Edge::to(*id)).collect();
+            world.members(id, EdgeEdit::Delta { add, remove })
+        }
+        n if id.starts_with('g') => world.set(
+            id,
+            "displayName",
+            (n > 8).then(|| json!(choices.of(&GROUPS))),
+        ),
+        4 | 5 => world.set(id, "userName", Some(json!(choices.of(&NAMES)))),
+        6 => world.set(id, "active", Some(json!(choices.once_in(2)))),
+        7 => world.set(id, "externalId", Some(json!(choices.of(&NAMES)))),
+        8 => world.set(id, "title", None),
+        _ => world.set(id, "title", Some(json!(choices.of(&NAMES)))),
+    };
+    match &mut write {
+        Write::Create { claim: place, .. } => *place = claim(world, choices, id),
+        Write::Delete { expect: place, .. } | Write::Update { expect: place, .. } => {
+            *place = expect(choices);
+        }
+    }
+    write
+}
+
+fn request(
+    world: &World,
+    choices: &Choices<'_>,
+    at: i64,
+    (writes, rule): (usize, OnFailure),
+) -> WriteRequest {
+    let policy = policy(world, choices);
+    let writes = (0..writes).map(|_| write(world, choices)).collect();
+    let batch = Batch::new(second(at), writes).on_failure(rule);
+    let mut request = WriteRequest::new(policy, batch);
+    let connection = choices.below(3);
+    let names = ["a", "b"].map(ConnectionId::from);
+    request.connection = names.get(connection).cloned();
+    request
+}
+
+/// The writes of a request, each in one of its own.
+fn singles(request: &WriteRequest) -> impl Iterator<Item = WriteRequest> {
+    let writes = request.batch.writes.iter().cloned();
+    writes.map(|write| {
+        let mut single = request.clone();
+        single.batch = Batch::new(request.batch.at, vec![write]);
+        single
+    })
+}
+
+fn shown(answers: &[BatchAnswer]) -> Vec<String> {
+    let one = |answer: &BatchAnswer| said(answer);
+    answers.iter().map(one).collect()
+}
+
+/// A database that some single writes have filled.
+fn filled(world: &World, choices: &Choices<'_>) -> Database {
+    let mut database = Database::default();
+    for at in 0..12 {
+        let request = request(world, choices, at, (1, OnFailure::Continue));
+        database.run(Decision::new(request));
+        database.check();
+    }
+    database
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn batch_does_what_its_writes_do_one_by_one(bytes in vec(any::<u8>(), 900)) {
+        let world = World::new();
+        let choices = Choices(RefCell::new(bytes.iter()));
+        let mut database = filled(&world, &choices);
+        let (mut alone, mut pieces) = (database.clone(), database.clone());
+        // The clock may go back.
+        let at = 12 - i64::try_from(choices.below(6)).unwrap();
+        let request = request(&world, &choices, at, (10, OnFailure::Continue));
+        let expected: Vec<_> = singles(&request)
+            .flat_map(|single| shown(&alone.run(Decision::new(single))))
+            .collect();
+        let answers = shown(&database.run(Decision::new(request.clone())));
+        prop_assert_eq!(&answers, &[expected.join("; ")], "{:#?}", request);
+        prop_assert_eq!(&database, &alone);
+        database.check();
+
+        let pick = || choices.once_in(2);
+        let in_pieces = pieces.run_in_pieces(Decision::new(request), pick);
+        prop_assert_eq!(shown(&in_pieces), answers);
+        prop_assert_eq!(&pieces, &database);
+    }
+
+    #[test]
+    fn joined_batches_do_what_they_do_one_by_one(bytes in vec(any::<u8>(), 900)) {
+        let world = World::new();
+        let choices = Choices(RefCell::new(bytes.iter()));
+        let mut database = filled(&world, &choices);
+        let mut apart = database.clone();
+        let requests: Vec<_> = (0..4)
+            .map(|at| {
+                let rule = match choices.below(3) {
+                    0 => OnFailure::Continue,
+                    1 => OnFailure::Undo,
+                    _ => OnFailure::StopAfter(1),
+                };
+                request(&world, &choices, 12 + at, (3, rule))
+            })
+            .collect();
+        let expected: Vec<_> = requests
+            .iter()
+            .flat_map(|request| shown(&apart.run(Decision::new(request.clone()))))
+            .collect();
+        let mut requests = requests.into_iter();
+        let mut decision = Decision::new(requests.next().unwrap());
+        requests.for_each(|request| decision.join(request));
+        prop_assert_eq!(shown(&database.run(decision)), expected);
+        prop_assert_eq!(&database, &apart);
+        database.check();
+    }
+
+    #[test]
+    fn undone_batch_leaves_everything_as_it_was(bytes in vec(any::<u8>(), 500)) {
+        let world = World::new();
+        let choices = Choices(RefCell::new(bytes.iter()));
+        let mut database = filled(&world, &choices);
+        let (before, mut continued) = (database.clone(), database.clone());
+        let mut request = request(&world, &choices, 12, (4, OnFailure::Undo));
+        let answers = database.run(Decision::new(request.clone()));
+        let failed = answers[0].as_ref().unwrap().iter().any(Result::is_err);
+        request.batch.on_failure = OnFailure::Continue;
+        continued.run(Decision::new(request));
+        prop_assert_eq!(&database, if failed { &before } else { &continued });
+    }
+}

@@ -1,0 +1,523 @@
+//! The rules of a write, as tables of writes and their answers.
+
+use scimkit_registry::Budget;
+use scimkit_store::{
+    Among, Batch, Claim, ConnectionId, Cycles, Deletes, Expect, OnFailure, StoreError,
+    UnknownMembers, Write, Written,
+    engine::{BatchAnswer, Decision, Policy, WriteRequest},
+};
+use serde_json::json;
+
+use super::{World, database::Database, second};
+
+/// The answers of a batch, in short: what happened and which version came of it.
+pub(super) fn said(answer: &BatchAnswer) -> String {
+    match answer {
+        Ok(answers) => answers.iter().map(said_of).collect::<Vec<_>>().join("; "),
+        Err(problem) => format!("failed: {problem}"),
+    }
+}
+
+fn said_of(answer: &Result<Written, StoreError>) -> String {
+    match answer {
+        Ok(written) => {
+            let version = written.version.as_ref().map(|v| v.as_str().to_owned());
+            let id = written.stored.as_ref().map(|stored| stored.id.to_string());
+            let parts = [
+                Some(format!("{:?}", written.how).to_lowercase()),
+                id,
+                version,
+            ];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        }
+        Err(StoreError::Ambiguous) => "ambiguous".to_owned(),
+        Err(StoreError::Backend(problem)) => format!("failure: {problem}"),
+        Err(StoreError::Cycle { id, owner, .. }) => format!("cycle {owner} {id}"),
+        Err(StoreError::Missing { ids, .. }) => {
+            let ids: Vec<_> = ids.iter().map(|id| id.as_str()).collect();
+            format!("missing {}", ids.join(" "))
+        }
+        Err(StoreError::NotFound) => "not found".to_owned(),
+        Err(StoreError::NotRun) => "not run".to_owned(),
+        Err(StoreError::Stale { actual }) => format!("stale {}", actual.as_str()),
+        Err(StoreError::Taken { attr }) => format!("taken {attr}"),
+        Err(other) => other.to_string(),
+    }
+}
+
+/// A batch, what it is decided by, and its answers.
+struct Case<'c> {
+    answers: &'c [&'c str],
+    name: &'c str,
+    policy: fn(&mut Policy),
+    rule: OnFailure,
+    writes: Vec<Write>,
+}
+
+impl Case<'_> {
+    const CONTINUE: OnFailure = OnFailure::Continue;
+}
+
+/// Runs each case, first in one batch on a database of its own, then write by write.
+fn check(world: &World, before: &[Write], cases: Vec<Case<'_>>) {
+    for Case {
+        answers,
+        name,
+        policy: edit,
+        rule,
+        writes,
+    } in cases
+    {
+        let mut policy = Policy::new(world.registry.clone());
+        edit(&mut policy);
+        let mut database = Database::default();
+        let first = Batch::new(second(0), before.to_vec());
+        let made = database.run(Decision::new(WriteRequest::new(policy.clone(), first)));
+        assert!(
+            made[0].as_ref().unwrap().iter().all(Result::is_ok),
+            "{made:?}"
+        );
+        let mut alone = database.clone();
+        let batch = Batch::new(second(1), writes.clone()).on_failure(rule);
+        let request = WriteRequest::new(policy.clone(), batch);
+        let said_of_all = said(&database.run(Decision::new(request))[0]);
+        assert_eq!(said_of_all, answers.join("; "), "{name}");
+        database.check();
+        if rule == OnFailure::Continue {
+            let one = |write| {
+                let batch = Batch::new(second(1), vec![write]);
+                let request = WriteRequest::new(policy.clone(), batch);
+                said(&alone.run(Decision::new(request))[0])
+            };
+            let each: Vec<_> = writes.into_iter().map(one).collect();
+            assert_eq!(each, answers, "{name}, write by write");
+            assert!(alone == database, "{name}, write by write");
+        }
+    }
+}
+
+fn plain(_: &mut Policy) {}
+
+fn soft(policy: &mut Policy) {
+    policy.deletes = Deletes::Retire;
+}
+
+#[test]
+fn later_writes_see_earlier_ones() {
+    let world = World::new();
+    let before = [
+        world.user("u1", "a"),
+        world.user("u2", "b"),
+        world.group("g1", &["u1"]),
+        world.group("g2", &["g1"]),
+    ];
+    let case = |name, writes, answers| Case {
+        answers,
+        name,
+        policy: plain,
+        rule: Case::CONTINUE,
+        writes,
+    };
+    let rename = |id, to: &str| world.set(id, "userName", Some(json!(to)));
+    check(
+        &world,
+        &before,
+        vec![
+            case(
+                "a key that is given up is free",
+                vec![rename("u1", "c"), rename("u2", "A"), rename("u1", "b")],
+                &["updated u1 5", "updated u2 6", "updated u1 7"],
+            ),
+            case(
+                "a key that is taken is taken",
+                vec![rename("u1", "c"), rename("u2", "C"), world.user("u3", "c")],
+                &["updated u1 5", "taken userName", "taken userName"],
+            ),
+            case(
+                "a key of a deleted resource is free",
+                vec![world.delete("u1"), world.user("u3", "a")],
+                &["deleted", "created u3 6"],
+            ),
+            case(
+                "an id is in use until it is deleted",
+                vec![
+                    world.user("u1", "c"),
+                    world.delete("u1"),
+                    world.user("u1", "c"),
+                    world.user("u1", "d"),
+                ],
+                &[
+                    "failure: the id `u1` is in use",
+                    "deleted",
+                    "created u1 6",
+                    "failure: the id `u1` is in use",
+                ],
+            ),
+            case(
+                "a member is known once it is created, and unknown once it is deleted",
+                vec![
+                    world.add("g1", &["u3", "u2"]),
+                    world.user("u3", "c"),
+                    world.add("g1", &["u3", "u2"]),
+                    world.delete("u3"),
+                    world.add("g1", &["u3"]),
+                ],
+                &[
+                    "missing u3",
+                    "created u3 5",
+                    "updated g1 6",
+                    "deleted",
+                    "missing u3",
+                ],
+            ),
+            case(
+                "an edge that was removed closes no cycle",
+                vec![
+                    world.add("g1", &["g2"]),
+                    world.remove("g2", &["g1"]),
+                    world.add("g1", &["g2"]),
+                    world.add("g2", &["g1"]),
+                ],
+                &["cycle g1 g2", "updated g2 5", "updated g1 6", "cycle g2 g1"],
+            ),
+            case(
+                "a deleted group is on no way up",
+                vec![
+                    world.group("g3", &["g2"]),
+                    world.add("g1", &["g3"]),
+                    world.delete("g2"),
+                    world.add("g1", &["g3"]),
+                ],
+                &["created g3 5", "cycle g1 g3", "deleted", "updated g1 7"],
+            ),
+            case(
+                "members that are so already take no number",
+                vec![
+                    world.add("g1", &["u1"]),
+                    world.remove("g1", &["u2"]),
+                    world.replace("g1", &["u1", "u2"]),
+                    world.replace("g1", &["u2", "u1"]),
+                ],
+                &[
+                    "unchanged g1 3",
+                    "unchanged g1 3",
+                    "updated g1 5",
+                    "unchanged g1 5",
+                ],
+            ),
+            case(
+                "the owners of a deleted member share its number",
+                vec![
+                    world.add("g2", &["u1"]),
+                    world.delete("u1"),
+                    world.replace("g1", &[]),
+                    world.replace("g2", &["g1"]),
+                ],
+                &[
+                    "updated g2 5",
+                    "deleted",
+                    "unchanged g1 6",
+                    "unchanged g2 6",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn failed_write_means_for_others_what_the_rule_says() {
+    let world = World::new();
+    let before = [world.user("u1", "a")];
+    let writes = || {
+        vec![
+            world.set("u1", "title", Some(json!("x"))),
+            world.user("u2", "A"),
+            world.user("u3", "c"),
+            world.user("u4", "c"),
+            world.user("u5", "e"),
+        ]
+    };
+    let case = |rule, answers| Case {
+        answers,
+        name: "rule",
+        policy: plain,
+        rule,
+        writes: writes(),
+    };
+    check(
+        &world,
+        &before,
+        vec![
+            case(
+                OnFailure::Continue,
+                &[
+                    "updated u1 2",
+                    "taken userName",
+                    "created u3 3",
+                    "taken userName",
+                    "created u5 4",
+                ],
+            ),
+            case(
+                OnFailure::StopAfter(2),
+                &[
+                    "updated u1 2",
+                    "taken userName",
+                    "created u3 3",
+                    "taken userName",
+                    "not run",
+                ],
+            ),
+            case(
+                OnFailure::Undo,
+                &["not run", "taken userName", "not run", "not run", "not run"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn policy_decides_what_is_rejected() {
+    let world = World::new();
+    let before = [
+        world.user("u1", "a"),
+        world.group("g1", &["u1"]),
+        world.group("g2", &["g1"]),
+    ];
+    let writes = || {
+        vec![
+            world.add("g1", &["u9", "u1"]),
+            world.add("g1", &["g2"]),
+            world.delete("u1"),
+            world.user("u1", "a"),
+        ]
+    };
+    let case = |name, policy, answers| Case {
+        answers,
+        name,
+        policy,
+        rule: Case::CONTINUE,
+        writes: writes(),
+    };
+    check(
+        &world,
+        &before,
+        vec![
+            case(
+                "default",
+                plain,
+                &["missing u9", "cycle g1 g2", "deleted", "created u1 5"],
+            ),
+            case(
+                "unknown members",
+                |policy| policy.unknown_members = UnknownMembers::Accept,
+                &["updated g1 4", "cycle g1 g2", "deleted", "created u1 6"],
+            ),
+            case(
+                "cycles",
+                |policy| policy.cycles = Cycles::Accept,
+                &["missing u9", "updated g1 4", "deleted", "created u1 6"],
+            ),
+            case(
+                "soft deletes",
+                soft,
+                &[
+                    "missing u9",
+                    "cycle g1 g2",
+                    "deleted",
+                    "failure: the id `u1` is in use",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn claim_sees_what_earlier_writes_left() {
+    let world = World::new();
+    let before = [
+        world.create("u1", json!({"userName": "a", "externalId": "x"})),
+        world.create("u2", json!({"userName": "b", "externalId": "x"})),
+        world.create("u3", json!({"userName": "c", "active": true})),
+    ];
+    let claim = |id, name: &str, among, by: &str, dormant: bool| {
+        let dormant = dormant.then(|| world.predicate("u1", "active eq false"));
+        let claim = Claim::new(among, world.predicate("u1", by)).or_dormant(dormant);
+        Write::Create {
+            change: world.body(id, json!({"userName": name})),
+            claim: Some(Box::new(claim)),
+            id: id.into(),
+        }
+    };
+    let case = |name, writes, answers| Case {
+        answers,
+        name,
+        policy: soft,
+        rule: Case::CONTINUE,
+        writes,
+    };
+    let x = r#"externalId eq "x""#;
+    check(
+        &world,
+        &before,
+        vec![
+            case(
+                "two match, then one, then none",
+                vec![
+                    claim("u9", "a", Among::Live, x, false),
+                    world.set("u1", "externalId", None),
+                    claim("u9", "d", Among::Live, x, false),
+                    world.delete("u2"),
+                    claim("u9", "e", Among::Live, x, false),
+                ],
+                &[
+                    "ambiguous",
+                    "updated u1 4",
+                    "adopted u2 5",
+                    "deleted",
+                    "created u9 7",
+                ],
+            ),
+            case(
+                "the one deleted last is restored",
+                vec![
+                    world.delete("u2"),
+                    world.delete("u1"),
+                    claim("u9", "d", Among::Retired, x, false),
+                    claim("u9", "e", Among::Retired, x, false),
+                ],
+                &["deleted", "deleted", "relinked u2 6", "relinked u1 7"],
+            ),
+            case(
+                "a user that was just deactivated is dormant",
+                vec![
+                    claim("u9", "c", Among::Retired, r#"userName eq "c""#, true),
+                    world.set("u3", "active", Some(json!(false))),
+                    claim("u9", "C", Among::Retired, r#"userName eq "c""#, true),
+                ],
+                &["taken userName", "updated u3 4", "relinked u3 5"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn owned_resource_is_not_adopted() {
+    let world = World::new();
+    let mut database = Database::default();
+    let mut answers = Vec::new();
+    for connection in ["a", "b"] {
+        let claim = Claim::new(Among::Live, world.predicate("u1", r#"userName eq "a""#));
+        let create = |id: &str, name: &str, claim| Write::Create {
+            change: world.body(id, json!({"userName": name})),
+            claim,
+            id: id.into(),
+        };
+        let writes = match connection {
+            "a" => vec![create("u1", "a", None)],
+            _ => vec![create("u2", "a", Some(Box::new(claim)))],
+        };
+        let policy = Policy::new(world.registry.clone());
+        let mut request = WriteRequest::new(policy, Batch::new(second(0), writes));
+        request.connection = Some(ConnectionId::from(connection));
+        answers.push(said(&database.run(Decision::new(request))[0]));
+    }
+    assert_eq!(answers, ["created u1 1", "taken userName"]);
+}
+
+#[test]
+fn last_modification_never_goes_back() {
+    let world = World::new();
+    let mut database = Database::default();
+    let mut run = |at, write| {
+        let policy = Policy::new(world.registry.clone());
+        let request = WriteRequest::new(policy, Batch::new(second(at), vec![write]));
+        let answers = database.run(Decision::new(request)).pop().unwrap().unwrap();
+        let stored = answers.into_iter().next().unwrap().unwrap().stored;
+        (stored.map(|stored| stored.last_modified), database.clone())
+    };
+    run(5, world.user("u1", "a"));
+    let (modified, _) = run(3, world.set("u1", "title", Some(json!("x"))));
+    assert_eq!(modified, Some(second(5)));
+    run(9, world.group("g1", &["u1"]));
+    let (_, database) = run(4, world.delete("u1"));
+    assert_eq!(database.rows["g1"].last_modified, second(9));
+}
+
+#[test]
+fn stale_expectation_rejects_a_write() {
+    let world = World::new();
+    let old = || {
+        let mut write = world.set("u1", "title", Some(json!("y")));
+        if let Write::Update { expect, .. } = &mut write {
+            *expect = Expect::OneOf(vec![scimkit_core::Version::new("1").unwrap()]);
+        }
+        write
+    };
+    check(
+        &world,
+        &[world.user("u1", "a")],
+        vec![Case {
+            answers: &["updated u1 2", "stale 2", "not found"],
+            name: "expected version",
+            policy: plain,
+            rule: Case::CONTINUE,
+            writes: vec![old(), old(), world.delete("u2")],
+        }],
+    );
+}
+
+#[test]
+fn needs_name_no_more_than_a_write_depends_on() {
+    let world = World::new();
+    let mut database = Database::default();
+    let mut run = |write| {
+        let policy = Policy::new(world.registry.clone());
+        let request = WriteRequest::new(policy, Batch::new(second(0), vec![write]));
+        let answers = database.run(Decision::new(request));
+        assert!(answers[0].as_ref().unwrap()[0].is_ok(), "{answers:?}");
+        database.loads.clone()
+    };
+    for (id, name) in [("u1", "a"), ("u2", "b"), ("u3", "c")] {
+        run(world.user(id, name));
+    }
+    run(world.group("g1", &["u1", "u2"]));
+    let loads = run(world.add("g1", &["u3"]));
+    assert_eq!(loads.len(), 1);
+    assert!(loads[0].members.is_empty());
+    let loads = run(world.replace("g1", &["u1", "u2"]));
+    // All members are there already, so that none has to exist.
+    assert_eq!((loads.len(), loads[0].members.len()), (1, 1));
+    let loads = run(world.replace("g1", &["u1", "u3"]));
+    assert_eq!(loads.len(), 2);
+    let heads: Vec<_> = loads[1].heads.iter().map(|id| id.as_str()).collect();
+    assert_eq!(heads, ["u3"]);
+}
+
+#[test]
+fn exhausted_budget_fails_the_batch_and_no_other() {
+    let world = World::new();
+    let mut database = Database::default();
+    let policy = Policy::new(world.registry.clone());
+    let users = ["u1", "u2"].map(|id| world.user(id, id)).to_vec();
+    database.run(Decision::new(WriteRequest::new(
+        policy.clone(),
+        Batch::new(second(0), users),
+    )));
+    let request = |writes, budget| {
+        let mut request = WriteRequest::new(policy.clone(), Batch::new(second(1), writes));
+        request.budget = budget;
+        request
+    };
+    let title = |id| world.set(id, "title", Some(json!("x")));
+    let budget = Budget::new(0);
+    let mut decision = Decision::new(request(vec![title("u1")], Budget::unlimited()));
+    decision.join(request(vec![title("u2"), world.delete("u1")], budget));
+    decision.join(request(vec![title("u2")], Budget::unlimited()));
+    let answers: Vec<_> = database.run(decision).iter().map(said).collect();
+    assert_eq!(
+        (&*answers[0], &*answers[2]),
+        ("updated u1 3", "updated u2 4")
+    );
+    assert!(answers[1].starts_with("failed: "), "{answers:?}");
+}
