@@ -36,21 +36,32 @@ const TABLE: &str = "CREATE TABLE person (
 INSERT INTO person (id, email, first_name, last_name, plan)
     VALUES ('p-1', 'Babs@Example.com', 'Barbara', 'Jensen', 'gold');";
 
-/// A SCIM endpoint over that table.
-fn server(base_url: &str, token: &Token) -> Result<Server, Box<dyn Error>> {
+/// The settings of the endpoint: users alone, as far as the mapping goes.
+fn settings(base_url: &str) -> Result<Settings, Box<dyn Error>> {
     let mut settings = Settings::new(base_url);
     settings.registry = Arc::new(users_alone()?);
     // Who is in the table already is taken over, by e-mail address.
     settings.create = CreatePolicy::Adopt;
     let mapping = Mapping::builder().toml(include_str!("mapping.toml"));
-    let settings = settings
-        .clone()
-        .mapped(Arc::new(mapping.build(&settings.registry)?))?;
+    let mapping = Arc::new(mapping.build(&settings.registry)?);
+    Ok(settings.mapped(mapping)?)
+}
 
+/// The product's people in that database.
+fn people(database: Connection, settings: &Settings) -> Result<People, Box<dyn Error>> {
+    let users = settings.mapping().and_then(|mapping| mapping.of("User"));
+    Ok(People::new(
+        database,
+        users.ok_or("users are mapped")?.clone(),
+    ))
+}
+
+/// A SCIM endpoint over that table.
+fn server(base_url: &str, token: &Token) -> Result<Server, Box<dyn Error>> {
+    let settings = settings(base_url)?;
     let database = Connection::open_in_memory()?;
     database.execute_batch(TABLE)?;
-    let users = settings.mapping().and_then(|mapping| mapping.of("User"));
-    let people = People::new(database, users.ok_or("users are mapped")?.clone());
+    let people = people(database, &settings)?;
     report(&people)?;
     Ok(Server::new(Arc::new(people), settings)
         .with_authentication(BearerTokens::new([token.digest()])))

@@ -1,11 +1,15 @@
 //! What a provider does to the product's table.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use http_body_util::BodyExt;
+use rusqlite::Connection;
 use scimkit::{Server, Token};
+use scimkit_testkit::contract::{self, Subject};
 use serde_json::{Value, json};
 
-use super::server;
+use super::{TABLE, people, server, settings};
 
 struct World {
     server: Server,
@@ -128,4 +132,22 @@ async fn discovery_tells_what_the_table_has() {
         names.contains(&"phoneNumbers") && !names.contains(&"nickName"),
         "{names:?}"
     );
+}
+
+#[test]
+fn store_keeps_the_contract_as_far_as_the_table_goes() {
+    let settings = settings("https://app.example/scim/v2").unwrap();
+    let make = || {
+        let database = Connection::open_in_memory().unwrap();
+        database.execute_batch(TABLE).unwrap();
+        database.execute("DELETE FROM person", []).unwrap();
+        Arc::new(people(database, &settings).unwrap()) as Arc<dyn scimkit::Store>
+    };
+    let subject = Subject::new(settings.clone())
+        .with_filled_in("active")
+        .without_soft_delete()
+        .without_tenants();
+    let report = contract::check_subject(&subject, make, &contract::block_on);
+    println!("{report}");
+    assert!(report.is_success(), "{report}");
 }

@@ -123,9 +123,7 @@ fn random_name(n: usize) -> char {
 }
 
 fn continued(ground: &Ground<'_>) -> Result<(), String> {
-    if !ground.store.support(&ground.user).cursor {
-        return Ok(());
-    }
+    ground.needs_cursor()?;
     const USERS: usize = 24;
     populate(ground, &mut Random::new(21), USERS)?;
     for walk in walks(ground)? {
@@ -160,9 +158,7 @@ fn continued(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 fn outlived(ground: &Ground<'_>) -> Result<(), String> {
-    if !ground.store.support(&ground.user).cursor {
-        return Ok(());
-    }
+    ground.needs_cursor()?;
     for id in ["u1", "u2", "u4", "u5"] {
         ground.create(second(1), &ground.user, id, json!({"userName": id}))?;
     }
@@ -195,9 +191,7 @@ fn outlived(ground: &Ground<'_>) -> Result<(), String> {
         [""; 0],
         "after the last"
     );
-    if !ground.store.support(&ground.user).sort {
-        return Ok(());
-    }
+    ground.needs_sort()?;
     let name = ground.attr(&ground.user, "userName")?;
     let place = |name: &str, id: &str| {
         let key = Some(Scalar::Text(name.to_owned()));
@@ -226,9 +220,7 @@ const MOST_WRITES: usize = 50_000;
 const STABLE: usize = 40;
 
 fn beside_writes(ground: &Ground<'_>) -> Result<(), String> {
-    if !ground.store.support(&ground.user).cursor {
-        return Ok(());
-    }
+    ground.needs_cursor()?;
     let mut random = Random::new(22);
     populate(ground, &mut random, STABLE)?;
     let mut guests = Guests::default();
@@ -243,9 +235,7 @@ fn beside_writes(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 fn beside_a_writer(ground: &Ground<'_>) -> Result<(), String> {
-    if !ground.store.support(&ground.user).cursor {
-        return Ok(());
-    }
+    ground.needs_cursor()?;
     let mut random = Random::new(23);
     populate(ground, &mut random, STABLE)?;
     let done = AtomicBool::new(false);

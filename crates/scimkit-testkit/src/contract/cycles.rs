@@ -103,6 +103,7 @@ fn diamonds(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 fn later(ground: &Ground<'_>) -> Result<(), String> {
+    ground.needs_ids("nobody can be a member before it is created")?;
     let ground = ground.accepting();
     group(&ground, "g1", &["g2", "g3"])?;
     for body in [

@@ -1,20 +1,25 @@
 //! What the checks stand on: a store, a scope, and short words for what they do and expect.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use scimkit_filter::Filter;
 use scimkit_registry::{
-    AttrId, Change, Edge, EdgeEdit, Operator, Predicate, Resource, ResourceId, ResourceType, Role,
-    Scalar, Tolerance,
+    AttrId, Change, Edge, EdgeEdit, Operator, Predicate, Registry, Resource, ResourceId,
+    ResourceType, Role, Scalar, Tolerance,
 };
 use scimkit_store::{
-    Batch, BoxFuture, Cycles, EdgeQuery, Expect, How, Page, Query, Scope, Settings, Store,
+    Batch, BoxFuture, Cycles, EdgeQuery, Expect, How, Page, Query, Scope, Settings, Start, Store,
     StoreError, Stored, TenantId, UnknownMembers, Want, Write, Written,
 };
 use serde_json::Value;
 
-use super::Driver;
+use super::{Driver, Subject, names::Names};
 
 /// Fails the check unless the condition holds.
 macro_rules! ensure {
@@ -45,33 +50,137 @@ pub(super) struct Ground<'a> {
     drive: &'a Driver<'a>,
     pub(super) group: Arc<ResourceType>,
     pub(super) scope: Scope,
+    /// What the store lacks for the check, once that was noticed.
+    skipped: Arc<OnceLock<String>>,
     pub(super) store: Arc<dyn Store>,
+    subject: Arc<Subject>,
     pub(super) user: Arc<ResourceType>,
 }
 
 impl<'a> Ground<'a> {
-    pub(super) fn new(store: Arc<dyn Store>, drive: &'a Driver<'a>) -> Result<Self, String> {
-        let settings = Settings::new("https://contract.test/v2");
+    pub(super) fn new(
+        subject: &Subject,
+        mut store: Arc<dyn Store>,
+        drive: &'a Driver<'a>,
+    ) -> Result<Self, String> {
+        let standard = Registry::standard();
         let kind = |name| {
-            settings
-                .registry
-                .by_name(name)
-                .cloned()
-                .ok_or_else(|| format!("no type `{name}`"))
+            let own = subject.settings().registry.by_name(name);
+            let kind = own.or_else(|| standard.by_name(name)).cloned();
+            kind.ok_or_else(|| format!("no type `{name}`"))
         };
         let (group, user) = (kind("Group")?, kind("User")?);
-        let scope = Scope::new(TenantId::default(), Arc::new(settings));
+        let scope = Scope::new(TenantId::default(), Arc::clone(subject.settings()));
+        if !store.support(&user).given_ids {
+            store = Arc::new(Names::new(store));
+        }
         Ok(Ground {
             drive,
             group,
             scope,
+            skipped: Arc::default(),
             store,
+            subject: Arc::new(subject.clone()),
             user,
         })
     }
 
+    /// Ends the check as skipped unless the store has what it needs.
+    pub(super) fn needs(&self, has: bool, lacks: impl Into<String>) -> Result<(), String> {
+        if has {
+            return Ok(());
+        }
+        let lacks = lacks.into();
+        // The first reason stays.
+        let _ = self.skipped.set(lacks.clone());
+        Err(lacks)
+    }
+
+    /// What the store lacks for the check.
+    pub(super) fn skipped(&self) -> Option<&str> {
+        self.skipped.get().map(String::as_str)
+    }
+
+    /// Needs every attribute of users and groups, as a random resource may have any.
+    pub(super) fn needs_whole_schema(&self) -> Result<(), String> {
+        self.needs_groups()?;
+        let whole = self.subject.is_whole();
+        self.needs(whole, "the store does not keep every attribute")
+    }
+
+    pub(super) fn needs_cursor(&self) -> Result<(), String> {
+        let cursor = self.store.support(&self.user).cursor;
+        self.needs(
+            cursor,
+            "the store does not continue a list after a position",
+        )
+    }
+
+    pub(super) fn needs_filter(&self) -> Result<(), String> {
+        let filter = self.store.support(&self.user).filter;
+        self.needs(filter, "the store does not filter")
+    }
+
+    /// Whether the store has groups.
+    pub(super) fn has_groups(&self) -> bool {
+        self.subject.settings().registry.by_name("Group").is_some()
+    }
+
+    pub(super) fn needs_groups(&self) -> Result<(), String> {
+        self.needs_kind(&self.group)
+    }
+
+    fn needs_kind(&self, kind: &ResourceType) -> Result<(), String> {
+        let known = self.subject.settings().registry.by_name(kind.name());
+        self.needs(
+            known.is_some(),
+            format!("the store has no {}s", kind.name()),
+        )
+    }
+
+    pub(super) fn needs_ids(&self, what: &str) -> Result<(), String> {
+        let given = self.store.support(&self.user).given_ids;
+        self.needs(given, format!("the store assigns its own ids, so {what}"))
+    }
+
+    pub(super) fn needs_soft_delete(&self) -> Result<(), String> {
+        let soft = self.subject.has_soft_delete();
+        self.needs(soft, "the store keeps nothing of what is deleted")
+    }
+
+    pub(super) fn needs_sort(&self) -> Result<(), String> {
+        let sort = self.store.support(&self.user).sort;
+        self.needs(sort, "the store does not sort")
+    }
+
+    pub(super) fn needs_tenants(&self) -> Result<(), String> {
+        let tenants = self.subject.has_tenants();
+        self.needs(tenants, "the store has one tenant")
+    }
+
+    fn needs_change(&self, change: &Change) -> Result<(), String> {
+        match self.subject.lacks(change) {
+            Some(lacks) => self.needs(false, lacks),
+            None => Ok(()),
+        }
+    }
+
+    /// The document that a resource made by this change has in that store.
+    pub(super) fn document_of(&self, change: &Change) -> Resource {
+        let mut document = Resource::default();
+        change.apply(&mut document);
+        self.subject.as_kept(change.kind(), &document)
+    }
+
+    /// The document as a tree, without what the store fills in.
+    pub(super) fn document(&self, stored: &Stored) -> Result<Resource, String> {
+        Ok(self.subject.as_kept(&stored.kind, &document(stored)?))
+    }
+
     /// The same store, for another tenant.
     pub(super) fn tenant(&self, name: &str) -> Ground<'a> {
+        // Whatever the check finds, it is skipped.
+        drop(self.needs_tenants());
         let mut other = self.again();
         other.scope.tenant = TenantId::from(name);
         other
@@ -100,7 +209,9 @@ impl<'a> Ground<'a> {
             drive: self.drive,
             group: Arc::clone(&self.group),
             scope: self.scope.clone(),
+            skipped: Arc::clone(&self.skipped),
             store: Arc::clone(&self.store),
+            subject: Arc::clone(&self.subject),
             user: Arc::clone(&self.user),
         }
     }
@@ -117,7 +228,24 @@ impl<'a> Ground<'a> {
         let admitted = kind
             .admit(body, &Tolerance::DEFAULT)
             .map_err(|e| e.to_string())?;
-        Ok(Change::create(Arc::clone(kind), admitted))
+        let change = Change::create(Arc::clone(kind), admitted);
+        self.needs_change(&change)?;
+        Ok(change)
+    }
+
+    /// The body without the attributes that the store does not keep.
+    pub(super) fn trimmed(&self, kind: &Arc<ResourceType>, body: &Value) -> Result<Value, String> {
+        let members = body.as_object().into_iter().flatten();
+        let mut kept = serde_json::Map::new();
+        for (name, value) in members {
+            let alone = Value::Object([(name.clone(), value.clone())].into_iter().collect());
+            let alone = kind.admit(alone, &Tolerance::DEFAULT);
+            let change = Change::create(Arc::clone(kind), alone.map_err(|e| e.to_string())?);
+            if self.subject.lacks(&change).is_none() {
+                kept.insert(name.clone(), value.clone());
+            }
+        }
+        Ok(Value::Object(kept))
     }
 
     /// The change that sets some attributes, or unsets them where the value is null.
@@ -133,6 +261,7 @@ impl<'a> Ground<'a> {
             let before = Value::Null;
             change.difference(self.attr(kind, path)?, Some(&before), after);
         }
+        self.needs_change(&change)?;
         Ok(change)
     }
 
@@ -151,14 +280,17 @@ impl<'a> Ground<'a> {
     }
 
     pub(super) fn edit(&self, edit: EdgeEdit) -> Result<Change, String> {
+        self.needs_groups()?;
         let mut change = Change::none(Arc::clone(&self.group));
         change.edit_edges(self.attr(&self.group, "members")?, edit);
         Ok(change)
     }
 
     pub(super) fn attr(&self, kind: &ResourceType, path: &str) -> Result<AttrId, String> {
-        kind.named(path)
-            .ok_or_else(|| format!("no attribute `{path}`"))
+        self.needs_kind(kind)?;
+        let attr = kind.named(path);
+        self.needs(attr.is_some(), format!("the store does not keep `{path}`"))?;
+        attr.ok_or_else(|| format!("no attribute `{path}`"))
     }
 
     /// The store's answers; a busy store is asked again.
@@ -178,6 +310,9 @@ impl<'a> Ground<'a> {
         &self,
         batch: Batch,
     ) -> Result<Vec<Result<Written, StoreError>>, String> {
+        if refers_to_itself(&batch.writes) {
+            self.needs_ids("a batch can't refer to what it creates")?;
+        }
         self.run(self.store.write(&self.scope, batch))
     }
 
@@ -238,7 +373,13 @@ impl<'a> Ground<'a> {
         let written = self
             .attempt(at, &write)?
             .map_err(|e| format!("update `{id}`: {}", said(&e)))?;
-        ensure_eq!(written.how, how, "what an update of `{id}` did");
+        // A mapping may keep two spellings as one.
+        let same = how == How::Updated && written.how == How::Unchanged && !self.subject.is_whole();
+        ensure!(
+            written.how == how || same,
+            "what an update of `{id}` did: expected {how:?}, found {:?}",
+            written.how
+        );
         written
             .stored
             .ok_or_else(|| format!("an update of `{id}` answers without the resource"))
@@ -268,6 +409,7 @@ impl<'a> Ground<'a> {
 
     /// A resource that must be there.
     pub(super) fn read(&self, kind: &Arc<ResourceType>, id: &str) -> Result<Stored, String> {
+        self.needs_kind(kind)?;
         let key = ResourceId::from(id);
         let stored = self.run(self.store.read(&self.scope, kind, &key, &Want::document()))?;
         let stored = stored.map_err(|e| format!("read `{id}`: {}", said(&e)))?;
@@ -278,6 +420,7 @@ impl<'a> Ground<'a> {
 
     /// Fails unless there is no such resource.
     pub(super) fn absent(&self, kind: &Arc<ResourceType>, id: &str) -> Result<(), String> {
+        self.needs_kind(kind)?;
         match self.run(self.store.read(
             &self.scope,
             kind,
@@ -296,6 +439,7 @@ impl<'a> Ground<'a> {
         attr: AttrId,
         owners: &[&str],
     ) -> Result<Vec<Vec<Edge>>, String> {
+        self.needs_groups()?;
         let owners: Vec<_> = owners.iter().map(|id| ResourceId::from(*id)).collect();
         let count = owners.len();
         let query = EdgeQuery::new(Arc::clone(kind), attr, owners);
@@ -324,11 +468,14 @@ impl<'a> Ground<'a> {
         let first = self.run(self.store.read(&self.scope, &asked.kind, id, &few))?;
         let first = first.map_err(|e| format!("read `{id}` with one edge: {}", said(&e)))?;
         let first = first.edges.first().map_or(&[][..], |(_, edges)| edges);
-        ensure_eq!(
-            first,
-            edges.get(..1).unwrap_or_default(),
-            "one edge beside a resource"
-        );
+        // Which one is the first is known where the ids are.
+        if self.store.support(&self.user).given_ids {
+            ensure_eq!(
+                first,
+                edges.get(..1).unwrap_or_default(),
+                "one edge beside a resource"
+            );
+        }
         let same = Predicate::Compare {
             attr: AttrId::ID,
             op: Operator::Equal,
@@ -348,6 +495,8 @@ impl<'a> Ground<'a> {
 
     /// The edges of each owner, just as they are asked for.
     pub(super) fn edge_pages(&self, query: &EdgeQuery) -> Result<Vec<Vec<Edge>>, String> {
+        self.needs_groups()?;
+        self.needs_ids("the order of edges is not known")?;
         let found = self.run(self.store.edges(&self.scope, query))?;
         found.map_err(|e| format!("edges: {}", said(&e)))
     }
@@ -373,8 +522,23 @@ impl<'a> Ground<'a> {
     }
 
     pub(super) fn query(&self, query: &Query) -> Result<Page, String> {
+        self.needs_kind(&query.kind)?;
+        if query.predicate.is_some() {
+            self.needs_filter()?;
+        }
+        if query.sort.is_some() {
+            self.needs_sort()?;
+        }
+        if matches!(query.start, Start::After(_)) {
+            self.needs_cursor()?;
+        }
         let page = self.run(self.store.query(&self.scope, query))?;
-        page.map_err(|e| format!("query: {}", said(&e)))
+        let page = page.map_err(|e| format!("query: {}", said(&e)))?;
+        let part = !matches!(query.start, Start::Index(0)) || page.next.is_some();
+        if query.count > 0 && part {
+            self.needs_ids("the order of a list is not known")?;
+        }
+        Ok(page)
     }
 
     /// How many resources of the type there are.
@@ -385,9 +549,19 @@ impl<'a> Ground<'a> {
     }
 
     pub(super) fn filter(&self, kind: &ResourceType, text: &str) -> Result<Predicate, String> {
+        self.needs_kind(kind)?;
         let filter = Filter::parse(text).map_err(|e| format!("{text}: {e}"))?;
-        kind.bind_filter(&filter, &Tolerance::DEFAULT)
-            .map_err(|e| format!("{text}: {e}"))
+        let predicate = kind
+            .bind_filter(&filter, &Tolerance::DEFAULT)
+            .map_err(|e| format!("{text}: {e}"))?;
+        let described = self.subject.settings().described();
+        let described = described.by_name(kind.name());
+        for attr in predicate.attributes() {
+            let path = kind.attr(attr).path();
+            let known = described.is_some_and(|described| described.named(path).is_some());
+            self.needs(known, format!("the store does not keep `{path}`"))?;
+        }
+        Ok(predicate)
     }
 
     /// The ids of a page, in its order.
@@ -416,11 +590,25 @@ pub(super) fn document(stored: &Stored) -> Result<Resource, String> {
         .map_err(|e| said(&e))
 }
 
-/// The document that a resource made by this change has.
-pub(super) fn document_of(change: &Change) -> Resource {
-    let mut document = Resource::default();
-    change.apply(&mut document);
-    document
+/// Whether a write names a resource that another one of the batch creates.
+fn refers_to_itself(writes: &[Write]) -> bool {
+    let created = writes.iter().filter_map(|write| match write {
+        Write::Create { id, .. } => Some(id),
+        _ => None,
+    });
+    let created: BTreeSet<_> = created.collect();
+    let members = |change: &Change| {
+        let named = change.edges().iter().flat_map(|edges| match &edges.edit {
+            EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add) => add,
+        });
+        let mut named = named.map(|edge| &edge.id);
+        named.any(|id| created.contains(id))
+    };
+    writes.iter().any(|write| match write {
+        Write::Create { change, .. } => members(change),
+        Write::Delete { id, .. } => created.contains(id),
+        Write::Update { change, id, .. } => created.contains(id) || members(change),
+    })
 }
 
 pub(super) fn ids_of(edges: &[Edge]) -> Vec<&str> {

@@ -132,6 +132,7 @@ fn missing(ground: &Ground<'_>, write: &Write, expected: &[&str]) -> Result<(), 
 }
 
 fn accepted(ground: &Ground<'_>) -> Result<(), String> {
+    ground.needs_ids("nobody can be a member before it is created")?;
     let ground = ground.accepting();
     let list = json!([{"value": "u1", "type": "User"}, {"value": "u2"}]);
     let body = json!({"displayName": "g", "members": list});
@@ -419,6 +420,7 @@ fn deleted_group(ground: &Ground<'_>) -> Result<(), String> {
 
 fn big(ground: &Ground<'_>) -> Result<(), String> {
     const MANY: usize = 5_000;
+    ground.needs_groups()?;
     let ids: Vec<String> = (0..=MANY).map(|n| format!("u{n:05}")).collect();
     let mut writes = Vec::with_capacity(ids.len());
     for id in &ids {

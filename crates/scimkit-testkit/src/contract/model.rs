@@ -23,6 +23,8 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn random_writes(ground: &Ground<'_>) -> Result<(), String> {
+    ground.needs_whole_schema()?;
+    ground.needs_ids("random writes can't be compared")?;
     writes_under(ground, 11)?;
     let accepting = ground.tenant("accepting").accepting().accepting_cycles();
     writes_under(&accepting, 12)

@@ -22,6 +22,8 @@ pub(super) const CHECK: Check = Check {
 
 fn random_queries(ground: &Ground<'_>) -> Result<(), String> {
     const QUERIES: usize = 400;
+    ground.needs_whole_schema()?;
+    ground.needs_ids("random pages can't be compared")?;
     let mut random = Random::new(7);
     let ids = populate(ground, &mut random)?;
     for kind in [&ground.user, &ground.group] {

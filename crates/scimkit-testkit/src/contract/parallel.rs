@@ -73,6 +73,7 @@ fn updates(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 fn memberships(ground: &Ground<'_>) -> Result<(), String> {
+    ground.needs_groups()?;
     for n in 0..2 * THREADS {
         let (id, name) = (format!("u{n:02}"), format!("user {n}"));
         ground.create(second(1), &ground.user, &id, json!({"userName": name}))?;

@@ -28,6 +28,7 @@ mod replay;
 mod score;
 mod secrets;
 mod servers;
+mod subjects;
 mod teams;
 mod tenancy;
 mod tenants;

@@ -12,6 +12,7 @@ use scimkit_store::{
 use serde_json::{Value, json};
 
 use super::Whole;
+use crate::contract::Subject;
 use crate::contract::{
     Driver,
     ground::{Ground, said, second},
@@ -46,7 +47,7 @@ pub(super) struct Side<'a> {
 impl<'a> Side<'a> {
     fn new(store: Arc<dyn Whole>, drive: &'a Driver<'a>) -> Result<Self, String> {
         let asked: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
-        let ground = Ground::new(asked, drive)?.tenant("acme");
+        let ground = Ground::new(&Subject::default(), asked, drive)?.tenant("acme");
         Ok(Side {
             drive,
             ground,

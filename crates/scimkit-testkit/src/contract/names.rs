@@ -1,0 +1,275 @@
+//! A store that assigns its own ids, asked by the ids that the checks use.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use scimkit_registry::{
+    Attr, Change, Edge, EdgeEdit, Predicate, ResourceId, ResourceType, Role, Scalar,
+};
+use scimkit_store::{
+    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Start, Store, StoreError, Stored, Support,
+    TenantId, Want, Write, Written,
+};
+use serde_json::Value;
+
+/// Puts the store's ids in the place of those that the checks use, and back.
+#[derive(Debug)]
+pub(super) struct Names {
+    known: Mutex<BTreeMap<TenantId, Pairs>>,
+    store: Arc<dyn Store>,
+}
+
+#[derive(Debug, Default)]
+struct Pairs {
+    by_id: BTreeMap<ResourceId, ResourceId>,
+    by_name: BTreeMap<ResourceId, ResourceId>,
+}
+
+impl Pairs {
+    fn id(&self, name: &ResourceId) -> ResourceId {
+        self.by_name.get(name).unwrap_or(name).clone()
+    }
+
+    fn name(&self, id: &ResourceId) -> ResourceId {
+        self.by_id.get(id).unwrap_or(id).clone()
+    }
+
+    fn change(&self, change: &Change) -> Change {
+        let kind = change.kind();
+        let mut changed = Change::none(Arc::clone(kind));
+        // Anything but the new value stands for what was before.
+        for (attr, value) in change.set() {
+            changed.difference(
+                *attr,
+                Some(&Value::Null),
+                Some(self.reference(kind.attr(*attr), value)),
+            );
+        }
+        for attr in change.unset() {
+            changed.difference(*attr, Some(&Value::Null), None);
+        }
+        for edges in change.edges() {
+            let ids = |edges: &[Edge]| edges.iter().map(|edge| self.edge(edge, Self::id)).collect();
+            let edit = match &edges.edit {
+                EdgeEdit::Delta { add, remove } => EdgeEdit::Delta {
+                    add: ids(add),
+                    remove: remove.iter().map(|name| self.id(name)).collect(),
+                },
+                EdgeEdit::Replace(all) => EdgeEdit::Replace(ids(all)),
+            };
+            changed.edit_edges(edges.attr, edit);
+        }
+        changed
+    }
+
+    /// A value in which a reference leads to the store's id.
+    fn reference(&self, attr: &Attr, value: &Value) -> Value {
+        let mut value = value.clone();
+        let named = match attr.parent() {
+            None => value.get_mut("value"),
+            Some(_) if attr.role() == Role::Reference => Some(&mut value),
+            Some(_) => None,
+        };
+        if let Some(Value::String(name)) = named
+            && let Some(id) = self.by_name.get(&ResourceId::from(name.as_str()))
+        {
+            *name = id.to_string();
+        }
+        value
+    }
+
+    fn edge(&self, edge: &Edge, other: impl Fn(&Self, &ResourceId) -> ResourceId) -> Edge {
+        let mut edge = edge.clone();
+        edge.id = other(self, &edge.id);
+        edge
+    }
+
+    /// Every text that is one of the names or ends in one as a URL does: no check uses them for anything else.
+    fn predicate(&self, predicate: &mut Predicate) {
+        match predicate {
+            Predicate::All(inner) | Predicate::Any(inner) => {
+                inner.iter_mut().for_each(|inner| self.predicate(inner));
+            }
+            Predicate::Not(inner) => self.predicate(inner),
+            Predicate::ElementMatches { inner, .. } => self.predicate(inner),
+            Predicate::Compare { value, .. } => {
+                if let Scalar::Text(text) = value {
+                    let (before, name) = match text.rsplit_once('/') {
+                        Some((before, name)) => (format!("{before}/"), name),
+                        None => (String::new(), text.as_str()),
+                    };
+                    if let Some(id) = self.by_name.get(&ResourceId::from(name)) {
+                        *text = format!("{before}{id}");
+                    }
+                }
+            }
+            Predicate::Present(_) | Predicate::Never => {}
+        }
+    }
+
+    fn stored(&self, mut stored: Stored) -> Stored {
+        stored.id = self.name(&stored.id);
+        for (_, edges) in &mut stored.edges {
+            for edge in edges.iter_mut() {
+                edge.id = self.name(&edge.id);
+            }
+            edges.sort_by(|a, b| a.id.cmp(&b.id));
+        }
+        stored
+    }
+
+    fn error(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Missing { attr, ids } => StoreError::Missing {
+                attr,
+                ids: ids.iter().map(|id| self.name(id)).collect(),
+            },
+            StoreError::Cycle { attr, id, owner } => StoreError::Cycle {
+                attr,
+                id: self.name(&id),
+                owner: self.name(&owner),
+            },
+            other => other,
+        }
+    }
+}
+
+impl Names {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Names {
+            known: Mutex::default(),
+            store,
+        }
+    }
+
+    fn with<T>(&self, scope: &Scope, act: impl FnOnce(&mut Pairs) -> T) -> T {
+        let mut known: MutexGuard<'_, _> =
+            self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        act(known.entry(scope.tenant.clone()).or_default())
+    }
+
+    /// The writes as the store takes them, with the name of each that creates.
+    fn writes(&self, scope: &Scope, writes: Vec<Write>) -> (Vec<Write>, Vec<Option<ResourceId>>) {
+        let one = |write| match write {
+            Write::Create { change, claim, id } => {
+                let change = self.with(scope, |pairs| pairs.change(&change));
+                let name = Some(id.clone());
+                (Write::Create { change, claim, id }, name)
+            }
+            Write::Delete { expect, id, kind } => {
+                let id = self.with(scope, |pairs| pairs.id(&id));
+                (Write::Delete { expect, id, kind }, None)
+            }
+            Write::Update { change, expect, id } => self.with(scope, |pairs| {
+                let (change, id) = (pairs.change(&change), pairs.id(&id));
+                (Write::Update { change, expect, id }, None)
+            }),
+        };
+        writes.into_iter().map(one).unzip()
+    }
+}
+
+impl Store for Names {
+    fn support(&self, kind: &ResourceType) -> Support {
+        self.store.support(kind)
+    }
+
+    fn edges<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a EdgeQuery,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
+        Box::pin(async move {
+            let mut asked = query.clone();
+            self.with(scope, |pairs| {
+                asked.owners = query.owners.iter().map(|name| pairs.id(name)).collect();
+                asked.after = query.after.as_ref().map(|name| pairs.id(name));
+            });
+            let mut found = self.store.edges(scope, &asked).await?;
+            self.with(scope, |pairs| {
+                for edges in &mut found {
+                    for edge in edges.iter_mut() {
+                        *edge = pairs.edge(edge, Pairs::name);
+                    }
+                    edges.sort_by(|a, b| a.id.cmp(&b.id));
+                }
+            });
+            Ok(found)
+        })
+    }
+
+    fn query<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            let mut asked = query.clone();
+            self.with(scope, |pairs| {
+                if let Some(predicate) = &mut asked.predicate {
+                    pairs.predicate(predicate);
+                }
+                if let Start::After(place) = &mut asked.start {
+                    place.id = pairs.id(&place.id);
+                }
+            });
+            let mut page = self.store.query(scope, &asked).await?;
+            self.with(scope, |pairs| {
+                let items = std::mem::take(&mut page.items).into_iter();
+                page.items = items.map(|stored| pairs.stored(stored)).collect();
+                if let Some(place) = &mut page.next {
+                    place.id = pairs.name(&place.id);
+                }
+            });
+            if query.sort.is_none() {
+                // The order of the store's own ids; the checks expect that of theirs.
+                page.items.sort_by(|a, b| a.id.cmp(&b.id));
+            }
+            Ok(page)
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+        kind: &'a Arc<ResourceType>,
+        id: &'a ResourceId,
+        want: &'a Want,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        Box::pin(async move {
+            let id = self.with(scope, |pairs| pairs.id(id));
+            let stored = self.store.read(scope, kind, &id, want).await?;
+            Ok(self.with(scope, |pairs| pairs.stored(stored)))
+        })
+    }
+
+    fn write<'a>(
+        &'a self,
+        scope: &'a Scope,
+        mut batch: Batch,
+    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+        Box::pin(async move {
+            let (writes, names) = self.writes(scope, std::mem::take(&mut batch.writes));
+            batch.writes = writes;
+            let answers = self.store.write(scope, batch).await;
+            self.with(scope, |pairs| {
+                let answer = |(answer, name): (Result<Written, StoreError>, Option<ResourceId>)| {
+                    let mut written = answer.map_err(|error| pairs.error(error))?;
+                    if let Some(stored) = written.stored.take() {
+                        if let Some(name) = name
+                            && !pairs.by_id.contains_key(&stored.id)
+                        {
+                            pairs.by_id.insert(stored.id.clone(), name.clone());
+                            pairs.by_name.insert(name, stored.id.clone());
+                        }
+                        written.stored = Some(pairs.stored(stored));
+                    }
+                    Ok(written)
+                };
+                answers.into_iter().zip(names).map(answer).collect()
+            })
+        })
+    }
+}

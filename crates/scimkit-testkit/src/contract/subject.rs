@@ -1,0 +1,209 @@
+//! What a store offers, and the outcome of the checks that it was held to.
+
+use std::{fmt, sync::Arc};
+
+use scimkit_registry::{Change, Resource, ResourceType, mapping::Record};
+use scimkit_store::Settings;
+use serde_json::Value;
+
+/// A store under test, as far as the contract leaves it free.
+///
+/// Checks that need what it does not offer are skipped, each with the reason. The capabilities of the store
+/// itself ([`Support`](scimkit_store::Support)) need not be repeated here.
+///
+/// # Example
+/// ```
+/// use std::sync::Arc;
+/// use scimkit_store::Memory;
+/// use scimkit_testkit::contract::{self, Subject};
+///
+/// let subject = Subject::default().without_tenants();
+/// let report = contract::check_subject(&subject, || Arc::new(Memory::new()), &contract::block_on);
+/// assert!(report.is_success(), "{report}");
+/// let skipped = report.skipped().find(|(check, _)| *check == "tenants_do_not_meet");
+/// assert_eq!(skipped.unwrap().1, "the store has one tenant");
+/// ```
+#[derive(Debug, Clone)]
+pub struct Subject {
+    filled_in: Vec<String>,
+    settings: Arc<Settings>,
+    soft_delete: bool,
+    tenants: bool,
+}
+
+impl Default for Subject {
+    /// A store of users and groups with all their attributes.
+    fn default() -> Self {
+        Subject::new(Settings::new("https://contract.test/v2"))
+    }
+}
+
+impl Subject {
+    /// A store that is asked under these settings: with their resource types, and the attributes that their mapping
+    /// keeps.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Subject {
+            filled_in: Vec::new(),
+            settings: Arc::new(settings),
+            soft_delete: true,
+            tenants: true,
+        }
+    }
+
+    /// A store that gives a value to that attribute by itself, such as `active`, if none was sent.
+    #[must_use]
+    pub fn with_filled_in(mut self, path: impl Into<String>) -> Self {
+        self.filled_in.push(path.into());
+        self
+    }
+
+    /// A store that keeps nothing of what is deleted.
+    #[must_use]
+    pub fn without_soft_delete(mut self) -> Self {
+        self.soft_delete = false;
+        self
+    }
+
+    /// A store of one tenant.
+    #[must_use]
+    pub fn without_tenants(mut self) -> Self {
+        self.tenants = false;
+        self
+    }
+
+    pub(super) fn has_soft_delete(&self) -> bool {
+        self.soft_delete
+    }
+
+    pub(super) fn has_tenants(&self) -> bool {
+        self.tenants
+    }
+
+    pub(super) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// Whether every attribute of every resource type is kept as it is.
+    pub(super) fn is_whole(&self) -> bool {
+        self.settings.mapping().is_none() && self.filled_in.is_empty()
+    }
+
+    /// Why the store can't be asked to make that change; `None` if it can.
+    pub(super) fn lacks(&self, change: &Change) -> Option<String> {
+        let kind = change.kind();
+        if self.settings.registry.by_name(kind.name()).is_none() {
+            return Some(format!("the store has no {}s", kind.name()));
+        }
+        let described = self.settings.described().by_name(kind.name())?;
+        let written = change.set().iter().map(|(attr, _)| attr);
+        let edges = change.edges().iter().map(|edges| &edges.attr);
+        for attr in written.chain(change.unset()).chain(edges) {
+            let path = kind.attr(*attr).path();
+            if described.named(path).is_none() || self.filled_in.iter().any(|own| own == path) {
+                return Some(format!("the store does not keep `{path}`"));
+            }
+        }
+        let mut document = Resource::default();
+        change.apply(&mut document);
+        let kept = self.as_kept(kind, &document);
+        let lost = change.set().iter().find(|(attr, _)| {
+            document.get(kind, *attr).is_some() && kept.get(kind, *attr).is_none()
+        });
+        lost.map(|(attr, _)| {
+            format!(
+                "the store does not keep such a `{}`",
+                kind.attr(*attr).path()
+            )
+        })
+    }
+
+    /// The document as the store shows it: after its mapping, and without what it fills in.
+    pub(super) fn as_kept(&self, kind: &Arc<ResourceType>, document: &Resource) -> Resource {
+        let rules = self.settings.mapping().and_then(|m| m.of(kind.name()));
+        let mapped = rules.and_then(|rules| {
+            let record: Record = rules.to_host(document).ok()?;
+            rules.to_scim(&record, Resource::default()).ok()
+        });
+        let mut kept = mapped.unwrap_or_else(|| document.clone());
+        for path in &self.filled_in {
+            if let Some(attr) = kind.named(path) {
+                let mut without = Change::none(Arc::clone(kind));
+                without.difference(attr, Some(&Value::Null), None);
+                without.apply(&mut kept);
+            }
+        }
+        kept
+    }
+}
+
+/// The outcome of one check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The store breaks the rule; the text says how.
+    Failed(String),
+    /// The store keeps the rule.
+    Passed,
+    /// The rule was not checked; the text says what the store lacks for it.
+    Skipped(String),
+}
+
+/// The outcomes of all checks, in their order.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub(super) outcomes: Vec<(&'static str, Outcome)>,
+}
+
+impl Report {
+    /// The rules that the store breaks, each with how.
+    pub fn failed(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.outcomes
+            .iter()
+            .filter_map(|(name, outcome)| match outcome {
+                Outcome::Failed(problem) => Some((*name, problem.as_str())),
+                _ => None,
+            })
+    }
+
+    /// The number of rules that the store was seen to keep.
+    #[must_use]
+    pub fn passed(&self) -> usize {
+        let passed = |(_, outcome): &&(_, Outcome)| *outcome == Outcome::Passed;
+        self.outcomes.iter().filter(passed).count()
+    }
+
+    /// The rules that were not checked, each with the reason.
+    pub fn skipped(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.outcomes
+            .iter()
+            .filter_map(|(name, outcome)| match outcome {
+                Outcome::Skipped(reason) => Some((*name, reason.as_str())),
+                _ => None,
+            })
+    }
+
+    /// Whether no check failed and at least one passed.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.failed().next().is_none() && self.passed() > 0
+    }
+}
+
+/// One line per check that failed or was skipped, and a line with the counts.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, problem) in self.failed() {
+            writeln!(f, "failed  {name}: {problem}")?;
+        }
+        for (name, reason) in self.skipped() {
+            writeln!(f, "skipped {name}: {reason}")?;
+        }
+        let (failed, skipped) = (self.failed().count(), self.skipped().count());
+        write!(
+            f,
+            "{} passed, {failed} failed, {skipped} skipped",
+            self.passed()
+        )
+    }
+}

@@ -1,0 +1,133 @@
+//! The contract held to stores that offer less than everything.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use scimkit_core::builtin;
+use scimkit_registry::{Edge, RegistryBuilder, ResourceId, ResourceType};
+use scimkit_store::{
+    Batch, BoxFuture, EdgeQuery, Memory, Page, Query, Scope, Settings, Store, StoreError, Stored,
+    Support, Want, Write, Written,
+};
+use scimkit_testkit::contract::{self, Report, Subject};
+
+/// A memory store that assigns its own ids, and may forget what it is asked for.
+#[derive(Debug, Default)]
+struct Assigning {
+    forgets_filters: bool,
+    next: AtomicUsize,
+    store: Memory,
+}
+
+impl Store for Assigning {
+    fn support(&self, kind: &ResourceType) -> Support {
+        let mut support = self.store.support(kind);
+        support.given_ids = false;
+        support
+    }
+
+    fn edges<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a EdgeQuery,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
+        self.store.edges(scope, query)
+    }
+
+    fn query<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            let mut query = query.clone();
+            if self.forgets_filters {
+                query.predicate = None;
+            }
+            self.store.query(scope, &query).await
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+        kind: &'a Arc<ResourceType>,
+        id: &'a ResourceId,
+        want: &'a Want,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        self.store.read(scope, kind, id, want)
+    }
+
+    fn write<'a>(
+        &'a self,
+        scope: &'a Scope,
+        mut batch: Batch,
+    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+        for write in &mut batch.writes {
+            if let Write::Create { id, .. } = write {
+                // In another order than that of the ids that are asked for.
+                let number = 1_000_000 - self.next.fetch_add(1, Ordering::Relaxed);
+                *id = ResourceId::from(format!("own-{number:07}"));
+            }
+        }
+        self.store.write(scope, batch)
+    }
+}
+
+fn report(subject: &Subject, forgets_filters: bool) -> Report {
+    let make = || {
+        Arc::new(Assigning {
+            forgets_filters,
+            ..Assigning::default()
+        }) as Arc<dyn Store>
+    };
+    contract::check_subject(subject, make, &contract::block_on)
+}
+
+#[test]
+fn store_that_assigns_ids_keeps_the_contract() {
+    let report = report(&Subject::default(), false);
+    assert!(report.is_success(), "{report}");
+    assert!(report.passed() > 40, "{report}");
+    let of_ids = report.skipped().map(|(_, reason)| reason);
+    let of_ids = of_ids.filter(|reason| reason.starts_with("the store assigns its own ids"));
+    assert_eq!(of_ids.count(), report.skipped().count(), "{report}");
+}
+
+#[test]
+fn fault_of_a_store_that_assigns_ids_is_found() {
+    let report = report(&Subject::default(), true);
+    assert!(!report.is_success());
+    let failed: Vec<_> = report.failed().map(|(name, _)| name).collect();
+    assert!(failed.contains(&"filters_see_the_last_write"), "{report}");
+}
+
+#[test]
+fn skipped_checks_are_counted_apart_with_their_reasons() {
+    let mut settings = Settings::new("https://contract.test/v2");
+    let mut users = builtin::user_resource_type();
+    users.schema_extensions.clear();
+    let registry = RegistryBuilder::default()
+        .schema(builtin::user())
+        .resource_type(users);
+    settings.registry = Arc::new(registry.build().unwrap());
+    let subject = Subject::new(settings).without_tenants();
+    let report = contract::check_subject(&subject, || Arc::new(Memory::new()), &contract::block_on);
+    assert!(report.is_success(), "{report}");
+    let (passed, skipped) = (report.passed(), report.skipped().count());
+    assert_eq!(passed + skipped, contract::checks().len());
+    let reason = |check| report.skipped().find(|(name, _)| *name == check).unwrap().1;
+    assert_eq!(
+        reason("groups_in_a_ring_are_refused"),
+        "the store has no Groups"
+    );
+    assert_eq!(reason("tenants_do_not_meet"), "the store has one tenant");
+    let last = report.to_string();
+    let last = last.lines().last().unwrap();
+    assert_eq!(
+        last,
+        format!("{passed} passed, 0 failed, {skipped} skipped")
+    );
+}
