@@ -17,6 +17,7 @@
     reason = "a benchmark prints, and stops at the first surprise"
 )]
 
+mod reads;
 mod work;
 mod world;
 
@@ -49,6 +50,7 @@ const BOTH: &[&str] = &["memory", "sqlite"];
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     rows.extend(work::rows());
+    rows.extend(reads::rows());
     rows
 }
 

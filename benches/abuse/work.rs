@@ -84,7 +84,7 @@ async fn mailbox(world: &World, length: usize) {
     world.seed("User", 1, body).await;
 }
 
-async fn crowd(world: &World) {
+pub(crate) async fn crowd(world: &World) {
     let body = |n: usize| {
         json!({
             "userName": format!("user{n}@example.com"),
@@ -106,7 +106,7 @@ fn filter(terms: usize) -> String {
     text
 }
 
-fn titles(terms: usize) -> String {
+pub(crate) fn titles(terms: usize) -> String {
     let mut text = r#"title co "zz""#.to_owned();
     for _ in 1..terms {
         text.push_str(r#" or title co "zz""#);
@@ -187,7 +187,7 @@ async fn hung_up(world: &World) -> String {
 }
 
 /// Each status once, with how often it was.
-fn shown(statuses: &[StatusCode]) -> String {
+pub(crate) fn shown(statuses: &[StatusCode]) -> String {
     let mut text = String::new();
     let mut rest = statuses.to_vec();
     while let Some(first) = rest.first().copied() {

@@ -11,7 +11,9 @@ use scimkit::{
 };
 use serde_json::Value;
 
-const TOKEN: &str = "benchmark-token";
+pub(crate) const TOKEN: &str = "benchmark-token";
+/// The token of a second tenant.
+pub(crate) const OTHER_TOKEN: &str = "another-benchmark-token";
 
 /// A server and its store.
 pub(crate) struct World {
@@ -30,7 +32,9 @@ impl World {
             None => Arc::new(Memory::new()),
         };
         let settings = Settings::new("https://scim.example/v2");
-        let tokens = BearerTokens::new([Token::from_secret(TOKEN).unwrap().digest()]);
+        let digest = |secret| Token::from_secret(secret).unwrap().digest();
+        let other = TenantId::from("other");
+        let tokens = BearerTokens::new([digest(TOKEN)]).with(digest(OTHER_TOKEN), other);
         let server = Server::new(Arc::clone(&store), settings.clone());
         World {
             _folder: folder,
@@ -83,10 +87,21 @@ pub(crate) async fn call(
     path: String,
     body: String,
 ) -> (StatusCode, usize) {
+    call_as(TOKEN, server, method, path, body).await
+}
+
+/// As [`call`], by the tenant of that token.
+pub(crate) async fn call_as(
+    token: &'static str,
+    server: Server,
+    method: Method,
+    path: String,
+    body: String,
+) -> (StatusCode, usize) {
     let request = Request::builder()
         .method(method)
         .uri(path)
-        .header("authorization", format!("Bearer {TOKEN}"))
+        .header("authorization", format!("Bearer {token}"))
         .header("content-type", "application/scim+json")
         .body(axum::body::Body::from(body))
         .unwrap();

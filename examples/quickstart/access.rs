@@ -8,7 +8,7 @@ use scimkit::{
     Token,
     core::AuthenticationScheme,
     credentials,
-    provision::{Administration, Error, Gate, NewToken, Rules},
+    provision::{Administration, Clock, Error, Gate, NewToken, Rules},
     store::BoxFuture,
 };
 use subtle::ConstantTimeEq;
@@ -104,7 +104,7 @@ async fn issue(administration: &Administration) -> Result<Token, Error> {
 
 async fn kept_or_made(administration: &Administration) -> Result<TokenSource, Error> {
     let tokens = administration.tokens(&TenantId::default()).await?;
-    let now = chrono::Utc::now();
+    let now = Clock::default().now();
     if tokens.is_empty() {
         return Ok(TokenSource::Made(issue(administration).await?));
     }

@@ -2,11 +2,11 @@
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 use scimkit::{
     Sqlite, TenantId,
-    provision::Administration,
+    provision::{Administration, Clock},
     store::{Archive, StoreError, Tenant},
 };
 use serde_json::{Value, json};
@@ -109,7 +109,7 @@ async fn create(administration: Administration, options: &Create) -> Result<Answ
 async fn forget(store: Arc<Sqlite>, options: &Forget) -> Result<Answer, Failure> {
     let tenant = TenantId::from(options.id.as_str());
     let long = TimeDelta::from_std(options.older_than).ok();
-    let before = long.and_then(|long| Utc::now().checked_sub_signed(long));
+    let before = long.and_then(|long| Clock::default().now().checked_sub_signed(long));
     let too_long = || Failure::Refused("that is longer than there are dates".to_owned());
     let before = before.ok_or_else(too_long)?;
     let count = match store.forget(&tenant, before).await {

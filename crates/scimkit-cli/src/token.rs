@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use scimkit::{
     ConnectionId, Scopes,
-    provision::{Administration, Issued, NewToken},
+    provision::{Administration, Clock, Issued, NewToken},
     store::TokenRecord,
 };
 use serde_json::{Value, json};
@@ -215,7 +215,10 @@ async fn create(administration: Administration, options: &Create) -> Result<Answ
         ConnectionId::from(options.connection.as_str()),
     );
     let mut new = NewToken::new(options.name.as_str());
-    new.expires = options.expires.map(|end| end.at(Utc::now())).transpose()?;
+    new.expires = options
+        .expires
+        .map(|end| end.at(Clock::default().now()))
+        .transpose()?;
     new.scopes = Scopes::NONE;
     new.scopes.groups = options.scopes.contains(&Scope::Groups);
     new.scopes.read = options.scopes.contains(&Scope::Read);
@@ -282,7 +285,7 @@ pub(crate) fn as_json(token: &TokenRecord) -> Value {
         "replaced": token.replaced.map(instant),
         "revoked": token.revoked.map(instant),
         "scopes": scopes(token.scopes),
-        "state": state(token, Utc::now()),
+        "state": state(token, Clock::default().now()),
         "tenant": token.tenant.as_str(),
     })
 }
@@ -313,7 +316,7 @@ fn state(token: &TokenRecord, now: DateTime<Utc>) -> &'static str {
 }
 
 pub(crate) fn tokens_table(tokens: &[TokenRecord]) -> String {
-    let now = Utc::now();
+    let now = Clock::default().now();
     let moment = |at: Option<DateTime<Utc>>, never: &str| at.map_or(never.to_owned(), minute);
     let row = |token: &TokenRecord| {
         let ends = [token.revoked, token.replaced, token.expires]

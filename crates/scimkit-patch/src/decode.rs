@@ -159,7 +159,8 @@ impl<'a> Decoder<'a> {
             }
             // The `$ref` of a reference is made from its `value`, so it stands for that.
             (Role::Reference, Some(reference)) if attr.name() == "$ref" => {
-                return self.reference(op, reference, value);
+                let (target, value) = self.reference(op, reference, attr, value)?;
+                return self.attribute(op, target, value);
             }
             (_, Some(parent)) if parent.definition().multi_valued => {
                 return self.elements(op, Selection::all(parent, attr), value);
@@ -187,6 +188,13 @@ impl<'a> Decoder<'a> {
             sub,
             which,
         } = selection;
+        let (sub, value) = match sub {
+            Some(sub) if attr.is_reference() && sub.name() == "$ref" && op != Op::Remove => {
+                let (target, value) = self.reference(op, attr, sub, value)?;
+                (Some(target), value)
+            }
+            sub => (sub, value),
+        };
         self.check_writable(sub.unwrap_or(attr))?;
         let edit = match (op, sub) {
             (Op::Remove, None) => Edit::Unset,
@@ -236,22 +244,29 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    fn reference(&mut self, op: Op, attr: &'a Attr, value: Option<Value>) -> Result<(), Error> {
-        let Some(target) = self.kind.children(attr.id()).find(|a| a.name() == "value") else {
-            return Ok(());
-        };
+    /// The sub-attribute that a `$ref` stands for, and the value that it gives to it.
+    fn reference(
+        &self,
+        op: Op,
+        attr: &'a Attr,
+        reference: &'a Attr,
+        value: Option<Value>,
+    ) -> Result<(&'a Attr, Option<Value>), Error> {
+        let mut parts = self.kind.children(attr.id());
+        let target = parts.find(|a| a.name() == "value").unwrap_or(reference);
         let value = match value {
-            Some(Value::String(url)) => {
-                let id = url.rsplit('/').next().unwrap_or_default();
-                if id.is_empty() {
-                    let url = excerpt(&url);
-                    return Err(invalid(format!("`{url}` does not end in an id")));
+            Some(value) if op != Op::Remove => {
+                match self.kind.admit_value(reference.id(), value, self.leeway)? {
+                    Some(Value::String(url)) => {
+                        let found = self.kind.resolve_reference(attr.id(), &url, self.leeway)?;
+                        Some(Value::from(found.id.as_str()))
+                    }
+                    _ => Some(Value::Null),
                 }
-                Some(Value::from(id))
             }
-            other => other,
+            value => value,
         };
-        self.attribute(op, target, value)
+        Ok((target, value))
     }
 
     /// `schemas` follows from the attributes present: naming what is known changes nothing.

@@ -190,6 +190,9 @@ impl Decoder<'_> {
             Filter::Compare(c) if c.operator == Operator::Equal && c.attribute.sub.is_none() => {
                 let mut parts = self.kind.children(attr.id());
                 let sub = parts.find(|sub| sub.name().eq_ignore_ascii_case(&c.attribute.name))?;
+                if attr.is_reference() && sub.name() == "$ref" {
+                    return None;
+                }
                 let value = match &c.value {
                     Literal::Bool(b) => Value::Bool(*b),
                     Literal::Null => return None,

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, Utc};
-use scimkit_store::{Connection, ConnectionId, Entry, StoreError, Tenancy, Tenant, TenantId};
+use scimkit_store::{
+    Connection, ConnectionId, Entry, Rules, StoreError, Tenancy, Tenant, TenantId, validate,
+};
 
-use crate::{Clock, Error, Kind, Rules, text};
+use crate::{Clock, Error, Kind};
 
 /// How often a change that loses races against other changes is tried again.
 pub(crate) const RACES: u32 = 16;
@@ -74,8 +76,8 @@ impl Administration {
     /// # Errors
     /// [`Error::Invalid`], [`Error::Exists`], [`Error::Store`].
     pub async fn create_tenant(&self, id: &str, name: &str) -> Result<Tenant, Error> {
-        text::id("tenant id", id)?;
-        text::name(name)?;
+        validate::id("tenant id", id)?;
+        validate::name(name)?;
         let tenant = Tenant::new(TenantId::from(id), name, self.now());
         self.put_tenant(tenant).await.map_err(|error| match error {
             Error::Stale { id, kind } => Error::Exists { id, kind },
@@ -88,7 +90,7 @@ impl Administration {
     /// # Errors
     /// [`Error::Invalid`], [`Error::Stale`] unless the tenant is as it was `seen`, [`Error::Store`].
     pub async fn rename_tenant(&self, seen: &Tenant, name: &str) -> Result<Tenant, Error> {
-        text::name(name)?;
+        validate::name(name)?;
         let mut tenant = seen.clone();
         name.clone_into(&mut tenant.name);
         self.put_tenant(tenant).await
@@ -136,8 +138,8 @@ impl Administration {
         name: &str,
         rules: &Rules,
     ) -> Result<Connection, Error> {
-        text::id("connection id", id)?;
-        text::name(name)?;
+        validate::id("connection id", id)?;
+        validate::name(name)?;
         let (id, at) = (ConnectionId::from(id), self.now());
         let mut connection = Connection::new(tenant.clone(), id, name, at);
         connection.rules = rules.to_json()?;
@@ -160,7 +162,7 @@ impl Administration {
         name: &str,
         rules: &Rules,
     ) -> Result<Connection, Error> {
-        text::name(name)?;
+        validate::name(name)?;
         let mut connection = seen.clone();
         name.clone_into(&mut connection.name);
         connection.rules = rules.to_json()?;

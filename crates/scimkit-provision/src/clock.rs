@@ -1,6 +1,6 @@
 //! What time it is.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use chrono::{DateTime, Utc};
 
@@ -33,9 +33,10 @@ impl Clock {
 }
 
 impl Default for Clock {
-    /// The clock of the system.
+    /// The clock of the system, which may show a time before 1970.
     fn default() -> Self {
-        Clock::of(Utc::now)
+        // `Utc::now` panics before 1970.
+        Clock::of(|| SystemTime::now().into())
     }
 }
 

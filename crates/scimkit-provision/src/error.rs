@@ -4,7 +4,7 @@ use std::fmt;
 
 use scimkit_core::excerpt;
 use scimkit_server::NoRandomness;
-use scimkit_store::StoreError;
+use scimkit_store::{RulesError, StoreError, validate::InvalidEntry};
 
 /// Why something could not be done for an administrator.
 ///
@@ -85,17 +85,21 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What is wrong with the rules of a connection, and where in their text.
-#[derive(Debug, thiserror::Error)]
-#[error("the rules can't be taken: {problem}")]
-pub struct RulesError {
-    problem: String,
-}
-
-impl RulesError {
-    pub(crate) fn new(problem: impl fmt::Display) -> Self {
-        let problem = problem.to_string();
-        RulesError { problem }
+impl From<InvalidEntry> for Error {
+    fn from(error: InvalidEntry) -> Self {
+        match error {
+            InvalidEntry::Rules(error) => Error::Rules(error),
+            InvalidEntry::Text {
+                problem,
+                text,
+                what,
+            } => Error::Invalid {
+                problem,
+                text,
+                what,
+            },
+            other => Error::Store(StoreError::backend(other)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
 use scimkit_registry::mapping::MappingBuilder;
-use scimkit_server::{Authenticate, Denied, Digest, Identity, credentials};
+use scimkit_server::{Access, Authenticate, Denied, Digest, Identity, credentials};
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, Opened, Scopes, Settings, StoreError, Tenancy, TenantId,
 };
@@ -39,6 +39,7 @@ use crate::{
 /// - [`Denied::SwitchedOff`]: there is, and its connection is switched off
 /// - [`Denied::Misconfigured`]: there is, and the rules of its connection can't be used, which is logged
 ///   once until they are changed
+/// - [`Denied::Importing`]: there is, and an import of its tenant is not complete
 /// - [`Denied::Unavailable`]: what keeps the tokens is busy or fails
 ///
 /// # Example
@@ -139,7 +140,7 @@ impl Gate {
             return Err(Denied::SwitchedOff);
         }
         let mut identity = Identity::of(connection.tenant.clone());
-        identity.access = ready.rules.access(scopes);
+        identity.access = Access::for_token(&ready.rules, scopes);
         identity.connection = connection.id.clone();
         identity.settings = Some(Arc::clone(&ready.settings));
         Ok(identity)
@@ -160,6 +161,9 @@ impl Authenticate for Gate {
 
 /// A failure of what keeps the tokens, with its causes in the log.
 fn unavailable(error: &StoreError) -> Denied {
+    if matches!(error, StoreError::Importing) {
+        return Denied::Importing;
+    }
     let mut causes = error.to_string();
     let mut source = std::error::Error::source(error);
     if source.is_none() {

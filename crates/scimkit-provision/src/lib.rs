@@ -52,16 +52,14 @@ mod clock;
 mod error;
 mod gate;
 mod place;
-mod rules;
 mod text;
 mod token;
 mod used;
-mod word;
 
 pub use administration::{Administration, Switch};
 pub use clock::Clock;
-pub use error::{Error, Kind, RulesError};
+pub use error::{Error, Kind};
 pub use gate::Gate;
-pub use rules::Rules;
+pub use scimkit_store::{Rules, RulesError};
 pub use text::check_id;
 pub use token::{Issued, NewToken};

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use scimkit_server::{NoRandomness, Token};
-use scimkit_store::{ConnectionId, Entry, Scopes, StoreError, TenantId, TokenRecord};
+use scimkit_store::{ConnectionId, Entry, Scopes, StoreError, TenantId, TokenRecord, validate};
 
 use crate::{
     Administration, Error, Kind,
@@ -105,11 +105,8 @@ impl Administration {
         new: &NewToken,
     ) -> Result<Issued, Error> {
         let now = self.now();
-        text::name(&new.name)?;
-        if new.scopes == Scopes::NONE {
-            let problem = "it could do nothing: choose one of read, users and groups";
-            return Err(text::invalid("token", &new.name, problem));
-        }
+        validate::name(&new.name)?;
+        validate::scopes(new.scopes, &new.name)?;
         let expires = new.expires.map(|end| end.trunc_subsecs(3));
         if let Some(end) = expires.filter(|end| *end <= now) {
             let problem = "it is in the past";

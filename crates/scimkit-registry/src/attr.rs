@@ -93,6 +93,7 @@ pub struct Attr {
     pub(crate) indexed: bool,
     pub(crate) parent: Option<AttrId>,
     pub(crate) path: String,
+    pub(crate) reference: bool,
     pub(crate) role: Role,
 }
 
@@ -160,6 +161,16 @@ impl Attr {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Whether it is complex and refers to resources: by a `value`, which is their id, or by a `$ref`
+    /// whose `referenceTypes` list types of resources.
+    ///
+    /// A `$ref` without a `value` is resolved when it is admitted:
+    /// [`ResourceType::resolve_reference`](crate::ResourceType::resolve_reference).
+    #[must_use]
+    pub fn is_reference(&self) -> bool {
+        self.reference
     }
 
     /// What the service provider does with it.

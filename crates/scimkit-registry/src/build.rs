@@ -53,6 +53,7 @@ impl ResourceType {
             attributes: table.attributes,
             core: core.id.clone(),
             definition,
+            endpoints: Arc::default(),
             extensions: built,
             fingerprint: Fingerprint::default(),
             key_fingerprint: Fingerprint::default(),
@@ -166,6 +167,13 @@ impl TableBuilder {
             None => role_of(definition, extension),
             Some(role) => role,
         };
+        // What may also lead outside is no reference to a resource, unless the `$ref` is ours to make.
+        let outside = |sub: &Attribute| sub.reference_types.iter().any(|t| leads_outside(t));
+        let only_resources = !definition
+            .sub_attributes
+            .iter()
+            .any(|sub| sub.name == "$ref" && outside(sub));
+        let reference = refers(definition) && (role != Role::Plain || only_resources);
         let definition = effective(definition, holder);
         let indexed = definition.data_type != DataType::Complex
             && matches!(role, Role::Plain | Role::Id)
@@ -181,6 +189,7 @@ impl TableBuilder {
             indexed,
             parent,
             path,
+            reference,
             role,
         });
         Ok(())
@@ -226,6 +235,19 @@ fn effective(definition: &Attribute, parent: Option<&Attr>) -> Attribute {
     effective
 }
 
+/// Whether an attribute refers to resources, by a `value` that is text and a `$ref`.
+fn refers(definition: &Attribute) -> bool {
+    // Exactly spelled, since edges are read and written by these very names.
+    let sub = |name: &str| definition.sub_attributes.iter().find(|a| a.name == name);
+    let is_text = |a: &Attribute| a.data_type == DataType::String && !a.multi_valued;
+    let leads_to_resources = |a: &Attribute| !a.reference_types.iter().all(|t| leads_outside(t));
+    sub("$ref").is_some_and(leads_to_resources) && sub("value").is_some_and(is_text)
+}
+
+fn leads_outside(reference_type: &str) -> bool {
+    matches!(reference_type, "external" | "uri")
+}
+
 /// The role of a top-level attribute.
 fn role_of(definition: &Attribute, extension: Option<usize>) -> Role {
     match definition.name.as_str() {
@@ -234,14 +256,7 @@ fn role_of(definition: &Attribute, extension: Option<usize>) -> Role {
         "schemas" if extension.is_none() => return Role::Schemas,
         _ => {}
     }
-    // Exactly spelled, since edges are read and written by these very names.
-    let sub = |name: &str| definition.sub_attributes.iter().find(|a| a.name == name);
-    let refers = sub("$ref").is_some_and(|a| {
-        let outside = |t: &String| matches!(t.as_str(), "external" | "uri");
-        !a.reference_types.is_empty() && !a.reference_types.iter().all(outside)
-    });
-    let is_text = |a: &Attribute| a.data_type == DataType::String && !a.multi_valued;
-    if !refers || !sub("value").is_some_and(is_text) {
+    if !refers(definition) {
         return Role::Plain;
     }
     let only_edge = definition

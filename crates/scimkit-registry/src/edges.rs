@@ -61,6 +61,9 @@ pub struct Edge {
     pub id: ResourceId,
     /// The target's resource type, by name; a client's word until a store knows better.
     pub kind: Option<String>,
+    /// Whether the target must be of that type: a `$ref` named it as one. A store rejects the edge
+    /// if it knows the target as another type.
+    pub kind_required: bool,
 }
 
 impl Edge {
@@ -71,6 +74,7 @@ impl Edge {
             display: None,
             id: id.into(),
             kind: None,
+            kind_required: false,
         }
     }
 
@@ -78,6 +82,35 @@ impl Edge {
     #[must_use]
     pub fn with_display(mut self, display: Option<String>) -> Self {
         self.display = display;
+        self
+    }
+
+    /// The name of the resource type that the target must be of.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::Edge;
+    ///
+    /// assert_eq!(Edge::to("42").required_kind(), None);
+    /// assert_eq!(Edge::to("42").with_required_kind("User").required_kind(), Some("User"));
+    /// ```
+    #[must_use]
+    pub fn required_kind(&self) -> Option<&str> {
+        self.kind.as_deref().filter(|_| self.kind_required)
+    }
+
+    /// Whether its target can be a resource of that type.
+    #[must_use]
+    pub fn may_lead_to(&self, kind: &str) -> bool {
+        self.required_kind()
+            .is_none_or(|required| required.eq_ignore_ascii_case(kind))
+    }
+
+    /// With the name of the resource type that the target must be of.
+    #[must_use]
+    pub fn with_required_kind(mut self, kind: impl Into<String>) -> Self {
+        self.kind = Some(kind.into());
+        self.kind_required = true;
         self
     }
 
@@ -137,7 +170,10 @@ pub fn edges_of(value: &Value) -> Vec<Edge> {
     let edge = |e: &Value| {
         let id = e.get("value").and_then(Value::as_str)?;
         let kind = e.get("type").and_then(Value::as_str).map(str::to_owned);
-        Some(Edge::to(id).with_kind(kind))
+        let mut edge = Edge::to(id).with_kind(kind);
+        // Admission leaves a `$ref` only where it named the member.
+        edge.kind_required = e.get("$ref").is_some();
+        Some(edge)
     };
     elements.iter().filter_map(edge).collect()
 }

@@ -6,7 +6,7 @@ use scimkit_core::{Attribute, ResourceTypeDefinition, Schema, builtin};
 use scimkit_filter::AttributePath;
 use serde::de::DeserializeOwned;
 
-use crate::{RegistrationError, ResourceType};
+use crate::{RegistrationError, ResourceType, reference::Endpoint};
 
 /// The schemas and resource types of a service provider.
 ///
@@ -243,6 +243,11 @@ impl RegistryBuilder {
             return Err(RegistrationError::UnknownIndex { path, name });
         }
         let schemas: Vec<_> = self.schemas.into_iter().map(Arc::new).collect();
+        let endpoint = |definition: &ResourceTypeDefinition| Endpoint {
+            kind: definition.name.clone(),
+            path: definition.endpoint.clone(),
+        };
+        let endpoints: Arc<[Endpoint]> = self.types.iter().map(endpoint).collect();
         let mut types: Vec<Arc<ResourceType>> = Vec::with_capacity(self.types.len());
         for definition in self.types {
             check(&definition, &types)?;
@@ -264,12 +269,9 @@ impl RegistryBuilder {
                 .filter(own)
                 .map(|(_, path)| path.clone())
                 .collect();
-            types.push(Arc::new(ResourceType::build(
-                definition,
-                &core,
-                &extensions,
-                &indexed,
-            )?));
+            let mut kind = ResourceType::build(definition, &core, &extensions, &indexed)?;
+            kind.endpoints = Arc::clone(&endpoints);
+            types.push(Arc::new(kind));
         }
         Ok(Registry {
             schemas: served(&schemas, &types),

@@ -77,6 +77,42 @@ impl ResourceType {
         Ok(())
     }
 
+    /// Checks that a stored document has the attributes that no write can leave out: the required ones
+    /// at the top level, and those of each extension that it has.
+    ///
+    /// What is never returned, and memberships, are not asked for: no document has them. Neither are
+    /// sub-attributes, which a PATCH may write one by one.
+    ///
+    /// # Errors
+    /// The first required attribute without a value, by name: `invalidValue`.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::{Registry, Resource};
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let check = |text: &[u8]| user.check_kept_required(&Resource::restore(text)?);
+    /// assert!(check(br#"{"userName": "bjensen"}"#).is_ok());
+    /// let error = check(br#"{"title": "Dr"}"#).unwrap_err();
+    /// assert_eq!(error.detail(), "`userName` is required but missing");
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    pub fn check_kept_required(&self, document: &Resource) -> Result<(), Error> {
+        let extensions = self.extensions().iter().enumerate();
+        let known = extensions.filter(|(index, _)| document.holder(self, Some(*index)).is_some());
+        let levels = [None]
+            .into_iter()
+            .chain(known.map(|(index, _)| Some(index)));
+        for attr in levels.flat_map(|level| self.top_level(level)) {
+            let is_kept = attr.role() != Role::Membership && is_asked_for(attr, true);
+            if is_kept && document.get(self, attr.id()).is_none() {
+                return Err(missing(attr.path()));
+            }
+        }
+        Ok(())
+    }
+
     /// Checks what a write left of the attributes it changed: `written` has those that it wrote, and
     /// `before` is the document without them. A sub-attribute alone is not checked: it may be
     /// written so where nothing is required beside it.

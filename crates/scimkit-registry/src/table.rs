@@ -1,11 +1,11 @@
 //! The flat attribute table of one resource type.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use scimkit_core::{ResourceTypeDefinition, Urn};
 use scimkit_filter::AttributePath;
 
-use crate::{Attr, AttrId, Fingerprint, Role, admit::is_read_only};
+use crate::{Attr, AttrId, Fingerprint, Role, admit::is_read_only, reference::Endpoint};
 
 /// A resource type with its schemas resolved into one flat attribute table.
 ///
@@ -31,6 +31,8 @@ pub struct ResourceType {
     pub(crate) attributes: Vec<Attr>,
     pub(crate) core: Urn,
     pub(crate) definition: ResourceTypeDefinition,
+    /// Of every resource type of the registry.
+    pub(crate) endpoints: Arc<[Endpoint]>,
     pub(crate) extensions: Vec<Extension>,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) key_fingerprint: Fingerprint,

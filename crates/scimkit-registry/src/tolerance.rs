@@ -194,6 +194,13 @@ quirks! {
 /// # Example
 /// See [`Witness`](crate::Witness).
 pub trait Leeway {
+    /// The base URL of the service provider, which absolute references to its resources begin with.
+    ///
+    /// Without one only relative references can be resolved.
+    fn base_url(&self) -> Option<&str> {
+        None
+    }
+
     /// What is accepted.
     fn tolerance(&self) -> &Tolerance;
 

@@ -7,6 +7,7 @@ use crate::{
     Attr, AttrId, Error, Leeway, Quirk, ResourceType, Role, Tolerance,
     admit::{is_read_only, known, twice},
     fold::boolean,
+    reference::is_reference_part,
     text::{but_for_text, from_text, is_array_text},
 };
 
@@ -45,6 +46,8 @@ impl ResourceType {
     /// - text of more than [`MAX_TEXT`] bytes: `invalidValue`
     /// - two elements with `primary`, a member without `value`, and text that is blank where a value
     ///   is required: `invalidValue`
+    /// - a `$ref` without a `value` that [`resolve_reference`](Self::resolve_reference) rejects:
+    ///   `invalidValue`
     /// - a sub-attribute that is given twice, or unknown and not tolerated: `invalidSyntax`
     ///
     /// # Example
@@ -240,7 +243,6 @@ impl ResourceType {
 
     fn admit_complex(&self, attr: &Attr, value: Value, t: &dyn Leeway) -> Result<Value, Error> {
         let members = self.members_of(attr.id(), value, t)?;
-        let refers = matches!(attr.role(), Role::Membership | Role::Reference);
         let mut admitted = Map::new();
         let mut reference = None;
         let mut seen = Vec::with_capacity(members.len());
@@ -255,23 +257,21 @@ impl ResourceType {
                 return Err(twice(sub));
             }
             seen.push(id);
-            if is_read_only(sub) && !(refers && sub.name() == "$ref") {
+            let is_reference = is_reference_part(attr, sub);
+            if is_read_only(sub) && !is_reference {
                 continue;
             }
             let Some(value) = self.admit_value(id, value, t)? else {
                 continue;
             };
-            if refers && sub.name() == "$ref" {
-                // Made from `value` when answering; it can stand in for a missing one.
-                reference = value.as_str().and_then(last_segment).map(str::to_owned);
-            } else {
-                admitted.insert(sub.name().to_owned(), value);
+            match value {
+                Value::String(text) if is_reference => reference = Some(text),
+                value => drop(admitted.insert(sub.name().to_owned(), value)),
             }
         }
-        if let Some(id) = reference
-            && !admitted.contains_key("value")
-        {
-            admitted.insert("value".to_owned(), Value::String(id));
+        if let Some(reference) = reference {
+            let by_value = seen.iter().any(|id| self.attr(*id).name() == "value");
+            self.admit_reference(attr, reference, by_value, &mut admitted, t)?;
         }
         if attr.role() == Role::Membership {
             let named = admitted.get("value").and_then(Value::as_str);
@@ -283,6 +283,42 @@ impl ResourceType {
             }
         }
         Ok(Value::Object(admitted))
+    }
+}
+
+impl ResourceType {
+    /// Admits the `$ref` of a value: it stands in for a `value` that was not sent, and means nothing
+    /// beside one.
+    fn admit_reference(
+        &self,
+        attr: &Attr,
+        reference: String,
+        by_value: bool,
+        admitted: &mut Map<String, Value>,
+        t: &dyn Leeway,
+    ) -> Result<(), Error> {
+        let own = |name| self.children(attr.id()).find(|sub| sub.name() == name);
+        if !by_value {
+            let target = self.resolve_reference(attr.id(), &reference, t)?;
+            if attr.role() == Role::Membership {
+                // Kept until the member becomes an edge, which must lead to that type.
+                let given = admitted.get("type").and_then(Value::as_str);
+                if given.is_some_and(|given| !given.eq_ignore_ascii_case(&target.kind)) {
+                    let path = attr.path();
+                    return Err(Error::value(format!(
+                        "an element of `{path}` has a `type` that is not the one of its `$ref`"
+                    )));
+                }
+                admitted.insert("type".to_owned(), Value::from(target.kind));
+                admitted.insert("$ref".to_owned(), Value::from(reference.as_str()));
+            }
+            admitted.insert("value".to_owned(), Value::from(target.id.as_str()));
+        }
+        // Where the service provider does not make it, it is kept as sent.
+        if attr.role() == Role::Plain && own("$ref").is_some_and(|sub| !is_read_only(sub)) {
+            admitted.insert("$ref".to_owned(), Value::String(reference));
+        }
+        Ok(())
     }
 }
 
@@ -326,8 +362,4 @@ fn is_base64(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || signs.contains(&byte))
     };
     padding <= 2 && whole && (all_of(*b"+/") || all_of(*b"-_"))
-}
-
-fn last_segment(reference: &str) -> Option<&str> {
-    reference.rsplit('/').next().filter(|id| !id.is_empty())
 }

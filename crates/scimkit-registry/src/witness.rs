@@ -64,6 +64,7 @@ impl fmt::Display for Quirks {
 /// ```
 #[derive(Debug)]
 pub struct Witness {
+    base_url: Option<String>,
     needed: AtomicU32,
     tolerance: Tolerance,
 }
@@ -73,9 +74,20 @@ impl Witness {
     #[must_use]
     pub fn of(tolerance: Tolerance) -> Self {
         Witness {
+            base_url: None,
             needed: AtomicU32::new(0),
             tolerance,
         }
+    }
+
+    /// Sets the base URL that references are resolved against.
+    ///
+    /// # Example
+    /// See [`ResourceType::resolve_reference`](crate::ResourceType::resolve_reference).
+    #[must_use]
+    pub fn with_base_url(mut self, base_url: impl Into<String>) -> Self {
+        self.base_url = Some(base_url.into());
+        self
     }
 
     /// The quirks that were needed so far.
@@ -86,6 +98,10 @@ impl Witness {
 }
 
 impl Leeway for Witness {
+    fn base_url(&self) -> Option<&str> {
+        self.base_url.as_deref()
+    }
+
     fn tolerance(&self) -> &Tolerance {
         &self.tolerance
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scimkit_core::Error;
 use scimkit_registry::{Attr, AttrId, Registry, ResourceType, Role};
-use scimkit_store::targets;
+use scimkit_store::{Rules, Scopes, targets};
 
 use crate::render::memberships;
 
@@ -49,6 +49,25 @@ impl Access {
     pub fn of(level: Level) -> Self {
         let (others, types) = (level, Vec::new());
         Access { others, types }
+    }
+
+    /// Returns what a caller may do who comes with a token of these scopes through a connection with
+    /// these settings.
+    ///
+    /// - A type that is switched off is [`Level::Off`], whatever the scopes.
+    /// - `users` writes users; `groups` writes groups and every other type.
+    /// - What may be written may be read; `read` reads all that is on.
+    #[must_use]
+    pub fn for_token(rules: &Rules, scopes: Scopes) -> Self {
+        let level = |on: bool, write: bool| match (on, write, scopes.read) {
+            (false, ..) => Level::Off,
+            (true, true, _) => Level::Write,
+            (true, false, true) => Level::Read,
+            (true, false, false) => Level::Nothing,
+        };
+        Access::of(level(true, scopes.groups))
+            .with("Group", level(rules.groups, scopes.groups))
+            .with("User", level(rules.users, scopes.users))
     }
 
     /// Another level for the type of that name.

@@ -95,6 +95,9 @@ pub enum Denied {
     /// 403: the connection is there, and whoever runs the application has switched it off.
     #[error("this connection is switched off; the application's administrator can switch it on")]
     SwitchedOff,
+    /// 503: the credentials are those of a tenant that is being imported.
+    #[error("an import of this tenant is not complete: try again later")]
+    Importing,
     /// 503: the connection is there, and what it is to do can't be made out.
     #[error(
         "the rules of this connection can't be used; the application's administrator can mend them"

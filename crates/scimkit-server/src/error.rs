@@ -45,6 +45,7 @@ impl Problem {
                 | StoreError::Invalid { .. }
                 | StoreError::Missing { .. } => Error::invalid_value(error.to_string()),
                 StoreError::Exhausted(reason) => exhausted(*reason, &error.to_string()),
+                StoreError::Importing => Error::new(503, error.to_string()),
                 StoreError::NotFound => Error::not_found(error.to_string()),
                 StoreError::Stale { .. } => Error::precondition_failed(error.to_string()),
                 StoreError::Refused { detail } => Error::forbidden(detail.clone()),
@@ -96,7 +97,7 @@ impl From<Denied> for Problem {
         let status = match denied {
             Denied::Forbidden | Denied::SwitchedOff => 403,
             Denied::Unauthorized => 401,
-            Denied::Misconfigured | Denied::Unavailable => 503,
+            Denied::Importing | Denied::Misconfigured | Denied::Unavailable => 503,
         };
         Problem::Client(Error::new(status, denied.to_string()))
     }

@@ -22,6 +22,7 @@ mod answer;
 mod auth;
 mod body;
 mod bulk;
+mod clock;
 mod cursor;
 mod decode;
 mod discovery;

@@ -16,11 +16,12 @@ use serde_json::Value;
 use crate::{
     Body,
     answer::Answer,
+    clock::new_id,
     decode,
     error::Problem,
     members::{Asked, List, Members, PAGE},
     render,
-    write::{Conditions, What, Writer, check_barred, lost, new_id, written_by},
+    write::{Conditions, What, Writer, check_barred, lost, written_by},
 };
 
 /// One request about a resource.

@@ -279,7 +279,8 @@ impl Server {
         let (path, location) = alias.as_ref().map_or((path, None), |alias| {
             (alias.path.as_str(), Some(alias.location.as_str()))
         });
-        let witness = Witness::of(scope.settings.tolerance);
+        let witness =
+            Witness::of(scope.settings.tolerance).with_base_url(scope.settings.base_url.as_str());
         let dropped = Dropped::default();
         let caller = Caller {
             access: identity.access,

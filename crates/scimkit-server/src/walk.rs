@@ -3,12 +3,12 @@
 
 use std::fmt::Write as _;
 
-use chrono::Utc;
 use scimkit_core::{Error, ScimType, message::SearchRequest};
 use scimkit_registry::{AttrId, Predicate, ResourceId, ResourceType, Role};
 use scimkit_store::{Count, Position, Query, Scope, Sort, Store, Stored};
 
 use crate::{
+    clock::now,
     cursor::{self, Cursors, Mark, Place},
     error::Problem,
     list,
@@ -42,7 +42,7 @@ pub(crate) async fn page(
         Place { count, marks }
     } else {
         let timeout = scope.settings.limits.cursor_timeout;
-        cursors.open(text, &about, (Utc::now(), timeout))?
+        cursors.open(text, &about, (now(), timeout))?
     };
     if place.marks.len() != queries.len() {
         return Err(cursor::invalid().into());
@@ -67,7 +67,7 @@ pub(crate) async fn page(
         false => walk.in_turn(&mut place.marks).await?,
     };
     let next = match found.more && count > 0 {
-        true => Some(cursors.seal(&place, &about, Utc::now())?),
+        true => Some(cursors.seal(&place, &about, now())?),
         false => None,
     };
     Ok((found.items, found.total, next))

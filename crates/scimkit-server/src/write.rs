@@ -3,7 +3,6 @@
 
 use std::{sync::Arc, time::Instant};
 
-use chrono::Utc;
 use scimkit_core::{ETagList, Error, excerpt, message::PatchRequest};
 use scimkit_patch::{Before, Patch, Replacement};
 use scimkit_registry::{
@@ -16,6 +15,7 @@ use serde_json::Value;
 use crate::{
     Access,
     bulk::PREFIX,
+    clock::now,
     error::Problem,
     hooks::Hooks,
     policy::{Dropped, Taken},
@@ -194,7 +194,7 @@ impl Writer<'_> {
         if let Write::Create { change, .. } | Write::Update { change, .. } = &write {
             self.check(change)?;
         }
-        let batch = Batch::new(Utc::now(), vec![write]);
+        let batch = Batch::new(now(), vec![write]);
         let mut outcomes = self.store.write(self.scope, batch).await;
         outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
     }
@@ -216,11 +216,6 @@ fn check_reserved(change: &Change) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// An identifier for a resource that is made.
-pub(crate) fn new_id() -> ResourceId {
-    ResourceId::from(uuid::Uuid::now_v7().to_string())
 }
 
 /// `If-None-Match` forbids a write where it names the version there is (RFC 9110 section 13.1.2).

@@ -3,19 +3,17 @@
 mod dump;
 mod erase;
 mod forget;
+mod import;
 mod restore;
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection as Db, TransactionBehavior};
+use rusqlite::Connection as Db;
 use scimkit_store::{
     Archive, BoxFuture, Scope, StoreError, TenantId,
-    archive::{ArchiveError, Erased, Restoring, Sink, Source},
+    archive::{ArchiveError, Erased, Sink, Source},
 };
 
-use self::restore::Copy;
-use crate::{Sqlite, error::Failure, workers::stopped};
+use crate::{Sqlite, error::Failure, imports, workers::stopped};
 
 /// What ends a dump or a restore.
 #[derive(Debug)]
@@ -81,6 +79,9 @@ impl Archive for Sqlite {
 
     fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
         Box::pin(async move {
+            let of = tenant.clone();
+            self.alter(move |db| imports::supersede(db, of.as_str()))
+                .await?;
             let mut has_deleted = false;
             for _ in 0..erase::ROUNDS {
                 for step in erase::STEPS {
@@ -125,26 +126,7 @@ impl Archive for Sqlite {
         scope: &'a Scope,
         source: Source,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
-        Box::pin(async move {
-            let (settings, tenant) = (Arc::clone(&scope.settings), scope.tenant.clone());
-            let job = move |db: &mut Db, is_wanted: &dyn Fn() -> bool| -> Outcome<()> {
-                let immediate = TransactionBehavior::Immediate;
-                let transaction = db.transaction_with_behavior(immediate)?;
-                let mut copy = Copy::begin(&transaction, &tenant)?;
-                let mut restoring = Restoring::new(&settings.registry, &tenant);
-                for record in source {
-                    let (line, record) = record?;
-                    match restoring.take(&mut copy, record) {
-                        Ok(()) if is_wanted() => {}
-                        Ok(()) => return Err(stopped().into()),
-                        Err(failure) => return Err(ArchiveError::at(line, failure.into()).into()),
-                    }
-                }
-                copy.end(restoring.versions())?;
-                Ok(transaction.commit()?)
-            };
-            Ok(self.workers.alone_while_wanted(job).await??)
-        })
+        Box::pin(import::import(self, scope, source))
     }
 }
 

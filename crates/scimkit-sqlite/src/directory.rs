@@ -8,6 +8,7 @@ use scimkit_store::{
 
 use crate::{
     error::{Failure, Outcome},
+    imports,
     row::{instant, micros},
 };
 
@@ -17,7 +18,8 @@ type Digest = [u8; 32];
 const OPEN: &str = "SELECT t.tenant, t.name, t.created_us, t.revision,
             c.tenant, c.connection, c.name, c.rules, c.created_us, c.revision,
             k.tenant, k.id, k.connection, k.digest, k.name, k.may_groups, k.may_read, k.may_users,
-            k.created_us, k.revision, k.expires_us, k.replaced_us, k.revoked_us, k.used_us
+            k.created_us, k.revision, k.expires_us, k.replaced_us, k.revoked_us, k.used_us,
+            EXISTS (SELECT 1 FROM import i WHERE i.tenant = k.tenant)
      FROM token k
      JOIN connection c ON c.tenant = k.tenant AND c.connection = k.connection
      JOIN tenant t ON t.tenant = k.tenant
@@ -25,6 +27,9 @@ const OPEN: &str = "SELECT t.tenant, t.name, t.created_us, t.revision,
 
 pub(crate) fn open(db: &Db, digest: &Digest) -> Outcome<Option<Opened>> {
     one(db, OPEN, params![digest], |row| {
+        if row.get(24)? {
+            return Err(StoreError::Importing.into());
+        }
         let (tenant, connection) = (tenant_at(row, 0)?, connection_at(row, 4)?);
         Ok(Opened::new(tenant, connection, token_at(row, 10)?))
     })
@@ -36,7 +41,9 @@ pub(crate) fn tenant(db: &Db, id: &TenantId) -> Outcome<Option<Tenant>> {
 }
 
 pub(crate) fn tenants(db: &Db) -> Outcome<Vec<Tenant>> {
-    let sql = "SELECT tenant, name, created_us, revision FROM tenant ORDER BY tenant";
+    let sql = "SELECT tenant, name, created_us, revision FROM tenant t
+               WHERE NOT EXISTS (SELECT 1 FROM import i WHERE i.tenant = t.tenant)
+               ORDER BY tenant";
     all(db, sql, params![], |row| tenant_at(row, 0))
 }
 
@@ -94,6 +101,12 @@ pub(crate) fn token(db: &Db, tenant: &TenantId, id: &str) -> Outcome<Option<Toke
 
 /// Writes an entry, or refuses it; what it leaves then is for the transaction to undo.
 pub(crate) fn put(db: &Db, entry: Entry) -> Outcome<()> {
+    let tenant = match &entry {
+        Entry::Connection(Connection { tenant, .. })
+        | Entry::Tenant(Tenant { id: tenant, .. })
+        | Entry::Token(TokenRecord { tenant, .. }) => tenant,
+    };
+    imports::check_complete(db, tenant.as_str())?;
     match entry {
         Entry::Connection(connection) => put_connection(db, connection),
         Entry::Tenant(tenant) => put_tenant(db, tenant),
@@ -204,6 +217,7 @@ pub(crate) fn keep_token(db: &Db, token: &TokenRecord) -> Outcome<()> {
 }
 
 pub(crate) fn remove_connection(db: &Db, tenant: &TenantId, id: &ConnectionId) -> Outcome<()> {
+    imports::check_complete(db, tenant.as_str())?;
     let key = params![tenant.as_str(), id.as_str()];
     let sql = "DELETE FROM connection WHERE tenant = ?1 AND connection = ?2";
     if db.prepare_cached(sql)?.execute(key)? == 0 {
@@ -338,6 +352,8 @@ mod tests {
             "SEARCH k USING INDEX token_by_digest (digest=?)",
             "SEARCH c USING PRIMARY KEY (tenant=? AND connection=?)",
             "SEARCH t USING PRIMARY KEY (tenant=?)",
+            "CORRELATED SCALAR SUBQUERY 1",
+            "SEARCH i USING PRIMARY KEY (tenant=?)",
         ];
         assert_eq!(steps, expected);
     }

@@ -8,8 +8,14 @@ use scimkit_store::StoreError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
+    /// The file says that it is a store, but is none that any release wrote.
+    #[error("the file is a damaged store: {detail}")]
+    Damaged {
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The file belongs to something else.
-    #[error("the file is a database of another application")]
+    #[error("the file is not a store: it belongs to another application")]
     Foreign,
     /// A later release of this crate wrote the file.
     #[error("the file has format {found}, this release knows up to {known}")]
@@ -21,10 +27,23 @@ pub enum OpenError {
     },
     /// SQLite refuses.
     #[error("the database can't be opened")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No thread to work on.
     #[error("a thread can't be started")]
     Thread(#[source] std::io::Error),
+}
+
+impl From<Failure> for OpenError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Open(error) => error,
+            Failure::Sqlite(error) => match error.sqlite_error_code() {
+                Some(ErrorCode::NotADatabase) => OpenError::Foreign,
+                _ => OpenError::Sqlite(error.into()),
+            },
+            other => OpenError::Sqlite(StoreError::from(other).into()),
+        }
+    }
 }
 
 /// A stored resource that does not agree with a changed schema: see
@@ -57,6 +76,8 @@ pub enum SchemaError {
 /// What can go wrong while a statement's answer is being made.
 #[derive(Debug)]
 pub(crate) enum Failure {
+    /// The file is none of ours.
+    Open(OpenError),
     Sqlite(rusqlite::Error),
     Store(StoreError),
 }
@@ -66,6 +87,12 @@ pub(crate) type Outcome<T> = Result<T, Failure>;
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         Failure::Sqlite(error)
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Failure::Open(error)
     }
 }
 
@@ -84,6 +111,7 @@ impl From<StoreError> for Failure {
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
+            Failure::Open(error) => StoreError::Unavailable(error.into()),
             Failure::Sqlite(error) => Cause::of_sqlite(&error).store_error(error),
             Failure::Store(error) => error,
         }

@@ -1,24 +1,28 @@
 //! Connections to one file, and the format that it has.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
 
-use crate::{OpenError, Options, Synchronous};
+use crate::{OpenError, Options, Synchronous, error::Outcome};
 
 /// `SCIM` in the file's header tells whose file it is.
 const APPLICATION_ID: i64 = 0x5343_494d;
 /// What brings a file from each format to the next; format 0 is an empty file. Never edited, only
 /// added to.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
     include_str!("migrations/0004.sql"),
+    include_str!("migrations/0005.sql"),
 ];
+/// Bytes to which the write-ahead log is cut when it begins anew, after a write that was larger.
+const LOG_BYTES: i64 = 16 << 20;
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 128;
 
@@ -30,7 +34,7 @@ pub(crate) enum Place {
 }
 
 /// Opens the connection that writes, and brings the file to the last format.
-pub(crate) fn open_writer(place: &Place, options: &Options) -> Result<Connection, OpenError> {
+pub(crate) fn open_writer(place: &Place, options: &Options) -> Outcome<Connection> {
     let mut connection = match place {
         Place::File(path) => {
             keep_private(path);
@@ -39,9 +43,13 @@ pub(crate) fn open_writer(place: &Place, options: &Options) -> Result<Connection
         Place::Memory => Connection::open_in_memory()?,
     };
     prepare(&connection, options)?;
-    // Before anything is changed: a file of somebody else stays as it is.
-    check_owner(&connection)?;
+    // Before anything is changed: a file of somebody else stays as it is. In one transaction, since
+    // another process may just be making it.
+    let moment = connection.transaction()?;
+    check_owner(&moment)?;
+    drop(moment);
     use_wal(&connection, options.busy_timeout)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     let mode = match options.synchronous {
         Synchronous::Full => "FULL",
         Synchronous::Normal => "NORMAL",
@@ -52,7 +60,7 @@ pub(crate) fn open_writer(place: &Place, options: &Options) -> Result<Connection
 }
 
 /// Opens a connection that only reads.
-pub(crate) fn open_reader(path: &Path, options: &Options) -> Result<Connection, OpenError> {
+pub(crate) fn open_reader(path: &Path, options: &Options) -> Outcome<Connection> {
     let connection = Connection::open_with_flags(path, flags(OpenFlags::empty()))?;
     prepare(&connection, options)?;
     connection.pragma_update(None, "query_only", true)?;
@@ -74,7 +82,7 @@ fn flags(more: OpenFlags) -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more
 }
 
-fn prepare(connection: &Connection, options: &Options) -> Result<(), OpenError> {
+fn prepare(connection: &Connection, options: &Options) -> Outcome<()> {
     connection.busy_timeout(options.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // One plan for each statement: otherwise it is made anew whenever a parameter changes, which
@@ -83,21 +91,49 @@ fn prepare(connection: &Connection, options: &Options) -> Result<(), OpenError> 
     Ok(())
 }
 
-fn check_owner(connection: &Connection) -> Result<(), OpenError> {
+fn check_owner(connection: &Connection) -> Outcome<()> {
     let application = number(connection, "PRAGMA application_id")?;
     let tables = number(connection, "SELECT count(*) FROM sqlite_schema")?;
     let found = number(connection, "PRAGMA user_version")?;
     let known = MIGRATIONS.len() as i64;
     match application {
-        APPLICATION_ID if found > known => Err(OpenError::Newer { found, known }),
-        APPLICATION_ID => Ok(()),
+        APPLICATION_ID if found > known => Err(OpenError::Newer { found, known }.into()),
+        APPLICATION_ID => check_complete(connection, found),
         0 if tables == 0 && found == 0 => Ok(()),
-        _ => Err(OpenError::Foreign),
+        _ => Err(OpenError::Foreign.into()),
     }
 }
 
+/// Checks that a file of ours has what its format has: what the migrations up to it make.
+fn check_complete(connection: &Connection, found: i64) -> Outcome<()> {
+    let damaged = |detail| OpenError::Damaged { detail };
+    let done = match usize::try_from(found) {
+        Ok(done) if done > 0 => done,
+        _ => return Err(damaged(format!("no release writes format {found}")).into()),
+    };
+    let model = Connection::open_in_memory()?;
+    for migration in MIGRATIONS.iter().take(done) {
+        model.execute_batch(migration)?;
+    }
+    let present = schema(connection)?;
+    let missing = schema(&model)?.into_iter().find(|it| !present.contains(it));
+    match missing {
+        Some(missing) => Err(damaged(format!("it has no {missing}")).into()),
+        None => Ok(()),
+    }
+}
+
+/// Type and name of everything in a database.
+fn schema(connection: &Connection) -> Outcome<BTreeSet<String>> {
+    let sql =
+        "SELECT type || ' `' || name || '`' FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'";
+    let mut statement = connection.prepare(sql)?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
 /// Turns the write-ahead log on. SQLite does not wait by itself while another process does the same.
-fn use_wal(connection: &Connection, patience: Duration) -> Result<(), OpenError> {
+fn use_wal(connection: &Connection, patience: Duration) -> Outcome<()> {
     let since = Instant::now();
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL") {
@@ -111,7 +147,7 @@ fn use_wal(connection: &Connection, patience: Duration) -> Result<(), OpenError>
     }
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+fn migrate(connection: &mut Connection) -> Outcome<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may just have done it.
     check_owner(&transaction)?;

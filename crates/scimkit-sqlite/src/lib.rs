@@ -20,6 +20,7 @@ mod directory;
 mod edges;
 mod error;
 mod file;
+mod imports;
 mod keys;
 mod lanes;
 mod layout;
@@ -30,6 +31,7 @@ mod reindex;
 mod row;
 mod sqlite;
 mod tenancy;
+mod watch;
 mod workers;
 mod write;
 

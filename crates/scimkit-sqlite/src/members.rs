@@ -6,11 +6,13 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
-use scimkit_registry::{AttrId, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Budget, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType};
 use scimkit_store::{Cycles, Settings, StoreError, UnknownMembers, targets};
 
 use crate::{edges::kind_and_display, error::Outcome};
 
+/// Units that a step of a walk along memberships is charged: a statement with a few rows.
+const STEP: u64 = 4_000;
 /// The owners of a resource, by one attribute.
 const ABOVE: &str = "SELECT owner FROM edge INDEXED BY edge_by_target
      WHERE tenant = ?1 AND target = ?2 AND attr = ?3";
@@ -22,6 +24,7 @@ const HAS_MEMBERS: &str = "SELECT 1
 /// Changes the edges of one resource, inside a transaction that has the resource already.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EdgeWriter<'a> {
+    pub(crate) budget: &'a Budget,
     pub(crate) connection: &'a Connection,
     pub(crate) kind: &'a ResourceType,
     pub(crate) owner: &'a ResourceId,
@@ -33,6 +36,8 @@ impl EdgeWriter<'_> {
     /// Edits the edges of one attribute, and tells how many changed.
     pub(crate) fn edit(&self, change: &EdgeChange) -> Outcome<usize> {
         let path = self.kind.attr(change.attr).path();
+        let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = &change.edit;
+        self.check_kinds(change.attr, add)?;
         match &change.edit {
             EdgeEdit::Delta { add, remove } => {
                 let removed = self.remove(path, remove.iter().map(ResourceId::as_str))?;
@@ -131,6 +136,22 @@ impl EdgeWriter<'_> {
                 ids.push(ResourceId::clone(id));
             }
         }
+        self.missing(attr, ids)
+    }
+
+    /// Rejects targets of another type than the one that a reference named.
+    fn check_kinds(&self, attr: AttrId, edges: &[Edge]) -> Outcome<()> {
+        let mut ids = Vec::new();
+        for edge in edges.iter().filter(|edge| edge.required_kind().is_some()) {
+            let there = kind_and_display(self.connection, self.tenant, edge.id.as_str())?;
+            if there.is_some_and(|(kind, _)| !edge.may_lead_to(&kind)) {
+                ids.push(edge.id.clone());
+            }
+        }
+        self.missing(attr, ids)
+    }
+
+    fn missing(&self, attr: AttrId, ids: Vec<ResourceId>) -> Outcome<()> {
         if ids.is_empty() {
             return Ok(());
         }
@@ -172,6 +193,7 @@ impl EdgeWriter<'_> {
         // Each is visited once, whatever cycles were accepted before.
         let mut seen: HashSet<String> = open.iter().cloned().collect();
         while let Some(id) = open.pop() {
+            self.budget.charge(STEP)?;
             if let Some(found) = sought.get(id.as_str()) {
                 return Ok(Some(found));
             }

@@ -1,19 +1,16 @@
 //! Pages: what SQL can decide is decided there, the rest by the one evaluation walk.
 
 mod part;
+mod sorted;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Ordering;
-
-use rusqlite::{Connection, params_from_iter, types::Value};
-use scimkit_registry::{
-    AttrId, Budget, Edge, Meter, Predicate, Resource, ResourceId, Scalar, View,
-};
+use rusqlite::{CachedStatement, Connection, params_from_iter, types::Value};
+use scimkit_registry::{AttrId, Budget, Edge, Meter, Predicate, Resource, Scalar, View};
 use scimkit_sql::plan;
 use scimkit_store::{Count, Facts, Page, Position, Query, Settings, Sort, Start, Stored, computed};
 
-use self::part::Part;
+use self::{part::Part, sorted::Sorted};
 use crate::{
     definitions::{self, Keyed, Texts},
     edges::{EdgeReader, First},
@@ -21,6 +18,9 @@ use crate::{
     layout::{Among, Tables, stored},
     row::Row,
 };
+
+/// Bytes of the text of a statement that is kept for the next time.
+const LONGEST_KEPT: usize = 8_192;
 
 /// Answers a query inside a transaction that only reads; tells as well whether every row could be
 /// looked up by its keys.
@@ -211,31 +211,19 @@ impl<'a> Asking<'a> {
     }
 
     /// The page when SQL can't sort, or not all rows can be looked up: the keys of all rows are sorted
-    /// here, and only the documents of the page are kept.
+    /// here, and only the documents of the page are read again.
     fn sorted_here(&self, others: Option<&Asking<'_>>) -> Outcome<Page> {
-        let sort = self.query.sort;
-        let mut keyed: Vec<(Option<Scalar>, ResourceId)> = Vec::new();
+        let mut sorted = Sorted::new(self.query);
         for asking in [self].into_iter().chain(others) {
             asking.each(&asking.all(), "", |row| {
-                if let Some((stored, key)) = asking.matching(row, sort)? {
-                    keyed.push((key, stored.id));
+                if let Some((stored, key)) = asking.matching(row, self.query.sort)? {
+                    sorted.add(key, stored.id, &self.meter)?;
                 }
                 Ok(true)
             })?;
         }
-        keyed.sort_by(|(a, a_id), (b, b_id)| {
-            let order = sort.map_or(Ordering::Equal, |sort| sort.compare(a.as_ref(), b.as_ref()));
-            order.then_with(|| a_id.cmp(b_id))
-        });
-        let start = match &self.query.start {
-            Start::After(place) => {
-                keyed.partition_point(|(key, id)| !place.precedes(sort, key.as_ref(), id))
-            }
-            Start::Index(start) => usize::try_from(*start).unwrap_or(usize::MAX),
-        };
-        let count = usize::try_from(self.query.count).unwrap_or(usize::MAX);
         let mut items = Vec::new();
-        for (_, id) in keyed.iter().skip(start).take(count) {
+        for id in sorted.page() {
             let EdgeReader {
                 connection, tenant, ..
             } = self.reader;
@@ -244,13 +232,8 @@ impl<'a> Asking<'a> {
             }
         }
         let exact = self.query.total != Count::Skip;
-        let end = start.saturating_add(count);
-        let last = end
-            .checked_sub(1)
-            .filter(|_| count > 0 && end < keyed.len());
-        let last = last.and_then(|at| keyed.get(at));
-        let next = last.map(|(key, id)| Position::new(key.clone(), id.clone()));
-        Ok(Page::new(items, exact.then_some(keyed.len() as u64)).ended_at(next))
+        let total = exact.then_some(sorted.total());
+        Ok(Page::new(items, total).ended_at(sorted.end_position()))
     }
 
     /// The resource and its sort key, when it satisfies what SQL left over.
@@ -314,13 +297,16 @@ impl<'a> Asking<'a> {
         limit: &str,
         mut visit: impl FnMut(Row) -> Outcome<bool>,
     ) -> Outcome<()> {
-        let mut statement = self.reader.connection.prepare_cached(&part.select(limit))?;
+        let sql = part.select(limit);
+        let mut statement = self.reader.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(self.values.iter().chain(&part.values)))?;
         while let Some(row) = rows.next()? {
             if !visit(Row::read(row)?)? {
                 break;
             }
         }
+        drop(rows);
+        leave(statement, &sql);
         Ok(())
     }
 
@@ -328,6 +314,15 @@ impl<'a> Asking<'a> {
         let sql = format!("SELECT count(*) {rows}");
         let mut statement = self.reader.connection.prepare_cached(&sql)?;
         let values = params_from_iter(self.values.iter().chain(values));
-        Ok(statement.query_row(values, |row| row.get(0))?)
+        let count = statement.query_row(values, |row| row.get(0))?;
+        leave(statement, &sql);
+        Ok(count)
+    }
+}
+
+/// Keeps a statement for the next time, unless it is so long that it would hold much memory.
+fn leave(statement: CachedStatement<'_>, sql: &str) {
+    if sql.len() > LONGEST_KEPT {
+        statement.discard();
     }
 }

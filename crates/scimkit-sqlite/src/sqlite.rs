@@ -20,6 +20,7 @@ use crate::{
     edges::{EdgeReader, First},
     error::Outcome,
     file::Place,
+    imports,
     lanes::Lane,
     query::page,
     row::Row,
@@ -143,6 +144,7 @@ impl Sqlite {
                 settings: &settings,
                 tenant: tenant.as_str(),
             };
+            imports::check_complete(reader.connection, reader.tenant)?;
             read(reader, budget)
         };
         Ok(self.workers.read(place, &scope.budget, job).await??)

@@ -11,6 +11,7 @@ use scimkit_store::{
 use crate::{
     Sqlite, directory,
     error::Outcome,
+    imports,
     lanes::{Caller, Lane},
     row::micros,
 };
@@ -36,6 +37,25 @@ impl Sqlite {
             .await??)
     }
 
+    /// Reads of one tenant, unless an import of it is not complete.
+    async fn look_at<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        tenant: &TenantId,
+        read: impl FnOnce(&Db, &TenantId) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let tenant = tenant.clone();
+        // Lookups are never behind a query, whoever asks.
+        let caller = (lane == Lane::Query).then(|| tenant.clone());
+        self.look_in((lane, caller), move |db| {
+            // Both of one moment.
+            let moment = db.unchecked_transaction()?;
+            imports::check_complete(&moment, tenant.as_str())?;
+            read(&moment, &tenant)
+        })
+        .await
+    }
+
     /// Writes in a transaction of its own, done or undone as a whole.
     pub(crate) async fn alter(
         &self,
@@ -56,17 +76,16 @@ impl Tenancy for Sqlite {
         tenant: &'a TenantId,
         id: &'a ConnectionId,
     ) -> BoxFuture<'a, Result<Option<(Tenant, Connection)>, StoreError>> {
-        let (tenant, id) = (tenant.clone(), id.clone());
-        Box::pin(self.look(move |db| directory::connection_of(db, &tenant, &id)))
+        let id = id.clone();
+        let read = move |db: &Db, tenant: &TenantId| directory::connection_of(db, tenant, &id);
+        Box::pin(self.look_at(Lane::Lookup, tenant, read))
     }
 
     fn connections<'a>(
         &'a self,
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<Connection>, StoreError>> {
-        let tenant = tenant.clone();
-        let place = (Lane::Query, Some(tenant.clone()));
-        Box::pin(self.look_in(place, move |db| directory::connections(db, &tenant)))
+        Box::pin(self.look_at(Lane::Query, tenant, directory::connections))
     }
 
     fn open<'a>(
@@ -94,8 +113,7 @@ impl Tenancy for Sqlite {
     }
 
     fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>> {
-        let id = id.clone();
-        Box::pin(self.look(move |db| directory::tenant(db, &id)))
+        Box::pin(self.look_at(Lane::Lookup, id, directory::tenant))
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
@@ -106,9 +124,7 @@ impl Tenancy for Sqlite {
         &'a self,
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<TokenRecord>, StoreError>> {
-        let tenant = tenant.clone();
-        let place = (Lane::Query, Some(tenant.clone()));
-        Box::pin(self.look_in(place, move |db| directory::tokens(db, &tenant)))
+        Box::pin(self.look_at(Lane::Query, tenant, directory::tokens))
     }
 
     fn used<'a>(

@@ -18,6 +18,7 @@ use crate::{
     error::{Failure, Outcome},
     file::{self, Place},
     lanes::{Caller, Job, Lane, Lanes, Next, Read, Task},
+    watch::Watch,
     write::{Work, write_together},
 };
 
@@ -53,7 +54,11 @@ impl Workers {
             place: place.clone(),
             threads: Vec::new(),
         };
-        workers.spawn("scim-write", move || write_all(connection, &lanes))?;
+        let watch = match place {
+            Place::File(path) => Some(Watch::new(path)),
+            Place::Memory => None,
+        };
+        workers.spawn("scim-write", move || write_all(connection, &lanes, watch))?;
         if let Place::File(path) = place {
             for _ in 0..readers {
                 workers.start_reader("scim-lookup", path, Lane::Lookup)?;
@@ -147,7 +152,7 @@ impl Workers {
         let (path, options) = (path.clone(), self.options.clone());
         let (answer, answered) = oneshot::channel();
         let body = move || {
-            let opened = file::open_reader(&path, &options).map_err(StoreError::backend);
+            let opened = file::open_reader(&path, &options).map_err(StoreError::from);
             let outcome = opened.map(|mut db| job(&mut db, &|| !answer.is_closed()));
             drop(answer.send(outcome));
         };
@@ -206,9 +211,9 @@ fn limited<T>(
     let units = u64::from(INSTRUCTIONS) * Budget::COMPARISON;
     let is_over = move || charged.charge(units).is_err();
     // It can fail for a connection that somebody else has opened, and ours are our own.
-    drop(connection.progress_handler(INSTRUCTIONS.into(), Some(is_over)));
+    let _ = connection.progress_handler(INSTRUCTIONS.into(), Some(is_over));
     let outcome = job(connection, budget);
-    drop(connection.progress_handler(0, None::<fn() -> bool>));
+    let _ = connection.progress_handler(0, None::<fn() -> bool>);
     if !connection.is_autocommit() {
         // The end of the transaction was interrupted as well.
         connection.execute_batch("ROLLBACK")?;
@@ -237,9 +242,13 @@ fn boxed_while_wanted<T: Send + 'static>(
 }
 
 /// Takes what is queued and commits it together: one flush to the disk for many writes.
-fn write_all(mut connection: Connection, lanes: &Lanes) {
+fn write_all(mut connection: Connection, lanes: &Lanes, mut watch: Option<Watch>) {
     loop {
-        let first = match lanes.next_for_writer(IDLE) {
+        let next = lanes.next_for_writer(IDLE);
+        if let (Next::Idle | Next::Task(_), Some(watch)) = (&next, &mut watch) {
+            watch.look();
+        }
+        let first = match next {
             Next::Closed => return,
             Next::Idle => continue,
             Next::Read(turn) => {

@@ -18,7 +18,7 @@ use self::claim::Claimed;
 use crate::{
     definitions::{self, Texts},
     error::{Cause, Outcome},
-    keys,
+    imports, keys,
     members::EdgeWriter,
     row::{Row, instant, micros, version},
 };
@@ -150,6 +150,18 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn write_batch(&self, batch: Batch) -> Answers {
+        if let Err(failure) = imports::check_complete(self.connection, self.tenant) {
+            let problem = StoreError::from(failure);
+            return match problem {
+                StoreError::Importing => {
+                    let answers = batch.writes.iter();
+                    answers.map(|_| Err(StoreError::Importing)).collect()
+                }
+                other => std::iter::once(Err(other))
+                    .chain(batch.writes.iter().skip(1).map(|_| Err(StoreError::NotRun)))
+                    .collect(),
+            };
+        }
         match batch.on_failure {
             OnFailure::Undo => self.write_or_undo(batch.writes),
             rule => self.write_each(batch.writes, rule),
@@ -248,11 +260,19 @@ impl Writer<'_> {
         };
         match (claimed, claim) {
             (Some(Claimed::Live(id, how)), Some(claim)) => self.adopt((&id, how), change, claim),
-            (Some(Claimed::Retired { id, created_us }), _) => {
+            (
+                Some(Claimed::Retired {
+                    id,
+                    created_us,
+                    retired_us,
+                }),
+                _,
+            ) => {
                 self.unretire(change.kind(), &id)?;
-                self.create(id, change, (How::Relinked, created_us))
+                let at_us = (created_us, self.at_us.max(retired_us));
+                self.create(id, change, How::Relinked, at_us)
             }
-            _ => self.create(id, change, (How::Created, self.at_us)),
+            _ => self.create(id, change, How::Created, (self.at_us, self.at_us)),
         }
     }
 
@@ -260,7 +280,8 @@ impl Writer<'_> {
         &self,
         id: ResourceId,
         change: &Change,
-        (how, created_us): (How, i64),
+        how: How,
+        (created_us, modified_us): (i64, i64),
     ) -> Outcome<Written> {
         let kind = change.kind();
         let known = "SELECT 1 FROM resource WHERE tenant = ?1 AND id = ?2
@@ -296,7 +317,7 @@ impl Writer<'_> {
                 id.as_str(),
                 number,
                 created_us,
-                self.at_us,
+                modified_us,
                 keys::display(kind, &document),
                 text,
                 kind.fingerprint().to_string(),
@@ -305,7 +326,7 @@ impl Writer<'_> {
             ])?;
         keys::put(self.connection, self.tenant, kind, &id, &change.keys())?;
         self.edit_edges(&id, change)?;
-        let at = (instant(created_us)?, instant(self.at_us)?);
+        let at = (instant(created_us)?, instant(modified_us)?);
         let document = Document::Text(text.into());
         let stored = Stored::new(Arc::clone(kind), id, version(number)?, at, document);
         Ok(Written::stored(how, stored))
@@ -351,7 +372,8 @@ impl Writer<'_> {
     /// Makes a new version of a resource.
     fn renew(&self, row: &mut Row) -> Outcome<()> {
         row.version = self.next_version()?;
-        row.modified_us = self.at_us;
+        // A clock that was set back must not make a resource older.
+        row.modified_us = row.modified_us.max(self.at_us);
         let sql =
             "UPDATE resource SET version = ?3, modified_us = ?4 WHERE tenant = ?1 AND id = ?2";
         self.connection.prepare_cached(sql)?.execute(params![
@@ -374,7 +396,7 @@ impl Writer<'_> {
         for owner in owners {
             self.connection
                 .prepare_cached(
-                    "UPDATE resource SET version = ?3, modified_us = ?4
+                    "UPDATE resource SET version = ?3, modified_us = max(modified_us, ?4)
                      WHERE tenant = ?1 AND id = ?2",
                 )?
                 .execute(params![self.tenant, owner, number, self.at_us])?;
@@ -401,6 +423,7 @@ impl Writer<'_> {
 
     fn edge_writer<'w>(&'w self, owner: &'w ResourceId, kind: &'w ResourceType) -> EdgeWriter<'w> {
         EdgeWriter {
+            budget: self.budget,
             connection: self.connection,
             kind,
             owner,

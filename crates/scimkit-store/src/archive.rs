@@ -44,6 +44,7 @@ mod lines;
 mod parse;
 mod print;
 mod restoring;
+mod validate;
 
 use std::{fmt, io};
 
@@ -67,7 +68,7 @@ pub const TARGETS: usize = 1_000;
 pub type Sink = Box<dyn FnMut(Record) -> Result<(), ArchiveError> + Send>;
 
 /// Where a restore takes records from: each with its number, which errors tell. It may block; an
-/// error ends the restore, which then did nothing.
+/// error ends the restore, which then leaves nothing.
 pub type Source = Box<dyn Iterator<Item = Result<(u64, Record), ArchiveError>> + Send>;
 
 /// What a store does with everything that it keeps of a tenant.
@@ -81,6 +82,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// - [`StoreError::NotFound`]: nothing is kept of the tenant
+    /// - [`StoreError::Importing`]: an import of the tenant is not complete
     /// - the sink's own
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
     fn dump<'a>(
@@ -94,6 +96,8 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     ///
     /// - It may be done in steps, so that other tenants need not wait for a big one; what is left by
     ///   a future that was dropped, or by a failure, goes when it is called again.
+    /// - An import that is in progress ends with [`ArchiveError::Superseded`]; what one that was cut
+    ///   off has left goes as well.
     /// - Once it is done, there was a moment at which nothing was kept of the tenant: what others
     ///   write between its steps goes as well. What they write after that moment stays, as for any
     ///   tenant that begins, and goes when it is called again.
@@ -113,6 +117,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// - [`StoreError::NotFound`]: nothing is kept of the tenant
+    /// - [`StoreError::Importing`]: an import of the tenant is not complete
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
     fn forget<'a>(
         &'a self,
@@ -125,14 +130,24 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     ///
     /// - Documents must [fit] the types of the scope's registry, which also gives their lookup keys;
     ///   what is never returned is left out of them.
+    /// - What administration or the protocol would reject is rejected: ids, names, settings, scopes and
+    ///   times of tokens, required attributes, and revisions out of range.
     /// - Members may be unknown and in circles, as they were.
-    /// - A dropped future leaves it done or not done.
-    /// - Other writes wait for it, so the source should not: records that come over a network are
-    ///   better put into a file first.
+    /// - A resource that changed before it was created counts as changed when it was created.
+    ///
+    /// Nothing of it is visible until all of it is: from the first record on, the tenant is in a state
+    /// in which every call for it fails with [`StoreError::Importing`]. Other tenants are read and
+    /// written meanwhile, also while the source waits. The state ends
+    /// - with the import, when the records are complete;
+    /// - with an error, once what was written has been removed again;
+    /// - with a later import or erase, which removes what an import has left that was cut off (by a
+    ///   crash, a dropped future, or a store that failed while removing). An import that is still in
+    ///   progress then ends with [`ArchiveError::Superseded`].
     ///
     /// # Errors
     /// - [`ArchiveError::Occupied`]: the tenant has resources, or retired ones
     /// - [`ArchiveError::Line`]: a record that can't be kept, or that is there already
+    /// - [`ArchiveError::Superseded`]: another import or an erase of the tenant began meanwhile
     /// - the source's own
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
     fn restore<'a>(
@@ -344,6 +359,9 @@ pub enum ArchiveError {
     /// The store can't do it, whatever the records are.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Another import or an erase of the tenant began before this import was complete.
+    #[error("another import or an erase of the tenant took over")]
+    Superseded,
 }
 
 impl ArchiveError {

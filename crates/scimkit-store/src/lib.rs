@@ -4,6 +4,8 @@
 //! - [`Memory`]: a store for tests, examples and small directories
 //! - [`Scope`], [`Settings`]: on whose behalf, and under which rules, a store is asked
 //! - [`Tenancy`]: what keeps tenants, their connections and the tokens of those
+//! - [`Rules`], [`validate`]: the settings of a connection, and what may be stored of tenants,
+//!   connections and tokens
 //! - [`Archive`]: a tenant as a whole, out of one store and into another
 //! - [`engine`]: the rules of a write, decided once for all stores
 //! - [`computed`]: the attributes that no document holds, such as `meta` and memberships
@@ -15,10 +17,12 @@ pub mod engine;
 mod extension;
 mod memory;
 mod query;
+mod rules;
 mod scope;
 mod store;
 mod tenancy;
 mod turn;
+pub mod validate;
 
 pub use archive::Archive;
 pub use claim::{Among, Claim};
@@ -26,6 +30,7 @@ pub use computed::{Facts, computed, element, location, meta, targets};
 pub use extension::StoreExt;
 pub use memory::Memory;
 pub use query::{Count, Page, Position, Query, Sort, Start};
+pub use rules::{Rules, RulesError};
 pub use scope::{
     Aliases, CreatePolicy, Cycles, Deletes, Limits, PatchAnswer, Scope, Settings, TenantId,
     UnknownMembers,

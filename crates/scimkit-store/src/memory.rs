@@ -15,7 +15,7 @@ mod walk;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::AtomicU64},
 };
 
 use scimkit_registry::{Edge, ResourceId, ResourceType};
@@ -69,6 +69,8 @@ use crate::{
 /// ```
 #[derive(Debug, Default)]
 pub struct Memory {
+    /// The imports that were begun.
+    attempts: AtomicU64,
     directory: RwLock<Directory>,
     /// One lock for each tenant, so that none waits for another's work.
     tenants: RwLock<BTreeMap<TenantId, Arc<RwLock<Tenant>>>>,
@@ -106,6 +108,7 @@ impl Store for Memory {
                 return Ok(vec![Vec::new(); query.owners.len()]);
             };
             let tenant = shared(&tenant);
+            tenant.check_complete()?;
             let among = Among::First {
                 after: query.after.as_ref(),
                 limit: most(query.limit),
@@ -123,7 +126,7 @@ impl Store for Memory {
         Box::pin(async move {
             let tenant = self.tenant(&scope.tenant).unwrap_or_default();
             let (settings, budget) = (&*scope.settings, &scope.budget);
-            let mut walk = match begun(&tenant, settings, query) {
+            let mut walk = match begun(&tenant, settings, query)? {
                 Asked::Page(page) => return Ok(page),
                 Asked::Walk(walk) => walk,
             };
@@ -139,6 +142,7 @@ impl Store for Memory {
                 yield_now().await;
             }
             let tenant = shared(&tenant);
+            tenant.check_complete()?;
             Ok(walk.page(&tenant, budget)?)
         })
     }
@@ -153,6 +157,7 @@ impl Store for Memory {
         Box::pin(async move {
             let tenant = self.tenant(&scope.tenant).ok_or(StoreError::NotFound)?;
             let tenant = shared(&tenant);
+            tenant.check_complete()?;
             let record = tenant.record(kind, id).ok_or(StoreError::NotFound)?;
             let mut stored = record.stored(kind, id);
             tenant.add_edges(&scope.settings, &mut stored, want);
@@ -180,8 +185,13 @@ impl Store for Memory {
 }
 
 /// What the indexes say of a query, with the edges of the page where they decide it.
-fn begun<'q>(tenant: &RwLock<Tenant>, settings: &'q Settings, query: &'q Query) -> Asked<'q> {
+fn begun<'q>(
+    tenant: &RwLock<Tenant>,
+    settings: &'q Settings,
+    query: &'q Query,
+) -> Result<Asked<'q>, StoreError> {
     let tenant = shared(tenant);
+    tenant.check_complete()?;
     let mut asked = tenant.asked(settings, query);
     if let Asked::Page(page) = &mut asked {
         let want = Want::edges(query.edges.clone());
@@ -189,7 +199,7 @@ fn begun<'q>(tenant: &RwLock<Tenant>, settings: &'q Settings, query: &'q Query) 
             tenant.add_edges(settings, stored, &want);
         }
     }
-    asked
+    Ok(asked)
 }
 
 fn most(limit: Option<u32>) -> usize {

@@ -21,6 +21,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// - A dropped future leaves each write either done or not done.
 /// - Whatever is asked may fail: [`StoreError::is_failure`] lists how. Reads end with
 ///   [`StoreError::Exhausted`] when [`Scope::budget`] runs out.
+/// - While an [import](crate::Archive::restore) of the tenant is not complete, a store that archives
+///   fails every call for the tenant with [`StoreError::Importing`].
 ///
 /// [`scimkit_testkit::contract`](https://docs.rs/scimkit-testkit) holds the tests of this contract.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
@@ -520,6 +522,10 @@ pub enum StoreError {
     /// The request's [`Budget`](scimkit_registry::Budget) ran out; nothing was written.
     #[error(transparent)]
     Exhausted(#[from] Exhausted),
+    /// An import of the tenant is in progress or was cut off. Until one is complete, or the tenant is
+    /// [erased](crate::Archive::erase), nothing of the tenant is read or written.
+    #[error("an import of this tenant is not complete: try again later")]
+    Importing,
     /// A value that the host can't take.
     #[error("{detail}")]
     Invalid {
@@ -576,7 +582,7 @@ impl StoreError {
     }
 
     /// Whether the store failed, whatever it was asked: [`StoreError::Backend`], [`StoreError::Busy`],
-    /// [`StoreError::StorageFull`] and [`StoreError::Unavailable`].
+    /// [`StoreError::Importing`], [`StoreError::StorageFull`] and [`StoreError::Unavailable`].
     ///
     /// # Example
     /// ```
@@ -591,6 +597,7 @@ impl StoreError {
             self,
             StoreError::Backend(_)
                 | StoreError::Busy
+                | StoreError::Importing
                 | StoreError::StorageFull(_)
                 | StoreError::Unavailable(_)
         )

@@ -20,6 +20,7 @@
 pub mod archive;
 mod batches;
 mod claims;
+mod clock;
 mod cursors;
 mod cycles;
 mod ground;
@@ -137,6 +138,7 @@ pub fn checks() -> Vec<Check> {
         resources::CHECKS,
         batches::CHECKS,
         claims::CHECKS,
+        clock::CHECKS,
         members::CHECKS,
         cycles::CHECKS,
         queries::CHECKS,

@@ -19,7 +19,7 @@ use scimkit_core::message::PatchRequest;
 use scimkit_filter::{Filter, Limits, Options, Path};
 use scimkit_patch::{Before, Patch};
 use scimkit_registry::{
-    Budget, Meter, Predicate, Registry, Resource, ResourceId, ResourceType, Tolerance, View,
+    Budget, Meter, Predicate, Registry, Resource, ResourceId, ResourceType, Role, Tolerance, View,
 };
 use scimkit_server::{BearerTokens, Body, Server, Token};
 use scimkit_store::{Memory, Settings};
@@ -332,7 +332,17 @@ fn lines(data: &[u8]) -> Option<(&str, &[u8])> {
 
 fn assert_admitted(kind: &ResourceType, resource: &Resource) {
     let again = kind.admit(Value::Object(resource.as_map().clone()), &Tolerance::STRICT);
-    assert_eq!(again.as_ref(), Ok(resource), "not as admission makes it");
+    let again = again.map(Resource::into_map);
+    let mut expected = resource.as_map().clone();
+    // The `$ref` that named a member means nothing beside the `value` that it stood for.
+    let memberships = kind.attributes().iter();
+    for attr in memberships.filter(|a| a.role() == Role::Membership && a.parent().is_none()) {
+        let members = expected.get_mut(attr.name()).and_then(Value::as_array_mut);
+        for member in members.into_iter().flatten() {
+            member.as_object_mut().map(|member| member.remove("$ref"));
+        }
+    }
+    assert_eq!(again, Ok(expected), "not as admission makes it");
 }
 
 fn request(data: &[u8]) -> Option<Request<Full<bytes::Bytes>>> {

@@ -131,3 +131,40 @@ fn what_looks_like_a_membership_is_kept_in_the_document() {
     let desk = json!({"floor": 3, "mates": mates});
     assert_eq!(patched(before, operations), Ok(desk));
 }
+
+#[test]
+fn references_of_an_extension_name_resources() {
+    let before = || json!({"floor": 3, "mates": [{"value": "a", "type": "x"}]});
+    for path in ["mates", "mates[type eq \"x\"]"] {
+        for url in ["https://elsewhere.example/People/b", "Users/b", "b", ""] {
+            let operations = json!([add(path, json!({"$ref": url}))]);
+            let refused = patched(before(), operations).unwrap_err();
+            assert_eq!(refused.scim_type, "invalidValue", "{path} {url}");
+        }
+    }
+    for path in [
+        "mates.$ref",
+        "mates[type eq \"x\"].$ref",
+        "mates[type eq \"y\"].$ref",
+    ] {
+        let operations = json!([add(path, json!("https://elsewhere.example/People/b"))]);
+        let refused = patched(before(), operations).unwrap_err();
+        assert_eq!(refused.scim_type, "invalidValue", "{path}");
+    }
+    let operations = json!([
+        add("mates", json!([{"$ref": "../People/b"}])),
+        add("mates[type eq \"x\"].$ref", json!("People/c")),
+    ]);
+    let mates = json!([{"value": "c", "type": "x"}, {"value": "b", "$ref": "../People/b"}]);
+    assert_eq!(
+        patched(before(), operations),
+        Ok(json!({"floor": 3, "mates": mates}))
+    );
+    // Beside a value it is kept as it was sent.
+    let mate = json!([{"value": "d", "$ref": "https://elsewhere.example/"}]);
+    let replace = json!([{"op": "replace", "path": format!("{DESK}:mates"), "value": mate}]);
+    assert_eq!(
+        patched(before(), replace),
+        Ok(json!({"floor": 3, "mates": mate}))
+    );
+}

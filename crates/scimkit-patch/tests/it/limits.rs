@@ -189,7 +189,7 @@ fn what_a_client_said_is_cut_short() {
     let world = World::of(kind("User"), json!({"userName": "u"}));
     let long = format!("\u{1b}{}", "x".repeat(100_000));
     let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.$ref";
-    let url = format!("{long}/");
+    let url = format!("\u{1b}{}/", "x".repeat(60_000));
     for operation in [
         json!({"op": "add", "value": {"id": long}}),
         json!({"op": "add", "path": manager, "value": url}),

@@ -130,6 +130,12 @@ async fn what_can_not_be_looked_up_is_unavailable() {
     for token in [&issued.token, &Token::generate().unwrap()] {
         assert_eq!(world.status(token).await, 503);
     }
+    world.tenancy.be(Mood::Importing);
+    let answer = world.get("/scim/v2/Users", issued.token.reveal()).await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers["retry-after"], "1");
+    let detail = "an import of this tenant is not complete: try again later";
+    assert_eq!(answer.json()["detail"], detail);
     world.tenancy.be(Mood::Good);
     // Rules that somebody else wrote.
     let (acme, entra) = (issued.record.tenant, issued.record.connection);

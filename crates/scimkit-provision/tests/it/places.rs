@@ -44,6 +44,45 @@ async fn a_token_opens_the_path_of_its_tenant_alone() {
 }
 
 #[tokio::test]
+async fn references_name_resources_of_their_own_tenant() {
+    let world = World::at(IN_PATH);
+    let acme = world.customer("acme").await;
+    world.customer("other").await;
+    let manager = async |url: &str, name: &str| {
+        let enterprise = scimkit_core::builtin::ENTERPRISE_USER;
+        let body = serde_json::json!({
+            "schemas": [scimkit_core::builtin::USER, enterprise],
+            "userName": name,
+            enterprise: {"manager": {"$ref": url}},
+        });
+        let request = Request::post("/tenants/acme/scim/v2/Users")
+            .header("authorization", format!("Bearer {}", acme.token.reveal()))
+            .header("content-type", "application/scim+json")
+            .body(Full::from(body.to_string()));
+        let answer = world.send(request.unwrap()).await;
+        let value = answer.json()[enterprise]["manager"]["value"].clone();
+        (answer.status(), value)
+    };
+    let own = "https://app.example/tenants/acme/scim/v2/Users/7";
+    assert_eq!(manager(own, "u1").await, (201, "7".into()));
+    let spelled = "HTTPS://APP.example:443/tenants/%61cme/scim/v2/Users/%37/";
+    assert_eq!(manager(spelled, "u2").await, (201, "7".into()));
+    assert_eq!(manager("../Users/7", "u3").await, (201, "7".into()));
+    for foreign in [
+        "https://app.example/tenants/other/scim/v2/Users/7",
+        "https://app.example/tenants/ACME/scim/v2/Users/7",
+        "https://app.example/scim/v2/Users/7",
+        "https://app.example/tenants/{tenant}/scim/v2/Users/7",
+        "https://app.example/tenants/acme/../other/scim/v2/Users/7",
+        "/tenants/other/scim/v2/Users/7",
+        "https://other.example/tenants/acme/scim/v2/Users/7",
+    ] {
+        let refused = manager(foreign, "u4").await;
+        assert_eq!(refused, (400, serde_json::Value::Null), "{foreign}");
+    }
+}
+
+#[tokio::test]
 async fn links_lead_to_the_tenants_own_place() {
     let world = World::at(IN_PATH);
     for tenant in ["acme", "other"] {

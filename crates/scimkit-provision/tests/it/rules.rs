@@ -3,7 +3,7 @@
 use http::Method;
 use scimkit_provision::Rules;
 use scimkit_registry::{Mapping, Tolerance, mapping::Closures};
-use scimkit_server::Level;
+use scimkit_server::{Access, Level};
 use scimkit_store::{
     Aliases, CreatePolicy, Cycles, Deletes, PatchAnswer, Scopes, Settings, UnknownMembers,
 };
@@ -170,7 +170,7 @@ fn scopes_and_switches_say_what_may_be_done() {
         ("rug", ["rw", "rw", "rw"]),
     ];
     for (given, allowed) in table {
-        let access = Rules::default().access(scopes(given));
+        let access = Access::for_token(&Rules::default(), scopes(given));
         for (kind, allowed) in ["User", "group", "Device"].into_iter().zip(allowed) {
             let level = access.level(kind);
             assert_ne!(level, Level::Off);
@@ -183,12 +183,12 @@ fn scopes_and_switches_say_what_may_be_done() {
         // What is switched off is off, and nothing else is.
         let mut rules = Rules::default();
         rules.users = false;
-        let off = rules.access(scopes(given));
+        let off = Access::for_token(&rules, scopes(given));
         assert_eq!(off.level("User"), Level::Off);
         assert_eq!(off.level("Group"), access.level("Group"));
         assert_eq!(off.level("Device"), access.level("Device"));
         (rules.users, rules.groups) = (true, false);
-        let off = rules.access(scopes(given));
+        let off = Access::for_token(&rules, scopes(given));
         assert_eq!(off.level("Group"), Level::Off);
         assert_eq!(off.level("User"), access.level("User"));
     }

@@ -30,6 +30,8 @@ pub(crate) enum Mood {
     /// It never ends noting a use.
     UsesHang,
     Busy,
+    /// The import of every tenant is in progress.
+    Importing,
     /// Somebody else renames the tokens of a put before it is done, so many times.
     RenamesBeforePuts(u32),
 }
@@ -76,6 +78,7 @@ impl Watched {
         self.asked.lock().unwrap().push(what);
         match *self.mood.lock().unwrap() {
             Mood::Busy => Err(StoreError::Busy),
+            Mood::Importing => Err(StoreError::Importing),
             _ => Ok(&*self.inner),
         }
     }

@@ -151,7 +151,7 @@ impl Run<'_> {
             if self.must_be_there(index) {
                 too_early = Some(index);
             }
-            self.id(index).map(ToString::to_string)
+            self.made(index)
         });
         match too_early {
             None => Ok(()),

@@ -15,8 +15,18 @@ pub(super) enum Body {
     Resource,
 }
 
-/// Goes through the references of a body; where `resolve` gives an id for a name, that takes the
-/// place of the reference.
+/// The resource that a name stands for.
+pub(super) struct Made {
+    /// Where resources of its type are, with the leading slash.
+    pub(super) endpoint: String,
+    pub(super) id: String,
+}
+
+/// The resource of a name, where it is known.
+type Resolve<'r> = dyn FnMut(&str) -> Option<Made> + 'r;
+
+/// Goes through the references of a body; where `resolve` gives a resource for a name, its id takes
+/// the place of the reference. A `$ref` that is nothing else becomes the URL of the resource.
 ///
 /// A reference is
 /// - a string that is `bulkId:NAME` and nothing else;
@@ -24,11 +34,7 @@ pub(super) enum Body {
 /// - a quoted value in the path of a PATCH operation, or in a member's name that is such a path.
 ///
 /// Anything else that has `bulkId:` in it is text.
-pub(super) fn resolve(
-    data: &mut Value,
-    body: Body,
-    resolve: &mut dyn FnMut(&str) -> Option<String>,
-) {
+pub(super) fn resolve(data: &mut Value, body: Body, resolve: &mut Resolve<'_>) {
     match (body, data) {
         (Body::Patch, Value::Object(members)) => {
             let lists = members.iter_mut();
@@ -55,18 +61,29 @@ enum Site {
     Value,
 }
 
-fn in_operation(
-    operation: &mut Map<String, Value>,
-    resolve: &mut dyn FnMut(&str) -> Option<String>,
-) {
+/// Where the value of a member or path of that name stands.
+fn site(name: &str) -> Site {
+    const NAME: &str = "$ref";
+    let end = name.len().checked_sub(NAME.len());
+    match end.and_then(|end| name.get(end..)) {
+        Some(end) if end.eq_ignore_ascii_case(NAME) => Site::Reference,
+        _ => Site::Value,
+    }
+}
+
+impl Made {
+    fn url(&self) -> String {
+        format!("{}/{}", self.endpoint, encoded(&self.id))
+    }
+}
+
+fn in_operation(operation: &mut Map<String, Value>, resolve: &mut Resolve<'_>) {
     let mut site = Site::Value;
     for (name, value) in operation.iter_mut() {
         if let Value::String(path) = value
             && name.eq_ignore_ascii_case("path")
         {
-            if path.to_ascii_lowercase().ends_with("$ref") {
-                site = Site::Reference;
-            }
+            site = self::site(path);
             if let Some(resolved) = in_path(path, resolve) {
                 *path = resolved;
             }
@@ -79,7 +96,7 @@ fn in_operation(
     }
 }
 
-fn in_value(value: &mut Value, site: Site, resolve: &mut dyn FnMut(&str) -> Option<String>) {
+fn in_value(value: &mut Value, site: Site, resolve: &mut Resolve<'_>) {
     match value {
         Value::Array(elements) => {
             for element in elements {
@@ -89,7 +106,8 @@ fn in_value(value: &mut Value, site: Site, resolve: &mut dyn FnMut(&str) -> Opti
         Value::Object(members) => in_members(members, resolve),
         Value::String(text) => {
             let resolved = match (named(text), site) {
-                (Some(name), _) => resolve(name),
+                (Some(name), Site::Reference) => resolve(name).map(|made| made.url()),
+                (Some(name), Site::Value) => resolve(name).map(|made| made.id),
                 (None, Site::Reference) => in_url(text, resolve),
                 (None, Site::Value) => None,
             };
@@ -101,13 +119,10 @@ fn in_value(value: &mut Value, site: Site, resolve: &mut dyn FnMut(&str) -> Opti
     }
 }
 
-fn in_members(members: &mut Map<String, Value>, resolve: &mut dyn FnMut(&str) -> Option<String>) {
+fn in_members(members: &mut Map<String, Value>, resolve: &mut Resolve<'_>) {
     let mut renamed = Vec::new();
     for (name, value) in members.iter_mut() {
-        let site = match name.eq_ignore_ascii_case("$ref") {
-            true => Site::Reference,
-            false => Site::Value,
-        };
+        let site = site(name);
         in_value(value, site, resolve);
         renamed.extend(in_path(name, resolve).map(|new| (name.clone(), new)));
     }
@@ -118,16 +133,17 @@ fn in_members(members: &mut Map<String, Value>, resolve: &mut dyn FnMut(&str) ->
     }
 }
 
-/// A URL whose last segment is a reference.
-fn in_url(url: &str, resolve: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
-    let (head, segment) = url.rsplit_once('/')?;
+/// A URL whose last segment is a reference; a final slash, a query and a fragment are left out.
+fn in_url(url: &str, resolve: &mut Resolve<'_>) -> Option<String> {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let (head, segment) = url.get(..end)?.trim_end_matches('/').rsplit_once('/')?;
     let segment = percent_decode_str(segment).decode_utf8().ok()?;
-    let id = resolve(named(&segment)?)?;
-    Some(format!("{head}/{}", encoded(&id)))
+    let made = resolve(named(&segment)?)?;
+    Some(format!("{head}/{}", encoded(&made.id)))
 }
 
 /// A path whose filter has quoted references.
-fn in_path(path: &str, resolve: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
+fn in_path(path: &str, resolve: &mut Resolve<'_>) -> Option<String> {
     if !path.contains(PREFIX) {
         return None;
     }
@@ -138,7 +154,8 @@ fn in_path(path: &str, resolve: &mut dyn FnMut(&str) -> Option<String>) -> Optio
         };
         let literal = format!("\"{inside}\"");
         let value: Option<String> = serde_json::from_str(&literal).ok();
-        let id = value.as_deref().and_then(named).and_then(&mut *resolve);
+        let made = value.as_deref().and_then(named).and_then(&mut *resolve);
+        let id = made.map(|made| made.id);
         changed |= id.is_some();
         text.push_str(before);
         text.push_str(&id.map_or(literal, |id| Value::String(id).to_string()));
@@ -164,13 +181,14 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Body, resolve};
+    use super::{Body, Made, resolve};
 
     fn resolved(mut data: Value, body: Body) -> (Value, Vec<String>) {
         let mut names = Vec::new();
         resolve(&mut data, body, &mut |name| {
             names.push(name.to_owned());
-            (name != "nobody").then(|| format!("<{name}>"))
+            let (endpoint, id) = ("/Users".to_owned(), format!("<{name}>"));
+            (name != "nobody").then_some(Made { endpoint, id })
         });
         (data, names)
     }
@@ -199,9 +217,18 @@ mod tests {
             json!({"$REF": "../Users/bulkId:a%20b", "manager": {"$ref": "bulkId:c"}}),
             Body::Resource,
         );
-        let expected = json!({"$REF": "../Users/%3Ca%20b%3E", "manager": {"$ref": "<c>"}});
+        let expected =
+            json!({"$REF": "../Users/%3Ca%20b%3E", "manager": {"$ref": "/Users/%3Cc%3E"}});
         assert_eq!(data, expected);
         assert_eq!(names, ["a b", "c"]);
+        let (data, names) = resolved(
+            json!({"manager.$ref": "bulkId:a", "members": [{"$ref": "Users/bulkId%3Ab/?x#y"}]}),
+            Body::Resource,
+        );
+        let expected =
+            json!({"manager.$ref": "/Users/%3Ca%3E", "members": [{"$ref": "Users/%3Cb%3E"}]});
+        assert_eq!(data, expected);
+        assert_eq!(names, ["a", "b"]);
     }
 
     #[test]

@@ -1,20 +1,24 @@
 //! Carrying the operations of a bulk request out.
 
-use std::collections::{HashSet, VecDeque};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
 
-use chrono::Utc;
 use scimkit_core::{Error, excerpt, message::BulkResult};
-use scimkit_registry::ResourceId;
+use scimkit_registry::{ResourceId, ResourceType};
 use scimkit_store::{Batch, Expect, OnFailure, StoreError, Stored, Write, Written, location};
 
 use super::{
     plan::{Act, Names, Place, Plan, Task, Unfit},
     ready::{Pending, Ready, Slot},
+    references::Made,
 };
 use crate::{
+    clock::{new_id, now},
     error::Problem,
     server::log_store_error,
-    write::{Conditions, Edit, Writer, lost, new_id},
+    write::{Conditions, Edit, Writer, lost},
 };
 
 /// Writes that go to the store together, at most: few enough that others need not wait for long.
@@ -25,6 +29,8 @@ pub(super) struct Run<'a> {
     failures: u32,
     /// Of the resources that are made: ours until the store has given its word.
     ids: Vec<ResourceId>,
+    /// The types of the resources that the operations are about, as far as they are known.
+    kinds: Vec<Option<Arc<ResourceType>>>,
     /// After how many failures no further operation is performed.
     limit: Option<u32>,
     logged: bool,
@@ -54,11 +60,17 @@ impl<'a> Run<'a> {
             let given = writer.store.support(&task.kind).given_ids;
             matches!(task.act, Act::Create) && (!given || writer.claims(&task.kind))
         };
+        let kind = |task: &Option<Result<Task, Unfit>>| {
+            let task = task.as_ref()?.as_ref().ok()?;
+            Some(Arc::clone(&task.kind))
+        };
+        let kinds = plan.tasks.iter().map(kind).collect();
         let tasks = plan.tasks.iter().enumerate();
         let late = tasks.filter(|(_, task)| matches!(task, Some(Ok(task)) if late(task)));
         Run {
             failures: 0,
             ids: (0..count).map(|_| new_id()).collect(),
+            kinds,
             limit,
             logged: false,
             named_late: late.map(|(index, _)| index).collect(),
@@ -278,7 +290,7 @@ impl<'a> Run<'a> {
         writes: Vec<Write>,
         rule: OnFailure,
     ) -> impl Iterator<Item = Result<Written, StoreError>> + use<> {
-        let batch = Batch::new(Utc::now(), writes).on_failure(rule);
+        let batch = Batch::new(now(), writes).on_failure(rule);
         let answers = self.writer.store.write(self.writer.scope, batch).await;
         let none = || Err(StoreError::backend("the store gave no answer to a write"));
         answers.into_iter().chain(std::iter::repeat_with(none))
@@ -339,6 +351,15 @@ impl<'a> Run<'a> {
     /// The id of what an operation makes.
     pub(super) fn id(&self, index: usize) -> Option<&ResourceId> {
         self.ids.get(index)
+    }
+
+    /// What an operation makes, as far as it is known.
+    pub(super) fn made(&self, index: usize) -> Option<Made> {
+        let kind = self.kinds.get(index)?.as_ref()?;
+        Some(Made {
+            endpoint: kind.endpoint().to_owned(),
+            id: self.id(index)?.to_string(),
+        })
     }
 
     pub(super) fn failed(&self, index: usize) -> bool {

@@ -81,8 +81,9 @@ async fn an_internal_error_keeps_its_cause_to_itself() {
 
 #[tokio::test]
 async fn temporary_failures_of_a_store_name_a_time_to_retry_and_no_cause() {
-    let failures: [(fn() -> StoreError, u16); 3] = [
+    let failures: [(fn() -> StoreError, u16); 4] = [
         (|| StoreError::Busy, 503),
+        (|| StoreError::Importing, 503),
         (|| StoreError::StorageFull("disk of /secret".into()), 507),
         (|| StoreError::Unavailable("disk of /secret".into()), 503),
     ];

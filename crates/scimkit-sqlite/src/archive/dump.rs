@@ -10,7 +10,7 @@ use scimkit_store::{
 
 use super::Outcome;
 use crate::{
-    directory,
+    directory, imports,
     row::{instant, version},
 };
 
@@ -39,7 +39,11 @@ pub(super) fn dump(db: &Db, tenant: &TenantId, take: &mut Take<'_>) -> Outcome<(
 }
 
 /// Whether anything is kept of a tenant.
+///
+/// # Errors
+/// [`StoreError::Importing`] while an import of it is not complete.
 pub(super) fn is_kept(db: &Db, tenant: &TenantId) -> crate::error::Outcome<bool> {
+    imports::check_complete(db, tenant.as_str())?;
     let is_entered = directory::tenant(db, tenant)?.is_some();
     Ok(is_entered || last_version(db, tenant)?.is_some())
 }

@@ -32,7 +32,7 @@ const FINGERPRINTS: Step = ("keys_before", &[]);
 
 /// What the tenant is known by: it goes when nothing else is left, so that whoever asks for what is
 /// left finds it.
-const ENDS: [Step; 2] = [("counter", &[]), ("tenant", &[])];
+const ENDS: [Step; 3] = [("counter", &[]), ("tenant", &[]), ("import", &[])];
 
 /// How often all the steps are taken at most, while others write faster than they delete.
 pub(super) const ROUNDS: usize = 16;
@@ -50,6 +50,19 @@ pub(super) fn some(db: &mut Db, step: Step, tenant: &str) -> Outcome<Taken> {
     let taken = delete(&transaction, step, tenant)?;
     transaction.commit()?;
     Ok(taken)
+}
+
+/// Deletes the first rows that an import has written, and tells whether any are left. Connections and
+/// tokens are its own where it has brought the tenant's entry.
+pub(super) fn imported(db: &Db, tenant: &str, has_entry: bool) -> Outcome<bool> {
+    let is_entry = |(table, _): &Step| matches!(*table, "token" | "connection" | "tenant");
+    let steps = STEPS.into_iter().chain([("tenant", &[][..])]);
+    for step in steps.filter(|step| has_entry || !is_entry(step)) {
+        if delete(db, step, tenant)?.is_left {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Deletes what was written behind the other steps, and then what the tenant is known by; unless that

@@ -10,25 +10,29 @@ use scimkit_store::{
 use crate::{
     definitions, directory,
     error::{Failure, Outcome},
-    keys,
+    imports, keys,
     row::micros,
 };
 
-/// What a tenant becomes, inside a transaction that does all of it or nothing.
+/// What a tenant becomes, inside a transaction that keeps some of its records.
 pub(super) struct Copy<'a> {
     db: &'a Db,
     tenant: &'a TenantId,
 }
 
 impl<'a> Copy<'a> {
-    /// Begins, unless the tenant has resources.
-    pub(super) fn begin(db: &'a Db, tenant: &'a TenantId) -> super::Outcome<Self> {
+    /// Fails when the tenant has resources.
+    pub(super) fn check_vacant(db: &Db, tenant: &TenantId) -> super::Outcome<()> {
         let sql = "SELECT 1 FROM resource WHERE tenant = ?1
                    UNION ALL SELECT 1 FROM retired WHERE tenant = ?1";
         if db.prepare_cached(sql)?.exists([tenant.as_str()])? {
             return Err(ArchiveError::Occupied.into());
         }
-        Ok(Copy { db, tenant })
+        Ok(())
+    }
+
+    pub(super) fn new(db: &'a Db, tenant: &'a TenantId) -> Self {
+        Copy { db, tenant }
     }
 
     /// Counts the next version from the last one that was given.
@@ -140,7 +144,10 @@ impl Keeper for Copy<'_> {
             Checked::Edges(edges, change) => self.keep_edges(&edges, &change),
             Checked::Resource(resource, fit) => self.keep_resource(&resource, &fit),
             Checked::Retired(retired, fit) => self.keep_retired(&retired, &fit),
-            Checked::Tenant(entry) => directory::keep_tenant(self.db, &entry),
+            Checked::Tenant(entry) => {
+                imports::note_entry(self.db, self.tenant.as_str())?;
+                directory::keep_tenant(self.db, &entry)
+            }
             Checked::Token(token) => directory::keep_token(self.db, &token),
         }
     }

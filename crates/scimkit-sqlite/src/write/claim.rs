@@ -16,7 +16,11 @@ use crate::{
 /// A resource that a create takes.
 pub(super) enum Claimed {
     Live(ResourceId, How),
-    Retired { id: ResourceId, created_us: i64 },
+    Retired {
+        created_us: i64,
+        id: ResourceId,
+        retired_us: i64,
+    },
 }
 
 /// A resource that may be taken.
@@ -52,8 +56,12 @@ impl Writer<'_> {
         }
         for term in claim.terms() {
             let found = self.matching(kind, (claim, term), Among::Retired)?;
-            if let Some(Found { id, created_us, .. }) = found.into_iter().next() {
-                return Ok(Some(Claimed::Retired { id, created_us }));
+            if let Some(found) = found.into_iter().next() {
+                return Ok(Some(Claimed::Retired {
+                    created_us: found.created_us,
+                    id: found.id,
+                    retired_us: found.retired_us,
+                }));
             }
         }
         Ok(None)
@@ -191,7 +199,7 @@ impl Writer<'_> {
     pub(super) fn retire(&self, kind: &ResourceType, id: &ResourceId) -> Outcome<()> {
         let sql = "INSERT INTO retired
                    (tenant, kind, id, created_us, retired_us, connection, document, keys)
-                   SELECT tenant, kind, id, created_us, ?3, connection, document, keys
+                   SELECT tenant, kind, id, created_us, max(modified_us, ?3), connection, document, keys
                    FROM resource WHERE tenant = ?1 AND id = ?2";
         self.connection.prepare_cached(sql)?.execute(params![
             self.tenant,

@@ -81,6 +81,10 @@ fn a_full_disk_refuses_writes_and_breaks_none() {
         .filter(|answer| answer.is_ok())
         .count();
     assert!(done < 150);
+    let failures = answers.iter().flatten().filter_map(|a| a.as_ref().err());
+    for error in failures {
+        assert!(matches!(error, StoreError::StorageFull(_)), "{error:?}");
+    }
     assert!(connection.is_autocommit());
     assert_eq!(count(&connection, "resource"), done);
     assert_eq!(count(&connection, "lookup_key"), done);

@@ -1,5 +1,7 @@
 //! What a file keeps, who may open it, and what else is in it.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 use scimkit_registry::ResourceId;
 use scimkit_sqlite::{OpenError, Options, Sqlite, Synchronous};
@@ -12,7 +14,7 @@ use crate::{
 };
 
 /// The last format of a file.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
 
 #[test]
 fn everything_is_there_after_reopening() {
@@ -200,7 +202,81 @@ fn a_file_of_another_application_is_refused_and_stays_as_it_is() {
         "this is not a database, however long its text may be",
     )
     .unwrap();
-    assert!(matches!(Sqlite::open(&path), Err(OpenError::Sqlite(_))));
+    assert!(matches!(Sqlite::open(&path), Err(OpenError::Foreign)));
+    let below = path.join("no directory");
+    assert!(matches!(Sqlite::open(&below), Err(OpenError::Sqlite(_))));
+}
+
+#[test]
+fn damaged_store_is_rejected_and_stays_as_it_is() {
+    let damages = [
+        ("PRAGMA user_version = -1", "no release writes format -1"),
+        ("PRAGMA user_version = 0", "no release writes format 0"),
+        ("DROP TABLE edge", "it has no index `edge_by_target`"),
+        (
+            "DROP INDEX token_by_digest",
+            "it has no index `token_by_digest`",
+        ),
+        ("DROP TABLE counter", "it has no table `counter`"),
+    ];
+    for (damage, expected) in damages {
+        let (_directory, path) = file();
+        drop(Sqlite::open(&path).unwrap());
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch(damage)
+            .unwrap();
+        rejected(&path, expected);
+    }
+    let empty = [
+        (0, "no release writes format 0"),
+        (1, "it has no index `edge_by_target`"),
+        (FORMAT, "it has no index `edge_by_target`"),
+        (-7, "no release writes format -7"),
+    ];
+    for (format, expected) in empty {
+        let (_directory, path) = file();
+        let made = Connection::open(&path).unwrap();
+        made.pragma_update(None, "application_id", 0x5343_494d)
+            .unwrap();
+        made.pragma_update(None, "user_version", format).unwrap();
+        drop(made);
+        rejected(&path, expected);
+    }
+}
+
+fn rejected(path: &Path, expected: &str) {
+    let before = std::fs::read(path).unwrap();
+    let error = Sqlite::open(path).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        format!("the file is a damaged store: {expected}")
+    );
+    assert!(std::fs::read(path).unwrap() == before);
+}
+
+#[test]
+fn negative_format_of_another_application_is_rejected() {
+    let (_directory, path) = file();
+    let other = Connection::open(&path).unwrap();
+    other.pragma_update(None, "user_version", -1).unwrap();
+    drop(other);
+    assert!(matches!(Sqlite::open(&path), Err(OpenError::Foreign)));
+}
+
+#[test]
+fn stores_that_make_one_file_at_the_same_time_agree() {
+    for _ in 0..20 {
+        let (_directory, path) = file();
+        std::thread::scope(|threads| {
+            let open = || Sqlite::open(&path).map(drop);
+            let all: Vec<_> = (0..4).map(|_| threads.spawn(open)).collect();
+            for one in all {
+                one.join().unwrap().unwrap();
+            }
+        });
+    }
 }
 
 #[test]

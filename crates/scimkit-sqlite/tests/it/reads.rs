@@ -324,6 +324,31 @@ fn query_ends_with_its_budget_and_the_next_one_is_answered() {
 }
 
 #[test]
+fn walk_along_memberships_ends_with_the_budget_of_the_write() {
+    let store = Sqlite::in_memory().unwrap();
+    let scope = standard();
+    let group = |id: &str| create(&store, &scope, ("Group", id), json!({"displayName": id}));
+    for n in 0..60 {
+        group(&format!("g{n}")).unwrap();
+    }
+    for n in 1..60 {
+        add_member(&store, &scope, &format!("g{}", n - 1), &format!("g{n}")).unwrap();
+    }
+    for id in ["one", "two"] {
+        group(id).unwrap();
+    }
+    add_member(&store, &scope, "one", "two").unwrap();
+    let few = standard().with_budget(Budget::new(100_000));
+    let ended = add_member(&store, &few, "g59", "one");
+    let is_over = matches!(ended, Err(StoreError::Exhausted(Exhausted::Work)));
+    assert!(is_over, "{ended:?}");
+    let members = |filter| select(&store, &scope, "Group", filter).unwrap();
+    assert!(members(r#"members.value eq "one""#).is_empty());
+    add_member(&store, &scope, "g59", "one").unwrap();
+    assert_eq!(members(r#"members.value eq "one""#), ["g59"]);
+}
+
+#[test]
 fn write_is_not_carried_out_when_its_budget_is_over_or_its_future_is_gone() {
     let (_directory, path) = file();
     let store = Sqlite::open(&path).unwrap();

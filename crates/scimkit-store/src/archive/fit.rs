@@ -41,7 +41,7 @@ pub struct Fit {
 ///
 /// # Errors
 /// [`StoreError::Refused`]: the registry has no such type, the document does not
-/// [fit](ResourceType::check_kept) it, or the id is none (empty, beyond 1,024 bytes, with control
+/// [fit](ResourceType::check_kept) it or [lacks](ResourceType::check_kept_required) something, or the id is none (empty, beyond 1,024 bytes, with control
 /// characters, or a `bulkId:` reference); [`StoreError::Backend`] for text that is no document.
 ///
 /// # Example
@@ -59,6 +59,7 @@ pub struct Fit {
 /// let shown = check(r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a"}"#)?;
 /// assert!(shown.is_shown && shown.keys.len() == 1);
 /// assert!(!check(r#"{"userName":"a","shoeSize":43}"#)?.is_shown);
+/// assert!(check(r#"{"title":"Dr"}"#).is_err());
 /// let without = check(r#"{"userName":"a","password":"t0p"}"#)?;
 /// assert_eq!(without.kept.text(), r#"{"userName":"a"}"#);
 /// assert!(check(r#"{"userName":43}"#).is_err());
@@ -78,6 +79,8 @@ pub fn fit(
     }
     let checked = kind.check_kept(&document);
     checked.map_err(|problem| refused(problem.to_string()))?;
+    let required = kind.check_kept_required(&document);
+    required.map_err(|problem| refused(problem.to_string()))?;
     let whole = Change::create(Arc::clone(kind), document.clone());
     let mut shown = Resource::default();
     whole.apply(&mut shown);
@@ -90,7 +93,7 @@ pub fn fit(
     })
 }
 
-fn check_id(id: &str) -> Result<(), StoreError> {
+pub(super) fn check_id(id: &str) -> Result<(), StoreError> {
     if id.is_empty() || id.len() > ID_BYTES {
         return Err(refused(format!("an id has 1 to {ID_BYTES} bytes")));
     }
@@ -108,7 +111,7 @@ impl Edges {
     ///
     /// # Errors
     /// [`StoreError::Refused`]: the attribute is no membership of the type, or the members are not in
-    /// the order of their ids, each once.
+    /// the order of their ids, each once, or one has an id that no resource can have.
     pub fn change(&self, kind: &Arc<ResourceType>) -> Result<Change, StoreError> {
         let attr = kind.named(&self.attr).map(|attr| kind.attr(attr));
         let attr = attr.filter(|a| a.role() == Role::Membership && a.path() == self.attr);
@@ -120,6 +123,9 @@ impl Edges {
             return Err(refused(
                 "`targets` are not in the order of their ids, each once",
             ));
+        }
+        for (id, _) in &self.targets {
+            check_id(id.as_str()).map_err(|problem| refused(format!("`targets`: {problem}")))?;
         }
         let edge = |(id, kind): &(ResourceId, Option<String>)| {
             Edge::to(id.as_str()).with_kind(kind.clone())

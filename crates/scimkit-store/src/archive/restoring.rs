@@ -1,12 +1,15 @@
 //! What is decided of the records of a restore, whatever store they go into.
 
+use std::sync::Arc;
+
 use scimkit_registry::{Change, Registry, ResourceId};
 
 use super::{
-    Edges, Fit, Kept, Record, Retired, Start,
+    Edges, Fit, Kept, Record, Retired,
     fit::{fit, refused},
+    validate,
 };
-use crate::{Connection, ConnectionId, Document, StoreError, Tenant, TenantId, TokenRecord};
+use crate::{Connection, ConnectionId, StoreError, Tenant, TenantId, TokenRecord};
 
 /// A store in the middle of a restore: what is there, and what it is told to keep.
 ///
@@ -69,6 +72,7 @@ pub enum Checked {
 ///
 /// # Example
 /// ```
+/// use std::sync::Arc;
 /// use scimkit_registry::Registry;
 /// use scimkit_store::{
 ///     StoreError, TenantId,
@@ -90,8 +94,8 @@ pub enum Checked {
 ///     }
 /// }
 ///
-/// let (registry, acme) = (Registry::standard(), TenantId::from("acme"));
-/// let mut restoring = Restoring::new(&registry, &acme);
+/// let (registry, acme) = (Arc::new(Registry::standard()), TenantId::from("acme"));
+/// let mut restoring = Restoring::new(registry, acme.clone());
 /// let start = || Record::Start(Start::new(acme.clone(), None, 7));
 /// restoring.take(&mut Sieve, start())?;
 /// assert_eq!(restoring.versions(), 7);
@@ -101,18 +105,20 @@ pub enum Checked {
 /// # Ok::<(), StoreError>(())
 /// ```
 #[derive(Debug)]
-pub struct Restoring<'a> {
+pub struct Restoring {
+    has_entry: bool,
     is_started: bool,
-    registry: &'a Registry,
-    tenant: &'a TenantId,
+    registry: Arc<Registry>,
+    tenant: TenantId,
     versions: u64,
 }
 
-impl<'a> Restoring<'a> {
+impl Restoring {
     /// Begins with none: the records become that tenant's, and fit the types of that registry.
     #[must_use]
-    pub fn new(registry: &'a Registry, tenant: &'a TenantId) -> Self {
+    pub fn new(registry: Arc<Registry>, tenant: TenantId) -> Self {
         Restoring {
+            has_entry: false,
             is_started: false,
             registry,
             tenant,
@@ -126,92 +132,109 @@ impl<'a> Restoring<'a> {
         self.versions
     }
 
-    /// Checks a record, and has it kept.
+    /// Checks a record, and has it kept: [`Restoring::check`] and [`Restoring::keep`].
     ///
     /// # Errors
     /// [`StoreError::Refused`] for a record that can't be kept behind those before, and what the keeper
     /// says.
     pub fn take<K: Keeper>(&mut self, keeper: &mut K, record: Record) -> Result<(), K::Error> {
+        match self.check(record)? {
+            Some(checked) => Self::keep(keeper, checked),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks a record as far as that is possible without a store; returns what is to be kept of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for a record that can't be kept, or not behind those before.
+    pub fn check(&mut self, record: Record) -> Result<Option<Checked>, StoreError> {
         if matches!(record, Record::Start(_)) == self.is_started {
-            return Err(refused("a tenant comes first, and only once").into());
+            return Err(refused("a tenant comes first, and only once"));
         }
         self.is_started = true;
-        let checked = match record {
-            Record::Connection(connection) => self.connection(keeper, connection)?,
-            Record::Edges(edges) => self.edges(keeper, edges)?,
-            Record::Resource(resource) => {
+        Ok(Some(match record {
+            Record::Connection(mut connection) => {
+                if !self.has_entry {
+                    let detail = "a connection needs the name of its tenant in the first record";
+                    return Err(refused(detail));
+                }
+                connection.tenant = self.tenant.clone();
+                validate::connection(&connection)?;
+                Checked::Connection(connection)
+            }
+            Record::Edges(edges) => {
+                let kind = self.registry.by_name(&edges.kind).ok_or_else(ownerless)?;
+                let change = edges.change(kind)?;
+                Checked::Edges(edges, change)
+            }
+            Record::Resource(mut resource) => {
                 let number = resource.number()?;
                 self.versions = self.versions.max(number);
-                let (kind, id) = (&resource.kind, &resource.id);
-                let fit = self.fit(keeper, (kind, id), &resource.document)?;
+                validate::owner(resource.connection.as_ref())?;
+                // As its store should have done when a clock was set back.
+                resource.last_modified = resource.last_modified.max(resource.created);
+                let named = (resource.kind.as_str(), &resource.id);
+                let fit = fit(&self.registry, named, &resource.document)?;
                 Checked::Resource(resource, fit)
             }
-            Record::Retired(retired) => {
-                let (kind, id) = (&retired.kind, &retired.id);
-                let fit = self.fit(keeper, (kind, id), &retired.document)?;
+            Record::Retired(mut retired) => {
+                validate::owner(retired.connection.as_ref())?;
+                retired.retired = retired.retired.max(retired.created);
+                let named = (retired.kind.as_str(), &retired.id);
+                let fit = fit(&self.registry, named, &retired.document)?;
                 Checked::Retired(retired, fit)
             }
-            Record::Start(start) => match self.start(keeper, start)? {
-                Some(entry) => Checked::Tenant(entry),
-                None => return Ok(()),
-            },
-            Record::Token(token) => self.token(keeper, token)?,
-        };
-        keeper.keep(checked)
+            Record::Start(start) => {
+                self.versions = start.last_version()?;
+                let Some(mut entry) = start.entry else {
+                    return Ok(None);
+                };
+                validate::tenant(&entry)?;
+                entry.id = self.tenant.clone();
+                validate::tenant(&entry)?;
+                self.has_entry = true;
+                Checked::Tenant(entry)
+            }
+            Record::Token(mut token) => {
+                token.tenant = self.tenant.clone();
+                validate::token(&token)?;
+                Checked::Token(token)
+            }
+        }))
     }
 
-    fn start<K: Keeper>(&mut self, keeper: &K, start: Start) -> Result<Option<Tenant>, K::Error> {
-        self.versions = start.last_version()?;
-        let Some(mut entry) = start.entry else {
-            return Ok(None);
-        };
-        entry.id = self.tenant.clone();
-        if keeper.has(Asked::Tenant)? {
-            return Err(there("tenant", self.tenant).into());
+    /// Has kept what was checked, unless something else is in its place or what it belongs to is
+    /// missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for what can't be kept behind what is there, and what the keeper says.
+    pub fn keep<K: Keeper>(keeper: &mut K, checked: Checked) -> Result<(), K::Error> {
+        match &checked {
+            Checked::Connection(new) if keeper.has(Asked::Connection(&new.id))? => {
+                Err(there("connection", &new.id).into())
+            }
+            Checked::Edges(edges, _)
+                if !keeper.has(Asked::Resource(&edges.kind, &edges.owner))? =>
+            {
+                Err(ownerless().into())
+            }
+            Checked::Resource(Kept { id, .. }, _) | Checked::Retired(Retired { id, .. }, _)
+                if keeper.has(Asked::Id(id))? =>
+            {
+                Err(refused(format!("the id `{id}` comes twice")).into())
+            }
+            Checked::Tenant(entry) if keeper.has(Asked::Tenant)? => {
+                Err(there("tenant", &entry.id).into())
+            }
+            Checked::Token(new) if !keeper.has(Asked::Connection(&new.connection))? => {
+                Err(refused(format!("there is no connection `{}`", new.connection)).into())
+            }
+            Checked::Token(new) if keeper.has(Asked::Token(new))? => {
+                Err(there("token", &new.id).into())
+            }
+            _ => keeper.keep(checked),
         }
-        Ok(Some(entry))
-    }
-
-    fn connection<K: Keeper>(&self, keeper: &K, mut new: Connection) -> Result<Checked, K::Error> {
-        new.tenant = self.tenant.clone();
-        if !keeper.has(Asked::Tenant)? {
-            return Err(refused(format!("there is no tenant `{}`", self.tenant)).into());
-        }
-        if keeper.has(Asked::Connection(&new.id))? {
-            return Err(there("connection", &new.id).into());
-        }
-        Ok(Checked::Connection(new))
-    }
-
-    fn token<K: Keeper>(&self, keeper: &K, mut new: TokenRecord) -> Result<Checked, K::Error> {
-        new.tenant = self.tenant.clone();
-        if !keeper.has(Asked::Connection(&new.connection))? {
-            return Err(refused(format!("there is no connection `{}`", new.connection)).into());
-        }
-        if keeper.has(Asked::Token(&new))? {
-            return Err(there("token", &new.id).into());
-        }
-        Ok(Checked::Token(new))
-    }
-
-    fn edges<K: Keeper>(&self, keeper: &K, edges: Edges) -> Result<Checked, K::Error> {
-        let is_there = keeper.has(Asked::Resource(&edges.kind, &edges.owner))?;
-        let kind = self.registry.by_name(&edges.kind).filter(|_| is_there);
-        let missing = || refused("the owner of the members did not come before");
-        let change = edges.change(kind.ok_or_else(missing)?)?;
-        Ok(Checked::Edges(edges, change))
-    }
-
-    fn fit<K: Keeper>(
-        &self,
-        keeper: &K,
-        (kind, id): (&str, &ResourceId),
-        document: &Document,
-    ) -> Result<Fit, K::Error> {
-        if keeper.has(Asked::Id(id))? {
-            return Err(refused(format!("the id `{id}` comes twice")).into());
-        }
-        Ok(fit(self.registry, (kind, id), document)?)
     }
 }
 
@@ -221,6 +244,10 @@ impl Edges {
     pub fn twice() -> StoreError {
         refused("a member comes twice")
     }
+}
+
+fn ownerless() -> StoreError {
+    refused("the owner of the members did not come before")
 }
 
 fn there(what: &str, id: &impl std::fmt::Display) -> StoreError {

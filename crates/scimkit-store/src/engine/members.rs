@@ -38,15 +38,12 @@ impl Decider<'_> {
         let mut edits = Vec::new();
         for EdgeChange { attr, edit } in change.edges() {
             let list = list((kind, owner), kind.attr(*attr).path());
+            let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = edit;
             let edit = self.narrowed(request, list, edit)?;
-            if !edit.added.is_empty() {
-                if request.policy.unknown_members == UnknownMembers::Refuse {
-                    let leads_to = targets(&request.policy.registry, kind, *attr);
-                    self.check_known(&edit, &leads_to)?;
-                }
-                if request.policy.cycles == Cycles::Refuse {
-                    self.check_cycles(request, &edit)?;
-                }
+            let leads_to = targets(&request.policy.registry, kind, *attr);
+            self.check_targets(request, (add, &edit), &leads_to)?;
+            if !edit.added.is_empty() && request.policy.cycles == Cycles::Refuse {
+                self.check_cycles(request, &edit)?;
             }
             if !edit.added.is_empty() || !edit.removed.is_empty() {
                 edits.push(edit);
@@ -159,23 +156,37 @@ impl Decider<'_> {
         Ok(now)
     }
 
-    fn check_known(
+    /// Rejects new members that don't exist, where the policy does, and members of another type than
+    /// the one that they must be of.
+    fn check_targets(
         &self,
-        edit: &MemberEdits<'_>,
+        request: &Request,
+        (named, edit): (&[Edge], &MemberEdits<'_>),
         leads_to: &[&Arc<ResourceType>],
     ) -> Result<(), StoreError> {
-        let leads = |name: &str| leads_to.iter().any(|kind| kind.name() == name);
+        let must_exist = request.policy.unknown_members == UnknownMembers::Refuse;
         let mut ids = Vec::new();
-        for Edge { id, .. } in edit.added.iter().copied() {
-            // A resource that is being created is not there yet.
-            let is_itself = *id == edit.list.owner && leads(&edit.list.kind);
-            let head = match is_itself {
-                true => continue,
-                false => self.head(id)?,
+        let mut check = |edge: &Edge, must_exist: bool| {
+            let fits = match self.target_kind(&edit.list, &edge.id)? {
+                Some(kind) => {
+                    let leads = leads_to.iter().any(|to| to.name() == kind);
+                    (leads || !must_exist) && edge.may_lead_to(kind)
+                }
+                None => !must_exist,
             };
-            let is_known = head.is_some_and(|h| h.state == RowState::Live && leads(&h.kind));
-            if !is_known {
-                ids.push(id.clone());
+            if !fits {
+                ids.push(edge.id.clone());
+            }
+            Ok::<_, StoreError>(())
+        };
+        if must_exist {
+            for edge in edit.added.iter().copied() {
+                check(edge, true)?;
+            }
+        }
+        for edge in named.iter().filter(|edge| edge.required_kind().is_some()) {
+            if !must_exist || self.is_member(&edit.list, &edge.id)? {
+                check(edge, false)?;
             }
         }
         let attr = edit.list.attr.to_string();
@@ -183,6 +194,19 @@ impl Decider<'_> {
             true => Ok(()),
             false => Err(StoreError::Missing { attr, ids }),
         }
+    }
+
+    /// The name of the type of a resource that is, or is to be, a member.
+    fn target_kind<'s>(
+        &'s self,
+        list: &'s MemberList,
+        target: &ResourceId,
+    ) -> Result<Option<&'s str>, StoreError> {
+        let head = self.head(target)?;
+        let head = head.filter(|head| head.state == RowState::Live);
+        // A resource that is being created is not there yet.
+        let itself = (*target == list.owner).then_some(&*list.kind);
+        Ok(head.map(|head| &*head.kind).or(itself))
     }
 
     fn check_cycles(&self, request: &Request, edit: &MemberEdits<'_>) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use scimkit_registry::{Change, EdgeChange, EdgeEdit, Predicate, ResourceId, ResourceType};
+use scimkit_registry::{Change, Edge, EdgeChange, EdgeEdit, Predicate, ResourceId, ResourceType};
 
 use super::{
     Prepared, Request,
@@ -183,19 +183,19 @@ impl Collector<'_> {
             }
             let list = list(owner, attr);
             match (edit, members) {
-                (_, Members::None) => self.targets(add.iter().map(|edge| &edge.id)),
+                (_, Members::None) => self.targets(add.iter(), |_| true),
                 (EdgeEdit::Delta { add, remove }, Members::Stored) => {
                     let added = add.iter().map(|edge| &edge.id);
-                    self.members_among(&list, added.clone().chain(remove));
-                    self.targets(added);
+                    self.members_among(&list, added.chain(remove));
+                    self.targets(add.iter(), |_| true);
                 }
                 (EdgeEdit::Replace(edges), Members::Stored) => match self.known.members(&list) {
                     None => drop(self.needs.members.insert(list)),
                     Some(current) => {
                         // An earlier write may have removed one that is there.
                         let is_touched = self.touched.contains_key(&list.owner);
-                        let ids = edges.iter().map(|edge| &edge.id);
-                        self.targets(ids.filter(|id| is_touched || !current.contains(*id)));
+                        let may_be_new = |id: &ResourceId| is_touched || !current.contains(id);
+                        self.targets(edges.iter(), may_be_new);
                     }
                 },
             }
@@ -221,10 +221,17 @@ impl Collector<'_> {
         }
     }
 
-    /// New members, where they have to exist.
-    fn targets<'i>(&mut self, ids: impl Iterator<Item = &'i ResourceId>) {
-        if self.request.policy.unknown_members == UnknownMembers::Refuse {
-            ids.for_each(|id| self.head(id));
+    /// New members, where they have to exist, and those that must be of a certain type.
+    fn targets<'e>(
+        &mut self,
+        edges: impl Iterator<Item = &'e Edge>,
+        may_be_new: impl Fn(&ResourceId) -> bool,
+    ) {
+        let must_exist = self.request.policy.unknown_members == UnknownMembers::Refuse;
+        for edge in edges {
+            if (must_exist && may_be_new(&edge.id)) || edge.required_kind().is_some() {
+                self.head(&edge.id);
+            }
         }
     }
 }

@@ -1,13 +1,16 @@
 //! A tenant as a whole.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, RwLockWriteGuard, atomic::Ordering},
+};
 
 use chrono::{DateTime, Utc};
 use scimkit_registry::{Change, ResourceId};
 
 use super::{
     Memory,
-    directory::Directory,
+    directory::{Directory, Removal},
     exclusive, shared,
     table::{Record, Table},
     tenant::Tenant,
@@ -29,7 +32,7 @@ impl Archive for Memory {
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
         Box::pin(async move {
             // Handed over behind the locks: the sink may take its time.
-            let records = self.records(tenant).ok_or(StoreError::NotFound)?;
+            let records = self.records(tenant)?;
             records.into_iter().try_for_each(sink.as_mut())
         })
     }
@@ -38,6 +41,7 @@ impl Archive for Memory {
         Box::pin(async move {
             let mut directory = exclusive(&self.directory);
             let mut was_there = directory.tenant(tenant).is_some();
+            was_there |= directory.check_complete(tenant).is_err();
             directory.erase(tenant);
             if let Some(resources) = self.tenant(tenant) {
                 let mut resources = exclusive(&resources);
@@ -58,7 +62,9 @@ impl Archive for Memory {
         before: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(async move {
-            let is_entered = shared(&self.directory).tenant(tenant).is_some();
+            let directory = shared(&self.directory);
+            directory.check_complete(tenant)?;
+            let is_entered = directory.tenant(tenant).is_some();
             let resources = self.tenant(tenant);
             let mut resources = resources.as_deref().map(exclusive);
             let kept = resources.as_mut().filter(|kept| kept.version > 0);
@@ -76,42 +82,101 @@ impl Archive for Memory {
         source: Source,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
         Box::pin(async move {
-            // Before the locks: the source may take its time.
-            let records = source.collect::<Result<Vec<_>, _>>()?;
-            let mut directory = exclusive(&self.directory);
-            let resources = self.tenant_to_write(&scope.tenant);
-            let mut resources = exclusive(&resources);
-            if !resources.is_empty() {
-                return Err(ArchiveError::Occupied);
-            }
+            let import = Import::begin(self, &scope.tenant)?;
             let mut copy = Copy {
-                directory: directory.clone(),
-                id: &scope.tenant,
+                import: &import,
                 tenant: Tenant::default(),
             };
-            copy.tenant.version = resources.version;
-            let mut restoring = Restoring::new(&scope.settings.registry, &scope.tenant);
-            for (line, record) in records {
+            let registry = Arc::clone(&scope.settings.registry);
+            let mut restoring = Restoring::new(registry, scope.tenant.clone());
+            // Without a lock: the source may take its time.
+            for record in source {
+                let (line, record) = record?;
                 let taken = restoring.take(&mut copy, record);
-                taken.map_err(|problem| ArchiveError::at(line, problem))?;
+                taken.map_err(|problem| import.failed(line, problem))?;
             }
-            copy.tenant.version = copy.tenant.version.max(restoring.versions());
-            (*directory, *resources) = (copy.directory, copy.tenant);
-            Ok(())
+            let tenant = copy.tenant;
+            import.complete(tenant, restoring.versions())
         })
     }
 }
 
+/// An import in progress: until it is complete, nothing else sees the tenant. Dropped before, it leaves
+/// nothing.
+struct Import<'s> {
+    attempt: u64,
+    store: &'s Memory,
+    tenant: &'s TenantId,
+}
+
+impl<'s> Import<'s> {
+    /// Begins, unless the tenant has resources.
+    fn begin(store: &'s Memory, tenant: &'s TenantId) -> Result<Self, ArchiveError> {
+        let attempt = store.attempts.fetch_add(1, Ordering::Relaxed);
+        let mut directory = exclusive(&store.directory);
+        let resources = store.tenant_to_write(tenant);
+        let mut resources = exclusive(&resources);
+        if !resources.is_empty() {
+            return Err(ArchiveError::Occupied);
+        }
+        directory.begin_import(tenant, attempt);
+        resources.is_importing = true;
+        Ok(Import {
+            attempt,
+            store,
+            tenant,
+        })
+    }
+
+    /// Why a record can't be kept.
+    fn failed(&self, line: u64, problem: StoreError) -> ArchiveError {
+        match shared(&self.store.directory).is_import(self.tenant, self.attempt) {
+            true => ArchiveError::at(line, problem),
+            false => ArchiveError::Superseded,
+        }
+    }
+
+    /// Makes the tenant visible, all at once.
+    fn complete(self, mut tenant: Tenant, versions: u64) -> Result<(), ArchiveError> {
+        let mut directory = exclusive(&self.store.directory);
+        if !directory.is_import(self.tenant, self.attempt) {
+            return Err(ArchiveError::Superseded);
+        }
+        let resources = self.store.tenant_to_write(self.tenant);
+        let mut resources = exclusive(&resources);
+        tenant.version = resources.version.max(versions);
+        *resources = tenant;
+        directory.end_import(self.tenant, Removal::Nothing);
+        Ok(())
+    }
+}
+
+impl Drop for Import<'_> {
+    fn drop(&mut self) {
+        let mut directory = exclusive(&self.store.directory);
+        // Complete, or another one's turn.
+        if directory.is_import(self.tenant, self.attempt) {
+            directory.end_import(self.tenant, Removal::OfImport);
+            let resources = self.store.tenant_to_write(self.tenant);
+            exclusive(&resources).is_importing = false;
+        }
+    }
+}
+
 impl Memory {
-    /// What is kept of a tenant; none when that is nothing.
-    fn records(&self, id: &TenantId) -> Option<Vec<archive::Record>> {
+    /// What is kept of a tenant.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when that is nothing, [`StoreError::Importing`].
+    fn records(&self, id: &TenantId) -> Result<Vec<archive::Record>, StoreError> {
         let directory = shared(&self.directory);
+        directory.check_complete(id)?;
         let resources = self.tenant(id);
         let resources = resources.as_deref().map(shared);
         let versions = resources.as_ref().map_or(0, |tenant| tenant.version);
         let entry = directory.tenant(id).cloned();
         if entry.is_none() && versions == 0 {
-            return None;
+            return Err(StoreError::NotFound);
         }
         let start = Start::new(id.clone(), entry, versions);
         let mut records = vec![archive::Record::Start(start)];
@@ -129,7 +194,7 @@ impl Memory {
             let retired = retired.map(|(kind, id, record)| retired_as(kind, id, record));
             records.extend(retired.map(archive::Record::Retired));
         }
-        Some(records)
+        Ok(records)
     }
 }
 
@@ -182,10 +247,9 @@ fn edges<'r>(
     })
 }
 
-/// What a tenant becomes.
+/// What a tenant becomes: its resources apart, its entries in the directory, which shows none of them.
 struct Copy<'s> {
-    directory: Directory,
-    id: &'s TenantId,
+    import: &'s Import<'s>,
     tenant: Tenant,
 }
 
@@ -193,30 +257,54 @@ impl Keeper for Copy<'_> {
     type Error = StoreError;
 
     fn has(&self, what: Asked<'_>) -> Result<bool, StoreError> {
-        let tenant = &self.tenant;
+        let (tenant, of) = (&self.tenant, self.import.tenant);
+        let directory = || shared(&self.import.store.directory);
         Ok(match what {
-            Asked::Connection(id) => self.directory.connection(self.id, id).is_some(),
+            Asked::Connection(id) => directory().connection(of, id).is_some(),
             Asked::Id(id) => tenant.places.kind(id.as_str()).is_some() || tenant.is_retired(id),
             Asked::Resource(kind, id) => tenant.places.kind(id.as_str()) == Some(kind),
-            Asked::Tenant => self.directory.tenant(self.id).is_some(),
-            Asked::Token(token) => self.directory.has_token(token),
+            Asked::Tenant => directory().tenant(of).is_some(),
+            Asked::Token(token) => directory().has_token(token),
         })
     }
 
     fn keep(&mut self, what: Checked) -> Result<(), StoreError> {
         match what {
-            Checked::Connection(connection) => self.directory.keep_connection(connection),
-            Checked::Edges(edges, change) => return self.keep_edges(&edges, &change),
-            Checked::Resource(resource, fit) => return self.keep_resource(resource, fit),
-            Checked::Retired(retired, fit) => return self.keep_retired(retired, fit),
-            Checked::Tenant(entry) => self.directory.keep_tenant(entry),
-            Checked::Token(token) => self.directory.keep_token(token),
+            Checked::Connection(connection) => {
+                self.entries()?.keep_connection(connection);
+            }
+            Checked::Edges(edges, change) => self.keep_edges(&edges, &change)?,
+            Checked::Resource(resource, fit) => self.keep_resource(resource, fit)?,
+            Checked::Retired(retired, fit) => self.keep_retired(retired, fit)?,
+            Checked::Tenant(entry) => {
+                let mut entries = self.entries()?;
+                entries.import_has_entry(self.import.tenant);
+                entries.keep_tenant(entry);
+            }
+            Checked::Token(token) => {
+                let mut entries = self.entries()?;
+                // Another tenant may have got it since it was looked for.
+                if entries.has_token(&token) {
+                    let attr = "digest".to_owned();
+                    return Err(StoreError::Taken { attr });
+                }
+                entries.keep_token(token);
+            }
         }
         Ok(())
     }
 }
 
 impl Copy<'_> {
+    /// The directory, as long as it is this import's turn.
+    fn entries(&self) -> Result<RwLockWriteGuard<'_, Directory>, StoreError> {
+        let directory = exclusive(&self.import.store.directory);
+        match directory.is_import(self.import.tenant, self.import.attempt) {
+            true => Ok(directory),
+            false => Err(StoreError::Importing),
+        }
+    }
+
     fn keep_resource(&mut self, resource: Kept, fit: Fit) -> Result<(), StoreError> {
         let id = resource.id;
         let table = self.tenant.table(&fit.kind);

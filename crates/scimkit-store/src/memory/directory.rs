@@ -19,8 +19,27 @@ pub(super) struct Directory {
     // in `connections`; `tokens` has exactly the tokens that `digests` leads to.
     connections: BTreeMap<(TenantId, ConnectionId), Connection>,
     digests: HashMap<Digest, (TenantId, String)>,
+    /// The tenants of which an import is not complete.
+    imports: HashMap<TenantId, Import>,
     tenants: BTreeMap<TenantId, Tenant>,
     tokens: BTreeMap<(TenantId, String), TokenRecord>,
+}
+
+/// What goes when an import ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Removal {
+    Nothing,
+    /// The entries that it has brought.
+    OfImport,
+}
+
+/// An import that is not complete.
+#[derive(Debug, Clone, Copy)]
+struct Import {
+    /// Told apart from those before.
+    attempt: u64,
+    /// Whether it has brought the tenant's entry, and so all connections and tokens that are there.
+    has_entry: bool,
 }
 
 /// What there was before an entry was put.
@@ -34,6 +53,44 @@ enum Before {
 }
 
 impl Directory {
+    /// Begins an import, in the place of one that is not complete; its entries go.
+    pub(super) fn begin_import(&mut self, tenant: &TenantId, attempt: u64) {
+        self.end_import(tenant, Removal::OfImport);
+        let has_entry = false;
+        let import = Import { attempt, has_entry };
+        self.imports.insert(tenant.clone(), import);
+    }
+
+    /// Whether that import is the one of the tenant that is not complete.
+    pub(super) fn is_import(&self, tenant: &TenantId, attempt: u64) -> bool {
+        let import = self.imports.get(tenant);
+        import.is_some_and(|import| import.attempt == attempt)
+    }
+
+    /// Ends the import of a tenant, if there is one.
+    pub(super) fn end_import(&mut self, tenant: &TenantId, removal: Removal) {
+        let import = self.imports.remove(tenant);
+        let has_entry = import.is_some_and(|import| import.has_entry);
+        if has_entry && removal == Removal::OfImport {
+            self.erase(tenant);
+        }
+    }
+
+    /// Notes that the entries of a tenant are those of its import.
+    pub(super) fn import_has_entry(&mut self, tenant: &TenantId) {
+        if let Some(import) = self.imports.get_mut(tenant) {
+            import.has_entry = true;
+        }
+    }
+
+    /// Fails while an import of the tenant is not complete.
+    pub(super) fn check_complete(&self, tenant: &TenantId) -> Result<(), StoreError> {
+        match self.imports.contains_key(tenant) {
+            true => Err(StoreError::Importing),
+            false => Ok(()),
+        }
+    }
+
     pub(super) fn tenant(&self, id: &TenantId) -> Option<&Tenant> {
         self.tenants.get(id)
     }
@@ -55,12 +112,17 @@ impl Directory {
         self.connections.get(&(tenant.clone(), id.clone()))
     }
 
-    fn open(&self, digest: &Digest) -> Option<Opened> {
-        let token = self.tokens.get(self.digests.get(digest)?)?;
-        let connection = self.connection(&token.tenant, &token.connection)?;
-        let tenant = self.tenants.get(&token.tenant)?;
-        let (tenant, connection) = (tenant.clone(), connection.clone());
-        Some(Opened::new(tenant, connection, token.clone()))
+    fn open(&self, digest: &Digest) -> Result<Option<Opened>, StoreError> {
+        let key = self.digests.get(digest);
+        let Some(token) = key.and_then(|key| self.tokens.get(key)) else {
+            return Ok(None);
+        };
+        self.check_complete(&token.tenant)?;
+        let connection = self.connection(&token.tenant, &token.connection);
+        let found = self.tenants.get(&token.tenant).zip(connection);
+        Ok(found.map(|(tenant, connection)| {
+            Opened::new(tenant.clone(), connection.clone(), token.clone())
+        }))
     }
 
     /// Keeps all of them, or none.
@@ -116,6 +178,11 @@ impl Directory {
 
     /// Keeps an entry, or refuses it and leaves everything as it is.
     fn put(&mut self, entry: Entry) -> Result<(), StoreError> {
+        self.check_complete(match &entry {
+            Entry::Connection(Connection { tenant, .. })
+            | Entry::Tenant(Tenant { id: tenant, .. })
+            | Entry::Token(TokenRecord { tenant, .. }) => tenant,
+        })?;
         match entry {
             Entry::Connection(connection) => self.put_connection(connection),
             Entry::Tenant(tenant) => self.put_tenant(tenant),
@@ -160,6 +227,7 @@ impl Directory {
 
     /// Takes a tenant out, with all that it has.
     pub(super) fn erase(&mut self, tenant: &TenantId) {
+        self.imports.remove(tenant);
         self.tenants.remove(tenant);
         self.connections.retain(|(of, _), _| of != tenant);
         self.remove_tokens(|token| token.tenant == *tenant);
@@ -191,6 +259,7 @@ impl Directory {
         tenant: &TenantId,
         id: &ConnectionId,
     ) -> Result<(), StoreError> {
+        self.check_complete(tenant)?;
         let key = (tenant.clone(), id.clone());
         self.connections.remove(&key).ok_or(StoreError::NotFound)?;
         self.remove_tokens(|token| token.tenant == *tenant && token.connection == *id);
@@ -235,6 +304,7 @@ impl Tenancy for Memory {
     ) -> BoxFuture<'a, Result<Option<(Tenant, Connection)>, StoreError>> {
         Box::pin(async move {
             let directory = shared(&self.directory);
+            directory.check_complete(tenant)?;
             let connection = directory.connection(tenant, id);
             let found = directory.tenant(tenant).zip(connection);
             Ok(found.map(|(tenant, connection)| (tenant.clone(), connection.clone())))
@@ -247,12 +317,13 @@ impl Tenancy for Memory {
     ) -> BoxFuture<'a, Result<Vec<Connection>, StoreError>> {
         Box::pin(async move {
             let directory = shared(&self.directory);
+            directory.check_complete(tenant)?;
             Ok(directory.connections(tenant).cloned().collect())
         })
     }
 
     fn open<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Result<Option<Opened>, StoreError>> {
-        Box::pin(async move { Ok(shared(&self.directory).open(digest)) })
+        Box::pin(async move { shared(&self.directory).open(digest) })
     }
 
     fn put(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -275,11 +346,24 @@ impl Tenancy for Memory {
     }
 
     fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>> {
-        Box::pin(async move { Ok(shared(&self.directory).tenant(id).cloned()) })
+        Box::pin(async move {
+            let directory = shared(&self.directory);
+            directory.check_complete(id)?;
+            Ok(directory.tenant(id).cloned())
+        })
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
-        Box::pin(async move { Ok(shared(&self.directory).tenants.values().cloned().collect()) })
+        Box::pin(async move {
+            let directory = shared(&self.directory);
+            let is_complete = |tenant: &&Tenant| !directory.imports.contains_key(&tenant.id);
+            Ok(directory
+                .tenants
+                .values()
+                .filter(is_complete)
+                .cloned()
+                .collect())
+        })
     }
 
     fn tokens<'a>(
@@ -287,7 +371,9 @@ impl Tenancy for Memory {
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<TokenRecord>, StoreError>> {
         Box::pin(async move {
-            let mut tokens: Vec<_> = shared(&self.directory).tokens(tenant).cloned().collect();
+            let directory = shared(&self.directory);
+            directory.check_complete(tenant)?;
+            let mut tokens: Vec<_> = directory.tokens(tenant).cloned().collect();
             tokens.sort_by_key(|token| token.created);
             Ok(tokens)
         })

@@ -19,6 +19,8 @@ use crate::{
 /// The resources of one tenant.
 #[derive(Debug, Default)]
 pub(super) struct Tenant {
+    /// Whether an import is not complete, which has its resources elsewhere until then.
+    pub(super) is_importing: bool,
     pub(super) places: Places,
     /// What was taken away and may come back, by the name of the type; an id here is in no other
     /// table.
@@ -39,12 +41,21 @@ impl Tenant {
         self.tables.get(kind.name())?.records.get(id)
     }
 
+    /// Fails while an import is not complete.
+    pub(super) fn check_complete(&self) -> Result<(), StoreError> {
+        match self.is_importing {
+            true => Err(StoreError::Importing),
+            false => Ok(()),
+        }
+    }
+
     pub(super) fn record(&self, kind: &ResourceType, id: &ResourceId) -> Option<&Record> {
         Some(self.shared_record(kind, id)?)
     }
 
     /// Writes a batch, as the engine decides it.
     pub(super) fn write(&mut self, scope: &Scope, batch: Batch) -> BatchAnswer {
+        self.check_complete()?;
         for write in &batch.writes {
             self.keep_up_with(write);
         }

@@ -12,7 +12,7 @@ use crate::now;
 
 const LINES: &str = r#"{"tenant":{"format":1,"id":"acme","versions":9,"name":"Acme","created":"2026-01-01T00:00:00.000Z","revision":1}}
 {"connection":{"id":"crm","name":"","created":"2026-01-01T00:00:00.000Z","revision":1,"rules":"{}"}}
-{"token":{"id":"1","connection":"crm","digest":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","name":"","scopes":["groups","read","users"],"created":"2026-01-01T00:00:00.000Z","revision":3,"expires":"2026-01-01T00:00:00.000Z","replaced":"2026-01-01T00:00:00.000Z","revoked":"2026-01-01T00:00:00.000Z","lastUsed":"2026-01-01T00:00:00.000Z"}}
+{"token":{"id":"1","connection":"crm","digest":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","name":"","scopes":["groups","read","users"],"created":"2026-01-01T00:00:00.000Z","revision":3,"expires":"2027-01-01T00:00:00.000Z","replaced":"2026-01-01T00:00:00.000Z","revoked":"2026-01-01T00:00:00.000Z","lastUsed":"2026-01-01T00:00:00.000Z"}}
 {"resource":{"type":"Group","id":"g1","version":"3","created":"2026-01-01T00:00:00.000Z","lastModified":"2026-01-01T00:00:00.000Z","connection":"crm","document":{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"g"}}}
 {"edges":{"type":"Group","id":"g1","attribute":"members","targets":[{"value":"u1"},{"value":"u2","type":"User"}]}}
 {"retired":{"type":"User","id":"u3","created":"2026-01-01T00:00:00.000Z","retired":"2026-01-01T00:00:00.000Z","document":{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"c"}}}

@@ -14,6 +14,7 @@ mod forget;
 mod ground;
 mod lines;
 mod moments;
+mod progress;
 mod removal;
 mod whole;
 
@@ -90,6 +91,7 @@ pub fn checks() -> Vec<Check> {
         whole::CHECKS,
         lines::CHECKS,
         moments::CHECKS,
+        progress::CHECKS,
         forget::CHECKS,
         removal::CHECKS,
     ];

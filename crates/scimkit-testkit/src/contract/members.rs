@@ -22,6 +22,10 @@ pub(super) const CHECKS: &[Check] = &[
         run: accepted,
     },
     Check {
+        name: "members_are_of_the_type_that_their_reference_names",
+        run: of_a_required_kind,
+    },
+    Check {
         name: "members_are_added_removed_and_replaced",
         run: edited,
     },
@@ -166,6 +170,36 @@ fn accepted(ground: &Ground<'_>) -> Result<(), String> {
     );
     ground.update(second(3), "g1", ground.members(&[], &["u1"])?, How::Updated)?;
     members(&ground, "g1", &["u2"])
+}
+
+fn of_a_required_kind(ground: &Ground<'_>) -> Result<(), String> {
+    users(ground)?;
+    group(ground, "g1", &["u1"])?;
+    for ground in [ground, &ground.accepting()] {
+        for id in ["u1", "u2"] {
+            let edge = Edge::to(id).with_required_kind("Group");
+            let add = EdgeEdit::Delta {
+                add: vec![edge.clone()],
+                remove: Vec::new(),
+            };
+            for edit in [add, EdgeEdit::Replace(vec![edge])] {
+                missing(ground, &update("g1", ground.edit(edit)?), &[id])?;
+                members(ground, "g1", &["u1"])?;
+            }
+        }
+    }
+    let edges = vec![
+        Edge::to("u1").with_required_kind("user"),
+        Edge::to("u3").with_required_kind("User"),
+    ];
+    let change = ground.edit(EdgeEdit::Replace(edges))?;
+    ground.update(second(3), "g1", change, How::Updated)?;
+    members(ground, "g1", &["u1", "u3"])?;
+    let ground = ground.accepting();
+    let edge = Edge::to("u9").with_required_kind("User");
+    let change = ground.edit(EdgeEdit::Replace(vec![edge]))?;
+    ground.update(second(4), "g1", change, How::Updated)?;
+    members(&ground, "g1", &["u9"])
 }
 
 fn edited(ground: &Ground<'_>) -> Result<(), String> {

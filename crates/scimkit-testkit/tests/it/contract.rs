@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use scimkit_registry::{Edge, Predicate, ResourceId, ResourceType};
 use scimkit_store::{
     Batch, BoxFuture, Cycles, Deletes, EdgeQuery, Expect, Memory, OnFailure, Page, Query, Scope,
@@ -51,6 +52,7 @@ enum Fault {
     SkipsOnePage,
     StartsAgain,
     StopsEarly,
+    TellsAnEarlierTime,
 }
 
 impl Faulty {
@@ -132,7 +134,13 @@ impl Store for Faulty {
         id: &'a ResourceId,
         want: &'a Want,
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
-        Box::pin(async move { self.1.read(&self.scope(scope), kind, id, want).await })
+        Box::pin(async move {
+            let mut stored = self.1.read(&self.scope(scope), kind, id, want).await?;
+            if self.0 == Fault::TellsAnEarlierTime {
+                stored.last_modified -= TimeDelta::seconds(1);
+            }
+            Ok(stored)
+        })
     }
 
     fn write<'a>(
@@ -268,6 +276,27 @@ fn a_faulty_store_is_noticed() {
             "a_walk_beside_writes_misses_and_repeats_nothing",
         ),
         (Fault::StopsEarly, "random_queries_are_answered_exactly"),
+        (
+            Fault::TellsAnEarlierTime,
+            "an_update_under_an_earlier_clock_keeps_last_modified",
+        ),
+        (
+            Fault::TellsAnEarlierTime,
+            "a_membership_change_under_an_earlier_clock_keeps_last_modified",
+        ),
+        (
+            Fault::TellsAnEarlierTime,
+            "a_delete_under_an_earlier_clock_keeps_last_modified_of_its_groups",
+        ),
+        (
+            Fault::TellsAnEarlierTime,
+            "an_adoption_under_an_earlier_clock_keeps_last_modified",
+        ),
+        (
+            Fault::TellsAnEarlierTime,
+            "a_restore_under_an_earlier_clock_keeps_last_modified",
+        ),
+        (Fault::TellsAnEarlierTime, "instants_before_1970_are_stored"),
     ];
     for (fault, name) in faults {
         let check = contract::checks()

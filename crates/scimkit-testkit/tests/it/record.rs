@@ -56,7 +56,23 @@ impl Target for Listened {
 }
 
 /// Cases whose recordings fail where they are replayed, and why they may.
-const EXPECTED: [(&str, &str); 7] = [
+const EXPECTED: [(&str, &str); 11] = [
+    (
+        "field/manager-ref-of-another-system",
+        "the base URL of the server does not stay in a `$ref`",
+    ),
+    (
+        "protocol/membership/manager-by-reference",
+        "the base URL of the server does not stay in a `$ref`",
+    ),
+    (
+        "protocol/membership/members-by-reference",
+        "the base URL of the server does not stay in a `$ref`",
+    ),
+    (
+        "protocol/patch/members-in-one-body",
+        "the base URL of the server does not stay in a `$ref`",
+    ),
     (
         "field/datetime-filter-with-offset",
         "two spellings of one instant do not stay equal",

@@ -159,7 +159,7 @@ impl<'a> Side<'a> {
     }
 
     /// Keeps the tenant with connections and tokens.
-    fn enter(&self, salt: u8) -> Result<(), String> {
+    pub(super) fn enter(&self, salt: u8) -> Result<(), String> {
         let id = self.id().clone();
         let mut tenant = Tenant::new(id.clone(), "The \"A\" company; 株式会社", second(1));
         let mut entries = vec![Entry::Tenant(tenant.clone())];
@@ -168,13 +168,13 @@ impl<'a> Side<'a> {
         for (n, name) in [(2, "okta"), (3, "entra")] {
             let of = ConnectionId::from(name);
             let mut connection = Connection::new(id.clone(), of, "", second(n));
-            connection.rules = r#"{"profile": "entra",  "note": "\\ \n"}"#.to_owned();
+            connection.rules = r##"{"tolerance": "entra",  "mapping": "# \\ \n"}"##.to_owned();
             let mut digest = [salt; 32];
             if let (Some(first), Some(last)) = (name.bytes().next(), digest.last_mut()) {
                 *last = first;
             }
             let mut token =
-                TokenRecord::new(&connection, format!("of {name}"), digest, second(n + 5));
+                TokenRecord::new(&connection, format!("of-{name}"), digest, second(n + 5));
             token.name = "nightly".to_owned();
             token.scopes = Scopes::NONE;
             (token.scopes.read, token.scopes.users) = (n == 2, true);

@@ -50,7 +50,7 @@ fn dump(side: &Side<'_>, sink: Sink) -> Result<Result<(), ArchiveError>, String>
 }
 
 /// The records of a tenant.
-fn records(side: &Side<'_>) -> Result<Vec<Record>, String> {
+pub(super) fn records(side: &Side<'_>) -> Result<Vec<Record>, String> {
     let records = Arc::new(Mutex::new(Vec::new()));
     let taking = Arc::clone(&records);
     let sink: Sink = Box::new(move |record| {
@@ -63,7 +63,7 @@ fn records(side: &Side<'_>) -> Result<Vec<Record>, String> {
     Ok(std::mem::take(&mut records))
 }
 
-fn restore(side: &Side<'_>, source: Source) -> Result<Result<(), ArchiveError>, String> {
+pub(super) fn restore(side: &Side<'_>, source: Source) -> Result<Result<(), ArchiveError>, String> {
     side.run(side.store.restore(&side.ground.scope, source))
 }
 

@@ -2,8 +2,8 @@
 
 use std::{fmt, marker::PhantomData};
 
+use crate::{Aliases, CreatePolicy, Cycles, Deletes, PatchAnswer, UnknownMembers};
 use scimkit_core::excerpt;
-use scimkit_store::{Aliases, CreatePolicy, Cycles, Deletes, PatchAnswer, UnknownMembers};
 use serde::{Deserializer, Serializer, de, de::Visitor, ser};
 
 /// A choice, as it is written in rules.

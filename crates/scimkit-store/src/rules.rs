@@ -1,15 +1,13 @@
 //! What an administrator chooses for a connection.
 
+mod word;
+
 use std::{fmt, sync::Arc};
 
 use scimkit_registry::{Tolerance, mapping::MappingBuilder};
-use scimkit_server::{Access, Level};
-use scimkit_store::{
-    Aliases, CreatePolicy, Cycles, Deletes, PatchAnswer, Scopes, Settings, UnknownMembers,
-};
 use serde::{Deserialize, Serialize};
 
-use crate::{RulesError, word};
+use crate::{Aliases, CreatePolicy, Cycles, Deletes, PatchAnswer, Settings, UnknownMembers};
 
 /// What an administrator chooses for a connection; kept as JSON beside it.
 ///
@@ -20,9 +18,8 @@ use crate::{RulesError, word};
 ///
 /// # Example
 /// ```
-/// use scimkit_provision::Rules;
 /// use scimkit_registry::{Mapping, Tolerance};
-/// use scimkit_store::{CreatePolicy, Settings};
+/// use scimkit_store::{CreatePolicy, Rules, Settings};
 ///
 /// let rules = Rules::from_json(r#"{"groups": false, "tolerance": "entra", "create": "adopt"}"#)?;
 /// assert!(rules.active && rules.users && !rules.groups);
@@ -38,7 +35,7 @@ use crate::{RulesError, word};
 ///     "the rules can't be taken: `adoptt` is none of adopt, adopt_or_relink, conflict, relink \
 ///      at line 1 column 19"
 /// );
-/// # Ok::<(), scimkit_provision::RulesError>(())
+/// # Ok::<(), scimkit_store::RulesError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -159,24 +156,6 @@ impl Rules {
         let mapping = mapping.build(&settings.registry).map_err(unfit)?;
         settings.mapped(Arc::new(mapping)).map_err(unfit)
     }
-
-    /// What a caller with those scopes may do.
-    ///
-    /// - A type that is switched off is [`Level::Off`], whatever the scopes.
-    /// - `users` writes users; `groups` writes groups and every other type.
-    /// - What may be written may be read; `read` reads all that is on.
-    #[must_use]
-    pub fn access(&self, scopes: Scopes) -> Access {
-        let level = |on: bool, write: bool| match (on, write, scopes.read) {
-            (false, ..) => Level::Off,
-            (true, true, _) => Level::Write,
-            (true, false, true) => Level::Read,
-            (true, false, false) => Level::Nothing,
-        };
-        Access::of(level(true, scopes.groups))
-            .with("Group", level(self.groups, scopes.groups))
-            .with("User", level(self.users, scopes.users))
-    }
 }
 
 fn choose<T>(setting: &mut T, chosen: Option<T>) {
@@ -194,4 +173,18 @@ fn too_long() -> RulesError {
         "they are longer than {} KiB",
         Rules::LONGEST >> 10
     ))
+}
+
+/// What is wrong with the rules of a connection, and where in their text.
+#[derive(Debug, thiserror::Error)]
+#[error("the rules can't be taken: {problem}")]
+pub struct RulesError {
+    problem: String,
+}
+
+impl RulesError {
+    fn new(problem: impl fmt::Display) -> Self {
+        let problem = problem.to_string();
+        RulesError { problem }
+    }
 }

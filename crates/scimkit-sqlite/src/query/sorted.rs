@@ -1,0 +1,115 @@
+//! The first resources in an order that SQL does not give.
+
+use std::{cmp::Ordering, collections::BTreeSet};
+
+use scimkit_registry::{Budget, Exhausted, Meter, ResourceId, Scalar};
+use scimkit_store::{Position, Query, Sort, Start};
+
+/// The first resources of a query in its order, up to the end of its page and one more.
+#[derive(Debug)]
+pub(super) struct Sorted<'q> {
+    count: usize,
+    placed: BTreeSet<Placed>,
+    /// How many come before the page.
+    skipped: usize,
+    sort: Option<Sort>,
+    start: &'q Start,
+    total: u64,
+}
+
+#[derive(Debug)]
+struct Placed {
+    id: ResourceId,
+    key: Option<Scalar>,
+    sort: Option<Sort>,
+}
+
+impl<'q> Sorted<'q> {
+    pub(super) fn new(query: &'q Query) -> Self {
+        let skipped = match query.start {
+            Start::After(_) => 0,
+            Start::Index(start) => usize::try_from(start).unwrap_or(usize::MAX),
+        };
+        Sorted {
+            count: usize::try_from(query.count).unwrap_or(usize::MAX),
+            placed: BTreeSet::new(),
+            skipped,
+            sort: query.sort,
+            start: &query.start,
+            total: 0,
+        }
+    }
+
+    /// Counts a resource, and puts it in its place if it is among the first.
+    pub(super) fn add(
+        &mut self,
+        key: Option<Scalar>,
+        id: ResourceId,
+        meter: &Meter<'_>,
+    ) -> Result<(), Exhausted> {
+        self.total += 1;
+        if let Start::After(place) = self.start
+            && !place.precedes(self.sort, key.as_ref(), &id)
+        {
+            return Ok(());
+        }
+        let bytes = match &key {
+            Some(Scalar::Text(text)) => text.len() as u64,
+            _ => 0,
+        };
+        let comparisons = u64::from(self.placed.len().saturating_add(1).ilog2()) + 1;
+        meter.charge(comparisons.saturating_mul(Budget::COMPARISON.saturating_add(bytes)))?;
+        let sort = self.sort;
+        self.placed.insert(Placed { id, key, sort });
+        // One more than the page holds tells that others follow.
+        if self.placed.len() > self.end().saturating_add(1) {
+            self.placed.pop_last();
+        }
+        Ok(())
+    }
+
+    /// All that were counted.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The ids of the page.
+    pub(super) fn page(&self) -> impl Iterator<Item = &ResourceId> {
+        let page = self.placed.iter().skip(self.skipped).take(self.count);
+        page.map(|placed| &placed.id)
+    }
+
+    /// Where the page ended, unless nothing follows.
+    pub(super) fn end_position(&self) -> Option<Position> {
+        let is_last = self.count == 0 || self.placed.len() <= self.end();
+        let last = self.end().checked_sub(1).filter(|_| !is_last)?;
+        let last = self.placed.iter().nth(last)?;
+        Some(Position::new(last.key.clone(), last.id.clone()))
+    }
+
+    fn end(&self) -> usize {
+        self.skipped.saturating_add(self.count)
+    }
+}
+
+impl Ord for Placed {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let compared = |sort: Sort| sort.compare(self.key.as_ref(), other.key.as_ref());
+        let by_key = self.sort.map_or(Ordering::Equal, compared);
+        by_key.then_with(|| self.id.cmp(&other.id))
+    }
+}
+
+impl PartialOrd for Placed {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Placed {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Placed {}

@@ -1,0 +1,233 @@
+//! Imports that are cut off, and what others notice of one that is long.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread,
+};
+
+use rusqlite::Connection as Db;
+use scimkit_registry::ResourceId;
+use scimkit_sqlite::Sqlite;
+use scimkit_store::{
+    Archive, Document, Query, Scope, Store, StoreError, Tenancy, Tenant, TenantId,
+    archive::{ArchiveError, Edges, Erased, Kept, Record, Start},
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{
+    consistent::check_lenient_file,
+    support::{create, file, kind, second, select, standard, wait},
+};
+
+type Handed = Result<(u64, Record), ArchiveError>;
+
+const USERS: usize = 3_000;
+
+fn acme() -> Scope {
+    let mut scope = standard();
+    scope.tenant = TenantId::from("acme");
+    scope
+}
+
+/// A tenant with users, who are members of a group behind them.
+fn records(users: usize) -> Vec<Record> {
+    let acme = TenantId::from("acme");
+    let mut entry = Tenant::new(acme.clone(), "Acme", second(0));
+    entry.revision = 1;
+    let version = |n: usize| scimkit_core::Version::new(n.to_string()).unwrap();
+    let start = Start::new(acme, Some(entry), users as u64 + 1);
+    let mut records = vec![Record::Start(start)];
+    let id = |n: usize| ResourceId::from(format!("u{n:06}"));
+    let at = (second(0), second(1));
+    records.extend((0..users).map(|n| {
+        let user = format!(r#"{{"userName":"user{n}","title":"{}"}}"#, "x".repeat(300));
+        let document = Document::Text(user.into());
+        Record::Resource(Kept::new("User", id(n), version(n + 1), at, document))
+    }));
+    let document = Document::Text(r#"{"displayName":"all"}"#.into());
+    let group = ResourceId::from("x");
+    let kept = Kept::new("Group", group.clone(), version(users + 1), at, document);
+    records.push(Record::Resource(kept));
+    let ids: Vec<_> = (0..users).map(|n| (id(n), None)).collect();
+    records.extend(ids.chunks(1_000).map(|piece| {
+        let of = ("Group", group.clone());
+        Record::Edges(Edges::new(of, "members", piece.to_vec()))
+    }));
+    records
+}
+
+fn whole(store: &Sqlite, scope: &Scope, records: Vec<Record>) -> Result<(), ArchiveError> {
+    wait(store.restore(scope, Box::new((1..).zip(records).map(Ok))))
+}
+
+/// Imports records, and does something when all but the last are handed over.
+fn before_the_end(
+    store: &Sqlite,
+    scope: &Scope,
+    records: Vec<Record>,
+    act: impl FnOnce(&SyncSender<Handed>),
+) -> Result<(), ArchiveError> {
+    let (hand, source) = sync_channel::<Handed>(0);
+    thread::scope(|threads| {
+        let import = threads.spawn(|| wait(store.restore(scope, Box::new(source.into_iter()))));
+        for (line, record) in (1..).zip(records) {
+            hand.send(Ok((line, record))).unwrap();
+        }
+        act(&hand);
+        drop(hand);
+        import.join().unwrap()
+    })
+}
+
+/// The file as a crash would leave it.
+fn crashed(path: &Path) -> (TempDir, PathBuf) {
+    let (directory, copy) = file();
+    for end in ["", "-wal"] {
+        let name = |path: &Path| PathBuf::from(format!("{}{end}", path.display()));
+        fs::copy(name(path), name(&copy)).unwrap();
+    }
+    (directory, copy)
+}
+
+fn rows(path: &Path, table: &str) -> i64 {
+    let db = Db::open(path).unwrap();
+    let sql = format!("SELECT count(*) FROM {table} WHERE tenant = 'acme'");
+    db.query_row(&sql, [], |row| row.get(0)).unwrap()
+}
+
+fn is_importing(store: &Sqlite, scope: &Scope) {
+    let found = select(store, scope, "User", "id pr");
+    assert!(matches!(found, Err(StoreError::Importing)), "{found:?}");
+    let made = create(store, scope, ("User", "n"), json!({"userName": "n"}));
+    assert!(matches!(made, Err(StoreError::Importing)), "{made:?}");
+    let entry = wait(store.tenant(&scope.tenant));
+    assert!(matches!(entry, Err(StoreError::Importing)), "{entry:?}");
+    assert_eq!(wait(store.tenants()).unwrap(), []);
+}
+
+fn has_all(store: &Sqlite, scope: &Scope) {
+    let last = format!(r#"userName eq "user{}""#, USERS - 1);
+    let id = format!("u{:06}", USERS - 1);
+    assert_eq!(select(store, scope, "User", &last).unwrap(), [id]);
+    let query = Query::of(kind(scope, "User"));
+    let total = wait(store.query(scope, &query)).unwrap().total;
+    assert_eq!(total, Some(USERS as u64));
+}
+
+#[test]
+fn a_crash_in_an_import_leaves_a_state_that_an_import_or_an_erase_ends() {
+    let (_directory, path) = file();
+    let (store, scope) = (Sqlite::open(&path).unwrap(), acme());
+    let mut copies = Vec::new();
+    let done = before_the_end(&store, &scope, records(USERS), |_| {
+        copies = vec![crashed(&path), crashed(&path)];
+    });
+    done.unwrap();
+    let [(_one, again), (_other, erased)] = &copies[..] else {
+        panic!("{copies:?}");
+    };
+    for copy in [again, erased] {
+        let written = rows(copy, "resource");
+        assert!((1..USERS as i64).contains(&written), "{written} rows");
+        is_importing(&Sqlite::open(copy).unwrap(), &scope);
+    }
+
+    let store = Sqlite::open(again).unwrap();
+    whole(&store, &scope, records(USERS)).unwrap();
+    has_all(&store, &scope);
+    let tables = ["resource", "edge", "tenant", "import"].map(|table| rows(again, table));
+    assert_eq!(tables, [USERS as i64 + 1, USERS as i64, 1, 0]);
+    check_lenient_file(again, &scope);
+
+    let store = Sqlite::open(erased).unwrap();
+    assert_eq!(wait(store.erase(&scope.tenant)).unwrap(), Erased::All);
+    for table in ["resource", "edge", "tenant", "lookup_key", "import"] {
+        assert_eq!(rows(erased, table), 0, "{table}");
+    }
+    create(&store, &scope, ("User", "n"), json!({"userName": "n"})).unwrap();
+}
+
+#[test]
+fn another_process_neither_sees_nor_awaits_an_import_in_progress() {
+    let (_directory, path) = file();
+    let (store, scope) = (Sqlite::open(&path).unwrap(), acme());
+    let (other, others) = (Sqlite::open(&path).unwrap(), standard());
+    let done = before_the_end(&store, &scope, records(USERS), |_| {
+        is_importing(&other, &scope);
+        create(&other, &others, ("User", "o"), json!({"userName": "o"})).unwrap();
+        assert_eq!(select(&other, &others, "User", "id pr").unwrap(), ["o"]);
+    });
+    done.unwrap();
+    has_all(&other, &scope);
+}
+
+#[test]
+fn a_dropped_import_is_cut_off_and_a_later_one_succeeds() {
+    let (_directory, path) = file();
+    let (store, scope) = (Arc::new(Sqlite::open(&path).unwrap()), acme());
+    let (hand, source) = sync_channel::<Handed>(0);
+    let mut import = store.restore(&scope, Box::new(source.into_iter()));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    // It is woken by the writing thread; to ask again and again is as good.
+    let taken = thread::spawn(move || {
+        for (line, record) in (1..).zip(records(USERS)) {
+            if hand.send(Ok((line, record))).is_err() {
+                return;
+            }
+        }
+    });
+    while rows(&path, "resource") == 0 {
+        assert!(import.as_mut().poll(&mut context).is_pending());
+        thread::yield_now();
+    }
+    drop(import);
+    // The thread that reads the source ends.
+    taken.join().unwrap();
+    is_importing(&store, &scope);
+    whole(&store, &scope, records(USERS)).unwrap();
+    has_all(&store, &scope);
+    check_lenient_file(&path, &scope);
+}
+
+#[test]
+fn a_failed_import_of_many_records_leaves_no_row() {
+    let (_directory, path) = file();
+    let (store, scope) = (Sqlite::open(&path).unwrap(), acme());
+    let mut broken = records(USERS);
+    broken.push(broken[1].clone());
+    let line = broken.len() as u64;
+    let failed = whole(&store, &scope, broken);
+    assert!(
+        matches!(failed, Err(ArchiveError::Line { line: at, .. }) if at == line),
+        "{failed:?}"
+    );
+    let tables = [
+        "resource",
+        "lookup_key",
+        "edge",
+        "tenant",
+        "keys_before",
+        "counter",
+        "import",
+    ];
+    assert_eq!(tables.map(|table| rows(&path, table)), [0; 7]);
+}
+
+#[test]
+fn the_write_ahead_log_stays_small_during_an_import() {
+    const MOST: u64 = 10 << 20;
+    let (_directory, path) = file();
+    let (store, scope) = (Sqlite::open(&path).unwrap(), acme());
+    whole(&store, &scope, records(20_000)).unwrap();
+    let log = fs::metadata(format!("{}-wal", path.display()))
+        .unwrap()
+        .len();
+    let file = fs::metadata(&path).unwrap().len();
+    assert!(log < MOST && file > MOST, "{log} bytes beside {file}");
+}

@@ -1,0 +1,34 @@
+//! What an import rejects because administration or the protocol would.
+
+use super::fit::{check_id, refused};
+use crate::{
+    Connection, ConnectionId, StoreError, Tenant, TokenRecord,
+    validate::{self, InvalidEntry},
+};
+
+pub(super) fn tenant(entry: &Tenant) -> Result<(), StoreError> {
+    validate::tenant(entry).map_err(|problem| rejected(&problem))
+}
+
+pub(super) fn connection(entry: &Connection) -> Result<(), StoreError> {
+    validate::connection(entry).map_err(|problem| rejected(&problem))
+}
+
+pub(super) fn token(entry: &TokenRecord) -> Result<(), StoreError> {
+    validate::token(entry).map_err(|problem| rejected(&problem))
+}
+
+/// Validates the connection that owns a resource, which an application may name in its own way.
+pub(super) fn owner(connection: Option<&ConnectionId>) -> Result<(), StoreError> {
+    match connection {
+        Some(id) => check_id(id.as_str()).map_err(|problem| {
+            let detail = format!("`connection`: {problem}");
+            refused(detail)
+        }),
+        None => Ok(()),
+    }
+}
+
+fn rejected(problem: &InvalidEntry) -> StoreError {
+    refused(problem.to_string())
+}

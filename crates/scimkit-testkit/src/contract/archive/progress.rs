@@ -1,0 +1,253 @@
+//! An import that is not complete: what others see, and what ends it.
+
+use std::{
+    sync::mpsc::{SyncSender, sync_channel},
+    thread,
+};
+
+use scimkit_registry::ResourceId;
+use scimkit_store::{
+    Connection, ConnectionId, EdgeQuery, Entry, Query, StoreError, Tenant, Want, Write,
+    archive::{ArchiveError, Erased, Options, Record},
+};
+use serde_json::json;
+
+use super::{
+    Check,
+    ground::{Pair, Side, told},
+    moments::{records, restore},
+};
+use crate::contract::ground::{ensure, ensure_eq, said, second};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "an_import_is_invisible_until_it_is_complete",
+        run: invisible,
+    },
+    Check {
+        name: "other_tenants_are_served_while_an_import_waits_for_its_source",
+        run: others_served,
+    },
+    Check {
+        name: "an_erase_ends_an_import_in_progress",
+        run: erase_supersedes,
+    },
+    Check {
+        name: "a_later_import_takes_over",
+        run: import_supersedes,
+    },
+    Check {
+        name: "a_failed_import_leaves_what_was_there_before",
+        run: leaves_entries,
+    },
+];
+
+type Handed = Result<(u64, Record), ArchiveError>;
+
+/// Imports records, and does something when half of them are handed over.
+fn half_way(
+    side: &Side<'_>,
+    records: Vec<Record>,
+    act: impl FnOnce() -> Result<(), String>,
+) -> Result<Result<(), ArchiveError>, String> {
+    let (hand, source) = sync_channel::<Handed>(0);
+    thread::scope(|threads| {
+        let import = threads.spawn(|| restore(side, Box::new(source.into_iter())));
+        let acted = hand_over(&hand, records, act);
+        drop(hand);
+        let imported = import.join().map_err(|_| "the import panicked")?;
+        acted.and(imported)
+    })
+}
+
+fn hand_over(
+    hand: &SyncSender<Handed>,
+    mut records: Vec<Record>,
+    act: impl FnOnce() -> Result<(), String>,
+) -> Result<(), String> {
+    let count = records.len();
+    let rest = records.split_off(count / 2);
+    let mut line = 0;
+    let mut hand_one = |record| {
+        line += 1;
+        let ended = |_| "the import ended before it had all records";
+        hand.send(Ok((line, record))).map_err(ended)
+    };
+    for record in records {
+        hand_one(record)?;
+    }
+    act()?;
+    // An import that was superseded takes no more.
+    let _ = rest.into_iter().try_for_each(hand_one);
+    Ok(())
+}
+
+/// Fails unless the answer is that the import is not complete.
+fn importing<T>(what: &str, answer: Result<T, StoreError>) -> Result<(), String> {
+    match answer {
+        Err(StoreError::Importing) => Ok(()),
+        Err(other) => Err(format!("{what} during an import: {}", said(&other))),
+        Ok(_) => Err(format!("{what} during an import succeeds")),
+    }
+}
+
+fn invisible(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(1)?;
+    let all = records(&pair.from)?;
+    let (side, lines) = (&pair.to, pair.from.lines()?);
+    let imported = half_way(side, all.clone(), || {
+        nothing_of_resources(side)?;
+        nothing_of_entries(side, &all)
+    })?;
+    imported.map_err(|e| told(&e))?;
+    ensure_eq!(side.lines()?, lines, "the lines after the import");
+    let tenants = side.run(side.store.tenants())?.map_err(|e| said(&e))?;
+    ensure_eq!(tenants.len(), 1, "tenants after the import");
+    Ok(())
+}
+
+fn nothing_of_resources(side: &Side<'_>) -> Result<(), String> {
+    let ground = &side.ground;
+    let (scope, user) = (&ground.scope, &ground.user);
+    let (id, want) = (ResourceId::from("u01"), Want::document());
+    let read = side.store.read(scope, user, &id, &want);
+    importing("a read", side.run(read)?)?;
+    let query = Query::of(user.clone());
+    importing("a query", side.run(side.store.query(scope, &query))?)?;
+    let owners = vec![ResourceId::from("g01")];
+    let attr = ground.attr(&ground.group, "members")?;
+    let edges = EdgeQuery::new(ground.group.clone(), attr, owners);
+    importing("edges", side.run(side.store.edges(scope, &edges))?)?;
+    let write = Write::Create {
+        change: ground.body(user, json!({"userName": "in between"}))?,
+        claim: None,
+        id: ResourceId::from("between"),
+    };
+    importing("a create", ground.attempt(second(70), &write)?)?;
+    let forget = side.store.forget(side.id(), second(1_000));
+    importing("a forget", side.run(forget)?)?;
+    match side.export(&Options::default())? {
+        Err(ArchiveError::Store(StoreError::Importing)) => Ok(()),
+        other => Err(format!("an export during an import: {other:?}")),
+    }
+}
+
+fn nothing_of_entries(side: &Side<'_>, all: &[Record]) -> Result<(), String> {
+    let (store, id) = (&side.store, side.id());
+    let tenants = side.run(store.tenants())?.map_err(|e| said(&e))?;
+    ensure!(tenants.is_empty(), "{tenants:?} during an import");
+    importing("a tenant", side.run(store.tenant(id))?)?;
+    importing("connections", side.run(store.connections(id))?)?;
+    importing("tokens", side.run(store.tokens(id))?)?;
+    let okta = ConnectionId::from("okta");
+    importing("a connection", side.run(store.connection(id, &okta))?)?;
+    let removal = store.remove_connection(id, &okta);
+    importing("a removal", side.run(removal)?)?;
+    let entry = Tenant::new(id.clone(), "again", second(1));
+    let put = store.put(vec![Entry::Tenant(entry)]);
+    importing("a new tenant", side.run(put)?)?;
+    let connection = Connection::new(id.clone(), "crm".into(), "", second(1));
+    let put = store.put(vec![Entry::Connection(connection)]);
+    importing("a new connection", side.run(put)?)?;
+    for record in all {
+        // Those that are not kept yet are unknown.
+        if let Record::Token(token) = record {
+            let opened = side.run(store.open(&token.digest))?;
+            ensure!(
+                matches!(opened, Ok(None) | Err(StoreError::Importing)),
+                "{opened:?} for a token during an import"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn others_served(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(2)?;
+    let (side, other) = (&pair.to, pair.to.tenant("other"));
+    let imported = half_way(side, records(&pair.from)?, || {
+        other.fill(3)?;
+        let lines = other.lines()?;
+        other.erase()?;
+        other.has_nothing()?;
+        other.restored(&lines)?;
+        ensure_eq!(other.lines()?, lines, "the lines of another tenant");
+        Ok(())
+    })?;
+    imported.map_err(|e| told(&e))?;
+    ensure_eq!(side.lines()?, pair.from.lines()?, "the lines of the copy");
+    Ok(())
+}
+
+fn erase_supersedes(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(4)?;
+    let (side, lines) = (&pair.to, pair.from.lines()?);
+    let imported = half_way(side, records(&pair.from)?, || {
+        ensure_eq!(side.erase()?, Erased::All, "what goes of an import");
+        side.has_nothing()
+    })?;
+    ensure!(
+        matches!(imported, Err(ArchiveError::Superseded)),
+        "{imported:?} after an erase"
+    );
+    side.has_nothing()?;
+    side.restored(&lines)?;
+    ensure_eq!(side.lines()?, lines, "the lines after all");
+    Ok(())
+}
+
+fn import_supersedes(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(5)?;
+    let (side, lines) = (&pair.to, pair.from.lines()?);
+    let imported = half_way(side, records(&pair.from)?, || {
+        side.restored(&lines).map(drop)
+    })?;
+    ensure!(
+        matches!(imported, Err(ArchiveError::Superseded)),
+        "{imported:?} after another import"
+    );
+    ensure_eq!(side.lines()?, lines, "the lines of the later import");
+    Ok(())
+}
+
+fn leaves_entries(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(6)?;
+    let (side, all) = (&pair.to, records(&pair.from)?);
+    side.enter(7)?;
+    let before = side.lines()?;
+    // The tenant is there already.
+    match side.import(&pair.from.lines()?, &Options::default())? {
+        Err(ArchiveError::Line { line: 1, .. }) => {}
+        other => return Err(format!("{other:?} for a tenant that is there")),
+    }
+    ensure_eq!(side.lines()?, before, "the lines after an import");
+    // Resources alone, with one that comes twice behind the others.
+    let mut resources: Vec<_> = all
+        .into_iter()
+        .filter(|record| !matches!(record, Record::Connection(_) | Record::Token(_)))
+        .collect();
+    if let Some(Record::Start(start)) = resources.first_mut() {
+        start.entry = None;
+    }
+    let twice = resources.iter().rfind(|r| matches!(r, Record::Resource(_)));
+    let mut broken = resources.clone();
+    broken.extend(twice.cloned());
+    let line = broken.len() as u64;
+    let source = Box::new((1..).zip(broken).map(Ok));
+    match restore(side, source)? {
+        Err(ArchiveError::Line { line: found, .. }) if found == line => {}
+        other => return Err(format!("{other:?} for a resource that comes twice")),
+    }
+    ensure_eq!(side.lines()?, before, "the lines after a failed import");
+    let source = Box::new((1..).zip(resources).map(Ok));
+    restore(side, source)?.map_err(|e| told(&e))?;
+    let entries = |lines: &str| -> Vec<String> {
+        let is_entry = |line: &&str| {
+            let starts = [r#"{"connection""#, r#"{"token""#];
+            starts.iter().any(|start| line.starts_with(start))
+        };
+        lines.lines().filter(is_entry).map(str::to_owned).collect()
+    };
+    ensure_eq!(entries(&side.lines()?), entries(&before), "entries");
+    Ok(())
+}
