@@ -170,7 +170,7 @@ impl<'a> Draft<'a> {
     ) -> Result<(), Error> {
         let (kind, leeway) = (self.kind, self.leeway);
         let meter = self.budget.meter();
-        let sets = sets_primary(kind, sub, edit);
+        let sets = sets_any(kind, &["primary"], sub, edit);
         self.touch(attr, |old| {
             let mut elements = elements::array(old);
             let known = elements.len();
@@ -204,6 +204,13 @@ impl<'a> Draft<'a> {
                 *element = Value::Object(members);
             }
             elements::settle_primary(attr, &mut elements, &primary)?;
+            if created || sets_any(kind, &["type", "value"], sub, edit) {
+                for element in &elements {
+                    let value = element.get("value").and_then(Value::as_str);
+                    meter.compare(value.map_or(0, str::len))?;
+                }
+                elements = kind.without_duplicates(attr.id(), elements);
+            }
             Ok(elements::assigned(elements))
         })
     }
@@ -342,11 +349,12 @@ fn check_absent(attr: &Attr, absent: &Absent, leeway: &dyn Leeway) -> Result<(),
     }
 }
 
-fn sets_primary(kind: &ResourceType, sub: Option<AttrId>, edit: &Edit) -> bool {
-    let is_primary = |id: AttrId| kind.attr(id).name() == "primary";
+/// Whether an edit of elements is about one of these sub-attributes.
+fn sets_any(kind: &ResourceType, names: &[&str], sub: Option<AttrId>, edit: &Edit) -> bool {
+    let is_named = |id: AttrId| names.contains(&kind.attr(id).name());
     match (sub, edit) {
-        (Some(sub), _) => is_primary(sub),
-        (None, Edit::Merge(merged)) => merged.iter().any(|(id, _)| is_primary(*id)),
+        (Some(sub), _) => is_named(sub),
+        (None, Edit::Merge(merged)) => merged.iter().any(|(id, _)| is_named(*id)),
         _ => false,
     }
 }

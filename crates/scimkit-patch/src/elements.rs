@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use scimkit_registry::{Attr, Error, ResourceType, Scalar};
+use scimkit_registry::{Attr, ElementKey, ElementKeys, Error, ResourceType, Scalar};
 use serde_json::{Map, Value};
 
 use crate::{refusal::invalid, step::Edit, value::edit_member};
@@ -15,17 +15,15 @@ pub(crate) fn append(
     mut elements: Vec<Value>,
     more: &[Value],
 ) -> Result<Vec<Value>, Error> {
-    let telling = Telling::apart(kind, attr);
-    let mut known: BTreeMap<Identity, usize> = BTreeMap::new();
+    let keys = ElementKeys::new(kind, attr);
+    let mut known: BTreeMap<ElementKey, usize> = BTreeMap::new();
     for (at, element) in elements.iter().enumerate() {
         // Of several that are the same, the first is meant.
-        known.entry(telling.identity(element)).or_insert(at);
+        known.entry(keys.key(element)).or_insert(at);
     }
     let mut primary = Vec::new();
     for element in more {
-        let at = *known
-            .entry(telling.identity(element))
-            .or_insert(elements.len());
+        let at = *known.entry(keys.key(element)).or_insert(elements.len());
         match (elements.get_mut(at), element) {
             (Some(Value::Object(members)), Value::Object(given)) => {
                 for sub in kind.children(attr.id()) {
@@ -54,7 +52,7 @@ pub(crate) fn take(
     mut elements: Vec<Value>,
     listed: &[Value],
 ) -> Vec<Value> {
-    let listed = Listed::of(Telling::apart(kind, attr), listed);
+    let listed = Listed::of(ElementKeys::new(kind, attr), listed);
     let named = elements.iter().map(|element| listed.names(element));
     let mut gone: Vec<bool> = named.collect();
     listed.mark_described(&elements, &mut gone);
@@ -112,23 +110,23 @@ pub(crate) fn array(value: Option<Value>) -> Vec<Value> {
 struct Listed<'a> {
     /// Those without a `value`, by some of their sub-attributes.
     described: HashSet<&'a Map<String, Value>>,
-    simple: BTreeSet<Identity>,
-    telling: Telling<'a>,
+    simple: BTreeSet<ElementKey>,
+    keys: ElementKeys<'a>,
     /// The types listed with each `value`.
     valued: BTreeMap<Scalar, BTreeSet<Option<Scalar>>>,
 }
 
 impl<'a> Listed<'a> {
-    fn of(telling: Telling<'a>, listed: &'a [Value]) -> Self {
+    fn of(keys: ElementKeys<'a>, listed: &'a [Value]) -> Self {
         let mut this = Listed {
             described: HashSet::new(),
             simple: BTreeSet::new(),
-            telling,
+            keys,
             valued: BTreeMap::new(),
         };
         for element in listed {
-            match (this.telling.identity(element), element) {
-                (Identity::Valued(value, of_type), _) => {
+            match (this.keys.key(element), element) {
+                (ElementKey::Valued(value, of_type), _) => {
                     this.valued.entry(value).or_default().insert(of_type);
                 }
                 (_, Value::Object(members)) => {
@@ -144,8 +142,8 @@ impl<'a> Listed<'a> {
 
     /// Whether the element is listed by its value.
     fn names(&self, element: &Value) -> bool {
-        match self.telling.identity(element) {
-            Identity::Valued(value, of_type) => self.valued.get(&value).is_some_and(|types| {
+        match self.keys.key(element) {
+            ElementKey::Valued(value, of_type) => self.valued.get(&value).is_some_and(|types| {
                 of_type.is_none() || types.contains(&None) || types.contains(&of_type)
             }),
             identity => self.simple.contains(&identity),
@@ -176,47 +174,6 @@ impl<'a> Listed<'a> {
                     *gone = *gone || members.iter().all(has);
                 }
             }
-        }
-    }
-}
-
-/// What makes two elements the same one.
-///
-/// The same `type` and `value` should not be there twice:
-/// [RFC 7643 section 2.4](https://www.rfc-editor.org/rfc/rfc7643#section-2.4).
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Identity {
-    Simple(Scalar),
-    Valued(Scalar, Option<Scalar>),
-    /// Everything in it, as text.
-    Whole(String),
-}
-
-/// The parts of an attribute's elements that tell them apart.
-struct Telling<'k> {
-    attr: &'k Attr,
-    of_type: Option<&'k Attr>,
-    value: Option<&'k Attr>,
-}
-
-impl<'k> Telling<'k> {
-    fn apart(kind: &'k ResourceType, attr: &'k Attr) -> Self {
-        let named = |name| kind.children(attr.id()).find(|sub| sub.name() == name);
-        Telling {
-            attr,
-            of_type: named("type"),
-            value: named("value"),
-        }
-    }
-
-    fn identity(&self, element: &Value) -> Identity {
-        let part = |sub: Option<&Attr>| Scalar::of(sub?, element.get(sub?.name())?);
-        if let Some(value) = part(self.value) {
-            return Identity::Valued(value, part(self.of_type));
-        }
-        match Scalar::of(self.attr, element) {
-            Some(value) => Identity::Simple(value),
-            None => Identity::Whole(element.to_string()),
         }
     }
 }

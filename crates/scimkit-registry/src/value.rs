@@ -38,7 +38,9 @@ pub const MAX_TEXT: usize = 64 << 10;
 impl ResourceType {
     /// Admits the value of one attribute; `None` when it stands for unassigned.
     ///
-    /// An empty object stays one: a PATCH that writes it changes nothing.
+    /// - An empty object stays one: a PATCH that writes it changes nothing.
+    /// - Two elements with the same `value` and `type` are one, brought up to date by the later one:
+    ///   see [`ElementKeys`](crate::ElementKeys).
     ///
     /// # Errors
     /// - a value that does not fit the attribute: `invalidValue`
@@ -159,6 +161,7 @@ impl ResourceType {
                 admitted.push(element);
             }
         }
+        let admitted = self.without_duplicates(attr.id(), admitted);
         let primary = |e: &&Value| e.get("primary").and_then(Value::as_bool) == Some(true);
         if admitted.iter().filter(primary).count() > 1 {
             let path = attr.path();

@@ -92,6 +92,7 @@ fn emails(all: &mut Value, op: &str, value: &Value) -> Option<()> {
     let listed = listed
         .into_iter()
         .filter(|e| e.as_object().is_some_and(|e| !e.is_empty()));
+    let listed = unique(listed.collect());
     let mut now = if op == "add" { old } else { Vec::new() };
     if op == "remove" {
         *all = Value::Null;
@@ -179,8 +180,31 @@ fn elements(
         }
     }
     only(&mut now, primary);
-    *all = cleaned(Value::Array(now));
+    let now = now.into_iter().map(cleaned).collect();
+    *all = cleaned(Value::Array(unique(now)));
     Some(())
+}
+
+/// Each pair of value and type once.
+fn unique(elements: Vec<Value>) -> Vec<Value> {
+    let mut unique: Vec<Value> = Vec::new();
+    for element in elements {
+        let same = |known: &&mut Value| {
+            !element["value"].is_null() && identity(known) == identity(&element)
+        };
+        let Some(known) = unique.iter_mut().find(same) else {
+            unique.push(element);
+            continue;
+        };
+        let primary = known["primary"] == true;
+        for (name, value) in element.as_object().unwrap() {
+            known[name] = value.clone();
+        }
+        if primary {
+            known["primary"] = json!(true);
+        }
+    }
+    unique
 }
 
 /// Takes `primary` from all but the one that was just given it.

@@ -87,6 +87,30 @@ const MUTANTS: &[(&str, &str, Hear, Say)] = &[
         AS_IT_IS,
     ),
     (
+        "a POST keeps duplicates",
+        "7643-2.4-04",
+        |r| tell_apart(r, &Method::POST, ""),
+        AS_IT_IS,
+    ),
+    (
+        "a PUT keeps duplicates",
+        "7643-2.4-04",
+        |r| tell_apart(r, &Method::PUT, ""),
+        AS_IT_IS,
+    ),
+    (
+        "an add keeps duplicates",
+        "7643-2.4-04",
+        |r| tell_apart(r, &Method::PATCH, "add"),
+        AS_IT_IS,
+    ),
+    (
+        "a replace keeps duplicates",
+        "7643-2.4-04",
+        |r| tell_apart(r, &Method::PATCH, "replace"),
+        AS_IT_IS,
+    ),
+    (
         "nothing is deleted",
         "7644-3.6-02",
         delete_nothing,
@@ -323,6 +347,26 @@ fn first_operation(request: &mut Request<Bytes>) {
     if request.method() == Method::PATCH {
         let mut body: Value = serde_json::from_slice(request.body()).unwrap();
         body["Operations"].as_array_mut().unwrap().truncate(1);
+        *request.body_mut() = body.to_string().into();
+    }
+}
+
+/// Gives the last e-mail of a body another type, so that it is no duplicate; of a PATCH, where its
+/// operation is that one.
+fn tell_apart(request: &mut Request<Bytes>, method: &Method, op: &str) {
+    let Ok(mut body) = serde_json::from_slice::<Value>(request.body()) else {
+        return;
+    };
+    let emails = match body.pointer("/Operations/0/op") {
+        Some(found) if found == op => body.pointer_mut("/Operations/0/value"),
+        Some(_) => None,
+        None => body.get_mut("emails"),
+    };
+    let last = emails
+        .and_then(Value::as_array_mut)
+        .and_then(|all| all.last_mut());
+    if let Some(email) = last.filter(|_| request.method() == *method) {
+        email["type"] = json!("other");
         *request.body_mut() = body.to_string().into();
     }
 }

@@ -1,0 +1,135 @@
+//! What makes two elements of a multi-valued attribute the same one.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::{Attr, AttrId, ResourceType, Role, Scalar};
+
+/// The identity of an element: two elements with the same key are one element.
+///
+/// # Example
+/// See [`ElementKeys`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever compares elements must think of each kind"
+)]
+pub enum ElementKey {
+    /// A value that is not complex.
+    Simple(Scalar),
+    /// The `value` of an element, and its `type`.
+    Valued(Scalar, Option<Scalar>),
+    /// An element without a `value`: everything in it, as text.
+    Whole(String),
+}
+
+/// The parts of an attribute's elements that tell them apart.
+///
+/// The same `type` and `value` should not be there twice; they are compared as the attribute's
+/// `caseExact` says.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{ElementKeys, Registry};
+/// use serde_json::json;
+///
+/// let registry = Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let keys = ElementKeys::new(user, user.attr(user.named("emails").unwrap()));
+/// let work = keys.key(&json!({"value": "b@x.example", "type": "work", "display": "B"}));
+/// assert_eq!(keys.key(&json!({"value": "B@X.example", "type": "Work"})), work);
+/// assert_ne!(keys.key(&json!({"value": "b@x.example", "type": "home"})), work);
+/// ```
+///
+/// [RFC 7643 section 2.4](https://www.rfc-editor.org/rfc/rfc7643#section-2.4)
+#[derive(Debug, Clone, Copy)]
+pub struct ElementKeys<'k> {
+    attr: &'k Attr,
+    of_type: Option<&'k Attr>,
+    value: Option<&'k Attr>,
+}
+
+impl<'k> ElementKeys<'k> {
+    /// The keys of an attribute's elements.
+    #[must_use]
+    pub fn new(kind: &'k ResourceType, attr: &'k Attr) -> Self {
+        let named = |name| kind.children(attr.id()).find(|sub| sub.name() == name);
+        ElementKeys {
+            attr,
+            of_type: named("type"),
+            value: named("value"),
+        }
+    }
+
+    /// The key of an admitted element.
+    #[must_use]
+    pub fn key(&self, element: &Value) -> ElementKey {
+        let part = |sub: Option<&Attr>| Scalar::of(sub?, element.get(sub?.name())?);
+        if let Some(value) = part(self.value) {
+            return ElementKey::Valued(value, part(self.of_type));
+        }
+        match Scalar::of(self.attr, element) {
+            Some(value) => ElementKey::Simple(value),
+            None => ElementKey::Whole(element.to_string()),
+        }
+    }
+}
+
+impl ResourceType {
+    /// The admitted elements of an attribute, each pair of `value` and `type` once.
+    ///
+    /// - Elements with the same pair become the first of them, brought up to date by the later ones; it is
+    ///   primary if one of them is.
+    /// - Elements without a `value`, simple values and members stay as they are.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::Registry;
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let emails = vec![
+    ///     json!({"value": "b@x.example", "primary": true}),
+    ///     json!({"value": "B@x.example", "display": "B"}),
+    /// ];
+    /// let unique = user.without_duplicates(user.named("emails").unwrap(), emails);
+    /// assert_eq!(unique, [json!({"value": "B@x.example", "primary": true, "display": "B"})]);
+    /// ```
+    ///
+    /// [RFC 7643 section 2.4](https://www.rfc-editor.org/rfc/rfc7643#section-2.4)
+    #[must_use]
+    pub fn without_duplicates(&self, id: AttrId, elements: Vec<Value>) -> Vec<Value> {
+        let attr = self.attr(id);
+        // Members become edges, of which there is one for each resource.
+        let kept = !attr.is_complex() || attr.role() == Role::Membership;
+        if kept || elements.len() < 2 {
+            return elements;
+        }
+        let keys = ElementKeys::new(self, attr);
+        let mut places: BTreeMap<ElementKey, usize> = BTreeMap::new();
+        let mut unique: Vec<Value> = Vec::with_capacity(elements.len());
+        for element in elements {
+            let key = keys.key(&element);
+            let place = match key {
+                ElementKey::Valued(..) => *places.entry(key).or_insert(unique.len()),
+                _ => unique.len(),
+            };
+            match (unique.get_mut(place), element) {
+                (Some(Value::Object(known)), Value::Object(given)) => update(known, given),
+                (_, element) => unique.push(element),
+            }
+        }
+        unique
+    }
+}
+
+/// Brings an element up to date; what is primary stays so.
+fn update(known: &mut Map<String, Value>, given: Map<String, Value>) {
+    let primary = known.get("primary") == Some(&Value::Bool(true));
+    known.extend(given);
+    if primary {
+        known.insert("primary".to_owned(), Value::Bool(true));
+    }
+}
