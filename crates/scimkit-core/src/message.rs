@@ -56,29 +56,59 @@ fn members<const N: usize>(
     Ok(found)
 }
 
-/// Whether `schemas` is missing, or is no list that names the message.
+/// The message that a body claims to be by its `schemas`, unless these name `own` as well.
 ///
-/// A body that says it is another message is refused.
-fn is_misfit(schemas: Option<&Value>, urn: &str) -> Result<bool, Error> {
+/// `schemas` is an array, or one string in place of it. Whether such a body is tolerated is nowhere a question: it was
+/// meant for another endpoint.
+///
+/// # Example
+///
+/// ```
+/// use scimkit_core::message::{PATCH_OP, SEARCH_REQUEST, other_message};
+/// use serde_json::json;
+///
+/// let schemas = json!([SEARCH_REQUEST]);
+/// assert_eq!(other_message(Some(&schemas), PATCH_OP), Some(SEARCH_REQUEST));
+/// assert_eq!(other_message(Some(&schemas), SEARCH_REQUEST), None);
+/// assert_eq!(other_message(Some(&json!(["urn:example:User"])), PATCH_OP), None);
+/// ```
+///
+/// [RFC 7644, section 3.1](https://www.rfc-editor.org/rfc/rfc7644#section-3.1)
+#[must_use]
+pub fn other_message<'s>(schemas: Option<&'s Value>, own: &str) -> Option<&'s str> {
     const MESSAGES: &str = "urn:ietf:params:scim:api:messages:";
-    let list = schemas.and_then(Value::as_array);
-    let names = || list.into_iter().flatten().filter_map(Value::as_str);
     let is_message = |name: &&str| {
         name.get(..MESSAGES.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(MESSAGES))
     };
-    if names().any(|name| name.eq_ignore_ascii_case(urn)) {
-        return Ok(false);
+    match names(schemas).any(|name| name.eq_ignore_ascii_case(own)) {
+        true => None,
+        false => names(schemas).find(is_message),
     }
-    match names().find(is_message) {
-        None => Ok(true),
-        Some(other) => {
-            let other = excerpt(other);
-            Err(Error::invalid_syntax(format!(
-                "`schemas` names `{other}`, and not `{urn}`"
-            )))
-        }
+}
+
+/// The URIs in `schemas`.
+fn names(schemas: Option<&Value>) -> impl Iterator<Item = &str> {
+    let list = match schemas {
+        Some(Value::Array(list)) => list.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    list.iter().filter_map(Value::as_str)
+}
+
+/// Whether `schemas` is missing, or is no list that names the message.
+///
+/// # Errors
+/// `invalidSyntax` for a body that claims to be another message.
+fn is_misfit(schemas: Option<&Value>, urn: &str) -> Result<bool, Error> {
+    if let Some(other) = other_message(schemas, urn) {
+        let other = excerpt(other);
+        let detail = format!("`schemas` names the message `{other}`, expected `{urn}`");
+        return Err(Error::invalid_syntax(detail));
     }
+    let is_list = schemas.is_some_and(Value::is_array);
+    Ok(!is_list || !names(schemas).any(|name| name.eq_ignore_ascii_case(urn)))
 }
 
 /// A JSON value's type, for an error message.

@@ -57,6 +57,9 @@ impl<'a> Decoder<'a> {
         self.number += 1;
         let Operation { op, path, value } = operation;
         match (path, op) {
+            (Some(path), _) if *self.kind.schema() == *path.as_str() => {
+                self.core_container(op, path, value)?;
+            }
             (Some(path), _) => {
                 let target = self.kind.parse_path(&path, self.limits, self.leeway)?;
                 self.target(op, target, &path, value)?;
@@ -73,6 +76,16 @@ impl<'a> Decoder<'a> {
             },
         }
         Ok(())
+    }
+
+    /// An operation whose path is the URI of the core schema and nothing more.
+    fn core_container(&mut self, op: Op, urn: String, value: Option<Value>) -> Result<(), Error> {
+        if op == Op::Remove {
+            let detail = format!("`{urn}` is the core schema: name the attribute to remove");
+            return Err(Error::new(ErrorKind::Path, detail));
+        }
+        let value = value.ok_or_else(|| no_value(op))?;
+        self.resource(op, Map::from_iter([(urn, value)]))
     }
 
     /// A value without a path: each member is an operation on what it names.

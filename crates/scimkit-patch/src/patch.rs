@@ -124,10 +124,7 @@ impl Patch {
         limits: Limits,
         leeway: &dyn Leeway,
     ) -> Result<Patch, Error> {
-        if request.schemas_misfit && !leeway.lets_through(Quirk::AnySchemas) {
-            let problem = Error::new(ErrorKind::Syntax, "`schemas` does not name a patch");
-            return Err(problem.but_for(Quirk::AnySchemas));
-        }
+        Error::check_message(request.schemas_misfit, "a patch", leeway)?;
         if request.operations.is_empty() && !leeway.lets_through(Quirk::EmptyOperations) {
             let problem = Error::new(ErrorKind::Syntax, "there are no `Operations`");
             return Err(problem.but_for(Quirk::EmptyOperations));

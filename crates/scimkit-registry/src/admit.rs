@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, btree_map};
 
-use scimkit_core::{Mutability, excerpt};
+use scimkit_core::{Mutability, excerpt, message::other_message};
 use scimkit_filter::Limits;
 use serde_json::{Map, Value};
 
@@ -41,6 +41,7 @@ impl ResourceType {
     /// - the sub-attribute of a multi-valued attribute as a member of the resource: `invalidSyntax`
     /// - `schemas` that miss the core schema or a present extension, or name an unknown one, unless
     ///   tolerated: `invalidSyntax`
+    /// - `schemas` that name a SCIM message and not the core schema: `invalidSyntax`
     ///
     /// # Example
     /// ```
@@ -110,7 +111,11 @@ impl ResourceType {
             }
         }
         resource.refresh_schemas(self);
-        if let Err(problem) = self.check_schemas(listed.as_ref(), &resource)
+        if let Some(message) = other_message(listed.as_ref(), self.schema().as_str()) {
+            let (message, kind) = (excerpt(message), self.name());
+            let detail = format!("`schemas` names the message `{message}`, expected a {kind}");
+            findings.note::<()>(Err(Error::syntax(detail)))?;
+        } else if let Err(problem) = self.check_schemas(listed.as_ref(), &resource)
             && !t.lets_through(Quirk::AnySchemas)
         {
             findings.note::<()>(Err(problem.but_for(Quirk::AnySchemas)))?;
@@ -121,10 +126,13 @@ impl ResourceType {
     /// Binds each member of a resource body, or of a path-less PATCH value, to its target.
     ///
     /// The members of an extension's object are taken one by one; `null` for the object itself
-    /// selects every attribute of the extension.
+    /// selects every attribute of the extension. The members of an object under the URI of the core
+    /// schema are those of the resource, where that is tolerated.
     ///
     /// # Errors
     /// - an unknown name, unless the tolerance ignores it: `invalidSyntax`
+    /// - an attribute that is named twice, such as in the container of its schema and outside of it:
+    ///   `invalidSyntax`
     /// - an extension that is not an object: `invalidValue`
     ///
     /// # Example
@@ -147,6 +155,7 @@ impl ResourceType {
     pub fn entries(&self, body: Map<String, Value>, t: &dyn Leeway) -> Result<Vec<Entry>, Error> {
         let mut findings = Findings::default();
         let entries = self.entries_noting(body, t, &mut findings)?;
+        findings.note(self.check_repeated(&entries))?;
         findings.end().map(|()| entries)
     }
 
@@ -157,10 +166,34 @@ impl ResourceType {
         findings: &mut Findings,
     ) -> Result<Vec<Entry>, Error> {
         let mut entries = Vec::with_capacity(body.len());
-        for (name, value) in body {
+        self.bind_members(body, Container::Resource, t, &mut entries, findings)?;
+        Ok(entries)
+    }
+
+    /// Binds the members of a resource, or of the container of its core schema.
+    fn bind_members(
+        &self,
+        members: Map<String, Value>,
+        container: Container,
+        t: &dyn Leeway,
+        entries: &mut Vec<Entry>,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        for (name, value) in members {
+            if *self.schema() == *name.as_str() {
+                let inside = findings.note(self.core_container(&name, value, container, t))?;
+                let inside = inside.unwrap_or_default();
+                self.bind_members(inside, Container::Core, t, entries, findings)?;
+                continue;
+            }
             let Some(index) = self.extension_named(&name) else {
-                let target = findings.note(known(self.member(&name, t), t))?;
-                if let Some(target) = target.flatten() {
+                let target = findings.note(known(self.member(&name, t), t))?.flatten();
+                // A container names no schemas.
+                let named = |target: &Target| {
+                    container == Container::Resource
+                        || *target != Target::Attribute(AttrId::SCHEMAS)
+                };
+                if let Some(target) = target.filter(named) {
                     entries.push(Entry {
                         name,
                         target,
@@ -171,7 +204,7 @@ impl ResourceType {
             };
             match from_text(value, t) {
                 Value::Object(members) => {
-                    self.extension_entries(index, members, t, &mut entries, findings)?;
+                    self.extension_entries(index, members, t, entries, findings)?;
                 }
                 Value::Null => {
                     entries.extend(self.top_level(Some(index)).iter().map(|attr| Entry {
@@ -186,7 +219,57 @@ impl ResourceType {
                 }
             }
         }
-        Ok(entries)
+        Ok(())
+    }
+
+    /// The members of a container under the URI of the core schema, where that is tolerated.
+    fn core_container(
+        &self,
+        name: &str,
+        value: Value,
+        container: Container,
+        t: &dyn Leeway,
+    ) -> Result<Map<String, Value>, Error> {
+        if container == Container::Core {
+            return Err(Error::syntax(format!("`{name}` is inside itself")));
+        }
+        if !t.lets_through(Quirk::CoreContainer) {
+            let problem = Error::syntax(format!(
+                "`{name}` is the core schema and has no container: its attributes are members of the resource"
+            ));
+            return Err(problem.but_for(Quirk::CoreContainer));
+        }
+        match from_text(value, t) {
+            Value::Object(members) => Ok(members),
+            Value::Null => Ok(Map::new()),
+            other => {
+                let problem = Error::value(format!("`{name}` is not an object"));
+                Err(but_for_text(problem, &other, t))
+            }
+        }
+    }
+
+    /// Checks that no attribute is named twice, and no part of one beside its whole.
+    fn check_repeated(&self, entries: &[Entry]) -> Result<(), Error> {
+        let mut values: BTreeMap<AttrId, &Value> = BTreeMap::new();
+        for entry in entries {
+            if let Target::Attribute(id) = entry.target
+                && values.insert(id, &entry.value).is_some()
+            {
+                return Err(twice(self.attr(id)));
+            }
+        }
+        for attr in values.keys().map(|id| self.attr(*id)) {
+            let whole = attr.parent().and_then(|parent| values.get(&parent));
+            let mut names = whole
+                .and_then(|whole| whole.as_object())
+                .into_iter()
+                .flat_map(Map::keys);
+            if names.any(|name| name.eq_ignore_ascii_case(attr.name())) {
+                return Err(twice(attr));
+            }
+        }
+        Ok(())
     }
 
     fn extension_entries(
@@ -309,6 +392,15 @@ impl ResourceType {
             None => Ok(()),
         }
     }
+}
+
+/// Where members stand that are bound to attributes of the core schema.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Container {
+    /// In the object under the URI of the core schema.
+    Core,
+    /// In the resource itself.
+    Resource,
 }
 
 /// Adds a sub-attribute to the object that is or will be its parent's value.

@@ -24,6 +24,9 @@ impl AttrId {
     /// `id`, which every resource has.
     pub const ID: AttrId = AttrId(1);
 
+    /// `schemas`, which every resource has.
+    pub(crate) const SCHEMAS: AttrId = AttrId(0);
+
     pub(crate) fn index(self) -> usize {
         usize::from(self.0)
     }

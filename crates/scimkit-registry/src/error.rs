@@ -1,6 +1,6 @@
 //! What the registry and the PATCH engine can find wrong.
 
-use crate::{Exhausted, Quirk};
+use crate::{Exhausted, Leeway, Quirk};
 
 /// What a request got wrong, with a sentence for the administrator who reads it.
 ///
@@ -85,6 +85,30 @@ impl Error {
             .push_str(&format!(" (the tolerance `{name}` would accept it)"));
         self.quirk = Some(quirk);
         self
+    }
+
+    /// Checks that a message names itself in its `schemas`, or that this is tolerated.
+    ///
+    /// `mismatch` is whether its `schemas` name something else, such as a resource schema, or nothing; `message` is what
+    /// the message is called in the error, with its article.
+    ///
+    /// # Errors
+    /// `invalidSyntax`, unless the tolerance `any_schemas` accepts it.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::{Error, Quirk, Tolerance};
+    ///
+    /// assert!(Error::check_message(true, "a patch", &Tolerance::DEFAULT).is_ok());
+    /// let error = Error::check_message(true, "a patch", &Tolerance::STRICT).unwrap_err();
+    /// assert_eq!(error.quirk(), Some(Quirk::AnySchemas));
+    /// ```
+    pub fn check_message(mismatch: bool, message: &str, t: &dyn Leeway) -> Result<(), Error> {
+        if !mismatch || t.lets_through(Quirk::AnySchemas) {
+            return Ok(());
+        }
+        let problem = Error::syntax(format!("`schemas` does not name {message}"));
+        Err(problem.but_for(Quirk::AnySchemas))
     }
 
     /// Both errors in one sentence, of the kind of the first.

@@ -84,8 +84,9 @@ quirks! {
     ///
     /// The RFC wants each schema of a body named, and each message to say what it is (RFC 7643
     /// section 3). Entra ID leaves out URIs of extensions, misspells them and adds its own:
-    /// `entra/30`, `entra/42`, `entra/45`. Cost: a body sent to the wrong endpoint is noticed only
-    /// by its attributes.
+    /// `entra/30`, `entra/42`, `entra/45`; others name a resource's schema in a message: `field/31`. A
+    /// body that names another SCIM message is rejected all the same. Cost: a body sent to the wrong
+    /// endpoint is noticed only by its attributes.
     any_schemas AnySchemas,
     /// An array of one for a single-valued attribute.
     ///
@@ -109,6 +110,12 @@ quirks! {
     /// unless its `aadOptscim062020` flag is set: `entra/03`, `entra/31`. Cost: none; any other
     /// string is refused.
     boolean_strings BooleanStrings,
+    /// The URI of the core schema as a container of its attributes, like the container of an extension.
+    ///
+    /// Only extensions have one (RFC 7643 section 3.3). Clients that put the attributes of every schema
+    /// under its URI send it: `field/22`. Cost: none; an attribute that is given outside of the container
+    /// as well is rejected.
+    core_container CoreContainer,
     /// `add` or `replace` on a value path that selects nothing creates the element from the `eq`
     /// terms of its filter, beside the others; several such operations build one element.
     ///

@@ -30,7 +30,7 @@ mod run;
 use bytes::Bytes;
 use http::StatusCode;
 use scimkit_core::message::{BulkBounds, BulkOperation, BulkRequest, BulkResponse};
-use scimkit_registry::{Error as RequestError, ErrorKind, Leeway, Quirk};
+use scimkit_registry::Error as RequestError;
 use scimkit_store::Settings;
 
 use self::{
@@ -54,11 +54,7 @@ pub(crate) async fn answer(
     let settings = &writer.scope.settings;
     let request = BulkRequest::parse(&body, bounds(settings))?;
     drop(body);
-    if request.schemas_misfit && !writer.witness.lets_through(Quirk::AnySchemas) {
-        let problem =
-            RequestError::new(ErrorKind::Syntax, "`schemas` does not name a bulk request");
-        return Err(problem.but_for(Quirk::AnySchemas).into());
-    }
+    RequestError::check_message(request.schemas_misfit, "a bulk request", writer.witness)?;
     let names = names(&request.operations);
     let operations = request.operations;
     let echo = |operation: &BulkOperation| (operation.bulk_id.clone(), operation.method.clone());

@@ -19,7 +19,7 @@ use http::{
     request::Parts,
 };
 use scimkit_core::{Error, message::SearchRequest};
-use scimkit_registry::{Budget, Error as RequestError, ErrorKind, Leeway, Quirk, Quirks, Witness};
+use scimkit_registry::{Budget, Error as RequestError, Leeway, Quirks, Witness};
 use scimkit_store::{ConnectionId, Limits, Scope, Settings, Store, StoreError, TenantId, location};
 
 use crate::{
@@ -379,11 +379,7 @@ impl Server {
             Route::Replace(kind, id) => ask.replace(&kind, &id, json(bytes)?).await,
             Route::Search(kind) => {
                 let search = SearchRequest::from_value(json(bytes)?)?;
-                if search.schemas_misfit && !witness.lets_through(Quirk::AnySchemas) {
-                    let detail = "`schemas` does not name a search request";
-                    let problem = RequestError::new(ErrorKind::Syntax, detail);
-                    return Err(problem.but_for(Quirk::AnySchemas).into());
-                }
+                RequestError::check_message(search.schemas_misfit, "a search request", witness)?;
                 list::answer(writer, types(kind)?, search, cursors)
                     .await
                     .map_err(Problem::of_query)

@@ -99,6 +99,7 @@ impl SearchRequest {
                 "cursor",
             ],
         )?;
+        let schemas_misfit = is_misfit(schemas.as_ref(), SEARCH_REQUEST)?;
         Ok(Self {
             attributes: names(attributes, "attributes")?,
             excluded_attributes: names(excluded, "excludedAttributes")?,
@@ -110,7 +111,7 @@ impl SearchRequest {
             start_index: number(start_index, "startIndex")?,
             count: number(count, "count")?,
             cursor: text(cursor, "cursor")?,
-            schemas_misfit: is_misfit(schemas.as_ref(), SEARCH_REQUEST)?,
+            schemas_misfit,
         })
     }
 }

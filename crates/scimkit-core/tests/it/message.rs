@@ -2,7 +2,8 @@
 
 use scimkit_core::ScimType::{self, InvalidPath, InvalidSyntax, InvalidValue};
 use scimkit_core::message::{
-    ListResponse, Op, Operation, PATCH_OP, PatchRequest, SEARCH_REQUEST, SearchRequest, SortOrder,
+    BULK_RESPONSE, ERROR, LIST_RESPONSE, ListResponse, Op, Operation, PATCH_OP, PatchRequest,
+    SEARCH_REQUEST, SearchRequest, SortOrder,
 };
 use serde_json::{Value, from_value, json, to_value};
 
@@ -93,7 +94,6 @@ fn schemas_that_name_no_such_message_are_told() {
         json!(null),
         json!([]),
         json!("x"),
-        json!(PATCH_OP),
         json!(["x", 1]),
         json!({}),
     ];
@@ -104,11 +104,38 @@ fn schemas_that_name_no_such_message_are_told() {
         let patch = PatchRequest::from_value(body, 100).unwrap();
         assert!(patch.schemas_misfit, "{schemas}");
     }
+    let search = SearchRequest::from_value(json!({ "schemas": SEARCH_REQUEST })).unwrap();
+    assert!(search.schemas_misfit, "a string is no list");
     let schemas = json!(["x", 1, PATCH_OP.to_uppercase(), SEARCH_REQUEST]);
     let search = SearchRequest::from_value(json!({ "schemas": schemas })).unwrap();
     let body = json!({ "schemas": schemas, "Operations": [] });
     let patch = PatchRequest::from_value(body, 100).unwrap();
     assert!(!search.schemas_misfit && !patch.schemas_misfit);
+}
+
+#[test]
+fn bodies_that_claim_to_be_another_message_are_rejected() {
+    let others = [
+        LIST_RESPONSE,
+        BULK_RESPONSE,
+        ERROR,
+        "URN:ietf:params:scim:api:messages:2.0:X",
+    ];
+    for other in others {
+        for schemas in [json!([other]), json!(["urn:x", other]), json!(other)] {
+            let search = SearchRequest::from_value(json!({ "schemas": schemas })).unwrap_err();
+            let patch = json!({ "schemas": schemas, "Operations": [] });
+            let patch = PatchRequest::from_value(patch, 100).unwrap_err();
+            for error in [search, patch] {
+                assert_eq!(error.scim_type, Some(InvalidSyntax), "{schemas}");
+                assert!(
+                    error.detail.contains("names the message"),
+                    "{}",
+                    error.detail
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -10,10 +10,6 @@ type Expected = &'static [(&'static str, &'static str)];
 
 pub(crate) const UNDER_DEFAULT: Expected = &[
     (
-        "field/core-urn-as-container",
-        "a container under the core URN is dropped",
-    ),
-    (
         "field/filter-value-without-quotes",
         "a bare word is no value in a filter",
     ),
@@ -76,6 +72,7 @@ const NEEDED: &[(&[Quirk], &[&str])] = &[
             "entra/create-with-nulls-and-stray-top-level",
             "entra/custom-extension-unlisted-in-schemas",
             "entra/group-create-with-microsoft-schema-uri",
+            "field/patch-that-names-the-user-schema",
         ],
     ),
     (&[Quirk::ArrayOfOne], &["entra/manager-array-of-one"]),
@@ -93,6 +90,13 @@ const NEEDED: &[(&[Quirk], &[&str])] = &[
         &[
             "entra/create-active-string",
             "entra/disable-string-boolean-default",
+        ],
+    ),
+    (
+        &[Quirk::CoreContainer],
+        &[
+            "field/every-schema-in-its-container",
+            "field/group-schema-as-patch-path",
         ],
     ),
     (
