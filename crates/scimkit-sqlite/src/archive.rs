@@ -6,6 +6,8 @@ mod forget;
 mod import;
 mod restore;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use rusqlite::Connection as Db;
 use scimkit_store::{
@@ -13,7 +15,12 @@ use scimkit_store::{
     archive::{ArchiveError, Erased, Sink, Source},
 };
 
-use crate::{Sqlite, error::Failure, imports, workers::stopped};
+use crate::{Sqlite, error::Failure, file, imports, workers::stopped};
+
+/// How often a write-ahead log is tried to be emptied after something was deleted.
+const LOG_ATTEMPTS: u32 = 20;
+/// How long the writes of others wait for one attempt.
+const LOG_PATIENCE: Duration = Duration::from_millis(25);
 
 /// What ends a dump or a restore.
 #[derive(Debug)]
@@ -93,6 +100,7 @@ impl Archive for Sqlite {
                 let rest = self.workers.alone(job).await??;
                 has_deleted |= rest.has_deleted;
                 if !rest.is_left {
+                    self.empty_log().await?;
                     return Ok(match has_deleted {
                         true => Erased::All,
                         false => Erased::Nothing,
@@ -109,14 +117,18 @@ impl Archive for Sqlite {
         before: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(async move {
-            let (mut count, mut after) = (0, Some(String::new()));
-            while let Some(from) = after {
-                let tenant = tenant.clone();
-                let job = move |db: &mut Db| forget::some(db, &tenant, before, &from);
-                let forgotten = self.workers.alone(job).await??;
-                count += forgotten.count;
-                after = forgotten.up_to;
+            let mut count = 0;
+            for step in [forget::Step::Blank, forget::Step::Delete] {
+                let mut after = Some(String::new());
+                while let Some(from) = after {
+                    let tenant = tenant.clone();
+                    let job = move |db: &mut Db| forget::some(db, &tenant, step, before, &from);
+                    let forgotten = self.workers.alone(job).await??;
+                    count += forgotten.count;
+                    after = forgotten.up_to;
+                }
             }
+            self.empty_log().await?;
             Ok(count)
         })
     }
@@ -131,8 +143,30 @@ impl Archive for Sqlite {
 }
 
 impl Sqlite {
+    /// Empties the write-ahead log, so that what was deleted is not there either. While somebody reads
+    /// an older state it can't be done; after some attempts that is left to the writing thread, which
+    /// goes on trying.
+    async fn empty_log(&self) -> Result<(), StoreError> {
+        for _ in 0..LOG_ATTEMPTS {
+            let job = |db: &mut Db| file::empty_log(db, LOG_PATIENCE);
+            if self.workers.alone(job).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Deletes what a tenant has in one table, and tells whether that was anything.
     async fn erase_step(&self, step: erase::Step, tenant: &TenantId) -> Result<bool, StoreError> {
+        let (table, _) = step;
+        if matches!(table, "resource" | "retired") {
+            let mut after = Some(String::new());
+            while let Some(from) = after {
+                let tenant = tenant.clone();
+                let job = move |db: &mut Db| erase::blank(db, table, tenant.as_str(), &from);
+                after = self.workers.alone(job).await??;
+            }
+        }
         let mut has_deleted = false;
         loop {
             let tenant = tenant.clone();

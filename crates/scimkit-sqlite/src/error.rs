@@ -17,6 +17,9 @@ pub enum OpenError {
     /// The file belongs to something else.
     #[error("the file is not a store: it belongs to another application")]
     Foreign,
+    /// Somebody else has opened the file.
+    #[error("the file is in use: stop every process that uses it")]
+    InUse,
     /// A later release of this crate wrote the file.
     #[error("the file has format {found}, this release knows up to {known}")]
     Newer {

@@ -48,6 +48,8 @@ pub(crate) fn open_writer(place: &Place, options: &Options) -> Outcome<Connectio
     let moment = connection.transaction()?;
     check_owner(&moment)?;
     drop(moment);
+    // Freed space is overwritten, whole pages included: `FAST` would leave those as they are.
+    connection.pragma_update(None, "secure_delete", "ON")?;
     use_wal(&connection, options.busy_timeout)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     let mode = match options.synchronous {
@@ -64,6 +66,18 @@ pub(crate) fn open_reader(path: &Path, options: &Options) -> Outcome<Connection>
     let connection = Connection::open_with_flags(path, flags(OpenFlags::empty()))?;
     prepare(&connection, options)?;
     connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// Opens the only connection to a file that is there, and brings the file to the last format.
+pub(crate) fn open_alone(path: &Path) -> Outcome<Connection> {
+    let mut connection = Connection::open_with_flags(path, flags(OpenFlags::empty()))?;
+    connection.busy_timeout(Duration::ZERO)?;
+    // Every other connection to a file with a write-ahead log holds a lock that excludes this.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    check_owner(&connection)?;
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    migrate(&mut connection)?;
     Ok(connection)
 }
 
@@ -161,6 +175,19 @@ fn migrate(connection: &mut Connection) -> Outcome<()> {
         transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
     }
     Ok(transaction.commit()?)
+}
+
+/// Copies the write-ahead log into the file and empties it, so that what was deleted is in neither;
+/// tells whether that was possible. Whoever reads an older state, or writes, may be in the way.
+pub(crate) fn empty_log(connection: &Connection, patience: Duration) -> bool {
+    let waits = connection.query_row("PRAGMA busy_timeout", [], |row| row.get::<_, u32>(0));
+    drop(connection.busy_timeout(patience));
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let is_busy = connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    if let Ok(millis) = waits {
+        drop(connection.busy_timeout(Duration::from_millis(millis.into())));
+    }
+    matches!(is_busy, Ok(0))
 }
 
 fn number(connection: &Connection, sql: &str) -> Result<i64, rusqlite::Error> {

@@ -11,10 +11,12 @@
 //!
 //! - [`Sqlite`]: the store
 //! - [`Options`]: durability, patience and threads
+//! - [`Compacted`]: what compacting a file freed
 //! - [`OpenError`]: why a file can't be opened
 //! - [`Reindexed`] and [`SchemaError`]: what came of making lookup keys anew under a changed schema
 
 mod archive;
+mod compact;
 mod definitions;
 mod directory;
 mod edges;
@@ -35,6 +37,7 @@ mod watch;
 mod workers;
 mod write;
 
+pub use compact::Compacted;
 pub use error::{OpenError, SchemaError};
 pub use options::{Options, Synchronous};
 pub use reindex::Reindexed;

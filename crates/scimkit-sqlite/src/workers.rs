@@ -5,7 +5,7 @@ use std::{
     path::Path,
     sync::Arc,
     thread::{Builder, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, ErrorCode};
@@ -28,6 +28,12 @@ const MAX_BATCHES: usize = 64;
 const MAX_WRITES: usize = 1_024;
 /// How long the writing thread waits for work before it looks after the file.
 const IDLE: Duration = Duration::from_secs(5);
+/// How long the writing thread waits for work before it empties the write-ahead log.
+const LOG_IDLE: Duration = Duration::from_secs(1);
+/// How old the content of the log becomes while there is work without end.
+const LOG_AGE: Duration = Duration::from_secs(10);
+/// How long writes wait for those who read an older state, so that the log can be emptied.
+const LOG_PATIENCE: Duration = Duration::from_millis(20);
 /// Instructions of SQLite's virtual machine between two looks at a budget, some 50 microseconds.
 const INSTRUCTIONS: u16 = 1_000;
 
@@ -243,14 +249,18 @@ fn boxed_while_wanted<T: Send + 'static>(
 
 /// Takes what is queued and commits it together: one flush to the disk for many writes.
 fn write_all(mut connection: Connection, lanes: &Lanes, mut watch: Option<Watch>) {
+    let mut log = Log::default();
     loop {
-        let next = lanes.next_for_writer(IDLE);
+        let next = lanes.next_for_writer(log.due().unwrap_or(IDLE));
         if let (Next::Idle | Next::Task(_), Some(watch)) = (&next, &mut watch) {
             watch.look();
         }
         let first = match next {
             Next::Closed => return,
-            Next::Idle => continue,
+            Next::Idle => {
+                log.empty(&connection);
+                continue;
+            }
             Next::Read(turn) => {
                 turn.run(&mut connection);
                 continue;
@@ -274,5 +284,36 @@ fn write_all(mut connection: Connection, lanes: &Lanes, mut watch: Option<Watch>
             }
         }
         write_together(&connection, group);
+        log.written(&connection);
+    }
+}
+
+/// When to empty the write-ahead log, which keeps what was deleted.
+#[derive(Debug, Default)]
+struct Log {
+    /// Since when something was written that is still in the log.
+    since: Option<Instant>,
+}
+
+impl Log {
+    /// How long the writing thread may be idle before the log is emptied.
+    fn due(&self) -> Option<Duration> {
+        self.since.map(|_| LOG_IDLE)
+    }
+
+    /// Notes a write; under constant load the log is emptied between two of them.
+    fn written(&mut self, connection: &Connection) {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= LOG_AGE {
+            self.empty(connection);
+        }
+    }
+
+    fn empty(&mut self, connection: &Connection) {
+        if self.since.is_some() {
+            let is_empty = file::empty_log(connection, LOG_PATIENCE);
+            // Somebody reads an older state: tried again later.
+            self.since = (!is_empty).then(Instant::now);
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! A tenant taken away, some rows at a time.
 
 use rusqlite::{
-    Connection as Db, OptionalExtension, TransactionBehavior, params_from_iter, types::Value,
+    Connection as Db, OptionalExtension, TransactionBehavior, params, params_from_iter,
+    types::Value,
 };
 
 use crate::error::Outcome;
@@ -42,6 +43,46 @@ pub(super) const ROUNDS: usize = 16;
 pub(super) struct Taken {
     pub(super) has_deleted: bool,
     pub(super) is_left: bool,
+}
+
+/// Overwrites the documents of the next rows of a table behind an id, and tells how far it came.
+///
+/// SQLite moves rows between pages while it deletes others, and may leave a copy behind that nothing
+/// overwrites. So no row is deleted while another one still holds its names.
+pub(super) fn blank(
+    db: &mut Db,
+    table: &str,
+    tenant: &str,
+    after: &str,
+) -> Outcome<Option<String>> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let sql = format!(
+        "SELECT id FROM {table} WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT 1 OFFSET {}",
+        ROWS - 1
+    );
+    let up_to: Option<String> = transaction
+        .prepare_cached(&sql)?
+        .query_row([tenant, after], |row| row.get(0))
+        .optional()?;
+    let sql = format!(
+        "UPDATE {table} SET {} WHERE tenant = ?1 AND id > ?2 AND (?3 IS NULL OR id <= ?3)",
+        blanks(table)
+    );
+    let range = params![tenant, after, up_to];
+    transaction.prepare_cached(&sql)?.execute(range)?;
+    transaction.commit()?;
+    Ok(up_to)
+}
+
+/// Empty values as long as those of a row, so that they are written in their place.
+pub(super) fn blanks(table: &str) -> &'static str {
+    match table {
+        "resource" => {
+            "document = '{' || printf('%.*c', length(CAST(document AS BLOB)) - 2, ' ') || '}',
+             display = printf('%.*c', length(CAST(display AS BLOB)), ' ')"
+        }
+        _ => "document = '{' || printf('%.*c', length(CAST(document AS BLOB)) - 2, ' ') || '}'",
+    }
 }
 
 /// Deletes the first rows of a tenant in one table.

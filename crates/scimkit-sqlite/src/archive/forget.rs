@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection as Db, OptionalExtension, TransactionBehavior, params};
 use scimkit_store::{StoreError, TenantId};
 
-use super::{dump::is_kept, erase::ROWS};
+use super::{
+    dump::is_kept,
+    erase::{ROWS, blanks},
+};
 use crate::{error::Outcome, row::micros};
 
 /// What a step came to.
@@ -15,11 +18,20 @@ pub(super) struct Forgotten {
     pub(super) up_to: Option<String>,
 }
 
-/// Looks at the next rows of a tenant behind an id, and deletes those that were retired before a
-/// moment.
+/// What is done to the rows: all are overwritten before the first one is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// See [`erase::blank`](super::erase::blank).
+    Blank,
+    Delete,
+}
+
+/// Looks at the next rows of a tenant behind an id, and overwrites or deletes those that were retired
+/// before a moment.
 pub(super) fn some(
     db: &mut Db,
     tenant: &TenantId,
+    step: Step,
     before: DateTime<Utc>,
     after: &str,
 ) -> Outcome<Forgotten> {
@@ -29,6 +41,17 @@ pub(super) fn some(
     }
     let up_to = last_of_step(&transaction, tenant.as_str(), after)?;
     let mut count = 0;
+    if step == Step::Blank {
+        let sql = format!(
+            "UPDATE retired SET {}
+             WHERE tenant = ?1 AND id > ?2 AND (?3 IS NULL OR id <= ?3) AND retired_us < ?4",
+            blanks("retired")
+        );
+        let range = params![tenant.as_str(), after, up_to, micros(before)];
+        transaction.prepare_cached(&sql)?.execute(range)?;
+        transaction.commit()?;
+        return Ok(Forgotten { count, up_to });
+    }
     for (kind, id) in old(&transaction, tenant.as_str(), before, (after, &up_to))? {
         let keys = "DELETE FROM retired_key INDEXED BY retired_key_by_id
                     WHERE tenant = ?1 AND kind = ?2 AND id = ?3";

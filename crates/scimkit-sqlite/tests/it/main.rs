@@ -13,6 +13,7 @@ mod consistent;
 mod contract;
 mod crash;
 mod disk;
+mod erased;
 mod files;
 mod host_table;
 mod imports;

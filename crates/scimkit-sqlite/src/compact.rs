@@ -1,0 +1,78 @@
+//! Files written anew, without free space.
+
+use std::{fs, path::Path, time::Duration};
+
+use rusqlite::ErrorCode;
+
+use crate::{OpenError, Sqlite, error::Failure, file};
+
+/// The outcome of [`Sqlite::compact`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compacted {
+    /// Bytes of the file now.
+    pub after: u64,
+    /// Bytes of the file and its write-ahead log before.
+    pub before: u64,
+}
+
+impl Sqlite {
+    /// Writes a file anew, so that it has no free space and holds no trace of what was deleted.
+    ///
+    /// - No store deletes less: freed space is overwritten at once. But when SQLite reorganises a page
+    ///   of the file it may leave a copy of a row in the part of the page that is not used, and a file
+    ///   of an older release holds what that release deleted. This removes both.
+    /// - A store never does it by itself: it takes as long as copying the file, and needs free space
+    ///   for two copies, one of them among the temporary files of the system.
+    /// - It blocks the thread.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] if anyone else has opened the file, and otherwise as [`Sqlite::open`].
+    /// After an error the file is as it was.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_sqlite::{OpenError, Sqlite};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("scim.db");
+    /// let store = Sqlite::open(&path)?;
+    /// assert!(matches!(Sqlite::compact(&path), Err(OpenError::InUse)));
+    /// drop(store);
+    /// let compacted = Sqlite::compact(&path)?;
+    /// assert!(compacted.after <= compacted.before);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn compact(path: impl AsRef<Path>) -> Result<Compacted, OpenError> {
+        let path = path.as_ref();
+        let before = size(path, "") + size(path, "-wal");
+        write_anew(path).map_err(in_use)?;
+        let after = size(path, "");
+        Ok(Compacted { after, before })
+    }
+}
+
+fn write_anew(path: &Path) -> Result<(), Failure> {
+    let connection = file::open_alone(path)?;
+    connection.execute_batch("VACUUM")?;
+    file::empty_log(&connection, Duration::ZERO);
+    connection.close().map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+fn in_use(failure: Failure) -> OpenError {
+    let code = match &failure {
+        Failure::Sqlite(error) => error.sqlite_error_code(),
+        _ => None,
+    };
+    match code {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::InUse,
+        _ => failure.into(),
+    }
+}
+
+fn size(path: &Path, suffix: &str) -> u64 {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    fs::metadata(name).map_or(0, |file| file.len())
+}

@@ -1,0 +1,327 @@
+//! Names that were erased are not in the file any more, nor in the files beside it.
+
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection as Db;
+use scimkit_registry::{Change, Edge, EdgeEdit, Registry, ResourceId, Tolerance};
+use scimkit_sqlite::{OpenError, Options, Sqlite, Synchronous};
+use scimkit_store::{
+    Archive, Batch, Connection, Deletes, Entry, Expect, Scope, Settings, Store, Tenancy, Tenant,
+    TenantId, TokenRecord, Write,
+};
+use serde_json::json;
+
+use crate::{
+    consistent::check_file,
+    support::{file, kind, scope, second, select, set, wait},
+};
+
+/// In every name of the users that are erased.
+const MARK: &str = "Zyxwvut";
+/// In those of the users that stay.
+const OTHER: &str = "Remains";
+
+fn of(tenant: &str, deletes: Deletes) -> Scope {
+    let mut scope = scope(Registry::standard());
+    scope.tenant = TenantId::from(tenant);
+    let mut settings = Settings::clone(&scope.settings);
+    settings.deletes = deletes;
+    scope.settings = Arc::new(settings);
+    scope
+}
+
+fn open(path: &Path) -> Sqlite {
+    let mut options = Options::default();
+    options.synchronous = Synchronous::Normal;
+    Sqlite::open_with(path, &options).unwrap()
+}
+
+/// An id that tells nothing, as the server makes them.
+fn id_of(mark: &str, n: usize) -> String {
+    let first = mark.bytes().next().unwrap_or_default();
+    format!("{:05}-{first}-{n}", (n * 7_919) % 10_007)
+}
+
+/// Creates users and a group of them, in many transactions, so that pages are split and moved.
+fn fill(store: &Sqlite, scope: &Scope, mark: &str, users: std::ops::Range<usize>) {
+    let (user, group) = (kind(scope, "User"), kind(scope, "Group"));
+    let create = |id: String, body| {
+        let kind = if id.starts_with('g') { &group } else { &user };
+        let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
+        let change = Change::create(Arc::clone(kind), body);
+        let (claim, id) = (None, ResourceId::from(id));
+        Write::Create { change, claim, id }
+    };
+    let ids: Vec<usize> = users.collect();
+    for some in ids.chunks(50) {
+        let body = |n: usize| {
+            // Neither the order of ids nor that of names is the one of time.
+            let spread = (n * 7_919) % 10_007;
+            let body = json!({
+                "userName": format!("{spread}-{mark}-{n}"),
+                "displayName": format!("{mark} {spread}"),
+                "title": format!("{mark} {}", "long ".repeat(n % 90)),
+                "emails": [{"value": format!("{mark}.{spread}@example.com")}],
+            });
+            create(id_of(mark, n), body)
+        };
+        let writes = some.iter().map(|n| body(*n)).collect();
+        let written = wait(store.write(scope, Batch::new(second(0), writes)));
+        assert!(written.iter().all(Result::is_ok), "{written:?}");
+    }
+    let first = ids.first().copied().unwrap_or_default();
+    let id = format!("g{}", id_of(mark, first));
+    let body = json!({"displayName": format!("Group {mark} {first}")});
+    let made = wait(store.write(scope, Batch::new(second(0), vec![create(id.clone(), body)])));
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+    let mut change = Change::none(Arc::clone(&group));
+    let add = ids.iter().map(|n| Edge::to(id_of(mark, *n)));
+    let (add, remove) = (add.collect(), Vec::new());
+    change.edit_edges(
+        group.named("members").unwrap(),
+        EdgeEdit::Delta { add, remove },
+    );
+    let update = Write::Update {
+        change,
+        expect: Expect::Any,
+        id: id.into(),
+    };
+    let updated = wait(store.write(scope, Batch::new(second(1), vec![update])));
+    assert!(updated.iter().all(Result::is_ok), "{updated:?}");
+}
+
+/// How often a text is in the file and in those beside it, whatever its case.
+fn occurrences(path: &Path, text: &str) -> usize {
+    let text = text.to_ascii_lowercase();
+    let mut count = 0;
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let mut bytes = fs::read(name).unwrap_or_default();
+        bytes.make_ascii_lowercase();
+        let found = bytes
+            .windows(text.len())
+            .filter(|bytes| *bytes == text.as_bytes());
+        count += found.count();
+    }
+    count
+}
+
+/// Waits until no more than so much is left of a text: the log is emptied soon after the last write.
+fn wait_until_gone(path: &Path, text: &str, most: usize) {
+    let since = Instant::now();
+    loop {
+        let left = occurrences(path, text);
+        if left <= most {
+            return;
+        }
+        assert!(
+            since.elapsed() < Duration::from_secs(20),
+            "{left} occurrences of {text}"
+        );
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn delete_all(store: &Sqlite, scope: &Scope, mark: &str, path: &Path) {
+    for name in ["User", "Group"] {
+        let db = Db::open(path).unwrap();
+        let sql = "SELECT id FROM resource WHERE tenant = ?1 AND kind = ?2 AND document LIKE ?3";
+        let mut statement = db.prepare(sql).unwrap();
+        let like = format!("%{mark}%");
+        let ids = statement.query_map((scope.tenant.as_str(), name, like), |row| row.get(0));
+        let ids: Vec<String> = ids.unwrap().map(Result::unwrap).collect();
+        drop(statement);
+        drop(db);
+        // Every third, so that pages are left with some rows and joined with others.
+        for start in 0..3 {
+            for id in ids.iter().skip(start).step_by(3) {
+                let (kind, expect) = (kind(scope, name), Expect::Any);
+                let write = Write::Delete {
+                    expect,
+                    id: id.as_str().into(),
+                    kind,
+                };
+                let done = wait(store.write(scope, Batch::new(second(2), vec![write])));
+                assert!(done.iter().all(Result::is_ok), "{done:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_erased_tenant_leaves_no_name_in_the_file() {
+    let (_directory, path) = file();
+    let store = open(&path);
+    let (erased, other) = (of("acme", Deletes::Retire), of("other", Deletes::Erase));
+    for (n, (tenant, mark)) in (1..).zip([(&erased, MARK), (&other, OTHER)]) {
+        let id = tenant.tenant.clone();
+        let entry = Tenant::new(id.clone(), format!("{mark} Inc."), second(0));
+        let connection = Connection::new(id, "crm".into(), entry.name.clone(), second(0));
+        let token = TokenRecord::new(&connection, "1", [n; 32], second(0));
+        let entries = vec![
+            Entry::Tenant(entry),
+            Entry::Connection(connection),
+            Entry::Token(token),
+        ];
+        wait(store.put(entries)).unwrap();
+    }
+    // In turns, so that both have rows on the same pages.
+    for step in 0..6 {
+        fill(&store, &erased, MARK, step * 100..step * 100 + 100);
+        fill(&store, &other, OTHER, step * 100..step * 100 + 100);
+    }
+    let id = ResourceId::from(id_of(MARK, 0));
+    set(
+        &store,
+        &erased,
+        ("User", id.as_str()),
+        ("title", json!("Zyxwvut anew")),
+    )
+    .unwrap();
+    assert!(occurrences(&path, MARK) > 1_000);
+    wait(store.erase(&erased.tenant)).unwrap();
+    assert_eq!(occurrences(&path, MARK), 0);
+    assert_eq!(
+        occurrences(
+            &path,
+            "\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}"
+        ),
+        0
+    );
+    assert!(occurrences(&path, OTHER) > 1_000);
+    drop(store);
+    assert_eq!(occurrences(&path, MARK), 0);
+}
+
+#[test]
+fn deleted_resources_are_overwritten_in_the_file() {
+    for deletes in [Deletes::Erase, Deletes::Retire] {
+        let (_directory, path) = file();
+        let store = open(&path);
+        let scope = of("default", deletes);
+        for step in 0..3 {
+            fill(&store, &scope, MARK, step * 100..step * 100 + 100);
+            fill(&store, &scope, OTHER, step * 100..step * 100 + 100);
+        }
+        let before = occurrences(&path, MARK);
+        assert!(before > 1_000);
+        delete_all(&store, &scope, MARK, &path);
+        if deletes == Deletes::Retire {
+            assert!(occurrences(&path, MARK) > 300, "kept to come back");
+            let count = wait(store.forget(&scope.tenant, second(100))).unwrap();
+            assert_eq!(count, 303);
+            // Without waiting for the log to be emptied.
+            assert!(occurrences(&path, MARK) <= before / 1_000);
+        }
+        // SQLite may leave a copy of a row in the unused part of a page from which rows moved.
+        wait_until_gone(&path, MARK, before / 1_000);
+        assert!(occurrences(&path, OTHER) > 1_000);
+        drop(store);
+        Sqlite::compact(&path).unwrap();
+        assert_eq!(occurrences(&path, MARK), 0);
+    }
+}
+
+#[test]
+fn changed_values_and_tokens_leave_nothing_in_the_file() {
+    let (_directory, path) = file();
+    let store = open(&path);
+    let scope = of("default", Deletes::Erase);
+    fill(&store, &scope, OTHER, 0..50);
+    let tenant = Tenant::new(scope.tenant.clone(), "", second(0));
+    let connection = Connection::new(scope.tenant.clone(), "crm".into(), MARK, second(0));
+    let mut token = TokenRecord::new(
+        &connection,
+        "1",
+        *b"0123456789Zyxwvut0123456789abcde",
+        second(0),
+    );
+    token.name = MARK.to_owned();
+    let entries = vec![
+        Entry::Tenant(tenant),
+        Entry::Connection(connection),
+        Entry::Token(token),
+    ];
+    wait(store.put(entries)).unwrap();
+    let id = id_of(OTHER, 0);
+    let user = ("User", id.as_str());
+    for path in ["title", "displayName", "userName"] {
+        set(
+            &store,
+            &scope,
+            user,
+            (path, json!(format!("{MARK} {path}"))),
+        )
+        .unwrap();
+    }
+    for path in ["title", "displayName", "userName"] {
+        set(&store, &scope, user, (path, json!("x"))).unwrap();
+    }
+    wait(store.remove_connection(&scope.tenant, &"crm".into())).unwrap();
+    wait_until_gone(&path, MARK, 0);
+}
+
+/// Somebody who reads an older state holds the log, and nothing waits for that for long.
+#[test]
+fn a_reader_delays_the_emptying_of_the_log_and_nothing_else() {
+    let (_directory, path) = file();
+    let store = open(&path);
+    let (erased, other) = (of("acme", Deletes::Erase), of("other", Deletes::Erase));
+    fill(&store, &erased, MARK, 0..100);
+    let reader = Db::open(&path).unwrap();
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM resource;")
+        .unwrap();
+    fill(&store, &other, OTHER, 0..50);
+    wait(store.erase(&erased.tenant)).unwrap();
+    assert!(occurrences(&path, MARK) > 0);
+    fill(&store, &other, OTHER, 50..100);
+    drop(reader);
+    wait_until_gone(&path, MARK, 0);
+}
+
+/// Rows that moved between pages may have left copies; a file that is written anew has none.
+#[test]
+fn a_compacted_file_has_no_trace_of_what_was_deleted() {
+    let (_directory, path) = file();
+    let store = open(&path);
+    let scope = of("default", Deletes::Erase);
+    for step in 0..3 {
+        fill(&store, &scope, MARK, step * 100..step * 100 + 100);
+        fill(&store, &scope, OTHER, step * 100..step * 100 + 100);
+    }
+    let ids = |mark: &str| {
+        let sql = "SELECT group_concat(id) FROM resource WHERE document LIKE ?1";
+        let db = Db::open(&path).unwrap();
+        let ids: String = db
+            .query_row(sql, [format!("%{mark}%")], |row| row.get(0))
+            .unwrap();
+        ids
+    };
+    let deleted = ids(MARK);
+    delete_all(&store, &scope, MARK, &path);
+    let rest = ids(OTHER);
+    assert!(matches!(Sqlite::compact(&path), Err(OpenError::InUse)));
+    drop(store);
+    let compacted = Sqlite::compact(&path).unwrap();
+    assert!(compacted.after < compacted.before, "{compacted:?}");
+    assert_eq!(fs::metadata(&path).unwrap().len(), compacted.after);
+    for gone in deleted.split(',').chain([MARK]) {
+        assert_eq!(occurrences(&path, gone), 0, "{gone}");
+    }
+    let store = open(&path);
+    assert_eq!(ids(OTHER), rest);
+    let found = select(&store, &scope, "User", r#"displayName eq "remains 7919""#).unwrap();
+    assert_eq!(found, [id_of(OTHER, 1)]);
+    drop(store);
+    check_file(&path, &scope);
+    let missing = Sqlite::compact(path.with_extension("none"));
+    assert!(matches!(missing, Err(OpenError::Sqlite(_))));
+}
