@@ -1,6 +1,11 @@
 //! The store that commands work on, and how they answer.
 
-use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    str::FromStr,
+    sync::Arc,
+};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
@@ -172,12 +177,23 @@ impl Options {
         ExitCode::from(status)
     }
 
+    /// The path of the file, which is there.
+    pub(crate) fn existing(&self) -> Result<&Path, Failure> {
+        let Place(path) = &self.store;
+        match path.exists() {
+            true => Ok(path),
+            false => Err(Failure::Unusable(format!(
+                "there is no file `{}`",
+                path.display()
+            ))),
+        }
+    }
+
     /// The store itself.
     pub(crate) fn open(&self, missing: Missing) -> Result<Arc<Sqlite>, Failure> {
         let Place(path) = &self.store;
-        if missing == Missing::Refused && !path.exists() {
-            let problem = format!("there is no file `{}`", path.display());
-            return Err(Failure::Unusable(problem));
+        if missing == Missing::Refused {
+            self.existing()?;
         }
         let opened = Sqlite::open(path).map_err(|error| {
             let problem = format!("`{}` can't be used: {}", path.display(), chain(&error));

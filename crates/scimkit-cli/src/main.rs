@@ -22,6 +22,7 @@ macro_rules! hintln {
 
 mod check;
 mod client;
+mod compact;
 mod connection;
 mod filter;
 mod junit;
@@ -60,6 +61,11 @@ enum Command {
     /// when every requirement of the level holds that could be checked; 1 when one does not; 2 when
     /// nothing could be checked.
     Check(check::Options),
+    /// Write the file of a store anew, without free space and without traces of what was deleted
+    ///
+    /// Stop the server first. It takes as long as copying the file, and needs free space for two copies.
+    /// Exit status: 0 when it is done; 2 when the file is in use or can't be used.
+    Compact(compact::Compact),
     /// Makes, lists, changes, switches and removes the connections of a tenant to identity providers.
     ///
     /// Exit status: 0 when it is done; 1 when it is refused, or something is not there; 2 when the store
@@ -107,6 +113,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> ExitCode {
     match command {
         Command::Check(options) => check::run(&options),
+        Command::Compact(options) => compact::run(&options),
         Command::Connection(command) => connection::run(&command),
         Command::Filter(options) => filter::run(&options),
         Command::Mapping(options) => mapping::run(&options),

@@ -275,3 +275,21 @@ async fn a_server_that_runs_follows_with_the_next_request() {
     file.done("connection remove");
     assert_eq!(status(second.trim_end()).await, 401);
 }
+
+#[test]
+fn compact_writes_a_file_anew_that_nobody_uses() {
+    let file = File::new();
+    assert_eq!(file.run("compact").0, 2);
+    file.done("tenant create acme");
+    let before = file.json("compact");
+    assert!(before["bytesAfter"].as_u64() > Some(0), "{before}");
+    let told = file.done("compact");
+    assert!(told.starts_with("compacted `"), "{told}");
+    let store = Sqlite::open(file.path()).unwrap();
+    let (status, _, problem) = file.run("compact");
+    assert_eq!(status, 2);
+    let expected = "the file is in use: stop every process that uses it";
+    assert!(problem.trim_end().ends_with(expected), "{problem}");
+    drop(store);
+    assert!(file.done("tenant list").contains("acme"));
+}
