@@ -17,6 +17,7 @@
     reason = "a benchmark prints, and stops at the first surprise"
 )]
 
+mod file;
 mod reads;
 mod work;
 mod world;
@@ -51,6 +52,7 @@ fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     rows.extend(work::rows());
     rows.extend(reads::rows());
+    rows.extend(file::rows());
     rows
 }
 

@@ -15,10 +15,13 @@ pub(crate) const TOKEN: &str = "benchmark-token";
 /// The token of a second tenant.
 pub(crate) const OTHER_TOKEN: &str = "another-benchmark-token";
 
+/// The file of an SQLite store.
+pub(crate) const FILE: &str = "abuse.sqlite";
+
 /// A server and its store.
 pub(crate) struct World {
-    /// Deleted when the row ends.
-    _folder: Option<tempfile::TempDir>,
+    /// Where the file of the store is; deleted when the row ends.
+    pub(crate) folder: Option<tempfile::TempDir>,
     pub(crate) server: Server,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) scope: Scope,
@@ -28,7 +31,7 @@ impl World {
     pub(crate) fn new(store: &str) -> Self {
         let folder = (store == "sqlite").then(|| tempfile::tempdir().unwrap());
         let store: Arc<dyn Store> = match &folder {
-            Some(folder) => Arc::new(Sqlite::open(folder.path().join("abuse.sqlite")).unwrap()),
+            Some(folder) => Arc::new(Sqlite::open(folder.path().join(FILE)).unwrap()),
             None => Arc::new(Memory::new()),
         };
         let settings = Settings::new("https://scim.example/v2");
@@ -37,7 +40,7 @@ impl World {
         let tokens = BearerTokens::new([digest(TOKEN)]).with(digest(OTHER_TOKEN), other);
         let server = Server::new(Arc::clone(&store), settings.clone());
         World {
-            _folder: folder,
+            folder,
             server: server.with_authentication(tokens),
             store,
             scope: Scope::new(TenantId::default(), Arc::new(settings)),
