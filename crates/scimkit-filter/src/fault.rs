@@ -66,6 +66,7 @@ pub(crate) enum Expected {
     PathEnd,
     PathFilter,
     PercentEncoding,
+    QuotedValue,
     Sub,
     Terms,
     Urn,
@@ -79,6 +80,7 @@ impl Expected {
             Self::LowerCaseLiteral => Some("literal_case"),
             Self::NoBlank | Self::OneBlank => Some("blanks"),
             Self::NoSubAfterBrackets => Some("sub_after_brackets"),
+            Self::QuotedValue => Some("bare_words"),
             _ => None,
         }
     }
@@ -128,7 +130,7 @@ impl Expected {
             Self::Sub => "a sub-attribute name",
             Self::Terms => return format!("no more than {} terms", limits.terms).into(),
             Self::Urn => "a schema URN (`urn:` and a name) before the colon",
-            Self::Value => {
+            Self::QuotedValue | Self::Value => {
                 "a value: a string in double quotes, a number, `true`, `false` or `null`"
             }
         };

@@ -22,6 +22,54 @@ pub(crate) fn literal(input: &str, any_case: bool) -> Parsed<'_, Literal<'_>> {
     }
 }
 
+/// Words that are never read as strings: keywords, and what programs print for truths and missing values.
+const RESERVED: [&str; 10] = [
+    "and",
+    "false",
+    "nan",
+    "nil",
+    "none",
+    "not",
+    "null",
+    "or",
+    "true",
+    "undefined",
+];
+
+/// A word without quotes that can stand for a string: see [`Leniency::bare_words`](crate::Leniency::bare_words).
+#[cold]
+pub(crate) fn bare_word(input: &str) -> Option<(&str, &str)> {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '@');
+    let end = input.find(|c| !is_part(c)).unwrap_or(input.len());
+    let (word, rest) = input.split_at_checked(end)?;
+    let ends = rest.is_empty() || rest.starts_with([' ', '\t', ')', ']']);
+    let lettered = word.starts_with(char::is_alphanumeric) && word.contains(char::is_alphabetic);
+    // A literal of JSON ends where a name would, so `true.x` begins with one.
+    let first = word.get(..bytes::run(word, NAME)).unwrap_or(word);
+    let is =
+        |text: &str, words: &[&str]| words.iter().any(|known| text.eq_ignore_ascii_case(known));
+    let reserved = is(first, &["false", "null", "true"]) || is(word, &RESERVED);
+    (ends && lettered && !reserved && !is_number(word)).then_some((rest, word))
+}
+
+/// Whether a word is a number in some language, or the beginning of one: `1e5`, `1e`, `inf`, `0x10`.
+fn is_number(word: &str) -> bool {
+    let begun = word.starts_with(|c: char| c.is_ascii_digit())
+        && word
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-' | '_'));
+    let prefixed = |(prefix, radix): (&str, u32)| {
+        let digits = word.get(prefix.len()..).filter(|digits| !digits.is_empty());
+        let start = word
+            .get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        start && digits.is_some_and(|digits| digits.chars().all(|c| c.is_digit(radix)))
+    };
+    begun
+        || word.parse::<f64>().is_ok()
+        || [("0b", 2), ("0o", 8), ("0x", 16)].into_iter().any(prefixed)
+}
+
 fn word(input: &str, any_case: bool) -> Parsed<'_, Literal<'_>> {
     let Some((word, rest)) = input.split_at_checked(bytes::run(input, NAME)) else {
         return fault(input, Expected::Value);

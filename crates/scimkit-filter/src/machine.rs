@@ -25,6 +25,7 @@ pub(crate) fn filter<'a>(input: &'a str, options: &Options) -> Parsed<'a, Filter
 pub(crate) fn brackets<'a>(input: &'a str, options: &Options) -> Parsed<'a, Filter<'a>> {
     let mut terms = Terms::new(options);
     terms.in_brackets = true;
+    terms.in_path = true;
     let mut machine = Machine::new(terms, options, Base::Brackets);
     let Some(depth) = machine.depth.checked_sub(1) else {
         return fault(input, Expected::Depth);

@@ -125,6 +125,17 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub struct Leniency {
+    /// A word without quotes as the value of `eq`, in filters only: `userName eq bjensen` is read as
+    /// `userName eq "bjensen"`.
+    ///
+    /// * The word is made of letters and digits of any script and of `.`, `_`, `-`, `+` and `@`. It begins with a letter
+    ///   or a digit, holds a letter, and ends at a blank, a closing parenthesis or bracket, or the end of the text.
+    /// * It is no number, whole or begun (`1e5`, `0x10`, `1e`, `inf`), no keyword (`and`, `or`, `not`), and no word that
+    ///   a program prints for a missing value or a truth: `true`, `false`, `null`, `undefined`, `none`, `nil`, `nan`, in
+    ///   any case. It does not begin with a literal of JSON either, as `true.x` does.
+    /// * It becomes a [`Literal::Word`](crate::Literal::Word), so that a schema can still tell it from a string.
+    /// * A PATCH path changes data, so a word without quotes is always an error there.
+    pub bare_words: bool,
     /// Several blanks or tabs where the grammar has one space, and blanks inside parentheses and brackets and at both
     /// ends of the text.
     pub blanks: bool,
@@ -138,12 +149,14 @@ pub struct Leniency {
 impl Leniency {
     /// Everything that can be let through.
     pub const LENIENT: Self = Self {
+        bare_words: true,
         blanks: true,
         literal_case: true,
         sub_after_brackets: true,
     };
     /// The grammar and nothing else.
     pub const STRICT: Self = Self {
+        bare_words: false,
         blanks: false,
         literal_case: false,
         sub_after_brackets: false,

@@ -58,7 +58,7 @@ impl Display for Literal<'_> {
             Self::Bool(false) => f.write_str("false"),
             Self::Null => f.write_str("null"),
             Self::Number(lexeme) => f.write_str(lexeme),
-            Self::String(text) => string(text, f),
+            Self::String(text) | Self::Word(text) => string(text, f),
         }
     }
 }

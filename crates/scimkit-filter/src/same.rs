@@ -4,6 +4,7 @@
 
 use crate::attribute::AttributePath;
 use crate::path::Path;
+use crate::tree::Literal;
 use std::hash::{Hash, Hasher};
 
 impl PartialEq for AttributePath<'_> {
@@ -42,6 +43,34 @@ impl Hash for Path<'_> {
         hash(self.sub.as_deref(), state);
         hash(self.urn.as_deref(), state);
         self.filter.hash(state);
+    }
+}
+
+impl PartialEq for Literal<'_> {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bool(one), Self::Bool(other)) => one == other,
+            (Self::Null, Self::Null) => true,
+            (Self::Number(one), Self::Number(other)) => one == other,
+            (Self::String(one) | Self::Word(one), Self::String(other) | Self::Word(other)) => {
+                one == other
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Literal<'_> {}
+
+impl Hash for Literal<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Bool(truth) => (0_u8, truth).hash(state),
+            Self::Null => 1_u8.hash(state),
+            Self::Number(lexeme) => (2_u8, lexeme).hash(state),
+            Self::String(text) | Self::Word(text) => (3_u8, text).hash(state),
+        }
     }
 }
 

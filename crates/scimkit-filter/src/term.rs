@@ -2,10 +2,11 @@
 
 use crate::bytes;
 use crate::fault::{Expected, Fault, Parsed, fault};
-use crate::literal::literal;
+use crate::literal::{bare_word, literal};
 use crate::options::{Leniency, Options};
 use crate::token::{self, Attribute};
-use crate::tree::{Comparison, Filter};
+use crate::tree::{Comparison, Filter, Literal, Operator};
+use std::borrow::Cow;
 
 /// What an operand starts with.
 pub(crate) enum Operand<'a> {
@@ -24,6 +25,8 @@ pub(crate) enum Operand<'a> {
 pub(crate) struct Terms {
     /// Whether brackets are open, inside which there are no others and no URNs.
     pub(crate) in_brackets: bool,
+    /// Whether this is the filter of a path, where a bare word is never read.
+    pub(crate) in_path: bool,
     left: u32,
     pub(crate) leniency: Leniency,
 }
@@ -33,6 +36,7 @@ impl Terms {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
             in_brackets: false,
+            in_path: false,
             left: options.limits.terms,
             leniency: options.leniency,
         }
@@ -110,13 +114,37 @@ impl Terms {
                 Expected::Blank
             }
         })?;
-        let (rest, value) = literal(rest, self.leniency.literal_case)?;
+        let (rest, value) = match literal(rest, self.leniency.literal_case) {
+            Ok(read) => read,
+            Err(fault) => self.word(operator, rest, fault)?,
+        };
         let comparison = Comparison {
             attribute: attribute.into(),
             operator,
             value,
         };
         Ok((rest, Filter::Compare(comparison)))
+    }
+}
+
+impl Terms {
+    /// A bare word where there is no value of JSON; else the fault that was found.
+    #[cold]
+    fn word<'a>(
+        &self,
+        operator: Operator,
+        input: &'a str,
+        found: nom::Err<Fault<'a>>,
+    ) -> Parsed<'a, Literal<'a>> {
+        let allowed = operator == Operator::Equal && !self.in_path;
+        let Some((rest, word)) = bare_word(input).filter(|_| allowed) else {
+            return Err(found);
+        };
+        if self.leniency.bare_words {
+            Ok((rest, Literal::Word(Cow::Borrowed(word))))
+        } else {
+            fault(input, Expected::QuotedValue)
+        }
     }
 }
 

@@ -101,9 +101,14 @@ pub enum Operator {
 
 /// What an attribute is compared with: a value of JSON that is neither an array nor an object.
 ///
+/// A [`Word`](Self::Word) is equal to the string of the same text, which is how it prints.
+///
 /// `compValue` of [RFC 7644, 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2).
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "closed by RFC 7644, figure 1")]
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "closed by RFC 7644, figure 1, and the one leniency that adds to it"
+)]
 pub enum Literal<'a> {
     /// `true` or `false`
     Bool(bool),
@@ -114,6 +119,8 @@ pub enum Literal<'a> {
     Number(Cow<'a, str>),
     /// A string without its quotes and escapes. Borrowed unless it held an escape.
     String(Cow<'a, str>),
+    /// A word without quotes that stands for a string: only with [`Leniency::bare_words`](crate::Leniency::bare_words).
+    Word(Cow<'a, str>),
 }
 
 impl<'a> Filter<'a> {
@@ -238,6 +245,7 @@ impl Literal<'_> {
             Self::Null => Literal::Null,
             Self::Number(lexeme) => Literal::Number(owned(lexeme)),
             Self::String(text) => Literal::String(owned(text)),
+            Self::Word(text) => Literal::Word(owned(text)),
         }
     }
 }

@@ -135,12 +135,18 @@ impl<'a> Decoder<'a> {
             Target::Attribute(id) => self.attribute(op, self.kind.attr(id), value),
             Target::Elements { attr, which, sub } => {
                 let attr = self.kind.attr(attr);
-                if !attr.definition().multi_valued {
-                    let detail = format!(
-                        "`{}` has one value: there is nothing to select",
-                        attr.path()
-                    );
-                    return Err(Error::new(ErrorKind::Path, detail));
+                if attr.role() == Role::Schemas {
+                    let detail =
+                        "`schemas` follows from the attributes: none of it can be selected";
+                    return Err(Error::new(ErrorKind::Mutability, detail));
+                }
+                if !attr.definition().multi_valued
+                    && !self.leeway.lets_through(Quirk::SingleValuePaths)
+                {
+                    let path = attr.path();
+                    let detail = format!("`{path}` has one value: there is nothing to select");
+                    let problem = Error::new(ErrorKind::Path, detail);
+                    return Err(problem.but_for(Quirk::SingleValuePaths));
                 }
                 let sub = sub.map(|sub| self.kind.attr(sub));
                 let seed = match op {
@@ -212,6 +218,7 @@ impl<'a> Decoder<'a> {
         let edit = match (op, sub) {
             (Op::Remove, None) => Edit::Unset,
             (_, Some(sub)) => self.edit(op, sub, value)?,
+            (_, None) if !attr.is_complex() => self.simple(op, attr, value)?,
             (_, None) => self.merge(attr, value.ok_or_else(|| no_value(op))?)?,
         };
         // A sub-attribute of all elements is no selection that could fail.

@@ -65,7 +65,13 @@ impl<'a> Draft<'a> {
                 edit,
                 sub,
                 which,
-            } => self.elements(self.kind.attr(*attr), which, *sub, edit, absent),
+            } => {
+                let attr = self.kind.attr(*attr);
+                match attr.definition().multi_valued {
+                    true => self.elements(attr, which, *sub, edit, absent),
+                    false => self.only_element(attr, which, *sub, edit, absent),
+                }
+            }
             Action::Id(id) if id == own.as_str() => Ok(()),
             Action::Id(id) => {
                 let detail = format!("`id` can't be changed to `{}`", excerpt(id));
@@ -180,19 +186,31 @@ impl<'a> Draft<'a> {
             if !selected.contains(&true) {
                 check_absent(attr, absent, leeway)?;
                 if let Absent::Create(seed, _) = absent {
-                    elements.push(Value::Object(seed.clone()));
+                    elements.push(match attr.is_complex() {
+                        true => Value::Object(seed.clone()),
+                        false => Value::Null,
+                    });
                     kind.check_count(attr.id(), elements.len())?;
                     selected.push(true);
                 }
             }
             let created = elements.len() > known;
-            let mut primary = Vec::new();
+            let (mut assigned, mut primary) = (false, Vec::new());
             for (index, (element, _)) in elements
                 .iter_mut()
                 .zip(selected)
                 .enumerate()
                 .filter(|(_, (_, selected))| *selected)
             {
+                if !attr.is_complex() {
+                    // All would get the same value, which is there once then.
+                    *element = match edit {
+                        Edit::Assign(value) if !assigned => value.clone(),
+                        _ => Value::Null,
+                    };
+                    assigned = true;
+                    continue;
+                }
                 let mut members = object(Some(std::mem::take(element)));
                 match sub {
                     Some(sub) => edit_member(kind, kind.attr(sub), &mut members, edit)?,
@@ -204,15 +222,54 @@ impl<'a> Draft<'a> {
                 *element = Value::Object(members);
             }
             elements::settle_primary(attr, &mut elements, &primary)?;
-            if created || sets_any(kind, &["type", "value"], sub, edit) {
+            let simple = !attr.is_complex() && matches!(edit, Edit::Assign(_));
+            if created || simple || sets_any(kind, &["type", "value"], sub, edit) {
                 for element in &elements {
-                    let value = element.get("value").and_then(Value::as_str);
+                    let value = element.get("value").unwrap_or(element).as_str();
                     meter.compare(value.map_or(0, str::len))?;
                 }
-                elements = kind.without_duplicates(attr.id(), elements);
+                elements = match simple {
+                    true => elements::distinct(kind, attr, elements),
+                    false => kind.without_duplicates(attr.id(), elements),
+                };
             }
             Ok(elements::assigned(elements))
         })
+    }
+
+    /// Edits the value of a single-valued complex attribute where it is the one that a path selects.
+    ///
+    /// A value is created only where there is none: another one is not what was selected.
+    fn only_element(
+        &mut self,
+        attr: &'a Attr,
+        which: &Predicate,
+        sub: Option<AttrId>,
+        edit: &Edit,
+        absent: &Absent,
+    ) -> Result<(), Error> {
+        let kind = self.kind;
+        let touched = self.take(attr, |before| before.cloned());
+        let selected = match &touched.after {
+            Some(value) => Some(kind.element_matches(which, value, &self.budget.meter())?),
+            None => None,
+        };
+        self.now.push(touched);
+        if selected != Some(true) {
+            let absent = match absent {
+                Absent::Create(..) if selected.is_some() => &Absent::Refuse,
+                other => other,
+            };
+            check_absent(attr, absent, self.leeway)?;
+            let Absent::Create(seed, _) = absent else {
+                return Ok(());
+            };
+            let seeded = kind
+                .children(attr.id())
+                .filter_map(|sub| Some((sub.id(), Some(seed.get(sub.name())?.clone()))));
+            self.attribute(attr, &Edit::Merge(seeded.collect()))?;
+        }
+        self.attribute(sub.map_or(attr, |sub| kind.attr(sub)), edit)
     }
 
     /// Edits the copy of one attribute, made on first touch.

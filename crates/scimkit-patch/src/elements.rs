@@ -91,9 +91,17 @@ pub(crate) fn is_primary(members: &Map<String, Value>) -> bool {
     members.get("primary") == Some(&Value::Bool(true))
 }
 
+/// Simple values without those that are equal to one before them.
+pub(crate) fn distinct(kind: &ResourceType, attr: &Attr, mut elements: Vec<Value>) -> Vec<Value> {
+    let keys = ElementKeys::new(kind, attr);
+    let mut known = BTreeSet::new();
+    elements.retain(|element| known.insert(keys.key(element)));
+    elements
+}
+
 /// The elements as a value, without the empty ones; `None` when none is left.
 pub(crate) fn assigned(mut elements: Vec<Value>) -> Option<Value> {
-    elements.retain(|e| !e.as_object().is_some_and(Map::is_empty));
+    elements.retain(|e| !e.is_null() && !e.as_object().is_some_and(Map::is_empty));
     (!elements.is_empty()).then_some(Value::Array(elements))
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     decode::{Decoder, is_read_only},
-    refusal::{no_value, required, unassigned},
+    refusal::{invalid, no_value, required, unassigned},
     step::Edit,
 };
 
@@ -39,18 +39,52 @@ impl Decoder<'_> {
         }
     }
 
-    /// The elements that a `remove` lists in its value, where that is tolerated.
+    /// What `add` and `replace` make of the simple values that a path selects: another value.
+    pub(crate) fn simple(&self, op: Op, attr: &Attr, value: Option<Value>) -> Result<Edit, Error> {
+        let value = match value.ok_or_else(|| no_value(op))? {
+            Value::Array(mut elements)
+                if elements.len() <= 1 && self.leeway.lets_through(Quirk::ArrayOfOne) =>
+            {
+                elements.pop().unwrap_or_default()
+            }
+            Value::Array(elements) => {
+                let path = attr.path();
+                let problem = invalid(format!("one value of `{path}` can't become an array"));
+                return Err(match elements.len() {
+                    0 | 1 => problem.but_for(Quirk::ArrayOfOne),
+                    _ => problem,
+                });
+            }
+            one => one,
+        };
+        let one = Value::Array(vec![value]);
+        match self.kind.admit_value(attr.id(), one, self.leeway)? {
+            Some(Value::Array(mut elements)) => {
+                Ok(elements.pop().map_or(Edit::Unset, Edit::Assign))
+            }
+            _ => Ok(Edit::Unset),
+        }
+    }
+
+    /// The elements that a `remove` lists in its value, where that is tolerated; `null` is no value.
+    ///
+    /// # Errors
+    /// A value where it is not tolerated, since removing everything is never meant by it: `invalidValue`.
     pub(crate) fn listed(
         &self,
         attr: &Attr,
         value: Option<Value>,
     ) -> Result<Option<Vec<Value>>, Error> {
-        let Some(value) = value
-            .filter(|value| !value.is_null())
-            .filter(|_| self.leeway.lets_through(Quirk::RemoveValues))
-        else {
+        let Some(value) = value.filter(|value| !value.is_null()) else {
             return Ok(None);
         };
+        if !self.leeway.lets_through(Quirk::RemoveValues) {
+            let path = attr.path();
+            let problem = invalid(format!(
+                "`remove` of `{path}` takes no `value`: select what to remove in the `path`"
+            ));
+            return Err(problem.but_for(Quirk::RemoveValues));
+        }
         let value = self.array(attr, value);
         match self.kind.admit_value(attr.id(), value, self.leeway)? {
             Some(Value::Array(listed)) => Ok(Some(listed)),
@@ -69,6 +103,9 @@ impl Decoder<'_> {
             }
             other => other,
         };
+        let value = self
+            .kind
+            .without_empty_reference(attr.id(), value, self.leeway)?;
         if value.is_null() {
             return if attr.definition().required {
                 Err(unassigned(attr))
@@ -104,7 +141,8 @@ impl Decoder<'_> {
                 continue;
             };
             let made = attr.role() == Role::Reference && sub.name() == "$ref";
-            if !is_unassigned(value) || made || is_read_only(sub) {
+            let is_none = is_unassigned(value) || self.kind.is_empty_reference(sub.id(), value);
+            if !is_none || made || is_read_only(sub) {
                 continue;
             }
             if sub.definition().required {
@@ -163,7 +201,7 @@ impl Decoder<'_> {
     }
 
     /// The sub-attributes that an element must have to be selected by the path: the `eq` terms of
-    /// its filter, admitted. `None` when the filter says anything else.
+    /// its filter, admitted. `None` when the filter says anything else. Of a simple value there are none.
     pub(crate) fn seed(&self, attr: &Attr, text: &str) -> Option<Map<String, Value>> {
         // From the text, since a bound predicate no longer knows the spelling of its values. It was
         // read before, so what it needs of the tolerance is known.
@@ -172,7 +210,13 @@ impl Decoder<'_> {
             .with_limits(self.limits);
         let path = Path::parse_with(text, &options).ok()?;
         let mut members = Map::new();
-        self.eq_terms(attr, path.filter.as_deref()?, &mut members)?;
+        let filter = path.filter.as_deref()?;
+        match filter {
+            Filter::Compare(c) if !attr.is_complex() => {
+                return (c.operator == Operator::Equal).then_some(members);
+            }
+            _ => self.eq_terms(attr, filter, &mut members)?,
+        }
         Some(members)
     }
 
@@ -197,7 +241,7 @@ impl Decoder<'_> {
                     Literal::Bool(b) => Value::Bool(*b),
                     Literal::Null => return None,
                     Literal::Number(n) => Value::Number(n.parse().ok()?),
-                    Literal::String(s) => Value::from(s.as_ref()),
+                    Literal::String(s) | Literal::Word(s) => Value::from(s.as_ref()),
                 };
                 let value = self.kind.admit_value(sub.id(), value, self.leeway).ok()??;
                 let twice = members.insert(sub.name().to_owned(), value).is_some();

@@ -89,10 +89,12 @@ impl Patch {
     ///
     /// # Errors
     /// - no operations, or `schemas` that do not name a patch, unless tolerated: `invalidSyntax`
-    /// - a path that can't be read, names no attribute, or filters what has one value: `invalidPath`
+    /// - a path that can't be read or names no attribute, and unless tolerated one that filters a single
+    ///   value or simple values: `invalidPath`
     /// - `remove` without a path: `noTarget`
     /// - `add` or `replace` without a value, with one of the wrong type, or with none for a required
     ///   attribute: `invalidValue`
+    /// - `remove` of a multi-valued attribute with a value, unless tolerated: `invalidValue`
     /// - a path to what is read-only, the removal of what is required or of `schemas`, and a
     ///   part of a member: `mutability`
     /// - without a path: a read-only attribute, unless tolerated: `mutability`; an unknown one,

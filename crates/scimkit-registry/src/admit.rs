@@ -282,6 +282,16 @@ impl ResourceType {
     ) -> Result<(), Error> {
         let urn = self.extension_at(index).map_or("", |e| e.urn().as_str());
         for (name, value) in members {
+            if self.is_nested_schemas(urn, &name) {
+                let accepted = [Quirk::NestedSchemas, Quirk::UnknownAttributes]
+                    .into_iter()
+                    .any(|quirk| t.lets_through(quirk));
+                if !accepted {
+                    let problem = Error::syntax(format!("`{urn}` has no attribute `schemas`"));
+                    findings.note::<()>(Err(problem.but_for(Quirk::NestedSchemas)))?;
+                }
+                continue;
+            }
             let target = findings.note(known(self.extension_member(urn, &name, t), t))?;
             if let Some(target) = target.flatten() {
                 entries.push(Entry {
@@ -292,6 +302,11 @@ impl ResourceType {
             }
         }
         Ok(())
+    }
+
+    /// Whether a member of an extension's object is the `schemas` of a resource, out of place.
+    fn is_nested_schemas(&self, urn: &str, name: &str) -> bool {
+        name.eq_ignore_ascii_case("schemas") && self.lookup_parts(Some(urn), name, None).is_none()
     }
 
     fn extension_member(&self, urn: &str, name: &str, t: &dyn Leeway) -> Result<Target, Error> {

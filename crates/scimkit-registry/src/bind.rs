@@ -62,8 +62,8 @@ impl ResourceType {
     /// says about filters.
     ///
     /// # Errors
-    /// - a name that the schemas do not have, a filter on an attribute without sub-attributes:
-    ///   `invalidPath`
+    /// - a name that the schemas do not have, a filter on a simple attribute unless it has many values
+    ///   and that is tolerated: `invalidPath`
     /// - whatever [`bind_filter`](Self::bind_filter) refuses of the filter: `invalidFilter`
     ///
     /// # Example
@@ -88,9 +88,8 @@ impl ResourceType {
         let attr = self
             .name_or_extension(urn, &path.name, None, t)
             .ok_or_else(unknown)?;
-        if !self.attr(attr).is_complex() {
-            return Err(Error::path(no_parts(self.attr(attr))));
-        }
+        self.check_brackets(attr, t)
+            .map_err(|problem| problem.of_kind(ErrorKind::Path))?;
         let binder = Binder {
             inside: Some(attr),
             kind: self,
@@ -130,6 +129,23 @@ impl ResourceType {
             return Ok(Target::Extension(index));
         }
         self.bind_path(&read_path(text, limits, t)?, t)
+    }
+
+    /// Checks that a value filter can speak of an attribute: a complex one, or where tolerated one with
+    /// many simple values.
+    fn check_brackets(&self, id: AttrId, t: &dyn Leeway) -> Result<(), Error> {
+        let attr = self.attr(id);
+        if attr.is_complex() {
+            return Ok(());
+        }
+        let problem = Error::filter(no_parts(attr));
+        if !attr.definition().multi_valued || attr.parent().is_some() {
+            return Err(problem);
+        }
+        if t.lets_through(Quirk::SimpleValuePaths) {
+            return Ok(());
+        }
+        Err(problem.but_for(Quirk::SimpleValuePaths))
     }
 
     fn name_or_extension(
@@ -198,9 +214,7 @@ impl Binder<'_> {
         let Some(attr) = self.find(&path.attribute)? else {
             return Ok(Predicate::Never);
         };
-        if !self.kind.attr(attr).is_complex() {
-            return Err(Error::filter(no_parts(self.kind.attr(attr))));
-        }
+        self.kind.check_brackets(attr, self.leeway)?;
         let inner = Binder {
             inside: Some(attr),
             ..*self
@@ -266,6 +280,10 @@ impl Binder<'_> {
 
     fn find(&self, path: &AttributePath<'_>) -> Result<Option<AttrId>, Error> {
         let found = match (self.inside, path.urn.as_deref(), path.sub.as_deref()) {
+            // A simple value is called `value`.
+            (Some(attr), None, None) if !self.kind.attr(attr).is_complex() => {
+                path.name.eq_ignore_ascii_case("value").then_some(attr)
+            }
             (Some(attr), None, None) => self.kind.child_named(attr, &path.name),
             (Some(_), ..) => None,
             (None, ..) => self.kind.find(path, self.leeway),

@@ -97,7 +97,8 @@ impl ResourceType {
         .holds(predicate)
     }
 
-    /// Whether one element of a complex attribute satisfies a predicate over its sub-attributes.
+    /// Whether one element of an attribute satisfies a predicate over its sub-attributes, or over the
+    /// element itself where it is a simple value.
     ///
     /// # Errors
     /// The budget ran out: nothing is known of the element.
@@ -107,9 +108,6 @@ impl ResourceType {
         element: &Value,
         meter: &Meter<'_>,
     ) -> Result<bool, Exhausted> {
-        let Some(element) = element.as_object() else {
-            return Ok(false);
-        };
         Eval {
             kind: self,
             meter,
@@ -176,7 +174,7 @@ impl ResourceType {
 
 #[derive(Clone, Copy)]
 enum Place<'a> {
-    Element(&'a Map<String, Value>),
+    Element(&'a Value),
     Resource(View<'a>),
 }
 
@@ -291,7 +289,8 @@ impl<'a> Eval<'a> {
 
     fn value(&self, attr: &Attr) -> Option<&'a Value> {
         match self.place {
-            Place::Element(element) => element.get(attr.name()),
+            Place::Element(Value::Object(members)) => members.get(attr.name()),
+            Place::Element(simple) => attr.parent().is_none().then_some(simple),
             Place::Resource(view) => view.top(self.kind, attr),
         }
     }

@@ -37,6 +37,9 @@ pub(crate) fn scalar(
         (DataType::String | DataType::Reference, Literal::String(text)) => {
             Some(Scalar::text(attr, text))
         }
+        (DataType::String, Literal::Word(text)) if op == Operator::Equal => {
+            Some(Scalar::text(attr, text))
+        }
         _ => None,
     };
     value.ok_or_else(|| misfit(attr, op, &shown(literal)))
@@ -96,5 +99,6 @@ fn shown(literal: &Literal<'_>) -> String {
         Literal::Null => "null".to_owned(),
         Literal::Number(text) => excerpt(text),
         Literal::String(text) => format!("`{}`", excerpt(text)),
+        Literal::Word(text) => format!("`{}` without quotes", excerpt(text)),
     }
 }

@@ -49,11 +49,11 @@ pub enum Predicate {
         /// With what, folded by the attribute's case rule.
         value: Scalar,
     },
-    /// One element (or the one value) of a complex attribute satisfies `inner`.
+    /// One element (or the one value) of an attribute satisfies `inner`.
     ElementMatches {
-        /// The complex attribute.
+        /// A complex attribute, or a multi-valued one of simple values.
         attr: AttrId,
-        /// A predicate over its sub-attributes.
+        /// A predicate over its sub-attributes; where it has none, over the attribute itself.
         inner: Box<Predicate>,
     },
     /// Nothing satisfies it.
@@ -97,9 +97,9 @@ impl Predicate {
 pub enum Target {
     /// An attribute or sub-attribute.
     Attribute(AttrId),
-    /// The elements of a complex attribute that satisfy a predicate, or one sub-attribute of each.
+    /// The elements of an attribute that satisfy a predicate, or one sub-attribute of each.
     Elements {
-        /// The complex attribute.
+        /// A complex attribute, which may have one value only, or a multi-valued one of simple values.
         attr: AttrId,
         /// Which of its elements.
         which: Predicate,

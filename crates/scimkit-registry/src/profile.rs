@@ -18,7 +18,16 @@ impl Tolerance {
         .refusing(&[Quirk::UnknownInFilter])
         .called("default");
 
+    /// The letter of RFC 7643 and RFC 7644, apart from a `schemas` inside an extension, which clients
+    /// send that are strict otherwise.
+    pub const STRICT: Tolerance = Tolerance::NONE
+        .accepting(&[Quirk::NestedSchemas])
+        .called("strict");
+
     /// Microsoft Entra ID as it provisions by default, as far as the scenarios `entra/…` show it.
+    ///
+    /// Attributes that no schema has are left out, as the default profile does, so that choosing this
+    /// one rejects no body for them.
     pub const ENTRA: Tolerance = Tolerance::STRICT
         .accepting(&[
             Quirk::AnySchemas,
@@ -28,7 +37,9 @@ impl Tolerance {
             Quirk::CreateElements,
             Quirk::DottedKeys,
             Quirk::RemoveValues,
+            Quirk::SingleValuePaths,
             Quirk::SubAfterBrackets,
+            Quirk::UnknownAttributes,
             Quirk::UnqualifiedExtensions,
         ])
         .called("entra");
@@ -36,7 +47,7 @@ impl Tolerance {
     /// Microsoft Entra ID with `aadOptscim062020` in the tenant URL: booleans are booleans.
     ///
     /// It also removes members by value paths then; their removal by a list stays accepted, since
-    /// without it a connection whose URL lacks the flag would empty its groups.
+    /// without it a connection whose URL lacks the flag could remove nobody.
     pub const ENTRA_AAD_OPT_SCIM_062020: Tolerance = Tolerance::ENTRA
         .refusing(&[Quirk::BooleanStrings])
         .called("entra-aad-opt-scim-062020");
@@ -46,11 +57,16 @@ impl Tolerance {
         .accepting(&[Quirk::RemoveValues])
         .called("jumpcloud");
 
-    /// Okta, whose scenarios `okta/…` keep to the RFC.
-    pub const OKTA: Tolerance = Tolerance::STRICT.called("okta");
+    /// Okta, whose scenarios `okta/…` keep to the RFC, apart from a removal of members by a list.
+    pub const OKTA: Tolerance = Tolerance::STRICT
+        .accepting(&[Quirk::RemoveValues])
+        .called("okta");
 
-    /// OneLogin, whose scenarios `onelogin/…` keep to the RFC.
-    pub const ONELOGIN: Tolerance = Tolerance::STRICT.called("onelogin");
+    /// OneLogin, whose scenarios `onelogin/…` keep to the RFC, apart from a removal of members by a
+    /// list.
+    pub const ONELOGIN: Tolerance = Tolerance::STRICT
+        .accepting(&[Quirk::RemoveValues])
+        .called("onelogin");
 
     /// Every profile.
     pub const PROFILES: [Tolerance; 7] = [

@@ -80,6 +80,7 @@ fn asked_for<'l>(
     leniency: &'l mut Leniency,
 ) -> Option<(Quirk, &'l mut bool)> {
     match problem.leniency()? {
+        "bare_words" => Some((Quirk::BareWords, &mut leniency.bare_words)),
         "blanks" => Some((Quirk::Blanks, &mut leniency.blanks)),
         "literal_case" => Some((Quirk::LiteralCase, &mut leniency.literal_case)),
         "sub_after_brackets" => Some((Quirk::SubAfterBrackets, &mut leniency.sub_after_brackets)),

@@ -12,8 +12,9 @@ macro_rules! quirks {
         /// - A field without a scenario is there so that the strict reading can refuse what does
         ///   no harm.
         /// - A profile is a value of this type: [`Tolerance::DEFAULT`] accepts whatever is harmless,
-        ///   [`Tolerance::STRICT`] nothing, and those of the providers what their scenarios show.
-        ///   Any of them can be changed field by field, and read from JSON.
+        ///   [`Tolerance::STRICT`] only [`nested_schemas`](Self::nested_schemas), and those of the
+        ///   providers what their scenarios show as well. Any of them can be changed field by field,
+        ///   and read from JSON.
         ///
         /// # Example
         /// ```
@@ -58,8 +59,7 @@ macro_rules! quirks {
         }
 
         impl Tolerance {
-            /// The letter of RFC 7643 and RFC 7644.
-            pub const STRICT: Tolerance = Tolerance { profile: "strict", $($field: false,)+ };
+            pub(crate) const NONE: Tolerance = Tolerance { profile: "strict", $($field: false,)+ };
 
             /// Whether that quirk is accepted.
             #[must_use]
@@ -98,6 +98,13 @@ quirks! {
     /// The RFC wants an object (RFC 7643 section 2.3.8). Entra ID sends managers and members so:
     /// `entra/18`, `entra/21`, `entra/57`. Cost: a string sent by mistake becomes a `value`.
     bare_values BareValues,
+    /// A word without quotes as the value of `eq` on a string attribute, in filters.
+    ///
+    /// The grammar has quotes around a string (RFC 7644 section 3.4.2.2). authentik 2025.8 looks for a
+    /// user with `userName eq akadmin`: `field/filter-value-without-quotes`. Which words count is
+    /// documented at [`Leniency::bare_words`]: no number, no keyword, nothing like `undefined`. In the
+    /// path of a PATCH such a word is always an error. Cost: a client that forgets to quote is not told.
+    bare_words BareWords,
     /// Several blanks or tabs where a filter or path has one space, and blanks at its ends and
     /// inside its brackets.
     ///
@@ -110,6 +117,11 @@ quirks! {
     /// unless its `aadOptscim062020` flag is set: `entra/03`, `entra/31`. Cost: none; any other
     /// string is refused.
     boolean_strings BooleanStrings,
+    /// A UTF-8 byte order mark before the JSON of a body.
+    ///
+    /// JSON has none, and a reader may ignore it (RFC 8259 section 8.1). Scripts in PowerShell send it:
+    /// `field/byte-order-mark`. Cost: none.
+    byte_order_mark ByteOrderMark,
     /// The URI of the core schema as a container of its attributes, like the container of an extension.
     ///
     /// Only extensions have one (RFC 7643 section 3.3). Clients that put the attributes of every schema
@@ -133,6 +145,12 @@ quirks! {
     /// The RFC asks for one or more (RFC 7644 section 3.5.2). No provider is known to send it.
     /// Cost: a client whose operations got lost is told that all is well.
     empty_operations EmptyOperations,
+    /// `""` for a reference, or for its `value`, unassigns it.
+    ///
+    /// Unassigned is `null` or leaving it out (RFC 7643 section 2.5), and no resource has an empty
+    /// `id` (section 3.1). Feeds that write empty text for what they do not know send it so:
+    /// `field/empty-text-for-a-manager`. Cost: a client whose value got lost removes the reference.
+    empty_references EmptyReferences,
     /// JSON text in a string where a complex value, or an array of them, belongs.
     ///
     /// The RFC wants the object itself (RFC 7643 section 2.3.8). Expressions in the attribute
@@ -145,6 +163,26 @@ quirks! {
     /// Literals are those of JSON (RFC 7644 section 3.4.2.2). People who type filters depart from
     /// it; no provider is known to. Cost: none.
     literal_case LiteralCase,
+    /// `schemas` inside the object of an extension is ignored; [`Tolerance::STRICT`] accepts it as well.
+    ///
+    /// `schemas` is an attribute of the resource (RFC 7643 section 3). Client libraries repeat it in the
+    /// object, strict as they are otherwise: `field/schemas-inside-an-extension`. Cost: none; an
+    /// extension that has such an attribute keeps it.
+    nested_schemas NestedSchemas,
+    /// The names of query parameters in any case: `?Filter=`, `?startindex=`.
+    ///
+    /// RFC 7644 section 3.4.2 spells them, and the names of parameters have case. A parameter that is
+    /// overlooked would answer with everybody, so without this it is an error. The same parameter in
+    /// two cases is given twice. Clients of other servers send it: `field/query-parameter-in-another-case`.
+    /// Cost: none.
+    parameter_case ParameterCase,
+    /// A raw `+` in a filter whose spaces are `%20` is a plus.
+    ///
+    /// In the query of a URL `+` is a plus (RFC 3986 section 3.4), in a form it stands for a space.
+    /// Where a filter has both, a plus is meant, unless the filter can be read only with spaces. Clients
+    /// that leave `+` in addresses as it is: `field/raw-plus-between-percent-twenties`. Cost: a client
+    /// that mixes both spellings of a space inside one string finds nobody.
+    raw_plus RawPlus,
     /// Read-only attributes in a path-less PATCH value are ignored, as they are in PUT.
     ///
     /// The RFC refuses to change them (RFC 7644 section 3.5.2). No provider is known to send them
@@ -159,17 +197,31 @@ quirks! {
     remove_absent RemoveAbsent,
     /// `remove` of a multi-valued attribute with a `value` array removes only what it lists.
     ///
-    /// The RFC knows no `value` in a `remove`, and removes all (RFC 7644 section 3.5.2.2). Entra ID
-    /// and JumpCloud remove members so: `entra/48`, `jumpcloud/03`. Cost: none. Without it the letter
-    /// of the RFC holds, the value means nothing, and such a request empties the group: refuse this
-    /// only where no provider sends it.
+    /// The RFC knows no `value` in a `remove` (RFC 7644 section 3.5.2.2). Entra ID, JumpCloud and
+    /// authentik remove members so: `entra/48`, `jumpcloud/03`, `authentik/05`. What a workflow or a
+    /// proxy sends in the name of Okta or OneLogin is read the same way: `okta/34`, `onelogin/07`.
+    /// Cost: none. Without it such a request is an error, since removing everything is never meant by
+    /// it; a `null` is no value.
     remove_values RemoveValues,
+    /// `attr[value eq "x"]` on a multi-valued attribute of simple values, in filters and paths.
+    ///
+    /// A value filter speaks of sub-attributes (RFC 7644 section 3.4.2.2), and simple values have none;
+    /// but no other path removes one of them. Clients do so: `field/remove-one-of-simple-values`.
+    /// `replace` puts another value in the place of what is selected. Cost: none; an attribute of
+    /// complex values is not concerned.
+    simple_value_paths SimpleValuePaths,
     /// One value where the schema has an array of them; as the value of a PATCH operation it always
     /// stands for one.
     ///
     /// A multi-valued attribute is an array (RFC 7643 section 2.4). No provider is known to send it
     /// in a resource. Cost: none.
     single_for_many SingleForMany,
+    /// A value filter on a single-valued complex attribute in a PATCH path: `manager[value eq "26"]`.
+    ///
+    /// Value filters select among many values (RFC 7644 section 3.5.2). Entra ID was seen to remove a
+    /// manager so: `entra/70`. The one value is edited where it matches; where it
+    /// does not, the path selects nothing, and no second value is created. Cost: none.
+    single_value_paths SingleValuePaths,
     /// `emails[type eq "work"].value eq "x"` in a filter, read as
     /// `emails[type eq "work" and value eq "x"]`.
     ///
@@ -180,7 +232,7 @@ quirks! {
     ///
     /// A body is made of schema attributes (RFC 7644 section 3.3). Entra ID sends attributes under
     /// no schema: `entra/30`, where [`unqualified_extensions`](Self::unqualified_extensions) is
-    /// off. Cost: a misspelt attribute gets lost, which only its count tells.
+    /// off, and `entra/72`. Cost: a misspelt attribute gets lost, which only its count tells.
     unknown_attributes UnknownAttributes,
     /// Attributes in a filter that no schema knows have no value.
     ///
@@ -237,6 +289,7 @@ impl Tolerance {
     #[must_use]
     pub fn leniency(&self) -> Leniency {
         let mut leniency = Leniency::STRICT;
+        leniency.bare_words = self.bare_words;
         leniency.blanks = self.blanks;
         leniency.literal_case = self.literal_case;
         leniency.sub_after_brackets = self.sub_after_brackets;

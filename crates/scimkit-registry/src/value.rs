@@ -82,6 +82,7 @@ impl ResourceType {
         } else {
             value
         };
+        let value = self.without_empty_reference(id, value, t)?;
         match value {
             Value::Null => Ok(None),
             Value::Array(elements) if many => self.admit_elements(attr, elements, t),
@@ -92,13 +93,60 @@ impl ResourceType {
             Value::Array(mut elements) if elements.len() <= 1 => {
                 let (one, whole) = (elements.pop().unwrap_or_default(), "one value");
                 self.check_shape(attr, &one, whole, Quirk::ArrayOfOne, t)?;
-                match one {
+                match self.without_empty_reference(id, one, t)? {
                     Value::Null => Ok(None),
                     one => self.admit_single(attr, one, t).map(Some),
                 }
             }
             one => self.admit_single(attr, one, t).map(Some),
         }
+    }
+
+    /// The value, with `null` in place of an empty string that stands for a reference or its `value`.
+    ///
+    /// # Errors
+    /// An empty string there, unless tolerated: `invalidValue`.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::{Quirk, Registry, Tolerance};
+    /// use serde_json::{Value, json};
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    /// let manager = user.named(&format!("{urn}:manager")).unwrap();
+    /// let read = |value, t| user.without_empty_reference(manager, value, t);
+    /// assert_eq!(read(json!(""), &Tolerance::DEFAULT)?, Value::Null);
+    /// assert_eq!(read(json!({"value": "26"}), &Tolerance::DEFAULT)?, json!({"value": "26"}));
+    /// let error = read(json!(""), &Tolerance::STRICT).unwrap_err();
+    /// assert_eq!(error.quirk(), Some(Quirk::EmptyReferences));
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    pub fn without_empty_reference(
+        &self,
+        id: AttrId,
+        value: Value,
+        t: &dyn Leeway,
+    ) -> Result<Value, Error> {
+        if !self.is_empty_reference(id, &value) {
+            return Ok(value);
+        }
+        if t.lets_through(Quirk::EmptyReferences) {
+            return Ok(Value::Null);
+        }
+        let path = self.attr(id).path();
+        let problem = Error::value(format!("`{path}` is an empty string and names no resource"));
+        Err(problem.but_for(Quirk::EmptyReferences))
+    }
+
+    /// Whether a value is an empty string that stands for a reference or for its `value`. An empty
+    /// `$ref` resolves to nothing and is an error.
+    #[must_use]
+    pub fn is_empty_reference(&self, id: AttrId, value: &Value) -> bool {
+        let attr = self.attr(id);
+        let names = attr.parent().is_none() || attr.name() == "value";
+        attr.role() == Role::Reference && names && value.as_str() == Some("")
     }
 
     /// Checks that one value may stand for an array of it, or the other way round.

@@ -13,8 +13,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Access, Authenticate, Level, answer::Answer, error::Problem, render::encoded, route::Discovery,
-    write::Writer,
+    Access, Authenticate, Level, answer::Answer, error::Problem, query::parameters,
+    render::encoded, route::Discovery, write::Writer,
 };
 
 /// Answers a discovery request.
@@ -29,7 +29,11 @@ pub(crate) fn answer(
 ) -> Result<Answer, Problem> {
     let settings = &*writer.scope.settings;
     let shown = Shown::to(writer.access, settings.described());
-    if form_urlencoded::parse(query.unwrap_or("").as_bytes()).any(|(name, _)| name == "filter") {
+    let parameters = parameters(query, &[], writer.witness)?;
+    if parameters
+        .iter()
+        .any(|parameter| parameter.name == "filter")
+    {
         return Err(Error::forbidden("discovery endpoints can't be filtered").into());
     }
     let value = match what {

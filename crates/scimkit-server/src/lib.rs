@@ -34,6 +34,7 @@ mod members;
 mod negotiate;
 mod policy;
 mod prefix;
+mod query;
 mod render;
 mod resource;
 mod route;

@@ -8,11 +8,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use scimkit_registry::{AttrId, Budget, Edge, Projection, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Budget, Edge, Projection, ResourceId, ResourceType, Witness};
 use scimkit_store::{BoxFuture, EdgeQuery, Scope, Store, StoreError, element};
 use serde_json::{Map, Value};
 
-use crate::{BrokenOff, render};
+use crate::{
+    BrokenOff,
+    error::Problem,
+    query::{Parameter, parameters},
+    render,
+};
 
 /// How many members are read at once. A membership with more of them is sent page by page.
 pub(crate) const PAGE: u32 = 1_000;
@@ -192,13 +197,17 @@ impl Asked {
         kind: &ResourceType,
         query: Option<&str>,
         most: u32,
-    ) -> Result<Vec<Asked>, scimkit_core::Error> {
-        let parameters: Vec<_> = form_urlencoded::parse(query.unwrap_or("").as_bytes()).collect();
+        witness: &Witness,
+    ) -> Result<Vec<Asked>, Problem> {
+        let attrs = render::memberships(kind).map(|attr| kind.attr(attr).name());
+        let own: Vec<_> = attrs
+            .flat_map(|name| [format!("{name}Count"), format!("{name}After")])
+            .collect();
+        let parameters = parameters(query, &own, witness)?;
         let named = |wanted: String| {
             let mut parameters = parameters.iter();
-            parameters
-                .find(|(name, _)| *name == wanted)
-                .map(|(_, value)| value.as_ref())
+            let found = parameters.find(|parameter| parameter.name == wanted);
+            found.map(Parameter::value)
         };
         let mut asked = Vec::new();
         for attr in render::memberships(kind) {

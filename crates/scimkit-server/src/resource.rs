@@ -20,7 +20,7 @@ use crate::{
     decode,
     error::Problem,
     members::{Asked, List, Members, PAGE},
-    render,
+    query, render,
     write::{Conditions, What, Writer, check_barred, lost, written_by},
 };
 
@@ -159,12 +159,12 @@ impl Ask<'_> {
     }
 
     fn asks_for_attributes(&self) -> Result<bool, Problem> {
-        let query = decode::query(self.head.uri.query())?;
+        let query = query::search(self.head.uri.query(), self.writer)?;
         Ok(!query.attributes.is_empty())
     }
 
     fn projection(&self, kind: &ResourceType) -> Result<Projection, Problem> {
-        let query = decode::query(self.head.uri.query())?;
+        let query = query::search(self.head.uri.query(), self.writer)?;
         let (attributes, excluded) = (&query.attributes, &query.excluded_attributes);
         Ok(self.writer.projection(kind, attributes, excluded))
     }
@@ -209,7 +209,7 @@ impl Ask<'_> {
     ) -> Result<Vec<(AttrId, Vec<Edge>)>, Problem> {
         let kind = Arc::clone(&stored.kind);
         let most = self.writer.scope.settings.limits.page_max;
-        let asked = Asked::of(&kind, self.head.uri.query(), most)?;
+        let asked = Asked::of(&kind, self.head.uri.query(), most, self.writer.witness)?;
         let mut long = Vec::new();
         for attr in render::memberships(&kind).filter(|attr| projection.shows(*attr)) {
             let known = stored.edges.iter().find(|(known, _)| *known == attr);

@@ -34,7 +34,7 @@ use crate::{
     list, negotiate,
     policy::Dropped,
     prefix::Prefix,
-    resource,
+    query, resource,
     route::{Route, not_implemented},
     write::Writer,
 };
@@ -322,6 +322,7 @@ impl Server {
             Some(limit) => read(head, body, limit).await?,
             None => Bytes::new(),
         };
+        let bytes = decode::without_byte_order_mark(bytes, caller.witness)?;
         // From here on it is the server that takes time.
         caller.scope.budget = budget(limits);
         let cancellation = Cancellation::of(&caller.scope.budget);
@@ -353,7 +354,7 @@ impl Server {
             ..
         } = writer;
         let cursors = &*self.inner.cursors;
-        let query = head.uri.query();
+        let parameters = head.uri.query();
         let ask = resource::Ask { head, writer };
         let types = |kind| match kind {
             Some(kind) => Ok(vec![kind]),
@@ -366,10 +367,10 @@ impl Server {
             Route::Delete(kind, id) => ask.delete(kind, id).await,
             Route::Discover(what) => {
                 let authentication = &*self.inner.authentication;
-                discovery::answer(&what, query, writer, authentication)
+                discovery::answer(&what, parameters, writer, authentication)
             }
             Route::List(kind) => {
-                let search = decode::query(query)?;
+                let search = query::search(parameters, writer)?;
                 list::answer(writer, types(kind)?, search, cursors)
                     .await
                     .map_err(Problem::of_query)

@@ -144,7 +144,7 @@ fn the_corpus_passes_in_process_and_over_a_socket() {
     let (status, out, err) = scimkit(&own);
     assert_eq!((status, err.as_str()), (0, ""), "{out}");
     assert!(
-        out.contains("\n93/93 scenarios passed, 0 failed, 0 not run, 1 of another mode"),
+        out.contains("\n98/98 scenarios passed, 0 failed, 0 not run, 1 of another mode"),
         "{out}"
     );
 
@@ -159,7 +159,7 @@ fn the_corpus_passes_in_process_and_over_a_socket() {
         "{out}"
     );
     assert!(
-        out.contains("\n21/21 scenarios passed, 0 failed, 1 not run, 0 of another mode"),
+        out.contains("\n22/22 scenarios passed, 0 failed, 1 not run, 0 of another mode"),
         "{out}"
     );
 }

@@ -50,6 +50,7 @@ fn read(row: &Value, options: &Options) -> Result<String, ParseError> {
 fn only(name: &str) -> Leniency {
     let mut leniency = Leniency::STRICT;
     match name {
+        "bare_words" => leniency.bare_words = true,
         "blanks" => leniency.blanks = true,
         "literal_case" => leniency.literal_case = true,
         "sub_after_brackets" => leniency.sub_after_brackets = true,

@@ -1,7 +1,8 @@
 //! What each leniency lets through, and that it lets through nothing else.
 
-use scimkit_filter::{Filter, Leniency, Limits, Options, Path};
+use scimkit_filter::{Filter, Leniency, Limits, Literal, Options, Path};
 
+const BARE_WORDS: fn(&mut Leniency) = |leniency| leniency.bare_words = true;
 const BLANKS: fn(&mut Leniency) = |leniency| leniency.blanks = true;
 const LITERAL_CASE: fn(&mut Leniency) = |leniency| leniency.literal_case = true;
 const SUB_AFTER_BRACKETS: fn(&mut Leniency) = |leniency| leniency.sub_after_brackets = true;
@@ -20,6 +21,112 @@ fn lets_through(leniency: &str, choose: fn(&mut Leniency), text: &str, meaning: 
         .unwrap_or_else(|error| panic!("{text:?}: {error:#}"));
     assert_eq!(filter.to_string(), meaning);
     assert_eq!(Filter::parse(meaning), Ok(filter));
+}
+
+#[test]
+fn a_bare_word_is_a_string_after_eq() {
+    let table = [
+        ("a eq bjensen", r#"a eq "bjensen""#),
+        (
+            "a EQ u.x-1_y+z@field.example",
+            r#"a eq "u.x-1_y+z@field.example""#,
+        ),
+        (
+            "a eq 2819c223-7f76-453a-919d-413861904646",
+            r#"a eq "2819c223-7f76-453a-919d-413861904646""#,
+        ),
+        ("a eq 4you", r#"a eq "4you""#),
+        ("a eq Zoë", r#"a eq "Zoë""#),
+        ("a eq truex", r#"a eq "truex""#),
+        ("a eq eq", r#"a eq "eq""#),
+        ("(a eq x)", r#"a eq "x""#),
+        ("not (a eq x) and b pr", r#"not (a eq "x") and b pr"#),
+        ("e[t eq work and v eq x]", r#"e[t eq "work" and v eq "x"]"#),
+    ];
+    for (text, meaning) in table {
+        lets_through("bare_words", BARE_WORDS, text, meaning);
+    }
+    let read = Filter::parse_with("a eq x", &options(BARE_WORDS)).unwrap();
+    let Filter::Compare(comparison) = read else {
+        panic!("{read} is no comparison");
+    };
+    assert!(matches!(comparison.value, Literal::Word(_)));
+}
+
+#[test]
+fn a_word_that_may_mean_something_else_is_no_string() {
+    let words = [
+        "undefined",
+        "Undefined",
+        "NULL",
+        "True",
+        "FALSE",
+        "none",
+        "None",
+        "nil",
+        "NaN",
+        "inf",
+        "Infinity",
+        "and",
+        "or",
+        "not",
+        "1e",
+        "true.x",
+        "True.value",
+        "null@x",
+        "01",
+        "0x1F",
+        "0b1",
+        "1_000",
+        "1.5.2",
+        "2011-05-13",
+        "4711x\"",
+        "x\"",
+        "x\"y",
+        "'x'",
+        "x'y",
+        "x/y",
+        "x\\y",
+        "x:y",
+        "x,y",
+        "x*",
+        "x=y",
+        "x%20y",
+        "_x",
+        ".x",
+        "@x",
+        "-x",
+        "{x}",
+        "[x]",
+        "(x)",
+        "x[",
+        "x(",
+        "x\ny",
+        "x\u{a0}y",
+        "two words",
+        "",
+    ];
+    for word in words {
+        let text = format!("a eq {word}");
+        for lenient in [options(BARE_WORDS), Options::default()] {
+            let error = Filter::parse_with(&text, &lenient).unwrap_err();
+            let other = word == "two words" || error.leniency() != Some("bare_words");
+            assert!(other, "{text:?}: {error}");
+        }
+    }
+    for operator in ["ne", "co", "sw", "ew", "gt", "ge", "lt", "le"] {
+        let text = format!("a {operator} word");
+        let error = Filter::parse_with(&text, &options(BARE_WORDS)).unwrap_err();
+        assert_eq!(error.leniency(), None, "{text}");
+    }
+}
+
+#[test]
+fn a_path_holds_no_bare_word() {
+    for lenient in [options(BARE_WORDS), Options::default()] {
+        let error = Path::parse_with("e[t eq work].v", &lenient).unwrap_err();
+        assert_eq!(error.leniency(), None, "{error}");
+    }
 }
 
 #[test]

@@ -18,7 +18,8 @@ enum Done {
     Unchanged,
 }
 
-/// Row, what the default profile does, and why. The strict profile does as the row says.
+/// Row, what the default profile does, and why. The strict profile does as the row says, but for one
+/// removal.
 fn decisions() -> Vec<(&'static str, Done, &'static str)> {
     use Done::{AsRow, Instead, Unchanged};
     let fax = json!([
@@ -139,9 +140,38 @@ fn the_default_profile_does_what_was_decided() {
 
 #[test]
 fn the_strict_profile_does_what_the_rows_say() {
-    for row in rows(PATCH).iter().filter(|row| row.is_choice()) {
+    for row in rows(PATCH)
+        .iter()
+        .filter(|row| row.is_choice() && row.id() != LISTED)
+    {
         let outcome: Result<Value, Refused> = row.outcome(&Tolerance::STRICT);
         assert_eq!(row.objection(&outcome), None);
+    }
+}
+
+/// The row that removes some members by a list: strictly it would empty the group, which is never meant.
+const LISTED: &str = "P165";
+
+#[test]
+fn a_removal_with_a_list_is_an_error_in_the_strict_profile() {
+    let rows = rows(PATCH);
+    let row = rows.iter().find(|row| row.id() == LISTED).unwrap();
+    let refused = row.outcome(&Tolerance::STRICT).unwrap_err();
+    assert_eq!(refused.scim_type, "invalidValue");
+    assert!(
+        refused
+            .detail
+            .ends_with("(the tolerance `remove_values` would accept it)")
+    );
+    for profile in Tolerance::PROFILES {
+        let outcome = row.outcome(&profile);
+        let left = expected(row, "members", json!([{"value": "a"}, {"value": "c"}]));
+        assert_eq!(
+            outcome.ok(),
+            profile.remove_values.then_some(left),
+            "{}",
+            profile.profile()
+        );
     }
 }
 

@@ -17,6 +17,8 @@ static PEOPLE: LazyLock<Registry> = LazyLock::new(|| {
         {"id": DESK, "name": "Desk", "attributes": [
             {"name": "floor", "type": "integer", "required": true},
             {"name": "room"},
+            {"name": "keys", "multiValued": true},
+            {"name": "doors", "type": "integer", "multiValued": true},
             {"name": "code", "required": true, "returned": "never"},
             {"name": "lamp", "type": "complex", "subAttributes": [
                 {"name": "watts", "type": "integer", "required": true},
@@ -167,4 +169,164 @@ fn references_of_an_extension_name_resources() {
         patched(before(), replace),
         Ok(json!({"floor": 3, "mates": mate}))
     );
+}
+
+/// The keys on a desk after an operation on `path`, with a value where there is one.
+fn keys(op: &str, path: &str, value: Option<Value>) -> Result<Value, Refused> {
+    let desk =
+        json!({"floor": 1, "code": "c", "keys": ["Red", "green", "blue"], "doors": [1, 2, 3]});
+    let mut operation = json!({"op": op, "path": format!("{DESK}:{path}")});
+    if let Some(value) = value {
+        operation["value"] = value;
+    }
+    let desk = patched(desk, json!([operation]))?;
+    Ok(json!([desk.get("keys"), desk.get("doors")]))
+}
+
+#[test]
+fn a_value_filter_selects_simple_values() {
+    let all = json!([1, 2, 3]);
+    let cases = [
+        (
+            "remove",
+            r#"keys[value eq "RED"]"#,
+            None,
+            json!([["green", "blue"], all]),
+        ),
+        (
+            "remove",
+            r#"keys[value ne "red"]"#,
+            None,
+            json!([["Red"], all]),
+        ),
+        (
+            "remove",
+            r#"keys[value sw "g" or value sw "b"]"#,
+            None,
+            json!([["Red"], all]),
+        ),
+        (
+            "remove",
+            r#"keys[value sw "g" and not (value ew "n")]"#,
+            None,
+            json!([["Red", "green", "blue"], all]),
+        ),
+        ("remove", "keys[value pr]", None, json!([null, all])),
+        (
+            "remove",
+            "doors[value gt 1.5]",
+            None,
+            json!([["Red", "green", "blue"], [1]]),
+        ),
+        (
+            "replace",
+            r#"keys[value eq "green"]"#,
+            Some(json!("white")),
+            json!([["Red", "white", "blue"], all]),
+        ),
+        (
+            "add",
+            r#"keys[value eq "green"]"#,
+            Some(json!("white")),
+            json!([["Red", "white", "blue"], all]),
+        ),
+        (
+            "replace",
+            r#"keys[value eq "green"]"#,
+            Some(json!(["white"])),
+            json!([["Red", "white", "blue"], all]),
+        ),
+        (
+            "replace",
+            r#"keys[value eq "green"]"#,
+            Some(json!("red")),
+            json!([["Red", "blue"], all]),
+        ),
+        (
+            "replace",
+            r#"keys[value eq "green"]"#,
+            Some(json!(null)),
+            json!([["Red", "blue"], all]),
+        ),
+        (
+            "replace",
+            r#"keys[value co "e"]"#,
+            Some(json!("one")),
+            json!([["one"], all]),
+        ),
+        (
+            "replace",
+            "doors[value eq 2]",
+            Some(json!(5)),
+            json!([["Red", "green", "blue"], [1, 5, 3]]),
+        ),
+        // Nothing is selected: as with the elements of a complex attribute.
+        (
+            "remove",
+            r#"keys[value eq "none"]"#,
+            None,
+            json!([["Red", "green", "blue"], all]),
+        ),
+        (
+            "replace",
+            r#"keys[value eq "none"]"#,
+            Some(json!("new")),
+            json!([["Red", "green", "blue", "new"], all]),
+        ),
+    ];
+    for (op, path, value, expected) in cases {
+        assert_eq!(
+            keys(op, path, value.clone()).unwrap(),
+            expected,
+            "{op} {path} {value:?}"
+        );
+    }
+}
+
+#[test]
+fn a_value_filter_on_simple_values_has_its_errors() {
+    let cases = [
+        (
+            "replace",
+            r#"keys[value sw "none"]"#,
+            Some(json!("new")),
+            "noTarget",
+        ),
+        (
+            "replace",
+            r#"keys[value eq "red"]"#,
+            Some(json!(["a", "b"])),
+            "invalidValue",
+        ),
+        (
+            "replace",
+            r#"keys[value eq "red"]"#,
+            Some(json!(5)),
+            "invalidValue",
+        ),
+        (
+            "replace",
+            r#"keys[value eq "red"]"#,
+            Some(json!({"value": "a"})),
+            "invalidValue",
+        ),
+        ("replace", r#"keys[value eq "red"]"#, None, "invalidValue"),
+        (
+            "remove",
+            r#"keys[value eq "red"].value"#,
+            None,
+            "invalidPath",
+        ),
+        ("remove", r#"keys[type eq "red"]"#, None, "invalidFilter"),
+        ("remove", "keys[value eq 5]", None, "invalidFilter"),
+        ("remove", r#"room[value eq "red"]"#, None, "invalidPath"),
+    ];
+    for (op, path, value, scim_type) in cases {
+        let refused = keys(op, path, value).unwrap_err();
+        assert_eq!(
+            refused.scim_type, scim_type,
+            "{op} {path}: {}",
+            refused.detail
+        );
+    }
 }

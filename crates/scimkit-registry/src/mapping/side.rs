@@ -309,7 +309,7 @@ fn literal(literal: &Literal<'_>) -> Option<Value> {
         Literal::Bool(truth) => Some(Value::Bool(*truth)),
         Literal::Null => None,
         Literal::Number(text) => text.parse::<Number>().ok().map(Value::Number),
-        Literal::String(text) => Some(Value::from(text.as_ref())),
+        Literal::String(text) | Literal::Word(text) => Some(Value::from(text.as_ref())),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use scimkit_filter::Limits;
 use scimkit_registry::{
-    ErrorKind, Operator, Predicate, Quirk, ResourceType, Scalar, Target, Tolerance,
+    ErrorKind, Operator, Predicate, Quirk, ResourceType, Scalar, Target, Tolerance, read_filter,
 };
 
 use crate::world::{bind, gadget, id, tolerance};
@@ -123,6 +123,23 @@ fn what_can_not_be_asked() {
             "place.zip[value pr]",
             "`place.zip` has no sub-attributes to filter on",
         ),
+        ("labels[type pr]", "`type` is not a sub-attribute of labels"),
+        (
+            "labels[labels pr]",
+            "`labels` is not a sub-attribute of labels",
+        ),
+        (
+            "labels[value.x pr]",
+            "`value.x` is not a sub-attribute of labels",
+        ),
+        (
+            "parts.tags[value pr]",
+            "`parts.tags` has no sub-attributes to filter on",
+        ),
+        (
+            r#"labels[value eq 5]"#,
+            "`labels` of type string can't be compared by `eq` with 5",
+        ),
         ("parts[label pr]", "`label` is not a sub-attribute of parts"),
         (
             "parts[parts.value pr]",
@@ -176,6 +193,99 @@ fn what_can_not_be_asked() {
         let quirk = unknown.then_some(Quirk::UnknownInFilter);
         assert_eq!(error.quirk(), quirk, "{filter}");
         assert!(error.detail().starts_with(detail), "{filter}: {error}");
+    }
+}
+
+/// Words without quotes, and the attributes that they can be compared with.
+#[test]
+fn a_bare_word_is_bound_to_string_attributes_only() {
+    let gadget = gadget();
+    let bound = |text: &str| {
+        let filter = read_filter(text, Limits::default(), &Tolerance::DEFAULT)?;
+        gadget.bind_filter(&filter, &Tolerance::DEFAULT)
+    };
+    for attribute in [
+        "label",
+        "exact",
+        "code",
+        "labels",
+        "parts",
+        "parts.value",
+        "owner.value",
+        "id",
+    ] {
+        let quoted = bind(
+            &gadget,
+            &format!("{attribute} eq \"word\""),
+            &Tolerance::DEFAULT,
+        );
+        assert_eq!(
+            bound(&format!("{attribute} eq word")),
+            quoted,
+            "{attribute}"
+        );
+    }
+    for attribute in [
+        "flag",
+        "count",
+        "ratio",
+        "at",
+        "blob",
+        "link",
+        "meta.created",
+    ] {
+        let error = bound(&format!("{attribute} eq word")).unwrap_err();
+        assert!(
+            error.detail().ends_with("with `word` without quotes"),
+            "{error}"
+        );
+    }
+    assert!(bound("nothing eq word").is_err());
+    let error = read_filter("label eq word", Limits::default(), &Tolerance::STRICT).unwrap_err();
+    assert_eq!(error.quirk(), Some(Quirk::BareWords));
+    let error = gadget.parse_path(
+        "parts[type eq word]",
+        Limits::default(),
+        &Tolerance::DEFAULT,
+    );
+    assert_eq!(error.unwrap_err().quirk(), None);
+}
+
+#[test]
+fn a_value_filter_on_simple_values_is_tolerated_or_named() {
+    let gadget = gadget();
+    let path = r#"labels[value eq "red"]"#;
+    let target = gadget
+        .parse_path(path, Limits::default(), &Tolerance::DEFAULT)
+        .unwrap();
+    assert!(
+        matches!(target, Target::Elements { sub: None, .. }),
+        "{target:?}"
+    );
+    let refused = gadget
+        .parse_path(path, Limits::default(), &Tolerance::STRICT)
+        .unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.quirk()),
+        (ErrorKind::Path, Some(Quirk::SimpleValuePaths))
+    );
+    let refused = bind(&gadget, path, &Tolerance::STRICT).unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.quirk()),
+        (ErrorKind::Filter, Some(Quirk::SimpleValuePaths))
+    );
+    for path in [
+        r#"labels[value eq "red"].value"#,
+        r#"label[value eq "red"]"#,
+    ] {
+        let refused = gadget
+            .parse_path(path, Limits::default(), &Tolerance::DEFAULT)
+            .unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.quirk()),
+            (ErrorKind::Path, None),
+            "{path}"
+        );
     }
 }
 

@@ -66,6 +66,14 @@ const TRUE: &[&str] = &[
     r#"labels eq "red""#,
     r#"labels ne "red""#, // another value differs
     r#"labels eq "RED" and labels eq "GREEN""#,
+    r#"labels[value eq "red"]"#,
+    r#"labels[VALUE sw "G" and value ew "N"]"#,
+    r#"labels[value ne "red"]"#,
+    r#"labels[not (value eq "red")]"#,
+    r#"labels[value eq "blue" or value co "ree"]"#,
+    "labels[value pr]",
+    r#"not (labels[value eq "blue"])"#,
+    r#"schemas[value co "Gadget"]"#,
     r#"parts co "EXAMPLE.COM""#,
     r#"parts.type eq "work" and parts.value ew ".org""#, // of different elements
     r#"parts[type eq "work" and value ew ".com"]"#,
@@ -114,6 +122,10 @@ const FALSE: &[&str] = &[
     r#"link co "x.org""#,
     r#"labels eq "blue""#,
     r#"not (labels eq "red")"#,
+    r#"labels[value eq "red" and value eq "green"]"#, // no one value is both
+    r#"labels[value eq "blue"]"#,
+    "labels[value eq null]",
+    "counts[value ge 0]",
     r#"parts[type eq "work" and value ew ".org"]"#,
     r#"parts[type eq "work" and primary eq false]"#,
     r#"parts[type eq "work" and primary ne true]"#,

@@ -64,6 +64,11 @@ fn a_quirk_is_seen_where_it_is_needed() {
             "boolean_strings",
         ),
         (json!({"schemas": schemas, "place.zip": "a"}), "dotted_keys"),
+        (json!({"schemas": schemas, "owner": ""}), "empty_references"),
+        (
+            json!({"schemas": schemas, "owner": {"value": ""}}),
+            "empty_references",
+        ),
         (
             json!({"schemas": schemas, "place": r#"{"zip": "a"}"#}),
             "json_strings",
@@ -100,6 +105,21 @@ fn a_quirk_is_seen_where_it_is_needed() {
             .admit(body.clone(), &only)
             .unwrap_or_else(|error| panic!("{body}: {error}"));
     }
+}
+
+#[test]
+fn schemas_inside_an_extension_are_ignored_unless_it_has_them() {
+    let gadget = gadget();
+    let body = json!({"schemas": [GADGET, EXTRA], EXTRA: {"Schemas": [EXTRA], "note": "a"}});
+    for profile in Tolerance::PROFILES {
+        let witness = Witness::of(profile);
+        let admitted = gadget.admit(body.clone(), &witness).unwrap();
+        assert_eq!(admitted.as_map()[EXTRA], json!({"note": "a"}));
+        assert_eq!(witness.quirks().to_string(), "nested_schemas");
+    }
+    let without = tolerance("strict nested_schemas");
+    let refused = gadget.admit(body, &without).unwrap_err();
+    assert_eq!(refused.quirk(), Some(Quirk::NestedSchemas));
 }
 
 #[test]

@@ -44,6 +44,15 @@ impl Recorder for Counters {
 
 /// Sends bodies to `/Users` and tells what was counted.
 fn counted(tolerance: Tolerance, bodies: &[&str]) -> Vec<(String, u64)> {
+    let posts: Vec<_> = bodies
+        .iter()
+        .map(|body| ("POST", "/Users", *body))
+        .collect();
+    counted_of(tolerance, &posts)
+}
+
+/// Sends requests and tells what was counted.
+fn counted_of(tolerance: Tolerance, requests: &[(&str, &str, &str)]) -> Vec<(String, u64)> {
     let counters = Counters::default();
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     with_local_recorder(&counters, || {
@@ -51,8 +60,8 @@ fn counted(tolerance: Tolerance, bodies: &[&str]) -> Vec<(String, u64)> {
             let mut settings = Settings::new("https://app.example/scim/v2");
             settings.tolerance = tolerance;
             let server = with_settings(settings);
-            for body in bodies {
-                send(&server, request("POST", "/Users", &[], body)).await;
+            for (method, path, body) in requests {
+                send(&server, request(method, path, &[], body)).await;
             }
         });
     });
@@ -84,4 +93,31 @@ fn what_a_request_needed_is_counted_once_for_each_request() {
 fn what_is_refused_is_not_counted() {
     let text = format!(r#"{{{SCHEMAS}, "userName": "b", "active": "True"}}"#);
     assert_eq!(counted(Tolerance::STRICT, &[&text]), []);
+}
+
+#[test]
+fn what_queries_and_bodies_needed_is_counted() {
+    let mark = format!("\u{feff}{{{SCHEMAS}, \"userName\": \"a\"}}");
+    let schemas = r#""schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"]"#;
+    let search = format!("{{{schemas}, \"filter\": \"userName eq a\"}}");
+    let requests = [
+        ("POST", "/Users", mark.as_str()),
+        ("GET", "/Users?Filter=userName%20pr&Count=1", ""),
+        ("GET", "/Users?filter=userName%20eq%20%22a+b%22", ""),
+        // Read only with spaces, so that no plus was meant.
+        ("GET", "/Users?filter=userName+eq+%22a%20b%22", ""),
+        ("GET", "/Users?filter=userName%20eq%20a+b", ""),
+        ("POST", "/Users/.search", search.as_str()),
+        ("GET", "/Users?filter=userName%20eq%20%22a%22&count=1", ""),
+    ];
+    let key = |quirk: &str| format!("Key({QUIRKS_TOTAL}, [profile = default, quirk = {quirk}])");
+    let expected = [
+        ("bare_words", 2),
+        ("byte_order_mark", 1),
+        ("parameter_case", 1),
+        ("raw_plus", 2),
+    ];
+    let expected = expected.map(|(quirk, times)| (key(quirk), times));
+    assert_eq!(counted_of(Tolerance::DEFAULT, &requests), expected);
+    assert_eq!(counted_of(Tolerance::STRICT, &requests), []);
 }

@@ -99,7 +99,7 @@ fn pins(placeholders: &mut Placeholders, filter: &Filter<'_>) -> bool {
                 if attribute.starts_with("meta.") {
                     return false;
                 }
-                if let Literal::String(text) = &comparison.value {
+                if let Literal::String(text) | Literal::Word(text) = &comparison.value {
                     let redacted = values::text(placeholders, &attribute, text);
                     pinned |= joined(text, redacted).contains("{{");
                 }

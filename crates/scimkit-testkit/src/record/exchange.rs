@@ -198,13 +198,18 @@ impl Recording {
         if sent.is_empty() {
             return (None, None);
         }
+        const MARK: &str = "\u{feff}";
         let placeholders = &mut self.placeholders;
-        if let Some(tree) = Tree::parse(sent) {
+        let (mark, json) = match sent.strip_prefix(MARK.as_bytes()) {
+            Some(json) => (MARK, json),
+            None => ("", sent),
+        };
+        if let Some(tree) = Tree::parse(json) {
             let redacted = tree::message(placeholders, kind(asked), tree);
             let text = redacted.to_string();
             return match redacted.into_value() {
-                Some(value) => (Some(value), None),
-                None => (None, Some(text)),
+                Some(value) if mark.is_empty() => (Some(value), None),
+                _ => (None, Some(format!("{mark}{text}"))),
             };
         }
         match std::str::from_utf8(sent) {

@@ -105,7 +105,7 @@ pub(super) fn query_value(target: &str, name: &str) -> Option<String> {
     let (_, value) = pairs
         .into_iter()
         .find(|(known, _)| known.eq_ignore_ascii_case(name))?;
-    Some(Decoded::new(value, Plus::Blank)?.text)
+    Some(Decoded::new(value, Plus::in_query(value))?.text)
 }
 
 fn parameter(placeholders: &mut Placeholders, raw: &str) -> String {
@@ -132,14 +132,18 @@ fn parameter(placeholders: &mut Placeholders, raw: &str) -> String {
     };
     if let Some(value) = value {
         out.push('=');
-        out.push_str(&encoded(value, Plus::Blank, |text| match folded.as_str() {
-            "attributes" | "excludedattributes" | "sortby" => names(placeholders, text),
-            "cursor" => placeholders.cursor(text),
-            "filter" => filter(placeholders, text),
-            "count" | "startindex" if text.parse::<i64>().is_ok() => whole(text),
-            "sortorder" if values::is_sort_order(text) => whole(text),
-            _ => placeholders.text(text),
-        }));
+        out.push_str(&encoded(
+            value,
+            Plus::in_query(value),
+            |text| match folded.as_str() {
+                "attributes" | "excludedattributes" | "sortby" => names(placeholders, text),
+                "cursor" => placeholders.cursor(text),
+                "filter" => filter(placeholders, text),
+                "count" | "startindex" if text.parse::<i64>().is_ok() => whole(text),
+                "sortorder" if values::is_sort_order(text) => whole(text),
+                _ => placeholders.text(text),
+            },
+        ));
     }
     out
 }
@@ -149,7 +153,10 @@ fn whole(text: &str) -> Vec<Piece> {
 }
 
 fn lenient() -> Options {
-    Options::default().with_leniency(Leniency::LENIENT)
+    let mut leniency = Leniency::LENIENT;
+    // A word without quotes is a value that nothing marks as one: such a filter is redacted word by word.
+    leniency.bare_words = false;
+    Options::default().with_leniency(leniency)
 }
 
 /// Redacts the strings of a text that follows the grammar, where nothing else is a text.
@@ -281,6 +288,16 @@ fn shifted(pieces: Vec<Piece>, by: usize) -> impl Iterator<Item = Piece> {
 enum Plus {
     Blank,
     Plus,
+}
+
+impl Plus {
+    /// Next to a `%20` a plus is one, as the tolerance `raw_plus` has it.
+    fn in_query(value: &str) -> Self {
+        match value.contains("%20") {
+            true => Plus::Plus,
+            false => Plus::Blank,
+        }
+    }
 }
 
 /// Redacts what a percent-encoded text says, and keeps how the rest of it is encoded.

@@ -122,6 +122,7 @@ fn set(settings: &mut Settings, name: &str, value: &Value) {
         ("patch_answer", Some("always")) => settings.patch_answer = PatchAnswer::Always,
         ("patch_answer", Some("never")) => settings.patch_answer = PatchAnswer::Never,
         ("require_if_match", _) => settings.require_if_match = value.as_bool().unwrap(),
+        ("tolerance", _) => settings.tolerance = serde_json::from_value(value.clone()).unwrap(),
         ("unknown_members", Some("accept")) => settings.unknown_members = UnknownMembers::Accept,
         _ => panic!("there is no setting `{name}` of {value}"),
     }

@@ -56,7 +56,7 @@ impl Target for Listened {
 }
 
 /// Cases whose recordings fail where they are replayed, and why they may.
-const EXPECTED: [(&str, &str); 13] = [
+const EXPECTED: [(&str, &str); 14] = [
     (
         "field/manager-by-relative-reference",
         "the endpoint does not stay in a `$ref`",
@@ -104,6 +104,10 @@ const EXPECTED: [(&str, &str); 13] = [
     (
         "protocol/encoding/paths",
         "the length of a text does not stay",
+    ),
+    (
+        "protocol/quirks/bare-words-rejected",
+        "a word without quotes becomes another one",
     ),
     (
         "protocol/filter/limits",
@@ -192,6 +196,11 @@ fn secrets(seen: &[(String, Bytes)]) -> BTreeSet<String> {
             continue;
         }
         secrets.extend(target.split('"').skip(1).step_by(2).map(str::to_owned));
+        // Words without quotes are values as well; short ones such as `work` are in every schema.
+        let spaced = target.replace('+', " ");
+        let words = spaced.split(" eq ").skip(1);
+        let words = words.filter_map(|rest| rest.split([' ', ')', ']', '&', '"']).next());
+        secrets.extend(words.filter(|word| word.len() > 9).map(str::to_owned));
         let path = target.split('?').next().unwrap_or_default();
         secrets.extend(path.split('/').nth(2).map(str::to_owned));
         let document: Value = serde_json::from_slice(body).unwrap_or_default();
