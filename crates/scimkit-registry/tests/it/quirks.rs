@@ -45,6 +45,28 @@ fn what_is_no_tolerance_is_refused() {
     }
 }
 
+/// The table in `docs/tolerances.md` has a row for each quirk and a column for each profile.
+#[test]
+fn the_documented_profiles_are_the_real_ones() {
+    let text = include_str!("../../../../docs/tolerances.md");
+    let cells = |line: &str| -> Vec<String> {
+        let cells = line.trim_matches('|').split('|');
+        cells.map(|cell| cell.trim().to_owned()).collect()
+    };
+    let mut table = text.lines().filter(|line| line.starts_with('|')).map(cells);
+    let profiles = Tolerance::PROFILES.map(|profile| profile.profile());
+    assert_eq!(table.next().unwrap()[2..], profiles);
+    let rows: Vec<_> = table.skip(1).collect();
+    assert_eq!(rows.len(), Quirk::ALL.len());
+    for (row, quirk) in rows.iter().zip(Quirk::ALL) {
+        assert_eq!(row[0], format!("`{}`", quirk.name()));
+        for (cell, profile) in row[2..].iter().zip(Tolerance::PROFILES) {
+            let accepted = if profile.accepts(*quirk) { "yes" } else { "" };
+            assert_eq!(cell, accepted, "{} of {}", quirk.name(), profile.profile());
+        }
+    }
+}
+
 #[test]
 fn quirks_are_in_the_order_of_their_names() {
     assert!(Quirk::ALL.is_sorted_by_key(|quirk| quirk.name()));
