@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use scimkit_core::{Mutability, excerpt};
 use scimkit_registry::{
     Attr, AttrId, Budget, Change, Error, ErrorKind, Leeway, Predicate, ResourceId, ResourceType,
-    Rewritten,
+    Rewritten, weight,
 };
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use crate::{
     patch::Before,
     refusal::required,
     step::{Absent, Action, Edit},
-    value::{edit_member, edited, keeping, merge_or_clear, non_empty, object},
+    value::{copied, edit_member, edited, keeping, merge_or_clear, non_empty, object},
 };
 
 pub(crate) struct Draft<'a> {
@@ -78,6 +78,7 @@ impl<'a> Draft<'a> {
                 Err(Error::new(ErrorKind::Mutability, detail))
             }
             Action::Members { attr, edit } => {
+                self.budget.charge(edit.cost())?;
                 match self.members.iter_mut().find(|m| m.attr() == *attr) {
                     Some(members) => {
                         members.carry_out(self.kind, edit, self.leeway, &self.budget.meter())?
@@ -104,6 +105,9 @@ impl<'a> Draft<'a> {
             after,
         } in self.now
         {
+            // What was there is compared with what is now.
+            let compared = before.into_iter().chain(&after).map(weight).sum();
+            self.budget.charge(compared)?;
             self.change.difference(attr, before, after);
         }
         for id in self.hidden {
@@ -122,19 +126,28 @@ impl<'a> Draft<'a> {
         match (attr.parent().map(|parent| kind.attr(parent)), edit) {
             (None, Edit::Merge(merged)) if self.is_in_parts(attr) => {
                 for (sub, value) in merged {
-                    let edit = value.clone().map_or(Edit::Unset, Edit::Assign);
+                    let edit = match value {
+                        Some(value) => Edit::Assign(copied(value, &self.budget.meter())?),
+                        None => Edit::Unset,
+                    };
                     self.rewrite(kind.attr(*sub), &edit)?;
                 }
                 Ok(())
             }
             (None, Edit::Assign(_) | Edit::Unset) => self.rewrite(attr, edit),
-            (None, _) => self.touch(attr, |old| edited(kind, attr, old, edit)),
+            (None, _) => {
+                let meter = self.budget.meter();
+                self.touch(attr, |old| edited(kind, attr, old, edit, &meter))
+            }
             (Some(parent), _) if self.is_in_parts(parent) => self.rewrite(attr, edit),
-            (Some(parent), _) => self.touch(parent, |old| {
-                let mut members = object(old);
-                edit_member(kind, attr, &mut members, edit)?;
-                Ok(non_empty(members))
-            }),
+            (Some(parent), _) => {
+                let meter = self.budget.meter();
+                self.touch(parent, |old| {
+                    let mut members = object(old);
+                    edit_member(kind, attr, &mut members, edit, &meter)?;
+                    Ok(non_empty(members))
+                })
+            }
         }
     }
 
@@ -155,12 +168,12 @@ impl<'a> Draft<'a> {
     /// Edits an attribute whose old value has no part in the new one, and need not be copied.
     fn rewrite(&mut self, attr: &Attr, edit: &Edit) -> Result<(), Error> {
         if is_immutable(attr) || !matches!(edit, Edit::Assign(_) | Edit::Unset) {
-            let kind = self.kind;
-            return self.touch(attr, |old| edited(kind, attr, old, edit));
+            let (kind, meter) = (self.kind, self.budget.meter());
+            return self.touch(attr, |old| edited(kind, attr, old, edit, &meter));
         }
-        let mut touched = self.take(attr, |_| None);
+        let mut touched = self.take(attr, |_| Ok(None))?;
         let had = touched.after.is_some() || touched.before.is_some();
-        touched.after = edited(self.kind, attr, None, edit)?;
+        touched.after = edited(self.kind, attr, None, edit, &self.budget.meter())?;
         check_left(attr, had, touched.after.as_ref())?;
         self.now.push(touched);
         Ok(())
@@ -180,6 +193,7 @@ impl<'a> Draft<'a> {
         self.touch(attr, |old| {
             let mut elements = elements::array(old);
             let known = elements.len();
+            meter.charge(Budget::COMPARISON.saturating_mul(elements.len() as u64))?;
             let holds = |element| kind.element_matches(which, element, &meter);
             let selected: Result<Vec<bool>, _> = elements.iter().map(holds).collect();
             let mut selected = selected?;
@@ -213,8 +227,8 @@ impl<'a> Draft<'a> {
                 }
                 let mut members = object(Some(std::mem::take(element)));
                 match sub {
-                    Some(sub) => edit_member(kind, kind.attr(sub), &mut members, edit)?,
-                    None => merge_or_clear(kind, &mut members, edit)?,
+                    Some(sub) => edit_member(kind, kind.attr(sub), &mut members, edit, &meter)?,
+                    None => merge_or_clear(kind, &mut members, edit, &meter)?,
                 }
                 if (created || sets) && elements::is_primary(&members) {
                     primary.push(index);
@@ -249,7 +263,9 @@ impl<'a> Draft<'a> {
         absent: &Absent,
     ) -> Result<(), Error> {
         let kind = self.kind;
-        let touched = self.take(attr, |before| before.cloned());
+        let meter = self.budget.meter();
+        let copy = |before: Option<&Value>| before.map(|before| copied(before, &meter)).transpose();
+        let touched = self.take(attr, copy)?;
         let selected = match &touched.after {
             Some(value) => Some(kind.element_matches(which, value, &self.budget.meter())?),
             None => None,
@@ -278,10 +294,12 @@ impl<'a> Draft<'a> {
         attr: &Attr,
         edit: impl FnOnce(Option<Value>) -> Result<Option<Value>, Error>,
     ) -> Result<(), Error> {
-        let mut touched = self.take(attr, |before| before.cloned());
+        let meter = self.budget.meter();
+        let copy = |before: Option<&Value>| before.map(|before| copied(before, &meter)).transpose();
+        let mut touched = self.take(attr, copy)?;
         let old = touched.after.take();
         let had = old.is_some();
-        touched.after = keeping(attr, old, edit)?;
+        touched.after = keeping(attr, old, &meter, edit)?;
         check_left(attr, had, touched.after.as_ref())?;
         self.now.push(touched);
         Ok(())
@@ -291,14 +309,15 @@ impl<'a> Draft<'a> {
     fn take(
         &mut self,
         attr: &Attr,
-        copy: impl FnOnce(Option<&Value>) -> Option<Value>,
-    ) -> Rewritten<'a> {
+        copy: impl FnOnce(Option<&Value>) -> Result<Option<Value>, Error>,
+    ) -> Result<Rewritten<'a>, Error> {
+        self.budget.charge(Budget::COMPARISON)?;
         let mut known = self.now.iter();
         if let Some(at) = known.position(|known| known.attr == attr.id()) {
-            return self.now.swap_remove(at);
+            return Ok(self.now.swap_remove(at));
         }
         let before = self.before.document.get(self.kind, attr.id());
-        let mut after = copy(before);
+        let mut after = copy(before)?;
         let kind = self.kind;
         let is_part = |known: &mut Rewritten<'_>| kind.attr(known.attr).parent() == Some(attr.id());
         for part in self.now.extract_if(.., is_part) {
@@ -309,11 +328,11 @@ impl<'a> Draft<'a> {
             };
             after = non_empty(members);
         }
-        Rewritten {
+        Ok(Rewritten {
             after,
             attr: attr.id(),
             before,
-        }
+        })
     }
 
     /// Remembers what is unset but never shown, which no comparison would notice.

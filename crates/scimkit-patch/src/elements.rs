@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use scimkit_registry::{Attr, ElementKey, ElementKeys, Error, ResourceType, Scalar};
+use scimkit_registry::{Attr, ElementKey, ElementKeys, Error, Meter, ResourceType, Scalar, weight};
 use serde_json::{Map, Value};
 
-use crate::{refusal::invalid, step::Edit, value::edit_member};
+use crate::{
+    refusal::invalid,
+    step::Edit,
+    value::{copied, edit_member},
+};
 
 /// The elements with `more` added: what is there already stays as it is, and an element with the
 /// same `value` and `type` is brought up to date.
@@ -14,7 +18,9 @@ pub(crate) fn append(
     attr: &Attr,
     mut elements: Vec<Value>,
     more: &[Value],
+    meter: &Meter<'_>,
 ) -> Result<Vec<Value>, Error> {
+    charge_lookups(&elements, more, meter)?;
     let keys = ElementKeys::new(kind, attr);
     let mut known: BTreeMap<ElementKey, usize> = BTreeMap::new();
     for (at, element) in elements.iter().enumerate() {
@@ -28,12 +34,13 @@ pub(crate) fn append(
             (Some(Value::Object(members)), Value::Object(given)) => {
                 for sub in kind.children(attr.id()) {
                     if let Some(value) = given.get(sub.name()) {
-                        edit_member(kind, sub, members, &Edit::Assign(value.clone()))?;
+                        let edit = Edit::Assign(copied(value, meter)?);
+                        edit_member(kind, sub, members, &edit, meter)?;
                     }
                 }
             }
             (Some(_), _) => {}
-            (None, _) => elements.push(element.clone()),
+            (None, _) => elements.push(copied(element, meter)?),
         }
         if element.as_object().is_some_and(is_primary) {
             primary.push(at);
@@ -44,6 +51,15 @@ pub(crate) fn append(
     Ok(elements)
 }
 
+/// Each element is looked up by its identity, which is made of what is in it.
+fn charge_lookups(known: &[Value], given: &[Value], meter: &Meter<'_>) -> Result<(), Error> {
+    for element in known.iter().chain(given) {
+        // Made, folded, and compared with some others.
+        meter.charge(weight(element).saturating_mul(4))?;
+    }
+    Ok(())
+}
+
 /// The elements without those listed: by `value` (and `type`, where both have one), or else by
 /// everything that is listed of them.
 pub(crate) fn take(
@@ -51,14 +67,16 @@ pub(crate) fn take(
     attr: &Attr,
     mut elements: Vec<Value>,
     listed: &[Value],
-) -> Vec<Value> {
+    meter: &Meter<'_>,
+) -> Result<Vec<Value>, Error> {
+    charge_lookups(&elements, listed, meter)?;
     let listed = Listed::of(ElementKeys::new(kind, attr), listed);
     let named = elements.iter().map(|element| listed.names(element));
     let mut gone: Vec<bool> = named.collect();
-    listed.mark_described(&elements, &mut gone);
+    listed.mark_described(&elements, &mut gone, meter)?;
     let mut gone = gone.into_iter();
     elements.retain(|_| gone.next() != Some(true));
-    elements
+    Ok(elements)
 }
 
 /// Leaves `primary` to the element that was just given it.
@@ -159,9 +177,14 @@ impl<'a> Listed<'a> {
     }
 
     /// Marks the elements that have everything listed of one.
-    fn mark_described(&self, elements: &[Value], gone: &mut [bool]) {
+    fn mark_described(
+        &self,
+        elements: &[Value],
+        gone: &mut [bool],
+        meter: &Meter<'_>,
+    ) -> Result<(), Error> {
         if self.described.is_empty() {
-            return;
+            return Ok(());
         }
         let mut places: HashMap<(&str, &Value), Vec<usize>> = HashMap::new();
         for (at, element) in elements.iter().enumerate() {
@@ -176,12 +199,15 @@ impl<'a> Listed<'a> {
                     .map_or(&[][..], Vec::as_slice)
             };
             let fewest = members.iter().map(having).min_by_key(|places| places.len());
+            let cost = members.iter().map(|(_, value)| weight(value)).sum();
             for at in fewest.unwrap_or_default() {
+                meter.charge(cost)?;
                 if let (Some(gone), Some(element)) = (gone.get_mut(*at), elements.get(*at)) {
                     let has = |(name, value): (&String, &Value)| element.get(name) == Some(value);
                     *gone = *gone || members.iter().all(has);
                 }
             }
         }
+        Ok(())
     }
 }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::{
     decode::{Decoder, Selection},
     refusal::{invalid, no_value, required, unassigned},
-    step::{Action, MembersEdit},
+    step::{Action, EDGE, MembersEdit},
 };
 
 impl Decoder<'_> {
@@ -357,7 +357,7 @@ fn is_selected(
         }
     }
     // The member is made to be looked at.
-    meter.compare(edge.id.as_str().len())?;
+    meter.charge(EDGE)?;
     kind.element_matches(which, &Value::Object(member), meter)
 }
 

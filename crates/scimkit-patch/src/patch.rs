@@ -9,7 +9,11 @@ use scimkit_registry::{
     ResourceType,
 };
 
-use crate::{decode::Decoder, draft::Draft, step::Step};
+use crate::{
+    decode::Decoder,
+    draft::Draft,
+    step::{EDGE, Step},
+};
 
 /// A decoded PATCH request: every path bound and every value admitted, before any store was asked.
 ///
@@ -177,6 +181,8 @@ impl Patch {
     ///   `invalidValue`
     /// - many filters without a `value eq` term on a membership so large that trying each member
     ///   would take too long: `invalidPath`
+    /// - the budget runs out, which each comparison, copy and lookup is charged to:
+    ///   [`Exhausted`](scimkit_registry::ErrorKind::Exhausted)
     ///
     /// # Example
     /// ```
@@ -208,6 +214,8 @@ impl Patch {
         leeway: &dyn Leeway,
         budget: &Budget,
     ) -> Result<Change, Error> {
+        let known: usize = before.edges.iter().map(|(_, edges)| edges.len()).sum();
+        budget.charge(EDGE.saturating_mul(known as u64))?;
         let mut draft = Draft::new(&self.kind, *before, self.needs().edges, leeway, budget);
         for step in &self.steps {
             draft

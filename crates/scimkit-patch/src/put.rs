@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scimkit_core::Mutability;
 use scimkit_registry::{
-    Attr, Change, Edge, EdgeEdit, Error, Leeway, Resource, ResourceType, Role, edges_of,
+    Attr, Budget, Change, Edge, EdgeEdit, Error, Leeway, Resource, ResourceType, Role, edges_of,
 };
 use serde_json::Value;
 
@@ -50,14 +50,14 @@ pub fn create(kind: &Arc<ResourceType>, body: Value, t: &dyn Leeway) -> Result<C
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::{ErrorKind, Registry, Tolerance};
+/// use scimkit_registry::{Budget, ErrorKind, Registry, Tolerance};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
 /// let user = registry.by_name("User").unwrap();
 /// let before = user.admit(json!({"userName": "bjensen", "title": "Dr"}), &Tolerance::DEFAULT)?;
 /// let put = |body| scimkit_patch::replace(user, body, &Tolerance::DEFAULT);
-/// let change = put(json!({"userName": "bjensen"}))?.apply(&before)?;
+/// let change = put(json!({"userName": "bjensen"}))?.apply(&before, &Budget::unlimited())?;
 /// assert_eq!(change.entries().collect::<Vec<_>>(), [("title", None)]);
 ///
 /// assert_eq!(put(json!({"title": "Dr"})).unwrap_err().kind(), ErrorKind::Value);
@@ -93,11 +93,15 @@ impl Replacement {
     /// back what it read does not know it. Pure, and can be applied again after a lost race.
     ///
     /// # Errors
-    /// An immutable attribute that has another value: `mutability`.
+    /// - an immutable attribute that has another value: `mutability`
+    /// - the budget runs out: [`Exhausted`](scimkit_registry::ErrorKind::Exhausted)
     ///
     /// # Example
     /// See [`replace`].
-    pub fn apply(&self, before: &Resource) -> Result<Change, Error> {
+    pub fn apply(&self, before: &Resource, budget: &Budget) -> Result<Change, Error> {
+        // Either is copied, and compared with the other.
+        let (old, new) = (before.weight(), self.after.weight());
+        budget.charge(old.saturating_add(new).saturating_mul(2))?;
         let mut change = Change::none(Arc::clone(&self.kind));
         for attr in kept(&self.kind) {
             let new = self.after.get(&self.kind, attr.id());

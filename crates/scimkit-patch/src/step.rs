@@ -1,7 +1,10 @@
 //! What a PATCH request comes down to once it is decoded.
 
-use scimkit_registry::{AttrId, Edge, Predicate, Quirk, ResourceId};
+use scimkit_registry::{AttrId, Budget, Edge, Predicate, Quirk, ResourceId};
 use serde_json::{Map, Value};
+
+/// Units that it costs to make an element of an edge, or to look one up among others.
+pub(crate) const EDGE: u64 = 16 * Budget::COMPARISON;
 
 /// One action of one operation; an operation without a path has one for each attribute.
 #[derive(Debug, Clone)]
@@ -68,6 +71,18 @@ pub(crate) enum MembersEdit {
     Remove(Vec<ResourceId>),
     RemoveWhere(Predicate),
     Replace(Vec<Edge>),
+}
+
+impl MembersEdit {
+    /// Units that it costs to carry it out, but for filters, which charge what they try.
+    pub(crate) fn cost(&self) -> u64 {
+        let edges = match self {
+            MembersEdit::Add(edges) | MembersEdit::Replace(edges) => edges.len(),
+            MembersEdit::Remove(ids) => ids.len(),
+            MembersEdit::Keep { .. } | MembersEdit::RemoveWhere(_) => 1,
+        };
+        EDGE.saturating_mul(edges as u64 + 1)
+    }
 }
 
 impl Action {

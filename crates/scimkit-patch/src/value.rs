@@ -1,7 +1,7 @@
 //! One value and what an edit makes of it.
 
 use scimkit_core::Mutability;
-use scimkit_registry::{Attr, Error, ResourceType};
+use scimkit_registry::{Attr, Error, Meter, ResourceType, weight};
 use serde_json::{Map, Value};
 
 use crate::{elements, refusal::immutable, step::Edit};
@@ -12,20 +12,21 @@ pub(crate) fn edited(
     attr: &Attr,
     old: Option<Value>,
     edit: &Edit,
+    meter: &Meter<'_>,
 ) -> Result<Option<Value>, Error> {
     match edit {
         Edit::Append(more) => {
-            let elements = elements::append(kind, attr, elements::array(old), more)?;
+            let elements = elements::append(kind, attr, elements::array(old), more, meter)?;
             Ok(elements::assigned(elements))
         }
-        Edit::Assign(value) => Ok(Some(value.clone())),
+        Edit::Assign(value) => copied(value, meter).map(Some),
         Edit::Merge(_) => {
             let mut members = object(old);
-            merge_or_clear(kind, &mut members, edit)?;
+            merge_or_clear(kind, &mut members, edit, meter)?;
             Ok(non_empty(members))
         }
         Edit::Take(listed) => {
-            let elements = elements::take(kind, attr, elements::array(old), listed);
+            let elements = elements::take(kind, attr, elements::array(old), listed, meter)?;
             Ok(elements::assigned(elements))
         }
         Edit::Unset => Ok(None),
@@ -37,6 +38,7 @@ pub(crate) fn merge_or_clear(
     kind: &ResourceType,
     members: &mut Map<String, Value>,
     edit: &Edit,
+    meter: &Meter<'_>,
 ) -> Result<(), Error> {
     let Edit::Merge(merged) = edit else {
         members.clear();
@@ -44,8 +46,11 @@ pub(crate) fn merge_or_clear(
     };
     for (sub, value) in merged {
         let sub = kind.attr(*sub);
-        let edit = value.clone().map_or(Edit::Unset, Edit::Assign);
-        edit_member(kind, sub, members, &edit)?;
+        let edit = match value {
+            Some(value) => Edit::Assign(copied(value, meter)?),
+            None => Edit::Unset,
+        };
+        edit_member(kind, sub, members, &edit, meter)?;
     }
     Ok(())
 }
@@ -56,15 +61,18 @@ pub(crate) fn edit_member(
     sub: &Attr,
     members: &mut Map<String, Value>,
     edit: &Edit,
+    meter: &Meter<'_>,
 ) -> Result<(), Error> {
+    meter.compare(0)?;
     if let (Edit::Assign(value), Some(place)) = (edit, members.get_mut(sub.name()))
         && sub.definition().mutability != Mutability::Immutable
     {
-        place.clone_from(value);
+        *place = copied(value, meter)?;
         return Ok(());
     }
     let old = members.remove(sub.name());
-    if let Some(new) = keeping(sub, old, |old| edited(kind, sub, old, edit))? {
+    let edit = |old| edited(kind, sub, old, edit, meter);
+    if let Some(new) = keeping(sub, old, meter, edit)? {
         members.insert(sub.name().to_owned(), new);
     }
     Ok(())
@@ -74,17 +82,26 @@ pub(crate) fn edit_member(
 pub(crate) fn keeping(
     attr: &Attr,
     old: Option<Value>,
+    meter: &Meter<'_>,
     edit: impl FnOnce(Option<Value>) -> Result<Option<Value>, Error>,
 ) -> Result<Option<Value>, Error> {
     if attr.definition().mutability != Mutability::Immutable || old.is_none() {
         return edit(old);
     }
+    // It is copied, and compared with what becomes of it.
+    meter.charge(old.as_ref().map_or(0, weight).saturating_mul(2))?;
     let new = edit(old.clone())?;
     if new == old {
         Ok(new)
     } else {
         Err(immutable(attr))
     }
+}
+
+/// A copy, which is paid for before it is made.
+pub(crate) fn copied(value: &Value, meter: &Meter<'_>) -> Result<Value, Error> {
+    meter.charge(weight(value))?;
+    Ok(value.clone())
 }
 
 pub(crate) fn object(value: Option<Value>) -> Map<String, Value> {

@@ -27,9 +27,14 @@ mod ready;
 mod references;
 mod run;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::StatusCode;
-use scimkit_core::message::{BulkBounds, BulkOperation, BulkRequest, BulkResponse};
+use scimkit_core::{
+    Error,
+    message::{BulkBounds, BulkOperation, BulkRequest, BulkResponse},
+};
 use scimkit_registry::Error as RequestError;
 use scimkit_store::Settings;
 
@@ -37,7 +42,7 @@ use self::{
     plan::{Plan, names},
     run::Run,
 };
-use crate::{answer::Answer, error::Problem, write::Writer};
+use crate::{answer::Answer, error::Problem, work::BODY_BYTE, write::Writer};
 
 pub(crate) use references::PREFIX;
 
@@ -52,14 +57,22 @@ pub(crate) async fn answer(
     request_id: &str,
 ) -> Result<Answer, Problem> {
     let settings = &writer.scope.settings;
-    let request = BulkRequest::parse(&body, bounds(settings))?;
-    drop(body);
-    RequestError::check_message(request.schemas_misfit, "a bulk request", writer.witness)?;
-    let names = names(&request.operations);
-    let operations = request.operations;
-    let echo = |operation: &BulkOperation| (operation.bulk_id.clone(), operation.method.clone());
-    let echoes: Vec<_> = operations.iter().map(echo).collect();
-    let plan = Plan::of(operations, &names, &settings.registry);
+    let units = BODY_BYTE.saturating_mul(body.len() as u64);
+    let (bounds, registry) = (bounds(settings), Arc::clone(&settings.registry));
+    let plan = move || {
+        let mut request = BulkRequest::parse(&body, bounds)?;
+        drop(body);
+        let names = names(&request.operations);
+        let operations = std::mem::take(&mut request.operations);
+        let echo =
+            |operation: &BulkOperation| (operation.bulk_id.clone(), operation.method.clone());
+        let echoes: Vec<_> = operations.iter().map(echo).collect();
+        let plan = Plan::of(operations, &names, &registry);
+        Ok::<_, Error>((request, names, echoes, plan))
+    };
+    let planned = writer.work.run(writer.scope, units, plan).await?;
+    let (request, names, echoes, plan) = planned?;
+    RequestError::check_message(request.schemas_misfit, "a bulk request", &**writer.witness)?;
     let run = Run::new(plan, names, request.fail_on_errors, writer, request_id);
     let results = run.all().await.into_iter().zip(echoes);
     let operations = results.filter_map(|(result, (bulk_id, method))| {

@@ -29,6 +29,7 @@ mod discovery;
 mod error;
 mod hooks;
 mod incoming;
+mod lane;
 mod list;
 mod members;
 mod negotiate;
@@ -40,6 +41,7 @@ mod resource;
 mod route;
 mod server;
 mod walk;
+mod work;
 mod write;
 
 pub use access::{Access, Level};

@@ -11,9 +11,11 @@ use scimkit_filter::{AttributePath, Filter};
 use scimkit_registry::{
     Attr, AttrId, Leeway, Quirk, ResourceType, Role, Scalar, View, Witness, read_filter,
 };
-use scimkit_store::{Facts, Query, Scope, Sort, Store, StoreError, Stored, computed};
+use scimkit_store::{
+    Document, Facts, Query, Scope, Sort, Store, StoreError, Stored, computed, yield_now,
+};
 
-use crate::{answer::Answer, cursor::Cursors, error::Problem, render, walk, write::Writer};
+use crate::{answer::Answer, cursor::Cursors, error::Problem, render, walk, work, write::Writer};
 
 /// Answers a query of these types.
 ///
@@ -27,7 +29,8 @@ pub(crate) async fn answer(
     search: SearchRequest,
     cursors: &Cursors,
 ) -> Result<Answer, Problem> {
-    let Writer { scope, witness, .. } = writer;
+    let Writer { scope, .. } = writer;
+    let witness: &Witness = writer.witness;
     let store = &**writer.store;
     let limits = &scope.settings.limits;
     let start = u64::try_from(search.start_index.unwrap_or(1).max(1) - 1).unwrap_or(0);
@@ -120,7 +123,8 @@ fn queries(
     search: &SearchRequest,
     writer: Writer<'_>,
 ) -> Result<Vec<Query>, Problem> {
-    let Writer { scope, witness, .. } = writer;
+    let Writer { scope, .. } = writer;
+    let witness: &Witness = writer.witness;
     let mut of_several = *witness.tolerance();
     of_several.unknown_in_filter = true;
     let mut leeway: &dyn Leeway = witness;
@@ -338,7 +342,16 @@ pub(crate) async fn sort_keys(
         return Ok(vec![None; items.len()]);
     };
     let mut trees = Vec::with_capacity(items.len());
+    let mut turn = scope.budget.spent();
     for stored in items {
+        if let Document::Text(text) = &stored.document {
+            let units = work::TEXT_BYTE.saturating_mul(text.len() as u64);
+            scope.budget.charge(units).map_err(StoreError::from)?;
+        }
+        if scope.budget.spent().saturating_sub(turn) >= work::AT_ONCE {
+            turn = scope.budget.spent();
+            yield_now().await;
+        }
         trees.push(Some(stored.document.tree()?));
     }
     let shown = query.kind.projection(&[query.kind.attr(attr).path()], &[]);

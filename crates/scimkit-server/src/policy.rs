@@ -15,7 +15,11 @@ use scimkit_registry::{
 use scimkit_store::{Aliases, Among, Claim, CreatePolicy, Write};
 use serde_json::Value;
 
-use crate::{error::Problem, hooks::Secret, write::Writer};
+use crate::{
+    error::Problem,
+    hooks::Secret,
+    write::{Writer, lost},
+};
 
 /// The counter of values that were left out of what providers sent, by `reason` (`alias`, `secret`,
 /// `unmapped`) and `attribute`, one for each request.
@@ -49,6 +53,12 @@ impl Dropped {
     }
 }
 
+/// The write that a change is for, with the document before.
+enum On {
+    Create,
+    Update(Option<Arc<Resource>>),
+}
+
 /// What the host said of the secrets of one request, so that it is asked once.
 #[derive(Default)]
 pub(crate) struct Taken(Vec<(AttrId, Option<Value>)>);
@@ -61,7 +71,7 @@ impl Writer<'_> {
     pub(crate) async fn creation(&self, id: ResourceId, change: Change) -> Result<Write, Problem> {
         let change = self.plain(change, None);
         let sent = self.claims(change.kind()).then(|| change.clone());
-        let change = self.mapped(change, Occasion::Create)?;
+        let change = self.mapped(change, On::Create).await?;
         if let Some(guard) = &self.hooks.guard {
             guard.check(self.scope, &open_part(&change)).await?;
         }
@@ -89,11 +99,11 @@ impl Writer<'_> {
         &self,
         id: &ResourceId,
         change: Change,
-        before: Option<&Resource>,
+        before: Option<Arc<Resource>>,
         taken: &mut Taken,
     ) -> Result<Change, Problem> {
-        let change = self.plain(change, before);
-        let change = self.mapped(change, Occasion::Update(before))?;
+        let change = self.plain(change, before.as_deref());
+        let change = self.mapped(change, On::Update(before)).await?;
         self.without_secrets(change, id, taken).await
     }
 
@@ -106,11 +116,30 @@ impl Writer<'_> {
     }
 
     /// What the mapping lets through.
-    fn mapped(&self, change: Change, occasion: Occasion<'_>) -> Result<Change, Problem> {
-        let Some(mapping) = self.mapping(change.kind()) else {
+    async fn mapped(&self, change: Change, on: On) -> Result<Change, Problem> {
+        // What a rule may look at and copy of each value.
+        const RULES: u64 = 8;
+        let Some(mapping) = self.scope.settings.mapping() else {
             return Ok(change);
         };
-        let shaped = mapping.shape(change, occasion)?;
+        if mapping.of(change.kind().name()).is_none() {
+            return Ok(change);
+        }
+        let before = match &on {
+            On::Update(Some(before)) => before.weight(),
+            _ => 0,
+        };
+        let units = change.weight().saturating_add(before).saturating_mul(RULES);
+        let mapping = Arc::clone(mapping);
+        let shape = move || {
+            let kind = Arc::clone(change.kind());
+            mapping.of(kind.name()).map(|mapping| match &on {
+                On::Create => mapping.shape(change, Occasion::Create),
+                On::Update(before) => mapping.shape(change, Occasion::Update(before.as_deref())),
+            })
+        };
+        let shaped = self.work.run(self.scope, units, shape).await?;
+        let shaped = shaped.ok_or_else(lost)??;
         for path in &shaped.dropped {
             self.dropped.note("unmapped", path);
         }

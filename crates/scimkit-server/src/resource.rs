@@ -40,7 +40,7 @@ impl Ask<'_> {
         body: Value,
     ) -> Result<Answer, Problem> {
         let projection = self.projection(kind)?;
-        let change = scimkit_patch::create(kind, body, self.writer.witness)?;
+        let change = self.writer.decode_create(kind, body).await?;
         let projection = projection.after_writing(kind, &written_by(&change));
         let id = new_id();
         let creation = self.writer.creation(id, change).await?;
@@ -75,7 +75,7 @@ impl Ask<'_> {
         body: Value,
     ) -> Result<Answer, Problem> {
         let projection = self.projection(kind)?;
-        let edit = self.writer.decode_put(kind, body)?;
+        let edit = self.writer.decode_put(kind, body).await?;
         let conditions = self.conditions()?;
         let updated = self.writer.update(kind, id, &edit, &conditions).await?;
         let projection = projection.after_writing(kind, &updated.written);
@@ -91,7 +91,7 @@ impl Ask<'_> {
     ) -> Result<Answer, Problem> {
         let settings = &self.writer.scope.settings;
         let projection = self.projection(kind)?;
-        let edit = self.writer.decode_patch(kind, body)?;
+        let edit = self.writer.decode_patch(kind, body).await?;
         let conditions = self.conditions()?;
         let updated = self.writer.update(kind, id, &edit, &conditions).await?;
         let quiet = !self.asks_for_attributes()?

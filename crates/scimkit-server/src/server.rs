@@ -31,11 +31,13 @@ use crate::{
     error::Problem,
     hooks::Hooks,
     incoming::Incoming,
+    lane::Lane,
     list, negotiate,
     policy::Dropped,
     prefix::Prefix,
     query, resource,
     route::{Route, not_implemented},
+    work::{BODY_BYTE, Work},
     write::Writer,
 };
 
@@ -55,6 +57,7 @@ struct Inner {
     authentication: Arc<dyn Authenticate>,
     hooks: Hooks,
     cursors: Arc<Cursors>,
+    lane: Arc<Lane>,
     prefix: Prefix,
     requests: Arc<Requests>,
     settings: Arc<Settings>,
@@ -83,7 +86,7 @@ struct Caller<'a> {
     access: Access,
     dropped: &'a Dropped,
     scope: Scope,
-    witness: &'a Witness,
+    witness: &'a Arc<Witness>,
 }
 
 /// Numbers the requests of this process, so that a log line can be found again.
@@ -121,6 +124,7 @@ impl Server {
                 authentication: Arc::new(BearerTokens::default()),
                 cursors: Arc::new(Cursors::random()),
                 hooks: Hooks::default(),
+                lane: Arc::new(Lane::new()),
                 prefix: Prefix::default(),
                 requests: Arc::new(Requests {
                     next: AtomicU64::new(1),
@@ -279,8 +283,9 @@ impl Server {
         let (path, location) = alias.as_ref().map_or((path, None), |alias| {
             (alias.path.as_str(), Some(alias.location.as_str()))
         });
-        let witness =
-            Witness::of(scope.settings.tolerance).with_base_url(scope.settings.base_url.as_str());
+        let base_url = scope.settings.base_url.as_str();
+        let witness = Witness::of(scope.settings.tolerance).with_base_url(base_url);
+        let witness = Arc::new(witness);
         let dropped = Dropped::default();
         let caller = Caller {
             access: identity.access,
@@ -333,10 +338,15 @@ impl Server {
             scope: &caller.scope,
             store: &self.inner.store,
             witness: caller.witness,
+            work: &Work::new(&self.inner.lane),
         };
+        let is_query = matches!(route, Route::List(_) | Route::Search(_));
         let answer = self.drive(route, head, bytes, writer, request_id).await;
         cancellation.disarm();
-        answer
+        answer.map_err(|problem| match is_query {
+            true => problem.of_query(),
+            false => problem,
+        })
     }
 
     async fn drive(
@@ -360,10 +370,15 @@ impl Server {
             Some(kind) => Ok(vec![kind]),
             None => access.readable(scope.settings.registry.types()),
         };
-        let json = |bytes: Bytes| decode::body(&bytes, &scope.settings.limits);
+        let json = async |bytes: Bytes| {
+            let units = BODY_BYTE.saturating_mul(bytes.len() as u64);
+            let limits = scope.settings.limits;
+            let read = move || decode::body(&bytes, &limits);
+            Ok::<_, Problem>(writer.work.run(scope, units, read).await??)
+        };
         match route {
             Route::Bulk => bulk::answer(writer, bytes, request_id).await,
-            Route::Create(kind) => ask.create(&kind, json(bytes)?).await,
+            Route::Create(kind) => ask.create(&kind, json(bytes).await?).await,
             Route::Delete(kind, id) => ask.delete(kind, id).await,
             Route::Discover(what) => {
                 let authentication = &*self.inner.authentication;
@@ -371,19 +386,15 @@ impl Server {
             }
             Route::List(kind) => {
                 let search = query::search(parameters, writer)?;
-                list::answer(writer, types(kind)?, search, cursors)
-                    .await
-                    .map_err(Problem::of_query)
+                list::answer(writer, types(kind)?, search, cursors).await
             }
-            Route::Patch(kind, id) => ask.patch(&kind, &id, json(bytes)?).await,
+            Route::Patch(kind, id) => ask.patch(&kind, &id, json(bytes).await?).await,
             Route::Read(kind, id) => ask.read(&kind, &id).await,
-            Route::Replace(kind, id) => ask.replace(&kind, &id, json(bytes)?).await,
+            Route::Replace(kind, id) => ask.replace(&kind, &id, json(bytes).await?).await,
             Route::Search(kind) => {
-                let search = SearchRequest::from_value(json(bytes)?)?;
-                RequestError::check_message(search.schemas_misfit, "a search request", witness)?;
-                list::answer(writer, types(kind)?, search, cursors)
-                    .await
-                    .map_err(Problem::of_query)
+                let search = SearchRequest::from_value(json(bytes).await?)?;
+                RequestError::check_message(search.schemas_misfit, "a search request", &**witness)?;
+                list::answer(writer, types(kind)?, search, cursors).await
             }
         }
     }

@@ -6,10 +6,12 @@ use std::{sync::Arc, time::Instant};
 use scimkit_core::{ETagList, Error, excerpt, message::PatchRequest};
 use scimkit_patch::{Before, Patch, Replacement};
 use scimkit_registry::{
-    AttrId, Budget, Change, Edge, EdgeChange, EdgeEdit, Leeway, Projection, Resource, ResourceId,
-    ResourceType, Witness,
+    AttrId, Budget, Change, Edge, EdgeChange, EdgeEdit, Error as RequestError, ErrorKind, Leeway,
+    Projection, Resource, ResourceId, ResourceType, Witness, weight,
 };
-use scimkit_store::{Batch, Expect, How, Scope, Store, StoreError, Stored, Want, Write, Written};
+use scimkit_store::{
+    Batch, Document, Expect, How, Scope, Store, StoreError, Stored, Want, Write, Written,
+};
 use serde_json::Value;
 
 use crate::{
@@ -19,6 +21,7 @@ use crate::{
     error::Problem,
     hooks::Hooks,
     policy::{Dropped, Taken},
+    work::{TEXT_BYTE, Work},
 };
 
 /// Decodes and writes on behalf of one request.
@@ -29,7 +32,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) hooks: &'a Hooks,
     pub(crate) scope: &'a Scope,
     pub(crate) store: &'a Arc<dyn Store>,
-    pub(crate) witness: &'a Witness,
+    pub(crate) witness: &'a Arc<Witness>,
+    pub(crate) work: &'a Work<'a>,
 }
 
 /// What a client demands of the version of a resource that it changes.
@@ -58,24 +62,100 @@ impl Writer<'_> {
             .fold(projection, |shown, id| shown.without(kind, id))
     }
 
-    pub(crate) fn decode_patch(
+    pub(crate) async fn decode_create(
         &self,
         kind: &Arc<ResourceType>,
         body: Value,
-    ) -> Result<Edit, Problem> {
-        let limits = &self.scope.settings.limits;
-        let request = PatchRequest::from_value(body, limits.operations)?;
-        let patch = Patch::decode(kind, request, limits.filter, self.witness)?;
-        Ok(Edit::Patch(patch))
+    ) -> Result<Change, Problem> {
+        let create = |kind: &Arc<ResourceType>, body, witness: &Witness| {
+            Ok(scimkit_patch::create(kind, body, witness)?)
+        };
+        self.decode(kind, body, create).await
     }
 
-    pub(crate) fn decode_put(
+    pub(crate) async fn decode_patch(
         &self,
         kind: &Arc<ResourceType>,
         body: Value,
-    ) -> Result<Edit, Problem> {
-        let replacement = scimkit_patch::replace(kind, body, self.witness)?;
-        Ok(Edit::Replace(replacement))
+    ) -> Result<Arc<Edit>, Problem> {
+        let limits = self.scope.settings.limits;
+        let decode = move |kind: &Arc<ResourceType>, body, witness: &Witness| {
+            let request = PatchRequest::from_value(body, limits.operations)?;
+            let patch = Patch::decode(kind, request, limits.filter, witness)?;
+            Ok(Arc::new(Edit::Patch(patch)))
+        };
+        self.decode(kind, body, decode).await
+    }
+
+    pub(crate) async fn decode_put(
+        &self,
+        kind: &Arc<ResourceType>,
+        body: Value,
+    ) -> Result<Arc<Edit>, Problem> {
+        let decode = |kind: &Arc<ResourceType>, body, witness: &Witness| {
+            let replacement = scimkit_patch::replace(kind, body, witness)?;
+            Ok(Arc::new(Edit::Replace(replacement)))
+        };
+        self.decode(kind, body, decode).await
+    }
+
+    async fn decode<T: Send + 'static>(
+        &self,
+        kind: &Arc<ResourceType>,
+        body: Value,
+        decode: impl FnOnce(&Arc<ResourceType>, Value, &Witness) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (kind, witness) = (Arc::clone(kind), Arc::clone(self.witness));
+        // It is checked, and copied in parts.
+        let units = weight(&body).saturating_mul(2);
+        let decode = move || decode(&kind, body, &witness);
+        self.work.run(self.scope, units, decode).await?
+    }
+
+    /// The change that an edit is to a resource.
+    async fn change(
+        &self,
+        edit: &Arc<Edit>,
+        id: &ResourceId,
+        known: Known,
+    ) -> Result<Change, Problem> {
+        let (edit, id, witness) = (Arc::clone(edit), id.clone(), Arc::clone(self.witness));
+        let apply = move |budget: &Budget| {
+            let change = edit.change(&id, &known, &*witness, budget)?;
+            // Edits of memberships are combined when they are first asked for.
+            let _ = change.edges();
+            Ok(change)
+        };
+        let reason = |error: &RequestError| match error.kind() {
+            ErrorKind::Exhausted(reason) => Some(reason),
+            _ => None,
+        };
+        Ok(self.work.try_run(self.scope, reason, apply).await??)
+    }
+
+    /// The change that an edit is to whatever there is; none where that must be read, if only to be
+    /// told.
+    pub(crate) async fn blind(
+        &self,
+        edit: &Arc<Edit>,
+        id: &ResourceId,
+    ) -> Result<Option<Change>, Problem> {
+        if edit.reads() {
+            return Ok(None);
+        }
+        let change = self.change(edit, id, Known::default()).await?;
+        Ok((!change.is_empty()).then_some(change))
+    }
+
+    async fn tree(&self, stored: &Stored) -> Result<Arc<Resource>, Problem> {
+        let text = match &stored.document {
+            Document::Tree(tree) => return Ok(Arc::clone(tree)),
+            Document::Text(text) => text.clone(),
+        };
+        let units = TEXT_BYTE.saturating_mul(text.len() as u64);
+        let read = move || Resource::restore(&text);
+        let tree = self.work.run(self.scope, units, read).await?;
+        Ok(Arc::new(tree.map_err(StoreError::backend)?))
     }
 
     /// Reads what the edit needs, computes the change and writes it; again after a lost race,
@@ -84,27 +164,26 @@ impl Writer<'_> {
         &self,
         kind: &Arc<ResourceType>,
         id: &ResourceId,
-        edit: &Edit,
+        edit: &Arc<Edit>,
         Conditions { barred, wanted }: &Conditions,
     ) -> Result<Updated, Problem> {
         let started = Instant::now();
         let (mut tries, mut taken) = (0, Taken::default());
         loop {
-            let before = match edit.reads() || barred.is_some() {
+            let mut before = match edit.reads() || barred.is_some() {
                 true => Some(self.before(kind, id, &edit.edges(), wanted).await?),
                 false => None,
             };
             if let (Some(barred), Some(before)) = (barred, &before) {
                 check_barred(barred, before)?;
             }
-            let tree = before.as_ref().map(|stored| stored.document.tree());
-            let tree = tree.transpose()?;
-            let known = Known {
-                document: tree.as_deref(),
-                edges: before.as_ref().map_or(&[], |stored| &stored.edges),
-            };
-            let change = edit.change(id, known, self.witness, &self.scope.budget)?;
-            let document = known.document;
+            let mut known = Known::default();
+            if let Some(before) = &mut before {
+                known.document = Some(self.tree(before).await?);
+                known.edges = std::mem::take(&mut before.edges).into();
+            }
+            let document = known.document.clone();
+            let change = self.change(edit, id, known).await?;
             let change = self.revised(id, change, document, &mut taken).await?;
             if change.is_empty() {
                 let stored = match before {
@@ -229,10 +308,10 @@ pub(crate) fn check_barred(barred: &ETagList, before: &Stored) -> Result<(), Pro
 }
 
 /// What is known of a resource before it is changed; nothing, where nothing need be.
-#[derive(Clone, Copy, Default)]
-struct Known<'a> {
-    document: Option<&'a Resource>,
-    edges: &'a [(AttrId, Vec<Edge>)],
+#[derive(Clone, Default)]
+struct Known {
+    document: Option<Arc<Resource>>,
+    edges: Arc<[(AttrId, Vec<Edge>)]>,
 }
 
 /// A decoded request to change a resource.
@@ -246,32 +325,16 @@ impl Edit {
     fn change(
         &self,
         id: &ResourceId,
-        Known { document, edges }: Known<'_>,
+        Known { document, edges }: &Known,
         leeway: &dyn Leeway,
         budget: &Budget,
-    ) -> Result<Change, Problem> {
+    ) -> Result<Change, RequestError> {
         let nothing = Resource::default();
-        let document = document.unwrap_or(&nothing);
+        let document = document.as_deref().unwrap_or(&nothing);
         match self {
-            Edit::Patch(patch) => {
-                Ok(patch.apply(id, &Before { document, edges }, leeway, budget)?)
-            }
-            Edit::Replace(replacement) => Ok(replacement.apply(document)?),
+            Edit::Patch(patch) => patch.apply(id, &Before { document, edges }, leeway, budget),
+            Edit::Replace(replacement) => replacement.apply(document, budget),
         }
-    }
-
-    /// The change that it is to whatever there is; none where that must be read, if only to be told.
-    pub(crate) fn blind(
-        &self,
-        id: &ResourceId,
-        leeway: &dyn Leeway,
-        budget: &Budget,
-    ) -> Result<Option<Change>, Problem> {
-        if self.reads() {
-            return Ok(None);
-        }
-        let change = self.change(id, Known::default(), leeway, budget)?;
-        Ok((!change.is_empty()).then_some(change))
     }
 
     /// The memberships that must be known before the change is.

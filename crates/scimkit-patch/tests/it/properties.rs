@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use scimkit_patch::{diff, replace};
-use scimkit_registry::{Quirk, Tolerance};
+use scimkit_registry::{Budget, Quirk, Tolerance};
 use serde_json::{Map, Value, json};
 
 use crate::harness::{World, kind, patch};
@@ -412,7 +412,7 @@ proptest! {
             world.apply(kind, &change);
         }
         let put = replace(kind, world.shown(kind), &Tolerance::STRICT).unwrap();
-        prop_assert!(put.apply(&world.document).unwrap().is_empty());
+        prop_assert!(put.apply(&world.document, &Budget::unlimited()).unwrap().is_empty());
     }
 
     #[test]
@@ -420,7 +420,7 @@ proptest! {
         let kind = kind("User");
         let mut world = World::of(kind, before);
         let put = replace(kind, after.clone(), &Tolerance::DEFAULT).unwrap();
-        world.apply(kind, &put.apply(&world.document).unwrap());
+        world.apply(kind, &put.apply(&world.document, &Budget::unlimited()).unwrap());
         prop_assert_eq!(world, World::of(kind, after));
     }
 

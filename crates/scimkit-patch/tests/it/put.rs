@@ -1,7 +1,7 @@
 //! PUT: what is kept, what is cleared, what is refused.
 
 use scimkit_patch::{diff, replace};
-use scimkit_registry::{ErrorKind, Registry, Tolerance};
+use scimkit_registry::{Budget, ErrorKind, Registry, Tolerance};
 use serde_json::json;
 
 use crate::harness::{World, kind};
@@ -16,7 +16,10 @@ fn what_is_not_mentioned_is_cleared() {
     );
     let body = json!({"id": "another", "userName": "u", "meta": {"version": "x"}, "title": null});
     let put = replace(user, body, &Tolerance::DEFAULT).unwrap();
-    world.apply(user, &put.apply(&world.document).unwrap());
+    world.apply(
+        user,
+        &put.apply(&world.document, &Budget::unlimited()).unwrap(),
+    );
     let schemas = json!(["urn:ietf:params:scim:schemas:core:2.0:User"]);
     assert_eq!(
         world.shown(user),
@@ -31,12 +34,12 @@ fn a_password_that_is_not_mentioned_is_kept() {
     let put = |body| replace(user, body, &Tolerance::DEFAULT).unwrap();
     assert!(
         put(json!({"userName": "u"}))
-            .apply(&world.document)
+            .apply(&world.document, &Budget::unlimited())
             .unwrap()
             .is_empty()
     );
     let change = put(json!({"userName": "u", "password": "new"}))
-        .apply(&world.document)
+        .apply(&world.document, &Budget::unlimited())
         .unwrap();
     assert_eq!(
         change.entries().collect::<Vec<_>>(),
@@ -55,7 +58,10 @@ fn members_become_those_of_the_body() {
     ] {
         let body = json!({"displayName": "g", "members": members});
         let put = replace(group, body, &Tolerance::DEFAULT).unwrap();
-        world.apply(group, &put.apply(&world.document).unwrap());
+        world.apply(
+            group,
+            &put.apply(&world.document, &Budget::unlimited()).unwrap(),
+        );
         assert_eq!(
             world
                 .edges
@@ -88,7 +94,7 @@ fn an_immutable_attribute_is_kept_set_once_and_never_changed() {
     let put = |body| {
         replace(badge, body, &Tolerance::DEFAULT)
             .unwrap()
-            .apply(&before)
+            .apply(&before, &Budget::unlimited())
     };
 
     let change = put(json!({"serial": "s1", "seal": {"colour": "red"}})).unwrap();

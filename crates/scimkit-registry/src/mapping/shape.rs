@@ -1,5 +1,7 @@
 //! What of a change a mapping lets through.
 
+use std::collections::HashSet;
+
 use scimkit_core::Mutability;
 use serde_json::Value;
 
@@ -182,27 +184,33 @@ impl TypeMapping {
             Some(Value::Array(elements)) => elements,
             _ => Vec::new(),
         };
+        // By hash: comparing each with each would take the square of what a change can hold.
+        let was_there: HashSet<&Value> = old.iter().collect();
         let mut kept = Vec::with_capacity(new.len());
         for element in new {
             match self.selected(id, &element) {
                 Some(true) => kept.push((element, true)),
                 Some(false) => {}
                 None if self.unmapped == Unmapped::Keep => kept.push((element, true)),
-                None if old.contains(&element) => kept.push((element, false)),
+                None if was_there.contains(&element) => kept.push((element, false)),
                 None if self.unmapped == Unmapped::Refuse => return Err(self.refusal(id)),
                 None => dropped.push(self.kind.attr(id).path().to_owned()),
             }
         }
+        let outliving = self.outliving(id, occasion, &kept);
+        let mut is_kept: HashSet<&Value> = kept.iter().map(|(element, _)| element).collect();
+        let mut staying = Vec::new();
         for element in old {
             let stays = match self.selected(id, element) {
                 Some(false) => true,
-                Some(true) => self.outlives(id, element, occasion, &kept),
+                Some(true) => outliving.iter().any(|w| w.holds(&self.kind, element)),
                 None => self.unmapped != Unmapped::Keep,
             };
-            if stays && !kept.iter().any(|(known, _)| known == element) {
-                kept.push((element.clone(), false));
+            if stays && is_kept.insert(element) {
+                staying.push((element.clone(), false));
             }
         }
+        kept.append(&mut staying);
         let is_primary = |element: &Value| element.get("primary") == Some(&Value::Bool(true));
         if kept
             .iter()
@@ -220,27 +228,18 @@ impl TypeMapping {
         })
     }
 
-    /// Whether a value that clients may write stays where a change does not speak of it: because
-    /// what is there is taken over, or because it is never without one.
-    fn outlives(
-        &self,
-        id: AttrId,
-        element: &Value,
-        occasion: Occasion<'_>,
-        kept: &[(Value, bool)],
-    ) -> bool {
+    /// What selects the values that clients may write and that stay where a change does not speak of
+    /// them: because what is there is taken over, or because there is never none.
+    fn outliving(&self, id: AttrId, occasion: Occasion<'_>, kept: &[(Value, bool)]) -> Vec<&Which> {
         let adopts = matches!(occasion, Occasion::Adopt(_));
         let own = self.sides().filter(|(_, side)| side.attr == id);
-        let mut selecting = own.filter_map(|(rule, side)| {
-            let which = side.which.as_ref()?;
-            which.holds(&self.kind, element).then_some((rule, which))
-        });
-        selecting.any(|(rule, which)| {
-            let spoken_of = kept
-                .iter()
-                .any(|(new, own)| *own && which.holds(&self.kind, new));
-            !spoken_of && (adopts || rule.rule.default.is_some())
-        })
+        let outlives = own.filter(|(rule, _)| adopts || rule.rule.default.is_some());
+        let selecting = outlives.filter_map(|(_, side)| side.which.as_ref());
+        let spoken_of = |which: &&Which| {
+            let mut new = kept.iter().filter(|(_, own)| *own);
+            new.any(|(new, _)| which.holds(&self.kind, new))
+        };
+        selecting.filter(|which| !spoken_of(which)).collect()
     }
 
     /// Whether a rule selects an element, and then whether clients may write it.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_core::Error;
-use scimkit_store::{Expect, Write};
+use scimkit_store::{Expect, StoreError, Write};
 use serde_json::Value;
 
 use super::{
@@ -40,7 +40,7 @@ pub(super) struct Pending {
 pub(super) enum Ready {
     /// It must see the resource first.
     Edit {
-        edit: Edit,
+        edit: Arc<Edit>,
         expect: Expect,
         place: Place,
         slot: Slot,
@@ -97,6 +97,8 @@ impl Run<'_> {
             kind,
         } = task;
         let writer = self.writer;
+        // What is over is over for all operations that remain.
+        writer.scope.budget.check().map_err(StoreError::from)?;
         writer.access.check(&kind, Level::Write)?;
         let expect = match (&act, expect) {
             (_, Some(expect)) => expect,
@@ -110,7 +112,7 @@ impl Run<'_> {
         let edit = match act {
             Act::Create => {
                 slot.status = 201;
-                let change = scimkit_patch::create(&kind, data, writer.witness)?;
+                let change = writer.decode_create(&kind, data).await?;
                 writer.check(&change)?;
                 let write = writer.creation(id, change).await?;
                 return Ok(Ready::Write(Pending { slot, write }));
@@ -120,10 +122,10 @@ impl Run<'_> {
                 let write = Write::Delete { expect, id, kind };
                 return Ok(Ready::Write(Pending { slot, write }));
             }
-            Act::Patch(_) => writer.decode_patch(&kind, data)?,
-            Act::Replace(_) => writer.decode_put(&kind, data)?,
+            Act::Patch(_) => writer.decode_patch(&kind, data).await?,
+            Act::Replace(_) => writer.decode_put(&kind, data).await?,
         };
-        match edit.blind(&id, writer.witness, &writer.scope.budget)? {
+        match writer.blind(&edit, &id).await? {
             Some(change) => {
                 writer.check(&change)?;
                 let taken = &mut Taken::default();

@@ -142,7 +142,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn edit(&self, index: usize, edit: &Edit, wanted: Expect, (kind, id): &Place) -> Outcome {
+    async fn edit(
+        &self,
+        index: usize,
+        edit: &Arc<Edit>,
+        wanted: Expect,
+        (kind, id): &Place,
+    ) -> Outcome {
         if let Some(problem) = self.dangling(index) {
             return Err(problem);
         }

@@ -32,3 +32,4 @@ mod subjects;
 mod teams;
 mod tenancy;
 mod tenants;
+mod work;

@@ -1,0 +1,234 @@
+//! Threads of our own for work that would keep a thread of the runtime for too long.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    task::{Poll, Waker},
+    thread,
+};
+
+use scimkit_registry::Budget;
+use scimkit_store::{StoreError, TenantId};
+
+/// A few threads that carry out jobs of all tenants in turn.
+///
+/// - They are started with the first job, and end when the lane is dropped.
+/// - A tenant has half of them at most, so that another's job never waits for more than one of each.
+/// - More waiting jobs than [`MOST`], or [`MOST_OF_ONE`] of one tenant, are answered
+///   [`StoreError::Busy`].
+pub(crate) struct Lane {
+    shared: Arc<Shared>,
+}
+
+/// Jobs that wait at most.
+const MOST: usize = 256;
+/// Jobs that wait at most of one tenant.
+const MOST_OF_ONE: usize = 64;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+struct Shared {
+    state: Mutex<State>,
+    waiting: Condvar,
+    workers: usize,
+}
+
+#[derive(Default)]
+struct State {
+    is_closed: bool,
+    /// Of each tenant its jobs, in the order in which tenants have their turn; none is empty.
+    queues: VecDeque<(TenantId, VecDeque<Job>)>,
+    /// How many jobs of each tenant are being carried out; none where that are none.
+    running: HashMap<TenantId, usize>,
+    started: usize,
+}
+
+impl Lane {
+    pub(crate) fn new() -> Self {
+        let processors = thread::available_parallelism().map_or(2, usize::from);
+        Lane {
+            shared: Arc::new(Shared {
+                state: Mutex::default(),
+                waiting: Condvar::new(),
+                workers: processors.clamp(2, 8),
+            }),
+        }
+    }
+
+    /// Carries a job out on one of the threads; it is not begun once its budget is over.
+    ///
+    /// # Errors
+    /// - [`StoreError::Busy`]: too many jobs wait
+    /// - [`StoreError::Exhausted`]: the budget was over before the job had its turn
+    /// - [`StoreError::Backend`]: the job panicked
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        tenant: &TenantId,
+        budget: &Budget,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (sender, place) = slot();
+        let budget = budget.clone();
+        let job = Box::new(move || match budget.check() {
+            Ok(()) => sender.send(Ok(work())),
+            Err(reason) => sender.send(Err(reason.into())),
+        });
+        self.shared.push(tenant, job)?;
+        let received = poll_fn(|context| {
+            let mut place = locked(&place);
+            match place.value.take() {
+                Some(value) => Poll::Ready(value),
+                None => {
+                    place.waker = Some(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        });
+        received.await
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        locked(&self.shared.state).is_closed = true;
+        self.shared.waiting.notify_all();
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane")
+            .field("workers", &self.shared.workers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn push(self: &Arc<Self>, tenant: &TenantId, job: Job) -> Result<(), StoreError> {
+        let mut state = locked(&self.state);
+        let waiting: usize = state.queues.iter().map(|(_, jobs)| jobs.len()).sum();
+        let own = state.queues.iter_mut().find(|(known, _)| known == tenant);
+        match own {
+            _ if waiting >= MOST => return Err(StoreError::Busy),
+            Some((_, jobs)) if jobs.len() >= MOST_OF_ONE => return Err(StoreError::Busy),
+            Some((_, jobs)) => jobs.push_back(job),
+            None => state
+                .queues
+                .push_back((tenant.clone(), VecDeque::from([job]))),
+        }
+        while state.started < self.workers {
+            let shared = Arc::clone(self);
+            let worker = thread::Builder::new().name("scimkit-work".to_owned());
+            if let Err(error) = worker.spawn(move || shared.work()) {
+                if state.started > 0 {
+                    break;
+                }
+                state.queues.clear();
+                return Err(StoreError::backend(error));
+            }
+            state.started += 1;
+        }
+        self.waiting.notify_one();
+        Ok(())
+    }
+
+    /// Carries out one job after the other until the lane is closed.
+    fn work(&self) {
+        loop {
+            let mut state = locked(&self.state);
+            let (tenant, job) = loop {
+                if state.is_closed {
+                    return;
+                }
+                match state.next(self.workers.div_ceil(2)) {
+                    Some(found) => break found,
+                    None => {
+                        state = self
+                            .waiting
+                            .wait(state)
+                            .unwrap_or_else(PoisonError::into_inner);
+                    }
+                }
+            };
+            drop(state);
+            // Who waits for a job that panics is told so, since its sender is dropped.
+            if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                tracing::error!(tenant = tenant.as_str(), "work panicked");
+            }
+            locked(&self.state).end(&tenant);
+            self.waiting.notify_all();
+        }
+    }
+}
+
+impl State {
+    /// The next job of the first tenant that has not its share already; it goes to the end then.
+    fn next(&mut self, share: usize) -> Option<(TenantId, Job)> {
+        let running = &self.running;
+        let has_room = |tenant: &TenantId| running.get(tenant).is_none_or(|count| *count < share);
+        let place = self.queues.iter().position(|(t, _)| has_room(t))?;
+        let (tenant, mut jobs) = self.queues.remove(place)?;
+        let job = jobs.pop_front()?;
+        if !jobs.is_empty() {
+            self.queues.push_back((tenant.clone(), jobs));
+        }
+        *self.running.entry(tenant.clone()).or_default() += 1;
+        Some((tenant, job))
+    }
+
+    fn end(&mut self, tenant: &TenantId) {
+        if let Some(count) = self.running.get_mut(tenant) {
+            *count -= 1;
+            if *count == 0 {
+                self.running.remove(tenant);
+            }
+        }
+    }
+}
+
+/// Where a value is put by one thread and awaited by another.
+struct Place<T> {
+    value: Option<Result<T, StoreError>>,
+    waker: Option<Waker>,
+}
+
+struct Sender<T>(Arc<Mutex<Place<T>>>);
+
+fn slot<T>() -> (Sender<T>, Arc<Mutex<Place<T>>>) {
+    let place = Arc::new(Mutex::new(Place {
+        value: None,
+        waker: None,
+    }));
+    (Sender(Arc::clone(&place)), place)
+}
+
+impl<T> Sender<T> {
+    fn send(self, value: Result<T, StoreError>) {
+        locked(&self.0).value = Some(value);
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        let mut place = locked(&self.0);
+        let lost = || {
+            Err(StoreError::backend(
+                "the work was not carried out to its end",
+            ))
+        };
+        place.value.get_or_insert_with(lost);
+        let waker = place.waker.take();
+        drop(place);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// What is behind a poisoned lock is whole: nothing panics while it is held.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

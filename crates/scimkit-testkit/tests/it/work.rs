@@ -1,0 +1,404 @@
+//! What a request may cost, over every store: sizes that multiply end in an answer, and the thread of
+//! the runtime stays free meanwhile.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use scimkit_registry::{Budget, Edge, Exhausted, ResourceId, ResourceType, Tolerance};
+use scimkit_server::{BearerTokens, Server, Token};
+use scimkit_store::{
+    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, Want,
+    Written,
+};
+use scimkit_testkit::replay::Target;
+use serde_json::{Value, json};
+
+use crate::servers::{STORES, TOKEN, settings};
+
+/// A server whose requests may cause so many units of work.
+fn server(store: Arc<dyn Store>, work: u64) -> Server {
+    let mut settings = settings(Tolerance::DEFAULT);
+    settings.limits.work = work;
+    let token = Token::from_secret(TOKEN).unwrap();
+    Server::new(store, settings).with_authentication(BearerTokens::new([token.digest()]))
+}
+
+fn request(method: &str, path: &str, body: &Value) -> Request<Bytes> {
+    let request = Request::builder().method(method).uri(path);
+    let request = request.header("authorization", format!("Bearer {TOKEN}"));
+    request.body(body.to_string().into()).unwrap()
+}
+
+async fn ask(server: &Server, method: &str, path: &str, body: &Value) -> Response<Bytes> {
+    server.send(request(method, path, body)).await.unwrap()
+}
+
+async fn created(server: &Server, body: &Value) -> String {
+    let answer = ask(server, "POST", "/Users", body).await;
+    assert_eq!(answer.status(), StatusCode::CREATED, "{answer:?}");
+    let body: Value = serde_json::from_slice(answer.body()).unwrap();
+    format!("/Users/{}", body["id"].as_str().unwrap())
+}
+
+fn user(emails: usize, bytes: usize) -> Value {
+    let filling = "a".repeat(bytes);
+    let email = |n: usize| json!({"value": format!("{n}{filling}"), "type": "work"});
+    json!({"userName": "target", "emails": (0..emails).map(email).collect::<Vec<_>>()})
+}
+
+/// A filter of so many terms of which only the last one holds.
+fn filter(terms: usize) -> String {
+    format!(
+        r#"{}type eq "work""#,
+        r#"value co ".." or "#.repeat(terms - 1)
+    )
+}
+
+fn patch(operations: usize, path: &str, value: &str) -> Value {
+    let operation = json!({"op": "replace", "path": path, "value": value});
+    let schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+    json!({"schemas": [schema], "Operations": vec![operation; operations]})
+}
+
+fn search(filter: &str) -> Value {
+    let schema = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
+    json!({"schemas": [schema], "filter": filter})
+}
+
+fn problem(answer: &Response<Bytes>) -> (u16, Value, String) {
+    let body: Value = serde_json::from_slice(answer.body()).unwrap();
+    let detail = body["detail"].as_str().unwrap_or_default().to_owned();
+    (answer.status().as_u16(), body["scimType"].clone(), detail)
+}
+
+/// Nanoseconds that this thread waited for a processor, which other programs had meanwhile.
+fn waited() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let waited = stat.split_whitespace().nth(1);
+    waited.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Runs a request, and returns its status with the longest time for which a task beside it that
+/// wants to run every millisecond could not.
+async fn watched(server: &Server, request: Request<Bytes>) -> (StatusCode, Duration) {
+    let done = Arc::new(AtomicBool::new(false));
+    let idle = {
+        let done = Arc::clone(&done);
+        tokio::spawn(async move {
+            let mut longest = Duration::ZERO;
+            while !done.load(Ordering::Relaxed) {
+                let (before, waiting) = (Instant::now(), waited());
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                let waiting = Duration::from_nanos(waited() - waiting);
+                longest = longest.max(before.elapsed().saturating_sub(waiting));
+            }
+            longest
+        })
+    };
+    // The other task begins first.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let server = server.clone();
+    let request = async move { server.send(request).await.unwrap().status() };
+    let status = tokio::spawn(request).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    done.store(true, Ordering::Relaxed);
+    (status, idle.await.unwrap())
+}
+
+/// Each pair of sizes at the limits of both.
+fn pairs() -> Vec<(&'static str, Value, Value)> {
+    const LONGEST: usize = 60_000;
+    let long = "x".repeat(LONGEST);
+    let every = |terms: usize| format!("emails[{}].display", filter(terms));
+    vec![
+        (
+            "operations and elements",
+            user(1_000, 20),
+            patch(1_000, "emails[type pr].display", "x"),
+        ),
+        (
+            "operations and terms",
+            user(1, 20),
+            patch(700, &every(500), "x"),
+        ),
+        (
+            "operations and bytes",
+            user(1, 20),
+            patch(120, "title", &long),
+        ),
+        (
+            "elements and terms",
+            user(1_000, 20),
+            patch(1, &every(511), "x"),
+        ),
+        (
+            "elements and bytes",
+            user(1_000, 20),
+            patch(1, "emails.display", &long),
+        ),
+        (
+            "terms and bytes",
+            user(15, LONGEST),
+            patch(1, &every(511), "x"),
+        ),
+        (
+            "operations, elements, terms and bytes",
+            user(950, 900),
+            patch(8, &every(500), "x"),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn runtime_thread_stays_free_while_sizes_multiply() {
+    const AT_MOST: Duration = Duration::from_millis(50);
+    for (store, make) in STORES {
+        for (name, user, patch) in pairs() {
+            let server = server(make(), 40_000_000);
+            let path = created(&server, &user).await;
+            // A machine that does a lot besides has three attempts.
+            let mut longest = Duration::MAX;
+            for _ in 0..3 {
+                let (status, wait) = watched(&server, request("PATCH", &path, &patch)).await;
+                let fits = [StatusCode::OK, StatusCode::PAYLOAD_TOO_LARGE].contains(&status);
+                assert!(fits, "{name} over {store}: {status}");
+                longest = longest.min(wait);
+                if longest < AT_MOST {
+                    break;
+                }
+            }
+            assert!(longest < AT_MOST, "{name} over {store}: {longest:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn runtime_thread_stays_free_while_a_query_is_evaluated() {
+    const AT_MOST: Duration = Duration::from_millis(50);
+    for (store, make) in STORES {
+        let server = server(make(), 40_000_000);
+        for n in 0..40 {
+            let mut user = user(100, 20);
+            user["userName"] = json!(format!("u{n}"));
+            created(&server, &user).await;
+        }
+        for query in [
+            search(&format!("emails[{}]", filter(500))),
+            search("emails.value co \"..\""),
+        ] {
+            let mut longest = Duration::MAX;
+            for _ in 0..3 {
+                let request = request("POST", "/Users/.search", &query);
+                let (_, wait) = watched(&server, request).await;
+                longest = longest.min(wait);
+            }
+            assert!(longest < AT_MOST, "{store}: {longest:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn patch_that_costs_too_much_is_answered_413_and_changes_nothing() {
+    for (store, make) in STORES {
+        let server = server(make(), 20_000_000);
+        let path = created(&server, &user(950, 100)).await;
+        let body = patch(8, &format!("emails[{}].display", filter(500)), "x");
+        let answer = ask(&server, "PATCH", &path, &body).await;
+        let (status, scim_type, detail) = problem(&answer);
+        assert_eq!(
+            (status, &scim_type),
+            (413, &Value::Null),
+            "{store}: {detail}"
+        );
+        assert!(
+            detail.contains("send fewer operations"),
+            "{store}: {detail}"
+        );
+        let shown = ask(&server, "GET", &path, &Value::Null).await;
+        let shown: Value = serde_json::from_slice(shown.body()).unwrap();
+        assert_eq!(shown["emails"][0]["display"], Value::Null, "{store}");
+        let small = patch(1, "title", "Dr");
+        let answer = ask(&server, "PATCH", &path, &small).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{store}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn filter_and_sort_that_cost_too_much_are_answered_too_many() {
+    for (store, make) in STORES {
+        let seeding = make();
+        let seeder = server(Arc::clone(&seeding), u64::MAX);
+        for n in 0..50 {
+            let body = json!({"userName": format!("u{n}"), "title": format!("t{n}")});
+            created(&seeder, &body).await;
+        }
+        let server = server(seeding, 5_000);
+        let asked = [
+            ask(
+                &server,
+                "POST",
+                "/Users/.search",
+                &search(&filter_of_titles(100)),
+            )
+            .await,
+            ask(&server, "GET", "/Users?sortBy=title", &Value::Null).await,
+        ];
+        for answer in asked {
+            let (status, scim_type, detail) = problem(&answer);
+            assert_eq!(
+                (status, scim_type),
+                (400, json!("tooMany")),
+                "{store}: {detail}"
+            );
+            assert!(detail.contains("userName"), "{store}: {detail}");
+        }
+        let path = "/Users?filter=userName%20eq%20%22u7%22&attributes=id";
+        let answer = ask(&server, "GET", path, &Value::Null).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{store}");
+    }
+}
+
+fn filter_of_titles(terms: usize) -> String {
+    vec![r#"title co "..""#; terms].join(" or ")
+}
+
+#[tokio::test]
+async fn operations_of_a_bulk_request_share_one_budget() {
+    for (store, make) in STORES {
+        let server = server(make(), 20_000_000);
+        let path = created(&server, &user(200, 20)).await;
+        let heavy = patch(1, &format!("emails[{}].display", filter(400)), "x");
+        let operation = |data: &Value| json!({"method": "PATCH", "path": path, "data": data});
+        let mut operations = vec![operation(&heavy); 20];
+        operations[0] = operation(&patch(1, "title", "first"));
+        operations.push(json!({"method": "DELETE", "path": path}));
+        let schema = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+        let body = json!({"schemas": [schema], "Operations": operations});
+        let answer = ask(&server, "POST", "/Bulk", &body).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{store}: {answer:?}");
+        let answer: Value = serde_json::from_slice(answer.body()).unwrap();
+        let results = answer["Operations"].as_array().unwrap();
+        let statuses: Vec<_> = results
+            .iter()
+            .map(|r| r["status"].as_str().unwrap())
+            .collect();
+        let done = statuses
+            .iter()
+            .take_while(|status| **status == "200")
+            .count();
+        assert!((2..20).contains(&done), "{store}: {statuses:?}");
+        let rest = statuses.iter().skip(done);
+        assert!(
+            rest.clone().all(|status| *status == "413"),
+            "{store}: {statuses:?}"
+        );
+        let shown = ask(&server, "GET", &path, &Value::Null).await;
+        let shown: Value = serde_json::from_slice(shown.body()).unwrap();
+        assert_eq!(shown["title"], "first", "{store}");
+        assert_eq!(shown["emails"][0]["display"], "x", "{store}");
+    }
+}
+
+/// A store that keeps the budget of the last request that reads.
+#[derive(Debug)]
+struct Budgets {
+    last: Mutex<Option<Budget>>,
+    store: Arc<dyn Store>,
+}
+
+impl Store for Budgets {
+    fn support(&self, kind: &ResourceType) -> Support {
+        self.store.support(kind)
+    }
+
+    fn edges<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a EdgeQuery,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
+        self.store.edges(scope, query)
+    }
+
+    fn query<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        *self.last.lock().unwrap() = Some(scope.budget.clone());
+        self.store.query(scope, query)
+    }
+
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+        kind: &'a Arc<ResourceType>,
+        id: &'a ResourceId,
+        want: &'a Want,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        *self.last.lock().unwrap() = Some(scope.budget.clone());
+        self.store.read(scope, kind, id, want)
+    }
+
+    fn write<'a>(
+        &'a self,
+        scope: &'a Scope,
+        batch: Batch,
+    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+        self.store.write(scope, batch)
+    }
+}
+
+#[tokio::test]
+async fn work_stops_when_the_client_hangs_up() {
+    for (name, make) in STORES {
+        let store = Arc::new(Budgets {
+            last: Mutex::default(),
+            store: make(),
+        });
+        let server = server(Arc::clone(&store) as Arc<dyn Store>, u64::MAX);
+        let path = created(&server, &user(950, 900)).await;
+        let heavy = patch(60, &format!("emails[{}].display", filter(500)), "x");
+        let requests = [
+            ("PATCH", path, heavy),
+            (
+                "POST",
+                "/Users/.search".to_owned(),
+                search(&format!("emails[{}]", filter(500))),
+            ),
+        ];
+        for (method, path, body) in requests {
+            *store.last.lock().unwrap() = None;
+            let server = server.clone();
+            let running = tokio::spawn(async move { ask(&server, method, &path, &body).await });
+            let budget = loop {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                let budget = store.last.lock().unwrap().clone();
+                if budget.is_some() || running.is_finished() {
+                    break budget.unwrap();
+                }
+            };
+            running.abort();
+            let was_cancelled = running.await.is_err();
+            if method == "PATCH" {
+                assert!(
+                    was_cancelled,
+                    "{name}: the PATCH ended before it was cancelled"
+                );
+            }
+            if was_cancelled {
+                assert_eq!(budget.check(), Err(Exhausted::Cancelled), "{name}");
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let spent = budget.spent();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            assert_eq!(budget.spent(), spent, "{name}: {method} goes on");
+        }
+    }
+}
