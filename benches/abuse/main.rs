@@ -18,6 +18,7 @@
 )]
 
 mod file;
+mod long;
 mod reads;
 mod work;
 mod world;
@@ -50,6 +51,7 @@ const BOTH: &[&str] = &["memory", "sqlite"];
 
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
+    rows.extend(long::rows());
     rows.extend(work::rows());
     rows.extend(reads::rows());
     rows.extend(file::rows());
@@ -64,7 +66,7 @@ fn main() {
         return measure(name, store);
     }
     println!(
-        "{:<44} {:<7} {:<18} {:>9} {:>9} {:>9} {:>8}",
+        "{:<44} {:<7} {:<24} {:>9} {:>9} {:>9} {:>8}",
         "input", "store", "status", "wall ms", "CPU ms", "stall ms", "peak MB"
     );
     let wanted = |row: &Row| {
@@ -107,7 +109,7 @@ fn measure(name: &str, store: &str) {
         STOP.store(true, std::sync::atomic::Ordering::Relaxed);
         let stall = idle.await.unwrap().as_secs_f64() * 1e3;
         println!(
-            "{name:<44} {store:<7} {status:<18} {wall:>9.0} {cpu:>9.0} {stall:>9.1} {:>8.1}",
+            "{name:<44} {store:<7} {status:<24} {wall:>9.0} {cpu:>9.0} {stall:>9.1} {:>8.1}",
             peak as f64 / 1024.0
         );
     });

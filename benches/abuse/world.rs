@@ -7,7 +7,7 @@ use http::{Method, Request, StatusCode};
 use scimkit::{
     BearerTokens, Memory, Scope, Server, Settings, Sqlite, Store, TenantId, Token, Tolerance,
     registry::{Change, ResourceId},
-    store::{Batch, Write},
+    store::{Archive, Batch, Write},
 };
 use serde_json::Value;
 
@@ -20,6 +20,7 @@ pub(crate) const FILE: &str = "abuse.sqlite";
 
 /// A server and its store.
 pub(crate) struct World {
+    pub(crate) archive: Arc<dyn Archive>,
     /// Where the file of the store is; deleted when the row ends.
     pub(crate) folder: Option<tempfile::TempDir>,
     pub(crate) server: Server,
@@ -30,9 +31,15 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(store: &str) -> Self {
         let folder = (store == "sqlite").then(|| tempfile::tempdir().unwrap());
-        let store: Arc<dyn Store> = match &folder {
-            Some(folder) => Arc::new(Sqlite::open(folder.path().join(FILE)).unwrap()),
-            None => Arc::new(Memory::new()),
+        let (store, archive): (Arc<dyn Store>, Arc<dyn Archive>) = match &folder {
+            Some(folder) => {
+                let store = Arc::new(Sqlite::open(folder.path().join(FILE)).unwrap());
+                (store.clone(), store)
+            }
+            None => {
+                let store = Arc::new(Memory::new());
+                (store.clone(), store)
+            }
         };
         let settings = Settings::new("https://scim.example/v2");
         let digest = |secret| Token::from_secret(secret).unwrap().digest();
@@ -40,11 +47,22 @@ impl World {
         let tokens = BearerTokens::new([digest(TOKEN)]).with(digest(OTHER_TOKEN), other);
         let server = Server::new(Arc::clone(&store), settings.clone());
         World {
+            archive,
             folder,
             server: server.with_authentication(tokens),
             store,
             scope: Scope::new(TenantId::default(), Arc::new(settings)),
         }
+    }
+
+    /// Bytes of the write-ahead log; 0 in memory.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        let log = self
+            .folder
+            .as_ref()
+            .map(|folder| folder.path().join("abuse.sqlite-wal"));
+        let log = log.and_then(|log| std::fs::metadata(log).ok());
+        log.map_or(0, |log| log.len())
     }
 
     /// Creates resources by the store, 250 at a time; each gets its number as its id.

@@ -5,7 +5,7 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, params, params_from_iter};
 use scimkit_registry::{AttrId, Budget, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType};
 use scimkit_store::{Cycles, Settings, StoreError, UnknownMembers, targets};
 
@@ -20,6 +20,15 @@ const ABOVE: &str = "SELECT owner FROM edge INDEXED BY edge_by_target
 const HAS_MEMBERS: &str = "SELECT 1
      FROM resource t JOIN edge e ON e.tenant = t.tenant AND e.kind = t.kind AND e.owner = t.id
      WHERE t.tenant = ?1 AND t.id = ?2 AND e.attr = ?3";
+
+/// The largest number of rows of one statement.
+const ROWS: usize = 256;
+
+/// What a replacement does, in the order of the ids.
+struct Difference<'e> {
+    gone: Vec<String>,
+    new: Vec<&'e Edge>,
+}
 
 /// Changes the edges of one resource, inside a transaction that has the resource already.
 #[derive(Debug, Clone, Copy)]
@@ -40,15 +49,17 @@ impl EdgeWriter<'_> {
         self.check_kinds(change.attr, add)?;
         match &change.edit {
             EdgeEdit::Delta { add, remove } => {
-                let removed = self.remove(path, remove.iter().map(ResourceId::as_str))?;
-                Ok(removed + self.add(change.attr, add)?)
+                let remove: Vec<_> = remove.iter().map(ResourceId::as_str).collect();
+                let removed = self.remove(path, &remove)?;
+                let add = sorted(add);
+                let new = self.absent(path, add)?;
+                Ok(removed + self.add(change.attr, &new)?)
             }
             EdgeEdit::Replace(edges) => {
-                let mut new = edges.iter().map(|edge| edge.id.as_str()).collect();
-                let gone = self.difference(path, &mut new)?;
-                let removed = self.remove(path, gone.iter().map(String::as_str))?;
-                let added = edges.iter().filter(|edge| new.contains(edge.id.as_str()));
-                Ok(removed + self.add(change.attr, added)?)
+                let Difference { gone, new } = self.difference(path, &sorted(edges))?;
+                let gone: Vec<_> = gone.iter().map(String::as_str).collect();
+                let removed = self.remove(path, &gone)?;
+                Ok(removed + self.add(change.attr, &new)?)
             }
         }
     }
@@ -75,49 +86,68 @@ impl EdgeWriter<'_> {
         Ok(owners)
     }
 
-    /// Takes what is there out of `wanted`, and tells what is there but not wanted.
-    fn difference(&self, path: &str, wanted: &mut HashSet<&str>) -> Outcome<Vec<String>> {
+    /// What a replacement adds and removes, both in the order of their ids.
+    fn difference<'e>(&self, path: &str, wanted: &[&'e Edge]) -> Outcome<Difference<'e>> {
         let sql = "SELECT target FROM edge
-                   WHERE tenant = ?1 AND kind = ?2 AND attr = ?3 AND owner = ?4";
+                   WHERE tenant = ?1 AND kind = ?2 AND owner = ?3 AND attr = ?4 ORDER BY target";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let own = params![self.tenant, self.kind.name(), path, self.owner.as_str()];
-        let mut rows = statement.query(own)?;
-        let mut gone = Vec::new();
+        let mut rows = statement.query(self.own(path))?;
+        let (mut gone, mut new) = (Vec::new(), Vec::new());
+        let mut wanted = wanted.iter().peekable();
         while let Some(row) = rows.next()? {
             let target = row.get_ref(0)?.as_str().map_err(StoreError::backend)?;
-            if !wanted.remove(target) {
+            while let Some(edge) = wanted.next_if(|edge| edge.id.as_str() < target) {
+                new.push(*edge);
+            }
+            if wanted.next_if(|edge| edge.id.as_str() == target).is_none() {
                 gone.push(target.to_owned());
             }
         }
-        Ok(gone)
+        new.extend(wanted);
+        Ok(Difference { gone, new })
     }
 
-    fn remove<'i>(&self, path: &str, ids: impl Iterator<Item = &'i str>) -> Outcome<usize> {
-        let mut statement = self.connection.prepare_cached(
-            "DELETE FROM edge
-             WHERE tenant = ?1 AND kind = ?2 AND attr = ?3 AND owner = ?4 AND target = ?5",
-        )?;
+    /// Those that are no members yet.
+    fn absent<'e>(&self, path: &str, mut edges: Vec<&'e Edge>) -> Outcome<Vec<&'e Edge>> {
+        let ids: Vec<_> = edges.iter().map(|edge| edge.id.as_str()).collect();
+        let start = "SELECT target FROM edge
+                     WHERE tenant = ? AND kind = ? AND owner = ? AND attr = ? AND target IN";
+        let there = self.found(start, &self.own(path), &ids)?;
+        edges.retain(|edge| !there.contains(edge.id.as_str()));
+        Ok(edges)
+    }
+
+    fn remove(&self, path: &str, ids: &[&str]) -> Outcome<usize> {
+        let own = self.own(path);
         let mut removed = 0;
-        for id in ids {
-            let (kind, owner) = (self.kind.name(), self.owner.as_str());
-            removed += statement.execute(params![self.tenant, kind, path, owner, id])?;
+        for piece in pieces(ids) {
+            let sql = format!(
+                "DELETE FROM edge WHERE tenant = ? AND kind = ? AND owner = ? AND attr = ?
+                 AND target IN ({})",
+                places("?", piece.len())
+            );
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            removed += statement.execute(params_from_iter(own.iter().chain(piece)))?;
         }
         Ok(removed)
     }
 
-    fn add<'e>(&self, attr: AttrId, edges: impl IntoIterator<Item = &'e Edge>) -> Outcome<usize> {
+    /// Adds members who are none yet, in the order of their ids; checks them as the settings want.
+    fn add(&self, attr: AttrId, new: &[&Edge]) -> Outcome<usize> {
         let path = self.kind.attr(attr).path();
-        let mut statement = self.connection.prepare_cached(
-            "INSERT INTO edge (tenant, kind, attr, owner, target, target_kind)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-        )?;
-        let mut new = Vec::new();
-        for edge in edges {
-            let (kind, owner, id) = (self.kind.name(), self.owner.as_str(), edge.id.as_str());
-            if statement.execute(params![self.tenant, kind, path, owner, id, edge.kind])? > 0 {
-                new.push(&edge.id);
-            }
+        let own = [self.tenant, self.kind.name(), path, self.owner.as_str()];
+        for piece in pieces(new) {
+            let sql = format!(
+                "INSERT INTO edge (tenant, kind, attr, owner, target, target_kind) VALUES {}",
+                places("(?1, ?2, ?3, ?4, ?, ?)", piece.len())
+            );
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let row = |edge: &&'_ Edge| [Some(edge.id.to_string()), edge.kind.clone()];
+            let rows = piece.iter().flat_map(row);
+            let own = own.iter().map(|text| Some((*text).to_owned()));
+            statement.execute(params_from_iter(own.chain(rows)))?;
         }
+        let new: Vec<_> = new.iter().map(|edge| &edge.id).collect();
         if self.settings.unknown_members == UnknownMembers::Refuse {
             self.check_known(attr, &new)?;
         }
@@ -127,15 +157,33 @@ impl EdgeWriter<'_> {
         Ok(new.len())
     }
 
-    fn check_known(&self, attr: AttrId, new: &[&ResourceId]) -> Outcome<()> {
-        let leads_to = targets(&self.settings.registry, self.kind, attr);
-        let mut ids = Vec::new();
-        for id in new {
-            let there = kind_and_display(self.connection, self.tenant, id.as_str())?;
-            if !there.is_some_and(|(kind, _)| leads_to.iter().any(|to| to.name() == kind)) {
-                ids.push(ResourceId::clone(id));
+    fn own<'p>(&'p self, path: &'p str) -> [&'p str; 4] {
+        [self.tenant, self.kind.name(), self.owner.as_str(), path]
+    }
+
+    /// Which of the ids a statement finds that starts so.
+    fn found(&self, start: &str, keys: &[&str], ids: &[&str]) -> Outcome<HashSet<String>> {
+        let mut found = HashSet::new();
+        for piece in pieces(ids) {
+            let sql = format!("{start} ({})", places("?", piece.len()));
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(params_from_iter(keys.iter().chain(piece)))?;
+            while let Some(row) = rows.next()? {
+                found.insert(row.get(0)?);
             }
         }
+        Ok(found)
+    }
+
+    fn check_known(&self, attr: AttrId, new: &[&ResourceId]) -> Outcome<()> {
+        let mut ids: Vec<_> = new.iter().map(|id| id.as_str()).collect();
+        for kind in targets(&self.settings.registry, self.kind, attr) {
+            let start = "SELECT id FROM resource INDEXED BY resource_by_kind
+                         WHERE tenant = ? AND kind = ? AND id IN";
+            let known = self.found(start, &[self.tenant, kind.name()], &ids)?;
+            ids.retain(|id| !known.contains(*id));
+        }
+        let ids = ids.into_iter().map(ResourceId::from).collect();
         self.missing(attr, ids)
     }
 
@@ -214,4 +262,28 @@ impl EdgeWriter<'_> {
         let mut statement = self.connection.prepare_cached(HAS_MEMBERS)?;
         Ok(statement.exists(params![self.tenant, id, path])?)
     }
+}
+
+/// The edges in the order of their ids, each once: rows that come in the order of the keys are written
+/// faster.
+fn sorted(edges: &[Edge]) -> Vec<&Edge> {
+    let mut sorted: Vec<_> = edges.iter().collect();
+    // Of two the first counts: the sort is stable.
+    sorted.sort_by(|a, b| a.id.cmp(&b.id));
+    sorted.dedup_by(|later, first| later.id == first.id);
+    sorted
+}
+
+/// Pieces of so many elements that there are few different statements, which are prepared once.
+fn pieces<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let length = rest.len().checked_ilog2().map(|log| 1 << log)?;
+        let (piece, behind) = rest.split_at_checked(ROWS.min(length))?;
+        rest = behind;
+        Some(piece)
+    })
+}
+
+fn places(one: &str, count: usize) -> String {
+    vec![one; count].join(", ")
 }

@@ -22,7 +22,20 @@ use crate::{
         Sink, Source, Start, TARGETS,
     },
     engine::{MemberList, NewMember, NewMembers},
+    yield_now,
 };
+
+/// Resources that are kept before others have their turn.
+const TOGETHER: usize = 32;
+
+/// As how many resources a record counts.
+fn weight(record: &archive::Record) -> usize {
+    const EDGES: usize = 32;
+    match record {
+        archive::Record::Edges(edges) => edges.targets.len().div_ceil(EDGES),
+        _ => 1,
+    }
+}
 
 impl Archive for Memory {
     fn dump<'a>(
@@ -90,8 +103,14 @@ impl Archive for Memory {
             let registry = Arc::clone(&scope.settings.registry);
             let mut restoring = Restoring::new(registry, scope.tenant.clone());
             // Without a lock: the source may take its time.
+            let mut kept = 0;
             for record in source {
                 let (line, record) = record?;
+                kept += weight(&record);
+                if kept >= TOGETHER {
+                    kept = 0;
+                    yield_now().await;
+                }
                 let taken = restoring.take(&mut copy, record);
                 taken.map_err(|problem| import.failed(line, problem))?;
             }
