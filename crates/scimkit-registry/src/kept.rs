@@ -3,7 +3,7 @@
 use scimkit_core::excerpt;
 use serde_json::{Map, Value};
 
-use crate::{Attr, Error, Resource, ResourceType, Scalar};
+use crate::{Attr, Error, MAX_ELEMENTS, MAX_TEXT, Resource, ResourceType, Scalar};
 
 impl ResourceType {
     /// Checks a document that comes out of an archive or another store: one that is kept and shown
@@ -11,6 +11,8 @@ impl ResourceType {
     ///
     /// - Every attribute that the schema has must have a value of its type; none is `null`, `[]` or
     ///   `{}`.
+    /// - As in admission, an attribute has at most [`MAX_ELEMENTS`] values, and a text at most
+    ///   [`MAX_TEXT`] bytes.
     /// - What the schema does not have is passed over. It is not shown, as after a change of the
     ///   schema under a store that keeps the document.
     ///
@@ -91,6 +93,12 @@ impl ResourceType {
 
     fn check_value(&self, attr: &Attr, value: &Value) -> Result<(), Error> {
         match value {
+            Value::Array(elements) if elements.len() > MAX_ELEMENTS => {
+                let path = attr.path();
+                Err(Error::value(format!(
+                    "`{path}` has more than {MAX_ELEMENTS} values"
+                )))
+            }
             Value::Array(elements) if attr.definition().multi_valued && !elements.is_empty() => {
                 let mut elements = elements.iter();
                 elements.try_for_each(|element| self.check_single(attr, element))
@@ -102,6 +110,12 @@ impl ResourceType {
 
     fn check_single(&self, attr: &Attr, value: &Value) -> Result<(), Error> {
         match value {
+            Value::String(text) if text.len() > MAX_TEXT => {
+                let path = attr.path();
+                Err(Error::value(format!(
+                    "`{path}` has more than {MAX_TEXT} bytes"
+                )))
+            }
             Value::Object(members) if attr.is_complex() && !members.is_empty() => {
                 self.check_members(self.children(attr.id()), members)
             }

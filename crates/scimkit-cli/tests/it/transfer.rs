@@ -165,6 +165,26 @@ async fn what_is_no_whole_export_is_refused_with_its_line() {
         ),
         (text.replace(r#"{"resource""#, r#"{"nonsense""#), "line "),
         (text.replace("\"Bj\"", "7"), "line "),
+        (
+            text.replace(r#""id":"default""#, r#""id":"De fault""#),
+            "line 2: the connection id",
+        ),
+        (
+            text.replace(r#""rules":"{"#, r#""rules":"{\"x\":1,"#),
+            "line 2: the rules",
+        ),
+        (
+            text.replace(r#"["groups","read","users"]"#, "[]"),
+            "line 3: the token",
+        ),
+        (
+            text.replace("userName", "nickName"),
+            "`userName` is required but missing",
+        ),
+        (
+            text.replacen(r#""revision":1"#, r#""revision":0"#, 1),
+            "line 1: the revision",
+        ),
     ];
     for (text, problem) in broken {
         fs::write(&path, text).unwrap();

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use scimkit_registry::{
-    AttrId, Change, Edge, EdgeEdit, Key, Registry, Resource, ResourceId, ResourceType, Role,
+    AttrId, Change, Edge, EdgeEdit, Key, MAX_TEXT, Registry, Resource, ResourceId, ResourceType,
+    Role,
 };
 
 use super::{Edges, Kept, Start};
@@ -124,8 +125,12 @@ impl Edges {
                 "`targets` are not in the order of their ids, each once",
             ));
         }
-        for (id, _) in &self.targets {
+        for (id, kind) in &self.targets {
             check_id(id.as_str()).map_err(|problem| refused(format!("`targets`: {problem}")))?;
+            if kind.as_ref().is_some_and(|kind| kind.len() > MAX_TEXT) {
+                let detail = format!("`targets`: a type has more than {MAX_TEXT} bytes");
+                return Err(refused(detail));
+            }
         }
         let edge = |(id, kind): &(ResourceId, Option<String>)| {
             Edge::to(id.as_str()).with_kind(kind.clone())

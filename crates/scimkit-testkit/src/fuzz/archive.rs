@@ -6,11 +6,14 @@ use std::{
     sync::Arc,
 };
 
+use scimkit_core::parse_instant;
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{
-    Memory, Scope, Settings, Store, StoreError, TenantId,
+    Memory, Scope, Settings, Store, StoreError, Tenancy, TenantId,
     archive::{ArchiveError, Options, export, import},
+    validate,
 };
+use serde_json::Value;
 
 use super::{TOKEN, request, sent};
 use crate::contract::block_on;
@@ -35,6 +38,7 @@ pub fn archive(data: &[u8]) {
         Err(ArchiveError::Store(StoreError::NotFound)) => return,
         kept => kept.unwrap_or_default(),
     };
+    is_valid(&store, &kept);
     let copy = Memory::new();
     let taken = take(&copy, &kept);
     assert!(taken.is_ok(), "{taken:?}");
@@ -54,6 +58,33 @@ pub fn archive(data: &[u8]) {
         };
         let (status, answer) = driven(sent(&server, request)).unwrap_or_default();
         assert_eq!(status, 200, "{path}: {answer}");
+    }
+}
+
+/// Fails for what administration would have rejected, and for a resource that changed before it was
+/// created.
+fn is_valid(store: &Memory, lines: &[u8]) {
+    let tenant = TenantId::default();
+    let entry = driven(store.tenant(&tenant)).and_then(Result::ok).flatten();
+    let connections = driven(store.connections(&tenant)).and_then(Result::ok);
+    let tokens = driven(store.tokens(&tenant)).and_then(Result::ok);
+    let entries = entry.iter().map(validate::tenant);
+    let connections = connections.iter().flatten().map(validate::connection);
+    let tokens = tokens.iter().flatten().map(validate::token);
+    for valid in entries.chain(connections).chain(tokens) {
+        assert!(valid.is_ok(), "{valid:?}");
+    }
+    for line in lines.split(|byte| *byte == b'\n') {
+        let line: Value = serde_json::from_slice(line).unwrap_or_default();
+        let Some(resource) = line.get("resource") else {
+            continue;
+        };
+        let instant = |name: &str| {
+            let text = resource.get(name).and_then(Value::as_str);
+            text.and_then(parse_instant)
+        };
+        let instants = (instant("created"), instant("lastModified"));
+        assert!(instants.0 <= instants.1, "{instants:?}");
     }
 }
 

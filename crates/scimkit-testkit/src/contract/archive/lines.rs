@@ -1,7 +1,7 @@
 //! Lines that can't be kept: each refused by its number, and nothing of the others kept.
 
 use scimkit_store::archive::{ArchiveError, Options};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Check,
@@ -13,6 +13,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "a_line_that_can_not_be_kept_keeps_nothing",
         run: bad_lines,
+    },
+    Check {
+        name: "no_imported_resource_changed_before_it_was_created",
+        run: backwards,
     },
     Check {
         name: "what_is_there_already_is_not_overwritten",
@@ -83,6 +87,7 @@ fn bad_lines(pair: &Pair<'_>) -> Result<(), String> {
         let changed = line.replacen(old, new, 1);
         broken.push((number, with_line(SMALL, number, Some(&changed))));
     }
+    broken.extend(rejected_by_administration()?);
     // A line that is there twice, and another user with a name that is taken.
     for number in [2, 3, 4, 5, 6, 7] {
         let line = SMALL.lines().nth(number - 1).unwrap_or_default();
@@ -102,6 +107,80 @@ fn bad_lines(pair: &Pair<'_>) -> Result<(), String> {
     }
     pair.to.restored(SMALL)?;
     ensure_eq!(pair.to.lines()?, SMALL, "the lines that were right");
+    Ok(())
+}
+
+/// Lines with something that administration or the protocol rejects, each with its number.
+fn rejected_by_administration() -> Result<Vec<(usize, String)>, String> {
+    let (long, longer) = ("a".repeat(64), "a".repeat(201));
+    let rules = |rules: &str| format!(r#""rules":{}"#, Value::from(rules));
+    let unknown = rules(r#"{"of a later release":1}"#);
+    let word = rules(r#"{"create":"adoptt"}"#);
+    let tolerance = rules(r#"{"tolerance":"nobody"}"#);
+    let big = rules(&format!(r#"{{"mapping":"{}"}}"#, "#".repeat(256 << 10)));
+    let one = r#""revision":1"#;
+    let bad = [
+        (1, r#""id":"acme""#, r#""id":"Acme Inc.""#.to_owned()),
+        (1, r#""id":"acme""#, format!(r#""id":"{long}""#)),
+        (1, r#""name":"Acme""#, r#""name":"A\nB""#.to_owned()),
+        (1, r#""name":"Acme""#, format!(r#""name":"{longer}""#)),
+        (1, one, r#""revision":0"#.to_owned()),
+        (1, one, r#""revision":4611686018427387905"#.to_owned()),
+        (2, r#""id":"crm""#, r#""id":"""#.to_owned()),
+        (2, r#""id":"crm""#, r#""id":"CRM""#.to_owned()),
+        (2, r#""id":"crm""#, r#""id":"crm-""#.to_owned()),
+        (2, r#""id":"crm""#, format!(r#""id":"{long}""#)),
+        (2, r#""name":"""#, r#""name":"\u0000""#.to_owned()),
+        (2, r#""name":"""#, format!(r#""name":"{longer}""#)),
+        (2, r#""rules":"{}""#, rules("")),
+        (2, r#""rules":"{}""#, rules("[]")),
+        (2, r#""rules":"{}""#, rules("{")),
+        (2, r#""rules":"{}""#, unknown),
+        (2, r#""rules":"{}""#, word),
+        (2, r#""rules":"{}""#, tolerance),
+        (2, r#""rules":"{}""#, big),
+        (2, one, r#""revision":0"#.to_owned()),
+        (3, r#""id":"1""#, r#""id":"one two""#.to_owned()),
+        (3, r#""id":"1""#, r#""id":"""#.to_owned()),
+        (3, r#""digest":"01"#, r#""digest":"+1"#.to_owned()),
+        (3, r#""digest":"01"#, r#""digest":""#.to_owned()),
+        (3, r#""name":"""#, format!(r#""name":"{longer}""#)),
+        (3, r#"["read"]"#, "[]".to_owned()),
+        (3, one, format!(r#"{one},"expires":"2025-12-31T00:00:00Z""#)),
+        (3, one, format!(r#"{one},"expires":"tomorrow""#)),
+        (3, one, r#""revision":0"#.to_owned()),
+        (4, r#","displayName":"g""#, String::new()),
+        (4, r#":"g"}"#, format!(r#":"{}"}}"#, "g".repeat(70_000))),
+        (5, r#""value":"u1""#, r#""value":"""#.to_owned()),
+        (5, r#""value":"u1""#, r#""value":"bulkId:u1""#.to_owned()),
+        (5, r#""type":"User""#, r#""type":7"#.to_owned()),
+        (5, r#":"User"}"#, format!(r#":"{}"}}"#, "U".repeat(70_000))),
+        (6, r#""userName":"a""#, r#""title":"a""#.to_owned()),
+        (7, r#""connection":"crm""#, r#""connection":"""#.to_owned()),
+        (7, r#""userName":"c""#, r#""nickName":"c""#.to_owned()),
+    ];
+    let mut broken = Vec::new();
+    for (number, old, new) in bad {
+        let line = SMALL.lines().nth(number - 1).unwrap_or_default();
+        ensure!(line.contains(old), "line {number} has no {old}");
+        let changed = line.replacen(old, &new, 1);
+        broken.push((number, with_line(SMALL, number, Some(&changed))));
+    }
+    Ok(broken)
+}
+
+/// As a store should have written it when a clock was set back.
+fn backwards(pair: &Pair<'_>) -> Result<(), String> {
+    let mut lines = SMALL.to_owned();
+    for (number, name) in [(6, "lastModified"), (7, "retired")] {
+        let line = SMALL.lines().nth(number - 1).unwrap_or_default();
+        let old = format!(r#""{name}":"2026-01-01"#);
+        ensure!(line.contains(&old), "line {number} has no {old}");
+        let line = line.replacen(&old, &format!(r#""{name}":"2025-01-01"#), 1);
+        lines = with_line(&lines, number, Some(&line));
+    }
+    pair.to.restored(&lines)?;
+    ensure_eq!(pair.to.lines()?, SMALL, "the lines with the later instants");
     Ok(())
 }
 
