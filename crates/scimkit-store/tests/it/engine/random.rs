@@ -117,7 +117,11 @@ fn write(world: &World, choices: &Choices<'_>) -> Write {
             let (add, remove) = (edges(choices), edges(choices));
             let remove = remove.into_iter().filter(|id| !add.contains(id));
             let remove = remove.map(ResourceId::from).collect();
-            let add = add.iter().map(|id| Edge::to(*id)).collect();
+            let edge = |id: &&str| match choices.below(8) {
+                0 => Edge::to(*id).with_required_kind("User"),
+                _ => Edge::to(*id),
+            };
+            let add = add.iter().map(edge).collect();
             world.members(id, EdgeEdit::Delta { add, remove })
         }
         n if id.starts_with('g') => world.set(
