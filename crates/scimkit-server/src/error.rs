@@ -48,6 +48,7 @@ impl Problem {
                 StoreError::Importing => Error::new(503, error.to_string()),
                 StoreError::NotFound => Error::not_found(error.to_string()),
                 StoreError::Stale { .. } => Error::precondition_failed(error.to_string()),
+                StoreError::CapacityExceeded { .. } => Error::forbidden(error.to_string()),
                 StoreError::Refused { detail } => Error::forbidden(detail.clone()),
                 StoreError::StorageFull(_) => {
                     Error::new(507, "the service has no storage left: try again later")

@@ -14,6 +14,7 @@
 //!
 //! [`Rows`] is all that a store has to implement, [`write`](fn@write) runs a decision on it.
 
+mod capacities;
 mod claims;
 mod decide;
 mod facts;
@@ -33,11 +34,12 @@ pub(crate) use self::keys::has_keys;
 use self::{decide::Decider, keys::AttrKeys, known::Known, overlay::Overlay};
 pub use self::{
     facts::{
-        AncestorEdge, AncestorQuery, CandidateQuery, Candidates, Facts, FoundRow, KeyHolder,
-        KeyRef, MemberList, Members, Needs, OwnerEdge, OwnerFilter, RowHead, RowState,
+        AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CounterRef,
+        CounterRow, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs, OwnerEdge,
+        OwnerFilter, RowHead, RowState,
     },
     operations::{KeyRow, NewMember, NewMembers, Operations, ResourceRow, RowBump, RowRef},
-    policy::Policy,
+    policy::{Capacity, Policy},
 };
 use crate::{Batch, ConnectionId, OnFailure, Scope, StoreError, Write, Written};
 
@@ -231,6 +233,8 @@ impl Decision {
             |prepared: &Prepared| matches!(&prepared.write, Write::Create { claim: Some(_), .. });
         let mut writes = self.requests.iter().flat_map(|request| &request.writes);
         let mut decider = Decider {
+            capacities: capacities::of_requests(&self.requests),
+            counts: self.known.counts().clone(),
             has_claims: self.writes > 1 && writes.any(claims),
             known: &self.known,
             last: self.known.version().unwrap_or(0),

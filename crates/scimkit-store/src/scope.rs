@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use scimkit_registry::{Budget, Change, Mapping, RegistrationError, Registry, Resource, Tolerance};
 
-use crate::{Claim, ConnectionId, StoreError, engine::Policy};
+use crate::{
+    Claim, ConnectionId, StoreError,
+    engine::{Capacity, Policy},
+};
 
 /// One customer of the host application: its data are invisible to every other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -204,6 +207,8 @@ pub struct Settings {
     pub aliases: Aliases,
     /// What `meta.location` and `$ref` start with: scheme, authority and base path, no final slash.
     pub base_url: String,
+    /// Limits on the number of resources, the same for all connections of a tenant.
+    pub capacities: Vec<Capacity>,
     /// What a create does where somebody is there already.
     pub create: CreatePolicy,
     /// What to do with a member that would make its group a member of itself.
@@ -237,6 +242,7 @@ impl Settings {
         Settings {
             aliases: Aliases::default(),
             base_url,
+            capacities: Vec::new(),
             create: CreatePolicy::default(),
             cycles: Cycles::default(),
             deletes: Deletes::default(),

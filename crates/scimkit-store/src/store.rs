@@ -509,6 +509,14 @@ pub enum StoreError {
     /// The store has too much to do; trying again later may help.
     #[error("the store is busy")]
     Busy,
+    /// As many resources as there may be are there already.
+    #[error("`{name}`: there are {limit} already, which is the limit")]
+    CapacityExceeded {
+        /// How many there may be.
+        limit: u64,
+        /// What the [limit](crate::engine::Capacity) is called.
+        name: String,
+    },
     /// A member that would make its owner a member of itself.
     #[error("{}", circle(attr, id, owner))]
     Cycle {

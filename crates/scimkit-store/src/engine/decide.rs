@@ -1,6 +1,6 @@
 //! The rules of one write, in the order in which they are judged.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
@@ -8,17 +8,21 @@ use scimkit_registry::{Change, Key, Resource, ResourceId, ResourceType};
 
 use super::{
     BatchAnswer, Prepared, Request,
+    capacities::{Capacities, Counted},
     claims::Claimed,
-    facts::{KeyRef, RowHead, RowState},
+    facts::{CounterRef, KeyRef, RowHead, RowState},
     keys::{self, AttrKeys, KeyEdit, KeyEdits},
     known::{Known, missing},
-    overlay::{Body, Entry, Overlay},
+    overlay::{Body, Entry, Mark, Overlay},
     weight,
 };
 use crate::{Claim, Deletes, Document, Expect, How, OnFailure, StoreError, Stored, Write, Written};
 
 /// The writes of a decision, one after another.
 pub(super) struct Decider<'d> {
+    pub(super) capacities: Capacities<'d>,
+    /// The counters of the capacities.
+    pub(super) counts: BTreeMap<CounterRef, u64>,
     /// Whether a claim may look for what other writes change.
     pub(super) has_claims: bool,
     pub(super) known: &'d Known,
@@ -40,7 +44,7 @@ impl Decider<'_> {
     /// Decides a batch under its rule for writes that fail.
     pub(super) fn batch(&mut self, request: &Request) -> BatchAnswer {
         request.budget.check()?;
-        let (mark, last) = (self.overlay.mark(), self.last);
+        let mark = (self.overlay.mark(), self.last, self.counts.clone());
         let mut failures = 0;
         let mut answers = Vec::with_capacity(request.writes.len());
         for prepared in &request.writes {
@@ -49,20 +53,24 @@ impl Decider<'_> {
                 false => self.write(request, prepared),
             };
             if let Err(StoreError::Exhausted(reason)) = answer {
-                self.overlay.roll_back(mark);
-                self.last = last;
+                self.roll_back(mark);
                 return Err(reason.into());
             }
             failures += u32::from(answer.is_err());
             answers.push(answer);
         }
         if request.on_failure == OnFailure::Undo && failures > 0 {
-            self.overlay.roll_back(mark);
-            self.last = last;
+            self.roll_back(mark);
             let done = answers.iter_mut().filter(|answer| answer.is_ok());
             done.for_each(|answer| *answer = Err(StoreError::NotRun));
         }
         Ok(answers)
+    }
+
+    fn roll_back(&mut self, (mark, last, counts): (Mark, u64, BTreeMap<CounterRef, u64>)) {
+        self.overlay.roll_back(mark);
+        self.last = last;
+        self.counts = counts;
     }
 
     /// Decides one write; one that fails leaves everything as it is.
@@ -122,6 +130,7 @@ impl Decider<'_> {
         let members = self.member_edits(request, id, edit.change)?;
         let mut document = Resource::default();
         edit.change.apply(&mut document);
+        let counted = self.counted(request, kind, (None, Some(&document)))?;
         let head = RowHead {
             created: deleted.map_or(request.at, |head| head.created),
             id: id.clone(),
@@ -137,6 +146,7 @@ impl Decider<'_> {
             kind: Arc::clone(kind),
         };
         self.put(id, head, Some(body));
+        self.counts.extend(counted);
         self.edit_members(members);
         let how = match deleted {
             Some(_) => How::Relinked,
@@ -154,7 +164,8 @@ impl Decider<'_> {
         let (kind, id) = (edit.change.kind(), edit.id);
         let head = self.live(kind, id)?.clone();
         expect.check(&head.version)?;
-        let body = self.edited_body(request, edit)?;
+        let edited = self.edited_body(request, edit)?;
+        let (body, counted) = edited.unzip();
         let members = self.member_edits(request, id, edit.change)?;
         if body.is_none() && members.is_empty() && !edit.change.sets_hidden() {
             return self.written(request, How::Unchanged, (kind, id));
@@ -165,6 +176,7 @@ impl Decider<'_> {
             ..head
         };
         self.put(id, head, body);
+        self.counts.extend(counted.into_iter().flatten());
         self.edit_members(members);
         self.written(request, How::Updated, (kind, id))
     }
@@ -183,7 +195,7 @@ impl Decider<'_> {
         let change = &request.policy.adoption_change(change, claim, &tree)?;
         let keys = &keys::of_change(change);
         let edited = self.edited_body(request, Edit { change, id, keys })?;
-        let mut body = edited.unwrap_or(before);
+        let (mut body, counted) = edited.unwrap_or((before, Counted::new()));
         let members = self.member_edits(request, id, change)?;
         body.connection.clone_from(&request.connection);
         let head = RowHead {
@@ -192,6 +204,7 @@ impl Decider<'_> {
             ..head
         };
         self.put(id, head, Some(body));
+        self.counts.extend(counted);
         self.edit_members(members);
         self.written(request, how, (kind, id))
     }
@@ -206,6 +219,10 @@ impl Decider<'_> {
         expect.check(&head.version)?;
         let body = self.body(kind, id)?;
         let owners = self.owners(id)?;
+        let counted = match self.capacities.is_empty() {
+            true => Counted::new(),
+            false => self.counted(request, kind, (Some(&*body.document.tree()?), None))?,
+        };
         let version = self.next_version()?;
         for owner in owners {
             let head = RowHead {
@@ -217,6 +234,7 @@ impl Decider<'_> {
             self.put(&id, head, None);
         }
         self.overlay.void(id, kind);
+        self.counts.extend(counted);
         let entry = match request.policy.deletes {
             Deletes::Erase => Entry {
                 body: None,
@@ -282,7 +300,11 @@ impl Decider<'_> {
     ///
     /// # Errors
     /// [`StoreError::Taken`] for a new key that another resource has.
-    fn edited_body(&self, request: &Request, edit: Edit<'_>) -> Result<Option<Body>, StoreError> {
+    fn edited_body(
+        &self,
+        request: &Request,
+        edit: Edit<'_>,
+    ) -> Result<Option<(Body, Counted)>, StoreError> {
         if keys::touched(edit.change).next().is_none() {
             return Ok(None);
         }
@@ -302,8 +324,10 @@ impl Decider<'_> {
             let known = body.keys.entry(attr).or_insert(new.clone());
             known.after = new.after;
         }
+        let kind = edit.change.kind();
+        let counted = self.counted(request, kind, (Some(&before), Some(&after)))?;
         body.document = Document::Tree(Arc::new(after));
-        Ok(Some(body))
+        Ok(Some((body, counted)))
     }
 
     /// Rejects new keys of unique attributes that another live resource has.

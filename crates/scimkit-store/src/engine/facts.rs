@@ -24,6 +24,8 @@ pub struct Needs {
     pub ancestors: BTreeSet<AncestorQuery>,
     /// Resources that satisfy a predicate.
     pub candidates: Vec<CandidateQuery>,
+    /// How many live resources satisfy a predicate.
+    pub counts: BTreeMap<CounterRef, CountQuery>,
     /// Which of these targets are members of that owner.
     pub edges: BTreeMap<MemberList, BTreeSet<ResourceId>>,
     /// Rows without their documents, whether live or soft-deleted.
@@ -47,6 +49,7 @@ impl Needs {
         !self.version
             && self.ancestors.is_empty()
             && self.candidates.is_empty()
+            && self.counts.is_empty()
             && self.edges.is_empty()
             && self.heads.is_empty()
             && self.holders.is_empty()
@@ -67,6 +70,8 @@ pub struct Facts {
     pub ancestors: Vec<AncestorEdge>,
     /// The rows for each query that found any.
     pub candidates: Vec<Candidates>,
+    /// The counters.
+    pub counts: Vec<CounterRow>,
     /// The targets that are members.
     pub edges: Vec<Members>,
     /// Rows without their documents.
@@ -81,6 +86,39 @@ pub struct Facts {
     pub rows: Vec<FoundRow>,
     /// The number of the tenant's last change; 0 before the first.
     pub version: Option<u64>,
+}
+
+/// The primary key of a counter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a counter's key")]
+pub struct CounterRef {
+    /// The name of the type whose resources are counted.
+    pub kind: Arc<str>,
+    /// What is counted; another predicate or schema has another name.
+    pub name: Arc<str>,
+}
+
+/// Asks for a counter.
+///
+/// A store answers with the one that it has, if that was written with the tenant's last change; or
+/// else it counts.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the parameters of one query")]
+pub struct CountQuery {
+    /// The type.
+    pub kind: Arc<ResourceType>,
+    /// What is counted, in terms of attributes that documents hold.
+    pub predicate: Predicate,
+}
+
+/// A counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a counter")]
+pub struct CounterRow {
+    /// How many live resources there are.
+    pub count: u64,
+    /// Which counter it is.
+    pub counter: CounterRef,
 }
 
 /// Whether a resource is visible.

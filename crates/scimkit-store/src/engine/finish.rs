@@ -22,6 +22,7 @@ impl Decider<'_> {
             return Ok(operations);
         }
         operations.version = Some(self.last);
+        operations.counters = self.counters();
         for (id, kind) in self.overlay.voided() {
             operations.removed_ends.push(RowRef {
                 id: id.clone(),

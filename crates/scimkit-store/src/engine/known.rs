@@ -8,8 +8,8 @@ use std::{
 use scimkit_registry::ResourceId;
 
 use super::facts::{
-    AncestorQuery, Candidates, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs,
-    OwnerEdge, RowHead,
+    AncestorQuery, Candidates, CounterRef, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members,
+    Needs, OwnerEdge, RowHead,
 };
 use crate::StoreError;
 
@@ -20,6 +20,7 @@ use crate::StoreError;
 pub(super) struct Known {
     above: HashMap<AncestorQuery, Vec<ResourceId>>,
     candidates: HashMap<usize, Vec<FoundRow>>,
+    counts: BTreeMap<CounterRef, u64>,
     edges: HashMap<MemberList, HashMap<ResourceId, bool>>,
     heads: HashMap<ResourceId, Option<RowHead>>,
     holders: BTreeMap<KeyRef, Vec<ResourceId>>,
@@ -78,6 +79,9 @@ impl Known {
             }
             self.candidates.insert(number, rows);
         }
+        let counted = facts.counts.into_iter();
+        self.counts
+            .extend(counted.map(|row| (row.counter, row.count)));
         if needs.version {
             self.version = Some(facts.version.unwrap_or(0));
         }
@@ -127,6 +131,11 @@ impl Known {
 
     pub(super) fn has_ancestors(&self, query: &AncestorQuery) -> bool {
         self.starts.contains(query)
+    }
+
+    /// The counters that were supplied.
+    pub(super) fn counts(&self) -> &BTreeMap<CounterRef, u64> {
+        &self.counts
     }
 
     pub(super) fn has_version(&self) -> bool {

@@ -8,7 +8,7 @@ use std::{
 use scimkit_registry::{Change, Edge, EdgeChange, EdgeEdit, Predicate, ResourceId, ResourceType};
 
 use super::{
-    Prepared, Request,
+    Prepared, Request, capacities,
     facts::{AncestorQuery, CandidateQuery, KeyRef, MemberList, Needs, OwnerFilter, RowState},
     keys,
     known::Known,
@@ -28,6 +28,11 @@ pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
         version: !known.has_version(),
         ..Needs::default()
     };
+    for (counter, capacity) in capacities::of_requests(requests) {
+        if !known.counts().contains_key(&counter) {
+            needs.counts.insert(counter, capacity.query());
+        }
+    }
     let mut number = 0;
     let mut claimed = BTreeSet::new();
     let mut touched = BTreeMap::new();

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{ResourceId, ResourceType};
 
-use super::facts::{KeyRef, MemberList, Members, RowState};
+use super::facts::{CounterRow, KeyRef, MemberList, Members, RowState};
 use crate::{ConnectionId, Document};
 
 /// What a decision does to the rows of a store, as one net effect.
@@ -40,6 +40,8 @@ pub struct Operations {
     pub inserted_keys: Vec<KeyRow>,
     /// New edges.
     pub inserted_edges: Vec<NewMembers>,
+    /// Counters, as they are with this version. A store that keeps none may ignore them.
+    pub counters: Vec<CounterRow>,
 }
 
 impl Operations {

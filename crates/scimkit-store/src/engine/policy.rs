@@ -2,14 +2,85 @@
 
 use std::sync::Arc;
 
-use scimkit_registry::{Change, Mapping, Registry, Resource, mapping::Occasion};
+use scimkit_registry::{
+    Change, Mapping, Predicate, Registry, Resource, ResourceType, mapping::Occasion,
+};
+
+use super::facts::CounterRef;
 
 use crate::{Claim, Cycles, Deletes, Settings, StoreError, UnknownMembers};
+
+/// A limit on the live resources of one type that satisfy a predicate, such as active users.
+///
+/// It is exact, also under concurrency: a write that would exceed it fails with
+/// [`StoreError::CapacityExceeded`]. What exceeds it already stays, and may be changed as long as it
+/// does not count anew.
+///
+/// # Example
+/// ```
+/// use scimkit_filter::Filter;
+/// use scimkit_registry::{Registry, Tolerance};
+/// use scimkit_store::engine::Capacity;
+///
+/// let registry = Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let active = Filter::parse("active eq true").unwrap();
+/// let active = user.bind_filter(&active, &Tolerance::DEFAULT)?;
+/// let seats = Capacity::new("seats", user.clone(), active, 50);
+/// assert_eq!((&*seats.name, seats.limit), ("seats", 50));
+/// # Ok::<(), scimkit_registry::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Capacity {
+    /// The type whose resources are counted.
+    pub kind: Arc<ResourceType>,
+    /// How many there may be.
+    pub limit: u64,
+    /// What the limit is called in errors.
+    pub name: String,
+    /// Which resources count, in terms of attributes that documents hold: no membership and nothing
+    /// that is computed.
+    pub predicate: Predicate,
+}
+
+impl Capacity {
+    /// At most `limit` resources that satisfy the predicate.
+    #[must_use]
+    pub fn new(
+        name: impl Into<String>,
+        kind: Arc<ResourceType>,
+        predicate: Predicate,
+        limit: u64,
+    ) -> Self {
+        Capacity {
+            kind,
+            limit,
+            name: name.into(),
+            predicate,
+        }
+    }
+
+    /// The counter of what it limits; the limit itself may change.
+    pub(super) fn counter(&self) -> CounterRef {
+        // FNV-1a: the same in every version and on every machine.
+        let text = format!("{} {:?}", self.kind.fingerprint(), self.predicate);
+        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        CounterRef {
+            kind: self.kind.name().into(),
+            name: format!("{} {hash:016x}", self.name).into(),
+        }
+    }
+}
 
 /// What a write decides by: the part of the [`Settings`] that the engine knows.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Policy {
+    /// Limits on the number of resources.
+    pub capacities: Vec<Capacity>,
     /// What to do with a member that would make its group a member of itself.
     pub cycles: Cycles,
     /// What becomes of a resource that is deleted.
@@ -27,6 +98,7 @@ impl Policy {
     #[must_use]
     pub fn new(registry: Arc<Registry>) -> Self {
         Policy {
+            capacities: Vec::new(),
             cycles: Cycles::default(),
             deletes: Deletes::default(),
             mapping: None,
@@ -62,6 +134,7 @@ impl Policy {
 impl From<&Settings> for Policy {
     fn from(settings: &Settings) -> Self {
         Policy {
+            capacities: settings.capacities.clone(),
             cycles: settings.cycles,
             deletes: settings.deletes,
             mapping: settings.mapping().cloned(),

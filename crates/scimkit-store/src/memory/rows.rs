@@ -15,9 +15,9 @@ use super::{
 use crate::{
     Document, Scope, StoreError,
     engine::{
-        AncestorEdge, AncestorQuery, CandidateQuery, Candidates, Facts, FoundRow, KeyHolder,
-        KeyRow, MemberList, Members, Needs, NewMembers, Operations, OwnerEdge, OwnerFilter,
-        ResourceRow, RowBump, RowHead, RowRef, RowState, Rows,
+        AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CounterRef,
+        CounterRow, Facts, FoundRow, KeyHolder, KeyRow, MemberList, Members, Needs, NewMembers,
+        Operations, OwnerEdge, OwnerFilter, ResourceRow, RowBump, RowHead, RowRef, RowState, Rows,
     },
 };
 
@@ -44,9 +44,19 @@ impl Rows for TenantRows<'_> {
         for query in &needs.candidates {
             candidates.push(tenant.candidate_rows(self.scope, query)?);
         }
+        let mut counts = Vec::with_capacity(needs.counts.len());
+        for (counter, query) in &needs.counts {
+            let count = match tenant.counter(counter) {
+                Some(count) => count,
+                None => tenant.count(self.scope, query)?,
+            };
+            let counter = counter.clone();
+            counts.push(CounterRow { count, counter });
+        }
         Ok(Facts {
             ancestors: tenant.ancestors(needs.ancestors.iter()),
             candidates,
+            counts,
             edges: needs
                 .edges
                 .iter()
@@ -81,6 +91,7 @@ impl Rows for TenantRows<'_> {
             bumped_rows,
             inserted_keys,
             inserted_edges,
+            counters,
         } = operations;
         // What can fail comes first, so that all is applied or nothing.
         let with_tree = |row: ResourceRow| Ok::<_, StoreError>((tree(&row.document)?, row));
@@ -94,6 +105,8 @@ impl Rows for TenantRows<'_> {
             .collect::<Result<_, _>>()?;
         let tenant = &mut *self.tenant;
         tenant.version = version.unwrap_or(tenant.version);
+        let counters = counters.into_iter().map(|row| (row.counter, row.count));
+        tenant.counters = (tenant.version, counters.collect());
         removed_ends.iter().for_each(|end| tenant.remove_ends(end));
         removed_edges
             .iter()
@@ -179,6 +192,23 @@ impl Tenant {
         }
         let mut retired = self.retired.iter();
         retired.find_map(|entry| Found::among(entry, id, RowState::Deleted))
+    }
+
+    /// A counter that was written with the last change.
+    fn counter(&self, counter: &CounterRef) -> Option<u64> {
+        let (version, counters) = &self.counters;
+        let count = counters.get(counter).filter(|_| *version == self.version);
+        count.copied()
+    }
+
+    fn count(&self, scope: &Scope, query: &CountQuery) -> Result<u64, StoreError> {
+        let Some(table) = self.tables.get(query.kind.name()) else {
+            return Ok(0);
+        };
+        let meter = scope.budget.meter();
+        let among = (&query.kind, table);
+        let found = self.matching(&scope.settings, among, &query.predicate, &meter)?;
+        Ok(found.len() as u64)
     }
 
     fn candidate_rows(

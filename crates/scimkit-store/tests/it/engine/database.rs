@@ -12,9 +12,9 @@ use scimkit_registry::{Meter, ResourceId, View};
 use scimkit_store::{
     ConnectionId, Document, StoreError,
     engine::{
-        AncestorEdge, BatchAnswer, Candidates, Decision, Facts, FoundRow, KeyHolder, KeyRef,
-        MemberList, Members, Needs, Operations, OwnerEdge, OwnerFilter, RowHead, RowState, Rows,
-        Step,
+        AncestorEdge, BatchAnswer, Candidates, CounterRef, CounterRow, Decision, Facts, FoundRow,
+        KeyHolder, KeyRef, MemberList, Members, Needs, Operations, OwnerEdge, OwnerFilter, RowHead,
+        RowState, Rows, Step,
     },
 };
 
@@ -33,6 +33,7 @@ pub(super) struct Row {
 /// The tables of one tenant.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Database {
+    counters: (u64, BTreeMap<CounterRef, u64>),
     pub(super) edges: BTreeMap<(MemberList, ResourceId), Option<String>>,
     pub(super) keys: BTreeSet<(RowState, KeyRef, ResourceId)>,
     /// What was loaded, round by round.
@@ -184,6 +185,27 @@ impl Rows for Database {
                 }
             }
         }
+        for (counter, query) in &needs.counts {
+            let (version, counters) = &self.counters;
+            let known = counters.get(counter).filter(|_| *version == self.version);
+            let live = self
+                .rows
+                .iter()
+                .filter(|(_, row)| row.state == RowState::Live);
+            let counts = live.filter(|(id, row)| {
+                let document = self.row(id).unwrap().document;
+                let document = document.tree().unwrap();
+                let view = View::of(&document);
+                *row.kind == *query.kind.name()
+                    && query
+                        .kind
+                        .matches(&query.predicate, view, &Meter::unlimited())
+                        == Ok(true)
+            });
+            let count = known.copied().unwrap_or(counts.count() as u64);
+            let counter = counter.clone();
+            facts.counts.push(CounterRow { count, counter });
+        }
         for query in &needs.candidates {
             let mut rows = Vec::new();
             for id in self.rows.keys() {
@@ -270,6 +292,11 @@ impl Rows for Database {
                 .insert((row.state, row.key.clone(), row.id.clone()));
             assert!(new, "{row:?}");
         }
+        let counters = operations
+            .counters
+            .into_iter()
+            .map(|row| (row.counter, row.count));
+        self.counters = (self.version, counters.collect());
         for new in operations.inserted_edges {
             for member in new.members {
                 let edge = (new.list.clone(), member.id);
@@ -286,6 +313,7 @@ fn piece(needs: &Needs, pick: &mut impl FnMut() -> bool) -> Needs {
     piece.version &= pick();
     piece.ancestors.retain(|_| pick());
     piece.candidates.retain(|_| pick());
+    piece.counts.retain(|_, _| pick());
     piece.edges.retain(|_, targets| {
         targets.retain(|_| pick());
         !targets.is_empty()

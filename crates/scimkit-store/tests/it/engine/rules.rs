@@ -4,7 +4,7 @@ use scimkit_registry::Budget;
 use scimkit_store::{
     Among, Batch, Claim, ConnectionId, Cycles, Deletes, Expect, OnFailure, StoreError,
     UnknownMembers, Write, Written,
-    engine::{BatchAnswer, Decision, Policy, WriteRequest},
+    engine::{BatchAnswer, Capacity, Decision, Policy, WriteRequest},
 };
 use serde_json::json;
 
@@ -206,6 +206,11 @@ fn later_writes_see_earlier_ones() {
                 ],
             ),
             case(
+                "a member that was removed is added again",
+                vec![world.remove("g1", &["u1"]), world.replace("g1", &["u1"])],
+                &["updated g1 5", "updated g1 6"],
+            ),
+            case(
                 "the owners of a deleted member share its number",
                 vec![
                     world.add("g2", &["u1"]),
@@ -399,6 +404,111 @@ fn claim_sees_what_earlier_writes_left() {
             ),
         ],
     );
+}
+
+#[test]
+fn claim_finds_candidates_behind_those_that_the_batch_deletes() {
+    let world = World::new();
+    let with_x = |id| world.create(id, json!({"userName": id, "externalId": "x"}));
+    let claim = Claim::new(Among::Live, world.predicate("u1", r#"externalId eq "x""#));
+    let claim = |id: &str| Write::Create {
+        change: world.body(id, json!({"userName": id})),
+        claim: Some(Box::new(claim.clone())),
+        id: id.into(),
+    };
+    check(
+        &world,
+        &["u1", "u2", "u3", "u4"].map(with_x),
+        vec![Case {
+            answers: &["deleted", "deleted", "ambiguous", "deleted", "adopted u4 8"],
+            name: "candidates",
+            policy: plain,
+            rule: Case::CONTINUE,
+            writes: vec![
+                world.delete("u1"),
+                world.delete("u2"),
+                claim("u9"),
+                world.delete("u3"),
+                claim("u9"),
+            ],
+        }],
+    );
+}
+
+#[test]
+fn capacity_is_exact_within_a_batch_and_across_batches() {
+    let world = World::new();
+    let user = |id: &str, active| world.create(id, json!({"userName": id, "active": active}));
+    let active = |id, active: bool| world.set(id, "active", Some(json!(active)));
+    let seats = Capacity::new(
+        "seats",
+        world.user.clone(),
+        world.predicate("u1", "active eq true"),
+        2,
+    );
+    let mut policy = Policy::new(world.registry.clone());
+    policy.deletes = Deletes::Retire;
+    let without = policy.clone();
+    policy.capacities.push(seats);
+    let full = "`seats`: there are 2 already, which is the limit";
+    let mut database = Database::default();
+    // (whether the policy knows the limit, the rule, the writes, the answers)
+    let batches = [
+        (
+            true,
+            OnFailure::Continue,
+            vec![user("u1", true), user("u2", false)],
+            vec!["created u1 1", "created u2 2"],
+        ),
+        (
+            true,
+            OnFailure::Continue,
+            vec![
+                user("u3", true),
+                active("u2", true),
+                active("u1", false),
+                active("u2", true),
+            ],
+            vec!["created u3 3", full, "updated u1 4", "updated u2 5"],
+        ),
+        (
+            true,
+            OnFailure::Undo,
+            vec![world.delete("u2"), user("u4", true), user("u5", true)],
+            vec!["not run", "not run", full],
+        ),
+        (
+            true,
+            OnFailure::Continue,
+            vec![world.set("u3", "title", Some(json!("x"))), user("u4", true)],
+            vec!["updated u3 6", full],
+        ),
+        // A policy that does not know it leaves the counter behind, so it is counted anew.
+        (
+            false,
+            OnFailure::Continue,
+            vec![user("u5", true)],
+            vec!["created u5 7"],
+        ),
+        (
+            true,
+            OnFailure::Continue,
+            vec![
+                world.delete("u5"),
+                user("u6", true),
+                world.delete("u2"),
+                user("u6", true),
+            ],
+            vec!["deleted", full, "deleted", "created u6 10"],
+        ),
+    ];
+    for (knows, rule, writes, expected) in batches {
+        let policy = if knows { &policy } else { &without };
+        let batch = Batch::new(second(0), writes).on_failure(rule);
+        let answers = database.run(Decision::new(WriteRequest::new(policy.clone(), batch)));
+        assert_eq!(said(&answers[0]), expected.join("; "));
+        database.check();
+    }
 }
 
 #[test]
