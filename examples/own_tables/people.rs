@@ -420,6 +420,9 @@ impl Store for People {
     ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
         Box::pin(async move {
             let count = batch.writes.len();
+            if let Err(problem) = Support::full().check_batch(&scope.settings, &batch) {
+                return problem.repeated(count);
+            }
             match self.write_all(scope, batch) {
                 Ok(answers) => answers,
                 Err(error) => {

@@ -53,6 +53,7 @@ impl Problem {
                 StoreError::StorageFull(_) => {
                     Error::new(507, "the service has no storage left: try again later")
                 }
+                StoreError::Unsupported { .. } => Error::new(501, error.to_string()),
                 StoreError::Unavailable(_) => Error::new(
                     503,
                     "the service is temporarily unavailable: try again later",

@@ -269,12 +269,24 @@ impl Writer<'_> {
         Ok(stored)
     }
 
+    /// Sends a batch to the store, if that can do what it asks.
+    pub(crate) async fn submit(&self, batch: Batch) -> Vec<Result<Written, StoreError>> {
+        let settings = &self.scope.settings;
+        for write in &batch.writes {
+            let support = self.store.support(write.kind());
+            if let Err(problem) = support.check_batch(settings, &batch) {
+                return problem.repeated(batch.writes.len());
+            }
+        }
+        self.store.write(self.scope, batch).await
+    }
+
     pub(crate) async fn write(&self, write: Write) -> Result<Written, Problem> {
         if let Write::Create { change, .. } | Write::Update { change, .. } = &write {
             self.check(change)?;
         }
         let batch = Batch::new(now(), vec![write]);
-        let mut outcomes = self.store.write(self.scope, batch).await;
+        let mut outcomes = self.submit(batch).await;
         outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
     }
 }

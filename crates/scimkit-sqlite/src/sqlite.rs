@@ -241,6 +241,9 @@ impl Store for Sqlite {
     ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
         Box::pin(async move {
             let writes = batch.writes.len();
+            if let Err(problem) = Support::full().check_batch(&scope.settings, &batch) {
+                return problem.repeated(writes);
+            }
             let (answer, answered) = oneshot::channel();
             let settings = Arc::clone(&scope.settings);
             let cancelled = Cancelled(scope.budget.part());

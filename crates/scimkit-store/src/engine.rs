@@ -41,7 +41,7 @@ pub use self::{
     operations::{KeyRow, NewMember, NewMembers, Operations, ResourceRow, RowBump, RowRef},
     policy::{Capacity, Policy},
 };
-use crate::{Batch, ConnectionId, OnFailure, Scope, StoreError, Write, Written};
+use crate::{Batch, ConnectionId, Intent, OnFailure, Scope, StoreError, Write, Written};
 
 /// A batch with everything that its decision depends on.
 #[derive(Debug, Clone)]
@@ -144,6 +144,7 @@ struct Request {
     at: DateTime<Utc>,
     budget: Budget,
     connection: Option<ConnectionId>,
+    intent: Intent,
     on_failure: OnFailure,
     policy: Policy,
     wants_document: bool,
@@ -204,6 +205,7 @@ impl Decision {
             at: batch.at.trunc_subsecs(3),
             budget,
             connection,
+            intent: batch.intent,
             on_failure: batch.on_failure,
             policy,
             wants_document: true,

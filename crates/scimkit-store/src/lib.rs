@@ -36,8 +36,8 @@ pub use scope::{
     UnknownMembers,
 };
 pub use store::{
-    Batch, BoxFuture, Document, EdgeQuery, Expect, How, OnFailure, Store, StoreError, Stored,
-    Support, Want, Write, Written,
+    Batch, BoxFuture, Document, EdgeQuery, Expect, How, Intent, OnFailure, Store, StoreError,
+    Stored, Support, Want, Write, Written,
 };
 pub use tenancy::{Connection, ConnectionId, Entry, Opened, Scopes, Tenancy, Tenant, TokenRecord};
 pub use turn::yield_now;

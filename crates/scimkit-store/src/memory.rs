@@ -95,7 +95,9 @@ impl Memory {
 
 impl Store for Memory {
     fn support(&self, _kind: &ResourceType) -> Support {
-        Support::full()
+        let mut support = Support::full();
+        (support.capacities, support.check) = (true, true);
+        support
     }
 
     fn edges<'a>(

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{AttrId, Change, Edge, Exhausted, Resource, ResourceId, ResourceType};
 
-use crate::{Claim, Page, Query, Scope};
+use crate::{Claim, Page, Query, Scope, Settings};
 
 /// A future that a store hands out.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -107,6 +107,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Support {
+    /// It keeps [`Settings::capacities`](crate::Settings::capacities).
+    pub capacities: bool,
+    /// It carries out a batch that is only [checked](Intent::Check).
+    pub check: bool,
     /// It continues a list after a [`Position`](crate::Position).
     pub cursor: bool,
     /// It answers predicates.
@@ -119,15 +123,34 @@ pub struct Support {
 }
 
 impl Support {
-    /// Everything the contract knows.
+    /// Everything that every version of the contract knew: all but capacities and checks, which a store
+    /// has to claim.
     #[must_use]
     pub fn full() -> Self {
         Support {
+            capacities: false,
+            check: false,
             cursor: true,
             filter: true,
             given_ids: true,
             sort: true,
         }
+    }
+}
+
+impl Support {
+    /// Rejects a batch that needs what the store can't do. Whoever sends a batch asks this first, and so
+    /// does a store that lacks something.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`].
+    pub fn check_batch(&self, settings: &Settings, batch: &Batch) -> Result<(), StoreError> {
+        let feature = match batch.intent {
+            Intent::Check if !self.check => "a write that is only checked",
+            _ if !self.capacities && !settings.capacities.is_empty() => "a limit on resources",
+            _ => return Ok(()),
+        };
+        Err(StoreError::Unsupported { feature })
     }
 }
 
@@ -295,6 +318,8 @@ impl Document {
 pub struct Batch {
     /// What `created` and `lastModified` become.
     pub at: DateTime<Utc>,
+    /// Whether anything is to be written.
+    pub intent: Intent,
     /// What a write that fails means for the others.
     pub on_failure: OnFailure,
     /// The writes.
@@ -308,9 +333,17 @@ impl Batch {
         let on_failure = OnFailure::default();
         Batch {
             at,
+            intent: Intent::default(),
             on_failure,
             writes,
         }
+    }
+
+    /// Only to be checked.
+    #[must_use]
+    pub fn only_checked(mut self) -> Self {
+        self.intent = Intent::Check;
+        self
     }
 
     /// With another rule for writes that fail.
@@ -319,6 +352,21 @@ impl Batch {
         self.on_failure = rule;
         self
     }
+}
+
+/// Whether a batch is to be written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a store must not commit what it does not know to be a check"
+)]
+pub enum Intent {
+    /// It answers as it would if it were committed, and changes nothing: a dry run. Only a store with
+    /// [`Support::check`] gets one.
+    Check,
+    /// It is.
+    #[default]
+    Commit,
 }
 
 /// What a write that fails means for the others of its batch.
@@ -575,6 +623,12 @@ pub enum StoreError {
         /// The attribute's path.
         attr: String,
     },
+    /// The store can't do that: see [`Support`].
+    #[error("the store does not support {feature}")]
+    Unsupported {
+        /// What it lacks.
+        feature: &'static str,
+    },
     /// The store can't reach its data now, for example because a disk fails; nothing was written.
     #[error("the store is unavailable")]
     Unavailable(#[source] BoxError),
@@ -612,10 +666,12 @@ impl StoreError {
     }
 
     /// The answers to so many writes of a batch that failed as a whole.
-    pub(crate) fn repeated<T>(self, writes: usize) -> Vec<Result<T, StoreError>> {
+    #[must_use]
+    pub fn repeated<T>(self, writes: usize) -> Vec<Result<T, StoreError>> {
         let again = || match &self {
             StoreError::Busy => StoreError::Busy,
             StoreError::Exhausted(reason) => StoreError::Exhausted(*reason),
+            StoreError::Unsupported { feature } => StoreError::Unsupported { feature },
             other => StoreError::backend(other.to_string()),
         };
         let others: Vec<_> = (1..writes).map(|_| Err(again())).collect();

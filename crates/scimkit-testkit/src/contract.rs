@@ -23,6 +23,7 @@ mod claims;
 mod clock;
 mod cursors;
 mod cycles;
+mod demands;
 mod ground;
 mod members;
 mod model;
@@ -137,6 +138,7 @@ pub fn checks() -> Vec<Check> {
     let groups = [
         resources::CHECKS,
         batches::CHECKS,
+        demands::CHECKS,
         claims::CHECKS,
         clock::CHECKS,
         members::CHECKS,

@@ -297,7 +297,7 @@ impl<'a> Run<'a> {
         rule: OnFailure,
     ) -> impl Iterator<Item = Result<Written, StoreError>> + use<> {
         let batch = Batch::new(now(), writes).on_failure(rule);
-        let answers = self.writer.store.write(self.writer.scope, batch).await;
+        let answers = self.writer.submit(batch).await;
         let none = || Err(StoreError::backend("the store gave no answer to a write"));
         answers.into_iter().chain(std::iter::repeat_with(none))
     }

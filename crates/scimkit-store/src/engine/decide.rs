@@ -16,7 +16,9 @@ use super::{
     overlay::{Body, Entry, Mark, Overlay},
     weight,
 };
-use crate::{Claim, Deletes, Document, Expect, How, OnFailure, StoreError, Stored, Write, Written};
+use crate::{
+    Claim, Deletes, Document, Expect, How, Intent, OnFailure, StoreError, Stored, Write, Written,
+};
 
 /// The writes of a decision, one after another.
 pub(super) struct Decider<'d> {
@@ -60,9 +62,12 @@ impl Decider<'_> {
             answers.push(answer);
         }
         if request.on_failure == OnFailure::Undo && failures > 0 {
-            self.roll_back(mark);
+            self.roll_back(mark.clone());
             let done = answers.iter_mut().filter(|answer| answer.is_ok());
             done.for_each(|answer| *answer = Err(StoreError::NotRun));
+        }
+        if request.intent == Intent::Check {
+            self.roll_back(mark);
         }
         Ok(answers)
     }

@@ -5,13 +5,14 @@ use std::{iter::Peekable, vec};
 use chrono::{DateTime, Utc};
 
 use super::{tenant::Tenant, walk::SLICE};
-use crate::{Batch, OnFailure, Scope, StoreError, Write, Written, engine::weight};
+use crate::{Batch, Intent, OnFailure, Scope, StoreError, Write, Written, engine::weight};
 
 /// A batch that is being carried out.
 pub(super) struct Writing {
     answers: Vec<Result<Written, StoreError>>,
     at: DateTime<Utc>,
     failures: u32,
+    intent: Intent,
     on_failure: OnFailure,
     rest: Peekable<vec::IntoIter<Write>>,
 }
@@ -22,6 +23,7 @@ impl Writing {
             answers: Vec::with_capacity(batch.writes.len()),
             at: batch.at,
             failures: 0,
+            intent: batch.intent,
             on_failure: batch.on_failure,
             rest: batch.writes.into_iter().peekable(),
         }
@@ -42,7 +44,8 @@ impl Writing {
                 }
                 rule => rule,
             };
-            let batch = Batch::new(self.at, writes).on_failure(rule);
+            let mut batch = Batch::new(self.at, writes).on_failure(rule);
+            batch.intent = self.intent;
             let answers = tenant.write(scope, batch);
             let answers = answers.unwrap_or_else(|problem| problem.repeated(count));
             let failures = answers.iter().filter(|answer| answer.is_err()).count();
@@ -53,10 +56,12 @@ impl Writing {
         self.rest.peek().is_none()
     }
 
-    /// The writes of one slice: all of those that are done together or not at all.
+    /// The writes of one slice: all of those that are done together or not at all, and of those whose
+    /// effects nobody but the others sees.
     fn next_writes(&mut self) -> Vec<Write> {
         let (mut writes, mut units) = (Vec::new(), 0_u64);
-        while units < SLICE || self.on_failure == OnFailure::Undo {
+        let is_whole = self.on_failure == OnFailure::Undo || self.intent == Intent::Check;
+        while units < SLICE || is_whole {
             let Some(write) = self.rest.next() else { break };
             units = units.saturating_add(weight(&write));
             writes.push(write);

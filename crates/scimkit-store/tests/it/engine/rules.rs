@@ -2,7 +2,7 @@
 
 use scimkit_registry::Budget;
 use scimkit_store::{
-    Among, Batch, Claim, ConnectionId, Cycles, Deletes, Expect, OnFailure, StoreError,
+    Among, Batch, Claim, ConnectionId, Cycles, Deletes, Expect, Intent, OnFailure, StoreError,
     UnknownMembers, Write, Written,
     engine::{BatchAnswer, Capacity, Decision, Policy, WriteRequest},
 };
@@ -509,6 +509,36 @@ fn capacity_is_exact_within_a_batch_and_across_batches() {
         assert_eq!(said(&answers[0]), expected.join("; "));
         database.check();
     }
+}
+
+#[test]
+fn check_changes_nothing_for_the_batches_joined_to_it() {
+    let world = World::new();
+    let mut database = Database::default();
+    let request = |writes| {
+        let policy = Policy::new(world.registry.clone());
+        WriteRequest::new(policy, Batch::new(second(0), writes))
+    };
+    database.run(Decision::new(request(vec![world.user("u1", "a")])));
+    let before = database.clone();
+    let writes = vec![
+        world.delete("u1"),
+        world.user("u2", "a"),
+        world.user("u3", "a"),
+    ];
+    let mut check = request(writes.clone());
+    check.batch.intent = Intent::Check;
+    let expected = "deleted; created u2 3; taken userName";
+    assert_eq!(
+        said(&database.run(Decision::new(check.clone()))[0]),
+        expected
+    );
+    assert!(database == before);
+    let mut decision = Decision::new(check);
+    decision.join(request(writes));
+    let answers = database.run(decision);
+    assert_eq!(answers.iter().map(said).collect::<Vec<_>>(), [expected; 2]);
+    database.check();
 }
 
 #[test]
