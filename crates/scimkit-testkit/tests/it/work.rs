@@ -235,7 +235,7 @@ async fn filter_and_sort_that_cost_too_much_are_answered_too_many() {
     for (store, make) in STORES {
         let seeding = make();
         let seeder = server(Arc::clone(&seeding), u64::MAX);
-        for n in 0..50 {
+        for n in 0..300 {
             let body = json!({"userName": format!("u{n}"), "title": format!("t{n}")});
             created(&seeder, &body).await;
         }
