@@ -10,7 +10,7 @@ mod process;
 #[path = "../serve/mod.rs"]
 mod serve;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use access::Door;
 use axum::{Router, routing::get};
@@ -29,6 +29,7 @@ async fn run(options: Options) -> Result<(), Problem> {
     let listener = options.listen().await?;
     let mut settings = Settings::new(options.base_url(&listener)?);
     settings.registry = options.registry()?.into();
+    let registry = Arc::clone(&settings.registry);
     settings.tolerance = options.tolerance()?;
     settings.unknown_members = options.unknown_members();
     let base_url = settings.base_url.clone();
@@ -39,7 +40,9 @@ async fn run(options: Options) -> Result<(), Problem> {
     let mut app = Router::new()
         .route("/", get(async || "The application itself.\n"))
         .merge(scimkit::axum::router("/scim/v2", server));
-    let recorder = Recorder::new("provider", "recorded").with_prefix("/scim/v2");
+    let recorder = Recorder::new("provider", "recorded")
+        .with_prefix("/scim/v2")
+        .with_registry(&registry);
     if options.record.is_some() {
         app = app.layer(recorder.clone());
     }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use clap::Args;
 use http::{HeaderValue, Method, Request, Response, Uri, header::CONNECTION, request::Parts};
 use scimkit::store::BoxFuture;
-use scimkit_testkit::replay::{Target, TransportError};
+use scimkit_testkit::replay::{NoSlash, Target, TransportError};
 use ureq::{
     Agent, Error,
     tls::{RootCerts, TlsConfig},
@@ -93,7 +93,12 @@ impl Client {
     fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         let (mut head, body) = request.into_parts();
         // Joined as text: what the scenario writes is not to be normalised.
-        let uri = format!("{}{}", self.base, head.uri);
+        let target = head.uri.to_string();
+        let target = match head.extensions.get::<NoSlash>() {
+            Some(NoSlash) => target.trim_start_matches('/'),
+            None => &target,
+        };
+        let uri = format!("{}{target}", self.base);
         head.uri = uri.parse().map_err(|_| Error::BadUri(uri))?;
         let kept = self.kept.swap(false, Ordering::Relaxed);
         match self.once(head.clone(), &body) {

@@ -33,9 +33,10 @@
 //!
 //! # What a recording holds
 //!
-//! Nothing but what is known to tell of nobody: methods, statuses, attribute names, schema URNs,
-//! the grammar of filters and paths as it was spelled, `null`, booleans (as strings, too), and words
-//! that everybody uses, such as `work` or `en-US`. Everything else is replaced:
+//! Nothing but what is known to reveal nothing: the methods of HTTP, statuses, the attribute names and URNs of
+//! the RFCs and of the [registered schemas](Recorder::with_registry), the grammar of filters and paths as it was
+//! spelled, `null`, booleans (as strings, too), page sizes, and words that everybody uses, such as `work` or `en-US`.
+//! Everything else is replaced:
 //!
 //! | what | becomes |
 //! |---|---|
@@ -51,7 +52,9 @@
 //! The same becomes the same, wherever it stands, and what differs only in case still does.
 //! Punctuation and blanks between words stay, lengths don't. Of the headers, `Accept`,
 //! `Content-Encoding`, `Content-Type`, `If-Match` and `If-None-Match` are recorded; of a token, only
-//! whether it was refused. What somebody made an attribute's name or a schema's URN stays.
+//! whether it was refused. A version that no answer told becomes one that no server has.
+//!
+//! A byte order mark stays, and a body that is not UTF-8 is recorded as text of ISO 8859-1 that is not UTF-8 either.
 //!
 //! Of answers there is the status and what a provider relies on: values that it sent itself, whether
 //! there is what it asked for, and the type of an error. What a server words or computes is left out.
@@ -65,6 +68,7 @@
 
 mod answer;
 mod exchange;
+mod known;
 mod placeholders;
 mod service;
 mod syntax;
@@ -85,8 +89,11 @@ use std::{
 };
 
 use exchange::Recording;
+use known::Known;
 pub use service::{Answering, Recorded};
 pub use tee::Tee;
+
+use scimkit_registry::Registry;
 
 use crate::replay::Scenario;
 
@@ -150,6 +157,14 @@ impl Recorder {
                 scenario: scenario.into(),
             }),
         }
+    }
+
+    /// Keeps the names and URNs of these schemas, too. Without this, only those of the RFCs stay, and what a custom
+    /// schema has is replaced as everything else is.
+    #[must_use]
+    pub fn with_registry(self, registry: &Registry) -> Self {
+        self.recording().set_known(Known::of(registry));
+        self
     }
 
     /// Records no more than that.

@@ -37,6 +37,8 @@ pub use matcher::matches;
 pub use report::{Counts, Exchange, Failure, Outcome, Report, Verdict};
 pub use run::Replay;
 pub(crate) use run::SCIM;
-pub use scenario::{Authorization, Error, Expectation, Mode, Need, Request, Scenario, Step};
-pub use target::{Target, TransportError};
+pub use scenario::{
+    Authorization, Charset, Error, Expectation, Mode, Need, Request, Scenario, Step,
+};
+pub use target::{NoSlash, Target, TransportError};
 pub(crate) use vars::encoded;

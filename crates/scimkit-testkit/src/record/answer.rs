@@ -17,7 +17,9 @@ pub(super) fn expected(
 ) -> Option<Value> {
     let schemas = body.get("schemas").and_then(Value::as_array)?;
     let schemas = schemas.iter().filter_map(Value::as_str);
-    let schemas: Vec<_> = schemas.filter(|urn| values::is_urn(urn)).collect();
+    let schemas: Vec<_> = schemas
+        .filter(|urn| placeholders.known().has_urn(urn))
+        .collect();
     let says = |message: &str| {
         let urn = format!("urn:ietf:params:scim:api:messages:2.0:{message}");
         schemas
@@ -41,7 +43,7 @@ pub(super) fn expected(
 }
 
 /// The schemas of an answer that a server must have been told of, and have a value in.
-pub(super) fn own_schemas(body: &Value) -> Vec<String> {
+pub(super) fn own_schemas(placeholders: &Placeholders, body: &Value) -> Vec<String> {
     let schemas = body
         .get("schemas")
         .and_then(Value::as_array)
@@ -49,7 +51,7 @@ pub(super) fn own_schemas(body: &Value) -> Vec<String> {
         .flatten();
     let urns = schemas
         .filter_map(Value::as_str)
-        .filter(|urn| values::is_urn(urn));
+        .filter(|urn| placeholders.known().has_urn(urn));
     let own = urns.filter(|urn| {
         let folded = urn.to_lowercase();
         !folded.starts_with("urn:ietf:params:scim:api:")
@@ -127,9 +129,9 @@ fn object(
         if told || server_made {
             continue;
         }
-        // Names come from schemas; what does not look like one is not for a file.
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:".contains(&b);
-        if !name.bytes().all(plain) {
+        // Only names that a schema has are known to reveal nothing.
+        let known = placeholders.known();
+        if !known.has_name(name) && !known.has_urn(name) {
             continue;
         }
         if let Some(inner) = value(placeholders, &inside, inner) {
@@ -155,7 +157,7 @@ fn value(placeholders: &mut Placeholders, attribute: &str, actual: &Value) -> Op
             known.then(|| json!({"resourceType": kind}))
         }
         Value::Object(members) => Some(Value::Object(object(placeholders, attribute, members))),
-        Value::String(text) if values::stays(attribute, text) => Some(actual.clone()),
+        Value::String(text) if values::stays(placeholders, attribute, text) => Some(actual.clone()),
         Value::String(text) => {
             if placeholders.captured(text).is_none() && !placeholders.has_seen(text) {
                 return None;

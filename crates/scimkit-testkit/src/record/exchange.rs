@@ -7,12 +7,15 @@ use serde_json::Value;
 
 use super::{
     answer,
+    known::Known,
     placeholders::{Piece, Placeholders, joined},
     syntax::{self, Endpoint},
     tee::Copied,
     tree::{self, Message, Tree},
 };
-use crate::replay::{Authorization, Expectation, Mode, Need, Request, SCIM, Scenario, Step};
+use crate::replay::{
+    Authorization, Charset, Expectation, Mode, Need, Request, SCIM, Scenario, Step,
+};
 
 /// How many originals are told apart: each takes a few hundred bytes, whatever its length.
 const MOST_ORIGINALS: usize = 200_000;
@@ -54,6 +57,10 @@ pub(super) struct Recording {
 }
 
 impl Recording {
+    pub(super) fn set_known(&mut self, known: Known) {
+        self.placeholders.set_known(known);
+    }
+
     /// Counts an exchange that is not recorded.
     pub(super) fn leave_out(&mut self, why: &'static str) {
         *self.left_out.entry(why).or_default() += 1;
@@ -134,7 +141,10 @@ impl Recording {
         }
         self.cursors(asked, body.as_ref());
         if told.status.is_success() {
-            let own = body.as_ref().map(answer::own_schemas).unwrap_or_default();
+            let own = body
+                .as_ref()
+                .map(|body| answer::own_schemas(&self.placeholders, body));
+            let own = own.unwrap_or_default();
             self.schemas.extend(own);
             self.schemas.sort_unstable();
             self.schemas.dedup();
@@ -156,7 +166,11 @@ impl Recording {
     }
 
     fn request(&mut self, asked: &Asked, sent: &[u8], told: &Told) -> Request {
-        let (body, raw_body) = self.body(asked, sent);
+        let Body {
+            body,
+            raw_body,
+            raw_charset,
+        } = self.body(asked, sent);
         let given = asked.headers.iter().filter_map(|(name, value)| {
             let text = String::from_utf8_lossy(value.as_bytes());
             let text = match *name {
@@ -174,9 +188,10 @@ impl Recording {
         Request {
             body,
             headers,
-            method: asked.method.to_string(),
+            method: self.method(&asked.method),
             path: syntax::target(&mut self.placeholders, &asked.target, endpoint),
             raw_body,
+            raw_charset,
         }
     }
 
@@ -193,29 +208,77 @@ impl Recording {
         }
     }
 
+    /// A method of HTTP, or another one in its place.
+    fn method(&mut self, method: &Method) -> String {
+        const KNOWN: [Method; 8] = [
+            Method::DELETE,
+            Method::GET,
+            Method::HEAD,
+            Method::OPTIONS,
+            Method::PATCH,
+            Method::POST,
+            Method::PUT,
+            Method::TRACE,
+        ];
+        match KNOWN.contains(method) {
+            true => method.to_string(),
+            false => self.placeholders.word(method.as_str()),
+        }
+    }
+
     /// A body as a value where a value can say it, and as text otherwise.
-    fn body(&mut self, asked: &Asked, sent: &[u8]) -> (Option<Value>, Option<String>) {
+    fn body(&mut self, asked: &Asked, sent: &[u8]) -> Body {
         if sent.is_empty() {
-            return (None, None);
+            return Body::default();
         }
-        const MARK: &str = "\u{feff}";
-        let placeholders = &mut self.placeholders;
-        let (mark, json) = match sent.strip_prefix(MARK.as_bytes()) {
-            Some(json) => (MARK, json),
-            None => ("", sent),
+        let text = match std::str::from_utf8(sent) {
+            Ok(text) => text,
+            Err(_) => return self.body_of_bytes(asked, sent),
         };
-        if let Some(tree) = Tree::parse(json) {
-            let redacted = tree::message(placeholders, kind(asked), tree);
-            let text = redacted.to_string();
-            return match redacted.into_value() {
-                Some(value) if mark.is_empty() => (Some(value), None),
-                _ => (None, Some(format!("{mark}{text}"))),
-            };
+        match text.strip_prefix(BYTE_ORDER_MARK) {
+            None => match self.json(asked, text) {
+                Some((Some(value), _)) => Body {
+                    body: Some(value),
+                    ..Body::default()
+                },
+                Some((None, text)) => Body::of_text(text),
+                None => Body::of_text(joined(text, self.placeholders.text(text))),
+            },
+            Some(rest) => {
+                let redacted = self.json(asked, rest).map(|(_, text)| text);
+                let redacted =
+                    redacted.unwrap_or_else(|| joined(rest, self.placeholders.text(rest)));
+                Body::of_text(format!("{BYTE_ORDER_MARK}{redacted}"))
+            }
         }
-        match std::str::from_utf8(sent) {
-            Ok(text) => (None, Some(joined(text, placeholders.text(text)))),
-            Err(_) => (None, Some("not UTF-8".to_owned())),
+    }
+
+    /// A body that is not UTF-8, as one of ISO 8859-1 that is not UTF-8 either.
+    fn body_of_bytes(&mut self, asked: &Asked, sent: &[u8]) -> Body {
+        let text: String = sent.iter().copied().map(char::from).collect();
+        let redacted = self.json(asked, &text).map(|(_, text)| text);
+        let mut redacted = redacted.unwrap_or_else(|| joined(&text, self.placeholders.text(&text)));
+        // Escapes are for all that this charset does not have.
+        redacted.retain(|c| u8::try_from(c).is_ok());
+        let bytes: Vec<u8> = redacted
+            .chars()
+            .filter_map(|c| u8::try_from(c).ok())
+            .collect();
+        if std::str::from_utf8(&bytes).is_ok() {
+            redacted.push('\u{ff}');
         }
+        Body {
+            raw_charset: Charset::Latin1,
+            ..Body::of_text(redacted)
+        }
+    }
+
+    /// The redacted JSON, as a value where a value can say it, and as text.
+    fn json(&mut self, asked: &Asked, text: &str) -> Option<(Option<Value>, String)> {
+        let tree = Tree::parse(text.as_bytes())?;
+        let redacted = tree::message(&mut self.placeholders, kind(asked), tree);
+        let text = redacted.to_string();
+        Some((redacted.into_value(), text))
     }
 
     /// The name under which later steps find the id of what was created.
@@ -300,7 +363,7 @@ impl Recording {
                 Some(before) => (before, "W/"),
                 None => (before, ""),
             };
-            out.push_str(&joined(before, self.placeholders.text(before)));
+            out.push_str(&self.between_tags(before));
             let version = format!("{weak}\"{inner}\"");
             let version = (resource, self.placeholders.fingerprint(version.as_str()));
             let told = self.versions.get(&version).copied();
@@ -311,13 +374,42 @@ impl Recording {
                     out.push_str(&format!("{{{{version{at}}}}}"));
                 }
                 None => {
-                    let inner = joined(inner, self.placeholders.text(inner));
+                    // Never a version that some server may really have, as a number would be.
+                    let inner = joined(inner, self.placeholders.whole(inner));
                     out.push_str(&format!("{weak}\"{inner}\""));
                 }
             }
             rest = after;
         }
-        out + &joined(rest, self.placeholders.text(rest))
+        out + &self.between_tags(rest)
+    }
+
+    /// What stands around the versions of a condition: separators and `*`.
+    fn between_tags(&mut self, text: &str) -> String {
+        match text.chars().all(|c| " \t,*".contains(c)) {
+            true => text.to_owned(),
+            false => joined(text, self.placeholders.whole(text)),
+        }
+    }
+}
+
+/// What a UTF-8 text may begin with.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The body of a request as a scenario has it.
+#[derive(Default)]
+struct Body {
+    body: Option<Value>,
+    raw_body: Option<String>,
+    raw_charset: Charset,
+}
+
+impl Body {
+    fn of_text(text: String) -> Self {
+        Body {
+            raw_body: Some(text),
+            ..Body::default()
+        }
     }
 }
 

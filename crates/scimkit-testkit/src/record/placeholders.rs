@@ -4,13 +4,14 @@ use std::{
     collections::{BTreeSet, HashMap, HashSet},
     hash::{BuildHasher, Hash, RandomState},
     ops::Range,
+    sync::Arc,
 };
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime};
 use scimkit_registry::fold;
 use serde_json::Number;
 
-use super::tokens::Tokens;
+use super::{known::Known, tokens::Tokens};
 
 /// A part of a redacted text.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,6 +42,7 @@ pub(super) struct Placeholders {
     cased: HashMap<u64, Cased>,
     counts: HashMap<Kind, u32>,
     ids: HashMap<u64, String>,
+    known: Arc<Known>,
     plain: HashMap<u64, String>,
     secret: RandomState,
     seen: HashSet<u64>,
@@ -67,6 +69,15 @@ struct Cased {
 }
 
 impl Placeholders {
+    /// The names and URNs that stay.
+    pub(super) fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known)
+    }
+
+    pub(super) fn set_known(&mut self, known: Known) {
+        self.known = Arc::new(known);
+    }
+
     /// From here on, `id` is what a step captured as `name`.
     pub(super) fn capture(&mut self, id: &str, name: &str) {
         let key = self.secret.hash_one(id);

@@ -1,35 +1,24 @@
 //! Filters, attribute paths, and the paths and queries of requests: what is grammar stays, spelled
 //! as it is; what is a value does not.
 
-use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
+use std::ops::Range;
 
-use scimkit_filter::{Filter, Leniency, Options, Path};
-use scimkit_registry::Registry;
+use scimkit_filter::{Leniency, Options, Path};
 
 use super::{
     placeholders::{Piece, Placeholders, joined},
-    tokens::{is_endpoint, is_uuid},
+    tokens::is_endpoint,
     values,
 };
 
-/// Redacts the literals of a filter.
+/// Redacts a filter: the grammar and the known names stay, whether or not it can be read.
 pub(super) fn filter(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
-    match Filter::parse_with(text, &lenient()) {
-        Ok(_) => literals(placeholders, text),
-        Err(_) => unreadable(placeholders, text),
-    }
+    around_literals(placeholders, text, known_words)
 }
 
-/// Redacts the literals of a PATCH path, or of an attribute name that a member of an object has.
+/// Redacts a PATCH path, or an attribute name that a member of an object has, as [`filter`] does.
 pub(super) fn path(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
-    let urn = text
-        .get(..4)
-        .is_some_and(|head| head.eq_ignore_ascii_case("urn:"));
-    let is_path = Path::parse_with(text, &lenient()).is_ok() || urn && values::is_urn(text);
-    match is_path && !text.split([':', '.', '[']).any(is_uuid) {
-        true => literals(placeholders, text),
-        false => unreadable(placeholders, text),
-    }
+    filter(placeholders, text)
 }
 
 /// Redacts a list of attribute names with commas between them.
@@ -74,7 +63,10 @@ pub(super) fn target(placeholders: &mut Placeholders, raw: &str, endpoint: Endpo
         let redacted = encoded(segment, Plus::Plus, |decoded| {
             if let Some(captured) = placeholders.captured(decoded) {
                 vec![Piece::Put(captured.to_owned())]
-            } else if own || is_endpoint(decoded) || values::is_word_of_the_rfc(decoded) {
+            } else if own
+                || is_endpoint(decoded)
+                || values::is_word_of_the_rfc(placeholders, decoded)
+            {
                 whole(decoded)
             } else {
                 values::text(placeholders, "", decoded)
@@ -159,29 +151,6 @@ fn lenient() -> Options {
     Options::default().with_leniency(leniency)
 }
 
-/// Redacts the strings of a text that follows the grammar, where nothing else is a text.
-fn literals(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
-    around_literals(placeholders, text, numbers)
-}
-
-/// Redacts the numbers of a text between two strings.
-fn numbers(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
-    let (mut pieces, mut at) = (Vec::new(), 0);
-    for word in text.split_inclusive([' ', '\t', '(', ')', '[', ']', '"']) {
-        let bare = word.trim_end_matches([' ', '\t', '(', ')', '[', ']', '"']);
-        let digits = bare.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-        match bare.parse().ok().filter(|_| digits) {
-            Some(number) => {
-                pieces.push(Piece::Put(placeholders.count(&number).to_string()));
-                pieces.push(Piece::Keep(at + bare.len()..at + word.len()));
-            }
-            None => pieces.push(Piece::Keep(at..at + word.len())),
-        }
-        at += word.len();
-    }
-    pieces
-}
-
 /// Redacts what stands between quotation marks, and what stands around them in a way of its own.
 fn around_literals(
     placeholders: &mut Placeholders,
@@ -241,20 +210,33 @@ fn compared(before: &str) -> String {
     words.nth(1).unwrap_or_default().to_lowercase()
 }
 
-/// Redacts what does not follow the grammar: of what is not quoted, only its words and the names
-/// that the RFC's schemas have stay.
-fn unreadable(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
-    around_literals(placeholders, text, known_words)
-}
-
+/// Redacts what stands outside of quotation marks: all but punctuation, known names and known URNs.
 fn known_words(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
+    let known = placeholders.known();
     let (mut pieces, mut at) = (Vec::new(), 0);
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '$' || !c.is_ascii();
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        if let Some(length) = known.urn_prefix(rest) {
+            pieces.push(Piece::Keep(at..at + length));
+            at += length;
+            continue;
+        }
+        let length = number(rest);
+        if let Some(number) = rest.get(..length).and_then(|digits| digits.parse().ok()) {
+            pieces.push(Piece::Put(placeholders.count(&number).to_string()));
+            at += length;
+            continue;
+        }
         let name = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
         let other = rest.find(is_name).unwrap_or(rest.len());
-        let token = rest.get(..name.max(other)).unwrap_or(rest);
-        match WORDS.contains(token.to_lowercase().as_str()) {
+        let between = rest
+            .get(..other)
+            .and_then(|other| other.find('-'))
+            .filter(|at| *at > 0);
+        let token = rest
+            .get(..name.max(between.unwrap_or(other)))
+            .unwrap_or(rest);
+        match token == "$ref" || known.has_name(token) {
             true => pieces.push(Piece::Keep(at..at + token.len())),
             false => pieces.extend(shifted(placeholders.text(token), at)),
         }
@@ -263,18 +245,14 @@ fn known_words(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// The words of the grammar and the attribute names of the RFC's schemas, in lower case.
-static WORDS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-    let grammar = "and co eq ew false ge gt le lt ne not null or pr sw true";
-    let mut words: BTreeSet<_> = grammar.split(' ').map(str::to_owned).collect();
-    for kind in Registry::standard().types() {
-        for attribute in kind.attributes() {
-            let names = attribute.path().rsplit(':').next().unwrap_or_default();
-            words.extend(names.split('.').map(str::to_lowercase));
-        }
-    }
-    words
-});
+/// The length of the number that a text begins with, where a separator or nothing follows it.
+fn number(text: &str) -> usize {
+    let end = text
+        .find([' ', '\t', '(', ')', '[', ']', '"'])
+        .unwrap_or(text.len());
+    let digits = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    if digits { end } else { 0 }
+}
 
 fn shifted(pieces: Vec<Piece>, by: usize) -> impl Iterator<Item = Piece> {
     pieces.into_iter().map(move |piece| match piece {

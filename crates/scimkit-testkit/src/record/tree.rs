@@ -78,8 +78,10 @@ pub(super) fn message(placeholders: &mut Placeholders, kind: Message, tree: Tree
                     .map(|name| text(placeholders, name, syntax::names));
                 Tree::Array(names.collect())
             }
-            (Message::Search, "count" | "startindex", inner) => inner,
-            (Message::Operations, "failonerrors", inner) => inner,
+            (Message::Search, "count" | "startindex", Tree::Leaf(number @ Value::Number(_)))
+            | (Message::Operations, "failonerrors", Tree::Leaf(number @ Value::Number(_))) => {
+                Tree::Leaf(number)
+            }
             (Message::Search, "cursor", inner) => {
                 text(placeholders, inner, |placeholders, cursor| {
                     placeholders.cursor(cursor)

@@ -1,13 +1,20 @@
 //! Which values tell nothing of anybody, and stay.
 
-use super::placeholders::{Piece, Placeholders};
+use super::{
+    known::is_language,
+    placeholders::{Piece, Placeholders},
+    syntax,
+};
 
 /// Redacts the value of an attribute, unless it is one that everybody uses.
 ///
 /// The attribute is a path in lower case, of which the last name counts.
 pub(super) fn text(placeholders: &mut Placeholders, attribute: &str, text: &str) -> Vec<Piece> {
-    if stays(attribute, text) {
+    if stays(placeholders, attribute, text) {
         return vec![Piece::Keep(0..text.len())];
+    }
+    if last(attribute) == "schemas" {
+        return syntax::path(placeholders, text);
     }
     if last(attribute) == "password" {
         return placeholders.whole(text);
@@ -36,15 +43,14 @@ pub(super) fn text(placeholders: &mut Placeholders, attribute: &str, text: &str)
 }
 
 /// Whether a value is a word of the protocol or of everybody.
-pub(super) fn stays(attribute: &str, text: &str) -> bool {
+pub(super) fn stays(placeholders: &Placeholders, attribute: &str, text: &str) -> bool {
     let boolean = ["false", "true"]
         .iter()
         .any(|known| text.eq_ignore_ascii_case(known));
-    if text.is_empty() || boolean || is_rfc_urn(text) {
+    if text.is_empty() || boolean || placeholders.known().has_urn(text) {
         return true;
     }
     match last(attribute) {
-        "schemas" => is_urn(text),
         "type" => TYPES.contains(&text.to_ascii_lowercase().as_str()),
         "resourcetype" => is_resource_type(text),
         "locale" | "preferredlanguage" => is_language(text),
@@ -57,17 +63,9 @@ pub(super) fn last(attribute: &str) -> &str {
     attribute.rsplit(['.', ':']).next().unwrap_or_default()
 }
 
-/// Whether that is a URN or the name of a resource type, of those that the RFC has.
-pub(super) fn is_word_of_the_rfc(text: &str) -> bool {
-    is_rfc_urn(text) || is_resource_type(text)
-}
-
-fn is_rfc_urn(text: &str) -> bool {
-    const RFC: &str = "urn:ietf:params:scim:";
-    let rfc = text
-        .get(..RFC.len())
-        .is_some_and(|head| head.eq_ignore_ascii_case(RFC));
-    rfc && is_urn(text)
+/// Whether that is a known URN or the name of a resource type that the RFC has.
+pub(super) fn is_word_of_the_rfc(placeholders: &Placeholders, text: &str) -> bool {
+    placeholders.known().has_urn(text) || is_resource_type(text)
 }
 
 pub(super) fn is_resource_type(text: &str) -> bool {
@@ -87,28 +85,10 @@ pub(super) fn is_sort_order(text: &str) -> bool {
         .any(|known| text.eq_ignore_ascii_case(known))
 }
 
-/// Whether that is a URN of plain characters.
-pub(super) fn is_urn(text: &str) -> bool {
-    text.get(..4)
-        .is_some_and(|head| head.eq_ignore_ascii_case("urn:"))
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b))
-}
-
 fn is_base64(text: &str) -> bool {
     let bare = text.trim_end_matches('=');
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"+/".contains(&b);
     text.len().is_multiple_of(4) && text.len() - bare.len() < 3 && bare.bytes().all(plain)
-}
-
-/// A language, perhaps with a country: `en`, `en-US`.
-fn is_language(text: &str) -> bool {
-    let (language, country) = text.split_once(['-', '_']).unwrap_or((text, "XX"));
-    let letters = |text: &str, lengths: &[usize]| {
-        lengths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphabetic())
-    };
-    letters(language, &[2, 3]) && letters(country, &[2])
 }
 
 /// What elements of multi-valued attributes are called.

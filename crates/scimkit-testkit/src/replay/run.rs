@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, Response, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST},
 };
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Authorization, Exchange, Failure, Mode, Need, Outcome, Report, Scenario, Step, Target, Verdict,
+    Authorization, Charset, Exchange, Failure, Mode, Need, NoSlash, Outcome, Report, Scenario,
+    Step, Target, Verdict,
     check::{capture, check, is_scim},
     vars::{Vars, encoded},
 };
@@ -255,14 +257,17 @@ impl Run<'_, '_> {
         let mut request = http::Request::new(body);
         *request.method_mut() = Method::from_bytes(sent.method.as_bytes())
             .map_err(|_| format!("`{}` is not a method", sent.method))?;
-        if !sent.path.starts_with('/') {
-            // It would become a part of the authority, and the token go to another host.
-            return Err(format!("`{}` does not begin with a slash", sent.path));
-        }
-        *request.uri_mut() = sent
-            .path
+        let path = match sent.path.as_str() {
+            path if path.is_empty() || path.starts_with('?') => {
+                request.extensions_mut().insert(NoSlash);
+                format!("/{path}")
+            }
+            path => path.to_owned(),
+        };
+        check_path(&path)?;
+        *request.uri_mut() = path
             .parse()
-            .map_err(|problem| format!("`{}` is not a path: {problem}", sent.path))?;
+            .map_err(|problem| format!("`{path}` is not a path: {problem}"))?;
         let headers = request.headers_mut();
         for (name, value) in &sent.headers {
             let header = || {
@@ -271,6 +276,10 @@ impl Run<'_, '_> {
             };
             let (name, value) =
                 header().ok_or_else(|| format!("`{name}: {value}` is not a header"))?;
+            if name == HOST {
+                // The token would go to whomever a scenario file names.
+                return Err("a scenario may not set the header `Host`".to_owned());
+            }
             headers.insert(name, value);
         }
         headers
@@ -390,11 +399,44 @@ fn failed(scenario: &Scenario, (at, reason): Fault, exchanges: Vec<Exchange>) ->
     })
 }
 
+/// Keeps a request below the base path: what leaves it could reach another service of the host, with the token.
+fn check_path(path: &str) -> Result<(), String> {
+    if !path.starts_with('/') {
+        // It would become a part of the authority.
+        return Err(format!("`{path}` does not begin with a slash"));
+    }
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    let mut depth = 0_i64;
+    for segment in decoded.split(['/', '\\']) {
+        depth += match segment {
+            "" | "." => 0,
+            ".." => -1,
+            _ => 1,
+        };
+        if depth < 0 {
+            return Err(format!("`{path}` leads out of the base path"));
+        }
+    }
+    Ok(())
+}
+
+fn bytes(text: &str, charset: Charset) -> Result<Vec<u8>, String> {
+    match charset {
+        Charset::Utf8 => Ok(text.as_bytes().to_vec()),
+        Charset::Latin1 => {
+            let bytes = text.chars().map(u8::try_from);
+            let bytes: Result<_, _> = bytes.collect();
+            bytes.map_err(|_| "the body has characters that ISO 8859-1 does not have".to_owned())
+        }
+    }
+}
+
 fn sent(step: &Step, vars: &mut Vars) -> Result<Sent, String> {
     let request = &step.request;
     let path = vars.path(&request.path)?;
     let body = match (&request.raw_body, &request.body) {
-        (Some(text), _) => Some(vars.text(text)?.into_bytes()),
+        (Some(text), _) => Some(bytes(&vars.text(text)?, request.raw_charset)?),
         (None, Some(tree)) => Some(vars.tree(tree)?.to_string().into_bytes()),
         (None, None) => None,
     };

@@ -294,11 +294,27 @@ pub struct Request {
     pub headers: BTreeMap<String, String>,
     /// The method.
     pub method: String,
-    /// Path and query, below the base path.
+    /// Path and query, below the base path; empty for the base URL itself, without a slash.
     pub path: String,
     /// A body as text, JSON or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_body: Option<String>,
+    /// How `raw_body` becomes bytes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub raw_charset: Charset,
+}
+
+/// How the text of a body becomes bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub enum Charset {
+    /// One byte per character, up to U+00FF: for bodies that are not UTF-8.
+    #[serde(rename = "iso-8859-1")]
+    Latin1,
+    /// UTF-8.
+    #[default]
+    #[serde(rename = "utf-8")]
+    Utf8,
 }
 
 /// What an answer must be like. An answer with status 204 has no body to look at.

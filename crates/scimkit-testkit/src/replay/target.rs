@@ -9,12 +9,20 @@ use scimkit_store::BoxFuture;
 /// Why no answer came at all.
 pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Marks a request for the base URL itself, without a slash after it, which an [`http::Uri`] can't say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "it says everything by being there"
+)]
+pub struct NoSlash;
+
 /// Anything that answers HTTP requests: a [`Server`] in this process, or one behind a socket.
 pub trait Target: Send + Sync {
     /// Sends one request and waits for the whole answer.
     ///
     /// The URI has no authority; its path is below the base path of the service provider, such as
-    /// `/Users/2819`. A refusal is an answer like any other.
+    /// `/Users/2819`. With [`NoSlash`] among the extensions, the path is `/` and stands for nothing. A refusal is an answer like any other.
     ///
     /// # Errors
     /// When there is no answer.

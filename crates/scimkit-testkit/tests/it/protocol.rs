@@ -85,19 +85,24 @@ async fn check(tolerance: Tolerance, modes: [Mode; 2]) {
 /// A server set up as the case says, which also knows devices: a type with attributes of every
 /// data type and every characteristic.
 pub(crate) fn server(store: Arc<dyn Store>, tolerance: Tolerance, case: &Scenario) -> Server {
-    let registry = Registry::builder()
-        .schemas_json(include_str!("../../protocol/schemas/device.json"))
-        .unwrap()
-        .resource_types_json(include_str!("../../protocol/schemas/resource-types.json"))
-        .unwrap();
     let mut settings = Settings::new("https://scim.test/v2");
-    settings.registry = Arc::new(registry.build().unwrap());
+    settings.registry = registry();
     settings.tolerance = tolerance;
     for (name, value) in &case.settings {
         set(&mut settings, name, value);
     }
     let token = Token::from_secret(TOKEN).unwrap();
     Server::new(store, settings).with_authentication(BearerTokens::new([token.digest()]))
+}
+
+/// The schemas that the cases speak of.
+pub(crate) fn registry() -> Arc<Registry> {
+    let registry = Registry::builder()
+        .schemas_json(include_str!("../../protocol/schemas/device.json"))
+        .unwrap()
+        .resource_types_json(include_str!("../../protocol/schemas/resource-types.json"))
+        .unwrap();
+    Arc::new(registry.build().unwrap())
 }
 
 fn set(settings: &mut Settings, name: &str, value: &Value) {

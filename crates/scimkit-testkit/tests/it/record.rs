@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use scimkit_registry::Tolerance;
+use scimkit_registry::{Registry, Tolerance};
 use scimkit_server::Server;
 use scimkit_store::{BoxFuture, Store};
 use scimkit_testkit::{
@@ -25,7 +25,7 @@ use tower_service::Service;
 use crate::{
     corpus::UNDER_DEFAULT,
     protocol,
-    servers::{STORES, TOKEN, server},
+    servers::{STORES, TOKEN, server, settings},
 };
 
 /// A server that is listened to, and what it was sent and answered.
@@ -119,17 +119,22 @@ const EXPECTED: [(&str, &str); 14] = [
 async fn what_is_recorded_of_the_corpus_tells_of_nobody_and_replays() {
     let mut scenarios = Scenario::corpus().unwrap();
     scenarios.retain(|one| UNDER_DEFAULT.iter().all(|(known, _)| *known != one.name()));
-    record_and_replay(&scenarios, |store, tolerance, _| server(store, tolerance)).await;
+    let registry = settings(Tolerance::DEFAULT).registry;
+    record_and_replay(&scenarios, &registry, |store, tolerance, _| {
+        server(store, tolerance)
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_is_recorded_of_the_protocol_tells_of_nobody_and_replays() {
-    record_and_replay(&protocol::cases(), protocol::server).await;
+    record_and_replay(&protocol::cases(), &protocol::registry(), protocol::server).await;
 }
 
 /// Records each scenario, looks for what it must not hold, and replays it over every store.
 async fn record_and_replay(
     scenarios: &[Scenario],
+    registry: &Registry,
     serve: impl Fn(Arc<dyn Store>, Tolerance, &Scenario) -> Server,
 ) {
     let mut problems = Vec::new();
@@ -141,7 +146,7 @@ async fn record_and_replay(
         for scenario in scenarios.iter().filter(|one| modes.contains(&one.mode)) {
             let name = scenario.name();
             let listened = serve((STORES[0].1)(), tolerance, scenario);
-            let (text, secrets) = record(listened, scenario).await;
+            let (text, secrets) = record(listened, registry, scenario).await;
             let told = secrets.iter().filter(|secret| text.contains(*secret));
             problems.extend(told.map(|secret| format!("{name}: `{secret}` is in the recording")));
 
@@ -168,8 +173,12 @@ async fn record_and_replay(
 }
 
 /// Plays a scenario to a server that is listened to: the recording, and what it must not hold.
-async fn record(server: Server, scenario: &Scenario) -> (String, BTreeSet<String>) {
-    let recorder = Recorder::new("recorded", "again");
+async fn record(
+    server: Server,
+    registry: &Registry,
+    scenario: &Scenario,
+) -> (String, BTreeSet<String>) {
+    let recorder = Recorder::new("recorded", "again").with_registry(registry);
     let target = Listened {
         seen: Arc::default(),
         service: recorder.layer(server),
