@@ -131,19 +131,21 @@ fn against(name: &str, script: &'static [Reaction], steps: &Value) -> (i32, Stri
 #[test]
 fn the_corpus_passes_in_process_and_over_a_socket() {
     let schemas = format!("{CORPUS}/schemas/extensions.json");
-    let types = format!("{CORPUS}/schemas/resource-types-with-extensions.json");
+    let desk_plan = format!("{CORPUS}/field/schemas/desk-plan.json");
+    let types = format!("{CORPUS}/field/schemas/resource-types-with-desk-plan.json");
     let folders: Vec<_> = fs::read_dir(CORPUS)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_dir())
         .map(|path| path.to_str().unwrap().to_owned())
         .collect();
-    let mut own = vec!["replay", "--schemas", &schemas, "--resource-types", &types];
+    let mut own = vec!["replay", "--schemas", &schemas, "--schemas", &desk_plan];
+    own.extend(["--resource-types", &types]);
     own.extend(folders.iter().map(String::as_str));
     let (status, out, err) = scimkit(&own);
     assert_eq!((status, err.as_str()), (0, ""), "{out}");
     assert!(
-        out.contains("\n98/98 scenarios passed, 0 failed, 0 not run, 1 of another mode"),
+        out.contains("\n137/137 scenarios passed, 0 failed, 0 not run, 3 of another mode"),
         "{out}"
     );
 
