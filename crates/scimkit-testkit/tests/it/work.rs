@@ -239,7 +239,7 @@ async fn filter_and_sort_that_cost_too_much_are_answered_too_many() {
             let body = json!({"userName": format!("u{n}"), "title": format!("t{n}")});
             created(&seeder, &body).await;
         }
-        let server = server(seeding, 5_000);
+        let server = server(seeding, 2_000);
         let asked = [
             ask(
                 &server,
