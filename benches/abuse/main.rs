@@ -18,6 +18,7 @@
 )]
 
 mod file;
+mod large;
 mod long;
 mod reads;
 mod work;
@@ -52,6 +53,7 @@ const BOTH: &[&str] = &["memory", "sqlite"];
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     rows.extend(long::rows());
+    rows.extend(large::rows());
     rows.extend(work::rows());
     rows.extend(reads::rows());
     rows.extend(file::rows());

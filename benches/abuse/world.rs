@@ -67,6 +67,17 @@ impl World {
 
     /// Creates resources by the store, 250 at a time; each gets its number as its id.
     pub(crate) async fn seed(&self, kind: &str, count: usize, body: impl Fn(usize) -> Value) {
+        self.seed_from(0, kind, count, body).await;
+    }
+
+    /// The same with numbers from `first` on.
+    pub(crate) async fn seed_from(
+        &self,
+        first: usize,
+        kind: &str,
+        count: usize,
+        body: impl Fn(usize) -> Value,
+    ) {
         let kind = self.scope.settings.registry.by_name(kind).unwrap();
         let create = |number: usize| {
             let admitted = kind.admit(body(number), &Tolerance::DEFAULT).unwrap();
@@ -76,7 +87,7 @@ impl World {
                 id: ResourceId::from(number.to_string()),
             }
         };
-        let numbers: Vec<usize> = (0..count).collect();
+        let numbers: Vec<usize> = (first..first + count).collect();
         for some in numbers.chunks(250) {
             let writes = some.iter().map(|number| create(*number)).collect();
             let batch = Batch::new(DateTime::UNIX_EPOCH, writes);

@@ -1,6 +1,6 @@
 //! A resource's attributes as kept: a JSON object with the schema's spelling of every name.
 
-use std::fmt::Write as _;
+use std::fmt;
 
 use serde_json::{Map, Value};
 
@@ -26,6 +26,7 @@ use crate::{Attr, AttrId, Error, ResourceType, budget::members_weight};
 /// assert_eq!(bjensen.get(user, given_name), Some(&json!("Barbara")));
 ///
 /// assert_eq!(Resource::restore(bjensen.to_text().as_bytes())?, bjensen);
+/// assert_eq!(bjensen.text_len(), bjensen.to_text().len() as u64);
 /// assert!(Resource::restore(b"[]").is_err());
 /// # Ok::<(), scimkit_registry::Error>(())
 /// ```
@@ -82,6 +83,14 @@ impl Resource {
     #[must_use]
     pub fn to_text(&self) -> String {
         object_text(&self.members)
+    }
+
+    /// The bytes of [`Resource::to_text`], without making it.
+    #[must_use]
+    pub fn text_len(&self) -> u64 {
+        let mut counter = Counter(0);
+        write_object(&mut counter, &self.members);
+        counter.0
     }
 
     /// The object that holds the top-level attributes of the core schema or of one extension.
@@ -201,16 +210,28 @@ fn object_at<'m>(
 #[must_use]
 pub fn object_text(members: &Map<String, Value>) -> String {
     let mut text = String::with_capacity(1024);
-    text.push('{');
+    write_object(&mut text, members);
+    text
+}
+
+fn write_object(out: &mut impl fmt::Write, members: &Map<String, Value>) {
     let first = members.get_key_value("schemas");
     let rest = members.iter().filter(|(name, _)| *name != "schemas");
+    let mut before = '{';
+    // Neither a `String` nor a counter fails, and `Value` prints compact JSON.
     for (name, value) in first.into_iter().chain(rest) {
-        if text.len() > 1 {
-            text.push(',');
-        }
-        // `Value` prints compact JSON, and writing into a `String` does not fail.
-        let _ = write!(text, "{}:{value}", Value::from(name.as_str()));
+        let _ = write!(out, "{before}{}:{value}", Value::from(name.as_str()));
+        before = ',';
     }
-    text.push('}');
-    text
+    let _ = out.write_str(if before == '{' { "{}" } else { "}" });
+}
+
+/// Counts the bytes of what is written.
+struct Counter(u64);
+
+impl fmt::Write for Counter {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len() as u64;
+        Ok(())
+    }
 }

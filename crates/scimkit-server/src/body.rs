@@ -9,12 +9,12 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use scimkit_store::StoreError;
 
-use crate::members::Members;
+use crate::{members::Members, stream::ListBody};
 
 /// The body of an answer, for any framework that takes an [`http_body::Body`].
 ///
-/// It is whole at once, but for the members of a big group, which follow page by page as they are
-/// sent, so that no more than a page of them is in memory.
+/// It is whole at once, but for long memberships, which follow page by page as they are sent, and for
+/// the resources of a list that take more than 4 MiB: of those no more is in memory.
 #[derive(Debug, Default)]
 pub struct Body(Kind);
 
@@ -22,11 +22,12 @@ pub struct Body(Kind);
 enum Kind {
     #[default]
     Empty,
+    List(ListBody),
     Members(Box<Members>),
     Whole(Bytes),
 }
 
-/// An answer that could not be ended: the store failed between two pages of members.
+/// An answer that could not be ended: the store failed between two of its parts.
 ///
 /// Whoever sends it cuts the connection, so that a part is never taken for the whole.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,12 @@ impl From<Bytes> for Body {
             true => Body::default(),
             false => Body(Kind::Whole(bytes)),
         }
+    }
+}
+
+impl From<ListBody> for Body {
+    fn from(list: ListBody) -> Self {
+        Body(Kind::List(list))
     }
 }
 
@@ -58,6 +65,7 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let next = match &mut self.0 {
             Kind::Empty => return Poll::Ready(None),
+            Kind::List(list) => std::task::ready!(list.poll_next(context)),
             Kind::Members(members) => std::task::ready!(members.poll_next(context)),
             Kind::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
@@ -78,7 +86,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
-            Kind::Members(_) => SizeHint::default(),
+            Kind::List(_) | Kind::Members(_) => SizeHint::default(),
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
         }
     }

@@ -49,6 +49,7 @@ impl Problem {
                 StoreError::NotFound => Error::not_found(error.to_string()),
                 StoreError::Stale { .. } => Error::precondition_failed(error.to_string()),
                 StoreError::CapacityExceeded { .. } => Error::forbidden(error.to_string()),
+                StoreError::TooLarge { .. } => Error::too_large(error.to_string()),
                 StoreError::Refused { detail } => Error::forbidden(detail.clone()),
                 StoreError::StorageFull(_) => {
                     Error::new(507, "the service has no storage left: try again later")

@@ -15,7 +15,18 @@ use scimkit_store::{
     Document, Facts, Query, Scope, Sort, Store, StoreError, Stored, computed, yield_now,
 };
 
-use crate::{answer::Answer, cursor::Cursors, error::Problem, render, walk, work, write::Writer};
+use crate::{
+    Body,
+    answer::Answer,
+    cursor::Cursors,
+    error::Problem,
+    gather::{self, Gathered},
+    members::PAGE,
+    render,
+    stream::{ListBody, Resources, Shown},
+    walk, work,
+    write::Writer,
+};
 
 /// Answers a query of these types.
 ///
@@ -44,31 +55,55 @@ pub(crate) async fn answer(
         None => None,
     };
     let queries = queries(&types, filter.as_ref(), &search, writer)?;
-    let (items, head) = match (&search.cursor, queries.as_slice()) {
-        (Some(cursor), all) => {
-            let service = (scope, store, cursors);
-            let (items, total, next) = walk::page(service, all, &search, (cursor, count)).await?;
-            (
-                items,
-                Head {
-                    next,
-                    start: None,
-                    total,
-                },
-            )
+    let service = (scope, store, cursors);
+    let (gathered, head) = match &search.cursor {
+        Some(cursor) => {
+            let (items, total, next) =
+                walk::page(service, &queries, &search, (cursor, count)).await?;
+            let head = Head {
+                next,
+                start: None,
+                total,
+            };
+            (Gathered::of(items), head)
         }
-        (None, [one]) => {
-            let page = store.query(scope, &one.clone().page(start, count)).await?;
-            let total = page.total.unwrap_or(page.items.len() as u64);
-            (page.items, Head::of_index(start, total))
-        }
-        (None, all) => {
-            let (items, total) = across(scope, store, all, start, count).await?;
-            (items, Head::of_index(start, total))
+        None => {
+            let gathered = gather::page(scope, store, &queries, (start, count)).await?;
+            let head = Head {
+                next: None,
+                start: Some(start.saturating_add(1)),
+                total: Some(gathered.total),
+            };
+            (gathered, head)
         }
     };
-    let texts = texts(writer, &types, items, &search).await?;
-    Ok(Answer::json(StatusCode::OK, list_text(&head, &texts)))
+    let projection = |kind: &Arc<ResourceType>| {
+        let (attributes, excluded) = (&search.attributes, &search.excluded_attributes);
+        writer.projection(kind, attributes, excluded)
+    };
+    let shown = Shown {
+        projections: types
+            .iter()
+            .map(|kind| (Arc::clone(kind), projection(kind)))
+            .collect(),
+        scope: scope.clone(),
+        store: Arc::clone(writer.store),
+    };
+    body(&head, gathered, shown).await
+}
+
+/// The answer: whole when it is held as a whole, else in pieces.
+async fn body(head: &Head, gathered: Gathered, shown: Shown) -> Result<Answer, Problem> {
+    let is_known = gathered.rest.is_empty();
+    let resources = Resources::new(gathered, shown);
+    let text = head_text(head, is_known.then_some(resources.len()));
+    if !resources.is_whole() {
+        let body = ListBody::new(text, resources, !is_known);
+        return Ok(Answer::of(StatusCode::OK, Body::from(body)));
+    }
+    let mut text = resources.whole(text).await?;
+    text.extend_from_slice(b"]}");
+    Ok(Answer::json(StatusCode::OK, text))
 }
 
 /// What a list says of its page.
@@ -76,42 +111,6 @@ struct Head {
     next: Option<String>,
     start: Option<u64>,
     total: Option<u64>,
-}
-
-impl Head {
-    /// Of a page after the first `start`.
-    fn of_index(start: u64, total: u64) -> Self {
-        Head {
-            next: None,
-            start: Some(start.saturating_add(1)),
-            total: Some(total),
-        }
-    }
-}
-
-/// The resources' JSON in their order, rendered type by type.
-async fn texts(
-    writer: Writer<'_>,
-    types: &[Arc<ResourceType>],
-    items: Vec<Stored>,
-    search: &SearchRequest,
-) -> Result<Vec<Vec<u8>>, Problem> {
-    let mut placed = Vec::with_capacity(items.len());
-    let mut rest: Vec<(usize, Stored)> = items.into_iter().enumerate().collect();
-    for kind in types {
-        let own = |(_, stored): &mut (usize, Stored)| Arc::ptr_eq(&stored.kind, kind);
-        let (places, own): (Vec<_>, Vec<_>) = rest.extract_if(.., own).unzip();
-        let (attributes, excluded) = (&search.attributes, &search.excluded_attributes);
-        let projection = writer.projection(kind, attributes, excluded);
-        let Writer { scope, store, .. } = writer;
-        placed.extend(
-            places
-                .into_iter()
-                .zip(render::page(scope, &**store, &own, &projection).await?),
-        );
-    }
-    placed.sort_unstable_by_key(|(place, _)| *place);
-    Ok(placed.into_iter().map(|(_, text)| text).collect())
 }
 
 /// Binds filter and sort to each type.
@@ -143,6 +142,7 @@ fn queries(
         let hidden = writer.access.hidden(&scope.settings.registry, kind);
         let edges = render::edge_attrs(kind, &projection);
         let mut query = Query::of(Arc::clone(kind)).with_edges(edges);
+        query = query.with_edge_limit(PAGE + 1);
         if let Some(filter) = filter {
             let predicate = kind.bind_filter(filter, leeway)?;
             check_hidden(kind, &hidden, &predicate.attributes())?;
@@ -265,60 +265,6 @@ fn sort_attr(
     Ok(Some(attr.id()))
 }
 
-/// One page over several types: one after the other, or merged when there is an order.
-async fn across(
-    scope: &Scope,
-    store: &dyn Store,
-    queries: &[Query],
-    start: u64,
-    count: u32,
-) -> Result<(Vec<Stored>, u64), Problem> {
-    if queries.iter().any(|query| query.sort.is_some()) {
-        return merged(scope, store, queries, (start, count)).await;
-    }
-    let (mut items, mut total) = (Vec::new(), 0_u64);
-    for query in queries {
-        let skip = start.saturating_sub(total);
-        let room = count.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
-        let page = store.query(scope, &query.clone().page(skip, room)).await?;
-        items.extend(page.items);
-        total += page.total.unwrap_or(0);
-    }
-    Ok((items, total))
-}
-
-/// How deep into a sorted list of several types a page may lie.
-const DEEPEST: u64 = 10_000;
-
-async fn merged(
-    scope: &Scope,
-    store: &dyn Store,
-    queries: &[Query],
-    (start, count): (u64, u32),
-) -> Result<(Vec<Stored>, u64), Problem> {
-    let deep = start.saturating_add(u64::from(count));
-    if deep > DEEPEST {
-        let detail = format!("a sorted query of all types ends at its resource {DEEPEST}");
-        return Err(Error::too_many(detail).into());
-    }
-    let (mut keyed, mut total) = (Vec::new(), 0);
-    for query in queries {
-        let first = u32::try_from(deep).unwrap_or(u32::MAX);
-        let page = store.query(scope, &query.clone().page(0, first)).await?;
-        total += page.total.unwrap_or(0);
-        let keys = sort_keys(scope, store, query, &page.items).await?;
-        keyed.extend(keys.into_iter().zip(page.items));
-    }
-    sort_merged(&mut keyed, queries, |(key, _)| key.as_ref());
-    let start = usize::try_from(start).unwrap_or(usize::MAX);
-    let page = keyed
-        .into_iter()
-        .skip(start)
-        .take(count as usize)
-        .map(|(_, stored)| stored);
-    Ok((page.collect(), total))
-}
-
 /// Puts the resources of several types, type after type and each in order, into one order.
 pub(crate) fn sort_merged<T>(
     items: &mut [T],
@@ -341,43 +287,40 @@ pub(crate) async fn sort_keys(
     let Some(Sort { attr, .. }) = query.sort else {
         return Ok(vec![None; items.len()]);
     };
-    let mut trees = Vec::with_capacity(items.len());
     let mut turn = scope.budget.spent();
-    for stored in items {
-        if let Document::Text(text) = &stored.document {
-            let units = work::TEXT_BYTE.saturating_mul(text.len() as u64);
-            scope.budget.charge(units).map_err(StoreError::from)?;
-        }
-        if scope.budget.spent().saturating_sub(turn) >= work::AT_ONCE {
-            turn = scope.budget.spent();
-            yield_now().await;
-        }
-        trees.push(Some(stored.document.tree()?));
-    }
     let shown = query.kind.projection(&[query.kind.attr(attr).path()], &[]);
-    let edges = render::edges(scope, store, items, &trees, &shown).await?;
-    let meter = scope.budget.meter();
     let mut keys = Vec::with_capacity(items.len());
-    for ((stored, tree), own) in items.iter().zip(trees.iter().flatten()).zip(&edges) {
-        let made = computed(&scope.settings, &Facts::of(stored, tree, own), &[attr]);
-        let view = View::with(tree, &made);
-        keys.push(
-            stored
-                .kind
-                .sort_key(attr, view, &meter)
-                .map_err(StoreError::from)?,
-        );
+    for part in render::parts(items) {
+        let mut trees = Vec::with_capacity(part.len());
+        for stored in part {
+            if let Document::Text(text) = &stored.document {
+                let units = work::TEXT_BYTE.saturating_mul(text.len() as u64);
+                scope.budget.charge(units).map_err(StoreError::from)?;
+            }
+            if scope.budget.spent().saturating_sub(turn) >= work::AT_ONCE {
+                turn = scope.budget.spent();
+                yield_now().await;
+            }
+            trees.push(Some(stored.document.tree()?));
+        }
+        let edges = render::edges(scope, store, part, &trees, &shown).await?;
+        let meter = scope.budget.meter();
+        for ((stored, tree), own) in part.iter().zip(trees.iter().flatten()).zip(&edges) {
+            let made = computed(&scope.settings, &Facts::of(stored, tree, own), &[attr]);
+            let key = stored.kind.sort_key(attr, View::with(tree, &made), &meter);
+            keys.push(key.map_err(StoreError::from)?);
+        }
     }
     Ok(keys)
 }
 
-fn list_text(head: &Head, texts: &[Vec<u8>]) -> Vec<u8> {
-    let length: usize = texts.iter().map(|text| text.len() + 1).sum();
+/// The text up to the first resource; how many there are is left for the end where it is not known.
+fn head_text(head: &Head, count: Option<usize>) -> Vec<u8> {
     let mut text = format!(r#"{{"schemas":["{}"]"#, message::LIST_RESPONSE);
     let numbers = [
         ("totalResults", head.total),
         ("startIndex", head.start),
-        ("itemsPerPage", Some(texts.len() as u64)),
+        ("itemsPerPage", count.map(|count| count as u64)),
     ];
     // Writing into a `String` does not fail.
     for (name, number) in numbers {
@@ -388,14 +331,5 @@ fn list_text(head: &Head, texts: &[Vec<u8>]) -> Vec<u8> {
         let _ = write!(text, r#","nextCursor":"{next}""#);
     }
     text.push_str(r#","Resources":["#);
-    let mut out = Vec::with_capacity(text.len() + length + 2);
-    out.extend_from_slice(text.as_bytes());
-    for (at, text) in texts.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(text);
-    }
-    out.extend_from_slice(b"]}");
-    out
+    text.into_bytes()
 }

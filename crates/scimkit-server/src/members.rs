@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use scimkit_registry::{AttrId, Budget, Edge, Projection, ResourceId, ResourceType, Witness};
-use scimkit_store::{BoxFuture, EdgeQuery, Scope, Store, StoreError, element};
+use scimkit_store::{BoxFuture, EdgeQuery, Scope, Store, StoreError, element, yield_now};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -156,6 +156,8 @@ impl List {
         let query = query.after(Some(after)).at_most(PAGE + 1);
         let (scope, store) = (self.scope.clone(), Arc::clone(&self.store));
         Box::pin(async move {
+            // However fast the client reads, others have a turn in between.
+            yield_now().await;
             let found = store.edges(&scope, &query).await?;
             Ok(found.into_iter().next().unwrap_or_default())
         })

@@ -67,7 +67,8 @@ impl Writer<'_> {
     /// The write that makes a resource, or takes one that the settings let it take.
     ///
     /// # Errors
-    /// What the connection's mapping, the host's guard or its hook for passwords refuses.
+    /// What the connection's mapping, the host's guard or its hook for passwords refuses; 413 for a
+    /// document that is too large.
     pub(crate) async fn creation(&self, id: ResourceId, change: Change) -> Result<Write, Problem> {
         let change = self.plain(change, None);
         let sent = self.claims(change.kind()).then(|| change.clone());
@@ -77,6 +78,7 @@ impl Writer<'_> {
         }
         let mut taken = Taken::default();
         let change = self.without_secrets(change, &id, &mut taken).await?;
+        self.scope.settings.limits.check_document(None, &change)?;
         let claim = match sent {
             None => None,
             // By what was sent: what is filled in is everybody's.

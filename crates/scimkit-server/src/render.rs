@@ -9,11 +9,31 @@ use scimkit_registry::{
     Scalar, object_text,
 };
 use scimkit_store::{
-    Document, EdgeQuery, Facts, Query, Scope, Store, StoreError, Stored, computed, targets,
+    Document, EdgeQuery, Facts, Overflow, Query, Scope, Store, StoreError, Stored, Want, computed,
+    targets,
 };
 use serde_json::{Map, Value};
 
 use crate::error::Problem;
+
+/// The bytes of resources that are taken apart at once, besides one resource: as trees they take many
+/// times their text.
+pub(crate) const TOGETHER: u64 = 256 << 10;
+
+/// Splits resources into parts that can be taken apart at once.
+pub(crate) fn parts(mut items: &[Stored]) -> impl Iterator<Item = &[Stored]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let full = items.iter().position(|stored| {
+            bytes += stored.size();
+            bytes >= TOGETHER
+        });
+        let count = full.map_or(items.len(), |last| last + 1);
+        let (part, rest) = items.split_at_checked(count)?;
+        items = rest;
+        (!part.is_empty()).then_some(part)
+    })
+}
 
 /// The JSON texts of a page of resources of one type.
 ///
@@ -188,18 +208,31 @@ async fn references(
                 let query = Query::of(Arc::clone(target))
                     .matching(any)
                     .page(0, 100)
-                    .uncounted();
-                for stored in store.query(scope, &query).await?.items {
-                    let display = display_name(&stored)?;
-                    let edge = Edge::to(stored.id)
-                        .with_display(display)
-                        .with_kind(Some(target.name().to_owned()));
-                    found.push((attr, edge));
+                    .uncounted()
+                    .with_max_bytes(TOGETHER)
+                    .with_overflow(Overflow::Name);
+                let page = store.query(scope, &query).await?;
+                for stored in &page.items {
+                    found.push((attr, edge_to(stored)?));
+                }
+                drop(page.items);
+                for id in &page.rest {
+                    match store.read(scope, target, id, &Want::document()).await {
+                        Ok(stored) => found.push((attr, edge_to(&stored)?)),
+                        Err(StoreError::NotFound) => {}
+                        Err(error) => return Err(error),
+                    }
                 }
             }
         }
     }
     Ok(found)
+}
+
+fn edge_to(stored: &Stored) -> Result<Edge, StoreError> {
+    Ok(Edge::to(stored.id.clone())
+        .with_display(display_name(stored)?)
+        .with_kind(Some(stored.kind.name().to_owned())))
 }
 
 fn display_name(stored: &Stored) -> Result<Option<String>, StoreError> {

@@ -21,6 +21,7 @@ use crate::{
     error::Problem,
     members::{Asked, List, Members, PAGE},
     query, render,
+    stream::take_long,
     write::{Conditions, What, Writer, check_barred, lost, written_by},
 };
 
@@ -210,8 +211,7 @@ impl Ask<'_> {
         let kind = Arc::clone(&stored.kind);
         let most = self.writer.scope.settings.limits.page_max;
         let asked = Asked::of(&kind, self.head.uri.query(), most, self.writer.witness)?;
-        let mut long = Vec::new();
-        for attr in render::memberships(&kind).filter(|attr| projection.shows(*attr)) {
+        for attr in render::edge_attrs(&kind, projection) {
             let known = stored.edges.iter().find(|(known, _)| *known == attr);
             let page = asked.iter().find(|page| page.attr == attr);
             let edges = match (page, known) {
@@ -228,13 +228,11 @@ impl Ask<'_> {
             };
             let here = &mut stored.to_mut().edges;
             here.retain(|(known, _)| *known != attr);
-            if page.is_none() && edges.len() > PAGE as usize {
-                here.push((attr, Vec::new()));
-                long.push((attr, edges));
-            } else {
-                here.push((attr, edges));
-            }
+            here.push((attr, edges));
         }
-        Ok(long)
+        // A page that was asked for is sent as it is, and has no more than is sent at once.
+        Ok(take_long(stored.to_mut(), |attr| {
+            !asked.iter().any(|page| page.attr == attr)
+        }))
     }
 }

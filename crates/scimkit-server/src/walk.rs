@@ -11,6 +11,7 @@ use crate::{
     clock::now,
     cursor::{self, Cursors, Mark, Place},
     error::Problem,
+    gather::HELD,
     list,
 };
 
@@ -211,7 +212,14 @@ impl Walk<'_> {
             keyed.extend(places.map(|(key, stored)| (key, at, stored)));
         }
         list::sort_merged(&mut keyed, self.queries, |(key, _, _)| key.as_ref());
-        let waiting = keyed.split_off(keyed.len().min(self.count as usize));
+        // What was not read of a type may come before what was read of others, so the page ends with
+        // the last that was read of it.
+        let ends = endless.iter().map(|at| {
+            let last = keyed.iter().rposition(|(_, of, _)| of == at);
+            last.map_or(0, |last| last + 1)
+        });
+        let end = ends.min().unwrap_or(keyed.len());
+        let waiting = keyed.split_off(end.min(self.count as usize));
         let (mut items, mut last) = (Vec::with_capacity(keyed.len()), None);
         for (key, at, stored) in keyed {
             let place = Position::new(key, stored.id.clone());
@@ -241,7 +249,7 @@ impl Walk<'_> {
             Mark::Done | Mark::Start => query.clone().page(0, count),
         };
         query.total = self.counting;
-        query
+        query.with_max_bytes(HELD / self.queries.len().max(1) as u64)
     }
 
     fn found(&self, items: Vec<Stored>, more: bool, total: u64) -> Found {

@@ -184,7 +184,11 @@ impl Writer<'_> {
             }
             let document = known.document.clone();
             let change = self.change(edit, id, known).await?;
-            let change = self.revised(id, change, document, &mut taken).await?;
+            let change = self
+                .revised(id, change, document.clone(), &mut taken)
+                .await?;
+            let limits = &self.scope.settings.limits;
+            limits.check_document(document.as_deref(), &change)?;
             if change.is_empty() {
                 let stored = match before {
                     Some(stored) => stored,

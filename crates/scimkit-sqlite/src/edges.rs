@@ -1,5 +1,7 @@
 //! Memberships: rows of their own, so that one more member touches one row.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use rusqlite::{Connection, OptionalExtension, params};
 use scimkit_registry::{AttrId, Edge, ResourceType, Role};
 use scimkit_store::{Settings, Stored, Want, targets};
@@ -59,10 +61,10 @@ impl EdgeReader<'_> {
         first: First<'_>,
     ) -> Outcome<Vec<Edge>> {
         let attr = kind.attr(attr);
-        let leads_to = targets(&self.settings.registry, kind, attr.id());
-        let leads_to: Vec<_> = leads_to.iter().map(|kind| Target::new(kind)).collect();
+        let owners = targets(&self.settings.registry, kind, attr.id());
+        let leads_to: Vec<_> = owners.iter().map(|kind| Target::new(kind)).collect();
         match attr.role() {
-            Role::Inverse => self.owners(kind, owner, &leads_to, first),
+            Role::Inverse => self.owners(kind, owner, &owners, first),
             Role::Membership => self.members((kind, attr.path()), owner, &leads_to, first),
             Role::Reference => self.referred(kind, attr.id(), owner, &leads_to),
             _ => Ok(Vec::new()),
@@ -105,34 +107,51 @@ impl EdgeReader<'_> {
     }
 
     /// The resources that have this one as a member.
+    ///
+    /// One walk for each attribute that it may be a member by, each along an index in the order of
+    /// ids and no longer than the limit, so that a page costs the same wherever it is.
     fn owners(
         &self,
         kind: &ResourceType,
         target: &str,
-        leads_to: &[Target<'_>],
+        leads_to: &[&Arc<ResourceType>],
         first: First<'_>,
     ) -> Outcome<Vec<Edge>> {
-        let sql = "SELECT DISTINCT o.id, o.kind, o.display
-                   FROM edge e JOIN resource o ON o.tenant = e.tenant AND o.id = e.owner
-                   WHERE e.tenant = ?1 AND e.target = ?2 AND o.id > ?4 AND EXISTS (
-                       SELECT 1 FROM resource t
-                       WHERE t.tenant = ?1 AND t.id = ?2 AND t.kind = ?3)
-                   ORDER BY o.id";
+        let there = kind_and_display(self.connection, self.tenant, target)?;
+        if there.is_none_or(|(name, _)| name != kind.name()) {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT e.owner, o.display
+                   FROM edge e INDEXED BY edge_by_target
+                   JOIN resource o ON o.tenant = e.tenant AND o.id = e.owner
+                   WHERE e.tenant = ?1 AND e.target = ?2 AND e.kind = ?3 AND e.attr = ?4
+                       AND e.owner > ?5
+                   ORDER BY e.owner LIMIT ?6";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![self.tenant, target, kind.name(), first.after])?;
-        let mut edges = Vec::new();
-        while let Some(row) = rows.next()? {
-            if i64::try_from(edges.len()) == Ok(first.limit()) {
-                break;
-            }
-            let owner: String = row.get(1)?;
-            if let Some(to) = known(leads_to, &owner) {
-                let edge = Edge::to(row.get::<_, String>(0)?);
-                let display = to.display(row.get(2)?);
-                edges.push(edge.with_kind(Some(owner)).with_display(display));
+        let limit = first.limit.map_or(usize::MAX, |limit| limit as usize);
+        // An owner may have the target in more than one of its attributes.
+        let mut found = BTreeMap::new();
+        for owner in leads_to {
+            let attrs = owner.attributes().iter();
+            for attr in attrs.filter(|attr| attr.role() == Role::Membership) {
+                let (to, path) = (Target::new(owner), attr.path());
+                let name = owner.name();
+                let own = params![self.tenant, target, name, path, first.after, first.limit()];
+                let mut rows = statement.query(own)?;
+                while let Some(row) = rows.next()? {
+                    let display = to.display(row.get(1)?);
+                    found.insert(row.get::<_, String>(0)?, (name, display));
+                    if found.len() > limit {
+                        found.pop_last();
+                    }
+                }
             }
         }
-        Ok(edges)
+        let edge = |(id, (kind, display)): (String, (&str, Option<String>))| {
+            let edge = Edge::to(id).with_kind(Some(kind.to_owned()));
+            edge.with_display(display)
+        };
+        Ok(found.into_iter().map(edge).collect())
     }
 
     /// The resource that a reference in the document names.

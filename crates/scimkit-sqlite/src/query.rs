@@ -8,7 +8,9 @@ mod tests;
 use rusqlite::{CachedStatement, Connection, params_from_iter, types::Value};
 use scimkit_registry::{AttrId, Budget, Edge, Meter, Predicate, Resource, Scalar, View};
 use scimkit_sql::plan;
-use scimkit_store::{Count, Facts, Page, Position, Query, Settings, Sort, Start, Stored, computed};
+use scimkit_store::{
+    Count, Facts, Page, PageBuilder, Position, Query, Room, Settings, Sort, Start, Stored, computed,
+};
 
 use self::{part::Part, sorted::Sorted};
 use crate::{
@@ -51,11 +53,13 @@ pub(crate) fn page(
     let Some(parts) = asking.parts(after) else {
         return Ok((asking.sorted_here(None)?, true));
     };
-    let (items, total) = match asking.residual {
+    let (page, total) = match asking.residual {
         None => asking.decided(&parts)?,
         Some(_) => asking.evaluated(&parts)?,
     };
-    Ok((asking.page(items, total)?, true))
+    let next = page.ended_at().map(|last| asking.position(last));
+    let next = next.transpose()?;
+    Ok((page.finish(total, next), true))
 }
 
 #[derive(Debug)]
@@ -112,15 +116,12 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// The page of the first of these; one more than it holds tells that others follow.
-    fn page(&self, mut items: Vec<Stored>, total: Option<u64>) -> Outcome<Page> {
-        let count = usize::try_from(self.query.count).unwrap_or(usize::MAX);
-        if items.len() <= count {
-            return Ok(Page::new(items, total));
-        }
-        items.truncate(count);
-        let last = items.last().map(|last| self.position(last));
-        Ok(Page::new(items, total).ended_at(last.transpose()?))
+    /// Adds a row to the page, as far as it fits; tells whether more are wanted.
+    fn add(&self, page: &mut PageBuilder, row: Row) -> Outcome<bool> {
+        let mut stored = row.stored(&self.texts)?;
+        self.reader.add_edges(&mut stored, &self.query.want())?;
+        page.push(stored);
+        Ok(!page.is_over())
     }
 
     /// How many resources to look for: one more than the page holds.
@@ -142,26 +143,35 @@ impl<'a> Asking<'a> {
         Ok(Position::new(key, stored.id.clone()))
     }
 
-    /// What a page starts with, and the total, when SQL decides everything.
-    fn decided(&self, parts: &[Part]) -> Outcome<(Vec<Stored>, Option<u64>)> {
-        let mut items = Vec::new();
+    /// The page and the total, when SQL decides everything.
+    fn decided(&self, parts: &[Part]) -> Outcome<(PageBuilder, Option<u64>)> {
+        let mut page = PageBuilder::new(self.query);
         let mut skip = match self.query.start {
             Start::After(_) => 0,
             Start::Index(start) => i64::try_from(start).unwrap_or(i64::MAX),
         };
         let mut wanted = i64::from(self.wanted());
         for (at, part) in parts.iter().enumerate() {
-            if wanted == 0 {
+            if wanted == 0 || page.is_over() {
                 break;
             }
-            let before = items.len();
+            let before = wanted;
             let limit = format!("LIMIT {wanted} OFFSET {skip}");
             self.each(part, &limit, |row| {
-                items.push(row.stored(&self.texts)?);
-                Ok(true)
+                wanted -= 1;
+                match page.room() {
+                    Room::Document => self.add(&mut page, Row::read(row)?),
+                    Room::Id => {
+                        page.name(Row::id(row)?);
+                        Ok(true)
+                    }
+                    Room::Full => {
+                        page.end();
+                        Ok(false)
+                    }
+                }
             })?;
-            wanted -= i64::try_from(items.len() - before).unwrap_or(wanted);
-            if items.len() > before {
+            if wanted < before {
                 skip = 0;
             } else if skip > 0 && at + 1 < parts.len() {
                 skip = skip.saturating_sub(self.count(&part.rows, &part.values)?);
@@ -171,29 +181,33 @@ impl<'a> Asking<'a> {
             Count::Skip => None,
             _ => Some(self.count(&format!("FROM resource r WHERE {}", self.condition), &[])?),
         };
-        Ok((items, total.map(i64::unsigned_abs)))
+        Ok((page, total.map(i64::unsigned_abs)))
     }
 
-    /// What a page starts with, and the total, when the rows come in order and each is still to be
-    /// evaluated.
-    fn evaluated(&self, parts: &[Part]) -> Outcome<(Vec<Stored>, Option<u64>)> {
+    /// The page and the total, when the rows come in order and each is still to be evaluated.
+    fn evaluated(&self, parts: &[Part]) -> Outcome<(PageBuilder, Option<u64>)> {
         let exact = self.query.total != Count::Skip;
-        let wanted = usize::try_from(self.wanted()).unwrap_or(usize::MAX);
         // After a position the parts hold only what follows it; the total is counted apart.
         let (start, counting) = match self.query.start {
             Start::After(_) => (0, false),
             Start::Index(start) => (start, exact),
         };
-        let mut items = Vec::new();
+        let mut page = PageBuilder::new(self.query);
         let mut passed = 0_u64;
         for part in parts {
             self.each(part, "", |row| {
-                if !counting && items.len() >= wanted {
+                if !counting && (page.is_over() || self.query.count == 0) {
                     return Ok(false);
                 }
-                if let Some((stored, _)) = self.matching(row, None)? {
-                    if passed >= start && items.len() < wanted {
-                        items.push(stored);
+                if let Some((mut stored, _)) = self.matching(Row::read(row)?, None)? {
+                    match page.room() {
+                        _ if passed < start => {}
+                        Room::Document => {
+                            self.reader.add_edges(&mut stored, &self.query.want())?;
+                            page.push(stored);
+                        }
+                        Room::Id => page.name(stored.id),
+                        Room::Full => page.end(),
                     }
                     passed += 1;
                 }
@@ -203,11 +217,11 @@ impl<'a> Asking<'a> {
         if exact && !counting {
             passed = 0;
             self.each(&self.all(), "", |row| {
-                passed += u64::from(self.matching(row, None)?.is_some());
+                passed += u64::from(self.matching(Row::read(row)?, None)?.is_some());
                 Ok(true)
             })?;
         }
-        Ok((items, exact.then_some(passed)))
+        Ok((page, exact.then_some(passed)))
     }
 
     /// The page when SQL can't sort, or not all rows can be looked up: the keys of all rows are sorted
@@ -216,24 +230,35 @@ impl<'a> Asking<'a> {
         let mut sorted = Sorted::new(self.query);
         for asking in [self].into_iter().chain(others) {
             asking.each(&asking.all(), "", |row| {
-                if let Some((stored, key)) = asking.matching(row, self.query.sort)? {
+                if let Some((stored, key)) = asking.matching(Row::read(row)?, self.query.sort)? {
                     sorted.add(key, stored.id, &self.meter)?;
                 }
                 Ok(true)
             })?;
         }
-        let mut items = Vec::new();
+        let mut page = PageBuilder::new(self.query);
         for id in sorted.page() {
             let EdgeReader {
                 connection, tenant, ..
             } = self.reader;
-            if let Some(row) = Row::find(connection, tenant, &self.query.kind, id.as_str())? {
-                items.push(row.stored(&self.texts)?);
+            match page.room() {
+                Room::Document => {
+                    let row = Row::find(connection, tenant, &self.query.kind, id.as_str())?;
+                    row.map_or(Ok(true), |row| self.add(&mut page, row))?;
+                }
+                Room::Id => page.name(id.clone()),
+                Room::Full => page.end(),
+            }
+            if page.is_over() {
+                break;
             }
         }
         let exact = self.query.total != Count::Skip;
-        let total = exact.then_some(sorted.total());
-        Ok(Page::new(items, total).ended_at(sorted.end_position()))
+        if sorted.goes_on() {
+            page.end();
+        }
+        let next = page.ended_at().map(|last| self.position(last));
+        Ok(page.finish(exact.then_some(sorted.total()), next.transpose()?))
     }
 
     /// The resource and its sort key, when it satisfies what SQL left over.
@@ -295,13 +320,13 @@ impl<'a> Asking<'a> {
         &self,
         part: &Part,
         limit: &str,
-        mut visit: impl FnMut(Row) -> Outcome<bool>,
+        mut visit: impl FnMut(&rusqlite::Row<'_>) -> Outcome<bool>,
     ) -> Outcome<()> {
         let sql = part.select(limit);
         let mut statement = self.reader.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(self.values.iter().chain(&part.values)))?;
         while let Some(row) = rows.next()? {
-            if !visit(Row::read(row)?)? {
+            if !visit(row)? {
                 break;
             }
         }

@@ -37,6 +37,11 @@ impl Row {
         })
     }
 
+    /// The id alone, without reading through the document.
+    pub(crate) fn id(row: &rusqlite::Row<'_>) -> Result<ResourceId, rusqlite::Error> {
+        Ok(ResourceId::from(row.get::<_, String>(0)?))
+    }
+
     /// The row of a resource of that type.
     pub(crate) fn find(
         connection: &Connection,
@@ -56,18 +61,16 @@ impl Row {
     pub(crate) fn stored(self, texts: &Texts<'_>) -> Outcome<Stored> {
         let at = (instant(self.created_us)?, instant(self.modified_us)?);
         let version = self.version()?;
+        let bytes = self.document.len() as u64;
         let document = match texts.can_send(&self.shape)? {
             true => Document::Text(self.document.into()),
             // It may hold what the schema did not hide when it was written.
             false => Document::Tree(Arc::new(self.tree()?)),
         };
-        Ok(Stored::new(
-            Arc::clone(texts.kind),
-            ResourceId::from(self.id),
-            version,
-            at,
-            document,
-        ))
+        let (id, kind) = (ResourceId::from(self.id), Arc::clone(texts.kind));
+        let mut stored = Stored::new(kind, id, version, at, document);
+        stored.bytes = bytes;
+        Ok(stored)
     }
 
     pub(crate) fn tree(&self) -> Outcome<Resource> {

@@ -191,13 +191,7 @@ impl Store for Sqlite {
             let asked = query.clone();
             let read = move |reader: EdgeReader<'_>, budget: &Budget| {
                 let (connection, settings) = (reader.connection, reader.settings);
-                let (mut page, is_keyed) =
-                    page(connection, settings, reader.tenant, &asked, budget)?;
-                let want = Want::edges(asked.edges.clone());
-                for stored in &mut page.items {
-                    reader.add_edges(stored, &want)?;
-                }
-                Ok((page, is_keyed))
+                page(connection, settings, reader.tenant, &asked, budget)
             };
             let (page, is_keyed) = self.read_with(scope, Lane::Query, read).await?;
             if !is_keyed {

@@ -29,7 +29,7 @@ pub use claim::{Among, Claim};
 pub use computed::{Facts, computed, element, location, meta, targets};
 pub use extension::StoreExt;
 pub use memory::Memory;
-pub use query::{Count, Page, Position, Query, Sort, Start};
+pub use query::{Count, Overflow, Page, PageBuilder, Position, Query, Room, Sort, Start};
 pub use rules::{Rules, RulesError};
 pub use scope::{
     Aliases, CreatePolicy, Cycles, Deletes, Limits, PatchAnswer, Scope, Settings, TenantId,

@@ -194,14 +194,7 @@ fn begun<'q>(
 ) -> Result<Asked<'q>, StoreError> {
     let tenant = shared(tenant);
     tenant.check_complete()?;
-    let mut asked = tenant.asked(settings, query);
-    if let Asked::Page(page) = &mut asked {
-        let want = Want::edges(query.edges.clone());
-        for stored in &mut page.items {
-            tenant.add_edges(settings, stored, &want);
-        }
-    }
-    Ok(asked)
+    Ok(tenant.asked(settings, query))
 }
 
 fn most(limit: Option<u32>) -> usize {

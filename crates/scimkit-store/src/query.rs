@@ -5,7 +5,7 @@ use std::{cmp::Ordering, sync::Arc};
 use scimkit_core::message::SortOrder;
 use scimkit_registry::{AttrId, Predicate, ResourceId, ResourceType, Scalar};
 
-use crate::Stored;
+use crate::{Stored, Want};
 
 /// Asks for a page of the resources of one type.
 #[derive(Debug, Clone)]
@@ -13,10 +13,17 @@ use crate::Stored;
 pub struct Query {
     /// How many resources at most; 0 asks for the total alone.
     pub count: u32,
+    /// How many edges of each resource under each attribute at most; all when there is none.
+    pub edge_limit: Option<u32>,
     /// Under which membership and inverse attributes the page needs the resources' edges.
     pub edges: Vec<AttrId>,
     /// The type.
     pub kind: Arc<ResourceType>,
+    /// How many bytes the resources may take, as [`PageBuilder`] counts them; any number when there
+    /// is none. The first resource is always on the page.
+    pub max_bytes: Option<u64>,
+    /// What becomes of resources that do not fit into those bytes.
+    pub overflow: Overflow,
     /// Which ones; all when there is none.
     pub predicate: Option<Predicate>,
     /// In which order.
@@ -43,8 +50,11 @@ impl Query {
     pub fn of(kind: Arc<ResourceType>) -> Self {
         Query {
             count: 100,
+            edge_limit: None,
             edges: Vec::new(),
             kind,
+            max_bytes: None,
+            overflow: Overflow::End,
             predicate: None,
             sort: None,
             start: Start::Index(0),
@@ -64,6 +74,39 @@ impl Query {
     pub fn with_edges(mut self, edges: Vec<AttrId>) -> Self {
         self.edges = edges;
         self
+    }
+
+    /// With at most `limit` edges of each resource under each attribute, the first ones in the order
+    /// of [`Store::edges`](crate::Store::edges).
+    #[must_use]
+    pub fn with_edge_limit(mut self, limit: u32) -> Self {
+        self.edge_limit = Some(limit);
+        self
+    }
+
+    /// With resources of at most `bytes`, as [`PageBuilder`] counts them, but always with the first
+    /// one. [`Query::overflow`] says what becomes of the others.
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// With another rule for resources that do not fit into [`Query::max_bytes`].
+    #[must_use]
+    pub fn with_overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Returns what a read of one resource of the page needs.
+    #[must_use]
+    pub fn want(&self) -> Want {
+        let want = Want::edges(self.edges.clone());
+        match self.edge_limit {
+            Some(limit) => want.at_most(limit),
+            None => want,
+        }
     }
 
     /// `count` of them after that position.
@@ -105,6 +148,9 @@ pub struct Page {
     pub items: Vec<Stored>,
     /// The position of the last of them, when others follow it; of no resources there is none.
     pub next: Option<Position>,
+    /// The ids of the resources of the page that did not fit into its bytes, in order, after those of
+    /// `items`: see [`Overflow::Name`].
+    pub rest: Vec<ResourceId>,
     /// How many there are in all, when it was asked for.
     pub total: Option<u64>,
 }
@@ -116,6 +162,7 @@ impl Page {
         Page {
             items,
             next: None,
+            rest: Vec::new(),
             total,
         }
     }
@@ -125,6 +172,160 @@ impl Page {
     pub fn ended_at(mut self, next: Option<Position>) -> Self {
         self.next = next;
         self
+    }
+}
+
+/// What becomes of the resources of a page that do not fit into [`Query::max_bytes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must carry out every rule"
+)]
+pub enum Overflow {
+    /// The page ends before them, and [`Page::next`] says where.
+    End,
+    /// The page has only their ids, in [`Page::rest`].
+    Name,
+}
+
+/// Fills a page until its count or its bytes are reached.
+///
+/// A resource counts with its [size](Stored::size). The first one is on the page however large it is.
+///
+/// # Example
+/// ```
+/// use std::sync::Arc;
+/// use chrono::DateTime;
+/// use scimkit_core::Version;
+/// use scimkit_registry::{Registry, ResourceId};
+/// use scimkit_store::{Document, Overflow, PageBuilder, Query, Stored};
+///
+/// let registry = Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let stored = |id: &str, bytes| {
+///     let version = Version::new("1").unwrap();
+///     let at = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
+///     let document = Document::Text(vec![b' '; bytes].into());
+///     Stored::new(Arc::clone(user), ResourceId::from(id), version, at, document)
+/// };
+/// let query = Query::of(Arc::clone(user)).with_max_bytes(100);
+/// let mut page = PageBuilder::new(&query);
+/// page.push(stored("1", 700));
+/// page.push(stored("2", 20));
+/// assert!(page.is_over());
+/// assert_eq!(page.finish(None, None).items.len(), 1);
+///
+/// let mut page = PageBuilder::new(&query.with_overflow(Overflow::Name));
+/// page.push(stored("1", 700));
+/// page.push(stored("2", 20));
+/// assert!(!page.is_over());
+/// assert_eq!(page.finish(None, None).rest, [ResourceId::from("2")]);
+/// ```
+#[derive(Debug)]
+pub struct PageBuilder {
+    bytes: u64,
+    count: usize,
+    items: Vec<Stored>,
+    max_bytes: u64,
+    over: bool,
+    overflow: Overflow,
+    rest: Vec<ResourceId>,
+}
+
+/// The room for the next resource in a [`PageBuilder`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a resource is on the page, named, or not on it"
+)]
+pub enum Room {
+    /// For the resource with its edges.
+    Document,
+    /// None: the page has as many resources as it may.
+    Full,
+    /// For its id.
+    Id,
+}
+
+impl PageBuilder {
+    /// An empty page for a query.
+    #[must_use]
+    pub fn new(query: &Query) -> Self {
+        PageBuilder {
+            bytes: 0,
+            count: usize::try_from(query.count).unwrap_or(usize::MAX),
+            items: Vec::new(),
+            max_bytes: query.max_bytes.unwrap_or(u64::MAX),
+            over: false,
+            overflow: query.overflow,
+            rest: Vec::new(),
+        }
+    }
+
+    /// The room for the next resource.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        if self.over || self.items.len() + self.rest.len() >= self.count {
+            return Room::Full;
+        }
+        match self.rest.is_empty() {
+            true => Room::Document,
+            false => Room::Id,
+        }
+    }
+
+    /// Adds the next resource, as far as it fits.
+    pub fn push(&mut self, stored: Stored) {
+        match self.room() {
+            Room::Document => {}
+            Room::Id => return self.rest.push(stored.id),
+            Room::Full => return self.end(),
+        }
+        let bytes = self.bytes.saturating_add(stored.size());
+        if self.items.is_empty() || bytes <= self.max_bytes {
+            self.bytes = bytes;
+            self.items.push(stored);
+        } else {
+            match self.overflow {
+                Overflow::End => self.end(),
+                Overflow::Name => self.rest.push(stored.id),
+            }
+        }
+    }
+
+    /// Adds the id of the next resource, where there is [room](Self::room) for that alone.
+    pub fn name(&mut self, id: ResourceId) {
+        match self.room() {
+            Room::Full => self.end(),
+            _ => self.rest.push(id),
+        }
+    }
+
+    /// Ends the page: another resource follows it.
+    pub fn end(&mut self) {
+        self.over = true;
+    }
+
+    /// Whether the page has ended because another resource follows it.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// The resource at which the page ended; none where nothing follows, or where the last one is
+    /// only named.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<&Stored> {
+        let ended = self.over && self.rest.is_empty();
+        self.items.last().filter(|_| ended)
+    }
+
+    /// Returns the page, with the position of [`PageBuilder::ended_at`].
+    #[must_use]
+    pub fn finish(self, total: Option<u64>, next: Option<Position>) -> Page {
+        let mut page = Page::new(self.items, total).ended_at(next);
+        page.rest = self.rest;
+        page
     }
 }
 

@@ -149,6 +149,9 @@ pub struct Limits {
     pub cursor_timeout: Duration,
     /// How long a write that keeps losing races is tried again: 10 seconds.
     pub deadline: Duration,
+    /// Bytes of the JSON text of a resource, without `id`, `meta` and memberships: 1 MiB. See
+    /// [`Limits::check_document`].
+    pub document: u64,
     /// How long a request may be worked on once its body was read: 30 seconds. The members of a big
     /// group, which are sent page by page, may take longer.
     pub duration: Duration,
@@ -179,6 +182,7 @@ impl Default for Limits {
             bulk_operations: 1_000,
             cursor_timeout: Duration::from_secs(3_600),
             deadline: Duration::from_secs(10),
+            document: 1 << 20,
             duration: Duration::from_secs(30),
             filter: scimkit_filter::Limits::default(),
             members: 100_000,
@@ -188,6 +192,61 @@ impl Default for Limits {
             page_max: 1_000,
             values: 400_000,
             work: 400_000_000,
+        }
+    }
+}
+
+impl Limits {
+    /// How much a document may grow that is larger than the limit already, so that its resource can
+    /// still be deactivated.
+    const SLACK: u64 = 64;
+
+    /// Checks the size of the document that a change leads to.
+    ///
+    /// `before` is the document that is changed; none is the same as an empty one. A document that is
+    /// larger than the limit already, such as one from before the limit was lowered, may be changed
+    /// as long as it grows by no more than 64 bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::{Change, Registry, Tolerance};
+    /// use scimkit_store::{Limits, StoreError};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let body = json!({"userName": "bjensen", "title": "x".repeat(100)});
+    /// let change = Change::create(Arc::clone(user), user.admit(body, &Tolerance::DEFAULT)?);
+    ///
+    /// let mut limits = Limits::default();
+    /// assert!(limits.check_document(None, &change).is_ok());
+    /// limits.document = 100;
+    /// let error = limits.check_document(None, &change).unwrap_err();
+    /// assert!(matches!(error, StoreError::TooLarge { limit: 100, .. }), "{error:?}");
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    pub fn check_document(
+        &self,
+        before: Option<&Resource>,
+        change: &Change,
+    ) -> Result<(), StoreError> {
+        if change.set().is_empty() {
+            return Ok(());
+        }
+        let mut after = before.cloned().unwrap_or_default();
+        change.apply(&mut after);
+        let (limit, bytes) = (self.document, after.text_len());
+        if bytes <= limit {
+            return Ok(());
+        }
+        let known = before.map_or(0, Resource::text_len);
+        match known > limit && bytes <= known + Self::SLACK {
+            true => Ok(()),
+            false => Err(StoreError::TooLarge { bytes, limit }),
         }
     }
 }
@@ -292,7 +351,8 @@ impl Settings {
     /// through for what is there, so that nothing is wiped that the mapping does not speak of.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`]: the mapping refuses it.
+    /// - [`StoreError::Invalid`]: the mapping refuses it.
+    /// - [`StoreError::TooLarge`]: with what is there it would be too large.
     pub fn adopting(
         &self,
         change: &Change,

@@ -54,6 +54,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`Page::next`] is where the page ended. A store that can't do both says so in
     /// [`Support::cursor`] and is never asked.
     ///
+    /// [`Query::max_bytes`] and [`Query::edge_limit`] bound what a page takes in memory, and a store
+    /// should not read more than that at once. One that does not support cursors may ignore
+    /// them.
+    ///
     /// # Errors
     /// [`StoreError::Busy`] and [`StoreError::Backend`].
     fn query<'a>(
@@ -237,6 +241,9 @@ impl EdgeQuery {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Stored {
+    /// The bytes of its document's JSON text, where the store knows them; 0 where not. See
+    /// [`Stored::size`].
+    pub bytes: u64,
     /// When it was created.
     pub created: DateTime<Utc>,
     /// Its attributes, without `id`, `meta` and memberships.
@@ -264,6 +271,10 @@ impl Stored {
         document: Document,
     ) -> Self {
         Stored {
+            bytes: match &document {
+                Document::Text(text) => text.len() as u64,
+                Document::Tree(_) => 0,
+            },
             created,
             document,
             edges: Vec::new(),
@@ -272,6 +283,28 @@ impl Stored {
             last_modified,
             version,
         }
+    }
+}
+
+impl Stored {
+    /// What an edge takes besides its texts.
+    const EDGE: u64 = 64;
+
+    /// The bytes of its document's JSON text and, for each of its edges, those of id, type and name
+    /// and 64 more.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let edges = self.edges.iter().flat_map(|(_, edges)| edges);
+        let edges = edges.map(|edge| {
+            let texts = [edge.kind.as_deref(), edge.display.as_deref()];
+            let texts = texts.into_iter().flatten().map(str::len).sum::<usize>();
+            Self::EDGE + (edge.id.as_str().len() + texts) as u64
+        });
+        let document = match (&self.document, self.bytes) {
+            (Document::Tree(tree), 0) => tree.text_len(),
+            (_, bytes) => bytes,
+        };
+        document + edges.sum::<u64>()
     }
 }
 
@@ -617,6 +650,17 @@ pub enum StoreError {
     /// There is no space left to store anything; nothing was written. Reads still work.
     #[error("the storage is full")]
     StorageFull(#[source] BoxError),
+    /// The document of the resource would be too large.
+    #[error(
+        "the resource would take {bytes} bytes without its members, more than {limit}: shorten its \
+         values or remove some of them"
+    )]
+    TooLarge {
+        /// The size of its JSON text, in bytes.
+        bytes: u64,
+        /// The [limit](crate::Limits::document).
+        limit: u64,
+    },
     /// Another resource has that value of a unique attribute.
     #[error("another resource has that value of `{attr}`")]
     Taken {

@@ -19,6 +19,7 @@
 
 pub mod archive;
 mod batches;
+mod bytes;
 mod claims;
 mod clock;
 mod cursors;
@@ -145,6 +146,7 @@ pub fn checks() -> Vec<Check> {
         cycles::CHECKS,
         queries::CHECKS,
         cursors::CHECKS,
+        bytes::CHECKS,
         parallel::CHECKS,
         &[oracle::CHECK],
         &[model::CHECK],

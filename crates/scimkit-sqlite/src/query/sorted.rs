@@ -3,7 +3,7 @@
 use std::{cmp::Ordering, collections::BTreeSet};
 
 use scimkit_registry::{Budget, Exhausted, Meter, ResourceId, Scalar};
-use scimkit_store::{Position, Query, Sort, Start};
+use scimkit_store::{Query, Sort, Start};
 
 /// The first resources of a query in its order, up to the end of its page and one more.
 #[derive(Debug)]
@@ -79,12 +79,9 @@ impl<'q> Sorted<'q> {
         page.map(|placed| &placed.id)
     }
 
-    /// Where the page ended, unless nothing follows.
-    pub(super) fn end_position(&self) -> Option<Position> {
-        let is_last = self.count == 0 || self.placed.len() <= self.end();
-        let last = self.end().checked_sub(1).filter(|_| !is_last)?;
-        let last = self.placed.iter().nth(last)?;
-        Some(Position::new(last.key.clone(), last.id.clone()))
+    /// Whether others follow the page.
+    pub(super) fn goes_on(&self) -> bool {
+        self.count > 0 && self.placed.len() > self.end()
     }
 
     fn end(&self) -> usize {

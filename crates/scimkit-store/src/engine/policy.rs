@@ -8,7 +8,7 @@ use scimkit_registry::{
 
 use super::facts::CounterRef;
 
-use crate::{Claim, Cycles, Deletes, Settings, StoreError, UnknownMembers};
+use crate::{Claim, Cycles, Deletes, Limits, Settings, StoreError, UnknownMembers};
 
 /// A limit on the live resources of one type that satisfy a predicate, such as active users.
 ///
@@ -85,6 +85,8 @@ pub struct Policy {
     pub cycles: Cycles,
     /// What becomes of a resource that is deleted.
     pub deletes: Deletes,
+    /// The limits of a request, of which the largest document is checked.
+    pub limits: Limits,
     /// What lets the attributes of an adoption through.
     pub mapping: Option<Arc<Mapping>>,
     /// The resource types that memberships lead to.
@@ -101,6 +103,7 @@ impl Policy {
             capacities: Vec::new(),
             cycles: Cycles::default(),
             deletes: Deletes::default(),
+            limits: Limits::default(),
             mapping: None,
             registry,
             unknown_members: UnknownMembers::default(),
@@ -111,7 +114,8 @@ impl Policy {
     /// through for what is stored, so that nothing is removed that the mapping does not name.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`]: the mapping rejects it.
+    /// - [`StoreError::Invalid`]: the mapping rejects it.
+    /// - [`StoreError::TooLarge`]: with what is stored it would be too large.
     pub fn adoption_change(
         &self,
         change: &Change,
@@ -121,12 +125,14 @@ impl Policy {
         let sent = claim.sent.as_ref().unwrap_or(change).clone();
         let mapping = self.mapping.as_ref();
         let Some(mapping) = mapping.and_then(|m| m.of(change.kind().name())) else {
+            self.limits.check_document(Some(before), &sent)?;
             return Ok(sent);
         };
         let shaped = mapping.shape(sent, Occasion::Adopt(before));
         let shaped = shaped.map_err(|problem| StoreError::Invalid {
             detail: problem.to_string(),
         })?;
+        self.limits.check_document(Some(before), &shaped.change)?;
         Ok(shaped.change)
     }
 }
@@ -137,6 +143,7 @@ impl From<&Settings> for Policy {
             capacities: settings.capacities.clone(),
             cycles: settings.cycles,
             deletes: settings.deletes,
+            limits: settings.limits,
             mapping: settings.mapping().cloned(),
             registry: Arc::clone(&settings.registry),
             unknown_members: settings.unknown_members,

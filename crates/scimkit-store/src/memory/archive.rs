@@ -329,6 +329,7 @@ impl Copy<'_> {
         let table = self.tenant.table(&fit.kind);
         table.check_unique(&fit.kind, &id, &fit.keys)?;
         let record = Record {
+            bytes: fit.document.text_len(),
             connection: resource.connection,
             created: resource.created,
             document: Arc::new(fit.document),
@@ -344,6 +345,7 @@ impl Copy<'_> {
 
     fn keep_retired(&mut self, retired: Retired, fit: Fit) -> Result<(), StoreError> {
         let record = Record {
+            bytes: fit.document.text_len(),
             connection: retired.connection,
             created: retired.created,
             document: Arc::new(fit.document),

@@ -132,12 +132,15 @@ impl Tenant {
             Among::First { after, limit } => (after, limit),
             Among::Targets(_) => (None, usize::MAX),
         };
-        let owners = self.places.owners(target.as_str());
         let of_a_kind = |owner: &&Owner| leads_to.iter().any(|kind| kind.name() == &*owner.kind);
         // An owner may have the target in more than one of its attributes.
-        let ids: BTreeSet<_> = owners.filter(of_a_kind).map(|owner| &owner.id).collect();
+        let mut ids = BTreeSet::new();
+        for attr in self.places.attrs(target.as_str()) {
+            let owners = self.places.owners_by(target.as_str(), &attr, after);
+            let owners = owners.filter(of_a_kind).take(limit);
+            ids.extend(owners.map(|owner| &owner.id));
+        }
         ids.into_iter()
-            .filter(|id| after.is_none_or(|after| *id > after))
             .take(limit)
             .map(|id| self.filled(leads_to, id, None))
             .collect()

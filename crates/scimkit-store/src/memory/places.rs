@@ -51,6 +51,49 @@ impl Places {
         self.by_id.get(id).map_or(0, |place| place.owners.len())
     }
 
+    /// The attributes by which others have it as a member.
+    pub(super) fn attrs(&self, id: &str) -> Vec<Arc<str>> {
+        let Some(place) = self.by_id.get(id) else {
+            return Vec::new();
+        };
+        let mut attrs: Vec<Arc<str>> = Vec::new();
+        let mut next = place.owners.first();
+        while let Some(owner) = next {
+            attrs.push(Arc::clone(&owner.attr));
+            // The least text that is greater.
+            let behind = Owner {
+                attr: format!("{}\0", owner.attr).into(),
+                id: ResourceId::from(""),
+                kind: "".into(),
+            };
+            next = place.owners.range::<Owner, _>(&behind..).next();
+        }
+        attrs
+    }
+
+    /// Who has it as a member by one attribute, in the order of ids, behind `after`.
+    pub(super) fn owners_by<'p>(
+        &'p self,
+        id: &str,
+        attr: &Arc<str>,
+        after: Option<&ResourceId>,
+    ) -> impl Iterator<Item = &'p Owner> + use<'p> {
+        let from = Owner {
+            attr: Arc::clone(attr),
+            id: after.cloned().unwrap_or_else(|| ResourceId::from("")),
+            kind: "".into(),
+        };
+        let place = self.by_id.get(id);
+        let owners = place.map(|place| place.owners.range::<Owner, _>(&from..));
+        let owners = owners.into_iter().flatten().map(AsRef::as_ref);
+        owners
+            .skip_while(move |owner: &&Owner| owner.attr == from.attr && owner.id == from.id)
+            .take_while({
+                let attr = Arc::clone(attr);
+                move |owner| owner.attr == attr
+            })
+    }
+
     /// There is a resource now.
     pub(super) fn put(&mut self, id: ResourceId, kind: Arc<str>) {
         self.by_id.entry(id).or_default().kind = Some(kind);

@@ -15,7 +15,7 @@ use super::{
     tenant::Tenant,
     walk::Walk,
 };
-use crate::{Count, Page, Position, Query, Settings, Start, computed::targets};
+use crate::{Count, Page, PageBuilder, Position, Query, Room, Settings, Start, computed::targets};
 
 /// A query after a look at the indexes.
 pub(super) enum Asked<'q> {
@@ -32,7 +32,7 @@ impl Tenant {
         let none = Table::default();
         let table = self.tables.get(query.kind.name()).unwrap_or(&none);
         let Some(predicate) = &query.predicate else {
-            return match page_of_all(query, table) {
+            return match self.page_of_all(settings, query, table) {
                 Some(page) => Asked::Page(page),
                 None => Asked::Walk(Walk::sorting(settings, query, rows(table.records.iter()))),
             };
@@ -60,6 +60,61 @@ impl Tenant {
                 None => Walk::sorting(settings, query, rows(table.records.iter())),
             },
         })
+    }
+
+    /// A page of all resources, straight off the table; none where no index has the order.
+    fn page_of_all(&self, settings: &Settings, query: &Query, table: &Table) -> Option<Page> {
+        let uncounted = query.clone().uncounted();
+        let rows = in_index_order(&uncounted, table)?;
+        let mut page = match query.start {
+            Start::After(_) => self.page(settings, &uncounted, rows),
+            Start::Index(start) => {
+                let start = usize::try_from(start).unwrap_or(usize::MAX);
+                let first = uncounted.clone().page(0, query.count);
+                self.page(settings, &first, rows.skip(start))
+            }
+        };
+        page.total = (query.total == Count::Exact).then_some(table.records.len() as u64);
+        Some(page)
+    }
+
+    /// The page out of rows that come in their final order, with what they are sorted by.
+    fn page<'a>(
+        &self,
+        settings: &Settings,
+        query: &Query,
+        rows: impl Iterator<Item = Keyed<'a>>,
+    ) -> Page {
+        let exact = query.total == Count::Exact;
+        let want = query.want();
+        let (mut page, mut last) = (PageBuilder::new(query), None);
+        let mut total = 0_u64;
+        for (key, (id, record)) in rows {
+            let begun = match &query.start {
+                Start::After(place) => place.precedes(query.sort, key.as_ref(), id),
+                Start::Index(start) => total >= *start,
+            };
+            total += 1;
+            match page.room() {
+                _ if !begun => {}
+                Room::Document => {
+                    let mut stored = record.stored(&query.kind, id);
+                    self.add_edges_of(settings, &mut stored, record, &want);
+                    page.push(stored);
+                    if !page.is_over() {
+                        last = Some((key, id));
+                    }
+                }
+                Room::Full => page.end(),
+                Room::Id => page.name(id.clone()),
+            }
+            if page.is_over() && !exact {
+                break;
+            }
+        }
+        let last = last.filter(|_| page.ended_at().is_some());
+        let next = last.map(|(key, id)| Position::new(key, id.clone()));
+        page.finish(exact.then_some(total), next)
     }
 
     /// The resources in a table that satisfy a predicate over attributes that documents hold.
@@ -99,21 +154,6 @@ impl Tenant {
 fn rows<'a>(rows: impl Iterator<Item = Row<'a>>) -> Vec<(ResourceId, Arc<Record>)> {
     rows.map(|(id, record)| (id.clone(), Arc::clone(record)))
         .collect()
-}
-
-/// A page of all resources, straight off the table; none where no index has the order.
-fn page_of_all(query: &Query, table: &Table) -> Option<Page> {
-    let uncounted = query.clone().uncounted();
-    let rows = in_index_order(&uncounted, table)?;
-    let mut page = match query.start {
-        Start::After(_) => page(&uncounted, rows),
-        Start::Index(start) => {
-            let start = usize::try_from(start).unwrap_or(usize::MAX);
-            page(&uncounted.clone().page(0, query.count), rows.skip(start))
-        }
-    };
-    page.total = (query.total == Count::Exact).then_some(table.records.len() as u64);
-    Some(page)
 }
 
 /// The rows in the order that was asked for; none where no index has it.
@@ -265,31 +305,4 @@ pub(super) fn id_in<'v>(kind: &ResourceType, attr: AttrId, value: &'v Scalar) ->
 
 fn unsorted(row: Row<'_>) -> Keyed<'_> {
     (None, row)
-}
-
-/// The page out of rows that come in their final order, with what they are sorted by.
-fn page<'a>(query: &Query, rows: impl Iterator<Item = Keyed<'a>>) -> Page {
-    let exact = query.total == Count::Exact;
-    let count = usize::try_from(query.count).unwrap_or(usize::MAX);
-    let (mut items, mut last, mut more) = (Vec::new(), None, false);
-    let mut total = 0_u64;
-    for (key, (id, record)) in rows {
-        let begun = match &query.start {
-            Start::After(place) => place.precedes(query.sort, key.as_ref(), id),
-            Start::Index(start) => total >= *start,
-        };
-        total += 1;
-        if begun && items.len() < count {
-            items.push(record.stored(&query.kind, id));
-            last = Some((key, id));
-        } else if begun {
-            more = true;
-            if !exact {
-                break;
-            }
-        }
-    }
-    let last = last.filter(|_| more);
-    Page::new(items, exact.then_some(total))
-        .ended_at(last.map(|(key, id)| Position::new(key, id.clone())))
 }

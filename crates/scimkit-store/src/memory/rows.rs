@@ -379,6 +379,7 @@ impl Tenant {
 
     fn insert_row(&mut self, document: Arc<Resource>, row: ResourceRow) {
         let record = Record {
+            bytes: document.text_len(),
             connection: row.connection,
             created: row.created,
             document,
@@ -399,6 +400,9 @@ impl Tenant {
 
     fn update_row(&mut self, document: Arc<Resource>, row: ResourceRow) {
         if let Some(record) = self.table(&row.kind).record_mut(&row.id) {
+            if !Arc::ptr_eq(&record.document, &document) {
+                record.bytes = document.text_len();
+            }
             record.connection = row.connection;
             record.document = document;
             record.last_modified = row.last_modified;

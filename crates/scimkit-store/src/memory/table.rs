@@ -20,6 +20,8 @@ pub(super) type Targets = BTreeMap<ResourceId, Option<String>>;
 /// One resource.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
+    /// The bytes of its document's JSON text.
+    pub(super) bytes: u64,
     /// The connection that made or adopted it.
     pub(super) connection: Option<ConnectionId>,
     pub(super) created: DateTime<Utc>,
@@ -32,13 +34,15 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn stored(&self, kind: &Arc<ResourceType>, id: &ResourceId) -> Stored {
-        Stored::new(
+        let mut stored = Stored::new(
             Arc::clone(kind),
             id.clone(),
             self.version.clone(),
             (self.created, self.last_modified),
             Document::Tree(Arc::clone(&self.document)),
-        )
+        );
+        stored.bytes = self.bytes;
+        stored
     }
 
     pub(super) fn remove_target(&mut self, path: &str, target: &ResourceId) {

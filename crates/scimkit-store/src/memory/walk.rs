@@ -9,7 +9,10 @@ use scimkit_registry::{
 use serde_json::{Map, Value};
 
 use super::{edges::Among, query::id_in, table::Record, tenant::Tenant};
-use crate::{Count, Facts, Page, Position, Query, Settings, Sort, Start, Want, computed::computed};
+use crate::{
+    Count, Facts, Page, PageBuilder, Position, Query, Room, Settings, Sort, Start,
+    computed::computed,
+};
 
 /// A resource as it was when the query began.
 type Row = (ResourceId, Arc<Record>);
@@ -266,19 +269,32 @@ impl<'q> Walk<'q> {
                 (rows, self.begun > end)
             }
         };
-        let last = rows.last().filter(|_| more);
+        let want = self.query.want();
+        let (mut page, mut last) = (PageBuilder::new(self.query), None);
+        for (id, record) in rows {
+            match page.room() {
+                Room::Document => {
+                    let mut stored = record.stored(&self.query.kind, &id);
+                    tenant.add_edges_of(self.settings, &mut stored, &record, &want);
+                    page.push(stored);
+                    if !page.is_over() {
+                        last = Some((id, record));
+                    }
+                }
+                Room::Full => page.end(),
+                Room::Id => page.name(id),
+            }
+        }
+        if more {
+            page.end();
+        }
+        let last = last.filter(|_| page.ended_at().is_some());
         let next = last.map(|(id, record)| {
-            let key = self.key(id, record, Some(tenant), &budget.meter())?;
-            Ok::<_, Exhausted>(Position::new(key, id.clone()))
+            let key = self.key(&id, &record, Some(tenant), &budget.meter())?;
+            Ok::<_, Exhausted>(Position::new(key, id))
         });
-        let want = Want::edges(self.query.edges.clone());
-        let stored = |(id, record): &Row| {
-            let mut stored = record.stored(&self.query.kind, id);
-            tenant.add_edges_of(self.settings, &mut stored, record, &want);
-            stored
-        };
         let total = (self.query.total == Count::Exact).then_some(self.total);
-        Ok(Page::new(rows.iter().map(stored).collect(), total).ended_at(next.transpose()?))
+        Ok(page.finish(total, next.transpose()?))
     }
 }
 

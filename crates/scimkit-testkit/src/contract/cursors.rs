@@ -60,7 +60,7 @@ const FILTERS: [Option<&str>; 3] = [
 ];
 
 /// Every way to walk over the users.
-fn walks(ground: &Ground<'_>) -> Result<Vec<Query>, String> {
+pub(super) fn walks(ground: &Ground<'_>) -> Result<Vec<Query>, String> {
     let support = ground.store.support(&ground.user);
     let mut walks = Vec::new();
     for filter in FILTERS
@@ -86,7 +86,7 @@ fn walks(ground: &Ground<'_>) -> Result<Vec<Query>, String> {
     Ok(walks)
 }
 
-fn what(ground: &Ground<'_>, query: &Query) -> String {
+pub(super) fn what(ground: &Ground<'_>, query: &Query) -> String {
     let sort = query
         .sort
         .map(|sort| (ground.user.attr(sort.attr).path(), sort.order));
@@ -109,7 +109,11 @@ fn body(random: &mut Random, name: &str) -> Value {
     body
 }
 
-fn populate(ground: &Ground<'_>, random: &mut Random, count: usize) -> Result<(), String> {
+pub(super) fn populate(
+    ground: &Ground<'_>,
+    random: &mut Random,
+    count: usize,
+) -> Result<(), String> {
     for n in 0..count {
         let body = body(random, &format!("{}{n}", random_name(n)));
         ground.create(random.instant(), &ground.user, &format!("u{n:02}"), body)?;

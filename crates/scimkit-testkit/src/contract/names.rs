@@ -219,6 +219,9 @@ impl Store for Names {
             self.with(scope, |pairs| {
                 let items = std::mem::take(&mut page.items).into_iter();
                 page.items = items.map(|stored| pairs.stored(stored)).collect();
+                for id in &mut page.rest {
+                    *id = pairs.name(id);
+                }
                 if let Some(place) = &mut page.next {
                     place.id = pairs.name(&place.id);
                 }

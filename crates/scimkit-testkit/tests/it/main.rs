@@ -15,6 +15,8 @@ mod corpus;
 mod cursor;
 mod devices;
 mod fuzz;
+mod large;
+mod lists;
 mod long;
 mod matcher;
 mod matches;

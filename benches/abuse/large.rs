@@ -1,0 +1,136 @@
+//! Memory: resources and memberships that are far larger than what may be held of them.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{
+    BOTH, Row,
+    world::{World, call},
+};
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+pub(crate) fn rows() -> Vec<Row> {
+    vec![
+        Row {
+            act: |world| Box::pin(listed(world, 1, "/Users?count=25")),
+            name: "list: 25 users of 7 MiB",
+            prepare: |world| Box::pin(users(world, 25, 7 * MIB)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(listed(world, 4, "/Users?count=25")),
+            name: "list: four of them at once",
+            prepare: |world| Box::pin(users(world, 25, 7 * MIB)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(listed(world, 1, "/Users?count=120")),
+            name: "list: 120 users of 0.9 MiB",
+            prepare: |world| Box::pin(users(world, 120, 900 * KIB)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(listed(world, 1, "/Users?count=120&attributes=photos")),
+            name: "list: the same, one attribute",
+            prepare: |world| Box::pin(users(world, 120, 900 * KIB)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(listed(world, 1, "/Users?count=120&sortBy=title")),
+            name: "list: the same, by title",
+            prepare: |world| Box::pin(users(world, 120, 900 * KIB)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(listed(world, 1, "/?count=120&sortBy=displayName")),
+            name: "list: the same, of all types",
+            prepare: |world| Box::pin(users(world, 120, 900 * KIB)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(listed(world, 1, "/Users?count=120&cursor")),
+            name: "list: the same, by cursor",
+            prepare: |world| Box::pin(users(world, 120, 900 * KIB)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(listed(world, 1, "/Users/0")),
+            name: "memberships: a user in 100,000 groups",
+            prepare: |world| Box::pin(joined(world)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(listed(world, 1, "/Groups?count=20")),
+            name: "memberships: 20 groups of 5,000 members",
+            prepare: |world| Box::pin(crews(world)),
+            stores: BOTH,
+        },
+    ]
+}
+
+/// Photos of about so many bytes, in texts that are not too long.
+fn photos(bytes: usize) -> Value {
+    let photo = |n| json!({"value": format!("https://p.example/{n}/{}", "x".repeat(60_000))});
+    (0..bytes / 60_000).map(photo).collect()
+}
+
+async fn users(world: &World, count: usize, bytes: usize) {
+    // Few at a time: what preparing takes is not the row's.
+    for first in 0..count {
+        let body = |_| {
+            json!({
+                "userName": format!("user{first}"),
+                "displayName": format!("user{}", first % 7),
+                "title": format!("title{}", first % 10),
+                "photos": photos(bytes),
+            })
+        };
+        world.seed_from(first, "User", 1, body).await;
+    }
+}
+
+async fn joined(world: &World) {
+    world
+        .seed("User", 1, |_| json!({"userName": "somebody"}))
+        .await;
+    let body = |n: usize| json!({"displayName": format!("crew {n}"), "members": [{"value": "0"}]});
+    world.seed_from(1, "Group", 100_000, body).await;
+}
+
+async fn crews(world: &World) {
+    let body = |n: usize| json!({"userName": format!("user{n}")});
+    world.seed("User", 5_000, body).await;
+    let members: Value = (0..5_000)
+        .map(|n: usize| json!({"value": n.to_string()}))
+        .collect();
+    let body = |n: usize| json!({"displayName": format!("crew {n}"), "members": members});
+    world.seed_from(5_000, "Group", 20, body).await;
+}
+
+/// The same list for several clients at once: the statuses, and the bytes of all in MiB.
+async fn listed(world: &World, clients: usize, path: &'static str) -> String {
+    let clients = (0..clients).map(|_| {
+        let answer = call(
+            world.server.clone(),
+            Method::GET,
+            path.to_owned(),
+            String::new(),
+        );
+        tokio::spawn(answer)
+    });
+    let clients: Vec<_> = clients.collect();
+    let (mut statuses, mut bytes) = (Vec::new(), 0);
+    for client in clients {
+        let (status, length) = client.await.unwrap();
+        statuses.push(status.as_u16().to_string());
+        bytes += length;
+    }
+    statuses.dedup();
+    format!(
+        "{}, {:.1} MiB",
+        statuses.join(" "),
+        bytes as f64 / MIB as f64
+    )
+}

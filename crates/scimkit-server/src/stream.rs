@@ -1,0 +1,317 @@
+//! A list that is too large to be held: its resources are read and sent one after the other.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use scimkit_registry::{AttrId, Budget, Edge, Projection, ResourceId, ResourceType};
+use scimkit_store::{BoxFuture, Scope, Store, StoreError, Stored, Want, yield_now};
+
+use crate::{
+    BrokenOff,
+    error::Problem,
+    gather::Gathered,
+    members::{List, Members, PAGE},
+    render,
+};
+
+/// How many resources are rendered at once.
+const BATCH: usize = 100;
+
+/// How the resources of a list are shown.
+pub(crate) struct Shown {
+    pub(crate) projections: Vec<(Arc<ResourceType>, Projection)>,
+    pub(crate) scope: Scope,
+    pub(crate) store: Arc<dyn Store>,
+}
+
+/// The resources of a list, on their way out.
+pub(crate) struct Resources {
+    items: VecDeque<Stored>,
+    rest: VecDeque<(Arc<ResourceType>, ResourceId)>,
+    /// How many were rendered.
+    pub(crate) sent: u64,
+    shown: Shown,
+}
+
+/// The next piece of a list.
+enum Piece {
+    End,
+    /// Of one resource, with memberships that follow it.
+    Long(Box<Members>),
+    /// Of several resources.
+    Text(Vec<u8>),
+}
+
+impl Resources {
+    pub(crate) fn new(gathered: Gathered, shown: Shown) -> Self {
+        Resources {
+            items: gathered.items.into(),
+            rest: gathered.rest,
+            sent: 0,
+            shown,
+        }
+    }
+
+    /// Whether everything that is sent is held: no resource is still to be read, and no membership
+    /// is longer than a page.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.rest.is_empty() && !self.items.iter().any(is_long)
+    }
+
+    /// How many resources there are; those that are deleted before they are read are not sent.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len() + self.rest.len()
+    }
+
+    /// The rest of a list that [is whole](Self::is_whole), as it goes between brackets.
+    pub(crate) async fn whole(mut self, mut text: Vec<u8>) -> Result<Vec<u8>, Problem> {
+        loop {
+            let batch = self.batch().await?;
+            if batch.is_empty() {
+                return Ok(text);
+            }
+            self.render(batch, &mut text).await?;
+            if !self.items.is_empty() {
+                // Printing takes a while, and others have a turn in between.
+                yield_now().await;
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<Piece, Problem> {
+        if let Some(mut stored) = self.pop(true) {
+            let kind = Arc::clone(&stored.kind);
+            let long = take_long(&mut stored, |_| true);
+            let id = stored.id.clone();
+            let mut text = Vec::new();
+            self.render(vec![stored], &mut text).await?;
+            let list = List {
+                id,
+                projection: self.shown.projection(&kind),
+                kind,
+                scope: self.shown.scope.clone(),
+                store: Arc::clone(&self.shown.store),
+            };
+            return Ok(Piece::Long(Box::new(Members::new(list, text, long))));
+        }
+        let batch = self.batch().await?;
+        if batch.is_empty() {
+            // A batch also ends before what is long.
+            return match self.items.is_empty() && self.rest.is_empty() {
+                true => Ok(Piece::End),
+                false => Ok(Piece::Text(Vec::new())),
+            };
+        }
+        let mut text = Vec::new();
+        self.render(batch, &mut text).await?;
+        Ok(Piece::Text(text))
+    }
+
+    /// The next resource that is held, if it is long or is not, as asked for.
+    fn pop(&mut self, long: bool) -> Option<Stored> {
+        match self.items.front().map(is_long) == Some(long) {
+            true => self.items.pop_front(),
+            false => None,
+        }
+    }
+
+    /// The next resources, up to one that is sent in parts.
+    async fn batch(&mut self) -> Result<Vec<Stored>, Problem> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < BATCH && bytes < render::TOGETHER {
+            if self.items.is_empty() {
+                let Some(stored) = self.read().await? else {
+                    break;
+                };
+                self.items.extend(stored);
+                continue;
+            }
+            let Some(stored) = self.pop(false) else {
+                break;
+            };
+            bytes += stored.size();
+            batch.push(stored);
+        }
+        Ok(batch)
+    }
+
+    /// Reads the next resource, unless it was deleted meanwhile; none when there are no more.
+    async fn read(&mut self) -> Result<Option<Option<Stored>>, StoreError> {
+        let Some((kind, id)) = self.rest.pop_front() else {
+            return Ok(None);
+        };
+        let edges = render::edge_attrs(&kind, &self.shown.projection(&kind));
+        let want = Want::edges(edges).at_most(PAGE + 1);
+        let Shown { scope, store, .. } = &self.shown;
+        match store.read(scope, &kind, &id, &want).await {
+            Ok(stored) => Ok(Some(Some(stored))),
+            Err(StoreError::NotFound) => Ok(Some(None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds the JSON of resources to a text, each after a comma but the first of the list.
+    async fn render(&mut self, batch: Vec<Stored>, out: &mut Vec<u8>) -> Result<(), Problem> {
+        for text in self.shown.texts(batch).await? {
+            if self.sent > 0 {
+                out.push(b',');
+            }
+            self.sent += 1;
+            out.extend_from_slice(&text);
+        }
+        Ok(())
+    }
+}
+
+impl Shown {
+    fn projection(&self, kind: &Arc<ResourceType>) -> Projection {
+        let mut all = self.projections.iter();
+        let known = all.find(|(known, _)| Arc::ptr_eq(known, kind));
+        known.map_or_else(
+            || kind.projection::<&str>(&[], &[]),
+            |(_, shown)| shown.clone(),
+        )
+    }
+
+    /// The resources' JSON in their order, rendered type by type.
+    async fn texts(&self, batch: Vec<Stored>) -> Result<Vec<Vec<u8>>, Problem> {
+        let mut placed = Vec::with_capacity(batch.len());
+        let mut rest: Vec<(usize, Stored)> = batch.into_iter().enumerate().collect();
+        for (kind, projection) in &self.projections {
+            let own = |(_, stored): &mut (usize, Stored)| Arc::ptr_eq(&stored.kind, kind);
+            let (places, own): (Vec<_>, Vec<_>) = rest.extract_if(.., own).unzip();
+            let texts = render::page(&self.scope, &*self.store, &own, projection).await?;
+            placed.extend(places.into_iter().zip(texts));
+        }
+        placed.sort_unstable_by_key(|(place, _)| *place);
+        Ok(placed.into_iter().map(|(_, text)| text).collect())
+    }
+}
+
+fn is_long(stored: &Stored) -> bool {
+    let mut edges = stored.edges.iter();
+    edges.any(|(_, edges)| edges.len() > PAGE as usize)
+}
+
+/// Takes those memberships out that are longer than a page and to be sent page by page.
+pub(crate) fn take_long(
+    stored: &mut Stored,
+    in_pages: impl Fn(AttrId) -> bool,
+) -> Vec<(AttrId, Vec<Edge>)> {
+    let long =
+        |(attr, edges): &&mut (AttrId, Vec<Edge>)| edges.len() > PAGE as usize && in_pages(*attr);
+    let taken = stored.edges.iter_mut().filter(long);
+    taken
+        .map(|(attr, edges)| (*attr, std::mem::take(edges)))
+        .collect()
+}
+
+/// The body of a list that is sent in pieces.
+pub(crate) struct ListBody {
+    making: BoxFuture<'static, Made>,
+}
+
+type Made = Result<Option<(Vec<u8>, State)>, Problem>;
+
+/// What is still to be sent.
+struct State {
+    /// The end of the list is still to come.
+    open: bool,
+    /// Whether the end says how many resources there were.
+    counts: bool,
+    members: Option<Box<Members>>,
+    resources: Resources,
+    /// What comes before the next piece.
+    text: Vec<u8>,
+}
+
+impl fmt::Debug for ListBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListBody").finish_non_exhaustive()
+    }
+}
+
+impl ListBody {
+    /// The list behind `head`, which ends with the opening bracket; `counts` says that `itemsPerPage`
+    /// is still to come.
+    ///
+    /// What is still to be read is bounded by the page, and as slow as the client: it has a budget of
+    /// its own.
+    pub(crate) fn new(head: Vec<u8>, mut resources: Resources, counts: bool) -> Self {
+        resources.shown.scope.budget = Budget::unlimited();
+        let state = State {
+            open: true,
+            counts,
+            members: None,
+            resources,
+            text: head,
+        };
+        ListBody {
+            making: Box::pin(state.next()),
+        }
+    }
+
+    pub(crate) fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        Poll::Ready(match ready!(self.making.as_mut().poll(context)) {
+            Ok(None) => None,
+            Ok(Some((text, state))) => {
+                // However fast the client reads, others have a turn in between.
+                self.making = Box::pin(async {
+                    yield_now().await;
+                    state.next().await
+                });
+                Some(Ok(text.into()))
+            }
+            Err(problem) => {
+                let error = match problem {
+                    Problem::Store(error) => error,
+                    other => StoreError::backend(format!("{other:?}")),
+                };
+                tracing::error!(%error, "a list could not be sent to its end");
+                Some(Err(BrokenOff(error)))
+            }
+        })
+    }
+}
+
+impl State {
+    /// The next piece that is not empty, and what is to be sent after it.
+    async fn next(mut self) -> Made {
+        while self.open {
+            let mut text = std::mem::take(&mut self.text);
+            if let Some(members) = &mut self.members {
+                match poll_fn(|context| members.poll_next(context)).await {
+                    Some(part) => text.extend_from_slice(&part.map_err(|broken| broken.0)?),
+                    None => self.members = None,
+                }
+            } else {
+                match self.resources.next().await? {
+                    Piece::Long(members) => self.members = Some(members),
+                    Piece::Text(more) => text.extend_from_slice(&more),
+                    Piece::End => {
+                        self.open = false;
+                        text.push(b']');
+                        if self.counts {
+                            let count = format!(r#","itemsPerPage":{}"#, self.resources.sent);
+                            text.extend_from_slice(count.as_bytes());
+                        }
+                        text.push(b'}');
+                    }
+                }
+            }
+            if !text.is_empty() {
+                return Ok(Some((text, self)));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,158 @@
+//! Pages that are bounded by the bytes of their resources.
+
+use std::sync::Arc;
+
+use scimkit_store::{Overflow, Page, Query};
+use serde_json::json;
+
+use super::{
+    Check,
+    cursors::{populate, walks, what},
+    ground::{Ground, ensure, ensure_eq, ids_of, second},
+    random::Random,
+};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "page_ends_where_its_bytes_are_reached",
+        run: ended,
+    },
+    Check {
+        name: "page_names_what_its_bytes_leave_out",
+        run: named,
+    },
+    Check {
+        name: "edges_count_as_bytes_of_a_page",
+        run: edges,
+    },
+    Check {
+        name: "edge_limit_bounds_the_edges_of_each_resource",
+        run: limited,
+    },
+];
+
+const USERS: usize = 24;
+/// From one resource a page to all of them.
+const SIZES: [u64; 4] = [0, 400, 1_500, u64::MAX];
+
+/// The ids of the resources of a page, which may have more bytes than `most` only where it is one.
+fn checked(page: &Page, most: u64) -> Result<Vec<String>, String> {
+    let bytes: u64 = page
+        .items
+        .iter()
+        .map(|stored| stored.document.text().len() as u64)
+        .sum();
+    ensure!(
+        bytes <= most || page.items.len() == 1,
+        "{} resources of {bytes} bytes on a page of {most}",
+        page.items.len()
+    );
+    Ok(page.items.iter().map(|s| s.id.to_string()).collect())
+}
+
+fn ended(ground: &Ground<'_>) -> Result<(), String> {
+    ground.needs_cursor()?;
+    populate(ground, &mut Random::new(31), USERS)?;
+    for walk in walks(ground)? {
+        let whole = ground.ids(&walk)?;
+        for most in SIZES {
+            for count in [5, 100] {
+                let walk = walk.clone().with_max_bytes(most);
+                let mut page = ground.query(&walk.clone().page(0, count))?;
+                let mut found = Vec::new();
+                loop {
+                    ensure!(!page.items.is_empty(), "an empty page");
+                    ensure!(page.rest.is_empty(), "resources are named unasked");
+                    ensure_eq!(page.total, Some(USERS as u64), "the total");
+                    ensure!(page.items.len() <= count as usize, "more than {count}");
+                    found.extend(checked(&page, most)?);
+                    ensure!(found.len() <= USERS, "a walk goes on");
+                    let Some(next) = page.next else { break };
+                    page = ground.query(&walk.clone().after(next, count))?;
+                }
+                ensure_eq!(found, whole, "{most} bytes of {}", what(ground, &walk));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn named(ground: &Ground<'_>) -> Result<(), String> {
+    ground.needs_cursor()?;
+    ground.needs_ids("the order of ids is not known")?;
+    populate(ground, &mut Random::new(32), USERS)?;
+    for walk in walks(ground)? {
+        let whole = ground.ids(&walk)?;
+        for most in SIZES {
+            for (start, count) in [(0, 100), (0, 5), (3, 10), (20, 10), (30, 5), (3, 0)] {
+                let walk = walk.clone().with_max_bytes(most);
+                let query = walk.with_overflow(Overflow::Name).page(start, count);
+                let page = ground.query(&query)?;
+                let mut found = checked(&page, most)?;
+                if found.is_empty() {
+                    ensure!(page.rest.is_empty(), "only named");
+                }
+                if most == u64::MAX {
+                    ensure!(page.rest.is_empty(), "what fits is only named");
+                }
+                found.extend(page.rest.iter().map(ToString::to_string));
+                let skip = usize::try_from(start).unwrap_or(usize::MAX);
+                let wanted: Vec<_> = whole.iter().skip(skip).take(count as usize).collect();
+                let what = what(ground, &query);
+                ensure_eq!(found.iter().collect::<Vec<_>>(), wanted, "{what}");
+                ensure_eq!(page.total, Some(USERS as u64), "the total of {what}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Groups of so many members each, whose documents alone would fit into few bytes.
+fn crews(ground: &Ground<'_>, groups: usize, members: usize) -> Result<Query, String> {
+    let mut ids = Vec::new();
+    for n in 0..members {
+        let id = format!("u{n:02}");
+        ground.create(second(0), &ground.user, &id, json!({"userName": id}))?;
+        ids.push(json!({ "value": id }));
+    }
+    for n in 0..groups {
+        let body = json!({"displayName": format!("crew {n}"), "members": ids});
+        ground.create(second(0), &ground.group, &format!("g{n}"), body)?;
+    }
+    let members = ground.attr(&ground.group, "members")?;
+    Ok(Query::of(Arc::clone(&ground.group)).with_edges(vec![members]))
+}
+
+fn edges(ground: &Ground<'_>) -> Result<(), String> {
+    ground.needs_cursor()?;
+    ground.needs_groups()?;
+    let query = crews(ground, 4, 20)?.with_max_bytes(2_000);
+    let page = ground.query(&query)?;
+    ensure_eq!(page.items.len(), 1, "groups of 20 members in 2,000 bytes");
+    let next = page.next.ok_or("the page does not say where it ended")?;
+    let page = ground.query(&query.clone().after(next, 100))?;
+    ensure_eq!(page.items.len(), 1, "groups on the second page");
+    let page = ground.query(&query.with_overflow(Overflow::Name))?;
+    ensure_eq!(page.rest.len(), 3, "groups that are named");
+    Ok(())
+}
+
+fn limited(ground: &Ground<'_>) -> Result<(), String> {
+    ground.needs_cursor()?;
+    ground.needs_groups()?;
+    ground.needs_ids("the order of edges is not known")?;
+    let page = ground.query(&crews(ground, 2, 9)?.with_edge_limit(4))?;
+    ensure_eq!(page.items.len(), 2, "groups");
+    for stored in &page.items {
+        let edges = stored.edges.first().map_or(&[][..], |(_, edges)| edges);
+        ensure_eq!(ids_of(edges), ["u00", "u01", "u02", "u03"], "first members");
+    }
+    let groups = ground.attr(&ground.user, "groups")?;
+    let query = Query::of(Arc::clone(&ground.user)).with_edges(vec![groups]);
+    let page = ground.query(&query.with_edge_limit(1))?;
+    for stored in &page.items {
+        let edges = stored.edges.first().map_or(&[][..], |(_, edges)| edges);
+        ensure_eq!(ids_of(edges), ["g0"], "the first group");
+    }
+    Ok(())
+}
