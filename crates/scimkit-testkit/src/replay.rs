@@ -24,6 +24,7 @@
 //! Placeholders nest, as in `{{u{{i}}.id}}`. Inside the path of a request the value is
 //! percent-encoded. How a body is compared is said at [`matches()`].
 
+mod attributes;
 mod check;
 mod json;
 mod matcher;

@@ -78,6 +78,7 @@ impl Recording {
             .iter()
             .map(|(why, times)| format!("; left out: {times} {why}"));
         Scenario {
+            attributes: Vec::new(),
             basis: "trace".to_owned(),
             idp: idp.to_owned(),
             ledger: Vec::new(),
@@ -88,6 +89,7 @@ impl Recording {
             } else {
                 Vec::new()
             },
+            requires_attributes: Vec::new(),
             requires_schema: self.schemas.clone(),
             scenario: name.to_owned(),
             settings: BTreeMap::new(),

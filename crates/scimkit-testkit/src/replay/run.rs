@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{
     Authorization, Charset, Exchange, Failure, Mode, Need, NoSlash, Outcome, Report, Scenario,
     Step, Target, Verdict,
+    attributes::Declared,
     check::{capture, check, is_scim},
     vars::{Vars, encoded},
 };
@@ -105,14 +106,14 @@ impl<'t> Replay<'t> {
             replay: self,
             warnings: BTreeMap::new(),
         };
-        let schemas = run.schemas().await;
+        let declared = Declared::from_list(&run.document("/Schemas").await);
         let mut needs = scenarios.iter().flat_map(|scenario| &scenario.requires);
         if needs.any(|need| need.feature().is_some()) {
             run.configuration = run.document("/ServiceProviderConfig").await;
         }
         let mut outcomes = Vec::with_capacity(scenarios.len());
         for scenario in scenarios {
-            let verdict = run.judge(scenario, &schemas).await;
+            let verdict = run.judge(scenario, &declared).await;
             let outcome = Outcome::new(scenario.mode, scenario.name(), verdict);
             watch(&outcome);
             outcomes.push(outcome);
@@ -162,7 +163,7 @@ struct Course {
 }
 
 impl Run<'_, '_> {
-    async fn judge(&mut self, scenario: &Scenario, schemas: &[String]) -> Verdict {
+    async fn judge(&mut self, scenario: &Scenario, declared: &Declared) -> Verdict {
         if !self.replay.modes.contains(&scenario.mode) {
             return Verdict::OtherMode;
         }
@@ -178,7 +179,7 @@ impl Run<'_, '_> {
                 "the server says that it does not support {feature}"
             ));
         }
-        let served = |urn: &&String| schemas.contains(&urn.to_lowercase());
+        let served = |urn: &&String| declared.serves(urn);
         let missing: Vec<_> = scenario
             .requires_schema
             .iter()
@@ -188,6 +189,11 @@ impl Run<'_, '_> {
         if !missing.is_empty() {
             return Verdict::NotRun(format!("schema not served: {}", missing.join(", ")));
         }
+        let fitted = match declared.fit(scenario) {
+            Ok(fitted) => fitted,
+            Err(reason) => return Verdict::NotRun(reason),
+        };
+        let scenario = &*fitted;
         let of = scenario.steps.len();
         if scenario.requires.contains(&Need::Empty)
             && let Some(left) = self.left_over().await
@@ -310,17 +316,6 @@ impl Run<'_, '_> {
             .send(request)
             .await
             .map_err(|problem| format!("no answer: {problem}"))
-    }
-
-    /// The schemas that the target serves, in lower case.
-    async fn schemas(&self) -> Vec<String> {
-        let document = self.document("/Schemas").await;
-        let resources = document.get("Resources").and_then(Value::as_array);
-        let ids = resources
-            .into_iter()
-            .flatten()
-            .filter_map(|schema| schema.get("id")?.as_str());
-        ids.map(str::to_lowercase).collect()
     }
 
     /// The name of a feature that the target says it does not have.

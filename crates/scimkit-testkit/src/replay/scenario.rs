@@ -28,6 +28,13 @@ use serde_json::Value;
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Scenario {
+    /// The attributes of a user that another one of the same kind may stand for, as RFC 7643 names them: `title`,
+    /// `name.givenName`, `emails.type`. In the steps they stand in braces, as `{{title}}` or `{{name}}`.
+    ///
+    /// A server that declares the attribute as RFC 7643 does is sent it. One that does not is sent another that it
+    /// declares with the same type, mutability and further characteristics. One without any does not run the scenario.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<String>,
     /// How strong the source is: `vendor-doc`, `trace`, `inferred`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub basis: String,
@@ -45,6 +52,9 @@ pub struct Scenario {
     /// What it needs from the server beside its schemas.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<Need>,
+    /// The attributes that the server must declare themselves: of a user, or after the URN of a schema and a colon.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires_attributes: Vec<String>,
     /// The schemas that `/Schemas` must list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires_schema: Vec<String>,

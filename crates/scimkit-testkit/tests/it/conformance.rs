@@ -2,6 +2,7 @@
 
 mod mutants;
 mod page;
+mod partial;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -136,6 +137,43 @@ fn requirements_are_those_of_the_ledger() {
         [r.id, r.section, level, r.requirement]
     });
     assert_eq!(copied.collect::<Vec<_>>(), wanted);
+}
+
+/// A case names every attribute of a user that it uses, so that it is fitted to the server or skipped.
+#[test]
+fn every_case_declares_the_attributes_that_it_uses() {
+    let users = scimkit_core::builtin::user();
+    for case in conformance::cases().unwrap() {
+        let steps = serde_json::to_string(&case.steps).unwrap();
+        let steps = steps
+            .replace("%20", " ")
+            .replace("%28", "(")
+            .replace("%5B", "[")
+            .replace("/Groups", "");
+        let words: BTreeSet<_> = steps
+            .split(|letter: char| !letter.is_ascii_alphanumeric() && !"{}".contains(letter))
+            .map(str::to_lowercase)
+            .collect();
+        let declared = |paths: &[String], name: &str| {
+            let own = |path: &String| path.split('.').next().unwrap().eq_ignore_ascii_case(name);
+            paths.iter().any(own)
+        };
+        // A group has one, too, and schemas and types have a name.
+        let ambiguous = ["displayname", "name", "roles"];
+        for attribute in &users.attributes {
+            let name = attribute.name.to_lowercase();
+            if words.contains(&name) && !ambiguous.contains(&&*name) && name != "username" {
+                assert!(
+                    declared(&case.requires_attributes, &name),
+                    "{}: {name}",
+                    case.name()
+                );
+            }
+            if words.contains(&format!("{{{{{name}}}}}")) {
+                assert!(declared(&case.attributes, &name), "{}: {name}", case.name());
+            }
+        }
+    }
 }
 
 #[test]
