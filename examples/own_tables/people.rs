@@ -299,7 +299,8 @@ impl People {
         before: Option<&Resource>,
     ) -> Result<(), StoreError> {
         let edits = self.edits(change, before)?;
-        let mut sql = String::from("UPDATE person SET revision = revision + 1, changed = ?2");
+        let mut sql =
+            String::from("UPDATE person SET revision = revision + 1, changed = max(changed, ?2)");
         let mut values = vec![Sql::Text(id.to_string()), Sql::Integer(at)];
         for (column, edit) in edits {
             values.push(match edit {

@@ -208,7 +208,7 @@ impl Decision {
             intent: batch.intent,
             on_failure: batch.on_failure,
             policy,
-            wants_document: true,
+            wants_document: batch.wants_documents,
             writes,
         });
     }

@@ -355,6 +355,8 @@ pub struct Batch {
     pub intent: Intent,
     /// What a write that fails means for the others.
     pub on_failure: OnFailure,
+    /// Whether answers need the documents; without, a store may leave [`Written::stored`] out.
+    pub wants_documents: bool,
     /// The writes.
     pub writes: Vec<Write>,
 }
@@ -368,8 +370,16 @@ impl Batch {
             at,
             intent: Intent::default(),
             on_failure,
+            wants_documents: true,
             writes,
         }
+    }
+
+    /// With answers that tell versions only: a change of single members then loads no document.
+    #[must_use]
+    pub fn without_documents(mut self) -> Self {
+        self.wants_documents = false;
+        self
     }
 
     /// Only to be checked.

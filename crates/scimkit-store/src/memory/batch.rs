@@ -15,6 +15,7 @@ pub(super) struct Writing {
     intent: Intent,
     on_failure: OnFailure,
     rest: Peekable<vec::IntoIter<Write>>,
+    wants_documents: bool,
 }
 
 impl Writing {
@@ -26,6 +27,7 @@ impl Writing {
             intent: batch.intent,
             on_failure: batch.on_failure,
             rest: batch.writes.into_iter().peekable(),
+            wants_documents: batch.wants_documents,
         }
     }
 
@@ -46,6 +48,7 @@ impl Writing {
             };
             let mut batch = Batch::new(self.at, writes).on_failure(rule);
             batch.intent = self.intent;
+            batch.wants_documents = self.wants_documents;
             let answers = tenant.write(scope, batch);
             let answers = answers.unwrap_or_else(|problem| problem.repeated(count));
             let failures = answers.iter().filter(|answer| answer.is_err()).count();

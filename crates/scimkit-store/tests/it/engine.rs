@@ -3,6 +3,7 @@
 mod database;
 mod random;
 mod rules;
+mod schedule;
 
 use std::sync::Arc;
 

@@ -625,6 +625,18 @@ fn needs_name_no_more_than_a_write_depends_on() {
     let loads = run(world.add("g1", &["u3"]));
     assert_eq!(loads.len(), 1);
     assert!(loads[0].members.is_empty());
+    let policy = Policy::new(world.registry.clone());
+    let batch = Batch::new(second(0), vec![world.remove("g1", &["u1"])]).without_documents();
+    let mut lean = database.clone();
+    let answers = lean.run(Decision::new(WriteRequest::new(policy, batch)));
+    assert_eq!(said(&answers[0]), "updated 6");
+    assert!(lean.loads[0].rows.is_empty() && lean.loads[0].members.is_empty());
+    let mut run = |write| {
+        let policy = Policy::new(world.registry.clone());
+        let request = WriteRequest::new(policy, Batch::new(second(0), vec![write]));
+        database.run(Decision::new(request));
+        database.loads.clone()
+    };
     let loads = run(world.replace("g1", &["u1", "u2"]));
     // All members are there already, so that none has to exist.
     assert_eq!((loads.len(), loads[0].members.len()), (1, 1));
