@@ -234,13 +234,14 @@ impl Decision {
         let claims =
             |prepared: &Prepared| matches!(&prepared.write, Write::Create { claim: Some(_), .. });
         let mut writes = self.requests.iter().flat_map(|request| &request.writes);
+        let has_claims = self.writes > 1 && writes.any(claims);
         let mut decider = Decider {
             capacities: capacities::of_requests(&self.requests),
             counts: self.known.counts().clone(),
-            has_claims: self.writes > 1 && writes.any(claims),
+            has_claims,
             known: &self.known,
             last: self.known.version().unwrap_or(0),
-            overlay: Overlay::new(self.writes),
+            overlay: Overlay::new(self.writes, has_claims),
         };
         let answers = self.requests.iter().map(|request| decider.batch(request));
         let answers = answers.collect();

@@ -9,7 +9,7 @@ use scimkit_registry::{ResourceId, ResourceType};
 
 use super::{
     facts::{KeyRef, MemberList, RowHead, RowState},
-    keys::KeyEdits,
+    keys::{KeyEdits, is_unique},
 };
 use crate::{ConnectionId, Document};
 
@@ -17,10 +17,13 @@ use crate::{ConnectionId, Document};
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
     // INVARIANT: `above[target]` has an owner and attribute exactly if that list has an added edge to
-    // `target`; `keys[key]` has an id exactly if the live body of `id` has the key among its edits.
+    // `target`; `keys[key]` has an id exactly if the live body of `id` has the key among its edits, if the
+    // key is unique or there are claims.
     above: HashMap<ResourceId, BTreeSet<(ResourceId, Arc<str>)>>,
-    /// Whether nothing is looked up or taken back after the first write, so that `above` and `log`
-    /// stay empty.
+    /// Whether a claim may look for what other writes change.
+    has_claims: bool,
+    /// Whether nothing is looked up or taken back after the first write, so that `above`, `keys` and
+    /// `log` stay empty.
     is_single: bool,
     keys: BTreeMap<KeyRef, BTreeSet<ResourceId>>,
     lists: BTreeMap<ResourceId, Vec<ListEdits>>,
@@ -79,8 +82,9 @@ pub(super) struct Mark(usize);
 
 impl Overlay {
     /// An overlay for so many writes.
-    pub(super) fn new(writes: usize) -> Self {
+    pub(super) fn new(writes: usize, has_claims: bool) -> Self {
         Overlay {
+            has_claims,
             is_single: writes <= 1,
             ..Overlay::default()
         }
@@ -93,7 +97,7 @@ impl Overlay {
     /// Takes back what was changed since.
     pub(super) fn roll_back(&mut self, mark: Mark) {
         if self.is_single {
-            *self = Overlay::new(1);
+            *self = Overlay::new(1, self.has_claims);
         }
         while self.log.len() > mark.0 {
             match self.log.pop() {
@@ -124,8 +128,11 @@ impl Overlay {
     }
 
     fn put_row(&mut self, id: &ResourceId, entry: Option<Arc<Entry>>) -> Option<Arc<Entry>> {
+        if self.is_single {
+            return self.rows.insert(id.clone(), entry?);
+        }
         if let Some(before) = self.rows.get(id).cloned() {
-            for key in before.live_keys() {
+            for key in before.live_keys(self.has_claims) {
                 if let Some(ids) = self.keys.get_mut(&key) {
                     ids.remove(id);
                 }
@@ -134,7 +141,7 @@ impl Overlay {
         let Some(entry) = entry else {
             return self.rows.remove(id);
         };
-        for key in entry.live_keys() {
+        for key in entry.live_keys(self.has_claims) {
             self.keys.entry(key).or_default().insert(id.clone());
         }
         self.rows.insert(id.clone(), entry)
@@ -260,10 +267,15 @@ impl Entry {
         head.is_some_and(|head| head.state == RowState::Live)
     }
 
-    fn live_keys(&self) -> impl Iterator<Item = KeyRef> {
+    /// The keys that later writes look for: the unique ones, or all for claims.
+    fn live_keys(&self, has_claims: bool) -> impl Iterator<Item = KeyRef> {
         let body = self.body.as_ref().filter(|_| self.is_live());
-        body.into_iter().flat_map(|body| {
-            body.keys.iter().flat_map(|(attr, edit)| {
+        body.into_iter().flat_map(move |body| {
+            let looked_for = body
+                .keys
+                .iter()
+                .filter(move |(attr, _)| has_claims || is_unique(body.kind.attr(**attr)));
+            looked_for.flat_map(|(attr, edit)| {
                 edit.after.iter().map(|key| KeyRef {
                     attr: *attr,
                     key: key.clone(),
