@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     chain,
     client::{Access, Client},
-    junit,
+    junit, output,
 };
 
 /// Which server to check, what of it, and what to show.
@@ -118,11 +118,11 @@ fn is_wanted(wanted: &Regex, case: &Scenario) -> bool {
 
 fn show(options: &Options, report: &Report) {
     if options.json {
-        sayln!("{:#}", as_json(report));
+        output::say_json(&as_json(report));
     } else if options.verbose {
-        sayln!("{report:#}");
+        output::say_lines(&format!("{report:#}"));
     } else {
-        sayln!("{report}");
+        output::say_lines(&report.to_string());
     }
 }
 

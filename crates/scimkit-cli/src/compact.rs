@@ -30,8 +30,8 @@ fn compact(options: &Compact) -> Result<Answer, Failure> {
     let (before, after) = (compacted.before, compacted.after);
     let json = json!({ "bytesBefore": before, "bytesAfter": after });
     let text = format!(
-        "compacted `{}`: {before} bytes before, {after} bytes after\n",
+        "compacted `{}`: {before} bytes before, {after} bytes after",
         path.display()
     );
-    Ok(Answer::new(json, text))
+    Ok(Answer::line(json, text))
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     kept::{self, Answer, Failure, Missing, instant, minute},
+    output,
     schemas::{HostTransforms, Schemas},
     table::table,
 };
@@ -216,8 +217,8 @@ fn switch(options: &One, to: Switch) -> ExitCode {
 async fn remove(administration: Administration, options: &One) -> Result<Answer, Failure> {
     let (tenant, id) = options.ids();
     administration.remove_connection(&tenant, &id).await?;
-    let text = format!("connection `{id}` is removed, with its tokens\n");
-    Ok(Answer::new(json!({ "removed": id.as_str() }), text))
+    let text = format!("connection `{id}` is removed, with its tokens");
+    Ok(Answer::line(json!({ "removed": id.as_str() }), text))
 }
 
 async fn set(administration: Administration, options: &Change) -> Result<Answer, Failure> {
@@ -232,9 +233,11 @@ async fn set(administration: Administration, options: &Change) -> Result<Answer,
 
 /// A connection with its rules.
 fn told(connection: &Connection) -> Answer {
-    let table = connections_table(std::slice::from_ref(connection));
-    let text = format!("{table}\n{:#}\n", rules(connection));
-    Answer::new(as_json(connection), text)
+    let mut lines = connections_table(std::slice::from_ref(connection));
+    lines.push(String::new());
+    let rules = output::json_text(&rules(connection));
+    lines.extend(rules.lines().map(str::to_owned));
+    Answer::new(as_json(connection), lines)
 }
 
 pub(crate) fn as_json(connection: &Connection) -> Value {
@@ -254,7 +257,7 @@ fn rules(connection: &Connection) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
 
-pub(crate) fn connections_table(connections: &[Connection]) -> String {
+pub(crate) fn connections_table(connections: &[Connection]) -> Vec<String> {
     let on_off = |on: bool| if on { "on" } else { "off" }.to_owned();
     let row = |connection: &Connection| {
         let switches = match Rules::from_json(&connection.rules) {

@@ -11,7 +11,7 @@ use scimkit::{
 };
 use serde_json::{Value, json};
 
-use crate::tree::Node;
+use crate::{output, tree::Node};
 
 /// How to read the filter, and what to show.
 #[derive(Debug, Args)]
@@ -69,8 +69,8 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         Ok(filter) => filter,
         Err(error) => {
             match options.json {
-                true => sayln!("{:#}", error_json(&error)),
-                false => hintln!("{error:#}"),
+                true => output::say_json(&error_json(&error)),
+                false => output::hint_lines(&format!("{error:#}")),
             }
             return ExitCode::from(UNREADABLE);
         }
@@ -88,16 +88,26 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             "bound": predicate,
             "problem": problem,
         });
-        sayln!("{answer:#}");
+        output::say_json(&answer);
     } else {
-        sayln!("canonical  {filter}\n\ntree");
-        say!("{}", Node::of_filter(&filter).text());
+        sayln!("canonical  {filter}");
+        output::say("");
+        output::say("tree");
+        Node::of_filter(&filter)
+            .lines()
+            .iter()
+            .for_each(|line| output::say(line));
         match &bound {
             Ok(predicate) => {
-                let tree = Node::of_predicate(kind, predicate).text();
-                say!("\nbound to {}\n{tree}", kind.name());
+                output::say("");
+                sayln!("bound to {}", kind.name());
+                let tree = Node::of_predicate(kind, predicate);
+                tree.lines().iter().for_each(|line| output::say(line));
             }
-            Err(error) => sayln!("\ndoes not bind to {}: {error}", kind.name()),
+            Err(error) => {
+                output::say("");
+                sayln!("does not bind to {}: {error}", kind.name());
+            }
         }
     }
     if bound.is_err() && options.bind {

@@ -15,7 +15,7 @@ use scimkit::{
 };
 use serde_json::{Value, json};
 
-use crate::chain;
+use crate::{chain, output};
 
 /// Where tenants, connections and tokens are kept, and who reads the answer.
 #[derive(Debug, Args)]
@@ -79,19 +79,24 @@ pub(crate) enum Missing {
 pub(crate) struct Answer {
     /// For machines; null where the answer is on standard output already.
     pub(crate) json: Value,
-    /// For people, on standard error: what is not the answer itself.
-    pub(crate) note: String,
+    /// For people, on standard error: lines that are not the answer itself.
+    pub(crate) note: Vec<String>,
     /// For people, and for scripts that read it line by line.
-    pub(crate) text: String,
+    pub(crate) lines: Vec<String>,
 }
 
 impl Answer {
-    pub(crate) fn new(json: Value, text: impl Into<String>) -> Self {
+    pub(crate) fn new(json: Value, lines: impl IntoIterator<Item = String>) -> Self {
         Answer {
             json,
-            note: String::new(),
-            text: text.into(),
+            note: Vec::new(),
+            lines: lines.into_iter().collect(),
         }
+    }
+
+    /// An answer of one line.
+    pub(crate) fn line(json: Value, line: String) -> Self {
+        Answer::new(json, [line])
     }
 }
 
@@ -159,19 +164,19 @@ impl Options {
     pub(crate) fn say(&self, outcome: Result<Answer, Failure>) -> ExitCode {
         let (problem, status) = match outcome {
             Ok(answer) if self.json && !answer.json.is_null() => {
-                sayln!("{:#}", answer.json);
+                output::say_json(&answer.json);
                 return ExitCode::SUCCESS;
             }
             Ok(answer) => {
-                hint!("{}", answer.note);
-                say!("{}", answer.text);
+                answer.note.iter().for_each(|line| output::hint(line));
+                answer.lines.iter().for_each(|line| output::say(line));
                 return ExitCode::SUCCESS;
             }
             Err(Failure::Refused(problem)) => (problem, REFUSED),
             Err(Failure::Unusable(problem)) => (problem, UNUSABLE),
         };
         if self.json {
-            sayln!("{:#}", json!({ "error": problem }));
+            output::say_json(&json!({ "error": problem }));
         }
         hintln!("error: {problem}");
         ExitCode::from(status)

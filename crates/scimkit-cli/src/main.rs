@@ -1,24 +1,7 @@
 //! The `scimkit` command.
 
-/// Writes to standard output; where nobody reads any more, as behind `head`, nothing is left to say.
-macro_rules! say {
-    ($($text:tt)*) => { $crate::write(format_args!($($text)*)) };
-}
-
-/// The same, with the end of a line.
-macro_rules! sayln {
-    ($($text:tt)*) => { say!("{}\n", format_args!($($text)*)) };
-}
-
-/// Writes to standard error, as far as that can be.
-macro_rules! hint {
-    ($($text:tt)*) => { $crate::put_aside(format_args!($($text)*)) };
-}
-
-/// The same, with the end of a line.
-macro_rules! hintln {
-    ($($text:tt)*) => { hint!("{}\n", format_args!($($text)*)) };
-}
+#[macro_use]
+mod output;
 
 mod check;
 mod client;
@@ -36,12 +19,7 @@ mod token;
 mod transfer;
 mod tree;
 
-use std::{
-    fmt,
-    io::{self, ErrorKind, Write as _},
-    process::ExitCode,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -98,16 +76,29 @@ enum Command {
 /// Exit status of an output that can't be written.
 const LOST: u8 = 2;
 
-/// Whether something that was to be written is lost.
-static IS_LOST: AtomicBool = AtomicBool::new(false);
-
 fn main() -> ExitCode {
-    let status = run(Arguments::parse().command);
-    if IS_LOST.load(Ordering::Relaxed) {
+    let status = run(arguments().command);
+    if output::is_lost() {
         hintln!("error: the output can't be written");
         return ExitCode::from(LOST);
     }
     status
+}
+
+/// The arguments; one that can't be understood ends the command.
+fn arguments() -> Arguments {
+    Arguments::try_parse().unwrap_or_else(|error| {
+        // The message repeats arguments, so it is made again with what a terminal only shows.
+        let shown = std::env::args_os().map(|argument| output::visible(argument.to_string_lossy()));
+        let again = Arguments::try_parse_from(shown).err();
+        again
+            .filter(|again| again.kind() == error.kind())
+            .unwrap_or_else(|| {
+                let message = error.to_string();
+                clap::Error::raw(error.kind(), output::visible(message.trim_end()) + "\n")
+            })
+            .exit()
+    })
 }
 
 fn run(command: Command) -> ExitCode {
@@ -121,26 +112,6 @@ fn run(command: Command) -> ExitCode {
         Command::Tenant(command) => tenant::run(&command),
         Command::Token(command) => token::run(&command),
     }
-}
-
-fn write(text: fmt::Arguments<'_>) {
-    match put(text) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            IS_LOST.store(true, Ordering::Relaxed);
-        }
-        _ => {}
-    }
-}
-
-fn put_aside(text: fmt::Arguments<'_>) {
-    drop(io::stderr().write_fmt(text));
-}
-
-/// Writes to standard output, at once.
-fn put(text: fmt::Arguments<'_>) -> io::Result<()> {
-    let mut output = io::stdout();
-    output.write_fmt(text)?;
-    output.flush()
 }
 
 /// An error and its causes.

@@ -89,10 +89,7 @@ fn check(options: &Check) -> Result<ExitCode, String> {
         let types = types.map(|t| (t.kind().name().to_owned(), Value::from(t.rules().count())));
         let types: serde_json::Map<_, _> = types.collect();
         let warnings: Vec<_> = mapping.warnings().iter().map(as_json).collect();
-        sayln!(
-            "{:#}",
-            json!({"problems": [], "rules": types, "warnings": warnings})
-        );
+        crate::output::say_json(&json!({"problems": [], "rules": types, "warnings": warnings}));
     } else {
         let file = options.source.file.display();
         for warning in mapping.warnings() {
@@ -123,7 +120,7 @@ fn as_json(problem: &Problem) -> Value {
 fn tell(file: &Path, error: &MappingError, json: bool) {
     if json {
         let problems: Vec<_> = error.problems().iter().map(as_json).collect();
-        sayln!("{:#}", json!({"problems": problems}));
+        crate::output::say_json(&json!({"problems": problems}));
         return;
     }
     for problem in error.problems() {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     chain,
     client::{Access, Client},
+    output,
 };
 
 /// What to replay, against which server, and what to show.
@@ -146,18 +147,19 @@ fn against(
 
 fn line(options: &Options, outcome: &Outcome) {
     if options.verbose {
-        sayln!("{outcome:#}");
+        output::say_lines(&format!("{outcome:#}"));
     } else {
-        sayln!("{outcome}");
+        output::say_lines(&outcome.to_string());
     }
 }
 
 fn show(options: &Options, report: &Report) {
     if options.json {
-        sayln!("{:#}", as_json(report));
+        output::say_json(&as_json(report));
         return;
     }
-    sayln!("\n{}", report.counts());
+    sayln!("");
+    sayln!("{}", report.counts());
     for (warning, times) in &report.warnings {
         sayln!("warning, {times} times: {warning}");
     }

@@ -125,10 +125,10 @@ async fn forget(store: Arc<Sqlite>, options: &Forget) -> Result<Answer, Failure>
         "tenant": tenant.as_str(),
     });
     let text = format!(
-        "forgot {count} of `{tenant}` that were deleted before {} UTC\n",
+        "forgot {count} of `{tenant}` that were deleted before {} UTC",
         minute(before)
     );
-    Ok(Answer::new(json, text))
+    Ok(Answer::line(json, text))
 }
 
 async fn list(administration: Administration) -> Result<Answer, Failure> {
@@ -151,13 +151,12 @@ async fn show(administration: Administration, id: &str) -> Result<Answer, Failur
         object.insert("connections".to_owned(), connections.into());
         object.insert("tokens".to_owned(), tokens.into());
     }
-    let text = format!(
-        "{}\n{}\n{}",
-        tenants_table(&[tenant]),
-        connection::connections_table(&connections),
-        token::tokens_table(&tokens)
-    );
-    Ok(Answer::new(json, text))
+    let mut lines = tenants_table(&[tenant]);
+    lines.push(String::new());
+    lines.extend(connection::connections_table(&connections));
+    lines.push(String::new());
+    lines.extend(token::tokens_table(&tokens));
+    Ok(Answer::new(json, lines))
 }
 
 fn as_json(tenant: &Tenant) -> Value {
@@ -169,7 +168,7 @@ fn as_json(tenant: &Tenant) -> Value {
     })
 }
 
-fn tenants_table(tenants: &[Tenant]) -> String {
+fn tenants_table(tenants: &[Tenant]) -> Vec<String> {
     let row = |tenant: &Tenant| {
         let id = tenant.id.as_str().to_owned();
         [id, tenant.name.clone(), minute(tenant.created)]

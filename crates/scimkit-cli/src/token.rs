@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     kept::{self, Answer, Failure, Missing, instant, minute},
+    output,
     table::table,
 };
 
@@ -106,11 +107,12 @@ impl Showing {
     fn of(&self, issued: &Issued) -> Answer {
         let secret = issued.token.reveal();
         let json = json!({ "secret": secret, "token": as_json(&issued.record) });
-        let mut answer = Answer::new(json, format!("{secret}\n"));
+        let mut answer = Answer::line(json, secret.to_owned());
         if !self.quiet {
-            let table = tokens_table(std::slice::from_ref(&issued.record));
-            answer.note =
-                format!("{table}\nThe token, shown this once; only its digest is kept:\n");
+            answer.note = tokens_table(std::slice::from_ref(&issued.record));
+            answer.note.push(String::new());
+            let hint = "The token, shown this once; only its digest is kept:";
+            answer.note.push(hint.to_owned());
         }
         answer
     }
@@ -236,10 +238,10 @@ async fn reveal(
     answer: Answer,
 ) -> Result<Answer, Failure> {
     let shown = match kept.wants_json() {
-        true => crate::put(format_args!("{:#}\n", answer.json)),
+        true => output::put_json(&answer.json),
         false => {
-            hint!("{}", answer.note);
-            crate::put(format_args!("{}", answer.text))
+            answer.note.iter().for_each(|line| output::hint(line));
+            output::put(answer.lines.iter().map(String::as_str))
         }
     };
     if let Err(error) = shown {
@@ -255,7 +257,7 @@ async fn reveal(
             format!("the new token can't be shown ({error}), so it is revoked: make another");
         return Err(Failure::Unusable(problem));
     }
-    Ok(Answer::new(Value::Null, ""))
+    Ok(Answer::new(Value::Null, []))
 }
 
 async fn list(administration: Administration, options: &List) -> Result<Answer, Failure> {
@@ -315,7 +317,7 @@ fn state(token: &TokenRecord, now: DateTime<Utc>) -> &'static str {
     }
 }
 
-pub(crate) fn tokens_table(tokens: &[TokenRecord]) -> String {
+pub(crate) fn tokens_table(tokens: &[TokenRecord]) -> Vec<String> {
     let now = Clock::default().now();
     let moment = |at: Option<DateTime<Utc>>, never: &str| at.map_or(never.to_owned(), minute);
     let row = |token: &TokenRecord| {

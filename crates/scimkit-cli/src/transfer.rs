@@ -85,8 +85,8 @@ pub(crate) fn erase(options: &Erase) -> ExitCode {
         if store.erase(&tenant).await.map_err(|e| unusable(&e))? == Erased::Nothing {
             return Err(Failure::Refused(format!("there is no tenant `{tenant}`")));
         }
-        let text = format!("tenant `{tenant}` is erased, with everything in it\n");
-        Ok(Answer::new(json!({ "erased": id }), text))
+        let text = format!("tenant `{tenant}` is erased, with everything in it");
+        Ok(Answer::line(json!({ "erased": id }), text))
     })
 }
 
@@ -100,8 +100,8 @@ pub(crate) fn export(options: &Export) -> ExitCode {
                 archive::export(&*store, &tenant, &how, output).await,
                 &tenant,
             )?;
-            let mut answer = Answer::new(Value::Null, "");
-            answer.note = told("exported", &tenant, &counts);
+            let mut answer = Answer::new(Value::Null, []);
+            answer.note = vec![told("exported", &tenant, &counts)];
             return Ok(answer);
         };
         let output = BufWriter::new(create(path)?);
@@ -116,7 +116,7 @@ pub(crate) fn export(options: &Export) -> ExitCode {
             drop(std::fs::remove_file(path));
         }
         let counts = written?;
-        Ok(Answer::new(
+        Ok(Answer::line(
             as_json(&tenant, &counts),
             told("exported", &tenant, &counts),
         ))
@@ -144,7 +144,7 @@ async fn imported(
         ArchiveError::Io(_) | ArchiveError::Store(_) => Failure::Unusable(chain(&error)),
         other => Failure::Refused(format!("nothing was imported: {other}")),
     })?;
-    Ok(Answer::new(
+    Ok(Answer::line(
         as_json(&scope.tenant, &counts),
         told("imported", &scope.tenant, &counts),
     ))
@@ -256,6 +256,6 @@ fn told(what: &str, tenant: &TenantId, counts: &Counts) -> String {
     } = counts;
     format!(
         "{what} `{tenant}`: {resources} resources, {members} members, {retired} retired, \
-         {connections} connections, {tokens} tokens\n"
+         {connections} connections, {tokens} tokens"
     )
 }

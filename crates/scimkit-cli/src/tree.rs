@@ -74,11 +74,11 @@ impl Node {
     }
 
     /// One line for each term, indented under what it is part of.
-    pub(crate) fn text(&self) -> String {
-        let mut lines = String::new();
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
         let mut open = vec![(0, self)];
         while let Some((depth, node)) = open.pop() {
-            lines.push_str(&format!("  {}{}\n", "  ".repeat(depth), node.label));
+            lines.push(format!("  {}{}", "  ".repeat(depth), node.label));
             open.extend(node.terms.iter().rev().map(|term| (depth + 1, term)));
         }
         lines

@@ -19,12 +19,14 @@
 //! Both lie in the folder `conformance` of this crate. What our own server does where the RFCs leave
 //! it open is in the folder `protocol` beside it.
 
+mod causes;
 mod report;
 mod run;
 
 use serde::Deserialize;
 
-pub use report::{Counts, Finding, Outcome, Report, Verdict};
+pub use causes::{Cause, SectionCounts};
+pub use report::{CaseCounts, Counts, Finding, Outcome, Report, SkippedCase, Verdict};
 pub use run::{Check, Error};
 
 use crate::replay::{self, Scenario};

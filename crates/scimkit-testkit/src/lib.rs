@@ -11,6 +11,9 @@ pub mod contract;
 pub mod fuzz;
 pub mod record;
 pub mod replay;
+mod visible;
+
+pub use visible::{escape_invisible, is_invisible};
 
 /// A small directory that the cases of this workspace speak of: users `u1` to `u6` and groups `g1`
 /// to `g3`, as a JSON object from ids to resources as an answer shows them.

@@ -26,6 +26,7 @@
 
 mod attributes;
 mod check;
+mod excerpt;
 mod json;
 mod matcher;
 mod report;

@@ -90,8 +90,11 @@ pub(super) fn run(options: &Explain) -> Result<ExitCode, String> {
     };
     let explained = Explained::of(rules, &resource, record);
     match options.json {
-        true => sayln!("{:#}", explained.json()),
-        false => say!("{}", explained.text()),
+        true => crate::output::say_json(&explained.json()),
+        false => explained
+            .lines()
+            .iter()
+            .for_each(|line| crate::output::say(line)),
     }
     Ok(match explained.refusal {
         None => ExitCode::SUCCESS,
@@ -179,20 +182,20 @@ impl<'a> Explained<'a> {
         })
     }
 
-    fn text(&self) -> String {
-        let mut text = format!("SCIM -> host\n{}", table(&self.forth_rows()));
-        text.push_str(&format!("\nhost -> SCIM\n{}", table(&self.back_rows())));
-        text.push_str(&format!("\nnot mapped, and {}\n", self.fate()));
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec!["SCIM -> host".to_owned()];
+        lines.extend(table(&self.forth_rows()));
+        lines.extend(["".to_owned(), "host -> SCIM".to_owned()]);
+        lines.extend(table(&self.back_rows()));
+        lines.extend(["".to_owned(), format!("not mapped, and {}", self.fate())]);
         if self.unreached.is_empty() {
-            text.push_str("  nothing\n");
+            lines.push("  nothing".to_owned());
         }
-        for path in &self.unreached {
-            text.push_str(&format!("  {path}\n"));
-        }
+        lines.extend(self.unreached.iter().map(|path| format!("  {path}")));
         if let Some(refusal) = &self.refusal {
-            text.push_str(&format!("\nit would not be created: {refusal}\n"));
+            lines.extend(["".to_owned(), format!("it would not be created: {refusal}")]);
         }
-        text
+        lines
     }
 
     /// Path, value, field, value, notes: a row for each path, the field beside the first.
@@ -273,21 +276,23 @@ fn shown(value: Option<&Value>) -> String {
 }
 
 /// Columns below each other, but for the last.
-fn table(rows: &[Vec<String>]) -> String {
+fn table(rows: &[Vec<String>]) -> Vec<String> {
+    let visible =
+        |row: &Vec<String>| -> Vec<String> { row.iter().map(crate::output::visible).collect() };
+    let rows: Vec<_> = rows.iter().map(visible).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<_> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
+    let mut lines = Vec::new();
+    for row in &rows {
         let mut line = String::from(" ");
         for (cell, width) in row.iter().zip(&widths) {
             line.push_str(&format!(" {cell:width$} "));
         }
-        text.push_str(line.trim_end());
-        text.push('\n');
+        lines.push(line.trim_end().to_owned());
     }
-    text
+    lines
 }

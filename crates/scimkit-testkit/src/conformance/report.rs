@@ -2,18 +2,46 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Level, Requirement};
-use crate::replay::Failure;
+use super::{Level, Requirement, causes};
+use crate::{escape_invisible, replay::Failure};
 
-/// What came of each requirement. As text: those that do not hold or were skipped, and the figures;
-/// `{:#}` shows those that hold as well, and every exchange of a case that failed.
+/// What came of each requirement. As text: each failure once, with the requirements that it breaks; those that were
+/// skipped, with the reason; and the figures of the levels, the cases and the sections. `{:#}` shows the requirements
+/// that hold as well, and every exchange of a case that failed. Characters that could steer a terminal are
+/// [escaped](crate::escape_invisible) in every value.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Report {
+    /// One for each case that was asked for.
+    pub cases: CaseCounts,
     /// One for each requirement, in the order of their sections.
     pub outcomes: Vec<Outcome>,
+    /// The cases that were not run, also those of requirements that other cases prove.
+    pub skipped: Vec<SkippedCase>,
     /// What is odd but no failure, and how often it was seen.
     pub warnings: BTreeMap<String, u64>,
+}
+
+/// How many cases went how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CaseCounts {
+    /// Those that found a requirement broken.
+    pub failed: usize,
+    /// Those whose every step was answered as expected.
+    pub passed: usize,
+    /// Those for which the server lacks something.
+    pub skipped: usize,
+}
+
+/// A case that was not run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SkippedCase {
+    /// The name of the case.
+    pub case: String,
+    /// What the server lacks.
+    pub reason: String,
 }
 
 impl Report {
@@ -25,12 +53,7 @@ impl Report {
             if outcome.requirement.level != level {
                 continue;
             }
-            match outcome.verdict {
-                Verdict::Failed(_) => counts.failed += 1,
-                Verdict::Passed(_) => counts.passed += 1,
-                Verdict::Skipped(_) => counts.skipped += 1,
-                Verdict::Untested => counts.untested += 1,
-            }
+            counts.add(&outcome.verdict);
         }
         counts
     }
@@ -48,20 +71,21 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for outcome in &self.outcomes {
-            let shown = match outcome.verdict {
-                Verdict::Failed(_) | Verdict::Skipped(_) => true,
-                Verdict::Passed(_) => f.alternate(),
-                Verdict::Untested => false,
-            };
-            if shown {
-                outcome.fmt(f)?;
-                writeln!(f)?;
-            }
-        }
+        causes::write_details(self, f)?;
         let (must, should) = (self.counts(Level::Must), self.counts(Level::Should));
-        write!(f, "MUST:   {must}\nSHOULD: {should}")?;
+        let CaseCounts {
+            failed,
+            passed,
+            skipped,
+        } = self.cases;
+        write!(f, "MUST:   {must}\nSHOULD: {should}\n")?;
+        write!(
+            f,
+            "cases:  {passed} passed, {failed} failed, {skipped} skipped"
+        )?;
+        causes::write_sections(self, f)?;
         for (warning, times) in &self.warnings {
+            let warning = escape_invisible(warning);
             write!(f, "\nwarning, {times} times: {warning}")?;
         }
         Ok(())
@@ -80,6 +104,22 @@ pub struct Counts {
     pub skipped: usize,
     /// Those that no case asks about.
     pub untested: usize,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Failed(_) => self.failed += 1,
+            Verdict::Passed(_) => self.passed += 1,
+            Verdict::Skipped(_) => self.skipped += 1,
+            Verdict::Untested => self.untested += 1,
+        }
+    }
+
+    /// How many requirements a case asked about.
+    pub(super) fn asked(&self) -> usize {
+        self.failed + self.passed + self.skipped
+    }
 }
 
 impl fmt::Display for Counts {
@@ -124,7 +164,7 @@ impl fmt::Display for Outcome {
                 }
                 Ok(())
             }
-            Verdict::Skipped(why) => write!(f, "\n  {why}"),
+            Verdict::Skipped(why) => write!(f, "\n  {}", escape_invisible(why)),
             Verdict::Passed(_) | Verdict::Untested => Ok(()),
         }
     }
@@ -171,7 +211,8 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}): ", self.case, self.rule)?;
+        let (case, rule) = (escape_invisible(&self.case), escape_invisible(&self.rule));
+        write!(f, "{case} ({rule}): ")?;
         self.failure.fmt(f)
     }
 }

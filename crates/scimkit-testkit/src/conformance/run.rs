@@ -1,6 +1,8 @@
 //! Running the cases, and what came of each requirement.
 
-use super::{Finding, Outcome, Report, Requirement, Verdict, cases, requirements};
+use super::{
+    CaseCounts, Finding, Outcome, Report, Requirement, SkippedCase, Verdict, cases, requirements,
+};
 use crate::replay::{self, Mode, Replay, Scenario, Target};
 
 /// Holds a server against what the RFCs ask of it.
@@ -61,7 +63,24 @@ impl<'t> Check<'t> {
         }
         let replayed = self.replay.run(&cases).await;
         let judged: Vec<_> = cases.iter().zip(&replayed.outcomes).collect();
+        let counts = replayed.counts();
+        let skipped = replayed
+            .outcomes
+            .iter()
+            .filter_map(|outcome| match &outcome.verdict {
+                replay::Verdict::NotRun(reason) => Some(SkippedCase {
+                    case: outcome.name.clone(),
+                    reason: reason.clone(),
+                }),
+                _ => None,
+            });
         Ok(Report {
+            cases: CaseCounts {
+                failed: counts.failed,
+                passed: counts.passed,
+                skipped: counts.not_run,
+            },
+            skipped: skipped.collect(),
             outcomes: requirements
                 .into_iter()
                 .map(|requirement| outcome(requirement, &judged))

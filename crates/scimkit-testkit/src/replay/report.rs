@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Mode, json::clipped};
+use super::{Mode, excerpt::excerpt};
+use crate::escape_invisible;
 
 /// What came of each scenario. As text it is one line for each, with the last exchange of those
-/// that failed; `{:#}` shows all their exchanges.
+/// that failed; `{:#}` shows all their exchanges with whole bodies. Characters that could steer a terminal are
+/// [escaped](crate::escape_invisible) in every value.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Report {
@@ -70,6 +72,7 @@ impl fmt::Display for Report {
         }
         self.counts().fmt(f)?;
         for (warning, times) in &self.warnings {
+            let warning = escape_invisible(warning);
             write!(f, "\nwarning, {times} times: {warning}")?;
         }
         Ok(())
@@ -155,13 +158,13 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = &self.name;
+        let name = escape_invisible(&self.name);
         match &self.verdict {
             Verdict::Failed(failure) => {
                 write!(f, "FAIL {name}: ")?;
                 failure.fmt(f)
             }
-            Verdict::NotRun(why) => write!(f, "not run {name}: {why}"),
+            Verdict::NotRun(why) => write!(f, "not run {name}: {}", escape_invisible(why)),
             Verdict::OtherMode => write!(f, "skip {name}: its mode was not asked for"),
             Verdict::Passed { steps } => write!(f, "ok   {name} ({steps} steps)"),
         }
@@ -210,6 +213,7 @@ impl fmt::Display for Failure {
             request,
             step,
         } = self;
+        let (request, reason) = (escape_invisible(request), escape_invisible(reason));
         write!(f, "step {step}/{of} {request}: {reason}")?;
         let hidden = if f.alternate() {
             0
@@ -217,9 +221,18 @@ impl fmt::Display for Failure {
             exchanges.len().saturating_sub(1)
         };
         for exchange in exchanges.iter().skip(hidden) {
-            write!(f, "\n     {exchange}")?;
+            write!(f, "\n     ")?;
+            exchange.write(f, self.point())?;
         }
         Ok(())
+    }
+}
+
+impl Failure {
+    /// The path of the body that the failure is about.
+    fn point(&self) -> Option<&str> {
+        let (path, _) = self.reason.split_once(": ")?;
+        path.starts_with('$').then_some(path)
     }
 }
 
@@ -239,19 +252,25 @@ pub struct Exchange {
     pub status: u16,
 }
 
+/// Characters of a body that are shown, unless the whole of it is wanted.
+const SHOWN: usize = 2_000;
+
+impl Exchange {
+    fn write(&self, f: &mut fmt::Formatter<'_>, point: Option<&str>) -> fmt::Result {
+        let most = if f.alternate() { usize::MAX } else { SHOWN };
+        let (method, path) = (escape_invisible(&self.method), escape_invisible(&self.path));
+        write!(f, "{method} {path} ")?;
+        if let Some(body) = &self.body {
+            write!(f, "{} ", escape_invisible(&excerpt(body, None, most)))?;
+        }
+        let answer = excerpt(&self.answer, point, most);
+        write!(f, "-> {} {}", self.status, escape_invisible(&answer))
+    }
+}
+
+/// One line. Of bodies with more than 2,000 characters it shows the beginning and the end; `{:#}` shows all of them.
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Exchange {
-            answer,
-            body,
-            method,
-            path,
-            status,
-        } = self;
-        write!(f, "{method} {path} ")?;
-        if let Some(body) = body {
-            write!(f, "{} ", clipped(body, 700))?;
-        }
-        write!(f, "-> {status} {}", clipped(answer, 700))
+        self.write(f, None)
     }
 }

@@ -1,0 +1,220 @@
+//! Failures with the same cause, and figures by section.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{Counts, Finding, Level, Outcome, Report, Requirement, SkippedCase, Verdict};
+use crate::escape_invisible;
+
+/// A failure, with all requirements that it breaks and all cases that it was found by.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Cause<'r> {
+    /// The cases that found it; one at least.
+    pub findings: Vec<&'r Finding>,
+    /// The requirements that do not hold because of it, in the order of their sections.
+    pub requirements: Vec<&'r Requirement>,
+}
+
+impl Cause<'_> {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for requirement in &self.requirements {
+            writeln!(f, "{}", line("failed", requirement))?;
+        }
+        let mut findings = self.findings.iter();
+        if let Some(first) = findings.next() {
+            write!(f, "  ")?;
+            fmt::Display::fmt(first, f)?;
+            writeln!(f)?;
+        }
+        for other in findings {
+            let (case, rule) = (escape_invisible(&other.case), escape_invisible(&other.rule));
+            writeln!(f, "  the same: {case} ({rule})")?;
+        }
+        Ok(())
+    }
+}
+
+/// The figures of one section of an RFC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SectionCounts {
+    /// The requirements of level MUST.
+    pub must: Counts,
+    /// RFC and section in words: `RFC 7644 section 3.6`.
+    pub place: String,
+    /// The requirements of level SHOULD.
+    pub should: Counts,
+}
+
+impl Report {
+    /// The failures, each with everything that it breaks, in the order of the requirements.
+    ///
+    /// Two cases have the same cause if the first request of both failed in the same way; ids, times and names that
+    /// differ from run to run do not count. What fails later follows from the requests before, so it stays apart.
+    #[must_use]
+    pub fn causes(&self) -> Vec<Cause<'_>> {
+        let mut causes: Vec<(Sign, Cause<'_>)> = Vec::new();
+        for (requirement, findings) in self.failures() {
+            for finding in findings {
+                let sign = sign(finding);
+                let known = causes.iter_mut().find(|(known, _)| *known == sign);
+                let cause = match known {
+                    Some((_, cause)) => cause,
+                    None => {
+                        let cause = Cause {
+                            findings: Vec::new(),
+                            requirements: Vec::new(),
+                        };
+                        causes.push((sign, cause));
+                        match causes.last_mut() {
+                            Some((_, cause)) => cause,
+                            None => continue,
+                        }
+                    }
+                };
+                if !cause
+                    .findings
+                    .iter()
+                    .any(|known| known.case == finding.case)
+                {
+                    cause.findings.push(finding);
+                }
+                if !cause.requirements.contains(&requirement) {
+                    cause.requirements.push(requirement);
+                }
+            }
+        }
+        causes.into_iter().map(|(_, cause)| cause).collect()
+    }
+
+    /// The figures of each section, in the order of the RFCs.
+    #[must_use]
+    pub fn sections(&self) -> Vec<SectionCounts> {
+        let mut sections: Vec<SectionCounts> = Vec::new();
+        for outcome in &self.outcomes {
+            let place = outcome.requirement.place();
+            if !sections.iter().any(|section| section.place == place) {
+                sections.push(SectionCounts {
+                    must: Counts::default(),
+                    place: place.clone(),
+                    should: Counts::default(),
+                });
+            }
+            let section = sections.iter_mut().find(|section| section.place == place);
+            if let Some(section) = section {
+                let counts = match outcome.requirement.level {
+                    Level::Must => &mut section.must,
+                    Level::Should => &mut section.should,
+                };
+                counts.add(&outcome.verdict);
+            }
+        }
+        sections
+    }
+}
+
+/// What failures with the same cause have in common: the case unless it failed at once, the request, the reason.
+type Sign = (Option<String>, String, String);
+
+fn sign(finding: &Finding) -> Sign {
+    let failure = &finding.failure;
+    let case = (failure.step > 1).then(|| finding.case.clone());
+    (case, settled(&failure.request), settled(&failure.reason))
+}
+
+/// The text without what another run would have instead: placeholders, names, ids, times.
+fn settled(text: &str) -> String {
+    let mut settled = String::with_capacity(text.len());
+    let mut word = String::new();
+    let part = |letter: char| {
+        letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_' | '{' | '}')
+    };
+    let end = |word: &mut String, settled: &mut String| {
+        let made = word.len() >= 8 && word.contains(|letter: char| letter.is_ascii_digit());
+        settled.push_str(if made || word.contains("{{") {
+            "*"
+        } else {
+            word
+        });
+        word.clear();
+    };
+    for letter in text.chars() {
+        if part(letter) {
+            word.push(letter);
+        } else {
+            end(&mut word, &mut settled);
+            settled.push(letter);
+        }
+    }
+    end(&mut word, &mut settled);
+    settled
+}
+
+fn line(word: &str, requirement: &Requirement) -> String {
+    let Requirement {
+        id,
+        level,
+        requirement: text,
+        ..
+    } = requirement;
+    let (level, place) = (level.as_str(), requirement.place());
+    format!("{word:<8} {id} {level}, {place}: {text}")
+}
+
+/// The failures, the requirements that were skipped, and those that hold if they are asked for.
+pub(super) fn write_details(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for cause in report.causes() {
+        cause.write(f)?;
+    }
+    let mut skipped: BTreeMap<&str, Vec<&Requirement>> = BTreeMap::new();
+    for outcome in &report.outcomes {
+        if let Verdict::Skipped(why) = &outcome.verdict {
+            skipped.entry(why).or_default().push(&outcome.requirement);
+        }
+    }
+    for (why, requirements) in skipped {
+        for requirement in requirements {
+            writeln!(f, "{}", line("skipped", requirement))?;
+        }
+        writeln!(f, "  {}", escape_invisible(why))?;
+    }
+    if !f.alternate() {
+        return Ok(());
+    }
+    for SkippedCase { case, reason } in &report.skipped {
+        let (case, reason) = (escape_invisible(case), escape_invisible(reason));
+        writeln!(f, "skipped  {case}: {reason}")?;
+    }
+    let passed = |outcome: &&Outcome| matches!(outcome.verdict, Verdict::Passed(_));
+    for outcome in report.outcomes.iter().filter(passed) {
+        writeln!(f, "{}", line("passed", &outcome.requirement))?;
+    }
+    Ok(())
+}
+
+/// A table of the sections of which anything was tested or skipped.
+pub(super) fn write_sections(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let sections = report.sections();
+    let tested = |section: &&SectionCounts| section.must.asked() + section.should.asked() > 0;
+    let rows: Vec<_> = sections.iter().filter(tested).collect();
+    let width = rows.iter().map(|section| section.place.len()).max();
+    let width = width.unwrap_or_default();
+    for section in rows {
+        write!(f, "\n{:width$}", section.place)?;
+        for (level, counts) in [("MUST", section.must), ("SHOULD", section.should)] {
+            if counts.asked() > 0 {
+                let Counts {
+                    failed,
+                    passed,
+                    skipped,
+                    ..
+                } = counts;
+                write!(
+                    f,
+                    "  {level} {passed} passed, {failed} failed, {skipped} skipped"
+                )?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! The part of a body that a reader needs.
+
+use serde_json::Value;
+
+use super::json::find;
+
+/// The body as one line of JSON where it is JSON; of a longer one, the value that a failure is about.
+///
+/// If that is still longer than `most` characters, or nobody knows where the point is, its beginning and its end stay.
+pub(super) fn excerpt(body: &str, point: Option<&str>, most: usize) -> String {
+    let document: Option<Value> = serde_json::from_str(body).ok();
+    let whole = document
+        .as_ref()
+        .map_or_else(|| body.to_owned(), Value::to_string);
+    let length = whole.chars().count();
+    if length <= most {
+        // As it was sent, unless it has lines.
+        return if body.contains(['\n', '\r']) {
+            whole
+        } else {
+            body.to_owned()
+        };
+    }
+    let at = point.zip(document.as_ref());
+    match at.and_then(|(point, document)| nearest(document, point)) {
+        Some((path, value)) if path != "$" => {
+            format!(
+                "({length} characters) {path} = {}",
+                ends(&value.to_string(), most)
+            )
+        }
+        _ => ends(&whole, most),
+    }
+}
+
+/// What stands at a path, or at the longest part of it that leads somewhere.
+fn nearest<'v, 'p>(document: &'v Value, point: &'p str) -> Option<(&'p str, &'v Value)> {
+    let mut path = point;
+    loop {
+        if let Some(value) = find(document, path) {
+            return Some((path, value));
+        }
+        let cut = path.rfind(['.', '[']).filter(|cut| *cut > 0)?;
+        path = path.get(..cut)?;
+    }
+}
+
+/// The beginning and the end of a text, with as many characters as are wanted.
+fn ends(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most {
+        return text.to_owned();
+    }
+    let tail = most / 4;
+    let head: String = text.chars().take(most - tail).collect();
+    let end: String = text.chars().skip(length - tail).collect();
+    format!("{head} [... {} characters ...] {end}", length - most)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::excerpt;
+
+    #[test]
+    fn short_bodies_stay_whole() {
+        for (body, shown) in [
+            ("", ""),
+            ("{\"a\": 1}", "{\"a\": 1}"),
+            ("{\n  \"a\": 1\n}", "{\"a\":1}"),
+            ("no\njson", "no\njson"),
+        ] {
+            assert_eq!(excerpt(body, Some("$.a"), 100), shown);
+        }
+    }
+
+    #[test]
+    fn point_of_a_long_body_is_shown() {
+        let users: Vec<_> = (0..100)
+            .map(|i| json!({"id": i, "name": {"urn:a.b": "x".repeat(50)}}))
+            .collect();
+        let body = json!({ "Resources": users, "totalResults": 100 }).to_string();
+        let shown = |point| excerpt(&body, point, 200);
+        assert!(shown(Some("$.Resources[70].name")).ends_with(&format!(
+            "$.Resources[70].name = {{\"urn:a.b\":\"{}\"}}",
+            "x".repeat(50)
+        )));
+        assert!(shown(Some("$.Resources[70].title")).contains("$.Resources[70] = {\"id\":70,"));
+        assert!(shown(Some("$.totalResults")).ends_with("$.totalResults = 100"));
+        for point in [
+            None,
+            Some("$"),
+            Some("$.nothing"),
+            Some("$["),
+            Some("$.Resources"),
+        ] {
+            let shown = shown(point);
+            assert!(
+                shown.chars().count() < 300 && shown.contains(" characters ...] "),
+                "{shown}"
+            );
+        }
+        assert_eq!(excerpt(&body, None, usize::MAX), body);
+    }
+
+    #[test]
+    fn end_of_a_long_text_is_shown() {
+        let page = format!("<html>{}the cause</html>", "ü".repeat(5000));
+        assert!(excerpt(&page, None, 200).ends_with("the cause</html>"));
+    }
+}
