@@ -3,11 +3,17 @@
 use scimkit_core::DataType;
 use scimkit_registry::{Attr, AttrId, Operator, Predicate, ResourceType, Scalar};
 
-use crate::{Condition, Layout, Rows, Source};
+use crate::{
+    Condition, Layout, Rows, Source,
+    alternatives::{Alternative, alternatives},
+};
 
 /// More comparisons than this are left to the evaluator: databases bound the depth of an expression
 /// and the number of parameters.
 const MAX_COMPARISONS: usize = 64;
+
+/// A list of values that would bring the parameters beyond this number is left to the evaluator.
+const MAX_PARAMETERS: usize = 1_024;
 
 /// How few rows a condition likely leaves, fewest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,7 +118,13 @@ impl<'a> Compiler<'a> {
         match predicate {
             Predicate::All(terms) => self.conjunction(terms, place),
             Predicate::Any(terms) => {
-                let parts: Option<Vec<_>> = terms.iter().map(|t| self.part(t, place)).collect();
+                let alternatives = alternatives(terms).into_iter();
+                let parts: Option<Vec<_>> = alternatives
+                    .map(|alternative| match alternative {
+                        Alternative::List(attr, values) => self.list(attr, &values, place),
+                        Alternative::Term(term) => self.part(term, place),
+                    })
+                    .collect();
                 Some(any(parts?))
             }
             Predicate::Compare { attr, op, value } => self.compare(*attr, *op, value, place),
@@ -186,6 +198,43 @@ impl<'a> Compiler<'a> {
                 Some(part)
             }
         }
+    }
+
+    /// `attr eq` with each of several values, as one comparison of any number of them.
+    fn list(&mut self, id: AttrId, values: &[&Scalar], place: Place) -> Option<Part> {
+        let [first, rest @ ..] = values else {
+            return None;
+        };
+        if rest.is_empty() {
+            return self.compare(id, Operator::Equal, first, place);
+        }
+        self.comparisons += 1;
+        let attr = self.kind.attr(id);
+        let fits = self.parameters.len() + values.len() <= MAX_PARAMETERS;
+        if !fits || !values.iter().all(|value| comparable(attr, value)) {
+            return None;
+        }
+        let weight = weight(attr, Operator::Equal, first);
+        match self.layout.source(self.kind, attr)? {
+            Source::Column(column) => Some(Part::test(self.is_among(column, values), weight)),
+            Source::Nullable(column) => {
+                let test = self.is_among(&column, values);
+                Some(Part::test(
+                    format!("({column} IS NOT NULL AND {test})"),
+                    weight,
+                ))
+            }
+            Source::Rows(rows) => {
+                let which = self.which(&rows);
+                let test = self.is_among(rows.value, values);
+                Some(self.rows(&rows, joined(&which, &test), weight))
+            }
+        }
+    }
+
+    fn is_among(&mut self, column: &str, values: &[&Scalar]) -> String {
+        let numbers: Vec<_> = values.iter().map(|value| self.parameter(value)).collect();
+        format!("{column} IN ({})", numbers.join(", "))
     }
 
     /// No value at all, or one that is another.

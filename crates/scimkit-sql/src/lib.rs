@@ -46,6 +46,7 @@
 //! when the predicate does. Case was folded when the filter was bound, so there is no `lower()` and
 //! indexes serve. Text of a request is only ever a parameter.
 
+mod alternatives;
 mod compile;
 mod dialect;
 mod host;

@@ -225,3 +225,25 @@ fn too_many_comparisons_are_left_to_the_evaluator() {
     assert_eq!(many.condition.unwrap().parameters.len(), 128);
     assert!(matches!(many.residual, Some(Predicate::Compare { .. })));
 }
+
+#[test]
+fn equality_with_many_values_is_one_comparison() {
+    let planned = |filter: &str| planned(Dialect::Sqlite, "User", filter);
+    let terms = |attr: &str, count: usize| {
+        let terms = (0..count).map(|n| format!(r#"{attr} eq "{n}""#));
+        terms.collect::<Vec<_>>().join(" or ")
+    };
+    let ids = planned(r#"id eq "a" or userName sw "b" or id eq "c""#);
+    let condition = ids.condition.unwrap();
+    assert!(
+        condition.text.contains("r.id IN (?1, ?2)"),
+        "{}",
+        condition.text
+    );
+    assert!(ids.residual.is_none());
+    for attr in ["id", "userName", "emails.value"] {
+        let many = planned(&terms(attr, 512));
+        assert!(many.residual.is_none(), "{attr}");
+        assert!(many.condition.unwrap().parameters.len() >= 512);
+    }
+}

@@ -1,0 +1,35 @@
+//! The terms of a disjunction, grouped by what one SQL comparison can decide.
+
+use std::collections::HashMap;
+
+use scimkit_registry::{AttrId, Operator, Predicate, Scalar};
+
+/// A part of a disjunction.
+pub(crate) enum Alternative<'p> {
+    /// Equality of one attribute with each of the values.
+    List(AttrId, Vec<&'p Scalar>),
+    Term(&'p Predicate),
+}
+
+/// The terms of a disjunction, those that compare one attribute by `eq` taken together.
+pub(crate) fn alternatives(terms: &[Predicate]) -> Vec<Alternative<'_>> {
+    let mut found = Vec::new();
+    let mut lists = HashMap::new();
+    for term in terms {
+        let Predicate::Compare {
+            attr,
+            op: Operator::Equal,
+            value,
+        } = term
+        else {
+            found.push(Alternative::Term(term));
+            continue;
+        };
+        let at = *lists.entry(*attr).or_insert(found.len());
+        match found.get_mut(at) {
+            Some(Alternative::List(_, values)) => values.push(value),
+            _ => found.push(Alternative::List(*attr, vec![value])),
+        }
+    }
+    found
+}
