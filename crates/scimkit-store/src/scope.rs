@@ -169,7 +169,7 @@ pub struct Limits {
     pub page_max: u32,
     /// JSON values of a body: 400,000. In memory each takes many times its bytes.
     pub values: usize,
-    /// Units of work that a request may cause, see [`Budget`]: 400,000,000, one to two seconds of one
+    /// Units of work that a request may cause, see [`Budget`]: 500,000,000, one to two seconds of one
     /// processor.
     pub work: u64,
 }
@@ -191,7 +191,7 @@ impl Default for Limits {
             page_default: 100,
             page_max: 1_000,
             values: 400_000,
-            work: 400_000_000,
+            work: 500_000_000,
         }
     }
 }
