@@ -159,7 +159,7 @@ impl People {
                 match self.claimed(database, scope, claim.as_deref())? {
                     None => {
                         self.check_unique(database, scope, &change, None)?;
-                        let sql = "INSERT INTO person (id, email, created) VALUES (?1, ?1, ?2)";
+                        let sql = "INSERT INTO person (id, email, created, changed) VALUES (?1, ?1, ?2, ?2)";
                         let made = database.execute(sql, params![id.as_str(), at]);
                         made.map_err(StoreError::backend)?;
                         self.set(database, at, &id, &change, None)?;
