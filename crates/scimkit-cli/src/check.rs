@@ -5,8 +5,8 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use clap::{Args, ValueEnum};
 use regex::Regex;
 use scimkit_testkit::{
-    conformance::{self, Check, Counts, Finding, Level, Outcome, Report, Verdict},
-    replay::{Mode, Scenario},
+    conformance::{self, Cause, Check, Counts, Finding, Level, Outcome, Report, Verdict},
+    replay::{Exchange, Mode, Scenario},
 };
 use serde_json::{Value, json};
 
@@ -139,19 +139,63 @@ fn status(asked: Level, report: &Report) -> u8 {
 }
 
 fn as_json(report: &Report) -> Value {
-    let counts = |level| {
-        let counts = report.counts(level);
+    let counts = |level| as_json_counts(report.counts(level));
+    let skipped = report.skipped.iter();
+    let skipped = skipped.map(|skipped| json!({"case": skipped.case, "reason": skipped.reason}));
+    let sections = report.sections().into_iter().map(|section| {
         json!({
-            "failed": counts.failed,
-            "passed": counts.passed,
-            "skipped": counts.skipped,
-            "untested": counts.untested,
+            "must": as_json_counts(section.must),
+            "section": section.place,
+            "should": as_json_counts(section.should),
         })
-    };
+    });
     json!({
+        "cases": {
+            "failed": report.cases.failed,
+            "passed": report.cases.passed,
+            "skipped": report.cases.skipped,
+        },
+        "causes": report.causes().iter().map(cause).collect::<Vec<_>>(),
         "counts": {"must": counts(Level::Must), "should": counts(Level::Should)},
         "requirements": report.outcomes.iter().map(outcome).collect::<Vec<_>>(),
+        "sections": sections.collect::<Vec<_>>(),
+        "skippedCases": skipped.collect::<Vec<_>>(),
         "warnings": report.warnings,
+    })
+}
+
+fn as_json_counts(counts: Counts) -> Value {
+    json!({
+        "failed": counts.failed,
+        "passed": counts.passed,
+        "skipped": counts.skipped,
+        "untested": counts.untested,
+    })
+}
+
+/// A cause once: what it breaks, which cases found it, and the exchanges of the first of them.
+fn cause(cause: &Cause<'_>) -> Value {
+    let ids = cause.requirements.iter().map(|requirement| &requirement.id);
+    let cases = cause.findings.iter().map(|finding| &finding.case);
+    let failure = cause.findings.first().map(|finding| &finding.failure);
+    let exchanges = failure.iter().flat_map(|failure| &failure.exchanges);
+    json!({
+        "cases": cases.collect::<Vec<_>>(),
+        "exchanges": exchanges.map(exchange).collect::<Vec<_>>(),
+        "reason": failure.map(|failure| &failure.reason),
+        "request": failure.map(|failure| &failure.request),
+        "requirements": ids.collect::<Vec<_>>(),
+    })
+}
+
+/// A request and its answer, with whole bodies.
+pub(crate) fn exchange(exchange: &Exchange) -> Value {
+    json!({
+        "answer": exchange.answer,
+        "body": exchange.body,
+        "method": exchange.method,
+        "path": exchange.path,
+        "status": exchange.status,
     })
 }
 

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use scimkit_testkit::conformance::{Level, Outcome, Report, Verdict};
+use scimkit_testkit::{
+    conformance::{Level, Outcome, Report, Verdict},
+    escape_invisible, is_invisible,
+};
 
 /// The report: one test case for each requirement that a case asks about.
 ///
@@ -71,6 +74,9 @@ fn escaped(text: &str) -> String {
                 let _ = write!(escaped, "&#{};", u32::from(letter));
             }
             '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            hidden if is_invisible(hidden) => {
+                escaped.push_str(&escape_invisible(hidden.encode_utf8(&mut [0; 4])))
+            }
             other => escaped.push(other),
         }
     }
@@ -95,6 +101,7 @@ mod tests {
                 "\u{fffd}\u{fffd}\u{fffd}[1m\u{fffd}",
             ),
             ("Zoë 😀", "Zoë 😀"),
+            ("a\u{9b}b\u{202e}c", "a\\u{9b}b\\u{202e}c"),
         ];
         for (text, expected) in cases {
             assert_eq!(escaped(text), expected);

@@ -9,7 +9,7 @@ use scimkit_testkit::replay::{Mode, Outcome, Replay, Report, Scenario, Target, V
 use serde_json::{Value, json};
 
 use crate::{
-    chain,
+    chain, check,
     client::{Access, Client},
     output,
 };
@@ -188,6 +188,7 @@ fn as_json(report: &Report) -> Value {
                 "result": "failed",
                 "step": failure.step,
                 "of": failure.of,
+                "exchanges": failure.exchanges.iter().map(check::exchange).collect::<Vec<_>>(),
                 "request": failure.request,
                 "reason": failure.reason,
             }),

@@ -9,6 +9,7 @@
 mod check;
 mod kept;
 mod mapping;
+mod output;
 mod replay;
 mod transfer;
 

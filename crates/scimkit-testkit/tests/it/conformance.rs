@@ -241,6 +241,76 @@ async fn what_a_server_does_otherwise_is_found_and_what_it_lacks_is_skipped() {
     let line = "failed   7644-3.3-06 MUST, RFC 7644 section 3.3: Location header and meta.location are both set\n  \
                 rfc/create/location (`Location` and `meta.location` of a new resource are its URI, and the same): step 1/3 POST /Users: ";
     assert!(text.contains(line), "{text}");
+    // The cause is shown once, with both requirements that it breaks.
+    assert_eq!(text.matches("rfc/create/location (").count(), 1, "{text}");
+    let both = "failed   7643-3.1-14 MUST, RFC 7643 section 3.1: ";
+    assert!(text.contains(both), "{text}");
+    let causes = report.causes();
+    assert_eq!(causes.len(), 1);
+    let ids: Vec<_> = causes[0].requirements.iter().map(|r| &*r.id).collect();
+    assert_eq!(ids, ["7643-3.1-14", "7644-3.3-06"]);
+    let section = report
+        .sections()
+        .into_iter()
+        .find(|s| s.place == "RFC 7644 section 3.3");
+    let counts = section.unwrap().must;
+    assert_eq!((counts.failed, counts.skipped), (1, 0));
+    let row = format!(
+        "\nRFC 7644 section 3.3      MUST {} passed, 1 failed, 0 skipped",
+        counts.passed
+    );
+    assert!(text.contains(&row), "{text}");
+    assert!(report.cases.skipped > 30 && report.cases.failed == 1);
+    assert_eq!(report.skipped.len(), report.cases.skipped);
+    assert!(
+        report
+            .skipped
+            .iter()
+            .all(|skipped| !skipped.reason.is_empty())
+    );
+}
+
+/// A server that creates nothing, and says so at length.
+struct Full;
+
+impl Target for Full {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        let created = request.method() == http::Method::POST;
+        let body = format!(
+            "{{\"page\": \"{}\", \"z\": \"the\u{1b}[2J\\n cause\"}}",
+            "x".repeat(9_000)
+        );
+        let mut answer = Response::new(Bytes::from(if created { body } else { "{}".to_owned() }));
+        if created {
+            *answer.status_mut() = StatusCode::INSUFFICIENT_STORAGE;
+        }
+        Box::pin(std::future::ready(Ok(answer)))
+    }
+}
+
+#[tokio::test]
+async fn cause_of_many_failures_is_shown_once_and_its_body_not_cut_before_the_point() {
+    let report = Check::of(&Full).run().await.unwrap();
+    assert!(report.counts(Level::Must).failed > 100, "{report}");
+    let causes = report.causes();
+    let created = causes
+        .iter()
+        .filter(|cause| cause.findings[0].failure.request == "POST /Users");
+    let created: Vec<_> = created
+        .filter(|cause| cause.findings[0].failure.step == 1)
+        .filter(|cause| cause.findings[0].failure.reason.contains("expected 201;"))
+        .collect();
+    assert_eq!(created.len(), 1, "{report}");
+    assert!(created[0].requirements.len() > 80 && created[0].findings.len() > 80);
+    let text = report.to_string();
+    assert!(
+        text.contains(r"the\u{1b}[2J\n cause") || text.contains(r"the\u001b[2J\n cause"),
+        "{text}"
+    );
+    assert!(!text.contains('\u{1b}'));
 }
 
 #[tokio::test]
