@@ -1,5 +1,6 @@
 //! A store in memory.
 
+mod admission;
 mod archive;
 mod batch;
 mod directory;
@@ -18,9 +19,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::AtomicU64},
 };
 
-use scimkit_registry::{Edge, ResourceId, ResourceType};
+use scimkit_registry::{Budget, Edge, ResourceId, ResourceType};
 
-use self::{batch::Writing, directory::Directory, edges::Among, query::Asked, tenant::Tenant};
+use self::{
+    admission::Admitted, batch::Writing, directory::Directory, edges::Among, query::Asked,
+    tenant::Tenant,
+};
 use crate::{
     Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Settings, Store, StoreError, Stored, Support,
     TenantId, Want, Written, yield_now,
@@ -128,6 +132,7 @@ impl Store for Memory {
         Box::pin(async move {
             let tenant = self.tenant(&scope.tenant).unwrap_or_default();
             let (settings, budget) = (&*scope.settings, &scope.budget);
+            let _admitted = admitted(&tenant, settings, query, budget).await?;
             let mut walk = match begun(&tenant, settings, query)? {
                 Asked::Page(page) => return Ok(page),
                 Asked::Walk(walk) => walk,
@@ -183,6 +188,30 @@ impl Store for Memory {
                 yield_now().await;
             }
         })
+    }
+}
+
+/// Waits until a query that may take long can be evaluated; others need not wait.
+async fn admitted(
+    tenant: &RwLock<Tenant>,
+    settings: &Settings,
+    query: &Query,
+    budget: &Budget,
+) -> Result<Option<Admitted>, StoreError> {
+    let queries = {
+        let tenant = shared(tenant);
+        if !tenant.is_long(settings, query) {
+            return Ok(None);
+        }
+        Arc::clone(&tenant.long_queries)
+    };
+    loop {
+        if let Some(admitted) = queries.admit() {
+            return Ok(Some(admitted));
+        }
+        budget.check()?;
+        // The queries that it waits for take turns with it, so it need not be woken by them.
+        yield_now().await;
     }
 }
 

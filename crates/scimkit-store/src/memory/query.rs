@@ -25,7 +25,29 @@ pub(super) enum Asked<'q> {
     Walk(Walk<'q>),
 }
 
+/// Fewer resources than this are evaluated in well under a millisecond.
+const FEW: usize = 1_000;
+
 impl Tenant {
+    /// Whether a query may have more to evaluate or sort than a few resources.
+    pub(super) fn is_long(&self, settings: &Settings, query: &Query) -> bool {
+        let Some(table) = self.tables.get(query.kind.name()) else {
+            return false;
+        };
+        if table.records.len() < FEW {
+            return false;
+        }
+        let Some(predicate) = &query.predicate else {
+            return in_index_order(&query.clone().uncounted(), table).is_none();
+        };
+        let asking = Asking {
+            kind: &query.kind,
+            settings,
+            tenant: self,
+        };
+        asking.most(table, predicate).is_none_or(|most| most >= FEW)
+    }
+
     /// The page where the indexes decide it, or the rows that are to be looked at, with the least
     /// that must be done under the lock: rows are pointers.
     pub(super) fn asked<'q>(&self, settings: &'q Settings, query: &'q Query) -> Asked<'q> {

@@ -7,6 +7,7 @@ use scimkit_core::Version;
 use scimkit_registry::{ResourceId, ResourceType};
 
 use super::{
+    admission::LongQueries,
     places::Places,
     rows::TenantRows,
     table::{Record, Table},
@@ -23,6 +24,7 @@ pub(super) struct Tenant {
     pub(super) counters: (u64, BTreeMap<CounterRef, u64>),
     /// Whether an import is not complete, which has its resources elsewhere until then.
     pub(super) is_importing: bool,
+    pub(super) long_queries: Arc<LongQueries>,
     pub(super) places: Places,
     /// What was taken away and may come back, by the name of the type; an id here is in no other
     /// table.

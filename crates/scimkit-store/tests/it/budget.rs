@@ -65,7 +65,7 @@ impl World {
 }
 
 fn polled(
-    future: std::pin::Pin<&mut impl Future<Output = Result<Page, StoreError>>>,
+    future: std::pin::Pin<&mut (impl Future<Output = Result<Page, StoreError>> + ?Sized)>,
 ) -> Poll<Result<Page, StoreError>> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
@@ -158,4 +158,44 @@ fn write_that_costs_too_much_leaves_everything_as_it_is() {
     let all = Query::of(kind(&world.scope, "User"));
     let total = now(world.store.query(&world.scope, &all)).unwrap().total;
     assert_eq!(total, Some(USERS as u64));
+}
+
+#[test]
+fn queries_that_wait_for_others_cost_nothing_and_delay_no_lookup() {
+    let world = World::new();
+    let query = world.query(100);
+    let mut running: Vec<_> = (0..16)
+        .map(|_| world.store.query(&world.scope, &query))
+        .collect();
+    for query in &mut running {
+        assert!(polled(query.as_mut()).is_pending());
+    }
+    let budget = Budget::unlimited();
+    let scope = world.limited(&budget);
+    let mut waiting = pin!(world.store.query(&scope, &query));
+    for _ in 0..3 {
+        assert!(polled(waiting.as_mut()).is_pending());
+    }
+    assert_eq!(budget.spent(), 0);
+
+    let user = kind(&world.scope, "User");
+    let filter = Filter::parse(r#"userName eq "u7""#).unwrap();
+    let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
+    let found = now(world
+        .store
+        .query(&world.scope, &Query::of(user).matching(predicate)));
+    assert_eq!(found.unwrap().total, Some(1));
+
+    drop(running.pop());
+    assert!(now(waiting).is_ok());
+    let given_up = Budget::unlimited();
+    given_up.cancel();
+    let scope = world.limited(&given_up);
+    running.push(world.store.query(&world.scope, &query));
+    assert!(
+        running
+            .iter_mut()
+            .all(|query| polled(query.as_mut()).is_pending())
+    );
+    assert!(now(world.store.query(&scope, &query)).is_err());
 }
