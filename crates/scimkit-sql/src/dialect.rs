@@ -1,5 +1,7 @@
 //! How databases spell the same thing.
 
+use std::fmt::Write as _;
+
 /// A database's way to spell what the SQL standard leaves open.
 ///
 /// # Example
@@ -23,10 +25,19 @@ impl Dialect {
     /// The parameter of that number, counted from 1.
     #[must_use]
     pub fn placeholder(self, number: usize) -> String {
-        match self {
-            Dialect::Postgres => format!("${number}"),
-            Dialect::Sqlite => format!("?{number}"),
-        }
+        let mut text = String::new();
+        self.push_placeholder(&mut text, number);
+        text
+    }
+
+    /// Appends the parameter of that number.
+    pub(crate) fn push_placeholder(self, text: &mut String, number: usize) {
+        text.push(match self {
+            Dialect::Postgres => '$',
+            Dialect::Sqlite => '?',
+        });
+        // Writing to a string does not fail.
+        let _ = write!(text, "{number}");
     }
 
     /// Whether the text of `column` has that of `part` somewhere.

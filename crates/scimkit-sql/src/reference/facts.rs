@@ -1,0 +1,313 @@
+//! The statements that load facts.
+
+use super::statement::{Builder, Parameter, Statement, pieces};
+use crate::{Condition, Dialect};
+
+/// Which of the two tables of resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_enums, reason = "a row is in one of two tables")]
+pub enum State {
+    /// The live ones.
+    Live,
+    /// The soft-deleted ones.
+    Deleted,
+}
+
+impl State {
+    pub(super) fn keys(self) -> &'static str {
+        match self {
+            State::Live => "lookup_key",
+            State::Deleted => "retired_key",
+        }
+    }
+
+    pub(super) fn keys_by_id(self) -> &'static str {
+        match self {
+            State::Live => "lookup_key INDEXED BY lookup_key_by_id",
+            State::Deleted => "retired_key INDEXED BY retired_key_by_id",
+        }
+    }
+
+    pub(super) fn rows(self) -> &'static str {
+        match self {
+            State::Live => "resource",
+            State::Deleted => "retired",
+        }
+    }
+
+    /// Columns 0 to 5 of [`heads`].
+    fn head_columns(self) -> &'static str {
+        match self {
+            State::Live => "r.id, r.kind, r.version, r.created_us, r.modified_us, 0",
+            State::Deleted => "r.id, r.kind, 0, r.created_us, r.retired_us, 1",
+        }
+    }
+
+    /// Columns 6 to 9 of [`rows`].
+    fn other_columns(self) -> &'static str {
+        match self {
+            State::Live => ", r.connection, r.keys, r.shape, r.document",
+            State::Deleted => ", r.connection, r.keys, '', r.document",
+        }
+    }
+}
+
+/// Which rows a statement is about, by the definition of their keys.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_enums, reason = "a set and its complement")]
+pub enum KeyDefinitions<'a> {
+    /// All but these.
+    Except(&'a [String]),
+    /// Only these.
+    Only(&'a [String]),
+}
+
+/// The number of the tenant's last change: one row, or none before the first.
+#[must_use]
+pub fn version(dialect: Dialect, tenant: &str) -> Statement<'_> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder.sql("SELECT version FROM counter WHERE tenant = ");
+    builder.tenant();
+    builder.build()
+}
+
+/// Rows without their documents, live or soft-deleted: id, type, version, `created_us`,
+/// `modified_us`, and 1 for a soft-deleted one.
+#[must_use]
+pub fn heads<'a>(dialect: Dialect, tenant: &'a str, ids: &[&'a str]) -> Vec<Statement<'a>> {
+    by_id(dialect, tenant, ids, |_| "")
+}
+
+/// Whole rows, live or soft-deleted: the columns of [`heads`], then the owning connection, the
+/// definition of the keys, that of the text, and the document.
+#[must_use]
+pub fn rows<'a>(dialect: Dialect, tenant: &'a str, ids: &[&'a str]) -> Vec<Statement<'a>> {
+    by_id(dialect, tenant, ids, State::other_columns)
+}
+
+fn by_id<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    ids: &[&'a str],
+    columns: impl Fn(State) -> &'static str,
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[&'a str]| {
+        let mut builder = Builder::new(dialect, tenant);
+        for state in [State::Live, State::Deleted] {
+            if state == State::Deleted {
+                builder.sql(" UNION ALL ");
+            }
+            builder.sql("SELECT ").sql(state.head_columns());
+            builder.sql(columns(state)).sql(" FROM ").sql(state.rows());
+            builder.sql(" r WHERE r.tenant = ").tenant();
+            builder.sql(" AND r.id IN");
+            match state {
+                State::Live => drop(builder.list(piece.iter().copied())),
+                State::Deleted => {
+                    for at in 0..piece.len() {
+                        builder.sql(if at == 0 { " (" } else { ", " });
+                        builder.placeholder(at.saturating_add(2));
+                    }
+                    builder.sql(")");
+                }
+            }
+        }
+        builder.build()
+    };
+    pieces(ids).map(one).collect()
+}
+
+/// A value of an attribute that somebody may hold.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a key")]
+pub struct Holder<'a> {
+    /// The path of the attribute.
+    pub attr: &'a str,
+    /// The name of the type.
+    pub kind: &'a str,
+    /// What the statement reports instead of the key.
+    pub number: i64,
+    /// The value.
+    pub value: Parameter<'a>,
+}
+
+/// The live resources that have keys, of those with some definitions: the number of the key, and the
+/// id.
+#[must_use]
+pub fn holders<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    keys: &[Holder<'a>],
+    definitions: KeyDefinitions<'a>,
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[Holder<'a>]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql("WITH w (tenant, number, kind, attr, value) AS (");
+        builder.rows(piece.iter().map(|key| {
+            let (kind, attr) = (Parameter::from(key.kind), Parameter::from(key.attr));
+            [Parameter::from(key.number), kind, attr, key.value.clone()]
+        }));
+        builder.sql(
+            ") SELECT w.number, k.id FROM w CROSS JOIN lookup_key k ON k.tenant = w.tenant
+             AND k.kind = w.kind AND k.attr = w.attr AND k.value = w.value",
+        );
+        if !matches!(definitions, KeyDefinitions::Except([])) {
+            builder.sql(" CROSS JOIN resource r ON r.tenant = k.tenant AND r.id = k.id");
+            restrict(&mut builder, definitions);
+        }
+        builder.build()
+    };
+    pieces(keys).map(one).collect()
+}
+
+/// The ids and documents of the live resources of a type whose keys are of some definitions.
+#[must_use]
+pub fn documents<'a>(
+    dialect: Dialect,
+    (tenant, kind): (&'a str, &'a str),
+    definitions: KeyDefinitions<'a>,
+) -> Statement<'a> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder.sql("SELECT r.id, r.document FROM resource r WHERE r.tenant = ");
+    builder.tenant().sql(" AND r.kind = ").bind(kind);
+    restrict(&mut builder, definitions);
+    builder.build()
+}
+
+fn restrict<'a>(builder: &mut Builder<'a>, definitions: KeyDefinitions<'a>) {
+    let (names, operator) = match definitions {
+        KeyDefinitions::Except([]) => return,
+        KeyDefinitions::Except(names) => (names, " AND r.keys NOT IN"),
+        KeyDefinitions::Only(names) => (names, " AND r.keys IN"),
+    };
+    builder.sql(operator);
+    builder.list(names.iter().map(String::as_str));
+}
+
+/// Which rows may satisfy a predicate.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "the parameters of one query")]
+pub struct Selection<'a> {
+    /// What the database decides; its first placeholder is number 3.
+    pub condition: Option<&'a Condition>,
+    /// The definitions of their keys.
+    pub definitions: KeyDefinitions<'a>,
+    /// The name of the type.
+    pub kind: &'a str,
+    /// Live or soft-deleted.
+    pub state: State,
+    /// Only those without an owning connection.
+    pub is_unowned: bool,
+}
+
+/// The rows of a selection, with the columns of [`rows`]: live ones in the order of their ids,
+/// soft-deleted ones with the last one deleted first, of one moment the greatest id first.
+#[must_use]
+pub fn candidates<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    selection: Selection<'a>,
+) -> Statement<'a> {
+    let state = selection.state;
+    let mut builder = Builder::new(dialect, tenant);
+    builder.sql("SELECT ").sql(state.head_columns());
+    builder.sql(state.other_columns()).sql(" FROM ");
+    builder.sql(state.rows()).sql(" r WHERE r.tenant = ");
+    builder.tenant().sql(" AND r.kind = ").bind(selection.kind);
+    if let Some(condition) = selection.condition {
+        builder.sql(" AND ").sql(&condition.text);
+        builder.bind_silently(condition.parameters.iter().map(Parameter::from));
+    }
+    restrict(&mut builder, selection.definitions);
+    if selection.is_unowned {
+        builder.sql(" AND r.connection IS NULL");
+    }
+    builder.sql(match state {
+        State::Live => " ORDER BY r.id",
+        State::Deleted => " ORDER BY r.retired_us DESC, r.id DESC",
+    });
+    builder.build()
+}
+
+/// Which of some targets are members of an owner.
+#[must_use]
+pub fn members_among<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    (kind, owner, attr): (&'a str, &'a str, &'a str),
+    targets: &[&'a str],
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[&'a str]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder
+            .sql("SELECT target FROM edge WHERE tenant = ")
+            .tenant();
+        builder.sql(" AND kind = ").bind(kind);
+        builder.sql(" AND owner = ").bind(owner);
+        builder.sql(" AND attr = ").bind(attr);
+        builder.sql(" AND target IN").list(piece.iter().copied());
+        builder.build()
+    };
+    pieces(targets).map(one).collect()
+}
+
+/// The ids of all members of an owner.
+#[must_use]
+pub fn members<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    (kind, owner, attr): (&'a str, &'a str, &'a str),
+) -> Statement<'a> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder
+        .sql("SELECT target FROM edge WHERE tenant = ")
+        .tenant();
+    builder.sql(" AND kind = ").bind(kind);
+    builder.sql(" AND owner = ").bind(owner);
+    builder.sql(" AND attr = ").bind(attr);
+    builder.build()
+}
+
+/// The edges on the way up from some resources by one attribute, each once: target and owner.
+#[must_use]
+pub fn ancestors<'a>(
+    dialect: Dialect,
+    (tenant, attr): (&'a str, &'a str),
+    starts: &[&'a str],
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[&'a str]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql(
+            "WITH RECURSIVE up (target, owner) AS (
+             SELECT e.target, e.owner FROM edge e INDEXED BY edge_by_target WHERE e.tenant = ",
+        );
+        builder.tenant().sql(" AND e.attr = ").bind(attr);
+        builder.sql(" AND e.target IN").list(piece.iter().copied());
+        builder.sql(
+            " UNION SELECT e.target, e.owner FROM up CROSS JOIN edge e INDEXED BY edge_by_target
+             ON e.target = up.owner AND e.tenant = ",
+        );
+        builder.tenant().sql(" AND e.attr = ").placeholder(2);
+        builder.sql(") SELECT target, owner FROM up");
+        builder.build()
+    };
+    pieces(starts).map(one).collect()
+}
+
+/// The edges to some resources, with the rows of their owners: columns 0 to 5 of [`heads`], then the
+/// attribute and the target.
+#[must_use]
+pub fn owners<'a>(dialect: Dialect, tenant: &'a str, targets: &[&'a str]) -> Vec<Statement<'a>> {
+    let one = |piece: &[&'a str]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql("SELECT ").sql(State::Live.head_columns());
+        builder.sql(
+            ", e.attr, e.target FROM edge e INDEXED BY edge_by_target
+             CROSS JOIN resource r ON r.tenant = e.tenant AND r.id = e.owner WHERE e.tenant = ",
+        );
+        builder.tenant().sql(" AND e.target IN");
+        builder.list(piece.iter().copied());
+        builder.build()
+    };
+    pieces(targets).map(one).collect()
+}

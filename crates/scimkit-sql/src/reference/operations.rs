@@ -1,0 +1,332 @@
+//! The statements that apply row operations.
+
+use super::{
+    facts::State,
+    statement::{Builder, Parameter, Statement, pieces},
+};
+use crate::Dialect;
+
+/// Stores the number of the tenant's last change.
+#[must_use]
+pub fn set_version(dialect: Dialect, tenant: &str, version: i64) -> Statement<'_> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder.sql("INSERT INTO counter (tenant, version)");
+    builder.rows([[Parameter::from(version)]]);
+    builder.sql(" ON CONFLICT (tenant) DO UPDATE SET version = excluded.version");
+    builder.build()
+}
+
+/// Removes all edges of which resources of a type are the owner or the member.
+#[must_use]
+pub fn remove_ends<'a>(
+    dialect: Dialect,
+    (tenant, kind): (&'a str, &'a str),
+    ids: &[&'a str],
+) -> Vec<Statement<'a>> {
+    let owned = |piece: &[&'a str]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql("DELETE FROM edge WHERE tenant = ").tenant();
+        builder.sql(" AND kind = ").bind(kind);
+        builder.sql(" AND owner IN").list(piece.iter().copied());
+        builder.build()
+    };
+    let leading_to = |piece: &[&'a str]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql("DELETE FROM edge INDEXED BY edge_by_target WHERE tenant = ");
+        builder.tenant().sql(" AND target IN");
+        builder.list(piece.iter().copied());
+        builder.build()
+    };
+    pieces(ids)
+        .flat_map(|piece| [owned(piece), leading_to(piece)])
+        .collect()
+}
+
+/// Removes single members of an owner.
+#[must_use]
+pub fn remove_members<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    (kind, owner, attr): (&'a str, &'a str, &'a str),
+    targets: &[&'a str],
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[&'a str]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql("DELETE FROM edge WHERE tenant = ").tenant();
+        builder.sql(" AND kind = ").bind(kind);
+        builder.sql(" AND owner = ").bind(owner);
+        builder.sql(" AND attr = ").bind(attr);
+        builder.sql(" AND target IN").list(piece.iter().copied());
+        builder.build()
+    };
+    pieces(targets).map(one).collect()
+}
+
+/// A key of a resource.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a key")]
+pub struct KeyRow<'a> {
+    /// The path of the attribute.
+    pub attr: &'a str,
+    /// The resource.
+    pub id: &'a str,
+    /// The name of the type.
+    pub kind: &'a str,
+    /// The value.
+    pub value: Parameter<'a>,
+}
+
+/// Removes one key.
+#[must_use]
+pub fn remove_key<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    state: State,
+    key: KeyRow<'a>,
+) -> Statement<'a> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder.sql("DELETE FROM ").sql(state.keys());
+    builder.sql(" WHERE tenant = ").tenant();
+    builder.sql(" AND kind = ").bind(key.kind);
+    builder.sql(" AND attr = ").bind(key.attr);
+    builder.sql(" AND value = ").bind(key.value);
+    builder.sql(" AND id = ").bind(key.id);
+    builder.build()
+}
+
+/// Removes all keys of resources of a type, under whatever definition they were made.
+#[must_use]
+pub fn remove_all_keys<'a>(
+    dialect: Dialect,
+    (tenant, kind): (&'a str, &'a str),
+    state: State,
+    ids: &[&'a str],
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[&'a str]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql("DELETE FROM ").sql(state.keys_by_id());
+        builder.sql(" WHERE tenant = ").tenant();
+        builder.sql(" AND kind = ").bind(kind);
+        builder.sql(" AND id IN").list(piece.iter().copied());
+        builder.build()
+    };
+    pieces(ids).map(one).collect()
+}
+
+/// Adds keys.
+#[must_use]
+pub fn insert_keys<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    state: State,
+    keys: &[KeyRow<'a>],
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[KeyRow<'a>]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql("INSERT INTO ").sql(state.keys());
+        builder.sql(" (tenant, kind, attr, value, id)");
+        builder.rows(piece.iter().map(|key| {
+            let [kind, attr, id] = [key.kind, key.attr, key.id].map(Parameter::from);
+            [kind, attr, key.value.clone(), id]
+        }));
+        builder.build()
+    };
+    pieces(keys).map(one).collect()
+}
+
+/// Removes rows.
+#[must_use]
+pub fn remove_rows<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    state: State,
+    ids: &[&'a str],
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[&'a str]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql("DELETE FROM ").sql(state.rows());
+        builder.sql(" WHERE tenant = ").tenant();
+        builder.sql(" AND id IN").list(piece.iter().copied());
+        builder.build()
+    };
+    pieces(ids).map(one).collect()
+}
+
+/// A live resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a row")]
+pub struct LiveRow<'a> {
+    /// The connection that owns it.
+    pub connection: Option<&'a str>,
+    /// When it was created, in microseconds since 1970.
+    pub created_us: i64,
+    /// What members and references show of it.
+    pub display: Option<&'a str>,
+    /// The document.
+    pub document: &'a str,
+    /// The identifier.
+    pub id: &'a str,
+    /// The definition of its keys.
+    pub keys: &'a str,
+    /// The name of its type.
+    pub kind: &'a str,
+    /// When it last changed, in microseconds since 1970.
+    pub modified_us: i64,
+    /// The definition of the document's text.
+    pub shape: &'a str,
+    /// The number of the change that wrote it.
+    pub version: i64,
+}
+
+/// Adds live rows.
+#[must_use]
+pub fn insert_rows<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    rows: &[LiveRow<'a>],
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[LiveRow<'a>]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql(
+            "INSERT INTO resource (tenant, kind, id, version, created_us, modified_us, display,
+             document, shape, connection, keys)",
+        );
+        builder.rows(piece.iter().map(|row| {
+            [
+                row.kind.into(),
+                row.id.into(),
+                row.version.into(),
+                row.created_us.into(),
+                row.modified_us.into(),
+                row.display.into(),
+                row.document.into(),
+                row.shape.into(),
+                row.connection.into(),
+                row.keys.into(),
+            ]
+        }));
+        builder.build()
+    };
+    pieces(rows).map(one).collect()
+}
+
+/// Gives a live row another document, owner, version and time of last modification; the definition of
+/// its keys stays.
+#[must_use]
+pub fn update_row<'a>(dialect: Dialect, tenant: &'a str, row: &LiveRow<'a>) -> Statement<'a> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder
+        .sql("UPDATE resource SET version = ")
+        .bind(row.version);
+    builder.sql(", modified_us = ").bind(row.modified_us);
+    builder.sql(", display = ").bind(row.display);
+    builder.sql(", document = ").bind(row.document);
+    builder.sql(", shape = ").bind(row.shape);
+    builder.sql(", connection = ").bind(row.connection);
+    builder.sql(" WHERE tenant = ").tenant();
+    builder.sql(" AND id = ").bind(row.id);
+    builder.build()
+}
+
+/// Gives live rows another version and time of last modification.
+#[must_use]
+pub fn bump_rows<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    (version, modified_us): (i64, i64),
+    ids: &[&'a str],
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[&'a str]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql("UPDATE resource SET version = ").bind(version);
+        builder.sql(", modified_us = ").bind(modified_us);
+        builder.sql(" WHERE tenant = ").tenant();
+        builder.sql(" AND id IN").list(piece.iter().copied());
+        builder.build()
+    };
+    pieces(ids).map(one).collect()
+}
+
+/// A soft-deleted resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a row")]
+pub struct DeletedRow<'a> {
+    /// The connection that owned it.
+    pub connection: Option<&'a str>,
+    /// When it was created, in microseconds since 1970.
+    pub created_us: i64,
+    /// When it was deleted, in microseconds since 1970.
+    pub deleted_us: i64,
+    /// The document.
+    pub document: &'a str,
+    /// The identifier.
+    pub id: &'a str,
+    /// The definition of its keys.
+    pub keys: &'a str,
+    /// The name of its type.
+    pub kind: &'a str,
+}
+
+/// Adds soft-deleted rows.
+#[must_use]
+pub fn insert_deleted_rows<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    rows: &[DeletedRow<'a>],
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[DeletedRow<'a>]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql(
+            "INSERT INTO retired (tenant, kind, id, created_us, retired_us, connection, document,
+             keys)",
+        );
+        builder.rows(piece.iter().map(|row| {
+            [
+                row.kind.into(),
+                row.id.into(),
+                row.created_us.into(),
+                row.deleted_us.into(),
+                row.connection.into(),
+                row.document.into(),
+                row.keys.into(),
+            ]
+        }));
+        builder.build()
+    };
+    pieces(rows).map(one).collect()
+}
+
+/// The member's end of an edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of an edge")]
+pub struct EdgeRow<'a> {
+    /// The member.
+    pub target: &'a str,
+    /// The name of its type, as the client gave it.
+    pub target_kind: Option<&'a str>,
+}
+
+/// Adds members to an owner.
+#[must_use]
+pub fn insert_edges<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    (kind, owner, attr): (&'a str, &'a str, &'a str),
+    edges: &[EdgeRow<'a>],
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[EdgeRow<'a>]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.bind_silently([kind, attr, owner].map(Parameter::from).into_iter());
+        builder.sql("INSERT INTO edge (tenant, kind, attr, owner, target, target_kind) VALUES");
+        for (at, edge) in piece.iter().enumerate() {
+            builder.sql(if at == 0 { " (" } else { ", (" });
+            for number in 1..=4 {
+                builder.placeholder(number).sql(", ");
+            }
+            builder.bind(edge.target).sql(", ").bind(edge.target_kind);
+            builder.sql(")");
+        }
+        builder.build()
+    };
+    pieces(edges).map(one).collect()
+}
