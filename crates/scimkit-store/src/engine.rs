@@ -230,6 +230,11 @@ impl Decision {
         self.known.add(needs, facts);
     }
 
+    /// Forgets all facts, to be decided anew in another transaction.
+    pub fn restart(&mut self) {
+        self.known = Known::default();
+    }
+
     fn decide(&self) -> Outcome {
         let claims =
             |prepared: &Prepared| matches!(&prepared.write, Write::Create { claim: Some(_), .. });
@@ -291,11 +296,15 @@ pub trait Rows {
 
 /// Runs a decision on the rows of its tenant, and tells the answers for each of its batches.
 ///
-/// The caller opens the transaction before and commits it afterwards; the answers hold only then.
+/// The caller opens the transaction before and commits it afterwards; the answers hold only then. If
+/// the transaction is lost, a [restarted](Decision::restart) decision can be run in another one.
 ///
 /// # Errors
 /// What [`Rows`] says: nothing may be committed.
-pub fn write(rows: &mut impl Rows, mut decision: Decision) -> Result<Vec<BatchAnswer>, StoreError> {
+pub fn write(
+    rows: &mut impl Rows,
+    decision: &mut Decision,
+) -> Result<Vec<BatchAnswer>, StoreError> {
     loop {
         match decision.step() {
             Step::Load(needs) => {

@@ -725,6 +725,7 @@ impl StoreError {
         let again = || match &self {
             StoreError::Busy => StoreError::Busy,
             StoreError::Exhausted(reason) => StoreError::Exhausted(*reason),
+            StoreError::Importing => StoreError::Importing,
             StoreError::Unsupported { feature } => StoreError::Unsupported { feature },
             other => StoreError::backend(other.to_string()),
         };

@@ -63,12 +63,12 @@ impl Tenant {
         for write in &batch.writes {
             self.keep_up_with(write);
         }
-        let decision = Decision::new(WriteRequest::in_scope(scope, batch));
+        let mut decision = Decision::new(WriteRequest::in_scope(scope, batch));
         let mut rows = TenantRows {
             scope,
             tenant: self,
         };
-        let mut answers = engine::write(&mut rows, decision)?;
+        let mut answers = engine::write(&mut rows, &mut decision)?;
         answers.pop().unwrap_or_else(|| Ok(Vec::new()))
     }
 

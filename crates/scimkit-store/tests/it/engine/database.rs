@@ -51,9 +51,9 @@ impl PartialEq for Database {
 
 impl Database {
     /// Runs a decision in at most three rounds.
-    pub(super) fn run(&mut self, decision: Decision) -> Vec<BatchAnswer> {
+    pub(super) fn run(&mut self, mut decision: Decision) -> Vec<BatchAnswer> {
         self.loads.clear();
-        let answers = scimkit_store::engine::write(self, decision).unwrap();
+        let answers = scimkit_store::engine::write(self, &mut decision).unwrap();
         assert!(self.loads.len() <= 3, "{:#?}", self.loads);
         answers
     }
