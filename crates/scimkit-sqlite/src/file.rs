@@ -24,7 +24,7 @@ const MIGRATIONS: [&str; 5] = [
 /// Bytes to which the write-ahead log is cut when it begins anew, after a write that was larger.
 const LOG_BYTES: i64 = 16 << 20;
 /// Prepared statements that a connection keeps.
-const STATEMENTS: usize = 128;
+const STATEMENTS: usize = 256;
 
 /// Where the data are.
 #[derive(Debug, Clone)]

@@ -123,25 +123,6 @@ fn has_value(
     Ok(false)
 }
 
-/// Gives a resource the keys of its document after a change: those of what changed, or all of them
-/// when they were made under another definition.
-pub(crate) fn put_changed(
-    connection: &Connection,
-    tenant: &str,
-    change: &Change,
-    (id, document): (&ResourceId, &Resource),
-) -> Outcome<()> {
-    let kind = change.kind();
-    let sql = "SELECT keys FROM resource WHERE tenant = ?1 AND id = ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    let keys: String = statement.query_row(params![tenant, id.as_str()], |row| row.get(0))?;
-    if keys == definitions::current(kind) {
-        return put(connection, tenant, kind, id, &change.keys());
-    }
-    put_anew(connection, (tenant, Among::Live), kind, (id, document))?;
-    Ok(())
-}
-
 /// Gives a resource all keys of its document under the current definition; none, and a problem, if
 /// the document does not fit the schema.
 pub(crate) fn put_anew(
@@ -234,23 +215,6 @@ pub(crate) fn remove(
     Ok(())
 }
 
-/// Keeps a resource's keys apart, for when it may come back.
-pub(crate) fn retire(
-    connection: &Connection,
-    tenant: &str,
-    kind: &ResourceType,
-    id: &ResourceId,
-) -> Outcome<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO retired_key (tenant, kind, attr, value, id)
-             SELECT tenant, kind, attr, value, id FROM lookup_key INDEXED BY lookup_key_by_id
-             WHERE tenant = ?1 AND kind = ?2 AND id = ?3",
-        )?
-        .execute(params![tenant, kind.name(), id.as_str()])?;
-    remove(connection, tenant, kind, id)
-}
-
 /// Gives a retired resource its keys.
 pub(crate) fn put_retired(
     connection: &Connection,
@@ -305,7 +269,11 @@ pub(crate) fn shows_display(kind: &ResourceType) -> bool {
 
 /// Why keys can't stand for a document: a value without a key, or a second one of a single-valued
 /// attribute, would make a filter miss it.
-fn misfit(kind: &ResourceType, id: &ResourceId, resource: &Resource) -> Option<SchemaError> {
+pub(crate) fn misfit(
+    kind: &ResourceType,
+    id: &ResourceId,
+    resource: &Resource,
+) -> Option<SchemaError> {
     let mut keyed = kind.attributes().iter().filter(|attr| has_keys(kind, attr));
     let attr = keyed.find(|attr| {
         let values = values(kind, attr, resource);

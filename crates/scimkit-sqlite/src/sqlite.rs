@@ -151,9 +151,16 @@ impl Sqlite {
     }
 }
 
+/// The same for every type.
+fn support() -> Support {
+    let mut support = Support::full();
+    support.check = true;
+    support
+}
+
 impl Store for Sqlite {
     fn support(&self, _kind: &ResourceType) -> Support {
-        Support::full()
+        support()
     }
 
     fn edges<'a>(
@@ -235,7 +242,7 @@ impl Store for Sqlite {
     ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
         Box::pin(async move {
             let writes = batch.writes.len();
-            if let Err(problem) = Support::full().check_batch(&scope.settings, &batch) {
+            if let Err(problem) = support().check_batch(&scope.settings, &batch) {
                 return problem.repeated(writes);
             }
             let (answer, answered) = oneshot::channel();

@@ -1,5 +1,7 @@
 //! What a group of batches does when the disk does not play along.
 
+mod members;
+
 use std::sync::Arc;
 
 use chrono::DateTime;
@@ -98,7 +100,7 @@ fn a_full_disk_refuses_writes_and_breaks_none() {
 }
 
 #[test]
-fn a_transaction_that_fails_fails_every_write_in_it() {
+fn a_lost_transaction_fails_only_the_batch_that_loses_it_again() {
     let connection = database();
     // SQLite gives the whole transaction up, as it does when the disk fails.
     connection
@@ -109,19 +111,45 @@ fn a_transaction_that_fails_fails_every_write_in_it() {
         .unwrap();
     let ((one, first), (two, second)) = (users("a", 5), users("b", 20));
     write_together(&connection, vec![one, two]);
-    for answers in [first, second] {
-        let answers = answers.blocking_recv().unwrap();
-        assert!(
-            answers
-                .iter()
-                .all(|answer| matches!(answer, Err(StoreError::Backend(_))))
-        );
-    }
-    assert_eq!(
-        count(&connection, "resource") + count(&connection, "lookup_key"),
-        0
-    );
-    assert_eq!(count(&connection, "counter"), 0);
+    assert!(first.blocking_recv().unwrap().iter().all(Result::is_ok));
+    let answers = second.blocking_recv().unwrap();
+    let failed = |answer: &Result<_, _>| matches!(answer, Err(StoreError::Backend(_)));
+    assert_eq!(answers.iter().filter(|answer| failed(answer)).count(), 20);
+    assert_eq!(count(&connection, "resource"), 5);
+    assert_eq!(count(&connection, "lookup_key"), 5);
+    let sql = "SELECT version FROM counter";
+    let version: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(version, 5);
+}
+
+#[test]
+fn a_batch_that_fills_the_disk_does_not_fail_the_others() {
+    let connection = database();
+    let pages: i64 = connection
+        .query_row("PRAGMA page_count", [], |row| row.get(0))
+        .unwrap();
+    connection
+        .pragma_update(None, "max_page_count", pages + 20)
+        .unwrap();
+    let ((small, first), (large, second)) = (users("a", 2), users("b", 200));
+    write_together(&connection, vec![small, large]);
+    assert!(first.blocking_recv().unwrap().iter().all(Result::is_ok));
+    let full = |answer: &Result<_, _>| matches!(answer, Err(StoreError::StorageFull(_)));
+    assert!(second.blocking_recv().unwrap().iter().all(full));
+    assert_eq!(count(&connection, "resource"), 2);
+    assert!(connection.is_autocommit());
+}
+
+#[test]
+fn an_exhausted_budget_writes_nothing_and_disturbs_no_other_batch() {
+    let connection = database();
+    let ((mut one, first), (two, second)) = (users("a", 3), users("b", 3));
+    one.budget = Budget::new(1);
+    write_together(&connection, vec![one, two]);
+    let spent = |answer: &Result<_, _>| matches!(answer, Err(StoreError::Exhausted(_)));
+    assert!(first.blocking_recv().unwrap().iter().all(spent));
+    assert!(second.blocking_recv().unwrap().iter().all(Result::is_ok));
+    assert_eq!(count(&connection, "resource"), 3);
 }
 
 #[test]

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use chrono::DateTime;
 use rusqlite::Connection;
 use scimkit_registry::{Budget, Change, Edge, EdgeEdit, Resource, ResourceId};
+use scimkit_sql::{
+    Dialect,
+    reference::{self, Holder, KeyDefinitions, Parameter, State, Statement},
+};
 use scimkit_store::{Batch, Expect, How, Settings, StoreError, TenantId, Write, Written};
 use tokio::sync::oneshot;
 
-use super::{ABOVE, HAS_MEMBERS};
 use crate::{
     Options,
     file::{Place, open_writer},
     write::{Work, write_together},
 };
 
+const DIALECT: Dialect = Dialect::Sqlite;
 const MANY: usize = 10_000;
 
 fn database() -> Connection {
@@ -99,21 +103,62 @@ fn a_replacement_writes_only_the_difference() {
 }
 
 #[test]
-fn cycles_are_looked_for_by_indexes() {
+fn ancestors_are_found_by_indexes() {
     let connection = database();
-    let above = "SEARCH edge USING COVERING INDEX edge_by_target (tenant=? AND target=?)";
-    assert_eq!(plan(&connection, ABOVE), [above]);
-    let members = [
-        "SEARCH t USING INDEX sqlite_autoindex_resource_1 (tenant=? AND id=?)",
-        "SEARCH e USING PRIMARY KEY (tenant=? AND kind=? AND owner=? AND attr=?)",
-    ];
-    assert_eq!(plan(&connection, HAS_MEMBERS), members);
+    let statements = reference::ancestors(Dialect::Sqlite, ("t", "members"), &["a", "b"]);
+    let lines = plan(&connection, &statements[0]);
+    let searches = lines.iter().filter(|line| line.starts_with("SEARCH"));
+    let by_target = "SEARCH e USING COVERING INDEX edge_by_target (tenant=? AND target=?)";
+    assert_eq!(searches.collect::<Vec<_>>(), [by_target; 2], "{lines:?}");
+    let scans = lines.iter().filter(|line| line.starts_with("SCAN"));
+    assert_eq!(scans.collect::<Vec<_>>(), ["SCAN up"; 2], "{lines:?}");
 }
 
-fn plan(connection: &Connection, sql: &str) -> Vec<String> {
-    let mut statement = connection
-        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-        .unwrap();
-    let lines = statement.query_map(["", "", ""], |row| row.get("detail"));
+#[test]
+fn facts_and_row_operations_use_indexes() {
+    let connection = database();
+    let ids = ["a", "b"];
+    let list = ("Group", "a", "members");
+    let except = ["x".to_owned()];
+    let keys = [Holder {
+        attr: "userName",
+        kind: "User",
+        number: 0,
+        value: Parameter::from("a"),
+    }];
+    let mut statements = vec![
+        reference::version(DIALECT, "t"),
+        reference::members(DIALECT, "t", list),
+        reference::documents(DIALECT, ("t", "User"), KeyDefinitions::Only(&except)),
+    ];
+    statements.extend(reference::heads(DIALECT, "t", &ids));
+    statements.extend(reference::rows(DIALECT, "t", &ids));
+    for definitions in [KeyDefinitions::Except(&[]), KeyDefinitions::Except(&except)] {
+        statements.extend(reference::holders(DIALECT, "t", &keys, definitions));
+    }
+    statements.extend(reference::members_among(DIALECT, "t", list, &ids));
+    statements.extend(reference::owners(DIALECT, "t", &ids));
+    statements.extend(reference::remove_ends(DIALECT, ("t", "Group"), &ids));
+    statements.extend(reference::remove_members(DIALECT, "t", list, &ids));
+    statements.extend(reference::bump_rows(DIALECT, "t", (1, 1), &ids));
+    for state in [State::Live, State::Deleted] {
+        let keys = reference::remove_all_keys(DIALECT, ("t", "User"), state, &ids);
+        statements.extend(keys);
+        statements.extend(reference::remove_rows(DIALECT, "t", state, &ids));
+    }
+    for statement in statements {
+        let lines = plan(&connection, &statement);
+        let is_scan = |line: &&String| line.starts_with("SCAN") && *line != "SCAN w";
+        let scans: Vec<_> = lines.iter().filter(is_scan).collect();
+        let scans = scans.into_iter().filter(|line| !line.contains("CONSTANT"));
+        assert_eq!(scans.count(), 0, "{}: {lines:?}", statement.text);
+    }
+}
+
+fn plan(connection: &Connection, statement: &Statement<'_>) -> Vec<String> {
+    let sql = format!("EXPLAIN QUERY PLAN {}", statement.text);
+    let mut explained = connection.prepare(&sql).unwrap();
+    let nulls = vec![rusqlite::types::Null; statement.parameters.len()];
+    let lines = explained.query_map(rusqlite::params_from_iter(nulls), |row| row.get("detail"));
     lines.unwrap().map(Result::unwrap).collect()
 }

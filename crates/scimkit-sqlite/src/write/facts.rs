@@ -1,0 +1,346 @@
+//! Loads the facts that a decision needs.
+
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+
+use scimkit_registry::{Budget, Operator, Predicate, Resource, ResourceId, View};
+use scimkit_sql::{
+    plan,
+    reference::{self, Holder, KeyDefinitions, Parameter, Selection},
+};
+use scimkit_store::{
+    StoreError,
+    engine::{
+        AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CounterRow, Facts,
+        FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs, OwnerEdge, OwnerFilter, RowHead,
+        RowState,
+    },
+};
+
+use super::rows::{DIALECT, TenantRows, tables};
+use crate::{
+    definitions,
+    error::Outcome,
+    layout::Tables,
+    statement::{each, each_of_all},
+};
+
+/// Units that an edge on the way up is charged.
+const EDGE: u64 = 128 * Budget::COMPARISON;
+
+impl TenantRows<'_> {
+    pub(super) fn facts(&mut self, needs: &Needs) -> Outcome<Facts> {
+        let mut candidates = Vec::with_capacity(needs.candidates.len());
+        for query in &needs.candidates {
+            let rows = self.candidates(query)?;
+            let number = query.number;
+            candidates.push(Candidates { number, rows });
+        }
+        let mut counts = Vec::with_capacity(needs.counts.len());
+        for (counter, query) in &needs.counts {
+            let (count, counter) = (self.count(query)?, counter.clone());
+            counts.push(CounterRow { count, counter });
+        }
+        Ok(Facts {
+            ancestors: self.ancestors(needs)?,
+            candidates,
+            counts,
+            edges: self.edges(needs)?,
+            heads: self.heads(needs)?,
+            holders: self.holders(needs)?,
+            members: self.members(needs)?,
+            owners: self.owners(needs)?,
+            rows: self.rows(needs)?,
+            version: match needs.version {
+                true => Some(self.version()?),
+                false => None,
+            },
+        })
+    }
+
+    fn version(&self) -> Outcome<u64> {
+        let mut version = 0;
+        each(
+            self.connection,
+            &reference::version(DIALECT, self.tenant),
+            |row| {
+                version = row.get(0)?;
+                Ok(true)
+            },
+        )?;
+        Ok(u64::try_from(version).map_err(StoreError::backend)?)
+    }
+
+    fn heads(&self, needs: &Needs) -> Outcome<Vec<RowHead>> {
+        let ids: Vec<_> = needs.heads.iter().map(ResourceId::as_str).collect();
+        let mut heads = Vec::with_capacity(ids.len());
+        let statements = reference::heads(DIALECT, self.tenant, &ids);
+        each_of_all(self.connection, statements, |row| {
+            heads.push(self.head(row)?);
+            Ok(())
+        })?;
+        Ok(heads)
+    }
+
+    fn rows(&mut self, needs: &Needs) -> Outcome<Vec<FoundRow>> {
+        let ids: Vec<_> = needs.rows.iter().map(ResourceId::as_str).collect();
+        let mut found = Vec::with_capacity(ids.len());
+        let statements = reference::rows(DIALECT, self.tenant, &ids);
+        each_of_all(self.connection, statements, |row| {
+            found.push(self.found(row)?);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn holders(&self, needs: &Needs) -> Outcome<Vec<KeyHolder>> {
+        let keys: Vec<_> = needs.holders.iter().collect();
+        let (mut found, mut keyed) = (Vec::new(), Vec::new());
+        for group in keys.chunk_by(|a, b| a.kind.name() == b.kind.name()) {
+            if self.stale(group)?.is_empty() {
+                keyed.extend_from_slice(group);
+                continue;
+            }
+            for group in group.chunk_by(|a, b| a.attr == b.attr) {
+                let stale = self.stale(group)?;
+                self.looked_up(group, KeyDefinitions::Except(&stale), &mut found)?;
+                if !stale.is_empty() {
+                    self.evaluated(group, KeyDefinitions::Only(&stale), &mut found)?;
+                }
+            }
+        }
+        self.looked_up(&keyed, KeyDefinitions::Except(&[]), &mut found)?;
+        Ok(found)
+    }
+
+    /// The definitions of rows whose keys say nothing of the attributes of some keys of one type.
+    fn stale(&self, keys: &[&KeyRef]) -> Outcome<Vec<String>> {
+        let Some(first) = keys.first() else {
+            return Ok(Vec::new());
+        };
+        let mut attrs: Vec<_> = keys.iter().map(|key| key.attr).collect();
+        attrs.dedup();
+        let table = (self.tenant, "resource");
+        definitions::stale(self.connection, table, &first.kind, attrs)
+    }
+
+    fn looked_up(
+        &self,
+        keys: &[&KeyRef],
+        definitions: KeyDefinitions<'_>,
+        found: &mut Vec<KeyHolder>,
+    ) -> Outcome<()> {
+        let numbered = (0..).zip(keys);
+        let holders: Vec<_> = numbered
+            .map(|(number, key)| Holder {
+                attr: key.path(),
+                kind: key.kind.name(),
+                number,
+                value: Parameter::from(&key.key),
+            })
+            .collect();
+        let statements = reference::holders(DIALECT, self.tenant, &holders, definitions);
+        each_of_all(self.connection, statements, |row| {
+            let number = usize::try_from(row.get::<_, i64>(0)?).map_err(StoreError::backend)?;
+            if let Some(key) = keys.get(number) {
+                found.push(KeyHolder {
+                    id: ResourceId::from(row.get::<_, String>(1)?),
+                    key: KeyRef::clone(key),
+                });
+            }
+            Ok(())
+        })
+    }
+
+    /// The holders of keys of one attribute among rows whose keys can't be looked up.
+    fn evaluated(
+        &self,
+        keys: &[&KeyRef],
+        definitions: KeyDefinitions<'_>,
+        found: &mut Vec<KeyHolder>,
+    ) -> Outcome<()> {
+        let Some(first) = keys.first() else {
+            return Ok(());
+        };
+        let kind = &first.kind;
+        let compare = |key: &&KeyRef| Predicate::Compare {
+            attr: key.attr,
+            op: Operator::Equal,
+            value: key.key.clone(),
+        };
+        let each_key: Vec<_> = keys.iter().map(compare).collect();
+        let any = Predicate::Any(each_key.clone());
+        let meter = self.budget.meter();
+        let statement = reference::documents(DIALECT, (self.tenant, kind.name()), definitions);
+        each(self.connection, &statement, |row| {
+            let text = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
+            meter.charge(text.len() as u64)?;
+            let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
+            if !kind.matches(&any, View::of(&document), &meter)? {
+                return Ok(true);
+            }
+            for (key, predicate) in keys.iter().zip(&each_key) {
+                if kind.matches(predicate, View::of(&document), &meter)? {
+                    found.push(KeyHolder {
+                        id: ResourceId::from(row.get::<_, String>(0)?),
+                        key: KeyRef::clone(key),
+                    });
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    fn edges(&self, needs: &Needs) -> Outcome<Vec<Members>> {
+        let mut found = Vec::with_capacity(needs.edges.len());
+        for (list, targets) in &needs.edges {
+            let ids: Vec<_> = targets.iter().map(ResourceId::as_str).collect();
+            let mut targets = Vec::new();
+            let statements = reference::members_among(DIALECT, self.tenant, ends(list), &ids);
+            each_of_all(self.connection, statements, |row| {
+                targets.push(ResourceId::from(row.get::<_, String>(0)?));
+                Ok(())
+            })?;
+            let list = list.clone();
+            found.push(Members { list, targets });
+        }
+        Ok(found)
+    }
+
+    fn members(&self, needs: &Needs) -> Outcome<Vec<Members>> {
+        let mut found = Vec::with_capacity(needs.members.len());
+        for list in &needs.members {
+            let mut targets = Vec::new();
+            let statement = reference::members(DIALECT, self.tenant, ends(list));
+            each(self.connection, &statement, |row| {
+                targets.push(ResourceId::from(row.get::<_, String>(0)?));
+                Ok(true)
+            })?;
+            let list = list.clone();
+            found.push(Members { list, targets });
+        }
+        Ok(found)
+    }
+
+    fn ancestors(&self, needs: &Needs) -> Outcome<Vec<AncestorEdge>> {
+        let mut starts: BTreeMap<&Arc<str>, Vec<&str>> = BTreeMap::new();
+        for AncestorQuery { attr, start } in &needs.ancestors {
+            starts.entry(attr).or_default().push(start.as_str());
+        }
+        let mut edges = Vec::new();
+        let meter = self.budget.meter();
+        for (attr, starts) in starts {
+            let statements = reference::ancestors(DIALECT, (self.tenant, attr), &starts);
+            each_of_all(self.connection, statements, |row| {
+                meter.charge(EDGE)?;
+                edges.push(AncestorEdge {
+                    attr: Arc::clone(attr),
+                    owner: ResourceId::from(row.get::<_, String>(1)?),
+                    target: ResourceId::from(row.get::<_, String>(0)?),
+                });
+                Ok(())
+            })?;
+        }
+        Ok(edges)
+    }
+
+    fn owners(&self, needs: &Needs) -> Outcome<Vec<OwnerEdge>> {
+        let targets: Vec<_> = needs.owners.iter().map(ResourceId::as_str).collect();
+        let mut edges = Vec::new();
+        let statements = reference::owners(DIALECT, self.tenant, &targets);
+        each_of_all(self.connection, statements, |row| {
+            let attr = row.get_ref(6)?.as_str().map_err(StoreError::backend)?;
+            edges.push(OwnerEdge {
+                attr: attr.into(),
+                owner: self.head(row)?,
+                target: ResourceId::from(row.get::<_, String>(7)?),
+            });
+            Ok(())
+        })?;
+        Ok(edges)
+    }
+
+    fn candidates(&mut self, query: &CandidateQuery) -> Outcome<Vec<FoundRow>> {
+        let table = (self.tenant, tables(query.state).0.table());
+        let attrs = query.predicate.attributes();
+        let stale = definitions::stale(self.connection, table, &query.kind, attrs)?;
+        let mut rows = self.selected(query, KeyDefinitions::Except(&stale))?;
+        if !stale.is_empty() {
+            rows.extend(self.selected(query, KeyDefinitions::Only(&stale))?);
+            match query.state {
+                RowState::Deleted => rows.sort_by_key(|row| {
+                    let head = &row.head;
+                    Reverse((head.last_modified, head.id.clone()))
+                }),
+                RowState::Live => rows.sort_by(|a, b| a.head.id.cmp(&b.head.id)),
+            }
+            rows.truncate(query.limit);
+        }
+        Ok(rows)
+    }
+
+    /// The first rows of a query, of those with some definitions.
+    fn selected(
+        &mut self,
+        query: &CandidateQuery,
+        definitions: KeyDefinitions<'_>,
+    ) -> Outcome<Vec<FoundRow>> {
+        let (among, state) = tables(query.state);
+        let plan = plan(
+            &query.kind,
+            &query.predicate,
+            &Tables {
+                among,
+                keyed: matches!(definitions, KeyDefinitions::Except(_)),
+                settings: self.settings,
+                tenant: self.tenant,
+            },
+            3,
+        );
+        let selection = Selection {
+            condition: plan.condition.as_ref(),
+            definitions,
+            is_unowned: query.owner == OwnerFilter::Unowned,
+            kind: query.kind.name(),
+            state,
+        };
+        let statement = reference::candidates(DIALECT, self.tenant, selection);
+        let meter = self.budget.meter();
+        let mut found = Vec::new();
+        each(self.connection, &statement, |row| {
+            if found.len() >= query.limit {
+                return Ok(false);
+            }
+            let row = self.found(row)?;
+            let holds = match &plan.residual {
+                None => true,
+                Some(residual) => {
+                    let document = row.document.tree()?;
+                    meter.charge(document.text_len())?;
+                    query.kind.matches(residual, View::of(&document), &meter)?
+                }
+            };
+            if holds {
+                found.push(row);
+            }
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    fn count(&mut self, query: &CountQuery) -> Outcome<u64> {
+        let all = CandidateQuery {
+            kind: Arc::clone(&query.kind),
+            limit: usize::MAX,
+            number: 0,
+            owner: OwnerFilter::Any,
+            predicate: query.predicate.clone(),
+            state: RowState::Live,
+        };
+        Ok(self.candidates(&all)?.len() as u64)
+    }
+}
+
+/// Type, owner and attribute.
+pub(super) fn ends(list: &MemberList) -> (&str, &str, &str) {
+    (&list.kind, list.owner.as_str(), &list.attr)
+}

@@ -1,0 +1,315 @@
+//! Applies the row operations of a decision.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use scimkit_core::Version;
+use scimkit_registry::{Resource, ResourceId};
+use scimkit_sql::reference::{self, DeletedRow, EdgeRow, LiveRow, Parameter};
+use scimkit_store::{
+    ConnectionId, Document, StoreError,
+    engine::{KeyRow, Members, NewMembers, Operations, ResourceRow, RowBump, RowRef, RowState},
+};
+
+use super::{
+    facts::ends,
+    rows::{DIALECT, TenantRows, tables},
+};
+use crate::{
+    definitions::{self, UNKEYED},
+    error::Outcome,
+    keys,
+    layout::Among,
+    row::micros,
+    statement::{execute, execute_all},
+};
+
+/// The rows whose keys are not edited one by one, since they are removed or made anew as a whole.
+#[derive(Debug, Default)]
+struct Wholesale {
+    /// Live rows that get all their keys under the current definition.
+    made_anew: HashSet<ResourceId>,
+    /// Rows that are removed.
+    removed: HashSet<ResourceId>,
+    /// Soft-deleted rows whose documents do not fit the schema.
+    unkeyed: HashSet<ResourceId>,
+}
+
+impl Wholesale {
+    fn has_removed(&self, key: &KeyRow) -> bool {
+        self.removed.contains(&key.id) || self.made_anew.contains(&key.id)
+    }
+
+    fn has_inserted(&self, key: &KeyRow) -> bool {
+        match key.state {
+            RowState::Deleted => self.unkeyed.contains(&key.id),
+            RowState::Live => self.made_anew.contains(&key.id),
+        }
+    }
+}
+
+impl TenantRows<'_> {
+    pub(super) fn apply_all(&mut self, operations: Operations) -> Outcome<()> {
+        let Operations {
+            version,
+            removed_ends,
+            removed_edges,
+            removed_keys,
+            removed_rows,
+            inserted_rows,
+            updated_rows,
+            bumped_rows,
+            inserted_keys,
+            inserted_edges,
+            // They are counted anew, not stored.
+            counters: _,
+        } = operations;
+        for kind in self.kinds() {
+            definitions::register(self.connection, kind.texts.kind)?;
+        }
+        if let Some(version) = version {
+            let version = i64::try_from(version).map_err(StoreError::backend)?;
+            let statement = reference::set_version(DIALECT, self.tenant, version);
+            execute(self.connection, &statement)?;
+        }
+        let has_other_keys = |row: &&ResourceRow| {
+            let outdated = self.outdated.get(&row.id);
+            outdated.is_some_and(|outdated| outdated.has_other_keys)
+        };
+        let made_anew = updated_rows.iter().filter(has_other_keys);
+        let mut wholesale = Wholesale {
+            made_anew: made_anew.map(|row| row.id.clone()).collect(),
+            removed: removed_rows.iter().map(|row| row.id.clone()).collect(),
+            unkeyed: HashSet::new(),
+        };
+        self.remove_ends(&removed_ends)?;
+        self.remove_edges(&removed_edges)?;
+        let single = removed_keys
+            .iter()
+            .filter(|key| !wholesale.has_removed(key));
+        self.remove_keys(single)?;
+        self.remove_rows(&removed_rows)?;
+        self.insert_rows(&inserted_rows, &mut wholesale)?;
+        for row in &updated_rows {
+            let is_made_anew = wholesale.made_anew.contains(&row.id);
+            self.update_row(row, is_made_anew)?;
+        }
+        self.bump_rows(&bumped_rows)?;
+        let single = inserted_keys
+            .iter()
+            .filter(|key| !wholesale.has_inserted(key));
+        self.insert_keys(single)?;
+        self.insert_edges(&inserted_edges)
+    }
+
+    fn remove_ends(&self, ends: &[RowRef]) -> Outcome<()> {
+        for ((_, kind), ids) in by_table(ends) {
+            let statements = reference::remove_ends(DIALECT, (self.tenant, kind), &ids);
+            execute_all(self.connection, statements)?;
+        }
+        Ok(())
+    }
+
+    fn remove_edges(&self, edges: &[Members]) -> Outcome<()> {
+        for Members { list, targets } in edges {
+            let targets: Vec<_> = targets.iter().map(ResourceId::as_str).collect();
+            let statements = reference::remove_members(DIALECT, self.tenant, ends(list), &targets);
+            execute_all(self.connection, statements)?;
+        }
+        Ok(())
+    }
+
+    fn remove_keys<'k>(&self, keys: impl Iterator<Item = &'k KeyRow>) -> Outcome<()> {
+        let statements = keys.map(|key| {
+            let state = tables(key.state).1;
+            reference::remove_key(DIALECT, self.tenant, state, key_row(key))
+        });
+        execute_all(self.connection, statements)
+    }
+
+    /// Removes rows with all their keys, under whatever definition these were made.
+    fn remove_rows(&self, rows: &[RowRef]) -> Outcome<()> {
+        for ((state, kind), ids) in by_table(rows) {
+            let state = tables(state).1;
+            let keys = reference::remove_all_keys(DIALECT, (self.tenant, kind), state, &ids);
+            execute_all(self.connection, keys)?;
+            let rows = reference::remove_rows(DIALECT, self.tenant, state, &ids);
+            execute_all(self.connection, rows)?;
+        }
+        Ok(())
+    }
+
+    fn insert_rows(&mut self, rows: &[ResourceRow], wholesale: &mut Wholesale) -> Outcome<()> {
+        let (live, deleted): (Vec<_>, Vec<_>) =
+            rows.iter().partition(|row| row.state == RowState::Live);
+        let mut columns = Vec::with_capacity(live.len());
+        for row in live {
+            let shape = row.kind.fingerprint().to_string();
+            let display = keys::display(&row.kind, &*row.document.tree()?);
+            let text = self.text(row, true);
+            columns.push((row, (text, shape, display), definitions::current(&row.kind)));
+        }
+        let mut live = Vec::with_capacity(columns.len());
+        for (row, (document, shape, display), keys) in &columns {
+            live.push(live_row(row, (document, shape, display.as_deref()), keys)?);
+        }
+        execute_all(
+            self.connection,
+            reference::insert_rows(DIALECT, self.tenant, &live),
+        )?;
+        let mut columns = Vec::with_capacity(deleted.len());
+        for row in deleted {
+            let misfit = keys::misfit(&row.kind, &row.id, &*row.document.tree()?);
+            let keys = match misfit {
+                Some(_) => UNKEYED.to_owned(),
+                None => definitions::current(&row.kind),
+            };
+            if misfit.is_some() {
+                wholesale.unkeyed.insert(row.id.clone());
+            }
+            columns.push((row, row.document.text(), keys));
+        }
+        let mut deleted = Vec::with_capacity(columns.len());
+        for (row, document, keys) in &columns {
+            deleted.push(DeletedRow {
+                connection: row.connection.as_ref().map(ConnectionId::as_str),
+                created_us: micros(row.created),
+                deleted_us: micros(row.last_modified),
+                document: utf8(document)?,
+                id: row.id.as_str(),
+                keys,
+                kind: row.kind.name(),
+            });
+        }
+        execute_all(
+            self.connection,
+            reference::insert_deleted_rows(DIALECT, self.tenant, &deleted),
+        )
+    }
+
+    fn update_row(&mut self, row: &ResourceRow, has_other_keys: bool) -> Outcome<()> {
+        let document = row.document.tree()?;
+        let display = keys::display(&row.kind, &document);
+        let (shape, can_send) = self.shape(row, &document)?;
+        let text = self.text(row, can_send);
+        let columns = live_row(row, (&text, &shape, display.as_deref()), "")?;
+        let statement = reference::update_row(DIALECT, self.tenant, &columns);
+        execute(self.connection, &statement)?;
+        if has_other_keys {
+            let row = (&row.kind, (&row.id, &*document));
+            keys::put_anew(self.connection, (self.tenant, Among::Live), row.0, row.1)?;
+        }
+        Ok(())
+    }
+
+    /// The definition of a document's text after an update, and whether the text can be sent.
+    fn shape(&self, row: &ResourceRow, document: &Resource) -> Outcome<(String, bool)> {
+        let own = || (row.kind.fingerprint().to_string(), true);
+        let kind = self.kind(row.kind.name());
+        let Some((outdated, kind)) = self.outdated.get(&row.id).zip(kind) else {
+            return Ok(own());
+        };
+        let shape = kind.texts.shape_after(&outdated.shape, document)?;
+        let can_send = kind.texts.can_send(&shape)?;
+        Ok((shape, can_send))
+    }
+
+    /// The text of a row's document, which is noted for the answers if it can be sent.
+    fn text(&mut self, row: &ResourceRow, can_send: bool) -> Bytes {
+        let text = row.document.text();
+        if let Document::Tree(tree) = &row.document
+            && can_send
+        {
+            let written = (Arc::clone(tree), text.clone());
+            self.texts.insert(row.id.clone(), written);
+        }
+        text
+    }
+
+    fn bump_rows(&self, rows: &[RowBump]) -> Outcome<()> {
+        let mut bumps: BTreeMap<(i64, i64), Vec<&str>> = BTreeMap::new();
+        for row in rows {
+            let bump = (number(&row.version)?, micros(row.last_modified));
+            bumps.entry(bump).or_default().push(row.id.as_str());
+        }
+        for (bump, ids) in bumps {
+            let statements = reference::bump_rows(DIALECT, self.tenant, bump, &ids);
+            execute_all(self.connection, statements)?;
+        }
+        Ok(())
+    }
+
+    fn insert_keys<'k>(&self, keys: impl Iterator<Item = &'k KeyRow>) -> Outcome<()> {
+        let (live, deleted): (Vec<_>, Vec<_>) = keys.partition(|key| key.state == RowState::Live);
+        for (state, keys) in [(RowState::Live, live), (RowState::Deleted, deleted)] {
+            let keys: Vec<_> = keys.into_iter().map(key_row).collect();
+            let statements = reference::insert_keys(DIALECT, self.tenant, tables(state).1, &keys);
+            execute_all(self.connection, statements)?;
+        }
+        Ok(())
+    }
+
+    fn insert_edges(&self, edges: &[NewMembers]) -> Outcome<()> {
+        for NewMembers { list, members } in edges {
+            let rows: Vec<_> = members
+                .iter()
+                .map(|member| EdgeRow {
+                    target: member.id.as_str(),
+                    target_kind: member.kind.as_deref(),
+                })
+                .collect();
+            let statements = reference::insert_edges(DIALECT, self.tenant, ends(list), &rows);
+            execute_all(self.connection, statements)?;
+        }
+        Ok(())
+    }
+}
+
+/// Ids by state and type.
+fn by_table(rows: &[RowRef]) -> BTreeMap<(RowState, &str), Vec<&str>> {
+    let mut tables: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for RowRef { id, kind, state } in rows {
+        let ids = tables.entry((*state, &**kind)).or_default();
+        ids.push(id.as_str());
+    }
+    tables
+}
+
+fn key_row(row: &KeyRow) -> reference::KeyRow<'_> {
+    reference::KeyRow {
+        attr: row.key.path(),
+        id: row.id.as_str(),
+        kind: row.key.kind.name(),
+        value: Parameter::from(&row.key.key),
+    }
+}
+
+fn live_row<'r>(
+    row: &'r ResourceRow,
+    (document, shape, display): (&'r Bytes, &'r str, Option<&'r str>),
+    keys: &'r str,
+) -> Outcome<LiveRow<'r>> {
+    Ok(LiveRow {
+        connection: row.connection.as_ref().map(ConnectionId::as_str),
+        created_us: micros(row.created),
+        display,
+        document: utf8(document)?,
+        id: row.id.as_str(),
+        keys,
+        kind: row.kind.name(),
+        modified_us: micros(row.last_modified),
+        shape,
+        version: number(&row.version)?,
+    })
+}
+
+fn number(version: &Version) -> Outcome<i64> {
+    Ok(version.as_str().parse().map_err(StoreError::backend)?)
+}
+
+fn utf8(text: &Bytes) -> Outcome<&str> {
+    Ok(std::str::from_utf8(text).map_err(StoreError::backend)?)
+}

@@ -1,0 +1,166 @@
+//! The rows of one tenant, as the engine sees them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use rusqlite::Connection;
+use scimkit_registry::{Budget, Resource, ResourceId, ResourceType};
+use scimkit_sql::{Dialect, reference};
+use scimkit_store::{
+    ConnectionId, Document, Settings, StoreError, Written,
+    engine::{Facts, FoundRow, Needs, Operations, RowHead, RowState, Rows},
+};
+
+use crate::{
+    definitions::{self, Texts},
+    error::Outcome,
+    layout::Among,
+    row::{instant, version},
+};
+
+pub(super) const DIALECT: Dialect = Dialect::Sqlite;
+
+/// The rows of one tenant, inside a transaction of the writing thread.
+pub(super) struct TenantRows<'a> {
+    pub(super) budget: &'a Budget,
+    pub(super) connection: &'a Connection,
+    kinds: Vec<Kind<'a>>,
+    /// The rows that were loaded and made under other definitions.
+    pub(super) outdated: HashMap<ResourceId, Outdated>,
+    pub(super) settings: &'a Settings,
+    pub(super) tenant: &'a str,
+    /// The texts of the documents that were written.
+    pub(super) texts: HashMap<ResourceId, (Arc<Resource>, Bytes)>,
+}
+
+/// A type that the batch writes.
+pub(super) struct Kind<'a> {
+    /// The definition of its keys.
+    pub(super) keys: String,
+    name: Arc<str>,
+    pub(super) texts: Texts<'a>,
+}
+
+/// A row that was made under other definitions.
+#[derive(Debug)]
+pub(super) struct Outdated {
+    /// Whether its keys are those of another definition.
+    pub(super) has_other_keys: bool,
+    /// The definition of its text.
+    pub(super) shape: String,
+}
+
+impl Rows for TenantRows<'_> {
+    fn load(&mut self, needs: &Needs) -> Result<Facts, StoreError> {
+        Ok(self.facts(needs)?)
+    }
+
+    fn apply(&mut self, operations: Operations) -> Result<(), StoreError> {
+        Ok(self.apply_all(operations)?)
+    }
+}
+
+impl<'a> TenantRows<'a> {
+    pub(super) fn new(
+        connection: &'a Connection,
+        (tenant, kinds): (&'a str, &'a [Arc<ResourceType>]),
+        (settings, budget): (&'a Settings, &'a Budget),
+    ) -> Self {
+        let kind = |kind: &'a Arc<ResourceType>| Kind {
+            keys: definitions::current(kind),
+            name: kind.name().into(),
+            texts: Texts::new(connection, kind),
+        };
+        TenantRows {
+            budget,
+            connection,
+            kinds: kinds.iter().map(kind).collect(),
+            outdated: HashMap::new(),
+            settings,
+            tenant,
+            texts: HashMap::new(),
+        }
+    }
+
+    pub(super) fn kinds(&self) -> &[Kind<'a>] {
+        &self.kinds
+    }
+
+    /// A type that the batch writes, by its name.
+    pub(super) fn kind(&self, name: &str) -> Option<&Kind<'a>> {
+        self.kinds.iter().find(|kind| *kind.name == *name)
+    }
+
+    /// The columns of [`reference::heads`].
+    pub(super) fn head(&self, row: &rusqlite::Row<'_>) -> Outcome<RowHead> {
+        let kind = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
+        let name = self.kind(kind).map(|kind| Arc::clone(&kind.name));
+        Ok(RowHead {
+            created: instant(row.get(3)?)?,
+            id: ResourceId::from(row.get::<_, String>(0)?),
+            kind: name.unwrap_or_else(|| kind.into()),
+            last_modified: instant(row.get(4)?)?,
+            state: match row.get::<_, i64>(5)? {
+                0 => RowState::Live,
+                _ => RowState::Deleted,
+            },
+            version: version(row.get(2)?)?,
+        })
+    }
+
+    /// The columns of [`reference::rows`].
+    pub(super) fn found(&mut self, row: &rusqlite::Row<'_>) -> Outcome<FoundRow> {
+        let head = self.head(row)?;
+        let connection: Option<String> = row.get(6)?;
+        let text: String = row.get(9)?;
+        let mut document = None;
+        let kind = self.kind(&head.kind);
+        if let Some(kind) = kind.filter(|_| head.state == RowState::Live) {
+            let keys = row.get_ref(7)?.as_str().map_err(StoreError::backend)?;
+            let shape = row.get_ref(8)?.as_str().map_err(StoreError::backend)?;
+            let has_other_keys = keys != kind.keys;
+            let can_send = kind.texts.can_send(shape)?;
+            if !can_send {
+                // It may hold what the schema did not hide when it was written.
+                let tree = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
+                document = Some(Document::Tree(Arc::new(tree)));
+            }
+            if has_other_keys || !can_send {
+                let outdated = Outdated {
+                    has_other_keys,
+                    shape: shape.to_owned(),
+                };
+                self.outdated.insert(head.id.clone(), outdated);
+            }
+        }
+        Ok(FoundRow {
+            connection: connection.as_deref().map(ConnectionId::from),
+            document: document.unwrap_or_else(|| Document::Text(text.into())),
+            head,
+        })
+    }
+
+    /// Puts the texts that were written into answers, so that none is made twice.
+    pub(super) fn add_texts(&self, answers: &mut [Result<Written, StoreError>]) {
+        let stored = answers.iter_mut().flatten();
+        for stored in stored.filter_map(|written| written.stored.as_mut()) {
+            let Document::Tree(tree) = &stored.document else {
+                continue;
+            };
+            let text = self.texts.get(&stored.id);
+            // An earlier answer of the batch has the document as it was then.
+            if let Some((_, text)) = text.filter(|(written, _)| Arc::ptr_eq(written, tree)) {
+                stored.bytes = text.len() as u64;
+                stored.document = Document::Text(text.clone());
+            }
+        }
+    }
+}
+
+/// The tables of a state.
+pub(super) fn tables(state: RowState) -> (Among, reference::State) {
+    match state {
+        RowState::Deleted => (Among::Retired, reference::State::Deleted),
+        RowState::Live => (Among::Live, reference::State::Live),
+    }
+}
