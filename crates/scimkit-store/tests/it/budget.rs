@@ -93,11 +93,13 @@ fn long_query_gives_others_a_turn_and_stops_when_cancelled() {
     let mut running = pin!(world.store.query(&scope, &query));
     assert!(polled(running.as_mut()).is_pending());
     let after_one = budget.spent();
-    assert!(polled(running.as_mut()).is_pending());
+    while budget.spent() == after_one {
+        assert!(polled(running.as_mut()).is_pending());
+    }
     let slice = budget.spent() - after_one;
     assert!(slice < 2 * after_one, "{after_one} units, then {slice}");
     budget.cancel();
-    let answer = polled(running.as_mut());
+    let answer = Poll::Ready(now(running));
     let cancelled = matches!(
         answer,
         Poll::Ready(Err(StoreError::Exhausted(Exhausted::Cancelled)))

@@ -7,6 +7,9 @@
     reason = "the lints know tests, but not the functions beside them"
 )]
 
+#[macro_use]
+mod double;
+
 mod archive;
 mod bulk;
 mod conformance;

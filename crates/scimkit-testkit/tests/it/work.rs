@@ -11,12 +11,9 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use scimkit_registry::{Budget, Edge, Exhausted, ResourceId, ResourceType, Tolerance};
+use scimkit_registry::{Budget, Exhausted, ResourceId, ResourceType, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, Want,
-    Written,
-};
+use scimkit_store::{BoxFuture, Page, Query, Scope, Store, StoreError, Stored, Want};
 use scimkit_testkit::replay::Target;
 use serde_json::{Value, json};
 
@@ -112,6 +109,39 @@ async fn watched(server: &Server, request: Request<Bytes>) -> (StatusCode, Durat
     (status, idle.await.unwrap())
 }
 
+/// Asserts that a request is answered with one of these statuses and meanwhile leaves the runtime
+/// thread to others. A machine that is busy with other programs gets several attempts.
+async fn assert_stays_free(
+    server: &Server,
+    request: impl Fn() -> Request<Bytes>,
+    statuses: [StatusCode; 2],
+    name: &str,
+) {
+    const AT_MOST: Duration = Duration::from_millis(50);
+    const ATTEMPTS: usize = 5;
+    let mut longest = Duration::MAX;
+    for _ in 0..ATTEMPTS {
+        let (status, wait) = watched(server, request()).await;
+        assert!(statuses.contains(&status), "{name}: {status}");
+        longest = longest.min(wait);
+        if longest < AT_MOST {
+            return;
+        }
+    }
+    panic!("{name}: the thread was kept for {longest:?}");
+}
+
+/// Waits until nothing is charged to a budget any more, and returns what was charged until then.
+async fn spent_at_rest(budget: &Budget) -> u64 {
+    loop {
+        let spent = budget.spent();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        if budget.spent() == spent {
+            return spent;
+        }
+    }
+}
+
 /// Each pair of sizes at the limits of both.
 fn pairs() -> Vec<(&'static str, Value, Value)> {
     const LONGEST: usize = 60_000;
@@ -158,30 +188,20 @@ fn pairs() -> Vec<(&'static str, Value, Value)> {
 
 #[tokio::test]
 async fn runtime_thread_stays_free_while_sizes_multiply() {
-    const AT_MOST: Duration = Duration::from_millis(50);
+    const STATUSES: [StatusCode; 2] = [StatusCode::OK, StatusCode::PAYLOAD_TOO_LARGE];
     for (store, make) in STORES {
         for (name, user, patch) in pairs() {
             let server = server(make(), 40_000_000);
             let path = created(&server, &user).await;
-            // A machine that does a lot besides has three attempts.
-            let mut longest = Duration::MAX;
-            for _ in 0..3 {
-                let (status, wait) = watched(&server, request("PATCH", &path, &patch)).await;
-                let fits = [StatusCode::OK, StatusCode::PAYLOAD_TOO_LARGE].contains(&status);
-                assert!(fits, "{name} over {store}: {status}");
-                longest = longest.min(wait);
-                if longest < AT_MOST {
-                    break;
-                }
-            }
-            assert!(longest < AT_MOST, "{name} over {store}: {longest:?}");
+            let request = || request("PATCH", &path, &patch);
+            assert_stays_free(&server, request, STATUSES, &format!("{name} over {store}")).await;
         }
     }
 }
 
 #[tokio::test]
 async fn runtime_thread_stays_free_while_a_query_is_evaluated() {
-    const AT_MOST: Duration = Duration::from_millis(50);
+    const STATUSES: [StatusCode; 2] = [StatusCode::OK, StatusCode::BAD_REQUEST];
     for (store, make) in STORES {
         let server = server(make(), 40_000_000);
         for n in 0..40 {
@@ -189,17 +209,14 @@ async fn runtime_thread_stays_free_while_a_query_is_evaluated() {
             user["userName"] = json!(format!("u{n}"));
             created(&server, &user).await;
         }
-        for query in [
-            search(&format!("emails[{}]", filter(500))),
-            search("emails.value co \"..\""),
+        // The first one evaluates all terms on all e-mail addresses, until the budget runs out.
+        for filter in [
+            format!("emails[{}]", any_of(r#"value co "..""#, 500)),
+            format!("emails[{}]", filter(500)),
+            r#"emails.value co "..""#.to_owned(),
         ] {
-            let mut longest = Duration::MAX;
-            for _ in 0..3 {
-                let request = request("POST", "/Users/.search", &query);
-                let (_, wait) = watched(&server, request).await;
-                longest = longest.min(wait);
-            }
-            assert!(longest < AT_MOST, "{store}: {longest:?}");
+            let request = || request("POST", "/Users/.search", &search(&filter));
+            assert_stays_free(&server, request, STATUSES, store).await;
         }
     }
 }
@@ -245,7 +262,7 @@ async fn filter_and_sort_that_cost_too_much_are_answered_too_many() {
                 &server,
                 "POST",
                 "/Users/.search",
-                &search(&filter_of_titles(100)),
+                &search(&any_of(r#"title co "..""#, 100)),
             )
             .await,
             ask(&server, "GET", "/Users?sortBy=title", &Value::Null).await,
@@ -265,8 +282,8 @@ async fn filter_and_sort_that_cost_too_much_are_answered_too_many() {
     }
 }
 
-fn filter_of_titles(terms: usize) -> String {
-    vec![r#"title co "..""#; terms].join(" or ")
+fn any_of(term: &str, times: usize) -> String {
+    vec![term; times].join(" or ")
 }
 
 #[tokio::test]
@@ -314,17 +331,7 @@ struct Budgets {
 }
 
 impl Store for Budgets {
-    fn support(&self, kind: &ResourceType) -> Support {
-        self.store.support(kind)
-    }
-
-    fn edges<'a>(
-        &'a self,
-        scope: &'a Scope,
-        query: &'a EdgeQuery,
-    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
-        self.store.edges(scope, query)
-    }
+    pass_on!(store: support edges write);
 
     fn query<'a>(
         &'a self,
@@ -345,18 +352,12 @@ impl Store for Budgets {
         *self.last.lock().unwrap() = Some(scope.budget.clone());
         self.store.read(scope, kind, id, want)
     }
-
-    fn write<'a>(
-        &'a self,
-        scope: &'a Scope,
-        batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
-        self.store.write(scope, batch)
-    }
 }
 
 #[tokio::test]
 async fn work_stops_when_the_client_hangs_up() {
+    // A fraction of what each request takes when it is carried out to its end.
+    const AT_MOST: u64 = 100_000_000;
     for (name, make) in STORES {
         let store = Arc::new(Budgets {
             last: Mutex::default(),
@@ -364,19 +365,23 @@ async fn work_stops_when_the_client_hangs_up() {
         });
         let server = server(Arc::clone(&store) as Arc<dyn Store>, u64::MAX);
         let path = created(&server, &user(950, 900)).await;
+        for n in 0..60 {
+            let mut user = user(300, 20);
+            user["userName"] = json!(format!("u{n}"));
+            created(&server, &user).await;
+        }
         let heavy = patch(60, &format!("emails[{}].display", filter(500)), "x");
-        let requests = [
-            ("PATCH", path, heavy),
-            (
-                "POST",
-                "/Users/.search".to_owned(),
-                search(&format!("emails[{}]", filter(500))),
-            ),
-        ];
-        for (method, path, body) in requests {
+        // No e-mail address matches, so all are looked at: user by user, but not those of the large one,
+        // which the memory store evaluates at once.
+        let terms = any_of(r#"value co "..""#, 500);
+        let query = search(&format!(r#"userName ne "target" and emails[{terms}]"#));
+        for (method, path, body) in [
+            ("PATCH", path.as_str(), heavy),
+            ("POST", "/Users/.search", query),
+        ] {
             *store.last.lock().unwrap() = None;
-            let server = server.clone();
-            let running = tokio::spawn(async move { ask(&server, method, &path, &body).await });
+            let (server, request) = (server.clone(), request(method, path, &body));
+            let running = tokio::spawn(async move { server.send(request).await.map(drop) });
             let budget = loop {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 let budget = store.last.lock().unwrap().clone();
@@ -385,20 +390,11 @@ async fn work_stops_when_the_client_hangs_up() {
                 }
             };
             running.abort();
-            let was_cancelled = running.await.is_err();
-            if method == "PATCH" {
-                assert!(
-                    was_cancelled,
-                    "{name}: the PATCH ended before it was cancelled"
-                );
-            }
-            if was_cancelled {
-                assert_eq!(budget.check(), Err(Exhausted::Cancelled), "{name}");
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            let spent = budget.spent();
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            assert_eq!(budget.spent(), spent, "{name}: {method} goes on");
+            let ended = running.await;
+            assert!(ended.is_err(), "{name}: {method} ended too early");
+            assert_eq!(budget.check(), Err(Exhausted::Cancelled), "{name}");
+            let spent = spent_at_rest(&budget).await;
+            assert!(spent < AT_MOST, "{method} over {name}: {spent} units");
         }
     }
 }

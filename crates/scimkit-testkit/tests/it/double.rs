@@ -1,0 +1,58 @@
+//! What test doubles of a store have in common.
+
+/// Passes these calls of a [`Store`](scimkit_store::Store) on to the store in a field, so that a double
+/// spells out only what it changes: `pass_on!(store: support edges)`.
+macro_rules! pass_on {
+    ($field:tt: $($call:ident)*) => { $(pass_on!(@ $call $field);)* };
+    (@ support $field:tt) => {
+        fn support(&self, kind: &scimkit_registry::ResourceType) -> scimkit_store::Support {
+            self.$field.support(kind)
+        }
+    };
+    (@ edges $field:tt) => {
+        fn edges<'a>(
+            &'a self,
+            scope: &'a scimkit_store::Scope,
+            query: &'a scimkit_store::EdgeQuery,
+        ) -> scimkit_store::BoxFuture<
+            'a,
+            Result<Vec<Vec<scimkit_registry::Edge>>, scimkit_store::StoreError>,
+        > {
+            self.$field.edges(scope, query)
+        }
+    };
+    (@ query $field:tt) => {
+        fn query<'a>(
+            &'a self,
+            scope: &'a scimkit_store::Scope,
+            query: &'a scimkit_store::Query,
+        ) -> scimkit_store::BoxFuture<'a, Result<scimkit_store::Page, scimkit_store::StoreError>>
+        {
+            self.$field.query(scope, query)
+        }
+    };
+    (@ read $field:tt) => {
+        fn read<'a>(
+            &'a self,
+            scope: &'a scimkit_store::Scope,
+            kind: &'a std::sync::Arc<scimkit_registry::ResourceType>,
+            id: &'a scimkit_registry::ResourceId,
+            want: &'a scimkit_store::Want,
+        ) -> scimkit_store::BoxFuture<'a, Result<scimkit_store::Stored, scimkit_store::StoreError>>
+        {
+            self.$field.read(scope, kind, id, want)
+        }
+    };
+    (@ write $field:tt) => {
+        fn write<'a>(
+            &'a self,
+            scope: &'a scimkit_store::Scope,
+            batch: scimkit_store::Batch,
+        ) -> scimkit_store::BoxFuture<
+            'a,
+            Vec<Result<scimkit_store::Written, scimkit_store::StoreError>>,
+        > {
+            self.$field.write(scope, batch)
+        }
+    };
+}
