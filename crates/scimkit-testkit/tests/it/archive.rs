@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use scimkit_registry::{Edge, ResourceId, ResourceType};
 use scimkit_store::{
-    Archive, Batch, BoxFuture, Connection, ConnectionId, EdgeQuery, Entry, Memory, Opened, Page,
-    Query, Scope, Store, StoreError, Stored, Support, Tenancy, Tenant, TenantId, TokenRecord, Want,
-    Written,
+    Archive, BoxFuture, Connection, ConnectionId, Entry, Memory, Opened, Scope, Store, StoreError,
+    Tenancy, Tenant, TenantId, TokenRecord,
     archive::{ArchiveError, Erased, Record, Sink, Source},
 };
 use scimkit_testkit::contract::{archive, block_on};
@@ -151,43 +149,7 @@ impl Archive for Faulty {
 }
 
 impl Store for Faulty {
-    fn support(&self, kind: &ResourceType) -> Support {
-        self.1.support(kind)
-    }
-
-    fn edges<'a>(
-        &'a self,
-        scope: &'a Scope,
-        query: &'a EdgeQuery,
-    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
-        self.1.edges(scope, query)
-    }
-
-    fn query<'a>(
-        &'a self,
-        scope: &'a Scope,
-        query: &'a Query,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.1.query(scope, query)
-    }
-
-    fn read<'a>(
-        &'a self,
-        scope: &'a Scope,
-        kind: &'a Arc<ResourceType>,
-        id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
-        self.1.read(scope, kind, id, want)
-    }
-
-    fn write<'a>(
-        &'a self,
-        scope: &'a Scope,
-        batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
-        self.1.write(scope, batch)
-    }
+    pass_on!(1: support edges query read write);
 }
 
 impl Tenancy for Faulty {

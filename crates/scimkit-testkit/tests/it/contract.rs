@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use scimkit_registry::{Edge, Predicate, ResourceId, ResourceType};
 use scimkit_store::{
     Batch, BoxFuture, Cycles, Deletes, EdgeQuery, Expect, Memory, OnFailure, Page, Query, Scope,
-    Start, Store, StoreError, Stored, Support, Want, Write, Written,
+    Start, Store, StoreError, Stored, Want, Write, Written,
 };
 use scimkit_testkit::contract;
 
@@ -70,9 +70,7 @@ impl Faulty {
 }
 
 impl Store for Faulty {
-    fn support(&self, kind: &ResourceType) -> Support {
-        self.1.support(kind)
-    }
+    pass_on!(1: support);
 
     fn edges<'a>(
         &'a self,

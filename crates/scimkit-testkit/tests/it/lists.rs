@@ -13,11 +13,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
-use scimkit_registry::{Edge, ResourceId, ResourceType, Tolerance};
+use scimkit_registry::{ResourceId, ResourceType, Tolerance};
 use scimkit_server::{Body, Server};
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, TenantId,
-    Want, Write, Written,
+    Batch, BoxFuture, Page, Query, Scope, Store, StoreError, Stored, TenantId, Want, Write,
 };
 use scimkit_testkit::contract;
 use serde_json::{Value, json};
@@ -50,17 +49,7 @@ impl Watched {
 }
 
 impl Store for Watched {
-    fn support(&self, kind: &ResourceType) -> Support {
-        self.store.support(kind)
-    }
-
-    fn edges<'a>(
-        &'a self,
-        scope: &'a Scope,
-        query: &'a EdgeQuery,
-    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
-        self.store.edges(scope, query)
-    }
+    pass_on!(store: support edges write);
 
     fn query<'a>(
         &'a self,
@@ -87,14 +76,6 @@ impl Store for Watched {
             left => self.fails_after.store(left - 1, Ordering::Relaxed),
         }
         self.store.read(scope, kind, id, want)
-    }
-
-    fn write<'a>(
-        &'a self,
-        scope: &'a Scope,
-        batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
-        self.store.write(scope, batch)
     }
 }
 

@@ -12,12 +12,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
-use scimkit_registry::{Edge, ResourceId, ResourceType, Tolerance};
+use scimkit_registry::{Edge, Tolerance};
 use scimkit_server::{Body, Server};
-use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Memory, Page, Query, Scope, Store, StoreError, Stored, Support,
-    Want, Written,
-};
+use scimkit_store::{BoxFuture, EdgeQuery, Memory, Scope, Store, StoreError};
 use scimkit_testkit::replay::Target;
 use serde_json::{Value, json};
 
@@ -189,9 +186,7 @@ struct Failing {
 }
 
 impl Store for Failing {
-    fn support(&self, kind: &ResourceType) -> Support {
-        self.store.support(kind)
-    }
+    pass_on!(store: support query read write);
 
     fn edges<'a>(
         &'a self,
@@ -202,32 +197,6 @@ impl Store for Failing {
             return Box::pin(async { Err(StoreError::Busy) });
         }
         self.store.edges(scope, query)
-    }
-
-    fn query<'a>(
-        &'a self,
-        scope: &'a Scope,
-        query: &'a Query,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.store.query(scope, query)
-    }
-
-    fn read<'a>(
-        &'a self,
-        scope: &'a Scope,
-        kind: &'a Arc<ResourceType>,
-        id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
-        self.store.read(scope, kind, id, want)
-    }
-
-    fn write<'a>(
-        &'a self,
-        scope: &'a Scope,
-        batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
-        self.store.write(scope, batch)
     }
 }
 

@@ -9,7 +9,7 @@ use scimkit_registry::{Edge, EdgeEdit, ResourceId, ResourceType, Tolerance};
 use scimkit_server::Server;
 use scimkit_store::{
     Batch, BoxFuture, EdgeQuery, Memory, Page, Query, Scope, Settings, Store, StoreError, Stored,
-    Support, TenantId, Want, Write, Written,
+    TenantId, Want, Write, Written,
 };
 use scimkit_testkit::{contract, replay::Target};
 use serde_json::{Value, json};
@@ -51,9 +51,7 @@ impl Watched {
 }
 
 impl Store for Watched {
-    fn support(&self, kind: &ResourceType) -> Support {
-        self.store.support(kind)
-    }
+    pass_on!(store: support);
 
     fn edges<'a>(
         &'a self,

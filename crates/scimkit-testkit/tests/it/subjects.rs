@@ -6,10 +6,10 @@ use std::sync::{
 };
 
 use scimkit_core::builtin;
-use scimkit_registry::{Edge, RegistryBuilder, ResourceId, ResourceType};
+use scimkit_registry::{RegistryBuilder, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Memory, Page, Query, Scope, Settings, Store, StoreError, Stored,
-    Support, Want, Write, Written,
+    Batch, BoxFuture, Memory, Page, Query, Scope, Settings, Store, StoreError, Support, Write,
+    Written,
 };
 use scimkit_testkit::contract::{self, Report, Subject};
 
@@ -22,18 +22,12 @@ struct Assigning {
 }
 
 impl Store for Assigning {
+    pass_on!(store: edges read);
+
     fn support(&self, kind: &ResourceType) -> Support {
         let mut support = self.store.support(kind);
         support.given_ids = false;
         support
-    }
-
-    fn edges<'a>(
-        &'a self,
-        scope: &'a Scope,
-        query: &'a EdgeQuery,
-    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
-        self.store.edges(scope, query)
     }
 
     fn query<'a>(
@@ -48,16 +42,6 @@ impl Store for Assigning {
             }
             self.store.query(scope, &query).await
         })
-    }
-
-    fn read<'a>(
-        &'a self,
-        scope: &'a Scope,
-        kind: &'a Arc<ResourceType>,
-        id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
-        self.store.read(scope, kind, id, want)
     }
 
     fn write<'a>(

@@ -4,8 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use scimkit_registry::{Edge, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, Want,
-    Written,
+    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Want, Written,
 };
 
 /// A store that notes what it is asked, and what comes of it.
@@ -39,9 +38,7 @@ fn came<T>(answer: &Result<T, StoreError>) -> String {
 }
 
 impl Store for Noting {
-    fn support(&self, kind: &ResourceType) -> Support {
-        self.0.support(kind)
-    }
+    pass_on!(0: support);
 
     fn edges<'a>(
         &'a self,
