@@ -16,7 +16,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `axum` | `scimkit::axum::router`: the server as an axum router |
-//! | `sqlite` | `scimkit::Sqlite`: a durable store in one file |
+//! | `sqlite` | `scimkit::Sqlite`: a durable store in one file; `scimkit::sqlite`: its options |
 //!
 //! To keep the data in the application's own tables, implement [`Store`]. The modules below are the
 //! crates that this one is made of, for whoever needs one alone.
@@ -38,10 +38,13 @@ pub use scimkit_registry as registry;
 pub use scimkit_server as server;
 /// Bound filters as SQL, also over a table of the host's own.
 pub use scimkit_sql as sql;
+/// The SQLite store, its options and errors.
+#[cfg(feature = "sqlite")]
+pub use scimkit_sqlite as sqlite;
 /// The storage contract and the memory store.
 pub use scimkit_store as store;
 
-pub use scimkit_registry::{Mapping, Quirk, Registry, Tolerance};
+pub use scimkit_registry::{Budget, Mapping, Quirk, Registry, Tolerance};
 pub use scimkit_server::{
     Access, Authenticate, BearerTokens, Body, BrokenOff, CreateGuard, DROPPED_TOTAL, Denied,
     Digest, Identity, InvalidToken, Level, Me, NoRandomness, QUIRKS_TOTAL, Secret, Server,
@@ -51,7 +54,7 @@ pub use scimkit_server::{
 pub use scimkit_sqlite::Sqlite;
 pub use scimkit_store::{
     Aliases, ConnectionId, CreatePolicy, Cycles, Deletes, Limits, Memory, PatchAnswer, Scope,
-    Scopes, Settings, Store, Tenancy, TenantId, UnknownMembers,
+    Scopes, Settings, Store, Tenancy, TenantId, UnknownMembers, engine::Capacity,
 };
 
 /// The README's code, compiled.
