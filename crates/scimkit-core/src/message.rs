@@ -56,10 +56,10 @@ fn members<const N: usize>(
     Ok(found)
 }
 
-/// The message that a body claims to be by its `schemas`, unless these name `own` as well.
+/// Returns the SCIM message that the `schemas` of a body name, unless they name `own` as well.
 ///
-/// `schemas` is an array, or one string in place of it. Whether such a body is tolerated is nowhere a question: it was
-/// meant for another endpoint.
+/// `schemas` is an array, or a single string in its place. No tolerance accepts such a body: it was meant for another
+/// endpoint.
 ///
 /// # Example
 ///

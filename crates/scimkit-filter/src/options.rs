@@ -130,9 +130,9 @@ pub struct Leniency {
     ///
     /// * The word is made of letters and digits of any script and of `.`, `_`, `-`, `+` and `@`. It begins with a letter
     ///   or a digit, holds a letter, and ends at a blank, a closing parenthesis or bracket, or the end of the text.
-    /// * It is no number, whole or begun (`1e5`, `0x10`, `1e`, `inf`), no keyword (`and`, `or`, `not`), and no word that
-    ///   a program prints for a missing value or a truth: `true`, `false`, `null`, `undefined`, `none`, `nil`, `nan`, in
-    ///   any case. It does not begin with a literal of JSON either, as `true.x` does.
+    /// * It is not a number or the beginning of one (`1e5`, `0x10`, `1e`, `inf`), not a keyword (`and`, `or`, `not`), and
+    ///   not a word that programs print for a boolean or a missing value: `true`, `false`, `null`, `undefined`, `none`,
+    ///   `nil`, `nan`, in any case. Nor does it begin with a JSON literal, as `true.x` does.
     /// * It becomes a [`Literal::Word`](crate::Literal::Word), so that a schema can still tell it from a string.
     /// * A PATCH path changes data, so a word without quotes is always an error there.
     pub bare_words: bool,

@@ -93,8 +93,8 @@ impl Patch {
     ///
     /// # Errors
     /// - no operations, or `schemas` that do not name a patch, unless tolerated: `invalidSyntax`
-    /// - a path that can't be read or names no attribute, and unless tolerated one that filters a single
-    ///   value or simple values: `invalidPath`
+    /// - a path that is malformed, names no attribute or, unless tolerated, filters a single value or simple
+    ///   values: `invalidPath`
     /// - `remove` without a path: `noTarget`
     /// - `add` or `replace` without a value, with one of the wrong type, or with none for a required
     ///   attribute: `invalidValue`
@@ -181,7 +181,7 @@ impl Patch {
     ///   `invalidValue`
     /// - many filters without a `value eq` term on a membership so large that trying each member
     ///   would take too long: `invalidPath`
-    /// - the budget runs out, which each comparison, copy and lookup is charged to:
+    /// - the budget, which pays for each comparison, copy and lookup, runs out:
     ///   [`Exhausted`](scimkit_registry::ErrorKind::Exhausted)
     ///
     /// # Example

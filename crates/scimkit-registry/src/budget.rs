@@ -57,7 +57,7 @@ struct Shared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Exhausted {
-    /// Nobody waits for the answer any more.
+    /// Nobody waits for the result any more.
     #[error("the request was cancelled")]
     Cancelled,
     /// The deadline of the request has passed.
@@ -75,7 +75,7 @@ impl Budget {
     /// Units between two looks at the clock: well under a millisecond of work.
     const CLOCK: u64 = 1 << 16;
 
-    /// A budget of so many units, without a deadline.
+    /// Creates a budget of `units` units, without a deadline.
     #[must_use]
     pub fn new(units: u64) -> Self {
         Budget {
@@ -89,14 +89,14 @@ impl Budget {
         }
     }
 
-    /// A budget that only [`Budget::cancel`] ends, for work that no client asks for.
+    /// Creates a budget that only [`Budget::cancel`] ends, for work that no client requested.
     #[must_use]
     pub fn unlimited() -> Self {
         Budget::new(u64::MAX)
     }
 
-    /// A budget of so many units whose deadline has passed once `expired` says so; it is asked every
-    /// 65,536 units and by [`Budget::check`].
+    /// Creates a budget of `units` units with a deadline, which has passed once `expired` returns true.
+    /// It is called every 65,536 units and by [`Budget::check`].
     ///
     /// # Example
     /// ```
@@ -123,7 +123,7 @@ impl Budget {
     /// Spends units.
     ///
     /// # Errors
-    /// Why the budget has run out; what it was to pay for must not be done.
+    /// The reason why the budget ran out; the work must not be done then.
     pub fn charge(&self, units: u64) -> Result<(), Exhausted> {
         let before = self.shared.spent.fetch_add(units, Ordering::Relaxed);
         let after = before.saturating_add(units);
@@ -143,10 +143,10 @@ impl Budget {
         }
     }
 
-    /// Looks at the clock and the flag, without spending anything.
+    /// Checks balance, deadline and cancellation, without spending anything.
     ///
     /// # Errors
-    /// Why the budget has run out.
+    /// The reason why the budget ran out.
     pub fn check(&self) -> Result<(), Exhausted> {
         match self.ended() {
             Some(reason) => Err(reason),
@@ -157,8 +157,8 @@ impl Budget {
         }
     }
 
-    /// Ends the budget: nobody waits for the answer any more. Of a [part](Budget::part) only that part
-    /// ends.
+    /// Ends the budget, because nobody waits for the result any more. Cancelling a [part](Budget::part)
+    /// ends only that part.
     pub fn cancel(&self) {
         let cancelled = match &self.part {
             Some(part) => &part.cancelled,
@@ -194,7 +194,7 @@ impl Budget {
         }
     }
 
-    /// Units spent so far, at most the limit.
+    /// Returns the units spent so far, at most the limit.
     #[must_use]
     pub fn spent(&self) -> u64 {
         self.shared
@@ -203,7 +203,7 @@ impl Budget {
             .min(self.shared.limit)
     }
 
-    /// Counts small charges and passes them on in larger ones, for an inner loop.
+    /// Returns a meter for an inner loop: it collects small charges and passes them on in larger ones.
     #[must_use]
     pub fn meter(&self) -> Meter<'_> {
         Meter {
@@ -236,8 +236,8 @@ impl Budget {
     }
 }
 
-/// Units that it costs to copy, compare or print a JSON value: its bytes, and a comparison for each
-/// value and member in it.
+/// Returns the units that it costs to copy, compare or print a JSON value: its bytes, and a comparison
+/// for each value and member in it.
 ///
 /// # Example
 /// ```
@@ -274,8 +274,8 @@ impl fmt::Debug for Budget {
     }
 }
 
-/// Counts the small charges of one thread and passes them on to a [`Budget`] in larger ones; the rest is
-/// passed on when it is dropped.
+/// Collects the small charges of one thread and passes them on to a [`Budget`] in larger ones; what is
+/// left is passed on when the meter is dropped.
 ///
 /// # Example
 /// ```
@@ -298,7 +298,7 @@ impl Meter<'_> {
     /// Units that are counted before they are passed on.
     const CHUNK: u64 = 4_096;
 
-    /// A meter for work that no client asks for: it never fails.
+    /// Creates a meter that never fails, for work that no client requested.
     #[must_use]
     pub fn unlimited() -> Self {
         Meter {
@@ -310,7 +310,7 @@ impl Meter<'_> {
     /// Spends units.
     ///
     /// # Errors
-    /// Why the budget has run out, noticed at most 4,096 units late.
+    /// The reason why the budget ran out, noticed at most 4,096 units late.
     #[inline]
     pub fn charge(&self, units: u64) -> Result<(), Exhausted> {
         let pending = self.pending.get().saturating_add(units);
@@ -321,7 +321,7 @@ impl Meter<'_> {
         self.pass_on(pending)
     }
 
-    /// Spends the units of one comparison that reads so many bytes.
+    /// Spends the units of one comparison that reads `bytes` bytes.
     ///
     /// # Errors
     /// As [`Meter::charge`].

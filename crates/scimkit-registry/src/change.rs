@@ -121,8 +121,8 @@ impl Change {
         )
     }
 
-    /// Units that it costs to carry it out, besides those for what is there: its values, and what an
-    /// edge takes to be looked up, checked and kept.
+    /// Returns the units that it costs to apply the change, besides those for the stored document: its
+    /// values, and the lookup, check and storage of each edge.
     ///
     /// # Example
     /// ```

@@ -99,14 +99,14 @@ impl Edge {
         self.kind.as_deref().filter(|_| self.kind_required)
     }
 
-    /// Whether its target can be a resource of that type.
+    /// Whether the target may be a resource of that type.
     #[must_use]
     pub fn may_lead_to(&self, kind: &str) -> bool {
         self.required_kind()
             .is_none_or(|required| required.eq_ignore_ascii_case(kind))
     }
 
-    /// With the name of the resource type that the target must be of.
+    /// Sets the name of the resource type that the target must be of.
     #[must_use]
     pub fn with_required_kind(mut self, kind: impl Into<String>) -> Self {
         self.kind = Some(kind.into());

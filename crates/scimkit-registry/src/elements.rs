@@ -1,4 +1,4 @@
-//! What makes two elements of a multi-valued attribute the same one.
+//! The identity of the elements of multi-valued attributes.
 
 use std::collections::BTreeMap;
 
@@ -24,9 +24,9 @@ pub enum ElementKey {
     Whole(String),
 }
 
-/// The parts of an attribute's elements that tell them apart.
+/// Computes the identity of the elements of one attribute.
 ///
-/// The same `type` and `value` should not be there twice; they are compared as the attribute's
+/// Two elements with the same `type` and `value` are the same element; both are compared as their
 /// `caseExact` says.
 ///
 /// # Example
@@ -51,7 +51,7 @@ pub struct ElementKeys<'k> {
 }
 
 impl<'k> ElementKeys<'k> {
-    /// The keys of an attribute's elements.
+    /// Prepares the keys of an attribute's elements.
     #[must_use]
     pub fn new(kind: &'k ResourceType, attr: &'k Attr) -> Self {
         let named = |name| kind.children(attr.id()).find(|sub| sub.name() == name);
@@ -62,7 +62,7 @@ impl<'k> ElementKeys<'k> {
         }
     }
 
-    /// The key of an admitted element.
+    /// Returns the key of an admitted element.
     #[must_use]
     pub fn key(&self, element: &Value) -> ElementKey {
         let part = |sub: Option<&Attr>| Scalar::of(sub?, element.get(sub?.name())?);
@@ -77,10 +77,10 @@ impl<'k> ElementKeys<'k> {
 }
 
 impl ResourceType {
-    /// The admitted elements of an attribute, each pair of `value` and `type` once.
+    /// Returns the admitted elements of an attribute, each pair of `value` and `type` once.
     ///
-    /// - Elements with the same pair become the first of them, brought up to date by the later ones; it is
-    ///   primary if one of them is.
+    /// - Of elements with the same pair the first one stays, updated with the members of the later ones;
+    ///   it is primary if any of them is.
     /// - Elements without a `value`, simple values and members stay as they are.
     ///
     /// # Example

@@ -31,7 +31,7 @@ pub struct Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The request's [`Budget`](crate::Budget) ran out: too much work, or too late.
+    /// The request's [`Budget`](crate::Budget) ran out: too much work, or too much time.
     Exhausted(Exhausted),
     /// A filter that can't be read or bound: `invalidFilter`.
     Filter,
@@ -87,10 +87,10 @@ impl Error {
         self
     }
 
-    /// Checks that a message names itself in its `schemas`, or that this is tolerated.
+    /// Checks that the `schemas` of a message name it, unless anything else is tolerated.
     ///
-    /// `mismatch` is whether its `schemas` name something else, such as a resource schema, or nothing; `message` is what
-    /// the message is called in the error, with its article.
+    /// `mismatch` is true if they name something else, such as a resource schema, or nothing. `message` is the name of the
+    /// message in the error text, with its article: `a patch`.
     ///
     /// # Errors
     /// `invalidSyntax`, unless the tolerance `any_schemas` accepts it.

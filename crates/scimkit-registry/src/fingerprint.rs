@@ -97,7 +97,7 @@ impl ResourceType {
         self.key_fingerprint
     }
 
-    /// The definition of an attribute's lookup keys: everything that they depend on beside the
+    /// Returns the definition of an attribute's lookup keys: everything that they depend on besides the
     /// document, as one line of text; `None` for an attribute without lookup keys.
     ///
     /// - Keys made under one definition can be compared with those made under an equal one, whatever
@@ -132,7 +132,7 @@ impl ResourceType {
         ))
     }
 
-    /// The [definitions](Self::key_definition) of all lookup keys, in the order of the alphabet.
+    /// Returns the [definitions](Self::key_definition) of all lookup keys, in alphabetical order.
     #[must_use]
     pub fn key_definitions(&self) -> Vec<String> {
         let ids = self.attributes().iter().map(Attr::id);
@@ -153,7 +153,7 @@ impl ResourceType {
             && !attr.is_never_returned()
     }
 
-    /// The attributes that a stored document may hold and show, one line of text for each.
+    /// Returns the attributes that a stored document may hold and show, one per line of text.
     ///
     /// A store keeps this text to find out later, under another schema, whether the document can
     /// still be sent as it is stored: see [`shows_all`](Self::shows_all).

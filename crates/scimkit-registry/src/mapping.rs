@@ -108,7 +108,7 @@ impl Mapping {
             .find(|t| t.kind.name().eq_ignore_ascii_case(resource_type))
     }
 
-    /// Rules that are allowed but rarely mean what they say, in the order of the file.
+    /// Returns the warnings: rules that are allowed but probably unintended, in the order of the file.
     ///
     /// # Example
     /// ```

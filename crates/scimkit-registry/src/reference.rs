@@ -36,7 +36,7 @@ impl ResourceType {
     ///   `Users/{id}`, `../Users/{id}`, `/Users/{id}`, or the path of such an absolute URL.
     /// - Scheme and host ignore case, and the default port may be left out. The id is
     ///   percent-decoded; a final slash, a query and a fragment are ignored.
-    /// - Whether the resource exists is not known here.
+    /// - Whether the resource exists is not checked.
     ///
     /// # Errors
     /// All are `invalidValue`:

@@ -80,8 +80,8 @@ impl ResourceType {
     /// Checks that a stored document has the attributes that no write can leave out: the required ones
     /// at the top level, and those of each extension that it has.
     ///
-    /// What is never returned, and memberships, are not asked for: no document has them. Neither are
-    /// sub-attributes, which a PATCH may write one by one.
+    /// Attributes that are never returned, and memberships, are not checked: no document has them.
+    /// Neither are sub-attributes, which a PATCH may write one by one.
     ///
     /// # Errors
     /// The first required attribute without a value, by name: `invalidValue`.

@@ -60,7 +60,7 @@ impl Resource {
         self.members
     }
 
-    /// Units that it costs to copy, compare or print it: see [`weight`](crate::weight).
+    /// Returns the units that it costs to copy, compare or print it: see [`weight`](crate::weight).
     #[must_use]
     pub fn weight(&self) -> u64 {
         members_weight(&self.members)
@@ -85,7 +85,7 @@ impl Resource {
         object_text(&self.members)
     }
 
-    /// The bytes of [`Resource::to_text`], without making it.
+    /// Returns the length of [`Resource::to_text`] in bytes, without building the text.
     #[must_use]
     pub fn text_len(&self) -> u64 {
         let mut counter = Counter(0);

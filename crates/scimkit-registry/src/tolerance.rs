@@ -103,7 +103,7 @@ quirks! {
     /// The grammar has quotes around a string (RFC 7644 section 3.4.2.2). authentik 2025.8 looks for a
     /// user with `userName eq akadmin`: `field/filter-value-without-quotes`. Which words count is
     /// documented at [`Leniency::bare_words`]: no number, no keyword, nothing like `undefined`. In the
-    /// path of a PATCH such a word is always an error. Cost: a client that forgets to quote is not told.
+    /// path of a PATCH such a word is always an error. Cost: a client that forgets the quotes gets no error.
     bare_words BareWords,
     /// Several blanks or tabs where a filter or path has one space, and blanks at its ends and
     /// inside its brackets.
@@ -200,8 +200,8 @@ quirks! {
     /// The RFC knows no `value` in a `remove` (RFC 7644 section 3.5.2.2). Entra ID, JumpCloud and
     /// authentik remove members so: `entra/48`, `jumpcloud/03`, `authentik/05`. What a workflow or a
     /// proxy sends in the name of Okta or OneLogin is read the same way: `okta/34`, `onelogin/07`.
-    /// Cost: none. Without it such a request is an error, since removing everything is never meant by
-    /// it; a `null` is no value.
+    /// Cost: none. Without it such a request is an error, since nobody means to remove everything that
+    /// way; `null` counts as no value.
     remove_values RemoveValues,
     /// `attr[value eq "x"]` on a multi-valued attribute of simple values, in filters and paths.
     ///

@@ -102,7 +102,8 @@ impl ResourceType {
         }
     }
 
-    /// The value, with `null` in place of an empty string that stands for a reference or its `value`.
+    /// Returns the value, with `null` in place of an empty string that stands for a reference or its
+    /// `value`.
     ///
     /// # Errors
     /// An empty string there, unless tolerated: `invalidValue`.

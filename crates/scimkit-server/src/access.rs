@@ -51,12 +51,12 @@ impl Access {
         Access { others, types }
     }
 
-    /// Returns what a caller may do who comes with a token of these scopes through a connection with
-    /// these settings.
+    /// Returns the access of a caller whose token has these scopes, through a connection with these
+    /// settings.
     ///
-    /// - A type that is switched off is [`Level::Off`], whatever the scopes.
+    /// - A disabled type is [`Level::Off`], whatever the scopes.
     /// - `users` writes users; `groups` writes groups and every other type.
-    /// - What may be written may be read; `read` reads all that is on.
+    /// - Whoever may write a type may read it; `read` reads every enabled type.
     #[must_use]
     pub fn for_token(rules: &Rules, scopes: Scopes) -> Self {
         let level = |on: bool, write: bool| match (on, write, scopes.read) {

@@ -27,7 +27,7 @@ enum Kind {
     Whole(Bytes),
 }
 
-/// An answer that could not be ended: the store failed between two of its parts.
+/// The error of an answer that broke off: the store failed between two of its parts.
 ///
 /// Whoever sends it cuts the connection, so that a part is never taken for the whole.
 #[derive(Debug, thiserror::Error)]

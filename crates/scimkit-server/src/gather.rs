@@ -143,7 +143,8 @@ async fn merged(
 ) -> Result<Gathered, Problem> {
     let deep = start.saturating_add(u64::from(count));
     if deep > DEEPEST {
-        let detail = format!("a sorted query of all types ends at its resource {DEEPEST}");
+        let detail =
+            format!("a sorted query of all types shows the first {DEEPEST} resources only");
         return Err(Error::too_many(detail).into());
     }
     // A type that does not know the attribute has no keys, and takes part in the same order.

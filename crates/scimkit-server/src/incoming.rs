@@ -51,7 +51,7 @@ impl<'a, B: http_body::Body> Incoming<'a, B> {
         let mut bytes = BytesMut::new();
         while let Some(data) = poll_fn(|context| self.poll_data(context)).await {
             let Ok(data) = data else {
-                return Err(Error::new(400, "the body could not be read to its end"));
+                return Err(Error::new(400, "the request body ended early"));
             };
             if bytes.len() + data.remaining() > limit {
                 return Err(too_large(limit));

@@ -214,11 +214,7 @@ impl<T> Sender<T> {
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         let mut place = locked(&self.0);
-        let lost = || {
-            Err(StoreError::backend(
-                "the work was not carried out to its end",
-            ))
-        };
+        let lost = || Err(StoreError::backend("the work ended early"));
         place.value.get_or_insert_with(lost);
         let waker = place.waker.take();
         drop(place);

@@ -276,7 +276,7 @@ impl ListBody {
                     Problem::Store(error) => error,
                     other => StoreError::backend(format!("{other:?}")),
                 };
-                tracing::error!(%error, "a list could not be sent to its end");
+                tracing::error!(%error, "sending a list failed");
                 Some(Err(BrokenOff(error)))
             }
         })

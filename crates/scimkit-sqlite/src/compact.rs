@@ -19,9 +19,9 @@ pub struct Compacted {
 impl Sqlite {
     /// Writes a file anew, so that it has no free space and holds no trace of what was deleted.
     ///
-    /// - No store deletes less: freed space is overwritten at once. But when SQLite reorganises a page
-    ///   of the file it may leave a copy of a row in the part of the page that is not used, and a file
-    ///   of an older release holds what that release deleted. This removes both.
+    /// - Deleting does not depend on it: freed space is overwritten at once. But when SQLite reorganises
+    ///   a page of the file it may leave a copy of a row in the unused part of the page, and a file of
+    ///   an older release holds what that release deleted. This removes both.
     /// - A store never does it by itself: it takes as long as copying the file, and needs free space
     ///   for two copies, one of them among the temporary files of the system.
     /// - It blocks the thread.

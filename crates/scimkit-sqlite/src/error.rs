@@ -8,7 +8,7 @@ use scimkit_store::StoreError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The file says that it is a store, but is none that any release wrote.
+    /// The file is marked as a store, but no release wrote it in this form.
     #[error("the file is a damaged store: {detail}")]
     Damaged {
         /// What is wrong with it.
@@ -17,7 +17,7 @@ pub enum OpenError {
     /// The file belongs to something else.
     #[error("the file is not a store: it belongs to another application")]
     Foreign,
-    /// Somebody else has opened the file.
+    /// The file is open, in this process or another one.
     #[error("the file is in use: stop every process that uses it")]
     InUse,
     /// A later release of this crate wrote the file.

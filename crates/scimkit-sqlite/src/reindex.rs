@@ -41,7 +41,7 @@ pub struct Reindexed {
 impl Sqlite {
     /// Makes the lookup keys of a tenant's resources anew where they were made under another schema.
     ///
-    /// - It never has to be called: resources with keys of another schema are found by evaluating
+    /// - Calling it is optional: resources with keys of another schema are found by evaluating
     ///   their documents, and once no process has used another schema for
     ///   [`Options::reindex_after`](crate::Options::reindex_after), queries that meet such resources
     ///   make keys anew, a few at a time.

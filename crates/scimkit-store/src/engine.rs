@@ -213,7 +213,7 @@ impl Decision {
         });
     }
 
-    /// The facts that are needed, or the decision once all are there.
+    /// Returns the facts that are still needed, or the outcome once all are there.
     ///
     /// Facts may be supplied in any number of pieces: what is still needed is named again. Without
     /// splitting them there are at most three rounds.
@@ -225,7 +225,7 @@ impl Decision {
         }
     }
 
-    /// Takes the facts that were loaded for some needs; what of them was not found is absent.
+    /// Adds the facts that were loaded for some needs; what was not found counts as absent.
     pub fn supply(&mut self, needs: Needs, facts: Facts) {
         self.known.add(needs, facts);
     }

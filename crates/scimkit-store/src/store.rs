@@ -111,9 +111,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Support {
-    /// It keeps [`Settings::capacities`](crate::Settings::capacities).
+    /// Whether it enforces [`Settings::capacities`](crate::Settings::capacities).
     pub capacities: bool,
-    /// It carries out a batch that is only [checked](Intent::Check).
+    /// Whether it can [check](Intent::Check) a batch without writing it.
     pub check: bool,
     /// It continues a list after a [`Position`](crate::Position).
     pub cursor: bool,
@@ -127,8 +127,8 @@ pub struct Support {
 }
 
 impl Support {
-    /// Everything that every version of the contract knew: all but capacities and checks, which a store
-    /// has to claim.
+    /// Everything that the first version of the contract had: all but capacities and checks, which a
+    /// store has to declare.
     #[must_use]
     pub fn full() -> Self {
         Support {
@@ -143,8 +143,8 @@ impl Support {
 }
 
 impl Support {
-    /// Rejects a batch that needs what the store can't do. Whoever sends a batch asks this first, and so
-    /// does a store that lacks something.
+    /// Rejects a batch that needs a capability which the store lacks. The server calls it before each
+    /// write, and a store that lacks a capability should as well.
     ///
     /// # Errors
     /// [`StoreError::Unsupported`].
@@ -375,14 +375,14 @@ impl Batch {
         }
     }
 
-    /// With answers that tell versions only: a change of single members then loads no document.
+    /// Asks for answers with versions only: a change of single members then loads no document.
     #[must_use]
     pub fn without_documents(mut self) -> Self {
         self.wants_documents = false;
         self
     }
 
-    /// Only to be checked.
+    /// Makes it a dry run: see [`Intent::Check`].
     #[must_use]
     pub fn only_checked(mut self) -> Self {
         self.intent = Intent::Check;
@@ -480,14 +480,15 @@ pub enum Write {
 }
 
 impl Write {
-    /// The resource that is meant; for a create, the one that it makes unless it takes another.
+    /// Returns the id of the resource; for a create, that of the new resource, unless it adopts or
+    /// restores another one.
     #[must_use]
     pub fn id(&self) -> &ResourceId {
         let (Write::Create { id, .. } | Write::Delete { id, .. } | Write::Update { id, .. }) = self;
         id
     }
 
-    /// The type of that resource.
+    /// Returns the type of that resource.
     #[must_use]
     pub fn kind(&self) -> &Arc<ResourceType> {
         match self {
@@ -600,7 +601,7 @@ pub enum StoreError {
     /// The store has too much to do; trying again later may help.
     #[error("the store is busy")]
     Busy,
-    /// As many resources as there may be are there already.
+    /// One more resource would exceed a limit on their number.
     #[error("`{name}`: there are {limit} already, which is the limit")]
     CapacityExceeded {
         /// How many there may be.
@@ -677,10 +678,10 @@ pub enum StoreError {
         /// The attribute's path.
         attr: String,
     },
-    /// The store can't do that: see [`Support`].
+    /// The store lacks a capability: see [`Support`].
     #[error("the store does not support {feature}")]
     Unsupported {
-        /// What it lacks.
+        /// The capability.
         feature: &'static str,
     },
     /// The store can't reach its data now, for example because a disk fails; nothing was written.
@@ -697,7 +698,7 @@ impl StoreError {
         StoreError::Backend(source.into())
     }
 
-    /// Whether the store failed, whatever it was asked: [`StoreError::Backend`], [`StoreError::Busy`],
+    /// Whether the store itself failed, whatever the call was: [`StoreError::Backend`], [`StoreError::Busy`],
     /// [`StoreError::Importing`], [`StoreError::StorageFull`] and [`StoreError::Unavailable`].
     ///
     /// # Example
@@ -719,7 +720,7 @@ impl StoreError {
         )
     }
 
-    /// The answers to so many writes of a batch that failed as a whole.
+    /// Returns this error as the answer to each of `writes` writes, of a batch that failed as a whole.
     #[must_use]
     pub fn repeated<T>(self, writes: usize) -> Vec<Result<T, StoreError>> {
         let again = || match &self {

@@ -1,5 +1,4 @@
-//! What may be stored of tenants, connections and tokens: rules that hold for administration and for
-//! imports alike.
+//! Validation of tenants, connections and tokens, for administration and imports alike.
 
 use scimkit_core::excerpt;
 
@@ -19,7 +18,7 @@ pub enum InvalidEntry {
     /// The settings of a connection can't be read, or are too long.
     #[error(transparent)]
     Rules(#[from] RulesError),
-    /// A text that can't be taken.
+    /// A text is invalid.
     #[error("the {what} `{}` can't be taken: {problem}", excerpt(text))]
     Text {
         /// What is wrong with it.
@@ -95,10 +94,10 @@ pub fn name(text: &str) -> Result<(), InvalidEntry> {
     Err(InvalidEntry::text("name", text, problem))
 }
 
-/// Validates what a token may do.
+/// Validates the scopes of a token.
 ///
 /// # Errors
-/// [`InvalidEntry::Text`]: it may do nothing.
+/// [`InvalidEntry::Text`]: there are none.
 pub fn scopes(scopes: Scopes, token: &str) -> Result<(), InvalidEntry> {
     match scopes == Scopes::NONE {
         true => {

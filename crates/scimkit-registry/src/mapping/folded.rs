@@ -1,15 +1,15 @@
-//! Whether the rows of a column are folded, so that SQL may compare it.
+//! The check that a column is folded in every row, so that SQL can compare it.
 
 use std::collections::BTreeMap;
 
 use crate::fold;
 
-/// The rows that keep a column from being declared [`folded`](super::Field::folded).
+/// The rows that prevent a column from being declared [`folded`](super::Field::folded).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FoldReport<I> {
-    /// Rows whose values are equal once they are folded, two or more in each group: a unique index
-    /// over the folded values can't be made before all but one of each are changed.
+    /// Groups of two or more rows whose values are equal when folded. Before a unique index on the
+    /// folded values can be created, all but one row of each group have to change.
     pub duplicates: Vec<Vec<I>>,
     /// Rows whose value is not folded, each with the value to write in its place.
     pub unfolded: Vec<(I, String)>,

@@ -56,7 +56,7 @@ impl Field {
         }
     }
 
-    /// A field whose text is folded in every row, also in those that were there before the mapping.
+    /// Declares that the text of the field is folded in every row, including rows from before the mapping.
     #[must_use]
     pub fn folded(mut self) -> Self {
         self.folded = true;
@@ -240,16 +240,15 @@ impl Rule {
         self
     }
 
-    /// Empty text in the field stands for no value: it is read as unset, and what is unset by an update
-    /// is written as empty text instead of `null`.
+    /// Treats empty text in the field as no value: it is read as unset, and an update that unsets the
+    /// value writes empty text instead of `null`.
     #[must_use]
     pub fn empty_is_unset(mut self) -> Self {
         self.empty_is_unset = true;
         self
     }
 
-    /// The path, of several joined ones, that a text without the separator belongs to; the first one
-    /// without this.
+    /// Sets which of several joined paths a text without the separator belongs to; by default the first.
     ///
     /// # Example
     /// ```

@@ -125,7 +125,7 @@ pub struct CounterRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "a row is in one of two tables")]
 pub enum RowState {
-    /// It is.
+    /// It is live: visible.
     Live,
     /// It was soft-deleted: only a claim finds it.
     Deleted,
