@@ -30,7 +30,6 @@ mod error;
 mod gather;
 mod hooks;
 mod incoming;
-mod lane;
 mod list;
 mod members;
 mod negotiate;

@@ -20,7 +20,9 @@ use http::{
 };
 use scimkit_core::{Error, message::SearchRequest};
 use scimkit_registry::{Budget, Error as RequestError, Leeway, Quirks, Witness};
-use scimkit_store::{ConnectionId, Limits, Scope, Settings, Store, StoreError, TenantId, location};
+use scimkit_store::{
+    ConnectionId, Lane, Limits, Scope, Settings, Store, StoreError, TenantId, location,
+};
 
 use crate::{
     Access, Authenticate, BearerTokens, Body, CreateGuard, Me, TakeSecrets,
@@ -31,7 +33,6 @@ use crate::{
     error::Problem,
     hooks::Hooks,
     incoming::Incoming,
-    lane::Lane,
     list, negotiate,
     policy::Dropped,
     prefix::Prefix,

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use scimkit_registry::{Budget, Exhausted};
-use scimkit_store::{Scope, StoreError, yield_now};
+use scimkit_store::{Lane, Scope, StoreError, yield_now};
 
-use crate::{error::Problem, lane::Lane};
+use crate::error::Problem;
 
 /// Units that are worked on without giving others a turn: about a millisecond.
 pub(crate) const AT_ONCE: u64 = 1 << 18;

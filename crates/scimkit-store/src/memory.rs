@@ -16,18 +16,18 @@ mod walk;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::AtomicU64},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::AtomicU64},
 };
 
 use scimkit_registry::{Budget, Edge, ResourceId, ResourceType};
 
 use self::{
     admission::Admitted, batch::Writing, directory::Directory, edges::Among, query::Asked,
-    tenant::Tenant,
+    tenant::Tenant, walk::Progress,
 };
 use crate::{
-    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Settings, Store, StoreError, Stored, Support,
-    TenantId, Want, Written, yield_now,
+    Batch, BoxFuture, EdgeQuery, Lane, Page, Query, Scope, Settings, Store, StoreError, Stored,
+    Support, TenantId, Want, Written, yield_now,
 };
 
 /// A store that keeps everything in memory, for tests, examples and small directories; also
@@ -76,6 +76,8 @@ pub struct Memory {
     /// The imports that were begun.
     attempts: AtomicU64,
     directory: RwLock<Directory>,
+    /// Where a long evaluation or write is done, so that no thread of a runtime is kept by it.
+    lane: Lane,
     /// One lock for each tenant, so that none waits for another's work.
     tenants: RwLock<BTreeMap<TenantId, Arc<RwLock<Tenant>>>>,
 }
@@ -139,14 +141,22 @@ impl Store for Memory {
             };
             let needs_edges = walk.needs_edges();
             loop {
-                let is_done = {
+                let looked = {
                     let tenant = needs_edges.then(|| shared(&tenant));
                     walk.slice(tenant.as_deref(), budget)?
                 };
-                if is_done {
-                    break;
+                match looked {
+                    Progress::Done => break,
+                    Progress::Pause => yield_now().await,
+                    Progress::Long(row) => {
+                        let (row, evaluate) = walk.long(row, budget);
+                        let holds = self.lane.run(&scope.tenant, budget, evaluate).await??;
+                        let tenant = needs_edges.then(|| shared(&tenant));
+                        if holds && walk.add(row, tenant.as_deref(), &budget.meter())? {
+                            break;
+                        }
+                    }
                 }
-                yield_now().await;
             }
             let tenant = shared(&tenant);
             tenant.check_complete()?;
@@ -180,6 +190,9 @@ impl Store for Memory {
         Box::pin(async move {
             let tenant = self.tenant_to_write(&scope.tenant);
             let mut writing = Writing::new(batch);
+            if writing.is_long() {
+                return self.write_apart(&tenant, scope, writing).await;
+            }
             loop {
                 let is_done = writing.slice(&mut exclusive(&tenant), scope);
                 if is_done {
@@ -188,6 +201,37 @@ impl Store for Memory {
                 yield_now().await;
             }
         })
+    }
+}
+
+impl Memory {
+    /// Carries a batch out on the lane, or here where that has no room.
+    async fn write_apart(
+        &self,
+        tenant: &Arc<RwLock<Tenant>>,
+        scope: &Scope,
+        writing: Writing,
+    ) -> Vec<Result<Written, StoreError>> {
+        let writing = Arc::new(Mutex::new(writing));
+        let run = {
+            let (tenant, scope, writing) =
+                (Arc::clone(tenant), scope.clone(), Arc::clone(&writing));
+            move || {
+                let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
+                while !writing.slice(&mut exclusive(&tenant), &scope) {}
+            }
+        };
+        if self
+            .lane
+            .run(&scope.tenant, &scope.budget, run.clone())
+            .await
+            .is_err()
+        {
+            // Full, or the budget is over, which the writes themselves notice.
+            run();
+        }
+        let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
+        writing.take_answers()
     }
 }
 

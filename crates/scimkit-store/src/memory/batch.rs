@@ -7,12 +7,21 @@ use chrono::{DateTime, Utc};
 use super::{tenant::Tenant, walk::SLICE};
 use crate::{Batch, Intent, OnFailure, Scope, StoreError, Write, Written, engine::weight};
 
+/// Units of a slice that is done elsewhere: some milliseconds.
+const LONG: u64 = 4 * SLICE;
+
+/// Whether the writes are done together or not at all.
+fn is_whole(on_failure: OnFailure, intent: Intent) -> bool {
+    on_failure == OnFailure::Undo || intent == Intent::Check
+}
+
 /// A batch that is being carried out.
 pub(super) struct Writing {
     answers: Vec<Result<Written, StoreError>>,
     at: DateTime<Utc>,
     failures: u32,
     intent: Intent,
+    is_long: bool,
     on_failure: OnFailure,
     rest: Peekable<vec::IntoIter<Write>>,
     wants_documents: bool,
@@ -20,11 +29,17 @@ pub(super) struct Writing {
 
 impl Writing {
     pub(super) fn new(batch: Batch) -> Self {
+        let weights = batch.writes.iter().map(weight);
+        let longest = match is_whole(batch.on_failure, batch.intent) {
+            true => weights.fold(0, u64::saturating_add),
+            false => weights.max().unwrap_or(0),
+        };
         Writing {
             answers: Vec::with_capacity(batch.writes.len()),
             at: batch.at,
             failures: 0,
             intent: batch.intent,
+            is_long: longest > LONG,
             on_failure: batch.on_failure,
             rest: batch.writes.into_iter().peekable(),
             wants_documents: batch.wants_documents,
@@ -63,13 +78,22 @@ impl Writing {
     /// effects nobody but the others sees.
     fn next_writes(&mut self) -> Vec<Write> {
         let (mut writes, mut units) = (Vec::new(), 0_u64);
-        let is_whole = self.on_failure == OnFailure::Undo || self.intent == Intent::Check;
+        let is_whole = is_whole(self.on_failure, self.intent);
         while units < SLICE || is_whole {
             let Some(write) = self.rest.next() else { break };
             units = units.saturating_add(weight(&write));
             writes.push(write);
         }
         writes
+    }
+
+    /// Whether a slice of it keeps others waiting.
+    pub(super) fn is_long(&self) -> bool {
+        self.is_long
+    }
+
+    pub(super) fn take_answers(&mut self) -> Vec<Result<Written, StoreError>> {
+        std::mem::take(&mut self.answers)
     }
 
     pub(super) fn answers(self) -> Vec<Result<Written, StoreError>> {

@@ -15,7 +15,20 @@ use crate::{
 };
 
 /// A resource as it was when the query began.
-type Row = (ResourceId, Arc<Record>);
+pub(super) type Row = (ResourceId, Arc<Record>);
+
+/// How far a slice came.
+pub(super) enum Progress {
+    /// Everything that matters was looked at.
+    Done,
+    /// The next row takes too long for a slice; it comes with its computed attributes.
+    Long((Row, Option<Map<String, Value>>)),
+    /// Others should have a turn.
+    Pause,
+}
+
+/// Units that the evaluation of one row may take within a slice.
+const LONG: u64 = 4 << 20;
 
 /// Units of work after which others have a turn: about a millisecond.
 pub(super) const SLICE: u64 = 1 << 18;
@@ -28,6 +41,8 @@ pub(super) struct Walk<'q> {
     query: &'q Query,
     rest: vec::IntoIter<Row>,
     settings: &'q Settings,
+    /// The comparisons of the predicate.
+    terms: u64,
     total: u64,
     wanted: Vec<Wanted>,
     wanted_by_sort: Vec<Wanted>,
@@ -66,6 +81,7 @@ impl<'q> Walk<'q> {
             query,
             rest: rows.into_iter(),
             settings,
+            terms: predicate.map_or(0, terms),
             total: 0,
             wanted: wanted.unwrap_or_default(),
             wanted_by_sort: sort.unwrap_or_default(),
@@ -81,7 +97,7 @@ impl<'q> Walk<'q> {
         })
     }
 
-    /// Looks at some rows; tells whether all that matter were looked at.
+    /// Looks at some rows.
     ///
     /// # Errors
     /// The budget ran out.
@@ -89,41 +105,53 @@ impl<'q> Walk<'q> {
         &mut self,
         tenant: Option<&Tenant>,
         budget: &Budget,
-    ) -> Result<bool, Exhausted> {
+    ) -> Result<Progress, Exhausted> {
         let (begun, meter) = (budget.spent(), budget.meter());
         budget.check()?;
         while let Some((id, record)) = self.rest.next() {
             meter.compare(0)?;
-            if self.holds(&id, &record, tenant, &meter)? && self.add(id, record, tenant, &meter)? {
-                return Ok(true);
+            let holds = match &self.query.predicate {
+                None => true,
+                Some(predicate) => {
+                    let made = self.computed(&self.wanted, (&id, &record), tenant, &meter)?;
+                    if self.terms.saturating_mul(size(&record, made.as_ref())) > LONG {
+                        return Ok(Progress::Long(((id, record), made)));
+                    }
+                    let view = view(&record, made.as_ref());
+                    self.query.kind.matches(predicate, view, &meter)?
+                }
+            };
+            if holds && self.add((id, record), tenant, &meter)? {
+                return Ok(Progress::Done);
             }
             if budget.spent().saturating_sub(begun) >= SLICE {
-                return Ok(false);
+                return Ok(Progress::Pause);
             }
         }
-        Ok(true)
+        Ok(Progress::Done)
     }
 
-    fn holds(
+    /// The evaluation of one row, to be done elsewhere.
+    pub(super) fn long(
         &self,
-        id: &ResourceId,
-        record: &Record,
-        tenant: Option<&Tenant>,
-        meter: &Meter<'_>,
-    ) -> Result<bool, Exhausted> {
-        let Some(predicate) = &self.query.predicate else {
-            return Ok(true);
+        (row, made): (Row, Option<Map<String, Value>>),
+        budget: &Budget,
+    ) -> (Row, impl FnOnce() -> Result<bool, Exhausted> + Send + use<>) {
+        let (kind, predicate) = (Arc::clone(&self.query.kind), self.query.predicate.clone());
+        let (record, budget) = (Arc::clone(&row.1), budget.clone());
+        let evaluate = move || match &predicate {
+            None => Ok(true),
+            Some(predicate) => {
+                kind.matches(predicate, view(&record, made.as_ref()), &budget.meter())
+            }
         };
-        let made = self.computed(&self.wanted, (id, record), tenant, meter)?;
-        let view = view(record, made.as_ref());
-        self.query.kind.matches(predicate, view, meter)
+        (row, evaluate)
     }
 
     /// Takes a row that satisfies the predicate; tells whether no other is needed.
-    fn add(
+    pub(super) fn add(
         &mut self,
-        id: ResourceId,
-        record: Arc<Record>,
+        (id, record): Row,
         tenant: Option<&Tenant>,
         meter: &Meter<'_>,
     ) -> Result<bool, Exhausted> {
@@ -385,6 +413,32 @@ fn focus(kind: &ResourceType, top: AttrId, predicate: &Predicate) -> Option<BTre
         }
     }
     Some(only)
+}
+
+/// The bytes that a term reads of a row at most, roughly.
+fn size(record: &Record, made: Option<&Map<String, Value>>) -> u64 {
+    const ELEMENT: u64 = 64;
+    let elements = made
+        .into_iter()
+        .flat_map(Map::values)
+        .filter_map(Value::as_array);
+    let elements: usize = elements.map(Vec::len).sum();
+    record
+        .bytes
+        .saturating_add(ELEMENT.saturating_mul(elements as u64))
+}
+
+/// The comparisons of a predicate.
+fn terms(predicate: &Predicate) -> u64 {
+    let (mut count, mut open) = (0, vec![predicate]);
+    while let Some(next) = open.pop() {
+        match next {
+            Predicate::All(inner) | Predicate::Any(inner) => open.extend(inner),
+            Predicate::ElementMatches { inner, .. } | Predicate::Not(inner) => open.push(inner),
+            Predicate::Compare { .. } | Predicate::Never | Predicate::Present(_) => count += 1,
+        }
+    }
+    count
 }
 
 fn view<'a>(record: &'a Record, made: Option<&'a Map<String, Value>>) -> View<'a> {

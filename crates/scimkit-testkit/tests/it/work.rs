@@ -222,6 +222,22 @@ async fn runtime_thread_stays_free_while_a_query_is_evaluated() {
 }
 
 #[tokio::test]
+async fn runtime_thread_stays_free_while_one_long_document_is_evaluated() {
+    const STATUSES: [StatusCode; 2] = [StatusCode::OK, StatusCode::BAD_REQUEST];
+    for (store, make) in STORES {
+        let server = server(make(), 150_000_000);
+        created(&server, &user(900, 900)).await;
+        for filter in [
+            format!("emails[{}]", any_of(r#"value co "..""#, 500)),
+            any_of(r#"emails.value co "..""#, 500),
+        ] {
+            let request = || request("POST", "/Users/.search", &search(&filter));
+            assert_stays_free(&server, request, STATUSES, store).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn patch_that_costs_too_much_is_answered_413_and_changes_nothing() {
     for (store, make) in STORES {
         let server = server(make(), 20_000_000);

@@ -11,15 +11,32 @@ use std::{
 };
 
 use scimkit_registry::Budget;
-use scimkit_store::{StoreError, TenantId};
+
+use crate::{StoreError, TenantId};
 
 /// A few threads that carry out jobs of all tenants in turn.
 ///
 /// - They are started with the first job, and end when the lane is dropped.
 /// - A tenant has half of them at most, so that another's job never waits for more than one of each.
-/// - More waiting jobs than [`MOST`], or [`MOST_OF_ONE`] of one tenant, are answered
-///   [`StoreError::Busy`].
-pub(crate) struct Lane {
+/// - More than 256 waiting jobs, or 64 of one tenant, are answered [`StoreError::Busy`].
+///
+/// # Example
+/// ```
+/// use scimkit_registry::Budget;
+/// use scimkit_store::{Lane, TenantId};
+///
+/// let lane = Lane::new();
+/// let (tenant, budget) = (TenantId::default(), Budget::unlimited());
+/// let sum = lane.run(&tenant, &budget, || (1..=100).sum::<u32>());
+/// # use std::{pin::pin, task::{Context, Poll, Waker}};
+/// # let mut sum = pin!(sum);
+/// # let sum = loop {
+/// #     if let Poll::Ready(sum) = sum.as_mut().poll(&mut Context::from_waker(Waker::noop())) { break sum; }
+/// #     std::thread::yield_now();
+/// # };
+/// assert_eq!(sum.unwrap(), 5_050);
+/// ```
+pub struct Lane {
     shared: Arc<Shared>,
 }
 
@@ -47,7 +64,9 @@ struct State {
 }
 
 impl Lane {
-    pub(crate) fn new() -> Self {
+    /// A lane whose threads are not started yet: one per processor, 2 to 8.
+    #[must_use]
+    pub fn new() -> Self {
         let processors = thread::available_parallelism().map_or(2, usize::from);
         Lane {
             shared: Arc::new(Shared {
@@ -64,7 +83,7 @@ impl Lane {
     /// - [`StoreError::Busy`]: too many jobs wait
     /// - [`StoreError::Exhausted`]: the budget was over before the job had its turn
     /// - [`StoreError::Backend`]: the job panicked
-    pub(crate) async fn run<T: Send + 'static>(
+    pub async fn run<T: Send + 'static>(
         &self,
         tenant: &TenantId,
         budget: &Budget,
@@ -88,6 +107,12 @@ impl Lane {
             }
         });
         received.await
+    }
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Lane::new()
     }
 }
 
@@ -154,10 +179,8 @@ impl Shared {
                 }
             };
             drop(state);
-            // Who waits for a job that panics is told so, since its sender is dropped.
-            if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                tracing::error!(tenant = tenant.as_str(), "work panicked");
-            }
+            // Whoever waits for a job that panics gets an error, since its sender is dropped.
+            drop(catch_unwind(AssertUnwindSafe(job)));
             locked(&self.state).end(&tenant);
             self.waiting.notify_all();
         }
