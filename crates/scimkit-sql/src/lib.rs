@@ -41,7 +41,7 @@
 //! - [`Layout`]: where a store keeps what SQL can compare
 //! - [`HostTable`]: the layout of a host's own table, from a mapping
 //! - [`Dialect`]: how a database spells it
-//! - [`reference`]: the statements of the reference layout
+//! - [`reference`](mod@reference): the statements of the reference layout
 //!
 //! What is compiled is exact: the condition and the residual together hold for a resource exactly
 //! when the predicate does. Case was folded when the filter was bound, so there is no `lower()` and
