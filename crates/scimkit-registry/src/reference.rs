@@ -139,8 +139,15 @@ fn below<'p>(path: &'p str, base: &str) -> Option<[Cow<'p, str>; 2]> {
     segments.next().is_none().then_some(found)
 }
 
-/// The text of a segment, unless it is a dot segment or not text.
+/// The text of a segment, unless it is a dot segment, not text, or has a `%` that encodes nothing.
 fn decoded(segment: &str) -> Option<Cow<'_, str>> {
+    let encodes = |rest: &str| {
+        rest.get(..2)
+            .is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    if !segment.split('%').skip(1).all(encodes) {
+        return None;
+    }
     let text = percent_decode_str(segment).decode_utf8().ok()?;
     let is_text = !text.chars().any(char::is_control) && !matches!(&*text, "." | "..");
     is_text.then_some(text)
