@@ -172,7 +172,11 @@ impl<'a> Use<'a> {
             .filter(|(_, side)| own(side))
             .map(|(rule, _)| rule)
             .collect();
-        // A value path that is required says nothing of the other values.
+        // A value path that is required says that there is a value, and nothing of the others.
+        let selected = |side: &Side| side.which.is_some() && side.attr == id;
+        attribute.required |= mapping
+            .sides()
+            .any(|(rule, side)| rule.rule.required && rule.sides.len() == 1 && selected(side));
         attribute.required |= rules
             .iter()
             .any(|rule| rule.rule.required && rule.sides.len() == 1);

@@ -209,6 +209,14 @@ const PARTIAL: &[Partial] = &[
         },
         120,
     ),
+    (
+        "a value path that is required",
+        |make| {
+            let work = r#"emails[type eq "work"].value!"#;
+            mapped(make, Unmapped::Keep, &["userName", work])
+        },
+        120,
+    ),
 ];
 
 #[tokio::test]
