@@ -1,8 +1,5 @@
 //! One attribute, by name.
 
-use crate::error::ParseError;
-use crate::options::Options;
-use crate::parse;
 use std::borrow::Cow;
 
 /// An attribute by its name: `userName`, `name.familyName`, or either behind the URN of its schema.
@@ -32,32 +29,7 @@ pub struct AttributePath<'a> {
     pub sub: Option<Cow<'a, str>>,
 }
 
-impl<'a> AttributePath<'a> {
-    /// Reads one attribute, as `attributes`, `excludedAttributes` and `sortBy` name it.
-    ///
-    /// * A name is a letter, then letters, digits, `-` and `_`; `$ref` is a name as well, since RFC 7643 defines
-    ///   sub-attributes that are called so.
-    /// * A URN starts with `urn:` in any case and is made of the characters that RFC 8141 allows.
-    /// * All before the last colon is the URN. A text that is nothing but the URN of a schema therefore reads as an
-    ///   attribute called by the URN's last part: whether a schema is meant is for the schemas to say.
-    ///
-    /// # Errors
-    ///
-    /// The text is anything else, which includes blanks at either end, or is longer than 32 KiB.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use scimkit_filter::AttributePath;
-    ///
-    /// assert_eq!(&*AttributePath::parse("members.$ref")?.name, "members");
-    /// assert!(AttributePath::parse("name.familyName.length").is_err());
-    /// # Ok::<(), scimkit_filter::ParseError>(())
-    /// ```
-    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
-        parse::attribute(text, &Options::default())
-    }
-
+impl AttributePath<'_> {
     /// The same attribute, borrowing from nothing.
     #[must_use]
     pub fn into_owned(self) -> AttributePath<'static> {

@@ -10,14 +10,138 @@ use crate::path::Path;
 use crate::token;
 use crate::tree::Filter;
 
-pub(crate) fn filter<'a>(text: &'a str, options: &Options) -> Result<Filter<'a>, ParseError> {
+impl<'a> Filter<'a> {
+    /// Reads a filter strictly, under the default limits.
+    ///
+    /// * Operators and `and`, `or`, `not` are in any case; `not` binds tighter than `and`, `and` tighter than `or`.
+    /// * `not` needs a parenthesis, with or without one space before it.
+    /// * Tokens are one space apart; nothing stands before or after the filter, or inside its parentheses' edges.
+    /// * A word is a keyword only where a keyword can stand: `and eq "x"` asks for an attribute called `and`.
+    /// * Values are JSON to the letter. Attributes are read as [`AttributePath::parse`] reads them.
+    /// * Brackets hold a filter without brackets and without URNs.
+    ///
+    /// # Errors
+    ///
+    /// The text is anything else (`invalidFilter`), or goes beyond a limit.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use scimkit_filter::Filter;
+    ///
+    /// let filter = Filter::parse(r#"emails[type eq "work" and not (value pr)]"#)?;
+    /// assert!(matches!(filter, Filter::ValuePath(_)));
+    ///
+    /// let error = Filter::parse(r#"userName eq bjensen"#).unwrap_err();
+    /// assert_eq!(error.found(), "bjensen");
+    /// # Ok::<(), scimkit_filter::ParseError>(())
+    /// ```
+    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
+        Self::parse_with(text, &Options::default())
+    }
+
+    /// Reads a filter as `options` say.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse), under the leniency and the limits of `options`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use scimkit_filter::{ErrorKind, Filter, Limits, Options};
+    ///
+    /// let options = Options::default().with_limits(Limits::default().with_length(8));
+    /// assert!(Filter::parse_with("title pr", &options).is_ok());
+    /// let error = Filter::parse_with("userName pr", &options).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TooLong);
+    /// ```
+    pub fn parse_with(text: &'a str, options: &Options) -> Result<Self, ParseError> {
+        filter(text, options)
+    }
+}
+
+impl<'a> Path<'a> {
+    /// Reads a path strictly, under the default limits.
+    ///
+    /// * Attributes are read as [`AttributePath::parse`](crate::AttributePath::parse) reads them.
+    /// * Brackets hold a filter as [`Filter::parse`] reads it, without URNs and without brackets of its own.
+    /// * There is at most one sub-attribute, and with brackets it stands behind them. The grammar would allow one
+    ///   before them too; no schema can have a complex attribute inside another, so nothing could be meant by it.
+    ///
+    /// # Errors
+    ///
+    /// The text is anything else (`invalidPath`), or goes beyond a limit.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use scimkit_filter::Path;
+    ///
+    /// assert!(Path::parse("members").is_ok());
+    /// let error = Path::parse("/emails/0/value").unwrap_err();
+    /// assert_eq!(error.expected(), "an attribute name");
+    /// ```
+    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
+        Self::parse_with(text, &Options::default())
+    }
+
+    /// Reads a path as `options` say.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse), under the leniency and the limits of `options`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use scimkit_filter::{Leniency, Options, Path};
+    ///
+    /// let lenient = Options::default().with_leniency(Leniency::LENIENT);
+    /// let path = Path::parse_with("emails[ primary eq True ].value", &lenient)?;
+    /// assert_eq!(path.to_string(), "emails[primary eq true].value");
+    /// # Ok::<(), scimkit_filter::ParseError>(())
+    /// ```
+    pub fn parse_with(text: &'a str, options: &Options) -> Result<Self, ParseError> {
+        path(text, options)
+    }
+}
+
+impl<'a> AttributePath<'a> {
+    /// Reads one attribute, as `attributes`, `excludedAttributes` and `sortBy` name it.
+    ///
+    /// * A name is a letter, then letters, digits, `-` and `_`; `$ref` is a name as well, since RFC 7643 defines
+    ///   sub-attributes that are called so.
+    /// * A URN starts with `urn:` in any case and is made of the characters that RFC 8141 allows.
+    /// * All before the last colon is the URN. A text that is nothing but the URN of a schema therefore reads as an
+    ///   attribute called by the URN's last part: whether a schema is meant is for the schemas to say.
+    ///
+    /// # Errors
+    ///
+    /// The text is anything else, which includes blanks at either end, or is longer than 32 KiB.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use scimkit_filter::AttributePath;
+    ///
+    /// assert_eq!(&*AttributePath::parse("members.$ref")?.name, "members");
+    /// assert!(AttributePath::parse("name.familyName.length").is_err());
+    /// # Ok::<(), scimkit_filter::ParseError>(())
+    /// ```
+    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
+        attribute(text, &Options::default())
+    }
+}
+
+fn filter<'a>(text: &'a str, options: &Options) -> Result<Filter<'a>, ParseError> {
     whole(text, options, |text| {
         let (rest, ()) = token::no_blank(text, options.leniency.blanks)?;
         machine::filter(rest, options)
     })
 }
 
-pub(crate) fn path<'a>(text: &'a str, options: &Options) -> Result<Path<'a>, ParseError> {
+fn path<'a>(text: &'a str, options: &Options) -> Result<Path<'a>, ParseError> {
     whole(text, options, |text| {
         let (rest, ()) = token::no_blank(text, options.leniency.blanks)?;
         let (rest, path) = path_token(rest, options)?;
@@ -25,10 +149,7 @@ pub(crate) fn path<'a>(text: &'a str, options: &Options) -> Result<Path<'a>, Par
     })
 }
 
-pub(crate) fn attribute<'a>(
-    text: &'a str,
-    options: &Options,
-) -> Result<AttributePath<'a>, ParseError> {
+fn attribute<'a>(text: &'a str, options: &Options) -> Result<AttributePath<'a>, ParseError> {
     whole(text, options, |text| {
         let (rest, ()) = token::no_blank(text, options.leniency.blanks)?;
         let (rest, attribute) = token::attribute(rest, Expected::Attribute)?;

@@ -19,15 +19,28 @@ impl Clone for Filter<'_> {
     }
 }
 
-pub(crate) fn into_owned(filter: Filter<'_>) -> Filter<'static> {
-    rebuild(filter, |filter| match filter {
-        Filter::And(members) => Node::Many(Filter::And, members.into_iter()),
-        Filter::Compare(comparison) => Node::Leaf(Filter::Compare(comparison.into_owned())),
-        Filter::Not(inner) => Node::Not(*inner),
-        Filter::Or(members) => Node::Many(Filter::Or, members.into_iter()),
-        Filter::Present(attribute) => Node::Leaf(Filter::Present(attribute.into_owned())),
-        Filter::ValuePath(path) => Node::ValuePath(path.attribute.into_owned(), *path.filter),
-    })
+impl Filter<'_> {
+    /// The same filter, borrowing from nothing.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use scimkit_filter::Filter;
+    ///
+    /// let filter: Filter<'static> = Filter::parse(&String::from("title pr")).unwrap().into_owned();
+    /// assert_eq!(filter.to_string(), "title pr");
+    /// ```
+    #[must_use]
+    pub fn into_owned(self) -> Filter<'static> {
+        rebuild(self, |filter| match filter {
+            Filter::And(members) => Node::Many(Filter::And, members.into_iter()),
+            Filter::Compare(comparison) => Node::Leaf(Filter::Compare(comparison.into_owned())),
+            Filter::Not(inner) => Node::Not(*inner),
+            Filter::Or(members) => Node::Many(Filter::Or, members.into_iter()),
+            Filter::Present(attribute) => Node::Leaf(Filter::Present(attribute.into_owned())),
+            Filter::ValuePath(path) => Node::ValuePath(path.attribute.into_owned(), *path.filter),
+        })
+    }
 }
 
 type Join<'n> = fn(Vec<Filter<'n>>) -> Filter<'n>;

@@ -1,10 +1,6 @@
 //! The syntax tree of a filter.
 
 use crate::attribute::{AttributePath, owned};
-use crate::error::ParseError;
-use crate::options::Options;
-use crate::parse;
-use crate::rebuild;
 use std::borrow::Cow;
 
 /// A filter as a tree.
@@ -121,72 +117,6 @@ pub enum Literal<'a> {
     String(Cow<'a, str>),
     /// A word without quotes that stands for a string: only with [`Leniency::bare_words`](crate::Leniency::bare_words).
     Word(Cow<'a, str>),
-}
-
-impl<'a> Filter<'a> {
-    /// Reads a filter strictly, under the default limits.
-    ///
-    /// * Operators and `and`, `or`, `not` are in any case; `not` binds tighter than `and`, `and` tighter than `or`.
-    /// * `not` needs a parenthesis, with or without one space before it.
-    /// * Tokens are one space apart; nothing stands before or after the filter, or inside its parentheses' edges.
-    /// * A word is a keyword only where a keyword can stand: `and eq "x"` asks for an attribute called `and`.
-    /// * Values are JSON to the letter. Attributes are read as [`AttributePath::parse`] reads them.
-    /// * Brackets hold a filter without brackets and without URNs.
-    ///
-    /// # Errors
-    ///
-    /// The text is anything else (`invalidFilter`), or goes beyond a limit.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use scimkit_filter::Filter;
-    ///
-    /// let filter = Filter::parse(r#"emails[type eq "work" and not (value pr)]"#)?;
-    /// assert!(matches!(filter, Filter::ValuePath(_)));
-    ///
-    /// let error = Filter::parse(r#"userName eq bjensen"#).unwrap_err();
-    /// assert_eq!(error.found(), "bjensen");
-    /// # Ok::<(), scimkit_filter::ParseError>(())
-    /// ```
-    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
-        Self::parse_with(text, &Options::default())
-    }
-
-    /// Reads a filter as `options` say.
-    ///
-    /// # Errors
-    ///
-    /// As for [`parse`](Self::parse), under the leniency and the limits of `options`.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use scimkit_filter::{ErrorKind, Filter, Limits, Options};
-    ///
-    /// let options = Options::default().with_limits(Limits::default().with_length(8));
-    /// assert!(Filter::parse_with("title pr", &options).is_ok());
-    /// let error = Filter::parse_with("userName pr", &options).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::TooLong);
-    /// ```
-    pub fn parse_with(text: &'a str, options: &Options) -> Result<Self, ParseError> {
-        parse::filter(text, options)
-    }
-
-    /// The same filter, borrowing from nothing.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use scimkit_filter::Filter;
-    ///
-    /// let filter: Filter<'static> = Filter::parse(&String::from("title pr")).unwrap().into_owned();
-    /// assert_eq!(filter.to_string(), "title pr");
-    /// ```
-    #[must_use]
-    pub fn into_owned(self) -> Filter<'static> {
-        rebuild::into_owned(self)
-    }
 }
 
 impl Comparison<'_> {
