@@ -1,17 +1,25 @@
-//! The statements of the reference layout: the facts that a write needs, and the row operations that
-//! carry it out.
+//! The statements of the reference layout, in which a store of its own keeps resources, lookup keys,
+//! memberships and tenants.
 //!
 //! Each function gives the text of one statement with its parameters, or several where there are more
 //! rows than one statement takes. Rows come in arrays, in pieces of few different lengths, so that a
 //! driver that keeps prepared statements prepares each only once.
 
+mod edges;
 mod facts;
+mod imports;
 mod operations;
 mod statement;
+mod tenants;
 
+pub use edges::{EdgeRange, documents_of, labels_of, members_of, owners_of};
 pub use facts::{
     Holder, KeyDefinitions, Selection, State, ancestors, candidates, documents, heads, holders,
     members, members_among, owners, rows, version,
+};
+pub use imports::{
+    begin_import, end_import, import, import_attempt, import_has_entry, set_import_has_entry,
+    supersede_import,
 };
 pub use operations::{
     DeletedRow, EdgeRow, KeyRow, LiveRow, bump_rows, insert_deleted_rows, insert_edges,
@@ -19,3 +27,8 @@ pub use operations::{
     remove_rows, set_version, update_row,
 };
 pub use statement::{Parameter, Statement};
+pub use tenants::{
+    ConnectionRow, TenantRow, TokenRow, connection, connection_with_tenant, connections,
+    put_connection, put_tenant, put_token, record_token_use, release_connection, remove_connection,
+    tenant, tenants, token, token_by_digest, token_exists, token_unused_since, tokens,
+};

@@ -1,7 +1,8 @@
 //! Tenants, their connections, and the tokens of those, as rows.
 
-use rusqlite::{Connection as Db, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection as Db, Row};
 use scimkit_core::Version;
+use scimkit_sql::reference::{self, ConnectionRow, TenantRow, TokenRow};
 use scimkit_store::{
     Connection, ConnectionId, Entry, Opened, Scopes, StoreError, Tenant, TenantId, TokenRecord,
 };
@@ -10,23 +11,14 @@ use crate::{
     error::{Failure, Outcome},
     imports,
     row::{instant, micros},
+    statement::{DIALECT, all, execute, execute_all, execute_counted, exists, first},
 };
 
 type Digest = [u8; 32];
 
-/// The token of a digest with what it opens: the columns of the three, one behind the other.
-const OPEN: &str = "SELECT t.tenant, t.name, t.created_us, t.revision,
-            c.tenant, c.connection, c.name, c.rules, c.created_us, c.revision,
-            k.tenant, k.id, k.connection, k.digest, k.name, k.may_groups, k.may_read, k.may_users,
-            k.created_us, k.revision, k.expires_us, k.replaced_us, k.revoked_us, k.used_us,
-            EXISTS (SELECT 1 FROM import i WHERE i.tenant = k.tenant)
-     FROM token k
-     JOIN connection c ON c.tenant = k.tenant AND c.connection = k.connection
-     JOIN tenant t ON t.tenant = k.tenant
-     WHERE k.digest = ?1";
-
+/// The token of a digest with its connection and tenant.
 pub(crate) fn open(db: &Db, digest: &Digest) -> Outcome<Option<Opened>> {
-    one(db, OPEN, params![digest], |row| {
+    first(db, &reference::token_by_digest(DIALECT, digest), |row| {
         if row.get(24)? {
             return Err(StoreError::Importing.into());
         }
@@ -36,15 +28,12 @@ pub(crate) fn open(db: &Db, digest: &Digest) -> Outcome<Option<Opened>> {
 }
 
 pub(crate) fn tenant(db: &Db, id: &TenantId) -> Outcome<Option<Tenant>> {
-    let sql = "SELECT tenant, name, created_us, revision FROM tenant WHERE tenant = ?1";
-    one(db, sql, params![id.as_str()], |row| tenant_at(row, 0))
+    let statement = reference::tenant(DIALECT, id.as_str());
+    first(db, &statement, |row| tenant_at(row, 0))
 }
 
 pub(crate) fn tenants(db: &Db) -> Outcome<Vec<Tenant>> {
-    let sql = "SELECT tenant, name, created_us, revision FROM tenant t
-               WHERE NOT EXISTS (SELECT 1 FROM import i WHERE i.tenant = t.tenant)
-               ORDER BY tenant";
-    all(db, sql, params![], |row| tenant_at(row, 0))
+    all(db, &reference::tenants(DIALECT), |row| tenant_at(row, 0))
 }
 
 pub(crate) fn connection(
@@ -52,10 +41,8 @@ pub(crate) fn connection(
     tenant: &TenantId,
     id: &ConnectionId,
 ) -> Outcome<Option<Connection>> {
-    let sql = "SELECT tenant, connection, name, rules, created_us, revision FROM connection
-               WHERE tenant = ?1 AND connection = ?2";
-    let key = params![tenant.as_str(), id.as_str()];
-    one(db, sql, key, |row| connection_at(row, 0))
+    let statement = reference::connection(DIALECT, tenant.as_str(), id.as_str());
+    first(db, &statement, |row| connection_at(row, 0))
 }
 
 /// A connection with its tenant, both of one moment.
@@ -64,39 +51,26 @@ pub(crate) fn connection_of(
     tenant: &TenantId,
     id: &ConnectionId,
 ) -> Outcome<Option<(Tenant, Connection)>> {
-    let sql = "SELECT t.tenant, t.name, t.created_us, t.revision,
-                      c.tenant, c.connection, c.name, c.rules, c.created_us, c.revision
-               FROM connection c JOIN tenant t ON t.tenant = c.tenant
-               WHERE c.tenant = ?1 AND c.connection = ?2";
-    let key = params![tenant.as_str(), id.as_str()];
-    one(db, sql, key, |row| {
+    let statement = reference::connection_with_tenant(DIALECT, tenant.as_str(), id.as_str());
+    first(db, &statement, |row| {
         Ok((tenant_at(row, 0)?, connection_at(row, 4)?))
     })
 }
 
 pub(crate) fn connections(db: &Db, tenant: &TenantId) -> Outcome<Vec<Connection>> {
-    let sql = "SELECT tenant, connection, name, rules, created_us, revision FROM connection
-               WHERE tenant = ?1 ORDER BY connection";
-    all(db, sql, params![tenant.as_str()], |row| {
-        connection_at(row, 0)
-    })
+    let statement = reference::connections(DIALECT, tenant.as_str());
+    all(db, &statement, |row| connection_at(row, 0))
 }
 
 /// The tokens of a tenant, the oldest first.
 pub(crate) fn tokens(db: &Db, tenant: &TenantId) -> Outcome<Vec<TokenRecord>> {
-    let sql = "SELECT tenant, id, connection, digest, name, may_groups, may_read, may_users,
-                      created_us, revision, expires_us, replaced_us, revoked_us, used_us
-               FROM token WHERE tenant = ?1 ORDER BY created_us, id";
-    all(db, sql, params![tenant.as_str()], |row| token_at(row, 0))
+    let statement = reference::tokens(DIALECT, tenant.as_str());
+    all(db, &statement, |row| token_at(row, 0))
 }
 
 pub(crate) fn token(db: &Db, tenant: &TenantId, id: &str) -> Outcome<Option<TokenRecord>> {
-    let sql = "SELECT tenant, id, connection, digest, name, may_groups, may_read, may_users,
-                      created_us, revision, expires_us, replaced_us, revoked_us, used_us
-               FROM token WHERE tenant = ?1 AND id = ?2";
-    one(db, sql, params![tenant.as_str(), id], |row| {
-        token_at(row, 0)
-    })
+    let statement = reference::token(DIALECT, tenant.as_str(), id);
+    first(db, &statement, |row| token_at(row, 0))
 }
 
 /// Writes an entry, or refuses it; what it leaves then is for the transaction to undo.
@@ -151,126 +125,72 @@ fn put_token(db: &Db, mut new: TokenRecord) -> Outcome<()> {
 
 /// Whether any tenant has a token of that digest.
 pub(crate) fn is_known(db: &Db, digest: &Digest) -> Outcome<bool> {
-    let mut statement = db.prepare_cached("SELECT 1 FROM token WHERE digest = ?1")?;
-    Ok(statement.exists(params![digest])?)
+    exists(db, &reference::token_exists(DIALECT, digest))
 }
 
-/// The row of a tenant, as it is told.
+/// The row of a tenant, as it is given.
 pub(crate) fn keep_tenant(db: &Db, tenant: &Tenant) -> Outcome<()> {
-    let sql = "INSERT OR REPLACE INTO tenant (tenant, name, created_us, revision)
-               VALUES (?1, ?2, ?3, ?4)";
-    db.prepare_cached(sql)?.execute(params![
-        tenant.id.as_str(),
-        tenant.name,
-        micros(tenant.created),
-        number(tenant.revision)?
-    ])?;
-    Ok(())
+    let row = TenantRow {
+        created_us: micros(tenant.created),
+        name: &tenant.name,
+        revision: number(tenant.revision)?,
+        tenant: tenant.id.as_str(),
+    };
+    execute(db, &reference::put_tenant(DIALECT, &row))
 }
 
-/// The row of a connection, as it is told.
+/// The row of a connection, as it is given.
 pub(crate) fn keep_connection(db: &Db, connection: &Connection) -> Outcome<()> {
-    let sql = "INSERT OR REPLACE INTO connection
-                   (tenant, connection, name, rules, created_us, revision)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    db.prepare_cached(sql)?.execute(params![
-        connection.tenant.as_str(),
-        connection.id.as_str(),
-        connection.name,
-        connection.rules,
-        micros(connection.created),
-        number(connection.revision)?
-    ])?;
-    Ok(())
+    let row = ConnectionRow {
+        connection: connection.id.as_str(),
+        created_us: micros(connection.created),
+        name: &connection.name,
+        revision: number(connection.revision)?,
+        settings: &connection.rules,
+        tenant: connection.tenant.as_str(),
+    };
+    execute(db, &reference::put_connection(DIALECT, &row))
 }
 
-/// The row of a token, as it is told, in the place of the one with its id.
+/// The row of a token, as it is given, in the place of the one with its id.
 pub(crate) fn keep_token(db: &Db, token: &TokenRecord) -> Outcome<()> {
-    let sql = "INSERT INTO token
-                   (tenant, id, connection, digest, name, may_groups, may_read, may_users,
-                    created_us, revision, expires_us, replaced_us, revoked_us, used_us)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-               ON CONFLICT (tenant, id) DO UPDATE SET
-                   connection = excluded.connection, name = excluded.name,
-                   may_groups = excluded.may_groups, may_read = excluded.may_read,
-                   may_users = excluded.may_users, created_us = excluded.created_us,
-                   revision = excluded.revision, expires_us = excluded.expires_us,
-                   replaced_us = excluded.replaced_us, revoked_us = excluded.revoked_us,
-                   used_us = excluded.used_us";
-    db.prepare_cached(sql)?.execute(params![
-        token.tenant.as_str(),
-        token.id,
-        token.connection.as_str(),
-        token.digest,
-        token.name,
-        token.scopes.groups,
-        token.scopes.read,
-        token.scopes.users,
-        micros(token.created),
-        number(token.revision)?,
-        token.expires.map(micros),
-        token.replaced.map(micros),
-        token.revoked.map(micros),
-        token.last_used.map(micros)
-    ])?;
-    Ok(())
+    let row = TokenRow {
+        connection: token.connection.as_str(),
+        created_us: micros(token.created),
+        digest: &token.digest,
+        expires_us: token.expires.map(micros),
+        id: &token.id,
+        may_groups: token.scopes.groups,
+        may_read: token.scopes.read,
+        may_users: token.scopes.users,
+        name: &token.name,
+        replaced_us: token.replaced.map(micros),
+        revision: number(token.revision)?,
+        revoked_us: token.revoked.map(micros),
+        tenant: token.tenant.as_str(),
+        used_us: token.last_used.map(micros),
+    };
+    execute(db, &reference::put_token(DIALECT, &row))
 }
 
+/// Removes a connection and its tokens; its resources have no owner then.
 pub(crate) fn remove_connection(db: &Db, tenant: &TenantId, id: &ConnectionId) -> Outcome<()> {
     imports::check_complete(db, tenant.as_str())?;
-    let key = params![tenant.as_str(), id.as_str()];
-    let sql = "DELETE FROM connection WHERE tenant = ?1 AND connection = ?2";
-    if db.prepare_cached(sql)?.execute(key)? == 0 {
+    let (tenant, id) = (tenant.as_str(), id.as_str());
+    if execute_counted(db, &reference::remove_connection(DIALECT, tenant, id))? == 0 {
         return Err(StoreError::NotFound.into());
     }
-    // What it provisioned is nobody's. These walk through the tenant: a second for 100,000 resources,
-    // nearly all of it for those that are changed, which an index would not spare.
-    for sql in [
-        "DELETE FROM token WHERE tenant = ?1 AND connection = ?2",
-        "UPDATE resource SET connection = NULL WHERE tenant = ?1 AND connection = ?2",
-        "UPDATE retired SET connection = NULL WHERE tenant = ?1 AND connection = ?2",
-    ] {
-        db.prepare_cached(sql)?.execute(key)?;
-    }
-    Ok(())
+    execute_all(db, reference::release_connection(DIALECT, tenant, id))
 }
 
-/// Whether there is the token, and no use at that moment or later is noted.
+/// Whether there is the token, and no use at that moment or later is recorded.
 pub(crate) fn is_news(db: &Db, digest: &Digest, at_us: i64) -> Outcome<bool> {
-    let sql = "SELECT 1 FROM token WHERE digest = ?1 AND coalesce(used_us < ?2, 1)";
-    Ok(db.prepare_cached(sql)?.exists(params![digest, at_us])?)
+    exists(db, &reference::token_unused_since(DIALECT, digest, at_us))
 }
 
+/// Records the use of a token.
 pub(crate) fn used(db: &Db, digest: &Digest, at_us: i64) -> Outcome<()> {
-    let sql = "UPDATE token SET used_us = ?2 WHERE digest = ?1 AND coalesce(used_us < ?2, 1)";
-    db.prepare_cached(sql)?.execute(params![digest, at_us])?;
-    Ok(())
-}
-
-fn one<T>(
-    db: &Db,
-    sql: &str,
-    key: impl Params,
-    read: impl Fn(&Row<'_>) -> Outcome<T>,
-) -> Outcome<Option<T>> {
-    let mut statement = db.prepare_cached(sql)?;
-    let found = statement.query_row(key, |row| Ok(read(row))).optional()?;
-    found.transpose()
-}
-
-fn all<T>(
-    db: &Db,
-    sql: &str,
-    key: impl Params,
-    read: impl Fn(&Row<'_>) -> Outcome<T>,
-) -> Outcome<Vec<T>> {
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query(key)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(read(row)?);
-    }
-    Ok(found)
+    execute(db, &reference::record_token_use(DIALECT, digest, at_us))
 }
 
 fn tenant_at(row: &Row<'_>, at: usize) -> Outcome<Tenant> {
@@ -336,18 +256,18 @@ fn taken(attr: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::OPEN;
+    use scimkit_sql::reference::token_by_digest;
+
     use crate::{
         Options,
         file::{Place, open_writer},
+        statement::{DIALECT, steps},
     };
 
     #[test]
     fn a_digest_is_found_by_indexes_alone() {
         let db = open_writer(&Place::Memory, &Options::default()).unwrap();
-        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {OPEN}")).unwrap();
-        let steps = statement.query_map([[0; 32]], |row| row.get::<_, String>(3));
-        let steps: Vec<_> = steps.unwrap().map(Result::unwrap).collect();
+        let steps = steps(&db, &token_by_digest(DIALECT, &[0; 32]));
         let expected = [
             "SEARCH k USING INDEX token_by_digest (digest=?)",
             "SEARCH c USING PRIMARY KEY (tenant=? AND connection=?)",

@@ -1,13 +1,21 @@
 //! Memberships: rows of their own, so that one more member touches one row.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, sync::Arc};
 
-use rusqlite::{Connection, OptionalExtension, params};
-use scimkit_registry::{AttrId, Edge, ResourceType, Role};
-use scimkit_store::{Settings, Stored, Want, targets};
+use rusqlite::{Connection, Row};
+use scimkit_registry::{AttrId, Edge, Resource, ResourceType, Role};
+use scimkit_sql::reference::{self, EdgeRange};
+use scimkit_store::{Settings, StoreError, Stored, Want, targets};
 use serde_json::Value;
 
-use crate::{error::Outcome, keys::shows_display, row::Row};
+use crate::{
+    error::Outcome,
+    keys::shows_display,
+    statement::{DIALECT, each},
+};
 
 /// Reads edges of one tenant, inside a transaction.
 #[derive(Debug, Clone, Copy)]
@@ -17,171 +25,212 @@ pub(crate) struct EdgeReader<'a> {
     pub(crate) tenant: &'a str,
 }
 
-/// Which edges of an owner: so many, behind a target or from the first on.
+/// The attribute whose edges are read, its type and the resources at this end.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct First<'a> {
-    /// No id is empty, so the empty one comes before all of them.
-    pub(crate) after: &'a str,
-    pub(crate) limit: Option<u32>,
+pub(crate) struct EdgeSource<'a> {
+    pub(crate) attr: AttrId,
+    pub(crate) kind: &'a ResourceType,
+    pub(crate) owners: &'a [&'a str],
 }
 
-impl First<'_> {
-    /// All of them.
-    pub(crate) const ALL: First<'static> = First {
-        after: "",
-        limit: None,
-    };
-
-    /// For SQLite, to which a negative limit is none.
-    fn limit(self) -> i64 {
-        self.limit.map_or(-1, i64::from)
-    }
-}
+/// Visits an edge and the place of its owner, and returns whether more are wanted.
+type Visit<'v> = dyn FnMut(usize, Edge) -> Outcome<bool> + 'v;
 
 impl EdgeReader<'_> {
-    /// Puts a resource's edges under these attributes beside it.
+    /// Puts a resource's edges under these attributes next to it.
     pub(crate) fn add_edges(&self, stored: &mut Stored, want: &Want) -> Outcome<()> {
-        let first = First {
+        let range = EdgeRange {
             after: "",
             limit: want.limit,
         };
         for attr in &want.edges {
-            let edges = self.edges(&stored.kind, *attr, stored.id.as_str(), first)?;
+            let edges = self.edges(&stored.kind, *attr, stored.id.as_str(), range)?;
             stored.edges.push((*attr, edges));
         }
         Ok(())
     }
 
-    /// The edges of a membership or inverse attribute, or the one of a reference.
+    /// The edges of one resource under a membership or inverse attribute, or the one of a reference.
     pub(crate) fn edges(
         &self,
         kind: &ResourceType,
         attr: AttrId,
         owner: &str,
-        first: First<'_>,
+        range: EdgeRange<'_>,
     ) -> Outcome<Vec<Edge>> {
-        let attr = kind.attr(attr);
-        let owners = targets(&self.settings.registry, kind, attr.id());
-        let leads_to: Vec<_> = owners.iter().map(|kind| Target::new(kind)).collect();
-        match attr.role() {
-            Role::Inverse => self.owners(kind, owner, &owners, first),
-            Role::Membership => self.members((kind, attr.path()), owner, &leads_to, first),
-            Role::Reference => self.referred(kind, attr.id(), owner, &leads_to),
-            _ => Ok(Vec::new()),
+        let mut edges = Vec::new();
+        let owners = &[owner];
+        let source = EdgeSource { attr, kind, owners };
+        self.each(source, range, &mut |_, edge| {
+            edges.push(edge);
+            Ok(true)
+        })?;
+        Ok(edges)
+    }
+
+    /// The edges of each of some resources.
+    pub(crate) fn edges_of_each(
+        &self,
+        source: EdgeSource<'_>,
+        range: EdgeRange<'_>,
+    ) -> Outcome<Vec<Vec<Edge>>> {
+        let mut all = vec![Vec::new(); source.owners.len()];
+        self.each(source, range, &mut |owner, edge| {
+            if let Some(edges) = all.get_mut(owner) {
+                edges.push(edge);
+            }
+            Ok(true)
+        })?;
+        Ok(all)
+    }
+
+    /// Visits the edges of some resources, resource by resource, each in the order of ids: one statement
+    /// for all of them.
+    pub(crate) fn each(
+        &self,
+        source: EdgeSource<'_>,
+        range: EdgeRange<'_>,
+        visit: &mut Visit<'_>,
+    ) -> Outcome<()> {
+        let EdgeSource { attr, kind, .. } = source;
+        let others = targets(&self.settings.registry, kind, attr);
+        match kind.attr(attr).role() {
+            Role::Inverse => self.owners(source, &others, range, visit),
+            Role::Membership => self.members(source, &leads_to(&others), range, visit),
+            Role::Reference => self.referred(source, &leads_to(&others), visit),
+            _ => Ok(()),
         }
     }
 
     fn members(
         &self,
-        (kind, path): (&ResourceType, &str),
-        owner: &str,
+        source: EdgeSource<'_>,
         leads_to: &[Target<'_>],
-        first: First<'_>,
-    ) -> Outcome<Vec<Edge>> {
-        let sql = "SELECT e.target, e.target_kind, t.kind, t.display
-                   FROM edge e LEFT JOIN resource t ON t.tenant = e.tenant AND t.id = e.target
-                   WHERE e.tenant = ?1 AND e.kind = ?2 AND e.attr = ?3 AND e.owner = ?4
-                       AND e.target > ?5
-                   ORDER BY e.target LIMIT ?6";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![
-            self.tenant,
-            kind.name(),
-            path,
-            owner,
-            first.after,
-            first.limit()
-        ])?;
-        let mut edges = Vec::new();
-        while let Some(row) = rows.next()? {
-            let edge = Edge::to(row.get::<_, String>(0)?);
-            let there = row.get_ref(2)?.as_str_or_null().ok().flatten();
-            edges.push(match there.and_then(|kind| known(leads_to, kind)) {
-                Some(to) => edge
-                    .with_kind(Some(to.name.to_owned()))
-                    .with_display(to.display(row.get(3)?)),
-                None => edge.with_kind(row.get(1)?),
-            });
-        }
-        Ok(edges)
+        range: EdgeRange<'_>,
+        visit: &mut Visit<'_>,
+    ) -> Outcome<()> {
+        let EdgeSource { attr, kind, owners } = source;
+        let list = (self.tenant, kind.name(), kind.attr(attr).path());
+        let statement = reference::members_of(DIALECT, list, owners, range);
+        each(self.connection, &statement, |row| {
+            let edge = Edge::to(row.get::<_, String>(1)?);
+            let found = row.get_ref(3)?.as_str_or_null().ok().flatten();
+            let edge = match found.and_then(|kind| known(leads_to, kind)) {
+                Some(to) => to.show(edge, row.get(4)?),
+                None => edge.with_kind(row.get(2)?),
+            };
+            visit(place(row)?, edge)
+        })
     }
 
-    /// The resources that have this one as a member.
+    /// The resources that have these as members.
     ///
-    /// One walk for each attribute that it may be a member by, each along an index in the order of
-    /// ids and no longer than the limit, so that a page costs the same wherever it is.
+    /// One statement for each attribute that they may be members by, nearly always one. Each walks along
+    /// an index in the order of ids and no further than the limit, so that a page costs the same
+    /// wherever it is.
     fn owners(
         &self,
-        kind: &ResourceType,
-        target: &str,
-        leads_to: &[&Arc<ResourceType>],
-        first: First<'_>,
-    ) -> Outcome<Vec<Edge>> {
-        let there = kind_and_display(self.connection, self.tenant, target)?;
-        if there.is_none_or(|(name, _)| name != kind.name()) {
-            return Ok(Vec::new());
+        source: EdgeSource<'_>,
+        others: &[&Arc<ResourceType>],
+        range: EdgeRange<'_>,
+        visit: &mut Visit<'_>,
+    ) -> Outcome<()> {
+        let mut lists = Vec::new();
+        for other in others {
+            let attrs = other.attributes().iter();
+            let attrs = attrs.filter(|attr| attr.role() == Role::Membership);
+            lists.extend(attrs.map(|attr| (Target::new(other), attr.path())));
         }
-        let sql = "SELECT e.owner, o.display
-                   FROM edge e INDEXED BY edge_by_target
-                   JOIN resource o ON o.tenant = e.tenant AND o.id = e.owner
-                   WHERE e.tenant = ?1 AND e.target = ?2 AND e.kind = ?3 AND e.attr = ?4
-                       AND e.owner > ?5
-                   ORDER BY e.owner LIMIT ?6";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let limit = first.limit.map_or(usize::MAX, |limit| limit as usize);
-        // An owner may have the target in more than one of its attributes.
-        let mut found = BTreeMap::new();
-        for owner in leads_to {
-            let attrs = owner.attributes().iter();
-            for attr in attrs.filter(|attr| attr.role() == Role::Membership) {
-                let (to, path) = (Target::new(owner), attr.path());
-                let name = owner.name();
-                let own = params![self.tenant, target, name, path, first.after, first.limit()];
-                let mut rows = statement.query(own)?;
-                while let Some(row) = rows.next()? {
-                    let display = to.display(row.get(1)?);
-                    found.insert(row.get::<_, String>(0)?, (name, display));
+        if let [(to, path)] = lists.as_slice() {
+            return self.owners_by((to, path), source, range, visit);
+        }
+        // An owner may have the member in more than one of its attributes.
+        let limit = range.limit.map_or(usize::MAX, |limit| limit as usize);
+        let mut found = vec![BTreeMap::new(); source.owners.len()];
+        for (to, path) in &lists {
+            self.owners_by((to, path), source, range, &mut |member, edge| {
+                if let Some(found) = found.get_mut(member) {
+                    found.insert(edge.id.clone(), edge);
                     if found.len() > limit {
                         found.pop_last();
                     }
                 }
+                Ok(true)
+            })?;
+        }
+        for (member, edges) in found.into_iter().enumerate() {
+            for edge in edges.into_values() {
+                if !visit(member, edge)? {
+                    return Ok(());
+                }
             }
         }
-        let edge = |(id, (kind, display)): (String, (&str, Option<String>))| {
-            let edge = Edge::to(id).with_kind(Some(kind.to_owned()));
-            edge.with_display(display)
-        };
-        Ok(found.into_iter().map(edge).collect())
+        Ok(())
     }
 
-    /// The resource that a reference in the document names.
+    fn owners_by(
+        &self,
+        (to, path): (&Target<'_>, &str),
+        source: EdgeSource<'_>,
+        range: EdgeRange<'_>,
+        visit: &mut Visit<'_>,
+    ) -> Outcome<()> {
+        let members = (source.kind.name(), source.owners);
+        let list = (self.tenant, to.name, path);
+        let statement = reference::owners_of(DIALECT, list, members, range);
+        each(self.connection, &statement, |row| {
+            let edge = Edge::to(row.get::<_, String>(1)?);
+            visit(place(row)?, to.show(edge, row.get(2)?))
+        })
+    }
+
+    /// The resources that references in the documents name.
     fn referred(
         &self,
-        kind: &ResourceType,
-        attr: AttrId,
-        owner: &str,
+        source: EdgeSource<'_>,
         leads_to: &[Target<'_>],
-    ) -> Outcome<Vec<Edge>> {
-        let Some(row) = Row::find(self.connection, self.tenant, kind, owner)? else {
-            return Ok(Vec::new());
-        };
-        let document = row.tree()?;
-        let value = document
-            .get(kind, attr)
-            .and_then(|value| value.get("value"));
-        let Some(id) = value.and_then(Value::as_str) else {
-            return Ok(Vec::new());
-        };
-        let edge = Edge::to(id);
-        let there = kind_and_display(self.connection, self.tenant, id)?;
-        let there = there.and_then(|(kind, display)| Some((known(leads_to, &kind)?, display)));
-        Ok(vec![match there {
-            Some((to, display)) => edge
-                .with_kind(Some(to.name.to_owned()))
-                .with_display(to.display(display)),
-            None => edge,
-        }])
+        visit: &mut Visit<'_>,
+    ) -> Outcome<()> {
+        let EdgeSource { attr, kind, owners } = source;
+        let statement = reference::documents_of(DIALECT, (self.tenant, kind.name()), owners);
+        let mut ids = BTreeMap::new();
+        each(self.connection, &statement, |row| {
+            let text = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
+            let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
+            let value = document.get(kind, attr);
+            let id = value.and_then(|value| value.get("value"));
+            if let Some(id) = id.and_then(Value::as_str) {
+                ids.insert(place(row)?, id.to_owned());
+            }
+            Ok(true)
+        })?;
+        let named: Vec<_> = ids.values().map(String::as_str).collect();
+        let mut labels = BTreeMap::new();
+        let statement = reference::labels_of(DIALECT, self.tenant, &named);
+        each(self.connection, &statement, |row| {
+            let label: (String, Option<String>) = (row.get(1)?, row.get(2)?);
+            labels.insert(place(row)?, label);
+            Ok(true)
+        })?;
+        for (at, (owner, id)) in ids.iter().enumerate() {
+            let edge = Edge::to(id.as_str());
+            let label = labels.remove(&at);
+            let label = label.and_then(|(kind, display)| Some((known(leads_to, &kind)?, display)));
+            let edge = match label {
+                Some((to, display)) => to.show(edge, display),
+                None => edge,
+            };
+            if !visit(*owner, edge)? {
+                break;
+            }
+        }
+        Ok(())
     }
+}
+
+/// The place of a row's resource among those of the statement.
+fn place(row: &Row<'_>) -> Outcome<usize> {
+    Ok(usize::try_from(row.get::<_, i64>(0)?).map_err(StoreError::backend)?)
 }
 
 /// A type that edges may lead to.
@@ -198,24 +247,17 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The display name as far as the schema shows it.
-    fn display(&self, display: Option<String>) -> Option<String> {
-        display.filter(|_| self.shows_display)
+    /// An edge to a resource of the type, with the display name as far as the schema shows it.
+    fn show(&self, edge: Edge, display: Option<String>) -> Edge {
+        let edge = edge.with_kind(Some(self.name.to_owned()));
+        edge.with_display(display.filter(|_| self.shows_display))
     }
+}
+
+fn leads_to<'a>(kinds: &[&'a Arc<ResourceType>]) -> Vec<Target<'a>> {
+    kinds.iter().map(|kind| Target::new(kind)).collect()
 }
 
 fn known<'t, 'k>(leads_to: &'t [Target<'k>], kind: &str) -> Option<&'t Target<'k>> {
     leads_to.iter().find(|to| to.name == kind)
-}
-
-/// The type of a resource, and what members and references show of it.
-pub(crate) fn kind_and_display(
-    connection: &Connection,
-    tenant: &str,
-    id: &str,
-) -> Outcome<Option<(String, Option<String>)>> {
-    let sql = "SELECT kind, display FROM resource WHERE tenant = ?1 AND id = ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    let found = statement.query_row(params![tenant, id], |row| Ok((row.get(0)?, row.get(1)?)));
-    Ok(found.optional()?)
 }

@@ -7,7 +7,7 @@ mod tests;
 
 use rusqlite::{CachedStatement, Connection, params_from_iter, types::Value};
 use scimkit_registry::{AttrId, Budget, Edge, Meter, Predicate, Resource, Scalar, View};
-use scimkit_sql::plan;
+use scimkit_sql::{plan, reference::EdgeRange};
 use scimkit_store::{
     Count, Facts, Page, PageBuilder, Position, Query, Room, Settings, Sort, Start, Stored, computed,
 };
@@ -15,7 +15,7 @@ use scimkit_store::{
 use self::{part::Part, sorted::Sorted};
 use crate::{
     definitions::{self, Keyed, Texts},
-    edges::{EdgeReader, First},
+    edges::EdgeReader,
     error::Outcome,
     layout::{Among, Tables, stored},
     row::Row,
@@ -307,7 +307,7 @@ impl<'a> Asking<'a> {
                 edges.push((
                     top,
                     self.reader
-                        .edges(kind, top, stored.id.as_str(), First::ALL)?,
+                        .edges(kind, top, stored.id.as_str(), EdgeRange::ALL)?,
                 ));
             }
         }

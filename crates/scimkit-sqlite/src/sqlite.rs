@@ -8,6 +8,7 @@ use std::{
 
 use rusqlite::Connection;
 use scimkit_registry::{AttrId, Budget, Edge, ResourceId, ResourceType, Role};
+use scimkit_sql::reference::EdgeRange;
 use scimkit_store::{
     Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, Want,
     Written,
@@ -17,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::{
     OpenError, Options,
     definitions::Texts,
-    edges::{EdgeReader, First},
+    edges::{EdgeReader, EdgeSource},
     error::Outcome,
     file::Place,
     imports,
@@ -175,15 +176,17 @@ impl Store for Sqlite {
             };
             let query = query.clone();
             self.read_with(scope, lane, move |reader, _| {
-                // One statement for each owner: there is no network between, and the rows of an
-                // owner come in order by themselves.
-                let EdgeQuery { attr, kind, .. } = &query;
-                let first = First {
+                let owners: Vec<_> = query.owners.iter().map(ResourceId::as_str).collect();
+                let source = EdgeSource {
+                    attr: query.attr,
+                    kind: &query.kind,
+                    owners: &owners,
+                };
+                let range = EdgeRange {
                     after: query.after.as_ref().map_or("", ResourceId::as_str),
                     limit: query.limit,
                 };
-                let edges = |id: &ResourceId| reader.edges(kind, *attr, id.as_str(), first);
-                query.owners.iter().map(edges).collect()
+                reader.edges_of_each(source, range)
             })
             .await
         })

@@ -4,18 +4,21 @@ use rusqlite::{
     Connection, Row, params_from_iter,
     types::{ToSqlOutput, Value, ValueRef},
 };
-use scimkit_sql::reference::{Parameter, Statement};
+use scimkit_sql::{
+    Dialect,
+    reference::{Parameter, Statement},
+};
 
 use crate::error::Outcome;
 
+/// The dialect of every statement.
+pub(crate) const DIALECT: Dialect = Dialect::Sqlite;
 /// Bytes of the text of a statement that is kept for the next time.
 const LONGEST_KEPT: usize = 32_768;
 
 /// Executes a statement that returns no rows.
 pub(crate) fn execute(connection: &Connection, statement: &Statement<'_>) -> Outcome<()> {
-    let mut prepared = connection.prepare_cached(&statement.text)?;
-    prepared.execute(params_from_iter(statement.parameters.iter().map(bound)))?;
-    Ok(())
+    execute_counted(connection, statement).map(drop)
 }
 
 /// Executes statements that return no rows.
@@ -25,6 +28,45 @@ pub(crate) fn execute_all<'s>(
 ) -> Outcome<()> {
     let mut statements = statements.into_iter();
     statements.try_for_each(|statement| execute(connection, &statement))
+}
+
+/// Executes a statement that returns no rows; returns how many rows it changed.
+pub(crate) fn execute_counted(
+    connection: &Connection,
+    statement: &Statement<'_>,
+) -> Outcome<usize> {
+    let mut prepared = connection.prepare_cached(&statement.text)?;
+    Ok(prepared.execute(params_from_iter(statement.parameters.iter().map(bound)))?)
+}
+
+/// Reads the first row of a statement, if it has any.
+pub(crate) fn first<T>(
+    connection: &Connection,
+    statement: &Statement<'_>,
+    read: impl FnOnce(&Row<'_>) -> Outcome<T>,
+) -> Outcome<Option<T>> {
+    let mut prepared = connection.prepare_cached(&statement.text)?;
+    let mut rows = prepared.query(params_from_iter(statement.parameters.iter().map(bound)))?;
+    rows.next()?.map(read).transpose()
+}
+
+/// Reads all rows of a statement.
+pub(crate) fn all<T>(
+    connection: &Connection,
+    statement: &Statement<'_>,
+    read: impl Fn(&Row<'_>) -> Outcome<T>,
+) -> Outcome<Vec<T>> {
+    let mut found = Vec::new();
+    each(connection, statement, |row| {
+        found.push(read(row)?);
+        Ok(true)
+    })?;
+    Ok(found)
+}
+
+/// Whether a statement has any row.
+pub(crate) fn exists(connection: &Connection, statement: &Statement<'_>) -> Outcome<bool> {
+    Ok(first(connection, statement, |_| Ok(()))?.is_some())
 }
 
 /// Visits the rows of a statement, as long as the visitor wants more.
@@ -57,11 +99,27 @@ pub(crate) fn each_of_all<'s>(
     statements.try_for_each(|one| each(connection, &one, |row| visit(row).map(|()| true)))
 }
 
+/// A parameter as SQLite takes it.
 fn bound<'p>(parameter: &'p Parameter<'_>) -> ToSqlOutput<'p> {
     match parameter {
+        Parameter::Blob(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
         Parameter::Integer(value) => ToSqlOutput::Owned(Value::Integer(*value)),
         Parameter::Null => ToSqlOutput::Owned(Value::Null),
         Parameter::Real(value) => ToSqlOutput::Owned(Value::Real(*value)),
         Parameter::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        Parameter::Texts(texts) => {
+            let array = texts.iter().copied().collect::<serde_json::Value>();
+            ToSqlOutput::Owned(Value::Text(array.to_string()))
+        }
     }
+}
+
+/// The steps of the database's plan for a statement.
+#[cfg(test)]
+pub(crate) fn steps(connection: &Connection, statement: &Statement<'_>) -> Vec<String> {
+    let sql = format!("EXPLAIN QUERY PLAN {}", statement.text);
+    let mut prepared = connection.prepare(&sql).unwrap();
+    let parameters = params_from_iter(statement.parameters.iter().map(bound));
+    let steps = prepared.query_map(parameters, |row| row.get("detail"));
+    steps.unwrap().map(Result::unwrap).collect()
 }

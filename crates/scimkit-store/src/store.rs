@@ -295,16 +295,19 @@ impl Stored {
     #[must_use]
     pub fn size(&self) -> u64 {
         let edges = self.edges.iter().flat_map(|(_, edges)| edges);
-        let edges = edges.map(|edge| {
-            let texts = [edge.kind.as_deref(), edge.display.as_deref()];
-            let texts = texts.into_iter().flatten().map(str::len).sum::<usize>();
-            Self::EDGE + (edge.id.as_str().len() + texts) as u64
-        });
         let document = match (&self.document, self.bytes) {
             (Document::Tree(tree), 0) => tree.text_len(),
             (_, bytes) => bytes,
         };
-        document + edges.sum::<u64>()
+        document + edges.map(Self::edge_size).sum::<u64>()
+    }
+
+    /// The bytes of one edge in [`Stored::size`].
+    #[must_use]
+    pub fn edge_size(edge: &Edge) -> u64 {
+        let texts = [edge.kind.as_deref(), edge.display.as_deref()];
+        let texts = texts.into_iter().flatten().map(str::len).sum::<usize>();
+        Self::EDGE + (edge.id.as_str().len() + texts) as u64
     }
 }
 

@@ -23,8 +23,8 @@ impl State {
 
     pub(super) fn keys_by_id(self) -> &'static str {
         match self {
-            State::Live => "lookup_key INDEXED BY lookup_key_by_id",
-            State::Deleted => "retired_key INDEXED BY retired_key_by_id",
+            State::Live => "lookup_key_by_id",
+            State::Deleted => "retired_key_by_id",
         }
     }
 
@@ -147,12 +147,14 @@ pub fn holders<'a>(
             let (kind, attr) = (Parameter::from(key.kind), Parameter::from(key.attr));
             [Parameter::from(key.number), kind, attr, key.value.clone()]
         }));
-        builder.sql(
-            ") SELECT w.number, k.id FROM w CROSS JOIN lookup_key k ON k.tenant = w.tenant
-             AND k.kind = w.kind AND k.attr = w.attr AND k.value = w.value",
+        builder.sql(") SELECT w.number, k.id FROM w");
+        builder.join_in_order("lookup_key k").sql(
+            " ON k.tenant = w.tenant AND k.kind = w.kind AND k.attr = w.attr
+             AND k.value = w.value",
         );
         if !matches!(definitions, KeyDefinitions::Except([])) {
-            builder.sql(" CROSS JOIN resource r ON r.tenant = k.tenant AND r.id = k.id");
+            builder.join_in_order("resource r");
+            builder.sql(" ON r.tenant = k.tenant AND r.id = k.id");
             restrict(&mut builder, definitions);
         }
         builder.build()
@@ -277,16 +279,18 @@ pub fn ancestors<'a>(
 ) -> Vec<Statement<'a>> {
     let one = |piece: &[&'a str]| {
         let mut builder = Builder::new(dialect, tenant);
-        builder.sql(
-            "WITH RECURSIVE up (target, owner) AS (
-             SELECT e.target, e.owner FROM edge e INDEXED BY edge_by_target WHERE e.tenant = ",
-        );
-        builder.tenant().sql(" AND e.attr = ").bind(attr);
+        builder.sql("WITH RECURSIVE up (target, owner) AS (SELECT e.target, e.owner FROM edge e");
+        builder.indexed_by("edge_by_target");
+        builder
+            .sql(" WHERE e.tenant = ")
+            .tenant()
+            .sql(" AND e.attr = ")
+            .bind(attr);
         builder.sql(" AND e.target IN").list(piece.iter().copied());
-        builder.sql(
-            " UNION SELECT e.target, e.owner FROM up CROSS JOIN edge e INDEXED BY edge_by_target
-             ON e.target = up.owner AND e.tenant = ",
-        );
+        builder.sql(" UNION SELECT e.target, e.owner FROM up");
+        builder.join_in_order("edge e");
+        builder.indexed_by("edge_by_target");
+        builder.sql(" ON e.target = up.owner AND e.tenant = ");
         builder.tenant().sql(" AND e.attr = ").placeholder(2);
         builder.sql(") SELECT target, owner FROM up");
         builder.build()
@@ -301,10 +305,10 @@ pub fn owners<'a>(dialect: Dialect, tenant: &'a str, targets: &[&'a str]) -> Vec
     let one = |piece: &[&'a str]| {
         let mut builder = Builder::new(dialect, tenant);
         builder.sql("SELECT ").sql(State::Live.head_columns());
-        builder.sql(
-            ", e.attr, e.target FROM edge e INDEXED BY edge_by_target
-             CROSS JOIN resource r ON r.tenant = e.tenant AND r.id = e.owner WHERE e.tenant = ",
-        );
+        builder.sql(", e.attr, e.target FROM edge e");
+        builder.indexed_by("edge_by_target");
+        builder.join_in_order("resource r");
+        builder.sql(" ON r.tenant = e.tenant AND r.id = e.owner WHERE e.tenant = ");
         builder.tenant().sql(" AND e.target IN");
         builder.list(piece.iter().copied());
         builder.build()

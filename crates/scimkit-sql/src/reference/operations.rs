@@ -32,8 +32,11 @@ pub fn remove_ends<'a>(
     };
     let leading_to = |piece: &[&'a str]| {
         let mut builder = Builder::new(dialect, tenant);
-        builder.sql("DELETE FROM edge INDEXED BY edge_by_target WHERE tenant = ");
-        builder.tenant().sql(" AND target IN");
+        builder.sql("DELETE FROM edge").indexed_by("edge_by_target");
+        builder
+            .sql(" WHERE tenant = ")
+            .tenant()
+            .sql(" AND target IN");
         builder.list(piece.iter().copied());
         builder.build()
     };
@@ -104,7 +107,8 @@ pub fn remove_all_keys<'a>(
 ) -> Vec<Statement<'a>> {
     let one = |piece: &[&'a str]| {
         let mut builder = Builder::new(dialect, tenant);
-        builder.sql("DELETE FROM ").sql(state.keys_by_id());
+        builder.sql("DELETE FROM ").sql(state.keys());
+        builder.indexed_by(state.keys_by_id());
         builder.sql(" WHERE tenant = ").tenant();
         builder.sql(" AND kind = ").bind(kind);
         builder.sql(" AND id IN").list(piece.iter().copied());

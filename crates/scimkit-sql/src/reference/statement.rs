@@ -16,6 +16,8 @@ const ROWS: usize = 256;
     reason = "a driver must be able to bind every parameter"
 )]
 pub enum Parameter<'a> {
+    /// Bytes.
+    Blob(&'a [u8]),
     /// An integer; a boolean is 0 or 1.
     Integer(i64),
     /// No value.
@@ -24,11 +26,25 @@ pub enum Parameter<'a> {
     Real(f64),
     /// A text.
     Text(Cow<'a, str>),
+    /// An array of texts; SQLite takes it as the text of a JSON array.
+    Texts(Vec<&'a str>),
+}
+
+impl From<bool> for Parameter<'_> {
+    fn from(value: bool) -> Self {
+        Parameter::Integer(i64::from(value))
+    }
 }
 
 impl From<i64> for Parameter<'_> {
     fn from(value: i64) -> Self {
         Parameter::Integer(value)
+    }
+}
+
+impl From<Option<i64>> for Parameter<'_> {
+    fn from(value: Option<i64>) -> Self {
+        value.map_or(Parameter::Null, Parameter::Integer)
     }
 }
 
@@ -62,14 +78,54 @@ pub struct Statement<'a> {
     /// The parameters.
     pub parameters: Vec<Parameter<'a>>,
     /// The SQL text.
-    pub text: String,
+    pub text: Cow<'static, str>,
 }
+
+impl<'a> Statement<'a> {
+    /// A statement whose text is the same whatever its parameters are.
+    ///
+    /// It is written as SQLite reads it: other databases get their placeholders and no hints for the
+    /// planner.
+    pub(super) fn fixed<const N: usize>(
+        dialect: Dialect,
+        text: &'static str,
+        parameters: [Parameter<'a>; N],
+    ) -> Self {
+        Statement {
+            parameters: parameters.into(),
+            text: match dialect {
+                Dialect::Sqlite => Cow::Borrowed(text),
+                Dialect::Postgres => Cow::Owned(translated(text)),
+            },
+        }
+    }
+}
+
+/// A text of SQLite's for PostgreSQL.
+fn translated(text: &str) -> String {
+    let text = text.replace('?', "$").replace(CROSS_JOIN, JOIN);
+    let mut parts = text.split(INDEXED_BY);
+    let mut translated = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        // The name of the index ends with its word.
+        let rest = part.find(char::is_whitespace).and_then(|at| part.get(at..));
+        translated.push_str(rest.unwrap_or_default());
+    }
+    translated
+}
+
+/// Joins tables in the order in which they are written, in SQLite.
+const CROSS_JOIN: &str = " CROSS JOIN ";
+const JOIN: &str = " JOIN ";
+
+const INDEXED_BY: &str = " INDEXED BY ";
 
 /// Puts a statement together: text and placeholders from left to right.
 #[derive(Debug)]
 pub(super) struct Builder<'a> {
     dialect: Dialect,
-    statement: Statement<'a>,
+    parameters: Vec<Parameter<'a>>,
+    text: String,
 }
 
 impl<'a> Builder<'a> {
@@ -77,17 +133,32 @@ impl<'a> Builder<'a> {
     pub(super) fn new(dialect: Dialect, tenant: &'a str) -> Self {
         Builder {
             dialect,
-            statement: Statement {
-                parameters: vec![Parameter::from(tenant)],
-                text: String::with_capacity(256),
-            },
+            parameters: vec![Parameter::from(tenant)],
+            text: String::with_capacity(256),
         }
     }
 
     /// Adds text.
     pub(super) fn sql(&mut self, text: &str) -> &mut Self {
-        self.statement.text.push_str(text);
+        self.text.push_str(text);
         self
+    }
+
+    /// Has SQLite use an index that its planner would not choose.
+    pub(super) fn indexed_by(&mut self, index: &str) -> &mut Self {
+        match self.dialect {
+            Dialect::Postgres => self,
+            Dialect::Sqlite => self.sql(INDEXED_BY).sql(index),
+        }
+    }
+
+    /// Joins a table, and has SQLite read it after those before.
+    pub(super) fn join_in_order(&mut self, table: &str) -> &mut Self {
+        let join = match self.dialect {
+            Dialect::Postgres => JOIN,
+            Dialect::Sqlite => CROSS_JOIN,
+        };
+        self.sql(join).sql(table)
     }
 
     /// Adds the placeholder of the tenant.
@@ -97,20 +168,19 @@ impl<'a> Builder<'a> {
 
     /// Adds a placeholder that was bound before.
     pub(super) fn placeholder(&mut self, number: usize) -> &mut Self {
-        let text = &mut self.statement.text;
-        self.dialect.push_placeholder(text, number);
+        self.dialect.push_placeholder(&mut self.text, number);
         self
     }
 
     /// Adds a placeholder with its value.
     pub(super) fn bind(&mut self, value: impl Into<Parameter<'a>>) -> &mut Self {
-        self.statement.parameters.push(value.into());
-        self.placeholder(self.statement.parameters.len())
+        self.parameters.push(value.into());
+        self.placeholder(self.parameters.len())
     }
 
     /// Binds values whose placeholders stand in a text that was made elsewhere.
     pub(super) fn bind_silently(&mut self, values: impl Iterator<Item = Parameter<'a>>) {
-        self.statement.parameters.extend(values);
+        self.parameters.extend(values);
     }
 
     /// Adds ` (?, ?, ..)`.
@@ -145,7 +215,10 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn build(self) -> Statement<'a> {
-        self.statement
+        Statement {
+            parameters: self.parameters,
+            text: self.text.into(),
+        }
     }
 }
 

@@ -16,12 +16,12 @@ use scimkit_store::{
     },
 };
 
-use super::rows::{DIALECT, TenantRows, tables};
+use super::rows::{TenantRows, tables};
 use crate::{
     definitions,
     error::Outcome,
     layout::Tables,
-    statement::{each, each_of_all},
+    statement::{DIALECT, each, each_of_all},
 };
 
 /// Units that an edge on the way up is charged.

@@ -16,7 +16,7 @@ use scimkit_store::{
 
 use super::{
     facts::ends,
-    rows::{DIALECT, TenantRows, tables},
+    rows::{TenantRows, tables},
 };
 use crate::{
     definitions::{self, UNKEYED},
@@ -24,7 +24,7 @@ use crate::{
     keys,
     layout::Among,
     row::micros,
-    statement::{execute, execute_all},
+    statement::{DIALECT, execute, execute_all},
 };
 
 /// The rows whose keys are not edited one by one, since they are removed or made anew as a whole.

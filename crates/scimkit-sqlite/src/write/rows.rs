@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use rusqlite::Connection;
 use scimkit_registry::{Budget, Resource, ResourceId, ResourceType};
-use scimkit_sql::{Dialect, reference};
+use scimkit_sql::reference;
 use scimkit_store::{
     ConnectionId, Document, Settings, StoreError, Written,
     engine::{Facts, FoundRow, Needs, Operations, RowHead, RowState, Rows},
@@ -17,8 +17,6 @@ use crate::{
     layout::Among,
     row::{instant, version},
 };
-
-pub(super) const DIALECT: Dialect = Dialect::Sqlite;
 
 /// The rows of one tenant, inside a transaction of the writing thread.
 pub(super) struct TenantRows<'a> {

@@ -1,0 +1,267 @@
+//! The statements about tenants, their connections, and the tokens of those.
+
+use super::statement::{Parameter, Statement};
+use crate::Dialect;
+
+/// A token with its connection and tenant, by its digest.
+///
+/// Its columns are those of [`tenant`], [`connection`] and [`token`], one after the other, and whether an
+/// import of the tenant is not complete.
+#[must_use]
+pub fn token_by_digest(dialect: Dialect, digest: &[u8]) -> Statement<'_> {
+    let text = "SELECT t.tenant, t.name, t.created_us, t.revision,
+                c.tenant, c.connection, c.name, c.rules, c.created_us, c.revision,
+                k.tenant, k.id, k.connection, k.digest, k.name, k.may_groups, k.may_read,
+                k.may_users, k.created_us, k.revision, k.expires_us, k.replaced_us, k.revoked_us,
+                k.used_us, EXISTS (SELECT 1 FROM import i WHERE i.tenant = k.tenant)
+         FROM token k
+         JOIN connection c ON c.tenant = k.tenant AND c.connection = k.connection
+         JOIN tenant t ON t.tenant = k.tenant
+         WHERE k.digest = ?1";
+    Statement::fixed(dialect, text, [Parameter::Blob(digest)])
+}
+
+/// A tenant: id, name, `created_us` and revision.
+#[must_use]
+pub fn tenant(dialect: Dialect, tenant: &str) -> Statement<'_> {
+    let text = "SELECT tenant, name, created_us, revision FROM tenant WHERE tenant = ?1";
+    Statement::fixed(dialect, text, [Parameter::from(tenant)])
+}
+
+/// All tenants without an import that is not complete, in the order of their ids, with the columns of
+/// [`tenant`].
+#[must_use]
+pub fn tenants(dialect: Dialect) -> Statement<'static> {
+    let text = "SELECT tenant, name, created_us, revision FROM tenant t
+         WHERE NOT EXISTS (SELECT 1 FROM import i WHERE i.tenant = t.tenant)
+         ORDER BY tenant";
+    Statement::fixed(dialect, text, [])
+}
+
+/// A connection: tenant, id, name, settings, `created_us` and revision.
+#[must_use]
+pub fn connection<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Statement<'a> {
+    let text = "SELECT tenant, connection, name, rules, created_us, revision FROM connection
+         WHERE tenant = ?1 AND connection = ?2";
+    Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
+}
+
+/// A connection with its tenant: the columns of [`tenant`], then those of [`connection`].
+#[must_use]
+pub fn connection_with_tenant<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Statement<'a> {
+    let text = "SELECT t.tenant, t.name, t.created_us, t.revision,
+                c.tenant, c.connection, c.name, c.rules, c.created_us, c.revision
+         FROM connection c JOIN tenant t ON t.tenant = c.tenant
+         WHERE c.tenant = ?1 AND c.connection = ?2";
+    Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
+}
+
+/// The connections of a tenant in the order of their ids, with the columns of [`connection`].
+#[must_use]
+pub fn connections(dialect: Dialect, tenant: &str) -> Statement<'_> {
+    let text = "SELECT tenant, connection, name, rules, created_us, revision FROM connection
+         WHERE tenant = ?1 ORDER BY connection";
+    Statement::fixed(dialect, text, [Parameter::from(tenant)])
+}
+
+/// A token: tenant, id, connection, digest, name, whether it may reach groups, read, and reach users,
+/// `created_us`, revision, and when it expires, was replaced, was revoked and was last used, each in
+/// microseconds or NULL.
+#[must_use]
+pub fn token<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Statement<'a> {
+    let text = "SELECT tenant, id, connection, digest, name, may_groups, may_read, may_users,
+                created_us, revision, expires_us, replaced_us, revoked_us, used_us
+         FROM token WHERE tenant = ?1 AND id = ?2";
+    Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
+}
+
+/// The tokens of a tenant, the oldest first, with the columns of [`token`].
+#[must_use]
+pub fn tokens(dialect: Dialect, tenant: &str) -> Statement<'_> {
+    let text = "SELECT tenant, id, connection, digest, name, may_groups, may_read, may_users,
+                created_us, revision, expires_us, replaced_us, revoked_us, used_us
+         FROM token WHERE tenant = ?1 ORDER BY created_us, id";
+    Statement::fixed(dialect, text, [Parameter::from(tenant)])
+}
+
+/// One row if any tenant has a token with that digest.
+#[must_use]
+pub fn token_exists(dialect: Dialect, digest: &[u8]) -> Statement<'_> {
+    let text = "SELECT 1 FROM token WHERE digest = ?1";
+    Statement::fixed(dialect, text, [Parameter::Blob(digest)])
+}
+
+/// One row if there is a token with that digest, and no use at that moment or later is recorded.
+#[must_use]
+pub fn token_unused_since(dialect: Dialect, digest: &[u8], at_us: i64) -> Statement<'_> {
+    let text = "SELECT 1 FROM token WHERE digest = ?1 AND (used_us IS NULL OR used_us < ?2)";
+    let parameters = [Parameter::Blob(digest), Parameter::from(at_us)];
+    Statement::fixed(dialect, text, parameters)
+}
+
+/// Records the use of a token, unless a later one is recorded.
+#[must_use]
+pub fn record_token_use(dialect: Dialect, digest: &[u8], at_us: i64) -> Statement<'_> {
+    let text = "UPDATE token SET used_us = ?2
+         WHERE digest = ?1 AND (used_us IS NULL OR used_us < ?2)";
+    let parameters = [Parameter::Blob(digest), Parameter::from(at_us)];
+    Statement::fixed(dialect, text, parameters)
+}
+
+/// A tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a tenant")]
+pub struct TenantRow<'a> {
+    /// When it was created, in microseconds since 1970.
+    pub created_us: i64,
+    /// The display name.
+    pub name: &'a str,
+    /// How often it was written.
+    pub revision: i64,
+    /// The identifier.
+    pub tenant: &'a str,
+}
+
+/// Adds a tenant, or replaces the one with its id.
+#[must_use]
+pub fn put_tenant<'a>(dialect: Dialect, row: &TenantRow<'a>) -> Statement<'a> {
+    let text = "INSERT INTO tenant (tenant, name, created_us, revision) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (tenant) DO UPDATE SET name = excluded.name,
+             created_us = excluded.created_us, revision = excluded.revision";
+    let parameters = [
+        row.tenant.into(),
+        row.name.into(),
+        row.created_us.into(),
+        row.revision.into(),
+    ];
+    Statement::fixed(dialect, text, parameters)
+}
+
+/// A connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a connection")]
+pub struct ConnectionRow<'a> {
+    /// The identifier.
+    pub connection: &'a str,
+    /// When it was created, in microseconds since 1970.
+    pub created_us: i64,
+    /// The display name.
+    pub name: &'a str,
+    /// How often it was written.
+    pub revision: i64,
+    /// Its settings.
+    pub settings: &'a str,
+    /// The tenant.
+    pub tenant: &'a str,
+}
+
+/// Adds a connection, or replaces the one with its id.
+#[must_use]
+pub fn put_connection<'a>(dialect: Dialect, row: &ConnectionRow<'a>) -> Statement<'a> {
+    let text = "INSERT INTO connection (tenant, connection, name, rules, created_us, revision)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (tenant, connection) DO UPDATE SET name = excluded.name,
+             rules = excluded.rules, created_us = excluded.created_us,
+             revision = excluded.revision";
+    let parameters = [
+        row.tenant.into(),
+        row.connection.into(),
+        row.name.into(),
+        row.settings.into(),
+        row.created_us.into(),
+        row.revision.into(),
+    ];
+    Statement::fixed(dialect, text, parameters)
+}
+
+/// A token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a token")]
+pub struct TokenRow<'a> {
+    /// The connection.
+    pub connection: &'a str,
+    /// When it was created, in microseconds since 1970.
+    pub created_us: i64,
+    /// The digest of the secret.
+    pub digest: &'a [u8],
+    /// When it expires.
+    pub expires_us: Option<i64>,
+    /// The identifier.
+    pub id: &'a str,
+    /// Whether it may reach groups.
+    pub may_groups: bool,
+    /// Whether it may read.
+    pub may_read: bool,
+    /// Whether it may reach users.
+    pub may_users: bool,
+    /// The display name.
+    pub name: &'a str,
+    /// When it was replaced.
+    pub replaced_us: Option<i64>,
+    /// How often it was written.
+    pub revision: i64,
+    /// When it was revoked.
+    pub revoked_us: Option<i64>,
+    /// The tenant.
+    pub tenant: &'a str,
+    /// When it was last used.
+    pub used_us: Option<i64>,
+}
+
+/// Adds a token, or replaces the one with its id; the digest stays.
+#[must_use]
+pub fn put_token<'a>(dialect: Dialect, row: &TokenRow<'a>) -> Statement<'a> {
+    let text = "INSERT INTO token
+             (tenant, id, connection, digest, name, may_groups, may_read, may_users,
+              created_us, revision, expires_us, replaced_us, revoked_us, used_us)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+         ON CONFLICT (tenant, id) DO UPDATE SET
+             connection = excluded.connection, name = excluded.name,
+             may_groups = excluded.may_groups, may_read = excluded.may_read,
+             may_users = excluded.may_users, created_us = excluded.created_us,
+             revision = excluded.revision, expires_us = excluded.expires_us,
+             replaced_us = excluded.replaced_us, revoked_us = excluded.revoked_us,
+             used_us = excluded.used_us";
+    let parameters = [
+        row.tenant.into(),
+        row.id.into(),
+        row.connection.into(),
+        Parameter::Blob(row.digest),
+        row.name.into(),
+        row.may_groups.into(),
+        row.may_read.into(),
+        row.may_users.into(),
+        row.created_us.into(),
+        row.revision.into(),
+        row.expires_us.into(),
+        row.replaced_us.into(),
+        row.revoked_us.into(),
+        row.used_us.into(),
+    ];
+    Statement::fixed(dialect, text, parameters)
+}
+
+/// Removes a connection.
+#[must_use]
+pub fn remove_connection<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Statement<'a> {
+    let text = "DELETE FROM connection WHERE tenant = ?1 AND connection = ?2";
+    Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
+}
+
+/// Removes the tokens of a connection and releases its resources, live and soft-deleted ones.
+///
+/// It walks through the tenant: a second for 100,000 resources, nearly all of it for those that are
+/// changed, which an index would not spare.
+#[must_use]
+pub fn release_connection<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    id: &'a str,
+) -> [Statement<'a>; 3] {
+    [
+        "DELETE FROM token WHERE tenant = ?1 AND connection = ?2",
+        "UPDATE resource SET connection = NULL WHERE tenant = ?1 AND connection = ?2",
+        "UPDATE retired SET connection = NULL WHERE tenant = ?1 AND connection = ?2",
+    ]
+    .map(|text| Statement::fixed(dialect, text, [tenant, id].map(Parameter::from)))
+}

@@ -1,0 +1,164 @@
+//! Edges of many resources in one statement.
+
+use rusqlite::{Connection, params};
+use scimkit_registry::{AttrId, Edge, ResourceType};
+use scimkit_sql::reference::{EdgeRange, members_of, owners_of};
+use scimkit_store::Settings;
+
+use super::{EdgeReader, EdgeSource};
+use crate::{
+    Options,
+    file::{Place, open_writer},
+    statement::{DIALECT, steps},
+};
+
+/// Ids that JSON, in which lists go to SQLite, has to escape, and others.
+const USERS: [&str; 9] = [
+    "u\"1",
+    "u\\2",
+    "u\n3",
+    "u\0",
+    "u\u{1F600}",
+    "ué",
+    "u7",
+    "u8",
+    "u",
+];
+const GROUPS: [&str; 5] = ["g\"1", "g\\2", "g\0", "g", "none"];
+
+fn database() -> Connection {
+    let db = open_writer(&Place::Memory, &Options::default()).unwrap();
+    let row = "INSERT INTO resource (tenant, kind, id, version, created_us, modified_us, display,
+                   shape, document) VALUES (?1, ?2, ?3, 1, 0, 0, ?3, '', '{}')";
+    let resources = USERS.iter().map(|id| ("User", id));
+    for (kind, id) in resources.chain(GROUPS[..4].iter().map(|id| ("Group", id))) {
+        for tenant in ["t", "other"] {
+            db.execute(row, params![tenant, kind, id]).unwrap();
+        }
+    }
+    let edge = "INSERT INTO edge (tenant, kind, attr, owner, target, target_kind)
+                VALUES (?1, 'Group', 'members', ?2, ?3, 'User')";
+    for (at, group) in GROUPS[..4].iter().enumerate() {
+        // The last user is in no group, and one member does not exist.
+        for user in USERS[..8].iter().skip(at).chain(&["missing"]) {
+            db.execute(edge, params!["t", group, user]).unwrap();
+        }
+        db.execute(edge, params!["other", group, "u"]).unwrap();
+    }
+    db
+}
+
+fn ids(edges: &[Edge]) -> Vec<&str> {
+    edges.iter().map(|edge| edge.id.as_str()).collect()
+}
+
+#[test]
+fn edges_of_many_resources_equal_those_of_each_alone() {
+    let db = database();
+    let settings = Settings::new("https://sqlite.test/v2");
+    let reader = EdgeReader {
+        connection: &db,
+        settings: &settings,
+        tenant: "t",
+    };
+    let kind = |name| &**settings.registry.by_name(name).unwrap();
+    let attr = |kind: &ResourceType, path| -> AttrId { kind.named(path).unwrap() };
+    let (user, group) = (kind("User"), kind("Group"));
+    let lists: [(_, _, &[&str]); 2] = [
+        (attr(group, "members"), group, &GROUPS),
+        (attr(user, "groups"), user, &USERS),
+    ];
+    for (attr, kind, owners) in lists {
+        let mut edges = 0;
+        // An owner may be listed twice.
+        let owners: Vec<_> = owners.iter().chain(&owners[..1]).copied().collect();
+        for limit in [None, Some(0), Some(1), Some(3), Some(100)] {
+            for after in ["", "g", "g\0", "u7", "~"] {
+                let range = EdgeRange { after, limit };
+                let source = EdgeSource {
+                    attr,
+                    kind,
+                    owners: &owners,
+                };
+                let together = reader.edges_of_each(source, range).unwrap();
+                for (owner, found) in owners.iter().zip(&together) {
+                    let alone = reader.edges(kind, attr, owner, range).unwrap();
+                    assert_eq!(&alone, found, "{owner:?} {range:?}");
+                    assert!(ids(found).is_sorted_by(|a, b| a < b));
+                    assert!(found.len() <= limit.unwrap_or(100) as usize);
+                    edges += found.len();
+                }
+            }
+        }
+        assert!(edges > 100, "{edges}");
+        let source = EdgeSource {
+            attr,
+            kind,
+            owners: &[],
+        };
+        let none = reader.edges_of_each(source, EdgeRange::ALL).unwrap();
+        assert!(none.is_empty());
+    }
+}
+
+#[test]
+fn edges_of_other_types_are_not_read() {
+    let db = database();
+    let settings = Settings::new("https://sqlite.test/v2");
+    let reader = EdgeReader {
+        connection: &db,
+        settings: &settings,
+        tenant: "t",
+    };
+    let user = settings.registry.by_name("User").unwrap();
+    let groups = user.named("groups").unwrap();
+    let source = EdgeSource {
+        attr: groups,
+        kind: user,
+        owners: &["missing", "u7", "g"],
+    };
+    let found = reader.edges_of_each(source, EdgeRange::ALL).unwrap();
+    let found: Vec<_> = found.iter().map(|edges| ids(edges)).collect();
+    assert_eq!(found, [vec![], vec!["g", "g\0", "g\"1", "g\\2"], vec![]]);
+}
+
+#[test]
+fn indexes_give_edges_in_order() {
+    let db = database();
+    let range = EdgeRange {
+        after: "u",
+        limit: Some(10),
+    };
+    let list = ("t", "Group", "members");
+    for owners in [&["a"][..], &["a", "b"]] {
+        for statement in [
+            members_of(DIALECT, list, owners, range),
+            owners_of(DIALECT, list, ("User", owners), range),
+        ] {
+            let steps = steps(&db, &statement);
+            let is_walk = |step: &String| {
+                step.starts_with("SEARCH e")
+                    && (step.contains("target>?") || step.contains("owner>?"))
+            };
+            assert!(steps.iter().any(is_walk), "{steps:#?}");
+            let is_list = |step: &&String| step.starts_with("SCAN w") || step.starts_with("SCAN j");
+            let others = steps.iter().filter(|step| !is_list(step));
+            for step in others {
+                assert!(
+                    !step.starts_with("SCAN") && !step.contains("TEMP B-TREE"),
+                    "{steps:#?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn one_text_serves_lists_of_any_length() {
+    let of = |count: usize| {
+        let owners = vec!["g"; count];
+        let list = ("t", "Group", "members");
+        members_of(DIALECT, list, &owners, EdgeRange::ALL).text
+    };
+    assert_eq!(of(2), of(1_000));
+}
