@@ -6,7 +6,7 @@ use scimkit_core::Error;
 use scimkit_registry::{Attr, AttrId, Registry, ResourceType, Role};
 use scimkit_store::{Rules, Scopes, targets};
 
-use crate::render::memberships;
+use crate::attrs::memberships;
 
 /// What a caller may do with the resources of each type; everything, unless told otherwise.
 ///

@@ -11,7 +11,7 @@ use http::{
 use scimkit_core::{AuthenticationScheme, Version};
 use serde::Serialize;
 
-use crate::{Body, error::Problem};
+use crate::{body::Body, error::Problem};
 
 /// An answer before its media type and request id are known.
 #[derive(Debug)]

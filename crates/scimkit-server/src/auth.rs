@@ -10,7 +10,7 @@ use scimkit_store::{BoxFuture, ConnectionId, Settings, TenantId};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::Access;
+use crate::access::Access;
 
 /// Turns the head of a request into a tenant and what the host knows of the caller.
 ///

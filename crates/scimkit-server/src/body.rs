@@ -1,6 +1,7 @@
 //! The body of an answer.
 
 use std::{
+    fmt,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -8,8 +9,6 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use scimkit_store::StoreError;
-
-use crate::{members::Members, stream::ListBody};
 
 /// The body of an answer, for any framework that takes an [`http_body::Body`].
 ///
@@ -22,9 +21,14 @@ pub struct Body(Kind);
 enum Kind {
     #[default]
     Empty,
-    List(ListBody),
-    Members(Box<Members>),
+    Pieces(Box<dyn Pieces>),
     Whole(Bytes),
+}
+
+/// A body that is made piece by piece, while it is sent.
+pub(crate) trait Pieces: fmt::Debug + Send {
+    /// Makes the next piece; there is none after the last one or an error.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>>;
 }
 
 /// The error of an answer that broke off: the store failed between two of its parts.
@@ -43,15 +47,10 @@ impl From<Bytes> for Body {
     }
 }
 
-impl From<ListBody> for Body {
-    fn from(list: ListBody) -> Self {
-        Body(Kind::List(list))
-    }
-}
-
-impl From<Members> for Body {
-    fn from(members: Members) -> Self {
-        Body(Kind::Members(Box::new(members)))
+impl Body {
+    /// A body that is made while it is sent.
+    pub(crate) fn of_pieces(pieces: impl Pieces + 'static) -> Self {
+        Body(Kind::Pieces(Box::new(pieces)))
     }
 }
 
@@ -65,8 +64,7 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let next = match &mut self.0 {
             Kind::Empty => return Poll::Ready(None),
-            Kind::List(list) => std::task::ready!(list.poll_next(context)),
-            Kind::Members(members) => std::task::ready!(members.poll_next(context)),
+            Kind::Pieces(pieces) => std::task::ready!(pieces.poll_next(context)),
             Kind::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
                 self.0 = Kind::Empty;
@@ -86,7 +84,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
-            Kind::List(_) | Kind::Members(_) => SizeHint::default(),
+            Kind::Pieces(_) => SizeHint::default(),
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
         }
     }

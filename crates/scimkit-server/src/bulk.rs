@@ -42,9 +42,7 @@ use self::{
     plan::{Plan, names},
     run::Run,
 };
-use crate::{answer::Answer, error::Problem, work::BODY_BYTE, write::Writer};
-
-pub(crate) use references::PREFIX;
+use crate::{answer::Answer, error::Problem, work::BODY_BYTE, writer::Writer};
 
 /// Carries the operations out and answers with what came of them.
 ///

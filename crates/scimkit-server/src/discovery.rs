@@ -13,8 +13,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Access, Authenticate, Level, answer::Answer, error::Problem, query::parameters,
-    render::encoded, route::Discovery, write::Writer,
+    access::{Access, Level},
+    answer::Answer,
+    auth::Authenticate,
+    error::Problem,
+    query::parameters,
+    route::Discovery,
+    url::encoded,
+    writer::Writer,
 };
 
 /// Answers a discovery request.

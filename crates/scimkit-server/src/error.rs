@@ -4,7 +4,7 @@ use scimkit_core::Error;
 use scimkit_registry::{ErrorKind, Exhausted};
 use scimkit_store::StoreError;
 
-use crate::Denied;
+use crate::auth::Denied;
 
 /// What keeps a request from its answer.
 #[derive(Debug)]
@@ -120,4 +120,25 @@ impl From<scimkit_registry::Error> for Problem {
             _ => Error::new(400, detail),
         })
     }
+}
+
+/// A store that breaks its contract.
+pub(crate) fn lost() -> Problem {
+    Problem::Store(StoreError::backend("the store gave no resource back"))
+}
+
+/// Failures of the store itself belong into the log, with all their causes; tells whether it is one.
+pub(crate) fn log_store_error(error: &StoreError, request_id: &str) -> bool {
+    let mut source = std::error::Error::source(error);
+    if source.is_none() {
+        return false;
+    }
+    let mut causes = error.to_string();
+    while let Some(cause) = source {
+        causes.push_str(": ");
+        causes.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    tracing::error!(%request_id, %causes, "store failed");
+    true
 }

@@ -9,7 +9,7 @@ use scimkit_core::Error;
 use scimkit_registry::{ResourceId, ResourceType, Scalar};
 use scimkit_store::{Overflow, Page, Position, Query, Scope, Sort, Store, Stored};
 
-use crate::{error::Problem, list};
+use crate::{error::Problem, sort::sort_keys};
 
 /// The bytes of resources that one list holds at most, besides one resource.
 pub(crate) const HELD: u64 = 4 << 20;
@@ -126,7 +126,7 @@ impl Source<'_> {
             false => query,
         };
         let page = store.query(scope, &query).await?;
-        let keys = list::sort_keys(scope, store, &query, &page.items).await?;
+        let keys = sort_keys(scope, store, &query, &page.items).await?;
         self.read.extend(keys.into_iter().zip(page.items));
         self.position = page.next;
         self.more = self.position.is_some() && store.support(&query.kind).cursor;

@@ -19,13 +19,17 @@
 
 mod access;
 mod answer;
+mod attrs;
 mod auth;
+mod bind;
 mod body;
 mod bulk;
 mod clock;
 mod cursor;
 mod decode;
 mod discovery;
+mod dropped;
+mod edit;
 mod error;
 mod gather;
 mod hooks;
@@ -40,10 +44,13 @@ mod render;
 mod resource;
 mod route;
 mod server;
+mod sort;
 mod stream;
+mod url;
 mod walk;
 mod work;
 mod write;
+mod writer;
 
 pub use access::{Access, Level};
 pub use auth::{
@@ -51,6 +58,6 @@ pub use auth::{
     TenantInPath, Token, credentials,
 };
 pub use body::{Body, BrokenOff};
+pub use dropped::DROPPED_TOTAL;
 pub use hooks::{CreateGuard, Secret, TakeSecrets};
-pub use policy::DROPPED_TOTAL;
 pub use server::{QUIRKS_TOTAL, Server};

@@ -13,14 +13,11 @@ use scimkit_store::{BoxFuture, EdgeQuery, Scope, Store, StoreError, element, yie
 use serde_json::{Map, Value};
 
 use crate::{
-    BrokenOff,
+    attrs::{PAGE, memberships},
+    body::{BrokenOff, Pieces},
     error::Problem,
     query::{Parameter, parameters},
-    render,
 };
-
-/// How many members are read at once. A membership with more of them is sent page by page.
-pub(crate) const PAGE: u32 = 1_000;
 
 /// A resource that is being sent: its text, and behind it the memberships that are too long for it.
 ///
@@ -76,10 +73,32 @@ impl Members {
         }
     }
 
-    pub(crate) fn poll_next(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+    /// Adds a page to the text, and remembers what follows it.
+    fn add(&mut self, text: &mut Vec<u8>, attr: AttrId, edges: &[Edge], place: Place) {
+        let more = edges.len() > PAGE as usize;
+        let page = edges.get(..PAGE as usize).unwrap_or(edges);
+        let name = self.list.kind.attr(attr).name();
+        if place == Place::First {
+            if !text.ends_with(b"{") {
+                text.push(b',');
+            }
+            text.extend_from_slice(format!("\"{name}\":[").as_bytes());
+        }
+        for (at, element) in self.list.elements(attr, page).iter().enumerate() {
+            if at > 0 || place == Place::Behind {
+                text.push(b',');
+            }
+            text.extend_from_slice(element.to_string().as_bytes());
+        }
+        match page.last().filter(|_| more) {
+            Some(last) => self.current = Some((attr, last.id.clone())),
+            None => text.push(b']'),
+        }
+    }
+}
+
+impl Pieces for Members {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         if let Some(reading) = &mut self.reading {
             let read = ready!(reading.as_mut().poll(context));
             self.reading = None;
@@ -112,29 +131,6 @@ impl Members {
             }
         }
         Poll::Ready(Some(Ok(text.into())))
-    }
-
-    /// Adds a page to the text, and remembers what follows it.
-    fn add(&mut self, text: &mut Vec<u8>, attr: AttrId, edges: &[Edge], place: Place) {
-        let more = edges.len() > PAGE as usize;
-        let page = edges.get(..PAGE as usize).unwrap_or(edges);
-        let name = self.list.kind.attr(attr).name();
-        if place == Place::First {
-            if !text.ends_with(b"{") {
-                text.push(b',');
-            }
-            text.extend_from_slice(format!("\"{name}\":[").as_bytes());
-        }
-        for (at, element) in self.list.elements(attr, page).iter().enumerate() {
-            if at > 0 || place == Place::Behind {
-                text.push(b',');
-            }
-            text.extend_from_slice(element.to_string().as_bytes());
-        }
-        match page.last().filter(|_| more) {
-            Some(last) => self.current = Some((attr, last.id.clone())),
-            None => text.push(b']'),
-        }
     }
 }
 
@@ -201,7 +197,7 @@ impl Asked {
         most: u32,
         witness: &Witness,
     ) -> Result<Vec<Asked>, Problem> {
-        let attrs = render::memberships(kind).map(|attr| kind.attr(attr).name());
+        let attrs = memberships(kind).map(|attr| kind.attr(attr).name());
         let own: Vec<_> = attrs
             .flat_map(|name| [format!("{name}Count"), format!("{name}After")])
             .collect();
@@ -212,7 +208,7 @@ impl Asked {
             found.map(Parameter::value)
         };
         let mut asked = Vec::new();
-        for attr in render::memberships(kind) {
+        for attr in memberships(kind) {
             let name = kind.attr(attr).name();
             let (count, after) = (named(format!("{name}Count")), named(format!("{name}After")));
             if count.is_none() && after.is_none() {

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::TenantInPath;
+use crate::auth::TenantInPath;
 
 /// What is before the endpoints in a path.
 #[derive(Debug, Clone, Default)]

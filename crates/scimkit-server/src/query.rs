@@ -7,7 +7,7 @@ use scimkit_core::{
 };
 use scimkit_registry::{Error as RequestError, ErrorKind, Leeway, Quirk, Witness, read_filter};
 
-use crate::{error::Problem, write::Writer};
+use crate::{error::Problem, writer::Writer};
 
 /// The parameters of the protocol, as it spells them.
 const NAMES: [&str; 8] = [

@@ -3,9 +3,8 @@
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use memchr::memmem;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use scimkit_registry::{
-    Attr, AttrId, Edge, Operator, Predicate, Projection, Resource, ResourceId, ResourceType, Role,
+    AttrId, Edge, Operator, Predicate, Projection, Resource, ResourceId, ResourceType, Role,
     Scalar, object_text,
 };
 use scimkit_store::{
@@ -14,7 +13,10 @@ use scimkit_store::{
 };
 use serde_json::{Map, Value};
 
-use crate::error::Problem;
+use crate::{
+    attrs::{edge_attrs, reference_attrs},
+    error::Problem,
+};
 
 /// The bytes of resources that are taken apart at once, besides one resource: as trees they take many
 /// times their text.
@@ -88,24 +90,6 @@ fn goes_out_as_kept(item: &Stored, projection: &Projection) -> bool {
     projection.is_whole() && matches!(item.document, Document::Text(_))
 }
 
-/// The membership attributes of a type.
-pub(crate) fn memberships(kind: &ResourceType) -> impl Iterator<Item = AttrId> {
-    let attrs = kind.attributes().iter();
-    attrs
-        .filter(|a| a.role() == Role::Membership && a.parent().is_none())
-        .map(Attr::id)
-}
-
-/// The membership and inverse attributes that a projection shows: what to ask a store for.
-pub(crate) fn edge_attrs(kind: &ResourceType, projection: &Projection) -> Vec<AttrId> {
-    let attrs = kind.attributes().iter();
-    attrs
-        .filter(|a| matches!(a.role(), Role::Inverse | Role::Membership))
-        .filter(|a| a.parent().is_none() && projection.shows(a.id()))
-        .map(Attr::id)
-        .collect()
-}
-
 /// For each resource of one type the edges under every membership, inverse and reference attribute
 /// that is shown. `trees` are the documents; one without references may be left out.
 ///
@@ -168,13 +152,6 @@ fn has_reference(kind: &ResourceType, document: &Document) -> bool {
         }),
         Document::Tree(tree) => names.any(|(id, _)| tree.get(kind, id).is_some()),
     }
-}
-
-fn reference_attrs(kind: &ResourceType) -> impl Iterator<Item = AttrId> {
-    let attrs = kind.attributes().iter();
-    attrs
-        .filter(|a| a.role() == Role::Reference && a.parent().is_none())
-        .map(|a| a.id())
 }
 
 /// How many targets are asked for in one predicate: few enough for every store to answer it by an
@@ -308,15 +285,4 @@ fn print(
     }
     kind.project(&mut members, projection);
     object_text(&members).into_bytes()
-}
-
-/// Percent-encodes one segment of a path.
-pub(crate) fn encoded(segment: &str) -> String {
-    const KEEP: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~')
-        .remove(b':');
-    utf8_percent_encode(segment, KEEP).to_string()
 }

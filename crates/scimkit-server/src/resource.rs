@@ -14,15 +14,18 @@ use scimkit_store::{EdgeQuery, Expect, How, PatchAnswer, Stored, Want, Write, lo
 use serde_json::Value;
 
 use crate::{
-    Body,
     answer::Answer,
+    attrs::{PAGE, edge_attrs, memberships},
+    body::Body,
     clock::new_id,
     decode,
-    error::Problem,
-    members::{Asked, List, Members, PAGE},
+    edit::{What, written_by},
+    error::{Problem, lost},
+    members::{Asked, List, Members},
     query, render,
     stream::take_long,
-    write::{Conditions, What, Writer, check_barred, lost, written_by},
+    write::{Conditions, check_barred},
+    writer::Writer,
 };
 
 /// One request about a resource.
@@ -58,7 +61,7 @@ impl Ask<'_> {
     ) -> Result<Answer, Problem> {
         let projection = self.projection(kind)?;
         let known = decode::etags(&self.head.headers, &IF_NONE_MATCH)?;
-        let want = Want::edges(render::edge_attrs(kind, &projection)).at_most(PAGE + 1);
+        let want = Want::edges(edge_attrs(kind, &projection)).at_most(PAGE + 1);
         let Writer { scope, store, .. } = self.writer;
         let stored = store.read(scope, kind, id, &want).await?;
         if known.is_some_and(|tags| tags.matches(&stored.version)) {
@@ -130,7 +133,7 @@ impl Ask<'_> {
 
     /// Whether a membership of the resource is too long to be sent back unasked.
     async fn is_big(&self, kind: &Arc<ResourceType>, id: &ResourceId) -> Result<bool, Problem> {
-        for attr in render::memberships(kind) {
+        for attr in memberships(kind) {
             let query = EdgeQuery::new(Arc::clone(kind), attr, vec![id.clone()]);
             let found = self
                 .writer
@@ -185,7 +188,7 @@ impl Ask<'_> {
         let text = rendered.into_iter().next().ok_or_else(lost)?;
         let body = match long.is_empty() {
             true => Body::from(Bytes::from(text)),
-            false => Body::from(Members::new(
+            false => Body::of_pieces(Members::new(
                 List {
                     id: stored.id.clone(),
                     kind: Arc::clone(&stored.kind),
@@ -211,7 +214,7 @@ impl Ask<'_> {
         let kind = Arc::clone(&stored.kind);
         let most = self.writer.scope.settings.limits.page_max;
         let asked = Asked::of(&kind, self.head.uri.query(), most, self.writer.witness)?;
-        for attr in render::edge_attrs(&kind, projection) {
+        for attr in edge_attrs(&kind, projection) {
             let known = stored.edges.iter().find(|(known, _)| *known == attr);
             let page = asked.iter().find(|page| page.attr == attr);
             let edges = match (page, known) {

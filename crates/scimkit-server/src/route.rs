@@ -8,7 +8,10 @@ use scimkit_core::Error;
 use scimkit_registry::{Registry, ResourceId, ResourceType};
 use scimkit_store::Limits;
 
-use crate::{Access, Level, error::Problem};
+use crate::{
+    access::{Access, Level},
+    error::Problem,
+};
 
 /// What a request asks for.
 #[derive(Debug)]

@@ -20,26 +20,26 @@ use http::{
 };
 use scimkit_core::{Error, message::SearchRequest};
 use scimkit_registry::{Budget, Error as RequestError, Leeway, Quirks, Witness};
-use scimkit_store::{
-    ConnectionId, Lane, Limits, Scope, Settings, Store, StoreError, TenantId, location,
-};
+use scimkit_store::{ConnectionId, Lane, Limits, Scope, Settings, Store, TenantId, location};
 
 use crate::{
-    Access, Authenticate, BearerTokens, Body, CreateGuard, Me, TakeSecrets,
+    access::Access,
     answer::Answer,
+    auth::{Authenticate, BearerTokens, Me},
+    body::Body,
     bulk,
     cursor::Cursors,
     decode, discovery,
-    error::Problem,
-    hooks::Hooks,
+    dropped::Dropped,
+    error::{Problem, log_store_error},
+    hooks::{CreateGuard, Hooks, TakeSecrets},
     incoming::Incoming,
     list, negotiate,
-    policy::Dropped,
     prefix::Prefix,
     query, resource,
     route::{Route, not_implemented},
     work::{BODY_BYTE, Work},
-    write::Writer,
+    writer::Writer,
 };
 
 /// A SCIM 2.0 service provider over a [`Store`].
@@ -465,22 +465,6 @@ fn count(witness: &Witness) {
     for quirk in witness.quirks().iter() {
         metrics::counter!(QUIRKS_TOTAL, "profile" => profile, "quirk" => quirk.name()).increment(1);
     }
-}
-
-/// Failures of the store itself belong into the log, with all their causes; tells whether it is one.
-pub(crate) fn log_store_error(error: &StoreError, request_id: &str) -> bool {
-    let mut source = std::error::Error::source(error);
-    if source.is_none() {
-        return false;
-    }
-    let mut causes = error.to_string();
-    while let Some(cause) = source {
-        causes.push_str(": ");
-        causes.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    tracing::error!(%request_id, %causes, "store failed");
-    true
 }
 
 impl<B> tower_service::Service<Request<B>> for Server

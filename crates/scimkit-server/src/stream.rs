@@ -13,10 +13,11 @@ use scimkit_registry::{AttrId, Budget, Edge, Projection, ResourceId, ResourceTyp
 use scimkit_store::{BoxFuture, Scope, Store, StoreError, Stored, Want, yield_now};
 
 use crate::{
-    BrokenOff,
+    attrs::{PAGE, edge_attrs},
+    body::{BrokenOff, Pieces},
     error::Problem,
     gather::Gathered,
-    members::{List, Members, PAGE},
+    members::{List, Members},
     render,
 };
 
@@ -146,7 +147,7 @@ impl Resources {
         let Some((kind, id)) = self.rest.pop_front() else {
             return Ok(None);
         };
-        let edges = render::edge_attrs(&kind, &self.shown.projection(&kind));
+        let edges = edge_attrs(&kind, &self.shown.projection(&kind));
         let want = Want::edges(edges).at_most(PAGE + 1);
         let Shown { scope, store, .. } = &self.shown;
         match store.read(scope, &kind, &id, &want).await {
@@ -256,11 +257,10 @@ impl ListBody {
             making: Box::pin(state.next()),
         }
     }
+}
 
-    pub(crate) fn poll_next(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+impl Pieces for ListBody {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         Poll::Ready(match ready!(self.making.as_mut().poll(context)) {
             Ok(None) => None,
             Ok(Some((text, state))) => {

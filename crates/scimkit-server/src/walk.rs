@@ -12,7 +12,7 @@ use crate::{
     cursor::{self, Cursors, Mark, Place},
     error::Problem,
     gather::HELD,
-    list,
+    sort::{sort_keys, sort_merged},
 };
 
 /// A page, its total when it was counted, and the cursor of the next one when there is one.
@@ -207,11 +207,11 @@ impl Walk<'_> {
             if page.next.is_some() {
                 endless.push(at);
             }
-            let keys = list::sort_keys(self.scope, self.store, &query, &page.items).await?;
+            let keys = sort_keys(self.scope, self.store, &query, &page.items).await?;
             let places = keys.into_iter().zip(page.items);
             keyed.extend(places.map(|(key, stored)| (key, at, stored)));
         }
-        list::sort_merged(&mut keyed, self.queries, |(key, _, _)| key.as_ref());
+        sort_merged(&mut keyed, self.queries, |(key, _, _)| key.as_ref());
         // What was not read of a type may come before what was read of others, so the page ends with
         // the last that was read of it.
         let ends = endless.iter().map(|at| {

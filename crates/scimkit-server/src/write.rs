@@ -3,38 +3,23 @@
 
 use std::{sync::Arc, time::Instant};
 
-use scimkit_core::{ETagList, Error, excerpt, message::PatchRequest};
-use scimkit_patch::{Before, Patch, Replacement};
+use scimkit_core::{ETagList, Error, message::PatchRequest};
+use scimkit_patch::Patch;
 use scimkit_registry::{
-    AttrId, Budget, Change, Edge, EdgeChange, EdgeEdit, Error as RequestError, ErrorKind, Leeway,
-    Projection, Resource, ResourceId, ResourceType, Witness, weight,
+    AttrId, Budget, Change, Error as RequestError, ErrorKind, Resource, ResourceId, ResourceType,
+    Witness, weight,
 };
-use scimkit_store::{
-    Batch, Document, Expect, How, Scope, Store, StoreError, Stored, Want, Write, Written,
-};
+use scimkit_store::{Batch, Document, Expect, How, StoreError, Stored, Want, Write, Written};
 use serde_json::Value;
 
 use crate::{
-    Access,
-    bulk::PREFIX,
     clock::now,
-    error::Problem,
-    hooks::Hooks,
-    policy::{Dropped, Taken},
-    work::{TEXT_BYTE, Work},
+    edit::{Edit, Known, What, check_edges, written_by},
+    error::{Problem, lost},
+    policy::Taken,
+    work::TEXT_BYTE,
+    writer::Writer,
 };
-
-/// Decodes and writes on behalf of one request.
-#[derive(Clone, Copy)]
-pub(crate) struct Writer<'a> {
-    pub(crate) access: &'a Access,
-    pub(crate) dropped: &'a Dropped,
-    pub(crate) hooks: &'a Hooks,
-    pub(crate) scope: &'a Scope,
-    pub(crate) store: &'a Arc<dyn Store>,
-    pub(crate) witness: &'a Arc<Witness>,
-    pub(crate) work: &'a Work<'a>,
-}
 
 /// What a client demands of the version of a resource that it changes.
 pub(crate) struct Conditions {
@@ -48,20 +33,6 @@ pub(crate) struct Conditions {
 const TRIES: u32 = 16;
 
 impl Writer<'_> {
-    /// What an answer shows of a type.
-    pub(crate) fn projection(
-        &self,
-        kind: &ResourceType,
-        attributes: &[String],
-        excluded: &[String],
-    ) -> Projection {
-        let projection = kind.projection(attributes, excluded);
-        let hidden = self.access.hidden(&self.scope.settings.registry, kind);
-        hidden
-            .into_iter()
-            .fold(projection, |shown, id| shown.without(kind, id))
-    }
-
     pub(crate) async fn decode_create(
         &self,
         kind: &Arc<ResourceType>,
@@ -227,38 +198,6 @@ impl Writer<'_> {
         }
     }
 
-    /// What is demanded of the version by a request that says nothing of it.
-    ///
-    /// # Errors
-    /// 428 where the settings ask for a condition.
-    pub(crate) fn unconditional(&self) -> Result<Expect, Error> {
-        if !self.scope.settings.require_if_match {
-            return Ok(Expect::Any);
-        }
-        let detail = "this service changes a resource only under a condition: send the \
-                      `meta.version` that you know as `If-Match`, or as `version` in a bulk request";
-        Err(Error::new(428, detail))
-    }
-
-    /// Bounds a change, and refuses members that a bulk request could take for references.
-    ///
-    /// # Errors
-    /// 413 for more members than the limit; what [`check_reserved`] refuses.
-    pub(crate) fn check(&self, change: &Change) -> Result<(), Error> {
-        let limit = self.scope.settings.limits.members;
-        let named = change.edges().iter().map(|edges| match &edges.edit {
-            EdgeEdit::Delta { add, remove } => add.len() + remove.len(),
-            EdgeEdit::Replace(edges) => edges.len(),
-        });
-        match named.sum::<usize>() {
-            count if count > limit => {
-                let detail = format!("{count} members in one request are more than {limit}");
-                Err(Error::too_large(detail))
-            }
-            _ => check_reserved(change),
-        }
-    }
-
     /// The resource as it is, if it has the version that the client means.
     async fn before(
         &self,
@@ -287,30 +226,12 @@ impl Writer<'_> {
 
     pub(crate) async fn write(&self, write: Write) -> Result<Written, Problem> {
         if let Write::Create { change, .. } | Write::Update { change, .. } = &write {
-            self.check(change)?;
+            check_edges(change, &self.scope.settings.limits)?;
         }
         let batch = Batch::new(now(), vec![write]);
         let mut outcomes = self.submit(batch).await;
         outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
     }
-}
-
-/// No resource has an id that a bulk request could take for a reference (RFC 7643 section 3.1), so
-/// none can be a member.
-///
-/// # Errors
-/// `invalidValue`.
-fn check_reserved(change: &Change) -> Result<(), Error> {
-    for EdgeChange { attr, edit } in change.edges() {
-        let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = edit;
-        if let Some(edge) = add.iter().find(|edge| edge.id.as_str().starts_with(PREFIX)) {
-            let (attr, id) = (change.kind().attr(*attr).path(), excerpt(edge.id.as_str()));
-            return Err(Error::invalid_value(format!(
-                "`{attr}`: `{id}` refers to nothing outside of a bulk request, and in one only as a string of its own"
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// `If-None-Match` forbids a write where it names the version there is (RFC 9110 section 13.1.2).
@@ -320,64 +241,6 @@ pub(crate) fn check_barred(barred: &ETagList, before: &Stored) -> Result<(), Pro
             Err(Error::precondition_failed("`If-None-Match` names the version there is").into())
         }
         false => Ok(()),
-    }
-}
-
-/// What is known of a resource before it is changed; nothing, where nothing need be.
-#[derive(Clone, Default)]
-struct Known {
-    document: Option<Arc<Resource>>,
-    edges: Arc<[(AttrId, Vec<Edge>)]>,
-}
-
-/// A decoded request to change a resource.
-pub(crate) enum Edit {
-    Patch(Patch),
-    Replace(Replacement),
-}
-
-impl Edit {
-    /// The change that it is to a resource; to one that it need not know, where it reads nothing.
-    fn change(
-        &self,
-        id: &ResourceId,
-        Known { document, edges }: &Known,
-        leeway: &dyn Leeway,
-        budget: &Budget,
-    ) -> Result<Change, RequestError> {
-        let nothing = Resource::default();
-        let document = document.as_deref().unwrap_or(&nothing);
-        match self {
-            Edit::Patch(patch) => patch.apply(id, &Before { document, edges }, leeway, budget),
-            Edit::Replace(replacement) => replacement.apply(document, budget),
-        }
-    }
-
-    /// The memberships that must be known before the change is.
-    fn edges(&self) -> Vec<AttrId> {
-        match self {
-            Edit::Patch(patch) => patch.needs().edges,
-            Edit::Replace(_) => Vec::new(),
-        }
-    }
-
-    /// What an edit that changes nothing is about.
-    fn what(&self) -> What {
-        match self {
-            Edit::Patch(patch) if !patch.needs().document => What::Edges,
-            Edit::Patch(_) | Edit::Replace(_) => What::Attributes,
-        }
-    }
-
-    /// Whether the resource must be read before the change is known.
-    fn reads(&self) -> bool {
-        match self {
-            Edit::Patch(patch) => {
-                let needs = patch.needs();
-                needs.document || !needs.edges.is_empty()
-            }
-            Edit::Replace(_) => true,
-        }
     }
 }
 
@@ -399,31 +262,4 @@ impl Updated {
             written: Vec::new(),
         }
     }
-}
-
-/// What an update is about, also where it finds everything so already.
-#[derive(PartialEq)]
-pub(crate) enum What {
-    Attributes,
-    Edges,
-}
-
-impl What {
-    fn of(change: &Change) -> Self {
-        match change.set().is_empty() && change.unset().is_empty() {
-            true => What::Edges,
-            false => What::Attributes,
-        }
-    }
-}
-
-/// The attributes that a change gives values to.
-pub(crate) fn written_by(change: &Change) -> Vec<AttrId> {
-    let set = change.set().iter().map(|(id, _)| *id);
-    set.chain(change.edges().iter().map(|e| e.attr)).collect()
-}
-
-/// A store that breaks its contract.
-pub(crate) fn lost() -> Problem {
-    Problem::Store(StoreError::backend("the store gave no resource back"))
 }

@@ -12,10 +12,10 @@ use super::{
     run::Run,
 };
 use crate::{
-    Level,
-    error::Problem,
+    access::Level,
+    edit::{Edit, check_edges},
+    error::{Problem, lost},
     policy::Taken,
-    write::{Edit, lost},
 };
 
 /// Where the outcome of an operation belongs.
@@ -113,7 +113,7 @@ impl Run<'_> {
             Act::Create => {
                 slot.status = 201;
                 let change = writer.decode_create(&kind, data).await?;
-                writer.check(&change)?;
+                check_edges(&change, &writer.scope.settings.limits)?;
                 let write = writer.creation(id, change).await?;
                 return Ok(Ready::Write(Pending { slot, write }));
             }
@@ -127,7 +127,7 @@ impl Run<'_> {
         };
         match writer.blind(&edit, &id).await? {
             Some(change) => {
-                writer.check(&change)?;
+                check_edges(&change, &writer.scope.settings.limits)?;
                 let taken = &mut Taken::default();
                 let change = writer.revised(&id, change, None, taken).await?;
                 let write = Write::Update { change, expect, id };

@@ -3,10 +3,7 @@
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use crate::render::encoded;
-
-/// What stands before the client's name for a resource.
-pub(crate) const PREFIX: &str = "bulkId:";
+use crate::{edit::BULK_ID, url::encoded};
 
 /// What a body is.
 #[derive(Clone, Copy, PartialEq)]
@@ -51,7 +48,7 @@ pub(super) fn resolve(data: &mut Value, body: Body, resolve: &mut Resolve<'_>) {
 
 /// The name in a reference.
 pub(super) fn named(text: &str) -> Option<&str> {
-    text.strip_prefix(PREFIX)
+    text.strip_prefix(BULK_ID)
 }
 
 /// Where a string stands.
@@ -144,7 +141,7 @@ fn in_url(url: &str, resolve: &mut Resolve<'_>) -> Option<String> {
 
 /// A path whose filter has quoted references.
 fn in_path(path: &str, resolve: &mut Resolve<'_>) -> Option<String> {
-    if !path.contains(PREFIX) {
+    if !path.contains(BULK_ID) {
         return None;
     }
     let (mut text, mut rest, mut changed) = (String::with_capacity(path.len()), path, false);

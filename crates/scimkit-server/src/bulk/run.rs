@@ -16,9 +16,10 @@ use super::{
 };
 use crate::{
     clock::{new_id, now},
-    error::Problem,
-    server::log_store_error,
-    write::{Conditions, Edit, Writer, lost},
+    edit::Edit,
+    error::{Problem, log_store_error, lost},
+    write::Conditions,
+    writer::Writer,
 };
 
 /// Writes that go to the store together, at most: few enough that others need not wait for long.

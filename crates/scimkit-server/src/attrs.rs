@@ -1,0 +1,32 @@
+//! The attributes of a type that are relations to other resources.
+
+use scimkit_registry::{Attr, AttrId, Projection, ResourceType, Role};
+
+/// How many members are read at once. A membership with more of them is sent page by page.
+pub(crate) const PAGE: u32 = 1_000;
+
+/// The membership attributes of a type.
+pub(crate) fn memberships(kind: &ResourceType) -> impl Iterator<Item = AttrId> {
+    let attrs = kind.attributes().iter();
+    attrs
+        .filter(|a| a.role() == Role::Membership && a.parent().is_none())
+        .map(Attr::id)
+}
+
+/// The membership and inverse attributes that a projection shows: what to ask a store for.
+pub(crate) fn edge_attrs(kind: &ResourceType, projection: &Projection) -> Vec<AttrId> {
+    let attrs = kind.attributes().iter();
+    attrs
+        .filter(|a| matches!(a.role(), Role::Inverse | Role::Membership))
+        .filter(|a| a.parent().is_none() && projection.shows(a.id()))
+        .map(Attr::id)
+        .collect()
+}
+
+/// The reference attributes of a type.
+pub(crate) fn reference_attrs(kind: &ResourceType) -> impl Iterator<Item = AttrId> {
+    let attrs = kind.attributes().iter();
+    attrs
+        .filter(|a| a.role() == Role::Reference && a.parent().is_none())
+        .map(|a| a.id())
+}

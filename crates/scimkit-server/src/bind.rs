@@ -1,0 +1,169 @@
+//! Filter and sort of a list, bound to the types that it is of.
+
+use std::sync::Arc;
+
+use scimkit_core::{
+    Error, excerpt,
+    message::{SearchRequest, SortOrder},
+};
+use scimkit_filter::{AttributePath, Filter};
+use scimkit_registry::{Attr, AttrId, Leeway, Quirk, ResourceType, Role, Witness};
+use scimkit_store::{Query, Sort};
+
+use crate::{
+    attrs::{PAGE, edge_attrs},
+    error::Problem,
+    writer::Writer,
+};
+
+/// Binds filter and sort to each type.
+///
+/// In a query of several types a name need only be known to one of them (RFC 7644 section 3.4.2.1).
+pub(crate) fn queries(
+    types: &[Arc<ResourceType>],
+    filter: Option<&Filter<'_>>,
+    search: &SearchRequest,
+    writer: Writer<'_>,
+) -> Result<Vec<Query>, Problem> {
+    let Writer { scope, .. } = writer;
+    let witness: &Witness = writer.witness;
+    let mut of_several = *witness.tolerance();
+    of_several.unknown_in_filter = true;
+    let mut leeway: &dyn Leeway = witness;
+    if types.len() > 1 {
+        if let Some(filter) = filter {
+            known_somewhere(types, filter, witness)?;
+        }
+        leeway = &of_several;
+    }
+    let order = search.sort_order.unwrap_or(SortOrder::Ascending);
+    let mut queries = Vec::with_capacity(types.len());
+    let mut sort_is_known = search.sort_by.is_none();
+    for kind in types {
+        let (attributes, excluded) = (&search.attributes, &search.excluded_attributes);
+        let projection = writer.projection(kind, attributes, excluded);
+        let hidden = writer.access.hidden(&scope.settings.registry, kind);
+        let edges = edge_attrs(kind, &projection);
+        let mut query = Query::of(Arc::clone(kind)).with_edges(edges);
+        query = query.with_edge_limit(PAGE + 1);
+        if let Some(filter) = filter {
+            let predicate = kind.bind_filter(filter, leeway)?;
+            check_hidden(kind, &hidden, &predicate.attributes())?;
+            query = query.matching(predicate);
+        }
+        if let Some(name) = &search.sort_by
+            && let Some(attr) = sort_attr(kind, name, witness)?
+        {
+            check_hidden(kind, &hidden, &[attr])?;
+            sort_is_known = true;
+            query = query.sorted(Some(Sort::by(attr, order)));
+            if types.len() > 1 {
+                query = with_sorting_edges(query, attr);
+            }
+        }
+        queries.push(query);
+    }
+    if !sort_is_known {
+        let name = search.sort_by.as_deref().unwrap_or_default();
+        return Err(Error::invalid_path(format!("`{name}` is not an attribute to sort by")).into());
+    }
+    Ok(queries)
+}
+
+/// Refuses to look for what may not be seen.
+fn check_hidden(kind: &ResourceType, hidden: &[AttrId], asked: &[AttrId]) -> Result<(), Error> {
+    let top = |id: &AttrId| kind.attr(*id).parent().unwrap_or(*id);
+    match asked.iter().map(top).find(|id| hidden.contains(id)) {
+        None => Ok(()),
+        Some(id) => Err(Error::invalid_filter(format!(
+            "`{}` leads to resources that these credentials may not read",
+            kind.attr(id).path()
+        ))),
+    }
+}
+
+/// With the edges that the sort looks at, so that pages can be merged by what they were sorted by.
+fn with_sorting_edges(mut query: Query, sorted_by: AttrId) -> Query {
+    let top = query.kind.attr(sorted_by).parent().unwrap_or(sorted_by);
+    let role = query.kind.attr(top).role();
+    if matches!(role, Role::Inverse | Role::Membership) && !query.edges.contains(&top) {
+        query.edges.push(top);
+    }
+    query
+}
+
+/// Refuses a filter with a term that none of the types can answer.
+fn known_somewhere(
+    types: &[Arc<ResourceType>],
+    filter: &Filter<'_>,
+    witness: &Witness,
+) -> Result<(), Problem> {
+    let mut tolerance = *witness.tolerance();
+    tolerance.unknown_in_filter = false;
+    let of_one = Witness::of(tolerance);
+    for term in terms(filter) {
+        let bound = types.iter().map(|kind| kind.bind_filter(term, &of_one));
+        let mut problems = Vec::new();
+        let unknown = bound
+            .map(|b| b.map_err(|e| problems.push(e)))
+            .all(|b| b.is_err());
+        if unknown && !witness.lets_through(Quirk::UnknownInFilter) {
+            let detail = problems.first().map_or("", |problem| problem.detail());
+            let detail = format!(
+                "no resource type can answer `{}`: {detail}",
+                excerpt(&term.to_string())
+            );
+            return Err(Error::invalid_filter(detail).into());
+        }
+    }
+    of_one
+        .quirks()
+        .iter()
+        .for_each(|quirk| witness.needed(quirk));
+    Ok(())
+}
+
+/// The terms of a filter that are not made of others.
+fn terms<'f, 't>(filter: &'f Filter<'t>) -> Vec<&'f Filter<'t>> {
+    let (mut found, mut open) = (Vec::new(), vec![filter]);
+    while let Some(next) = open.pop() {
+        match next {
+            Filter::And(terms) | Filter::Or(terms) => open.extend(terms),
+            Filter::Not(inner) => open.push(inner),
+            Filter::Compare(_) | Filter::Present(_) | Filter::ValuePath(_) => found.push(next),
+        }
+    }
+    found
+}
+
+/// The attribute that a `sortBy` means; of a complex one its `value`.
+fn sort_attr(
+    kind: &ResourceType,
+    name: &str,
+    leeway: &dyn Leeway,
+) -> Result<Option<AttrId>, Problem> {
+    let bad = |detail: String| Err(Error::invalid_path(detail).into());
+    let Ok(path) = AttributePath::parse(name) else {
+        return bad(format!(
+            "`{name}` is not the name of an attribute to sort by"
+        ));
+    };
+    let Some(id) = kind.find(&path, leeway) else {
+        return Ok(None);
+    };
+    let mut attr: &Attr = kind.attr(id);
+    if attr.is_complex() {
+        match kind.children(id).find(|sub| sub.name() == "value") {
+            Some(value) => attr = value,
+            None => {
+                return bad(format!(
+                    "`{name}` is complex: sort by one of its sub-attributes"
+                ));
+            }
+        }
+    }
+    if attr.is_never_returned() {
+        return Err(Error::invalid_filter(format!("`{name}` can't be sorted by")).into());
+    }
+    Ok(Some(attr.id()))
+}

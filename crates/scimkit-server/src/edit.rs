@@ -1,0 +1,134 @@
+//! Decoded changes of a resource, and the bounds that they are held to.
+
+use std::sync::Arc;
+
+use scimkit_core::{Error, excerpt};
+use scimkit_patch::{Before, Patch, Replacement};
+use scimkit_registry::{
+    AttrId, Budget, Change, Edge, EdgeChange, EdgeEdit, Error as RequestError, Leeway, Resource,
+    ResourceId,
+};
+use scimkit_store::Limits;
+
+/// What stands before the client's name for a resource that a bulk request makes (RFC 7644 section 3.7.2).
+pub(crate) const BULK_ID: &str = "bulkId:";
+
+/// What is known of a resource before it is changed; nothing, where nothing need be.
+#[derive(Clone, Default)]
+pub(crate) struct Known {
+    pub(crate) document: Option<Arc<Resource>>,
+    pub(crate) edges: Arc<[(AttrId, Vec<Edge>)]>,
+}
+
+/// A decoded request to change a resource.
+pub(crate) enum Edit {
+    Patch(Patch),
+    Replace(Replacement),
+}
+
+impl Edit {
+    /// The change that it is to a resource; to one that it need not know, where it reads nothing.
+    pub(crate) fn change(
+        &self,
+        id: &ResourceId,
+        Known { document, edges }: &Known,
+        leeway: &dyn Leeway,
+        budget: &Budget,
+    ) -> Result<Change, RequestError> {
+        let nothing = Resource::default();
+        let document = document.as_deref().unwrap_or(&nothing);
+        match self {
+            Edit::Patch(patch) => patch.apply(id, &Before { document, edges }, leeway, budget),
+            Edit::Replace(replacement) => replacement.apply(document, budget),
+        }
+    }
+
+    /// The memberships that must be known before the change is.
+    pub(crate) fn edges(&self) -> Vec<AttrId> {
+        match self {
+            Edit::Patch(patch) => patch.needs().edges,
+            Edit::Replace(_) => Vec::new(),
+        }
+    }
+
+    /// What an edit that changes nothing is about.
+    pub(crate) fn what(&self) -> What {
+        match self {
+            Edit::Patch(patch) if !patch.needs().document => What::Edges,
+            Edit::Patch(_) | Edit::Replace(_) => What::Attributes,
+        }
+    }
+
+    /// Whether the resource must be read before the change is known.
+    pub(crate) fn reads(&self) -> bool {
+        match self {
+            Edit::Patch(patch) => {
+                let needs = patch.needs();
+                needs.document || !needs.edges.is_empty()
+            }
+            Edit::Replace(_) => true,
+        }
+    }
+}
+
+/// What an update is about, also where it finds everything so already.
+#[derive(PartialEq)]
+pub(crate) enum What {
+    Attributes,
+    Edges,
+}
+
+impl What {
+    pub(crate) fn of(change: &Change) -> Self {
+        match change.set().is_empty() && change.unset().is_empty() {
+            true => What::Edges,
+            false => What::Attributes,
+        }
+    }
+}
+
+/// The attributes that a change gives values to.
+pub(crate) fn written_by(change: &Change) -> Vec<AttrId> {
+    let set = change.set().iter().map(|(id, _)| *id);
+    set.chain(change.edges().iter().map(|e| e.attr)).collect()
+}
+
+/// Bounds a change, and refuses members that a bulk request could take for references.
+///
+/// # Errors
+/// 413 for more members than the limit; what [`check_reserved`] refuses.
+pub(crate) fn check_edges(change: &Change, limits: &Limits) -> Result<(), Error> {
+    let limit = limits.members;
+    let named = change.edges().iter().map(|edges| match &edges.edit {
+        EdgeEdit::Delta { add, remove } => add.len() + remove.len(),
+        EdgeEdit::Replace(edges) => edges.len(),
+    });
+    match named.sum::<usize>() {
+        count if count > limit => {
+            let detail = format!("{count} members in one request are more than {limit}");
+            Err(Error::too_large(detail))
+        }
+        _ => check_reserved(change),
+    }
+}
+
+/// No resource has an id that a bulk request could take for a reference (RFC 7643 section 3.1), so
+/// none can be a member.
+///
+/// # Errors
+/// `invalidValue`.
+fn check_reserved(change: &Change) -> Result<(), Error> {
+    for EdgeChange { attr, edit } in change.edges() {
+        let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = edit;
+        if let Some(edge) = add
+            .iter()
+            .find(|edge| edge.id.as_str().starts_with(BULK_ID))
+        {
+            let (attr, id) = (change.kind().attr(*attr).path(), excerpt(edge.id.as_str()));
+            return Err(Error::invalid_value(format!(
+                "`{attr}`: `{id}` refers to nothing outside of a bulk request, and in one only as a string of its own"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! What the resources of a list are sorted by.
+
+use scimkit_registry::{Scalar, View};
+use scimkit_store::{
+    Document, Facts, Query, Scope, Sort, Store, StoreError, Stored, computed, yield_now,
+};
+
+use crate::{error::Problem, render, work};
+
+/// Puts the resources of several types, type after type and each in order, into one order.
+pub(crate) fn sort_merged<T>(
+    items: &mut [T],
+    queries: &[Query],
+    key: impl Fn(&T) -> Option<&Scalar>,
+) {
+    if let Some(sort) = queries.iter().find_map(|query| query.sort) {
+        // Stable: ties stay as their stores had them.
+        items.sort_by(|a, b| sort.compare(key(a), key(b)));
+    }
+}
+
+/// What each resource of a page is sorted by, as its store saw it.
+pub(crate) async fn sort_keys(
+    scope: &Scope,
+    store: &dyn Store,
+    query: &Query,
+    items: &[Stored],
+) -> Result<Vec<Option<Scalar>>, Problem> {
+    let Some(Sort { attr, .. }) = query.sort else {
+        return Ok(vec![None; items.len()]);
+    };
+    let mut turn = scope.budget.spent();
+    let shown = query.kind.projection(&[query.kind.attr(attr).path()], &[]);
+    let mut keys = Vec::with_capacity(items.len());
+    for part in render::parts(items) {
+        let mut trees = Vec::with_capacity(part.len());
+        for stored in part {
+            if let Document::Text(text) = &stored.document {
+                let units = work::TEXT_BYTE.saturating_mul(text.len() as u64);
+                scope.budget.charge(units).map_err(StoreError::from)?;
+            }
+            if scope.budget.spent().saturating_sub(turn) >= work::AT_ONCE {
+                turn = scope.budget.spent();
+                yield_now().await;
+            }
+            trees.push(Some(stored.document.tree()?));
+        }
+        let edges = render::edges(scope, store, part, &trees, &shown).await?;
+        let meter = scope.budget.meter();
+        for ((stored, tree), own) in part.iter().zip(trees.iter().flatten()).zip(&edges) {
+            let made = computed(&scope.settings, &Facts::of(stored, tree, own), &[attr]);
+            let key = stored.kind.sort_key(attr, View::with(tree, &made), &meter);
+            keys.push(key.map_err(StoreError::from)?);
+        }
+    }
+    Ok(keys)
+}

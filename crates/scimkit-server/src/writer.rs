@@ -1,0 +1,50 @@
+//! One request on its way: who asks for what, and what answers it.
+
+use std::sync::Arc;
+
+use scimkit_core::Error;
+use scimkit_registry::{Projection, ResourceType, Witness};
+use scimkit_store::{Expect, Scope, Store};
+
+use crate::{access::Access, dropped::Dropped, hooks::Hooks, work::Work};
+
+/// Decodes and writes on behalf of one request.
+#[derive(Clone, Copy)]
+pub(crate) struct Writer<'a> {
+    pub(crate) access: &'a Access,
+    pub(crate) dropped: &'a Dropped,
+    pub(crate) hooks: &'a Hooks,
+    pub(crate) scope: &'a Scope,
+    pub(crate) store: &'a Arc<dyn Store>,
+    pub(crate) witness: &'a Arc<Witness>,
+    pub(crate) work: &'a Work<'a>,
+}
+
+impl Writer<'_> {
+    /// What an answer shows of a type.
+    pub(crate) fn projection(
+        &self,
+        kind: &ResourceType,
+        attributes: &[String],
+        excluded: &[String],
+    ) -> Projection {
+        let projection = kind.projection(attributes, excluded);
+        let hidden = self.access.hidden(&self.scope.settings.registry, kind);
+        hidden
+            .into_iter()
+            .fold(projection, |shown, id| shown.without(kind, id))
+    }
+
+    /// What is demanded of the version by a request that says nothing of it.
+    ///
+    /// # Errors
+    /// 428 where the settings ask for a condition.
+    pub(crate) fn unconditional(&self) -> Result<Expect, Error> {
+        if !self.scope.settings.require_if_match {
+            return Ok(Expect::Any);
+        }
+        let detail = "this service changes a resource only under a condition: send the \
+                      `meta.version` that you know as `If-Match`, or as `version` in a bulk request";
+        Err(Error::new(428, detail))
+    }
+}
