@@ -136,7 +136,7 @@ impl Pending {
             (self.tenant.as_str(), &self.kinds),
             (&self.settings, &self.budget),
         );
-        let mut answers = engine::write(&mut rows, &mut self.decision)?;
+        let mut answers = engine::write_blocking(&mut rows, &mut self.decision)?;
         let mut answer = answers.pop().unwrap_or_else(|| Ok(Vec::new()));
         if let Ok(answers) = &mut answer {
             rows.add_texts(answers);

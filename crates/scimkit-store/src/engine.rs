@@ -12,7 +12,9 @@
 //! - A change of single members loads neither the document nor the other members, if the answer needs
 //!   no document.
 //!
-//! [`Rows`] is all that a store has to implement, [`write`](fn@write) runs a decision on it.
+//! [`Rows`] is all that a store has to implement; [`write`](fn@write) runs a decision on it, and
+//! [`write_blocking`] does so where nothing has to be awaited. [`RowStore`](crate::rows::RowStore) makes
+//! a complete [`Store`](crate::Store) of a database whose rows are these.
 
 mod capacities;
 mod claims;
@@ -26,9 +28,12 @@ mod needs;
 mod operations;
 mod overlay;
 mod policy;
+mod rows;
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use scimkit_registry::Budget;
+use scimkit_registry::{Budget, ResourceId};
 
 pub(crate) use self::keys::has_keys;
 use self::{decide::Decider, keys::AttrKeys, known::Known, overlay::Overlay};
@@ -40,6 +45,7 @@ pub use self::{
     },
     operations::{KeyRow, NewMember, NewMembers, Operations, ResourceRow, RowBump, RowRef},
     policy::{Capacity, Policy},
+    rows::{Applied, AppliedRow, Rows, RowsError, write, write_blocking},
 };
 use crate::{Batch, ConnectionId, Intent, OnFailure, Scope, StoreError, Write, Written};
 
@@ -102,12 +108,15 @@ pub struct Outcome {
     pub answers: Vec<BatchAnswer>,
     /// What to apply.
     pub operations: Operations,
+    /// The resource that each write of each batch is about: for a create that adopts or restores one,
+    /// that one.
+    pub subjects: Vec<Vec<ResourceId>>,
 }
 
 /// One or more batches of a tenant on their way to be decided.
 ///
 /// # Example
-/// A store without any rows answers every need with nothing:
+/// A store without any rows answers every need with nothing but the number of its last change:
 /// ```
 /// use std::sync::Arc;
 /// use chrono::DateTime;
@@ -126,17 +135,22 @@ pub struct Outcome {
 ///
 /// let Step::Load(needs) = decision.step() else { panic!() };
 /// assert_eq!((needs.heads.len(), needs.holders.len()), (1, 1));
-/// decision.supply(needs, Facts::default());
+/// decision.supply(needs, Facts { version: Some(0), ..Facts::default() });
 /// let Step::Done(outcome) = decision.step() else { panic!() };
 /// assert_eq!(outcome.operations.inserted_rows[0].version.as_str(), "1");
 /// # Ok::<(), scimkit_registry::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Decision {
+    /// Writes that a constraint of the database rejects, by resource and attribute.
+    duplicates: Duplicates,
     known: Known,
     requests: Vec<Request>,
     writes: usize,
 }
+
+/// Resources and attributes whose values a constraint of the database rejects.
+type Duplicates = BTreeSet<(ResourceId, String)>;
 
 /// A batch, made ready.
 #[derive(Debug)]
@@ -164,6 +178,7 @@ impl Decision {
     #[must_use]
     pub fn new(request: WriteRequest) -> Self {
         let mut decision = Decision {
+            duplicates: Duplicates::new(),
             known: Known::default(),
             requests: Vec::new(),
             writes: 0,
@@ -230,6 +245,15 @@ impl Decision {
         self.known.add(needs, facts);
     }
 
+    /// Lets the writes that set this attribute of a resource fail with [`StoreError::Taken`], whatever
+    /// the facts are: a unique constraint of the database has rejected its row.
+    ///
+    /// `attr` is the path of the attribute, in any case. One that the resource type does not have stands for
+    /// every attribute.
+    pub fn reject_duplicate(&mut self, id: ResourceId, attr: impl Into<String>) {
+        self.duplicates.insert((id, attr.into()));
+    }
+
     /// Forgets all facts, to be decided anew in another transaction.
     pub fn restart(&mut self) {
         self.known = Known::default();
@@ -243,10 +267,12 @@ impl Decision {
         let mut decider = Decider {
             capacities: capacities::of_requests(&self.requests),
             counts: self.known.counts().clone(),
+            duplicates: &self.duplicates,
             has_claims,
             known: &self.known,
             last: self.known.version().unwrap_or(0),
             overlay: Overlay::new(self.writes, has_claims),
+            subjects: Vec::with_capacity(self.requests.len()),
         };
         let answers = self.requests.iter().map(|request| decider.batch(request));
         let answers = answers.collect();
@@ -254,6 +280,7 @@ impl Decision {
             Ok(operations) => Outcome {
                 answers,
                 operations,
+                subjects: decider.subjects,
             },
             // A stored document that can't be read: nothing can be done.
             Err(problem) => {
@@ -261,6 +288,7 @@ impl Decision {
                 Outcome {
                     answers: self.requests.iter().map(failed).collect(),
                     operations: Operations::default(),
+                    subjects: Vec::new(),
                 }
             }
         }
@@ -275,51 +303,4 @@ pub(crate) fn weight(write: &Write) -> u64 {
         Write::Delete { .. } => 0,
     };
     LOOK_UP.saturating_add(edited)
-}
-
-/// The rows of one tenant, inside a transaction that holds the tenant's lock.
-///
-/// An implementation knows tables, keys and edges, but no rule of a write.
-pub trait Rows {
-    /// Loads facts, as the rows are now.
-    ///
-    /// # Errors
-    /// What the store says; the transaction is given up.
-    fn load(&mut self, needs: &Needs) -> Result<Facts, StoreError>;
-
-    /// Applies operations, all of them or none.
-    ///
-    /// # Errors
-    /// What the store says; the transaction is given up.
-    fn apply(&mut self, operations: Operations) -> Result<(), StoreError>;
-}
-
-/// Runs a decision on the rows of its tenant, and tells the answers for each of its batches.
-///
-/// The caller opens the transaction before and commits it afterwards; the answers hold only then. If
-/// the transaction is lost, a [restarted](Decision::restart) decision can be run in another one.
-///
-/// # Errors
-/// What [`Rows`] says: nothing may be committed.
-pub fn write(
-    rows: &mut impl Rows,
-    decision: &mut Decision,
-) -> Result<Vec<BatchAnswer>, StoreError> {
-    loop {
-        match decision.step() {
-            Step::Load(needs) => {
-                let facts = rows.load(&needs)?;
-                decision.supply(needs, facts);
-            }
-            Step::Done(Outcome {
-                answers,
-                operations,
-            }) => {
-                if !operations.is_empty() {
-                    rows.apply(operations)?;
-                }
-                return Ok(answers);
-            }
-        }
-    }
 }

@@ -8,6 +8,7 @@
 //!   connections and tokens
 //! - [`Archive`]: a tenant as a whole, out of one store and into another
 //! - [`engine`]: the rules of a write, decided once for all stores
+//! - [`rows`]: a complete store over a database that has rows, such as your own tables
 //! - [`computed`]: the attributes that no document holds, such as `meta` and memberships
 
 pub mod archive;
@@ -18,6 +19,7 @@ mod extension;
 mod lane;
 mod memory;
 mod query;
+pub mod rows;
 mod rules;
 mod scope;
 mod store;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{AttrId, Change, Edge, Exhausted, Resource, ResourceId, ResourceType};
 
-use crate::{Claim, Page, Query, Scope, Settings};
+use crate::{Claim, Deletes, Page, Query, Scope, Settings};
 
 /// A future that a store hands out.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -115,6 +115,8 @@ pub struct Support {
     pub capacities: bool,
     /// Whether it can [check](Intent::Check) a batch without writing it.
     pub check: bool,
+    /// Whether a create can [claim](crate::Claim) a resource: it keeps which connection owns a resource.
+    pub claims: bool,
     /// It continues a list after a [`Position`](crate::Position).
     pub cursor: bool,
     /// It answers predicates.
@@ -122,6 +124,8 @@ pub struct Support {
     /// It keeps the id that [`Write::Create`] comes with. Where it assigns its own, what refers to
     /// a resource can only be written once that is there.
     pub given_ids: bool,
+    /// Whether it keeps what is deleted under [`Deletes::Retire`](crate::Deletes::Retire).
+    pub soft_delete: bool,
     /// It sorts.
     pub sort: bool,
 }
@@ -134,9 +138,11 @@ impl Support {
         Support {
             capacities: false,
             check: false,
+            claims: true,
             cursor: true,
             filter: true,
             given_ids: true,
+            soft_delete: true,
             sort: true,
         }
     }
@@ -149,9 +155,21 @@ impl Support {
     /// # Errors
     /// [`StoreError::Unsupported`].
     pub fn check_batch(&self, settings: &Settings, batch: &Batch) -> Result<(), StoreError> {
+        let deletes = batch
+            .writes
+            .iter()
+            .any(|w| matches!(w, Write::Delete { .. }));
+        let mut claims = batch.writes.iter().filter_map(|write| match write {
+            Write::Create { claim, .. } => claim.as_deref(),
+            _ => None,
+        });
         let feature = match batch.intent {
             Intent::Check if !self.check => "a write that is only checked",
             _ if !self.capacities && !settings.capacities.is_empty() => "a limit on resources",
+            _ if !self.claims && claims.next().is_some() => "a create that adopts or restores",
+            _ if !self.soft_delete && deletes && settings.deletes == Deletes::Retire => {
+                "soft delete"
+            }
             _ => return Ok(()),
         };
         Err(StoreError::Unsupported { feature })
@@ -271,10 +289,7 @@ impl Stored {
         document: Document,
     ) -> Self {
         Stored {
-            bytes: match &document {
-                Document::Text(text) => text.len() as u64,
-                Document::Tree(_) => 0,
-            },
+            bytes: Self::bytes_of(&document),
             created,
             document,
             edges: Vec::new(),
@@ -289,6 +304,14 @@ impl Stored {
 impl Stored {
     /// What an edge takes besides its texts.
     const EDGE: u64 = 64;
+
+    /// The bytes of a document's text, where it is at hand.
+    pub(crate) fn bytes_of(document: &Document) -> u64 {
+        match document {
+            Document::Text(text) => text.len() as u64,
+            Document::Tree(_) => 0,
+        }
+    }
 
     /// The bytes of its document's JSON text and, for each of its edges, those of id, type and name
     /// and 64 more.

@@ -1,6 +1,10 @@
 //! The rows of one tenant, as the engine sees them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    future::{Future, ready},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use rusqlite::Connection;
@@ -8,12 +12,12 @@ use scimkit_registry::{Budget, Resource, ResourceId, ResourceType};
 use scimkit_sql::reference;
 use scimkit_store::{
     ConnectionId, Document, Settings, StoreError, Written,
-    engine::{Facts, FoundRow, Needs, Operations, RowHead, RowState, Rows},
+    engine::{Applied, Facts, FoundRow, Needs, Operations, RowHead, RowState, Rows, RowsError},
 };
 
 use crate::{
     definitions::{self, Texts},
-    error::Outcome,
+    error::{Failure, Outcome},
     layout::Among,
     row::{instant, version},
 };
@@ -49,12 +53,16 @@ pub(super) struct Outdated {
 }
 
 impl Rows for TenantRows<'_> {
-    fn load(&mut self, needs: &Needs) -> Result<Facts, StoreError> {
-        Ok(self.facts(needs)?)
+    fn load(&mut self, needs: &Needs) -> impl Future<Output = Result<Facts, RowsError>> + Send {
+        ready(self.facts(needs).map_err(failed))
     }
 
-    fn apply(&mut self, operations: Operations) -> Result<(), StoreError> {
-        Ok(self.apply_all(operations)?)
+    fn apply(
+        &mut self,
+        operations: Operations,
+    ) -> impl Future<Output = Result<Applied, RowsError>> + Send {
+        let applied = self.apply_all(operations);
+        ready(applied.map(|()| Applied::default()).map_err(failed))
     }
 }
 
@@ -153,6 +161,10 @@ impl<'a> TenantRows<'a> {
             }
         }
     }
+}
+
+fn failed(failure: Failure) -> RowsError {
+    StoreError::from(failure).into()
 }
 
 /// The tables of a state.

@@ -21,6 +21,15 @@ pub(super) enum Claimed {
     Deleted(RowHead),
 }
 
+impl Claimed {
+    pub(super) fn id(&self) -> &ResourceId {
+        match self {
+            Claimed::Live(id, _) => id,
+            Claimed::Deleted(head) => &head.id,
+        }
+    }
+}
+
 /// A row that a claim looks at: one that the batch has changed, or else a fact.
 struct Candidate<'a> {
     body: Option<&'a Body>,

@@ -7,13 +7,14 @@ use scimkit_core::Version;
 use scimkit_registry::{Change, Key, Resource, ResourceId, ResourceType};
 
 use super::{
-    BatchAnswer, Prepared, Request,
+    BatchAnswer, Duplicates, Prepared, Request,
     capacities::{Capacities, Counted},
     claims::Claimed,
     facts::{CounterRef, KeyRef, RowHead, RowState},
     keys::{self, AttrKeys, KeyEdit, KeyEdits},
     known::{Known, missing},
     overlay::{Body, Entry, Mark, Overlay},
+    rows::provisional,
     weight,
 };
 use crate::{
@@ -25,12 +26,15 @@ pub(super) struct Decider<'d> {
     pub(super) capacities: Capacities<'d>,
     /// The counters of the capacities.
     pub(super) counts: BTreeMap<CounterRef, u64>,
+    pub(super) duplicates: &'d Duplicates,
     /// Whether a claim may look for what other writes change.
     pub(super) has_claims: bool,
     pub(super) known: &'d Known,
     /// The number of the last change.
     pub(super) last: u64,
     pub(super) overlay: Overlay,
+    /// The resources that the writes of each batch so far are about.
+    pub(super) subjects: Vec<Vec<ResourceId>>,
 }
 
 /// A resource and the change that a write makes to it.
@@ -45,6 +49,8 @@ pub(super) struct Edit<'w> {
 impl Decider<'_> {
     /// Decides a batch under its rule for writes that fail.
     pub(super) fn batch(&mut self, request: &Request) -> BatchAnswer {
+        let subjects = request.writes.iter().map(|one| one.write.id().clone());
+        self.subjects.push(subjects.collect());
         request.budget.check()?;
         let mark = (self.overlay.mark(), self.last, self.counts.clone());
         let mut failures = 0;
@@ -104,6 +110,9 @@ impl Decider<'_> {
     ) -> Result<Written, StoreError> {
         if let Some(claim) = claim {
             let claimed = self.claimed(request, (number, edit.change.kind()), claim)?;
+            if let Some(claimed) = &claimed {
+                self.set_subject(request, number, claimed.id());
+            }
             match claimed {
                 Some(Claimed::Live(id, how)) => {
                     return self.adopt(request, (&id, how), (edit.change, claim));
@@ -122,6 +131,16 @@ impl Decider<'_> {
         self.create(request, edit, None)
     }
 
+    /// Notes that a write of the batch that is being decided is about another resource.
+    fn set_subject(&mut self, request: &Request, number: usize, id: &ResourceId) {
+        let first = request.writes.first().map_or(0, |prepared| prepared.number);
+        let subjects = self.subjects.last_mut();
+        let subject = subjects.and_then(|ids| ids.get_mut(number.saturating_sub(first)));
+        if let Some(subject) = subject {
+            subject.clone_from(id);
+        }
+    }
+
     /// Creates a resource, or restores the soft-deleted one of that id.
     fn create(
         &mut self,
@@ -131,7 +150,7 @@ impl Decider<'_> {
     ) -> Result<Written, StoreError> {
         let (kind, id) = (edit.change.kind(), edit.id);
         let edits = key_edits(None, edit.keys);
-        self.check_unique(kind, id, &edits)?;
+        self.check_unique(edit, &edits)?;
         let members = self.member_edits(request, id, edit.change)?;
         let mut document = Resource::default();
         edit.change.apply(&mut document);
@@ -324,7 +343,7 @@ impl Decider<'_> {
             return Ok(None);
         }
         let edits = key_edits(Some((&before, edit.change)), edit.keys);
-        self.check_unique(edit.change.kind(), edit.id, &edits)?;
+        self.check_unique(edit, &edits)?;
         for (attr, new) in edits {
             let known = body.keys.entry(attr).or_insert(new.clone());
             known.after = new.after;
@@ -335,13 +354,18 @@ impl Decider<'_> {
         Ok(Some((body, counted)))
     }
 
-    /// Rejects new keys of unique attributes that another live resource has.
-    fn check_unique(
-        &self,
-        kind: &Arc<ResourceType>,
-        id: &ResourceId,
-        edits: &KeyEdits,
-    ) -> Result<(), StoreError> {
+    /// Rejects new keys of unique attributes that another live resource has, and what the database has
+    /// rejected before.
+    fn check_unique(&self, edit: Edit<'_>, edits: &KeyEdits) -> Result<(), StoreError> {
+        let (kind, id) = (edit.change.kind(), edit.id);
+        let rejected = self.duplicates.iter().find(|(row, attr)| {
+            let attr = kind.named(attr);
+            row == id && attr.is_none_or(|attr| keys::sets(edit.change, attr))
+        });
+        if let Some((_, attr)) = rejected {
+            let attr = attr.clone();
+            return Err(StoreError::Taken { attr });
+        }
         let unique = edits
             .iter()
             .filter(|(attr, _)| keys::is_unique(kind.attr(**attr)));
@@ -385,7 +409,11 @@ impl Decider<'_> {
             .last
             .checked_add(1)
             .ok_or_else(|| StoreError::backend("the tenant has no more versions"))?;
-        Version::new(self.last.to_string()).map_err(StoreError::backend)
+        let version = match self.known.has_counter() {
+            true => self.last.to_string(),
+            false => provisional(self.last),
+        };
+        Version::new(version).map_err(StoreError::backend)
     }
 
     /// Gives a resource other columns; without a body, all but these stay.

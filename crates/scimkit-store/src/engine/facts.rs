@@ -84,7 +84,8 @@ pub struct Facts {
     pub owners: Vec<OwnerEdge>,
     /// Whole rows.
     pub rows: Vec<FoundRow>,
-    /// The number of the tenant's last change; 0 before the first.
+    /// The number of the tenant's last change; 0 before the first. None, though it was needed, means that
+    /// the database decides versions: [`Rows::apply`](super::Rows::apply) then returns them.
     pub version: Option<u64>,
 }
 

@@ -62,3 +62,10 @@ pub(super) fn touched(change: &Change) -> impl Iterator<Item = AttrId> {
     let set = change.set().iter().map(|(id, _)| *id);
     set.chain(change.unset().iter().copied())
 }
+
+/// Whether a change sets an attribute or a part of it.
+pub(super) fn sets(change: &Change, attr: AttrId) -> bool {
+    let kind = change.kind();
+    let whole = |id| kind.attr(id).parent().unwrap_or(id);
+    touched(change).any(|id| whole(id) == whole(attr))
+}

@@ -28,7 +28,8 @@ pub(super) struct Known {
     owners: HashMap<ResourceId, Vec<OwnerEdge>>,
     rows: HashMap<ResourceId, Option<FoundRow>>,
     starts: HashSet<AncestorQuery>,
-    version: Option<u64>,
+    /// Once it was supplied, the counter of changes; none where the database decides versions.
+    version: Option<Option<u64>>,
 }
 
 impl Known {
@@ -83,7 +84,7 @@ impl Known {
         self.counts
             .extend(counted.map(|row| (row.counter, row.count)));
         if needs.version {
-            self.version = Some(facts.version.unwrap_or(0));
+            self.version = Some(facts.version);
         }
     }
 
@@ -143,7 +144,13 @@ impl Known {
     }
 
     pub(super) fn version(&self) -> Result<u64, StoreError> {
-        self.version.ok_or_else(|| missing("the version"))
+        let version = self.version.ok_or_else(|| missing("the version"))?;
+        Ok(version.unwrap_or(0))
+    }
+
+    /// Whether the store counts changes; otherwise its database decides versions.
+    pub(super) fn has_counter(&self) -> bool {
+        self.version.flatten().is_some()
     }
 
     pub(super) fn row(&self, id: &ResourceId) -> Result<Option<&FoundRow>, StoreError> {

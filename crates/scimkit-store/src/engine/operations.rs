@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{ResourceId, ResourceType};
 
-use super::facts::{CounterRow, KeyRef, MemberList, Members, RowState};
+use super::facts::{CounterRow, FoundRow, KeyRef, MemberList, Members, RowHead, RowState};
 use crate::{ConnectionId, Document};
 
 /// What a decision does to the rows of a store, as one net effect.
@@ -20,7 +20,7 @@ use crate::{ConnectionId, Document};
     reason = "a store must apply every operation, so a new one must not compile unnoticed"
 )]
 pub struct Operations {
-    /// The number of the tenant's last change; none when it stays.
+    /// The number of the tenant's last change; none when it stays. A store that keeps none ignores it.
     pub version: Option<u64>,
     /// Resources that were deleted: all edges in which they are the owner or the member.
     pub removed_ends: Vec<RowRef>,
@@ -82,7 +82,8 @@ pub struct ResourceRow {
     pub last_modified: DateTime<Utc>,
     /// Live or soft-deleted.
     pub state: RowState,
-    /// Its version: the number of the change that wrote it.
+    /// Its version: the number of the change that wrote it. It means nothing where the database decides
+    /// versions.
     pub version: Version,
 }
 
@@ -130,4 +131,21 @@ pub struct NewMember {
     pub id: ResourceId,
     /// The name of its type, as the client gave it.
     pub kind: Option<String>,
+}
+
+impl From<ResourceRow> for FoundRow {
+    fn from(row: ResourceRow) -> Self {
+        FoundRow {
+            connection: row.connection,
+            document: row.document,
+            head: RowHead {
+                created: row.created,
+                id: row.id,
+                kind: row.kind.name().into(),
+                last_modified: row.last_modified,
+                state: row.state,
+                version: row.version,
+            },
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    future::{Future, ready},
     sync::Arc,
 };
 
@@ -15,9 +16,10 @@ use super::{
 use crate::{
     Document, Scope, StoreError,
     engine::{
-        AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CounterRef,
+        AncestorEdge, AncestorQuery, Applied, CandidateQuery, Candidates, CountQuery, CounterRef,
         CounterRow, Facts, FoundRow, KeyHolder, KeyRow, MemberList, Members, Needs, NewMembers,
         Operations, OwnerEdge, OwnerFilter, ResourceRow, RowBump, RowHead, RowRef, RowState, Rows,
+        RowsError,
     },
 };
 
@@ -28,7 +30,25 @@ pub(super) struct TenantRows<'t> {
 }
 
 impl Rows for TenantRows<'_> {
-    fn load(&mut self, needs: &Needs) -> Result<Facts, StoreError> {
+    fn load(&mut self, needs: &Needs) -> impl Future<Output = Result<Facts, RowsError>> + Send {
+        ready(self.facts(needs).map_err(RowsError::from))
+    }
+
+    fn apply(
+        &mut self,
+        operations: Operations,
+    ) -> impl Future<Output = Result<Applied, RowsError>> + Send {
+        let applied = self.apply_all(operations);
+        ready(
+            applied
+                .map(|()| Applied::default())
+                .map_err(RowsError::from),
+        )
+    }
+}
+
+impl TenantRows<'_> {
+    fn facts(&self, needs: &Needs) -> Result<Facts, StoreError> {
         let tenant = &*self.tenant;
         let rows = needs.rows.iter().filter_map(|id| tenant.found(id));
         let heads = needs.heads.iter().filter_map(|id| tenant.found(id));
@@ -79,7 +99,7 @@ impl Rows for TenantRows<'_> {
         })
     }
 
-    fn apply(&mut self, operations: Operations) -> Result<(), StoreError> {
+    fn apply_all(&mut self, operations: Operations) -> Result<(), StoreError> {
         let Operations {
             version,
             removed_ends,

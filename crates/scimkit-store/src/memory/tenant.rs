@@ -68,7 +68,7 @@ impl Tenant {
             scope,
             tenant: self,
         };
-        let mut answers = engine::write(&mut rows, &mut decision)?;
+        let mut answers = engine::write_blocking(&mut rows, &mut decision)?;
         answers.pop().unwrap_or_else(|| Ok(Vec::new()))
     }
 

@@ -12,9 +12,9 @@ use scimkit_registry::{Meter, ResourceId, View};
 use scimkit_store::{
     ConnectionId, Document, StoreError,
     engine::{
-        AncestorEdge, BatchAnswer, Candidates, CounterRef, CounterRow, Decision, Facts, FoundRow,
-        KeyHolder, KeyRef, MemberList, Members, Needs, Operations, OwnerEdge, OwnerFilter, RowHead,
-        RowState, Rows, Step,
+        AncestorEdge, Applied, BatchAnswer, Candidates, CounterRef, CounterRow, Decision, Facts,
+        FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs, Operations, OwnerEdge,
+        OwnerFilter, RowHead, RowState, Rows, RowsError, Step,
     },
 };
 
@@ -53,7 +53,7 @@ impl Database {
     /// Runs a decision in at most three rounds.
     pub(super) fn run(&mut self, mut decision: Decision) -> Vec<BatchAnswer> {
         self.loads.clear();
-        let answers = scimkit_store::engine::write(self, &mut decision).unwrap();
+        let answers = scimkit_store::engine::write_blocking(self, &mut decision).unwrap();
         assert!(self.loads.len() <= 3, "{:#?}", self.loads);
         answers
     }
@@ -68,11 +68,11 @@ impl Database {
             match decision.step() {
                 Step::Load(needs) => {
                     let piece = piece(&needs, &mut pick);
-                    let facts = self.load(&piece).unwrap();
+                    let facts = self.facts(&piece).unwrap();
                     decision.supply(piece, facts);
                 }
                 Step::Done(outcome) => {
-                    self.apply(outcome.operations).unwrap();
+                    self.apply_all(outcome.operations).unwrap();
                     return outcome.answers;
                 }
             }
@@ -136,7 +136,18 @@ impl Database {
 }
 
 impl Rows for Database {
-    fn load(&mut self, needs: &Needs) -> Result<Facts, StoreError> {
+    async fn load(&mut self, needs: &Needs) -> Result<Facts, RowsError> {
+        Ok(self.facts(needs)?)
+    }
+
+    async fn apply(&mut self, operations: Operations) -> Result<Applied, RowsError> {
+        self.apply_all(operations)?;
+        Ok(Applied::default())
+    }
+}
+
+impl Database {
+    pub(super) fn facts(&mut self, needs: &Needs) -> Result<Facts, StoreError> {
         self.loads.push(needs.clone());
         let mut facts = Facts {
             version: needs.version.then_some(self.version),
@@ -232,7 +243,7 @@ impl Rows for Database {
         Ok(facts)
     }
 
-    fn apply(&mut self, operations: Operations) -> Result<(), StoreError> {
+    pub(super) fn apply_all(&mut self, operations: Operations) -> Result<(), StoreError> {
         if let Some(version) = operations.version {
             assert!(version > self.version);
             self.version = version;

@@ -9,7 +9,7 @@ use std::{
 use scimkit_registry::ResourceId;
 use scimkit_store::{
     Batch, How, OnFailure, Write,
-    engine::{BatchAnswer, Capacity, Decision, Operations, Policy, Rows, Step, WriteRequest},
+    engine::{BatchAnswer, Capacity, Decision, Operations, Policy, Step, WriteRequest},
 };
 use serde_json::json;
 
@@ -167,7 +167,7 @@ impl Schedule {
             }
             Work::Loading(mut decision) => match decision.step() {
                 Step::Load(needs) => {
-                    let facts = self.database.load(&needs).unwrap();
+                    let facts = self.database.facts(&needs).unwrap();
                     decision.supply(needs, facts);
                     Work::Loading(decision)
                 }
@@ -224,7 +224,7 @@ impl Schedule {
     fn commit(&mut self, waiting: Vec<Waiting>, outcome: (Vec<BatchAnswer>, Operations)) {
         let (answers, operations) = outcome;
         let before = self.database.version;
-        self.database.apply(operations).unwrap();
+        self.database.apply_all(operations).unwrap();
         let changed = answers.iter().flat_map(|answer| answer.as_ref().unwrap());
         let changed = changed.filter(|a| a.as_ref().is_ok_and(|w| w.how != How::Unchanged));
         let changed = changed.count() as u64;

@@ -1,0 +1,230 @@
+//! A complete store over a database that has rows: your own tables, say, or another service.
+//!
+//! A [`RowDatabase`] opens transactions, loads facts and applies operations; [`RowStore`] makes a
+//! [`Store`] of it. The [engine](crate::engine) decides every write, so a database contains no rule:
+//!
+//! - The database may decide ids, versions, times and defaults: [`Rows::apply`] returns rows as they
+//!   became, and the answers contain that.
+//! - A unique constraint that rejects a row means another look at the rows. If it rejects the row again,
+//!   the write of that row fails with [`StoreError::Taken`], and the others are carried out.
+//! - A transaction that was [lost](RowsError::Lost) is tried again, three times in all.
+//! - A dry run is a transaction that is not committed, so it also finds what only the database rejects.
+//!
+//! For databases that search less than they store there are helpers: [`Needs::lookups`] reduces all
+//! needs that are not about edges to look-ups of rows, and [`satisfying`] and [`page`] do what the
+//! database does not do itself.
+//!
+//! [`Needs::lookups`]: crate::engine::Needs::lookups
+//! [`Rows::apply`]: crate::engine::Rows::apply
+
+mod lookup;
+mod page;
+
+use std::{collections::BTreeSet, fmt, future::Future, sync::Arc};
+
+use scimkit_registry::{Edge, ResourceId, ResourceType};
+
+pub use self::{
+    lookup::{Lookup, LookupBy},
+    page::{page, satisfying},
+};
+use crate::{
+    Batch, BoxFuture, EdgeQuery, Intent, Page, Query, Scope, Store, StoreError, Stored, Support,
+    Want, Written,
+    engine::{BatchAnswer, Decision, Rows, RowsError, WriteRequest, write},
+};
+
+/// How often a transaction that the database loses is tried, the first time included.
+const LOST: u32 = 3;
+
+/// How often a batch is decided anew at most because of constraints, besides twice per write.
+const RACES: usize = 16;
+
+/// A database that keeps the rows of resources.
+///
+/// All methods can be written as `async fn`. What [`Store`] says of `edges`, `query` and `read` holds
+/// here, too.
+///
+/// # Example
+/// A table of users in memory whose versions are hashes, and that no transaction has to wait for; the
+/// crate's tests have one of users and groups.
+/// ```
+#[doc = include_str!("rows/example.rs")]
+/// ```
+pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
+    /// An open transaction.
+    type Transaction<'a>: RowTransaction + 'a;
+
+    /// Begins a transaction that no other transaction on the tenant's rows runs beside: by a lock on
+    /// the tenant, or because the database serialises them.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn begin<'a>(
+        &'a self,
+        scope: &'a Scope,
+    ) -> impl Future<Output = Result<Self::Transaction<'a>, RowsError>> + Send;
+
+    /// The edges of several owners: see [`Store::edges`].
+    ///
+    /// # Errors
+    /// See there.
+    fn edges(
+        &self,
+        scope: &Scope,
+        query: &EdgeQuery,
+    ) -> impl Future<Output = Result<Vec<Vec<Edge>>, StoreError>> + Send;
+
+    /// One page of resources: see [`Store::query`].
+    ///
+    /// # Errors
+    /// See there.
+    fn query(
+        &self,
+        scope: &Scope,
+        query: &Query,
+    ) -> impl Future<Output = Result<Page, StoreError>> + Send;
+
+    /// One resource: see [`Store::read`].
+    ///
+    /// # Errors
+    /// See there.
+    fn read(
+        &self,
+        scope: &Scope,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+        want: &Want,
+    ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
+
+    /// What the database can do with resources of a type: which facts it has, which queries it answers, and
+    /// whether it takes ids. [`Support::check`] need not be set: [`RowStore`] does that.
+    fn support(&self, kind: &ResourceType) -> Support;
+}
+
+/// The rows of one tenant inside an open transaction. Dropped without [`commit`](Self::commit), it is
+/// rolled back.
+pub trait RowTransaction: Rows + Send {
+    /// Makes what was applied durable and visible.
+    ///
+    /// # Errors
+    /// - [`RowsError::Lost`] only if certainly nothing was committed
+    /// - [`RowsError::Duplicate`] for a constraint that is checked this late
+    fn commit(self) -> impl Future<Output = Result<(), RowsError>> + Send;
+}
+
+/// A [`Store`] over a [`RowDatabase`].
+///
+/// Batches of a tenant are decided one after another, each in a transaction of its own.
+#[derive(Debug)]
+pub struct RowStore<D> {
+    database: D,
+}
+
+impl<D: RowDatabase> RowStore<D> {
+    /// A store over that database.
+    #[must_use]
+    pub fn new(database: D) -> Self {
+        RowStore { database }
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn database(&self) -> &D {
+        &self.database
+    }
+
+    async fn write_batch(&self, scope: &Scope, batch: Batch) -> BatchAnswer {
+        for write in &batch.writes {
+            let support = self.support(write.kind());
+            support.check_batch(&scope.settings, &batch)?;
+        }
+        let (intent, writes) = (batch.intent, batch.writes.len());
+        let mut request = WriteRequest::in_scope(scope, batch);
+        // A dry run goes as far as the database lets it, and is not committed.
+        request.batch.intent = Intent::Commit;
+        let mut decision = Decision::new(request);
+        let (mut lost, mut rejected) = (0, BTreeSet::new());
+        for _ in 0..writes.saturating_mul(2).saturating_add(RACES) {
+            scope.budget.check()?;
+            match self.transact(scope, &mut decision, intent).await {
+                Ok(answer) => return answer,
+                Err(RowsError::Duplicate { attr, id }) => {
+                    if !rejected.insert((id.clone(), attr.clone())) {
+                        decision.reject_duplicate(id, attr);
+                    }
+                }
+                Err(RowsError::Lost(error)) => {
+                    lost += 1;
+                    if lost == LOST {
+                        return Err(error);
+                    }
+                }
+                Err(RowsError::Failed(error)) => return Err(error),
+            }
+            decision.restart();
+        }
+        Err(StoreError::Busy)
+    }
+
+    /// Decides a batch in one transaction, and commits it unless it is only checked.
+    async fn transact(
+        &self,
+        scope: &Scope,
+        decision: &mut Decision,
+        intent: Intent,
+    ) -> Result<BatchAnswer, RowsError> {
+        let mut transaction = self.database.begin(scope).await?;
+        let mut answers = write(&mut transaction, decision).await?;
+        if intent == Intent::Commit {
+            transaction.commit().await?;
+        }
+        Ok(answers.pop().unwrap_or_else(|| Ok(Vec::new())))
+    }
+}
+
+impl<D: RowDatabase> Store for RowStore<D> {
+    fn support(&self, kind: &ResourceType) -> Support {
+        let mut support = self.database.support(kind);
+        support.check = true;
+        support
+    }
+
+    fn edges<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a EdgeQuery,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
+        Box::pin(self.database.edges(scope, query))
+    }
+
+    fn query<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(self.database.query(scope, query))
+    }
+
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+        kind: &'a Arc<ResourceType>,
+        id: &'a ResourceId,
+        want: &'a Want,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        Box::pin(self.database.read(scope, kind, id, want))
+    }
+
+    fn write<'a>(
+        &'a self,
+        scope: &'a Scope,
+        batch: Batch,
+    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+        Box::pin(async move {
+            let writes = batch.writes.len();
+            let answer = self.write_batch(scope, batch).await;
+            answer.unwrap_or_else(|problem| problem.repeated(writes))
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! Facts out of nothing but look-ups of rows.
+
+use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
+
+use scimkit_registry::{Operator, Predicate, ResourceId, ResourceType};
+
+use crate::engine::{
+    CandidateQuery, Candidates, CounterRef, CounterRow, Facts, FoundRow, KeyHolder, KeyRef, Needs,
+    OwnerFilter, RowState,
+};
+
+/// A look-up of rows that some [`Needs`] come down to: see [`Needs::lookups`].
+#[derive(Debug, Clone)]
+pub struct Lookup {
+    /// Which rows.
+    pub by: LookupBy,
+    purpose: Purpose,
+}
+
+/// Which rows a [`Lookup`] is about.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must know every look-up"
+)]
+pub enum LookupBy {
+    /// Those with one of these ids, whatever their type, live or soft-deleted.
+    Ids(BTreeSet<ResourceId>),
+    /// Those that satisfy a predicate, exactly.
+    Predicate {
+        /// The type.
+        kind: Arc<ResourceType>,
+        /// What they satisfy; it asks about attributes that documents hold.
+        predicate: Predicate,
+        /// Live or soft-deleted.
+        state: RowState,
+    },
+}
+
+#[derive(Debug, Clone)]
+enum Purpose {
+    Candidates(CandidateQuery),
+    Count(CounterRef),
+    Holders(KeyRef),
+    Rows,
+}
+
+impl Needs {
+    /// Reduces heads, rows, holders, candidates and counts to look-ups of whole rows, for a database that
+    /// has no better way: a count then loads every row that counts. Edges and the version are not among
+    /// them.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::ResourceId;
+    /// use scimkit_store::engine::{Facts, Needs};
+    /// use scimkit_store::rows::LookupBy;
+    ///
+    /// let mut needs = Needs::default();
+    /// needs.heads.insert(ResourceId::from("7"));
+    /// let mut facts = Facts::default();
+    /// for lookup in needs.lookups() {
+    ///     assert!(matches!(&lookup.by, LookupBy::Ids(ids) if ids.len() == 1));
+    ///     facts.add_rows(&lookup, Vec::new());
+    /// }
+    /// ```
+    #[must_use]
+    pub fn lookups(&self) -> Vec<Lookup> {
+        let mut lookups = Vec::new();
+        let ids: BTreeSet<_> = self.heads.union(&self.rows).cloned().collect();
+        if !ids.is_empty() {
+            lookups.push(Lookup {
+                by: LookupBy::Ids(ids),
+                purpose: Purpose::Rows,
+            });
+        }
+        let live = |kind: &Arc<ResourceType>, predicate: Predicate, state| LookupBy::Predicate {
+            kind: Arc::clone(kind),
+            predicate,
+            state,
+        };
+        lookups.extend(self.holders.iter().map(|key| {
+            let same = Predicate::Compare {
+                attr: key.attr,
+                op: Operator::Equal,
+                value: key.key.clone(),
+            };
+            Lookup {
+                by: live(&key.kind, same, RowState::Live),
+                purpose: Purpose::Holders(key.clone()),
+            }
+        }));
+        lookups.extend(self.candidates.iter().map(|query| Lookup {
+            by: live(&query.kind, query.predicate.clone(), query.state),
+            purpose: Purpose::Candidates(query.clone()),
+        }));
+        lookups.extend(self.counts.iter().map(|(counter, query)| Lookup {
+            by: live(&query.kind, query.predicate.clone(), RowState::Live),
+            purpose: Purpose::Count(counter.clone()),
+        }));
+        lookups
+    }
+}
+
+impl Facts {
+    /// Adds the rows that a look-up found, in any order.
+    pub fn add_rows(&mut self, lookup: &Lookup, mut rows: Vec<FoundRow>) {
+        match &lookup.purpose {
+            Purpose::Candidates(query) => {
+                rows.retain(|row| query.owner == OwnerFilter::Any || row.connection.is_none());
+                match query.state {
+                    RowState::Live => rows.sort_by(|a, b| a.head.id.cmp(&b.head.id)),
+                    RowState::Deleted => rows.sort_by_key(|FoundRow { head, .. }| {
+                        Reverse((head.last_modified, head.id.clone()))
+                    }),
+                }
+                rows.truncate(query.limit);
+                let number = query.number;
+                self.candidates.push(Candidates { number, rows });
+            }
+            Purpose::Count(counter) => self.counts.push(CounterRow {
+                count: rows.len() as u64,
+                counter: counter.clone(),
+            }),
+            Purpose::Holders(key) => self.holders.extend(rows.into_iter().map(|row| KeyHolder {
+                id: row.head.id,
+                key: key.clone(),
+            })),
+            Purpose::Rows => self.rows.extend(rows),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Predicates, order and pages over resources at hand.
+
+use std::{borrow::Cow, cmp::Ordering, collections::BTreeSet, sync::Arc};
+
+use scimkit_registry::{AttrId, Budget, Predicate, Resource, ResourceType, Role, Scalar, View};
+use serde_json::{Map, Value};
+
+use crate::{
+    Count, Page, PageBuilder, Position, Query, Scope, Start, StoreError, Stored,
+    computed::{Facts, computed},
+    engine::FoundRow,
+};
+
+/// Returns those rows that satisfy a predicate about attributes that documents hold. The budget is
+/// charged for each of them.
+///
+/// # Errors
+/// - [`StoreError::Exhausted`]
+/// - [`StoreError::Backend`] for a document that can't be read
+pub fn satisfying(
+    scope: &Scope,
+    kind: &Arc<ResourceType>,
+    predicate: &Predicate,
+    rows: Vec<FoundRow>,
+) -> Result<Vec<FoundRow>, StoreError> {
+    let meter = scope.budget.meter();
+    let mut left = Vec::new();
+    for row in rows {
+        let document = row.document.tree()?;
+        if kind.matches(predicate, View::of(&document), &meter)? {
+            drop(document);
+            left.push(row);
+        }
+    }
+    Ok(left)
+}
+
+/// Answers a query out of resources of its type, which come in any order: evaluates its predicate, sorts,
+/// counts and cuts.
+///
+/// - Each resource carries the edges that the query needs: [`Query::needed_edges`]. The page has those
+///   of [`Query::edges`], as many as [`Query::edge_limit`] says.
+/// - What the database has decided already, need not be decided again: give it the query with the rest of the
+///   predicate.
+/// - The budget is charged for every resource, whatever the size of the page.
+///
+/// # Errors
+/// - [`StoreError::Exhausted`]
+/// - [`StoreError::Backend`] for a document that can't be read
+pub fn page(scope: &Scope, query: &Query, resources: Vec<Stored>) -> Result<Page, StoreError> {
+    let meter = scope.budget.meter();
+    let mut found = Vec::new();
+    for stored in resources {
+        meter.compare(0)?;
+        let (holds, key) = {
+            let document = stored.document.tree()?;
+            let of_predicate = query.predicate.as_ref().map(Predicate::attributes);
+            let made = made(scope, query, (&stored, &document), of_predicate.as_deref());
+            let view = View::with(&document, &made);
+            let holds = match &query.predicate {
+                Some(predicate) => query.kind.matches(predicate, view, &meter)?,
+                None => true,
+            };
+            let key = match query.sort.filter(|_| holds) {
+                Some(sort) => query.kind.sort_key(sort.attr, view, &meter)?,
+                None => None,
+            };
+            (holds, key)
+        };
+        if holds {
+            found.push((key, stored));
+        }
+    }
+    let comparisons = (found.len() as u64).saturating_mul(u64::from(found.len().max(1).ilog2()));
+    meter.charge(comparisons.saturating_mul(Budget::COMPARISON))?;
+    found.sort_by(|(a, x), (b, y)| {
+        let by_key = query
+            .sort
+            .map_or(Ordering::Equal, |sort| sort.compare(a.as_ref(), b.as_ref()));
+        by_key.then_with(|| x.id.cmp(&y.id))
+    });
+    Ok(cut(query, found))
+}
+
+/// The page out of all resources that the query is about, in its order.
+fn cut(query: &Query, found: Vec<(Option<Scalar>, Stored)>) -> Page {
+    let total = (query.total == Count::Exact).then_some(found.len() as u64);
+    let mut page = PageBuilder::new(query);
+    let mut last = None;
+    for (index, (key, mut stored)) in found.into_iter().enumerate() {
+        let has_begun = match &query.start {
+            Start::After(place) => place.precedes(query.sort, key.as_ref(), &stored.id),
+            Start::Index(start) => index as u64 >= *start,
+        };
+        if !has_begun {
+            continue;
+        }
+        stored.edges.retain(|(attr, _)| query.edges.contains(attr));
+        if let Some(limit) = query.edge_limit {
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let lists = stored.edges.iter_mut();
+            lists.for_each(|(_, edges)| edges.truncate(limit));
+        }
+        let id = stored.id.clone();
+        page.push(stored);
+        if page.is_over() {
+            break;
+        }
+        last = Some(Position::new(key, id));
+    }
+    let next = last.filter(|_| page.ended_at().is_some());
+    page.finish(total, next)
+}
+
+/// The computed attributes on which predicate and order depend.
+fn made(
+    scope: &Scope,
+    query: &Query,
+    (stored, document): (&Stored, &Cow<'_, Resource>),
+    of_predicate: Option<&[AttrId]>,
+) -> Map<String, Value> {
+    let wanted: Vec<AttrId> = of_predicate
+        .into_iter()
+        .flatten()
+        .copied()
+        .chain(query.sort.map(|sort| sort.attr))
+        .filter(|attr| query.kind.is_computed(*attr))
+        .collect();
+    match wanted.is_empty() {
+        true => Map::new(),
+        false => {
+            let facts = Facts::of(stored, document, &stored.edges);
+            computed(&scope.settings, &facts, &wanted)
+        }
+    }
+}
+
+impl Query {
+    /// The membership, inverse and reference attributes whose edges the page, the predicate or the order
+    /// needs, each once.
+    #[must_use]
+    pub fn needed_edges(&self) -> Vec<AttrId> {
+        let of_predicate = self.predicate.iter().flat_map(Predicate::attributes);
+        let looked_at = of_predicate.chain(self.sort.map(|sort| sort.attr));
+        let computed = looked_at.filter(|attr| self.kind.is_computed(*attr));
+        let top = computed.map(|attr| self.kind.attr(attr).parent().unwrap_or(attr));
+        let has_edges = |attr: &AttrId| {
+            let role = self.kind.attr(*attr).role();
+            matches!(role, Role::Inverse | Role::Membership | Role::Reference)
+        };
+        let needed = top.filter(has_edges).chain(self.edges.iter().copied());
+        needed.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+impl FoundRow {
+    /// The resource of a row of that type, as reads return it, without edges.
+    #[must_use]
+    pub fn into_stored(self, kind: Arc<ResourceType>) -> Stored {
+        let FoundRow { document, head, .. } = self;
+        let at = (head.created, head.last_modified);
+        Stored::new(kind, head.id, head.version, at, document)
+    }
+}
