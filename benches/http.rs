@@ -17,21 +17,23 @@
     reason = "a benchmark prints, and stops at the first surprise"
 )]
 
+#[path = "shared/client.rs"]
+mod client;
+
 use std::{
     collections::HashMap,
     env, fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
     sync::Arc,
 };
 
+use self::client::{Client, TOKEN, id, patch, request, user};
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, response::IntoResponse};
 use scimkit::{BearerTokens, Memory, Server, Settings, Sqlite, Store, Token};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-const TOKEN: &str = "benchmark-token";
 const ROUNDS: usize = 4_000;
 
 fn main() {
@@ -167,10 +169,6 @@ fn cases(ids: &[String], group: &str) -> Vec<Case> {
     };
     let (one, two, three, members) = (every.clone(), every.clone(), every, ids.to_vec());
     let (users, group) = (ids.len(), group.to_owned());
-    let patch = |operations: Value| {
-        json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-            "Operations": operations })
-    };
     let mut list = Case::new("list of 100", |_| {
         ("GET", "/Users?startIndex=201&count=100".into(), None)
     });
@@ -206,7 +204,7 @@ fn cases(ids: &[String], group: &str) -> Vec<Case> {
             (
                 "PATCH",
                 format!("/Users/{}", two(round)),
-                Some(patch(operations)),
+                Some(patch(&operations)),
             )
         }),
         Case::new("add one member, remove one", move |round| {
@@ -219,7 +217,7 @@ fn cases(ids: &[String], group: &str) -> Vec<Case> {
             (
                 "PATCH",
                 format!("/Groups/{group}"),
-                Some(patch(json!([operation]))),
+                Some(patch(&json!([operation]))),
             )
         }),
         Case::new("DELETE user (a member)", move |round| {
@@ -228,43 +226,10 @@ fn cases(ids: &[String], group: &str) -> Vec<Case> {
     ]
 }
 
-fn user(number: usize) -> Value {
-    json!({
-        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User",
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],
-        "userName": format!("user{number}@example.com"),
-        "externalId": format!("00u0000{number}"),
-        "name": { "givenName": "Given", "familyName": format!("Family {number}"),
-            "formatted": format!("Given Family {number}") },
-        "displayName": format!("Given Family {number}"),
-        "title": "Engineer", "userType": "Employee", "preferredLanguage": "en-GB",
-        "locale": "en-GB", "timezone": "Europe/London", "active": true,
-        "emails": [{ "value": format!("user{number}@example.com"), "type": "work", "primary": true },
-            { "value": format!("user{number}@home.example"), "type": "home" }],
-        "phoneNumbers": [{ "value": "tel:+44-20-5550100", "type": "work" }],
-        "addresses": [{ "type": "work", "streetAddress": "1 High Street", "locality": "London",
-            "postalCode": "E1 6AN", "country": "GB" }],
-        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {
-            "employeeNumber": format!("{number}"), "department": "Engineering",
-            "costCenter": "4130", "organization": "Example", "division": "Research" }
-    })
-}
-
-fn request(case: &str, method: &str, path: &str, body: Option<&Value>) -> Vec<u8> {
-    let body = body.map(Value::to_string).unwrap_or_default();
-    format!(
-        "{method} /scim/v2{path} HTTP/1.1\r\nHost: bench.example\r\nX-Case: {case}\r\n\
-         Authorization: Bearer {TOKEN}\r\nContent-Type: application/scim+json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-}
-
 /// A child process that serves, and a connection to it.
 struct Peer {
     child: Child,
-    connection: BufReader<TcpStream>,
+    client: Client,
 }
 
 impl Peer {
@@ -278,34 +243,12 @@ impl Peer {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut address)
             .unwrap();
-        let connection = TcpStream::connect(address.trim()).unwrap();
-        connection.set_nodelay(true).unwrap();
-        Peer {
-            child,
-            connection: BufReader::new(connection),
-        }
+        let client = Client::connect(address.trim());
+        Peer { child, client }
     }
 
     fn send(&mut self, request: &[u8]) -> (u16, String) {
-        self.connection.get_mut().write_all(request).unwrap();
-        let (mut status, mut length) = (0, 0);
-        loop {
-            let mut line = String::new();
-            self.connection.read_line(&mut line).unwrap();
-            let line = line.trim_end().to_ascii_lowercase();
-            if line.is_empty() {
-                break;
-            }
-            if let Some(rest) = line.strip_prefix("http/1.1 ") {
-                status = rest[..3].parse().unwrap();
-            }
-            if let Some(rest) = line.strip_prefix("content-length: ") {
-                length = rest.parse().unwrap();
-            }
-        }
-        let mut body = vec![0; length];
-        self.connection.read_exact(&mut body).unwrap();
-        (status, String::from_utf8(body).unwrap())
+        self.client.send(request)
     }
 
     fn fill(&mut self, users: usize) -> Vec<String> {
@@ -362,10 +305,4 @@ impl Drop for Peer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn id((status, body): &(u16, String)) -> String {
-    assert_eq!(*status, 201, "{body}");
-    let body: Value = serde_json::from_str(body).unwrap();
-    body["id"].as_str().expect("an id").to_owned()
 }
