@@ -13,6 +13,7 @@ use crate::{
     Scalar,
     budget::weight,
     edges::{combined, edges_of},
+    json_len::value_len,
 };
 
 /// What one write changes: attributes set and unset, and edges.
@@ -147,6 +148,44 @@ impl Change {
         });
         let edges = edges.sum::<usize>() as u64;
         values.saturating_add(edges.saturating_mul(EDGE))
+    }
+
+    /// Returns the bytes by which the change makes the text of a document longer, at most.
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::{Change, Registry, Resource, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let body = user.admit(json!({"name": {"givenName": "Babs"}}), &Tolerance::DEFAULT)?;
+    /// let change = Change::create(Arc::clone(user), body);
+    /// let mut document = Resource::default();
+    /// let before = document.text_len();
+    /// change.apply(&mut document);
+    /// assert!(document.text_len() <= before + change.max_growth());
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    #[must_use]
+    pub fn max_growth(&self) -> u64 {
+        /// What surrounds a name and its value: two quotation marks, a colon, a comma and two braces.
+        const MARKS: usize = 6;
+        let kind = &self.kind;
+        let urns = kind.extensions().iter().map(|e| e.urn().as_str());
+        let urns = urns.chain([kind.schema().as_str()]);
+        let schemas: usize = urns.map(|urn| urn.len() + MARKS).sum();
+        let set = self.set.iter().map(|(id, value)| {
+            let attr = kind.attr(*id);
+            let parent = attr
+                .parent()
+                .map_or(0, |id| kind.attr(id).name().len() + MARKS);
+            let extension = attr.extension().and_then(|at| kind.extension_at(at));
+            let extension = extension.map_or(0, |e| e.urn().as_str().len() + MARKS);
+            value_len(value) + (attr.name().len() + MARKS + parent + extension) as u64
+        });
+        set.sum::<u64>() + (schemas + "schemas".len() + MARKS) as u64
     }
 
     /// Whether it changes nothing at all.

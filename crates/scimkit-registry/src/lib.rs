@@ -37,6 +37,7 @@ mod eval;
 mod findings;
 mod fingerprint;
 mod fold;
+mod json_len;
 mod kept;
 mod literal;
 pub mod mapping;

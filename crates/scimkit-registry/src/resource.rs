@@ -1,10 +1,9 @@
 //! A resource's attributes as kept: a JSON object with the schema's spelling of every name.
 
-use std::fmt;
-
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::{Attr, AttrId, Error, ResourceType, budget::members_weight};
+use crate::{Attr, AttrId, Error, ResourceType, budget::members_weight, json_len::object_len};
 
 /// The attributes of one resource, with the schema's spelling of every name and no unassigned value.
 ///
@@ -88,9 +87,7 @@ impl Resource {
     /// Returns the length of [`Resource::to_text`] in bytes, without building the text.
     #[must_use]
     pub fn text_len(&self) -> u64 {
-        let mut counter = Counter(0);
-        write_object(&mut counter, &self.members);
-        counter.0
+        object_len(&self.members)
     }
 
     /// The object that holds the top-level attributes of the core schema or of one extension.
@@ -209,29 +206,19 @@ fn object_at<'m>(
 /// ```
 #[must_use]
 pub fn object_text(members: &Map<String, Value>) -> String {
-    let mut text = String::with_capacity(1024);
-    write_object(&mut text, members);
-    text
+    let mut text = Vec::with_capacity(1024);
+    // Writing into a vector does not fail, and JSON is UTF-8.
+    let _ = serde_json::to_writer(&mut text, &SchemasFirst(members));
+    String::from_utf8(text).unwrap_or_default()
 }
 
-fn write_object(out: &mut impl fmt::Write, members: &Map<String, Value>) {
-    let first = members.get_key_value("schemas");
-    let rest = members.iter().filter(|(name, _)| *name != "schemas");
-    let mut before = '{';
-    // Neither a `String` nor a counter fails, and `Value` prints compact JSON.
-    for (name, value) in first.into_iter().chain(rest) {
-        let _ = write!(out, "{before}{}:{value}", Value::from(name.as_str()));
-        before = ',';
-    }
-    let _ = out.write_str(if before == '{' { "{}" } else { "}" });
-}
+/// A JSON object, printed with `schemas` first.
+struct SchemasFirst<'m>(&'m Map<String, Value>);
 
-/// Counts the bytes of what is written.
-struct Counter(u64);
-
-impl fmt::Write for Counter {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0 += text.len() as u64;
-        Ok(())
+impl Serialize for SchemasFirst<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let first = self.0.get_key_value("schemas");
+        let rest = self.0.iter().filter(|(name, _)| *name != "schemas");
+        serializer.collect_map(first.into_iter().chain(rest))
     }
 }

@@ -251,7 +251,11 @@ fn splice(text: &[u8], made: &Map<String, Value>) -> Vec<u8> {
         if !out.ends_with(b"{") {
             out.push(b',');
         }
-        out.extend_from_slice(format!("\"{name}\":{value}").as_bytes());
+        // Names need no escapes, and writing into a vector does not fail.
+        out.push(b'"');
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
+        let _ = serde_json::to_writer(&mut out, value);
     }
     out.push(b'}');
     out

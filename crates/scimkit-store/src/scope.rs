@@ -237,13 +237,16 @@ impl Limits {
         if change.set().is_empty() {
             return Ok(());
         }
+        let (limit, known) = (self.document, before.map_or(0, Resource::text_len));
+        if known.saturating_add(change.max_growth()) <= limit {
+            return Ok(());
+        }
         let mut after = before.cloned().unwrap_or_default();
         change.apply(&mut after);
-        let (limit, bytes) = (self.document, after.text_len());
+        let bytes = after.text_len();
         if bytes <= limit {
             return Ok(());
         }
-        let known = before.map_or(0, Resource::text_len);
         match known > limit && bytes <= known + Self::SLACK {
             true => Ok(()),
             false => Err(StoreError::TooLarge { bytes, limit }),

@@ -68,6 +68,7 @@ proptest! {
         let mut document = before.clone();
         change.apply(&mut document);
         prop_assert_eq!(&document, &after);
+        prop_assert!(document.text_len() <= before.text_len() + change.max_growth());
 
         let mut paths = BTreeSet::new();
         for (path, value) in change.entries() {
@@ -89,6 +90,7 @@ proptest! {
         let mut document = Resource::default();
         change.apply(&mut document);
         prop_assert_eq!(&document, &after);
+        prop_assert!(document.text_len() <= change.max_growth());
         prop_assert!(change.unset().is_empty() && change.edges().is_empty());
     }
 

@@ -10,7 +10,7 @@ use super::{
     BatchAnswer, Duplicates, Prepared, Request,
     capacities::{Capacities, Counted},
     claims::Claimed,
-    facts::{CounterRef, KeyRef, RowHead, RowState},
+    facts::{CounterRef, FoundRow, KeyRef, RowHead, RowState},
     keys::{self, AttrKeys, KeyEdit, KeyEdits},
     known::{Known, missing},
     overlay::{Body, Entry, Mark, Overlay},
@@ -303,7 +303,7 @@ impl Decider<'_> {
         if let Some(body) = entry.and_then(|entry| entry.body.as_ref()) {
             return Ok(body.clone());
         }
-        let row = self.known.row(id)?.ok_or_else(|| missing("a document"))?;
+        let row = self.stored_row(id)?;
         let mut keys = KeyEdits::new();
         if self.has_claims {
             // A claim finds by its keys what it may take.
@@ -318,6 +318,12 @@ impl Decider<'_> {
             keys,
             kind: Arc::clone(kind),
         })
+    }
+
+    /// The row of a resource in the facts.
+    fn stored_row(&self, id: &ResourceId) -> Result<&FoundRow, StoreError> {
+        let row = self.known.row(id)?;
+        row.ok_or_else(|| missing("a document"))
     }
 
     /// What the attribute changes make of a resource; none when its document stays the same.
@@ -434,12 +440,17 @@ impl Decider<'_> {
         if !request.wants_document {
             return Ok(Written::versioned(how, head.version.clone()));
         }
+        let entry = self.overlay.row(id);
+        let document = match entry.and_then(|entry| entry.body.as_ref()) {
+            Some(body) => &body.document,
+            None => &self.stored_row(id)?.document,
+        };
         let stored = Stored::new(
             Arc::clone(kind),
             id.clone(),
             head.version.clone(),
             (head.created, head.last_modified),
-            self.body(kind, id)?.document,
+            document.clone(),
         );
         Ok(Written::stored(how, stored))
     }
