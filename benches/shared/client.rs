@@ -29,7 +29,7 @@ impl Client {
                 break;
             }
             if let Some(rest) = line.strip_prefix("http/1.1 ") {
-                status = rest[..3].parse().unwrap();
+                status = rest.get(..3).unwrap().parse().unwrap();
             }
             if let Some(rest) = line.strip_prefix("content-length: ") {
                 length = rest.parse().unwrap();
