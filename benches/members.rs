@@ -171,7 +171,7 @@ impl Directory {
 
     async fn write(&self, writes: Vec<Write>) -> Vec<How> {
         let batch = Batch::new(DateTime::UNIX_EPOCH, writes);
-        let answers = self.store.write(&self.scope, batch).await;
+        let answers = self.store.write(&self.scope, batch).await.unwrap();
         answers.into_iter().map(|a| a.unwrap().how).collect()
     }
 

@@ -112,7 +112,7 @@ async fn populate(store: &dyn Store, scope: &Scope, user: &Arc<ResourceType>) {
             }
         };
         let batch = Batch::new(DateTime::UNIX_EPOCH, some.iter().map(create).collect());
-        for written in store.write(scope, batch).await {
+        for written in store.write(scope, batch).await.unwrap() {
             written.unwrap();
         }
     }

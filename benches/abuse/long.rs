@@ -60,7 +60,7 @@ async fn beside_writes<T>(world: &World, act: impl Future<Output = T>) -> (T, St
             let since = Instant::now();
             let batch = Batch::new(Default::default(), vec![write]);
             let answers = world.store.write(&other, batch).await;
-            failed += answers.iter().filter(|answer| answer.is_err()).count();
+            failed += answers.map_or(1, |a| a.iter().filter(|answer| answer.is_err()).count());
             longest = longest.max(since.elapsed());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -154,7 +154,7 @@ async fn group(world: &World) {
     };
     let writes = vec![create, replacement(world, 0)];
     let batch = Batch::new(Default::default(), writes);
-    for answer in world.store.write(&world.scope, batch).await {
+    for answer in world.store.write(&world.scope, batch).await.unwrap() {
         answer.unwrap();
     }
 }
@@ -163,7 +163,7 @@ async fn replaced(world: &World) -> String {
     let batch = Batch::new(Default::default(), vec![replacement(world, USERS / 2)]);
     let act = world.store.write(&world.scope, batch);
     let (answers, status) = beside_writes(world, act).await;
-    for answer in answers {
+    for answer in answers.unwrap() {
         answer.unwrap();
     }
     status

@@ -91,7 +91,7 @@ impl World {
         for some in numbers.chunks(250) {
             let writes = some.iter().map(|number| create(*number)).collect();
             let batch = Batch::new(DateTime::UNIX_EPOCH, writes);
-            for answer in self.store.write(&self.scope, batch).await {
+            for answer in self.store.write(&self.scope, batch).await.unwrap() {
                 answer.unwrap();
             }
         }

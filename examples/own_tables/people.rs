@@ -254,7 +254,7 @@ impl People {
 
     /// Makes somebody the connection's.
     fn own(&self, database: &Connection, scope: &Scope, id: &ResourceId) -> Result<(), StoreError> {
-        let connection = scope.connection.as_ref().map(ConnectionId::as_str);
+        let connection = scope.cause.connection.as_ref().map(ConnectionId::as_str);
         let sql = "UPDATE person SET connection = ?2 WHERE id = ?1";
         let owned = database.execute(sql, params![id.as_str(), connection]);
         owned.map(drop).map_err(StoreError::backend)
@@ -338,13 +338,15 @@ impl People {
         let mut database = self.database();
         let mut transaction = database.transaction()?;
         let (mut answers, mut failures) = (Vec::new(), 0);
+        let mut scope = scope.clone();
+        scope.cause = batch.cause;
         for write in batch.writes {
             if batch.on_failure.stops(failures) {
                 answers.push(Err(StoreError::NotRun));
                 continue;
             }
             let savepoint = transaction.savepoint()?;
-            let answer = self.write_one(&savepoint, scope, batch.at.timestamp_millis(), write);
+            let answer = self.write_one(&savepoint, &scope, batch.at.timestamp_millis(), write);
             match &answer {
                 Ok(_) => savepoint.commit()?,
                 // Dropped, it is rolled back.
@@ -418,21 +420,10 @@ impl Store for People {
         &'a self,
         scope: &'a Scope,
         batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+    ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {
-            let count = batch.writes.len();
-            if let Err(problem) = Support::full().check_batch(&scope.settings, &batch) {
-                return problem.repeated(count);
-            }
-            match self.write_all(scope, batch) {
-                Ok(answers) => answers,
-                Err(error) => {
-                    let error = error.to_string();
-                    (0..count)
-                        .map(|_| Err(StoreError::backend(error.clone())))
-                        .collect()
-                }
-            }
+            Support::full().check_batch(&scope.settings, &batch)?;
+            self.write_all(scope, batch).map_err(StoreError::backend)
         })
     }
 }

@@ -129,6 +129,7 @@ impl Gate {
         };
         let opened = found.filter(is_good).ok_or(Denied::Unauthorized)?;
         let identity = self.identity(&opened.connection, opened.token.scopes)?;
+        let identity = identity.with_actor(opened.token.id.as_str());
         self.uses.note(&*self.tenancy, &opened.token, now).await;
         Ok(identity)
     }

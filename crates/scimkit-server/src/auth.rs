@@ -33,6 +33,9 @@ pub trait Authenticate: fmt::Debug + Send + Sync + 'static {
 pub struct Identity {
     /// What they may do.
     pub access: Access,
+    /// The caller, for records of what happened: the id of a token, or a subject. Without one it is the
+    /// id of [`Identity::me`].
+    pub actor: Option<Arc<str>>,
     /// The connection that they come through; what they create or adopt is that one's.
     pub connection: ConnectionId,
     /// The host's own values, handed through to the store in its scope.
@@ -53,6 +56,13 @@ impl Identity {
             tenant,
             ..Identity::default()
         }
+    }
+
+    /// Names the caller for records of what happened: the id of a token, or a subject.
+    #[must_use]
+    pub fn with_actor(mut self, actor: impl Into<Arc<str>>) -> Self {
+        self.actor = Some(actor.into());
+        self
     }
 
     /// Somebody who is that resource: a type by its name, such as `User`, and an id.

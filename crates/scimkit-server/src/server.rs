@@ -277,7 +277,11 @@ impl Server {
         let mut scope = Scope::new(identity.tenant, settings);
         notes.connection = Some(identity.connection.clone());
         notes.tenant = Some(scope.tenant.clone());
-        scope.connection = Some(identity.connection);
+        let actor = identity.actor;
+        let actor = actor.or_else(|| Some(identity.me.as_ref()?.id.as_str().into()));
+        scope.cause.actor = actor;
+        scope.cause.connection = Some(identity.connection);
+        scope.cause.request = Some(request_id.into());
         scope.extensions = identity.extensions;
         let path = path.ok_or_else(|| Error::not_found("there is no such endpoint"))?;
         let alias = alias(path, identity.me.as_ref(), &scope.settings);

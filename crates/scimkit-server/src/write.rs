@@ -9,7 +9,9 @@ use scimkit_registry::{
     AttrId, Budget, Change, Error as RequestError, ErrorKind, Resource, ResourceId, ResourceType,
     Witness, weight,
 };
-use scimkit_store::{Batch, Document, Expect, How, StoreError, Stored, Want, Write, Written};
+use scimkit_store::{
+    Batch, Document, Expect, How, StoreError, Stored, Want, Write, Written, engine::BatchAnswer,
+};
 use serde_json::Value;
 
 use crate::{
@@ -212,14 +214,13 @@ impl Writer<'_> {
         Ok(stored)
     }
 
-    /// Sends a batch to the store, if that can do what it asks.
-    pub(crate) async fn submit(&self, batch: Batch) -> Vec<Result<Written, StoreError>> {
+    /// Sends a batch to the store on behalf of the caller, if the store can do what it asks.
+    pub(crate) async fn submit(&self, batch: Batch) -> BatchAnswer {
+        let batch = batch.with_cause(self.scope.cause.clone());
         let settings = &self.scope.settings;
         for write in &batch.writes {
             let support = self.store.support(write.kind());
-            if let Err(problem) = support.check_batch(settings, &batch) {
-                return problem.repeated(batch.writes.len());
-            }
+            support.check_batch(settings, &batch)?;
         }
         self.store.write(self.scope, batch).await
     }
@@ -229,7 +230,7 @@ impl Writer<'_> {
             check_edges(change, &self.scope.settings.limits)?;
         }
         let batch = Batch::new(now(), vec![write]);
-        let mut outcomes = self.submit(batch).await;
+        let mut outcomes = self.submit(batch).await?;
         outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
     }
 }

@@ -114,7 +114,7 @@ impl From<StoreError> for Failure {
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Open(error) => StoreError::Unavailable(error.into()),
+            Failure::Open(error) => StoreError::unavailable(error),
             Failure::Sqlite(error) => Cause::of_sqlite(&error).store_error(error),
             Failure::Store(error) => error,
         }
@@ -161,9 +161,9 @@ impl Cause {
     ) -> StoreError {
         match self {
             Cause::Busy => StoreError::Busy,
-            Cause::Full => StoreError::StorageFull(source.into()),
-            Cause::Other => StoreError::Backend(source.into()),
-            Cause::Unavailable => StoreError::Unavailable(source.into()),
+            Cause::Full => StoreError::storage_full(source),
+            Cause::Other => StoreError::backend(source),
+            Cause::Unavailable => StoreError::unavailable(source),
         }
     }
 }

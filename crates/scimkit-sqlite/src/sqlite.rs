@@ -242,12 +242,9 @@ impl Store for Sqlite {
         &'a self,
         scope: &'a Scope,
         batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+    ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {
-            let writes = batch.writes.len();
-            if let Err(problem) = support().check_batch(&scope.settings, &batch) {
-                return problem.repeated(writes);
-            }
+            support().check_batch(&scope.settings, &batch)?;
             let (answer, answered) = oneshot::channel();
             let settings = Arc::clone(&scope.settings);
             let cancelled = Cancelled(scope.budget.part());
@@ -255,18 +252,11 @@ impl Store for Sqlite {
                 answer,
                 batch,
                 budget: cancelled.0.clone(),
-                by: scope.connection.clone(),
                 settings,
                 tenant: scope.tenant.clone(),
             };
-            match self.workers.write(work) {
-                Err(StoreError::Busy) => (0..writes).map(|_| Err(StoreError::Busy)).collect(),
-                Err(_) => (0..writes).map(|_| Err(stopped())).collect(),
-                Ok(()) => match answered.await {
-                    Ok(answers) => answers,
-                    Err(_) => (0..writes).map(|_| Err(stopped())).collect(),
-                },
-            }
+            self.workers.write(work)?;
+            answered.await.unwrap_or_else(|_| Err(stopped()))
         })
     }
 }

@@ -11,7 +11,7 @@ use std::{slice, sync::Arc};
 use rusqlite::Connection;
 use scimkit_registry::{Budget, ResourceType};
 use scimkit_store::{
-    Batch, ConnectionId, Settings, StoreError, TenantId, Write, Written,
+    Batch, Settings, StoreError, TenantId, Write,
     engine::{self, BatchAnswer, Decision, Policy, WriteRequest},
 };
 use tokio::sync::oneshot;
@@ -19,16 +19,12 @@ use tokio::sync::oneshot;
 use self::rows::TenantRows;
 use crate::{error::Cause, imports};
 
-type Answers = Vec<Result<Written, StoreError>>;
-
 /// A batch on its way to the writing thread.
 #[derive(Debug)]
 pub(crate) struct Work {
-    pub(crate) answer: oneshot::Sender<Answers>,
+    pub(crate) answer: oneshot::Sender<BatchAnswer>,
     pub(crate) batch: Batch,
     pub(crate) budget: Budget,
-    /// The connection on whose behalf.
-    pub(crate) by: Option<ConnectionId>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) tenant: TenantId,
 }
@@ -67,7 +63,7 @@ pub(crate) fn write_together(connection: &Connection, group: Vec<Work>) {
     }
 }
 
-fn answer_all(pending: impl IntoIterator<Item = Pending>, answers: Vec<Answers>) {
+fn answer_all(pending: impl IntoIterator<Item = Pending>, answers: Vec<BatchAnswer>) {
     for (one, answers) in pending.into_iter().zip(answers) {
         drop(one.answer.send(answers));
     }
@@ -75,19 +71,17 @@ fn answer_all(pending: impl IntoIterator<Item = Pending>, answers: Vec<Answers>)
 
 /// A batch that waits to be committed.
 struct Pending {
-    answer: oneshot::Sender<Answers>,
+    answer: oneshot::Sender<BatchAnswer>,
     budget: Budget,
     decision: Decision,
     /// The types of its writes, each once.
     kinds: Vec<Arc<ResourceType>>,
     settings: Arc<Settings>,
     tenant: TenantId,
-    writes: usize,
 }
 
 impl From<Work> for Pending {
     fn from(work: Work) -> Self {
-        let writes = work.len();
         let mut kinds: Vec<Arc<ResourceType>> = Vec::new();
         for kind in work.batch.writes.iter().map(Write::kind) {
             if !kinds.iter().any(|known| known.name() == kind.name()) {
@@ -96,7 +90,6 @@ impl From<Work> for Pending {
         }
         let mut request = WriteRequest::new(Policy::from(&*work.settings), work.batch);
         request.budget = work.budget.clone();
-        request.connection = work.by;
         Pending {
             answer: work.answer,
             budget: work.budget,
@@ -104,7 +97,6 @@ impl From<Work> for Pending {
             kinds,
             settings: work.settings,
             tenant: work.tenant,
-            writes,
         }
     }
 }
@@ -119,13 +111,12 @@ impl Pending {
     ///
     /// # Errors
     /// The transaction must be rolled back.
-    fn write(&mut self, connection: &Connection) -> Result<Answers, StoreError> {
-        let answer = match self.decide(connection) {
+    fn write(&mut self, connection: &Connection) -> Result<BatchAnswer, StoreError> {
+        match self.decide(connection) {
             // Both are found before anything is applied.
-            Err(problem @ (StoreError::Exhausted(_) | StoreError::Importing)) => Err(problem),
-            decided => decided?,
-        };
-        Ok(answer.unwrap_or_else(|problem| problem.repeated(self.writes)))
+            Err(problem @ (StoreError::Exhausted(_) | StoreError::Importing)) => Ok(Err(problem)),
+            decided => decided,
+        }
     }
 
     fn decide(&mut self, connection: &Connection) -> Result<BatchAnswer, StoreError> {
@@ -145,8 +136,7 @@ impl Pending {
     }
 
     fn fail(self, lost: &Lost) {
-        let answers = (0..self.writes).map(|_| Err(lost.store_error())).collect();
-        drop(self.answer.send(answers));
+        drop(self.answer.send(Err(lost.store_error())));
     }
 }
 
@@ -154,7 +144,7 @@ impl Pending {
 ///
 /// # Errors
 /// Nothing of them is done.
-fn commit(connection: &Connection, pending: &mut [Pending]) -> Result<Vec<Answers>, Lost> {
+fn commit(connection: &Connection, pending: &mut [Pending]) -> Result<Vec<BatchAnswer>, Lost> {
     connection
         .execute_batch("BEGIN IMMEDIATE")
         .map_err(|error| Lost::at_start(&error))?;

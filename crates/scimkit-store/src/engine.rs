@@ -47,7 +47,7 @@ pub use self::{
     policy::{Capacity, Policy},
     rows::{Applied, AppliedRow, Rows, RowsError, write, write_blocking},
 };
-use crate::{Batch, ConnectionId, Intent, OnFailure, Scope, StoreError, Write, Written};
+use crate::{Batch, Cause, Intent, OnFailure, Scope, StoreError, Write, Written};
 
 /// A batch with everything that its decision depends on.
 #[derive(Debug, Clone)]
@@ -57,20 +57,17 @@ pub struct WriteRequest {
     pub batch: Batch,
     /// The work that the request may cause.
     pub budget: Budget,
-    /// The connection that writes; it owns what it creates or adopts.
-    pub connection: Option<ConnectionId>,
     /// What the writes are decided by.
     pub policy: Policy,
 }
 
 impl WriteRequest {
-    /// A batch of the application itself, with an unlimited budget.
+    /// A batch with an unlimited budget.
     #[must_use]
     pub fn new(policy: Policy, batch: Batch) -> Self {
         WriteRequest {
             batch,
             budget: Budget::unlimited(),
-            connection: None,
             policy,
         }
     }
@@ -81,7 +78,6 @@ impl WriteRequest {
         WriteRequest {
             batch,
             budget: scope.budget.clone(),
-            connection: scope.connection.clone(),
             policy: Policy::from(&*scope.settings),
         }
     }
@@ -157,7 +153,7 @@ type Duplicates = BTreeSet<(ResourceId, String)>;
 struct Request {
     at: DateTime<Utc>,
     budget: Budget,
-    connection: Option<ConnectionId>,
+    cause: Cause,
     intent: Intent,
     on_failure: OnFailure,
     policy: Policy,
@@ -195,7 +191,6 @@ impl Decision {
         let WriteRequest {
             batch,
             budget,
-            connection,
             policy,
         } = request;
         let first = self.writes;
@@ -219,7 +214,7 @@ impl Decision {
             // As precise as answers and stores are.
             at: batch.at.trunc_subsecs(3),
             budget,
-            connection,
+            cause: batch.cause,
             intent: batch.intent,
             on_failure: batch.on_failure,
             policy,

@@ -7,7 +7,7 @@ use scimkit_registry::{Change, ResourceId, ResourceType};
 
 use crate::{Batch, BoxFuture, Expect, Scope, Store, StoreError, Write, Written};
 
-/// One create, update or delete: a [`Batch`] of one.
+/// One create, update or delete: a [`Batch`] of one, caused by whoever [asks](Scope::cause).
 pub trait StoreExt: Store {
     /// Makes a resource.
     ///
@@ -71,7 +71,8 @@ pub trait StoreExt: Store {
         write: Write,
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
         Box::pin(async move {
-            let answers = self.write(scope, Batch::new(at, vec![write])).await;
+            let batch = Batch::new(at, vec![write]).with_cause(scope.cause.clone());
+            let answers = self.write(scope, batch).await?;
             let none = || Err(StoreError::backend("the store gave no answer to a write"));
             answers.into_iter().next().unwrap_or_else(none)
         })

@@ -12,6 +12,7 @@
 //! - [`computed`]: the attributes that no document holds, such as `meta` and memberships
 
 pub mod archive;
+mod cause;
 mod claim;
 mod computed;
 pub mod engine;
@@ -28,6 +29,7 @@ mod turn;
 pub mod validate;
 
 pub use archive::Archive;
+pub use cause::Cause;
 pub use claim::{Among, Claim};
 pub use computed::{Facts, computed, element, location, meta, targets};
 pub use extension::StoreExt;

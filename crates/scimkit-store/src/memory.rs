@@ -27,7 +27,7 @@ use self::{
 };
 use crate::{
     Batch, BoxFuture, EdgeQuery, Lane, Page, Query, Scope, Settings, Store, StoreError, Stored,
-    Support, TenantId, Want, Written, yield_now,
+    Support, TenantId, Want, Written, engine::BatchAnswer, yield_now,
 };
 
 /// A store that keeps everything in memory, for tests, examples and small directories; also
@@ -186,7 +186,7 @@ impl Store for Memory {
         &'a self,
         scope: &'a Scope,
         batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+    ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {
             let tenant = self.tenant_to_write(&scope.tenant);
             let mut writing = Writing::new(batch);
@@ -196,7 +196,7 @@ impl Store for Memory {
             loop {
                 let is_done = writing.slice(&mut exclusive(&tenant), scope);
                 if is_done {
-                    return writing.answers();
+                    return writing.take_answers();
                 }
                 yield_now().await;
             }
@@ -211,7 +211,7 @@ impl Memory {
         tenant: &Arc<RwLock<Tenant>>,
         scope: &Scope,
         writing: Writing,
-    ) -> Vec<Result<Written, StoreError>> {
+    ) -> BatchAnswer {
         let writing = Arc::new(Mutex::new(writing));
         let run = {
             let (tenant, scope, writing) =

@@ -30,7 +30,7 @@ pub use self::{
 };
 use crate::{
     Batch, BoxFuture, EdgeQuery, Intent, Page, Query, Scope, Store, StoreError, Stored, Support,
-    Want, Written,
+    Want,
     engine::{BatchAnswer, Decision, Rows, RowsError, WriteRequest, write},
 };
 
@@ -216,15 +216,7 @@ impl<D: RowDatabase> Store for RowStore<D> {
         Box::pin(self.database.read(scope, kind, id, want))
     }
 
-    fn write<'a>(
-        &'a self,
-        scope: &'a Scope,
-        batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
-        Box::pin(async move {
-            let writes = batch.writes.len();
-            let answer = self.write_batch(scope, batch).await;
-            answer.unwrap_or_else(|problem| problem.repeated(writes))
-        })
+    fn write<'a>(&'a self, scope: &'a Scope, batch: Batch) -> BoxFuture<'a, BatchAnswer> {
+        Box::pin(self.write_batch(scope, batch))
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use scimkit_registry::{Budget, Change, Mapping, RegistrationError, Registry, Resource, Tolerance};
 
 use crate::{
-    Claim, ConnectionId, StoreError,
+    Cause, Claim, ConnectionId, StoreError,
     engine::{Capacity, Policy},
 };
 
@@ -386,9 +386,9 @@ impl Settings {
 pub struct Scope {
     /// The work that the request may cause. A store charges what it does and stops when it runs out.
     pub budget: Budget,
-    /// The connection that asks; none when the host itself does. What a connection creates or
-    /// adopts is its own from then on.
-    pub connection: Option<ConnectionId>,
+    /// Who asks, and with which request. A store writes on behalf of [`Batch::cause`](crate::Batch),
+    /// which is this one for what the server and [`StoreExt`](crate::StoreExt) write.
+    pub cause: Cause,
     /// The host's own values, by type.
     pub extensions: http::Extensions,
     /// The connection's rules.
@@ -403,7 +403,7 @@ impl Scope {
     pub fn new(tenant: TenantId, settings: Arc<Settings>) -> Self {
         Scope {
             budget: Budget::unlimited(),
-            connection: None,
+            cause: Cause::application(),
             extensions: http::Extensions::new(),
             settings,
             tenant,
@@ -420,7 +420,7 @@ impl Scope {
     /// On behalf of that connection.
     #[must_use]
     pub fn through(mut self, connection: ConnectionId) -> Self {
-        self.connection = Some(connection);
+        self.cause.connection = Some(connection);
         self
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{AttrId, Change, Edge, Exhausted, Resource, ResourceId, ResourceType};
 
-use crate::{Claim, Deletes, Page, Query, Scope, Settings};
+use crate::{Cause, Claim, Deletes, Page, Query, Scope, Settings};
 
 /// A future that a store hands out.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -100,11 +100,18 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// membership and makes a new version of each owner; under
     /// [`Deletes::Retire`](crate::Deletes) its document and id are kept for a [`Claim`], and nothing
     /// else of the contract sees them.
+    ///
+    /// # Errors
+    /// The batch failed as a whole and nothing of it was written: a [failure](StoreError::is_failure),
+    /// [`StoreError::Exhausted`] or [`StoreError::Unsupported`]. What is wrong with one write is its own
+    /// answer. Where a store carries a long batch under [`OnFailure::Continue`] or
+    /// [`OnFailure::StopAfter`] out in parts and a later part fails, the writes of that part and those
+    /// after it have that error as their own answers.
     fn write<'a>(
         &'a self,
         scope: &'a Scope,
         batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>>;
+    ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>>;
 }
 
 /// What a store can do with a type of resource.
@@ -377,6 +384,8 @@ impl Document {
 pub struct Batch {
     /// What `created` and `lastModified` become.
     pub at: DateTime<Utc>,
+    /// On whose behalf it is written: its connection owns what the batch creates or adopts.
+    pub cause: Cause,
     /// Whether anything is to be written.
     pub intent: Intent,
     /// What a write that fails means for the others.
@@ -388,17 +397,25 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Writes at one moment.
+    /// Writes of the application itself, at one moment.
     #[must_use]
     pub fn new(at: DateTime<Utc>, writes: Vec<Write>) -> Self {
         let on_failure = OnFailure::default();
         Batch {
             at,
+            cause: Cause::application(),
             intent: Intent::default(),
             on_failure,
             wants_documents: true,
             writes,
         }
+    }
+
+    /// Sets on whose behalf it is written.
+    #[must_use]
+    pub fn with_cause(mut self, cause: Cause) -> Self {
+        self.cause = cause;
+        self
     }
 
     /// Asks for answers with versions only: a change of single members then loads no document.
@@ -615,7 +632,7 @@ pub enum How {
 }
 
 /// Why a store could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// Several resources could be meant by a [`Claim`].
@@ -623,7 +640,7 @@ pub enum StoreError {
     Ambiguous,
     /// The store itself failed; what it says is for the log, not for the client.
     #[error("the store failed")]
-    Backend(#[source] BoxError),
+    Backend(#[source] Source),
     /// The store has too much to do; trying again later may help.
     #[error("the store is busy")]
     Busy,
@@ -686,7 +703,7 @@ pub enum StoreError {
     },
     /// There is no space left to store anything; nothing was written. Reads still work.
     #[error("the storage is full")]
-    StorageFull(#[source] BoxError),
+    StorageFull(#[source] Source),
     /// The document of the resource would be too large.
     #[error(
         "the resource would take {bytes} bytes without its members, more than {limit}: shorten its \
@@ -712,16 +729,26 @@ pub enum StoreError {
     },
     /// The store can't reach its data now, for example because a disk fails; nothing was written.
     #[error("the store is unavailable")]
-    Unavailable(#[source] BoxError),
+    Unavailable(#[source] Source),
 }
 
-/// The cause of a failure, for the log.
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// The source of a failure, for the log.
+type Source = Arc<dyn std::error::Error + Send + Sync>;
 
 impl StoreError {
     /// A failure of the store itself.
-    pub fn backend(source: impl Into<BoxError>) -> Self {
-        StoreError::Backend(source.into())
+    pub fn backend(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        StoreError::Backend(source.into().into())
+    }
+
+    /// A store without space for what is to be written.
+    pub fn storage_full(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        StoreError::StorageFull(source.into().into())
+    }
+
+    /// A store that can't reach its data.
+    pub fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        StoreError::Unavailable(source.into().into())
     }
 
     /// Whether the store itself failed, whatever the call was: [`StoreError::Backend`], [`StoreError::Busy`],
@@ -744,21 +771,6 @@ impl StoreError {
                 | StoreError::StorageFull(_)
                 | StoreError::Unavailable(_)
         )
-    }
-
-    /// Returns this error as the answer to each of `writes` writes, of a batch that failed as a whole.
-    #[must_use]
-    pub fn repeated<T>(self, writes: usize) -> Vec<Result<T, StoreError>> {
-        let again = || match &self {
-            StoreError::Busy => StoreError::Busy,
-            StoreError::Exhausted(reason) => StoreError::Exhausted(*reason),
-            StoreError::Importing => StoreError::Importing,
-            StoreError::Unsupported { feature } => StoreError::Unsupported { feature },
-            other => StoreError::backend(other.to_string()),
-        };
-        let others: Vec<_> = (1..writes).map(|_| Err(again())).collect();
-        let first = (writes > 0).then_some(Err(self));
-        first.into_iter().chain(others).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use http::Request;
 use http_body_util::Full;
-use scimkit_provision::{Gate, NewToken, Rules, Switch};
+use scimkit_provision::{Gate, Issued, NewToken, Rules, Switch};
 use scimkit_server::{Authenticate, Denied, Level, TenantInPath, Token};
 use scimkit_store::{ConnectionId, Entry, Memory, Scopes, Settings, Tenancy, TenantId};
 
@@ -168,12 +168,8 @@ async fn an_identity_has_what_the_rules_and_the_scopes_say() {
     let mut scopes = Scopes::NONE;
     scopes.users = true;
     let new = NewToken::new("").for_scopes(scopes);
-    let token = world
-        .administration
-        .issue(&acme, &entra, &new)
-        .await
-        .unwrap()
-        .token;
+    let issued = world.administration.issue(&acme, &entra, &new);
+    let Issued { record, token, .. } = issued.await.unwrap();
 
     let gate = Gate::new(store, Settings::new("https://{tenant}.app.example/scim/v2"));
     let head = |host: &str| {
@@ -184,6 +180,7 @@ async fn an_identity_has_what_the_rules_and_the_scopes_say() {
     };
     let identity = gate.authenticate(&head("acme.app.example")).await.unwrap();
     assert_eq!((&identity.tenant, &identity.connection), (&acme, &entra));
+    assert_eq!(identity.actor.as_deref(), Some(record.id.as_str()));
     assert_eq!(identity.access.level("User"), Level::Write);
     assert_eq!(identity.access.level("Group"), Level::Off);
     assert_eq!(identity.access.level("Device"), Level::Nothing);

@@ -291,14 +291,26 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The store's answers; one that it leaves out is its failure.
+    /// Returns the store's answers. One that it leaves out is its failure, and a batch that failed as a
+    /// whole answers each of its writes, up to the failures that the request allows.
     async fn write(
         &self,
         writes: Vec<Write>,
         rule: OnFailure,
     ) -> impl Iterator<Item = Result<Written, StoreError>> + use<> {
+        let count = writes.len();
+        let allowed = match (rule, self.limit) {
+            (OnFailure::StopAfter(allowed), Some(_)) => usize::try_from(allowed).unwrap_or(count),
+            _ => count,
+        };
         let batch = Batch::new(now(), writes).on_failure(rule);
-        let answers = self.writer.submit(batch).await;
+        let answers = self.writer.submit(batch).await.unwrap_or_else(|problem| {
+            let failed = (0..count).map(|n| match n < allowed {
+                true => Err(problem.clone()),
+                false => Err(StoreError::NotRun),
+            });
+            failed.collect()
+        });
         let none = || Err(StoreError::backend("the store gave no answer to a write"));
         answers.into_iter().chain(std::iter::repeat_with(none))
     }

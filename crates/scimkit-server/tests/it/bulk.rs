@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
+use http::request::Parts;
+use scimkit_core::AuthenticationScheme;
 use scimkit_registry::{Edge, ResourceId, ResourceType};
-use scimkit_server::Server;
+use scimkit_server::{Authenticate, Denied, Identity, Server};
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Memory, OnFailure, Page, Query, Scope, Store, StoreError, Stored,
-    Support, Want, Write, Written,
+    Batch, BoxFuture, Cause, ConnectionId, EdgeQuery, Memory, OnFailure, Page, Query, Scope,
+    Settings, Store, StoreError, Stored, Support, TenantId, Want, Write, Written,
 };
 use serde_json::{Value, json};
 
@@ -15,7 +17,8 @@ use crate::web::{Answer, get, over, request, send};
 /// A memory store with a way of its own, which remembers the batches that it was given.
 #[derive(Debug)]
 struct Odd {
-    batches: Arc<Mutex<Vec<(usize, OnFailure)>>>,
+    batches: Batches,
+    causes: Arc<Mutex<Vec<Cause>>>,
     memory: Memory,
     way: Way,
 }
@@ -39,6 +42,7 @@ fn odd(way: Way) -> (Server, Batches) {
     let batches = Batches::default();
     let store = Odd {
         batches: Arc::clone(&batches),
+        causes: Arc::default(),
         memory: Memory::new(),
         way,
     };
@@ -82,10 +86,10 @@ impl Store for Odd {
         &'a self,
         scope: &'a Scope,
         mut batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+    ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         let count = batch.writes.len();
         self.batches.lock().unwrap().push((count, batch.on_failure));
-        let every = |error: fn() -> StoreError| (0..count).map(|_| Err(error())).collect();
+        self.causes.lock().unwrap().push(batch.cause.clone());
         match self.way {
             Way::AssignsIds => {
                 for write in &mut batch.writes {
@@ -95,14 +99,13 @@ impl Store for Odd {
                 }
             }
             Way::Fails => {
-                let answers = every(|| StoreError::backend("no such table: secrets"));
-                return Box::pin(async { answers });
+                return Box::pin(async { Err(StoreError::backend("no such table: secrets")) });
             }
-            Way::IsSilent => return Box::pin(async { Vec::new() }),
+            Way::IsSilent => return Box::pin(async { Ok(Vec::new()) }),
             Way::None => {}
             Way::RunsNothing => {
-                let answers = every(|| StoreError::NotRun);
-                return Box::pin(async { answers });
+                let answers = (0..count).map(|_| Err(StoreError::NotRun)).collect();
+                return Box::pin(async { Ok(answers) });
             }
         }
         self.memory.write(scope, batch)
@@ -170,6 +173,59 @@ async fn a_store_that_fails_fails_each_operation() {
         let found = statuses(&bulk(&server, &operations, Some(1)).await);
         assert_eq!(found[0], "500", "{way:?}");
         assert!(found.iter().all(|status| status == "500"), "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn batch_that_fails_as_a_whole_answers_no_more_operations_than_may_fail() {
+    let (server, batches) = odd(Way::Fails);
+    let operations = json!([user("a"), user("b"), user("c"), user("d")]);
+    let found = statuses(&bulk(&server, &operations, Some(2)).await);
+    assert_eq!(found, ["500", "500"]);
+    let found = statuses(&bulk(&server, &operations, None).await);
+    assert_eq!(found, ["500"; 4]);
+    assert_eq!(batches.lock().unwrap().len(), 2);
+}
+
+/// A caller that is named or is a resource.
+#[derive(Debug)]
+struct Caller(Option<&'static str>);
+
+impl Authenticate for Caller {
+    fn authenticate<'a>(&'a self, _: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
+        let mut identity = Identity::of(TenantId::default()).with_me("User", "u7");
+        identity.connection = ConnectionId::from("entra");
+        identity.actor = self.0.map(Into::into);
+        Box::pin(async { Ok(identity) })
+    }
+
+    fn schemes(&self) -> Vec<AuthenticationScheme> {
+        Vec::new()
+    }
+}
+
+#[tokio::test]
+async fn batches_carry_connection_caller_and_request() {
+    for (actor, expected) in [(Some("token-7"), "token-7"), (None, "u7")] {
+        let causes = Arc::<Mutex<Vec<Cause>>>::default();
+        let store = Odd {
+            batches: Batches::default(),
+            causes: Arc::clone(&causes),
+            memory: Memory::new(),
+            way: Way::None,
+        };
+        let settings = Settings::new("https://app.example/scim/v2");
+        let server = Server::new(Arc::new(store), settings).with_authentication(Caller(actor));
+        let body = json!({"userName": "a"}).to_string();
+        let single = send(&server, request("POST", "/Users", &[], &body)).await;
+        let many = bulk(&server, &json!([user("b"), user("c")]), None).await;
+        let cause = |answer: &Answer| {
+            Cause::application()
+                .with_actor(expected)
+                .with_connection(ConnectionId::from("entra"))
+                .with_request(answer.header("x-request-id"))
+        };
+        assert_eq!(*causes.lock().unwrap(), [cause(&single), cause(&many)]);
     }
 }
 

@@ -45,8 +45,8 @@ impl Store for Failing {
         &'a self,
         _: &'a Scope,
         _: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
-        Box::pin(async { vec![Err((self.0)())] })
+    ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
+        Box::pin(async { Err((self.0)()) })
     }
 }
 
@@ -84,8 +84,8 @@ async fn temporary_failures_of_a_store_name_a_time_to_retry_and_no_cause() {
     let failures: [(fn() -> StoreError, u16); 4] = [
         (|| StoreError::Busy, 503),
         (|| StoreError::Importing, 503),
-        (|| StoreError::StorageFull("disk of /secret".into()), 507),
-        (|| StoreError::Unavailable("disk of /secret".into()), 503),
+        (|| StoreError::storage_full("disk of /secret"), 507),
+        (|| StoreError::unavailable("disk of /secret"), 503),
     ];
     for (failure, status) in failures {
         let server = over(Arc::new(Failing(failure)));
@@ -138,8 +138,8 @@ impl Store for Silent {
         &'a self,
         _: &'a Scope,
         _: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
-        Box::pin(async { Vec::new() })
+    ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 }
 

@@ -44,7 +44,8 @@ async fn a_resource_is_where_its_location_says() {
         };
         let written = store
             .write(&scope, Batch::new(DateTime::UNIX_EPOCH, vec![write]))
-            .await;
+            .await
+            .unwrap();
         assert!(written[0].is_ok());
     }
     let server = over(store);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use rusqlite::Connection;
 use scimkit_registry::{Budget, Change, ResourceId, Tolerance};
-use scimkit_store::{Batch, OnFailure, Settings, StoreError, TenantId, Write, Written};
+use scimkit_store::{Batch, OnFailure, Settings, StoreError, TenantId, Write, engine::BatchAnswer};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -17,7 +17,7 @@ use crate::{
     file::{Place, open_writer},
 };
 
-type Answered = oneshot::Receiver<Vec<Result<Written, StoreError>>>;
+type Answered = oneshot::Receiver<BatchAnswer>;
 
 fn database() -> Connection {
     open_writer(&Place::Memory, &Options::default()).unwrap()
@@ -44,7 +44,6 @@ fn users(name: &str, count: usize) -> (Work, Answered) {
             answer,
             batch,
             budget: Budget::unlimited(),
-            by: None,
             settings,
             tenant: TenantId::default(),
         },
@@ -76,14 +75,15 @@ fn a_full_disk_refuses_writes_and_breaks_none() {
         .into_iter()
         .map(|a| a.blocking_recv().unwrap())
         .collect();
-    assert!(answers.iter().all(|batch| batch.len() == 50));
-    let done = answers
+    let written: Vec<_> = answers.iter().flatten().collect();
+    assert!(written.iter().all(|batch| batch.len() == 50));
+    let done = written
         .iter()
-        .flatten()
+        .flat_map(|batch| batch.iter())
         .filter(|answer| answer.is_ok())
         .count();
     assert!(done < 150);
-    let failures = answers.iter().flatten().filter_map(|a| a.as_ref().err());
+    let failures = answers.iter().filter_map(|a| a.as_ref().err());
     for error in failures {
         assert!(matches!(error, StoreError::StorageFull(_)), "{error:?}");
     }
@@ -95,7 +95,14 @@ fn a_full_disk_refuses_writes_and_breaks_none() {
         .unwrap();
     let (work, answered) = users("d", 50);
     write_together(&connection, vec![work]);
-    assert!(answered.blocking_recv().unwrap().iter().all(Result::is_ok));
+    assert!(
+        answered
+            .blocking_recv()
+            .unwrap()
+            .unwrap()
+            .iter()
+            .all(Result::is_ok)
+    );
     assert_eq!(count(&connection, "resource"), done + 50);
 }
 
@@ -111,10 +118,16 @@ fn a_lost_transaction_fails_only_the_batch_that_loses_it_again() {
         .unwrap();
     let ((one, first), (two, second)) = (users("a", 5), users("b", 20));
     write_together(&connection, vec![one, two]);
-    assert!(first.blocking_recv().unwrap().iter().all(Result::is_ok));
-    let answers = second.blocking_recv().unwrap();
-    let failed = |answer: &Result<_, _>| matches!(answer, Err(StoreError::Backend(_)));
-    assert_eq!(answers.iter().filter(|answer| failed(answer)).count(), 20);
+    assert!(
+        first
+            .blocking_recv()
+            .unwrap()
+            .unwrap()
+            .iter()
+            .all(Result::is_ok)
+    );
+    let failed = second.blocking_recv().unwrap();
+    assert!(matches!(failed, Err(StoreError::Backend(_))), "{failed:?}");
     assert_eq!(count(&connection, "resource"), 5);
     assert_eq!(count(&connection, "lookup_key"), 5);
     let sql = "SELECT version FROM counter";
@@ -133,9 +146,16 @@ fn a_batch_that_fills_the_disk_does_not_fail_the_others() {
         .unwrap();
     let ((small, first), (large, second)) = (users("a", 2), users("b", 200));
     write_together(&connection, vec![small, large]);
-    assert!(first.blocking_recv().unwrap().iter().all(Result::is_ok));
-    let full = |answer: &Result<_, _>| matches!(answer, Err(StoreError::StorageFull(_)));
-    assert!(second.blocking_recv().unwrap().iter().all(full));
+    assert!(
+        first
+            .blocking_recv()
+            .unwrap()
+            .unwrap()
+            .iter()
+            .all(Result::is_ok)
+    );
+    let full = second.blocking_recv().unwrap();
+    assert!(matches!(full, Err(StoreError::StorageFull(_))), "{full:?}");
     assert_eq!(count(&connection, "resource"), 2);
     assert!(connection.is_autocommit());
 }
@@ -146,9 +166,16 @@ fn an_exhausted_budget_writes_nothing_and_disturbs_no_other_batch() {
     let ((mut one, first), (two, second)) = (users("a", 3), users("b", 3));
     one.budget = Budget::new(1);
     write_together(&connection, vec![one, two]);
-    let spent = |answer: &Result<_, _>| matches!(answer, Err(StoreError::Exhausted(_)));
-    assert!(first.blocking_recv().unwrap().iter().all(spent));
-    assert!(second.blocking_recv().unwrap().iter().all(Result::is_ok));
+    let spent = first.blocking_recv().unwrap();
+    assert!(matches!(spent, Err(StoreError::Exhausted(_))), "{spent:?}");
+    assert!(
+        second
+            .blocking_recv()
+            .unwrap()
+            .unwrap()
+            .iter()
+            .all(Result::is_ok)
+    );
     assert_eq!(count(&connection, "resource"), 3);
 }
 
@@ -158,7 +185,14 @@ fn writes_nobody_waits_for_are_not_done() {
     let ((one, first), (two, second)) = (users("a", 1), users("b", 1));
     drop(first);
     write_together(&connection, vec![one, two]);
-    assert!(second.blocking_recv().unwrap().iter().all(Result::is_ok));
+    assert!(
+        second
+            .blocking_recv()
+            .unwrap()
+            .unwrap()
+            .iter()
+            .all(Result::is_ok)
+    );
     assert_eq!(count(&connection, "resource"), 1);
 }
 
@@ -173,11 +207,18 @@ fn a_batch_that_is_undone_undoes_no_other() {
     let ((two, second), (mut three, third)) = (users("b", 3), users("c", 3));
     three.batch.on_failure = OnFailure::Undo;
     write_together(&connection, vec![two, one, three]);
-    let answers = first.blocking_recv().unwrap();
+    let answers = first.blocking_recv().unwrap().unwrap();
     let undone = |answer: &Result<_, _>| matches!(answer, Err(StoreError::NotRun));
     assert!(answers[..3].iter().all(undone) && answers[3].is_err());
     for answers in [second, third] {
-        assert!(answers.blocking_recv().unwrap().iter().all(Result::is_ok));
+        assert!(
+            answers
+                .blocking_recv()
+                .unwrap()
+                .unwrap()
+                .iter()
+                .all(Result::is_ok)
+        );
     }
     assert_eq!(count(&connection, "resource"), 6);
     assert_eq!(count(&connection, "lookup_key"), 6);

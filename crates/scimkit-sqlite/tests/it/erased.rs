@@ -72,13 +72,14 @@ fn fill(store: &Sqlite, scope: &Scope, mark: &str, users: std::ops::Range<usize>
             create(id_of(mark, n), body)
         };
         let writes = some.iter().map(|n| body(*n)).collect();
-        let written = wait(store.write(scope, Batch::new(second(0), writes)));
+        let written = wait(store.write(scope, Batch::new(second(0), writes))).unwrap();
         assert!(written.iter().all(Result::is_ok), "{written:?}");
     }
     let first = ids.first().copied().unwrap_or_default();
     let id = format!("g{}", id_of(mark, first));
     let body = json!({"displayName": format!("Group {mark} {first}")});
-    let made = wait(store.write(scope, Batch::new(second(0), vec![create(id.clone(), body)])));
+    let made =
+        wait(store.write(scope, Batch::new(second(0), vec![create(id.clone(), body)]))).unwrap();
     assert!(made.iter().all(Result::is_ok), "{made:?}");
     let mut change = Change::none(Arc::clone(&group));
     let add = ids.iter().map(|n| Edge::to(id_of(mark, *n)));
@@ -92,7 +93,7 @@ fn fill(store: &Sqlite, scope: &Scope, mark: &str, users: std::ops::Range<usize>
         expect: Expect::Any,
         id: id.into(),
     };
-    let updated = wait(store.write(scope, Batch::new(second(1), vec![update])));
+    let updated = wait(store.write(scope, Batch::new(second(1), vec![update]))).unwrap();
     assert!(updated.iter().all(Result::is_ok), "{updated:?}");
 }
 
@@ -148,7 +149,7 @@ fn delete_all(store: &Sqlite, scope: &Scope, mark: &str, path: &Path) {
                     id: id.as_str().into(),
                     kind,
                 };
-                let done = wait(store.write(scope, Batch::new(second(2), vec![write])));
+                let done = wait(store.write(scope, Batch::new(second(2), vec![write]))).unwrap();
                 assert!(done.iter().all(Result::is_ok), "{done:?}");
             }
         }

@@ -308,7 +308,11 @@ fn stock(bodies: Vec<Value>) -> Stocked {
                 id,
             }],
         );
-        wait(store.write(&scope, batch)).pop().unwrap().unwrap();
+        wait(store.write(&scope, batch))
+            .unwrap()
+            .pop()
+            .unwrap()
+            .unwrap();
     }
     let page = wait(store.query(&scope, &Query::of(Arc::clone(&kind)))).unwrap();
     let all: Vec<_> = kind.attributes().iter().map(|attr| attr.id()).collect();

@@ -358,20 +358,21 @@ fn write_is_not_carried_out_when_its_budget_is_over_or_its_future_is_gone() {
     let other = Database::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let late = standard().with_budget(Budget::unlimited());
-    let write = |scope, id| -> BoxFuture<'_, Vec<Result<Written, StoreError>>> {
-        let mut future = store.write(scope, creation(scope, id));
-        assert!(poll(&mut future).is_pending());
-        future
-    };
+    let write =
+        |scope, id| -> BoxFuture<'_, Result<Vec<Result<Written, StoreError>>, StoreError>> {
+            let mut future = store.write(scope, creation(scope, id));
+            assert!(poll(&mut future).is_pending());
+            future
+        };
     let done = write(&scope, "u1");
     let ended = write(&late, "u2");
     let dropped = write(&scope, "u3");
     late.budget.cancel();
     drop(dropped);
     other.execute_batch("ROLLBACK").unwrap();
-    assert!(wait(done)[0].is_ok());
+    assert!(wait(done).unwrap()[0].is_ok());
     let ended = wait(ended);
-    let is_cancelled = matches!(ended[0], Err(StoreError::Exhausted(Exhausted::Cancelled)));
+    let is_cancelled = matches!(ended, Err(StoreError::Exhausted(Exhausted::Cancelled)));
     assert!(is_cancelled, "{ended:?}");
     assert_eq!(
         select(&store, &scope, "User", "userName pr").unwrap(),

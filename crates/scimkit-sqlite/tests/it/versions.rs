@@ -331,7 +331,7 @@ fn deleted_resources_are_found_again_under_another_schema() {
         };
         Batch::new(second(9), vec![write])
     };
-    let mut written = wait(second_store.write(&new, claim(&new)));
+    let mut written = wait(second_store.write(&new, claim(&new))).unwrap();
     let written = written.pop().unwrap().unwrap();
     assert_eq!(written.how, How::Relinked);
     let ids = "SELECT group_concat(id) FROM retired";
@@ -435,7 +435,7 @@ fn fill(store: &Sqlite, resources: usize) {
         }
     };
     let writes = (0..resources).map(write).collect();
-    let written = wait(store.write(&old, Batch::new(second(0), writes)));
+    let written = wait(store.write(&old, Batch::new(second(0), writes))).unwrap();
     assert!(written.iter().all(Result::is_ok));
 }
 

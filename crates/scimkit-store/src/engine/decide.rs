@@ -164,7 +164,7 @@ impl Decider<'_> {
             version: self.next_version()?,
         };
         let body = Body {
-            connection: request.connection.clone(),
+            connection: request.cause.connection.clone(),
             document: Document::Tree(Arc::new(document)),
             keys: edits,
             kind: Arc::clone(kind),
@@ -221,7 +221,7 @@ impl Decider<'_> {
         let edited = self.edited_body(request, Edit { change, id, keys })?;
         let (mut body, counted) = edited.unwrap_or((before, Counted::new()));
         let members = self.member_edits(request, id, change)?;
-        body.connection.clone_from(&request.connection);
+        body.connection.clone_from(&request.cause.connection);
         let head = RowHead {
             last_modified: later(request, Some(&head)),
             version: self.next_version()?,

@@ -5,7 +5,10 @@ use std::{iter::Peekable, vec};
 use chrono::{DateTime, Utc};
 
 use super::{tenant::Tenant, walk::SLICE};
-use crate::{Batch, Intent, OnFailure, Scope, StoreError, Write, Written, engine::weight};
+use crate::{
+    Batch, Cause, Intent, OnFailure, Scope, StoreError, Write, Written,
+    engine::{BatchAnswer, weight},
+};
 
 /// Units of a slice that is done elsewhere: some milliseconds.
 const LONG: u64 = 4 * SLICE;
@@ -19,6 +22,9 @@ fn is_whole(on_failure: OnFailure, intent: Intent) -> bool {
 pub(super) struct Writing {
     answers: Vec<Result<Written, StoreError>>,
     at: DateTime<Utc>,
+    cause: Cause,
+    /// Why nothing of it was written.
+    failed: Option<StoreError>,
     failures: u32,
     intent: Intent,
     is_long: bool,
@@ -37,6 +43,8 @@ impl Writing {
         Writing {
             answers: Vec::with_capacity(batch.writes.len()),
             at: batch.at,
+            cause: batch.cause,
+            failed: None,
             failures: 0,
             intent: batch.intent,
             is_long: longest > LONG,
@@ -61,11 +69,15 @@ impl Writing {
                 }
                 rule => rule,
             };
-            let mut batch = Batch::new(self.at, writes).on_failure(rule);
+            let mut batch = Batch::new(self.at, writes)
+                .with_cause(self.cause.clone())
+                .on_failure(rule);
             batch.intent = self.intent;
             batch.wants_documents = self.wants_documents;
-            let answers = tenant.write(scope, batch);
-            let answers = answers.unwrap_or_else(|problem| problem.repeated(count));
+            let answers = match tenant.write(scope, batch) {
+                Ok(answers) => answers,
+                Err(problem) => return self.fail(count, problem),
+            };
             let failures = answers.iter().filter(|answer| answer.is_err()).count();
             let failures = u32::try_from(failures).unwrap_or(u32::MAX);
             self.failures = self.failures.saturating_add(failures);
@@ -92,11 +104,24 @@ impl Writing {
         self.is_long
     }
 
-    pub(super) fn take_answers(&mut self) -> Vec<Result<Written, StoreError>> {
-        std::mem::take(&mut self.answers)
+    /// Ends with a slice of `count` writes that failed as a whole.
+    fn fail(&mut self, count: usize, problem: StoreError) -> bool {
+        match self.answers.is_empty() {
+            true => self.failed = Some(problem),
+            // The slices before it are written.
+            false => {
+                let rest = count.saturating_add(self.rest.by_ref().count());
+                let failed = std::iter::repeat_with(|| Err(problem.clone()));
+                self.answers.extend(failed.take(rest));
+            }
+        }
+        true
     }
 
-    pub(super) fn answers(self) -> Vec<Result<Written, StoreError>> {
-        self.answers
+    pub(super) fn take_answers(&mut self) -> BatchAnswer {
+        match self.failed.take() {
+            Some(problem) => Err(problem),
+            None => Ok(std::mem::take(&mut self.answers)),
+        }
     }
 }

@@ -30,7 +30,7 @@ impl World {
             scope: scope(Registry::standard()),
             store: Memory::new(),
         };
-        let answers = now(world.store.write(&world.scope, world.creates()));
+        let answers = now(world.store.write(&world.scope, world.creates())).unwrap();
         assert!(answers.iter().all(Result::is_ok));
         world
     }
@@ -140,7 +140,7 @@ fn batch_gives_others_a_turn_between_its_writes() {
     let all = Query::of(kind(&world.scope, "User"));
     let some = now(world.store.query(&world.scope, &all)).unwrap().total;
     assert!((1..USERS as u64).contains(&some.unwrap()), "{some:?}");
-    assert!(now(running).iter().all(Result::is_ok));
+    assert!(now(running).unwrap().iter().all(Result::is_ok));
     let total = now(world.store.query(&world.scope, &all)).unwrap().total;
     assert_eq!(total, Some(USERS as u64));
 }

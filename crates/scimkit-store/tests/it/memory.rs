@@ -202,6 +202,7 @@ fn a_hundred_thousand_members() {
         .collect();
     assert!(
         now(store.write(&scope, Batch::new(AT, writes)))
+            .unwrap()
             .iter()
             .all(Result::is_ok)
     );

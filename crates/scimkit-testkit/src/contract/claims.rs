@@ -569,7 +569,7 @@ impl<'a> Ground<'a> {
     /// The same store, asked on behalf of a connection.
     pub(super) fn through(&self, connection: &str) -> Ground<'a> {
         let mut other = self.again();
-        other.scope.connection = Some(ConnectionId::from(connection));
+        other.scope.cause.connection = Some(ConnectionId::from(connection));
         other
     }
 

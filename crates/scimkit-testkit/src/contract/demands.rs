@@ -1,7 +1,10 @@
 //! What a store has to claim before it is asked for it: checks and capacities.
 
 use scimkit_registry::ResourceId;
-use scimkit_store::{Batch, Expect, Intent, StoreError, Write, engine::Capacity};
+use scimkit_store::{
+    Batch, Expect, Intent, StoreError, Write,
+    engine::{BatchAnswer, Capacity},
+};
 use serde_json::json;
 
 use super::{
@@ -39,12 +42,11 @@ fn checked(ground: &Ground<'_>) -> Result<(), String> {
     let answers = |intent| {
         let mut batch = Batch::new(second(2), writes()?);
         batch.intent = intent;
-        let answers = ground.carry_out(batch)?;
-        Ok::<_, String>(answers.iter().map(word).collect::<Vec<_>>())
+        Ok::<_, String>(words(&ground.submit(batch)?))
     };
-    let expected = match is_supported {
-        true => ["Taken", "Deleted", "Created"],
-        false => ["Unsupported"; 3],
+    let expected: &[&str] = match is_supported {
+        true => &["Taken", "Deleted", "Created"],
+        false => &["Unsupported"],
     };
     ensure_eq!(answers(Intent::Check)?, expected, "the answers to a check");
     let now = ground.read(&ground.user, "u1")?.version;
@@ -67,12 +69,11 @@ fn capacity(ground: &Ground<'_>) -> Result<(), String> {
         user(ground, "u3", "cy", true)?,
         user(ground, "u4", "di", true)?,
     ];
-    let expected = match ground.store.support(&ground.user).capacities {
-        true => ["Created", "Created", "Created", "CapacityExceeded"],
-        false => ["Unsupported"; 4],
+    let expected: &[&str] = match ground.store.support(&ground.user).capacities {
+        true => &["Created", "Created", "Created", "CapacityExceeded"],
+        false => &["Unsupported"],
     };
-    let answers = limited.carry_out(Batch::new(second(1), writes))?;
-    let answers: Vec<_> = answers.iter().map(word).collect();
+    let answers = words(&limited.submit(Batch::new(second(1), writes))?);
     ensure_eq!(answers, expected, "the answers under a capacity of two");
     let active = ground.filter(&ground.user, "active eq true")?;
     let query = scimkit_store::Query::of(ground.user.clone()).matching(active);
@@ -90,6 +91,14 @@ fn user(ground: &Ground<'_>, id: &str, name: &str, active: bool) -> Result<Write
         claim: None,
         id: ResourceId::from(id),
     })
+}
+
+/// The answers to a batch, or why it failed as a whole.
+fn words(answer: &BatchAnswer) -> Vec<String> {
+    match answer {
+        Ok(answers) => answers.iter().map(word).collect(),
+        Err(error) => vec![word(&Err(error.clone()))],
+    }
 }
 
 fn word(answer: &Result<scimkit_store::Written, StoreError>) -> String {

@@ -15,7 +15,7 @@ use scimkit_registry::{
 };
 use scimkit_store::{
     Batch, BoxFuture, Cycles, EdgeQuery, Expect, How, Page, Query, Scope, Settings, Start, Store,
-    StoreError, Stored, TenantId, UnknownMembers, Want, Write, Written,
+    StoreError, Stored, TenantId, UnknownMembers, Want, Write, Written, engine::BatchAnswer,
 };
 use serde_json::Value;
 
@@ -310,9 +310,15 @@ impl<'a> Ground<'a> {
         &self,
         batch: Batch,
     ) -> Result<Vec<Result<Written, StoreError>>, String> {
+        self.submit(batch)?.map_err(|error| said(&error))
+    }
+
+    /// The store's answer to a batch, which may fail as a whole.
+    pub(super) fn submit(&self, batch: Batch) -> Result<BatchAnswer, String> {
         if refers_to_itself(&batch.writes) {
             self.needs_ids("a batch can't refer to what it creates")?;
         }
+        let batch = batch.with_cause(self.scope.cause.clone());
         self.run(self.store.write(&self.scope, batch))
     }
 
@@ -324,10 +330,13 @@ impl<'a> Ground<'a> {
     ) -> Result<Result<Written, StoreError>, String> {
         const PATIENCE: u32 = 200;
         for _ in 0..PATIENCE {
-            match self.write(at, vec![write.clone()])?.pop() {
-                Some(Err(StoreError::Busy)) => thread::sleep(Duration::from_millis(10)),
-                Some(answer) => return Ok(answer),
-                None => return Err("no answer".to_owned()),
+            match self.submit(Batch::new(at, vec![write.clone()]))? {
+                Err(StoreError::Busy) => thread::sleep(Duration::from_millis(10)),
+                Err(error) => return Ok(Err(error)),
+                Ok(mut answers) => {
+                    ensure_eq!(answers.len(), 1, "answers to a batch");
+                    return answers.pop().ok_or_else(|| "no answer".to_owned());
+                }
             }
         }
         Err("the store stayed busy".to_owned())

@@ -252,11 +252,11 @@ impl Store for Names {
         &'a self,
         scope: &'a Scope,
         mut batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+    ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {
             let (writes, names) = self.writes(scope, std::mem::take(&mut batch.writes));
             batch.writes = writes;
-            let answers = self.store.write(scope, batch).await;
+            let answers = self.store.write(scope, batch).await?;
             self.with(scope, |pairs| {
                 let answer = |(answer, name): (Result<Written, StoreError>, Option<ResourceId>)| {
                     let mut written = answer.map_err(|error| pairs.error(error))?;
@@ -271,7 +271,7 @@ impl Store for Names {
                     }
                     Ok(written)
                 };
-                answers.into_iter().zip(names).map(answer).collect()
+                Ok(answers.into_iter().zip(names).map(answer).collect())
             })
         })
     }

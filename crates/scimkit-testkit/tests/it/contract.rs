@@ -61,7 +61,6 @@ impl Faulty {
         match self.0 {
             Fault::AcceptsCycles => Arc::make_mut(&mut scope.settings).cycles = Cycles::Accept,
             Fault::ErasesAlways => Arc::make_mut(&mut scope.settings).deletes = Deletes::Erase,
-            Fault::ForgetsWhoAsks => scope.connection = None,
             Fault::MixesTenants => scope.tenant = Default::default(),
             _ => {}
         }
@@ -145,7 +144,10 @@ impl Store for Faulty {
         &'a self,
         scope: &'a Scope,
         mut batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+    ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
+        if self.0 == Fault::ForgetsWhoAsks {
+            batch.cause = scimkit_store::Cause::application();
+        }
         if self.0 == Fault::IgnoresRules {
             batch.on_failure = OnFailure::Continue;
         }

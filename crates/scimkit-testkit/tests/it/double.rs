@@ -50,7 +50,7 @@ macro_rules! pass_on {
             batch: scimkit_store::Batch,
         ) -> scimkit_store::BoxFuture<
             'a,
-            Vec<Result<scimkit_store::Written, scimkit_store::StoreError>>,
+            scimkit_store::engine::BatchAnswer,
         > {
             self.$field.write(scope, batch)
         }

@@ -94,7 +94,7 @@ fn fill(store: &dyn Store, scope: &Scope, writes: &[Write]) {
     for writes in writes.chunks(250) {
         let batch = Batch::new(chrono::DateTime::UNIX_EPOCH, writes.to_vec());
         contract::block_on(Box::pin(async move {
-            let answers = store.write(scope, batch).await;
+            let answers = store.write(scope, batch).await.unwrap();
             assert!(answers.iter().all(Result::is_ok), "{answers:?}");
         }));
     }

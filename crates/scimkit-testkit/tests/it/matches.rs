@@ -196,7 +196,7 @@ fn touch(
         }
     };
     let writes = vec![update(Some(json!("other"))), update(value)];
-    for answer in now(store.write(scope, Batch::new(at, writes))) {
+    for answer in now(store.write(scope, Batch::new(at, writes))).unwrap() {
         assert_eq!(answer.unwrap().how, How::Updated);
     }
 }

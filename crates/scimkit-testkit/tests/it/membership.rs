@@ -86,7 +86,7 @@ impl Store for Watched {
         &'a self,
         scope: &'a Scope,
         batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+    ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         let edit = match &batch.writes[..] {
             [Write::Update { change, .. }] => change.edges().first().map(|change| &change.edit),
             _ => None,
@@ -233,7 +233,7 @@ fn fill(store: &Memory, members: usize) {
     writes.push(create(&kind("Group"), "g", body));
     let batch = Batch::new(chrono::DateTime::UNIX_EPOCH, writes);
     contract::block_on(Box::pin(async move {
-        let answers = store.write(&scope, batch).await;
+        let answers = store.write(&scope, batch).await.unwrap();
         assert!(answers.iter().all(Result::is_ok));
     }));
 }

@@ -48,7 +48,7 @@ impl Store for Assigning {
         &'a self,
         scope: &'a Scope,
         mut batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+    ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         for write in &mut batch.writes {
             if let Write::Create { id, .. } = write {
                 // In another order than that of the ids that are asked for.

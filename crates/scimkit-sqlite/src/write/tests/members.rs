@@ -37,12 +37,11 @@ fn write(connection: &Connection, write: Write) -> Result<Written, StoreError> {
         answer,
         batch: Batch::new(DateTime::UNIX_EPOCH, vec![write]),
         budget: Budget::unlimited(),
-        by: None,
         settings: settings(),
         tenant: TenantId::default(),
     };
     write_together(connection, vec![work]);
-    answered.try_recv().unwrap().pop().unwrap()
+    answered.try_recv().unwrap()?.pop().unwrap()
 }
 
 fn change(edit: EdgeEdit) -> Change {

@@ -156,7 +156,7 @@ fn request(
     let mut request = WriteRequest::new(policy, batch);
     let connection = choices.below(3);
     let names = ["a", "b"].map(ConnectionId::from);
-    request.connection = names.get(connection).cloned();
+    request.batch.cause.connection = names.get(connection).cloned();
     request
 }
 
@@ -165,7 +165,8 @@ fn singles(request: &WriteRequest) -> impl Iterator<Item = WriteRequest> {
     let writes = request.batch.writes.iter().cloned();
     writes.map(|write| {
         let mut single = request.clone();
-        single.batch = Batch::new(request.batch.at, vec![write]);
+        single.batch =
+            Batch::new(request.batch.at, vec![write]).with_cause(request.batch.cause.clone());
         single
     })
 }

@@ -559,7 +559,7 @@ fn owned_resource_is_not_adopted() {
         };
         let policy = Policy::new(world.registry.clone());
         let mut request = WriteRequest::new(policy, Batch::new(second(0), writes));
-        request.connection = Some(ConnectionId::from(connection));
+        request.batch.cause.connection = Some(ConnectionId::from(connection));
         answers.push(said(&database.run(Decision::new(request))[0]));
     }
     assert_eq!(answers, ["created u1 1", "taken userName"]);

@@ -94,10 +94,13 @@ impl Store for Noting {
         &'a self,
         scope: &'a Scope,
         batch: Batch,
-    ) -> BoxFuture<'a, Vec<Result<Written, StoreError>>> {
+    ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {
             let answers = self.0.write(scope, batch).await;
-            let came: Vec<_> = answers.iter().map(came).collect();
+            let came: Vec<_> = match &answers {
+                Ok(answers) => answers.iter().map(came).collect(),
+                failed => vec![came(failed)],
+            };
             self.note(format!("write: {}", came.join(", ")));
             answers
         })
