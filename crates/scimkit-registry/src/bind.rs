@@ -257,11 +257,29 @@ impl Binder<'_> {
             return integer(attr, op, text);
         }
         let value = scalar(attr, op, &comparison.value, self.leeway)?;
+        if let Some(decided) = self.decided(attr, op, &value) {
+            return Ok(decided);
+        }
         Ok(Predicate::Compare {
             attr: id,
             op,
             value,
         })
+    }
+
+    /// Decides a comparison of `meta.resourceType`, which all resources of the type share.
+    fn decided(&self, attr: &Attr, op: Operator, value: &Scalar) -> Option<Predicate> {
+        if attr.role() != Role::Meta || attr.name() != "resourceType" || attr.parent().is_none() {
+            return None;
+        }
+        let is_equal = Scalar::of(attr, &self.kind.name().into())? == *value;
+        match (op, is_equal) {
+            (Operator::Equal, true) | (Operator::NotEqual, false) => {
+                Some(Predicate::All(Vec::new()))
+            }
+            (Operator::Equal, false) | (Operator::NotEqual, true) => Some(Predicate::Never),
+            _ => None,
+        }
     }
 
     /// The attribute that a comparison means: of a complex one its `value`.
