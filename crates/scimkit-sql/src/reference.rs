@@ -5,6 +5,7 @@
 //! rows than one statement takes. Rows come in arrays, in pieces of few different lengths, so that a
 //! driver that keeps prepared statements prepares each only once.
 
+mod counters;
 mod edges;
 mod facts;
 mod imports;
@@ -12,6 +13,10 @@ mod operations;
 mod statement;
 mod tenants;
 
+pub use counters::{
+    Counter, count, count_anew, put_counters, remove_counter, remove_counters, selected_documents,
+    total, version_and_counters,
+};
 pub use edges::{EdgeRange, documents_of, labels_of, members_of, owners_of};
 pub use facts::{
     Holder, KeyDefinitions, Selection, State, ancestors, candidates, documents, heads, holders,

@@ -14,12 +14,13 @@ use crate::{OpenError, Options, Synchronous, error::Outcome};
 const APPLICATION_ID: i64 = 0x5343_494d;
 /// What brings a file from each format to the next; format 0 is an empty file. Never edited, only
 /// added to.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
     include_str!("migrations/0004.sql"),
     include_str!("migrations/0005.sql"),
+    include_str!("migrations/0007.sql"),
 ];
 /// Bytes to which the write-ahead log is cut when it begins anew, after a write that was larger.
 const LOG_BYTES: i64 = 16 << 20;

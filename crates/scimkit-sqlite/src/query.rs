@@ -7,7 +7,10 @@ mod tests;
 
 use rusqlite::{CachedStatement, Connection, params_from_iter, types::Value};
 use scimkit_registry::{AttrId, Budget, Edge, Meter, Predicate, Resource, Scalar, View};
-use scimkit_sql::{plan, reference::EdgeRange};
+use scimkit_sql::{
+    plan,
+    reference::{self, EdgeRange},
+};
 use scimkit_store::{
     Count, Facts, Page, PageBuilder, Position, Query, Room, Settings, Sort, Start, Stored, computed,
 };
@@ -19,6 +22,7 @@ use crate::{
     error::Outcome,
     layout::{Among, Tables, stored},
     row::Row,
+    statement::{DIALECT, each},
 };
 
 /// Bytes of the text of a statement that is kept for the next time.
@@ -179,9 +183,28 @@ impl<'a> Asking<'a> {
         }
         let total = match self.query.total {
             Count::Skip => None,
-            _ => Some(self.count(&format!("FROM resource r WHERE {}", self.condition), &[])?),
+            _ => Some(self.total()?),
         };
         Ok((page, total.map(i64::unsigned_abs)))
+    }
+
+    /// How many resources there are on all pages, when SQL decides everything.
+    fn total(&self) -> Outcome<i64> {
+        let EdgeReader {
+            connection, tenant, ..
+        } = self.reader;
+        let mut total = None;
+        if self.query.is_unfiltered() {
+            let statement = reference::total(DIALECT, tenant, self.query.kind.name());
+            each(connection, &statement, |row| {
+                total = Some(row.get(0)?);
+                Ok(true)
+            })?;
+        }
+        match total {
+            Some(total) => Ok(total),
+            None => self.count(&format!("FROM resource r WHERE {}", self.condition), &[]),
+        }
     }
 
     /// The page and the total, when the rows come in order and each is still to be evaluated.

@@ -16,8 +16,8 @@
 //! [`write_blocking`] does so where nothing has to be awaited. [`RowStore`](crate::rows::RowStore) makes
 //! a complete [`Store`](crate::Store) of a database whose rows are these.
 
-mod capacities;
 mod claims;
+mod counters;
 mod decide;
 mod facts;
 mod finish;
@@ -28,6 +28,7 @@ mod needs;
 mod operations;
 mod overlay;
 mod policy;
+mod predicate_text;
 mod rows;
 
 use std::collections::BTreeSet;
@@ -36,10 +37,10 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use scimkit_registry::{Budget, ResourceId};
 
 pub(crate) use self::keys::has_keys;
-use self::{decide::Decider, keys::AttrKeys, known::Known, overlay::Overlay};
+use self::{counters::Counters, decide::Decider, keys::AttrKeys, known::Known, overlay::Overlay};
 pub use self::{
     facts::{
-        AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CounterRef,
+        AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CountRow, CounterRef,
         CounterRow, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs, OwnerEdge,
         OwnerFilter, RowHead, RowState,
     },
@@ -260,8 +261,7 @@ impl Decision {
         let mut writes = self.requests.iter().flat_map(|request| &request.writes);
         let has_claims = self.writes > 1 && writes.any(claims);
         let mut decider = Decider {
-            capacities: capacities::of_requests(&self.requests),
-            counts: self.known.counts().clone(),
+            counters: Counters::new(&self.requests, &self.known),
             duplicates: &self.duplicates,
             has_claims,
             known: &self.known,

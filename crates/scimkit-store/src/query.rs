@@ -62,6 +62,20 @@ impl Query {
         }
     }
 
+    /// Whether it is about all resources of the type, so that a store which counts them knows the
+    /// total.
+    #[must_use]
+    pub fn is_unfiltered(&self) -> bool {
+        let mut open: Vec<_> = self.predicate.iter().collect();
+        while let Some(next) = open.pop() {
+            match next {
+                Predicate::All(terms) => open.extend(terms),
+                _ => return false,
+            }
+        }
+        true
+    }
+
     /// Only those that satisfy the predicate.
     #[must_use]
     pub fn matching(mut self, predicate: Predicate) -> Self {

@@ -176,7 +176,7 @@ pub fn documents<'a>(
     builder.build()
 }
 
-fn restrict<'a>(builder: &mut Builder<'a>, definitions: KeyDefinitions<'a>) {
+pub(super) fn restrict<'a>(builder: &mut Builder<'a>, definitions: KeyDefinitions<'a>) {
     let (names, operator) = match definitions {
         KeyDefinitions::Except([]) => return,
         KeyDefinitions::Except(names) => (names, " AND r.keys NOT IN"),
@@ -200,6 +200,20 @@ pub struct Selection<'a> {
     pub state: State,
     /// Only those without an owning connection.
     pub is_unowned: bool,
+}
+
+impl<'a> Selection<'a> {
+    /// All live rows of a type.
+    #[must_use]
+    pub fn of_kind(kind: &'a str) -> Self {
+        Selection {
+            condition: None,
+            definitions: KeyDefinitions::Except(&[]),
+            is_unowned: false,
+            kind,
+            state: State::Live,
+        }
+    }
 }
 
 /// The rows of a selection, with the columns of [`rows`]: live ones in the order of their ids,

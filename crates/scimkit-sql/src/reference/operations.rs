@@ -6,13 +6,16 @@ use super::{
 };
 use crate::Dialect;
 
-/// Stores the number of the tenant's last change.
+/// Stores the number of the tenant's last change, up to which its counters are adjusted.
 #[must_use]
 pub fn set_version(dialect: Dialect, tenant: &str, version: i64) -> Statement<'_> {
     let mut builder = Builder::new(dialect, tenant);
-    builder.sql("INSERT INTO counter (tenant, version)");
-    builder.rows([[Parameter::from(version)]]);
-    builder.sql(" ON CONFLICT (tenant) DO UPDATE SET version = excluded.version");
+    builder.sql("INSERT INTO counter (tenant, version, counted)");
+    builder.rows([[Parameter::from(version), Parameter::from(version)]]);
+    builder.sql(
+        " ON CONFLICT (tenant)
+         DO UPDATE SET version = excluded.version, counted = excluded.counted",
+    );
     builder.build()
 }
 

@@ -5,7 +5,12 @@ use rusqlite::{
     types::Value,
 };
 
-use crate::error::Outcome;
+use scimkit_sql::reference;
+
+use crate::{
+    error::Outcome,
+    statement::{DIALECT, execute},
+};
 
 /// Rows that one step deletes at most.
 pub(super) const ROWS: usize = 5_000;
@@ -125,6 +130,10 @@ pub(super) fn rest(db: &mut Db, tenant: &str) -> Outcome<Taken> {
 
 fn delete(db: &Db, step: Step, tenant: &str) -> Outcome<Taken> {
     let (table, key) = step;
+    if table == "resource" {
+        // Writes that come in between count what is left.
+        execute(db, &reference::remove_counters(DIALECT, tenant))?;
+    }
     let last = last_of_step(db, step, tenant)?;
     let mut sql = format!("DELETE FROM {table} WHERE tenant = ?");
     let mut values = vec![Value::Text(tenant.to_owned())];

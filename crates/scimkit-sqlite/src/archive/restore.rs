@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection as Db, params};
 use scimkit_registry::{Budget, Change, EdgeEdit};
+use scimkit_sql::reference;
 use scimkit_store::{
     Document, StoreError, TenantId,
     archive::{ArchiveError, Asked, Checked, Edges, Fit, Keeper, Kept, Retired},
@@ -12,6 +13,7 @@ use crate::{
     error::{Failure, Outcome},
     imports, keys,
     row::micros,
+    statement::{DIALECT, execute_all},
 };
 
 /// What a tenant becomes, inside a transaction that keeps some of its records.
@@ -35,7 +37,7 @@ impl<'a> Copy<'a> {
         Copy { db, tenant }
     }
 
-    /// Counts the next version from the last one that was given.
+    /// Counts the next version from the last one that was given, and the resources of each type.
     pub(super) fn end(self, versions: u64) -> Outcome<()> {
         if versions == 0 {
             return Ok(());
@@ -45,7 +47,8 @@ impl<'a> Copy<'a> {
                    ON CONFLICT (tenant) DO UPDATE SET version = max(version, excluded.version)";
         let key = params![self.tenant.as_str(), versions];
         self.db.prepare_cached(sql)?.execute(key)?;
-        Ok(())
+        let counters = reference::count_anew(DIALECT, self.tenant.as_str());
+        execute_all(self.db, counters)
     }
 
     fn keep_resource(&self, resource: &Kept, fit: &Fit) -> Outcome<()> {

@@ -2,17 +2,18 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
-use scimkit_registry::{Budget, Operator, Predicate, Resource, ResourceId, View};
+use rusqlite::types::ValueRef;
+use scimkit_registry::{Budget, Meter, Operator, Predicate, Resource, ResourceId, View};
 use scimkit_sql::{
     plan,
-    reference::{self, Holder, KeyDefinitions, Parameter, Selection},
+    reference::{self, Holder, KeyDefinitions, Parameter, Selection, Statement},
 };
 use scimkit_store::{
     StoreError,
     engine::{
-        AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CounterRow, Facts,
-        FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs, OwnerEdge, OwnerFilter, RowHead,
-        RowState,
+        AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CountRow, CounterRef,
+        CounterRow, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs, OwnerEdge,
+        OwnerFilter, RowHead, RowState,
     },
 };
 
@@ -20,7 +21,7 @@ use super::rows::{TenantRows, tables};
 use crate::{
     definitions,
     error::Outcome,
-    layout::Tables,
+    layout::{Among, Tables},
     statement::{DIALECT, each, each_of_all},
 };
 
@@ -35,14 +36,16 @@ impl TenantRows<'_> {
             let number = query.number;
             candidates.push(Candidates { number, rows });
         }
+        let (version, counters) = self.version(needs)?;
         let mut counts = Vec::with_capacity(needs.counts.len());
         for (counter, query) in &needs.counts {
             let (count, counter) = (self.count(query)?, counter.clone());
-            counts.push(CounterRow { count, counter });
+            counts.push(CountRow { count, counter });
         }
         Ok(Facts {
             ancestors: self.ancestors(needs)?,
             candidates,
+            counters: Some(counters),
             counts,
             edges: self.edges(needs)?,
             heads: self.heads(needs)?,
@@ -50,24 +53,29 @@ impl TenantRows<'_> {
             members: self.members(needs)?,
             owners: self.owners(needs)?,
             rows: self.rows(needs)?,
-            version: match needs.version {
-                true => Some(self.version()?),
-                false => None,
-            },
+            version,
         })
     }
 
-    fn version(&self) -> Outcome<u64> {
-        let mut version = 0;
-        each(
-            self.connection,
-            &reference::version(DIALECT, self.tenant),
-            |row| {
-                version = row.get(0)?;
-                Ok(true)
-            },
-        )?;
-        Ok(u64::try_from(version).map_err(StoreError::backend)?)
+    /// The number of the last change, and the counters of some types.
+    fn version(&mut self, needs: &Needs) -> Outcome<(Option<u64>, Vec<CounterRow>)> {
+        let mut counters = Vec::new();
+        if !needs.version && needs.counters.is_empty() {
+            return Ok((None, counters));
+        }
+        let kinds: Vec<_> = needs.counters.iter().map(|kind| &**kind).collect();
+        let statement = reference::version_and_counters(DIALECT, self.tenant, &kinds);
+        let (mut version, mut holds) = (0, false);
+        each(self.connection, &statement, |row| {
+            (version, holds) = (row.get(0)?, row.get(1)?);
+            if holds && row.get_ref(2)? != ValueRef::Null {
+                counters.push(counter_row(row)?);
+            }
+            Ok(true)
+        })?;
+        self.last_change = Some((version, holds));
+        let version = u64::try_from(version).map_err(StoreError::backend)?;
+        Ok((Some(version), counters))
     }
 
     fn heads(&self, needs: &Needs) -> Outcome<Vec<RowHead>> {
@@ -327,17 +335,84 @@ impl TenantRows<'_> {
         Ok(found)
     }
 
-    fn count(&mut self, query: &CountQuery) -> Outcome<u64> {
-        let all = CandidateQuery {
-            kind: Arc::clone(&query.kind),
-            limit: usize::MAX,
-            number: 0,
-            owner: OwnerFilter::Any,
-            predicate: query.predicate.clone(),
-            state: RowState::Live,
+    /// Counts resources, once per counter: the request that comes first is not charged for it.
+    fn count(&self, query: &CountQuery) -> Outcome<u64> {
+        let Some(predicate) = &query.predicate else {
+            let all = Selection::of_kind(query.kind.name());
+            return self.counted(&reference::count(DIALECT, self.tenant, all));
         };
-        Ok(self.candidates(&all)?.len() as u64)
+        let table = (self.tenant, "resource");
+        let attrs = predicate.attributes();
+        let stale = definitions::stale(self.connection, table, &query.kind, attrs)?;
+        let mut count = self.matching((query, predicate), KeyDefinitions::Except(&stale))?;
+        if !stale.is_empty() {
+            let others = self.matching((query, predicate), KeyDefinitions::Only(&stale))?;
+            count = count.saturating_add(others);
+        }
+        Ok(count)
     }
+
+    /// How many live resources with some definitions satisfy a predicate.
+    fn matching(
+        &self,
+        (query, predicate): (&CountQuery, &Predicate),
+        definitions: KeyDefinitions<'_>,
+    ) -> Outcome<u64> {
+        let layout = Tables {
+            among: Among::Live,
+            keyed: matches!(definitions, KeyDefinitions::Except(_)),
+            settings: self.settings,
+            tenant: self.tenant,
+        };
+        let plan = plan(&query.kind, predicate, &layout, 3);
+        let selection = Selection {
+            condition: plan.condition.as_ref(),
+            definitions,
+            ..Selection::of_kind(query.kind.name())
+        };
+        let Some(residual) = &plan.residual else {
+            return self.counted(&reference::count(DIALECT, self.tenant, selection));
+        };
+        let (mut count, meter) = (0, Meter::unlimited());
+        let statement = reference::selected_documents(DIALECT, self.tenant, selection);
+        each(self.connection, &statement, |row| {
+            let text = row.get_ref(0)?.as_str().map_err(StoreError::backend)?;
+            let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
+            let holds = query.kind.matches(residual, View::of(&document), &meter)?;
+            count += u64::from(holds);
+            Ok(true)
+        })?;
+        Ok(count)
+    }
+
+    fn counted(&self, statement: &Statement<'_>) -> Outcome<u64> {
+        let mut count = 0_i64;
+        each(self.connection, statement, |row| {
+            count = row.get(0)?;
+            Ok(true)
+        })?;
+        Ok(u64::try_from(count).map_err(StoreError::backend)?)
+    }
+}
+
+/// Columns 2 to 5 of [`reference::version_and_counters`].
+fn counter_row(row: &rusqlite::Row<'_>) -> Outcome<CounterRow> {
+    let text = |column| -> Outcome<Arc<str>> {
+        let text = row.get_ref(column)?.as_str().map_err(StoreError::backend)?;
+        Ok(text.into())
+    };
+    let number = |column| -> Outcome<u64> {
+        let number = row.get::<_, i64>(column)?;
+        Ok(u64::try_from(number).map_err(StoreError::backend)?)
+    };
+    Ok(CounterRow {
+        count: number(4)?,
+        counter: CounterRef {
+            kind: text(2)?,
+            predicate: text(3)?,
+        },
+        used: number(5)?,
+    })
 }
 
 /// Type, owner and attribute.

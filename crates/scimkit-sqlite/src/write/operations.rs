@@ -8,10 +8,13 @@ use std::{
 use bytes::Bytes;
 use scimkit_core::Version;
 use scimkit_registry::{Resource, ResourceId};
-use scimkit_sql::reference::{self, DeletedRow, EdgeRow, LiveRow, Parameter};
+use scimkit_sql::reference::{self, Counter, DeletedRow, EdgeRow, LiveRow, Parameter};
 use scimkit_store::{
     ConnectionId, Document, StoreError,
-    engine::{KeyRow, Members, NewMembers, Operations, ResourceRow, RowBump, RowRef, RowState},
+    engine::{
+        CounterRef, CounterRow, KeyRow, Members, NewMembers, Operations, ResourceRow, RowBump,
+        RowRef, RowState,
+    },
 };
 
 use super::{
@@ -64,17 +67,14 @@ impl TenantRows<'_> {
             bumped_rows,
             inserted_keys,
             inserted_edges,
-            // They are counted anew, not stored.
-            counters: _,
+            removed_counters,
+            counters,
         } = operations;
         for kind in self.kinds() {
             definitions::register(self.connection, kind.texts.kind)?;
         }
-        if let Some(version) = version {
-            let version = i64::try_from(version).map_err(StoreError::backend)?;
-            let statement = reference::set_version(DIALECT, self.tenant, version);
-            execute(self.connection, &statement)?;
-        }
+        self.set_version(version)?;
+        self.put_counters(&removed_counters, &counters)?;
         let has_other_keys = |row: &&ResourceRow| {
             let outdated = self.outdated.get(&row.id);
             outdated.is_some_and(|outdated| outdated.has_other_keys)
@@ -103,6 +103,41 @@ impl TenantRows<'_> {
             .filter(|key| !wholesale.has_inserted(key));
         self.insert_keys(single)?;
         self.insert_edges(&inserted_edges)
+    }
+
+    /// Stores the tenant's last change, up to which the counters hold from now on; counters that did
+    /// not hold before are removed.
+    fn set_version(&self, version: Option<u64>) -> Outcome<()> {
+        let known = self.last_change;
+        let version = version.map(i64::try_from).transpose();
+        let version = version.map_err(StoreError::backend)?;
+        let Some(version) = version.or(known.map(|(version, _)| version)) else {
+            return Ok(());
+        };
+        if !known.is_some_and(|(_, holds)| holds) {
+            let stale = reference::remove_counters(DIALECT, self.tenant);
+            execute(self.connection, &stale)?;
+        }
+        let statement = reference::set_version(DIALECT, self.tenant, version);
+        execute(self.connection, &statement)
+    }
+
+    fn put_counters(&self, removed: &[CounterRef], counters: &[CounterRow]) -> Outcome<()> {
+        for CounterRef { kind, predicate } in removed {
+            let statement = reference::remove_counter(DIALECT, self.tenant, (kind, predicate));
+            execute(self.connection, &statement)?;
+        }
+        let mut rows = Vec::with_capacity(counters.len());
+        for row in counters {
+            rows.push(Counter {
+                count: i64::try_from(row.count).map_err(StoreError::backend)?,
+                kind: &row.counter.kind,
+                predicate: &row.counter.predicate,
+                used: i64::try_from(row.used).map_err(StoreError::backend)?,
+            });
+        }
+        let statements = reference::put_counters(DIALECT, self.tenant, &rows);
+        execute_all(self.connection, statements)
     }
 
     fn remove_ends(&self, ends: &[RowRef]) -> Outcome<()> {

@@ -27,6 +27,8 @@ pub(super) struct TenantRows<'a> {
     pub(super) budget: &'a Budget,
     pub(super) connection: &'a Connection,
     kinds: Vec<Kind<'a>>,
+    /// The tenant's last change, and whether its counters hold; none before they are loaded.
+    pub(super) last_change: Option<(i64, bool)>,
     /// The rows that were loaded and made under other definitions.
     pub(super) outdated: HashMap<ResourceId, Outdated>,
     pub(super) settings: &'a Settings,
@@ -81,6 +83,7 @@ impl<'a> TenantRows<'a> {
             budget,
             connection,
             kinds: kinds.iter().map(kind).collect(),
+            last_change: None,
             outdated: HashMap::new(),
             settings,
             tenant,

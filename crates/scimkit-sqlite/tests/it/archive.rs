@@ -87,7 +87,7 @@ fn nothing_is_left_of_a_tenant_that_was_erased() {
     let rows = |tenant: &TenantId| rows(&path, tenant);
     let [acme, other] = &tenants;
     let before = rows(other);
-    assert_eq!(before.len(), 11);
+    assert_eq!(before.len(), 12);
     // No import is in progress.
     let is_kept = |(table, count): &(String, i64)| *count > 0 || table == "import";
     assert!(before.iter().all(is_kept), "{before:?}");

@@ -37,7 +37,7 @@ pub(crate) fn check_lenient_file(path: &Path, scope: &Scope) {
     }
 }
 
-const RULES: [(&str, &str); 4] = [
+const RULES: [(&str, &str); 5] = [
     (
         "edges without an owner",
         "SELECT count(*) FROM edge e WHERE NOT EXISTS (SELECT 1 FROM resource r
@@ -47,6 +47,13 @@ const RULES: [(&str, &str); 4] = [
         "keys of nothing that is retired",
         "SELECT count(*) FROM retired_key k WHERE NOT EXISTS (SELECT 1 FROM retired r
          WHERE r.tenant = k.tenant AND r.kind = k.kind AND r.id = k.id)",
+    ),
+    (
+        "wrong totals",
+        "SELECT count(*) FROM resource_count k
+         JOIN counter c ON c.tenant = k.tenant AND c.counted = c.version
+         WHERE k.predicate = '' AND k.count <> (SELECT count(*) FROM resource r
+         WHERE r.tenant = k.tenant AND r.kind = k.kind)",
     ),
     (
         "versions beyond the counter",

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The last format of a file.
-const FORMAT: i64 = 5;
+const FORMAT: i64 = 6;
 
 #[test]
 fn everything_is_there_after_reopening() {

@@ -11,6 +11,7 @@ mod archive;
 mod bulk;
 mod consistent;
 mod contract;
+mod counters;
 mod crash;
 mod disk;
 mod erased;

@@ -1,6 +1,6 @@
 //! The rules of one write, in the order in which they are judged.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
@@ -8,9 +8,9 @@ use scimkit_registry::{Change, Key, Resource, ResourceId, ResourceType};
 
 use super::{
     BatchAnswer, Duplicates, Prepared, Request,
-    capacities::{Capacities, Counted},
     claims::Claimed,
-    facts::{CounterRef, FoundRow, KeyRef, RowHead, RowState},
+    counters::{Counters, Moves},
+    facts::{FoundRow, KeyRef, RowHead, RowState},
     keys::{self, AttrKeys, KeyEdit, KeyEdits},
     known::{Known, missing},
     overlay::{Body, Entry, Mark, Overlay},
@@ -23,9 +23,7 @@ use crate::{
 
 /// The writes of a decision, one after another.
 pub(super) struct Decider<'d> {
-    pub(super) capacities: Capacities<'d>,
-    /// The counters of the capacities.
-    pub(super) counts: BTreeMap<CounterRef, u64>,
+    pub(super) counters: Counters<'d>,
     pub(super) duplicates: &'d Duplicates,
     /// Whether a claim may look for what other writes change.
     pub(super) has_claims: bool,
@@ -52,7 +50,7 @@ impl Decider<'_> {
         let subjects = request.writes.iter().map(|one| one.write.id().clone());
         self.subjects.push(subjects.collect());
         request.budget.check()?;
-        let mark = (self.overlay.mark(), self.last, self.counts.clone());
+        let mark = (self.overlay.mark(), self.last, self.counters.mark());
         let mut failures = 0;
         let mut answers = Vec::with_capacity(request.writes.len());
         for prepared in &request.writes {
@@ -78,10 +76,10 @@ impl Decider<'_> {
         Ok(answers)
     }
 
-    fn roll_back(&mut self, (mark, last, counts): (Mark, u64, BTreeMap<CounterRef, u64>)) {
+    fn roll_back(&mut self, (mark, last, counts): (Mark, u64, Vec<Option<u64>>)) {
         self.overlay.roll_back(mark);
         self.last = last;
-        self.counts = counts;
+        self.counters.roll_back(counts);
     }
 
     /// Decides one write; one that fails leaves everything as it is.
@@ -154,7 +152,7 @@ impl Decider<'_> {
         let members = self.member_edits(request, id, edit.change)?;
         let mut document = Resource::default();
         edit.change.apply(&mut document);
-        let counted = self.counted(request, kind, (None, Some(&document)))?;
+        let moves = self.counted(request, kind, (None, Some(&document)))?;
         let head = RowHead {
             created: deleted.map_or(request.at, |head| head.created),
             id: id.clone(),
@@ -170,7 +168,7 @@ impl Decider<'_> {
             kind: Arc::clone(kind),
         };
         self.put(id, head, Some(body));
-        self.counts.extend(counted);
+        self.counters.apply(moves);
         self.edit_members(members);
         let how = match deleted {
             Some(_) => How::Relinked,
@@ -189,7 +187,7 @@ impl Decider<'_> {
         let head = self.live(kind, id)?.clone();
         expect.check(&head.version)?;
         let edited = self.edited_body(request, edit)?;
-        let (body, counted) = edited.unzip();
+        let (body, moves) = edited.unzip();
         let members = self.member_edits(request, id, edit.change)?;
         if body.is_none() && members.is_empty() && !edit.change.sets_hidden() {
             return self.written(request, How::Unchanged, (kind, id));
@@ -200,7 +198,7 @@ impl Decider<'_> {
             ..head
         };
         self.put(id, head, body);
-        self.counts.extend(counted.into_iter().flatten());
+        self.counters.apply(moves.unwrap_or_default());
         self.edit_members(members);
         self.written(request, How::Updated, (kind, id))
     }
@@ -219,7 +217,7 @@ impl Decider<'_> {
         let change = &request.policy.adoption_change(change, claim, &tree)?;
         let keys = &keys::of_change(change);
         let edited = self.edited_body(request, Edit { change, id, keys })?;
-        let (mut body, counted) = edited.unwrap_or((before, Counted::new()));
+        let (mut body, moves) = edited.unwrap_or((before, Moves::new()));
         let members = self.member_edits(request, id, change)?;
         body.connection.clone_from(&request.cause.connection);
         let head = RowHead {
@@ -228,7 +226,7 @@ impl Decider<'_> {
             ..head
         };
         self.put(id, head, Some(body));
-        self.counts.extend(counted);
+        self.counters.apply(moves);
         self.edit_members(members);
         self.written(request, how, (kind, id))
     }
@@ -243,9 +241,9 @@ impl Decider<'_> {
         expect.check(&head.version)?;
         let body = self.body(kind, id)?;
         let owners = self.owners(id)?;
-        let counted = match self.capacities.is_empty() {
-            true => Counted::new(),
-            false => self.counted(request, kind, (Some(&*body.document.tree()?), None))?,
+        let moves = match self.counters.read_documents(kind) {
+            true => self.counted(request, kind, (Some(&*body.document.tree()?), None))?,
+            false => self.counted(request, kind, (Some(&Resource::default()), None))?,
         };
         let version = self.next_version()?;
         for owner in owners {
@@ -258,7 +256,7 @@ impl Decider<'_> {
             self.put(&id, head, None);
         }
         self.overlay.void(id, kind);
-        self.counts.extend(counted);
+        self.counters.apply(moves);
         let entry = match request.policy.deletes {
             Deletes::Erase => Entry {
                 body: None,
@@ -334,7 +332,7 @@ impl Decider<'_> {
         &self,
         request: &Request,
         edit: Edit<'_>,
-    ) -> Result<Option<(Body, Counted)>, StoreError> {
+    ) -> Result<Option<(Body, Moves)>, StoreError> {
         if keys::touched(edit.change).next().is_none() {
             return Ok(None);
         }
@@ -355,9 +353,9 @@ impl Decider<'_> {
             known.after = new.after;
         }
         let kind = edit.change.kind();
-        let counted = self.counted(request, kind, (Some(&before), Some(&after)))?;
+        let moves = self.counted(request, kind, (Some(&before), Some(&after)))?;
         body.document = Document::Tree(Arc::new(after));
-        Ok(Some((body, counted)))
+        Ok(Some((body, moves)))
     }
 
     /// Rejects new keys of unique attributes that another live resource has, and what the database has

@@ -24,7 +24,9 @@ pub struct Needs {
     pub ancestors: BTreeSet<AncestorQuery>,
     /// Resources that satisfy a predicate.
     pub candidates: Vec<CandidateQuery>,
-    /// How many live resources satisfy a predicate.
+    /// The counters that are stored of some types, by the names of these.
+    pub counters: BTreeSet<Arc<str>>,
+    /// How many live resources satisfy a predicate, for counters that are not stored.
     pub counts: BTreeMap<CounterRef, CountQuery>,
     /// Which of these targets are members of that owner.
     pub edges: BTreeMap<MemberList, BTreeSet<ResourceId>>,
@@ -49,6 +51,7 @@ impl Needs {
         !self.version
             && self.ancestors.is_empty()
             && self.candidates.is_empty()
+            && self.counters.is_empty()
             && self.counts.is_empty()
             && self.edges.is_empty()
             && self.heads.is_empty()
@@ -70,8 +73,12 @@ pub struct Facts {
     pub ancestors: Vec<AncestorEdge>,
     /// The rows for each query that found any.
     pub candidates: Vec<Candidates>,
-    /// The counters.
-    pub counts: Vec<CounterRow>,
+    /// The counters of the types that were asked for: only what every change since they were
+    /// written has adjusted. None if the store keeps no counters: then it is asked to count what is
+    /// limited each time.
+    pub counters: Option<Vec<CounterRow>>,
+    /// What was counted.
+    pub counts: Vec<CountRow>,
     /// The targets that are members.
     pub edges: Vec<Members>,
     /// Rows without their documents.
@@ -95,21 +102,33 @@ pub struct Facts {
 pub struct CounterRef {
     /// The name of the type whose resources are counted.
     pub kind: Arc<str>,
-    /// What is counted; another predicate or schema has another name.
-    pub name: Arc<str>,
+    /// What resources satisfy to be counted, as text that only the engine reads; empty when all
+    /// resources of the type count.
+    pub predicate: Arc<str>,
 }
 
-/// Asks for a counter.
+/// Asks to count resources.
 ///
-/// A store answers with the one that it has, if that was written with the tenant's last change; or
-/// else it counts.
+/// It happens once per tenant and counter, and may go through all documents of a type, so a store
+/// does not charge it to the budget of the request that comes first.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "the parameters of one query")]
 pub struct CountQuery {
     /// The type.
     pub kind: Arc<ResourceType>,
-    /// What is counted, in terms of attributes that documents hold.
-    pub predicate: Predicate,
+    /// What is counted, in terms of attributes that documents hold; none when all resources of the
+    /// type are.
+    pub predicate: Option<Predicate>,
+}
+
+/// The answer to a [`CountQuery`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the row of one query")]
+pub struct CountRow {
+    /// How many live resources there are.
+    pub count: u64,
+    /// The counter that they were counted for.
+    pub counter: CounterRef,
 }
 
 /// A counter.
@@ -120,6 +139,8 @@ pub struct CounterRow {
     pub count: u64,
     /// Which counter it is.
     pub counter: CounterRef,
+    /// A number among the last changes that were made by a policy with this counter.
+    pub used: u64,
 }
 
 /// Whether a resource is visible.

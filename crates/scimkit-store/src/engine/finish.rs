@@ -18,11 +18,12 @@ impl Decider<'_> {
     /// The row operations that lead from the facts to what the writes have made of them.
     pub(super) fn operations(&self) -> Result<Operations, StoreError> {
         let mut operations = Operations::default();
+        // What was counted is stored even if nothing changes, so that it is counted once.
+        self.counters.add_operations(&mut operations, self.last);
         if self.last == self.known.version()? {
             return Ok(operations);
         }
         operations.version = Some(self.last);
-        operations.counters = self.counters();
         for (id, kind) in self.overlay.voided() {
             operations.removed_ends.push(RowRef {
                 id: id.clone(),

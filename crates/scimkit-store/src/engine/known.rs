@@ -8,8 +8,8 @@ use std::{
 use scimkit_registry::ResourceId;
 
 use super::facts::{
-    AncestorQuery, Candidates, CounterRef, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members,
-    Needs, OwnerEdge, RowHead,
+    AncestorQuery, Candidates, CountRow, CounterRef, CounterRow, Facts, FoundRow, KeyHolder,
+    KeyRef, MemberList, Members, Needs, OwnerEdge, RowHead,
 };
 use crate::StoreError;
 
@@ -20,6 +20,8 @@ use crate::StoreError;
 pub(super) struct Known {
     above: HashMap<AncestorQuery, Vec<ResourceId>>,
     candidates: HashMap<usize, Vec<FoundRow>>,
+    /// By the name of the type; none for a store that keeps none.
+    counters: BTreeMap<Arc<str>, Option<Vec<CounterRow>>>,
     counts: BTreeMap<CounterRef, u64>,
     edges: HashMap<MemberList, HashMap<ResourceId, bool>>,
     heads: HashMap<ResourceId, Option<RowHead>>,
@@ -80,9 +82,16 @@ impl Known {
             }
             self.candidates.insert(number, rows);
         }
-        let counted = facts.counts.into_iter();
-        self.counts
-            .extend(counted.map(|row| (row.counter, row.count)));
+        for kind in needs.counters {
+            let stored = facts.counters.as_ref().map(|rows| {
+                let rows = rows.iter().filter(|row| row.counter.kind == kind);
+                rows.cloned().collect()
+            });
+            self.counters.insert(kind, stored);
+        }
+        for CountRow { count, counter } in facts.counts {
+            self.counts.insert(counter, count);
+        }
         if needs.version {
             self.version = Some(facts.version);
         }
@@ -134,7 +143,28 @@ impl Known {
         self.starts.contains(query)
     }
 
-    /// The counters that were supplied.
+    pub(super) fn has_counters(&self, kind: &str) -> bool {
+        self.counters.contains_key(kind)
+    }
+
+    /// Whether the store keeps counters of a type.
+    pub(super) fn keeps_counters(&self, kind: &str) -> bool {
+        self.counters.get(kind).is_some_and(Option::is_some)
+    }
+
+    /// Whether a counter is stored, or was counted.
+    pub(super) fn has_count(&self, counter: &CounterRef) -> bool {
+        let of_kind = self.counters.get(&counter.kind).into_iter().flatten();
+        let mut stored = of_kind.flatten().map(|row| &row.counter);
+        self.counts.contains_key(counter) || stored.any(|one| one == counter)
+    }
+
+    /// The counters that are stored.
+    pub(super) fn counters(&self) -> impl Iterator<Item = &CounterRow> {
+        self.counters.values().flatten().flatten()
+    }
+
+    /// What was counted.
     pub(super) fn counts(&self) -> &BTreeMap<CounterRef, u64> {
         &self.counts
     }

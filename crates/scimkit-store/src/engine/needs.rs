@@ -8,7 +8,7 @@ use std::{
 use scimkit_registry::{Change, Edge, EdgeChange, EdgeEdit, Predicate, ResourceId, ResourceType};
 
 use super::{
-    Prepared, Request, capacities,
+    Prepared, Request, counters,
     facts::{AncestorQuery, CandidateQuery, KeyRef, MemberList, Needs, OwnerFilter, RowState},
     keys,
     known::Known,
@@ -28,11 +28,6 @@ pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
         version: !known.has_version(),
         ..Needs::default()
     };
-    for (counter, capacity) in capacities::of_requests(requests) {
-        if !known.counts().contains_key(&counter) {
-            needs.counts.insert(counter, capacity.query());
-        }
-    }
     let mut number = 0;
     let mut claimed = BTreeSet::new();
     let mut touched = BTreeMap::new();
@@ -59,8 +54,35 @@ pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
             claimable(list((kind, id), attr), known, &mut needs);
         }
     }
+    counters_of(requests, known, &mut needs);
     needs.version &= number > 0;
     needs
+}
+
+/// The counters of the types of which documents come, go or change; what is not stored is counted.
+fn counters_of(requests: &[Request], known: &Known, needs: &mut Needs) {
+    let writes = requests.iter().flat_map(|request| &request.writes);
+    let counted = writes.filter(|prepared| match &prepared.write {
+        Write::Create { .. } | Write::Delete { .. } => true,
+        Write::Update { change, .. } => keys::touched(change).next().is_some(),
+    });
+    let mut kinds: Vec<&Arc<ResourceType>> = Vec::new();
+    for kind in counted.map(|prepared| prepared.write.kind()) {
+        if !kinds.iter().any(|one| one.name() == kind.name()) {
+            kinds.push(kind);
+        }
+    }
+    for kind in kinds {
+        if !known.has_counters(kind.name()) {
+            needs.counters.insert(kind.name().into());
+            continue;
+        }
+        for (counter, query) in counters::wanted(requests, kind, known) {
+            if !known.has_count(&counter) {
+                needs.counts.insert(counter, query);
+            }
+        }
+    }
 }
 
 /// A type and a membership attribute by which claims may take resources.

@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{ResourceId, ResourceType};
 
-use super::facts::{CounterRow, FoundRow, KeyRef, MemberList, Members, RowHead, RowState};
+use super::facts::{
+    CounterRef, CounterRow, FoundRow, KeyRef, MemberList, Members, RowHead, RowState,
+};
 use crate::{ConnectionId, Document};
 
 /// What a decision does to the rows of a store, as one net effect.
@@ -40,7 +42,9 @@ pub struct Operations {
     pub inserted_keys: Vec<KeyRow>,
     /// New edges.
     pub inserted_edges: Vec<NewMembers>,
-    /// Counters, as they are with this version. A store that keeps none may ignore them.
+    /// Counters that this process can't adjust, and those that were not used for long.
+    pub removed_counters: Vec<CounterRef>,
+    /// New counters, and new values of others. A store that keeps none may ignore them.
     pub counters: Vec<CounterRow>,
 }
 
@@ -48,7 +52,7 @@ impl Operations {
     /// Whether nothing changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.version.is_none()
+        self.version.is_none() && self.removed_counters.is_empty() && self.counters.is_empty()
     }
 }
 

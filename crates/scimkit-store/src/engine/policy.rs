@@ -33,19 +33,19 @@ use crate::{Claim, Cycles, Deletes, Limits, Settings, StoreError, UnknownMembers
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Capacity {
-    /// The type whose resources are counted.
-    pub kind: Arc<ResourceType>,
+    // INVARIANT: it is the counter of `kind` and `predicate`.
+    counter: CounterRef,
+    kind: Arc<ResourceType>,
     /// How many there may be.
     pub limit: u64,
     /// What the limit is called in errors.
     pub name: String,
-    /// Which resources count, in terms of attributes that documents hold: no membership and nothing
-    /// that is computed.
-    pub predicate: Predicate,
+    predicate: Predicate,
 }
 
 impl Capacity {
-    /// At most `limit` resources that satisfy the predicate.
+    /// At most `limit` resources that satisfy the predicate, in terms of attributes that documents
+    /// hold: no membership and nothing that is computed.
     #[must_use]
     pub fn new(
         name: impl Into<String>,
@@ -54,6 +54,7 @@ impl Capacity {
         limit: u64,
     ) -> Self {
         Capacity {
+            counter: CounterRef::matching(&kind, &predicate),
             kind,
             limit,
             name: name.into(),
@@ -61,17 +62,21 @@ impl Capacity {
         }
     }
 
+    /// The type whose resources are counted.
+    #[must_use]
+    pub fn kind(&self) -> &Arc<ResourceType> {
+        &self.kind
+    }
+
+    /// Which resources count.
+    #[must_use]
+    pub fn predicate(&self) -> &Predicate {
+        &self.predicate
+    }
+
     /// The counter of what it limits; the limit itself may change.
-    pub(super) fn counter(&self) -> CounterRef {
-        // FNV-1a: the same in every version and on every machine.
-        let text = format!("{} {:?}", self.kind.fingerprint(), self.predicate);
-        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        CounterRef {
-            kind: self.kind.name().into(),
-            name: format!("{} {hash:016x}", self.name).into(),
-        }
+    pub(super) fn counter(&self) -> &CounterRef {
+        &self.counter
     }
 }
 

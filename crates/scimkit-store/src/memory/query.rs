@@ -37,7 +37,7 @@ impl Tenant {
         if table.records.len() < FEW {
             return false;
         }
-        let Some(predicate) = &query.predicate else {
+        let Some(predicate) = query.predicate.as_ref().filter(|_| !query.is_unfiltered()) else {
             return in_index_order(&query.clone().uncounted(), table).is_none();
         };
         let asking = Asking {
@@ -53,7 +53,7 @@ impl Tenant {
     pub(super) fn asked<'q>(&self, settings: &'q Settings, query: &'q Query) -> Asked<'q> {
         let none = Table::default();
         let table = self.tables.get(query.kind.name()).unwrap_or(&none);
-        let Some(predicate) = &query.predicate else {
+        let Some(predicate) = query.predicate.as_ref().filter(|_| !query.is_unfiltered()) else {
             return match self.page_of_all(settings, query, table) {
                 Some(page) => Asked::Page(page),
                 None => Asked::Walk(Walk::sorting(settings, query, rows(table.records.iter()))),

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use scimkit_registry::{Resource, ResourceId};
+use scimkit_registry::{Meter, Resource, ResourceId};
 
 use super::{
     places::Owner,
@@ -16,10 +16,9 @@ use super::{
 use crate::{
     Document, Scope, StoreError,
     engine::{
-        AncestorEdge, AncestorQuery, Applied, CandidateQuery, Candidates, CountQuery, CounterRef,
-        CounterRow, Facts, FoundRow, KeyHolder, KeyRow, MemberList, Members, Needs, NewMembers,
-        Operations, OwnerEdge, OwnerFilter, ResourceRow, RowBump, RowHead, RowRef, RowState, Rows,
-        RowsError,
+        AncestorEdge, AncestorQuery, Applied, CandidateQuery, Candidates, CountQuery, CountRow,
+        Facts, FoundRow, KeyHolder, KeyRow, MemberList, Members, Needs, NewMembers, Operations,
+        OwnerEdge, OwnerFilter, ResourceRow, RowBump, RowHead, RowRef, RowState, Rows, RowsError,
     },
 };
 
@@ -64,18 +63,18 @@ impl TenantRows<'_> {
         for query in &needs.candidates {
             candidates.push(tenant.candidate_rows(self.scope, query)?);
         }
+        let counters = tenant.counters.values();
+        let counters = counters.filter(|row| needs.counters.contains(&row.counter.kind));
         let mut counts = Vec::with_capacity(needs.counts.len());
         for (counter, query) in &needs.counts {
-            let count = match tenant.counter(counter) {
-                Some(count) => count,
-                None => tenant.count(self.scope, query)?,
-            };
+            let count = tenant.count(self.scope, query)?;
             let counter = counter.clone();
-            counts.push(CounterRow { count, counter });
+            counts.push(CountRow { count, counter });
         }
         Ok(Facts {
             ancestors: tenant.ancestors(needs.ancestors.iter()),
             candidates,
+            counters: Some(counters.cloned().collect()),
             counts,
             edges: needs
                 .edges
@@ -111,6 +110,7 @@ impl TenantRows<'_> {
             bumped_rows,
             inserted_keys,
             inserted_edges,
+            removed_counters,
             counters,
         } = operations;
         // What can fail comes first, so that all is applied or nothing.
@@ -125,8 +125,11 @@ impl TenantRows<'_> {
             .collect::<Result<_, _>>()?;
         let tenant = &mut *self.tenant;
         tenant.version = version.unwrap_or(tenant.version);
-        let counters = counters.into_iter().map(|row| (row.counter, row.count));
-        tenant.counters = (tenant.version, counters.collect());
+        for counter in &removed_counters {
+            tenant.counters.remove(counter);
+        }
+        let counters = counters.into_iter().map(|row| (row.counter.clone(), row));
+        tenant.counters.extend(counters);
         removed_ends.iter().for_each(|end| tenant.remove_ends(end));
         removed_edges
             .iter()
@@ -214,20 +217,15 @@ impl Tenant {
         retired.find_map(|entry| Found::among(entry, id, RowState::Deleted))
     }
 
-    /// A counter that was written with the last change.
-    fn counter(&self, counter: &CounterRef) -> Option<u64> {
-        let (version, counters) = &self.counters;
-        let count = counters.get(counter).filter(|_| *version == self.version);
-        count.copied()
-    }
-
     fn count(&self, scope: &Scope, query: &CountQuery) -> Result<u64, StoreError> {
         let Some(table) = self.tables.get(query.kind.name()) else {
             return Ok(0);
         };
-        let meter = scope.budget.meter();
+        let Some(predicate) = &query.predicate else {
+            return Ok(table.records.len() as u64);
+        };
         let among = (&query.kind, table);
-        let found = self.matching(&scope.settings, among, &query.predicate, &meter)?;
+        let found = self.matching(&scope.settings, among, predicate, &Meter::unlimited())?;
         Ok(found.len() as u64)
     }
 

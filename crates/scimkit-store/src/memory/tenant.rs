@@ -14,14 +14,14 @@ use super::{
 };
 use crate::{
     Batch, ConnectionId, Scope, StoreError, Write,
-    engine::{self, BatchAnswer, CounterRef, Decision, WriteRequest},
+    engine::{self, BatchAnswer, CounterRef, CounterRow, Decision, WriteRequest},
 };
 
 /// The resources of one tenant.
 #[derive(Debug, Default)]
 pub(super) struct Tenant {
-    /// Counters, and the version that they were written with.
-    pub(super) counters: (u64, BTreeMap<CounterRef, u64>),
+    /// Counters, as the engine has them: every write adjusts them.
+    pub(super) counters: BTreeMap<CounterRef, CounterRow>,
     /// Whether an import is not complete, which has its resources elsewhere until then.
     pub(super) is_importing: bool,
     pub(super) long_queries: Arc<LongQueries>,

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 use scimkit_registry::{Operator, Predicate, ResourceId, ResourceType};
 
 use crate::engine::{
-    CandidateQuery, Candidates, CounterRef, CounterRow, Facts, FoundRow, KeyHolder, KeyRef, Needs,
+    CandidateQuery, Candidates, CountRow, CounterRef, Facts, FoundRow, KeyHolder, KeyRef, Needs,
     OwnerFilter, RowState,
 };
 
@@ -47,8 +47,8 @@ enum Purpose {
 
 impl Needs {
     /// Reduces heads, rows, holders, candidates and counts to look-ups of whole rows, for a database that
-    /// has no better way: a count then loads every row that counts. Edges and the version are not among
-    /// them.
+    /// has no better way: a count then loads every row that counts. Edges, the version and stored
+    /// counters are not among them.
     ///
     /// # Example
     /// ```
@@ -94,9 +94,18 @@ impl Needs {
             by: live(&query.kind, query.predicate.clone(), query.state),
             purpose: Purpose::Candidates(query.clone()),
         }));
-        lookups.extend(self.counts.iter().map(|(counter, query)| Lookup {
-            by: live(&query.kind, query.predicate.clone(), RowState::Live),
-            purpose: Purpose::Count(counter.clone()),
+        lookups.extend(self.counts.iter().map(|(counter, query)| {
+            Lookup {
+                by: live(
+                    &query.kind,
+                    query
+                        .predicate
+                        .clone()
+                        .unwrap_or(Predicate::All(Vec::new())),
+                    RowState::Live,
+                ),
+                purpose: Purpose::Count(counter.clone()),
+            }
         }));
         lookups
     }
@@ -118,7 +127,7 @@ impl Facts {
                 let number = query.number;
                 self.candidates.push(Candidates { number, rows });
             }
-            Purpose::Count(counter) => self.counts.push(CounterRow {
+            Purpose::Count(counter) => self.counts.push(CountRow {
                 count: rows.len() as u64,
                 counter: counter.clone(),
             }),

@@ -12,9 +12,9 @@ use scimkit_registry::{Meter, ResourceId, View};
 use scimkit_store::{
     ConnectionId, Document, StoreError,
     engine::{
-        AncestorEdge, Applied, BatchAnswer, Candidates, CounterRef, CounterRow, Decision, Facts,
-        FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs, Operations, OwnerEdge,
-        OwnerFilter, RowHead, RowState, Rows, RowsError, Step,
+        AncestorEdge, Applied, BatchAnswer, Candidates, CountQuery, CountRow, CounterRef,
+        CounterRow, Decision, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs,
+        Operations, OwnerEdge, OwnerFilter, RowHead, RowState, Rows, RowsError, Step,
     },
 };
 
@@ -33,7 +33,9 @@ pub(super) struct Row {
 /// The tables of one tenant.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Database {
-    counters: (u64, BTreeMap<CounterRef, u64>),
+    pub(super) counters: BTreeMap<CounterRef, CounterRow>,
+    /// What was counted, as it was not stored.
+    pub(super) counted: BTreeMap<CounterRef, CountQuery>,
     pub(super) edges: BTreeMap<(MemberList, ResourceId), Option<String>>,
     pub(super) keys: BTreeSet<(RowState, KeyRef, ResourceId)>,
     /// What was loaded, round by round.
@@ -110,8 +112,24 @@ impl Database {
         edges.map(|(list, _)| list.clone()).collect()
     }
 
+    /// How many live rows count now.
+    pub(super) fn count(&self, query: &CountQuery) -> u64 {
+        let live = self
+            .rows
+            .iter()
+            .filter(|(_, row)| row.state == RowState::Live && *row.kind == *query.kind.name());
+        let counts = live.filter(|(id, _)| {
+            let document = self.row(id).unwrap().document;
+            let document = document.tree().unwrap();
+            let view = View::of(&document);
+            let matches = |p| query.kind.matches(p, view, &Meter::unlimited()).unwrap();
+            query.predicate.as_ref().is_none_or(matches)
+        });
+        counts.count() as u64
+    }
+
     /// No two live rows share a unique key, all keys and owners have rows, and the keys are those of
-    /// the documents.
+    /// the documents; each counter is right.
     pub(super) fn check(&self) {
         let mut holders: BTreeMap<KeyRef, &ResourceId> = BTreeMap::new();
         for (state, key, id) in &self.keys {
@@ -122,6 +140,9 @@ impl Database {
         }
         for (list, _) in self.edges.keys() {
             assert_eq!(self.rows[&list.owner].state, RowState::Live, "{list:?}");
+        }
+        for (counter, row) in &self.counters {
+            assert_eq!(row.count, self.count(&self.counted[counter]), "{counter:?}");
         }
         for (id, row) in &self.rows {
             let document: serde_json::Value = serde_json::from_str(&row.document).unwrap();
@@ -197,26 +218,13 @@ impl Database {
             }
         }
         for (counter, query) in &needs.counts {
-            let (version, counters) = &self.counters;
-            let known = counters.get(counter).filter(|_| *version == self.version);
-            let live = self
-                .rows
-                .iter()
-                .filter(|(_, row)| row.state == RowState::Live);
-            let counts = live.filter(|(id, row)| {
-                let document = self.row(id).unwrap().document;
-                let document = document.tree().unwrap();
-                let view = View::of(&document);
-                *row.kind == *query.kind.name()
-                    && query
-                        .kind
-                        .matches(&query.predicate, view, &Meter::unlimited())
-                        == Ok(true)
-            });
-            let count = known.copied().unwrap_or(counts.count() as u64);
-            let counter = counter.clone();
-            facts.counts.push(CounterRow { count, counter });
+            self.counted.insert(counter.clone(), query.clone());
+            let (count, counter) = (self.count(query), counter.clone());
+            facts.counts.push(CountRow { count, counter });
         }
+        let counters = self.counters.values();
+        let counters = counters.filter(|row| needs.counters.contains(&row.counter.kind));
+        facts.counters = Some(counters.cloned().collect());
         for query in &needs.candidates {
             let mut rows = Vec::new();
             for id in self.rows.keys() {
@@ -303,11 +311,13 @@ impl Database {
                 .insert((row.state, row.key.clone(), row.id.clone()));
             assert!(new, "{row:?}");
         }
-        let counters = operations
-            .counters
-            .into_iter()
-            .map(|row| (row.counter, row.count));
-        self.counters = (self.version, counters.collect());
+        for counter in operations.removed_counters {
+            let gone = self.counters.remove(&counter);
+            assert!(gone.is_some(), "{counter:?}");
+        }
+        let counters = operations.counters.into_iter();
+        self.counters
+            .extend(counters.map(|row| (row.counter.clone(), row)));
         for new in operations.inserted_edges {
             for member in new.members {
                 let edge = (new.list.clone(), member.id);

@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*};
 use scimkit_registry::{Edge, EdgeEdit, ResourceId};
 use scimkit_store::{
     Among, Batch, Claim, ConnectionId, Cycles, Deletes, Expect, OnFailure, UnknownMembers, Write,
-    engine::{BatchAnswer, Decision, Policy, WriteRequest},
+    engine::{BatchAnswer, Capacity, Decision, Policy, WriteRequest},
 };
 use serde_json::json;
 
@@ -44,6 +44,13 @@ fn policy(world: &World, choices: &Choices<'_>) -> Policy {
     }
     if choices.below(3) > 0 {
         policy.deletes = Deletes::Retire;
+    }
+    for (filter, limit) in [("active eq true", 2), ("title pr", 3)] {
+        if choices.once_in(3) {
+            let predicate = world.predicate("u1", filter);
+            let capacity = Capacity::new(filter, world.user.clone(), predicate, limit);
+            policy.capacities.push(capacity);
+        }
     }
     policy
 }

@@ -1,0 +1,161 @@
+//! The statements of the counters: how many resources there are, and how many satisfy a predicate.
+//!
+//! Counters hold only as long as `counter.counted` is the tenant's last change: a process that knows
+//! no counters leaves it behind, and then all counters of the tenant are removed and counted anew.
+
+use super::{
+    facts::{Selection, restrict},
+    statement::{Builder, Parameter, Statement, pieces},
+};
+use crate::Dialect;
+
+/// A counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a counter")]
+pub struct Counter<'a> {
+    /// How many resources count.
+    pub count: i64,
+    /// The name of their type.
+    pub kind: &'a str,
+    /// What they satisfy; empty when all of the type count.
+    pub predicate: &'a str,
+    /// A number among the last changes by which the counter was used.
+    pub used: i64,
+}
+
+/// The number of the tenant's last change, with the counters of some types: no row before the first
+/// change, or else one per counter, and one without a counter where there is none. The columns are the
+/// number, whether the counters hold, and then type, predicate, count and `used`.
+#[must_use]
+pub fn version_and_counters<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    kinds: &[&'a str],
+) -> Statement<'a> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder.sql("SELECT c.version, c.counted = c.version, ");
+    if kinds.is_empty() {
+        builder.sql("NULL, NULL, NULL, NULL FROM counter c");
+    } else {
+        builder.sql(
+            "k.kind, k.predicate, k.count, k.used FROM counter c
+             LEFT JOIN resource_count k ON k.tenant = c.tenant AND k.kind IN",
+        );
+        builder.list(kinds.iter().copied());
+    }
+    builder.sql(" WHERE c.tenant = ").tenant();
+    builder.build()
+}
+
+/// How many live resources of a type there are, if a counter says so: one row, or none.
+#[must_use]
+pub fn total<'a>(dialect: Dialect, tenant: &'a str, kind: &'a str) -> Statement<'a> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder.sql(
+        "SELECT k.count FROM counter c JOIN resource_count k ON k.tenant = c.tenant
+         WHERE c.counted = c.version AND k.predicate = '' AND k.kind = ",
+    );
+    builder.bind(kind).sql(" AND c.tenant = ").tenant();
+    builder.build()
+}
+
+/// Counts the live rows of a selection: one row.
+#[must_use]
+pub fn count<'a>(dialect: Dialect, tenant: &'a str, selection: Selection<'a>) -> Statement<'a> {
+    selected(dialect, tenant, "count(*)", selection)
+}
+
+/// The documents of the live rows of a selection.
+#[must_use]
+pub fn selected_documents<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    selection: Selection<'a>,
+) -> Statement<'a> {
+    selected(dialect, tenant, "r.document", selection)
+}
+
+fn selected<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    columns: &str,
+    selection: Selection<'a>,
+) -> Statement<'a> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder.sql("SELECT ").sql(columns).sql(" FROM ");
+    builder.sql(selection.state.rows());
+    builder.sql(" r WHERE r.tenant = ").tenant();
+    builder.sql(" AND r.kind = ").bind(selection.kind);
+    if let Some(condition) = selection.condition {
+        builder.sql(" AND ").sql(&condition.text);
+        builder.bind_silently(condition.parameters.iter().map(Parameter::from));
+    }
+    restrict(&mut builder, selection.definitions);
+    builder.build()
+}
+
+/// Stores counters, in the place of those of the same type and predicate.
+#[must_use]
+pub fn put_counters<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    counters: &[Counter<'a>],
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[Counter<'a>]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql("INSERT INTO resource_count (tenant, kind, predicate, count, used)");
+        builder.rows(piece.iter().map(|counter| {
+            let (kind, predicate) = (counter.kind.into(), counter.predicate.into());
+            [kind, predicate, counter.count.into(), counter.used.into()]
+        }));
+        builder.sql(
+            " ON CONFLICT (tenant, kind, predicate)
+             DO UPDATE SET count = excluded.count, used = excluded.used",
+        );
+        builder.build()
+    };
+    pieces(counters).map(one).collect()
+}
+
+/// Removes one counter.
+#[must_use]
+pub fn remove_counter<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    (kind, predicate): (&'a str, &'a str),
+) -> Statement<'a> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder
+        .sql("DELETE FROM resource_count WHERE tenant = ")
+        .tenant();
+    builder.sql(" AND kind = ").bind(kind);
+    builder.sql(" AND predicate = ").bind(predicate);
+    builder.build()
+}
+
+/// Removes all counters of a tenant, so that they are counted anew.
+#[must_use]
+pub fn remove_counters(dialect: Dialect, tenant: &str) -> Statement<'_> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder
+        .sql("DELETE FROM resource_count WHERE tenant = ")
+        .tenant();
+    builder.build()
+}
+
+/// Counts the live resources of each type of a tenant anew, after rows were written without the
+/// engine. Its number of changes must be stored before.
+#[must_use]
+pub fn count_anew(dialect: Dialect, tenant: &str) -> [Statement<'_>; 3] {
+    let mut totals = Builder::new(dialect, tenant);
+    totals.sql(
+        "INSERT INTO resource_count (tenant, kind, predicate, count, used)
+         SELECT tenant, kind, '', count(*), 0 FROM resource WHERE tenant = ",
+    );
+    totals.tenant().sql(" GROUP BY tenant, kind");
+    let mut valid = Builder::new(dialect, tenant);
+    valid.sql("UPDATE counter SET counted = version WHERE tenant = ");
+    valid.tenant();
+    let removed = remove_counters(dialect, tenant);
+    [removed, totals.build(), valid.build()]
+}

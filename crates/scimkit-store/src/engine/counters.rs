@@ -1,0 +1,272 @@
+//! Counters: how many live resources of a type there are, and how many of them satisfy a predicate.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use scimkit_registry::{Meter, Predicate, Resource, ResourceType, View};
+
+use super::{
+    Request,
+    decide::Decider,
+    facts::{CountQuery, CounterRef, CounterRow},
+    known::Known,
+    operations::Operations,
+    policy::Capacity,
+    predicate_text,
+};
+use crate::StoreError;
+
+/// Changes of a tenant after which the use of a counter is noted again.
+const NOTED: u64 = 1_000;
+/// Changes of a tenant after which a counter is removed that no policy has used since.
+const FORGOTTEN: u64 = 100_000;
+
+impl CounterRef {
+    /// The counter of all live resources of a type.
+    #[must_use]
+    pub fn total(kind: &ResourceType) -> Self {
+        CounterRef {
+            kind: kind.name().into(),
+            predicate: "".into(),
+        }
+    }
+
+    /// The counter of the live resources of a type that satisfy a predicate.
+    ///
+    /// Its name is what the predicate means, so that every process with that predicate shares it, and
+    /// so that a write of a process without it can still adjust it.
+    pub(super) fn matching(kind: &ResourceType, predicate: &Predicate) -> Self {
+        let text = match predicate {
+            Predicate::All(terms) if terms.is_empty() => String::new(),
+            _ => predicate_text::print(kind, predicate),
+        };
+        CounterRef {
+            kind: kind.name().into(),
+            predicate: text.into(),
+        }
+    }
+}
+
+/// The counters that writes of a type need, and how to count what is not stored: those of its
+/// capacities, and the total where a store keeps one.
+pub(super) fn wanted<'r>(
+    requests: &'r [Request],
+    kind: &'r Arc<ResourceType>,
+    known: &Known,
+) -> impl Iterator<Item = (CounterRef, CountQuery)> {
+    let capacities = requests.iter().flat_map(|r| &r.policy.capacities);
+    let own = capacities.filter(|capacity| capacity.kind().name() == kind.name());
+    let limited = own.map(|capacity| (capacity.counter().clone(), capacity.query()));
+    let total = known.keeps_counters(kind.name()).then(|| {
+        let query = CountQuery {
+            kind: Arc::clone(kind),
+            predicate: None,
+        };
+        (CounterRef::total(kind), query)
+    });
+    total.into_iter().chain(limited)
+}
+
+impl Capacity {
+    fn query(&self) -> CountQuery {
+        let counts_all = self.counter().predicate.is_empty();
+        CountQuery {
+            kind: Arc::clone(self.kind()),
+            predicate: (!counts_all).then(|| self.predicate().clone()),
+        }
+    }
+}
+
+/// The counters of a decision, as they are after the writes so far.
+pub(super) struct Counters<'d>(Vec<Counter<'d>>);
+
+/// Which counter has which count after a write; none when the write can't tell.
+pub(super) type Moves = Vec<(usize, Option<u64>)>;
+
+struct Counter<'d> {
+    /// None when this decision can't adjust it: it is removed.
+    count: Option<u64>,
+    counted: Counted<'d>,
+    counter: &'d CounterRef,
+    /// Whether the store keeps it.
+    is_kept: bool,
+    /// Whether a policy of the decision uses it.
+    is_used: bool,
+    /// How it is stored, unless it is new.
+    stored: Option<&'d CounterRow>,
+}
+
+/// Which resources count.
+enum Counted<'d> {
+    All,
+    Known(&'d Capacity),
+    Read(Arc<ResourceType>, Predicate),
+    /// A predicate over attributes that the schema of this process does not have, or has otherwise.
+    Unreadable,
+}
+
+impl Counted<'_> {
+    fn reads_documents(&self) -> bool {
+        matches!(self, Counted::Known(_) | Counted::Read(..))
+    }
+
+    /// Whether a resource counts; none when that can't be told.
+    fn has(
+        &self,
+        document: Option<&Resource>,
+        meter: &Meter<'_>,
+    ) -> Result<Option<bool>, StoreError> {
+        let (kind, predicate) = match self {
+            Counted::All => return Ok(Some(document.is_some())),
+            Counted::Known(capacity) => (capacity.kind(), capacity.predicate()),
+            Counted::Read(kind, predicate) => (kind, predicate),
+            Counted::Unreadable => return Ok(None),
+        };
+        Ok(Some(match document {
+            Some(document) => kind.matches(predicate, View::of(document), meter)?,
+            None => false,
+        }))
+    }
+}
+
+impl<'d> Counters<'d> {
+    pub(super) fn new(requests: &'d [Request], known: &'d Known) -> Self {
+        let kinds: BTreeMap<&str, &Arc<ResourceType>> = requests
+            .iter()
+            .flat_map(|request| &request.writes)
+            .map(|prepared| (prepared.write.kind().name(), prepared.write.kind()))
+            .collect();
+        let capacities = || requests.iter().flat_map(|r| &r.policy.capacities);
+        let stored = known.counters().map(|row| (&row.counter, Some(row)));
+        let counted = known.counts().keys().map(|counter| (counter, None));
+        let counter = |(counter, stored): (&'d CounterRef, Option<&'d CounterRow>)| {
+            let capacity = capacities().find(|capacity| capacity.counter() == counter);
+            let is_total = counter.predicate.is_empty();
+            let counted = match (capacity, kinds.get(&*counter.kind)) {
+                _ if is_total => Counted::All,
+                (Some(capacity), _) => Counted::Known(capacity),
+                (None, Some(kind)) => predicate_text::parse(kind, &counter.predicate)
+                    .map_or(Counted::Unreadable, |predicate| {
+                        Counted::Read(Arc::clone(kind), predicate)
+                    }),
+                (None, None) => Counted::Unreadable,
+            };
+            Counter {
+                count: stored.map_or_else(
+                    || known.counts().get(counter).copied(),
+                    |row| Some(row.count),
+                ),
+                counted,
+                counter,
+                is_kept: known.keeps_counters(&counter.kind),
+                is_used: is_total || capacity.is_some(),
+                stored,
+            }
+        };
+        Counters(stored.chain(counted).map(counter).collect())
+    }
+
+    /// Whether a counter of a type depends on what documents hold.
+    pub(super) fn read_documents(&self, kind: &ResourceType) -> bool {
+        self.of(kind)
+            .any(|(_, counter)| counter.counted.reads_documents())
+    }
+
+    /// The counts, to go back to.
+    pub(super) fn mark(&self) -> Vec<Option<u64>> {
+        self.0.iter().map(|counter| counter.count).collect()
+    }
+
+    pub(super) fn roll_back(&mut self, mark: Vec<Option<u64>>) {
+        for (counter, count) in self.0.iter_mut().zip(mark) {
+            counter.count = count;
+        }
+    }
+
+    pub(super) fn apply(&mut self, moves: Moves) {
+        for (at, count) in moves {
+            if let Some(counter) = self.0.get_mut(at) {
+                counter.count = count;
+            }
+        }
+    }
+
+    /// Adds what has to be stored, the last change having this number.
+    pub(super) fn add_operations(&self, operations: &mut Operations, last: u64) {
+        for counter in self.0.iter().filter(|counter| counter.is_kept) {
+            let unused = counter
+                .stored
+                .map_or(0, |row| last.saturating_sub(row.used));
+            let is_forgotten = !counter.is_used && unused > FORGOTTEN;
+            match counter.count.filter(|_| !is_forgotten) {
+                None if counter.stored.is_some() => {
+                    operations.removed_counters.push(counter.counter.clone());
+                }
+                None => {}
+                Some(count) => {
+                    let is_same = counter.stored.is_some_and(|row| row.count == count);
+                    if is_same && (!counter.is_used || unused <= NOTED) {
+                        continue;
+                    }
+                    let used = counter.stored.filter(|_| !counter.is_used);
+                    operations.counters.push(CounterRow {
+                        count,
+                        counter: counter.counter.clone(),
+                        used: used.map_or(last, |row| row.used),
+                    });
+                }
+            }
+        }
+    }
+
+    fn of(&self, kind: &ResourceType) -> impl Iterator<Item = (usize, &Counter<'d>)> {
+        let counters = self.0.iter().enumerate();
+        counters.filter(|(_, counter)| *counter.counter.kind == *kind.name())
+    }
+}
+
+impl Decider<'_> {
+    /// The counters that move when a live resource gets another document, or comes, or goes.
+    ///
+    /// # Errors
+    /// [`StoreError::CapacityExceeded`].
+    pub(super) fn counted(
+        &self,
+        request: &Request,
+        kind: &ResourceType,
+        (before, after): (Option<&Resource>, Option<&Resource>),
+    ) -> Result<Moves, StoreError> {
+        let meter = request.budget.meter();
+        let mut moves = Moves::new();
+        for (at, counter) in self.counters.of(kind) {
+            let counted = &counter.counted;
+            let counts = (counted.has(before, &meter)?, counted.has(after, &meter)?);
+            let (Some(count), (Some(before), Some(after))) = (counter.count, counts) else {
+                moves.push((at, None));
+                continue;
+            };
+            match (before, after) {
+                (false, true) => {
+                    let count = count.saturating_add(1);
+                    check(request, counter.counter, count)?;
+                    moves.push((at, Some(count)));
+                }
+                (true, false) => moves.push((at, Some(count.saturating_sub(1)))),
+                _ => {}
+            }
+        }
+        Ok(moves)
+    }
+}
+
+/// Rejects one more than the policy of the batch allows.
+fn check(request: &Request, counter: &CounterRef, count: u64) -> Result<(), StoreError> {
+    let mut limits = request.policy.capacities.iter();
+    let own = limits.find(|one| count > one.limit && one.counter() == counter);
+    match own {
+        Some(Capacity { limit, name, .. }) => Err(StoreError::CapacityExceeded {
+            limit: *limit,
+            name: name.clone(),
+        }),
+        None => Ok(()),
+    }
+}
