@@ -22,10 +22,14 @@
 //! is answered; what was done stays done. The operations of a circle are carried out at once, so
 //! that they may go beyond that number.
 
+mod circle;
+mod order;
 mod plan;
 mod ready;
 mod references;
 mod run;
+mod schedule;
+mod step;
 
 use std::sync::Arc;
 

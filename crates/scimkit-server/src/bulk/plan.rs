@@ -1,4 +1,4 @@
-//! What the operations of a bulk request mean, and in which order they are carried out.
+//! What the operations of a bulk request mean.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -20,8 +20,8 @@ use crate::{error::Problem, route::Route};
 /// The operations of a request, with what each refers to.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// Of each operation; taken when it is carried out.
-    pub(super) tasks: Vec<Option<Result<Task, Unfit>>>,
+    /// Of each operation.
+    pub(super) tasks: Vec<Result<Task, Unfit>>,
     /// The operations whose resources each operation refers to.
     // INVARIANT: each is the index of a `POST`.
     pub(super) waits_for: Vec<Vec<usize>>,
@@ -91,20 +91,10 @@ impl Plan {
             });
             // Nothing waits for itself.
             waits_for.remove(&index);
-            plan.tasks.push(Some(task));
+            plan.tasks.push(task);
             plan.waits_for.push(waits_for.into_iter().collect());
         }
         plan
-    }
-
-    /// The operations in the order in which they are carried out: as they were sent, but that one
-    /// comes after those that it refers to. Those that refer to each other in a circle come together.
-    pub(super) fn units(&self) -> Vec<Vec<usize>> {
-        let mut walk = Walk::default();
-        for root in 0..self.waits_for.len() {
-            walk.from(root, &self.waits_for);
-        }
-        walk.units
     }
 }
 
@@ -203,129 +193,5 @@ fn expect(version: Option<&str>) -> Result<Option<Expect>, Error> {
         Ok(ETagList::Any) => Ok(Some(Expect::Any)),
         Ok(ETagList::List(versions)) => Ok(Some(Expect::OneOf(versions))),
         Err(_) => Err(Error::new(400, "`version` is not an entity tag")),
-    }
-}
-
-/// A walk along the references, which finds the circles among them (Tarjan). What is referred to
-/// comes before what refers to it. The way back is data: a request can hold a long chain.
-#[derive(Default)]
-struct Walk {
-    /// Visited and not yet part of a unit.
-    open: Vec<usize>,
-    units: Vec<Vec<usize>>,
-    visits: HashMap<usize, Visit>,
-}
-
-struct Visit {
-    is_open: bool,
-    /// The first of those visited that can be reached from here.
-    low: usize,
-    order: usize,
-}
-
-impl Walk {
-    fn from(&mut self, root: usize, waits_for: &[Vec<usize>]) {
-        if self.visits.contains_key(&root) {
-            return;
-        }
-        let mut way = vec![self.enter(root, waits_for)];
-        while let Some((node, left)) = way.last_mut() {
-            let node = *node;
-            let Some(next) = left.next().copied() else {
-                way.pop();
-                self.leave(node, way.last().map(|(parent, _)| *parent));
-                continue;
-            };
-            match self.visits.get(&next) {
-                None => way.push(self.enter(next, waits_for)),
-                Some(visit) if visit.is_open => self.lower(node, visit.order),
-                Some(_) => {}
-            }
-        }
-    }
-
-    fn enter<'w>(
-        &mut self,
-        node: usize,
-        waits_for: &'w [Vec<usize>],
-    ) -> (usize, std::slice::Iter<'w, usize>) {
-        let order = self.visits.len();
-        let visit = Visit {
-            is_open: true,
-            low: order,
-            order,
-        };
-        self.visits.insert(node, visit);
-        self.open.push(node);
-        let edges = waits_for.get(node).map_or(&[][..], Vec::as_slice);
-        (node, edges.iter())
-    }
-
-    fn leave(&mut self, node: usize, parent: Option<usize>) {
-        let Some(Visit { low, order, .. }) = self.visits.get(&node) else {
-            return;
-        };
-        let (low, order) = (*low, *order);
-        if low < order {
-            parent
-                .into_iter()
-                .for_each(|parent| self.lower(parent, low));
-            return;
-        }
-        let mut unit = Vec::new();
-        while let Some(member) = self.open.pop() {
-            if let Some(visit) = self.visits.get_mut(&member) {
-                visit.is_open = false;
-            }
-            unit.push(member);
-            if member == node {
-                break;
-            }
-        }
-        unit.sort_unstable();
-        self.units.push(unit);
-    }
-
-    fn lower(&mut self, node: usize, order: usize) {
-        if let Some(visit) = self.visits.get_mut(&node) {
-            visit.low = visit.low.min(order);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Plan;
-
-    fn units(waits_for: &[&[usize]]) -> Vec<Vec<usize>> {
-        let plan = Plan {
-            tasks: Vec::new(),
-            waits_for: waits_for.iter().map(|w| w.to_vec()).collect(),
-        };
-        plan.units()
-    }
-
-    #[test]
-    fn the_order_is_the_one_sent_unless_something_is_referred_to() {
-        assert_eq!(units(&[&[], &[0], &[]]), [[0], [1], [2]]);
-        assert_eq!(units(&[&[2], &[], &[3], &[]]), [[3], [2], [0], [1]]);
-        assert_eq!(units(&[&[0], &[0]]), [[0], [1]]);
-    }
-
-    #[test]
-    fn circles_come_together() {
-        assert_eq!(units(&[&[1], &[0]]), [[0, 1]]);
-        let two: &[&[usize]] = &[&[1, 4], &[2], &[0], &[0, 4], &[5], &[4]];
-        assert_eq!(units(two), [vec![4, 5], vec![0, 1, 2], vec![3]]);
-    }
-
-    #[test]
-    fn a_long_chain_needs_no_stack() {
-        let chain: Vec<Vec<usize>> = (0..100_000).map(|n| vec![(n + 1) % 100_000]).collect();
-        let plan = Plan {
-            tasks: Vec::new(),
-            waits_for: chain,
-        };
-        assert_eq!(plan.units().len(), 1);
     }
 }

@@ -1,52 +1,53 @@
-//! Carrying the operations of a bulk request out.
+//! Carrying the operations of a bulk request out, as their schedule says.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use scimkit_core::{Error, excerpt, message::BulkResult};
-use scimkit_registry::{ResourceId, ResourceType};
-use scimkit_store::{Batch, Expect, OnFailure, StoreError, Stored, Write, Written, location};
+use scimkit_core::message::BulkResult;
+use scimkit_registry::ResourceType;
+use scimkit_store::{Batch, OnFailure, StoreError, Stored, Write, Written, location};
 
 use super::{
-    plan::{Act, Names, Place, Plan, Task, Unfit},
-    ready::{Pending, Ready, Slot},
-    references::Made,
+    circle,
+    plan::{Act, Names, Place, Plan, Target, Task, Unfit},
+    ready::{Created, Ready, ready},
+    schedule::Schedule,
+    step::{Outcome, Prepared, Reason, Rules, Step},
 };
 use crate::{
     clock::{new_id, now},
-    edit::Edit,
     error::{Problem, log_store_error, lost},
     write::Conditions,
     writer::Writer,
 };
 
-/// Writes that go to the store together, at most: few enough that others need not wait for long.
-const TOGETHER: usize = 250;
-
 /// Carries out operations, and keeps what came of them.
 pub(super) struct Run<'a> {
-    failures: u32,
-    /// Of the resources that are made: ours until the store has given its word.
-    ids: Vec<ResourceId>,
-    /// The types of the resources that the operations are about, as far as they are known.
-    kinds: Vec<Option<Arc<ResourceType>>>,
+    created: Created,
     /// After how many failures no further operation is performed.
     limit: Option<u32>,
     logged: bool,
-    /// The operations whose resources have no id that is known before they are there.
-    named_late: HashSet<usize>,
-    pub(super) names: Names,
-    pending: VecDeque<Pending>,
-    plan: Plan,
+    /// What is wrong with those that can't be carried out.
+    problems: HashMap<usize, Problem>,
+    ready: HashMap<usize, Ready>,
     request_id: &'a str,
     results: Vec<Option<BulkResult>>,
-    pub(super) writer: Writer<'a>,
+    schedule: Schedule,
+    slots: Vec<Slot>,
+    /// Each is taken when it is prepared.
+    tasks: Vec<Option<Task>>,
+    writer: Writer<'a>,
+}
+
+/// What the answer to an operation tells whatever comes of it.
+struct Slot {
+    /// The status of success.
+    status: u16,
+    /// The resource; none for one that this operation creates.
+    target: Option<(Arc<ResourceType>, Target)>,
 }
 
 /// What came of a write: the resource that there is now, if there is one.
-type Outcome = Result<Option<Stored>, Problem>;
+type Answer = Result<Option<Stored>, Problem>;
 
 impl<'a> Run<'a> {
     pub(super) fn new(
@@ -56,30 +57,46 @@ impl<'a> Run<'a> {
         writer: Writer<'a>,
         request_id: &'a str,
     ) -> Self {
-        let count = plan.tasks.len();
+        let Plan { tasks, waits_for } = plan;
+        let count = tasks.len();
         let late = |task: &Task| {
             let given = writer.store.support(&task.kind).given_ids;
             matches!(task.act, Act::Create) && (!given || writer.claims(&task.kind))
         };
-        let kind = |task: &Option<Result<Task, Unfit>>| {
-            let task = task.as_ref()?.as_ref().ok()?;
-            Some(Arc::clone(&task.kind))
+        let all = tasks.iter().enumerate();
+        let named_late = all.filter(|(_, task)| task.as_ref().is_ok_and(late));
+        let rules = Rules {
+            in_turn: writer.hooks.are_asked(),
+            limit,
+            named_late: named_late.map(|(index, _)| index).collect(),
         };
-        let kinds = plan.tasks.iter().map(kind).collect();
-        let tasks = plan.tasks.iter().enumerate();
-        let late = tasks.filter(|(_, task)| matches!(task, Some(Ok(task)) if late(task)));
-        Run {
-            failures: 0,
+        let kind = |task: &Result<Task, Unfit>| Some(Arc::clone(&task.as_ref().ok()?.kind));
+        let created = Created {
             ids: (0..count).map(|_| new_id()).collect(),
-            kinds,
+            kinds: tasks.iter().map(kind).collect(),
+            names,
+        };
+        let slots = tasks.iter().map(Slot::of).collect();
+        let mut problems = HashMap::new();
+        let tasks = tasks.into_iter().enumerate();
+        let tasks = tasks.map(|(index, task)| match task {
+            Ok(task) => Some(task),
+            Err(Unfit { problem, .. }) => {
+                problems.insert(index, problem);
+                None
+            }
+        });
+        Run {
+            created,
             limit,
             logged: false,
-            named_late: late.map(|(index, _)| index).collect(),
-            names,
-            pending: VecDeque::new(),
-            plan,
+            tasks: tasks.collect(),
+            problems,
+            ready: HashMap::new(),
             request_id,
             results: vec![None; count],
+            schedule: Schedule::new(waits_for, rules),
+            slots,
             writer,
         }
     }
@@ -87,207 +104,108 @@ impl<'a> Run<'a> {
     /// Carries the operations out until enough have failed; one that was not performed has no
     /// result.
     pub(super) async fn all(mut self) -> Vec<Option<BulkResult>> {
-        for unit in self.plan.units() {
-            match unit.as_slice() {
-                [index] => self.one(*index).await,
-                circle => self.circle(circle).await,
-            }
-            if self.stopped() {
-                break;
-            }
-        }
-        self.flush().await;
-        self.results
-    }
-
-    async fn one(&mut self, index: usize) {
-        let waits_for = self.plan.waits_for.get(index).into_iter().flatten();
-        let late = waits_for.copied().any(|other| self.must_be_there(other));
-        // Whoever is asked about a write sees those before it, and is asked about none that is not to
-        // be carried out.
-        if late || self.writer.hooks.are_asked() {
-            self.flush().await;
-            if self.stopped() {
-                return;
-            }
-        }
-        match self.ready(index).await {
-            Ok(Ready::Write(pending)) => {
-                self.pending.push_back(pending);
-                if self.pending.len() >= TOGETHER {
-                    self.flush().await;
+        loop {
+            match self.schedule.next() {
+                Step::Done => return self.results,
+                Step::Prepare(index) => {
+                    let prepared = self.prepare(index).await;
+                    self.schedule.prepared(index, prepared);
                 }
-            }
-            Ok(Ready::Edit {
-                edit,
-                expect,
-                place,
-                slot,
-            }) => {
-                // It reads what those before it wrote.
-                self.flush().await;
-                if !self.stopped() {
-                    let outcome = self.edit(slot.index, &edit, expect, &place).await;
-                    self.settle(slot, outcome);
+                Step::Edit(index) => {
+                    let answer = self.edit(index).await;
+                    self.report(index, answer);
                 }
-            }
-            Err((slot, problem)) => {
-                // Where failures are counted, those before it come first.
-                if self.limit.is_some() {
-                    self.flush().await;
-                }
-                if !self.stopped() {
-                    self.settle(slot, Err(problem));
+                Step::Write {
+                    may_repeat,
+                    on_failure,
+                    operations,
+                } => self.write_batch(operations, on_failure, may_repeat).await,
+                Step::WriteCircle(operations) => self.write_circle(operations).await,
+                Step::Fail(index, reason) => {
+                    let problem = self.problem(index, reason);
+                    self.settle(index, Err(problem));
                 }
             }
         }
     }
 
-    async fn edit(
-        &self,
-        index: usize,
-        edit: &Arc<Edit>,
-        wanted: Expect,
-        (kind, id): &Place,
-    ) -> Outcome {
-        if let Some(problem) = self.dangling(index) {
-            return Err(problem);
-        }
+    async fn prepare(&mut self, index: usize) -> Prepared {
+        let place = self.place(index).map(|(_, id)| id);
+        let id = place.or_else(|| self.created.ids.get(index).cloned());
+        let task = self.tasks.get_mut(index).and_then(Option::take);
+        let (Some(id), Some(task)) = (id, task) else {
+            return Prepared::Invalid;
+        };
+        let is_unnamed = |other| self.schedule.is_unnamed(other);
+        let ready = ready(self.writer, &self.created, is_unnamed, (id, task)).await;
+        let (prepared, ready) = match ready {
+            Ok(ready @ Ready::Edit { .. }) => (Prepared::Edit, ready),
+            Ok(ready @ Ready::Write(_)) => (Prepared::Write, ready),
+            Err(problem) => {
+                self.problems.insert(index, problem);
+                return Prepared::Invalid;
+            }
+        };
+        self.ready.insert(index, ready);
+        prepared
+    }
+
+    async fn edit(&mut self, index: usize) -> Answer {
+        let Some(Ready::Edit {
+            edit,
+            expect: wanted,
+            id,
+            kind,
+        }) = self.ready.remove(&index)
+        else {
+            return Err(lost());
+        };
         let barred = None;
         let conditions = Conditions { barred, wanted };
-        let updated = self.writer.update(kind, id, edit, &conditions).await?;
+        let updated = self.writer.update(&kind, &id, &edit, &conditions).await?;
         Ok(Some(updated.stored))
     }
 
-    /// Creates that refer to each other: all of them or none.
-    async fn circle(&mut self, circle: &[usize]) {
-        self.flush().await;
-        if self.stopped() {
-            return;
-        }
-        let mut creates = Vec::new();
-        for index in circle {
-            match self.ready(*index).await {
-                Ok(Ready::Write(pending)) => creates.push(pending),
-                Ok(Ready::Edit { slot, .. }) => self.settle(slot, Err(lost())),
-                Err((slot, problem)) => self.settle(slot, Err(problem)),
-            }
-        }
-        if creates.len() == circle.len() {
-            return self.create_together(creates).await;
-        }
-        for Pending { slot, .. } in creates {
-            self.settle(slot, Err(not_all_made()));
+    async fn write_batch(
+        &mut self,
+        operations: Vec<usize>,
+        on_failure: OnFailure,
+        may_repeat: bool,
+    ) {
+        let write = |index: &usize| match may_repeat {
+            true => match self.ready.get(index) {
+                Some(Ready::Write(write)) => Some((*index, write.clone())),
+                _ => None,
+            },
+            false => Some((*index, self.take_write(*index)?)),
+        };
+        let (operations, writes): (Vec<_>, Vec<_>) = operations.iter().filter_map(write).unzip();
+        let answers = self.write(writes, on_failure).await;
+        for (index, answer) in operations.into_iter().zip(answers) {
+            let answer = answer.map(|written| written.stored);
+            self.report(index, answer.map_err(Problem::Store));
         }
     }
 
-    /// Makes the resources of a circle, each with those edges whose targets are there by then, and
-    /// adds the other edges when all are there.
-    async fn create_together(&mut self, creates: Vec<Pending>) {
-        let (mut slots, mut writes, mut updates) = (Vec::new(), Vec::new(), Vec::new());
-        let ids = creates.iter().map(|create| create.slot.index);
-        let mut to_come: HashSet<_> = ids.filter_map(|index| self.id(index).cloned()).collect();
-        for Pending { slot, write } in creates {
-            let Write::Create {
-                mut change,
-                claim,
-                id,
-            } = write
-            else {
-                continue;
-            };
-            to_come.remove(&id);
-            let later = change.split_edges(|target| to_come.contains(target));
-            if !later.is_empty() {
-                let (id, expect) = (id.clone(), Expect::Any);
-                let change = later;
-                updates.push((slots.len(), Write::Update { change, expect, id }));
-            }
-            writes.push((slots.len(), Write::Create { change, claim, id }));
-            slots.push(slot);
+    async fn write_circle(&mut self, operations: Vec<usize>) {
+        let mut creates = Vec::with_capacity(operations.len());
+        for index in &operations {
+            creates.extend(self.take_write(*index).map(|write| (*index, write)));
         }
-        let (owners, writes): (Vec<_>, Vec<_>) = writes.into_iter().chain(updates).unzip();
+        let (owners, writes): (Vec<_>, Vec<_>) = circle::writes(creates).into_iter().unzip();
         let answers = self.write(writes, OnFailure::Undo).await;
-        let mut outcomes: Vec<Option<Outcome>> = slots.iter().map(|_| None).collect();
-        for (owner, answer) in owners.into_iter().zip(answers) {
-            let last = match answer {
-                Err(StoreError::NotRun) => continue,
-                Err(StoreError::Cycle { attr, .. }) => Err(closes(&attr)),
-                answer => outcome(answer),
-            };
-            if let Some(slot) = outcomes.get_mut(owner) {
-                *slot = Some(last);
-            }
-        }
-        for (slot, outcome) in slots.into_iter().zip(outcomes) {
-            self.settle(slot, outcome.unwrap_or_else(|| Err(not_all_made())));
+        let mut answers = circle::outcomes(owners.into_iter().zip(answers));
+        for index in operations {
+            let answer = answers.remove(&index);
+            let answer = answer.unwrap_or_else(|| Err(circle::not_all_made()));
+            self.report(index, answer);
         }
     }
 
-    /// Carries out what is pending.
-    async fn flush(&mut self) {
-        // Once a batch was cut short, references wait for what they lead to: no write is handed over
-        // more than twice, however many fail.
-        let mut leaning = true;
-        while !self.stopped() && !self.pending.is_empty() {
-            let sound = |pending: &&Pending| {
-                self.dangling(pending.slot.index).is_none() && (leaning || !self.leans(pending))
-            };
-            let count = self.pending.iter().take_while(sound).count();
-            if count > 0 {
-                let pending = self.pending.len();
-                self.write_first(count).await;
-                leaning &= self.pending.len() + count == pending;
-            } else if let Some(Pending { slot, .. }) = self.pending.pop_front() {
-                let problem = self.dangling(slot.index).unwrap_or_else(lost);
-                self.settle(slot, Err(problem));
-            }
-        }
-    }
-
-    /// Whether it refers to what is not settled yet, and pending before it.
-    fn leans(&self, pending: &Pending) -> bool {
-        let waits_for = self.plan.waits_for.get(pending.slot.index);
-        let mut others = waits_for.into_iter().flatten();
-        others.any(|other| self.result(*other).is_none())
-    }
-
-    /// Carries out the first of those that are pending, in one batch.
-    ///
-    /// Where one refers to another in it, the batch ends with the first failure, so that nothing is
-    /// written that refers to what is not there; the rest stays pending.
-    async fn write_first(&mut self, count: usize) {
-        let batch: Vec<Pending> = self.pending.drain(..count).collect();
-        let leans = batch.iter().any(|pending| self.leans(pending));
-        let rule = match self.limit {
-            _ if leans => OnFailure::StopAfter(1),
-            Some(limit) => OnFailure::StopAfter(limit.saturating_sub(self.failures)),
-            None => OnFailure::Continue,
-        };
-        let kept = match leans {
-            true => batch
-                .iter()
-                .map(|pending| Some(pending.write.clone()))
-                .collect(),
-            false => vec![None; count],
-        };
-        let (slots, writes): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|p| (p.slot, p.write)).unzip();
-        let answers = self.write(writes, rule).await;
-        let failures = self.failures;
-        let mut rest = Vec::new();
-        for ((slot, kept), answer) in slots.into_iter().zip(kept).zip(answers) {
-            match (answer, kept) {
-                // A store that stops before anything failed would be asked for ever.
-                (Err(StoreError::NotRun), Some(write)) if self.failures > failures => {
-                    rest.push(Pending { slot, write });
-                }
-                (Err(StoreError::NotRun), None) if self.stopped() => {}
-                (answer, _) => self.settle(slot, outcome(answer)),
-            }
-        }
-        for pending in rest.into_iter().rev() {
-            self.pending.push_front(pending);
+    fn take_write(&mut self, index: usize) -> Option<Write> {
+        match self.ready.remove(&index) {
+            Some(Ready::Write(write)) => Some(write),
+            _ => None,
         }
     }
 
@@ -315,20 +233,26 @@ impl<'a> Run<'a> {
         answers.into_iter().chain(std::iter::repeat_with(none))
     }
 
-    fn settle(&mut self, slot: Slot, outcome: Outcome) {
-        let Slot {
-            index,
-            made_by,
-            mut place,
-            status,
-        } = slot;
-        if made_by.is_some_and(|other| self.failed(other)) {
-            place = None;
+    /// Reports what came of an operation, and notes it, if that is its answer.
+    fn report(&mut self, index: usize, answer: Answer) {
+        let outcome = match &answer {
+            Ok(_) => Outcome::Done,
+            Err(Problem::Store(StoreError::NotRun)) => Outcome::NotRun,
+            Err(_) => Outcome::Failed,
+        };
+        if self.schedule.report(index, outcome) {
+            self.ready.remove(&index);
+            self.settle(index, answer);
         }
+    }
+
+    fn settle(&mut self, index: usize, answer: Answer) {
+        let status = self.slots.get(index).map_or(200, |slot| slot.status);
         let mut result = BulkResult::new(status);
-        match outcome {
+        let mut place = self.place(index);
+        match answer {
             Ok(Some(stored)) => {
-                if let Some(known) = self.ids.get_mut(index) {
+                if let Some(known) = self.created.ids.get_mut(index) {
                     *known = stored.id.clone();
                 }
                 result.version = Some(stored.version);
@@ -336,7 +260,6 @@ impl<'a> Run<'a> {
             }
             Ok(None) => {}
             Err(problem) => {
-                self.failures += 1;
                 self.log(&problem);
                 let error = problem.message(self.request_id);
                 result.status = error.status;
@@ -350,6 +273,29 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The resource that is there before an operation, as far as it is known.
+    fn place(&self, index: usize) -> Option<Place> {
+        let (kind, target) = self.slots.get(index)?.target.as_ref()?;
+        let id = match target {
+            Target::MadeBy(other) if self.schedule.has_failed(*other) => None,
+            Target::MadeBy(other) => self.created.ids.get(*other),
+            Target::There(id) => Some(id),
+        };
+        Some((Arc::clone(kind), id?.clone()))
+    }
+
+    /// Why an operation is not carried out.
+    fn problem(&mut self, index: usize, reason: Reason) -> Problem {
+        match reason {
+            Reason::Circle => circle::not_all_made(),
+            Reason::Invalid => self.problems.remove(&index).unwrap_or_else(lost),
+            Reason::NotCreated(other) => {
+                let what = "was not made: its own operation says why";
+                self.created.conflict(other, what).into()
+            }
+        }
+    }
+
     /// The first failure of the store itself belongs into the log; those behind it are the same.
     fn log(&mut self, problem: &Problem) {
         if let Problem::Store(error) = problem
@@ -358,77 +304,21 @@ impl<'a> Run<'a> {
             self.logged = log_store_error(error, self.request_id);
         }
     }
-
-    pub(super) fn take_task(&mut self, index: usize) -> Result<Task, Unfit> {
-        let task = self.plan.tasks.get_mut(index).and_then(Option::take);
-        task.unwrap_or_else(|| {
-            let (place, problem) = (None, lost());
-            Err(Unfit { place, problem })
-        })
-    }
-
-    /// The id of what an operation makes.
-    pub(super) fn id(&self, index: usize) -> Option<&ResourceId> {
-        self.ids.get(index)
-    }
-
-    /// What an operation makes, as far as it is known.
-    pub(super) fn made(&self, index: usize) -> Option<Made> {
-        let kind = self.kinds.get(index)?.as_ref()?;
-        Some(Made {
-            endpoint: kind.endpoint().to_owned(),
-            id: self.id(index)?.to_string(),
-        })
-    }
-
-    pub(super) fn failed(&self, index: usize) -> bool {
-        self.result(index)
-            .is_some_and(|result| result.response.is_some())
-    }
-
-    /// Whether the id of what an operation makes is not known before it is there.
-    pub(super) fn must_be_there(&self, index: usize) -> bool {
-        self.named_late.contains(&index) && self.result(index).is_none()
-    }
-
-    /// Why an operation can't be carried out that refers to what was not made.
-    pub(super) fn dangling(&self, index: usize) -> Option<Problem> {
-        let mut waits_for = self.plan.waits_for.get(index)?.iter();
-        let failed = waits_for.find(|other| self.failed(**other))?;
-        let problem = self.conflict(*failed, "was not made: its own operation says why");
-        Some(problem.into())
-    }
-
-    /// 409 over a reference.
-    pub(super) fn conflict(&self, referred_to: usize, what: &str) -> Error {
-        let mut names = self.names.iter();
-        let name = names.find(|(_, index)| **index == referred_to);
-        let name = name.map_or_else(String::new, |(name, _)| excerpt(name));
-        Error::new(409, format!("`bulkId:{name}` {what}"))
-    }
-
-    fn result(&self, index: usize) -> Option<&BulkResult> {
-        self.results.get(index)?.as_ref()
-    }
-
-    fn stopped(&self) -> bool {
-        self.limit.is_some_and(|limit| self.failures >= limit)
-    }
 }
 
-fn outcome(answer: Result<Written, StoreError>) -> Outcome {
-    Ok(answer?.stored)
-}
-
-/// 409, as the RFC has it for a circle that can't be resolved.
-fn closes(attr: &str) -> Problem {
-    let detail = format!(
-        "`{attr}`: operations that refer to each other would make a resource a member of itself"
-    );
-    Error::new(409, detail).into()
-}
-
-fn not_all_made() -> Problem {
-    let detail = "of operations that refer to each other in a circle, another one failed";
-    Error::new(409, detail).into()
+impl Slot {
+    fn of(task: &Result<Task, Unfit>) -> Self {
+        let there = |(kind, id): &Place| (Arc::clone(kind), Target::There(id.clone()));
+        let (status, target) = match task {
+            Err(unfit) => (200, unfit.place.as_ref().map(there)),
+            Ok(Task { act, kind, .. }) => match act {
+                Act::Create => (201, None),
+                Act::Delete(target) => (204, Some((Arc::clone(kind), target.clone()))),
+                Act::Patch(target) | Act::Replace(target) => {
+                    (200, Some((Arc::clone(kind), target.clone())))
+                }
+            },
+        };
+        Slot { status, target }
+    }
 }

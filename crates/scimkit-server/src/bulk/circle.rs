@@ -1,0 +1,69 @@
+//! Creates that refer to each other, as writes of one batch.
+
+use std::collections::{HashMap, HashSet};
+
+use scimkit_core::Error;
+use scimkit_store::{Expect, StoreError, Stored, Write, Written};
+
+use crate::error::Problem;
+
+/// Turns the creates of a circle into writes, each with its operation: creates with those edges whose
+/// targets are there by then, and then updates with the others.
+pub(super) fn writes(creates: Vec<(usize, Write)>) -> Vec<(usize, Write)> {
+    let id = |(_, write): &(usize, Write)| match write {
+        Write::Create { id, .. } => Some(id.clone()),
+        _ => None,
+    };
+    let mut to_come: HashSet<_> = creates.iter().filter_map(id).collect();
+    let (mut writes, mut updates) = (Vec::with_capacity(creates.len()), Vec::new());
+    for (index, write) in creates {
+        let Write::Create {
+            mut change,
+            claim,
+            id,
+        } = write
+        else {
+            continue;
+        };
+        to_come.remove(&id);
+        let later = change.split_edges(|target| to_come.contains(target));
+        if !later.is_empty() {
+            let (id, expect) = (id.clone(), Expect::Any);
+            let change = later;
+            updates.push((index, Write::Update { change, expect, id }));
+        }
+        writes.push((index, Write::Create { change, claim, id }));
+    }
+    writes.extend(updates);
+    writes
+}
+
+/// Combines the answers to those writes: the last one of each operation that was carried out.
+pub(super) fn outcomes(
+    answers: impl IntoIterator<Item = (usize, Result<Written, StoreError>)>,
+) -> HashMap<usize, Result<Option<Stored>, Problem>> {
+    let mut outcomes = HashMap::new();
+    for (index, answer) in answers {
+        let outcome = match answer {
+            Err(StoreError::NotRun) => continue,
+            Err(StoreError::Cycle { attr, .. }) => Err(closes(&attr)),
+            answer => answer.map(|written| written.stored).map_err(Problem::Store),
+        };
+        outcomes.insert(index, outcome);
+    }
+    outcomes
+}
+
+/// 409, as the RFC has it for a circle that can't be resolved.
+fn closes(attr: &str) -> Problem {
+    let detail = format!(
+        "`{attr}`: operations that refer to each other would make a resource a member of itself"
+    );
+    Error::new(409, detail).into()
+}
+
+/// 409 for an operation of a circle that is not carried out because of another one.
+pub(super) fn not_all_made() -> Problem {
+    let detail = "of operations that refer to each other in a circle, another one failed";
+    Error::new(409, detail).into()
+}

@@ -1,0 +1,386 @@
+//! When the operations of a bulk request are carried out: outcomes in, the next step out.
+//!
+//! Nothing is read, written or awaited here. The driver asks for a [`Step`], does it, and reports what came
+//! of it; see `bulk.rs` for the rules of order and failure.
+
+use std::collections::VecDeque;
+
+use scimkit_store::OnFailure;
+
+use super::{
+    order::units,
+    step::{Outcome, Prepared, Reason, Rules, Step},
+};
+
+/// Writes that go to the store together, at most: few enough that others need not wait for long.
+const BATCH: usize = 250;
+
+/// The operations of one bulk request, by their index.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    /// What was begun and is not reported yet.
+    active: Active,
+    /// Failures that the driver is still to be told of.
+    failed: VecDeque<(usize, Reason)>,
+    failures: u32,
+    /// Whether a batch may hold what refers to what is not carried out yet. Once a batch was cut short, it
+    /// may not: so no write is handed over more than twice, however many fail.
+    leaning: bool,
+    /// What follows once nothing is pending any more.
+    next: Option<Next>,
+    /// Prepared writes that no batch has taken yet, in their order.
+    pending: VecDeque<usize>,
+    rules: Rules,
+    states: Vec<State>,
+    units: VecDeque<Vec<usize>>,
+    // INVARIANT: each is the index of an operation that creates a resource.
+    waits_for: Vec<Vec<usize>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    Open,
+    Done,
+    Failed,
+}
+
+#[derive(Debug)]
+enum Active {
+    Nothing,
+    /// One that is decoded, or read and changed.
+    One,
+    /// The operations of a circle that are still to be prepared, and those that are.
+    Preparing {
+        count: usize,
+        creates: Vec<usize>,
+        left: VecDeque<usize>,
+    },
+    Batch {
+        /// Whether one of them refers to another or to what is pending.
+        leans: bool,
+        /// The failures before the batch.
+        failures: u32,
+        left: VecDeque<usize>,
+        /// Those that the store did not come to.
+        repeat: Vec<usize>,
+    },
+    Circle {
+        left: VecDeque<usize>,
+    },
+}
+
+#[derive(Debug)]
+enum Next {
+    Circle(Vec<usize>),
+    Edit(usize),
+    Fail(usize, Reason),
+    Prepare(usize),
+    /// Nothing in particular: the batch was full.
+    Unit,
+}
+
+impl Schedule {
+    pub(super) fn new(waits_for: Vec<Vec<usize>>, rules: Rules) -> Self {
+        Schedule {
+            active: Active::Nothing,
+            failed: VecDeque::new(),
+            failures: 0,
+            leaning: true,
+            next: None,
+            pending: VecDeque::new(),
+            rules,
+            states: vec![State::Open; waits_for.len()],
+            units: units(&waits_for).into(),
+            waits_for,
+        }
+    }
+
+    /// The next step, once all that was begun is reported.
+    pub(super) fn next(&mut self) -> Step {
+        loop {
+            if let Some((index, reason)) = self.failed.pop_front() {
+                return Step::Fail(index, reason);
+            }
+            if let Some(step) = self.of_circle() {
+                return step;
+            }
+            if self.stopped() || !matches!(self.active, Active::Nothing) {
+                return Step::Done;
+            }
+            let step = match self.next.take() {
+                None => match self.units.pop_front() {
+                    Some(unit) => self.unit(unit),
+                    None if self.pending.is_empty() => return Step::Done,
+                    None => {
+                        self.flush_before(Next::Unit);
+                        None
+                    }
+                },
+                Some(next) => match self.batch() {
+                    Some(step) => {
+                        self.next = Some(next);
+                        Some(step)
+                    }
+                    None if !self.failed.is_empty() => {
+                        self.next = Some(next);
+                        None
+                    }
+                    None => self.after_flush(next),
+                },
+            };
+            if let Some(step) = step {
+                return step;
+            }
+        }
+    }
+
+    /// Takes what the operation of a [`Step::Prepare`] was found to be.
+    pub(super) fn prepared(&mut self, index: usize, prepared: Prepared) {
+        if let Active::Preparing { creates, .. } = &mut self.active {
+            match prepared {
+                Prepared::Write => creates.push(index),
+                Prepared::Edit | Prepared::Invalid => self.fail(index, Reason::Invalid),
+            }
+            return;
+        }
+        self.active = Active::Nothing;
+        match prepared {
+            Prepared::Write => {
+                self.pending.push_back(index);
+                if self.pending.len() >= BATCH {
+                    self.flush_before(Next::Unit);
+                }
+            }
+            // It reads what those before it wrote.
+            Prepared::Edit => self.flush_before(Next::Edit(index)),
+            Prepared::Invalid => self.reject(index, Reason::Invalid),
+        }
+    }
+
+    /// Takes what came of an operation, and returns whether that is its answer: one that the store did not
+    /// come to may be tried again, or stays without.
+    pub(super) fn report(&mut self, index: usize, outcome: Outcome) -> bool {
+        let stopped = self.stopped();
+        match &mut self.active {
+            Active::Nothing | Active::Preparing { .. } => return false,
+            Active::One => self.active = Active::Nothing,
+            Active::Circle { left } => {
+                left.pop_front();
+                if left.is_empty() {
+                    self.active = Active::Nothing;
+                }
+            }
+            Active::Batch {
+                failures,
+                leans,
+                left,
+                repeat,
+            } => {
+                left.pop_front();
+                let is_last = left.is_empty();
+                // A store that stops before anything failed would be asked for ever.
+                let repeats = *leans && self.failures > *failures;
+                let is_skipped = outcome == Outcome::NotRun && (repeats || (!*leans && stopped));
+                if is_skipped && repeats {
+                    repeat.push(index);
+                }
+                if is_last {
+                    let repeat = std::mem::take(repeat);
+                    self.active = Active::Nothing;
+                    self.leaning &= repeat.is_empty();
+                    repeat
+                        .into_iter()
+                        .rev()
+                        .for_each(|n| self.pending.push_front(n));
+                }
+                if is_skipped {
+                    return false;
+                }
+            }
+        }
+        match outcome {
+            Outcome::Done => self.set(index, State::Done),
+            Outcome::Failed | Outcome::NotRun => {
+                self.set(index, State::Failed);
+                self.failures = self.failures.saturating_add(1);
+            }
+        }
+        true
+    }
+
+    pub(super) fn has_failed(&self, index: usize) -> bool {
+        self.state(index) == State::Failed
+    }
+
+    /// Whether the id of what an operation creates is not known before it is there, and it is not.
+    pub(super) fn is_unnamed(&self, index: usize) -> bool {
+        self.rules.named_late.contains(&index) && self.state(index) == State::Open
+    }
+
+    /// The next step of a circle that is being prepared.
+    fn of_circle(&mut self) -> Option<Step> {
+        let Active::Preparing {
+            count,
+            creates,
+            left,
+        } = &mut self.active
+        else {
+            return None;
+        };
+        if let Some(index) = left.pop_front() {
+            let Some(other) = self.not_created(index) else {
+                return Some(Step::Prepare(index));
+            };
+            self.fail(index, Reason::NotCreated(other));
+        } else {
+            let (is_whole, creates) = (creates.len() == *count, std::mem::take(creates));
+            if is_whole {
+                let left = creates.iter().copied().collect();
+                self.active = Active::Circle { left };
+                return Some(Step::WriteCircle(creates));
+            }
+            self.active = Active::Nothing;
+            let creates = creates.into_iter();
+            creates.for_each(|index| self.fail(index, Reason::Circle));
+        }
+        self.failed.pop_front().map(|(n, why)| Step::Fail(n, why))
+    }
+
+    fn unit(&mut self, unit: Vec<usize>) -> Option<Step> {
+        let [index] = unit.as_slice() else {
+            self.flush_before(Next::Circle(unit));
+            return None;
+        };
+        let index = *index;
+        let waits_for = self.waits_for.get(index).into_iter().flatten();
+        let unnamed = waits_for.copied().any(|other| self.is_unnamed(other));
+        if unnamed || self.rules.in_turn {
+            self.flush_before(Next::Prepare(index));
+            return None;
+        }
+        self.prepare(index)
+    }
+
+    fn after_flush(&mut self, next: Next) -> Option<Step> {
+        match next {
+            Next::Circle(unit) => {
+                self.active = Active::Preparing {
+                    count: unit.len(),
+                    creates: Vec::with_capacity(unit.len()),
+                    left: unit.into(),
+                };
+                None
+            }
+            Next::Edit(index) => match self.not_created(index) {
+                None => {
+                    self.active = Active::One;
+                    Some(Step::Edit(index))
+                }
+                Some(other) => {
+                    self.fail(index, Reason::NotCreated(other));
+                    None
+                }
+            },
+            Next::Fail(index, reason) => {
+                self.fail(index, reason);
+                None
+            }
+            Next::Prepare(index) => self.prepare(index),
+            Next::Unit => None,
+        }
+    }
+
+    fn prepare(&mut self, index: usize) -> Option<Step> {
+        if let Some(other) = self.not_created(index) {
+            self.reject(index, Reason::NotCreated(other));
+            return None;
+        }
+        self.active = Active::One;
+        Some(Step::Prepare(index))
+    }
+
+    /// Fails an operation; where failures are counted, those before it come first.
+    fn reject(&mut self, index: usize, reason: Reason) {
+        match self.rules.limit {
+            Some(_) => self.flush_before(Next::Fail(index, reason)),
+            None => self.fail(index, reason),
+        }
+    }
+
+    fn fail(&mut self, index: usize, reason: Reason) {
+        self.set(index, State::Failed);
+        self.failures = self.failures.saturating_add(1);
+        self.failed.push_back((index, reason));
+    }
+
+    /// Has all that is pending carried out first.
+    fn flush_before(&mut self, next: Next) {
+        self.leaning = true;
+        self.next = Some(next);
+    }
+
+    /// The next batch of what is pending; none when nothing is, or when the first can't be carried out.
+    ///
+    /// Where one refers to another in it, the batch ends with the first failure, so that nothing is
+    /// written that refers to what is not there.
+    fn batch(&mut self) -> Option<Step> {
+        let first = *self.pending.front()?;
+        let is_sound = |index: &&usize| {
+            self.not_created(**index).is_none() && (self.leaning || !self.leans(**index))
+        };
+        let count = self.pending.iter().take_while(is_sound).count();
+        if count == 0 {
+            let reason = self.not_created(first);
+            self.pending.pop_front();
+            self.fail(first, reason.map_or(Reason::Invalid, Reason::NotCreated));
+            return None;
+        }
+        let operations: Vec<usize> = self.pending.drain(..count).collect();
+        let leans = operations.iter().any(|index| self.leans(*index));
+        let on_failure = match self.rules.limit {
+            _ if leans => OnFailure::StopAfter(1),
+            Some(limit) => OnFailure::StopAfter(limit.saturating_sub(self.failures)),
+            None => OnFailure::Continue,
+        };
+        self.active = Active::Batch {
+            failures: self.failures,
+            leans,
+            left: operations.iter().copied().collect(),
+            repeat: Vec::new(),
+        };
+        Some(Step::Write {
+            may_repeat: leans,
+            on_failure,
+            operations,
+        })
+    }
+
+    /// Whether an operation refers to what is not carried out yet.
+    fn leans(&self, index: usize) -> bool {
+        let mut others = self.waits_for.get(index).into_iter().flatten();
+        others.any(|other| self.state(*other) == State::Open)
+    }
+
+    /// The first operation that failed of those whose resources this one refers to.
+    fn not_created(&self, index: usize) -> Option<usize> {
+        let mut others = self.waits_for.get(index)?.iter().copied();
+        others.find(|other| self.has_failed(*other))
+    }
+
+    fn state(&self, index: usize) -> State {
+        self.states.get(index).copied().unwrap_or(State::Open)
+    }
+
+    fn set(&mut self, index: usize, state: State) {
+        if let Some(known) = self.states.get_mut(index) {
+            *known = state;
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.rules.limit.is_some_and(|limit| self.failures >= limit)
+    }
+}
+
+#[cfg(test)]
+mod tests;
