@@ -138,7 +138,7 @@ impl EdgeReader<'_> {
         let mut lists = Vec::new();
         for other in others {
             let attrs = other.attributes().iter();
-            let attrs = attrs.filter(|attr| attr.role() == Role::Membership);
+            let attrs = attrs.filter(|a| a.role() == Role::Membership && a.parent().is_none());
             lists.extend(attrs.map(|attr| (Target::new(other), attr.path())));
         }
         if let [(to, path)] = lists.as_slice() {
