@@ -4,16 +4,15 @@ use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{ConnectInfo, Request},
-    http::{StatusCode, header},
-    middleware::{self, Next},
+    body::Body,
+    extract::ConnectInfo,
+    http::{Request, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use hyper::server::conn::http1;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
 };
 use scimkit::core;
 use tokio::{
@@ -57,12 +56,6 @@ pub(crate) async fn serve(
     timeouts: Timeouts,
     stop: impl Future<Output = ()>,
 ) {
-    let app = app.layer(middleware::from_fn(
-        move |request: Request, next: Next| async move {
-            let answer = tokio::time::timeout(timeouts.request, next.run(request)).await;
-            answer.unwrap_or_else(|_| too_slow())
-        },
-    ));
     let slots = Arc::new(Semaphore::new(timeouts.connections));
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
@@ -108,17 +101,16 @@ fn connection(
     let mut stream = TimeoutStream::new(stream);
     stream.set_read_timeout(Some(timeouts.request.max(timeouts.silence)));
     stream.set_write_timeout(Some(timeouts.silence));
-    let service = app.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        request.map(axum::body::Body::new)
+        let answer = app.clone().oneshot(request.map(Body::new));
+        let answer = tokio::time::timeout(timeouts.request, answer);
+        async { answer.await.unwrap_or_else(|_| Ok(too_slow())) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(timeouts.head)
-        .serve_connection(
-            TokioIo::new(Box::pin(stream)),
-            TowerToHyperService::new(service),
-        )
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
 }
 
 fn too_slow() -> Response {
