@@ -188,6 +188,27 @@ impl Change {
         set.sum::<u64>() + (schemas + "schemas".len() + MARKS) as u64
     }
 
+    /// Whether it replaces all edges of a membership, so that it is the more work the more there are.
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::{Change, Edge, EdgeEdit, Registry};
+    ///
+    /// let registry = Registry::standard();
+    /// let group = registry.by_name("Group").unwrap();
+    /// let mut change = Change::none(Arc::clone(group));
+    /// assert!(!change.replaces_edges());
+    /// let members = group.named("members").unwrap();
+    /// change.edit_edges(members, EdgeEdit::Replace(vec![Edge::to("1")]));
+    /// assert!(change.replaces_edges());
+    /// ```
+    #[must_use]
+    pub fn replaces_edges(&self) -> bool {
+        let mut edits = self.edits.iter();
+        edits.any(|edges| matches!(edges.edit, EdgeEdit::Replace(_)))
+    }
+
     /// Whether it changes nothing at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {

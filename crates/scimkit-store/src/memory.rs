@@ -16,7 +16,10 @@ mod walk;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError,
+        atomic::AtomicU64,
+    },
 };
 
 use scimkit_registry::{Budget, Edge, ResourceId, ResourceType};
@@ -115,7 +118,7 @@ impl Store for Memory {
             let Some(tenant) = self.tenant(&scope.tenant) else {
                 return Ok(vec![Vec::new(); query.owners.len()]);
             };
-            let tenant = shared(&tenant);
+            let tenant = shared_in_turn(&tenant).await;
             tenant.check_complete()?;
             let among = Among::First {
                 after: query.after.as_ref(),
@@ -135,15 +138,23 @@ impl Store for Memory {
             let tenant = self.tenant(&scope.tenant).unwrap_or_default();
             let (settings, budget) = (&*scope.settings, &scope.budget);
             let _admitted = admitted(&tenant, settings, query, budget).await?;
-            let mut walk = match begun(&tenant, settings, query)? {
+            let asked = {
+                let tenant = shared_in_turn(&tenant).await;
+                tenant.check_complete()?;
+                tenant.asked(settings, query)
+            };
+            let mut walk = match asked {
                 Asked::Page(page) => return Ok(page),
                 Asked::Walk(walk) => walk,
             };
             let needs_edges = walk.needs_edges();
             loop {
-                let looked = {
-                    let tenant = needs_edges.then(|| shared(&tenant));
-                    walk.slice(tenant.as_deref(), budget)?
+                let looked = match needs_edges {
+                    false => walk.slice(None, budget)?,
+                    true => {
+                        let tenant = shared_in_turn(&tenant).await;
+                        walk.slice(Some(&tenant), budget)?
+                    }
                 };
                 match looked {
                     Progress::Done => break,
@@ -151,14 +162,21 @@ impl Store for Memory {
                     Progress::Long(row) => {
                         let (row, evaluate) = walk.long(row, budget);
                         let holds = self.lane.run(&scope.tenant, budget, evaluate).await??;
-                        let tenant = needs_edges.then(|| shared(&tenant));
-                        if holds && walk.add(row, tenant.as_deref(), &budget.meter())? {
+                        let is_enough = match (holds, needs_edges) {
+                            (false, _) => false,
+                            (true, false) => walk.add(row, None, &budget.meter())?,
+                            (true, true) => {
+                                let tenant = shared_in_turn(&tenant).await;
+                                walk.add(row, Some(&tenant), &budget.meter())?
+                            }
+                        };
+                        if is_enough {
                             break;
                         }
                     }
                 }
             }
-            let tenant = shared(&tenant);
+            let tenant = shared_in_turn(&tenant).await;
             tenant.check_complete()?;
             Ok(walk.page(&tenant, budget)?)
         })
@@ -173,7 +191,7 @@ impl Store for Memory {
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async move {
             let tenant = self.tenant(&scope.tenant).ok_or(StoreError::NotFound)?;
-            let tenant = shared(&tenant);
+            let tenant = shared_in_turn(&tenant).await;
             tenant.check_complete()?;
             let record = tenant.record(kind, id).ok_or(StoreError::NotFound)?;
             let mut stored = record.stored(kind, id);
@@ -189,12 +207,12 @@ impl Store for Memory {
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {
             let tenant = self.tenant_to_write(&scope.tenant);
-            let mut writing = Writing::new(batch);
+            let mut writing = Writing::new(&*shared_in_turn(&tenant).await, scope, batch);
             if writing.is_long() {
                 return self.write_apart(&tenant, scope, writing).await;
             }
             loop {
-                let is_done = writing.slice(&mut exclusive(&tenant), scope);
+                let is_done = writing.slice(&mut *exclusive_in_turn(&tenant).await, scope);
                 if is_done {
                     return writing.take_answers();
                 }
@@ -243,7 +261,7 @@ async fn admitted(
     budget: &Budget,
 ) -> Result<Option<Admitted>, StoreError> {
     let queries = {
-        let tenant = shared(tenant);
+        let tenant = shared_in_turn(tenant).await;
         if !tenant.is_long(settings, query) {
             return Ok(None);
         }
@@ -257,17 +275,6 @@ async fn admitted(
         // The queries that it waits for take turns with it, so it need not be woken by them.
         yield_now().await;
     }
-}
-
-/// What the indexes say of a query, with the edges of the page where they decide it.
-fn begun<'q>(
-    tenant: &RwLock<Tenant>,
-    settings: &'q Settings,
-    query: &'q Query,
-) -> Result<Asked<'q>, StoreError> {
-    let tenant = shared(tenant);
-    tenant.check_complete()?;
-    Ok(tenant.asked(settings, query))
 }
 
 fn most(limit: Option<u32>) -> usize {
@@ -285,4 +292,29 @@ fn shared<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
 
 fn exclusive<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks to read, and lets others have a turn while a write holds the lock: a long one is done
+/// elsewhere, and must not keep the caller's thread either.
+async fn shared_in_turn<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    loop {
+        match lock.try_read() {
+            Ok(guard) => return guard,
+            Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        yield_now().await;
+    }
+}
+
+/// The same to write.
+async fn exclusive_in_turn<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    loop {
+        match lock.try_write() {
+            Ok(guard) => return guard,
+            Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        yield_now().await;
+    }
 }

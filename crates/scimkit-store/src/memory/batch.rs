@@ -6,8 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{tenant::Tenant, walk::SLICE};
 use crate::{
-    Batch, Cause, Intent, OnFailure, Scope, StoreError, Write, Written,
-    engine::{BatchAnswer, weight},
+    Batch, Cause, Intent, OnFailure, Scope, StoreError, Write, Written, engine::BatchAnswer,
 };
 
 /// Units of a slice that is done elsewhere: some milliseconds.
@@ -29,19 +28,26 @@ pub(super) struct Writing {
     intent: Intent,
     is_long: bool,
     on_failure: OnFailure,
-    rest: Peekable<vec::IntoIter<Write>>,
+    /// With the units that each takes, about.
+    rest: Peekable<vec::IntoIter<(Write, u64)>>,
     wants_documents: bool,
 }
 
 impl Writing {
-    pub(super) fn new(batch: Batch) -> Self {
-        let weights = batch.writes.iter().map(weight);
+    /// The writes of a batch, with what each takes among the resources as they are now.
+    pub(super) fn new(tenant: &Tenant, scope: &Scope, batch: Batch) -> Self {
+        let with_weight = |write| {
+            let weight = tenant.weight(scope, &write);
+            (write, weight)
+        };
+        let writes: Vec<_> = batch.writes.into_iter().map(with_weight).collect();
+        let weights = writes.iter().map(|(_, weight)| *weight);
         let longest = match is_whole(batch.on_failure, batch.intent) {
             true => weights.fold(0, u64::saturating_add),
             false => weights.max().unwrap_or(0),
         };
         Writing {
-            answers: Vec::with_capacity(batch.writes.len()),
+            answers: Vec::with_capacity(writes.len()),
             at: batch.at,
             cause: batch.cause,
             failed: None,
@@ -49,7 +55,7 @@ impl Writing {
             intent: batch.intent,
             is_long: longest > LONG,
             on_failure: batch.on_failure,
-            rest: batch.writes.into_iter().peekable(),
+            rest: writes.into_iter().peekable(),
             wants_documents: batch.wants_documents,
         }
     }
@@ -92,8 +98,10 @@ impl Writing {
         let (mut writes, mut units) = (Vec::new(), 0_u64);
         let is_whole = is_whole(self.on_failure, self.intent);
         while units < SLICE || is_whole {
-            let Some(write) = self.rest.next() else { break };
-            units = units.saturating_add(weight(&write));
+            let Some((write, weight)) = self.rest.next() else {
+                break;
+            };
+            units = units.saturating_add(weight);
             writes.push(write);
         }
         writes

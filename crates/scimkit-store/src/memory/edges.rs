@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, ops::Bound, sync::Arc};
 use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType, Role};
 use serde_json::Value;
 
-use super::{most, places::Owner, table::Record, tenant::Tenant};
+use super::{most, table::Record, tenant::Tenant};
 use crate::{Settings, Stored, Want, computed::targets};
 
 /// Which edges of an owner.
@@ -132,13 +132,13 @@ impl Tenant {
             Among::First { after, limit } => (after, limit),
             Among::Targets(_) => (None, usize::MAX),
         };
-        let of_a_kind = |owner: &&Owner| leads_to.iter().any(|kind| kind.name() == &*owner.kind);
+        let lists = self.places.owner_lists(target.as_str()).into_iter();
+        let lists = lists.filter(|(_, owner)| leads_to.iter().any(|kind| kind.name() == &**owner));
         // An owner may have the target in more than one of its attributes.
         let mut ids = BTreeSet::new();
-        for attr in self.places.attrs(target.as_str()) {
-            let owners = self.places.owners_by(target.as_str(), &attr, after);
-            let owners = owners.filter(of_a_kind).take(limit);
-            ids.extend(owners.map(|owner| &owner.id));
+        for list in lists {
+            let owners = self.places.owners_in(target.as_str(), list, after);
+            ids.extend(owners.take(limit).map(|owner| &owner.id));
         }
         ids.into_iter()
             .take(limit)

@@ -2,19 +2,23 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    ops::Bound,
     sync::Arc,
 };
 
 use scimkit_registry::ResourceId;
 
 /// One end of an edge: the resource that has the other as a member.
+///
+/// The order of the fields is the order of owners: those of one attribute and type stand together, in
+/// the order of their ids.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Owner {
     /// The canonical path of the membership attribute.
     pub(super) attr: Arc<str>,
-    pub(super) id: ResourceId,
     /// The name of the owner's type.
     pub(super) kind: Arc<str>,
+    pub(super) id: ResourceId,
 }
 
 /// Every id that a resource has, or an edge leads to.
@@ -51,47 +55,44 @@ impl Places {
         self.by_id.get(id).map_or(0, |place| place.owners.len())
     }
 
-    /// The attributes by which others have it as a member.
-    pub(super) fn attrs(&self, id: &str) -> Vec<Arc<str>> {
+    /// The attributes and types by which others have it as a member, each once.
+    pub(super) fn owner_lists(&self, id: &str) -> Vec<(Arc<str>, Arc<str>)> {
         let Some(place) = self.by_id.get(id) else {
             return Vec::new();
         };
-        let mut attrs: Vec<Arc<str>> = Vec::new();
+        let mut lists = Vec::new();
         let mut next = place.owners.first();
         while let Some(owner) = next {
-            attrs.push(Arc::clone(&owner.attr));
-            // The least text that is greater.
+            lists.push((Arc::clone(&owner.attr), Arc::clone(&owner.kind)));
             let behind = Owner {
-                attr: format!("{}\0", owner.attr).into(),
+                attr: Arc::clone(&owner.attr),
+                // The least text that is greater.
+                kind: format!("{}\0", owner.kind).into(),
                 id: ResourceId::from(""),
-                kind: "".into(),
             };
             next = place.owners.range::<Owner, _>(&behind..).next();
         }
-        attrs
+        lists
     }
 
-    /// Who has it as a member by one attribute, in the order of ids, behind `after`.
-    pub(super) fn owners_by<'p>(
+    /// The owners by one attribute and of one type, in the order of their ids, from behind `after` on.
+    pub(super) fn owners_in<'p>(
         &'p self,
         id: &str,
-        attr: &Arc<str>,
+        (attr, kind): (Arc<str>, Arc<str>),
         after: Option<&ResourceId>,
     ) -> impl Iterator<Item = &'p Owner> + use<'p> {
+        let id_before = after.cloned().unwrap_or_else(|| ResourceId::from(""));
         let from = Owner {
-            attr: Arc::clone(attr),
-            id: after.cloned().unwrap_or_else(|| ResourceId::from("")),
-            kind: "".into(),
+            attr,
+            kind,
+            id: id_before,
         };
         let place = self.by_id.get(id);
-        let owners = place.map(|place| place.owners.range::<Owner, _>(&from..));
+        let range = (Bound::Excluded(&from), Bound::Unbounded);
+        let owners = place.map(|place| place.owners.range::<Owner, _>(range));
         let owners = owners.into_iter().flatten().map(AsRef::as_ref);
-        owners
-            .skip_while(move |owner: &&Owner| owner.attr == from.attr && owner.id == from.id)
-            .take_while({
-                let attr = Arc::clone(attr);
-                move |owner| owner.attr == attr
-            })
+        owners.take_while(move |owner: &&Owner| owner.attr == from.attr && owner.kind == from.kind)
     }
 
     /// There is a resource now.
@@ -142,5 +143,42 @@ impl Places {
                 self.by_id.remove(target);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use scimkit_registry::ResourceId;
+
+    use super::{Owner, Places};
+
+    #[test]
+    fn owners_are_paged_within_one_attribute_and_type() {
+        let mut places = Places::default();
+        let user = ResourceId::from("u");
+        for (attr, kind, id) in [
+            ("members", "Group", "2"),
+            ("members", "Team", "1"),
+            ("members", "Group", "1"),
+            ("staff", "Group", "3"),
+        ] {
+            let (attr, kind, id) = (attr.into(), kind.into(), id.into());
+            places.link(&user, &Arc::new(Owner { attr, kind, id }));
+        }
+        let lists = places.owner_lists("u");
+        let names: Vec<_> = lists.iter().map(|(a, k)| (&**a, &**k)).collect();
+        let groups = ("members", "Group");
+        assert_eq!(names, [groups, ("members", "Team"), ("staff", "Group")]);
+        let ids = |list: usize, after: Option<&str>| {
+            let after = after.map(ResourceId::from);
+            let owners = places.owners_in("u", lists[list].clone(), after.as_ref());
+            owners.map(|owner| owner.id.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(0, None), ["1", "2"]);
+        assert_eq!(ids(0, Some("1")), ["2"]);
+        assert_eq!(ids(1, Some("1")), [""; 0]);
+        assert_eq!(ids(2, None), ["3"]);
     }
 }

@@ -48,6 +48,30 @@ impl Tenant {
         asking.most(table, predicate).is_none_or(|most| most >= FEW)
     }
 
+    /// How many resources are evaluated at most to find those that satisfy a predicate, soft-deleted
+    /// ones included.
+    pub(super) fn count_candidates(
+        &self,
+        settings: &Settings,
+        kind: &Arc<ResourceType>,
+        predicate: &Predicate,
+    ) -> usize {
+        let asking = Asking {
+            kind,
+            settings,
+            tenant: self,
+        };
+        let tables = [&self.tables, &self.retired];
+        let tables = tables.into_iter().filter_map(|all| all.get(kind.name()));
+        let most = tables.map(|table| {
+            let all = table.records.len();
+            asking
+                .most(table, predicate)
+                .map_or(all, |most| most.min(all))
+        });
+        most.sum()
+    }
+
     /// The page where the indexes decide it, or the rows that are to be looked at, with the least
     /// that must be done under the lock: rows are pointers.
     pub(super) fn asked<'q>(&self, settings: &'q Settings, query: &'q Query) -> Asked<'q> {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{ResourceId, ResourceType};
+use scimkit_registry::{Budget, ResourceId, ResourceType};
 
 use super::{
     admission::LongQueries,
@@ -79,6 +79,38 @@ impl Tenant {
         if self.retired.contains_key(kind.name()) {
             self.retired_of(kind);
         }
+    }
+
+    /// The units that a write takes, about, with the edges and resources that it goes through.
+    pub(super) fn weight(&self, scope: &Scope, write: &Write) -> u64 {
+        const EDGE: u64 = 64 * Budget::COMPARISON;
+        const ROW: u64 = 16 * Budget::COMPARISON;
+        let (kind, id) = (write.kind(), write.id());
+        let own = || {
+            let record = self.record(kind, id);
+            let lists = record.into_iter().flat_map(|record| record.edges.values());
+            lists.map(BTreeMap::len).sum()
+        };
+        let edges = match write {
+            Write::Delete { .. } => self.places.count_owners(id.as_str()) + own(),
+            Write::Update { change, .. } if change.replaces_edges() => own(),
+            Write::Create { .. } | Write::Update { .. } => 0,
+        };
+        let claimed = match write {
+            Write::Create {
+                claim: Some(claim), ..
+            } => self.count_candidates(&scope.settings, kind, &claim.by),
+            _ => 0,
+        };
+        let (version, counters) = &self.counters;
+        let is_counted = *version == self.version && !counters.is_empty();
+        let capacities = scope.settings.capacities.iter();
+        let capacities = capacities.filter(|one| !is_counted && one.kind.name() == kind.name());
+        let counted =
+            capacities.map(|one| self.count_candidates(&scope.settings, &one.kind, &one.predicate));
+        let rows = claimed + counted.sum::<usize>();
+        let looked_at = EDGE.saturating_mul(edges as u64) + ROW.saturating_mul(rows as u64);
+        engine::weight(write).saturating_add(looked_at)
     }
 
     /// Makes nobody's what that connection made or adopted.
