@@ -1,5 +1,7 @@
 //! Memory: resources and memberships that are far larger than what may be held of them.
 
+use std::sync::LazyLock;
+
 use http::Method;
 use serde_json::{Value, json};
 
@@ -62,6 +64,54 @@ pub(crate) fn rows() -> Vec<Row> {
             stores: BOTH,
         },
         Row {
+            act: |world| Box::pin(listed(world, 1, "/Users?count=5")),
+            name: "memberships: the same, in a list",
+            prepare: |world| Box::pin(joined(world)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(listed(world, 1, OF_MEMBER)),
+            name: "memberships: the groups of a member",
+            prepare: |world| Box::pin(joined(world)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(deleted(world, "/Users/0")),
+            name: "memberships: the same, deleted",
+            prepare: |world| Box::pin(joined(world)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(listed(world, 1, "/Users/0")),
+            name: "render: a user of 1 MiB in small values",
+            prepare: |world| Box::pin(detailed(world)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(listed(world, 1, &NAMED)),
+            name: "render: the same, 300 attributes named",
+            prepare: |world| Box::pin(detailed(world)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(listed(world, 1, "/Users?count=10&excludedAttributes=title")),
+            name: "render: a list of them, one attribute left out",
+            prepare: |world| Box::pin(detailed(world)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(listed(world, 1, "/Users?count=10&sortBy=title&cursor")),
+            name: "render: a list of them, by title and cursor",
+            prepare: |world| Box::pin(detailed(world)),
+            stores: BOTH,
+        },
+        Row {
+            act: |world| Box::pin(listed(world, 1, "/?count=10&sortBy=displayName")),
+            name: "render: a list of them, of all types",
+            prepare: |world| Box::pin(detailed(world)),
+            stores: BOTH,
+        },
+        Row {
             act: |world| Box::pin(listed(world, 1, "/Groups?count=20")),
             name: "memberships: 20 groups of 5,000 members",
             prepare: |world| Box::pin(crews(world)),
@@ -99,6 +149,62 @@ async fn joined(world: &World) {
     world.seed_from(1, "Group", 100_000, body).await;
 }
 
+const OF_MEMBER: &str = "/Groups?count=10&filter=members%5Bvalue%20eq%20%220%22%5D";
+
+/// The attributes and sub-attributes of a user, each several times.
+static NAMED: LazyLock<String> = LazyLock::new(|| {
+    let names = [
+        "userName",
+        "emails.value",
+        "emails.type",
+        "emails.display",
+        "photos.value",
+        "groups.display",
+        "name.familyName",
+        "addresses.locality",
+        "phoneNumbers.type",
+        "meta.created",
+    ];
+    format!(
+        "/Users/0?attributes={}",
+        vec![names.join(","); 30].join(",")
+    )
+});
+
+/// Ten users of about 1 MiB, in many small values.
+async fn detailed(world: &World) {
+    let elements = |attr: &str| -> Value {
+        let element = |n: usize| {
+            let text = format!("{attr} {n} {}", "x".repeat(40));
+            json!({"value": format!("https://e.example/{n}"), "type": text, "display": text})
+        };
+        (0..1_000).map(element).collect()
+    };
+    let addresses: Value = (0..1_000)
+        .map(|n: usize| json!({"streetAddress": format!("{n} {}", "x".repeat(60)), "locality": "here"}))
+        .collect();
+    let body = |n: usize| {
+        json!({
+            "userName": format!("user{n}"),
+            "displayName": format!("user {n}"),
+            "title": format!("title {n}"),
+            "addresses": addresses,
+            "emails": elements("emails"),
+            "entitlements": elements("entitlements"),
+            "photos": elements("photos"),
+            "roles": elements("roles"),
+        })
+    };
+    for n in 0..10 {
+        world.seed_from(n, "User", 1, body).await;
+    }
+}
+
+async fn deleted(world: &World, path: &str) -> String {
+    let (status, _) = world.call(Method::DELETE, path, String::new()).await;
+    status.as_u16().to_string()
+}
+
 async fn crews(world: &World) {
     let body = |n: usize| json!({"userName": format!("user{n}")});
     world.seed("User", 5_000, body).await;
@@ -110,7 +216,7 @@ async fn crews(world: &World) {
 }
 
 /// The same list for several clients at once: the statuses, and the bytes of all in MiB.
-async fn listed(world: &World, clients: usize, path: &'static str) -> String {
+async fn listed(world: &World, clients: usize, path: &str) -> String {
     let clients = (0..clients).map(|_| {
         let answer = call(
             world.server.clone(),
