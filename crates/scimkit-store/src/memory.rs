@@ -25,8 +25,13 @@ use std::{
 use scimkit_registry::{Budget, Edge, ResourceId, ResourceType};
 
 use self::{
-    admission::Admitted, batch::Writing, directory::Directory, edges::Among, query::Asked,
-    tenant::Tenant, walk::Progress,
+    admission::Admitted,
+    batch::Writing,
+    directory::Directory,
+    edges::Among,
+    query::Asked,
+    tenant::Tenant,
+    walk::{Progress, Walk},
 };
 use crate::{
     Batch, BoxFuture, EdgeQuery, Lane, Page, Query, Scope, Settings, Store, StoreError, Stored,
@@ -137,15 +142,19 @@ impl Store for Memory {
         Box::pin(async move {
             let tenant = self.tenant(&scope.tenant).unwrap_or_default();
             let (settings, budget) = (&*scope.settings, &scope.budget);
-            let _admitted = admitted(&tenant, settings, query, budget).await?;
-            let asked = {
-                let tenant = shared_in_turn(&tenant).await;
-                tenant.check_complete()?;
-                tenant.asked(settings, query)
+            let admitted = admitted(&tenant, settings, query, budget).await?;
+            let asked = match &admitted {
+                None => {
+                    let tenant = shared_in_turn(&tenant).await;
+                    tenant.check_complete()?;
+                    tenant.asked(settings, query)
+                }
+                Some(_) => self.asked_apart(&tenant, scope, query).await?,
             };
             let mut walk = match asked {
+                Asked::InOrder(rows) => Walk::in_order(settings, query, rows),
                 Asked::Page(page) => return Ok(page),
-                Asked::Walk(walk) => walk,
+                Asked::Unsorted(rows) => Walk::sorting(settings, query, rows),
             };
             let needs_edges = walk.needs_edges();
             loop {
@@ -223,6 +232,23 @@ impl Store for Memory {
 }
 
 impl Memory {
+    /// Looks at the indexes on the lane, for a query of which that alone takes long.
+    async fn asked_apart(
+        &self,
+        tenant: &Arc<RwLock<Tenant>>,
+        scope: &Scope,
+        query: &Query,
+    ) -> Result<Asked, StoreError> {
+        let (tenant, query) = (Arc::clone(tenant), query.clone());
+        let settings = Arc::clone(&scope.settings);
+        let ask = move || {
+            let tenant = shared(&tenant);
+            tenant.check_complete()?;
+            Ok(tenant.asked(&settings, &query))
+        };
+        self.lane.run(&scope.tenant, &scope.budget, ask).await?
+    }
+
     /// Carries a batch out on the lane, or here where that has no room.
     async fn write_apart(
         &self,

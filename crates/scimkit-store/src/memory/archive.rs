@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use scimkit_registry::{Change, ResourceId};
+use scimkit_registry::{Budget, Change, ResourceId};
 
 use super::{
     Memory,
@@ -52,16 +52,22 @@ impl Archive for Memory {
 
     fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
         Box::pin(async move {
-            let mut directory = exclusive(&self.directory);
-            let mut was_there = directory.tenant(tenant).is_some();
-            was_there |= directory.check_complete(tenant).is_err();
-            directory.erase(tenant);
-            if let Some(resources) = self.tenant(tenant) {
-                let mut resources = exclusive(&resources);
-                was_there |= resources.version > 0 || !resources.is_empty();
-                // In its place, so that who waits for it writes to nothing that is gone.
-                *resources = Tenant::default();
+            let (mut was_there, mut erased) = (false, None);
+            {
+                let mut directory = exclusive(&self.directory);
+                was_there |= directory.tenant(tenant).is_some();
+                was_there |= directory.check_complete(tenant).is_err();
+                directory.erase(tenant);
+                if let Some(resources) = self.tenant(tenant) {
+                    let mut resources = exclusive(&resources);
+                    was_there |= resources.version > 0 || !resources.is_empty();
+                    // In its place, so that who waits for it writes to nothing that is gone.
+                    erased = Some(std::mem::take(&mut *resources));
+                }
             }
+            // To free many resources takes a while. Where the lane is full, it is done here.
+            let free = move || drop(erased);
+            drop(self.lane.run(tenant, &Budget::unlimited(), free).await);
             Ok(match was_there {
                 true => Erased::All,
                 false => Erased::Nothing,
@@ -75,14 +81,28 @@ impl Archive for Memory {
         before: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(async move {
-            let directory = shared(&self.directory);
-            directory.check_complete(tenant)?;
-            let is_entered = directory.tenant(tenant).is_some();
-            let resources = self.tenant(tenant);
-            let mut resources = resources.as_deref().map(exclusive);
-            let kept = resources.as_mut().filter(|kept| kept.version > 0);
-            match kept {
-                Some(kept) => Ok(kept.forget(before)),
+            let is_entered = {
+                let directory = shared(&self.directory);
+                directory.check_complete(tenant)?;
+                directory.tenant(tenant).is_some()
+            };
+            let forget = self.tenant(tenant).map(|resources| {
+                move || {
+                    let mut kept = exclusive(&resources);
+                    kept.check_complete()?;
+                    let is_known = kept.version > 0;
+                    Ok::<_, StoreError>(is_known.then(|| kept.forget(before)))
+                }
+            });
+            let count = match forget {
+                Some(forget) => {
+                    let budget = Budget::unlimited();
+                    self.lane.run(tenant, &budget, forget).await??
+                }
+                None => None,
+            };
+            match count {
+                Some(count) => Ok(count),
                 None if is_entered => Ok(0),
                 None => Err(StoreError::NotFound),
             }

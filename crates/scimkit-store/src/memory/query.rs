@@ -13,16 +13,18 @@ use super::{
     order::{Keyed, Row, beginning},
     table::{Record, Table},
     tenant::Tenant,
-    walk::Walk,
+    walk,
 };
 use crate::{Count, Page, PageBuilder, Position, Query, Room, Settings, Start, computed::targets};
 
 /// A query after a look at the indexes.
-pub(super) enum Asked<'q> {
+pub(super) enum Asked {
+    /// These rows are still to be evaluated; they come in the order of the query.
+    InOrder(Vec<walk::Row>),
     /// They decide it.
     Page(Page),
-    /// Each of these rows is still to be evaluated or sorted.
-    Walk(Walk<'q>),
+    /// These rows are still to be evaluated and sorted; they come in the order of their ids.
+    Unsorted(Vec<walk::Row>),
 }
 
 /// Fewer resources than this are evaluated in well under a millisecond.
@@ -74,13 +76,13 @@ impl Tenant {
 
     /// The page where the indexes decide it, or the rows that are to be looked at, with the least
     /// that must be done under the lock: rows are pointers.
-    pub(super) fn asked<'q>(&self, settings: &'q Settings, query: &'q Query) -> Asked<'q> {
+    pub(super) fn asked(&self, settings: &Settings, query: &Query) -> Asked {
         let none = Table::default();
         let table = self.tables.get(query.kind.name()).unwrap_or(&none);
         let Some(predicate) = query.predicate.as_ref().filter(|_| !query.is_unfiltered()) else {
             return match self.page_of_all(settings, query, table) {
                 Some(page) => Asked::Page(page),
-                None => Asked::Walk(Walk::sorting(settings, query, rows(table.records.iter()))),
+                None => Asked::Unsorted(rows(table.records.iter())),
             };
         };
         let asking = Asking {
@@ -98,14 +100,14 @@ impl Tenant {
             let keyed = in_index_order(query, table).filter(|_| is_worth_it)?;
             Some(rows(keyed.map(|(_, row)| row)))
         };
-        Asked::Walk(match (found, query.sort) {
-            (Some(found), None) => Walk::in_order(settings, query, found),
-            (Some(found), Some(_)) => Walk::sorting(settings, query, found),
+        match (found, query.sort) {
+            (Some(found), None) => Asked::InOrder(found),
+            (Some(found), Some(_)) => Asked::Unsorted(found),
             (None, _) => match in_order() {
-                Some(rows) => Walk::in_order(settings, query, rows),
-                None => Walk::sorting(settings, query, rows(table.records.iter())),
+                Some(rows) => Asked::InOrder(rows),
+                None => Asked::Unsorted(rows(table.records.iter())),
             },
-        })
+        }
     }
 
     /// A page of all resources, straight off the table; none where no index has the order.
@@ -197,7 +199,7 @@ impl Tenant {
 }
 
 /// Pointers to rows, for when the lock is gone.
-fn rows<'a>(rows: impl Iterator<Item = Row<'a>>) -> Vec<(ResourceId, Arc<Record>)> {
+fn rows<'a>(rows: impl Iterator<Item = Row<'a>>) -> Vec<walk::Row> {
     rows.map(|(id, record)| (id.clone(), Arc::clone(record)))
         .collect()
 }
