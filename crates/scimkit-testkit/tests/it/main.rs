@@ -33,6 +33,7 @@ mod replay;
 mod score;
 mod secrets;
 mod servers;
+mod slices;
 mod subjects;
 mod teams;
 mod tenancy;

@@ -20,14 +20,14 @@ use serde_json::{Value, json};
 use crate::servers::{STORES, TOKEN, settings};
 
 /// A server whose requests may cause so many units of work.
-fn server(store: Arc<dyn Store>, work: u64) -> Server {
+pub(crate) fn server(store: Arc<dyn Store>, work: u64) -> Server {
     let mut settings = settings(Tolerance::DEFAULT);
     settings.limits.work = work;
     let token = Token::from_secret(TOKEN).unwrap();
     Server::new(store, settings).with_authentication(BearerTokens::new([token.digest()]))
 }
 
-fn request(method: &str, path: &str, body: &Value) -> Request<Bytes> {
+pub(crate) fn request(method: &str, path: &str, body: &Value) -> Request<Bytes> {
     let request = Request::builder().method(method).uri(path);
     let request = request.header("authorization", format!("Bearer {TOKEN}"));
     request.body(body.to_string().into()).unwrap()
@@ -58,7 +58,7 @@ fn filter(terms: usize) -> String {
     )
 }
 
-fn patch(operations: usize, path: &str, value: &str) -> Value {
+pub(crate) fn patch(operations: usize, path: &str, value: &str) -> Value {
     let operation = json!({"op": "replace", "path": path, "value": value});
     let schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
     json!({"schemas": [schema], "Operations": vec![operation; operations]})
@@ -84,7 +84,7 @@ fn waited() -> u64 {
 
 /// Runs a request, and returns its status with the longest time for which a task beside it that
 /// wants to run every millisecond could not.
-async fn watched(server: &Server, request: Request<Bytes>) -> (StatusCode, Duration) {
+pub(crate) async fn watched(server: &Server, request: Request<Bytes>) -> (StatusCode, Duration) {
     let done = Arc::new(AtomicBool::new(false));
     let idle = {
         let done = Arc::clone(&done);
@@ -111,7 +111,7 @@ async fn watched(server: &Server, request: Request<Bytes>) -> (StatusCode, Durat
 
 /// Asserts that a request is answered with one of these statuses and meanwhile leaves the runtime
 /// thread to others. A machine that is busy with other programs gets several attempts.
-async fn assert_stays_free(
+pub(crate) async fn assert_stays_free(
     server: &Server,
     request: impl Fn() -> Request<Bytes>,
     statuses: [StatusCode; 2],

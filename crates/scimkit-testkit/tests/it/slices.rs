@@ -1,0 +1,128 @@
+//! No slice of a request is long, over every store: neither where memberships are large nor where one
+//! document is.
+
+use std::sync::Arc;
+
+use chrono::DateTime;
+use http::StatusCode;
+use scimkit_registry::{Change, ResourceId, Tolerance};
+use scimkit_store::{Batch, Scope, Store, TenantId, Write};
+use serde_json::{Value, json};
+
+use crate::{
+    servers::{STORES, settings},
+    work::{assert_stays_free, request, server},
+};
+
+/// Memberships that take some 500 ms to be deleted or replaced in a debug build.
+const MANY: usize = 20_000;
+
+/// Creates resources whose ids are numbers.
+async fn seed(
+    store: &Arc<dyn Store>,
+    kind: &str,
+    numbers: std::ops::Range<usize>,
+    body: impl Fn(usize) -> Value,
+) {
+    let settings = Arc::new(settings(Tolerance::DEFAULT));
+    let scope = Scope::new(TenantId::default(), Arc::clone(&settings));
+    let kind = settings.registry.by_name(kind).unwrap();
+    let create = |n: usize| {
+        let admitted = kind.admit(body(n), &Tolerance::DEFAULT).unwrap();
+        Write::Create {
+            change: Change::create(Arc::clone(kind), admitted),
+            claim: None,
+            id: ResourceId::from(n.to_string()),
+        }
+    };
+    let writes = numbers.map(create).collect();
+    let written = store
+        .write(&scope, Batch::new(DateTime::UNIX_EPOCH, writes))
+        .await;
+    assert!(written.iter().all(Result::is_ok), "{written:?}");
+}
+
+fn member(n: usize) -> Value {
+    json!({"userName": format!("user{n}")})
+}
+
+#[tokio::test]
+async fn runtime_thread_stays_free_while_a_user_of_many_groups_is_shown_and_deleted() {
+    for (name, make) in STORES {
+        // A new user for each attempt.
+        const USERS: usize = 5;
+        let store = make();
+        seed(&store, "User", 0..USERS, member).await;
+        let members: Value = (0..USERS)
+            .map(|n| json!({"value": n.to_string()}))
+            .collect();
+        let group = |n| json!({"displayName": format!("g{n}"), "members": members});
+        seed(&store, "Group", USERS..USERS + MANY, group).await;
+        let server = server(store, u64::MAX);
+        for path in ["/Users/0", "/Users?count=5"] {
+            let request = || request("GET", path, &Value::Null);
+            let statuses = [StatusCode::OK, StatusCode::OK];
+            assert_stays_free(&server, request, statuses, &format!("GET {path}, {name}")).await;
+        }
+        let next = std::cell::Cell::new(0);
+        let request = || {
+            let path = format!("/Users/{}", next.get());
+            next.set(next.get() + 1);
+            request("DELETE", &path, &Value::Null)
+        };
+        let statuses = [StatusCode::NO_CONTENT, StatusCode::NO_CONTENT];
+        assert_stays_free(&server, request, statuses, &format!("DELETE, {name}")).await;
+    }
+}
+
+#[tokio::test]
+async fn runtime_thread_stays_free_while_a_large_group_is_emptied_and_deleted() {
+    const EMPTY: &str = r#"{"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "remove", "path": "members"}]}"#;
+    for (name, make) in STORES {
+        let store = make();
+        seed(&store, "User", 0..MANY, member).await;
+        let members: Value = (0..MANY).map(|n| json!({"value": n.to_string()})).collect();
+        let group = |n| json!({"displayName": format!("g{n}"), "members": members});
+        // A new group for each attempt.
+        seed(&store, "Group", MANY..MANY + 10, group).await;
+        let server = server(store, u64::MAX);
+        let next = std::cell::Cell::new(MANY);
+        let path = || {
+            next.set(next.get() + 1);
+            format!("/Groups/{}", next.get() - 1)
+        };
+        let empty: Value = serde_json::from_str(EMPTY).unwrap();
+        let statuses = [StatusCode::OK, StatusCode::NO_CONTENT];
+        let patch = || request("PATCH", &path(), &empty);
+        assert_stays_free(&server, patch, statuses, &format!("PATCH, {name}")).await;
+        next.set(MANY + 5);
+        let delete = || request("DELETE", &path(), &Value::Null);
+        assert_stays_free(&server, delete, statuses, &format!("DELETE, {name}")).await;
+    }
+}
+
+/// What takes long is done elsewhere, and holds the lock of its tenant meanwhile.
+#[tokio::test]
+async fn runtime_thread_stays_free_while_a_read_waits_for_a_long_write() {
+    for (name, make) in STORES {
+        let store = make();
+        seed(&store, "User", 0..MANY, member).await;
+        let members: Value = (0..MANY).map(|n| json!({"value": n.to_string()})).collect();
+        let group = |n| json!({"displayName": format!("g{n}"), "members": members});
+        seed(&store, "Group", MANY..MANY + 5, group).await;
+        let server = server(store, u64::MAX);
+        let next = std::cell::Cell::new(MANY);
+        let read = || {
+            let (writing, path) = (server.clone(), format!("/Groups/{}", next.get()));
+            next.set(next.get() + 1);
+            tokio::spawn(async move {
+                let delete = request("DELETE", &path, &Value::Null);
+                scimkit_testkit::replay::Target::send(&writing, delete).await
+            });
+            request("GET", "/Users/7", &Value::Null)
+        };
+        let statuses = [StatusCode::OK, StatusCode::OK];
+        assert_stays_free(&server, read, statuses, &format!("GET, {name}")).await;
+    }
+}
