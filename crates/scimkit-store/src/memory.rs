@@ -143,13 +143,15 @@ impl Store for Memory {
             let tenant = self.tenant(&scope.tenant).unwrap_or_default();
             let (settings, budget) = (&*scope.settings, &scope.budget);
             let admitted = admitted(&tenant, settings, query, budget).await?;
-            let asked = match &admitted {
-                None => {
-                    let tenant = shared_in_turn(&tenant).await;
-                    tenant.check_complete()?;
-                    tenant.asked(settings, query)
-                }
-                Some(_) => self.asked_apart(&tenant, scope, query).await?,
+            let asked = {
+                let tenant = shared_in_turn(&tenant).await;
+                tenant.check_complete()?;
+                let is_long = admitted.is_some() && tenant.has_many(&query.kind);
+                (!is_long).then(|| tenant.asked(settings, query))
+            };
+            let asked = match asked {
+                Some(asked) => asked,
+                None => self.asked_apart(&tenant, scope, query).await?,
             };
             let mut walk = match asked {
                 Asked::InOrder(rows) => Walk::in_order(settings, query, rows),

@@ -30,7 +30,16 @@ pub(super) enum Asked {
 /// Fewer resources than this are evaluated in well under a millisecond.
 const FEW: usize = 1_000;
 
+/// As many as this are not gone through at once, not even to copy pointers to them.
+const MANY: usize = 10_000;
+
 impl Tenant {
+    /// Whether looking at the indexes alone may take long for a [long](Self::is_long) query.
+    pub(super) fn has_many(&self, kind: &ResourceType) -> bool {
+        let table = self.tables.get(kind.name());
+        table.is_some_and(|table| table.records.len() >= MANY)
+    }
+
     /// Whether a query may have more to evaluate or sort than a few resources.
     pub(super) fn is_long(&self, settings: &Settings, query: &Query) -> bool {
         let Some(table) = self.tables.get(query.kind.name()) else {
