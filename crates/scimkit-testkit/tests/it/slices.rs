@@ -38,7 +38,8 @@ async fn seed(
     let writes = numbers.map(create).collect();
     let written = store
         .write(&scope, Batch::new(DateTime::UNIX_EPOCH, writes))
-        .await;
+        .await
+        .unwrap();
     assert!(written.iter().all(Result::is_ok), "{written:?}");
 }
 
