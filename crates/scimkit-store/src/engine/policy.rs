@@ -75,7 +75,7 @@ impl Capacity {
     }
 
     /// The counter of what it limits; the limit itself may change.
-    pub(super) fn counter(&self) -> &CounterRef {
+    pub(crate) fn counter(&self) -> &CounterRef {
         &self.counter
     }
 }

@@ -102,12 +102,11 @@ impl Tenant {
             } => self.count_candidates(&scope.settings, kind, &claim.by),
             _ => 0,
         };
-        let (version, counters) = &self.counters;
-        let is_counted = *version == self.version && !counters.is_empty();
         let capacities = scope.settings.capacities.iter();
-        let capacities = capacities.filter(|one| !is_counted && one.kind.name() == kind.name());
-        let counted =
-            capacities.map(|one| self.count_candidates(&scope.settings, &one.kind, &one.predicate));
+        let capacities = capacities.filter(|one| one.kind().name() == kind.name());
+        let uncounted = capacities.filter(|one| !self.counters.contains_key(one.counter()));
+        let counted = uncounted
+            .map(|one| self.count_candidates(&scope.settings, one.kind(), one.predicate()));
         let rows = claimed + counted.sum::<usize>();
         let looked_at = EDGE.saturating_mul(edges as u64) + ROW.saturating_mul(rows as u64);
         engine::weight(write).saturating_add(looked_at)
