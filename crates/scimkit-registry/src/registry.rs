@@ -6,7 +6,7 @@ use scimkit_core::{Attribute, ResourceTypeDefinition, Schema, builtin};
 use scimkit_filter::AttributePath;
 use serde::de::DeserializeOwned;
 
-use crate::{RegistrationError, ResourceType, reference::Endpoint};
+use crate::{AttrId, RegistrationError, ResourceType, reference::Endpoint};
 
 /// The schemas and resource types of a service provider.
 ///
@@ -96,6 +96,19 @@ impl Registry {
     #[must_use]
     pub fn types(&self) -> &[Arc<ResourceType>] {
         &self.types
+    }
+
+    /// The resource types that a membership, inverse or reference attribute may lead to, in order of
+    /// registration: those that its `$ref` names, all if it names none.
+    #[must_use]
+    pub fn target_types(&self, kind: &ResourceType, attr: AttrId) -> Vec<&Arc<ResourceType>> {
+        let reference = kind.children(attr).find(|sub| sub.name() == "$ref");
+        let named = reference.map_or(&[][..], |sub| &sub.definition().reference_types);
+        let leads = |target: &&Arc<ResourceType>| {
+            let mut names = named.iter();
+            named.is_empty() || names.any(|name| name.eq_ignore_ascii_case(target.name()))
+        };
+        self.types.iter().filter(leads).collect()
     }
 }
 

@@ -5,17 +5,33 @@
 //! rows than one statement takes. Rows come in arrays, in pieces of few different lengths, so that a
 //! driver that keeps prepared statements prepares each only once.
 
+mod archive;
 mod counters;
+mod definitions;
 mod edges;
 mod facts;
 mod imports;
+mod layout;
+mod migrations;
 mod operations;
+mod pages;
+mod rekeying;
 mod statement;
 mod tenants;
 
+pub use archive::{
+    IdRange, TenantTable, any_row, blank_rows, deleted_before, exported_deleted_rows,
+    exported_edges, exported_rows, last_id, last_key, raise_version, remove_up_to, resource_exists,
+    row_exists,
+};
 pub use counters::{
     Counter, count, count_anew, put_counters, remove_counter, remove_counters, selected_documents,
     total, version_and_counters,
+};
+pub use definitions::{
+    insert_key_definition, insert_older_key_definition, insert_text_definition, key_definition,
+    key_definition_use, older_key_definition, other_key_definition_uses, record_key_definition_use,
+    text_definition, used_key_definitions,
 };
 pub use edges::{EdgeRange, documents_of, labels_of, members_of, owners_of};
 pub use facts::{
@@ -26,11 +42,15 @@ pub use imports::{
     begin_import, end_import, import, import_attempt, import_has_entry, set_import_has_entry,
     supersede_import,
 };
+pub use layout::ReferenceLayout;
+pub use migrations::{SQLITE_MIGRATIONS, SQLITE_OBJECT_COUNT, SQLITE_OBJECTS};
 pub use operations::{
     DeletedRow, EdgeRow, KeyRow, LiveRow, bump_rows, insert_deleted_rows, insert_edges,
-    insert_keys, insert_rows, remove_all_keys, remove_ends, remove_key, remove_members,
-    remove_rows, set_version, update_row,
+    insert_keys, insert_new_edges, insert_rows, remove_all_keys, remove_ends, remove_key,
+    remove_members, remove_rows, set_version, update_row,
 };
+pub use pages::{PageOrder, PageSelection, PageStart, Section, page_rows, page_sections, resource};
+pub use rekeying::{documents_after, other_holder, set_derived, set_key_definition};
 pub use statement::{Parameter, Statement};
 pub use tenants::{
     ConnectionRow, TenantRow, TokenRow, connection, connection_with_tenant, connections,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rusqlite::Connection as Db;
+use scimkit_sql::reference::{State, TenantTable};
 use scimkit_store::{
     Archive, BoxFuture, Scope, StoreError, TenantId,
     archive::{ArchiveError, Erased, Sink, Source},
@@ -157,13 +158,17 @@ impl Sqlite {
     }
 
     /// Deletes what a tenant has in one table, and tells whether that was anything.
-    async fn erase_step(&self, step: erase::Step, tenant: &TenantId) -> Result<bool, StoreError> {
-        let (table, _) = step;
-        if matches!(table, "resource" | "retired") {
+    async fn erase_step(&self, step: TenantTable, tenant: &TenantId) -> Result<bool, StoreError> {
+        let state = match step {
+            TenantTable::DELETED => Some(State::Deleted),
+            TenantTable::RESOURCES => Some(State::Live),
+            _ => None,
+        };
+        if let Some(state) = state {
             let mut after = Some(String::new());
             while let Some(from) = after {
                 let tenant = tenant.clone();
-                let job = move |db: &mut Db| erase::blank(db, table, tenant.as_str(), &from);
+                let job = move |db: &mut Db| erase::blank(db, state, tenant.as_str(), &from);
                 after = self.workers.alone(job).await??;
             }
         }

@@ -10,10 +10,14 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use rusqlite::{Connection, OptionalExtension, params, types::Value};
+use rusqlite::Connection;
 use scimkit_registry::{AttrId, Resource, ResourceType};
+use scimkit_sql::reference::{self, State};
 
-use crate::error::Outcome;
+use crate::{
+    error::Outcome,
+    statement::{DIALECT, all, execute, first},
+};
 
 /// The definition of a row without keys, whose document does not fit its schema.
 pub(crate) const UNKEYED: &str = "-";
@@ -36,17 +40,14 @@ pub(crate) fn now() -> i64 {
 /// Records the definitions of a type before rows are written under them, and their use.
 pub(crate) fn register(connection: &Connection, kind: &ResourceType) -> Outcome<()> {
     let (key, now) = (current(kind), now());
-    let used = "SELECT used_s FROM key_definition WHERE kind = ?1 AND fingerprint = ?2";
-    let mut used = connection.prepare_cached(used)?;
-    let used: Option<i64> = used
-        .query_row(params![kind.name(), key], |row| row.get(0))
-        .optional()?;
+    let definition = (kind.name(), key.as_str());
+    let statement = reference::key_definition_use(DIALECT, definition.0, definition.1);
+    let used: Option<i64> = first(connection, &statement, |row| Ok(row.get(0)?))?;
     match used {
         Some(used) if now.abs_diff(used) < NOTED => {}
         Some(_) => {
-            let sql = "UPDATE key_definition SET used_s = ?3 WHERE kind = ?1 AND fingerprint = ?2";
-            let mut statement = connection.prepare_cached(sql)?;
-            statement.execute(params![kind.name(), key, now])?;
+            let statement = reference::record_key_definition_use(DIALECT, definition, now);
+            execute(connection, &statement)?;
         }
         None => add_key_definition(connection, kind, now)?,
     }
@@ -55,28 +56,23 @@ pub(crate) fn register(connection: &Connection, kind: &ResourceType) -> Outcome<
 
 fn add_key_definition(connection: &Connection, kind: &ResourceType, now: i64) -> Outcome<()> {
     let attributes = kind.key_definitions().join("\n");
-    connection.execute(
-        "INSERT INTO key_definition (kind, fingerprint, attributes, used_s)
-         VALUES (?1, ?2, ?3, ?4)",
-        params![kind.name(), current(kind), attributes, now],
-    )?;
+    let current = current(kind);
+    let definition = (kind.name(), current.as_str());
+    let statement = reference::insert_key_definition(DIALECT, definition, &attributes, now);
+    execute(connection, &statement)?;
     // An older file named the definition by the fingerprint of the whole schema.
-    connection.execute(
-        "INSERT OR IGNORE INTO key_definition (kind, fingerprint, attributes, used_s)
-         SELECT DISTINCT kind, fingerprint, ?3, 0 FROM keys_before
-         WHERE kind = ?1 AND fingerprint = ?2",
-        params![kind.name(), kind.fingerprint().to_string(), attributes],
-    )?;
-    Ok(())
+    let schema = kind.fingerprint().to_string();
+    let older = (kind.name(), schema.as_str());
+    let statement = reference::insert_older_key_definition(DIALECT, older, &attributes);
+    execute(connection, &statement)
 }
 
 fn add_text_definition(connection: &Connection, kind: &ResourceType) -> Outcome<()> {
     let shape = kind.fingerprint().to_string();
     if text_definition(connection, kind, &shape)?.is_none() {
-        connection.execute(
-            "INSERT INTO text_definition (kind, fingerprint, attributes) VALUES (?1, ?2, ?3)",
-            params![kind.name(), shape, kind.shown_attributes()],
-        )?;
+        let (definition, shown) = ((kind.name(), shape.as_str()), kind.shown_attributes());
+        let statement = reference::insert_text_definition(DIALECT, definition, &shown);
+        execute(connection, &statement)?;
     }
     Ok(())
 }
@@ -86,47 +82,15 @@ fn text_definition(
     kind: &ResourceType,
     shape: &str,
 ) -> Outcome<Option<String>> {
-    let sql = "SELECT attributes FROM text_definition WHERE kind = ?1 AND fingerprint = ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    let found = statement.query_row(params![kind.name(), shape], |row| row.get(0));
-    Ok(found.optional()?)
-}
-
-/// Which rows a statement is about, by the definition of their keys.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Keyed<'a> {
-    /// Those whose keys can be looked up: all but these definitions.
-    Except(&'a [String]),
-    /// Those that have to be evaluated: only these definitions.
-    Only(&'a [String]),
-}
-
-impl Keyed<'_> {
-    /// Whether the rows have keys of the current definition.
-    pub(crate) fn is_keyed(self) -> bool {
-        matches!(self, Keyed::Except(_))
-    }
-
-    /// Adds the restriction to a condition about `r` and to its parameters.
-    pub(crate) fn restrict(self, condition: &mut String, values: &mut Vec<Value>) {
-        let (names, operator) = match self {
-            Keyed::Except([]) => return,
-            Keyed::Except(names) => (names, "NOT IN"),
-            Keyed::Only(names) => (names, "IN"),
-        };
-        let places: Vec<_> = (1..=names.len())
-            .map(|n| format!("?{}", values.len() + n))
-            .collect();
-        condition.push_str(&format!(" AND r.keys {operator} ({})", places.join(", ")));
-        values.extend(names.iter().cloned().map(Value::Text));
-    }
+    let statement = reference::text_definition(DIALECT, kind.name(), shape);
+    first(connection, &statement, |row| Ok(row.get(0)?))
 }
 
 /// The definitions that some rows of a table have although their keys say nothing, or something
 /// else, about these attributes.
 pub(crate) fn stale(
     connection: &Connection,
-    (tenant, table): (&str, &str),
+    (tenant, state): (&str, State),
     kind: &ResourceType,
     attrs: impl IntoIterator<Item = AttrId>,
 ) -> Outcome<Vec<String>> {
@@ -138,7 +102,7 @@ pub(crate) fn stale(
     if attrs.peek().is_none() {
         return Ok(Vec::new());
     }
-    let mut present = present(connection, (tenant, table), kind)?;
+    let mut present = present(connection, (tenant, state), kind)?;
     if !present.is_empty() {
         wanted.extend(attrs.filter_map(|attr| kind.key_definition(attr)));
     }
@@ -165,25 +129,14 @@ pub(crate) struct Definition {
 /// The definitions of the rows of a type, without the current one.
 pub(crate) fn present(
     connection: &Connection,
-    (tenant, table): (&str, &str),
+    (tenant, state): (&str, State),
     kind: &ResourceType,
 ) -> Outcome<Vec<Definition>> {
-    // One step along the index for each definition, however many rows have it.
-    let sql = format!(
-        "WITH RECURSIVE present (name) AS (
-             SELECT min(keys) FROM {table} WHERE tenant = ?1 AND kind = ?2
-             UNION ALL
-             SELECT (SELECT min(t.keys) FROM {table} t
-                     WHERE t.tenant = ?1 AND t.kind = ?2 AND t.keys > present.name)
-             FROM present WHERE present.name IS NOT NULL)
-         SELECT name FROM present WHERE name IS NOT NULL"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![tenant, kind.name()])?;
+    let statement = reference::used_key_definitions(DIALECT, (tenant, kind.name()), state);
+    let names: Vec<String> = all(connection, &statement, |row| Ok(row.get(0)?))?;
     let current = current(kind);
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let name: String = row.get(0)?;
+    for name in names {
         let fingerprint = match name.as_str() {
             "" => before(connection, tenant, kind)?,
             name => Some(name.to_owned()),
@@ -204,10 +157,8 @@ pub(crate) fn present(
 
 /// The definition of rows that an older release wrote.
 fn before(connection: &Connection, tenant: &str, kind: &ResourceType) -> Outcome<Option<String>> {
-    let sql = "SELECT fingerprint FROM keys_before WHERE tenant = ?1 AND kind = ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    let found = statement.query_row(params![tenant, kind.name()], |row| row.get(0));
-    Ok(found.optional()?)
+    let statement = reference::older_key_definition(DIALECT, tenant, kind.name());
+    first(connection, &statement, |row| Ok(row.get(0)?))
 }
 
 fn key_definition(
@@ -215,10 +166,8 @@ fn key_definition(
     kind: &ResourceType,
     fingerprint: &str,
 ) -> Outcome<Option<String>> {
-    let sql = "SELECT attributes FROM key_definition WHERE kind = ?1 AND fingerprint = ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    let found = statement.query_row(params![kind.name(), fingerprint], |row| row.get(0));
-    Ok(found.optional()?)
+    let statement = reference::key_definition(DIALECT, kind.name(), fingerprint);
+    first(connection, &statement, |row| Ok(row.get(0)?))
 }
 
 /// Whether another definition of a type was used within so many seconds.
@@ -227,17 +176,12 @@ pub(crate) fn is_another_used(
     kind: &ResourceType,
     within: u64,
 ) -> Outcome<bool> {
-    let sql = "SELECT used_s FROM key_definition WHERE kind = ?1 AND fingerprint <> ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![kind.name(), current(kind)])?;
+    let current = current(kind);
+    let statement = reference::other_key_definition_uses(DIALECT, kind.name(), &current);
+    let uses: Vec<i64> = all(connection, &statement, |row| Ok(row.get(0)?))?;
+    // A clock that jumped back counts as use, so that nobody is disturbed.
     let now = now();
-    while let Some(row) = rows.next()? {
-        // A clock that jumped back counts as use, so that nobody is disturbed.
-        if now.abs_diff(row.get(0)?) < within {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    Ok(uses.into_iter().any(|used| now.abs_diff(used) < within))
 }
 
 /// Which stored texts can be sent as they are under the schema of a type.

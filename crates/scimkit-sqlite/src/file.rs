@@ -8,20 +8,12 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
 
+use scimkit_sql::reference::{SQLITE_MIGRATIONS, SQLITE_OBJECT_COUNT, SQLITE_OBJECTS};
+
 use crate::{OpenError, Options, Synchronous, error::Outcome};
 
 /// `SCIM` in the file's header tells whose file it is.
 const APPLICATION_ID: i64 = 0x5343_494d;
-/// What brings a file from each format to the next; format 0 is an empty file. Never edited, only
-/// added to.
-const MIGRATIONS: [&str; 6] = [
-    include_str!("migrations/0001.sql"),
-    include_str!("migrations/0002.sql"),
-    include_str!("migrations/0003.sql"),
-    include_str!("migrations/0004.sql"),
-    include_str!("migrations/0005.sql"),
-    include_str!("migrations/0007.sql"),
-];
 /// Bytes to which the write-ahead log is cut when it begins anew, after a write that was larger.
 const LOG_BYTES: i64 = 16 << 20;
 /// Prepared statements that a connection keeps.
@@ -108,9 +100,9 @@ fn prepare(connection: &Connection, options: &Options) -> Outcome<()> {
 
 fn check_owner(connection: &Connection) -> Outcome<()> {
     let application = number(connection, "PRAGMA application_id")?;
-    let tables = number(connection, "SELECT count(*) FROM sqlite_schema")?;
+    let tables = number(connection, SQLITE_OBJECT_COUNT)?;
     let found = number(connection, "PRAGMA user_version")?;
-    let known = MIGRATIONS.len() as i64;
+    let known = SQLITE_MIGRATIONS.len() as i64;
     match application {
         APPLICATION_ID if found > known => Err(OpenError::Newer { found, known }.into()),
         APPLICATION_ID => check_complete(connection, found),
@@ -127,7 +119,7 @@ fn check_complete(connection: &Connection, found: i64) -> Outcome<()> {
         _ => return Err(damaged(format!("no release writes format {found}")).into()),
     };
     let model = Connection::open_in_memory()?;
-    for migration in MIGRATIONS.iter().take(done) {
+    for migration in SQLITE_MIGRATIONS.iter().take(done) {
         model.execute_batch(migration)?;
     }
     let present = schema(connection)?;
@@ -140,9 +132,7 @@ fn check_complete(connection: &Connection, found: i64) -> Outcome<()> {
 
 /// Type and name of everything in a database.
 fn schema(connection: &Connection) -> Outcome<BTreeSet<String>> {
-    let sql =
-        "SELECT type || ' `' || name || '`' FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'";
-    let mut statement = connection.prepare(sql)?;
+    let mut statement = connection.prepare(SQLITE_OBJECTS)?;
     let names = statement.query_map([], |row| row.get(0))?;
     Ok(names.collect::<Result<_, _>>()?)
 }
@@ -167,13 +157,13 @@ fn migrate(connection: &mut Connection) -> Outcome<()> {
     // Another process may just have done it.
     check_owner(&transaction)?;
     let found = number(&transaction, "PRAGMA user_version")?;
-    let done = usize::try_from(found).unwrap_or(MIGRATIONS.len());
-    for migration in MIGRATIONS.iter().skip(done) {
+    let done = usize::try_from(found).unwrap_or(SQLITE_MIGRATIONS.len());
+    for migration in SQLITE_MIGRATIONS.iter().skip(done) {
         transaction.execute_batch(migration)?;
     }
-    if done < MIGRATIONS.len() {
+    if done < SQLITE_MIGRATIONS.len() {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+        transaction.pragma_update(None, "user_version", SQLITE_MIGRATIONS.len() as i64)?;
     }
     Ok(transaction.commit()?)
 }

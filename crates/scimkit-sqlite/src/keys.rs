@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, params, params_from_iter, types as sql};
+use rusqlite::Connection;
 use scimkit_core::Uniqueness;
 use scimkit_registry::{
     Attr, AttrId, Budget, Change, Key, Meter, Operator, Predicate, Resource, ResourceId,
     ResourceType, Scalar, View,
 };
+use scimkit_sql::reference::{self, KeyDefinitions, KeyRow, State};
 use scimkit_store::StoreError;
 use serde_json::Value;
 
 use crate::{
     SchemaError,
-    definitions::{self, Keyed, UNKEYED},
+    definitions::{self, UNKEYED},
     error::Outcome,
-    layout::{Among, has_keys, is_single, stored},
+    statement::{DIALECT, each, execute, execute_all, exists},
 };
 
 /// What a change says of keys.
@@ -32,11 +33,12 @@ pub(crate) fn check_unique(
 ) -> Outcome<()> {
     let sole = keys.iter().map(|(id, keys)| (kind.attr(*id), keys));
     let sole =
-        sole.filter(|(attr, keys)| has_keys(kind, attr) && is_unique(attr) && !keys.is_empty());
+        sole.filter(|(attr, keys)| kind.has_keys(attr.id()) && is_unique(attr) && !keys.is_empty());
     for (attr, keys) in sole {
-        let stale = definitions::stale(connection, (tenant, "resource"), kind, [attr.id()])?;
+        let stale = definitions::stale(connection, (tenant, State::Live), kind, [attr.id()])?;
+        let any = KeyDefinitions::Except(&[]);
         let found = match stale.is_empty() {
-            true => has_key(connection, (tenant, kind), own, (attr, keys))?,
+            true => has_key(connection, (tenant, kind), own, (attr, keys), any)?,
             false => {
                 let meter = budget.meter();
                 has_value(
@@ -56,19 +58,18 @@ pub(crate) fn check_unique(
     Ok(())
 }
 
-/// Whether another resource has one of these keys.
+/// Whether another resource has one of these keys, of those with some definitions.
 fn has_key(
     connection: &Connection,
     (tenant, kind): (&str, &ResourceType),
     own: &ResourceId,
     (attr, keys): (&Attr, &[Key]),
+    definitions: KeyDefinitions<'_>,
 ) -> Outcome<bool> {
-    let sql = "SELECT 1 FROM lookup_key
-               WHERE tenant = ?1 AND kind = ?2 AND attr = ?3 AND value = ?4 AND id <> ?5";
-    let mut statement = connection.prepare_cached(sql)?;
     for key in keys {
-        let (kind, own) = (kind.name(), own.as_str());
-        if statement.exists(params![tenant, kind, attr.path(), stored(key), own])? {
+        let key = key_row((kind, attr), own, key);
+        let statement = reference::other_holder(DIALECT, tenant, key, definitions);
+        if exists(connection, &statement)? {
             return Ok(true);
         }
     }
@@ -83,22 +84,9 @@ fn has_value(
     (attr, keys): (&Attr, &[Key]),
     stale: &[String],
 ) -> Outcome<bool> {
-    let (kind_name, path, own) = (kind.name(), attr.path(), own.as_str());
-    let mut sql = String::from(
-        "SELECT 1 FROM lookup_key k JOIN resource r ON r.tenant = k.tenant AND r.id = k.id
-         WHERE k.tenant = ?1 AND k.kind = ?2 AND k.id <> ?3 AND k.attr = ?4 AND k.value = ?5",
-    );
-    let mut values = [tenant, kind_name, own, path].map(text).to_vec();
-    values.push(sql::Value::Null);
-    Keyed::Except(stale).restrict(&mut sql, &mut values);
-    let mut statement = connection.prepare_cached(&sql)?;
-    for key in keys {
-        if let Some(value) = values.get_mut(4) {
-            *value = stored(key);
-        }
-        if statement.exists(params_from_iter(&values))? {
-            return Ok(true);
-        }
+    let current = KeyDefinitions::Except(stale);
+    if has_key(connection, (tenant, kind), own, (attr, keys), current)? {
+        return Ok(true);
     }
     let compare = |key: &Key| Predicate::Compare {
         attr: attr.id(),
@@ -106,52 +94,44 @@ fn has_value(
         value: key.clone(),
     };
     let equal = Predicate::Any(keys.iter().map(compare).collect());
-    let mut sql = String::from(
-        "SELECT r.document FROM resource r WHERE r.tenant = ?1 AND r.kind = ?2 AND r.id <> ?3",
-    );
-    let mut values = [tenant, kind_name, own].map(text).to_vec();
-    Keyed::Only(stale).restrict(&mut sql, &mut values);
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(&values))?;
-    while let Some(row) = rows.next()? {
-        let text = row.get_ref(0)?.as_str().map_err(StoreError::backend)?;
-        let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
-        if kind.matches(&equal, View::of(&document), meter)? {
-            return Ok(true);
+    let others = KeyDefinitions::Only(stale);
+    let statement = reference::documents(DIALECT, (tenant, kind.name()), others);
+    let mut found = false;
+    each(connection, &statement, |row| {
+        let id = row.get_ref(0)?.as_str().map_err(StoreError::backend)?;
+        if id != own.as_str() {
+            let text = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
+            let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
+            found = kind.matches(&equal, View::of(&document), meter)?;
         }
-    }
-    Ok(false)
+        Ok(!found)
+    })?;
+    Ok(found)
 }
 
 /// Gives a resource all keys of its document under the current definition; none, and a problem, if
 /// the document does not fit the schema.
 pub(crate) fn put_anew(
     connection: &Connection,
-    (tenant, among): (&str, Among),
+    (tenant, state): (&str, State),
     kind: &Arc<ResourceType>,
     (id, document): (&ResourceId, &Resource),
 ) -> Outcome<Option<SchemaError>> {
-    match among {
-        Among::Live => remove(connection, tenant, kind, id)?,
-        Among::Retired => forget(connection, tenant, kind, id)?,
-    }
+    let own = [id.as_str()];
+    let removed = reference::remove_all_keys(DIALECT, (tenant, kind.name()), state, &own);
+    execute_all(connection, removed)?;
     let misfit = misfit(kind, id, document);
-    let keys = match misfit {
-        None => Change::create(Arc::clone(kind), document.clone()).keys(),
-        Some(_) => Vec::new(),
-    };
-    match among {
-        Among::Live => put(connection, tenant, kind, id, &keys)?,
-        Among::Retired => put_retired(connection, tenant, kind, id.as_str(), &keys)?,
+    if misfit.is_none() {
+        let keys = Change::create(Arc::clone(kind), document.clone()).keys();
+        insert(connection, (tenant, state), kind, id, &keys)?;
     }
     let definition = match misfit {
         None => definitions::current(kind),
         Some(_) => UNKEYED.to_owned(),
     };
-    let table = among.table();
-    let sql = format!("UPDATE {table} SET keys = ?3 WHERE tenant = ?1 AND id = ?2");
-    let mut statement = connection.prepare_cached(&sql)?;
-    statement.execute(params![tenant, id.as_str(), definition])?;
+    let row = (id.as_str(), definition.as_str());
+    let statement = reference::set_key_definition(DIALECT, tenant, state, row);
+    execute(connection, &statement)?;
     Ok(misfit)
 }
 
@@ -163,11 +143,12 @@ pub(crate) fn shared(
     (id, document): (&ResourceId, &Resource),
 ) -> Outcome<Option<SchemaError>> {
     let keys = Change::create(Arc::clone(kind), document.clone()).keys();
+    let any = KeyDefinitions::Except(&[]);
     for (attr, keys) in &keys {
         let attr = kind.attr(*attr);
-        if has_keys(kind, attr)
+        if kind.has_keys(attr.id())
             && is_unique(attr)
-            && has_key(connection, (tenant, kind), id, (attr, keys))?
+            && has_key(connection, (tenant, kind), id, (attr, keys), any)?
         {
             let (attr, kind) = (attr.path().to_owned(), kind.name().to_owned());
             let id = id.clone();
@@ -177,80 +158,36 @@ pub(crate) fn shared(
     Ok(None)
 }
 
-/// Gives a resource other keys of these attributes, and none where there are none.
-pub(crate) fn put(
+/// Gives a resource that has no keys its keys.
+pub(crate) fn insert(
     connection: &Connection,
-    tenant: &str,
+    (tenant, state): (&str, State),
     kind: &ResourceType,
     id: &ResourceId,
     keys: &Keys,
 ) -> Outcome<()> {
-    let kept = keys.iter().map(|(attr, keys)| (kind.attr(*attr), keys));
-    for (attr, keys) in kept.filter(|(attr, _)| has_keys(kind, attr)) {
-        connection
-            .prepare_cached(
-                // Left to itself the planner reads through every key of the attribute.
-                "DELETE FROM lookup_key INDEXED BY lookup_key_by_id
-                 WHERE tenant = ?1 AND kind = ?2 AND id = ?3 AND attr = ?4",
-            )?
-            .execute(params![tenant, kind.name(), id.as_str(), attr.path()])?;
-        insert(connection, tenant, kind, id.as_str(), attr, keys)?;
+    let stored = keys.iter().filter(|(attr, _)| kind.has_keys(*attr));
+    let rows: Vec<_> = stored
+        .flat_map(|(attr, keys)| {
+            let attr = kind.attr(*attr);
+            keys.iter().map(move |key| key_row((kind, attr), id, key))
+        })
+        .collect();
+    let statements = reference::insert_keys(DIALECT, tenant, state, &rows);
+    execute_all(connection, statements)
+}
+
+fn key_row<'k>(
+    (kind, attr): (&'k ResourceType, &'k Attr),
+    id: &'k ResourceId,
+    key: &'k Key,
+) -> KeyRow<'k> {
+    KeyRow {
+        attr: attr.path(),
+        id: id.as_str(),
+        kind: kind.name(),
+        value: key.into(),
     }
-    Ok(())
-}
-
-/// Takes a resource's keys away.
-pub(crate) fn remove(
-    connection: &Connection,
-    tenant: &str,
-    kind: &ResourceType,
-    id: &ResourceId,
-) -> Outcome<()> {
-    connection
-        .prepare_cached(
-            "DELETE FROM lookup_key INDEXED BY lookup_key_by_id
-             WHERE tenant = ?1 AND kind = ?2 AND id = ?3",
-        )?
-        .execute(params![tenant, kind.name(), id.as_str()])?;
-    Ok(())
-}
-
-/// Gives a retired resource its keys.
-pub(crate) fn put_retired(
-    connection: &Connection,
-    tenant: &str,
-    kind: &ResourceType,
-    id: &str,
-    keys: &Keys,
-) -> Outcome<()> {
-    let kept = keys.iter().map(|(attr, keys)| (kind.attr(*attr), keys));
-    for (attr, keys) in kept.filter(|(attr, _)| has_keys(kind, attr)) {
-        for key in keys {
-            connection
-                .prepare_cached(
-                    "INSERT INTO retired_key (tenant, kind, attr, value, id)
-                     VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute(params![tenant, kind.name(), attr.path(), stored(key), id])?;
-        }
-    }
-    Ok(())
-}
-
-/// Forgets the keys of a resource that was retired.
-pub(crate) fn forget(
-    connection: &Connection,
-    tenant: &str,
-    kind: &ResourceType,
-    id: &ResourceId,
-) -> Outcome<()> {
-    connection
-        .prepare_cached(
-            "DELETE FROM retired_key INDEXED BY retired_key_by_id
-             WHERE tenant = ?1 AND kind = ?2 AND id = ?3",
-        )?
-        .execute(params![tenant, kind.name(), id.as_str()])?;
-    Ok(())
 }
 
 /// What members and references show of a resource: its `displayName`, also where the type has none,
@@ -274,7 +211,10 @@ pub(crate) fn misfit(
     id: &ResourceId,
     resource: &Resource,
 ) -> Option<SchemaError> {
-    let mut keyed = kind.attributes().iter().filter(|attr| has_keys(kind, attr));
+    let mut keyed = kind
+        .attributes()
+        .iter()
+        .filter(|attr| kind.has_keys(attr.id()));
     let attr = keyed.find(|attr| {
         let values = values(kind, attr, resource);
         let fit = values.iter().all(|value| Scalar::of(attr, value).is_some());
@@ -283,10 +223,6 @@ pub(crate) fn misfit(
     let (attr, kind) = (attr.path().to_owned(), kind.name().to_owned());
     let id = id.clone();
     Some(SchemaError::Misfit { attr, id, kind })
-}
-
-fn text(text: &str) -> sql::Value {
-    sql::Value::Text(text.to_owned())
 }
 
 fn values<'r>(kind: &ResourceType, attr: &Attr, resource: &'r Resource) -> Vec<&'r Value> {
@@ -303,24 +239,13 @@ fn elements(value: Option<&Value>) -> impl Iterator<Item = &Value> {
     many.into_iter().flatten().chain(one)
 }
 
-fn insert(
-    connection: &Connection,
-    tenant: &str,
-    kind: &ResourceType,
-    id: &str,
-    attr: &Attr,
-    keys: &[Key],
-) -> Outcome<()> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO lookup_key (tenant, kind, attr, value, id) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
-    for key in keys {
-        statement.execute(params![tenant, kind.name(), attr.path(), stored(key), id])?;
-    }
-    Ok(())
-}
-
 /// Whether only one resource may have a value of the attribute.
 pub(crate) fn is_unique(attr: &Attr) -> bool {
     attr.definition().uniqueness != Uniqueness::None
+}
+
+/// Whether no resource has more than one value of the attribute.
+fn is_single(kind: &ResourceType, attr: &Attr) -> bool {
+    let many = |attr: &Attr| attr.definition().multi_valued;
+    !many(attr) && !attr.parent().is_some_and(|parent| many(kind.attr(parent)))
 }

@@ -25,7 +25,6 @@ mod file;
 mod imports;
 mod keys;
 mod lanes;
-mod layout;
 mod options;
 mod query;
 mod reindex;

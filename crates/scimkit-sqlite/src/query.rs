@@ -1,32 +1,31 @@
 //! Pages: what SQL can decide is decided there, the rest by the one evaluation walk.
 
-mod part;
+mod gathered;
 mod sorted;
 #[cfg(test)]
 mod tests;
 
-use rusqlite::{CachedStatement, Connection, params_from_iter, types::Value};
+use rusqlite::Connection;
 use scimkit_registry::{AttrId, Budget, Edge, Meter, Predicate, Resource, Scalar, View};
 use scimkit_sql::{
-    plan,
-    reference::{self, EdgeRange},
+    Condition, plan,
+    reference::{
+        self, EdgeRange, KeyDefinitions, PageOrder, PageSelection, PageStart, ReferenceLayout,
+        Section, State,
+    },
 };
 use scimkit_store::{
     Count, Facts, Page, PageBuilder, Position, Query, Room, Settings, Sort, Start, Stored, computed,
 };
 
-use self::{part::Part, sorted::Sorted};
+use self::{gathered::Gathered, sorted::Sorted};
 use crate::{
-    definitions::{self, Keyed, Texts},
+    definitions::{self, Texts},
     edges::EdgeReader,
     error::Outcome,
-    layout::{Among, Tables, stored},
     row::Row,
-    statement::{DIALECT, each},
+    statement::{DIALECT, each, first},
 };
-
-/// Bytes of the text of a statement that is kept for the next time.
-const LONGEST_KEPT: usize = 8_192;
 
 /// Answers a query inside a transaction that only reads; tells as well whether every row could be
 /// looked up by its keys.
@@ -44,22 +43,20 @@ pub(crate) fn page(
     };
     let attrs = query.predicate.iter().flat_map(Predicate::attributes);
     let attrs = attrs.chain(query.sort.map(|sort| sort.attr));
-    let stale = definitions::stale(connection, (tenant, "resource"), &query.kind, attrs)?;
-    let asking = Asking::new((reader, budget), query, Keyed::Except(&stale));
+    let stale = definitions::stale(connection, (tenant, State::Live), &query.kind, attrs)?;
+    let current = KeyDefinitions::Except(&stale);
+    let asking = Asking::new((reader, budget), query, current);
     if !stale.is_empty() {
-        let others = Asking::new((reader, budget), query, Keyed::Only(&stale));
+        let others = KeyDefinitions::Only(&stale);
+        let others = Asking::new((reader, budget), query, others);
         return Ok((asking.sorted_here(Some(&others))?, false));
     }
-    let after = match &query.start {
-        Start::After(place) => Some(place),
-        Start::Index(_) => None,
-    };
-    let Some(parts) = asking.parts(after) else {
+    let Some(sections) = asking.sections() else {
         return Ok((asking.sorted_here(None)?, true));
     };
     let (page, total) = match asking.residual {
-        None => asking.decided(&parts)?,
-        Some(_) => asking.evaluated(&parts)?,
+        None => asking.decided(&sections)?,
+        Some(_) => asking.evaluated(&sections)?,
     };
     let next = page.ended_at().map(|last| asking.position(last));
     let next = next.transpose()?;
@@ -68,72 +65,71 @@ pub(crate) fn page(
 
 #[derive(Debug)]
 struct Asking<'a> {
-    condition: String,
+    condition: Option<Condition>,
+    definitions: KeyDefinitions<'a>,
     meter: Meter<'a>,
     query: &'a Query,
     reader: EdgeReader<'a>,
     residual: Option<Predicate>,
     texts: Texts<'a>,
-    values: Vec<Value>,
 }
 
 impl<'a> Asking<'a> {
     fn new(
         (reader, budget): (EdgeReader<'a>, &'a Budget),
         query: &'a Query,
-        keyed: Keyed<'_>,
+        definitions: KeyDefinitions<'a>,
     ) -> Self {
-        let EdgeReader {
-            settings, tenant, ..
-        } = reader;
-        let kind = &query.kind;
-        let mut values = vec![Value::Text(tenant.into()), Value::Text(kind.name().into())];
-        let mut condition = String::from("r.tenant = ?1 AND r.kind = ?2");
-        let mut residual = None;
-        if let Some(predicate) = &query.predicate {
-            let plan = plan(
-                kind,
-                predicate,
-                &Tables {
-                    among: Among::Live,
-                    keyed: keyed.is_keyed(),
-                    settings,
-                    tenant,
-                },
-                values.len() + 1,
-            );
-            if let Some(sql) = plan.condition {
-                condition = format!("{condition} AND {}", sql.text);
-                values.extend(sql.parameters.iter().map(stored));
-            }
-            residual = plan.residual;
-        }
-        keyed.restrict(&mut condition, &mut values);
+        let layout = ReferenceLayout {
+            dialect: DIALECT,
+            has_keys: matches!(definitions, KeyDefinitions::Except(_)),
+            registry: &reader.settings.registry,
+            state: State::Live,
+            tenant: reader.tenant,
+        };
+        let predicate = query.predicate.as_ref();
+        let plan = predicate.map(|predicate| plan(&query.kind, predicate, &layout, 3));
+        let plan = plan.unwrap_or_default();
         Asking {
-            condition,
+            condition: plan.condition,
+            definitions,
             meter: budget.meter(),
             query,
             reader,
-            residual,
-            texts: Texts::new(reader.connection, kind),
-            values,
+            residual: plan.residual,
+            texts: Texts::new(reader.connection, &query.kind),
         }
     }
 
-    /// Adds a row to the page, as far as it fits; tells whether more are wanted.
-    fn add(&self, page: &mut PageBuilder, row: Row) -> Outcome<bool> {
-        let mut stored = row.stored(&self.texts)?;
-        self.reader.add_edges(&mut stored, &self.query.want())?;
-        page.push(stored);
-        Ok(!page.is_over())
+    fn selection(&self) -> PageSelection<'_> {
+        PageSelection {
+            condition: self.condition.as_ref(),
+            definitions: self.definitions,
+            kind: &self.query.kind,
+            tenant: self.reader.tenant,
+        }
     }
 
-    /// How many resources to look for: one more than the page holds.
-    fn wanted(&self) -> u32 {
-        match self.query.count {
-            0 => 0,
-            count => count.saturating_add(1),
-        }
+    /// All rows, in the order of ids.
+    fn all(&self) -> Section<'_> {
+        reference::page_rows(DIALECT, self.selection())
+    }
+
+    /// The rows from the start of the page on, or all, in the order that was asked for; none when SQL
+    /// can't sort them.
+    fn sections(&self) -> Option<Vec<Section<'_>>> {
+        let order = self.query.sort.map(|sort| PageOrder {
+            attr: sort.attr,
+            direction: sort.order,
+        });
+        let start = match &self.query.start {
+            Start::After(place) => Some(PageStart {
+                id: place.id.as_str(),
+                key: place.key.as_ref(),
+            }),
+            Start::Index(_) => None,
+        };
+        reference::page_sections(DIALECT, self.selection(), order, start)
     }
 
     fn position(&self, stored: &Stored) -> Outcome<Position> {
@@ -148,89 +144,75 @@ impl<'a> Asking<'a> {
     }
 
     /// The page and the total, when SQL decides everything.
-    fn decided(&self, parts: &[Part]) -> Outcome<(PageBuilder, Option<u64>)> {
-        let mut page = PageBuilder::new(self.query);
+    fn decided(&self, sections: &[Section<'_>]) -> Outcome<(PageBuilder, Option<u64>)> {
+        let mut gathered = Gathered::new(self.query);
         let mut skip = match self.query.start {
             Start::After(_) => 0,
-            Start::Index(start) => i64::try_from(start).unwrap_or(i64::MAX),
+            Start::Index(start) => start,
         };
-        let mut wanted = i64::from(self.wanted());
-        for (at, part) in parts.iter().enumerate() {
-            if wanted == 0 || page.is_over() {
+        // One more than the page holds tells that others follow.
+        let mut wanted = u64::from(self.query.count) + 1;
+        for (at, section) in sections.iter().enumerate() {
+            if gathered.is_full() {
                 break;
             }
             let before = wanted;
-            let limit = format!("LIMIT {wanted} OFFSET {skip}");
-            self.each(part, &limit, |row| {
-                wanted -= 1;
-                match page.room() {
-                    Room::Document => self.add(&mut page, Row::read(row)?),
-                    Room::Id => {
-                        page.name(Row::id(row)?);
-                        Ok(true)
-                    }
-                    Room::Full => {
-                        page.end();
-                        Ok(false)
-                    }
+            let statement = section.select(Some(wanted), skip);
+            each(self.reader.connection, &statement, |row| {
+                wanted = wanted.saturating_sub(1);
+                match gathered.room() {
+                    Room::Document => gathered.push(Row::read(row)?.stored(&self.texts)?),
+                    Room::Id => gathered.name(Row::id(row)?),
+                    Room::Full => {}
                 }
+                Ok(!gathered.is_full())
             })?;
             if wanted < before {
                 skip = 0;
-            } else if skip > 0 && at + 1 < parts.len() {
-                skip = skip.saturating_sub(self.count(&part.rows, &part.values)?);
+            } else if skip > 0 && at + 1 < sections.len() {
+                skip = skip.saturating_sub(self.count(section)?);
             }
         }
         let total = match self.query.total {
             Count::Skip => None,
             _ => Some(self.total()?),
         };
-        Ok((page, total.map(i64::unsigned_abs)))
+        Ok((gathered.finish(&self.reader)?, total))
     }
 
     /// How many resources there are on all pages, when SQL decides everything.
-    fn total(&self) -> Outcome<i64> {
+    fn total(&self) -> Outcome<u64> {
         let EdgeReader {
             connection, tenant, ..
         } = self.reader;
-        let mut total = None;
         if self.query.is_unfiltered() {
             let statement = reference::total(DIALECT, tenant, self.query.kind.name());
-            each(connection, &statement, |row| {
-                total = Some(row.get(0)?);
-                Ok(true)
-            })?;
+            let total = first(connection, &statement, |row| Ok(row.get::<_, i64>(0)?))?;
+            if let Some(total) = total {
+                return Ok(total.unsigned_abs());
+            }
         }
-        match total {
-            Some(total) => Ok(total),
-            None => self.count(&format!("FROM resource r WHERE {}", self.condition), &[]),
-        }
+        self.count(&self.all())
     }
 
     /// The page and the total, when the rows come in order and each is still to be evaluated.
-    fn evaluated(&self, parts: &[Part]) -> Outcome<(PageBuilder, Option<u64>)> {
+    fn evaluated(&self, sections: &[Section<'_>]) -> Outcome<(PageBuilder, Option<u64>)> {
         let exact = self.query.total != Count::Skip;
-        // After a position the parts hold only what follows it; the total is counted apart.
+        // After a position the sections hold only what follows it; the total is counted apart.
         let (start, counting) = match self.query.start {
             Start::After(_) => (0, false),
             Start::Index(start) => (start, exact),
         };
-        let mut page = PageBuilder::new(self.query);
+        let mut gathered = Gathered::new(self.query);
         let mut passed = 0_u64;
-        for part in parts {
-            self.each(part, "", |row| {
-                if !counting && (page.is_over() || self.query.count == 0) {
+        for section in sections {
+            self.each(section, |row| {
+                if !counting && gathered.is_full() {
                     return Ok(false);
                 }
-                if let Some((mut stored, _)) = self.matching(Row::read(row)?, None)? {
-                    match page.room() {
-                        _ if passed < start => {}
-                        Room::Document => {
-                            self.reader.add_edges(&mut stored, &self.query.want())?;
-                            page.push(stored);
-                        }
-                        Room::Id => page.name(stored.id),
-                        Room::Full => page.end(),
+                if let Some((stored, _)) = self.matching(row, None)? {
+                    if passed >= start {
+                        gathered.push(stored);
                     }
                     passed += 1;
                 }
@@ -239,12 +221,12 @@ impl<'a> Asking<'a> {
         }
         if exact && !counting {
             passed = 0;
-            self.each(&self.all(), "", |row| {
-                passed += u64::from(self.matching(Row::read(row)?, None)?.is_some());
+            self.each(&self.all(), |row| {
+                passed += u64::from(self.matching(row, None)?.is_some());
                 Ok(true)
             })?;
         }
-        Ok((page, exact.then_some(passed)))
+        Ok((gathered.finish(&self.reader)?, exact.then_some(passed)))
     }
 
     /// The page when SQL can't sort, or not all rows can be looked up: the keys of all rows are sorted
@@ -252,34 +234,34 @@ impl<'a> Asking<'a> {
     fn sorted_here(&self, others: Option<&Asking<'_>>) -> Outcome<Page> {
         let mut sorted = Sorted::new(self.query);
         for asking in [self].into_iter().chain(others) {
-            asking.each(&asking.all(), "", |row| {
-                if let Some((stored, key)) = asking.matching(Row::read(row)?, self.query.sort)? {
+            asking.each(&asking.all(), |row| {
+                if let Some((stored, key)) = asking.matching(row, self.query.sort)? {
                     sorted.add(key, stored.id, &self.meter)?;
                 }
                 Ok(true)
             })?;
         }
-        let mut page = PageBuilder::new(self.query);
+        let mut gathered = Gathered::new(self.query);
         for id in sorted.page() {
             let EdgeReader {
                 connection, tenant, ..
             } = self.reader;
-            match page.room() {
+            match gathered.room() {
                 Room::Document => {
                     let row = Row::find(connection, tenant, &self.query.kind, id.as_str())?;
-                    row.map_or(Ok(true), |row| self.add(&mut page, row))?;
+                    if let Some(row) = row {
+                        gathered.push(row.stored(&self.texts)?);
+                    }
                 }
-                Room::Id => page.name(id.clone()),
-                Room::Full => page.end(),
-            }
-            if page.is_over() {
-                break;
+                Room::Id => gathered.name(id.clone()),
+                Room::Full => break,
             }
         }
-        let exact = self.query.total != Count::Skip;
+        let mut page = gathered.finish(&self.reader)?;
         if sorted.goes_on() {
             page.end();
         }
+        let exact = self.query.total != Count::Skip;
         let next = page.ended_at().map(|last| self.position(last));
         Ok(page.finish(exact.then_some(sorted.total()), next.transpose()?))
     }
@@ -338,39 +320,22 @@ impl<'a> Asking<'a> {
         Ok(computed(self.reader.settings, &facts, &wanted))
     }
 
-    /// Walks over rows, as long as the visitor wants more.
+    /// Walks over all rows of a section, as long as the visitor wants more.
     fn each(
         &self,
-        part: &Part,
-        limit: &str,
-        mut visit: impl FnMut(&rusqlite::Row<'_>) -> Outcome<bool>,
+        section: &Section<'_>,
+        mut visit: impl FnMut(Row) -> Outcome<bool>,
     ) -> Outcome<()> {
-        let sql = part.select(limit);
-        let mut statement = self.reader.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(self.values.iter().chain(&part.values)))?;
-        while let Some(row) = rows.next()? {
-            if !visit(row)? {
-                break;
-            }
-        }
-        drop(rows);
-        leave(statement, &sql);
-        Ok(())
+        let statement = section.select(None, 0);
+        each(self.reader.connection, &statement, |row| {
+            visit(Row::read(row)?)
+        })
     }
 
-    fn count(&self, rows: &str, values: &[Value]) -> Outcome<i64> {
-        let sql = format!("SELECT count(*) {rows}");
-        let mut statement = self.reader.connection.prepare_cached(&sql)?;
-        let values = params_from_iter(self.values.iter().chain(values));
-        let count = statement.query_row(values, |row| row.get(0))?;
-        leave(statement, &sql);
-        Ok(count)
-    }
-}
-
-/// Keeps a statement for the next time, unless it is so long that it would hold much memory.
-fn leave(statement: CachedStatement<'_>, sql: &str) {
-    if sql.len() > LONGEST_KEPT {
-        statement.discard();
+    fn count(&self, section: &Section<'_>) -> Outcome<u64> {
+        let count = first(self.reader.connection, &section.count(), |row| {
+            Ok(row.get::<_, i64>(0)?)
+        })?;
+        Ok(count.unwrap_or_default().unsigned_abs())
     }
 }

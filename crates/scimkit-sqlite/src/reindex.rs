@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior};
 use scimkit_registry::{Resource, ResourceId, ResourceType};
+use scimkit_sql::reference::{self, State};
 use scimkit_store::{StoreError, TenantId};
 
 use crate::{
@@ -17,11 +18,11 @@ use crate::{
     definitions::{self, UNKEYED, is_open},
     error::Outcome,
     keys,
-    layout::Among,
+    statement::{DIALECT, each, execute},
 };
 
 /// Rows that one transaction gives keys at most.
-const ROWS: usize = 256;
+const ROWS: u32 = 256;
 /// Bytes of documents after which a transaction takes no further row.
 const BYTES: usize = 1 << 20;
 /// Problems that are reported at most.
@@ -57,14 +58,14 @@ impl Sqlite {
         kind: &Arc<ResourceType>,
     ) -> Result<Reindexed, StoreError> {
         let mut done = Reindexed::default();
-        for among in [Among::Live, Among::Retired] {
+        for state in [State::Live, State::Deleted] {
             // Those without keys come last: what did not fit before may fit now.
             for which in [Which::Outdated, Which::Unkeyed] {
                 let mut after = Some(String::new());
                 while let Some(from) = after {
                     let (tenant, kind) = (tenant.clone(), Arc::clone(kind));
                     let job = move |db: &mut Connection| {
-                        slice(db, (tenant.as_str(), among), &kind, (which, &from))
+                        slice(db, (tenant.as_str(), state), &kind, (which, &from))
                     };
                     let slice = self.workers.alone(job).await??;
                     done.resources += slice.keyed;
@@ -119,8 +120,8 @@ fn reindex_unless_disturbing(
     if definitions::is_another_used(db, kind, patience.as_secs())? {
         return Ok(());
     }
-    for among in [Among::Live, Among::Retired] {
-        let slice = slice(db, (tenant, among), kind, (Which::Outdated, ""))?;
+    for state in [State::Live, State::Deleted] {
+        let slice = slice(db, (tenant, state), kind, (Which::Outdated, ""))?;
         if slice.keyed > 0 {
             break;
         }
@@ -148,20 +149,20 @@ struct Slice {
 /// Gives the next rows new keys, in one transaction.
 fn slice(
     db: &mut Connection,
-    (tenant, among): (&str, Among),
+    (tenant, state): (&str, State),
     kind: &Arc<ResourceType>,
     (which, after): (Which, &str),
 ) -> Outcome<Slice> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     definitions::register(&transaction, kind)?;
-    let present = definitions::present(&transaction, (tenant, among.table()), kind)?;
+    let present = definitions::present(&transaction, (tenant, state), kind)?;
     let mut names = present.into_iter().map(|definition| definition.name);
     let Some(name) = names.find(|name| (name == UNKEYED) == (which == Which::Unkeyed)) else {
         return Ok(Slice::default());
     };
     // Rows that were given keys have left the definition; those without keys stay.
     let after = if which == Which::Unkeyed { after } else { "" };
-    let rows = rows(&transaction, (tenant, among), kind, (&name, after))?;
+    let rows = rows(&transaction, (tenant, state), kind, (&name, after))?;
     let mut slice = Slice {
         up_to: rows.last().map(|(id, _)| id.clone()),
         ..Slice::default()
@@ -170,20 +171,20 @@ fn slice(
         let id = ResourceId::from(id);
         let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
         let row = (&id, &document);
-        match keys::put_anew(&transaction, (tenant, among), kind, row)? {
+        match keys::put_anew(&transaction, (tenant, state), kind, row)? {
             // It is reported once: when the rows without keys are tried.
             Some(_) if which == Which::Outdated => {}
             Some(misfit) => slice.problems.push(misfit),
             None => {
                 slice.keyed += 1;
-                if among == Among::Live {
+                if state == State::Live {
                     slice
                         .problems
                         .extend(keys::shared(&transaction, tenant, kind, row)?);
                 }
             }
         }
-        if among == Among::Live {
+        if state == State::Live {
             refresh(&transaction, tenant, kind, row)?;
         }
     }
@@ -198,37 +199,28 @@ fn refresh(
     kind: &Arc<ResourceType>,
     (id, document): (&ResourceId, &Resource),
 ) -> Outcome<()> {
-    let sql = "UPDATE resource SET display = ?3, shape = CASE WHEN ?4 THEN ?5 ELSE shape END
-               WHERE tenant = ?1 AND id = ?2";
-    connection.prepare_cached(sql)?.execute(params![
-        tenant,
-        id.as_str(),
-        keys::display(kind, document),
-        is_open(kind, document),
-        kind.fingerprint().to_string()
-    ])?;
-    Ok(())
+    let display = keys::display(kind, document);
+    let shape = is_open(kind, document).then(|| kind.fingerprint().to_string());
+    let derived = (display.as_deref(), shape.as_deref());
+    let statement = reference::set_derived(DIALECT, tenant, id.as_str(), derived);
+    execute(connection, &statement)
 }
 
 /// Ids and documents of the next rows of a definition, behind an id.
 fn rows(
     connection: &Connection,
-    (tenant, among): (&str, Among),
+    (tenant, state): (&str, State),
     kind: &ResourceType,
     (definition, after): (&str, &str),
 ) -> Outcome<Vec<(String, String)>> {
-    let table = among.table();
-    let sql = format!(
-        "SELECT id, document FROM {table}
-         WHERE tenant = ?1 AND kind = ?2 AND keys = ?3 AND id > ?4 ORDER BY id LIMIT {ROWS}"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![tenant, kind.name(), definition, after])?;
+    let row = (tenant, kind.name());
+    let statement = reference::documents_after(DIALECT, row, state, (definition, after), ROWS);
     let (mut found, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.next()?.filter(|_| bytes < BYTES) {
+    each(connection, &statement, |row| {
         let (id, document): (String, String) = (row.get(0)?, row.get(1)?);
         bytes += document.len();
         found.push((id, document));
-    }
+        Ok(bytes < BYTES)
+    })?;
     Ok(found)
 }

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 use scimkit_core::Version;
 use scimkit_registry::{Resource, ResourceId, ResourceType};
+use scimkit_sql::reference;
 use scimkit_store::{Document, StoreError, Stored};
 
-use crate::{definitions::Texts, error::Outcome};
-
-/// What [`Row::read`] reads, of a table with the alias `r`.
-pub(crate) const COLUMNS: &str =
-    "r.id, r.version, r.created_us, r.modified_us, r.document, r.shape";
+use crate::{
+    definitions::Texts,
+    error::Outcome,
+    statement::{DIALECT, first},
+};
 
 /// A resource's row.
 #[derive(Debug)]
@@ -26,7 +27,8 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn read(row: &rusqlite::Row<'_>) -> Result<Self, rusqlite::Error> {
+    /// The columns of [`reference::resource`].
+    pub(crate) fn read(row: &rusqlite::Row<'_>) -> Outcome<Self> {
         Ok(Row {
             id: row.get(0)?,
             version: row.get(1)?,
@@ -38,7 +40,7 @@ impl Row {
     }
 
     /// The id alone, without reading through the document.
-    pub(crate) fn id(row: &rusqlite::Row<'_>) -> Result<ResourceId, rusqlite::Error> {
+    pub(crate) fn id(row: &rusqlite::Row<'_>) -> Outcome<ResourceId> {
         Ok(ResourceId::from(row.get::<_, String>(0)?))
     }
 
@@ -49,13 +51,8 @@ impl Row {
         kind: &ResourceType,
         id: &str,
     ) -> Outcome<Option<Self>> {
-        let sql = "SELECT r.id, r.version, r.created_us, r.modified_us, r.document, r.shape
-                   FROM resource r
-                   WHERE r.tenant = ?1 AND r.id = ?2 AND r.kind = ?3";
-        let mut statement = connection.prepare_cached(sql)?;
-        Ok(statement
-            .query_row(params![tenant, id, kind.name()], Row::read)
-            .optional()?)
+        let statement = reference::resource(DIALECT, (tenant, kind.name()), id);
+        first(connection, &statement, Row::read)
     }
 
     pub(crate) fn stored(self, texts: &Texts<'_>) -> Outcome<Stored> {

@@ -73,8 +73,17 @@ pub(crate) fn exists(connection: &Connection, statement: &Statement<'_>) -> Outc
 pub(crate) fn each(
     connection: &Connection,
     statement: &Statement<'_>,
-    mut visit: impl FnMut(&Row<'_>) -> Outcome<bool>,
+    visit: impl FnMut(&Row<'_>) -> Outcome<bool>,
 ) -> Outcome<()> {
+    try_each(connection, statement, visit)
+}
+
+/// As [`each`], for a visitor with errors of its own.
+pub(crate) fn try_each<E: From<rusqlite::Error>>(
+    connection: &Connection,
+    statement: &Statement<'_>,
+    mut visit: impl FnMut(&Row<'_>) -> Result<bool, E>,
+) -> Result<(), E> {
     let mut prepared = connection.prepare_cached(&statement.text)?;
     let mut rows = prepared.query(params_from_iter(statement.parameters.iter().map(bound)))?;
     while let Some(row) = rows.next()? {

@@ -163,15 +163,7 @@ pub fn targets<'r>(
     kind: &ResourceType,
     attr: AttrId,
 ) -> Vec<&'r Arc<ResourceType>> {
-    let reference = kind.children(attr).find(|sub| sub.name() == "$ref");
-    let named = reference.map_or(&[][..], |sub| &sub.definition().reference_types);
-    let leads = |target: &&Arc<ResourceType>| {
-        named.is_empty()
-            || named
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(target.name()))
-    };
-    registry.types().iter().filter(leads).collect()
+    registry.target_types(kind, attr)
 }
 
 /// All but the unreserved characters of RFC 3986.

@@ -318,22 +318,45 @@ pub struct EdgeRow<'a> {
 pub fn insert_edges<'a>(
     dialect: Dialect,
     tenant: &'a str,
-    (kind, owner, attr): (&'a str, &'a str, &'a str),
+    list: (&'a str, &'a str, &'a str),
     edges: &[EdgeRow<'a>],
 ) -> Vec<Statement<'a>> {
+    let one = |piece| insert_some_edges(dialect, tenant, list, piece).build();
+    pieces(edges).map(one).collect()
+}
+
+/// Adds the members to an owner that it does not have: each statement with the number of its members.
+#[must_use]
+pub fn insert_new_edges<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    list: (&'a str, &'a str, &'a str),
+    edges: &[EdgeRow<'a>],
+) -> Vec<(Statement<'a>, usize)> {
     let one = |piece: &[EdgeRow<'a>]| {
-        let mut builder = Builder::new(dialect, tenant);
-        builder.bind_silently([kind, attr, owner].map(Parameter::from).into_iter());
-        builder.sql("INSERT INTO edge (tenant, kind, attr, owner, target, target_kind) VALUES");
-        for (at, edge) in piece.iter().enumerate() {
-            builder.sql(if at == 0 { " (" } else { ", (" });
-            for number in 1..=4 {
-                builder.placeholder(number).sql(", ");
-            }
-            builder.bind(edge.target).sql(", ").bind(edge.target_kind);
-            builder.sql(")");
-        }
-        builder.build()
+        let mut builder = insert_some_edges(dialect, tenant, list, piece);
+        builder.sql(" ON CONFLICT DO NOTHING");
+        (builder.build(), piece.len())
     };
     pieces(edges).map(one).collect()
+}
+
+fn insert_some_edges<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    (kind, owner, attr): (&'a str, &'a str, &'a str),
+    edges: &[EdgeRow<'a>],
+) -> Builder<'a> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder.bind_silently([kind, attr, owner].map(Parameter::from).into_iter());
+    builder.sql("INSERT INTO edge (tenant, kind, attr, owner, target, target_kind) VALUES");
+    for (at, edge) in edges.iter().enumerate() {
+        builder.sql(if at == 0 { " (" } else { ", (" });
+        for number in 1..=4 {
+            builder.placeholder(number).sql(", ");
+        }
+        builder.bind(edge.target).sql(", ").bind(edge.target_kind);
+        builder.sql(")");
+    }
+    builder
 }

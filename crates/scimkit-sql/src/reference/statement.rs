@@ -131,9 +131,14 @@ pub(super) struct Builder<'a> {
 impl<'a> Builder<'a> {
     /// A statement whose first parameter is the tenant.
     pub(super) fn new(dialect: Dialect, tenant: &'a str) -> Self {
+        Builder::with(dialect, vec![Parameter::from(tenant)])
+    }
+
+    /// A statement that has some parameters already.
+    pub(super) fn with(dialect: Dialect, parameters: Vec<Parameter<'a>>) -> Self {
         Builder {
             dialect,
-            parameters: vec![Parameter::from(tenant)],
+            parameters,
             text: String::with_capacity(256),
         }
     }

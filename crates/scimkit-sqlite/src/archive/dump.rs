@@ -1,8 +1,9 @@
 //! Everything that is kept of a tenant, record by record.
 
-use rusqlite::{Connection as Db, OptionalExtension, Row, params};
+use rusqlite::{Connection as Db, Row};
 use scimkit_core::Version;
 use scimkit_registry::ResourceId;
+use scimkit_sql::reference;
 use scimkit_store::{
     ConnectionId, Document, StoreError, TenantId,
     archive::{ArchiveError, Edges, Kept, Record, Retired, Start, TARGETS},
@@ -12,6 +13,7 @@ use super::Outcome;
 use crate::{
     directory, imports,
     row::{instant, version},
+    statement::{DIALECT, first, try_each},
 };
 
 type Take<'s> = dyn FnMut(Record) -> Result<(), ArchiveError> + 's;
@@ -49,24 +51,18 @@ pub(super) fn is_kept(db: &Db, tenant: &TenantId) -> crate::error::Outcome<bool>
 }
 
 fn last_version(db: &Db, tenant: &TenantId) -> crate::error::Outcome<Option<i64>> {
-    let sql = "SELECT version FROM counter WHERE tenant = ?1";
-    let mut statement = db.prepare_cached(sql)?;
-    let found = statement.query_row([tenant.as_str()], |row| row.get(0));
-    Ok(found.optional()?)
+    let statement = reference::version(DIALECT, tenant.as_str());
+    first(db, &statement, |row| Ok(row.get(0)?))
 }
 
 fn resources(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
-    let sql = "SELECT kind, id, created_us, modified_us, connection, document, version
-               FROM resource WHERE tenant = ?1 ORDER BY id";
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query([tenant])?;
-    while let Some(row) = rows.next()? {
+    try_each(db, &reference::exported_rows(DIALECT, tenant), |row| {
         let resource = resource(row)?;
         let (kind, id) = (resource.kind.clone(), resource.id.clone());
         take(Record::Resource(resource))?;
         edges(db, tenant, (&kind, &id), take)?;
-    }
-    Ok(())
+        Ok(true)
+    })
 }
 
 fn resource(row: &Row<'_>) -> Outcome<Kept> {
@@ -78,17 +74,14 @@ fn resource(row: &Row<'_>) -> Outcome<Kept> {
 }
 
 fn retired(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
-    let sql = "SELECT kind, id, created_us, retired_us, connection, document
-               FROM retired WHERE tenant = ?1 ORDER BY id";
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query([tenant])?;
-    while let Some(row) = rows.next()? {
+    let statement = reference::exported_deleted_rows(DIALECT, tenant);
+    try_each(db, &statement, |row| {
         let (kind, id): (String, String) = (row.get(0)?, row.get(1)?);
         let at = (instant(row.get(2)?)?, instant(row.get(3)?)?);
         let retired = Retired::new(kind, ResourceId::from(id), at, document(row)?);
         take(Record::Retired(retired.by(made_by(row)?)))?;
-    }
-    Ok(())
+        Ok(true)
+    })
 }
 
 fn document(row: &Row<'_>) -> Outcome<Document> {
@@ -108,21 +101,19 @@ fn edges(
     (kind, owner): (&str, &ResourceId),
     take: &mut Take<'_>,
 ) -> Outcome<()> {
-    let sql = "SELECT attr, target, target_kind FROM edge
-               WHERE tenant = ?1 AND kind = ?2 AND owner = ?3 ORDER BY attr, target";
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query(params![tenant, kind, owner.as_str()])?;
     let (mut attr, mut targets) = (String::new(), Vec::new());
     let piece =
         |attr: &str, targets| Record::Edges(Edges::new((kind, owner.clone()), attr, targets));
-    while let Some(row) = rows.next()? {
+    let statement = reference::exported_edges(DIALECT, (tenant, kind), owner.as_str());
+    try_each(db, &statement, |row| -> Outcome<bool> {
         let next: String = row.get(0)?;
         if !targets.is_empty() && (next != attr || targets.len() == TARGETS) {
             take(piece(&attr, std::mem::take(&mut targets)))?;
         }
         attr = next;
         targets.push((ResourceId::from(row.get::<_, String>(1)?), row.get(2)?));
-    }
+        Ok(true)
+    })?;
     if !targets.is_empty() {
         take(piece(&attr, targets))?;
     }

@@ -1,44 +1,38 @@
 //! A tenant taken away, some rows at a time.
 
-use rusqlite::{
-    Connection as Db, OptionalExtension, TransactionBehavior, params, params_from_iter,
-    types::Value,
-};
-
-use scimkit_sql::reference;
+use rusqlite::{Connection as Db, TransactionBehavior, types::Value};
+use scimkit_sql::reference::{self, IdRange, Parameter, State, TenantTable};
 
 use crate::{
     error::Outcome,
-    statement::{DIALECT, execute},
+    statement::{DIALECT, execute, execute_counted, first},
 };
 
 /// Rows that one step deletes at most.
-pub(super) const ROWS: usize = 5_000;
-
-/// A table, and the columns that follow the tenant in its key.
-pub(super) type Step = (&'static str, &'static [&'static str]);
+pub(super) const ROWS: u32 = 5_000;
 
 /// What is deleted piece by piece, in that order.
 ///
 /// Connections and tokens come first, so that nobody comes in; what resources stand on goes before
 /// them.
-pub(super) const STEPS: [Step; 8] = [
-    ("token", &["id"]),
-    ("connection", &["connection"]),
-    ("edge", &["kind", "owner", "attr", "target"]),
-    ("resource", &["id"]),
-    ("lookup_key", &["kind", "attr", "value", "id"]),
-    ("retired", &["id"]),
-    ("retired_key", &["kind", "attr", "value", "id"]),
-    FINGERPRINTS,
+pub(super) const STEPS: [TenantTable; 8] = [
+    TenantTable::TOKENS,
+    TenantTable::CONNECTIONS,
+    TenantTable::EDGES,
+    TenantTable::RESOURCES,
+    TenantTable::KEYS,
+    TenantTable::DELETED,
+    TenantTable::DELETED_KEYS,
+    TenantTable::OLDER_KEY_DEFINITIONS,
 ];
-
-/// A note of the store's own: a tenant of which nothing else is there is none.
-const FINGERPRINTS: Step = ("keys_before", &[]);
 
 /// What the tenant is known by: it goes when nothing else is left, so that whoever asks for what is
 /// left finds it.
-const ENDS: [Step; 3] = [("counter", &[]), ("tenant", &[]), ("import", &[])];
+const ENDS: [TenantTable; 3] = [
+    TenantTable::COUNTERS,
+    TenantTable::TENANTS,
+    TenantTable::IMPORTS,
+];
 
 /// How often all the steps are taken at most, while others write faster than they delete.
 pub(super) const ROUNDS: usize = 16;
@@ -50,48 +44,33 @@ pub(super) struct Taken {
     pub(super) is_left: bool,
 }
 
-/// Overwrites the documents of the next rows of a table behind an id, and tells how far it came.
-///
-/// SQLite moves rows between pages while it deletes others, and may leave a copy behind that nothing
-/// overwrites. So no row is deleted while another one still holds its names.
+/// Overwrites the documents of the next resources after an id, and returns how far it came.
 pub(super) fn blank(
     db: &mut Db,
-    table: &str,
+    state: State,
     tenant: &str,
     after: &str,
 ) -> Outcome<Option<String>> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let sql = format!(
-        "SELECT id FROM {table} WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT 1 OFFSET {}",
-        ROWS - 1
-    );
-    let up_to: Option<String> = transaction
-        .prepare_cached(&sql)?
-        .query_row([tenant, after], |row| row.get(0))
-        .optional()?;
-    let sql = format!(
-        "UPDATE {table} SET {} WHERE tenant = ?1 AND id > ?2 AND (?3 IS NULL OR id <= ?3)",
-        blanks(table)
-    );
-    let range = params![tenant, after, up_to];
-    transaction.prepare_cached(&sql)?.execute(range)?;
+    let up_to = last_id(&transaction, state, tenant, after)?;
+    let range = IdRange {
+        after,
+        up_to: up_to.as_deref(),
+    };
+    let statement = reference::blank_rows(DIALECT, tenant, state, range, None);
+    execute(&transaction, &statement)?;
     transaction.commit()?;
     Ok(up_to)
 }
 
-/// Empty values as long as those of a row, so that they are written in their place.
-pub(super) fn blanks(table: &str) -> &'static str {
-    match table {
-        "resource" => {
-            "document = '{' || printf('%.*c', length(CAST(document AS BLOB)) - 2, ' ') || '}',
-             display = printf('%.*c', length(CAST(display AS BLOB)), ' ')"
-        }
-        _ => "document = '{' || printf('%.*c', length(CAST(document AS BLOB)) - 2, ' ') || '}'",
-    }
+/// The id up to which a step goes; none when that is to the end.
+pub(super) fn last_id(db: &Db, state: State, tenant: &str, after: &str) -> Outcome<Option<String>> {
+    let statement = reference::last_id(DIALECT, tenant, state, after, ROWS);
+    first(db, &statement, |row| Ok(row.get(0)?))
 }
 
 /// Deletes the first rows of a tenant in one table.
-pub(super) fn some(db: &mut Db, step: Step, tenant: &str) -> Outcome<Taken> {
+pub(super) fn some(db: &mut Db, step: TenantTable, tenant: &str) -> Outcome<Taken> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let taken = delete(&transaction, step, tenant)?;
     transaction.commit()?;
@@ -101,9 +80,13 @@ pub(super) fn some(db: &mut Db, step: Step, tenant: &str) -> Outcome<Taken> {
 /// Deletes the first rows that an import has written, and tells whether any are left. Connections and
 /// tokens are its own where it has brought the tenant's entry.
 pub(super) fn imported(db: &Db, tenant: &str, has_entry: bool) -> Outcome<bool> {
-    let is_entry = |(table, _): &Step| matches!(*table, "token" | "connection" | "tenant");
-    let steps = STEPS.into_iter().chain([("tenant", &[][..])]);
-    for step in steps.filter(|step| has_entry || !is_entry(step)) {
+    let of_entry = [
+        TenantTable::TOKENS,
+        TenantTable::CONNECTIONS,
+        TenantTable::TENANTS,
+    ];
+    let steps = STEPS.into_iter().chain([TenantTable::TENANTS]);
+    for step in steps.filter(|step| has_entry || !of_entry.contains(step)) {
         if delete(db, step, tenant)?.is_left {
             return Ok(true);
         }
@@ -128,42 +111,43 @@ pub(super) fn rest(db: &mut Db, tenant: &str) -> Outcome<Taken> {
     Ok(all)
 }
 
-fn delete(db: &Db, step: Step, tenant: &str) -> Outcome<Taken> {
-    let (table, key) = step;
-    if table == "resource" {
+fn delete(db: &Db, table: TenantTable, tenant: &str) -> Outcome<Taken> {
+    if table == TenantTable::RESOURCES {
         // Writes that come in between count what is left.
         execute(db, &reference::remove_counters(DIALECT, tenant))?;
     }
-    let last = last_of_step(db, step, tenant)?;
-    let mut sql = format!("DELETE FROM {table} WHERE tenant = ?");
-    let mut values = vec![Value::Text(tenant.to_owned())];
+    let last = last_key(db, table, tenant)?;
     let is_left = last.is_some();
-    if let Some(last) = last {
-        let places = vec!["?"; key.len()].join(", ");
-        sql.push_str(&format!(" AND ({}) <= ({places})", key.join(", ")));
-        values.extend(last);
-    }
-    let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.execute(params_from_iter(values))?;
+    let last = last
+        .as_ref()
+        .map(|last| last.iter().map(parameter).collect());
+    let rows = execute_counted(db, &reference::remove_up_to(DIALECT, tenant, table, last))?;
     Ok(Taken {
-        has_deleted: rows > 0 && step != FINGERPRINTS,
+        // A note of the store's own: a tenant of which nothing else is there does not exist.
+        has_deleted: rows > 0 && table != TenantTable::OLDER_KEY_DEFINITIONS,
         is_left,
     })
 }
 
 /// The key of the last row that a step deletes; none when that is all of them.
-fn last_of_step(db: &Db, (table, key): Step, tenant: &str) -> Outcome<Option<Vec<Value>>> {
-    if key.is_empty() {
-        return Ok(None);
+fn last_key(db: &Db, table: TenantTable, tenant: &str) -> Outcome<Option<Vec<Value>>> {
+    match reference::last_key(DIALECT, tenant, table, ROWS) {
+        None => Ok(None),
+        Some(statement) => first(db, &statement, |row| {
+            let columns = 0..table.key_len();
+            Ok(columns
+                .map(|column| row.get(column))
+                .collect::<Result<_, _>>()?)
+        }),
     }
-    let columns = key.join(", ");
-    let sql = format!(
-        "SELECT {columns} FROM {table} WHERE tenant = ?1 ORDER BY {columns} LIMIT 1 OFFSET {}",
-        ROWS - 1
-    );
-    let mut statement = db.prepare_cached(&sql)?;
-    let values = statement.query_row([tenant], |row| {
-        (0..key.len()).map(|column| row.get(column)).collect()
-    });
-    Ok(values.optional()?)
+}
+
+fn parameter(value: &Value) -> Parameter<'_> {
+    match value {
+        Value::Blob(bytes) => Parameter::Blob(bytes),
+        Value::Integer(number) => Parameter::Integer(*number),
+        Value::Null => Parameter::Null,
+        Value::Real(number) => Parameter::Real(*number),
+        Value::Text(text) => Parameter::from(text.as_str()),
+    }
 }

@@ -1,14 +1,18 @@
 //! What was retired long ago, taken away some rows at a time.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection as Db, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection as Db, TransactionBehavior};
+use scimkit_sql::reference::{self, IdRange, State};
 use scimkit_store::{StoreError, TenantId};
 
-use super::{
-    dump::is_kept,
-    erase::{ROWS, blanks},
+use super::{dump::is_kept, erase::last_id};
+use crate::{
+    error::Outcome,
+    row::micros,
+    statement::{DIALECT, all, execute, execute_all},
 };
-use crate::{error::Outcome, row::micros};
 
 /// What a step came to.
 #[derive(Debug)]
@@ -39,55 +43,38 @@ pub(super) fn some(
     if !is_kept(&transaction, tenant)? {
         return Err(StoreError::NotFound.into());
     }
-    let up_to = last_of_step(&transaction, tenant.as_str(), after)?;
-    let mut count = 0;
-    if step == Step::Blank {
-        let sql = format!(
-            "UPDATE retired SET {}
-             WHERE tenant = ?1 AND id > ?2 AND (?3 IS NULL OR id <= ?3) AND retired_us < ?4",
-            blanks("retired")
-        );
-        let range = params![tenant.as_str(), after, up_to, micros(before)];
-        transaction.prepare_cached(&sql)?.execute(range)?;
-        transaction.commit()?;
-        return Ok(Forgotten { count, up_to });
-    }
-    for (kind, id) in old(&transaction, tenant.as_str(), before, (after, &up_to))? {
-        let keys = "DELETE FROM retired_key INDEXED BY retired_key_by_id
-                    WHERE tenant = ?1 AND kind = ?2 AND id = ?3";
-        let key = params![tenant.as_str(), kind, id];
-        transaction.prepare_cached(keys)?.execute(key)?;
-        let row = "DELETE FROM retired WHERE tenant = ?1 AND id = ?2";
-        let key = params![tenant.as_str(), id];
-        transaction.prepare_cached(row)?.execute(key)?;
-        count += 1;
-    }
+    let up_to = last_id(&transaction, State::Deleted, tenant.as_str(), after)?;
+    let (tenant, before) = (tenant.as_str(), micros(before));
+    let range = IdRange {
+        after,
+        up_to: up_to.as_deref(),
+    };
+    let count = match step {
+        Step::Blank => {
+            let before = Some(before);
+            let statement = reference::blank_rows(DIALECT, tenant, State::Deleted, range, before);
+            execute(&transaction, &statement)?;
+            0
+        }
+        Step::Delete => delete(&transaction, tenant, range, before)?,
+    };
     transaction.commit()?;
     Ok(Forgotten { count, up_to })
 }
 
-fn last_of_step(db: &Db, tenant: &str, after: &str) -> Outcome<Option<String>> {
-    let sql = format!(
-        "SELECT id FROM retired WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT 1 OFFSET {}",
-        ROWS - 1
-    );
-    let mut statement = db.prepare_cached(&sql)?;
-    let found = statement.query_row([tenant, after], |row| row.get(0));
-    Ok(found.optional()?)
-}
-
-/// Type and id of those between two ids that were retired before a moment.
-fn old(
-    db: &Db,
-    tenant: &str,
-    before: DateTime<Utc>,
-    (after, up_to): (&str, &Option<String>),
-) -> Outcome<Vec<(String, String)>> {
-    let sql = "SELECT kind, id FROM retired
-               WHERE tenant = ?1 AND id > ?2 AND (?3 IS NULL OR id <= ?3) AND retired_us < ?4
-               ORDER BY id";
-    let mut statement = db.prepare_cached(sql)?;
-    let range = params![tenant, after, up_to, micros(before)];
-    let rows = statement.query_map(range, |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+/// Deletes the rows of a range that were deleted before a moment, with their keys; returns how many.
+fn delete(db: &Db, tenant: &str, range: IdRange<'_>, before: i64) -> Outcome<u64> {
+    let statement = reference::deleted_before(DIALECT, tenant, range, before);
+    let old: Vec<(String, String)> = all(db, &statement, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (kind, id) in &old {
+        kinds.entry(kind).or_default().push(id);
+    }
+    for (kind, ids) in kinds {
+        let keys = reference::remove_all_keys(DIALECT, (tenant, kind), State::Deleted, &ids);
+        execute_all(db, keys)?;
+        let rows = reference::remove_rows(DIALECT, tenant, State::Deleted, &ids);
+        execute_all(db, rows)?;
+    }
+    Ok(old.len() as u64)
 }

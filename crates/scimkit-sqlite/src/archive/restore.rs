@@ -1,10 +1,10 @@
 //! A tenant's records put into their tables.
 
-use rusqlite::{Connection as Db, params};
+use rusqlite::Connection as Db;
 use scimkit_registry::{Budget, Change, EdgeEdit};
-use scimkit_sql::reference;
+use scimkit_sql::reference::{self, DeletedRow, EdgeRow, LiveRow, State};
 use scimkit_store::{
-    Document, StoreError, TenantId,
+    ConnectionId, Document, StoreError, TenantId,
     archive::{ArchiveError, Asked, Checked, Edges, Fit, Keeper, Kept, Retired},
 };
 
@@ -13,7 +13,7 @@ use crate::{
     error::{Failure, Outcome},
     imports, keys,
     row::micros,
-    statement::{DIALECT, execute_all},
+    statement::{DIALECT, execute, execute_all, execute_counted, exists},
 };
 
 /// What a tenant becomes, inside a transaction that keeps some of its records.
@@ -25,9 +25,7 @@ pub(super) struct Copy<'a> {
 impl<'a> Copy<'a> {
     /// Fails when the tenant has resources.
     pub(super) fn check_vacant(db: &Db, tenant: &TenantId) -> super::Outcome<()> {
-        let sql = "SELECT 1 FROM resource WHERE tenant = ?1
-                   UNION ALL SELECT 1 FROM retired WHERE tenant = ?1";
-        if db.prepare_cached(sql)?.exists([tenant.as_str()])? {
+        if exists(db, &reference::any_row(DIALECT, tenant.as_str()))? {
             return Err(ArchiveError::Occupied.into());
         }
         Ok(())
@@ -43,10 +41,8 @@ impl<'a> Copy<'a> {
             return Ok(());
         }
         let versions = i64::try_from(versions).map_err(StoreError::backend)?;
-        let sql = "INSERT INTO counter (tenant, version) VALUES (?1, ?2)
-                   ON CONFLICT (tenant) DO UPDATE SET version = max(version, excluded.version)";
-        let key = params![self.tenant.as_str(), versions];
-        self.db.prepare_cached(sql)?.execute(key)?;
+        let statement = reference::raise_version(DIALECT, self.tenant.as_str(), versions);
+        execute(self.db, &statement)?;
         let counters = reference::count_anew(DIALECT, self.tenant.as_str());
         execute_all(self.db, counters)
     }
@@ -55,59 +51,58 @@ impl<'a> Copy<'a> {
         let (tenant, kind, id) = (self.tenant.as_str(), &fit.kind, &resource.id);
         definitions::register(self.db, kind)?;
         keys::check_unique(self.db, (tenant, &Budget::unlimited()), kind, id, &fit.keys)?;
-        // Under no schema: what the type of today does not show must not go out as it is.
-        let shape = fit.is_shown.then(|| kind.fingerprint().to_string());
-        let sql = "INSERT INTO resource
-                   (tenant, kind, id, version, created_us, modified_us, display, document, shape,
-                    connection, keys)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-        self.db.prepare_cached(sql)?.execute(params![
-            tenant,
-            kind.name(),
-            id.as_str(),
-            i64::try_from(resource.number()?).map_err(StoreError::backend)?,
-            micros(resource.created),
-            micros(resource.last_modified),
-            keys::display(kind, &fit.document),
-            text(&fit.kept)?,
-            shape.unwrap_or_default(),
-            resource.connection.as_ref().map(|by| by.as_str()),
-            definitions::current(kind)
-        ])?;
-        keys::put(self.db, tenant, kind, id, &fit.keys)
+        let display = keys::display(kind, &fit.document);
+        let row = LiveRow {
+            connection: resource.connection.as_ref().map(ConnectionId::as_str),
+            created_us: micros(resource.created),
+            display: display.as_deref(),
+            document: &text(&fit.kept)?,
+            id: id.as_str(),
+            keys: &definitions::current(kind),
+            kind: kind.name(),
+            modified_us: micros(resource.last_modified),
+            // Under no schema: what the type of today does not show must not go out as it is.
+            shape: &match fit.is_shown {
+                true => kind.fingerprint().to_string(),
+                false => String::new(),
+            },
+            version: i64::try_from(resource.number()?).map_err(StoreError::backend)?,
+        };
+        execute_all(self.db, reference::insert_rows(DIALECT, tenant, &[row]))?;
+        keys::insert(self.db, (tenant, State::Live), kind, id, &fit.keys)
     }
 
     fn keep_retired(&self, retired: &Retired, fit: &Fit) -> Outcome<()> {
         let (tenant, kind, id) = (self.tenant.as_str(), &fit.kind, &retired.id);
         definitions::register(self.db, kind)?;
-        let sql = "INSERT INTO retired
-                   (tenant, kind, id, created_us, retired_us, connection, document, keys)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        self.db.prepare_cached(sql)?.execute(params![
-            tenant,
-            kind.name(),
-            id.as_str(),
-            micros(retired.created),
-            micros(retired.retired),
-            retired.connection.as_ref().map(|by| by.as_str()),
-            text(&fit.kept)?,
-            definitions::current(kind)
-        ])?;
-        keys::put_retired(self.db, tenant, kind, id.as_str(), &fit.keys)
+        let row = DeletedRow {
+            connection: retired.connection.as_ref().map(ConnectionId::as_str),
+            created_us: micros(retired.created),
+            deleted_us: micros(retired.retired),
+            document: &text(&fit.kept)?,
+            id: id.as_str(),
+            keys: &definitions::current(kind),
+            kind: kind.name(),
+        };
+        let statements = reference::insert_deleted_rows(DIALECT, tenant, &[row]);
+        execute_all(self.db, statements)?;
+        keys::insert(self.db, (tenant, State::Deleted), kind, id, &fit.keys)
     }
 
     fn keep_edges(&self, edges: &Edges, change: &Change) -> Outcome<()> {
-        let (tenant, kind) = (self.tenant.as_str(), change.kind().name());
-        let sql = "INSERT INTO edge (tenant, kind, attr, owner, target, target_kind)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
-        let mut statement = self.db.prepare_cached(sql)?;
+        let list = (change.kind().name(), edges.owner.as_str(), &*edges.attr);
         let added = change.edges().iter().flat_map(|change| match &change.edit {
             EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add) => add,
         });
-        for edge in added {
-            let (owner, target) = (edges.owner.as_str(), edge.id.as_str());
-            let row = params![tenant, kind, edges.attr, owner, target, edge.kind];
-            if statement.execute(row)? == 0 {
+        let rows: Vec<_> = added
+            .map(|edge| EdgeRow {
+                target: edge.id.as_str(),
+                target_kind: edge.kind.as_deref(),
+            })
+            .collect();
+        let tenant = self.tenant.as_str();
+        for (statement, count) in reference::insert_new_edges(DIALECT, tenant, list, &rows) {
+            if execute_counted(self.db, &statement)? < count {
                 return Err(Edges::twice().into());
             }
         }
@@ -123,15 +118,13 @@ impl Keeper for Copy<'_> {
         match what {
             Asked::Connection(id) => Ok(directory::connection(self.db, self.tenant, id)?.is_some()),
             Asked::Id(id) => {
-                let sql = "SELECT 1 FROM resource WHERE tenant = ?1 AND id = ?2
-                           UNION ALL SELECT 1 FROM retired WHERE tenant = ?1 AND id = ?2";
-                let key = params![tenant, id.as_str()];
-                Ok(self.db.prepare_cached(sql)?.exists(key)?)
+                let statement = reference::row_exists(DIALECT, tenant, id.as_str());
+                exists(self.db, &statement)
             }
             Asked::Resource(kind, id) => {
-                let sql = "SELECT 1 FROM resource WHERE tenant = ?1 AND id = ?2 AND kind = ?3";
-                let key = params![tenant, id.as_str(), kind];
-                Ok(self.db.prepare_cached(sql)?.exists(key)?)
+                let kind = (tenant, kind);
+                let statement = reference::resource_exists(DIALECT, kind, id.as_str());
+                exists(self.db, &statement)
             }
             Asked::Tenant => Ok(directory::tenant(self.db, self.tenant)?.is_some()),
             Asked::Token(token) => {

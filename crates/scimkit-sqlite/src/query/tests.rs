@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use rusqlite::params_from_iter;
 use scimkit_core::message::SortOrder;
 use scimkit_filter::Filter;
 use scimkit_registry::{Budget, ResourceId, Scalar, Tolerance};
-use scimkit_store::{Position, Query, Settings, Sort};
+use scimkit_sql::reference::KeyDefinitions;
+use scimkit_store::{Position, Query, Settings, Sort, Start};
 
 use super::Asking;
 use crate::{
     Options,
-    definitions::Keyed,
     edges::EdgeReader,
     file::{Place, open_writer},
+    statement::steps,
 };
 
 /// The database's plan for a filter and a sort, and whether anything is left to evaluate.
@@ -26,14 +26,10 @@ fn explain(kind: &str, filter: &str, sort: Option<(&str, SortOrder)>) -> (Vec<St
         query = query.matching(kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap());
     }
     let sort = sort.map(|(path, order)| Sort::by(kind.named(path).unwrap(), order));
-    explain_query(&settings, &query.sorted(sort), None)
+    explain_query(&settings, &query.sorted(sort))
 }
 
-fn explain_query(
-    settings: &Settings,
-    query: &Query,
-    after: Option<&Position>,
-) -> (Vec<String>, bool) {
+fn explain_query(settings: &Settings, query: &Query) -> (Vec<String>, bool) {
     let connection = open_writer(&Place::Memory, &Options::default()).unwrap();
     let budget = Budget::unlimited();
     let reader = EdgeReader {
@@ -41,16 +37,10 @@ fn explain_query(
         settings,
         tenant: "t",
     };
-    let asking = Asking::new((reader, &budget), query, Keyed::Except(&[]));
+    let asking = Asking::new((reader, &budget), query, KeyDefinitions::Except(&[]));
     let mut lines = Vec::new();
-    for part in asking.parts(after).unwrap() {
-        let sql = format!("EXPLAIN QUERY PLAN {}", part.select("LIMIT 10 OFFSET 0"));
-        let mut statement = connection.prepare(&sql).unwrap();
-        let values = params_from_iter(asking.values.iter().chain(&part.values));
-        let details = statement
-            .query_map(values, |row| row.get("detail"))
-            .unwrap();
-        lines.extend(details.map(Result::<String, _>::unwrap));
+    for section in asking.sections().unwrap() {
+        lines.extend(steps(&connection, &section.select(Some(10), 0)));
     }
     (lines, asking.residual.is_some())
 }
@@ -176,9 +166,9 @@ fn indexes_lead_to_where_a_page_ended() {
     ];
     for (path, order, key, expected) in cases {
         let sort = path.map(|path| Sort::by(user.named(path).unwrap(), order));
-        let query = Query::of(Arc::clone(user)).sorted(sort);
-        let after = Position::new(key, ResourceId::from("u7"));
-        let (lines, _) = explain_query(&settings, &query, Some(&after));
+        let mut query = Query::of(Arc::clone(user)).sorted(sort);
+        query.start = Start::After(Position::new(key, ResourceId::from("u7")));
+        let (lines, _) = explain_query(&settings, &query);
         let whole = "USE TEMP B-TREE FOR ORDER BY";
         assert!(
             !lines.iter().any(|l| l == whole || l.starts_with("SCAN")),

@@ -6,7 +6,9 @@ use rusqlite::types::ValueRef;
 use scimkit_registry::{Budget, Meter, Operator, Predicate, Resource, ResourceId, View};
 use scimkit_sql::{
     plan,
-    reference::{self, Holder, KeyDefinitions, Parameter, Selection, Statement},
+    reference::{
+        self, Holder, KeyDefinitions, Parameter, ReferenceLayout, Selection, State, Statement,
+    },
 };
 use scimkit_store::{
     StoreError,
@@ -21,7 +23,6 @@ use super::rows::{TenantRows, tables};
 use crate::{
     definitions,
     error::Outcome,
-    layout::{Among, Tables},
     statement::{DIALECT, each, each_of_all},
 };
 
@@ -127,7 +128,7 @@ impl TenantRows<'_> {
         };
         let mut attrs: Vec<_> = keys.iter().map(|key| key.attr).collect();
         attrs.dedup();
-        let table = (self.tenant, "resource");
+        let table = (self.tenant, State::Live);
         definitions::stale(self.connection, table, &first.kind, attrs)
     }
 
@@ -268,7 +269,7 @@ impl TenantRows<'_> {
     }
 
     fn candidates(&mut self, query: &CandidateQuery) -> Outcome<Vec<FoundRow>> {
-        let table = (self.tenant, tables(query.state).0.table());
+        let table = (self.tenant, tables(query.state));
         let attrs = query.predicate.attributes();
         let stale = definitions::stale(self.connection, table, &query.kind, attrs)?;
         let mut rows = self.selected(query, KeyDefinitions::Except(&stale))?;
@@ -286,22 +287,28 @@ impl TenantRows<'_> {
         Ok(rows)
     }
 
+    /// What SQL can compare of rows with some definitions.
+    fn layout(&self, state: State, definitions: KeyDefinitions<'_>) -> ReferenceLayout<'_> {
+        ReferenceLayout {
+            dialect: DIALECT,
+            has_keys: matches!(definitions, KeyDefinitions::Except(_)),
+            registry: &self.settings.registry,
+            state,
+            tenant: self.tenant,
+        }
+    }
+
     /// The first rows of a query, of those with some definitions.
     fn selected(
         &mut self,
         query: &CandidateQuery,
         definitions: KeyDefinitions<'_>,
     ) -> Outcome<Vec<FoundRow>> {
-        let (among, state) = tables(query.state);
+        let state = tables(query.state);
         let plan = plan(
             &query.kind,
             &query.predicate,
-            &Tables {
-                among,
-                keyed: matches!(definitions, KeyDefinitions::Except(_)),
-                settings: self.settings,
-                tenant: self.tenant,
-            },
+            &self.layout(state, definitions),
             3,
         );
         let selection = Selection {
@@ -341,7 +348,7 @@ impl TenantRows<'_> {
             let all = Selection::of_kind(query.kind.name());
             return self.counted(&reference::count(DIALECT, self.tenant, all));
         };
-        let table = (self.tenant, "resource");
+        let table = (self.tenant, State::Live);
         let attrs = predicate.attributes();
         let stale = definitions::stale(self.connection, table, &query.kind, attrs)?;
         let mut count = self.matching((query, predicate), KeyDefinitions::Except(&stale))?;
@@ -358,12 +365,7 @@ impl TenantRows<'_> {
         (query, predicate): (&CountQuery, &Predicate),
         definitions: KeyDefinitions<'_>,
     ) -> Outcome<u64> {
-        let layout = Tables {
-            among: Among::Live,
-            keyed: matches!(definitions, KeyDefinitions::Except(_)),
-            settings: self.settings,
-            tenant: self.tenant,
-        };
+        let layout = self.layout(State::Live, definitions);
         let plan = plan(&query.kind, predicate, &layout, 3);
         let selection = Selection {
             condition: plan.condition.as_ref(),

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use scimkit_core::Version;
 use scimkit_registry::{Resource, ResourceId};
-use scimkit_sql::reference::{self, Counter, DeletedRow, EdgeRow, LiveRow, Parameter};
+use scimkit_sql::reference::{self, Counter, DeletedRow, EdgeRow, LiveRow, Parameter, State};
 use scimkit_store::{
     ConnectionId, Document, StoreError,
     engine::{
@@ -25,7 +25,6 @@ use crate::{
     definitions::{self, UNKEYED},
     error::Outcome,
     keys,
-    layout::Among,
     row::micros,
     statement::{DIALECT, execute, execute_all},
 };
@@ -159,7 +158,7 @@ impl TenantRows<'_> {
 
     fn remove_keys<'k>(&self, keys: impl Iterator<Item = &'k KeyRow>) -> Outcome<()> {
         let statements = keys.map(|key| {
-            let state = tables(key.state).1;
+            let state = tables(key.state);
             reference::remove_key(DIALECT, self.tenant, state, key_row(key))
         });
         execute_all(self.connection, statements)
@@ -168,7 +167,7 @@ impl TenantRows<'_> {
     /// Removes rows with all their keys, under whatever definition these were made.
     fn remove_rows(&self, rows: &[RowRef]) -> Outcome<()> {
         for ((state, kind), ids) in by_table(rows) {
-            let state = tables(state).1;
+            let state = tables(state);
             let keys = reference::remove_all_keys(DIALECT, (self.tenant, kind), state, &ids);
             execute_all(self.connection, keys)?;
             let rows = reference::remove_rows(DIALECT, self.tenant, state, &ids);
@@ -235,7 +234,7 @@ impl TenantRows<'_> {
         execute(self.connection, &statement)?;
         if has_other_keys {
             let row = (&row.kind, (&row.id, &*document));
-            keys::put_anew(self.connection, (self.tenant, Among::Live), row.0, row.1)?;
+            keys::put_anew(self.connection, (self.tenant, State::Live), row.0, row.1)?;
         }
         Ok(())
     }
@@ -281,7 +280,7 @@ impl TenantRows<'_> {
         let (live, deleted): (Vec<_>, Vec<_>) = keys.partition(|key| key.state == RowState::Live);
         for (state, keys) in [(RowState::Live, live), (RowState::Deleted, deleted)] {
             let keys: Vec<_> = keys.into_iter().map(key_row).collect();
-            let statements = reference::insert_keys(DIALECT, self.tenant, tables(state).1, &keys);
+            let statements = reference::insert_keys(DIALECT, self.tenant, tables(state), &keys);
             execute_all(self.connection, statements)?;
         }
         Ok(())

@@ -18,7 +18,6 @@ use scimkit_store::{
 use crate::{
     definitions::{self, Texts},
     error::{Failure, Outcome},
-    layout::Among,
     row::{instant, version},
 };
 
@@ -171,9 +170,9 @@ fn failed(failure: Failure) -> RowsError {
 }
 
 /// The tables of a state.
-pub(super) fn tables(state: RowState) -> (Among, reference::State) {
+pub(super) fn tables(state: RowState) -> reference::State {
     match state {
-        RowState::Deleted => (Among::Retired, reference::State::Deleted),
-        RowState::Live => (Among::Live, reference::State::Live),
+        RowState::Deleted => reference::State::Deleted,
+        RowState::Live => reference::State::Live,
     }
 }

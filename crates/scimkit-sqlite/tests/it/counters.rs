@@ -6,6 +6,7 @@ use proptest::{prelude::*, sample::select as one_of, test_runner::Config};
 use rusqlite::Connection as Db;
 use scimkit_filter::Filter;
 use scimkit_registry::{Change, Registry, ResourceId, Tolerance};
+use scimkit_sql::reference::SQLITE_MIGRATIONS;
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{
     Among, Archive, Batch, Claim, ConnectionId, Deletes, Expect, OnFailure, Query, Scope, Store,
@@ -271,13 +272,7 @@ fn capacity_is_exact_for_writers_of_several_processes() {
 fn file_of_an_older_format_is_counted_when_it_is_opened() {
     let (_directory, path) = file();
     let db = Db::open(&path).unwrap();
-    for migration in [
-        include_str!("../../src/migrations/0001.sql"),
-        include_str!("../../src/migrations/0002.sql"),
-        include_str!("../../src/migrations/0003.sql"),
-        include_str!("../../src/migrations/0004.sql"),
-        include_str!("../../src/migrations/0005.sql"),
-    ] {
+    for migration in &SQLITE_MIGRATIONS[..5] {
         db.execute_batch(migration).unwrap();
     }
     db.execute_batch(

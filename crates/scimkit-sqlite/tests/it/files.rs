@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use scimkit_registry::ResourceId;
+use scimkit_sql::reference::SQLITE_MIGRATIONS;
 use scimkit_sqlite::{OpenError, Options, Sqlite, Synchronous};
 use scimkit_store::{ConnectionId, How, Store, StoreError, Tenancy, TenantId, Want};
 use serde_json::json;
@@ -281,7 +282,7 @@ fn stores_that_make_one_file_at_the_same_time_agree() {
 
 #[test]
 fn tokens_of_the_first_format_are_of_the_default_connection() {
-    let first = include_str!("../../src/migrations/0001.sql");
+    let first = SQLITE_MIGRATIONS[0];
     for (digests, tenants) in [(&[][..], 0), (&[[9; 32], [7; 32]], 1)] {
         let (_directory, path) = file();
         let before = Connection::open(&path).unwrap();

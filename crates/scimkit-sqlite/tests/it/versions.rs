@@ -17,6 +17,7 @@ use rusqlite::Connection;
 use scimkit_core::message::SortOrder;
 use scimkit_filter::Filter;
 use scimkit_registry::{Change, Registry, ResourceId, Tolerance};
+use scimkit_sql::reference::SQLITE_MIGRATIONS;
 use scimkit_sqlite::{Options, Sqlite, Synchronous};
 use scimkit_store::{
     Among, Batch, Claim, Deletes, Document, How, Query, Scope, Settings, Sort, Start, Store,
@@ -500,11 +501,7 @@ fn reindexing_child() {
 /// A file in the format before keys named their definition, with the keys of its one resource.
 fn older_file(path: &Path, fingerprint: &str) {
     let db = Connection::open(path).unwrap();
-    for migration in [
-        include_str!("../../src/migrations/0001.sql"),
-        include_str!("../../src/migrations/0002.sql"),
-        include_str!("../../src/migrations/0003.sql"),
-    ] {
+    for migration in &SQLITE_MIGRATIONS[..3] {
         db.execute_batch(migration).unwrap();
     }
     db.execute_batch(&format!(

@@ -1,41 +1,31 @@
-//! What SQL can compare, and where it is.
+//! Where the reference layout keeps what SQL can compare.
 
-use rusqlite::types::Value;
-use scimkit_registry::{Attr, AttrId, ResourceType, Role, Scalar};
-use scimkit_sql::{Dialect, Layout, Rows, Source};
-use scimkit_store::{Settings, targets};
+use scimkit_core::DataType;
+use scimkit_registry::{Attr, AttrId, Registry, ResourceType, Role, Scalar};
 
-/// Which resources a query is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Among {
-    Live,
-    /// They have an id and lookup keys, and nothing else that SQL can compare.
-    Retired,
+use super::facts::State;
+use crate::{Dialect, Layout, Rows, Source};
+
+/// The tables of the reference layout as the queries of one tenant see them; the table of the resources
+/// has the alias `r`.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "a query decides each of them")]
+pub struct ReferenceLayout<'a> {
+    /// The dialect of the database.
+    pub dialect: Dialect,
+    /// Whether the rows have the keys of the current definition; otherwise keys decide nothing.
+    pub has_keys: bool,
+    /// The resource types.
+    pub registry: &'a Registry,
+    /// Live or soft-deleted resources; soft-deleted ones have only their keys.
+    pub state: State,
+    /// The tenant.
+    pub tenant: &'a str,
 }
 
-impl Among {
-    /// The table of these resources.
-    pub(crate) fn table(self) -> &'static str {
-        match self {
-            Among::Live => "resource",
-            Among::Retired => "retired",
-        }
-    }
-}
-
-/// The tables as one tenant's queries see them.
-#[derive(Debug)]
-pub(crate) struct Tables<'a> {
-    pub(crate) among: Among,
-    /// Whether the rows have the keys of the current definition.
-    pub(crate) keyed: bool,
-    pub(crate) settings: &'a Settings,
-    pub(crate) tenant: &'a str,
-}
-
-impl Layout for Tables<'_> {
+impl Layout for ReferenceLayout<'_> {
     fn dialect(&self) -> Dialect {
-        Dialect::Sqlite
+        self.dialect
     }
 
     fn id(&self) -> &str {
@@ -43,18 +33,17 @@ impl Layout for Tables<'_> {
     }
 
     fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<Source> {
-        let is_live = self.among == Among::Live;
+        let is_live = self.state == State::Live;
         if let Some(column) = column(kind, attr).filter(|_| is_live) {
             return Some(Source::Column(column));
         }
-        if has_keys(kind, attr) {
-            if !self.keyed {
+        if kind.has_keys(attr.id()) {
+            if !self.has_keys {
                 return None;
             }
-            let keys = if is_live {
-                "lookup_key k"
-            } else {
-                "retired_key k"
+            let keys = match self.state {
+                State::Live => "lookup_key k",
+                State::Deleted => "retired_key k",
             };
             let rows = Rows::new(keys, "k.id", "k.value");
             let rows = rows.only("k.tenant", vec![text(self.tenant)]);
@@ -75,7 +64,7 @@ impl Layout for Tables<'_> {
                 Some(Source::Rows(rows.only("e.attr", vec![text(top.path())])))
             }
             Role::Inverse => {
-                let owners = targets(&self.settings.registry, kind, top.id());
+                let owners = self.registry.target_types(kind, top.id());
                 let owners = owners.iter().map(|kind| text(kind.name())).collect();
                 let rows = Rows::new("edge e", "e.target", "e.owner");
                 let rows = rows.only("e.tenant", vec![text(self.tenant)]);
@@ -86,8 +75,8 @@ impl Layout for Tables<'_> {
     }
 }
 
-/// The column of `resource` that has the attribute's value.
-pub(crate) fn column(kind: &ResourceType, attr: &Attr) -> Option<&'static str> {
+/// The column of live resources that has the attribute's value.
+pub(super) fn column(kind: &ResourceType, attr: &Attr) -> Option<&'static str> {
     if attr.id() == AttrId::ID {
         return Some("r.id");
     }
@@ -99,30 +88,14 @@ pub(crate) fn column(kind: &ResourceType, attr: &Attr) -> Option<&'static str> {
     }
 }
 
-/// Whether the attribute has lookup keys.
-pub(crate) fn has_keys(kind: &ResourceType, attr: &Attr) -> bool {
-    kind.has_keys(attr.id())
-}
-
 /// Whether no resource has more than one value of the attribute.
-pub(crate) fn is_single(kind: &ResourceType, attr: &Attr) -> bool {
+pub(super) fn is_single(kind: &ResourceType, attr: &Attr) -> bool {
     let many = |attr: &Attr| attr.definition().multi_valued;
     !many(attr) && !attr.parent().is_some_and(|parent| many(kind.attr(parent)))
 }
 
-/// A value as the tables hold it; all values of one attribute are of one type.
-pub(crate) fn stored(scalar: &Scalar) -> Value {
-    match scalar {
-        Scalar::Bool(value) => Value::Integer(i64::from(*value)),
-        Scalar::Decimal(value) => Value::Real(*value),
-        Scalar::Instant(value) | Scalar::Integer(value) => Value::Integer(*value),
-        Scalar::Text(value) => Value::Text(value.clone()),
-    }
-}
-
 fn is_instant(kind: &ResourceType, attr: &Attr) -> bool {
-    let single = is_single(kind, attr);
-    single && attr.definition().data_type == scimkit_core::DataType::DateTime
+    is_single(kind, attr) && attr.definition().data_type == DataType::DateTime
 }
 
 fn text(text: &str) -> Scalar {

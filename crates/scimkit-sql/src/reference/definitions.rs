@@ -1,0 +1,140 @@
+//! The statements about the definitions of lookup keys and texts.
+
+use super::{
+    facts::State,
+    statement::{Parameter, Statement},
+};
+use crate::Dialect;
+
+/// When a definition of keys was last used, in seconds since 1970: one row if it is recorded.
+#[must_use]
+pub fn key_definition_use<'a>(
+    dialect: Dialect,
+    kind: &'a str,
+    fingerprint: &'a str,
+) -> Statement<'a> {
+    let text = "SELECT used_s FROM key_definition WHERE kind = ?1 AND fingerprint = ?2";
+    Statement::fixed(dialect, text, [kind, fingerprint].map(Parameter::from))
+}
+
+/// When each other definition of a type's keys was last used, in seconds since 1970.
+#[must_use]
+pub fn other_key_definition_uses<'a>(
+    dialect: Dialect,
+    kind: &'a str,
+    fingerprint: &'a str,
+) -> Statement<'a> {
+    let text = "SELECT used_s FROM key_definition WHERE kind = ?1 AND fingerprint <> ?2";
+    Statement::fixed(dialect, text, [kind, fingerprint].map(Parameter::from))
+}
+
+/// The attributes of a definition of keys, one in each line: one row if it is recorded.
+#[must_use]
+pub fn key_definition<'a>(dialect: Dialect, kind: &'a str, fingerprint: &'a str) -> Statement<'a> {
+    let text = "SELECT attributes FROM key_definition WHERE kind = ?1 AND fingerprint = ?2";
+    Statement::fixed(dialect, text, [kind, fingerprint].map(Parameter::from))
+}
+
+/// The fingerprint that an older release recorded for the keys of a tenant's resources of a type.
+#[must_use]
+pub fn older_key_definition<'a>(dialect: Dialect, tenant: &'a str, kind: &'a str) -> Statement<'a> {
+    let text = "SELECT fingerprint FROM keys_before WHERE tenant = ?1 AND kind = ?2";
+    Statement::fixed(dialect, text, [tenant, kind].map(Parameter::from))
+}
+
+/// The definitions that the rows of a tenant's resources of a type name, each once: one step along an
+/// index for each, however many rows have it.
+#[must_use]
+pub fn used_key_definitions<'a>(
+    dialect: Dialect,
+    (tenant, kind): (&'a str, &'a str),
+    state: State,
+) -> Statement<'a> {
+    let text = match state {
+        State::Deleted => {
+            "WITH RECURSIVE present (name) AS (
+                 SELECT min(keys) FROM retired WHERE tenant = ?1 AND kind = ?2
+                 UNION ALL
+                 SELECT (SELECT min(t.keys) FROM retired t
+                         WHERE t.tenant = ?1 AND t.kind = ?2 AND t.keys > present.name)
+                 FROM present WHERE present.name IS NOT NULL)
+             SELECT name FROM present WHERE name IS NOT NULL"
+        }
+        State::Live => {
+            "WITH RECURSIVE present (name) AS (
+                 SELECT min(keys) FROM resource WHERE tenant = ?1 AND kind = ?2
+                 UNION ALL
+                 SELECT (SELECT min(t.keys) FROM resource t
+                         WHERE t.tenant = ?1 AND t.kind = ?2 AND t.keys > present.name)
+                 FROM present WHERE present.name IS NOT NULL)
+             SELECT name FROM present WHERE name IS NOT NULL"
+        }
+    };
+    Statement::fixed(dialect, text, [tenant, kind].map(Parameter::from))
+}
+
+/// Records a use of a definition of keys.
+#[must_use]
+pub fn record_key_definition_use<'a>(
+    dialect: Dialect,
+    (kind, fingerprint): (&'a str, &'a str),
+    used_s: i64,
+) -> Statement<'a> {
+    let text = "UPDATE key_definition SET used_s = ?3 WHERE kind = ?1 AND fingerprint = ?2";
+    let parameters = [kind.into(), fingerprint.into(), used_s.into()];
+    Statement::fixed(dialect, text, parameters)
+}
+
+/// Adds a definition of keys.
+#[must_use]
+pub fn insert_key_definition<'a>(
+    dialect: Dialect,
+    (kind, fingerprint): (&'a str, &'a str),
+    attributes: &'a str,
+    used_s: i64,
+) -> Statement<'a> {
+    let text = "INSERT INTO key_definition (kind, fingerprint, attributes, used_s)
+         VALUES (?1, ?2, ?3, ?4)";
+    let parameters = [
+        kind.into(),
+        fingerprint.into(),
+        attributes.into(),
+        used_s.into(),
+    ];
+    Statement::fixed(dialect, text, parameters)
+}
+
+/// Adds a definition of keys under the fingerprint of the whole schema, if an older release recorded
+/// that for any tenant.
+#[must_use]
+pub fn insert_older_key_definition<'a>(
+    dialect: Dialect,
+    (kind, schema): (&'a str, &'a str),
+    attributes: &'a str,
+) -> Statement<'a> {
+    let text = "INSERT INTO key_definition (kind, fingerprint, attributes, used_s)
+         SELECT DISTINCT kind, fingerprint, ?3, 0 FROM keys_before
+         WHERE kind = ?1 AND fingerprint = ?2
+         ON CONFLICT DO NOTHING";
+    let parameters = [kind, schema, attributes].map(Parameter::from);
+    Statement::fixed(dialect, text, parameters)
+}
+
+/// The attributes that a definition of texts shows, one in each line: one row if it is recorded.
+#[must_use]
+pub fn text_definition<'a>(dialect: Dialect, kind: &'a str, fingerprint: &'a str) -> Statement<'a> {
+    let text = "SELECT attributes FROM text_definition WHERE kind = ?1 AND fingerprint = ?2";
+    Statement::fixed(dialect, text, [kind, fingerprint].map(Parameter::from))
+}
+
+/// Adds a definition of texts.
+#[must_use]
+pub fn insert_text_definition<'a>(
+    dialect: Dialect,
+    (kind, fingerprint): (&'a str, &'a str),
+    attributes: &'a str,
+) -> Statement<'a> {
+    let text = "INSERT INTO text_definition (kind, fingerprint, attributes) VALUES (?1, ?2, ?3)";
+    let parameters = [kind, fingerprint, attributes].map(Parameter::from);
+    Statement::fixed(dialect, text, parameters)
+}

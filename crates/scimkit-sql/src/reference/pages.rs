@@ -1,0 +1,282 @@
+//! The statements that read pages of resources.
+
+use scimkit_core::message::SortOrder;
+use scimkit_registry::{AttrId, ResourceType, Scalar};
+
+use super::{
+    facts::{KeyDefinitions, restrict},
+    layout::{column, is_single},
+    statement::{Builder, Parameter, Statement},
+};
+use crate::{Condition, Dialect};
+
+/// The columns of a resource that is read whole: id, version, `created_us`, `modified_us`, document, and
+/// the definition of the document's text.
+const COLUMNS: &str = "r.id, r.version, r.created_us, r.modified_us, r.document, r.shape";
+
+/// A live resource of one type, with the columns of [`Section::select`].
+#[must_use]
+pub fn resource<'a>(
+    dialect: Dialect,
+    (tenant, kind): (&'a str, &'a str),
+    id: &'a str,
+) -> Statement<'a> {
+    let text = "SELECT r.id, r.version, r.created_us, r.modified_us, r.document, r.shape
+         FROM resource r WHERE r.tenant = ?1 AND r.id = ?2 AND r.kind = ?3";
+    Statement::fixed(dialect, text, [tenant, id, kind].map(Parameter::from))
+}
+
+/// Which live resources a page is about.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "the parameters of one query")]
+pub struct PageSelection<'a> {
+    /// What the database decides; its first placeholder is number 3.
+    pub condition: Option<&'a Condition>,
+    /// The definitions of their keys.
+    pub definitions: KeyDefinitions<'a>,
+    /// The type.
+    pub kind: &'a ResourceType,
+    /// The tenant.
+    pub tenant: &'a str,
+}
+
+/// The order of a page. Resources without a value come last, or first when descending, and equal ones in
+/// the order of their ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the parameters of one query")]
+pub struct PageOrder {
+    /// The attribute.
+    pub attr: AttrId,
+    /// The direction.
+    pub direction: SortOrder,
+}
+
+impl PageOrder {
+    fn is_descending(self) -> bool {
+        self.direction == SortOrder::Descending
+    }
+
+    /// How what comes later compares.
+    fn later(self) -> &'static str {
+        if self.is_descending() { " < " } else { " > " }
+    }
+
+    fn suffix(self) -> &'static str {
+        if self.is_descending() { " DESC" } else { "" }
+    }
+}
+
+/// The place in the order after which a page starts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "a place in an order")]
+pub struct PageStart<'a> {
+    /// The place among equal ones.
+    pub id: &'a str,
+    /// The value of the attribute that gives the order; none where there is none.
+    pub key: Option<&'a Scalar>,
+}
+
+/// Rows in order that come before those of the next section.
+#[derive(Debug, Clone)]
+pub struct Section<'a> {
+    dialect: Dialect,
+    order: String,
+    parameters: Vec<Parameter<'a>>,
+    /// `FROM` and `WHERE`.
+    rows: String,
+}
+
+impl<'a> Section<'a> {
+    /// Its resources after so many, in their order: id, version, `created_us`, `modified_us`, document,
+    /// and the definition of the document's text.
+    ///
+    /// With a limit there are at least so many rows, if there are so many: a few more, so that there are
+    /// few different statements.
+    #[must_use]
+    pub fn select(&self, limit: Option<u64>, offset: u64) -> Statement<'a> {
+        let mut builder = self.builder("SELECT ");
+        builder.sql(COLUMNS).sql(" ").sql(&self.rows);
+        builder.sql(" ORDER BY ").sql(&self.order);
+        if let Some(limit) = limit {
+            // As text: the planner takes another way to few rows than to many.
+            let limit = limit.checked_next_power_of_two().unwrap_or(limit);
+            builder.sql(" LIMIT ").sql(&limit.to_string());
+            builder.sql(" OFFSET ");
+            builder.bind(i64::try_from(offset).unwrap_or(i64::MAX));
+        }
+        builder.build()
+    }
+
+    /// The number of its resources.
+    #[must_use]
+    pub fn count(&self) -> Statement<'a> {
+        let mut builder = self.builder("SELECT count(*) ");
+        builder.sql(&self.rows);
+        builder.build()
+    }
+
+    fn builder(&self, text: &str) -> Builder<'a> {
+        let mut builder = Builder::with(self.dialect, self.parameters.clone());
+        builder.sql(text);
+        builder
+    }
+
+    /// Only the rows where the expression compares like this with the value.
+    fn only(&self, expression: &str, comparison: &str, value: Parameter<'a>) -> Self {
+        let mut section = self.clone();
+        section.parameters.push(value);
+        section.rows.push_str(" AND ");
+        section.rows.push_str(expression);
+        section.rows.push_str(comparison);
+        let number = section.parameters.len();
+        self.dialect.push_placeholder(&mut section.rows, number);
+        section
+    }
+}
+
+/// All resources of a selection, in the order of their ids.
+#[must_use]
+pub fn page_rows<'a>(dialect: Dialect, selection: PageSelection<'a>) -> Section<'a> {
+    let mut builder = Builder::new(dialect, selection.tenant);
+    builder.sql("FROM resource r WHERE ");
+    select(&mut builder, selection);
+    section(dialect, builder, "r.id".to_owned())
+}
+
+fn select<'a>(builder: &mut Builder<'a>, selection: PageSelection<'a>) {
+    builder.sql("r.tenant = ").tenant();
+    builder.sql(" AND r.kind = ").bind(selection.kind.name());
+    if let Some(condition) = selection.condition {
+        builder.sql(" AND ").sql(&condition.text);
+        builder.bind_silently(condition.parameters.iter().map(Parameter::from));
+    }
+    restrict(builder, selection.definitions);
+}
+
+fn section<'a>(dialect: Dialect, builder: Builder<'a>, order: String) -> Section<'a> {
+    let Statement {
+        parameters, text, ..
+    } = builder.build();
+    Section {
+        dialect,
+        order,
+        parameters,
+        rows: text.into_owned(),
+    }
+}
+
+/// The resources of a selection in an order, or of their ids, from after a place or from the first on;
+/// none when SQL can't give the order.
+#[must_use]
+pub fn page_sections<'a>(
+    dialect: Dialect,
+    selection: PageSelection<'a>,
+    order: Option<PageOrder>,
+    start: Option<PageStart<'a>>,
+) -> Option<Vec<Section<'a>>> {
+    let all = page_rows(dialect, selection);
+    let Some(order) = order else {
+        return Some(vec![match start {
+            None => all,
+            Some(start) => all.only("r.id", " > ", start.id.into()),
+        }]);
+    };
+    let attr = selection.kind.attr(order.attr);
+    let way = order.suffix();
+    if attr.id() == AttrId::ID {
+        let by_id = Section {
+            order: format!("r.id{way}"),
+            ..all
+        };
+        return Some(vec![match start {
+            None => by_id,
+            Some(start) => by_id.only("r.id", order.later(), start.id.into()),
+        }]);
+    }
+    if let Some(value) = column(selection.kind, attr) {
+        let section = Section {
+            order: format!("{value}{way}, r.id"),
+            ..all
+        };
+        let id = "r.id";
+        let with = Sorted { id, section, value };
+        return Some(from(start, order, with, None));
+    }
+    if !selection.kind.has_keys(attr.id()) || !is_single(selection.kind, attr) {
+        return None;
+    }
+    let with = Sorted {
+        id: "s.id",
+        section: with_value(dialect, selection, (attr.path(), way)),
+        value: "s.value",
+    };
+    let without = without_value(dialect, selection, attr.path());
+    Some(from(start, order, with, Some(without)))
+}
+
+/// The resources with a value, by the index of the keys.
+fn with_value<'a>(
+    dialect: Dialect,
+    selection: PageSelection<'a>,
+    (path, way): (&'a str, &str),
+) -> Section<'a> {
+    let mut builder = Builder::new(dialect, selection.tenant);
+    builder.sql("FROM lookup_key s JOIN resource r ON r.tenant = s.tenant AND r.id = s.id WHERE ");
+    select(&mut builder, selection);
+    own_keys(&mut builder, path);
+    section(dialect, builder, format!("s.value{way}, s.id"))
+}
+
+/// The resources without a value.
+fn without_value<'a>(dialect: Dialect, selection: PageSelection<'a>, path: &'a str) -> Section<'a> {
+    let mut builder = Builder::new(dialect, selection.tenant);
+    builder.sql("FROM resource r WHERE ");
+    select(&mut builder, selection);
+    builder.sql(" AND NOT EXISTS (SELECT 1 FROM lookup_key s");
+    builder.indexed_by("lookup_key_by_id").sql(" WHERE true");
+    own_keys(&mut builder, path);
+    builder.sql(" AND s.id = r.id)");
+    section(dialect, builder, "r.id".to_owned())
+}
+
+fn own_keys<'a>(builder: &mut Builder<'a>, path: &'a str) {
+    builder.sql(" AND s.tenant = ").tenant();
+    builder.sql(" AND s.kind = ").placeholder(2);
+    builder.sql(" AND s.attr = ").bind(path);
+}
+
+/// The resources with a value in their order, with the expressions of the value and of the id.
+struct Sorted<'a> {
+    id: &'static str,
+    section: Section<'a>,
+    value: &'static str,
+}
+
+/// Those with a value and those without in their order, from after a place on.
+fn from<'a>(
+    start: Option<PageStart<'a>>,
+    order: PageOrder,
+    with: Sorted<'a>,
+    without: Option<Section<'a>>,
+) -> Vec<Section<'a>> {
+    let missing_first = order.is_descending();
+    let Some(start) = start else {
+        let with = [with.section];
+        return match missing_first {
+            true => without.into_iter().chain(with).collect(),
+            false => with.into_iter().chain(without).collect(),
+        };
+    };
+    let Some(key) = start.key else {
+        let without = without.map(|section| section.only("r.id", " > ", start.id.into()));
+        let with = missing_first.then_some(with.section);
+        return without.into_iter().chain(with).collect();
+    };
+    // Equal values apart from later ones, so that the index leads to the start of both.
+    let Sorted { id, section, value } = with;
+    let equal = section.only(value, " = ", key.into());
+    let equal = equal.only(id, " > ", start.id.into());
+    let later = section.only(value, order.later(), key.into());
+    let rest = without.filter(|_| !missing_first);
+    [equal, later].into_iter().chain(rest).collect()
+}

@@ -1,0 +1,177 @@
+//! The resources of a page before their edges are read, so that these come in one statement.
+
+use scimkit_registry::ResourceId;
+use scimkit_sql::reference::EdgeRange;
+use scimkit_store::{Overflow, PageBuilder, Query, Room, Stored};
+
+use crate::{
+    edges::{EdgeReader, EdgeSource},
+    error::Outcome,
+};
+
+/// The resources of a page in their order, without their edges.
+#[derive(Debug)]
+pub(super) struct Gathered<'q> {
+    /// The bytes of the documents.
+    bytes: u64,
+    documents: Vec<Stored>,
+    /// The ids of the resources after those.
+    ids: Vec<ResourceId>,
+    query: &'q Query,
+}
+
+impl<'q> Gathered<'q> {
+    /// None yet.
+    pub(super) fn new(query: &'q Query) -> Self {
+        Gathered {
+            bytes: 0,
+            documents: Vec::new(),
+            ids: Vec::new(),
+            query,
+        }
+    }
+
+    fn max_bytes(&self) -> u64 {
+        self.query.max_bytes.unwrap_or(u64::MAX)
+    }
+
+    fn count(&self) -> usize {
+        usize::try_from(self.query.count).unwrap_or(usize::MAX)
+    }
+
+    /// The room for the next resource, by the documents alone: one more than the page holds is wanted, to
+    /// tell whether others follow.
+    pub(super) fn room(&self) -> Room {
+        let len = self.documents.len() + self.ids.len();
+        let has_ended = self.bytes > self.max_bytes() && len > 1;
+        if self.query.count == 0
+            || len > self.count()
+            || (has_ended && self.query.overflow == Overflow::End)
+        {
+            return Room::Full;
+        }
+        match self.bytes > self.max_bytes() {
+            true => Room::Id,
+            false => Room::Document,
+        }
+    }
+
+    /// Whether no more resources are wanted.
+    pub(super) fn is_full(&self) -> bool {
+        self.room() == Room::Full
+    }
+
+    /// Adds the next resource.
+    pub(super) fn push(&mut self, stored: Stored) {
+        match self.room() {
+            Room::Document => {
+                self.bytes = self.bytes.saturating_add(stored.size());
+                self.documents.push(stored);
+            }
+            Room::Id => self.ids.push(stored.id),
+            Room::Full => {}
+        }
+    }
+
+    /// Adds the id of the next resource, where there is room for that alone.
+    pub(super) fn name(&mut self, id: ResourceId) {
+        if !self.is_full() {
+            self.ids.push(id);
+        }
+    }
+
+    /// Reads the edges, as far as resources with them fit on the page, and builds it.
+    pub(super) fn finish(mut self, reader: &EdgeReader<'_>) -> Outcome<PageBuilder> {
+        let complete = self.add_edges(reader)?;
+        let mut page = PageBuilder::new(self.query);
+        let mut documents = self.documents.into_iter();
+        documents
+            .by_ref()
+            .take(complete)
+            .for_each(|stored| page.push(stored));
+        let others = documents.map(|stored| stored.id).chain(self.ids);
+        for id in others {
+            match self.query.overflow {
+                Overflow::End => page.end(),
+                Overflow::Name => page.name(id),
+            }
+        }
+        Ok(page)
+    }
+
+    /// Puts edges next to the resources on the page, one statement for each attribute. Returns how many
+    /// resources fit; the first one does in any case.
+    fn add_edges(&mut self, reader: &EdgeReader<'_>) -> Outcome<usize> {
+        let (count, max_bytes) = (self.count(), self.max_bytes());
+        // One more than the page holds needs no edges.
+        let mut complete = self.documents.len().min(count);
+        let want = self.query.want();
+        let ids: Vec<_> = self.documents.iter().map(|one| one.id.clone()).collect();
+        let ids: Vec<_> = ids.iter().map(ResourceId::as_str).collect();
+        let mut sizes: Vec<_> = self.documents.iter().map(Stored::size).collect();
+        let range = EdgeRange {
+            after: "",
+            limit: want.limit,
+        };
+        for attr in want.edges {
+            let mut lists = vec![Vec::new(); complete];
+            let source = EdgeSource {
+                attr,
+                kind: &self.query.kind,
+                owners: ids.get(..complete).unwrap_or_default(),
+            };
+            let mut sum = Sum::default();
+            reader.each(source, range, &mut |owner, edge| {
+                let bytes = Stored::edge_size(&edge);
+                let spent = sum.add(&mut sizes, owner, bytes);
+                if let Some(list) = lists.get_mut(owner) {
+                    list.push(edge);
+                }
+                // What follows does not fit either.
+                Ok(owner == 0 || spent <= max_bytes)
+            })?;
+            for (stored, edges) in self.documents.iter_mut().zip(lists) {
+                stored.edges.push((attr, edges));
+            }
+            complete = complete.min(fitting(&sizes, max_bytes));
+        }
+        // The one that tells whether others follow.
+        Ok(match complete == count {
+            true => complete.saturating_add(1),
+            false => complete,
+        })
+    }
+}
+
+/// The bytes of resources up to the last one whose edges are read.
+#[derive(Debug, Default)]
+struct Sum {
+    bytes: u64,
+    /// How many resources are part of it.
+    len: usize,
+}
+
+impl Sum {
+    /// Adds bytes to a resource's size, and returns the sum of the sizes up to it.
+    fn add(&mut self, sizes: &mut [u64], resource: usize, bytes: u64) -> u64 {
+        for size in sizes.iter().take(resource + 1).skip(self.len) {
+            self.bytes = self.bytes.saturating_add(*size);
+        }
+        self.len = self.len.max(resource + 1);
+        if let Some(size) = sizes.get_mut(resource) {
+            *size = size.saturating_add(bytes);
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.bytes
+    }
+}
+
+/// How many of the first resources fit together; one does in any case.
+fn fitting(sizes: &[u64], max_bytes: u64) -> usize {
+    let mut sum = 0_u64;
+    let fit = sizes.iter().enumerate().take_while(|(at, size)| {
+        sum = sum.saturating_add(**size);
+        *at == 0 || sum <= max_bytes
+    });
+    fit.count()
+}
