@@ -48,7 +48,6 @@
 
 mod administration;
 mod cache;
-mod clock;
 mod error;
 mod gate;
 mod place;
@@ -57,9 +56,9 @@ mod token;
 mod used;
 
 pub use administration::{Administration, Switch};
-pub use clock::Clock;
 pub use error::{Error, Kind};
 pub use gate::Gate;
+pub use scimkit_server::Clock;
 pub use scimkit_store::{Rules, RulesError};
 pub use text::check_id;
 pub use token::{Issued, NewToken};

@@ -1,28 +1,92 @@
 //! What time it is, and identifiers that follow it.
 
 use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use chrono::{DateTime, Utc};
 use scimkit_registry::ResourceId;
 use uuid::{ContextV7, Timestamp, Uuid};
 
+/// A source of time: the clocks of the system, or functions that a test chooses.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+/// use chrono::DateTime;
+/// use scimkit_server::Clock;
+///
+/// let stopped = Clock::of(|| DateTime::UNIX_EPOCH).with_elapsed(|| Duration::ZERO);
+/// assert_eq!(stopped.now().timestamp(), 0);
+/// assert_eq!(stopped.elapsed(), stopped.elapsed());
+/// assert_ne!(Clock::default().now().timestamp(), 0);
+/// ```
+#[derive(Clone)]
+pub struct Clock {
+    elapsed: Arc<dyn Fn() -> Duration + Send + Sync>,
+    now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+}
+
+impl Clock {
+    /// A clock that shows what that function tells; durations are still measured by the system.
+    #[must_use]
+    pub fn of(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        Clock {
+            now: Arc::new(now),
+            ..Clock::default()
+        }
+    }
+
+    /// Measures durations by that function, which returns the time since any fixed moment and never goes
+    /// back.
+    #[must_use]
+    pub fn with_elapsed(mut self, elapsed: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        self.elapsed = Arc::new(elapsed);
+        self
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.now)()
+    }
+
+    /// Returns the time since a fixed moment, by which durations and deadlines are measured. It never goes
+    /// back, also where [`Clock::now`] does.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        (self.elapsed)()
+    }
+
+    /// Returns an identifier for a new resource: a version 7 UUID, so that ids sort by creation.
+    pub(crate) fn new_id(&self) -> ResourceId {
+        id_at(self.now().into())
+    }
+}
+
+impl Default for Clock {
+    /// The clocks of the system, which may show a time before 1970.
+    fn default() -> Self {
+        let start = Instant::now();
+        Clock {
+            elapsed: Arc::new(move || start.elapsed()),
+            // `Utc::now` panics before 1970.
+            now: Arc::new(|| SystemTime::now().into()),
+        }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock(…)")
+    }
+}
+
 /// The time that a version 7 UUID shows at least: its field holds no earlier one, and its counter
 /// starts at random only after 1970.
 const FIRST: Duration = Duration::from_millis(1);
-
-/// Returns the time of the system's clock, which may be before 1970.
-pub(crate) fn now() -> DateTime<Utc> {
-    // `Utc::now` panics before 1970.
-    SystemTime::now().into()
-}
-
-/// Returns an identifier for a new resource: a version 7 UUID, so that ids sort by creation.
-pub(crate) fn new_id() -> ResourceId {
-    id_at(SystemTime::now())
-}
 
 fn id_at(now: SystemTime) -> ResourceId {
     static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
@@ -42,7 +106,7 @@ mod tests {
 
     use chrono::{DateTime, Utc};
 
-    use super::{id_at, new_id};
+    use super::{Clock, id_at};
 
     #[test]
     fn ids_are_distinct_and_in_order_while_the_clock_jumps() {
@@ -51,7 +115,10 @@ mod tests {
         let clock = [now, before_1970, UNIX_EPOCH, now, before_1970];
         let ids: Vec<_> = clock.map(id_at).map(|id| id.to_string()).into();
         assert!(ids.is_sorted(), "{ids:?}");
-        let ids: BTreeSet<_> = ids.into_iter().chain([new_id().to_string()]).collect();
+        let ids: BTreeSet<_> = ids
+            .into_iter()
+            .chain([Clock::default().new_id().to_string()])
+            .collect();
         assert_eq!(ids.len(), clock.len() + 1);
     }
 

@@ -28,6 +28,7 @@ mod clock;
 mod cursor;
 mod decode;
 mod discovery;
+mod dispatch;
 mod dropped;
 mod edit;
 mod error;
@@ -58,6 +59,8 @@ pub use auth::{
     TenantInPath, Token, credentials,
 };
 pub use body::{Body, BrokenOff};
+pub use clock::Clock;
+pub use dispatch::QUIRKS_TOTAL;
 pub use dropped::DROPPED_TOTAL;
 pub use hooks::{CreateGuard, Secret, TakeSecrets};
-pub use server::{QUIRKS_TOTAL, Server};
+pub use server::Server;

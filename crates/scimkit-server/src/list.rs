@@ -45,7 +45,12 @@ pub(crate) async fn answer(
         None => None,
     };
     let queries = queries(&types, filter.as_ref(), &search, writer)?;
-    let service = (scope, store, cursors);
+    let service = walk::Service {
+        clock: writer.clock,
+        cursors,
+        scope,
+        store,
+    };
     let (gathered, head) = match &search.cursor {
         Some(cursor) => {
             let (items, total, next) =

@@ -17,7 +17,6 @@ use crate::{
     answer::Answer,
     attrs::{PAGE, edge_attrs, memberships},
     body::Body,
-    clock::new_id,
     decode,
     edit::{What, written_by},
     error::{Problem, lost},
@@ -46,7 +45,7 @@ impl Ask<'_> {
         let projection = self.projection(kind)?;
         let change = self.writer.decode_create(kind, body).await?;
         let projection = projection.after_writing(kind, &written_by(&change));
-        let id = new_id();
+        let id = self.writer.clock.new_id();
         let creation = self.writer.creation(id, change).await?;
         let written = self.writer.write(creation).await?;
         let stored = written.stored.ok_or_else(lost)?;

@@ -8,7 +8,7 @@ use scimkit_registry::{AttrId, Predicate, ResourceId, ResourceType, Role};
 use scimkit_store::{Count, Position, Query, Scope, Sort, Store, Stored};
 
 use crate::{
-    clock::now,
+    clock::Clock,
     cursor::{self, Cursors, Mark, Place},
     error::Problem,
     gather::HELD,
@@ -17,6 +17,15 @@ use crate::{
 
 /// A page, its total when it was counted, and the cursor of the next one when there is one.
 pub(crate) type Page = (Vec<Stored>, Option<u64>, Option<String>);
+
+/// What pages are read from, and what seals their cursors.
+#[derive(Clone, Copy)]
+pub(crate) struct Service<'a> {
+    pub(crate) clock: &'a Clock,
+    pub(crate) cursors: &'a Cursors,
+    pub(crate) scope: &'a Scope,
+    pub(crate) store: &'a dyn Store,
+}
 
 /// The page that a cursor asks for; an empty one asks for the first.
 ///
@@ -29,11 +38,17 @@ pub(crate) type Page = (Vec<Stored>, Option<u64>, Option<String>);
 /// - `startIndex` beside it: `invalidValue`
 /// - a sort of several types by what a reference shows: `invalidPath`
 pub(crate) async fn page(
-    (scope, store, cursors): (&Scope, &dyn Store, &Cursors),
+    service: Service<'_>,
     queries: &[Query],
     search: &SearchRequest,
     (text, count): (&str, u32),
 ) -> Result<Page, Problem> {
+    let Service {
+        clock,
+        cursors,
+        scope,
+        store,
+    } = service;
     check(store, queries, search)?;
     let about = about(scope, queries, search);
     let mut counting = Count::Skip;
@@ -43,7 +58,7 @@ pub(crate) async fn page(
         Place { count, marks }
     } else {
         let timeout = scope.settings.limits.cursor_timeout;
-        cursors.open(text, &about, (now(), timeout))?
+        cursors.open(text, &about, (clock.now(), timeout))?
     };
     if place.marks.len() != queries.len() {
         return Err(cursor::invalid().into());
@@ -68,7 +83,7 @@ pub(crate) async fn page(
         false => walk.in_turn(&mut place.marks).await?,
     };
     let next = match found.more && count > 0 {
-        true => Some(cursors.seal(&place, &about, now())?),
+        true => Some(cursors.seal(&place, &about, clock.now())?),
         false => None,
     };
     Ok((found.items, found.total, next))

@@ -1,7 +1,7 @@
 //! The way of a write, from a request that is decoded to what the store made of it: one way for
 //! single requests and for the operations of a bulk request.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use scimkit_core::{ETagList, Error, message::PatchRequest};
 use scimkit_patch::Patch;
@@ -15,7 +15,6 @@ use scimkit_store::{
 use serde_json::Value;
 
 use crate::{
-    clock::now,
     edit::{Edit, Known, What, check_edges, written_by},
     error::{Problem, lost},
     policy::Taken,
@@ -140,7 +139,7 @@ impl Writer<'_> {
         edit: &Arc<Edit>,
         Conditions { barred, wanted }: &Conditions,
     ) -> Result<Updated, Problem> {
-        let started = Instant::now();
+        let started = self.clock.elapsed();
         let (mut tries, mut taken) = (0, Taken::default());
         loop {
             let mut before = match edit.reads() || barred.is_some() {
@@ -179,7 +178,8 @@ impl Writer<'_> {
             match self.write(Write::Update { change, expect, id }).await {
                 Err(Problem::Store(StoreError::Stale { .. })) if *wanted == Expect::Any => {
                     tries += 1;
-                    if tries >= TRIES && started.elapsed() > self.scope.settings.limits.deadline {
+                    let tried_for = self.clock.elapsed().saturating_sub(started);
+                    if tries >= TRIES && tried_for > self.scope.settings.limits.deadline {
                         return Err(Problem::Store(StoreError::Busy));
                     }
                 }
@@ -229,7 +229,7 @@ impl Writer<'_> {
         if let Write::Create { change, .. } | Write::Update { change, .. } = &write {
             check_edges(change, &self.scope.settings.limits)?;
         }
-        let batch = Batch::new(now(), vec![write]);
+        let batch = Batch::new(self.clock.now(), vec![write]);
         let mut outcomes = self.submit(batch).await?;
         outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
     }

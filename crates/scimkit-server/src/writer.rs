@@ -6,12 +6,13 @@ use scimkit_core::Error;
 use scimkit_registry::{Projection, ResourceType, Witness};
 use scimkit_store::{Expect, Scope, Store};
 
-use crate::{access::Access, dropped::Dropped, hooks::Hooks, work::Work};
+use crate::{access::Access, clock::Clock, dropped::Dropped, hooks::Hooks, work::Work};
 
 /// Decodes and writes on behalf of one request.
 #[derive(Clone, Copy)]
 pub(crate) struct Writer<'a> {
     pub(crate) access: &'a Access,
+    pub(crate) clock: &'a Clock,
     pub(crate) dropped: &'a Dropped,
     pub(crate) hooks: &'a Hooks,
     pub(crate) scope: &'a Scope,

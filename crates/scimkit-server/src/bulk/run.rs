@@ -14,7 +14,6 @@ use super::{
     step::{Outcome, Prepared, Reason, Rules, Step},
 };
 use crate::{
-    clock::{new_id, now},
     error::{Problem, log_store_error, lost},
     write::Conditions,
     writer::Writer,
@@ -72,7 +71,7 @@ impl<'a> Run<'a> {
         };
         let kind = |task: &Result<Task, Unfit>| Some(Arc::clone(&task.as_ref().ok()?.kind));
         let created = Created {
-            ids: (0..count).map(|_| new_id()).collect(),
+            ids: (0..count).map(|_| writer.clock.new_id()).collect(),
             kinds: tasks.iter().map(kind).collect(),
             names,
         };
@@ -221,7 +220,7 @@ impl<'a> Run<'a> {
             (OnFailure::StopAfter(allowed), Some(_)) => usize::try_from(allowed).unwrap_or(count),
             _ => count,
         };
-        let batch = Batch::new(now(), writes).on_failure(rule);
+        let batch = Batch::new(self.writer.clock.now(), writes).on_failure(rule);
         let answers = self.writer.submit(batch).await.unwrap_or_else(|problem| {
             let failed = (0..count).map(|n| match n < allowed {
                 true => Err(problem.clone()),

@@ -11,6 +11,7 @@ mod actix;
 mod auth;
 mod bodies;
 mod bulk;
+mod clock;
 mod failures;
 mod headers;
 mod log;

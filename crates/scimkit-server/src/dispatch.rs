@@ -1,0 +1,307 @@
+//! The way of one request: who asks, what for, and what answers it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use http::{Method, StatusCode, request::Parts};
+use scimkit_core::{Error, message::SearchRequest};
+use scimkit_registry::{Budget, Error as RequestError, Leeway, Quirks, Witness};
+use scimkit_store::{ConnectionId, Lane, Limits, Scope, Settings, Store, TenantId, location};
+
+use crate::{
+    access::Access,
+    answer::Answer,
+    auth::{Authenticate, Me},
+    bulk,
+    clock::Clock,
+    cursor::Cursors,
+    decode, discovery,
+    dropped::Dropped,
+    error::Problem,
+    hooks::Hooks,
+    incoming::Incoming,
+    list, negotiate,
+    prefix::Prefix,
+    query, resource,
+    route::{Route, not_implemented},
+    work::{BODY_BYTE, Work},
+    writer::Writer,
+};
+
+/// What a server answers requests with.
+#[derive(Debug, Clone)]
+pub(crate) struct Inner {
+    pub(crate) authentication: Arc<dyn Authenticate>,
+    pub(crate) clock: Clock,
+    pub(crate) hooks: Hooks,
+    pub(crate) cursors: Arc<Cursors>,
+    pub(crate) lane: Arc<Lane>,
+    pub(crate) prefix: Prefix,
+    pub(crate) requests: Arc<Requests>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) store: Arc<dyn Store>,
+}
+
+/// The counter of quirks that requests needed, by `profile` and `quirk`, one for each request.
+///
+/// It goes to the recorder of the `metrics` crate that the application installs; without one it
+/// costs next to nothing. The names are those of the fields of
+/// [`Tolerance`](scimkit_registry::Tolerance).
+pub const QUIRKS_TOTAL: &str = "scimkit_quirks_total";
+
+/// What the log tells of a request beside its head and status.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) connection: Option<ConnectionId>,
+    /// The attributes of which something was left out.
+    pub(crate) dropped: Option<String>,
+    pub(crate) quirks: Quirks,
+    pub(crate) tenant: Option<TenantId>,
+}
+
+/// Who asks, and what is noted of the request.
+struct Caller<'a> {
+    access: Access,
+    dropped: &'a Dropped,
+    scope: Scope,
+    witness: &'a Arc<Witness>,
+}
+
+/// Numbers the requests of this process, so that a log line can be found again.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    pub(crate) next: AtomicU64,
+    pub(crate) run: String,
+}
+
+impl Requests {
+    pub(crate) fn name_one(&self) -> String {
+        format!(
+            "{}-{:x}",
+            self.run,
+            self.next.fetch_add(1, Ordering::Relaxed)
+        )
+    }
+}
+
+impl Inner {
+    pub(crate) async fn answer<B: http_body::Body>(
+        &self,
+        head: &mut Parts,
+        body: &mut Incoming<'_, B>,
+        request_id: &str,
+        notes: &mut Notes,
+    ) -> Result<Answer, Problem> {
+        let uri = head.uri.clone();
+        let (tenant, path) = self.prefix.strip(uri.path()).unzip();
+        if let Some(tenant) = tenant.flatten() {
+            head.extensions.insert(tenant);
+        }
+        let head = &*head;
+        let identity = self.authentication.authenticate(head).await?;
+        let settings = identity
+            .settings
+            .unwrap_or_else(|| Arc::clone(&self.settings));
+        let mut scope = Scope::new(identity.tenant, settings);
+        notes.connection = Some(identity.connection.clone());
+        notes.tenant = Some(scope.tenant.clone());
+        let actor = identity.actor;
+        let actor = actor.or_else(|| Some(identity.me.as_ref()?.id.as_str().into()));
+        scope.cause.actor = actor;
+        scope.cause.connection = Some(identity.connection);
+        scope.cause.request = Some(request_id.into());
+        scope.extensions = identity.extensions;
+        let path = path.ok_or_else(|| Error::not_found("there is no such endpoint"))?;
+        let alias = alias(path, identity.me.as_ref(), &scope.settings);
+        let (path, location) = alias.as_ref().map_or((path, None), |alias| {
+            (alias.path.as_str(), Some(alias.location.as_str()))
+        });
+        let base_url = scope.settings.base_url.as_str();
+        let witness = Witness::of(scope.settings.tolerance).with_base_url(base_url);
+        let witness = Arc::new(witness);
+        let dropped = Dropped::default();
+        let caller = Caller {
+            access: identity.access,
+            dropped: &dropped,
+            scope,
+            witness: &witness,
+        };
+        let answer = self.routed((head, path), body, caller, request_id).await;
+        count(&witness);
+        notes.dropped = dropped.count();
+        notes.quirks = witness.quirks();
+        match location {
+            Some(location) => answer.map(|answer| answer.located(location)),
+            None => answer,
+        }
+    }
+
+    async fn routed<B: http_body::Body>(
+        &self,
+        (head, path): (&Parts, &str),
+        body: &mut Incoming<'_, B>,
+        mut caller: Caller<'_>,
+        request_id: &str,
+    ) -> Result<Answer, Problem> {
+        let settings = Arc::clone(&caller.scope.settings);
+        let limits = &settings.limits;
+        let route = Route::find(&settings.registry, &head.method, path);
+        let route = match route {
+            Err(Problem::Method(allowed)) if head.method == Method::OPTIONS => {
+                return Ok(Answer::empty(StatusCode::NO_CONTENT).allowing(allowed));
+            }
+            found => found?,
+        };
+        if matches!(route, Route::Bulk) && limits.bulk_operations == 0 {
+            return Err(not_implemented());
+        }
+        route.check(&caller.access)?;
+        let bytes = match route.body_limit(limits) {
+            Some(limit) => read(head, body, limit).await?,
+            None => Bytes::new(),
+        };
+        let bytes = decode::without_byte_order_mark(bytes, caller.witness)?;
+        // From here on it is the server that takes time.
+        caller.scope.budget = budget(limits, &self.clock);
+        let cancellation = Cancellation::of(&caller.scope.budget);
+        let writer = Writer {
+            access: &caller.access,
+            clock: &self.clock,
+            dropped: caller.dropped,
+            hooks: &self.hooks,
+            scope: &caller.scope,
+            store: &self.store,
+            witness: caller.witness,
+            work: &Work::new(&self.lane),
+        };
+        let is_query = matches!(route, Route::List(_) | Route::Search(_));
+        let answer = self.drive(route, head, bytes, writer, request_id).await;
+        cancellation.disarm();
+        answer.map_err(|problem| match is_query {
+            true => problem.of_query(),
+            false => problem,
+        })
+    }
+
+    async fn drive(
+        &self,
+        route: Route,
+        head: &Parts,
+        bytes: Bytes,
+        writer: Writer<'_>,
+        request_id: &str,
+    ) -> Result<Answer, Problem> {
+        let Writer {
+            access,
+            scope,
+            witness,
+            ..
+        } = writer;
+        let cursors = &*self.cursors;
+        let parameters = head.uri.query();
+        let ask = resource::Ask { head, writer };
+        let types = |kind| match kind {
+            Some(kind) => Ok(vec![kind]),
+            None => access.readable(scope.settings.registry.types()),
+        };
+        let json = async |bytes: Bytes| {
+            let units = BODY_BYTE.saturating_mul(bytes.len() as u64);
+            let limits = scope.settings.limits;
+            let read = move || decode::body(&bytes, &limits);
+            Ok::<_, Problem>(writer.work.run(scope, units, read).await??)
+        };
+        match route {
+            Route::Bulk => bulk::answer(writer, bytes, request_id).await,
+            Route::Create(kind) => ask.create(&kind, json(bytes).await?).await,
+            Route::Delete(kind, id) => ask.delete(kind, id).await,
+            Route::Discover(what) => {
+                let authentication = &*self.authentication;
+                discovery::answer(&what, parameters, writer, authentication)
+            }
+            Route::List(kind) => {
+                let search = query::search(parameters, writer)?;
+                list::answer(writer, types(kind)?, search, cursors).await
+            }
+            Route::Patch(kind, id) => ask.patch(&kind, &id, json(bytes).await?).await,
+            Route::Read(kind, id) => ask.read(&kind, &id).await,
+            Route::Replace(kind, id) => ask.replace(&kind, &id, json(bytes).await?).await,
+            Route::Search(kind) => {
+                let search = SearchRequest::from_value(json(bytes).await?)?;
+                RequestError::check_message(search.schemas_misfit, "a search request", &**witness)?;
+                list::answer(writer, types(kind)?, search, cursors).await
+            }
+        }
+    }
+}
+
+/// The work that a request may cause, and until when.
+fn budget(limits: &Limits, clock: &Clock) -> Budget {
+    match clock.elapsed().checked_add(limits.duration) {
+        Some(end) => {
+            let clock = clock.clone();
+            Budget::with_deadline(limits.work, move || clock.elapsed() >= end)
+        }
+        None => Budget::new(limits.work),
+    }
+}
+
+/// Cancels a budget when it is dropped, as it is with the future of a request whose client is gone.
+struct Cancellation(Option<Budget>);
+
+impl Cancellation {
+    fn of(budget: &Budget) -> Self {
+        Cancellation(Some(budget.clone()))
+    }
+
+    /// The answer is there.
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Cancellation {
+    fn drop(&mut self) {
+        if let Some(budget) = &self.0 {
+            budget.cancel();
+        }
+    }
+}
+
+/// Checks what the head tells of the body, then reads it: nothing is read in vain.
+async fn read<B: http_body::Body>(
+    head: &Parts,
+    body: &mut Incoming<'_, B>,
+    limit: usize,
+) -> Result<Bytes, Problem> {
+    negotiate::check_body_type(&head.headers)?;
+    decode::check_length(&head.headers, limit)?;
+    Ok(body.read(limit).await?)
+}
+
+/// What `/Me` stands for.
+struct Alias {
+    location: String,
+    /// Below the base path.
+    path: String,
+}
+
+/// The resource behind `/Me`, where the caller is one.
+fn alias(path: &str, me: Option<&Me>, settings: &Settings) -> Option<Alias> {
+    let is_me = path.trim_matches('/') == "Me";
+    let me = me.filter(|me| is_me && !me.id.as_str().is_empty())?;
+    let kind = settings.registry.by_name(&me.resource_type)?;
+    let location = location(settings, kind, &me.id);
+    let path = location.strip_prefix(&settings.base_url)?.to_owned();
+    Some(Alias { location, path })
+}
+
+/// Counts what a provider's request needed, so that an operator sees what it really does.
+fn count(witness: &Witness) {
+    let profile = witness.tolerance().profile();
+    for quirk in witness.quirks().iter() {
+        metrics::counter!(QUIRKS_TOTAL, "profile" => profile, "quirk" => quirk.name()).increment(1);
+    }
+}
