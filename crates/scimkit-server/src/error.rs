@@ -59,6 +59,7 @@ impl Problem {
                     503,
                     "the service is temporarily unavailable: try again later",
                 ),
+                StoreError::OtherCandidate { .. } => Error::new(409, error.to_string()),
                 StoreError::Ambiguous | StoreError::Taken { .. } => {
                     Error::uniqueness(error.to_string())
                 }

@@ -1,6 +1,7 @@
 //! Creates that take a resource which is there.
 
-use scimkit_registry::{Change, Exhausted, Meter, Predicate, ResourceType, View};
+use scimkit_core::Version;
+use scimkit_registry::{Change, Exhausted, Meter, Predicate, ResourceId, ResourceType, View};
 
 use crate::{ConnectionId, How};
 
@@ -29,6 +30,9 @@ pub struct Claim {
     /// Live resources that satisfy this, too, may be taken by a claim among the
     /// [retired](Among::Retired), whatever connection has them: those that were switched off.
     pub dormant: Option<Predicate>,
+    /// What an earlier [check](crate::Intent::Check) has found: the create fails if it would now take
+    /// another resource, another version of it, or none.
+    pub pin: Option<ClaimPin>,
     /// What the client sent, of which a live resource takes what is set; the change of the create
     /// where there is none. It lacks what was only filled in.
     pub sent: Option<Change>,
@@ -42,6 +46,7 @@ impl Claim {
             among,
             by,
             dormant: None,
+            pin: None,
             sent: None,
         }
     }
@@ -84,6 +89,31 @@ impl Claim {
         self
     }
 
+    /// Only as an earlier check has found it.
+    ///
+    /// If the create would take another resource than the check, or one where the check found none, or
+    /// none where it found one, it fails with [`StoreError::OtherCandidate`](crate::StoreError::OtherCandidate);
+    /// if it would take another version of the same resource, with
+    /// [`StoreError::Stale`](crate::StoreError::Stale). Several live ones are
+    /// [`StoreError::Ambiguous`](crate::StoreError::Ambiguous) as without a pin.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_core::Version;
+    /// use scimkit_registry::{Predicate, ResourceId};
+    /// use scimkit_store::{Among, Candidate, Claim, ClaimPin};
+    ///
+    /// let found = Candidate::new(ResourceId::from("42"), Version::new("7")?);
+    /// let claim = Claim::new(Among::Live, Predicate::Never).pinned(ClaimPin::Candidate(found.clone()));
+    /// assert_eq!(claim.pin, Some(ClaimPin::Candidate(found)));
+    /// # Ok::<(), scimkit_core::InvalidVersion>(())
+    /// ```
+    #[must_use]
+    pub fn pinned(mut self, pin: ClaimPin) -> Self {
+        self.pin = Some(pin);
+        self
+    }
+
     /// With what a live resource takes.
     #[must_use]
     pub fn sending(mut self, sent: Change) -> Self {
@@ -105,4 +135,33 @@ pub enum Among {
     Live,
     /// Those that were [retired](crate::Deletes::Retire), and [dormant](Claim::dormant) ones.
     Retired,
+}
+
+/// A resource that a create takes, in the version that it has before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Candidate {
+    /// The identifier.
+    pub id: ResourceId,
+    /// The version. Of a soft-deleted resource it is that of the delete, or `0` if the store does not
+    /// know it.
+    pub version: Version,
+}
+
+impl Candidate {
+    /// A resource in one version.
+    #[must_use]
+    pub fn new(id: ResourceId, version: Version) -> Self {
+        Candidate { id, version }
+    }
+}
+
+/// What a check has found for a [`Claim`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a claim takes a resource or none")]
+pub enum ClaimPin {
+    /// This resource, in this version.
+    Candidate(Candidate),
+    /// None, so that a new resource is created.
+    NoCandidate,
 }

@@ -30,7 +30,7 @@ pub mod validate;
 
 pub use archive::Archive;
 pub use cause::Cause;
-pub use claim::{Among, Claim};
+pub use claim::{Among, Candidate, Claim, ClaimPin};
 pub use computed::{Facts, computed, element, location, meta, targets};
 pub use extension::StoreExt;
 pub use lane::Lane;

@@ -110,7 +110,7 @@ impl Memory {
 impl Store for Memory {
     fn support(&self, _kind: &ResourceType) -> Support {
         let mut support = Support::full();
-        (support.capacities, support.check) = (true, true);
+        (support.capacities, support.check, support.claim_pins) = (true, true, true);
         support
     }
 

@@ -186,7 +186,7 @@ impl<D: RowDatabase> RowStore<D> {
 impl<D: RowDatabase> Store for RowStore<D> {
     fn support(&self, kind: &ResourceType) -> Support {
         let mut support = self.database.support(kind);
-        support.check = true;
+        (support.check, support.claim_pins) = (true, support.claims);
         support
     }
 

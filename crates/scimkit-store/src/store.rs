@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{AttrId, Change, Edge, Exhausted, Resource, ResourceId, ResourceType};
 
-use crate::{Cause, Claim, Deletes, Page, Query, Scope, Settings};
+use crate::{Candidate, Cause, Claim, ClaimPin, Deletes, Page, Query, Scope, Settings};
 
 /// A future that a store hands out.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -124,6 +124,8 @@ pub struct Support {
     pub check: bool,
     /// Whether a create can [claim](crate::Claim) a resource: it keeps which connection owns a resource.
     pub claims: bool,
+    /// Whether it compares the [pin](crate::Claim::pinned) of a claim.
+    pub claim_pins: bool,
     /// It continues a list after a [`Position`](crate::Position).
     pub cursor: bool,
     /// It answers predicates.
@@ -138,13 +140,14 @@ pub struct Support {
 }
 
 impl Support {
-    /// Everything that the first version of the contract had: all but capacities and checks, which a
-    /// store has to declare.
+    /// Everything that the first version of the contract had: all but capacities, checks and the pins of
+    /// claims, which a store has to declare.
     #[must_use]
     pub fn full() -> Self {
         Support {
             capacities: false,
             check: false,
+            claim_pins: false,
             claims: true,
             cursor: true,
             filter: true,
@@ -166,14 +169,19 @@ impl Support {
             .writes
             .iter()
             .any(|w| matches!(w, Write::Delete { .. }));
-        let mut claims = batch.writes.iter().filter_map(|write| match write {
-            Write::Create { claim, .. } => claim.as_deref(),
-            _ => None,
-        });
+        let claims = || {
+            batch.writes.iter().filter_map(|write| match write {
+                Write::Create { claim, .. } => claim.as_deref(),
+                _ => None,
+            })
+        };
         let feature = match batch.intent {
             Intent::Check if !self.check => "a write that is only checked",
             _ if !self.capacities && !settings.capacities.is_empty() => "a limit on resources",
-            _ if !self.claims && claims.next().is_some() => "a create that adopts or restores",
+            _ if !self.claims && claims().next().is_some() => "a create that adopts or restores",
+            _ if !self.claim_pins && claims().any(|claim| claim.pin.is_some()) => {
+                "a create that expects what an earlier check has found"
+            }
             _ if !self.soft_delete && deletes && settings.deletes == Deletes::Retire => {
                 "soft delete"
             }
@@ -573,6 +581,8 @@ impl Expect {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Written {
+    /// The resource that a create took because of a [`Claim`], as it was before.
+    pub candidate: Option<Candidate>,
     /// What happened.
     pub how: How,
     /// The resource as it now is; none after a delete, and where no document was wanted.
@@ -586,6 +596,7 @@ impl Written {
     #[must_use]
     pub fn stored(how: How, stored: Stored) -> Self {
         Written {
+            candidate: None,
             how,
             version: Some(stored.version.clone()),
             stored: Some(stored),
@@ -596,6 +607,7 @@ impl Written {
     #[must_use]
     pub fn versioned(how: How, version: Version) -> Self {
         Written {
+            candidate: None,
             how,
             stored: None,
             version: Some(version),
@@ -606,10 +618,19 @@ impl Written {
     #[must_use]
     pub fn deleted() -> Self {
         Written {
+            candidate: None,
             how: How::Deleted,
             stored: None,
             version: None,
         }
+    }
+
+    /// What the claim of a create has found, to [pin](crate::Claim::pinned) it later.
+    #[must_use]
+    pub fn pin(&self) -> ClaimPin {
+        self.candidate
+            .clone()
+            .map_or(ClaimPin::NoCandidate, ClaimPin::Candidate)
     }
 }
 
@@ -689,6 +710,13 @@ pub enum StoreError {
     /// Nothing was done, because another write of the batch failed: see [`OnFailure`].
     #[error("another write failed, so this one was not carried out")]
     NotRun,
+    /// A create would take another resource than the [check](crate::Claim::pinned) that it relies on, or
+    /// one of the two none.
+    #[error("{}", other_candidate(found.as_ref()))]
+    OtherCandidate {
+        /// The resource that it would take now.
+        found: Option<ResourceId>,
+    },
     /// The host does not want the write, for a reason that the client is told.
     #[error("{detail}")]
     Refused {
@@ -771,6 +799,14 @@ impl StoreError {
                 | StoreError::StorageFull(_)
                 | StoreError::Unavailable(_)
         )
+    }
+}
+
+/// What a create would take now.
+fn other_candidate(found: Option<&ResourceId>) -> String {
+    match found {
+        Some(id) => format!("the create would now take `{id}`: check it again"),
+        None => "the create would no longer take a resource that exists: check it again".to_owned(),
     }
 }
 

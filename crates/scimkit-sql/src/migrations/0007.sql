@@ -18,3 +18,6 @@ INSERT INTO resource_count (tenant, kind, predicate, count, used)
     SELECT tenant, kind, '', count(*), 0 FROM resource
     WHERE tenant NOT IN (SELECT tenant FROM import) GROUP BY tenant, kind;
 UPDATE counter SET counted = version WHERE tenant NOT IN (SELECT tenant FROM import);
+
+-- The change that deleted a resource; 0 where that is not known.
+ALTER TABLE retired ADD COLUMN version INTEGER NOT NULL DEFAULT 0;

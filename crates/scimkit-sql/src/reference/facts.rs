@@ -39,7 +39,7 @@ impl State {
     fn head_columns(self) -> &'static str {
         match self {
             State::Live => "r.id, r.kind, r.version, r.created_us, r.modified_us, 0",
-            State::Deleted => "r.id, r.kind, 0, r.created_us, r.retired_us, 1",
+            State::Deleted => "r.id, r.kind, r.version, r.created_us, r.retired_us, 1",
         }
     }
 

@@ -272,6 +272,8 @@ pub struct DeletedRow<'a> {
     pub keys: &'a str,
     /// The name of its type.
     pub kind: &'a str,
+    /// The number of the change that deleted it.
+    pub version: i64,
 }
 
 /// Adds soft-deleted rows.
@@ -285,7 +287,7 @@ pub fn insert_deleted_rows<'a>(
         let mut builder = Builder::new(dialect, tenant);
         builder.sql(
             "INSERT INTO retired (tenant, kind, id, created_us, retired_us, connection, document,
-             keys)",
+             keys, version)",
         );
         builder.rows(piece.iter().map(|row| {
             [
@@ -296,6 +298,7 @@ pub fn insert_deleted_rows<'a>(
                 row.connection.into(),
                 row.document.into(),
                 row.keys.into(),
+                row.version.into(),
             ]
         }));
         builder.build()

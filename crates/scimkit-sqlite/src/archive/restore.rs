@@ -83,6 +83,8 @@ impl<'a> Copy<'a> {
             id: id.as_str(),
             keys: &definitions::current(kind),
             kind: kind.name(),
+            // An archive does not tell it.
+            version: 0,
         };
         let statements = reference::insert_deleted_rows(DIALECT, tenant, &[row]);
         execute_all(self.db, statements)?;

@@ -216,6 +216,7 @@ impl TenantRows<'_> {
                 id: row.id.as_str(),
                 keys,
                 kind: row.kind.name(),
+                version: number(&row.version)?,
             });
         }
         execute_all(

@@ -9,10 +9,11 @@ use super::{
     decide::Decider,
     facts::{FoundRow, KeyRef, RowHead, RowState},
     keys,
+    known::missing,
     needs::queries,
     overlay::{Body, Entry},
 };
-use crate::{Among, Claim, How, StoreError};
+use crate::{Among, Candidate, Claim, ClaimPin, How, StoreError};
 
 /// A resource that a create takes.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl Claimed {
 }
 
 /// A row that a claim looks at: one that the batch has changed, or else a fact.
-struct Candidate<'a> {
+struct CandidateRow<'a> {
     body: Option<&'a Body>,
     head: &'a RowHead,
     row: Option<&'a FoundRow>,
@@ -41,8 +42,35 @@ impl Decider<'_> {
     /// The resource that a create takes, if any.
     ///
     /// # Errors
-    /// [`StoreError::Ambiguous`] for several live ones.
+    /// - [`StoreError::Ambiguous`] for several live ones
+    /// - [`StoreError::OtherCandidate`], [`StoreError::Stale`] if it is not the one that the claim is
+    ///   pinned to
     pub(super) fn claimed(
+        &self,
+        request: &Request,
+        (number, kind): (usize, &Arc<ResourceType>),
+        claim: &Claim,
+    ) -> Result<Option<(Claimed, Candidate)>, StoreError> {
+        let claimed = self.found(request, (number, kind), claim)?;
+        let found = match claimed {
+            None => None,
+            Some(claimed) => {
+                let version = match &claimed {
+                    Claimed::Live(id, _) => self.head(id)?.map(|head| head.version.clone()),
+                    Claimed::Deleted(head) => Some(head.version.clone()),
+                };
+                let version = version.ok_or_else(|| missing("the version of a candidate"))?;
+                let candidate = Candidate::new(claimed.id().clone(), version);
+                Some((claimed, candidate))
+            }
+        };
+        if let Some(pin) = &claim.pin {
+            check_pin(pin, found.as_ref().map(|(_, candidate)| candidate))?;
+        }
+        Ok(found)
+    }
+
+    fn found(
         &self,
         request: &Request,
         (number, kind): (usize, &Arc<ResourceType>),
@@ -80,7 +108,7 @@ impl Decider<'_> {
             for id in ids.chain(self.deleted_rows()) {
                 let head = self.matching(request, (kind, id), (term, RowState::Deleted))?;
                 let order = |head: &RowHead| (head.last_modified, head.id.clone());
-                if let Some(Candidate { head, .. }) = head {
+                if let Some(CandidateRow { head, .. }) = head {
                     last = last
                         .into_iter()
                         .chain([head])
@@ -121,7 +149,7 @@ impl Decider<'_> {
         request: &Request,
         (kind, id): (&Arc<ResourceType>, &ResourceId),
         (predicate, state): (&Predicate, RowState),
-    ) -> Result<Option<Candidate<'s>>, StoreError> {
+    ) -> Result<Option<CandidateRow<'s>>, StoreError> {
         let entry: Option<&Entry> = self.overlay.row(id).map(AsRef::as_ref);
         let body = entry.and_then(|entry| entry.body.as_ref());
         let row = match body {
@@ -141,7 +169,7 @@ impl Decider<'_> {
         let document = document.tree()?;
         let meter = request.budget.meter();
         let holds = kind.matches(predicate, View::of(&document), &meter)?;
-        Ok(holds.then_some(Candidate { body, head, row }))
+        Ok(holds.then_some(CandidateRow { body, head, row }))
     }
 
     /// The live resources that the writes so far have changed and that may satisfy the predicate.
@@ -199,5 +227,23 @@ impl Decider<'_> {
             Predicate::Never => Some(BTreeSet::new()),
             Predicate::Compare { .. } | Predicate::Not(_) | Predicate::Present(_) => None,
         }
+    }
+}
+
+/// Compares what a claim takes with what it is pinned to.
+fn check_pin(pin: &ClaimPin, found: Option<&Candidate>) -> Result<(), StoreError> {
+    match (pin, found) {
+        (ClaimPin::NoCandidate, None) => Ok(()),
+        (ClaimPin::Candidate(pinned), Some(found)) if pinned.id == found.id => {
+            match pinned.version == found.version {
+                true => Ok(()),
+                false => Err(StoreError::Stale {
+                    actual: found.version.clone(),
+                }),
+            }
+        }
+        (_, found) => Err(StoreError::OtherCandidate {
+            found: found.map(|found| found.id.clone()),
+        }),
     }
 }

@@ -108,18 +108,17 @@ impl Decider<'_> {
     ) -> Result<Written, StoreError> {
         if let Some(claim) = claim {
             let claimed = self.claimed(request, (number, edit.change.kind()), claim)?;
-            if let Some(claimed) = &claimed {
+            if let Some((claimed, candidate)) = claimed {
                 self.set_subject(request, number, claimed.id());
-            }
-            match claimed {
-                Some(Claimed::Live(id, how)) => {
-                    return self.adopt(request, (&id, how), (edit.change, claim));
-                }
-                Some(Claimed::Deleted(head)) => {
-                    let id = &head.id;
-                    return self.create(request, Edit { id, ..edit }, Some(&head));
-                }
-                None => {}
+                let mut written = match claimed {
+                    Claimed::Live(id, how) => self.adopt(request, (&id, how), (edit.change, claim)),
+                    Claimed::Deleted(head) => {
+                        let id = &head.id;
+                        self.create(request, Edit { id, ..edit }, Some(&head))
+                    }
+                }?;
+                written.candidate = Some(candidate);
+                return Ok(written);
             }
         }
         if self.head(edit.id)?.is_some() {

@@ -170,7 +170,7 @@ pub struct RowHead {
     pub last_modified: DateTime<Utc>,
     /// Whether it is live.
     pub state: RowState,
-    /// Its version; of a soft-deleted one it means nothing.
+    /// Its version; of a soft-deleted one that of the delete, or `0` if the store does not know it.
     pub version: Version,
 }
 

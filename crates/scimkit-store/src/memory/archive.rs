@@ -6,6 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use scimkit_core::Version;
 use scimkit_registry::{Budget, Change, ResourceId};
 
 use super::{
@@ -371,7 +372,7 @@ impl Copy<'_> {
             document: Arc::new(fit.document),
             edges: BTreeMap::new(),
             last_modified: retired.retired,
-            version: self.tenant.last_version()?,
+            version: Version::new("0").map_err(StoreError::backend)?,
         };
         let table = self.tenant.retired_of(&fit.kind);
         table.insert(retired.id, record, fit.keys);

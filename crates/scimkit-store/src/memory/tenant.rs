@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use scimkit_core::Version;
 use scimkit_registry::{Budget, ResourceId, ResourceType};
 
 use super::{
@@ -132,10 +131,6 @@ impl Tenant {
     pub(super) fn name(&self, kind: &ResourceType) -> Arc<str> {
         let known = self.tables.get_key_value(kind.name());
         known.map_or_else(|| kind.name().into(), |(name, _)| Arc::clone(name))
-    }
-
-    pub(super) fn last_version(&self) -> Result<Version, StoreError> {
-        Version::new(self.version.to_string()).map_err(StoreError::backend)
     }
 
     /// Takes away what was retired before a moment, and tells how many resources that were.

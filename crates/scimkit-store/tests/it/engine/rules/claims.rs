@@ -1,0 +1,305 @@
+//! Creates that take a resource which is there.
+
+use scimkit_core::Version;
+use scimkit_registry::ResourceId;
+use scimkit_store::{
+    Among, Batch, Candidate, Claim, ClaimPin, ConnectionId, Intent, OnFailure, Write,
+    engine::{Decision, Policy, WriteRequest},
+};
+use serde_json::json;
+
+use super::{Case, check, plain, said, soft};
+use crate::engine::{World, database::Database, second};
+
+#[test]
+fn claim_sees_what_earlier_writes_left() {
+    let world = World::new();
+    let before = [
+        world.create("u1", json!({"userName": "a", "externalId": "x"})),
+        world.create("u2", json!({"userName": "b", "externalId": "x"})),
+        world.create("u3", json!({"userName": "c", "active": true})),
+    ];
+    let claim = |id, name: &str, among, by: &str, dormant: bool| {
+        let dormant = dormant.then(|| world.predicate("u1", "active eq false"));
+        let claim = Claim::new(among, world.predicate("u1", by)).or_dormant(dormant);
+        Write::Create {
+            change: world.body(id, json!({"userName": name})),
+            claim: Some(Box::new(claim)),
+            id: id.into(),
+        }
+    };
+    let case = |name, writes, answers| Case {
+        answers,
+        name,
+        policy: soft,
+        rule: Case::CONTINUE,
+        writes,
+    };
+    let x = r#"externalId eq "x""#;
+    check(
+        &world,
+        &before,
+        vec![
+            case(
+                "two match, then one, then none",
+                vec![
+                    claim("u9", "a", Among::Live, x, false),
+                    world.set("u1", "externalId", None),
+                    claim("u9", "d", Among::Live, x, false),
+                    world.delete("u2"),
+                    claim("u9", "e", Among::Live, x, false),
+                ],
+                &[
+                    "ambiguous",
+                    "updated u1 4",
+                    "adopted u2 5",
+                    "deleted",
+                    "created u9 7",
+                ],
+            ),
+            case(
+                "the one deleted last is restored",
+                vec![
+                    world.delete("u2"),
+                    world.delete("u1"),
+                    claim("u9", "d", Among::Retired, x, false),
+                    claim("u9", "e", Among::Retired, x, false),
+                ],
+                &["deleted", "deleted", "relinked u2 6", "relinked u1 7"],
+            ),
+            case(
+                "a user that was just deactivated is dormant",
+                vec![
+                    claim("u9", "c", Among::Retired, r#"userName eq "c""#, true),
+                    world.set("u3", "active", Some(json!(false))),
+                    claim("u9", "C", Among::Retired, r#"userName eq "c""#, true),
+                ],
+                &["taken userName", "updated u3 4", "relinked u3 5"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn claim_finds_candidates_behind_those_that_the_batch_deletes() {
+    let world = World::new();
+    let with_x = |id| world.create(id, json!({"userName": id, "externalId": "x"}));
+    let claim = Claim::new(Among::Live, world.predicate("u1", r#"externalId eq "x""#));
+    let claim = |id: &str| Write::Create {
+        change: world.body(id, json!({"userName": id})),
+        claim: Some(Box::new(claim.clone())),
+        id: id.into(),
+    };
+    check(
+        &world,
+        &["u1", "u2", "u3", "u4"].map(with_x),
+        vec![Case {
+            answers: &["deleted", "deleted", "ambiguous", "deleted", "adopted u4 8"],
+            name: "candidates",
+            policy: plain,
+            rule: Case::CONTINUE,
+            writes: vec![
+                world.delete("u1"),
+                world.delete("u2"),
+                claim("u9"),
+                world.delete("u3"),
+                claim("u9"),
+            ],
+        }],
+    );
+}
+
+#[test]
+fn owned_resource_is_not_adopted() {
+    let world = World::new();
+    let mut database = Database::default();
+    let mut answers = Vec::new();
+    for connection in ["a", "b"] {
+        let claim = Claim::new(Among::Live, world.predicate("u1", r#"userName eq "a""#));
+        let create = |id: &str, name: &str, claim| Write::Create {
+            change: world.body(id, json!({"userName": name})),
+            claim,
+            id: id.into(),
+        };
+        let writes = match connection {
+            "a" => vec![create("u1", "a", None)],
+            _ => vec![create("u2", "a", Some(Box::new(claim)))],
+        };
+        let policy = Policy::new(world.registry.clone());
+        let mut request = WriteRequest::new(policy, Batch::new(second(0), writes));
+        request.batch.cause.connection = Some(ConnectionId::from(connection));
+        answers.push(said(&database.run(Decision::new(request))[0]));
+    }
+    assert_eq!(answers, ["created u1 1", "taken userName"]);
+}
+
+/// The claim of a name by a connection, with a pin.
+fn pinned(world: &World, among: Among, pin: Option<ClaimPin>) -> Write {
+    let mut claim = Claim::new(among, world.predicate("u1", r#"userName eq "a""#));
+    claim.pin = pin;
+    let mut write = world.user("u9", "a");
+    if let Write::Create { claim: place, .. } = &mut write {
+        *place = Some(Box::new(claim));
+    }
+    write
+}
+
+fn candidate(id: &str, version: &str) -> Option<ClaimPin> {
+    let version = Version::new(version).unwrap();
+    Some(ClaimPin::Candidate(Candidate::new(id.into(), version)))
+}
+
+#[test]
+fn pinned_claim_takes_what_was_seen_or_fails() {
+    let world = World::new();
+    let none = || Some(ClaimPin::NoCandidate);
+    let title = world.set("u1", "title", Some(json!("x")));
+    let other = "the create would now take `u1`: check it again";
+    let gone = "the create would no longer take a resource that exists: check it again";
+    // (the case, the writes before, soft delete, the pin, the answer)
+    let cases = [
+        (
+            "the same",
+            vec![],
+            false,
+            candidate("u1", "1"),
+            "adopted u1 3",
+        ),
+        (
+            "another version",
+            vec![title],
+            false,
+            candidate("u1", "1"),
+            "stale 3",
+        ),
+        (
+            "another resource",
+            vec![],
+            false,
+            candidate("u2", "1"),
+            other,
+        ),
+        ("one instead of none", vec![], false, none(), other),
+        (
+            "none any more",
+            vec![world.delete("u1")],
+            false,
+            candidate("u1", "1"),
+            gone,
+        ),
+        (
+            "none still",
+            vec![world.delete("u1")],
+            false,
+            none(),
+            "created u9 4",
+        ),
+        (
+            "the one that was deleted",
+            vec![world.delete("u1")],
+            true,
+            candidate("u1", "3"),
+            "relinked u1 4",
+        ),
+        (
+            "one that was deleted since",
+            vec![world.delete("u1")],
+            true,
+            candidate("u1", "1"),
+            "stale 3",
+        ),
+    ];
+    for (name, mut writes, is_soft, pin, answer) in cases {
+        let mut answers: Vec<_> = writes
+            .iter()
+            .map(|write| match write {
+                Write::Delete { .. } => "deleted",
+                _ => "updated u1 3",
+            })
+            .collect();
+        answers.push(answer);
+        writes.push(pinned(&world, Among::Both, pin));
+        check(
+            &world,
+            &[world.user("u1", "a"), world.user("u2", "b")],
+            vec![Case {
+                answers: &answers,
+                name,
+                policy: if is_soft { soft } else { plain },
+                rule: OnFailure::Continue,
+                writes,
+            }],
+        );
+    }
+}
+
+#[test]
+fn several_candidates_are_ambiguous_with_a_pin() {
+    let world = World::new();
+    let user = |id: &str, name| world.create(id, json!({"userName": name, "title": "a"}));
+    let by = world.predicate("u1", r#"title eq "a""#);
+    let mut write = user("u9", "c");
+    if let (Write::Create { claim, .. }, Some(pin)) = (&mut write, candidate("u1", "1")) {
+        *claim = Some(Box::new(Claim::new(Among::Live, by).pinned(pin)));
+    }
+    check(
+        &world,
+        &[user("u1", "a"), user("u2", "b")],
+        vec![Case {
+            answers: &["ambiguous"],
+            name: "two have the title",
+            policy: plain,
+            rule: OnFailure::Continue,
+            writes: vec![write],
+        }],
+    );
+}
+
+#[test]
+fn check_reports_what_a_claim_can_be_pinned_to() {
+    let world = World::new();
+    let mut policy = Policy::new(world.registry.clone());
+    let mut database = Database::default();
+    let mut run = |policy: &Policy, intent, write| {
+        let mut batch = Batch::new(second(0), vec![write]);
+        batch.intent = intent;
+        let answers = database.run(Decision::new(WriteRequest::new(policy.clone(), batch)));
+        answers.into_iter().next().unwrap().unwrap().remove(0)
+    };
+    let claim = |among, pin| pinned(&world, among, pin);
+    for is_soft in [false, true] {
+        let nothing = run(&policy, Intent::Check, claim(Among::Both, None)).unwrap();
+        assert_eq!(nothing.pin(), ClaimPin::NoCandidate);
+        run(&policy, Intent::Commit, world.user("u1", "a")).unwrap();
+        if is_soft {
+            soft(&mut policy);
+            run(&policy, Intent::Commit, world.delete("u1")).unwrap();
+        }
+        let seen = run(&policy, Intent::Check, claim(Among::Both, None)).unwrap();
+        let ClaimPin::Candidate(found) = seen.pin() else {
+            panic!("{seen:?}")
+        };
+        assert_eq!(found.id, ResourceId::from("u1"));
+        let stale = run(
+            &policy,
+            Intent::Commit,
+            claim(Among::Both, Some(nothing.pin())),
+        );
+        assert!(stale.is_err());
+        let applied = run(
+            &policy,
+            Intent::Commit,
+            claim(Among::Both, Some(seen.pin())),
+        )
+        .unwrap();
+        assert_eq!((applied.how, applied.candidate), (seen.how, Some(found)));
+        let again = run(
+            &policy,
+            Intent::Commit,
+            claim(Among::Both, Some(seen.pin())),
+        );
+        assert!(again.is_err());
+        policy.deletes = scimkit_store::Deletes::Erase;
+        run(&policy, Intent::Commit, world.delete("u1")).unwrap();
+    }
+}

@@ -1,0 +1,184 @@
+//! Capacities, checks, budgets, and what is loaded.
+
+use scimkit_registry::Budget;
+use scimkit_store::{
+    Batch, Deletes, Intent, OnFailure,
+    engine::{Capacity, Decision, Policy, WriteRequest},
+};
+use serde_json::json;
+
+use super::said;
+use crate::engine::{World, database::Database, second};
+
+#[test]
+fn capacity_is_exact_within_a_batch_and_across_batches() {
+    let world = World::new();
+    let user = |id: &str, active| world.create(id, json!({"userName": id, "active": active}));
+    let active = |id, active: bool| world.set(id, "active", Some(json!(active)));
+    let seats = Capacity::new(
+        "seats",
+        world.user.clone(),
+        world.predicate("u1", "active eq true"),
+        2,
+    );
+    let mut policy = Policy::new(world.registry.clone());
+    policy.deletes = Deletes::Retire;
+    let without = policy.clone();
+    policy.capacities.push(seats);
+    let full = "`seats`: there are 2 already, which is the limit";
+    let mut database = Database::default();
+    // (whether the policy knows the limit, the rule, the writes, the answers)
+    let batches = [
+        (
+            true,
+            OnFailure::Continue,
+            vec![user("u1", true), user("u2", false)],
+            vec!["created u1 1", "created u2 2"],
+        ),
+        (
+            true,
+            OnFailure::Continue,
+            vec![
+                user("u3", true),
+                active("u2", true),
+                active("u1", false),
+                active("u2", true),
+            ],
+            vec!["created u3 3", full, "updated u1 4", "updated u2 5"],
+        ),
+        (
+            true,
+            OnFailure::Undo,
+            vec![world.delete("u2"), user("u4", true), user("u5", true)],
+            vec!["not run", "not run", full],
+        ),
+        (
+            true,
+            OnFailure::Continue,
+            vec![world.set("u3", "title", Some(json!("x"))), user("u4", true)],
+            vec!["updated u3 6", full],
+        ),
+        // A policy that does not know it adjusts it, but is not limited by it.
+        (
+            false,
+            OnFailure::Continue,
+            vec![user("u5", true)],
+            vec!["created u5 7"],
+        ),
+        (
+            true,
+            OnFailure::Continue,
+            vec![
+                world.delete("u5"),
+                user("u6", true),
+                world.delete("u2"),
+                user("u6", true),
+            ],
+            vec!["deleted", full, "deleted", "created u6 10"],
+        ),
+    ];
+    for (knows, rule, writes, expected) in batches {
+        let policy = if knows { &policy } else { &without };
+        let batch = Batch::new(second(0), writes).on_failure(rule);
+        let answers = database.run(Decision::new(WriteRequest::new(policy.clone(), batch)));
+        assert_eq!(said(&answers[0]), expected.join("; "));
+        database.check();
+        assert!(database.counted.len() <= 2, "{:?}", database.counted);
+    }
+}
+
+#[test]
+fn check_changes_nothing_for_the_batches_joined_to_it() {
+    let world = World::new();
+    let mut database = Database::default();
+    let request = |writes| {
+        let policy = Policy::new(world.registry.clone());
+        WriteRequest::new(policy, Batch::new(second(0), writes))
+    };
+    database.run(Decision::new(request(vec![world.user("u1", "a")])));
+    let before = database.clone();
+    let writes = vec![
+        world.delete("u1"),
+        world.user("u2", "a"),
+        world.user("u3", "a"),
+    ];
+    let mut check = request(writes.clone());
+    check.batch.intent = Intent::Check;
+    let expected = "deleted; created u2 3; taken userName";
+    assert_eq!(
+        said(&database.run(Decision::new(check.clone()))[0]),
+        expected
+    );
+    assert!(database == before);
+    let mut decision = Decision::new(check);
+    decision.join(request(writes));
+    let answers = database.run(decision);
+    assert_eq!(answers.iter().map(said).collect::<Vec<_>>(), [expected; 2]);
+    database.check();
+}
+
+#[test]
+fn exhausted_budget_fails_the_batch_and_no_other() {
+    let world = World::new();
+    let mut database = Database::default();
+    let policy = Policy::new(world.registry.clone());
+    let users = ["u1", "u2"].map(|id| world.user(id, id)).to_vec();
+    database.run(Decision::new(WriteRequest::new(
+        policy.clone(),
+        Batch::new(second(0), users),
+    )));
+    let request = |writes, budget| {
+        let mut request = WriteRequest::new(policy.clone(), Batch::new(second(1), writes));
+        request.budget = budget;
+        request
+    };
+    let title = |id| world.set(id, "title", Some(json!("x")));
+    let budget = Budget::new(0);
+    let mut decision = Decision::new(request(vec![title("u1")], Budget::unlimited()));
+    decision.join(request(vec![title("u2"), world.delete("u1")], budget));
+    decision.join(request(vec![title("u2")], Budget::unlimited()));
+    let answers: Vec<_> = database.run(decision).iter().map(said).collect();
+    assert_eq!(
+        (&*answers[0], &*answers[2]),
+        ("updated u1 3", "updated u2 4")
+    );
+    assert!(answers[1].starts_with("failed: "), "{answers:?}");
+}
+#[test]
+fn needs_name_no_more_than_a_write_depends_on() {
+    let world = World::new();
+    let mut database = Database::default();
+    let mut run = |write| {
+        let policy = Policy::new(world.registry.clone());
+        let request = WriteRequest::new(policy, Batch::new(second(0), vec![write]));
+        let answers = database.run(Decision::new(request));
+        assert!(answers[0].as_ref().unwrap()[0].is_ok(), "{answers:?}");
+        database.loads.clone()
+    };
+    for (id, name) in [("u1", "a"), ("u2", "b"), ("u3", "c")] {
+        run(world.user(id, name));
+    }
+    run(world.group("g1", &["u1", "u2"]));
+    let loads = run(world.add("g1", &["u3"]));
+    assert_eq!(loads.len(), 1);
+    assert!(loads[0].members.is_empty());
+    let policy = Policy::new(world.registry.clone());
+    let batch = Batch::new(second(0), vec![world.remove("g1", &["u1"])]).without_documents();
+    let mut lean = database.clone();
+    let answers = lean.run(Decision::new(WriteRequest::new(policy, batch)));
+    assert_eq!(said(&answers[0]), "updated 6");
+    assert!(lean.loads[0].rows.is_empty() && lean.loads[0].members.is_empty());
+    let mut run = |write| {
+        let policy = Policy::new(world.registry.clone());
+        let request = WriteRequest::new(policy, Batch::new(second(0), vec![write]));
+        database.run(Decision::new(request));
+        database.loads.clone()
+    };
+    let loads = run(world.replace("g1", &["u1", "u2"]));
+    // All members are there already, so that none has to exist.
+    assert_eq!((loads.len(), loads[0].members.len()), (1, 1));
+    let loads = run(world.replace("g1", &["u1", "u3"]));
+    assert_eq!(loads.len(), 2);
+    let heads: Vec<_> = loads[1].heads.iter().map(|id| id.as_str()).collect();
+    assert_eq!(heads, ["u3"]);
+}
