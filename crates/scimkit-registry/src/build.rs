@@ -1,6 +1,10 @@
 //! From schemas to the attribute table, checking what only the whole can tell.
 
-use std::{collections::HashSet, ops::Range, sync::Arc};
+use std::{
+    collections::HashSet,
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use scimkit_core::{
     Attribute, DataType, Mutability, ResourceTypeDefinition, Returned, Schema, Uniqueness, builtin,
@@ -52,6 +56,7 @@ impl ResourceType {
         let mut this = ResourceType {
             attributes: table.attributes,
             core: core.id.clone(),
+            default_projection: OnceLock::new(),
             definition,
             endpoints: Arc::default(),
             extensions: built,

@@ -10,6 +10,15 @@ pub(crate) fn object_len(members: &Map<String, Value>) -> u64 {
     2 + separators(members.len()) + inside.sum::<u64>()
 }
 
+/// An upper bound of the length of the compact text of a JSON value that has this
+/// [weight](crate::weight).
+///
+/// A byte takes six at most, as the escape of a control character; a value that is no text, or what
+/// surrounds a name and a text, takes less than six comparisons weigh.
+pub(crate) fn max_len(weight: u64) -> u64 {
+    weight.saturating_mul(6)
+}
+
 /// The length of the compact text of a JSON value in bytes.
 pub(crate) fn value_len(value: &Value) -> u64 {
     match value {
@@ -41,14 +50,19 @@ fn digits(number: u64) -> u64 {
 }
 
 fn string_len(text: &str) -> u64 {
-    let is_escaped = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
     // A pass without branches, since hardly any text has escapes.
-    let escaped = text.bytes().filter(is_escaped).count();
-    let escapes = match escaped {
+    let seen = text.bytes().fold(0, |seen, byte| seen | flag(byte));
+    let escapes = match seen {
         0 => 0,
         _ => text.bytes().map(escape_len).sum(),
     };
     2 + text.len() as u64 + escapes
+}
+
+/// Not 0 where the byte is escaped.
+#[inline]
+fn flag(byte: u8) -> u8 {
+    u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\')
 }
 
 /// The bytes that an escape takes besides the one that it stands for.
@@ -81,6 +95,10 @@ mod tests {
         for value in values {
             let text = value.to_string();
             assert_eq!(value_len(&value), text.len() as u64, "{text}");
+            assert!(
+                max_len(crate::weight(&value)) >= text.len() as u64,
+                "{text}"
+            );
         }
     }
 }

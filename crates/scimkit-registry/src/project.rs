@@ -107,6 +107,16 @@ impl ResourceType {
     /// [RFC 7644 section 3.9](https://www.rfc-editor.org/rfc/rfc7644#section-3.9)
     #[must_use]
     pub fn projection<S: AsRef<str>>(&self, attributes: &[S], excluded: &[S]) -> Projection {
+        match (attributes, excluded) {
+            ([], []) => {
+                let made = || self.projected::<&str>(&[], &[]);
+                self.default_projection.get_or_init(made).clone()
+            }
+            _ => self.projected(attributes, excluded),
+        }
+    }
+
+    fn projected<S: AsRef<str>>(&self, attributes: &[S], excluded: &[S]) -> Projection {
         let asked = self.marks(attributes);
         let dropped = self.marks(excluded);
         let only = attributes

@@ -3,7 +3,11 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::{Attr, AttrId, Error, ResourceType, budget::members_weight, json_len::object_len};
+use crate::{
+    Attr, AttrId, Error, ResourceType,
+    budget::members_weight,
+    json_len::{max_len, object_len},
+};
 
 /// The attributes of one resource, with the schema's spelling of every name and no unassigned value.
 ///
@@ -26,6 +30,7 @@ use crate::{Attr, AttrId, Error, ResourceType, budget::members_weight, json_len:
 ///
 /// assert_eq!(Resource::restore(bjensen.to_text().as_bytes())?, bjensen);
 /// assert_eq!(bjensen.text_len(), bjensen.to_text().len() as u64);
+/// assert!(bjensen.text_len() <= bjensen.max_text_len());
 /// assert!(Resource::restore(b"[]").is_err());
 /// # Ok::<(), scimkit_registry::Error>(())
 /// ```
@@ -88,6 +93,14 @@ impl Resource {
     #[must_use]
     pub fn text_len(&self) -> u64 {
         object_len(&self.members)
+    }
+
+    /// Returns an upper bound of [`Resource::text_len`] that is found sooner, and is several times as much
+    /// in most cases.
+    #[must_use]
+    pub fn max_text_len(&self) -> u64 {
+        // Its braces, too.
+        max_len(self.weight()).saturating_add(2)
     }
 
     /// The object that holds the top-level attributes of the core schema or of one extension.

@@ -1,11 +1,16 @@
 //! The flat attribute table of one resource type.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use scimkit_core::{ResourceTypeDefinition, Urn};
 use scimkit_filter::AttributePath;
 
-use crate::{Attr, AttrId, Fingerprint, Role, admit::is_read_only, reference::Endpoint};
+use crate::{
+    Attr, AttrId, Fingerprint, Projection, Role, admit::is_read_only, reference::Endpoint,
+};
 
 /// A resource type with its schemas resolved into one flat attribute table.
 ///
@@ -30,6 +35,8 @@ pub struct ResourceType {
     // contiguously; entry 0 is `schemas` and entry 1 is `id`.
     pub(crate) attributes: Vec<Attr>,
     pub(crate) core: Urn,
+    /// Made with the first request that shows it.
+    pub(crate) default_projection: OnceLock<Projection>,
     pub(crate) definition: ResourceTypeDefinition,
     /// Of every resource type of the registry.
     pub(crate) endpoints: Arc<[Endpoint]>,

@@ -129,8 +129,13 @@ pub fn meta(settings: &Settings, facts: &Facts<'_>) -> Value {
 /// The absolute URI of a resource, its id percent-encoded.
 #[must_use]
 pub fn location(settings: &Settings, kind: &ResourceType, id: &ResourceId) -> String {
-    let id = utf8_percent_encode(id.as_str(), SEGMENT);
-    format!("{}{}/{id}", settings.base_url, kind.endpoint())
+    let (base, endpoint, id) = (&settings.base_url, kind.endpoint(), id.as_str());
+    let mut location = String::with_capacity(base.len() + endpoint.len() + 1 + id.len());
+    location.push_str(base);
+    location.push_str(endpoint);
+    location.push('/');
+    location.extend(utf8_percent_encode(id, SEGMENT));
+    location
 }
 
 /// One edge as an element of a membership or inverse attribute, with the sub-attributes that the

@@ -237,8 +237,9 @@ impl Limits {
         if change.set().is_empty() {
             return Ok(());
         }
-        let (limit, known) = (self.document, before.map_or(0, Resource::text_len));
-        if known.saturating_add(change.max_growth()) <= limit {
+        let limit = self.document;
+        let most = before.map_or(0, Resource::max_text_len);
+        if most.saturating_add(change.max_growth()) <= limit {
             return Ok(());
         }
         let mut after = before.cloned().unwrap_or_default();
@@ -247,6 +248,7 @@ impl Limits {
         if bytes <= limit {
             return Ok(());
         }
+        let known = before.map_or(0, Resource::text_len);
         match known > limit && bytes <= known + Self::SLACK {
             true => Ok(()),
             false => Err(StoreError::TooLarge { bytes, limit }),

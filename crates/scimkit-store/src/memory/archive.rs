@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, RwLockWriteGuard, atomic::Ordering},
+    sync::{Arc, OnceLock, RwLockWriteGuard, atomic::Ordering},
 };
 
 use chrono::{DateTime, Utc};
@@ -350,7 +350,7 @@ impl Copy<'_> {
         let table = self.tenant.table(&fit.kind);
         table.check_unique(&fit.kind, &id, &fit.keys)?;
         let record = Record {
-            bytes: fit.document.text_len(),
+            bytes: OnceLock::new(),
             connection: resource.connection,
             created: resource.created,
             document: Arc::new(fit.document),
@@ -366,7 +366,7 @@ impl Copy<'_> {
 
     fn keep_retired(&mut self, retired: Retired, fit: Fit) -> Result<(), StoreError> {
         let record = Record {
-            bytes: fit.document.text_len(),
+            bytes: OnceLock::new(),
             connection: retired.connection,
             created: retired.created,
             document: Arc::new(fit.document),

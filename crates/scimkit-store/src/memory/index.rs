@@ -89,15 +89,14 @@ impl Index {
     }
 
     /// Gives a resource another key of an attribute.
-    pub(super) fn insert(&mut self, id: &ResourceId, attr: AttrId, key: &Key) {
+    pub(super) fn insert(&mut self, id: ResourceId, attr: AttrId, key: Key) {
         let keys = self.keys.entry(id.clone()).or_default();
         let keys = keys.entry(attr).or_default();
-        if !keys.contains(key) {
+        if !keys.contains(&key) {
             keys.push(key.clone());
         }
         let holders = self.holders.entry(attr).or_default();
-        let ids = holders.entry(key.clone()).or_default();
-        ids.insert(id.clone());
+        holders.entry(key).or_default().insert(id);
     }
 
     /// Removes one key of a resource.

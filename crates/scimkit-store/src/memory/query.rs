@@ -155,7 +155,7 @@ impl Tenant {
             match page.room() {
                 _ if !begun => {}
                 Room::Document => {
-                    let mut stored = record.stored(&query.kind, id);
+                    let mut stored = record.measured(&query.kind, id);
                     self.add_edges_of(settings, &mut stored, record, &want);
                     page.push(stored);
                     if !page.is_over() {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     future::{Future, ready},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use scimkit_registry::{Meter, Resource, ResourceId};
@@ -134,9 +134,11 @@ impl TenantRows<'_> {
         removed_edges
             .iter()
             .for_each(|edges| tenant.remove_edges(edges));
-        removed_keys
-            .iter()
-            .for_each(|key| tenant.edit_key(key, Table::remove_key));
+        for key in &removed_keys {
+            if let Some(table) = tenant.table_of(key) {
+                table.remove_key(key);
+            }
+        }
         removed_rows.iter().for_each(|row| tenant.remove_row(row));
         inserted
             .into_iter()
@@ -147,9 +149,11 @@ impl TenantRows<'_> {
         bumped_rows
             .into_iter()
             .for_each(|bump| tenant.bump_row(bump));
-        inserted_keys
-            .iter()
-            .for_each(|key| tenant.edit_key(key, Table::insert_key));
+        for key in inserted_keys {
+            if let Some(table) = tenant.table_of(&key) {
+                table.insert_key(key);
+            }
+        }
         inserted_edges
             .into_iter()
             .for_each(|edges| tenant.insert_edges(edges));
@@ -372,14 +376,12 @@ impl Tenant {
         }
     }
 
-    fn edit_key(&mut self, row: &KeyRow, edit: impl Fn(&mut Table, &KeyRow)) {
+    fn table_of(&mut self, row: &KeyRow) -> Option<&mut Table> {
         let tables = match row.state {
             RowState::Live => &mut self.tables,
             RowState::Deleted => &mut self.retired,
         };
-        if let Some(table) = tables.get_mut(row.key.kind.name()) {
-            edit(table, row);
-        }
+        tables.get_mut(row.key.kind.name())
     }
 
     fn remove_row(&mut self, RowRef { id, kind, state }: &RowRef) {
@@ -397,7 +399,7 @@ impl Tenant {
 
     fn insert_row(&mut self, document: Arc<Resource>, row: ResourceRow) {
         let record = Record {
-            bytes: document.text_len(),
+            bytes: OnceLock::new(),
             connection: row.connection,
             created: row.created,
             document,
@@ -418,11 +420,8 @@ impl Tenant {
 
     fn update_row(&mut self, document: Arc<Resource>, row: ResourceRow) {
         if let Some(record) = self.table(&row.kind).record_mut(&row.id) {
-            if !Arc::ptr_eq(&record.document, &document) {
-                record.bytes = document.text_len();
-            }
             record.connection = row.connection;
-            record.document = document;
+            record.set_document(document);
             record.last_modified = row.last_modified;
             record.version = row.version;
         }

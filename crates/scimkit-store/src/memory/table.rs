@@ -1,6 +1,9 @@
 //! The resources of one type, of one tenant.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use chrono::{DateTime, Utc};
 use scimkit_core::{Uniqueness, Version};
@@ -20,8 +23,8 @@ pub(super) type Targets = BTreeMap<ResourceId, Option<String>>;
 /// One resource.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
-    /// The bytes of its document's JSON text.
-    pub(super) bytes: u64,
+    /// The bytes of its document's JSON text, once they were counted.
+    pub(super) bytes: OnceLock<u64>,
     /// The connection that made or adopted it.
     pub(super) connection: Option<ConnectionId>,
     pub(super) created: DateTime<Utc>,
@@ -41,8 +44,24 @@ impl Record {
             (self.created, self.last_modified),
             Document::Tree(Arc::clone(&self.document)),
         );
-        stored.bytes = self.bytes;
+        stored.bytes = self.bytes.get().copied().unwrap_or(0);
         stored
+    }
+
+    /// The same for a page, which is bounded by its bytes.
+    pub(super) fn measured(&self, kind: &Arc<ResourceType>, id: &ResourceId) -> Stored {
+        self.bytes();
+        self.stored(kind, id)
+    }
+
+    /// The bytes of its document's JSON text.
+    pub(super) fn bytes(&self) -> u64 {
+        *self.bytes.get_or_init(|| self.document.text_len())
+    }
+
+    pub(super) fn set_document(&mut self, document: Arc<Resource>) {
+        self.document = document;
+        self.bytes = OnceLock::new();
     }
 
     pub(super) fn remove_target(&mut self, path: &str, target: &ResourceId) {
@@ -167,8 +186,8 @@ impl Table {
         self.records.remove(id);
     }
 
-    pub(super) fn insert_key(&mut self, row: &KeyRow) {
-        self.index.insert(&row.id, row.key.attr, &row.key.key);
+    pub(super) fn insert_key(&mut self, row: KeyRow) {
+        self.index.insert(row.id, row.key.attr, row.key.key);
     }
 
     pub(super) fn remove_key(&mut self, row: &KeyRow) {

@@ -302,7 +302,7 @@ impl<'q> Walk<'q> {
         for (id, record) in rows {
             match page.room() {
                 Room::Document => {
-                    let mut stored = record.stored(&self.query.kind, &id);
+                    let mut stored = record.measured(&self.query.kind, &id);
                     tenant.add_edges_of(self.settings, &mut stored, &record, &want);
                     page.push(stored);
                     if !page.is_over() {
@@ -424,7 +424,7 @@ fn size(record: &Record, made: Option<&Map<String, Value>>) -> u64 {
         .filter_map(Value::as_array);
     let elements: usize = elements.map(Vec::len).sum();
     record
-        .bytes
+        .bytes()
         .saturating_add(ELEMENT.saturating_mul(elements as u64))
 }
 
