@@ -1,16 +1,14 @@
 //! From schemas to the attribute table, checking what only the whole can tell.
 
-use std::{
-    collections::HashSet,
-    ops::Range,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use scimkit_core::{
     Attribute, DataType, Mutability, ResourceTypeDefinition, Returned, Schema, Uniqueness, builtin,
 };
 
-use crate::{Attr, AttrId, Extension, Fingerprint, RegistrationError, ResourceType, Role};
+use crate::{
+    Attr, AttrId, Extension, Fingerprint, Projection, RegistrationError, ResourceType, Role,
+};
 
 /// What a store finds useful to look up in any type, where the type has it.
 const COMMONLY_INDEXED: [&str; 5] = [
@@ -56,7 +54,7 @@ impl ResourceType {
         let mut this = ResourceType {
             attributes: table.attributes,
             core: core.id.clone(),
-            default_projection: OnceLock::new(),
+            default_projection: Projection::nothing(),
             definition,
             endpoints: Arc::default(),
             extensions: built,
@@ -68,6 +66,7 @@ impl ResourceType {
         for path in indexed {
             this.mark_indexed(path)?;
         }
+        this.default_projection = this.projected::<&str>(&[], &[]);
         this.fingerprint = Fingerprint::of(&this);
         this.key_fingerprint = Fingerprint::of_keys(&this);
         Ok(this)

@@ -18,6 +18,15 @@ pub struct Projection {
 }
 
 impl Projection {
+    /// The projection that shows nothing.
+    pub(crate) fn nothing() -> Self {
+        Projection {
+            keep: Vec::new(),
+            whole: false,
+            withheld: Vec::new(),
+        }
+    }
+
     /// Whether it shows the attribute, or some of its sub-attributes.
     #[must_use]
     pub fn shows(&self, id: AttrId) -> bool {
@@ -108,15 +117,12 @@ impl ResourceType {
     #[must_use]
     pub fn projection<S: AsRef<str>>(&self, attributes: &[S], excluded: &[S]) -> Projection {
         match (attributes, excluded) {
-            ([], []) => {
-                let made = || self.projected::<&str>(&[], &[]);
-                self.default_projection.get_or_init(made).clone()
-            }
+            ([], []) => self.default_projection.clone(),
             _ => self.projected(attributes, excluded),
         }
     }
 
-    fn projected<S: AsRef<str>>(&self, attributes: &[S], excluded: &[S]) -> Projection {
+    pub(crate) fn projected<S: AsRef<str>>(&self, attributes: &[S], excluded: &[S]) -> Projection {
         let asked = self.marks(attributes);
         let dropped = self.marks(excluded);
         let only = attributes

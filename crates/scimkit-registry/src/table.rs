@@ -1,9 +1,6 @@
 //! The flat attribute table of one resource type.
 
-use std::{
-    ops::Range,
-    sync::{Arc, OnceLock},
-};
+use std::{ops::Range, sync::Arc};
 
 use scimkit_core::{ResourceTypeDefinition, Urn};
 use scimkit_filter::AttributePath;
@@ -35,8 +32,7 @@ pub struct ResourceType {
     // contiguously; entry 0 is `schemas` and entry 1 is `id`.
     pub(crate) attributes: Vec<Attr>,
     pub(crate) core: Urn,
-    /// Made with the first request that shows it.
-    pub(crate) default_projection: OnceLock<Projection>,
+    pub(crate) default_projection: Projection,
     pub(crate) definition: ResourceTypeDefinition,
     /// Of every resource type of the registry.
     pub(crate) endpoints: Arc<[Endpoint]>,
