@@ -31,6 +31,7 @@ const RULES: &str = "Rules:
   patch_answer=auto|always|never
                                whether a PATCH answers with the resource
   require_if_match=true|false  whether changes need If-Match
+  journal=notice|full|off      how much of each change is recorded
   mapping=@FILE                an attribute mapping
 KEY=@FILE takes the value from a file; KEY= goes back to what the application has.";
 

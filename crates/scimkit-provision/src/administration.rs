@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use scimkit_store::{
-    Connection, ConnectionId, Entry, Rules, StoreError, Tenancy, Tenant, TenantId, validate,
+    Cause, Connection, ConnectionId, Entry, Rules, Stamp, StoreError, Tenancy, Tenant, TenantId,
+    validate,
 };
 
 use crate::{Clock, Error, Kind};
@@ -25,6 +26,7 @@ pub(crate) const RACES: u32 = 16;
 /// See the [front page](crate).
 #[derive(Debug, Clone)]
 pub struct Administration {
+    cause: Cause,
     pub(crate) clock: Clock,
     pub(crate) tenancy: Arc<dyn Tenancy>,
 }
@@ -43,8 +45,18 @@ impl Administration {
     /// An administration of what is kept there.
     #[must_use]
     pub fn new(tenancy: Arc<dyn Tenancy>) -> Self {
-        let clock = Clock::default();
-        Administration { clock, tenancy }
+        Administration {
+            cause: Cause::default(),
+            clock: Clock::default(),
+            tenancy,
+        }
+    }
+
+    /// Sets who makes the changes, for the journal; without it, the application does.
+    #[must_use]
+    pub fn with_cause(mut self, cause: Cause) -> Self {
+        self.cause = cause;
+        self
     }
 
     /// With another clock.
@@ -201,7 +213,10 @@ impl Administration {
         tenant: &TenantId,
         id: &ConnectionId,
     ) -> Result<(), Error> {
-        let removed = self.tenancy.remove_connection(tenant, id).await;
+        let removed = self
+            .tenancy
+            .remove_connection(tenant, id, self.stamp())
+            .await;
         removed.map_err(|error| failed(error, Kind::Connection, id.as_str()))
     }
 
@@ -210,8 +225,17 @@ impl Administration {
         self.clock.now().trunc_subsecs(3)
     }
 
+    fn stamp(&self) -> Stamp {
+        Stamp::new(self.now()).with_cause(self.cause.clone())
+    }
+
+    /// Stores entries now.
+    pub(crate) async fn put(&self, entries: Vec<Entry>) -> Result<(), StoreError> {
+        self.tenancy.put(entries, self.stamp()).await
+    }
+
     async fn put_tenant(&self, mut tenant: Tenant) -> Result<Tenant, Error> {
-        let put = self.tenancy.put(vec![Entry::Tenant(tenant.clone())]).await;
+        let put = self.put(vec![Entry::Tenant(tenant.clone())]).await;
         put.map_err(|error| failed(error, Kind::Tenant, tenant.id.as_str()))?;
         tenant.revision += 1;
         Ok(tenant)
@@ -219,7 +243,7 @@ impl Administration {
 
     async fn put_connection(&self, mut connection: Connection) -> Result<Connection, Error> {
         let entry = Entry::Connection(connection.clone());
-        let put = self.tenancy.put(vec![entry]).await;
+        let put = self.put(vec![entry]).await;
         put.map_err(|error| failed(error, Kind::Connection, connection.id.as_str()))?;
         connection.revision += 1;
         Ok(connection)

@@ -167,7 +167,7 @@ impl Administration {
                 return Ok(token);
             }
             token.revoked = Some(self.now());
-            match self.tenancy.put(vec![Entry::Token(token.clone())]).await {
+            match self.put(vec![Entry::Token(token.clone())]).await {
                 Ok(()) => {
                     token.revision += 1;
                     return Ok(token);
@@ -226,7 +226,7 @@ impl Administration {
             let mut record = make(random_id()?, *token.digest().as_bytes());
             let entries = [Some(record.clone()), beside.clone()];
             let entries = entries.into_iter().flatten().map(Entry::Token).collect();
-            match self.tenancy.put(entries).await {
+            match self.put(entries).await {
                 Ok(()) => {
                     record.revision += 1;
                     return Ok(Issued { record, token });

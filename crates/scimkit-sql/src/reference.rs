@@ -11,6 +11,7 @@ mod definitions;
 mod edges;
 mod facts;
 mod imports;
+mod journal;
 mod layout;
 mod migrations;
 mod operations;
@@ -42,18 +43,23 @@ pub use imports::{
     begin_import, end_import, import, import_attempt, import_has_entry, set_import_has_entry,
     supersede_import,
 };
+pub use journal::{
+    BLANKED, ConsumerRow, EntryFilter, EntryRange, EntryRow, blank_entries, blank_entries_of,
+    consumer, deleted_subjects, entries, entry_at, first_entry_since, insert_entries, journal_end,
+    pending_tenants, put_consumer, remove_entries, set_journal_after, skip_journal,
+};
 pub use layout::ReferenceLayout;
 pub use migrations::{SQLITE_MIGRATIONS, SQLITE_OBJECT_COUNT, SQLITE_OBJECTS};
 pub use operations::{
-    DeletedRow, EdgeRow, KeyRow, LiveRow, bump_rows, insert_deleted_rows, insert_edges,
-    insert_keys, insert_new_edges, insert_rows, remove_all_keys, remove_ends, remove_key,
-    remove_members, remove_rows, set_version, update_row,
+    Counters, DeletedRow, EdgeRow, JournalEnd, KeyRow, LiveRow, bump_rows, insert_deleted_rows,
+    insert_edges, insert_keys, insert_new_edges, insert_rows, remove_all_keys, remove_ends,
+    remove_key, remove_members, remove_rows, set_version, update_row,
 };
 pub use pages::{PageOrder, PageSelection, PageStart, Section, page_rows, page_sections, resource};
 pub use rekeying::{documents_after, other_holder, set_derived, set_key_definition};
 pub use statement::{Parameter, Statement};
 pub use tenants::{
-    ConnectionRow, TenantRow, TokenRow, connection, connection_with_tenant, connections,
+    ConnectionRow, TenantRow, TokenRow, connection, connection_with_tenant, connections, owned_by,
     put_connection, put_tenant, put_token, record_token_use, release_connection, remove_connection,
     tenant, tenants, token, token_by_digest, token_exists, token_unused_since, tokens,
 };

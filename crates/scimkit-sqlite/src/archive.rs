@@ -16,7 +16,7 @@ use scimkit_store::{
     archive::{ArchiveError, Erased, Sink, Source},
 };
 
-use crate::{Sqlite, error::Failure, file, imports, workers::stopped};
+use crate::{Sqlite, error::Failure, file, imports, journal, workers::stopped};
 
 /// How often a write-ahead log is tried to be emptied after something was deleted.
 const LOG_ATTEMPTS: u32 = 20;
@@ -129,6 +129,12 @@ impl Archive for Sqlite {
                     after = forgotten.up_to;
                 }
             }
+            let mut after = Some(0);
+            while let Some(from) = after {
+                let of = tenant.clone();
+                let act = move |db: &Db| journal::blank_deleted(db, of.as_str(), before, from);
+                after = self.alter(act).await?;
+            }
             self.empty_log().await?;
             Ok(count)
         })
@@ -147,7 +153,7 @@ impl Sqlite {
     /// Empties the write-ahead log, so that what was deleted is not there either. While somebody reads
     /// an older state it can't be done; after some attempts that is left to the writing thread, which
     /// goes on trying.
-    async fn empty_log(&self) -> Result<(), StoreError> {
+    pub(crate) async fn empty_log(&self) -> Result<(), StoreError> {
         for _ in 0..LOG_ATTEMPTS {
             let job = |db: &mut Db| file::empty_log(db, LOG_PATIENCE);
             if self.workers.alone(job).await? {
@@ -164,6 +170,10 @@ impl Sqlite {
             TenantTable::RESOURCES => Some(State::Live),
             _ => None,
         };
+        if step == TenantTable::JOURNAL {
+            self.each_entry(tenant, journal::Step::Blank, i64::MAX - 1)
+                .await?;
+        }
         if let Some(state) = state {
             let mut after = Some(String::new());
             while let Some(from) = after {

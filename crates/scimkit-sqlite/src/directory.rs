@@ -1,19 +1,26 @@
 //! Tenants, their connections, and the tokens of those, as rows.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection as Db, Row};
-use scimkit_core::Version;
-use scimkit_sql::reference::{self, ConnectionRow, TenantRow, TokenRow};
+use scimkit_registry::ResourceId;
+use scimkit_sql::reference::{self, ConnectionRow, Counters, TenantRow, TokenRow};
 use scimkit_store::{
-    Connection, ConnectionId, Entry, Opened, Scopes, StoreError, Tenant, TenantId, TokenRecord,
+    Connection, ConnectionId, Entry, Opened, Scopes, Stamp, StoreError, Tenant, TenantId,
+    TokenRecord,
+    engine::{self, EntryFacts},
+    journal::{DirectoryChange, seal_directory_changes},
 };
 
 use crate::{
-    error::{Failure, Outcome},
-    imports,
+    error::Outcome,
+    imports, journal,
     row::{instant, micros},
     statement::{DIALECT, all, execute, execute_all, execute_counted, exists, first},
 };
 
+/// The changes of tenants, in their order.
+type Changes = BTreeMap<TenantId, Vec<DirectoryChange>>;
 type Digest = [u8; 32];
 
 /// The token of a digest with its connection and tenant.
@@ -73,54 +80,54 @@ pub(crate) fn token(db: &Db, tenant: &TenantId, id: &str) -> Outcome<Option<Toke
     first(db, &statement, |row| token_at(row, 0))
 }
 
-/// Writes an entry, or refuses it; what it leaves then is for the transaction to undo.
-pub(crate) fn put(db: &Db, entry: Entry) -> Outcome<()> {
-    let tenant = match &entry {
-        Entry::Connection(Connection { tenant, .. })
-        | Entry::Tenant(Tenant { id: tenant, .. })
-        | Entry::Token(TokenRecord { tenant, .. }) => tenant,
-    };
-    imports::check_complete(db, tenant.as_str())?;
-    match entry {
-        Entry::Connection(connection) => put_connection(db, connection),
-        Entry::Tenant(tenant) => put_tenant(db, tenant),
-        Entry::Token(token) => put_token(db, token),
+/// Writes entries, or rejects one of them; what is left then is for the transaction to undo.
+pub(crate) fn put(db: &Db, entries: Vec<Entry>, stamp: &Stamp) -> Outcome<()> {
+    let mut changes = Changes::new();
+    for entry in entries {
+        let tenant = entry.tenant().clone();
+        imports::check_complete(db, tenant.as_str())?;
+        let facts = facts(db, &entry)?;
+        let (entry, change) = engine::decide_entry(entry, facts)?;
+        match &entry {
+            Entry::Connection(connection) => keep_connection(db, connection)?,
+            Entry::Tenant(tenant) => keep_tenant(db, tenant)?,
+            Entry::Token(token) => keep_token(db, token)?,
+        }
+        changes.entry(tenant).or_default().push(change);
     }
+    for (tenant, changes) in changes {
+        record(db, &tenant, stamp, changes)?;
+    }
+    Ok(())
 }
 
-fn put_tenant(db: &Db, mut new: Tenant) -> Outcome<()> {
-    let known = tenant(db, &new.id)?.map(|known| known.revision);
-    new.revision = next(known, new.revision)?;
-    keep_tenant(db, &new)
+fn facts(db: &Db, entry: &Entry) -> Outcome<EntryFacts> {
+    Ok(match entry {
+        Entry::Connection(new) => EntryFacts {
+            digest_exists: false,
+            parent_exists: tenant(db, &new.tenant)?.is_some(),
+            stored: connection(db, &new.tenant, &new.id)?.map(Entry::Connection),
+        },
+        Entry::Tenant(new) => EntryFacts {
+            stored: tenant(db, &new.id)?.map(Entry::Tenant),
+            ..EntryFacts::default()
+        },
+        Entry::Token(new) => EntryFacts {
+            digest_exists: is_known(db, &new.digest)?,
+            parent_exists: connection(db, &new.tenant, &new.connection)?.is_some(),
+            stored: token(db, &new.tenant, &new.id)?.map(Entry::Token),
+        },
+    })
 }
 
-fn put_connection(db: &Db, mut new: Connection) -> Outcome<()> {
-    if tenant(db, &new.tenant)?.is_none() {
-        return Err(StoreError::NotFound.into());
-    }
-    let known = connection(db, &new.tenant, &new.id)?.map(|known| known.revision);
-    new.revision = next(known, new.revision)?;
-    keep_connection(db, &new)
-}
-
-fn put_token(db: &Db, mut new: TokenRecord) -> Outcome<()> {
-    if connection(db, &new.tenant, &new.connection)?.is_none() {
-        return Err(StoreError::NotFound.into());
-    }
-    let known = token(db, &new.tenant, &new.id)?;
-    if known
-        .as_ref()
-        .is_some_and(|known| known.digest != new.digest)
-    {
-        return Err(taken("id"));
-    }
-    new.revision = next(known.as_ref().map(|known| known.revision), new.revision)?;
-    match known {
-        Some(known) => new.follow(&known),
-        None if is_known(db, &new.digest)? => return Err(taken("digest")),
-        None => {}
-    }
-    keep_token(db, &new)
+/// Numbers changes of a tenant's entries, and records them in its journal.
+fn record(db: &Db, tenant: &TenantId, stamp: &Stamp, changes: Vec<DirectoryChange>) -> Outcome<()> {
+    let end = journal::end(db, tenant.as_str())?;
+    let version = end.version.saturating_add(changes.len() as u64);
+    let rows = seal_directory_changes((end.seed, end.version), stamp, changes);
+    let version = i64::try_from(version).map_err(StoreError::backend)?;
+    let change = (version, Counters::Unchanged);
+    journal::add(db, tenant.as_str(), change, &rows)
 }
 
 /// Whether any tenant has a token of that digest.
@@ -174,13 +181,27 @@ pub(crate) fn keep_token(db: &Db, token: &TokenRecord) -> Outcome<()> {
 }
 
 /// Removes a connection and its tokens; its resources have no owner then.
-pub(crate) fn remove_connection(db: &Db, tenant: &TenantId, id: &ConnectionId) -> Outcome<()> {
+pub(crate) fn remove_connection(
+    db: &Db,
+    tenant: &TenantId,
+    id: &ConnectionId,
+    stamp: &Stamp,
+) -> Outcome<()> {
     imports::check_complete(db, tenant.as_str())?;
-    let (tenant, id) = (tenant.as_str(), id.as_str());
-    if execute_counted(db, &reference::remove_connection(DIALECT, tenant, id))? == 0 {
+    let (of, name) = (tenant.as_str(), id.as_str());
+    if execute_counted(db, &reference::remove_connection(DIALECT, of, name))? == 0 {
         return Err(StoreError::NotFound.into());
     }
-    execute_all(db, reference::release_connection(DIALECT, tenant, id))
+    let mut tokens = tokens(db, tenant)?;
+    tokens.retain(|token| token.connection == *id);
+    let mut tokens: Vec<_> = tokens.into_iter().map(|token| token.id).collect();
+    tokens.sort_unstable();
+    let released = all(db, &reference::owned_by(DIALECT, of, name), |row| {
+        Ok((row.get(0)?, ResourceId::from(row.get::<_, String>(1)?)))
+    })?;
+    execute_all(db, reference::release_connection(DIALECT, of, name))?;
+    let change = engine::connection_removed(id).with_tokens(tokens);
+    record(db, tenant, stamp, vec![change.with_released(released)])
 }
 
 /// Whether there is the token, and no use at that moment or later is recorded.
@@ -233,25 +254,8 @@ fn token_at(row: &Row<'_>, at: usize) -> Outcome<TokenRecord> {
     Ok(token)
 }
 
-/// The revision that a write leads to, once the one that it expects is there.
-fn next(known: Option<u64>, expected: u64) -> Outcome<u64> {
-    match known {
-        None if expected > 0 => Err(StoreError::NotFound.into()),
-        Some(actual) if actual != expected => {
-            let actual = Version::new(actual.to_string()).map_err(StoreError::backend)?;
-            Err(StoreError::Stale { actual }.into())
-        }
-        _ => Ok(expected + 1),
-    }
-}
-
 fn number(revision: u64) -> Outcome<i64> {
     Ok(i64::try_from(revision).map_err(StoreError::backend)?)
-}
-
-fn taken(attr: &str) -> Failure {
-    let attr = attr.to_owned();
-    StoreError::Taken { attr }.into()
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod edges;
 mod error;
 mod file;
 mod imports;
+mod journal;
 mod keys;
 mod lanes;
 mod options;

@@ -155,7 +155,8 @@ impl Sqlite {
 /// The same for every type.
 fn support() -> Support {
     let mut support = Support::full();
-    (support.capacities, support.check, support.claim_pins) = (true, true, true);
+    (support.capacities, support.check) = (true, true);
+    (support.claim_pins, support.journal) = (true, true);
     support
 }
 

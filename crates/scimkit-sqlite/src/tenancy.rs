@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection as Db, TransactionBehavior};
 use scimkit_registry::Budget;
 use scimkit_store::{
-    BoxFuture, Connection, ConnectionId, Entry, Opened, StoreError, Tenancy, Tenant, TenantId,
-    TokenRecord,
+    BoxFuture, Connection, ConnectionId, Entry, Opened, Stamp, StoreError, Tenancy, Tenant,
+    TenantId, TokenRecord,
 };
 
 use crate::{
@@ -25,7 +25,7 @@ impl Sqlite {
         self.look_in((Lane::Lookup, None), read).await
     }
 
-    async fn look_in<T: Send + 'static>(
+    pub(crate) async fn look_in<T: Send + 'static>(
         &self,
         place: (Lane, Caller),
         read: impl FnOnce(&Db) -> Outcome<T> + Send + 'static,
@@ -38,7 +38,7 @@ impl Sqlite {
     }
 
     /// Reads of one tenant, unless an import of it is not complete.
-    async fn look_at<T: Send + 'static>(
+    pub(crate) async fn look_at<T: Send + 'static>(
         &self,
         lane: Lane,
         tenant: &TenantId,
@@ -57,14 +57,15 @@ impl Sqlite {
     }
 
     /// Writes in a transaction of its own, done or undone as a whole.
-    pub(crate) async fn alter(
+    pub(crate) async fn alter<T: Send + 'static>(
         &self,
-        write: impl FnOnce(&Db) -> Outcome<()> + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let job = |db: &mut Db| -> Outcome<()> {
+        write: impl FnOnce(&Db) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let job = |db: &mut Db| -> Outcome<T> {
             let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            write(&transaction)?;
-            Ok(transaction.commit()?)
+            let written = write(&transaction)?;
+            transaction.commit()?;
+            Ok(written)
         };
         Ok(self.workers.alone(job).await??)
     }
@@ -96,20 +97,19 @@ impl Tenancy for Sqlite {
         Box::pin(self.look(move |db| directory::open(db, &digest)))
     }
 
-    fn put(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.alter(|db| {
-            let mut entries = entries.into_iter();
-            entries.try_for_each(|entry| directory::put(db, entry))
-        }))
+    fn put(&self, entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.alter(move |db| directory::put(db, entries, &stamp)))
     }
 
     fn remove_connection<'a>(
         &'a self,
         tenant: &'a TenantId,
         id: &'a ConnectionId,
+        stamp: Stamp,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let (tenant, id) = (tenant.clone(), id.clone());
-        Box::pin(self.alter(move |db| directory::remove_connection(db, &tenant, &id)))
+        let remove = move |db: &Db| directory::remove_connection(db, &tenant, &id, &stamp);
+        Box::pin(self.alter(remove))
     }
 
     fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>> {

@@ -25,7 +25,7 @@
 //! let (one, other) = (Memory::new(), Memory::new());
 //! let acme = TenantId::from("acme");
 //! let tenant = Tenant::new(acme.clone(), "Acme", DateTime::UNIX_EPOCH);
-//! now(one.put(vec![Entry::Tenant(tenant)])).unwrap();
+//! now(one.put(vec![Entry::Tenant(tenant)], DateTime::UNIX_EPOCH.into())).unwrap();
 //!
 //! let options = archive::Options::default();
 //! let (lines, _) = now(archive::export(&one, &acme, &options, Vec::new()))?;

@@ -19,8 +19,10 @@
 mod claims;
 mod counters;
 mod decide;
+mod directory;
 mod facts;
 mod finish;
+mod journal;
 mod keys;
 mod known;
 mod members;
@@ -37,8 +39,12 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use scimkit_registry::{Budget, ResourceId};
 
 pub(crate) use self::keys::has_keys;
-use self::{counters::Counters, decide::Decider, keys::AttrKeys, known::Known, overlay::Overlay};
+use self::{
+    counters::Counters, decide::Decider, journal::Recorder, keys::AttrKeys, known::Known,
+    overlay::Overlay,
+};
 pub use self::{
+    directory::{EntryFacts, connection_removed, decide_entry},
     facts::{
         AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CountRow, CounterRef,
         CounterRow, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs, OwnerEdge,
@@ -264,6 +270,7 @@ impl Decision {
             counters: Counters::new(&self.requests, &self.known),
             duplicates: &self.duplicates,
             has_claims,
+            journal: Recorder::new(self.known.journal().is_some()),
             known: &self.known,
             last: self.known.version().unwrap_or(0),
             overlay: Overlay::new(self.writes, has_claims),

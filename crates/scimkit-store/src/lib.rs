@@ -7,6 +7,7 @@
 //! - [`Rules`], [`validate`]: the settings of a connection, and what may be stored of tenants,
 //!   connections and tokens
 //! - [`Archive`]: a tenant as a whole, out of one store and into another
+//! - [`journal`]: what changed, in commit order, for people and consumers
 //! - [`engine`]: the rules of a write, decided once for all stores
 //! - [`rows`]: a complete store over a database that has rows, such as your own tables
 //! - [`computed`]: the attributes that no document holds, such as `meta` and memberships
@@ -17,6 +18,7 @@ mod claim;
 mod computed;
 pub mod engine;
 mod extension;
+pub mod journal;
 mod lane;
 mod memory;
 mod query;
@@ -33,6 +35,13 @@ pub use cause::Cause;
 pub use claim::{Among, Candidate, Claim, ClaimPin};
 pub use computed::{Facts, computed, element, location, meta, targets};
 pub use extension::StoreExt;
+pub use journal::{
+    AttributeChange, BrokenChain, ChainFault, ChainHead, ChainVerifier, ConsumerRow, DetailsError,
+    Journal, JournalAction, JournalBody, JournalDetails, JournalDigest, JournalEntry,
+    JournalFilter, JournalLevel, JournalMember, JournalPage, JournalPolicy, JournalPosition,
+    JournalQuery, JournalRead, JournalStart, JournalSubject, Lease, LeaseAnswer, LeaseRequest,
+    MemberChange, RecordedValue, VerifiedChain, verify,
+};
 pub use lane::Lane;
 pub use memory::Memory;
 pub use query::{Count, Overflow, Page, PageBuilder, Position, Query, Room, Sort, Start};
@@ -45,5 +54,7 @@ pub use store::{
     Batch, BoxFuture, Document, EdgeQuery, Expect, How, Intent, OnFailure, Store, StoreError,
     Stored, Support, Want, Write, Written,
 };
-pub use tenancy::{Connection, ConnectionId, Entry, Opened, Scopes, Tenancy, Tenant, TokenRecord};
+pub use tenancy::{
+    Connection, ConnectionId, Entry, Opened, Scopes, Stamp, Tenancy, Tenant, TokenRecord,
+};
 pub use turn::yield_now;

@@ -6,6 +6,7 @@ mod batch;
 mod directory;
 mod edges;
 mod index;
+mod journal;
 mod order;
 mod places;
 mod query;
@@ -110,7 +111,8 @@ impl Memory {
 impl Store for Memory {
     fn support(&self, _kind: &ResourceType) -> Support {
         let mut support = Support::full();
-        (support.capacities, support.check, support.claim_pins) = (true, true, true);
+        (support.capacities, support.check) = (true, true);
+        (support.claim_pins, support.journal) = (true, true);
         support
     }
 

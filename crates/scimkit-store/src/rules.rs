@@ -7,7 +7,9 @@ use std::{fmt, sync::Arc};
 use scimkit_registry::{Tolerance, mapping::MappingBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::{Aliases, CreatePolicy, Cycles, Deletes, PatchAnswer, Settings, UnknownMembers};
+use crate::{
+    Aliases, CreatePolicy, Cycles, Deletes, JournalLevel, PatchAnswer, Settings, UnknownMembers,
+};
 
 /// What an administrator chooses for a connection; kept as JSON beside it.
 ///
@@ -58,6 +60,10 @@ pub struct Rules {
     pub deletes: Option<Deletes>,
     /// Whether groups go through the connection.
     pub groups: bool,
+    /// How much of each write the journal records, the same for all connections of a tenant: `off`,
+    /// `notice` or `full`.
+    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    pub journal: Option<JournalLevel>,
     /// The text of an attribute mapping, as JSON where it starts with `{` and else as TOML.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapping: Option<String>,
@@ -86,6 +92,7 @@ impl Default for Rules {
             cycles: None,
             deletes: None,
             groups: true,
+            journal: None,
             mapping: None,
             patch_answer: None,
             require_if_match: None,
@@ -142,6 +149,7 @@ impl Rules {
         choose(&mut settings.create, self.create);
         choose(&mut settings.cycles, self.cycles);
         choose(&mut settings.deletes, self.deletes);
+        choose(&mut settings.journal.level, self.journal);
         choose(&mut settings.patch_answer, self.patch_answer);
         choose(&mut settings.require_if_match, self.require_if_match);
         choose(&mut settings.tolerance, self.tolerance);

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use scimkit_registry::{Budget, Change, Mapping, RegistrationError, Registry, Resource, Tolerance};
 
 use crate::{
-    Cause, Claim, ConnectionId, StoreError,
+    Cause, Claim, ConnectionId, JournalPolicy, StoreError,
     engine::{Capacity, Policy},
 };
 
@@ -281,6 +281,8 @@ pub struct Settings {
     pub deletes: Deletes,
     /// Where people read how to use the service; `/ServiceProviderConfig` tells.
     pub documentation_uri: Option<String>,
+    /// How much the journal records, the same for all connections of a tenant.
+    pub journal: JournalPolicy,
     /// The bounds of a request.
     pub limits: Limits,
     mapped: Option<Mapped>,
@@ -311,6 +313,7 @@ impl Settings {
             cycles: Cycles::default(),
             deletes: Deletes::default(),
             documentation_uri: None,
+            journal: JournalPolicy::default(),
             limits: Limits::default(),
             mapped: None,
             patch_answer: PatchAnswer::default(),

@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{AttrId, Change, Edge, Exhausted, Resource, ResourceId, ResourceType};
 
-use crate::{Candidate, Cause, Claim, ClaimPin, Deletes, Page, Query, Scope, Settings};
+use crate::{
+    Candidate, Cause, Claim, ClaimPin, Deletes, JournalLevel, Page, Query, Scope, Settings,
+};
 
 /// A future that a store hands out.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -133,6 +135,9 @@ pub struct Support {
     /// It keeps the id that [`Write::Create`] comes with. Where it assigns its own, what refers to
     /// a resource can only be written once that is there.
     pub given_ids: bool,
+    /// It writes a [journal](crate::Journal). A store without one accepts the default level,
+    /// records nothing, and rejects [`JournalLevel::Full`](crate::JournalLevel::Full).
+    pub journal: bool,
     /// Whether it keeps what is deleted under [`Deletes::Retire`](crate::Deletes::Retire).
     pub soft_delete: bool,
     /// It sorts.
@@ -140,8 +145,8 @@ pub struct Support {
 }
 
 impl Support {
-    /// Everything that the first version of the contract had: all but capacities, checks and the pins of
-    /// claims, which a store has to declare.
+    /// Everything that the first version of the contract had: all but capacities, checks, the pins of
+    /// claims and a journal, which a store has to declare.
     #[must_use]
     pub fn full() -> Self {
         Support {
@@ -152,11 +157,15 @@ impl Support {
             cursor: true,
             filter: true,
             given_ids: true,
+            journal: false,
             soft_delete: true,
             sort: true,
         }
     }
 }
+
+/// What a store without a journal lacks.
+pub(crate) const FULL_JOURNAL: &str = "a journal with values";
 
 impl Support {
     /// Rejects a batch that needs a capability which the store lacks. The server calls it before each
@@ -185,6 +194,7 @@ impl Support {
             _ if !self.soft_delete && deletes && settings.deletes == Deletes::Retire => {
                 "soft delete"
             }
+            _ if !self.journal && settings.journal.level == JournalLevel::Full => FULL_JOURNAL,
             _ => return Ok(()),
         };
         Err(StoreError::Unsupported { feature })
@@ -696,6 +706,9 @@ pub enum StoreError {
         /// What is wrong with it, for the administrator of the identity provider.
         detail: String,
     },
+    /// Another holder has leased the journal since, so that this one may not advance the cursor.
+    #[error("the lease on the journal was lost")]
+    LeaseLost,
     /// Members that don't exist.
     #[error("`{attr}` names resources that don't exist: {}", shown(.ids))]
     Missing {

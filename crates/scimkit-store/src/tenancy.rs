@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 
-use crate::{BoxFuture, StoreError, TenantId};
+use crate::{BoxFuture, Cause, StoreError, TenantId};
 
 /// A connection of a tenant to an identity provider, by the identifier that it keeps.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -285,6 +285,47 @@ pub enum Entry {
     Token(TokenRecord),
 }
 
+/// When tenants, connections or tokens are changed, and who causes it: for the journal.
+///
+/// # Example
+/// ```
+/// use chrono::DateTime;
+/// use scimkit_store::{Cause, Stamp};
+///
+/// let stamp = Stamp::new(DateTime::UNIX_EPOCH).with_cause(Cause::default());
+/// assert_eq!(stamp, DateTime::UNIX_EPOCH.into());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stamp {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who.
+    pub cause: Cause,
+}
+
+impl Stamp {
+    /// A change that the application itself makes at that time.
+    #[must_use]
+    pub fn new(at: DateTime<Utc>) -> Self {
+        let cause = Cause::default();
+        Stamp { at, cause }
+    }
+
+    /// Sets who causes it.
+    #[must_use]
+    pub fn with_cause(mut self, cause: Cause) -> Self {
+        self.cause = cause;
+        self
+    }
+}
+
+impl From<DateTime<Utc>> for Stamp {
+    fn from(at: DateTime<Utc>) -> Self {
+        Stamp::new(at)
+    }
+}
+
 /// What keeps tenants, connections and tokens: the databases of ours beside the resources, or the
 /// host's own tables.
 ///
@@ -329,13 +370,17 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
 
     /// Keeps all of them in that order, or none.
     ///
+    /// [`decide_entry`](crate::engine::decide_entry) decides about each of them. Where the resources are
+    /// kept beside the entries, each one takes the next number of its tenant's changes, and is recorded
+    /// in the [journal](crate::Journal) if the store has one.
+    ///
     /// # Errors
     /// - [`StoreError::Stale`]: it has another revision, which the version tells
     /// - [`StoreError::NotFound`]: what was changed, a connection's tenant, or a token's connection is
     ///   not there
     /// - [`StoreError::Taken`]: another token has that digest, or that id has another digest
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
-    fn put(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>>;
+    fn put(&self, entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Takes a connection away, with its tokens.
     ///
@@ -345,7 +390,8 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
     /// that. A write that is on its way through the connection meanwhile may still make one that has
     /// its id.
     ///
-    /// It takes as long as the tenant has resources, in one write.
+    /// It takes one number of the tenant's changes, also for all resources and tokens together, and as
+    /// long as the tenant has resources, in one write.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Busy`] and [`StoreError::Backend`].
@@ -353,6 +399,7 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
         &'a self,
         tenant: &'a TenantId,
         id: &'a ConnectionId,
+        stamp: Stamp,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// A tenant by its id.
@@ -377,7 +424,7 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Vec<TokenRecord>, StoreError>>;
 
     /// Notes that a token was accepted, unless a later moment is noted; one that is gone is passed
-    /// over. Its revision stays.
+    /// over. Its revision stays, and the journal does not record it.
     ///
     /// # Errors
     /// [`StoreError::Busy`] and [`StoreError::Backend`].

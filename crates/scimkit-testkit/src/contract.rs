@@ -14,8 +14,8 @@
 //! own, for instance `&|future| runtime.block_on(future)`. Checks of concurrency drive futures from
 //! several threads at once.
 //!
-//! [`tenancy`] does the same for what keeps tenants, connections and tokens, and [`archive`] for
-//! stores that take a tenant out and in as a whole.
+//! [`tenancy`] does the same for what keeps tenants, connections and tokens, [`archive`] for stores that
+//! take a tenant out and in as a whole, and [`journal`] for those that write a journal.
 
 pub mod archive;
 mod batches;
@@ -26,6 +26,7 @@ mod cursors;
 mod cycles;
 mod demands;
 mod ground;
+pub mod journal;
 mod members;
 mod model;
 mod names;

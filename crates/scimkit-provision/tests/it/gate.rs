@@ -145,7 +145,13 @@ async fn what_can_not_be_looked_up_is_unavailable() {
         .await
         .unwrap();
     connection.rules = r#"{"of a later release": 1}"#.to_owned();
-    let put = world.tenancy.put(vec![Entry::Connection(connection)]).await;
+    let put = world
+        .tenancy
+        .put(
+            vec![Entry::Connection(connection)],
+            chrono::DateTime::UNIX_EPOCH.into(),
+        )
+        .await;
     put.unwrap();
     assert_eq!(world.status(&issued.token).await, 503);
     assert_eq!(world.status(&Token::generate().unwrap()).await, 401);
@@ -225,7 +231,11 @@ async fn rules_that_can_not_be_used_are_the_administrators_to_mend() {
     let (_, mut connection) = found.unwrap();
     connection.rules = "rubbish".to_owned();
     let put = vec![Entry::Connection(connection)];
-    world.tenancy.put(put).await.unwrap();
+    world
+        .tenancy
+        .put(put, chrono::DateTime::UNIX_EPOCH.into())
+        .await
+        .unwrap();
     let answer = world.get("/scim/v2/Users", acme.token.reveal()).await;
     assert_eq!(answer.status(), 503);
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();

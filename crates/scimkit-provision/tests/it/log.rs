@@ -144,7 +144,11 @@ async fn rules_that_can_not_be_read_are_logged_once_for_each_text() {
         let mut kept = connection(&world, &tenant, &id).await;
         kept.rules = rules.to_owned();
         let entry = vec![Entry::Connection(kept)];
-        world.tenancy.put(entry).await.unwrap();
+        world
+            .tenancy
+            .put(entry, chrono::DateTime::UNIX_EPOCH.into())
+            .await
+            .unwrap();
     };
     let unfit = r#"{"mapping": "[user]\nnothing = \"nothing\""}"#;
     for (n, rules) in (1..).zip(["{", unfit, r#"{"create": "adoptt"}"#]) {

@@ -5,7 +5,8 @@ use scimkit_provision::Rules;
 use scimkit_registry::{Mapping, Tolerance, mapping::Closures};
 use scimkit_server::{Access, Level};
 use scimkit_store::{
-    Aliases, CreatePolicy, Cycles, Deletes, PatchAnswer, Scopes, Settings, UnknownMembers,
+    Aliases, CreatePolicy, Cycles, Deletes, JournalLevel, PatchAnswer, Scopes, Settings,
+    UnknownMembers,
 };
 
 /// Every rule, as text.
@@ -16,6 +17,7 @@ const ALL: &str = r#"{
     "cycles": "accept",
     "deletes": "retire",
     "groups": false,
+    "journal": "full",
     "mapping": "{}",
     "patch_answer": "never",
     "require_if_match": true,
@@ -74,6 +76,7 @@ fn every_rule_is_read_and_printed() {
     assert_eq!(settings.create, CreatePolicy::AdoptOrRelink);
     assert_eq!(settings.cycles, Cycles::Accept);
     assert_eq!(settings.deletes, Deletes::Retire);
+    assert_eq!(settings.journal.level, JournalLevel::Full);
     assert_eq!(settings.patch_answer, PatchAnswer::Never);
     assert!(settings.require_if_match && settings.tolerance.blanks);
     assert_eq!(settings.tolerance.profile(), "entra");

@@ -13,7 +13,7 @@ use scimkit_provision::{Administration, Clock, Gate, Issued, NewToken, Rules};
 use scimkit_server::{Server, Token};
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{
-    BoxFuture, Connection, ConnectionId, Entry, Memory, Opened, Settings, Store, StoreError,
+    BoxFuture, Connection, ConnectionId, Entry, Memory, Opened, Settings, Stamp, Store, StoreError,
     Tenancy, Tenant, TenantId, TokenRecord,
 };
 use serde_json::Value;
@@ -69,7 +69,13 @@ impl Watched {
             let kept = kept.into_iter().find(|kept| kept.id == token.id);
             if let Some(mut kept) = kept {
                 kept.name = "renamed".to_owned();
-                self.inner.put(vec![Entry::Token(kept)]).await.unwrap();
+                self.inner
+                    .put(
+                        vec![Entry::Token(kept)],
+                        chrono::DateTime::UNIX_EPOCH.into(),
+                    )
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -107,11 +113,11 @@ impl Tenancy for Watched {
         Box::pin(async move { self.note("open")?.open(digest).await })
     }
 
-    fn put(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn put(&self, entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let inner = self.note("put")?;
             self.rename(&entries).await;
-            inner.put(entries).await
+            inner.put(entries, stamp).await
         })
     }
 
@@ -119,10 +125,11 @@ impl Tenancy for Watched {
         &'a self,
         tenant: &'a TenantId,
         id: &'a ConnectionId,
+        stamp: Stamp,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let inner = self.note("remove_connection")?;
-            inner.remove_connection(tenant, id).await
+            inner.remove_connection(tenant, id, stamp).await
         })
     }
 

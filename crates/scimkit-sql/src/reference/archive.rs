@@ -189,7 +189,9 @@ pub struct TenantTable {
 impl TenantTable {
     /// The connections.
     pub const CONNECTIONS: TenantTable = TenantTable::new("connection", &["connection"]);
-    /// The counters of changes: one row.
+    /// The consumers of the journal.
+    pub const CONSUMERS: TenantTable = TenantTable::new("consumer", &["consumer"]);
+    /// The counters of changes, with the ends of journals: one row.
     pub const COUNTERS: TenantTable = TenantTable::new("counter", &[]);
     /// The soft-deleted resources.
     pub const DELETED: TenantTable = TenantTable::new("retired", &["id"]);
@@ -200,6 +202,8 @@ impl TenantTable {
     pub const EDGES: TenantTable = TenantTable::new("edge", &["kind", "owner", "attr", "target"]);
     /// The imports that are not complete: one row.
     pub const IMPORTS: TenantTable = TenantTable::new("import", &[]);
+    /// The entries of the journal.
+    pub const JOURNAL: TenantTable = TenantTable::new("journal", &["number", "part"]);
     /// The keys of live resources.
     pub const KEYS: TenantTable = TenantTable::new("lookup_key", &["kind", "attr", "value", "id"]);
     /// The definitions of keys that an older release recorded: a few rows.

@@ -5,6 +5,7 @@
 
 use super::{
     facts::{Selection, restrict},
+    journal::random_bytes,
     statement::{Builder, Parameter, Statement, pieces},
 };
 use crate::Dialect;
@@ -25,7 +26,8 @@ pub struct Counter<'a> {
 
 /// The number of the tenant's last change, with the counters of some types: no row before the first
 /// change, or else one per counter, and one without a counter where there is none. The columns are the
-/// number, whether the counters hold, and then type, predicate, count and `used`.
+/// number, whether the counters hold, the digest of the last entry of the journal or NULL, 32 random
+/// bytes, and then type, predicate, count and `used`.
 #[must_use]
 pub fn version_and_counters<'a>(
     dialect: Dialect,
@@ -33,7 +35,8 @@ pub fn version_and_counters<'a>(
     kinds: &[&'a str],
 ) -> Statement<'a> {
     let mut builder = Builder::new(dialect, tenant);
-    builder.sql("SELECT c.version, c.counted = c.version, ");
+    builder.sql("SELECT c.version, c.counted = c.version, c.journal_digest, ");
+    builder.sql(random_bytes(dialect)).sql(", ");
     if kinds.is_empty() {
         builder.sql("NULL, NULL, NULL, NULL FROM counter c");
     } else {

@@ -9,6 +9,7 @@ pub const SQLITE_MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003.sql"),
     include_str!("../migrations/0004.sql"),
     include_str!("../migrations/0005.sql"),
+    include_str!("../migrations/0006.sql"),
     include_str!("../migrations/0007.sql"),
 ];
 

@@ -6,16 +6,56 @@ use super::{
 };
 use crate::Dialect;
 
-/// Stores the number of the tenant's last change, up to which its counters are adjusted.
+/// What changes at the end of a tenant's journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a journal's end")]
+pub struct JournalEnd<'a> {
+    /// The last number that the journal does not have; none if it stays.
+    pub after: Option<i64>,
+    /// The digest of the last entry; none if it stays.
+    pub digest: Option<&'a [u8]>,
+}
+
+/// Whether the tenant's counters hold with a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "they hold, or as before")]
+pub enum Counters {
+    /// They were adjusted, so that they hold.
+    Adjusted,
+    /// No resource came, went or changed: they hold if they did before.
+    Unchanged,
+}
+
+/// Stores the number of the tenant's last change, whether its counters hold, and the end of its journal.
 #[must_use]
-pub fn set_version(dialect: Dialect, tenant: &str, version: i64) -> Statement<'_> {
+pub fn set_version<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    (version, counters): (i64, Counters),
+    end: JournalEnd<'a>,
+) -> Statement<'a> {
     let mut builder = Builder::new(dialect, tenant);
-    builder.sql("INSERT INTO counter (tenant, version, counted)");
-    builder.rows([[Parameter::from(version), Parameter::from(version)]]);
-    builder.sql(
-        " ON CONFLICT (tenant)
-         DO UPDATE SET version = excluded.version, counted = excluded.counted",
-    );
+    builder.sql("INSERT INTO counter (tenant, version, counted, journal_digest, journal_after)");
+    builder.rows([[
+        Parameter::from(version),
+        Parameter::from(version),
+        end.digest.map_or(Parameter::Null, Parameter::Blob),
+        Parameter::from(end.after.unwrap_or(0)),
+    ]]);
+    builder.sql(" ON CONFLICT (tenant) DO UPDATE SET version = excluded.version, counted = ");
+    builder.sql(match counters {
+        Counters::Adjusted => "excluded.counted",
+        Counters::Unchanged => {
+            "CASE WHEN counter.counted = counter.version
+                 THEN excluded.counted ELSE counter.counted END"
+        }
+    });
+    if end.digest.is_some() {
+        builder.sql(", journal_digest = excluded.journal_digest");
+    }
+    if end.after.is_some() {
+        builder.sql(", journal_after = excluded.journal_after");
+    }
     builder.build()
 }
 

@@ -183,6 +183,11 @@ impl<'a> Builder<'a> {
         self.placeholder(self.parameters.len())
     }
 
+    /// The number of the last placeholder.
+    pub(super) fn last_number(&self) -> usize {
+        self.parameters.len()
+    }
+
     /// Binds values whose placeholders stand in a text that was made elsewhere.
     pub(super) fn bind_silently(&mut self, values: impl Iterator<Item = Parameter<'a>>) {
         self.parameters.extend(values);

@@ -248,6 +248,15 @@ pub fn remove_connection<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> 
     Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
 }
 
+/// Type and id of the resources that a connection owns, live and soft-deleted ones, in their order.
+#[must_use]
+pub fn owned_by<'a>(dialect: Dialect, tenant: &'a str, connection: &'a str) -> Statement<'a> {
+    let text = "SELECT kind, id FROM resource WHERE tenant = ?1 AND connection = ?2
+         UNION ALL SELECT kind, id FROM retired WHERE tenant = ?1 AND connection = ?2
+         ORDER BY 1, 2";
+    Statement::fixed(dialect, text, [tenant, connection].map(Parameter::from))
+}
+
 /// Removes the tokens of a connection and releases its resources, live and soft-deleted ones.
 ///
 /// It walks through the tenant: a second for 100,000 resources, nearly all of it for those that are

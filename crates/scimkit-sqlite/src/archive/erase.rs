@@ -15,7 +15,7 @@ pub(super) const ROWS: u32 = 5_000;
 ///
 /// Connections and tokens come first, so that nobody comes in; what resources stand on goes before
 /// them.
-pub(super) const STEPS: [TenantTable; 8] = [
+pub(super) const STEPS: [TenantTable; 10] = [
     TenantTable::TOKENS,
     TenantTable::CONNECTIONS,
     TenantTable::EDGES,
@@ -23,8 +23,16 @@ pub(super) const STEPS: [TenantTable; 8] = [
     TenantTable::KEYS,
     TenantTable::DELETED,
     TenantTable::DELETED_KEYS,
+    TenantTable::JOURNAL,
+    TenantTable::CONSUMERS,
     TenantTable::OLDER_KEY_DEFINITIONS,
 ];
+
+/// What an import has not written.
+const RECORDED: [TenantTable; 2] = [TenantTable::JOURNAL, TenantTable::CONSUMERS];
+
+/// What is left of no tenant: the store's own notes, and consumers of a tenant that does not exist.
+const NOTES: [TenantTable; 2] = [TenantTable::CONSUMERS, TenantTable::OLDER_KEY_DEFINITIONS];
 
 /// What the tenant is known by: it goes when nothing else is left, so that whoever asks for what is
 /// left finds it.
@@ -86,6 +94,7 @@ pub(super) fn imported(db: &Db, tenant: &str, has_entry: bool) -> Outcome<bool> 
         TenantTable::TENANTS,
     ];
     let steps = STEPS.into_iter().chain([TenantTable::TENANTS]);
+    let steps = steps.filter(|step| !RECORDED.contains(step));
     for step in steps.filter(|step| has_entry || !of_entry.contains(step)) {
         if delete(db, step, tenant)?.is_left {
             return Ok(true);
@@ -123,8 +132,7 @@ fn delete(db: &Db, table: TenantTable, tenant: &str) -> Outcome<Taken> {
         .map(|last| last.iter().map(parameter).collect());
     let rows = execute_counted(db, &reference::remove_up_to(DIALECT, tenant, table, last))?;
     Ok(Taken {
-        // A note of the store's own: a tenant of which nothing else is there does not exist.
-        has_deleted: rows > 0 && table != TenantTable::OLDER_KEY_DEFINITIONS,
+        has_deleted: rows > 0 && !NOTES.contains(&table),
         is_left,
     })
 }

@@ -10,6 +10,7 @@ use scimkit_store::{StoreError, TenantId};
 use super::{dump::is_kept, erase::last_id};
 use crate::{
     error::Outcome,
+    journal,
     row::micros,
     statement::{DIALECT, all, execute, execute_all},
 };
@@ -68,6 +69,7 @@ fn delete(db: &Db, tenant: &str, range: IdRange<'_>, before: i64) -> Outcome<u64
     let old: Vec<(String, String)> = all(db, &statement, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (kind, id) in &old {
+        journal::blank_entries_of(db, tenant, (kind, id))?;
         kinds.entry(kind).or_default().push(id);
     }
     for (kind, ids) in kinds {

@@ -11,7 +11,7 @@ use scimkit_store::{
 use crate::{
     definitions, directory,
     error::{Failure, Outcome},
-    imports, keys,
+    imports, journal, keys,
     row::micros,
     statement::{DIALECT, execute, execute_all, execute_counted, exists},
 };
@@ -38,13 +38,14 @@ impl<'a> Copy<'a> {
     /// Counts the next version from the last one that was given, and the resources of each type.
     pub(super) fn end(self, versions: u64) -> Outcome<()> {
         if versions == 0 {
-            return Ok(());
+            return journal::skip(self.db, self.tenant.as_str());
         }
         let versions = i64::try_from(versions).map_err(StoreError::backend)?;
         let statement = reference::raise_version(DIALECT, self.tenant.as_str(), versions);
         execute(self.db, &statement)?;
         let counters = reference::count_anew(DIALECT, self.tenant.as_str());
-        execute_all(self.db, counters)
+        execute_all(self.db, counters)?;
+        journal::skip(self.db, self.tenant.as_str())
     }
 
     fn keep_resource(&self, resource: &Kept, fit: &Fit) -> Outcome<()> {

@@ -17,17 +17,22 @@ use scimkit_store::{
         CounterRow, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs, OwnerEdge,
         OwnerFilter, RowHead, RowState,
     },
+    journal::JournalSeed,
 };
 
 use super::rows::{TenantRows, tables};
 use crate::{
     definitions,
     error::Outcome,
+    journal,
     statement::{DIALECT, each, each_of_all},
 };
 
 /// Units that an edge on the way up is charged.
 const EDGE: u64 = 128 * Budget::COMPARISON;
+
+/// A last change, with the counters and the end of the journal that it left.
+type Versioned = (Option<u64>, Vec<CounterRow>, Option<JournalSeed>);
 
 impl TenantRows<'_> {
     pub(super) fn facts(&mut self, needs: &Needs) -> Outcome<Facts> {
@@ -37,7 +42,7 @@ impl TenantRows<'_> {
             let number = query.number;
             candidates.push(Candidates { number, rows });
         }
-        let (version, counters) = self.version(needs)?;
+        let (version, counters, seed) = self.version(needs)?;
         let mut counts = Vec::with_capacity(needs.counts.len());
         for (counter, query) in &needs.counts {
             let (count, counter) = (self.count(query)?, counter.clone());
@@ -51,6 +56,7 @@ impl TenantRows<'_> {
             edges: self.edges(needs)?,
             heads: self.heads(needs)?,
             holders: self.holders(needs)?,
+            journal: seed,
             members: self.members(needs)?,
             owners: self.owners(needs)?,
             rows: self.rows(needs)?,
@@ -58,25 +64,31 @@ impl TenantRows<'_> {
         })
     }
 
-    /// The number of the last change, and the counters of some types.
-    fn version(&mut self, needs: &Needs) -> Outcome<(Option<u64>, Vec<CounterRow>)> {
+    /// The number of the last change, the counters of some types, and what new entries of the journal
+    /// need.
+    fn version(&mut self, needs: &Needs) -> Outcome<Versioned> {
         let mut counters = Vec::new();
         if !needs.version && needs.counters.is_empty() {
-            return Ok((None, counters));
+            return Ok((None, counters, None));
         }
         let kinds: Vec<_> = needs.counters.iter().map(|kind| &**kind).collect();
         let statement = reference::version_and_counters(DIALECT, self.tenant, &kinds);
-        let (mut version, mut holds) = (0, false);
+        let (mut version, mut holds, mut seed) = (0, false, None);
         each(self.connection, &statement, |row| {
             (version, holds) = (row.get(0)?, row.get(1)?);
-            if holds && row.get_ref(2)? != ValueRef::Null {
+            seed = Some(journal::seed(row, 2)?);
+            if holds && row.get_ref(4)? != ValueRef::Null {
                 counters.push(counter_row(row)?);
             }
             Ok(true)
         })?;
+        let seed = match seed {
+            Some(seed) => seed,
+            None => journal::end(self.connection, self.tenant)?.seed,
+        };
         self.last_change = Some((version, holds));
         let version = u64::try_from(version).map_err(StoreError::backend)?;
-        Ok((Some(version), counters))
+        Ok((Some(version), counters, Some(seed)))
     }
 
     fn heads(&self, needs: &Needs) -> Outcome<Vec<RowHead>> {
@@ -397,7 +409,7 @@ impl TenantRows<'_> {
     }
 }
 
-/// Columns 2 to 5 of [`reference::version_and_counters`].
+/// Columns 4 to 7 of [`reference::version_and_counters`].
 fn counter_row(row: &rusqlite::Row<'_>) -> Outcome<CounterRow> {
     let text = |column| -> Outcome<Arc<str>> {
         let text = row.get_ref(column)?.as_str().map_err(StoreError::backend)?;
@@ -408,12 +420,12 @@ fn counter_row(row: &rusqlite::Row<'_>) -> Outcome<CounterRow> {
         Ok(u64::try_from(number).map_err(StoreError::backend)?)
     };
     Ok(CounterRow {
-        count: number(4)?,
+        count: number(6)?,
         counter: CounterRef {
-            kind: text(2)?,
-            predicate: text(3)?,
+            kind: text(4)?,
+            predicate: text(5)?,
         },
-        used: number(5)?,
+        used: number(7)?,
     })
 }
 

@@ -8,13 +8,16 @@ use std::{
 use bytes::Bytes;
 use scimkit_core::Version;
 use scimkit_registry::{Resource, ResourceId};
-use scimkit_sql::reference::{self, Counter, DeletedRow, EdgeRow, LiveRow, Parameter, State};
+use scimkit_sql::reference::{
+    self, Counter, Counters, DeletedRow, EdgeRow, LiveRow, Parameter, State,
+};
 use scimkit_store::{
     ConnectionId, Document, StoreError,
     engine::{
         CounterRef, CounterRow, KeyRow, Members, NewMembers, Operations, ResourceRow, RowBump,
         RowRef, RowState,
     },
+    journal::JournalRows,
 };
 
 use super::{
@@ -24,7 +27,7 @@ use super::{
 use crate::{
     definitions::{self, UNKEYED},
     error::Outcome,
-    keys,
+    journal, keys,
     row::micros,
     statement::{DIALECT, execute, execute_all},
 };
@@ -68,11 +71,12 @@ impl TenantRows<'_> {
             inserted_edges,
             removed_counters,
             counters,
+            journal,
         } = operations;
         for kind in self.kinds() {
             definitions::register(self.connection, kind.texts.kind)?;
         }
-        self.set_version(version)?;
+        self.set_version(version, &journal)?;
         self.put_counters(&removed_counters, &counters)?;
         let has_other_keys = |row: &&ResourceRow| {
             let outdated = self.outdated.get(&row.id);
@@ -104,9 +108,9 @@ impl TenantRows<'_> {
         self.insert_edges(&inserted_edges)
     }
 
-    /// Stores the tenant's last change, up to which the counters hold from now on; counters that did
+    /// Stores the tenant's last change and its entry, up to which the counters hold from now on; counters that did
     /// not hold before are removed.
-    fn set_version(&self, version: Option<u64>) -> Outcome<()> {
+    fn set_version(&self, version: Option<u64>, journal: &JournalRows) -> Outcome<()> {
         let known = self.last_change;
         let version = version.map(i64::try_from).transpose();
         let version = version.map_err(StoreError::backend)?;
@@ -117,8 +121,8 @@ impl TenantRows<'_> {
             let stale = reference::remove_counters(DIALECT, self.tenant);
             execute(self.connection, &stale)?;
         }
-        let statement = reference::set_version(DIALECT, self.tenant, version);
-        execute(self.connection, &statement)
+        let change = (version, Counters::Adjusted);
+        journal::add(self.connection, self.tenant, change, journal)
     }
 
     fn put_counters(&self, removed: &[CounterRef], counters: &[CounterRow]) -> Outcome<()> {

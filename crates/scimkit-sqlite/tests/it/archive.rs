@@ -14,8 +14,8 @@ use std::{
 use scimkit_registry::ResourceId;
 use scimkit_sqlite::{Options, Sqlite};
 use scimkit_store::{
-    Archive, Connection, Deletes, Document, Entry, Memory, StoreError, Tenancy, Tenant, TenantId,
-    TokenRecord, UnknownMembers,
+    Archive, Connection, Deletes, Document, Entry, Journal, LeaseRequest, Memory, StoreError,
+    Tenancy, Tenant, TenantId, TokenRecord, UnknownMembers,
     archive::{Erased, Record, Retired, Sink, Start},
 };
 use scimkit_testkit::contract::{
@@ -69,7 +69,7 @@ fn nothing_is_left_of_a_tenant_that_was_erased() {
             Entry::Connection(connection),
             Entry::Token(token),
         ];
-        wait(store.put(entries)).unwrap();
+        wait(store.put(entries, second(0).into())).unwrap();
         // More than one step has.
         let member = |n: usize| json!({"value": format!("m{n}")});
         let members: Vec<_> = (0..5_001).map(member).collect();
@@ -83,11 +83,13 @@ fn nothing_is_left_of_a_tenant_that_was_erased() {
         let db = rusqlite::Connection::open(&path).unwrap();
         let sql = "INSERT INTO keys_before (tenant, kind, fingerprint) VALUES (?1, 'User', '0')";
         db.execute(sql, [tenant.as_str()]).unwrap();
+        let lease = LeaseRequest::new("events", "one", (second(0), std::time::Duration::MAX));
+        wait(store.lease(tenant, &lease)).unwrap();
     }
     let rows = |tenant: &TenantId| rows(&path, tenant);
     let [acme, other] = &tenants;
     let before = rows(other);
-    assert_eq!(before.len(), 12);
+    assert_eq!(before.len(), 14);
     // No import is in progress.
     let is_kept = |(table, count): &(String, i64)| *count > 0 || table == "import";
     assert!(before.iter().all(is_kept), "{before:?}");
@@ -134,12 +136,8 @@ fn writers_that_go_on_leave_nothing_of_before() {
     let (store, other) = (Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap());
     let acme = &scope.tenant;
     for round in 0..3 {
-        wait(store.put(vec![Entry::Tenant(Tenant::new(
-            acme.clone(),
-            "",
-            second(0),
-        ))]))
-        .unwrap();
+        let entry = Entry::Tenant(Tenant::new(acme.clone(), "", second(0)));
+        wait(store.put(vec![entry], second(0).into())).unwrap();
         let member = |n: usize| json!({"value": format!("m{n}")});
         let members: Vec<_> = (0..12_000).map(member).collect();
         let group = json!({"displayName": "g", "members": members});
@@ -158,7 +156,9 @@ fn writers_that_go_on_leave_nothing_of_before() {
                 n += 1;
                 let crm = Connection::new(acme.clone(), "crm".into(), "", second(0));
                 // There is no tenant any more, or there is that connection.
-                drop(wait(store.put(vec![Entry::Connection(crm)])));
+                drop(wait(
+                    store.put(vec![Entry::Connection(crm)], second(0).into()),
+                ));
                 going.send(()).unwrap();
             }
             n

@@ -42,3 +42,16 @@ fn a_short_queue_answers_busy_and_nothing_worse() {
         check.run(store, &contract::block_on).unwrap();
     }
 }
+
+#[test]
+fn file_keeps_the_contract_of_a_journal() {
+    let mut failures = Vec::new();
+    for check in contract::journal::checks() {
+        let (_directory, path) = file();
+        let store = Arc::new(Sqlite::open(path).unwrap());
+        if let Err(problem) = check.run(store, &contract::block_on) {
+            failures.push(format!("{}: {problem}", check.name()));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}

@@ -446,7 +446,11 @@ proptest! {
                 Act::Erase => drop(wait(store.erase(&scope.tenant))),
                 Act::Forget => drop(wait(store.forget(&scope.tenant, second(9)))),
                 Act::Release => {
-                    drop(wait(store.remove_connection(&scope.tenant, &"crm".into())));
+                    drop(wait(store.remove_connection(
+                        &scope.tenant,
+                        &"crm".into(),
+                        chrono::DateTime::UNIX_EPOCH.into(),
+                    )));
                 }
                 act => drop(wait(store.write(scope, write(scope, act)))),
             }

@@ -14,7 +14,10 @@ use std::{
 
 use scimkit_registry::ResourceId;
 use scimkit_sqlite::Sqlite;
-use scimkit_store::{EdgeQuery, Scope, Store, StoreError, Want};
+use scimkit_store::{
+    ChainHead, EdgeQuery, Journal, JournalAction, JournalEntry, JournalPosition, JournalQuery,
+    Scope, Store, StoreError, Want, verify,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -42,6 +45,7 @@ fn acknowledged_writes_outlive_the_process() {
         );
         let store = Sqlite::open(&path).unwrap();
         known.check(&store, &scope);
+        known.check_journal(&store, &scope);
         drop(store);
         check_file(&path, &scope);
     }
@@ -120,6 +124,56 @@ impl Known {
                 0,
                 "{id} lost {gone:?}"
             );
+        }
+    }
+}
+
+impl Known {
+    /// Every acknowledged write has its entry, and no number is missing.
+    fn check_journal(&self, store: &Sqlite, scope: &Scope) {
+        let (entries, head) = journal(store, scope);
+        assert_eq!(verify(&entries).unwrap().last_digest, head.digest);
+        let mut numbers: Vec<_> = entries.iter().map(|entry| entry.number).collect();
+        numbers.dedup();
+        assert_eq!(numbers, (1..=head.number).collect::<Vec<_>>());
+        let (mut actions, mut added) = (BTreeMap::new(), BTreeMap::new());
+        for entry in &entries {
+            let (_, _, id) = entry.subject.columns();
+            let of: &mut Vec<_> = actions.entry(id).or_default();
+            of.push(entry.action);
+            for change in entry.details().unwrap().unwrap().members {
+                let members: &mut BTreeSet<_> = added.entry(id).or_default();
+                members.extend(change.added.into_iter().map(|member| member.id.to_string()));
+            }
+        }
+        for (id, title) in &self.users {
+            let of = &actions[id.as_str()];
+            let count = |action| of.iter().filter(|known| **known == action).count() as u64;
+            assert_eq!(count(JournalAction::Created), 1, "{id}: {of:?}");
+            match title {
+                None => assert_eq!(count(JournalAction::Deleted), 1, "{id}: {of:?}"),
+                Some(title) => assert!(count(JournalAction::Updated) >= *title, "{id}: {of:?}"),
+            }
+        }
+        for (id, members) in &self.members {
+            let added = added.get(id.as_str()).cloned().unwrap_or_default();
+            assert!(members.is_subset(&added), "{id}: {members:?}, {added:?}");
+        }
+    }
+}
+
+/// All entries of the journal, and its end.
+fn journal(store: &Sqlite, scope: &Scope) -> (Vec<JournalEntry>, ChainHead) {
+    let mut entries = Vec::new();
+    let mut position = JournalPosition::default();
+    loop {
+        let query = JournalQuery::after(position).with_limit(JournalQuery::MAX_LIMIT);
+        let page = wait(store.entries(&scope.tenant, &query)).unwrap().page();
+        let page = page.unwrap();
+        position = page.end().unwrap_or(position);
+        entries.extend(page.entries);
+        if !page.has_more {
+            return (entries, page.head);
         }
     }
 }

@@ -12,8 +12,8 @@ use rusqlite::Connection as Db;
 use scimkit_registry::{Change, Edge, EdgeEdit, Registry, ResourceId, Tolerance};
 use scimkit_sqlite::{OpenError, Options, Sqlite, Synchronous};
 use scimkit_store::{
-    Archive, Batch, Connection, Deletes, Entry, Expect, Scope, Settings, Store, Tenancy, Tenant,
-    TenantId, TokenRecord, Write,
+    Archive, Batch, Connection, Deletes, Entry, Expect, Journal, Scope, Settings, Store, Tenancy,
+    Tenant, TenantId, TokenRecord, Write,
 };
 use serde_json::json;
 
@@ -171,7 +171,7 @@ fn an_erased_tenant_leaves_no_name_in_the_file() {
             Entry::Connection(connection),
             Entry::Token(token),
         ];
-        wait(store.put(entries)).unwrap();
+        wait(store.put(entries, chrono::DateTime::UNIX_EPOCH.into())).unwrap();
     }
     // In turns, so that both have rows on the same pages.
     for step in 0..6 {
@@ -250,7 +250,7 @@ fn changed_values_and_tokens_leave_nothing_in_the_file() {
         Entry::Connection(connection),
         Entry::Token(token),
     ];
-    wait(store.put(entries)).unwrap();
+    wait(store.put(entries, chrono::DateTime::UNIX_EPOCH.into())).unwrap();
     let id = id_of(OTHER, 0);
     let user = ("User", id.as_str());
     for path in ["title", "displayName", "userName"] {
@@ -265,7 +265,12 @@ fn changed_values_and_tokens_leave_nothing_in_the_file() {
     for path in ["title", "displayName", "userName"] {
         set(&store, &scope, user, (path, json!("x"))).unwrap();
     }
-    wait(store.remove_connection(&scope.tenant, &"crm".into())).unwrap();
+    wait(store.remove_connection(
+        &scope.tenant,
+        &"crm".into(),
+        chrono::DateTime::UNIX_EPOCH.into(),
+    ))
+    .unwrap();
     wait_until_gone(&path, MARK, 0);
 }
 
@@ -308,6 +313,9 @@ fn a_compacted_file_has_no_trace_of_what_was_deleted() {
     };
     let deleted = ids(MARK);
     delete_all(&store, &scope, MARK, &path);
+    // The journal keeps the ids of what was deleted until it is trimmed.
+    let until = chrono::DateTime::<chrono::Utc>::MAX_UTC;
+    wait(store.trim(&scope.tenant, until)).unwrap();
     let rest = ids(OTHER);
     assert!(matches!(Sqlite::compact(&path), Err(OpenError::InUse)));
     drop(store);

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The last format of a file.
-const FORMAT: i64 = 6;
+const FORMAT: i64 = 7;
 
 #[test]
 fn everything_is_there_after_reopening() {

@@ -151,7 +151,7 @@ fn lookups_are_answered_while_queries_hold_every_query_thread() {
         Entry::Connection(connection),
         Entry::Token(token),
     ];
-    wait(store.put(entries)).unwrap();
+    wait(store.put(entries, chrono::DateTime::UNIX_EPOCH.into())).unwrap();
     create(&store, &three, ("User", "u1"), json!({"userName": "a"})).unwrap();
     create(&store, &three, ("Group", "g1"), json!({"displayName": "g"})).unwrap();
     add_member(&store, &three, "g1", "u1").unwrap();

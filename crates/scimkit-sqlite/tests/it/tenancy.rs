@@ -38,7 +38,7 @@ fn who_may_provision_is_known_after_reopening() {
         Entry::Connection(connection.clone()),
         Entry::Token(token.clone()),
     ];
-    wait(store.put(entries)).unwrap();
+    wait(store.put(entries, chrono::DateTime::UNIX_EPOCH.into())).unwrap();
     wait(store.used(&[7; 32], second(4))).unwrap();
     drop(store);
     let opened = wait(Sqlite::open(&path).unwrap().open(&[7; 32])).unwrap();

@@ -11,14 +11,17 @@ use super::{
     claims::Claimed,
     counters::{Counters, Moves},
     facts::{FoundRow, KeyRef, RowHead, RowState},
+    journal::{Recorder, RecorderMark, action, add_members},
     keys::{self, AttrKeys, KeyEdit, KeyEdits},
     known::{Known, missing},
+    members::OwnerRow,
     overlay::{Body, Entry, Mark, Overlay},
     rows::provisional,
     weight,
 };
 use crate::{
-    Claim, Deletes, Document, Expect, How, Intent, OnFailure, StoreError, Stored, Write, Written,
+    Claim, Deletes, Document, Expect, How, Intent, JournalAction, JournalLevel, OnFailure,
+    StoreError, Stored, Write, Written, journal::PartPrinter, store::FULL_JOURNAL,
 };
 
 /// The writes of a decision, one after another.
@@ -27,12 +30,29 @@ pub(super) struct Decider<'d> {
     pub(super) duplicates: &'d Duplicates,
     /// Whether a claim may look for what other writes change.
     pub(super) has_claims: bool,
+    pub(super) journal: Recorder,
     pub(super) known: &'d Known,
     /// The number of the last change.
     pub(super) last: u64,
     pub(super) overlay: Overlay,
     /// The resources that the writes of each batch so far are about.
     pub(super) subjects: Vec<Vec<ResourceId>>,
+}
+
+/// A moment that a decider can go back to.
+#[derive(Clone)]
+struct DeciderMark {
+    counts: Vec<Option<u64>>,
+    journal: RecorderMark,
+    last: u64,
+    overlay: Mark,
+}
+
+/// A document that a write changes.
+struct EditedBody {
+    body: Body,
+    details: Option<PartPrinter>,
+    moves: Moves,
 }
 
 /// A resource and the change that a write makes to it.
@@ -50,7 +70,11 @@ impl Decider<'_> {
         let subjects = request.writes.iter().map(|one| one.write.id().clone());
         self.subjects.push(subjects.collect());
         request.budget.check()?;
-        let mark = (self.overlay.mark(), self.last, self.counters.mark());
+        if request.policy.journal.level == JournalLevel::Full && !self.journal.has_journal {
+            let feature = FULL_JOURNAL;
+            return Err(StoreError::Unsupported { feature });
+        }
+        let mark = self.mark();
         let mut failures = 0;
         let mut answers = Vec::with_capacity(request.writes.len());
         for prepared in &request.writes {
@@ -76,10 +100,20 @@ impl Decider<'_> {
         Ok(answers)
     }
 
-    fn roll_back(&mut self, (mark, last, counts): (Mark, u64, Vec<Option<u64>>)) {
-        self.overlay.roll_back(mark);
-        self.last = last;
-        self.counters.roll_back(counts);
+    fn mark(&self) -> DeciderMark {
+        DeciderMark {
+            counts: self.counters.mark(),
+            journal: self.journal.mark(),
+            last: self.last,
+            overlay: self.overlay.mark(),
+        }
+    }
+
+    fn roll_back(&mut self, mark: DeciderMark) {
+        self.overlay.roll_back(mark.overlay);
+        self.journal.roll_back(mark.journal);
+        self.last = mark.last;
+        self.counters.roll_back(mark.counts);
     }
 
     /// Decides one write; one that fails leaves everything as it is.
@@ -152,6 +186,8 @@ impl Decider<'_> {
         let mut document = Resource::default();
         edit.change.apply(&mut document);
         let moves = self.counted(request, kind, (None, Some(&document)))?;
+        let mut details = self.details(request, edit.change, (None, Some(&document)));
+        add_members(&mut details, &members);
         let head = RowHead {
             created: deleted.map_or(request.at, |head| head.created),
             id: id.clone(),
@@ -173,6 +209,7 @@ impl Decider<'_> {
             Some(_) => How::Relinked,
             None => How::Created,
         };
+        self.record(request, action(how), (kind.name().into(), id), details);
         self.written(request, how, (kind, id))
     }
 
@@ -186,19 +223,33 @@ impl Decider<'_> {
         let head = self.live(kind, id)?.clone();
         expect.check(&head.version)?;
         let edited = self.edited_body(request, edit)?;
-        let (body, moves) = edited.unzip();
         let members = self.member_edits(request, id, edit.change)?;
-        if body.is_none() && members.is_empty() && !edit.change.sets_hidden() {
-            return self.written(request, How::Unchanged, (kind, id));
-        }
+        let sets_hidden = edit.change.sets_hidden();
+        let action = match edited.is_some() || sets_hidden {
+            true => JournalAction::Updated,
+            false if members.is_empty() => {
+                return self.written(request, How::Unchanged, (kind, id));
+            }
+            false => JournalAction::MembersChanged,
+        };
+        let (body, moves, mut details) = match edited {
+            Some(edited) => (Some(edited.body), edited.moves, edited.details),
+            // What is never returned is named, whatever it was before.
+            None => {
+                let details = self.details(request, edit.change, (None, None));
+                (None, Moves::new(), details)
+            }
+        };
+        add_members(&mut details, &members);
         let head = RowHead {
             last_modified: later(request, Some(&head)),
             version: self.next_version()?,
             ..head
         };
         self.put(id, head, body);
-        self.counters.apply(moves.unwrap_or_default());
+        self.counters.apply(moves);
         self.edit_members(members);
+        self.record(request, action, (kind.name().into(), id), details);
         self.written(request, How::Updated, (kind, id))
     }
 
@@ -216,8 +267,18 @@ impl Decider<'_> {
         let change = &request.policy.adoption_change(change, claim, &tree)?;
         let keys = &keys::of_change(change);
         let edited = self.edited_body(request, Edit { change, id, keys })?;
-        let (mut body, moves) = edited.unwrap_or((before, Moves::new()));
+        let unchanged = || EditedBody {
+            body: before,
+            details: self.details(request, change, (None, None)),
+            moves: Moves::new(),
+        };
+        let EditedBody {
+            mut body,
+            mut details,
+            moves,
+        } = edited.unwrap_or_else(unchanged);
         let members = self.member_edits(request, id, change)?;
+        add_members(&mut details, &members);
         body.connection.clone_from(&request.cause.connection);
         let head = RowHead {
             last_modified: later(request, Some(&head)),
@@ -227,6 +288,7 @@ impl Decider<'_> {
         self.put(id, head, Some(body));
         self.counters.apply(moves);
         self.edit_members(members);
+        self.record(request, action(how), (kind.name().into(), id), details);
         self.written(request, how, (kind, id))
     }
 
@@ -244,15 +306,33 @@ impl Decider<'_> {
             true => self.counted(request, kind, (Some(&*body.document.tree()?), None))?,
             false => self.counted(request, kind, (Some(&Resource::default()), None))?,
         };
+        let details = self.deleted_details(request, &body)?;
         let version = self.next_version()?;
-        for owner in owners {
+        let action = match request.policy.deletes {
+            Deletes::Erase => JournalAction::Deleted,
+            Deletes::Retire => JournalAction::SoftDeleted,
+        };
+        self.record(request, action, (kind.name().into(), id), details);
+        for OwnerRow { attrs, head } in owners {
             let head = RowHead {
-                last_modified: later(request, Some(&owner)),
+                last_modified: later(request, Some(&head)),
                 version: version.clone(),
-                ..owner
+                ..head
             };
-            let id = head.id.clone();
-            self.put(&id, head, None);
+            let mut details = self.printer(request);
+            if let Some(details) = &mut details {
+                for attr in &attrs {
+                    details.members(attr, [].into_iter(), [id].into_iter());
+                }
+            }
+            let (kind, owner) = (Arc::clone(&head.kind), head.id.clone());
+            self.record(
+                request,
+                JournalAction::MembersChanged,
+                (kind, &owner),
+                details,
+            );
+            self.put(&owner, head, None);
         }
         self.overlay.void(id, kind);
         self.counters.apply(moves);
@@ -331,7 +411,7 @@ impl Decider<'_> {
         &self,
         request: &Request,
         edit: Edit<'_>,
-    ) -> Result<Option<(Body, Moves)>, StoreError> {
+    ) -> Result<Option<EditedBody>, StoreError> {
         if keys::touched(edit.change).next().is_none() {
             return Ok(None);
         }
@@ -353,8 +433,13 @@ impl Decider<'_> {
         }
         let kind = edit.change.kind();
         let moves = self.counted(request, kind, (Some(&before), Some(&after)))?;
+        let details = self.details(request, edit.change, (Some(&before), Some(&after)));
         body.document = Document::Tree(Arc::new(after));
-        Ok(Some((body, moves)))
+        Ok(Some(EditedBody {
+            body,
+            details,
+            moves,
+        }))
     }
 
     /// Rejects new keys of unique attributes that another live resource has, and what the database has

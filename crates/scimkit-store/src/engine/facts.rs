@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{AttrId, Key, Predicate, ResourceId, ResourceType};
 
-use crate::{ConnectionId, Document};
+use crate::{ConnectionId, Document, journal::JournalSeed};
 
 /// The facts that a decision needs next.
 ///
@@ -40,7 +40,8 @@ pub struct Needs {
     pub owners: BTreeSet<ResourceId>,
     /// Whole rows, whether live or soft-deleted.
     pub rows: BTreeSet<ResourceId>,
-    /// The counter of the tenant's changes; loading it takes the tenant's lock.
+    /// The counter of the tenant's changes, with the end of its journal; loading it takes the tenant's
+    /// lock.
     pub version: bool,
 }
 
@@ -85,6 +86,9 @@ pub struct Facts {
     pub heads: Vec<RowHead>,
     /// Who has which value.
     pub holders: Vec<KeyHolder>,
+    /// With the version: what new entries of the journal need; none if the store has no journal, or if
+    /// its database decides versions.
+    pub journal: Option<JournalSeed>,
     /// All members of the owners that were asked for.
     pub members: Vec<Members>,
     /// The edges to the resources that were asked for.

@@ -16,7 +16,7 @@ use crate::StoreError;
 
 impl Decider<'_> {
     /// The row operations that lead from the facts to what the writes have made of them.
-    pub(super) fn operations(&self) -> Result<Operations, StoreError> {
+    pub(super) fn operations(&mut self) -> Result<Operations, StoreError> {
         let mut operations = Operations::default();
         // What was counted is stored even if nothing changes, so that it is counted once.
         self.counters.add_operations(&mut operations, self.last);
@@ -24,6 +24,7 @@ impl Decider<'_> {
             return Ok(operations);
         }
         operations.version = Some(self.last);
+        operations.journal = self.journal_rows();
         for (id, kind) in self.overlay.voided() {
             operations.removed_ends.push(RowRef {
                 id: id.clone(),

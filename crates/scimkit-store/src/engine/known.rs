@@ -11,7 +11,7 @@ use super::facts::{
     AncestorQuery, Candidates, CountRow, CounterRef, CounterRow, Facts, FoundRow, KeyHolder,
     KeyRef, MemberList, Members, Needs, OwnerEdge, RowHead,
 };
-use crate::StoreError;
+use crate::{StoreError, journal::JournalSeed};
 
 /// The facts that were supplied so far, as the rows are before the batch.
 ///
@@ -26,6 +26,7 @@ pub(super) struct Known {
     edges: HashMap<MemberList, HashMap<ResourceId, bool>>,
     heads: HashMap<ResourceId, Option<RowHead>>,
     holders: BTreeMap<KeyRef, Vec<ResourceId>>,
+    journal: Option<JournalSeed>,
     members: HashMap<MemberList, HashSet<ResourceId>>,
     owners: HashMap<ResourceId, Vec<OwnerEdge>>,
     rows: HashMap<ResourceId, Option<FoundRow>>,
@@ -94,6 +95,7 @@ impl Known {
         }
         if needs.version {
             self.version = Some(facts.version);
+            self.journal = facts.journal;
         }
     }
 
@@ -167,6 +169,12 @@ impl Known {
     /// What was counted.
     pub(super) fn counts(&self) -> &BTreeMap<CounterRef, u64> {
         &self.counts
+    }
+
+    /// What new entries of the journal need; none if the store has no journal.
+    pub(super) fn journal(&self) -> Option<JournalSeed> {
+        // Without a counter there are no numbers for entries.
+        self.journal.filter(|_| self.has_counter())
     }
 
     pub(super) fn has_version(&self) -> bool {

@@ -14,13 +14,29 @@ use super::{
     known::missing,
     needs::list,
 };
-use crate::{Cycles, StoreError, UnknownMembers, computed::targets};
+use crate::{Cycles, StoreError, UnknownMembers, computed::targets, journal::PartPrinter};
 
 /// The edges of one owner and attribute that a write really changes.
 pub(super) struct MemberEdits<'c> {
     added: Vec<&'c Edge>,
     list: MemberList,
     removed: Vec<ResourceId>,
+}
+
+impl MemberEdits<'_> {
+    /// Adds the members to the details of an entry.
+    pub(super) fn print(&self, printer: &mut PartPrinter) {
+        let added = self.added.iter();
+        let added = added.map(|edge| (&edge.id, edge.kind.as_deref()));
+        printer.members(&self.list.attr, added, self.removed.iter());
+    }
+}
+
+/// A resource that has another one as a member.
+pub(super) struct OwnerRow {
+    /// The membership attributes.
+    pub(super) attrs: Vec<Arc<str>>,
+    pub(super) head: RowHead,
 }
 
 impl Decider<'_> {
@@ -266,11 +282,12 @@ impl Decider<'_> {
     }
 
     /// The rows of all owners that have a resource as a member, each once, without itself.
-    pub(super) fn owners(&self, target: &ResourceId) -> Result<Vec<RowHead>, StoreError> {
-        let mut owners = BTreeMap::new();
+    pub(super) fn owners(&self, target: &ResourceId) -> Result<Vec<OwnerRow>, StoreError> {
+        let mut owners: BTreeMap<ResourceId, (Vec<Arc<str>>, Option<RowHead>)> = BTreeMap::new();
         for list in self.overlay.added_above(target) {
-            let head = self.head(&list.owner)?;
-            owners.insert(list.owner, head.cloned());
+            let head = self.head(&list.owner)?.cloned();
+            let (attrs, _) = owners.entry(list.owner).or_insert((Vec::new(), head));
+            attrs.push(list.attr);
         }
         if !self.overlay.is_void(target) {
             for edge in self.known.owners(target)? {
@@ -279,11 +296,14 @@ impl Decider<'_> {
                 if !is_edited && !self.overlay.is_void(id) {
                     let head = self.overlay.row(id).map(|entry| entry.head.as_ref());
                     let head = head.unwrap_or(Some(&edge.owner));
-                    owners.insert(id.clone(), head.cloned());
+                    let owner = owners.entry(id.clone());
+                    let (attrs, _) = owner.or_insert_with(|| (Vec::new(), head.cloned()));
+                    attrs.push(Arc::clone(&edge.attr));
                 }
             }
         }
         owners.remove(target);
-        Ok(owners.into_values().flatten().collect())
+        let row = |(attrs, head): (_, Option<RowHead>)| Some(OwnerRow { attrs, head: head? });
+        Ok(owners.into_values().filter_map(row).collect())
     }
 }

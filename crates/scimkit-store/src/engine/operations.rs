@@ -9,7 +9,7 @@ use scimkit_registry::{ResourceId, ResourceType};
 use super::facts::{
     CounterRef, CounterRow, FoundRow, KeyRef, MemberList, Members, RowHead, RowState,
 };
-use crate::{ConnectionId, Document};
+use crate::{ConnectionId, Document, journal::JournalRows};
 
 /// What a decision does to the rows of a store, as one net effect.
 ///
@@ -46,6 +46,9 @@ pub struct Operations {
     pub removed_counters: Vec<CounterRef>,
     /// New counters, and new values of others. A store that keeps none may ignore them.
     pub counters: Vec<CounterRow>,
+    /// What is added to the journal. A store that supplied no [`Facts::journal`](super::Facts::journal)
+    /// gets none.
+    pub journal: JournalRows,
 }
 
 impl Operations {

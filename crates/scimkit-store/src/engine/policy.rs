@@ -8,7 +8,7 @@ use scimkit_registry::{
 
 use super::facts::CounterRef;
 
-use crate::{Claim, Cycles, Deletes, Limits, Settings, StoreError, UnknownMembers};
+use crate::{Claim, Cycles, Deletes, JournalPolicy, Limits, Settings, StoreError, UnknownMembers};
 
 /// A limit on the live resources of one type that satisfy a predicate, such as active users.
 ///
@@ -90,6 +90,8 @@ pub struct Policy {
     pub cycles: Cycles,
     /// What becomes of a resource that is deleted.
     pub deletes: Deletes,
+    /// How much the journal records.
+    pub journal: JournalPolicy,
     /// The limits of a request, of which the largest document is checked.
     pub limits: Limits,
     /// What lets the attributes of an adoption through.
@@ -108,6 +110,7 @@ impl Policy {
             capacities: Vec::new(),
             cycles: Cycles::default(),
             deletes: Deletes::default(),
+            journal: JournalPolicy::default(),
             limits: Limits::default(),
             mapping: None,
             registry,
@@ -148,6 +151,7 @@ impl From<&Settings> for Policy {
             capacities: settings.capacities.clone(),
             cycles: settings.cycles,
             deletes: settings.deletes,
+            journal: settings.journal.clone(),
             limits: settings.limits,
             mapping: settings.mapping().cloned(),
             registry: Arc::clone(&settings.registry),

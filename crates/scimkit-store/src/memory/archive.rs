@@ -185,6 +185,8 @@ impl<'s> Import<'s> {
         let resources = self.store.tenant_to_write(self.tenant);
         let mut resources = exclusive(&resources);
         tenant.version = resources.version.max(versions);
+        tenant.journal = std::mem::take(&mut resources.journal);
+        tenant.journal.skip(tenant.version);
         *resources = tenant;
         directory.end_import(self.tenant, Removal::Nothing);
         Ok(())

@@ -6,10 +6,14 @@ use chrono::{DateTime, Utc};
 
 use super::{Memory, exclusive, shared};
 use crate::{
-    BoxFuture, Connection, ConnectionId, Entry, Opened, StoreError, Tenancy, Tenant, TenantId,
-    TokenRecord, tenancy::stale,
+    BoxFuture, Connection, ConnectionId, Entry, Opened, Stamp, StoreError, Tenancy, Tenant,
+    TenantId, TokenRecord,
+    engine::{self, EntryFacts},
+    journal::DirectoryChange,
 };
 
+/// The changes of tenants, in their order.
+type Changes = BTreeMap<TenantId, Vec<DirectoryChange>>;
 type Digest = [u8; 32];
 
 /// Who may provision.
@@ -125,20 +129,24 @@ impl Directory {
         }))
     }
 
-    /// Keeps all of them, or none.
-    fn put_all(&mut self, entries: Vec<Entry>) -> Result<(), StoreError> {
+    /// Keeps all of them, or none; returns the changes of each tenant.
+    fn put_all(&mut self, entries: Vec<Entry>) -> Result<Changes, StoreError> {
         let mut undo = Vec::with_capacity(entries.len());
+        let mut changes = Changes::new();
         for entry in entries {
-            let before = self.before(&entry);
-            if let Err(problem) = self.put(entry) {
-                for before in undo.into_iter().rev() {
-                    self.take_back(before);
+            let (before, tenant) = (self.before(&entry), entry.tenant().clone());
+            match self.put(entry) {
+                Ok(change) => changes.entry(tenant).or_default().push(change),
+                Err(problem) => {
+                    for before in undo.into_iter().rev() {
+                        self.take_back(before);
+                    }
+                    return Err(problem);
                 }
-                return Err(problem);
             }
             undo.push(before);
         }
-        Ok(())
+        Ok(changes)
     }
 
     /// What there is where an entry goes.
@@ -176,53 +184,42 @@ impl Directory {
         }
     }
 
-    /// Keeps an entry, or refuses it and leaves everything as it is.
-    fn put(&mut self, entry: Entry) -> Result<(), StoreError> {
-        self.check_complete(match &entry {
-            Entry::Connection(Connection { tenant, .. })
-            | Entry::Tenant(Tenant { id: tenant, .. })
-            | Entry::Token(TokenRecord { tenant, .. }) => tenant,
-        })?;
+    /// Keeps an entry, or rejects it and leaves everything as it is.
+    fn put(&mut self, entry: Entry) -> Result<DirectoryChange, StoreError> {
+        self.check_complete(entry.tenant())?;
+        let facts = self.facts(&entry);
+        let (entry, change) = engine::decide_entry(entry, facts)?;
         match entry {
-            Entry::Connection(connection) => self.put_connection(connection),
-            Entry::Tenant(tenant) => self.put_tenant(tenant),
-            Entry::Token(token) => self.put_token(token),
+            Entry::Connection(connection) => self.keep_connection(connection),
+            Entry::Tenant(tenant) => self.keep_tenant(tenant),
+            Entry::Token(token) => self.keep_token(token),
         }
+        Ok(change)
     }
 
-    fn put_tenant(&mut self, mut tenant: Tenant) -> Result<(), StoreError> {
-        let known = self.tenants.get(&tenant.id).map(|known| known.revision);
-        tenant.revision = next(known, tenant.revision)?;
-        self.keep_tenant(tenant);
-        Ok(())
-    }
-
-    fn put_connection(&mut self, mut connection: Connection) -> Result<(), StoreError> {
-        if !self.tenants.contains_key(&connection.tenant) {
-            return Err(StoreError::NotFound);
+    fn facts(&self, entry: &Entry) -> EntryFacts {
+        match entry {
+            Entry::Connection(new) => EntryFacts {
+                digest_exists: false,
+                parent_exists: self.tenants.contains_key(&new.tenant),
+                stored: self
+                    .connection(&new.tenant, &new.id)
+                    .cloned()
+                    .map(Entry::Connection),
+            },
+            Entry::Tenant(new) => EntryFacts {
+                stored: self.tenants.get(&new.id).cloned().map(Entry::Tenant),
+                ..EntryFacts::default()
+            },
+            Entry::Token(new) => {
+                let key = (new.tenant.clone(), new.id.clone());
+                EntryFacts {
+                    digest_exists: self.digests.contains_key(&new.digest),
+                    parent_exists: self.connection(&new.tenant, &new.connection).is_some(),
+                    stored: self.tokens.get(&key).cloned().map(Entry::Token),
+                }
+            }
         }
-        let known = self.connection(&connection.tenant, &connection.id);
-        connection.revision = next(known.map(|known| known.revision), connection.revision)?;
-        self.keep_connection(connection);
-        Ok(())
-    }
-
-    fn put_token(&mut self, mut token: TokenRecord) -> Result<(), StoreError> {
-        if self.connection(&token.tenant, &token.connection).is_none() {
-            return Err(StoreError::NotFound);
-        }
-        let known = self.tokens.get(&(token.tenant.clone(), token.id.clone()));
-        if known.is_some_and(|known| known.digest != token.digest) {
-            return Err(taken("id"));
-        }
-        token.revision = next(known.map(|known| known.revision), token.revision)?;
-        match known {
-            Some(known) => token.follow(known),
-            None if self.digests.contains_key(&token.digest) => return Err(taken("digest")),
-            None => {}
-        }
-        self.keep_token(token);
-        Ok(())
     }
 
     /// Takes a tenant out, with all that it has.
@@ -258,12 +255,14 @@ impl Directory {
         &mut self,
         tenant: &TenantId,
         id: &ConnectionId,
-    ) -> Result<(), StoreError> {
+    ) -> Result<DirectoryChange, StoreError> {
         self.check_complete(tenant)?;
         let key = (tenant.clone(), id.clone());
         self.connections.remove(&key).ok_or(StoreError::NotFound)?;
+        let tokens = self.tokens(tenant).filter(|token| token.connection == *id);
+        let tokens = tokens.map(|token| token.id.clone()).collect();
         self.remove_tokens(|token| token.tenant == *tenant && token.connection == *id);
-        Ok(())
+        Ok(engine::connection_removed(id).with_tokens(tokens))
     }
 
     fn remove_tokens(&mut self, goes: impl Fn(&TokenRecord) -> bool) {
@@ -280,20 +279,6 @@ impl Directory {
             token.last_used = token.last_used.max(Some(at));
         }
     }
-}
-
-/// The revision that a write leads to, once the one that it expects is there.
-fn next(known: Option<u64>, expected: u64) -> Result<u64, StoreError> {
-    match known {
-        None if expected > 0 => Err(StoreError::NotFound),
-        Some(actual) if actual != expected => Err(stale(actual)),
-        _ => Ok(expected + 1),
-    }
-}
-
-fn taken(attr: &str) -> StoreError {
-    let attr = attr.to_owned();
-    StoreError::Taken { attr }
 }
 
 impl Tenancy for Memory {
@@ -326,21 +311,30 @@ impl Tenancy for Memory {
         Box::pin(async move { shared(&self.directory).open(digest) })
     }
 
-    fn put(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move { exclusive(&self.directory).put_all(entries) })
+    fn put(&self, entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut directory = exclusive(&self.directory);
+            for (id, changes) in directory.put_all(entries)? {
+                let tenant = self.tenant_to_write(&id);
+                exclusive(&tenant).record_changes(&stamp, changes);
+            }
+            Ok(())
+        })
     }
 
     fn remove_connection<'a>(
         &'a self,
         tenant: &'a TenantId,
         id: &'a ConnectionId,
+        stamp: Stamp,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut directory = exclusive(&self.directory);
-            directory.remove_connection(tenant, id)?;
-            if let Some(resources) = self.tenant(tenant) {
-                exclusive(&resources).release(id);
-            }
+            let change = directory.remove_connection(tenant, id)?;
+            let resources = self.tenant_to_write(tenant);
+            let mut resources = exclusive(&resources);
+            let released = resources.release(id);
+            resources.record_changes(&stamp, vec![change.with_released(released)]);
             Ok(())
         })
     }

@@ -83,6 +83,7 @@ impl TenantRows<'_> {
                 .collect(),
             heads: heads.map(Found::head).collect(),
             holders: holders.collect(),
+            journal: needs.version.then(|| tenant.journal.seed()),
             members: needs
                 .members
                 .iter()
@@ -112,6 +113,7 @@ impl TenantRows<'_> {
             inserted_edges,
             removed_counters,
             counters,
+            journal,
         } = operations;
         // What can fail comes first, so that all is applied or nothing.
         let with_tree = |row: ResourceRow| Ok::<_, StoreError>((tree(&row.document)?, row));
@@ -125,6 +127,7 @@ impl TenantRows<'_> {
             .collect::<Result<_, _>>()?;
         let tenant = &mut *self.tenant;
         tenant.version = version.unwrap_or(tenant.version);
+        tenant.journal.add(journal);
         for counter in &removed_counters {
             tenant.counters.remove(counter);
         }

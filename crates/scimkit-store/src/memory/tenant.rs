@@ -1,19 +1,24 @@
 //! The resources of one tenant, and the edges between them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use scimkit_registry::{Budget, ResourceId, ResourceType};
 
 use super::{
     admission::LongQueries,
+    journal::Ring,
     places::Places,
     rows::TenantRows,
     table::{Record, Table},
 };
 use crate::{
-    Batch, ConnectionId, Scope, StoreError, Write,
+    Batch, ConnectionId, Scope, Stamp, StoreError, Write,
     engine::{self, BatchAnswer, CounterRef, CounterRow, Decision, WriteRequest},
+    journal::{DirectoryChange, seal_directory_changes},
 };
 
 /// The resources of one tenant.
@@ -23,6 +28,7 @@ pub(super) struct Tenant {
     pub(super) counters: BTreeMap<CounterRef, CounterRow>,
     /// Whether an import is not complete, which has its resources elsewhere until then.
     pub(super) is_importing: bool,
+    pub(super) journal: Ring,
     pub(super) long_queries: Arc<LongQueries>,
     pub(super) places: Places,
     /// What was taken away and may come back, by the name of the type; an id here is in no other
@@ -111,14 +117,27 @@ impl Tenant {
         engine::weight(write).saturating_add(looked_at)
     }
 
-    /// Makes nobody's what that connection made or adopted.
-    pub(super) fn release(&mut self, connection: &ConnectionId) {
-        let tables = self.tables.values_mut().chain(self.retired.values_mut());
-        for record in tables.flat_map(|table| table.records.values_mut()) {
-            if record.connection.as_ref() == Some(connection) {
-                Arc::make_mut(record).connection = None;
+    /// Releases what that connection created or adopted: types and ids, in their order.
+    pub(super) fn release(&mut self, connection: &ConnectionId) -> Vec<(String, ResourceId)> {
+        let mut released = Vec::new();
+        for (kind, table) in self.tables.iter_mut().chain(&mut self.retired) {
+            for (id, record) in &mut table.records {
+                if record.connection.as_ref() == Some(connection) {
+                    Arc::make_mut(record).connection = None;
+                    released.push((kind.to_string(), id.clone()));
+                }
             }
         }
+        released.sort_unstable();
+        released
+    }
+
+    /// Numbers changes of the tenant's entries, and records them in the journal.
+    pub(super) fn record_changes(&mut self, stamp: &Stamp, changes: Vec<DirectoryChange>) {
+        let place = (self.journal.seed(), self.version);
+        self.version = self.version.saturating_add(changes.len() as u64);
+        self.journal
+            .add(seal_directory_changes(place, stamp, changes));
     }
 
     pub(super) fn table(&mut self, kind: &Arc<ResourceType>) -> &mut Table {
@@ -135,7 +154,7 @@ impl Tenant {
 
     /// Takes away what was retired before a moment, and tells how many resources that were.
     pub(super) fn forget(&mut self, before: DateTime<Utc>) -> u64 {
-        let mut count = 0;
+        let (mut count, mut purged) = (0, BTreeSet::new());
         for table in self.retired.values_mut() {
             let records = table.records.iter();
             let old = records.filter(|(_, record)| record.last_modified < before);
@@ -144,7 +163,15 @@ impl Tenant {
             for id in &old {
                 table.remove(id);
             }
+            purged.extend(old);
         }
+        let deleted = self.journal.deleted(before);
+        purged.extend(
+            deleted
+                .filter(|id| self.places.kind(id.as_str()).is_none())
+                .cloned(),
+        );
+        self.journal.blank(&purged);
         count
     }
 

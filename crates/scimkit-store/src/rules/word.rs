@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData};
 
-use crate::{Aliases, CreatePolicy, Cycles, Deletes, PatchAnswer, UnknownMembers};
+use crate::{Aliases, CreatePolicy, Cycles, Deletes, JournalLevel, PatchAnswer, UnknownMembers};
 use scimkit_core::excerpt;
 use serde::{Deserializer, Serializer, de, de::Visitor, ser};
 
@@ -34,6 +34,14 @@ impl Word for Cycles {
 impl Word for Deletes {
     const WORDS: &'static [(&'static str, Self)] =
         &[("erase", Deletes::Erase), ("retire", Deletes::Retire)];
+}
+
+impl Word for JournalLevel {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("full", JournalLevel::Full),
+        ("notice", JournalLevel::Notice),
+        ("off", JournalLevel::Off),
+    ];
 }
 
 impl Word for PatchAnswer {

@@ -1,6 +1,7 @@
 //! The write engine, over a database that checks every operation that it is given.
 
 mod database;
+mod journal;
 mod random;
 mod rules;
 mod schedule;

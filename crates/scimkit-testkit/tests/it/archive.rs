@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use scimkit_store::{
-    Archive, BoxFuture, Connection, ConnectionId, Entry, Memory, Opened, Scope, Store, StoreError,
-    Tenancy, Tenant, TenantId, TokenRecord,
+    Archive, BoxFuture, Connection, ConnectionId, Entry, Memory, Opened, Scope, Stamp, Store,
+    StoreError, Tenancy, Tenant, TenantId, TokenRecord,
     archive::{ArchiveError, Erased, Record, Sink, Source},
 };
 use scimkit_testkit::contract::{archive, block_on};
@@ -175,19 +175,20 @@ impl Tenancy for Faulty {
         self.1.open(digest)
     }
 
-    fn put(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.1.put(entries)
+    fn put(&self, entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.1.put(entries, stamp)
     }
 
     fn remove_connection<'a>(
         &'a self,
         tenant: &'a TenantId,
         id: &'a ConnectionId,
+        stamp: Stamp,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             match self.0 {
                 Fault::KeepsTheConnectionOfResources => Ok(()),
-                _ => self.1.remove_connection(tenant, id).await,
+                _ => self.1.remove_connection(tenant, id, stamp).await,
             }
         })
     }

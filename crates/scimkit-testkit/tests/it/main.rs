@@ -18,6 +18,7 @@ mod corpus;
 mod cursor;
 mod devices;
 mod fuzz;
+mod journal;
 mod large;
 mod lists;
 mod long;

@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use scimkit_store::{
-    BoxFuture, Connection, ConnectionId, Entry, Memory, Opened, StoreError, Tenancy, Tenant,
+    BoxFuture, Connection, ConnectionId, Entry, Memory, Opened, Stamp, StoreError, Tenancy, Tenant,
     TenantId, TokenRecord,
 };
 use scimkit_testkit::contract::{block_on, tenancy};
@@ -121,7 +121,7 @@ impl Tenancy for Faulty {
         })
     }
 
-    fn put(&self, mut entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn put(&self, mut entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             match self.fault {
                 Fault::ExpectsNothing => {
@@ -131,13 +131,13 @@ impl Tenancy for Faulty {
                 }
                 Fault::PutsOneByOne => {
                     for entry in entries {
-                        self.inner.put(vec![entry]).await?;
+                        self.inner.put(vec![entry], stamp.clone()).await?;
                     }
                     return Ok(());
                 }
                 _ => {}
             }
-            self.inner.put(entries).await
+            self.inner.put(entries, stamp).await
         })
     }
 
@@ -145,10 +145,11 @@ impl Tenancy for Faulty {
         &'a self,
         tenant: &'a TenantId,
         id: &'a ConnectionId,
+        stamp: Stamp,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         match self.fault {
             Fault::RemovesNothing => Box::pin(async { Ok(()) }),
-            _ => self.inner.remove_connection(tenant, id),
+            _ => self.inner.remove_connection(tenant, id, stamp),
         }
     }
 

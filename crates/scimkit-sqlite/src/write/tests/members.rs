@@ -84,8 +84,8 @@ fn edit(connection: &Connection, edit: EdgeEdit) -> (How, i64) {
 
 #[test]
 fn a_replacement_writes_only_the_difference() {
-    // The group's version and the tenant's counter.
-    const VERSION: i64 = 2;
+    // The group's version, the tenant's counter, and the entry of the journal.
+    const VERSION: i64 = 3;
     let connection = database();
     group(&connection);
     assert_eq!(edit(&connection, replace(0..MANY)), (How::Unchanged, 0));
@@ -127,6 +127,13 @@ fn facts_and_row_operations_use_indexes() {
     }];
     let mut statements = vec![
         reference::version(DIALECT, "t"),
+        reference::journal_end(DIALECT, "t"),
+        reference::consumer(DIALECT, "t", "events"),
+        reference::first_entry_since(DIALECT, "t", 0),
+        reference::entry_at(DIALECT, "t", (0, 9), 4),
+        reference::blank_entries(DIALECT, "t", (0, 9)),
+        reference::blank_entries_of(DIALECT, "t", ("User", "a")),
+        reference::remove_entries(DIALECT, "t", 9),
         reference::members(DIALECT, "t", list),
         reference::documents(DIALECT, ("t", "User"), KeyDefinitions::Only(&except)),
     ];

@@ -10,12 +10,14 @@ use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{Meter, ResourceId, View};
 use scimkit_store::{
-    ConnectionId, Document, StoreError,
+    ConnectionId, Document, JournalEntry, StoreError,
     engine::{
         AncestorEdge, Applied, BatchAnswer, Candidates, CountQuery, CountRow, CounterRef,
         CounterRow, Decision, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs,
         Operations, OwnerEdge, OwnerFilter, RowHead, RowState, Rows, RowsError, Step,
     },
+    journal::{JournalRows, JournalSeed},
+    verify,
 };
 
 /// A row, as far as tests compare it.
@@ -37,6 +39,10 @@ pub(super) struct Database {
     /// What was counted, as it was not stored.
     pub(super) counted: BTreeMap<CounterRef, CountQuery>,
     pub(super) edges: BTreeMap<(MemberList, ResourceId), Option<String>>,
+    /// The entries of the journal.
+    pub(super) journal: Vec<JournalEntry>,
+    /// The last number that the journal does not have.
+    pub(super) journal_after: u64,
     pub(super) keys: BTreeSet<(RowState, KeyRef, ResourceId)>,
     /// What was loaded, round by round.
     pub(super) loads: Vec<Needs>,
@@ -47,7 +53,9 @@ pub(super) struct Database {
 impl PartialEq for Database {
     fn eq(&self, other: &Self) -> bool {
         let tables = |one: &Self| (one.edges.clone(), one.keys.clone(), one.version);
-        tables(self) == tables(other) && self.rows == other.rows
+        tables(self) == tables(other)
+            && self.rows == other.rows
+            && (&self.journal, self.journal_after) == (&other.journal, other.journal_after)
     }
 }
 
@@ -128,6 +136,24 @@ impl Database {
         counts.count() as u64
     }
 
+    /// Each number that is given out has an entry, or counts as not recorded.
+    fn add_to_journal(&mut self, rows: JournalRows, version: Option<u64>) {
+        let numbers: BTreeSet<_> = rows.entries.iter().map(|entry| entry.number).collect();
+        let last = version.unwrap_or(self.version);
+        let mut missing = (self.version + 1..=last).filter(|number| !numbers.contains(number));
+        assert_eq!(missing.next_back(), rows.complete_after);
+        assert!(
+            numbers
+                .iter()
+                .all(|number| *number > self.version && *number <= last)
+        );
+        let digest = rows.entries.last().map(JournalEntry::digest);
+        assert_eq!(digest, rows.last_digest);
+        self.journal.extend(rows.entries);
+        self.journal_after = rows.complete_after.unwrap_or(self.journal_after);
+        verify(&self.journal).unwrap();
+    }
+
     /// No two live rows share a unique key, all keys and owners have rows, and the keys are those of
     /// the documents; each counter is right.
     pub(super) fn check(&self) {
@@ -171,6 +197,14 @@ impl Database {
     pub(super) fn facts(&mut self, needs: &Needs) -> Result<Facts, StoreError> {
         self.loads.push(needs.clone());
         let mut facts = Facts {
+            journal: needs.version.then(|| JournalSeed {
+                previous: self
+                    .journal
+                    .last()
+                    .map(JournalEntry::digest)
+                    .unwrap_or_default(),
+                random: [7; 32],
+            }),
             version: needs.version.then_some(self.version),
             heads: needs.heads.iter().filter_map(|id| self.head(id)).collect(),
             rows: needs.rows.iter().filter_map(|id| self.row(id)).collect(),
@@ -252,6 +286,7 @@ impl Database {
     }
 
     pub(super) fn apply_all(&mut self, operations: Operations) -> Result<(), StoreError> {
+        self.add_to_journal(operations.journal, operations.version);
         if let Some(version) = operations.version {
             assert!(version > self.version);
             self.version = version;

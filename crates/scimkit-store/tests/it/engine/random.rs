@@ -5,12 +5,13 @@ use std::cell::RefCell;
 use proptest::{collection::vec, prelude::*};
 use scimkit_registry::{Edge, EdgeEdit, ResourceId};
 use scimkit_store::{
-    Among, Batch, Claim, ConnectionId, Cycles, Deletes, Expect, OnFailure, UnknownMembers, Write,
+    Among, Batch, Claim, ConnectionId, Cycles, Deletes, Expect, JournalLevel, OnFailure,
+    UnknownMembers, Write,
     engine::{BatchAnswer, Capacity, Decision, Policy, WriteRequest},
 };
 use serde_json::json;
 
-use super::{World, database::Database, rules::said, second};
+use super::{World, database::Database, journal::Replica, rules::said, second};
 
 /// Choices out of random bytes; zeros once they are used up.
 struct Choices<'b>(RefCell<std::slice::Iter<'b, u8>>);
@@ -52,6 +53,11 @@ fn policy(world: &World, choices: &Choices<'_>) -> Policy {
             policy.capacities.push(capacity);
         }
     }
+    policy.journal.level = match choices.below(5) {
+        0 | 1 => JournalLevel::Notice,
+        2 | 3 => JournalLevel::Full,
+        _ => JournalLevel::Off,
+    };
     policy
 }
 
@@ -246,6 +252,31 @@ proptest! {
         prop_assert_eq!(shown(&database.run(decision)), expected);
         prop_assert_eq!(&database, &apart);
         database.check();
+    }
+
+    #[test]
+    fn full_journal_leads_from_the_earlier_state_to_the_later_one(
+        bytes in vec(any::<u8>(), 900),
+    ) {
+        let world = World::new();
+        let choices = Choices(RefCell::new(bytes.iter()));
+        let mut database = filled(&world, &choices);
+        let (before, mut replica) = (database.journal.len(), Replica::of(&database));
+        let mut requests = (0..3).map(|at| {
+            let rule = match choices.below(2) {
+                0 => OnFailure::Continue,
+                _ => OnFailure::Undo,
+            };
+            let mut request = request(&world, &choices, 12 + at, (4, rule));
+            request.policy.journal.level = JournalLevel::Full;
+            request
+        });
+        let mut decision = Decision::new(requests.next().unwrap());
+        requests.for_each(|request| decision.join(request));
+        database.run(decision);
+        let entries = database.journal.iter().skip(before);
+        entries.for_each(|entry| replica.apply(&world, entry));
+        prop_assert_eq!(replica, Replica::of(&database));
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl<'a> Side<'a> {
             token.revision = 1;
             entries.push(Entry::Token(token));
         }
-        let put = self.run(self.store.put(entries))?;
+        let put = self.run(self.store.put(entries, chrono::DateTime::UNIX_EPOCH.into()))?;
         put.map_err(|e| format!("put: {}", said(&e)))
     }
 }

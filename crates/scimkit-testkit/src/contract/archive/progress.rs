@@ -141,13 +141,19 @@ fn nothing_of_entries(side: &Side<'_>, all: &[Record]) -> Result<(), String> {
     importing("tokens", side.run(store.tokens(id))?)?;
     let okta = ConnectionId::from("okta");
     importing("a connection", side.run(store.connection(id, &okta))?)?;
-    let removal = store.remove_connection(id, &okta);
+    let removal = store.remove_connection(id, &okta, chrono::DateTime::UNIX_EPOCH.into());
     importing("a removal", side.run(removal)?)?;
     let entry = Tenant::new(id.clone(), "again", second(1));
-    let put = store.put(vec![Entry::Tenant(entry)]);
+    let put = store.put(
+        vec![Entry::Tenant(entry)],
+        chrono::DateTime::UNIX_EPOCH.into(),
+    );
     importing("a new tenant", side.run(put)?)?;
     let connection = Connection::new(id.clone(), "crm".into(), "", second(1));
-    let put = store.put(vec![Entry::Connection(connection)]);
+    let put = store.put(
+        vec![Entry::Connection(connection)],
+        chrono::DateTime::UNIX_EPOCH.into(),
+    );
     importing("a new connection", side.run(put)?)?;
     for record in all {
         // Those that are not kept yet are unknown.

@@ -31,7 +31,9 @@ fn released(pair: &Pair<'_>) -> Result<(), String> {
     let (before, apart) = (resources(side)?, other.lines()?);
 
     let entra = ConnectionId::from("entra");
-    let removed = side.store.remove_connection(side.id(), &entra);
+    let removed =
+        side.store
+            .remove_connection(side.id(), &entra, chrono::DateTime::UNIX_EPOCH.into());
     side.run(removed)?
         .map_err(|e| format!("a removal: {}", said(&e)))?;
     let of_entra = r#""connection":"entra","#;

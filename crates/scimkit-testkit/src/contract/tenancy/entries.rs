@@ -255,7 +255,10 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 fn unpolled(ground: &Ground<'_>) -> Result<(), String> {
-    drop(ground.writes.put(with_connections("acme", &["crm"])));
+    drop(ground.writes.put(
+        with_connections("acme", &["crm"]),
+        chrono::DateTime::UNIX_EPOCH.into(),
+    ));
     ensure_eq!(ground.tenants()?, [], "tenants after a dropped future");
     Ok(())
 }

@@ -39,7 +39,10 @@ impl Ground<'_> {
 
     /// The answer, as it is.
     pub(super) fn attempt(&self, entries: Vec<Entry>) -> Result<Answer<()>, String> {
-        self.run(self.writes.put(entries))
+        self.run(
+            self.writes
+                .put(entries, chrono::DateTime::UNIX_EPOCH.into()),
+        )
     }
 
     /// Keeps them, which must succeed.
@@ -92,7 +95,10 @@ impl Ground<'_> {
 
     pub(super) fn remove_connection(&self, tenant: &str, id: &str) -> Result<Answer<()>, String> {
         let (tenant, id) = (TenantId::from(tenant), ConnectionId::from(id));
-        self.run(self.writes.remove_connection(&tenant, &id))
+        self.run(
+            self.writes
+                .remove_connection(&tenant, &id, chrono::DateTime::UNIX_EPOCH.into()),
+        )
     }
 
     pub(super) fn tenant(&self, id: &str) -> Result<Option<Tenant>, String> {

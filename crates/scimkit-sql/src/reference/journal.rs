@@ -1,0 +1,350 @@
+//! The statements about the journals of tenants.
+//!
+//! The end of a journal stands with the tenant's counter: the digest of the last entry, and the last
+//! number that the journal does not have, or not completely.
+
+use super::statement::{Builder, Parameter, Statement, pieces};
+use crate::Dialect;
+
+/// The salt of an entry whose body was blanked.
+pub const BLANKED: &[u8; 16] = &[0; 16];
+
+/// 32 random bytes.
+pub(super) fn random_bytes(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())",
+        Dialect::Sqlite => "randomblob(32)",
+    }
+}
+
+/// The end of a tenant's journal, always one row: the number of the tenant's last change, 0 before the
+/// first; the last number that the journal does not have; the digest of the last entry or NULL; and 32
+/// random bytes.
+#[must_use]
+pub fn journal_end(dialect: Dialect, tenant: &str) -> Statement<'_> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder.sql(match dialect {
+        Dialect::Postgres => {
+            "SELECT coalesce(c.version, 0), coalesce(c.journal_after, 0), c.journal_digest, "
+        }
+        Dialect::Sqlite => {
+            "SELECT coalesce(max(version), 0), coalesce(max(journal_after), 0),
+             max(journal_digest), "
+        }
+    });
+    builder.sql(random_bytes(dialect));
+    builder.sql(match dialect {
+        Dialect::Postgres => " FROM (SELECT 1) one LEFT JOIN counter c ON c.tenant = ",
+        Dialect::Sqlite => " FROM counter WHERE tenant = ",
+    });
+    builder.tenant();
+    builder.build()
+}
+
+/// An entry, or one part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of an entry")]
+pub struct EntryRow<'a> {
+    /// What happened.
+    pub action: &'a str,
+    /// Who caused it.
+    pub actor: Option<&'a str>,
+    /// When, in microseconds since 1970.
+    pub at_us: i64,
+    /// The details, as JSON text.
+    pub body: &'a str,
+    /// The digest of salt and body.
+    pub body_digest: &'a [u8],
+    /// Through which connection it was caused.
+    pub connection: Option<&'a str>,
+    /// The identifier of what was changed.
+    pub id: &'a str,
+    /// The name of its type, if it is a resource.
+    pub kind: &'a str,
+    /// The number of the change.
+    pub number: i64,
+    /// The part.
+    pub part: i64,
+    /// The digest of the part before it.
+    pub previous: &'a [u8],
+    /// The id of the request that caused it.
+    pub request: Option<&'a str>,
+    /// The salt of the body, or [`BLANKED`].
+    pub salt: &'a [u8],
+    /// What was changed: a resource, a tenant, a connection or a token.
+    pub subject: &'a str,
+}
+
+/// Adds entries.
+#[must_use]
+pub fn insert_entries<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    entries: &[EntryRow<'a>],
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[EntryRow<'a>]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql(
+            "INSERT INTO journal (tenant, number, part, at_us, action, subject, kind, id,
+             connection, actor, request, salt, body, body_digest, previous)",
+        );
+        builder.rows(piece.iter().map(|entry| {
+            [
+                entry.number.into(),
+                entry.part.into(),
+                entry.at_us.into(),
+                entry.action.into(),
+                entry.subject.into(),
+                entry.kind.into(),
+                entry.id.into(),
+                entry.connection.into(),
+                entry.actor.into(),
+                entry.request.into(),
+                Parameter::Blob(entry.salt),
+                entry.body.into(),
+                Parameter::Blob(entry.body_digest),
+                Parameter::Blob(entry.previous),
+            ]
+        }));
+        builder.build()
+    };
+    pieces(entries).map(one).collect()
+}
+
+/// Which entries to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the filters of a journal")]
+pub enum EntryFilter<'a> {
+    /// All.
+    All,
+    /// Those that a connection caused, and those about it.
+    Connection(&'a str),
+    /// Those about a resource, by the name of its type and its identifier.
+    Resource(&'a str, &'a str),
+}
+
+/// Where to begin to read, by number and part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the two directions")]
+pub enum EntryRange {
+    /// After that entry, in order.
+    After(i64, i64),
+    /// Before that entry, the last one first.
+    Before(i64, i64),
+}
+
+/// At most `limit` entries: number, part, `at_us`, action, subject, kind, id, connection, actor,
+/// request, salt, body, digest of the body, and digest of the part before.
+#[must_use]
+pub fn entries<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    filter: EntryFilter<'a>,
+    range: EntryRange,
+    limit: i64,
+) -> Statement<'a> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder.sql(
+        "SELECT number, part, at_us, action, subject, kind, id, connection, actor, request, salt,
+         body, body_digest, previous FROM journal WHERE tenant = ",
+    );
+    builder.tenant();
+    let (number, part) = match range {
+        EntryRange::After(number, part) => {
+            builder.sql(" AND (number, part) > (");
+            (number, part)
+        }
+        EntryRange::Before(number, part) => {
+            builder.sql(" AND (number, part) < (");
+            (number, part)
+        }
+    };
+    builder.bind(number).sql(", ").bind(part).sql(")");
+    match filter {
+        EntryFilter::All => {}
+        EntryFilter::Connection(id) => {
+            builder.sql(" AND (connection = ").bind(id);
+            let number = builder.last_number();
+            builder.sql(" OR (subject = 'connection' AND id = ");
+            builder.placeholder(number).sql("))");
+        }
+        EntryFilter::Resource(kind, id) => {
+            builder.sql(" AND kind = ").bind(kind);
+            builder.sql(" AND id = ").bind(id);
+        }
+    }
+    builder.sql(match range {
+        EntryRange::After(..) => " ORDER BY number, part LIMIT ",
+        EntryRange::Before(..) => " ORDER BY number DESC, part DESC LIMIT ",
+    });
+    builder.bind(limit);
+    builder.build()
+}
+
+/// The number of the first entry that is not older than a moment; no row if all are.
+#[must_use]
+pub fn first_entry_since(dialect: Dialect, tenant: &str, at_us: i64) -> Statement<'_> {
+    let text = "SELECT number FROM journal WHERE tenant = ?1 AND at_us >= ?2
+         ORDER BY number, part LIMIT 1";
+    let parameters = [Parameter::from(tenant), Parameter::from(at_us)];
+    Statement::fixed(dialect, text, parameters)
+}
+
+/// The number of the entry that is `rows` parts after the first one after `after`, below `end`; no row
+/// if there are fewer.
+#[must_use]
+pub fn entry_at(
+    dialect: Dialect,
+    tenant: &str,
+    (after, end): (i64, i64),
+    rows: i64,
+) -> Statement<'_> {
+    let text = "SELECT number FROM journal WHERE tenant = ?1 AND number > ?2 AND number < ?3
+         ORDER BY number, part LIMIT 1 OFFSET ?4";
+    let parameters = [
+        Parameter::from(tenant),
+        after.into(),
+        end.into(),
+        rows.into(),
+    ];
+    Statement::fixed(dialect, text, parameters)
+}
+
+/// The text that overwrites a body, in SQLite of the same length, so that it is written in its place.
+fn blank(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "body = ''",
+        Dialect::Sqlite => "body = printf('%.*c', length(CAST(body AS BLOB)), ' ')",
+    }
+}
+
+/// Blanks the bodies of the entries after a number and up to another one.
+#[must_use]
+pub fn blank_entries(dialect: Dialect, tenant: &str, (after, up_to): (i64, i64)) -> Statement<'_> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder.sql("UPDATE journal SET salt = ");
+    builder.bind(Parameter::Blob(BLANKED)).sql(", ");
+    builder.sql(blank(dialect));
+    builder.sql(" WHERE tenant = ").tenant();
+    builder.sql(" AND number > ").bind(after);
+    builder.sql(" AND number <= ").bind(up_to);
+    builder.build()
+}
+
+/// Blanks the bodies of all entries about a resource.
+#[must_use]
+pub fn blank_entries_of<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    (kind, id): (&'a str, &'a str),
+) -> Statement<'a> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder.sql("UPDATE journal SET salt = ");
+    builder.bind(Parameter::Blob(BLANKED)).sql(", ");
+    builder.sql(blank(dialect));
+    builder.sql(" WHERE tenant = ").tenant();
+    builder.sql(" AND kind = ").bind(kind);
+    builder.sql(" AND id = ").bind(id);
+    builder.build()
+}
+
+/// Type and id of at most `limit` resources that were deleted for good before a moment, and whose
+/// entries are not blanked, by the number of the delete, which comes third; only those after a number.
+#[must_use]
+pub fn deleted_subjects(
+    dialect: Dialect,
+    tenant: &str,
+    at_us: i64,
+    (after, limit): (i64, i64),
+) -> Statement<'_> {
+    let text = "SELECT kind, id, number FROM journal j
+         WHERE tenant = ?1 AND number > ?2 AND action = 'deleted' AND kind <> '' AND at_us < ?3
+             AND salt <> ?4
+             AND NOT EXISTS (SELECT 1 FROM resource r WHERE r.tenant = j.tenant AND r.id = j.id)
+         ORDER BY number, part LIMIT ?5";
+    let parameters = [
+        Parameter::from(tenant),
+        after.into(),
+        at_us.into(),
+        Parameter::Blob(BLANKED),
+        limit.into(),
+    ];
+    Statement::fixed(dialect, text, parameters)
+}
+
+/// Removes the entries up to a number.
+#[must_use]
+pub fn remove_entries(dialect: Dialect, tenant: &str, up_to: i64) -> Statement<'_> {
+    let text = "DELETE FROM journal WHERE tenant = ?1 AND number <= ?2";
+    let parameters = [Parameter::from(tenant), Parameter::from(up_to)];
+    Statement::fixed(dialect, text, parameters)
+}
+
+/// Records that the journal does not have the changes up to a number.
+#[must_use]
+pub fn set_journal_after(dialect: Dialect, tenant: &str, number: i64) -> Statement<'_> {
+    let text = "UPDATE counter SET journal_after = ?2 WHERE tenant = ?1 AND journal_after < ?2";
+    let parameters = [Parameter::from(tenant), Parameter::from(number)];
+    Statement::fixed(dialect, text, parameters)
+}
+
+/// Records that the journal does not have any change so far.
+#[must_use]
+pub fn skip_journal(dialect: Dialect, tenant: &str) -> Statement<'_> {
+    let text = "UPDATE counter SET journal_after = version WHERE tenant = ?1";
+    Statement::fixed(dialect, text, [Parameter::from(tenant)])
+}
+
+/// A consumer of a tenant's journal: cursor, fence, holder, and `until_us` or NULL.
+#[must_use]
+pub fn consumer<'a>(dialect: Dialect, tenant: &'a str, consumer: &'a str) -> Statement<'a> {
+    let text = "SELECT cursor, fence, holder, until_us FROM consumer
+         WHERE tenant = ?1 AND consumer = ?2";
+    Statement::fixed(dialect, text, [tenant, consumer].map(Parameter::from))
+}
+
+/// A consumer of a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a consumer")]
+pub struct ConsumerRow<'a> {
+    /// Its name.
+    pub consumer: &'a str,
+    /// The number of the last change that it has confirmed.
+    pub cursor: i64,
+    /// How many times the holder of its lease has changed.
+    pub fence: i64,
+    /// The holder of its lease.
+    pub holder: &'a str,
+    /// When the lease lapses, in microseconds since 1970.
+    pub until_us: Option<i64>,
+}
+
+/// Adds a consumer, or replaces the one of that name.
+#[must_use]
+pub fn put_consumer<'a>(dialect: Dialect, tenant: &'a str, row: &ConsumerRow<'a>) -> Statement<'a> {
+    let text = "INSERT INTO consumer (tenant, consumer, cursor, fence, holder, until_us)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (tenant, consumer) DO UPDATE SET cursor = excluded.cursor,
+             fence = excluded.fence, holder = excluded.holder, until_us = excluded.until_us";
+    let parameters = [
+        tenant.into(),
+        row.consumer.into(),
+        row.cursor.into(),
+        row.fence.into(),
+        row.holder.into(),
+        row.until_us.into(),
+    ];
+    Statement::fixed(dialect, text, parameters)
+}
+
+/// The tenants whose last change a consumer has not confirmed, in the order of their ids, but none
+/// whose import is not complete.
+#[must_use]
+pub fn pending_tenants(dialect: Dialect, consumer: &str) -> Statement<'_> {
+    let text = "SELECT c.tenant FROM counter c
+         LEFT JOIN consumer k ON k.tenant = c.tenant AND k.consumer = ?1
+         WHERE c.version > coalesce(k.cursor, 0)
+             AND NOT EXISTS (SELECT 1 FROM import i WHERE i.tenant = c.tenant)
+         ORDER BY c.tenant";
+    Statement::fixed(dialect, text, [Parameter::from(consumer)])
+}

@@ -1,0 +1,145 @@
+//! The rules for changes of tenants, connections and tokens.
+
+use crate::{
+    ConnectionId, Entry, JournalAction, JournalSubject, StoreError, TenantId, TokenRecord,
+    journal::DirectoryChange, tenancy::stale,
+};
+
+/// What the decision about an [`Entry`] depends on, as the rows are before it.
+#[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a store must answer all of it, so a new field must not compile unnoticed"
+)]
+pub struct EntryFacts {
+    /// Whether another token, of any tenant, has the digest of a token.
+    pub digest_exists: bool,
+    /// Whether the tenant of a connection, or the connection of a token, exists.
+    pub parent_exists: bool,
+    /// The stored entry with the same key.
+    pub stored: Option<Entry>,
+}
+
+impl Entry {
+    /// Returns the tenant that the entry belongs to.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        match self {
+            Entry::Connection(connection) => &connection.tenant,
+            Entry::Tenant(tenant) => &tenant.id,
+            Entry::Token(token) => &token.tenant,
+        }
+    }
+
+    fn revision(&self) -> u64 {
+        match self {
+            Entry::Connection(connection) => connection.revision,
+            Entry::Tenant(tenant) => tenant.revision,
+            Entry::Token(token) => token.revision,
+        }
+    }
+}
+
+/// Decides whether an entry is stored: returns it as it becomes, and what the journal records.
+///
+/// # Errors
+/// Those of [`Tenancy::put`](crate::Tenancy::put).
+///
+/// # Example
+/// ```
+/// use chrono::DateTime;
+/// use scimkit_store::{Entry, StoreError, Tenant, TenantId, engine};
+///
+/// let acme = Tenant::new(TenantId::from("acme"), "Acme", DateTime::UNIX_EPOCH);
+/// let facts = engine::EntryFacts::default();
+/// let (stored, _) = engine::decide_entry(Entry::Tenant(acme.clone()), facts.clone())?;
+/// let Entry::Tenant(stored_tenant) = &stored else { panic!() };
+/// assert_eq!(stored_tenant.revision, 1);
+///
+/// let facts = engine::EntryFacts { stored: Some(stored), ..facts };
+/// let again = engine::decide_entry(Entry::Tenant(acme), facts);
+/// assert!(matches!(again, Err(StoreError::Stale { .. })));
+/// # Ok::<(), StoreError>(())
+/// ```
+pub fn decide_entry(
+    mut entry: Entry,
+    facts: EntryFacts,
+) -> Result<(Entry, DirectoryChange), StoreError> {
+    let EntryFacts {
+        digest_exists,
+        parent_exists,
+        stored,
+    } = facts;
+    if !matches!(entry, Entry::Tenant(_)) && !parent_exists {
+        return Err(StoreError::NotFound);
+    }
+    if let (Entry::Token(new), Some(Entry::Token(known))) = (&entry, &stored)
+        && new.digest != known.digest
+    {
+        return Err(taken("id"));
+    }
+    let revision = next(stored.as_ref().map(Entry::revision), entry.revision())?;
+    match (&mut entry, &stored) {
+        (Entry::Token(new), Some(Entry::Token(known))) => new.follow(known),
+        (Entry::Token(_), _) if digest_exists => return Err(taken("digest")),
+        _ => {}
+    }
+    let (Entry::Connection(crate::Connection { revision: last, .. })
+    | Entry::Tenant(crate::Tenant { revision: last, .. })
+    | Entry::Token(TokenRecord { revision: last, .. })) = &mut entry;
+    *last = revision;
+    let change = recorded(&entry, stored.as_ref());
+    Ok((entry, change))
+}
+
+/// What the journal records about the removal of a connection.
+#[must_use]
+pub fn connection_removed(id: &ConnectionId) -> DirectoryChange {
+    let subject = JournalSubject::Connection(id.clone());
+    DirectoryChange::new(subject, JournalAction::Deleted)
+}
+
+/// The revision that a write leads to, once the one that it expects is there.
+fn next(known: Option<u64>, expected: u64) -> Result<u64, StoreError> {
+    match known {
+        None if expected > 0 => Err(StoreError::NotFound),
+        Some(actual) if actual != expected => Err(stale(actual)),
+        _ => Ok(expected.saturating_add(1)),
+    }
+}
+
+fn taken(attr: &str) -> StoreError {
+    let attr = attr.to_owned();
+    StoreError::Taken { attr }
+}
+
+/// The change with the names of the fields that are other ones now.
+fn recorded(entry: &Entry, stored: Option<&Entry>) -> DirectoryChange {
+    let subject = match entry {
+        Entry::Connection(connection) => JournalSubject::Connection(connection.id.clone()),
+        Entry::Tenant(_) => JournalSubject::Tenant,
+        Entry::Token(token) => JournalSubject::Token(token.id.clone()),
+    };
+    let Some(stored) = stored else {
+        return DirectoryChange::new(subject, JournalAction::Created);
+    };
+    let fields: Vec<(&'static str, bool)> = match (entry, stored) {
+        (Entry::Connection(new), Entry::Connection(old)) => vec![
+            ("name", new.name != old.name),
+            ("settings", new.rules != old.rules),
+        ],
+        (Entry::Tenant(new), Entry::Tenant(old)) => vec![("name", new.name != old.name)],
+        (Entry::Token(new), Entry::Token(old)) => vec![
+            ("connection", new.connection != old.connection),
+            ("expires", new.expires != old.expires),
+            ("name", new.name != old.name),
+            ("replaced", new.replaced != old.replaced),
+            ("revoked", new.revoked != old.revoked),
+            ("scopes", new.scopes != old.scopes),
+        ],
+        _ => Vec::new(),
+    };
+    let changed = fields.into_iter().filter(|(_, is_changed)| *is_changed);
+    let changed = changed.map(|(name, _)| name).collect();
+    DirectoryChange::new(subject, JournalAction::Updated).with_fields(changed)
+}

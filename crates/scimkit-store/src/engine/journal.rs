@@ -1,0 +1,172 @@
+//! The journal entries of a decision.
+
+use std::sync::Arc;
+
+use scimkit_registry::{Attr, Change, Resource, ResourceId, ResourceType};
+
+use super::{Request, decide::Decider, keys, members::MemberEdits, overlay::Body};
+use crate::{
+    How, JournalAction, JournalLevel, JournalPolicy, JournalSubject, StoreError,
+    journal::{Draft, JournalRows, PartPrinter, Values, seal},
+};
+
+/// What the writes of a decision add to the journal.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    /// The last number that is not recorded.
+    complete_after: Option<u64>,
+    drafts: Vec<Draft>,
+    pub(super) has_journal: bool,
+}
+
+/// A moment that a recorder can go back to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RecorderMark {
+    complete_after: Option<u64>,
+    drafts: usize,
+}
+
+impl Recorder {
+    pub(super) fn new(has_journal: bool) -> Self {
+        Recorder {
+            complete_after: None,
+            drafts: Vec::new(),
+            has_journal,
+        }
+    }
+
+    pub(super) fn mark(&self) -> RecorderMark {
+        RecorderMark {
+            complete_after: self.complete_after,
+            drafts: self.drafts.len(),
+        }
+    }
+
+    pub(super) fn roll_back(&mut self, mark: RecorderMark) {
+        self.complete_after = mark.complete_after;
+        self.drafts.truncate(mark.drafts);
+    }
+}
+
+impl Decider<'_> {
+    /// A printer for the details of an entry; none if writes of the batch are not recorded.
+    pub(super) fn printer(&self, request: &Request) -> Option<PartPrinter> {
+        if !self.journal.has_journal {
+            return None;
+        }
+        match request.policy.journal.level {
+            JournalLevel::Off => None,
+            JournalLevel::Notice => Some(PartPrinter::new(Values::Omit)),
+            JournalLevel::Full => Some(PartPrinter::new(Values::Record)),
+        }
+    }
+
+    /// The details of an entry about a document that a change leads to.
+    pub(super) fn details(
+        &self,
+        request: &Request,
+        change: &Change,
+        documents: (Option<&Resource>, Option<&Resource>),
+    ) -> Option<PartPrinter> {
+        let mut printer = self.printer(request)?;
+        add_attributes(&mut printer, &request.policy.journal, change, documents);
+        Some(printer)
+    }
+
+    /// The details of the delete of a resource: with values, all that it had.
+    pub(super) fn deleted_details(
+        &self,
+        request: &Request,
+        body: &Body,
+    ) -> Result<Option<PartPrinter>, StoreError> {
+        if request.policy.journal.level < JournalLevel::Full {
+            return Ok(self.printer(request));
+        }
+        let document = body.document.tree()?.into_owned();
+        request.budget.charge(document.weight().saturating_mul(2))?;
+        let all = Change::create(Arc::clone(&body.kind), document.clone());
+        Ok(self.details(request, &all, (Some(&document), None)))
+    }
+
+    /// Records the change with the last number, or a part of it.
+    pub(super) fn record(
+        &mut self,
+        request: &Request,
+        action: JournalAction,
+        (kind, id): (Arc<str>, &ResourceId),
+        printer: Option<PartPrinter>,
+    ) {
+        if !self.journal.has_journal {
+            return;
+        }
+        let Some(printer) = printer else {
+            self.journal.complete_after = Some(self.last);
+            return;
+        };
+        let id = id.clone();
+        self.journal.drafts.push(Draft {
+            action,
+            at: request.at,
+            cause: request.cause.clone(),
+            number: self.last,
+            subject: JournalSubject::Resource { id, kind },
+            texts: printer.finish(),
+        });
+    }
+
+    /// The rows of all that was recorded.
+    pub(super) fn journal_rows(&mut self) -> JournalRows {
+        let Some(seed) = self.known.journal() else {
+            return JournalRows::default();
+        };
+        let drafts = std::mem::take(&mut self.journal.drafts);
+        JournalRows::new(seal(seed, drafts), self.journal.complete_after)
+    }
+}
+
+/// Adds the attributes that a change really changes.
+fn add_attributes(
+    printer: &mut PartPrinter,
+    policy: &JournalPolicy,
+    change: &Change,
+    (before, after): (Option<&Resource>, Option<&Resource>),
+) {
+    let kind = change.kind();
+    for id in keys::touched(change) {
+        let attr = kind.attr(id);
+        let is_hidden = is_hidden(kind, attr);
+        let before = before.and_then(|document| document.get(kind, id));
+        let after = after.and_then(|document| document.get(kind, id));
+        if is_hidden || before != after {
+            let is_masked = is_hidden || policy.masks(attr.path());
+            printer.attribute(attr.path(), is_masked, (before, after));
+        }
+    }
+}
+
+/// Whether an attribute, what it is a part of, or a part of it is never returned.
+fn is_hidden(kind: &ResourceType, attr: &Attr) -> bool {
+    let parent = attr.parent().map(|parent| kind.attr(parent));
+    let mut parts = kind.children(attr.id());
+    attr.is_never_returned()
+        || parent.is_some_and(Attr::is_never_returned)
+        || parts.any(Attr::is_never_returned)
+}
+
+/// Adds the members that a change really adds and removes.
+pub(super) fn add_members(printer: &mut Option<PartPrinter>, edits: &[MemberEdits<'_>]) {
+    if let Some(printer) = printer {
+        edits.iter().for_each(|edits| edits.print(printer));
+    }
+}
+
+/// What happened to a resource that a create made or took.
+pub(super) fn action(how: How) -> JournalAction {
+    match how {
+        How::Adopted => JournalAction::Adopted,
+        How::Created => JournalAction::Created,
+        How::Deleted => JournalAction::Deleted,
+        How::Relinked => JournalAction::Restored,
+        How::Unchanged | How::Updated => JournalAction::Updated,
+    }
+}

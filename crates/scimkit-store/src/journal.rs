@@ -1,0 +1,284 @@
+//! The journal: one entry per change of a tenant, in commit order.
+//!
+//! - [`JournalEntry`]: what changed, when, and who caused it; chained by digests, so that [`verify`]
+//!   finds an entry that was altered, removed or added later.
+//! - [`JournalDetails`]: the changed attributes and members of an entry.
+//! - [`JournalLevel`]: how much of a write is recorded.
+//! - [`Journal`]: reads the entries, leases them to consumers, and trims them.
+
+mod chain;
+mod details;
+mod printing;
+mod reading;
+mod sealing;
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use scimkit_registry::ResourceId;
+
+pub use self::{
+    chain::{BrokenChain, ChainFault, ChainVerifier, VerifiedChain, verify},
+    details::{
+        AttributeChange, DetailsError, JournalDetails, JournalMember, MemberChange, RecordedValue,
+    },
+    reading::{
+        ConsumerRow, Journal, JournalFilter, JournalPage, JournalPosition, JournalQuery,
+        JournalRead, JournalStart, Lease, LeaseAnswer, LeaseRequest,
+    },
+    sealing::{ChainHead, DirectoryChange, JournalRows, JournalSeed, seal_directory_changes},
+};
+pub(crate) use self::{
+    printing::{PartPrinter, Values},
+    sealing::{Draft, seal},
+};
+use crate::{Cause, ConnectionId};
+
+/// A SHA-256 digest.
+pub type JournalDigest = [u8; 32];
+
+/// How much of each write the journal records.
+///
+/// All connections of a tenant should have the same level: a write under [`JournalLevel::Off`] leaves
+/// a gap, and consumers have to [resynchronise](LeaseAnswer::Resync).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a store must not record less than it was told"
+)]
+pub enum JournalLevel {
+    /// No entry.
+    Off,
+    /// Who changed what and when, the paths of the changed attributes, and the ids of added and
+    /// removed members, but no values.
+    #[default]
+    Notice,
+    /// Also the values of changed attributes, before and after.
+    Full,
+}
+
+/// What of a tenant's writes is recorded.
+///
+/// # Example
+/// ```
+/// use scimkit_store::{JournalLevel, JournalPolicy};
+///
+/// let policy = JournalPolicy::new(JournalLevel::Full).with_masked(["name", "emails"]);
+/// assert!(policy.masks("name.familyName") && policy.masks("emails"));
+/// assert!(!policy.masks("nickName"));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JournalPolicy {
+    /// How much is recorded.
+    pub level: JournalLevel,
+    /// The canonical paths of attributes whose values are masked, in addition to those that are
+    /// never returned. The path of a complex attribute or of an extension covers what is in it.
+    pub masked: Vec<String>,
+}
+
+impl JournalPolicy {
+    /// A policy of that level, which masks only what is never returned.
+    #[must_use]
+    pub fn new(level: JournalLevel) -> Self {
+        let masked = Vec::new();
+        JournalPolicy { level, masked }
+    }
+
+    /// Masks the values of these attributes, too.
+    #[must_use]
+    pub fn with_masked<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.masked.extend(paths.into_iter().map(Into::into));
+        self
+    }
+
+    /// Whether the value of the attribute with that path is masked.
+    #[must_use]
+    pub fn masks(&self, path: &str) -> bool {
+        let covers = |outer: &str, inner: &str| {
+            let rest = inner.get(..outer.len()).zip(inner.get(outer.len()..));
+            rest.is_some_and(|(start, rest)| {
+                start.eq_ignore_ascii_case(outer)
+                    && (rest.is_empty() || rest.starts_with(['.', ':']))
+            })
+        };
+        // A value is masked as a whole if any part of it is.
+        let mut masked = self.masked.iter();
+        masked.any(|masked| covers(masked, path) || covers(path, masked))
+    }
+}
+
+/// An entry of the journal, or one part of it.
+///
+/// A change that is recorded in several parts, such as a delete with the groups that lose a member,
+/// has one number, and its parts count from 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of an entry")]
+pub struct JournalEntry {
+    /// What happened to the subject.
+    pub action: JournalAction,
+    /// When, in milliseconds; clocks may go back from one entry to the next.
+    pub at: DateTime<Utc>,
+    /// What changed in detail; none once it was blanked.
+    pub body: Option<JournalBody>,
+    /// The digest of salt and text of the body, which stays when the body is blanked.
+    pub body_digest: JournalDigest,
+    /// Who caused the change.
+    pub cause: Cause,
+    /// The number of the change among all changes of the tenant: the version that it gave.
+    pub number: u64,
+    /// The part, from 0.
+    pub part: u32,
+    /// The digest of the part before it in the tenant's journal; zeros for the first.
+    pub previous: JournalDigest,
+    /// What was changed.
+    pub subject: JournalSubject,
+}
+
+impl JournalEntry {
+    /// Returns the changed attributes and members; none once they were blanked.
+    ///
+    /// # Errors
+    /// [`DetailsError`] for a text that this version did not write.
+    pub fn details(&self) -> Result<Option<JournalDetails>, DetailsError> {
+        let body = self.body.as_ref();
+        body.map(|body| JournalDetails::from_text(&body.text))
+            .transpose()
+    }
+
+    /// Returns the place of the entry in its journal.
+    #[must_use]
+    pub fn position(&self) -> JournalPosition {
+        JournalPosition {
+            number: self.number,
+            part: self.part,
+        }
+    }
+}
+
+/// The part of an entry that can be blanked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of an entry")]
+pub struct JournalBody {
+    /// Random bytes, without which a blanked text can't be guessed from its digest.
+    pub salt: [u8; 16],
+    /// The JSON text of the [`JournalDetails`].
+    pub text: String,
+}
+
+/// What an entry is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must record every subject"
+)]
+pub enum JournalSubject {
+    /// A connection of the tenant.
+    Connection(ConnectionId),
+    /// A resource.
+    Resource {
+        /// Its identifier.
+        id: ResourceId,
+        /// The name of its type.
+        kind: Arc<str>,
+    },
+    /// The tenant itself.
+    Tenant,
+    /// A token, by the id that lists and commands show.
+    Token(String),
+}
+
+impl JournalSubject {
+    /// Returns the stored word, and the name of the type and the identifier, which are empty where
+    /// the subject has none.
+    #[must_use]
+    pub fn columns(&self) -> (&'static str, &str, &str) {
+        match self {
+            JournalSubject::Connection(id) => ("connection", "", id.as_str()),
+            JournalSubject::Resource { id, kind } => ("resource", kind, id.as_str()),
+            JournalSubject::Tenant => ("tenant", "", ""),
+            JournalSubject::Token(id) => ("token", "", id),
+        }
+    }
+
+    /// Reads back what [`columns`](Self::columns) returned; none for another word.
+    #[must_use]
+    pub fn from_columns(word: &str, kind: &str, id: &str) -> Option<Self> {
+        Some(match word {
+            "connection" => JournalSubject::Connection(ConnectionId::from(id)),
+            "resource" => JournalSubject::Resource {
+                id: ResourceId::from(id),
+                kind: kind.into(),
+            },
+            "tenant" => JournalSubject::Tenant,
+            "token" => JournalSubject::Token(id.to_owned()),
+            _ => return None,
+        })
+    }
+}
+
+/// What happened to the subject of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JournalAction {
+    /// A create took over a resource without owner.
+    Adopted,
+    /// It was created.
+    Created,
+    /// It was removed for good.
+    Deleted,
+    /// Only its members changed: by a write, or because a member was deleted.
+    MembersChanged,
+    /// Its connection was removed, and the resources listed have no owner any more.
+    Released,
+    /// A create brought back a soft-deleted resource, or took a deactivated one.
+    Restored,
+    /// It was soft-deleted.
+    SoftDeleted,
+    /// Its attributes changed, and perhaps its members.
+    Updated,
+}
+
+impl JournalAction {
+    const ALL: [(JournalAction, &'static str); 8] = [
+        (JournalAction::Adopted, "adopted"),
+        (JournalAction::Created, "created"),
+        (JournalAction::Deleted, "deleted"),
+        (JournalAction::MembersChanged, "members-changed"),
+        (JournalAction::Released, "released"),
+        (JournalAction::Restored, "restored"),
+        (JournalAction::SoftDeleted, "soft-deleted"),
+        (JournalAction::Updated, "updated"),
+    ];
+
+    /// Returns the stored word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        let mut all = JournalAction::ALL.iter();
+        all.find(|(action, _)| *action == self)
+            .map_or("", |(_, word)| word)
+    }
+}
+
+impl fmt::Display for JournalAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A stored word that is no action of this version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown journal action `{0}`")]
+pub struct UnknownAction(String);
+
+impl FromStr for JournalAction {
+    type Err = UnknownAction;
+
+    fn from_str(word: &str) -> Result<Self, UnknownAction> {
+        let mut all = JournalAction::ALL.iter();
+        let found = all.find(|(_, known)| *known == word);
+        found
+            .map(|(action, _)| *action)
+            .ok_or_else(|| UnknownAction(word.to_owned()))
+    }
+}

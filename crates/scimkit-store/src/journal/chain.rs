@@ -1,0 +1,172 @@
+//! The chain of digests through a journal.
+
+use sha2::{Digest as _, Sha256};
+
+use super::{JournalBody, JournalDigest, JournalEntry, JournalPosition};
+
+/// What the digest of every entry begins with, so that it is that of nothing else.
+const DOMAIN: &[u8] = b"scimkit journal 1";
+
+impl JournalBody {
+    /// Returns the digest of salt and text.
+    #[must_use]
+    pub fn digest(&self) -> JournalDigest {
+        let mut hasher = Sha256::new();
+        hasher.update(self.salt);
+        hasher.update(self.text.as_bytes());
+        hasher.finalize().into()
+    }
+}
+
+impl JournalEntry {
+    /// Returns the digest that the next entry carries as its `previous`: of all fields, but of the
+    /// body's digest instead of the body, so that it stays when the body is blanked.
+    #[must_use]
+    pub fn digest(&self) -> JournalDigest {
+        // One buffer: hashing it at once is quicker than field by field.
+        let mut head = Vec::with_capacity(256);
+        head.extend_from_slice(DOMAIN);
+        head.extend_from_slice(&self.number.to_be_bytes());
+        head.extend_from_slice(&self.part.to_be_bytes());
+        head.extend_from_slice(&self.at.timestamp_millis().to_be_bytes());
+        let (subject, kind, id) = self.subject.columns();
+        for text in [self.action.as_str(), subject, kind, id] {
+            add(&mut head, Some(text));
+        }
+        let cause = &self.cause;
+        let connection = cause.connection.as_ref().map(|id| id.as_str());
+        for text in [connection, cause.actor.as_deref(), cause.request.as_deref()] {
+            add(&mut head, text);
+        }
+        head.extend_from_slice(&self.body_digest);
+        head.extend_from_slice(&self.previous);
+        Sha256::digest(&head).into()
+    }
+}
+
+/// Adds a text with its length, so that no two lists of texts are the same bytes.
+fn add(head: &mut Vec<u8>, text: Option<&str>) {
+    let length = text.map_or(u64::MAX, |text| text.len() as u64);
+    head.extend_from_slice(&length.to_be_bytes());
+    head.extend_from_slice(text.unwrap_or_default().as_bytes());
+}
+
+/// A chain of entries without a fault.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifiedChain {
+    /// How many of them were blanked.
+    pub blanked: u64,
+    /// How many entries there are, each part counted.
+    pub entries: u64,
+    /// The digest of the last one; zeros without any. If it is that of
+    /// [`JournalPage::head`](super::JournalPage::head), nothing is missing at the end.
+    pub last_digest: JournalDigest,
+}
+
+/// The first fault of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("journal entry {number}, part {part}: {fault}")]
+#[non_exhaustive]
+pub struct BrokenChain {
+    /// What is wrong.
+    pub fault: ChainFault,
+    /// The number of the entry.
+    pub number: u64,
+    /// The part.
+    pub part: u32,
+}
+
+/// What is wrong with a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainFault {
+    /// The details are not those that were recorded.
+    #[error("its details were altered")]
+    Body,
+    /// It does not follow the entry before it.
+    #[error("it is out of order")]
+    Order,
+    /// The digest of the entry before it is another one: either was altered, or one is missing.
+    #[error("the entry before it was altered or is missing")]
+    Previous,
+}
+
+/// Verifies a chain entry by entry, for journals that are read page by page.
+#[derive(Debug, Clone, Default)]
+pub struct ChainVerifier {
+    chain: VerifiedChain,
+    last: Option<JournalPosition>,
+}
+
+impl ChainVerifier {
+    /// A verifier that takes any entry as the first one.
+    #[must_use]
+    pub fn new() -> Self {
+        ChainVerifier::default()
+    }
+
+    /// Verifies the next entry.
+    ///
+    /// # Errors
+    /// [`BrokenChain`] when it does not follow the one before it, or its body was altered.
+    pub fn check(&mut self, entry: &JournalEntry) -> Result<(), BrokenChain> {
+        let broken = |fault| BrokenChain {
+            fault,
+            number: entry.number,
+            part: entry.part,
+        };
+        if let Some(last) = self.last {
+            let next_part = last.part.checked_add(1);
+            let is_next = match entry.number == last.number {
+                true => Some(entry.part) == next_part,
+                false => entry.number > last.number && entry.part == 0,
+            };
+            if !is_next {
+                return Err(broken(ChainFault::Order));
+            }
+            if entry.previous != self.chain.last_digest {
+                return Err(broken(ChainFault::Previous));
+            }
+        }
+        match &entry.body {
+            None => self.chain.blanked = self.chain.blanked.saturating_add(1),
+            Some(body) if body.digest() != entry.body_digest => {
+                return Err(broken(ChainFault::Body));
+            }
+            Some(_) => {}
+        }
+        self.chain.entries = self.chain.entries.saturating_add(1);
+        self.chain.last_digest = entry.digest();
+        self.last = Some(entry.position());
+        Ok(())
+    }
+
+    /// Returns what was verified so far.
+    #[must_use]
+    pub fn finish(self) -> VerifiedChain {
+        self.chain
+    }
+}
+
+/// Verifies entries that follow each other in one tenant's journal, blanked ones included.
+///
+/// # Errors
+/// [`BrokenChain`] with the first fault.
+///
+/// # Example
+/// ```
+/// use scimkit_store::{JournalEntry, verify};
+///
+/// let none: [JournalEntry; 0] = [];
+/// assert_eq!(verify(&none).unwrap().entries, 0);
+/// ```
+pub fn verify<'e>(
+    entries: impl IntoIterator<Item = &'e JournalEntry>,
+) -> Result<VerifiedChain, BrokenChain> {
+    let mut verifier = ChainVerifier::new();
+    for entry in entries {
+        verifier.check(entry)?;
+    }
+    Ok(verifier.finish())
+}

@@ -1,0 +1,188 @@
+//! The details of an entry, and their text.
+
+use scimkit_registry::ResourceId;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What changed in detail.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct JournalDetails {
+    /// The attributes that changed.
+    pub attributes: Vec<AttributeChange>,
+    /// The members that were added and removed, by attribute. A delete does not list the members of
+    /// the deleted resource.
+    pub members: Vec<MemberChange>,
+    /// The resources that lost their owner, as the names of their types and their ids.
+    pub released: Vec<(String, ResourceId)>,
+}
+
+/// The change of one attribute.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct AttributeChange {
+    /// The value after the change.
+    pub after: RecordedValue,
+    /// The value before the change.
+    pub before: RecordedValue,
+    /// The canonical path.
+    pub path: String,
+}
+
+/// The value of an attribute, as far as it is recorded.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum RecordedValue {
+    /// The attribute had no value.
+    Absent,
+    /// The value is never returned, or the policy masks it.
+    Masked,
+    /// The [level](super::JournalLevel) records no values.
+    NotRecorded,
+    /// The value is larger than an entry may record.
+    TooLarge {
+        /// The length of its JSON text.
+        bytes: u64,
+    },
+    /// The value.
+    Value(Value),
+}
+
+/// The change of the members of one resource under one attribute.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemberChange {
+    /// The members that were added.
+    pub added: Vec<JournalMember>,
+    /// The canonical path of the membership attribute.
+    pub attr: String,
+    /// The members that were removed.
+    pub removed: Vec<ResourceId>,
+}
+
+/// A member that was added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JournalMember {
+    /// Its identifier.
+    pub id: ResourceId,
+    /// The name of its type, as the client gave it.
+    pub kind: Option<String>,
+}
+
+/// A text that is not the details of an entry.
+#[derive(Debug, thiserror::Error)]
+#[error("the details of a journal entry can't be read")]
+pub struct DetailsError(#[from] serde_json::Error);
+
+impl JournalDetails {
+    /// Reads the details of an entry.
+    ///
+    /// # Errors
+    /// [`DetailsError`] for a text that this version did not write.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_store::{JournalDetails, RecordedValue};
+    ///
+    /// let text = r#"{"values":true,"attributes":[{"path":"active","before":true,"after":false}]}"#;
+    /// let details = JournalDetails::from_text(text)?;
+    /// assert_eq!(details.attributes[0].after, RecordedValue::Value(false.into()));
+    /// assert!(JournalDetails::from_text("{").is_err());
+    /// # Ok::<(), scimkit_store::DetailsError>(())
+    /// ```
+    pub fn from_text(text: &str) -> Result<Self, DetailsError> {
+        let stored: StoredDetails = serde_json::from_str(text)?;
+        let has_values = stored.values;
+        let attributes = stored.attributes.into_iter();
+        let members = stored.members.into_iter();
+        Ok(JournalDetails {
+            attributes: attributes.map(|one| one.change(has_values)).collect(),
+            members: members.map(StoredMembers::change).collect(),
+            released: stored
+                .released
+                .into_iter()
+                .map(|(kind, id)| (kind, ResourceId::from(id)))
+                .collect(),
+        })
+    }
+}
+
+/// The details as they are stored; `printing.rs` writes them.
+#[derive(Deserialize)]
+struct StoredDetails {
+    #[serde(default)]
+    attributes: Vec<StoredAttribute>,
+    #[serde(default)]
+    members: Vec<StoredMembers>,
+    #[serde(default)]
+    released: Vec<(String, String)>,
+    #[serde(default)]
+    values: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredAttribute {
+    after: Option<Value>,
+    after_bytes: Option<u64>,
+    before: Option<Value>,
+    before_bytes: Option<u64>,
+    #[serde(default)]
+    masked: bool,
+    path: String,
+}
+
+impl StoredAttribute {
+    fn change(self, has_values: bool) -> AttributeChange {
+        let masked = self.masked;
+        let recorded = |value: Option<Value>, bytes: Option<u64>| match (value, bytes) {
+            _ if masked => RecordedValue::Masked,
+            (Some(value), _) => RecordedValue::Value(value),
+            (None, Some(bytes)) => RecordedValue::TooLarge { bytes },
+            (None, None) if has_values => RecordedValue::Absent,
+            (None, None) => RecordedValue::NotRecorded,
+        };
+        AttributeChange {
+            after: recorded(self.after, self.after_bytes),
+            before: recorded(self.before, self.before_bytes),
+            path: self.path,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct StoredMembers {
+    #[serde(default)]
+    added: Vec<StoredMember>,
+    attr: String,
+    #[serde(default)]
+    removed: Vec<String>,
+}
+
+impl StoredMembers {
+    fn change(self) -> MemberChange {
+        let added = self.added.into_iter().map(|member| match member {
+            StoredMember::Id(id) => JournalMember {
+                id: ResourceId::from(id),
+                kind: None,
+            },
+            StoredMember::Typed(id, kind) => JournalMember {
+                id: ResourceId::from(id),
+                kind: Some(kind),
+            },
+        });
+        MemberChange {
+            added: added.collect(),
+            attr: self.attr,
+            removed: self.removed.into_iter().map(ResourceId::from).collect(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredMember {
+    Id(String),
+    Typed(String, String),
+}

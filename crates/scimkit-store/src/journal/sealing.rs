@@ -1,0 +1,223 @@
+//! Entries with their numbers, salts and digests.
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use scimkit_registry::ResourceId;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    JournalAction, JournalBody, JournalDigest, JournalEntry, JournalSubject, PartPrinter, Values,
+};
+use crate::{Cause, Stamp};
+
+/// What a store supplies, so that entries can be added to its journal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a store must supply both, so a new field must not compile unnoticed"
+)]
+pub struct JournalSeed {
+    /// The digest of the tenant's last entry; zeros before the first.
+    pub previous: JournalDigest,
+    /// Random bytes, new ones for each transaction, from which the salts are made; they are stored
+    /// nowhere.
+    pub random: [u8; 32],
+}
+
+impl std::fmt::Debug for JournalSeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JournalSeed").finish_non_exhaustive()
+    }
+}
+
+impl JournalSeed {
+    fn salt(&self, number: u64, part: u32) -> [u8; 16] {
+        let mut bytes = [0; 44];
+        let (random, place) = bytes.split_at_mut(32);
+        random.copy_from_slice(&self.random);
+        let (first, second) = place.split_at_mut(8);
+        first.copy_from_slice(&number.to_be_bytes());
+        second.copy_from_slice(&part.to_be_bytes());
+        let digest: JournalDigest = Sha256::digest(bytes).into();
+        let mut salt = [0; 16];
+        let (start, _) = digest.split_at(16);
+        salt.copy_from_slice(start);
+        salt
+    }
+}
+
+/// The end of a tenant's journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the columns of a tenant's journal"
+)]
+pub struct ChainHead {
+    /// The digest of the last entry; zeros before the first.
+    pub digest: JournalDigest,
+    /// The number of the tenant's last change, whether it is in the journal or not.
+    pub number: u64,
+}
+
+/// What is added to a tenant's journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a store must store all of it, so a new field must not compile unnoticed"
+)]
+pub struct JournalRows {
+    /// The last number that was not recorded: only what follows it is complete. None if all were.
+    pub complete_after: Option<u64>,
+    /// The new entries, in order.
+    pub entries: Vec<JournalEntry>,
+    /// The digest of the last one; none without any.
+    pub last_digest: Option<JournalDigest>,
+}
+
+/// An entry without salts and digests, and all its parts.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) action: JournalAction,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) cause: Cause,
+    pub(crate) number: u64,
+    pub(crate) subject: JournalSubject,
+    /// One for each part.
+    pub(crate) texts: Vec<String>,
+}
+
+/// Makes entries of drafts, those of one number as its parts.
+pub(crate) fn seal(seed: JournalSeed, drafts: Vec<Draft>) -> Vec<JournalEntry> {
+    let mut entries: Vec<JournalEntry> = Vec::with_capacity(drafts.len());
+    let (mut previous, mut next) = (seed.previous, (0, 0));
+    for draft in drafts {
+        for text in draft.texts {
+            let part: u32 = match next {
+                (number, part) if number == draft.number => part,
+                _ => 0,
+            };
+            next = (draft.number, part.saturating_add(1));
+            let salt = seed.salt(draft.number, part);
+            let body = JournalBody { salt, text };
+            let entry = JournalEntry {
+                action: draft.action,
+                at: draft.at,
+                body_digest: body.digest(),
+                body: Some(body),
+                cause: draft.cause.clone(),
+                number: draft.number,
+                part,
+                previous,
+                subject: draft.subject.clone(),
+            };
+            previous = entry.digest();
+            entries.push(entry);
+        }
+    }
+    entries
+}
+
+impl JournalRows {
+    pub(crate) fn new(entries: Vec<JournalEntry>, complete_after: Option<u64>) -> Self {
+        JournalRows {
+            complete_after,
+            last_digest: entries.last().map(JournalEntry::digest),
+            entries,
+        }
+    }
+}
+
+/// A change of a tenant, a connection or a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DirectoryChange {
+    /// What happened to it.
+    pub action: JournalAction,
+    /// The names of the fields that changed.
+    pub fields: Vec<&'static str>,
+    /// The resources that lost their owner with it, as the names of their types and their ids.
+    pub released: Vec<(String, ResourceId)>,
+    /// What was changed.
+    pub subject: JournalSubject,
+    /// The ids of the tokens that were removed with it.
+    pub tokens: Vec<String>,
+}
+
+impl DirectoryChange {
+    /// A change that releases no resources.
+    #[must_use]
+    pub fn new(subject: JournalSubject, action: JournalAction) -> Self {
+        DirectoryChange {
+            action,
+            fields: Vec::new(),
+            released: Vec::new(),
+            subject,
+            tokens: Vec::new(),
+        }
+    }
+
+    /// With the names of the fields that changed.
+    #[must_use]
+    pub fn with_fields(mut self, fields: Vec<&'static str>) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// With the resources that lose their owner.
+    #[must_use]
+    pub fn with_released(mut self, released: Vec<(String, ResourceId)>) -> Self {
+        self.released = released;
+        self
+    }
+
+    /// With the ids of the tokens that are removed with it.
+    #[must_use]
+    pub fn with_tokens(mut self, tokens: Vec<String>) -> Self {
+        self.tokens = tokens;
+        self
+    }
+
+    fn drafts(self, number: u64, at: DateTime<Utc>, cause: &Cause) -> Vec<Draft> {
+        let draft = |action, subject, printer: PartPrinter| Draft {
+            action,
+            at,
+            cause: cause.clone(),
+            number,
+            subject,
+            texts: printer.finish(),
+        };
+        let subject = self.subject.clone();
+        let mut fields = PartPrinter::new(Values::Omit);
+        for name in self.fields {
+            fields.attribute(name, false, (None, None));
+        }
+        let mut drafts = vec![draft(self.action, self.subject, fields)];
+        for id in self.tokens {
+            let (subject, action) = (JournalSubject::Token(id), JournalAction::Deleted);
+            drafts.push(draft(action, subject, PartPrinter::new(Values::Omit)));
+        }
+        if !self.released.is_empty() {
+            let mut printer = PartPrinter::new(Values::Omit);
+            for (kind, id) in &self.released {
+                printer.released(kind, id);
+            }
+            drafts.push(draft(JournalAction::Released, subject, printer));
+        }
+        drafts
+    }
+}
+
+/// Returns the entries of changes of one tenant, its connections and their tokens; the first has the
+/// number `last` + 1, and each of the others the next.
+///
+/// They are recorded at every [level](super::JournalLevel), without values.
+#[must_use]
+pub fn seal_directory_changes(
+    (seed, last): (JournalSeed, u64),
+    stamp: &Stamp,
+    changes: Vec<DirectoryChange>,
+) -> JournalRows {
+    let at = stamp.at.trunc_subsecs(3);
+    let numbered = (last.saturating_add(1)..).zip(changes);
+    let drafts = numbered.flat_map(|(number, change)| change.drafts(number, at, &stamp.cause));
+    JournalRows::new(seal(seed, drafts.collect()), None)
+}

@@ -1,0 +1,276 @@
+//! The journals of tenants, as bounded rings.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    hash::{BuildHasher as _, RandomState},
+};
+
+use chrono::{DateTime, Utc};
+use scimkit_registry::ResourceId;
+
+use super::{Memory, exclusive, shared, tenant::Tenant};
+use crate::{
+    BoxFuture, ChainHead, ConsumerRow, Journal, JournalAction, JournalDigest, JournalEntry,
+    JournalPage, JournalQuery, JournalRead, JournalStart, JournalSubject, Lease, LeaseAnswer,
+    LeaseRequest, StoreError, TenantId,
+    journal::{JournalRows, JournalSeed},
+};
+
+/// Parts of entries that a tenant's ring has at most.
+const PARTS: usize = 10_000;
+/// Bytes of their details.
+const BYTES: usize = 8 << 20;
+
+/// The last entries of a tenant's journal, and its consumers.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    // INVARIANT: `bytes` is the length of all texts; all parts of an entry are there or none.
+    bytes: usize,
+    /// Changes up to this number are not, or not completely, in the ring.
+    complete_after: u64,
+    consumers: BTreeMap<String, ConsumerRow>,
+    entries: VecDeque<JournalEntry>,
+    last_digest: JournalDigest,
+}
+
+impl Ring {
+    /// Notes that changes up to that number, such as those of an import, are not in the ring.
+    pub(super) fn skip(&mut self, number: u64) {
+        self.complete_after = number;
+    }
+
+    pub(super) fn seed(&self) -> JournalSeed {
+        JournalSeed {
+            previous: self.last_digest,
+            random: random(),
+        }
+    }
+
+    /// Adds entries, in the place of the oldest ones.
+    pub(super) fn add(&mut self, rows: JournalRows) {
+        let JournalRows {
+            complete_after,
+            entries,
+            last_digest,
+        } = rows;
+        self.complete_after = self.complete_after.max(complete_after.unwrap_or(0));
+        self.last_digest = last_digest.unwrap_or(self.last_digest);
+        for entry in entries {
+            self.bytes = self.bytes.saturating_add(text_len(&entry));
+            self.entries.push_back(entry);
+        }
+        while self.entries.len() > PARTS || self.bytes > BYTES {
+            self.remove_first();
+        }
+    }
+
+    /// Removes the oldest entry with all its parts, and returns how many these were.
+    fn remove_first(&mut self) -> u64 {
+        let Some(number) = self.entries.front().map(|entry| entry.number) else {
+            return 0;
+        };
+        let mut parts = 0;
+        while self
+            .entries
+            .front()
+            .is_some_and(|entry| entry.number == number)
+        {
+            let bytes = self.entries.pop_front().as_ref().map_or(0, text_len);
+            self.bytes = self.bytes.saturating_sub(bytes);
+            parts += 1;
+        }
+        self.complete_after = self.complete_after.max(number);
+        parts
+    }
+
+    fn trim(&mut self, before: DateTime<Utc>) -> u64 {
+        let mut parts: u64 = 0;
+        while self.entries.front().is_some_and(|entry| entry.at < before) {
+            parts = parts.saturating_add(self.remove_first());
+        }
+        parts
+    }
+
+    /// The resources that were deleted for good before a moment.
+    pub(super) fn deleted(&self, before: DateTime<Utc>) -> impl Iterator<Item = &ResourceId> {
+        let entries = self.entries.iter();
+        let deleted = entries
+            .filter(move |entry| entry.action == JournalAction::Deleted && entry.at < before);
+        deleted.filter_map(|entry| match &entry.subject {
+            JournalSubject::Resource { id, .. } => Some(id),
+            _ => None,
+        })
+    }
+
+    /// Blanks the details of all entries about these resources.
+    pub(super) fn blank(&mut self, purged: &BTreeSet<ResourceId>) {
+        for entry in &mut self.entries {
+            if matches!(&entry.subject, JournalSubject::Resource { id, .. } if purged.contains(id))
+            {
+                self.bytes = self.bytes.saturating_sub(text_len(entry));
+                entry.body = None;
+            }
+        }
+    }
+
+    fn read(&self, query: &JournalQuery, last: u64) -> JournalRead {
+        let head = ChainHead {
+            digest: self.last_digest,
+            number: last,
+        };
+        let first = |is_before: &dyn Fn(&JournalEntry) -> bool| {
+            self.entries.partition_point(|entry| is_before(entry))
+        };
+        let entries: Box<dyn Iterator<Item = &JournalEntry>> = match query.start {
+            JournalStart::After(position) => {
+                if position.number < self.complete_after {
+                    return JournalRead::Resync { to: last };
+                }
+                let first = first(&|entry| entry.position() <= position);
+                Box::new(self.entries.range(first..))
+            }
+            JournalStart::Before(position) => {
+                let end = first(&|entry| entry.position() < position);
+                Box::new(self.entries.range(..end).rev())
+            }
+            JournalStart::Oldest => Box::new(self.entries.iter()),
+        };
+        let mut page = JournalPage::new(head, self.complete_after);
+        let mut bytes: usize = 0;
+        for entry in entries.filter(|entry| query.filter.matches(entry)) {
+            bytes = bytes.saturating_add(text_len(entry));
+            let is_full = page.entries.len() >= query.page_size()
+                || (bytes > JournalQuery::MAX_BYTES && !page.entries.is_empty());
+            if is_full {
+                page.has_more = true;
+                break;
+            }
+            page.entries.push(entry.clone());
+        }
+        JournalRead::Page(page)
+    }
+
+    fn lease(&mut self, request: &LeaseRequest, last: u64) -> LeaseAnswer {
+        let known = self.consumers.get(&request.consumer);
+        let known = known.cloned().unwrap_or_default();
+        let (answer, row) = known.decide_lease(request, (self.complete_after, last));
+        if let Some(row) = row {
+            self.consumers.insert(request.consumer.clone(), row);
+        }
+        answer
+    }
+
+    fn advance(&mut self, lease: &Lease, (to, last): (u64, u64)) -> Result<(), StoreError> {
+        let consumer = self.consumers.get_mut(&lease.consumer);
+        let consumer = consumer.ok_or(StoreError::LeaseLost)?;
+        consumer.cursor = consumer.decide_advance(lease.fence, to, last)?;
+        Ok(())
+    }
+
+    fn is_behind(&self, consumer: &str, last: u64) -> bool {
+        let consumer = self.consumers.get(consumer);
+        consumer.map_or(0, |consumer| consumer.cursor) < last
+    }
+}
+
+fn text_len(entry: &JournalEntry) -> usize {
+    entry.body.as_ref().map_or(0, |body| body.text.len())
+}
+
+/// Bytes that nobody can guess: hashes under keys that the standard library draws at random.
+fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for piece in bytes.chunks_mut(8) {
+        let hash = RandomState::new().hash_one(0_u8);
+        piece.copy_from_slice(&hash.to_ne_bytes());
+    }
+    bytes
+}
+
+impl Tenant {
+    /// Changes a tenant's journal, unless an import is not complete.
+    fn ring(&mut self) -> Result<(&mut Ring, u64), StoreError> {
+        self.check_complete()?;
+        Ok((&mut self.journal, self.version))
+    }
+}
+
+impl Journal for Memory {
+    fn advance<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        lease: &'a Lease,
+        to: u64,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let tenant = self.tenant(tenant).ok_or(StoreError::LeaseLost)?;
+            let mut tenant = exclusive(&tenant);
+            let (ring, last) = tenant.ring()?;
+            ring.advance(lease, (to, last))
+        })
+    }
+
+    fn entries<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        query: &'a JournalQuery,
+    ) -> BoxFuture<'a, Result<JournalRead, StoreError>> {
+        Box::pin(async move {
+            let Some(tenant) = self.tenant(tenant) else {
+                return Ok(JournalRead::Page(JournalPage::default()));
+            };
+            let tenant = shared(&tenant);
+            tenant.check_complete()?;
+            Ok(tenant.journal.read(query, tenant.version))
+        })
+    }
+
+    fn lease<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        request: &'a LeaseRequest,
+    ) -> BoxFuture<'a, Result<LeaseAnswer, StoreError>> {
+        Box::pin(async move {
+            let tenant = self.tenant_to_write(tenant);
+            let mut tenant = exclusive(&tenant);
+            let (ring, last) = tenant.ring()?;
+            Ok(ring.lease(request, last))
+        })
+    }
+
+    fn pending<'a>(
+        &'a self,
+        consumer: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<TenantId>, StoreError>> {
+        Box::pin(async move {
+            let tenants: Vec<_> = {
+                let tenants = shared(&self.tenants);
+                let tenants = tenants.iter();
+                tenants
+                    .map(|(id, tenant)| (id.clone(), tenant.clone()))
+                    .collect()
+            };
+            let is_pending = |(id, tenant): (TenantId, std::sync::Arc<_>)| {
+                let tenant = shared::<Tenant>(&tenant);
+                let is_behind = tenant.journal.is_behind(consumer, tenant.version);
+                (is_behind && tenant.check_complete().is_ok()).then_some(id)
+            };
+            Ok(tenants.into_iter().filter_map(is_pending).collect())
+        })
+    }
+
+    fn trim<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        before: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let Some(tenant) = self.tenant(tenant) else {
+                return Ok(0);
+            };
+            let mut tenant = exclusive(&tenant);
+            let (ring, _) = tenant.ring()?;
+            Ok(ring.trim(before))
+        })
+    }
+}

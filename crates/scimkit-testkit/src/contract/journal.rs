@@ -1,0 +1,87 @@
+//! The contract of [`Journal`] as a test suite.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use scimkit_store::Memory;
+//! use scimkit_testkit::contract::{block_on, journal};
+//!
+//! journal::check(|| Arc::new(Memory::new()), &block_on)?;
+//! # Ok::<(), String>(())
+//! ```
+
+mod directory;
+mod entries;
+mod leases;
+mod log;
+mod parallel;
+mod removal;
+
+use std::{fmt, sync::Arc};
+
+use scimkit_store::{Archive, Journal, Store, Tenancy};
+
+use self::log::Log;
+use super::Driver;
+
+/// A store of everything of a tenant, that writes a journal.
+pub trait RecordedStore: Archive + Journal + Store + Tenancy {}
+
+impl<T: Archive + Journal + Store + Tenancy> RecordedStore for T {}
+
+/// One rule of the contract.
+#[derive(Clone, Copy)]
+pub struct JournalCheck {
+    name: &'static str,
+    run: fn(&Log<'_>) -> Result<(), String>,
+}
+
+impl JournalCheck {
+    /// The rule, in words joined by underscores.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Checks the rule against an empty store.
+    ///
+    /// # Errors
+    /// What the store did wrong.
+    pub fn run(&self, store: Arc<dyn RecordedStore>, drive: &Driver<'_>) -> Result<(), String> {
+        (self.run)(&Log::new(store, drive)?)
+    }
+}
+
+impl fmt::Debug for JournalCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("JournalCheck").field(&self.name).finish()
+    }
+}
+
+/// Runs every check, each against a store of its own.
+///
+/// # Errors
+/// One line per rule that does not hold.
+pub fn check(make: impl Fn() -> Arc<dyn RecordedStore>, drive: &Driver<'_>) -> Result<(), String> {
+    let failure = |check: JournalCheck| {
+        let failed = check.run(make(), drive).err();
+        failed.map(|problem| format!("{}: {problem}", check.name))
+    };
+    let failures: Vec<_> = checks().into_iter().filter_map(failure).collect();
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(failures.join("\n")),
+    }
+}
+
+/// Every rule of the contract.
+#[must_use]
+pub fn checks() -> Vec<JournalCheck> {
+    let all = [
+        entries::CHECKS,
+        parallel::CHECKS,
+        leases::CHECKS,
+        directory::CHECKS,
+        removal::CHECKS,
+    ];
+    all.concat()
+}

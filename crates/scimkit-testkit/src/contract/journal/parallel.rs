@@ -1,0 +1,118 @@
+//! Writes and readers at once.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use scimkit_store::{Expect, JournalPosition, JournalQuery, JournalRead, Write};
+use serde_json::json;
+
+use super::{
+    JournalCheck,
+    log::{Log, number, resource},
+};
+use crate::contract::ground::{ensure, ensure_eq, said, second};
+
+pub(super) const CHECKS: &[JournalCheck] = &[JournalCheck {
+    name: "answers_of_parallel_writers_name_their_entries",
+    run: writers,
+}];
+
+const THREADS: usize = 16;
+const WRITES: usize = 8;
+
+/// What an answer told: the identifier, by the number of its version.
+type Told = BTreeMap<u64, String>;
+
+fn writers(log: &Log<'_>) -> Result<(), String> {
+    let members: Vec<_> = (0..THREADS).map(|n| format!("m{n:02}")).collect();
+    for id in &members {
+        log.user(1, id)?;
+    }
+    let first = log.group(1, "g1", &[])?;
+    let is_done = AtomicBool::new(false);
+    let (told, seen) = thread::scope(|scope| {
+        let reader = scope.spawn(|| read_along(log, first, &is_done));
+        let spawn = |(n, id): (usize, &String)| {
+            let id = id.clone();
+            scope.spawn(move || write_some(log, n, &id))
+        };
+        let threads: Vec<_> = members.iter().enumerate().map(spawn).collect();
+        let mut told = Told::new();
+        let mut failed = None;
+        for thread in threads {
+            match thread.join() {
+                Ok(Ok(some)) => told.extend(some),
+                Ok(Err(problem)) => failed = Some(problem),
+                Err(_) => failed = Some("a thread panicked".to_owned()),
+            }
+        }
+        is_done.store(true, Ordering::SeqCst);
+        let seen = reader.join();
+        let seen = seen.unwrap_or_else(|_| Err("a thread panicked".to_owned()))?;
+        match failed {
+            Some(problem) => Err(problem),
+            None => Ok((told, seen)),
+        }
+    })?;
+    ensure_eq!(told.len(), THREADS * WRITES, "different versions");
+    let (entries, _) = log.verified()?;
+    let entries: Vec<_> = entries.iter().filter(|e| e.number > first).collect();
+    let numbers: Vec<_> = entries.iter().map(|entry| entry.number).collect();
+    let last = first + told.len() as u64;
+    ensure_eq!(numbers, (first + 1..=last).collect::<Vec<_>>(), "numbers");
+    ensure_eq!(seen, numbers, "the numbers that a reader saw");
+    for entry in entries {
+        let (_, _, id) = entry.subject.columns();
+        let answered = told.get(&entry.number).map(String::as_str);
+        ensure_eq!(answered, Some(id), "the answer of entry {}", entry.number);
+    }
+    Ok(())
+}
+
+/// Adds a member to the group, removes it again, and renames it in between.
+fn write_some(log: &Log<'_>, thread: usize, id: &str) -> Result<Told, String> {
+    let ground = &log.ground;
+    let mut told = Told::new();
+    for n in 0..WRITES {
+        let (change, of) = match n % 4 {
+            0 => (ground.members(&[id], &[])?, "g1"),
+            2 => (ground.members(&[], &[id])?, "g1"),
+            _ => {
+                let title = json!(format!("{thread}-{n}"));
+                (ground.setting(&ground.user, [("title", title)])?, id)
+            }
+        };
+        let write = Write::Update {
+            change,
+            expect: Expect::Any,
+            id: resource(of),
+        };
+        let written = ground.attempt(second(2), &write)?;
+        let written = written.map_err(|e| said(&e))?;
+        let version = written.version.ok_or("an update without a version")?;
+        told.insert(number(version.as_str())?, of.to_owned());
+    }
+    Ok(told)
+}
+
+/// The numbers that a reader sees one after another while others write.
+fn read_along(log: &Log<'_>, first: u64, is_done: &AtomicBool) -> Result<Vec<u64>, String> {
+    let (mut seen, mut end) = (Vec::new(), JournalPosition::end_of(first));
+    loop {
+        let is_last = is_done.load(Ordering::SeqCst);
+        let page = match log.read(&JournalQuery::after(end).with_limit(5))? {
+            JournalRead::Page(page) => page,
+            JournalRead::Resync { .. } => return Err("entries are gone".to_owned()),
+        };
+        end = page.end().unwrap_or(end);
+        seen.extend(page.entries.iter().map(|entry| entry.number));
+        ensure!(seen.is_sorted(), "out of order: {seen:?}");
+        if is_last && !page.has_more {
+            return Ok(seen);
+        }
+        thread::yield_now();
+    }
+}
