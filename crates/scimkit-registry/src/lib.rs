@@ -49,6 +49,7 @@ mod reference;
 mod registry;
 mod required;
 mod resource;
+mod shown;
 mod table;
 mod text;
 mod tolerance;

@@ -231,7 +231,13 @@ impl ResourceType {
         });
     }
 
-    fn keeps(&self, name: &str, value: &mut Value, ext: Option<usize>, p: &Projection) -> bool {
+    pub(crate) fn keeps(
+        &self,
+        name: &str,
+        value: &mut Value,
+        ext: Option<usize>,
+        p: &Projection,
+    ) -> bool {
         let Some(attr) = self.top_level(ext).iter().find(|a| a.name() == name) else {
             return false;
         };

@@ -219,19 +219,25 @@ fn object_at<'m>(
 /// ```
 #[must_use]
 pub fn object_text(members: &Map<String, Value>) -> String {
+    schemas_first(members.iter().map(|(name, value)| (name.as_str(), value)))
+}
+
+/// Members of a JSON object as its text, `schemas` first.
+pub(crate) fn schemas_first<'m>(
+    members: impl Iterator<Item = (&'m str, &'m Value)> + Clone,
+) -> String {
     let mut text = Vec::with_capacity(1024);
     // Writing into a vector does not fail, and JSON is UTF-8.
     let _ = serde_json::to_writer(&mut text, &SchemasFirst(members));
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// A JSON object, printed with `schemas` first.
-struct SchemasFirst<'m>(&'m Map<String, Value>);
+struct SchemasFirst<M>(M);
 
-impl Serialize for SchemasFirst<'_> {
+impl<'m, M: Iterator<Item = (&'m str, &'m Value)> + Clone> Serialize for SchemasFirst<M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let first = self.0.get_key_value("schemas");
-        let rest = self.0.iter().filter(|(name, _)| *name != "schemas");
-        serializer.collect_map(first.into_iter().chain(rest))
+        let first = self.0.clone().filter(|(name, _)| *name == "schemas");
+        let rest = self.0.clone().filter(|(name, _)| *name != "schemas");
+        serializer.collect_map(first.chain(rest))
     }
 }

@@ -4,8 +4,7 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use memchr::memmem;
 use scimkit_registry::{
-    AttrId, Edge, Operator, Predicate, Projection, Resource, ResourceId, ResourceType, Role,
-    Scalar, object_text,
+    AttrId, Edge, Operator, Predicate, Projection, Resource, ResourceId, ResourceType, Role, Scalar,
 };
 use scimkit_store::{
     Document, EdgeQuery, Facts, Overflow, Query, Scope, Store, StoreError, Stored, Want, computed,
@@ -80,7 +79,7 @@ pub(crate) async fn page(
         let made = computed(&scope.settings, &facts, &computed_ids);
         texts.push(match tree {
             None => splice(&item.document.text(), &made),
-            Some(tree) => print(kind, tree, made, projection),
+            Some(tree) => kind.shown_text(&tree, made, projection).into_bytes(),
         });
     }
     Ok(texts)
@@ -259,34 +258,4 @@ fn splice(text: &[u8], made: &Map<String, Value>) -> Vec<u8> {
     }
     out.push(b'}');
     out
-}
-
-fn print(
-    kind: &ResourceType,
-    tree: Cow<'_, Resource>,
-    made: Map<String, Value>,
-    projection: &Projection,
-) -> Vec<u8> {
-    let mut members = tree.into_owned().into_map();
-    for (name, value) in made {
-        // Attributes of an extension are computed under their full path.
-        let extension = kind
-            .extensions()
-            .iter()
-            .map(|e| e.urn().as_str())
-            .find_map(|urn| {
-                let rest = name.strip_prefix(urn)?.strip_prefix(':')?;
-                Some((urn, rest))
-            });
-        match extension {
-            None => drop(members.insert(name, value)),
-            Some((urn, rest)) => {
-                if let Some(Value::Object(inner)) = members.get_mut(urn) {
-                    inner.insert(rest.to_owned(), value);
-                }
-            }
-        }
-    }
-    kind.project(&mut members, projection);
-    object_text(&members).into_bytes()
 }

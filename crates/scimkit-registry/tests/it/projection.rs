@@ -1,6 +1,6 @@
 //! Which attributes an answer shows.
 
-use scimkit_registry::{Change, Resource};
+use scimkit_registry::{Change, Resource, object_text};
 use serde_json::{Map, Value, json};
 
 use crate::world::{EXTRA, MORE, gadget, id, kind};
@@ -227,4 +227,57 @@ fn no_document_holds_what_is_never_returned() {
         "parts": [{"value": "x"}],
     });
     assert_eq!(Value::Object(document.into_map()), expected);
+}
+
+#[test]
+fn shown_text_is_that_of_the_projected_tree() {
+    let gadget = gadget();
+    let computed = [
+        json!({}),
+        json!({"id": "8", "meta": {"created": "2012-05-13T04:42:34Z", "unknown": 1}}),
+        json!({"place": {"zip": "2"}, "parts": [], "stranger": 1}),
+        json!({format!("{EXTRA}:note"): "made", format!("{EXTRA}:stranger"): 1}),
+        json!({format!("{MORE}:solo"): "made", "frame": {}}),
+    ];
+    let mut documents = vec![complete()];
+    for name in [EXTRA, MORE, "schemas", "parts"] {
+        let mut document = complete();
+        document.remove(name);
+        documents.push(document);
+    }
+    let mut empty = complete();
+    empty.insert("parts".into(), json!([{}, {"pin": "0"}]));
+    empty.insert("place".into(), json!({"unknown": 1}));
+    empty.insert(EXTRA.into(), json!({}));
+    documents.push(empty);
+    for (asked, excluded, _) in CASES {
+        let names = |list: &'static str| list.split(' ').collect::<Vec<_>>();
+        let projection = gadget.projection(&names(asked), &names(excluded));
+        for (document, computed) in documents
+            .iter()
+            .flat_map(|d| computed.iter().map(move |c| (d, c)))
+        {
+            let computed = computed.as_object().unwrap();
+            let mut tree = document.clone();
+            for (name, value) in computed {
+                let urns = [EXTRA, MORE];
+                let part = urns
+                    .iter()
+                    .find_map(|urn| Some((*urn, name.strip_prefix(urn)?.strip_prefix(':')?)));
+                match part {
+                    None => drop(tree.insert(name.clone(), value.clone())),
+                    Some((urn, name)) => {
+                        if let Some(inner) = tree.get_mut(urn) {
+                            inner[name] = value.clone();
+                        }
+                    }
+                }
+            }
+            gadget.project(&mut tree, &projection);
+            let text = serde_json::to_vec(&document).unwrap();
+            let document = Resource::restore(&text).unwrap();
+            let shown = gadget.shown_text(&document, computed.clone(), &projection);
+            assert_eq!(shown, object_text(&tree), "{asked} {excluded} {computed:?}");
+        }
+    }
 }
