@@ -120,7 +120,7 @@ impl Decider<'_> {
             return JournalRows::default();
         };
         let drafts = std::mem::take(&mut self.journal.drafts);
-        JournalRows::new(seal(seed, drafts), self.journal.complete_after)
+        seal(seed, drafts, self.journal.complete_after)
     }
 }
 

@@ -85,8 +85,12 @@ pub(crate) struct Draft {
     pub(crate) texts: Vec<String>,
 }
 
-/// Makes entries of drafts, those of one number as its parts.
-pub(crate) fn seal(seed: JournalSeed, drafts: Vec<Draft>) -> Vec<JournalEntry> {
+/// Makes entries of drafts, those of one number as its parts; all after `complete_after` are recorded.
+pub(crate) fn seal(
+    seed: JournalSeed,
+    drafts: Vec<Draft>,
+    complete_after: Option<u64>,
+) -> JournalRows {
     let mut entries: Vec<JournalEntry> = Vec::with_capacity(drafts.len());
     let (mut previous, mut next) = (seed.previous, (0, 0));
     for draft in drafts {
@@ -113,16 +117,10 @@ pub(crate) fn seal(seed: JournalSeed, drafts: Vec<Draft>) -> Vec<JournalEntry> {
             entries.push(entry);
         }
     }
-    entries
-}
-
-impl JournalRows {
-    pub(crate) fn new(entries: Vec<JournalEntry>, complete_after: Option<u64>) -> Self {
-        JournalRows {
-            complete_after,
-            last_digest: entries.last().map(JournalEntry::digest),
-            entries,
-        }
+    JournalRows {
+        complete_after,
+        last_digest: (!entries.is_empty()).then_some(previous),
+        entries,
     }
 }
 
@@ -219,5 +217,5 @@ pub fn seal_directory_changes(
     let at = stamp.at.trunc_subsecs(3);
     let numbered = (last.saturating_add(1)..).zip(changes);
     let drafts = numbered.flat_map(|(number, change)| change.drafts(number, at, &stamp.cause));
-    JournalRows::new(seal(seed, drafts.collect()), None)
+    seal(seed, drafts.collect(), None)
 }
