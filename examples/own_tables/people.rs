@@ -21,7 +21,7 @@ use scimkit::{
     sql::{Dialect, HostTable, plan},
     store::{
         Batch, BoxFuture, Claim, Document, EdgeQuery, Expect, Facts, How, OnFailure, Page, Query,
-        Start, StoreError, Stored, Support, Want, Write, Written, computed,
+        Start, StoreError, Stored, Support, Timestamps, Want, Write, Written, computed,
     },
 };
 use serde_json::Value;
@@ -96,16 +96,15 @@ impl People {
         let document = document.map_err(StoreError::backend)?;
         let version = Version::new(number(1)?.to_string()).map_err(StoreError::backend)?;
         let id: String = row.get(0).map_err(StoreError::backend)?;
-        let at = (
-            instant(2)?.unwrap_or_default(),
-            instant(3)?.unwrap_or_default(),
-        );
-        let kind = Arc::clone(self.rules.kind());
+        let at = Timestamps {
+            created: instant(2)?.unwrap_or_default(),
+            last_modified: instant(3)?.unwrap_or_default(),
+        };
         let tree = Document::Tree(Arc::new(document.clone()));
         Ok(Person {
             connection: row.get(4).map_err(StoreError::backend)?,
             document,
-            stored: Stored::new(kind, ResourceId::from(id), version, at, tree),
+            stored: Stored::new(ResourceId::from(id), version, at, tree),
         })
     }
 
@@ -135,7 +134,7 @@ impl People {
             let meter = scope.budget.meter();
             let mut left = Vec::new();
             for person in people {
-                let facts = Facts::of(&person.stored, &person.document, &[]);
+                let facts = Facts::of(kind, &person.stored, &person.document, &[]);
                 let made = computed(&scope.settings, &facts, &wanted);
                 // A filter that asks too much stops here: see `Limits::work`.
                 if kind.matches(residual, View::with(&person.document, &made), &meter)? {
@@ -387,6 +386,7 @@ impl Store for People {
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
+            self.support(&query.kind).check_query(query)?;
             let database = self.database();
             let people = match &query.predicate {
                 Some(predicate) => self.matching(&database, scope, predicate)?,

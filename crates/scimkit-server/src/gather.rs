@@ -1,12 +1,9 @@
 //! Pages by index, gathered under a bound of bytes: what does not fit is read as it is sent.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    sync::Arc,
-};
+use std::collections::{BTreeSet, VecDeque};
 
 use scimkit_core::Error;
-use scimkit_registry::{ResourceId, ResourceType, Scalar};
+use scimkit_registry::{ResourceId, Scalar};
 use scimkit_store::{Overflow, Page, Position, Query, Scope, Sort, Store, Stored};
 
 use crate::{error::Problem, sort::sort_keys};
@@ -14,19 +11,27 @@ use crate::{error::Problem, sort::sort_keys};
 /// The bytes of resources that one list holds at most, besides one resource.
 pub(crate) const HELD: u64 = 4 << 20;
 
+/// A resource of a list, and the query that found it, by its place among the queries.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) query: usize,
+    pub(crate) stored: Stored,
+}
+
 /// The resources of one page, in order: those that are held, and then the ids of the others.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     bytes: u64,
-    pub(crate) items: Vec<Stored>,
-    pub(crate) rest: VecDeque<(Arc<ResourceType>, ResourceId)>,
+    pub(crate) items: Vec<Item>,
+    /// The query that found each, and its id.
+    pub(crate) rest: VecDeque<(usize, ResourceId)>,
     /// How many resources there are in all.
     pub(crate) total: u64,
 }
 
 impl Gathered {
     /// Resources that are all held.
-    pub(crate) fn of(items: Vec<Stored>) -> Self {
+    pub(crate) fn of(items: Vec<Item>) -> Self {
         Gathered {
             items,
             ..Gathered::default()
@@ -45,21 +50,22 @@ impl Gathered {
         }
     }
 
-    fn push(&mut self, stored: Stored) {
-        let bytes = stored.size();
+    fn push(&mut self, item: Item) {
+        let bytes = item.stored.size();
         if self.items.is_empty() || bytes <= self.room() {
             self.bytes += bytes;
-            self.items.push(stored);
+            self.items.push(item);
         } else {
-            self.rest.push_back((stored.kind, stored.id));
+            self.rest.push_back((item.query, item.stored.id));
         }
     }
 
-    fn extend(&mut self, kind: &Arc<ResourceType>, page: Page) {
+    fn extend(&mut self, query: usize, page: Page) {
         self.total += page.total.unwrap_or(page.items.len() as u64);
-        page.items.into_iter().for_each(|stored| self.push(stored));
-        let rest = page.rest.into_iter();
-        self.rest.extend(rest.map(|id| (Arc::clone(kind), id)));
+        let items = page.items.into_iter().map(|stored| Item { query, stored });
+        items.for_each(|item| self.push(item));
+        self.rest
+            .extend(page.rest.into_iter().map(|id| (query, id)));
     }
 }
 
@@ -78,7 +84,7 @@ pub(crate) async fn page(
         return merged(scope, store, queries, (start, count)).await;
     }
     let mut gathered = Gathered::default();
-    for query in queries {
+    for (at, query) in queries.iter().enumerate() {
         let skip = start.saturating_sub(gathered.total);
         let room = u64::from(count).saturating_sub(gathered.len());
         let room = u32::try_from(room).unwrap_or(u32::MAX);
@@ -88,7 +94,7 @@ pub(crate) async fn page(
             query = query.with_overflow(Overflow::Name);
         }
         let page = store.query(scope, &query).await?;
-        gathered.extend(&query.kind, page);
+        gathered.extend(at, page);
     }
     Ok(gathered)
 }
@@ -98,6 +104,8 @@ const DEEPEST: u64 = 10_000;
 
 /// The resources of one type, in order, on their way into a merged page.
 struct Source<'a> {
+    /// The place of its query.
+    at: usize,
     /// What follows was not read yet.
     more: bool,
     query: &'a Query,
@@ -151,13 +159,14 @@ async fn merged(
     let sort = queries.iter().find_map(|query| query.sort);
     let most = u32::try_from(deep).unwrap_or(u32::MAX);
     let bytes = HELD / queries.len().max(1) as u64;
-    let source = |query| Source {
+    let source = |(at, query)| Source {
+        at,
         more: true,
         query,
         read: VecDeque::new(),
         position: None,
     };
-    let mut sources: Vec<_> = queries.iter().map(source).collect();
+    let mut sources: Vec<_> = queries.iter().enumerate().map(source).collect();
     let (mut gathered, mut passed, mut seen) = (Gathered::default(), 0, BTreeSet::new());
     loop {
         for source in &mut sources {
@@ -167,13 +176,13 @@ async fn merged(
         if passed >= deep {
             return Ok(gathered);
         }
-        let Some(stored) = first(&mut sources, sort) else {
+        let Some(item) = first(&mut sources, sort) else {
             return Ok(gathered);
         };
         // One that moved between two parts is there only once.
-        if seen.insert(stored.id.clone()) {
+        if seen.insert(item.stored.id.clone()) {
             if passed >= start {
-                gathered.push(stored);
+                gathered.push(item);
             }
             passed += 1;
         }
@@ -181,7 +190,7 @@ async fn merged(
 }
 
 /// Takes the first of what was read; of equal ones that of the first type.
-fn first(sources: &mut [Source<'_>], sort: Option<Sort>) -> Option<Stored> {
+fn first(sources: &mut [Source<'_>], sort: Option<Sort>) -> Option<Item> {
     let mut best: Option<&mut Source<'_>> = None;
     for source in sources {
         let Some((key, _)) = source.read.front() else {
@@ -197,5 +206,8 @@ fn first(sources: &mut [Source<'_>], sort: Option<Sort>) -> Option<Stored> {
             best = Some(source);
         }
     }
-    best?.read.pop_front().map(|(_, stored)| stored)
+    let best = best?;
+    let (_, stored) = best.read.pop_front()?;
+    let query = best.at;
+    Some(Item { query, stored })
 }

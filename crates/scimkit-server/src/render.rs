@@ -46,13 +46,9 @@ pub(crate) fn parts(mut items: &[Stored]) -> impl Iterator<Item = &[Stored]> {
 pub(crate) async fn page(
     scope: &Scope,
     store: &dyn Store,
-    items: &[Stored],
+    (kind, items): (&Arc<ResourceType>, &[Stored]),
     projection: &Projection,
 ) -> Result<Vec<Vec<u8>>, Problem> {
-    let Some(first) = items.first() else {
-        return Ok(Vec::new());
-    };
-    let kind = &first.kind;
     let mut trees = Vec::with_capacity(items.len());
     for item in items {
         trees.push(match has_reference(kind, &item.document) {
@@ -60,7 +56,7 @@ pub(crate) async fn page(
             false => None,
         });
     }
-    let edges = edges(scope, store, items, &trees, projection).await?;
+    let edges = edges(scope, store, (kind, items), &trees, projection).await?;
     let computed_ids: Vec<AttrId> = kind
         .attributes()
         .iter()
@@ -75,7 +71,7 @@ pub(crate) async fn page(
             other => other,
         };
         let nothing = Resource::default();
-        let facts = Facts::of(item, tree.as_deref().unwrap_or(&nothing), &own);
+        let facts = Facts::of(kind, item, tree.as_deref().unwrap_or(&nothing), &own);
         let made = computed(&scope.settings, &facts, &computed_ids);
         texts.push(match tree {
             None => splice(&item.document.text(), &made),
@@ -97,19 +93,16 @@ fn goes_out_as_kept(item: &Stored, projection: &Projection) -> bool {
 pub(crate) async fn edges(
     scope: &Scope,
     store: &dyn Store,
-    items: &[Stored],
+    (kind, items): (&Arc<ResourceType>, &[Stored]),
     trees: &[Option<Cow<'_, Resource>>],
     projection: &Projection,
 ) -> Result<Vec<Vec<(AttrId, Vec<Edge>)>>, StoreError> {
-    let Some(first) = items.first() else {
-        return Ok(Vec::new());
-    };
-    let mut all = own_edges(scope, store, items, projection).await?;
-    let found = references(scope, store, &first.kind, trees, projection).await?;
+    let mut all = own_edges(scope, store, (kind, items), projection).await?;
+    let found = references(scope, store, kind, trees, projection).await?;
     for (own, tree) in all.iter_mut().zip(trees) {
         own.extend(
             tree.iter()
-                .flat_map(|tree| own_references(&first.kind, tree, &found)),
+                .flat_map(|tree| own_references(kind, tree, &found)),
         );
     }
     Ok(all)
@@ -119,20 +112,20 @@ pub(crate) async fn edges(
 async fn own_edges(
     scope: &Scope,
     store: &dyn Store,
-    items: &[Stored],
+    (kind, items): (&Arc<ResourceType>, &[Stored]),
     projection: &Projection,
 ) -> Result<Vec<Vec<(AttrId, Vec<Edge>)>>, StoreError> {
     let mut all: Vec<_> = items.iter().map(|item| item.edges.clone()).collect();
     let Some(first) = items.first() else {
         return Ok(all);
     };
-    for attr in edge_attrs(&first.kind, projection) {
+    for attr in edge_attrs(kind, projection) {
         // What was just read has its edges; what was just written has not.
         if first.edges.iter().any(|(known, _)| *known == attr) {
             continue;
         }
         let owners = items.iter().map(|item| item.id.clone()).collect();
-        let query = EdgeQuery::new(Arc::clone(&first.kind), attr, owners);
+        let query = EdgeQuery::new(Arc::clone(kind), attr, owners);
         let found = store.edges(scope, &query).await?;
         for (own, edges) in all.iter_mut().zip(found) {
             own.push((attr, edges));
@@ -189,12 +182,12 @@ async fn references(
                     .with_overflow(Overflow::Name);
                 let page = store.query(scope, &query).await?;
                 for stored in &page.items {
-                    found.push((attr, edge_to(stored)?));
+                    found.push((attr, edge_to(target, stored)?));
                 }
                 drop(page.items);
                 for id in &page.rest {
                     match store.read(scope, target, id, &Want::document()).await {
-                        Ok(stored) => found.push((attr, edge_to(&stored)?)),
+                        Ok(stored) => found.push((attr, edge_to(target, &stored)?)),
                         Err(StoreError::NotFound) => {}
                         Err(error) => return Err(error),
                     }
@@ -205,19 +198,19 @@ async fn references(
     Ok(found)
 }
 
-fn edge_to(stored: &Stored) -> Result<Edge, StoreError> {
+fn edge_to(kind: &ResourceType, stored: &Stored) -> Result<Edge, StoreError> {
     Ok(Edge::to(stored.id.clone())
-        .with_display(display_name(stored)?)
-        .with_kind(Some(stored.kind.name().to_owned())))
+        .with_display(display_name(kind, stored)?)
+        .with_kind(Some(kind.name().to_owned())))
 }
 
-fn display_name(stored: &Stored) -> Result<Option<String>, StoreError> {
-    let Some(attr) = stored.kind.named("displayName") else {
+fn display_name(kind: &ResourceType, stored: &Stored) -> Result<Option<String>, StoreError> {
+    let Some(attr) = kind.named("displayName") else {
         return Ok(None);
     };
     let tree = stored.document.tree()?;
     Ok(tree
-        .get(&stored.kind, attr)
+        .get(kind, attr)
         .and_then(Value::as_str)
         .map(str::to_owned))
 }

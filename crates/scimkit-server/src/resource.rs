@@ -49,8 +49,10 @@ impl Ask<'_> {
         let creation = self.writer.creation(id, change).await?;
         let written = self.writer.write(creation).await?;
         let stored = written.stored.ok_or_else(lost)?;
-        let answer = self.show(StatusCode::CREATED, &stored, &projection).await?;
-        Ok(answer.located(&self.location(&stored)))
+        let answer = self
+            .show(StatusCode::CREATED, (kind, &stored), &projection)
+            .await?;
+        Ok(answer.located(&self.location(kind, &stored)))
     }
 
     pub(crate) async fn read(
@@ -65,10 +67,12 @@ impl Ask<'_> {
         let stored = store.read(scope, kind, id, &want).await?;
         if known.is_some_and(|tags| tags.matches(&stored.version)) {
             let answer = Answer::empty(StatusCode::NOT_MODIFIED).tagged(&stored.version);
-            return Ok(answer.showing(&self.location(&stored)));
+            return Ok(answer.showing(&self.location(kind, &stored)));
         }
-        let answer = self.show(StatusCode::OK, &stored, &projection).await?;
-        Ok(answer.located(&self.location(&stored)))
+        let answer = self
+            .show(StatusCode::OK, (kind, &stored), &projection)
+            .await?;
+        Ok(answer.located(&self.location(kind, &stored)))
     }
 
     pub(crate) async fn replace(
@@ -82,7 +86,7 @@ impl Ask<'_> {
         let conditions = self.conditions()?;
         let updated = self.writer.update(kind, id, &edit, &conditions).await?;
         let projection = projection.after_writing(kind, &updated.written);
-        self.show(StatusCode::OK, &updated.stored, &projection)
+        self.show(StatusCode::OK, (kind, &updated.stored), &projection)
             .await
     }
 
@@ -108,7 +112,7 @@ impl Ask<'_> {
             return Ok(Answer::empty(StatusCode::NO_CONTENT).tagged(version));
         }
         let projection = projection.after_writing(kind, &updated.written);
-        self.show(StatusCode::OK, &updated.stored, &projection)
+        self.show(StatusCode::OK, (kind, &updated.stored), &projection)
             .await
     }
 
@@ -157,8 +161,8 @@ impl Ask<'_> {
         Ok(Conditions { barred, wanted })
     }
 
-    fn location(&self, stored: &Stored) -> String {
-        location(&self.writer.scope.settings, &stored.kind, &stored.id)
+    fn location(&self, kind: &ResourceType, stored: &Stored) -> String {
+        location(&self.writer.scope.settings, kind, &stored.id)
     }
 
     fn asks_for_attributes(&self) -> Result<bool, Problem> {
@@ -176,12 +180,12 @@ impl Ask<'_> {
     async fn show(
         &self,
         status: StatusCode,
-        stored: &Stored,
+        (kind, stored): (&Arc<ResourceType>, &Stored),
         projection: &Projection,
     ) -> Result<Answer, Problem> {
         let mut stored = Cow::Borrowed(stored);
-        let long = self.long_memberships(&mut stored, projection).await?;
-        let items = std::slice::from_ref(&*stored);
+        let long = self.long_memberships(kind, &mut stored, projection).await?;
+        let items = (kind, std::slice::from_ref(&*stored));
         let rendered =
             render::page(self.writer.scope, &**self.writer.store, items, projection).await?;
         let text = rendered.into_iter().next().ok_or_else(lost)?;
@@ -190,7 +194,7 @@ impl Ask<'_> {
             false => Body::of_pieces(Members::new(
                 List {
                     id: stored.id.clone(),
-                    kind: Arc::clone(&stored.kind),
+                    kind: Arc::clone(kind),
                     projection: projection.clone(),
                     scope: self.writer.scope.clone(),
                     store: Arc::clone(self.writer.store),
@@ -200,26 +204,26 @@ impl Ask<'_> {
             )),
         };
         let answer = Answer::of(status, body).tagged(&stored.version);
-        Ok(answer.showing(&self.location(&stored)))
+        Ok(answer.showing(&self.location(kind, &stored)))
     }
 
     /// Puts the first page of each membership that is shown beside the resource, or the one that is
     /// asked for; takes out those that are longer than a page.
     async fn long_memberships(
         &self,
+        kind: &Arc<ResourceType>,
         stored: &mut Cow<'_, Stored>,
         projection: &Projection,
     ) -> Result<Vec<(AttrId, Vec<Edge>)>, Problem> {
-        let kind = Arc::clone(&stored.kind);
         let most = self.writer.scope.settings.limits.page_max;
-        let asked = Asked::of(&kind, self.head.uri.query(), most, self.writer.witness)?;
-        for attr in edge_attrs(&kind, projection) {
+        let asked = Asked::of(kind, self.head.uri.query(), most, self.writer.witness)?;
+        for attr in edge_attrs(kind, projection) {
             let known = stored.edges.iter().find(|(known, _)| *known == attr);
             let page = asked.iter().find(|page| page.attr == attr);
             let edges = match (page, known) {
                 (None, Some((_, edges))) => edges.clone(),
                 _ => {
-                    let query = EdgeQuery::new(Arc::clone(&kind), attr, vec![stored.id.clone()]);
+                    let query = EdgeQuery::new(Arc::clone(kind), attr, vec![stored.id.clone()]);
                     let query = match page {
                         Some(page) => query.after(page.after.clone()).at_most(page.count),
                         None => query.at_most(PAGE + 1),

@@ -45,11 +45,12 @@ pub(crate) async fn sort_keys(
             }
             trees.push(Some(stored.document.tree()?));
         }
-        let edges = render::edges(scope, store, part, &trees, &shown).await?;
+        let edges = render::edges(scope, store, (&query.kind, part), &trees, &shown).await?;
         let meter = scope.budget.meter();
         for ((stored, tree), own) in part.iter().zip(trees.iter().flatten()).zip(&edges) {
-            let made = computed(&scope.settings, &Facts::of(stored, tree, own), &[attr]);
-            let key = stored.kind.sort_key(attr, View::with(tree, &made), &meter);
+            let facts = Facts::of(&query.kind, stored, tree, own);
+            let made = computed(&scope.settings, &facts, &[attr]);
+            let key = query.kind.sort_key(attr, View::with(tree, &made), &meter);
             keys.push(key.map_err(StoreError::from)?);
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     attrs::{PAGE, edge_attrs},
     body::{BrokenOff, Pieces},
     error::Problem,
-    gather::Gathered,
+    gather::{Gathered, Item},
     members::{List, Members},
     render,
 };
@@ -26,6 +26,7 @@ const BATCH: usize = 100;
 
 /// How the resources of a list are shown.
 pub(crate) struct Shown {
+    /// The type and the projection of each query.
     pub(crate) projections: Vec<(Arc<ResourceType>, Projection)>,
     pub(crate) scope: Scope,
     pub(crate) store: Arc<dyn Store>,
@@ -33,8 +34,8 @@ pub(crate) struct Shown {
 
 /// The resources of a list, on their way out.
 pub(crate) struct Resources {
-    items: VecDeque<Stored>,
-    rest: VecDeque<(Arc<ResourceType>, ResourceId)>,
+    items: VecDeque<Item>,
+    rest: VecDeque<(usize, ResourceId)>,
     /// How many were rendered.
     pub(crate) sent: u64,
     shown: Shown,
@@ -62,7 +63,7 @@ impl Resources {
     /// Whether everything that is sent is held: no resource is still to be read, and no membership
     /// is longer than a page.
     pub(crate) fn is_whole(&self) -> bool {
-        self.rest.is_empty() && !self.items.iter().any(is_long)
+        self.rest.is_empty() && !self.items.iter().any(|item| is_long(&item.stored))
     }
 
     /// How many resources there are; those that are deleted before they are read are not sent.
@@ -86,15 +87,15 @@ impl Resources {
     }
 
     async fn next(&mut self) -> Result<Piece, Problem> {
-        if let Some(mut stored) = self.pop(true) {
-            let kind = Arc::clone(&stored.kind);
-            let long = take_long(&mut stored, |_| true);
-            let id = stored.id.clone();
+        if let Some(mut item) = self.pop(true) {
+            let (kind, projection) = self.shown.of(item.query)?.clone();
+            let long = take_long(&mut item.stored, |_| true);
+            let id = item.stored.id.clone();
             let mut text = Vec::new();
-            self.render(vec![stored], &mut text).await?;
+            self.render(vec![item], &mut text).await?;
             let list = List {
                 id,
-                projection: self.shown.projection(&kind),
+                projection,
                 kind,
                 scope: self.shown.scope.clone(),
                 store: Arc::clone(&self.shown.store),
@@ -115,50 +116,51 @@ impl Resources {
     }
 
     /// The next resource that is held, if it is long or is not, as asked for.
-    fn pop(&mut self, long: bool) -> Option<Stored> {
-        match self.items.front().map(is_long) == Some(long) {
+    fn pop(&mut self, long: bool) -> Option<Item> {
+        let first = self.items.front();
+        match first.map(|item| is_long(&item.stored)) == Some(long) {
             true => self.items.pop_front(),
             false => None,
         }
     }
 
     /// The next resources, up to one that is sent in parts.
-    async fn batch(&mut self) -> Result<Vec<Stored>, Problem> {
+    async fn batch(&mut self) -> Result<Vec<Item>, Problem> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < BATCH && bytes < render::TOGETHER {
             if self.items.is_empty() {
-                let Some(stored) = self.read().await? else {
+                let Some(item) = self.read().await? else {
                     break;
                 };
-                self.items.extend(stored);
+                self.items.extend(item);
                 continue;
             }
-            let Some(stored) = self.pop(false) else {
+            let Some(item) = self.pop(false) else {
                 break;
             };
-            bytes += stored.size();
-            batch.push(stored);
+            bytes += item.stored.size();
+            batch.push(item);
         }
         Ok(batch)
     }
 
     /// Reads the next resource, unless it was deleted meanwhile; none when there are no more.
-    async fn read(&mut self) -> Result<Option<Option<Stored>>, StoreError> {
-        let Some((kind, id)) = self.rest.pop_front() else {
+    async fn read(&mut self) -> Result<Option<Option<Item>>, StoreError> {
+        let Some((query, id)) = self.rest.pop_front() else {
             return Ok(None);
         };
-        let edges = edge_attrs(&kind, &self.shown.projection(&kind));
-        let want = Want::edges(edges).at_most(PAGE + 1);
+        let (kind, projection) = self.shown.of(query)?;
+        let want = Want::edges(edge_attrs(kind, projection)).at_most(PAGE + 1);
         let Shown { scope, store, .. } = &self.shown;
-        match store.read(scope, &kind, &id, &want).await {
-            Ok(stored) => Ok(Some(Some(stored))),
+        match store.read(scope, kind, &id, &want).await {
+            Ok(stored) => Ok(Some(Some(Item { query, stored }))),
             Err(StoreError::NotFound) => Ok(Some(None)),
             Err(error) => Err(error),
         }
     }
 
     /// Adds the JSON of resources to a text, each after a comma but the first of the list.
-    async fn render(&mut self, batch: Vec<Stored>, out: &mut Vec<u8>) -> Result<(), Problem> {
+    async fn render(&mut self, batch: Vec<Item>, out: &mut Vec<u8>) -> Result<(), Problem> {
         for text in self.shown.texts(batch).await? {
             if self.sent > 0 {
                 out.push(b',');
@@ -171,23 +173,21 @@ impl Resources {
 }
 
 impl Shown {
-    fn projection(&self, kind: &Arc<ResourceType>) -> Projection {
-        let mut all = self.projections.iter();
-        let known = all.find(|(known, _)| Arc::ptr_eq(known, kind));
-        known.map_or_else(
-            || kind.projection::<&str>(&[], &[]),
-            |(_, shown)| shown.clone(),
-        )
+    /// The type and the projection of a query.
+    fn of(&self, query: usize) -> Result<&(Arc<ResourceType>, Projection), StoreError> {
+        let known = self.projections.get(query);
+        known.ok_or_else(|| StoreError::backend("a resource of a list belongs to no query"))
     }
 
-    /// The resources' JSON in their order, rendered type by type.
-    async fn texts(&self, batch: Vec<Stored>) -> Result<Vec<Vec<u8>>, Problem> {
+    /// The resources' JSON in their order, rendered query by query.
+    async fn texts(&self, batch: Vec<Item>) -> Result<Vec<Vec<u8>>, Problem> {
         let mut placed = Vec::with_capacity(batch.len());
-        let mut rest: Vec<(usize, Stored)> = batch.into_iter().enumerate().collect();
-        for (kind, projection) in &self.projections {
-            let own = |(_, stored): &mut (usize, Stored)| Arc::ptr_eq(&stored.kind, kind);
-            let (places, own): (Vec<_>, Vec<_>) = rest.extract_if(.., own).unzip();
-            let texts = render::page(&self.scope, &*self.store, &own, projection).await?;
+        let mut rest: Vec<(usize, Item)> = batch.into_iter().enumerate().collect();
+        for (query, (kind, projection)) in self.projections.iter().enumerate() {
+            let own = rest.extract_if(.., |(_, item)| item.query == query);
+            let (places, own): (Vec<_>, Vec<_>) = own.map(|(at, item)| (at, item.stored)).unzip();
+            let store = &*self.store;
+            let texts = render::page(&self.scope, store, (kind, &own), projection).await?;
             placed.extend(places.into_iter().zip(texts));
         }
         placed.sort_unstable_by_key(|(place, _)| *place);

@@ -5,18 +5,18 @@ use std::fmt::Write as _;
 
 use scimkit_core::{Error, ScimType, message::SearchRequest};
 use scimkit_registry::{AttrId, Predicate, ResourceId, ResourceType, Role};
-use scimkit_store::{Count, Position, Query, Scope, Sort, Store, Stored};
+use scimkit_store::{Count, Position, Query, Scope, Sort, Store};
 
 use crate::{
     clock::Clock,
     cursor::{self, Cursors, Mark, Place},
     error::Problem,
-    gather::HELD,
+    gather::{HELD, Item},
     sort::{sort_keys, sort_merged},
 };
 
 /// A page, its total when it was counted, and the cursor of the next one when there is one.
-pub(crate) type Page = (Vec<Stored>, Option<u64>, Option<String>);
+pub(crate) type Page = (Vec<Item>, Option<u64>, Option<String>);
 
 /// What pages are read from, and what seals their cursors.
 #[derive(Clone, Copy)]
@@ -170,7 +170,7 @@ struct Walk<'a> {
 
 /// A page before its cursor is sealed.
 struct Found {
-    items: Vec<Stored>,
+    items: Vec<Item>,
     more: bool,
     total: Option<u64>,
 }
@@ -179,7 +179,7 @@ impl Walk<'_> {
     /// One type after the other.
     async fn in_turn(&self, marks: &mut [Mark]) -> Result<Found, Problem> {
         let (mut items, mut more, mut total) = (Vec::new(), false, 0);
-        for (query, mark) in self.queries.iter().zip(marks) {
+        for (at, (query, mark)) in self.queries.iter().zip(marks).enumerate() {
             let taken = u32::try_from(items.len()).unwrap_or(u32::MAX);
             let room = match more {
                 true => 0,
@@ -202,7 +202,8 @@ impl Walk<'_> {
                 more = !page.items.is_empty();
                 continue;
             }
-            items.extend(page.items);
+            let found = page.items.into_iter();
+            items.extend(found.map(|stored| Item { query: at, stored }));
             more = page.next.is_some();
             *mark = page.next.map_or(Mark::Done, Mark::After);
         }
@@ -242,7 +243,7 @@ impl Walk<'_> {
                 *mark = Mark::After(place.clone());
             }
             last = Some(place);
-            items.push(stored);
+            items.push(Item { query: at, stored });
         }
         let mut more = false;
         for (at, (query, mark)) in self.queries.iter().zip(marks).enumerate() {
@@ -267,7 +268,7 @@ impl Walk<'_> {
         query.with_max_bytes(HELD / self.queries.len().max(1) as u64)
     }
 
-    fn found(&self, items: Vec<Stored>, more: bool, total: u64) -> Found {
+    fn found(&self, items: Vec<Item>, more: bool, total: u64) -> Found {
         Found {
             items,
             more,

@@ -55,7 +55,10 @@ pub use operations::{
     insert_edges, insert_keys, insert_new_edges, insert_rows, remove_all_keys, remove_ends,
     remove_key, remove_members, remove_rows, set_version, update_row,
 };
-pub use pages::{PageOrder, PageSelection, PageStart, Section, page_rows, page_sections, resource};
+pub use pages::{
+    OwnerCondition, PageOrder, PageSelection, PageStart, Section, page_rows, page_sections,
+    resource,
+};
 pub use rekeying::{documents_after, other_holder, set_derived, set_key_definition};
 pub use statement::{Parameter, Statement};
 pub use tenants::{

@@ -38,13 +38,18 @@ type Visit<'v> = dyn FnMut(usize, Edge) -> Outcome<bool> + 'v;
 
 impl EdgeReader<'_> {
     /// Puts a resource's edges under these attributes next to it.
-    pub(crate) fn add_edges(&self, stored: &mut Stored, want: &Want) -> Outcome<()> {
+    pub(crate) fn add_edges(
+        &self,
+        kind: &ResourceType,
+        stored: &mut Stored,
+        want: &Want,
+    ) -> Outcome<()> {
         let range = EdgeRange {
             after: "",
             limit: want.limit,
         };
         for attr in &want.edges {
-            let edges = self.edges(&stored.kind, *attr, stored.id.as_str(), range)?;
+            let edges = self.edges(kind, *attr, stored.id.as_str(), range)?;
             stored.edges.push((*attr, edges));
         }
         Ok(())

@@ -10,12 +10,13 @@ use scimkit_registry::{AttrId, Budget, Edge, Meter, Predicate, Resource, Scalar,
 use scimkit_sql::{
     Condition, plan,
     reference::{
-        self, EdgeRange, KeyDefinitions, PageOrder, PageSelection, PageStart, ReferenceLayout,
-        Section, State,
+        self, EdgeRange, KeyDefinitions, OwnerCondition, PageOrder, PageSelection, PageStart,
+        ReferenceLayout, Section, State,
     },
 };
 use scimkit_store::{
-    Count, Facts, Page, PageBuilder, Position, Query, Room, Settings, Sort, Start, Stored, computed,
+    Count, Facts, OwnerFilter, Page, PageBuilder, Position, Query, Room, Settings, Sort, Start,
+    Stored, computed,
 };
 
 use self::{gathered::Gathered, sorted::Sorted};
@@ -106,6 +107,11 @@ impl<'a> Asking<'a> {
             condition: self.condition.as_ref(),
             definitions: self.definitions,
             kind: &self.query.kind,
+            owner: match &self.query.owner {
+                OwnerFilter::Any => OwnerCondition::Any,
+                OwnerFilter::Connection(owner) => OwnerCondition::Connection(owner.as_str()),
+                OwnerFilter::Unowned => OwnerCondition::Unowned,
+            },
             tenant: self.reader.tenant,
         }
     }
@@ -316,7 +322,7 @@ impl<'a> Asking<'a> {
                 ));
             }
         }
-        let facts = Facts::of(stored, document, &edges);
+        let facts = Facts::of(kind, stored, document, &edges);
         Ok(computed(self.reader.settings, &facts, &wanted))
     }
 

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use scimkit_core::Version;
 use scimkit_registry::{Resource, ResourceId, ResourceType};
 use scimkit_sql::reference;
-use scimkit_store::{Document, StoreError, Stored};
+use scimkit_store::{ConnectionId, Document, StoreError, Stored, Timestamps};
 
 use crate::{
     definitions::Texts,
@@ -22,6 +22,8 @@ pub(crate) struct Row {
     pub(crate) document: String,
     pub(crate) id: String,
     pub(crate) modified_us: i64,
+    /// The connection that owns the resource.
+    pub(crate) owner: Option<String>,
     pub(crate) shape: String,
     pub(crate) version: i64,
 }
@@ -36,6 +38,7 @@ impl Row {
             modified_us: row.get(3)?,
             document: row.get(4)?,
             shape: row.get(5)?,
+            owner: row.get(6)?,
         })
     }
 
@@ -56,7 +59,10 @@ impl Row {
     }
 
     pub(crate) fn stored(self, texts: &Texts<'_>) -> Outcome<Stored> {
-        let at = (instant(self.created_us)?, instant(self.modified_us)?);
+        let at = Timestamps {
+            created: instant(self.created_us)?,
+            last_modified: instant(self.modified_us)?,
+        };
         let version = self.version()?;
         let bytes = self.document.len() as u64;
         let document = match texts.can_send(&self.shape)? {
@@ -64,8 +70,9 @@ impl Row {
             // It may hold what the schema did not hide when it was written.
             false => Document::Tree(Arc::new(self.tree()?)),
         };
-        let (id, kind) = (ResourceId::from(self.id), Arc::clone(texts.kind));
-        let mut stored = Stored::new(kind, id, version, at, document);
+        let id = ResourceId::from(self.id);
+        let owner = self.owner.as_deref().map(ConnectionId::from);
+        let mut stored = Stored::new(id, version, at, document).with_owner(owner);
         stored.bytes = bytes;
         Ok(stored)
     }

@@ -156,7 +156,7 @@ impl Sqlite {
 fn support() -> Support {
     let mut support = Support::full();
     (support.capacities, support.check) = (true, true);
-    (support.claim_pins, support.journal) = (true, true);
+    (support.claim_pins, support.journal, support.owners) = (true, true, true);
     support
 }
 
@@ -232,7 +232,7 @@ impl Store for Sqlite {
                 let texts = Texts::new(reader.connection, &kind);
                 let row = Row::find(reader.connection, reader.tenant, &kind, id.as_str())?;
                 let mut stored = row.ok_or(StoreError::NotFound)?.stored(&texts)?;
-                reader.add_edges(&mut stored, &want)?;
+                reader.add_edges(&kind, &mut stored, &want)?;
                 Ok(stored)
             })
             .await

@@ -31,9 +31,10 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// The facts of a stored resource; `document` is its document's tree.
+    /// The facts of a stored resource of that type; `document` is its document's tree.
     #[must_use]
     pub fn of(
+        kind: &'a ResourceType,
         stored: &'a Stored,
         document: &'a Resource,
         edges: &'a [(AttrId, Vec<Edge>)],
@@ -43,7 +44,7 @@ impl<'a> Facts<'a> {
             document,
             edges,
             id: &stored.id,
-            kind: &stored.kind,
+            kind,
             last_modified: stored.last_modified,
             version: &stored.version,
         }
@@ -62,20 +63,20 @@ impl<'a> Facts<'a> {
 /// use chrono::DateTime;
 /// use scimkit_core::Version;
 /// use scimkit_registry::{Resource, ResourceId};
-/// use scimkit_store::{Document, Facts, Settings, Stored, computed};
+/// use scimkit_store::{Document, Facts, Settings, Stored, Timestamps, computed};
 ///
 /// let settings = Settings::new("https://example.com/scim/v2/");
 /// let group = settings.registry.by_name("Group").unwrap();
+/// let (created, last_modified) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
 /// let stored = Stored::new(
-///     Arc::clone(group),
 ///     ResourceId::from("g 1"),
 ///     Version::new("7")?,
-///     (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH),
+///     Timestamps { created, last_modified },
 ///     Document::Tree(Arc::default()),
 /// );
 /// let document = Resource::default();
 /// let wanted = [group.named("meta").unwrap(), group.named("members").unwrap()];
-/// let made = computed(&settings, &Facts::of(&stored, &document, &[]), &wanted);
+/// let made = computed(&settings, &Facts::of(group, &stored, &document, &[]), &wanted);
 /// assert_eq!(made["meta"]["location"], "https://example.com/scim/v2/Groups/g%201");
 /// assert!(!made.contains_key("members"));
 /// # Ok::<(), scimkit_core::InvalidVersion>(())

@@ -48,7 +48,7 @@ pub use self::{
     facts::{
         AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CountRow, CounterRef,
         CounterRow, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs, OwnerEdge,
-        OwnerFilter, RowHead, RowState,
+        RowHead, RowState,
     },
     operations::{KeyRow, NewMember, NewMembers, Operations, ResourceRow, RowBump, RowRef},
     policy::{Capacity, Policy},

@@ -44,7 +44,9 @@ pub use journal::{
 };
 pub use lane::Lane;
 pub use memory::Memory;
-pub use query::{Count, Overflow, Page, PageBuilder, Position, Query, Room, Sort, Start};
+pub use query::{
+    Count, Overflow, OwnerFilter, Page, PageBuilder, Position, Query, Room, Sort, Start,
+};
 pub use rules::{Rules, RulesError};
 pub use scope::{
     Aliases, CreatePolicy, Cycles, Deletes, Limits, PatchAnswer, Scope, Settings, TenantId,
@@ -52,7 +54,7 @@ pub use scope::{
 };
 pub use store::{
     Batch, BoxFuture, Document, EdgeQuery, Expect, How, Intent, OnFailure, Store, StoreError,
-    Stored, Support, Want, Write, Written,
+    Stored, Support, Timestamps, Want, Write, Written,
 };
 pub use tenancy::{
     Connection, ConnectionId, Entry, Opened, Scopes, Stamp, Tenancy, Tenant, TokenRecord,

@@ -112,7 +112,7 @@ impl Store for Memory {
     fn support(&self, _kind: &ResourceType) -> Support {
         let mut support = Support::full();
         (support.capacities, support.check) = (true, true);
-        (support.claim_pins, support.journal) = (true, true);
+        (support.claim_pins, support.journal, support.owners) = (true, true, true);
         support
     }
 
@@ -207,8 +207,8 @@ impl Store for Memory {
             let tenant = shared_in_turn(&tenant).await;
             tenant.check_complete()?;
             let record = tenant.record(kind, id).ok_or(StoreError::NotFound)?;
-            let mut stored = record.stored(kind, id);
-            tenant.add_edges(&scope.settings, &mut stored, want);
+            let mut stored = record.stored(id);
+            tenant.add_edges(&scope.settings, kind, &mut stored, want);
             Ok(stored)
         })
     }

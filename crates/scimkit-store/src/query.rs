@@ -5,7 +5,7 @@ use std::{cmp::Ordering, sync::Arc};
 use scimkit_core::message::SortOrder;
 use scimkit_registry::{AttrId, Predicate, ResourceId, ResourceType, Scalar};
 
-use crate::{Stored, Want};
+use crate::{ConnectionId, Stored, Want};
 
 /// Asks for a page of the resources of one type.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Query {
     pub max_bytes: Option<u64>,
     /// What becomes of resources that do not fit into those bytes.
     pub overflow: Overflow,
+    /// Whose resources.
+    pub owner: OwnerFilter,
     /// Which ones; all when there is none.
     pub predicate: Option<Predicate>,
     /// In which order.
@@ -44,6 +46,45 @@ pub enum Count {
     Skip,
 }
 
+/// The owners of the resources that a query selects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must carry out every filter"
+)]
+pub enum OwnerFilter {
+    /// Any connection, or none.
+    #[default]
+    Any,
+    /// That connection.
+    Connection(ConnectionId),
+    /// No connection.
+    Unowned,
+}
+
+impl OwnerFilter {
+    /// Whether a resource with that owner is selected.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_store::{ConnectionId, OwnerFilter};
+    ///
+    /// let entra = ConnectionId::from("entra");
+    /// assert!(OwnerFilter::Any.selects(Some(&entra)));
+    /// assert!(OwnerFilter::Connection(entra.clone()).selects(Some(&entra)));
+    /// assert!(!OwnerFilter::Unowned.selects(Some(&entra)));
+    /// assert!(OwnerFilter::Unowned.selects(None));
+    /// ```
+    #[must_use]
+    pub fn selects(&self, owner: Option<&ConnectionId>) -> bool {
+        match self {
+            OwnerFilter::Any => true,
+            OwnerFilter::Connection(connection) => owner == Some(connection),
+            OwnerFilter::Unowned => owner.is_none(),
+        }
+    }
+}
+
 impl Query {
     /// All resources of the type, in one page of up to 100, with their total.
     #[must_use]
@@ -55,6 +96,7 @@ impl Query {
             kind,
             max_bytes: None,
             overflow: Overflow::End,
+            owner: OwnerFilter::Any,
             predicate: None,
             sort: None,
             start: Start::Index(0),
@@ -66,6 +108,9 @@ impl Query {
     /// total.
     #[must_use]
     pub fn is_unfiltered(&self) -> bool {
+        if self.owner != OwnerFilter::Any {
+            return false;
+        }
         let mut open: Vec<_> = self.predicate.iter().collect();
         while let Some(next) = open.pop() {
             match next {
@@ -80,6 +125,13 @@ impl Query {
     #[must_use]
     pub fn matching(mut self, predicate: Predicate) -> Self {
         self.predicate = Some(predicate);
+        self
+    }
+
+    /// Selects by owner. Needs [`Support::owners`](crate::Support::owners).
+    #[must_use]
+    pub fn with_owner(mut self, owner: OwnerFilter) -> Self {
+        self.owner = owner;
         self
     }
 
@@ -158,7 +210,7 @@ impl Query {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Page {
-    /// The resources of the page.
+    /// The resources of the page, all of the [type of the query](Query::kind).
     pub items: Vec<Stored>,
     /// The position of the last of them, when others follow it; of no resources there is none.
     pub next: Option<Position>,
@@ -212,15 +264,16 @@ pub enum Overflow {
 /// use chrono::DateTime;
 /// use scimkit_core::Version;
 /// use scimkit_registry::{Registry, ResourceId};
-/// use scimkit_store::{Document, Overflow, PageBuilder, Query, Stored};
+/// use scimkit_store::{Document, Overflow, PageBuilder, Query, Stored, Timestamps};
 ///
 /// let registry = Registry::standard();
 /// let user = registry.by_name("User").unwrap();
 /// let stored = |id: &str, bytes| {
 ///     let version = Version::new("1").unwrap();
-///     let at = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
+///     let (created, last_modified) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
 ///     let document = Document::Text(vec![b' '; bytes].into());
-///     Stored::new(Arc::clone(user), ResourceId::from(id), version, at, document)
+///     let at = Timestamps { created, last_modified };
+///     Stored::new(ResourceId::from(id), version, at, document)
 /// };
 /// let query = Query::of(Arc::clone(user)).with_max_bytes(100);
 /// let mut page = PageBuilder::new(&query);

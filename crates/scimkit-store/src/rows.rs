@@ -203,7 +203,10 @@ impl<D: RowDatabase> Store for RowStore<D> {
         scope: &'a Scope,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        Box::pin(self.database.query(scope, query))
+        Box::pin(async move {
+            self.support(&query.kind).check_query(query)?;
+            self.database.query(scope, query).await
+        })
     }
 
     fn read<'a>(

@@ -8,7 +8,8 @@ use scimkit_core::Version;
 use scimkit_registry::{AttrId, Change, Edge, Exhausted, Resource, ResourceId, ResourceType};
 
 use crate::{
-    Candidate, Cause, Claim, ClaimPin, Deletes, JournalLevel, Page, Query, Scope, Settings,
+    Candidate, Cause, Claim, ClaimPin, ConnectionId, Deletes, JournalLevel, OwnerFilter, Page,
+    Query, Scope, Settings, Start,
 };
 
 /// A future that a store hands out.
@@ -140,13 +141,16 @@ pub struct Support {
     pub journal: bool,
     /// Whether it keeps what is deleted under [`Deletes::Retire`](crate::Deletes::Retire).
     pub soft_delete: bool,
+    /// Whether it keeps which connection owns a resource: [`Stored::owner`] and
+    /// [`Query::with_owner`](crate::Query::with_owner).
+    pub owners: bool,
     /// It sorts.
     pub sort: bool,
 }
 
 impl Support {
     /// Everything that the first version of the contract had: all but capacities, checks, the pins of
-    /// claims and a journal, which a store has to declare.
+    /// claims, a journal and queries by owner, which a store has to declare.
     #[must_use]
     pub fn full() -> Self {
         Support {
@@ -158,6 +162,7 @@ impl Support {
             filter: true,
             given_ids: true,
             journal: false,
+            owners: false,
             soft_delete: true,
             sort: true,
         }
@@ -168,6 +173,24 @@ impl Support {
 pub(crate) const FULL_JOURNAL: &str = "a journal with values";
 
 impl Support {
+    /// Rejects a query that needs a capability which the store lacks. A store that lacks a capability should
+    /// call it for each query.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`].
+    pub fn check_query(&self, query: &Query) -> Result<(), StoreError> {
+        let feature = match query {
+            _ if !self.owners && query.owner != OwnerFilter::Any => "a query by owner",
+            _ if !self.cursor && matches!(query.start, Start::After(_)) => {
+                "a page after a position"
+            }
+            _ if !self.filter && query.predicate.is_some() => "a filter",
+            _ if !self.sort && query.sort.is_some() => "a sorted list",
+            _ => return Ok(()),
+        };
+        Err(StoreError::Unsupported { feature })
+    }
+
     /// Rejects a batch that needs a capability which the store lacks. The server calls it before each
     /// write, and a store that lacks a capability should as well.
     ///
@@ -280,7 +303,7 @@ impl EdgeQuery {
     }
 }
 
-/// A resource as a store keeps it.
+/// A stored resource, as a read of its type returns it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Stored {
@@ -295,34 +318,46 @@ pub struct Stored {
     pub edges: Vec<(AttrId, Vec<Edge>)>,
     /// Its identifier.
     pub id: ResourceId,
-    /// Its type.
-    pub kind: Arc<ResourceType>,
     /// When it last changed.
     pub last_modified: DateTime<Utc>,
+    /// The connection that owns it; none for a resource of the application, and where the store does not
+    /// keep owners ([`Support::owners`]).
+    pub owner: Option<ConnectionId>,
     /// The version that this is.
     pub version: Version,
 }
 
+/// When a resource was created and last changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "both times of `meta`, by name")]
+pub struct Timestamps {
+    /// When it was created.
+    pub created: DateTime<Utc>,
+    /// When it last changed.
+    pub last_modified: DateTime<Utc>,
+}
+
 impl Stored {
-    /// A resource as read from a store.
+    /// A resource without an owner and edges.
     #[must_use]
-    pub fn new(
-        kind: Arc<ResourceType>,
-        id: ResourceId,
-        version: Version,
-        (created, last_modified): (DateTime<Utc>, DateTime<Utc>),
-        document: Document,
-    ) -> Self {
+    pub fn new(id: ResourceId, version: Version, at: Timestamps, document: Document) -> Self {
         Stored {
             bytes: Self::bytes_of(&document),
-            created,
+            created: at.created,
             document,
             edges: Vec::new(),
             id,
-            kind,
-            last_modified,
+            last_modified: at.last_modified,
+            owner: None,
             version,
         }
+    }
+
+    /// Sets the connection that owns it.
+    #[must_use]
+    pub fn with_owner(mut self, owner: Option<ConnectionId>) -> Self {
+        self.owner = owner;
+        self
     }
 }
 

@@ -31,6 +31,7 @@ mod members;
 mod model;
 mod names;
 mod oracle;
+mod owners;
 mod parallel;
 mod queries;
 mod random;
@@ -141,6 +142,7 @@ pub fn checks() -> Vec<Check> {
         resources::CHECKS,
         batches::CHECKS,
         demands::CHECKS,
+        owners::CHECKS,
         claims::CHECKS,
         clock::CHECKS,
         members::CHECKS,

@@ -255,7 +255,8 @@ impl<'a> Run<'a> {
                     *known = stored.id.clone();
                 }
                 result.version = Some(stored.version);
-                place = Some((stored.kind, stored.id));
+                let kind = self.created.kinds.get(index).cloned().flatten();
+                place = kind.map(|kind| (kind, stored.id));
             }
             Ok(None) => {}
             Err(problem) => {

@@ -10,9 +10,10 @@ use super::{
 };
 use crate::{Condition, Dialect};
 
-/// The columns of a resource that is read whole: id, version, `created_us`, `modified_us`, document, and
-/// the definition of the document's text.
-const COLUMNS: &str = "r.id, r.version, r.created_us, r.modified_us, r.document, r.shape";
+/// The columns of a resource that is read whole: id, version, `created_us`, `modified_us`, document, the
+/// definition of the document's text, and the owning connection.
+const COLUMNS: &str =
+    "r.id, r.version, r.created_us, r.modified_us, r.document, r.shape, r.connection";
 
 /// A live resource of one type, with the columns of [`Section::select`].
 #[must_use]
@@ -21,9 +22,22 @@ pub fn resource<'a>(
     (tenant, kind): (&'a str, &'a str),
     id: &'a str,
 ) -> Statement<'a> {
-    let text = "SELECT r.id, r.version, r.created_us, r.modified_us, r.document, r.shape
+    let text = "SELECT r.id, r.version, r.created_us, r.modified_us, r.document, r.shape,
+             r.connection
          FROM resource r WHERE r.tenant = ?1 AND r.id = ?2 AND r.kind = ?3";
     Statement::fixed(dialect, text, [tenant, id, kind].map(Parameter::from))
+}
+
+/// The owners of the resources that a page is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the parameter of one query")]
+pub enum OwnerCondition<'a> {
+    /// Any connection, or none.
+    Any,
+    /// That connection.
+    Connection(&'a str),
+    /// No connection.
+    Unowned,
 }
 
 /// Which live resources a page is about.
@@ -36,6 +50,8 @@ pub struct PageSelection<'a> {
     pub definitions: KeyDefinitions<'a>,
     /// The type.
     pub kind: &'a ResourceType,
+    /// Whose resources.
+    pub owner: OwnerCondition<'a>,
     /// The tenant.
     pub tenant: &'a str,
 }
@@ -88,7 +104,7 @@ pub struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// Its resources after so many, in their order: id, version, `created_us`, `modified_us`, document,
-    /// and the definition of the document's text.
+    /// the definition of the document's text, and the owning connection.
     ///
     /// With a limit there are at least so many rows, if there are so many: a few more, so that there are
     /// few different statements.
@@ -149,6 +165,15 @@ fn select<'a>(builder: &mut Builder<'a>, selection: PageSelection<'a>) {
     if let Some(condition) = selection.condition {
         builder.sql(" AND ").sql(&condition.text);
         builder.bind_silently(condition.parameters.iter().map(Parameter::from));
+    }
+    match selection.owner {
+        OwnerCondition::Any => {}
+        OwnerCondition::Connection(owner) => {
+            builder.sql(" AND r.connection = ").bind(owner);
+        }
+        OwnerCondition::Unowned => {
+            builder.sql(" AND r.connection IS NULL");
+        }
     }
     restrict(builder, selection.definitions);
 }

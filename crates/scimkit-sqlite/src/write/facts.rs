@@ -11,11 +11,11 @@ use scimkit_sql::{
     },
 };
 use scimkit_store::{
-    StoreError,
+    OwnerFilter, StoreError,
     engine::{
         AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CountRow, CounterRef,
         CounterRow, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs, OwnerEdge,
-        OwnerFilter, RowHead, RowState,
+        RowHead, RowState,
     },
     journal::JournalSeed,
 };
@@ -339,6 +339,7 @@ impl TenantRows<'_> {
             }
             let row = self.found(row)?;
             let holds = match &plan.residual {
+                _ if !query.owner.selects(row.connection.as_ref()) => false,
                 None => true,
                 Some(residual) => {
                     let document = row.document.tree()?;

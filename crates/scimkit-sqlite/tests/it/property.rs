@@ -331,7 +331,7 @@ fn stock(bodies: Vec<Value>) -> Stocked {
             .into();
         let made = computed(
             &scope.settings,
-            &Facts::of(&stored, &document, &edges),
+            &Facts::of(&kind, &stored, &document, &edges),
             &all,
         );
         views.push((stored.id.to_string(), document, made));

@@ -523,18 +523,16 @@ impl Decider<'_> {
             return Ok(Written::versioned(how, head.version.clone()));
         }
         let entry = self.overlay.row(id);
-        let document = match entry.and_then(|entry| entry.body.as_ref()) {
-            Some(body) => &body.document,
-            None => &self.stored_row(id)?.document,
+        let (document, owner) = match entry.and_then(|entry| entry.body.as_ref()) {
+            Some(body) => (&body.document, &body.connection),
+            None => {
+                let row = self.stored_row(id)?;
+                (&row.document, &row.connection)
+            }
         };
-        let stored = Stored::new(
-            Arc::clone(kind),
-            id.clone(),
-            head.version.clone(),
-            (head.created, head.last_modified),
-            document.clone(),
-        );
-        Ok(Written::stored(how, stored))
+        let (at, version) = (head.timestamps(), head.version.clone());
+        let stored = Stored::new(id.clone(), version, at, document.clone());
+        Ok(Written::stored(how, stored.with_owner(owner.clone())))
     }
 }
 

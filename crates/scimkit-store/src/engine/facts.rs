@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{AttrId, Key, Predicate, ResourceId, ResourceType};
 
-use crate::{ConnectionId, Document, journal::JournalSeed};
+use crate::{ConnectionId, Document, OwnerFilter, Timestamps, journal::JournalSeed};
 
 /// The facts that a decision needs next.
 ///
@@ -178,6 +178,17 @@ pub struct RowHead {
     pub version: Version,
 }
 
+impl RowHead {
+    /// Returns its times.
+    #[must_use]
+    pub fn timestamps(&self) -> Timestamps {
+        Timestamps {
+            created: self.created,
+            last_modified: self.last_modified,
+        }
+    }
+}
+
 /// A resource's row.
 #[derive(Debug, Clone)]
 #[expect(
@@ -306,19 +317,6 @@ pub struct OwnerEdge {
     pub owner: RowHead,
     /// The member.
     pub target: ResourceId,
-}
-
-/// Which owners a candidate may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "every store must know every filter"
-)]
-pub enum OwnerFilter {
-    /// Any connection, or none.
-    Any,
-    /// No connection.
-    Unowned,
 }
 
 /// Asks for resources that a create may take.

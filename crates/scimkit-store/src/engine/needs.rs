@@ -9,11 +9,11 @@ use scimkit_registry::{Change, Edge, EdgeChange, EdgeEdit, Predicate, ResourceId
 
 use super::{
     Prepared, Request, counters,
-    facts::{AncestorQuery, CandidateQuery, KeyRef, MemberList, Needs, OwnerFilter, RowState},
+    facts::{AncestorQuery, CandidateQuery, KeyRef, MemberList, Needs, RowState},
     keys,
     known::Known,
 };
-use crate::{Among, Claim, Cycles, UnknownMembers, Write};
+use crate::{Among, Claim, Cycles, OwnerFilter, UnknownMembers, Write};
 
 /// The queries that one claim may take; each write has so many numbers of its own.
 const QUERIES: usize = 1 << 12;

@@ -30,13 +30,19 @@ impl Among<'_> {
 
 impl Tenant {
     /// Puts a resource's edges under these attributes beside it.
-    pub(super) fn add_edges(&self, settings: &Settings, stored: &mut Stored, want: &Want) {
+    pub(super) fn add_edges(
+        &self,
+        settings: &Settings,
+        kind: &ResourceType,
+        stored: &mut Stored,
+        want: &Want,
+    ) {
         let among = Among::First {
             after: None,
             limit: most(want.limit),
         };
         for attr in &want.edges {
-            let edges = self.edges(settings, &stored.kind, *attr, &stored.id, among);
+            let edges = self.edges(settings, kind, *attr, &stored.id, among);
             stored.edges.push((*attr, edges));
         }
     }
@@ -44,7 +50,7 @@ impl Tenant {
     /// The same with the edges of a record as it was.
     pub(super) fn add_edges_of(
         &self,
-        settings: &Settings,
+        (settings, kind): (&Settings, &ResourceType),
         stored: &mut Stored,
         record: &Record,
         want: &Want,
@@ -55,7 +61,7 @@ impl Tenant {
         };
         for attr in &want.edges {
             let owner = (&stored.id, record);
-            let edges = self.edges_of(settings, &stored.kind, *attr, owner, among);
+            let edges = self.edges_of(settings, kind, *attr, owner, among);
             stored.edges.push((*attr, edges));
         }
     }

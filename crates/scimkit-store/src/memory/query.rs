@@ -15,7 +15,10 @@ use super::{
     tenant::Tenant,
     walk,
 };
-use crate::{Count, Page, PageBuilder, Position, Query, Room, Settings, Start, computed::targets};
+use crate::{
+    Count, OwnerFilter, Page, PageBuilder, Position, Query, Room, Settings, Start,
+    computed::targets,
+};
 
 /// A query after a look at the indexes.
 pub(super) enum Asked {
@@ -49,7 +52,8 @@ impl Tenant {
             return false;
         }
         let Some(predicate) = query.predicate.as_ref().filter(|_| !query.is_unfiltered()) else {
-            return in_index_order(&query.clone().uncounted(), table).is_none();
+            return query.owner != OwnerFilter::Any
+                || in_index_order(&query.clone().uncounted(), table).is_none();
         };
         let asking = Asking {
             kind: &query.kind,
@@ -89,7 +93,9 @@ impl Tenant {
         let none = Table::default();
         let table = self.tables.get(query.kind.name()).unwrap_or(&none);
         let Some(predicate) = query.predicate.as_ref().filter(|_| !query.is_unfiltered()) else {
-            return match self.page_of_all(settings, query, table) {
+            let page =
+                (query.owner == OwnerFilter::Any).then(|| self.page_of_all(settings, query, table));
+            return match page.flatten() {
                 Some(page) => Asked::Page(page),
                 None => Asked::Unsorted(rows(table.records.iter())),
             };
@@ -155,8 +161,8 @@ impl Tenant {
             match page.room() {
                 _ if !begun => {}
                 Room::Document => {
-                    let mut stored = record.measured(&query.kind, id);
-                    self.add_edges_of(settings, &mut stored, record, &want);
+                    let mut stored = record.measured(id);
+                    self.add_edges_of((settings, &query.kind), &mut stored, record, &want);
                     page.push(stored);
                     if !page.is_over() {
                         last = Some((key, id));

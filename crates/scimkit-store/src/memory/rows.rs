@@ -18,7 +18,7 @@ use crate::{
     engine::{
         AncestorEdge, AncestorQuery, Applied, CandidateQuery, Candidates, CountQuery, CountRow,
         Facts, FoundRow, KeyHolder, KeyRow, MemberList, Members, Needs, NewMembers, Operations,
-        OwnerEdge, OwnerFilter, ResourceRow, RowBump, RowHead, RowRef, RowState, Rows, RowsError,
+        OwnerEdge, ResourceRow, RowBump, RowHead, RowRef, RowState, Rows, RowsError,
     },
 };
 
@@ -253,7 +253,7 @@ impl Tenant {
         let meter = scope.budget.meter();
         let among = (&query.kind, table);
         let mut found = self.matching(&scope.settings, among, &query.predicate, &meter)?;
-        found.retain(|(_, record)| query.owner == OwnerFilter::Any || record.connection.is_none());
+        found.retain(|(_, record)| query.owner.selects(record.connection.as_ref()));
         if query.state == RowState::Deleted {
             found.sort_by_key(|(id, record)| std::cmp::Reverse((record.last_modified, *id)));
         }

@@ -13,7 +13,7 @@ use scimkit_registry::{
 
 use super::index::Index;
 use crate::{
-    ConnectionId, Document, StoreError, Stored,
+    ConnectionId, Document, StoreError, Stored, Timestamps,
     engine::{KeyRow, has_keys},
 };
 
@@ -36,22 +36,25 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn stored(&self, kind: &Arc<ResourceType>, id: &ResourceId) -> Stored {
+    pub(super) fn stored(&self, id: &ResourceId) -> Stored {
         let mut stored = Stored::new(
-            Arc::clone(kind),
             id.clone(),
             self.version.clone(),
-            (self.created, self.last_modified),
+            Timestamps {
+                created: self.created,
+                last_modified: self.last_modified,
+            },
             Document::Tree(Arc::clone(&self.document)),
-        );
+        )
+        .with_owner(self.connection.clone());
         stored.bytes = self.bytes.get().copied().unwrap_or(0);
         stored
     }
 
     /// The same for a page, which is bounded by its bytes.
-    pub(super) fn measured(&self, kind: &Arc<ResourceType>, id: &ResourceId) -> Stored {
+    pub(super) fn measured(&self, id: &ResourceId) -> Stored {
         self.bytes();
-        self.stored(kind, id)
+        self.stored(id)
     }
 
     /// The bytes of its document's JSON text.

@@ -111,6 +111,7 @@ impl<'q> Walk<'q> {
         while let Some((id, record)) = self.rest.next() {
             meter.compare(0)?;
             let holds = match &self.query.predicate {
+                _ if !self.query.owner.selects(record.connection.as_ref()) => false,
                 None => true,
                 Some(predicate) => {
                     let made = self.computed(&self.wanted, (&id, &record), tenant, &meter)?;
@@ -302,8 +303,13 @@ impl<'q> Walk<'q> {
         for (id, record) in rows {
             match page.room() {
                 Room::Document => {
-                    let mut stored = record.measured(&self.query.kind, &id);
-                    tenant.add_edges_of(self.settings, &mut stored, &record, &want);
+                    let mut stored = record.measured(&id);
+                    tenant.add_edges_of(
+                        (self.settings, &self.query.kind),
+                        &mut stored,
+                        &record,
+                        &want,
+                    );
                     page.push(stored);
                     if !page.is_over() {
                         last = Some((id, record));

@@ -83,7 +83,7 @@ impl RowDatabase for People {
 
     async fn query(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError> {
         let rows = self.table()?.values().cloned().collect::<Vec<_>>();
-        let stored = rows.into_iter().map(|row| row.into_stored(Arc::clone(&query.kind)));
+        let stored = rows.into_iter().map(|row| row.into_stored());
         page(scope, query, stored.collect())
     }
 
@@ -95,7 +95,7 @@ impl RowDatabase for People {
         _: &Want,
     ) -> Result<Stored, StoreError> {
         let row = self.table()?.get(id).cloned().ok_or(StoreError::NotFound)?;
-        Ok(row.into_stored(Arc::clone(kind)))
+        Ok(row.into_stored())
     }
 
     fn support(&self, _: &ResourceType) -> Support {

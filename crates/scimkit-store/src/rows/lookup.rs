@@ -6,7 +6,7 @@ use scimkit_registry::{Operator, Predicate, ResourceId, ResourceType};
 
 use crate::engine::{
     CandidateQuery, Candidates, CountRow, CounterRef, Facts, FoundRow, KeyHolder, KeyRef, Needs,
-    OwnerFilter, RowState,
+    RowState,
 };
 
 /// A look-up of rows that some [`Needs`] come down to: see [`Needs::lookups`].
@@ -116,7 +116,7 @@ impl Facts {
     pub fn add_rows(&mut self, lookup: &Lookup, mut rows: Vec<FoundRow>) {
         match &lookup.purpose {
             Purpose::Candidates(query) => {
-                rows.retain(|row| query.owner == OwnerFilter::Any || row.connection.is_none());
+                rows.retain(|row| query.owner.selects(row.connection.as_ref()));
                 match query.state {
                     RowState::Live => rows.sort_by(|a, b| a.head.id.cmp(&b.head.id)),
                     RowState::Deleted => rows.sort_by_key(|FoundRow { head, .. }| {

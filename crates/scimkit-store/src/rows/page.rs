@@ -52,6 +52,9 @@ pub fn page(scope: &Scope, query: &Query, resources: Vec<Stored>) -> Result<Page
     let mut found = Vec::new();
     for stored in resources {
         meter.compare(0)?;
+        if !query.owner.selects(stored.owner.as_ref()) {
+            continue;
+        }
         let (holds, key) = {
             let document = stored.document.tree()?;
             let of_predicate = query.predicate.as_ref().map(Predicate::attributes);
@@ -129,7 +132,7 @@ fn made(
     match wanted.is_empty() {
         true => Map::new(),
         false => {
-            let facts = Facts::of(stored, document, &stored.edges);
+            let facts = Facts::of(&query.kind, stored, document, &stored.edges);
             computed(&scope.settings, &facts, &wanted)
         }
     }
@@ -154,11 +157,15 @@ impl Query {
 }
 
 impl FoundRow {
-    /// The resource of a row of that type, as reads return it, without edges.
+    /// The resource of the row, as reads return it, without edges.
     #[must_use]
-    pub fn into_stored(self, kind: Arc<ResourceType>) -> Stored {
-        let FoundRow { document, head, .. } = self;
-        let at = (head.created, head.last_modified);
-        Stored::new(kind, head.id, head.version, at, document)
+    pub fn into_stored(self) -> Stored {
+        let FoundRow {
+            connection,
+            document,
+            head,
+        } = self;
+        let at = head.timestamps();
+        Stored::new(head.id, head.version, at, document).with_owner(connection)
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use scimkit_core::Version;
 use scimkit_registry::{AttrId, Edge, Registry, ResourceId, Tolerance};
-use scimkit_store::{Document, Facts, Scope, Stored, computed, element, targets};
+use scimkit_store::{Document, Facts, Scope, Stored, Timestamps, computed, element, targets};
 use serde_json::{Value, json};
 
 use crate::{kind, scope};
@@ -14,10 +14,12 @@ fn of(scope: &Scope, name: &str, id: &str, body: Value, edges: &[(&str, Vec<Edge
     let document = kind.admit(body, &Tolerance::DEFAULT).unwrap();
     let at = DateTime::from_timestamp(1_305_261_754, 123_456_789).unwrap();
     let stored = Stored::new(
-        Arc::clone(&kind),
         ResourceId::from(id),
         Version::new("7").unwrap(),
-        (at, at),
+        Timestamps {
+            created: at,
+            last_modified: at,
+        },
         Document::Tree(Arc::new(document.clone())),
     );
     let named = |(path, edges): &(&str, Vec<Edge>)| (kind.named(path).unwrap(), edges.clone());
@@ -25,7 +27,7 @@ fn of(scope: &Scope, name: &str, id: &str, body: Value, edges: &[(&str, Vec<Edge
     let wanted: Vec<AttrId> = kind.attributes().iter().map(|attr| attr.id()).collect();
     Value::Object(computed(
         &scope.settings,
-        &Facts::of(&stored, &document, &edges),
+        &Facts::of(&kind, &stored, &document, &edges),
         &wanted,
     ))
 }

@@ -138,7 +138,11 @@ fn adopts(ground: &Ground<'_>) -> Result<(), String> {
     let wanted = json!({"userName": "bj", "title": "provider", "name": name});
     let wanted = ground.document_of(&ground.body(&ground.user, wanted)?);
     let there = ground.read(&ground.user, "h1")?;
-    ensure_eq!(ground.document(&there)?, wanted, "the document");
+    ensure_eq!(
+        ground.document(&ground.user, &there)?,
+        wanted,
+        "the document"
+    );
     same(&taken, &there)?;
     ground.absent(&ground.user, "n1")?;
     ensure_eq!(ground.total(&ground.user)?, 1, "users");

@@ -65,7 +65,7 @@ fn reads_back(ground: &Ground<'_>) -> Result<(), String> {
     let created = ground.create(second(1), &ground.user, "u1", body)?;
     let read = ground.read(&ground.user, "u1")?;
     for stored in [&created, &read] {
-        let document = ground.document(stored)?;
+        let document = ground.document(&ground.user, stored)?;
         ensure_eq!(document, expected, "the document");
         ensure!(
             !document.as_map().contains_key("password"),
@@ -123,7 +123,11 @@ fn narrow_update(ground: &Ground<'_>) -> Result<(), String> {
     let expected = ground.document_of(&ground.body(user, expected)?);
     let read = ground.read(user, "u1")?;
     for stored in [&updated, &read] {
-        ensure_eq!(ground.document(stored)?, expected, "the document");
+        ensure_eq!(
+            ground.document(&ground.user, stored)?,
+            expected,
+            "the document"
+        );
         ensure_eq!(stored.created, second(1), "created");
         ensure_eq!(stored.last_modified, second(2), "last modification");
     }

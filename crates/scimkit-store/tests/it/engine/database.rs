@@ -14,7 +14,7 @@ use scimkit_store::{
     engine::{
         AncestorEdge, Applied, BatchAnswer, Candidates, CountQuery, CountRow, CounterRef,
         CounterRow, Decision, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs,
-        Operations, OwnerEdge, OwnerFilter, RowHead, RowState, Rows, RowsError, Step,
+        Operations, OwnerEdge, RowHead, RowState, Rows, RowsError, Step,
     },
     journal::{JournalRows, JournalSeed},
     verify,
@@ -267,7 +267,7 @@ impl Database {
                 let view = View::of(&document);
                 if row.head.state == query.state
                     && *row.head.kind == *query.kind.name()
-                    && (query.owner == OwnerFilter::Any || row.connection.is_none())
+                    && query.owner.selects(row.connection.as_ref())
                     && query
                         .kind
                         .matches(&query.predicate, view, &Meter::unlimited())?

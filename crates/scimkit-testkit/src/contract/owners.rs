@@ -1,0 +1,120 @@
+//! Who owns a resource.
+
+use scimkit_core::message::SortOrder;
+use scimkit_registry::ResourceId;
+use scimkit_store::{Among, Claim, ConnectionId, OwnerFilter, Query, Sort, StoreError, Write};
+use serde_json::json;
+
+use super::{
+    Check,
+    ground::{Ground, ensure, ensure_eq, said, second},
+};
+
+pub(super) const CHECKS: &[Check] = &[Check {
+    name: "owner_is_told_and_selected_by_or_rejected_as_unsupported",
+    run: owners,
+}];
+
+fn owners(ground: &Ground<'_>) -> Result<(), String> {
+    let (entra, okta) = (ground.through("entra"), ground.through("okta"));
+    for (by, id) in [
+        (ground, "u1"),
+        (&entra, "u2"),
+        (&okta, "u3"),
+        (&entra, "u4"),
+    ] {
+        by.create(second(1), &ground.user, id, json!({"userName": id}))?;
+    }
+    let owner = |name: &str| OwnerFilter::Connection(ConnectionId::from(name));
+    let query = |owner| Query::of(ground.user.clone()).with_owner(owner);
+    if !ground.store.support(&ground.user).owners {
+        for owner in [OwnerFilter::Unowned, owner("entra")] {
+            let answer = ground.query_as_it_is(&query(owner))?;
+            let is_rejected = matches!(answer, Err(StoreError::Unsupported { .. }));
+            ensure!(is_rejected, "a query by owner was answered: {answer:?}");
+        }
+        return Ok(());
+    }
+    for (id, owner) in [("u1", None), ("u2", Some("entra")), ("u3", Some("okta"))] {
+        let stored = ground.read(&ground.user, id)?;
+        ensure_eq!(
+            stored.owner,
+            owner.map(ConnectionId::from),
+            "the owner of {id}"
+        );
+    }
+    for (owner, expected) in [
+        (OwnerFilter::Any, &["u1", "u2", "u3", "u4"][..]),
+        (OwnerFilter::Unowned, &["u1"]),
+        (owner("entra"), &["u2", "u4"]),
+        (owner("nobody"), &[]),
+    ] {
+        let query = query(owner.clone());
+        let page = ground.query(&query)?;
+        let mut found: Vec<_> = page.items.iter().map(|one| one.id.to_string()).collect();
+        found.sort();
+        ensure_eq!(found, expected, "those selected by {owner:?}");
+        ensure_eq!(
+            page.total,
+            Some(expected.len() as u64),
+            "the total of {owner:?}"
+        );
+        let last = page.items.iter().map(|one| one.owner.as_ref());
+        for told in last {
+            ensure!(owner.selects(told), "{owner:?} selected what {told:?} owns");
+        }
+        let first = ground.query(&query.clone().page(0, 1))?;
+        ensure_eq!(first.items.len(), expected.len().min(1), "the first page");
+        ensure_eq!(
+            first.total,
+            Some(expected.len() as u64),
+            "the total of a page"
+        );
+        let support = ground.store.support(&ground.user);
+        if support.filter {
+            let named = ground.filter(&ground.user, r#"userName eq "u4""#)?;
+            let named = ground.ids(&query.clone().matching(named))?;
+            ensure_eq!(
+                named.len(),
+                usize::from(expected.contains(&"u4")),
+                "those named u4"
+            );
+        }
+        if support.sort {
+            let name = ground.attr(&ground.user, "userName")?;
+            let sort = Some(Sort::by(name, SortOrder::Descending));
+            let sorted = ground.ids(&query.sorted(sort))?;
+            let backwards: Vec<_> = expected.iter().rev().copied().collect();
+            ensure_eq!(sorted, backwards, "those selected by {owner:?}, sorted");
+        }
+    }
+    let claim = Claim::new(
+        Among::Live,
+        ground.filter(&ground.user, r#"userName eq "u1""#)?,
+    );
+    let write = Write::Create {
+        change: ground.body(&ground.user, json!({"userName": "u1"}))?,
+        claim: Some(Box::new(claim)),
+        id: ResourceId::from("u5"),
+    };
+    let adopted = okta
+        .attempt(second(2), &write)?
+        .map_err(|error| said(&error))?;
+    let told = adopted.stored.and_then(|stored| stored.owner);
+    ensure_eq!(
+        told,
+        Some(ConnectionId::from("okta")),
+        "the owner in the answer"
+    );
+    ensure_eq!(
+        ground.ids(&query(OwnerFilter::Unowned))?.len(),
+        0,
+        "those without an owner"
+    );
+    ensure_eq!(
+        ground.ids(&query(owner("okta")))?.len(),
+        2,
+        "those of the new owner"
+    );
+    Ok(())
+}
