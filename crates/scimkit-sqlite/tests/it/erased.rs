@@ -12,8 +12,8 @@ use rusqlite::Connection as Db;
 use scimkit_registry::{Change, Edge, EdgeEdit, Registry, ResourceId, Tolerance};
 use scimkit_sqlite::{OpenError, Options, Sqlite, Synchronous};
 use scimkit_store::{
-    Archive, Batch, Connection, Deletes, Entry, Expect, Journal, Scope, Settings, Store, Tenancy,
-    Tenant, TenantId, TokenRecord, Write,
+    Archive, Batch, Connection, Deletes, Entry, Expect, Journal, JournalLevel, JournalQuery, Scope,
+    Settings, Store, Tenancy, Tenant, TenantId, TokenRecord, Write,
 };
 use serde_json::json;
 
@@ -333,4 +333,43 @@ fn a_compacted_file_has_no_trace_of_what_was_deleted() {
     check_file(&path, &scope);
     let missing = Sqlite::compact(path.with_extension("none"));
     assert!(matches!(missing, Err(OpenError::Sqlite(_))));
+}
+
+/// At the level that records values, the journal has names until their resources are purged.
+#[test]
+fn entries_of_purged_resources_leave_no_name_in_the_file() {
+    let (_directory, path) = file();
+    let store = open(&path);
+    let mut scope = of("default", Deletes::Retire);
+    Arc::make_mut(&mut scope.settings).journal.level = JournalLevel::Full;
+    fill(&store, &scope, MARK, 0..300);
+    fill(&store, &scope, OTHER, 0..300);
+    delete_all(&store, &scope, MARK, &path);
+    assert!(occurrences(&path, MARK) > 600);
+    wait(store.forget(&scope.tenant, second(9_999))).unwrap();
+    // As after single deletes, a page that was rebuilt may have left copies.
+    wait_until_gone(&path, MARK, 20);
+    let query = JournalQuery::latest().with_limit(JournalQuery::MAX_LIMIT);
+    let page = wait(store.entries(&scope.tenant, &query)).unwrap().page();
+    assert!(
+        page.unwrap()
+            .entries
+            .iter()
+            .any(|entry| entry.body.is_none())
+    );
+    wait(store.erase(&scope.tenant)).unwrap();
+    wait_until_gone(&path, OTHER, 0);
+}
+
+#[test]
+fn trimmed_entries_leave_no_name_in_the_file() {
+    let (_directory, path) = file();
+    let store = open(&path);
+    let mut scope = of("default", Deletes::Erase);
+    Arc::make_mut(&mut scope.settings).journal.level = JournalLevel::Full;
+    fill(&store, &scope, MARK, 0..300);
+    delete_all(&store, &scope, MARK, &path);
+    assert!(occurrences(&path, MARK) > 600);
+    wait(store.trim(&scope.tenant, second(9_999))).unwrap();
+    wait_until_gone(&path, MARK, 20);
 }

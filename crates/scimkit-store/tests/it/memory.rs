@@ -4,8 +4,8 @@ use chrono::DateTime;
 use scimkit_filter::Filter;
 use scimkit_registry::{Change, Edge, EdgeEdit, Registry, ResourceId, Tolerance};
 use scimkit_store::{
-    Batch, Cycles, EdgeQuery, Expect, How, Memory, Query, Scope, Store, StoreError, StoreExt, Want,
-    Write,
+    Batch, Cycles, EdgeQuery, Expect, How, Journal, JournalPosition, JournalQuery, JournalRead,
+    Memory, Query, Scope, Store, StoreError, StoreExt, Want, Write,
 };
 use serde_json::json;
 
@@ -234,4 +234,24 @@ fn a_hundred_thousand_members() {
         now(store.delete(&scope, AT, (Arc::clone(&user), id(n)), Expect::Any)).unwrap();
     }
     assert!(found(&store, &scope, "Group", r#"members[value eq "u000000"]"#).is_empty());
+}
+
+#[test]
+fn journal_keeps_its_last_parts_and_reports_those_that_it_overwrote() {
+    let store = Memory::new();
+    let scope = scope(Registry::standard());
+    let kind = kind(&scope, "User");
+    let write = |n: usize| Write::Create {
+        change: body(&kind, json!({"userName": format!("u{n}")})),
+        claim: None,
+        id: ResourceId::from(format!("u{n}")),
+    };
+    let writes = (0..10_100).map(write).collect();
+    now(store.write(&scope, Batch::new(AT, writes))).unwrap();
+    let after = |number| JournalQuery::after(JournalPosition::end_of(number)).with_limit(1);
+    let read = |number| now(store.entries(&scope.tenant, &after(number))).unwrap();
+    assert_eq!(read(99), JournalRead::Resync { to: 10_100 });
+    let page = read(100).page().unwrap();
+    assert_eq!((page.complete_after, page.entries[0].number), (100, 101));
+    assert!(page.has_more);
 }

@@ -7,7 +7,9 @@ use rusqlite::Connection;
 use scimkit_registry::{Budget, Change, Edge, EdgeEdit, Resource, ResourceId};
 use scimkit_sql::{
     Dialect,
-    reference::{self, Holder, KeyDefinitions, Parameter, State, Statement},
+    reference::{
+        self, EntryFilter, EntryRange, Holder, KeyDefinitions, Parameter, State, Statement,
+    },
 };
 use scimkit_store::{Batch, Expect, How, Settings, StoreError, TenantId, Write, Written};
 use tokio::sync::oneshot;
@@ -167,4 +169,25 @@ fn plan(connection: &Connection, statement: &Statement<'_>) -> Vec<String> {
     let nulls = vec![rusqlite::types::Null; statement.parameters.len()];
     let lines = explained.query_map(rusqlite::params_from_iter(nulls), |row| row.get("detail"));
     lines.unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn entries_are_read_by_the_key_or_the_index_of_subjects() {
+    let connection = database();
+    let plan_of = |filter, range| {
+        let statement = reference::entries(DIALECT, "t", filter, range, 9);
+        plan(&connection, &statement)
+    };
+    let by_key = "SEARCH journal USING PRIMARY KEY (tenant=? AND (number,part)>(?,?))";
+    assert_eq!(plan_of(EntryFilter::All, EntryRange::After(0, 0)), [by_key]);
+    let about = EntryFilter::Resource("User", "a");
+    for range in [EntryRange::After(0, 0), EntryRange::Before(9, 0)] {
+        let lines = plan_of(about, range);
+        let by_subject =
+            "SEARCH journal USING INDEX journal_by_subject (tenant=? AND kind=? AND id=?";
+        assert!(
+            lines.len() == 1 && lines[0].starts_with(by_subject),
+            "{lines:?}"
+        );
+    }
 }
