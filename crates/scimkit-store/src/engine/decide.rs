@@ -241,6 +241,7 @@ impl Decider<'_> {
             }
         };
         add_members(&mut details, &members);
+        let name = Arc::clone(&head.kind);
         let head = RowHead {
             last_modified: later(request, Some(&head)),
             version: self.next_version()?,
@@ -249,7 +250,7 @@ impl Decider<'_> {
         self.put(id, head, body);
         self.counters.apply(moves);
         self.edit_members(members);
-        self.record(request, action, (kind.name().into(), id), details);
+        self.record(request, action, (name, id), details);
         self.written(request, How::Updated, (kind, id))
     }
 
@@ -312,7 +313,7 @@ impl Decider<'_> {
             Deletes::Erase => JournalAction::Deleted,
             Deletes::Retire => JournalAction::SoftDeleted,
         };
-        self.record(request, action, (kind.name().into(), id), details);
+        self.record(request, action, (Arc::clone(&head.kind), id), details);
         for OwnerRow { attrs, head } in owners {
             let head = RowHead {
                 last_modified: later(request, Some(&head)),

@@ -46,7 +46,10 @@ impl JournalEntry {
 
 /// Adds a text with its length, so that no two lists of texts are the same bytes.
 fn add(head: &mut Vec<u8>, text: Option<&str>) {
-    let length = text.map_or(u64::MAX, |text| text.len() as u64);
+    // No such text has as many bytes.
+    let length = text.map_or(u32::MAX, |text| {
+        u32::try_from(text.len()).unwrap_or(u32::MAX)
+    });
     head.extend_from_slice(&length.to_be_bytes());
     head.extend_from_slice(text.unwrap_or_default().as_bytes());
 }
