@@ -25,6 +25,7 @@ use crate::{
     lanes::Lane,
     query::page,
     row::Row,
+    statement::Moment,
     workers::{Cancelled, Workers, stopped},
     write::Work,
 };
@@ -138,10 +139,9 @@ impl Sqlite {
         let (settings, tenant) = (Arc::clone(&scope.settings), scope.tenant.clone());
         let place = (lane, Some(tenant.clone()));
         let job = move |connection: &mut Connection, budget: &Budget| {
-            // Dropped, it is rolled back: nothing was written.
-            let transaction = connection.transaction()?;
+            let moment = Moment::begin(connection)?;
             let reader = EdgeReader {
-                connection: &transaction,
+                connection: moment.connection(),
                 settings: &settings,
                 tenant: tenant.as_str(),
             };

@@ -16,6 +16,34 @@ pub(crate) const DIALECT: Dialect = Dialect::Sqlite;
 /// Bytes of the text of a statement that is kept for the next time.
 const LONGEST_KEPT: usize = 32_768;
 
+/// Begins or ends a transaction, by a statement that is kept for the next time.
+pub(crate) fn control(connection: &Connection, text: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(text)?.execute([]).map(drop)
+}
+
+/// A transaction that only reads, so that all is of one moment.
+#[derive(Debug)]
+pub(crate) struct Moment<'c>(&'c Connection);
+
+impl<'c> Moment<'c> {
+    pub(crate) fn begin(connection: &'c Connection) -> rusqlite::Result<Self> {
+        control(connection, "BEGIN").map(|()| Moment(connection))
+    }
+
+    pub(crate) fn connection(&self) -> &'c Connection {
+        self.0
+    }
+}
+
+impl Drop for Moment<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit() {
+            // Where it is interrupted, it is tried again when the job has ended.
+            let _ = control(self.0, "ROLLBACK");
+        }
+    }
+}
+
 /// Executes a statement that returns no rows.
 pub(crate) fn execute(connection: &Connection, statement: &Statement<'_>) -> Outcome<()> {
     execute_counted(connection, statement).map(drop)

@@ -14,6 +14,7 @@ use crate::{
     imports,
     lanes::{Caller, Lane},
     row::micros,
+    statement::Moment,
 };
 
 impl Sqlite {
@@ -48,10 +49,9 @@ impl Sqlite {
         // Lookups are never behind a query, whoever asks.
         let caller = (lane == Lane::Query).then(|| tenant.clone());
         self.look_in((lane, caller), move |db| {
-            // Both of one moment.
-            let moment = db.unchecked_transaction()?;
-            imports::check_complete(&moment, tenant.as_str())?;
-            read(&moment, &tenant)
+            let moment = Moment::begin(db)?;
+            imports::check_complete(moment.connection(), tenant.as_str())?;
+            read(moment.connection(), &tenant)
         })
         .await
     }

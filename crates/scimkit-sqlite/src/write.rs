@@ -17,7 +17,7 @@ use scimkit_store::{
 use tokio::sync::oneshot;
 
 use self::rows::TenantRows;
-use crate::{error::Cause, imports};
+use crate::{error::Cause, imports, statement::control};
 
 /// A batch on its way to the writing thread.
 #[derive(Debug)]
@@ -145,9 +145,7 @@ impl Pending {
 /// # Errors
 /// Nothing of them is done.
 fn commit(connection: &Connection, pending: &mut [Pending]) -> Result<Vec<BatchAnswer>, Lost> {
-    connection
-        .execute_batch("BEGIN IMMEDIATE")
-        .map_err(|error| Lost::at_start(&error))?;
+    control(connection, "BEGIN IMMEDIATE").map_err(|error| Lost::at_start(&error))?;
     let mut written = Vec::with_capacity(pending.len());
     let outcome = pending.iter_mut().try_for_each(|one| {
         written.push(one.write(connection).map_err(|error| Lost::by(&error))?);
@@ -158,7 +156,7 @@ fn commit(connection: &Connection, pending: &mut [Pending]) -> Result<Vec<BatchA
         }
     });
     let outcome = outcome.and_then(|()| {
-        let committed = connection.execute_batch("COMMIT");
+        let committed = control(connection, "COMMIT");
         committed.map_err(|error| Lost::from(&error))
     });
     if outcome.is_err() && !connection.is_autocommit() {
