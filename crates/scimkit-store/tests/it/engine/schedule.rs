@@ -8,8 +8,8 @@ use std::{
 
 use scimkit_registry::ResourceId;
 use scimkit_store::{
-    Batch, How, OnFailure, Write,
-    engine::{BatchAnswer, Capacity, Decision, Operations, Policy, Step, WriteRequest},
+    Batch, Deletes, How, OnFailure, Write,
+    engine::{BatchAnswer, Capacity, Decision, Operations, Policy, RowState, Step, WriteRequest},
 };
 use serde_json::json;
 
@@ -113,8 +113,17 @@ impl Schedule {
         let world = self.world.clone();
         let mut policy = Policy::new(world.registry.clone());
         let active = world.predicate("u1", "active eq true");
-        let seats = Capacity::new("seats", world.user, active, SEATS);
+        let seats = Capacity::new("seats", world.user.clone(), active, SEATS);
         policy.capacities.push(seats);
+        // Others have limits that this one knows nothing of, and keep what they delete.
+        if self.random.below(3) == 0 {
+            let named = world.predicate("u1", r#"userName ne "c""#);
+            let named = Capacity::new("named", world.user.clone(), named, 2);
+            policy.capacities.push(named);
+        }
+        if self.random.below(2) == 0 {
+            policy.deletes = Deletes::Retire;
+        }
         let writes = (0..=self.random.below(3)).map(|_| self.write()).collect();
         // The clocks of nodes differ, and jump.
         let at = i64::try_from(number + self.random.below(20)).unwrap();
@@ -243,7 +252,9 @@ impl Schedule {
     /// The laws that hold after each commit.
     fn check(&self) {
         self.database.check();
-        let active = |row: &&super::database::Row| row.document.contains(r#""active":true"#);
+        let active = |row: &&super::database::Row| {
+            row.state == RowState::Live && row.document.contains(r#""active":true"#)
+        };
         let active = self.database.rows.values().filter(active).count() as u64;
         assert!(active <= SEATS, "{active} active users");
         for (list, _) in self.database.edges.keys() {
@@ -259,10 +270,9 @@ impl Schedule {
             }
         }
         for (_, target) in self.database.edges.keys() {
-            assert!(
-                self.database.rows.contains_key(target),
-                "{target} is missing"
-            );
+            let row = self.database.rows.get(target);
+            let is_there = row.is_some_and(|row| row.state == RowState::Live);
+            assert!(is_there, "{target} is missing");
         }
     }
 
