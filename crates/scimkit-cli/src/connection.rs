@@ -33,6 +33,7 @@ const RULES: &str = "Rules:
   require_if_match=true|false  whether changes need If-Match
   journal=notice|full|off      how much of each change is recorded
   mapping=@FILE                an attribute mapping
+  capacities=JSON              limits on the number of resources
 KEY=@FILE takes the value from a file; KEY= goes back to what the application has.";
 
 #[derive(Debug, Subcommand)]

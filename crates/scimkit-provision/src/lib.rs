@@ -59,6 +59,6 @@ pub use administration::{Administration, Switch};
 pub use error::{Error, Kind};
 pub use gate::Gate;
 pub use scimkit_server::Clock;
-pub use scimkit_store::{Rules, RulesError};
+pub use scimkit_store::{CapacityRule, Rules, RulesError};
 pub use text::check_id;
 pub use token::{Issued, NewToken};

@@ -47,7 +47,7 @@ pub use memory::Memory;
 pub use query::{
     Count, Overflow, OwnerFilter, Page, PageBuilder, Position, Query, Room, Sort, Start,
 };
-pub use rules::{Rules, RulesError};
+pub use rules::{CapacityRule, Rules, RulesError};
 pub use scope::{
     Aliases, CreatePolicy, Cycles, Deletes, Limits, PatchAnswer, Scope, Settings, TenantId,
     UnknownMembers,

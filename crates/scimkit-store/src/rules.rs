@@ -1,5 +1,6 @@
 //! What an administrator chooses for a connection.
 
+mod capacity;
 mod word;
 
 use std::{fmt, sync::Arc};
@@ -7,6 +8,7 @@ use std::{fmt, sync::Arc};
 use scimkit_registry::{Tolerance, mapping::MappingBuilder};
 use serde::{Deserialize, Serialize};
 
+pub use self::capacity::CapacityRule;
 use crate::{
     Aliases, CreatePolicy, Cycles, Deletes, JournalLevel, PatchAnswer, Settings, UnknownMembers,
 };
@@ -48,6 +50,10 @@ pub struct Rules {
     /// What to do with e-mail addresses beside the one that counts: `drop` or `keep`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub aliases: Option<Aliases>,
+    /// Limits on the number of resources, in addition to those of the application; at most
+    /// [`CapacityRule::MOST`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub capacities: Vec<CapacityRule>,
     /// What a create does where somebody is there already: `adopt`, `adopt_or_relink`, `conflict` or
     /// `relink`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
@@ -88,6 +94,7 @@ impl Default for Rules {
         Rules {
             active: true,
             aliases: None,
+            capacities: Vec::new(),
             create: None,
             cycles: None,
             deletes: None,
@@ -138,7 +145,7 @@ impl Rules {
     /// mappings may name.
     ///
     /// # Errors
-    /// A mapping that does not fit the schemas of the settings.
+    /// A mapping or a capacity that does not fit the schemas of the settings, and too many capacities.
     pub fn settings(
         &self,
         base: &Settings,
@@ -154,6 +161,13 @@ impl Rules {
         choose(&mut settings.require_if_match, self.require_if_match);
         choose(&mut settings.tolerance, self.tolerance);
         choose(&mut settings.unknown_members, self.unknown_members);
+        if self.capacities.len() > CapacityRule::MOST {
+            let most = CapacityRule::MOST;
+            return Err(RulesError::new(format_args!("more than {most} capacities")));
+        }
+        for rule in &self.capacities {
+            settings.capacities.push(rule.capacity(&settings)?);
+        }
         let Some(text) = &self.mapping else {
             return Ok(settings);
         };

@@ -271,7 +271,8 @@ pub struct Settings {
     pub aliases: Aliases,
     /// What `meta.location` and `$ref` start with: scheme, authority and base path, no final slash.
     pub base_url: String,
-    /// Limits on the number of resources, the same for all connections of a tenant.
+    /// Limits on the number of resources: they hold for writes under these settings, and count the
+    /// resources of all connections.
     pub capacities: Vec<Capacity>,
     /// What a create does where somebody is there already.
     pub create: CreatePolicy,

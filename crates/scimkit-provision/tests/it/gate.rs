@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use http::Request;
 use http_body_util::Full;
-use scimkit_provision::{Gate, Issued, NewToken, Rules, Switch};
+use scimkit_provision::{CapacityRule, Gate, Issued, NewToken, Rules, Switch};
 use scimkit_server::{Authenticate, Denied, Level, TenantInPath, Token};
 use scimkit_store::{ConnectionId, Entry, Memory, Scopes, Settings, Tenancy, TenantId};
 
@@ -120,6 +120,39 @@ async fn connections_of_one_tenant_keep_to_rules_of_their_own() {
     assert_eq!(world.send(create).await.status(), 201);
     let list = world.get("/scim/v2/Users", okta.token.reveal()).await;
     assert_eq!(list.json()["totalResults"], 1);
+}
+
+#[tokio::test]
+async fn user_beyond_a_capacity_of_the_connection_is_rejected_with_403() {
+    let world = World::in_memory();
+    let entra = world.customer("acme").await;
+    let acme = entra.record.tenant.clone();
+    let administration = &world.administration;
+    let okta = world.connection(&acme, "okta").await;
+    let seen = administration.connection(&acme, &okta.record.connection);
+    let seen = seen.await.unwrap();
+    let mut rules = Rules::default();
+    let seats = CapacityRule::new("seats", "User", 2).with_filter("active eq true");
+    rules.capacities.push(seats);
+    let changed = administration.change_connection(&seen, "", &rules);
+    changed.await.unwrap();
+    let create = async |token: &Token, name: &str, active: bool| {
+        let body = format!(r#"{{"userName": "{name}", "active": {active}}}"#);
+        let create = Request::post("/scim/v2/Users")
+            .header("authorization", format!("Bearer {}", token.reveal()))
+            .body(Full::from(body))
+            .unwrap();
+        world.send(create).await
+    };
+    // What the other connection creates counts, but is not limited.
+    assert_eq!(create(&entra.token, "a", true).await.status(), 201);
+    assert_eq!(create(&okta.token, "b", true).await.status(), 201);
+    let refused = create(&okta.token, "c", true).await;
+    assert_eq!(refused.status(), 403);
+    let detail = "`seats`: there are 2 already, which is the limit";
+    assert_eq!(refused.json()["detail"], detail);
+    assert_eq!(create(&okta.token, "c", false).await.status(), 201);
+    assert_eq!(create(&entra.token, "d", true).await.status(), 201);
 }
 
 #[tokio::test]

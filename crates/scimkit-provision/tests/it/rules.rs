@@ -1,7 +1,7 @@
 //! Rules as text, and what follows from them.
 
 use http::Method;
-use scimkit_provision::Rules;
+use scimkit_provision::{CapacityRule, Rules};
 use scimkit_registry::{Mapping, Tolerance, mapping::Closures};
 use scimkit_server::{Access, Level};
 use scimkit_store::{
@@ -13,6 +13,8 @@ use scimkit_store::{
 const ALL: &str = r#"{
     "active": false,
     "aliases": "drop",
+    "capacities": [
+        {"name": "seats", "resource_type": "User", "filter": "active eq true", "limit": 50}],
     "create": "adopt_or_relink",
     "cycles": "accept",
     "deletes": "retire",
@@ -73,6 +75,7 @@ fn every_rule_is_read_and_printed() {
     assert!(!rules.active && !rules.groups && !rules.users);
     let settings = settings(&rules, &Settings::new("https://app.example"));
     assert_eq!(settings.aliases, Aliases::Drop);
+    assert_eq!(settings.capacities[0].name, "seats");
     assert_eq!(settings.create, CreatePolicy::AdoptOrRelink);
     assert_eq!(settings.cycles, Cycles::Accept);
     assert_eq!(settings.deletes, Deletes::Retire);
@@ -195,4 +198,42 @@ fn scopes_and_switches_say_what_may_be_done() {
         assert_eq!(off.level("Group"), Level::Off);
         assert_eq!(off.level("User"), access.level("User"));
     }
+}
+
+#[test]
+fn invalid_capacity_is_rejected_with_the_reason() {
+    let base = Settings::new("https://app.example");
+    let capacity = |kind: &str, filter: &str| {
+        let mut rules = Rules::default();
+        let capacity = CapacityRule::new("seats", kind, 5).with_filter(filter);
+        rules.capacities.push(capacity);
+        rules
+    };
+    for (rules, told) in [
+        (
+            capacity("Person", "active eq true"),
+            "unknown resource type `Person`",
+        ),
+        (
+            capacity("User", "acitve eq true"),
+            "`acitve` is not an attribute of User",
+        ),
+        (capacity("User", "active eq"), "expected"),
+        (capacity("User", "groups pr"), "`groups` is computed"),
+        (capacity("Group", "members[value eq \"1\"]"), "is computed"),
+        (
+            capacity("User", "meta.created pr"),
+            "`meta.created` is computed",
+        ),
+    ] {
+        let refused = rules.settings(&base, &Mapping::builder()).unwrap_err();
+        let text = refused.to_string();
+        assert!(
+            text.contains("capacity `seats`: ") && text.contains(told),
+            "{text}"
+        );
+    }
+    let mut many = capacity("User", "active eq true");
+    many.capacities = vec![many.capacities[0].clone(); CapacityRule::MOST + 1];
+    assert!(many.settings(&base, &Mapping::builder()).is_err());
 }

@@ -118,7 +118,7 @@ impl Schedule {
         // Others have limits that this one knows nothing of, and keep what they delete.
         if self.random.below(3) == 0 {
             let named = world.predicate("u1", r#"userName ne "c""#);
-            let named = Capacity::new("named", world.user.clone(), named, 2);
+            let named = Capacity::new("named", world.user, named, 2);
             policy.capacities.push(named);
         }
         if self.random.below(2) == 0 {

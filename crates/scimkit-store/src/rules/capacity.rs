@@ -1,0 +1,110 @@
+//! Capacities as an administrator writes them.
+
+use std::sync::Arc;
+
+use scimkit_filter::Filter;
+use scimkit_registry::{Predicate, Tolerance};
+use serde::{Deserialize, Serialize};
+
+use super::RulesError;
+use crate::{Settings, engine::Capacity};
+
+/// A [`Capacity`] in the rules of a connection.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::Mapping;
+/// use scimkit_store::{Rules, Settings};
+///
+/// let rules = r#"{"capacities": [
+///     {"name": "seats", "resource_type": "User", "filter": "active eq true", "limit": 50}]}"#;
+/// let rules = Rules::from_json(rules)?;
+/// let settings = rules.settings(&Settings::new("https://app.example"), &Mapping::builder())?;
+/// assert_eq!(settings.capacities[0].limit, 50);
+///
+/// let groups = r#"{"capacities": [{"name": "groups", "resource_type": "Groups", "limit": 9}]}"#;
+/// let groups = Rules::from_json(groups)?;
+/// let error = groups.settings(&Settings::new("https://app.example"), &Mapping::builder());
+/// assert_eq!(
+///     error.unwrap_err().to_string(),
+///     "the rules can't be taken: capacity `groups`: unknown resource type `Groups`"
+/// );
+/// # Ok::<(), scimkit_store::RulesError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct CapacityRule {
+    /// Which resources count, as a SCIM filter on attributes that clients write; all of the type
+    /// without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// How many resources may count.
+    pub limit: u64,
+    /// The name in errors.
+    pub name: String,
+    /// The name of the resource type.
+    pub resource_type: String,
+}
+
+impl CapacityRule {
+    /// The most capacities that the rules of a connection may have: each write is counted by all of
+    /// them.
+    pub const MOST: usize = 16;
+
+    /// All resources of a type, at most so many.
+    #[must_use]
+    pub fn new(name: impl Into<String>, resource_type: impl Into<String>, limit: u64) -> Self {
+        CapacityRule {
+            filter: None,
+            limit,
+            name: name.into(),
+            resource_type: resource_type.into(),
+        }
+    }
+
+    /// Only the resources that satisfy a filter.
+    #[must_use]
+    pub fn with_filter(mut self, filter: impl Into<String>) -> Self {
+        self.filter = Some(filter.into());
+        self
+    }
+
+    /// The capacity that it means under some schemas.
+    ///
+    /// # Errors
+    /// An unknown type, a filter that is not valid for it, and one on an attribute that is computed,
+    /// such as a membership.
+    pub(super) fn capacity(&self, settings: &Settings) -> Result<Capacity, RulesError> {
+        let invalid =
+            |problem: String| RulesError::new(format_args!("capacity `{}`: {problem}", self.name));
+        let unknown = || invalid(format!("unknown resource type `{}`", self.resource_type));
+        let kind = settings.registry.by_name(&self.resource_type);
+        let kind = kind.ok_or_else(unknown)?;
+        let predicate = match &self.filter {
+            None => Predicate::All(Vec::new()),
+            Some(filter) => {
+                let filter = Filter::parse(filter).map_err(|error| invalid(error.to_string()))?;
+                // Strictly: an unknown attribute must not become a limit that never holds.
+                kind.bind_filter(&filter, &Tolerance::STRICT)
+                    .map_err(|error| invalid(error.to_string()))?
+            }
+        };
+        if let Some(attr) = predicate
+            .attributes()
+            .into_iter()
+            .find(|attr| kind.is_computed(*attr))
+        {
+            let path = kind.attr(attr).path();
+            return Err(invalid(format!(
+                "`{path}` is computed: filter on an attribute that clients write"
+            )));
+        }
+        Ok(Capacity::new(
+            self.name.clone(),
+            Arc::clone(kind),
+            predicate,
+            self.limit,
+        ))
+    }
+}
