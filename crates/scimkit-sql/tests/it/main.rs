@@ -6,6 +6,8 @@
     reason = "the lints know tests, but not the functions beside them"
 )]
 
+mod statements;
+
 use scimkit_filter::Filter;
 use scimkit_registry::{Attr, AttrId, Predicate, Registry, ResourceType, Role, Scalar, Tolerance};
 use scimkit_sql::{Dialect, Layout, Plan, Rows, Source, plan};
