@@ -258,6 +258,48 @@ impl Change {
         document.refresh_schemas(&self.kind);
     }
 
+    /// Returns whether [applying](Self::apply) the change makes a document another one.
+    ///
+    /// It looks only at what the change sets and unsets, however large the document is.
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::{Change, Registry, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let mut document = user.admit(json!({"userName": "bjensen"}), &Tolerance::DEFAULT)?;
+    /// let change = Change::create(Arc::clone(user), document.clone());
+    /// change.apply(&mut document);
+    /// assert!(!change.alters(&document));
+    ///
+    /// let title = user.named("title").unwrap();
+    /// let mut change = Change::none(Arc::clone(user));
+    /// change.difference(title, None, Some(json!("Dr.")));
+    /// assert!(change.alters(&document));
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    #[must_use]
+    pub fn alters(&self, document: &Resource) -> bool {
+        let kind = &self.kind;
+        let sets = |(id, value): &(AttrId, Value)| {
+            let (attr, stored) = (kind.attr(*id), document.get(kind, *id));
+            // Of a list, parts and elements may be passed over.
+            match value.is_array() || attr.is_never_returned() {
+                true => shown(kind, attr, value).as_ref() != stored,
+                false => stored != Some(value),
+            }
+        };
+        self.set.iter().any(sets)
+            || self
+                .unset
+                .iter()
+                .any(|id| document.get(kind, *id).is_some())
+            || !document.has_fresh_schemas(kind)
+    }
+
     /// For every indexed attribute that changes: its new lookup keys, none when it is unassigned.
     ///
     /// # Example

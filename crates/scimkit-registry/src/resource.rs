@@ -34,7 +34,7 @@ use crate::{
 /// assert!(Resource::restore(b"[]").is_err());
 /// # Ok::<(), scimkit_registry::Error>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resource {
     // INVARIANT: keys are spelled as in the schema; no null, `[]` or `{}` anywhere.
     pub(crate) members: Map<String, Value>,
@@ -171,15 +171,25 @@ impl Resource {
 
     /// Sets `schemas` to the core schema and the extensions that have a value.
     pub(crate) fn refresh_schemas(&mut self, kind: &ResourceType) {
-        let mut schemas = vec![Value::from(kind.schema().as_str())];
-        let present = kind.extensions().iter().map(|e| e.urn().as_str());
-        schemas.extend(
-            present
-                .filter(|urn| self.members.contains_key(*urn))
-                .map(Value::from),
-        );
+        let schemas = self.used_schemas(kind).map(Value::from).collect();
         self.members
             .insert("schemas".to_owned(), Value::Array(schemas));
+    }
+
+    /// Whether `schemas` lists what [`refresh_schemas`](Self::refresh_schemas) would.
+    pub(crate) fn has_fresh_schemas(&self, kind: &ResourceType) -> bool {
+        let listed = self.members.get("schemas").and_then(Value::as_array);
+        listed.is_some_and(|listed| {
+            let listed = listed.iter().map(Value::as_str);
+            listed.eq(self.used_schemas(kind).map(Some))
+        })
+    }
+
+    /// The core schema, and each extension that has values.
+    fn used_schemas<'k>(&self, kind: &'k ResourceType) -> impl Iterator<Item = &'k str> {
+        let extensions = kind.extensions().iter().map(|e| e.urn().as_str());
+        let used = extensions.filter(|urn| self.members.contains_key(*urn));
+        std::iter::once(kind.schema().as_str()).chain(used)
     }
 }
 

@@ -10,7 +10,8 @@ use scimkit_registry::{
     Witness, weight,
 };
 use scimkit_store::{
-    Batch, Document, Expect, How, StoreError, Stored, Want, Write, Written, engine::BatchAnswer,
+    Base, Batch, Document, Expect, How, StoreError, Stored, Want, Write, Written,
+    engine::BatchAnswer,
 };
 use serde_json::Value;
 
@@ -170,9 +171,9 @@ impl Writer<'_> {
             }
             let written = written_by(&change);
             let what = What::of(&change);
-            let expect = match before {
-                Some(before) => Expect::OneOf(vec![before.version]),
-                None => wanted.clone(),
+            let expect = match (before, document) {
+                (Some(before), Some(document)) => Expect::Base(Base::new(before.version, document)),
+                _ => wanted.clone(),
             };
             let id = id.clone();
             match self.write(Write::Update { change, expect, id }).await {

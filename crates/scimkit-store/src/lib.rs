@@ -53,7 +53,7 @@ pub use scope::{
     UnknownMembers,
 };
 pub use store::{
-    Batch, BoxFuture, Document, EdgeQuery, Expect, How, Intent, OnFailure, Store, StoreError,
+    Base, Batch, BoxFuture, Document, EdgeQuery, Expect, How, Intent, OnFailure, Store, StoreError,
     Stored, Support, Timestamps, Want, Write, Written,
 };
 pub use tenancy::{

@@ -605,6 +605,43 @@ pub enum Expect {
     Any,
     /// One of these.
     OneOf(Vec<Version>),
+    /// The one that was read, to whose document the change was computed.
+    Base(Base),
+}
+
+/// A resource as it was read.
+///
+/// A write that [expects](Expect::Base) it brings the document along, so that nobody has to take it apart
+/// again.
+///
+/// # Example
+/// ```
+/// use std::sync::Arc;
+/// use scimkit_core::Version;
+/// use scimkit_registry::Resource;
+/// use scimkit_store::{Base, Expect};
+///
+/// let base = Base::new(Version::new("7")?, Arc::new(Resource::default()));
+/// let expect = Expect::Base(base);
+/// assert!(expect.check(&Version::new("7")?).is_ok());
+/// assert!(expect.check(&Version::new("8")?).is_err());
+/// # Ok::<(), scimkit_core::InvalidVersion>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Base {
+    /// The document that the resource has in that version, whole.
+    pub document: Arc<Resource>,
+    /// The version.
+    pub version: Version,
+}
+
+impl Base {
+    /// The document of a resource in a version.
+    #[must_use]
+    pub fn new(version: Version, document: Arc<Resource>) -> Self {
+        Base { document, version }
+    }
 }
 
 impl Expect {
@@ -613,11 +650,16 @@ impl Expect {
     /// # Errors
     /// [`StoreError::Stale`] with the actual one.
     pub fn check(&self, actual: &Version) -> Result<(), StoreError> {
-        match self {
-            Expect::OneOf(versions) if !versions.contains(actual) => Err(StoreError::Stale {
+        let is_met = match self {
+            Expect::Any => true,
+            Expect::Base(base) => base.version == *actual,
+            Expect::OneOf(versions) => versions.contains(actual),
+        };
+        match is_met {
+            true => Ok(()),
+            false => Err(StoreError::Stale {
                 actual: actual.clone(),
             }),
-            _ => Ok(()),
         }
     }
 }

@@ -83,6 +83,23 @@ proptest! {
     }
 
     #[test]
+    fn alters_tells_whether_applying_makes_another_document(
+        before in body(),
+        after in body(),
+        other in body(),
+    ) {
+        let gadget = gadget();
+        let [before, after, other] = [before, after, other].map(|body| admit(&gadget, body));
+        let change = difference_of(&gadget, &before, &after);
+        for document in [before, after, other] {
+            let mut applied = document.clone();
+            change.apply(&mut applied);
+            prop_assert_eq!(change.alters(&document), applied != document);
+            prop_assert!(!change.alters(&applied));
+        }
+    }
+
+    #[test]
     fn create_leads_from_nothing(after in body()) {
         let gadget = gadget();
         let after = admit(&gadget, after);

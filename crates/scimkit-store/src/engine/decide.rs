@@ -58,6 +58,8 @@ struct EditedBody {
 /// A resource and the change that a write makes to it.
 #[derive(Clone, Copy)]
 pub(super) struct Edit<'w> {
+    /// The document before, if the write brings it along.
+    pub(super) base: Option<&'w Arc<Resource>>,
     pub(super) change: &'w Change,
     pub(super) id: &'w ResourceId,
     /// The new keys of what the change sets.
@@ -122,14 +124,28 @@ impl Decider<'_> {
         match &prepared.write {
             Write::Create { change, claim, id } => {
                 let keys = &prepared.keys;
-                let edit = Edit { change, id, keys };
+                let edit = Edit {
+                    base: None,
+                    change,
+                    id,
+                    keys,
+                };
                 let claim = claim.as_deref();
                 self.create_or_claim(request, (prepared.number, edit), claim)
             }
             Write::Delete { expect, id, kind } => self.delete(request, (kind, id), expect),
             Write::Update { change, expect, id } => {
                 let keys = &prepared.keys;
-                self.update(request, Edit { change, id, keys }, expect)
+                let edit = Edit {
+                    base: match expect {
+                        Expect::Base(base) => Some(&base.document),
+                        _ => None,
+                    },
+                    change,
+                    id,
+                    keys,
+                };
+                self.update(request, edit, expect)
             }
         }
     }
@@ -267,7 +283,13 @@ impl Decider<'_> {
         let tree = before.document.tree()?;
         let change = &request.policy.adoption_change(change, claim, &tree)?;
         let keys = &keys::of_change(change);
-        let edited = self.edited_body(request, Edit { change, id, keys })?;
+        let edit = Edit {
+            base: None,
+            change,
+            id,
+            keys,
+        };
+        let edited = self.edited_body(request, edit)?;
         let unchanged = || EditedBody {
             body: before,
             details: self.details(request, change, (None, None)),
@@ -417,15 +439,17 @@ impl Decider<'_> {
             return Ok(None);
         }
         let mut body = self.body(edit.change.kind(), edit.id)?;
+        // Its version is the one that the write expects, so it is what the row holds, taken apart.
+        if let Some(base) = edit.base {
+            body.document = Document::Tree(Arc::clone(base));
+        }
         let before = body.document.tree()?;
-        // It is copied, and compared with what it was.
-        let copied = before.weight().saturating_mul(2);
-        request.budget.charge(copied)?;
-        let mut after = Resource::clone(&before);
-        edit.change.apply(&mut after);
-        if after == *before {
+        if !edit.change.alters(&before) {
             return Ok(None);
         }
+        request.budget.charge(before.weight())?;
+        let mut after = Resource::clone(&before);
+        edit.change.apply(&mut after);
         let edits = key_edits(Some((&before, edit.change)), edit.keys);
         self.check_unique(edit, &edits)?;
         for (attr, new) in edits {

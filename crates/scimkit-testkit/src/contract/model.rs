@@ -454,6 +454,7 @@ fn unique_name(document: &Resource) -> Option<String> {
 fn fits(expect: &Expect, row: &Row) -> bool {
     match expect {
         Expect::Any => true,
+        Expect::Base(base) => row.version.as_ref() == Some(&base.version),
         Expect::OneOf(versions) => row.version.as_ref().is_some_and(|v| versions.contains(v)),
     }
 }

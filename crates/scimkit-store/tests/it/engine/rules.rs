@@ -1,5 +1,6 @@
 //! The rules of a write, as tables of writes and their answers.
 
+mod base;
 mod claims;
 mod limits;
 

@@ -1,0 +1,54 @@
+//! Updates that bring along the document that they were computed from.
+
+use std::sync::Arc;
+
+use scimkit_store::{
+    Base, Batch, Expect, Write,
+    engine::{Decision, Policy, WriteRequest},
+};
+use serde_json::json;
+
+use super::{
+    super::{World, database::Database, second},
+    said,
+};
+
+#[test]
+fn base_spares_reading_the_stored_text() {
+    let world = World::new();
+    let mut database = Database::default();
+    let run = |database: &mut Database, write| {
+        let policy = Policy::new(world.registry.clone());
+        let batch = Batch::new(second(0), vec![write]);
+        let answer = database.run(Decision::new(WriteRequest::new(policy, batch)));
+        answer.into_iter().next().unwrap()
+    };
+    let created = run(&mut database, world.user("u1", "a")).unwrap();
+    let stored = created.into_iter().next().unwrap().unwrap().stored.unwrap();
+    let tree = Arc::new(stored.document.tree().unwrap().into_owned());
+    database.rows.get_mut("u1").unwrap().document = "unreadable".to_owned();
+    let update = |expect: Expect, title: Option<&str>| {
+        let mut write = world.set("u1", "title", title.map(|title| json!(title)));
+        if let Write::Update { expect: known, .. } = &mut write {
+            *known = expect;
+        }
+        write
+    };
+    let base = || Expect::Base(Base::new(stored.version.clone(), Arc::clone(&tree)));
+    // Without a base, the text is what there is.
+    let plain = run(&mut database, update(Expect::Any, Some("x")));
+    assert!(said(&plain).starts_with("failure"), "{}", said(&plain));
+    // What changes nothing is told from the base, too.
+    let unchanged = run(&mut database, update(base(), None));
+    assert_eq!(said(&unchanged), "unchanged u1 1");
+    let updated = run(&mut database, update(base(), Some("x"))).unwrap();
+    let updated = updated.into_iter().next().unwrap().unwrap().stored.unwrap();
+    let expected = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "title": "x", "userName": "a",
+    });
+    let found = updated.document.tree().unwrap();
+    assert_eq!(json!(found.as_map()), expected);
+    assert_eq!(Arc::strong_count(&tree), 1, "the base is not held");
+    let stale = run(&mut database, update(base(), Some("y")));
+    assert_eq!(said(&stale), "stale 2");
+}
