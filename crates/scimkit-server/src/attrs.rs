@@ -23,6 +23,13 @@ pub(crate) fn edge_attrs(kind: &ResourceType, projection: &Projection) -> Vec<At
         .collect()
 }
 
+/// The inverse attributes that a projection shows: other resources decide what they hold.
+pub(crate) fn inverse_attrs(kind: &ResourceType, projection: &Projection) -> Vec<AttrId> {
+    let mut attrs = edge_attrs(kind, projection);
+    attrs.retain(|attr| kind.attr(*attr).role() == Role::Inverse);
+    attrs
+}
+
 /// The reference attributes of a type.
 pub(crate) fn reference_attrs(kind: &ResourceType) -> impl Iterator<Item = AttrId> {
     let attrs = kind.attributes().iter();

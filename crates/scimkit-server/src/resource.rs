@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::{
     answer::Answer,
-    attrs::{PAGE, edge_attrs, memberships},
+    attrs::{PAGE, edge_attrs, inverse_attrs, memberships},
     body::Body,
     decode,
     edit::{What, written_by},
@@ -84,7 +84,9 @@ impl Ask<'_> {
         let projection = self.projection(kind)?;
         let edit = self.writer.decode_put(kind, body).await?;
         let conditions = self.conditions()?;
-        let updated = self.writer.update(kind, id, &edit, &conditions).await?;
+        let shown = inverse_attrs(kind, &projection);
+        let edit = (&edit, shown.as_slice());
+        let updated = self.writer.update(kind, id, edit, &conditions).await?;
         let projection = projection.after_writing(kind, &updated.written);
         self.show(StatusCode::OK, (kind, &updated.stored), &projection)
             .await
@@ -100,11 +102,22 @@ impl Ask<'_> {
         let projection = self.projection(kind)?;
         let edit = self.writer.decode_patch(kind, body).await?;
         let conditions = self.conditions()?;
-        let updated = self.writer.update(kind, id, &edit, &conditions).await?;
-        let quiet = !self.asks_for_attributes()?
+        let asks = self.asks_for_attributes()?;
+        let shown = match settings.patch_answer {
+            PatchAnswer::Never if !asks => Vec::new(),
+            _ => inverse_attrs(kind, &projection),
+        };
+        let edit = (&edit, shown.as_slice());
+        let mut updated = self.writer.update(kind, id, edit, &conditions).await?;
+        let quiet = !asks
             && match settings.patch_answer {
                 PatchAnswer::Never => updated.how != How::Unchanged,
-                PatchAnswer::Auto => updated.what == What::Edges && self.is_big(kind, id).await?,
+                PatchAnswer::Auto if updated.what == What::Edges => {
+                    let edges = self.few_members(kind, id).await?;
+                    let is_big = edges.is_none();
+                    updated.stored.edges.extend(edges.into_iter().flatten());
+                    is_big
+                }
                 _ => false,
             };
         if quiet {
@@ -134,20 +147,24 @@ impl Ask<'_> {
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
 
-    /// Whether a membership of the resource is too long to be sent back unasked.
-    async fn is_big(&self, kind: &Arc<ResourceType>, id: &ResourceId) -> Result<bool, Problem> {
+    /// The members of a resource, unless there are too many to be sent back unasked.
+    async fn few_members(
+        &self,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+    ) -> Result<Option<Vec<(AttrId, Vec<Edge>)>>, Problem> {
+        let mut all = Vec::new();
         for attr in memberships(kind) {
             let query = EdgeQuery::new(Arc::clone(kind), attr, vec![id.clone()]);
-            let found = self
-                .writer
-                .store
-                .edges(self.writer.scope, &query.at_most(BIG_GROUP + 1))
-                .await?;
-            if found.iter().any(|edges| edges.len() > BIG_GROUP as usize) {
-                return Ok(true);
+            let Writer { scope, store, .. } = self.writer;
+            let found = store.edges(scope, &query.at_most(BIG_GROUP + 1)).await?;
+            let edges = found.into_iter().next().unwrap_or_default();
+            if edges.len() > BIG_GROUP as usize {
+                return Ok(None);
             }
+            all.push((attr, edges));
         }
-        Ok(false)
+        Ok(Some(all))
     }
 
     fn conditions(&self) -> Result<Conditions, Problem> {

@@ -16,6 +16,7 @@ use scimkit_store::{
 use serde_json::Value;
 
 use crate::{
+    attrs::PAGE,
     edit::{Edit, Known, What, check_edges, written_by},
     error::{Problem, lost},
     policy::Taken,
@@ -133,27 +134,40 @@ impl Writer<'_> {
 
     /// Reads what the edit needs, computes the change and writes it; again after a lost race,
     /// unless the client said which version it means.
+    ///
+    /// The edges that the answer shows and the edit does not change, `shown`, are read along with the
+    /// resource, so that the answer needs no other visit to the store.
     pub(crate) async fn update(
         &self,
         kind: &Arc<ResourceType>,
         id: &ResourceId,
-        edit: &Arc<Edit>,
+        (edit, shown): (&Arc<Edit>, &[AttrId]),
         Conditions { barred, wanted }: &Conditions,
     ) -> Result<Updated, Problem> {
+        let edges = edit.edges();
+        let want = match edges.is_empty() {
+            true => Want::edges(shown).at_most(PAGE + 1),
+            false => Want::edges(edges.as_slice()),
+        };
         let started = self.clock.elapsed();
         let (mut tries, mut taken) = (0, Taken::default());
         loop {
             let mut before = match edit.reads() || barred.is_some() {
-                true => Some(self.before(kind, id, &edit.edges(), wanted).await?),
+                true => Some(self.before(kind, id, &want, wanted).await?),
                 false => None,
             };
             if let (Some(barred), Some(before)) = (barred, &before) {
                 check_barred(barred, before)?;
             }
             let mut known = Known::default();
+            let mut shown_edges = Vec::new();
             if let Some(before) = &mut before {
                 known.document = Some(self.tree(before).await?);
-                known.edges = std::mem::take(&mut before.edges).into();
+                let read = std::mem::take(&mut before.edges);
+                match edges.is_empty() {
+                    true => shown_edges = read,
+                    false => known.edges = read.into(),
+                }
             }
             let document = known.document.clone();
             let change = self.change(edit, id, known).await?;
@@ -163,13 +177,15 @@ impl Writer<'_> {
             let limits = &self.scope.settings.limits;
             limits.check_document(document.as_deref(), &change)?;
             if change.is_empty() {
-                let stored = match before {
+                let mut stored = match before {
                     Some(stored) => stored,
-                    None => self.before(kind, id, &[], wanted).await?,
+                    None => self.before(kind, id, &Want::document(), wanted).await?,
                 };
+                stored.edges.append(&mut shown_edges);
                 return Ok(Updated::unchanged(stored, edit.what()));
             }
             let written = written_by(&change);
+            shown_edges.retain(|(attr, _)| change.edges().iter().all(|edit| edit.attr != *attr));
             let what = What::of(&change);
             let expect = match (before, document) {
                 (Some(before), Some(document)) => Expect::Base(Base::new(before.version, document)),
@@ -186,7 +202,8 @@ impl Writer<'_> {
                 }
                 Err(problem) => return Err(problem),
                 Ok(done) => {
-                    let stored = done.stored.ok_or_else(lost)?;
+                    let mut stored = done.stored.ok_or_else(lost)?;
+                    stored.edges.append(&mut shown_edges);
                     return Ok(match done.how {
                         How::Unchanged => Updated::unchanged(stored, what),
                         how => Updated {
@@ -206,11 +223,10 @@ impl Writer<'_> {
         &self,
         kind: &Arc<ResourceType>,
         id: &ResourceId,
-        edges: &[AttrId],
+        want: &Want,
         wanted: &Expect,
     ) -> Result<Stored, Problem> {
-        let want = Want::edges(edges);
-        let stored = self.store.read(self.scope, kind, id, &want).await?;
+        let stored = self.store.read(self.scope, kind, id, want).await?;
         wanted.check(&stored.version)?;
         Ok(stored)
     }

@@ -161,7 +161,10 @@ impl<'a> Run<'a> {
         };
         let barred = None;
         let conditions = Conditions { barred, wanted };
-        let updated = self.writer.update(&kind, &id, &edit, &conditions).await?;
+        let updated = self
+            .writer
+            .update(&kind, &id, (&edit, &[]), &conditions)
+            .await?;
         Ok(Some(updated.stored))
     }
 

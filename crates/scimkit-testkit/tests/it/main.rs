@@ -39,4 +39,5 @@ mod subjects;
 mod teams;
 mod tenancy;
 mod tenants;
+mod visits;
 mod work;

@@ -1,0 +1,161 @@
+//! How often a request visits the store.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use scimkit_registry::{Edge, ResourceId, ResourceType, Tolerance};
+use scimkit_server::Server;
+use scimkit_store::{
+    Batch, BoxFuture, EdgeQuery, Expect, Page, Query, Scope, Store, StoreError, Stored, Want,
+    Write, engine::BatchAnswer,
+};
+use serde_json::{Value, json};
+
+use crate::servers::{STORES, TOKEN, server};
+
+/// Notes each visit to the store behind it.
+#[derive(Debug)]
+struct Watched {
+    store: Arc<dyn Store>,
+    visits: Mutex<Vec<&'static str>>,
+}
+
+impl Watched {
+    fn note(&self, visit: &'static str) {
+        let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
+        visits.push(visit);
+    }
+
+    fn take(&self) -> Vec<&'static str> {
+        let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut visits)
+    }
+}
+
+impl Store for Watched {
+    pass_on!(store: support);
+
+    fn edges<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a EdgeQuery,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
+        self.note("edges");
+        self.store.edges(scope, query)
+    }
+
+    fn query<'a>(
+        &'a self,
+        scope: &'a Scope,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.note("query");
+        self.store.query(scope, query)
+    }
+
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+        kind: &'a Arc<ResourceType>,
+        id: &'a ResourceId,
+        want: &'a Want,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        self.note("read");
+        self.store.read(scope, kind, id, want)
+    }
+
+    fn write<'a>(&'a self, scope: &'a Scope, batch: Batch) -> BoxFuture<'a, BatchAnswer> {
+        let based = |write: &Write| match write {
+            Write::Update {
+                expect: Expect::Base(base),
+                ..
+            } => {
+                // The one tree that was read is handed over; only the memory store holds it, too.
+                assert!(Arc::strong_count(&base.document) <= 2);
+                true
+            }
+            _ => false,
+        };
+        self.note(match batch.writes.iter().any(based) {
+            true => "write on base",
+            false => "write",
+        });
+        self.store.write(scope, batch)
+    }
+}
+
+async fn send(server: &Server, (method, path): (&str, &str), body: &Value) -> Value {
+    let text = match body {
+        Value::Null => String::new(),
+        body => body.to_string(),
+    };
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", format!("Bearer {TOKEN}"))
+        .header("content-type", "application/scim+json")
+        .body(Full::new(Bytes::from(text)))
+        .unwrap();
+    let response = server.handle(request).await;
+    assert!(
+        response.status().is_success(),
+        "{method} {path}: {response:?}"
+    );
+    let body = response.into_body().collect().await.unwrap();
+    serde_json::from_slice(&body.to_bytes()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn requests_visit_the_store_no_more_than_they_must() {
+    let patch = |operation: Value| json!({"Operations": [operation]});
+    let retitle = patch(json!({"op": "replace", "path": "title", "value": "Dr."}));
+    for (name, make) in STORES {
+        let store = Arc::new(Watched {
+            store: make(),
+            visits: Mutex::default(),
+        });
+        let server = server(Arc::<Watched>::clone(&store), Tolerance::DEFAULT);
+        let user = send(&server, ("POST", "/Users"), &json!({"userName": "ann"})).await;
+        assert_eq!(store.take(), ["write", "edges"], "{name}");
+        let user = user["id"].as_str().unwrap();
+        let group = json!({"displayName": "team", "members": [{"value": user}]});
+        let group = send(&server, ("POST", "/Groups"), &group).await;
+        let group = group["id"].as_str().unwrap();
+        store.take();
+
+        let (one, team) = (format!("/Users/{user}"), format!("/Groups/{group}"));
+        let renamed = json!({"userName": "bob", "title": "Dr."});
+        let remove = json!({"op": "remove", "path": format!("members[value eq \"{user}\"]")});
+        let rename = patch(json!({"op": "replace", "path": "displayName", "value": "crew"}));
+        // (request, body, visits, whether the answer shows the user's group)
+        let cases: [(&str, &str, &Value, &[&str], bool); 8] = [
+            ("GET", &one, &Value::Null, &["read"], true),
+            ("PATCH", &one, &retitle, &["read", "write on base"], true),
+            // It changes nothing, so there is nothing to write.
+            ("PATCH", &one, &retitle, &["read"], true),
+            ("PUT", &one, &renamed, &["read", "write on base"], true),
+            (
+                "PATCH",
+                &team,
+                &rename,
+                &["read", "write on base", "edges"],
+                false,
+            ),
+            ("PATCH", &team, &patch(remove), &["write", "edges"], false),
+            ("DELETE", &one, &Value::Null, &["write"], false),
+            ("DELETE", &team, &Value::Null, &["write"], false),
+        ];
+        for (method, path, body, visits, shows_group) in cases {
+            let answer = send(&server, (method, path), body).await;
+            assert_eq!(store.take(), visits, "{name}: {method} {path}");
+            if shows_group {
+                assert_eq!(
+                    answer["groups"][0]["value"], *group,
+                    "{name}: {method} {path}"
+                );
+            }
+        }
+    }
+}
