@@ -471,13 +471,14 @@ impl Decider<'_> {
     /// rejected before.
     fn check_unique(&self, edit: Edit<'_>, edits: &KeyEdits) -> Result<(), StoreError> {
         let (kind, id) = (edit.change.kind(), edit.id);
-        let rejected = self.duplicates.iter().find(|(row, attr)| {
-            let attr = kind.named(attr);
-            row == id && attr.is_none_or(|attr| keys::sets(edit.change, attr))
-        });
-        if let Some((_, attr)) = rejected {
-            let attr = attr.clone();
-            return Err(StoreError::Taken { attr });
+        for (_, path) in self.duplicates.iter().filter(|(row, _)| row == id) {
+            let attr = kind.named(path);
+            if attr.is_none_or(|attr| keys::sets(edit.change, attr)) {
+                let attr = attr
+                    .map_or(&**path, |attr| kind.attr(attr).path())
+                    .to_owned();
+                return Err(StoreError::Taken { attr });
+            }
         }
         let unique = edits
             .iter()

@@ -31,6 +31,7 @@ mod protocol;
 mod race;
 mod record;
 mod replay;
+mod rows;
 mod score;
 mod secrets;
 mod servers;

@@ -1,0 +1,476 @@
+//! A database whose futures are not ready at once, that makes ids and versions itself, and that fails as
+//! it is told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, Mutex, MutexGuard},
+    task::Poll,
+};
+
+use scimkit_core::Version;
+use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType, Role};
+use scimkit_store::{
+    EdgeQuery, Page, Query, Scope, StoreError, Stored, Support, TenantId, Want,
+    engine::{
+        AncestorEdge, Applied, AppliedRow, Facts, FoundRow, MemberList, Members, Needs, Operations,
+        OwnerEdge, RowState, Rows, RowsError,
+    },
+    rows::{LookupBy, RowDatabase, RowTransaction, page, satisfying},
+    targets,
+};
+
+/// The tables of one tenant.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tables {
+    edges: BTreeMap<MemberList, BTreeMap<ResourceId, Option<String>>>,
+    /// The folded names of live users.
+    names: BTreeMap<ResourceId, String>,
+    /// How often each row was written, as a trigger would count.
+    pub(super) revisions: BTreeMap<ResourceId, u64>,
+    pub(super) rows: BTreeMap<ResourceId, FoundRow>,
+    serial: u64,
+}
+
+/// What becomes of a call of [`Rows::apply`] or of a commit.
+#[derive(Debug, Clone)]
+pub(super) enum Fault {
+    /// A constraint rejects the row.
+    Duplicate(&'static str),
+    Full,
+    LostAtCommit,
+    LostInApply,
+    /// Another process inserts this user right before the operations are applied.
+    Raced(FoundRow),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Database {
+    /// What happens to the transactions to come.
+    pub(super) faults: Mutex<VecDeque<Fault>>,
+    pub(super) lacks_soft_delete: bool,
+    pub(super) locked: Mutex<BTreeSet<TenantId>>,
+    /// How often a future waits before it goes on.
+    pub(super) patience: usize,
+    pub(super) tenants: Mutex<BTreeMap<TenantId, Arc<Tables>>>,
+    /// How many transactions were begun.
+    pub(super) transactions: Mutex<usize>,
+}
+
+pub(super) struct Transaction<'a> {
+    database: &'a Database,
+    scope: &'a Scope,
+    tables: Arc<Tables>,
+}
+
+/// Lets others run so many times.
+async fn pause(turns: usize) {
+    let mut left = turns;
+    std::future::poll_fn(|context| {
+        context.waker().wake_by_ref();
+        match left.checked_sub(1) {
+            None => Poll::Ready(()),
+            Some(fewer) => {
+                left = fewer;
+                Poll::Pending
+            }
+        }
+    })
+    .await;
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap()
+}
+
+impl Rows for Transaction<'_> {
+    async fn load(&mut self, needs: &Needs) -> Result<Facts, RowsError> {
+        pause(self.database.patience).await;
+        let tables = &self.tables;
+        let mut facts = Facts::default();
+        for lookup in needs.lookups() {
+            let rows = match &lookup.by {
+                LookupBy::Ids(ids) => ids.iter().filter_map(|id| tables.row(id)).collect(),
+                LookupBy::Predicate {
+                    kind,
+                    predicate,
+                    state,
+                } => satisfying(
+                    self.scope,
+                    kind,
+                    predicate,
+                    tables.all(kind, *state).collect(),
+                )?,
+            };
+            facts.add_rows(&lookup, rows);
+        }
+        for (list, among) in &needs.edges {
+            let mut targets = tables.members(list);
+            targets.retain(|target| among.contains(target));
+            let list = list.clone();
+            facts.edges.push(Members { list, targets });
+        }
+        for list in &needs.members {
+            let (list, targets) = (list.clone(), tables.members(list));
+            facts.members.push(Members { list, targets });
+        }
+        for target in &needs.owners {
+            facts
+                .owners
+                .extend(tables.lists_with(target).map(|list| OwnerEdge {
+                    attr: Arc::clone(&list.attr),
+                    owner: tables.row(&list.owner).unwrap().head,
+                    target: target.clone(),
+                }));
+        }
+        for query in &needs.ancestors {
+            let (mut open, mut seen) = (vec![query.start.clone()], BTreeSet::new());
+            while let Some(target) = open.pop() {
+                if !seen.insert(target.clone()) {
+                    continue;
+                }
+                for list in tables.lists_with(&target).filter(|l| l.attr == query.attr) {
+                    open.push(list.owner.clone());
+                    facts.ancestors.push(AncestorEdge {
+                        attr: Arc::clone(&list.attr),
+                        owner: list.owner.clone(),
+                        target: target.clone(),
+                    });
+                }
+            }
+        }
+        Ok(facts)
+    }
+
+    async fn apply(&mut self, operations: Operations) -> Result<Applied, RowsError> {
+        pause(self.database.patience).await;
+        let fault = {
+            let mut faults = locked(&self.database.faults);
+            match faults.front() {
+                Some(Fault::LostAtCommit) | None => None,
+                Some(_) => faults.pop_front(),
+            }
+        };
+        match fault {
+            Some(Fault::Duplicate(attr)) => {
+                let rows = &mut operations
+                    .inserted_rows
+                    .iter()
+                    .chain(&operations.updated_rows);
+                let id = rows.next().unwrap().id.clone();
+                let attr = attr.to_owned();
+                return Err(RowsError::Duplicate { attr, id });
+            }
+            Some(Fault::Full) => return Err(StoreError::StorageFull("no space left".into()).into()),
+            Some(Fault::LostInApply) => {
+                return Err(RowsError::Lost(StoreError::backend("deadlock")));
+            }
+            Some(Fault::Raced(row)) => {
+                // It was committed elsewhere, so that it is there after this transaction is gone.
+                let mut tenants = locked(&self.database.tenants);
+                let tables = tenants.entry(self.scope.tenant.clone()).or_default();
+                Arc::make_mut(tables).insert(row);
+                self.tables = Arc::clone(tables);
+            }
+            _ => {}
+        }
+        Arc::make_mut(&mut self.tables).apply(operations)
+    }
+}
+
+impl RowTransaction for Transaction<'_> {
+    async fn commit(mut self) -> Result<(), RowsError> {
+        pause(self.database.patience).await;
+        let is_lost = {
+            let mut faults = locked(&self.database.faults);
+            let is_lost = matches!(faults.front(), Some(Fault::LostAtCommit));
+            is_lost.then(|| faults.pop_front()).is_some()
+        };
+        if is_lost {
+            return Err(RowsError::Lost(StoreError::backend("connection reset")));
+        }
+        let tables = std::mem::take(&mut self.tables);
+        locked(&self.database.tenants).insert(self.scope.tenant.clone(), tables);
+        Ok(())
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        locked(&self.database.locked).remove(&self.scope.tenant);
+    }
+}
+
+impl Tables {
+    fn row(&self, id: &ResourceId) -> Option<FoundRow> {
+        self.rows.get(id).cloned()
+    }
+
+    fn all(&self, kind: &ResourceType, state: RowState) -> impl Iterator<Item = FoundRow> {
+        let rows = self.rows.values();
+        let of_kind = rows.filter(move |r| *r.head.kind == *kind.name() && r.head.state == state);
+        of_kind.cloned()
+    }
+
+    fn members(&self, list: &MemberList) -> Vec<ResourceId> {
+        let targets = self.edges.get(list).into_iter().flatten();
+        targets.map(|(target, _)| target.clone()).collect()
+    }
+
+    fn lists_with(&self, target: &ResourceId) -> impl Iterator<Item = &MemberList> {
+        let lists = self.edges.iter();
+        let with = lists.filter(move |(_, targets)| targets.contains_key(target));
+        with.map(|(list, _)| list)
+    }
+
+    fn insert(&mut self, row: FoundRow) {
+        let id = row.head.id.clone();
+        self.names.remove(&id);
+        let name = name(&row).filter(|_| row.head.state == RowState::Live);
+        self.names.extend(name.map(|name| (id.clone(), name)));
+        self.rows.insert(id, row);
+    }
+
+    fn apply(&mut self, operations: Operations) -> Result<Applied, RowsError> {
+        let mut applied = Applied::default();
+        for end in &operations.removed_ends {
+            self.edges.retain(|list, _| list.owner != end.id);
+            self.edges
+                .values_mut()
+                .for_each(|targets| drop(targets.remove(&end.id)));
+        }
+        for Members { list, targets } in operations.removed_edges {
+            let edges = self.edges.get_mut(&list).unwrap();
+            for target in targets {
+                assert!(edges.remove(&target).is_some());
+            }
+        }
+        let mut gone = BTreeSet::new();
+        for row in operations.removed_rows {
+            assert!(self.rows.remove(&row.id).is_some());
+            self.names.remove(&row.id);
+            gone.insert(row.id);
+        }
+        for row in operations.inserted_rows {
+            let given = row.id.clone();
+            let mut row = FoundRow::from(row);
+            if !gone.contains(&given) {
+                self.serial += 1;
+                row.head.id = ResourceId::from(format!("row-{}", self.serial));
+            }
+            self.put(given, row, &mut applied)?;
+        }
+        for row in operations.updated_rows {
+            assert!(self.rows.contains_key(&row.id));
+            self.put(row.id.clone(), row.into(), &mut applied)?;
+        }
+        for bump in operations.bumped_rows {
+            let mut row = self.row(&bump.id).unwrap();
+            row.head.last_modified = bump.last_modified;
+            self.put(bump.id, row, &mut applied)?;
+        }
+        for new in operations.inserted_edges {
+            let owner = applied.id(&new.list.owner).clone();
+            let edges = self.edges.entry(MemberList { owner, ..new.list });
+            let edges = edges.or_default();
+            for member in new.members {
+                let target = applied.id(&member.id).clone();
+                assert!(edges.insert(target, member.kind).is_none());
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Writes a row with a version that is made of it, unless its name is taken.
+    fn put(
+        &mut self,
+        given: ResourceId,
+        mut row: FoundRow,
+        applied: &mut Applied,
+    ) -> Result<(), RowsError> {
+        let id = row.head.id.clone();
+        if row.head.state == RowState::Live && self.has_name_of(&row) {
+            let attr = "userName".to_owned();
+            return Err(RowsError::Duplicate { attr, id: given });
+        }
+        let revision = self.revisions.entry(id.clone()).or_default();
+        *revision += 1;
+        let mut hash = DefaultHasher::new();
+        (row.document.text(), *revision).hash(&mut hash);
+        row.head.version = Version::new(format!("{:016x}", hash.finish())).unwrap();
+        let head = row.head.clone();
+        applied.push(
+            given,
+            AppliedRow {
+                document: None,
+                head,
+            },
+        );
+        self.insert(row);
+        Ok(())
+    }
+
+    /// Whether another live user has the name of this one: the table's own constraint.
+    fn has_name_of(&self, row: &FoundRow) -> bool {
+        let name = name(row);
+        let mut names = self.names.iter();
+        names.any(|(id, other)| *id != row.head.id && Some(other) == name.as_ref())
+    }
+
+    /// The edges of a resource under an attribute, as they are now.
+    fn edges(
+        &self,
+        scope: &Scope,
+        (kind, owner): (&ResourceType, &FoundRow),
+        attr: AttrId,
+    ) -> Vec<Edge> {
+        let attr = kind.attr(attr);
+        let leads_to = targets(&scope.settings.registry, kind, attr.id());
+        let filled = |id: &ResourceId, given: Option<&String>| {
+            let known = self
+                .rows
+                .get(id)
+                .filter(|row| row.head.state == RowState::Live);
+            let known = known.filter(|row| leads_to.iter().any(|k| k.name() == &*row.head.kind));
+            let edge = Edge::to(id.clone());
+            match known {
+                None => edge.with_kind(given.cloned()),
+                Some(row) => {
+                    let kind = scope.settings.registry.by_name(&row.head.kind).unwrap();
+                    let document = row.document.tree().unwrap();
+                    let name = document.get(kind, kind.named("displayName").unwrap());
+                    let name = name.and_then(|name| name.as_str()).map(str::to_owned);
+                    edge.with_kind(Some(kind.name().to_owned()))
+                        .with_display(name)
+                }
+            }
+        };
+        let id = &owner.head.id;
+        match attr.role() {
+            Role::Inverse => {
+                let lists = self.lists_with(id);
+                let lists = lists.filter(|list| leads_to.iter().any(|k| *k.name() == *list.kind));
+                let owners: BTreeSet<_> = lists.map(|list| &list.owner).collect();
+                owners
+                    .into_iter()
+                    .map(|owner| filled(owner, None))
+                    .collect()
+            }
+            Role::Membership => {
+                let owned = self.edges.iter().filter(|(list, _)| list.owner == *id);
+                let mut owned = owned.filter(|(list, _)| *list.attr == *attr.path());
+                let targets = owned.next().into_iter().flat_map(|(_, targets)| targets);
+                targets
+                    .map(|(to, given)| filled(to, given.as_ref()))
+                    .collect()
+            }
+            _ => {
+                let document = owner.document.tree().unwrap();
+                let value = document.get(kind, attr.id()).and_then(|v| v.get("value"));
+                let id = value.and_then(|id| id.as_str()).map(ResourceId::from);
+                id.iter().map(|id| filled(id, None)).collect()
+            }
+        }
+    }
+
+    fn stored(
+        &self,
+        scope: &Scope,
+        kind: &Arc<ResourceType>,
+        row: FoundRow,
+        want: &[AttrId],
+    ) -> Stored {
+        let edges = want
+            .iter()
+            .map(|attr| (*attr, self.edges(scope, (kind, &row), *attr)));
+        let edges = edges.collect();
+        let mut stored = row.into_stored(Arc::clone(kind));
+        stored.edges = edges;
+        stored
+    }
+}
+
+/// A user's name, folded.
+fn name(row: &FoundRow) -> Option<String> {
+    let text = row.document.text();
+    let document: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    Some(scimkit_registry::fold(document.get("userName")?.as_str()?).into_owned())
+}
+
+impl Database {
+    fn tables(&self, scope: &Scope) -> Arc<Tables> {
+        let tenants = locked(&self.tenants);
+        tenants.get(&scope.tenant).cloned().unwrap_or_default()
+    }
+}
+
+impl RowDatabase for Database {
+    type Transaction<'a> = Transaction<'a>;
+
+    async fn begin<'a>(&'a self, scope: &'a Scope) -> Result<Transaction<'a>, RowsError> {
+        while !locked(&self.locked).insert(scope.tenant.clone()) {
+            pause(1).await;
+        }
+        *locked(&self.transactions) += 1;
+        Ok(Transaction {
+            database: self,
+            scope,
+            tables: self.tables(scope),
+        })
+    }
+
+    async fn edges(&self, scope: &Scope, query: &EdgeQuery) -> Result<Vec<Vec<Edge>>, StoreError> {
+        pause(self.patience).await;
+        let tables = self.tables(scope);
+        let limit = query.limit.map_or(usize::MAX, |limit| limit as usize);
+        let edges = |id| {
+            let owner = tables
+                .row(id)
+                .filter(|row| row.head.state == RowState::Live);
+            let edges = owner.map(|row| tables.edges(scope, (&query.kind, &row), query.attr));
+            let edges = edges.unwrap_or_default().into_iter();
+            let rest =
+                edges.filter(|edge| query.after.as_ref().is_none_or(|after| edge.id > *after));
+            rest.take(limit).collect()
+        };
+        Ok(query.owners.iter().map(edges).collect())
+    }
+
+    async fn query(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError> {
+        pause(self.patience).await;
+        let (tables, edges) = (self.tables(scope), query.needed_edges());
+        let rows = tables.all(&query.kind, RowState::Live);
+        let stored = rows.map(|row| tables.stored(scope, &query.kind, row, &edges));
+        page(scope, query, stored.collect())
+    }
+
+    async fn read(
+        &self,
+        scope: &Scope,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+        want: &Want,
+    ) -> Result<Stored, StoreError> {
+        pause(self.patience).await;
+        let tables = self.tables(scope);
+        let row = tables
+            .row(id)
+            .filter(|row| row.head.state == RowState::Live);
+        let row = row.filter(|row| *row.head.kind == *kind.name());
+        let row = row.ok_or(StoreError::NotFound)?;
+        let mut stored = tables.stored(scope, kind, row, &want.edges);
+        let limit = want.limit.map_or(usize::MAX, |limit| limit as usize);
+        stored
+            .edges
+            .iter_mut()
+            .for_each(|(_, edges)| edges.truncate(limit));
+        Ok(stored)
+    }
+
+    fn support(&self, _: &ResourceType) -> Support {
+        let mut support = Support::full();
+        (support.capacities, support.given_ids) = (true, false);
+        support.soft_delete = !self.lacks_soft_delete;
+        support
+    }
+}
