@@ -1,4 +1,4 @@
-//! SCIM over the users table that a product has already: a mapping, and a store of about 250 lines.
+//! SCIM over the users table that a product has already: a mapping, and a database of rows in 200 lines.
 //!
 //! ```text
 //! cargo run --example own_tables
@@ -13,14 +13,19 @@ use rusqlite::Connection;
 use scimkit::{
     BearerTokens, CreatePolicy, Registry, Server, Settings, Token,
     core::builtin,
-    registry::{Mapping, RegistryBuilder},
+    registry::{
+        Mapping, RegistryBuilder,
+        mapping::{FoldReport, check_folded},
+    },
+    store::rows::RowStore,
 };
 
-/// The product's own table. `plan` is nobody's business but the product's; `connection`, `created`,
-/// `changed` and `revision` were added for SCIM.
+/// The product's own table, of which each company is a tenant. `plan` is nobody's business but the product's;
+/// `connection`, `created`, `changed` and `removed` were added for SCIM.
 const TABLE: &str = "CREATE TABLE person (
-    id TEXT PRIMARY KEY,
-    email TEXT NOT NULL UNIQUE,
+    id TEXT NOT NULL,
+    company TEXT NOT NULL DEFAULT 'default',
+    email TEXT NOT NULL,
     first_name TEXT,
     last_name TEXT,
     job_title TEXT,
@@ -31,8 +36,10 @@ const TABLE: &str = "CREATE TABLE person (
     connection TEXT,
     created INTEGER NOT NULL DEFAULT 0,
     changed INTEGER NOT NULL DEFAULT 0,
-    revision INTEGER NOT NULL DEFAULT 1
+    removed INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (company, id)
 ) STRICT;
+CREATE UNIQUE INDEX person_email ON person (company, email) WHERE NOT removed;
 INSERT INTO person (id, email, first_name, last_name, plan)
     VALUES ('p-1', 'Babs@Example.com', 'Barbara', 'Jensen', 'gold');";
 
@@ -48,12 +55,10 @@ fn settings(base_url: &str) -> Result<Settings, Box<dyn Error>> {
 }
 
 /// The product's people in that database.
-fn people(database: Connection, settings: &Settings) -> Result<People, Box<dyn Error>> {
+fn people(database: Connection, settings: &Settings) -> Result<RowStore<People>, Box<dyn Error>> {
     let users = settings.mapping().and_then(|mapping| mapping.of("User"));
-    Ok(People::new(
-        database,
-        users.ok_or("users are mapped")?.clone(),
-    ))
+    let users = users.ok_or("users are mapped")?;
+    Ok(RowStore::new(People::new(database, users)))
 }
 
 /// A SCIM endpoint over that table.
@@ -61,8 +66,8 @@ fn server(base_url: &str, token: &Token) -> Result<Server, Box<dyn Error>> {
     let settings = settings(base_url)?;
     let database = Connection::open_in_memory()?;
     database.execute_batch(TABLE)?;
+    report(&database)?;
     let people = people(database, &settings)?;
-    report(&people)?;
     Ok(Server::new(Arc::new(people), settings)
         .with_authentication(BearerTokens::new([token.digest()])))
 }
@@ -70,8 +75,11 @@ fn server(base_url: &str, token: &Token) -> Result<Server, Box<dyn Error>> {
 /// Names the rows whose logins are not folded. They are found all the same, but by reading every row: see "Columns
 /// that exist already" in docs/mapping.md.
 #[expect(clippy::print_stderr, reason = "a message for the operator")]
-fn report(people: &People) -> Result<(), Box<dyn Error>> {
-    let report = people.check_folded()?;
+fn report(database: &Connection) -> Result<(), Box<dyn Error>> {
+    let mut statement = database.prepare("SELECT id, email FROM person WHERE NOT removed")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    let rows: Vec<(String, String)> = rows.collect::<Result<_, _>>()?;
+    let report: FoldReport<String> = check_folded(rows);
     for (id, folded) in &report.unfolded {
         eprintln!("person {id}: the login is not folded; `{folded}` would be");
     }

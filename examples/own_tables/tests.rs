@@ -143,10 +143,7 @@ fn store_keeps_the_contract_as_far_as_the_table_goes() {
         database.execute("DELETE FROM person", []).unwrap();
         Arc::new(people(database, &settings).unwrap()) as Arc<dyn scimkit::Store>
     };
-    let subject = Subject::new(settings.clone())
-        .with_filled_in("active")
-        .without_soft_delete()
-        .without_tenants();
+    let subject = Subject::new(settings.clone()).with_filled_in("active");
     let report = contract::check_subject(&subject, make, &contract::block_on);
     println!("{report}");
     assert!(report.is_success(), "{report}");

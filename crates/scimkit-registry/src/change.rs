@@ -85,6 +85,37 @@ impl Change {
         change
     }
 
+    /// The change that leads from one document to another, or makes it out of nothing.
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::{Change, Registry, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let document = |body| user.admit(body, &Tolerance::DEFAULT);
+    /// let before = document(json!({"userName": "babs", "title": "Guide"}))?;
+    /// let after = document(json!({"userName": "babs", "nickName": "Babs"}))?;
+    /// let change = Change::between(Arc::clone(user), Some(&before), &after);
+    /// assert_eq!(
+    ///     change.entries().collect::<Vec<_>>(),
+    ///     [("nickName", Some(&json!("Babs"))), ("title", None)]
+    /// );
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    #[must_use]
+    pub fn between(kind: Arc<ResourceType>, before: Option<&Resource>, after: &Resource) -> Self {
+        let mut change = Change::none(kind);
+        let kind = Arc::clone(&change.kind);
+        for attr in kind.attributes().iter().filter(|a| a.parent().is_none()) {
+            let before = before.and_then(|before| before.get(&kind, attr.id()));
+            change.difference(attr.id(), before, after.get(&kind, attr.id()).cloned());
+        }
+        change
+    }
+
     /// The resource type it is about.
     #[must_use]
     pub fn kind(&self) -> &Arc<ResourceType> {

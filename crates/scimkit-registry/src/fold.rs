@@ -93,6 +93,18 @@ pub enum Scalar {
 /// A folded lookup key: what a store indexes and compares for uniqueness.
 pub type Key = Scalar;
 
+/// As databases take it: an instant as its microseconds.
+impl From<Scalar> for Value {
+    fn from(scalar: Scalar) -> Self {
+        match scalar {
+            Scalar::Bool(truth) => truth.into(),
+            Scalar::Decimal(number) => number.into(),
+            Scalar::Instant(number) | Scalar::Integer(number) => number.into(),
+            Scalar::Text(text) => text.into(),
+        }
+    }
+}
+
 impl Scalar {
     /// The value of a stored JSON value under `attr`'s type and case rule; `None` when the value
     /// is not of that type.

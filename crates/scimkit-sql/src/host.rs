@@ -1,8 +1,13 @@
 //! A host's own table, as far as a mapping says what is in it.
 
-use scimkit_registry::{Attr, AttrId, Fingerprint, ResourceType, TypeMapping};
+use std::sync::Arc;
 
-use crate::{Dialect, Layout, Source};
+use scimkit_registry::{Attr, AttrId, ResourceType, TypeMapping};
+
+use crate::{
+    Dialect, Layout, Source,
+    host_rows::{Statements, quoted},
+};
 
 /// A host's own table: the columns of a mapping whose values SQL compares as the evaluator would.
 ///
@@ -50,8 +55,9 @@ pub struct HostTable {
     columns: Vec<(AttrId, String)>,
     dialect: Dialect,
     id: String,
-    // Attribute ids mean something in this table only.
-    schema: Fingerprint,
+    // Attribute ids mean something in the table of its type only.
+    rules: TypeMapping,
+    pub(crate) statements: Statements,
 }
 
 impl HostTable {
@@ -72,8 +78,21 @@ impl HostTable {
             columns: comparable.collect(),
             dialect,
             id: column(id),
-            schema: rules.kind().fingerprint(),
+            rules: rules.clone(),
+            statements: Statements::new(rules, dialect, (alias, id)),
         }
+    }
+
+    /// The rules by which its columns are attributes.
+    #[must_use]
+    pub fn rules(&self) -> &TypeMapping {
+        &self.rules
+    }
+
+    /// The resource type.
+    #[must_use]
+    pub fn kind(&self) -> &Arc<ResourceType> {
+        self.rules.kind()
     }
 }
 
@@ -87,15 +106,10 @@ impl Layout for HostTable {
     }
 
     fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<Source> {
-        if kind.fingerprint() != self.schema {
+        if kind.fingerprint() != self.rules.kind().fingerprint() {
             return None;
         }
         let column = self.columns.iter().find(|(known, _)| *known == attr.id());
         column.map(|(_, column)| Source::Nullable(column.clone()))
     }
-}
-
-/// A name as both dialects quote it.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -51,6 +51,7 @@ mod alternatives;
 mod compile;
 mod dialect;
 mod host;
+mod host_rows;
 mod layout;
 mod plan;
 pub mod reference;

@@ -33,8 +33,6 @@ mod policy;
 mod predicate_text;
 mod rows;
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, SubsecRound as _, Utc};
 use scimkit_registry::{Budget, ResourceId};
 
@@ -50,9 +48,11 @@ pub use self::{
         CounterRow, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs, OwnerEdge,
         RowHead, RowState,
     },
-    operations::{KeyRow, NewMember, NewMembers, Operations, ResourceRow, RowBump, RowRef},
+    operations::{
+        KeyRow, NewMember, NewMembers, Operations, ResourceRow, RowBump, RowEdit, RowRef,
+    },
     policy::{Capacity, Policy},
-    rows::{Applied, AppliedRow, Rows, RowsError, write, write_blocking},
+    rows::{Applied, Rejection, Rows, RowsError, write, write_blocking},
 };
 use crate::{Batch, Cause, Intent, OnFailure, Scope, StoreError, Write, Written};
 
@@ -145,15 +145,12 @@ pub struct Outcome {
 /// ```
 #[derive(Debug)]
 pub struct Decision {
-    /// Writes that a constraint of the database rejects, by resource and attribute.
-    duplicates: Duplicates,
     known: Known,
+    /// What the database has rejected.
+    rejections: Vec<Rejection>,
     requests: Vec<Request>,
     writes: usize,
 }
-
-/// Resources and attributes whose values a constraint of the database rejects.
-type Duplicates = BTreeSet<(ResourceId, String)>;
 
 /// A batch, made ready.
 #[derive(Debug)]
@@ -181,8 +178,8 @@ impl Decision {
     #[must_use]
     pub fn new(request: WriteRequest) -> Self {
         let mut decision = Decision {
-            duplicates: Duplicates::new(),
             known: Known::default(),
+            rejections: Vec::new(),
             requests: Vec::new(),
             writes: 0,
         };
@@ -247,13 +244,13 @@ impl Decision {
         self.known.add(needs, facts);
     }
 
-    /// Lets the writes that set this attribute of a resource fail with [`StoreError::Taken`], whatever
-    /// the facts are: a unique constraint of the database has rejected its row.
+    /// Lets the write of a row fail that the database has rejected, whatever the facts are: with
+    /// [`StoreError::Taken`] or [`StoreError::Invalid`].
     ///
-    /// `attr` is the path of the attribute, in any case. One that the resource type does not have stands for
-    /// every attribute.
-    pub fn reject_duplicate(&mut self, id: ResourceId, attr: impl Into<String>) {
-        self.duplicates.insert((id, attr.into()));
+    /// For a duplicate this is every write that sets the attribute of that resource; if the resource type
+    /// has no such attribute, and for an invalid row, every write of its document.
+    pub fn reject(&mut self, rejection: Rejection) {
+        self.rejections.push(rejection);
     }
 
     /// Forgets all facts, to be decided anew in another transaction.
@@ -268,12 +265,12 @@ impl Decision {
         let has_claims = self.writes > 1 && writes.any(claims);
         let mut decider = Decider {
             counters: Counters::new(&self.requests, &self.known),
-            duplicates: &self.duplicates,
             has_claims,
             journal: Recorder::new(self.known.journal().is_some()),
             known: &self.known,
             last: self.known.version().unwrap_or(0),
             overlay: Overlay::new(self.writes, has_claims),
+            rejections: &self.rejections,
             subjects: Vec::with_capacity(self.requests.len()),
         };
         let answers = self.requests.iter().map(|request| decider.batch(request));

@@ -5,8 +5,8 @@
 //!
 //! - The database may decide ids, versions, times and defaults: [`Rows::apply`] returns rows as they
 //!   became, and the answers contain that.
-//! - A unique constraint that rejects a row means another look at the rows. If it rejects the row again,
-//!   the write of that row fails with [`StoreError::Taken`], and the others are carried out.
+//! - A row that the database [rejects](RowsError::Rejected) fails its write and no other. For a unique
+//!   constraint the rows are looked at once more before: the write may have lost a race.
 //! - A transaction that was [lost](RowsError::Lost) is tried again, three times in all.
 //! - A dry run is a transaction that is not committed, so it also finds what only the database rejects.
 //!
@@ -31,7 +31,7 @@ pub use self::{
 use crate::{
     Batch, BoxFuture, EdgeQuery, Intent, Page, Query, Scope, Store, StoreError, Stored, Support,
     Want,
-    engine::{BatchAnswer, Decision, Rows, RowsError, WriteRequest, write},
+    engine::{BatchAnswer, Decision, Rejection, Rows, RowsError, WriteRequest, write},
 };
 
 /// How often a transaction that the database loses is tried, the first time included.
@@ -109,7 +109,7 @@ pub trait RowTransaction: Rows + Send {
     ///
     /// # Errors
     /// - [`RowsError::Lost`] only if certainly nothing was committed
-    /// - [`RowsError::Duplicate`] for a constraint that is checked this late
+    /// - [`RowsError::Rejected`] for a constraint that is checked this late
     fn commit(self) -> impl Future<Output = Result<(), RowsError>> + Send;
 }
 
@@ -149,9 +149,11 @@ impl<D: RowDatabase> RowStore<D> {
             scope.budget.check()?;
             match self.transact(scope, &mut decision, intent).await {
                 Ok(answer) => return answer,
-                Err(RowsError::Duplicate { attr, id }) => {
-                    if !rejected.insert((id.clone(), attr.clone())) {
-                        decision.reject_duplicate(id, attr);
+                Err(RowsError::Rejected(rejection)) => {
+                    // A duplicate may be a race, which other facts decide.
+                    let is_race = matches!(rejection, Rejection::Duplicate { .. });
+                    if !rejected.insert(rejection.clone()) || !is_race {
+                        decision.reject(rejection);
                     }
                 }
                 Err(RowsError::Lost(error)) => {

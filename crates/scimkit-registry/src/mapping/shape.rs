@@ -271,23 +271,32 @@ impl TypeMapping {
         ))
     }
 
+    /// Returns a document with the defaults of what it comes without.
+    #[must_use]
+    pub fn with_defaults(&self, document: &Resource) -> Resource {
+        let mut document = document.clone();
+        for rule in &self.rules {
+            if let (Some(default), Some(side)) = (&rule.rule.default, rule.sides.first())
+                && side.value(&self.kind, &document).is_none()
+            {
+                side.write(&self.kind, &mut document, Some(default.clone()));
+            }
+        }
+        document
+    }
+
     /// Gives what is created the defaults of what it comes without.
     fn fill_in(&self, change: &mut Change) {
         if self.rules.iter().all(|rule| rule.rule.default.is_none()) {
             return;
         }
-        let mut document = applied(None, change, Members::Passed);
-        for rule in &self.rules {
-            let (Some(default), Some(side)) = (&rule.rule.default, rule.sides.first()) else {
-                continue;
-            };
-            if side.value(&self.kind, &document).is_some() {
-                continue;
-            }
-            let before = document.get(&self.kind, side.attr).cloned();
-            side.write(&self.kind, &mut document, Some(default.clone()));
-            let after = document.get(&self.kind, side.attr).cloned();
-            change.difference(side.attr, before.as_ref(), after);
+        let before = applied(None, change, Members::Passed);
+        let after = self.with_defaults(&before);
+        let attrs = self.rules.iter().filter(|rule| rule.rule.default.is_some());
+        for side in attrs.filter_map(|rule| rule.sides.first()) {
+            let before = before.get(&self.kind, side.attr);
+            let after = after.get(&self.kind, side.attr).cloned();
+            change.difference(side.attr, before, after);
         }
     }
 

@@ -7,7 +7,7 @@ use scimkit_core::Version;
 use scimkit_registry::{Change, Key, Resource, ResourceId, ResourceType};
 
 use super::{
-    BatchAnswer, Duplicates, Prepared, Request,
+    BatchAnswer, Prepared, Rejection, Request,
     claims::Claimed,
     counters::{Counters, Moves},
     facts::{FoundRow, KeyRef, RowHead, RowState},
@@ -27,7 +27,6 @@ use crate::{
 /// The writes of a decision, one after another.
 pub(super) struct Decider<'d> {
     pub(super) counters: Counters<'d>,
-    pub(super) duplicates: &'d Duplicates,
     /// Whether a claim may look for what other writes change.
     pub(super) has_claims: bool,
     pub(super) journal: Recorder,
@@ -35,6 +34,7 @@ pub(super) struct Decider<'d> {
     /// The number of the last change.
     pub(super) last: u64,
     pub(super) overlay: Overlay,
+    pub(super) rejections: &'d [Rejection],
     /// The resources that the writes of each batch so far are about.
     pub(super) subjects: Vec<Vec<ResourceId>>,
 }
@@ -471,14 +471,20 @@ impl Decider<'_> {
     /// rejected before.
     fn check_unique(&self, edit: Edit<'_>, edits: &KeyEdits) -> Result<(), StoreError> {
         let (kind, id) = (edit.change.kind(), edit.id);
-        for (_, path) in self.duplicates.iter().filter(|(row, _)| row == id) {
-            let attr = kind.named(path);
-            if attr.is_none_or(|attr| keys::sets(edit.change, attr)) {
-                let attr = attr
-                    .map_or(&**path, |attr| kind.attr(attr).path())
-                    .to_owned();
-                return Err(StoreError::Taken { attr });
+        for rejection in self.rejections.iter().filter(|one| one.id() == id) {
+            let attr = match rejection {
+                Rejection::Duplicate { attr, .. } => kind.named(attr),
+                Rejection::Invalid { .. } => None,
+            };
+            if attr.is_some_and(|attr| !keys::sets(edit.change, attr)) {
+                continue;
             }
+            return Err(match attr {
+                Some(attr) => StoreError::Taken {
+                    attr: kind.attr(attr).path().to_owned(),
+                },
+                None => rejection.clone().into(),
+            });
         }
         let unique = edits
             .iter()

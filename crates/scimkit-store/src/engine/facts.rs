@@ -204,6 +204,48 @@ pub struct FoundRow {
     pub head: RowHead,
 }
 
+impl FoundRow {
+    /// A live row without an owner, whose version is a hash of its document and of its last modification: for
+    /// tables that have no versions, or that others change.
+    #[must_use]
+    pub fn new(
+        kind: &ResourceType,
+        id: ResourceId,
+        document: Document,
+        created: DateTime<Utc>,
+        last_modified: DateTime<Utc>,
+    ) -> Self {
+        let moment = last_modified.timestamp_micros().to_le_bytes();
+        let version = Version::from_content([&*document.text(), &moment]);
+        FoundRow {
+            connection: None,
+            document,
+            head: RowHead {
+                created,
+                id,
+                kind: kind.name().into(),
+                last_modified,
+                state: RowState::Live,
+                version,
+            },
+        }
+    }
+
+    /// With the connection that owns it.
+    #[must_use]
+    pub fn with_connection(mut self, connection: Option<ConnectionId>) -> Self {
+        self.connection = connection;
+        self
+    }
+
+    /// In that state.
+    #[must_use]
+    pub fn with_state(mut self, state: RowState) -> Self {
+        self.head.state = state;
+        self
+    }
+}
+
 /// One value of an indexed attribute.
 ///
 /// Two are equal when the names of their types, the paths of their attributes and their values are.

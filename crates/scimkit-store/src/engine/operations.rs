@@ -1,6 +1,6 @@
 //! The row operations that carry a decision out.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
@@ -57,6 +57,38 @@ impl Operations {
     pub fn is_empty(&self) -> bool {
         self.version.is_none() && self.removed_counters.is_empty() && self.counters.is_empty()
     }
+}
+
+impl Operations {
+    /// Each row that changes, once: for tables in which a soft-deleted resource keeps its row, so that what
+    /// is removed in one state and inserted in the other is one change. Keys and edges are not
+    /// among them.
+    pub fn row_edits(&self) -> impl Iterator<Item = RowEdit<'_>> {
+        let written: HashSet<_> = self.inserted_rows.iter().map(|row| &row.id).collect();
+        let removed = self.removed_rows.iter();
+        let removed = removed.filter(move |row| !written.contains(&row.id));
+        let written = self.inserted_rows.iter().chain(&self.updated_rows);
+        let written = written.map(RowEdit::Put);
+        let removed = removed.map(RowEdit::Remove);
+        removed
+            .chain(written)
+            .chain(self.bumped_rows.iter().map(RowEdit::Bump))
+    }
+}
+
+/// What becomes of one row: see [`Operations::row_edits`].
+#[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must carry out every edit"
+)]
+pub enum RowEdit<'o> {
+    /// It has another version and time of last modification.
+    Bump(&'o RowBump),
+    /// It is new, or becomes this one.
+    Put(&'o ResourceRow),
+    /// It is removed.
+    Remove(&'o RowRef),
 }
 
 /// The primary key of a row.

@@ -10,7 +10,7 @@ use std::{
 use scimkit_core::Version;
 use scimkit_registry::ResourceId;
 
-use super::{BatchAnswer, Decision, Facts, Needs, Operations, Outcome, RowHead, Step};
+use super::{BatchAnswer, Decision, Facts, FoundRow, Needs, Operations, Outcome, RowHead, Step};
 use crate::{Document, How, StoreError, Stored, Written};
 
 /// The rows of one tenant, inside a transaction that holds the tenant's lock.
@@ -32,8 +32,7 @@ pub trait Rows {
     /// out.
     ///
     /// # Errors
-    /// Why the transaction is given up; [`RowsError::Duplicate`] for a row that a unique constraint
-    /// rejects.
+    /// Why the transaction is given up; [`RowsError::Rejected`] for a row that a constraint rejects.
     fn apply(
         &mut self,
         operations: Operations,
@@ -47,17 +46,6 @@ pub trait Rows {
     reason = "whoever runs a transaction must know each way in which it ends"
 )]
 pub enum RowsError {
-    /// A unique constraint of the database rejects a row.
-    ///
-    /// Either a resource that the facts did not have appeared in the meantime, or the constraint compares
-    /// in another way than the schema does.
-    #[error("the database has another row with that value of `{attr}`")]
-    Duplicate {
-        /// The path of the attribute, in any case.
-        attr: String,
-        /// The id that the operations give to the rejected row.
-        id: ResourceId,
-    },
     /// Any other failure. The transaction is not tried again.
     #[error(transparent)]
     Failed(#[from] StoreError),
@@ -65,13 +53,60 @@ pub enum RowsError {
     /// serialisation, a lost connection before `COMMIT` was sent. Another try may succeed.
     #[error("the transaction was lost")]
     Lost(#[source] StoreError),
+    /// The database rejects a row.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+}
+
+/// Why a database rejects one row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever runs a transaction must know each of them"
+)]
+pub enum Rejection {
+    /// A unique constraint: either a resource that the facts did not have appeared in the meantime, or
+    /// the constraint compares in another way than the schema does.
+    #[error("the database has another row with that value of `{attr}`")]
+    Duplicate {
+        /// The path of the attribute, in any case; or else another name of what is not unique.
+        attr: String,
+        /// The id that the operations give to the row.
+        id: ResourceId,
+    },
+    /// Another constraint, or a value that has no place in its column.
+    #[error("{detail}")]
+    Invalid {
+        /// What is wrong, for the administrator of the identity provider.
+        detail: String,
+        /// The id that the operations give to the row.
+        id: ResourceId,
+    },
+}
+
+impl Rejection {
+    /// The id that the operations give to the row.
+    #[must_use]
+    pub fn id(&self) -> &ResourceId {
+        let (Rejection::Duplicate { id, .. } | Rejection::Invalid { id, .. }) = self;
+        id
+    }
 }
 
 impl From<RowsError> for StoreError {
     fn from(error: RowsError) -> Self {
         match error {
-            RowsError::Duplicate { attr, .. } => StoreError::Taken { attr },
             RowsError::Failed(error) | RowsError::Lost(error) => error,
+            RowsError::Rejected(rejection) => rejection.into(),
+        }
+    }
+}
+
+impl From<Rejection> for StoreError {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Duplicate { attr, .. } => StoreError::Taken { attr },
+            Rejection::Invalid { detail, .. } => StoreError::Invalid { detail },
         }
     }
 }
@@ -83,7 +118,7 @@ impl From<RowsError> for StoreError {
 /// use chrono::DateTime;
 /// use scimkit_core::Version;
 /// use scimkit_registry::ResourceId;
-/// use scimkit_store::engine::{Applied, AppliedRow, RowHead, RowState};
+/// use scimkit_store::engine::{Applied, RowHead, RowState};
 ///
 /// let given = ResourceId::from("f3a0");
 /// let head = RowHead {
@@ -95,7 +130,7 @@ impl From<RowsError> for StoreError {
 ///     version: Version::new("9e107d")?,
 /// };
 /// let mut applied = Applied::default();
-/// applied.push(given.clone(), AppliedRow { document: None, head });
+/// applied.push_head(given.clone(), head);
 /// assert_eq!(applied.id(&given).as_str(), "17");
 /// # Ok::<(), scimkit_core::InvalidVersion>(())
 /// ```
@@ -106,21 +141,25 @@ pub struct Applied {
 
 /// A row as the database has it now.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "all that a database may decide of a row"
-)]
-pub struct AppliedRow {
-    /// Its document, if the database may have changed it, for example by a default.
-    pub document: Option<Document>,
-    /// The other columns.
-    pub head: RowHead,
+struct AppliedRow {
+    document: Option<Document>,
+    head: RowHead,
 }
 
 impl Applied {
-    /// Notes what became of the row to which the operations give that id.
-    pub fn push(&mut self, given: ResourceId, row: AppliedRow) {
-        self.rows.insert(given, row);
+    /// Notes what became of the row to which the operations give that id, and that its document may be
+    /// another one than the operations have, for example because of a default.
+    pub fn push(&mut self, given: ResourceId, row: FoundRow) {
+        let FoundRow { document, head, .. } = row;
+        let document = Some(document);
+        self.rows.insert(given, AppliedRow { document, head });
+    }
+
+    /// Notes what became of the row to which the operations give that id; its document is the one that
+    /// the operations have.
+    pub fn push_head(&mut self, given: ResourceId, head: RowHead) {
+        let document = None;
+        self.rows.insert(given, AppliedRow { document, head });
     }
 
     /// Returns the id that the database has for a row: the one that the operations give, unless another

@@ -74,7 +74,7 @@ impl Needs {
                 purpose: Purpose::Rows,
             });
         }
-        let live = |kind: &Arc<ResourceType>, predicate: Predicate, state| LookupBy::Predicate {
+        let of_kind = |kind: &Arc<ResourceType>, predicate, state| LookupBy::Predicate {
             kind: Arc::clone(kind),
             predicate,
             state,
@@ -86,24 +86,19 @@ impl Needs {
                 value: key.key.clone(),
             };
             Lookup {
-                by: live(&key.kind, same, RowState::Live),
+                by: of_kind(&key.kind, same, RowState::Live),
                 purpose: Purpose::Holders(key.clone()),
             }
         }));
         lookups.extend(self.candidates.iter().map(|query| Lookup {
-            by: live(&query.kind, query.predicate.clone(), query.state),
+            by: of_kind(&query.kind, query.predicate.clone(), query.state),
             purpose: Purpose::Candidates(query.clone()),
         }));
         lookups.extend(self.counts.iter().map(|(counter, query)| {
+            let all = || Predicate::All(Vec::new());
+            let counted = query.predicate.clone().unwrap_or_else(all);
             Lookup {
-                by: live(
-                    &query.kind,
-                    query
-                        .predicate
-                        .clone()
-                        .unwrap_or(Predicate::All(Vec::new())),
-                    RowState::Live,
-                ),
+                by: of_kind(&query.kind, counted, RowState::Live),
                 purpose: Purpose::Count(counter.clone()),
             }
         }));
@@ -112,6 +107,21 @@ impl Needs {
 }
 
 impl Facts {
+    /// Answers what comes down to [look-ups](Needs::lookups), with rows that need not be awaited.
+    ///
+    /// # Errors
+    /// What `find` says.
+    pub fn from_lookups<E>(
+        needs: &Needs,
+        mut find: impl FnMut(&LookupBy) -> Result<Vec<FoundRow>, E>,
+    ) -> Result<Self, E> {
+        let mut facts = Facts::default();
+        for lookup in needs.lookups() {
+            facts.add_rows(&lookup, find(&lookup.by)?);
+        }
+        Ok(facts)
+    }
+
     /// Adds the rows that a look-up found, in any order.
     pub fn add_rows(&mut self, lookup: &Lookup, mut rows: Vec<FoundRow>) {
         match &lookup.purpose {

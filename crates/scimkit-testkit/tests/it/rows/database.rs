@@ -13,8 +13,8 @@ use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType, Role};
 use scimkit_store::{
     EdgeQuery, Page, Query, Scope, StoreError, Stored, Support, TenantId, Want,
     engine::{
-        AncestorEdge, Applied, AppliedRow, Facts, FoundRow, MemberList, Members, Needs, Operations,
-        OwnerEdge, RowState, Rows, RowsError,
+        AncestorEdge, Applied, Facts, FoundRow, MemberList, Members, Needs, Operations, OwnerEdge,
+        Rejection, RowState, Rows, RowsError,
     },
     rows::{LookupBy, RowDatabase, RowTransaction, page, satisfying},
     targets,
@@ -159,9 +159,9 @@ impl Rows for Transaction<'_> {
                     .chain(&operations.updated_rows);
                 let id = rows.next().unwrap().id.clone();
                 let attr = attr.to_owned();
-                return Err(RowsError::Duplicate { attr, id });
+                return Err(Rejection::Duplicate { attr, id }.into());
             }
-            Some(Fault::Full) => return Err(StoreError::StorageFull("no space left".into()).into()),
+            Some(Fault::Full) => return Err(StoreError::storage_full("no space left").into()),
             Some(Fault::LostInApply) => {
                 return Err(RowsError::Lost(StoreError::backend("deadlock")));
             }
@@ -291,7 +291,7 @@ impl Tables {
         let id = row.head.id.clone();
         if row.head.state == RowState::Live && self.has_name_of(&row) {
             let attr = "userName".to_owned();
-            return Err(RowsError::Duplicate { attr, id: given });
+            return Err(Rejection::Duplicate { attr, id: given }.into());
         }
         let revision = self.revisions.entry(id.clone()).or_default();
         *revision += 1;
@@ -299,13 +299,7 @@ impl Tables {
         (row.document.text(), *revision).hash(&mut hash);
         row.head.version = Version::new(format!("{:016x}", hash.finish())).unwrap();
         let head = row.head.clone();
-        applied.push(
-            given,
-            AppliedRow {
-                document: None,
-                head,
-            },
-        );
+        applied.push_head(given, head);
         self.insert(row);
         Ok(())
     }

@@ -1,0 +1,172 @@
+//! The statements that read and write the rows of a host's own table.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use scimkit_registry::{
+    Change, Error, Resource, TypeMapping,
+    mapping::{FieldEdit, Record},
+};
+
+use serde_json::Value;
+
+use crate::{Dialect, HostTable};
+
+/// What the statements of one table are made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Statements {
+    dialect: Dialect,
+    /// The columns of the mapping, sorted.
+    fields: Vec<String>,
+    /// The columns of the primary key, quoted: that of the tenant, if there is one, and the identifier.
+    keys: Vec<String>,
+    table: String,
+}
+
+impl Statements {
+    pub(crate) fn new(rules: &TypeMapping, dialect: Dialect, (table, id): (&str, &str)) -> Self {
+        let mut fields: Vec<_> = rules.fields().map(|(name, _)| name.to_owned()).collect();
+        fields.sort_unstable();
+        Statements {
+            dialect,
+            fields,
+            keys: vec![quoted(id)],
+            table: quoted(table),
+        }
+    }
+
+    /// `"a" = ?1 AND "b" = ?2`, for the first columns of the key.
+    fn are_keys(&self, count: usize) -> String {
+        let keys = self.keys.iter().take(count).zip(1..);
+        let equal =
+            keys.map(|(key, number)| format!("{key} = {}", self.dialect.placeholder(number)));
+        equal.collect::<Vec<_>>().join(" AND ")
+    }
+}
+
+/// Statements on one row, or on some. Their first parameters are the tenant, if the table has a [column for
+/// it](Self::with_tenant), and, but for [`select`](Self::select), the identifier. Here the alias of the table is
+/// its name.
+impl HostTable {
+    /// With a column that has the tenant of each row.
+    #[must_use]
+    pub fn with_tenant(mut self, column: &str) -> Self {
+        self.statements.keys.insert(0, quoted(column));
+        self
+    }
+
+    /// A `SELECT` of the identifier, of the columns `own` and of those of the mapping, for the tenant's rows
+    /// that satisfy a condition, in the order of their identifiers. The parameters of the condition come after
+    /// the tenant.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::{Mapping, Registry, mapping::Rule};
+    /// use scimkit_sql::{Dialect, HostTable};
+    ///
+    /// let mapping = Mapping::builder().rule("User", Rule::of("title").to("job"));
+    /// let mapping = mapping.build(&Registry::standard())?;
+    /// let table = HostTable::of(mapping.of("User").unwrap(), Dialect::Sqlite, "person", "id");
+    /// assert_eq!(
+    ///     table.select(&["changed"], r#""id" = ?1"#),
+    ///     r#"SELECT "id", "changed", "job" FROM "person" WHERE ("id" = ?1) ORDER BY "id""#
+    /// );
+    /// let table = table.with_tenant("company");
+    /// assert_eq!(
+    ///     table.update(["changed"]),
+    ///     r#"UPDATE "person" SET "changed" = ?3 WHERE "company" = ?1 AND "id" = ?2"#
+    /// );
+    /// # Ok::<(), scimkit_registry::mapping::MappingError>(())
+    /// ```
+    #[must_use]
+    pub fn select(&self, own: &[&str], condition: &str) -> String {
+        let statements = &self.statements;
+        let fields = statements.fields.iter().map(String::as_str);
+        let id = statements.keys.last().map_or("", String::as_str);
+        let columns = own.iter().copied().chain(fields).map(quoted);
+        let columns: Vec<_> = columns.collect();
+        let tenant = match statements.keys.len() {
+            1 => String::new(),
+            _ => format!("{} AND ", statements.are_keys(1)),
+        };
+        format!(
+            "SELECT {id}, {} FROM {} WHERE {tenant}({condition}) ORDER BY {id}",
+            columns.join(", "),
+            statements.table
+        )
+    }
+
+    /// An `INSERT` of a row with these other columns.
+    #[must_use]
+    pub fn insert<'c>(&self, columns: impl IntoIterator<Item = &'c str>) -> String {
+        let statements = &self.statements;
+        let columns = columns.into_iter().map(quoted);
+        let columns: Vec<_> = statements.keys.iter().cloned().chain(columns).collect();
+        let values: Vec<_> = (1..=columns.len())
+            .map(|number| statements.dialect.placeholder(number))
+            .collect();
+        let (columns, values) = (columns.join(", "), values.join(", "));
+        format!(
+            "INSERT INTO {} ({columns}) VALUES ({values})",
+            statements.table
+        )
+    }
+
+    /// An `UPDATE` of these columns of a row.
+    #[must_use]
+    pub fn update<'c>(&self, columns: impl IntoIterator<Item = &'c str>) -> String {
+        let statements = &self.statements;
+        let keys = statements.keys.len();
+        let mut text = format!("UPDATE {} SET ", statements.table);
+        for (index, column) in columns.into_iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            let value = statements.dialect.placeholder(keys + 1 + index);
+            // Writing to a string does not fail.
+            let _ = write!(text, "{comma}{} = {value}", quoted(column));
+        }
+        format!("{text} WHERE {}", statements.are_keys(keys))
+    }
+
+    /// A `DELETE` of a row.
+    #[must_use]
+    pub fn delete(&self) -> String {
+        let statements = &self.statements;
+        let keys = statements.are_keys(statements.keys.len());
+        format!("DELETE FROM {} WHERE {keys}", statements.table)
+    }
+
+    /// The document of a row, out of the values of the mapping's columns as [`select`](Self::select)
+    /// has them.
+    ///
+    /// # Errors
+    /// A value that a rule can't transform.
+    pub fn document(&self, values: impl IntoIterator<Item = Value>) -> Result<Resource, Error> {
+        let fields = self.statements.fields.iter().cloned();
+        let record: Record = fields.zip(values).collect();
+        self.rules().to_scim(&record, Resource::default())
+    }
+
+    /// The columns that change when a row's document becomes another one, with their new values: those whose
+    /// attributes differ, and no others. What the document comes without has its default.
+    ///
+    /// # Errors
+    /// A value that a rule can't transform.
+    pub fn edits(
+        &self,
+        before: Option<&Resource>,
+        after: &Resource,
+    ) -> Result<BTreeMap<String, Value>, Error> {
+        let after = self.rules().with_defaults(after);
+        let change = Change::between(self.kind().clone(), before, &after);
+        let edits = self.rules().changes(&change, before)?.into_iter();
+        let value = |edit| match edit {
+            FieldEdit::Set(value) => value,
+            FieldEdit::Members { .. } | FieldEdit::Unset => Value::Null,
+        };
+        Ok(edits.map(|(column, edit)| (column, value(edit))).collect())
+    }
+}
+
+/// A name as both dialects quote it.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
