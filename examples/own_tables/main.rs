@@ -17,11 +17,11 @@ use scimkit::{
         Mapping, RegistryBuilder,
         mapping::{FoldReport, check_folded},
     },
-    store::rows::RowStore,
+    store::rows::{RowStore, Simple},
 };
 
 /// The product's own table, of which each company is a tenant. `plan` is nobody's business but the product's;
-/// `connection`, `created`, `changed` and `removed` were added for SCIM.
+/// the columns from `connection` on and the trigger were added for SCIM.
 const TABLE: &str = "CREATE TABLE person (
     id TEXT NOT NULL,
     company TEXT NOT NULL DEFAULT 'default',
@@ -37,8 +37,12 @@ const TABLE: &str = "CREATE TABLE person (
     created INTEGER NOT NULL DEFAULT 0,
     changed INTEGER NOT NULL DEFAULT 0,
     removed INTEGER NOT NULL DEFAULT 0,
+    revision INTEGER NOT NULL DEFAULT 1,
     PRIMARY KEY (company, id)
 ) STRICT;
+CREATE TRIGGER person_revision AFTER UPDATE ON person BEGIN
+    UPDATE person SET revision = revision + 1 WHERE company = NEW.company AND id = NEW.id;
+END;
 CREATE UNIQUE INDEX person_email ON person (company, email) WHERE NOT removed;
 INSERT INTO person (id, email, first_name, last_name, plan)
     VALUES ('p-1', 'Babs@Example.com', 'Barbara', 'Jensen', 'gold');";
@@ -55,10 +59,13 @@ fn settings(base_url: &str) -> Result<Settings, Box<dyn Error>> {
 }
 
 /// The product's people in that database.
-fn people(database: Connection, settings: &Settings) -> Result<RowStore<People>, Box<dyn Error>> {
+fn people(
+    database: Connection,
+    settings: &Settings,
+) -> Result<RowStore<Simple<People>>, Box<dyn Error>> {
     let users = settings.mapping().and_then(|mapping| mapping.of("User"));
     let users = users.ok_or("users are mapped")?;
-    Ok(RowStore::new(People::new(database, users)))
+    Ok(RowStore::new(Simple::new(People::new(database, users))))
 }
 
 /// A SCIM endpoint over that table.

@@ -1,28 +1,22 @@
-//! The product's table `person` as a database of rows. What its columns are to SCIM is up to the mapping, and what
-//! becomes of a write is up to scimkit.
+//! The product's people as a database of rows. What the columns of `person` are to SCIM is up to the mapping, and
+//! what becomes of a write is up to scimkit.
 
-use std::sync::Arc;
-
-use chrono::{DateTime, Utc};
 use rusqlite::{Connection, ErrorCode, Row, params_from_iter, types::Value as Sql};
 use scimkit::{
-    ConnectionId, Scope,
-    registry::{Edge, Predicate, ResourceId, ResourceType, TypeMapping},
-    sql::{Dialect, HostTable, plan},
+    Scope,
+    registry::{ResourceType, TypeMapping},
+    sql::{Dialect, HostTable},
     store::{
-        Document, EdgeQuery, Page, Query, StoreError, Stored, Support, Want,
-        engine::{
-            Applied, Facts, FoundRow, Needs, Operations, Rejection, ResourceRow, RowEdit, RowState,
-            Rows, RowsError,
-        },
-        rows::{LookupBy, RowDatabase, RowTransaction, page, satisfying},
+        StoreError, Support,
+        engine::{FoundRow, Rejection, ResourceRow, RowRef, RowState, RowsError},
+        rows::{Access, LookupBy, SimpleDatabase, SimpleTransaction},
     },
 };
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
-/// The columns that the mapping does not name.
-const OWN: [&str; 4] = ["connection", "created", "changed", "removed"];
+/// The columns that the mapping does not name: what [`ResourceRow::scalars`] writes, and a count of changes.
+const OWN: [&str; 5] = ["connection", "created", "changed", "removed", "revision"];
 
 /// The product's database. SQLite is in this process and its statements are short, so they block.
 #[derive(Debug)]
@@ -33,8 +27,8 @@ pub(crate) struct People {
 
 /// The people of one company, while nobody else uses the database.
 pub(crate) struct Company<'a> {
+    company: &'a str,
     database: MutexGuard<'a, Connection>,
-    scope: &'a Scope,
     table: &'a HostTable,
 }
 
@@ -46,151 +40,101 @@ impl People {
             table: table.with_tenant("company"),
         }
     }
-
-    async fn company<'a>(&'a self, scope: &'a Scope) -> Company<'a> {
-        Company {
-            database: self.database.lock().await,
-            scope,
-            table: &self.table,
-        }
-    }
 }
 
 impl Company<'_> {
-    fn select(&self, condition: &str, values: Vec<Value>) -> rusqlite::Result<Vec<Vec<Sql>>> {
-        let sql = self.table.select(&OWN, condition);
-        let mut statement = self.database.prepare_cached(&sql)?;
-        let columns = statement.column_count();
-        let company = Value::from(self.scope.tenant.as_str());
-        let values = [company].into_iter().chain(values).map(parameter);
-        let row = |row: &Row<'_>| (0..columns).map(|at| row.get(at)).collect();
-        statement
-            .query_map(params_from_iter(values), row)?
-            .collect()
-    }
-
-    /// The people who may satisfy a predicate, and what is left of it to evaluate.
-    fn narrowed(
-        &self,
-        predicate: Option<&Predicate>,
-        state: RowState,
-    ) -> Result<(Vec<FoundRow>, Option<Predicate>), StoreError> {
-        let plan = predicate.map(|by| plan(self.table.kind(), by, self.table, 2));
-        let plan = plan.unwrap_or_default();
-        let (text, values) = plan.condition.map_or_else(Default::default, |condition| {
-            (format!(" AND {}", condition.text), condition.parameters)
-        });
-        let condition = format!("removed = {}{text}", state == RowState::Deleted);
-        let rows = self.select(&condition, values.into_iter().map(Value::from).collect());
+    /// The people for whom a condition holds.
+    fn select(&self, condition: &str, mut values: Vec<Value>) -> Result<Vec<FoundRow>, StoreError> {
+        values.insert(0, self.company.into());
+        let rows = self.read(&self.table.select(&OWN, condition), values);
+        let person = |row: Vec<Value>| {
+            let mut values = row.into_iter();
+            let own = [(); 6].map(|()| values.next().unwrap_or_default());
+            let document = self.table.document(values).map_err(StoreError::backend)?;
+            FoundRow::from_scalars(self.table.kind(), own, document.into())
+        };
         let rows = rows.map_err(StoreError::backend)?.into_iter();
-        let people: Result<_, _> = rows.map(|row| self.person(row)).collect();
-        Ok((people?, plan.residual))
+        rows.map(person).collect()
     }
 
-    fn find(&self, id: &ResourceId) -> Result<Option<FoundRow>, StoreError> {
-        let row = self.select("id = ?2", vec![id.as_str().into()]);
-        let row = row.map_err(StoreError::backend)?.pop();
-        row.map(|row| self.person(row)).transpose()
+    fn read(&self, sql: &str, values: Vec<Value>) -> rusqlite::Result<Vec<Vec<Value>>> {
+        let mut statement = self.database.prepare_cached(sql)?;
+        let columns = statement.column_count();
+        let row = |row: &Row<'_>| (0..columns).map(|at| row.get(at).map(json)).collect();
+        let values = params_from_iter(values.into_iter().map(parameter));
+        statement.query_map(values, row)?.collect()
     }
 
-    fn person(&self, row: Vec<Sql>) -> Result<FoundRow, StoreError> {
-        let mut values = row.into_iter().map(json);
-        let [id, connection, created, changed, removed] =
-            [(); 5].map(|()| values.next().unwrap_or_default());
-        let id = ResourceId::from(id.as_str().unwrap_or_default());
-        let document = self.table.document(values).map_err(StoreError::backend)?;
-        let document = Document::Tree(Arc::new(document));
-        let (created, changed) = (instant(&created), instant(&changed));
-        let state = match removed.as_i64() {
-            Some(1) => RowState::Deleted,
-            _ => RowState::Live,
-        };
-        let row = FoundRow::new(self.table.kind(), id, document, created, changed);
-        let connection = connection.as_str().map(ConnectionId::from);
-        Ok(row.with_connection(connection).with_state(state))
+    fn find_one(&self, id: &str) -> Result<Option<FoundRow>, StoreError> {
+        Ok(self.select("id = ?2", vec![id.into()])?.pop())
     }
 
-    /// Writes the columns that change, and no others.
-    fn put(&self, row: &ResourceRow) -> Result<Option<FoundRow>, RowsError> {
-        let id = &row.id;
-        let before = self.find(id)?;
-        let was = before.as_ref().map(|row| row.document.tree()).transpose()?;
-        let edits = self.table.edits(was.as_deref(), &*row.document.tree()?);
-        let edits = edits.map_err(|error| invalid(&error, id))?;
-        let own = [
-            row.connection.as_ref().map(ConnectionId::as_str).into(),
-            row.created.timestamp_millis().into(),
-            row.last_modified.timestamp_millis().into(),
-            Value::from(row.state == RowState::Deleted),
-        ];
-        let columns = OWN.into_iter().chain(edits.keys().map(String::as_str));
-        let sql = match before {
-            None => self.table.insert(columns),
-            Some(_) => self.table.update(columns),
-        };
-        let keys = [self.scope.tenant.as_str(), id.as_str()].map(Value::from);
-        let values = keys.into_iter().chain(own).chain(edits.values().cloned());
-        let done = self
-            .database
-            .execute(&sql, params_from_iter(values.map(parameter)));
-        done.map_err(|error| match error.sqlite_error_code() {
-            Some(ErrorCode::ConstraintViolation) if error.to_string().contains("UNIQUE") => {
-                let (attr, id) = ("userName".to_owned(), id.clone());
-                Rejection::Duplicate { attr, id }.into()
+    /// Runs a statement on the row of that id.
+    fn run(&self, sql: &str, id: &str, values: Vec<Value>) -> Result<(), RowsError> {
+        let keys = [self.company, id].map(Value::from).into_iter();
+        let values = params_from_iter(keys.chain(values).map(parameter));
+        let done = self.database.execute(sql, values);
+        done.map(drop).map_err(|error| {
+            let is_constraint = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
+            match error.to_string().contains("UNIQUE") {
+                true if is_constraint => {
+                    let (attr, id) = ("userName".to_owned(), id.into());
+                    Rejection::Duplicate { attr, id }.into()
+                }
+                false if is_constraint => invalid(id, &"the product can't store these values"),
+                _ => StoreError::backend(error).into(),
             }
-            Some(ErrorCode::ConstraintViolation) => invalid(&error, id),
-            _ => StoreError::backend(error).into(),
-        })?;
-        Ok(self.find(id)?)
-    }
-
-    fn run(&self, sql: &str, values: &[&str]) -> Result<(), RowsError> {
-        let done = self.database.execute(sql, params_from_iter(values));
-        Ok(done.map(drop).map_err(StoreError::backend)?)
+        })
     }
 }
 
-impl Rows for Company<'_> {
-    async fn load(&mut self, needs: &Needs) -> Result<Facts, RowsError> {
-        Facts::from_lookups(needs, |by| match by {
+impl SimpleTransaction for Company<'_> {
+    async fn find(&mut self, by: &LookupBy) -> Result<Vec<FoundRow>, RowsError> {
+        Ok(match by {
             LookupBy::Ids(ids) => {
-                let rows = ids.iter().filter_map(|id| self.find(id).transpose());
-                Ok(rows.collect::<Result<_, _>>()?)
+                let rows = ids.iter().map(|id| self.find_one(id.as_str()).transpose());
+                rows.flatten().collect::<Result<_, _>>()?
             }
             LookupBy::Predicate {
-                kind,
-                predicate,
+                predicate: p,
                 state,
-            } => match self.narrowed(Some(predicate), *state)? {
-                (rows, None) => Ok(rows),
-                (rows, Some(rest)) => Ok(satisfying(self.scope, kind, &rest, rows)?),
-            },
+                ..
+            } => {
+                let condition = self.table.condition(p, 2);
+                let state = format!("removed = {} AND ", *state == RowState::Deleted);
+                let values = condition.parameters.into_iter().map(Value::from);
+                self.select(&(state + &condition.text), values.collect())?
+            }
         })
     }
 
-    async fn apply(&mut self, operations: Operations) -> Result<Applied, RowsError> {
-        let mut applied = Applied::default();
-        for edit in operations.row_edits() {
-            match edit {
-                RowEdit::Put(row) => {
-                    if let Some(now) = self.put(row)? {
-                        applied.push(row.id.clone(), now);
-                    }
-                }
-                RowEdit::Remove(row) => {
-                    let keys = [self.scope.tenant.as_str(), row.id.as_str()];
-                    self.run(&self.table.delete(), &keys)?;
-                }
-                RowEdit::Bump(_) => {} // Of groups, which the product has not.
-            }
-        }
-        Ok(applied)
+    async fn put(&mut self, row: &ResourceRow) -> Result<FoundRow, RowsError> {
+        let (id, own) = (row.id.as_str(), row.scalars());
+        let before = self.find_one(id)?;
+        let was = before.as_ref().map(|row| row.document.tree()).transpose()?;
+        // The columns whose attributes change, and no others: the product's spelling of the rest stays.
+        let edits = self.table.edits(was.as_deref(), &*row.document.tree()?);
+        let edits = edits.map_err(|error| invalid(id, &error))?;
+        let names = OWN.into_iter().take(own.len());
+        let names = names.chain(edits.keys().map(String::as_str));
+        let sql = match before {
+            None => self.table.insert(names),
+            Some(_) => self.table.update(names),
+        };
+        let values = own.into_iter().chain(edits.into_values());
+        self.run(&sql, id, values.collect())?;
+        Ok(self.find_one(id)?.ok_or(StoreError::NotFound)?)
     }
-}
 
-impl RowTransaction for Company<'_> {
+    async fn remove(&mut self, row: &RowRef) -> Result<(), RowsError> {
+        self.run(&self.table.delete(), row.id.as_str(), Vec::new())
+    }
+
     async fn commit(self) -> Result<(), RowsError> {
-        self.run("COMMIT", &[])
+        Ok(self
+            .database
+            .execute_batch("COMMIT")
+            .map_err(StoreError::backend)?)
     }
 }
 
@@ -202,42 +146,19 @@ impl Drop for Company<'_> {
     }
 }
 
-impl RowDatabase for People {
+impl SimpleDatabase for People {
     type Transaction<'a> = Company<'a>;
 
-    async fn begin<'a>(&'a self, scope: &'a Scope) -> Result<Company<'a>, RowsError> {
-        let company = self.company(scope).await;
-        company.run("BEGIN IMMEDIATE", &[])?;
-        Ok(company)
-    }
-
-    async fn edges(&self, _: &Scope, query: &EdgeQuery) -> Result<Vec<Vec<Edge>>, StoreError> {
-        Ok(vec![Vec::new(); query.owners.len()])
-    }
-
-    async fn query(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError> {
-        let company = self.company(scope).await;
-        let (rows, rest) = company.narrowed(query.predicate.as_ref(), RowState::Live)?;
-        let mut query = query.clone();
-        query.predicate = rest;
-        let stored = rows
-            .into_iter()
-            .map(|row| row.into_stored(Arc::clone(&query.kind)));
-        page(scope, &query, stored.collect())
-    }
-
-    async fn read(
-        &self,
-        scope: &Scope,
-        kind: &Arc<ResourceType>,
-        id: &ResourceId,
-        _: &Want,
-    ) -> Result<Stored, StoreError> {
-        let row = self.company(scope).await.find(id)?;
-        let row = row.filter(|row| row.head.state == RowState::Live);
-        Ok(row
-            .ok_or(StoreError::NotFound)?
-            .into_stored(Arc::clone(kind)))
+    async fn begin<'a>(&'a self, scope: &'a Scope, _: Access) -> Result<Company<'a>, RowsError> {
+        let database = self.database.lock().await;
+        database
+            .execute_batch("BEGIN IMMEDIATE")
+            .map_err(StoreError::backend)?;
+        Ok(Company {
+            company: scope.tenant.as_str(),
+            database,
+            table: &self.table,
+        })
     }
 
     fn support(&self, _: &ResourceType) -> Support {
@@ -245,12 +166,8 @@ impl RowDatabase for People {
     }
 }
 
-fn instant(millis: &Value) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(millis.as_i64().unwrap_or_default()).unwrap_or_default()
-}
-
-fn invalid(error: &impl ToString, id: &ResourceId) -> RowsError {
-    let (detail, id) = (error.to_string(), id.clone());
+fn invalid(id: &str, detail: &impl ToString) -> RowsError {
+    let (detail, id) = (detail.to_string(), id.into());
     Rejection::Invalid { detail, id }.into()
 }
 
@@ -266,10 +183,9 @@ fn json(value: Sql) -> Value {
 fn parameter(value: Value) -> Sql {
     match value {
         Value::Bool(truth) => truth.into(),
-        Value::Number(number) => match number.as_i64() {
-            Some(number) => number.into(),
-            None => number.as_f64().into(),
-        },
+        Value::Number(number) => number
+            .as_i64()
+            .map_or_else(|| number.as_f64().into(), Sql::Integer),
         Value::String(text) => text.into(),
         _ => Sql::Null,
     }

@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use scimkit_registry::{
-    Change, Error, Resource, TypeMapping,
+    Change, Error, Predicate, Resource, TypeMapping,
     mapping::{FieldEdit, Record},
 };
 
 use serde_json::Value;
 
-use crate::{Dialect, HostTable};
+use crate::{Condition, Dialect, HostTable, plan};
 
 /// What the statements of one table are made of.
 #[derive(Debug, Clone)]
@@ -93,6 +93,17 @@ impl HostTable {
             columns.join(", "),
             statements.table
         )
+    }
+
+    /// A condition that holds for the rows that satisfy a predicate, and possibly for others: see
+    /// [`plan`]. Its first placeholder is number `first`.
+    #[must_use]
+    pub fn condition(&self, predicate: &Predicate, first: usize) -> Condition {
+        let plan = plan(self.kind(), predicate, self, first);
+        plan.condition.unwrap_or_else(|| Condition {
+            parameters: Vec::new(),
+            text: "1 = 1".to_owned(),
+        })
     }
 
     /// An `INSERT` of a row with these other columns.

@@ -10,15 +10,18 @@
 //! - A transaction that was [lost](RowsError::Lost) is tried again, three times in all.
 //! - A dry run is a transaction that is not committed, so it also finds what only the database rejects.
 //!
-//! For databases that search less than they store there are helpers: [`Needs::lookups`] reduces all
-//! needs that are not about edges to look-ups of rows, and [`satisfying`] and [`page`] do what the
-//! database does not do itself.
+//! A small database need not know facts and operations either: [`Simple`] makes them of a
+//! [`SimpleDatabase`], which finds, puts and removes single rows, and, if there are groups, finds, links and
+//! unlinks their members.
+//!
+//! [`Needs::lookups`], [`satisfying`] and [`page`] are what it is made of, for databases in between.
 //!
 //! [`Needs::lookups`]: crate::engine::Needs::lookups
 //! [`Rows::apply`]: crate::engine::Rows::apply
 
 mod lookup;
 mod page;
+mod simple;
 
 use std::{collections::BTreeSet, fmt, future::Future, sync::Arc};
 
@@ -27,6 +30,7 @@ use scimkit_registry::{Edge, ResourceId, ResourceType};
 pub use self::{
     lookup::{Lookup, LookupBy},
     page::{page, satisfying},
+    simple::{Access, EdgeRow, EdgesBy, Simple, SimpleDatabase, SimpleRows, SimpleTransaction},
 };
 use crate::{
     Batch, BoxFuture, EdgeQuery, Intent, Page, Query, Scope, Store, StoreError, Stored, Support,
@@ -46,11 +50,7 @@ const RACES: usize = 16;
 /// here, too.
 ///
 /// # Example
-/// A table of users in memory whose versions are hashes, and that no transaction has to wait for; the
-/// crate's tests have one of users and groups.
-/// ```
-#[doc = include_str!("rows/example.rs")]
-/// ```
+/// See [`SimpleDatabase`], of which [`Simple`] makes one.
 pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
     /// An open transaction.
     type Transaction<'a>: RowTransaction + 'a;

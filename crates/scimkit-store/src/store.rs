@@ -407,6 +407,12 @@ pub enum Document {
     Tree(Arc<Resource>),
 }
 
+impl From<Resource> for Document {
+    fn from(tree: Resource) -> Self {
+        Document::Tree(Arc::new(tree))
+    }
+}
+
 impl Document {
     /// The JSON text.
     #[must_use]

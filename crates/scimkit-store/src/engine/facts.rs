@@ -10,7 +10,9 @@ use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{AttrId, Key, Predicate, ResourceId, ResourceType};
 
-use crate::{ConnectionId, Document, OwnerFilter, Timestamps, journal::JournalSeed};
+use serde_json::Value;
+
+use crate::{ConnectionId, Document, OwnerFilter, StoreError, Timestamps, journal::JournalSeed};
 
 /// The facts that a decision needs next.
 ///
@@ -229,6 +231,44 @@ impl FoundRow {
                 version,
             },
         }
+    }
+
+    /// A row whose columns are plain scalars, as any database has them: its id, the connection that owns it,
+    /// when it was created and when it last changed, in milliseconds since 1970-01-01T00:00:00Z, whether it is
+    /// soft-deleted, and its version. [`ResourceRow::scalars`](super::ResourceRow::scalars) writes the four
+    /// in the middle.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] for a scalar of another kind, or a version that is none.
+    pub fn from_scalars(
+        kind: &ResourceType,
+        [id, connection, created, last_modified, is_deleted, version]: [Value; 6],
+        document: Document,
+    ) -> Result<Self, StoreError> {
+        let wrong = |column: &str| StoreError::backend(format!("the {column} of a row is damaged"));
+        let text = |value: Value| match value {
+            Value::String(text) => Some(text),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        let instant = |value: Value| value.as_i64().and_then(DateTime::from_timestamp_millis);
+        Ok(FoundRow {
+            connection: connection.as_str().map(ConnectionId::from),
+            document,
+            head: RowHead {
+                created: instant(created).ok_or_else(|| wrong("creation"))?,
+                id: text(id).map(ResourceId::from).ok_or_else(|| wrong("id"))?,
+                kind: kind.name().into(),
+                last_modified: instant(last_modified).ok_or_else(|| wrong("modification"))?,
+                state: match is_deleted.as_bool().or(is_deleted.as_i64().map(|n| n != 0)) {
+                    Some(true) => RowState::Deleted,
+                    _ => RowState::Live,
+                },
+                version: text(version)
+                    .and_then(|text| Version::new(text).ok())
+                    .ok_or_else(|| wrong("version"))?,
+            },
+        })
     }
 
     /// With the connection that owns it.

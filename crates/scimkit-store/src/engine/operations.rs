@@ -5,6 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{ResourceId, ResourceType};
+use serde_json::Value;
 
 use super::facts::{
     CounterRef, CounterRow, FoundRow, KeyRef, MemberList, Members, RowHead, RowState,
@@ -170,6 +171,20 @@ pub struct NewMember {
     pub id: ResourceId,
     /// The name of its type, as the client gave it.
     pub kind: Option<String>,
+}
+
+impl ResourceRow {
+    /// Its columns as plain scalars: the connection that owns it, when it was created and when it last changed, in
+    /// milliseconds since 1970-01-01T00:00:00Z, and whether it is soft-deleted.
+    #[must_use]
+    pub fn scalars(&self) -> [Value; 4] {
+        [
+            self.connection.as_ref().map(ConnectionId::as_str).into(),
+            self.created.timestamp_millis().into(),
+            self.last_modified.timestamp_millis().into(),
+            (self.state == RowState::Deleted).into(),
+        ]
+    }
 }
 
 impl From<ResourceRow> for FoundRow {

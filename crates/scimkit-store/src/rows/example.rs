@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use scimkit_registry::{Edge, ResourceId, ResourceType};
-use scimkit_store::engine::{
-    Applied, Facts, FoundRow, Needs, Operations, RowEdit, Rows, RowsError,
+use scimkit_registry::{ResourceId, ResourceType};
+use scimkit_store::engine::{FoundRow, ResourceRow, RowRef, RowsError};
+use scimkit_store::rows::{
+    Access, LookupBy, RowStore, Simple, SimpleDatabase, SimpleTransaction,
 };
-use scimkit_store::rows::{LookupBy, RowDatabase, RowStore, RowTransaction, page, satisfying};
-use scimkit_store::{EdgeQuery, Page, Query, Scope, StoreError, Stored, Support, Want};
+use scimkit_store::{Scope, StoreError, Support};
 
 type Table = Arc<BTreeMap<ResourceId, FoundRow>>;
 
@@ -14,97 +14,57 @@ type Table = Arc<BTreeMap<ResourceId, FoundRow>>;
 struct People(Mutex<Table>);
 
 struct Transaction<'a> {
-    begun: Table,
+    before: Table,
     now: Table,
     people: &'a People,
-    scope: &'a Scope,
 }
 
-impl Rows for Transaction<'_> {
-    async fn load(&mut self, needs: &Needs) -> Result<Facts, RowsError> {
-        // Without a counter of changes: versions are hashes.
-        Facts::from_lookups(needs, |by| match by {
-            LookupBy::Ids(ids) => Ok(ids.iter().filter_map(|id| self.now.get(id)).cloned().collect()),
-            LookupBy::Predicate { kind, predicate, .. } => {
-                let rows = self.now.values().cloned().collect();
-                Ok(satisfying(self.scope, kind, predicate, rows)?)
-            }
+impl SimpleTransaction for Transaction<'_> {
+    async fn find(&mut self, by: &LookupBy) -> Result<Vec<FoundRow>, RowsError> {
+        Ok(match by {
+            LookupBy::Ids(ids) => ids.iter().filter_map(|id| self.now.get(id)).cloned().collect(),
+            LookupBy::Predicate { .. } => self.now.values().cloned().collect(),
         })
     }
 
-    async fn apply(&mut self, operations: Operations) -> Result<Applied, RowsError> {
-        let (mut applied, table) = (Applied::default(), Arc::make_mut(&mut self.now));
-        for edit in operations.row_edits() {
-            match edit {
-                RowEdit::Put(row) => {
-                    let (id, document) = (row.id.clone(), row.document.clone());
-                    let found = FoundRow::new(&row.kind, id, document, row.created, row.last_modified)
-                        .with_connection(row.connection.clone());
-                    applied.push_head(row.id.clone(), found.head.clone());
-                    table.insert(row.id.clone(), found);
-                }
-                RowEdit::Remove(row) => drop(table.remove(&row.id)),
-                RowEdit::Bump(_) => {} // of groups, which there are not
-            }
-        }
-        Ok(applied)
+    async fn put(&mut self, row: &ResourceRow) -> Result<FoundRow, RowsError> {
+        let (id, document) = (row.id.clone(), row.document.clone());
+        let found = FoundRow::new(&row.kind, id, document, row.created, row.last_modified)
+            .with_connection(row.connection.clone())
+            .with_state(row.state);
+        Arc::make_mut(&mut self.now).insert(row.id.clone(), found.clone());
+        Ok(found)
     }
-}
 
-impl RowTransaction for Transaction<'_> {
+    async fn remove(&mut self, row: &RowRef) -> Result<(), RowsError> {
+        Arc::make_mut(&mut self.now).remove(&row.id);
+        Ok(())
+    }
+
     async fn commit(self) -> Result<(), RowsError> {
         let mut table = self.people.0.lock().map_err(|_| StoreError::Busy)?;
-        if !Arc::ptr_eq(&table, &self.begun) {
-            return Err(RowsError::Lost(StoreError::Busy)); // another one was faster
+        if !Arc::ptr_eq(&table, &self.before) {
+            return Err(RowsError::Lost(StoreError::Busy)); // another one was faster: try again
         }
         *table = self.now;
         Ok(())
     }
 }
 
-impl People {
-    fn table(&self) -> Result<Table, StoreError> {
-        Ok(Arc::clone(&*self.0.lock().map_err(|_| StoreError::Busy)?))
-    }
-}
-
-impl RowDatabase for People {
+impl SimpleDatabase for People {
     type Transaction<'a> = Transaction<'a>;
 
-    async fn begin<'a>(&'a self, scope: &'a Scope) -> Result<Transaction<'a>, RowsError> {
-        let table = self.table()?;
-        Ok(Transaction { begun: Arc::clone(&table), now: table, people: self, scope })
-    }
-
-    async fn edges(&self, _: &Scope, query: &EdgeQuery) -> Result<Vec<Vec<Edge>>, StoreError> {
-        Ok(vec![Vec::new(); query.owners.len()]) // there are no groups
-    }
-
-    async fn query(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError> {
-        let rows = self.table()?.values().cloned().collect::<Vec<_>>();
-        let stored = rows.into_iter().map(|row| row.into_stored());
-        page(scope, query, stored.collect())
-    }
-
-    async fn read(
-        &self,
-        _: &Scope,
-        kind: &Arc<ResourceType>,
-        id: &ResourceId,
-        _: &Want,
-    ) -> Result<Stored, StoreError> {
-        let row = self.table()?.get(id).cloned().ok_or(StoreError::NotFound)?;
-        Ok(row.into_stored())
+    async fn begin<'a>(&'a self, _: &'a Scope, _: Access) -> Result<Transaction<'a>, RowsError> {
+        let before = Arc::clone(&*self.0.lock().map_err(|_| StoreError::Busy)?);
+        Ok(Transaction { now: Arc::clone(&before), before, people: self })
     }
 
     fn support(&self, _: &ResourceType) -> Support {
-        let mut support = Support::full();
-        support.soft_delete = false;
-        support
+        Support::full()
     }
 }
 
-let store = RowStore::new(People::default());
+let store = RowStore::new(Simple::new(People::default()));
 # use scimkit_registry::{Change, Tolerance};
 # use scimkit_store::{Settings, StoreExt as _, TenantId};
 # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
@@ -123,6 +83,6 @@ let store = RowStore::new(People::default());
 #     Change::create(Arc::clone(&user), body.unwrap())
 # };
 let made = now(store.create(&scope, at, ResourceId::from("1"), change("bjensen"))).unwrap();
-assert_eq!(made.version.unwrap().as_str().len(), 32);
+assert_eq!(made.version.unwrap().as_str().len(), 32); // a hash
 let again = now(store.create(&scope, at, ResourceId::from("2"), change("BJensen")));
 assert!(matches!(again, Err(StoreError::Taken { attr }) if attr == "userName"));

@@ -1,6 +1,7 @@
 //! The store over a database that makes ids and versions itself.
 
 mod database;
+mod shelf;
 
 use std::{
     sync::Arc,
@@ -14,12 +15,15 @@ use scimkit_store::{
     Batch, Deletes, Document, Expect, OnFailure, Scope, Settings, Store, StoreError, TenantId,
     Want, Write, Written,
     engine::{BatchAnswer, FoundRow, RowHead, RowState},
-    rows::RowStore,
+    rows::{RowStore, Simple},
 };
 use scimkit_testkit::contract;
 use serde_json::{Value, json};
 
-use self::database::{Database, Fault};
+use self::{
+    database::{Database, Fault},
+    shelf::Shelf,
+};
 
 struct World {
     scope: Scope,
@@ -110,8 +114,10 @@ const NOT_RUN: &str = "another write failed, so this one was not carried out";
 #[test]
 fn row_store_keeps_the_contract_over_a_database_that_decides_ids_and_versions() {
     let make = || {
-        let mut database = Database::default();
-        database.patience = 2;
+        let database = Database {
+            patience: 2,
+            ..Database::default()
+        };
         Arc::new(RowStore::new(database)) as Arc<dyn Store>
     };
     let subject = contract::Subject::default();
@@ -120,6 +126,15 @@ fn row_store_keeps_the_contract_over_a_database_that_decides_ids_and_versions() 
     let of_ids = report.skipped().map(|(_, reason)| reason);
     let of_ids = of_ids.filter(|reason| reason.starts_with("the store assigns its own ids"));
     assert_eq!(of_ids.count(), report.skipped().count(), "{report}");
+}
+
+#[test]
+fn simple_database_keeps_the_whole_contract() {
+    let make = || Arc::new(RowStore::new(Simple::new(Shelf::default()))) as Arc<dyn Store>;
+    let subject = contract::Subject::default();
+    let report = contract::check_subject(&subject, make, &contract::block_on);
+    assert!(report.is_success(), "{report}");
+    assert_eq!(report.skipped().count(), 0, "{report}");
 }
 
 #[test]
@@ -283,8 +298,10 @@ fn dropped_write_is_done_or_not_done() {
     let (mut undone, mut done) = (0, 0);
     for polls in 0..40 {
         let mut world = World::new([]);
-        let mut database = Database::default();
-        database.patience = 3;
+        let database = Database {
+            patience: 3,
+            ..Database::default()
+        };
         world.store = RowStore::new(database);
         let batch = World::batch([world.user("1", "a"), world.user("2", "b")]);
         let mut writing = world.store.write(&world.scope, batch);

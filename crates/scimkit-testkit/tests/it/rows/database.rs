@@ -4,7 +4,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     task::Poll,
 };
 
@@ -29,7 +32,6 @@ pub(super) struct Tables {
     /// How often each row was written, as a trigger would count.
     pub(super) revisions: BTreeMap<ResourceId, u64>,
     pub(super) rows: BTreeMap<ResourceId, FoundRow>,
-    serial: u64,
 }
 
 /// What becomes of a call of [`Rows::apply`] or of a commit.
@@ -50,6 +52,8 @@ pub(super) struct Database {
     pub(super) faults: Mutex<VecDeque<Fault>>,
     pub(super) lacks_soft_delete: bool,
     pub(super) locked: Mutex<BTreeSet<TenantId>>,
+    /// The last id that was made; as sequences do, it outlives a rollback.
+    pub(super) serial: AtomicU64,
     /// How often a future waits before it goes on.
     pub(super) patience: usize,
     pub(super) tenants: Mutex<BTreeMap<TenantId, Arc<Tables>>>,
@@ -174,7 +178,7 @@ impl Rows for Transaction<'_> {
             }
             _ => {}
         }
-        Arc::make_mut(&mut self.tables).apply(operations)
+        Arc::make_mut(&mut self.tables).apply(operations, &self.database.serial)
     }
 }
 
@@ -231,7 +235,7 @@ impl Tables {
         self.rows.insert(id, row);
     }
 
-    fn apply(&mut self, operations: Operations) -> Result<Applied, RowsError> {
+    fn apply(&mut self, operations: Operations, serial: &AtomicU64) -> Result<Applied, RowsError> {
         let mut applied = Applied::default();
         for end in &operations.removed_ends {
             self.edges.retain(|list, _| list.owner != end.id);
@@ -255,8 +259,8 @@ impl Tables {
             let given = row.id.clone();
             let mut row = FoundRow::from(row);
             if !gone.contains(&given) {
-                self.serial += 1;
-                row.head.id = ResourceId::from(format!("row-{}", self.serial));
+                let number = serial.fetch_add(1, Ordering::Relaxed) + 1;
+                row.head.id = ResourceId::from(format!("row-{number}"));
             }
             self.put(given, row, &mut applied)?;
         }
@@ -293,7 +297,7 @@ impl Tables {
             let attr = "userName".to_owned();
             return Err(Rejection::Duplicate { attr, id: given }.into());
         }
-        let revision = self.revisions.entry(id.clone()).or_default();
+        let revision = self.revisions.entry(id).or_default();
         *revision += 1;
         let mut hash = DefaultHasher::new();
         (row.document.text(), *revision).hash(&mut hash);
@@ -378,7 +382,7 @@ impl Tables {
             .iter()
             .map(|attr| (*attr, self.edges(scope, (kind, &row), *attr)));
         let edges = edges.collect();
-        let mut stored = row.into_stored(Arc::clone(kind));
+        let mut stored = row.into_stored();
         stored.edges = edges;
         stored
     }

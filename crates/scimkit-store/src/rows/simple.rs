@@ -1,0 +1,356 @@
+//! Databases that are read and written row by row.
+
+mod edges;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    future::Future,
+    sync::Arc,
+};
+
+use scimkit_registry::{Edge, Predicate, ResourceId, ResourceType};
+
+use super::{LookupBy, RowDatabase, RowTransaction, page, satisfying};
+use crate::{
+    EdgeQuery, Page, Query, Scope, StoreError, Stored, Support, Want,
+    engine::{
+        Applied, Facts, FoundRow, MemberList, Members, Needs, NewMember, NewMembers, Operations,
+        ResourceRow, RowBump, RowEdit, RowRef, RowState, Rows, RowsError,
+    },
+};
+
+/// Whether a transaction is for reading or for writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a transaction reads or writes")]
+pub enum Access {
+    /// It only reads. What it reads is of one moment.
+    Read,
+    /// It writes, and no other writes the tenant's rows meanwhile.
+    Write,
+}
+
+/// A database that is read and written row by row: all that a small store needs.
+///
+/// [`Simple`] makes a [`RowDatabase`] of it. What it costs: a list reads every row that satisfies the filter, or
+/// all of them where [`SimpleTransaction::find`] does not narrow them down; a change of one member reads the
+/// others if [`SimpleTransaction::edges`] does not; nested groups are followed level by level.
+///
+/// # Example
+/// A table of users in memory:
+/// ```
+#[doc = include_str!("example.rs")]
+/// ```
+pub trait SimpleDatabase: fmt::Debug + Send + Sync + 'static {
+    /// An open transaction.
+    type Transaction<'a>: SimpleTransaction + 'a;
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn begin<'a>(
+        &'a self,
+        scope: &'a Scope,
+        access: Access,
+    ) -> impl Future<Output = Result<Self::Transaction<'a>, RowsError>> + Send;
+
+    /// What the database can do with resources of a type. Sorting, paging and filtering are not up to it.
+    fn support(&self, kind: &ResourceType) -> Support;
+}
+
+/// An edge as it is stored.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of an edge")]
+pub struct EdgeRow {
+    /// The owner and the attribute.
+    pub list: MemberList,
+    /// The member.
+    pub member: NewMember,
+}
+
+/// Which edges a [`SimpleTransaction`] looks for.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must know every look-up"
+)]
+pub enum EdgesBy {
+    /// Those of these owners and attributes.
+    Lists(BTreeSet<MemberList>),
+    /// Those of one owner and attribute that lead to these members.
+    Members(MemberList, BTreeSet<ResourceId>),
+    /// Those that lead to these resources, whatever the owner and the attribute.
+    Targets(BTreeSet<ResourceId>),
+}
+
+/// An open transaction, on the rows of one tenant. Dropped without [`commit`](Self::commit), it is rolled
+/// back.
+///
+/// A database without memberships need not implement the methods about edges.
+pub trait SimpleTransaction: Send {
+    /// Makes what was written durable and visible.
+    ///
+    /// # Errors
+    /// See [`RowTransaction::commit`].
+    fn commit(self) -> impl Future<Output = Result<(), RowsError>> + Send;
+
+    /// Finds rows: all that the look-up is about, and possibly others, which are left out afterwards. So a
+    /// database narrows a predicate down as far as it can, or not at all.
+    ///
+    /// # Errors
+    /// Why the transaction is given up.
+    fn find(
+        &mut self,
+        by: &LookupBy,
+    ) -> impl Future<Output = Result<Vec<FoundRow>, RowsError>> + Send;
+
+    /// Inserts a row, or makes the one with its id this row; returns it as it now is, with the id and the
+    /// version that the database gives it. A row whose edges changed is put again, with a new time
+    /// of last modification: it has another version then, even if that moment is the same.
+    ///
+    /// # Errors
+    /// [`RowsError::Rejected`] by a constraint.
+    fn put(
+        &mut self,
+        row: &ResourceRow,
+    ) -> impl Future<Output = Result<FoundRow, RowsError>> + Send;
+
+    /// Removes a row.
+    ///
+    /// # Errors
+    /// Why the transaction is given up.
+    fn remove(&mut self, row: &RowRef) -> impl Future<Output = Result<(), RowsError>> + Send;
+
+    /// Finds edges: all that the look-up is about, and possibly others.
+    ///
+    /// # Errors
+    /// Why the transaction is given up.
+    fn edges(
+        &mut self,
+        by: &EdgesBy,
+    ) -> impl Future<Output = Result<Vec<EdgeRow>, RowsError>> + Send {
+        let _ = by;
+        std::future::ready(Ok(Vec::new()))
+    }
+
+    /// Adds edges of one owner, which are not there yet.
+    ///
+    /// # Errors
+    /// Why the transaction is given up.
+    fn link(&mut self, edges: &NewMembers) -> impl Future<Output = Result<(), RowsError>> + Send {
+        let _ = edges;
+        std::future::ready(Err(no_memberships()))
+    }
+
+    /// Removes edges of one owner.
+    ///
+    /// # Errors
+    /// Why the transaction is given up.
+    fn unlink(&mut self, edges: &Members) -> impl Future<Output = Result<(), RowsError>> + Send {
+        let _ = edges;
+        std::future::ready(Err(no_memberships()))
+    }
+}
+
+fn no_memberships() -> RowsError {
+    let feature = "memberships";
+    StoreError::Unsupported { feature }.into()
+}
+
+/// A [`RowDatabase`] over a [`SimpleDatabase`].
+#[derive(Debug)]
+pub struct Simple<D> {
+    database: D,
+}
+
+impl<D: SimpleDatabase> Simple<D> {
+    /// A database of rows over that database.
+    #[must_use]
+    pub fn new(database: D) -> Self {
+        Simple { database }
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn database(&self) -> &D {
+        &self.database
+    }
+
+    async fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+    ) -> Result<SimpleRows<'a, D::Transaction<'a>>, StoreError> {
+        let transaction = self.database.begin(scope, Access::Read).await?;
+        Ok(SimpleRows { scope, transaction })
+    }
+}
+
+/// The rows of a [`SimpleTransaction`].
+#[derive(Debug)]
+pub struct SimpleRows<'a, T> {
+    scope: &'a Scope,
+    transaction: T,
+}
+
+impl<T: SimpleTransaction> SimpleRows<'_, T> {
+    /// The rows that a look-up is about, exactly.
+    async fn rows(&mut self, by: &LookupBy) -> Result<Vec<FoundRow>, RowsError> {
+        let mut rows = self.transaction.find(by).await?;
+        match by {
+            LookupBy::Ids(ids) => {
+                rows.retain(|row| ids.contains(&row.head.id));
+                Ok(rows)
+            }
+            LookupBy::Predicate {
+                kind,
+                predicate,
+                state,
+            } => {
+                rows.retain(|row| row.head.state == *state && *row.head.kind == *kind.name());
+                Ok(satisfying(self.scope, kind, predicate, rows)?)
+            }
+        }
+    }
+
+    /// A row with another time of last modification.
+    async fn bumped(&mut self, bump: &RowBump) -> Result<ResourceRow, RowsError> {
+        let row = self.live(BTreeSet::from([bump.id.clone()])).await?;
+        let row = row.into_values().next().ok_or(StoreError::NotFound)?;
+        let kind = self.scope.settings.registry.by_name(&row.head.kind);
+        Ok(ResourceRow {
+            connection: row.connection,
+            created: row.head.created,
+            document: row.document,
+            id: row.head.id,
+            kind: Arc::clone(kind.ok_or(StoreError::NotFound)?),
+            last_modified: bump.last_modified,
+            state: row.head.state,
+            version: bump.version.clone(),
+        })
+    }
+
+    /// The live rows with these ids.
+    async fn live(
+        &mut self,
+        ids: BTreeSet<ResourceId>,
+    ) -> Result<BTreeMap<ResourceId, FoundRow>, RowsError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let rows = self.rows(&LookupBy::Ids(ids)).await?.into_iter();
+        let live = rows.filter(|row| row.head.state == RowState::Live);
+        Ok(live.map(|row| (row.head.id.clone(), row)).collect())
+    }
+}
+
+impl<T: SimpleTransaction> Rows for SimpleRows<'_, T> {
+    async fn load(&mut self, needs: &Needs) -> Result<Facts, RowsError> {
+        let mut facts = Facts::default();
+        for lookup in needs.lookups() {
+            let rows = self.rows(&lookup.by).await?;
+            facts.add_rows(&lookup, rows);
+        }
+        self.add_edges(needs, &mut facts).await?;
+        Ok(facts)
+    }
+
+    async fn apply(&mut self, operations: Operations) -> Result<Applied, RowsError> {
+        for end in &operations.removed_ends {
+            self.unlink_all(&end.id, &end.kind).await?;
+        }
+        for edges in &operations.removed_edges {
+            self.transaction.unlink(edges).await?;
+        }
+        let mut applied = Applied::default();
+        for edit in operations.row_edits() {
+            match edit {
+                RowEdit::Bump(bump) => {
+                    let row = self.bumped(bump).await?;
+                    applied.push(bump.id.clone(), self.transaction.put(&row).await?);
+                }
+                RowEdit::Put(row) => {
+                    let now = self.transaction.put(row).await?;
+                    applied.push(row.id.clone(), now);
+                }
+                RowEdit::Remove(row) => self.transaction.remove(row).await?,
+            }
+        }
+        for mut edges in operations.inserted_edges {
+            edges.list.owner = applied.id(&edges.list.owner).clone();
+            for member in &mut edges.members {
+                member.id = applied.id(&member.id).clone();
+            }
+            self.transaction.link(&edges).await?;
+        }
+        Ok(applied)
+    }
+}
+
+impl<T: SimpleTransaction> RowTransaction for SimpleRows<'_, T> {
+    async fn commit(self) -> Result<(), RowsError> {
+        self.transaction.commit().await
+    }
+}
+
+impl<D: SimpleDatabase> RowDatabase for Simple<D> {
+    type Transaction<'a> = SimpleRows<'a, D::Transaction<'a>>;
+
+    async fn begin<'a>(&'a self, scope: &'a Scope) -> Result<Self::Transaction<'a>, RowsError> {
+        let transaction = self.database.begin(scope, Access::Write).await?;
+        Ok(SimpleRows { scope, transaction })
+    }
+
+    async fn edges(&self, scope: &Scope, query: &EdgeQuery) -> Result<Vec<Vec<Edge>>, StoreError> {
+        let mut rows = self.read(scope).await?;
+        Ok(rows.edges_of_owners(query).await?)
+    }
+
+    async fn query(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError> {
+        let all = || Predicate::All(Vec::new());
+        let by = LookupBy::Predicate {
+            kind: Arc::clone(&query.kind),
+            predicate: query.predicate.clone().unwrap_or_else(all),
+            state: RowState::Live,
+        };
+        let mut rows = self.read(scope).await?;
+        let mut found = rows.transaction.find(&by).await?;
+        found
+            .retain(|row| row.head.state == RowState::Live && *row.head.kind == *query.kind.name());
+        let found = found.into_iter();
+        let mut found = found.map(FoundRow::into_stored).collect::<Vec<_>>();
+        rows.add_edges_to(&query.kind, &mut found, &query.needed_edges())
+            .await?;
+        page(scope, query, found)
+    }
+
+    async fn read(
+        &self,
+        scope: &Scope,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+        want: &Want,
+    ) -> Result<Stored, StoreError> {
+        let mut rows = Simple::read(self, scope).await?;
+        let mut found = rows.live(BTreeSet::from([id.clone()])).await?;
+        let row = found
+            .remove(id)
+            .filter(|row| *row.head.kind == *kind.name());
+        let row = row.ok_or(StoreError::NotFound)?;
+        let mut stored = vec![row.into_stored()];
+        rows.add_edges_to(kind, &mut stored, &want.edges).await?;
+        let mut stored = stored.pop().ok_or(StoreError::NotFound)?;
+        let limit = want.limit.map_or(usize::MAX, |limit| {
+            usize::try_from(limit).unwrap_or(usize::MAX)
+        });
+        let lists = stored.edges.iter_mut();
+        lists.for_each(|(_, edges)| edges.truncate(limit));
+        Ok(stored)
+    }
+
+    fn support(&self, kind: &ResourceType) -> Support {
+        let mut support = self.database.support(kind);
+        (support.cursor, support.filter, support.sort) = (true, true, true);
+        support
+    }
+}
