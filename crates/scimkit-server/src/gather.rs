@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 use scimkit_core::Error;
 use scimkit_registry::{ResourceId, Scalar};
-use scimkit_store::{Overflow, Page, Position, Query, Scope, Sort, Store, Stored};
+use scimkit_store::{Overflow, Page, Position, Query, Sort, Stored};
 
-use crate::{error::Problem, sort::sort_keys};
+use crate::{error::Problem, sort::sort_keys, work::Service};
 
 /// The bytes of resources that one list holds at most, besides one resource.
 pub(crate) const HELD: u64 = 4 << 20;
@@ -75,14 +75,14 @@ impl Gathered {
 /// # Errors
 /// What the store fails with; `tooMany` for a page too deep in a sorted list of several types.
 pub(crate) async fn page(
-    scope: &Scope,
-    store: &dyn Store,
+    service: Service<'_>,
     queries: &[Query],
     (start, count): (u64, u32),
 ) -> Result<Gathered, Problem> {
     if queries.len() > 1 && queries.iter().any(|query| query.sort.is_some()) {
-        return merged(scope, store, queries, (start, count)).await;
+        return merged(service, queries, (start, count)).await;
     }
+    let (scope, store, _) = service;
     let mut gathered = Gathered::default();
     for (at, query) in queries.iter().enumerate() {
         let skip = start.saturating_sub(gathered.total);
@@ -118,13 +118,13 @@ impl Source<'_> {
     /// Reads on when nothing is left of what was read; returns the total of the first part.
     async fn fill(
         &mut self,
-        scope: &Scope,
-        store: &dyn Store,
+        service: Service<'_>,
         (count, bytes): (u32, u64),
     ) -> Result<u64, Problem> {
         if !self.more || !self.read.is_empty() {
             return Ok(0);
         }
+        let (scope, store, _) = service;
         let query = match self.position.take() {
             None => self.query.clone().page(0, count),
             Some(position) => self.query.clone().after(position, count).uncounted(),
@@ -134,7 +134,7 @@ impl Source<'_> {
             false => query,
         };
         let page = store.query(scope, &query).await?;
-        let keys = sort_keys(scope, store, &query, &page.items).await?;
+        let keys = sort_keys(service, &query, &page.items).await?;
         self.read.extend(keys.into_iter().zip(page.items));
         self.position = page.next;
         self.more = self.position.is_some() && store.support(&query.kind).cursor;
@@ -144,8 +144,7 @@ impl Source<'_> {
 
 /// A walk along all types at once, which holds a part of each.
 async fn merged(
-    scope: &Scope,
-    store: &dyn Store,
+    service: Service<'_>,
     queries: &[Query],
     (start, count): (u64, u32),
 ) -> Result<Gathered, Problem> {
@@ -170,7 +169,7 @@ async fn merged(
     let (mut gathered, mut passed, mut seen) = (Gathered::default(), 0, BTreeSet::new());
     loop {
         for source in &mut sources {
-            gathered.total += source.fill(scope, store, (most, bytes)).await?;
+            gathered.total += source.fill(service, (most, bytes)).await?;
         }
         // The totals are needed even of a page of none.
         if passed >= deep {

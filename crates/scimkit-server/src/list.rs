@@ -45,16 +45,16 @@ pub(crate) async fn answer(
         None => None,
     };
     let queries = queries(&types, filter.as_ref(), &search, writer)?;
-    let service = walk::Service {
-        clock: writer.clock,
-        cursors,
-        scope,
-        store,
-    };
+    let rendering = writer.work.rendering();
+    let service = (scope, store, &rendering);
     let (gathered, head) = match &search.cursor {
         Some(cursor) => {
-            let (items, total, next) =
-                walk::page(service, &queries, &search, (cursor, count)).await?;
+            let walk = walk::Service {
+                clock: writer.clock,
+                cursors,
+                service,
+            };
+            let (items, total, next) = walk::page(walk, &queries, &search, (cursor, count)).await?;
             let head = Head {
                 next,
                 start: None,
@@ -63,7 +63,7 @@ pub(crate) async fn answer(
             (Gathered::of(items), head)
         }
         None => {
-            let gathered = gather::page(scope, store, &queries, (start, count)).await?;
+            let gathered = gather::page(service, &queries, (start, count)).await?;
             let head = Head {
                 next: None,
                 start: Some(start.saturating_add(1)),
@@ -81,6 +81,7 @@ pub(crate) async fn answer(
             .iter()
             .map(|kind| (Arc::clone(kind), projection(kind)))
             .collect(),
+        rendering: rendering.clone(),
         scope: scope.clone(),
         store: Arc::clone(writer.store),
     };

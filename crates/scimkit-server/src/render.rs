@@ -1,20 +1,23 @@
 //! From stored resources to the JSON that goes out.
 
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
+use bytes::Bytes;
 use memchr::memmem;
 use scimkit_registry::{
-    AttrId, Edge, Operator, Predicate, Projection, Resource, ResourceId, ResourceType, Role, Scalar,
+    AttrId, Budget, Edge, Operator, Predicate, Projection, Resource, ResourceId, ResourceType,
+    Role, Scalar,
 };
 use scimkit_store::{
-    Document, EdgeQuery, Facts, Overflow, Query, Scope, Store, StoreError, Stored, Want, computed,
-    targets,
+    Document, EdgeQuery, Facts, Overflow, Query, Scope, Settings, Store, StoreError, Stored, Want,
+    computed, targets, yield_now,
 };
 use serde_json::{Map, Value};
 
 use crate::{
     attrs::{edge_attrs, reference_attrs},
     error::Problem,
+    work::{self, Rendering, Service},
 };
 
 /// The bytes of resources that are taken apart at once, besides one resource: as trees they take many
@@ -36,49 +39,152 @@ pub(crate) fn parts(mut items: &[Stored]) -> impl Iterator<Item = &[Stored]> {
     })
 }
 
+/// Units that it takes to render an edge.
+const EDGE: u64 = 16 * Budget::COMPARISON;
+
+/// Units that each byte of a document takes to be projected and printed.
+const TREE_BYTE: u64 = 2;
+
+/// The tree of a document: a long text is read on the lane.
+///
+/// # Errors
+/// The text is not a document; the budget ran out, or the lane is full.
+pub(crate) async fn tree(
+    (scope, rendering): (&Scope, &Rendering),
+    document: &Document,
+) -> Result<Arc<Resource>, StoreError> {
+    let read = |text: &Bytes| Resource::restore(text).map_err(StoreError::backend);
+    match document {
+        Document::Tree(tree) => Ok(Arc::clone(tree)),
+        Document::Text(text) if work::TEXT_BYTE * text.len() as u64 >= work::AT_ONCE => {
+            let text = text.clone();
+            Ok(Arc::new(
+                rendering.apart(scope, move || read(&text)).await??,
+            ))
+        }
+        Document::Text(text) => Ok(Arc::new(read(text)?)),
+    }
+}
+
 /// The JSON texts of a page of resources of one type.
 ///
 /// A document that is shown whole goes out as the text it is kept as, with the computed attributes
-/// spliced in; another is taken apart, completed, projected and printed.
+/// spliced in; another is taken apart, completed, projected and printed. What takes long is done on the
+/// lane, and others have a turn in between.
 ///
 /// # Errors
-/// What the store fails with when asked for edges and for the targets of references.
+/// What the store fails with when asked for edges and for the targets of references; the lane is full.
 pub(crate) async fn page(
-    scope: &Scope,
-    store: &dyn Store,
+    (scope, store, rendering): Service<'_>,
     (kind, items): (&Arc<ResourceType>, &[Stored]),
     projection: &Projection,
 ) -> Result<Vec<Vec<u8>>, Problem> {
+    let mut turn = Turn::default();
     let mut trees = Vec::with_capacity(items.len());
     for item in items {
         trees.push(match has_reference(kind, &item.document) {
-            true => Some(item.document.tree()?),
+            true => {
+                turn.take(work::TEXT_BYTE * item.bytes).await;
+                Some(tree((scope, rendering), &item.document).await?)
+            }
             false => None,
         });
     }
-    let edges = edges(scope, store, (kind, items), &trees, projection).await?;
-    let computed_ids: Vec<AttrId> = kind
-        .attributes()
-        .iter()
+    let service = (scope, store, rendering);
+    let edges = edges(service, (kind, items), &trees, projection).await?;
+    let computed = kind.attributes().iter();
+    let computed = computed
         .filter(|a| a.parent().is_none() && projection.shows(a.id()))
-        .filter(|a| !matches!(a.role(), Role::Plain | Role::Schemas))
-        .map(|a| a.id())
-        .collect();
+        .filter(|a| !matches!(a.role(), Role::Plain | Role::Schemas));
+    let computed: Vec<AttrId> = computed.map(|a| a.id()).collect();
     let mut texts = Vec::with_capacity(items.len());
-    for ((item, tree), own) in items.iter().zip(trees).zip(edges) {
-        let tree = match tree {
-            None if !goes_out_as_kept(item, projection) => Some(item.document.tree()?),
-            other => other,
+    for ((item, tree), edges) in items.iter().zip(trees).zip(edges) {
+        let one = One {
+            edges,
+            kind: Arc::clone(kind),
+            tree,
         };
-        let nothing = Resource::default();
-        let facts = Facts::of(kind, item, tree.as_deref().unwrap_or(&nothing), &own);
-        let made = computed(&scope.settings, &facts, &computed_ids);
-        texts.push(match tree {
-            None => splice(&item.document.text(), &made),
-            Some(tree) => kind.shown_text(&tree, made, projection).into_bytes(),
-        });
+        let units = one.units(item, projection);
+        if units < work::AT_ONCE {
+            turn.take(units).await;
+            texts.push(one.text(&scope.settings, item, &computed, projection)?);
+            continue;
+        }
+        let (settings, projection) = (Arc::clone(&scope.settings), projection.clone());
+        let (mut item, computed) = (item.clone(), computed.clone());
+        item.edges = Vec::new();
+        let render = move || one.text(&settings, &item, &computed, &projection);
+        texts.push(rendering.apart(scope, render).await??);
     }
     Ok(texts)
+}
+
+/// The work since others last had a turn.
+#[derive(Debug, Default)]
+struct Turn(u64);
+
+impl Turn {
+    /// Counts work that is about to be done, and lets others have a turn before it would be too much.
+    async fn take(&mut self, units: u64) {
+        self.0 = self.0.saturating_add(units);
+        if self.0 >= work::AT_ONCE {
+            self.0 = units;
+            yield_now().await;
+        }
+    }
+}
+
+/// What else is known of a resource that is rendered.
+struct One {
+    edges: Vec<(AttrId, Vec<Edge>)>,
+    kind: Arc<ResourceType>,
+    /// The document, where it was read already.
+    tree: Option<Arc<Resource>>,
+}
+
+impl One {
+    /// The units that rendering takes, about.
+    fn units(&self, item: &Stored, projection: &Projection) -> u64 {
+        /// So many bytes are copied for one unit.
+        const COPIED: u64 = 16;
+        let edges: usize = self.edges.iter().map(|(_, edges)| edges.len()).sum();
+        let document = match (&self.tree, &item.document) {
+            (None, _) if goes_out_as_kept(item, projection) => item.bytes / COPIED,
+            (None, Document::Text(_)) => (work::TEXT_BYTE + TREE_BYTE) * item.bytes,
+            _ => TREE_BYTE * item.bytes,
+        };
+        document.saturating_add(EDGE * edges as u64)
+    }
+
+    fn text(
+        self,
+        settings: &Settings,
+        item: &Stored,
+        wanted: &[AttrId],
+        projection: &Projection,
+    ) -> Result<Vec<u8>, StoreError> {
+        let tree = match (self.tree, &item.document) {
+            (Some(tree), _) => Some(tree),
+            (None, _) if goes_out_as_kept(item, projection) => None,
+            (None, Document::Tree(tree)) => Some(Arc::clone(tree)),
+            (None, document @ Document::Text(_)) => Some(Arc::new(document.tree()?.into_owned())),
+        };
+        let nothing = Resource::default();
+        let facts = Facts::of(
+            &self.kind,
+            item,
+            tree.as_deref().unwrap_or(&nothing),
+            &self.edges,
+        );
+        let made = computed(settings, &facts, wanted);
+        Ok(match tree {
+            None => splice(&item.document.text(), &made),
+            Some(tree) => {
+                let text = self.kind.shown_text(&tree, made, projection);
+                text.into_bytes()
+            }
+        })
+    }
 }
 
 fn goes_out_as_kept(item: &Stored, projection: &Projection) -> bool {
@@ -91,14 +197,14 @@ fn goes_out_as_kept(item: &Stored, projection: &Projection) -> bool {
 /// # Errors
 /// What the store fails with.
 pub(crate) async fn edges(
-    scope: &Scope,
-    store: &dyn Store,
+    (scope, store, rendering): Service<'_>,
     (kind, items): (&Arc<ResourceType>, &[Stored]),
-    trees: &[Option<Cow<'_, Resource>>],
+    trees: &[Option<Arc<Resource>>],
     projection: &Projection,
 ) -> Result<Vec<Vec<(AttrId, Vec<Edge>)>>, StoreError> {
     let mut all = own_edges(scope, store, (kind, items), projection).await?;
-    let found = references(scope, store, kind, trees, projection).await?;
+    let service = (scope, store, rendering);
+    let found = references(service, kind, trees, projection).await?;
     for (own, tree) in all.iter_mut().zip(trees) {
         own.extend(
             tree.iter()
@@ -152,10 +258,9 @@ const AT_ONCE: usize = 50;
 
 /// The resources that the documents refer to, as edges that know type and display name.
 async fn references(
-    scope: &Scope,
-    store: &dyn Store,
+    (scope, store, rendering): Service<'_>,
     kind: &ResourceType,
-    trees: &[Option<Cow<'_, Resource>>],
+    trees: &[Option<Arc<Resource>>],
     projection: &Projection,
 ) -> Result<Vec<(AttrId, Edge)>, StoreError> {
     let mut found = Vec::new();
@@ -182,12 +287,15 @@ async fn references(
                     .with_overflow(Overflow::Name);
                 let page = store.query(scope, &query).await?;
                 for stored in &page.items {
-                    found.push((attr, edge_to(target, stored)?));
+                    found.push((attr, edge_to((scope, rendering), target, stored).await?));
                 }
                 drop(page.items);
                 for id in &page.rest {
                     match store.read(scope, target, id, &Want::document()).await {
-                        Ok(stored) => found.push((attr, edge_to(target, &stored)?)),
+                        Ok(stored) => {
+                            let edge = edge_to((scope, rendering), target, &stored).await?;
+                            found.push((attr, edge));
+                        }
                         Err(StoreError::NotFound) => {}
                         Err(error) => return Err(error),
                     }
@@ -198,21 +306,22 @@ async fn references(
     Ok(found)
 }
 
-fn edge_to(kind: &ResourceType, stored: &Stored) -> Result<Edge, StoreError> {
-    Ok(Edge::to(stored.id.clone())
-        .with_display(display_name(kind, stored)?)
-        .with_kind(Some(kind.name().to_owned())))
-}
-
-fn display_name(kind: &ResourceType, stored: &Stored) -> Result<Option<String>, StoreError> {
-    let Some(attr) = kind.named("displayName") else {
-        return Ok(None);
+async fn edge_to(
+    service: (&Scope, &Rendering),
+    kind: &ResourceType,
+    stored: &Stored,
+) -> Result<Edge, StoreError> {
+    let display = match kind.named("displayName") {
+        None => None,
+        Some(attr) => {
+            let tree = tree(service, &stored.document).await?;
+            let name = tree.get(kind, attr).and_then(Value::as_str);
+            name.map(str::to_owned)
+        }
     };
-    let tree = stored.document.tree()?;
-    Ok(tree
-        .get(kind, attr)
-        .and_then(Value::as_str)
-        .map(str::to_owned))
+    Ok(Edge::to(stored.id.clone())
+        .with_display(display)
+        .with_kind(Some(kind.name().to_owned())))
 }
 
 fn referred<'t>(kind: &ResourceType, tree: &'t Resource, attr: AttrId) -> Option<&'t str> {

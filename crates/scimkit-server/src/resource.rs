@@ -203,8 +203,9 @@ impl Ask<'_> {
         let mut stored = Cow::Borrowed(stored);
         let long = self.long_memberships(kind, &mut stored, projection).await?;
         let items = (kind, std::slice::from_ref(&*stored));
-        let rendered =
-            render::page(self.writer.scope, &**self.writer.store, items, projection).await?;
+        let Writer { scope, store, .. } = self.writer;
+        let rendering = self.writer.work.rendering();
+        let rendered = render::page((scope, &**store, &rendering), items, projection).await?;
         let text = rendered.into_iter().next().ok_or_else(lost)?;
         let body = match long.is_empty() {
             true => Body::from(Bytes::from(text)),

@@ -1,11 +1,13 @@
 //! What the resources of a list are sorted by.
 
 use scimkit_registry::{Scalar, View};
-use scimkit_store::{
-    Document, Facts, Query, Scope, Sort, Store, StoreError, Stored, computed, yield_now,
-};
+use scimkit_store::{Document, Facts, Query, Sort, StoreError, Stored, computed, yield_now};
 
-use crate::{error::Problem, render, work};
+use crate::{
+    error::Problem,
+    render,
+    work::{self, Service},
+};
 
 /// Puts the resources of several types, type after type and each in order, into one order.
 pub(crate) fn sort_merged<T>(
@@ -21,8 +23,7 @@ pub(crate) fn sort_merged<T>(
 
 /// What each resource of a page is sorted by, as its store saw it.
 pub(crate) async fn sort_keys(
-    scope: &Scope,
-    store: &dyn Store,
+    (scope, store, rendering): Service<'_>,
     query: &Query,
     items: &[Stored],
 ) -> Result<Vec<Option<Scalar>>, Problem> {
@@ -43,9 +44,12 @@ pub(crate) async fn sort_keys(
                 turn = scope.budget.spent();
                 yield_now().await;
             }
-            trees.push(Some(stored.document.tree()?));
+            trees.push(Some(
+                render::tree((scope, rendering), &stored.document).await?,
+            ));
         }
-        let edges = render::edges(scope, store, (&query.kind, part), &trees, &shown).await?;
+        let service = (scope, store, rendering);
+        let edges = render::edges(service, (&query.kind, part), &trees, &shown).await?;
         let meter = scope.budget.meter();
         for ((stored, tree), own) in part.iter().zip(trees.iter().flatten()).zip(&edges) {
             let facts = Facts::of(&query.kind, stored, tree, own);

@@ -19,6 +19,7 @@ use crate::{
     gather::{Gathered, Item},
     members::{List, Members},
     render,
+    work::{Rendering, WhenFull},
 };
 
 /// How many resources are rendered at once.
@@ -28,6 +29,7 @@ const BATCH: usize = 100;
 pub(crate) struct Shown {
     /// The type and the projection of each query.
     pub(crate) projections: Vec<(Arc<ResourceType>, Projection)>,
+    pub(crate) rendering: Rendering,
     pub(crate) scope: Scope,
     pub(crate) store: Arc<dyn Store>,
 }
@@ -181,13 +183,13 @@ impl Shown {
 
     /// The resources' JSON in their order, rendered query by query.
     async fn texts(&self, batch: Vec<Item>) -> Result<Vec<Vec<u8>>, Problem> {
+        let service = (&self.scope, &*self.store, &self.rendering);
         let mut placed = Vec::with_capacity(batch.len());
         let mut rest: Vec<(usize, Item)> = batch.into_iter().enumerate().collect();
         for (query, (kind, projection)) in self.projections.iter().enumerate() {
             let own = rest.extract_if(.., |(_, item)| item.query == query);
             let (places, own): (Vec<_>, Vec<_>) = own.map(|(at, item)| (at, item.stored)).unzip();
-            let store = &*self.store;
-            let texts = render::page(&self.scope, store, (kind, &own), projection).await?;
+            let texts = render::page(service, (kind, &own), projection).await?;
             placed.extend(places.into_iter().zip(texts));
         }
         placed.sort_unstable_by_key(|(place, _)| *place);
@@ -246,6 +248,7 @@ impl ListBody {
     /// its own.
     pub(crate) fn new(head: Vec<u8>, mut resources: Resources, counts: bool) -> Self {
         resources.shown.scope.budget = Budget::unlimited();
+        resources.shown.rendering.when_full = WhenFull::Wait;
         let state = State {
             open: true,
             counts,

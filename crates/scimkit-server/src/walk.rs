@@ -13,6 +13,7 @@ use crate::{
     error::Problem,
     gather::{HELD, Item},
     sort::{sort_keys, sort_merged},
+    work,
 };
 
 /// A page, its total when it was counted, and the cursor of the next one when there is one.
@@ -23,8 +24,7 @@ pub(crate) type Page = (Vec<Item>, Option<u64>, Option<String>);
 pub(crate) struct Service<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) cursors: &'a Cursors,
-    pub(crate) scope: &'a Scope,
-    pub(crate) store: &'a dyn Store,
+    pub(crate) service: work::Service<'a>,
 }
 
 /// The page that a cursor asks for; an empty one asks for the first.
@@ -46,9 +46,9 @@ pub(crate) async fn page(
     let Service {
         clock,
         cursors,
-        scope,
-        store,
+        service,
     } = service;
+    let (scope, store, _) = service;
     check(store, queries, search)?;
     let about = about(scope, queries, search);
     let mut counting = Count::Skip;
@@ -74,8 +74,7 @@ pub(crate) async fn page(
         count,
         counting,
         queries,
-        scope,
-        store,
+        service,
     };
     let several_sorted = queries.len() > 1 && queries.iter().any(|query| query.sort.is_some());
     let found = match several_sorted {
@@ -164,8 +163,7 @@ struct Walk<'a> {
     count: u32,
     counting: Count,
     queries: &'a [Query],
-    scope: &'a Scope,
-    store: &'a dyn Store,
+    service: work::Service<'a>,
 }
 
 /// A page before its cursor is sealed.
@@ -178,6 +176,7 @@ struct Found {
 impl Walk<'_> {
     /// One type after the other.
     async fn in_turn(&self, marks: &mut [Mark]) -> Result<Found, Problem> {
+        let (scope, store, _) = self.service;
         let (mut items, mut more, mut total) = (Vec::new(), false, 0);
         for (at, (query, mark)) in self.queries.iter().zip(marks).enumerate() {
             let taken = u32::try_from(items.len()).unwrap_or(u32::MAX);
@@ -190,10 +189,7 @@ impl Walk<'_> {
             }
             // A full page still asks whether anything follows it.
             let look = if more { 0 } else { room.max(1) };
-            let page = self
-                .store
-                .query(self.scope, &self.from(query, mark, look))
-                .await?;
+            let page = store.query(scope, &self.from(query, mark, look)).await?;
             total += page.total.unwrap_or(0);
             if more {
                 continue;
@@ -212,18 +208,19 @@ impl Walk<'_> {
 
     /// All types in one order, equal ones in the order of the types.
     async fn merged(&self, marks: &mut [Mark]) -> Result<Found, Problem> {
+        let (scope, store, _) = self.service;
         let (mut keyed, mut total, mut endless) = (Vec::new(), 0, Vec::new());
         for (at, (query, mark)) in self.queries.iter().zip(&*marks).enumerate() {
             if *mark == Mark::Done {
                 continue;
             }
             let query = self.from(query, mark, self.count);
-            let page = self.store.query(self.scope, &query).await?;
+            let page = store.query(scope, &query).await?;
             total += page.total.unwrap_or(0);
             if page.next.is_some() {
                 endless.push(at);
             }
-            let keys = sort_keys(self.scope, self.store, &query, &page.items).await?;
+            let keys = sort_keys(self.service, &query, &page.items).await?;
             let places = keys.into_iter().zip(page.items);
             keyed.extend(places.map(|(key, stored)| (key, at, stored)));
         }

@@ -1,9 +1,12 @@
 //! Where the work of a request is done: at once where it is little, on the lane where it is much.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use scimkit_registry::{Budget, Exhausted};
-use scimkit_store::{Lane, Scope, StoreError, yield_now};
+use scimkit_store::{Lane, Scope, Store, StoreError, yield_now};
 
 use crate::error::Problem;
 
@@ -16,15 +19,59 @@ pub(crate) const BODY_BYTE: u64 = 8;
 /// Units that each byte of a stored document costs when a tree is made of it.
 pub(crate) const TEXT_BYTE: u64 = 4;
 
+/// What happens to rendering for which the lane has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    /// The request is rejected with 503.
+    Reject,
+    /// It waits, since an answer that is being sent can't be rejected any more.
+    Wait,
+}
+
+/// Where answers are rendered: small ones at once, large documents on the lane.
+#[derive(Debug, Clone)]
+pub(crate) struct Rendering {
+    pub(crate) lane: Arc<Lane>,
+    pub(crate) when_full: WhenFull,
+}
+
+/// What it takes to complete and render resources.
+pub(crate) type Service<'a> = (&'a Scope, &'a dyn Store, &'a Rendering);
+
+impl Rendering {
+    /// Does work that is too long for the caller's thread on the lane.
+    ///
+    /// # Errors
+    /// The budget ran out, or the lane is full.
+    pub(crate) async fn apart<T: Send + 'static>(
+        &self,
+        scope: &Scope,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let work = Arc::new(Mutex::new(Some(work)));
+        loop {
+            let work = Arc::clone(&work);
+            let job = move || {
+                let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
+                work.map(|work| work())
+            };
+            match self.lane.run(&scope.tenant, &scope.budget, job).await {
+                Err(StoreError::Busy) if self.when_full == WhenFull::Wait => yield_now().await,
+                done => return done?.ok_or(StoreError::Busy),
+            }
+        }
+    }
+}
+
 /// The work of one request.
 pub(crate) struct Work<'a> {
-    pub(crate) lane: &'a Lane,
+    pub(crate) lane: &'a Arc<Lane>,
     /// Units that were spent when others last had a turn.
     pub(crate) turn: AtomicU64,
 }
 
 impl<'a> Work<'a> {
-    pub(crate) fn new(lane: &'a Lane) -> Self {
+    pub(crate) fn new(lane: &'a Arc<Lane>) -> Self {
         Work {
             lane,
             turn: AtomicU64::new(0),
@@ -77,6 +124,14 @@ impl<'a> Work<'a> {
                 self.away(scope, move || work(&budget)).await
             }
             _ => Ok(tried),
+        }
+    }
+
+    /// Where the answer of the request is rendered.
+    pub(crate) fn rendering(&self) -> Rendering {
+        Rendering {
+            lane: Arc::clone(self.lane),
+            when_full: WhenFull::Reject,
         }
     }
 

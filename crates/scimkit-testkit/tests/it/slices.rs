@@ -127,3 +127,49 @@ async fn runtime_thread_stays_free_while_a_read_waits_for_a_long_write() {
         assert_stays_free(&server, read, statuses, &format!("GET, {name}")).await;
     }
 }
+
+/// A user of some megabytes in small values.
+fn large(n: usize) -> Value {
+    let text = "x".repeat(1_000);
+    let element = |n: usize| json!({"value": format!("{n}"), "type": "work", "display": text});
+    let elements: Value = (0..1_000).map(element).collect();
+    json!({
+        "userName": format!("user{n}"),
+        "displayName": format!("user {n}"),
+        "emails": elements,
+        "entitlements": elements,
+        "ims": elements,
+        "phoneNumbers": elements,
+        "photos": elements,
+        "roles": elements,
+    })
+}
+
+#[tokio::test]
+async fn runtime_thread_stays_free_while_a_large_document_is_rendered() {
+    let named = [
+        "userName",
+        "emails.value",
+        "roles.display",
+        "photos",
+        "ims.type",
+    ];
+    let named = vec![named.join(","); 40].join(",");
+    for (name, make) in STORES {
+        let store = make();
+        seed(&store, "User", 0..3, large).await;
+        let server = server(store, u64::MAX);
+        for path in [
+            "/Users/0",
+            &format!("/Users/0?attributes={named}"),
+            "/Users/0?excludedAttributes=roles",
+            "/Users?count=3&excludedAttributes=roles",
+            "/Users?count=3&sortBy=displayName&cursor",
+            "/?count=3&sortBy=displayName&attributes=userName",
+        ] {
+            let request = || request("GET", path, &Value::Null);
+            let statuses = [StatusCode::OK, StatusCode::OK];
+            assert_stays_free(&server, request, statuses, &format!("{path}, {name}")).await;
+        }
+    }
+}
