@@ -130,7 +130,7 @@ async fn runtime_thread_stays_free_while_a_read_waits_for_a_long_write() {
 
 /// A user of some megabytes in small values.
 fn large(n: usize) -> Value {
-    let text = "x".repeat(1_000);
+    let text = "x".repeat(400);
     let element = |n: usize| json!({"value": format!("{n}"), "type": "work", "display": text});
     let elements: Value = (0..1_000).map(element).collect();
     json!({
