@@ -16,7 +16,7 @@ use scimkit_store::{
     archive::{ArchiveError, Erased, Sink, Source},
 };
 
-use crate::{Sqlite, error::Failure, file, imports, journal, workers::stopped};
+use crate::{Sqlite, error::Failure, file, imports, journal, remnants::Remnants, workers::stopped};
 
 /// How often a write-ahead log is tried to be emptied after something was deleted.
 const LOG_ATTEMPTS: u32 = 20;
@@ -101,6 +101,7 @@ impl Archive for Sqlite {
                 let rest = self.workers.alone(job).await??;
                 has_deleted |= rest.has_deleted;
                 if !rest.is_left {
+                    self.overwrite_remnants().await?;
                     self.empty_log().await?;
                     return Ok(match has_deleted {
                         true => Erased::All,
@@ -135,6 +136,7 @@ impl Archive for Sqlite {
                 let act = move |db: &Db| journal::blank_deleted(db, of.as_str(), before, from);
                 after = self.alter(act).await?;
             }
+            self.overwrite_remnants().await?;
             self.empty_log().await?;
             Ok(count)
         })
@@ -150,6 +152,26 @@ impl Archive for Sqlite {
 }
 
 impl Sqlite {
+    /// Overwrites what removed rows left behind, before the caller is told that they are gone. The writes
+    /// of others come in between.
+    async fn overwrite_remnants(&self) -> Result<(), StoreError> {
+        const ROUNDS: usize = 10_000;
+        const TOGETHER: usize = 16;
+        for _ in 0..ROUNDS {
+            let job = |db: &mut Db| {
+                let mut remnants = Remnants::default();
+                for _ in 0..TOGETHER {
+                    remnants.overwrite_some(db);
+                }
+                Remnants::are_left(db)
+            };
+            if !self.workers.alone(job).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Empties the write-ahead log, so that what was deleted is not there either. While somebody reads
     /// an older state it can't be done; after some attempts that is left to the writing thread, which
     /// goes on trying.

@@ -29,6 +29,7 @@ mod lanes;
 mod options;
 mod query;
 mod reindex;
+mod remnants;
 mod row;
 mod sqlite;
 mod statement;

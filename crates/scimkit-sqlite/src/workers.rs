@@ -18,6 +18,7 @@ use crate::{
     error::{Failure, Outcome},
     file::{self, Place},
     lanes::{Caller, Job, Lane, Lanes, Next, Read, Task},
+    remnants::{self, Remnants},
     watch::Watch,
     write::{Work, write_together},
 };
@@ -34,6 +35,8 @@ const LOG_IDLE: Duration = Duration::from_secs(1);
 const LOG_AGE: Duration = Duration::from_secs(10);
 /// How long writes wait for those who read an older state, so that the log can be emptied.
 const LOG_PATIENCE: Duration = Duration::from_millis(20);
+/// How long a store that is closed goes on to overwrite what removed rows left behind.
+const AT_END: Duration = Duration::from_secs(2);
 /// Instructions of SQLite's virtual machine between two looks at a budget, some 50 microseconds.
 const INSTRUCTIONS: u16 = 1_000;
 
@@ -48,6 +51,9 @@ pub(crate) struct Workers {
 impl Workers {
     pub(crate) fn start(place: &Place, options: &Options) -> Result<Self, OpenError> {
         let connection = file::open_writer(place, options)?;
+        if matches!(place, Place::File(_)) {
+            remnants::remember(&connection)?;
+        }
         // Data in memory belong to one connection: the writing thread reads as well.
         let readers = match place {
             Place::File(_) => options.readers.max(1),
@@ -249,16 +255,26 @@ fn boxed_while_wanted<T: Send + 'static>(
 
 /// Takes what is queued and commits it together: one flush to the disk for many writes.
 fn write_all(mut connection: Connection, lanes: &Lanes, mut watch: Option<Watch>) {
-    let mut log = Log::default();
+    let (mut log, mut remnants) = (Log::default(), Remnants::default());
     loop {
-        let next = lanes.next_for_writer(log.due().unwrap_or(IDLE));
+        let next = lanes.next_for_writer(log.due(&connection).unwrap_or(IDLE));
         if let (Next::Idle | Next::Task(_), Some(watch)) = (&next, &mut watch) {
             watch.look();
         }
         let first = match next {
-            Next::Closed => return,
+            Next::Closed => {
+                let since = Instant::now();
+                while Remnants::are_left(&connection) && since.elapsed() < AT_END {
+                    remnants.overwrite_some(&connection);
+                }
+                return;
+            }
             Next::Idle => {
-                log.empty(&connection);
+                match Remnants::are_left(&connection) {
+                    true => remnants.overwrite_some(&connection),
+                    false => log.empty(&connection),
+                }
+                log.is_idle = true;
                 continue;
             }
             Next::Read(turn) => {
@@ -284,27 +300,36 @@ fn write_all(mut connection: Connection, lanes: &Lanes, mut watch: Option<Watch>
             }
         }
         write_together(&connection, group);
-        log.written(&connection);
+        remnants.written();
+        log.written(&connection, &mut remnants);
     }
 }
 
 /// When to empty the write-ahead log, which keeps what was deleted.
 #[derive(Debug, Default)]
 struct Log {
+    /// Whether nothing was written since the thread was idle.
+    is_idle: bool,
     /// Since when something was written that is still in the log.
     since: Option<Instant>,
 }
 
 impl Log {
     /// How long the writing thread may be idle before the log is emptied.
-    fn due(&self) -> Option<Duration> {
-        self.since.map(|_| LOG_IDLE)
+    fn due(&self, connection: &Connection) -> Option<Duration> {
+        self.since?;
+        match self.is_idle && Remnants::are_left(connection) {
+            true => Some(Duration::ZERO),
+            false => Some(LOG_IDLE),
+        }
     }
 
     /// Notes a write; under constant load the log is emptied between two of them.
-    fn written(&mut self, connection: &Connection) {
+    fn written(&mut self, connection: &Connection, remnants: &mut Remnants) {
+        self.is_idle = false;
         let since = *self.since.get_or_insert_with(Instant::now);
         if since.elapsed() >= LOG_AGE {
+            remnants.overwrite_some(connection);
             self.empty(connection);
         }
     }

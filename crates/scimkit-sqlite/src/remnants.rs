@@ -1,0 +1,264 @@
+//! Copies of removed rows in the unused parts of pages.
+//!
+//! `secure_delete` overwrites each row that is removed, where it stands. But when SQLite packs the rows of
+//! a page anew, it leaves what was there before in the gap between them and the list of rows: copies of
+//! rows that stayed, at the time. If such a row is removed later, its copy remains until new rows need
+//! the space. So the rows next to a removed one are written anew, which frees and overwrites their pages.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter, types::Value};
+use scimkit_store::StoreError;
+
+use crate::error::Outcome;
+
+/// Removed rows that are remembered at most; a tenant that is erased frees its pages as a whole.
+const MOST: usize = 20_000;
+/// Removed rows whose neighbours are written anew in one transaction.
+const TOGETHER: i64 = 16;
+/// Bytes of neighbours on each side: those of a page.
+const BYTES: usize = 4_096;
+/// Neighbours on each side at most.
+const ROWS: usize = 100;
+
+/// The tables of keys, and those of documents.
+const KEYS: [&str; 2] = ["lookup_key", "retired_key"];
+const DOCUMENTS: [&str; 2] = ["resource", "retired"];
+const BY_VALUE: [&str; 5] = ["tenant", "kind", "attr", "value", "id"];
+/// The orders in which keys stand: the index, none for the table itself, and its columns.
+const ORDERS: [(&str, [&str; 5]); 2] = [
+    ("", BY_VALUE),
+    ("_by_id", ["tenant", "kind", "id", "attr", "value"]),
+];
+
+/// A row, or the columns of one that identify it.
+type Row = Vec<Value>;
+
+/// Overwrites what removed rows left behind, a few at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Remnants {
+    /// Between which rows the neighbours were written anew last, by table and index: all rows that were
+    /// removed in between have the same neighbours. Forgotten with every other write.
+    last: HashMap<String, [Option<Row>; 2]>,
+}
+
+/// Remembers from now on, in memory and for as long as the connection is open, what it removes.
+pub(crate) fn remember(connection: &Connection) -> Outcome<()> {
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    let mut sql = String::from(
+        "CREATE TEMP TABLE removed (
+             place INTEGER PRIMARY KEY, source TEXT NOT NULL,
+             tenant, kind, attr, value, id, position INTEGER
+         );",
+    );
+    let columns = |table| match KEYS.contains(&table) {
+        true => "old.tenant, old.kind, old.attr, old.value, old.id, NULL",
+        false => "NULL, NULL, NULL, NULL, NULL, old.rowid",
+    };
+    for table in KEYS.into_iter().chain(DOCUMENTS) {
+        let columns = columns(table);
+        sql.push_str(&format!(
+            "CREATE TEMP TRIGGER removed_{table} AFTER DELETE ON main.{table}
+             WHEN (SELECT coalesce(max(place), 0) FROM removed) < {MOST}
+             BEGIN
+                 INSERT INTO removed (source, tenant, kind, attr, value, id, position)
+                 VALUES ('{table}', {columns});
+             END;"
+        ));
+    }
+    Ok(connection.execute_batch(&sql)?)
+}
+
+/// How many removed rows are remembered.
+fn count(connection: &Connection) -> Outcome<i64> {
+    let mut statement = connection.prepare_cached("SELECT count(*) FROM removed")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}
+
+/// A removed row.
+struct Removed {
+    key: Row,
+    place: i64,
+    position: Option<i64>,
+    source: String,
+}
+
+/// Where the neighbours of a removed row are looked for.
+struct Order<'a> {
+    columns: &'a [&'a str],
+    index: String,
+    table: &'a str,
+}
+
+impl Remnants {
+    /// Whether there is anything to overwrite.
+    pub(crate) fn are_left(connection: &Connection) -> bool {
+        count(connection).is_ok_and(|count| count > 0)
+    }
+
+    /// Notes that something else was written.
+    pub(crate) fn written(&mut self) {
+        self.last.clear();
+    }
+
+    /// Writes the neighbours of some removed rows anew, in a transaction of its own. If it fails, they
+    /// stay as they are.
+    pub(crate) fn overwrite_some(&mut self, connection: &Connection) {
+        if !Remnants::are_left(connection) {
+            return;
+        }
+        if let Err(error) = self.overwrite(connection) {
+            let error = StoreError::from(error);
+            tracing::warn!(%error, "overwriting removed rows failed");
+            drop(connection.execute_batch("DELETE FROM removed"));
+        }
+    }
+
+    fn overwrite(&mut self, connection: &Connection) -> Outcome<()> {
+        // Dropped, it is rolled back.
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        let removed = first_removed(connection)?;
+        let sql = "SELECT max(place) FROM removed";
+        let last: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        for row in &removed {
+            self.overwrite_around(connection, row)?;
+        }
+        // Those that were just written anew were removed, too.
+        let done = removed.last().map_or(0, |row| row.place);
+        let sql = "DELETE FROM removed WHERE place <= ?1 OR place > ?2";
+        connection.prepare_cached(sql)?.execute([done, last])?;
+        Ok(transaction.commit()?)
+    }
+
+    fn overwrite_around(&mut self, connection: &Connection, removed: &Removed) -> Outcome<()> {
+        let table = removed.source.as_str();
+        if let Some(position) = removed.position {
+            let order = Order {
+                columns: &["rowid"],
+                index: String::new(),
+                table,
+            };
+            return self.rewrite(connection, &order, &[Value::Integer(position)]);
+        }
+        for (index, columns) in &ORDERS {
+            let key = |column: &&str| {
+                let place = BY_VALUE.iter().position(|known| known == column);
+                place.and_then(|place| removed.key.get(place)).cloned()
+            };
+            let key: Option<Row> = columns.iter().map(key).collect();
+            let index = match *index {
+                "" => String::new(),
+                index => format!("INDEXED BY {table}{index}"),
+            };
+            let order = Order {
+                columns,
+                index,
+                table,
+            };
+            self.rewrite(connection, &order, &key.unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    /// Removes the neighbours of a place before it inserts them again, so that their pages are freed.
+    fn rewrite(
+        &mut self,
+        connection: &Connection,
+        order: &Order<'_>,
+        key: &[Value],
+    ) -> Outcome<()> {
+        let before = order.neighbours(connection, "<", key)?;
+        let behind = order.neighbours(connection, ">", key)?;
+        let nearest = [before.first().cloned(), behind.first().cloned()];
+        let name = format!("{} {}", order.table, order.index);
+        if self.last.get(&name) == Some(&nearest) {
+            return Ok(());
+        }
+        let rows: Vec<Row> = before.into_iter().chain(behind).collect();
+        let (table, width) = (order.table, order.columns.len());
+        let own = order.columns.iter().map(|column| format!("{column} = ?"));
+        let own: Vec<String> = own.collect();
+        let sql = format!("DELETE FROM {table} WHERE {}", own.join(" AND "));
+        let mut statement = connection.prepare_cached(&sql)?;
+        for row in &rows {
+            statement.execute(params_from_iter(row.iter().take(width)))?;
+        }
+        let columns = order.all_columns(connection)?;
+        let places = vec!["?"; columns.len()].join(", ");
+        let names = columns.join(", ");
+        let sql = format!("INSERT INTO {table} ({names}) VALUES ({places})");
+        let mut statement = connection.prepare_cached(&sql)?;
+        for row in &rows {
+            statement.execute(params_from_iter(row))?;
+        }
+        self.last.insert(name, nearest);
+        Ok(())
+    }
+}
+
+fn first_removed(connection: &Connection) -> Outcome<Vec<Removed>> {
+    let sql = "SELECT source, place, position, tenant, kind, attr, value, id FROM removed
+               ORDER BY place LIMIT ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([TOGETHER], |row| {
+        Ok(Removed {
+            key: (3..8)
+                .map(|column| row.get(column))
+                .collect::<Result<_, _>>()?,
+            place: row.get(1)?,
+            position: row.get(2)?,
+            source: row.get(0)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+impl Order<'_> {
+    /// Every column of the table, those of the order first.
+    fn all_columns(&self, connection: &Connection) -> Outcome<Vec<String>> {
+        let mut statement = connection.prepare_cached("SELECT name FROM pragma_table_info(?1)")?;
+        let names = statement.query_map([self.table], |row| row.get(0))?;
+        let names: Vec<String> = names.collect::<Result<_, _>>()?;
+        let own = self.columns.iter().map(|name| (*name).to_owned());
+        let rest = names
+            .into_iter()
+            .filter(|name| !self.columns.contains(&name.as_str()));
+        Ok(own.chain(rest).collect())
+    }
+
+    /// The next rows on one side of a place, the nearest first, that take as many bytes as a page.
+    fn neighbours(&self, connection: &Connection, side: &str, key: &[Value]) -> Outcome<Vec<Row>> {
+        let columns = self.all_columns(connection)?;
+        let places = vec!["?"; self.columns.len()].join(", ");
+        let direction = if side == "<" { " DESC" } else { "" };
+        let order = self.columns.iter().map(|name| format!("{name}{direction}"));
+        let order: Vec<String> = order.collect();
+        let sql = format!(
+            "SELECT {} FROM {} {} WHERE ({}) {side} ({places}) ORDER BY {} LIMIT {ROWS}",
+            columns.join(", "),
+            self.table,
+            self.index,
+            self.columns.join(", "),
+            order.join(", "),
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(key))?;
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        while bytes < BYTES {
+            let Some(row) = rows.next()? else { break };
+            let row = (0..columns.len()).map(|column| row.get(column));
+            let row: Row = row.collect::<Result<_, _>>()?;
+            bytes += row.iter().map(size).sum::<usize>();
+            found.push(row);
+        }
+        Ok(found)
+    }
+}
+
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Blob(bytes) => bytes.len(),
+        Value::Text(text) => text.len(),
+        _ => 8,
+    }
+}
