@@ -1,6 +1,7 @@
 //! The store over a database that makes ids and versions itself.
 
 mod database;
+mod schedule;
 mod shelf;
 
 use std::{
@@ -100,7 +101,7 @@ impl World {
     }
 }
 
-fn said(answers: &Answers) -> Vec<String> {
+fn said(answers: &[Result<Written, StoreError>]) -> Vec<String> {
     let say = |answer: &Result<Written, StoreError>| match answer {
         Ok(written) => format!("{:?}", written.how),
         Err(error) => error.to_string(),

@@ -50,8 +50,14 @@ pub(super) enum Fault {
 pub(super) struct Database {
     /// What happens to the transactions to come.
     pub(super) faults: Mutex<VecDeque<Fault>>,
+    /// Whether several transactions of a tenant may run: a fault.
+    pub(super) is_unlocked: bool,
+    /// Whether it keeps the ids that it is given.
+    pub(super) keeps_ids: bool,
     pub(super) lacks_soft_delete: bool,
     pub(super) locked: Mutex<BTreeSet<TenantId>>,
+    /// The requests that were committed, in order.
+    pub(super) log: Mutex<Vec<String>>,
     /// The last id that was made; as sequences do, it outlives a rollback.
     pub(super) serial: AtomicU64,
     /// How often a future waits before it goes on.
@@ -178,7 +184,7 @@ impl Rows for Transaction<'_> {
             }
             _ => {}
         }
-        Arc::make_mut(&mut self.tables).apply(operations, &self.database.serial)
+        Arc::make_mut(&mut self.tables).apply(operations, self.database.sequence())
     }
 }
 
@@ -195,6 +201,8 @@ impl RowTransaction for Transaction<'_> {
         }
         let tables = std::mem::take(&mut self.tables);
         locked(&self.database.tenants).insert(self.scope.tenant.clone(), tables);
+        let request = self.scope.cause.request.as_deref();
+        locked(&self.database.log).extend(request.map(str::to_owned));
         Ok(())
     }
 }
@@ -221,6 +229,12 @@ impl Tables {
         targets.map(|(target, _)| target.clone()).collect()
     }
 
+    /// The owner and the member of each edge.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&ResourceId, &ResourceId)> {
+        let lists = self.edges.iter();
+        lists.flat_map(|(list, targets)| targets.keys().map(|target| (&list.owner, target)))
+    }
+
     fn lists_with(&self, target: &ResourceId) -> impl Iterator<Item = &MemberList> {
         let lists = self.edges.iter();
         let with = lists.filter(move |(_, targets)| targets.contains_key(target));
@@ -235,7 +249,11 @@ impl Tables {
         self.rows.insert(id, row);
     }
 
-    fn apply(&mut self, operations: Operations, serial: &AtomicU64) -> Result<Applied, RowsError> {
+    fn apply(
+        &mut self,
+        operations: Operations,
+        serial: Option<&AtomicU64>,
+    ) -> Result<Applied, RowsError> {
         let mut applied = Applied::default();
         for end in &operations.removed_ends {
             self.edges.retain(|list, _| list.owner != end.id);
@@ -258,7 +276,7 @@ impl Tables {
         for row in operations.inserted_rows {
             let given = row.id.clone();
             let mut row = FoundRow::from(row);
-            if !gone.contains(&given) {
+            if let Some(serial) = serial.filter(|_| !gone.contains(&given)) {
                 let number = serial.fetch_add(1, Ordering::Relaxed) + 1;
                 row.head.id = ResourceId::from(format!("row-{number}"));
             }
@@ -396,6 +414,21 @@ fn name(row: &FoundRow) -> Option<String> {
 }
 
 impl Database {
+    /// Fails one of the transactions to come.
+    pub(super) fn fail(&self, fault: Fault) {
+        locked(&self.faults).push_back(fault);
+    }
+
+    /// The tables of the only tenant.
+    pub(super) fn committed(&self) -> Arc<Tables> {
+        let tenants = locked(&self.tenants);
+        tenants.values().next().cloned().unwrap_or_default()
+    }
+
+    fn sequence(&self) -> Option<&AtomicU64> {
+        (!self.keeps_ids).then_some(&self.serial)
+    }
+
     fn tables(&self, scope: &Scope) -> Arc<Tables> {
         let tenants = locked(&self.tenants);
         tenants.get(&scope.tenant).cloned().unwrap_or_default()
@@ -406,7 +439,7 @@ impl RowDatabase for Database {
     type Transaction<'a> = Transaction<'a>;
 
     async fn begin<'a>(&'a self, scope: &'a Scope) -> Result<Transaction<'a>, RowsError> {
-        while !locked(&self.locked).insert(scope.tenant.clone()) {
+        while !locked(&self.locked).insert(scope.tenant.clone()) && !self.is_unlocked {
             pause(1).await;
         }
         *locked(&self.transactions) += 1;
@@ -467,7 +500,7 @@ impl RowDatabase for Database {
 
     fn support(&self, _: &ResourceType) -> Support {
         let mut support = Support::full();
-        (support.capacities, support.given_ids) = (true, false);
+        (support.capacities, support.given_ids) = (true, self.keeps_ids);
         support.soft_delete = !self.lacks_soft_delete;
         support
     }
