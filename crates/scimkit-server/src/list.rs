@@ -35,10 +35,9 @@ pub(crate) async fn answer(
     let store = &**writer.store;
     let limits = &scope.settings.limits;
     let start = u64::try_from(search.start_index.unwrap_or(1).max(1) - 1).unwrap_or(0);
-    let count = search.count.map_or(limits.page_default, |count| {
-        u32::try_from(count.max(0))
-            .unwrap_or(u32::MAX)
-            .min(limits.page_max)
+    let count = search.count.map(|count| u32::try_from(count.max(0)));
+    let count = count.map_or(limits.page_default, |count| {
+        count.unwrap_or(u32::MAX).min(limits.page_max)
     });
     let filter = match &search.filter {
         Some(text) => Some(read_filter(text, limits.filter, witness)?),

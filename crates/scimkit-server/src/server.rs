@@ -160,16 +160,7 @@ impl Server {
         });
         let mut response = answer.into_response(media_type.unwrap_or(negotiate::ANSWER));
         if method == Method::HEAD {
-            // What GET would send, without sending it; a 304 says nothing of the body it spares.
-            let length = http_body::Body::size_hint(response.body()).exact();
-            if response.status() != StatusCode::NOT_MODIFIED
-                && let Some(length) = length
-            {
-                response
-                    .headers_mut()
-                    .insert(CONTENT_LENGTH, HeaderValue::from(length));
-            }
-            *response.body_mut() = Body::default();
+            response = without_body(response);
         }
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(REQUEST_ID, id);
@@ -178,15 +169,8 @@ impl Server {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
-        let (status, ms) = (
-            response.status().as_u16(),
-            self.inner
-                .clock
-                .elapsed()
-                .saturating_sub(started)
-                .as_secs_f64()
-                * 1e3,
-        );
+        let took = self.inner.clock.elapsed().saturating_sub(started);
+        let (status, ms) = (response.status().as_u16(), took.as_secs_f64() * 1e3);
         let Notes {
             connection,
             dropped,
@@ -202,6 +186,19 @@ impl Server {
         );
         response
     }
+}
+
+/// Answers HEAD with what GET would send, without sending it; a 304 says nothing of the body it spares.
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    let length = http_body::Body::size_hint(response.body()).exact();
+    if response.status() != StatusCode::NOT_MODIFIED
+        && let Some(length) = length
+    {
+        let length = HeaderValue::from(length);
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+    }
+    *response.body_mut() = Body::default();
+    response
 }
 
 impl<B> tower_service::Service<Request<B>> for Server

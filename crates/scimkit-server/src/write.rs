@@ -142,80 +142,88 @@ impl Writer<'_> {
         kind: &Arc<ResourceType>,
         id: &ResourceId,
         (edit, shown): (&Arc<Edit>, &[AttrId]),
-        Conditions { barred, wanted }: &Conditions,
+        conditions: &Conditions,
     ) -> Result<Updated, Problem> {
-        let edges = edit.edges();
-        let want = match edges.is_empty() {
-            true => Want::edges(shown).at_most(PAGE + 1),
-            false => Want::edges(edges.as_slice()),
-        };
         let started = self.clock.elapsed();
         let (mut tries, mut taken) = (0, Taken::default());
         loop {
-            let mut before = match edit.reads() || barred.is_some() {
-                true => Some(self.before(kind, id, &want, wanted).await?),
-                false => None,
-            };
-            if let (Some(barred), Some(before)) = (barred, &before) {
-                check_barred(barred, before)?;
-            }
-            let mut known = Known::default();
-            let mut shown_edges = Vec::new();
-            if let Some(before) = &mut before {
-                known.document = Some(self.tree(before).await?);
-                let read = std::mem::take(&mut before.edges);
-                match edges.is_empty() {
-                    true => shown_edges = read,
-                    false => known.edges = read.into(),
-                }
-            }
-            let document = known.document.clone();
-            let change = self.change(edit, id, known).await?;
-            let change = self
-                .revised(id, change, document.clone(), &mut taken)
-                .await?;
-            let limits = &self.scope.settings.limits;
-            limits.check_document(document.as_deref(), &change)?;
-            if change.is_empty() {
-                let mut stored = match before {
-                    Some(stored) => stored,
-                    None => self.before(kind, id, &Want::document(), wanted).await?,
-                };
-                stored.edges.append(&mut shown_edges);
-                return Ok(Updated::unchanged(stored, edit.what()));
-            }
-            let written = written_by(&change);
-            shown_edges.retain(|(attr, _)| change.edges().iter().all(|edit| edit.attr != *attr));
-            let what = What::of(&change);
-            let expect = match (before, document) {
-                (Some(before), Some(document)) => Expect::Base(Base::new(before.version, document)),
-                _ => wanted.clone(),
-            };
-            let id = id.clone();
-            match self.write(Write::Update { change, expect, id }).await {
-                Err(Problem::Store(StoreError::Stale { .. })) if *wanted == Expect::Any => {
+            let what = (edit, shown, conditions);
+            match self.try_update((kind, id), what, &mut taken).await {
+                Err(Problem::Store(StoreError::Stale { .. }))
+                    if conditions.wanted == Expect::Any =>
+                {
                     tries += 1;
                     let tried_for = self.clock.elapsed().saturating_sub(started);
                     if tries >= TRIES && tried_for > self.scope.settings.limits.deadline {
                         return Err(Problem::Store(StoreError::Busy));
                     }
                 }
-                Err(problem) => return Err(problem),
-                Ok(done) => {
-                    let mut stored = done.stored.ok_or_else(lost)?;
-                    stored.edges.append(&mut shown_edges);
-                    return Ok(match done.how {
-                        How::Unchanged => Updated::unchanged(stored, what),
-                        how => Updated {
-                            how,
-                            stored,
-                            what,
-                            written,
-                        },
-                    });
-                }
+                done => return done,
             }
         }
+    }
+
+    /// Updates once; a lost race is [`StoreError::Stale`].
+    async fn try_update(
+        &self,
+        (kind, id): (&Arc<ResourceType>, &ResourceId),
+        (edit, shown, conditions): (&Arc<Edit>, &[AttrId], &Conditions),
+        taken: &mut Taken,
+    ) -> Result<Updated, Problem> {
+        let Conditions { barred, wanted } = conditions;
+        let edges = edit.edges();
+        let want = match edges.is_empty() {
+            true => Want::edges(shown).at_most(PAGE + 1),
+            false => Want::edges(edges.as_slice()),
+        };
+        let mut before = match edit.reads() || barred.is_some() {
+            true => Some(self.before(kind, id, &want, wanted).await?),
+            false => None,
+        };
+        if let (Some(barred), Some(before)) = (barred, &before) {
+            check_barred(barred, before)?;
+        }
+        let (mut known, mut shown_edges) = (Known::default(), Vec::new());
+        if let Some(before) = &mut before {
+            known.document = Some(self.tree(before).await?);
+            let read = std::mem::take(&mut before.edges);
+            match edges.is_empty() {
+                true => shown_edges = read,
+                false => known.edges = read.into(),
+            }
+        }
+        let document = known.document.clone();
+        let change = self.change(edit, id, known).await?;
+        let change = self.revised(id, change, document.clone(), taken).await?;
+        let limits = &self.scope.settings.limits;
+        limits.check_document(document.as_deref(), &change)?;
+        if change.is_empty() {
+            let mut stored = match before {
+                Some(stored) => stored,
+                None => self.before(kind, id, &Want::document(), wanted).await?,
+            };
+            stored.edges.append(&mut shown_edges);
+            return Ok(Updated::unchanged(stored, edit.what()));
+        }
+        shown_edges.retain(|(attr, _)| change.edges().iter().all(|edit| edit.attr != *attr));
+        let (what, written) = (What::of(&change), written_by(&change));
+        let expect = match (before, document) {
+            (Some(before), Some(document)) => Expect::Base(Base::new(before.version, document)),
+            _ => wanted.clone(),
+        };
+        let id = id.clone();
+        let done = self.write(Write::Update { change, expect, id }).await?;
+        let mut stored = done.stored.ok_or_else(lost)?;
+        stored.edges.append(&mut shown_edges);
+        Ok(match done.how {
+            How::Unchanged => Updated::unchanged(stored, what),
+            how => Updated {
+                how,
+                stored,
+                what,
+                written,
+            },
+        })
     }
 
     /// The resource as it is, if it has the version that the client means.
