@@ -203,8 +203,15 @@ pub(crate) async fn edges(
     projection: &Projection,
 ) -> Result<Vec<Vec<(AttrId, Vec<Edge>)>>, StoreError> {
     let mut all = own_edges(scope, store, (kind, items), projection).await?;
+    let is_known = |attr: AttrId| {
+        let mut items = items.iter();
+        items.all(|item| item.edges.iter().any(|(known, _)| *known == attr))
+    };
+    let unknown: Vec<_> = reference_attrs(kind)
+        .filter(|attr| projection.shows(*attr) && !is_known(*attr))
+        .collect();
     let service = (scope, store, rendering);
-    let found = references(service, kind, trees, projection).await?;
+    let found = references(service, kind, trees, &unknown).await?;
     for (own, tree) in all.iter_mut().zip(trees) {
         own.extend(
             tree.iter()
@@ -261,10 +268,10 @@ async fn references(
     (scope, store, rendering): Service<'_>,
     kind: &ResourceType,
     trees: &[Option<Arc<Resource>>],
-    projection: &Projection,
+    attrs: &[AttrId],
 ) -> Result<Vec<(AttrId, Edge)>, StoreError> {
     let mut found = Vec::new();
-    for attr in reference_attrs(kind).filter(|id| projection.shows(*id)) {
+    for attr in attrs.iter().copied() {
         let ids: BTreeSet<&str> = trees
             .iter()
             .flatten()

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::{
     answer::Answer,
-    attrs::{PAGE, edge_attrs, inverse_attrs, memberships},
+    attrs::{PAGE, edge_attrs, inverse_attrs, memberships, reference_attrs},
     body::Body,
     decode,
     edit::{What, written_by},
@@ -47,7 +47,10 @@ impl Ask<'_> {
         let projection = projection.after_writing(kind, &written_by(&change));
         let id = self.writer.clock.new_id();
         let creation = self.writer.creation(id, change).await?;
-        let written = self.writer.write(creation).await?;
+        let written = self
+            .writer
+            .write(creation, &self.want(kind, &projection))
+            .await?;
         let stored = written.stored.ok_or_else(lost)?;
         let answer = self
             .show(StatusCode::CREATED, (kind, &stored), &projection)
@@ -83,7 +86,7 @@ impl Ask<'_> {
     ) -> Result<Answer, Problem> {
         let projection = self.projection(kind)?;
         let edit = self.writer.decode_put(kind, body).await?;
-        let conditions = self.conditions()?;
+        let conditions = self.conditions(self.want(kind, &projection))?;
         let shown = inverse_attrs(kind, &projection);
         let edit = (&edit, shown.as_slice());
         let updated = self.writer.update(kind, id, edit, &conditions).await?;
@@ -101,25 +104,45 @@ impl Ask<'_> {
         let settings = &self.writer.scope.settings;
         let projection = self.projection(kind)?;
         let edit = self.writer.decode_patch(kind, body).await?;
-        let conditions = self.conditions()?;
         let asks = self.asks_for_attributes()?;
+        let may_be_quiet = !asks && settings.patch_answer == PatchAnswer::Auto;
+        let mut want = self.want(kind, &projection);
+        if may_be_quiet {
+            let shown = want.edges.clone();
+            want.edges
+                .extend(memberships(kind).filter(|attr| !shown.contains(attr)));
+        }
+        // Enough to tell a small group from a big one, of which nothing is shown.
+        let in_brief = may_be_quiet && edit.what() == What::Edges;
+        if in_brief {
+            want = want.at_most(BIG_GROUP + 1);
+        }
         let shown = match settings.patch_answer {
-            PatchAnswer::Never if !asks => Vec::new(),
+            PatchAnswer::Never if !asks => {
+                want = Want::document();
+                Vec::new()
+            }
             _ => inverse_attrs(kind, &projection),
         };
+        let conditions = self.conditions(want)?;
         let edit = (&edit, shown.as_slice());
         let mut updated = self.writer.update(kind, id, edit, &conditions).await?;
         let quiet = !asks
             && match settings.patch_answer {
                 PatchAnswer::Never => updated.how != How::Unchanged,
                 PatchAnswer::Auto if updated.what == What::Edges => {
-                    let edges = self.few_members(kind, id).await?;
+                    let edges = self.few_members(kind, &updated.stored).await?;
                     let is_big = edges.is_none();
                     updated.stored.edges.extend(edges.into_iter().flatten());
                     is_big
                 }
                 _ => false,
             };
+        if in_brief {
+            // Lists that may have been cut short.
+            let lists = &mut updated.stored.edges;
+            lists.retain(|(_, edges)| edges.len() <= BIG_GROUP as usize);
+        }
         if quiet {
             let version = &updated.stored.version;
             return Ok(Answer::empty(StatusCode::NO_CONTENT).tagged(version));
@@ -134,7 +157,7 @@ impl Ask<'_> {
         kind: Arc<ResourceType>,
         id: ResourceId,
     ) -> Result<Answer, Problem> {
-        let Conditions { barred, wanted } = self.conditions()?;
+        let Conditions { barred, wanted, .. } = self.conditions(Want::version())?;
         if let Some(barred) = barred {
             let Writer { scope, store, .. } = self.writer;
             let before = store.read(scope, &kind, &id, &Want::document()).await?;
@@ -142,7 +165,7 @@ impl Ask<'_> {
         }
         let expect = wanted;
         self.writer
-            .write(Write::Delete { expect, id, kind })
+            .write(Write::Delete { expect, id, kind }, &Want::version())
             .await?;
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
@@ -151,11 +174,17 @@ impl Ask<'_> {
     async fn few_members(
         &self,
         kind: &Arc<ResourceType>,
-        id: &ResourceId,
+        stored: &Stored,
     ) -> Result<Option<Vec<(AttrId, Vec<Edge>)>>, Problem> {
         let mut all = Vec::new();
         for attr in memberships(kind) {
-            let query = EdgeQuery::new(Arc::clone(kind), attr, vec![id.clone()]);
+            if let Some((_, edges)) = stored.edges.iter().find(|(known, _)| *known == attr) {
+                if edges.len() > BIG_GROUP as usize {
+                    return Ok(None);
+                }
+                continue;
+            }
+            let query = EdgeQuery::new(Arc::clone(kind), attr, vec![stored.id.clone()]);
             let Writer { scope, store, .. } = self.writer;
             let found = store.edges(scope, &query.at_most(BIG_GROUP + 1)).await?;
             let edges = found.into_iter().next().unwrap_or_default();
@@ -167,7 +196,14 @@ impl Ask<'_> {
         Ok(Some(all))
     }
 
-    fn conditions(&self) -> Result<Conditions, Problem> {
+    /// What the answer to a write shows besides the document.
+    fn want(&self, kind: &ResourceType, projection: &Projection) -> Want {
+        let references = reference_attrs(kind).filter(|attr| projection.shows(*attr));
+        let edges = edge_attrs(kind, projection).into_iter().chain(references);
+        Want::edges(edges.collect::<Vec<_>>()).at_most(PAGE + 1)
+    }
+
+    fn conditions(&self, want: Want) -> Result<Conditions, Problem> {
         let headers = &self.head.headers;
         let wanted = match decode::etags(headers, &IF_MATCH)? {
             Some(ETagList::List(versions)) => Expect::OneOf(versions),
@@ -175,7 +211,11 @@ impl Ask<'_> {
             _ => Expect::Any,
         };
         let barred = decode::etags(headers, &IF_NONE_MATCH)?;
-        Ok(Conditions { barred, wanted })
+        Ok(Conditions {
+            barred,
+            want,
+            wanted,
+        })
     }
 
     fn location(&self, kind: &ResourceType, stored: &Stored) -> String {

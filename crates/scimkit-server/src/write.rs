@@ -28,6 +28,8 @@ use crate::{
 pub(crate) struct Conditions {
     /// None of these.
     pub(crate) barred: Option<ETagList>,
+    /// What the answer shows.
+    pub(crate) want: Want,
     /// One of these.
     pub(crate) wanted: Expect,
 }
@@ -135,8 +137,9 @@ impl Writer<'_> {
     /// Reads what the edit needs, computes the change and writes it; again after a lost race,
     /// unless the client said which version it means.
     ///
-    /// The edges that the answer shows and the edit does not change, `shown`, are read along with the
-    /// resource, so that the answer needs no other visit to the store.
+    /// The edges that the answer shows come with the answer of the store. From one that does not answer with
+    /// edges, those that the edit does not change, `shown`, are read along with the resource, so that the
+    /// answer needs no other visit to the store.
     pub(crate) async fn update(
         &self,
         kind: &Arc<ResourceType>,
@@ -170,14 +173,20 @@ impl Writer<'_> {
         (edit, shown, conditions): (&Arc<Edit>, &[AttrId], &Conditions),
         taken: &mut Taken,
     ) -> Result<Updated, Problem> {
-        let Conditions { barred, wanted } = conditions;
+        let Conditions {
+            barred,
+            want,
+            wanted,
+        } = conditions;
         let edges = edit.edges();
-        let want = match edges.is_empty() {
+        let answers_edges = self.store.support(kind).written_edges;
+        let needed = match edges.is_empty() {
+            true if answers_edges => Want::document(),
             true => Want::edges(shown).at_most(PAGE + 1),
             false => Want::edges(edges.as_slice()),
         };
         let mut before = match edit.reads() || barred.is_some() {
-            true => Some(self.before(kind, id, &want, wanted).await?),
+            true => Some(self.before(kind, id, &needed, wanted).await?),
             false => None,
         };
         if let (Some(barred), Some(before)) = (barred, &before) {
@@ -199,8 +208,10 @@ impl Writer<'_> {
         limits.check_document(document.as_deref(), &change)?;
         if change.is_empty() {
             let mut stored = match before {
-                Some(stored) => stored,
-                None => self.before(kind, id, &Want::document(), wanted).await?,
+                Some(stored) if !answers_edges || want.edges.is_empty() => stored,
+                // What it is shown with has to be of one moment.
+                _ if answers_edges => self.before(kind, id, want, wanted).await?,
+                _ => self.before(kind, id, &Want::document(), wanted).await?,
             };
             stored.edges.append(&mut shown_edges);
             return Ok(Updated::unchanged(stored, edit.what()));
@@ -212,7 +223,8 @@ impl Writer<'_> {
             _ => wanted.clone(),
         };
         let id = id.clone();
-        let done = self.write(Write::Update { change, expect, id }).await?;
+        let update = Write::Update { change, expect, id };
+        let done = self.write(update, want).await?;
         let mut stored = done.stored.ok_or_else(lost)?;
         stored.edges.append(&mut shown_edges);
         Ok(match done.how {
@@ -250,11 +262,16 @@ impl Writer<'_> {
         self.store.write(self.scope, batch).await
     }
 
-    pub(crate) async fn write(&self, write: Write) -> Result<Written, Problem> {
+    /// Carries out one write. The answer has what is wanted, as far as the store answers with edges.
+    pub(crate) async fn write(&self, write: Write, want: &Want) -> Result<Written, Problem> {
         if let Write::Create { change, .. } | Write::Update { change, .. } = &write {
             check_edges(change, &self.scope.settings.limits)?;
         }
-        let batch = Batch::new(self.clock.now(), vec![write]);
+        let want = match self.store.support(write.kind()).written_edges {
+            true => want.clone(),
+            false => Want::document(),
+        };
+        let batch = Batch::new(self.clock.now(), vec![write]).with_want(want);
         let mut outcomes = self.submit(batch).await?;
         outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
     }

@@ -157,6 +157,7 @@ fn support() -> Support {
     let mut support = Support::full();
     (support.capacities, support.check) = (true, true);
     (support.claim_pins, support.journal, support.owners) = (true, true, true);
+    support.written_edges = true;
     support
 }
 

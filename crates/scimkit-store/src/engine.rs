@@ -16,6 +16,7 @@
 //! [`write_blocking`] does so where nothing has to be awaited. [`RowStore`](crate::rows::RowStore) makes
 //! a complete [`Store`](crate::Store) of a database whose rows are these.
 
+mod answers;
 mod claims;
 mod counters;
 mod decide;
@@ -37,11 +38,8 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use scimkit_registry::{Budget, ResourceId};
 
 pub(crate) use self::keys::has_keys;
-use self::{
-    counters::Counters, decide::Decider, journal::Recorder, keys::AttrKeys, known::Known,
-    overlay::Overlay,
-};
 pub use self::{
+    answers::AnswerEdges,
     directory::{EntryFacts, connection_removed, decide_entry},
     facts::{
         AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CountRow, CounterRef,
@@ -53,6 +51,10 @@ pub use self::{
     },
     policy::{Capacity, Policy},
     rows::{Applied, Rejection, Rows, RowsError, write, write_blocking},
+};
+use self::{
+    counters::Counters, decide::Decider, journal::Recorder, keys::AttrKeys, known::Known,
+    overlay::Overlay,
 };
 use crate::{Batch, Cause, Intent, OnFailure, Scope, StoreError, Write, Written};
 
@@ -222,7 +224,7 @@ impl Decision {
             intent: batch.intent,
             on_failure: batch.on_failure,
             policy,
-            wants_document: batch.wants_documents,
+            wants_document: batch.want.document,
             writes,
         });
     }

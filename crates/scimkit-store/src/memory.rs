@@ -113,6 +113,7 @@ impl Store for Memory {
         let mut support = Support::full();
         (support.capacities, support.check) = (true, true);
         (support.claim_pins, support.journal, support.owners) = (true, true, true);
+        support.written_edges = true;
         support
     }
 

@@ -146,11 +146,13 @@ pub struct Support {
     pub owners: bool,
     /// It sorts.
     pub sort: bool,
+    /// Whether answers to writes carry the edges that the [batch](Batch::want) needs.
+    pub written_edges: bool,
 }
 
 impl Support {
     /// Everything that the first version of the contract had: all but capacities, checks, the pins of
-    /// claims, a journal and queries by owner, which a store has to declare.
+    /// claims, a journal, queries by owner and edges in answers to writes, which a store has to declare.
     #[must_use]
     pub fn full() -> Self {
         Support {
@@ -165,6 +167,7 @@ impl Support {
             owners: false,
             soft_delete: true,
             sort: true,
+            written_edges: false,
         }
     }
 }
@@ -210,6 +213,9 @@ impl Support {
         let feature = match batch.intent {
             Intent::Check if !self.check => "a write that is only checked",
             _ if !self.capacities && !settings.capacities.is_empty() => "a limit on resources",
+            _ if !self.written_edges && !batch.want.edges.is_empty() => {
+                "edges in answers to writes"
+            }
             _ if !self.claims && claims().next().is_some() => "a create that adopts or restores",
             _ if !self.claim_pins && claims().any(|claim| claim.pin.is_some()) => {
                 "a create that expects what an earlier check has found"
@@ -224,14 +230,27 @@ impl Support {
     }
 }
 
-/// What a read needs beside the document.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What a read or the answer to a write needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Want {
-    /// The membership and inverse attributes whose edges are wanted.
+    /// Whether the answer to a write needs the document; a read always has it.
+    pub document: bool,
+    /// The membership, inverse and reference attributes whose edges are wanted.
     pub edges: Vec<AttrId>,
     /// How many edges under each at most; all when there is none.
     pub limit: Option<u32>,
+}
+
+impl Default for Want {
+    /// The document alone.
+    fn default() -> Self {
+        Want {
+            document: true,
+            edges: Vec::new(),
+            limit: None,
+        }
+    }
 }
 
 impl Want {
@@ -241,12 +260,21 @@ impl Want {
         Want::default()
     }
 
+    /// Nothing but what a write always answers.
+    #[must_use]
+    pub fn version() -> Self {
+        Want {
+            document: false,
+            ..Want::default()
+        }
+    }
+
     /// The edges under these attributes, too.
     #[must_use]
     pub fn edges(attrs: impl Into<Vec<AttrId>>) -> Self {
         Want {
             edges: attrs.into(),
-            limit: None,
+            ..Want::default()
         }
     }
 
@@ -449,8 +477,14 @@ pub struct Batch {
     pub intent: Intent,
     /// What a write that fails means for the others.
     pub on_failure: OnFailure,
-    /// Whether answers need the documents; without, a store may leave [`Written::stored`] out.
-    pub wants_documents: bool,
+    /// What answers need. Without documents a store may leave [`Written::stored`] out.
+    ///
+    /// The edges are those of [`Written::stored`] with exactly the version that it names; the attributes
+    /// are those of the type of the first write, and resources of other types come without. Only a store
+    /// with [`Support::written_edges`] is asked for edges. They are left out
+    /// - of a resource that a later write of the batch has changed, or may have changed by a delete
+    /// - of a batch that is only [checked](Intent::Check)
+    pub want: Want,
     /// The writes.
     pub writes: Vec<Write>,
 }
@@ -465,7 +499,7 @@ impl Batch {
             cause: Cause::application(),
             intent: Intent::default(),
             on_failure,
-            wants_documents: true,
+            want: Want::document(),
             writes,
         }
     }
@@ -480,7 +514,14 @@ impl Batch {
     /// Asks for answers with versions only: a change of single members then loads no document.
     #[must_use]
     pub fn without_documents(mut self) -> Self {
-        self.wants_documents = false;
+        self.want = Want::version();
+        self
+    }
+
+    /// Sets what answers need.
+    #[must_use]
+    pub fn with_want(mut self, want: Want) -> Self {
+        self.want = want;
         self
     }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use scimkit_core::message::BulkResult;
 use scimkit_registry::ResourceType;
-use scimkit_store::{Batch, OnFailure, StoreError, Stored, Write, Written, location};
+use scimkit_store::{Batch, OnFailure, StoreError, Stored, Want, Write, Written, location};
 
 use super::{
     circle,
@@ -160,7 +160,12 @@ impl<'a> Run<'a> {
             return Err(lost());
         };
         let barred = None;
-        let conditions = Conditions { barred, wanted };
+        let want = Want::document();
+        let conditions = Conditions {
+            barred,
+            want,
+            wanted,
+        };
         let updated = self
             .writer
             .update(&kind, &id, (&edit, &[]), &conditions)

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{tenant::Tenant, walk::SLICE};
 use crate::{
-    Batch, Cause, Intent, OnFailure, Scope, StoreError, Write, Written, engine::BatchAnswer,
+    Batch, Cause, Intent, OnFailure, Scope, StoreError, Want, Write, Written, engine::BatchAnswer,
 };
 
 /// Units of a slice that is done elsewhere: some milliseconds.
@@ -30,7 +30,7 @@ pub(super) struct Writing {
     on_failure: OnFailure,
     /// With the units that each takes, about.
     rest: Peekable<vec::IntoIter<(Write, u64)>>,
-    wants_documents: bool,
+    want: Want,
 }
 
 impl Writing {
@@ -56,7 +56,7 @@ impl Writing {
             is_long: longest > LONG,
             on_failure: batch.on_failure,
             rest: writes.into_iter().peekable(),
-            wants_documents: batch.wants_documents,
+            want: batch.want,
         }
     }
 
@@ -79,7 +79,7 @@ impl Writing {
                 .with_cause(self.cause.clone())
                 .on_failure(rule);
             batch.intent = self.intent;
-            batch.wants_documents = self.wants_documents;
+            batch.want = self.want.clone();
             let answers = match tenant.write(scope, batch) {
                 Ok(answers) => answers,
                 Err(problem) => return self.fail(count, problem),

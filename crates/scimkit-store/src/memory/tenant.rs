@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Batch, ConnectionId, Scope, Stamp, StoreError, Write,
-    engine::{self, BatchAnswer, CounterRef, CounterRow, Decision, WriteRequest},
+    engine::{self, AnswerEdges, BatchAnswer, CounterRef, CounterRow, Decision, WriteRequest},
     journal::{DirectoryChange, seal_directory_changes},
 };
 
@@ -68,13 +68,19 @@ impl Tenant {
         for write in &batch.writes {
             self.keep_up_with(write);
         }
+        let edges = AnswerEdges::new(&batch);
         let mut decision = Decision::new(WriteRequest::in_scope(scope, batch));
         let mut rows = TenantRows {
             scope,
             tenant: self,
         };
         let mut answers = engine::write_blocking(&mut rows, &mut decision)?;
-        answers.pop().unwrap_or_else(|| Ok(Vec::new()))
+        let mut answers = answers.pop().unwrap_or_else(|| Ok(Vec::new()))?;
+        edges.add(&mut answers, |kind, stored, want| {
+            self.add_edges(&scope.settings, kind, stored, want);
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(answers)
     }
 
     /// Makes the lookup keys of a type anew if its schema is another one now.

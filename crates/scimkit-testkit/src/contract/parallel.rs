@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, thread};
 
-use scimkit_registry::ResourceId;
-use scimkit_store::{Expect, How, StoreError, Write, Written};
+use scimkit_registry::{Change, Edge, EdgeEdit, ResourceId};
+use scimkit_store::{Batch, Expect, How, StoreError, Want, Write, Written};
 use serde_json::json;
 
 use super::{
     Check,
-    ground::{Ground, ensure_eq, ids_of, said, second},
+    ground::{Ground, ensure, ensure_eq, ids_of, said, second},
     members::{group, update},
 };
 
@@ -24,6 +24,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "parallel_membership_updates_lose_nothing",
         run: memberships,
+    },
+    Check {
+        name: "answers_carry_the_edges_of_the_version_that_they_name",
+        run: untorn,
     },
     Check {
         name: "of_parallel_edges_of_a_ring_one_is_refused",
@@ -165,6 +169,123 @@ pub(super) fn one_wins(
         "writes that succeeded"
     );
     Ok(())
+}
+
+/// What became of one write of a race: the number of its version, what it added and removed, and the
+/// members in its answer.
+struct Seen {
+    added: String,
+    members: BTreeSet<String>,
+    number: u64,
+    removed: Option<String>,
+}
+
+fn untorn(ground: &Ground<'_>) -> Result<(), String> {
+    const WRITERS: usize = 16;
+    const EACH: usize = 6;
+    ground.needs_groups()?;
+    if !ground.store.support(&ground.group).written_edges {
+        let batch = Batch::new(second(2), vec![delta(ground, "u", None)?]);
+        let members = ground.attr(&ground.group, "members")?;
+        let answer = ground.submit(batch.with_want(Want::edges([members])))?;
+        let is_rejected = matches!(answer, Err(StoreError::Unsupported { .. }));
+        ensure!(
+            is_rejected,
+            "edges that the store does not answer with were asked for"
+        );
+        return Ok(());
+    }
+    ground.needs_ids("the members have no ids to be named by")?;
+    for n in 0..WRITERS * EACH {
+        let (id, body) = (format!("u{n}"), json!({"userName": format!("u{n}")}));
+        ground.create(second(1), &ground.user, &id, body)?;
+    }
+    ground.create(second(1), &ground.group, "g1", json!({"displayName": "g"}))?;
+    let mut seen: Vec<Seen> = thread::scope(|scope| {
+        let writer = |n: usize| {
+            scope.spawn(move || {
+                (0..EACH)
+                    .map(|at| exchange(ground, n * EACH + at, at > 0))
+                    .collect::<Result<Vec<_>, String>>()
+            })
+        };
+        let threads: Vec<_> = (0..WRITERS).map(writer).collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
+            thread
+                .join()
+                .unwrap_or_else(|_| Err("a thread panicked".to_owned()))
+        };
+        let all: Result<Vec<Vec<Seen>>, String> = threads.into_iter().map(join).collect();
+        all.map(|all| all.into_iter().flatten().collect())
+    })?;
+    seen.sort_by_key(|one| one.number);
+    let mut members = BTreeSet::new();
+    for one in seen {
+        members.insert(one.added);
+        if let Some(removed) = &one.removed {
+            members.remove(removed);
+        }
+        ensure_eq!(
+            one.members,
+            members,
+            "the members of version {}",
+            one.number
+        );
+    }
+    let now = ground.edges(
+        &ground.group,
+        ground.attr(&ground.group, "members")?,
+        &["g1"],
+    )?;
+    let now: BTreeSet<_> = now
+        .iter()
+        .flatten()
+        .map(|edge| edge.id.to_string())
+        .collect();
+    ensure_eq!(now, members, "the members in the end");
+    Ok(())
+}
+
+/// Adds a member to the group of the race, and removes the one that this writer added before.
+fn exchange(ground: &Ground<'_>, n: usize, removes: bool) -> Result<Seen, String> {
+    let added = format!("u{n}");
+    let removed = removes.then(|| format!("u{}", n.saturating_sub(1)));
+    let members = ground.attr(&ground.group, "members")?;
+    let write = delta(ground, &added, removed.as_deref())?;
+    let batch = Batch::new(second(2), vec![write]).with_want(Want::edges([members]));
+    let mut answers = loop {
+        match ground.submit(batch.clone())? {
+            Err(StoreError::Busy) => thread::sleep(std::time::Duration::from_millis(10)),
+            answer => break answer.map_err(|error| said(&error))?,
+        }
+    };
+    let answer = answers.pop().ok_or("no answer")?;
+    let stored = answer.map_err(|error| said(&error))?.stored;
+    let stored = stored.ok_or("an answer without the resource")?;
+    let list = stored.edges.iter().find(|(attr, _)| *attr == members);
+    let (_, edges) = list.ok_or("an answer without the members")?;
+    let number = stored.version.as_str().parse();
+    Ok(Seen {
+        added,
+        members: edges.iter().map(|edge| edge.id.to_string()).collect(),
+        number: number.map_err(|_| "the versions of the store are not numbers".to_owned())?,
+        removed,
+    })
+}
+
+/// The write that changes single members of the group of the race.
+fn delta(ground: &Ground<'_>, add: &str, remove: Option<&str>) -> Result<Write, String> {
+    let mut change = Change::none(ground.group.clone());
+    let edit = EdgeEdit::Delta {
+        add: vec![Edge::to(add)],
+        remove: remove.into_iter().map(ResourceId::from).collect(),
+    };
+    change.edit_edges(ground.attr(&ground.group, "members")?, edit);
+    Ok(Write::Update {
+        change,
+        expect: Expect::Any,
+        id: ResourceId::from("g1"),
+    })
 }
 
 /// Carries out one write on each of several threads.
