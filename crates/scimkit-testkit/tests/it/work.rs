@@ -117,10 +117,19 @@ pub(crate) async fn assert_stays_free(
     statuses: [StatusCode; 2],
     name: &str,
 ) {
+    assert_stays_free_once(server, request, statuses, (name, 5)).await;
+}
+
+/// The same with so many attempts.
+pub(crate) async fn assert_stays_free_once(
+    server: &Server,
+    request: impl Fn() -> Request<Bytes>,
+    statuses: [StatusCode; 2],
+    (name, attempts): (&str, usize),
+) {
     const AT_MOST: Duration = Duration::from_millis(50);
-    const ATTEMPTS: usize = 5;
     let mut longest = Duration::MAX;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..attempts {
         let (status, wait) = watched(server, request()).await;
         assert!(statuses.contains(&status), "{name}: {status}");
         longest = longest.min(wait);
