@@ -28,6 +28,8 @@ const TABLE: &str = "CREATE TABLE person (
     email TEXT NOT NULL,
     first_name TEXT,
     last_name TEXT,
+    display_name TEXT,
+    addresses TEXT,
     job_title TEXT,
     phone TEXT,
     status TEXT NOT NULL DEFAULT 'active',

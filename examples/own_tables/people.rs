@@ -162,7 +162,9 @@ impl SimpleDatabase for People {
     }
 
     fn support(&self, _: &ResourceType) -> Support {
-        Support::full()
+        let mut support = Support::full();
+        support.capacities = true;
+        support
     }
 }
 

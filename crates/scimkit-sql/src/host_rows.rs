@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use scimkit_registry::{
     Change, Error, Predicate, Resource, TypeMapping,
-    mapping::{FieldEdit, Record},
+    mapping::{FieldEdit, FieldType, Record},
 };
 
 use serde_json::Value;
@@ -146,13 +146,20 @@ impl HostTable {
     }
 
     /// The document of a row, out of the values of the mapping's columns as [`select`](Self::select)
-    /// has them.
+    /// has them. A column of a `json` field holds JSON text.
     ///
     /// # Errors
     /// A value that a rule can't transform.
     pub fn document(&self, values: impl IntoIterator<Item = Value>) -> Result<Resource, Error> {
         let fields = self.statements.fields.iter().cloned();
-        let record: Record = fields.zip(values).collect();
+        let value = |(field, value): (String, Value)| match value {
+            Value::String(text) if self.is_json(&field) => {
+                let parsed = text.parse().unwrap_or(Value::String(text));
+                (field, parsed)
+            }
+            value => (field, value),
+        };
+        let record: Record = fields.zip(values).map(value).collect();
         self.rules().to_scim(&record, Resource::default())
     }
 
@@ -173,7 +180,17 @@ impl HostTable {
             FieldEdit::Set(value) => value,
             FieldEdit::Members { .. } | FieldEdit::Unset => Value::Null,
         };
-        Ok(edits.map(|(column, edit)| (column, value(edit))).collect())
+        let column = |(field, edit)| match value(edit) {
+            value @ (Value::Array(_) | Value::Object(_)) => (field, Value::from(value.to_string())),
+            value => (field, value),
+        };
+        Ok(edits.map(column).collect())
+    }
+
+    /// Whether a column of text holds JSON.
+    fn is_json(&self, column: &str) -> bool {
+        let mut fields = self.rules().fields();
+        fields.any(|(name, field)| name == column && field.data_type == FieldType::Json)
     }
 }
 
