@@ -104,7 +104,7 @@ struct Side {
 impl Side {
     async fn new(store: Arc<dyn Store>, level: JournalLevel) -> Self {
         let mut settings = Settings::new("http://bench.example");
-        settings.journal.level = level;
+        settings.policy.journal.level = level;
         let scope = Scope::new(TenantId::default(), Arc::new(settings.clone()));
         let token = Token::from_secret(TOKEN).unwrap();
         let server = Server::new(Arc::clone(&store), settings)

@@ -31,7 +31,7 @@ async fn run(options: Options) -> Result<(), Problem> {
     settings.registry = options.registry()?.into();
     let registry = Arc::clone(&settings.registry);
     settings.tolerance = options.tolerance()?;
-    settings.unknown_members = options.unknown_members();
+    settings.policy.unknown_members = options.unknown_members();
     let base_url = settings.base_url.clone();
 
     let kept = options.open()?;

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use scimkit_registry::{Budget, ResourceType};
 use scimkit_store::{
     Batch, Settings, StoreError, Stored, TenantId, Want, Write,
-    engine::{self, AnswerEdges, BatchAnswer, Decision, Policy, WriteRequest},
+    engine::{self, AnswerEdges, BatchAnswer, Decision, WriteRequest},
 };
 use tokio::sync::oneshot;
 
@@ -90,7 +90,7 @@ impl From<Work> for Pending {
             }
         }
         let edges = AnswerEdges::new(&work.batch);
-        let mut request = WriteRequest::new(Policy::from(&*work.settings), work.batch);
+        let mut request = WriteRequest::with_settings(&work.settings, work.batch);
         request.budget = work.budget.clone();
         Pending {
             answer: work.answer,

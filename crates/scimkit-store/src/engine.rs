@@ -34,8 +34,10 @@ mod policy;
 mod predicate_text;
 mod rows;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, SubsecRound as _, Utc};
-use scimkit_registry::{Budget, ResourceId};
+use scimkit_registry::{Budget, Mapping, Registry, ResourceId};
 
 pub(crate) use self::keys::has_keys;
 pub use self::{
@@ -56,7 +58,7 @@ use self::{
     counters::Counters, decide::Decider, journal::Recorder, keys::AttrKeys, known::Known,
     overlay::Overlay,
 };
-use crate::{Batch, Cause, Intent, OnFailure, Scope, StoreError, Write, Written};
+use crate::{Batch, Cause, Intent, Limits, OnFailure, Scope, Settings, StoreError, Write, Written};
 
 /// A batch with everything that its decision depends on.
 #[derive(Debug, Clone)]
@@ -66,29 +68,59 @@ pub struct WriteRequest {
     pub batch: Batch,
     /// The work that the request may cause.
     pub budget: Budget,
-    /// What the writes are decided by.
+    /// The limits of a request, of which the largest document is checked.
+    pub limits: Limits,
+    /// The mapping that the attributes of an adopted resource pass.
+    pub mapping: Option<Arc<Mapping>>,
+    /// The rules that the writes are decided by.
     pub policy: Policy,
+    /// The resource types that memberships may lead to.
+    pub registry: Arc<Registry>,
 }
 
 impl WriteRequest {
-    /// A batch with an unlimited budget.
+    /// A batch under the default policy and limits, with an unlimited budget.
     #[must_use]
-    pub fn new(policy: Policy, batch: Batch) -> Self {
+    pub fn new(registry: Arc<Registry>, batch: Batch) -> Self {
         WriteRequest {
             batch,
             budget: Budget::unlimited(),
-            policy,
+            limits: Limits::default(),
+            mapping: None,
+            policy: Policy::default(),
+            registry,
+        }
+    }
+
+    /// A batch under the policy, schemas, mapping and limits of a connection.
+    #[must_use]
+    pub fn with_settings(settings: &Settings, batch: Batch) -> Self {
+        WriteRequest {
+            limits: settings.limits,
+            mapping: settings.mapping().cloned(),
+            ..WriteRequest::new(Arc::clone(&settings.registry), batch)
+                .with_policy(settings.policy.clone())
         }
     }
 
     /// A batch on behalf of that scope.
     #[must_use]
     pub fn in_scope(scope: &Scope, batch: Batch) -> Self {
-        WriteRequest {
-            batch,
-            budget: scope.budget.clone(),
-            policy: Policy::from(&*scope.settings),
-        }
+        WriteRequest::with_settings(&scope.settings, batch).with_budget(scope.budget.clone())
+    }
+
+    /// With other rules.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// With a budget.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
     }
 }
 
@@ -126,7 +158,7 @@ pub struct Outcome {
 /// use std::sync::Arc;
 /// use chrono::DateTime;
 /// use scimkit_registry::{Change, Registry, ResourceId, Tolerance};
-/// use scimkit_store::engine::{Decision, Facts, Policy, Step, WriteRequest};
+/// use scimkit_store::engine::{Decision, Facts, Step, WriteRequest};
 /// use scimkit_store::{Batch, Write};
 /// use serde_json::json;
 ///
@@ -136,7 +168,7 @@ pub struct Outcome {
 /// let change = Change::create(Arc::clone(user), body);
 /// let write = Write::Create { change, claim: None, id: ResourceId::from("1") };
 /// let batch = Batch::new(DateTime::UNIX_EPOCH, vec![write]);
-/// let mut decision = Decision::new(WriteRequest::new(Policy::new(registry.clone()), batch));
+/// let mut decision = Decision::new(WriteRequest::new(registry.clone(), batch));
 ///
 /// let Step::Load(needs) = decision.step() else { panic!() };
 /// assert_eq!((needs.heads.len(), needs.holders.len()), (1, 1));
@@ -161,8 +193,11 @@ struct Request {
     budget: Budget,
     cause: Cause,
     intent: Intent,
+    limits: Limits,
+    mapping: Option<Arc<Mapping>>,
     on_failure: OnFailure,
     policy: Policy,
+    registry: Arc<Registry>,
     wants_document: bool,
     writes: Vec<Prepared>,
 }
@@ -197,7 +232,10 @@ impl Decision {
         let WriteRequest {
             batch,
             budget,
+            limits,
+            mapping,
             policy,
+            registry,
         } = request;
         let first = self.writes;
         let prepare = |(index, write): (usize, Write)| {
@@ -222,8 +260,11 @@ impl Decision {
             budget,
             cause: batch.cause,
             intent: batch.intent,
+            limits,
+            mapping,
             on_failure: batch.on_failure,
             policy,
+            registry,
             wants_document: batch.want.document,
             writes,
         });

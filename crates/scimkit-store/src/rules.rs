@@ -154,19 +154,19 @@ impl Rules {
         let mut settings = base.clone();
         choose(&mut settings.aliases, self.aliases);
         choose(&mut settings.create, self.create);
-        choose(&mut settings.cycles, self.cycles);
-        choose(&mut settings.deletes, self.deletes);
-        choose(&mut settings.journal.level, self.journal);
+        choose(&mut settings.policy.cycles, self.cycles);
+        choose(&mut settings.policy.deletes, self.deletes);
+        choose(&mut settings.policy.journal.level, self.journal);
         choose(&mut settings.patch_answer, self.patch_answer);
         choose(&mut settings.require_if_match, self.require_if_match);
         choose(&mut settings.tolerance, self.tolerance);
-        choose(&mut settings.unknown_members, self.unknown_members);
+        choose(&mut settings.policy.unknown_members, self.unknown_members);
         if self.capacities.len() > CapacityRule::MOST {
             let most = CapacityRule::MOST;
             return Err(RulesError::new(format_args!("more than {most} capacities")));
         }
         for rule in &self.capacities {
-            settings.capacities.push(rule.capacity(&settings)?);
+            settings.policy.capacities.push(rule.capacity(&settings)?);
         }
         let Some(text) = &self.mapping else {
             return Ok(settings);

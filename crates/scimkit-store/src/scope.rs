@@ -4,10 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use scimkit_registry::{Budget, Change, Mapping, RegistrationError, Registry, Resource, Tolerance};
 
-use crate::{
-    Cause, Claim, ConnectionId, JournalPolicy, StoreError,
-    engine::{Capacity, Policy},
-};
+use crate::{Cause, ConnectionId, StoreError, engine::Policy};
 
 /// One customer of the host application: its data are invisible to every other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -271,24 +268,17 @@ pub struct Settings {
     pub aliases: Aliases,
     /// What `meta.location` and `$ref` start with: scheme, authority and base path, no final slash.
     pub base_url: String,
-    /// Limits on the number of resources: they hold for writes under these settings, and count the
-    /// resources of all connections.
-    pub capacities: Vec<Capacity>,
     /// What a create does where somebody is there already.
     pub create: CreatePolicy,
-    /// What to do with a member that would make its group a member of itself.
-    pub cycles: Cycles,
-    /// What becomes of a resource that is deleted.
-    pub deletes: Deletes,
     /// Where people read how to use the service; `/ServiceProviderConfig` tells.
     pub documentation_uri: Option<String>,
-    /// How much the journal records, the same for all connections of a tenant.
-    pub journal: JournalPolicy,
     /// The bounds of a request.
     pub limits: Limits,
     mapped: Option<Mapped>,
     /// Whether a PATCH answers with the resource.
     pub patch_answer: PatchAnswer,
+    /// The rules that writes are decided by.
+    pub policy: Policy,
     /// Schemas and resource types.
     pub registry: Arc<Registry>,
     /// Whether PUT, PATCH and DELETE are refused (428) without `If-Match`: not unless asked for, since
@@ -296,8 +286,6 @@ pub struct Settings {
     pub require_if_match: bool,
     /// What is accepted beyond the RFC.
     pub tolerance: Tolerance,
-    /// What to do with a member that does not exist.
-    pub unknown_members: UnknownMembers,
 }
 
 impl Settings {
@@ -309,19 +297,15 @@ impl Settings {
         Settings {
             aliases: Aliases::default(),
             base_url,
-            capacities: Vec::new(),
             create: CreatePolicy::default(),
-            cycles: Cycles::default(),
-            deletes: Deletes::default(),
             documentation_uri: None,
-            journal: JournalPolicy::default(),
             limits: Limits::default(),
             mapped: None,
             patch_answer: PatchAnswer::default(),
+            policy: Policy::default(),
             registry: Arc::new(Registry::standard()),
             require_if_match: false,
             tolerance: Tolerance::DEFAULT,
-            unknown_members: UnknownMembers::default(),
         }
     }
 
@@ -354,21 +338,6 @@ impl Settings {
         let described = Arc::new(mapping.described(&self.registry)?);
         self.mapped = Some(Mapped { described, mapping });
         Ok(self)
-    }
-
-    /// The change by which a create adopts a live resource: what was sent, as the mapping lets it
-    /// through for what is there, so that nothing is wiped that the mapping does not speak of.
-    ///
-    /// # Errors
-    /// - [`StoreError::Invalid`]: the mapping refuses it.
-    /// - [`StoreError::TooLarge`]: with what is there it would be too large.
-    pub fn adopting(
-        &self,
-        change: &Change,
-        claim: &Claim,
-        before: &Resource,
-    ) -> Result<Change, StoreError> {
-        Policy::from(self).adoption_change(change, claim, before)
     }
 
     /// The mapping, where there is one.

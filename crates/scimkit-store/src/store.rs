@@ -121,7 +121,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Support {
-    /// Whether it enforces [`Settings::capacities`](crate::Settings::capacities).
+    /// Whether it enforces [`Policy::capacities`](crate::engine::Policy::capacities).
     pub capacities: bool,
     /// Whether it can [check](Intent::Check) a batch without writing it.
     pub check: bool,
@@ -212,7 +212,9 @@ impl Support {
         };
         let feature = match batch.intent {
             Intent::Check if !self.check => "a write that is only checked",
-            _ if !self.capacities && !settings.capacities.is_empty() => "a limit on resources",
+            _ if !self.capacities && !settings.policy.capacities.is_empty() => {
+                "a limit on resources"
+            }
             _ if !self.written_edges && !batch.want.edges.is_empty() => {
                 "edges in answers to writes"
             }
@@ -220,10 +222,12 @@ impl Support {
             _ if !self.claim_pins && claims().any(|claim| claim.pin.is_some()) => {
                 "a create that expects what an earlier check has found"
             }
-            _ if !self.soft_delete && deletes && settings.deletes == Deletes::Retire => {
+            _ if !self.soft_delete && deletes && settings.policy.deletes == Deletes::Retire => {
                 "soft delete"
             }
-            _ if !self.journal && settings.journal.level == JournalLevel::Full => FULL_JOURNAL,
+            _ if !self.journal && settings.policy.journal.level == JournalLevel::Full => {
+                FULL_JOURNAL
+            }
             _ => return Ok(()),
         };
         Err(StoreError::Unsupported { feature })

@@ -75,28 +75,28 @@ fn every_rule_is_read_and_printed() {
     assert!(!rules.active && !rules.groups && !rules.users);
     let settings = settings(&rules, &Settings::new("https://app.example"));
     assert_eq!(settings.aliases, Aliases::Drop);
-    assert_eq!(settings.capacities[0].name, "seats");
+    assert_eq!(settings.policy.capacities[0].name, "seats");
     assert_eq!(settings.create, CreatePolicy::AdoptOrRelink);
-    assert_eq!(settings.cycles, Cycles::Accept);
-    assert_eq!(settings.deletes, Deletes::Retire);
-    assert_eq!(settings.journal.level, JournalLevel::Full);
+    assert_eq!(settings.policy.cycles, Cycles::Accept);
+    assert_eq!(settings.policy.deletes, Deletes::Retire);
+    assert_eq!(settings.policy.journal.level, JournalLevel::Full);
     assert_eq!(settings.patch_answer, PatchAnswer::Never);
     assert!(settings.require_if_match && settings.tolerance.blanks);
     assert_eq!(settings.tolerance.profile(), "entra");
-    assert_eq!(settings.unknown_members, UnknownMembers::Accept);
+    assert_eq!(settings.policy.unknown_members, UnknownMembers::Accept);
 }
 
 #[test]
 fn what_is_not_chosen_is_as_the_host_has_it() {
     let mut base = Settings::new("https://app.example");
     base.tolerance = Tolerance::STRICT;
-    base.deletes = Deletes::Retire;
+    base.policy.deletes = Deletes::Retire;
     let rules = Rules::from_json("{}").unwrap();
     assert_eq!(rules, Rules::default());
     let settings = settings(&rules, &base);
     assert_eq!(
-        (settings.tolerance, settings.deletes),
-        (base.tolerance, base.deletes)
+        (settings.tolerance, settings.policy.deletes),
+        (base.tolerance, base.policy.deletes)
     );
     assert_eq!(
         rules.to_json().unwrap(),

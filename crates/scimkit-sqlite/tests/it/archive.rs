@@ -59,8 +59,8 @@ fn nothing_is_left_of_a_tenant_that_was_erased() {
         let mut scope = standard();
         scope.tenant = tenant.clone();
         let settings = Arc::make_mut(&mut scope.settings);
-        settings.deletes = Deletes::Retire;
-        settings.unknown_members = UnknownMembers::Accept;
+        settings.policy.deletes = Deletes::Retire;
+        settings.policy.unknown_members = UnknownMembers::Accept;
         let entry = Tenant::new(tenant.clone(), "", second(0));
         let connection = Connection::new(tenant.clone(), "crm".into(), "", second(0));
         let token = TokenRecord::new(&connection, "1", [n; 32], second(0));
@@ -130,7 +130,7 @@ fn writers_that_go_on_leave_nothing_of_before() {
     let scope = {
         let mut scope = standard();
         let settings = Arc::make_mut(&mut scope.settings);
-        settings.unknown_members = UnknownMembers::Accept;
+        settings.policy.unknown_members = UnknownMembers::Accept;
         scope
     };
     let (store, other) = (Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap());

@@ -28,7 +28,10 @@ fn limited(scope: &Scope, filter: &str, limit: u64) -> Scope {
     let predicate = Filter::parse(filter).unwrap();
     let predicate = user.bind_filter(&predicate, &Tolerance::DEFAULT).unwrap();
     let capacity = Capacity::new("seats", user, predicate, limit);
-    Arc::make_mut(&mut scope.settings).capacities.push(capacity);
+    Arc::make_mut(&mut scope.settings)
+        .policy
+        .capacities
+        .push(capacity);
     scope
 }
 
@@ -438,7 +441,7 @@ proptest! {
         let mut scope = standard();
         scope.cause.connection = Some(ConnectionId::from("crm"));
         let mut soft = limited(&scope, ACTIVE, 2);
-        Arc::make_mut(&mut soft.settings).deletes = Deletes::Retire;
+        Arc::make_mut(&mut soft.settings).policy.deletes = Deletes::Retire;
         let scopes = [scope.clone(), limited(&scope, ACTIVE, 3), soft];
         for (store, policy, act) in acts {
             let (store, scope) = (&stores[store], &scopes[policy]);

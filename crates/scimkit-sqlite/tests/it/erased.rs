@@ -31,7 +31,7 @@ fn of(tenant: &str, deletes: Deletes) -> Scope {
     let mut scope = scope(Registry::standard());
     scope.tenant = TenantId::from(tenant);
     let mut settings = Settings::clone(&scope.settings);
-    settings.deletes = deletes;
+    settings.policy.deletes = deletes;
     scope.settings = Arc::new(settings);
     scope
 }
@@ -373,7 +373,7 @@ fn entries_of_purged_resources_leave_no_name_in_the_file() {
     let (_directory, path) = file();
     let store = open(&path);
     let mut scope = of("default", Deletes::Retire);
-    Arc::make_mut(&mut scope.settings).journal.level = JournalLevel::Full;
+    Arc::make_mut(&mut scope.settings).policy.journal.level = JournalLevel::Full;
     fill(&store, &scope, MARK, 0..300);
     fill(&store, &scope, OTHER, 0..300);
     delete_all(&store, &scope, MARK, &path);
@@ -398,7 +398,7 @@ fn trimmed_entries_leave_no_name_in_the_file() {
     let (_directory, path) = file();
     let store = open(&path);
     let mut scope = of("default", Deletes::Erase);
-    Arc::make_mut(&mut scope.settings).journal.level = JournalLevel::Full;
+    Arc::make_mut(&mut scope.settings).policy.journal.level = JournalLevel::Full;
     fill(&store, &scope, MARK, 0..300);
     delete_all(&store, &scope, MARK, &path);
     assert!(occurrences(&path, MARK) > 600);

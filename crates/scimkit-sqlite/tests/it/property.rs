@@ -92,8 +92,8 @@ fn things() -> Scope {
     }
     let mut scope = scope(builder.build().unwrap());
     let mut settings = scimkit_store::Settings::clone(&scope.settings);
-    settings.cycles = scimkit_store::Cycles::Accept;
-    settings.unknown_members = scimkit_store::UnknownMembers::Accept;
+    settings.policy.cycles = scimkit_store::Cycles::Accept;
+    settings.policy.unknown_members = scimkit_store::UnknownMembers::Accept;
     scope.settings = Arc::new(settings);
     scope
 }

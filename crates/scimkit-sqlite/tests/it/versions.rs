@@ -305,7 +305,7 @@ fn deleted_resources_are_found_again_under_another_schema() {
     let (_directory, path) = file();
     let retiring = |mut scope: Scope| {
         let mut settings = Settings::clone(&scope.settings);
-        settings.deletes = Deletes::Retire;
+        settings.policy.deletes = Deletes::Retire;
         scope.settings = Arc::new(settings);
         scope
     };

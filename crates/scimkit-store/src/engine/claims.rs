@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use scimkit_registry::{Operator, Predicate, ResourceId, ResourceType, View};
+use scimkit_registry::{
+    Change, Operator, Predicate, Resource, ResourceId, ResourceType, View, mapping::Occasion,
+};
 
 use super::{
     Request,
@@ -246,4 +248,29 @@ fn check_pin(pin: &ClaimPin, found: Option<&Candidate>) -> Result<(), StoreError
             found: found.map(|found| found.id.clone()),
         }),
     }
+}
+
+/// The change by which a create adopts a live resource: what was sent, as the mapping lets it through
+/// for what is stored, so that nothing is removed that the mapping does not name.
+///
+/// # Errors
+/// - [`StoreError::Invalid`]: the mapping rejects it.
+/// - [`StoreError::TooLarge`]: with what is stored it would be too large.
+pub(super) fn adoption_change(
+    request: &Request,
+    change: &Change,
+    claim: &Claim,
+    before: &Resource,
+) -> Result<Change, StoreError> {
+    let mut sent = claim.sent.as_ref().unwrap_or(change).clone();
+    let mapping = request.mapping.as_ref();
+    if let Some(mapping) = mapping.and_then(|m| m.of(change.kind().name())) {
+        let shaped = mapping.shape(sent, Occasion::Adopt(before));
+        let shaped = shaped.map_err(|problem| StoreError::Invalid {
+            detail: problem.to_string(),
+        })?;
+        sent = shaped.change;
+    }
+    request.limits.check_document(Some(before), &sent)?;
+    Ok(sent)
 }

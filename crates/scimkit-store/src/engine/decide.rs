@@ -8,7 +8,7 @@ use scimkit_registry::{Change, Key, Resource, ResourceId, ResourceType};
 
 use super::{
     BatchAnswer, Prepared, Rejection, Request,
-    claims::Claimed,
+    claims::{Claimed, adoption_change},
     counters::{Counters, Moves},
     facts::{FoundRow, KeyRef, RowHead, RowState},
     journal::{Recorder, RecorderMark, action, add_members},
@@ -281,7 +281,7 @@ impl Decider<'_> {
         let head = self.live(kind, id)?.clone();
         let before = self.body(kind, id)?;
         let tree = before.document.tree()?;
-        let change = &request.policy.adoption_change(change, claim, &tree)?;
+        let change = &adoption_change(request, change, claim, &tree)?;
         let keys = &keys::of_change(change);
         let edit = Edit {
             base: None,

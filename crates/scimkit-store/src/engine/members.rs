@@ -56,7 +56,7 @@ impl Decider<'_> {
             let list = list((kind, owner), kind.attr(*attr).path());
             let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = edit;
             let edit = self.narrowed(request, list, edit)?;
-            let leads_to = targets(&request.policy.registry, kind, *attr);
+            let leads_to = targets(&request.registry, kind, *attr);
             self.check_targets(request, (add, &edit), &leads_to)?;
             if !edit.added.is_empty() && request.policy.cycles == Cycles::Refuse {
                 self.check_cycles(request, &edit)?;

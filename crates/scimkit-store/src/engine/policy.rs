@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use scimkit_registry::{
-    Change, Mapping, Predicate, Registry, Resource, ResourceType, mapping::Occasion,
-};
+use scimkit_registry::{Predicate, ResourceType};
 
 use super::facts::CounterRef;
-
-use crate::{Claim, Cycles, Deletes, JournalPolicy, Limits, Settings, StoreError, UnknownMembers};
+use crate::{Cycles, Deletes, JournalPolicy, UnknownMembers};
 
 /// A limit on the live resources of one type that satisfy a predicate, such as active users.
 ///
 /// It is exact, also under concurrency: a write that would exceed it fails with
-/// [`StoreError::CapacityExceeded`]. What exceeds it already stays, and may be changed as long as it
+/// [`CapacityExceeded`](crate::StoreError::CapacityExceeded). What exceeds it already stays, and may be changed as long as it
 /// does not count anew.
 ///
 /// # Example
@@ -80,82 +77,29 @@ impl Capacity {
     }
 }
 
-/// What a write decides by: the part of the [`Settings`] that the engine knows.
-#[derive(Debug, Clone)]
+/// The rules that the engine decides a write by.
+///
+/// Schemas, mapping and limits of a request are not among them: [`Settings`](crate::Settings) has both.
+///
+/// # Example
+/// ```
+/// use scimkit_store::{Deletes, Settings};
+///
+/// let mut settings = Settings::new("https://app.example/scim/v2");
+/// settings.policy.deletes = Deletes::Retire;
+/// assert!(settings.policy.capacities.is_empty());
+/// ```
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Limits on the number of resources.
+    /// Limits on the number of resources. They count the resources of all connections.
     pub capacities: Vec<Capacity>,
     /// What to do with a member that would make its group a member of itself.
     pub cycles: Cycles,
     /// What becomes of a resource that is deleted.
     pub deletes: Deletes,
-    /// How much the journal records.
+    /// How much the journal records, the same for all connections of a tenant.
     pub journal: JournalPolicy,
-    /// The limits of a request, of which the largest document is checked.
-    pub limits: Limits,
-    /// What lets the attributes of an adoption through.
-    pub mapping: Option<Arc<Mapping>>,
-    /// The resource types that memberships lead to.
-    pub registry: Arc<Registry>,
     /// What to do with a member that does not exist.
     pub unknown_members: UnknownMembers,
-}
-
-impl Policy {
-    /// The default policy with that registry.
-    #[must_use]
-    pub fn new(registry: Arc<Registry>) -> Self {
-        Policy {
-            capacities: Vec::new(),
-            cycles: Cycles::default(),
-            deletes: Deletes::default(),
-            journal: JournalPolicy::default(),
-            limits: Limits::default(),
-            mapping: None,
-            registry,
-            unknown_members: UnknownMembers::default(),
-        }
-    }
-
-    /// The change by which a create adopts a live resource: what was sent, as the mapping lets it
-    /// through for what is stored, so that nothing is removed that the mapping does not name.
-    ///
-    /// # Errors
-    /// - [`StoreError::Invalid`]: the mapping rejects it.
-    /// - [`StoreError::TooLarge`]: with what is stored it would be too large.
-    pub fn adoption_change(
-        &self,
-        change: &Change,
-        claim: &Claim,
-        before: &Resource,
-    ) -> Result<Change, StoreError> {
-        let sent = claim.sent.as_ref().unwrap_or(change).clone();
-        let mapping = self.mapping.as_ref();
-        let Some(mapping) = mapping.and_then(|m| m.of(change.kind().name())) else {
-            self.limits.check_document(Some(before), &sent)?;
-            return Ok(sent);
-        };
-        let shaped = mapping.shape(sent, Occasion::Adopt(before));
-        let shaped = shaped.map_err(|problem| StoreError::Invalid {
-            detail: problem.to_string(),
-        })?;
-        self.limits.check_document(Some(before), &shaped.change)?;
-        Ok(shaped.change)
-    }
-}
-
-impl From<&Settings> for Policy {
-    fn from(settings: &Settings) -> Self {
-        Policy {
-            capacities: settings.capacities.clone(),
-            cycles: settings.cycles,
-            deletes: settings.deletes,
-            journal: settings.journal.clone(),
-            limits: settings.limits,
-            mapping: settings.mapping().cloned(),
-            registry: Arc::clone(&settings.registry),
-            unknown_members: settings.unknown_members,
-        }
-    }
 }

@@ -113,7 +113,7 @@ impl Tenant {
             } => self.count_candidates(&scope.settings, kind, &claim.by),
             _ => 0,
         };
-        let capacities = scope.settings.capacities.iter();
+        let capacities = scope.settings.policy.capacities.iter();
         let capacities = capacities.filter(|one| one.kind().name() == kind.name());
         let uncounted = capacities.filter(|one| !self.counters.contains_key(one.counter()));
         let counted = uncounted

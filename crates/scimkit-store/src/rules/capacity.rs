@@ -20,7 +20,7 @@ use crate::{Settings, engine::Capacity};
 ///     {"name": "seats", "resource_type": "User", "filter": "active eq true", "limit": 50}]}"#;
 /// let rules = Rules::from_json(rules)?;
 /// let settings = rules.settings(&Settings::new("https://app.example"), &Mapping::builder())?;
-/// assert_eq!(settings.capacities[0].limit, 50);
+/// assert_eq!(settings.policy.capacities[0].limit, 50);
 ///
 /// let groups = r#"{"capacities": [{"name": "groups", "resource_type": "Groups", "limit": 9}]}"#;
 /// let groups = Rules::from_json(groups)?;

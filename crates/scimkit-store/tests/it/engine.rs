@@ -13,7 +13,10 @@ use scimkit_filter::Filter;
 use scimkit_registry::{
     Change, Edge, EdgeEdit, Predicate, Registry, ResourceId, ResourceType, Tolerance,
 };
-use scimkit_store::{Expect, Write};
+use scimkit_store::{
+    Batch, Expect, Write,
+    engine::{Policy, WriteRequest},
+};
 use serde_json::{Value, json};
 
 /// Some users and groups to write about.
@@ -37,6 +40,10 @@ impl World {
             user: kind("User"),
             registry,
         }
+    }
+
+    fn request(&self, policy: Policy, batch: Batch) -> WriteRequest {
+        WriteRequest::new(Arc::clone(&self.registry), batch).with_policy(policy)
     }
 
     fn kind(&self, id: &str) -> &Arc<ResourceType> {

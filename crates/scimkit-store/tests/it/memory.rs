@@ -136,7 +136,7 @@ fn a_password_is_a_change_and_is_not_kept() {
 fn a_group_may_be_its_own_member_where_cycles_are_accepted() {
     let store = Memory::new();
     let mut scope = scope(Registry::standard());
-    Arc::make_mut(&mut scope.settings).cycles = Cycles::Accept;
+    Arc::make_mut(&mut scope.settings).policy.cycles = Cycles::Accept;
     let members = json!([{"value": "g1"}]);
     create(
         &store,

@@ -581,6 +581,6 @@ impl<'a> Ground<'a> {
     pub(super) fn retiring(&self) -> Ground<'a> {
         // Whatever the check finds, it is skipped.
         drop(self.needs_soft_delete());
-        self.under(|settings| settings.deletes = Deletes::Retire)
+        self.under(|settings| settings.policy.deletes = Deletes::Retire)
     }
 }

@@ -75,7 +75,7 @@ fn capacity(ground: &Ground<'_>) -> Result<(), String> {
     ground.needs_filter()?;
     let active = ground.filter(&ground.user, "active eq true")?;
     let seats = Capacity::new("seats", ground.user.clone(), active, 2);
-    let limited = ground.under(|settings| settings.capacities = vec![seats]);
+    let limited = ground.under(|settings| settings.policy.capacities = vec![seats]);
     let writes = vec![
         user(ground, "u1", "ada", true)?,
         user(ground, "u2", "bo", false)?,
@@ -104,7 +104,7 @@ fn policies(ground: &Ground<'_>) -> Result<(), String> {
     let active = || ground.filter(&ground.user, "active eq true");
     let limited = |filter, limit| {
         let seats = Capacity::new("seats", ground.user.clone(), filter, limit);
-        ground.under(|settings| settings.capacities = vec![seats])
+        ground.under(|settings| settings.policy.capacities = vec![seats])
     };
     let limited = [limited(active()?, 2), limited(active()?, 3)];
     let create = |ground: &Ground<'_>, id: &str, is_active| {
@@ -255,7 +255,7 @@ fn totals(ground: &Ground<'_>) -> Result<(), String> {
         .create(second(1), &ground.user, "u1", json!({"userName": "x"}))?;
     expect(2, "a create in another tenant")?;
     ground.needs_soft_delete()?;
-    let soft = ground.under(|settings| settings.deletes = Deletes::Retire);
+    let soft = ground.under(|settings| settings.policy.deletes = Deletes::Retire);
     soft.write(second(2), vec![remove("u2")])?;
     expect(1, "a soft delete")?;
     ground.needs_filter()?;

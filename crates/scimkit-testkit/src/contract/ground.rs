@@ -192,12 +192,12 @@ impl<'a> Ground<'a> {
 
     /// The same store, asked to accept unknown members.
     pub(super) fn accepting(&self) -> Ground<'a> {
-        self.under(|settings| settings.unknown_members = UnknownMembers::Accept)
+        self.under(|settings| settings.policy.unknown_members = UnknownMembers::Accept)
     }
 
     /// The same store, asked to accept cycles.
     pub(super) fn accepting_cycles(&self) -> Ground<'a> {
-        self.under(|settings| settings.cycles = Cycles::Accept)
+        self.under(|settings| settings.policy.cycles = Cycles::Accept)
     }
 
     pub(super) fn under(&self, set: impl FnOnce(&mut Settings)) -> Ground<'a> {

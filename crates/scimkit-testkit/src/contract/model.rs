@@ -222,7 +222,7 @@ impl Model {
             errors.push("Taken");
         }
         let mut new = after_members.difference(&members);
-        let refuses_unknown = settings.unknown_members == UnknownMembers::Refuse;
+        let refuses_unknown = settings.policy.unknown_members == UnknownMembers::Refuse;
         let itself = |m: &String| m == id.as_str();
         if refuses_unknown
             && new
@@ -231,7 +231,7 @@ impl Model {
         {
             errors.push("Missing");
         }
-        let refuses_cycles = settings.cycles == Cycles::Refuse;
+        let refuses_cycles = settings.policy.cycles == Cycles::Refuse;
         if refuses_cycles && new.any(|m| self.leads(m, id.as_str())) {
             errors.push("Cycle");
         }

@@ -243,8 +243,8 @@ fn state(server: &Server) -> BTreeMap<String, Value> {
 /// A server under these policies.
 fn lenient(store: Arc<dyn Store>, cycles: Cycles, unknown_members: UnknownMembers) -> Server {
     let mut settings = Settings::new("https://scim.test/v2");
-    settings.cycles = cycles;
-    settings.unknown_members = unknown_members;
+    settings.policy.cycles = cycles;
+    settings.policy.unknown_members = unknown_members;
     let token = Token::from_secret(TOKEN).unwrap();
     Server::new(store, settings).with_authentication(BearerTokens::new([token.digest()]))
 }

@@ -59,8 +59,12 @@ impl Faulty {
     fn scope(&self, scope: &Scope) -> Scope {
         let mut scope = scope.clone();
         match self.0 {
-            Fault::AcceptsCycles => Arc::make_mut(&mut scope.settings).cycles = Cycles::Accept,
-            Fault::ErasesAlways => Arc::make_mut(&mut scope.settings).deletes = Deletes::Erase,
+            Fault::AcceptsCycles => {
+                Arc::make_mut(&mut scope.settings).policy.cycles = Cycles::Accept
+            }
+            Fault::ErasesAlways => {
+                Arc::make_mut(&mut scope.settings).policy.deletes = Deletes::Erase
+            }
             Fault::MixesTenants => scope.tenant = Default::default(),
             _ => {}
         }

@@ -148,7 +148,7 @@ fn directory() -> (Memory, Scope) {
     let store = Memory::new();
     let mut settings = Settings::new("https://scim.test/v2");
     // Some resources come before their members.
-    settings.unknown_members = UnknownMembers::Accept;
+    settings.policy.unknown_members = UnknownMembers::Accept;
     let scope = Scope::new(TenantId::default(), Arc::new(settings));
     let resources: Map<String, Value> = serde_json::from_str(DIRECTORY).unwrap();
     for (id, body) in resources {

@@ -128,7 +128,7 @@ async fn soft_delete_and_provisioning_again_keep_the_id() {
             &store,
             settings(|s| {
                 s.create = CreatePolicy::Relink;
-                s.deletes = Deletes::Retire;
+                s.policy.deletes = Deletes::Retire;
             }),
         );
         let user = json!({"userName": "bj", "title": "t", "active": true});

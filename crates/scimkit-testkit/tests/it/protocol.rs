@@ -109,7 +109,7 @@ fn set(settings: &mut Settings, name: &str, value: &Value) {
     let number = || usize::try_from(value.as_u64().unwrap()).unwrap();
     let limits = &mut settings.limits;
     match (name, value.as_str()) {
-        ("cycles", Some("accept")) => settings.cycles = Cycles::Accept,
+        ("cycles", Some("accept")) => settings.policy.cycles = Cycles::Accept,
         ("limits.body", _) => limits.body = number(),
         ("limits.cursor_timeout", _) => {
             limits.cursor_timeout = Duration::from_secs(value.as_u64().unwrap());
@@ -128,7 +128,9 @@ fn set(settings: &mut Settings, name: &str, value: &Value) {
         ("patch_answer", Some("never")) => settings.patch_answer = PatchAnswer::Never,
         ("require_if_match", _) => settings.require_if_match = value.as_bool().unwrap(),
         ("tolerance", _) => settings.tolerance = serde_json::from_value(value.clone()).unwrap(),
-        ("unknown_members", Some("accept")) => settings.unknown_members = UnknownMembers::Accept,
+        ("unknown_members", Some("accept")) => {
+            settings.policy.unknown_members = UnknownMembers::Accept
+        }
         _ => panic!("there is no setting `{name}` of {value}"),
     }
 }

@@ -283,7 +283,7 @@ fn soft_delete_is_rejected_by_a_database_without_it() {
         .id
         .clone();
     let mut settings = Settings::clone(&world.scope.settings);
-    settings.deletes = Deletes::Retire;
+    settings.policy.deletes = Deletes::Retire;
     world.scope.settings = Arc::new(settings);
     let (expect, kind) = (Expect::Any, Arc::clone(&world.user));
     let failed = world.attempt(World::batch([Write::Delete { expect, id, kind }]));

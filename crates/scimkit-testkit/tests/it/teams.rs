@@ -35,7 +35,7 @@ fn server((_, make): Make, cycles: Cycles) -> Server {
         .resource_types_json(&types.to_string())
         .unwrap();
     let mut settings = Settings::new("https://scim.test/v2");
-    settings.cycles = cycles;
+    settings.policy.cycles = cycles;
     settings.registry = Arc::new(registry.build().unwrap());
     let token = Token::from_secret(TOKEN).unwrap();
     Server::new(make(), settings).with_authentication(BearerTokens::new([token.digest()]))

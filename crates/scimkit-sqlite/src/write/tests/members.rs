@@ -29,7 +29,7 @@ fn database() -> Connection {
 
 fn settings() -> Arc<Settings> {
     let mut settings = Settings::new("https://sqlite.test/v2");
-    settings.unknown_members = scimkit_store::UnknownMembers::Accept;
+    settings.policy.unknown_members = scimkit_store::UnknownMembers::Accept;
     Arc::new(settings)
 }
 

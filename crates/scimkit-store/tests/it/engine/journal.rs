@@ -6,7 +6,7 @@ use scimkit_registry::{Change, Edge, EdgeEdit, Resource, ResourceId};
 use scimkit_store::{
     Batch, ConnectionId, Deletes, JournalAction, JournalEntry, JournalLevel, OnFailure,
     RecordedValue, StoreError, Write,
-    engine::{BatchAnswer, Decision, Facts, Policy, RowState, Step, WriteRequest},
+    engine::{BatchAnswer, Decision, Facts, Policy, RowState, Step},
     verify,
 };
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ impl Replica {
 /// A database with users `u1`, `u2` and a group `g1` of both, and a policy of that level.
 fn prepared(level: JournalLevel) -> (World, Policy, Database) {
     let world = World::new();
-    let mut policy = Policy::new(world.registry.clone());
+    let mut policy = Policy::default();
     policy.journal.level = level;
     let mut database = Database::default();
     let writes = vec![
@@ -97,7 +97,7 @@ fn prepared(level: JournalLevel) -> (World, Policy, Database) {
 }
 
 fn run(database: &mut Database, policy: &Policy, batch: Batch) -> BatchAnswer {
-    let mut request = WriteRequest::new(policy.clone(), batch);
+    let mut request = World::new().request(policy.clone(), batch);
     request.batch.cause.connection = Some(ConnectionId::from("idp"));
     let mut answers = database.run(Decision::new(request));
     answers.pop().unwrap()
@@ -274,11 +274,11 @@ fn level_off_leaves_a_gap_that_is_reported() {
 #[test]
 fn full_level_is_rejected_by_a_store_without_a_journal() {
     let world = World::new();
-    let mut policy = Policy::new(world.registry.clone());
+    let mut policy = Policy::default();
     for (level, is_rejected) in [(JournalLevel::Notice, false), (JournalLevel::Full, true)] {
         policy.journal.level = level;
         let batch = Batch::new(second(0), vec![world.user("u1", "a")]);
-        let mut decision = Decision::new(WriteRequest::new(policy.clone(), batch));
+        let mut decision = Decision::new(world.request(policy.clone(), batch));
         let Step::Load(needs) = decision.step() else {
             panic!()
         };

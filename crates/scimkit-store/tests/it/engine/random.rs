@@ -36,7 +36,7 @@ const GROUPS: [&str; 4] = ["g1", "g2", "g3", "g4"];
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 fn policy(world: &World, choices: &Choices<'_>) -> Policy {
-    let mut policy = Policy::new(world.registry.clone());
+    let mut policy = Policy::default();
     if choices.once_in(3) {
         policy.cycles = Cycles::Accept;
     }
@@ -166,7 +166,7 @@ fn request(
     let policy = policy(world, choices);
     let writes = (0..writes).map(|_| write(world, choices)).collect();
     let batch = Batch::new(second(at), writes).on_failure(rule);
-    let mut request = WriteRequest::new(policy, batch);
+    let mut request = world.request(policy, batch);
     let connection = choices.below(3);
     let names = ["a", "b"].map(ConnectionId::from);
     request.batch.cause.connection = names.get(connection).cloned();

@@ -6,7 +6,7 @@ mod limits;
 
 use scimkit_store::{
     Batch, Cycles, Deletes, Expect, OnFailure, StoreError, UnknownMembers, Write, Written,
-    engine::{BatchAnswer, Decision, Policy, WriteRequest},
+    engine::{BatchAnswer, Decision, Policy},
 };
 use serde_json::json;
 
@@ -70,25 +70,25 @@ fn check(world: &World, before: &[Write], cases: Vec<Case<'_>>) {
         writes,
     } in cases
     {
-        let mut policy = Policy::new(world.registry.clone());
+        let mut policy = Policy::default();
         edit(&mut policy);
         let mut database = Database::default();
         let first = Batch::new(second(0), before.to_vec());
-        let made = database.run(Decision::new(WriteRequest::new(policy.clone(), first)));
+        let made = database.run(Decision::new(world.request(policy.clone(), first)));
         assert!(
             made[0].as_ref().unwrap().iter().all(Result::is_ok),
             "{made:?}"
         );
         let mut alone = database.clone();
         let batch = Batch::new(second(1), writes.clone()).on_failure(rule);
-        let request = WriteRequest::new(policy.clone(), batch);
+        let request = world.request(policy.clone(), batch);
         let said_of_all = said(&database.run(Decision::new(request))[0]);
         assert_eq!(said_of_all, answers.join("; "), "{name}");
         database.check();
         if rule == OnFailure::Continue {
             let one = |write| {
                 let batch = Batch::new(second(1), vec![write]);
-                let request = WriteRequest::new(policy.clone(), batch);
+                let request = world.request(policy.clone(), batch);
                 said(&alone.run(Decision::new(request))[0])
             };
             let each: Vec<_> = writes.into_iter().map(one).collect();
@@ -344,8 +344,8 @@ fn last_modification_never_goes_back() {
     let world = World::new();
     let mut database = Database::default();
     let mut run = |at, write| {
-        let policy = Policy::new(world.registry.clone());
-        let request = WriteRequest::new(policy, Batch::new(second(at), vec![write]));
+        let policy = Policy::default();
+        let request = world.request(policy, Batch::new(second(at), vec![write]));
         let answers = database.run(Decision::new(request)).pop().unwrap().unwrap();
         let stored = answers.into_iter().next().unwrap().unwrap().stored;
         (stored.map(|stored| stored.last_modified), database.clone())

@@ -111,14 +111,14 @@ impl Schedule {
 
     fn request(&mut self, number: usize) -> WriteRequest {
         let world = self.world.clone();
-        let mut policy = Policy::new(world.registry.clone());
+        let mut policy = Policy::default();
         let active = world.predicate("u1", "active eq true");
         let seats = Capacity::new("seats", world.user.clone(), active, SEATS);
         policy.capacities.push(seats);
         // Others have limits that this one knows nothing of, and keep what they delete.
         if self.random.below(3) == 0 {
             let named = world.predicate("u1", r#"userName ne "c""#);
-            let named = Capacity::new("named", world.user, named, 2);
+            let named = Capacity::new("named", world.user.clone(), named, 2);
             policy.capacities.push(named);
         }
         if self.random.below(2) == 0 {
@@ -131,7 +131,7 @@ impl Schedule {
         if self.random.below(3) == 0 {
             batch = batch.on_failure(OnFailure::Undo);
         }
-        WriteRequest::new(policy, batch)
+        world.request(policy, batch)
     }
 
     fn write(&mut self) -> Write {

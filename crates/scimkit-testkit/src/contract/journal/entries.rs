@@ -57,7 +57,7 @@ fn changes(log: &Log<'_>) -> Result<(), String> {
     let change = ground.members(&[], &["u2"])?;
     ground.update(second(5), "g1", change, How::Updated)?;
     ground.delete(second(6), &ground.user, "u1")?;
-    let retiring = ground.under(|settings| settings.deletes = Deletes::Retire);
+    let retiring = ground.under(|settings| settings.policy.deletes = Deletes::Retire);
     retiring.delete(second(7), &ground.user, "u2")?;
     let (entries, chain) = log.verified()?;
     let expected = [
@@ -147,7 +147,7 @@ fn masks(log: &Log<'_>) -> Result<(), String> {
         let name = format!("{level:?}").to_lowercase();
         let log = log.tenant(&name).level(level);
         let ground = log.ground.under(|settings| {
-            settings.journal.masked = vec!["nickName".to_owned(), "name".to_owned()];
+            settings.policy.journal.masked = vec!["nickName".to_owned(), "name".to_owned()];
         });
         let body = json!({
             "userName": "shown-1", "password": "s3cret-1", "nickName": "hidden-1",

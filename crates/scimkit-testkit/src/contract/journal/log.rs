@@ -57,7 +57,10 @@ impl<'a> Log<'a> {
 
     /// The same store, with another level.
     pub(super) fn level(&self, level: JournalLevel) -> Log<'a> {
-        self.with(self.ground.under(|settings| settings.journal.level = level))
+        self.with(
+            self.ground
+                .under(|settings| settings.policy.journal.level = level),
+        )
     }
 
     /// The same store, through a connection.

@@ -47,7 +47,7 @@ fn purge(log: &Log<'_>) -> Result<(), String> {
     let log = log.level(JournalLevel::Full);
     let retiring = log
         .ground
-        .under(|settings| settings.deletes = Deletes::Retire);
+        .under(|settings| settings.policy.deletes = Deletes::Retire);
     for id in ["stays", "gone-softly", "gone-later", "gone-for-good"] {
         log.user(1, id)?;
     }

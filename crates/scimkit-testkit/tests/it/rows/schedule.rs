@@ -62,7 +62,7 @@ impl World {
         let active = Filter::parse("active eq true").unwrap();
         let active = user.bind_filter(&active, &Tolerance::DEFAULT).unwrap();
         let seats = Capacity::new("seats", Arc::clone(&user), active, SEATS);
-        settings.capacities.push(seats);
+        settings.policy.capacities.push(seats);
         World {
             group,
             settings: Arc::new(settings),

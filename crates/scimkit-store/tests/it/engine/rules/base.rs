@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scimkit_store::{
     Base, Batch, Expect, Write,
-    engine::{Decision, Policy, WriteRequest},
+    engine::{Decision, Policy},
 };
 use serde_json::json;
 
@@ -18,9 +18,9 @@ fn base_spares_reading_the_stored_text() {
     let world = World::new();
     let mut database = Database::default();
     let run = |database: &mut Database, write| {
-        let policy = Policy::new(world.registry.clone());
+        let policy = Policy::default();
         let batch = Batch::new(second(0), vec![write]);
-        let answer = database.run(Decision::new(WriteRequest::new(policy, batch)));
+        let answer = database.run(Decision::new(world.request(policy, batch)));
         answer.into_iter().next().unwrap()
     };
     let created = run(&mut database, world.user("u1", "a")).unwrap();

@@ -4,7 +4,7 @@ use scimkit_core::Version;
 use scimkit_registry::ResourceId;
 use scimkit_store::{
     Among, Batch, Candidate, Claim, ClaimPin, ConnectionId, Intent, OnFailure, Write,
-    engine::{Decision, Policy, WriteRequest},
+    engine::{Decision, Policy},
 };
 use serde_json::json;
 
@@ -125,8 +125,8 @@ fn owned_resource_is_not_adopted() {
             "a" => vec![create("u1", "a", None)],
             _ => vec![create("u2", "a", Some(Box::new(claim)))],
         };
-        let policy = Policy::new(world.registry.clone());
-        let mut request = WriteRequest::new(policy, Batch::new(second(0), writes));
+        let policy = Policy::default();
+        let mut request = world.request(policy, Batch::new(second(0), writes));
         request.batch.cause.connection = Some(ConnectionId::from(connection));
         answers.push(said(&database.run(Decision::new(request))[0]));
     }
@@ -258,12 +258,12 @@ fn several_candidates_are_ambiguous_with_a_pin() {
 #[test]
 fn check_reports_what_a_claim_can_be_pinned_to() {
     let world = World::new();
-    let mut policy = Policy::new(world.registry.clone());
+    let mut policy = Policy::default();
     let mut database = Database::default();
     let mut run = |policy: &Policy, intent, write| {
         let mut batch = Batch::new(second(0), vec![write]);
         batch.intent = intent;
-        let answers = database.run(Decision::new(WriteRequest::new(policy.clone(), batch)));
+        let answers = database.run(Decision::new(world.request(policy.clone(), batch)));
         answers.into_iter().next().unwrap().unwrap().remove(0)
     };
     let claim = |among, pin| pinned(&world, among, pin);

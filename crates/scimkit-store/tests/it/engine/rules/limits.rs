@@ -3,7 +3,7 @@
 use scimkit_registry::Budget;
 use scimkit_store::{
     Batch, Deletes, Intent, OnFailure,
-    engine::{Capacity, Decision, Policy, WriteRequest},
+    engine::{Capacity, Decision, Policy},
 };
 use serde_json::json;
 
@@ -21,7 +21,7 @@ fn capacity_is_exact_within_a_batch_and_across_batches() {
         world.predicate("u1", "active eq true"),
         2,
     );
-    let mut policy = Policy::new(world.registry.clone());
+    let mut policy = Policy::default();
     policy.deletes = Deletes::Retire;
     let without = policy.clone();
     policy.capacities.push(seats);
@@ -80,7 +80,7 @@ fn capacity_is_exact_within_a_batch_and_across_batches() {
     for (knows, rule, writes, expected) in batches {
         let policy = if knows { &policy } else { &without };
         let batch = Batch::new(second(0), writes).on_failure(rule);
-        let answers = database.run(Decision::new(WriteRequest::new(policy.clone(), batch)));
+        let answers = database.run(Decision::new(world.request(policy.clone(), batch)));
         assert_eq!(said(&answers[0]), expected.join("; "));
         database.check();
         assert!(database.counted.len() <= 2, "{:?}", database.counted);
@@ -92,8 +92,8 @@ fn check_changes_nothing_for_the_batches_joined_to_it() {
     let world = World::new();
     let mut database = Database::default();
     let request = |writes| {
-        let policy = Policy::new(world.registry.clone());
-        WriteRequest::new(policy, Batch::new(second(0), writes))
+        let policy = Policy::default();
+        world.request(policy, Batch::new(second(0), writes))
     };
     database.run(Decision::new(request(vec![world.user("u1", "a")])));
     let before = database.clone();
@@ -121,14 +121,13 @@ fn check_changes_nothing_for_the_batches_joined_to_it() {
 fn exhausted_budget_fails_the_batch_and_no_other() {
     let world = World::new();
     let mut database = Database::default();
-    let policy = Policy::new(world.registry.clone());
+    let policy = Policy::default();
     let users = ["u1", "u2"].map(|id| world.user(id, id)).to_vec();
-    database.run(Decision::new(WriteRequest::new(
-        policy.clone(),
-        Batch::new(second(0), users),
-    )));
+    database.run(Decision::new(
+        world.request(policy.clone(), Batch::new(second(0), users)),
+    ));
     let request = |writes, budget| {
-        let mut request = WriteRequest::new(policy.clone(), Batch::new(second(1), writes));
+        let mut request = world.request(policy.clone(), Batch::new(second(1), writes));
         request.budget = budget;
         request
     };
@@ -149,8 +148,8 @@ fn needs_name_no_more_than_a_write_depends_on() {
     let world = World::new();
     let mut database = Database::default();
     let mut run = |write| {
-        let policy = Policy::new(world.registry.clone());
-        let request = WriteRequest::new(policy, Batch::new(second(0), vec![write]));
+        let policy = Policy::default();
+        let request = world.request(policy, Batch::new(second(0), vec![write]));
         let answers = database.run(Decision::new(request));
         assert!(answers[0].as_ref().unwrap()[0].is_ok(), "{answers:?}");
         database.loads.clone()
@@ -162,15 +161,15 @@ fn needs_name_no_more_than_a_write_depends_on() {
     let loads = run(world.add("g1", &["u3"]));
     assert_eq!(loads.len(), 1);
     assert!(loads[0].members.is_empty());
-    let policy = Policy::new(world.registry.clone());
+    let policy = Policy::default();
     let batch = Batch::new(second(0), vec![world.remove("g1", &["u1"])]).without_documents();
     let mut lean = database.clone();
-    let answers = lean.run(Decision::new(WriteRequest::new(policy, batch)));
+    let answers = lean.run(Decision::new(world.request(policy, batch)));
     assert_eq!(said(&answers[0]), "updated 6");
     assert!(lean.loads[0].rows.is_empty() && lean.loads[0].members.is_empty());
     let mut run = |write| {
-        let policy = Policy::new(world.registry.clone());
-        let request = WriteRequest::new(policy, Batch::new(second(0), vec![write]));
+        let policy = Policy::default();
+        let request = world.request(policy, Batch::new(second(0), vec![write]));
         database.run(Decision::new(request));
         database.loads.clone()
     };
