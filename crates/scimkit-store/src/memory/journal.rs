@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     hash::{BuildHasher as _, RandomState},
+    sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
@@ -10,16 +11,75 @@ use scimkit_registry::ResourceId;
 
 use super::{Memory, exclusive, shared, tenant::Tenant};
 use crate::{
-    BoxFuture, ChainHead, ConsumerRow, Journal, JournalAction, JournalDigest, JournalEntry,
-    JournalPage, JournalQuery, JournalRead, JournalStart, JournalSubject, Lease, LeaseAnswer,
-    LeaseRequest, StoreError, TenantId,
+    BoxFuture, ChainHead, ConsumerRow, Journal, JournalAction, JournalBody, JournalDigest,
+    JournalEntry, JournalPage, JournalQuery, JournalRead, JournalStart, JournalSubject, Lease,
+    LeaseAnswer, LeaseRequest, StoreError, TenantId,
     journal::{JournalRows, JournalSeed},
 };
 
 /// Parts of entries that a tenant's ring has at most.
-const PARTS: usize = 10_000;
+const PARTS: usize = 4_000;
 /// Bytes of their details.
 const BYTES: usize = 8 << 20;
+
+/// A part of an entry. What it has in common with the one before it, both share.
+#[derive(Debug)]
+struct Kept {
+    body: Option<KeptBody>,
+    /// Without its body.
+    entry: JournalEntry,
+}
+
+#[derive(Debug)]
+struct KeptBody {
+    salt: [u8; 16],
+    text: Arc<str>,
+}
+
+impl Kept {
+    fn new(mut entry: JournalEntry, last: Option<&Kept>) -> Self {
+        let body = entry.body.take();
+        if let Some(last) = last {
+            let (cause, known) = (&mut entry.cause, &last.entry.cause);
+            if cause.connection == known.connection {
+                cause.connection.clone_from(&known.connection);
+            }
+            if cause.actor == known.actor {
+                cause.actor.clone_from(&known.actor);
+            }
+            if let JournalSubject::Resource { kind, .. } = &mut entry.subject
+                && let JournalSubject::Resource { kind: known, .. } = &last.entry.subject
+                && kind == known
+            {
+                kind.clone_from(known);
+            }
+        }
+        let known = last.and_then(|last| last.body.as_ref());
+        let body = body.map(|body| KeptBody {
+            salt: body.salt,
+            text: match known {
+                Some(known) if *known.text == *body.text => Arc::clone(&known.text),
+                _ => body.text.into(),
+            },
+        });
+        Kept { body, entry }
+    }
+
+    fn entry(&self) -> JournalEntry {
+        let body = self.body.as_ref().map(|body| JournalBody {
+            salt: body.salt,
+            text: body.text.to_string(),
+        });
+        JournalEntry {
+            body,
+            ..self.entry.clone()
+        }
+    }
+
+    fn text_len(&self) -> usize {
+        self.body.as_ref().map_or(0, |body| body.text.len())
+    }
+}
 
 /// The last entries of a tenant's journal, and its consumers.
 #[derive(Debug, Default)]
@@ -29,7 +89,7 @@ pub(super) struct Ring {
     /// Changes up to this number are not, or not completely, in the ring.
     complete_after: u64,
     consumers: BTreeMap<String, ConsumerRow>,
-    entries: VecDeque<JournalEntry>,
+    entries: VecDeque<Kept>,
     last_digest: JournalDigest,
 }
 
@@ -56,8 +116,9 @@ impl Ring {
         self.complete_after = self.complete_after.max(complete_after.unwrap_or(0));
         self.last_digest = last_digest.unwrap_or(self.last_digest);
         for entry in entries {
-            self.bytes = self.bytes.saturating_add(text_len(&entry));
-            self.entries.push_back(entry);
+            let kept = Kept::new(entry, self.entries.back());
+            self.bytes = self.bytes.saturating_add(kept.text_len());
+            self.entries.push_back(kept);
         }
         while self.entries.len() > PARTS || self.bytes > BYTES {
             self.remove_first();
@@ -66,16 +127,16 @@ impl Ring {
 
     /// Removes the oldest entry with all its parts, and returns how many these were.
     fn remove_first(&mut self) -> u64 {
-        let Some(number) = self.entries.front().map(|entry| entry.number) else {
+        let Some(number) = self.entries.front().map(|kept| kept.entry.number) else {
             return 0;
         };
         let mut parts = 0;
         while self
             .entries
             .front()
-            .is_some_and(|entry| entry.number == number)
+            .is_some_and(|kept| kept.entry.number == number)
         {
-            let bytes = self.entries.pop_front().as_ref().map_or(0, text_len);
+            let bytes = self.entries.pop_front().map_or(0, |kept| kept.text_len());
             self.bytes = self.bytes.saturating_sub(bytes);
             parts += 1;
         }
@@ -85,7 +146,11 @@ impl Ring {
 
     fn trim(&mut self, before: DateTime<Utc>) -> u64 {
         let mut parts: u64 = 0;
-        while self.entries.front().is_some_and(|entry| entry.at < before) {
+        while self
+            .entries
+            .front()
+            .is_some_and(|kept| kept.entry.at < before)
+        {
             parts = parts.saturating_add(self.remove_first());
         }
         parts
@@ -93,7 +158,7 @@ impl Ring {
 
     /// The resources that were deleted for good before a moment.
     pub(super) fn deleted(&self, before: DateTime<Utc>) -> impl Iterator<Item = &ResourceId> {
-        let entries = self.entries.iter();
+        let entries = self.entries.iter().map(|kept| &kept.entry);
         let deleted = entries
             .filter(move |entry| entry.action == JournalAction::Deleted && entry.at < before);
         deleted.filter_map(|entry| match &entry.subject {
@@ -104,11 +169,11 @@ impl Ring {
 
     /// Blanks the details of all entries about these resources.
     pub(super) fn blank(&mut self, purged: &BTreeSet<ResourceId>) {
-        for entry in &mut self.entries {
-            if matches!(&entry.subject, JournalSubject::Resource { id, .. } if purged.contains(id))
+        for kept in &mut self.entries {
+            if matches!(&kept.entry.subject, JournalSubject::Resource { id, .. } if purged.contains(id))
             {
-                self.bytes = self.bytes.saturating_sub(text_len(entry));
-                entry.body = None;
+                self.bytes = self.bytes.saturating_sub(kept.text_len());
+                kept.body = None;
             }
         }
     }
@@ -119,9 +184,9 @@ impl Ring {
             number: last,
         };
         let first = |is_before: &dyn Fn(&JournalEntry) -> bool| {
-            self.entries.partition_point(|entry| is_before(entry))
+            self.entries.partition_point(|kept| is_before(&kept.entry))
         };
-        let entries: Box<dyn Iterator<Item = &JournalEntry>> = match query.start {
+        let entries: Box<dyn Iterator<Item = &Kept>> = match query.start {
             JournalStart::After(position) => {
                 if position.number < self.complete_after {
                     return JournalRead::Resync { to: last };
@@ -137,15 +202,15 @@ impl Ring {
         };
         let mut page = JournalPage::new(head, self.complete_after);
         let mut bytes: usize = 0;
-        for entry in entries.filter(|entry| query.filter.matches(entry)) {
-            bytes = bytes.saturating_add(text_len(entry));
+        for kept in entries.filter(|kept| query.filter.matches(&kept.entry)) {
+            bytes = bytes.saturating_add(kept.text_len());
             let is_full = page.entries.len() >= query.page_size()
                 || (bytes > JournalQuery::MAX_BYTES && !page.entries.is_empty());
             if is_full {
                 page.has_more = true;
                 break;
             }
-            page.entries.push(entry.clone());
+            page.entries.push(kept.entry());
         }
         JournalRead::Page(page)
     }
@@ -171,10 +236,6 @@ impl Ring {
         let consumer = self.consumers.get(consumer);
         consumer.map_or(0, |consumer| consumer.cursor) < last
     }
-}
-
-fn text_len(entry: &JournalEntry) -> usize {
-    entry.body.as_ref().map_or(0, |body| body.text.len())
 }
 
 /// Bytes that nobody can guess: hashes under keys that the standard library draws at random.
@@ -250,7 +311,7 @@ impl Journal for Memory {
                     .map(|(id, tenant)| (id.clone(), tenant.clone()))
                     .collect()
             };
-            let is_pending = |(id, tenant): (TenantId, std::sync::Arc<_>)| {
+            let is_pending = |(id, tenant): (TenantId, Arc<_>)| {
                 let tenant = shared::<Tenant>(&tenant);
                 let is_behind = tenant.journal.is_behind(consumer, tenant.version);
                 (is_behind && tenant.check_complete().is_ok()).then_some(id)
