@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::{JournalBody, JournalDigest, JournalEntry, JournalPosition};
 
 /// What the digest of every entry begins with, so that it is that of nothing else.
-const DOMAIN: &[u8] = b"scimkit journal 1";
+const DOMAIN: &[u8] = b"journal2";
 
 impl JournalBody {
     /// Returns the digest of salt and text.
@@ -44,14 +44,22 @@ impl JournalEntry {
     }
 }
 
-/// Adds a text with its length, so that no two lists of texts are the same bytes.
+/// Adds a text with its length, so that no two lists of texts are the same bytes. Short lengths are
+/// one byte: that saves a block of the digest for most entries.
 fn add(head: &mut Vec<u8>, text: Option<&str>) {
-    // No such text has as many bytes.
-    let length = text.map_or(u32::MAX, |text| {
-        u32::try_from(text.len()).unwrap_or(u32::MAX)
-    });
-    head.extend_from_slice(&length.to_be_bytes());
-    head.extend_from_slice(text.unwrap_or_default().as_bytes());
+    let Some(text) = text else {
+        head.push(u8::MAX);
+        return;
+    };
+    match u8::try_from(text.len()) {
+        Ok(length) if length < u8::MAX - 1 => head.push(length),
+        _ => {
+            head.push(u8::MAX - 1);
+            let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+            head.extend_from_slice(&length.to_be_bytes());
+        }
+    }
+    head.extend_from_slice(text.as_bytes());
 }
 
 /// A chain of entries without a fault.
@@ -172,4 +180,37 @@ pub fn verify<'e>(
         verifier.check(entry)?;
     }
     Ok(verifier.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::add;
+
+    #[test]
+    fn different_lists_of_texts_are_different_bytes() {
+        let long = "a".repeat(300);
+        let cut = |at| {
+            let (first, second) = long.split_at(at);
+            [Some(first), Some(second)]
+        };
+        let lists: [&[Option<&str>]; 8] = [
+            &[None, Some("ab")],
+            &[Some("ab"), None],
+            &[Some(""), Some("ab")],
+            &[Some("a"), Some("b")],
+            &[Some(&long), Some("")],
+            &cut(254),
+            &cut(253),
+            &cut(255),
+        ];
+        let heads: std::collections::BTreeSet<_> = lists
+            .iter()
+            .map(|texts| {
+                let mut head = Vec::new();
+                texts.iter().for_each(|text| add(&mut head, *text));
+                head
+            })
+            .collect();
+        assert_eq!(heads.len(), lists.len());
+    }
 }

@@ -121,9 +121,30 @@ struct StoredDetails {
     values: bool,
 }
 
+/// An attribute without values is its path alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredAttribute {
+    Path(String),
+    Values(StoredValues),
+}
+
+impl StoredAttribute {
+    fn change(self, has_values: bool) -> AttributeChange {
+        match self {
+            StoredAttribute::Path(path) => AttributeChange {
+                after: RecordedValue::NotRecorded,
+                before: RecordedValue::NotRecorded,
+                path,
+            },
+            StoredAttribute::Values(values) => values.change(has_values),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct StoredAttribute {
+struct StoredValues {
     after: Option<Value>,
     after_bytes: Option<u64>,
     before: Option<Value>,
@@ -133,7 +154,7 @@ struct StoredAttribute {
     path: String,
 }
 
-impl StoredAttribute {
+impl StoredValues {
     fn change(self, has_values: bool) -> AttributeChange {
         let masked = self.masked;
         let recorded = |value: Option<Value>, bytes: Option<u64>| match (value, bytes) {

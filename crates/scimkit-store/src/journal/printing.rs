@@ -104,7 +104,7 @@ impl PartPrinter {
         let _ = serde_json::to_writer(&mut self.text, value);
     }
 
-    /// Adds a changed attribute; a masked one without its values.
+    /// Adds a changed attribute: its path, or an object with path and values; a masked one has no values.
     pub(crate) fn attribute(
         &mut self,
         path: &str,
@@ -112,11 +112,15 @@ impl PartPrinter {
         (before, after): (Option<&Value>, Option<&Value>),
     ) {
         self.element(List::Attributes);
+        if self.values == Values::Omit {
+            self.print(path);
+            return;
+        }
         self.text.extend_from_slice(br#"{"path":"#);
         self.print(path);
-        if is_masked && self.values == Values::Record {
+        if is_masked {
             self.text.extend_from_slice(br#","masked":true"#);
-        } else if self.values == Values::Record {
+        } else {
             self.value(br#","before"#, before);
             self.value(br#","after"#, after);
         }
@@ -281,10 +285,7 @@ mod tests {
         let value: Value = json!("secret");
         printer.attribute("title", false, (None, Some(&value)));
         printer.attribute("password", true, (None, None));
-        assert_eq!(
-            printer.finish(),
-            [r#"{"attributes":[{"path":"title"},{"path":"password"}]}"#]
-        );
+        assert_eq!(printer.finish(), [r#"{"attributes":["title","password"]}"#]);
     }
 
     #[test]

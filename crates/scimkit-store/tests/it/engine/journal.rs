@@ -121,9 +121,9 @@ fn notice_names_attributes_and_members_without_values() {
     assert_eq!(
         texts,
         [
-            json!({"attributes": [{"path": "userName"}]}),
-            json!({"attributes": [{"path": "userName"}]}),
-            json!({"attributes": [{"path": "displayName"}],
+            json!({"attributes": ["userName"]}),
+            json!({"attributes": ["userName"]}),
+            json!({"attributes": ["displayName"],
                    "members": [{"attr": "members", "added": ["u1", "u2"]}]}),
         ]
     );
