@@ -17,6 +17,7 @@ mod migrations;
 mod operations;
 mod pages;
 mod rekeying;
+mod remnants;
 mod statement;
 mod tenants;
 
@@ -60,6 +61,10 @@ pub use pages::{
     resource,
 };
 pub use rekeying::{documents_after, other_holder, set_derived, set_key_definition};
+pub use remnants::{
+    COLUMN_NAMES, COUNT_REMOVED, FIRST_REMOVED, FORGET_ALL_REMOVED, FORGET_REMOVED, LAST_REMOVED,
+    RowOrder, Side, remember_removed,
+};
 pub use statement::{Parameter, Statement};
 pub use tenants::{
     ConnectionRow, TenantRow, TokenRow, connection, connection_with_tenant, connections, owned_by,

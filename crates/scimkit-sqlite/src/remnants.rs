@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter, types::Value};
+use scimkit_sql::reference::{self, RowOrder, Side};
 use scimkit_store::StoreError;
 
 use crate::error::Outcome;
@@ -18,18 +19,6 @@ const MOST: usize = 20_000;
 const TOGETHER: i64 = 16;
 /// Bytes of neighbours on each side: those of a page.
 const BYTES: usize = 4_096;
-/// Neighbours on each side at most.
-const ROWS: usize = 100;
-
-/// The tables of keys, and those of documents.
-const KEYS: [&str; 2] = ["lookup_key", "retired_key"];
-const DOCUMENTS: [&str; 2] = ["resource", "retired"];
-const BY_VALUE: [&str; 5] = ["tenant", "kind", "attr", "value", "id"];
-/// The orders in which keys stand: the index, none for the table itself, and its columns.
-const ORDERS: [(&str, [&str; 5]); 2] = [
-    ("", BY_VALUE),
-    ("_by_id", ["tenant", "kind", "id", "attr", "value"]),
-];
 
 /// A row, or the columns of one that identify it.
 type Row = Vec<Value>;
@@ -45,33 +34,12 @@ pub(crate) struct Remnants {
 /// Remembers from now on, in memory and for as long as the connection is open, what it removes.
 pub(crate) fn remember(connection: &Connection) -> Outcome<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    let mut sql = String::from(
-        "CREATE TEMP TABLE removed (
-             place INTEGER PRIMARY KEY, source TEXT NOT NULL,
-             tenant, kind, attr, value, id, position INTEGER
-         );",
-    );
-    let columns = |table| match KEYS.contains(&table) {
-        true => "old.tenant, old.kind, old.attr, old.value, old.id, NULL",
-        false => "NULL, NULL, NULL, NULL, NULL, old.rowid",
-    };
-    for table in KEYS.into_iter().chain(DOCUMENTS) {
-        let columns = columns(table);
-        sql.push_str(&format!(
-            "CREATE TEMP TRIGGER removed_{table} AFTER DELETE ON main.{table}
-             WHEN (SELECT coalesce(max(place), 0) FROM removed) < {MOST}
-             BEGIN
-                 INSERT INTO removed (source, tenant, kind, attr, value, id, position)
-                 VALUES ('{table}', {columns});
-             END;"
-        ));
-    }
-    Ok(connection.execute_batch(&sql)?)
+    Ok(connection.execute_batch(&reference::remember_removed(MOST))?)
 }
 
 /// How many removed rows are remembered.
 fn count(connection: &Connection) -> Outcome<i64> {
-    let mut statement = connection.prepare_cached("SELECT count(*) FROM removed")?;
+    let mut statement = connection.prepare_cached(reference::COUNT_REMOVED)?;
     Ok(statement.query_row([], |row| row.get(0))?)
 }
 
@@ -81,13 +49,6 @@ struct Removed {
     place: i64,
     position: Option<i64>,
     source: String,
-}
-
-/// Where the neighbours of a removed row are looked for.
-struct Order<'a> {
-    columns: &'a [&'a str],
-    index: String,
-    table: &'a str,
 }
 
 impl Remnants {
@@ -110,7 +71,7 @@ impl Remnants {
         if let Err(error) = self.overwrite(connection) {
             let error = StoreError::from(error);
             tracing::warn!(%error, "overwriting removed rows failed");
-            drop(connection.execute_batch("DELETE FROM removed"));
+            drop(connection.execute_batch(reference::FORGET_ALL_REMOVED));
         }
     }
 
@@ -118,14 +79,13 @@ impl Remnants {
         // Dropped, it is rolled back.
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         let removed = first_removed(connection)?;
-        let sql = "SELECT max(place) FROM removed";
-        let last: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        let last: i64 = connection.query_row(reference::LAST_REMOVED, [], |row| row.get(0))?;
         for row in &removed {
             self.overwrite_around(connection, row)?;
         }
         // Those that were just written anew were removed, too.
         let done = removed.last().map_or(0, |row| row.place);
-        let sql = "DELETE FROM removed WHERE place <= ?1 OR place > ?2";
+        let sql = reference::FORGET_REMOVED;
         connection.prepare_cached(sql)?.execute([done, last])?;
         Ok(transaction.commit()?)
     }
@@ -133,29 +93,18 @@ impl Remnants {
     fn overwrite_around(&mut self, connection: &Connection, removed: &Removed) -> Outcome<()> {
         let table = removed.source.as_str();
         if let Some(position) = removed.position {
-            let order = Order {
-                columns: &["rowid"],
-                index: String::new(),
-                table,
-            };
-            return self.rewrite(connection, &order, &[Value::Integer(position)]);
+            let order = RowOrder::documents(table);
+            return self.rewrite(connection, order, &[Value::Integer(position)]);
         }
-        for (index, columns) in &ORDERS {
+        let orders = RowOrder::keys(table);
+        let [own, _] = &orders;
+        for order in orders {
             let key = |column: &&str| {
-                let place = BY_VALUE.iter().position(|known| known == column);
+                let place = own.columns().iter().position(|known| known == column);
                 place.and_then(|place| removed.key.get(place)).cloned()
             };
-            let key: Option<Row> = columns.iter().map(key).collect();
-            let index = match *index {
-                "" => String::new(),
-                index => format!("INDEXED BY {table}{index}"),
-            };
-            let order = Order {
-                columns,
-                index,
-                table,
-            };
-            self.rewrite(connection, &order, &key.unwrap_or_default())?;
+            let key: Option<Row> = order.columns().iter().map(key).collect();
+            self.rewrite(connection, order, &key.unwrap_or_default())?;
         }
         Ok(())
     }
@@ -164,30 +113,23 @@ impl Remnants {
     fn rewrite(
         &mut self,
         connection: &Connection,
-        order: &Order<'_>,
+        order: RowOrder<'_>,
         key: &[Value],
     ) -> Outcome<()> {
-        let before = order.neighbours(connection, "<", key)?;
-        let behind = order.neighbours(connection, ">", key)?;
+        let columns = all_columns(connection, order)?;
+        let read = |side| neighbours(connection, &order.neighbours(side, &columns), key);
+        let (before, behind) = (read(Side::Before)?, read(Side::After)?);
         let nearest = [before.first().cloned(), behind.first().cloned()];
-        let name = format!("{} {}", order.table, order.index);
+        let name = order.name();
         if self.last.get(&name) == Some(&nearest) {
             return Ok(());
         }
         let rows: Vec<Row> = before.into_iter().chain(behind).collect();
-        let (table, width) = (order.table, order.columns.len());
-        let own = order.columns.iter().map(|column| format!("{column} = ?"));
-        let own: Vec<String> = own.collect();
-        let sql = format!("DELETE FROM {table} WHERE {}", own.join(" AND "));
-        let mut statement = connection.prepare_cached(&sql)?;
+        let mut statement = connection.prepare_cached(&order.remove())?;
         for row in &rows {
-            statement.execute(params_from_iter(row.iter().take(width)))?;
+            statement.execute(params_from_iter(row.iter().take(order.columns().len())))?;
         }
-        let columns = order.all_columns(connection)?;
-        let places = vec!["?"; columns.len()].join(", ");
-        let names = columns.join(", ");
-        let sql = format!("INSERT INTO {table} ({names}) VALUES ({places})");
-        let mut statement = connection.prepare_cached(&sql)?;
+        let mut statement = connection.prepare_cached(&order.insert(&columns))?;
         for row in &rows {
             statement.execute(params_from_iter(row))?;
         }
@@ -197,9 +139,7 @@ impl Remnants {
 }
 
 fn first_removed(connection: &Connection) -> Outcome<Vec<Removed>> {
-    let sql = "SELECT source, place, position, tenant, kind, attr, value, id FROM removed
-               ORDER BY place LIMIT ?1";
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = connection.prepare_cached(reference::FIRST_REMOVED)?;
     let rows = statement.query_map([TOGETHER], |row| {
         Ok(Removed {
             key: (3..8)
@@ -213,46 +153,32 @@ fn first_removed(connection: &Connection) -> Outcome<Vec<Removed>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-impl Order<'_> {
-    /// Every column of the table, those of the order first.
-    fn all_columns(&self, connection: &Connection) -> Outcome<Vec<String>> {
-        let mut statement = connection.prepare_cached("SELECT name FROM pragma_table_info(?1)")?;
-        let names = statement.query_map([self.table], |row| row.get(0))?;
-        let names: Vec<String> = names.collect::<Result<_, _>>()?;
-        let own = self.columns.iter().map(|name| (*name).to_owned());
-        let rest = names
-            .into_iter()
-            .filter(|name| !self.columns.contains(&name.as_str()));
-        Ok(own.chain(rest).collect())
-    }
+/// Every column of the table, those of the order first.
+fn all_columns(connection: &Connection, order: RowOrder<'_>) -> Outcome<Vec<String>> {
+    let mut statement = connection.prepare_cached(reference::COLUMN_NAMES)?;
+    let names = statement.query_map([order.table()], |row| row.get(0))?;
+    let names: Vec<String> = names.collect::<Result<_, _>>()?;
+    let own = order.columns().iter().map(|name| (*name).to_owned());
+    let rest = names
+        .into_iter()
+        .filter(|name| !order.columns().contains(&name.as_str()));
+    Ok(own.chain(rest).collect())
+}
 
-    /// The next rows on one side of a place, the nearest first, that take as many bytes as a page.
-    fn neighbours(&self, connection: &Connection, side: &str, key: &[Value]) -> Outcome<Vec<Row>> {
-        let columns = self.all_columns(connection)?;
-        let places = vec!["?"; self.columns.len()].join(", ");
-        let direction = if side == "<" { " DESC" } else { "" };
-        let order = self.columns.iter().map(|name| format!("{name}{direction}"));
-        let order: Vec<String> = order.collect();
-        let sql = format!(
-            "SELECT {} FROM {} {} WHERE ({}) {side} ({places}) ORDER BY {} LIMIT {ROWS}",
-            columns.join(", "),
-            self.table,
-            self.index,
-            self.columns.join(", "),
-            order.join(", "),
-        );
-        let mut statement = connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(key))?;
-        let (mut found, mut bytes) = (Vec::new(), 0);
-        while bytes < BYTES {
-            let Some(row) = rows.next()? else { break };
-            let row = (0..columns.len()).map(|column| row.get(column));
-            let row: Row = row.collect::<Result<_, _>>()?;
-            bytes += row.iter().map(size).sum::<usize>();
-            found.push(row);
-        }
-        Ok(found)
+/// The next rows on one side of a place, the nearest first, that take as many bytes as a page.
+fn neighbours(connection: &Connection, sql: &str, key: &[Value]) -> Outcome<Vec<Row>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let width = statement.column_count();
+    let mut rows = statement.query(params_from_iter(key))?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    while bytes < BYTES {
+        let Some(row) = rows.next()? else { break };
+        let row = (0..width).map(|column| row.get(column));
+        let row: Row = row.collect::<Result<_, _>>()?;
+        bytes += row.iter().map(size).sum::<usize>();
+        found.push(row);
     }
+    Ok(found)
 }
 
 fn size(value: &Value) -> usize {
