@@ -173,10 +173,10 @@ pub(super) fn one_wins(
 
 /// What became of one write of a race: the number of its version, what it added and removed, and the
 /// members in its answer.
-struct Seen {
+pub(super) struct Seen {
     added: String,
-    members: BTreeSet<String>,
-    number: u64,
+    pub(super) members: BTreeSet<String>,
+    pub(super) number: u64,
     removed: Option<String>,
 }
 
@@ -196,29 +196,7 @@ fn untorn(ground: &Ground<'_>) -> Result<(), String> {
         return Ok(());
     }
     ground.needs_ids("the members have no ids to be named by")?;
-    for n in 0..WRITERS * EACH {
-        let (id, body) = (format!("u{n}"), json!({"userName": format!("u{n}")}));
-        ground.create(second(1), &ground.user, &id, body)?;
-    }
-    ground.create(second(1), &ground.group, "g1", json!({"displayName": "g"}))?;
-    let mut seen: Vec<Seen> = thread::scope(|scope| {
-        let writer = |n: usize| {
-            scope.spawn(move || {
-                (0..EACH)
-                    .map(|at| exchange(ground, n * EACH + at, at > 0))
-                    .collect::<Result<Vec<_>, String>>()
-            })
-        };
-        let threads: Vec<_> = (0..WRITERS).map(writer).collect();
-        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
-            thread
-                .join()
-                .unwrap_or_else(|_| Err("a thread panicked".to_owned()))
-        };
-        let all: Result<Vec<Vec<Seen>>, String> = threads.into_iter().map(join).collect();
-        all.map(|all| all.into_iter().flatten().collect())
-    })?;
-    seen.sort_by_key(|one| one.number);
+    let seen = race(ground, WRITERS, EACH)?;
     let mut members = BTreeSet::new();
     for one in seen {
         members.insert(one.added);
@@ -244,6 +222,34 @@ fn untorn(ground: &Ground<'_>) -> Result<(), String> {
         .collect();
     ensure_eq!(now, members, "the members in the end");
     Ok(())
+}
+
+/// Adds and removes members of the group `g1` from several threads; what they saw, by version.
+pub(super) fn race(ground: &Ground<'_>, writers: usize, each: usize) -> Result<Vec<Seen>, String> {
+    for n in 0..writers * each {
+        let (id, body) = (format!("u{n}"), json!({"userName": format!("u{n}")}));
+        ground.create(second(1), &ground.user, &id, body)?;
+    }
+    ground.create(second(1), &ground.group, "g1", json!({"displayName": "g"}))?;
+    let mut seen: Vec<Seen> = thread::scope(|scope| {
+        let writer = |n: usize| {
+            scope.spawn(move || {
+                (0..each)
+                    .map(|at| exchange(ground, n * each + at, at > 0))
+                    .collect::<Result<Vec<_>, String>>()
+            })
+        };
+        let threads: Vec<_> = (0..writers).map(writer).collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
+            thread
+                .join()
+                .unwrap_or_else(|_| Err("a thread panicked".to_owned()))
+        };
+        let all: Result<Vec<Vec<Seen>>, String> = threads.into_iter().map(join).collect();
+        all.map(|all| all.into_iter().flatten().collect())
+    })?;
+    seen.sort_by_key(|one| one.number);
+    Ok(seen)
 }
 
 /// Adds a member to the group of the race, and removes the one that this writer added before.

@@ -1,7 +1,7 @@
 //! Writes and readers at once.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
@@ -13,12 +13,21 @@ use super::{
     JournalCheck,
     log::{Log, number, resource},
 };
-use crate::contract::ground::{ensure, ensure_eq, said, second};
+use crate::contract::{
+    ground::{ensure, ensure_eq, said, second},
+    parallel::race,
+};
 
-pub(super) const CHECKS: &[JournalCheck] = &[JournalCheck {
-    name: "answers_of_parallel_writers_name_their_entries",
-    run: writers,
-}];
+pub(super) const CHECKS: &[JournalCheck] = &[
+    JournalCheck {
+        name: "answers_of_parallel_writers_name_their_entries",
+        run: writers,
+    },
+    JournalCheck {
+        name: "members_in_answers_of_parallel_writers_are_those_of_their_entries",
+        run: members,
+    },
+];
 
 const THREADS: usize = 16;
 const WRITES: usize = 8;
@@ -69,6 +78,41 @@ fn writers(log: &Log<'_>) -> Result<(), String> {
         let answered = told.get(&entry.number).map(String::as_str);
         ensure_eq!(answered, Some(id), "the answer of entry {}", entry.number);
     }
+    Ok(())
+}
+
+/// Compares the members in each answer with those that the journal gives, up to the entry of the
+/// version that the answer names.
+fn members(log: &Log<'_>) -> Result<(), String> {
+    const EACH: usize = 6;
+    ensure!(
+        log.ground.store.support(&log.ground.group).written_edges,
+        "a store with a journal answers writes without edges"
+    );
+    let mut seen: BTreeMap<_, _> = race(&log.ground, THREADS, EACH)?
+        .into_iter()
+        .map(|one| (one.number, one.members))
+        .collect();
+    ensure_eq!(seen.len(), THREADS * EACH, "different versions");
+    let mut members = BTreeSet::new();
+    for entry in log.all()? {
+        let (_, _, id) = entry.subject.columns();
+        let details = entry.details().map_err(|error| error.to_string())?;
+        for change in details.filter(|_| id == "g1").unwrap_or_default().members {
+            members.extend(change.added.iter().map(|member| member.id.to_string()));
+            for id in change.removed {
+                members.remove(id.as_str());
+            }
+        }
+        if let Some(answered) = seen.remove(&entry.number) {
+            ensure_eq!(answered, members, "the members of version {}", entry.number);
+        }
+    }
+    ensure!(
+        seen.is_empty(),
+        "versions without an entry: {:?}",
+        seen.keys()
+    );
     Ok(())
 }
 
