@@ -18,8 +18,8 @@ use crate::{Cause, Stamp};
 pub struct JournalSeed {
     /// The digest of the tenant's last entry; zeros before the first.
     pub previous: JournalDigest,
-    /// Random bytes, new ones for each transaction, from which the salts are made. A store must not
-    /// keep them.
+    /// Random bytes, new ones for each transaction, from which the salts are made; they are stored
+    /// nowhere.
     pub random: [u8; 32],
 }
 
@@ -30,15 +30,7 @@ impl std::fmt::Debug for JournalSeed {
 }
 
 impl JournalSeed {
-    /// The first salt is half of the random bytes. Whoever reads it can't guess the others: they are
-    /// digests of both halves, and the second is stored nowhere.
-    fn salt(&self, is_first: bool, (number, part): (u64, u32)) -> [u8; 16] {
-        let mut salt = [0; 16];
-        if is_first {
-            let (first, _) = self.random.split_at(16);
-            salt.copy_from_slice(first);
-            return salt;
-        }
+    fn salt(&self, number: u64, part: u32) -> [u8; 16] {
         let mut bytes = [0; 44];
         let (random, place) = bytes.split_at_mut(32);
         random.copy_from_slice(&self.random);
@@ -46,6 +38,7 @@ impl JournalSeed {
         first.copy_from_slice(&number.to_be_bytes());
         second.copy_from_slice(&part.to_be_bytes());
         let digest: JournalDigest = Sha256::digest(bytes).into();
+        let mut salt = [0; 16];
         let (start, _) = digest.split_at(16);
         salt.copy_from_slice(start);
         salt
@@ -107,7 +100,7 @@ pub(crate) fn seal(
                 _ => 0,
             };
             next = (draft.number, part.saturating_add(1));
-            let salt = seed.salt(entries.is_empty(), (draft.number, part));
+            let salt = seed.salt(draft.number, part);
             let body = JournalBody { salt, text };
             let entry = JournalEntry {
                 action: draft.action,
@@ -225,27 +218,4 @@ pub fn seal_directory_changes(
     let numbered = (last.saturating_add(1)..).zip(changes);
     let drafts = numbered.flat_map(|(number, change)| change.drafts(number, at, &stamp.cause));
     seal(seed, drafts.collect(), None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::JournalSeed;
-
-    #[test]
-    fn later_salts_depend_on_random_bytes_that_no_salt_shows() {
-        let seed = |last| {
-            let mut random = [7; 32];
-            random[31] = last;
-            JournalSeed {
-                previous: [0; 32],
-                random,
-            }
-        };
-        let first = seed(1).salt(true, (1, 0));
-        assert_eq!(first, seed(2).salt(true, (1, 0)));
-        let second = seed(1).salt(false, (1, 1));
-        assert_ne!(second, first);
-        assert_ne!(second, seed(1).salt(false, (2, 1)));
-        assert_ne!(second, seed(2).salt(false, (1, 1)));
-    }
 }
