@@ -1,6 +1,6 @@
 //! The rules of one write, in the order in which they are judged.
 
-use std::sync::Arc;
+use std::{collections::btree_map, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
@@ -453,8 +453,10 @@ impl Decider<'_> {
         let edits = key_edits(Some((&before, edit.change)), edit.keys);
         self.check_unique(edit, &edits)?;
         for (attr, new) in edits {
-            let known = body.keys.entry(attr).or_insert(new.clone());
-            known.after = new.after;
+            match body.keys.entry(attr) {
+                btree_map::Entry::Occupied(known) => known.into_mut().after = new.after,
+                btree_map::Entry::Vacant(entry) => drop(entry.insert(new)),
+            }
         }
         let kind = edit.change.kind();
         let moves = self.counted(request, kind, (Some(&before), Some(&after)))?;
@@ -490,8 +492,7 @@ impl Decider<'_> {
             .iter()
             .filter(|(attr, _)| keys::is_unique(kind.attr(**attr)));
         for (attr, edit) in unique {
-            let new = edit.after.iter().filter(|key| !edit.before.contains(key));
-            for key in new {
+            for key in edit.added() {
                 let key = KeyRef {
                     attr: *attr,
                     key: Key::clone(key),

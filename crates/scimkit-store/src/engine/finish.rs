@@ -123,8 +123,7 @@ fn update(operations: &mut Operations, entry: &Entry) {
         return;
     };
     for (attr, edit) in &body.keys {
-        let gone = edit.before.iter().filter(|key| !edit.after.contains(key));
-        let new = edit.after.iter().filter(|key| !edit.before.contains(key));
+        let (gone, new) = (edit.removed(), edit.added());
         let attr = (&body.kind, *attr);
         let gone = key_rows(attr, &head.id, RowState::Live, gone);
         operations.removed_keys.extend(gone);

@@ -1,6 +1,9 @@
 //! The lookup keys of documents: which attributes have them, and which are unique.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use scimkit_core::{DataType, Uniqueness};
 use scimkit_registry::{Attr, AttrId, Change, Key, Resource, ResourceType, Role};
@@ -10,6 +13,28 @@ use scimkit_registry::{Attr, AttrId, Change, Key, Resource, ResourceType, Role};
 pub(super) struct KeyEdit {
     pub(super) after: Vec<Key>,
     pub(super) before: Vec<Key>,
+}
+
+impl KeyEdit {
+    /// The keys that the decision adds.
+    pub(super) fn added(&self) -> impl Iterator<Item = &Key> {
+        missing(&self.after, &self.before)
+    }
+
+    /// The keys that the decision removes.
+    pub(super) fn removed(&self) -> impl Iterator<Item = &Key> {
+        missing(&self.before, &self.after)
+    }
+}
+
+/// The keys that the other list lacks. A long list is looked up as a set, since clients choose how
+/// many values an attribute has.
+fn missing<'k>(keys: &'k [Key], others: &'k [Key]) -> impl Iterator<Item = &'k Key> {
+    let set: Option<BTreeSet<_>> = (others.len() > 16).then(|| others.iter().collect());
+    keys.iter().filter(move |key| match &set {
+        Some(set) => !set.contains(key),
+        None => !others.contains(key),
+    })
 }
 
 /// The keys of the attributes that a decision touches.
@@ -68,4 +93,24 @@ pub(super) fn sets(change: &Change, attr: AttrId) -> bool {
     let kind = change.kind();
     let whole = |id| kind.attr(id).parent().unwrap_or(id);
     touched(change).any(|id| whole(id) == whole(attr))
+}
+
+#[cfg(test)]
+mod tests {
+    use scimkit_registry::Key;
+
+    use super::KeyEdit;
+
+    #[test]
+    fn key_edit_lists_what_is_added_and_removed_in_short_and_long_lists() {
+        for count in [2, 40] {
+            let keys = |from: i64| (from..from + count).map(Key::Integer).collect();
+            let edit = KeyEdit {
+                after: keys(1),
+                before: keys(0),
+            };
+            assert!(edit.added().eq([&Key::Integer(count)]));
+            assert!(edit.removed().eq([&Key::Integer(0)]));
+        }
+    }
 }

@@ -90,13 +90,12 @@ impl Index {
 
     /// Gives a resource another key of an attribute.
     pub(super) fn insert(&mut self, id: ResourceId, attr: AttrId, key: Key) {
-        let keys = self.keys.entry(id.clone()).or_default();
-        let keys = keys.entry(attr).or_default();
-        if !keys.contains(&key) {
-            keys.push(key.clone());
-        }
         let holders = self.holders.entry(attr).or_default();
-        holders.entry(key).or_default().insert(id);
+        let holders = holders.entry(key.clone()).or_default();
+        if holders.insert(id.clone()) {
+            let keys = self.keys.entry(id).or_default();
+            keys.entry(attr).or_default().push(key);
+        }
     }
 
     /// Removes one key of a resource.
