@@ -151,7 +151,7 @@ impl One {
         let document = match (&self.tree, &item.document) {
             (None, _) if goes_out_as_kept(item, projection) => item.bytes / COPIED,
             (None, Document::Text(_)) => (work::TEXT_BYTE + TREE_BYTE) * item.bytes,
-            _ => TREE_BYTE * item.bytes,
+            (Some(tree), _) | (None, Document::Tree(tree)) => tree.weight(),
         };
         document.saturating_add(EDGE * edges as u64)
     }
