@@ -13,8 +13,8 @@ use crate::{ConnectionId, How};
 /// - a retired one is live again ([`How::Relinked`]), with the attributes and edges of the change
 ///   and no others
 /// - a live one is the connection's from then on ([`How::Adopted`], or [`How::Relinked`] where it is
-///   dormant and another's): what was sent is set, as [`Settings::adopting`](crate::Settings::adopting)
-///   has it, and everything else stays
+///   dormant and another's): what was sent is set, as far as the attribute mapping lets it through, and
+///   everything else stays
 ///
 /// A live one is preferred; several live ones refuse the write with [`StoreError::Ambiguous`](crate::StoreError::Ambiguous). Of
 /// several retired ones those count that satisfy the first of the [`terms`](Claim::terms) which
