@@ -8,8 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use rusqlite::{Connection, Row};
 use scimkit_registry::{AttrId, Edge, Resource, ResourceType, Role};
 use scimkit_sql::reference::{self, EdgeRange};
-use scimkit_store::{Settings, StoreError, Stored, Want, targets};
-use serde_json::Value;
+use scimkit_store::{Document, Settings, StoreError, Stored, Want, targets};
 
 use crate::{
     error::Outcome,
@@ -49,7 +48,10 @@ impl EdgeReader<'_> {
             limit: want.limit,
         };
         for attr in &want.edges {
-            let edges = self.edges(kind, *attr, stored.id.as_str(), range)?;
+            let edges = match kind.attr(*attr).role() {
+                Role::Reference => self.reference_of(kind, *attr, &stored.document)?,
+                _ => self.edges(kind, *attr, stored.id.as_str(), range)?,
+            };
             stored.edges.push((*attr, edges));
         }
         Ok(())
@@ -202,13 +204,52 @@ impl EdgeReader<'_> {
         each(self.connection, &statement, |row| {
             let text = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
             let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
-            let value = document.get(kind, attr);
-            let id = value.and_then(|value| value.get("value"));
-            if let Some(id) = id.and_then(Value::as_str) {
-                ids.insert(place(row)?, id.to_owned());
+            if let Some(id) = referred_id(kind, attr, &document) {
+                ids.insert(place(row)?, id);
             }
             Ok(true)
         })?;
+        self.labelled(&ids, leads_to, visit)
+    }
+
+    /// The resource that a reference in a document names.
+    fn reference_of(
+        &self,
+        kind: &ResourceType,
+        attr: AttrId,
+        document: &Document,
+    ) -> Outcome<Vec<Edge>> {
+        if let Document::Text(text) = document {
+            // Names are printed as in the schema and need no escapes.
+            let name = format!("\"{}\":", kind.attr(attr).name());
+            let text = std::str::from_utf8(text).map_err(StoreError::backend)?;
+            if !text.contains(&name) {
+                return Ok(Vec::new());
+            }
+        }
+        let Some(id) = referred_id(kind, attr, &*document.tree()?) else {
+            return Ok(Vec::new());
+        };
+        let others = targets(&self.settings.registry, kind, attr);
+        let mut edges = Vec::new();
+        let ids = BTreeMap::from([(0, id)]);
+        self.labelled(&ids, &leads_to(&others), &mut |_, edge| {
+            edges.push(edge);
+            Ok(true)
+        })?;
+        Ok(edges)
+    }
+
+    /// Visits an edge to each of these resources, with type and display name as far as they exist.
+    fn labelled(
+        &self,
+        ids: &BTreeMap<usize, String>,
+        leads_to: &[Target<'_>],
+        visit: &mut Visit<'_>,
+    ) -> Outcome<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let named: Vec<_> = ids.values().map(String::as_str).collect();
         let mut labels = BTreeMap::new();
         let statement = reference::labels_of(DIALECT, self.tenant, &named);
@@ -231,6 +272,12 @@ impl EdgeReader<'_> {
         }
         Ok(())
     }
+}
+
+/// The id that a reference in a document holds.
+fn referred_id(kind: &ResourceType, attr: AttrId, document: &Resource) -> Option<String> {
+    let value = document.get(kind, attr)?.get("value")?;
+    value.as_str().map(str::to_owned)
 }
 
 /// The place of a row's resource among those of the statement.
