@@ -32,13 +32,17 @@ pub fn remember_removed(most: usize) -> String {
          );",
     );
     for table in KEYS.into_iter().chain(DOCUMENTS) {
-        let columns = match KEYS.contains(&table) {
-            true => "old.tenant, old.kind, old.attr, old.value, old.id, NULL",
-            false => "NULL, NULL, NULL, NULL, NULL, old.rowid",
+        // A truth value or a number, such as that of `active`, names nobody.
+        let (columns, condition) = match KEYS.contains(&table) {
+            true => (
+                "old.tenant, old.kind, old.attr, old.value, old.id, NULL",
+                "typeof(old.value) = 'text' AND ",
+            ),
+            false => ("NULL, NULL, NULL, NULL, NULL, old.rowid", ""),
         };
         sql.push_str(&format!(
             "CREATE TEMP TRIGGER removed_{table} AFTER DELETE ON main.{table}
-             WHEN (SELECT coalesce(max(place), 0) FROM removed) < {most}
+             WHEN {condition}(SELECT coalesce(max(place), 0) FROM removed) < {most}
              BEGIN
                  INSERT INTO removed (source, tenant, kind, attr, value, id, position)
                  VALUES ('{table}', {columns});
