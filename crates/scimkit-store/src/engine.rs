@@ -51,7 +51,7 @@ pub use self::{
     operations::{
         KeyRow, NewMember, NewMembers, Operations, ResourceRow, RowBump, RowEdit, RowRef,
     },
-    policy::{Capacity, Policy},
+    policy::{Capacity, Cycles, Deletes, Policy, UnknownMembers},
     rows::{Applied, Rejection, Rows, RowsError, write, write_blocking},
 };
 use self::{

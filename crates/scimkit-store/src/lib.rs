@@ -13,11 +13,15 @@
 //! - [`computed`]: the attributes that no document holds, such as `meta` and memberships
 
 pub mod archive;
+mod batch;
 mod cause;
 mod claim;
 mod computed;
 pub mod engine;
+mod error;
 mod extension;
+mod future;
+mod ids;
 pub mod journal;
 mod lane;
 mod memory;
@@ -26,15 +30,22 @@ pub mod rows;
 mod rules;
 mod scope;
 mod store;
+mod stored;
+mod support;
 mod tenancy;
-mod turn;
 pub mod validate;
+mod want;
 
 pub use archive::Archive;
+pub use batch::{Base, Batch, Expect, How, Intent, OnFailure, Write, Written};
 pub use cause::Cause;
 pub use claim::{Among, Candidate, Claim, ClaimPin};
 pub use computed::{Facts, computed, element, location, meta, targets};
+pub use engine::{Cycles, Deletes, UnknownMembers};
+pub use error::StoreError;
 pub use extension::StoreExt;
+pub use future::{BoxFuture, yield_now};
+pub use ids::{ConnectionId, TenantId};
 pub use journal::{
     AttributeChange, BrokenChain, ChainFault, ChainHead, ChainVerifier, ConsumerRow, DetailsError,
     Journal, JournalAction, JournalBody, JournalDetails, JournalDigest, JournalEntry,
@@ -48,15 +59,9 @@ pub use query::{
     Count, Overflow, OwnerFilter, Page, PageBuilder, Position, Query, Room, Sort, Start,
 };
 pub use rules::{CapacityRule, Rules, RulesError};
-pub use scope::{
-    Aliases, CreatePolicy, Cycles, Deletes, Limits, PatchAnswer, Scope, Settings, TenantId,
-    UnknownMembers,
-};
-pub use store::{
-    Base, Batch, BoxFuture, Document, EdgeQuery, Expect, How, Intent, OnFailure, Store, StoreError,
-    Stored, Support, Timestamps, Want, Write, Written,
-};
-pub use tenancy::{
-    Connection, ConnectionId, Entry, Opened, Scopes, Stamp, Tenancy, Tenant, TokenRecord,
-};
-pub use turn::yield_now;
+pub use scope::{Aliases, CreatePolicy, Limits, PatchAnswer, Scope, Settings};
+pub use store::Store;
+pub use stored::{Document, Stored, Timestamps};
+pub use support::Support;
+pub use tenancy::{Connection, Entry, Opened, Scopes, Stamp, Tenancy, Tenant, TokenRecord};
+pub use want::{EdgeQuery, Want};

@@ -1,73 +1,10 @@
 //! On whose behalf, and under which rules, a store is asked.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use scimkit_registry::{Budget, Change, Mapping, RegistrationError, Registry, Resource, Tolerance};
 
-use crate::{Cause, ConnectionId, StoreError, engine::Policy};
-
-/// One customer of the host application: its data are invisible to every other.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TenantId(Arc<str>);
-
-impl TenantId {
-    /// The identifier's text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for TenantId {
-    /// The tenant of an application that has only one.
-    fn default() -> Self {
-        TenantId::from("default")
-    }
-}
-
-impl From<&str> for TenantId {
-    fn from(text: &str) -> Self {
-        TenantId(text.into())
-    }
-}
-
-impl fmt::Display for TenantId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What to do with a member that would make its group a member of itself, at once or by way of
-/// others.
-///
-/// A cycle is made of edges of one attribute: a group that is in the `owners` of one of its
-/// `members` is none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "every store must carry out every policy"
-)]
-pub enum Cycles {
-    /// Keep the edge. Nothing here follows memberships further than one step, so nothing loops.
-    Accept,
-    /// Refuse the write with [`StoreError::Cycle`](crate::StoreError::Cycle).
-    #[default]
-    Refuse,
-}
-
-/// What to do with a member whose id is not a resource of the tenant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "every store must carry out every policy"
-)]
-pub enum UnknownMembers {
-    /// Keep the edge; it shows its target once that exists.
-    Accept,
-    /// Refuse the write with [`StoreError::Missing`](crate::StoreError::Missing).
-    #[default]
-    Refuse,
-}
+use crate::{Cause, ConnectionId, StoreError, TenantId, engine::Policy};
 
 /// Whether a PATCH answers with the resource.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -96,27 +33,9 @@ pub enum CreatePolicy {
     /// It is refused: 409 with `uniqueness`.
     #[default]
     Conflict,
-    /// It brings back a resource that was [retired](Deletes::Retire), or takes one that was switched
+    /// It brings back a resource that was [retired](crate::Deletes::Retire), or takes one that was switched
     /// off, by `active`: 201 with its id.
     Relink,
-}
-
-/// What becomes of a resource that is deleted.
-///
-/// For a client it is gone either way: it answers 404, is in no list and no group, and its unique
-/// values are free.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "every store must carry out every policy"
-)]
-pub enum Deletes {
-    /// Nothing is left of it.
-    #[default]
-    Erase,
-    /// Its document and id are kept, so that a later create can [bring it
-    /// back](CreatePolicy::Relink).
-    Retire,
 }
 
 /// What to do with e-mail addresses beside the one that counts.

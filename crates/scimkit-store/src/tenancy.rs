@@ -1,42 +1,11 @@
 //! Who may provision: tenants, their connections to identity providers, and the tokens of those.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 
-use crate::{BoxFuture, Cause, StoreError, TenantId};
-
-/// A connection of a tenant to an identity provider, by the identifier that it keeps.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(Arc<str>);
-
-impl ConnectionId {
-    /// The identifier's text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for ConnectionId {
-    /// The connection of an application that has only one.
-    fn default() -> Self {
-        ConnectionId::from("default")
-    }
-}
-
-impl From<&str> for ConnectionId {
-    fn from(text: &str) -> Self {
-        ConnectionId(text.into())
-    }
-}
-
-impl fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::{BoxFuture, Cause, ConnectionId, StoreError, TenantId};
 
 /// A customer of the host application.
 #[derive(Debug, Clone, PartialEq, Eq)]

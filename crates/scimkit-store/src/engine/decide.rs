@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Claim, Deletes, Document, Expect, How, Intent, JournalAction, JournalLevel, OnFailure,
-    StoreError, Stored, Write, Written, journal::PartPrinter, store::FULL_JOURNAL,
+    StoreError, Stored, Write, Written, journal::PartPrinter, support::FULL_JOURNAL,
 };
 
 /// The writes of a decision, one after another.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scimkit_registry::{Predicate, ResourceType};
 
 use super::facts::CounterRef;
-use crate::{Cycles, Deletes, JournalPolicy, UnknownMembers};
+use crate::JournalPolicy;
 
 /// A limit on the live resources of one type that satisfy a predicate, such as active users.
 ///
@@ -75,6 +75,56 @@ impl Capacity {
     pub(crate) fn counter(&self) -> &CounterRef {
         &self.counter
     }
+}
+
+/// What to do with a member that would make its group a member of itself, at once or by way of
+/// others.
+///
+/// A cycle is made of edges of one attribute: a group that is in the `owners` of one of its
+/// `members` is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must carry out every policy"
+)]
+pub enum Cycles {
+    /// Keep the edge. Nothing here follows memberships further than one step, so nothing loops.
+    Accept,
+    /// Refuse the write with [`StoreError::Cycle`](crate::StoreError::Cycle).
+    #[default]
+    Refuse,
+}
+
+/// What to do with a member whose id is not a resource of the tenant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must carry out every policy"
+)]
+pub enum UnknownMembers {
+    /// Keep the edge; it shows its target once that exists.
+    Accept,
+    /// Refuse the write with [`StoreError::Missing`](crate::StoreError::Missing).
+    #[default]
+    Refuse,
+}
+
+/// What becomes of a resource that is deleted.
+///
+/// For a client it is gone either way: it answers 404, is in no list and no group, and its unique
+/// values are free.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must carry out every policy"
+)]
+pub enum Deletes {
+    /// Nothing is left of it.
+    #[default]
+    Erase,
+    /// Its document and id are kept, so that a later create can [bring it
+    /// back](crate::CreatePolicy::Relink).
+    Retire,
 }
 
 /// The rules that the engine decides a write by.

@@ -1,10 +1,13 @@
-//! Cooperation with the other tasks of a runtime.
+//! The futures of stores, and cooperation with the other tasks of a runtime.
 
 use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
 };
+
+/// A future that a store hands out.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Lets other tasks run, and lets the runtime look for timers and connections that became ready.
 ///

@@ -1,0 +1,192 @@
+//! Why a store could not do what it was asked.
+
+use std::sync::Arc;
+
+use scimkit_core::Version;
+use scimkit_registry::{Exhausted, ResourceId};
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Several resources could be meant by a [`Claim`](crate::Claim).
+    #[error("several resources could be the one that is created; none was changed")]
+    Ambiguous,
+    /// The store itself failed; what it says is for the log, not for the client.
+    #[error("the store failed")]
+    Backend(#[source] Source),
+    /// The store has too much to do; trying again later may help.
+    #[error("the store is busy")]
+    Busy,
+    /// One more resource would exceed a limit on their number.
+    #[error("`{name}`: there are {limit} already, which is the limit")]
+    CapacityExceeded {
+        /// How many there may be.
+        limit: u64,
+        /// What the [limit](crate::engine::Capacity) is called.
+        name: String,
+    },
+    /// A member that would make its owner a member of itself.
+    #[error("{}", circle(attr, id, owner))]
+    Cycle {
+        /// The membership attribute's path.
+        attr: String,
+        /// The member; one of them, where there are several.
+        id: ResourceId,
+        /// Whose member it would be.
+        owner: ResourceId,
+    },
+    /// The request's [`Budget`](scimkit_registry::Budget) ran out; nothing was written.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
+    /// An import of the tenant is in progress or was cut off. Until one is complete, or the tenant is
+    /// [erased](crate::Archive::erase), nothing of the tenant is read or written.
+    #[error("an import of this tenant is not complete: try again later")]
+    Importing,
+    /// A value that the host can't take.
+    #[error("{detail}")]
+    Invalid {
+        /// What is wrong with it, for the administrator of the identity provider.
+        detail: String,
+    },
+    /// Another holder has leased the journal since, so that this one may not advance the cursor.
+    #[error("the lease on the journal was lost")]
+    LeaseLost,
+    /// Members that don't exist.
+    #[error("`{attr}` names resources that don't exist: {}", shown(.ids))]
+    Missing {
+        /// The membership attribute's path.
+        attr: String,
+        /// The unknown ids.
+        ids: Vec<ResourceId>,
+    },
+    /// No resource of that type has the id.
+    #[error("there is no such resource")]
+    NotFound,
+    /// Nothing was done, because another write of the batch failed: see [`OnFailure`](crate::OnFailure).
+    #[error("another write failed, so this one was not carried out")]
+    NotRun,
+    /// A create would take another resource than the [check](crate::Claim::pinned) that it relies on, or
+    /// one of the two none.
+    #[error("{}", other_candidate(found.as_ref()))]
+    OtherCandidate {
+        /// The resource that it would take now.
+        found: Option<ResourceId>,
+    },
+    /// The host does not want the write, for a reason that the client is told.
+    #[error("{detail}")]
+    Refused {
+        /// The reason, for the administrator of the identity provider.
+        detail: String,
+    },
+    /// The resource has another version than expected.
+    #[error("the resource is now version {actual}")]
+    Stale {
+        /// Its version.
+        actual: Version,
+    },
+    /// There is no space left to store anything; nothing was written. Reads still work.
+    #[error("the storage is full")]
+    StorageFull(#[source] Source),
+    /// The document of the resource would be too large.
+    #[error(
+        "the resource would take {bytes} bytes without its members, more than {limit}: shorten its \
+         values or remove some of them"
+    )]
+    TooLarge {
+        /// The size of its JSON text, in bytes.
+        bytes: u64,
+        /// The [limit](crate::Limits::document).
+        limit: u64,
+    },
+    /// Another resource has that value of a unique attribute.
+    #[error("another resource has that value of `{attr}`")]
+    Taken {
+        /// The attribute's path.
+        attr: String,
+    },
+    /// The store lacks a capability: see [`Support`](crate::Support).
+    #[error("the store does not support {feature}")]
+    Unsupported {
+        /// The capability.
+        feature: &'static str,
+    },
+    /// The store can't reach its data now, for example because a disk fails; nothing was written.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Source),
+}
+
+/// The source of a failure, for the log.
+type Source = Arc<dyn std::error::Error + Send + Sync>;
+
+impl StoreError {
+    /// A failure of the store itself.
+    pub fn backend(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        StoreError::Backend(source.into().into())
+    }
+
+    /// A store without space for what is to be written.
+    pub fn storage_full(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        StoreError::StorageFull(source.into().into())
+    }
+
+    /// A store that can't reach its data.
+    pub fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        StoreError::Unavailable(source.into().into())
+    }
+
+    /// Whether the store itself failed, whatever the call was: [`StoreError::Backend`], [`StoreError::Busy`],
+    /// [`StoreError::Importing`], [`StoreError::StorageFull`] and [`StoreError::Unavailable`].
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_store::StoreError;
+    ///
+    /// assert!(StoreError::Busy.is_failure());
+    /// assert!(!StoreError::NotFound.is_failure());
+    /// ```
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        matches!(
+            self,
+            StoreError::Backend(_)
+                | StoreError::Busy
+                | StoreError::Importing
+                | StoreError::StorageFull(_)
+                | StoreError::Unavailable(_)
+        )
+    }
+}
+
+/// What a create would take now.
+fn other_candidate(found: Option<&ResourceId>) -> String {
+    match found {
+        Some(id) => format!("the create would now take `{id}`: check it again"),
+        None => "the create would no longer take a resource that exists: check it again".to_owned(),
+    }
+}
+
+/// What would come of an edge that closes a cycle.
+fn circle(attr: &str, id: &ResourceId, owner: &ResourceId) -> String {
+    match id == owner {
+        true => format!("`{attr}`: `{owner}` can't be a member of itself"),
+        false => format!(
+            "`{attr}`: making `{id}` a member of `{owner}` would make `{owner}` a member of itself"
+        ),
+    }
+}
+
+/// The first ids of a list, so that a message stays readable.
+fn shown(ids: &[ResourceId]) -> String {
+    const FEW: usize = 10;
+    let mut text = ids
+        .iter()
+        .take(FEW)
+        .map(|id| format!("`{id}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if ids.len() > FEW {
+        text.push_str(&format!(" and {} more", ids.len() - FEW));
+    }
+    text
+}

@@ -1,0 +1,65 @@
+//! How tenants and connections are called.
+
+use std::{fmt, sync::Arc};
+
+/// One customer of the host application: its data are invisible to every other.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantId(Arc<str>);
+
+impl TenantId {
+    /// The identifier's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for TenantId {
+    /// The tenant of an application that has only one.
+    fn default() -> Self {
+        TenantId::from("default")
+    }
+}
+
+impl From<&str> for TenantId {
+    fn from(text: &str) -> Self {
+        TenantId(text.into())
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A connection of a tenant to an identity provider, by the identifier that it keeps.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(Arc<str>);
+
+impl ConnectionId {
+    /// The identifier's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for ConnectionId {
+    /// The connection of an application that has only one.
+    fn default() -> Self {
+        ConnectionId::from("default")
+    }
+}
+
+impl From<&str> for ConnectionId {
+    fn from(text: &str) -> Self {
+        ConnectionId(text.into())
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,122 @@
+//! What a store can do.
+
+use crate::{
+    Batch, Deletes, Intent, JournalLevel, OwnerFilter, Query, Settings, Start, StoreError, Write,
+};
+
+/// What a store can do with a type of resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Support {
+    /// Whether it enforces [`Policy::capacities`](crate::engine::Policy::capacities).
+    pub capacities: bool,
+    /// Whether it can [check](Intent::Check) a batch without writing it.
+    pub check: bool,
+    /// Whether a create can [claim](crate::Claim) a resource: it keeps which connection owns a resource.
+    pub claims: bool,
+    /// Whether it compares the [pin](crate::Claim::pinned) of a claim.
+    pub claim_pins: bool,
+    /// It continues a list after a [`Position`](crate::Position).
+    pub cursor: bool,
+    /// It answers predicates.
+    pub filter: bool,
+    /// It keeps the id that [`Write::Create`] comes with. Where it assigns its own, what refers to
+    /// a resource can only be written once that is there.
+    pub given_ids: bool,
+    /// It writes a [journal](crate::Journal). A store without one accepts the default level,
+    /// records nothing, and rejects [`JournalLevel::Full`](crate::JournalLevel::Full).
+    pub journal: bool,
+    /// Whether it keeps what is deleted under [`Deletes::Retire`](crate::Deletes::Retire).
+    pub soft_delete: bool,
+    /// Whether it keeps which connection owns a resource: [`Stored::owner`](crate::Stored::owner) and
+    /// [`Query::with_owner`](crate::Query::with_owner).
+    pub owners: bool,
+    /// It sorts.
+    pub sort: bool,
+    /// Whether answers to writes carry the edges that the [batch](Batch::want) needs.
+    pub written_edges: bool,
+}
+
+impl Support {
+    /// Everything that the first version of the contract had: all but capacities, checks, the pins of
+    /// claims, a journal, queries by owner and edges in answers to writes, which a store has to declare.
+    #[must_use]
+    pub fn full() -> Self {
+        Support {
+            capacities: false,
+            check: false,
+            claim_pins: false,
+            claims: true,
+            cursor: true,
+            filter: true,
+            given_ids: true,
+            journal: false,
+            owners: false,
+            soft_delete: true,
+            sort: true,
+            written_edges: false,
+        }
+    }
+}
+
+/// What a store without a journal lacks.
+pub(crate) const FULL_JOURNAL: &str = "a journal with values";
+
+impl Support {
+    /// Rejects a query that needs a capability which the store lacks. A store that lacks a capability should
+    /// call it for each query.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`].
+    pub fn check_query(&self, query: &Query) -> Result<(), StoreError> {
+        let feature = match query {
+            _ if !self.owners && query.owner != OwnerFilter::Any => "a query by owner",
+            _ if !self.cursor && matches!(query.start, Start::After(_)) => {
+                "a page after a position"
+            }
+            _ if !self.filter && query.predicate.is_some() => "a filter",
+            _ if !self.sort && query.sort.is_some() => "a sorted list",
+            _ => return Ok(()),
+        };
+        Err(StoreError::Unsupported { feature })
+    }
+
+    /// Rejects a batch that needs a capability which the store lacks. The server calls it before each
+    /// write, and a store that lacks a capability should as well.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`].
+    pub fn check_batch(&self, settings: &Settings, batch: &Batch) -> Result<(), StoreError> {
+        let deletes = batch
+            .writes
+            .iter()
+            .any(|w| matches!(w, Write::Delete { .. }));
+        let claims = || {
+            batch.writes.iter().filter_map(|write| match write {
+                Write::Create { claim, .. } => claim.as_deref(),
+                _ => None,
+            })
+        };
+        let feature = match batch.intent {
+            Intent::Check if !self.check => "a write that is only checked",
+            _ if !self.capacities && !settings.policy.capacities.is_empty() => {
+                "a limit on resources"
+            }
+            _ if !self.written_edges && !batch.want.edges.is_empty() => {
+                "edges in answers to writes"
+            }
+            _ if !self.claims && claims().next().is_some() => "a create that adopts or restores",
+            _ if !self.claim_pins && claims().any(|claim| claim.pin.is_some()) => {
+                "a create that expects what an earlier check has found"
+            }
+            _ if !self.soft_delete && deletes && settings.policy.deletes == Deletes::Retire => {
+                "soft delete"
+            }
+            _ if !self.journal && settings.policy.journal.level == JournalLevel::Full => {
+                FULL_JOURNAL
+            }
+            _ => return Ok(()),
+        };
+        Err(StoreError::Unsupported { feature })
+    }
+}
