@@ -20,6 +20,7 @@
 pub mod archive;
 mod batches;
 mod bytes;
+mod calls;
 mod claims;
 mod clock;
 mod cursors;

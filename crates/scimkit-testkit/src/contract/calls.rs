@@ -1,0 +1,335 @@
+//! What checks ask of the store.
+
+use std::{collections::BTreeSet, sync::Arc, thread, time::Duration};
+
+use chrono::{DateTime, Utc};
+use scimkit_filter::Filter;
+use scimkit_registry::{
+    AttrId, Change, Edge, EdgeEdit, Operator, Predicate, ResourceId, ResourceType, Scalar,
+    Tolerance,
+};
+use scimkit_store::{
+    Batch, EdgeQuery, Expect, How, Page, Query, Start, StoreError, Stored, Want, Write, Written,
+    engine::BatchAnswer,
+};
+
+use serde_json::Value;
+
+use super::ground::{Ground, ensure, ensure_eq, said};
+
+impl Ground<'_> {
+    /// The store's answers; a busy store is asked again.
+    pub(super) fn write(
+        &self,
+        at: DateTime<Utc>,
+        writes: Vec<Write>,
+    ) -> Result<Vec<Result<Written, StoreError>>, String> {
+        let count = writes.len();
+        let answers = self.carry_out(Batch::new(at, writes))?;
+        ensure_eq!(answers.len(), count, "answers to a batch");
+        Ok(answers)
+    }
+
+    /// The store's answers, as they are.
+    pub(super) fn carry_out(
+        &self,
+        batch: Batch,
+    ) -> Result<Vec<Result<Written, StoreError>>, String> {
+        self.submit(batch)?.map_err(|error| said(&error))
+    }
+
+    /// The store's answer to a batch, which may fail as a whole.
+    pub(super) fn submit(&self, batch: Batch) -> Result<BatchAnswer, String> {
+        if refers_to_itself(&batch.writes) {
+            self.needs_ids("a batch can't refer to what it creates")?;
+        }
+        let batch = batch.with_cause(self.scope.cause.clone());
+        self.run(self.store.write(&self.scope, batch))
+    }
+
+    /// The store's answer to one write.
+    pub(super) fn attempt(
+        &self,
+        at: DateTime<Utc>,
+        write: &Write,
+    ) -> Result<Result<Written, StoreError>, String> {
+        const PATIENCE: u32 = 200;
+        for _ in 0..PATIENCE {
+            match self.submit(Batch::new(at, vec![write.clone()]))? {
+                Err(StoreError::Busy) => thread::sleep(Duration::from_millis(10)),
+                Err(error) => return Ok(Err(error)),
+                Ok(mut answers) => {
+                    ensure_eq!(answers.len(), 1, "answers to a batch");
+                    return answers.pop().ok_or_else(|| "no answer".to_owned());
+                }
+            }
+        }
+        Err("the store stayed busy".to_owned())
+    }
+
+    /// Makes a resource, which must succeed.
+    pub(super) fn create(
+        &self,
+        at: DateTime<Utc>,
+        kind: &Arc<ResourceType>,
+        id: &str,
+        body: Value,
+    ) -> Result<Stored, String> {
+        let change = self.body(kind, body)?;
+        let answer = self.attempt(
+            at,
+            &Write::Create {
+                claim: None,
+                change,
+                id: ResourceId::from(id),
+            },
+        )?;
+        let written = answer.map_err(|e| format!("create `{id}`: {}", said(&e)))?;
+        ensure_eq!(written.how, How::Created, "what a create of `{id}` did");
+        written
+            .stored
+            .ok_or_else(|| format!("a create of `{id}` answers without the resource"))
+    }
+
+    /// Changes a resource, which must succeed and do that.
+    pub(super) fn update(
+        &self,
+        at: DateTime<Utc>,
+        id: &str,
+        change: Change,
+        how: How,
+    ) -> Result<Stored, String> {
+        let write = Write::Update {
+            change,
+            expect: Expect::Any,
+            id: ResourceId::from(id),
+        };
+        let written = self
+            .attempt(at, &write)?
+            .map_err(|e| format!("update `{id}`: {}", said(&e)))?;
+        // A mapping may keep two spellings as one.
+        let same = how == How::Updated && written.how == How::Unchanged && !self.subject.is_whole();
+        ensure!(
+            written.how == how || same,
+            "what an update of `{id}` did: expected {how:?}, found {:?}",
+            written.how
+        );
+        written
+            .stored
+            .ok_or_else(|| format!("an update of `{id}` answers without the resource"))
+    }
+
+    /// Takes a resource away, which must succeed.
+    pub(super) fn delete(
+        &self,
+        at: DateTime<Utc>,
+        kind: &Arc<ResourceType>,
+        id: &str,
+    ) -> Result<(), String> {
+        let (id, kind) = (ResourceId::from(id), Arc::clone(kind));
+        let answer = self.attempt(
+            at,
+            &Write::Delete {
+                expect: Expect::Any,
+                id,
+                kind,
+            },
+        )?;
+        let written = answer.map_err(|e| format!("delete: {}", said(&e)))?;
+        ensure_eq!(written.how, How::Deleted, "what a delete did");
+        ensure!(written.stored.is_none(), "a delete answers with a resource");
+        Ok(())
+    }
+
+    /// A resource that must be there.
+    pub(super) fn read(&self, kind: &Arc<ResourceType>, id: &str) -> Result<Stored, String> {
+        self.needs_kind(kind)?;
+        let key = ResourceId::from(id);
+        let stored = self.run(self.store.read(&self.scope, kind, &key, &Want::document()))?;
+        let stored = stored.map_err(|e| format!("read `{id}`: {}", said(&e)))?;
+        ensure_eq!(stored.id.as_str(), id, "the id of what was read");
+        Ok(stored)
+    }
+
+    /// Fails unless there is no such resource.
+    pub(super) fn absent(&self, kind: &Arc<ResourceType>, id: &str) -> Result<(), String> {
+        self.needs_kind(kind)?;
+        match self.run(self.store.read(
+            &self.scope,
+            kind,
+            &ResourceId::from(id),
+            &Want::document(),
+        ))? {
+            Err(StoreError::NotFound) => Ok(()),
+            Err(e) => Err(format!("read of the absent `{id}`: {}", said(&e))),
+            Ok(_) => Err(format!("`{id}` should not be there")),
+        }
+    }
+
+    pub(super) fn edges(
+        &self,
+        kind: &Arc<ResourceType>,
+        attr: AttrId,
+        owners: &[&str],
+    ) -> Result<Vec<Vec<Edge>>, String> {
+        self.needs_groups()?;
+        let owners: Vec<_> = owners.iter().map(|id| ResourceId::from(*id)).collect();
+        let count = owners.len();
+        let query = EdgeQuery::new(Arc::clone(kind), attr, owners);
+        let edges = self.run(self.store.edges(&self.scope, &query))?;
+        let edges = edges.map_err(|e| format!("edges: {}", said(&e)))?;
+        ensure_eq!(edges.len(), count, "owners in an answer about edges");
+        for (owner, edges) in query.owners.iter().zip(&edges) {
+            self.same_beside(&query, owner, edges)?;
+        }
+        Ok(edges)
+    }
+
+    /// A resource read with its edges has the same ones beside it, alone and in a page.
+    fn same_beside(
+        &self,
+        asked: &EdgeQuery,
+        id: &ResourceId,
+        edges: &[Edge],
+    ) -> Result<(), String> {
+        let want = Want::edges([asked.attr]);
+        let read = match self.run(self.store.read(&self.scope, &asked.kind, id, &want))? {
+            Err(StoreError::NotFound) => return Ok(()),
+            other => other.map_err(|e| format!("read `{id}` with edges: {}", said(&e)))?,
+        };
+        let few = Want::edges([asked.attr]).at_most(1);
+        let first = self.run(self.store.read(&self.scope, &asked.kind, id, &few))?;
+        let first = first.map_err(|e| format!("read `{id}` with one edge: {}", said(&e)))?;
+        let first = first.edges.first().map_or(&[][..], |(_, edges)| edges);
+        // Which one is the first is known where the ids are.
+        if self.store.support(&self.user).given_ids {
+            ensure_eq!(
+                first,
+                edges.get(..1).unwrap_or_default(),
+                "one edge beside a resource"
+            );
+        }
+        let same = Predicate::Compare {
+            attr: AttrId::ID,
+            op: Operator::Equal,
+            value: Scalar::Text(id.as_str().to_owned()),
+        };
+        let query = Query::of(Arc::clone(&asked.kind)).matching(same);
+        let query = query.with_edges(want.edges);
+        let page = self.run(self.store.query(&self.scope, &query))?;
+        let page = page.map_err(|e| format!("query of `{id}` with edges: {}", said(&e)))?;
+        for stored in page.items.iter().chain([&read]) {
+            let beside = stored.edges.iter().find(|(attr, _)| *attr == asked.attr);
+            let beside = beside.map_or(&[][..], |(_, edges)| edges);
+            ensure_eq!(beside, edges, "the edges beside a resource");
+        }
+        Ok(())
+    }
+
+    /// The edges of each owner, just as they are asked for.
+    pub(super) fn edge_pages(&self, query: &EdgeQuery) -> Result<Vec<Vec<Edge>>, String> {
+        self.needs_groups()?;
+        self.needs_ids("the order of edges is not known")?;
+        let found = self.run(self.store.edges(&self.scope, query))?;
+        found.map_err(|e| format!("edges: {}", said(&e)))
+    }
+
+    /// The members of a group.
+    pub(super) fn members_of(&self, group: &str) -> Result<Vec<Edge>, String> {
+        let attr = self.attr(&self.group, "members")?;
+        Ok(self
+            .edges(&self.group, attr, &[group])?
+            .into_iter()
+            .flatten()
+            .collect())
+    }
+
+    /// The groups of a user.
+    pub(super) fn groups_of(&self, user: &str) -> Result<Vec<Edge>, String> {
+        let attr = self.attr(&self.user, "groups")?;
+        Ok(self
+            .edges(&self.user, attr, &[user])?
+            .into_iter()
+            .flatten()
+            .collect())
+    }
+
+    pub(super) fn query(&self, query: &Query) -> Result<Page, String> {
+        self.needs_kind(&query.kind)?;
+        if query.predicate.is_some() {
+            self.needs_filter()?;
+        }
+        if query.sort.is_some() {
+            self.needs_sort()?;
+        }
+        if matches!(query.start, Start::After(_)) {
+            self.needs_cursor()?;
+        }
+        let page = self.run(self.store.query(&self.scope, query))?;
+        let page = page.map_err(|e| format!("query: {}", said(&e)))?;
+        let part = !matches!(query.start, Start::Index(0)) || page.next.is_some();
+        if query.count > 0 && part {
+            self.needs_ids("the order of a list is not known")?;
+        }
+        Ok(page)
+    }
+
+    /// The store's answer to a query, which may be an error.
+    pub(super) fn query_as_it_is(&self, query: &Query) -> Result<Result<Page, StoreError>, String> {
+        self.run(self.store.query(&self.scope, query))
+    }
+
+    /// How many resources of the type there are.
+    pub(super) fn total(&self, kind: &Arc<ResourceType>) -> Result<u64, String> {
+        let page = self.query(&Query::of(Arc::clone(kind)).page(0, 0))?;
+        page.total
+            .ok_or_else(|| "a page lacks the total that was asked for".to_owned())
+    }
+
+    pub(super) fn filter(&self, kind: &ResourceType, text: &str) -> Result<Predicate, String> {
+        self.needs_kind(kind)?;
+        let filter = Filter::parse(text).map_err(|e| format!("{text}: {e}"))?;
+        let predicate = kind
+            .bind_filter(&filter, &Tolerance::DEFAULT)
+            .map_err(|e| format!("{text}: {e}"))?;
+        let described = self.subject.settings().described();
+        let described = described.by_name(kind.name());
+        for attr in predicate.attributes() {
+            let path = kind.attr(attr).path();
+            let known = described.is_some_and(|described| described.named(path).is_some());
+            self.needs(known, format!("the store does not keep `{path}`"))?;
+        }
+        Ok(predicate)
+    }
+
+    /// The ids of a page, in its order.
+    pub(super) fn ids(&self, query: &Query) -> Result<Vec<String>, String> {
+        Ok(self
+            .query(query)?
+            .items
+            .iter()
+            .map(|stored| stored.id.to_string())
+            .collect())
+    }
+}
+
+/// Whether a write names a resource that another one of the batch creates.
+fn refers_to_itself(writes: &[Write]) -> bool {
+    let created = writes.iter().filter_map(|write| match write {
+        Write::Create { id, .. } => Some(id),
+        _ => None,
+    });
+    let created: BTreeSet<_> = created.collect();
+    let members = |change: &Change| {
+        let named = change.edges().iter().flat_map(|edges| match &edges.edit {
+            EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add) => add,
+        });
+        let mut named = named.map(|edge| &edge.id);
+        named.any(|id| created.contains(id))
+    };
+    writes.iter().any(|write| match write {
+        Write::Create { change, .. } => members(change),
+        Write::Delete { id, .. } => created.contains(id),
+        Write::Update { change, id, .. } => created.contains(id) || members(change),
+    })
+}
