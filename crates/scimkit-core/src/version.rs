@@ -53,9 +53,10 @@ impl Version {
         Ok(Self(text))
     }
 
-    /// Makes the version of content that has no other: a hash of its parts, the same on every machine and in
-    /// every release. It tells changes apart, but does not withstand somebody who makes two contents of
-    /// one version.
+    /// Creates a version from a hash of some content, for content without a version of its own.
+    ///
+    /// The hash (FNV-1a, 128 bits) is the same on every machine and in every release. It detects accidental changes; it
+    /// is not cryptographic, so two contents with the same version can be constructed on purpose.
     ///
     /// # Example
     ///

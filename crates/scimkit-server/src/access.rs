@@ -56,7 +56,7 @@ impl Access {
     ///
     /// - A disabled type is [`Level::Off`], whatever the scopes.
     /// - `users` writes users; `groups` writes groups and every other type.
-    /// - Whoever may write a type may read it; `read` reads every enabled type.
+    /// - Access to write a type includes access to read it; `read` reads every enabled type.
     #[must_use]
     pub fn for_token(rules: &Rules, scopes: Scopes) -> Self {
         let level = |on: bool, write: bool| match (on, write, scopes.read) {

@@ -1,8 +1,8 @@
-//! The attributes of a type that are relations to other resources.
+//! The attributes of a type that refer to other resources.
 
 use scimkit_registry::{Attr, AttrId, Projection, ResourceType, Role};
 
-/// How many members are read at once. A membership with more of them is sent page by page.
+/// The number of members that are read at once. A larger membership is sent page by page.
 pub(crate) const PAGE: u32 = 1_000;
 
 /// The membership attributes of a type.
@@ -13,7 +13,7 @@ pub(crate) fn memberships(kind: &ResourceType) -> impl Iterator<Item = AttrId> {
         .map(Attr::id)
 }
 
-/// The membership and inverse attributes that a projection shows: what to ask a store for.
+/// The membership and inverse attributes that a projection shows, whose edges a store has to read.
 pub(crate) fn edge_attrs(kind: &ResourceType, projection: &Projection) -> Vec<AttrId> {
     let attrs = kind.attributes().iter();
     attrs
@@ -23,7 +23,7 @@ pub(crate) fn edge_attrs(kind: &ResourceType, projection: &Projection) -> Vec<At
         .collect()
 }
 
-/// The inverse attributes that a projection shows: other resources decide what they hold.
+/// The inverse attributes that a projection shows, whose values follow from other resources.
 pub(crate) fn inverse_attrs(kind: &ResourceType, projection: &Projection) -> Vec<AttrId> {
     let mut attrs = edge_attrs(kind, projection);
     attrs.retain(|attr| kind.attr(*attr).role() == Role::Inverse);

@@ -33,8 +33,8 @@ pub trait Authenticate: fmt::Debug + Send + Sync + 'static {
 pub struct Identity {
     /// What they may do.
     pub access: Access,
-    /// The caller, for records of what happened: the id of a token, or a subject. Without one it is the
-    /// id of [`Identity::me`].
+    /// The caller, for the journal: the id of a token, or a subject. Without one, it is the id of
+    /// [`Identity::me`].
     pub actor: Option<Arc<str>>,
     /// The connection that they come through; what they create or adopt is that one's.
     pub connection: ConnectionId,
@@ -58,7 +58,7 @@ impl Identity {
         }
     }
 
-    /// Names the caller for records of what happened: the id of a token, or a subject.
+    /// Sets the caller for the journal: the id of a token, or a subject.
     #[must_use]
     pub fn with_actor(mut self, actor: impl Into<Arc<str>>) -> Self {
         self.actor = Some(actor.into());

@@ -1,4 +1,4 @@
-//! Filter and sort of a list, bound to the types that it is of.
+//! Filter and sort of a list, bound to its resource types.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::{
 
 /// Binds filter and sort to each type.
 ///
-/// In a query of several types a name need only be known to one of them (RFC 7644 section 3.4.2.1).
+/// In a query of several types, one of them has to have the attribute (RFC 7644 section 3.4.2.1).
 pub(crate) fn queries(
     types: &[Arc<ResourceType>],
     filter: Option<&Filter<'_>>,
@@ -70,7 +70,7 @@ pub(crate) fn queries(
     Ok(queries)
 }
 
-/// Refuses to look for what may not be seen.
+/// Rejects a filter or sort on resources that the caller may not read.
 fn check_hidden(kind: &ResourceType, hidden: &[AttrId], asked: &[AttrId]) -> Result<(), Error> {
     let top = |id: &AttrId| kind.attr(*id).parent().unwrap_or(*id);
     match asked.iter().map(top).find(|id| hidden.contains(id)) {
@@ -82,7 +82,7 @@ fn check_hidden(kind: &ResourceType, hidden: &[AttrId], asked: &[AttrId]) -> Res
     }
 }
 
-/// With the edges that the sort looks at, so that pages can be merged by what they were sorted by.
+/// Adds the edges that the sort reads, so that pages can be merged by the values that they were sorted by.
 fn with_sorting_edges(mut query: Query, sorted_by: AttrId) -> Query {
     let top = query.kind.attr(sorted_by).parent().unwrap_or(sorted_by);
     let role = query.kind.attr(top).role();
@@ -92,7 +92,7 @@ fn with_sorting_edges(mut query: Query, sorted_by: AttrId) -> Query {
     query
 }
 
-/// Refuses a filter with a term that none of the types can answer.
+/// Rejects a filter with a term that none of the types can evaluate.
 fn known_somewhere(
     types: &[Arc<ResourceType>],
     filter: &Filter<'_>,
@@ -123,7 +123,7 @@ fn known_somewhere(
     Ok(())
 }
 
-/// The terms of a filter that are not made of others.
+/// The terms of a filter that have no terms inside.
 fn terms<'f, 't>(filter: &'f Filter<'t>) -> Vec<&'f Filter<'t>> {
     let (mut found, mut open) = (Vec::new(), vec![filter]);
     while let Some(next) = open.pop() {
@@ -136,7 +136,7 @@ fn terms<'f, 't>(filter: &'f Filter<'t>) -> Vec<&'f Filter<'t>> {
     found
 }
 
-/// The attribute that a `sortBy` means; of a complex one its `value`.
+/// The attribute that a `sortBy` names; for a complex one, its `value`.
 fn sort_attr(
     kind: &ResourceType,
     name: &str,

@@ -25,13 +25,13 @@ enum Kind {
     Whole(Bytes),
 }
 
-/// A body that is made piece by piece, while it is sent.
+/// A body that is produced piece by piece while it is sent.
 pub(crate) trait Pieces: fmt::Debug + Send {
-    /// Makes the next piece; there is none after the last one or an error.
+    /// Produces the next piece; none after the last one or after an error.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>>;
 }
 
-/// The error of an answer that broke off: the store failed between two of its parts.
+/// The error of a response that was cut off: the store failed between two of its pieces.
 ///
 /// Whoever sends it cuts the connection, so that a part is never taken for the whole.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ impl From<Bytes> for Body {
 }
 
 impl Body {
-    /// A body that is made while it is sent.
+    /// A body that is produced while it is sent.
     pub(crate) fn of_pieces(pieces: impl Pieces + 'static) -> Self {
         Body(Kind::Pieces(Box::new(pieces)))
     }

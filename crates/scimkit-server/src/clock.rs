@@ -30,7 +30,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that shows what that function tells; durations are still measured by the system.
+    /// Creates a clock whose time is that of a function; durations are still measured by the system.
     #[must_use]
     pub fn of(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
         Clock {
@@ -39,7 +39,7 @@ impl Clock {
         }
     }
 
-    /// Measures durations by that function, which returns the time since any fixed moment and never goes
+    /// Sets the function that durations are measured by. It returns the time since any fixed moment, and must never go
     /// back.
     #[must_use]
     pub fn with_elapsed(mut self, elapsed: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
@@ -47,14 +47,14 @@ impl Clock {
         self
     }
 
-    /// The time.
+    /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         (self.now)()
     }
 
     /// Returns the time since a fixed moment, by which durations and deadlines are measured. It never goes
-    /// back, also where [`Clock::now`] does.
+    /// back, even if [`Clock::now`] does.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         (self.elapsed)()
@@ -67,7 +67,7 @@ impl Clock {
 }
 
 impl Default for Clock {
-    /// The clocks of the system, which may show a time before 1970.
+    /// The clocks of the system. The time may be before 1970.
     fn default() -> Self {
         let start = Instant::now();
         Clock {
@@ -84,8 +84,8 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// The time that a version 7 UUID shows at least: its field holds no earlier one, and its counter
-/// starts at random only after 1970.
+/// The earliest time in a version 7 UUID: its field holds no earlier one, and its counter starts at a random number
+/// only after 1970.
 const FIRST: Duration = Duration::from_millis(1);
 
 fn id_at(now: SystemTime) -> ResourceId {

@@ -1,4 +1,4 @@
-//! The way of one request: who asks, what for, and what answers it.
+//! The way of one request: authentication, routing, and the call of its handler.
 
 use std::sync::{
     Arc,
@@ -31,7 +31,7 @@ use crate::{
     writer::Writer,
 };
 
-/// What a server answers requests with.
+/// The store and settings that a server answers requests with.
 #[derive(Debug, Clone)]
 pub(crate) struct Inner {
     pub(crate) authentication: Arc<dyn Authenticate>,
@@ -45,24 +45,24 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
 }
 
-/// The counter of quirks that requests needed, by `profile` and `quirk`, one for each request.
+/// The name of the counter of quirks that requests needed, by `profile` and `quirk`. Each quirk counts once per request.
 ///
 /// It goes to the recorder of the `metrics` crate that the application installs; without one it
 /// costs next to nothing. The names are those of the fields of
 /// [`Tolerance`](scimkit_registry::Tolerance).
 pub const QUIRKS_TOTAL: &str = "scimkit_quirks_total";
 
-/// What the log tells of a request beside its head and status.
+/// The fields that the log has for a request besides its head and status.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     pub(crate) connection: Option<ConnectionId>,
-    /// The attributes of which something was left out.
+    /// The attributes from which values were dropped.
     pub(crate) dropped: Option<String>,
     pub(crate) quirks: Quirks,
     pub(crate) tenant: Option<TenantId>,
 }
 
-/// Who asks, and what is noted of the request.
+/// The authenticated caller, and the fields for the log.
 struct Caller<'a> {
     access: Access,
     dropped: &'a Dropped,
@@ -164,7 +164,7 @@ impl Inner {
             None => Bytes::new(),
         };
         let bytes = decode::without_byte_order_mark(bytes, caller.witness)?;
-        // From here on it is the server that takes time.
+        // The deadline starts here: before, the client determined how long reading took.
         caller.scope.budget = budget(limits, &self.clock);
         let cancellation = Cancellation::of(&caller.scope.budget);
         let writer = Writer {
@@ -237,7 +237,7 @@ impl Inner {
     }
 }
 
-/// The work that a request may cause, and until when.
+/// The budget of a request, with its deadline.
 fn budget(limits: &Limits, clock: &Clock) -> Budget {
     match clock.elapsed().checked_add(limits.duration) {
         Some(end) => {
@@ -248,7 +248,7 @@ fn budget(limits: &Limits, clock: &Clock) -> Budget {
     }
 }
 
-/// Cancels a budget when it is dropped, as it is with the future of a request whose client is gone.
+/// Cancels a budget when it is dropped, which happens with the future of a request whose client has hung up.
 struct Cancellation(Option<Budget>);
 
 impl Cancellation {
@@ -256,7 +256,7 @@ impl Cancellation {
         Cancellation(Some(budget.clone()))
     }
 
-    /// The answer is there.
+    /// The answer is complete: dropping no longer cancels the budget.
     fn disarm(mut self) {
         self.0 = None;
     }
@@ -270,7 +270,7 @@ impl Drop for Cancellation {
     }
 }
 
-/// Checks what the head tells of the body, then reads it: nothing is read in vain.
+/// Checks the headers of the body (type, length) and then reads it, so that no body is read only to be rejected.
 async fn read<B: http_body::Body>(
     head: &Parts,
     body: &mut Incoming<'_, B>,
@@ -281,14 +281,14 @@ async fn read<B: http_body::Body>(
     Ok(body.read(limit).await?)
 }
 
-/// What `/Me` stands for.
+/// The resource that `/Me` stands for.
 struct Alias {
     location: String,
-    /// Below the base path.
+    /// The path below the base path.
     path: String,
 }
 
-/// The resource behind `/Me`, where the caller is one.
+/// The resource that `/Me` stands for, if the caller is one.
 fn alias(path: &str, me: Option<&Me>, settings: &Settings) -> Option<Alias> {
     let is_me = path.trim_matches('/') == "Me";
     let me = me.filter(|me| is_me && !me.id.as_str().is_empty())?;
@@ -298,7 +298,7 @@ fn alias(path: &str, me: Option<&Me>, settings: &Settings) -> Option<Alias> {
     Some(Alias { location, path })
 }
 
-/// Counts what a provider's request needed, so that an operator sees what it really does.
+/// Counts the quirks that a request needed, so that an operator sees which ones an identity provider has.
 fn count(witness: &Witness) {
     let profile = witness.tolerance().profile();
     for quirk in witness.quirks().iter() {

@@ -1,18 +1,18 @@
-//! What was left out of requests, for logs and metrics.
+//! Values that were dropped from requests, for logs and metrics.
 
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
 
-/// The counter of values that were left out of what providers sent, by `reason` (`alias`, `secret`,
-/// `unmapped`) and `attribute`, one for each request.
+/// The name of the counter of values that were dropped from requests, by `reason` (`alias`, `secret`,
+/// `unmapped`) and `attribute`. Each attribute counts once per request and reason.
 ///
 /// It goes to the recorder of the `metrics` crate that the application installs, as
 /// [`QUIRKS_TOTAL`](crate::QUIRKS_TOTAL) does.
 pub const DROPPED_TOTAL: &str = "scimkit_dropped_total";
 
-/// What one request lost: reasons and paths.
+/// The values dropped from one request: reasons and paths.
 #[derive(Debug, Default)]
 pub(crate) struct Dropped(Mutex<BTreeSet<(&'static str, String)>>);
 
@@ -22,7 +22,7 @@ impl Dropped {
         dropped.insert((reason, path.to_owned()));
     }
 
-    /// Counts them, and tells their paths for the log.
+    /// Counts them, and returns their paths for the log.
     pub(crate) fn count(self) -> Option<String> {
         let dropped = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         for (reason, path) in &dropped {

@@ -1,4 +1,4 @@
-//! Decoded changes of a resource, and the bounds that they are held to.
+//! Decoded changes of a resource, and their limits.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use scimkit_registry::{
 };
 use scimkit_store::Limits;
 
-/// What stands before the client's name for a resource that a bulk request makes (RFC 7644 section 3.7.2).
+/// The prefix of the client's name for a resource that a bulk request creates (RFC 7644 section 3.7.2).
 pub(crate) const BULK_ID: &str = "bulkId:";
 
-/// What is known of a resource before it is changed; nothing, where nothing need be.
+/// The known parts of a resource before its change; none if the change needs none.
 #[derive(Clone, Default)]
 pub(crate) struct Known {
     pub(crate) document: Option<Arc<Resource>>,
@@ -27,7 +27,7 @@ pub(crate) enum Edit {
 }
 
 impl Edit {
-    /// The change that it is to a resource; to one that it need not know, where it reads nothing.
+    /// The change of a resource. An edit that reads nothing does not need the resource.
     pub(crate) fn change(
         &self,
         id: &ResourceId,
@@ -43,7 +43,7 @@ impl Edit {
         }
     }
 
-    /// The memberships that must be known before the change is.
+    /// The memberships that must be known to compute the change.
     pub(crate) fn edges(&self) -> Vec<AttrId> {
         match self {
             Edit::Patch(patch) => patch.needs().edges,
@@ -93,10 +93,10 @@ pub(crate) fn written_by(change: &Change) -> Vec<AttrId> {
     set.chain(change.edges().iter().map(|e| e.attr)).collect()
 }
 
-/// Bounds a change, and refuses members that a bulk request could take for references.
+/// Checks the limits of a change, and rejects members that a bulk request could take for references.
 ///
 /// # Errors
-/// 413 for more members than the limit; what [`check_reserved`] refuses.
+/// 413 for more members than the limit; those of [`check_reserved`].
 pub(crate) fn check_edges(change: &Change, limits: &Limits) -> Result<(), Error> {
     let limit = limits.members;
     let named = change.edges().iter().map(|edges| match &edges.edit {

@@ -123,12 +123,12 @@ impl From<scimkit_registry::Error> for Problem {
     }
 }
 
-/// A store that breaks its contract.
+/// The error of a store that breaks its contract.
 pub(crate) fn lost() -> Problem {
     Problem::Store(StoreError::backend("the store gave no resource back"))
 }
 
-/// Failures of the store itself belong into the log, with all their causes; tells whether it is one.
+/// Logs a failure of the store itself with all its causes, and returns whether it is one.
 pub(crate) fn log_store_error(error: &StoreError, request_id: &str) -> bool {
     let mut source = std::error::Error::source(error);
     if source.is_none() {

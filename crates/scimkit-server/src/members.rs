@@ -73,7 +73,7 @@ impl Members {
         }
     }
 
-    /// Adds a page to the text, and remembers what follows it.
+    /// Adds a page to the text, and remembers where the next one starts.
     fn add(&mut self, text: &mut Vec<u8>, attr: AttrId, edges: &[Edge], place: Place) {
         let more = edges.len() > PAGE as usize;
         let page = edges.get(..PAGE as usize).unwrap_or(edges);

@@ -45,7 +45,7 @@ const EDGE: u64 = 16 * Budget::COMPARISON;
 /// Units that each byte of a document takes to be projected and printed.
 const TREE_BYTE: u64 = 2;
 
-/// The tree of a document: a long text is read on the lane.
+/// The tree of a document; a long text is parsed on the lane.
 ///
 /// # Errors
 /// The text is not a document; the budget ran out, or the lane is full.
@@ -73,7 +73,7 @@ pub(crate) async fn tree(
 /// lane, and others have a turn in between.
 ///
 /// # Errors
-/// What the store fails with when asked for edges and for the targets of references; the lane is full.
+/// The store fails to read edges or the targets of references; the lane is full.
 pub(crate) async fn page(
     (scope, store, rendering): Service<'_>,
     (kind, items): (&Arc<ResourceType>, &[Stored]),
@@ -119,12 +119,12 @@ pub(crate) async fn page(
     Ok(texts)
 }
 
-/// The work since others last had a turn.
+/// The work since the last time that other tasks could run.
 #[derive(Debug, Default)]
 struct Turn(u64);
 
 impl Turn {
-    /// Counts work that is about to be done, and lets others have a turn before it would be too much.
+    /// Counts the work that comes next, and lets other tasks run first if it would be too much.
     async fn take(&mut self, units: u64) {
         self.0 = self.0.saturating_add(units);
         if self.0 >= work::AT_ONCE {
@@ -134,18 +134,18 @@ impl Turn {
     }
 }
 
-/// What else is known of a resource that is rendered.
+/// Further known parts of a resource that is rendered.
 struct One {
     edges: Vec<(AttrId, Vec<Edge>)>,
     kind: Arc<ResourceType>,
-    /// The document, where it was read already.
+    /// The document, if it was parsed already.
     tree: Option<Arc<Resource>>,
 }
 
 impl One {
-    /// The units that rendering takes, about.
+    /// The approximate units that rendering takes.
     fn units(&self, item: &Stored, projection: &Projection) -> u64 {
-        /// So many bytes are copied for one unit.
+        /// The number of bytes that are copied for one unit.
         const COPIED: u64 = 16;
         let edges: usize = self.edges.iter().map(|(_, edges)| edges.len()).sum();
         let document = match (&self.tree, &item.document) {

@@ -112,7 +112,7 @@ impl Ask<'_> {
             want.edges
                 .extend(memberships(kind).filter(|attr| !shown.contains(attr)));
         }
-        // Enough to tell a small group from a big one, of which nothing is shown.
+        // Enough to tell a small group from a large one, whose members are not shown.
         let in_brief = may_be_quiet && edit.what() == What::Edges;
         if in_brief {
             want = want.at_most(BIG_GROUP + 1);
@@ -170,7 +170,7 @@ impl Ask<'_> {
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
 
-    /// The members of a resource, unless there are too many to be sent back unasked.
+    /// The members of a resource, unless there are too many to be sent without a request for them.
     async fn few_members(
         &self,
         kind: &Arc<ResourceType>,
@@ -196,7 +196,7 @@ impl Ask<'_> {
         Ok(Some(all))
     }
 
-    /// What the answer to a write shows besides the document.
+    /// The parts that the answer to a write shows besides the document.
     fn want(&self, kind: &ResourceType, projection: &Projection) -> Want {
         let references = reference_attrs(kind).filter(|attr| projection.shows(*attr));
         let edges = edge_attrs(kind, projection).into_iter().chain(references);

@@ -188,7 +188,7 @@ impl Server {
     }
 }
 
-/// Answers HEAD with what GET would send, without sending it; a 304 says nothing of the body it spares.
+/// Answers HEAD with the headers of GET, without the body. A 304 has no headers about the body that it omits.
 fn without_body(mut response: Response<Body>) -> Response<Body> {
     let length = http_body::Body::size_hint(response.body()).exact();
     if response.status() != StatusCode::NOT_MODIFIED

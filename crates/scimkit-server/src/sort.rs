@@ -1,4 +1,4 @@
-//! What the resources of a list are sorted by.
+//! The sort keys of the resources of a list.
 
 use scimkit_registry::{Scalar, View};
 use scimkit_store::{Document, Facts, Query, Sort, StoreError, Stored, computed, yield_now};
@@ -21,7 +21,7 @@ pub(crate) fn sort_merged<T>(
     }
 }
 
-/// What each resource of a page is sorted by, as its store saw it.
+/// The sort key of each resource of a page, as its store saw it.
 pub(crate) async fn sort_keys(
     (scope, store, rendering): Service<'_>,
     query: &Query,

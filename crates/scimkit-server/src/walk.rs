@@ -19,7 +19,7 @@ use crate::{
 /// A page, its total when it was counted, and the cursor of the next one when there is one.
 pub(crate) type Page = (Vec<Item>, Option<u64>, Option<String>);
 
-/// What pages are read from, and what seals their cursors.
+/// The store that pages are read from, and the key that seals their cursors.
 #[derive(Clone, Copy)]
 pub(crate) struct Service<'a> {
     pub(crate) clock: &'a Clock,

@@ -19,12 +19,12 @@ pub(crate) const BODY_BYTE: u64 = 8;
 /// Units that each byte of a stored document costs when a tree is made of it.
 pub(crate) const TEXT_BYTE: u64 = 4;
 
-/// What happens to rendering for which the lane has no room.
+/// The handling of rendering for which the lane has no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WhenFull {
     /// The request is rejected with 503.
     Reject,
-    /// It waits, since an answer that is being sent can't be rejected any more.
+    /// It waits, since a response that is being sent can't be rejected any more.
     Wait,
 }
 
@@ -35,11 +35,11 @@ pub(crate) struct Rendering {
     pub(crate) when_full: WhenFull,
 }
 
-/// What it takes to complete and render resources.
+/// The scope, store and lane that are needed to complete and render resources.
 pub(crate) type Service<'a> = (&'a Scope, &'a dyn Store, &'a Rendering);
 
 impl Rendering {
-    /// Does work that is too long for the caller's thread on the lane.
+    /// Runs work on the lane if it is too long for the caller's thread.
     ///
     /// # Errors
     /// The budget ran out, or the lane is full.

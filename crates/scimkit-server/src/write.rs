@@ -28,7 +28,7 @@ use crate::{
 pub(crate) struct Conditions {
     /// None of these.
     pub(crate) barred: Option<ETagList>,
-    /// What the answer shows.
+    /// The parts of the resource that the answer shows.
     pub(crate) want: Want,
     /// One of these.
     pub(crate) wanted: Expect,
@@ -137,9 +137,9 @@ impl Writer<'_> {
     /// Reads what the edit needs, computes the change and writes it; again after a lost race,
     /// unless the client said which version it means.
     ///
-    /// The edges that the answer shows come with the answer of the store. From one that does not answer with
-    /// edges, those that the edit does not change, `shown`, are read along with the resource, so that the
-    /// answer needs no other visit to the store.
+    /// The edges that the answer shows come with the answer of the store. If the store does not answer with edges, those
+    /// that the edit does not change (`shown`) are read with the resource, so that the answer needs no further call of
+    /// the store.
     pub(crate) async fn update(
         &self,
         kind: &Arc<ResourceType>,
@@ -209,7 +209,7 @@ impl Writer<'_> {
         if change.is_empty() {
             let mut stored = match before {
                 Some(stored) if !answers_edges || want.edges.is_empty() => stored,
-                // What it is shown with has to be of one moment.
+                // All parts of the answer have to be of one moment.
                 _ if answers_edges => self.before(kind, id, want, wanted).await?,
                 _ => self.before(kind, id, &Want::document(), wanted).await?,
             };

@@ -1,4 +1,4 @@
-//! One request on its way: who asks for what, and what answers it.
+//! The context of one request: its caller, scope, store and limits.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// What an answer shows of a type.
+    /// The parts of resources of a type that an answer shows.
     pub(crate) fn projection(
         &self,
         kind: &ResourceType,
@@ -36,10 +36,10 @@ impl Writer<'_> {
             .fold(projection, |shown, id| shown.without(kind, id))
     }
 
-    /// What is demanded of the version by a request that says nothing of it.
+    /// The expected version for a request without a condition.
     ///
     /// # Errors
-    /// 428 where the settings ask for a condition.
+    /// 428 if the settings require a condition.
     pub(crate) fn unconditional(&self) -> Result<Expect, Error> {
         if !self.scope.settings.require_if_match {
             return Ok(Expect::Any);

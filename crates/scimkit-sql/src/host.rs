@@ -83,7 +83,7 @@ impl HostTable {
         }
     }
 
-    /// The rules by which its columns are attributes.
+    /// The rules that map its columns to attributes.
     #[must_use]
     pub fn rules(&self) -> &TypeMapping {
         &self.rules

@@ -1,4 +1,4 @@
-//! The statements that read and write the rows of a host's own table.
+//! The statements that read and write the rows of an application's own table.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{Condition, Dialect, HostTable, plan};
 
-/// What the statements of one table are made of.
+/// The parts of the statements of one table.
 #[derive(Debug, Clone)]
 pub(crate) struct Statements {
     dialect: Dialect,
@@ -47,14 +47,14 @@ impl Statements {
 /// it](Self::with_tenant), and, but for [`select`](Self::select), the identifier. Here the alias of the table is
 /// its name.
 impl HostTable {
-    /// With a column that has the tenant of each row.
+    /// Sets the column that has the tenant of each row.
     #[must_use]
     pub fn with_tenant(mut self, column: &str) -> Self {
         self.statements.keys.insert(0, quoted(column));
         self
     }
 
-    /// A `SELECT` of the identifier, of the columns `own` and of those of the mapping, for the tenant's rows
+    /// Returns a `SELECT` of the identifier, of the columns `own` and of those of the mapping, for the tenant's rows
     /// that satisfy a condition, in the order of their identifiers. The parameters of the condition come after
     /// the tenant.
     ///
@@ -95,7 +95,7 @@ impl HostTable {
         )
     }
 
-    /// A condition that holds for the rows that satisfy a predicate, and possibly for others: see
+    /// Returns a condition that holds for the rows that satisfy a predicate, and possibly for others: see
     /// [`plan`]. Its first placeholder is number `first`.
     #[must_use]
     pub fn condition(&self, predicate: &Predicate, first: usize) -> Condition {
@@ -106,7 +106,7 @@ impl HostTable {
         })
     }
 
-    /// An `INSERT` of a row with these other columns.
+    /// Returns an `INSERT` of a row with these other columns.
     #[must_use]
     pub fn insert<'c>(&self, columns: impl IntoIterator<Item = &'c str>) -> String {
         let statements = &self.statements;
@@ -122,7 +122,7 @@ impl HostTable {
         )
     }
 
-    /// An `UPDATE` of these columns of a row.
+    /// Returns an `UPDATE` of these columns of a row.
     #[must_use]
     pub fn update<'c>(&self, columns: impl IntoIterator<Item = &'c str>) -> String {
         let statements = &self.statements;
@@ -137,7 +137,7 @@ impl HostTable {
         format!("{text} WHERE {}", statements.are_keys(keys))
     }
 
-    /// A `DELETE` of a row.
+    /// Returns a `DELETE` of a row.
     #[must_use]
     pub fn delete(&self) -> String {
         let statements = &self.statements;
@@ -145,11 +145,11 @@ impl HostTable {
         format!("DELETE FROM {} WHERE {keys}", statements.table)
     }
 
-    /// The document of a row, out of the values of the mapping's columns as [`select`](Self::select)
-    /// has them. A column of a `json` field holds JSON text.
+    /// Returns the document of a row from the values of the mapping's columns, in the order of
+    /// [`select`](Self::select). A column of a `json` field holds JSON text.
     ///
     /// # Errors
-    /// A value that a rule can't transform.
+    /// A rule of the mapping can't transform a value.
     pub fn document(&self, values: impl IntoIterator<Item = Value>) -> Result<Resource, Error> {
         let fields = self.statements.fields.iter().cloned();
         let value = |(field, value): (String, Value)| match value {
@@ -163,11 +163,11 @@ impl HostTable {
         self.rules().to_scim(&record, Resource::default())
     }
 
-    /// The columns that change when a row's document becomes another one, with their new values: those whose
-    /// attributes differ, and no others. What the document comes without has its default.
+    /// Returns the columns that differ between two documents of a row, with their new values. An attribute that the
+    /// new document lacks gets its default.
     ///
     /// # Errors
-    /// A value that a rule can't transform.
+    /// A rule of the mapping can't transform a value.
     pub fn edits(
         &self,
         before: Option<&Resource>,
@@ -187,7 +187,7 @@ impl HostTable {
         Ok(edits.map(column).collect())
     }
 
-    /// Whether a column of text holds JSON.
+    /// Returns whether a column of text holds JSON.
     fn is_json(&self, column: &str) -> bool {
         let mut fields = self.rules().fields();
         fields.any(|(name, field)| name == column && field.data_type == FieldType::Json)

@@ -1,5 +1,5 @@
-//! The statements of the reference layout, in which a store of its own keeps resources, lookup keys,
-//! memberships and tenants.
+//! The statements of the reference layout: the tables of resources, lookup keys, memberships and tenants that
+//! scimkit's own stores use.
 //!
 //! Each function gives the text of one statement with its parameters, or several where there are more
 //! rows than one statement takes. Rows come in arrays, in pieces of few different lengths, so that a

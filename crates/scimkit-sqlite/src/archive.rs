@@ -152,7 +152,7 @@ impl Archive for Sqlite {
 }
 
 impl Sqlite {
-    /// Overwrites what removed rows left behind, before the caller is told that they are gone. The writes
+    /// Overwrites the copies of removed rows, before the caller learns that they are gone. The writes
     /// of others come in between.
     async fn overwrite_remnants(&self) -> Result<(), StoreError> {
         const ROUNDS: usize = 10_000;

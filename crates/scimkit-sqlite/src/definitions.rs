@@ -179,7 +179,7 @@ pub(crate) fn is_another_used(
     let current = current(kind);
     let statement = reference::other_key_definition_uses(DIALECT, kind.name(), &current);
     let uses: Vec<i64> = all(connection, &statement, |row| Ok(row.get(0)?))?;
-    // A clock that jumped back counts as use, so that nobody is disturbed.
+    // After a clock jumped back, a definition counts as in use, so that no running process is disturbed.
     let now = now();
     Ok(uses.into_iter().any(|used| now.abs_diff(used) < within))
 }

@@ -19,7 +19,7 @@ use crate::{
     statement::{DIALECT, all, execute, execute_all, execute_counted, exists, first},
 };
 
-/// The changes of tenants, in their order.
+/// The changes of each tenant, in their order.
 type Changes = BTreeMap<TenantId, Vec<DirectoryChange>>;
 type Digest = [u8; 32];
 
@@ -80,7 +80,7 @@ pub(crate) fn token(db: &Db, tenant: &TenantId, id: &str) -> Outcome<Option<Toke
     first(db, &statement, |row| token_at(row, 0))
 }
 
-/// Writes entries, or rejects one of them; what is left then is for the transaction to undo.
+/// Writes entries, or rejects one of them; then the transaction has to be rolled back.
 pub(crate) fn put(db: &Db, entries: Vec<Entry>, stamp: &Stamp) -> Outcome<()> {
     let mut changes = Changes::new();
     for entry in entries {

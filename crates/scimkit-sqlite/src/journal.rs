@@ -19,7 +19,7 @@ use crate::{
     statement::{DIALECT, all, each, execute, execute_all, execute_counted, first},
 };
 
-/// Rows that one step blanks or removes at most.
+/// The maximum number of rows that one step blanks or removes.
 const ROWS: i64 = 5_000;
 
 /// The end of a tenant's journal.
@@ -43,7 +43,7 @@ pub(crate) fn end(db: &Db, tenant: &str) -> Outcome<End> {
     Ok(end.ok_or_else(|| StoreError::backend("the end of the journal is missing"))?)
 }
 
-/// What new entries need, out of a column for the last digest and the next one with random bytes.
+/// The seed of new entries, from a column with the last digest and the next column with random bytes.
 pub(crate) fn seed(row: &Row<'_>, first: usize) -> Outcome<JournalSeed> {
     let previous: Option<[u8; 32]> = row.get(first)?;
     Ok(JournalSeed {
@@ -225,7 +225,7 @@ pub(crate) fn skip(db: &Db, tenant: &str) -> Outcome<()> {
     execute(db, &reference::skip_journal(DIALECT, tenant))
 }
 
-/// What is done to entries that go: all are blanked before the first one is removed.
+/// The steps of removing entries: all are blanked before the first one is removed.
 ///
 /// SQLite moves rows between pages while it deletes others, and may leave a copy behind that nothing
 /// overwrites.

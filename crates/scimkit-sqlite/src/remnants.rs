@@ -1,8 +1,8 @@
 //! Copies of removed rows in the unused parts of pages.
 //!
 //! `secure_delete` overwrites each row that is removed, where it stands. But when SQLite packs the rows of
-//! a page anew, it leaves what was there before in the gap between them and the list of rows: copies of
-//! rows that stayed, at the time. If such a row is removed later, its copy remains until new rows need
+//! a page anew, it leaves the former bytes in the gap between the rows and the list of rows: copies of
+//! rows that stayed at that time. If such a row is removed later, its copy remains until new rows need
 //! the space. So the rows next to a removed one are written anew, which frees and overwrites their pages.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use scimkit_store::StoreError;
 
 use crate::error::Outcome;
 
-/// Removed rows that are remembered at most; a tenant that is erased frees its pages as a whole.
+/// The maximum number of remembered rows; a tenant that is erased frees its pages as a whole.
 const MOST: usize = 20_000;
 /// Removed rows whose neighbours are written anew in one transaction.
 const TOGETHER: i64 = 16;
@@ -23,7 +23,7 @@ const BYTES: usize = 4_096;
 /// A row, or the columns of one that identify it.
 type Row = Vec<Value>;
 
-/// Overwrites what removed rows left behind, a few at a time.
+/// Overwrites the copies of removed rows, a few rows at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Remnants {
     /// Between which rows the neighbours were written anew last, by table and index: all rows that were
@@ -31,7 +31,7 @@ pub(crate) struct Remnants {
     last: HashMap<String, [Option<Row>; 2]>,
 }
 
-/// Remembers from now on, in memory and for as long as the connection is open, what it removes.
+/// Remembers the rows that the connection removes from now on, in memory, until it is closed.
 pub(crate) fn remember(connection: &Connection) -> Outcome<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection.execute_batch(&reference::remember_removed(MOST))?)
@@ -57,7 +57,7 @@ impl Remnants {
         count(connection).is_ok_and(|count| count > 0)
     }
 
-    /// Notes that something else was written.
+    /// Records that another write happened.
     pub(crate) fn written(&mut self) {
         self.last.clear();
     }

@@ -13,15 +13,15 @@ use crate::error::Outcome;
 
 /// The dialect of every statement.
 pub(crate) const DIALECT: Dialect = Dialect::Sqlite;
-/// Bytes of the text of a statement that is kept for the next time.
+/// The maximum length of a statement that is cached once it is prepared, in bytes of its text.
 const LONGEST_KEPT: usize = 32_768;
 
-/// Begins or ends a transaction, by a statement that is kept for the next time.
+/// Begins or ends a transaction by a cached statement.
 pub(crate) fn control(connection: &Connection, text: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(text)?.execute([]).map(drop)
 }
 
-/// A transaction that only reads, so that all is of one moment.
+/// A transaction that only reads, so that all its statements see the same moment.
 #[derive(Debug)]
 pub(crate) struct Moment<'c>(&'c Connection);
 
@@ -38,7 +38,7 @@ impl<'c> Moment<'c> {
 impl Drop for Moment<'_> {
     fn drop(&mut self) {
         if !self.0.is_autocommit() {
-            // Where it is interrupted, it is tried again when the job has ended.
+            // If it is interrupted, it is retried when the job has ended.
             let _ = control(self.0, "ROLLBACK");
         }
     }
@@ -106,7 +106,7 @@ pub(crate) fn each(
     try_each(connection, statement, visit)
 }
 
-/// As [`each`], for a visitor with errors of its own.
+/// Visits rows as [`each`] does, with a visitor that has errors of its own.
 pub(crate) fn try_each<E: From<rusqlite::Error>>(
     connection: &Connection,
     statement: &Statement<'_>,

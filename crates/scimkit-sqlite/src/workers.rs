@@ -35,7 +35,7 @@ const LOG_IDLE: Duration = Duration::from_secs(1);
 const LOG_AGE: Duration = Duration::from_secs(10);
 /// How long writes wait for those who read an older state, so that the log can be emptied.
 const LOG_PATIENCE: Duration = Duration::from_millis(20);
-/// How long a store that is closed goes on to overwrite what removed rows left behind.
+/// The time for which a closed store goes on overwriting copies of removed rows.
 const AT_END: Duration = Duration::from_secs(2);
 /// Instructions of SQLite's virtual machine between two looks at a budget, some 50 microseconds.
 const INSTRUCTIONS: u16 = 1_000;

@@ -38,7 +38,7 @@ impl Work {
 
 /// Commits batches in one transaction, and answers once it is committed.
 ///
-/// When that transaction is lost, each batch is tried once more in one of its own, so that none fails
+/// If that transaction is lost, each batch is retried once in a transaction of its own, so that none fails
 /// because of another.
 pub(crate) fn write_together(connection: &Connection, group: Vec<Work>) {
     let mut pending: Vec<_> = group.into_iter().map(Pending::from).collect();
@@ -105,7 +105,7 @@ impl From<Work> for Pending {
 }
 
 impl Pending {
-    /// Whether somebody waits for the answer.
+    /// Whether the caller still waits for the answer.
     fn is_wanted(&self) -> bool {
         !self.answer.is_closed()
     }
@@ -155,7 +155,7 @@ impl Pending {
 /// Writes batches in one transaction.
 ///
 /// # Errors
-/// Nothing of them is done.
+/// Nothing of the batches is written.
 fn commit(connection: &Connection, pending: &mut [Pending]) -> Result<Vec<BatchAnswer>, Lost> {
     control(connection, "BEGIN IMMEDIATE").map_err(|error| Lost::at_start(&error))?;
     let mut written = Vec::with_capacity(pending.len());
@@ -172,13 +172,13 @@ fn commit(connection: &Connection, pending: &mut [Pending]) -> Result<Vec<BatchA
         committed.map_err(|error| Lost::from(&error))
     });
     if outcome.is_err() && !connection.is_autocommit() {
-        // Whatever is wrong with the commit, nothing of it may be left for the next transaction.
+        // However the commit failed, nothing of it may remain for the next transaction.
         drop(connection.execute_batch("ROLLBACK"));
     }
     outcome.map(|()| written)
 }
 
-/// Why a transaction was not committed.
+/// The reason why a transaction was not committed.
 struct Lost {
     cause: Cause,
     has_begun: bool,

@@ -1,4 +1,4 @@
-//! Writes, and what became of them.
+//! Batches of writes, and their answers.
 
 use std::sync::Arc;
 
@@ -8,32 +8,49 @@ use scimkit_registry::{Change, Resource, ResourceId, ResourceType};
 
 use crate::{Candidate, Cause, Claim, ClaimPin, StoreError, Stored, Want};
 
-/// Writes to be carried out in order.
+/// Writes of one tenant that a store carries out in order.
+///
+/// # Example
+/// ```
+/// use chrono::DateTime;
+/// use scimkit_registry::{Registry, ResourceId};
+/// use scimkit_store::{Batch, Expect, Intent, OnFailure, Write};
+///
+/// let registry = Registry::standard();
+/// let kind = registry.by_name("User").unwrap().clone();
+/// let delete = Write::Delete { expect: Expect::Any, id: ResourceId::from("42"), kind };
+/// let batch = Batch::new(DateTime::UNIX_EPOCH, vec![delete])
+///     .on_failure(OnFailure::Undo)
+///     .only_checked();
+/// assert_eq!(batch.intent, Intent::Check);
+/// assert_eq!(batch.writes[0].id().as_str(), "42");
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Batch {
-    /// What `created` and `lastModified` become.
+    /// The time of the writes, for `created` and `lastModified`.
     pub at: DateTime<Utc>,
-    /// On whose behalf it is written: its connection owns what the batch creates or adopts.
+    /// The connection, caller and request that cause the writes. The connection owns the resources that they
+    /// create or adopt.
     pub cause: Cause,
-    /// Whether anything is to be written.
+    /// Whether the batch is written or only checked.
     pub intent: Intent,
-    /// What a write that fails means for the others.
+    /// The effect of a failed write on the other writes.
     pub on_failure: OnFailure,
-    /// What answers need. Without documents a store may leave [`Written::stored`] out.
+    /// The parts of a resource that answers need. Without documents a store may leave [`Written::stored`] out.
     ///
     /// The edges are those of [`Written::stored`] with exactly the version that it names; the attributes
     /// are those of the type of the first write, and resources of other types come without. Only a store
-    /// with [`Support::written_edges`](crate::Support::written_edges) is asked for edges. They are left out
-    /// - of a resource that a later write of the batch has changed, or may have changed by a delete
-    /// - of a batch that is only [checked](Intent::Check)
+    /// with [`Support::written_edges`](crate::Support::written_edges) is asked for edges. An answer has no edges
+    /// - if a later write of the batch has changed the resource, or may have changed it by a delete
+    /// - if the batch is only [checked](Intent::Check)
     pub want: Want,
-    /// The writes.
+    /// The writes, in their order.
     pub writes: Vec<Write>,
 }
 
 impl Batch {
-    /// Writes of the application itself, at one moment.
+    /// Creates a batch of writes by the application itself, at the time `at`.
     #[must_use]
     pub fn new(at: DateTime<Utc>, writes: Vec<Write>) -> Self {
         let on_failure = OnFailure::default();
@@ -47,35 +64,35 @@ impl Batch {
         }
     }
 
-    /// Sets on whose behalf it is written.
+    /// Sets the connection, caller and request that cause the writes.
     #[must_use]
     pub fn with_cause(mut self, cause: Cause) -> Self {
         self.cause = cause;
         self
     }
 
-    /// Asks for answers with versions only: a change of single members then loads no document.
+    /// Requests answers with versions only: a change of single members then loads no document.
     #[must_use]
     pub fn without_documents(mut self) -> Self {
         self.want = Want::version();
         self
     }
 
-    /// Sets what answers need.
+    /// Sets the parts of a resource that answers need.
     #[must_use]
     pub fn with_want(mut self, want: Want) -> Self {
         self.want = want;
         self
     }
 
-    /// Makes it a dry run: see [`Intent::Check`].
+    /// Turns the batch into a dry run: see [`Intent::Check`].
     #[must_use]
     pub fn only_checked(mut self) -> Self {
         self.intent = Intent::Check;
         self
     }
 
-    /// With another rule for writes that fail.
+    /// Sets the effect of a failed write on the other writes.
     #[must_use]
     pub fn on_failure(mut self, rule: OnFailure) -> Self {
         self.on_failure = rule;
@@ -83,41 +100,41 @@ impl Batch {
     }
 }
 
-/// Whether a batch is to be written.
+/// The choice between writing a batch and only checking it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "a store must not commit what it does not know to be a check"
 )]
 pub enum Intent {
-    /// It answers as it would if it were committed, and changes nothing: a dry run. Only a store with
+    /// A dry run: the batch is answered as if it were committed, and changes nothing. Only a store with
     /// [`Support::check`](crate::Support::check) gets one.
     Check,
-    /// It is.
+    /// The batch is written.
     #[default]
     Commit,
 }
 
-/// What a write that fails means for the others of its batch.
+/// The effect of a failed write on the other writes of its batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every store must carry out every rule"
 )]
 pub enum OnFailure {
-    /// Nothing.
+    /// The other writes are carried out.
     #[default]
     Continue,
-    /// After so many failures, at least one, the writes that remain are not carried out and answer
+    /// After this number of failures (0 counts as 1) the remaining writes are not carried out; their answer is
     /// [`StoreError::NotRun`].
     StopAfter(u32),
-    /// All writes or none: those before it are undone, those behind it are not carried out, and all
-    /// of them answer [`StoreError::NotRun`].
+    /// All writes are carried out, or none: the writes before the failed one are undone, those after it are not
+    /// carried out, and the answer to all of these is [`StoreError::NotRun`].
     Undo,
 }
 
 impl OnFailure {
-    /// Whether after so many failures the writes that remain are not carried out.
+    /// Returns whether the remaining writes are not carried out after this number of failures.
     #[must_use]
     pub fn stops(self, failures: u32) -> bool {
         match self {
@@ -128,39 +145,39 @@ impl OnFailure {
     }
 }
 
-/// One write.
+/// A create, update or delete of one resource.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every store must carry out every write"
 )]
 pub enum Write {
-    /// A new resource.
+    /// Creates a resource.
     Create {
-        /// All its attributes and edges.
+        /// All attributes and edges of the resource.
         change: Change,
-        /// Which resource it may take instead of making one; none for a create that only makes.
+        /// The existing resources that the create may adopt or restore; none for a create that always makes a new one.
         claim: Option<Box<Claim>>,
-        /// An identifier, not used before. A store that assigns its own answers with that one: see
+        /// An unused identifier. A store that assigns ids itself answers with its own: see
         /// [`Support::given_ids`](crate::Support::given_ids).
         id: ResourceId,
     },
-    /// Takes a resource away, with its edges in both directions.
+    /// Removes a resource, with its edges in both directions.
     Delete {
-        /// The version it must have.
+        /// The version that the resource must have.
         expect: Expect,
-        /// Which one.
+        /// The id of the resource.
         id: ResourceId,
-        /// Its type.
+        /// The type of the resource.
         kind: Arc<ResourceType>,
     },
     /// Changes a resource.
     Update {
-        /// What changes.
+        /// The changes of attributes and edges.
         change: Change,
-        /// The version it must have.
+        /// The version that the resource must have.
         expect: Expect,
-        /// Which one.
+        /// The id of the resource.
         id: ResourceId,
     },
 }
@@ -174,7 +191,7 @@ impl Write {
         id
     }
 
-    /// Returns the type of that resource.
+    /// Returns the type of the resource.
     #[must_use]
     pub fn kind(&self) -> &Arc<ResourceType> {
         match self {
@@ -191,18 +208,18 @@ impl Write {
     reason = "every store must check every expectation"
 )]
 pub enum Expect {
-    /// Any: it only has to exist.
+    /// Any version: the resource only has to exist.
     Any,
-    /// One of these.
+    /// One of these versions.
     OneOf(Vec<Version>),
-    /// The one that was read, to whose document the change was computed.
+    /// The version that was read, from whose document the change was computed.
     Base(Base),
 }
 
-/// A resource as it was read.
+/// The version and document of a resource, as they were read.
 ///
-/// A write that [expects](Expect::Base) it brings the document along, so that nobody has to take it apart
-/// again.
+/// A write that [expects](Expect::Base) this version brings the document along, so that the store need not parse
+/// it again.
 ///
 /// # Example
 /// ```
@@ -220,14 +237,14 @@ pub enum Expect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Base {
-    /// The document that the resource has in that version, whole.
+    /// The whole document that the resource has in that version.
     pub document: Arc<Resource>,
     /// The version.
     pub version: Version,
 }
 
 impl Base {
-    /// The document of a resource in a version.
+    /// Creates a base from a version and its document.
     #[must_use]
     pub fn new(version: Version, document: Arc<Resource>) -> Self {
         Base { document, version }
@@ -235,10 +252,10 @@ impl Base {
 }
 
 impl Expect {
-    /// Checks the actual version.
+    /// Checks the version that the resource has.
     ///
     /// # Errors
-    /// [`StoreError::Stale`] with the actual one.
+    /// [`StoreError::Stale`] with that version, if it is not the expected one.
     pub fn check(&self, actual: &Version) -> Result<(), StoreError> {
         let is_met = match self {
             Expect::Any => true,
@@ -254,22 +271,22 @@ impl Expect {
     }
 }
 
-/// What a write did.
+/// The answer to a successful write.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Written {
-    /// The resource that a create took because of a [`Claim`], as it was before.
+    /// The existing resource that a create adopted or restored because of a [`Claim`], with its version before.
     pub candidate: Option<Candidate>,
-    /// What happened.
+    /// The outcome.
     pub how: How,
-    /// The resource as it now is; none after a delete, and where no document was wanted.
+    /// The resource after the write; none after a delete, or if the batch needs no document.
     pub stored: Option<Stored>,
     /// The version of the resource; none after a delete.
     pub version: Option<Version>,
 }
 
 impl Written {
-    /// A write that left a resource behind.
+    /// Creates the answer to a create or update, with the resource.
     #[must_use]
     pub fn stored(how: How, stored: Stored) -> Self {
         Written {
@@ -280,7 +297,7 @@ impl Written {
         }
     }
 
-    /// A write that left a resource behind which the answer does not carry.
+    /// Creates the answer to a create or update, with the version alone.
     #[must_use]
     pub fn versioned(how: How, version: Version) -> Self {
         Written {
@@ -291,7 +308,7 @@ impl Written {
         }
     }
 
-    /// A delete.
+    /// Creates the answer to a delete.
     #[must_use]
     pub fn deleted() -> Self {
         Written {
@@ -302,7 +319,7 @@ impl Written {
         }
     }
 
-    /// What the claim of a create has found, to [pin](crate::Claim::pinned) it later.
+    /// Returns what the claim of a create has found, for [`Claim::pinned`](crate::Claim::pinned).
     #[must_use]
     pub fn pin(&self) -> ClaimPin {
         self.candidate
@@ -311,20 +328,20 @@ impl Written {
     }
 }
 
-/// What happened in a write.
+/// The outcome of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum How {
-    /// A create took a resource of the host.
+    /// A create adopted a resource without an owner.
     Adopted,
-    /// A resource was made.
+    /// A resource was created.
     Created,
-    /// It is gone.
+    /// A resource was deleted.
     Deleted,
-    /// A create brought a retired resource back, or took a dormant one.
+    /// A create restored a soft-deleted resource, or took over a deactivated one.
     Relinked,
-    /// Everything was so already.
+    /// The resource has the requested content already.
     Unchanged,
-    /// It changed.
+    /// A resource was changed.
     Updated,
 }

@@ -1,4 +1,4 @@
-//! On whose behalf something is changed.
+//! The cause of a change.
 
 use std::sync::Arc;
 
@@ -6,7 +6,8 @@ use crate::ConnectionId;
 
 /// The connection, caller and request that cause a change; all are empty for the application itself.
 ///
-/// The connection owns what it creates or adopts. The others are for records of what happened.
+/// The connection owns the resources that it creates or adopts. The caller and the request are recorded in the
+/// [journal](crate::Journal).
 ///
 /// # Example
 /// ```
@@ -32,7 +33,7 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// The application itself.
+    /// Creates the cause of a change by the application itself.
     #[must_use]
     pub fn application() -> Self {
         Cause::default()

@@ -30,8 +30,8 @@ pub struct Claim {
     /// Live resources that satisfy this, too, may be taken by a claim among the
     /// [retired](Among::Retired), whatever connection has them: those that were switched off.
     pub dormant: Option<Predicate>,
-    /// What an earlier [check](crate::Intent::Check) has found: the create fails if it would now take
-    /// another resource, another version of it, or none.
+    /// The result of an earlier [check](crate::Intent::Check): the create fails if it would now take another
+    /// resource, another version of it, or none.
     pub pin: Option<ClaimPin>,
     /// What the client sent, of which a live resource takes what is set; the change of the create
     /// where there is none. It lacks what was only filled in.
@@ -89,7 +89,7 @@ impl Claim {
         self
     }
 
-    /// Only as an earlier check has found it.
+    /// Requires that the create takes exactly what an earlier check has found.
     ///
     /// If the create would take another resource than the check, or one where the check found none, or
     /// none where it found one, it fails with [`StoreError::OtherCandidate`](crate::StoreError::OtherCandidate);
@@ -137,31 +137,39 @@ pub enum Among {
     Retired,
 }
 
-/// A resource that a create takes, in the version that it has before.
+/// An existing resource that a create takes, with the version that it had before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Candidate {
     /// The identifier.
     pub id: ResourceId,
-    /// The version. Of a soft-deleted resource it is that of the delete, or `0` if the store does not
+    /// The version. For a soft-deleted resource it is the version of the delete, or `0` if the store does not
     /// know it.
     pub version: Version,
 }
 
 impl Candidate {
-    /// A resource in one version.
+    /// Creates a candidate from the id and version of a resource.
     #[must_use]
     pub fn new(id: ResourceId, version: Version) -> Self {
         Candidate { id, version }
     }
 }
 
-/// What a check has found for a [`Claim`].
+/// The result of a [check](crate::Intent::Check) of a create with a [`Claim`].
+///
+/// # Example
+/// ```
+/// use scimkit_store::{ClaimPin, Written};
+///
+/// let checked = Written::deleted(); // any answer without a candidate
+/// assert_eq!(checked.pin(), ClaimPin::NoCandidate);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a claim takes a resource or none")]
 pub enum ClaimPin {
-    /// This resource, in this version.
+    /// The create would take this resource in this version.
     Candidate(Candidate),
-    /// None, so that a new resource is created.
+    /// The create would make a new resource.
     NoCandidate,
 }

@@ -31,7 +31,7 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// The facts of a stored resource of that type; `document` is its document's tree.
+    /// Creates the facts of a stored resource of that type; `document` is the tree of its document.
     #[must_use]
     pub fn of(
         kind: &'a ResourceType,

@@ -1,7 +1,7 @@
 //! The write engine: every rule of a write, decided once for all stores.
 //!
 //! A [`Decision`] does no I/O. It names the facts that it needs, a store loads them inside its
-//! transaction and under the tenant's lock, and after at most three rounds it tells the row
+//! transaction and under the tenant's lock, and after at most three rounds it returns the row
 //! [`Operations`] and one answer per write. A write that fails yields no operations, and neither does
 //! a batch that is rolled back or only checked, so a store has nothing to undo.
 //!
@@ -68,7 +68,7 @@ pub struct WriteRequest {
     pub batch: Batch,
     /// The work that the request may cause.
     pub budget: Budget,
-    /// The limits of a request, of which the largest document is checked.
+    /// The limits of a request; the engine checks only the largest document.
     pub limits: Limits,
     /// The mapping that the attributes of an adopted resource pass.
     pub mapping: Option<Arc<Mapping>>,
@@ -79,7 +79,7 @@ pub struct WriteRequest {
 }
 
 impl WriteRequest {
-    /// A batch under the default policy and limits, with an unlimited budget.
+    /// Creates a request under the default policy and limits, with an unlimited budget.
     #[must_use]
     pub fn new(registry: Arc<Registry>, batch: Batch) -> Self {
         WriteRequest {
@@ -92,7 +92,7 @@ impl WriteRequest {
         }
     }
 
-    /// A batch under the policy, schemas, mapping and limits of a connection.
+    /// Creates a request under the policy, schemas, mapping and limits of a connection.
     #[must_use]
     pub fn with_settings(settings: &Settings, batch: Batch) -> Self {
         WriteRequest {
@@ -103,20 +103,20 @@ impl WriteRequest {
         }
     }
 
-    /// A batch on behalf of that scope.
+    /// Creates a request with the settings and the budget of a scope.
     #[must_use]
     pub fn in_scope(scope: &Scope, batch: Batch) -> Self {
         WriteRequest::with_settings(&scope.settings, batch).with_budget(scope.budget.clone())
     }
 
-    /// With other rules.
+    /// Sets the rules that the writes are decided by.
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// With a budget.
+    /// Sets the work that the request may cause.
     #[must_use]
     pub fn with_budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
@@ -137,16 +137,16 @@ pub enum Step {
 /// Why a batch failed as a whole, or one answer per write.
 pub type BatchAnswer = Result<Vec<Result<Written, StoreError>>, StoreError>;
 
-/// A decision that is made.
+/// The outcome of a decision.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Outcome {
     /// The answer to each batch, in order. They hold once the operations are applied and committed.
     pub answers: Vec<BatchAnswer>,
-    /// What to apply.
+    /// The operations to apply.
     pub operations: Operations,
-    /// The resource that each write of each batch is about: for a create that adopts or restores one,
-    /// that one.
+    /// The resource that each write of each batch changes; for a create that adopts or restores a resource, that
+    /// resource.
     pub subjects: Vec<Vec<ResourceId>>,
 }
 
@@ -180,13 +180,13 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Decision {
     known: Known,
-    /// What the database has rejected.
+    /// The rows that the database has rejected.
     rejections: Vec<Rejection>,
     requests: Vec<Request>,
     writes: usize,
 }
 
-/// A batch, made ready.
+/// A batch, prepared for the decision.
 #[derive(Debug)]
 struct Request {
     at: DateTime<Utc>,
@@ -270,7 +270,7 @@ impl Decision {
         });
     }
 
-    /// Returns the facts that are still needed, or the outcome once all are there.
+    /// Returns the facts that are still needed, or the outcome once all are supplied.
     ///
     /// Facts may be supplied in any number of pieces: what is still needed is named again. Without
     /// splitting them there are at most three rounds.
@@ -282,12 +282,12 @@ impl Decision {
         }
     }
 
-    /// Adds the facts that were loaded for some needs; what was not found counts as absent.
+    /// Adds the facts that were loaded for some needs; rows that were not found count as absent.
     pub fn supply(&mut self, needs: Needs, facts: Facts) {
         self.known.add(needs, facts);
     }
 
-    /// Lets the write of a row fail that the database has rejected, whatever the facts are: with
+    /// Fails the write of a row that the database has rejected, whatever the facts are, with
     /// [`StoreError::Taken`] or [`StoreError::Invalid`].
     ///
     /// For a duplicate this is every write that sets the attribute of that resource; if the resource type
@@ -296,7 +296,7 @@ impl Decision {
         self.rejections.push(rejection);
     }
 
-    /// Forgets all facts, to be decided anew in another transaction.
+    /// Forgets all facts, so that the batches can be decided anew in another transaction.
     pub fn restart(&mut self) {
         self.known = Known::default();
     }

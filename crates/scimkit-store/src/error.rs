@@ -1,29 +1,29 @@
-//! Why a store could not do what it was asked.
+//! The error of a store.
 
 use std::sync::Arc;
 
 use scimkit_core::Version;
 use scimkit_registry::{Exhausted, ResourceId};
 
-/// Why a store could not do what it was asked.
+/// The reason why a store rejected a call or failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Several resources could be meant by a [`Claim`](crate::Claim).
+    /// Several live resources match a [`Claim`](crate::Claim).
     #[error("several resources could be the one that is created; none was changed")]
     Ambiguous,
-    /// The store itself failed; what it says is for the log, not for the client.
+    /// The store itself failed. The source is for the log, not for the client.
     #[error("the store failed")]
     Backend(#[source] Source),
-    /// The store has too much to do; trying again later may help.
+    /// The store is overloaded; a later retry may succeed.
     #[error("the store is busy")]
     Busy,
     /// One more resource would exceed a limit on their number.
     #[error("`{name}`: there are {limit} already, which is the limit")]
     CapacityExceeded {
-        /// How many there may be.
+        /// The maximum number of resources.
         limit: u64,
-        /// What the [limit](crate::engine::Capacity) is called.
+        /// The name of the [limit](crate::engine::Capacity).
         name: String,
     },
     /// A member that would make its owner a member of itself.
@@ -31,9 +31,9 @@ pub enum StoreError {
     Cycle {
         /// The membership attribute's path.
         attr: String,
-        /// The member; one of them, where there are several.
+        /// The member, or one of several.
         id: ResourceId,
-        /// Whose member it would be.
+        /// The owner of the membership.
         owner: ResourceId,
     },
     /// The request's [`Budget`](scimkit_registry::Budget) ran out; nothing was written.
@@ -43,16 +43,16 @@ pub enum StoreError {
     /// [erased](crate::Archive::erase), nothing of the tenant is read or written.
     #[error("an import of this tenant is not complete: try again later")]
     Importing,
-    /// A value that the host can't take.
+    /// A value that the store or the application can't accept.
     #[error("{detail}")]
     Invalid {
-        /// What is wrong with it, for the administrator of the identity provider.
+        /// The fault of the value, for the administrator of the identity provider.
         detail: String,
     },
-    /// Another holder has leased the journal since, so that this one may not advance the cursor.
+    /// Another holder has leased the journal since, so this holder may not advance the cursor.
     #[error("the lease on the journal was lost")]
     LeaseLost,
-    /// Members that don't exist.
+    /// Members that do not exist.
     #[error("`{attr}` names resources that don't exist: {}", shown(.ids))]
     Missing {
         /// The membership attribute's path.
@@ -63,17 +63,17 @@ pub enum StoreError {
     /// No resource of that type has the id.
     #[error("there is no such resource")]
     NotFound,
-    /// Nothing was done, because another write of the batch failed: see [`OnFailure`](crate::OnFailure).
+    /// The write was not carried out, because another write of the batch failed: see [`OnFailure`](crate::OnFailure).
     #[error("another write failed, so this one was not carried out")]
     NotRun,
-    /// A create would take another resource than the [check](crate::Claim::pinned) that it relies on, or
-    /// one of the two none.
+    /// A create would take another resource than the [check](crate::Claim::pinned) that it relies on, or only one of
+    /// the two would take one.
     #[error("{}", other_candidate(found.as_ref()))]
     OtherCandidate {
         /// The resource that it would take now.
         found: Option<ResourceId>,
     },
-    /// The host does not want the write, for a reason that the client is told.
+    /// The application rejects the write, for a reason that is sent to the client.
     #[error("{detail}")]
     Refused {
         /// The reason, for the administrator of the identity provider.
@@ -82,10 +82,10 @@ pub enum StoreError {
     /// The resource has another version than expected.
     #[error("the resource is now version {actual}")]
     Stale {
-        /// Its version.
+        /// The version that it has.
         actual: Version,
     },
-    /// There is no space left to store anything; nothing was written. Reads still work.
+    /// The storage has no space left; nothing was written. Reads still work.
     #[error("the storage is full")]
     StorageFull(#[source] Source),
     /// The document of the resource would be too large.
@@ -120,22 +120,22 @@ pub enum StoreError {
 type Source = Arc<dyn std::error::Error + Send + Sync>;
 
 impl StoreError {
-    /// A failure of the store itself.
+    /// Creates the error of a store that failed.
     pub fn backend(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         StoreError::Backend(source.into().into())
     }
 
-    /// A store without space for what is to be written.
+    /// Creates the error of a store without space for a write.
     pub fn storage_full(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         StoreError::StorageFull(source.into().into())
     }
 
-    /// A store that can't reach its data.
+    /// Creates the error of a store that can't reach its data.
     pub fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         StoreError::Unavailable(source.into().into())
     }
 
-    /// Whether the store itself failed, whatever the call was: [`StoreError::Backend`], [`StoreError::Busy`],
+    /// Returns whether the store itself failed, whatever the call was: [`StoreError::Backend`], [`StoreError::Busy`],
     /// [`StoreError::Importing`], [`StoreError::StorageFull`] and [`StoreError::Unavailable`].
     ///
     /// # Example
@@ -158,7 +158,7 @@ impl StoreError {
     }
 }
 
-/// What a create would take now.
+/// The resource that a create would take now, in words.
 fn other_candidate(found: Option<&ResourceId>) -> String {
     match found {
         Some(id) => format!("the create would now take `{id}`: check it again"),
@@ -166,7 +166,7 @@ fn other_candidate(found: Option<&ResourceId>) -> String {
     }
 }
 
-/// What would come of an edge that closes a cycle.
+/// The cycle that an edge would close, in words.
 fn circle(attr: &str, id: &ResourceId, owner: &ResourceId) -> String {
     match id == owner {
         true => format!("`{attr}`: `{owner}` can't be a member of itself"),

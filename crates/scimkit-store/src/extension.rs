@@ -7,7 +7,7 @@ use scimkit_registry::{Change, ResourceId, ResourceType};
 
 use crate::{Batch, BoxFuture, Expect, Scope, Store, StoreError, Write, Written};
 
-/// One create, update or delete: a [`Batch`] of one, caused by whoever [asks](Scope::cause).
+/// Single creates, updates and deletes: each is a [`Batch`] of one write with the [cause](Scope::cause) of the scope.
 pub trait StoreExt: Store {
     /// Makes a resource.
     ///

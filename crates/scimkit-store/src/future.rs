@@ -6,16 +6,16 @@ use std::{
     task::{Context, Poll},
 };
 
-/// A future that a store hands out.
+/// A future that a store returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Lets other tasks run, and lets the runtime look for timers and connections that became ready.
+/// Returns a future that lets other tasks run, and lets the runtime poll its timers and connections.
 ///
 /// The future wakes its task at once and is ready at its 65th poll, with any runtime. A runtime that always
-/// finds a task to run looks for timers and I/O only once in a number of polls: tokio's current-thread
-/// runtime once in 61. With fewer polls, work in slices would keep it from them for up to 61 slices.
+/// finds a task to run checks its timers and I/O only once in a number of polls: tokio's current-thread
+/// runtime once in 61. With fewer polls, work in slices would delay them by up to 61 slices.
 ///
-/// Work that takes longer than a few milliseconds is cut into slices with this between them.
+/// Cut work that takes longer than a few milliseconds into slices, and await this future between them.
 ///
 /// # Example
 /// ```

@@ -1,13 +1,13 @@
-//! How tenants and connections are called.
+//! The identifiers of tenants and connections.
 
 use std::{fmt, sync::Arc};
 
-/// One customer of the host application: its data are invisible to every other.
+/// The identifier of a tenant, whose data are invisible to every other tenant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantId(Arc<str>);
 
 impl TenantId {
-    /// The identifier's text.
+    /// Returns the identifier's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -33,12 +33,12 @@ impl fmt::Display for TenantId {
     }
 }
 
-/// A connection of a tenant to an identity provider, by the identifier that it keeps.
+/// The identifier of a tenant's connection to an identity provider.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(Arc<str>);
 
 impl ConnectionId {
-    /// The identifier's text.
+    /// Returns the identifier's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

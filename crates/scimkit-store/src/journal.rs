@@ -37,7 +37,7 @@ use crate::{Cause, ConnectionId};
 /// A SHA-256 digest.
 pub type JournalDigest = [u8; 32];
 
-/// How much of each write the journal records.
+/// The amount of detail that the journal records of each write.
 ///
 /// All connections of a tenant should have the same level: a write under [`JournalLevel::Off`] leaves
 /// a gap, and consumers have to [resynchronise](LeaseAnswer::Resync).
@@ -47,17 +47,17 @@ pub type JournalDigest = [u8; 32];
     reason = "a store must not record less than it was told"
 )]
 pub enum JournalLevel {
-    /// No entry.
+    /// No entries of writes. Changes of tenants, connections and tokens are still recorded.
     Off,
-    /// Who changed what and when, the paths of the changed attributes, and the ids of added and
-    /// removed members, but no values.
+    /// The cause and time of the change, the paths of the changed attributes, and the ids of added and removed
+    /// members, but no values.
     #[default]
     Notice,
-    /// Also the values of changed attributes, before and after.
+    /// The same, and the values of changed attributes before and after.
     Full,
 }
 
-/// What of a tenant's writes is recorded.
+/// The level and masks of the journal.
 ///
 /// # Example
 /// ```
@@ -70,29 +70,29 @@ pub enum JournalLevel {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalPolicy {
-    /// How much is recorded.
+    /// The amount of detail.
     pub level: JournalLevel,
     /// The canonical paths of attributes whose values are masked, in addition to those that are
-    /// never returned. The path of a complex attribute or of an extension covers what is in it.
+    /// never returned. The path of a complex attribute or of an extension covers all attributes in it.
     pub masked: Vec<String>,
 }
 
 impl JournalPolicy {
-    /// A policy of that level, which masks only what is never returned.
+    /// Creates a policy of that level, which masks only the attributes that are never returned.
     #[must_use]
     pub fn new(level: JournalLevel) -> Self {
         let masked = Vec::new();
         JournalPolicy { level, masked }
     }
 
-    /// Masks the values of these attributes, too.
+    /// Sets further attributes whose values are masked.
     #[must_use]
     pub fn with_masked<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.masked.extend(paths.into_iter().map(Into::into));
         self
     }
 
-    /// Whether the value of the attribute with that path is masked.
+    /// Returns whether the value of the attribute with that path is masked.
     #[must_use]
     pub fn masks(&self, path: &str) -> bool {
         let covers = |outer: &str, inner: &str| {
@@ -115,15 +115,15 @@ impl JournalPolicy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of an entry")]
 pub struct JournalEntry {
-    /// What happened to the subject.
+    /// The kind of change.
     pub action: JournalAction,
-    /// When, in milliseconds; clocks may go back from one entry to the next.
+    /// The time of the change, to the millisecond. It may go back from one entry to the next, as clocks do.
     pub at: DateTime<Utc>,
-    /// What changed in detail; none once it was blanked.
+    /// The details of the change; none once they were blanked.
     pub body: Option<JournalBody>,
     /// The digest of salt and text of the body, which stays when the body is blanked.
     pub body_digest: JournalDigest,
-    /// Who caused the change.
+    /// The connection, caller and request that caused the change.
     pub cause: Cause,
     /// The number of the change among all changes of the tenant: the version that it gave.
     pub number: u64,
@@ -131,7 +131,7 @@ pub struct JournalEntry {
     pub part: u32,
     /// The digest of the part before it in the tenant's journal; zeros for the first.
     pub previous: JournalDigest,
-    /// What was changed.
+    /// The resource, tenant, connection or token that was changed.
     pub subject: JournalSubject,
 }
 
@@ -146,7 +146,7 @@ impl JournalEntry {
             .transpose()
     }
 
-    /// Returns the place of the entry in its journal.
+    /// Returns the position of the entry in its journal.
     #[must_use]
     pub fn position(&self) -> JournalPosition {
         JournalPosition {
@@ -160,13 +160,13 @@ impl JournalEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of an entry")]
 pub struct JournalBody {
-    /// Random bytes, without which a blanked text can't be guessed from its digest.
+    /// Random bytes, so that a blanked text can't be guessed from its digest.
     pub salt: [u8; 16],
     /// The JSON text of the [`JournalDetails`].
     pub text: String,
 }
 
-/// What an entry is about.
+/// The subject of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
@@ -217,25 +217,25 @@ impl JournalSubject {
     }
 }
 
-/// What happened to the subject of an entry.
+/// The kind of change that an entry records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JournalAction {
-    /// A create took over a resource without owner.
+    /// A create adopted a resource without an owner.
     Adopted,
-    /// It was created.
+    /// The subject was created.
     Created,
-    /// It was removed for good.
+    /// The subject was removed for good.
     Deleted,
-    /// Only its members changed: by a write, or because a member was deleted.
+    /// Only the members of the resource changed: by a write, or because a member was deleted.
     MembersChanged,
-    /// Its connection was removed, and the resources listed have no owner any more.
+    /// The connection was removed, so that the listed resources have no owner any more.
     Released,
-    /// A create brought back a soft-deleted resource, or took a deactivated one.
+    /// A create restored a soft-deleted resource, or took over a deactivated one.
     Restored,
-    /// It was soft-deleted.
+    /// The resource was soft-deleted.
     SoftDeleted,
-    /// Its attributes changed, and perhaps its members.
+    /// Attributes of the subject changed, and perhaps its members.
     Updated,
 }
 
@@ -266,7 +266,7 @@ impl fmt::Display for JournalAction {
     }
 }
 
-/// A stored word that is no action of this version.
+/// The error for a stored word that is not an action of this version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown journal action `{0}`")]
 pub struct UnknownAction(String);

@@ -64,7 +64,7 @@ struct State {
 }
 
 impl Lane {
-    /// A lane whose threads are not started yet: one per processor, 2 to 8.
+    /// Creates a lane whose threads are not started yet: one per processor, 2 to 8.
     #[must_use]
     pub fn new() -> Self {
         let processors = thread::available_parallelism().map_or(2, usize::from);
@@ -179,7 +179,7 @@ impl Shared {
                 }
             };
             drop(state);
-            // Whoever waits for a job that panics gets an error, since its sender is dropped.
+            // A job that panics drops its sender, so the caller that waits for it gets an error.
             drop(catch_unwind(AssertUnwindSafe(job)));
             locked(&self.state).end(&tenant);
             self.waiting.notify_all();

@@ -85,7 +85,7 @@ pub struct Memory {
     /// The imports that were begun.
     attempts: AtomicU64,
     directory: RwLock<Directory>,
-    /// Where a long evaluation or write is done, so that no thread of a runtime is kept by it.
+    /// The threads for long evaluations and writes, so that they don't block a thread of the runtime.
     lane: Lane,
     /// One lock for each tenant, so that none waits for another's work.
     tenants: RwLock<BTreeMap<TenantId, Arc<RwLock<Tenant>>>>,
@@ -237,7 +237,7 @@ impl Store for Memory {
 }
 
 impl Memory {
-    /// Looks at the indexes on the lane, for a query of which that alone takes long.
+    /// Searches the indexes on the lane, for a query for which that alone takes long.
     async fn asked_apart(
         &self,
         tenant: &Arc<RwLock<Tenant>>,
@@ -254,7 +254,7 @@ impl Memory {
         self.lane.run(&scope.tenant, &scope.budget, ask).await?
     }
 
-    /// Carries a batch out on the lane, or here where that has no room.
+    /// Carries out a batch on the lane, or here if the lane is full.
     async fn write_apart(
         &self,
         tenant: &Arc<RwLock<Tenant>>,
@@ -276,7 +276,7 @@ impl Memory {
             .await
             .is_err()
         {
-            // Full, or the budget is over, which the writes themselves notice.
+            // The lane is full or the budget is spent; the writes themselves check the budget.
             run();
         }
         let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -284,7 +284,7 @@ impl Memory {
     }
 }
 
-/// Waits until a query that may take long can be evaluated; others need not wait.
+/// Waits until a query that may take long can be evaluated; other queries don't wait.
 async fn admitted(
     tenant: &RwLock<Tenant>,
     settings: &Settings,
@@ -325,8 +325,8 @@ fn exclusive<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Locks to read, and lets others have a turn while a write holds the lock: a long one is done
-/// elsewhere, and must not keep the caller's thread either.
+/// Locks for reading, and yields to other tasks while a write holds the lock: a long write runs on another thread,
+/// and must not block the caller's thread.
 async fn shared_in_turn<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     loop {
         match lock.try_read() {
@@ -338,7 +338,7 @@ async fn shared_in_turn<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     }
 }
 
-/// The same to write.
+/// Locks for writing in the same way.
 async fn exclusive_in_turn<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     loop {
         match lock.try_write() {

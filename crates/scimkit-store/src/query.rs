@@ -24,7 +24,7 @@ pub struct Query {
     pub max_bytes: Option<u64>,
     /// What becomes of resources that do not fit into those bytes.
     pub overflow: Overflow,
-    /// Whose resources.
+    /// The owners of the resources.
     pub owner: OwnerFilter,
     /// Which ones; all when there is none.
     pub predicate: Option<Predicate>,
@@ -46,24 +46,24 @@ pub enum Count {
     Skip,
 }
 
-/// The owners of the resources that a query selects.
+/// The owners whose resources a query selects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every store must carry out every filter"
 )]
 pub enum OwnerFilter {
-    /// Any connection, or none.
+    /// Any owner, and resources without one.
     #[default]
     Any,
-    /// That connection.
+    /// The resources of one connection.
     Connection(ConnectionId),
-    /// No connection.
+    /// The resources without an owner.
     Unowned,
 }
 
 impl OwnerFilter {
-    /// Whether a resource with that owner is selected.
+    /// Returns whether a resource with that owner is selected.
     ///
     /// # Example
     /// ```
@@ -104,8 +104,7 @@ impl Query {
         }
     }
 
-    /// Whether it is about all resources of the type, so that a store which counts them knows the
-    /// total.
+    /// Returns whether the query selects all resources of the type, whose number a store with counters knows.
     #[must_use]
     pub fn is_unfiltered(&self) -> bool {
         if self.owner != OwnerFilter::Any {
@@ -128,7 +127,7 @@ impl Query {
         self
     }
 
-    /// Selects by owner. Needs [`Support::owners`](crate::Support::owners).
+    /// Selects the resources of some owners. Needs [`Support::owners`](crate::Support::owners).
     #[must_use]
     pub fn with_owner(mut self, owner: OwnerFilter) -> Self {
         self.owner = owner;

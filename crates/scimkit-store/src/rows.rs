@@ -1,20 +1,18 @@
-//! A complete store over a database that has rows: your own tables, say, or another service.
+//! A complete store over a database of rows, such as your own tables or another service.
 //!
 //! A [`RowDatabase`] opens transactions, loads facts and applies operations; [`RowStore`] makes a
 //! [`Store`] of it. The [engine](crate::engine) decides every write, so a database contains no rule:
 //!
-//! - The database may decide ids, versions, times and defaults: [`Rows::apply`] returns rows as they
-//!   became, and the answers contain that.
+//! - The database may decide ids, versions, times and defaults: [`Rows::apply`] returns the rows as they
+//!   are now, and the answers show those.
 //! - A row that the database [rejects](RowsError::Rejected) fails its write and no other. For a unique
-//!   constraint the rows are looked at once more before: the write may have lost a race.
-//! - A transaction that was [lost](RowsError::Lost) is tried again, three times in all.
+//!   constraint the facts are first loaded once more: the write may have lost a race.
+//! - A transaction that was [lost](RowsError::Lost) is retried: up to three attempts in all.
 //! - A dry run is a transaction that is not committed, so it also finds what only the database rejects.
 //!
-//! A small database need not know facts and operations either: [`Simple`] makes them of a
-//! [`SimpleDatabase`], which finds, puts and removes single rows, and, if there are groups, finds, links and
-//! unlinks their members.
-//!
-//! [`Needs::lookups`], [`satisfying`] and [`page`] are what it is made of, for databases in between.
+//! A small database need not handle facts and operations either: [`Simple`] turns a [`SimpleDatabase`] into a
+//! [`RowDatabase`]. It only finds, puts and removes single rows, and, if there are groups, finds, links and unlinks
+//! their members. A database in between can use the same parts: [`Needs::lookups`], [`satisfying`] and [`page`].
 //!
 //! [`Needs::lookups`]: crate::engine::Needs::lookups
 //! [`Rows::apply`]: crate::engine::Rows::apply
@@ -38,57 +36,57 @@ use crate::{
     engine::{BatchAnswer, Decision, Rejection, Rows, RowsError, WriteRequest, write},
 };
 
-/// How often a transaction that the database loses is tried, the first time included.
+/// Attempts at a transaction that the database loses, the first one included.
 const LOST: u32 = 3;
 
-/// How often a batch is decided anew at most because of constraints, besides twice per write.
+/// The maximum number of new decisions on a batch because of constraints, in addition to two per write.
 const RACES: usize = 16;
 
-/// A database that keeps the rows of resources.
+/// A database that stores resources as rows.
 ///
-/// All methods can be written as `async fn`. What [`Store`] says of `edges`, `query` and `read` holds
-/// here, too.
+/// All methods can be written as `async fn`. `edges`, `query` and `read` have the contract of the methods of
+/// [`Store`] with these names.
 ///
 /// # Example
-/// See [`SimpleDatabase`], of which [`Simple`] makes one.
+/// See [`SimpleDatabase`], which [`Simple`] turns into a `RowDatabase`.
 pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
     /// An open transaction.
     type Transaction<'a>: RowTransaction + 'a;
 
-    /// Begins a transaction that no other transaction on the tenant's rows runs beside: by a lock on
-    /// the tenant, or because the database serialises them.
+    /// Begins a transaction for a write. No other write of the tenant may run next to it: take a lock on the tenant,
+    /// or let the database serialise them.
     ///
     /// # Errors
-    /// Why there is none.
+    /// The database can't begin one; [`RowsError::Lost`] if a retry may succeed.
     fn begin<'a>(
         &'a self,
         scope: &'a Scope,
     ) -> impl Future<Output = Result<Self::Transaction<'a>, RowsError>> + Send;
 
-    /// The edges of several owners: see [`Store::edges`].
+    /// Reads the edges of several owners: see [`Store::edges`].
     ///
     /// # Errors
-    /// See there.
+    /// Those of [`Store::edges`].
     fn edges(
         &self,
         scope: &Scope,
         query: &EdgeQuery,
     ) -> impl Future<Output = Result<Vec<Vec<Edge>>, StoreError>> + Send;
 
-    /// One page of resources: see [`Store::query`].
+    /// Reads one page of resources: see [`Store::query`].
     ///
     /// # Errors
-    /// See there.
+    /// Those of [`Store::query`].
     fn query(
         &self,
         scope: &Scope,
         query: &Query,
     ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 
-    /// One resource: see [`Store::read`].
+    /// Reads one resource: see [`Store::read`].
     ///
     /// # Errors
-    /// See there.
+    /// Those of [`Store::read`].
     fn read(
         &self,
         scope: &Scope,
@@ -97,18 +95,19 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
         want: &Want,
     ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
 
-    /// What the database can do with resources of a type: which facts it has, which queries it answers, and
-    /// whether it takes ids. [`Support::check`] need not be set: [`RowStore`] does that.
+    /// Returns the capabilities of the database for a resource type: which facts it has, which queries it answers, and
+    /// whether it stores given ids. [`Support::check`] need not be set, since [`RowStore`] checks batches itself.
     fn support(&self, kind: &ResourceType) -> Support;
 }
 
-/// The rows of one tenant inside an open transaction. Dropped without [`commit`](Self::commit), it is
-/// rolled back.
+/// The rows of one tenant inside an open transaction.
+///
+/// If it is dropped without [`commit`](Self::commit), it is rolled back.
 pub trait RowTransaction: Rows + Send {
-    /// Makes what was applied durable and visible.
+    /// Makes the applied operations durable and visible.
     ///
     /// # Errors
-    /// - [`RowsError::Lost`] only if certainly nothing was committed
+    /// - [`RowsError::Lost`] only if it is certain that nothing was committed
     /// - [`RowsError::Rejected`] for a constraint that is checked this late
     fn commit(self) -> impl Future<Output = Result<(), RowsError>> + Send;
 }
@@ -116,19 +115,22 @@ pub trait RowTransaction: Rows + Send {
 /// A [`Store`] over a [`RowDatabase`].
 ///
 /// Batches of a tenant are decided one after another, each in a transaction of its own.
+///
+/// # Example
+/// See [`SimpleDatabase`].
 #[derive(Debug)]
 pub struct RowStore<D> {
     database: D,
 }
 
 impl<D: RowDatabase> RowStore<D> {
-    /// A store over that database.
+    /// Creates a store over a database.
     #[must_use]
     pub fn new(database: D) -> Self {
         RowStore { database }
     }
 
-    /// The database.
+    /// Returns the database.
     #[must_use]
     pub fn database(&self) -> &D {
         &self.database

@@ -66,8 +66,8 @@ pub struct Rules {
     pub deletes: Option<Deletes>,
     /// Whether groups go through the connection.
     pub groups: bool,
-    /// How much of each write the journal records, the same for all connections of a tenant: `off`,
-    /// `notice` or `full`.
+    /// The level of the journal, which should be the same for all connections of a tenant: `full`, `notice` or
+    /// `off`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalLevel>,
     /// The text of an attribute mapping, as JSON where it starts with `{` and else as TOML.
@@ -145,7 +145,8 @@ impl Rules {
     /// mappings may name.
     ///
     /// # Errors
-    /// A mapping or a capacity that does not fit the schemas of the settings, and too many capacities.
+    /// A mapping or a capacity that does not fit the schemas of the settings, or more than
+    /// [`CapacityRule::MOST`] capacities.
     pub fn settings(
         &self,
         base: &Settings,

@@ -85,7 +85,7 @@ pub struct Limits {
     pub page_max: u32,
     /// JSON values of a body: 400,000. In memory each takes many times its bytes.
     pub values: usize,
-    /// Units of work that a request may cause, see [`Budget`]: 500,000,000, one to two seconds of one
+    /// Units of work that a request may cause, see [`Budget`]: 500,000,000, which is one to two seconds of one
     /// processor.
     pub work: u64,
 }
@@ -280,8 +280,8 @@ impl Settings {
 pub struct Scope {
     /// The work that the request may cause. A store charges what it does and stops when it runs out.
     pub budget: Budget,
-    /// Who asks, and with which request. A store writes on behalf of [`Batch::cause`](crate::Batch),
-    /// which is this one for what the server and [`StoreExt`](crate::StoreExt) write.
+    /// The connection, caller and request. The server and [`StoreExt`](crate::StoreExt) copy it to
+    /// [`Batch::cause`](crate::Batch), which the store records.
     pub cause: Cause,
     /// The host's own values, by type.
     pub extensions: http::Extensions,

@@ -75,9 +75,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         want: &'a Want,
     ) -> BoxFuture<'a, Result<Stored, StoreError>>;
 
-    /// Carries the writes out in order, each atomic alone, with one answer each; all that succeeded
-    /// are durable when the future resolves. What one that fails means for the others is said by
-    /// [`OnFailure`](crate::OnFailure); nobody sees, and no crash leaves, what is undone.
+    /// Carries out the writes in order, each atomic alone, with one answer each. All that succeeded are durable when
+    /// the future resolves. [`OnFailure`](crate::OnFailure) is the effect of a failed write on the others; a write
+    /// that is undone is never visible, not even after a crash.
     ///
     /// Decided inside each write, so that concurrent ones can't disagree:
     /// - the expected version: [`StoreError::Stale`], and nothing is written;
@@ -99,10 +99,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// The batch failed as a whole and nothing of it was written: a [failure](StoreError::is_failure),
-    /// [`StoreError::Exhausted`] or [`StoreError::Unsupported`]. What is wrong with one write is its own
-    /// answer. Where a store carries a long batch under [`OnFailure::Continue`](crate::OnFailure::Continue) or
-    /// [`OnFailure::StopAfter`](crate::OnFailure::StopAfter) out in parts and a later part fails, the writes of that part and those
-    /// after it have that error as their own answers.
+    /// [`StoreError::Exhausted`] or [`StoreError::Unsupported`]. The error of a single write is the answer to that
+    /// write.
+    ///
+    /// A store may carry out a long batch in parts under [`OnFailure::Continue`](crate::OnFailure::Continue) and
+    /// [`OnFailure::StopAfter`](crate::OnFailure::StopAfter). If a later part fails, its error is the answer to each write of
+    /// that part and of the parts after it.
     fn write<'a>(
         &'a self,
         scope: &'a Scope,

@@ -9,42 +9,42 @@ use scimkit_registry::{AttrId, Edge, Resource, ResourceId};
 
 use crate::{ConnectionId, StoreError};
 
-/// A stored resource, as a read of its type returns it.
+/// A stored resource, as reads return it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Stored {
-    /// The bytes of its document's JSON text, where the store knows them; 0 where not. See
+    /// The length of its document's JSON text in bytes, or 0 if the store does not know it. See
     /// [`Stored::size`].
     pub bytes: u64,
-    /// When it was created.
+    /// The time of its creation.
     pub created: DateTime<Utc>,
     /// Its attributes, without `id`, `meta` and memberships.
     pub document: Document,
-    /// Its edges, under the attributes that were asked for, as they were with this version.
+    /// Its edges in this version, under the requested attributes.
     pub edges: Vec<(AttrId, Vec<Edge>)>,
     /// Its identifier.
     pub id: ResourceId,
-    /// When it last changed.
+    /// The time of its last change.
     pub last_modified: DateTime<Utc>,
-    /// The connection that owns it; none for a resource of the application, and where the store does not
-    /// keep owners ([`Support::owners`](crate::Support::owners)).
+    /// The connection that owns it; none for a resource without an owner, and if the store does not store
+    /// owners ([`Support::owners`](crate::Support::owners)).
     pub owner: Option<ConnectionId>,
-    /// The version that this is.
+    /// Its version.
     pub version: Version,
 }
 
-/// When a resource was created and last changed.
+/// The times of a resource's creation and last change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "both times of `meta`, by name")]
 pub struct Timestamps {
-    /// When it was created.
+    /// The time of its creation.
     pub created: DateTime<Utc>,
-    /// When it last changed.
+    /// The time of its last change.
     pub last_modified: DateTime<Utc>,
 }
 
 impl Stored {
-    /// A resource without an owner and edges.
+    /// Creates a resource without an owner and edges.
     #[must_use]
     pub fn new(id: ResourceId, version: Version, at: Timestamps, document: Document) -> Self {
         Stored {
@@ -68,10 +68,10 @@ impl Stored {
 }
 
 impl Stored {
-    /// What an edge takes besides its texts.
+    /// The bytes that an edge counts besides its texts.
     const EDGE: u64 = 64;
 
-    /// The bytes of a document's text, where it is at hand.
+    /// The bytes of a document's text, if the text is known.
     pub(crate) fn bytes_of(document: &Document) -> u64 {
         match document {
             Document::Text(text) => text.len() as u64,
@@ -79,8 +79,8 @@ impl Stored {
         }
     }
 
-    /// The bytes of its document's JSON text and, for each of its edges, those of id, type and name
-    /// and 64 more.
+    /// Returns the size that counts for a page: the bytes of its document's JSON text and, for each of its edges, those
+    /// of id, type and name and 64 more.
     #[must_use]
     pub fn size(&self) -> u64 {
         let edges = self.edges.iter().flat_map(|(_, edges)| edges);
@@ -91,7 +91,7 @@ impl Stored {
         document + edges.map(Self::edge_size).sum::<u64>()
     }
 
-    /// The bytes of one edge in [`Stored::size`].
+    /// Returns the bytes that an edge adds to [`Stored::size`].
     #[must_use]
     pub fn edge_size(edge: &Edge) -> u64 {
         let texts = [edge.kind.as_deref(), edge.display.as_deref()];
@@ -100,10 +100,10 @@ impl Stored {
     }
 }
 
-/// A stored document: the JSON text that goes out, or the tree.
+/// A stored document: JSON text that is sent as it is, or a tree.
 ///
-/// Text may go out as it is, so a store gives it only for a document in which the resource type, as
-/// it is now, hides and ignores nothing. A tree is always projected.
+/// Text may be sent unchanged, so a store returns it only for a document in which the current resource type hides and
+/// ignores nothing. A tree is always projected.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_enums, reason = "a document is text or a tree")]
 pub enum Document {
@@ -120,7 +120,7 @@ impl From<Resource> for Document {
 }
 
 impl Document {
-    /// The JSON text.
+    /// Returns the JSON text.
     #[must_use]
     pub fn text(&self) -> Bytes {
         match self {
@@ -129,10 +129,10 @@ impl Document {
         }
     }
 
-    /// The tree, read from the text where needed.
+    /// Returns the tree, parsed from the text if needed.
     ///
     /// # Errors
-    /// [`StoreError::Backend`] when the text is not a document.
+    /// [`StoreError::Backend`] if the text is not a document.
     pub fn tree(&self) -> Result<Cow<'_, Resource>, StoreError> {
         match self {
             Document::Text(text) => Resource::restore(text)

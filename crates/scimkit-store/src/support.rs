@@ -1,10 +1,10 @@
-//! What a store can do.
+//! The capabilities of a store.
 
 use crate::{
     Batch, Deletes, Intent, JournalLevel, OwnerFilter, Query, Settings, Start, StoreError, Write,
 };
 
-/// What a store can do with a type of resource.
+/// The capabilities of a store for one resource type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Support {
@@ -12,34 +12,34 @@ pub struct Support {
     pub capacities: bool,
     /// Whether it can [check](Intent::Check) a batch without writing it.
     pub check: bool,
-    /// Whether a create can [claim](crate::Claim) a resource: it keeps which connection owns a resource.
+    /// Whether a create can [claim](crate::Claim) an existing resource. This needs the stored owner of each resource.
     pub claims: bool,
     /// Whether it compares the [pin](crate::Claim::pinned) of a claim.
     pub claim_pins: bool,
-    /// It continues a list after a [`Position`](crate::Position).
+    /// Whether it continues a list after a [`Position`](crate::Position).
     pub cursor: bool,
-    /// It answers predicates.
+    /// Whether it evaluates predicates.
     pub filter: bool,
-    /// It keeps the id that [`Write::Create`] comes with. Where it assigns its own, what refers to
-    /// a resource can only be written once that is there.
+    /// Whether it stores the id of [`Write::Create`]. If it assigns its own, a write that refers to the resource
+    /// has to wait until the resource exists.
     pub given_ids: bool,
-    /// It writes a [journal](crate::Journal). A store without one accepts the default level,
+    /// Whether it writes a [journal](crate::Journal). A store without one accepts the default level,
     /// records nothing, and rejects [`JournalLevel::Full`](crate::JournalLevel::Full).
     pub journal: bool,
-    /// Whether it keeps what is deleted under [`Deletes::Retire`](crate::Deletes::Retire).
+    /// Whether it soft-deletes under [`Deletes::Retire`](crate::Deletes::Retire).
     pub soft_delete: bool,
-    /// Whether it keeps which connection owns a resource: [`Stored::owner`](crate::Stored::owner) and
+    /// Whether it stores and queries the connection that owns a resource: [`Stored::owner`](crate::Stored::owner) and
     /// [`Query::with_owner`](crate::Query::with_owner).
     pub owners: bool,
-    /// It sorts.
+    /// Whether it sorts.
     pub sort: bool,
     /// Whether answers to writes carry the edges that the [batch](Batch::want) needs.
     pub written_edges: bool,
 }
 
 impl Support {
-    /// Everything that the first version of the contract had: all but capacities, checks, the pins of
-    /// claims, a journal, queries by owner and edges in answers to writes, which a store has to declare.
+    /// Returns all capabilities of the first version of the contract. A store has to declare the others itself:
+    /// capacities, checks, pinned claims, a journal, owners, and edges in answers to writes.
     #[must_use]
     pub fn full() -> Self {
         Support {
@@ -59,7 +59,7 @@ impl Support {
     }
 }
 
-/// What a store without a journal lacks.
+/// The capability that a store without a journal lacks.
 pub(crate) const FULL_JOURNAL: &str = "a journal with values";
 
 impl Support {
@@ -67,7 +67,7 @@ impl Support {
     /// call it for each query.
     ///
     /// # Errors
-    /// [`StoreError::Unsupported`].
+    /// [`StoreError::Unsupported`] with the first capability that is missing.
     pub fn check_query(&self, query: &Query) -> Result<(), StoreError> {
         let feature = match query {
             _ if !self.owners && query.owner != OwnerFilter::Any => "a query by owner",
@@ -85,7 +85,7 @@ impl Support {
     /// write, and a store that lacks a capability should as well.
     ///
     /// # Errors
-    /// [`StoreError::Unsupported`].
+    /// [`StoreError::Unsupported`] with the first capability that is missing.
     pub fn check_batch(&self, settings: &Settings, batch: &Batch) -> Result<(), StoreError> {
         let deletes = batch
             .writes

@@ -254,7 +254,7 @@ pub enum Entry {
     Token(TokenRecord),
 }
 
-/// When tenants, connections or tokens are changed, and who causes it: for the journal.
+/// The time and cause of a change of tenants, connections or tokens, for the journal.
 ///
 /// # Example
 /// ```
@@ -267,21 +267,21 @@ pub enum Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stamp {
-    /// When.
+    /// The time of the change.
     pub at: DateTime<Utc>,
-    /// Who.
+    /// The connection, caller and request that cause the change.
     pub cause: Cause,
 }
 
 impl Stamp {
-    /// A change that the application itself makes at that time.
+    /// Creates the stamp of a change by the application itself at the time `at`.
     #[must_use]
     pub fn new(at: DateTime<Utc>) -> Self {
         let cause = Cause::default();
         Stamp { at, cause }
     }
 
-    /// Sets who causes it.
+    /// Sets the connection, caller and request that cause the change.
     #[must_use]
     pub fn with_cause(mut self, cause: Cause) -> Self {
         self.cause = cause;
@@ -339,8 +339,8 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
 
     /// Keeps all of them in that order, or none.
     ///
-    /// [`decide_entry`](crate::engine::decide_entry) decides about each of them. Where the resources are
-    /// kept beside the entries, each one takes the next number of its tenant's changes, and is recorded
+    /// [`decide_entry`](crate::engine::decide_entry) has the rules for each of them. If the entries are stored
+    /// together with the resources, each entry takes the next number of its tenant's changes, and is recorded
     /// in the [journal](crate::Journal) if the store has one.
     ///
     /// # Errors
@@ -359,8 +359,8 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
     /// that. A write that is on its way through the connection meanwhile may still make one that has
     /// its id.
     ///
-    /// It takes one number of the tenant's changes, also for all resources and tokens together, and as
-    /// long as the tenant has resources, in one write.
+    /// The removal is one change: it takes one number for the connection, its tokens and its resources together. It is
+    /// one write, whose duration grows with the number of the tenant's resources.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Busy`] and [`StoreError::Backend`].

@@ -97,7 +97,7 @@ pub fn name(text: &str) -> Result<(), InvalidEntry> {
 /// Validates the scopes of a token.
 ///
 /// # Errors
-/// [`InvalidEntry::Text`]: there are none.
+/// [`InvalidEntry::Text`]: the token has no scopes.
 pub fn scopes(scopes: Scopes, token: &str) -> Result<(), InvalidEntry> {
     match scopes == Scopes::NONE {
         true => {

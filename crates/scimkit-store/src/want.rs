@@ -1,10 +1,22 @@
-//! What reads and answers to writes carry.
+//! The parts of a resource that reads and answers to writes carry.
 
 use std::sync::Arc;
 
 use scimkit_registry::{AttrId, ResourceId, ResourceType};
 
-/// What a read or the answer to a write needs.
+/// The parts of a resource that a read or the answer to a write needs.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::Registry;
+/// use scimkit_store::Want;
+///
+/// let registry = Registry::standard();
+/// let members = registry.by_name("Group").unwrap().named("members").unwrap();
+/// let want = Want::edges([members]).at_most(11);
+/// assert!(want.document && want.limit == Some(11));
+/// assert!(!Want::version().document);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Want {
@@ -12,12 +24,12 @@ pub struct Want {
     pub document: bool,
     /// The membership, inverse and reference attributes whose edges are wanted.
     pub edges: Vec<AttrId>,
-    /// How many edges under each at most; all when there is none.
+    /// The maximum number of edges under each attribute; without it, all edges are wanted.
     pub limit: Option<u32>,
 }
 
 impl Default for Want {
-    /// The document alone.
+    /// Returns the document alone.
     fn default() -> Self {
         Want {
             document: true,
@@ -28,13 +40,13 @@ impl Default for Want {
 }
 
 impl Want {
-    /// The document alone.
+    /// Creates a want for the document alone.
     #[must_use]
     pub fn document() -> Self {
         Want::default()
     }
 
-    /// Nothing but what a write always answers.
+    /// Creates a want for the version alone, which the answer to a write always has.
     #[must_use]
     pub fn version() -> Self {
         Want {
@@ -43,7 +55,7 @@ impl Want {
         }
     }
 
-    /// The edges under these attributes, too.
+    /// Creates a want for the document and the edges under these attributes.
     #[must_use]
     pub fn edges(attrs: impl Into<Vec<AttrId>>) -> Self {
         Want {
@@ -52,7 +64,7 @@ impl Want {
         }
     }
 
-    /// At most `limit` edges under each: enough to tell a small group from a big one.
+    /// Limits the number of edges under each attribute, for example to tell a small group from a large one.
     #[must_use]
     pub fn at_most(mut self, limit: u32) -> Self {
         self.limit = Some(limit);
@@ -60,25 +72,24 @@ impl Want {
     }
 }
 
-/// Asks for the edges of some resources of one type.
+/// A query for the edges of some resources of one type.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EdgeQuery {
-    /// Only edges to targets with greater ids, compared byte by byte: what follows on a page that
-    /// ended there.
+    /// The id after which the edges start, compared byte by byte: the last target of the page before.
     pub after: Option<ResourceId>,
     /// A membership attribute, or the inverse of one.
     pub attr: AttrId,
     /// The type of the owners.
     pub kind: Arc<ResourceType>,
-    /// How many edges of each owner at most; all when there is none.
+    /// The maximum number of edges of each owner; without it, all edges are returned.
     pub limit: Option<u32>,
-    /// Whose edges.
+    /// The resources whose edges are returned.
     pub owners: Vec<ResourceId>,
 }
 
 impl EdgeQuery {
-    /// The edges of one attribute for several owners.
+    /// Creates a query for all edges of these owners under one attribute.
     #[must_use]
     pub fn new(kind: Arc<ResourceType>, attr: AttrId, owners: Vec<ResourceId>) -> Self {
         EdgeQuery {
@@ -90,14 +101,14 @@ impl EdgeQuery {
         }
     }
 
-    /// At most `limit` edges of each owner: enough to tell a small group from a big one.
+    /// Limits the number of edges of each owner, for example to tell a small group from a large one.
     #[must_use]
     pub fn at_most(mut self, limit: u32) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// Only those behind that target.
+    /// Sets the target after whose id the edges start.
     #[must_use]
     pub fn after(mut self, target: Option<ResourceId>) -> Self {
         self.after = target;

@@ -1,4 +1,4 @@
-//! What the operations of a bulk request mean.
+//! The routes of the operations of a bulk request, and the references between them.
 
 use std::{
     collections::{BTreeSet, HashMap},

@@ -49,7 +49,7 @@ impl Created {
         })
     }
 
-    /// 409 over a reference.
+    /// The 409 for a reference that can't be resolved.
     pub(super) fn conflict(&self, referred_to: usize, what: &str) -> Error {
         let mut names = self.names.iter();
         let name = names.find(|(_, index)| **index == referred_to);
@@ -57,10 +57,10 @@ impl Created {
         Error::new(409, format!("`bulkId:{name}` {what}"))
     }
 
-    /// Puts in the ids of what a body refers to.
+    /// Replaces the references in a body by the ids of the resources.
     ///
     /// # Errors
-    /// 409 for what `is_unnamed` says has no id yet.
+    /// 409 for a reference to a resource that has no id yet, according to `is_unnamed`.
     fn put_ids_in(
         &self,
         body: Body,
@@ -82,10 +82,10 @@ impl Created {
     }
 }
 
-/// Reads an operation to its end; `id` is that of the resource that it is about.
+/// Decodes an operation on the resource `id`.
 ///
 /// # Errors
-/// Whatever is wrong with it; 409 for a reference to what has no id yet.
+/// The operation is invalid; 409 for a reference to a resource that has no id yet.
 pub(super) async fn ready(
     writer: Writer<'_>,
     created: &Created,
@@ -98,7 +98,7 @@ pub(super) async fn ready(
         expect,
         kind,
     } = task;
-    // What is over is over for all operations that remain.
+    // A spent budget fails all remaining operations.
     writer.scope.budget.check().map_err(StoreError::from)?;
     writer.access.check(&kind, Level::Write)?;
     let expect = match (&act, expect) {

@@ -25,7 +25,7 @@ pub(super) struct Run<'a> {
     /// After how many failures no further operation is performed.
     limit: Option<u32>,
     logged: bool,
-    /// What is wrong with those that can't be carried out.
+    /// The errors of operations that can't be carried out.
     problems: HashMap<usize, Problem>,
     ready: HashMap<usize, Ready>,
     request_id: &'a str,
@@ -37,9 +37,9 @@ pub(super) struct Run<'a> {
     writer: Writer<'a>,
 }
 
-/// What the answer to an operation tells whatever comes of it.
+/// The parts of an operation's answer that do not depend on its outcome.
 struct Slot {
-    /// The status of success.
+    /// The HTTP status of success.
     status: u16,
     /// The resource; none for one that this operation creates.
     target: Option<(Arc<ResourceType>, Target)>,
@@ -240,7 +240,7 @@ impl<'a> Run<'a> {
         answers.into_iter().chain(std::iter::repeat_with(none))
     }
 
-    /// Reports what came of an operation, and notes it, if that is its answer.
+    /// Reports the outcome of an operation to the schedule, and stores it if it is the answer.
     fn report(&mut self, index: usize, answer: Answer) {
         let outcome = match &answer {
             Ok(_) => Outcome::Done,
@@ -281,7 +281,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The resource that is there before an operation, as far as it is known.
+    /// The resource before an operation, as far as it is known.
     fn place(&self, index: usize) -> Option<Place> {
         let (kind, target) = self.slots.get(index)?.target.as_ref()?;
         let id = match target {
@@ -292,7 +292,7 @@ impl<'a> Run<'a> {
         Some((Arc::clone(kind), id?.clone()))
     }
 
-    /// Why an operation is not carried out.
+    /// The reason why an operation is not carried out.
     fn problem(&mut self, index: usize, reason: Reason) -> Problem {
         match reason {
             Reason::Circle => circle::not_all_made(),

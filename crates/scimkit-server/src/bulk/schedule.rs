@@ -1,7 +1,7 @@
 //! When the operations of a bulk request are carried out: outcomes in, the next step out.
 //!
-//! Nothing is read, written or awaited here. The driver asks for a [`Step`], does it, and reports what came
-//! of it; see `bulk.rs` for the rules of order and failure.
+//! The schedule reads, writes and awaits nothing. The driver asks for a [`Step`], carries it out, and reports the
+//! outcome; see `bulk.rs` for the rules of order and failure.
 
 use std::collections::VecDeque;
 
@@ -12,21 +12,21 @@ use super::{
     step::{Outcome, Prepared, Reason, Rules, Step},
 };
 
-/// Writes that go to the store together, at most: few enough that others need not wait for long.
+/// The maximum number of writes in one batch: few enough that other requests don't wait for long.
 const BATCH: usize = 250;
 
 /// The operations of one bulk request, by their index.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    /// What was begun and is not reported yet.
+    /// The steps that were begun and are not reported yet.
     active: Active,
-    /// Failures that the driver is still to be told of.
+    /// The failures that the driver still has to answer.
     failed: VecDeque<(usize, Reason)>,
     failures: u32,
-    /// Whether a batch may hold what refers to what is not carried out yet. Once a batch was cut short, it
-    /// may not: so no write is handed over more than twice, however many fail.
+    /// Whether a batch may hold operations that refer to pending ones. After a batch was cut short it may not, so that
+    /// no write is sent to the store more than twice, however many fail.
     leaning: bool,
-    /// What follows once nothing is pending any more.
+    /// The step after nothing is pending any more.
     next: Option<Next>,
     /// Prepared writes that no batch has taken yet, in their order.
     pending: VecDeque<usize>,
@@ -61,7 +61,7 @@ enum Active {
         /// The failures before the batch.
         failures: u32,
         left: VecDeque<usize>,
-        /// Those that the store did not come to.
+        /// The operations that the store did not reach.
         repeat: Vec<usize>,
     },
     Circle {
@@ -134,7 +134,7 @@ impl Schedule {
         }
     }
 
-    /// Takes what the operation of a [`Step::Prepare`] was found to be.
+    /// Takes the result of a [`Step::Prepare`].
     pub(super) fn prepared(&mut self, index: usize, prepared: Prepared) {
         if let Active::Preparing { creates, .. } = &mut self.active {
             match prepared {
@@ -157,8 +157,8 @@ impl Schedule {
         }
     }
 
-    /// Takes what came of an operation, and returns whether that is its answer: one that the store did not
-    /// come to may be tried again, or stays without.
+    /// Takes the outcome of an operation, and returns whether it is the answer: an operation that the store did not
+    /// reach may be tried again, or gets no answer.
     pub(super) fn report(&mut self, index: usize, outcome: Outcome) -> bool {
         let stopped = self.stopped();
         match &mut self.active {
@@ -178,7 +178,7 @@ impl Schedule {
             } => {
                 left.pop_front();
                 let is_last = left.is_empty();
-                // A store that stops before anything failed would be asked for ever.
+                // A store that stops although nothing failed would otherwise be called for ever.
                 let repeats = *leans && self.failures > *failures;
                 let is_skipped = outcome == Outcome::NotRun && (repeats || (!*leans && stopped));
                 if is_skipped && repeats {
@@ -212,7 +212,7 @@ impl Schedule {
         self.state(index) == State::Failed
     }
 
-    /// Whether the id of what an operation creates is not known before it is there, and it is not.
+    /// Whether an operation creates a resource whose id is not known yet, because the store assigns it.
     pub(super) fn is_unnamed(&self, index: usize) -> bool {
         self.rules.named_late.contains(&index) && self.state(index) == State::Open
     }
@@ -313,16 +313,16 @@ impl Schedule {
         self.failed.push_back((index, reason));
     }
 
-    /// Has all that is pending carried out first.
+    /// Carries out all pending operations first.
     fn flush_before(&mut self, next: Next) {
         self.leaning = true;
         self.next = Some(next);
     }
 
-    /// The next batch of what is pending; none when nothing is, or when the first can't be carried out.
+    /// The next batch of pending operations; none if there are none, or if the first can't be carried out.
     ///
-    /// Where one refers to another in it, the batch ends with the first failure, so that nothing is
-    /// written that refers to what is not there.
+    /// If one refers to another in it, the batch stops at the first failure, so that no write refers to a resource that
+    /// does not exist.
     fn batch(&mut self) -> Option<Step> {
         let first = *self.pending.front()?;
         let is_sound = |index: &&usize| {
@@ -355,7 +355,7 @@ impl Schedule {
         })
     }
 
-    /// Whether an operation refers to what is not carried out yet.
+    /// Whether an operation refers to one that is not carried out yet.
     fn leans(&self, index: usize) -> bool {
         let mut others = self.waits_for.get(index).into_iter().flatten();
         others.any(|other| self.state(*other) == State::Open)

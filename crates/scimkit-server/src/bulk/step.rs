@@ -1,4 +1,4 @@
-//! What the schedule of a bulk request and its driver tell each other.
+//! The messages between the schedule of a bulk request and its driver.
 
 use std::collections::HashSet;
 
@@ -12,11 +12,11 @@ pub(super) struct Rules {
     pub(super) in_turn: bool,
     /// The operations whose resources have no id before they are created.
     pub(super) named_late: HashSet<usize>,
-    /// How many failures end the request; without it, none does.
+    /// The number of failures that ends the request; without it, none does.
     pub(super) limit: Option<u32>,
 }
 
-/// What to do next.
+/// The next step of the driver.
 #[derive(Debug, PartialEq)]
 pub(super) enum Step {
     /// Prepare this operation, and report by `prepared`.
@@ -32,39 +32,39 @@ pub(super) enum Step {
     WriteCircle(Vec<usize>),
     /// Read the resource, change it, and report.
     Edit(usize),
-    /// Answer this one with a failure; there is nothing to report.
+    /// Answer this operation with a failure; there is nothing to report.
     Fail(usize, Reason),
-    /// All is done, or the limit of failures is reached: what has no answer by now gets none.
+    /// All is done, or the limit of failures is reached: operations without an answer get none.
     Done,
 }
 
-/// Why an operation failed before it was carried out.
+/// The reason why an operation failed before it was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// It was [`Prepared::Invalid`].
+    /// The operation was [`Prepared::Invalid`].
     Invalid,
-    /// Another one of its circle failed.
+    /// Another operation of its circle failed.
     Circle,
-    /// This other operation failed, whose resource it refers to.
+    /// The other operation, to whose resource it refers, failed.
     NotCreated(usize),
 }
 
-/// What an operation is found to be once it is decoded.
+/// The kind of an operation, known once it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Prepared {
-    /// It needs nothing read.
+    /// The operation can be written without reading.
     Write,
-    /// It must read the resource first.
+    /// The operation has to read the resource first.
     Edit,
-    /// It can't be carried out.
+    /// The operation can't be carried out.
     Invalid,
 }
 
-/// What came of an operation.
+/// The outcome of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,
     Failed,
-    /// The store stopped before it.
+    /// The store stopped before the operation.
     NotRun,
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::Dialect;
 
-/// The live resources of a tenant in the order of their ids: type, id, `created_us`, `modified_us`, owning
+/// Selects the live resources of a tenant in the order of their ids: type, id, `created_us`, `modified_us`, owning
 /// connection, document and version.
 #[must_use]
 pub fn exported_rows(dialect: Dialect, tenant: &str) -> Statement<'_> {
@@ -15,7 +15,7 @@ pub fn exported_rows(dialect: Dialect, tenant: &str) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// The soft-deleted resources of a tenant in the order of their ids: type, id, `created_us`, when it was
+/// Selects the soft-deleted resources of a tenant in the order of their ids: type, id, `created_us`, when it was
 /// deleted in microseconds, owning connection and document.
 #[must_use]
 pub fn exported_deleted_rows(dialect: Dialect, tenant: &str) -> Statement<'_> {
@@ -24,7 +24,7 @@ pub fn exported_deleted_rows(dialect: Dialect, tenant: &str) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// The edges of an owner by attribute and member: attribute, member, and the type that the client gave.
+/// Selects the edges of an owner by attribute and member: attribute, member, and the type that the client gave.
 #[must_use]
 pub fn exported_edges<'a>(
     dialect: Dialect,
@@ -36,7 +36,7 @@ pub fn exported_edges<'a>(
     Statement::fixed(dialect, text, [tenant, kind, owner].map(Parameter::from))
 }
 
-/// One row or more if the tenant has a resource, live or soft-deleted.
+/// Selects one row or more if the tenant has a resource, live or soft-deleted.
 #[must_use]
 pub fn any_row(dialect: Dialect, tenant: &str) -> Statement<'_> {
     let text = "SELECT 1 FROM resource WHERE tenant = ?1
@@ -44,7 +44,7 @@ pub fn any_row(dialect: Dialect, tenant: &str) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// One row if there is a resource with that id, live or soft-deleted.
+/// Selects one row if there is a resource with that id, live or soft-deleted.
 #[must_use]
 pub fn row_exists<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Statement<'a> {
     let text = "SELECT 1 FROM resource WHERE tenant = ?1 AND id = ?2
@@ -52,7 +52,7 @@ pub fn row_exists<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Stateme
     Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
 }
 
-/// One row if there is a live resource of that type with that id.
+/// Selects one row if there is a live resource of that type with that id.
 #[must_use]
 pub fn resource_exists<'a>(
     dialect: Dialect,
@@ -89,7 +89,7 @@ pub struct IdRange<'a> {
     pub up_to: Option<&'a str>,
 }
 
-/// The last of so many ids after an id; no row when there are fewer.
+/// Selects the last one of a number of ids after an id; no row if there are fewer.
 #[must_use]
 pub fn last_id<'a>(
     dialect: Dialect,
@@ -145,7 +145,7 @@ pub fn blank_rows<'a>(
     builder.build()
 }
 
-/// Blanks as long as the bytes of a column, but for some.
+/// An expression for blanks of the length of a column in bytes, less a number.
 fn blanks(dialect: Dialect, column: &str, fewer: u8) -> String {
     match dialect {
         Dialect::Postgres => format!("repeat(' ', octet_length({column}) - {fewer})"),
@@ -155,7 +155,7 @@ fn blanks(dialect: Dialect, column: &str, fewer: u8) -> String {
     }
 }
 
-/// Type and id of soft-deleted resources that were deleted before a moment, in the order of ids.
+/// Selects type and id of soft-deleted resources that were deleted before a moment, in the order of ids.
 #[must_use]
 pub fn deleted_before<'a>(
     dialect: Dialect,
@@ -226,7 +226,7 @@ impl TenantTable {
     }
 }
 
-/// The key of the last of the first so many rows of a tenant, without the tenant; no row when there are
+/// Selects the key of the last of the first so many rows of a tenant, without the tenant; no row when there are
 /// fewer, no statement where a tenant has only a few.
 #[must_use]
 pub fn last_key(

@@ -1,7 +1,7 @@
 //! The statements of the counters: how many resources there are, and how many satisfy a predicate.
 //!
 //! Counters hold only as long as `counter.counted` is the tenant's last change: a process that knows
-//! no counters leaves it behind, and then all counters of the tenant are removed and counted anew.
+//! no counters does not raise it, and then all counters of the tenant are removed and counted anew.
 
 use super::{
     facts::{Selection, restrict},
@@ -14,17 +14,17 @@ use crate::Dialect;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of a counter")]
 pub struct Counter<'a> {
-    /// How many resources count.
+    /// The number of resources.
     pub count: i64,
     /// The name of their type.
     pub kind: &'a str,
-    /// What they satisfy; empty when all of the type count.
+    /// The predicate that they satisfy; empty if all resources of the type count.
     pub predicate: &'a str,
-    /// A number among the last changes by which the counter was used.
+    /// The number of a recent change whose policy used the counter.
     pub used: i64,
 }
 
-/// The number of the tenant's last change, with the counters of some types: no row before the first
+/// Selects the number of the tenant's last change, with the counters of some types: no row before the first
 /// change, or else one per counter, and one without a counter where there is none. The columns are the
 /// number, whether the counters hold, the digest of the last entry of the journal or NULL, 32 random
 /// bytes, and then type, predicate, count and `used`.
@@ -50,7 +50,7 @@ pub fn version_and_counters<'a>(
     builder.build()
 }
 
-/// How many live resources of a type there are, if a counter says so: one row, or none.
+/// Selects how many live resources of a type there are, if a counter says so: one row, or none.
 #[must_use]
 pub fn total<'a>(dialect: Dialect, tenant: &'a str, kind: &'a str) -> Statement<'a> {
     let mut builder = Builder::new(dialect, tenant);
@@ -68,7 +68,7 @@ pub fn count<'a>(dialect: Dialect, tenant: &'a str, selection: Selection<'a>) ->
     selected(dialect, tenant, "count(*)", selection)
 }
 
-/// The documents of the live rows of a selection.
+/// Selects the documents of the live rows of a selection.
 #[must_use]
 pub fn selected_documents<'a>(
     dialect: Dialect,

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::Dialect;
 
-/// When a definition of keys was last used, in seconds since 1970: one row if it is recorded.
+/// Selects when a definition of keys was last used, in seconds since 1970: one row if it is recorded.
 #[must_use]
 pub fn key_definition_use<'a>(
     dialect: Dialect,
@@ -17,7 +17,7 @@ pub fn key_definition_use<'a>(
     Statement::fixed(dialect, text, [kind, fingerprint].map(Parameter::from))
 }
 
-/// When each other definition of a type's keys was last used, in seconds since 1970.
+/// Selects when each other definition of a type's keys was last used, in seconds since 1970.
 #[must_use]
 pub fn other_key_definition_uses<'a>(
     dialect: Dialect,
@@ -28,21 +28,21 @@ pub fn other_key_definition_uses<'a>(
     Statement::fixed(dialect, text, [kind, fingerprint].map(Parameter::from))
 }
 
-/// The attributes of a definition of keys, one in each line: one row if it is recorded.
+/// Selects the attributes of a definition of keys, one in each line: one row if it is recorded.
 #[must_use]
 pub fn key_definition<'a>(dialect: Dialect, kind: &'a str, fingerprint: &'a str) -> Statement<'a> {
     let text = "SELECT attributes FROM key_definition WHERE kind = ?1 AND fingerprint = ?2";
     Statement::fixed(dialect, text, [kind, fingerprint].map(Parameter::from))
 }
 
-/// The fingerprint that an older release recorded for the keys of a tenant's resources of a type.
+/// Selects the fingerprint that an older release recorded for the keys of a tenant's resources of a type.
 #[must_use]
 pub fn older_key_definition<'a>(dialect: Dialect, tenant: &'a str, kind: &'a str) -> Statement<'a> {
     let text = "SELECT fingerprint FROM keys_before WHERE tenant = ?1 AND kind = ?2";
     Statement::fixed(dialect, text, [tenant, kind].map(Parameter::from))
 }
 
-/// The definitions that the rows of a tenant's resources of a type name, each once: one step along an
+/// Selects the definitions that the rows of a tenant's resources of a type name, each once: one step along an
 /// index for each, however many rows have it.
 #[must_use]
 pub fn used_key_definitions<'a>(
@@ -120,7 +120,7 @@ pub fn insert_older_key_definition<'a>(
     Statement::fixed(dialect, text, parameters)
 }
 
-/// The attributes that a definition of texts shows, one in each line: one row if it is recorded.
+/// Selects the attributes that a definition of texts shows, one in each line: one row if it is recorded.
 #[must_use]
 pub fn text_definition<'a>(dialect: Dialect, kind: &'a str, fingerprint: &'a str) -> Statement<'a> {
     let text = "SELECT attributes FROM text_definition WHERE kind = ?1 AND fingerprint = ?2";

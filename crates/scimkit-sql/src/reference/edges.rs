@@ -3,13 +3,13 @@
 use super::statement::{Parameter, Statement};
 use crate::Dialect;
 
-/// Which edges of each resource.
+/// The edges of each resource to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the bounds of a range")]
 pub struct EdgeRange<'a> {
-    /// Only those whose other end has a greater id; the empty id comes before all.
+    /// The id after which the other ends start; the empty id comes before all.
     pub after: &'a str,
-    /// How many of each at most, in the order of the ids of their other ends.
+    /// The maximum number of edges of each resource, in the order of the ids of their other ends.
     pub limit: Option<u32>,
 }
 
@@ -20,13 +20,13 @@ impl EdgeRange<'_> {
         limit: None,
     };
 
-    /// A limit as large as there are none.
+    /// The limit as a number, which is huge without a limit.
     fn most(self) -> i64 {
         self.limit.map_or(i64::MAX, i64::from)
     }
 }
 
-/// The members of owners of one type by one attribute.
+/// Selects the members of owners of one type by one attribute.
 ///
 /// Its rows have the place of the owner in the list, the id of the member, the type that the client gave
 /// it, and type and display name of the resource with that id, both NULL where there is none. They come
@@ -79,7 +79,7 @@ pub fn members_of<'a>(
     Statement::fixed(dialect, text, [tenant, kind, attr, after, owners, limit])
 }
 
-/// The resources of one type that have members of one type by one attribute.
+/// Selects the resources of one type that have members of one type by one attribute.
 ///
 /// Its rows have the place of the member in the list, the id of the owner and the owner's display name.
 /// They come in the order of the members, those of one member in the order of their ids. A member that is
@@ -136,7 +136,7 @@ pub fn owners_of<'a>(
     Statement::fixed(dialect, text, of(Parameter::Texts(members.to_vec())))
 }
 
-/// The documents of live resources of one type: the place of the resource in the list, and its document.
+/// Selects the documents of live resources of one type: the place of the resource in the list, and its document.
 #[must_use]
 pub fn documents_of<'a>(
     dialect: Dialect,
@@ -159,7 +159,7 @@ pub fn documents_of<'a>(
     Statement::fixed(dialect, text, [tenant, kind, ids])
 }
 
-/// What edges show of live resources: the place of the resource in the list, its type and its display
+/// Selects the parts of live resources that edges show: the place of the resource in the list, its type and its display
 /// name.
 #[must_use]
 pub fn labels_of<'a>(dialect: Dialect, tenant: &'a str, ids: &[&'a str]) -> Statement<'a> {

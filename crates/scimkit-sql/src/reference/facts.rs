@@ -3,7 +3,7 @@
 use super::statement::{Builder, Parameter, Statement, pieces};
 use crate::{Condition, Dialect};
 
-/// Which of the two tables of resources.
+/// One of the two tables of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "a row is in one of two tables")]
 pub enum State {
@@ -62,7 +62,7 @@ pub enum KeyDefinitions<'a> {
     Only(&'a [String]),
 }
 
-/// The number of the tenant's last change: one row, or none before the first.
+/// Selects the number of the tenant's last change: one row, or none before the first.
 #[must_use]
 pub fn version(dialect: Dialect, tenant: &str) -> Statement<'_> {
     let mut builder = Builder::new(dialect, tenant);
@@ -71,14 +71,14 @@ pub fn version(dialect: Dialect, tenant: &str) -> Statement<'_> {
     builder.build()
 }
 
-/// Rows without their documents, live or soft-deleted: id, type, version, `created_us`,
+/// Selects rows without their documents, live or soft-deleted: id, type, version, `created_us`,
 /// `modified_us`, and 1 for a soft-deleted one.
 #[must_use]
 pub fn heads<'a>(dialect: Dialect, tenant: &'a str, ids: &[&'a str]) -> Vec<Statement<'a>> {
     by_id(dialect, tenant, ids, |_| "")
 }
 
-/// Whole rows, live or soft-deleted: the columns of [`heads`], then the owning connection, the
+/// Selects whole rows, live or soft-deleted: the columns of [`heads`], then the owning connection, the
 /// definition of the keys, that of the text, and the document.
 #[must_use]
 pub fn rows<'a>(dialect: Dialect, tenant: &'a str, ids: &[&'a str]) -> Vec<Statement<'a>> {
@@ -117,7 +117,7 @@ fn by_id<'a>(
     pieces(ids).map(one).collect()
 }
 
-/// A value of an attribute that somebody may hold.
+/// A folded value of an attribute, whose holders are looked up.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of a key")]
 pub struct Holder<'a> {
@@ -125,13 +125,13 @@ pub struct Holder<'a> {
     pub attr: &'a str,
     /// The name of the type.
     pub kind: &'a str,
-    /// What the statement reports instead of the key.
+    /// The number that the statement returns in place of the key.
     pub number: i64,
     /// The value.
     pub value: Parameter<'a>,
 }
 
-/// The live resources that have keys, of those with some definitions: the number of the key, and the
+/// Selects the live resources that have keys, of those with some definitions: the number of the key, and the
 /// id.
 #[must_use]
 pub fn holders<'a>(
@@ -162,7 +162,7 @@ pub fn holders<'a>(
     pieces(keys).map(one).collect()
 }
 
-/// The ids and documents of the live resources of a type whose keys are of some definitions.
+/// Selects the ids and documents of the live resources of a type whose keys are of some definitions.
 #[must_use]
 pub fn documents<'a>(
     dialect: Dialect,
@@ -186,11 +186,11 @@ pub(super) fn restrict<'a>(builder: &mut Builder<'a>, definitions: KeyDefinition
     builder.list(names.iter().map(String::as_str));
 }
 
-/// Which rows may satisfy a predicate.
+/// The rows that may satisfy a predicate.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "the parameters of one query")]
 pub struct Selection<'a> {
-    /// What the database decides; its first placeholder is number 3.
+    /// The condition that the database evaluates; its first placeholder is number 3.
     pub condition: Option<&'a Condition>,
     /// The definitions of their keys.
     pub definitions: KeyDefinitions<'a>,
@@ -203,7 +203,7 @@ pub struct Selection<'a> {
 }
 
 impl<'a> Selection<'a> {
-    /// All live rows of a type.
+    /// Creates a selection of all live rows of a type.
     #[must_use]
     pub fn of_kind(kind: &'a str) -> Self {
         Selection {
@@ -216,7 +216,7 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// The rows of a selection, with the columns of [`rows`]: live ones in the order of their ids,
+/// Selects the rows of a selection, with the columns of [`rows`]: live ones in the order of their ids,
 /// soft-deleted ones with the last one deleted first, of one moment the greatest id first.
 #[must_use]
 pub fn candidates<'a>(
@@ -245,7 +245,7 @@ pub fn candidates<'a>(
     builder.build()
 }
 
-/// Which of some targets are members of an owner.
+/// Selects the targets that are members of an owner.
 #[must_use]
 pub fn members_among<'a>(
     dialect: Dialect,
@@ -267,7 +267,7 @@ pub fn members_among<'a>(
     pieces(targets).map(one).collect()
 }
 
-/// The ids of all members of an owner.
+/// Selects the ids of all members of an owner.
 #[must_use]
 pub fn members<'a>(
     dialect: Dialect,
@@ -284,7 +284,7 @@ pub fn members<'a>(
     builder.build()
 }
 
-/// The edges on the way up from some resources by one attribute, each once: target and owner.
+/// Selects the edges on the way up from some resources by one attribute, each once: target and owner.
 #[must_use]
 pub fn ancestors<'a>(
     dialect: Dialect,
@@ -312,7 +312,7 @@ pub fn ancestors<'a>(
     pieces(starts).map(one).collect()
 }
 
-/// The edges to some resources, with the rows of their owners: columns 0 to 5 of [`heads`], then the
+/// Selects the edges to some resources, with the rows of their owners: columns 0 to 5 of [`heads`], then the
 /// attribute and the target.
 #[must_use]
 pub fn owners<'a>(dialect: Dialect, tenant: &'a str, targets: &[&'a str]) -> Vec<Statement<'a>> {

@@ -7,13 +7,13 @@ fn of_tenant<'a>(dialect: Dialect, tenant: &'a str, text: &'static str) -> State
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// One row if an import of the tenant is not complete.
+/// Selects one row if an import of the tenant is not complete.
 #[must_use]
 pub fn import(dialect: Dialect, tenant: &str) -> Statement<'_> {
     of_tenant(dialect, tenant, "SELECT 1 FROM import WHERE tenant = ?1")
 }
 
-/// One row if the tenant's import in progress is that attempt.
+/// Selects one row if the tenant's import in progress is that attempt.
 #[must_use]
 pub fn import_attempt(dialect: Dialect, tenant: &str, attempt: i64) -> Statement<'_> {
     let text = "SELECT 1 FROM import WHERE tenant = ?1 AND attempt = ?2";
@@ -21,7 +21,7 @@ pub fn import_attempt(dialect: Dialect, tenant: &str, attempt: i64) -> Statement
     Statement::fixed(dialect, text, parameters)
 }
 
-/// Whether the tenant's import has stored the tenant's entry: 0 or 1, or no row without an import.
+/// Selects whether the tenant's import has stored the tenant's entry: 0 or 1, or no row without an import.
 #[must_use]
 pub fn import_has_entry(dialect: Dialect, tenant: &str) -> Statement<'_> {
     let text = "SELECT has_entry FROM import WHERE tenant = ?1";

@@ -1,7 +1,7 @@
 //! The statements about the journals of tenants.
 //!
-//! The end of a journal stands with the tenant's counter: the digest of the last entry, and the last
-//! number that the journal does not have, or not completely.
+//! The end of a journal is stored with the tenant's counter of changes: the digest of the last entry, and the last
+//! number that the journal does not have completely.
 
 use super::statement::{Builder, Parameter, Statement, pieces};
 use crate::Dialect;
@@ -17,7 +17,7 @@ pub(super) fn random_bytes(dialect: Dialect) -> &'static str {
     }
 }
 
-/// The end of a tenant's journal, always one row: the number of the tenant's last change, 0 before the
+/// Selects the end of a tenant's journal, always one row: the number of the tenant's last change, 0 before the
 /// first; the last number that the journal does not have; the digest of the last entry or NULL; and 32
 /// random bytes.
 #[must_use]
@@ -45,21 +45,21 @@ pub fn journal_end(dialect: Dialect, tenant: &str) -> Statement<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of an entry")]
 pub struct EntryRow<'a> {
-    /// What happened.
+    /// The kind of change.
     pub action: &'a str,
-    /// Who caused it.
+    /// The caller.
     pub actor: Option<&'a str>,
-    /// When, in microseconds since 1970.
+    /// The time of the change, in microseconds since 1970.
     pub at_us: i64,
     /// The details, as JSON text.
     pub body: &'a str,
     /// The digest of salt and body.
     pub body_digest: &'a [u8],
-    /// Through which connection it was caused.
+    /// The connection that caused the change.
     pub connection: Option<&'a str>,
-    /// The identifier of what was changed.
+    /// The identifier of the subject.
     pub id: &'a str,
-    /// The name of its type, if it is a resource.
+    /// The name of its type, if the subject is a resource.
     pub kind: &'a str,
     /// The number of the change.
     pub number: i64,
@@ -67,11 +67,11 @@ pub struct EntryRow<'a> {
     pub part: i64,
     /// The digest of the part before it.
     pub previous: &'a [u8],
-    /// The id of the request that caused it.
+    /// The id of the request that caused the change.
     pub request: Option<&'a str>,
     /// The salt of the body, or [`BLANKED`].
     pub salt: &'a [u8],
-    /// What was changed: a resource, a tenant, a connection or a token.
+    /// The kind of the subject: a resource, a tenant, a connection or a token.
     pub subject: &'a str,
 }
 
@@ -111,19 +111,19 @@ pub fn insert_entries<'a>(
     pieces(entries).map(one).collect()
 }
 
-/// Which entries to read.
+/// The entries to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the filters of a journal")]
 pub enum EntryFilter<'a> {
-    /// All.
+    /// All entries.
     All,
-    /// Those that a connection caused, and those about it.
+    /// The entries that a connection caused, and those about the connection.
     Connection(&'a str),
-    /// Those about a resource, by the name of its type and its identifier.
+    /// The entries about a resource, by the name of its type and its identifier.
     Resource(&'a str, &'a str),
 }
 
-/// Where to begin to read, by number and part.
+/// The start of a page, by number and part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the two directions")]
 pub enum EntryRange {
@@ -133,7 +133,7 @@ pub enum EntryRange {
     Before(i64, i64),
 }
 
-/// At most `limit` entries: number, part, `at_us`, action, subject, kind, id, connection, actor,
+/// Selects at most `limit` entries: number, part, `at_us`, action, subject, kind, id, connection, actor,
 /// request, salt, body, digest of the body, and digest of the part before.
 #[must_use]
 pub fn entries<'a>(
@@ -181,7 +181,7 @@ pub fn entries<'a>(
     builder.build()
 }
 
-/// The number of the first entry that is not older than a moment; no row if all are.
+/// Selects the number of the first entry that is not older than a moment; no row if all are.
 #[must_use]
 pub fn first_entry_since(dialect: Dialect, tenant: &str, at_us: i64) -> Statement<'_> {
     let text = "SELECT number FROM journal WHERE tenant = ?1 AND at_us >= ?2
@@ -190,7 +190,7 @@ pub fn first_entry_since(dialect: Dialect, tenant: &str, at_us: i64) -> Statemen
     Statement::fixed(dialect, text, parameters)
 }
 
-/// The number of the entry that is `rows` parts after the first one after `after`, below `end`; no row
+/// Selects the number of the entry that is `rows` parts after the first one after `after`, below `end`; no row
 /// if there are fewer.
 #[must_use]
 pub fn entry_at(
@@ -248,7 +248,7 @@ pub fn blank_entries_of<'a>(
     builder.build()
 }
 
-/// Type and id of at most `limit` resources that were deleted for good before a moment, and whose
+/// Selects type and id of at most `limit` resources that were deleted for good before a moment, and whose
 /// entries are not blanked, by the number of the delete, which comes third; only those after a number.
 #[must_use]
 pub fn deleted_subjects(
@@ -295,7 +295,7 @@ pub fn skip_journal(dialect: Dialect, tenant: &str) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// A consumer of a tenant's journal: cursor, fence, holder, and `until_us` or NULL.
+/// Selects a consumer of a tenant's journal: cursor, fence, holder, and `until_us` or NULL.
 #[must_use]
 pub fn consumer<'a>(dialect: Dialect, tenant: &'a str, consumer: &'a str) -> Statement<'a> {
     let text = "SELECT cursor, fence, holder, until_us FROM consumer
@@ -311,7 +311,7 @@ pub struct ConsumerRow<'a> {
     pub consumer: &'a str,
     /// The number of the last change that it has confirmed.
     pub cursor: i64,
-    /// How many times the holder of its lease has changed.
+    /// The number of its leases so far, not counting extensions.
     pub fence: i64,
     /// The holder of its lease.
     pub holder: &'a str,
@@ -337,7 +337,7 @@ pub fn put_consumer<'a>(dialect: Dialect, tenant: &'a str, row: &ConsumerRow<'a>
     Statement::fixed(dialect, text, parameters)
 }
 
-/// The tenants whose last change a consumer has not confirmed, in the order of their ids, but none
+/// Selects the tenants whose last change a consumer has not confirmed, in the order of their ids, but none
 /// whose import is not complete.
 #[must_use]
 pub fn pending_tenants(dialect: Dialect, consumer: &str) -> Statement<'_> {

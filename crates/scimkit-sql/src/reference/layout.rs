@@ -1,4 +1,4 @@
-//! Where the reference layout keeps what SQL can compare.
+//! The columns and keys of the reference layout that SQL can compare.
 
 use scimkit_core::DataType;
 use scimkit_registry::{Attr, AttrId, Registry, ResourceType, Role, Scalar};

@@ -1,8 +1,8 @@
 //! The tables of the reference layout, from release to release.
 
-/// What brings an SQLite database from each format to the next; format 0 is an empty one.
+/// The migrations of an SQLite database from each format to the next; format 0 is an empty database.
 ///
-/// Released ones are never edited: a later format is one more.
+/// Released migrations are never edited: a new format is a new migration.
 pub const SQLITE_MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001.sql"),
     include_str!("../migrations/0002.sql"),
@@ -13,9 +13,9 @@ pub const SQLITE_MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0007.sql"),
 ];
 
-/// Type and name of each object in an SQLite database but those of its own, as one text each.
+/// Selects type and name of each object in an SQLite database except its internal ones, as one text each.
 pub const SQLITE_OBJECTS: &str =
     "SELECT type || ' `' || name || '`' FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'";
 
-/// How many objects an SQLite database has, its own included.
+/// Counts the objects of an SQLite database, its internal ones included.
 pub const SQLITE_OBJECT_COUNT: &str = "SELECT count(*) FROM sqlite_schema";

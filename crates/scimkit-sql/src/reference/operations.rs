@@ -6,7 +6,7 @@ use super::{
 };
 use crate::Dialect;
 
-/// What changes at the end of a tenant's journal.
+/// The changes at the end of a tenant's journal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of a journal's end")]
 pub struct JournalEnd<'a> {
@@ -20,9 +20,9 @@ pub struct JournalEnd<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "they hold, or as before")]
 pub enum Counters {
-    /// They were adjusted, so that they hold.
+    /// The change has adjusted them, so they hold.
     Adjusted,
-    /// No resource came, went or changed: they hold if they did before.
+    /// The change concerns no resource, so they hold if they did before.
     Unchanged,
 }
 
@@ -207,7 +207,7 @@ pub struct LiveRow<'a> {
     pub connection: Option<&'a str>,
     /// When it was created, in microseconds since 1970.
     pub created_us: i64,
-    /// What members and references show of it.
+    /// The display name that members and references show.
     pub display: Option<&'a str>,
     /// The document.
     pub document: &'a str,

@@ -15,7 +15,7 @@ use crate::{Condition, Dialect};
 const COLUMNS: &str =
     "r.id, r.version, r.created_us, r.modified_us, r.document, r.shape, r.connection";
 
-/// A live resource of one type, with the columns of [`Section::select`].
+/// Selects a live resource of one type, with the columns of [`Section::select`].
 #[must_use]
 pub fn resource<'a>(
     dialect: Dialect,
@@ -28,29 +28,29 @@ pub fn resource<'a>(
     Statement::fixed(dialect, text, [tenant, id, kind].map(Parameter::from))
 }
 
-/// The owners of the resources that a page is about.
+/// The owners whose resources are on a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the parameter of one query")]
 pub enum OwnerCondition<'a> {
-    /// Any connection, or none.
+    /// Any owner, and resources without one.
     Any,
-    /// That connection.
+    /// The resources of one connection.
     Connection(&'a str),
-    /// No connection.
+    /// The resources without an owner.
     Unowned,
 }
 
-/// Which live resources a page is about.
+/// The live resources of a page.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "the parameters of one query")]
 pub struct PageSelection<'a> {
-    /// What the database decides; its first placeholder is number 3.
+    /// The condition that the database evaluates; its first placeholder is number 3.
     pub condition: Option<&'a Condition>,
     /// The definitions of their keys.
     pub definitions: KeyDefinitions<'a>,
     /// The type.
     pub kind: &'a ResourceType,
-    /// Whose resources.
+    /// The owners of the resources.
     pub owner: OwnerCondition<'a>,
     /// The tenant.
     pub tenant: &'a str,
@@ -72,7 +72,7 @@ impl PageOrder {
         self.direction == SortOrder::Descending
     }
 
-    /// How what comes later compares.
+    /// The comparison with later values.
     fn later(self) -> &'static str {
         if self.is_descending() { " < " } else { " > " }
     }
@@ -103,8 +103,8 @@ pub struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// Its resources after so many, in their order: id, version, `created_us`, `modified_us`, document,
-    /// the definition of the document's text, and the owning connection.
+    /// Selects the resources of the section after an offset, in their order: id, version, `created_us`,
+    /// `modified_us`, document, the definition of the document's text, and the owning connection.
     ///
     /// With a limit there are at least so many rows, if there are so many: a few more, so that there are
     /// few different statements.
@@ -123,7 +123,7 @@ impl<'a> Section<'a> {
         builder.build()
     }
 
-    /// The number of its resources.
+    /// Counts the resources of the section.
     #[must_use]
     pub fn count(&self) -> Statement<'a> {
         let mut builder = self.builder("SELECT count(*) ");

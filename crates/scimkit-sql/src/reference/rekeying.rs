@@ -7,7 +7,7 @@ use super::{
 };
 use crate::Dialect;
 
-/// One row or more if another live resource has a key, of those with some definitions.
+/// Selects one row or more if another live resource has a key, of those with some definitions.
 #[must_use]
 pub fn other_holder<'a>(
     dialect: Dialect,
@@ -29,7 +29,7 @@ pub fn other_holder<'a>(
     builder.build()
 }
 
-/// Ids and documents of resources whose keys have one definition, after an id, in the order of ids.
+/// Selects ids and documents of resources whose keys have one definition, after an id, in the order of ids.
 #[must_use]
 pub fn documents_after<'a>(
     dialect: Dialect,
@@ -68,7 +68,7 @@ pub fn set_key_definition<'a>(
     Statement::fixed(dialect, text, [tenant, id, definition].map(Parameter::from))
 }
 
-/// Records what else a live row derives from its document: the display name and, if there is one given,
+/// Updates the other columns that a live row derives from its document: the display name and, if there is one given,
 /// the definition of the text.
 #[must_use]
 pub fn set_derived<'a>(

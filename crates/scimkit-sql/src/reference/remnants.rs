@@ -4,7 +4,7 @@
 const KEYS: [&str; 2] = ["lookup_key", "retired_key"];
 /// The tables of documents.
 const DOCUMENTS: [&str; 2] = ["resource", "retired"];
-/// Neighbours on each side at most.
+/// The maximum number of neighbours on each side.
 const ROWS: usize = 100;
 
 /// Counts the removed rows that are remembered.
@@ -22,7 +22,7 @@ pub const FORGET_ALL_REMOVED: &str = "DELETE FROM removed";
 /// The names of a table's columns.
 pub const COLUMN_NAMES: &str = "SELECT name FROM pragma_table_info(?1)";
 
-/// Makes a temporary table and triggers that remember the places of removed rows, `most` at most.
+/// Creates a temporary table and triggers that remember the places of up to `most` removed rows.
 #[must_use]
 pub fn remember_removed(most: usize) -> String {
     let mut sql = String::from(
@@ -32,7 +32,7 @@ pub fn remember_removed(most: usize) -> String {
          );",
     );
     for table in KEYS.into_iter().chain(DOCUMENTS) {
-        // A truth value or a number, such as that of `active`, names nobody.
+        // A boolean or a number, such as the value of `active`, identifies no person.
         let (columns, condition) = match KEYS.contains(&table) {
             true => (
                 "old.tenant, old.kind, old.attr, old.value, old.id, NULL",
@@ -71,7 +71,7 @@ pub struct RowOrder<'a> {
 }
 
 impl<'a> RowOrder<'a> {
-    /// The order of a table of documents: by `rowid`.
+    /// Returns the order of a table of documents: by `rowid`.
     #[must_use]
     pub fn documents(table: &'a str) -> Self {
         RowOrder {
@@ -81,7 +81,7 @@ impl<'a> RowOrder<'a> {
         }
     }
 
-    /// The orders of a table of keys: its own, and that of its index.
+    /// Returns the orders of a table of keys: its own, and that of its index.
     #[must_use]
     pub fn keys(table: &'a str) -> [Self; 2] {
         let order = |index, columns| RowOrder {
@@ -95,19 +95,19 @@ impl<'a> RowOrder<'a> {
         ]
     }
 
-    /// The columns that order the rows and identify each.
+    /// Returns the columns that order the rows and identify each.
     #[must_use]
     pub fn columns(&self) -> &'static [&'static str] {
         self.columns
     }
 
-    /// The name of the order, different for each.
+    /// Returns the unique name of the order.
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}{}", self.table, self.index)
     }
 
-    /// The table that it is an order of.
+    /// Returns the name of the table.
     #[must_use]
     pub fn table(&self) -> &'a str {
         self.table

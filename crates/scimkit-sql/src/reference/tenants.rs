@@ -3,7 +3,7 @@
 use super::statement::{Parameter, Statement};
 use crate::Dialect;
 
-/// A token with its connection and tenant, by its digest.
+/// Selects a token with its connection and tenant, by its digest.
 ///
 /// Its columns are those of [`tenant`], [`connection`] and [`token`], one after the other, and whether an
 /// import of the tenant is not complete.
@@ -21,14 +21,14 @@ pub fn token_by_digest(dialect: Dialect, digest: &[u8]) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::Blob(digest)])
 }
 
-/// A tenant: id, name, `created_us` and revision.
+/// Selects a tenant: id, name, `created_us` and revision.
 #[must_use]
 pub fn tenant(dialect: Dialect, tenant: &str) -> Statement<'_> {
     let text = "SELECT tenant, name, created_us, revision FROM tenant WHERE tenant = ?1";
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// All tenants without an import that is not complete, in the order of their ids, with the columns of
+/// Selects all tenants without an import that is not complete, in the order of their ids, with the columns of
 /// [`tenant`].
 #[must_use]
 pub fn tenants(dialect: Dialect) -> Statement<'static> {
@@ -38,7 +38,7 @@ pub fn tenants(dialect: Dialect) -> Statement<'static> {
     Statement::fixed(dialect, text, [])
 }
 
-/// A connection: tenant, id, name, settings, `created_us` and revision.
+/// Selects a connection: tenant, id, name, settings, `created_us` and revision.
 #[must_use]
 pub fn connection<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Statement<'a> {
     let text = "SELECT tenant, connection, name, rules, created_us, revision FROM connection
@@ -46,7 +46,7 @@ pub fn connection<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Stateme
     Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
 }
 
-/// A connection with its tenant: the columns of [`tenant`], then those of [`connection`].
+/// Selects a connection with its tenant: the columns of [`tenant`], then those of [`connection`].
 #[must_use]
 pub fn connection_with_tenant<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Statement<'a> {
     let text = "SELECT t.tenant, t.name, t.created_us, t.revision,
@@ -56,7 +56,7 @@ pub fn connection_with_tenant<'a>(dialect: Dialect, tenant: &'a str, id: &'a str
     Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
 }
 
-/// The connections of a tenant in the order of their ids, with the columns of [`connection`].
+/// Selects the connections of a tenant in the order of their ids, with the columns of [`connection`].
 #[must_use]
 pub fn connections(dialect: Dialect, tenant: &str) -> Statement<'_> {
     let text = "SELECT tenant, connection, name, rules, created_us, revision FROM connection
@@ -64,7 +64,7 @@ pub fn connections(dialect: Dialect, tenant: &str) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// A token: tenant, id, connection, digest, name, whether it may reach groups, read, and reach users,
+/// Selects a token: tenant, id, connection, digest, name, whether it may reach groups, read, and reach users,
 /// `created_us`, revision, and when it expires, was replaced, was revoked and was last used, each in
 /// microseconds or NULL.
 #[must_use]
@@ -75,7 +75,7 @@ pub fn token<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Statement<'a
     Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
 }
 
-/// The tokens of a tenant, the oldest first, with the columns of [`token`].
+/// Selects the tokens of a tenant, the oldest first, with the columns of [`token`].
 #[must_use]
 pub fn tokens(dialect: Dialect, tenant: &str) -> Statement<'_> {
     let text = "SELECT tenant, id, connection, digest, name, may_groups, may_read, may_users,
@@ -84,14 +84,14 @@ pub fn tokens(dialect: Dialect, tenant: &str) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// One row if any tenant has a token with that digest.
+/// Selects one row if any tenant has a token with that digest.
 #[must_use]
 pub fn token_exists(dialect: Dialect, digest: &[u8]) -> Statement<'_> {
     let text = "SELECT 1 FROM token WHERE digest = ?1";
     Statement::fixed(dialect, text, [Parameter::Blob(digest)])
 }
 
-/// One row if there is a token with that digest, and no use at that moment or later is recorded.
+/// Selects one row if there is a token with that digest, and no use at that moment or later is recorded.
 #[must_use]
 pub fn token_unused_since(dialect: Dialect, digest: &[u8], at_us: i64) -> Statement<'_> {
     let text = "SELECT 1 FROM token WHERE digest = ?1 AND (used_us IS NULL OR used_us < ?2)";
@@ -248,7 +248,7 @@ pub fn remove_connection<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> 
     Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
 }
 
-/// Type and id of the resources that a connection owns, live and soft-deleted ones, in their order.
+/// Selects type and id of the resources that a connection owns, live and soft-deleted ones, in their order.
 #[must_use]
 pub fn owned_by<'a>(dialect: Dialect, tenant: &'a str, connection: &'a str) -> Statement<'a> {
     let text = "SELECT kind, id FROM resource WHERE tenant = ?1 AND connection = ?2

@@ -28,10 +28,10 @@ pub(super) const STEPS: [TenantTable; 10] = [
     TenantTable::OLDER_KEY_DEFINITIONS,
 ];
 
-/// What an import has not written.
+/// The tables that an import does not write.
 const RECORDED: [TenantTable; 2] = [TenantTable::JOURNAL, TenantTable::CONSUMERS];
 
-/// What is left of no tenant: the store's own notes, and consumers of a tenant that does not exist.
+/// The tables whose rows don't make up a tenant: the store's own records, and consumers of a tenant that does not exist.
 const NOTES: [TenantTable; 2] = [TenantTable::CONSUMERS, TenantTable::OLDER_KEY_DEFINITIONS];
 
 /// What the tenant is known by: it goes when nothing else is left, so that whoever asks for what is

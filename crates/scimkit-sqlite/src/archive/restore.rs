@@ -62,7 +62,7 @@ impl<'a> Copy<'a> {
             keys: &definitions::current(kind),
             kind: kind.name(),
             modified_us: micros(resource.last_modified),
-            // Under no schema: what the type of today does not show must not go out as it is.
+            // Under no schema: attributes that the current type hides must not be sent as they are stored.
             shape: &match fit.is_shown {
                 true => kind.fingerprint().to_string(),
                 false => String::new(),
@@ -84,7 +84,7 @@ impl<'a> Copy<'a> {
             id: id.as_str(),
             keys: &definitions::current(kind),
             kind: kind.name(),
-            // An archive does not tell it.
+            // An archive does not contain it.
             version: 0,
         };
         let statements = reference::insert_deleted_rows(DIALECT, tenant, &[row]);

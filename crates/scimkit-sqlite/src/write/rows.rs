@@ -129,7 +129,7 @@ impl<'a> TenantRows<'a> {
             let has_other_keys = keys != kind.keys;
             let can_send = kind.texts.can_send(shape)?;
             if !can_send {
-                // It may hold what the schema did not hide when it was written.
+                // The document may hold attributes that the schema did not hide when it was written.
                 let tree = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
                 document = Some(Document::Tree(Arc::new(tree)));
             }

@@ -9,7 +9,7 @@ use crate::{Batch, How, Intent, StoreError, Stored, Want, Written};
 /// The edges that the answers to a batch carry.
 ///
 /// A store reads them once the operations are applied and before others see them: in the same
-/// transaction, under the tenant's lock. So they are those of the version that the answer names.
+/// transaction, under the tenant's lock. So they are the edges of the version that the answer names.
 #[derive(Debug, Clone)]
 pub struct AnswerEdges {
     /// Whether each write is of that type.
@@ -40,7 +40,7 @@ impl AnswerEdges {
     /// delete follows in the batch, which may have changed it.
     ///
     /// # Errors
-    /// What `read` fails with.
+    /// The errors of `read`.
     pub fn add<E>(
         &self,
         answers: &mut [Result<Written, StoreError>],

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::StoreError;
 
-/// Changes of a tenant after which the use of a counter is noted again.
+/// Changes of a tenant after which the use of a counter is recorded again.
 const NOTED: u64 = 1_000;
 /// Changes of a tenant after which a counter is removed that no policy has used since.
 const FORGOTTEN: u64 = 100_000;
@@ -79,7 +79,7 @@ impl Capacity {
 /// The counters of a decision, as they are after the writes so far.
 pub(super) struct Counters<'d>(Vec<Counter<'d>>);
 
-/// Which counter has which count after a write; none when the write can't tell.
+/// The counts of counters after a write; none for a counter that the write can't adjust.
 pub(super) type Moves = Vec<(usize, Option<u64>)>;
 
 struct Counter<'d> {

@@ -26,9 +26,9 @@ pub struct Needs {
     pub ancestors: BTreeSet<AncestorQuery>,
     /// Resources that satisfy a predicate.
     pub candidates: Vec<CandidateQuery>,
-    /// The counters that are stored of some types, by the names of these.
+    /// The names of the types whose stored counters are needed.
     pub counters: BTreeSet<Arc<str>>,
-    /// How many live resources satisfy a predicate, for counters that are not stored.
+    /// The numbers of live resources that satisfy a predicate, for counters that are not stored.
     pub counts: BTreeMap<CounterRef, CountQuery>,
     /// Which of these targets are members of that owner.
     pub edges: BTreeMap<MemberList, BTreeSet<ResourceId>>,
@@ -48,7 +48,7 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Whether nothing is needed.
+    /// Returns whether nothing is needed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.version
@@ -76,20 +76,19 @@ pub struct Facts {
     pub ancestors: Vec<AncestorEdge>,
     /// The rows for each query that found any.
     pub candidates: Vec<Candidates>,
-    /// The counters of the types that were asked for: only what every change since they were
-    /// written has adjusted. None if the store keeps no counters: then it is asked to count what is
-    /// limited each time.
+    /// The counters of the requested types, if every change since they were written has adjusted them. None if the
+    /// store has no counters: then it has to count the limited resources with each write.
     pub counters: Option<Vec<CounterRow>>,
-    /// What was counted.
+    /// The results of counting.
     pub counts: Vec<CountRow>,
     /// The targets that are members.
     pub edges: Vec<Members>,
     /// Rows without their documents.
     pub heads: Vec<RowHead>,
-    /// Who has which value.
+    /// The resources that have the requested values.
     pub holders: Vec<KeyHolder>,
-    /// With the version: what new entries of the journal need; none if the store has no journal, or if
-    /// its database decides versions.
+    /// The seed of new journal entries, loaded with the version; none if the store has no journal, or if its
+    /// database decides versions.
     pub journal: Option<JournalSeed>,
     /// All members of the owners that were asked for.
     pub members: Vec<Members>,
@@ -97,8 +96,8 @@ pub struct Facts {
     pub owners: Vec<OwnerEdge>,
     /// Whole rows.
     pub rows: Vec<FoundRow>,
-    /// The number of the tenant's last change; 0 before the first. None, though it was needed, means that
-    /// the database decides versions: [`Rows::apply`](super::Rows::apply) then returns them.
+    /// The number of the tenant's last change, 0 before the first. If it was needed and is none, the database
+    /// decides versions, and [`Rows::apply`](super::Rows::apply) returns them.
     pub version: Option<u64>,
 }
 
@@ -108,22 +107,22 @@ pub struct Facts {
 pub struct CounterRef {
     /// The name of the type whose resources are counted.
     pub kind: Arc<str>,
-    /// What resources satisfy to be counted, as text that only the engine reads; empty when all
+    /// The predicate of the counted resources, as text that only the engine reads; empty if all
     /// resources of the type count.
     pub predicate: Arc<str>,
 }
 
-/// Asks to count resources.
+/// A query for the number of resources.
 ///
-/// It happens once per tenant and counter, and may go through all documents of a type, so a store
-/// does not charge it to the budget of the request that comes first.
+/// It happens once per tenant and counter, and may read all documents of a type, so a store
+/// does not charge it to the budget of the first request.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "the parameters of one query")]
 pub struct CountQuery {
     /// The type.
     pub kind: Arc<ResourceType>,
-    /// What is counted, in terms of attributes that documents hold; none when all resources of the
-    /// type are.
+    /// The predicate of the counted resources, on attributes that documents hold; none if all resources of the
+    /// type count.
     pub predicate: Option<Predicate>,
 }
 
@@ -131,9 +130,9 @@ pub struct CountQuery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the row of one query")]
 pub struct CountRow {
-    /// How many live resources there are.
+    /// The number of live resources.
     pub count: u64,
-    /// The counter that they were counted for.
+    /// The counter.
     pub counter: CounterRef,
 }
 
@@ -141,11 +140,11 @@ pub struct CountRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of a counter")]
 pub struct CounterRow {
-    /// How many live resources there are.
+    /// The number of live resources.
     pub count: u64,
-    /// Which counter it is.
+    /// The key of the counter.
     pub counter: CounterRef,
-    /// A number among the last changes that were made by a policy with this counter.
+    /// The number of a recent change whose policy used the counter; the last one may be up to 1,000 changes later.
     pub used: u64,
 }
 
@@ -153,9 +152,9 @@ pub struct CounterRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "a row is in one of two tables")]
 pub enum RowState {
-    /// It is live: visible.
+    /// The resource is live: visible to clients.
     Live,
-    /// It was soft-deleted: only a claim finds it.
+    /// The resource was soft-deleted: only a claim finds it.
     Deleted,
 }
 
@@ -176,7 +175,7 @@ pub struct RowHead {
     pub last_modified: DateTime<Utc>,
     /// Whether it is live.
     pub state: RowState,
-    /// Its version; of a soft-deleted one that of the delete, or `0` if the store does not know it.
+    /// Its version. For a soft-deleted resource it is the version of the delete, or `0` if the store does not know it.
     pub version: Version,
 }
 
@@ -207,8 +206,8 @@ pub struct FoundRow {
 }
 
 impl FoundRow {
-    /// A live row without an owner, whose version is a hash of its document and of its last modification: for
-    /// tables that have no versions, or that others change.
+    /// Creates a live row without an owner, whose version is a hash of its document and its last modification: for
+    /// tables without versions, or tables that other programs change.
     #[must_use]
     pub fn new(
         kind: &ResourceType,
@@ -233,13 +232,12 @@ impl FoundRow {
         }
     }
 
-    /// A row whose columns are plain scalars, as any database has them: its id, the connection that owns it,
-    /// when it was created and when it last changed, in milliseconds since 1970-01-01T00:00:00Z, whether it is
-    /// soft-deleted, and its version. [`ResourceRow::scalars`](super::ResourceRow::scalars) writes the four
-    /// in the middle.
+    /// Creates a row from plain columns: its id, the connection that owns it, the times of its creation and last
+    /// change in milliseconds since 1970-01-01T00:00:00Z, whether it is soft-deleted, and its version.
+    /// [`ResourceRow::scalars`](super::ResourceRow::scalars) writes the four in the middle.
     ///
     /// # Errors
-    /// [`StoreError::Backend`] for a scalar of another kind, or a version that is none.
+    /// [`StoreError::Backend`] for a column of the wrong JSON type, a time out of range, or an invalid version.
     pub fn from_scalars(
         kind: &ResourceType,
         [id, connection, created, last_modified, is_deleted, version]: [Value; 6],
@@ -271,14 +269,14 @@ impl FoundRow {
         })
     }
 
-    /// With the connection that owns it.
+    /// Sets the connection that owns the resource.
     #[must_use]
     pub fn with_connection(mut self, connection: Option<ConnectionId>) -> Self {
         self.connection = connection;
         self
     }
 
-    /// In that state.
+    /// Sets whether the resource is live or soft-deleted.
     #[must_use]
     pub fn with_state(mut self, state: RowState) -> Self {
         self.head.state = state;

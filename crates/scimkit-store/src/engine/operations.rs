@@ -23,7 +23,7 @@ use crate::{ConnectionId, Document, journal::JournalRows};
     reason = "a store must apply every operation, so a new one must not compile unnoticed"
 )]
 pub struct Operations {
-    /// The number of the tenant's last change; none when it stays. A store that keeps none ignores it.
+    /// The number of the tenant's last change; none if it stays. A store without this number ignores it.
     pub version: Option<u64>,
     /// Resources that were deleted: all edges in which they are the owner or the member.
     pub removed_ends: Vec<RowRef>,
@@ -43,12 +43,12 @@ pub struct Operations {
     pub inserted_keys: Vec<KeyRow>,
     /// New edges.
     pub inserted_edges: Vec<NewMembers>,
-    /// Counters that this process can't adjust, and those that were not used for long.
+    /// Counters to remove: this process can't adjust them, or no policy has used them for 100,000 changes.
     pub removed_counters: Vec<CounterRef>,
-    /// New counters, and new values of others. A store that keeps none may ignore them.
+    /// New counters, and new values of existing ones. A store without counters may ignore them.
     pub counters: Vec<CounterRow>,
-    /// What is added to the journal. A store that supplied no [`Facts::journal`](super::Facts::journal)
-    /// gets none.
+    /// The new entries of the journal; none for a store that supplied no
+    /// [`Facts::journal`](super::Facts::journal).
     pub journal: JournalRows,
 }
 
@@ -61,9 +61,8 @@ impl Operations {
 }
 
 impl Operations {
-    /// Each row that changes, once: for tables in which a soft-deleted resource keeps its row, so that what
-    /// is removed in one state and inserted in the other is one change. Keys and edges are not
-    /// among them.
+    /// Returns one edit for each row that changes, for tables in which a soft-deleted resource keeps its row: a
+    /// removal in one state and an insertion in the other are one edit. Keys and edges are not among them.
     pub fn row_edits(&self) -> impl Iterator<Item = RowEdit<'_>> {
         let written: HashSet<_> = self.inserted_rows.iter().map(|row| &row.id).collect();
         let removed = self.removed_rows.iter();
@@ -77,18 +76,18 @@ impl Operations {
     }
 }
 
-/// What becomes of one row: see [`Operations::row_edits`].
+/// The edit of one row: see [`Operations::row_edits`].
 #[derive(Debug, Clone, Copy)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every store must carry out every edit"
 )]
 pub enum RowEdit<'o> {
-    /// It has another version and time of last modification.
+    /// The row gets another version and time of last modification.
     Bump(&'o RowBump),
-    /// It is new, or becomes this one.
+    /// The row is inserted, or replaces the one with its id.
     Put(&'o ResourceRow),
-    /// It is removed.
+    /// The row is removed.
     Remove(&'o RowRef),
 }
 
@@ -122,7 +121,7 @@ pub struct ResourceRow {
     pub last_modified: DateTime<Utc>,
     /// Live or soft-deleted.
     pub state: RowState,
-    /// Its version: the number of the change that wrote it. It means nothing where the database decides
+    /// Its version: the number of the change that wrote it. It has no meaning if the database decides
     /// versions.
     pub version: Version,
 }
@@ -174,7 +173,7 @@ pub struct NewMember {
 }
 
 impl ResourceRow {
-    /// Its columns as plain scalars: the connection that owns it, when it was created and when it last changed, in
+    /// Returns plain columns: the connection that owns the resource, the times of its creation and last change in
     /// milliseconds since 1970-01-01T00:00:00Z, and whether it is soft-deleted.
     #[must_use]
     pub fn scalars(&self) -> [Value; 4] {

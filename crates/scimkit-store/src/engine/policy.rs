@@ -1,4 +1,4 @@
-//! What a write decides by.
+//! The rules that the engine decides a write by.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::JournalPolicy;
 /// A limit on the live resources of one type that satisfy a predicate, such as active users.
 ///
 /// It is exact, also under concurrency: a write that would exceed it fails with
-/// [`CapacityExceeded`](crate::StoreError::CapacityExceeded). What exceeds it already stays, and may be changed as long as it
-/// does not count anew.
+/// [`CapacityExceeded`](crate::StoreError::CapacityExceeded). If the limit is lowered, resources beyond it stay; a resource
+/// that counts may still be changed, deactivated and deleted.
 ///
 /// # Example
 /// ```
@@ -33,16 +33,16 @@ pub struct Capacity {
     // INVARIANT: it is the counter of `kind` and `predicate`.
     counter: CounterRef,
     kind: Arc<ResourceType>,
-    /// How many there may be.
+    /// The maximum number of resources.
     pub limit: u64,
-    /// What the limit is called in errors.
+    /// The name of the limit in errors.
     pub name: String,
     predicate: Predicate,
 }
 
 impl Capacity {
-    /// At most `limit` resources that satisfy the predicate, in terms of attributes that documents
-    /// hold: no membership and nothing that is computed.
+    /// Creates a limit of `limit` live resources that satisfy the predicate. It may use attributes that documents
+    /// hold, but no membership and no computed attribute.
     #[must_use]
     pub fn new(
         name: impl Into<String>,
@@ -59,57 +59,57 @@ impl Capacity {
         }
     }
 
-    /// The type whose resources are counted.
+    /// Returns the type whose resources are counted.
     #[must_use]
     pub fn kind(&self) -> &Arc<ResourceType> {
         &self.kind
     }
 
-    /// Which resources count.
+    /// Returns the predicate that a resource satisfies to be counted.
     #[must_use]
     pub fn predicate(&self) -> &Predicate {
         &self.predicate
     }
 
-    /// The counter of what it limits; the limit itself may change.
+    /// The counter of the limited resources; the limit itself may change.
     pub(crate) fn counter(&self) -> &CounterRef {
         &self.counter
     }
 }
 
-/// What to do with a member that would make its group a member of itself, at once or by way of
-/// others.
+/// The handling of a member that would make its group a member of itself, directly or through other
+/// groups.
 ///
-/// A cycle is made of edges of one attribute: a group that is in the `owners` of one of its
-/// `members` is none.
+/// A cycle consists of edges of one attribute: a group that is in the `owners` of one of its
+/// `members` is not a cycle.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every store must carry out every policy"
 )]
 pub enum Cycles {
-    /// Keep the edge. Nothing here follows memberships further than one step, so nothing loops.
+    /// Store the edge. Reads follow memberships for one step only, so a cycle can't make them loop.
     Accept,
-    /// Refuse the write with [`StoreError::Cycle`](crate::StoreError::Cycle).
+    /// Reject the write with [`StoreError::Cycle`](crate::StoreError::Cycle).
     #[default]
     Refuse,
 }
 
-/// What to do with a member whose id is not a resource of the tenant.
+/// The handling of a member whose id is not that of a resource of the tenant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every store must carry out every policy"
 )]
 pub enum UnknownMembers {
-    /// Keep the edge; it shows its target once that exists.
+    /// Store the edge; it shows its target once that exists.
     Accept,
-    /// Refuse the write with [`StoreError::Missing`](crate::StoreError::Missing).
+    /// Reject the write with [`StoreError::Missing`](crate::StoreError::Missing).
     #[default]
     Refuse,
 }
 
-/// What becomes of a resource that is deleted.
+/// The choice between removing a deleted resource for good and keeping it.
 ///
 /// For a client it is gone either way: it answers 404, is in no list and no group, and its unique
 /// values are free.
@@ -119,11 +119,11 @@ pub enum UnknownMembers {
     reason = "every store must carry out every policy"
 )]
 pub enum Deletes {
-    /// Nothing is left of it.
+    /// The resource is removed for good.
     #[default]
     Erase,
-    /// Its document and id are kept, so that a later create can [bring it
-    /// back](crate::CreatePolicy::Relink).
+    /// The resource is soft-deleted: its document and id are stored, so that a later create can
+    /// [restore](crate::CreatePolicy::Relink) it.
     Retire,
 }
 
@@ -144,12 +144,12 @@ pub enum Deletes {
 pub struct Policy {
     /// Limits on the number of resources. They count the resources of all connections.
     pub capacities: Vec<Capacity>,
-    /// What to do with a member that would make its group a member of itself.
+    /// The handling of a member that would make its group a member of itself.
     pub cycles: Cycles,
-    /// What becomes of a resource that is deleted.
+    /// Whether a deleted resource is removed for good or soft-deleted.
     pub deletes: Deletes,
-    /// How much the journal records, the same for all connections of a tenant.
+    /// The level and masks of the journal, which should be the same for all connections of a tenant.
     pub journal: JournalPolicy,
-    /// What to do with a member that does not exist.
+    /// The handling of a member that does not exist.
     pub unknown_members: UnknownMembers,
 }

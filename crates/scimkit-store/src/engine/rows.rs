@@ -1,4 +1,4 @@
-//! The seam between a decision and the rows of a store.
+//! The interface between a decision and the rows of a store.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,30 +16,29 @@ use crate::{Document, How, StoreError, Stored, Written};
 /// The rows of one tenant, inside a transaction that holds the tenant's lock.
 ///
 /// An implementation knows tables, keys and edges, but no rule of a write. Both methods can be written
-/// as `async fn`; rows that never wait return [`ready`](std::future::ready).
+/// as `async fn`; an implementation that never waits returns [`ready`](std::future::ready).
 ///
 /// # Example
 /// See [`RowDatabase`](crate::rows::RowDatabase).
 pub trait Rows {
-    /// Loads facts, as the rows are now.
+    /// Loads facts from the current rows.
     ///
     /// # Errors
-    /// Why the transaction is given up.
+    /// The transaction has to be rolled back.
     fn load(&mut self, needs: &Needs) -> impl Future<Output = Result<Facts, RowsError>> + Send;
 
-    /// Applies operations, all of them or none, and returns what the database has made of the rows
-    /// that were inserted, updated or bumped. Rows that are exactly as the operations say may be left
-    /// out.
+    /// Applies operations, all of them or none, and returns the rows that were inserted, updated or bumped as the
+    /// database now has them. Rows that are exactly as the operations say may be left out.
     ///
     /// # Errors
-    /// Why the transaction is given up; [`RowsError::Rejected`] for a row that a constraint rejects.
+    /// The transaction has to be rolled back; [`RowsError::Rejected`] for a row that a constraint rejects.
     fn apply(
         &mut self,
         operations: Operations,
     ) -> impl Future<Output = Result<Applied, RowsError>> + Send;
 }
 
-/// Why a transaction on rows is given up: nothing of it was, or may be, committed.
+/// The reason why a transaction on rows failed: nothing of it was, or may be, committed.
 #[derive(Debug, thiserror::Error)]
 #[expect(
     clippy::exhaustive_enums,
@@ -49,16 +48,16 @@ pub enum RowsError {
     /// Any other failure. The transaction is not tried again.
     #[error(transparent)]
     Failed(#[from] StoreError),
-    /// The database gave the transaction up and certainly committed nothing of it: a deadlock, a failed
-    /// serialisation, a lost connection before `COMMIT` was sent. Another try may succeed.
+    /// The database has rolled the transaction back and certainly committed nothing of it: a deadlock, a failed
+    /// serialisation, a lost connection before `COMMIT` was sent. A retry may succeed.
     #[error("the transaction was lost")]
     Lost(#[source] StoreError),
-    /// The database rejects a row.
+    /// The database rejected a row.
     #[error(transparent)]
     Rejected(#[from] Rejection),
 }
 
-/// Why a database rejects one row.
+/// The reason why a database rejected one row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[expect(
     clippy::exhaustive_enums,
@@ -69,23 +68,23 @@ pub enum Rejection {
     /// the constraint compares in another way than the schema does.
     #[error("the database has another row with that value of `{attr}`")]
     Duplicate {
-        /// The path of the attribute, in any case; or else another name of what is not unique.
+        /// The path of the attribute, in any letter case, or the name of the constraint if no attribute fits.
         attr: String,
-        /// The id that the operations give to the row.
+        /// The id of the row in the operations.
         id: ResourceId,
     },
-    /// Another constraint, or a value that has no place in its column.
+    /// Another constraint, or a value that does not fit its column.
     #[error("{detail}")]
     Invalid {
-        /// What is wrong, for the administrator of the identity provider.
+        /// The fault of the row, for the administrator of the identity provider.
         detail: String,
-        /// The id that the operations give to the row.
+        /// The id of the row in the operations.
         id: ResourceId,
     },
 }
 
 impl Rejection {
-    /// The id that the operations give to the row.
+    /// Returns the id of the row in the operations.
     #[must_use]
     pub fn id(&self) -> &ResourceId {
         let (Rejection::Duplicate { id, .. } | Rejection::Invalid { id, .. }) = self;
@@ -111,7 +110,7 @@ impl From<Rejection> for StoreError {
     }
 }
 
-/// What a database has made of rows: ids, versions, times and defaults that it decided.
+/// Rows as a database has written them, with the ids, versions, times and defaults that it decided.
 ///
 /// # Example
 /// ```
@@ -139,7 +138,7 @@ pub struct Applied {
     rows: BTreeMap<ResourceId, AppliedRow>,
 }
 
-/// A row as the database has it now.
+/// A row as the database now has it.
 #[derive(Debug, Clone)]
 struct AppliedRow {
     document: Option<Document>,
@@ -147,32 +146,30 @@ struct AppliedRow {
 }
 
 impl Applied {
-    /// Notes what became of the row to which the operations give that id, and that its document may be
-    /// another one than the operations have, for example because of a default.
+    /// Adds the current row of the one with that id in the operations. Its document may differ from theirs, for
+    /// example because of a default.
     pub fn push(&mut self, given: ResourceId, row: FoundRow) {
         let FoundRow { document, head, .. } = row;
         let document = Some(document);
         self.rows.insert(given, AppliedRow { document, head });
     }
 
-    /// Notes what became of the row to which the operations give that id; its document is the one that
-    /// the operations have.
+    /// Adds the current head of the row with that id in the operations. Its document is theirs.
     pub fn push_head(&mut self, given: ResourceId, head: RowHead) {
         let document = None;
         self.rows.insert(given, AppliedRow { document, head });
     }
 
-    /// Returns the id that the database has for a row: the one that the operations give, unless another
-    /// was noted.
+    /// Returns the id that the database has for a row: the one in the operations, unless another was added.
     #[must_use]
     pub fn id<'a>(&'a self, given: &'a ResourceId) -> &'a ResourceId {
         self.rows.get(given).map_or(given, |row| &row.head.id)
     }
 
-    /// Puts what the database decided into the answers; `subjects` are the resources that they are about.
+    /// Puts the ids, versions, times and documents of the database into the answers; `subjects` are their resources.
     ///
     /// # Errors
-    /// [`StoreError::Backend`] for a version that the database had to decide and did not return.
+    /// [`StoreError::Backend`] if the database decides versions and did not return one.
     fn complete(
         &self,
         answers: &mut [BatchAnswer],
@@ -232,11 +229,11 @@ impl AppliedRow {
     }
 }
 
-/// How versions begin that stand in for those which the database will decide.
+/// The prefix of placeholders for versions that the database will decide.
 const PROVISIONAL: &str = "provisional:";
 
-/// The version of a change that has this number, until the database decides another; no client ever
-/// sees it, so none can expect it.
+/// The placeholder for the version of a change with this number, until the database decides it. Clients never
+/// see it, so none can expect it.
 pub(super) fn provisional(number: u64) -> String {
     format!("{PROVISIONAL}{number}")
 }
@@ -247,11 +244,11 @@ fn is_provisional(version: &Version) -> bool {
 
 /// Runs a decision on the rows of its tenant, and returns the answers for each of its batches.
 ///
-/// The caller opens the transaction before and commits it afterwards; the answers hold only then. If
+/// The caller opens the transaction before and commits it afterwards; only then are the answers valid. If
 /// the transaction is lost, a [restarted](Decision::restart) decision can be run in another one.
 ///
 /// # Errors
-/// What [`Rows`] says: nothing may be committed.
+/// Those of [`Rows`]; nothing may be committed then.
 pub async fn write(
     rows: &mut impl Rows,
     decision: &mut Decision,
@@ -277,11 +274,11 @@ pub async fn write(
     }
 }
 
-/// Does what [`write`](fn@write) does, on rows that never wait: whose futures are ready when they are polled
-/// for the first time.
+/// Runs a decision as [`write`](fn@write) does, on rows whose futures are ready when they are polled for the first
+/// time.
 ///
 /// # Errors
-/// - What [`write`](fn@write) says.
+/// - Those of [`write`](fn@write).
 /// - [`StoreError::Backend`] if a future was not ready.
 pub fn write_blocking(
     rows: &mut impl Rows,

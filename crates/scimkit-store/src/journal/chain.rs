@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{JournalBody, JournalDigest, JournalEntry, JournalPosition};
 
-/// What the digest of every entry begins with, so that it is that of nothing else.
+/// The prefix of every hashed entry, so that its digest can't be that of other data.
 const DOMAIN: &[u8] = b"journal2";
 
 impl JournalBody {
@@ -62,16 +62,16 @@ fn add(head: &mut Vec<u8>, text: Option<&str>) {
     head.extend_from_slice(text.as_bytes());
 }
 
-/// A chain of entries without a fault.
+/// The result of verifying a chain without a fault.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifiedChain {
-    /// How many of them were blanked.
+    /// The number of parts that were blanked.
     pub blanked: u64,
-    /// How many entries there are, each part counted.
+    /// The number of parts of entries.
     pub entries: u64,
-    /// The digest of the last one; zeros without any. If it is that of
-    /// [`JournalPage::head`](super::JournalPage::head), nothing is missing at the end.
+    /// The digest of the last part, or zeros without any. If it equals the digest of
+    /// [`JournalPage::head`](super::JournalPage::head), no entry is missing at the end.
     pub last_digest: JournalDigest,
 }
 
@@ -80,7 +80,7 @@ pub struct VerifiedChain {
 #[error("journal entry {number}, part {part}: {fault}")]
 #[non_exhaustive]
 pub struct BrokenChain {
-    /// What is wrong.
+    /// The kind of fault.
     pub fault: ChainFault,
     /// The number of the entry.
     pub number: u64,
@@ -88,22 +88,22 @@ pub struct BrokenChain {
     pub part: u32,
 }
 
-/// What is wrong with a chain.
+/// The kind of fault in a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainFault {
-    /// The details are not those that were recorded.
+    /// The details differ from the recorded ones.
     #[error("its details were altered")]
     Body,
-    /// It does not follow the entry before it.
+    /// The entry does not follow the one before it.
     #[error("it is out of order")]
     Order,
-    /// The digest of the entry before it is another one: either was altered, or one is missing.
+    /// The digest of the entry before it differs: one of the two was altered, or an entry is missing.
     #[error("the entry before it was altered or is missing")]
     Previous,
 }
 
-/// Verifies a chain entry by entry, for journals that are read page by page.
+/// A verifier of a chain, entry by entry, for journals that are read page by page.
 #[derive(Debug, Clone, Default)]
 pub struct ChainVerifier {
     chain: VerifiedChain,
@@ -111,7 +111,7 @@ pub struct ChainVerifier {
 }
 
 impl ChainVerifier {
-    /// A verifier that takes any entry as the first one.
+    /// Creates a verifier that accepts any entry as the first one.
     #[must_use]
     pub fn new() -> Self {
         ChainVerifier::default()
@@ -120,7 +120,7 @@ impl ChainVerifier {
     /// Verifies the next entry.
     ///
     /// # Errors
-    /// [`BrokenChain`] when it does not follow the one before it, or its body was altered.
+    /// [`BrokenChain`] if the entry does not follow the one before it, or its body was altered.
     pub fn check(&mut self, entry: &JournalEntry) -> Result<(), BrokenChain> {
         let broken = |fault| BrokenChain {
             fault,
@@ -153,14 +153,14 @@ impl ChainVerifier {
         Ok(())
     }
 
-    /// Returns what was verified so far.
+    /// Returns the result so far.
     #[must_use]
     pub fn finish(self) -> VerifiedChain {
         self.chain
     }
 }
 
-/// Verifies entries that follow each other in one tenant's journal, blanked ones included.
+/// Verifies consecutive entries of one tenant's journal, blanked ones included.
 ///
 /// # Errors
 /// [`BrokenChain`] with the first fault.

@@ -4,16 +4,16 @@ use scimkit_registry::ResourceId;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What changed in detail.
+/// The details of a change.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct JournalDetails {
-    /// The attributes that changed.
+    /// The changed attributes.
     pub attributes: Vec<AttributeChange>,
     /// The members that were added and removed, by attribute. A delete does not list the members of
     /// the deleted resource.
     pub members: Vec<MemberChange>,
-    /// The resources that lost their owner, as the names of their types and their ids.
+    /// The resources that lost their owner, as pairs of type name and id.
     pub released: Vec<(String, ResourceId)>,
 }
 
@@ -29,7 +29,7 @@ pub struct AttributeChange {
     pub path: String,
 }
 
-/// The value of an attribute, as far as it is recorded.
+/// The value of an attribute, or the reason why it is not recorded.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum RecordedValue {
@@ -39,12 +39,12 @@ pub enum RecordedValue {
     Masked,
     /// The [level](super::JournalLevel) records no values.
     NotRecorded,
-    /// The value is larger than an entry may record.
+    /// The value takes more than 16 KiB of JSON text, or exceeds the 64 KiB for all values of an entry.
     TooLarge {
-        /// The length of its JSON text.
+        /// The length of its JSON text in bytes.
         bytes: u64,
     },
-    /// The value.
+    /// The recorded value.
     Value(Value),
 }
 
@@ -70,7 +70,7 @@ pub struct JournalMember {
     pub kind: Option<String>,
 }
 
-/// A text that is not the details of an entry.
+/// The error for a text that is not the details of an entry.
 #[derive(Debug, thiserror::Error)]
 #[error("the details of a journal entry can't be read")]
 pub struct DetailsError(#[from] serde_json::Error);

@@ -4,11 +4,11 @@ use scimkit_registry::ResourceId;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Members that one part of an entry lists at most.
+/// The maximum number of members in one part of an entry.
 const MEMBERS: usize = 1_000;
-/// Bytes of the JSON text of a value that is recorded.
+/// The maximum length of the JSON text of a recorded value, in bytes.
 const VALUE: usize = 16 << 10;
-/// Bytes of all values of an entry.
+/// The maximum length of all recorded values of an entry together, in bytes.
 const VALUES: usize = 64 << 10;
 
 /// Whether an entry records values.

@@ -8,19 +8,43 @@ use scimkit_registry::ResourceId;
 use super::{ChainHead, JournalEntry};
 use crate::{BoxFuture, ConnectionId, StoreError, TenantId};
 
-/// Reads the journals of tenants, leases them to consumers, and trims them.
+/// A store that reads the journals of tenants, leases them to consumers, and trims them.
 ///
-/// - Each entry is written in the transaction of the change that it records: whoever sees the change
-///   finds the entry, and a change that failed has none.
+/// - Each entry is written in the transaction of the change that it records. So a visible change has an
+///   entry, and a failed one has none.
 /// - The entries of a tenant come in the order in which the changes were committed. Their numbers have
 ///   no gaps, unless the tenant's [level](super::JournalLevel) was off in between.
-/// - What was trimmed, overwritten or never recorded is reported, as [`JournalRead::Resync`] and
-///   [`LeaseAnswer::Resync`]: no reader passes over a gap unnoticed.
+/// - A gap (entries that were trimmed, overwritten or never recorded) is reported as [`JournalRead::Resync`]
+///   and [`LeaseAnswer::Resync`], so no reader misses it.
 /// - A tenant without entries, or one that does not exist, has an empty journal.
 /// - Erasing a tenant removes its journal and its consumers. A tenant that was imported starts with an
 ///   empty journal, and its first consumers have to resynchronise.
 ///
-/// [`Support::journal`](crate::Support::journal) tells whether a store has a journal.
+/// [`Support::journal`](crate::Support::journal) reports whether a store has a journal.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+/// use chrono::DateTime;
+/// use scimkit_store::{Journal, JournalQuery, LeaseAnswer, LeaseRequest, Memory, TenantId};
+/// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+/// # fn now<T>(future: impl Future<Output = T>) -> T {
+/// #     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+/// #         Poll::Ready(value) => value,
+/// #         Poll::Pending => panic!("it waits for nothing"),
+/// #     }
+/// # }
+///
+/// let (store, tenant) = (Memory::new(), TenantId::default());
+/// let time = (DateTime::UNIX_EPOCH, Duration::from_secs(60));
+/// let request = LeaseRequest::new("events", "node-1/4711", time);
+/// // With an async runtime, write `.await` instead of `now(..)`.
+/// let LeaseAnswer::Granted(lease) = now(store.lease(&tenant, &request))? else { panic!() };
+/// let page = now(store.entries(&tenant, &JournalQuery::oldest()))?.page().unwrap();
+/// assert!(page.entries.is_empty()); // nothing has changed yet
+/// now(store.advance(&tenant, &lease, page.complete_after))?;
+/// # Ok::<(), scimkit_store::StoreError>(())
+/// ```
 pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Confirms that a consumer has processed all entries up to the number `to`: the next lease
     /// begins after it. A number before the cursor changes nothing.
@@ -37,12 +61,12 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         to: u64,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Leases a tenant's journal to one holder of a consumer, who alone may [advance](Self::advance)
-    /// its cursor until the lease lapses and another holder takes it.
+    /// Leases a tenant's journal to one holder of a consumer. Only this holder may [advance](Self::advance)
+    /// the cursor of the consumer, until the lease lapses and another holder takes it.
     ///
-    /// Entries are delivered at least once: what was processed and not confirmed comes again after a
-    /// crash. The holder that has the lease extends it by asking again, with the same fence; with a
-    /// duration of zero it gives the lease up. A new consumer begins before the first entry.
+    /// Entries are delivered at least once: those that were processed and not confirmed come again after a
+    /// crash. The holder extends its lease by another request, which keeps the fence; a request with a
+    /// duration of zero ends the lease. A new consumer begins before the first entry.
     ///
     /// # Errors
     /// [`StoreError::Busy`] and [`StoreError::Backend`].
@@ -70,11 +94,11 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         query: &'a JournalQuery,
     ) -> BoxFuture<'a, Result<JournalRead, StoreError>>;
 
-    /// Removes the entries from before a moment, whether they were processed or not, and returns how
-    /// many parts that were. The first entry that is not older stays with all that follow it.
+    /// Removes the entries that are older than a moment, whether they were processed or not, and returns the
+    /// number of removed parts. The first entry that is not older stays, with all that follow it.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`]; some entries may be gone then.
+    /// [`StoreError::Busy`] and [`StoreError::Backend`]; some entries may have been removed then.
     fn trim<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -82,7 +106,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<u64, StoreError>>;
 }
 
-/// A place in a journal.
+/// A position in a journal: a change and a part of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_structs, reason = "the key of an entry")]
 pub struct JournalPosition {
@@ -93,7 +117,7 @@ pub struct JournalPosition {
 }
 
 impl JournalPosition {
-    /// The end of a change, with all its parts.
+    /// Returns the position after all parts of a change.
     #[must_use]
     pub fn end_of(number: u64) -> Self {
         JournalPosition {
@@ -103,34 +127,33 @@ impl JournalPosition {
     }
 }
 
-/// Where to begin to read.
+/// The position at which a page starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every journal must know every start"
 )]
 pub enum JournalStart {
-    /// After a position; if anything after it is gone, the answer is [`JournalRead::Resync`].
+    /// After a position; if entries after it are gone, the answer is [`JournalRead::Resync`].
     After(JournalPosition),
-    /// With the first entry that is still there.
+    /// At the first entry that is still in the journal.
     Oldest,
-    /// With the last entries before a position, the latest first: for people who read a log from its
-    /// end.
+    /// At the last entry before a position, in descending order: for a log that people read from its end.
     Before(JournalPosition),
 }
 
-/// Which entries to read.
+/// The entries that a query selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every journal must know every filter"
 )]
 pub enum JournalFilter {
-    /// All.
+    /// All entries.
     All,
-    /// Those that a connection caused, and those about it.
+    /// The entries that a connection caused, and those about the connection itself.
     Connection(ConnectionId),
-    /// Those about a resource.
+    /// The entries about a resource.
     Resource {
         /// Its identifier.
         id: ResourceId,
@@ -140,7 +163,7 @@ pub enum JournalFilter {
 }
 
 impl JournalFilter {
-    /// Whether it lets an entry through.
+    /// Returns whether the filter selects an entry.
     #[must_use]
     pub fn matches(&self, entry: &JournalEntry) -> bool {
         use super::JournalSubject as Subject;
@@ -162,57 +185,67 @@ impl JournalFilter {
     }
 }
 
-/// Asks for a page of entries.
+/// A query for a page of entries.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::ResourceId;
+/// use scimkit_store::{JournalFilter, JournalQuery};
+///
+/// let query = JournalQuery::latest().with_resource("User", ResourceId::from("42")).with_limit(5_000);
+/// assert!(matches!(query.filter, JournalFilter::Resource { .. }));
+/// assert_eq!(query.page_size(), 1_000);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalQuery {
-    /// Which entries.
+    /// The selected entries.
     pub filter: JournalFilter,
-    /// How many parts at most, up to [`JournalQuery::MAX_LIMIT`]: 100.
+    /// The maximum number of parts, at most [`JournalQuery::MAX_LIMIT`]; by default 100.
     pub limit: u32,
-    /// Where to begin.
+    /// The start of the page.
     pub start: JournalStart,
 }
 
 impl JournalQuery {
-    /// Bytes of the details of a page, except when a single part is larger.
+    /// The maximum length of the details on a page in bytes: 4 MiB. A single larger part is a page by itself.
     pub const MAX_BYTES: usize = 4 << 20;
-    /// The largest limit.
+    /// The maximum number of parts on a page.
     pub const MAX_LIMIT: u32 = 1_000;
 
-    /// The entries after a position, for readers that must not miss any.
+    /// Creates a query for the entries after a position, for readers that must not miss any.
     #[must_use]
     pub fn after(position: JournalPosition) -> Self {
         JournalQuery::from(JournalStart::After(position))
     }
 
-    /// The entries that are still there, from the first one.
+    /// Creates a query for all entries in the journal, from the first one.
     #[must_use]
     pub fn oldest() -> Self {
         JournalQuery::from(JournalStart::Oldest)
     }
 
-    /// The latest entries, the last one first.
+    /// Creates a query for the latest entries, the last one first.
     #[must_use]
     pub fn latest() -> Self {
         JournalQuery::from(JournalStart::Before(JournalPosition::end_of(u64::MAX)))
     }
 
-    /// Only those that a connection caused, and those about it.
+    /// Selects the entries that a connection caused, and those about the connection. Replaces any other filter.
     #[must_use]
     pub fn with_connection(mut self, connection: ConnectionId) -> Self {
         self.filter = JournalFilter::Connection(connection);
         self
     }
 
-    /// With another limit.
+    /// Sets the maximum number of parts.
     #[must_use]
     pub fn with_limit(mut self, limit: u32) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Only those about a resource.
+    /// Selects the entries about a resource. Replaces any other filter.
     #[must_use]
     pub fn with_resource(mut self, kind: &str, id: ResourceId) -> Self {
         let kind = kind.into();
@@ -220,7 +253,8 @@ impl JournalQuery {
         self
     }
 
-    /// Returns the number of parts that a page has at most, at least one.
+    /// Returns the maximum number of parts on the page: `limit`, at least 1 and at most
+    /// [`JournalQuery::MAX_LIMIT`].
     #[must_use]
     pub fn page_size(&self) -> usize {
         let limit = self.limit.clamp(1, JournalQuery::MAX_LIMIT);
@@ -245,9 +279,9 @@ impl From<JournalStart> for JournalQuery {
     reason = "every reader must see that entries are gone"
 )]
 pub enum JournalRead {
-    /// Entries.
+    /// A page of entries.
     Page(JournalPage),
-    /// Entries after the position are gone: read the whole state instead, and go on after this number.
+    /// Entries after the position are gone: read all resources instead, and continue after the number `to`.
     Resync {
         /// The number of the tenant's last change.
         to: u64,
@@ -265,11 +299,11 @@ impl JournalRead {
     }
 }
 
-/// Some entries of a journal.
+/// A page of entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalPage {
-    /// Changes up to this number are not, or not completely, in the journal.
+    /// The number of the last change that the journal has lost or not recorded: only later ones are complete.
     pub complete_after: u64,
     /// The entries.
     pub entries: Vec<JournalEntry>,
@@ -280,7 +314,7 @@ pub struct JournalPage {
 }
 
 impl JournalPage {
-    /// A page of a journal.
+    /// Creates a page without entries.
     #[must_use]
     pub fn new(head: ChainHead, complete_after: u64) -> Self {
         JournalPage {
@@ -298,22 +332,22 @@ impl JournalPage {
     }
 }
 
-/// Asks for a lease.
+/// A request for a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaseRequest {
-    /// The time now.
+    /// The current time.
     pub at: DateTime<Utc>,
     /// The name of the consumer.
     pub consumer: String,
-    /// How long the lease lasts if it is not extended.
+    /// The time after which the lease lapses, unless it is extended.
     pub duration: Duration,
-    /// Who asks: a name that no two processes share, also not one after the other.
+    /// The name of the holder, unique for each process, also over time.
     pub holder: String,
 }
 
 impl LeaseRequest {
-    /// A request at that time for that long.
+    /// Creates a request at the time `at` for a lease of that duration.
     #[must_use]
     pub fn new(
         consumer: impl Into<String>,
@@ -328,7 +362,7 @@ impl LeaseRequest {
         }
     }
 
-    /// Returns when a lease that is granted now lapses.
+    /// Returns the time at which the requested lease lapses.
     #[must_use]
     pub fn until(&self) -> DateTime<Utc> {
         let duration = chrono::TimeDelta::from_std(self.duration).ok();
@@ -337,17 +371,17 @@ impl LeaseRequest {
     }
 }
 
-/// A lease on a tenant's journal.
+/// A lease on a tenant's journal, as [`Journal::lease`] grants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of a lease")]
 pub struct Lease {
     /// The name of the consumer.
     pub consumer: String,
-    /// All entries up to this number were confirmed.
+    /// The number of the last change that the consumer has confirmed.
     pub cursor: u64,
-    /// Grows with each holder, so that what a former one does can be rejected.
+    /// A number that grows with each new lease, so that confirmations under an older one can be rejected.
     pub fence: u64,
-    /// When it lapses.
+    /// The time at which it lapses.
     pub until: DateTime<Utc>,
 }
 
@@ -358,14 +392,14 @@ pub struct Lease {
     reason = "every consumer must see that entries are gone"
 )]
 pub enum LeaseAnswer {
-    /// The lease; entries after its cursor are complete.
+    /// The lease was granted, and all entries after its cursor are in the journal.
     Granted(Lease),
-    /// Another holder has it.
+    /// Another holder has the lease.
     Held {
-        /// When that lease lapses.
+        /// The time at which that lease lapses.
         until: DateTime<Utc>,
     },
-    /// The lease, but entries after its cursor are gone: process the whole state as it is now, then
+    /// The lease was granted, but entries after its cursor are gone: process all resources as they are now, then
     /// advance to `to`.
     Resync {
         /// The lease.
@@ -386,24 +420,24 @@ impl LeaseAnswer {
     }
 }
 
-/// A consumer of a tenant's journal, as a store keeps it.
+/// The stored row of a consumer of a tenant's journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of a consumer")]
 pub struct ConsumerRow {
-    /// All entries up to this number were confirmed.
+    /// The number of the last change that the consumer has confirmed.
     pub cursor: u64,
-    /// How many times the holder has changed.
+    /// The number of leases so far, not counting extensions.
     pub fence: u64,
-    /// Who has the lease.
+    /// The holder of the lease.
     pub holder: String,
     /// When the lease lapses; none before the first.
     pub until: Option<DateTime<Utc>>,
 }
 
 impl ConsumerRow {
-    /// Decides a request for a lease: the answer, and the row as it becomes; none if it stays.
+    /// Decides a request for a lease. Returns the answer and the new row, or none if the row stays.
     ///
-    /// `complete_after` and `last` are the numbers of [`JournalPage`].
+    /// `complete_after` is that of [`JournalPage`], and `last` the number of the tenant's last change.
     #[must_use]
     pub fn decide_lease(
         &self,
@@ -437,10 +471,11 @@ impl ConsumerRow {
         (answer, Some(row))
     }
 
-    /// Decides a confirmation: the cursor as it becomes.
+    /// Decides a confirmation up to the number `to`, and returns the new cursor.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] and [`StoreError::Invalid`], as [`Journal::advance`] says.
+    /// - [`StoreError::LeaseLost`]: another lease was granted since
+    /// - [`StoreError::Invalid`]: `to` is greater than `last`
     pub fn decide_advance(&self, fence: u64, to: u64, last: u64) -> Result<u64, StoreError> {
         if fence != self.fence || self.until.is_none() {
             return Err(StoreError::LeaseLost);

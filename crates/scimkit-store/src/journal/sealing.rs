@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{Cause, Stamp};
 
-/// What a store supplies, so that entries can be added to its journal.
+/// The data that a store supplies, so that entries can be added to its journal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_structs,
@@ -58,18 +58,18 @@ pub struct ChainHead {
     pub number: u64,
 }
 
-/// What is added to a tenant's journal.
+/// The rows and numbers that a store adds to a tenant's journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_structs,
     reason = "a store must store all of it, so a new field must not compile unnoticed"
 )]
 pub struct JournalRows {
-    /// The last number that was not recorded: only what follows it is complete. None if all were.
+    /// The last number that was not recorded: only later changes are complete. None if all were recorded.
     pub complete_after: Option<u64>,
     /// The new entries, in order.
     pub entries: Vec<JournalEntry>,
-    /// The digest of the last one; none without any.
+    /// The digest of the last new entry; none without any.
     pub last_digest: Option<JournalDigest>,
 }
 
@@ -128,20 +128,20 @@ pub(crate) fn seal(
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DirectoryChange {
-    /// What happened to it.
+    /// The kind of change.
     pub action: JournalAction,
     /// The names of the fields that changed.
     pub fields: Vec<&'static str>,
-    /// The resources that lost their owner with it, as the names of their types and their ids.
+    /// The resources that lost their owner, as pairs of type name and id.
     pub released: Vec<(String, ResourceId)>,
-    /// What was changed.
+    /// The tenant, connection or token that was changed.
     pub subject: JournalSubject,
-    /// The ids of the tokens that were removed with it.
+    /// The ids of the tokens that were removed with the connection.
     pub tokens: Vec<String>,
 }
 
 impl DirectoryChange {
-    /// A change that releases no resources.
+    /// Creates a change that releases no resources and removes no tokens.
     #[must_use]
     pub fn new(subject: JournalSubject, action: JournalAction) -> Self {
         DirectoryChange {
@@ -153,21 +153,21 @@ impl DirectoryChange {
         }
     }
 
-    /// With the names of the fields that changed.
+    /// Sets the names of the fields that changed.
     #[must_use]
     pub fn with_fields(mut self, fields: Vec<&'static str>) -> Self {
         self.fields = fields;
         self
     }
 
-    /// With the resources that lose their owner.
+    /// Sets the resources that lose their owner.
     #[must_use]
     pub fn with_released(mut self, released: Vec<(String, ResourceId)>) -> Self {
         self.released = released;
         self
     }
 
-    /// With the ids of the tokens that are removed with it.
+    /// Sets the ids of the tokens that are removed with the connection.
     #[must_use]
     pub fn with_tokens(mut self, tokens: Vec<String>) -> Self {
         self.tokens = tokens;

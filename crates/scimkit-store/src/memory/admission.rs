@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// Long queries of one tenant that are evaluated at the same time: each holds a pointer to each
+/// The maximum number of long queries of one tenant that are evaluated at the same time: each holds a pointer to each
 /// resource, and all take turns on the threads of the runtime.
 const MOST: usize = 16;
 
@@ -14,7 +14,7 @@ const MOST: usize = 16;
 pub(super) struct LongQueries(AtomicUsize);
 
 impl LongQueries {
-    /// Admits a query until the returned guard is dropped; none while [`MOST`] are admitted.
+    /// Admits a query until the returned guard is dropped; returns none while [`MOST`] are admitted.
     pub(super) fn admit(self: &Arc<Self>) -> Option<Admitted> {
         let one_more = |count| (count < MOST).then_some(count + 1);
         let admitted = self

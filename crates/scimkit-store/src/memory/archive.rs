@@ -62,11 +62,11 @@ impl Archive for Memory {
                 if let Some(resources) = self.tenant(tenant) {
                     let mut resources = exclusive(&resources);
                     was_there |= resources.version > 0 || !resources.is_empty();
-                    // In its place, so that who waits for it writes to nothing that is gone.
+                    // Emptied in its place: a write that waits for the lock must not go to a removed tenant.
                     erased = Some(std::mem::take(&mut *resources));
                 }
             }
-            // To free many resources takes a while. Where the lane is full, it is done here.
+            // Freeing many resources takes a while. If the lane is full, it is done here.
             let free = move || drop(erased);
             drop(self.lane.run(tenant, &Budget::unlimited(), free).await);
             Ok(match was_there {

@@ -9,10 +9,10 @@ use crate::{
     Batch, Cause, Intent, OnFailure, Scope, StoreError, Want, Write, Written, engine::BatchAnswer,
 };
 
-/// Units of a slice that is done elsewhere: some milliseconds.
+/// Units of a slice that runs on another thread: some milliseconds.
 const LONG: u64 = 4 * SLICE;
 
-/// Whether the writes are done together or not at all.
+/// Whether all writes have to be in one slice, because they succeed or fail together.
 fn is_whole(on_failure: OnFailure, intent: Intent) -> bool {
     on_failure == OnFailure::Undo || intent == Intent::Check
 }
@@ -22,19 +22,19 @@ pub(super) struct Writing {
     answers: Vec<Result<Written, StoreError>>,
     at: DateTime<Utc>,
     cause: Cause,
-    /// Why nothing of it was written.
+    /// The reason why nothing of the batch was written.
     failed: Option<StoreError>,
     failures: u32,
     intent: Intent,
     is_long: bool,
     on_failure: OnFailure,
-    /// With the units that each takes, about.
+    /// The writes, with the approximate units of each.
     rest: Peekable<vec::IntoIter<(Write, u64)>>,
     want: Want,
 }
 
 impl Writing {
-    /// The writes of a batch, with what each takes among the resources as they are now.
+    /// The writes of a batch, with the approximate units that each takes with the current resources.
     pub(super) fn new(tenant: &Tenant, scope: &Scope, batch: Batch) -> Self {
         let with_weight = |write| {
             let weight = tenant.weight(scope, &write);
@@ -107,7 +107,7 @@ impl Writing {
         writes
     }
 
-    /// Whether a slice of it keeps others waiting.
+    /// Whether a slice of it blocks other tasks.
     pub(super) fn is_long(&self) -> bool {
         self.is_long
     }

@@ -12,7 +12,7 @@ use crate::{
     journal::DirectoryChange,
 };
 
-/// The changes of tenants, in their order.
+/// The changes of each tenant, in their order.
 type Changes = BTreeMap<TenantId, Vec<DirectoryChange>>;
 type Digest = [u8; 32];
 
@@ -129,7 +129,7 @@ impl Directory {
         }))
     }
 
-    /// Keeps all of them, or none; returns the changes of each tenant.
+    /// Stores all entries or none, and returns the changes of each tenant.
     fn put_all(&mut self, entries: Vec<Entry>) -> Result<Changes, StoreError> {
         let mut undo = Vec::with_capacity(entries.len());
         let mut changes = Changes::new();
@@ -184,7 +184,7 @@ impl Directory {
         }
     }
 
-    /// Keeps an entry, or rejects it and leaves everything as it is.
+    /// Stores an entry, or rejects it and changes nothing.
     fn put(&mut self, entry: Entry) -> Result<DirectoryChange, StoreError> {
         self.check_complete(entry.tenant())?;
         let facts = self.facts(&entry);

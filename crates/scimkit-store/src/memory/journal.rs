@@ -17,12 +17,12 @@ use crate::{
     journal::{JournalRows, JournalSeed},
 };
 
-/// Parts of entries that a tenant's ring has at most.
+/// The maximum number of parts in a tenant's ring.
 const PARTS: usize = 4_000;
-/// Bytes of their details.
+/// The maximum length of their details in bytes.
 const BYTES: usize = 8 << 20;
 
-/// A part of an entry. What it has in common with the one before it, both share.
+/// A part of an entry. Values that are equal to those of the part before it are shared.
 #[derive(Debug)]
 struct Kept {
     body: Option<KeptBody>,
@@ -94,7 +94,7 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// Notes that changes up to that number, such as those of an import, are not in the ring.
+    /// Records that changes up to that number, such as those of an import, are not in the ring.
     pub(super) fn skip(&mut self, number: u64) {
         self.complete_after = number;
     }
@@ -106,7 +106,7 @@ impl Ring {
         }
     }
 
-    /// Adds entries, in the place of the oldest ones.
+    /// Adds entries and removes the oldest ones beyond the limits.
     pub(super) fn add(&mut self, rows: JournalRows) {
         let JournalRows {
             complete_after,
@@ -238,7 +238,7 @@ impl Ring {
     }
 }
 
-/// Bytes that nobody can guess: hashes under keys that the standard library draws at random.
+/// Unpredictable bytes: hashes under random keys of the standard library.
 fn random() -> [u8; 32] {
     let mut bytes = [0; 32];
     for piece in bytes.chunks_mut(8) {

@@ -17,13 +17,13 @@ use crate::{
 /// A resource as it was when the query began.
 pub(super) type Row = (ResourceId, Arc<Record>);
 
-/// How far a slice came.
+/// The progress of a slice.
 pub(super) enum Progress {
-    /// Everything that matters was looked at.
+    /// All rows that the page needs were evaluated.
     Done,
     /// The next row takes too long for a slice; it comes with its computed attributes.
     Long((Row, Option<Map<String, Value>>)),
-    /// Others should have a turn.
+    /// The slice has taken its share: other tasks should run.
     Pause,
 }
 

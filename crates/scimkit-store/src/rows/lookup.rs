@@ -1,4 +1,4 @@
-//! Facts out of nothing but look-ups of rows.
+//! Facts from look-ups of rows alone.
 
 use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 
@@ -9,28 +9,28 @@ use crate::engine::{
     RowState,
 };
 
-/// A look-up of rows that some [`Needs`] come down to: see [`Needs::lookups`].
+/// A look-up of rows, to which [`Needs::lookups`] reduces needs.
 #[derive(Debug, Clone)]
 pub struct Lookup {
-    /// Which rows.
+    /// The rows to find.
     pub by: LookupBy,
     purpose: Purpose,
 }
 
-/// Which rows a [`Lookup`] is about.
+/// The rows that a [`Lookup`] finds.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every store must know every look-up"
 )]
 pub enum LookupBy {
-    /// Those with one of these ids, whatever their type, live or soft-deleted.
+    /// The rows with one of these ids, of any type, live or soft-deleted.
     Ids(BTreeSet<ResourceId>),
-    /// Those that satisfy a predicate, exactly.
+    /// The rows of a type and state that satisfy a predicate.
     Predicate {
         /// The type.
         kind: Arc<ResourceType>,
-        /// What they satisfy; it asks about attributes that documents hold.
+        /// The predicate, on attributes that documents hold.
         predicate: Predicate,
         /// Live or soft-deleted.
         state: RowState,
@@ -107,10 +107,10 @@ impl Needs {
 }
 
 impl Facts {
-    /// Answers what comes down to [look-ups](Needs::lookups), with rows that need not be awaited.
+    /// Loads the facts that [look-ups](Needs::lookups) can answer, with a blocking `find`.
     ///
     /// # Errors
-    /// What `find` says.
+    /// The errors of `find`.
     pub fn from_lookups<E>(
         needs: &Needs,
         mut find: impl FnMut(&LookupBy) -> Result<Vec<FoundRow>, E>,

@@ -1,4 +1,4 @@
-//! Predicates, order and pages over resources at hand.
+//! Predicates, order and pages over resources in memory.
 
 use std::{borrow::Cow, cmp::Ordering, collections::BTreeSet, sync::Arc};
 
@@ -35,13 +35,12 @@ pub fn satisfying(
     Ok(left)
 }
 
-/// Answers a query out of resources of its type, which come in any order: evaluates its predicate, sorts,
-/// counts and cuts.
+/// Answers a query from resources of its type, in any order: evaluates its predicate, sorts them, counts them and
+/// cuts out the page.
 ///
 /// - Each resource carries the edges that the query needs: [`Query::needed_edges`]. The page has those
 ///   of [`Query::edges`], as many as [`Query::edge_limit`] says.
-/// - What the database has decided already, need not be decided again: give it the query with the rest of the
-///   predicate.
+/// - If the database has evaluated a part of the predicate already, pass the query with the rest of it.
 /// - The budget is charged for every resource, whatever the size of the page.
 ///
 /// # Errors
@@ -85,7 +84,7 @@ pub fn page(scope: &Scope, query: &Query, resources: Vec<Stored>) -> Result<Page
     Ok(cut(query, found))
 }
 
-/// The page out of all resources that the query is about, in its order.
+/// The page out of all resources that satisfy the query, in its order.
 fn cut(query: &Query, found: Vec<(Option<Scalar>, Stored)>) -> Page {
     let total = (query.total == Count::Exact).then_some(found.len() as u64);
     let mut page = PageBuilder::new(query);
@@ -139,7 +138,7 @@ fn made(
 }
 
 impl Query {
-    /// The membership, inverse and reference attributes whose edges the page, the predicate or the order
+    /// Returns the membership, inverse and reference attributes whose edges the page, the predicate or the order
     /// needs, each once.
     #[must_use]
     pub fn needed_edges(&self) -> Vec<AttrId> {
@@ -157,7 +156,7 @@ impl Query {
 }
 
 impl FoundRow {
-    /// The resource of the row, as reads return it, without edges.
+    /// Returns the resource of the row as reads return it, without edges.
     #[must_use]
     pub fn into_stored(self) -> Stored {
         let FoundRow {

@@ -20,21 +20,23 @@ use crate::{
     },
 };
 
-/// Whether a transaction is for reading or for writing.
+/// The purpose of a transaction: reading or writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a transaction reads or writes")]
 pub enum Access {
-    /// It only reads. What it reads is of one moment.
+    /// The transaction only reads, and sees the rows of one moment.
     Read,
-    /// It writes, and no other writes the tenant's rows meanwhile.
+    /// The transaction writes, and no other one writes the tenant's rows meanwhile.
     Write,
 }
 
-/// A database that is read and written row by row: all that a small store needs.
+/// A database that is read and written row by row, for small stores.
 ///
-/// [`Simple`] makes a [`RowDatabase`] of it. What it costs: a list reads every row that satisfies the filter, or
-/// all of them where [`SimpleTransaction::find`] does not narrow them down; a change of one member reads the
-/// others if [`SimpleTransaction::edges`] does not; nested groups are followed level by level.
+/// [`Simple`] turns it into a [`RowDatabase`]. The costs of that:
+/// - A list reads every row that satisfies the filter, or all rows if [`SimpleTransaction::find`] does not narrow
+///   them down.
+/// - A change of one member reads all members, unless [`SimpleTransaction::edges`] narrows them down.
+/// - Nested groups are followed level by level.
 ///
 /// # Example
 /// A table of users in memory:
@@ -48,14 +50,14 @@ pub trait SimpleDatabase: fmt::Debug + Send + Sync + 'static {
     /// Begins a transaction.
     ///
     /// # Errors
-    /// Why there is none.
+    /// The database can't begin one; [`RowsError::Lost`] if a retry may succeed.
     fn begin<'a>(
         &'a self,
         scope: &'a Scope,
         access: Access,
     ) -> impl Future<Output = Result<Self::Transaction<'a>, RowsError>> + Send;
 
-    /// What the database can do with resources of a type. Sorting, paging and filtering are not up to it.
+    /// Returns the capabilities of the database for a resource type. [`Simple`] sorts, pages and filters.
     fn support(&self, kind: &ResourceType) -> Support;
 }
 
@@ -69,48 +71,50 @@ pub struct EdgeRow {
     pub member: NewMember,
 }
 
-/// Which edges a [`SimpleTransaction`] looks for.
+/// The edges that a [`SimpleTransaction`] looks for.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every store must know every look-up"
 )]
 pub enum EdgesBy {
-    /// Those of these owners and attributes.
+    /// The edges of these owners and attributes.
     Lists(BTreeSet<MemberList>),
-    /// Those of one owner and attribute that lead to these members.
+    /// The edges of one owner and attribute to these members.
     Members(MemberList, BTreeSet<ResourceId>),
-    /// Those that lead to these resources, whatever the owner and the attribute.
+    /// The edges to these resources, of any owner and attribute.
     Targets(BTreeSet<ResourceId>),
 }
 
-/// An open transaction, on the rows of one tenant. Dropped without [`commit`](Self::commit), it is rolled
-/// back.
+/// An open transaction on the rows of one tenant.
 ///
+/// If it is dropped without [`commit`](Self::commit), it is rolled back.
 /// A database without memberships need not implement the methods about edges.
 pub trait SimpleTransaction: Send {
-    /// Makes what was written durable and visible.
+    /// Makes the writes durable and visible.
     ///
     /// # Errors
-    /// See [`RowTransaction::commit`].
+    /// Those of [`RowTransaction::commit`].
     fn commit(self) -> impl Future<Output = Result<(), RowsError>> + Send;
 
-    /// Finds rows: all that the look-up is about, and possibly others, which are left out afterwards. So a
-    /// database narrows a predicate down as far as it can, or not at all.
+    /// Finds all rows of the look-up, and possibly others, which [`Simple`] leaves out. So a database evaluates as
+    /// much of a predicate as it can, or nothing.
     ///
     /// # Errors
-    /// Why the transaction is given up.
+    /// The transaction has to be rolled back.
     fn find(
         &mut self,
         by: &LookupBy,
     ) -> impl Future<Output = Result<Vec<FoundRow>, RowsError>> + Send;
 
-    /// Inserts a row, or makes the one with its id this row; returns it as it now is, with the id and the
-    /// version that the database gives it. A row whose edges changed is put again, with a new time
-    /// of last modification: it has another version then, even if that moment is the same.
+    /// Inserts a row or replaces the one with its id, and returns the row with the id and the version that the
+    /// database gives it.
+    ///
+    /// A row whose edges changed is put again with a new time of last modification. It needs another version then,
+    /// even if its document and that time are the same.
     ///
     /// # Errors
-    /// [`RowsError::Rejected`] by a constraint.
+    /// [`RowsError::Rejected`] if a constraint rejects the row.
     fn put(
         &mut self,
         row: &ResourceRow,
@@ -119,13 +123,13 @@ pub trait SimpleTransaction: Send {
     /// Removes a row.
     ///
     /// # Errors
-    /// Why the transaction is given up.
+    /// The transaction has to be rolled back.
     fn remove(&mut self, row: &RowRef) -> impl Future<Output = Result<(), RowsError>> + Send;
 
-    /// Finds edges: all that the look-up is about, and possibly others.
+    /// Finds all edges of the look-up, and possibly others, which [`Simple`] leaves out.
     ///
     /// # Errors
-    /// Why the transaction is given up.
+    /// The transaction has to be rolled back.
     fn edges(
         &mut self,
         by: &EdgesBy,
@@ -134,10 +138,10 @@ pub trait SimpleTransaction: Send {
         std::future::ready(Ok(Vec::new()))
     }
 
-    /// Adds edges of one owner, which are not there yet.
+    /// Adds edges of one owner that it does not have yet.
     ///
     /// # Errors
-    /// Why the transaction is given up.
+    /// The transaction has to be rolled back.
     fn link(&mut self, edges: &NewMembers) -> impl Future<Output = Result<(), RowsError>> + Send {
         let _ = edges;
         std::future::ready(Err(no_memberships()))
@@ -146,7 +150,7 @@ pub trait SimpleTransaction: Send {
     /// Removes edges of one owner.
     ///
     /// # Errors
-    /// Why the transaction is given up.
+    /// The transaction has to be rolled back.
     fn unlink(&mut self, edges: &Members) -> impl Future<Output = Result<(), RowsError>> + Send {
         let _ = edges;
         std::future::ready(Err(no_memberships()))
@@ -159,19 +163,22 @@ fn no_memberships() -> RowsError {
 }
 
 /// A [`RowDatabase`] over a [`SimpleDatabase`].
+///
+/// # Example
+/// See [`SimpleDatabase`].
 #[derive(Debug)]
 pub struct Simple<D> {
     database: D,
 }
 
 impl<D: SimpleDatabase> Simple<D> {
-    /// A database of rows over that database.
+    /// Creates a [`RowDatabase`] over a database.
     #[must_use]
     pub fn new(database: D) -> Self {
         Simple { database }
     }
 
-    /// The database.
+    /// Returns the database.
     #[must_use]
     pub fn database(&self) -> &D {
         &self.database
@@ -194,7 +201,7 @@ pub struct SimpleRows<'a, T> {
 }
 
 impl<T: SimpleTransaction> SimpleRows<'_, T> {
-    /// The rows that a look-up is about, exactly.
+    /// The rows of a look-up and no others.
     async fn rows(&mut self, by: &LookupBy) -> Result<Vec<FoundRow>, RowsError> {
         let mut rows = self.transaction.find(by).await?;
         match by {

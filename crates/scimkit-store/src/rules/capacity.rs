@@ -35,24 +35,23 @@ use crate::{Settings, engine::Capacity};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CapacityRule {
-    /// Which resources count, as a SCIM filter on attributes that clients write; all of the type
-    /// without one.
+    /// A SCIM filter that a resource satisfies to be counted, on attributes that clients write. Without one, all
+    /// resources of the type count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
-    /// How many resources may count.
+    /// The maximum number of resources.
     pub limit: u64,
-    /// The name in errors.
+    /// The name of the limit in errors.
     pub name: String,
     /// The name of the resource type.
     pub resource_type: String,
 }
 
 impl CapacityRule {
-    /// The most capacities that the rules of a connection may have: each write is counted by all of
-    /// them.
+    /// The maximum number of capacities of a connection, since each write has to check all of them.
     pub const MOST: usize = 16;
 
-    /// All resources of a type, at most so many.
+    /// Creates a limit on all resources of a type.
     #[must_use]
     pub fn new(name: impl Into<String>, resource_type: impl Into<String>, limit: u64) -> Self {
         CapacityRule {
@@ -63,18 +62,17 @@ impl CapacityRule {
         }
     }
 
-    /// Only the resources that satisfy a filter.
+    /// Counts only the resources that satisfy a filter.
     #[must_use]
     pub fn with_filter(mut self, filter: impl Into<String>) -> Self {
         self.filter = Some(filter.into());
         self
     }
 
-    /// The capacity that it means under some schemas.
+    /// Binds the rule to some schemas.
     ///
     /// # Errors
-    /// An unknown type, a filter that is not valid for it, and one on an attribute that is computed,
-    /// such as a membership.
+    /// The type is unknown, the filter is not valid for it, or it uses a computed attribute or a membership.
     pub(super) fn capacity(&self, settings: &Settings) -> Result<Capacity, RulesError> {
         let invalid =
             |problem: String| RulesError::new(format_args!("capacity `{}`: {problem}", self.name));
