@@ -18,7 +18,7 @@ use crate::{StoreError, journal::JournalSeed};
 /// What was asked for and not found is known to be absent.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    above: HashMap<AncestorQuery, Vec<ResourceId>>,
+    above: HashMap<AncestorQuery, HashSet<ResourceId>>,
     candidates: HashMap<usize, Vec<FoundRow>>,
     /// By the name of the type; none for a store that keeps none.
     counters: BTreeMap<Arc<str>, Option<Vec<CounterRow>>>,
@@ -70,9 +70,7 @@ impl Known {
         for edge in facts.ancestors {
             let (attr, start) = (edge.attr, edge.target);
             let owners = self.above.entry(AncestorQuery { attr, start }).or_default();
-            if !owners.contains(&edge.owner) {
-                owners.push(edge.owner);
-            }
+            owners.insert(edge.owner);
         }
         for query in needs.candidates {
             self.candidates.entry(query.number).or_default();
@@ -228,12 +226,16 @@ impl Known {
     }
 
     /// The owners of a resource by one attribute, if it is on a way up that was asked for.
-    pub(super) fn above(&self, attr: &Arc<str>, target: &ResourceId) -> &[ResourceId] {
+    pub(super) fn above(
+        &self,
+        attr: &Arc<str>,
+        target: &ResourceId,
+    ) -> impl Iterator<Item = &ResourceId> {
         let query = AncestorQuery {
             attr: Arc::clone(attr),
             start: target.clone(),
         };
-        self.above.get(&query).map_or(&[], Vec::as_slice)
+        self.above.get(&query).into_iter().flatten()
     }
 
     pub(super) fn candidates(&self, number: usize) -> Result<&[FoundRow], StoreError> {

@@ -271,7 +271,7 @@ impl Decider<'_> {
         let added = added.filter(|list| list.attr == *attr);
         let mut owners: Vec<_> = added.map(|list| list.owner).collect();
         if !self.overlay.is_void(target) {
-            let stored = self.known.above(attr, target).iter();
+            let stored = self.known.above(attr, target);
             let stays = |owner: &&ResourceId| {
                 let edit = self.overlay.edge(owner, attr, target);
                 edit.is_none() && !self.overlay.is_void(owner)
