@@ -98,11 +98,11 @@ impl Index {
         }
     }
 
-    /// Removes one key of a resource.
-    pub(super) fn remove_key(&mut self, id: &ResourceId, attr: AttrId, key: &Key) {
+    /// Removes keys of an attribute of a resource, all at once: clients choose how many there are.
+    pub(super) fn remove_keys(&mut self, id: &ResourceId, attr: AttrId, gone: &BTreeSet<&Key>) {
         if let Some(attrs) = self.keys.get_mut(id) {
             if let Some(keys) = attrs.get_mut(&attr) {
-                keys.retain(|known| known != key);
+                keys.retain(|key| !gone.contains(key));
                 if keys.is_empty() {
                     attrs.remove(&attr);
                 }
@@ -111,7 +111,7 @@ impl Index {
                 self.keys.remove(id);
             }
         }
-        self.release(id, attr, key);
+        gone.iter().for_each(|key| self.release(id, attr, key));
     }
 
     fn release(&mut self, id: &ResourceId, attr: AttrId, key: &Key) {

@@ -137,11 +137,7 @@ impl TenantRows<'_> {
         removed_edges
             .iter()
             .for_each(|edges| tenant.remove_edges(edges));
-        for key in &removed_keys {
-            if let Some(table) = tenant.table_of(key) {
-                table.remove_key(key);
-            }
-        }
+        tenant.remove_keys(&removed_keys);
         removed_rows.iter().for_each(|row| tenant.remove_row(row));
         inserted
             .into_iter()
@@ -385,6 +381,22 @@ impl Tenant {
             RowState::Deleted => &mut self.retired,
         };
         tables.get_mut(row.key.kind.name())
+    }
+
+    /// Removes keys of rows, those of one row and attribute together.
+    fn remove_keys(&mut self, keys: &[KeyRow]) {
+        let is_alike = |a: &KeyRow, b: &KeyRow| {
+            let attr = |row: &KeyRow| (row.key.attr, row.state);
+            attr(a) == attr(b) && a.id == b.id && a.key.kind.name() == b.key.kind.name()
+        };
+        for keys in keys.chunk_by(is_alike) {
+            if let Some(first) = keys.first()
+                && let Some(table) = self.table_of(first)
+            {
+                let gone = keys.iter().map(|row| &row.key.key).collect();
+                table.index.remove_keys(&first.id, first.key.attr, &gone);
+            }
+        }
     }
 
     fn remove_row(&mut self, RowRef { id, kind, state }: &RowRef) {

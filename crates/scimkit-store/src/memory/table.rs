@@ -192,8 +192,4 @@ impl Table {
     pub(super) fn insert_key(&mut self, row: KeyRow) {
         self.index.insert(row.id, row.key.attr, row.key.key);
     }
-
-    pub(super) fn remove_key(&mut self, row: &KeyRow) {
-        self.index.remove_key(&row.id, row.key.attr, &row.key.key);
-    }
 }

@@ -255,3 +255,25 @@ fn journal_keeps_its_last_parts_and_reports_those_that_it_overwrote() {
     assert_eq!((page.complete_after, page.entries[0].number), (100, 101));
     assert!(page.has_more);
 }
+
+#[test]
+fn keys_of_one_resource_are_exchanged_for_others() {
+    const COUNT: usize = 100;
+    let store = Memory::new();
+    let scope = scope(Registry::standard());
+    let emails = |from: usize| {
+        let email = |n| json!({"value": format!("{n}@example.com")});
+        let emails: Vec<_> = (from..from + COUNT).map(email).collect();
+        json!({"userName": "a", "emails": emails})
+    };
+    create(&store, &scope, "User", "1", emails(0));
+    let change = body(&kind(&scope, "User"), emails(COUNT - 1));
+    let id = ResourceId::from("1");
+    now(store.update(&scope, AT, id, change, Expect::Any)).unwrap();
+    let having = |n: usize| {
+        let filter = format!("emails.value eq \"{n}@example.com\"");
+        found(&store, &scope, "User", &filter).len()
+    };
+    assert_eq!([0, COUNT - 2].map(having), [0, 0]);
+    assert_eq!([COUNT - 1, COUNT, 2 * COUNT - 2].map(having), [1, 1, 1]);
+}
