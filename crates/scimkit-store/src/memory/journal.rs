@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use scimkit_registry::ResourceId;
 
-use super::{Memory, exclusive, shared, tenant::Tenant};
+use super::{Memory, exclusive_in_turn, shared, shared_in_turn, tenant::Tenant};
 use crate::{
     BoxFuture, ChainHead, ConsumerRow, Journal, JournalAction, JournalBody, JournalDigest,
     JournalEntry, JournalPage, JournalQuery, JournalRead, JournalStart, JournalSubject, Lease,
@@ -265,7 +265,7 @@ impl Journal for Memory {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let tenant = self.tenant(tenant).ok_or(StoreError::LeaseLost)?;
-            let mut tenant = exclusive(&tenant);
+            let mut tenant = exclusive_in_turn(&tenant).await;
             let (ring, last) = tenant.ring()?;
             ring.advance(lease, (to, last))
         })
@@ -280,7 +280,7 @@ impl Journal for Memory {
             let Some(tenant) = self.tenant(tenant) else {
                 return Ok(JournalRead::Page(JournalPage::default()));
             };
-            let tenant = shared(&tenant);
+            let tenant = shared_in_turn(&tenant).await;
             tenant.check_complete()?;
             Ok(tenant.journal.read(query, tenant.version))
         })
@@ -293,7 +293,7 @@ impl Journal for Memory {
     ) -> BoxFuture<'a, Result<LeaseAnswer, StoreError>> {
         Box::pin(async move {
             let tenant = self.tenant_to_write(tenant);
-            let mut tenant = exclusive(&tenant);
+            let mut tenant = exclusive_in_turn(&tenant).await;
             let (ring, last) = tenant.ring()?;
             Ok(ring.lease(request, last))
         })
@@ -304,19 +304,16 @@ impl Journal for Memory {
         consumer: &'a str,
     ) -> BoxFuture<'a, Result<Vec<TenantId>, StoreError>> {
         Box::pin(async move {
-            let tenants: Vec<_> = {
-                let tenants = shared(&self.tenants);
-                let tenants = tenants.iter();
-                tenants
-                    .map(|(id, tenant)| (id.clone(), tenant.clone()))
-                    .collect()
-            };
-            let is_pending = |(id, tenant): (TenantId, Arc<_>)| {
-                let tenant = shared::<Tenant>(&tenant);
+            let tenants = shared(&self.tenants).clone();
+            let mut pending = Vec::new();
+            for (id, tenant) in tenants {
+                let tenant = shared_in_turn(&tenant).await;
                 let is_behind = tenant.journal.is_behind(consumer, tenant.version);
-                (is_behind && tenant.check_complete().is_ok()).then_some(id)
-            };
-            Ok(tenants.into_iter().filter_map(is_pending).collect())
+                if is_behind && tenant.check_complete().is_ok() {
+                    pending.push(id);
+                }
+            }
+            Ok(pending)
         })
     }
 
@@ -329,7 +326,7 @@ impl Journal for Memory {
             let Some(tenant) = self.tenant(tenant) else {
                 return Ok(0);
             };
-            let mut tenant = exclusive(&tenant);
+            let mut tenant = exclusive_in_turn(&tenant).await;
             let (ring, _) = tenant.ring()?;
             Ok(ring.trim(before))
         })
