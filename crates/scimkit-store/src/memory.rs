@@ -254,7 +254,7 @@ impl Memory {
         self.lane.run(&scope.tenant, &scope.budget, ask).await?
     }
 
-    /// Carries out a batch on the lane, or here if the lane is full.
+    /// Carries out a batch on the lane, and waits while the lane is full.
     async fn write_apart(
         &self,
         tenant: &Arc<RwLock<Tenant>>,
@@ -262,25 +262,20 @@ impl Memory {
         writing: Writing,
     ) -> BatchAnswer {
         let writing = Arc::new(Mutex::new(writing));
-        let run = {
-            let (tenant, scope, writing) =
-                (Arc::clone(tenant), scope.clone(), Arc::clone(&writing));
-            move || {
+        loop {
+            let (tenant, writing) = (Arc::clone(tenant), Arc::clone(&writing));
+            let (own, budget) = (scope.clone(), &scope.budget);
+            let run = move || {
                 let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
-                while !writing.slice(&mut exclusive(&tenant), &scope) {}
+                while !writing.slice(&mut exclusive(&tenant), &own) {}
+                writing.take_answers()
+            };
+            match self.lane.run(&scope.tenant, budget, run).await {
+                Err(StoreError::Busy) => budget.check()?,
+                done => return done?,
             }
-        };
-        if self
-            .lane
-            .run(&scope.tenant, &scope.budget, run.clone())
-            .await
-            .is_err()
-        {
-            // The lane is full or the budget is spent; the writes themselves check the budget.
-            run();
+            yield_now().await;
         }
-        let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
-        writing.take_answers()
     }
 }
 
