@@ -1,6 +1,6 @@
 //! Predicates, order and pages over resources in memory.
 
-use std::{borrow::Cow, cmp::Ordering, collections::BTreeSet, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 
 use scimkit_registry::{AttrId, Budget, Predicate, Resource, ResourceType, Role, Scalar, View};
 use serde_json::{Map, Value};
@@ -48,6 +48,7 @@ pub fn satisfying(
 /// - [`StoreError::Backend`] for a document that can't be read
 pub fn page(scope: &Scope, query: &Query, resources: Vec<Stored>) -> Result<Page, StoreError> {
     let meter = scope.budget.meter();
+    let wanted = wanted(query);
     let mut found = Vec::new();
     for stored in resources {
         meter.compare(0)?;
@@ -56,8 +57,7 @@ pub fn page(scope: &Scope, query: &Query, resources: Vec<Stored>) -> Result<Page
         }
         let (holds, key) = {
             let document = stored.document.tree()?;
-            let of_predicate = query.predicate.as_ref().map(Predicate::attributes);
-            let made = made(scope, query, (&stored, &document), of_predicate.as_deref());
+            let made = made(scope, query, (&stored, &document), &wanted);
             let view = View::with(&document, &made);
             let holds = match &query.predicate {
                 Some(predicate) => query.kind.matches(predicate, view, &meter)?,
@@ -115,24 +115,23 @@ fn cut(query: &Query, found: Vec<(Option<Scalar>, Stored)>) -> Page {
 }
 
 /// The computed attributes on which predicate and order depend.
+fn wanted(query: &Query) -> Vec<AttrId> {
+    let of_predicate = query.predicate.iter().flat_map(Predicate::attributes);
+    let all = of_predicate.chain(query.sort.map(|sort| sort.attr));
+    all.filter(|attr| query.kind.is_computed(*attr)).collect()
+}
+
 fn made(
     scope: &Scope,
     query: &Query,
-    (stored, document): (&Stored, &Cow<'_, Resource>),
-    of_predicate: Option<&[AttrId]>,
+    (stored, document): (&Stored, &Resource),
+    wanted: &[AttrId],
 ) -> Map<String, Value> {
-    let wanted: Vec<AttrId> = of_predicate
-        .into_iter()
-        .flatten()
-        .copied()
-        .chain(query.sort.map(|sort| sort.attr))
-        .filter(|attr| query.kind.is_computed(*attr))
-        .collect();
     match wanted.is_empty() {
         true => Map::new(),
         false => {
             let facts = Facts::of(&query.kind, stored, document, &stored.edges);
-            computed(&scope.settings, &facts, &wanted)
+            computed(&scope.settings, &facts, wanted)
         }
     }
 }
@@ -142,9 +141,7 @@ impl Query {
     /// needs, each once.
     #[must_use]
     pub fn needed_edges(&self) -> Vec<AttrId> {
-        let of_predicate = self.predicate.iter().flat_map(Predicate::attributes);
-        let looked_at = of_predicate.chain(self.sort.map(|sort| sort.attr));
-        let computed = looked_at.filter(|attr| self.kind.is_computed(*attr));
+        let computed = wanted(self).into_iter();
         let top = computed.map(|attr| self.kind.attr(attr).parent().unwrap_or(attr));
         let has_edges = |attr: &AttrId| {
             let role = self.kind.attr(*attr).role();
