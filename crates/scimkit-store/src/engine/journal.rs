@@ -82,9 +82,9 @@ impl Decider<'_> {
         if request.policy.journal.level < JournalLevel::Full {
             return Ok(self.printer(request));
         }
-        let document = body.document.tree()?.into_owned();
+        let document = body.document.tree()?;
         request.budget.charge(document.weight().saturating_mul(2))?;
-        let all = Change::create(Arc::clone(&body.kind), document.clone());
+        let all = Change::create(Arc::clone(&body.kind), Resource::clone(&document));
         Ok(self.details(request, &all, (Some(&document), None)))
     }
 
