@@ -254,11 +254,7 @@ impl Writer<'_> {
     /// Sends a batch to the store on behalf of the caller, if the store can do what it asks.
     pub(crate) async fn submit(&self, batch: Batch) -> BatchAnswer {
         let batch = batch.with_cause(self.scope.cause.clone());
-        let settings = &self.scope.settings;
-        for write in &batch.writes {
-            let support = self.store.support(write.kind());
-            support.check_batch(settings, &batch)?;
-        }
+        batch.check_support(&self.scope.settings, |kind| self.store.support(kind))?;
         self.store.write(self.scope, batch).await
     }
 

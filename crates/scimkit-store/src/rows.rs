@@ -137,10 +137,7 @@ impl<D: RowDatabase> RowStore<D> {
     }
 
     async fn write_batch(&self, scope: &Scope, batch: Batch) -> BatchAnswer {
-        for write in &batch.writes {
-            let support = self.support(write.kind());
-            support.check_batch(&scope.settings, &batch)?;
-        }
+        batch.check_support(&scope.settings, |kind| self.support(kind))?;
         let (intent, writes) = (batch.intent, batch.writes.len());
         let mut request = WriteRequest::in_scope(scope, batch);
         // A dry run goes as far as the database lets it, and is not committed.

@@ -1,5 +1,9 @@
 //! The capabilities of a store.
 
+use std::collections::BTreeSet;
+
+use scimkit_registry::ResourceType;
+
 use crate::{
     Batch, Deletes, Intent, JournalLevel, OwnerFilter, Query, Settings, Start, StoreError, Write,
 };
@@ -81,18 +85,25 @@ impl Support {
         Err(StoreError::Unsupported { feature })
     }
 
-    /// Rejects a batch that needs a capability which the store lacks. The server calls it before each
-    /// write, and a store that lacks a capability should as well.
+    /// Rejects a batch that needs a capability which the store lacks. A store with the same capabilities for all
+    /// types should call it for each batch; for others there is [`Batch::check_support`].
     ///
     /// # Errors
     /// [`StoreError::Unsupported`] with the first capability that is missing.
     pub fn check_batch(&self, settings: &Settings, batch: &Batch) -> Result<(), StoreError> {
-        let deletes = batch
-            .writes
-            .iter()
-            .any(|w| matches!(w, Write::Delete { .. }));
+        self.check_writes((settings, batch), |_| true)
+    }
+
+    /// Rejects a batch if one of those writes needs a missing capability.
+    fn check_writes(
+        &self,
+        (settings, batch): (&Settings, &Batch),
+        is_meant: impl Fn(&Write) -> bool,
+    ) -> Result<(), StoreError> {
+        let writes = || batch.writes.iter().filter(|write| is_meant(write));
+        let deletes = || writes().any(|write| matches!(write, Write::Delete { .. }));
         let claims = || {
-            batch.writes.iter().filter_map(|write| match write {
+            writes().filter_map(|write| match write {
                 Write::Create { claim, .. } => claim.as_deref(),
                 _ => None,
             })
@@ -109,7 +120,7 @@ impl Support {
             _ if !self.claim_pins && claims().any(|claim| claim.pin.is_some()) => {
                 "a create that expects what an earlier check has found"
             }
-            _ if !self.soft_delete && deletes && settings.policy.deletes == Deletes::Retire => {
+            _ if !self.soft_delete && settings.policy.deletes == Deletes::Retire && deletes() => {
                 "soft delete"
             }
             _ if !self.journal && settings.policy.journal.level == JournalLevel::Full => {
@@ -118,5 +129,67 @@ impl Support {
             _ => return Ok(()),
         };
         Err(StoreError::Unsupported { feature })
+    }
+}
+
+impl Batch {
+    /// Rejects a batch if one of its writes needs a capability that the store lacks for the type of that write.
+    /// The server calls it before each batch.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] with the first capability that is missing.
+    pub fn check_support(
+        &self,
+        settings: &Settings,
+        support: impl Fn(&ResourceType) -> Support,
+    ) -> Result<(), StoreError> {
+        let mut checked = BTreeSet::new();
+        for kind in self.writes.iter().map(Write::kind) {
+            if checked.insert(kind.name()) {
+                let is_of_kind = |write: &Write| write.kind().name() == kind.name();
+                support(kind).check_writes((settings, self), is_of_kind)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::DateTime;
+
+    use super::Support;
+    use crate::{Batch, Deletes, Expect, Settings, StoreError, Write};
+
+    #[test]
+    fn batch_needs_of_each_type_what_its_own_writes_need() {
+        let mut settings = Settings::new("https://example.com");
+        settings.policy.deletes = Deletes::Retire;
+        let delete = |name: &str| Write::Delete {
+            expect: Expect::Any,
+            id: "1".into(),
+            kind: Arc::clone(settings.registry.by_name(name).unwrap()),
+        };
+        let create = |name: &str| {
+            let kind = Arc::clone(settings.registry.by_name(name).unwrap());
+            Write::Create {
+                change: scimkit_registry::Change::none(kind),
+                claim: None,
+                id: "2".into(),
+            }
+        };
+        let check = |writes| {
+            let batch = Batch::new(DateTime::UNIX_EPOCH, writes);
+            batch.check_support(&settings, |kind| {
+                let mut support = Support::full();
+                support.soft_delete = kind.name() == "User";
+                support
+            })
+        };
+        assert!(check(vec![delete("User"), create("Group")]).is_ok());
+        let rejected = check(vec![delete("User"), delete("Group")]);
+        assert!(matches!(rejected, Err(StoreError::Unsupported { .. })));
     }
 }
