@@ -347,6 +347,7 @@ impl PageBuilder {
             Room::Id => return self.rest.push(stored.id),
             Room::Full => return self.end(),
         }
+        let stored = stored.measured();
         let bytes = self.bytes.saturating_add(stored.size());
         if self.items.is_empty() || bytes <= self.max_bytes {
             self.bytes = bytes;

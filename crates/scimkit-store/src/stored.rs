@@ -79,6 +79,14 @@ impl Stored {
         }
     }
 
+    /// Counts the bytes of its document once, however often its size is asked for.
+    pub(crate) fn measured(mut self) -> Self {
+        if let (Document::Tree(tree), 0) = (&self.document, self.bytes) {
+            self.bytes = tree.text_len();
+        }
+        self
+    }
+
     /// Returns the size that counts for a page: the bytes of its document's JSON text and, for each of its edges, those
     /// of id, type and name and 64 more.
     #[must_use]
