@@ -1,6 +1,6 @@
 //! Creating, reading, replacing, patching and deleting one resource.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
@@ -52,10 +52,11 @@ impl Ask<'_> {
             .write(creation, &self.want(kind, &projection))
             .await?;
         let stored = written.stored.ok_or_else(lost)?;
+        let location = self.location(kind, &stored);
         let answer = self
-            .show(StatusCode::CREATED, (kind, &stored), &projection)
+            .show(StatusCode::CREATED, (kind, stored), &projection)
             .await?;
-        Ok(answer.located(&self.location(kind, &stored)))
+        Ok(answer.located(&location))
     }
 
     pub(crate) async fn read(
@@ -72,10 +73,11 @@ impl Ask<'_> {
             let answer = Answer::empty(StatusCode::NOT_MODIFIED).tagged(&stored.version);
             return Ok(answer.showing(&self.location(kind, &stored)));
         }
+        let location = self.location(kind, &stored);
         let answer = self
-            .show(StatusCode::OK, (kind, &stored), &projection)
+            .show(StatusCode::OK, (kind, stored), &projection)
             .await?;
-        Ok(answer.located(&self.location(kind, &stored)))
+        Ok(answer.located(&location))
     }
 
     pub(crate) async fn replace(
@@ -91,7 +93,7 @@ impl Ask<'_> {
         let edit = (&edit, shown.as_slice());
         let updated = self.writer.update(kind, id, edit, &conditions).await?;
         let projection = projection.after_writing(kind, &updated.written);
-        self.show(StatusCode::OK, (kind, &updated.stored), &projection)
+        self.show(StatusCode::OK, (kind, updated.stored), &projection)
             .await
     }
 
@@ -148,7 +150,7 @@ impl Ask<'_> {
             return Ok(Answer::empty(StatusCode::NO_CONTENT).tagged(version));
         }
         let projection = projection.after_writing(kind, &updated.written);
-        self.show(StatusCode::OK, (kind, &updated.stored), &projection)
+        self.show(StatusCode::OK, (kind, updated.stored), &projection)
             .await
     }
 
@@ -237,12 +239,11 @@ impl Ask<'_> {
     async fn show(
         &self,
         status: StatusCode,
-        (kind, stored): (&Arc<ResourceType>, &Stored),
+        (kind, mut stored): (&Arc<ResourceType>, Stored),
         projection: &Projection,
     ) -> Result<Answer, Problem> {
-        let mut stored = Cow::Borrowed(stored);
         let long = self.long_memberships(kind, &mut stored, projection).await?;
-        let items = (kind, std::slice::from_ref(&*stored));
+        let items = (kind, std::slice::from_ref(&stored));
         let Writer { scope, store, .. } = self.writer;
         let rendering = self.writer.work.rendering();
         let rendered = render::page((scope, &**store, &rendering), items, projection).await?;
@@ -270,32 +271,29 @@ impl Ask<'_> {
     async fn long_memberships(
         &self,
         kind: &Arc<ResourceType>,
-        stored: &mut Cow<'_, Stored>,
+        stored: &mut Stored,
         projection: &Projection,
     ) -> Result<Vec<(AttrId, Vec<Edge>)>, Problem> {
         let most = self.writer.scope.settings.limits.page_max;
         let asked = Asked::of(kind, self.head.uri.query(), most, self.writer.witness)?;
         for attr in edge_attrs(kind, projection) {
-            let known = stored.edges.iter().find(|(known, _)| *known == attr);
+            let is_known = stored.edges.iter().any(|(known, _)| *known == attr);
             let page = asked.iter().find(|page| page.attr == attr);
-            let edges = match (page, known) {
-                (None, Some((_, edges))) => edges.clone(),
-                _ => {
-                    let query = EdgeQuery::new(Arc::clone(kind), attr, vec![stored.id.clone()]);
-                    let query = match page {
-                        Some(page) => query.after(page.after.clone()).at_most(page.count),
-                        None => query.at_most(PAGE + 1),
-                    };
-                    let found = self.writer.store.edges(self.writer.scope, &query).await?;
-                    found.into_iter().next().unwrap_or_default()
-                }
+            if is_known && page.is_none() {
+                continue;
+            }
+            let query = EdgeQuery::new(Arc::clone(kind), attr, vec![stored.id.clone()]);
+            let query = match page {
+                Some(page) => query.after(page.after.clone()).at_most(page.count),
+                None => query.at_most(PAGE + 1),
             };
-            let here = &mut stored.to_mut().edges;
-            here.retain(|(known, _)| *known != attr);
-            here.push((attr, edges));
+            let found = self.writer.store.edges(self.writer.scope, &query).await?;
+            let edges = found.into_iter().next().unwrap_or_default();
+            stored.edges.retain(|(known, _)| *known != attr);
+            stored.edges.push((attr, edges));
         }
         // A page that was asked for is sent as it is, and has no more than is sent at once.
-        Ok(take_long(stored.to_mut(), |attr| {
+        Ok(take_long(stored, |attr| {
             !asked.iter().any(|page| page.attr == attr)
         }))
     }
