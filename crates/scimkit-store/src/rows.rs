@@ -96,7 +96,8 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
 
     /// Returns the capabilities of the database for a resource type: which facts it has, which queries it answers, and
-    /// whether it stores given ids. [`Support::check`] need not be set, since [`RowStore`] checks batches itself.
+    /// whether it stores given ids. [`Support::check`] and [`Support::written_edges`] need not be set, since [`RowStore`]
+    /// checks batches itself and answers writes without edges.
     fn support(&self, kind: &ResourceType) -> Support;
 }
 
@@ -188,6 +189,7 @@ impl<D: RowDatabase> Store for RowStore<D> {
     fn support(&self, kind: &ResourceType) -> Support {
         let mut support = self.database.support(kind);
         (support.check, support.claim_pins) = (true, support.claims);
+        support.written_edges = false;
         support
     }
 
