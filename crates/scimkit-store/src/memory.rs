@@ -16,7 +16,7 @@ mod tenant;
 mod walk;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError,
         atomic::AtomicU64,
@@ -105,6 +105,26 @@ impl Memory {
     fn tenant_to_write(&self, id: &TenantId) -> Arc<RwLock<Tenant>> {
         let known = self.tenant(id);
         known.unwrap_or_else(|| Arc::clone(exclusive(&self.tenants).entry(id.clone()).or_default()))
+    }
+}
+
+impl Memory {
+    /// Locks the directory to write while no write of these tenants is under way: every request looks into
+    /// the directory, so who holds it must not wait for a long write.
+    async fn directory_in_turn(
+        &self,
+        tenants: &BTreeSet<TenantId>,
+    ) -> RwLockWriteGuard<'_, Directory> {
+        loop {
+            {
+                let directory = exclusive(&self.directory);
+                let mut known = tenants.iter().filter_map(|id| self.tenant(id));
+                if !known.any(|tenant| matches!(tenant.try_read(), Err(TryLockError::WouldBlock))) {
+                    return directory;
+                }
+            }
+            yield_now().await;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A tenant as a whole.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, OnceLock, RwLockWriteGuard, atomic::Ordering},
 };
 
@@ -55,7 +55,8 @@ impl Archive for Memory {
         Box::pin(async move {
             let (mut was_there, mut erased) = (false, None);
             {
-                let mut directory = exclusive(&self.directory);
+                let tenants = BTreeSet::from([tenant.clone()]);
+                let mut directory = self.directory_in_turn(&tenants).await;
                 was_there |= directory.tenant(tenant).is_some();
                 was_there |= directory.check_complete(tenant).is_err();
                 directory.erase(tenant);

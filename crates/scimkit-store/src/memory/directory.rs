@@ -1,6 +1,6 @@
 //! Tenants, their connections, and the tokens of those.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
@@ -313,7 +313,8 @@ impl Tenancy for Memory {
 
     fn put(&self, entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let mut directory = exclusive(&self.directory);
+            let tenants = entries.iter().map(|entry| entry.tenant().clone());
+            let mut directory = self.directory_in_turn(&tenants.collect()).await;
             for (id, changes) in directory.put_all(entries)? {
                 let tenant = self.tenant_to_write(&id);
                 exclusive(&tenant).record_changes(&stamp, changes);
@@ -329,7 +330,8 @@ impl Tenancy for Memory {
         stamp: Stamp,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let mut directory = exclusive(&self.directory);
+            let tenants = BTreeSet::from([tenant.clone()]);
+            let mut directory = self.directory_in_turn(&tenants).await;
             let change = directory.remove_connection(tenant, id)?;
             let resources = self.tenant_to_write(tenant);
             let mut resources = exclusive(&resources);
@@ -382,5 +384,45 @@ impl Tenancy for Memory {
             exclusive(&self.directory).used(digest, at);
             Ok(())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use chrono::DateTime;
+
+    use super::{Entry, Memory, Tenancy, Tenant, TenantId, exclusive};
+    use crate::{BoxFuture, Journal, JournalQuery};
+
+    /// Polls often enough for several turns.
+    fn poll<T>(future: &mut BoxFuture<'_, T>) -> Poll<T> {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut polls = (0..200).map(|_| future.as_mut().poll(&mut context));
+        polls.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    }
+
+    #[test]
+    fn callers_wait_for_a_write_in_turn_and_do_not_keep_others() {
+        let store = Memory::new();
+        let acme = TenantId::from("acme");
+        let resources = store.tenant_to_write(&acme);
+        let tenant = Tenant::new(acme.clone(), "Acme", DateTime::UNIX_EPOCH);
+        let query = JournalQuery::oldest();
+        let mut put = store.put(vec![Entry::Tenant(tenant)], DateTime::UNIX_EPOCH.into());
+        let mut reading = store.entries(&acme, &query);
+        {
+            let _write = exclusive(&resources);
+            assert!(poll(&mut put).is_pending());
+            assert!(poll(&mut reading).is_pending());
+            let found = poll(&mut Tenancy::tenant(&store, &acme));
+            assert!(matches!(found, Poll::Ready(Ok(None))));
+        }
+        assert!(matches!(poll(&mut put), Poll::Ready(Ok(()))));
+        let Poll::Ready(Ok(read)) = poll(&mut reading) else {
+            panic!("the write has ended");
+        };
+        assert_eq!(read.page().unwrap().entries.len(), 1);
     }
 }
