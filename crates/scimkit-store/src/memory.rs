@@ -364,3 +364,66 @@ async fn exclusive_in_turn<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
         yield_now().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        task::{Context, Poll, Waker},
+        thread,
+        time::{Duration, Instant},
+    };
+
+    use chrono::DateTime;
+    use scimkit_registry::{Change, Tolerance};
+    use serde_json::json;
+
+    use super::*;
+    use crate::{OnFailure, Write};
+
+    fn poll<T>(future: &mut BoxFuture<'_, T>) -> Poll<T> {
+        let mut context = Context::from_waker(Waker::noop());
+        future.as_mut().poll(&mut context)
+    }
+
+    #[test]
+    fn long_write_waits_for_room_on_the_lane() {
+        let store = Memory::new();
+        let settings = Arc::new(Settings::new("https://example.com"));
+        let user = Arc::clone(settings.registry.by_name("User").unwrap());
+        let scope = Scope::new(TenantId::default(), settings);
+        let create = |n: usize| {
+            let body = json!({"userName": format!("user{n}")});
+            let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
+            Write::Create {
+                change: Change::create(Arc::clone(&user), body),
+                claim: None,
+                id: n.to_string().into(),
+            }
+        };
+        let writes: Vec<_> = (0..2_000).map(create).collect();
+        let batch = Batch::new(DateTime::UNIX_EPOCH, writes).on_failure(OnFailure::Undo);
+        let gate = Arc::new(Mutex::new(()));
+        let closed = gate.lock().unwrap();
+        let job = |_| {
+            let gate = Arc::clone(&gate);
+            let wait = move || drop(gate.lock().unwrap());
+            let run = store.lane.run(&scope.tenant, &scope.budget, wait);
+            let mut job: BoxFuture<'_, _> = Box::pin(run);
+            (poll(&mut job).is_pending(), job)
+        };
+        let jobs: Vec<_> = (0..100).map(job).collect();
+        assert!(jobs.iter().any(|(is_waiting, _)| !is_waiting));
+        let mut write = store.write(&scope, batch);
+        assert!((0..1_000).all(|_| poll(&mut write).is_pending()));
+        drop(closed);
+        let since = Instant::now();
+        let answers = loop {
+            match poll(&mut write) {
+                Poll::Ready(answers) => break answers.unwrap(),
+                Poll::Pending => thread::yield_now(),
+            }
+            assert!(since.elapsed() < Duration::from_secs(60));
+        };
+        assert!(answers.len() == 2_000 && answers.iter().all(Result::is_ok));
+    }
+}
