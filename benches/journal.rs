@@ -70,7 +70,7 @@ async fn measure(name: &str, stores: [Arc<dyn Store>; 3]) {
     for (kind, what) in KINDS.into_iter().enumerate() {
         let mut times: [Vec<f64>; 3] = Default::default();
         for round in 0..ROUNDS {
-            // In turns, so that whatever else the machine does falls on all alike.
+            // In turns, so that other load on the machine affects all of them alike.
             for turn in 0..sides.len() {
                 let side = (round + turn) % sides.len();
                 let sent = sides[side].prepared(kind, round);
@@ -79,7 +79,7 @@ async fn measure(name: &str, stores: [Arc<dyn Store>; 3]) {
                 times[side].push((cpu() - before) / TOGETHER as f64);
             }
         }
-        // The mean: now and then a write carries the log over into the file, which is a cost, too.
+        // The mean, since some writes also carry the write-ahead log into the file.
         let times = times.map(|times| times.iter().sum::<f64>() / times.len() as f64);
         for ((_, level), time) in LEVELS.into_iter().zip(times) {
             let ratio = time / times[0];

@@ -4,8 +4,8 @@
 //! benches/request-instructions [QUICKSTART [ROW]]
 //! ```
 //!
-//! The servers are child processes under callgrind. What a request takes is the difference of two runs of which one sends more
-//! of it, so that the start of a server, its users and what is made once do not count.
+//! The servers are child processes under callgrind. The cost of a request is the difference of two runs, of which one
+//! sends more of it, so that the start of a server, its users and one-time work do not count.
 
 #![expect(
     clippy::unwrap_used,

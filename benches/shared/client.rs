@@ -1,4 +1,4 @@
-//! An HTTP client that costs nothing worth noticing, and the users that it creates.
+//! An HTTP client with negligible cost, and the users that it creates.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

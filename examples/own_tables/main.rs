@@ -20,8 +20,8 @@ use scimkit::{
     store::rows::{RowStore, Simple},
 };
 
-/// The product's own table, of which each company is a tenant. `plan` is nobody's business but the product's;
-/// the columns from `connection` on and the trigger were added for SCIM.
+/// The product's own table, in which each company is a tenant. SCIM never reads or writes `plan`; the columns from
+/// `connection` on and the trigger were added for SCIM.
 const TABLE: &str = "CREATE TABLE person (
     id TEXT NOT NULL,
     company TEXT NOT NULL DEFAULT 'default',

@@ -1,5 +1,5 @@
-//! The product's people as a database of rows. What the columns of `person` are to SCIM is up to the mapping, and
-//! what becomes of a write is up to scimkit.
+//! The product's people as a database of rows. The mapping connects the columns of `person` to SCIM attributes, and
+//! scimkit decides every write.
 
 use rusqlite::{Connection, ErrorCode, Row, params_from_iter, types::Value as Sql};
 use scimkit::{
@@ -43,7 +43,7 @@ impl People {
 }
 
 impl Company<'_> {
-    /// The people for whom a condition holds.
+    /// Selects the people for whom a condition holds.
     fn select(&self, condition: &str, mut values: Vec<Value>) -> Result<Vec<FoundRow>, StoreError> {
         values.insert(0, self.company.into());
         let rows = self.read(&self.table.select(&OWN, condition), values);

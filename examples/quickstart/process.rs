@@ -96,7 +96,7 @@ pub(crate) fn welcome(base_url: &str, token: &TokenSource) {
             "TOKEN",
             "as shown at the first start; --token SECRET uses another",
         ),
-        TokenSource::Made(token) => (token.reveal(), "shown this once; only its digest is kept"),
+        TokenSource::Made(token) => (token.reveal(), "shown only once"),
         TokenSource::MadeForThisRun(token) => (token.reveal(), "for this run"),
         TokenSource::Over => (
             "TOKEN",

@@ -173,7 +173,7 @@ fn as_json_counts(counts: Counts) -> Value {
     })
 }
 
-/// A cause once: what it breaks, which cases found it, and the exchanges of the first of them.
+/// A cause: the requirements that it breaks, the cases that found it, and the exchanges of the first of these.
 fn cause(cause: &Cause<'_>) -> Value {
     let ids = cause.requirements.iter().map(|requirement| &requirement.id);
     let cases = cause.findings.iter().map(|finding| &finding.case);
@@ -188,7 +188,7 @@ fn cause(cause: &Cause<'_>) -> Value {
     })
 }
 
-/// A request and its answer, with whole bodies.
+/// A request and its response, with whole bodies.
 pub(crate) fn exchange(exchange: &Exchange) -> Value {
     json!({
         "answer": exchange.answer,

@@ -79,7 +79,7 @@ pub(crate) enum Missing {
 pub(crate) struct Answer {
     /// For machines; null where the answer is on standard output already.
     pub(crate) json: Value,
-    /// For people, on standard error: lines that are not the answer itself.
+    /// Lines for people, on standard error, that are not part of the answer.
     pub(crate) note: Vec<String>,
     /// For people, and for scripts that read it line by line.
     pub(crate) lines: Vec<String>,

@@ -85,10 +85,10 @@ fn main() -> ExitCode {
     status
 }
 
-/// The arguments; one that can't be understood ends the command.
+/// Parses the arguments; an invalid one ends the command.
 fn arguments() -> Arguments {
     Arguments::try_parse().unwrap_or_else(|error| {
-        // The message repeats arguments, so it is made again with what a terminal only shows.
+        // The message repeats arguments, so it is made again from escaped ones.
         let shown = std::env::args_os().map(|argument| output::visible(argument.to_string_lossy()));
         let again = Arguments::try_parse_from(shown).err();
         again

@@ -1,4 +1,4 @@
-//! What the command writes: lines in which a value can't do more than be read.
+//! The output of the command: lines in which values can't steer the terminal.
 
 use std::{
     fmt,
@@ -9,66 +9,66 @@ use std::{
 use scimkit_testkit::{escape_invisible, is_invisible};
 use serde_json::Value;
 
-/// Writes one line to standard output; where nobody reads any more, as behind `head`, nothing is left to say.
+/// Writes one line to standard output. If the reader has closed it, as `head` does, the line is dropped.
 macro_rules! sayln {
     ($($text:tt)*) => { $crate::output::say(&format!($($text)*)) };
 }
 
-/// Writes one line to standard error, as far as that can be.
+/// Writes one line to standard error, and ignores failures.
 macro_rules! hintln {
     ($($text:tt)*) => { $crate::output::hint(&format!($($text)*)) };
 }
 
-/// Whether something that was to be written is lost.
+/// Whether output was lost.
 static IS_LOST: AtomicBool = AtomicBool::new(false);
 
-/// Whether something that was to be written is lost.
+/// Whether output was lost.
 pub(crate) fn is_lost() -> bool {
     IS_LOST.load(Ordering::Relaxed)
 }
 
-/// One line on standard output. What is in it can't end the line.
+/// Writes one line to standard output. Its content can't end the line.
 pub(crate) fn say(line: &str) {
     note_loss(put([line]));
 }
 
-/// One line on standard error.
+/// Writes one line to standard error.
 pub(crate) fn hint(line: &str) {
     drop(write(io::stderr(), [line]));
 }
 
-/// The lines of a text whose values are escaped already, or have no meaning line by line.
+/// Writes the lines of a text whose values are escaped already to standard output.
 pub(crate) fn say_lines(text: &str) {
     note_loss(put(text.lines()));
 }
 
-/// The same on standard error.
+/// Writes the lines of such a text to standard error.
 pub(crate) fn hint_lines(text: &str) {
     drop(write(io::stderr(), text.lines()));
 }
 
-/// A document for machines, on standard output.
+/// Writes a JSON document to standard output.
 pub(crate) fn say_json(document: &Value) {
     note_loss(put_json(document));
 }
 
-/// Writes lines to standard output, at once.
+/// Writes lines to standard output and flushes them.
 ///
 /// # Errors
-/// When they can't be written.
+/// The lines can't be written.
 pub(crate) fn put<'l>(lines: impl IntoIterator<Item = &'l str>) -> io::Result<()> {
     write(io::stdout(), lines)
 }
 
-/// Writes a document to standard output, at once.
+/// Writes a document to standard output and flushes it.
 ///
 /// # Errors
-/// When it can't be written.
+/// The document can't be written.
 pub(crate) fn put_json(document: &Value) -> io::Result<()> {
     put(json_text(document).lines())
 }
 
-/// All that the command writes for people and machines comes by here.
+/// Writes everything that the command outputs, for people and machines.
 fn write<'l>(mut output: impl Write, lines: impl IntoIterator<Item = &'l str>) -> io::Result<()> {
     for line in lines {
         output.write_all(format!("{}\n", escape_invisible(line)).as_bytes())?;
@@ -85,7 +85,7 @@ fn note_loss(written: io::Result<()>) {
     }
 }
 
-/// The document with the escapes of JSON for all that [`escape_invisible`] would write in another way.
+/// The document with JSON escapes for all characters that [`escape_invisible`] escapes.
 pub(crate) fn json_text(document: &Value) -> String {
     let text = format!("{document:#}");
     let mut escaped = String::with_capacity(text.len());
@@ -103,7 +103,7 @@ pub(crate) fn json_text(document: &Value) -> String {
     escaped
 }
 
-/// Text without what could steer a terminal, for those who write it themselves.
+/// Text without characters that could steer a terminal, for callers that write it themselves.
 pub(crate) fn visible(text: impl fmt::Display) -> String {
     escape_invisible(&text.to_string())
 }

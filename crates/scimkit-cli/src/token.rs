@@ -19,7 +19,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Makes a token, which is shown this once: alone on standard output, so that a script can keep it.
+    /// Creates a token and prints it once: alone on standard output, so that a script can store it.
     Create(Create),
     /// Lists the tokens of a tenant; of a token itself nothing is kept that could be shown.
     List(List),
@@ -111,7 +111,7 @@ impl Showing {
         if !self.quiet {
             answer.note = tokens_table(std::slice::from_ref(&issued.record));
             answer.note.push(String::new());
-            let hint = "The token, shown this once; only its digest is kept:";
+            let hint = "The token, shown only once:";
             answer.note.push(hint.to_owned());
         }
         answer

@@ -57,7 +57,7 @@ struct Shared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Exhausted {
-    /// Nobody waits for the result any more.
+    /// The request was cancelled: its client waits no longer for the result.
     #[error("the request was cancelled")]
     Cancelled,
     /// The deadline of the request has passed.
@@ -123,7 +123,7 @@ impl Budget {
     /// Spends units.
     ///
     /// # Errors
-    /// The reason why the budget ran out; the work must not be done then.
+    /// [`Exhausted`] with the reason why the budget ran out; the work must not be done then.
     pub fn charge(&self, units: u64) -> Result<(), Exhausted> {
         let before = self.shared.spent.fetch_add(units, Ordering::Relaxed);
         let after = before.saturating_add(units);
@@ -146,7 +146,7 @@ impl Budget {
     /// Checks balance, deadline and cancellation, without spending anything.
     ///
     /// # Errors
-    /// The reason why the budget ran out.
+    /// [`Exhausted`] with the reason why the budget ran out.
     pub fn check(&self) -> Result<(), Exhausted> {
         match self.ended() {
             Some(reason) => Err(reason),
@@ -157,7 +157,7 @@ impl Budget {
         }
     }
 
-    /// Ends the budget, because nobody waits for the result any more. Cancelling a [part](Budget::part)
+    /// Ends the budget, because its client waits no longer for the result. Cancelling a [part](Budget::part)
     /// ends only that part.
     pub fn cancel(&self) {
         let cancelled = match &self.part {
@@ -310,7 +310,7 @@ impl Meter<'_> {
     /// Spends units.
     ///
     /// # Errors
-    /// The reason why the budget ran out, noticed at most 4,096 units late.
+    /// [`Exhausted`] with the reason why the budget ran out, at most 4,096 units late.
     #[inline]
     pub fn charge(&self, units: u64) -> Result<(), Exhausted> {
         let pending = self.pending.get().saturating_add(units);

@@ -85,7 +85,7 @@ impl Change {
         change
     }
 
-    /// The change that leads from one document to another, or makes it out of nothing.
+    /// Returns the change that leads from one document to another, or creates it if there is none before.
     ///
     /// # Example
     /// ```
@@ -181,8 +181,8 @@ impl Change {
         values.saturating_add(edges.saturating_mul(EDGE))
     }
 
-    /// Returns an upper bound of the bytes by which the change makes the text of a document longer: as
-    /// [`Resource::max_text_len`] it is quickly found, and several times as much as that in most cases.
+    /// Returns an upper bound of the bytes by which the change makes the text of a document longer. Like
+    /// [`Resource::max_text_len`], it is cheap to compute, and several times the real growth in most cases.
     ///
     /// # Example
     /// ```
@@ -202,7 +202,7 @@ impl Change {
     /// ```
     #[must_use]
     pub fn max_growth(&self) -> u64 {
-        /// What surrounds a name and its value: two quotation marks, a colon, a comma and two braces.
+        /// The bytes around a name and its value: two quotation marks, a colon, a comma and two braces.
         const MARKS: usize = 6;
         let kind = &self.kind;
         let urns = kind.extensions().iter().map(|e| e.urn().as_str());
@@ -220,7 +220,7 @@ impl Change {
         set.sum::<u64>() + (schemas + "schemas".len() + MARKS) as u64
     }
 
-    /// Whether it replaces all edges of a membership, so that it is the more work the more there are.
+    /// Returns whether the change replaces all edges of a membership, so that its cost grows with their number.
     ///
     /// # Example
     /// ```
@@ -289,9 +289,9 @@ impl Change {
         document.refresh_schemas(&self.kind);
     }
 
-    /// Returns whether [applying](Self::apply) the change makes a document another one.
+    /// Returns whether [applying](Self::apply) the change modifies a document.
     ///
-    /// It looks only at what the change sets and unsets, however large the document is.
+    /// It compares only the attributes that the change sets and unsets, however large the document is.
     ///
     /// # Example
     /// ```

@@ -99,7 +99,7 @@ impl Edge {
         self.kind.as_deref().filter(|_| self.kind_required)
     }
 
-    /// Whether the target may be a resource of that type.
+    /// Returns whether the target may be a resource of that type.
     #[must_use]
     pub fn may_lead_to(&self, kind: &str) -> bool {
         self.required_kind()

@@ -1,4 +1,4 @@
-//! The length of JSON texts that are not built.
+//! The length of JSON texts, without building them.
 
 use serde_json::{Map, Number, Value};
 
@@ -13,8 +13,8 @@ pub(crate) fn object_len(members: &Map<String, Value>) -> u64 {
 /// An upper bound of the length of the compact text of a JSON value that has this
 /// [weight](crate::weight).
 ///
-/// A byte takes six at most, as the escape of a control character; a value that is no text, or what
-/// surrounds a name and a text, takes less than six comparisons weigh.
+/// A byte of text takes at most six bytes, as the escape of a control character. Any other value, and the
+/// punctuation around a name and its value, takes less than the weight of six comparisons.
 pub(crate) fn max_len(weight: u64) -> u64 {
     weight.saturating_mul(6)
 }
@@ -65,7 +65,7 @@ fn flag(byte: u8) -> u8 {
     u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\')
 }
 
-/// The bytes that an escape takes besides the one that it stands for.
+/// The bytes of an escape besides the one that it replaces.
 fn escape_len(byte: u8) -> u64 {
     match byte {
         b'"' | b'\\' | b'\x08' | b'\t' | b'\n' | b'\x0c' | b'\r' => 1,

@@ -98,7 +98,7 @@ impl Registry {
         &self.types
     }
 
-    /// The resource types that a membership, inverse or reference attribute may lead to, in order of
+    /// Returns the resource types that a membership, inverse or reference attribute may lead to, in order of
     /// registration: those that its `$ref` names, all if it names none.
     #[must_use]
     pub fn target_types(&self, kind: &ResourceType, attr: AttrId) -> Vec<&Arc<ResourceType>> {

@@ -95,8 +95,8 @@ impl Resource {
         object_len(&self.members)
     }
 
-    /// Returns an upper bound of [`Resource::text_len`] that is found sooner, and is several times as much
-    /// in most cases.
+    /// Returns an upper bound of [`Resource::text_len`] that is cheaper to compute, and several times as large in
+    /// most cases.
     #[must_use]
     pub fn max_text_len(&self) -> u64 {
         // Its braces, too.
@@ -176,7 +176,7 @@ impl Resource {
             .insert("schemas".to_owned(), Value::Array(schemas));
     }
 
-    /// Whether `schemas` lists what [`refresh_schemas`](Self::refresh_schemas) would.
+    /// Whether `schemas` is what [`refresh_schemas`](Self::refresh_schemas) would write.
     pub(crate) fn has_fresh_schemas(&self, kind: &ResourceType) -> bool {
         let listed = self.members.get("schemas").and_then(Value::as_array);
         listed.is_some_and(|listed| {
@@ -232,7 +232,7 @@ pub fn object_text(members: &Map<String, Value>) -> String {
     schemas_first(members.iter().map(|(name, value)| (name.as_str(), value)))
 }
 
-/// Members of a JSON object as its text, `schemas` first.
+/// The text of a JSON object with these members, `schemas` first.
 pub(crate) fn schemas_first<'m>(
     members: impl Iterator<Item = (&'m str, &'m Value)> + Clone,
 ) -> String {

@@ -1,4 +1,4 @@
-//! A resource as an answer shows it, printed without a copy of its document.
+//! Prints a resource as a response shows it, without a copy of its document.
 
 use std::borrow::Cow;
 
@@ -13,8 +13,8 @@ impl ResourceType {
     /// Prints a document with its computed attributes, as far as a projection shows them: the text of
     /// what [`project`](Self::project) leaves, `schemas` first.
     ///
-    /// `computed` has attributes of an extension under their full paths; they are shown where the
-    /// document has others of that extension. What is shown as it is stored is not copied.
+    /// `computed` has attributes of an extension under their full paths; they are shown if the
+    /// document has others of that extension. Values that are shown as they are stored are not copied.
     ///
     /// # Example
     /// ```
@@ -60,7 +60,7 @@ impl ResourceType {
         schemas_first(shown.iter().map(|(name, value)| (&**name, &**value)))
     }
 
-    /// Takes out of the computed attributes those of an extension, under their names in it.
+    /// Removes the attributes of an extension from the computed attributes, and returns them under their names in it.
     fn parts_of(&self, index: usize, computed: &mut Map<String, Value>) -> Map<String, Value> {
         let Some(extension) = self.extension_at(index) else {
             return Map::new();

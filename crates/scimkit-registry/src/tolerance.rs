@@ -200,8 +200,8 @@ quirks! {
     /// The RFC knows no `value` in a `remove` (RFC 7644 section 3.5.2.2). Entra ID, JumpCloud and
     /// authentik remove members so: `entra/48`, `jumpcloud/03`, `authentik/05`. What a workflow or a
     /// proxy sends in the name of Okta or OneLogin is read the same way: `okta/34`, `onelogin/07`.
-    /// Cost: none. Without it such a request is an error, since nobody means to remove everything that
-    /// way; `null` counts as no value.
+    /// Cost: none. Without it such a request is an error, since it is no plausible way to remove everything; `null`
+    /// counts as no value.
     remove_values RemoveValues,
     /// `attr[value eq "x"]` on a multi-valued attribute of simple values, in filters and paths.
     ///

@@ -14,8 +14,8 @@
 //! own, for instance `&|future| runtime.block_on(future)`. Checks of concurrency drive futures from
 //! several threads at once.
 //!
-//! [`tenancy`] does the same for what keeps tenants, connections and tokens, [`archive`] for stores that
-//! take a tenant out and in as a whole, and [`journal`] for those that write a journal.
+//! [`tenancy`] does the same for stores of tenants, connections and tokens, [`archive`] for stores that export and
+//! import whole tenants, and [`journal`] for stores that write a journal.
 
 pub mod archive;
 mod batches;

@@ -1,6 +1,6 @@
-//! Text that a terminal shows and does not carry out.
+//! Text that can't steer a terminal.
 
-/// Writes every character that could steer a terminal, hide or reorder text as an escape: `\n`, `\t`, `\u{1b}`.
+/// Escapes every character that could steer a terminal, or hide or reorder text: `\n`, `\t`, `\u{1b}`.
 ///
 /// These are the control characters (C0, DEL and C1, the ends of lines among them), the line and paragraph separators,
 /// the controls of bidirectional text, and the invisible formatting characters (zero width, byte order mark, tags). The
@@ -30,7 +30,7 @@ pub fn escape_invisible(text: &str) -> String {
     visible
 }
 
-/// Whether [`escape_invisible`] escapes the character.
+/// Returns whether [`escape_invisible`] escapes the character.
 ///
 /// # Example
 /// ```

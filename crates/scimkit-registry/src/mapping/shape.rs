@@ -271,7 +271,7 @@ impl TypeMapping {
         ))
     }
 
-    /// Returns a document with the defaults of what it comes without.
+    /// Returns a document with defaults for the attributes that it lacks.
     #[must_use]
     pub fn with_defaults(&self, document: &Resource) -> Resource {
         let mut document = document.clone();

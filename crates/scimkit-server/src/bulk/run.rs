@@ -216,7 +216,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Returns the store's answers. One that it leaves out is its failure, and a batch that failed as a
+    /// Returns the store's answers. A missing answer counts as a failure of the store, and a batch that failed as a
     /// whole answers each of its writes, up to the failures that the request allows.
     async fn write(
         &self,

@@ -1,17 +1,17 @@
-//! Failures with the same cause, and figures by section.
+//! Failures grouped by cause, and figures by section.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::{Counts, Finding, Level, Outcome, Report, Requirement, SkippedCase, Verdict};
 use crate::escape_invisible;
 
-/// A failure, with all requirements that it breaks and all cases that it was found by.
+/// A failure, with all requirements that it breaks and all cases that found it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Cause<'r> {
-    /// The cases that found it; one at least.
+    /// The cases that found the failure; at least one.
     pub findings: Vec<&'r Finding>,
-    /// The requirements that do not hold because of it, in the order of their sections.
+    /// The requirements that do not hold because of the failure, in the order of their sections.
     pub requirements: Vec<&'r Requirement>,
 }
 
@@ -47,7 +47,7 @@ pub struct SectionCounts {
 }
 
 impl Report {
-    /// The failures, each with everything that it breaks, in the order of the requirements.
+    /// Returns the failures, each with every requirement that it breaks, in the order of the requirements.
     ///
     /// Two cases have the same cause if the first request of both failed in the same way; ids, times and names that
     /// differ from run to run do not count. What fails later follows from the requests before, so it stays apart.
@@ -87,7 +87,7 @@ impl Report {
         causes.into_iter().map(|(_, cause)| cause).collect()
     }
 
-    /// The figures of each section, in the order of the RFCs.
+    /// Returns the figures of each section, in the order of the RFCs.
     #[must_use]
     pub fn sections(&self) -> Vec<SectionCounts> {
         let mut sections: Vec<SectionCounts> = Vec::new();
@@ -113,7 +113,7 @@ impl Report {
     }
 }
 
-/// What failures with the same cause have in common: the case unless it failed at once, the request, the reason.
+/// The key of a cause: the case unless it failed at once, the request, and the reason.
 type Sign = (Option<String>, String, String);
 
 fn sign(finding: &Finding) -> Sign {
@@ -122,7 +122,7 @@ fn sign(finding: &Finding) -> Sign {
     (case, settled(&failure.request), settled(&failure.reason))
 }
 
-/// The text without what another run would have instead: placeholders, names, ids, times.
+/// The text without the parts that differ from run to run: placeholders, names, ids and times.
 fn settled(text: &str) -> String {
     let mut settled = String::with_capacity(text.len());
     let mut word = String::new();
@@ -161,7 +161,7 @@ fn line(word: &str, requirement: &Requirement) -> String {
     format!("{word:<8} {id} {level}, {place}: {text}")
 }
 
-/// The failures, the requirements that were skipped, and those that hold if they are asked for.
+/// Prints the failures, the skipped requirements, and with `{:#}` those that hold.
 pub(super) fn write_details(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for cause in report.causes() {
         cause.write(f)?;

@@ -5,9 +5,11 @@ use std::{collections::BTreeMap, fmt};
 use super::{Level, Requirement, causes};
 use crate::{escape_invisible, replay::Failure};
 
-/// What came of each requirement. As text: each failure once, with the requirements that it breaks; those that were
-/// skipped, with the reason; and the figures of the levels, the cases and the sections. `{:#}` shows the requirements
-/// that hold as well, and every exchange of a case that failed. Characters that could steer a terminal are
+/// The result of each requirement.
+///
+/// As text, it shows each failure once, with the requirements that it breaks; the skipped requirements, with the
+/// reason; and the figures of the levels, the cases and the sections. `{:#}` also shows the requirements that hold,
+/// and every exchange of a case that failed. Characters that could steer a terminal are
 /// [escaped](crate::escape_invisible) in every value.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -16,21 +18,21 @@ pub struct Report {
     pub cases: CaseCounts,
     /// One for each requirement, in the order of their sections.
     pub outcomes: Vec<Outcome>,
-    /// The cases that were not run, also those of requirements that other cases prove.
+    /// The cases that were not run, also those whose requirements are proven by other cases.
     pub skipped: Vec<SkippedCase>,
     /// What is odd but no failure, and how often it was seen.
     pub warnings: BTreeMap<String, u64>,
 }
 
-/// How many cases went how.
+/// The numbers of cases by result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CaseCounts {
-    /// Those that found a requirement broken.
+    /// The cases that found a broken requirement.
     pub failed: usize,
-    /// Those whose every step was answered as expected.
+    /// The cases whose every step was answered as expected.
     pub passed: usize,
-    /// Those for which the server lacks something.
+    /// The cases for which the server lacks a capability.
     pub skipped: usize,
 }
 
@@ -40,7 +42,7 @@ pub struct CaseCounts {
 pub struct SkippedCase {
     /// The name of the case.
     pub case: String,
-    /// What the server lacks.
+    /// The capability that the server lacks.
     pub reason: String,
 }
 
@@ -116,7 +118,7 @@ impl Counts {
         }
     }
 
-    /// How many requirements a case asked about.
+    /// The number of requirements that a case checks.
     pub(super) fn asked(&self) -> usize {
         self.failed + self.passed + self.skipped
     }

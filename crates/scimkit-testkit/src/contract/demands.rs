@@ -1,4 +1,4 @@
-//! What a store has to support before it is asked for it: checks, capacities and pinned claims.
+//! The optional capabilities of a store: checks, capacities and pinned claims.
 
 use scimkit_registry::ResourceId;
 use scimkit_store::{

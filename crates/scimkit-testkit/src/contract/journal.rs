@@ -23,7 +23,7 @@ use scimkit_store::{Archive, Journal, Store, Tenancy};
 use self::log::Log;
 use super::Driver;
 
-/// A store of everything of a tenant, that writes a journal.
+/// A store of whole tenants that writes a journal.
 pub trait RecordedStore: Archive + Journal + Store + Tenancy {}
 
 impl<T: Archive + Journal + Store + Tenancy> RecordedStore for T {}
@@ -36,7 +36,7 @@ pub struct JournalCheck {
 }
 
 impl JournalCheck {
-    /// The rule, in words joined by underscores.
+    /// The rule as a name: words joined by underscores.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
@@ -45,7 +45,7 @@ impl JournalCheck {
     /// Checks the rule against an empty store.
     ///
     /// # Errors
-    /// What the store did wrong.
+    /// A text with the fault of the store.
     pub fn run(&self, store: Arc<dyn RecordedStore>, drive: &Driver<'_>) -> Result<(), String> {
         (self.run)(&Log::new(store, drive)?)
     }

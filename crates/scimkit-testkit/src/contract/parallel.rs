@@ -171,7 +171,7 @@ pub(super) fn one_wins(
     Ok(())
 }
 
-/// What became of one write of a race: the number of its version, what it added and removed, and the
+/// The outcome of one write of a race: the number of its version, the members that it added and removed, and the
 /// members in its answer.
 pub(super) struct Seen {
     added: String,

@@ -1,12 +1,12 @@
-//! The part of a body that a reader needs.
+//! Excerpts of bodies for reports.
 
 use serde_json::Value;
 
 use super::json::find;
 
-/// The body as one line of JSON where it is JSON; of a longer one, the value that a failure is about.
+/// The body as one line, if it is JSON. Of a longer one, only the value at the path of the failure.
 ///
-/// If that is still longer than `most` characters, or nobody knows where the point is, its beginning and its end stay.
+/// If that is still longer than `most` characters, or there is no path, the excerpt is its beginning and its end.
 pub(super) fn excerpt(body: &str, point: Option<&str>, most: usize) -> String {
     let document: Option<Value> = serde_json::from_str(body).ok();
     let whole = document
@@ -33,7 +33,7 @@ pub(super) fn excerpt(body: &str, point: Option<&str>, most: usize) -> String {
     }
 }
 
-/// What stands at a path, or at the longest part of it that leads somewhere.
+/// The value at a path, or at the longest prefix of the path that exists.
 fn nearest<'v, 'p>(document: &'v Value, point: &'p str) -> Option<(&'p str, &'v Value)> {
     let mut path = point;
     loop {
@@ -45,7 +45,7 @@ fn nearest<'v, 'p>(document: &'v Value, point: &'p str) -> Option<(&'p str, &'v 
     }
 }
 
-/// The beginning and the end of a text, with as many characters as are wanted.
+/// The beginning and the end of a text, up to a number of characters.
 fn ends(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {

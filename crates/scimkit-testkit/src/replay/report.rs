@@ -229,7 +229,7 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
-    /// The path of the body that the failure is about.
+    /// The path in the body at which the step failed.
     fn point(&self) -> Option<&str> {
         let (path, _) = self.reason.split_once(": ")?;
         path.starts_with('$').then_some(path)
@@ -252,7 +252,7 @@ pub struct Exchange {
     pub status: u16,
 }
 
-/// Characters of a body that are shown, unless the whole of it is wanted.
+/// The maximum number of characters of a body in a report, unless it is printed with `{:#}`.
 const SHOWN: usize = 2_000;
 
 impl Exchange {

@@ -1,4 +1,4 @@
-//! What the checks stand on: a store, and short words for what is in its journal.
+//! The fixture of the checks: a store, and short names for the entries of its journal.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::contract::{
     ground::{Ground, ensure, ensure_eq, said, second},
 };
 
-/// A store, and the tenant for which it is asked.
+/// A store and a tenant.
 pub(super) struct Log<'a> {
     drive: &'a Driver<'a>,
     pub(super) ground: Ground<'a>,
@@ -97,7 +97,7 @@ impl<'a> Log<'a> {
         self.pages(JournalQuery::after(JournalPosition::end_of(number)))
     }
 
-    /// All entries that are there.
+    /// All entries in the journal.
     pub(super) fn all(&self) -> Result<Vec<JournalEntry>, String> {
         self.pages(JournalQuery::oldest())
     }
@@ -179,7 +179,7 @@ impl<'a> Log<'a> {
     }
 }
 
-/// The number that a version of a store with a journal is.
+/// The number in a version of a store with a journal.
 pub(super) fn number(version: &str) -> Result<u64, String> {
     let parsed = version.parse();
     parsed.map_err(|_| format!("the version `{version}` is no number"))

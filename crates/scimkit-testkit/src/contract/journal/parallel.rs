@@ -1,4 +1,4 @@
-//! Writes and readers at once.
+//! Concurrent writes and readers.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! Tenants and resources that are removed, and tenants that come in.
+//! Tenants and resources that are removed, and tenants that are imported.
 
 use std::{io::Cursor, sync::Arc};
 
