@@ -15,7 +15,7 @@ use scimkit::{
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
-/// The columns that the mapping does not name: what [`ResourceRow::scalars`] writes, and a count of changes.
+/// The columns that the mapping does not name: those of [`ResourceRow::scalars`], and a count of changes.
 const OWN: [&str; 5] = ["connection", "created", "changed", "removed", "revision"];
 
 /// The product's database. SQLite is in this process and its statements are short, so they block.
@@ -25,7 +25,7 @@ pub(crate) struct People {
     table: HostTable,
 }
 
-/// The people of one company, while nobody else uses the database.
+/// The people of one company, with exclusive use of the database.
 pub(crate) struct Company<'a> {
     company: &'a str,
     database: MutexGuard<'a, Connection>,

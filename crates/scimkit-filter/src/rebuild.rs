@@ -20,7 +20,7 @@ impl Clone for Filter<'_> {
 }
 
 impl Filter<'_> {
-    /// The same filter, borrowing from nothing.
+    /// Returns the same filter without borrowed text.
     ///
     /// # Example
     ///

@@ -85,7 +85,7 @@ impl Change {
         change
     }
 
-    /// Returns the change that leads from one document to another, or creates it if there is none before.
+    /// Returns the change that leads from one document to another, or creates the second one if `before` is none.
     ///
     /// # Example
     /// ```

@@ -71,7 +71,7 @@ impl Edit {
     }
 }
 
-/// What an update is about, also where it finds everything so already.
+/// The change that an update asks for, even if the resource has that content already.
 #[derive(PartialEq)]
 pub(crate) enum What {
     Attributes,

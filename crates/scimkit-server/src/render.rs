@@ -69,7 +69,7 @@ pub(crate) async fn tree(
 /// The JSON texts of a page of resources of one type.
 ///
 /// A document that is shown whole goes out as the text it is kept as, with the computed attributes
-/// spliced in; another is taken apart, completed, projected and printed. What takes long is done on the
+/// spliced in; another is taken apart, completed, projected and printed. Long work is done on the
 /// lane, and others have a turn in between.
 ///
 /// # Errors

@@ -251,14 +251,14 @@ impl Writer<'_> {
         Ok(stored)
     }
 
-    /// Sends a batch to the store on behalf of the caller, if the store can do what it asks.
+    /// Sends a batch to the store with the cause of the caller, if the store supports it.
     pub(crate) async fn submit(&self, batch: Batch) -> BatchAnswer {
         let batch = batch.with_cause(self.scope.cause.clone());
         batch.check_support(&self.scope.settings, |kind| self.store.support(kind))?;
         self.store.write(self.scope, batch).await
     }
 
-    /// Carries out one write. The answer has what is wanted, as far as the store answers with edges.
+    /// Carries out one write. The answer has the edges that are wanted only if the store answers with edges.
     pub(crate) async fn write(&self, write: Write, want: &Want) -> Result<Written, Problem> {
         if let Write::Create { change, .. } | Write::Update { change, .. } = &write {
             check_edges(change, &self.scope.settings.limits)?;

@@ -1,4 +1,4 @@
-//! The terms of a disjunction, grouped by what one SQL comparison can decide.
+//! The terms of a disjunction, grouped so that one SQL comparison decides each group.
 
 use std::collections::HashMap;
 

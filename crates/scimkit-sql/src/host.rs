@@ -83,13 +83,13 @@ impl HostTable {
         }
     }
 
-    /// The rules that map its columns to attributes.
+    /// Returns the rules that map its columns to attributes.
     #[must_use]
     pub fn rules(&self) -> &TypeMapping {
         &self.rules
     }
 
-    /// The resource type.
+    /// Returns the resource type.
     #[must_use]
     pub fn kind(&self) -> &Arc<ResourceType> {
         self.rules.kind()

@@ -135,7 +135,7 @@ pub(crate) fn is_known(db: &Db, digest: &Digest) -> Outcome<bool> {
     exists(db, &reference::token_exists(DIALECT, digest))
 }
 
-/// The row of a tenant, as it is given.
+/// Stores a tenant's row.
 pub(crate) fn keep_tenant(db: &Db, tenant: &Tenant) -> Outcome<()> {
     let row = TenantRow {
         created_us: micros(tenant.created),
@@ -146,7 +146,7 @@ pub(crate) fn keep_tenant(db: &Db, tenant: &Tenant) -> Outcome<()> {
     execute(db, &reference::put_tenant(DIALECT, &row))
 }
 
-/// The row of a connection, as it is given.
+/// Stores a connection's row.
 pub(crate) fn keep_connection(db: &Db, connection: &Connection) -> Outcome<()> {
     let row = ConnectionRow {
         connection: connection.id.as_str(),
@@ -159,7 +159,7 @@ pub(crate) fn keep_connection(db: &Db, connection: &Connection) -> Outcome<()> {
     execute(db, &reference::put_connection(DIALECT, &row))
 }
 
-/// The row of a token, as it is given, in the place of the one with its id.
+/// Stores a token's row, in place of the one with its id.
 pub(crate) fn keep_token(db: &Db, token: &TokenRecord) -> Outcome<()> {
     let row = TokenRow {
         connection: token.connection.as_str(),

@@ -52,7 +52,7 @@ pub(crate) fn seed(row: &Row<'_>, first: usize) -> Outcome<JournalSeed> {
     })
 }
 
-/// Stores the number of the tenant's last change, and what was added to its journal.
+/// Stores the number of the tenant's last change, and the new entries of its journal.
 pub(crate) fn add(
     db: &Db,
     tenant: &str,

@@ -121,7 +121,7 @@ impl<'a> Asking<'a> {
         reference::page_rows(DIALECT, self.selection())
     }
 
-    /// The rows from the start of the page on, or all, in the order that was asked for; none when SQL
+    /// The rows from the start of the page on, or all, in the requested order; none when SQL
     /// can't sort them.
     fn sections(&self) -> Option<Vec<Section<'_>>> {
         let order = self.query.sort.map(|sort| PageOrder {
@@ -156,7 +156,7 @@ impl<'a> Asking<'a> {
             Start::After(_) => 0,
             Start::Index(start) => start,
         };
-        // One more than the page holds tells that others follow.
+        // One more than the page holds, to see whether others follow.
         let mut wanted = u64::from(self.query.count) + 1;
         for (at, section) in sections.iter().enumerate() {
             if gathered.is_full() {
@@ -204,7 +204,7 @@ impl<'a> Asking<'a> {
     /// The page and the total, when the rows come in order and each is still to be evaluated.
     fn evaluated(&self, sections: &[Section<'_>]) -> Outcome<(PageBuilder, Option<u64>)> {
         let exact = self.query.total != Count::Skip;
-        // After a position the sections hold only what follows it; the total is counted apart.
+        // After a position the sections hold only later resources; the total is counted separately.
         let (start, counting) = match self.query.start {
             Start::After(_) => (0, false),
             Start::Index(start) => (start, exact),

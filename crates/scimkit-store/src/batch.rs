@@ -41,7 +41,7 @@ pub struct Batch {
     ///
     /// The edges are those of [`Written::stored`] with exactly the version that it names; the attributes
     /// are those of the type of the first write, and resources of other types come without. Only a store
-    /// with [`Support::written_edges`](crate::Support::written_edges) is asked for edges. An answer has no edges
+    /// with [`Support::written_edges`](crate::Support::written_edges) gets a batch that needs edges. An answer has no edges
     /// - if a later write of the batch has changed the resource, or may have changed it by a delete
     /// - if the batch is only [checked](Intent::Check)
     pub want: Want,

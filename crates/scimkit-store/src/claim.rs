@@ -160,10 +160,12 @@ impl Candidate {
 ///
 /// # Example
 /// ```
-/// use scimkit_store::{ClaimPin, Written};
+/// use scimkit_core::Version;
+/// use scimkit_store::{ClaimPin, How, Written};
 ///
-/// let checked = Written::deleted(); // any answer without a candidate
+/// let checked = Written::versioned(How::Created, Version::new("7")?);
 /// assert_eq!(checked.pin(), ClaimPin::NoCandidate);
+/// # Ok::<(), scimkit_core::InvalidVersion>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a claim takes a resource or none")]

@@ -1,6 +1,6 @@
 //! The journal: one entry per change of a tenant, in commit order.
 //!
-//! - [`JournalEntry`]: what changed, when, and who caused it; chained by digests, so that [`verify`]
+//! - [`JournalEntry`]: the subject, time and cause of a change; chained by digests, so that [`verify`]
 //!   finds an entry that was altered, removed or added later.
 //! - [`JournalDetails`]: the changed attributes and members of an entry.
 //! - [`JournalLevel`]: how much of a write is recorded.
@@ -201,7 +201,7 @@ impl JournalSubject {
         }
     }
 
-    /// Reads back what [`columns`](Self::columns) returned; none for another word.
+    /// Returns the subject with these [columns](Self::columns), or none for an unknown word.
     #[must_use]
     pub fn from_columns(word: &str, kind: &str, id: &str) -> Option<Self> {
         Some(match word {

@@ -7,7 +7,7 @@
 //! - [`Rules`], [`validate`]: the settings of a connection, and what may be stored of tenants,
 //!   connections and tokens
 //! - [`Archive`]: a tenant as a whole, out of one store and into another
-//! - [`journal`]: what changed, in commit order, for people and consumers
+//! - [`journal`]: every change in commit order, for people and consumers
 //! - [`engine`]: the rules of a write, decided once for all stores
 //! - [`rows`]: a complete store over a database that has rows, such as your own tables
 //! - [`computed`]: the attributes that no document holds, such as `meta` and memberships

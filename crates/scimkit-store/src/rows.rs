@@ -8,7 +8,7 @@
 //! - A row that the database [rejects](RowsError::Rejected) fails its write and no other. For a unique
 //!   constraint the facts are first loaded once more: the write may have lost a race.
 //! - A transaction that was [lost](RowsError::Lost) is retried: up to three attempts in all.
-//! - A dry run is a transaction that is not committed, so it also finds what only the database rejects.
+//! - A dry run is a transaction that is not committed, so it also finds rows that only the database rejects.
 //!
 //! A small database need not handle facts and operations either: [`Simple`] turns a [`SimpleDatabase`] into a
 //! [`RowDatabase`]. It only finds, puts and removes single rows, and, if there are groups, finds, links and unlinks

@@ -12,8 +12,8 @@ pub(super) fn units(waits_for: &[Vec<usize>]) -> Vec<Vec<usize>> {
     walk.units
 }
 
-/// A walk along the references, which finds the circles among them (Tarjan). What is referred to
-/// comes before what refers to it. The way back is data: a request can hold a long chain.
+/// A walk along the references, which finds the circles among them (Tarjan). A target comes
+/// before the operations that refer to it. The stack of the walk is data, since a request can hold a long chain.
 #[derive(Default)]
 struct Walk {
     /// Visited and not yet part of a unit.

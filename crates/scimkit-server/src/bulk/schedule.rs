@@ -56,7 +56,7 @@ enum Active {
         left: VecDeque<usize>,
     },
     Batch {
-        /// Whether one of them refers to another or to what is pending.
+        /// Whether one of them refers to another one or to a pending operation.
         leans: bool,
         /// The failures before the batch.
         failures: u32,
@@ -151,7 +151,7 @@ impl Schedule {
                     self.flush_before(Next::Unit);
                 }
             }
-            // It reads what those before it wrote.
+            // It reads the writes of the operations before it.
             Prepared::Edit => self.flush_before(Next::Edit(index)),
             Prepared::Invalid => self.reject(index, Reason::Invalid),
         }

@@ -219,14 +219,14 @@ impl TenantTable {
         TenantTable { key, name }
     }
 
-    /// How many columns of its primary key follow the tenant; none where a tenant has only a few rows.
+    /// Returns the number of columns after the tenant in its primary key; 0 if a tenant has only a few rows.
     #[must_use]
     pub fn key_len(self) -> usize {
         self.key.len()
     }
 }
 
-/// Selects the key of the last of the first so many rows of a tenant, without the tenant; no row when there are
+/// Selects the key of the last of a tenant's first `count` rows, without the tenant; no row when there are
 /// fewer, no statement where a tenant has only a few.
 #[must_use]
 pub fn last_key(

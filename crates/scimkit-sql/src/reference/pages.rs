@@ -106,7 +106,7 @@ impl<'a> Section<'a> {
     /// Selects the resources of the section after an offset, in their order: id, version, `created_us`,
     /// `modified_us`, document, the definition of the document's text, and the owning connection.
     ///
-    /// With a limit there are at least so many rows, if there are so many: a few more, so that there are
+    /// The limit is rounded up to a power of two, so that there are
     /// few different statements.
     #[must_use]
     pub fn select(&self, limit: Option<u64>, offset: u64) -> Statement<'a> {
@@ -150,7 +150,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// All resources of a selection, in the order of their ids.
+/// Returns the section with all resources of a selection, in the order of their ids.
 #[must_use]
 pub fn page_rows<'a>(dialect: Dialect, selection: PageSelection<'a>) -> Section<'a> {
     let mut builder = Builder::new(dialect, selection.tenant);
@@ -190,8 +190,8 @@ fn section<'a>(dialect: Dialect, builder: Builder<'a>, order: String) -> Section
     }
 }
 
-/// The resources of a selection in an order, or of their ids, from after a place or from the first on;
-/// none when SQL can't give the order.
+/// Returns the sections with the resources of a selection in an order, or in that of their ids, from a place on;
+/// none if SQL can't sort by the attribute.
 #[must_use]
 pub fn page_sections<'a>(
     dialect: Dialect,

@@ -232,7 +232,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Pieces of so many elements that there are few different statements, which are prepared once.
+/// Splits elements into pieces of few different lengths, so that few statements have to be prepared.
 pub(super) fn pieces<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
         let length = rest.len().checked_ilog2().map(|log| 1 << log)?;

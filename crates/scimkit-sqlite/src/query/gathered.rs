@@ -127,7 +127,7 @@ impl<'q> Gathered<'q> {
                 if let Some(list) = lists.get_mut(owner) {
                     list.push(edge);
                 }
-                // What follows does not fit either.
+                // The resources after it do not fit either.
                 Ok(owner == 0 || spent <= max_bytes)
             })?;
             for (stored, edges) in self.documents.iter_mut().zip(lists) {
@@ -135,7 +135,7 @@ impl<'q> Gathered<'q> {
             }
             complete = complete.min(fitting(&sizes, max_bytes));
         }
-        // The one that tells whether others follow.
+        // The one more, which shows that others follow.
         Ok(match complete == count {
             true => complete.saturating_add(1),
             false => complete,

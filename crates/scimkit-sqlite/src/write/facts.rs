@@ -64,8 +64,7 @@ impl TenantRows<'_> {
         })
     }
 
-    /// The number of the last change, the counters of some types, and what new entries of the journal
-    /// need.
+    /// The number of the last change, the counters of some types, and the seed of new journal entries.
     fn version(&mut self, needs: &Needs) -> Outcome<Versioned> {
         let mut counters = Vec::new();
         if !needs.version && needs.counters.is_empty() {
@@ -299,7 +298,7 @@ impl TenantRows<'_> {
         Ok(rows)
     }
 
-    /// What SQL can compare of rows with some definitions.
+    /// The columns and keys that SQL can compare in rows with some definitions.
     fn layout(&self, state: State, definitions: KeyDefinitions<'_>) -> ReferenceLayout<'_> {
         ReferenceLayout {
             dialect: DIALECT,

@@ -19,7 +19,7 @@ pub struct AnswerEdges {
 }
 
 impl AnswerEdges {
-    /// The edges that a batch needs.
+    /// Returns the edges that a batch needs.
     #[must_use]
     pub fn new(batch: &Batch) -> Self {
         let needs_any = !batch.want.edges.is_empty() && batch.intent == Intent::Commit;

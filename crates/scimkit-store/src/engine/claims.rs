@@ -232,7 +232,7 @@ impl Decider<'_> {
     }
 }
 
-/// Compares what a claim takes with what it is pinned to.
+/// Compares the resource that a claim takes with its pin.
 fn check_pin(pin: &ClaimPin, found: Option<&Candidate>) -> Result<(), StoreError> {
     match (pin, found) {
         (ClaimPin::NoCandidate, None) => Ok(()),
@@ -250,12 +250,12 @@ fn check_pin(pin: &ClaimPin, found: Option<&Candidate>) -> Result<(), StoreError
     }
 }
 
-/// The change by which a create adopts a live resource: what was sent, as the mapping lets it through
-/// for what is stored, so that nothing is removed that the mapping does not name.
+/// The change by which a create adopts a live resource: the sent values, as far as the mapping lets them through for
+/// the stored document, so that no value is removed that the mapping does not name.
 ///
 /// # Errors
 /// - [`StoreError::Invalid`]: the mapping rejects it.
-/// - [`StoreError::TooLarge`]: with what is stored it would be too large.
+/// - [`StoreError::TooLarge`]: together with the stored values the document would be too large.
 pub(super) fn adoption_change(
     request: &Request,
     change: &Change,

@@ -21,7 +21,7 @@ const NOTED: u64 = 1_000;
 const FORGOTTEN: u64 = 100_000;
 
 impl CounterRef {
-    /// The counter of all live resources of a type.
+    /// Returns the counter of all live resources of a type.
     #[must_use]
     pub fn total(kind: &ResourceType) -> Self {
         CounterRef {
@@ -30,9 +30,9 @@ impl CounterRef {
         }
     }
 
-    /// The counter of the live resources of a type that satisfy a predicate.
+    /// Returns the counter of the live resources of a type that satisfy a predicate.
     ///
-    /// Its name is what the predicate means, so that every process with that predicate shares it, and
+    /// It is named by the bound predicate, so that every process with that predicate shares it, and
     /// so that a write of a process without it can still adjust it.
     pub(super) fn matching(kind: &ResourceType, predicate: &Predicate) -> Self {
         let text = match predicate {
@@ -46,7 +46,7 @@ impl CounterRef {
     }
 }
 
-/// The counters that writes of a type need, and how to count what is not stored: those of its
+/// The counters that writes of a type need, with the queries for those that are not stored: the counters of its
 /// capacities, and the total where a store keeps one.
 pub(super) fn wanted<'r>(
     requests: &'r [Request],
@@ -109,7 +109,7 @@ impl Counted<'_> {
         matches!(self, Counted::Known(_) | Counted::Read(..))
     }
 
-    /// Whether a resource counts; none when that can't be told.
+    /// Whether a resource counts; none if this process can't decide it.
     fn has(
         &self,
         document: Option<&Resource>,
@@ -165,7 +165,7 @@ impl<'d> Counters<'d> {
         Counters(stored.chain(counted).map(counter).collect())
     }
 
-    /// Whether a counter of a type depends on what documents hold.
+    /// Whether a counter of a type depends on the content of documents.
     pub(super) fn read_documents(&self, kind: &ResourceType) -> bool {
         self.of(kind)
             .any(|(_, counter)| counter.counted.reads_documents())
@@ -190,7 +190,7 @@ impl<'d> Counters<'d> {
         }
     }
 
-    /// Adds what has to be stored, the last change having this number.
+    /// Adds the counters to store; the last change has this number.
     pub(super) fn add_operations(&self, operations: &mut Operations, last: u64) {
         for counter in self.0.iter().filter(|counter| counter.is_kept) {
             let unused = counter

@@ -250,7 +250,7 @@ impl Decider<'_> {
         };
         let (body, moves, mut details) = match edited {
             Some(edited) => (Some(edited.body), edited.moves, edited.details),
-            // What is never returned is named, whatever it was before.
+            // Attributes that are never returned are recorded whatever their former values are.
             None => {
                 let details = self.details(request, edit.change, (None, None));
                 (None, Moves::new(), details)
@@ -439,7 +439,7 @@ impl Decider<'_> {
             return Ok(None);
         }
         let mut body = self.body(edit.change.kind(), edit.id)?;
-        // Its version is the one that the write expects, so it is what the row holds, taken apart.
+        // Its version is the expected one, so it is the parsed document of the row.
         if let Some(base) = edit.base {
             body.document = Document::Tree(Arc::clone(base));
         }
@@ -469,7 +469,7 @@ impl Decider<'_> {
         }))
     }
 
-    /// Rejects new keys of unique attributes that another live resource has, and what the database has
+    /// Rejects new keys of unique attributes that another live resource has, and rows that the database has
     /// rejected before.
     fn check_unique(&self, edit: Edit<'_>, edits: &KeyEdits) -> Result<(), StoreError> {
         let (kind, id) = (edit.change.kind(), edit.id);

@@ -5,7 +5,7 @@ use crate::{
     journal::DirectoryChange, tenancy::stale,
 };
 
-/// What the decision about an [`Entry`] depends on, as the rows are before it.
+/// The facts that the decision about an [`Entry`] depends on: the rows before the write.
 #[derive(Debug, Clone, Default)]
 #[expect(
     clippy::exhaustive_structs,
@@ -40,7 +40,7 @@ impl Entry {
     }
 }
 
-/// Decides whether an entry is stored: returns it as it becomes, and what the journal records.
+/// Decides whether an entry is stored, and returns the entry to store and the change for the journal.
 ///
 /// # Errors
 /// Those of [`Tenancy::put`](crate::Tenancy::put).
@@ -92,7 +92,7 @@ pub fn decide_entry(
     Ok((entry, change))
 }
 
-/// What the journal records about the removal of a connection.
+/// Returns the change that the journal records for the removal of a connection.
 #[must_use]
 pub fn connection_removed(id: &ConnectionId) -> DirectoryChange {
     let subject = JournalSubject::Connection(id.clone());

@@ -18,7 +18,7 @@ impl Decider<'_> {
     /// The row operations that lead from the facts to what the writes have made of them.
     pub(super) fn operations(&mut self) -> Result<Operations, StoreError> {
         let mut operations = Operations::default();
-        // What was counted is stored even if nothing changes, so that it is counted once.
+        // New counts are stored even if nothing changes, so that resources are counted once.
         self.counters.add_operations(&mut operations, self.last);
         if self.last == self.known.version()? {
             return Ok(operations);

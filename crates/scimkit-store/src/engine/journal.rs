@@ -10,7 +10,7 @@ use crate::{
     journal::{Draft, JournalRows, PartPrinter, Values, seal},
 };
 
-/// What the writes of a decision add to the journal.
+/// The entries that the writes of a decision add to the journal.
 #[derive(Debug)]
 pub(super) struct Recorder {
     /// The last number that is not recorded.
@@ -144,7 +144,7 @@ fn add_attributes(
     }
 }
 
-/// Whether an attribute, what it is a part of, or a part of it is never returned.
+/// Whether an attribute, the attribute around it, or a part of it is never returned.
 fn is_hidden(kind: &ResourceType, attr: &Attr) -> bool {
     let parent = attr.parent().map(|parent| kind.attr(parent));
     let mut parts = kind.children(attr.id());
@@ -160,7 +160,7 @@ pub(super) fn add_members(printer: &mut Option<PartPrinter>, edits: &[MemberEdit
     }
 }
 
-/// What happened to a resource that a create made or took.
+/// The action of a create: a new resource, or an adopted or restored one.
 pub(super) fn action(how: How) -> JournalAction {
     match how {
         How::Adopted => JournalAction::Adopted,

@@ -164,12 +164,12 @@ impl Known {
         self.counters.values().flatten().flatten()
     }
 
-    /// What was counted.
+    /// The results of counting.
     pub(super) fn counts(&self) -> &BTreeMap<CounterRef, u64> {
         &self.counts
     }
 
-    /// What new entries of the journal need; none if the store has no journal.
+    /// The seed of new journal entries; none if the store has no journal.
     pub(super) fn journal(&self) -> Option<JournalSeed> {
         // Without a counter there are no numbers for entries.
         self.journal.filter(|_| self.has_counter())

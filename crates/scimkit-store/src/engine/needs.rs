@@ -59,7 +59,7 @@ pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
     needs
 }
 
-/// The counters of the types of which documents come, go or change; what is not stored is counted.
+/// The counters of the types whose documents are added, removed or changed; counters that are not stored are counted.
 fn counters_of(requests: &[Request], known: &Known, needs: &mut Needs) {
     let writes = requests.iter().flat_map(|request| &request.writes);
     let counted = writes.filter(|prepared| match &prepared.write {

@@ -20,7 +20,7 @@ pub(super) struct Overlay {
     // `target`; `keys[key]` has an id exactly if the live body of `id` has the key among its edits, if the
     // key is unique or there are claims.
     above: HashMap<ResourceId, BTreeSet<(ResourceId, Arc<str>)>>,
-    /// Whether a claim may look for what other writes change.
+    /// Whether a claim may search for values that other writes change.
     has_claims: bool,
     /// Whether nothing is looked up or taken back after the first write, so that `above`, `keys` and
     /// `log` stay empty.

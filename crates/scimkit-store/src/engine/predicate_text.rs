@@ -22,8 +22,8 @@ pub(super) fn print(kind: &ResourceType, predicate: &Predicate) -> String {
     value(kind, predicate).to_string()
 }
 
-/// Parses what [`print`] has printed under some schema; none when an attribute is missing from this
-/// one or compares otherwise.
+/// Parses the text of [`print`] from any schema; none if this schema lacks an attribute or compares it
+/// differently.
 pub(super) fn parse(kind: &ResourceType, text: &str) -> Option<Predicate> {
     // The depth is that of the text, which serde_json bounds.
     predicate(kind, &serde_json::from_str(text).ok()?)

@@ -123,7 +123,7 @@ impl Tenant {
         engine::weight(write).saturating_add(looked_at)
     }
 
-    /// Releases what that connection created or adopted: types and ids, in their order.
+    /// Releases the resources of a connection, and returns their types and ids in order.
     pub(super) fn release(&mut self, connection: &ConnectionId) -> Vec<(String, ResourceId)> {
         let mut released = Vec::new();
         for (kind, table) in self.tables.iter_mut().chain(&mut self.retired) {

@@ -50,7 +50,7 @@ impl Report {
     /// Returns the failures, each with every requirement that it breaks, in the order of the requirements.
     ///
     /// Two cases have the same cause if the first request of both failed in the same way; ids, times and names that
-    /// differ from run to run do not count. What fails later follows from the requests before, so it stays apart.
+    /// differ from run to run do not count. Failures of later requests depend on the requests before, so they are not grouped.
     #[must_use]
     pub fn causes(&self) -> Vec<Cause<'_>> {
         let mut causes: Vec<(Sign, Cause<'_>)> = Vec::new();

@@ -14,7 +14,7 @@ use crate::{escape_invisible, replay::Failure};
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Report {
-    /// One for each case that was asked for.
+    /// The numbers of cases by result.
     pub cases: CaseCounts,
     /// One for each requirement, in the order of their sections.
     pub outcomes: Vec<Outcome>,

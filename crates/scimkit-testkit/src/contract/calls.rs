@@ -1,4 +1,4 @@
-//! What checks ask of the store.
+//! The calls of the store that checks make.
 
 use std::{collections::BTreeSet, sync::Arc, thread, time::Duration};
 
@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::ground::{Ground, ensure, ensure_eq, said};
 
 impl Ground<'_> {
-    /// The store's answers; a busy store is asked again.
+    /// The store's answers; a call to a busy store is repeated.
     pub(super) fn write(
         &self,
         at: DateTime<Utc>,

@@ -36,7 +36,7 @@ pub struct JournalCheck {
 }
 
 impl JournalCheck {
-    /// The rule as a name: words joined by underscores.
+    /// Returns the name of the rule: words joined by underscores.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
@@ -73,7 +73,7 @@ pub fn check(make: impl Fn() -> Arc<dyn RecordedStore>, drive: &Driver<'_>) -> R
     }
 }
 
-/// Every rule of the contract.
+/// Returns every rule of the contract.
 #[must_use]
 pub fn checks() -> Vec<JournalCheck> {
     let all = [

@@ -93,7 +93,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         Ok(edges)
     }
 
-    /// Puts the edges under these attributes beside resources of one type.
+    /// Adds the edges under these attributes to resources of one type.
     pub(super) async fn add_edges_to(
         &mut self,
         kind: &Arc<ResourceType>,

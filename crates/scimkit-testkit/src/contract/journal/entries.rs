@@ -1,4 +1,4 @@
-//! What is recorded.
+//! The recorded changes.
 
 use scimkit_registry::{Edge, EdgeEdit};
 use scimkit_store::{

@@ -43,7 +43,7 @@ fn holders(log: &Log<'_>) -> Result<(), String> {
     ensure_eq!(extended.fence, one.fence, "the fence of an extended lease");
     let until = second(90);
     ensure_eq!(log.lease("two", 89)?, LeaseAnswer::Held { until }, "held");
-    // It lapses with the clock of whoever asks.
+    // It lapses by the clock of the request.
     let two = log.granted("two", 90)?;
     ensure!(two.fence > one.fence, "the fence of another holder");
     let mut over = log.request("two", 91);
@@ -77,7 +77,7 @@ fn fences(log: &Log<'_>) -> Result<(), String> {
         matches!(beyond, Err(StoreError::Invalid { .. })),
         "a number that is not there yet: {beyond:?}"
     );
-    // Nobody else has asked, so the lapsed lease still counts.
+    // No other holder has leased it, so the lapsed lease still counts.
     let two = log.granted("two", 60)?;
     ensure_eq!(two.cursor, 2, "where the next holder begins");
     let late = log.advance(&one, 4)?;

@@ -32,7 +32,7 @@ pub(super) const CHECKS: &[JournalCheck] = &[
 const THREADS: usize = 16;
 const WRITES: usize = 8;
 
-/// What an answer told: the identifier, by the number of its version.
+/// The identifiers in answers, by the numbers of their versions.
 type Told = BTreeMap<u64, String>;
 
 fn writers(log: &Log<'_>) -> Result<(), String> {
