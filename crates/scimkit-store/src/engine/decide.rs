@@ -4,7 +4,7 @@ use std::{collections::btree_map, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{Change, Key, Resource, ResourceId, ResourceType};
+use scimkit_registry::{Budget, Change, Key, Resource, ResourceId, ResourceType};
 
 use super::{
     BatchAnswer, Prepared, Rejection, Request,
@@ -325,6 +325,8 @@ impl Decider<'_> {
         expect.check(&head.version)?;
         let body = self.body(kind, id)?;
         let owners = self.owners(id)?;
+        let units = Budget::COMPARISON.saturating_mul(owners.len() as u64);
+        request.budget.charge(units)?;
         let moves = match self.counters.read_documents(kind) {
             true => self.counted(request, kind, (Some(&*body.document.tree()?), None))?,
             false => self.counted(request, kind, (Some(&Resource::default()), None))?,

@@ -6,9 +6,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use scimkit_registry::{Meter, Resource, ResourceId};
+use scimkit_registry::{Exhausted, Meter, Resource, ResourceId};
 
 use super::{
+    edges::EDGE,
     places::Owner,
     table::{Record, Table},
     tenant::Tenant,
@@ -72,7 +73,7 @@ impl TenantRows<'_> {
             counts.push(CountRow { count, counter });
         }
         Ok(Facts {
-            ancestors: tenant.ancestors(needs.ancestors.iter()),
+            ancestors: tenant.ancestors(needs.ancestors.iter(), &self.scope.budget.meter())?,
             candidates,
             counters: Some(counters.cloned().collect()),
             counts,
@@ -268,7 +269,14 @@ impl Tenant {
     }
 
     /// The edges on the way up from some resources.
-    fn ancestors<'q>(&self, queries: impl Iterator<Item = &'q AncestorQuery>) -> Vec<AncestorEdge> {
+    ///
+    /// # Errors
+    /// The budget ran out.
+    fn ancestors<'q>(
+        &self,
+        queries: impl Iterator<Item = &'q AncestorQuery>,
+        meter: &Meter<'_>,
+    ) -> Result<Vec<AncestorEdge>, Exhausted> {
         let mut edges = Vec::new();
         let mut seen = HashSet::new();
         for AncestorQuery { attr, start } in queries {
@@ -279,6 +287,7 @@ impl Tenant {
                 }
                 let owners = self.places.owners(target.as_str());
                 for owner in owners.filter(|owner| owner.attr == *attr) {
+                    meter.charge(EDGE)?;
                     edges.push(AncestorEdge {
                         attr: Arc::clone(attr),
                         owner: owner.id.clone(),
@@ -288,7 +297,7 @@ impl Tenant {
                 }
             }
         }
-        edges
+        Ok(edges)
     }
 
     fn targets(&self, list: &MemberList) -> Option<&super::table::Targets> {

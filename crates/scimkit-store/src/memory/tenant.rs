@@ -102,10 +102,15 @@ impl Tenant {
             let lists = record.into_iter().flat_map(|record| record.edges.values());
             lists.map(BTreeMap::len).sum()
         };
+        let above = || self.places.count_owners(id.as_str());
         let edges = match write {
-            Write::Delete { .. } => self.places.count_owners(id.as_str()) + own(),
-            Write::Update { change, .. } if change.replaces_edges() => own(),
-            Write::Create { .. } | Write::Update { .. } => 0,
+            Write::Create { .. } => 0,
+            Write::Delete { .. } => above() + own(),
+            Write::Update { change, .. } => {
+                let replaced = change.replaces_edges().then(own);
+                let followed = (!change.edges().is_empty()).then(above);
+                replaced.unwrap_or(0) + followed.unwrap_or(0)
+            }
         };
         let claimed = match write {
             Write::Create {

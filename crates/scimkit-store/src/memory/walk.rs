@@ -8,7 +8,12 @@ use scimkit_registry::{
 };
 use serde_json::{Map, Value};
 
-use super::{edges::Among, query::id_in, table::Record, tenant::Tenant};
+use super::{
+    edges::{Among, EDGE},
+    query::id_in,
+    table::Record,
+    tenant::Tenant,
+};
 use crate::{
     Count, Facts, Page, PageBuilder, Position, Query, Room, Settings, Sort, Start,
     computed::computed,
@@ -247,8 +252,6 @@ impl<'q> Walk<'q> {
         tenant: Option<&Tenant>,
         meter: &Meter<'_>,
     ) -> Result<Option<Map<String, Value>>, Exhausted> {
-        // What it costs to look up an edge and to make an element of it.
-        const EDGE: u64 = 16 * Budget::COMPARISON;
         if wanted.is_empty() {
             return Ok(None);
         }

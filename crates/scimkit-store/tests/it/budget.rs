@@ -9,7 +9,9 @@ use std::{
 use chrono::DateTime;
 use scimkit_core::message::SortOrder;
 use scimkit_filter::{Filter, Limits};
-use scimkit_registry::{Budget, Change, Exhausted, Registry, ResourceId, Tolerance};
+use scimkit_registry::{
+    Budget, Change, Edge, EdgeEdit, Exhausted, Registry, ResourceId, Tolerance,
+};
 use scimkit_store::{
     Batch, Expect, Memory, Page, Query, Scope, Sort, Store, StoreError, StoreExt, Write,
 };
@@ -200,4 +202,46 @@ fn queries_that_wait_for_others_cost_nothing_and_delay_no_lookup() {
             .all(|query| polled(query.as_mut()).is_pending())
     );
     assert!(now(world.store.query(&scope, &query)).is_err());
+}
+
+#[test]
+fn writes_of_a_member_of_many_groups_run_out_of_work() {
+    let (store, scope) = (Memory::new(), scope(Registry::standard()));
+    let group = kind(&scope, "Group");
+    let members = group.named("members").unwrap();
+    let body = group.admit(json!({"displayName": "group"}), &Tolerance::DEFAULT);
+    let with_member = |mut change: Change, member: &str| {
+        change.edit_edges(members, EdgeEdit::Replace(vec![Edge::to(member)]));
+        change
+    };
+    let new = Change::create(Arc::clone(&group), body.unwrap());
+    let create = |id: String, change| Write::Create {
+        change,
+        claim: None,
+        id: id.into(),
+    };
+    let outer = (0..1_000).map(|n| create(n.to_string(), with_member(new.clone(), "inner")));
+    let ends = ["inner", "leaf"].map(|id| create(id.to_owned(), new.clone()));
+    let writes = ends.into_iter().chain(outer).collect();
+    let answers = now(store.write(&scope, Batch::new(DateTime::UNIX_EPOCH, writes)));
+    assert!(answers.unwrap().iter().all(Result::is_ok));
+    let update = Write::Update {
+        change: with_member(Change::none(Arc::clone(&group)), "leaf"),
+        expect: Expect::Any,
+        id: "inner".into(),
+    };
+    let delete = Write::Delete {
+        expect: Expect::Any,
+        id: "inner".into(),
+        kind: group,
+    };
+    for (write, units) in [(update, 100_000), (delete, 10_000)] {
+        let batch = Batch::new(DateTime::UNIX_EPOCH, vec![write]);
+        let limited = scope.clone().with_budget(Budget::new(units));
+        let answer = now(store.write(&limited, batch.clone()));
+        let ran_out = matches!(answer, Err(StoreError::Exhausted(Exhausted::Work)));
+        assert!(ran_out, "{answer:?}");
+        let answers = now(store.write(&scope, batch)).unwrap();
+        assert!(answers.iter().all(Result::is_ok));
+    }
 }
