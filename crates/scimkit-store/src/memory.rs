@@ -36,7 +36,7 @@ use self::{
 };
 use crate::{
     Batch, BoxFuture, EdgeQuery, Lane, Page, Query, Scope, Settings, Store, StoreError, Stored,
-    Support, TenantId, Want, Written, engine::BatchAnswer, yield_now,
+    Support, TenantId, Want, Written, engine::BatchAnswer, want::most, yield_now,
 };
 
 /// A store that keeps everything in memory, for tests, examples and small directories; also
@@ -321,12 +321,6 @@ async fn admitted(
         // The queries that it waits for take turns with it, so it need not be woken by them.
         yield_now().await;
     }
-}
-
-fn most(limit: Option<u32>) -> usize {
-    limit.map_or(usize::MAX, |limit| {
-        usize::try_from(limit).unwrap_or(usize::MAX)
-    })
 }
 
 // A write checks everything before it changes anything, and what changes does not panic: the data

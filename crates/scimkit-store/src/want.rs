@@ -115,3 +115,10 @@ impl EdgeQuery {
         self
     }
 }
+
+/// The number of edges that a limit allows: any number without one.
+pub(crate) fn most(limit: Option<u32>) -> usize {
+    limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    })
+}

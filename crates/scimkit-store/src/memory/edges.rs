@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, ops::Bound, sync::Arc};
 use scimkit_registry::{AttrId, Budget, Edge, ResourceId, ResourceType, Role};
 use serde_json::Value;
 
-use super::{most, table::Record, tenant::Tenant};
-use crate::{Settings, Stored, Want, computed::targets};
+use super::{table::Record, tenant::Tenant};
+use crate::{Settings, Stored, Want, computed::targets, want::most};
 
 /// Units that it takes to look up an edge and to copy it.
 pub(super) const EDGE: u64 = 16 * Budget::COMPARISON;

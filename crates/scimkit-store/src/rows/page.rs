@@ -9,6 +9,7 @@ use crate::{
     Count, Page, PageBuilder, Position, Query, Scope, Start, StoreError, Stored,
     computed::{Facts, computed},
     engine::FoundRow,
+    want::most,
 };
 
 /// Returns those rows that satisfy a predicate about attributes that documents hold. The budget is
@@ -98,11 +99,8 @@ fn cut(query: &Query, found: Vec<(Option<Scalar>, Stored)>) -> Page {
             continue;
         }
         stored.edges.retain(|(attr, _)| query.edges.contains(attr));
-        if let Some(limit) = query.edge_limit {
-            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-            let lists = stored.edges.iter_mut();
-            lists.for_each(|(_, edges)| edges.truncate(limit));
-        }
+        let lists = stored.edges.iter_mut();
+        lists.for_each(|(_, edges)| edges.truncate(most(query.edge_limit)));
         let id = stored.id.clone();
         page.push(stored);
         if page.is_over() {

@@ -326,7 +326,7 @@ impl<D: SimpleDatabase> RowDatabase for Simple<D> {
             .retain(|row| row.head.state == RowState::Live && *row.head.kind == *query.kind.name());
         let found = found.into_iter();
         let mut found = found.map(FoundRow::into_stored).collect::<Vec<_>>();
-        rows.add_edges_to(&query.kind, &mut found, &query.needed_edges())
+        rows.add_edges_to(&query.kind, &mut found, (&query.needed_edges(), None))
             .await?;
         page(scope, query, found)
     }
@@ -345,14 +345,9 @@ impl<D: SimpleDatabase> RowDatabase for Simple<D> {
             .filter(|row| *row.head.kind == *kind.name());
         let row = row.ok_or(StoreError::NotFound)?;
         let mut stored = vec![row.into_stored()];
-        rows.add_edges_to(kind, &mut stored, &want.edges).await?;
-        let mut stored = stored.pop().ok_or(StoreError::NotFound)?;
-        let limit = want.limit.map_or(usize::MAX, |limit| {
-            usize::try_from(limit).unwrap_or(usize::MAX)
-        });
-        let lists = stored.edges.iter_mut();
-        lists.for_each(|(_, edges)| edges.truncate(limit));
-        Ok(stored)
+        rows.add_edges_to(kind, &mut stored, (&want.edges, want.limit))
+            .await?;
+        stored.pop().ok_or(StoreError::NotFound)
     }
 
     fn support(&self, kind: &ResourceType) -> Support {

@@ -13,6 +13,7 @@ use crate::{
     EdgeQuery, Stored,
     computed::targets,
     engine::{AncestorEdge, Facts, FoundRow, MemberList, Members, Needs, OwnerEdge, RowsError},
+    want::most,
 };
 
 impl<T: SimpleTransaction> SimpleRows<'_, T> {
@@ -98,10 +99,12 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         &mut self,
         kind: &Arc<ResourceType>,
         resources: &mut [Stored],
-        attrs: &[AttrId],
+        (attrs, limit): (&[AttrId], Option<u32>),
     ) -> Result<(), RowsError> {
         for attr in attrs {
             let mut edges = self.raw_edges(kind, *attr, resources).await?;
+            let lists = edges.values_mut();
+            lists.for_each(|edges| edges.truncate(most(limit)));
             self.fill_in(kind, *attr, edges.values_mut().flatten())
                 .await?;
             for stored in &mut *resources {
@@ -206,12 +209,9 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
             .filter(|row| *row.head.kind == *query.kind.name());
         let owners: Vec<_> = of_kind.map(FoundRow::into_stored).collect();
         let mut edges = self.raw_edges(&query.kind, query.attr, &owners).await?;
-        let limit = query
-            .limit
-            .map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
         for edges in edges.values_mut() {
             edges.retain(|edge| query.after.as_ref().is_none_or(|after| edge.id > *after));
-            edges.truncate(limit);
+            edges.truncate(most(query.limit));
         }
         self.fill_in(&query.kind, query.attr, edges.values_mut().flatten())
             .await?;
