@@ -107,21 +107,6 @@ impl Needs {
 }
 
 impl Facts {
-    /// Loads the facts that [look-ups](Needs::lookups) can answer, with a blocking `find`.
-    ///
-    /// # Errors
-    /// The errors of `find`.
-    pub fn from_lookups<E>(
-        needs: &Needs,
-        mut find: impl FnMut(&LookupBy) -> Result<Vec<FoundRow>, E>,
-    ) -> Result<Self, E> {
-        let mut facts = Facts::default();
-        for lookup in needs.lookups() {
-            facts.add_rows(&lookup, find(&lookup.by)?);
-        }
-        Ok(facts)
-    }
-
     /// Adds the rows that a look-up found, in any order.
     pub fn add_rows(&mut self, lookup: &Lookup, mut rows: Vec<FoundRow>) {
         match &lookup.purpose {
