@@ -153,17 +153,15 @@ impl Archive for Sqlite {
 
 impl Sqlite {
     /// Overwrites the copies of removed rows, before the caller learns that they are gone. The writes
-    /// of others come in between.
+    /// of others come in between; while another process writes, it is left to the writing thread.
     async fn overwrite_remnants(&self) -> Result<(), StoreError> {
-        const ROUNDS: usize = 10_000;
+        // Enough for as many rows as are remembered; those that others remove meanwhile come behind them.
+        const ROUNDS: usize = 100;
         const TOGETHER: usize = 16;
         for _ in 0..ROUNDS {
             let job = |db: &mut Db| {
                 let mut remnants = Remnants::default();
-                for _ in 0..TOGETHER {
-                    remnants.overwrite_some(db);
-                }
-                Remnants::are_left(db)
+                (0..TOGETHER).all(|_| remnants.overwrite_some(db))
             };
             if !self.workers.alone(job).await? {
                 break;

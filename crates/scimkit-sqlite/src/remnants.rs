@@ -5,6 +5,9 @@
 //! rows that stayed at that time. If such a row is removed later, its copy remains until new rows need
 //! the space. So the rows next to a removed one are written anew, which frees and overwrites their pages.
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use std::collections::HashMap;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter, types::Value};
@@ -37,12 +40,6 @@ pub(crate) fn remember(connection: &Connection) -> Outcome<()> {
     Ok(connection.execute_batch(&reference::remember_removed(MOST))?)
 }
 
-/// How many removed rows are remembered.
-fn count(connection: &Connection) -> Outcome<i64> {
-    let mut statement = connection.prepare_cached(reference::COUNT_REMOVED)?;
-    Ok(statement.query_row([], |row| row.get(0))?)
-}
-
 /// A removed row.
 struct Removed {
     key: Row,
@@ -54,7 +51,9 @@ struct Removed {
 impl Remnants {
     /// Whether there is anything to overwrite.
     pub(crate) fn are_left(connection: &Connection) -> bool {
-        count(connection).is_ok_and(|count| count > 0)
+        let statement = connection.prepare_cached(reference::HAS_REMOVED);
+        let found = statement.and_then(|mut statement| statement.query_row([], |row| row.get(0)));
+        found.unwrap_or(false)
     }
 
     /// Records that another write happened.
@@ -62,17 +61,24 @@ impl Remnants {
         self.last.clear();
     }
 
-    /// Writes the neighbours of some removed rows anew, in a transaction of its own. If it fails, they
-    /// stay as they are.
-    pub(crate) fn overwrite_some(&mut self, connection: &Connection) {
+    /// Writes the neighbours of some removed rows anew, in a transaction of its own; returns whether it
+    /// did. Rows that it can't write because another process writes wait for the next time; after any
+    /// other failure the copies stay.
+    pub(crate) fn overwrite_some(&mut self, connection: &Connection) -> bool {
         if !Remnants::are_left(connection) {
-            return;
+            return false;
         }
-        if let Err(error) = self.overwrite(connection) {
-            let error = StoreError::from(error);
+        let Err(error) = self.overwrite(connection) else {
+            return true;
+        };
+        // Nothing was written anew.
+        self.last.clear();
+        let error = StoreError::from(error);
+        if !matches!(error, StoreError::Busy) {
             tracing::warn!(%error, "overwriting removed rows failed");
             drop(connection.execute_batch(reference::FORGET_ALL_REMOVED));
         }
+        false
     }
 
     fn overwrite(&mut self, connection: &Connection) -> Outcome<()> {

@@ -264,17 +264,17 @@ fn write_all(mut connection: Connection, lanes: &Lanes, mut watch: Option<Watch>
         let first = match next {
             Next::Closed => {
                 let since = Instant::now();
-                while Remnants::are_left(&connection) && since.elapsed() < AT_END {
-                    remnants.overwrite_some(&connection);
-                }
+                while since.elapsed() < AT_END && remnants.overwrite_some(&connection) {}
                 return;
             }
             Next::Idle => {
-                match Remnants::are_left(&connection) {
+                log.is_idle = match Remnants::are_left(&connection) {
                     true => remnants.overwrite_some(&connection),
-                    false => log.empty(&connection),
-                }
-                log.is_idle = true;
+                    false => {
+                        log.empty(&connection);
+                        true
+                    }
+                };
                 continue;
             }
             Next::Read(turn) => {
@@ -337,8 +337,32 @@ impl Log {
     fn empty(&mut self, connection: &Connection) {
         if self.since.is_some() {
             let is_empty = file::empty_log(connection, LOG_PATIENCE);
-            // Somebody reads an older state: tried again later.
-            self.since = (!is_empty).then(Instant::now);
+            // Somebody reads an older state, or removed rows are still to be overwritten: tried again later.
+            let is_over = is_empty && !Remnants::are_left(connection);
+            self.since = (!is_over).then(Instant::now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{LOG_AGE, Log, Remnants};
+    use crate::remnants::tests::removed;
+
+    #[test]
+    fn a_log_emptied_under_load_is_emptied_again_after_the_last_removed_rows() {
+        let directory = tempfile::tempdir().unwrap();
+        let db = removed(&directory.path().join("scim.db"), 50);
+        let (mut log, mut remnants) = (Log::default(), Remnants::default());
+        log.since = Instant::now().checked_sub(LOG_AGE);
+        log.written(&db, &mut remnants);
+        assert!(Remnants::are_left(&db));
+        log.is_idle = true;
+        assert_eq!(log.due(&db), Some(Duration::ZERO));
+        while remnants.overwrite_some(&db) {}
+        log.empty(&db);
+        assert_eq!(log.due(&db), None);
     }
 }

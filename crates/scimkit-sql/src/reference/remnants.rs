@@ -7,8 +7,8 @@ const DOCUMENTS: [&str; 2] = ["resource", "retired"];
 /// The maximum number of neighbours on each side.
 const ROWS: usize = 100;
 
-/// Counts the removed rows that are remembered.
-pub const COUNT_REMOVED: &str = "SELECT count(*) FROM removed";
+/// Whether any removed rows are remembered.
+pub const HAS_REMOVED: &str = "SELECT EXISTS (SELECT 1 FROM removed)";
 /// The place of the row that was removed last.
 pub const LAST_REMOVED: &str = "SELECT max(place) FROM removed";
 /// The first removed rows: source, place, position, and the columns of a key.

@@ -434,8 +434,12 @@ fn only_removed_texts_and_documents_are_remembered() {
         let insert = format!("INSERT INTO lookup_key VALUES ('t', 'User', 'a', {value}, 'u')");
         db.execute_batch(&insert).unwrap();
         db.execute_batch("DELETE FROM lookup_key").unwrap();
-        let count = db.query_row(reference::COUNT_REMOVED, [], |row| row.get::<_, i64>(0));
+        let count = db.query_row("SELECT count(*) FROM removed", [], |row| {
+            row.get::<_, i64>(0)
+        });
         assert_eq!(count.unwrap(), remembered, "{value}");
+        let has_any = db.query_row(reference::HAS_REMOVED, [], |row| row.get::<_, bool>(0));
+        assert_eq!(has_any.unwrap(), remembered > 0, "{value}");
     }
 }
 
