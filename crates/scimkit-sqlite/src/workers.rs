@@ -35,6 +35,9 @@ const LOG_IDLE: Duration = Duration::from_secs(1);
 const LOG_AGE: Duration = Duration::from_secs(10);
 /// How long writes wait for those who read an older state, so that the log can be emptied.
 const LOG_PATIENCE: Duration = Duration::from_millis(20);
+/// The time for which the writing thread waits before it overwrites more copies of removed rows, so that
+/// other processes can write: SQLite has them try again from time to time.
+const PAUSE: Duration = Duration::from_millis(20);
 /// The time for which a closed store goes on overwriting copies of removed rows.
 const AT_END: Duration = Duration::from_secs(2);
 /// Instructions of SQLite's virtual machine between two looks at a budget, some 50 microseconds.
@@ -319,7 +322,7 @@ impl Log {
     fn due(&self, connection: &Connection) -> Option<Duration> {
         self.since?;
         match self.is_idle && Remnants::are_left(connection) {
-            true => Some(Duration::ZERO),
+            true => Some(PAUSE),
             false => Some(LOG_IDLE),
         }
     }
@@ -346,9 +349,9 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
-    use super::{LOG_AGE, Log, Remnants};
+    use super::{LOG_AGE, Log, PAUSE, Remnants};
     use crate::remnants::tests::removed;
 
     #[test]
@@ -360,7 +363,7 @@ mod tests {
         log.written(&db, &mut remnants);
         assert!(Remnants::are_left(&db));
         log.is_idle = true;
-        assert_eq!(log.due(&db), Some(Duration::ZERO));
+        assert_eq!(log.due(&db), Some(PAUSE));
         while remnants.overwrite_some(&db) {}
         log.empty(&db);
         assert_eq!(log.due(&db), None);

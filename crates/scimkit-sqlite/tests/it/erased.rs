@@ -325,6 +325,32 @@ fn a_reader_delays_the_emptying_of_the_log_and_nothing_else() {
     wait_until_gone(&path, MARK, 0);
 }
 
+/// The rest is overwritten in one short transaction after the other, for seconds.
+#[test]
+fn another_process_writes_while_removed_rows_are_overwritten() {
+    let (_directory, path) = file();
+    let store = open(&path);
+    let mut options = Options::default();
+    options.busy_timeout = Duration::from_secs(1);
+    let other = Sqlite::open_with(&path, &options).unwrap();
+    let scope = of("default", Deletes::Erase);
+    for step in 0..3 {
+        fill(&store, &scope, MARK, step * 200..step * 200 + 200);
+        fill(&store, &scope, OTHER, step * 200..step * 200 + 200);
+    }
+    delete_all(&store, &scope, MARK, &path);
+    let since = Instant::now();
+    for n in (0..600).cycle() {
+        let (id, title) = (id_of(OTHER, n), json!(format!("title {n}")));
+        set(&other, &scope, ("User", &id), ("title", title)).unwrap();
+        if since.elapsed() > Duration::from_secs(6) {
+            break;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    wait_until_gone(&path, MARK, 0);
+}
+
 /// Rows that moved between pages may have left copies; a file that is written anew has none.
 #[test]
 fn a_compacted_file_has_no_trace_of_what_was_deleted() {
