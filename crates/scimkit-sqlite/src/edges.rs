@@ -6,9 +6,10 @@ mod tests;
 use std::{collections::BTreeMap, sync::Arc};
 
 use rusqlite::{Connection, Row};
-use scimkit_registry::{AttrId, Edge, Resource, ResourceType, Role};
+use scimkit_registry::{AttrId, Edge, ResourceType, Role};
 use scimkit_sql::reference::{self, EdgeRange};
 use scimkit_store::{Document, Settings, StoreError, Stored, Want, targets};
+use serde_json::Value;
 
 use crate::{
     error::Outcome,
@@ -28,6 +29,8 @@ pub(crate) struct EdgeReader<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EdgeSource<'a> {
     pub(crate) attr: AttrId,
+    /// The documents of the resources, where they are at hand.
+    pub(crate) documents: Option<&'a [&'a Document]>,
     pub(crate) kind: &'a ResourceType,
     pub(crate) owners: &'a [&'a str],
 }
@@ -48,10 +51,7 @@ impl EdgeReader<'_> {
             limit: want.limit,
         };
         for attr in &want.edges {
-            let edges = match kind.attr(*attr).role() {
-                Role::Reference => self.reference_of(kind, *attr, &stored.document)?,
-                _ => self.edges(kind, *attr, stored.id.as_str(), range)?,
-            };
+            let edges = self.edges((kind, stored), *attr, range)?;
             stored.edges.push((*attr, edges));
         }
         Ok(())
@@ -60,14 +60,17 @@ impl EdgeReader<'_> {
     /// The edges of one resource under a membership or inverse attribute, or the one of a reference.
     pub(crate) fn edges(
         &self,
-        kind: &ResourceType,
+        (kind, stored): (&ResourceType, &Stored),
         attr: AttrId,
-        owner: &str,
         range: EdgeRange<'_>,
     ) -> Outcome<Vec<Edge>> {
         let mut edges = Vec::new();
-        let owners = &[owner];
-        let source = EdgeSource { attr, kind, owners };
+        let source = EdgeSource {
+            attr,
+            documents: Some(&[&stored.document]),
+            kind,
+            owners: &[stored.id.as_str()],
+        };
         self.each(source, range, &mut |_, edge| {
             edges.push(edge);
             Ok(true)
@@ -116,7 +119,9 @@ impl EdgeReader<'_> {
         range: EdgeRange<'_>,
         visit: &mut Visit<'_>,
     ) -> Outcome<()> {
-        let EdgeSource { attr, kind, owners } = source;
+        let EdgeSource {
+            attr, kind, owners, ..
+        } = source;
         let list = (self.tenant, kind.name(), kind.attr(attr).path());
         let statement = reference::members_of(DIALECT, list, owners, range);
         each(self.connection, &statement, |row| {
@@ -198,46 +203,28 @@ impl EdgeReader<'_> {
         leads_to: &[Target<'_>],
         visit: &mut Visit<'_>,
     ) -> Outcome<()> {
-        let EdgeSource { attr, kind, owners } = source;
-        let statement = reference::documents_of(DIALECT, (self.tenant, kind.name()), owners);
+        let EdgeSource { attr, kind, .. } = source;
         let mut ids = BTreeMap::new();
-        each(self.connection, &statement, |row| {
-            let text = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
-            let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
-            if let Some(id) = referred_id(kind, attr, &document) {
-                ids.insert(place(row)?, id);
+        let mut add = |at, document: &Document| -> Outcome<()> {
+            ids.extend(referred_id(kind, attr, document)?.map(|id| (at, id)));
+            Ok(())
+        };
+        match source.documents {
+            Some(documents) => {
+                let mut documents = documents.iter().enumerate();
+                documents.try_for_each(|(at, document)| add(at, document))?;
             }
-            Ok(true)
-        })?;
-        self.labelled(&ids, leads_to, visit)
-    }
-
-    /// The resource that a reference in a document names.
-    fn reference_of(
-        &self,
-        kind: &ResourceType,
-        attr: AttrId,
-        document: &Document,
-    ) -> Outcome<Vec<Edge>> {
-        if let Document::Text(text) = document {
-            // Names are printed as in the schema and need no escapes.
-            let name = format!("\"{}\":", kind.attr(attr).name());
-            let text = std::str::from_utf8(text).map_err(StoreError::backend)?;
-            if !text.contains(&name) {
-                return Ok(Vec::new());
+            None => {
+                let kind = (self.tenant, kind.name());
+                let statement = reference::documents_of(DIALECT, kind, source.owners);
+                each(self.connection, &statement, |row| {
+                    let text: String = row.get(1)?;
+                    add(place(row)?, &Document::Text(text.into()))?;
+                    Ok(true)
+                })?;
             }
         }
-        let Some(id) = referred_id(kind, attr, &*document.tree()?) else {
-            return Ok(Vec::new());
-        };
-        let others = targets(&self.settings.registry, kind, attr);
-        let mut edges = Vec::new();
-        let ids = BTreeMap::from([(0, id)]);
-        self.labelled(&ids, &leads_to(&others), &mut |_, edge| {
-            edges.push(edge);
-            Ok(true)
-        })?;
-        Ok(edges)
+        self.labelled(&ids, leads_to, visit)
     }
 
     /// Visits an edge to each of these resources, with type and display name as far as they exist.
@@ -275,9 +262,18 @@ impl EdgeReader<'_> {
 }
 
 /// The id that a reference in a document holds.
-fn referred_id(kind: &ResourceType, attr: AttrId, document: &Resource) -> Option<String> {
-    let value = document.get(kind, attr)?.get("value")?;
-    value.as_str().map(str::to_owned)
+fn referred_id(kind: &ResourceType, attr: AttrId, document: &Document) -> Outcome<Option<String>> {
+    if let Document::Text(text) = document {
+        // Names are printed as in the schema and need no escapes.
+        let name = format!("\"{}\":", kind.attr(attr).name());
+        let text = std::str::from_utf8(text).map_err(StoreError::backend)?;
+        if !text.contains(&name) {
+            return Ok(None);
+        }
+    }
+    let tree = document.tree()?;
+    let value = tree.get(kind, attr).and_then(|value| value.get("value"));
+    Ok(value.and_then(Value::as_str).map(str::to_owned))
 }
 
 /// The place of a row's resource among those of the statement.

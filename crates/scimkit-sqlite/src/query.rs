@@ -315,11 +315,8 @@ impl<'a> Asking<'a> {
         for id in &wanted {
             let top = kind.attr(*id).parent().unwrap_or(*id);
             if !edges.iter().any(|(known, _)| *known == top) {
-                edges.push((
-                    top,
-                    self.reader
-                        .edges(kind, top, stored.id.as_str(), EdgeRange::ALL)?,
-                ));
+                let all = self.reader.edges((kind, stored), top, EdgeRange::ALL)?;
+                edges.push((top, all));
             }
         }
         let facts = Facts::of(kind, stored, document, &edges);

@@ -181,6 +181,7 @@ impl Store for Sqlite {
                 let owners: Vec<_> = query.owners.iter().map(ResourceId::as_str).collect();
                 let source = EdgeSource {
                     attr: query.attr,
+                    documents: None,
                     kind: &query.kind,
                     owners: &owners,
                 };

@@ -77,13 +77,16 @@ fn edges_of_many_resources_equal_those_of_each_alone() {
                 let range = EdgeRange { after, limit };
                 let source = EdgeSource {
                     attr,
+                    documents: None,
                     kind,
                     owners: &owners,
                 };
                 let together = reader.edges_of_each(source, range).unwrap();
                 for (owner, found) in owners.iter().zip(&together) {
-                    let alone = reader.edges(kind, attr, owner, range).unwrap();
-                    assert_eq!(&alone, found, "{owner:?} {range:?}");
+                    let owners = &[*owner];
+                    let source = EdgeSource { owners, ..source };
+                    let alone = reader.edges_of_each(source, range).unwrap();
+                    assert_eq!(alone, std::slice::from_ref(found), "{owner:?} {range:?}");
                     assert!(ids(found).is_sorted_by(|a, b| a < b));
                     assert!(found.len() <= limit.unwrap_or(100) as usize);
                     edges += found.len();
@@ -93,6 +96,7 @@ fn edges_of_many_resources_equal_those_of_each_alone() {
         assert!(edges > 100, "{edges}");
         let source = EdgeSource {
             attr,
+            documents: None,
             kind,
             owners: &[],
         };
@@ -114,6 +118,7 @@ fn edges_of_other_types_are_not_read() {
     let groups = user.named("groups").unwrap();
     let source = EdgeSource {
         attr: groups,
+        documents: None,
         kind: user,
         owners: &["missing", "u7", "g"],
     };

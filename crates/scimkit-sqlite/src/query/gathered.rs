@@ -106,17 +106,19 @@ impl<'q> Gathered<'q> {
         // One more than the page holds needs no edges.
         let mut complete = self.documents.len().min(count);
         let want = self.query.want();
-        let ids: Vec<_> = self.documents.iter().map(|one| one.id.clone()).collect();
-        let ids: Vec<_> = ids.iter().map(ResourceId::as_str).collect();
+        let ids: Vec<_> = self.documents.iter().map(|one| one.id.as_str()).collect();
+        let documents: Vec<_> = self.documents.iter().map(|one| &one.document).collect();
         let mut sizes: Vec<_> = self.documents.iter().map(Stored::size).collect();
         let range = EdgeRange {
             after: "",
             limit: want.limit,
         };
+        let mut found = Vec::with_capacity(want.edges.len());
         for attr in want.edges {
             let mut lists = vec![Vec::new(); complete];
             let source = EdgeSource {
                 attr,
+                documents: documents.get(..complete),
                 kind: &self.query.kind,
                 owners: ids.get(..complete).unwrap_or_default(),
             };
@@ -130,10 +132,13 @@ impl<'q> Gathered<'q> {
                 // The resources after it do not fit either.
                 Ok(owner == 0 || spent <= max_bytes)
             })?;
+            found.push((attr, lists));
+            complete = complete.min(fitting(&sizes, max_bytes));
+        }
+        for (attr, lists) in found {
             for (stored, edges) in self.documents.iter_mut().zip(lists) {
                 stored.edges.push((attr, edges));
             }
-            complete = complete.min(fitting(&sizes, max_bytes));
         }
         // The one more, which shows that others follow.
         Ok(match complete == count {
