@@ -51,6 +51,12 @@ fn users(name: &str, count: usize) -> (Work, Answered) {
     )
 }
 
+/// Whether every write of a batch was done.
+fn all_done(answered: Answered) -> bool {
+    let answers = answered.blocking_recv().unwrap().unwrap();
+    answers.iter().all(Result::is_ok)
+}
+
 fn count(connection: &Connection, table: &str) -> usize {
     let sql = format!("SELECT count(*) FROM {table}");
     let count: u32 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
@@ -95,14 +101,7 @@ fn a_full_disk_refuses_writes_and_breaks_none() {
         .unwrap();
     let (work, answered) = users("d", 50);
     write_together(&connection, vec![work]);
-    assert!(
-        answered
-            .blocking_recv()
-            .unwrap()
-            .unwrap()
-            .iter()
-            .all(Result::is_ok)
-    );
+    assert!(all_done(answered));
     assert_eq!(count(&connection, "resource"), done + 50);
 }
 
@@ -118,14 +117,7 @@ fn a_lost_transaction_fails_only_the_batch_that_loses_it_again() {
         .unwrap();
     let ((one, first), (two, second)) = (users("a", 5), users("b", 20));
     write_together(&connection, vec![one, two]);
-    assert!(
-        first
-            .blocking_recv()
-            .unwrap()
-            .unwrap()
-            .iter()
-            .all(Result::is_ok)
-    );
+    assert!(all_done(first));
     let failed = second.blocking_recv().unwrap();
     assert!(matches!(failed, Err(StoreError::Backend(_))), "{failed:?}");
     assert_eq!(count(&connection, "resource"), 5);
@@ -146,14 +138,7 @@ fn a_batch_that_fills_the_disk_does_not_fail_the_others() {
         .unwrap();
     let ((small, first), (large, second)) = (users("a", 2), users("b", 200));
     write_together(&connection, vec![small, large]);
-    assert!(
-        first
-            .blocking_recv()
-            .unwrap()
-            .unwrap()
-            .iter()
-            .all(Result::is_ok)
-    );
+    assert!(all_done(first));
     let full = second.blocking_recv().unwrap();
     assert!(matches!(full, Err(StoreError::StorageFull(_))), "{full:?}");
     assert_eq!(count(&connection, "resource"), 2);
@@ -168,14 +153,7 @@ fn an_exhausted_budget_writes_nothing_and_disturbs_no_other_batch() {
     write_together(&connection, vec![one, two]);
     let spent = first.blocking_recv().unwrap();
     assert!(matches!(spent, Err(StoreError::Exhausted(_))), "{spent:?}");
-    assert!(
-        second
-            .blocking_recv()
-            .unwrap()
-            .unwrap()
-            .iter()
-            .all(Result::is_ok)
-    );
+    assert!(all_done(second));
     assert_eq!(count(&connection, "resource"), 3);
 }
 
@@ -185,14 +163,7 @@ fn writes_nobody_waits_for_are_not_done() {
     let ((one, first), (two, second)) = (users("a", 1), users("b", 1));
     drop(first);
     write_together(&connection, vec![one, two]);
-    assert!(
-        second
-            .blocking_recv()
-            .unwrap()
-            .unwrap()
-            .iter()
-            .all(Result::is_ok)
-    );
+    assert!(all_done(second));
     assert_eq!(count(&connection, "resource"), 1);
 }
 
@@ -211,14 +182,7 @@ fn a_batch_that_is_undone_undoes_no_other() {
     let undone = |answer: &Result<_, _>| matches!(answer, Err(StoreError::NotRun));
     assert!(answers[..3].iter().all(undone) && answers[3].is_err());
     for answers in [second, third] {
-        assert!(
-            answers
-                .blocking_recv()
-                .unwrap()
-                .unwrap()
-                .iter()
-                .all(Result::is_ok)
-        );
+        assert!(all_done(answers));
     }
     assert_eq!(count(&connection, "resource"), 6);
     assert_eq!(count(&connection, "lookup_key"), 6);
