@@ -4,9 +4,9 @@
 //! no counters does not raise it, and then all counters of the tenant are removed and counted anew.
 
 use super::{
-    facts::{Selection, restrict},
+    facts::{Selection, selected},
     journal::random_bytes,
-    statement::{Builder, Parameter, Statement, pieces},
+    statement::{Builder, Statement, pieces},
 };
 use crate::Dialect;
 
@@ -62,39 +62,20 @@ pub fn total<'a>(dialect: Dialect, tenant: &'a str, kind: &'a str) -> Statement<
     builder.build()
 }
 
-/// Counts the live rows of a selection: one row.
+/// Counts the rows of a selection: one row.
 #[must_use]
 pub fn count<'a>(dialect: Dialect, tenant: &'a str, selection: Selection<'a>) -> Statement<'a> {
-    selected(dialect, tenant, "count(*)", selection)
+    selected(dialect, tenant, &["count(*)"], selection).build()
 }
 
-/// Selects the documents of the live rows of a selection.
+/// Selects the documents of the rows of a selection.
 #[must_use]
 pub fn selected_documents<'a>(
     dialect: Dialect,
     tenant: &'a str,
     selection: Selection<'a>,
 ) -> Statement<'a> {
-    selected(dialect, tenant, "r.document", selection)
-}
-
-fn selected<'a>(
-    dialect: Dialect,
-    tenant: &'a str,
-    columns: &str,
-    selection: Selection<'a>,
-) -> Statement<'a> {
-    let mut builder = Builder::new(dialect, tenant);
-    builder.sql("SELECT ").sql(columns).sql(" FROM ");
-    builder.sql(selection.state.rows());
-    builder.sql(" r WHERE r.tenant = ").tenant();
-    builder.sql(" AND r.kind = ").bind(selection.kind);
-    if let Some(condition) = selection.condition {
-        builder.sql(" AND ").sql(&condition.text);
-        builder.bind_silently(condition.parameters.iter().map(Parameter::from));
-    }
-    restrict(&mut builder, selection.definitions);
-    builder.build()
+    selected(dialect, tenant, &["r.document"], selection).build()
 }
 
 /// Stores counters, in the place of those of the same type and predicate.

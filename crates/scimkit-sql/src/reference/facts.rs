@@ -216,6 +216,29 @@ impl<'a> Selection<'a> {
     }
 }
 
+/// Selects columns of the rows of a selection.
+pub(super) fn selected<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    columns: &[&str],
+    selection: Selection<'a>,
+) -> Builder<'a> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder.sql("SELECT ").sql(&columns.concat()).sql(" FROM ");
+    builder.sql(selection.state.rows());
+    builder.sql(" r WHERE r.tenant = ").tenant();
+    builder.sql(" AND r.kind = ").bind(selection.kind);
+    if let Some(condition) = selection.condition {
+        builder.sql(" AND ").sql(&condition.text);
+        builder.bind_silently(condition.parameters.iter().map(Parameter::from));
+    }
+    restrict(&mut builder, selection.definitions);
+    if selection.is_unowned {
+        builder.sql(" AND r.connection IS NULL");
+    }
+    builder
+}
+
 /// Selects the rows of a selection, with the columns of [`rows`]: live ones in the order of their ids,
 /// soft-deleted ones with the last one deleted first, of one moment the greatest id first.
 #[must_use]
@@ -225,19 +248,8 @@ pub fn candidates<'a>(
     selection: Selection<'a>,
 ) -> Statement<'a> {
     let state = selection.state;
-    let mut builder = Builder::new(dialect, tenant);
-    builder.sql("SELECT ").sql(state.head_columns());
-    builder.sql(state.other_columns()).sql(" FROM ");
-    builder.sql(state.rows()).sql(" r WHERE r.tenant = ");
-    builder.tenant().sql(" AND r.kind = ").bind(selection.kind);
-    if let Some(condition) = selection.condition {
-        builder.sql(" AND ").sql(&condition.text);
-        builder.bind_silently(condition.parameters.iter().map(Parameter::from));
-    }
-    restrict(&mut builder, selection.definitions);
-    if selection.is_unowned {
-        builder.sql(" AND r.connection IS NULL");
-    }
+    let columns = [state.head_columns(), state.other_columns()];
+    let mut builder = selected(dialect, tenant, &columns, selection);
     builder.sql(match state {
         State::Live => " ORDER BY r.id",
         State::Deleted => " ORDER BY r.retired_us DESC, r.id DESC",
@@ -250,17 +262,11 @@ pub fn candidates<'a>(
 pub fn members_among<'a>(
     dialect: Dialect,
     tenant: &'a str,
-    (kind, owner, attr): (&'a str, &'a str, &'a str),
+    list: (&'a str, &'a str, &'a str),
     targets: &[&'a str],
 ) -> Vec<Statement<'a>> {
     let one = |piece: &[&'a str]| {
-        let mut builder = Builder::new(dialect, tenant);
-        builder
-            .sql("SELECT target FROM edge WHERE tenant = ")
-            .tenant();
-        builder.sql(" AND kind = ").bind(kind);
-        builder.sql(" AND owner = ").bind(owner);
-        builder.sql(" AND attr = ").bind(attr);
+        let mut builder = of_members(dialect, "SELECT target", tenant, list);
         builder.sql(" AND target IN").list(piece.iter().copied());
         builder.build()
     };
@@ -272,16 +278,24 @@ pub fn members_among<'a>(
 pub fn members<'a>(
     dialect: Dialect,
     tenant: &'a str,
-    (kind, owner, attr): (&'a str, &'a str, &'a str),
+    list: (&'a str, &'a str, &'a str),
 ) -> Statement<'a> {
+    of_members(dialect, "SELECT target", tenant, list).build()
+}
+
+/// A statement on the edges of an owner by one attribute, which starts with `action`.
+pub(super) fn of_members<'a>(
+    dialect: Dialect,
+    action: &str,
+    tenant: &'a str,
+    (kind, owner, attr): (&'a str, &'a str, &'a str),
+) -> Builder<'a> {
     let mut builder = Builder::new(dialect, tenant);
-    builder
-        .sql("SELECT target FROM edge WHERE tenant = ")
-        .tenant();
-    builder.sql(" AND kind = ").bind(kind);
+    builder.sql(action).sql(" FROM edge WHERE tenant = ");
+    builder.tenant().sql(" AND kind = ").bind(kind);
     builder.sql(" AND owner = ").bind(owner);
     builder.sql(" AND attr = ").bind(attr);
-    builder.build()
+    builder
 }
 
 /// Selects the edges on the way up from some resources by one attribute, each once: target and owner.

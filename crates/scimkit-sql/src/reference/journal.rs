@@ -3,7 +3,7 @@
 //! The end of a journal is stored with the tenant's counter of changes: the digest of the last entry, and the last
 //! number that the journal does not have completely.
 
-use super::statement::{Builder, Parameter, Statement, pieces};
+use super::statement::{Builder, Parameter, Statement, insert};
 use crate::Dialect;
 
 /// The salt of an entry whose body was blanked.
@@ -82,33 +82,26 @@ pub fn insert_entries<'a>(
     tenant: &'a str,
     entries: &[EntryRow<'a>],
 ) -> Vec<Statement<'a>> {
-    let one = |piece: &[EntryRow<'a>]| {
-        let mut builder = Builder::new(dialect, tenant);
-        builder.sql(
-            "INSERT INTO journal (tenant, number, part, at_us, action, subject, kind, id,
-             connection, actor, request, salt, body, body_digest, previous)",
-        );
-        builder.rows(piece.iter().map(|entry| {
-            [
-                entry.number.into(),
-                entry.part.into(),
-                entry.at_us.into(),
-                entry.action.into(),
-                entry.subject.into(),
-                entry.kind.into(),
-                entry.id.into(),
-                entry.connection.into(),
-                entry.actor.into(),
-                entry.request.into(),
-                Parameter::Blob(entry.salt),
-                entry.body.into(),
-                Parameter::Blob(entry.body_digest),
-                Parameter::Blob(entry.previous),
-            ]
-        }));
-        builder.build()
-    };
-    pieces(entries).map(one).collect()
+    let into = "INSERT INTO journal (tenant, number, part, at_us, action, subject, kind, id,
+             connection, actor, request, salt, body, body_digest, previous)";
+    insert(dialect, tenant, into, entries, |entry| {
+        [
+            entry.number.into(),
+            entry.part.into(),
+            entry.at_us.into(),
+            entry.action.into(),
+            entry.subject.into(),
+            entry.kind.into(),
+            entry.id.into(),
+            entry.connection.into(),
+            entry.actor.into(),
+            entry.request.into(),
+            Parameter::Blob(entry.salt),
+            entry.body.into(),
+            Parameter::Blob(entry.body_digest),
+            Parameter::Blob(entry.previous),
+        ]
+    })
 }
 
 /// The entries to read.

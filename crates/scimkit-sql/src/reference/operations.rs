@@ -1,8 +1,8 @@
 //! The statements that apply row operations.
 
 use super::{
-    facts::State,
-    statement::{Builder, Parameter, Statement, pieces},
+    facts::{State, of_members},
+    statement::{Builder, Parameter, Statement, insert, pieces},
 };
 use crate::Dialect;
 
@@ -93,15 +93,11 @@ pub fn remove_ends<'a>(
 pub fn remove_members<'a>(
     dialect: Dialect,
     tenant: &'a str,
-    (kind, owner, attr): (&'a str, &'a str, &'a str),
+    list: (&'a str, &'a str, &'a str),
     targets: &[&'a str],
 ) -> Vec<Statement<'a>> {
     let one = |piece: &[&'a str]| {
-        let mut builder = Builder::new(dialect, tenant);
-        builder.sql("DELETE FROM edge WHERE tenant = ").tenant();
-        builder.sql(" AND kind = ").bind(kind);
-        builder.sql(" AND owner = ").bind(owner);
-        builder.sql(" AND attr = ").bind(attr);
+        let mut builder = of_members(dialect, "DELETE", tenant, list);
         builder.sql(" AND target IN").list(piece.iter().copied());
         builder.build()
     };
@@ -168,17 +164,14 @@ pub fn insert_keys<'a>(
     state: State,
     keys: &[KeyRow<'a>],
 ) -> Vec<Statement<'a>> {
-    let one = |piece: &[KeyRow<'a>]| {
-        let mut builder = Builder::new(dialect, tenant);
-        builder.sql("INSERT INTO ").sql(state.keys());
-        builder.sql(" (tenant, kind, attr, value, id)");
-        builder.rows(piece.iter().map(|key| {
-            let [kind, attr, id] = [key.kind, key.attr, key.id].map(Parameter::from);
-            [kind, attr, key.value.clone(), id]
-        }));
-        builder.build()
-    };
-    pieces(keys).map(one).collect()
+    let into = format!(
+        "INSERT INTO {} (tenant, kind, attr, value, id)",
+        state.keys()
+    );
+    insert(dialect, tenant, &into, keys, |key| {
+        let [kind, attr, id] = [key.kind, key.attr, key.id].map(Parameter::from);
+        [kind, attr, key.value.clone(), id]
+    })
 }
 
 /// Removes rows.
@@ -232,29 +225,22 @@ pub fn insert_rows<'a>(
     tenant: &'a str,
     rows: &[LiveRow<'a>],
 ) -> Vec<Statement<'a>> {
-    let one = |piece: &[LiveRow<'a>]| {
-        let mut builder = Builder::new(dialect, tenant);
-        builder.sql(
-            "INSERT INTO resource (tenant, kind, id, version, created_us, modified_us, display,
-             document, shape, connection, keys)",
-        );
-        builder.rows(piece.iter().map(|row| {
-            [
-                row.kind.into(),
-                row.id.into(),
-                row.version.into(),
-                row.created_us.into(),
-                row.modified_us.into(),
-                row.display.into(),
-                row.document.into(),
-                row.shape.into(),
-                row.connection.into(),
-                row.keys.into(),
-            ]
-        }));
-        builder.build()
-    };
-    pieces(rows).map(one).collect()
+    let into = "INSERT INTO resource (tenant, kind, id, version, created_us, modified_us, display,
+             document, shape, connection, keys)";
+    insert(dialect, tenant, into, rows, |row| {
+        [
+            row.kind.into(),
+            row.id.into(),
+            row.version.into(),
+            row.created_us.into(),
+            row.modified_us.into(),
+            row.display.into(),
+            row.document.into(),
+            row.shape.into(),
+            row.connection.into(),
+            row.keys.into(),
+        ]
+    })
 }
 
 /// Gives a live row another document, owner, version and time of last modification; the definition of
@@ -323,27 +309,21 @@ pub fn insert_deleted_rows<'a>(
     tenant: &'a str,
     rows: &[DeletedRow<'a>],
 ) -> Vec<Statement<'a>> {
-    let one = |piece: &[DeletedRow<'a>]| {
-        let mut builder = Builder::new(dialect, tenant);
-        builder.sql(
-            "INSERT INTO retired (tenant, kind, id, created_us, retired_us, connection, document,
-             keys, version)",
-        );
-        builder.rows(piece.iter().map(|row| {
-            [
-                row.kind.into(),
-                row.id.into(),
-                row.created_us.into(),
-                row.deleted_us.into(),
-                row.connection.into(),
-                row.document.into(),
-                row.keys.into(),
-                row.version.into(),
-            ]
-        }));
-        builder.build()
-    };
-    pieces(rows).map(one).collect()
+    let into =
+        "INSERT INTO retired (tenant, kind, id, created_us, retired_us, connection, document,
+             keys, version)";
+    insert(dialect, tenant, into, rows, |row| {
+        [
+            row.kind.into(),
+            row.id.into(),
+            row.created_us.into(),
+            row.deleted_us.into(),
+            row.connection.into(),
+            row.document.into(),
+            row.keys.into(),
+            row.version.into(),
+        ]
+    })
 }
 
 /// The member's end of an edge.

@@ -241,3 +241,19 @@ pub(super) fn pieces<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
         Some(piece)
     })
 }
+
+/// Inserts rows of a tenant: `into` names the columns, of which the tenant's is the first.
+pub(super) fn insert<'a, T, const N: usize>(
+    dialect: Dialect,
+    tenant: &'a str,
+    into: &str,
+    rows: &[T],
+    columns: impl Fn(&T) -> [Parameter<'a>; N],
+) -> Vec<Statement<'a>> {
+    let one = |piece: &[T]| {
+        let mut builder = Builder::new(dialect, tenant);
+        builder.sql(into).rows(piece.iter().map(&columns));
+        builder.build()
+    };
+    pieces(rows).map(one).collect()
+}
