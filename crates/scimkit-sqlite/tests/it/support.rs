@@ -132,7 +132,7 @@ pub(crate) fn select(
     let kind = kind(scope, name);
     let filter = Filter::parse(filter).unwrap();
     let predicate = kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
-    let query = Query::of(kind).matching(predicate);
+    let query = Query::of(kind).matching(predicate).page(0, u32::MAX);
     let page = wait(store.query(scope, &query))?;
     assert_eq!(page.total, Some(page.items.len() as u64));
     Ok(page
