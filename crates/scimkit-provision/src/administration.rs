@@ -52,7 +52,7 @@ impl Administration {
         }
     }
 
-    /// Sets who makes the changes, for the journal; without it, the application does.
+    /// Sets the cause of the changes for the journal. Without one, it is the application itself.
     #[must_use]
     pub fn with_cause(mut self, cause: Cause) -> Self {
         self.cause = cause;

@@ -126,7 +126,7 @@ fn check_reserved(change: &Change) -> Result<(), Error> {
         {
             let (attr, id) = (change.kind().attr(*attr).path(), excerpt(edge.id.as_str()));
             return Err(Error::invalid_value(format!(
-                "`{attr}`: `{id}` refers to nothing outside of a bulk request, and in one only as a string of its own"
+                "`{attr}`: `{id}` is a reference for bulk requests, and there it must be a string of its own"
             )));
         }
     }

@@ -125,7 +125,7 @@ impl From<scimkit_registry::Error> for Problem {
 
 /// The error of a store that breaks its contract.
 pub(crate) fn lost() -> Problem {
-    Problem::Store(StoreError::backend("the store gave no resource back"))
+    Problem::Store(StoreError::backend("the store returned no resource"))
 }
 
 /// Logs a failure of the store itself with all its causes, and returns whether it is one.

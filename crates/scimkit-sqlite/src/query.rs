@@ -186,7 +186,7 @@ impl<'a> Asking<'a> {
         Ok((gathered.finish(&self.reader)?, total))
     }
 
-    /// How many resources there are on all pages, when SQL decides everything.
+    /// The number of resources on all pages, if SQL decides the whole predicate.
     fn total(&self) -> Outcome<u64> {
         let EdgeReader {
             connection, tenant, ..

@@ -1,6 +1,6 @@
 //! Copies of removed rows in the unused parts of pages.
 //!
-//! `secure_delete` overwrites each row that is removed, where it stands. But when SQLite packs the rows of
+//! `secure_delete` overwrites each removed row in its place. But when SQLite packs the rows of
 //! a page anew, it leaves the former bytes in the gap between the rows and the list of rows: copies of
 //! rows that stayed at that time. If such a row is removed later, its copy remains until new rows need
 //! the space. So the rows next to a removed one are written anew, which frees and overwrites their pages.
@@ -20,7 +20,7 @@ use crate::error::Outcome;
 const MOST: usize = 20_000;
 /// Removed rows whose neighbours are written anew in one transaction.
 const TOGETHER: i64 = 16;
-/// Bytes of neighbours on each side: those of a page.
+/// The bytes of neighbours that are rewritten on each side: those of a page.
 const BYTES: usize = 4_096;
 
 /// A row, or the columns of one that identify it.

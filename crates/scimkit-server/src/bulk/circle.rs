@@ -38,7 +38,7 @@ pub(super) fn writes(creates: Vec<(usize, Write)>) -> Vec<(usize, Write)> {
     writes
 }
 
-/// Combines the answers to those writes: the last one of each operation that was carried out.
+/// Combines the answers to those writes: each operation that was carried out gets the last of its answers.
 pub(super) fn outcomes(
     answers: impl IntoIterator<Item = (usize, Result<Written, StoreError>)>,
 ) -> HashMap<usize, Result<Option<Stored>, Problem>> {
@@ -56,14 +56,12 @@ pub(super) fn outcomes(
 
 /// 409, as the RFC has it for a circle that can't be resolved.
 fn closes(attr: &str) -> Problem {
-    let detail = format!(
-        "`{attr}`: operations that refer to each other would make a resource a member of itself"
-    );
+    let detail = format!("`{attr}`: this reference cycle would make a resource a member of itself");
     Error::new(409, detail).into()
 }
 
 /// 409 for an operation of a circle that is not carried out because of another one.
 pub(super) fn not_all_made() -> Problem {
-    let detail = "of operations that refer to each other in a circle, another one failed";
+    let detail = "another operation in this reference cycle failed";
     Error::new(409, detail).into()
 }

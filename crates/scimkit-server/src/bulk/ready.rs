@@ -33,7 +33,7 @@ pub(super) enum Ready {
 
 /// The resources that operations create, as far as they are known.
 pub(super) struct Created {
-    /// Of each operation: ours until the store has given its word.
+    /// The id of each operation's resource: ours until the store has answered.
     pub(super) ids: Vec<ResourceId>,
     /// The types of the resources that the operations are about.
     pub(super) kinds: Vec<Option<Arc<ResourceType>>>,

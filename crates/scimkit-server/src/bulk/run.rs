@@ -298,7 +298,7 @@ impl<'a> Run<'a> {
             Reason::Circle => circle::not_all_made(),
             Reason::Invalid => self.problems.remove(&index).unwrap_or_else(lost),
             Reason::NotCreated(other) => {
-                let what = "was not made: its own operation says why";
+                let what = "was not created: see the error of its own operation";
                 self.created.conflict(other, what).into()
             }
         }

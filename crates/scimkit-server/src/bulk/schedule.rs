@@ -299,7 +299,7 @@ impl Schedule {
         Some(Step::Prepare(index))
     }
 
-    /// Fails an operation; where failures are counted, those before it come first.
+    /// Fails an operation; if failures are limited, the operations before it are carried out first.
     fn reject(&mut self, index: usize, reason: Reason) {
         match self.rules.limit {
             Some(_) => self.flush_before(Next::Fail(index, reason)),

@@ -62,7 +62,7 @@ pub enum Side {
     Before,
 }
 
-/// An order in which the rows of a table stand in the file.
+/// An order in which the rows of a table are stored in the file.
 #[derive(Debug, Clone, Copy)]
 pub struct RowOrder<'a> {
     columns: &'static [&'static str],

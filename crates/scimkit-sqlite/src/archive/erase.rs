@@ -71,7 +71,7 @@ pub(super) fn blank(
     Ok(up_to)
 }
 
-/// The id up to which a step goes; none when that is to the end.
+/// The last id of a step; none for the step up to the end.
 pub(super) fn last_id(db: &Db, state: State, tenant: &str, after: &str) -> Outcome<Option<String>> {
     let statement = reference::last_id(DIALECT, tenant, state, after, ROWS);
     first(db, &statement, |row| Ok(row.get(0)?))

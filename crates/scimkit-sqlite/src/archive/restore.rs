@@ -35,7 +35,7 @@ impl<'a> Copy<'a> {
         Copy { db, tenant }
     }
 
-    /// Counts the next version from the last one that was given, and the resources of each type.
+    /// Continues the versions after the last imported one, and the resources of each type.
     pub(super) fn end(self, versions: u64) -> Outcome<()> {
         if versions == 0 {
             return journal::skip(self.db, self.tenant.as_str());

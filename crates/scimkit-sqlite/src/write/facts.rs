@@ -354,7 +354,7 @@ impl TenantRows<'_> {
         Ok(found)
     }
 
-    /// Counts resources, once per counter: the request that comes first is not charged for it.
+    /// Counts resources, once per counter, without charging the budget of the request.
     fn count(&self, query: &CountQuery) -> Outcome<u64> {
         let Some(predicate) = &query.predicate else {
             let all = Selection::of_kind(query.kind.name());

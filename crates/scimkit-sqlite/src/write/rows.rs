@@ -148,7 +148,7 @@ impl<'a> TenantRows<'a> {
         })
     }
 
-    /// Puts the texts that were written into answers, so that none is made twice.
+    /// Puts the written texts into answers, so that none is printed twice.
     pub(super) fn add_texts(&self, answers: &mut [Result<Written, StoreError>]) {
         let stored = answers.iter_mut().flatten();
         for stored in stored.filter_map(|written| written.stored.as_mut()) {

@@ -47,7 +47,7 @@ impl CounterRef {
 }
 
 /// The counters that writes of a type need, with the queries for those that are not stored: the counters of its
-/// capacities, and the total where a store keeps one.
+/// capacities, and the total if the store has counters.
 pub(super) fn wanted<'r>(
     requests: &'r [Request],
     kind: &'r Arc<ResourceType>,
@@ -87,7 +87,7 @@ struct Counter<'d> {
     count: Option<u64>,
     counted: Counted<'d>,
     counter: &'d CounterRef,
-    /// Whether the store keeps it.
+    /// Whether the counter is stored.
     is_kept: bool,
     /// Whether a policy of the decision uses it.
     is_used: bool,
@@ -225,7 +225,7 @@ impl<'d> Counters<'d> {
 }
 
 impl Decider<'_> {
-    /// The counters that move when a live resource gets another document, or comes, or goes.
+    /// Adjusts the counters when a live resource is added, changed or removed.
     ///
     /// # Errors
     /// [`StoreError::CapacityExceeded`].
@@ -258,7 +258,7 @@ impl Decider<'_> {
     }
 }
 
-/// Rejects one more than the policy of the batch allows.
+/// Rejects a count beyond the policy of the batch.
 fn check(request: &Request, counter: &CounterRef, count: u64) -> Result<(), StoreError> {
     let mut limits = request.policy.capacities.iter();
     let own = limits.find(|one| count > one.limit && one.counter() == counter);

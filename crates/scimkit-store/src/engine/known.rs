@@ -20,7 +20,7 @@ use crate::{StoreError, journal::JournalSeed};
 pub(super) struct Known {
     above: HashMap<AncestorQuery, HashSet<ResourceId>>,
     candidates: HashMap<usize, Vec<FoundRow>>,
-    /// By the name of the type; none for a store that keeps none.
+    /// The stored counters by the name of the type; none for a store without counters.
     counters: BTreeMap<Arc<str>, Option<Vec<CounterRow>>>,
     counts: BTreeMap<CounterRef, u64>,
     edges: HashMap<MemberList, HashMap<ResourceId, bool>>,
@@ -147,7 +147,7 @@ impl Known {
         self.counters.contains_key(kind)
     }
 
-    /// Whether the store keeps counters of a type.
+    /// Whether the store has counters of a type.
     pub(super) fn keeps_counters(&self, kind: &str) -> bool {
         self.counters.get(kind).is_some_and(Option::is_some)
     }

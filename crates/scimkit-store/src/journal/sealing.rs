@@ -18,8 +18,7 @@ use crate::{Cause, Stamp};
 pub struct JournalSeed {
     /// The digest of the tenant's last entry; zeros before the first.
     pub previous: JournalDigest,
-    /// Random bytes, new ones for each transaction, from which the salts are made; they are stored
-    /// nowhere.
+    /// Random bytes, from which the salts are derived: new ones for each transaction, which must not be stored.
     pub random: [u8; 32],
 }
 
@@ -85,7 +84,7 @@ pub(crate) struct Draft {
     pub(crate) texts: Vec<String>,
 }
 
-/// Makes entries of drafts, those of one number as its parts; all after `complete_after` are recorded.
+/// Turns drafts into entries; drafts with one number become its parts. All changes after `complete_after` are recorded.
 pub(crate) fn seal(
     seed: JournalSeed,
     drafts: Vec<Draft>,

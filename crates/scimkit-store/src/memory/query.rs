@@ -63,7 +63,7 @@ impl Tenant {
         asking.most(table, predicate).is_none_or(|most| most >= FEW)
     }
 
-    /// How many resources are evaluated at most to find those that satisfy a predicate, soft-deleted
+    /// The maximum number of resources that have to be evaluated to find those that satisfy a predicate, soft-deleted
     /// ones included.
     pub(super) fn count_candidates(
         &self,

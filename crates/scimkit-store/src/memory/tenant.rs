@@ -92,7 +92,7 @@ impl Tenant {
         }
     }
 
-    /// The units that a write takes, about, with the edges and resources that it goes through.
+    /// The approximate units of a write, including the edges and resources that it reads.
     pub(super) fn weight(&self, scope: &Scope, write: &Write) -> u64 {
         const EDGE: u64 = 64 * Budget::COMPARISON;
         const ROW: u64 = 16 * Budget::COMPARISON;

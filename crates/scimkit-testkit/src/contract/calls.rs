@@ -1,4 +1,4 @@
-//! The calls of the store that checks make.
+//! The calls that checks make to a store.
 
 use std::{collections::BTreeSet, sync::Arc, thread, time::Duration};
 
@@ -30,7 +30,7 @@ impl Ground<'_> {
         Ok(answers)
     }
 
-    /// The store's answers, as they are.
+    /// The store's answers, unchanged.
     pub(super) fn carry_out(
         &self,
         batch: Batch,
@@ -67,7 +67,7 @@ impl Ground<'_> {
         Err("the store stayed busy".to_owned())
     }
 
-    /// Makes a resource, which must succeed.
+    /// Creates a resource, which must succeed.
     pub(super) fn create(
         &self,
         at: DateTime<Utc>,
@@ -201,7 +201,7 @@ impl Ground<'_> {
         let first = self.run(self.store.read(&self.scope, &asked.kind, id, &few))?;
         let first = first.map_err(|e| format!("read `{id}` with one edge: {}", said(&e)))?;
         let first = first.edges.first().map_or(&[][..], |(_, edges)| edges);
-        // Which one is the first is known where the ids are.
+        // The first one is known only if the ids are.
         if self.store.support(&self.user).given_ids {
             ensure_eq!(
                 first,
@@ -279,7 +279,7 @@ impl Ground<'_> {
         self.run(self.store.query(&self.scope, query))
     }
 
-    /// How many resources of the type there are.
+    /// The number of resources of the type.
     pub(super) fn total(&self, kind: &Arc<ResourceType>) -> Result<u64, String> {
         let page = self.query(&Query::of(Arc::clone(kind)).page(0, 0))?;
         page.total

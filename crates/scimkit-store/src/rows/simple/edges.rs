@@ -170,7 +170,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
             .collect())
     }
 
-    /// Gives edges the types and names of their targets as they are now.
+    /// Sets the types and names of edges to the current ones of their targets.
     async fn fill_in<'e>(
         &mut self,
         kind: &ResourceType,
