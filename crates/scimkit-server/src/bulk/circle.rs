@@ -56,12 +56,12 @@ pub(super) fn outcomes(
 
 /// 409, as the RFC has it for a circle that can't be resolved.
 fn closes(attr: &str) -> Problem {
-    let detail = format!("`{attr}`: this reference cycle would make a resource a member of itself");
+    let detail = format!("`{attr}`: this circle of references would make a resource a member of itself");
     Error::new(409, detail).into()
 }
 
 /// 409 for an operation of a circle that is not carried out because of another one.
 pub(super) fn not_all_made() -> Problem {
-    let detail = "another operation in this reference cycle failed";
+    let detail = "another operation in this circle of references failed";
     Error::new(409, detail).into()
 }
