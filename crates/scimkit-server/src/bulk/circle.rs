@@ -56,7 +56,8 @@ pub(super) fn outcomes(
 
 /// 409, as the RFC has it for a circle that can't be resolved.
 fn closes(attr: &str) -> Problem {
-    let detail = format!("`{attr}`: this circle of references would make a resource a member of itself");
+    let detail =
+        format!("`{attr}`: this circle of references would make a resource a member of itself");
     Error::new(409, detail).into()
 }
 
