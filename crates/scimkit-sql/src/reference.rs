@@ -31,9 +31,9 @@ pub use counters::{
     total, version_and_counters,
 };
 pub use definitions::{
-    insert_key_definition, insert_older_key_definition, insert_text_definition, key_definition,
-    key_definition_use, older_key_definition, other_key_definition_uses, record_key_definition_use,
-    text_definition, used_key_definitions,
+    has_other_key_definitions, insert_key_definition, insert_older_key_definition,
+    insert_text_definition, key_definition, key_definition_use, older_key_definition,
+    other_key_definition_uses, record_key_definition_use, text_definition, used_key_definitions,
 };
 pub use edges::{EdgeRange, documents_of, labels_of, members_of, owners_of};
 pub use facts::{
@@ -58,7 +58,7 @@ pub use operations::{
 };
 pub use pages::{
     OwnerCondition, PageOrder, PageSelection, PageStart, Section, page_rows, page_sections,
-    resource,
+    resource, resource_or_import,
 };
 pub use rekeying::{documents_after, other_holder, set_derived, set_key_definition};
 pub use remnants::{

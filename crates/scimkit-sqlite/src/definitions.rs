@@ -16,7 +16,7 @@ use scimkit_sql::reference::{self, State};
 
 use crate::{
     error::Outcome,
-    statement::{DIALECT, all, execute, first},
+    statement::{DIALECT, all, execute, exists, first},
 };
 
 /// The definition of a row without keys, whose document does not fit its schema.
@@ -132,9 +132,13 @@ pub(crate) fn present(
     (tenant, state): (&str, State),
     kind: &ResourceType,
 ) -> Outcome<Vec<Definition>> {
-    let statement = reference::used_key_definitions(DIALECT, (tenant, kind.name()), state);
+    let (rows, current) = ((tenant, kind.name()), current(kind));
+    let statement = reference::has_other_key_definitions(DIALECT, rows, state, &current);
+    if !exists(connection, &statement)? {
+        return Ok(Vec::new());
+    }
+    let statement = reference::used_key_definitions(DIALECT, rows, state);
     let names: Vec<String> = all(connection, &statement, |row| Ok(row.get(0)?))?;
-    let current = current(kind);
     let mut found = Vec::new();
     for name in names {
         let fingerprint = match name.as_str() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection as Db, Row};
+use rusqlite::{Connection as Db, Row, types::ValueRef};
 use scimkit_registry::ResourceId;
 use scimkit_sql::reference::{self, ConnectionRow, Counters, TenantRow, TokenRow};
 use scimkit_store::{
@@ -52,16 +52,23 @@ pub(crate) fn connection(
     first(db, &statement, |row| connection_at(row, 0))
 }
 
-/// A connection with its tenant, both of one moment.
+/// A connection with its tenant, both of one moment at which no import of the tenant was incomplete.
 pub(crate) fn connection_of(
     db: &Db,
     tenant: &TenantId,
     id: &ConnectionId,
 ) -> Outcome<Option<(Tenant, Connection)>> {
     let statement = reference::connection_with_tenant(DIALECT, tenant.as_str(), id.as_str());
-    first(db, &statement, |row| {
-        Ok((tenant_at(row, 0)?, connection_at(row, 4)?))
-    })
+    let found = first(db, &statement, |row| {
+        if row.get(10)? {
+            return Err(StoreError::Importing.into());
+        }
+        match row.get_ref(0)? {
+            ValueRef::Null => Ok(None),
+            _ => Ok(Some((tenant_at(row, 0)?, connection_at(row, 4)?))),
+        }
+    })?;
+    Ok(found.flatten())
 }
 
 pub(crate) fn connections(db: &Db, tenant: &TenantId) -> Outcome<Vec<Connection>> {

@@ -158,6 +158,7 @@ impl<'a> Asking<'a> {
         };
         // One more than the page holds, to see whether others follow.
         let mut wanted = u64::from(self.query.count) + 1;
+        let mut visited = 0_u64;
         for (at, section) in sections.iter().enumerate() {
             if gathered.is_full() {
                 break;
@@ -166,6 +167,7 @@ impl<'a> Asking<'a> {
             let statement = section.select(Some(wanted), skip);
             each(self.reader.connection, &statement, |row| {
                 wanted = wanted.saturating_sub(1);
+                visited += 1;
                 match gathered.room() {
                     Room::Document => gathered.push(Row::read(row)?.stored(&self.texts)?),
                     Room::Id => gathered.name(Row::id(row)?),
@@ -179,8 +181,12 @@ impl<'a> Asking<'a> {
                 skip = skip.saturating_sub(self.count(section)?);
             }
         }
-        let total = match self.query.total {
-            Count::Skip => None,
+        // If no page follows, the resources were counted while they were read.
+        let is_counted = !gathered.is_full() && !self.query.is_unfiltered();
+        let total = match (self.query.total, &self.query.start) {
+            (Count::Skip, _) => None,
+            (_, Start::Index(0)) if is_counted => Some(visited),
+            (_, Start::Index(start)) if is_counted && visited > 0 => Some(start + visited),
             _ => Some(self.total()?),
         };
         Ok((gathered.finish(&self.reader)?, total))

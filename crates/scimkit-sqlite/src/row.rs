@@ -1,9 +1,12 @@
 //! A resource's row.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use rusqlite::Connection;
+use rusqlite::{Connection, types::ValueRef};
 use scimkit_core::Version;
 use scimkit_registry::{Resource, ResourceId, ResourceType};
 use scimkit_sql::reference;
@@ -56,6 +59,33 @@ impl Row {
     ) -> Outcome<Option<Self>> {
         let statement = reference::resource(DIALECT, (tenant, kind.name()), id);
         first(connection, &statement, Row::read)
+    }
+
+    /// Reads a resource of that type with what `complete` adds to it, all of one moment at which no import of
+    /// the tenant was incomplete.
+    ///
+    /// It takes no transaction: a statement that has not ended keeps its moment, and statements that
+    /// `complete` executes see the same one.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Importing`].
+    pub(crate) fn read_complete<T>(
+        connection: &Connection,
+        (tenant, kind): (&str, &ResourceType),
+        id: &str,
+        complete: impl FnOnce(Self) -> Outcome<T>,
+    ) -> Outcome<T> {
+        let statement = reference::resource_or_import(DIALECT, (tenant, kind.name()), id);
+        let found = first(connection, &statement, |row| {
+            if row.get(7)? {
+                return Err(StoreError::Importing.into());
+            }
+            match row.get_ref(0)? {
+                ValueRef::Null => Err(StoreError::NotFound.into()),
+                _ => complete(Row::read(row)?),
+            }
+        })?;
+        Ok(found.ok_or(StoreError::NotFound)?)
     }
 
     pub(crate) fn stored(self, texts: &Texts<'_>) -> Outcome<Stored> {

@@ -136,16 +136,29 @@ impl Sqlite {
         lane: Lane,
         read: impl FnOnce(EdgeReader<'_>, &Budget) -> Outcome<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.read_untransacted(scope, lane, |reader, budget| {
+            let _moment = Moment::begin(reader.connection)?;
+            imports::check_complete(reader.connection, reader.tenant)?;
+            read(reader, budget)
+        })
+        .await
+    }
+
+    /// Reads without a transaction, by one statement and those that are executed before it ends.
+    async fn read_untransacted<T: Send + 'static>(
+        &self,
+        scope: &Scope,
+        lane: Lane,
+        read: impl FnOnce(EdgeReader<'_>, &Budget) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (settings, tenant) = (Arc::clone(&scope.settings), scope.tenant.clone());
         let place = (lane, Some(tenant.clone()));
         let job = move |connection: &mut Connection, budget: &Budget| {
-            let moment = Moment::begin(connection)?;
             let reader = EdgeReader {
-                connection: moment.connection(),
+                connection,
                 settings: &settings,
                 tenant: tenant.as_str(),
             };
-            imports::check_complete(reader.connection, reader.tenant)?;
             read(reader, budget)
         };
         Ok(self.workers.read(place, &scope.budget, job).await??)
@@ -230,12 +243,16 @@ impl Store for Sqlite {
                 _ => Lane::Query,
             };
             let (kind, id, want) = (Arc::clone(kind), id.clone(), want.clone());
-            self.read_with(scope, lane, move |reader, _| {
-                let texts = Texts::new(reader.connection, &kind);
-                let row = Row::find(reader.connection, reader.tenant, &kind, id.as_str())?;
-                let mut stored = row.ok_or(StoreError::NotFound)?.stored(&texts)?;
-                reader.add_edges(&kind, &mut stored, &want)?;
-                Ok(stored)
+            self.read_untransacted(scope, lane, move |reader, _| {
+                let EdgeReader {
+                    connection, tenant, ..
+                } = reader;
+                let texts = Texts::new(connection, &kind);
+                Row::read_complete(connection, (tenant, &kind), id.as_str(), |row| {
+                    let mut stored = row.stored(&texts)?;
+                    reader.add_edges(&kind, &mut stored, &want)?;
+                    Ok(stored)
+                })
             })
             .await
         })

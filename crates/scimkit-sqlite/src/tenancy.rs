@@ -77,9 +77,8 @@ impl Tenancy for Sqlite {
         tenant: &'a TenantId,
         id: &'a ConnectionId,
     ) -> BoxFuture<'a, Result<Option<(Tenant, Connection)>, StoreError>> {
-        let id = id.clone();
-        let read = move |db: &Db, tenant: &TenantId| directory::connection_of(db, tenant, &id);
-        Box::pin(self.look_at(Lane::Lookup, tenant, read))
+        let (tenant, id) = (tenant.clone(), id.clone());
+        Box::pin(self.look(move |db| directory::connection_of(db, &tenant, &id)))
     }
 
     fn connections<'a>(

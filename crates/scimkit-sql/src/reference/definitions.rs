@@ -73,6 +73,36 @@ pub fn used_key_definitions<'a>(
     Statement::fixed(dialect, text, [tenant, kind].map(Parameter::from))
 }
 
+/// Selects one row if any of a tenant's resources of a type names another definition of keys than this one: two
+/// steps along an index, however many rows there are.
+#[must_use]
+pub fn has_other_key_definitions<'a>(
+    dialect: Dialect,
+    (tenant, kind): (&'a str, &'a str),
+    state: State,
+    fingerprint: &'a str,
+) -> Statement<'a> {
+    let text = match state {
+        State::Deleted => {
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM retired t
+                 WHERE t.tenant = ?1 AND t.kind = ?2 AND t.keys < ?3)
+             OR EXISTS (SELECT 1 FROM retired t
+                 WHERE t.tenant = ?1 AND t.kind = ?2 AND t.keys > ?3)"
+        }
+        State::Live => {
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM resource t
+                 WHERE t.tenant = ?1 AND t.kind = ?2 AND t.keys < ?3)
+             OR EXISTS (SELECT 1 FROM resource t
+                 WHERE t.tenant = ?1 AND t.kind = ?2 AND t.keys > ?3)"
+        }
+    };
+    Statement::fixed(
+        dialect,
+        text,
+        [tenant, kind, fingerprint].map(Parameter::from),
+    )
+}
+
 /// Records a use of a definition of keys.
 #[must_use]
 pub fn record_key_definition_use<'a>(

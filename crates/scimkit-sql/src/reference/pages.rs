@@ -28,6 +28,21 @@ pub fn resource<'a>(
     Statement::fixed(dialect, text, [tenant, id, kind].map(Parameter::from))
 }
 
+/// Selects a live resource of one type with the columns of [`resource`], and whether an import of the tenant is
+/// not complete. Always one row, without values if there is no such resource.
+#[must_use]
+pub fn resource_or_import<'a>(
+    dialect: Dialect,
+    (tenant, kind): (&'a str, &'a str),
+    id: &'a str,
+) -> Statement<'a> {
+    let text = "SELECT r.id, r.version, r.created_us, r.modified_us, r.document, r.shape,
+             r.connection, EXISTS (SELECT 1 FROM import i WHERE i.tenant = ?1)
+         FROM (SELECT 1) one
+         LEFT JOIN resource r ON r.tenant = ?1 AND r.id = ?2 AND r.kind = ?3";
+    Statement::fixed(dialect, text, [tenant, id, kind].map(Parameter::from))
+}
+
 /// The owners whose resources are on a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the parameter of one query")]

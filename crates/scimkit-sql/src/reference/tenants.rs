@@ -46,13 +46,16 @@ pub fn connection<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Stateme
     Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
 }
 
-/// Selects a connection with its tenant: the columns of [`tenant`], then those of [`connection`].
+/// Selects a connection with its tenant: the columns of [`tenant`], then those of [`connection`], and whether an
+/// import of the tenant is not complete. Always one row, without values if there is no such connection.
 #[must_use]
 pub fn connection_with_tenant<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Statement<'a> {
     let text = "SELECT t.tenant, t.name, t.created_us, t.revision,
-                c.tenant, c.connection, c.name, c.rules, c.created_us, c.revision
-         FROM connection c JOIN tenant t ON t.tenant = c.tenant
-         WHERE c.tenant = ?1 AND c.connection = ?2";
+                c.tenant, c.connection, c.name, c.rules, c.created_us, c.revision,
+                EXISTS (SELECT 1 FROM import i WHERE i.tenant = ?1)
+         FROM (SELECT 1) one
+         LEFT JOIN connection c ON c.tenant = ?1 AND c.connection = ?2
+         LEFT JOIN tenant t ON t.tenant = c.tenant";
     Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
 }
 

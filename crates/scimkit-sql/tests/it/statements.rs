@@ -127,6 +127,7 @@ fn writes(dialect: Dialect) -> Vec<Statement<'static>> {
 fn reads(dialect: Dialect) -> Vec<Statement<'static>> {
     let mut all = vec![
         reference::resource(dialect, ("t", "User"), "1"),
+        reference::resource_or_import(dialect, ("t", "User"), "1"),
         reference::documents_of(dialect, ("t", "User"), &["1", "2"]),
         reference::labels_of(dialect, "t", &["1", "2"]),
     ];
@@ -227,6 +228,12 @@ fn others(dialect: Dialect) -> Vec<Statement<'static>> {
             dialect,
             ("t", "User"),
             state,
+        ));
+        all.push(reference::has_other_key_definitions(
+            dialect,
+            ("t", "User"),
+            state,
+            "k",
         ));
         all.push(reference::documents_after(
             dialect,

@@ -1,0 +1,51 @@
+//! Reads without a transaction.
+
+use rusqlite::Connection;
+use scimkit_registry::Registry;
+
+use super::Row;
+use crate::{
+    Options,
+    error::Failure,
+    file::{Place, open_reader, open_writer},
+};
+use scimkit_store::StoreError;
+
+const VERSION: &str = "SELECT version FROM resource";
+
+fn version(db: &Connection) -> i64 {
+    db.query_row(VERSION, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn statements_inside_a_complete_read_see_its_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.sqlite");
+    let options = Options::default();
+    let writer = open_writer(&Place::File(path.clone()), &options).unwrap();
+    let insert = "INSERT INTO resource (tenant, kind, id, version, created_us, modified_us,
+                      shape, document) VALUES ('t', 'User', 'u', 1, 0, 0, '', '{}')";
+    writer.execute(insert, []).unwrap();
+    let reader = open_reader(&path, &options).unwrap();
+    let registry = Registry::standard();
+    let user = registry.by_name("User").unwrap();
+    let read = |id: &str| {
+        Row::read_complete(&reader, ("t", user), id, |row| {
+            writer
+                .execute("UPDATE resource SET version = 2", [])
+                .unwrap();
+            Ok((row.version, version(&reader)))
+        })
+    };
+    assert_eq!(read("u").unwrap(), (1, 1));
+    assert_eq!(version(&reader), 2);
+
+    let missing = read("other").unwrap_err();
+    assert!(matches!(missing, Failure::Store(StoreError::NotFound)));
+    let import = "INSERT INTO import (tenant, attempt, has_entry) VALUES ('t', 1, 0)";
+    writer.execute(import, []).unwrap();
+    for id in ["u", "other"] {
+        let importing = read(id).unwrap_err();
+        assert!(matches!(importing, Failure::Store(StoreError::Importing)));
+    }
+}
