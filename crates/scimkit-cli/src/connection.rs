@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use scimkit::{
     ConnectionId, Settings, TenantId,
     provision::{Administration, Rules, Switch},
-    store::Connection,
+    store::{Connection, TenantLimits},
 };
 use serde_json::{Map, Value, json};
 
@@ -40,7 +40,7 @@ KEY=@FILE takes the value from a file; KEY= goes back to what the application ha
 pub(crate) enum Command {
     /// Makes a connection.
     #[command(after_help = RULES)]
-    Create(Change),
+    Create(Create),
     /// Lists the connections of a tenant.
     List(List),
     /// Switches a connection off: its provider is told so, and nothing goes through it.
@@ -78,6 +78,16 @@ pub(crate) struct Change {
 
     #[command(flatten)]
     of: kept::InTenant,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// Largest number of connections of the tenant [default: 100]
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+
+    #[command(flatten)]
+    connection: Change,
 }
 
 #[derive(Debug, Args)]
@@ -160,7 +170,7 @@ pub(crate) fn run(command: &Command) -> ExitCode {
     match command {
         Command::Create(options) => {
             let made = async |administration| create(administration, options).await;
-            options.of.kept.run(Missing::Refused, made)
+            options.connection.of.kept.run(Missing::Refused, made)
         }
         Command::List(options) => {
             let listed = async |administration| list(administration, options).await;
@@ -192,7 +202,11 @@ impl One {
     }
 }
 
-async fn create(administration: Administration, options: &Change) -> Result<Answer, Failure> {
+async fn create(administration: Administration, options: &Create) -> Result<Answer, Failure> {
+    let mut limits = TenantLimits::default();
+    limits.connections = options.limit.unwrap_or(limits.connections);
+    let administration = administration.with_limits(limits);
+    let options = &options.connection;
     let rules = options.apply("{}")?;
     let (tenant, id) = (options.of.tenant(), options.id());
     let name = options.name.as_deref().unwrap_or(id);

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use scimkit::{
     Sqlite, TenantId,
     provision::{Administration, Clock},
-    store::{Archive, StoreError, Tenant},
+    store::{Archive, StoreError, Tenant, TenantLimits},
 };
 use serde_json::{Value, json};
 
@@ -45,6 +45,10 @@ pub(crate) struct Create {
     /// What people call it; as its id, unless said.
     #[arg(long)]
     name: Option<String>,
+
+    /// Largest number of tenants [default: 100000]
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
 
     #[command(flatten)]
     kept: kept::Options,
@@ -102,6 +106,9 @@ pub(crate) fn run(command: &Command) -> ExitCode {
 
 async fn create(administration: Administration, options: &Create) -> Result<Answer, Failure> {
     let name = options.name.as_deref().unwrap_or(&options.id);
+    let mut limits = TenantLimits::default();
+    limits.tenants = options.limit.unwrap_or(limits.tenants);
+    let administration = administration.with_limits(limits);
     let tenant = administration.create_tenant(&options.id, name).await?;
     Ok(Answer::new(as_json(&tenant), tenants_table(&[tenant])))
 }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use scimkit::{
     ConnectionId, Scopes,
     provision::{Administration, Clock, Issued, NewToken},
-    store::TokenRecord,
+    store::{TenantLimits, TokenRecord},
 };
 use serde_json::{Value, json};
 
@@ -38,6 +38,10 @@ pub(crate) struct Create {
     /// When it ends: a date, a moment of RFC 3339, or how long it is good for, such as `90d`.
     #[arg(long, value_name = "WHEN")]
     expires: Option<End>,
+
+    /// Largest number of valid tokens of the connection [default: 100]
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
 
     /// What people call it.
     #[arg(long, default_value = "")]
@@ -225,6 +229,9 @@ async fn create(administration: Administration, options: &Create) -> Result<Answ
     new.scopes.groups = options.scopes.contains(&Scope::Groups);
     new.scopes.read = options.scopes.contains(&Scope::Read);
     new.scopes.users = options.scopes.contains(&Scope::Users);
+    let mut limits = TenantLimits::default();
+    limits.tokens = options.limit.unwrap_or(limits.tokens);
+    let administration = administration.with_limits(limits);
     let issued = administration.issue(&tenant, &connection, &new).await?;
     let answer = options.showing.of(&issued);
     reveal(&administration, &options.of.kept, &issued, answer).await

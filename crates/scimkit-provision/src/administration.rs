@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SubsecRound, Utc};
 use scimkit_store::{
     Cause, Connection, ConnectionId, Entry, Rules, Stamp, StoreError, Tenancy, Tenant, TenantId,
-    validate,
+    TenantLimits, validate,
 };
 
 use crate::{Clock, Error, Kind};
@@ -28,6 +28,7 @@ pub(crate) const RACES: u32 = 16;
 pub struct Administration {
     cause: Cause,
     pub(crate) clock: Clock,
+    limits: TenantLimits,
     pub(crate) tenancy: Arc<dyn Tenancy>,
 }
 
@@ -48,6 +49,7 @@ impl Administration {
         Administration {
             cause: Cause::default(),
             clock: Clock::default(),
+            limits: TenantLimits::default(),
             tenancy,
         }
     }
@@ -56,6 +58,39 @@ impl Administration {
     #[must_use]
     pub fn with_cause(mut self, cause: Cause) -> Self {
         self.cause = cause;
+        self
+    }
+
+    /// Sets the limits on the number of tenants, connections and tokens.
+    ///
+    /// # Example
+    /// ```
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// # fn now<T>(future: impl Future<Output = T>) -> T {
+    /// #     let mut future = pin!(future);
+    /// #     loop {
+    /// #         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    /// #             return value;
+    /// #         }
+    /// #     }
+    /// # }
+    /// use std::sync::Arc;
+    /// use scimkit_provision::{Administration, Error, Kind};
+    /// use scimkit_store::{Memory, TenantLimits};
+    ///
+    /// let mut limits = TenantLimits::default();
+    /// limits.tenants = 1;
+    /// let administration = Administration::new(Arc::new(Memory::new())).with_limits(limits);
+    /// let acme = now(administration.create_tenant("acme", "Acme"))?;
+    /// let error = now(administration.create_tenant("other", "Other")).unwrap_err();
+    /// assert!(matches!(error, Error::TooMany { kind: Kind::Tenant, limit: 1, .. }));
+    /// // What exists can be changed.
+    /// assert!(now(administration.rename_tenant(&acme, "Acme Inc.")).is_ok());
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_limits(mut self, limits: TenantLimits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -86,7 +121,7 @@ impl Administration {
     /// Makes a tenant.
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::Exists`], [`Error::Store`].
+    /// [`Error::Invalid`], [`Error::Exists`], [`Error::TooMany`], [`Error::Store`].
     pub async fn create_tenant(&self, id: &str, name: &str) -> Result<Tenant, Error> {
         validate::id("tenant id", id)?;
         validate::name(name)?;
@@ -142,7 +177,7 @@ impl Administration {
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Rules`], [`Error::Exists`], [`Error::NotFound`] without such a
-    /// tenant, [`Error::Store`].
+    /// tenant, [`Error::TooMany`], [`Error::Store`].
     pub async fn create_connection(
         &self,
         tenant: &TenantId,
@@ -226,7 +261,8 @@ impl Administration {
     }
 
     fn stamp(&self) -> Stamp {
-        Stamp::new(self.now()).with_cause(self.cause.clone())
+        let stamp = Stamp::new(self.now()).with_cause(self.cause.clone());
+        stamp.with_limits(self.limits)
     }
 
     /// Stores entries now.
@@ -261,6 +297,11 @@ pub(crate) fn failed(error: StoreError, kind: Kind, id: &str) -> Error {
     match error {
         StoreError::NotFound => Error::NotFound { id, kind },
         StoreError::Stale { .. } => Error::Stale { id, kind },
+        StoreError::TooManyEntries { kind, limit } => Error::TooMany {
+            kind: kind.into(),
+            limit,
+            problem: error.to_string(),
+        },
         other => Error::Store(other),
     }
 }

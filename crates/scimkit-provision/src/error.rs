@@ -4,7 +4,7 @@ use std::fmt;
 
 use scimkit_core::excerpt;
 use scimkit_server::NoRandomness;
-use scimkit_store::{RulesError, StoreError, validate::InvalidEntry};
+use scimkit_store::{EntryKind, RulesError, StoreError, validate::InvalidEntry};
 
 /// Why something could not be done for an administrator.
 ///
@@ -58,6 +58,19 @@ pub enum Error {
         /// Of what.
         kind: Kind,
     },
+    /// One more would exceed a limit on the number of tenants, connections or tokens: remove one, or
+    /// [raise the limit](crate::Administration::with_limits). Nothing was done.
+    ///
+    /// An application that answers over HTTP answers 403, as the server does for limits on the number of resources.
+    #[error("{problem}")]
+    TooMany {
+        /// Of what.
+        kind: Kind,
+        /// The limit.
+        limit: u64,
+        /// The limit and what to do, in words.
+        problem: String,
+    },
     /// What keeps it failed or is busy.
     #[error("tenants, connections and tokens can't be reached")]
     Store(#[source] StoreError),
@@ -82,6 +95,16 @@ impl fmt::Display for Kind {
             Kind::Tenant => "tenant",
             Kind::Token => "token",
         })
+    }
+}
+
+impl From<EntryKind> for Kind {
+    fn from(kind: EntryKind) -> Self {
+        match kind {
+            EntryKind::Connection => Kind::Connection,
+            EntryKind::Tenant => Kind::Tenant,
+            EntryKind::Token => Kind::Token,
+        }
     }
 }
 

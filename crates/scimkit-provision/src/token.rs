@@ -97,7 +97,7 @@ impl Administration {
     ///
     /// # Errors
     /// [`Error::Invalid`]: the name, scopes that allow nothing, or an end that is over.
-    /// [`Error::NotFound`], [`Error::NoRandomness`], [`Error::Store`].
+    /// [`Error::NotFound`], [`Error::NoRandomness`], [`Error::TooMany`], [`Error::Store`].
     pub async fn issue(
         &self,
         tenant: &TenantId,
@@ -126,6 +126,7 @@ impl Administration {
 
     /// Replaces a token by a new one, which has its connection, name, scopes and lifetime.
     ///
+    /// - It needs no room under the [limit](scimkit_store::TenantLimits::tokens): the new one counts in place of the old one.
     /// - The old one is refused once the overlap is over. An overlap of zero revokes it.
     /// - Of two that replace one token at once, one does; and nothing takes the place of a token that
     ///   is revoked meanwhile.
@@ -224,7 +225,8 @@ impl Administration {
         let mut tries = ID_TRIES;
         loop {
             let mut record = make(random_id()?, *token.digest().as_bytes());
-            let entries = [Some(record.clone()), beside.clone()];
+            // The old one first: it no longer counts when the new one does.
+            let entries = [beside.clone(), Some(record.clone())];
             let entries = entries.into_iter().flatten().map(Entry::Token).collect();
             match self.put(entries).await {
                 Ok(()) => {

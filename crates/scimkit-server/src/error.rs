@@ -48,7 +48,9 @@ impl Problem {
                 StoreError::Importing => Error::new(503, error.to_string()),
                 StoreError::NotFound => Error::not_found(error.to_string()),
                 StoreError::Stale { .. } => Error::precondition_failed(error.to_string()),
-                StoreError::CapacityExceeded { .. } => Error::forbidden(error.to_string()),
+                StoreError::CapacityExceeded { .. } | StoreError::TooManyEntries { .. } => {
+                    Error::forbidden(error.to_string())
+                }
                 StoreError::TooLarge { .. } => Error::too_large(error.to_string()),
                 StoreError::Refused { detail } => Error::forbidden(detail.clone()),
                 StoreError::StorageFull(_) => {

@@ -67,7 +67,8 @@ pub use remnants::{
 };
 pub use statement::{Parameter, Statement};
 pub use tenants::{
-    ConnectionRow, TenantRow, TokenRow, connection, connection_with_tenant, connections, owned_by,
-    put_connection, put_tenant, put_token, record_token_use, release_connection, remove_connection,
-    tenant, tenants, token, token_by_digest, token_exists, token_unused_since, tokens,
+    ConnectionRow, TenantRow, TokenRow, connection, connection_count, connection_with_tenant,
+    connections, owned_by, put_connection, put_tenant, put_token, record_token_use,
+    release_connection, remove_connection, tenant, tenant_count, tenants, token, token_by_digest,
+    token_count, token_exists, token_unused_since, tokens,
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection as Db, Row, types::ValueRef};
 use scimkit_registry::ResourceId;
-use scimkit_sql::reference::{self, ConnectionRow, Counters, TenantRow, TokenRow};
+use scimkit_sql::reference::{self, ConnectionRow, Counters, Statement, TenantRow, TokenRow};
 use scimkit_store::{
     Connection, ConnectionId, Entry, Opened, Scopes, Stamp, StoreError, Tenant, TenantId,
     TokenRecord,
@@ -93,8 +93,8 @@ pub(crate) fn put(db: &Db, entries: Vec<Entry>, stamp: &Stamp) -> Outcome<()> {
     for entry in entries {
         let tenant = entry.tenant().clone();
         imports::check_complete(db, tenant.as_str())?;
-        let facts = facts(db, &entry)?;
-        let (entry, change) = engine::decide_entry(entry, facts)?;
+        let facts = facts(db, &entry, stamp)?;
+        let (entry, change) = engine::decide_entry(entry, facts, stamp)?;
         match &entry {
             Entry::Connection(connection) => keep_connection(db, connection)?,
             Entry::Tenant(tenant) => keep_tenant(db, tenant)?,
@@ -108,23 +108,42 @@ pub(crate) fn put(db: &Db, entries: Vec<Entry>, stamp: &Stamp) -> Outcome<()> {
     Ok(())
 }
 
-fn facts(db: &Db, entry: &Entry) -> Outcome<EntryFacts> {
+fn facts(db: &Db, entry: &Entry, stamp: &Stamp) -> Outcome<EntryFacts> {
+    let of = entry.tenant().as_str();
     Ok(match entry {
         Entry::Connection(new) => EntryFacts {
+            count: count(db, &reference::connection_count(DIALECT, of))?,
             digest_exists: false,
             parent_exists: tenant(db, &new.tenant)?.is_some(),
             stored: connection(db, &new.tenant, &new.id)?.map(Entry::Connection),
         },
-        Entry::Tenant(new) => EntryFacts {
-            stored: tenant(db, &new.id)?.map(Entry::Tenant),
-            ..EntryFacts::default()
-        },
+        Entry::Tenant(new) => {
+            let stored = tenant(db, &new.id)?.map(Entry::Tenant);
+            EntryFacts {
+                count: match &stored {
+                    // All of them are counted, so only if that is needed.
+                    Some(_) => 0,
+                    None => count(db, &reference::tenant_count(DIALECT))?,
+                },
+                stored,
+                ..EntryFacts::default()
+            }
+        }
         Entry::Token(new) => EntryFacts {
+            count: count(db, &{
+                let connection = (of, new.connection.as_str());
+                reference::token_count(DIALECT, connection, micros(stamp.at))
+            })?,
             digest_exists: is_known(db, &new.digest)?,
             parent_exists: connection(db, &new.tenant, &new.connection)?.is_some(),
             stored: token(db, &new.tenant, &new.id)?.map(Entry::Token),
         },
     })
+}
+
+fn count(db: &Db, statement: &Statement<'_>) -> Outcome<u64> {
+    let count: Option<i64> = first(db, statement, |row| Ok(row.get(0)?))?;
+    Ok(count.unwrap_or_default().cast_unsigned())
 }
 
 /// Numbers changes of a tenant's entries, and records them in its journal.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use scimkit_core::Version;
 use scimkit_registry::{Exhausted, ResourceId};
 
+use crate::{EntryKind, tenant_limits::Reached};
+
 /// The reason why a store rejected a call or failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -97,6 +99,14 @@ pub enum StoreError {
         /// The size of its JSON text, in bytes.
         bytes: u64,
         /// The [limit](crate::Limits::document).
+        limit: u64,
+    },
+    /// One more tenant, connection or token would exceed a limit on their number.
+    #[error("{}", Reached(*kind, *limit))]
+    TooManyEntries {
+        /// What there is too much of.
+        kind: EntryKind,
+        /// The [limit](crate::TenantLimits).
         limit: u64,
     },
     /// Another resource has that value of a unique attribute.

@@ -33,6 +33,7 @@ mod store;
 mod stored;
 mod support;
 mod tenancy;
+mod tenant_limits;
 pub mod validate;
 mod want;
 
@@ -64,4 +65,5 @@ pub use store::Store;
 pub use stored::{Document, Stored, Timestamps};
 pub use support::Support;
 pub use tenancy::{Connection, Entry, Opened, Scopes, Stamp, Tenancy, Tenant, TokenRecord};
+pub use tenant_limits::{EntryKind, TenantLimits};
 pub use want::{EdgeQuery, Want};

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 
-use crate::{BoxFuture, Cause, ConnectionId, StoreError, TenantId};
+use crate::{BoxFuture, Cause, ConnectionId, StoreError, TenantId, TenantLimits};
 
 /// A customer of the host application.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,6 +151,27 @@ impl TokenRecord {
         self.revoked.is_none() && !over(self.replaced) && !over(self.expires)
     }
 
+    /// Returns whether it counts towards [`TenantLimits::tokens`] at that time: it is neither revoked nor expired, and no
+    /// other token replaces it.
+    ///
+    /// # Example
+    /// ```
+    /// use chrono::{DateTime, TimeDelta};
+    /// use scimkit_store::{Connection, ConnectionId, TenantId, TokenRecord};
+    ///
+    /// let at = DateTime::UNIX_EPOCH;
+    /// let crm = Connection::new(TenantId::from("acme"), ConnectionId::from("crm"), "CRM", at);
+    /// let mut token = TokenRecord::new(&crm, "1", [7; 32], at);
+    /// assert!(token.is_in_use(at));
+    /// // Its successor counts instead, although both are valid for a day.
+    /// token.replaced = Some(at + TimeDelta::days(1));
+    /// assert!(token.is_good_at(at) && !token.is_in_use(at));
+    /// ```
+    #[must_use]
+    pub fn is_in_use(&self, at: DateTime<Utc>) -> bool {
+        self.replaced.is_none() && self.is_good_at(at)
+    }
+
     /// Makes this the successor of what is kept: a revocation or replacement is neither taken back nor
     /// put off, and no use is forgotten.
     ///
@@ -254,7 +275,7 @@ pub enum Entry {
     Token(TokenRecord),
 }
 
-/// The time and cause of a change of tenants, connections or tokens, for the journal.
+/// The time and cause of a change of tenants, connections or tokens, and the limits that it must respect.
 ///
 /// # Example
 /// ```
@@ -271,20 +292,32 @@ pub struct Stamp {
     pub at: DateTime<Utc>,
     /// The connection, caller and request that cause the change.
     pub cause: Cause,
+    /// The limits on the number of tenants, connections and tokens.
+    pub limits: TenantLimits,
 }
 
 impl Stamp {
-    /// Creates the stamp of a change by the application itself at the time `at`.
+    /// Creates the stamp of a change by the application itself at the time `at`, under the default limits.
     #[must_use]
     pub fn new(at: DateTime<Utc>) -> Self {
-        let cause = Cause::default();
-        Stamp { at, cause }
+        Stamp {
+            at,
+            cause: Cause::default(),
+            limits: TenantLimits::default(),
+        }
     }
 
     /// Sets the connection, caller and request that cause the change.
     #[must_use]
     pub fn with_cause(mut self, cause: Cause) -> Self {
         self.cause = cause;
+        self
+    }
+
+    /// Sets the limits on the number of tenants, connections and tokens.
+    #[must_use]
+    pub fn with_limits(mut self, limits: TenantLimits) -> Self {
+        self.limits = limits;
         self
     }
 }
@@ -348,6 +381,8 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
     /// - [`StoreError::NotFound`]: what was changed, a connection's tenant, or a token's connection is
     ///   not there
     /// - [`StoreError::Taken`]: another token has that digest, or that id has another digest
+    /// - [`StoreError::TooManyEntries`]: a new entry would exceed a limit of the stamp, which is checked in the
+    ///   transaction of the write; entries count in the order in which they are given
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
     fn put(&self, entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>>;
 

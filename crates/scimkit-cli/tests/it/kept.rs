@@ -208,6 +208,38 @@ fn each_outcome_has_its_exit_status() {
 }
 
 #[test]
+fn a_limit_that_is_reached_is_reported_with_what_to_do() {
+    let file = File::new();
+    file.done("tenant create");
+    file.done("connection create");
+    let first = file.json("token create");
+    for (command, message) in [
+        (
+            "tenant create acme --limit 1",
+            "the store has as many tenants as the limit of 1 allows: erase one that is not needed, or raise the limit",
+        ),
+        (
+            "connection create okta --limit 1",
+            "the tenant has as many connections as the limit of 1 allows: remove one that is not needed, or raise the \
+             limit",
+        ),
+        (
+            "token create --limit 1",
+            "the connection has as many valid tokens as the limit of 1 allows: revoke one that is not needed, or raise \
+             the limit",
+        ),
+    ] {
+        let (status, out, err) = file.run(command);
+        let expected = format!("error: {message}\n");
+        assert_eq!((status, out.as_str(), err), (1, "", expected), "{command}");
+        file.done(&command.replace("--limit 1", "--limit 2"));
+    }
+    let id = first["token"]["id"].as_str().unwrap();
+    file.done(&format!("token revoke {id}"));
+    file.done("token create --limit 2");
+}
+
+#[test]
 fn a_mapping_that_does_not_fit_is_not_taken() {
     let file = File::new();
     file.done("tenant create");

@@ -1,7 +1,9 @@
 //! What an administrator may do, and is told.
 
+use std::time::Duration;
+
 use scimkit_provision::{Error, Kind, NewToken, Rules, Switch};
-use scimkit_store::{ConnectionId, Scopes, TenantId};
+use scimkit_store::{ConnectionId, Scopes, TenantId, TenantLimits};
 
 use crate::world::{Mood, World};
 
@@ -43,6 +45,48 @@ async fn changes_name_what_was_seen() {
     rules.active = false;
     assert_eq!(Rules::from_json(&off.rules).unwrap(), rules);
     assert_eq!(off.name, "Entra ID");
+}
+
+#[tokio::test]
+async fn limits_reject_new_entries_and_let_tokens_be_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    for world in [
+        World::in_memory(),
+        World::in_file(&folder.path().join("scim.sqlite")),
+    ] {
+        let issued = world.customer("acme").await;
+        let (acme, entra) = (issued.record.tenant, issued.record.connection);
+        let mut limits = TenantLimits::default();
+        (limits.tenants, limits.connections, limits.tokens) = (1, 1, 1);
+        let admin = world.administration.clone().with_limits(limits);
+        let rules = Rules::default();
+        let too_many = |error: Error, expected: Kind| {
+            let is_expected =
+                matches!(&error, Error::TooMany { kind, limit: 1, .. } if *kind == expected);
+            assert!(is_expected, "{error:?}");
+            assert!(error.to_string().ends_with("or raise the limit"));
+        };
+        let error = admin.create_tenant("other", "").await.unwrap_err();
+        too_many(error, Kind::Tenant);
+        let okta = admin.create_connection(&acme, "okta", "", &rules).await;
+        too_many(okta.unwrap_err(), Kind::Connection);
+        let new = NewToken::new("b");
+        let error = admin.issue(&acme, &entra, &new).await.unwrap_err();
+        too_many(error, Kind::Token);
+
+        let seen = admin.tenant(&acme).await.unwrap();
+        admin.rename_tenant(&seen, "Acme Inc.").await.unwrap();
+        admin.switch(&acme, &entra, Switch::Off).await.unwrap();
+        // While both are valid, and at once.
+        let day = Duration::from_secs(86_400);
+        let second = admin.rotate(&acme, &issued.record.id, day).await.unwrap();
+        let second = second.record.id;
+        let third = admin.rotate(&acme, &second, Duration::ZERO).await.unwrap();
+        let error = admin.issue(&acme, &entra, &new).await.unwrap_err();
+        too_many(error, Kind::Token);
+        admin.revoke(&acme, &third.record.id).await.unwrap();
+        admin.issue(&acme, &entra, &new).await.unwrap();
+    }
 }
 
 #[tokio::test]

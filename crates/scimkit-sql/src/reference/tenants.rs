@@ -87,6 +87,33 @@ pub fn tokens(dialect: Dialect, tenant: &str) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
+/// Selects the number of tenants, also of those whose import is not complete.
+#[must_use]
+pub fn tenant_count(dialect: Dialect) -> Statement<'static> {
+    Statement::fixed(dialect, "SELECT count(*) FROM tenant", [])
+}
+
+/// Selects the number of a tenant's connections.
+#[must_use]
+pub fn connection_count(dialect: Dialect, tenant: &str) -> Statement<'_> {
+    let text = "SELECT count(*) FROM connection WHERE tenant = ?1";
+    Statement::fixed(dialect, text, [Parameter::from(tenant)])
+}
+
+/// Selects the number of a connection's tokens that are neither revoked nor replaced, and not expired at that time.
+#[must_use]
+pub fn token_count<'a>(
+    dialect: Dialect,
+    (tenant, connection): (&'a str, &'a str),
+    at_us: i64,
+) -> Statement<'a> {
+    let text = "SELECT count(*) FROM token WHERE tenant = ?1 AND connection = ?2
+             AND revoked_us IS NULL AND replaced_us IS NULL
+             AND (expires_us IS NULL OR expires_us > ?3)";
+    let parameters = [tenant.into(), connection.into(), at_us.into()];
+    Statement::fixed(dialect, text, parameters)
+}
+
 /// Selects one row if any tenant has a token with that digest.
 #[must_use]
 pub fn token_exists(dialect: Dialect, digest: &[u8]) -> Statement<'_> {

@@ -1,7 +1,7 @@
 //! The rules for changes of tenants, connections and tokens.
 
 use crate::{
-    ConnectionId, Entry, JournalAction, JournalSubject, StoreError, TenantId, TokenRecord,
+    ConnectionId, Entry, JournalAction, JournalSubject, Stamp, StoreError, TenantId, TokenRecord,
     journal::DirectoryChange, tenancy::stale,
 };
 
@@ -12,6 +12,10 @@ use crate::{
     reason = "a store must answer all of it, so a new field must not compile unnoticed"
 )]
 pub struct EntryFacts {
+    /// The number of stored entries that count towards the same [limit](crate::TenantLimits): all tenants, the connections
+    /// of a tenant, or those tokens of a connection that are [in use](TokenRecord::is_in_use) at the time of the stamp.
+    /// Incomplete imports count as well. It is not needed when an entry with the same key is stored, unless that is a token.
+    pub count: u64,
     /// Whether another token, of any tenant, has the digest of a token.
     pub digest_exists: bool,
     /// Whether the tenant of a connection, or the connection of a token, exists.
@@ -48,24 +52,27 @@ impl Entry {
 /// # Example
 /// ```
 /// use chrono::DateTime;
-/// use scimkit_store::{Entry, StoreError, Tenant, TenantId, engine};
+/// use scimkit_store::{Entry, Stamp, StoreError, Tenant, TenantId, engine};
 ///
+/// let stamp = Stamp::new(DateTime::UNIX_EPOCH);
 /// let acme = Tenant::new(TenantId::from("acme"), "Acme", DateTime::UNIX_EPOCH);
 /// let facts = engine::EntryFacts::default();
-/// let (stored, _) = engine::decide_entry(Entry::Tenant(acme.clone()), facts.clone())?;
+/// let (stored, _) = engine::decide_entry(Entry::Tenant(acme.clone()), facts.clone(), &stamp)?;
 /// let Entry::Tenant(stored_tenant) = &stored else { panic!() };
 /// assert_eq!(stored_tenant.revision, 1);
 ///
 /// let facts = engine::EntryFacts { stored: Some(stored), ..facts };
-/// let again = engine::decide_entry(Entry::Tenant(acme), facts);
+/// let again = engine::decide_entry(Entry::Tenant(acme), facts, &stamp);
 /// assert!(matches!(again, Err(StoreError::Stale { .. })));
 /// # Ok::<(), StoreError>(())
 /// ```
 pub fn decide_entry(
     mut entry: Entry,
     facts: EntryFacts,
+    stamp: &Stamp,
 ) -> Result<(Entry, DirectoryChange), StoreError> {
     let EntryFacts {
+        count,
         digest_exists,
         parent_exists,
         stored,
@@ -84,6 +91,9 @@ pub fn decide_entry(
         (Entry::Token(_), _) if digest_exists => return Err(taken("digest")),
         _ => {}
     }
+    if is_one_more(&entry, stored.as_ref(), stamp) {
+        stamp.limits.check(entry.kind(), count)?;
+    }
     let (Entry::Connection(crate::Connection { revision: last, .. })
     | Entry::Tenant(crate::Tenant { revision: last, .. })
     | Entry::Token(TokenRecord { revision: last, .. })) = &mut entry;
@@ -97,6 +107,19 @@ pub fn decide_entry(
 pub fn connection_removed(id: &ConnectionId) -> DirectoryChange {
     let subject = JournalSubject::Connection(id.clone());
     DirectoryChange::new(subject, JournalAction::Deleted)
+}
+
+/// Returns whether an entry raises the number that a limit is about. A token that is stored already does so if it moves
+/// to another connection or its expiry is put off.
+fn is_one_more(entry: &Entry, stored: Option<&Entry>, stamp: &Stamp) -> bool {
+    match (entry, stored) {
+        (Entry::Token(new), Some(Entry::Token(known))) => {
+            let was_counted = known.is_in_use(stamp.at) && known.connection == new.connection;
+            new.is_in_use(stamp.at) && !was_counted
+        }
+        (Entry::Token(new), _) => new.is_in_use(stamp.at),
+        (_, stored) => stored.is_none(),
+    }
 }
 
 /// The revision that a write leads to, once the one that it expects is there.

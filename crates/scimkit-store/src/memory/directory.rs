@@ -130,12 +130,12 @@ impl Directory {
     }
 
     /// Stores all entries or none, and returns the changes of each tenant.
-    fn put_all(&mut self, entries: Vec<Entry>) -> Result<Changes, StoreError> {
+    fn put_all(&mut self, entries: Vec<Entry>, stamp: &Stamp) -> Result<Changes, StoreError> {
         let mut undo = Vec::with_capacity(entries.len());
         let mut changes = Changes::new();
         for entry in entries {
             let (before, tenant) = (self.before(&entry), entry.tenant().clone());
-            match self.put(entry) {
+            match self.put(entry, stamp) {
                 Ok(change) => changes.entry(tenant).or_default().push(change),
                 Err(problem) => {
                     for before in undo.into_iter().rev() {
@@ -185,10 +185,10 @@ impl Directory {
     }
 
     /// Stores an entry, or rejects it and changes nothing.
-    fn put(&mut self, entry: Entry) -> Result<DirectoryChange, StoreError> {
+    fn put(&mut self, entry: Entry, stamp: &Stamp) -> Result<DirectoryChange, StoreError> {
         self.check_complete(entry.tenant())?;
-        let facts = self.facts(&entry);
-        let (entry, change) = engine::decide_entry(entry, facts)?;
+        let facts = self.facts(&entry, stamp);
+        let (entry, change) = engine::decide_entry(entry, facts, stamp)?;
         match entry {
             Entry::Connection(connection) => self.keep_connection(connection),
             Entry::Tenant(tenant) => self.keep_tenant(tenant),
@@ -197,9 +197,10 @@ impl Directory {
         Ok(change)
     }
 
-    fn facts(&self, entry: &Entry) -> EntryFacts {
+    fn facts(&self, entry: &Entry, stamp: &Stamp) -> EntryFacts {
         match entry {
             Entry::Connection(new) => EntryFacts {
+                count: self.connections(&new.tenant).count() as u64,
                 digest_exists: false,
                 parent_exists: self.tenants.contains_key(&new.tenant),
                 stored: self
@@ -208,12 +209,17 @@ impl Directory {
                     .map(Entry::Connection),
             },
             Entry::Tenant(new) => EntryFacts {
+                count: self.tenants.len() as u64,
                 stored: self.tenants.get(&new.id).cloned().map(Entry::Tenant),
                 ..EntryFacts::default()
             },
             Entry::Token(new) => {
                 let key = (new.tenant.clone(), new.id.clone());
+                let in_use = |token: &&TokenRecord| {
+                    token.connection == new.connection && token.is_in_use(stamp.at)
+                };
                 EntryFacts {
+                    count: self.tokens(&new.tenant).filter(in_use).count() as u64,
                     digest_exists: self.digests.contains_key(&new.digest),
                     parent_exists: self.connection(&new.tenant, &new.connection).is_some(),
                     stored: self.tokens.get(&key).cloned().map(Entry::Token),
@@ -315,7 +321,7 @@ impl Tenancy for Memory {
         Box::pin(async move {
             let tenants = entries.iter().map(|entry| entry.tenant().clone());
             let mut directory = self.directory_in_turn(&tenants.collect()).await;
-            for (id, changes) in directory.put_all(entries)? {
+            for (id, changes) in directory.put_all(entries, &stamp)? {
                 let tenant = self.tenant_to_write(&id);
                 exclusive(&tenant).record_changes(&stamp, changes);
             }

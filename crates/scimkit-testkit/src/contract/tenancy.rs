@@ -11,6 +11,7 @@
 
 mod entries;
 mod ground;
+mod limits;
 mod removal;
 mod tokens;
 
@@ -87,5 +88,11 @@ pub fn check(make: impl Fn() -> Arc<dyn Tenancy>, drive: &Driver<'_>) -> Result<
 /// Every rule of the contract.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    [entries::CHECKS, tokens::CHECKS, removal::CHECKS].concat()
+    [
+        entries::CHECKS,
+        tokens::CHECKS,
+        removal::CHECKS,
+        limits::CHECKS,
+    ]
+    .concat()
 }

@@ -7,8 +7,8 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use scimkit_store::{
-    BoxFuture, Connection, ConnectionId, Entry, Memory, Opened, Stamp, StoreError, Tenancy, Tenant,
-    TenantId, TokenRecord,
+    BoxFuture, Connection, ConnectionId, Entry, EntryKind, Memory, Opened, Stamp, StoreError,
+    Tenancy, Tenant, TenantId, TenantLimits, TokenRecord,
 };
 use scimkit_testkit::contract::{block_on, tenancy};
 
@@ -30,8 +30,10 @@ fn names_are_distinct() {
 enum Fault {
     Caches,
     ExpectsNothing,
+    HasNoLimits,
     HidesRevocations,
     KeepsOneConnection,
+    LimitsBeforeWriting,
     MixesTenants,
     NotesOneUse,
     PutsOneByOne,
@@ -70,6 +72,20 @@ impl Faulty {
                 let known = known.iter().find(|known| known.id == new.id);
                 new.revision = known.map_or(0, |known| known.revision);
             }
+        }
+        Ok(())
+    }
+}
+
+impl Faulty {
+    /// Counts tenants, and waits until the others have counted, too.
+    async fn check_limits(&self, entry: &Entry, stamp: &Stamp) -> Result<(), StoreError> {
+        if let Entry::Tenant(_) = entry {
+            let (kind, limit) = (EntryKind::Tenant, stamp.limits.tenants);
+            if self.inner.tenants().await?.len() as u64 >= limit {
+                return Err(StoreError::TooManyEntries { kind, limit });
+            }
+            std::thread::sleep(std::time::Duration::from_millis(200));
         }
         Ok(())
     }
@@ -128,6 +144,18 @@ impl Tenancy for Faulty {
                     for entry in &mut entries {
                         self.expecting_nothing(entry).await?;
                     }
+                }
+                Fault::HasNoLimits => {
+                    let stamp = stamp.with_limits(TenantLimits::NONE);
+                    return self.inner.put(entries, stamp).await;
+                }
+                Fault::LimitsBeforeWriting => {
+                    // As a store that counts before its transaction.
+                    let unlimited = stamp.clone().with_limits(TenantLimits::NONE);
+                    for entry in &entries {
+                        self.check_limits(entry, &stamp).await?;
+                    }
+                    return self.inner.put(entries, unlimited).await;
                 }
                 Fault::PutsOneByOne => {
                     for entry in entries {
@@ -199,6 +227,17 @@ fn a_fault_is_noticed() {
         (
             Fault::ExpectsNothing,
             "of_parallel_replacements_and_revocations_one_wins",
+        ),
+        (
+            Fault::HasNoLimits,
+            "new_entries_beyond_a_limit_are_rejected",
+        ),
+        (Fault::HasNoLimits, "entries_at_a_limit_can_be_changed"),
+        (Fault::HasNoLimits, "tokens_that_are_not_in_use_leave_room"),
+        (Fault::HasNoLimits, "a_limit_is_exact_for_parallel_creators"),
+        (
+            Fault::LimitsBeforeWriting,
+            "a_limit_is_exact_for_parallel_creators",
         ),
         (Fault::HidesRevocations, "a_revoked_token_stays_so"),
         (Fault::HidesRevocations, "a_token_is_found_by_its_digest"),

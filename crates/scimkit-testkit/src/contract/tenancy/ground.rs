@@ -125,6 +125,7 @@ pub(super) fn outcome<T>(answer: &Answer<T>) -> String {
         Err(StoreError::NotFound) => "not found".to_owned(),
         Err(StoreError::Stale { actual }) => format!("stale: {actual}"),
         Err(StoreError::Taken { attr }) => format!("taken: {attr}"),
+        Err(StoreError::TooManyEntries { .. }) => "too many".to_owned(),
         Err(other) => said(other),
     }
 }

@@ -1,0 +1,225 @@
+//! The limits on the number of tenants, connections and tokens.
+
+use std::{sync::Barrier, thread};
+
+use scimkit_store::{Entry, Stamp, TenantLimits, TokenRecord};
+
+use super::{
+    Check,
+    ground::{Ground, connection, outcome, tenant, token, with_connections},
+};
+use crate::contract::ground::{ensure_eq, said, second};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "new_entries_beyond_a_limit_are_rejected",
+        run: rejected,
+    },
+    Check {
+        name: "entries_at_a_limit_can_be_changed",
+        run: changed,
+    },
+    Check {
+        name: "tokens_that_are_not_in_use_leave_room",
+        run: unused,
+    },
+    Check {
+        name: "a_limit_is_exact_for_parallel_creators",
+        run: parallel,
+    },
+];
+
+const AT: i64 = 100;
+
+fn limits(tenants: u64, connections: u64, tokens: u64) -> TenantLimits {
+    let mut limits = TenantLimits::NONE;
+    limits.tenants = tenants;
+    limits.connections = connections;
+    limits.tokens = tokens;
+    limits
+}
+
+impl Ground<'_> {
+    /// What comes of a put under limits.
+    fn limited(&self, entries: Vec<Entry>, limits: TenantLimits) -> Result<String, String> {
+        let stamp = Stamp::new(second(AT)).with_limits(limits);
+        Ok(outcome(&self.run(self.writes.put(entries, stamp))?))
+    }
+
+    fn rejects(&self, entries: Vec<Entry>, limits: TenantLimits) -> Result<(), String> {
+        let before = self.kept()?;
+        let what = format!("the answer to {entries:?}");
+        ensure_eq!(self.limited(entries, limits)?, "too many", "{what}");
+        ensure_eq!(self.kept()?, before, "what is stored after a rejection");
+        Ok(())
+    }
+
+    fn accepts(&self, entries: Vec<Entry>, limits: TenantLimits) -> Result<(), String> {
+        let what = format!("the answer to {entries:?}");
+        ensure_eq!(self.limited(entries, limits)?, "done", "{what}");
+        Ok(())
+    }
+}
+
+fn new_token(of: (&str, &str), id: &str, digest: u8) -> Entry {
+    Entry::Token(token(of, id, digest, 1))
+}
+
+fn rejected(ground: &Ground<'_>) -> Result<(), String> {
+    ground.accepts(with_connections("a", &["c1", "c2"]), limits(1, 2, 0))?;
+    ground.rejects(vec![Entry::Tenant(tenant("b", 0))], limits(1, 9, 9))?;
+    ground.rejects(
+        vec![Entry::Connection(connection("a", "c3", 0))],
+        limits(9, 2, 9),
+    )?;
+    ground.rejects(vec![new_token(("a", "c1"), "1", 1)], limits(9, 9, 0))?;
+    // The entries of one put count one after the other, and all or none are stored.
+    ground.rejects(with_connections("b", &["c1", "c2"]), limits(2, 1, 9))?;
+    let two = |digest| {
+        let first = new_token(("a", "c1"), "1", digest);
+        vec![first, new_token(("a", "c1"), "2", digest + 1)]
+    };
+    ground.rejects(two(1), limits(9, 9, 1))?;
+    ground.accepts(two(1), limits(9, 9, 2))?;
+    // Connections count for each tenant, and tokens for each connection.
+    ground.accepts(with_connections("b", &["c1", "c2"]), limits(2, 2, 9))?;
+    ground.accepts(vec![new_token(("a", "c2"), "3", 3)], limits(9, 9, 1))?;
+    ground.accepts(vec![new_token(("b", "c1"), "1", 4)], limits(9, 9, 1))?;
+    // What is removed leaves room.
+    let answer = outcome(&ground.remove_connection("a", "c1")?);
+    ensure_eq!(answer, "done", "a removal");
+    ground.accepts(
+        vec![Entry::Connection(connection("a", "c3", 0))],
+        limits(2, 2, 2),
+    )?;
+    // The answer names the limit and what to do.
+    let stamp = Stamp::new(second(AT)).with_limits(limits(2, 2, 2));
+    let entries = vec![Entry::Connection(connection("a", "c4", 0))];
+    let answer = ground.run(ground.writes.put(entries, stamp))?;
+    let expected = "the tenant has as many connections as the limit of 2 allows: remove one that is not needed, \
+                    or raise the limit";
+    ensure_eq!(
+        answer.err().map(|e| said(&e)).as_deref(),
+        Some(expected),
+        "the error"
+    );
+    Ok(())
+}
+
+fn changed(ground: &Ground<'_>) -> Result<(), String> {
+    // More than the limits allow, as after they were lowered.
+    ground.put(with_connections("a", &["c1", "c2"]))?;
+    ground.put(with_connections("b", &[]))?;
+    let first = token(("a", "c1"), "1", 1, 1);
+    ground.put(vec![
+        Entry::Token(first.clone()),
+        new_token(("a", "c1"), "2", 2),
+    ])?;
+    let lowered = limits(1, 1, 1);
+    let stored = |mut token: TokenRecord| {
+        token.revision = 1;
+        token
+    };
+    let mut renamed = stored(first);
+    renamed.name = "renamed".to_owned();
+    ground.accepts(
+        vec![
+            Entry::Tenant(tenant("b", 1)),
+            Entry::Connection(connection("a", "c2", 1)),
+            Entry::Token(renamed.clone()),
+        ],
+        lowered,
+    )?;
+    // A token that replaces another one takes its place, also while both are valid.
+    let mut replaced = renamed;
+    (replaced.revision, replaced.replaced) = (2, Some(second(AT + 50)));
+    let successor = new_token(("a", "c1"), "3", 3);
+    ground.accepts(vec![Entry::Token(replaced), successor], limits(1, 1, 2))?;
+    ground.rejects(vec![new_token(("a", "c1"), "4", 4)], limits(1, 1, 2))
+}
+
+fn unused(ground: &Ground<'_>) -> Result<(), String> {
+    ground.put(with_connections("a", &["c1", "c2"]))?;
+    let one = limits(9, 9, 1);
+    let ends: [fn(&mut TokenRecord); 4] = [
+        |token| token.revoked = Some(second(AT + 50)),
+        |token| token.replaced = Some(second(AT + 50)),
+        |token| token.expires = Some(second(AT)),
+        |token| token.expires = Some(second(AT - 50)),
+    ];
+    for (n, end) in (1..).zip(ends) {
+        let mut ended = token(("a", "c1"), &n.to_string(), n, 1);
+        end(&mut ended);
+        ground.accepts(vec![Entry::Token(ended)], one)?;
+    }
+    let mut in_use = token(("a", "c1"), "5", 5, 1);
+    in_use.expires = Some(second(AT + 1));
+    ground.accepts(vec![Entry::Token(in_use)], one)?;
+    ground.rejects(vec![new_token(("a", "c1"), "6", 6)], one)?;
+    // One that comes into use again counts anew, and one that moves counts where it goes.
+    let mut expired = token(("a", "c1"), "4", 4, 1);
+    expired.revision = 1;
+    ground.rejects(vec![Entry::Token(expired.clone())], one)?;
+    ground.accepts(vec![new_token(("a", "c2"), "7", 7)], one)?;
+    let mut moved = token(("a", "c2"), "5", 5, 1);
+    moved.revision = 1;
+    ground.rejects(vec![Entry::Token(moved)], one)?;
+    ground.accepts(vec![Entry::Token(expired)], limits(9, 9, 2))
+}
+
+fn parallel(ground: &Ground<'_>) -> Result<(), String> {
+    const CREATORS: u8 = 12;
+    const LIMIT: u64 = 4;
+    ground.put(with_connections("a", &["c"]))?;
+    // Each creates a tenant, a connection and a token, all by way of both stores.
+    let create = |n: u8| -> Result<[String; 3], String> {
+        let store = match n % 2 {
+            0 => &ground.writes,
+            _ => &ground.reads,
+        };
+        let id = format!("n{n}");
+        let entries = [
+            Entry::Tenant(tenant(&id, 0)),
+            Entry::Connection(connection("a", &id, 0)),
+            new_token(("a", "c"), &id, n),
+        ];
+        let mut outcomes = Vec::new();
+        for entry in entries {
+            let stamp = Stamp::new(second(AT)).with_limits(limits(LIMIT, LIMIT, LIMIT));
+            let put = ground.run(store.put(vec![entry], stamp))?;
+            outcomes.push(outcome(&put));
+        }
+        outcomes.try_into().map_err(|_| "three outcomes".to_owned())
+    };
+    let start = Barrier::new(CREATORS.into());
+    let outcomes = thread::scope(|threads| {
+        let creator = |n| {
+            let (start, create) = (&start, &create);
+            threads.spawn(move || {
+                start.wait();
+                create(n)
+            })
+        };
+        let creators: Vec<_> = (0..CREATORS).map(creator).collect();
+        let outcomes = creators.into_iter().map(|creator| {
+            let outcome = creator.join();
+            outcome.map_err(|_| "a creator panicked".to_owned())?
+        });
+        outcomes.collect::<Result<Vec<_>, String>>()
+    })?;
+    for (place, there) in [(0, 1), (1, 1), (2, 0)] {
+        let said = outcomes.iter().filter_map(|three| three.get(place));
+        let done = said.clone().filter(|said| *said == "done").count() as u64;
+        let rejected = said.filter(|said| *said == "too many").count() as u64;
+        let expected = (LIMIT - there, u64::from(CREATORS) - (LIMIT - there));
+        ensure_eq!((done, rejected), expected, "the outcomes {outcomes:?}");
+    }
+    let acme = scimkit_store::TenantId::from("a");
+    let kept = (
+        ground.tenants()?.len(),
+        ground.connections(&acme)?.len(),
+        ground.tokens(&acme)?.len(),
+    );
+    ensure_eq!(kept, (4, 4, 4), "tenants, connections and tokens");
+    Ok(())
+}
