@@ -1,6 +1,7 @@
 //! What a write changes, in the narrowest terms.
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     fmt,
     sync::{Arc, OnceLock},
@@ -279,7 +280,7 @@ impl Change {
     pub fn apply(&self, document: &mut Resource) {
         for (id, value) in &self.set {
             match shown(&self.kind, self.kind.attr(*id), value) {
-                Some(value) => document.set(&self.kind, *id, value),
+                Some(value) => document.set(&self.kind, *id, value.into_owned()),
                 None => document.unset(&self.kind, *id),
             }
         }
@@ -314,21 +315,48 @@ impl Change {
     /// ```
     #[must_use]
     pub fn alters(&self, document: &Resource) -> bool {
-        let kind = &self.kind;
-        let sets = |(id, value): &(AttrId, Value)| {
-            let (attr, stored) = (kind.attr(*id), document.get(kind, *id));
-            // Of a list, parts and elements may be passed over.
-            match value.is_array() || attr.is_never_returned() {
-                true => shown(kind, attr, value).as_ref() != stored,
-                false => stored != Some(value),
-            }
-        };
-        self.set.iter().any(sets)
-            || self
-                .unset
-                .iter()
-                .any(|id| document.get(kind, *id).is_some())
-            || !document.has_fresh_schemas(kind)
+        let mut values = self.values(Some(document));
+        values.any(|value| value.before != value.after.as_deref())
+            || !document.has_fresh_schemas(&self.kind)
+    }
+
+    /// Returns the value of each attribute that the change sets or unsets, in a document before and after the change.
+    ///
+    /// Attributes that are never returned have no value, since no document holds them.
+    ///
+    /// # Example
+    /// ```
+    /// use std::sync::Arc;
+    /// use scimkit_registry::{Change, Registry, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let document = user.admit(json!({"userName": "babs", "title": "Guide"}), &Tolerance::DEFAULT)?;
+    /// let title = user.named("title").unwrap();
+    /// let mut change = Change::none(Arc::clone(user));
+    /// change.difference(title, None, Some(json!("Dr.")));
+    /// let values: Vec<_> = change.values(Some(&document)).collect();
+    /// assert_eq!(values[0].before, Some(&json!("Guide")));
+    /// assert_eq!(values[0].after.as_deref(), Some(&json!("Dr.")));
+    /// assert!(change.values(None).all(|value| value.before.is_none()));
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    pub fn values<'c>(
+        &'c self,
+        document: Option<&'c Resource>,
+    ) -> impl Iterator<Item = ChangedValue<'c>> {
+        let kind = &*self.kind;
+        let set = self.set.iter().map(move |(id, value)| {
+            let attr = kind.attr(*id);
+            (attr, shown(kind, attr, value))
+        });
+        let unset = self.unset.iter().map(move |id| (kind.attr(*id), None));
+        set.chain(unset).map(move |(attr, after)| ChangedValue {
+            after,
+            attr,
+            before: document.and_then(|document| document.get(kind, attr.id())),
+        })
     }
 
     /// For every indexed attribute that changes: its new lookup keys, none when it is unassigned.
@@ -553,7 +581,7 @@ impl fmt::Debug for Change {
         let shown = |(id, value): &(AttrId, Value)| {
             let attr = self.kind.attr(*id);
             let text = match shown(&self.kind, attr, value) {
-                Some(shown) if shown == *value => value.to_string(),
+                Some(shown) if *shown == *value => value.to_string(),
                 _ => "…".to_owned(),
             };
             (attr.path().to_owned(), text)
@@ -583,26 +611,38 @@ pub enum Revision {
     Unset,
 }
 
-/// What a document may hold of a value.
-fn shown(kind: &ResourceType, attr: &Attr, value: &Value) -> Option<Value> {
+/// The value of an attribute before and after a change: see [`Change::values`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ChangedValue<'c> {
+    /// The value after the change; none if it is unset or never returned.
+    pub after: Option<Cow<'c, Value>>,
+    /// The attribute.
+    pub attr: &'c Attr,
+    /// The value in the document before the change.
+    pub before: Option<&'c Value>,
+}
+
+/// The part of a value that a document holds: without attributes that are never returned.
+fn shown<'v>(kind: &ResourceType, attr: &Attr, value: &'v Value) -> Option<Cow<'v, Value>> {
     if attr.is_never_returned() {
         return None;
     }
-    let mut shown = value.clone();
-    for sub in kind
-        .children(attr.id())
-        .filter(|sub| sub.is_never_returned())
-    {
-        for element in shown.as_array_mut().into_iter().flatten() {
-            if let Some(members) = element.as_object_mut() {
-                members.remove(sub.name());
-            }
+    let Value::Array(elements) = value else {
+        return (!is_unassigned(value)).then_some(Cow::Borrowed(value));
+    };
+    let hides = |sub: &Attr| sub.is_never_returned();
+    if !kind.children(attr.id()).any(hides) && !elements.iter().any(is_unassigned) {
+        return (!elements.is_empty()).then_some(Cow::Borrowed(value));
+    }
+    let mut elements = elements.clone();
+    for sub in kind.children(attr.id()).filter(|sub| hides(sub)) {
+        for members in elements.iter_mut().filter_map(Value::as_object_mut) {
+            members.remove(sub.name());
         }
     }
-    if let Some(elements) = shown.as_array_mut() {
-        elements.retain(|element| !is_unassigned(element));
-    }
-    (!is_unassigned(&shown)).then_some(shown)
+    elements.retain(|element| !is_unassigned(element));
+    (!elements.is_empty()).then_some(Cow::Owned(Value::Array(elements)))
 }
 
 fn scalars<'v>(attr: &'v Attr, value: Option<&'v Value>) -> impl Iterator<Item = Key> + 'v {

@@ -59,7 +59,7 @@ mod witness;
 pub use admit::Entry;
 pub use attr::{Attr, AttrId, Role};
 pub use budget::{Budget, Exhausted, Meter, weight};
-pub use change::{Change, Revision};
+pub use change::{Change, ChangedValue, Revision};
 pub use edges::{Edge, EdgeChange, EdgeEdit, ResourceId, edges_of};
 pub use elements::{ElementKey, ElementKeys};
 pub use error::{Error, ErrorKind, RegistrationError};

@@ -34,7 +34,7 @@ pub(crate) use self::{
 };
 use crate::{Cause, ConnectionId};
 
-/// A SHA-256 digest.
+/// A BLAKE2b digest of 256 bits (RFC 7693), as `b2sum --length=256` prints it in hexadecimal.
 pub type JournalDigest = [u8; 32];
 
 /// The amount of detail that the journal records of each write.

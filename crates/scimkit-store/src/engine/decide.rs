@@ -202,7 +202,7 @@ impl Decider<'_> {
         let mut document = Resource::default();
         edit.change.apply(&mut document);
         let moves = self.counted(request, kind, (None, Some(&document)))?;
-        let mut details = self.details(request, edit.change, (None, Some(&document)));
+        let mut details = self.details(request, edit.change, None);
         add_members(&mut details, &members);
         let head = RowHead {
             created: deleted.map_or(request.at, |head| head.created),
@@ -250,9 +250,8 @@ impl Decider<'_> {
         };
         let (body, moves, mut details) = match edited {
             Some(edited) => (Some(edited.body), edited.moves, edited.details),
-            // Attributes that are never returned are recorded whatever their former values are.
             None => {
-                let details = self.details(request, edit.change, (None, None));
+                let details = self.hidden_details(request, edit.change);
                 (None, Moves::new(), details)
             }
         };
@@ -292,7 +291,7 @@ impl Decider<'_> {
         let edited = self.edited_body(request, edit)?;
         let unchanged = || EditedBody {
             body: before,
-            details: self.details(request, change, (None, None)),
+            details: self.hidden_details(request, change),
             moves: Moves::new(),
         };
         let EditedBody {
@@ -462,7 +461,7 @@ impl Decider<'_> {
         }
         let kind = edit.change.kind();
         let moves = self.counted(request, kind, (Some(&before), Some(&after)))?;
-        let details = self.details(request, edit.change, (Some(&before), Some(&after)));
+        let details = self.details(request, edit.change, Some(&before));
         body.document = Document::Tree(Arc::new(after));
         Ok(Some(EditedBody {
             body,

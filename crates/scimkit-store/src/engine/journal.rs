@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use scimkit_registry::{Attr, Change, Resource, ResourceId, ResourceType};
+use scimkit_registry::{Attr, Change, ChangedValue, Resource, ResourceId, ResourceType};
+use serde_json::Value;
 
-use super::{Request, decide::Decider, keys, members::MemberEdits, overlay::Body};
+use super::{Request, decide::Decider, members::MemberEdits, overlay::Body};
 use crate::{
     How, JournalAction, JournalLevel, JournalPolicy, JournalSubject, StoreError,
     journal::{Draft, JournalRows, PartPrinter, Values, seal},
@@ -61,16 +62,34 @@ impl Decider<'_> {
         }
     }
 
-    /// The details of an entry about a document that a change leads to.
+    /// The details of an entry about the document that a change creates or modifies.
     pub(super) fn details(
         &self,
         request: &Request,
         change: &Change,
-        documents: (Option<&Resource>, Option<&Resource>),
+        before: Option<&Resource>,
     ) -> Option<PartPrinter> {
-        let mut printer = self.printer(request)?;
-        add_attributes(&mut printer, &request.policy.journal, change, documents);
-        Some(printer)
+        let mut attributes = AttributePrinter::new(self.printer(request)?, request, change.kind());
+        for ChangedValue {
+            after,
+            attr,
+            before,
+            ..
+        } in change.values(before)
+        {
+            attributes.add(attr, (before, after.as_deref()));
+        }
+        Some(attributes.printer)
+    }
+
+    /// The details of an entry about a change that leaves the document as it is: the attributes that are never
+    /// returned, whatever their former values are.
+    pub(super) fn hidden_details(&self, request: &Request, change: &Change) -> Option<PartPrinter> {
+        let mut attributes = AttributePrinter::new(self.printer(request)?, request, change.kind());
+        for value in change.values(None) {
+            attributes.add(value.attr, (None, None));
+        }
+        Some(attributes.printer)
     }
 
     /// The details of the delete of a resource: with values, all that it had.
@@ -79,13 +98,20 @@ impl Decider<'_> {
         request: &Request,
         body: &Body,
     ) -> Result<Option<PartPrinter>, StoreError> {
+        let Some(printer) = self.printer(request) else {
+            return Ok(None);
+        };
         if request.policy.journal.level < JournalLevel::Full {
-            return Ok(self.printer(request));
+            return Ok(Some(printer));
         }
         let document = body.document.tree()?;
         request.budget.charge(document.weight().saturating_mul(2))?;
         let all = Change::create(Arc::clone(&body.kind), Resource::clone(&document));
-        Ok(self.details(request, &all, (Some(&document), None)))
+        let mut attributes = AttributePrinter::new(printer, request, &body.kind);
+        for value in all.values(None) {
+            attributes.add(value.attr, (value.after.as_deref(), None));
+        }
+        Ok(Some(attributes.printer))
     }
 
     /// Records the change with the last number, or a part of it.
@@ -124,22 +150,29 @@ impl Decider<'_> {
     }
 }
 
-/// Adds the attributes that a change really changes.
-fn add_attributes(
-    printer: &mut PartPrinter,
-    policy: &JournalPolicy,
-    change: &Change,
-    (before, after): (Option<&Resource>, Option<&Resource>),
-) {
-    let kind = change.kind();
-    for id in keys::touched(change) {
-        let attr = kind.attr(id);
-        let is_hidden = is_hidden(kind, attr);
-        let before = before.and_then(|document| document.get(kind, id));
-        let after = after.and_then(|document| document.get(kind, id));
+/// Prints the attributes that really change.
+struct AttributePrinter<'r> {
+    kind: &'r ResourceType,
+    policy: &'r JournalPolicy,
+    printer: PartPrinter,
+}
+
+impl<'r> AttributePrinter<'r> {
+    fn new(printer: PartPrinter, request: &'r Request, kind: &'r ResourceType) -> Self {
+        let policy = &request.policy.journal;
+        AttributePrinter {
+            kind,
+            policy,
+            printer,
+        }
+    }
+
+    fn add(&mut self, attr: &Attr, (before, after): (Option<&Value>, Option<&Value>)) {
+        let is_hidden = is_hidden(self.kind, attr);
         if is_hidden || before != after {
-            let is_masked = is_hidden || policy.masks(attr.path());
-            printer.attribute(attr.path(), is_masked, (before, after));
+            let is_masked = is_hidden || self.policy.masks(attr.path());
+            let path = (attr.path(), attr.name());
+            self.printer.attribute(path, is_masked, (before, after));
         }
     }
 }

@@ -1,17 +1,17 @@
 //! The chain of digests through a journal.
 
-use sha2::{Digest as _, Sha256};
+use blake2::{Blake2b256, Digest as _};
 
 use super::{JournalBody, JournalDigest, JournalEntry, JournalPosition};
 
 /// The prefix of every hashed entry, so that its digest can't be that of other data.
-const DOMAIN: &[u8] = b"journal2";
+const DOMAIN: &[u8] = b"journal3";
 
 impl JournalBody {
     /// Returns the digest of salt and text.
     #[must_use]
     pub fn digest(&self) -> JournalDigest {
-        let mut hasher = Sha256::new();
+        let mut hasher = Blake2b256::new();
         hasher.update(self.salt);
         hasher.update(self.text.as_bytes());
         hasher.finalize().into()
@@ -40,7 +40,7 @@ impl JournalEntry {
         }
         head.extend_from_slice(&self.body_digest);
         head.extend_from_slice(&self.previous);
-        Sha256::digest(&head).into()
+        Blake2b256::digest(&head).into()
     }
 }
 

@@ -97,7 +97,7 @@ impl JournalDetails {
         let attributes = stored.attributes.into_iter();
         let members = stored.members.into_iter();
         Ok(JournalDetails {
-            attributes: attributes.map(|one| one.change(has_values)).collect(),
+            attributes: attributes.flat_map(|one| one.changes(has_values)).collect(),
             members: members.map(StoredMembers::change).collect(),
             released: stored
                 .released
@@ -121,23 +121,32 @@ struct StoredDetails {
     values: bool,
 }
 
-/// An attribute without values is its path alone.
+/// An attribute without values is its path alone; a list is a prefix, and the rests of the paths with it.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum StoredAttribute {
     Path(String),
+    Paths(Vec<String>),
     Values(StoredValues),
 }
 
 impl StoredAttribute {
-    fn change(self, has_values: bool) -> AttributeChange {
+    fn changes(self, has_values: bool) -> Vec<AttributeChange> {
+        let without_values = |path| AttributeChange {
+            after: RecordedValue::NotRecorded,
+            before: RecordedValue::NotRecorded,
+            path,
+        };
         match self {
-            StoredAttribute::Path(path) => AttributeChange {
-                after: RecordedValue::NotRecorded,
-                before: RecordedValue::NotRecorded,
-                path,
-            },
-            StoredAttribute::Values(values) => values.change(has_values),
+            StoredAttribute::Path(path) => vec![without_values(path)],
+            StoredAttribute::Paths(texts) => {
+                let Some((prefix, rests)) = texts.split_first() else {
+                    return Vec::new();
+                };
+                let paths = rests.iter().map(|rest| format!("{prefix}{rest}"));
+                paths.map(without_values).collect()
+            }
+            StoredAttribute::Values(values) => vec![values.change(has_values)],
         }
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct PartPrinter {
     list: Option<List>,
     /// Members in the open part.
     members: usize,
+    /// What the paths in the open array of paths begin with, if one is open.
+    prefix: Option<String>,
     text: Vec<u8>,
     /// Bytes of values that were recorded.
     recorded: usize,
@@ -56,6 +58,7 @@ impl PartPrinter {
             done: Vec::new(),
             list: None,
             members: 0,
+            prefix: None,
             text: Vec::with_capacity(128),
             recorded: 0,
             values,
@@ -75,6 +78,7 @@ impl PartPrinter {
     }
 
     fn close(&mut self) {
+        self.close_prefix();
         let end: &[u8] = if self.list.is_some() { b"]}" } else { b"}" };
         self.text.extend_from_slice(end);
         let text = std::mem::take(&mut self.text);
@@ -89,6 +93,7 @@ impl PartPrinter {
             self.text.push(b',');
             return;
         }
+        self.close_prefix();
         if self.list.is_some() {
             self.text.push(b']');
         }
@@ -104,18 +109,19 @@ impl PartPrinter {
         let _ = serde_json::to_writer(&mut self.text, value);
     }
 
-    /// Adds a changed attribute: its path, or an object with path and values; a masked one has no values.
+    /// Adds a changed attribute by path and name: its path, or an object with path and values; a masked one has no
+    /// values.
     pub(crate) fn attribute(
         &mut self,
-        path: &str,
+        (path, name): (&str, &str),
         is_masked: bool,
         (before, after): (Option<&Value>, Option<&Value>),
     ) {
-        self.element(List::Attributes);
         if self.values == Values::Omit {
-            self.print(path);
+            self.path(path.strip_suffix(name).unwrap_or_default(), path);
             return;
         }
+        self.element(List::Attributes);
         self.text.extend_from_slice(br#"{"path":"#);
         self.print(path);
         if is_masked {
@@ -125,6 +131,30 @@ impl PartPrinter {
             self.value(br#","after"#, after);
         }
         self.text.push(b'}');
+    }
+
+    /// Adds a path. Paths with one prefix share an array, whose first element is the prefix: names of extensions
+    /// are long.
+    fn path(&mut self, prefix: &str, path: &str) {
+        if self.prefix.as_deref() == Some(prefix) {
+            self.text.push(b',');
+        } else {
+            self.close_prefix();
+            self.element(List::Attributes);
+            if !prefix.is_empty() {
+                self.text.push(b'[');
+                self.print(prefix);
+                self.text.push(b',');
+                self.prefix = Some(prefix.to_owned());
+            }
+        }
+        self.print(path.get(prefix.len()..).unwrap_or_default());
+    }
+
+    fn close_prefix(&mut self) {
+        if self.prefix.take().is_some() {
+            self.text.push(b']');
+        }
     }
 
     fn value(&mut self, name: &[u8], value: Option<&Value>) {
@@ -246,9 +276,9 @@ mod tests {
     fn values_are_recorded_masked_or_replaced_by_their_size() {
         let mut printer = PartPrinter::new(Values::Record);
         let (old, long) = (json!("a \"b\""), json!("x".repeat(VALUE)));
-        printer.attribute("title", false, (Some(&old), None));
-        printer.attribute("password", true, (None, Some(&long)));
-        printer.attribute("nickName", false, (None, Some(&long)));
+        printer.attribute(("title", "title"), false, (Some(&old), None));
+        printer.attribute(("password", "password"), true, (None, Some(&long)));
+        printer.attribute(("nickName", "nickName"), false, (None, Some(&long)));
         let details = details(printer);
         let values: Vec<_> = details[0]
             .attributes
@@ -273,7 +303,7 @@ mod tests {
         let mut printer = PartPrinter::new(Values::Record);
         let value = json!("x".repeat(VALUE - 2));
         for _ in 0..6 {
-            printer.attribute("title", false, (None, Some(&value)));
+            printer.attribute(("title", "title"), false, (None, Some(&value)));
         }
         let text = printer.finish().concat();
         assert!(text.len() < 5 * VALUE, "{}", text.len());
@@ -283,9 +313,47 @@ mod tests {
     fn notice_has_paths_without_values() {
         let mut printer = PartPrinter::new(Values::Omit);
         let value: Value = json!("secret");
-        printer.attribute("title", false, (None, Some(&value)));
-        printer.attribute("password", true, (None, None));
+        printer.attribute(("title", "title"), false, (None, Some(&value)));
+        printer.attribute(("password", "password"), true, (None, None));
         assert_eq!(printer.finish(), [r#"{"attributes":["title","password"]}"#]);
+    }
+
+    #[test]
+    fn paths_with_one_prefix_share_an_array() {
+        let paths = [
+            ("userName", "userName"),
+            ("name.givenName", "givenName"),
+            ("name.familyName", "familyName"),
+            ("urn:example:2.0:User:badge", "badge"),
+            ("urn:example:2.0:User:manager.value", "value"),
+            ("title", "title"),
+            ("name.formatted", "formatted"),
+        ];
+        let id = ResourceId::from("1");
+        for count in 1..=paths.len() {
+            let (paths, _) = paths.split_at(count);
+            let mut printer = PartPrinter::new(Values::Omit);
+            for path in paths {
+                printer.attribute(*path, false, (None, None));
+            }
+            printer.members("members", [(&id, None)].into_iter(), [].into_iter());
+            let [details] = &details(printer)[..] else {
+                panic!()
+            };
+            let found = details.attributes.iter().map(|one| &*one.path);
+            assert!(found.eq(paths.iter().map(|(path, _)| *path)));
+            assert_eq!(details.members[0].added[0].id, id);
+        }
+        let mut printer = PartPrinter::new(Values::Omit);
+        for path in paths {
+            printer.attribute(path, false, (None, None));
+        }
+        let text = concat!(
+            r#"{"attributes":["userName",["name.","givenName","familyName"],"#,
+            r#"["urn:example:2.0:User:","badge"],["urn:example:2.0:User:manager.","value"],"#,
+            r#""title",["name.","formatted"]]}"#
+        );
+        assert_eq!(printer.finish(), [text]);
     }
 
     #[test]
@@ -295,7 +363,7 @@ mod tests {
             .collect();
         let (added, removed) = ids.split_at(MEMBERS + 1);
         let mut printer = PartPrinter::new(Values::Omit);
-        printer.attribute("displayName", false, (None, None));
+        printer.attribute(("displayName", "displayName"), false, (None, None));
         let typed = |id| (id, Some("User"));
         printer.members("members", added.iter().map(typed), removed.iter());
         let one = ResourceId::from("one");

@@ -1,8 +1,8 @@
 //! Entries with their numbers, salts and digests.
 
+use blake2::{Blake2b256, Digest as _};
 use chrono::{DateTime, SubsecRound as _, Utc};
 use scimkit_registry::ResourceId;
-use sha2::{Digest as _, Sha256};
 
 use super::{
     JournalAction, JournalBody, JournalDigest, JournalEntry, JournalSubject, PartPrinter, Values,
@@ -36,7 +36,7 @@ impl JournalSeed {
         let (first, second) = place.split_at_mut(8);
         first.copy_from_slice(&number.to_be_bytes());
         second.copy_from_slice(&part.to_be_bytes());
-        let digest: JournalDigest = Sha256::digest(bytes).into();
+        let digest: JournalDigest = Blake2b256::digest(bytes).into();
         let mut salt = [0; 16];
         let (start, _) = digest.split_at(16);
         salt.copy_from_slice(start);
@@ -185,7 +185,7 @@ impl DirectoryChange {
         let subject = self.subject.clone();
         let mut fields = PartPrinter::new(Values::Omit);
         for name in self.fields {
-            fields.attribute(name, false, (None, None));
+            fields.attribute((name, name), false, (None, None));
         }
         let mut drafts = vec![draft(self.action, self.subject, fields)];
         for id in self.tokens {
