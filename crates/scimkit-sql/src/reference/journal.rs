@@ -82,7 +82,7 @@ pub fn insert_entries<'a>(
     tenant: &'a str,
     entries: &[EntryRow<'a>],
 ) -> Vec<Statement<'a>> {
-    let into = "INSERT INTO journal (tenant, number, part, at_us, action, subject, kind, id,
+    let into = "journal (tenant, number, part, at_us, action, subject, kind, id,
              connection, actor, request, salt, body, body_digest, previous)";
     insert(dialect, tenant, into, entries, |entry| {
         [

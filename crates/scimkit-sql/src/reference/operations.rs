@@ -164,10 +164,7 @@ pub fn insert_keys<'a>(
     state: State,
     keys: &[KeyRow<'a>],
 ) -> Vec<Statement<'a>> {
-    let into = format!(
-        "INSERT INTO {} (tenant, kind, attr, value, id)",
-        state.keys()
-    );
+    let into = format!("{} (tenant, kind, attr, value, id)", state.keys());
     insert(dialect, tenant, &into, keys, |key| {
         let [kind, attr, id] = [key.kind, key.attr, key.id].map(Parameter::from);
         [kind, attr, key.value.clone(), id]
@@ -225,7 +222,7 @@ pub fn insert_rows<'a>(
     tenant: &'a str,
     rows: &[LiveRow<'a>],
 ) -> Vec<Statement<'a>> {
-    let into = "INSERT INTO resource (tenant, kind, id, version, created_us, modified_us, display,
+    let into = "resource (tenant, kind, id, version, created_us, modified_us, display,
              document, shape, connection, keys)";
     insert(dialect, tenant, into, rows, |row| {
         [
@@ -309,8 +306,7 @@ pub fn insert_deleted_rows<'a>(
     tenant: &'a str,
     rows: &[DeletedRow<'a>],
 ) -> Vec<Statement<'a>> {
-    let into =
-        "INSERT INTO retired (tenant, kind, id, created_us, retired_us, connection, document,
+    let into = "retired (tenant, kind, id, created_us, retired_us, connection, document,
              keys, version)";
     insert(dialect, tenant, into, rows, |row| {
         [
@@ -372,7 +368,7 @@ fn insert_some_edges<'a>(
 ) -> Builder<'a> {
     let mut builder = Builder::new(dialect, tenant);
     builder.bind_silently([kind, attr, owner].map(Parameter::from).into_iter());
-    builder.sql("INSERT INTO edge (tenant, kind, attr, owner, target, target_kind) VALUES");
+    builder.insert_into("edge (tenant, kind, attr, owner, target, target_kind) VALUES");
     for (at, edge) in edges.iter().enumerate() {
         builder.sql(if at == 0 { " (" } else { ", (" });
         for number in 1..=4 {

@@ -208,6 +208,17 @@ impl<'a> Builder<'a> {
         self.sql(")")
     }
 
+    /// Begins to insert rows: `into` names the table and its columns.
+    pub(super) fn insert_into(&mut self, into: &str) -> &mut Self {
+        self.sql(match self.dialect {
+            Dialect::Postgres => "INSERT INTO ",
+            // An insert that fails loses its transaction anyway. So SQLite need not save each page that the insert
+            // modifies, as it would to undo the rows before the one that failed.
+            Dialect::Sqlite => "INSERT OR FAIL INTO ",
+        });
+        self.sql(into)
+    }
+
     /// Adds ` VALUES (tenant, ?, ..), (tenant, ?, ..)`.
     pub(super) fn rows<const N: usize>(
         &mut self,
@@ -217,11 +228,23 @@ impl<'a> Builder<'a> {
             self.sql(if at == 0 { " VALUES (" } else { ", (" });
             self.tenant();
             for value in row {
-                self.sql(", ").bind(value);
+                self.sql(", ").bind_next(value);
             }
             self.sql(")");
         }
         self
+    }
+
+    /// Adds a placeholder with its value, where all placeholders before it were bound in order.
+    fn bind_next(&mut self, value: Parameter<'a>) -> &mut Self {
+        match self.dialect {
+            Dialect::Postgres => self.bind(value),
+            // Without a number, which SQLite counts by itself: a statement may have a thousand of them.
+            Dialect::Sqlite => {
+                self.parameters.push(value);
+                self.sql("?")
+            }
+        }
     }
 
     pub(super) fn build(self) -> Statement<'a> {
@@ -242,7 +265,7 @@ pub(super) fn pieces<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Inserts rows of a tenant: `into` names the columns, of which the tenant's is the first.
+/// Inserts rows of a tenant: `into` names the table and its columns, of which the tenant's is the first.
 pub(super) fn insert<'a, T, const N: usize>(
     dialect: Dialect,
     tenant: &'a str,
@@ -252,7 +275,7 @@ pub(super) fn insert<'a, T, const N: usize>(
 ) -> Vec<Statement<'a>> {
     let one = |piece: &[T]| {
         let mut builder = Builder::new(dialect, tenant);
-        builder.sql(into).rows(piece.iter().map(&columns));
+        builder.insert_into(into).rows(piece.iter().map(&columns));
         builder.build()
     };
     pieces(rows).map(one).collect()

@@ -375,11 +375,18 @@ fn each(dialect: Dialect, mut visit: impl FnMut(Statement<'_>)) {
     selections(dialect, &mut visit);
 }
 
-/// The numbers of the placeholders of a text.
+/// The numbers of the placeholders of a text; one without a number has the number after the largest one so far.
 fn placeholders(text: &str, sign: char) -> BTreeSet<usize> {
-    let numbers = text.split(sign).skip(1);
-    let digits = numbers.map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap());
-    digits.map(|digits| digits.parse().unwrap()).collect()
+    let mut numbers = BTreeSet::new();
+    for rest in text.split(sign).skip(1) {
+        let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+        let next = numbers.last().map_or(1, |last| last + 1);
+        numbers.insert(match digits {
+            "" => next,
+            digits => digits.parse().unwrap(),
+        });
+    }
+    numbers
 }
 
 #[test]
@@ -402,6 +409,7 @@ fn postgres_gets_no_words_of_sqlite() {
     each(Dialect::Postgres, |statement| {
         let words = [
             "?",
+            "OR FAIL",
             "INDEXED BY",
             "CROSS JOIN",
             "json_each",

@@ -184,7 +184,20 @@ pub fn verify<'e>(
 
 #[cfg(test)]
 mod tests {
-    use super::add;
+    use super::{JournalBody, add};
+
+    #[test]
+    fn body_digest_is_that_of_b2sum() {
+        let body = JournalBody {
+            salt: std::array::from_fn(|at| at as u8),
+            text: r#"{"attributes":["active"]}"#.to_owned(),
+        };
+        let digest: String = body.digest().map(|byte| format!("{byte:02x}")).concat();
+        assert_eq!(
+            digest,
+            "0a02d37e236ee4337f4f8685e5db36520c784799472816d959c4a2ce66bcf76a"
+        );
+    }
 
     #[test]
     fn different_lists_of_texts_are_different_bytes() {
