@@ -53,6 +53,7 @@ impl ResourceType {
         }
         let mut this = ResourceType {
             attributes: table.attributes,
+            completed: Vec::new(),
             core: core.id.clone(),
             default_projection: Projection::nothing(),
             definition,
@@ -66,6 +67,12 @@ impl ResourceType {
         for path in indexed {
             this.mark_indexed(path)?;
         }
+        let top = this
+            .attributes
+            .iter()
+            .filter(|attr| attr.parent().is_none());
+        let completed = top.filter(|attr| !matches!(attr.role(), Role::Plain | Role::Schemas));
+        this.completed = completed.map(Attr::id).collect();
         this.default_projection = this.projected::<&str>(&[], &[]);
         this.fingerprint = Fingerprint::of(&this);
         this.key_fingerprint = Fingerprint::of_keys(&this);

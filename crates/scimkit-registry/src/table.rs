@@ -31,6 +31,8 @@ pub struct ResourceType {
     // INVARIANT: `attributes[i].id == AttrId(i)`; the children of an attribute follow its level
     // contiguously; entry 0 is `schemas` and entry 1 is `id`.
     pub(crate) attributes: Vec<Attr>,
+    /// See [`ResourceType::completed_attributes`].
+    pub(crate) completed: Vec<AttrId>,
     pub(crate) core: Urn,
     pub(crate) default_projection: Projection,
     pub(crate) definition: ResourceTypeDefinition,
@@ -88,6 +90,22 @@ impl ResourceType {
     /// The sub-attributes of a complex attribute.
     pub fn children(&self, id: AttrId) -> impl Iterator<Item = &Attr> {
         self.slice(&self.attr(id).children).iter()
+    }
+
+    /// Returns the top-level attributes that the service provider computes or completes when it answers: `id`,
+    /// `meta`, memberships, inverse memberships and references. They are found once per type.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::Registry;
+    ///
+    /// let registry = Registry::standard();
+    /// let group = registry.by_name("Group").unwrap();
+    /// let names: Vec<_> = group.completed_attributes().map(|attr| attr.name()).collect();
+    /// assert_eq!(names, ["id", "meta", "members"]);
+    /// ```
+    pub fn completed_attributes(&self) -> impl Iterator<Item = &Attr> {
+        self.completed.iter().map(|id| self.attr(*id))
     }
 
     /// The definition as registered.

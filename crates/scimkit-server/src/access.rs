@@ -65,9 +65,18 @@ impl Access {
             (true, false, true) => Level::Read,
             (true, false, false) => Level::Nothing,
         };
-        Access::of(level(true, scopes.groups))
-            .with("Group", level(rules.groups, scopes.groups))
-            .with("User", level(rules.users, scopes.users))
+        let mut access = Access::of(level(true, scopes.groups));
+        let (groups, users) = (
+            level(rules.groups, scopes.groups),
+            level(rules.users, scopes.users),
+        );
+        if groups != access.others {
+            access = access.with("Group", groups);
+        }
+        if users != access.others {
+            access = access.with("User", users);
+        }
+        access
     }
 
     /// Another level for the type of that name.
@@ -106,8 +115,8 @@ impl Access {
         if self.types.is_empty() && self.others >= Level::Read {
             return Vec::new();
         }
-        let attrs = kind.attributes().iter();
-        let inverse = attrs.filter(|a| a.role() == Role::Inverse && a.parent().is_none());
+        let attrs = kind.completed_attributes();
+        let inverse = attrs.filter(|attr| attr.role() == Role::Inverse);
         let hides = |attr: &&Attr| {
             // The RFC has users among those that a user is a member of; they have no members.
             let has_members = |to: &&Arc<ResourceType>| memberships(to).next().is_some();

@@ -7,19 +7,17 @@ pub(crate) const PAGE: u32 = 1_000;
 
 /// The membership attributes of a type.
 pub(crate) fn memberships(kind: &ResourceType) -> impl Iterator<Item = AttrId> {
-    let attrs = kind.attributes().iter();
-    attrs
-        .filter(|a| a.role() == Role::Membership && a.parent().is_none())
+    kind.completed_attributes()
+        .filter(|attr| attr.role() == Role::Membership)
         .map(Attr::id)
 }
 
 /// The membership and inverse attributes that a projection shows, whose edges a store has to read.
 pub(crate) fn edge_attrs(kind: &ResourceType, projection: &Projection) -> Vec<AttrId> {
-    let attrs = kind.attributes().iter();
-    attrs
-        .filter(|a| matches!(a.role(), Role::Inverse | Role::Membership))
-        .filter(|a| a.parent().is_none() && projection.shows(a.id()))
+    kind.completed_attributes()
+        .filter(|attr| matches!(attr.role(), Role::Inverse | Role::Membership))
         .map(Attr::id)
+        .filter(|attr| projection.shows(*attr))
         .collect()
 }
 
@@ -32,8 +30,7 @@ pub(crate) fn inverse_attrs(kind: &ResourceType, projection: &Projection) -> Vec
 
 /// The reference attributes of a type.
 pub(crate) fn reference_attrs(kind: &ResourceType) -> impl Iterator<Item = AttrId> {
-    let attrs = kind.attributes().iter();
-    attrs
-        .filter(|a| a.role() == Role::Reference && a.parent().is_none())
-        .map(|a| a.id())
+    kind.completed_attributes()
+        .filter(|attr| attr.role() == Role::Reference)
+        .map(Attr::id)
 }

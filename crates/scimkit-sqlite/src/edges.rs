@@ -149,8 +149,8 @@ impl EdgeReader<'_> {
     ) -> Outcome<()> {
         let mut lists = Vec::new();
         for other in others {
-            let attrs = other.attributes().iter();
-            let attrs = attrs.filter(|a| a.role() == Role::Membership && a.parent().is_none());
+            let attrs = other.completed_attributes();
+            let attrs = attrs.filter(|attr| attr.role() == Role::Membership);
             lists.extend(attrs.map(|attr| (Target::new(other), attr.path())));
         }
         if let [(to, path)] = lists.as_slice() {
