@@ -20,7 +20,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_io_timeout::TimeoutStream;
-use tower::ServiceExt;
+use tower::Service;
 
 /// How long a connection may take, and how many there may be.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +103,8 @@ fn connection(
     stream.set_write_timeout(Some(timeouts.silence));
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        let answer = app.clone().oneshot(request.map(Body::new));
+        // A router is always ready.
+        let answer = app.clone().call(request.map(Body::new));
         let answer = tokio::time::timeout(timeouts.request, answer);
         async { answer.await.unwrap_or_else(|_| Ok(too_slow())) }
     });

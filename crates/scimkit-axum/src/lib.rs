@@ -23,8 +23,9 @@ use scimkit_server::Server;
 /// application's.
 ///
 /// - The server bounds bodies itself, so axum's own body limit does not apply.
+/// - The path becomes the server's [prefix](Server::with_prefix), in place of one that it has.
 /// - With `{tenant}` in the path, one whole segment stands for the tenant, and the server finds it
-///   there: see [`Server::with_prefix`], which this calls.
+///   there.
 ///
 /// # Panics
 /// When axum does not take the path: an empty one, or one that does not start with `/`.
@@ -41,10 +42,7 @@ use scimkit_server::Server;
 /// # let _ = app;
 /// ```
 pub fn router<S: Clone + Send + Sync + 'static>(path: &str, server: Server) -> Router<S> {
-    if !path.contains("{tenant}") {
-        return Router::new().nest_service(path, server);
-    }
-    // Nesting would take the path off, and the tenant with it.
+    // Nesting would take the path off, which costs each request another URI, and the tenant with it.
     let path = path.trim_end_matches('/');
     let server = server.with_prefix(path);
     Router::new()

@@ -89,7 +89,7 @@ impl Version {
     /// The weak entity tag, as a header has it.
     #[must_use]
     pub fn etag(&self) -> String {
-        self.to_string()
+        ["W/\"", &self.0, "\""].concat()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{
         ALLOW, CACHE_CONTROL, CONTENT_LOCATION, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER,
         WWW_AUTHENTICATE,
@@ -17,7 +17,7 @@ use crate::{body::Body, error::Problem};
 #[derive(Debug)]
 pub(crate) struct Answer {
     body: Option<Body>,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: HeaderMap,
     status: StatusCode,
 }
 
@@ -31,7 +31,8 @@ impl Answer {
     pub(crate) fn of(status: StatusCode, body: Body) -> Self {
         Answer {
             body: Some(body),
-            headers: Vec::new(),
+            // Room for those of a resource, the date and the id of the request.
+            headers: HeaderMap::with_capacity(8),
             status,
         }
     }
@@ -40,7 +41,7 @@ impl Answer {
     pub(crate) fn empty(status: StatusCode) -> Self {
         Answer {
             body: None,
-            headers: Vec::new(),
+            headers: HeaderMap::new(),
             status,
         }
     }
@@ -87,7 +88,7 @@ impl Answer {
 
     /// With the entity tag of a resource.
     pub(crate) fn tagged(self, version: &Version) -> Self {
-        match HeaderValue::from_str(&version.etag()) {
+        match HeaderValue::try_from(version.etag()) {
             Ok(value) => self.with(ETAG, value),
             Err(_) => self,
         }
@@ -104,17 +105,25 @@ impl Answer {
         self.with_url(CONTENT_LOCATION, location)
     }
 
+    /// With the URL of the resource that is the body as that of the resource that was created or read, too.
+    pub(crate) fn located_as_shown(mut self) -> Self {
+        if let Some(url) = self.headers.get(CONTENT_LOCATION).cloned() {
+            self.headers.insert(LOCATION, url);
+        }
+        self
+    }
+
     /// With one URL in this header, in place of an earlier one.
     fn with_url(mut self, name: HeaderName, url: &str) -> Self {
-        self.headers.retain(|(known, _)| *known != name);
         match HeaderValue::from_str(url) {
-            Ok(value) => self.with(name, value),
-            Err(_) => self,
-        }
+            Ok(value) => self.headers.insert(name, value),
+            Err(_) => self.headers.remove(name),
+        };
+        self
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.headers.append(name, value);
         self
     }
 
@@ -123,10 +132,8 @@ impl Answer {
         let has_body = self.body.is_some();
         let mut response = Response::new(self.body.unwrap_or_default());
         *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
         let headers = response.headers_mut();
-        for (name, value) in self.headers {
-            headers.append(name, value);
-        }
         if has_body {
             headers.insert(CONTENT_TYPE, media_type);
         }

@@ -95,8 +95,7 @@ impl Inner {
         request_id: &str,
         notes: &mut Notes,
     ) -> Result<Answer, Problem> {
-        let uri = head.uri.clone();
-        let (tenant, path) = self.prefix.strip(uri.path()).unzip();
+        let (tenant, path) = self.prefix.strip(head.uri.path()).unzip();
         if let Some(tenant) = tenant.flatten() {
             head.extensions.insert(tenant);
         }

@@ -16,7 +16,7 @@ use crate::{
     attrs::{PAGE, memberships},
     body::{BrokenOff, Pieces},
     error::Problem,
-    query::{Parameter, parameters},
+    query::parameters,
 };
 
 /// A resource that is being sent: its text, and behind it the memberships that are too long for it.
@@ -197,6 +197,9 @@ impl Asked {
         most: u32,
         witness: &Witness,
     ) -> Result<Vec<Asked>, Problem> {
+        if query.is_none() || memberships(kind).next().is_none() {
+            return Ok(Vec::new());
+        }
         let attrs = memberships(kind).map(|attr| kind.attr(attr).name());
         let own: Vec<_> = attrs
             .flat_map(|name| [format!("{name}Count"), format!("{name}After")])
@@ -205,7 +208,7 @@ impl Asked {
         let named = |wanted: String| {
             let mut parameters = parameters.iter();
             let found = parameters.find(|parameter| parameter.name == wanted);
-            found.map(Parameter::value)
+            found.map(|parameter| parameter.value.clone().into_owned())
         };
         let mut asked = Vec::new();
         for attr in memberships(kind) {

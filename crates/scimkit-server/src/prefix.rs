@@ -29,6 +29,15 @@ impl Prefix {
         }
     }
 
+    /// Returns the path that the log shows: below a prefix without a tenant, as a framework's nesting leaves it.
+    pub(crate) fn logged<'p>(&self, path: &'p str) -> &'p str {
+        match (&self.behind, self.strip(path)) {
+            (None, Some((_, ""))) => "/",
+            (None, Some((_, rest))) => rest,
+            _ => path,
+        }
+    }
+
     /// The tenant and what is below the prefix; none for a path that is not below it.
     pub(crate) fn strip<'p>(&self, path: &'p str) -> Option<(Option<TenantInPath>, &'p str)> {
         let rest = path.strip_prefix(self.before.as_str())?;
@@ -52,6 +61,16 @@ fn is_below(rest: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::Prefix;
+
+    #[test]
+    fn log_shows_paths_below_a_prefix_without_a_tenant() {
+        let prefix = Prefix::of("/scim/v2");
+        assert_eq!(prefix.logged("/scim/v2/Users/1"), "/Users/1");
+        assert_eq!(prefix.logged("/scim/v2"), "/");
+        assert_eq!(prefix.logged("/scim/v22/Users"), "/scim/v22/Users");
+        let prefix = Prefix::of("/t/{tenant}/scim/v2");
+        assert_eq!(prefix.logged("/t/a/scim/v2/Users"), "/t/a/scim/v2/Users");
+    }
 
     #[test]
     fn a_tenant_is_one_whole_segment() {

@@ -1,5 +1,7 @@
 //! From query strings to what the driver works on.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 use scimkit_core::{
     Error, ScimType, excerpt,
@@ -21,42 +23,51 @@ const NAMES: [&str; 8] = [
     "startIndex",
 ];
 
-/// One parameter of a query string, still encoded.
+/// One parameter of a query string.
 #[derive(Debug, Clone)]
 pub(crate) struct Parameter<'q> {
     /// Its name, decoded; a known one as the protocol spells it.
-    pub(crate) name: String,
-    value: &'q str,
+    pub(crate) name: Cow<'q, str>,
+    /// The value as it was sent.
+    raw: &'q str,
+    /// The value, decoded as forms are: a plus stands for a space.
+    pub(crate) value: Cow<'q, str>,
 }
 
 impl Parameter<'_> {
-    /// The value, decoded as forms are: a plus stands for a space.
-    pub(crate) fn value(&self) -> String {
-        form_decoded(self.value)
-    }
-
     /// The filter that the value holds, where a raw plus may be one: next to `%20`, and where the
     /// filter can be read that way.
     fn filter(&self, writer: Writer<'_>) -> String {
         let Writer { scope, witness, .. } = writer;
-        let both = self.value.contains('+') && self.value.contains("%20");
+        let both = self.raw.contains('+') && self.raw.contains("%20");
         if !both || !witness.tolerance().raw_plus {
-            return self.value();
+            return self.value.clone().into_owned();
         }
-        let text = percent_decode_str(self.value).decode_utf8_lossy();
+        let text = percent_decode_str(self.raw).decode_utf8_lossy();
         // What this reading needs is noted when the filter is read for good.
         let trial = Witness::of(*witness.tolerance());
         if read_filter(&text, scope.settings.limits.filter, &trial).is_err() {
-            return self.value();
+            return self.value.clone().into_owned();
         }
         witness.needed(Quirk::RawPlus);
         text.into_owned()
     }
 }
 
-fn form_decoded(text: &str) -> String {
-    let text = text.replace('+', " ");
-    percent_decode_str(&text).decode_utf8_lossy().into_owned()
+/// Decodes a name or value as forms are decoded.
+///
+/// # Errors
+/// `invalidValue` for text that is not UTF-8: reading it anyway would replace characters.
+fn form_decoded(text: &str) -> Result<Cow<'_, str>, Error> {
+    let decoded = match text.contains('+') {
+        false => percent_decode_str(text).decode_utf8(),
+        true => {
+            let text = text.replace('+', " ");
+            let decoded = percent_decode_str(&text).decode_utf8();
+            decoded.map(|text| Cow::Owned(text.into_owned()))
+        }
+    };
+    decoded.map_err(|_| Error::invalid_value("the query is not UTF-8"))
 }
 
 /// Splits a query string into its parameters; `others` are names known beside those of the protocol.
@@ -70,27 +81,31 @@ pub(crate) fn parameters<'q>(
     witness: &Witness,
 ) -> Result<Vec<Parameter<'q>>, Problem> {
     let text = text.unwrap_or("");
-    if percent_decode_str(text).decode_utf8().is_err() {
-        // Reading it anyway would put other characters in the place of those that were meant.
-        return Err(Error::invalid_value("the query is not UTF-8").into());
-    }
     let mut parameters = Vec::new();
     for part in text.split('&').filter(|part| !part.is_empty()) {
-        let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        let name = spelled(form_decoded(name), others, witness)?;
-        parameters.push(Parameter { name, value });
+        let (name, raw) = part.split_once('=').unwrap_or((part, ""));
+        let (name, value) = (form_decoded(name)?, form_decoded(raw)?);
+        let name = spelled(name, others, witness)?;
+        parameters.push(Parameter { name, raw, value });
     }
     Ok(parameters)
 }
 
 /// The name of a parameter as the protocol spells it; one that is not known stays as it is.
-fn spelled(name: String, others: &[String], witness: &Witness) -> Result<String, RequestError> {
+fn spelled<'q>(
+    name: Cow<'q, str>,
+    others: &[String],
+    witness: &Witness,
+) -> Result<Cow<'q, str>, RequestError> {
     let mut known = NAMES.into_iter().chain(others.iter().map(String::as_str));
     let Some(known) = known.find(|known| known.eq_ignore_ascii_case(&name)) else {
         return Ok(name);
     };
-    if known == name || witness.lets_through(Quirk::ParameterCase) {
-        return Ok(known.to_owned());
+    if known == name {
+        return Ok(name);
+    }
+    if witness.lets_through(Quirk::ParameterCase) {
+        return Ok(Cow::Owned(known.to_owned()));
     }
     let detail = format!(
         "unknown query parameter `{}`: write `{known}`",
@@ -110,22 +125,22 @@ pub(crate) fn search(text: Option<&str>, writer: Writer<'_>) -> Result<SearchReq
     let by_cursor = parameters.iter().any(|one| one.name == "cursor");
     let mut search = SearchRequest::default();
     for parameter in parameters {
-        let (name, value) = (parameter.name.as_str(), parameter.value());
-        match name {
-            "attributes" => search.attributes.extend(names(&value)),
-            "excludedAttributes" => search.excluded_attributes.extend(names(&value)),
-            "count" => {
-                let count = integer(name, &value).map_err(|error| match by_cursor {
+        let value = &*parameter.value;
+        match &*parameter.name {
+            "attributes" => search.attributes.extend(names(value)),
+            "excludedAttributes" => search.excluded_attributes.extend(names(value)),
+            name @ "count" => {
+                let count = integer(name, value).map_err(|error| match by_cursor {
                     true => error.with_type(ScimType::InvalidCount),
                     false => error,
                 });
                 once(name, &mut search.count, count?)?;
             }
-            "cursor" => once(name, &mut search.cursor, value)?,
-            "filter" => once(name, &mut search.filter, parameter.filter(writer))?,
-            "sortBy" => once(name, &mut search.sort_by, value)?,
-            "sortOrder" => once(name, &mut search.sort_order, order(&value)?)?,
-            "startIndex" => once(name, &mut search.start_index, integer(name, &value)?)?,
+            name @ "cursor" => once(name, &mut search.cursor, value.to_owned())?,
+            name @ "filter" => once(name, &mut search.filter, parameter.filter(writer))?,
+            name @ "sortBy" => once(name, &mut search.sort_by, value.to_owned())?,
+            name @ "sortOrder" => once(name, &mut search.sort_order, order(value)?)?,
+            name @ "startIndex" => once(name, &mut search.start_index, integer(name, value)?)?,
             _ => {}
         }
     }

@@ -52,11 +52,10 @@ impl Ask<'_> {
             .write(creation, &self.want(kind, &projection))
             .await?;
         let stored = written.stored.ok_or_else(lost)?;
-        let location = self.location(kind, &stored);
         let answer = self
             .show(StatusCode::CREATED, (kind, stored), &projection)
             .await?;
-        Ok(answer.located(&location))
+        Ok(answer.located_as_shown())
     }
 
     pub(crate) async fn read(
@@ -73,11 +72,10 @@ impl Ask<'_> {
             let answer = Answer::empty(StatusCode::NOT_MODIFIED).tagged(&stored.version);
             return Ok(answer.showing(&self.location(kind, &stored)));
         }
-        let location = self.location(kind, &stored);
         let answer = self
             .show(StatusCode::OK, (kind, stored), &projection)
             .await?;
-        Ok(answer.located(&location))
+        Ok(answer.located_as_shown())
     }
 
     pub(crate) async fn replace(

@@ -1,6 +1,6 @@
 //! Which resource and method a request means, before its body is looked at.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use http::Method;
 use percent_encoding::percent_decode_str;
@@ -76,15 +76,18 @@ impl Route {
     pub(crate) fn find(registry: &Registry, method: &Method, path: &str) -> Result<Self, Problem> {
         let mut segments = Vec::with_capacity(3);
         for segment in path.split('/').filter(|s| !s.is_empty()) {
-            let text = percent_decode_str(segment)
-                .decode_utf8()
-                .map_err(|_| nowhere())?;
+            let text = match segment.contains('%') {
+                false => Cow::Borrowed(segment),
+                true => percent_decode_str(segment)
+                    .decode_utf8()
+                    .map_err(|_| nowhere())?,
+            };
             if segments.len() == 3 || text.chars().any(char::is_control) {
                 return Err(nowhere());
             }
-            segments.push(text.into_owned());
+            segments.push(text);
         }
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
         match segments.as_slice() {
             [] => only(&Method::GET, method, "GET, HEAD, OPTIONS", || {
                 Route::List(None)
@@ -111,9 +114,9 @@ impl Route {
         endpoint: &str,
         rest: &[&str],
     ) -> Result<Self, Problem> {
-        let kind = registry
-            .by_endpoint(&format!("/{endpoint}"))
-            .ok_or_else(nowhere)?;
+        let mut types = registry.types().iter();
+        let kind = types.find(|kind| kind.endpoint().strip_prefix('/') == Some(endpoint));
+        let kind = kind.ok_or_else(nowhere)?;
         let kind = || Arc::clone(kind);
         match rest {
             [] => match *method {

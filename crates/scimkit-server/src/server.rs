@@ -137,7 +137,7 @@ impl Server {
         let body = std::pin::pin!(body);
         let mut body = Incoming::new(body);
         let media_type = negotiate::answer_type(&head.headers);
-        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+        let method = head.method.clone();
         if head.method == Method::HEAD {
             head.method = Method::GET;
         }
@@ -179,6 +179,7 @@ impl Server {
         } = notes;
         let quirks = (!quirks.is_empty()).then(|| tracing::field::display(quirks));
         let dropped = dropped.as_deref();
+        let path = self.inner.prefix.logged(head.uri.path());
         let tenant = tenant.as_ref().map(TenantId::as_str);
         let connection = connection.as_ref().map(ConnectionId::as_str);
         tracing::info!(

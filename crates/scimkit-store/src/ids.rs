@@ -1,6 +1,12 @@
 //! The identifiers of tenants and connections.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
+
+/// The identifier of an only tenant and of an only connection, allocated once.
+static ONLY: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("default"));
 
 /// The identifier of a tenant, whose data are invisible to every other tenant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +23,7 @@ impl TenantId {
 impl Default for TenantId {
     /// The tenant of an application that has only one.
     fn default() -> Self {
-        TenantId::from("default")
+        TenantId(Arc::clone(&ONLY))
     }
 }
 
@@ -48,7 +54,7 @@ impl ConnectionId {
 impl Default for ConnectionId {
     /// The connection of an application that has only one.
     fn default() -> Self {
-        ConnectionId::from("default")
+        ConnectionId(Arc::clone(&ONLY))
     }
 }
 
