@@ -1,6 +1,6 @@
 //! What any server process does: log, listen, stop, and say what went wrong.
 
-use std::{io::IsTerminal, path::Path, process::ExitCode, time::Duration};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use axum::Router;
 use tokio::{net::TcpListener, signal};
@@ -19,7 +19,6 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub(crate) fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
-        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();

@@ -42,7 +42,6 @@ fn listen() {
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
             .with_writer(|| Everybody)
-            .with_ansi(false)
             .finish();
         tracing::subscriber::set_global_default(subscriber).unwrap();
         // Another test may have found out that nobody listens.

@@ -111,7 +111,7 @@ impl Log {
         static LOG: OnceLock<Log> = OnceLock::new();
         LOG.get_or_init(|| {
             let log = Log::default();
-            let subscriber = tracing_subscriber::fmt().with_ansi(false);
+            let subscriber = tracing_subscriber::fmt();
             subscriber.with_writer(log.clone()).init();
             log
         })

@@ -146,7 +146,6 @@ async fn the_log_of_the_whole_corpus_tells_no_token_and_no_password() {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(filter)
         .with_writer(move || writer.clone())
-        .with_ansi(false)
         .finish();
     let _listening = tracing::subscriber::set_default(subscriber);
     // With a single listener, `tracing` takes what the thread that first comes along listens to for
