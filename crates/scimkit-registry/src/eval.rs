@@ -5,8 +5,8 @@ use std::{borrow::Cow, cmp::Ordering};
 use serde_json::{Map, Value};
 
 use crate::{
-    Attr, AttrId, Budget, Exhausted, Meter, Operator, Predicate, Resource, ResourceType, Scalar,
-    fold,
+    Attr, AttrId, AttrValues, Exhausted, Meter, Operator, Predicate, Resource, ResourceType,
+    Scalar, fold, node::Node,
 };
 
 /// A resource as a predicate sees it: its document, and beside it what the document does not hold.
@@ -33,40 +33,65 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     computed: Option<&'a Map<String, Value>>,
-    document: &'a Resource,
+    source: Source<'a>,
+}
+
+/// Where the values of a document come from.
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    Tree(&'a Resource),
+    Values(&'a AttrValues<'a>),
 }
 
 impl<'a> View<'a> {
-    /// A document alone: `id`, `meta` and edges count as unassigned.
+    /// Creates a view of a tree alone: `id`, `meta` and edges count as unassigned.
     #[must_use]
     pub fn of(document: &'a Resource) -> Self {
         View {
             computed: None,
-            document,
+            source: Source::Tree(document),
         }
     }
 
-    /// A document with top-level attributes that take precedence over its own: `id`, `meta`,
+    /// Creates a view of what was read of a document: all other attributes count as unassigned.
+    #[must_use]
+    pub fn of_values(values: &'a AttrValues<'_>) -> Self {
+        View {
+            computed: None,
+            source: Source::Values(values),
+        }
+    }
+
+    /// Creates a view of a tree with top-level attributes that take precedence over its own: `id`, `meta`,
     /// memberships, and references filled in.
     #[must_use]
     pub fn with(document: &'a Resource, computed: &'a Map<String, Value>) -> Self {
-        View {
-            computed: Some(computed),
-            document,
-        }
+        View::of(document).with_computed(Some(computed))
     }
 
-    fn top(self, kind: &ResourceType, attr: &Attr) -> Option<&'a Value> {
+    /// Sets the computed attributes, which take precedence over the document's own.
+    #[must_use]
+    pub fn with_computed(mut self, computed: Option<&'a Map<String, Value>>) -> Self {
+        self.computed = computed;
+        self
+    }
+
+    fn top(self, kind: &ResourceType, attr: &Attr) -> Option<Node<'a>> {
         let computed = self.computed.and_then(|computed| match attr.extension() {
             None => computed.get(attr.name()),
             // Extension attributes are computed under their full path.
             Some(_) => computed.get(attr.path()),
         });
-        computed.or_else(|| {
-            self.document
+        if let Some(computed) = computed {
+            return Some(Node::Tree(computed));
+        }
+        match self.source {
+            Source::Tree(tree) => tree
                 .holder(kind, attr.extension())?
                 .get(attr.name())
-        })
+                .map(Node::Tree),
+            Source::Values(values) => values.node(attr.id()),
+        }
     }
 }
 
@@ -111,7 +136,7 @@ impl ResourceType {
         Eval {
             kind: self,
             meter,
-            place: Place::Element(element),
+            place: Place::Element(Node::Tree(element)),
         }
         .holds(predicate)
     }
@@ -153,10 +178,17 @@ impl ResourceType {
         let Some(mut value) = view.top(self, top) else {
             return Ok(None);
         };
-        if let Value::Array(elements) = value {
-            meter.charge(Budget::COMPARISON.saturating_mul(elements.len() as u64))?;
-            let primary = |e: &&Value| e.get("primary").and_then(Value::as_bool) == Some(true);
-            match elements.iter().find(primary).or_else(|| elements.first()) {
+        if value.is_array() {
+            let mut first = None;
+            for element in value.elements() {
+                meter.compare(0)?;
+                if element.get("primary").is_some_and(Node::is_true) {
+                    first = Some(element);
+                    break;
+                }
+                first = first.or(Some(element));
+            }
+            match first {
                 Some(element) => value = element,
                 None => return Ok(None),
             }
@@ -167,17 +199,18 @@ impl ResourceType {
                 None => return Ok(None),
             }
         }
-        meter.charge(reading(attr, value))?;
-        Ok(Scalar::of(attr, value))
+        meter.charge(value.string().map_or(0, |text| reading(attr, &text)))?;
+        Ok(value.scalar(attr))
     }
 }
 
 #[derive(Clone, Copy)]
 enum Place<'a> {
-    Element(&'a Value),
+    Element(Node<'a>),
     Resource(View<'a>),
 }
 
+#[derive(Clone, Copy)]
 struct Eval<'a> {
     kind: &'a ResourceType,
     meter: &'a Meter<'a>,
@@ -216,9 +249,11 @@ impl<'a> Eval<'a> {
             Predicate::Compare { attr, op, value } => self.compare(*attr, *op, value),
             Predicate::ElementMatches { attr, inner } => {
                 self.meter.compare(0)?;
-                for element in elements(self.value(self.kind.attr(*attr))) {
+                let value = self.value(self.kind.attr(*attr));
+                for element in value.into_iter().flat_map(Node::elements) {
                     self.meter.compare(0)?;
-                    if self.kind.element_matches(inner, element, self.meter)? {
+                    let place = Place::Element(element);
+                    if (Eval { place, ..*self }).holds(inner)? {
                         return Ok(true);
                     }
                 }
@@ -246,7 +281,8 @@ impl<'a> Eval<'a> {
         let (Some(parent), Place::Resource(view)) = (attr.parent(), self.place) else {
             return self.any_of(attr, self.value(attr), test);
         };
-        for element in elements(view.top(self.kind, self.kind.attr(parent))) {
+        let whole = view.top(self.kind, self.kind.attr(parent));
+        for element in whole.into_iter().flat_map(Node::elements) {
             self.meter.compare(0)?;
             if let Some(value) = element.get(attr.name())
                 && self.any_of(attr, Some(value), test)?
@@ -260,23 +296,15 @@ impl<'a> Eval<'a> {
     fn any_of(
         &self,
         attr: &Attr,
-        value: Option<&Value>,
+        value: Option<Node<'_>>,
         test: Test<'_>,
     ) -> Result<bool, Exhausted> {
-        for value in elements(value) {
-            if let Test::Compare(_, scalar) | Test::Differs(scalar) = test {
-                let wanted = match scalar {
-                    Scalar::Text(wanted) => wanted.len() as u64,
-                    _ => 0,
-                };
-                self.meter
-                    .charge(reading(attr, value).saturating_add(wanted))?;
-            }
+        for value in value.into_iter().flat_map(Node::elements) {
             let passes = match test {
                 Test::Always => true,
-                Test::Compare(op, scalar) => compares(attr, op, scalar, value),
-                Test::Differs(scalar) => !compares(attr, Operator::Equal, scalar, value),
-                Test::Present => is_present(value),
+                Test::Compare(op, scalar) => self.compares((attr, op, scalar), value)?,
+                Test::Differs(scalar) => !self.compares((attr, Operator::Equal, scalar), value)?,
+                Test::Present => value.is_present(),
             };
             if passes {
                 return Ok(true);
@@ -287,52 +315,47 @@ impl<'a> Eval<'a> {
         Ok(false)
     }
 
-    fn value(&self, attr: &Attr) -> Option<&'a Value> {
+    fn compares(
+        &self,
+        (attr, op, scalar): (&Attr, Operator, &Scalar),
+        value: Node<'_>,
+    ) -> Result<bool, Exhausted> {
+        let text = value.string();
+        let units = text.as_deref().map_or(0, |text| reading(attr, text));
+        match (scalar, text) {
+            (Scalar::Text(wanted), text) => {
+                self.meter
+                    .charge(units.saturating_add(wanted.len() as u64))?;
+                let is_exact = attr.definition().is_case_exact();
+                Ok(text.is_some_and(|text| compare_text(is_exact, op, wanted, &text)))
+            }
+            _ => {
+                self.meter.charge(units)?;
+                let value = value.scalar(attr);
+                Ok(value.is_some_and(|value| ordered(op, value.cmp(scalar))))
+            }
+        }
+    }
+
+    fn value(&self, attr: &Attr) -> Option<Node<'a>> {
         match self.place {
-            Place::Element(Value::Object(members)) => members.get(attr.name()),
-            Place::Element(simple) => attr.parent().is_none().then_some(simple),
+            Place::Element(element) => match element.get(attr.name()) {
+                None if attr.parent().is_none() && !element.is_object() => Some(element),
+                found => found,
+            },
             Place::Resource(view) => view.top(self.kind, attr),
         }
     }
 }
 
-/// What it costs to read a value as it is compared.
-fn reading(attr: &Attr, value: &Value) -> u64 {
+/// What it costs to read a text as it is compared.
+fn reading(attr: &Attr, text: &str) -> u64 {
     // Folding what is not ASCII goes through two normalizations.
     const FOLDING: u64 = 16;
-    let Some(text) = value.as_str() else { return 0 };
     let bytes = text.len() as u64;
     match attr.definition().is_case_exact() || text.is_ascii() {
         true => bytes,
         false => bytes.saturating_mul(FOLDING),
-    }
-}
-
-/// The elements of an array, or the one value.
-fn elements(value: Option<&Value>) -> impl Iterator<Item = &Value> {
-    let (one, many) = match value {
-        Some(Value::Array(elements)) => (None, elements.as_slice()),
-        other => (other, [].as_slice()),
-    };
-    one.into_iter().chain(many)
-}
-
-fn is_present(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(elements) => elements.iter().any(is_present),
-        Value::Object(members) => members.values().any(is_present),
-        Value::Bool(_) | Value::Number(_) => true,
-    }
-}
-
-fn compares(attr: &Attr, op: Operator, scalar: &Scalar, value: &Value) -> bool {
-    match (scalar, value) {
-        (Scalar::Text(wanted), Value::String(text)) => {
-            compare_text(attr.definition().is_case_exact(), op, wanted, text)
-        }
-        _ => Scalar::of(attr, value).is_some_and(|value| ordered(op, value.cmp(scalar))),
     }
 }
 

@@ -3,11 +3,10 @@
 use std::{borrow::Cow, cmp::Ordering};
 
 use caseless::Caseless;
-use scimkit_core::DataType;
 use serde_json::Value;
 use unicode_normalization::{UnicodeNormalization, char::decompose_compatible};
 
-use crate::Attr;
+use crate::{Attr, node::Node};
 
 /// The text as it is compared where case does not matter, and as uniqueness sees it.
 ///
@@ -110,18 +109,7 @@ impl Scalar {
     /// is not of that type.
     #[must_use]
     pub fn of(attr: &Attr, value: &Value) -> Option<Scalar> {
-        match (attr.definition().data_type, value) {
-            (DataType::Boolean, Value::Bool(b)) => Some(Scalar::Bool(*b)),
-            (DataType::DateTime, Value::String(text)) => {
-                scimkit_core::parse_instant(text).map(|t| Scalar::Instant(t.timestamp_micros()))
-            }
-            (DataType::Decimal, Value::Number(n)) => n.as_f64().map(Scalar::Decimal),
-            (DataType::Integer, Value::Number(n)) => n.as_i64().map(Scalar::Integer),
-            (DataType::String | DataType::Binary | DataType::Reference, Value::String(text)) => {
-                Some(Scalar::text(attr, text))
-            }
-            _ => None,
-        }
+        Node::Tree(value).scalar(attr)
     }
 
     /// Text under `attr`'s case rule.

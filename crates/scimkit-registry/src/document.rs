@@ -1,0 +1,134 @@
+//! A resource's attributes as JSON text.
+
+use std::{borrow::Cow, sync::Arc};
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::Resource;
+
+/// The attributes of one resource as canonical JSON text: compact, `schemas` first, names as the schema
+/// spells them, without `id`, `meta` and memberships.
+///
+/// A document is stored, sent and searched as text. A change is computed on its [tree](Document::tree).
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{Document, Registry, Resource, Tolerance};
+/// use serde_json::json;
+///
+/// let registry = Registry::standard();
+/// let user = registry.by_name("User").unwrap();
+/// let tree = user.admit(json!({"USERNAME": "bjensen"}), &Tolerance::DEFAULT)?;
+/// let document = Document::from(tree.clone());
+/// assert!(document.text().ends_with(br#""userName":"bjensen"}"#));
+/// assert_eq!(*Document::from_text(document.text().clone()).tree()?, tree);
+/// assert!(Document::from_text("[]").tree().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Document {
+    is_exact: bool,
+    text: Bytes,
+    /// The tree of the text, if it was at hand.
+    tree: Option<Arc<Resource>>,
+}
+
+/// A text that is not the JSON object of a document.
+#[derive(Debug, Error)]
+#[error("a stored document can't be read: {0}")]
+pub struct InvalidDocument(#[source] crate::Error);
+
+impl Document {
+    /// Creates a document from its text, as [`Document::text`] returned it.
+    ///
+    /// The text is not checked: whatever reads it finds nothing in text that is not JSON.
+    #[must_use]
+    pub fn from_text(text: impl Into<Bytes>) -> Self {
+        Document {
+            is_exact: true,
+            text: text.into(),
+            tree: None,
+        }
+    }
+
+    /// Sets whether the document [is exact](Document::is_exact).
+    #[must_use]
+    pub fn with_exactness(mut self, is_exact: bool) -> Self {
+        self.is_exact = is_exact;
+        self
+    }
+
+    /// Adds the tree, if it was parsed from this text already.
+    #[must_use]
+    pub fn with_tree(mut self, tree: Arc<Resource>) -> Self {
+        self.tree = Some(tree);
+        self
+    }
+
+    /// Returns whether it has only attributes that its current resource type has and may return, so that its
+    /// text can be sent unchanged.
+    ///
+    /// A store that keeps documents over changes of the schema says `false` for one that was written under
+    /// another schema; then every answer is projected.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.is_exact
+    }
+
+    /// Returns the text.
+    #[must_use]
+    pub fn text(&self) -> &Bytes {
+        &self.text
+    }
+
+    /// Returns the text without a tree that may be at hand.
+    #[must_use]
+    pub fn into_text(self) -> Bytes {
+        self.text
+    }
+
+    /// Returns the length of the text in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.text.len() as u64
+    }
+
+    /// Returns the tree, parsed from the text if it is not at hand.
+    ///
+    /// # Errors
+    /// The text is not a JSON object.
+    pub fn tree(&self) -> Result<Cow<'_, Resource>, InvalidDocument> {
+        match &self.tree {
+            Some(tree) => Ok(Cow::Borrowed(tree)),
+            None => self.parse().map(Cow::Owned),
+        }
+    }
+
+    /// Returns the tree, parsed from the text if it is not at hand.
+    ///
+    /// # Errors
+    /// The text is not a JSON object.
+    pub fn shared_tree(&self) -> Result<Arc<Resource>, InvalidDocument> {
+        match &self.tree {
+            Some(tree) => Ok(Arc::clone(tree)),
+            None => self.parse().map(Arc::new),
+        }
+    }
+
+    fn parse(&self) -> Result<Resource, InvalidDocument> {
+        Resource::restore(&self.text).map_err(InvalidDocument)
+    }
+}
+
+impl From<Arc<Resource>> for Document {
+    fn from(tree: Arc<Resource>) -> Self {
+        Document::from_text(tree.to_text()).with_tree(tree)
+    }
+}
+
+impl From<Resource> for Document {
+    fn from(tree: Resource) -> Self {
+        Document::from(Arc::new(tree))
+    }
+}
