@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
 use serde_json::Value;
 
 use crate::{AttrId, Document, ResourceId, ResourceType, node::Node, scan};
@@ -142,6 +143,9 @@ impl Document {
     /// Returns the resource that a reference attribute such as `manager` names: its `value`.
     #[must_use]
     pub fn reference(&self, kind: &ResourceType, id: AttrId) -> Option<ResourceId> {
+        // Names are printed as in the schema and need no escapes.
+        let name = format!("\"{}\":", kind.attr(id).name());
+        memmem::find(self.text(), name.as_bytes())?;
         let values = kind.reader([id]);
         let values = values.read(self.text());
         let value = values.node(id)?.get("value")?.string()?;

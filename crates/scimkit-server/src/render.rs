@@ -2,22 +2,18 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use bytes::Bytes;
-use memchr::memmem;
 use scimkit_registry::{
-    AttrId, Budget, Edge, Operator, Predicate, Projection, Resource, ResourceId, ResourceType,
-    Role, Scalar,
+    AttrId, Budget, Edge, Operator, Predicate, Projection, ResourceId, ResourceType, Role, Scalar,
 };
 use scimkit_store::{
-    Document, EdgeQuery, Facts, Overflow, Query, Scope, Settings, Store, StoreError, Stored, Want,
-    computed, targets, yield_now,
+    EdgeQuery, Facts, Overflow, Query, Scope, Settings, Store, StoreError, Stored, Want, computed,
+    targets, yield_now,
 };
-use serde_json::{Map, Value};
 
 use crate::{
     attrs::{edge_attrs, reference_attrs},
     error::Problem,
-    work::{self, Rendering, Service},
+    work::{self, Service},
 };
 
 /// The bytes of resources that are taken apart at once, besides one resource: as trees they take many
@@ -42,35 +38,16 @@ pub(crate) fn parts(mut items: &[Stored]) -> impl Iterator<Item = &[Stored]> {
 /// Units that it takes to render an edge.
 const EDGE: u64 = 16 * Budget::COMPARISON;
 
-/// Units that each byte of a document takes to be projected and printed.
-const TREE_BYTE: u64 = 2;
+/// Bytes of a document that are copied for one unit.
+const COPIED: u64 = 16;
 
-/// The tree of a document; a long text is parsed on the lane.
-///
-/// # Errors
-/// The text is not a document; the budget ran out, or the lane is full.
-pub(crate) async fn tree(
-    (scope, rendering): (&Scope, &Rendering),
-    document: &Document,
-) -> Result<Arc<Resource>, StoreError> {
-    let read = |text: &Bytes| Resource::restore(text).map_err(StoreError::backend);
-    match document {
-        Document::Tree(tree) => Ok(Arc::clone(tree)),
-        Document::Text(text) if work::TEXT_BYTE * text.len() as u64 >= work::AT_ONCE => {
-            let text = text.clone();
-            Ok(Arc::new(
-                rendering.apart(scope, move || read(&text)).await??,
-            ))
-        }
-        Document::Text(text) => Ok(Arc::new(read(text)?)),
-    }
-}
+/// Bytes of a document that are searched for what a projection shows, and copied, for one unit.
+pub(crate) const PROJECTED: u64 = 4;
 
 /// The JSON texts of a page of resources of one type.
 ///
-/// A document that is shown whole goes out as the text it is kept as, with the computed attributes
-/// spliced in; another is taken apart, completed, projected and printed. Long work is done on the
-/// lane, and others have a turn in between.
+/// What is shown of a document is copied from its text, and the computed attributes are spliced in. Long
+/// work is done on the lane, and others have a turn in between.
 ///
 /// # Errors
 /// The store fails to read edges or the targets of references; the lane is full.
@@ -80,41 +57,29 @@ pub(crate) async fn page(
     projection: &Projection,
 ) -> Result<Vec<Vec<u8>>, Problem> {
     let mut turn = Turn::default();
-    let mut trees = Vec::with_capacity(items.len());
-    for item in items {
-        trees.push(match has_reference(kind, &item.document) {
-            true => {
-                turn.take(work::TEXT_BYTE * item.bytes).await;
-                Some(tree((scope, rendering), &item.document).await?)
-            }
-            false => None,
-        });
-    }
-    let service = (scope, store, rendering);
-    let edges = edges(service, (kind, items), &trees, projection).await?;
+    let edges = edges((scope, store), (kind, items), projection).await?;
     let computed = kind.attributes().iter();
     let computed = computed
         .filter(|a| a.parent().is_none() && projection.shows(a.id()))
         .filter(|a| !matches!(a.role(), Role::Plain | Role::Schemas));
     let computed: Vec<AttrId> = computed.map(|a| a.id()).collect();
     let mut texts = Vec::with_capacity(items.len());
-    for ((item, tree), edges) in items.iter().zip(trees).zip(edges) {
+    for (item, edges) in items.iter().zip(edges) {
         let one = One {
             edges,
             kind: Arc::clone(kind),
-            tree,
         };
         let units = one.units(item, projection);
         if units < work::AT_ONCE {
             turn.take(units).await;
-            texts.push(one.text(&scope.settings, item, &computed, projection)?);
+            texts.push(one.text(&scope.settings, item, &computed, projection));
             continue;
         }
         let (settings, projection) = (Arc::clone(&scope.settings), projection.clone());
         let (mut item, computed) = (item.clone(), computed.clone());
         item.edges = Vec::new();
         let render = move || one.text(&settings, &item, &computed, &projection);
-        texts.push(rendering.apart(scope, render).await??);
+        texts.push(rendering.apart(scope, render).await?);
     }
     Ok(texts)
 }
@@ -134,26 +99,21 @@ impl Turn {
     }
 }
 
-/// Further known parts of a resource that is rendered.
+/// A resource that is rendered, besides its document.
 struct One {
     edges: Vec<(AttrId, Vec<Edge>)>,
     kind: Arc<ResourceType>,
-    /// The document, if it was parsed already.
-    tree: Option<Arc<Resource>>,
 }
 
 impl One {
     /// The approximate units that rendering takes.
     fn units(&self, item: &Stored, projection: &Projection) -> u64 {
-        /// The number of bytes that are copied for one unit.
-        const COPIED: u64 = 16;
         let edges: usize = self.edges.iter().map(|(_, edges)| edges.len()).sum();
-        let document = match (&self.tree, &item.document) {
-            (None, _) if goes_out_as_kept(item, projection) => item.bytes / COPIED,
-            (None, Document::Text(_)) => (work::TEXT_BYTE + TREE_BYTE) * item.bytes,
-            (Some(tree), _) | (None, Document::Tree(tree)) => tree.weight(),
+        let bytes = match item.document.is_exact() && projection.is_whole() {
+            true => COPIED,
+            false => PROJECTED,
         };
-        document.saturating_add(EDGE * edges as u64)
+        (item.document.size() / bytes).saturating_add(EDGE * edges as u64)
     }
 
     fn text(
@@ -162,44 +122,21 @@ impl One {
         item: &Stored,
         wanted: &[AttrId],
         projection: &Projection,
-    ) -> Result<Vec<u8>, StoreError> {
-        let tree = match (self.tree, &item.document) {
-            (Some(tree), _) => Some(tree),
-            (None, _) if goes_out_as_kept(item, projection) => None,
-            (None, Document::Tree(tree)) => Some(Arc::clone(tree)),
-            (None, document @ Document::Text(_)) => Some(Arc::new(document.tree()?.into_owned())),
-        };
-        let nothing = Resource::default();
-        let facts = Facts::of(
-            &self.kind,
-            item,
-            tree.as_deref().unwrap_or(&nothing),
-            &self.edges,
-        );
+    ) -> Vec<u8> {
+        let facts = Facts::of(&self.kind, item, &self.edges);
         let made = computed(settings, &facts, wanted);
-        Ok(match tree {
-            None => splice(&item.document.text(), &made),
-            Some(tree) => {
-                let text = self.kind.shown_text(&tree, made, projection);
-                text.into_bytes()
-            }
-        })
+        self.kind.shown_text(&item.document, made, projection)
     }
 }
 
-fn goes_out_as_kept(item: &Stored, projection: &Projection) -> bool {
-    projection.is_whole() && matches!(item.document, Document::Text(_))
-}
-
 /// For each resource of one type the edges under every membership, inverse and reference attribute
-/// that is shown. `trees` are the documents; one without references may be left out.
+/// that is shown.
 ///
 /// # Errors
 /// What the store fails with.
 pub(crate) async fn edges(
-    (scope, store, rendering): Service<'_>,
+    (scope, store): (&Scope, &dyn Store),
     (kind, items): (&Arc<ResourceType>, &[Stored]),
-    trees: &[Option<Arc<Resource>>],
     projection: &Projection,
 ) -> Result<Vec<Vec<(AttrId, Vec<Edge>)>>, StoreError> {
     let mut all = own_edges(scope, store, (kind, items), projection).await?;
@@ -207,18 +144,29 @@ pub(crate) async fn edges(
         let mut items = items.iter();
         items.all(|item| item.edges.iter().any(|(known, _)| *known == attr))
     };
-    let unknown: Vec<_> = reference_attrs(kind)
-        .filter(|attr| projection.shows(*attr) && !is_known(*attr))
-        .collect();
-    let service = (scope, store, rendering);
-    let found = references(service, kind, trees, &unknown).await?;
-    for (own, tree) in all.iter_mut().zip(trees) {
-        own.extend(
-            tree.iter()
-                .flat_map(|tree| own_references(kind, tree, &found)),
-        );
+    for attr in reference_attrs(kind) {
+        if !projection.shows(attr) || is_known(attr) {
+            continue;
+        }
+        let referred = references_of(kind, attr, items);
+        let ids = referred.iter().map(|(_, id)| id.as_str()).collect();
+        let found = targets_of((scope, store), (kind, attr), &ids).await?;
+        for (at, id) in &referred {
+            let edge = found.iter().find(|edge| edge.id == *id);
+            if let Some((own, edge)) = all.get_mut(*at).zip(edge) {
+                own.push((attr, vec![edge.clone()]));
+            }
+        }
     }
     Ok(all)
+}
+
+/// The resources that documents refer to, with the place of each document.
+fn references_of(kind: &ResourceType, attr: AttrId, items: &[Stored]) -> Vec<(usize, ResourceId)> {
+    let items = items.iter().enumerate();
+    items
+        .filter_map(|(at, item)| Some((at, item.document.reference(kind, attr)?)))
+        .collect()
 }
 
 /// For each resource its edges under every membership and inverse attribute that is shown.
@@ -247,65 +195,40 @@ async fn own_edges(
     Ok(all)
 }
 
-/// Whether a document may hold a reference whose parts are filled in from the target.
-fn has_reference(kind: &ResourceType, document: &Document) -> bool {
-    let mut names = reference_attrs(kind).map(|id| (id, kind.attr(id).name()));
-    match document {
-        Document::Text(text) => names.any(|(_, name)| {
-            // Names are printed as in the schema and need no escapes.
-            memmem::find(text, format!("\"{name}\":").as_bytes()).is_some()
-        }),
-        Document::Tree(tree) => names.any(|(id, _)| tree.get(kind, id).is_some()),
-    }
-}
-
 /// How many targets are asked for in one predicate: few enough for every store to answer it by an
 /// index.
 const AT_ONCE: usize = 50;
 
-/// The resources that the documents refer to, as edges that know type and display name.
-async fn references(
-    (scope, store, rendering): Service<'_>,
-    kind: &ResourceType,
-    trees: &[Option<Arc<Resource>>],
-    attrs: &[AttrId],
-) -> Result<Vec<(AttrId, Edge)>, StoreError> {
+/// Edges to the resources with these ids that a reference attribute can lead to, with their types and names.
+async fn targets_of(
+    (scope, store): (&Scope, &dyn Store),
+    (kind, attr): (&ResourceType, AttrId),
+    ids: &BTreeSet<&str>,
+) -> Result<Vec<Edge>, StoreError> {
     let mut found = Vec::new();
-    for attr in attrs.iter().copied() {
-        let ids: BTreeSet<&str> = trees
-            .iter()
-            .flatten()
-            .filter_map(|tree| referred(kind, tree, attr))
-            .collect();
-        let ids: Vec<&str> = ids.into_iter().collect();
-        for target in targets(&scope.settings.registry, kind, attr) {
-            for ids in ids.chunks(AT_ONCE) {
-                let same = |id: &&str| Predicate::Compare {
-                    attr: AttrId::ID,
-                    op: Operator::Equal,
-                    value: Scalar::Text((*id).to_owned()),
-                };
-                let any = Predicate::Any(ids.iter().map(same).collect());
-                let query = Query::of(Arc::clone(target))
-                    .matching(any)
-                    .page(0, 100)
-                    .uncounted()
-                    .with_max_bytes(TOGETHER)
-                    .with_overflow(Overflow::Name);
-                let page = store.query(scope, &query).await?;
-                for stored in &page.items {
-                    found.push((attr, edge_to((scope, rendering), target, stored).await?));
-                }
-                drop(page.items);
-                for id in &page.rest {
-                    match store.read(scope, target, id, &Want::document()).await {
-                        Ok(stored) => {
-                            let edge = edge_to((scope, rendering), target, &stored).await?;
-                            found.push((attr, edge));
-                        }
-                        Err(StoreError::NotFound) => {}
-                        Err(error) => return Err(error),
-                    }
+    let ids: Vec<&str> = ids.iter().copied().collect();
+    for target in targets(&scope.settings.registry, kind, attr) {
+        for ids in ids.chunks(AT_ONCE) {
+            let same = |id: &&str| Predicate::Compare {
+                attr: AttrId::ID,
+                op: Operator::Equal,
+                value: Scalar::Text((*id).to_owned()),
+            };
+            let any = Predicate::Any(ids.iter().map(same).collect());
+            let query = Query::of(Arc::clone(target))
+                .matching(any)
+                .page(0, 100)
+                .uncounted()
+                .with_max_bytes(TOGETHER)
+                .with_overflow(Overflow::Name);
+            let page = store.query(scope, &query).await?;
+            found.extend(page.items.iter().map(|stored| edge_to(target, stored)));
+            drop(page.items);
+            for id in &page.rest {
+                match store.read(scope, target, id, &Want::document()).await {
+                    Ok(stored) => found.push(edge_to(target, &stored)),
+                    Err(StoreError::NotFound) => {}
+                    Err(error) => return Err(error),
                 }
             }
         }
@@ -313,58 +236,8 @@ async fn references(
     Ok(found)
 }
 
-async fn edge_to(
-    service: (&Scope, &Rendering),
-    kind: &ResourceType,
-    stored: &Stored,
-) -> Result<Edge, StoreError> {
-    let display = match kind.named("displayName") {
-        None => None,
-        Some(attr) => {
-            let tree = tree(service, &stored.document).await?;
-            let name = tree.get(kind, attr).and_then(Value::as_str);
-            name.map(str::to_owned)
-        }
-    };
-    Ok(Edge::to(stored.id.clone())
-        .with_display(display)
-        .with_kind(Some(kind.name().to_owned())))
-}
-
-fn referred<'t>(kind: &ResourceType, tree: &'t Resource, attr: AttrId) -> Option<&'t str> {
-    tree.get(kind, attr)?.get("value")?.as_str()
-}
-
-fn own_references(
-    kind: &ResourceType,
-    tree: &Resource,
-    found: &[(AttrId, Edge)],
-) -> Vec<(AttrId, Vec<Edge>)> {
-    let own = reference_attrs(kind).filter_map(|attr| {
-        let id = ResourceId::from(referred(kind, tree, attr)?);
-        let (_, edge) = found
-            .iter()
-            .find(|(at, edge)| *at == attr && edge.id == id)?;
-        Some((attr, vec![edge.clone()]))
-    });
-    own.collect()
-}
-
-/// Puts members at the end of a JSON object's text.
-fn splice(text: &[u8], made: &Map<String, Value>) -> Vec<u8> {
-    let body = text.strip_suffix(b"}").unwrap_or(text);
-    let mut out = Vec::with_capacity(text.len() + 512);
-    out.extend_from_slice(body);
-    for (name, value) in made {
-        if !out.ends_with(b"{") {
-            out.push(b',');
-        }
-        // Names need no escapes, and writing into a vector does not fail.
-        out.push(b'"');
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"\":");
-        let _ = serde_json::to_writer(&mut out, value);
-    }
-    out.push(b'}');
-    out
+fn edge_to(kind: &ResourceType, stored: &Stored) -> Edge {
+    Edge::to(stored.id.clone())
+        .with_display(stored.document.display_name(kind))
+        .with_kind(Some(kind.name().to_owned()))
 }

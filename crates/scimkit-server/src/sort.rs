@@ -1,13 +1,9 @@
 //! The sort keys of the resources of a list.
 
 use scimkit_registry::{Scalar, View};
-use scimkit_store::{Document, Facts, Query, Sort, StoreError, Stored, computed, yield_now};
+use scimkit_store::{Facts, Query, Sort, StoreError, Stored, computed, yield_now};
 
-use crate::{
-    error::Problem,
-    render,
-    work::{self, Service},
-};
+use crate::{error::Problem, render, work::Service};
 
 /// Puts the resources of several types, type after type and each in order, into one order.
 pub(crate) fn sort_merged<T>(
@@ -23,38 +19,33 @@ pub(crate) fn sort_merged<T>(
 
 /// The sort key of each resource of a page, as its store saw it.
 pub(crate) async fn sort_keys(
-    (scope, store, rendering): Service<'_>,
+    (scope, store, _): Service<'_>,
     query: &Query,
     items: &[Stored],
 ) -> Result<Vec<Option<Scalar>>, Problem> {
     let Some(Sort { attr, .. }) = query.sort else {
         return Ok(vec![None; items.len()]);
     };
-    let mut turn = scope.budget.spent();
     let shown = query.kind.projection(&[query.kind.attr(attr).path()], &[]);
+    let reader = query.kind.reader([attr]);
+    let meter = scope.budget.meter();
     let mut keys = Vec::with_capacity(items.len());
     for part in render::parts(items) {
-        let mut trees = Vec::with_capacity(part.len());
-        for stored in part {
-            if let Document::Text(text) = &stored.document {
-                let units = work::TEXT_BYTE.saturating_mul(text.len() as u64);
-                scope.budget.charge(units).map_err(StoreError::from)?;
-            }
-            if scope.budget.spent().saturating_sub(turn) >= work::AT_ONCE {
-                turn = scope.budget.spent();
-                yield_now().await;
-            }
-            trees.push(Some(
-                render::tree((scope, rendering), &stored.document).await?,
-            ));
+        if !keys.is_empty() {
+            yield_now().await;
         }
-        let service = (scope, store, rendering);
-        let edges = render::edges(service, (&query.kind, part), &trees, &shown).await?;
-        let meter = scope.budget.meter();
-        for ((stored, tree), own) in part.iter().zip(trees.iter().flatten()).zip(&edges) {
-            let facts = Facts::of(&query.kind, stored, tree, own);
-            let made = computed(&scope.settings, &facts, &[attr]);
-            let key = query.kind.sort_key(attr, View::with(tree, &made), &meter);
+        let edges = render::edges((scope, store), (&query.kind, part), &shown).await?;
+        for (stored, own) in part.iter().zip(&edges) {
+            let made = computed(
+                &scope.settings,
+                &Facts::of(&query.kind, stored, own),
+                &[attr],
+            );
+            let searched = meter.charge(stored.document.size() / render::PROJECTED);
+            searched.map_err(StoreError::from)?;
+            let values = reader.read(stored.document.text());
+            let view = View::of_values(&values).with_computed(Some(&made));
+            let key = query.kind.sort_key(attr, view, &meter);
             keys.push(key.map_err(StoreError::from)?);
         }
     }

@@ -10,8 +10,7 @@ use scimkit_registry::{
     Witness, weight,
 };
 use scimkit_store::{
-    Base, Batch, Document, Expect, How, StoreError, Stored, Want, Write, Written,
-    engine::BatchAnswer,
+    Base, Batch, Expect, How, StoreError, Stored, Want, Write, Written, engine::BatchAnswer,
 };
 use serde_json::Value;
 
@@ -124,14 +123,11 @@ impl Writer<'_> {
     }
 
     async fn tree(&self, stored: &Stored) -> Result<Arc<Resource>, Problem> {
-        let text = match &stored.document {
-            Document::Tree(tree) => return Ok(Arc::clone(tree)),
-            Document::Text(text) => text.clone(),
-        };
-        let units = TEXT_BYTE.saturating_mul(text.len() as u64);
-        let read = move || Resource::restore(&text);
+        let document = stored.document.clone();
+        let units = TEXT_BYTE.saturating_mul(document.size());
+        let read = move || document.shared_tree();
         let tree = self.work.run(self.scope, units, read).await?;
-        Ok(Arc::new(tree.map_err(StoreError::backend)?))
+        Ok(tree.map_err(StoreError::from)?)
     }
 
     /// Reads what the edit needs, computes the change and writes it; again after a lost race,

@@ -9,7 +9,6 @@ use rusqlite::{Connection, Row};
 use scimkit_registry::{AttrId, Edge, ResourceType, Role};
 use scimkit_sql::reference::{self, EdgeRange};
 use scimkit_store::{Document, Settings, StoreError, Stored, Want, targets};
-use serde_json::Value;
 
 use crate::{
     error::Outcome,
@@ -205,21 +204,21 @@ impl EdgeReader<'_> {
     ) -> Outcome<()> {
         let EdgeSource { attr, kind, .. } = source;
         let mut ids = BTreeMap::new();
-        let mut add = |at, document: &Document| -> Outcome<()> {
-            ids.extend(referred_id(kind, attr, document)?.map(|id| (at, id)));
-            Ok(())
+        let mut add = |at, document: &Document| {
+            let id = document.reference(kind, attr);
+            ids.extend(id.map(|id| (at, id.as_str().to_owned())));
         };
         match source.documents {
             Some(documents) => {
-                let mut documents = documents.iter().enumerate();
-                documents.try_for_each(|(at, document)| add(at, document))?;
+                let documents = documents.iter().enumerate();
+                documents.for_each(|(at, document)| add(at, document));
             }
             None => {
                 let kind = (self.tenant, kind.name());
                 let statement = reference::documents_of(DIALECT, kind, source.owners);
                 each(self.connection, &statement, |row| {
                     let text: String = row.get(1)?;
-                    add(place(row)?, &Document::Text(text.into()))?;
+                    add(place(row)?, &Document::from_text(text));
                     Ok(true)
                 })?;
             }
@@ -259,21 +258,6 @@ impl EdgeReader<'_> {
         }
         Ok(())
     }
-}
-
-/// The id that a reference in a document holds.
-fn referred_id(kind: &ResourceType, attr: AttrId, document: &Document) -> Outcome<Option<String>> {
-    if let Document::Text(text) = document {
-        // Names are printed as in the schema and need no escapes.
-        let name = format!("\"{}\":", kind.attr(attr).name());
-        let text = std::str::from_utf8(text).map_err(StoreError::backend)?;
-        if !text.contains(&name) {
-            return Ok(None);
-        }
-    }
-    let tree = document.tree()?;
-    let value = tree.get(kind, attr).and_then(|value| value.get("value"));
-    Ok(value.and_then(Value::as_str).map(str::to_owned))
 }
 
 /// The place of a row's resource among those of the statement.

@@ -1,7 +1,7 @@
 //! Why a file can't be opened, and why a store can't answer.
 
 use rusqlite::ErrorCode;
-use scimkit_registry::{Exhausted, ResourceId};
+use scimkit_registry::{Exhausted, InvalidDocument, ResourceId};
 use scimkit_store::StoreError;
 
 /// Why a file can't be opened as a store.
@@ -102,6 +102,12 @@ impl From<OpenError> for Failure {
 impl From<Exhausted> for Failure {
     fn from(reason: Exhausted) -> Self {
         Failure::Store(reason.into())
+    }
+}
+
+impl From<InvalidDocument> for Failure {
+    fn from(problem: InvalidDocument) -> Self {
+        Failure::Store(problem.into())
     }
 }
 

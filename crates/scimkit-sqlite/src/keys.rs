@@ -96,13 +96,14 @@ fn has_value(
     let equal = Predicate::Any(keys.iter().map(compare).collect());
     let others = KeyDefinitions::Only(stale);
     let statement = reference::documents(DIALECT, (tenant, kind.name()), others);
+    let reader = kind.reader([attr.id()]);
     let mut found = false;
     each(connection, &statement, |row| {
         let id = row.get_ref(0)?.as_str().map_err(StoreError::backend)?;
         if id != own.as_str() {
             let text = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
-            let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
-            found = kind.matches(&equal, View::of(&document), meter)?;
+            let values = reader.read(text.as_bytes());
+            found = kind.matches(&equal, View::of_values(&values), meter)?;
         }
         Ok(!found)
     })?;

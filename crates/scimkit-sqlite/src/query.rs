@@ -6,7 +6,7 @@ mod sorted;
 mod tests;
 
 use rusqlite::Connection;
-use scimkit_registry::{AttrId, Budget, Edge, Meter, Predicate, Resource, Scalar, View};
+use scimkit_registry::{AttrId, AttrReader, Budget, Edge, Meter, Predicate, Scalar, View};
 use scimkit_sql::{
     Condition, plan,
     reference::{
@@ -71,6 +71,8 @@ struct Asking<'a> {
     meter: Meter<'a>,
     query: &'a Query,
     reader: EdgeReader<'a>,
+    /// Of what predicate and sort ask about.
+    reader_of_values: AttrReader,
     residual: Option<Predicate>,
     texts: Texts<'a>,
 }
@@ -91,12 +93,16 @@ impl<'a> Asking<'a> {
         let predicate = query.predicate.as_ref();
         let plan = predicate.map(|predicate| plan(&query.kind, predicate, &layout, 3));
         let plan = plan.unwrap_or_default();
+        let attrs = plan.residual.iter().flat_map(Predicate::attributes);
+        let attrs = attrs.chain(query.sort.map(|sort| sort.attr));
+        let reader_of_values = query.kind.reader(attrs);
         Asking {
             condition: plan.condition,
             definitions,
             meter: budget.meter(),
             query,
             reader,
+            reader_of_values,
             residual: plan.residual,
             texts: Texts::new(reader.connection, &query.kind),
         }
@@ -141,10 +147,7 @@ impl<'a> Asking<'a> {
     fn position(&self, stored: &Stored) -> Outcome<Position> {
         let key = match self.query.sort {
             None => None,
-            Some(sort) => {
-                let document = stored.document.tree()?;
-                self.key(sort, stored, &document)?
-            }
+            Some(sort) => self.key(sort, stored)?,
         };
         Ok(Position::new(key, stored.id.clone()))
     }
@@ -282,25 +285,27 @@ impl<'a> Asking<'a> {
     fn matching(&self, row: Row, sort: Option<Sort>) -> Outcome<Option<(Stored, Option<Scalar>)>> {
         let kind = &self.query.kind;
         self.meter.charge(row.document.len() as u64)?;
-        let document = row.tree()?;
         let stored = row.stored(&self.texts)?;
         if let Some(predicate) = &self.residual {
-            let made = self.computed(&predicate.attributes(), &stored, &document)?;
-            if !kind.matches(predicate, View::with(&document, &made), &self.meter)? {
+            let made = self.computed(&predicate.attributes(), &stored)?;
+            let values = self.reader_of_values.read(stored.document.text());
+            let view = View::of_values(&values).with_computed(Some(&made));
+            if !kind.matches(predicate, view, &self.meter)? {
                 return Ok(None);
             }
         }
         let Some(sort) = sort else {
             return Ok(Some((stored, None)));
         };
-        let key = self.key(sort, &stored, &document)?;
+        let key = self.key(sort, &stored)?;
         Ok(Some((stored, key)))
     }
 
     /// What a resource is sorted by.
-    fn key(&self, sort: Sort, stored: &Stored, document: &Resource) -> Outcome<Option<Scalar>> {
-        let made = self.computed(&[sort.attr], stored, document)?;
-        let view = View::with(document, &made);
+    fn key(&self, sort: Sort, stored: &Stored) -> Outcome<Option<Scalar>> {
+        let made = self.computed(&[sort.attr], stored)?;
+        let values = self.reader_of_values.read(stored.document.text());
+        let view = View::of_values(&values).with_computed(Some(&made));
         Ok(self.query.kind.sort_key(sort.attr, view, &self.meter)?)
     }
 
@@ -309,7 +314,6 @@ impl<'a> Asking<'a> {
         &self,
         attrs: &[AttrId],
         stored: &Stored,
-        document: &Resource,
     ) -> Outcome<serde_json::Map<String, serde_json::Value>> {
         let kind = &self.query.kind;
         let wanted: Vec<_> = attrs
@@ -325,7 +329,7 @@ impl<'a> Asking<'a> {
                 edges.push((top, all));
             }
         }
-        let facts = Facts::of(kind, stored, document, &edges);
+        let facts = Facts::of(kind, stored, &edges);
         Ok(computed(self.reader.settings, &facts, &wanted))
     }
 

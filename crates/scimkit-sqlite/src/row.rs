@@ -3,12 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, types::ValueRef};
 use scimkit_core::Version;
-use scimkit_registry::{Resource, ResourceId, ResourceType};
+use scimkit_registry::{ResourceId, ResourceType};
 use scimkit_sql::reference;
 use scimkit_store::{ConnectionId, Document, StoreError, Stored, Timestamps};
 
@@ -94,21 +92,12 @@ impl Row {
             last_modified: instant(self.modified_us)?,
         };
         let version = self.version()?;
-        let bytes = self.document.len() as u64;
-        let document = match texts.can_send(&self.shape)? {
-            true => Document::Text(self.document.into()),
-            // It may hold what the schema did not hide when it was written.
-            false => Document::Tree(Arc::new(self.tree()?)),
-        };
+        // Under another schema, it may hold what this one hides.
+        let is_exact = texts.can_send(&self.shape)?;
+        let document = Document::from_text(self.document).with_exactness(is_exact);
         let id = ResourceId::from(self.id);
         let owner = self.owner.as_deref().map(ConnectionId::from);
-        let mut stored = Stored::new(id, version, at, document).with_owner(owner);
-        stored.bytes = bytes;
-        Ok(stored)
-    }
-
-    pub(crate) fn tree(&self) -> Outcome<Resource> {
-        Ok(Resource::restore(self.document.as_bytes()).map_err(StoreError::backend)?)
+        Ok(Stored::new(id, version, at, document).with_owner(owner))
     }
 
     pub(crate) fn version(&self) -> Outcome<Version> {

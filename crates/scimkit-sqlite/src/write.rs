@@ -133,7 +133,6 @@ impl Pending {
         let mut answers = engine::write_blocking(&mut rows, &mut self.decision)?;
         let mut answer = answers.pop().unwrap_or_else(|| Ok(Vec::new()));
         if let Ok(answers) = &mut answer {
-            rows.add_texts(answers);
             let reader = EdgeReader {
                 connection,
                 settings: &self.settings,

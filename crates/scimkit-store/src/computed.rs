@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use scimkit_core::{Version, format_instant};
-use scimkit_registry::{Attr, AttrId, Edge, Registry, Resource, ResourceId, ResourceType, Role};
+use scimkit_registry::{Attr, AttrId, Document, Edge, Registry, ResourceId, ResourceType, Role};
 use serde_json::{Map, Value};
 
 use crate::{Settings, Stored};
@@ -17,7 +17,7 @@ pub struct Facts<'a> {
     /// When it was created.
     pub created: DateTime<Utc>,
     /// Its document.
-    pub document: &'a Resource,
+    pub document: &'a Document,
     /// The edges of its membership, inverse and reference attributes, as far as they are wanted.
     pub edges: &'a [(AttrId, Vec<Edge>)],
     /// Its identifier.
@@ -31,17 +31,16 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// Creates the facts of a stored resource of that type; `document` is the tree of its document.
+    /// Creates the facts of a stored resource of that type.
     #[must_use]
     pub fn of(
         kind: &'a ResourceType,
         stored: &'a Stored,
-        document: &'a Resource,
         edges: &'a [(AttrId, Vec<Edge>)],
     ) -> Self {
         Facts {
             created: stored.created,
-            document,
+            document: &stored.document,
             edges,
             id: &stored.id,
             kind,
@@ -59,10 +58,9 @@ impl<'a> Facts<'a> {
 ///
 /// # Example
 /// ```
-/// use std::sync::Arc;
 /// use chrono::DateTime;
 /// use scimkit_core::Version;
-/// use scimkit_registry::{Resource, ResourceId};
+/// use scimkit_registry::ResourceId;
 /// use scimkit_store::{Document, Facts, Settings, Stored, Timestamps, computed};
 ///
 /// let settings = Settings::new("https://example.com/scim/v2/");
@@ -72,11 +70,10 @@ impl<'a> Facts<'a> {
 ///     ResourceId::from("g 1"),
 ///     Version::new("7")?,
 ///     Timestamps { created, last_modified },
-///     Document::Tree(Arc::default()),
+///     Document::from_text("{}"),
 /// );
-/// let document = Resource::default();
 /// let wanted = [group.named("meta").unwrap(), group.named("members").unwrap()];
-/// let made = computed(&settings, &Facts::of(group, &stored, &document, &[]), &wanted);
+/// let made = computed(&settings, &Facts::of(group, &stored, &[]), &wanted);
 /// assert_eq!(made["meta"]["location"], "https://example.com/scim/v2/Groups/g%201");
 /// assert!(!made.contains_key("members"));
 /// # Ok::<(), scimkit_core::InvalidVersion>(())
@@ -189,7 +186,9 @@ fn elements(settings: &Settings, facts: &Facts<'_>, attr: AttrId) -> Option<Valu
 
 /// A reference as the document has it, with its `$ref` and its target's name as they are now.
 fn reference(settings: &Settings, facts: &Facts<'_>, attr: AttrId) -> Option<Value> {
-    let mut members = facts.document.get(facts.kind, attr)?.as_object()?.clone();
+    let Value::Object(mut members) = facts.document.value(facts.kind, attr)? else {
+        return None;
+    };
     if let Some(edge) = edges(facts, attr).first() {
         let made = |sub: &&Attr| facts.kind.is_computed(sub.id()) && fills(sub);
         for sub in facts.kind.children(attr).filter(made) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_core::Version;
-use scimkit_registry::{Exhausted, ResourceId};
+use scimkit_registry::{Exhausted, InvalidDocument, ResourceId};
 
 use crate::{EntryKind, tenant_limits::Reached};
 
@@ -165,6 +165,12 @@ impl StoreError {
                 | StoreError::StorageFull(_)
                 | StoreError::Unavailable(_)
         )
+    }
+}
+
+impl From<InvalidDocument> for StoreError {
+    fn from(problem: InvalidDocument) -> Self {
+        StoreError::backend(problem)
     }
 }
 

@@ -60,9 +60,10 @@ pub use query::{
     Count, Overflow, OwnerFilter, Page, PageBuilder, Position, Query, Room, Sort, Start,
 };
 pub use rules::{CapacityRule, Rules, RulesError};
+pub use scimkit_registry::Document;
 pub use scope::{Aliases, CreatePolicy, Limits, PatchAnswer, Scope, Settings};
 pub use store::Store;
-pub use stored::{Document, Stored, Timestamps};
+pub use stored::{Stored, Timestamps};
 pub use support::Support;
 pub use tenancy::{Connection, Entry, Opened, Scopes, Stamp, Tenancy, Tenant, TokenRecord};
 pub use tenant_limits::{EntryKind, TenantLimits};

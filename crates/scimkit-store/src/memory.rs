@@ -228,7 +228,7 @@ impl Store for Memory {
             let tenant = shared_in_turn(&tenant).await;
             tenant.check_complete()?;
             let record = tenant.record(kind, id).ok_or(StoreError::NotFound)?;
-            let mut stored = record.stored(id);
+            let mut stored = record.stored(kind, id);
             tenant.add_edges(&scope.settings, kind, &mut stored, want);
             Ok(stored)
         })

@@ -270,7 +270,7 @@ pub enum Overflow {
 /// let stored = |id: &str, bytes| {
 ///     let version = Version::new("1").unwrap();
 ///     let (created, last_modified) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
-///     let document = Document::Text(vec![b' '; bytes].into());
+///     let document = Document::from_text(vec![b' '; bytes]);
 ///     let at = Timestamps { created, last_modified };
 ///     Stored::new(ResourceId::from(id), version, at, document)
 /// };
@@ -347,7 +347,6 @@ impl PageBuilder {
             Room::Id => return self.rest.push(stored.id),
             Room::Full => return self.end(),
         }
-        let stored = stored.measured();
         let bytes = self.bytes.saturating_add(stored.size());
         if self.items.is_empty() || bytes <= self.max_bytes {
             self.bytes = bytes;

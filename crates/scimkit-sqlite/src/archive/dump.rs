@@ -86,7 +86,7 @@ fn retired(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
 
 fn document(row: &Row<'_>) -> Outcome<Document> {
     let text: String = row.get(5)?;
-    Ok(Document::Text(text.into()))
+    Ok(Document::from_text(text))
 }
 
 fn made_by(row: &Row<'_>) -> Outcome<Option<ConnectionId>> {

@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use rusqlite::types::ValueRef;
-use scimkit_registry::{Budget, Meter, Operator, Predicate, Resource, ResourceId, View};
+use scimkit_registry::{Budget, Meter, Operator, Predicate, ResourceId, View};
 use scimkit_sql::{
     plan,
     reference::{
@@ -189,17 +189,19 @@ impl TenantRows<'_> {
         };
         let each_key: Vec<_> = keys.iter().map(compare).collect();
         let any = Predicate::Any(each_key.clone());
+        let reader = kind.reader(any.attributes());
         let meter = self.budget.meter();
         let statement = reference::documents(DIALECT, (self.tenant, kind.name()), definitions);
         each(self.connection, &statement, |row| {
             let text = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
             meter.charge(text.len() as u64)?;
-            let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
-            if !kind.matches(&any, View::of(&document), &meter)? {
+            let values = reader.read(text.as_bytes());
+            let view = View::of_values(&values);
+            if !kind.matches(&any, view, &meter)? {
                 return Ok(true);
             }
             for (key, predicate) in keys.iter().zip(&each_key) {
-                if kind.matches(predicate, View::of(&document), &meter)? {
+                if kind.matches(predicate, view, &meter)? {
                     found.push(KeyHolder {
                         id: ResourceId::from(row.get::<_, String>(0)?),
                         key: KeyRef::clone(key),
@@ -331,6 +333,8 @@ impl TenantRows<'_> {
         };
         let statement = reference::candidates(DIALECT, self.tenant, selection);
         let meter = self.budget.meter();
+        let attrs = plan.residual.iter().flat_map(Predicate::attributes);
+        let reader = query.kind.reader(attrs);
         let mut found = Vec::new();
         each(self.connection, &statement, |row| {
             if found.len() >= query.limit {
@@ -341,9 +345,11 @@ impl TenantRows<'_> {
                 _ if !query.owner.selects(row.connection.as_ref()) => false,
                 None => true,
                 Some(residual) => {
-                    let document = row.document.tree()?;
-                    meter.charge(document.text_len())?;
-                    query.kind.matches(residual, View::of(&document), &meter)?
+                    meter.charge(row.document.size())?;
+                    let values = reader.read(row.document.text());
+                    query
+                        .kind
+                        .matches(residual, View::of_values(&values), &meter)?
                 }
             };
             if holds {
@@ -388,11 +394,14 @@ impl TenantRows<'_> {
             return self.counted(&reference::count(DIALECT, self.tenant, selection));
         };
         let (mut count, meter) = (0, Meter::unlimited());
+        let reader = query.kind.reader(residual.attributes());
         let statement = reference::selected_documents(DIALECT, self.tenant, selection);
         each(self.connection, &statement, |row| {
             let text = row.get_ref(0)?.as_str().map_err(StoreError::backend)?;
-            let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
-            let holds = query.kind.matches(residual, View::of(&document), &meter)?;
+            let values = reader.read(text.as_bytes());
+            let holds = query
+                .kind
+                .matches(residual, View::of_values(&values), &meter)?;
             count += u64::from(holds);
             Ok(true)
         })?;

@@ -1,9 +1,6 @@
 //! Applies the row operations of a decision.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use scimkit_core::Version;
@@ -12,7 +9,7 @@ use scimkit_sql::reference::{
     self, Counter, Counters, DeletedRow, EdgeRow, LiveRow, Parameter, State,
 };
 use scimkit_store::{
-    ConnectionId, Document, StoreError,
+    ConnectionId, StoreError,
     engine::{
         CounterRef, CounterRow, KeyRow, Members, NewMembers, Operations, ResourceRow, RowBump,
         RowRef, RowState,
@@ -187,7 +184,7 @@ impl TenantRows<'_> {
         for row in live {
             let shape = row.kind.fingerprint().to_string();
             let display = keys::display(&row.kind, &*row.document.tree()?);
-            let text = self.text(row, true);
+            let text = row.document.text();
             columns.push((row, (text, shape, display), definitions::current(&row.kind)));
         }
         let mut live = Vec::with_capacity(columns.len());
@@ -232,9 +229,8 @@ impl TenantRows<'_> {
     fn update_row(&mut self, row: &ResourceRow, has_other_keys: bool) -> Outcome<()> {
         let document = row.document.tree()?;
         let display = keys::display(&row.kind, &document);
-        let (shape, can_send) = self.shape(row, &document)?;
-        let text = self.text(row, can_send);
-        let columns = live_row(row, (&text, &shape, display.as_deref()), "")?;
+        let shape = self.shape(row, &document)?;
+        let columns = live_row(row, (row.document.text(), &shape, display.as_deref()), "")?;
         let statement = reference::update_row(DIALECT, self.tenant, &columns);
         execute(self.connection, &statement)?;
         if has_other_keys {
@@ -244,28 +240,13 @@ impl TenantRows<'_> {
         Ok(())
     }
 
-    /// The definition of a document's text after an update, and whether the text can be sent.
-    fn shape(&self, row: &ResourceRow, document: &Resource) -> Outcome<(String, bool)> {
-        let own = || (row.kind.fingerprint().to_string(), true);
+    /// The definition of a document's text after an update.
+    fn shape(&self, row: &ResourceRow, document: &Resource) -> Outcome<String> {
         let kind = self.kind(row.kind.name());
         let Some((outdated, kind)) = self.outdated.get(&row.id).zip(kind) else {
-            return Ok(own());
+            return Ok(row.kind.fingerprint().to_string());
         };
-        let shape = kind.texts.shape_after(&outdated.shape, document)?;
-        let can_send = kind.texts.can_send(&shape)?;
-        Ok((shape, can_send))
-    }
-
-    /// The text of a row's document, which is noted for the answers if it can be sent.
-    fn text(&mut self, row: &ResourceRow, can_send: bool) -> Bytes {
-        let text = row.document.text();
-        if let Document::Tree(tree) = &row.document
-            && can_send
-        {
-            let written = (Arc::clone(tree), text.clone());
-            self.texts.insert(row.id.clone(), written);
-        }
-        text
+        kind.texts.shape_after(&outdated.shape, document)
     }
 
     fn bump_rows(&self, rows: &[RowBump]) -> Outcome<()> {

@@ -6,12 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
 use rusqlite::Connection;
-use scimkit_registry::{Budget, Resource, ResourceId, ResourceType};
+use scimkit_registry::{Budget, ResourceId, ResourceType};
 use scimkit_sql::reference;
 use scimkit_store::{
-    ConnectionId, Document, Settings, StoreError, Written,
+    ConnectionId, Document, Settings, StoreError,
     engine::{Applied, Facts, FoundRow, Needs, Operations, RowHead, RowState, Rows, RowsError},
 };
 
@@ -32,8 +31,6 @@ pub(super) struct TenantRows<'a> {
     pub(super) outdated: HashMap<ResourceId, Outdated>,
     pub(super) settings: &'a Settings,
     pub(super) tenant: &'a str,
-    /// The texts of the documents that were written.
-    pub(super) texts: HashMap<ResourceId, (Arc<Resource>, Bytes)>,
 }
 
 /// A type that the batch writes.
@@ -86,7 +83,6 @@ impl<'a> TenantRows<'a> {
             outdated: HashMap::new(),
             settings,
             tenant,
-            texts: HashMap::new(),
         }
     }
 
@@ -121,18 +117,15 @@ impl<'a> TenantRows<'a> {
         let head = self.head(row)?;
         let connection: Option<String> = row.get(6)?;
         let text: String = row.get(9)?;
-        let mut document = None;
+        let mut is_exact = true;
         let kind = self.kind(&head.kind);
         if let Some(kind) = kind.filter(|_| head.state == RowState::Live) {
             let keys = row.get_ref(7)?.as_str().map_err(StoreError::backend)?;
             let shape = row.get_ref(8)?.as_str().map_err(StoreError::backend)?;
             let has_other_keys = keys != kind.keys;
             let can_send = kind.texts.can_send(shape)?;
-            if !can_send {
-                // The document may hold attributes that the schema did not hide when it was written.
-                let tree = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
-                document = Some(Document::Tree(Arc::new(tree)));
-            }
+            // Under another schema, the document may hold attributes that this one hides.
+            is_exact = can_send;
             if has_other_keys || !can_send {
                 let outdated = Outdated {
                     has_other_keys,
@@ -143,25 +136,9 @@ impl<'a> TenantRows<'a> {
         }
         Ok(FoundRow {
             connection: connection.as_deref().map(ConnectionId::from),
-            document: document.unwrap_or_else(|| Document::Text(text.into())),
+            document: Document::from_text(text).with_exactness(is_exact),
             head,
         })
-    }
-
-    /// Puts the written texts into answers, so that none is printed twice.
-    pub(super) fn add_texts(&self, answers: &mut [Result<Written, StoreError>]) {
-        let stored = answers.iter_mut().flatten();
-        for stored in stored.filter_map(|written| written.stored.as_mut()) {
-            let Document::Tree(tree) = &stored.document else {
-                continue;
-            };
-            let text = self.texts.get(&stored.id);
-            // An earlier answer of the batch has the document as it was then.
-            if let Some((_, text)) = text.filter(|(written, _)| Arc::ptr_eq(written, tree)) {
-                stored.bytes = text.len() as u64;
-                stored.document = Document::Text(text.clone());
-            }
-        }
     }
 }
 

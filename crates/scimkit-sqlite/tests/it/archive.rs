@@ -203,7 +203,7 @@ fn more_than_one_step_is_forgotten() {
         let user = format!(r#"{{"userName":"u{n}"}}"#);
         let at = (second(0), second(if n % 3 == 0 { 9 } else { 5 }));
         let id = ResourceId::from(format!("u{n:05}"));
-        Record::Retired(Retired::new("User", id, at, Document::Text(user.into())))
+        Record::Retired(Retired::new("User", id, at, Document::from_text(user)))
     });
     let records = [Record::Start(start)].into_iter().chain(retired);
     let records: Vec<_> = (1..).zip(records).map(Ok).collect();

@@ -47,10 +47,10 @@ fn records(users: usize) -> Vec<Record> {
     let at = (second(0), second(1));
     records.extend((0..users).map(|n| {
         let user = format!(r#"{{"userName":"user{n}","title":"{}"}}"#, "x".repeat(300));
-        let document = Document::Text(user.into());
+        let document = Document::from_text(user);
         Record::Resource(Kept::new("User", id(n), version(n + 1), at, document))
     }));
-    let document = Document::Text(r#"{"displayName":"all"}"#.into());
+    let document = Document::from_text(r#"{"displayName":"all"}"#);
     let group = ResourceId::from("x");
     let kept = Kept::new("Group", group.clone(), version(users + 1), at, document);
     records.push(Record::Resource(kept));

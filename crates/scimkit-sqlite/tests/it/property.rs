@@ -329,11 +329,7 @@ fn stock(bodies: Vec<Value>) -> Stocked {
                 )
             })
             .into();
-        let made = computed(
-            &scope.settings,
-            &Facts::of(&kind, &stored, &document, &edges),
-            &all,
-        );
+        let made = computed(&scope.settings, &Facts::of(&kind, &stored, &edges), &all);
         views.push((stored.id.to_string(), document, made));
     }
     Stocked {

@@ -54,7 +54,7 @@ pub struct Fit {
 /// let registry = Registry::standard();
 /// let id = ResourceId::from("1");
 /// let check = |text: &'static str| {
-///     let document = Document::Text(text.into());
+///     let document = Document::from_text(text);
 ///     fit(&registry, ("User", &id), &document)
 /// };
 /// let shown = check(r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a"}"#)?;
@@ -76,7 +76,7 @@ pub fn fit(
     let kind = known.ok_or_else(|| refused(format!("there is no resource type `{kind}`")))?;
     let (mut kept, mut document) = (document.clone(), document.tree()?.into_owned());
     if kind.strip_hidden(&mut document) {
-        kept = Document::Tree(Arc::new(document.clone()));
+        kept = Document::from(document.clone());
     }
     let checked = kind.check_kept(&document);
     checked.map_err(|problem| refused(problem.to_string()))?;

@@ -232,6 +232,6 @@ impl Members {
         let Value::Object(members) = self.take("document")? else {
             return Err("`document` is not an object".to_owned());
         };
-        Ok(Document::Text(object_text(&members).into()))
+        Ok(Document::from_text(object_text(&members)))
     }
 }

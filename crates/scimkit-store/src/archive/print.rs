@@ -172,7 +172,7 @@ impl Line {
     fn document(mut self, document: &Document) -> Result<Self, StoreError> {
         self.name("document");
         let text = document.text();
-        let text = std::str::from_utf8(&text).map_err(StoreError::backend)?;
+        let text = std::str::from_utf8(text).map_err(StoreError::backend)?;
         if text.contains(['\n', '\r']) {
             let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
             self.text.push_str(&document.to_text());

@@ -214,7 +214,7 @@ impl Decider<'_> {
         };
         let body = Body {
             connection: request.cause.connection.clone(),
-            document: Document::Tree(Arc::new(document)),
+            document: Document::from(document),
             keys: edits,
             kind: Arc::clone(kind),
         };
@@ -442,7 +442,7 @@ impl Decider<'_> {
         let mut body = self.body(edit.change.kind(), edit.id)?;
         // Its version is the expected one, so it is the parsed document of the row.
         if let Some(base) = edit.base {
-            body.document = Document::Tree(Arc::clone(base));
+            body.document = body.document.with_tree(Arc::clone(base));
         }
         let before = body.document.tree()?;
         if !edit.change.alters(&before) {
@@ -462,7 +462,8 @@ impl Decider<'_> {
         let kind = edit.change.kind();
         let moves = self.counted(request, kind, (Some(&before), Some(&after)))?;
         let details = self.details(request, edit.change, Some(&before));
-        body.document = Document::Tree(Arc::new(after));
+        let is_exact = body.document.is_exact();
+        body.document = Document::from(after).with_exactness(is_exact);
         Ok(Some(EditedBody {
             body,
             details,

@@ -217,7 +217,7 @@ impl FoundRow {
         last_modified: DateTime<Utc>,
     ) -> Self {
         let moment = last_modified.timestamp_micros().to_le_bytes();
-        let version = Version::from_content([&*document.text(), &moment]);
+        let version = Version::from_content([&**document.text(), &moment]);
         FoundRow {
             connection: None,
             document,

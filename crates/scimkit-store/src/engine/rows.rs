@@ -8,10 +8,10 @@ use std::{
 };
 
 use scimkit_core::Version;
-use scimkit_registry::ResourceId;
+use scimkit_registry::{InvalidDocument, ResourceId};
 
 use super::{BatchAnswer, Decision, Facts, FoundRow, Needs, Operations, Outcome, RowHead, Step};
-use crate::{Document, How, StoreError, Stored, Written};
+use crate::{Document, How, StoreError, Written};
 
 /// The rows of one tenant, inside a transaction that holds the tenant's lock.
 ///
@@ -89,6 +89,12 @@ impl Rejection {
     pub fn id(&self) -> &ResourceId {
         let (Rejection::Duplicate { id, .. } | Rejection::Invalid { id, .. }) = self;
         id
+    }
+}
+
+impl From<InvalidDocument> for RowsError {
+    fn from(problem: InvalidDocument) -> Self {
+        RowsError::Failed(problem.into())
     }
 }
 
@@ -223,7 +229,6 @@ impl AppliedRow {
         }
         stored.last_modified = self.head.last_modified;
         if let Some(document) = &self.document {
-            stored.bytes = Stored::bytes_of(document);
             stored.document = document.clone();
         }
     }

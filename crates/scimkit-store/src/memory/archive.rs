@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, OnceLock, RwLockWriteGuard, atomic::Ordering},
+    sync::{Arc, RwLockWriteGuard, atomic::Ordering},
 };
 
 use chrono::{DateTime, Utc};
@@ -257,14 +257,14 @@ fn by_id(tables: &Tables) -> Vec<(&str, &ResourceId, &Record)> {
 
 fn kept(kind: &str, id: &ResourceId, record: &Record) -> Kept {
     let at = (record.created, record.last_modified);
-    let document = Document::Tree(Arc::clone(&record.document));
+    let document = Document::from_text(record.text.clone());
     let kept = Kept::new(kind, id.clone(), record.version.clone(), at, document);
     kept.by(record.connection.clone())
 }
 
 fn retired_as(kind: &str, id: &ResourceId, record: &Record) -> Retired {
     let at = (record.created, record.last_modified);
-    let document = Document::Tree(Arc::clone(&record.document));
+    let document = Document::from_text(record.text.clone());
     let retired = Retired::new(kind, id.clone(), at, document);
     retired.by(record.connection.clone())
 }
@@ -353,12 +353,12 @@ impl Copy<'_> {
         let table = self.tenant.table(&fit.kind);
         table.check_unique(&fit.kind, &id, &fit.keys)?;
         let record = Record {
-            bytes: OnceLock::new(),
             connection: resource.connection,
             created: resource.created,
-            document: Arc::new(fit.document),
             edges: BTreeMap::new(),
             last_modified: resource.last_modified,
+            schema: fit.is_shown.then(|| fit.kind.fingerprint()),
+            text: fit.kept.into_text(),
             version: resource.version,
         };
         table.insert(id.clone(), record, fit.keys);
@@ -369,12 +369,12 @@ impl Copy<'_> {
 
     fn keep_retired(&mut self, retired: Retired, fit: Fit) -> Result<(), StoreError> {
         let record = Record {
-            bytes: OnceLock::new(),
             connection: retired.connection,
             created: retired.created,
-            document: Arc::new(fit.document),
             edges: BTreeMap::new(),
             last_modified: retired.retired,
+            schema: fit.is_shown.then(|| fit.kind.fingerprint()),
+            text: fit.kept.into_text(),
             version: Version::new("0").map_err(StoreError::backend)?,
         };
         let table = self.tenant.retired_of(&fit.kind);

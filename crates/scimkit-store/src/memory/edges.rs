@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, ops::Bound, sync::Arc};
 
 use scimkit_registry::{AttrId, Budget, Edge, ResourceId, ResourceType, Role};
-use serde_json::Value;
 
 use super::{table::Record, tenant::Tenant};
 use crate::{Settings, Stored, Want, computed::targets, want::most};
@@ -118,11 +117,7 @@ impl Tenant {
                 }
             }
             Role::Reference => {
-                let value = record
-                    .document
-                    .get(kind, attr.id())
-                    .and_then(|v| v.get("value"));
-                let id = value.and_then(Value::as_str).map(ResourceId::from);
+                let id = record.document(kind).reference(kind, attr.id());
                 id.iter()
                     .map(|id| self.filled(&leads_to, id, None))
                     .collect()
@@ -161,10 +156,7 @@ impl Tenant {
         match self.find(among, id) {
             None => edge.with_kind(given.map(str::to_owned)),
             Some((kind, record)) => {
-                let name = kind
-                    .named("displayName")
-                    .and_then(|a| record.document.get(kind, a));
-                let display = name.and_then(Value::as_str).map(str::to_owned);
+                let display = record.document(kind).display_name(kind);
                 edge.with_kind(Some(kind.name().to_owned()))
                     .with_display(display)
             }

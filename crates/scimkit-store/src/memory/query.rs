@@ -161,7 +161,7 @@ impl Tenant {
             match page.room() {
                 _ if !begun => {}
                 Room::Document => {
-                    let mut stored = record.measured(id);
+                    let mut stored = record.stored(&query.kind, id);
                     self.add_edges_of((settings, &query.kind), &mut stored, record, &want);
                     page.push(stored);
                     if !page.is_over() {
@@ -203,9 +203,11 @@ impl Tenant {
             }
             None => Box::new(table.records.iter()),
         };
+        let reader = kind.reader(predicate.attributes());
         let mut matching = Vec::new();
         for row in rows {
-            if kind.matches(predicate, View::of(&row.1.document), meter)? {
+            let values = reader.read(&row.1.text);
+            if kind.matches(predicate, View::of_values(&values), meter)? {
                 matching.push(row);
             }
         }

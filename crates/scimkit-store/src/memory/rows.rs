@@ -3,10 +3,10 @@
 use std::{
     collections::{BTreeMap, HashSet},
     future::{Future, ready},
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
-use scimkit_registry::{Exhausted, Meter, Resource, ResourceId};
+use scimkit_registry::{Exhausted, Meter, Registry, ResourceId};
 
 use super::{
     edges::EDGE,
@@ -38,18 +38,15 @@ impl Rows for TenantRows<'_> {
         &mut self,
         operations: Operations,
     ) -> impl Future<Output = Result<Applied, RowsError>> + Send {
-        let applied = self.apply_all(operations);
-        ready(
-            applied
-                .map(|()| Applied::default())
-                .map_err(RowsError::from),
-        )
+        self.apply_all(operations);
+        ready(Ok(Applied::default()))
     }
 }
 
 impl TenantRows<'_> {
     fn facts(&self, needs: &Needs) -> Result<Facts, StoreError> {
         let tenant = &*self.tenant;
+        let registry = &self.scope.settings.registry;
         let rows = needs.rows.iter().filter_map(|id| tenant.found(id));
         let heads = needs.heads.iter().filter_map(|id| tenant.found(id));
         let holders = needs.holders.iter().flat_map(|key| {
@@ -95,12 +92,12 @@ impl TenantRows<'_> {
                 .iter()
                 .flat_map(|target| tenant.owner_rows(target))
                 .collect(),
-            rows: rows.map(Found::row).collect(),
+            rows: rows.map(|row| row.row(registry)).collect(),
             version: Some(tenant.version),
         })
     }
 
-    fn apply_all(&mut self, operations: Operations) -> Result<(), StoreError> {
+    fn apply_all(&mut self, operations: Operations) {
         let Operations {
             version,
             removed_ends,
@@ -116,16 +113,6 @@ impl TenantRows<'_> {
             counters,
             journal,
         } = operations;
-        // What can fail comes first, so that all is applied or nothing.
-        let with_tree = |row: ResourceRow| Ok::<_, StoreError>((tree(&row.document)?, row));
-        let inserted: Vec<_> = inserted_rows
-            .into_iter()
-            .map(with_tree)
-            .collect::<Result<_, _>>()?;
-        let updated: Vec<_> = updated_rows
-            .into_iter()
-            .map(with_tree)
-            .collect::<Result<_, _>>()?;
         let tenant = &mut *self.tenant;
         tenant.version = version.unwrap_or(tenant.version);
         tenant.journal.add(journal);
@@ -140,12 +127,12 @@ impl TenantRows<'_> {
             .for_each(|edges| tenant.remove_edges(edges));
         tenant.remove_keys(&removed_keys);
         removed_rows.iter().for_each(|row| tenant.remove_row(row));
-        inserted
+        inserted_rows
             .into_iter()
-            .for_each(|(tree, row)| tenant.insert_row(tree, row));
-        updated
+            .for_each(|row| tenant.insert_row(row));
+        updated_rows
             .into_iter()
-            .for_each(|(tree, row)| tenant.update_row(tree, row));
+            .for_each(|row| tenant.update_row(row));
         bumped_rows
             .into_iter()
             .for_each(|bump| tenant.bump_row(bump));
@@ -157,7 +144,6 @@ impl TenantRows<'_> {
         inserted_edges
             .into_iter()
             .for_each(|edges| tenant.insert_edges(edges));
-        Ok(())
     }
 }
 
@@ -201,10 +187,15 @@ impl<'t> Found<'t> {
         }
     }
 
-    fn row(self) -> FoundRow {
+    fn row(self, registry: &Registry) -> FoundRow {
+        let record = self.record;
+        let kind = registry.by_name(self.kind);
         FoundRow {
-            connection: self.record.connection.clone(),
-            document: Document::Tree(Arc::clone(&self.record.document)),
+            connection: record.connection.clone(),
+            document: match kind {
+                Some(kind) => record.document(kind),
+                None => Document::from_text(record.text.clone()).with_exactness(false),
+            },
             head: self.head(),
         }
     }
@@ -262,7 +253,7 @@ impl Tenant {
                 record,
                 state,
             }
-            .row()
+            .row(&scope.settings.registry)
         };
         let rows = found.into_iter().take(query.limit).map(row).collect();
         Ok(Candidates { number, rows })
@@ -421,14 +412,14 @@ impl Tenant {
         }
     }
 
-    fn insert_row(&mut self, document: Arc<Resource>, row: ResourceRow) {
+    fn insert_row(&mut self, row: ResourceRow) {
         let record = Record {
-            bytes: OnceLock::new(),
             connection: row.connection,
             created: row.created,
-            document,
             edges: BTreeMap::new(),
             last_modified: row.last_modified,
+            schema: row.document.is_exact().then(|| row.kind.fingerprint()),
+            text: row.document.into_text(),
             version: row.version,
         };
         let table = match row.state {
@@ -442,10 +433,10 @@ impl Tenant {
         }
     }
 
-    fn update_row(&mut self, document: Arc<Resource>, row: ResourceRow) {
+    fn update_row(&mut self, row: ResourceRow) {
         if let Some(record) = self.table(&row.kind).record_mut(&row.id) {
             record.connection = row.connection;
-            record.set_document(document);
+            record.set_document(&row.kind, row.document);
             record.last_modified = row.last_modified;
             record.version = row.version;
         }
@@ -465,12 +456,5 @@ fn owner(list: &MemberList) -> Owner {
         attr: Arc::clone(&list.attr),
         id: list.owner.clone(),
         kind: Arc::clone(&list.kind),
-    }
-}
-
-fn tree(document: &Document) -> Result<Arc<Resource>, StoreError> {
-    match document {
-        Document::Tree(tree) => Ok(Arc::clone(tree)),
-        Document::Text(_) => Ok(Arc::new(document.tree()?.into_owned())),
     }
 }

@@ -1,10 +1,8 @@
 //! The resources of one type, of one tenant.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use scimkit_core::{Uniqueness, Version};
 use scimkit_registry::{
@@ -23,48 +21,38 @@ pub(super) type Targets = BTreeMap<ResourceId, Option<String>>;
 /// One resource.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
-    /// The bytes of its document's JSON text, once they were counted.
-    pub(super) bytes: OnceLock<u64>,
     /// The connection that made or adopted it.
     pub(super) connection: Option<ConnectionId>,
     pub(super) created: DateTime<Utc>,
-    pub(super) document: Arc<Resource>,
     /// By the canonical path of the membership attribute; none is empty.
     pub(super) edges: BTreeMap<Arc<str>, Targets>,
     pub(super) last_modified: DateTime<Utc>,
+    /// The schema of everything in its document; none if parts were written under different schemas.
+    pub(super) schema: Option<Fingerprint>,
+    /// The text of its document.
+    pub(super) text: Bytes,
     pub(super) version: Version,
 }
 
 impl Record {
-    pub(super) fn stored(&self, id: &ResourceId) -> Stored {
-        let mut stored = Stored::new(
-            id.clone(),
-            self.version.clone(),
-            Timestamps {
-                created: self.created,
-                last_modified: self.last_modified,
-            },
-            Document::Tree(Arc::clone(&self.document)),
-        )
-        .with_owner(self.connection.clone());
-        stored.bytes = self.bytes.get().copied().unwrap_or(0);
-        stored
+    /// Its document, as a type under the current schema sees it.
+    pub(super) fn document(&self, kind: &ResourceType) -> Document {
+        let is_exact = self.schema == Some(kind.fingerprint());
+        Document::from_text(self.text.clone()).with_exactness(is_exact)
     }
 
-    /// The same for a page, which is bounded by its bytes.
-    pub(super) fn measured(&self, id: &ResourceId) -> Stored {
-        self.bytes();
-        self.stored(id)
+    pub(super) fn set_document(&mut self, kind: &ResourceType, document: Document) {
+        self.schema = document.is_exact().then(|| kind.fingerprint());
+        self.text = document.into_text();
     }
 
-    /// The bytes of its document's JSON text.
-    pub(super) fn bytes(&self) -> u64 {
-        *self.bytes.get_or_init(|| self.document.text_len())
-    }
-
-    pub(super) fn set_document(&mut self, document: Arc<Resource>) {
-        self.document = document;
-        self.bytes = OnceLock::new();
+    pub(super) fn stored(&self, kind: &ResourceType, id: &ResourceId) -> Stored {
+        let at = Timestamps {
+            created: self.created,
+            last_modified: self.last_modified,
+        };
+        Stored::new(id.clone(), self.version.clone(), at, self.document(kind))
+            .with_owner(self.connection.clone())
     }
 
     pub(super) fn remove_target(&mut self, path: &str, target: &ResourceId) {
@@ -96,8 +84,11 @@ impl Table {
         self.fingerprint = kind.fingerprint();
         self.index = Index::default();
         for (id, record) in &self.records {
-            let whole = Change::create(Arc::clone(kind), Resource::clone(&record.document));
-            self.index.put(id, whole.keys());
+            // What was written is JSON.
+            if let Ok(tree) = Resource::restore(&record.text) {
+                let whole = Change::create(Arc::clone(kind), tree);
+                self.index.put(id, whole.keys());
+            }
         }
     }
 

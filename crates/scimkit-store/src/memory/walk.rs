@@ -3,8 +3,8 @@
 use std::{cmp::Ordering, collections::BTreeSet, sync::Arc, vec};
 
 use scimkit_registry::{
-    AttrId, Budget, Exhausted, Meter, Operator, Predicate, ResourceId, ResourceType, Role, Scalar,
-    View,
+    AttrId, AttrReader, Budget, Exhausted, Meter, Operator, Predicate, ResourceId, ResourceType,
+    Role, Scalar, View,
 };
 use serde_json::{Map, Value};
 
@@ -35,6 +35,9 @@ pub(super) enum Progress {
 /// Units that the evaluation of one row may take within a slice.
 const LONG: u64 = 4 << 20;
 
+/// Bytes that are scanned for one unit.
+const SCANNED: u64 = 8;
+
 /// Units of work after which others have a turn: about a millisecond.
 pub(super) const SLICE: u64 = 1 << 18;
 
@@ -44,6 +47,8 @@ pub(super) struct Walk<'q> {
     begun: u64,
     found: Found,
     query: &'q Query,
+    /// Of what predicate and sort ask about.
+    reader: Arc<AttrReader>,
     rest: vec::IntoIter<Row>,
     settings: &'q Settings,
     /// The comparisons of the predicate.
@@ -79,11 +84,15 @@ impl<'q> Walk<'q> {
     fn new(settings: &'q Settings, query: &'q Query, rows: Vec<Row>, found: Found) -> Self {
         let predicate = query.predicate.as_ref();
         let wanted = predicate.map(|predicate| wanted_by(&query.kind, predicate));
+        let attrs = predicate.into_iter().flat_map(Predicate::attributes);
+        let attrs = attrs.chain(query.sort.map(|sort| sort.attr));
+        let reader = Arc::new(query.kind.reader(attrs));
         let sort = query.sort.map(|sort| wanted_of(&query.kind, &[sort.attr]));
         Walk {
             begun: 0,
             found,
             query,
+            reader,
             rest: rows.into_iter(),
             settings,
             terms: predicate.map_or(0, terms),
@@ -123,7 +132,9 @@ impl<'q> Walk<'q> {
                     if self.terms.saturating_mul(size(&record, made.as_ref())) > LONG {
                         return Ok(Progress::Long(((id, record), made)));
                     }
-                    let view = view(&record, made.as_ref());
+                    meter.charge(record.text.len() as u64 / SCANNED)?;
+                    let values = self.reader.read(&record.text);
+                    let view = View::of_values(&values).with_computed(made.as_ref());
                     self.query.kind.matches(predicate, view, &meter)?
                 }
             };
@@ -145,10 +156,13 @@ impl<'q> Walk<'q> {
     ) -> (Row, impl FnOnce() -> Result<bool, Exhausted> + Send + use<>) {
         let (kind, predicate) = (Arc::clone(&self.query.kind), self.query.predicate.clone());
         let (record, budget) = (Arc::clone(&row.1), budget.clone());
+        let reader = Arc::clone(&self.reader);
         let evaluate = move || match &predicate {
             None => Ok(true),
             Some(predicate) => {
-                kind.matches(predicate, view(&record, made.as_ref()), &budget.meter())
+                let values = reader.read(&record.text);
+                let view = View::of_values(&values).with_computed(made.as_ref());
+                kind.matches(predicate, view, &budget.meter())
             }
         };
         (row, evaluate)
@@ -241,7 +255,8 @@ impl<'q> Walk<'q> {
             return Ok(None);
         };
         let made = self.computed(&self.wanted_by_sort, (id, record), tenant, meter)?;
-        let view = view(record, made.as_ref());
+        let values = self.reader.read(&record.text);
+        let view = View::of_values(&values).with_computed(made.as_ref());
         self.query.kind.sort_key(sort.attr, view, meter)
     }
 
@@ -265,9 +280,10 @@ impl<'q> Walk<'q> {
             meter.charge(EDGE.saturating_mul(found.len() as u64 + 1))?;
             edges.push((*attr, found));
         }
+        let document = record.document(kind);
         let facts = Facts {
             created: record.created,
-            document: &record.document,
+            document: &document,
             edges: &edges,
             id,
             kind,
@@ -306,7 +322,7 @@ impl<'q> Walk<'q> {
         for (id, record) in rows {
             match page.room() {
                 Room::Document => {
-                    let mut stored = record.measured(&id);
+                    let mut stored = record.stored(&self.query.kind, &id);
                     tenant.add_edges_of(
                         (self.settings, &self.query.kind),
                         &mut stored,
@@ -432,9 +448,8 @@ fn size(record: &Record, made: Option<&Map<String, Value>>) -> u64 {
         .flat_map(Map::values)
         .filter_map(Value::as_array);
     let elements: usize = elements.map(Vec::len).sum();
-    record
-        .bytes()
-        .saturating_add(ELEMENT.saturating_mul(elements as u64))
+    let bytes = record.text.len() as u64;
+    bytes.saturating_add(ELEMENT.saturating_mul(elements as u64))
 }
 
 /// The comparisons of a predicate.
@@ -448,11 +463,4 @@ fn terms(predicate: &Predicate) -> u64 {
         }
     }
     count
-}
-
-fn view<'a>(record: &'a Record, made: Option<&'a Map<String, Value>>) -> View<'a> {
-    match made {
-        Some(made) => View::with(&record.document, made),
-        None => View::of(&record.document),
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 
-use scimkit_registry::{AttrId, Budget, Predicate, Resource, ResourceType, Role, Scalar, View};
+use scimkit_registry::{AttrId, Budget, Predicate, ResourceType, Role, Scalar, View};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -16,8 +16,7 @@ use crate::{
 /// charged for each of them.
 ///
 /// # Errors
-/// - [`StoreError::Exhausted`]
-/// - [`StoreError::Backend`] for a document that can't be read
+/// [`StoreError::Exhausted`].
 pub fn satisfying(
     scope: &Scope,
     kind: &Arc<ResourceType>,
@@ -25,11 +24,14 @@ pub fn satisfying(
     rows: Vec<FoundRow>,
 ) -> Result<Vec<FoundRow>, StoreError> {
     let meter = scope.budget.meter();
+    let reader = kind.reader(predicate.attributes());
     let mut left = Vec::new();
     for row in rows {
-        let document = row.document.tree()?;
-        if kind.matches(predicate, View::of(&document), &meter)? {
-            drop(document);
+        let holds = {
+            let values = reader.read(row.document.text());
+            kind.matches(predicate, View::of_values(&values), &meter)?
+        };
+        if holds {
             left.push(row);
         }
     }
@@ -45,11 +47,11 @@ pub fn satisfying(
 /// - The budget is charged for every resource, whatever the size of the page.
 ///
 /// # Errors
-/// - [`StoreError::Exhausted`]
-/// - [`StoreError::Backend`] for a document that can't be read
+/// [`StoreError::Exhausted`].
 pub fn page(scope: &Scope, query: &Query, resources: Vec<Stored>) -> Result<Page, StoreError> {
     let meter = scope.budget.meter();
     let wanted = wanted(query);
+    let reader = query.kind.reader(asked(query));
     let mut found = Vec::new();
     for stored in resources {
         meter.compare(0)?;
@@ -57,9 +59,9 @@ pub fn page(scope: &Scope, query: &Query, resources: Vec<Stored>) -> Result<Page
             continue;
         }
         let (holds, key) = {
-            let document = stored.document.tree()?;
-            let made = made(scope, query, (&stored, &document), &wanted);
-            let view = View::with(&document, &made);
+            let values = reader.read(stored.document.text());
+            let made = made(scope, query, &stored, &wanted);
+            let view = View::of_values(&values).with_computed(Some(&made));
             let holds = match &query.predicate {
                 Some(predicate) => query.kind.matches(predicate, view, &meter)?,
                 None => true,
@@ -112,23 +114,24 @@ fn cut(query: &Query, found: Vec<(Option<Scalar>, Stored)>) -> Page {
     page.finish(total, next)
 }
 
-/// The computed attributes on which predicate and order depend.
-fn wanted(query: &Query) -> Vec<AttrId> {
+/// The attributes on which predicate and order depend.
+fn asked(query: &Query) -> impl Iterator<Item = AttrId> {
     let of_predicate = query.predicate.iter().flat_map(Predicate::attributes);
-    let all = of_predicate.chain(query.sort.map(|sort| sort.attr));
-    all.filter(|attr| query.kind.is_computed(*attr)).collect()
+    of_predicate.chain(query.sort.map(|sort| sort.attr))
 }
 
-fn made(
-    scope: &Scope,
-    query: &Query,
-    (stored, document): (&Stored, &Resource),
-    wanted: &[AttrId],
-) -> Map<String, Value> {
+/// The computed attributes on which predicate and order depend.
+fn wanted(query: &Query) -> Vec<AttrId> {
+    asked(query)
+        .filter(|attr| query.kind.is_computed(*attr))
+        .collect()
+}
+
+fn made(scope: &Scope, query: &Query, stored: &Stored, wanted: &[AttrId]) -> Map<String, Value> {
     match wanted.is_empty() {
         true => Map::new(),
         false => {
-            let facts = Facts::of(&query.kind, stored, document, &stored.edges);
+            let facts = Facts::of(&query.kind, stored, &stored.edges);
             computed(&scope.settings, &facts, wanted)
         }
     }

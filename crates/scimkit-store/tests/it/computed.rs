@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use chrono::DateTime;
 use scimkit_core::Version;
 use scimkit_registry::{AttrId, Edge, Registry, ResourceId, Tolerance};
@@ -20,14 +18,14 @@ fn of(scope: &Scope, name: &str, id: &str, body: Value, edges: &[(&str, Vec<Edge
             created: at,
             last_modified: at,
         },
-        Document::Tree(Arc::new(document.clone())),
+        Document::from(document),
     );
     let named = |(path, edges): &(&str, Vec<Edge>)| (kind.named(path).unwrap(), edges.clone());
     let edges: Vec<(AttrId, Vec<Edge>)> = edges.iter().map(named).collect();
     let wanted: Vec<AttrId> = kind.attributes().iter().map(|attr| attr.id()).collect();
     Value::Object(computed(
         &scope.settings,
-        &Facts::of(&kind, &stored, &document, &edges),
+        &Facts::of(&kind, &stored, &edges),
         &wanted,
     ))
 }

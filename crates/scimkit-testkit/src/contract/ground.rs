@@ -1,5 +1,6 @@
 //! What the checks stand on: a store, a scope, and short words for what they do and expect.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -298,11 +299,8 @@ pub(super) fn second(n: i64) -> DateTime<Utc> {
 
 /// The document as a tree.
 pub(super) fn document(stored: &Stored) -> Result<Resource, String> {
-    stored
-        .document
-        .tree()
-        .map(|tree| tree.into_owned())
-        .map_err(|e| said(&e))
+    let tree = stored.document.tree().map(Cow::into_owned);
+    tree.map_err(|problem| said(&problem.into()))
 }
 
 pub(super) fn ids_of(edges: &[Edge]) -> Vec<&str> {

@@ -142,7 +142,7 @@ fn rows(ground: &Ground<'_>, kind: &Arc<ResourceType>) -> Result<Vec<Row>, Strin
         }
         let computed = computed(
             &ground.scope.settings,
-            &Facts::of(kind, &stored, &document, &edges),
+            &Facts::of(kind, &stored, &edges),
             &wanted,
         );
         rows.push(Row {

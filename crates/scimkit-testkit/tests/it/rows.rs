@@ -188,7 +188,7 @@ fn race_at_apply_is_decided_by_new_facts() {
         json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "A"});
     let row = FoundRow {
         connection: None,
-        document: Document::Text(document.to_string().into()),
+        document: Document::from_text(document.to_string()),
         head: RowHead {
             created: DateTime::UNIX_EPOCH,
             id: ResourceId::from("theirs"),

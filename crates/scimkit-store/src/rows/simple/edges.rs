@@ -6,7 +6,6 @@ use std::{
 };
 
 use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType, Role};
-use serde_json::Value;
 
 use super::{EdgeRow, EdgesBy, SimpleRows, SimpleTransaction};
 use crate::{
@@ -154,10 +153,8 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
             }
             _ => {
                 for stored in resources {
-                    let document = stored.document.tree()?;
-                    let value = document.get(kind, attr.id()).and_then(|v| v.get("value"));
-                    if let Some(id) = value.and_then(Value::as_str) {
-                        add(stored.id.clone(), id.into(), None);
+                    if let Some(id) = stored.document.reference(kind, attr.id()) {
+                        add(stored.id.clone(), id, None);
                     }
                 }
             }
@@ -188,12 +185,8 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
             let Some(kind) = leads_to.iter().find(|kind| *kind.name() == *head.kind) else {
                 continue;
             };
-            let document = document.tree()?;
-            let name = kind
-                .named("displayName")
-                .and_then(|attr| document.get(kind, attr));
             edge.kind = Some(kind.name().to_owned());
-            edge.display = name.and_then(Value::as_str).map(str::to_owned);
+            edge.display = document.display_name(kind);
         }
         Ok(())
     }

@@ -105,7 +105,7 @@ impl Database {
         let row = self.rows.get(id)?;
         Some(FoundRow {
             connection: row.connection.clone(),
-            document: Document::Text(row.document.clone().into()),
+            document: Document::from_text(row.document.clone()),
             head: self.head(id)?,
         })
     }

@@ -254,7 +254,8 @@ fn replay(
     }
     let rows = |store: &RowStore<Database>| {
         let tables = store.database().committed();
-        let row = |row: &scimkit_store::engine::FoundRow| (row.head.clone(), row.document.text());
+        let row =
+            |row: &scimkit_store::engine::FoundRow| (row.head.clone(), row.document.text().clone());
         let rows: Vec<_> = tables.rows.values().map(row).collect();
         let pairs: Vec<_> = tables
             .pairs()
