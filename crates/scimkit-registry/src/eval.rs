@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     Attr, AttrId, AttrValues, Exhausted, Meter, Operator, Predicate, Resource, ResourceType,
-    Scalar, fold, node::Node,
+    Scalar, fold, node::Node, scan,
 };
 
 /// A resource as a predicate sees it: its document, and beside it what the document does not hold.
@@ -251,9 +251,8 @@ impl<'a> Eval<'a> {
                 self.meter.compare(0)?;
                 let value = self.value(self.kind.attr(*attr));
                 for element in value.into_iter().flat_map(Node::elements) {
-                    self.meter.compare(0)?;
-                    let place = Place::Element(element);
-                    if (Eval { place, ..*self }).holds(inner)? {
+                    self.meter.compare(element.units())?;
+                    if self.holds_in(element, inner)? {
                         return Ok(true);
                     }
                 }
@@ -263,6 +262,23 @@ impl<'a> Eval<'a> {
             Predicate::Not(inner) => Ok(!self.holds(inner)?),
             Predicate::Present(attr) => self.any(*attr, Test::Present),
         }
+    }
+
+    /// Whether an element satisfies a predicate, whose terms find the members of the element together.
+    fn holds_in(&self, element: Node<'_>, inner: &Predicate) -> Result<bool, Exhausted> {
+        let has_terms = matches!(inner, Predicate::All(_) | Predicate::Any(_));
+        let members: Vec<_> = match element {
+            Node::Text(text) if has_terms && element.is_object() => {
+                scan::Members::of(text).collect()
+            }
+            _ => Vec::new(),
+        };
+        let element = match members.is_empty() {
+            true => element,
+            false => Node::Members(&members),
+        };
+        let place = Place::Element(element);
+        (Eval { place, ..*self }).holds(inner)
     }
 
     fn compare(&self, id: AttrId, op: Operator, scalar: &Scalar) -> Result<bool, Exhausted> {
@@ -283,7 +299,7 @@ impl<'a> Eval<'a> {
         };
         let whole = view.top(self.kind, self.kind.attr(parent));
         for element in whole.into_iter().flat_map(Node::elements) {
-            self.meter.compare(0)?;
+            self.meter.compare(element.units())?;
             if let Some(value) = element.get(attr.name())
                 && self.any_of(attr, Some(value), test)?
             {

@@ -10,6 +10,8 @@ use crate::{Attr, Scalar, scan};
 /// A JSON value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Node<'a> {
+    /// An object whose members were found already.
+    Members(&'a [scan::Member<'a>]),
     Text(&'a [u8]),
     Tree(&'a Value),
 }
@@ -29,6 +31,10 @@ impl<'a> Node<'a> {
     /// The member of an object.
     pub(crate) fn get(self, name: &str) -> Option<Node<'a>> {
         match self {
+            Node::Members(members) => {
+                let found = members.iter().find(|(key, _)| *key == name.as_bytes());
+                found.map(|(_, value)| Node::Text(value))
+            }
             Node::Text(text) => {
                 let mut members = scan::Members::of(text);
                 let found = members.find(|(key, _)| *key == name.as_bytes());
@@ -38,8 +44,19 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The units that it costs to search it.
+    pub(crate) fn units(self) -> usize {
+        /// Bytes of text that are searched for one unit.
+        const SEARCHED: usize = 4;
+        match self {
+            Node::Text(text) => text.len() / SEARCHED,
+            Node::Members(_) | Node::Tree(_) => 0,
+        }
+    }
+
     pub(crate) fn is_array(self) -> bool {
         match self {
+            Node::Members(_) => false,
             Node::Text(text) => text.first() == Some(&b'['),
             Node::Tree(value) => value.is_array(),
         }
@@ -47,6 +64,7 @@ impl<'a> Node<'a> {
 
     pub(crate) fn is_object(self) -> bool {
         match self {
+            Node::Members(_) => true,
             Node::Text(text) => text.first() == Some(&b'{'),
             Node::Tree(value) => value.is_object(),
         }
@@ -55,6 +73,10 @@ impl<'a> Node<'a> {
     /// Whether there is a value: text that is not empty, or a value inside an array or object.
     pub(crate) fn is_present(self) -> bool {
         match self {
+            Node::Members(members) => {
+                let mut members = members.iter();
+                members.any(|(_, value)| Node::Text(value).is_present())
+            }
             Node::Text(text) => match text.first() {
                 None | Some(b'n') => false,
                 Some(b'"') => text.len() > 2,
@@ -78,6 +100,7 @@ impl<'a> Node<'a> {
 
     pub(crate) fn is_true(self) -> bool {
         match self {
+            Node::Members(_) => false,
             Node::Text(text) => text == b"true",
             Node::Tree(value) => value.as_bool() == Some(true),
         }
@@ -86,6 +109,7 @@ impl<'a> Node<'a> {
     /// The text of a string, unescaped.
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
         match self {
+            Node::Members(_) => None,
             Node::Text(text) => {
                 let inner = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
                 match inner.contains(&b'\\') {
@@ -120,6 +144,7 @@ impl<'a> Node<'a> {
 
     fn number(self) -> Option<Number> {
         match self {
+            Node::Members(_) => None,
             Node::Text(text) => serde_json::from_slice(text).ok(),
             Node::Tree(value) => value.as_number().cloned(),
         }

@@ -127,6 +127,7 @@ impl Document {
     pub fn value(&self, kind: &ResourceType, id: AttrId) -> Option<Value> {
         match kind.reader([id]).read(self.text()).node(id)? {
             Node::Text(text) => serde_json::from_slice(text).ok(),
+            Node::Members(_) => None,
             Node::Tree(value) => Some(value.clone()),
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! Text that is not JSON ends a scan early, wherever that is noticed; it is never read beyond its end.
 
+/// The raw text of a member's name, without its quotes, and of its value.
+pub(crate) type Member<'t> = (&'t [u8], &'t [u8]);
+
 /// The members of a JSON object's text: the raw text of each name, without its quotes, and of each value.
 #[derive(Debug, Clone)]
 pub(crate) struct Members<'t>(Items<'t>);
@@ -25,7 +28,7 @@ impl<'t> Elements<'t> {
 }
 
 impl<'t> Iterator for Members<'t> {
-    type Item = (&'t [u8], &'t [u8]);
+    type Item = Member<'t>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.skip_separators();

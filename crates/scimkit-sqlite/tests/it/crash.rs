@@ -97,7 +97,7 @@ impl Known {
             match (read, title) {
                 // One more step may be done than was acknowledged.
                 (Ok(stored), Some(title)) => {
-                    let document: Value = serde_json::from_slice(&stored.document.text()).unwrap();
+                    let document: Value = serde_json::from_slice(stored.document.text()).unwrap();
                     let now: u64 = document["title"].as_str().unwrap().parse().unwrap();
                     assert!(now == *title || now == title + 1, "{id}: {now} for {title}");
                 }

@@ -255,7 +255,7 @@ fn never_returned(pair: &Pair<'_>) -> Result<(), String> {
     let stored = pair.to.ground.read(&pair.to.ground.user, "u1")?;
     let text = stored.document.text();
     ensure!(
-        !String::from_utf8_lossy(&text).contains("t0p"),
+        !String::from_utf8_lossy(text).contains("t0p"),
         "a password is kept"
     );
     Ok(())
