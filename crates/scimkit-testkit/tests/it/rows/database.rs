@@ -409,7 +409,7 @@ impl Tables {
 /// A user's name, folded.
 fn name(row: &FoundRow) -> Option<String> {
     let text = row.document.text();
-    let document: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let document: serde_json::Value = serde_json::from_slice(text).unwrap();
     Some(scimkit_registry::fold(document.get("userName")?.as_str()?).into_owned())
 }
 

@@ -206,7 +206,7 @@ fn check(tables: &Tables) {
             .filter(|row| row.head.state == RowState::Live)
     };
     let documents: Vec<Value> = live()
-        .map(|row| serde_json::from_slice(&row.document.text()).unwrap())
+        .map(|row| serde_json::from_slice(row.document.text()).unwrap())
         .collect();
     let names: Vec<_> = documents.iter().filter_map(|d| d.get("userName")).collect();
     let different: BTreeSet<_> = names.iter().map(ToString::to_string).collect();
