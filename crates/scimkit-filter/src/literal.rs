@@ -13,13 +13,21 @@ use nom::combinator::{opt, recognize};
 use std::borrow::Cow;
 
 /// `compValue`: a value of JSON that is neither an array nor an object.
-#[inline]
+#[inline(always)]
 pub(crate) fn literal(input: &str, any_case: bool) -> Parsed<'_, Literal<'_>> {
     match input.as_bytes().first() {
         Some(b'"') => string(input).map(|(rest, text)| (rest, Literal::String(text))),
         Some(b'-' | b'0'..=b'9') => number(input),
         _ => word(input, any_case),
     }
+}
+
+/// A string without escapes, if there is one: the most frequent value by far.
+#[inline(always)]
+pub(crate) fn plain_string(input: &str) -> Option<(&str, &str)> {
+    let body = input.strip_prefix('"')?;
+    let (text, special) = body.split_at_checked(bytes::plain(body))?;
+    Some((special.strip_prefix('"')?, text))
 }
 
 /// Words that are never read as strings: keywords, and what programs print for truths and missing values.
@@ -70,29 +78,48 @@ fn is_number(word: &str) -> bool {
         || [("0b", 2), ("0o", 8), ("0x", 16)].into_iter().any(prefixed)
 }
 
+#[inline(always)]
 fn word(input: &str, any_case: bool) -> Parsed<'_, Literal<'_>> {
     let Some((word, rest)) = input.split_at_checked(bytes::run(input, NAME)) else {
         return fault(input, Expected::Value);
     };
-    let (literal, exact) = match word.len() {
-        4 if word.eq_ignore_ascii_case("true") => (Literal::Bool(true), "true"),
-        4 if word.eq_ignore_ascii_case("null") => (Literal::Null, "null"),
-        5 if word.eq_ignore_ascii_case("false") => (Literal::Bool(false), "false"),
-        _ => return fault(input, Expected::Value),
+    let literal = match word.as_bytes() {
+        b"false" => Literal::Bool(false),
+        b"null" => Literal::Null,
+        b"true" => Literal::Bool(true),
+        _ => return word_in_case(input, any_case),
     };
-    if word == exact || any_case {
-        Ok((rest, literal))
-    } else {
-        fault(input, Expected::LowerCaseLiteral)
+    Ok((rest, literal))
+}
+
+/// `true`, `false` or `null` in another case.
+#[cold]
+fn word_in_case(input: &str, any_case: bool) -> Parsed<'_, Literal<'_>> {
+    let words = [
+        ("false", Literal::Bool(false)),
+        ("null", Literal::Null),
+        ("true", Literal::Bool(true)),
+    ];
+    let word = input.get(..bytes::run(input, NAME)).unwrap_or_default();
+    let known = words
+        .into_iter()
+        .find(|(known, _)| word.eq_ignore_ascii_case(known));
+    match known {
+        Some((known, literal)) if any_case => {
+            Ok((input.get(known.len()..).unwrap_or_default(), literal))
+        }
+        Some(_) => fault(input, Expected::LowerCaseLiteral),
+        None => fault(input, Expected::Value),
     }
 }
 
+#[inline(never)]
 fn number(input: &str) -> Parsed<'_, Literal<'_>> {
     // `opt(digit1)`, since `digit0` at the end of a string answers with its two halves swapped.
     let integer = alt((tag("0"), recognize((one_of("123456789"), opt(digit1)))));
     let fraction = opt((char('.'), digit1));
     let exponent = opt((one_of("eE"), opt(one_of("+-")), digit1));
-    let parsed: Parsed<'_, &str> =
+    let parsed: nom::IResult<&str, &str, ()> =
         recognize((opt(char('-')), integer, fraction, exponent)).parse(input);
     match parsed {
         // A number that runs into a word is no number: `01`, `1.`, `0x10`.
@@ -118,22 +145,13 @@ pub(crate) fn whole_number(text: &str) -> Result<Literal<'_>, ParseError> {
 }
 
 /// A string; `input` starts with its quote.
-#[inline]
-fn string(input: &str) -> Parsed<'_, Cow<'_, str>> {
-    let body = input.get(1..).unwrap_or_default();
-    let Some((text, special)) = body.split_at_checked(bytes::plain(body)) else {
-        return fault(input, Expected::CloseQuote);
-    };
-    match special.strip_prefix('"') {
-        Some(rest) => Ok((rest, Cow::Borrowed(text))),
-        None => escaped(input, body),
-    }
-}
-
 #[cold]
-fn escaped<'a>(input: &'a str, body: &'a str) -> Parsed<'a, Cow<'a, str>> {
+fn string(input: &str) -> Parsed<'_, Cow<'_, str>> {
+    if let Some((rest, text)) = plain_string(input) {
+        return Ok((rest, Cow::Borrowed(text)));
+    }
     let mut text = String::new();
-    let mut rest = body;
+    let mut rest = input.get(1..).unwrap_or_default();
     loop {
         let Some((plain, special)) = rest.split_at_checked(bytes::plain(rest)) else {
             return fault(input, Expected::CloseQuote);

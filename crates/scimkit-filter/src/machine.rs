@@ -1,231 +1,257 @@
 //! The grammar of filters above the tokens. Nesting is kept as data: nothing here calls itself.
+//!
+//! The parsers that every term passes through are inlined into one loop: a `Result` that comes back through memory takes
+//! as many instructions as a short token. What is rare (errors, lenient readings, escapes, numbers) is kept out of it.
 
 use crate::bytes::{self, BLANK, NAME};
 use crate::fault::{Expected, Parsed, fault};
 use crate::level::{Level, Levels, Open};
 use crate::options::{MAX_DEPTH, Options};
-use crate::term::{Operand, Terms};
+use crate::term::{Start, Terms};
 use crate::token::{self, Attribute};
 use crate::tree::{Filter, ValuePath};
 use std::mem;
 
-/// Reads a filter that ends with the text.
-#[inline]
-pub(crate) fn filter<'a>(input: &'a str, options: &Options) -> Parsed<'a, Filter<'a>> {
-    let mut terms = Terms::new(options);
-    let (rest, operand) = terms.operand(input)?;
-    match operand {
-        // Most filters are one term and nothing more: they need no machine.
-        Operand::Term(term) if rest.is_empty() => Ok((rest, term)),
-        operand => Machine::new(terms, options, Base::Text).run(rest, operand),
-    }
-}
-
-/// Reads the filter of a path, from its bracket to the one that closes it.
-pub(crate) fn brackets<'a>(input: &'a str, options: &Options) -> Parsed<'a, Filter<'a>> {
-    let mut terms = Terms::new(options);
-    terms.in_brackets = true;
-    terms.in_path = true;
-    let mut machine = Machine::new(terms, options, Base::Brackets);
-    let Some(depth) = machine.depth.checked_sub(1) else {
-        return fault(input, Expected::Depth);
-    };
-    machine.depth = depth;
-    machine.terms.count(input)?;
-    let (rest, ()) = token::no_blank(input.get(1..).unwrap_or_default(), options.leniency.blanks)?;
-    let (rest, operand) = machine.terms.operand(rest)?;
-    machine.run(rest, operand)
-}
-
-/// Where the outermost filter ends.
+/// Where the outermost level of a filter ends.
 #[derive(Clone, Copy, PartialEq)]
-enum Base {
+pub(crate) enum End {
     /// At the bracket of a path.
-    Brackets,
+    Bracket,
+    /// Before whatever does not continue it.
+    Prefix,
     /// With the text.
     Text,
 }
 
-/// A filter in the making: the innermost level's finished operands, and the levels around it.
+/// Parses a filter up to its `end`.
+pub(crate) fn filter<'a>(input: &'a str, options: &Options, end: End) -> Parsed<'a, Filter<'a>> {
+    Machine::new(Terms::new(options), options, end).run(input)
+}
+
+/// Parses the filter of a path, from its bracket to the one that closes it.
+pub(crate) fn brackets<'a>(input: &'a str, options: &Options) -> Parsed<'a, Filter<'a>> {
+    let mut terms = Terms::new(options);
+    terms.in_brackets = true;
+    terms.in_path = true;
+    if options.limits.depth == 0 {
+        return fault(input, Expected::Depth);
+    }
+    terms.count(input)?;
+    let (rest, ()) = token::no_blank(input.get(1..).unwrap_or_default(), options.leniency.blanks)?;
+    Machine::new(terms, options, End::Bracket).run(rest)
+}
+
+/// The rules of one filter, and what has been read of it that is not an operand.
 struct Machine<'a> {
-    /// Operands that `and` has joined so far.
-    all: Vec<Filter<'a>>,
-    /// Operands that `or` has joined so far, each complete.
-    any: Vec<Filter<'a>>,
-    /// Whose brackets the innermost level is in, if it or one around it has some; brackets do not nest.
+    /// The attribute of the open brackets, if any are open; brackets do not nest.
     attribute: Option<Attribute<'a>>,
-    base: Base,
     depth: usize,
-    levels: Levels<'a>,
+    end: End,
     terms: Terms,
 }
 
-/// What comes after an operand.
-enum Next<'a> {
-    Done(Filter<'a>),
-    Operand,
+/// What follows an operand.
+enum Joint {
+    /// A parenthesis or a bracket that closes the innermost level; it is still the first byte of the rest.
+    Close,
+    Next(Next),
+}
+
+/// What follows an operand behind which nothing closes.
+enum Next {
+    And,
+    /// The end of the outermost level.
+    End,
+    Or,
 }
 
 impl<'a> Machine<'a> {
-    fn new(terms: Terms, options: &Options, base: Base) -> Self {
+    #[inline]
+    fn new(terms: Terms, options: &Options, end: End) -> Self {
+        let depth = usize::from(options.limits.depth.min(MAX_DEPTH));
         Self {
-            all: Vec::new(),
-            any: Vec::new(),
             attribute: None,
-            base,
-            depth: usize::from(options.limits.depth.min(MAX_DEPTH)),
-            levels: Levels::default(),
+            // The bracket of a path is a level, too.
+            depth: depth.saturating_sub(usize::from(end == End::Bracket)),
+            end,
             terms,
         }
     }
 
-    /// Reads on from an operand, behind which `rest` starts; an opening one is still the first byte of `rest`.
-    fn run(&mut self, mut rest: &'a str, mut operand: Operand<'a>) -> Parsed<'a, Filter<'a>> {
+    /// Parses from the first operand to the end.
+    fn run(mut self, mut rest: &'a str) -> Parsed<'a, Filter<'a>> {
+        let mut level = Level::default();
+        let mut outer = Levels::default();
         loop {
-            rest = match operand {
-                Operand::Term(term) => match self.joint(rest, term)? {
-                    (rest, Next::Done(filter)) => return Ok((rest, filter)),
-                    (rest, Next::Operand) => rest,
-                },
-                Operand::Group => self.open(rest, Open::Group)?.0,
-                Operand::Not => self.open(rest, Open::Not)?.0,
-                Operand::Brackets(attribute) => {
+            let start;
+            (rest, start) = self.terms.start(rest)?;
+            let attribute = match start {
+                Start::Term(attribute) => attribute,
+                Start::Open(open) => {
+                    (rest, ()) = self.open(rest, &mut outer, &mut level, open)?;
+                    continue;
+                }
+                Start::Brackets(attribute) => {
                     self.attribute = Some(attribute);
                     self.terms.in_brackets = true;
-                    self.open(rest, Open::Brackets)?.0
+                    (rest, ()) = self.open(rest, &mut outer, &mut level, Open::Brackets)?;
+                    continue;
                 }
             };
-            (rest, operand) = self.terms.operand(rest)?;
+            let (mut operand, joint);
+            (rest, operand) = self.terms.term(attribute, rest)?;
+            (rest, joint) = self.joint(rest, level.open)?;
+            let next = match joint {
+                Joint::Next(next) => next,
+                Joint::Close => {
+                    let closed = self.closed(rest, &mut outer, &mut level, operand)?;
+                    let next;
+                    (rest, (operand, next)) = closed;
+                    next
+                }
+            };
+            match next {
+                Next::And => level.and(operand),
+                Next::Or => level.or(operand),
+                Next::End => {
+                    if outer.is_done() {
+                        // Looking for something to drop in every field takes longer than a level does.
+                        mem::forget(outer);
+                    }
+                    return Ok((rest, level.finish(operand)));
+                }
+            }
+        }
+    }
+
+    /// Leaves all levels that end behind `operand`; `rest` starts with what closes the innermost one.
+    #[inline(never)]
+    fn closed(
+        &mut self,
+        mut rest: &'a str,
+        outer: &mut Levels<'a>,
+        level: &mut Level<'a>,
+        mut operand: Filter<'a>,
+    ) -> Parsed<'a, (Filter<'a>, Next)> {
+        loop {
+            let joint;
+            (rest, operand) = self.close(rest, outer, level, operand)?;
+            (rest, joint) = self.joint(rest, level.open)?;
+            if let Joint::Next(next) = joint {
+                return Ok((rest, (operand, next)));
+            }
         }
     }
 
     /// Enters a level; `input` starts with its parenthesis or bracket.
-    fn open(&mut self, input: &'a str, open: Open) -> Parsed<'a, ()> {
-        if self.levels.len() >= self.depth {
+    #[inline(always)]
+    fn open(
+        &self,
+        input: &'a str,
+        outer: &mut Levels<'a>,
+        level: &mut Level<'a>,
+        open: Open,
+    ) -> Parsed<'a, ()> {
+        if outer.len() >= self.depth {
             return fault(input, Expected::Depth);
         }
-        self.levels.push(Level {
-            open,
-            all: mem::take(&mut self.all),
-            any: mem::take(&mut self.any),
-        });
+        outer.push(mem::replace(level, Level::new(open)));
         token::no_blank(
             input.get(1..).unwrap_or_default(),
             self.terms.leniency.blanks,
         )
     }
 
-    /// Closes levels until there is an `and` or an `or`, or nothing more.
-    #[inline]
-    fn joint(&mut self, mut rest: &'a str, mut operand: Filter<'a>) -> Parsed<'a, Next<'a>> {
-        loop {
-            if self.terms.leniency.blanks && bytes::starts(rest, BLANK) {
-                let trimmed = bytes::trim_blanks(rest);
-                if matches!(trimmed.as_bytes().first(), None | Some(b')' | b']')) {
-                    rest = trimmed;
-                }
-            }
-            match rest.as_bytes().first() {
-                None if self.levels.is_empty() && self.base == Base::Text => {
-                    return Ok((rest, Next::Done(self.collect(operand))));
-                }
-                Some(b']') if self.levels.is_empty() && self.base == Base::Brackets => {
-                    let filter = self.collect(operand);
-                    return Ok((rest.get(1..).unwrap_or_default(), Next::Done(filter)));
-                }
-                Some(b')' | b']') => (rest, operand) = self.close(rest, operand)?,
-                Some(b' ' | b'\t') => return self.logical(rest, operand),
-                _ => return fault(rest, self.joint_expected()),
-            }
-        }
-    }
-
-    /// Leaves a level, and gives it as an operand of the level around it.
-    fn close(&mut self, input: &'a str, operand: Filter<'a>) -> Parsed<'a, Filter<'a>> {
-        let round = input.starts_with(')');
-        let expected = match self.levels.last() {
-            None => Some(self.joint_expected()),
-            Some(Open::Brackets) if round => Some(Expected::CloseBracket),
-            Some(Open::Group | Open::Not) if !round => Some(Expected::CloseParenthesis),
-            Some(_) => None,
-        };
-        if let Some(expected) = expected {
-            return fault(input, expected);
-        }
+    /// Leaves a level, which ends with `operand`, and gives it as an operand of the one around it; `input` starts with
+    /// what closes it.
+    #[inline(always)]
+    fn close(
+        &mut self,
+        input: &'a str,
+        outer: &mut Levels<'a>,
+        level: &mut Level<'a>,
+        operand: Filter<'a>,
+    ) -> Parsed<'a, Filter<'a>> {
         let rest = input.get(1..).unwrap_or_default();
-        let inner = self.collect(operand);
-        let Some(level) = self.levels.pop() else {
-            return fault(input, self.joint_expected());
-        };
-        self.all = level.all;
-        self.any = level.any;
-        match level.open {
-            Open::Brackets => {
+        let level = mem::replace(level, outer.pop().unwrap_or_default());
+        match (level.open, self.attribute) {
+            (Some(Open::Brackets), Some(attribute)) => {
                 self.terms.in_brackets = false;
-                match self.attribute.take() {
-                    Some(attribute) => self.value_path(rest, attribute, inner),
-                    None => fault(input, self.joint_expected()),
-                }
+                self.value_path(rest, attribute, Box::new(level.finish(operand)))
             }
-            Open::Group => Ok((rest, inner)),
-            Open::Not => Ok((rest, Filter::Not(Box::new(inner)))),
+            (Some(Open::Not), _) => Ok((rest, Filter::Not(Box::new(level.finish(operand))))),
+            _ => Ok((rest, level.finish(operand))),
         }
     }
 
     /// A value path, with what a lenient reading takes from behind its brackets.
+    #[inline(always)]
     fn value_path(
         &mut self,
         mut rest: &'a str,
         attribute: Attribute<'a>,
-        mut filter: Filter<'a>,
+        mut filter: Box<Filter<'a>>,
     ) -> Parsed<'a, Filter<'a>> {
-        if let Some(dotted) = rest.strip_prefix('.') {
-            if !self.terms.leniency.sub_after_brackets {
-                return fault(rest, Expected::NoSubAfterBrackets);
-            }
-            self.terms.count(dotted)?;
-            let (after, sub) = token::name(dotted, Expected::Sub)?;
-            let sub = Attribute {
-                urn: None,
-                name: sub,
-                sub: None,
-            };
-            let (after, condition) = self.terms.term(sub, after)?;
-            rest = after;
-            filter = match filter {
-                Filter::And(mut members) => {
-                    members.push(condition);
-                    Filter::And(members)
-                }
-                other => Filter::And(vec![other, condition]),
-            };
+        if rest.starts_with('.') {
+            (rest, ()) = self.sub_after_brackets(rest, &mut filter)?;
         }
-        Ok((
-            rest,
-            Filter::ValuePath(ValuePath {
-                attribute: attribute.into(),
-                filter: Box::new(filter),
-            }),
-        ))
+        let attribute = attribute.into();
+        Ok((rest, Filter::ValuePath(ValuePath { attribute, filter })))
+    }
+
+    /// `.value eq "x"` behind brackets, which is added to their filter.
+    #[cold]
+    fn sub_after_brackets(&mut self, input: &'a str, filter: &mut Filter<'a>) -> Parsed<'a, ()> {
+        if !self.terms.leniency.sub_after_brackets {
+            return fault(input, Expected::NoSubAfterBrackets);
+        }
+        let dotted = input.get(1..).unwrap_or_default();
+        self.terms.count(dotted)?;
+        let (rest, name) = token::name(dotted, Expected::Sub)?;
+        let sub = Attribute {
+            urn: None,
+            name,
+            sub: None,
+        };
+        let (rest, condition) = self.terms.term(sub, rest)?;
+        let inner = mem::replace(filter, Filter::And(Vec::new()));
+        *filter = match inner {
+            Filter::And(mut members) => {
+                members.push(condition);
+                Filter::And(members)
+            }
+            other => Filter::And(vec![other, condition]),
+        };
+        Ok((rest, ()))
+    }
+
+    /// Parses what follows an operand: `and` or `or` with the blanks around it, or the end of a level.
+    #[inline(always)]
+    fn joint(&self, mut rest: &'a str, open: Option<Open>) -> Parsed<'a, Joint> {
+        if self.terms.leniency.blanks && bytes::starts(rest, BLANK) {
+            rest = bytes::trim_last_blanks(rest);
+        }
+        match (rest.as_bytes().first(), open) {
+            (Some(b' ' | b'\t'), _) => self.logical(rest, open),
+            (Some(b')'), Some(Open::Group | Open::Not)) | (Some(b']'), Some(Open::Brackets)) => {
+                Ok((rest, Joint::Close))
+            }
+            (None, None) if self.end == End::Text => Ok((rest, Joint::Next(Next::End))),
+            (Some(b']'), None) if self.end == End::Bracket => {
+                Ok((rest.get(1..).unwrap_or_default(), Joint::Next(Next::End)))
+            }
+            _ => self.no_joint(rest, open),
+        }
     }
 
     /// `and` or `or`, with the blanks around it.
-    fn logical(&mut self, input: &'a str, operand: Filter<'a>) -> Parsed<'a, Next<'a>> {
-        let (word_on, ()) = token::blank(input, self.terms.leniency.blanks, || Expected::Blank)?;
-        if matches!(word_on.as_bytes().first(), None | Some(b')' | b']')) {
-            return fault(input, Expected::NoBlank);
-        }
-        let Some((word, rest)) = word_on.split_at_checked(bytes::run(word_on, NAME)) else {
-            return fault(word_on, self.joint_expected());
+    #[inline(always)]
+    fn logical(&self, input: &'a str, open: Option<Open>) -> Parsed<'a, Joint> {
+        let (rest, joint) = match self.keyword(input, open) {
+            Ok(read) => read,
+            Err(_) if self.may_end(open) => return Ok((input, Joint::Next(Next::End))),
+            Err(fault) => return Err(fault),
         };
-        if word.eq_ignore_ascii_case("and") {
-            push_all(&mut self.all, operand);
-        } else if word.eq_ignore_ascii_case("or") {
-            let done = conjunction(mem::take(&mut self.all), operand);
-            push_any(&mut self.any, done);
-        } else {
-            return fault(word_on, self.joint_expected());
-        }
         let (rest, ()) = token::blank(rest, self.terms.leniency.blanks, || {
             if rest.is_empty() {
                 Expected::Operand
@@ -233,58 +259,56 @@ impl<'a> Machine<'a> {
                 Expected::Blank
             }
         })?;
-        Ok((rest, Next::Operand))
+        Ok((rest, joint))
     }
 
-    /// Everything that this level holds, as one filter.
-    #[inline]
-    fn collect(&mut self, operand: Filter<'a>) -> Filter<'a> {
-        if self.all.is_empty() && self.any.is_empty() {
-            return operand;
+    /// `and` or `or`, with the blanks before it.
+    #[inline(always)]
+    fn keyword(&self, input: &'a str, open: Option<Open>) -> Parsed<'a, Joint> {
+        let (word, ()) = token::blank(input, self.terms.leniency.blanks, || Expected::Blank)?;
+        // Setting this bit makes a letter lower case, and makes a letter of nothing else.
+        let read = match word.as_bytes() {
+            &[a, n, d, ..] if a | 0x20 == b'a' && n | 0x20 == b'n' && d | 0x20 == b'd' => {
+                (word.get(3..), Joint::Next(Next::And))
+            }
+            &[o, r, ..] if o | 0x20 == b'o' && r | 0x20 == b'r' => {
+                (word.get(2..), Joint::Next(Next::Or))
+            }
+            [] | [b')' | b']', ..] => return fault(input, Expected::NoBlank),
+            _ => return fault(word, self.joint_expected(open)),
+        };
+        match read {
+            (Some(rest), joint) if !bytes::starts(rest, NAME) => Ok((rest, joint)),
+            _ => fault(word, self.joint_expected(open)),
         }
-        let last = conjunction(mem::take(&mut self.all), operand);
-        if self.any.is_empty() {
-            return last;
+    }
+
+    /// The end before a text that does not continue the filter, where it may end so; an error elsewhere.
+    #[cold]
+    fn no_joint(&self, rest: &'a str, open: Option<Open>) -> Parsed<'a, Joint> {
+        if self.may_end(open) {
+            return Ok((rest, Joint::Next(Next::End)));
         }
-        let mut any = mem::take(&mut self.any);
-        push_any(&mut any, last);
-        Filter::Or(any)
+        let expected = match (rest.as_bytes().first(), open) {
+            (Some(b')'), Some(Open::Brackets)) => Expected::CloseBracket,
+            (Some(b']'), Some(Open::Group | Open::Not)) => Expected::CloseParenthesis,
+            _ => self.joint_expected(open),
+        };
+        fault(rest, expected)
+    }
+
+    /// Whether the filter may end here, whatever follows.
+    #[cold]
+    fn may_end(&self, open: Option<Open>) -> bool {
+        self.end == End::Prefix && open.is_none()
     }
 
     #[cold]
-    fn joint_expected(&self) -> Expected {
-        match (self.levels.last(), self.base) {
-            (Some(Open::Brackets), _) | (None, Base::Brackets) => Expected::AndOrBracket,
+    fn joint_expected(&self, open: Option<Open>) -> Expected {
+        match (open, self.end) {
+            (Some(Open::Brackets), _) | (None, End::Bracket) => Expected::AndOrBracket,
             (Some(Open::Group | Open::Not), _) => Expected::AndOrParenthesis,
-            (None, Base::Text) => Expected::AndOrEnd,
+            (None, End::Prefix | End::Text) => Expected::AndOrEnd,
         }
-    }
-}
-
-#[inline]
-fn conjunction<'a>(mut all: Vec<Filter<'a>>, operand: Filter<'a>) -> Filter<'a> {
-    if all.is_empty() {
-        return operand;
-    }
-    push_all(&mut all, operand);
-    Filter::And(all)
-}
-
-/// Adds to an `and`, flattening one that stood in parentheses.
-#[inline]
-fn push_all<'a>(all: &mut Vec<Filter<'a>>, operand: Filter<'a>) {
-    match operand {
-        Filter::And(members) if all.is_empty() => *all = members,
-        Filter::And(members) => all.extend(members),
-        other => all.push(other),
-    }
-}
-
-/// Adds to an `or`, flattening one that stood in parentheses.
-fn push_any<'a>(any: &mut Vec<Filter<'a>>, operand: Filter<'a>) {
-    match operand {
-        Filter::Or(members) if any.is_empty() => *any = members,
-        Filter::Or(members) => any.extend(members),
-        other => any.push(other),
     }
 }

@@ -4,7 +4,7 @@ use crate::attribute::AttributePath;
 use crate::bytes;
 use crate::error::ParseError;
 use crate::fault::{Expected, Fault, Parsed, fault};
-use crate::machine;
+use crate::machine::{self, End};
 use crate::options::Options;
 use crate::path::Path;
 use crate::token;
@@ -137,7 +137,7 @@ impl<'a> AttributePath<'a> {
 fn filter<'a>(text: &'a str, options: &Options) -> Result<Filter<'a>, ParseError> {
     whole(text, options, |text| {
         let (rest, ()) = token::no_blank(text, options.leniency.blanks)?;
-        machine::filter(rest, options)
+        machine::filter(rest, options, End::Text)
     })
 }
 
@@ -145,7 +145,12 @@ fn path<'a>(text: &'a str, options: &Options) -> Result<Path<'a>, ParseError> {
     whole(text, options, |text| {
         let (rest, ()) = token::no_blank(text, options.leniency.blanks)?;
         let (rest, path) = path_token(rest, options)?;
-        end(rest, options, Expected::PathEnd).map(|(rest, ())| (rest, path))
+        let expected = match (&path.filter, &path.sub) {
+            (None, Some(_)) if rest.starts_with('.') => Expected::OneSub,
+            (None, None) => Expected::PathFilter,
+            _ => Expected::PathEnd,
+        };
+        end(rest, options, expected).map(|(rest, ())| (rest, path))
     })
 }
 
@@ -194,14 +199,20 @@ fn whole<'a, T>(
 /// The part of a text that is beyond its limit, from a whole character on.
 #[cold]
 fn beyond(text: &str, length: usize) -> Fault<'_> {
-    let rest = (0..=length)
-        .rev()
-        .find_map(|at| text.get(at..))
-        .unwrap_or(text);
+    let rest = text.get(cut(text, length).len()..).unwrap_or_default();
     Fault {
         expected: Expected::Length,
         rest,
     }
+}
+
+/// The whole characters in the first `length` bytes of a text.
+#[cold]
+pub(crate) fn cut(text: &str, length: usize) -> &str {
+    (0..=length.min(text.len()))
+        .rev()
+        .find_map(|end| text.get(..end))
+        .unwrap_or_default()
 }
 
 fn end<'a>(rest: &'a str, options: &Options, expected: Expected) -> Parsed<'a, ()> {
@@ -212,8 +223,8 @@ fn end<'a>(rest: &'a str, options: &Options, expected: Expected) -> Parsed<'a, (
     token::no_blank(rest, options.leniency.blanks)
 }
 
-/// `PATH`
-fn path_token<'a>(input: &'a str, options: &Options) -> Parsed<'a, Path<'a>> {
+/// `PATH`, up to whatever does not continue it.
+pub(crate) fn path_token<'a>(input: &'a str, options: &Options) -> Parsed<'a, Path<'a>> {
     let (rest, attribute) = token::attribute(input, Expected::Attribute)?;
     let AttributePath { urn, name, sub } = attribute.into();
     let (rest, filter, sub) = match rest.as_bytes().first() {
@@ -226,10 +237,6 @@ fn path_token<'a>(input: &'a str, options: &Options) -> Parsed<'a, Path<'a>> {
                 None => (rest, None),
             };
             (rest, Some(Box::new(filter)), sub)
-        }
-        Some(b'.') => return fault(rest, Expected::OneSub),
-        Some(_) if sub.is_none() && !bytes::trim_blanks(rest).is_empty() => {
-            return fault(rest, Expected::PathFilter);
         }
         _ => (rest, None, sub),
     };

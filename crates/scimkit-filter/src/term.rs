@@ -2,22 +2,21 @@
 
 use crate::bytes;
 use crate::fault::{Expected, Fault, Parsed, fault};
-use crate::literal::{bare_word, literal};
+use crate::level::Open;
+use crate::literal;
 use crate::options::{Leniency, Options};
 use crate::token::{self, Attribute};
 use crate::tree::{Comparison, Filter, Literal, Operator};
 use std::borrow::Cow;
 
 /// What an operand starts with.
-pub(crate) enum Operand<'a> {
-    /// The brackets of this attribute.
+pub(crate) enum Start<'a> {
+    /// An attribute, and a bracket after it.
     Brackets(Attribute<'a>),
-    /// A parenthesis.
-    Group,
-    /// `not` and a parenthesis.
-    Not,
-    /// A comparison or a `pr`, which is the whole operand.
-    Term(Filter<'a>),
+    /// A parenthesis, or `not` and a parenthesis.
+    Open(Open),
+    /// The attribute of a term.
+    Term(Attribute<'a>),
 }
 
 /// Reads operands, and counts their terms.
@@ -43,7 +42,7 @@ impl Terms {
     }
 
     /// Counts one term, which starts at `input`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count<'a>(&mut self, input: &'a str) -> Result<(), nom::Err<Fault<'a>>> {
         let Some(left) = self.left.checked_sub(1) else {
             return fault(input, Expected::Terms).map(|(_, never)| never);
@@ -52,18 +51,18 @@ impl Terms {
         Ok(())
     }
 
-    /// Reads a term, or up to the parenthesis or bracket that opens a level.
-    #[inline]
-    pub(crate) fn operand<'a>(&mut self, input: &'a str) -> Parsed<'a, Operand<'a>> {
+    /// Parses up to the operator of a term, or up to the parenthesis or bracket that opens a level.
+    #[inline(always)]
+    pub(crate) fn start<'a>(&mut self, input: &'a str) -> Parsed<'a, Start<'a>> {
         if input.as_bytes().first() == Some(&b'(') {
-            return Ok((input, Operand::Group));
+            return Ok((input, Start::Open(Open::Group)));
         }
         let (rest, attribute) = token::attribute(input, Expected::Operand)?;
         if self.in_brackets && attribute.urn.is_some() {
             return fault(input, Expected::NoUrn);
         }
         if let Some(parenthesis) = self.negation(attribute, rest) {
-            return Ok((parenthesis, Operand::Not));
+            return Ok((parenthesis, Start::Open(Open::Not)));
         }
         let brackets = rest.as_bytes().first() == Some(&b'[');
         if brackets && self.in_brackets {
@@ -71,14 +70,13 @@ impl Terms {
         }
         self.count(input)?;
         if brackets {
-            return Ok((rest, Operand::Brackets(attribute)));
+            return Ok((rest, Start::Brackets(attribute)));
         }
-        let (rest, term) = self.term(attribute, rest)?;
-        Ok((rest, Operand::Term(term)))
+        Ok((rest, Start::Term(attribute)))
     }
 
     /// The text from the parenthesis on, if `attribute` turns out to be `not` and one follows.
-    #[inline]
+    #[inline(always)]
     fn negation<'a>(&self, attribute: Attribute<'a>, rest: &'a str) -> Option<&'a str> {
         if attribute.name.len() != 3 || !attribute.name.eq_ignore_ascii_case("not") {
             return None;
@@ -95,7 +93,7 @@ impl Terms {
     }
 
     /// The operator and the value behind an attribute.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn term<'a>(
         &self,
         attribute: Attribute<'a>,
@@ -114,20 +112,32 @@ impl Terms {
                 Expected::Blank
             }
         })?;
-        let (rest, value) = match literal(rest, self.leniency.literal_case) {
-            Ok(read) => read,
-            Err(fault) => self.word(operator, rest, fault)?,
-        };
-        let comparison = Comparison {
-            attribute: attribute.into(),
-            operator,
-            value,
-        };
-        Ok((rest, Filter::Compare(comparison)))
+        match literal::plain_string(rest) {
+            Some((rest, text)) => {
+                let value = Literal::String(Cow::Borrowed(text));
+                Ok((rest, compare(attribute, operator, value)))
+            }
+            None => self.other_value(attribute, operator, rest),
+        }
     }
 }
 
 impl Terms {
+    /// A comparison with any other value than a string without escapes.
+    #[inline(never)]
+    fn other_value<'a>(
+        &self,
+        attribute: Attribute<'a>,
+        operator: Operator,
+        input: &'a str,
+    ) -> Parsed<'a, Filter<'a>> {
+        let (rest, value) = match literal::literal(input, self.leniency.literal_case) {
+            Ok(read) => read,
+            Err(fault) => self.word(operator, input, fault)?,
+        };
+        Ok((rest, compare(attribute, operator, value)))
+    }
+
     /// A bare word where there is no value of JSON; else the fault that was found.
     #[cold]
     fn word<'a>(
@@ -137,7 +147,7 @@ impl Terms {
         found: nom::Err<Fault<'a>>,
     ) -> Parsed<'a, Literal<'a>> {
         let allowed = operator == Operator::Equal && !self.in_path;
-        let Some((rest, word)) = bare_word(input).filter(|_| allowed) else {
+        let Some((rest, word)) = literal::bare_word(input).filter(|_| allowed) else {
             return Err(found);
         };
         if self.leniency.bare_words {
@@ -146,6 +156,15 @@ impl Terms {
             fault(input, Expected::QuotedValue)
         }
     }
+}
+
+#[inline(always)]
+fn compare<'a>(attribute: Attribute<'a>, operator: Operator, value: Literal<'a>) -> Filter<'a> {
+    Filter::Compare(Comparison {
+        attribute: attribute.into(),
+        operator,
+        value,
+    })
 }
 
 /// What is missing when no operator follows `attribute`.

@@ -4,7 +4,7 @@ use crate::attribute::AttributePath;
 use crate::bytes::{self, ALPHA, BLANK, NAME, URN};
 use crate::fault::{Expected, Parsed, fault};
 use crate::tree::Operator;
-use memchr::memrchr;
+use memchr::{memchr_iter, memrchr};
 use std::borrow::Cow;
 
 /// An attribute as it stands in the text.
@@ -27,11 +27,11 @@ impl<'a> From<Attribute<'a>> for AttributePath<'a> {
 }
 
 /// `attrPath`: a name, perhaps a sub-attribute, perhaps a URN in front.
-#[inline]
+#[inline(always)]
 pub(crate) fn attribute(input: &str, expected: Expected) -> Parsed<'_, Attribute<'_>> {
     let (rest, name) = name(input, expected)?;
     if rest.as_bytes().first() == Some(&b':') {
-        return qualified(input);
+        return qualified(input, name);
     }
     let (rest, sub) = sub(rest)?;
     Ok((
@@ -45,12 +45,12 @@ pub(crate) fn attribute(input: &str, expected: Expected) -> Parsed<'_, Attribute
 }
 
 /// `subAttr`, if there is one.
-#[inline]
+#[inline(always)]
 pub(crate) fn sub(input: &str) -> Parsed<'_, Option<&str>> {
-    if input.as_bytes().first() != Some(&b'.') {
+    let Some(input) = input.strip_prefix('.') else {
         return Ok((input, None));
-    }
-    let (rest, sub) = name(input.get(1..).unwrap_or_default(), Expected::Sub)?;
+    };
+    let (rest, sub) = name(input, Expected::Sub)?;
     Ok((rest, Some(sub)))
 }
 
@@ -75,20 +75,29 @@ fn reference(input: &str, expected: Expected) -> Parsed<'_, &str> {
     }
 }
 
-/// An attribute behind a URN: everything up to the last colon is the URN.
-fn qualified(input: &str) -> Parsed<'_, Attribute<'_>> {
-    let word = input.get(..bytes::run(input, URN)).unwrap_or_default();
+/// An attribute behind a URN: everything up to the last colon is the URN. Its first colon is behind `scheme`.
+fn qualified<'a>(input: &'a str, scheme: &str) -> Parsed<'a, Attribute<'a>> {
+    let mut end = scheme.len();
+    let mut percent = false;
+    let word = loop {
+        let (_, rest) = input.split_at_checked(end).unwrap_or_default();
+        end = end.wrapping_add(bytes::run(rest, URN));
+        let (word, rest) = input.split_at_checked(end).unwrap_or_default();
+        if !rest.starts_with('%') {
+            break word;
+        }
+        percent = true;
+        end = end.wrapping_add(1);
+    };
     let split = memrchr(b':', word.as_bytes()).and_then(|colon| input.split_at_checked(colon));
     let Some((urn, tail)) = split else {
         return fault(input, Expected::Urn);
     };
-    let scheme = urn
-        .get(..4)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("urn:"));
-    if !scheme || urn.len() < 5 || urn.ends_with(':') {
+    let known = scheme.len() == 3 && scheme.eq_ignore_ascii_case("urn");
+    if !known || urn.len() < 5 || urn.ends_with(':') {
         return fault(input, Expected::Urn);
     }
-    if let Some(at) = bad_percent(urn) {
+    if percent && let Some(at) = bad_percent(urn) {
         return fault(
             input.get(at..).unwrap_or_default(),
             Expected::PercentEncoding,
@@ -102,14 +111,14 @@ fn qualified(input: &str) -> Parsed<'_, Attribute<'_>> {
 
 /// Where a `%` stands without its two digits.
 fn bad_percent(urn: &str) -> Option<usize> {
-    urn.match_indices('%').map(|(at, _)| at).find(|&at| {
+    memchr_iter(b'%', urn.as_bytes()).find(|&at| {
         let digits = urn.bytes().skip(at).skip(1).take(2);
         digits.filter(u8::is_ascii_hexdigit).count() < 2
     })
 }
 
 /// `compareOp`, or `pr`, which is `None`.
-#[inline]
+#[inline(always)]
 pub(crate) fn operator(
     input: &str,
     expected: impl Fn() -> Expected,
@@ -138,24 +147,31 @@ pub(crate) fn operator(
 }
 
 /// The one space between two tokens, or any blanks.
-#[inline]
+#[inline(always)]
 pub(crate) fn blank(
     input: &str,
     many: bool,
     expected: impl FnOnce() -> Expected,
 ) -> Parsed<'_, ()> {
-    let rest = input.get(1..).unwrap_or_default();
+    match input.strip_prefix(' ') {
+        Some(rest) if !bytes::starts(rest, BLANK) => Ok((rest, ())),
+        _ => blanks(input, many, expected()),
+    }
+}
+
+/// What is not one space.
+#[cold]
+fn blanks(input: &str, many: bool, expected: Expected) -> Parsed<'_, ()> {
     match input.as_bytes().first() {
-        Some(b' ') if !bytes::starts(rest, BLANK) => Ok((rest, ())),
-        Some(b' ' | b'\t') if many => Ok((bytes::trim_blanks(rest), ())),
-        Some(b' ') => fault(rest, Expected::OneBlank),
+        Some(b' ' | b'\t') if many => Ok((bytes::trim_blanks(input), ())),
+        Some(b' ') => fault(input.get(1..).unwrap_or_default(), Expected::OneBlank),
         Some(b'\t') => fault(input, Expected::OneBlank),
-        _ => fault(input, expected()),
+        _ => fault(input, expected),
     }
 }
 
 /// Blanks where the grammar has none.
-#[inline]
+#[inline(always)]
 pub(crate) fn no_blank(input: &str, many: bool) -> Parsed<'_, ()> {
     match input.as_bytes().first() {
         Some(b' ' | b'\t') if many => Ok((bytes::trim_blanks(input), ())),
