@@ -129,7 +129,7 @@ impl Display for ParseError {
     }
 }
 
-fn kind(expected: Expected) -> ErrorKind {
+pub(crate) fn kind(expected: Expected) -> ErrorKind {
     match expected {
         Expected::Depth => ErrorKind::TooDeep,
         Expected::Length => ErrorKind::TooLong,
@@ -139,7 +139,7 @@ fn kind(expected: Expected) -> ErrorKind {
 }
 
 /// How many bytes at the front of `fault.rest` are to blame.
-fn blamed(Fault { expected, rest }: Fault<'_>) -> usize {
+pub(crate) fn blamed(Fault { expected, rest }: Fault<'_>) -> usize {
     let first = rest.chars().next().map_or(0, char::len_utf8);
     match expected {
         Expected::CloseQuote | Expected::Length => rest.len(),

@@ -1,14 +1,13 @@
 //! A failure while it travels through the parser: a place and an expectation, both cheap to copy.
 
 use crate::options::{Limits, MAX_DEPTH};
-use nom::error::{ErrorKind, ParseError};
 use std::borrow::Cow;
 
 /// What a token parser answers: `nom`'s result, failing with a [`Fault`].
 pub(crate) type Parsed<'a, T> = nom::IResult<&'a str, T, Fault<'a>>;
 
 /// Where the text stopped making sense (`rest` starts there), and what would have.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Fault<'a> {
     pub(crate) expected: Expected,
     pub(crate) rest: &'a str,
@@ -20,20 +19,6 @@ pub(crate) fn fault<T>(rest: &str, expected: Expected) -> Parsed<'_, T> {
     Err(nom::Err::Error(Fault { expected, rest }))
 }
 
-impl<'a> ParseError<&'a str> for Fault<'a> {
-    // Only numbers are read with nom's own combinators.
-    fn from_error_kind(rest: &'a str, _: ErrorKind) -> Self {
-        Self {
-            expected: Expected::Number,
-            rest,
-        }
-    }
-
-    fn append(_: &'a str, _: ErrorKind, other: Self) -> Self {
-        other
-    }
-}
-
 /// Everything that a text can be missing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Expected {
@@ -43,6 +28,9 @@ pub(crate) enum Expected {
     Attribute,
     AttributeEnd,
     Blank,
+    /// What a parser of nom looked for, in a grammar that has ours in it.
+    #[cfg(feature = "nom")]
+    Char(char),
     CloseBracket,
     CloseParenthesis,
     CloseQuote,
@@ -57,6 +45,9 @@ pub(crate) enum Expected {
     NoBrackets,
     NoSubAfterBrackets,
     NoUrn,
+    /// A parser of nom that failed, in a grammar that has ours in it.
+    #[cfg(feature = "nom")]
+    Nom(nom::error::ErrorKind),
     Number,
     OneBlank,
     OneSub,
@@ -94,6 +85,8 @@ impl Expected {
             Self::Attribute => "an attribute name",
             Self::AttributeEnd => "the end of the attribute",
             Self::Blank => "a blank",
+            #[cfg(feature = "nom")]
+            Self::Char(character) => return format!("`{character}`").into(),
             Self::CloseBracket => "`]` to close the value path first",
             Self::CloseParenthesis => "`)` to close the parenthesis first",
             Self::CloseQuote => "a closing double quote for this string",
@@ -115,6 +108,10 @@ impl Expected {
             Self::NoBlank => "no blank here",
             Self::NoBrackets => "an operator, since brackets do not nest",
             Self::NoSubAfterBrackets => "no sub-attribute after the brackets of a filter",
+            #[cfg(feature = "nom")]
+            Self::Nom(nom::error::ErrorKind::Eof) => "the end of the text",
+            #[cfg(feature = "nom")]
+            Self::Nom(kind) => return format!("a match of `{}`", kind.description()).into(),
             Self::NoUrn => "a sub-attribute without a URN inside brackets",
             Self::Number => "a number of JSON",
             Self::OneBlank => "one single space",

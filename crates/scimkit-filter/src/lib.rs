@@ -70,6 +70,7 @@
 //!
 //! # Features
 //!
+//! * `nom`: filters, paths and their parts as nom parsers, in the module `nom`, for grammars of your own.
 //! * `serde`: filters, paths and attributes as strings, read strictly under the default limits.
 //!
 //! # Cost
@@ -92,6 +93,8 @@ mod fault;
 mod level;
 mod literal;
 mod machine;
+#[cfg(feature = "nom")]
+pub mod nom;
 mod options;
 mod parse;
 mod path;

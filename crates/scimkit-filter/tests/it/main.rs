@@ -16,4 +16,6 @@ mod hostile;
 mod leniency;
 mod meaning;
 mod mistakes;
+#[cfg(feature = "nom")]
+mod nom;
 mod properties;

@@ -119,7 +119,7 @@ pub(crate) fn filter() -> impl Strategy<Value = Filter<'static>> {
     )
 }
 
-fn path() -> impl Strategy<Value = Path<'static>> {
+pub(crate) fn path() -> impl Strategy<Value = Path<'static>> {
     (attribute(), prop::option::of(inner_filter())).prop_map(
         |(AttributePath { urn, name, sub }, filter)| Path {
             urn,
@@ -131,7 +131,7 @@ fn path() -> impl Strategy<Value = Path<'static>> {
 }
 
 /// Texts that are nearly filters.
-fn nearly() -> impl Strategy<Value = String> {
+pub(crate) fn nearly() -> impl Strategy<Value = String> {
     let pieces = vec![
         " ", "  ", "\t", "(", ")", "[", "]", ".", ":", "\"", "\\", "\\u", "d83d", "\\ude00", "and",
         "or", "not", "pr", "eq", "a", "emails", "urn:x:y:", "$ref", "true", "True", "null",

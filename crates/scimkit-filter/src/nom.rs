@@ -1,0 +1,362 @@
+//! SCIM filters as nom parsers, for grammars of your own.
+//!
+//! Each function returns a parser that reads the front of its input, as nom's own parsers do. It accepts what
+//! [`Filter::parse_with`], [`Path::parse_with`] and [`AttributePath::parse`] accept, under the same [`Limits`] and the
+//! same [`Leniency`](crate::Leniency): with nothing after it, a filter is the same filter here and there.
+//!
+//! * A parser stops before the first byte that does not continue its value: before ` order by`, `)` or `,`. After `and`
+//!   and `or` a filter must follow, so a grammar cannot have these words after a filter.
+//! * Under [`Leniency::blanks`](crate::Leniency::blanks), [`filter`] and [`path`] skip the blanks before them, and those
+//!   after them at the end of the input and before `)` and `]`.
+//! * [`Limits::length`] bounds the part that a parser reads. The input may be longer.
+//! * A text that does not match is an [`Err::Error`](nom::Err::Error), so that `alt` tries the next parser; one beyond
+//!   a limit is an [`Err::Failure`](nom::Err::Failure). No parser answers `Incomplete`.
+//! * Errors are generic, as nom's are. [`SyntaxError`] keeps the place and the expectation, and
+//!   [`to_parse_error`](SyntaxError::to_parse_error) turns it into a [`ParseError`] with a position in the whole text.
+//!   nom's own `Error` keeps the place only.
+//!
+//! The types of nom 8 are part of this module's API.
+//!
+//! # Example
+//!
+//! ```
+//! use nom::bytes::complete::tag;
+//! use nom::combinator::{all_consuming, opt};
+//! use nom::sequence::preceded;
+//! use nom::{Finish, Parser};
+//! use scimkit_filter::nom::{SyntaxError, attribute, filter};
+//! use scimkit_filter::{AttributePath, Filter, Options, ParseError};
+//!
+//! /// `userName sw "b" order by name.familyName`
+//! fn search(text: &str) -> Result<(Filter<'_>, Option<AttributePath<'_>>), ParseError> {
+//!     let options = Options::default();
+//!     let order = preceded(tag(" order by "), attribute(options));
+//!     all_consuming((filter(options), opt(order)))
+//!         .parse(text)
+//!         .finish()
+//!         .map(|(_, search)| search)
+//!         .map_err(|error: SyntaxError<'_>| error.to_parse_error(text))
+//! }
+//!
+//! let (filter, order) = search(r#"userName sw "b" order by name.familyName"#)?;
+//! assert_eq!(filter.to_string(), r#"userName sw "b""#);
+//! assert_eq!(order, Some(AttributePath::parse("name.familyName")?));
+//!
+//! let error = search(r#"userName regex "b" order by name.familyName"#).unwrap_err();
+//! assert_eq!((error.span(), error.found()), (9..14, "regex"));
+//! # Ok::<(), ParseError>(())
+//! ```
+
+use crate::attribute::AttributePath;
+use crate::bytes;
+use crate::error::{self, ErrorKind, ParseError};
+use crate::fault::{Expected, Fault, Parsed};
+use crate::machine::{self, End};
+use crate::options::{Limits, Options};
+use crate::path::Path;
+use crate::tree::{Filter, Literal};
+use crate::{literal as literals, parse, token};
+use nom::IResult;
+use nom::error::{ErrorKind as NomErrorKind, FromExternalError, ParseError as NomParseError};
+use std::fmt::{self, Display, Formatter};
+
+/// The bytes after [`Limits::length`] that a parser may look at to find where its value ends.
+const LOOKAHEAD: usize = 16;
+
+/// Returns a parser for an attribute, as [`AttributePath::parse`] reads it.
+///
+/// Blanks around it are left to the caller, also under a lenient reading.
+///
+/// # Errors
+///
+/// The parser fails where the input does not start with an attribute, or where it is longer than
+/// [`Limits::length`].
+///
+/// # Example
+///
+/// ```
+/// use nom::Parser;
+/// use nom::character::complete::char;
+/// use nom::multi::separated_list1;
+/// use scimkit_filter::nom::{SyntaxError, attribute};
+/// use scimkit_filter::{AttributePath, Options};
+///
+/// let mut list = separated_list1(char::<_, SyntaxError<'_>>(','), attribute(Options::default()));
+/// let (rest, attributes) = list.parse("userName,name.givenName;").unwrap();
+/// assert_eq!(attributes, [AttributePath::parse("userName")?, AttributePath::parse("name.givenName")?]);
+/// assert_eq!(rest, ";");
+/// # Ok::<(), scimkit_filter::ParseError>(())
+/// ```
+pub fn attribute<'a, E>(
+    options: Options,
+) -> impl Fn(&'a str) -> IResult<&'a str, AttributePath<'a>, E> + Copy
+where
+    E: FromExternalError<&'a str, SyntaxError<'a>>,
+{
+    parser(options, |input, _| {
+        let (rest, attribute) = token::attribute(input, Expected::Attribute)?;
+        Ok((rest, attribute.into()))
+    })
+}
+
+/// Returns a parser for a value: a string, a number, `true`, `false` or `null`, as JSON has them.
+///
+/// [`Leniency::literal_case`](crate::Leniency::literal_case) applies. A word without quotes is a value only after `eq`
+/// in a filter, and never here.
+///
+/// # Errors
+///
+/// The parser fails where the input does not start with a value, or where it is longer than [`Limits::length`].
+///
+/// # Example
+///
+/// ```
+/// use nom::Parser;
+/// use nom::character::complete::char;
+/// use nom::sequence::separated_pair;
+/// use scimkit_filter::nom::{SyntaxError, attribute, literal};
+/// use scimkit_filter::{Literal, Options};
+///
+/// let options = Options::default();
+/// let mut assignment = separated_pair(attribute(options), char::<_, SyntaxError<'_>>('='), literal(options));
+/// let (_, (attribute, value)) = assignment.parse(r#"title="a\u0062c""#).unwrap();
+/// assert_eq!((&*attribute.name, value), ("title", Literal::String("abc".into())));
+/// assert!(assignment.parse("title=abc").is_err());
+/// ```
+pub fn literal<'a, E>(
+    options: Options,
+) -> impl Fn(&'a str) -> IResult<&'a str, Literal<'a>, E> + Copy
+where
+    E: FromExternalError<&'a str, SyntaxError<'a>>,
+{
+    parser(options, |input, options| {
+        literals::literal(input, options.leniency.literal_case)
+    })
+}
+
+/// Returns a parser for a filter, as [`Filter::parse_with`] reads it.
+///
+/// # Errors
+///
+/// The parser fails where the input does not start with a filter, where no filter follows an `and` or an `or`, and
+/// where the filter goes beyond a limit.
+///
+/// # Example
+///
+/// A filter inside the parentheses of another grammar:
+///
+/// ```
+/// use nom::Parser;
+/// use nom::bytes::complete::tag;
+/// use nom::character::complete::char;
+/// use nom::sequence::delimited;
+/// use scimkit_filter::Options;
+/// use scimkit_filter::nom::{SyntaxError, filter};
+///
+/// let mut count = delimited(tag("count("), filter(Options::default()), char::<_, SyntaxError<'_>>(')'));
+/// let (rest, filter) = count.parse(r#"count(active eq true and not (title pr)) > 3"#).unwrap();
+/// assert_eq!(filter.to_string(), "active eq true and not (title pr)");
+/// assert_eq!(rest, " > 3");
+/// ```
+pub fn filter<'a, E>(options: Options) -> impl Fn(&'a str) -> IResult<&'a str, Filter<'a>, E> + Copy
+where
+    E: FromExternalError<&'a str, SyntaxError<'a>>,
+{
+    parser(options, |input, options| {
+        let (rest, ()) = token::no_blank(input, options.leniency.blanks)?;
+        machine::filter(rest, options, End::Prefix)
+    })
+}
+
+/// Returns a parser for the path of a PATCH operation, as [`Path::parse_with`] reads it.
+///
+/// # Errors
+///
+/// The parser fails where the input does not start with a path, or where it goes beyond a limit.
+///
+/// # Example
+///
+/// ```
+/// use nom::Parser;
+/// use nom::bytes::complete::tag;
+/// use nom::sequence::preceded;
+/// use scimkit_filter::nom::{SyntaxError, path};
+/// use scimkit_filter::{Options, Path};
+///
+/// let mut removal = preceded(tag::<_, _, SyntaxError<'_>>("remove "), path(Options::default()));
+/// let (rest, path) = removal.parse(r#"remove emails[type eq "work"].value;"#).unwrap();
+/// assert_eq!(path, Path::parse(r#"emails[type eq "work"].value"#)?);
+/// assert_eq!(rest, ";");
+/// # Ok::<(), scimkit_filter::ParseError>(())
+/// ```
+pub fn path<'a, E>(options: Options) -> impl Fn(&'a str) -> IResult<&'a str, Path<'a>, E> + Copy
+where
+    E: FromExternalError<&'a str, SyntaxError<'a>>,
+{
+    parser(options, |input, options| {
+        let (rest, ()) = token::no_blank(input, options.leniency.blanks)?;
+        let (rest, path) = parse::path_token(rest, options)?;
+        let rest = if options.leniency.blanks {
+            bytes::trim_last_blanks(rest)
+        } else {
+            rest
+        };
+        Ok((rest, path))
+    })
+}
+
+/// The error of a parser: a place in the input, and what should have stood there.
+///
+/// It is cheap to make and to copy, so a grammar can try alternatives: of those in an `alt`, the error furthest into
+/// the input is kept. It can also be the error of nom's own parsers.
+///
+/// # Example
+///
+/// ```
+/// use nom::Finish;
+/// use scimkit_filter::nom::{SyntaxError, filter};
+/// use scimkit_filter::{ErrorKind, Limits, Options};
+///
+/// let text = "where age eq 01";
+/// let error: SyntaxError<'_> = filter(Options::default())(&text[6..]).finish().unwrap_err();
+/// assert_eq!((error.kind(), error.rest()), (ErrorKind::Syntax, "01"));
+/// assert_eq!(error.to_string(), "expected a number of JSON, found `01`");
+/// assert_eq!(error.to_parse_error(text).span(), 13..15);
+///
+/// let options = Options::default().with_limits(Limits::default().with_terms(1));
+/// let error: SyntaxError<'_> = filter(options)("a pr and b pr").finish().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::TooManyTerms);
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SyntaxError<'a> {
+    fault: Fault<'a>,
+    limits: Limits,
+}
+
+impl<'a> SyntaxError<'a> {
+    /// Which of the few kinds of failure this is.
+    #[must_use]
+    pub fn kind(self) -> ErrorKind {
+        error::kind(self.fault.expected)
+    }
+
+    /// The input from the place of the error on.
+    #[must_use]
+    pub fn rest(self) -> &'a str {
+        self.fault.rest
+    }
+
+    /// Returns the error with its position in `text`: the whole text, of which [`rest`](Self::rest) is the end.
+    #[must_use]
+    pub fn to_parse_error(self, text: &str) -> ParseError {
+        ParseError::new(text, self.fault, self.limits)
+    }
+}
+
+impl Display for SyntaxError<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let error = self.to_parse_error(self.fault.rest);
+        write!(f, "expected {}, found ", error.expected())?;
+        match error.found() {
+            "" => f.write_str("the end of the text"),
+            found => write!(f, "`{found}`"),
+        }
+    }
+}
+
+impl std::error::Error for SyntaxError<'_> {}
+
+impl<'a> NomParseError<&'a str> for SyntaxError<'a> {
+    fn from_error_kind(rest: &'a str, kind: NomErrorKind) -> Self {
+        let expected = Expected::Nom(kind);
+        let fault = Fault { expected, rest };
+        let limits = Limits::default();
+        Self { fault, limits }
+    }
+
+    fn append(_: &'a str, _: NomErrorKind, other: Self) -> Self {
+        other
+    }
+
+    fn from_char(rest: &'a str, character: char) -> Self {
+        let expected = Expected::Char(character);
+        let fault = Fault { expected, rest };
+        let limits = Limits::default();
+        Self { fault, limits }
+    }
+
+    fn or(self, other: Self) -> Self {
+        if self.fault.rest.len() < other.fault.rest.len() {
+            self
+        } else {
+            other
+        }
+    }
+}
+
+impl<'a> FromExternalError<&'a str, SyntaxError<'a>> for SyntaxError<'a> {
+    fn from_external_error(_: &'a str, _: NomErrorKind, error: SyntaxError<'a>) -> Self {
+        error
+    }
+}
+
+/// A parser for one value under `options`, failing with an error of the caller's.
+fn parser<'a, T, E>(
+    options: Options,
+    parse: fn(&'a str, &Options) -> Parsed<'a, T>,
+) -> impl Fn(&'a str) -> IResult<&'a str, T, E> + Copy
+where
+    E: FromExternalError<&'a str, SyntaxError<'a>>,
+{
+    move |input| {
+        bounded(input, &options, parse).map_err(|error| {
+            let limits = options.limits;
+            let make = |fault: Fault<'a>, kind| {
+                E::from_external_error(fault.rest, kind, SyntaxError { fault, limits })
+            };
+            match error {
+                nom::Err::Error(fault) | nom::Err::Failure(fault) => {
+                    match error::kind(fault.expected) {
+                        ErrorKind::Syntax => nom::Err::Error(make(fault, NomErrorKind::MapRes)),
+                        _ => nom::Err::Failure(make(fault, NomErrorKind::TooLarge)),
+                    }
+                }
+                nom::Err::Incomplete(needed) => nom::Err::Incomplete(needed),
+            }
+        })
+    }
+}
+
+/// Runs `parse` on no more of the input than the limit on its length allows, and a few bytes.
+fn bounded<'a, T>(
+    input: &'a str,
+    options: &Options,
+    parse: fn(&'a str, &Options) -> Parsed<'a, T>,
+) -> Parsed<'a, T> {
+    let length = options.limits.length;
+    let end = length.saturating_add(LOOKAHEAD);
+    let window = match input.get(..end) {
+        Some(window) => window,
+        None if end < input.len() => parse::cut(input, end),
+        None => input,
+    };
+    let place = |rest: &str| window.len().saturating_sub(rest.len());
+    let from = |at: usize| input.get(at..).unwrap_or_default();
+    let too_long = || Fault {
+        expected: Expected::Length,
+        rest: from(parse::cut(input, length).len()),
+    };
+    match parse(window, options) {
+        Ok((rest, _)) if place(rest) > length => Err(nom::Err::Error(too_long())),
+        Ok((rest, parsed)) => Ok((from(place(rest)), parsed)),
+        Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => {
+            let at = place(fault.rest);
+            // What is wrong beyond the limit may be right in a text that is not cut.
+            let beyond = at.saturating_add(error::blamed(fault)) > length;
+            let rest = from(at);
+            let fault = Fault { rest, ..fault };
+            Err(nom::Err::Error(if beyond { too_long() } else { fault }))
+        }
+        Err(incomplete) => Err(incomplete),
+    }
+}
