@@ -9,6 +9,7 @@
 //! ```
 
 mod archive;
+mod grammar;
 mod mapping;
 
 use std::sync::{Arc, OnceLock};
@@ -27,13 +28,13 @@ use serde_json::{Value, json};
 
 use crate::contract::block_on;
 
-pub use self::{archive::archive, mapping::mapping};
+pub use self::{archive::archive, grammar::nom, mapping::mapping};
 
 /// A fuzz target's body.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also the folder of its corpus.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("admit", admit),
     ("archive", archive),
     ("bulk", bulk),
@@ -42,6 +43,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("filter", filter),
     ("http", http),
     ("mapping", mapping),
+    ("nom", nom),
     ("patch", patch),
     ("path", path),
 ];

@@ -1,0 +1,51 @@
+//! The nom parsers of filters and paths against the parsers of whole texts.
+
+use nom::IResult;
+use scimkit_filter::nom::{SyntaxError, attribute, filter, literal, path};
+use scimkit_filter::{AttributePath, Filter, Leniency, Options, ParseError, Path};
+use std::fmt::Debug;
+
+/// Text in a grammar: what a nom parser reads is read the same by itself, and a parser that reads all of a text agrees
+/// with the parser of whole texts.
+///
+/// # Panics
+/// When one of them does not.
+pub fn nom(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let strict = Options::default();
+    for options in [strict, strict.with_leniency(Leniency::LENIENT)] {
+        agree(text, filter(options)(text), |text| {
+            Filter::parse_with(text, &options)
+        });
+        agree(text, path(options)(text), |text| {
+            Path::parse_with(text, &options)
+        });
+        if let Err(nom::Err::Error(error)) = literal::<SyntaxError<'_>>(options)(text) {
+            assert!(text.ends_with(error.rest()), "the place is not in the text");
+        }
+    }
+    agree(text, attribute(strict)(text), AttributePath::parse);
+}
+
+fn agree<'a, T: Debug + PartialEq>(
+    text: &'a str,
+    read: IResult<&'a str, T, SyntaxError<'a>>,
+    parse: impl Fn(&'a str) -> Result<T, ParseError>,
+) {
+    let whole = parse(text);
+    match read {
+        Ok((rest, value)) => {
+            assert_eq!(rest.is_empty(), whole.is_ok(), "whole text: {whole:?}");
+            let part = text.strip_suffix(rest).unwrap_or_default();
+            assert_eq!(parse(part).as_ref(), Ok(&value), "the part `{part}`");
+        }
+        Err(nom::Err::Error(error) | nom::Err::Failure(error)) => {
+            let error = error.to_parse_error(text);
+            assert!(whole.is_err(), "nom: {error}");
+            assert!(error.to_string().len() < 1_000, "a long error");
+        }
+        Err(incomplete) => unreachable!("{incomplete:?}"),
+    }
+}
