@@ -1,9 +1,13 @@
 //! Memberships: rows of their own, so that one more member touches one row.
 
+mod of_page;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use rusqlite::{Connection, Row};
 use scimkit_registry::{AttrId, Edge, ResourceType, Role};
@@ -28,9 +32,12 @@ pub(crate) struct EdgeReader<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EdgeSource<'a> {
     pub(crate) attr: AttrId,
-    /// The documents of the resources, where they are at hand.
+    /// The documents of the resources, where they were just read.
     pub(crate) documents: Option<&'a [&'a Document]>,
     pub(crate) kind: &'a ResourceType,
+    /// The bytes of edges, as [`Stored::edge_size`] counts them, after which only those of the first resource are
+    /// wanted; the visitor may see more.
+    pub(crate) max_bytes: u64,
     pub(crate) owners: &'a [&'a str],
 }
 
@@ -68,6 +75,7 @@ impl EdgeReader<'_> {
             attr,
             documents: Some(&[&stored.document]),
             kind,
+            max_bytes: u64::MAX,
             owners: &[stored.id.as_str()],
         };
         self.each(source, range, &mut |_, edge| {
@@ -153,7 +161,11 @@ impl EdgeReader<'_> {
             lists.extend(attrs.map(|attr| (Target::new(other), attr.path())));
         }
         if let [(to, path)] = lists.as_slice() {
-            return self.owners_by((to, path), source, range, visit);
+            let is_page = source.documents.is_some() && source.owners.len() > 1;
+            return match is_page && range.after.is_empty() {
+                true => self.owners_of_page((to, path), source, range.limit, visit),
+                false => self.owners_by((to, path), source, range, visit),
+            };
         }
         // An owner may have the member in more than one of its attributes.
         let limit = range.limit.map_or(usize::MAX, |limit| limit as usize);
@@ -236,22 +248,23 @@ impl EdgeReader<'_> {
         if ids.is_empty() {
             return Ok(());
         }
-        let named: Vec<_> = ids.values().map(String::as_str).collect();
-        let mut labels = BTreeMap::new();
+        // Many users have the same manager.
+        let mut named: Vec<_> = ids.values().map(String::as_str).collect();
+        named.sort_unstable();
+        named.dedup();
+        let mut labels = HashMap::with_capacity(named.len());
         let statement = reference::labels_of(DIALECT, self.tenant, &named);
         each(self.connection, &statement, |row| {
-            let label: (String, Option<String>) = (row.get(1)?, row.get(2)?);
-            labels.insert(place(row)?, label);
+            let kind = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
+            let id = named.get(place(row)?);
+            if let Some((id, to)) = id.zip(known(leads_to, kind)) {
+                labels.insert(*id, to.show(Edge::to(*id), row.get(2)?));
+            }
             Ok(true)
         })?;
-        for (at, (owner, id)) in ids.iter().enumerate() {
-            let edge = Edge::to(id.as_str());
-            let label = labels.remove(&at);
-            let label = label.and_then(|(kind, display)| Some((known(leads_to, &kind)?, display)));
-            let edge = match label {
-                Some((to, display)) => to.show(edge, display),
-                None => edge,
-            };
+        for (owner, id) in ids {
+            let edge = labels.get(id.as_str()).cloned();
+            let edge = edge.unwrap_or_else(|| Edge::to(id.as_str()));
             if !visit(*owner, edge)? {
                 break;
             }

@@ -68,6 +68,8 @@ pub(crate) fn page(
 struct Asking<'a> {
     condition: Option<Condition>,
     definitions: KeyDefinitions<'a>,
+    /// Whether the residual predicate or the order is about a computed attribute.
+    is_computed: bool,
     meter: Meter<'a>,
     query: &'a Query,
     reader: EdgeReader<'a>,
@@ -95,10 +97,13 @@ impl<'a> Asking<'a> {
         let plan = plan.unwrap_or_default();
         let attrs = plan.residual.iter().flat_map(Predicate::attributes);
         let attrs = attrs.chain(query.sort.map(|sort| sort.attr));
+        let attrs: Vec<_> = attrs.collect();
+        let is_computed = attrs.iter().any(|attr| query.kind.is_computed(*attr));
         let reader_of_values = query.kind.reader(attrs);
         Asking {
             condition: plan.condition,
             definitions,
+            is_computed,
             meter: budget.meter(),
             query,
             reader,
@@ -225,9 +230,13 @@ impl<'a> Asking<'a> {
                 if !counting && gathered.is_full() {
                     return Ok(false);
                 }
-                if let Some((stored, _)) = self.matching(row, None)? {
+                if self.matching(row, None)?.is_some() {
                     if passed >= start {
-                        gathered.push(stored);
+                        match gathered.room() {
+                            Room::Document => gathered.push(row.stored(&self.texts)?),
+                            Room::Id => gathered.name(row.id.into()),
+                            Room::Full => {}
+                        }
                     }
                     passed += 1;
                 }
@@ -250,8 +259,8 @@ impl<'a> Asking<'a> {
         let mut sorted = Sorted::new(self.query);
         for asking in [self].into_iter().chain(others) {
             asking.each(&asking.all(), |row| {
-                if let Some((stored, key)) = asking.matching(row, self.query.sort)? {
-                    sorted.add(key, stored.id, &self.meter)?;
+                if let Some(key) = asking.matching(row, self.query.sort)? {
+                    sorted.add(key, row.id, &self.meter)?;
                 }
                 Ok(true)
             })?;
@@ -263,10 +272,8 @@ impl<'a> Asking<'a> {
             } = self.reader;
             match gathered.room() {
                 Room::Document => {
-                    let row = Row::find(connection, tenant, &self.query.kind, id.as_str())?;
-                    if let Some(row) = row {
-                        gathered.push(row.stored(&self.texts)?);
-                    }
+                    let stored = Row::find(connection, tenant, &self.texts, id.as_str())?;
+                    stored.into_iter().for_each(|stored| gathered.push(stored));
                 }
                 Room::Id => gathered.name(id.clone()),
                 Room::Full => break,
@@ -281,27 +288,34 @@ impl<'a> Asking<'a> {
         Ok(page.finish(exact.then_some(sorted.total()), next.transpose()?))
     }
 
-    /// The resource and its sort key, when it satisfies what SQL left over.
-    fn matching(&self, row: Row, sort: Option<Sort>) -> Outcome<Option<(Stored, Option<Scalar>)>> {
+    /// The sort key of a row, or none unless it satisfies the part of the predicate that SQL does not decide.
+    fn matching(&self, row: Row<'_>, sort: Option<Sort>) -> Outcome<Option<Option<Scalar>>> {
         let kind = &self.query.kind;
         self.meter.charge(row.document.len() as u64)?;
-        let stored = row.stored(&self.texts)?;
-        if let Some(predicate) = &self.residual {
-            let made = self.computed(&predicate.attributes(), &stored)?;
-            let values = self.reader_of_values.read(stored.document.text());
-            let view = View::of_values(&values).with_computed(Some(&made));
-            if !kind.matches(predicate, view, &self.meter)? {
-                return Ok(None);
-            }
+        if self.residual.is_none() && sort.is_none() {
+            return Ok(Some(None));
         }
-        let Some(sort) = sort else {
-            return Ok(Some((stored, None)));
+        let made = match self.is_computed {
+            true => {
+                let stored = row.stored(&self.texts)?;
+                let attrs = self.residual.iter().flat_map(Predicate::attributes);
+                let attrs: Vec<_> = attrs.chain(sort.map(|sort| sort.attr)).collect();
+                Some(self.computed(&attrs, &stored)?)
+            }
+            false => None,
         };
-        let key = self.key(sort, &stored)?;
-        Ok(Some((stored, key)))
+        let values = self.reader_of_values.read(row.document.as_bytes());
+        let view = View::of_values(&values).with_computed(made.as_ref());
+        if let Some(predicate) = &self.residual
+            && !kind.matches(predicate, view, &self.meter)?
+        {
+            return Ok(None);
+        }
+        let key = sort.map(|sort| kind.sort_key(sort.attr, view, &self.meter));
+        Ok(Some(key.transpose()?.flatten()))
     }
 
-    /// What a resource is sorted by.
+    /// The value by which a resource is sorted.
     fn key(&self, sort: Sort, stored: &Stored) -> Outcome<Option<Scalar>> {
         let made = self.computed(&[sort.attr], stored)?;
         let values = self.reader_of_values.read(stored.document.text());
@@ -337,7 +351,7 @@ impl<'a> Asking<'a> {
     fn each(
         &self,
         section: &Section<'_>,
-        mut visit: impl FnMut(Row) -> Outcome<bool>,
+        mut visit: impl FnMut(Row<'_>) -> Outcome<bool>,
     ) -> Outcome<()> {
         let statement = section.select(None, 0);
         each(self.reader.connection, &statement, |row| {

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, types::ValueRef};
 use scimkit_core::Version;
@@ -16,47 +17,52 @@ use crate::{
     statement::{DIALECT, first},
 };
 
-/// A resource's row.
-#[derive(Debug)]
-pub(crate) struct Row {
+/// A resource's row, as SQLite holds it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'r> {
     pub(crate) created_us: i64,
-    pub(crate) document: String,
-    pub(crate) id: String,
+    pub(crate) document: &'r str,
+    pub(crate) id: &'r str,
     pub(crate) modified_us: i64,
     /// The connection that owns the resource.
-    pub(crate) owner: Option<String>,
-    pub(crate) shape: String,
+    pub(crate) owner: Option<&'r str>,
+    pub(crate) shape: &'r str,
     pub(crate) version: i64,
 }
 
-impl Row {
+impl<'r> Row<'r> {
     /// The columns of [`reference::resource`].
-    pub(crate) fn read(row: &rusqlite::Row<'_>) -> Outcome<Self> {
+    pub(crate) fn read(row: &'r rusqlite::Row<'_>) -> Outcome<Self> {
+        let text = |column| row.get_ref(column).and_then(|value| Ok(value.as_str()?));
         Ok(Row {
-            id: row.get(0)?,
+            id: text(0)?,
             version: row.get(1)?,
             created_us: row.get(2)?,
             modified_us: row.get(3)?,
-            document: row.get(4)?,
-            shape: row.get(5)?,
-            owner: row.get(6)?,
+            document: text(4)?,
+            shape: text(5)?,
+            owner: row
+                .get_ref(6)?
+                .as_str_or_null()
+                .map_err(StoreError::backend)?,
         })
     }
 
     /// The id alone, without reading through the document.
     pub(crate) fn id(row: &rusqlite::Row<'_>) -> Outcome<ResourceId> {
-        Ok(ResourceId::from(row.get::<_, String>(0)?))
+        let id = row.get_ref(0)?.as_str().map_err(StoreError::backend)?;
+        Ok(ResourceId::from(id))
     }
 
-    /// The row of a resource of that type.
+    /// A resource of that type.
     pub(crate) fn find(
         connection: &Connection,
         tenant: &str,
-        kind: &ResourceType,
+        texts: &Texts<'_>,
         id: &str,
-    ) -> Outcome<Option<Self>> {
-        let statement = reference::resource(DIALECT, (tenant, kind.name()), id);
-        first(connection, &statement, Row::read)
+    ) -> Outcome<Option<Stored>> {
+        let statement = reference::resource(DIALECT, (tenant, texts.kind.name()), id);
+        first(connection, &statement, |row| Row::read(row)?.stored(texts))
     }
 
     /// Reads a resource of that type with what `complete` adds to it, all of one moment at which no import of
@@ -71,7 +77,7 @@ impl Row {
         connection: &Connection,
         (tenant, kind): (&str, &ResourceType),
         id: &str,
-        complete: impl FnOnce(Self) -> Outcome<T>,
+        complete: impl FnOnce(Row<'_>) -> Outcome<T>,
     ) -> Outcome<T> {
         let statement = reference::resource_or_import(DIALECT, (tenant, kind.name()), id);
         let found = first(connection, &statement, |row| {
@@ -91,17 +97,14 @@ impl Row {
             created: instant(self.created_us)?,
             last_modified: instant(self.modified_us)?,
         };
-        let version = self.version()?;
+        let version = version(self.version)?;
         // Under another schema, it may hold what this one hides.
-        let is_exact = texts.can_send(&self.shape)?;
-        let document = Document::from_text(self.document).with_exactness(is_exact);
+        let is_exact = texts.can_send(self.shape)?;
+        let text = Bytes::copy_from_slice(self.document.as_bytes());
+        let document = Document::from_text(text).with_exactness(is_exact);
         let id = ResourceId::from(self.id);
-        let owner = self.owner.as_deref().map(ConnectionId::from);
+        let owner = self.owner.map(ConnectionId::from);
         Ok(Stored::new(id, version, at, document).with_owner(owner))
-    }
-
-    pub(crate) fn version(&self) -> Outcome<Version> {
-        version(self.version)
     }
 }
 

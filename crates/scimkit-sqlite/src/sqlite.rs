@@ -196,6 +196,7 @@ impl Store for Sqlite {
                     attr: query.attr,
                     documents: None,
                     kind: &query.kind,
+                    max_bytes: u64::MAX,
                     owners: &owners,
                 };
                 let range = EdgeRange {

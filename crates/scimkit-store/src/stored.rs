@@ -61,8 +61,8 @@ impl Stored {
 }
 
 impl Stored {
-    /// The bytes that an edge counts besides its texts.
-    const EDGE: u64 = 64;
+    /// The bytes that an edge adds to [`Stored::size`] besides those of its texts.
+    pub const EDGE_SIZE: u64 = 64;
 
     /// Returns the size that counts for a page: the bytes of its document's JSON text and, for each of its edges, those
     /// of id, type and name and 64 more.
@@ -77,6 +77,6 @@ impl Stored {
     pub fn edge_size(edge: &Edge) -> u64 {
         let texts = [edge.kind.as_deref(), edge.display.as_deref()];
         let texts = texts.into_iter().flatten().map(str::len).sum::<usize>();
-        Self::EDGE + (edge.id.as_str().len() + texts) as u64
+        Self::EDGE_SIZE + (edge.id.as_str().len() + texts) as u64
     }
 }

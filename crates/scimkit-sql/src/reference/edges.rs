@@ -136,6 +136,35 @@ pub fn owners_of<'a>(
     Statement::fixed(dialect, text, of(Parameter::Texts(members.to_vec())))
 }
 
+/// Selects the owners as [`owners_of`] does, for members that are known as live resources of the right type: a page
+/// that was just read. Without a limit, and without display names if there are several members.
+///
+/// It has one search for each member and one step for each edge, all of them in one index. [`labels_of`] has the
+/// display names of the owners, which are few where many members are in the same groups.
+#[must_use]
+pub fn owners_of_page<'a>(
+    dialect: Dialect,
+    (tenant, kind, attr): (&'a str, &'a str, &'a str),
+    members: &[&'a str],
+) -> Statement<'a> {
+    let text = match dialect {
+        Dialect::Postgres => {
+            "SELECT w.number - 1, e.owner
+             FROM unnest(?4::text[]) WITH ORDINALITY w (id, number)
+             JOIN edge e ON e.tenant = ?1 AND e.target = w.id AND e.kind = ?2 AND e.attr = ?3
+             ORDER BY w.number, e.owner"
+        }
+        Dialect::Sqlite => {
+            "SELECT w.key, e.owner FROM json_each(?4) w
+             CROSS JOIN edge e INDEXED BY edge_by_target ON e.tenant = ?1
+                 AND e.target = w.value AND e.kind = ?2 AND e.attr = ?3"
+        }
+    };
+    let [tenant, kind, attr] = [tenant, kind, attr].map(Parameter::from);
+    let members = Parameter::Texts(members.to_vec());
+    Statement::fixed(dialect, text, [tenant, kind, attr, members])
+}
+
 /// Selects the documents of live resources of one type: the place of the resource in the list, and its document.
 #[must_use]
 pub fn documents_of<'a>(

@@ -1,9 +1,9 @@
 //! Edges of many resources in one statement.
 
 use rusqlite::{Connection, params};
-use scimkit_registry::{AttrId, Edge, ResourceType};
-use scimkit_sql::reference::{EdgeRange, members_of, owners_of};
-use scimkit_store::Settings;
+use scimkit_registry::{AttrId, Document, Edge, ResourceType};
+use scimkit_sql::reference::{EdgeRange, members_of, owners_of, owners_of_page};
+use scimkit_store::{Settings, Stored};
 
 use super::{EdgeReader, EdgeSource};
 use crate::{
@@ -79,6 +79,7 @@ fn edges_of_many_resources_equal_those_of_each_alone() {
                     attr,
                     documents: None,
                     kind,
+                    max_bytes: u64::MAX,
                     owners: &owners,
                 };
                 let together = reader.edges_of_each(source, range).unwrap();
@@ -98,6 +99,7 @@ fn edges_of_many_resources_equal_those_of_each_alone() {
             attr,
             documents: None,
             kind,
+            max_bytes: u64::MAX,
             owners: &[],
         };
         let none = reader.edges_of_each(source, EdgeRange::ALL).unwrap();
@@ -120,6 +122,7 @@ fn edges_of_other_types_are_not_read() {
         attr: groups,
         documents: None,
         kind: user,
+        max_bytes: u64::MAX,
         owners: &["missing", "u7", "g"],
     };
     let found = reader.edges_of_each(source, EdgeRange::ALL).unwrap();
@@ -139,11 +142,14 @@ fn indexes_give_edges_in_order() {
         for statement in [
             members_of(DIALECT, list, owners, range),
             owners_of(DIALECT, list, ("User", owners), range),
+            owners_of_page(DIALECT, list, owners),
         ] {
             let steps = steps(&db, &statement);
             let is_walk = |step: &String| {
                 step.starts_with("SEARCH e")
-                    && (step.contains("target>?") || step.contains("owner>?"))
+                    && ["target>?", "owner>?", "COVERING INDEX edge_by_target"]
+                        .iter()
+                        .any(|walk| step.contains(walk))
             };
             assert!(steps.iter().any(is_walk), "{steps:#?}");
             let is_list = |step: &&String| step.starts_with("SCAN w") || step.starts_with("SCAN j");
@@ -166,4 +172,48 @@ fn one_text_serves_lists_of_any_length() {
         members_of(DIALECT, list, &owners, EdgeRange::ALL).text
     };
     assert_eq!(of(2), of(1_000));
+}
+
+#[test]
+fn groups_of_a_page_equal_those_of_each_user() {
+    let db = database();
+    let settings = Settings::new("https://sqlite.test/v2");
+    let reader = EdgeReader {
+        connection: &db,
+        settings: &settings,
+        tenant: "t",
+    };
+    let user = settings.registry.by_name("User").unwrap();
+    let document = Document::from_text("{}");
+    let documents = [&document; USERS.len()];
+    for limit in [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(100)] {
+        let range = EdgeRange { after: "", limit };
+        let page = EdgeSource {
+            attr: user.named("groups").unwrap(),
+            documents: Some(&documents),
+            kind: user,
+            max_bytes: u64::MAX,
+            owners: &USERS,
+        };
+        let known = reader.edges_of_each(page, range).unwrap();
+        let unknown = EdgeSource {
+            documents: None,
+            ..page
+        };
+        assert_eq!(known, reader.edges_of_each(unknown, range).unwrap());
+        let edges = known.iter().flatten();
+        assert!(edges.clone().all(|edge| edge.display.is_some()));
+        assert_eq!(edges.count() > 20, limit.is_none_or(|limit| limit > 2));
+        // Those of the first user are read whatever they take, and no more of the others than fit.
+        for max_bytes in [0, 200, 400] {
+            let page = EdgeSource { max_bytes, ..page };
+            let few = reader.edges_of_each(page, range).unwrap();
+            assert_eq!(few.first(), known.first());
+            let read: Vec<_> = few.into_iter().flatten().collect();
+            let all: Vec<_> = known.iter().flatten().cloned().collect();
+            assert!(all.starts_with(&read), "{limit:?} {max_bytes}");
+            let bytes: u64 = read.iter().map(Stored::edge_size).sum();
+            assert!(bytes > max_bytes || read.len() == all.len());
+        }
+    }
 }

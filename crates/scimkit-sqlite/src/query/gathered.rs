@@ -120,6 +120,7 @@ impl<'q> Gathered<'q> {
                 attr,
                 documents: documents.get(..complete),
                 kind: &self.query.kind,
+                max_bytes,
                 owners: ids.get(..complete).unwrap_or_default(),
             };
             let mut sum = Sum::default();

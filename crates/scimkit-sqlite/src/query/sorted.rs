@@ -44,12 +44,12 @@ impl<'q> Sorted<'q> {
     pub(super) fn add(
         &mut self,
         key: Option<Scalar>,
-        id: ResourceId,
+        id: &str,
         meter: &Meter<'_>,
     ) -> Result<(), Exhausted> {
         self.total += 1;
         if let Start::After(place) = self.start
-            && !place.precedes(self.sort, key.as_ref(), &id)
+            && !place.precedes(self.sort, key.as_ref(), &ResourceId::from(id))
         {
             return Ok(());
         }
@@ -59,10 +59,20 @@ impl<'q> Sorted<'q> {
         };
         let comparisons = u64::from(self.placed.len().saturating_add(1).ilog2()) + 1;
         meter.charge(comparisons.saturating_mul(Budget::COMPARISON.saturating_add(bytes)))?;
-        let sort = self.sort;
-        self.placed.insert(Placed { id, key, sort });
         // One more than the page holds tells that others follow.
-        if self.placed.len() > self.end().saturating_add(1) {
+        let is_full = self.placed.len() > self.end();
+        if is_full
+            && self
+                .placed
+                .last()
+                .is_some_and(|last| last.precedes(key.as_ref(), id))
+        {
+            return Ok(());
+        }
+        let sort = self.sort;
+        let id = ResourceId::from(id);
+        self.placed.insert(Placed { id, key, sort });
+        if is_full {
             self.placed.pop_last();
         }
         Ok(())
@@ -89,11 +99,22 @@ impl<'q> Sorted<'q> {
     }
 }
 
+impl Placed {
+    /// Whether it comes before another resource.
+    fn precedes(&self, key: Option<&Scalar>, id: &str) -> bool {
+        self.compare(key, id).is_lt()
+    }
+
+    fn compare(&self, key: Option<&Scalar>, id: &str) -> Ordering {
+        let compared = |sort: Sort| sort.compare(self.key.as_ref(), key);
+        let by_key = self.sort.map_or(Ordering::Equal, compared);
+        by_key.then_with(|| self.id.as_str().cmp(id))
+    }
+}
+
 impl Ord for Placed {
     fn cmp(&self, other: &Self) -> Ordering {
-        let compared = |sort: Sort| sort.compare(self.key.as_ref(), other.key.as_ref());
-        let by_key = self.sort.map_or(Ordering::Equal, compared);
-        by_key.then_with(|| self.id.cmp(&other.id))
+        self.compare(other.key.as_ref(), other.id.as_str())
     }
 }
 
