@@ -1,7 +1,5 @@
 //! The work that waits for the threads of a store, and the order in which they take it.
 
-mod fair;
-
 use std::{
     collections::VecDeque,
     fmt,
@@ -11,9 +9,8 @@ use std::{
 
 use rusqlite::Connection;
 use scimkit_registry::Budget;
-use scimkit_store::{StoreError, TenantId};
+use scimkit_store::{FairQueue, Share, StoreError, TenantId};
 
-use self::fair::FairQueue;
 use crate::write::Work;
 
 /// A piece of work that has a connection for itself.
@@ -84,6 +81,10 @@ impl Lanes {
     /// Queues of so many places each, for so many threads in each lane of reads; with none the writing
     /// thread reads.
     pub(crate) fn new(capacity: usize, readers: usize) -> Self {
+        let share = Share {
+            running: readers.saturating_sub(1).max(1),
+            waiting: (capacity / 2).max(1),
+        };
         Lanes {
             lookups_came: Condvar::new(),
             queries_came: Condvar::new(),
@@ -91,8 +92,8 @@ impl Lanes {
             state: Mutex::new(State {
                 capacity,
                 closed: false,
-                lookups: FairQueue::new(capacity, readers),
-                queries: FairQueue::new(capacity, readers),
+                lookups: FairQueue::new(capacity, share),
+                queries: FairQueue::new(capacity, share),
                 turn: 0,
                 writes: VecDeque::new(),
             }),

@@ -1,7 +1,6 @@
 //! Threads of our own for work that would keep a thread of the runtime for too long.
 
 use std::{
-    collections::{HashMap, VecDeque},
     fmt,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -12,7 +11,7 @@ use std::{
 
 use scimkit_registry::Budget;
 
-use crate::{StoreError, TenantId};
+use crate::{FairQueue, Share, StoreError, TenantId};
 
 /// A few threads that carry out jobs of all tenants in turn.
 ///
@@ -53,13 +52,9 @@ struct Shared {
     workers: usize,
 }
 
-#[derive(Default)]
 struct State {
     is_closed: bool,
-    /// Of each tenant its jobs, in the order in which tenants have their turn; none is empty.
-    queues: VecDeque<(TenantId, VecDeque<Job>)>,
-    /// How many jobs of each tenant are being carried out; none where that are none.
-    running: HashMap<TenantId, usize>,
+    jobs: FairQueue<TenantId, Job>,
     started: usize,
 }
 
@@ -68,11 +63,20 @@ impl Lane {
     #[must_use]
     pub fn new() -> Self {
         let processors = thread::available_parallelism().map_or(2, usize::from);
+        let workers = processors.clamp(2, 8);
+        let share = Share {
+            running: workers.div_ceil(2),
+            waiting: MOST_OF_ONE,
+        };
         Lane {
             shared: Arc::new(Shared {
-                state: Mutex::default(),
+                state: Mutex::new(State {
+                    is_closed: false,
+                    jobs: FairQueue::new(MOST, share),
+                    started: 0,
+                }),
                 waiting: Condvar::new(),
-                workers: processors.clamp(2, 8),
+                workers,
             }),
         }
     }
@@ -134,16 +138,8 @@ impl fmt::Debug for Lane {
 impl Shared {
     fn push(self: &Arc<Self>, tenant: &TenantId, job: Job) -> Result<(), StoreError> {
         let mut state = locked(&self.state);
-        let waiting: usize = state.queues.iter().map(|(_, jobs)| jobs.len()).sum();
-        let own = state.queues.iter_mut().find(|(known, _)| known == tenant);
-        match own {
-            _ if waiting >= MOST => return Err(StoreError::Busy),
-            Some((_, jobs)) if jobs.len() >= MOST_OF_ONE => return Err(StoreError::Busy),
-            Some((_, jobs)) => jobs.push_back(job),
-            None => state
-                .queues
-                .push_back((tenant.clone(), VecDeque::from([job]))),
-        }
+        let pushed = state.jobs.push(tenant.clone(), job, |_| true);
+        pushed.map_err(|_| StoreError::Busy)?;
         while state.started < self.workers {
             let shared = Arc::clone(self);
             let worker = thread::Builder::new().name("scimkit-work".to_owned());
@@ -151,7 +147,7 @@ impl Shared {
                 if state.started > 0 {
                     break;
                 }
-                state.queues.clear();
+                state.jobs.clear();
                 return Err(StoreError::backend(error));
             }
             state.started += 1;
@@ -168,7 +164,7 @@ impl Shared {
                 if state.is_closed {
                     return;
                 }
-                match state.next(self.workers.div_ceil(2)) {
+                match state.jobs.take() {
                     Some(found) => break found,
                     None => {
                         state = self
@@ -181,33 +177,8 @@ impl Shared {
             drop(state);
             // A job that panics drops its sender, so the caller that waits for it gets an error.
             drop(catch_unwind(AssertUnwindSafe(job)));
-            locked(&self.state).end(&tenant);
+            locked(&self.state).jobs.release(&tenant);
             self.waiting.notify_all();
-        }
-    }
-}
-
-impl State {
-    /// The next job of the first tenant that has not its share already; it goes to the end then.
-    fn next(&mut self, share: usize) -> Option<(TenantId, Job)> {
-        let running = &self.running;
-        let has_room = |tenant: &TenantId| running.get(tenant).is_none_or(|count| *count < share);
-        let place = self.queues.iter().position(|(t, _)| has_room(t))?;
-        let (tenant, mut jobs) = self.queues.remove(place)?;
-        let job = jobs.pop_front()?;
-        if !jobs.is_empty() {
-            self.queues.push_back((tenant.clone(), jobs));
-        }
-        *self.running.entry(tenant.clone()).or_default() += 1;
-        Some((tenant, job))
-    }
-
-    fn end(&mut self, tenant: &TenantId) {
-        if let Some(count) = self.running.get_mut(tenant) {
-            *count -= 1;
-            if *count == 0 {
-                self.running.remove(tenant);
-            }
         }
     }
 }

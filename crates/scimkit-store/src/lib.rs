@@ -20,6 +20,7 @@ mod computed;
 pub mod engine;
 mod error;
 mod extension;
+mod fair;
 mod future;
 mod ids;
 pub mod journal;
@@ -45,6 +46,7 @@ pub use computed::{Facts, computed, element, location, meta, targets};
 pub use engine::{Cycles, Deletes, UnknownMembers};
 pub use error::StoreError;
 pub use extension::StoreExt;
+pub use fair::{FairQueue, QueueFull, Share};
 pub use future::{BoxFuture, yield_now};
 pub use ids::{ConnectionId, TenantId};
 pub use journal::{

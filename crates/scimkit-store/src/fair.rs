@@ -5,18 +5,42 @@ use std::{
     hash::Hash,
 };
 
-/// Items of several callers, each caller in its turn.
+/// A queue of the items of several callers, such as the jobs of tenants, that serves the callers in turn.
 ///
-/// Of several threads one caller never has all, and it never fills the whole queue.
+/// One caller never fills the whole queue, and never has all of the threads that work on it.
+///
+/// # Example
+/// ```
+/// use scimkit_store::{FairQueue, Share};
+///
+/// let mut queue = FairQueue::new(8, Share { running: 1, waiting: 4 });
+/// for (tenant, job) in [("a", 1), ("a", 2), ("b", 3)] {
+///     queue.push(tenant, job, |_| true).unwrap();
+/// }
+/// assert_eq!(queue.take(), Some(("a", 1)));
+/// assert_eq!(queue.take(), Some(("b", 3)));
+/// assert_eq!(queue.take(), None);
+/// queue.release(&"a");
+/// assert_eq!(queue.take(), Some(("a", 2)));
+/// ```
 #[derive(Debug)]
-pub(super) struct FairQueue<C, T> {
-    /// Items of one caller that are worked on at the same time.
-    at_once: usize,
+pub struct FairQueue<C, T> {
     callers: HashMap<C, Items<T>>,
     capacity: usize,
     len: usize,
+    share: Share,
     /// Callers with waiting items, in the order of their turns. INVARIANT: each once.
     turns: VecDeque<C>,
+}
+
+/// The share of one caller in a [`FairQueue`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "what a queue limits, by name")]
+pub struct Share {
+    /// The maximum number of its items that are worked on at the same time.
+    pub running: usize,
+    /// The maximum number of its items that wait.
+    pub waiting: usize,
 }
 
 #[derive(Debug)]
@@ -25,38 +49,52 @@ struct Items<T> {
     waiting: VecDeque<T>,
 }
 
-/// There is no place left.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Full;
+/// The error of a [`FairQueue`] that has no place left for a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the queue is full")]
+#[expect(clippy::exhaustive_structs, reason = "it says nothing else")]
+pub struct QueueFull;
 
 impl<C: Clone + Eq + Hash, T> FairQueue<C, T> {
-    /// A queue of so many places, from which so many threads take.
-    pub(super) fn new(capacity: usize, threads: usize) -> Self {
+    /// Creates a queue for at most `capacity` waiting items.
+    #[must_use]
+    pub fn new(capacity: usize, share: Share) -> Self {
         FairQueue {
-            at_once: threads.saturating_sub(1).max(1),
             callers: HashMap::new(),
             capacity,
             len: 0,
+            share,
             turns: VecDeque::new(),
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// Returns the number of waiting items.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Adds an item, in the place of those that are not wanted any more when there is none left.
-    pub(super) fn push(
+    /// Returns whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds an item; if there is no place left, those that are not wanted any more are dropped first.
+    ///
+    /// # Errors
+    /// The queue is full, or has the share of the caller.
+    pub fn push(
         &mut self,
         caller: C,
         item: T,
         is_wanted: impl Fn(&T) -> bool,
-    ) -> Result<(), Full> {
+    ) -> Result<(), QueueFull> {
         if self.is_full(&caller) {
             self.retain(is_wanted);
         }
         if self.is_full(&caller) {
-            return Err(Full);
+            return Err(QueueFull);
         }
         let items = self.callers.entry(caller.clone()).or_insert(Items {
             running: 0,
@@ -70,13 +108,13 @@ impl<C: Clone + Eq + Hash, T> FairQueue<C, T> {
         Ok(())
     }
 
-    /// Takes the next item of the next caller that may have one more thread, which is to be
-    /// [released](FairQueue::release).
-    pub(super) fn take(&mut self) -> Option<(C, T)> {
+    /// Takes the next item of the next caller that may have one more thread. Call
+    /// [`release`](FairQueue::release) once the work on it has ended.
+    pub fn take(&mut self) -> Option<(C, T)> {
         for _ in 0..self.turns.len() {
             let caller = self.turns.pop_front()?;
             let items = self.callers.get_mut(&caller)?;
-            let next = match items.running < self.at_once {
+            let next = match items.running < self.share.running {
                 true => items.waiting.pop_front(),
                 false => None,
             };
@@ -92,8 +130,8 @@ impl<C: Clone + Eq + Hash, T> FairQueue<C, T> {
         None
     }
 
-    /// Ends the work on an item that was taken.
-    pub(super) fn release(&mut self, caller: &C) {
+    /// Ends the work on an item of the caller.
+    pub fn release(&mut self, caller: &C) {
         if let Some(items) = self.callers.get_mut(caller) {
             items.running = items.running.saturating_sub(1);
             if items.running == 0 && items.waiting.is_empty() {
@@ -102,15 +140,15 @@ impl<C: Clone + Eq + Hash, T> FairQueue<C, T> {
         }
     }
 
-    /// Drops what waits.
-    pub(super) fn clear(&mut self) {
+    /// Drops all waiting items.
+    pub fn clear(&mut self) {
         self.retain(|_| false);
     }
 
-    /// Whether the queue is full, or has as much of the caller as it takes of one: half of it.
+    /// Whether the queue is full, or has the share of the caller.
     fn is_full(&self, caller: &C) -> bool {
         let waiting = self.callers.get(caller).map_or(0, |i| i.waiting.len());
-        self.len >= self.capacity || waiting >= (self.capacity / 2).max(1)
+        self.len >= self.capacity || waiting >= self.share.waiting
     }
 
     fn retain(&mut self, is_wanted: impl Fn(&T) -> bool) {
@@ -127,13 +165,15 @@ impl<C: Clone + Eq + Hash, T> FairQueue<C, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FairQueue, Full};
+    use super::{FairQueue, QueueFull, Share};
 
     fn queue(capacity: usize, threads: usize) -> FairQueue<char, u32> {
-        FairQueue::new(capacity, threads)
+        let running = threads.saturating_sub(1).max(1);
+        let waiting = capacity / 2;
+        FairQueue::new(capacity, Share { running, waiting })
     }
 
-    fn push(queue: &mut FairQueue<char, u32>, caller: char, item: u32) -> Result<(), Full> {
+    fn push(queue: &mut FairQueue<char, u32>, caller: char, item: u32) -> Result<(), QueueFull> {
         queue.push(caller, item, |item| *item < 100)
     }
 
@@ -180,10 +220,10 @@ mod tests {
         let mut queue = queue(4, 2);
         assert_eq!(push(&mut queue, 'a', 1), Ok(()));
         assert_eq!(push(&mut queue, 'a', 2), Ok(()));
-        assert_eq!(push(&mut queue, 'a', 3), Err(Full));
+        assert_eq!(push(&mut queue, 'a', 3), Err(QueueFull));
         assert_eq!(push(&mut queue, 'b', 4), Ok(()));
         assert_eq!(push(&mut queue, 'c', 5), Ok(()));
-        assert_eq!(push(&mut queue, 'd', 6), Err(Full));
+        assert_eq!(push(&mut queue, 'd', 6), Err(QueueFull));
     }
 
     #[test]
