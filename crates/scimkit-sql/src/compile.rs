@@ -1,10 +1,12 @@
 //! The one walk from a predicate to SQL.
 
+use std::borrow::Borrow;
+
 use scimkit_core::DataType;
 use scimkit_registry::{Attr, AttrId, Operator, Predicate, ResourceType, Scalar};
 
 use crate::{
-    Condition, Layout, Rows, Source,
+    Condition, Layout, Lookup, Rows, Source,
     alternatives::{Alternative, alternatives},
 };
 
@@ -30,6 +32,8 @@ enum Weight {
 pub(crate) struct Part {
     /// Whether it is the predicate itself.
     pub(crate) exact: bool,
+    /// The predicate as rows to join.
+    lookup: Option<Lookup>,
     /// A select of the identifiers, where the database can start from it.
     set: Option<String>,
     /// A condition on the resource's row.
@@ -41,6 +45,7 @@ impl Part {
     fn test(test: String, weight: Weight) -> Self {
         Part {
             exact: true,
+            lookup: None,
             set: None,
             test,
             weight,
@@ -93,10 +98,15 @@ impl<'a> Compiler<'a> {
 
     pub(crate) fn finish(self, parts: Vec<Part>) -> Condition {
         let Part {
-            set, test, weight, ..
+            lookup,
+            set,
+            test,
+            weight,
+            ..
         } = all(parts, self.layout.id());
         let text = driving(set.as_deref(), weight, self.layout.id()).unwrap_or(test);
         Condition {
+            lookup,
             parameters: self.parameters,
             text,
         }
@@ -194,8 +204,16 @@ impl<'a> Compiler<'a> {
             Source::Rows(rows) => {
                 let which = self.which(&rows);
                 let test = self.compare_column(rows.value, op, value)?;
-                let part = self.rows(&rows, joined(&which, &test), weight(attr, op, value));
-                Some(part)
+                let condition = joined(&which, &test);
+                let weight = weight(attr, op, value);
+                let starts = rows.distinct && op == Operator::Equal && weight <= Weight::Few;
+                let lookup = starts.then(|| Lookup {
+                    condition: condition.clone(),
+                    id: rows.id,
+                    table: rows.table,
+                });
+                let part = self.rows(&rows, condition, weight);
+                Some(Part { lookup, ..part })
             }
         }
     }
@@ -232,8 +250,9 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn is_among(&mut self, column: &str, values: &[&Scalar]) -> String {
-        let numbers: Vec<_> = values.iter().map(|value| self.parameter(value)).collect();
+    fn is_among(&mut self, column: &str, values: &[impl Borrow<Scalar>]) -> String {
+        let values = values.iter().map(Borrow::borrow);
+        let numbers: Vec<_> = values.map(|value| self.parameter(value)).collect();
         format!("{column} IN ({})", numbers.join(", "))
     }
 
@@ -336,6 +355,7 @@ impl<'a> Compiler<'a> {
         let set = format!("SELECT {} FROM {} WHERE {condition}", rows.id, rows.table);
         Part {
             exact: true,
+            lookup: None,
             set: Some(set),
             test,
             weight,
@@ -353,23 +373,35 @@ impl<'a> Compiler<'a> {
 
     /// The condition that selects the rows of the attribute.
     fn which(&mut self, rows: &Rows) -> String {
-        let mut conditions = Vec::with_capacity(rows.only.len());
-        for (column, values) in &rows.only {
-            let numbers: Vec<_> = values.iter().map(|value| self.parameter(value)).collect();
-            conditions.push(match numbers.as_slice() {
-                [] => String::from("1 = 0"),
-                [one] => format!("{column} = {one}"),
-                several => format!("{column} IN ({})", several.join(", ")),
-            });
+        let mut text = String::with_capacity(64);
+        for (at, (column, values)) in rows.only.iter().enumerate() {
+            if at > 0 {
+                text.push_str(" AND ");
+            }
+            match values.as_slice() {
+                [] => text.push_str("1 = 0"),
+                [one] => {
+                    text.push_str(column);
+                    text.push_str(" = ");
+                    self.push_parameter(&mut text, one);
+                }
+                several => text.push_str(&self.is_among(column, several)),
+            }
         }
-        conditions.join(" AND ")
+        text
     }
 
     fn parameter(&mut self, value: &Scalar) -> String {
+        let mut text = String::new();
+        self.push_parameter(&mut text, value);
+        text
+    }
+
+    /// Appends the placeholder of one more parameter.
+    fn push_parameter(&mut self, text: &mut String, value: &Scalar) {
         self.parameters.push(value.clone());
-        self.layout
-            .dialect()
-            .placeholder(self.first + self.parameters.len() - 1)
+        let number = self.first + self.parameters.len() - 1;
+        self.layout.dialect().push_placeholder(text, number);
     }
 }
 
@@ -401,6 +433,7 @@ fn all(mut parts: Vec<Part>, id: &str) -> Part {
     });
     Part {
         exact,
+        lookup: None,
         set: None,
         test: texts.collect::<Vec<_>>().join(" AND "),
         weight,
@@ -431,6 +464,7 @@ fn any(mut parts: Vec<Part>) -> Part {
         .collect();
     Part {
         exact,
+        lookup: None,
         set,
         test: format!("({})", tests.join(" OR ")),
         weight,

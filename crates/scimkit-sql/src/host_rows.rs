@@ -101,6 +101,7 @@ impl HostTable {
     pub fn condition(&self, predicate: &Predicate, first: usize) -> Condition {
         let plan = plan(self.kind(), predicate, self, first);
         plan.condition.unwrap_or_else(|| Condition {
+            lookup: None,
             parameters: Vec::new(),
             text: "1 = 1".to_owned(),
         })

@@ -40,6 +40,8 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Rows {
+    /// Whether a resource has at most one of these rows with the same value.
+    pub distinct: bool,
     /// The column of the resource's identifier: `k.id`.
     pub id: &'static str,
     /// Which rows: for each column the values that it may have.
@@ -55,11 +57,20 @@ impl Rows {
     #[must_use]
     pub fn new(table: &'static str, id: &'static str, value: &'static str) -> Self {
         Rows {
+            distinct: false,
             id,
             only: Vec::new(),
             table,
             value,
         }
+    }
+
+    /// Declares that a resource has at most one of these rows with the same value, so that a page can start from
+    /// them: see [`Condition::lookup`](crate::Condition::lookup).
+    #[must_use]
+    pub fn distinct(mut self) -> Self {
+        self.distinct = true;
+        self
     }
 
     /// Only those whose column has one of these values.

@@ -59,4 +59,4 @@ pub mod reference;
 pub use dialect::Dialect;
 pub use host::HostTable;
 pub use layout::{Layout, Rows, Source};
-pub use plan::{Condition, Plan, plan};
+pub use plan::{Condition, Lookup, Plan, plan};

@@ -21,10 +21,25 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Condition {
+    /// The same condition as rows to join, if it is a comparison with one value for which each resource has at
+    /// most one row.
+    pub lookup: Option<Lookup>,
     /// The values of its placeholders, in the order of their numbers.
     pub parameters: Vec<Scalar>,
     /// The SQL text; joined with others by `AND` it needs no parentheses.
     pub text: String,
+}
+
+/// Rows with which a statement can start, each of another resource.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Lookup {
+    /// The condition that selects the rows; its placeholders are those of the [`Condition`].
+    pub condition: String,
+    /// The column of the resource's identifier: `k.id`.
+    pub id: &'static str,
+    /// The table and its alias: `lookup_key k`.
+    pub table: &'static str,
 }
 
 /// Divides a predicate between the database and the evaluator; the first placeholder is number

@@ -31,9 +31,10 @@ pub use counters::{
     total, version_and_counters,
 };
 pub use definitions::{
-    has_other_key_definitions, insert_key_definition, insert_older_key_definition,
-    insert_text_definition, key_definition, key_definition_use, older_key_definition,
-    other_key_definition_uses, record_key_definition_use, text_definition, used_key_definitions,
+    has_other_key_definitions, import_and_other_key_definitions, insert_key_definition,
+    insert_older_key_definition, insert_text_definition, key_definition, key_definition_use,
+    older_key_definition, other_key_definition_uses, record_key_definition_use, text_definition,
+    used_key_definitions,
 };
 pub use edges::{EdgeRange, documents_of, labels_of, members_of, owners_of, owners_of_page};
 pub use facts::{

@@ -5,7 +5,6 @@ mod sorted;
 #[cfg(test)]
 mod tests;
 
-use rusqlite::Connection;
 use scimkit_registry::{AttrId, AttrReader, Budget, Edge, Meter, Predicate, Scalar, View};
 use scimkit_sql::{
     Condition, plan,
@@ -15,7 +14,7 @@ use scimkit_sql::{
     },
 };
 use scimkit_store::{
-    Count, Facts, OwnerFilter, Page, PageBuilder, Position, Query, Room, Settings, Sort, Start,
+    Count, Facts, OwnerFilter, Page, PageBuilder, Position, Query, Room, Sort, Start, StoreError,
     Stored, computed,
 };
 
@@ -28,27 +27,54 @@ use crate::{
     statement::{DIALECT, each, first},
 };
 
-/// Answers a query inside a transaction that only reads; tells as well whether every row could be
-/// looked up by its keys.
+/// Answers a query, all of one moment at which no import of the tenant was incomplete; tells as well whether
+/// every row could be looked up by its keys.
+///
+/// It takes no transaction: the first statement keeps its moment until it ends, and the others are executed
+/// before that.
+///
+/// # Errors
+/// [`StoreError::Importing`].
 pub(crate) fn page(
-    connection: &Connection,
-    settings: &Settings,
-    tenant: &str,
+    reader: EdgeReader<'_>,
     query: &Query,
     budget: &Budget,
 ) -> Outcome<(Page, bool)> {
-    let reader = EdgeReader {
-        connection,
-        settings,
-        tenant,
-    };
+    let (rows, keys) = (
+        (reader.tenant, query.kind.name()),
+        definitions::current(&query.kind),
+    );
+    let statement = reference::import_and_other_key_definitions(DIALECT, rows, &keys);
+    let answer = first(reader.connection, &statement, |row| {
+        if row.get(0)? {
+            return Err(StoreError::Importing.into());
+        }
+        let stale = match row.get(1)? {
+            true => stale(reader, query)?,
+            false => Vec::new(),
+        };
+        page_with((reader, budget), query, &stale)
+    })?;
+    Ok(answer.ok_or_else(|| StoreError::backend("a statement returned no row"))?)
+}
+
+/// The definitions of rows that can't be looked up by what the query names.
+fn stale(reader: EdgeReader<'_>, query: &Query) -> Outcome<Vec<String>> {
     let attrs = query.predicate.iter().flat_map(Predicate::attributes);
     let attrs = attrs.chain(query.sort.map(|sort| sort.attr));
-    let stale = definitions::stale(connection, (tenant, State::Live), &query.kind, attrs)?;
-    let current = KeyDefinitions::Except(&stale);
+    let rows = (reader.tenant, State::Live);
+    definitions::stale(reader.connection, rows, &query.kind, attrs)
+}
+
+fn page_with(
+    (reader, budget): (EdgeReader<'_>, &Budget),
+    query: &Query,
+    stale: &[String],
+) -> Outcome<(Page, bool)> {
+    let current = KeyDefinitions::Except(stale);
     let asking = Asking::new((reader, budget), query, current);
     if !stale.is_empty() {
-        let others = KeyDefinitions::Only(&stale);
+        let others = KeyDefinitions::Only(stale);
         let others = Asking::new((reader, budget), query, others);
         return Ok((asking.sorted_here(Some(&others))?, false));
     }

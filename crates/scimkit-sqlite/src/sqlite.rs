@@ -216,11 +216,9 @@ impl Store for Sqlite {
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
             let asked = query.clone();
-            let read = move |reader: EdgeReader<'_>, budget: &Budget| {
-                let (connection, settings) = (reader.connection, reader.settings);
-                page(connection, settings, reader.tenant, &asked, budget)
-            };
-            let (page, is_keyed) = self.read_with(scope, Lane::Query, read).await?;
+            let read = move |reader: EdgeReader<'_>, budget: &Budget| page(reader, &asked, budget);
+            let read = self.read_untransacted(scope, Lane::Query, read);
+            let (page, is_keyed) = read.await?;
             if !is_keyed {
                 self.reindex_some(&scope.tenant, &query.kind);
             }

@@ -103,6 +103,26 @@ pub fn has_other_key_definitions<'a>(
     )
 }
 
+/// Selects whether an import of a tenant is not complete, and whether any of its resources of a type names another
+/// definition of keys than this one: always one row.
+#[must_use]
+pub fn import_and_other_key_definitions<'a>(
+    dialect: Dialect,
+    (tenant, kind): (&'a str, &'a str),
+    fingerprint: &'a str,
+) -> Statement<'a> {
+    let text = "SELECT EXISTS (SELECT 1 FROM import i WHERE i.tenant = ?1),
+             EXISTS (SELECT 1 FROM resource t
+                 WHERE t.tenant = ?1 AND t.kind = ?2 AND t.keys < ?3)
+             OR EXISTS (SELECT 1 FROM resource t
+                 WHERE t.tenant = ?1 AND t.kind = ?2 AND t.keys > ?3)";
+    Statement::fixed(
+        dialect,
+        text,
+        [tenant, kind, fingerprint].map(Parameter::from),
+    )
+}
+
 /// Records a use of a definition of keys.
 #[must_use]
 pub fn record_key_definition_use<'a>(

@@ -45,7 +45,8 @@ impl Layout for ReferenceLayout<'_> {
                 State::Live => "lookup_key k",
                 State::Deleted => "retired_key k",
             };
-            let rows = Rows::new(keys, "k.id", "k.value");
+            // The columns below, value and id are the primary key.
+            let rows = Rows::new(keys, "k.id", "k.value").distinct();
             let rows = rows.only("k.tenant", vec![text(self.tenant)]);
             let rows = rows.only("k.kind", vec![text(kind.name())]);
             return Some(Source::Rows(rows.only("k.attr", vec![text(attr.path())])));

@@ -169,16 +169,33 @@ impl<'a> Section<'a> {
 #[must_use]
 pub fn page_rows<'a>(dialect: Dialect, selection: PageSelection<'a>) -> Section<'a> {
     let mut builder = Builder::new(dialect, selection.tenant);
-    builder.sql("FROM resource r WHERE ");
-    select(&mut builder, selection);
-    section(dialect, builder, "r.id".to_owned())
+    let Some(lookup) = selection.condition.and_then(|one| one.lookup.as_ref()) else {
+        builder.sql("FROM resource r WHERE ");
+        select(&mut builder, selection);
+        return section(dialect, builder, "r.id".to_owned());
+    };
+    builder.sql("FROM ").sql(lookup.table);
+    builder.sql(match dialect {
+        Dialect::Postgres => " JOIN ",
+        // In this order: the statistics of the values are those of all attributes.
+        Dialect::Sqlite => " CROSS JOIN ",
+    });
+    builder.sql("resource r ON r.id = ").sql(lookup.id);
+    builder.sql(" WHERE ");
+    select_by(&mut builder, selection, Some(&lookup.condition));
+    section(dialect, builder, lookup.id.to_owned())
 }
 
 fn select<'a>(builder: &mut Builder<'a>, selection: PageSelection<'a>) {
+    let condition = selection.condition.map(|condition| &*condition.text);
+    select_by(builder, selection, condition);
+}
+
+fn select_by<'a>(builder: &mut Builder<'a>, selection: PageSelection<'a>, text: Option<&str>) {
     builder.sql("r.tenant = ").tenant();
     builder.sql(" AND r.kind = ").bind(selection.kind.name());
-    if let Some(condition) = selection.condition {
-        builder.sql(" AND ").sql(&condition.text);
+    if let Some((condition, text)) = selection.condition.zip(text) {
+        builder.sql(" AND ").sql(text);
         builder.bind_silently(condition.parameters.iter().map(Parameter::from));
     }
     match selection.owner {

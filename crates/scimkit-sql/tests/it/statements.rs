@@ -226,6 +226,11 @@ fn others(dialect: Dialect) -> Vec<Statement<'static>> {
             all.push(reference::blank_rows(dialect, "t", state, range, Some(1)));
         }
     }
+    all.push(reference::import_and_other_key_definitions(
+        dialect,
+        ("t", "User"),
+        "k",
+    ));
     for state in [State::Live, State::Deleted] {
         all.push(reference::last_id(dialect, "t", state, "", 100));
         all.push(reference::used_key_definitions(

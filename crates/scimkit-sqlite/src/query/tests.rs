@@ -52,6 +52,23 @@ fn starts_from_an_index(lines: &[String]) -> bool {
 }
 
 #[test]
+fn single_values_are_looked_up_without_a_temporary_table() {
+    for filter in [
+        r#"userName eq "bjensen""#,
+        r#"emails.value eq "b@example.com""#,
+    ] {
+        let (lines, is_residual) = explain("User", filter, None);
+        assert!(!is_residual, "{filter}");
+        assert!(
+            lines[0].starts_with("SEARCH k USING PRIMARY KEY"),
+            "{lines:?}"
+        );
+        assert!(lines[1].starts_with("SEARCH r USING INDEX"), "{lines:?}");
+        assert_eq!(lines.len(), 2, "{lines:?}");
+    }
+}
+
+#[test]
 fn filters_that_providers_send_are_answered_by_indexes() {
     let user = [
         r#"id eq "1""#,
