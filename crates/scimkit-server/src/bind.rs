@@ -7,7 +7,7 @@ use scimkit_core::{
     message::{SearchRequest, SortOrder},
 };
 use scimkit_filter::{AttributePath, Filter};
-use scimkit_registry::{Attr, AttrId, Leeway, Quirk, ResourceType, Role, Witness};
+use scimkit_registry::{Attr, AttrId, Leeway, Projection, Quirk, ResourceType, Role, Witness};
 use scimkit_store::{Query, Sort};
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     writer::Writer,
 };
 
-/// Binds filter and sort to each type.
+/// Binds filter, sort and projection to each type.
 ///
 /// In a query of several types, one of them has to have the attribute (RFC 7644 section 3.4.2.1).
 pub(crate) fn queries(
@@ -24,7 +24,7 @@ pub(crate) fn queries(
     filter: Option<&Filter<'_>>,
     search: &SearchRequest,
     writer: Writer<'_>,
-) -> Result<Vec<Query>, Problem> {
+) -> Result<Vec<(Query, Projection)>, Problem> {
     let Writer { scope, .. } = writer;
     let witness: &Witness = writer.witness;
     let mut of_several = *witness.tolerance();
@@ -61,7 +61,7 @@ pub(crate) fn queries(
                 query = with_sorting_edges(query, attr);
             }
         }
-        queries.push(query);
+        queries.push((query, projection));
     }
     if !sort_is_known {
         let name = search.sort_by.as_deref().unwrap_or_default();

@@ -44,6 +44,7 @@ pub(crate) async fn answer(
         None => None,
     };
     let queries = queries(&types, filter.as_ref(), &search, writer)?;
+    let (queries, projections): (Vec<_>, Vec<_>) = queries.into_iter().unzip();
     let rendering = writer.work.rendering();
     let service = (scope, store, &rendering);
     let (gathered, head) = match &search.cursor {
@@ -71,15 +72,8 @@ pub(crate) async fn answer(
             (gathered, head)
         }
     };
-    let projection = |kind: &Arc<ResourceType>| {
-        let (attributes, excluded) = (&search.attributes, &search.excluded_attributes);
-        writer.projection(kind, attributes, excluded)
-    };
     let shown = Shown {
-        projections: types
-            .iter()
-            .map(|kind| (Arc::clone(kind), projection(kind)))
-            .collect(),
+        projections: types.into_iter().zip(projections).collect(),
         rendering: rendering.clone(),
         scope: scope.clone(),
         store: Arc::clone(writer.store),

@@ -8,7 +8,7 @@ use http::{
     header::{IF_MATCH, IF_NONE_MATCH},
     request::Parts,
 };
-use scimkit_core::ETagList;
+use scimkit_core::{ETagList, message::SearchRequest};
 use scimkit_registry::{AttrId, Edge, Projection, ResourceId, ResourceType};
 use scimkit_store::{EdgeQuery, Expect, How, PatchAnswer, Stored, Want, Write, location};
 use serde_json::Value;
@@ -102,9 +102,10 @@ impl Ask<'_> {
         body: Value,
     ) -> Result<Answer, Problem> {
         let settings = &self.writer.scope.settings;
-        let projection = self.projection(kind)?;
+        let query = self.query()?;
+        let asks = !query.attributes.is_empty();
+        let projection = self.projected(kind, &query);
         let edit = self.writer.decode_patch(kind, body).await?;
-        let asks = self.asks_for_attributes()?;
         let may_be_quiet = !asks && settings.patch_answer == PatchAnswer::Auto;
         let mut want = self.want(kind, &projection);
         if may_be_quiet {
@@ -222,15 +223,17 @@ impl Ask<'_> {
         location(&self.writer.scope.settings, kind, &stored.id)
     }
 
-    fn asks_for_attributes(&self) -> Result<bool, Problem> {
-        let query = query::search(self.head.uri.query(), self.writer)?;
-        Ok(!query.attributes.is_empty())
+    fn query(&self) -> Result<SearchRequest, Problem> {
+        query::search(self.head.uri.query(), self.writer)
     }
 
     fn projection(&self, kind: &ResourceType) -> Result<Projection, Problem> {
-        let query = query::search(self.head.uri.query(), self.writer)?;
+        Ok(self.projected(kind, &self.query()?))
+    }
+
+    fn projected(&self, kind: &ResourceType, query: &SearchRequest) -> Projection {
         let (attributes, excluded) = (&query.attributes, &query.excluded_attributes);
-        Ok(self.writer.projection(kind, attributes, excluded))
+        self.writer.projection(kind, attributes, excluded)
     }
 
     /// Shows a resource; a membership that is too long for one page follows behind it.
