@@ -14,7 +14,7 @@ use scimkit::{
     registry::{Change, Edge, EdgeEdit, ResourceId, Tolerance},
     store::{
         Batch, Expect, Write,
-        archive::{self, import},
+        archive::{self, import_from},
     },
 };
 use serde_json::json;
@@ -85,7 +85,7 @@ async fn imported(world: &World) -> String {
     let mut scope: Scope = world.scope.clone();
     scope.tenant = TenantId::from("acme");
     let options = archive::Options::default();
-    let act = import(
+    let act = import_from(
         &*world.archive,
         &scope,
         &options,

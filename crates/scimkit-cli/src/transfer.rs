@@ -65,6 +65,10 @@ pub(crate) struct Import {
     #[arg(long, value_name = "ID")]
     tenant: Option<String>,
 
+    /// Largest size of the document of one resource, in bytes [default: 1048576]
+    #[arg(long, value_name = "BYTES")]
+    max_document: Option<u64>,
+
     /// Leave the tokens out, so that those of the original do not open the copy.
     #[arg(long)]
     without_tokens: bool,
@@ -97,7 +101,7 @@ pub(crate) fn export(options: &Export) -> ExitCode {
         let Some(path) = &options.output else {
             let output = BufWriter::new(io::stdout());
             let (_, counts) = exported(
-                archive::export(&*store, &tenant, &how, output).await,
+                archive::export_to(&*store, &tenant, &how, output).await,
                 &tenant,
             )?;
             let mut answer = Answer::new(Value::Null, []);
@@ -105,7 +109,7 @@ pub(crate) fn export(options: &Export) -> ExitCode {
             return Ok(answer);
         };
         let output = BufWriter::new(create(path)?);
-        let outcome = archive::export(&*store, &tenant, &how, output).await;
+        let outcome = archive::export_to(&*store, &tenant, &how, output).await;
         let written = exported(outcome, &tenant).and_then(|(output, counts)| {
             let file = output.into_inner().map_err(|e| failed(path, e.error()))?;
             file.sync_all().map_err(|e| failed(path, &e))?;
@@ -139,7 +143,7 @@ async fn imported(
     input: Input,
 ) -> Result<Answer, Failure> {
     let how = how(options.without_tokens);
-    let counts = archive::import(&*store, &scope, &how, input).await;
+    let counts = archive::import_from(&*store, &scope, &how, input).await;
     let counts = counts.map_err(|error| match error {
         ArchiveError::Io(_) | ArchiveError::Store(_) => Failure::Unusable(chain(&error)),
         other => Failure::Refused(format!("nothing was imported: {other}")),
@@ -165,6 +169,7 @@ fn opened(options: &Import) -> Result<(Scope, Input), Failure> {
     let registry = options.schemas.registry().map_err(Failure::Unusable)?;
     let mut settings = Settings::new("");
     settings.registry = Arc::new(registry);
+    settings.limits.document = options.max_document.unwrap_or(settings.limits.document);
     let (was, input) = input(&options.file)?;
     let tenant = options.tenant.as_deref().map_or(was, TenantId::from);
     check_id(tenant.as_str())?;
@@ -195,8 +200,8 @@ fn input(path: &Path) -> Result<(TenantId, Input), Failure> {
     Ok((tenant, Box::new(Cursor::new(first).chain(input))))
 }
 
-/// All that a pipe has, in a file without a name: every write waits for an import, which should not
-/// wait for the other end of a pipe.
+/// All that a pipe has, in a file without a name: the tenant can't be used during an import, which should not wait for
+/// the other end of a pipe.
 fn spooled(mut pipe: impl Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
     io::copy(&mut pipe, &mut file)?;

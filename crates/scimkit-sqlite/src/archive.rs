@@ -2,6 +2,7 @@
 
 mod dump;
 mod erase;
+mod export;
 mod forget;
 mod import;
 mod restore;
@@ -13,17 +14,18 @@ use rusqlite::Connection as Db;
 use scimkit_sql::reference::{State, TenantTable};
 use scimkit_store::{
     Archive, BoxFuture, Scope, StoreError, TenantId,
-    archive::{ArchiveError, Erased, Sink, Source},
+    archive::{ArchiveError, Erased, RecordSource, RecordStream},
 };
 
-use crate::{Sqlite, error::Failure, file, imports, journal, remnants::Remnants, workers::stopped};
+use self::export::Export;
+use crate::{Sqlite, error::Failure, file, imports, journal, remnants::Remnants};
 
 /// How often a write-ahead log is tried to be emptied after something was deleted.
 const LOG_ATTEMPTS: u32 = 20;
 /// How long the writes of others wait for one attempt.
 const LOG_PATIENCE: Duration = Duration::from_millis(25);
 
-/// What ends a dump or a restore.
+/// What ends an export or an import.
 #[derive(Debug)]
 enum Stop {
     Archive(ArchiveError),
@@ -66,23 +68,8 @@ impl From<Stop> for ArchiveError {
 }
 
 impl Archive for Sqlite {
-    fn dump<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        mut sink: Sink,
-    ) -> BoxFuture<'a, Result<(), ArchiveError>> {
-        Box::pin(async move {
-            let tenant = tenant.clone();
-            let job = move |db: &mut Db, is_wanted: &dyn Fn() -> bool| -> Outcome<()> {
-                // Dropped, it is rolled back: nothing was written.
-                let moment = db.transaction()?;
-                dump::dump(&moment, &tenant, &mut |record| match is_wanted() {
-                    true => sink(record),
-                    false => Err(stopped().into()),
-                })
-            };
-            Ok(self.workers.apart(job).await??)
-        })
+    fn export_records<'a>(&'a self, tenant: &'a TenantId) -> RecordStream<'a> {
+        Box::pin(Export::Idle(self, tenant))
     }
 
     fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
@@ -142,10 +129,10 @@ impl Archive for Sqlite {
         })
     }
 
-    fn restore<'a>(
+    fn import_records<'a>(
         &'a self,
         scope: &'a Scope,
-        source: Source,
+        source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
         Box::pin(import::import(self, scope, source))
     }

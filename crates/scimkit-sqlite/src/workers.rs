@@ -17,7 +17,7 @@ use crate::{
     OpenError, Options,
     error::{Failure, Outcome},
     file::{self, Place},
-    lanes::{Caller, Job, Lane, Lanes, Next, Read, Task},
+    lanes::{Caller, Lane, Lanes, Next, Read, Task},
     remnants::{self, Remnants},
     watch::Watch,
     write::{Work, write_together},
@@ -132,8 +132,14 @@ impl Workers {
         &self,
         job: impl FnOnce(&mut Connection) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.alone_while_wanted(|connection, _| job(connection))
-            .await
+        let (answer, answered) = oneshot::channel();
+        self.aside(move |connection| {
+            // Nobody waits any more: not worth doing.
+            if !answer.is_closed() {
+                drop(answer.send(job(connection)));
+            }
+        })?;
+        answered.await.map_err(|_| stopped())
     }
 
     /// As [`Workers::alone`], for a job that nobody waits for.
@@ -144,36 +150,28 @@ impl Workers {
         self.lanes.push_task(Task::Alone(Box::new(job)))
     }
 
-    /// As [`Workers::alone`], for a job that takes long: it is told whether anybody still waits.
-    pub(crate) async fn alone_while_wanted<T: Send + 'static>(
+    /// Runs a job that reads for long on a thread and a connection of its own, so that no other read waits for it. A
+    /// database in memory has one connection: there the job runs on the writing thread.
+    pub(crate) fn apart(
         &self,
-        job: impl FnOnce(&mut Connection, &dyn Fn() -> bool) -> T + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        let task = Task::Alone(boxed_while_wanted(job, answer));
-        self.lanes.push_task(task)?;
-        answered.await.map_err(|_| stopped())
-    }
-
-    /// Runs a job that reads for long on a thread and a connection of its own, so that no other read
-    /// waits for it.
-    pub(crate) async fn apart<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut Connection, &dyn Fn() -> bool) -> T + Send + 'static,
-    ) -> Result<T, StoreError> {
+        job: impl FnOnce(Result<&mut Connection, StoreError>) + Send + 'static,
+    ) -> Result<(), StoreError> {
         let Place::File(path) = &self.place else {
-            return self.alone_while_wanted(job).await;
+            return self.aside(|connection| job(Ok(connection)));
         };
         let (path, options) = (path.clone(), self.options.clone());
-        let (answer, answered) = oneshot::channel();
-        let body = move || {
-            let opened = file::open_reader(&path, &options).map_err(StoreError::from);
-            let outcome = opened.map(|mut db| job(&mut db, &|| !answer.is_closed()));
-            drop(answer.send(outcome));
+        let body = move || match file::open_reader(&path, &options) {
+            Ok(mut connection) => job(Ok(&mut connection)),
+            Err(problem) => job(Err(problem.into())),
         };
         let thread = Builder::new().name("scim-read-apart".to_owned());
         thread.spawn(body).map_err(StoreError::backend)?;
-        answered.await.map_err(|_| stopped())?
+        Ok(())
+    }
+
+    /// Whether the data are in a file, so that they can be read while the writing thread is busy.
+    pub(crate) fn has_file(&self) -> bool {
+        matches!(self.place, Place::File(_))
     }
 
     /// Hands writes over; the answer comes through the work's own channel.
@@ -241,19 +239,6 @@ fn limited<T>(
         }
         (outcome, _) => outcome,
     }
-}
-
-fn boxed_while_wanted<T: Send + 'static>(
-    job: impl FnOnce(&mut Connection, &dyn Fn() -> bool) -> T + Send + 'static,
-    answer: oneshot::Sender<T>,
-) -> Job {
-    Box::new(move |connection| {
-        // Nobody waits any more: not worth doing.
-        if !answer.is_closed() {
-            let outcome = job(connection, &|| !answer.is_closed());
-            drop(answer.send(outcome));
-        }
-    })
 }
 
 /// Takes what is queued and commits it together: one flush to the disk for many writes.

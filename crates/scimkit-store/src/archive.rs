@@ -2,7 +2,7 @@
 //!
 //! - [`Archive`]: what a store does, record by record
 //! - [`export`], [`import`]: the records as lines of JSON, the last of which tells how many there
-//!   are
+//!   are, as streams; [`export_to`], [`import_from`]: the same for a writer and a reader that block
 //! - [`Restoring`]: what is decided of a record before a store, as its [`Keeper`], takes it; [`fit`]:
 //!   what the store needs to know of a document
 //!
@@ -28,21 +28,23 @@
 //! now(one.put(vec![Entry::Tenant(tenant)], DateTime::UNIX_EPOCH.into())).unwrap();
 //!
 //! let options = archive::Options::default();
-//! let (lines, _) = now(archive::export(&one, &acme, &options, Vec::new()))?;
+//! let (lines, _) = now(archive::export_to(&one, &acme, &options, Vec::new()))?;
 //! let scope = Scope::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
-//! now(archive::import(&other, &scope, &options, Cursor::new(lines.clone())))?;
+//! now(archive::import_from(&other, &scope, &options, Cursor::new(lines.clone())))?;
 //! assert_eq!(now(other.tenants()).unwrap(), now(one.tenants()).unwrap());
 //!
 //! let cut = lines[..lines.len() - 9].to_vec();
-//! let cut = now(archive::import(&Memory::new(), &scope, &options, Cursor::new(cut)));
+//! let cut = now(archive::import_from(&Memory::new(), &scope, &options, Cursor::new(cut)));
 //! assert!(cut.unwrap_err().to_string().starts_with("line 2: "));
 //! # Ok::<(), archive::ArchiveError>(())
 //! ```
 
+mod blocking;
 mod fit;
 mod lines;
 mod parse;
 mod print;
+mod reader;
 mod restoring;
 mod validate;
 
@@ -53,43 +55,84 @@ use scimkit_core::Version;
 use scimkit_registry::ResourceId;
 
 pub use self::{
+    blocking::{export_to, import_from},
     fit::{Fit, fit},
-    lines::{Counts, FORMAT, Limits, Options, Tokens, export, import},
+    lines::{Counts, ExportLines, FORMAT, Limits, Options, Tokens, export, import},
     restoring::{Asked, Checked, Keeper, Restoring},
 };
 use crate::{
-    BoxFuture, Connection, ConnectionId, Document, Scope, StoreError, Tenant, TenantId, TokenRecord,
+    BoxFuture, BoxStream, Connection, ConnectionId, Document, Scope, StoreError, Tenant, TenantId,
+    TokenRecord, stream_from,
 };
 
 /// How many targets one [`Edges`] has at most, so that a group of any size goes out in small pieces.
 pub const TARGETS: usize = 1_000;
 
-/// What takes the records of a dump, one after the other. It may block; an error ends the dump.
-pub type Sink = Box<dyn FnMut(Record) -> Result<(), ArchiveError> + Send>;
+/// The records of an export. An error is the last item.
+pub type RecordStream<'a> = BoxStream<'a, Result<Record, ArchiveError>>;
 
-/// Where a restore takes records from: each with its number, which errors tell. It may block; an
-/// error ends the restore, which then leaves nothing.
-pub type Source = Box<dyn Iterator<Item = Result<(u64, Record), ArchiveError>> + Send>;
+/// The records for an import. An error ends the import, which then leaves nothing.
+pub type RecordSource<'a> = BoxStream<'a, Result<NumberedRecord, ArchiveError>>;
+
+/// A record with its number, which errors contain.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "a pair with names")]
+pub struct NumberedRecord {
+    /// Its number, from 1; of a file the line.
+    pub line: u64,
+    /// The record.
+    pub record: Record,
+}
+
+/// Numbers records from 1, for an import.
+///
+/// # Example
+/// ```
+/// # use std::{future::Future, pin::pin, sync::Arc, task::{Context, Poll, Waker}};
+/// # fn now<T>(future: impl Future<Output = T>) -> T {
+/// #     let mut future = pin!(future);
+/// #     loop {
+/// #         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+/// #             return value;
+/// #         }
+/// #     }
+/// # }
+/// use scimkit_store::{
+///     Archive, Memory, Scope, Settings, TenantId,
+///     archive::{Record, Start, numbered},
+/// };
+///
+/// let acme = TenantId::from("acme");
+/// let start = Record::Start(Start::new(acme.clone(), None, 7));
+/// let scope = Scope::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
+/// let twice = numbered([start.clone(), start]);
+/// let problem = now(Memory::new().import_records(&scope, twice)).unwrap_err();
+/// assert!(problem.to_string().starts_with("line 2: "));
+/// ```
+pub fn numbered<'a>(
+    records: impl IntoIterator<Item = Record, IntoIter: Send + 'a>,
+) -> RecordSource<'a> {
+    let records = (1..).zip(records);
+    stream_from(records.map(|(line, record)| Ok(NumberedRecord { line, record })))
+}
 
 /// What a store does with everything that it keeps of a tenant.
 pub trait Archive: fmt::Debug + Send + Sync + 'static {
-    /// Hands over everything that is kept of a tenant, as it is at one moment: the [`Start`], then
+    /// Returns everything that is kept of a tenant, as it is at one moment: the [`Start`], then
     /// connections and tokens by id, then resources by id, each with its edges behind it, then
     /// those that were retired by id.
     ///
-    /// - A server that uses the same data goes on reading and writing.
-    /// - A dropped future ends it at the next record.
+    /// - A server that uses the same data goes on reading and writing, also while nobody takes the next record.
+    /// - Nothing is done before the first poll, which is the moment. A store on a disk reads a few records ahead of
+    ///   those that are taken, and no more.
+    /// - A stream that is dropped ends the export.
     ///
     /// # Errors
+    /// The last item may be
     /// - [`StoreError::NotFound`]: nothing is kept of the tenant
     /// - [`StoreError::Importing`]: an import of the tenant is not complete
-    /// - the sink's own
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
-    fn dump<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        sink: Sink,
-    ) -> BoxFuture<'a, Result<(), ArchiveError>>;
+    fn export_records<'a>(&'a self, tenant: &'a TenantId) -> RecordStream<'a>;
 
     /// Takes everything of a tenant away, and tells whether there was anything: connections and
     /// tokens first, so that nobody comes in any more, then resources and those that were retired.
@@ -125,11 +168,13 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
         before: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<u64, StoreError>>;
 
-    /// Keeps the records of a dump as the scope's tenant, whatever that was called: all or nothing,
+    /// Keeps the records of an export as the scope's tenant, whatever that was called: all or nothing,
     /// under the same ids, versions and instants. The versions that come after are new ones.
     ///
     /// - Documents must [fit] the types of the scope's registry, which also gives their lookup keys;
-    ///   what is never returned is left out of them.
+    ///   what is never returned is left out of them. They must respect the
+    ///   [limit](crate::Limits::document) of the scope.
+    /// - Records are taken from the source while the store keeps those before, and only a few more than it has kept.
     /// - What administration or the protocol would reject is rejected: ids, names, settings, scopes and
     ///   times of tokens, required attributes, and revisions out of range.
     /// - Members may be unknown and in circles, as they were.
@@ -150,10 +195,10 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     /// - [`ArchiveError::Superseded`]: another import or an erase of the tenant began meanwhile
     /// - the source's own
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
-    fn restore<'a>(
+    fn import_records<'a>(
         &'a self,
         scope: &'a Scope,
-        source: Source,
+        source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>>;
 }
 
@@ -166,7 +211,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
 pub enum Erased {
     /// All that was kept of the tenant.
     All,
-    /// Nothing was kept of it, as [`Archive::dump`] would have said.
+    /// Nothing was kept of it, as [`Archive::export_records`] would have said.
     Nothing,
 }
 
@@ -338,7 +383,7 @@ impl Retired {
     }
 }
 
-/// Why a tenant can't be dumped or restored.
+/// Why a tenant can't be exported or imported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArchiveError {

@@ -1,13 +1,18 @@
-//! The futures of stores, and cooperation with the other tasks of a runtime.
+//! The futures and streams of stores, and cooperation with the other tasks of a runtime.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll},
 };
 
+use futures_core::Stream;
+
 /// A future that a store returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A stream that a store returns or takes.
+pub type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
 
 /// Returns a future that lets other tasks run, and lets the runtime poll its timers and connections.
 ///
@@ -47,5 +52,46 @@ impl Future for Turn {
                 Poll::Pending
             }
         }
+    }
+}
+
+/// Returns the next item of a stream, or none at its end.
+///
+/// # Example
+/// ```
+/// use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+/// use scimkit_store::{next_item, stream_from};
+///
+/// let mut stream = stream_from([1, 2]);
+/// let mut context = Context::from_waker(Waker::noop());
+/// for expected in [Some(1), Some(2), None] {
+///     let next = pin!(next_item(&mut stream)).poll(&mut context);
+///     assert_eq!(next, Poll::Ready(expected));
+/// }
+/// ```
+pub async fn next_item<S: Stream + Unpin + ?Sized>(stream: &mut S) -> Option<S::Item> {
+    poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await
+}
+
+/// Returns a stream of items that are there, or that are made without waiting.
+///
+/// # Example
+/// See [`next_item`].
+pub fn stream_from<'a, T>(
+    items: impl IntoIterator<Item = T, IntoIter: Send + 'a>,
+) -> BoxStream<'a, T> {
+    Box::pin(Items(items.into_iter()))
+}
+
+struct Items<I>(I);
+
+// The iterator is never pinned.
+impl<I> Unpin for Items<I> {}
+
+impl<I: Iterator> Stream for Items<I> {
+    type Item = I::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<I::Item>> {
+        Poll::Ready(self.0.next())
     }
 }

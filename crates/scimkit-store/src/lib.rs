@@ -47,7 +47,7 @@ pub use engine::{Cycles, Deletes, UnknownMembers};
 pub use error::StoreError;
 pub use extension::StoreExt;
 pub use fair::{FairQueue, QueueFull, Share};
-pub use future::{BoxFuture, yield_now};
+pub use future::{BoxFuture, BoxStream, next_item, stream_from, yield_now};
 pub use ids::{ConnectionId, TenantId};
 pub use journal::{
     AttributeChange, BrokenChain, ChainFault, ChainHead, ChainVerifier, ConsumerRow, DetailsError,

@@ -17,7 +17,7 @@ use crate::{
 /// - A dropped future leaves each write either done or not done.
 /// - Whatever is asked may fail: [`StoreError::is_failure`] lists how. Reads end with
 ///   [`StoreError::Exhausted`] when [`Scope::budget`] runs out.
-/// - While an [import](crate::Archive::restore) of the tenant is not complete, a store that archives
+/// - While an [import](crate::Archive::import_records) of the tenant is not complete, a store that archives
 ///   fails every call for the tenant with [`StoreError::Importing`].
 ///
 /// [`scimkit_testkit::contract`](https://docs.rs/scimkit-testkit) holds the tests of this contract.

@@ -337,7 +337,7 @@ impl From<DateTime<Utc>> for Stamp {
 /// - What is written is durable when the future resolves, and seen by the next call, also by that of
 ///   another process.
 /// - A dropped future leaves a write done or not done.
-/// - While an [import](crate::Archive::restore) of a tenant is not complete, a store that archives
+/// - While an [import](crate::Archive::import_records) of a tenant is not complete, a store that archives
 ///   leaves the tenant out of [`Tenancy::tenants`], and fails every other call for the tenant, or for
 ///   one of its tokens, with [`StoreError::Importing`].
 pub trait Tenancy: fmt::Debug + Send + Sync + 'static {

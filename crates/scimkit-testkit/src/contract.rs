@@ -42,7 +42,10 @@ pub mod tenancy;
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
 };
@@ -160,17 +163,28 @@ pub fn checks() -> Vec<Check> {
 
 /// Drives a future on this thread, which sleeps until it is woken.
 pub fn block_on(mut future: BoxFuture<'_, ()>) {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let unpark = Arc::new(Unpark {
+        is_woken: AtomicBool::new(false),
+        thread: thread::current(),
+    });
+    let waker = Waker::from(Arc::clone(&unpark));
     let mut context = Context::from_waker(&waker);
     while future.as_mut().poll(&mut context) == Poll::Pending {
-        thread::park();
+        // A future that blocks its thread may use up the token of `unpark`, so it does not say everything.
+        while !unpark.is_woken.swap(false, Ordering::AcqRel) {
+            thread::park();
+        }
     }
 }
 
-struct Unpark(Thread);
+struct Unpark {
+    is_woken: AtomicBool,
+    thread: Thread,
+}
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.is_woken.store(true, Ordering::Release);
+        self.thread.unpark();
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
     thread::{self, Builder},
     time::{Duration, Instant},
 };
@@ -10,9 +13,10 @@ use std::{
 use rusqlite::{Connection as Db, TransactionBehavior};
 use scimkit_store::{
     Scope, StoreError, TenantId,
-    archive::{ArchiveError, Checked, Restoring, Source},
+    archive::{ArchiveError, Checked, NumberedRecord, RecordSource, Restoring},
+    next_item, yield_now,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::{Outcome, erase, restore::Copy};
 use crate::{
@@ -23,9 +27,9 @@ use crate::{
 
 /// How long one transaction keeps records.
 const SLICE: Duration = Duration::from_millis(20);
-/// Records that are read before they are handed to the writing thread.
+/// Records that are read before they are kept.
 const RECORDS: usize = 512;
-/// Bytes of documents after which records are handed on.
+/// Bytes of documents after which records are kept.
 const BYTES: usize = 1 << 20;
 /// How long to wait before a busy store is asked again, and how often.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -33,19 +37,21 @@ const TRIES: u32 = 100;
 
 type Records = VecDeque<(u64, Checked)>;
 
-/// What the thread that reads the source hands over.
-enum Piece {
-    /// All were read; the last version that was given.
-    End(u64),
-    Failed(ArchiveError),
-    Records(Records),
+/// Records that are checked before other tasks have their turn.
+const TURN: usize = 32;
+
+/// Records that are kept one after the other.
+struct Piece {
+    /// What comes after them, if it is known: an error, or the end with the last version that was given.
+    end: Option<Result<u64, ArchiveError>>,
+    records: Records,
 }
 
 /// Imports the records of a source; removes what it has written when it fails.
 pub(super) async fn import(
     store: &Sqlite,
     scope: &Scope,
-    source: Source,
+    source: RecordSource<'_>,
 ) -> Result<(), ArchiveError> {
     let tenant = &scope.tenant;
     let attempt = begin(store, tenant).await?;
@@ -75,73 +81,85 @@ async fn begin(store: &Sqlite, tenant: &TenantId) -> Result<Attempt, ArchiveErro
     Ok(attempt)
 }
 
+/// Keeps each piece while the next one is read, so that two are held at most.
 async fn fill(
     store: &Sqlite,
     scope: &Scope,
     attempt: Attempt,
-    source: Source,
+    mut source: RecordSource<'_>,
 ) -> Result<(), ArchiveError> {
-    let mut pieces = read(scope, source).map_err(StoreError::backend)?;
+    let mut restoring = Restoring::new(scope);
+    let mut piece = read(&mut restoring, &mut source).await;
     loop {
-        match pieces.recv().await {
-            None => return Err(StoreError::backend("the source of an import panicked").into()),
-            Some(Piece::Failed(problem)) => return Err(problem),
-            Some(Piece::Records(records)) => {
-                let mut left = records;
-                while !left.is_empty() {
-                    left = keep_some(store, &scope.tenant, attempt, left).await?;
-                }
-            }
-            Some(Piece::End(versions)) => {
-                let tenant = scope.tenant.clone();
-                return step(store, move |db| {
-                    check_turn(db, &tenant, attempt)?;
-                    Copy::new(db, &tenant).end(versions)?;
-                    Ok(imports::end(db, tenant.as_str())?)
-                })
-                .await;
-            }
-        }
+        let keep = keep(store, &scope.tenant, attempt, piece.records);
+        let Some(end) = piece.end else {
+            piece = both(keep, read(&mut restoring, &mut source)).await?;
+            continue;
+        };
+        // Those before may be wrong in the store's eyes, and are the first to be named.
+        keep.await?;
+        let (tenant, versions) = (scope.tenant.clone(), end?);
+        return step(store, move |db| {
+            check_turn(db, &tenant, attempt)?;
+            Copy::new(db, &tenant).end(versions)?;
+            Ok(imports::end(db, tenant.as_str())?)
+        })
+        .await;
     }
 }
 
-/// Reads the source on a thread of its own: it may take its time, and checking its records takes longer
-/// than keeping them. The thread ends when nobody listens any more.
-fn read(scope: &Scope, source: Source) -> std::io::Result<mpsc::Receiver<Piece>> {
-    let registry = Arc::clone(&scope.settings.registry);
-    let mut restoring = Restoring::new(registry, scope.tenant.clone());
-    let (hand, pieces) = mpsc::channel(1);
-    let body = move || {
-        let (mut records, mut bytes) = (Records::new(), 0);
-        for record in source {
-            let checked = record.and_then(|(line, record)| {
-                let checked = restoring.check(record);
-                let checked = checked.map_err(|problem| ArchiveError::at(line, problem))?;
-                Ok(checked.map(|checked| (line, checked)))
-            });
-            match checked {
-                Ok(checked) => records.extend(checked),
-                Err(problem) => {
-                    // Those before may be wrong in the store's eyes, and are the first to be named.
-                    drop(hand.blocking_send(Piece::Records(records)));
-                    drop(hand.blocking_send(Piece::Failed(problem)));
-                    return;
-                }
-            }
-            bytes += records.back().map_or(0, |(_, checked)| weight(checked));
-            if (records.len() >= RECORDS || bytes >= BYTES) && !hand.is_closed() {
-                bytes = 0;
-                drop(hand.blocking_send(Piece::Records(std::mem::take(&mut records))));
-            }
-            if hand.is_closed() {
-                return;
+/// Takes and checks the next records of the source.
+async fn read(restoring: &mut Restoring, source: &mut RecordSource<'_>) -> Piece {
+    let (mut records, mut bytes, mut turn) = (Records::new(), 0, 0);
+    while records.len() < RECORDS && bytes < BYTES {
+        let Some(next) = next_item(source).await else {
+            let end = Some(Ok(restoring.versions()));
+            return Piece { end, records };
+        };
+        let checked = next.and_then(|NumberedRecord { line, record }| {
+            let checked = restoring.check(record);
+            let checked = checked.map_err(|problem| ArchiveError::at(line, problem))?;
+            Ok(checked.map(|checked| (line, checked)))
+        });
+        match checked {
+            Ok(checked) => records.extend(checked),
+            Err(problem) => {
+                let end = Some(Err(problem));
+                return Piece { end, records };
             }
         }
-        drop(hand.blocking_send(Piece::Records(records)));
-        drop(hand.blocking_send(Piece::End(restoring.versions())));
-    };
-    Builder::new().name("scim-import".to_owned()).spawn(body)?;
-    Ok(pieces)
+        bytes += records.back().map_or(0, |(_, checked)| weight(checked));
+        turn += 1;
+        if turn % TURN == 0 {
+            yield_now().await;
+        }
+    }
+    Piece { end: None, records }
+}
+
+/// Waits for both futures, unless the first one fails.
+async fn both<T>(
+    first: impl Future<Output = Result<(), ArchiveError>>,
+    second: impl Future<Output = T>,
+) -> Result<T, ArchiveError> {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    let (mut is_done, mut found) = (false, None);
+    poll_fn(|cx| {
+        if !is_done && let Poll::Ready(done) = first.as_mut().poll(cx) {
+            done?;
+            is_done = true;
+        }
+        if found.is_none()
+            && let Poll::Ready(value) = second.as_mut().poll(cx)
+        {
+            found = Some(value);
+        }
+        match found.take_if(|_| is_done) {
+            Some(value) => Poll::Ready(Ok(value)),
+            None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// The bytes that a record holds, roughly.
@@ -153,6 +171,19 @@ fn weight(checked: &Checked) -> usize {
         Checked::Resource(_, fit) | Checked::Retired(_, fit) => SMALL + fit.kept.text().len(),
         Checked::Tenant(_) | Checked::Token(_) => SMALL,
     }
+}
+
+/// Keeps records in slices.
+async fn keep(
+    store: &Sqlite,
+    tenant: &TenantId,
+    attempt: Attempt,
+    mut records: Records,
+) -> Result<(), ArchiveError> {
+    while !records.is_empty() {
+        records = keep_some(store, tenant, attempt, records).await?;
+    }
+    Ok(())
 }
 
 /// Keeps records for as long as a slice may take, and returns the others.

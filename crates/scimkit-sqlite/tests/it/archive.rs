@@ -4,10 +4,9 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    task::{Context, Waker},
     thread,
 };
 
@@ -16,7 +15,8 @@ use scimkit_sqlite::{Options, Sqlite};
 use scimkit_store::{
     Archive, Connection, Deletes, Document, Entry, Journal, LeaseRequest, Memory, StoreError,
     Tenancy, Tenant, TenantId, TokenRecord, UnknownMembers,
-    archive::{Erased, Record, Retired, Sink, Start},
+    archive::{Erased, Record, Retired, Start, numbered},
+    next_item,
 };
 use scimkit_testkit::contract::{
     archive::{self, Whole},
@@ -206,8 +206,7 @@ fn more_than_one_step_is_forgotten() {
         Record::Retired(Retired::new("User", id, at, Document::from_text(user)))
     });
     let records = [Record::Start(start)].into_iter().chain(retired);
-    let records: Vec<_> = (1..).zip(records).map(Ok).collect();
-    wait(store.restore(&scope, Box::new(records.into_iter()))).unwrap();
+    wait(store.import_records(&scope, numbered(records))).unwrap();
     let forgotten = wait(store.forget(&scope.tenant, second(9))).unwrap();
     assert_eq!(forgotten, RETIRED as u64 * 2 / 3);
     let left = rows(&path, &scope.tenant);
@@ -218,54 +217,56 @@ fn more_than_one_step_is_forgotten() {
 
 #[test]
 fn a_server_goes_on_while_a_tenant_goes_out() {
+    const USERS: usize = 100;
     let (_directory, path) = file();
     let mut options = Options::default();
     options.readers = 1;
     let store = Arc::new(Sqlite::open_with(&path, &options).unwrap());
     let scope = standard();
-    for n in 0..20 {
+    for n in 0..USERS {
         let id = format!("u{n}");
         create(&store, &scope, ("User", &id), json!({"userName": id})).unwrap();
     }
-    // The sink reads and writes itself, in the middle of the dump.
-    let (busy, asked) = (Arc::clone(&store), standard());
-    let taken = Arc::new(AtomicUsize::new(0));
-    let taking = Arc::clone(&taken);
-    let sink: Sink = Box::new(move |_| {
-        let n = taking.fetch_add(1, Ordering::Relaxed);
-        let id = format!("new{n}");
-        create(&busy, &asked, ("User", &id), json!({"userName": id})).unwrap();
-        let found = select(&busy, &asked, "User", r#"userName sw "new""#).unwrap();
-        assert_eq!(found.len(), n + 1);
-        Ok(())
-    });
-    wait(store.dump(&scope.tenant, sink)).unwrap();
+    // The consumer reads and writes itself, in the middle of the export.
+    let mut taken = 0;
+    let mut records = store.export_records(&scope.tenant);
+    while let Some(record) = wait(Box::pin(next_item(&mut records))) {
+        record.unwrap();
+        let id = format!("new{taken}");
+        create(&store, &scope, ("User", &id), json!({"userName": id})).unwrap();
+        taken += 1;
+        let query = format!(r#"userName eq "{id}""#);
+        assert_eq!(select(&store, &scope, "User", &query).unwrap(), [id]);
+    }
     // The tenant and the users that were there.
-    assert_eq!(taken.load(Ordering::Relaxed), 21);
+    assert_eq!(taken, USERS + 1);
 }
 
 #[test]
-fn a_dump_that_nobody_waits_for_ends() {
+fn a_dropped_export_ends_its_transaction() {
     let (_directory, path) = file();
     let store = Sqlite::open(&path).unwrap();
     let scope = standard();
-    for n in 0..5 {
+    for n in 0..100 {
         let id = format!("u{n}");
         create(&store, &scope, ("User", &id), json!({"userName": id})).unwrap();
     }
-    let (go, gone) = mpsc::channel();
-    let (tell, told) = mpsc::channel();
-    let sink: Sink = Box::new(move |_| {
-        tell.send(()).unwrap();
-        gone.recv().unwrap();
-        Ok(())
-    });
-    let mut dump = store.dump(&scope.tenant, sink);
-    let mut context = Context::from_waker(Waker::noop());
-    assert!(dump.as_mut().poll(&mut context).is_pending());
-    told.recv().unwrap();
-    drop(dump);
-    go.send(()).unwrap();
-    // The sink is dropped instead of being given another record.
-    assert!(told.recv().is_err());
+    let mut records = store.export_records(&scope.tenant);
+    wait(Box::pin(next_item(&mut records))).unwrap().unwrap();
+    create(&store, &scope, ("User", "new"), json!({"userName": "new"})).unwrap();
+    // Whether an older state is still read keeps the log from being emptied.
+    let is_busy = || {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+            row.get::<_, bool>(0)
+        })
+        .unwrap()
+    };
+    assert!(is_busy());
+    drop(records);
+    let since = std::time::Instant::now();
+    while is_busy() {
+        assert!(since.elapsed().as_secs() < 60, "the export goes on");
+        thread::yield_now();
+    }
 }

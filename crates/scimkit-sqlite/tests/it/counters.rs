@@ -304,14 +304,20 @@ fn imported_tenant_is_counted_and_erased_one_is_not() {
     create(&store, &seats, ("User", "u1"), active("a")).unwrap();
     create(&store, &seats, ("User", "u2"), json!({"userName": "b"})).unwrap();
     let options = archive::Options::default();
-    let (lines, _) = wait(archive::export(&store, &scope.tenant, &options, Vec::new())).unwrap();
+    let (lines, _) = wait(archive::export_to(
+        &store,
+        &scope.tenant,
+        &options,
+        Vec::new(),
+    ))
+    .unwrap();
     wait(store.erase(&scope.tenant)).unwrap();
     assert_eq!(counts(&path), [0_i64; 0]);
     assert_eq!(total(&store, &scope, "User"), 0);
     create(&store, &seats, ("User", "u9"), active("z")).unwrap();
     assert_eq!(counts(&path), [1, 1]);
     wait(store.erase(&scope.tenant)).unwrap();
-    wait(archive::import(
+    wait(archive::import_from(
         &store,
         &scope,
         &options,

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{SyncSender, sync_channel},
     },
     thread,
@@ -15,7 +16,8 @@ use scimkit_registry::ResourceId;
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{
     Archive, Document, Query, Scope, Store, StoreError, Tenancy, Tenant, TenantId,
-    archive::{ArchiveError, Edges, Erased, Kept, Record, Start},
+    archive::{ArchiveError, Edges, Erased, Kept, NumberedRecord, Record, Start, numbered},
+    stream_from,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -25,7 +27,7 @@ use crate::{
     support::{create, file, kind, second, select, standard, wait},
 };
 
-type Handed = Result<(u64, Record), ArchiveError>;
+type Handed = Result<NumberedRecord, ArchiveError>;
 
 const USERS: usize = 3_000;
 
@@ -63,7 +65,7 @@ fn records(users: usize) -> Vec<Record> {
 }
 
 fn whole(store: &Sqlite, scope: &Scope, records: Vec<Record>) -> Result<(), ArchiveError> {
-    wait(store.restore(scope, Box::new((1..).zip(records).map(Ok))))
+    wait(store.import_records(scope, numbered(records)))
 }
 
 /// Imports records, and does something when all but the last are handed over.
@@ -75,9 +77,9 @@ fn before_the_end(
 ) -> Result<(), ArchiveError> {
     let (hand, source) = sync_channel::<Handed>(0);
     thread::scope(|threads| {
-        let import = threads.spawn(|| wait(store.restore(scope, Box::new(source.into_iter()))));
+        let import = threads.spawn(|| wait(store.import_records(scope, stream_from(source))));
         for (line, record) in (1..).zip(records) {
-            hand.send(Ok((line, record))).unwrap();
+            hand.send(Ok(NumberedRecord { line, record })).unwrap();
         }
         act(&hand);
         drop(hand);
@@ -172,12 +174,12 @@ fn a_dropped_import_is_cut_off_and_a_later_one_succeeds() {
     let (_directory, path) = file();
     let (store, scope) = (Arc::new(Sqlite::open(&path).unwrap()), acme());
     let (hand, source) = sync_channel::<Handed>(0);
-    let mut import = store.restore(&scope, Box::new(source.into_iter()));
+    let mut import = store.import_records(&scope, stream_from(source));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     // It is woken by the writing thread; to ask again and again is as good.
     let taken = thread::spawn(move || {
         for (line, record) in (1..).zip(records(USERS)) {
-            if hand.send(Ok((line, record))).is_err() {
+            if hand.send(Ok(NumberedRecord { line, record })).is_err() {
                 return;
             }
         }
@@ -193,6 +195,38 @@ fn a_dropped_import_is_cut_off_and_a_later_one_succeeds() {
     whole(&store, &scope, records(USERS)).unwrap();
     has_all(&store, &scope);
     check_lenient_file(&path, &scope);
+}
+
+/// Back-pressure: while the store can't write, no more than two pieces are taken from the source.
+#[test]
+fn an_import_takes_no_more_than_the_store_keeps() {
+    let (_directory, path) = file();
+    let (store, scope) = (Sqlite::open(&path).unwrap(), acme());
+    let taken = Arc::new(AtomicUsize::new(0));
+    let taking = Arc::clone(&taken);
+    let records = records(USERS).into_iter().inspect(move |_| {
+        taking.fetch_add(1, Ordering::Relaxed);
+    });
+    let mut import = store.import_records(&scope, numbered(records));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    while rows(&path, "import") == 0 {
+        assert!(import.as_mut().poll(&mut context).is_pending());
+        thread::yield_now();
+    }
+    let other = Db::open(&path).unwrap();
+    other
+        .busy_timeout(std::time::Duration::from_secs(60))
+        .unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for _ in 0..20_000 {
+        assert!(import.as_mut().poll(&mut context).is_pending());
+    }
+    let while_locked = taken.load(Ordering::Relaxed);
+    assert!(while_locked <= 2 * 512, "{while_locked} records");
+    other.execute_batch("ROLLBACK").unwrap();
+    wait(import).unwrap();
+    assert_eq!(taken.load(Ordering::Relaxed), USERS + 5);
+    has_all(&store, &scope);
 }
 
 #[test]

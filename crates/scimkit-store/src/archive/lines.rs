@@ -1,11 +1,15 @@
 //! A tenant as lines of JSON.
 
 use std::{
-    io::{BufRead, ErrorKind, Read, Write},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    fmt, io,
+    pin::Pin,
+    task::{Context, Poll, ready},
 };
 
-use super::{Archive, ArchiveError, Record, Sink, Source, parse, print};
+use bytes::Bytes;
+use futures_core::Stream;
+
+use super::{Archive, ArchiveError, Record, RecordStream, print, reader::LineReader};
 use crate::{Scope, TenantId};
 
 /// The format of the lines, which the first one tells.
@@ -91,7 +95,7 @@ impl Counts {
         ]
     }
 
-    fn add(&mut self, record: &Record) {
+    pub(super) fn add(&mut self, record: &Record) {
         match record {
             Record::Connection(_) => self.connections += 1,
             Record::Edges(edges) => self.members += edges.targets.len() as u64,
@@ -103,201 +107,133 @@ impl Counts {
     }
 }
 
-/// Writes everything that is kept of a tenant as lines of JSON, and tells how much that was.
+/// Exports a tenant as lines of JSON: a stream of lines, each with its end.
 ///
 /// - Each line is an object with one member that says what it is: `tenant` is the first, then come
 ///   `connection`, `token`, `resource`, `edges` (up to [`TARGETS`](super::TARGETS) members of the
 ///   resource before) and `retired`. The last is `end`, with [`Counts`].
 /// - Documents are the text that the store keeps. Instants are in milliseconds, as clients see them.
 /// - It holds personal data, and the digests of tokens unless those are left out.
-///
-/// The output is given back as it is after the last line; of one that failed the rest is nowhere.
-///
-/// # Errors
-/// As for [`Archive::dump`].
-///
-/// # Example
-/// See the [module](crate::archive).
-pub async fn export<W: Write + Send + 'static>(
-    archive: &dyn Archive,
-    tenant: &TenantId,
-    options: &Options,
-    output: W,
-) -> Result<(W, Counts), ArchiveError> {
-    let shared = Arc::new(Mutex::new(Some((output, Counts::default()))));
-    let (taking, tokens) = (Arc::clone(&shared), options.tokens);
-    let sink: Sink = Box::new(move |record| {
-        if tokens == Tokens::Leave && matches!(record, Record::Token(_)) {
-            return Ok(());
-        }
-        let mut held = lock(&taking);
-        let (output, counts) = held.as_mut().ok_or_else(ended)?;
-        counts.add(&record);
-        Ok(output.write_all(print::line(&record)?.as_bytes())?)
-    });
-    archive.dump(tenant, sink).await?;
-    let (mut output, counts) = lock(&shared).take().ok_or_else(ended)?;
-    output.write_all(print::end(&counts).as_bytes())?;
-    output.flush()?;
-    Ok((output, counts))
-}
-
-/// Restores a tenant from the lines of an [`export`]: all of it, or nothing.
-///
-/// The tenant is that of the scope, whatever it was called.
+/// - Lines are made as they are taken, and nothing is done before the first one is. A stream that is dropped ends the export.
 ///
 /// # Errors
-/// As for [`Archive::restore`]; [`ArchiveError::Line`] also for a line that is too long, nested too
-/// deeply or no record, for lines in another order than [`export`] gives them, and for ones that are
-/// missing at the end.
+/// An item is an error as for [`Archive::export_records`]; it is the last item, and the line `end` is missing then.
 ///
 /// # Example
-/// See the [module](crate::archive).
-pub async fn import<R: BufRead + Send + 'static>(
-    archive: &dyn Archive,
-    scope: &Scope,
+/// ```
+/// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+/// # fn now<T>(future: impl Future<Output = T>) -> T {
+/// #     let mut future = pin!(future);
+/// #     loop {
+/// #         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+/// #             return value;
+/// #         }
+/// #     }
+/// # }
+/// use scimkit_store::{Memory, TenantId, archive, next_item};
+///
+/// let (store, nobody) = (Memory::new(), TenantId::from("nobody"));
+/// let mut lines = archive::export(&store, &nobody, &archive::Options::default());
+/// assert!(matches!(now(next_item(&mut lines)), Some(Err(_))));
+/// assert!(now(next_item(&mut lines)).is_none());
+/// ```
+pub fn export<'a>(
+    archive: &'a dyn Archive,
+    tenant: &'a TenantId,
     options: &Options,
-    input: R,
-) -> Result<Counts, ArchiveError> {
-    let counts = Arc::new(Mutex::new(Counts::default()));
-    let source: Source = Box::new(Lines {
+) -> ExportLines<'a> {
+    ExportLines {
         counts: Counts::default(),
-        input,
-        limits: options.limits,
-        line: 0,
-        seen: Arc::clone(&counts),
-        stage: Stage::Start,
-        tenant: None,
+        is_over: false,
+        records: archive.export_records(tenant),
         tokens: options.tokens,
-    });
-    archive.restore(scope, source).await?;
-    let counts = *lock(&counts);
-    Ok(counts)
+    }
 }
 
-/// The records of lines.
-struct Lines<R> {
-    /// Of every line.
+/// The lines of an [`export`].
+pub struct ExportLines<'a> {
     counts: Counts,
-    input: R,
-    limits: Limits,
-    line: u64,
-    /// Of the records that are handed on, for when all are.
-    seen: Arc<Mutex<Counts>>,
-    stage: Stage,
-    tenant: Option<TenantId>,
+    is_over: bool,
+    records: RecordStream<'a>,
     tokens: Tokens,
 }
 
-/// How far the lines are; they never go back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    Start,
-    Connections,
-    Tokens,
-    Resources,
-    Retired,
-    End,
-}
-
-impl Stage {
-    fn of(record: &Record) -> Self {
-        match record {
-            Record::Connection(_) => Stage::Connections,
-            Record::Edges(_) | Record::Resource(_) => Stage::Resources,
-            Record::Retired(_) => Stage::Retired,
-            Record::Start(_) => Stage::Start,
-            Record::Token(_) => Stage::Tokens,
-        }
+impl ExportLines<'_> {
+    /// Returns the number of records so far: of all, once the stream has ended.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 }
 
-impl<R: BufRead> Lines<R> {
-    /// The next record that is wanted; none once the end was there.
-    fn record(&mut self) -> Result<Option<(u64, Record)>, ArchiveError> {
-        loop {
-            self.line += 1;
-            let text = self.text()?;
-            let wrong = |problem: String| ArchiveError::line(self.line, problem);
-            let Some(text) = text else {
-                return Err(wrong("the end is missing".to_owned()));
+impl fmt::Debug for ExportLines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ExportLines").field(&self.counts).finish()
+    }
+}
+
+impl Stream for ExportLines<'_> {
+    type Item = Result<Bytes, ArchiveError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        while !this.is_over {
+            let line = match ready!(this.records.as_mut().poll_next(cx)) {
+                Some(Ok(Record::Token(_))) if this.tokens == Tokens::Leave => continue,
+                Some(Ok(record)) => {
+                    this.counts.add(&record);
+                    print::line(&record).map_err(ArchiveError::Store)
+                }
+                Some(Err(problem)) => Err(problem),
+                None => {
+                    this.is_over = true;
+                    Ok(print::end(&this.counts))
+                }
             };
-            let record = match parse::line(&text, self.tenant.as_ref(), &self.limits) {
-                Err(problem) => return Err(wrong(problem)),
-                Ok(parse::Line::End(counts)) => return self.end(counts).map(|()| None),
-                Ok(parse::Line::Record(record)) => record,
-            };
-            let stage = Stage::of(&record);
-            if stage < self.stage {
-                return Err(wrong("the line is not in its place".to_owned()));
-            }
-            self.stage = stage;
-            self.counts.add(&record);
-            if let Record::Start(start) = &record {
-                self.tenant = Some(start.tenant.clone());
-            }
-            if self.tokens == Tokens::Keep || stage != Stage::Tokens {
-                lock(&self.seen).add(&record);
-                return Ok(Some((self.line, record)));
-            }
+            this.is_over |= line.is_err();
+            return Poll::Ready(Some(line.map(Bytes::from)));
         }
-    }
-
-    /// The bytes of the next line; none when there is none.
-    fn text(&mut self) -> Result<Option<Vec<u8>>, ArchiveError> {
-        let mut text = Vec::new();
-        let most = u64::try_from(self.limits.line).unwrap_or(u64::MAX);
-        let mut bounded = self.input.by_ref().take(most.saturating_add(1));
-        match bounded.read_until(b'\n', &mut text) {
-            Err(problem) if problem.kind() == ErrorKind::InvalidData => {
-                Err(ArchiveError::line(self.line, problem.to_string()))
-            }
-            Err(problem) => Err(problem.into()),
-            Ok(0) => Ok(None),
-            Ok(_) if text.len() > self.limits.line => {
-                let most = self.limits.line;
-                let problem = format!("the line has more than {most} bytes");
-                Err(ArchiveError::line(self.line, problem))
-            }
-            Ok(_) => Ok(Some(text)),
-        }
-    }
-
-    fn end(&mut self, told: Counts) -> Result<(), ArchiveError> {
-        self.stage = Stage::End;
-        for ((name, told), (_, found)) in told.named().into_iter().zip(self.counts.named()) {
-            if told != found {
-                let problem = format!("{found} {name} were there, and {told} are told");
-                return Err(ArchiveError::line(self.line, problem));
-            }
-        }
-        if self.input.fill_buf()?.is_empty() {
-            return Ok(());
-        }
-        let problem = "there is something behind the end";
-        Err(ArchiveError::line(self.line + 1, problem))
+        Poll::Ready(None)
     }
 }
 
-impl<R: BufRead> Iterator for Lines<R> {
-    type Item = Result<(u64, Record), ArchiveError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.stage == Stage::End {
-            return None;
-        }
-        let record = self.record();
-        if record.is_err() {
-            self.stage = Stage::End;
-        }
-        record.transpose()
-    }
-}
-
-fn ended() -> ArchiveError {
-    ArchiveError::Io(ErrorKind::BrokenPipe.into())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Imports a tenant from the lines of an [`export`], which may arrive in chunks of any size: all of it, or nothing.
+///
+/// The tenant is that of the scope, whatever it was called. The input is read no faster than the store takes the records;
+/// a future that is dropped leaves what [`Archive::import_records`] says.
+///
+/// # Errors
+/// As for [`Archive::import_records`]; [`ArchiveError::Io`] for an error of the input; [`ArchiveError::Line`] also for a
+/// line that is too long, nested too deeply or no record, for lines in another order than [`export`] gives them, and for
+/// ones that are missing at the end.
+///
+/// # Example
+/// ```
+/// # use std::{future::Future, pin::pin, sync::Arc, task::{Context, Poll, Waker}};
+/// # fn now<T>(future: impl Future<Output = T>) -> T {
+/// #     let mut future = pin!(future);
+/// #     loop {
+/// #         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+/// #             return value;
+/// #         }
+/// #     }
+/// # }
+/// use scimkit_store::{Memory, Scope, Settings, TenantId, archive, stream_from};
+///
+/// let scope = Scope::new(TenantId::from("acme"), Arc::new(Settings::new("https://example.com/scim/v2")));
+/// let chunks = stream_from([Ok("{\"tenant\":{\"form".into()), Ok("at\":2}}\n".into())]);
+/// let (store, options) = (Memory::new(), archive::Options::default());
+/// let imported = now(archive::import(&store, &scope, &options, chunks));
+/// let problem = imported.unwrap_err().to_string();
+/// assert_eq!(problem, "line 1: the format is 2, and not 1");
+/// ```
+pub async fn import<S: Stream<Item = io::Result<Bytes>> + Send>(
+    archive: &dyn Archive,
+    scope: &Scope,
+    options: &Options,
+    input: S,
+) -> Result<Counts, ArchiveError> {
+    let mut reader = LineReader::new(input, options);
+    archive.import_records(scope, Box::pin(&mut reader)).await?;
+    Ok(reader.handed())
 }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use scimkit_registry::{Change, Registry, ResourceId};
+use scimkit_registry::{Change, ResourceId};
 
 use super::{
     Edges, Fit, Kept, Record, Retired,
     fit::{fit, refused},
     validate,
 };
-use crate::{Connection, ConnectionId, StoreError, Tenant, TenantId, TokenRecord};
+use crate::{
+    Connection, ConnectionId, Document, Scope, Settings, StoreError, Tenant, TenantId, TokenRecord,
+};
 
 /// A store in the middle of a restore: what is there, and what it is told to keep.
 ///
@@ -66,16 +68,15 @@ pub enum Checked {
     Token(TokenRecord),
 }
 
-/// The decisions of an [`Archive::restore`](super::Archive::restore), record by record.
+/// The decisions of an [`Archive::import_records`](super::Archive::import_records), record by record.
 ///
 /// Where a record is refused, those before it are for the store to undo.
 ///
 /// # Example
 /// ```
 /// use std::sync::Arc;
-/// use scimkit_registry::Registry;
 /// use scimkit_store::{
-///     StoreError, TenantId,
+///     Scope, Settings, StoreError, TenantId,
 ///     archive::{Asked, Checked, Keeper, Record, Restoring, Start},
 /// };
 ///
@@ -94,8 +95,8 @@ pub enum Checked {
 ///     }
 /// }
 ///
-/// let (registry, acme) = (Arc::new(Registry::standard()), TenantId::from("acme"));
-/// let mut restoring = Restoring::new(registry, acme.clone());
+/// let (settings, acme) = (Settings::new("https://example.com/scim/v2"), TenantId::from("acme"));
+/// let mut restoring = Restoring::new(&Scope::new(acme.clone(), Arc::new(settings)));
 /// let start = || Record::Start(Start::new(acme.clone(), None, 7));
 /// restoring.take(&mut Sieve, start())?;
 /// assert_eq!(restoring.versions(), 7);
@@ -108,20 +109,21 @@ pub enum Checked {
 pub struct Restoring {
     has_entry: bool,
     is_started: bool,
-    registry: Arc<Registry>,
+    settings: Arc<Settings>,
     tenant: TenantId,
     versions: u64,
 }
 
 impl Restoring {
-    /// Begins with none: the records become that tenant's, and fit the types of that registry.
+    /// Begins with none: the records become those of the scope's tenant, fit the types of its registry, and respect
+    /// its limit on documents.
     #[must_use]
-    pub fn new(registry: Arc<Registry>, tenant: TenantId) -> Self {
+    pub fn new(scope: &Scope) -> Self {
         Restoring {
             has_entry: false,
             is_started: false,
-            registry,
-            tenant,
+            settings: Arc::clone(&scope.settings),
+            tenant: scope.tenant.clone(),
             versions: 0,
         }
     }
@@ -147,7 +149,7 @@ impl Restoring {
     /// Checks a record as far as that is possible without a store; returns what is to be kept of it.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] for a record that can't be kept, or not behind those before.
+    /// [`StoreError::Refused`] for a record that can't be kept, or not behind those before; [`StoreError::TooLarge`].
     pub fn check(&mut self, record: Record) -> Result<Option<Checked>, StoreError> {
         if matches!(record, Record::Start(_)) == self.is_started {
             return Err(refused("a tenant comes first, and only once"));
@@ -164,7 +166,11 @@ impl Restoring {
                 Checked::Connection(connection)
             }
             Record::Edges(edges) => {
-                let kind = self.registry.by_name(&edges.kind).ok_or_else(ownerless)?;
+                let kind = self
+                    .settings
+                    .registry
+                    .by_name(&edges.kind)
+                    .ok_or_else(ownerless)?;
                 let change = edges.change(kind)?;
                 Checked::Edges(edges, change)
             }
@@ -174,15 +180,13 @@ impl Restoring {
                 validate::owner(resource.connection.as_ref())?;
                 // As its store should have done when a clock was set back.
                 resource.last_modified = resource.last_modified.max(resource.created);
-                let named = (resource.kind.as_str(), &resource.id);
-                let fit = fit(&self.registry, named, &resource.document)?;
+                let fit = self.fit((&resource.kind, &resource.id), &resource.document)?;
                 Checked::Resource(resource, fit)
             }
             Record::Retired(mut retired) => {
                 validate::owner(retired.connection.as_ref())?;
                 retired.retired = retired.retired.max(retired.created);
-                let named = (retired.kind.as_str(), &retired.id);
-                let fit = fit(&self.registry, named, &retired.document)?;
+                let fit = self.fit((&retired.kind, &retired.id), &retired.document)?;
                 Checked::Retired(retired, fit)
             }
             Record::Start(start) => {
@@ -202,6 +206,16 @@ impl Restoring {
                 Checked::Token(token)
             }
         }))
+    }
+
+    /// Checks a document, its size included.
+    fn fit(&self, of: (&str, &ResourceId), document: &Document) -> Result<Fit, StoreError> {
+        let fit = fit(&self.settings.registry, of, document)?;
+        let (bytes, limit) = (fit.document.text_len(), self.settings.limits.document);
+        match bytes <= limit {
+            true => Ok(fit),
+            false => Err(StoreError::TooLarge { bytes, limit }),
+        }
     }
 
     /// Has kept what was checked, unless something else is in its place or what it belongs to is

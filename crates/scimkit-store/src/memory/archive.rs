@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    iter,
     sync::{Arc, RwLockWriteGuard, atomic::Ordering},
 };
 
@@ -19,11 +20,11 @@ use super::{
 use crate::{
     Archive, BoxFuture, Document, Scope, StoreError, TenantId,
     archive::{
-        self, ArchiveError, Asked, Checked, Edges, Erased, Fit, Keeper, Kept, Restoring, Retired,
-        Sink, Source, Start, TARGETS,
+        self, ArchiveError, Asked, Checked, Edges, Erased, Fit, Keeper, Kept, NumberedRecord,
+        RecordSource, RecordStream, Restoring, Retired, Start, TARGETS,
     },
     engine::{MemberList, NewMember, NewMembers},
-    yield_now,
+    next_item, stream_from, yield_now,
 };
 
 /// Resources that are kept before others have their turn.
@@ -39,16 +40,16 @@ fn weight(record: &archive::Record) -> usize {
 }
 
 impl Archive for Memory {
-    fn dump<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        mut sink: Sink,
-    ) -> BoxFuture<'a, Result<(), ArchiveError>> {
-        Box::pin(async move {
-            // Handed over behind the locks: the sink may take its time.
-            let records = self.records(tenant)?;
-            records.into_iter().try_for_each(sink.as_mut())
-        })
+    fn export_records<'a>(&'a self, tenant: &'a TenantId) -> RecordStream<'a> {
+        // The moment is the first poll.
+        let mut records = None;
+        stream_from(iter::from_fn(move || {
+            let records = records.get_or_insert_with(|| match self.records(tenant) {
+                Ok(records) => records,
+                Err(problem) => Box::new(iter::once(Err(problem.into()))),
+            });
+            records.next()
+        }))
     }
 
     fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
@@ -111,10 +112,10 @@ impl Archive for Memory {
         })
     }
 
-    fn restore<'a>(
+    fn import_records<'a>(
         &'a self,
         scope: &'a Scope,
-        source: Source,
+        mut source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
         Box::pin(async move {
             let import = Import::begin(self, &scope.tenant)?;
@@ -122,12 +123,11 @@ impl Archive for Memory {
                 import: &import,
                 tenant: Tenant::default(),
             };
-            let registry = Arc::clone(&scope.settings.registry);
-            let mut restoring = Restoring::new(registry, scope.tenant.clone());
+            let mut restoring = Restoring::new(scope);
             // Without a lock: the source may take its time.
             let mut kept = 0;
-            for record in source {
-                let (line, record) = record?;
+            while let Some(next) = next_item(&mut source).await {
+                let NumberedRecord { line, record } = next?;
                 kept += weight(&record);
                 if kept >= TOGETHER {
                     kept = 0;
@@ -211,7 +211,7 @@ impl Memory {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when that is nothing, [`StoreError::Importing`].
-    fn records(&self, id: &TenantId) -> Result<Vec<archive::Record>, StoreError> {
+    fn records(&self, id: &TenantId) -> Result<Records, StoreError> {
         let directory = shared(&self.directory);
         directory.check_complete(id)?;
         let resources = self.tenant(id);
@@ -227,31 +227,35 @@ impl Memory {
         records.extend(connections.map(archive::Record::Connection));
         let tokens = directory.tokens(id).cloned();
         records.extend(tokens.map(archive::Record::Token));
-        if let Some(tenant) = &resources {
-            for (kind, id, record) in by_id(&tenant.tables) {
-                records.push(archive::Record::Resource(kept(kind, id, record)));
-                let edges = edges(kind, id, record);
-                records.extend(edges.map(archive::Record::Edges));
-            }
-            let retired = by_id(&tenant.retired).into_iter();
-            let retired = retired.map(|(kind, id, record)| retired_as(kind, id, record));
-            records.extend(retired.map(archive::Record::Retired));
-        }
-        Ok(records)
+        let rows = |tables: fn(&Tenant) -> &Tables| resources.as_deref().map(tables).map(by_id);
+        let live = rows(|tenant| &tenant.tables).unwrap_or_default();
+        let retired = rows(|tenant| &tenant.retired).unwrap_or_default();
+        // Rows are shared, not copied; the records are made of them when they are taken, behind the locks.
+        let live = live.into_iter().flat_map(|(kind, id, record)| {
+            let resource = archive::Record::Resource(kept(&kind, &id, &record));
+            let edges: Vec<_> = edges(&kind, &id, &record).collect();
+            iter::once(resource).chain(edges.into_iter().map(archive::Record::Edges))
+        });
+        let retired = retired
+            .into_iter()
+            .map(|(kind, id, record)| archive::Record::Retired(retired_as(&kind, &id, &record)));
+        let records = records.into_iter().chain(live).chain(retired);
+        Ok(Box::new(records.map(Ok)))
     }
 }
 
+type Records = Box<dyn Iterator<Item = Result<archive::Record, ArchiveError>> + Send>;
 type Tables = BTreeMap<Arc<str>, Table>;
 
-/// The records of several types in the order of their ids.
-fn by_id(tables: &Tables) -> Vec<(&str, &ResourceId, &Record)> {
+/// The rows of several types in the order of their ids.
+fn by_id(tables: &Tables) -> Vec<(Arc<str>, ResourceId, Arc<Record>)> {
     let of_a_kind = |(kind, table)| {
         let (kind, table): (&Arc<str>, &Table) = (kind, table);
-        let records = table.records.iter();
-        records.map(move |(id, record)| (&**kind, id, &**record))
+        let rows = table.records.iter();
+        rows.map(move |(id, row)| (Arc::clone(kind), id.clone(), Arc::clone(row)))
     };
     let mut all: Vec<_> = tables.iter().flat_map(of_a_kind).collect();
-    all.sort_by_key(|(_, id, _)| *id);
+    all.sort_by(|(_, a, _), (_, b, _)| a.cmp(b));
     all
 }
 

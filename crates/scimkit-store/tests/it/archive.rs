@@ -5,7 +5,7 @@ use std::{io::Cursor, sync::Arc};
 use proptest::prelude::*;
 use scimkit_store::{
     Archive, Memory, Scope, Settings, StoreError, Tenancy, TenantId,
-    archive::{ArchiveError, Counts, Options, export, import},
+    archive::{ArchiveError, Counts, Options, export_to, import_from},
 };
 
 use crate::now;
@@ -25,7 +25,7 @@ fn scope() -> Scope {
 }
 
 fn take(store: &Memory, lines: &[u8], options: &Options) -> Result<Counts, ArchiveError> {
-    now(import(
+    now(import_from(
         store,
         &scope(),
         options,
@@ -35,7 +35,7 @@ fn take(store: &Memory, lines: &[u8], options: &Options) -> Result<Counts, Archi
 
 fn lines_of(store: &Memory) -> Result<String, ArchiveError> {
     let acme = TenantId::from("acme");
-    let (bytes, _) = now(export(store, &acme, &Options::default(), Vec::new()))?;
+    let (bytes, _) = now(export_to(store, &acme, &Options::default(), Vec::new()))?;
     Ok(String::from_utf8(bytes).unwrap())
 }
 

@@ -10,7 +10,7 @@ use scimkit_core::parse_instant;
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{
     Memory, Scope, Settings, Store, StoreError, Tenancy, TenantId,
-    archive::{ArchiveError, Options, export, import},
+    archive::{ArchiveError, Options, export_to, import_from},
     validate,
 };
 use serde_json::Value;
@@ -95,14 +95,14 @@ fn settings() -> Settings {
 fn take(store: &Memory, lines: &[u8]) -> Result<(), ArchiveError> {
     let scope = Scope::new(TenantId::default(), Arc::new(settings()));
     let (input, options) = (Cursor::new(lines.to_vec()), Options::default());
-    driven(import(store, &scope, &options, input))
+    driven(import_from(store, &scope, &options, input))
         .unwrap_or_else(unfinished)
         .map(drop)
 }
 
 fn lines(store: &Memory) -> Result<Vec<u8>, ArchiveError> {
     let (tenant, options) = (TenantId::default(), Options::default());
-    driven(export(store, &tenant, &options, Vec::new()))
+    driven(export_to(store, &tenant, &options, Vec::new()))
         .unwrap_or_else(unfinished)
         .map(|(lines, _)| lines)
 }

@@ -1,12 +1,18 @@
 //! The contract of archives, and proof that it notices what breaks it.
 
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use chrono::{DateTime, Utc};
+use futures_core::Stream;
 use scimkit_store::{
     Archive, BoxFuture, Connection, ConnectionId, Entry, Memory, Opened, Scope, Stamp, Store,
     StoreError, Tenancy, Tenant, TenantId, TokenRecord,
-    archive::{ArchiveError, Erased, Record, Sink, Source},
+    archive::{ArchiveError, Erased, NumberedRecord, Record, RecordSource, RecordStream},
+    next_item, stream_from,
 };
 use scimkit_testkit::contract::{archive, block_on};
 
@@ -33,13 +39,15 @@ enum Fault {
     ForgetsTooMuch,
     ForgetsWhatWasRetired,
     ForgetsWhoMadeIt,
-    HandsOverTooMuch,
+    HasNoDocumentLimit,
     KeepsTheConnectionOfResources,
     KeepsWhatCameBefore,
     LosesTypes,
+    MixesMoments,
     MixesTenants,
-    RestoresOver,
+    ReplacesATenant,
     SaysItErased,
+    ShowsWhatItHas,
 }
 
 /// A memory store with one fault.
@@ -63,28 +71,16 @@ impl Faulty {
 }
 
 impl Archive for Faulty {
-    fn dump<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        mut sink: Sink,
-    ) -> BoxFuture<'a, Result<(), ArchiveError>> {
-        let fault = self.0;
-        let mut ended = None;
-        let handed: Sink = Box::new(move |record| match ended.take() {
-            // Goes on once after the sink has had enough.
-            Some(problem) => {
-                drop(sink(record));
-                Err(problem)
-            }
-            None => match sink(record) {
-                Err(problem) if fault == Fault::HandsOverTooMuch => {
-                    ended = Some(problem);
-                    Ok(())
-                }
-                other => other,
-            },
-        });
-        self.1.dump(tenant, handed)
+    fn export_records<'a>(&'a self, tenant: &'a TenantId) -> RecordStream<'a> {
+        if self.0 != Fault::MixesMoments {
+            return self.1.export_records(tenant);
+        }
+        // Each record is of another moment.
+        Box::pin(Moments {
+            store: &self.1,
+            taken: 0,
+            tenant,
+        })
     }
 
     fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
@@ -116,35 +112,73 @@ impl Archive for Faulty {
         })
     }
 
-    fn restore<'a>(
+    fn import_records<'a>(
         &'a self,
         scope: &'a Scope,
-        source: Source,
+        mut source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
         Box::pin(async move {
             let mut scope = scope.clone();
             if self.0 == Fault::MixesTenants {
                 scope.tenant = TenantId::from("acme");
             }
-            if self.0 == Fault::RestoresOver {
+            if self.0 == Fault::ReplacesATenant {
                 self.1.erase(&scope.tenant).await?;
+            }
+            if self.0 == Fault::HasNoDocumentLimit {
+                let settings = Arc::make_mut(&mut scope.settings);
+                settings.limits.document = u64::MAX;
             }
             let mut records = Vec::new();
             let mut problem = None;
-            for record in source {
+            while let Some(record) = next_item(&mut source).await {
                 match record {
-                    Ok((line, record)) => {
-                        records.extend(self.changed(record).map(|record| Ok((line, record))));
+                    Ok(NumberedRecord { line, record }) => {
+                        if self.0 == Fault::ShowsWhatItHas {
+                            self.show(&scope, &record).await?;
+                        }
+                        let changed = self.changed(record);
+                        records.extend(changed.map(|record| Ok(NumberedRecord { line, record })));
                     }
                     Err(found) if self.0 == Fault::KeepsWhatCameBefore => problem = Some(found),
                     Err(found) => return Err(found),
                 }
             }
-            self.1
-                .restore(&scope, Box::new(records.into_iter()))
-                .await?;
+            self.1.import_records(&scope, stream_from(records)).await?;
             problem.map_or(Ok(()), Err)
         })
+    }
+}
+
+impl Faulty {
+    /// Makes the tenant's entry visible before the import is complete.
+    async fn show(&self, scope: &Scope, record: &Record) -> Result<(), StoreError> {
+        if let Record::Start(_) = record {
+            let entry = Tenant::new(scope.tenant.clone(), "", DateTime::UNIX_EPOCH);
+            let put = vec![Entry::Tenant(entry)];
+            self.1.put(put, DateTime::UNIX_EPOCH.into()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The records of a tenant, read anew for each of them.
+struct Moments<'a> {
+    store: &'a Memory,
+    taken: usize,
+    tenant: &'a TenantId,
+}
+
+impl Stream for Moments<'_> {
+    type Item = Result<Record, ArchiveError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut records = self.store.export_records(self.tenant);
+        for _ in 0..self.taken {
+            let _ = records.as_mut().poll_next(cx);
+        }
+        self.taken += 1;
+        records.as_mut().poll_next(cx)
     }
 }
 
@@ -247,22 +281,33 @@ fn a_fault_is_noticed() {
             Fault::ForgetsTooMuch,
             "what_was_retired_long_ago_is_forgotten",
         ),
-        (Fault::HandsOverTooMuch, "a_sink_that_fails_ends_a_dump"),
+        (
+            Fault::HasNoDocumentLimit,
+            "documents_beyond_the_limit_are_rejected",
+        ),
         (
             Fault::KeepsTheConnectionOfResources,
             "what_a_removed_connection_made_is_nobodys",
         ),
         (
             Fault::KeepsWhatCameBefore,
-            "a_source_that_fails_restores_nothing",
+            "a_source_that_fails_imports_nothing",
         ),
         (Fault::LosesTypes, "resources_are_the_same_in_another_store"),
+        (
+            Fault::MixesMoments,
+            "an_export_is_of_its_first_poll_and_keeps_nobody_waiting",
+        ),
         (Fault::MixesTenants, "a_tenant_may_get_another_name"),
         (
-            Fault::RestoresOver,
+            Fault::ReplacesATenant,
             "what_is_there_already_is_not_overwritten",
         ),
         (Fault::SaysItErased, "a_tenant_is_erased_and_no_other"),
+        (
+            Fault::ShowsWhatItHas,
+            "an_import_that_is_dropped_leaves_nothing_visible",
+        ),
     ];
     for (fault, name) in faults {
         let checks = archive::checks();

@@ -7,7 +7,7 @@ use scimkit_store::{
     Archive, BoxFuture, Connection, ConnectionId, Entry, Journal, JournalQuery, JournalRead,
     JournalStart, Lease, LeaseAnswer, LeaseRequest, Memory, Opened, Scope, Stamp, Store,
     StoreError, Tenancy, Tenant, TenantId, TokenRecord,
-    archive::{ArchiveError, Erased, Sink, Source},
+    archive::{ArchiveError, Erased, RecordSource, RecordStream},
 };
 use scimkit_testkit::contract::{block_on, journal};
 
@@ -174,12 +174,8 @@ impl Journal for Faulty {
 }
 
 impl Archive for Faulty {
-    fn dump<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        sink: Sink,
-    ) -> BoxFuture<'a, Result<(), ArchiveError>> {
-        self.1.dump(tenant, sink)
+    fn export_records<'a>(&'a self, tenant: &'a TenantId) -> RecordStream<'a> {
+        self.1.export_records(tenant)
     }
 
     fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
@@ -197,12 +193,12 @@ impl Archive for Faulty {
         }
     }
 
-    fn restore<'a>(
+    fn import_records<'a>(
         &'a self,
         scope: &'a Scope,
-        source: Source,
+        source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
-        self.1.restore(scope, source)
+        self.1.import_records(scope, source)
     }
 }
 

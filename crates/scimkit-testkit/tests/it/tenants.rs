@@ -11,7 +11,7 @@ use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{
     BoxFuture, Memory, Scope, Settings, Store, TenantId,
-    archive::{self, export, import},
+    archive::{self, export_to, import_from},
 };
 use scimkit_testkit::{
     contract::{archive::Whole, block_on},
@@ -367,11 +367,11 @@ fn clients_notice_nothing_of_another_store() {
         let scope = Scope::new(TenantId::from("one"), Arc::new(settings));
         wait(Box::pin(async {
             let options = archive::Options::default();
-            let (lines, _) = export(&*from, &scope.tenant, &options, Vec::new())
+            let (lines, _) = export_to(&*from, &scope.tenant, &options, Vec::new())
                 .await
                 .unwrap();
             let lines = std::io::Cursor::new(lines);
-            import(&*to, &scope, &options, lines).await.unwrap();
+            import_from(&*to, &scope, &options, lines).await.unwrap();
         }));
         let now = server(Arc::clone(&to) as Arc<dyn Store>);
         let (before, after) = (shown(&before), shown(&now));

@@ -7,7 +7,7 @@ use scimkit_registry::{Edge, EdgeEdit, ResourceId};
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, Entry, Scopes, Store, StoreError, Tenant, TenantId,
     TokenRecord,
-    archive::{ArchiveError, Counts, Erased, Options, export, import},
+    archive::{ArchiveError, Counts, Erased, Options, export_to, import_from},
 };
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ impl<'a> Side<'a> {
 
     /// The lines of the tenant, or why there are none.
     pub(super) fn export(&self, options: &Options) -> Result<Exported, String> {
-        let future = export(&*self.store, self.id(), options, Vec::new());
+        let future = export_to(&*self.store, self.id(), options, Vec::new());
         let exported = self.run(Box::pin(future))?;
         Ok(exported.map(|(bytes, counts)| (String::from_utf8_lossy(&bytes).into_owned(), counts)))
     }
@@ -103,7 +103,7 @@ impl<'a> Side<'a> {
         options: &Options,
     ) -> Result<Result<Counts, ArchiveError>, String> {
         let input = Cursor::new(lines.as_bytes().to_vec());
-        let future = import(&*self.store, &self.ground.scope, options, input);
+        let future = import_from(&*self.store, &self.ground.scope, options, input);
         self.run(Box::pin(future))
     }
 

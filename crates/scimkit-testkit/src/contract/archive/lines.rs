@@ -1,5 +1,7 @@
 //! Lines that can't be kept: each refused by its number, and nothing of the others kept.
 
+use std::sync::Arc;
+
 use scimkit_store::archive::{ArchiveError, Options};
 use serde_json::{Value, json};
 
@@ -13,6 +15,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "a_line_that_can_not_be_kept_keeps_nothing",
         run: bad_lines,
+    },
+    Check {
+        name: "documents_beyond_the_limit_are_rejected",
+        run: large,
     },
     Check {
         name: "no_imported_resource_changed_before_it_was_created",
@@ -167,6 +173,37 @@ fn rejected_by_administration() -> Result<Vec<(usize, String)>, String> {
         broken.push((number, with_line(SMALL, number, Some(&changed))));
     }
     Ok(broken)
+}
+
+/// Live and deleted resources alike.
+fn large(pair: &Pair<'_>) -> Result<(), String> {
+    let mut to = pair.to.tenant("acme");
+    let document = |text: &str| {
+        let start = text
+            .find(r#""document":"#)
+            .map(|at| at + r#""document":"#.len());
+        let document = start.and_then(|at| text.get(at..text.len() - 2));
+        document.map_or(0, |document| document.len() as u64)
+    };
+    for number in [4, 6, 7] {
+        let line = SMALL.lines().nth(number - 1).unwrap_or_default();
+        let long = line.replacen(r#""}}}"#, &format!(r#"{}"}}}}}}"#, "x".repeat(100)), 1);
+        let lines = with_line(SMALL, number, Some(&long));
+        let settings = Arc::make_mut(&mut to.ground.scope.settings);
+        settings.limits.document = document(&long) - 1;
+        match to.import(&lines, &Options::default())? {
+            Err(ArchiveError::Line { line, problem }) if line == number as u64 => {
+                ensure!(problem.contains("more than"), "{problem}");
+            }
+            other => return Err(format!("{other:?} for a document beyond the limit")),
+        }
+        to.has_nothing()?;
+        let settings = Arc::make_mut(&mut to.ground.scope.settings);
+        settings.limits.document = document(&long);
+        to.restored(&lines)?;
+        to.erase()?;
+    }
+    Ok(())
 }
 
 /// As a store should have written it when a clock was set back.

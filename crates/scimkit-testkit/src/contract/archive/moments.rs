@@ -1,18 +1,20 @@
-//! What a dump and a restore leave when they end early, and that both are of one moment.
+//! What an export and an import leave when they end early, and that an export is of one moment.
 
 use std::{
     io,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
+use bytes::Bytes;
 use scimkit_registry::{Change, ResourceId};
 use scimkit_store::{
     Batch, Expect, OnFailure, Write,
-    archive::{ArchiveError, Record, Sink, Source, Start},
+    archive::{
+        self as lines, ArchiveError, Erased, NumberedRecord, Options, Record, RecordSource, Start,
+        numbered,
+    },
+    next_item, stream_from,
 };
 use serde_json::json;
 
@@ -24,11 +26,15 @@ use crate::contract::ground::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
-        name: "a_sink_that_fails_ends_a_dump",
-        run: sink_fails,
+        name: "an_export_is_of_its_first_poll_and_keeps_nobody_waiting",
+        run: taken_slowly,
     },
     Check {
-        name: "a_source_that_fails_restores_nothing",
+        name: "lines_may_arrive_in_chunks_of_any_size",
+        run: chunks,
+    },
+    Check {
+        name: "a_source_that_fails_imports_nothing",
         run: source_fails,
     },
     Check {
@@ -40,31 +46,28 @@ pub(super) const CHECKS: &[Check] = &[
         run: unpolled,
     },
     Check {
-        name: "a_dump_beside_a_writer_is_of_one_moment",
+        name: "an_export_beside_a_writer_is_of_one_moment",
         run: one_moment,
     },
 ];
 
-fn dump(side: &Side<'_>, sink: Sink) -> Result<Result<(), ArchiveError>, String> {
-    side.run(side.store.dump(&side.ground.scope.tenant, sink))
-}
-
 /// The records of a tenant.
 pub(super) fn records(side: &Side<'_>) -> Result<Vec<Record>, String> {
-    let records = Arc::new(Mutex::new(Vec::new()));
-    let taking = Arc::clone(&records);
-    let sink: Sink = Box::new(move |record| {
-        let mut records = taking.lock().unwrap_or_else(PoisonError::into_inner);
-        records.push(record);
-        Ok(())
-    });
-    dump(side, sink)?.map_err(|e| told(&e))?;
-    let mut records = records.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(std::mem::take(&mut records))
+    side.run(Box::pin(async {
+        let mut records = Vec::new();
+        let mut stream = side.store.export_records(side.id());
+        while let Some(record) = next_item(&mut stream).await {
+            records.push(record.map_err(|e| told(&e))?);
+        }
+        Ok(records)
+    }))?
 }
 
-pub(super) fn restore(side: &Side<'_>, source: Source) -> Result<Result<(), ArchiveError>, String> {
-    side.run(side.store.restore(&side.ground.scope, source))
+pub(super) fn import(
+    side: &Side<'_>,
+    source: RecordSource<'_>,
+) -> Result<Result<(), ArchiveError>, String> {
+    side.run(side.store.import_records(&side.ground.scope, source))
 }
 
 fn broken() -> ArchiveError {
@@ -75,24 +78,68 @@ fn is_broken(answer: &Result<(), ArchiveError>) -> bool {
     matches!(answer, Err(ArchiveError::Io(problem)) if problem.kind() == io::ErrorKind::StorageFull)
 }
 
-fn sink_fails(pair: &Pair<'_>) -> Result<(), String> {
+/// A stream that is dropped early leaves nothing behind, and others are served while nobody takes the next record.
+fn taken_slowly(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(1)?;
-    for after in [0, 1, 5, 40] {
-        let taken = Arc::new(Mutex::new(0));
-        let taking = Arc::clone(&taken);
-        let sink: Sink = Box::new(move |_| {
-            let mut taken = taking.lock().unwrap_or_else(PoisonError::into_inner);
-            *taken += 1;
-            if *taken > after {
-                Err(broken())
-            } else {
-                Ok(())
+    let (side, other) = (&pair.from, pair.from.tenant("other"));
+    let (lines, all) = (side.lines()?, records(side)?);
+    for count in [0, 1, 5, 40] {
+        let mut stream = side.store.export_records(side.id());
+        for expected in all.iter().take(count) {
+            let next = side.run(Box::pin(next_item(&mut stream)))?;
+            let next = next.ok_or("the records end early")?.map_err(|e| told(&e))?;
+            if !matches!(next, Record::Start(_)) {
+                ensure_eq!(format!("{next:?}"), format!("{expected:?}"), "a record");
             }
-        });
-        let answer = dump(&pair.from, sink)?;
-        ensure!(is_broken(&answer), "{answer:?} of a sink that is full");
-        let taken = *taken.lock().unwrap_or_else(PoisonError::into_inner);
-        ensure_eq!(taken, after + 1, "records that a full sink is given");
+        }
+        let (id, user) = (format!("between{count}"), &side.ground.user);
+        let body = json!({"userName": id});
+        side.ground.create(second(90), user, &id, body)?;
+        side.ground.delete(second(91), user, &id)?;
+        other.fill(2)?;
+        ensure_eq!(other.erase()?, Erased::All, "what goes of another tenant");
+        drop(stream);
+    }
+    ensure_eq!(resources(&side.lines()?), resources(&lines), "the lines");
+    // The moment is the first poll.
+    let mut stream = side.store.export_records(side.id());
+    let (user, body) = (&side.ground.user, json!({"userName": "late"}));
+    side.ground.create(second(92), user, "zz-early", body)?;
+    let start = side.run(Box::pin(next_item(&mut stream)))?;
+    ensure!(matches!(start, Some(Ok(Record::Start(_)))), "{start:?}");
+    side.ground
+        .create(second(93), user, "zz-late", json!({"userName": "later"}))?;
+    let mut ids = Vec::new();
+    while let Some(record) = side.run(Box::pin(next_item(&mut stream)))? {
+        if let Record::Resource(resource) = record.map_err(|e| told(&e))? {
+            ids.push(resource.id.as_str().to_owned());
+        }
+    }
+    let has = |id: &str| ids.iter().any(|known| known == id);
+    ensure!(has("zz-early") && !has("zz-late"), "the ids {ids:?}");
+    Ok(())
+}
+
+/// The lines of resources.
+fn resources(lines: &str) -> Vec<&str> {
+    let is_of_one = |line: &&str| line.starts_with(r#"{"re"#);
+    lines.lines().filter(is_of_one).collect()
+}
+
+/// Chunks may end anywhere.
+fn chunks(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(6)?;
+    let lines = pair.from.lines()?;
+    for size in [1, 7, 1_000, lines.len()] {
+        let chunks = lines.as_bytes().chunks(size);
+        let chunks = chunks.map(|chunk| Ok(Bytes::copy_from_slice(chunk)));
+        let scope = &pair.to.ground.scope;
+        let options = Options::default();
+        let import = lines::import(&*pair.to.store, scope, &options, stream_from(chunks));
+        let counts = pair.to.run(Box::pin(import))?.map_err(|e| told(&e))?;
+        ensure!(counts.resources > 60, "{counts:?}");
+        ensure_eq!(pair.to.lines()?, lines, "lines from chunks of {size}");
+        pair.to.erase()?;
     }
     Ok(())
 }
@@ -101,14 +148,14 @@ fn source_fails(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(2)?;
     let records = records(&pair.from)?;
     for after in [0, 1, 3, 6, records.len()] {
-        let good = (1..).zip(records.clone()).take(after).map(Ok);
-        let source: Source = Box::new(good.chain([Err(broken())]));
-        let answer = restore(&pair.to, source)?;
+        let good = (1..).zip(records.iter().take(after).cloned());
+        let good = good.map(|(line, record)| Ok(NumberedRecord { line, record }));
+        let source = stream_from(good.chain([Err(broken())]));
+        let answer = import(&pair.to, source)?;
         ensure!(is_broken(&answer), "{answer:?} of a source that breaks");
         pair.to.has_nothing()?;
     }
-    let good: Source = Box::new((1..).zip(records).map(Ok));
-    restore(&pair.to, good)?.map_err(|e| told(&e))?;
+    import(&pair.to, numbered(records))?.map_err(|e| told(&e))?;
     ensure_eq!(
         pair.to.lines()?,
         pair.from.lines()?,
@@ -124,8 +171,7 @@ fn misplaced(pair: &Pair<'_>) -> Result<(), String> {
     let start = Start::new(pair.to.ground.scope.tenant.clone(), None, 1);
     let twice: Vec<_> = [Record::Start(start)].into_iter().chain(records).collect();
     for (line, records) in [(1, late), (2, twice)] {
-        let source: Source = Box::new((1..).zip(records).map(Ok));
-        match restore(&pair.to, source)? {
+        match import(&pair.to, numbered(records))? {
             Err(ArchiveError::Line { line: told, .. }) if told == line => {}
             other => return Err(format!("{other:?} for a misplaced record {line}")),
         }
@@ -137,17 +183,7 @@ fn misplaced(pair: &Pair<'_>) -> Result<(), String> {
 fn unpolled(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(4)?;
     let (side, lines) = (&pair.from, pair.from.lines()?);
-    let taken = Arc::new(AtomicBool::new(false));
-    let taking = Arc::clone(&taken);
-    let sink: Sink = Box::new(move |_| {
-        taking.store(true, Ordering::Relaxed);
-        Ok(())
-    });
-    drop(side.store.dump(&side.ground.scope.tenant, sink));
-    ensure!(
-        !taken.load(Ordering::Relaxed),
-        "a dump that nobody waits for"
-    );
+    drop(side.store.export_records(side.id()));
     drop(side.store.erase(&side.ground.scope.tenant));
     ensure_eq!(
         side.lines()?,
@@ -161,12 +197,12 @@ fn unpolled(pair: &Pair<'_>) -> Result<(), String> {
         lines,
         "the lines after a forget that nobody waits for"
     );
-    let source: Source = Box::new((1..).zip(records(side)?).map(Ok));
-    drop(pair.to.store.restore(&pair.to.ground.scope, source));
+    let source = numbered(records(side)?);
+    drop(pair.to.store.import_records(&pair.to.ground.scope, source));
     pair.to.has_nothing()
 }
 
-/// Two users that are always written together are always the same in a dump.
+/// Two users that are always written together are always the same in an export.
 fn one_moment(pair: &Pair<'_>) -> Result<(), String> {
     const DUMPS: usize = 12;
     let ground = &pair.from.ground;

@@ -1,21 +1,31 @@
 //! An import that is not complete: what others see, and what ends it.
 
 use std::{
-    sync::mpsc::{SyncSender, sync_channel},
+    collections::VecDeque,
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{SyncSender, sync_channel},
+    },
+    task::{Context, Poll, Waker},
     thread,
 };
 
+use futures_core::Stream;
+
 use scimkit_registry::ResourceId;
 use scimkit_store::{
-    Connection, ConnectionId, EdgeQuery, Entry, Query, StoreError, Tenant, Want, Write,
-    archive::{ArchiveError, Erased, Options, Record},
+    BoxFuture, Connection, ConnectionId, EdgeQuery, Entry, Query, StoreError, Tenant, Want, Write,
+    archive::{ArchiveError, Erased, NumberedRecord, Options, Record, numbered},
+    stream_from,
 };
 use serde_json::json;
 
 use super::{
     Check,
     ground::{Pair, Side, told},
-    moments::{records, restore},
+    moments::{import, records},
 };
 use crate::contract::ground::{ensure, ensure_eq, said, second};
 
@@ -27,6 +37,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "other_tenants_are_served_while_an_import_waits_for_its_source",
         run: others_served,
+    },
+    Check {
+        name: "other_tenants_are_served_while_the_source_of_an_import_is_pending",
+        run: pending,
+    },
+    Check {
+        name: "an_import_that_is_dropped_leaves_nothing_visible",
+        run: dropped,
     },
     Check {
         name: "an_erase_ends_an_import_in_progress",
@@ -42,7 +60,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-type Handed = Result<(u64, Record), ArchiveError>;
+type Handed = Result<NumberedRecord, ArchiveError>;
 
 /// Imports records, and does something when half of them are handed over.
 fn half_way(
@@ -52,7 +70,7 @@ fn half_way(
 ) -> Result<Result<(), ArchiveError>, String> {
     let (hand, source) = sync_channel::<Handed>(0);
     thread::scope(|threads| {
-        let import = threads.spawn(|| restore(side, Box::new(source.into_iter())));
+        let import = threads.spawn(|| import(side, stream_from(source)));
         let acted = hand_over(&hand, records, act);
         drop(hand);
         let imported = import.join().map_err(|_| "the import panicked")?;
@@ -71,7 +89,8 @@ fn hand_over(
     let mut hand_one = |record| {
         line += 1;
         let ended = |_| "the import ended before it had all records";
-        hand.send(Ok((line, record))).map_err(ended)
+        hand.send(Ok(NumberedRecord { line, record }))
+            .map_err(ended)
     };
     for record in records {
         hand_one(record)?;
@@ -185,6 +204,117 @@ fn others_served(pair: &Pair<'_>) -> Result<(), String> {
     Ok(())
 }
 
+/// A source that waits when it has no more records, until there are others.
+#[derive(Clone, Default)]
+struct Waiting(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    is_complete: bool,
+    records: VecDeque<NumberedRecord>,
+    waker: Option<Waker>,
+}
+
+impl Waiting {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, from: u64, records: Vec<Record>) {
+        let mut state = self.state();
+        let records = (from..).zip(records);
+        let numbered = records.map(|(line, record)| NumberedRecord { line, record });
+        state.records.extend(numbered);
+    }
+
+    /// Ends the source, and wakes whoever waits for it.
+    fn complete(&self) {
+        let mut state = self.state();
+        state.is_complete = true;
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.state().waker.is_some()
+    }
+}
+
+impl Stream for Waiting {
+    type Item = Handed;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Handed>> {
+        let mut state = self.state();
+        match state.records.pop_front() {
+            Some(record) => Poll::Ready(Some(Ok(record))),
+            None if state.is_complete => Poll::Ready(None),
+            None => {
+                state.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Polls an import until it waits for its source.
+fn until_it_waits(
+    side: &Side<'_>,
+    import: &mut BoxFuture<'_, Result<(), ArchiveError>>,
+    source: &Waiting,
+) -> Result<(), String> {
+    side.run(Box::pin(poll_fn(|cx| match import.as_mut().poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Err(format!("the import ends early: {ended:?}"))),
+        Poll::Pending if source.is_waited_for() => Poll::Ready(Ok(())),
+        Poll::Pending => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })))?
+}
+
+fn pending(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(8)?;
+    let (side, other) = (&pair.to, pair.to.tenant("other"));
+    let mut all = records(&pair.from)?;
+    let rest = all.split_off(all.len() / 2);
+    let (source, next) = (Waiting::default(), all.len() as u64 + 1);
+    source.push(1, all);
+    let scope = &side.ground.scope;
+    let mut import = side.store.import_records(scope, Box::pin(source.clone()));
+    until_it_waits(side, &mut import, &source)?;
+    other.fill(9)?;
+    other.lines()?;
+    nothing_of_resources(side)?;
+    source.push(next, rest);
+    source.complete();
+    side.run(import)?.map_err(|e| told(&e))?;
+    ensure_eq!(side.lines()?, pair.from.lines()?, "the lines of the copy");
+    Ok(())
+}
+
+fn dropped(pair: &Pair<'_>) -> Result<(), String> {
+    pair.from.fill(10)?;
+    let (side, all) = (&pair.to, records(&pair.from)?);
+    for count in [0, 1, 4, all.len() / 2, all.len()] {
+        let source = Waiting::default();
+        source.push(1, all.iter().take(count).cloned().collect());
+        let scope = &side.ground.scope;
+        let mut import = side.store.import_records(scope, Box::pin(source.clone()));
+        until_it_waits(side, &mut import, &source)?;
+        drop(import);
+        match side.export(&Options::default())? {
+            Err(ArchiveError::Store(StoreError::Importing | StoreError::NotFound)) => {}
+            other => return Err(format!("an export after {count} records: {other:?}")),
+        }
+        let tenants = side.run(side.store.tenants())?.map_err(|e| said(&e))?;
+        ensure!(tenants.is_empty(), "{tenants:?} after {count} records");
+    }
+    side.restored(&pair.from.lines()?)?;
+    ensure_eq!(side.lines()?, pair.from.lines()?, "the lines of the copy");
+    Ok(())
+}
+
 fn erase_supersedes(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(4)?;
     let (side, lines) = (&pair.to, pair.from.lines()?);
@@ -239,14 +369,12 @@ fn leaves_entries(pair: &Pair<'_>) -> Result<(), String> {
     let mut broken = resources.clone();
     broken.extend(twice.cloned());
     let line = broken.len() as u64;
-    let source = Box::new((1..).zip(broken).map(Ok));
-    match restore(side, source)? {
+    match import(side, numbered(broken))? {
         Err(ArchiveError::Line { line: found, .. }) if found == line => {}
         other => return Err(format!("{other:?} for a resource that comes twice")),
     }
     ensure_eq!(side.lines()?, before, "the lines after a failed import");
-    let source = Box::new((1..).zip(resources).map(Ok));
-    restore(side, source)?.map_err(|e| told(&e))?;
+    import(side, numbered(resources))?.map_err(|e| told(&e))?;
     let entries = |lines: &str| -> Vec<String> {
         let is_entry = |line: &&str| {
             let starts = [r#"{"connection""#, r#"{"token""#];

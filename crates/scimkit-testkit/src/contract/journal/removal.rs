@@ -4,7 +4,7 @@ use std::{io::Cursor, sync::Arc};
 
 use scimkit_store::{
     Archive, Deletes, JournalLevel, JournalPosition, JournalQuery, JournalRead, LeaseAnswer,
-    archive::{Options, export, import},
+    archive::{Options, export_to, import_from},
 };
 use serde_json::json;
 
@@ -83,7 +83,7 @@ fn imported(log: &Log<'_>) -> Result<(), String> {
         let store: Arc<dyn Archive> = Arc::clone(&log.store) as Arc<dyn Archive>;
         let (tenant, options) = (log.id().clone(), Options::default());
         let exported = log.run(Box::pin(async move {
-            export(&*store, &tenant, &options, Vec::new()).await
+            export_to(&*store, &tenant, &options, Vec::new()).await
         }))?;
         exported.map(|(lines, _)| lines).map_err(|e| e.to_string())
     };
@@ -96,7 +96,7 @@ fn imported(log: &Log<'_>) -> Result<(), String> {
     let input = Cursor::new(exported.clone());
     let done = log.run(Box::pin(async move {
         let store: Arc<dyn Archive> = store as Arc<dyn Archive>;
-        import(&*store, &scope, &Options::default(), input).await
+        import_from(&*store, &scope, &Options::default(), input).await
     }))?;
     done.map_err(|e| e.to_string())?;
     ensure_eq!(lines(log)?, exported, "the tenant exported again");

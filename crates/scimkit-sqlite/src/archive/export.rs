@@ -1,0 +1,85 @@
+//! The records of a tenant as a stream, which a thread of its own reads.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+use rusqlite::Connection as Db;
+use scimkit_store::{
+    StoreError, TenantId,
+    archive::{ArchiveError, Record},
+};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::{Outcome, dump};
+use crate::{Sqlite, workers::stopped};
+
+/// Records that are read ahead of whoever takes them.
+const AHEAD: usize = 32;
+
+/// A record; none once all were there.
+type Item = Result<Option<Record>, ArchiveError>;
+
+/// The records of a tenant. The thread that reads them begins with the first poll, and ends when this is dropped.
+pub(super) enum Export<'a> {
+    Idle(&'a Sqlite, &'a TenantId),
+    Over,
+    Running(mpsc::Receiver<Item>),
+}
+
+impl Stream for Export<'_> {
+    type Item = Result<Record, ArchiveError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if let Export::Idle(store, tenant) = *this {
+            match start(store, tenant) {
+                Ok(records) => *this = Export::Running(records),
+                Err(problem) => {
+                    *this = Export::Over;
+                    return Poll::Ready(Some(Err(problem.into())));
+                }
+            }
+        }
+        let Export::Running(records) = this else {
+            return Poll::Ready(None);
+        };
+        let item = match ready!(records.poll_recv(cx)) {
+            Some(Ok(Some(record))) => return Poll::Ready(Some(Ok(record))),
+            Some(Ok(None)) => None,
+            Some(Err(problem)) => Some(Err(problem)),
+            // Without its last word the thread has panicked, or the store is closed.
+            None => Some(Err(stopped().into())),
+        };
+        *this = Export::Over;
+        Poll::Ready(item)
+    }
+}
+
+fn start(store: &Sqlite, tenant: &TenantId) -> Result<mpsc::Receiver<Item>, StoreError> {
+    // A database in memory has one connection, which must not wait for whoever takes the records.
+    let ahead = match store.workers.has_file() {
+        true => AHEAD,
+        false => Semaphore::MAX_PERMITS,
+    };
+    let (hand, records) = mpsc::channel(ahead);
+    let tenant = tenant.clone();
+    store.workers.apart(move |db| {
+        let read = db.map_err(ArchiveError::Store);
+        let read = read.and_then(|db| Ok(read_all(db, &tenant, &hand)?));
+        // Nobody may take it any more.
+        drop(hand.blocking_send(read.map(|()| None)));
+    })?;
+    Ok(records)
+}
+
+fn read_all(db: &mut Db, tenant: &TenantId, hand: &mpsc::Sender<Item>) -> Outcome<()> {
+    // Dropped, it is rolled back: nothing was written.
+    let moment = db.transaction()?;
+    dump::dump(&moment, tenant, &mut |record| {
+        hand.blocking_send(Ok(Some(record)))
+            .map_err(|_| stopped().into())
+    })
+}
