@@ -187,9 +187,27 @@ impl Resource {
 
     /// The core schema, and each extension that has values.
     fn used_schemas<'k>(&self, kind: &'k ResourceType) -> impl Iterator<Item = &'k str> {
-        let extensions = kind.extensions().iter().map(|e| e.urn().as_str());
-        let used = extensions.filter(|urn| self.members.contains_key(*urn));
-        std::iter::once(kind.schema().as_str()).chain(used)
+        kind.schemas_with(|urn| self.members.contains_key(urn))
+    }
+}
+
+impl ResourceType {
+    /// The core schema, and each extension that a document has.
+    pub(crate) fn schemas_with(&self, has: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
+        let extensions = self.extensions().iter().map(|e| e.urn().as_str());
+        let used = extensions.filter(move |urn| has(urn));
+        std::iter::once(self.schema().as_str()).chain(used)
+    }
+
+    /// The name of the top-level member of a document that an attribute is in.
+    pub(crate) fn member_of(&self, id: AttrId) -> &str {
+        let attr = self.attr(id);
+        let extension = attr.extension().and_then(|index| self.extension_at(index));
+        match (extension, attr.parent()) {
+            (Some(extension), _) => extension.urn().as_str(),
+            (None, Some(parent)) => self.attr(parent).name(),
+            (None, None) => attr.name(),
+        }
     }
 }
 

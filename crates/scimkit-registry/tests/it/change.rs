@@ -100,6 +100,22 @@ proptest! {
     }
 
     #[test]
+    fn text_after_a_change_is_that_of_the_changed_document(
+        before in body(),
+        after in body(),
+        other in body(),
+    ) {
+        let gadget = gadget();
+        let [before, after, other] = [before, after, other].map(|body| admit(&gadget, body));
+        let change = difference_of(&gadget, &before, &after);
+        for document in [before, after, other, Resource::default()] {
+            let mut applied = document.clone();
+            change.apply(&mut applied);
+            prop_assert_eq!(change.text_after(&document), applied.to_text());
+        }
+    }
+
+    #[test]
     fn create_leads_from_nothing(after in body()) {
         let gadget = gadget();
         let after = admit(&gadget, after);
