@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use scimkit_core::Uniqueness;
 use scimkit_registry::{
-    Attr, AttrId, Budget, Change, Key, Meter, Operator, Predicate, Resource, ResourceId,
+    Attr, AttrId, Budget, Change, Document, Key, Meter, Operator, Predicate, Resource, ResourceId,
     ResourceType, Scalar, View,
 };
 use scimkit_sql::reference::{self, KeyDefinitions, KeyRow, State};
@@ -197,6 +197,17 @@ pub(crate) fn display(kind: &ResourceType, document: &Resource) -> Option<String
     let name = kind.named("displayName").map(|id| kind.attr(id).name());
     let value = document.as_map().get(name.unwrap_or("displayName"))?;
     value.as_str().map(str::to_owned)
+}
+
+/// The `displayName` of a document, which is not parsed for it if the type has the attribute.
+pub(crate) fn document_display(
+    kind: &ResourceType,
+    document: &Document,
+) -> Outcome<Option<String>> {
+    Ok(match kind.named("displayName") {
+        Some(_) => document.display_name(kind),
+        None => display(kind, &*document.tree()?),
+    })
 }
 
 /// Whether members and references may show the `displayName` of a type's resources.

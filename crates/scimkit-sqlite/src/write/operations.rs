@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use scimkit_core::Version;
-use scimkit_registry::{Resource, ResourceId};
+use scimkit_registry::ResourceId;
 use scimkit_sql::reference::{
     self, Counter, Counters, DeletedRow, EdgeRow, LiveRow, Parameter, State,
 };
@@ -227,13 +227,13 @@ impl TenantRows<'_> {
     }
 
     fn update_row(&mut self, row: &ResourceRow, has_other_keys: bool) -> Outcome<()> {
-        let document = row.document.tree()?;
-        let display = keys::display(&row.kind, &document);
-        let shape = self.shape(row, &document)?;
+        let display = keys::document_display(&row.kind, &row.document)?;
+        let shape = self.shape(row)?;
         let columns = live_row(row, (row.document.text(), &shape, display.as_deref()), "")?;
         let statement = reference::update_row(DIALECT, self.tenant, &columns);
         execute(self.connection, &statement)?;
         if has_other_keys {
+            let document = row.document.tree()?;
             let row = (&row.kind, (&row.id, &*document));
             keys::put_anew(self.connection, (self.tenant, State::Live), row.0, row.1)?;
         }
@@ -241,12 +241,13 @@ impl TenantRows<'_> {
     }
 
     /// The definition of a document's text after an update.
-    fn shape(&self, row: &ResourceRow, document: &Resource) -> Outcome<String> {
+    fn shape(&self, row: &ResourceRow) -> Outcome<String> {
         let kind = self.kind(row.kind.name());
         let Some((outdated, kind)) = self.outdated.get(&row.id).zip(kind) else {
             return Ok(row.kind.fingerprint().to_string());
         };
-        kind.texts.shape_after(&outdated.shape, document)
+        let document = row.document.tree()?;
+        kind.texts.shape_after(&outdated.shape, &document)
     }
 
     fn bump_rows(&self, rows: &[RowBump]) -> Outcome<()> {

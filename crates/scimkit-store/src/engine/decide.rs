@@ -449,8 +449,6 @@ impl Decider<'_> {
             return Ok(None);
         }
         request.budget.charge(before.weight())?;
-        let mut after = Resource::clone(&before);
-        edit.change.apply(&mut after);
         let edits = key_edits(Some((&before, edit.change)), edit.keys);
         self.check_unique(edit, &edits)?;
         for (attr, new) in edits {
@@ -460,10 +458,21 @@ impl Decider<'_> {
             }
         }
         let kind = edit.change.kind();
-        let moves = self.counted(request, kind, (Some(&before), Some(&after)))?;
+        let (moves, after) = match self.counters.read_documents(kind) {
+            true => {
+                let mut after = Resource::clone(&before);
+                edit.change.apply(&mut after);
+                let moves = self.counted(request, kind, (Some(&before), Some(&after)))?;
+                (moves, Document::from(after))
+            }
+            false => {
+                let moves = self.counted(request, kind, (Some(&before), Some(&before)))?;
+                (moves, Document::from_text(edit.change.text_after(&before)))
+            }
+        };
         let details = self.details(request, edit.change, Some(&before));
         let is_exact = body.document.is_exact();
-        body.document = Document::from(after).with_exactness(is_exact);
+        body.document = after.with_exactness(is_exact);
         Ok(Some(EditedBody {
             body,
             details,
