@@ -6,6 +6,7 @@ mod export;
 mod forget;
 mod import;
 mod restore;
+mod stop;
 
 use std::time::Duration;
 
@@ -18,54 +19,12 @@ use scimkit_store::{
 };
 
 use self::export::Export;
-use crate::{Sqlite, error::Failure, file, imports, journal, remnants::Remnants};
+use crate::{Sqlite, file, imports, journal, remnants::Remnants};
 
 /// How often a write-ahead log is tried to be emptied after something was deleted.
 const LOG_ATTEMPTS: u32 = 20;
 /// How long the writes of others wait for one attempt.
 const LOG_PATIENCE: Duration = Duration::from_millis(25);
-
-/// What ends an export or an import.
-#[derive(Debug)]
-enum Stop {
-    Archive(ArchiveError),
-    Store(Failure),
-}
-
-type Outcome<T> = Result<T, Stop>;
-
-impl From<ArchiveError> for Stop {
-    fn from(problem: ArchiveError) -> Self {
-        Stop::Archive(problem)
-    }
-}
-
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        Stop::Store(failure)
-    }
-}
-
-impl From<StoreError> for Stop {
-    fn from(problem: StoreError) -> Self {
-        Stop::Store(problem.into())
-    }
-}
-
-impl From<rusqlite::Error> for Stop {
-    fn from(problem: rusqlite::Error) -> Self {
-        Stop::Store(problem.into())
-    }
-}
-
-impl From<Stop> for ArchiveError {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Archive(problem) => problem,
-            Stop::Store(failure) => ArchiveError::Store(failure.into()),
-        }
-    }
-}
 
 impl Archive for Sqlite {
     fn export_records<'a>(&'a self, tenant: &'a TenantId) -> RecordStream<'a> {

@@ -9,7 +9,7 @@ use scimkit_store::{
     archive::{ArchiveError, Edges, Kept, Record, Retired, Start, TARGETS},
 };
 
-use super::Outcome;
+use super::stop::Outcome;
 use crate::{
     directory, imports,
     row::{instant, version},

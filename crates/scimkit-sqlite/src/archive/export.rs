@@ -13,7 +13,7 @@ use scimkit_store::{
 };
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Outcome, dump};
+use super::{dump, stop::Outcome};
 use crate::{Sqlite, workers::stopped};
 
 /// Records that are read ahead of whoever takes them.

@@ -18,7 +18,7 @@ use scimkit_store::{
 };
 use tokio::sync::oneshot;
 
-use super::{Outcome, erase, restore::Copy};
+use super::{erase, restore::Copy, stop::Outcome};
 use crate::{
     Sqlite,
     imports::{self, Attempt},

@@ -24,7 +24,7 @@ pub(super) struct Copy<'a> {
 
 impl<'a> Copy<'a> {
     /// Fails when the tenant has resources.
-    pub(super) fn check_vacant(db: &Db, tenant: &TenantId) -> super::Outcome<()> {
+    pub(super) fn check_vacant(db: &Db, tenant: &TenantId) -> super::stop::Outcome<()> {
         if exists(db, &reference::any_row(DIALECT, tenant.as_str()))? {
             return Err(ArchiveError::Occupied.into());
         }
