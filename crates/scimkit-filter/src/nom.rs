@@ -234,13 +234,13 @@ pub struct SyntaxError<'a> {
 }
 
 impl<'a> SyntaxError<'a> {
-    /// Which of the few kinds of failure this is.
+    /// Returns the kind of the error: syntax, or one of the limits.
     #[must_use]
     pub fn kind(self) -> ErrorKind {
         error::kind(self.fault.expected)
     }
 
-    /// The input from the place of the error on.
+    /// Returns the input from the place of the error on.
     #[must_use]
     pub fn rest(self) -> &'a str {
         self.fault.rest

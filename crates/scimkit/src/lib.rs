@@ -16,6 +16,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `axum` | `scimkit::axum::router`: the server as an axum router |
+//! | `nom` | `scimkit::filter::nom`: nom parsers of filters and paths, for grammars of your own |
 //! | `sqlite` | `scimkit::Sqlite`: a durable store in one file; `scimkit::sqlite`: its options |
 //!
 //! To keep the data in the application's own tables, implement [`Store`]. The modules below are the
