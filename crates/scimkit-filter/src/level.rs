@@ -34,6 +34,12 @@ impl<'a> Level<'a> {
         }
     }
 
+    /// Whether this is the outermost level, with nothing in it yet.
+    #[inline(always)]
+    fn is_default(&self) -> bool {
+        self.open.is_none() && self.all.is_none() && self.any.is_none()
+    }
+
     /// Adds an operand that `and` follows.
     #[inline(always)]
     pub(crate) fn and(&mut self, operand: Filter<'a>) {
@@ -116,17 +122,20 @@ impl<'a> Levels<'a> {
     }
 
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Level<'a>> {
-        self.len = self.len.checked_sub(1)?;
-        match self.near.get_mut(self.len) {
+    pub(crate) fn pop(&mut self) -> Level<'a> {
+        self.len = self.len.saturating_sub(1);
+        let level = match self.near.get_mut(self.len) {
             Some(near) => near.take(),
             None => self.far.pop(),
-        }
+        };
+        level.unwrap_or_default()
     }
 
     #[inline]
     pub(crate) fn push(&mut self, level: Level<'a>) {
         match self.near.get_mut(self.len) {
+            // Popping a level that is not there gives the default, too, without a copy of what was just written.
+            Some(_) if level.is_default() => {}
             Some(free) => *free = Some(level),
             None => self.far.push(level),
         }

@@ -173,7 +173,7 @@ impl<'a> Machine<'a> {
         operand: Filter<'a>,
     ) -> Parsed<'a, Filter<'a>> {
         let rest = input.get(1..).unwrap_or_default();
-        let level = mem::replace(level, outer.pop().unwrap_or_default());
+        let level = mem::replace(level, outer.pop());
         match (level.open, self.attribute) {
             (Some(Open::Brackets), Some(attribute)) => {
                 self.terms.in_brackets = false;
