@@ -1,6 +1,6 @@
 //! The protocol's timestamps.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Timelike, Utc};
 
 /// Prints an instant as the protocol's messages have it: RFC 3339 with three digits of fraction, and `Z`.
 ///
@@ -18,7 +18,60 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, TimeDelta,
 /// [RFC 7643, section 2.3.5](https://www.rfc-editor.org/rfc/rfc7643#section-2.3.5)
 #[must_use]
 pub fn format_instant(instant: DateTime<Utc>) -> String {
-    instant.to_rfc3339_opts(SecondsFormat::Millis, true)
+    let mut text = Vec::with_capacity(24);
+    push_instant(&mut text, instant);
+    // Digits and punctuation only.
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// Appends the text that [`format_instant`] returns.
+///
+/// # Example
+///
+/// ```
+/// use scimkit_core::{parse_instant, push_instant};
+///
+/// let mut text = b"created: ".to_vec();
+/// push_instant(&mut text, parse_instant("2011-05-13T06:42:34+02:00").unwrap());
+/// assert_eq!(text, b"created: 2011-05-13T04:42:34.000Z");
+/// ```
+pub fn push_instant(text: &mut Vec<u8>, instant: DateTime<Utc>) {
+    let (date, time) = (instant.date_naive(), instant.time());
+    let (Ok(year), nanos) = (u32::try_from(date.year()), time.nanosecond()) else {
+        return push_any_instant(text, instant);
+    };
+    // A later year has a sign, and a leap second is the rest of the second before.
+    if year > 9999 || nanos >= 1_000_000_000 {
+        return push_any_instant(text, instant);
+    }
+    let seconds = time.num_seconds_from_midnight();
+    let [y1, y2] = two_digits(year / 100);
+    let [y3, y4] = two_digits(year % 100);
+    let [o1, o2] = two_digits(date.month());
+    let [d1, d2] = two_digits(date.day());
+    let [h1, h2] = two_digits(seconds / 3600);
+    let [m1, m2] = two_digits(seconds / 60 % 60);
+    let [s1, s2] = two_digits(seconds % 60);
+    let [f1, f2] = two_digits(nanos / 10_000_000);
+    let [f3, _] = two_digits(nanos / 100_000 % 100);
+    text.extend_from_slice(&[
+        y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2, b'T', h1, h2, b':', m1, m2, b':', s1, s2, b'.',
+        f1, f2, f3, b'Z',
+    ]);
+}
+
+fn push_any_instant(text: &mut Vec<u8>, instant: DateTime<Utc>) {
+    let printed = instant.to_rfc3339_opts(SecondsFormat::Millis, true);
+    text.extend_from_slice(printed.as_bytes());
+}
+
+/// The two decimal digits of a number below 100.
+fn two_digits(number: u32) -> [u8; 2] {
+    let digit = |number: u32| {
+        let [low, ..] = number.to_le_bytes();
+        b'0' + low
+    };
+    [digit(number / 10 % 10), digit(number % 10)]
 }
 
 /// Reads an `xsd:dateTime`.

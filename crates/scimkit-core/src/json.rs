@@ -30,6 +30,31 @@ pub fn parse_json(bytes: &[u8], depth: usize, values: usize) -> Result<Value, se
     Ok(value)
 }
 
+/// Appends a JSON string: the text between quotes, with escapes where it needs them.
+///
+/// # Example
+///
+/// ```
+/// use scimkit_core::push_json_string;
+///
+/// let mut json = b"[".to_vec();
+/// push_json_string(&mut json, r#"say "x""#);
+/// assert_eq!(json, br#"["say \"x\"""#);
+/// ```
+pub fn push_json_string(json: &mut Vec<u8>, text: &str) {
+    let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    // Without an early end, so that many bytes are looked at together.
+    if text.bytes().fold(false, |any, byte| any | is_escaped(byte)) {
+        // Writing into a vector does not fail.
+        let _ = serde_json::to_writer(json, text);
+        return;
+    }
+    json.reserve(text.len() + 2);
+    json.push(b'"');
+    json.extend_from_slice(text.as_bytes());
+    json.push(b'"');
+}
+
 /// How many levels and values are still allowed.
 #[derive(Clone, Copy)]
 pub(crate) struct Strict<'c> {

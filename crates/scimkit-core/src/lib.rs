@@ -47,8 +47,8 @@ pub use config::{
     Supported,
 };
 pub use error::{Error, ScimType, excerpt};
-pub use instant::{format_instant, parse_instant};
-pub use json::parse_json;
+pub use instant::{format_instant, parse_instant, push_instant};
+pub use json::{parse_json, push_json_string};
 pub use meta::Meta;
 pub use name::valid_name;
 pub use resource_type::{InvalidEndpoint, ResourceTypeDefinition, SchemaExtension};

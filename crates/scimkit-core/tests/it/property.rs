@@ -1,9 +1,11 @@
 //! What holds for any text and any JSON.
 
+use chrono::{DateTime, SecondsFormat};
 use proptest::prelude::*;
 use scimkit_core::message::{PatchRequest, SearchRequest};
 use scimkit_core::{
-    Attribute, ETagList, Schema, Urn, Version, format_instant, parse_instant, valid_name,
+    Attribute, ETagList, Schema, Urn, Version, format_instant, parse_instant, push_json_string,
+    valid_name,
 };
 use serde_json::{Value, from_value, json, to_value};
 
@@ -28,6 +30,23 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    #[test]
+    fn an_instant_is_printed_as_chrono_prints_it(seconds in any::<i64>(), days in -800_000_i64..8_000_000, nanos in 0..1_999_999_999_u32) {
+        for seconds in [seconds, days * 86_400 + seconds % 86_400] {
+            if let Some(instant) = DateTime::from_timestamp(seconds, nanos) {
+                let printed = instant.to_rfc3339_opts(SecondsFormat::Millis, true);
+                prop_assert_eq!(format_instant(instant), printed);
+            }
+        }
+    }
+
+    #[test]
+    fn a_json_string_is_printed_as_serde_json_prints_it(text in r#"[a-z"\\\x00-\x1f\x7fé日]{0,40}|.{0,40}"#) {
+        let mut printed = Vec::new();
+        push_json_string(&mut printed, &text);
+        prop_assert_eq!(printed, serde_json::to_vec(&text).unwrap());
+    }
+
     #[test]
     fn a_parsed_etag_list_prints_and_parses_to_itself(header in r#"([W/",* ab\\]|.){0,24}"#) {
         if let Ok(ETagList::List(versions)) = ETagList::parse(&header) {
