@@ -8,6 +8,7 @@ use scimkit_core::{
 
 use crate::{
     Attr, AttrId, Extension, Fingerprint, Projection, RegistrationError, ResourceType, Role,
+    project::Splices,
 };
 
 /// What a store finds useful to look up in any type, where the type has it.
@@ -61,6 +62,7 @@ impl ResourceType {
             extensions: built,
             fingerprint: Fingerprint::default(),
             key_fingerprint: Fingerprint::default(),
+            splices: Splices::default(),
             top,
         };
         this.check_extensions()?;
@@ -74,6 +76,7 @@ impl ResourceType {
         let completed = top.filter(|attr| !matches!(attr.role(), Role::Plain | Role::Schemas));
         this.completed = completed.map(Attr::id).collect();
         this.default_projection = this.projected::<&str>(&[], &[]);
+        this.splices = Splices::of(&this);
         this.fingerprint = Fingerprint::of(&this);
         this.key_fingerprint = Fingerprint::of_keys(&this);
         Ok(this)

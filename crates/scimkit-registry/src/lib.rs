@@ -82,6 +82,7 @@ pub use registry::{Registry, RegistryBuilder};
 pub use required::Rewritten;
 pub use resource::{Resource, object_text};
 pub use scimkit_filter::Operator;
+pub use shown::DocumentPrinter;
 pub use table::{Extension, ResourceType};
 pub use text::{but_for_text, from_text};
 pub use tolerance::{Leeway, Quirk, Tolerance};

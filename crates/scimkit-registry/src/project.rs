@@ -1,10 +1,11 @@
 //! Which attributes of a resource an answer shows.
 
+use memchr::memmem::Finder;
 use scimkit_core::Returned;
 use scimkit_filter::AttributePath;
 use serde_json::{Map, Value};
 
-use crate::{Attr, AttrId, ResourceType};
+use crate::{Attr, AttrId, ResourceType, Role};
 
 /// Which attributes of a resource an answer shows, by the `returned` characteristics and the
 /// request's `attributes` and `excludedAttributes`: see [`ResourceType::projection`].
@@ -138,7 +139,8 @@ impl ResourceType {
             });
         }
         self.settle(&mut keep, &asked);
-        let visible = |a: &Attr| !a.is_never_returned();
+        // No document holds what is never returned or computed.
+        let visible = |a: &Attr| !a.is_never_returned() && !self.is_computed(a.id());
         let whole = self
             .attributes()
             .iter()
@@ -267,4 +269,85 @@ impl ResourceType {
             }
         }
     }
+}
+
+/// The places of a resource type's documents where computed values are printed.
+#[derive(Debug, Default)]
+pub(crate) struct Splices {
+    /// The computed attributes of the resource itself: `id`, `meta` and memberships.
+    pub(crate) top: Vec<AttrId>,
+    pub(crate) references: Vec<Reference>,
+}
+
+/// A reference attribute, into whose value computed sub-attributes are printed.
+#[derive(Debug)]
+pub(crate) struct Reference {
+    attr: AttrId,
+    /// Finds the name in the text of a document, if no other attribute has that name.
+    finder: Option<Finder<'static>>,
+    /// Its computed sub-attributes.
+    pub(crate) parts: Vec<AttrId>,
+}
+
+impl Splices {
+    /// The reference attribute with that id.
+    pub(crate) fn reference(&self, id: AttrId) -> Option<&Reference> {
+        self.references.iter().find(|known| known.attr == id)
+    }
+
+    pub(crate) fn of(kind: &ResourceType) -> Self {
+        let completed = || kind.completed_attributes();
+        let top = completed().map(Attr::id).filter(|id| kind.is_computed(*id));
+        let references = completed().filter(|a| a.role() == Role::Reference);
+        let reference = |attr: &Attr| {
+            let same = kind.attributes().iter().filter(|a| a.name() == attr.name());
+            // In a string, the quotes would be escaped.
+            let name = format!("\"{}\":", attr.name());
+            Reference {
+                attr: attr.id(),
+                finder: (same.count() == 1).then(|| Finder::new(&name).into_owned()),
+                parts: reference_parts(kind, attr).map(Attr::id).collect(),
+            }
+        };
+        Splices {
+            top: top.collect(),
+            references: references.map(reference).collect(),
+        }
+    }
+}
+
+/// The sub-attributes of a reference that follow from its target.
+pub(crate) fn reference_parts<'k>(
+    kind: &'k ResourceType,
+    attr: &Attr,
+) -> impl Iterator<Item = &'k Attr> {
+    kind.children(attr.id()).filter(|sub| {
+        kind.is_computed(sub.id()) && matches!(sub.name(), "$ref" | "display" | "displayName")
+    })
+}
+
+impl Reference {
+    /// Finds its value in the text of an exact document.
+    pub(crate) fn place(&self, text: &[u8]) -> Place {
+        let Some(finder) = &self.finder else {
+            return Place::Unknown;
+        };
+        let Some(name) = finder.find(text) else {
+            return Place::Nowhere;
+        };
+        let value = name + finder.needle().len();
+        match text.get(value) {
+            Some(b'{') => Place::At(value),
+            _ => Place::Unknown,
+        }
+    }
+}
+
+/// The place of a reference's value in the text of a document.
+pub(crate) enum Place {
+    /// An object begins there.
+    At(usize),
+    Nowhere,
+    /// It takes a scan to tell.
+    Unknown,
 }

@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
 use serde_json::Value;
 
-use crate::{AttrId, Document, ResourceId, ResourceType, node::Node, scan};
+use crate::{AttrId, Document, ResourceId, ResourceType, node::Node, project::Place, scan};
 
 /// Finds the values of some attributes in documents of one type, without parsing the documents.
 ///
@@ -144,12 +143,27 @@ impl Document {
     /// Returns the resource that a reference attribute such as `manager` names: its `value`.
     #[must_use]
     pub fn reference(&self, kind: &ResourceType, id: AttrId) -> Option<ResourceId> {
-        // Names are printed as in the schema and need no escapes.
-        let name = format!("\"{}\":", kind.attr(id).name());
-        memmem::find(self.text(), name.as_bytes())?;
-        let values = kind.reader([id]);
-        let values = values.read(self.text());
-        let value = values.node(id)?.get("value")?.string()?;
+        let text = self.text();
+        let known = kind.splices.reference(id);
+        let place = match known.filter(|_| self.is_exact()) {
+            Some(known) => known.place(text),
+            None => Place::Unknown,
+        };
+        let value = match place {
+            Place::At(at) => {
+                let mut members = scan::Members::of(text.get(at..)?);
+                let (_, value) = members.find(|(name, _)| *name == b"value")?;
+                Node::Text(value).string()?
+            }
+            Place::Nowhere => return None,
+            Place::Unknown => {
+                let values = kind.reader([id]);
+                let values = values.read(text);
+                return Some(ResourceId::from(
+                    values.node(id)?.get("value")?.string()?.into_owned(),
+                ));
+            }
+        };
         Some(ResourceId::from(value.into_owned()))
     }
 }

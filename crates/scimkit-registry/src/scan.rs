@@ -84,7 +84,7 @@ impl<'t> Items<'t> {
 }
 
 /// The end of the value that starts at `at`.
-fn value_end(text: &[u8], at: usize) -> Option<usize> {
+pub(crate) fn value_end(text: &[u8], at: usize) -> Option<usize> {
     match text.get(at)? {
         b'"' => string_end(text, at),
         b'[' | b'{' => container_end(text, at),

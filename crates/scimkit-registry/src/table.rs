@@ -6,7 +6,8 @@ use scimkit_core::{ResourceTypeDefinition, Urn};
 use scimkit_filter::AttributePath;
 
 use crate::{
-    Attr, AttrId, Fingerprint, Projection, Role, admit::is_read_only, reference::Endpoint,
+    Attr, AttrId, Fingerprint, Projection, Role, admit::is_read_only, project::Splices,
+    reference::Endpoint,
 };
 
 /// A resource type with its schemas resolved into one flat attribute table.
@@ -41,6 +42,7 @@ pub struct ResourceType {
     pub(crate) extensions: Vec<Extension>,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) key_fingerprint: Fingerprint,
+    pub(crate) splices: Splices,
     pub(crate) top: Range<u16>,
 }
 

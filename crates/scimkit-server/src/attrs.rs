@@ -21,6 +21,14 @@ pub(crate) fn edge_attrs(kind: &ResourceType, projection: &Projection) -> Vec<At
         .collect()
 }
 
+/// The membership, inverse and reference attributes that a projection shows: all edges of an answer.
+pub(crate) fn shown_edges(kind: &ResourceType, projection: &Projection) -> Vec<AttrId> {
+    let references = reference_attrs(kind).filter(|attr| projection.shows(*attr));
+    let mut attrs = edge_attrs(kind, projection);
+    attrs.extend(references);
+    attrs
+}
+
 /// The inverse attributes that a projection shows, whose values follow from other resources.
 pub(crate) fn inverse_attrs(kind: &ResourceType, projection: &Projection) -> Vec<AttrId> {
     let mut attrs = edge_attrs(kind, projection);

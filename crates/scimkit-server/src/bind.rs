@@ -7,43 +7,42 @@ use scimkit_core::{
     message::{SearchRequest, SortOrder},
 };
 use scimkit_filter::{AttributePath, Filter};
-use scimkit_registry::{Attr, AttrId, Leeway, Projection, Quirk, ResourceType, Role, Witness};
+use scimkit_registry::{Attr, AttrId, Leeway, Quirk, ResourceType, Role, Witness};
 use scimkit_store::{Query, Sort};
 
 use crate::{
-    attrs::{PAGE, edge_attrs},
+    attrs::{PAGE, shown_edges},
     error::Problem,
+    render::Shape,
     writer::Writer,
 };
 
-/// Binds filter, sort and projection to each type.
+/// Binds filter and sort to each type.
 ///
 /// In a query of several types, one of them has to have the attribute (RFC 7644 section 3.4.2.1).
 pub(crate) fn queries(
-    types: &[Arc<ResourceType>],
+    shapes: &[Shape],
     filter: Option<&Filter<'_>>,
     search: &SearchRequest,
     writer: Writer<'_>,
-) -> Result<Vec<(Query, Projection)>, Problem> {
+) -> Result<Vec<Query>, Problem> {
     let Writer { scope, .. } = writer;
     let witness: &Witness = writer.witness;
     let mut of_several = *witness.tolerance();
     of_several.unknown_in_filter = true;
     let mut leeway: &dyn Leeway = witness;
-    if types.len() > 1 {
+    if shapes.len() > 1 {
         if let Some(filter) = filter {
-            known_somewhere(types, filter, witness)?;
+            known_somewhere(shapes, filter, witness)?;
         }
         leeway = &of_several;
     }
     let order = search.sort_order.unwrap_or(SortOrder::Ascending);
-    let mut queries = Vec::with_capacity(types.len());
+    let mut queries = Vec::with_capacity(shapes.len());
     let mut sort_is_known = search.sort_by.is_none();
-    for kind in types {
-        let (attributes, excluded) = (&search.attributes, &search.excluded_attributes);
-        let projection = writer.projection(kind, attributes, excluded);
+    for (kind, projection) in shapes {
         let hidden = writer.access.hidden(&scope.settings.registry, kind);
-        let edges = edge_attrs(kind, &projection);
+        let edges = shown_edges(kind, projection);
         let mut query = Query::of(Arc::clone(kind)).with_edges(edges);
         query = query.with_edge_limit(PAGE + 1);
         if let Some(filter) = filter {
@@ -57,11 +56,11 @@ pub(crate) fn queries(
             check_hidden(kind, &hidden, &[attr])?;
             sort_is_known = true;
             query = query.sorted(Some(Sort::by(attr, order)));
-            if types.len() > 1 {
+            if shapes.len() > 1 {
                 query = with_sorting_edges(query, attr);
             }
         }
-        queries.push((query, projection));
+        queries.push(query);
     }
     if !sort_is_known {
         let name = search.sort_by.as_deref().unwrap_or_default();
@@ -94,7 +93,7 @@ fn with_sorting_edges(mut query: Query, sorted_by: AttrId) -> Query {
 
 /// Rejects a filter with a term that none of the types can evaluate.
 fn known_somewhere(
-    types: &[Arc<ResourceType>],
+    shapes: &[Shape],
     filter: &Filter<'_>,
     witness: &Witness,
 ) -> Result<(), Problem> {
@@ -102,7 +101,9 @@ fn known_somewhere(
     tolerance.unknown_in_filter = false;
     let of_one = Witness::of(tolerance);
     for term in terms(filter) {
-        let bound = types.iter().map(|kind| kind.bind_filter(term, &of_one));
+        let bound = shapes
+            .iter()
+            .map(|(kind, _)| kind.bind_filter(term, &of_one));
         let mut problems = Vec::new();
         let unknown = bound
             .map(|b| b.map_err(|e| problems.push(e)))

@@ -6,17 +6,10 @@ use scimkit_core::Error;
 use scimkit_registry::{ResourceId, Scalar};
 use scimkit_store::{Overflow, Page, Position, Query, Sort, Stored};
 
-use crate::{error::Problem, sort::sort_keys, work::Service};
+use crate::{error::Problem, render::Item, sort::sort_keys, work::Service};
 
 /// The bytes of resources that one list holds at most, besides one resource.
 pub(crate) const HELD: u64 = 4 << 20;
-
-/// A resource of a list, and the query that found it, by its place among the queries.
-#[derive(Debug)]
-pub(crate) struct Item {
-    pub(crate) query: usize,
-    pub(crate) stored: Stored,
-}
 
 /// The resources of one page, in order: those that are held, and then the ids of the others.
 #[derive(Debug, Default)]

@@ -13,6 +13,7 @@ use crate::{
     cursor::Cursors,
     error::Problem,
     gather::{self, Gathered},
+    render::Shape,
     stream::{ListBody, Resources, Shown},
     walk,
     writer::Writer,
@@ -43,8 +44,13 @@ pub(crate) async fn answer(
         Some(text) => Some(read_filter(text, limits.filter, witness)?),
         None => None,
     };
-    let queries = queries(&types, filter.as_ref(), &search, writer)?;
-    let (queries, projections): (Vec<_>, Vec<_>) = queries.into_iter().unzip();
+    let (attributes, excluded) = (&search.attributes, &search.excluded_attributes);
+    let shape = |kind: Arc<ResourceType>| {
+        let projection = writer.projection(&kind, attributes, excluded);
+        (kind, projection)
+    };
+    let shapes: Vec<Shape> = types.into_iter().map(shape).collect();
+    let queries = queries(&shapes, filter.as_ref(), &search, writer)?;
     let rendering = writer.work.rendering();
     let service = (scope, store, &rendering);
     let (gathered, head) = match &search.cursor {
@@ -73,9 +79,9 @@ pub(crate) async fn answer(
         }
     };
     let shown = Shown {
-        projections: types.into_iter().zip(projections).collect(),
         rendering: rendering.clone(),
         scope: scope.clone(),
+        shapes,
         store: Arc::clone(writer.store),
     };
     body(&head, gathered, shown).await

@@ -9,8 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use scimkit_registry::{AttrId, Budget, Edge, Projection, ResourceId, ResourceType, Witness};
-use scimkit_store::{BoxFuture, EdgeQuery, Scope, Store, StoreError, element, yield_now};
-use serde_json::{Map, Value};
+use scimkit_store::{BoxFuture, EdgeQuery, ResourcePrinter, Scope, Store, StoreError, yield_now};
 
 use crate::{
     attrs::{PAGE, memberships},
@@ -26,6 +25,8 @@ use crate::{
 pub(crate) struct Members {
     /// The membership that is being sent, and the last of its members that was.
     current: Option<(AttrId, ResourceId)>,
+    /// Whether the membership that is being sent has an element already.
+    has_elements: bool,
     list: List,
     reading: Option<BoxFuture<'static, Result<Vec<Edge>, StoreError>>>,
     /// Memberships that are still to come, with their first page.
@@ -66,6 +67,7 @@ impl Members {
         text.pop();
         Members {
             current: None,
+            has_elements: false,
             list,
             reading: None,
             rest: first.into(),
@@ -83,12 +85,15 @@ impl Members {
                 text.push(b',');
             }
             text.extend_from_slice(format!("\"{name}\":[").as_bytes());
+            self.has_elements = false;
         }
-        for (at, element) in self.list.elements(attr, page).iter().enumerate() {
-            if at > 0 || place == Place::Behind {
-                text.push(b',');
-            }
-            text.extend_from_slice(element.to_string().as_bytes());
+        let start = text.len();
+        if self.has_elements {
+            text.push(b',');
+        }
+        match self.list.print(attr, page, text) {
+            true => self.has_elements = true,
+            false => text.truncate(start),
         }
         match page.last().filter(|_| more) {
             Some(last) => self.current = Some((attr, last.id.clone())),
@@ -159,18 +164,12 @@ impl List {
         })
     }
 
-    fn elements(&self, attr: AttrId, edges: &[Edge]) -> Vec<Value> {
-        let name = self.kind.attr(attr).name();
-        let elements = edges
-            .iter()
-            .map(|edge| element(&self.scope.settings, &self.kind, attr, edge));
-        let elements = Value::Array(elements.collect());
-        let mut members = Map::from_iter([(name.to_owned(), elements)]);
-        self.kind.project(&mut members, &self.projection);
-        match members.remove(name) {
-            Some(Value::Array(elements)) => elements,
-            _ => Vec::new(),
-        }
+    /// Adds the elements of edges to a text; returns whether anything is shown of them.
+    fn print(&self, attr: AttrId, edges: &[Edge], text: &mut Vec<u8>) -> bool {
+        let printer = ResourcePrinter::new(&self.scope.settings, &self.kind, &self.projection);
+        let start = text.len();
+        printer.print_elements(attr, edges, text);
+        text.len() > start
     }
 }
 

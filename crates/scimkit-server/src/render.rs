@@ -6,21 +6,20 @@ use scimkit_registry::{
     AttrId, Budget, Edge, Operator, Predicate, Projection, ResourceId, ResourceType, Role, Scalar,
 };
 use scimkit_store::{
-    EdgeQuery, Facts, Overflow, Query, Scope, Settings, Store, StoreError, Stored, Want, computed,
-    targets, yield_now,
+    EdgeQuery, Overflow, Query, ResourcePrinter, Scope, Store, StoreError, Stored, Want, targets,
+    yield_now,
 };
 
 use crate::{
-    attrs::{edge_attrs, reference_attrs},
-    error::Problem,
+    attrs::shown_edges,
+    error::{Problem, lost},
     work::{self, Service},
 };
 
-/// The bytes of resources that are taken apart at once, besides one resource: as trees they take many
-/// times their text.
+/// The bytes of resources that are rendered or sorted at once, besides one resource.
 pub(crate) const TOGETHER: u64 = 256 << 10;
 
-/// Splits resources into parts that can be taken apart at once.
+/// Splits resources into parts that can be sorted at once.
 pub(crate) fn parts(mut items: &[Stored]) -> impl Iterator<Item = &[Stored]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
@@ -44,7 +43,17 @@ const COPIED: u64 = 16;
 /// Bytes of a document that are searched for what a projection shows, and copied, for one unit.
 pub(crate) const PROJECTED: u64 = 4;
 
-/// The JSON texts of a page of resources of one type.
+/// A resource of a list, and the query that found it, by its place among the queries.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) query: usize,
+    pub(crate) stored: Stored,
+}
+
+/// The type and projection of a query, by which its resources are rendered.
+pub(crate) type Shape = (Arc<ResourceType>, Projection);
+
+/// Appends the JSON texts of the resources of a page, with commas in between.
 ///
 /// What is shown of a document is copied from its text, and the computed attributes are spliced in. Long
 /// work is done on the lane, and others have a turn in between.
@@ -52,36 +61,83 @@ pub(crate) const PROJECTED: u64 = 4;
 /// # Errors
 /// The store fails to read edges or the targets of references; the lane is full.
 pub(crate) async fn page(
-    (scope, store, rendering): Service<'_>,
-    (kind, items): (&Arc<ResourceType>, &[Stored]),
-    projection: &Projection,
-) -> Result<Vec<Vec<u8>>, Problem> {
+    service: Service<'_>,
+    shapes: &[Shape],
+    mut items: Vec<Item>,
+    out: &mut Vec<u8>,
+) -> Result<(), Problem> {
+    let (scope, _, rendering) = service;
+    for (query, shape) in shapes.iter().enumerate() {
+        complete(service, (query, shape), &mut items).await?;
+    }
+    let settings = &scope.settings;
+    let printers = shapes
+        .iter()
+        .map(|(kind, projection)| ResourcePrinter::new(settings, kind, projection));
+    let printers: Vec<_> = printers.collect();
     let mut turn = Turn::default();
-    let edges = edges((scope, store), (kind, items), projection).await?;
-    let computed = kind.attributes().iter();
-    let computed = computed
-        .filter(|a| a.parent().is_none() && projection.shows(a.id()))
-        .filter(|a| !matches!(a.role(), Role::Plain | Role::Schemas));
-    let computed: Vec<AttrId> = computed.map(|a| a.id()).collect();
-    let mut texts = Vec::with_capacity(items.len());
-    for (item, edges) in items.iter().zip(edges) {
-        let one = One {
-            edges,
-            kind: Arc::clone(kind),
-        };
-        let units = one.units(item, projection);
+    let sizes = items
+        .iter()
+        .map(|item| item.stored.size().min(TOGETHER) + PRINTED);
+    out.reserve(usize::try_from(sizes.sum::<u64>()).unwrap_or(0));
+    for (at, Item { query, stored }) in items.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        let (shape, printer) = shapes
+            .get(query)
+            .zip(printers.get(query))
+            .ok_or_else(lost)?;
+        let units = units(&stored, &shape.1);
         if units < work::AT_ONCE {
             turn.take(units).await;
-            texts.push(one.text(&scope.settings, item, &computed, projection));
+            printer.print(&stored, out);
             continue;
         }
-        let (settings, projection) = (Arc::clone(&scope.settings), projection.clone());
-        let (mut item, computed) = (item.clone(), computed.clone());
-        item.edges = Vec::new();
-        let render = move || one.text(&settings, &item, &computed, &projection);
-        texts.push(rendering.apart(scope, render).await?);
+        let (settings, (kind, projection)) = (Arc::clone(settings), shape.clone());
+        let render = move || {
+            let mut text = Vec::new();
+            ResourcePrinter::new(&settings, &kind, &projection).print(&stored, &mut text);
+            text
+        };
+        let text = rendering.apart(scope, render).await?;
+        match out.is_empty() {
+            true => *out = text,
+            false => out.extend_from_slice(&text),
+        }
     }
-    Ok(texts)
+    Ok(())
+}
+
+/// Bytes that a resource takes besides its document, for the room of a text.
+const PRINTED: u64 = 512;
+
+/// Puts the edges that are shown beside the resources that one query found, if they came without them.
+async fn complete(
+    (scope, store, _): Service<'_>,
+    (query, (kind, projection)): (usize, &Shape),
+    items: &mut [Item],
+) -> Result<(), Problem> {
+    let own: Vec<&Stored> = items
+        .iter()
+        .filter(|item| item.query == query)
+        .map(|item| &item.stored)
+        .collect();
+    let missing = missing_edges((scope, store), (kind, &own), projection).await?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut own: Vec<&mut Stored> = items
+        .iter_mut()
+        .filter(|item| item.query == query)
+        .map(|item| &mut item.stored)
+        .collect();
+    for (at, attr, edges) in missing {
+        if let Some(stored) = own.get_mut(at) {
+            stored.edges.push((attr, edges));
+        }
+    }
+    Ok(())
 }
 
 /// The work since the last time that other tasks could run.
@@ -99,100 +155,58 @@ impl Turn {
     }
 }
 
-/// A resource that is rendered, besides its document.
-struct One {
-    edges: Vec<(AttrId, Vec<Edge>)>,
-    kind: Arc<ResourceType>,
+/// The approximate units that it takes to render a resource.
+fn units(item: &Stored, projection: &Projection) -> u64 {
+    let edges: usize = item.edges.iter().map(|(_, edges)| edges.len()).sum();
+    let bytes = match item.document.is_exact() && projection.is_whole() {
+        true => COPIED,
+        false => PROJECTED,
+    };
+    (item.document.size() / bytes).saturating_add(EDGE * edges as u64)
 }
 
-impl One {
-    /// The approximate units that rendering takes.
-    fn units(&self, item: &Stored, projection: &Projection) -> u64 {
-        let edges: usize = self.edges.iter().map(|(_, edges)| edges.len()).sum();
-        let bytes = match item.document.is_exact() && projection.is_whole() {
-            true => COPIED,
-            false => PROJECTED,
-        };
-        (item.document.size() / bytes).saturating_add(EDGE * edges as u64)
-    }
-
-    fn text(
-        self,
-        settings: &Settings,
-        item: &Stored,
-        wanted: &[AttrId],
-        projection: &Projection,
-    ) -> Vec<u8> {
-        let facts = Facts::of(&self.kind, item, &self.edges);
-        let made = computed(settings, &facts, wanted);
-        self.kind.shown_text(&item.document, made, projection)
-    }
-}
-
-/// For each resource of one type the edges under every membership, inverse and reference attribute
-/// that is shown.
+/// The edges under the membership, inverse and reference attributes that are shown, as far as the resources of one type
+/// came without them, each with the place of its resource.
 ///
 /// # Errors
 /// What the store fails with.
-pub(crate) async fn edges(
+pub(crate) async fn missing_edges(
     (scope, store): (&Scope, &dyn Store),
-    (kind, items): (&Arc<ResourceType>, &[Stored]),
+    (kind, items): (&Arc<ResourceType>, &[&Stored]),
     projection: &Projection,
-) -> Result<Vec<Vec<(AttrId, Vec<Edge>)>>, StoreError> {
-    let mut all = own_edges(scope, store, (kind, items), projection).await?;
-    let is_known = |attr: AttrId| {
-        let mut items = items.iter();
-        items.all(|item| item.edges.iter().any(|(known, _)| *known == attr))
-    };
-    for attr in reference_attrs(kind) {
-        if !projection.shows(attr) || is_known(attr) {
+) -> Result<Vec<(usize, AttrId, Vec<Edge>)>, StoreError> {
+    let mut missing = Vec::new();
+    for attr in shown_edges(kind, projection) {
+        // What was just read has its edges; what was just written may have none.
+        let is_known = |item: &&Stored| item.edges.iter().any(|(known, _)| *known == attr);
+        if items.iter().all(is_known) {
             continue;
         }
-        let referred = references_of(kind, attr, items);
-        let ids = referred.iter().map(|(_, id)| id.as_str()).collect();
-        let found = targets_of((scope, store), (kind, attr), &ids).await?;
-        for (at, id) in &referred {
-            let edge = found.iter().find(|edge| edge.id == *id);
-            if let Some((own, edge)) = all.get_mut(*at).zip(edge) {
-                own.push((attr, vec![edge.clone()]));
+        if kind.attr(attr).role() == Role::Reference {
+            let referred = references_of(kind, attr, items);
+            let ids = referred.iter().map(|(_, id)| id.as_str()).collect();
+            let found = targets_of((scope, store), (kind, attr), &ids).await?;
+            for (at, id) in &referred {
+                let edge = found.iter().find(|edge| edge.id == *id);
+                missing.extend(edge.map(|edge| (*at, attr, vec![edge.clone()])));
             }
-        }
-    }
-    Ok(all)
-}
-
-/// The resources that documents refer to, with the place of each document.
-fn references_of(kind: &ResourceType, attr: AttrId, items: &[Stored]) -> Vec<(usize, ResourceId)> {
-    let items = items.iter().enumerate();
-    items
-        .filter_map(|(at, item)| Some((at, item.document.reference(kind, attr)?)))
-        .collect()
-}
-
-/// For each resource its edges under every membership and inverse attribute that is shown.
-async fn own_edges(
-    scope: &Scope,
-    store: &dyn Store,
-    (kind, items): (&Arc<ResourceType>, &[Stored]),
-    projection: &Projection,
-) -> Result<Vec<Vec<(AttrId, Vec<Edge>)>>, StoreError> {
-    let mut all: Vec<_> = items.iter().map(|item| item.edges.clone()).collect();
-    let Some(first) = items.first() else {
-        return Ok(all);
-    };
-    for attr in edge_attrs(kind, projection) {
-        // What was just read has its edges; what was just written has not.
-        if first.edges.iter().any(|(known, _)| *known == attr) {
             continue;
         }
         let owners = items.iter().map(|item| item.id.clone()).collect();
         let query = EdgeQuery::new(Arc::clone(kind), attr, owners);
         let found = store.edges(scope, &query).await?;
-        for (own, edges) in all.iter_mut().zip(found) {
-            own.push((attr, edges));
-        }
+        let found = found.into_iter().enumerate();
+        missing.extend(found.map(|(at, edges)| (at, attr, edges)));
     }
-    Ok(all)
+    Ok(missing)
+}
+
+/// The resources that documents refer to, with the place of each document.
+fn references_of(kind: &ResourceType, attr: AttrId, items: &[&Stored]) -> Vec<(usize, ResourceId)> {
+    let items = items.iter().enumerate();
+    items
+        .filter_map(|(at, item)| Some((at, item.document.reference(kind, attr)?)))
+        .collect()
 }
 
 /// How many targets are asked for in one predicate: few enough for every store to answer it by an

@@ -15,13 +15,14 @@ use serde_json::Value;
 
 use crate::{
     answer::Answer,
-    attrs::{PAGE, edge_attrs, inverse_attrs, memberships, reference_attrs},
+    attrs::{PAGE, edge_attrs, inverse_attrs, memberships, shown_edges},
     body::Body,
     decode,
     edit::{What, written_by},
     error::{Problem, lost},
     members::{Asked, List, Members},
-    query, render,
+    query,
+    render::{self, Item},
     stream::take_long,
     write::{Conditions, check_barred},
     writer::Writer,
@@ -53,7 +54,7 @@ impl Ask<'_> {
             .await?;
         let stored = written.stored.ok_or_else(lost)?;
         let answer = self
-            .show(StatusCode::CREATED, (kind, stored), &projection)
+            .show(StatusCode::CREATED, (kind, stored), projection)
             .await?;
         Ok(answer.located_as_shown())
     }
@@ -65,7 +66,7 @@ impl Ask<'_> {
     ) -> Result<Answer, Problem> {
         let projection = self.projection(kind)?;
         let known = decode::etags(&self.head.headers, &IF_NONE_MATCH)?;
-        let want = Want::edges(edge_attrs(kind, &projection)).at_most(PAGE + 1);
+        let want = self.want(kind, &projection);
         let Writer { scope, store, .. } = self.writer;
         let stored = store.read(scope, kind, id, &want).await?;
         if known.is_some_and(|tags| tags.matches(&stored.version)) {
@@ -73,7 +74,7 @@ impl Ask<'_> {
             return Ok(answer.showing(&self.location(kind, &stored)));
         }
         let answer = self
-            .show(StatusCode::OK, (kind, stored), &projection)
+            .show(StatusCode::OK, (kind, stored), projection)
             .await?;
         Ok(answer.located_as_shown())
     }
@@ -91,7 +92,7 @@ impl Ask<'_> {
         let edit = (&edit, shown.as_slice());
         let updated = self.writer.update(kind, id, edit, &conditions).await?;
         let projection = projection.after_writing(kind, &updated.written);
-        self.show(StatusCode::OK, (kind, updated.stored), &projection)
+        self.show(StatusCode::OK, (kind, updated.stored), projection)
             .await
     }
 
@@ -149,7 +150,7 @@ impl Ask<'_> {
             return Ok(Answer::empty(StatusCode::NO_CONTENT).tagged(version));
         }
         let projection = projection.after_writing(kind, &updated.written);
-        self.show(StatusCode::OK, (kind, updated.stored), &projection)
+        self.show(StatusCode::OK, (kind, updated.stored), projection)
             .await
     }
 
@@ -197,11 +198,9 @@ impl Ask<'_> {
         Ok(Some(all))
     }
 
-    /// The parts that the answer to a write shows besides the document.
+    /// The parts that the answer shows besides the document.
     fn want(&self, kind: &ResourceType, projection: &Projection) -> Want {
-        let references = reference_attrs(kind).filter(|attr| projection.shows(*attr));
-        let edges = edge_attrs(kind, projection).into_iter().chain(references);
-        Want::edges(edges.collect::<Vec<_>>()).at_most(PAGE + 1)
+        Want::edges(shown_edges(kind, projection)).at_most(PAGE + 1)
     }
 
     fn conditions(&self, want: Want) -> Result<Conditions, Problem> {
@@ -241,21 +240,26 @@ impl Ask<'_> {
         &self,
         status: StatusCode,
         (kind, mut stored): (&Arc<ResourceType>, Stored),
-        projection: &Projection,
+        projection: Projection,
     ) -> Result<Answer, Problem> {
-        let long = self.long_memberships(kind, &mut stored, projection).await?;
-        let items = (kind, std::slice::from_ref(&stored));
+        let long = self
+            .long_memberships(kind, &mut stored, &projection)
+            .await?;
+        let (id, version) = (stored.id.clone(), stored.version.clone());
+        let location = self.location(kind, &stored);
         let Writer { scope, store, .. } = self.writer;
         let rendering = self.writer.work.rendering();
-        let rendered = render::page((scope, &**store, &rendering), items, projection).await?;
-        let text = rendered.into_iter().next().ok_or_else(lost)?;
+        let (shape, mut text) = ((Arc::clone(kind), projection), Vec::new());
+        let items = vec![Item { query: 0, stored }];
+        let service = (scope, &**store, &rendering);
+        render::page(service, std::slice::from_ref(&shape), items, &mut text).await?;
         let body = match long.is_empty() {
             true => Body::from(Bytes::from(text)),
             false => Body::of_pieces(Members::new(
                 List {
-                    id: stored.id.clone(),
-                    kind: Arc::clone(kind),
-                    projection: projection.clone(),
+                    id,
+                    kind: shape.0,
+                    projection: shape.1,
                     scope: self.writer.scope.clone(),
                     store: Arc::clone(self.writer.store),
                 },
@@ -263,8 +267,8 @@ impl Ask<'_> {
                 long,
             )),
         };
-        let answer = Answer::of(status, body).tagged(&stored.version);
-        Ok(answer.showing(&self.location(kind, &stored)))
+        let answer = Answer::of(status, body).tagged(&version);
+        Ok(answer.showing(&location))
     }
 
     /// Puts the first page of each membership that is shown beside the resource, or the one that is

@@ -1,7 +1,8 @@
 //! The sort keys of the resources of a list.
 
-use scimkit_registry::{Scalar, View};
-use scimkit_store::{Facts, Query, Sort, StoreError, Stored, computed, yield_now};
+use scimkit_registry::{AttrId, Scalar, View};
+use scimkit_store::{Facts, Query, Scope, Sort, Store, StoreError, Stored, computed, yield_now};
+use serde_json::{Map, Value};
 
 use crate::{error::Problem, render, work::Service};
 
@@ -26,7 +27,6 @@ pub(crate) async fn sort_keys(
     let Some(Sort { attr, .. }) = query.sort else {
         return Ok(vec![None; items.len()]);
     };
-    let shown = query.kind.projection(&[query.kind.attr(attr).path()], &[]);
     let reader = query.kind.reader([attr]);
     let meter = scope.budget.meter();
     let mut keys = Vec::with_capacity(items.len());
@@ -34,20 +34,43 @@ pub(crate) async fn sort_keys(
         if !keys.is_empty() {
             yield_now().await;
         }
-        let edges = render::edges((scope, store), (&query.kind, part), &shown).await?;
-        for (stored, own) in part.iter().zip(&edges) {
-            let made = computed(
-                &scope.settings,
-                &Facts::of(&query.kind, stored, own),
-                &[attr],
-            );
+        let computed = computed_keys((scope, store), (query, attr), part).await?;
+        let mut computed = computed.iter();
+        for stored in part {
             let searched = meter.charge(stored.document.size() / render::PROJECTED);
             searched.map_err(StoreError::from)?;
             let values = reader.read(stored.document.text());
-            let view = View::of_values(&values).with_computed(Some(&made));
+            let view = View::of_values(&values).with_computed(computed.next());
             let key = query.kind.sort_key(attr, view, &meter);
             keys.push(key.map_err(StoreError::from)?);
         }
     }
     Ok(keys)
+}
+
+/// The computed attribute that the resources are sorted by, or nothing if that attribute is not computed.
+async fn computed_keys(
+    service: (&Scope, &dyn Store),
+    (query, attr): (&Query, AttrId),
+    part: &[Stored],
+) -> Result<Vec<Map<String, Value>>, Problem> {
+    let kind = &query.kind;
+    if !kind.is_computed(attr) {
+        return Ok(Vec::new());
+    }
+    let shown = kind.projection(&[kind.attr(attr).path()], &[]);
+    let items: Vec<&Stored> = part.iter().collect();
+    let missing = render::missing_edges(service, (kind, &items), &shown).await?;
+    let mut edges: Vec<_> = part.iter().map(|stored| stored.edges.clone()).collect();
+    for (at, attr, found) in missing {
+        if let Some(own) = edges.get_mut(at) {
+            own.push((attr, found));
+        }
+    }
+    let settings = &service.0.settings;
+    let made = part
+        .iter()
+        .zip(&edges)
+        .map(|(stored, own)| computed(settings, &Facts::of(kind, stored, own), &[attr]));
+    Ok(made.collect())
 }

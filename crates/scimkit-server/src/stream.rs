@@ -9,16 +9,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use scimkit_registry::{AttrId, Budget, Edge, Projection, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Budget, Edge, ResourceId};
 use scimkit_store::{BoxFuture, Scope, Store, StoreError, Stored, Want, yield_now};
 
 use crate::{
-    attrs::{PAGE, edge_attrs},
+    attrs::{PAGE, shown_edges},
     body::{BrokenOff, Pieces},
     error::Problem,
-    gather::{Gathered, Item},
+    gather::Gathered,
     members::{List, Members},
-    render,
+    render::{self, Item, Shape},
     work::{Rendering, WhenFull},
 };
 
@@ -28,7 +28,7 @@ const BATCH: usize = 100;
 /// How the resources of a list are shown.
 pub(crate) struct Shown {
     /// The type and the projection of each query.
-    pub(crate) projections: Vec<(Arc<ResourceType>, Projection)>,
+    pub(crate) shapes: Vec<Shape>,
     pub(crate) rendering: Rendering,
     pub(crate) scope: Scope,
     pub(crate) store: Arc<dyn Store>,
@@ -152,7 +152,7 @@ impl Resources {
             return Ok(None);
         };
         let (kind, projection) = self.shown.of(query)?;
-        let want = Want::edges(edge_attrs(kind, projection)).at_most(PAGE + 1);
+        let want = Want::edges(shown_edges(kind, projection)).at_most(PAGE + 1);
         let Shown { scope, store, .. } = &self.shown;
         match store.read(scope, kind, &id, &want).await {
             Ok(stored) => Ok(Some(Some(Item { query, stored }))),
@@ -163,37 +163,28 @@ impl Resources {
 
     /// Adds the JSON of resources to a text, each after a comma but the first of the list.
     async fn render(&mut self, batch: Vec<Item>, out: &mut Vec<u8>) -> Result<(), Problem> {
-        for text in self.shown.texts(batch).await? {
-            if self.sent > 0 {
-                out.push(b',');
-            }
-            self.sent += 1;
-            out.extend_from_slice(&text);
+        if batch.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        if self.sent > 0 {
+            out.push(b',');
+        }
+        self.sent += batch.len() as u64;
+        let Shown {
+            rendering,
+            scope,
+            shapes,
+            store,
+        } = &self.shown;
+        render::page((scope, &**store, rendering), shapes, batch, out).await
     }
 }
 
 impl Shown {
     /// The type and the projection of a query.
-    fn of(&self, query: usize) -> Result<&(Arc<ResourceType>, Projection), StoreError> {
-        let known = self.projections.get(query);
+    fn of(&self, query: usize) -> Result<&Shape, StoreError> {
+        let known = self.shapes.get(query);
         known.ok_or_else(|| StoreError::backend("a resource of a list belongs to no query"))
-    }
-
-    /// The resources' JSON in their order, rendered query by query.
-    async fn texts(&self, batch: Vec<Item>) -> Result<Vec<Vec<u8>>, Problem> {
-        let service = (&self.scope, &*self.store, &self.rendering);
-        let mut placed = Vec::with_capacity(batch.len());
-        let mut rest: Vec<(usize, Item)> = batch.into_iter().enumerate().collect();
-        for (query, (kind, projection)) in self.projections.iter().enumerate() {
-            let own = rest.extract_if(.., |(_, item)| item.query == query);
-            let (places, own): (Vec<_>, Vec<_>) = own.map(|(at, item)| (at, item.stored)).unzip();
-            let texts = render::page(service, (kind, &own), projection).await?;
-            placed.extend(places.into_iter().zip(texts));
-        }
-        placed.sort_unstable_by_key(|(place, _)| *place);
-        Ok(placed.into_iter().map(|(_, text)| text).collect())
     }
 }
 

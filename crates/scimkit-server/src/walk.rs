@@ -11,7 +11,8 @@ use crate::{
     clock::Clock,
     cursor::{self, Cursors, Mark, Place},
     error::Problem,
-    gather::{HELD, Item},
+    gather::HELD,
+    render::Item,
     sort::{sort_keys, sort_merged},
     work,
 };

@@ -11,6 +11,7 @@
 //! - [`engine`]: the rules of a write, decided once for all stores
 //! - [`rows`]: a complete store over a database that has rows, such as your own tables
 //! - [`computed`]: the attributes that no document holds, such as `meta` and memberships
+//! - [`ResourcePrinter`]: resources as the JSON text of responses
 
 pub mod archive;
 mod batch;
@@ -26,6 +27,7 @@ mod ids;
 pub mod journal;
 mod lane;
 mod memory;
+mod printer;
 mod query;
 pub mod rows;
 mod rules;
@@ -58,6 +60,7 @@ pub use journal::{
 };
 pub use lane::Lane;
 pub use memory::Memory;
+pub use printer::ResourcePrinter;
 pub use query::{
     Count, Overflow, OwnerFilter, Page, PageBuilder, Position, Query, Room, Sort, Start,
 };

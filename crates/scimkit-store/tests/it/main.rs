@@ -13,6 +13,7 @@ mod computed;
 mod engine;
 mod limits;
 mod memory;
+mod printer;
 
 use std::{
     pin::pin,

@@ -1,0 +1,334 @@
+//! Prints stored resources as JSON, as responses show them.
+
+use percent_encoding::utf8_percent_encode;
+use scimkit_core::{Version, push_instant, push_json_string};
+use scimkit_registry::{Attr, AttrId, DocumentPrinter, Edge, Projection, ResourceType, Role};
+
+use crate::{Settings, Stored, computed::SEGMENT};
+
+/// Prints stored resources of one type, as far as a projection shows them.
+///
+/// The printed text is that of the tree that [`ResourceType::project`] leaves of the document and the attributes of
+/// [`computed`](crate::computed). Prepare it once for all resources of a page.
+///
+/// # Example
+/// ```
+/// use chrono::DateTime;
+/// use scimkit_core::Version;
+/// use scimkit_registry::ResourceId;
+/// use scimkit_store::{Document, ResourcePrinter, Settings, Stored, Timestamps};
+///
+/// let settings = Settings::new("https://example.com/scim/v2/");
+/// let group = settings.registry.by_name("Group").unwrap();
+/// let (created, last_modified) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
+/// let stored = Stored::new(
+///     ResourceId::from("g 1"),
+///     Version::new("7")?,
+///     Timestamps { created, last_modified },
+///     Document::from_text(r#"{"displayName":"G"}"#),
+/// );
+/// let projection = group.projection(&["displayName", "meta.location"], &[]);
+/// let mut text = Vec::new();
+/// ResourcePrinter::new(&settings, group, &projection).print(&stored, &mut text);
+/// let shown = br#"{"displayName":"G","id":"g 1","meta":{"location":"https://example.com/scim/v2/Groups/g%201"}}"#;
+/// assert_eq!(text, shown);
+/// # Ok::<(), scimkit_core::InvalidVersion>(())
+/// ```
+#[derive(Debug)]
+pub struct ResourcePrinter<'p> {
+    /// A string with the base URL, without its closing quote.
+    base_url: Vec<u8>,
+    document: DocumentPrinter<'p>,
+    kind: &'p ResourceType,
+    meta: Template,
+    /// What is shown of memberships.
+    parts: Vec<(AttrId, Vec<Part<'p>>)>,
+    settings: &'p Settings,
+}
+
+/// The text of `meta` with holes for what is different in each resource; no text if nothing of it is shown.
+#[derive(Debug, Default)]
+struct Template {
+    /// The places of the holes and what they hold.
+    holes: Vec<(usize, Holds)>,
+    text: Vec<u8>,
+}
+
+/// A sub-attribute that is shown: its name and what it holds.
+#[derive(Debug)]
+struct Part<'p> {
+    holds: Holds,
+    name: &'p str,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Holds {
+    Created,
+    /// The text `direct`.
+    Direct,
+    Display,
+    /// The name of the type of an edge's target.
+    Kind,
+    LastModified,
+    Location,
+    ResourceType,
+    /// The location of an edge's target.
+    Target,
+    Value,
+    Version,
+}
+
+impl Holds {
+    /// What a sub-attribute of `meta`, a membership or an inverse attribute holds; none if no resource has it.
+    fn of(attr: &Attr, role: Role) -> Option<Holds> {
+        Some(match (role, attr.name()) {
+            (Role::Meta, "resourceType") => Holds::ResourceType,
+            (Role::Meta, "created") => Holds::Created,
+            (Role::Meta, "lastModified") => Holds::LastModified,
+            (Role::Meta, "location") => Holds::Location,
+            (Role::Meta, "version") => Holds::Version,
+            (Role::Inverse, "type") => Holds::Direct,
+            (Role::Membership, "type") => Holds::Kind,
+            (Role::Inverse | Role::Membership, "$ref") => Holds::Target,
+            (Role::Inverse | Role::Membership, "display") => Holds::Display,
+            (Role::Inverse | Role::Membership, "value") => Holds::Value,
+            _ => return None,
+        })
+    }
+}
+
+impl<'p> ResourcePrinter<'p> {
+    /// Creates a printer of the resources of a type.
+    #[must_use]
+    pub fn new(settings: &'p Settings, kind: &'p ResourceType, projection: &'p Projection) -> Self {
+        let mut base_url = Vec::with_capacity(settings.base_url.len() + 2);
+        push_json_string(&mut base_url, &settings.base_url);
+        base_url.pop();
+        let mut printer = ResourcePrinter {
+            base_url,
+            document: DocumentPrinter::new(kind, projection),
+            kind,
+            meta: Template::default(),
+            parts: Vec::new(),
+            settings,
+        };
+        for attr in kind
+            .completed_attributes()
+            .filter(|attr| projection.shows(attr.id()))
+        {
+            let shown = kind
+                .children(attr.id())
+                .filter(|sub| projection.shows(sub.id()));
+            let parts = shown.filter_map(|sub| {
+                let (name, holds) = (sub.name(), Holds::of(sub, attr.role())?);
+                Some(Part { holds, name })
+            });
+            match attr.role() {
+                Role::Meta => printer.meta = printer.template(parts),
+                Role::Inverse | Role::Membership => {
+                    printer.parts.push((attr.id(), parts.collect()))
+                }
+                _ => {}
+            }
+        }
+        printer
+    }
+
+    /// Appends the JSON object of one resource. Its edges are those that it was read with.
+    pub fn print(&self, stored: &Stored, text: &mut Vec<u8>) {
+        let value = |attr, text: &mut Vec<u8>| self.value(stored, attr, text);
+        self.document.print(&stored.document, text, value);
+    }
+
+    /// Appends edges as elements of a membership or inverse attribute, with commas in between. An element of which nothing is
+    /// shown is left out.
+    pub fn print_elements(&self, attr: AttrId, edges: &[Edge], text: &mut Vec<u8>) {
+        let parts = self.parts_of(attr);
+        let first = text.len();
+        for edge in edges {
+            let start = text.len();
+            if start > first {
+                text.push(b',');
+            }
+            text.push(b'{');
+            let empty = text.len();
+            for part in parts {
+                let start = text.len();
+                member(text, part.name, empty);
+                if !self.edge_part(part.holds, edge, text) {
+                    text.truncate(start);
+                }
+            }
+            match text.len() == empty {
+                true => text.truncate(start),
+                false => text.push(b'}'),
+            }
+        }
+    }
+
+    /// Appends the value of a computed attribute; returns whether the resource has it.
+    fn value(&self, stored: &Stored, id: AttrId, text: &mut Vec<u8>) -> bool {
+        let attr = self.kind.attr(id);
+        match attr.role() {
+            Role::Id => push_json_string(text, stored.id.as_str()),
+            Role::Meta => self.meta(stored, text),
+            Role::Inverse | Role::Membership => {
+                let edges = edges(stored, id);
+                if edges.is_empty() {
+                    return false;
+                }
+                let start = text.len();
+                text.push(b'[');
+                self.print_elements(id, edges, text);
+                match text.len() == start + 1 {
+                    true => text.truncate(start),
+                    false => text.push(b']'),
+                }
+            }
+            Role::Reference => {
+                let target = attr
+                    .parent()
+                    .and_then(|parent| edges(stored, parent).first());
+                let holds = match attr.name() {
+                    "$ref" => Holds::Target,
+                    _ => Holds::Display,
+                };
+                return target.is_some_and(|edge| self.edge_part(holds, edge, text));
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Prepares what is the same in the `meta` of all resources.
+    fn template(&self, parts: impl Iterator<Item = Part<'p>>) -> Template {
+        let Template {
+            mut holes,
+            mut text,
+        } = Template::default();
+        for Part { holds, name } in parts {
+            text.push(if text.is_empty() { b'{' } else { b',' });
+            push_json_string(&mut text, name);
+            text.push(b':');
+            match holds {
+                Holds::ResourceType => {
+                    push_json_string(&mut text, self.kind.name());
+                    continue;
+                }
+                Holds::Location => self.location(self.kind, &mut text),
+                Holds::Version => text.extend_from_slice(br#""W/\""#),
+                _ => text.push(b'"'),
+            }
+            holes.push((text.len(), holds));
+            if let Holds::Version = holds {
+                text.extend_from_slice(br#"\""#);
+            }
+            text.push(b'"');
+        }
+        if !text.is_empty() {
+            text.push(b'}');
+        }
+        Template { holes, text }
+    }
+
+    fn meta(&self, stored: &Stored, text: &mut Vec<u8>) {
+        let Template { holes, text: fixed } = &self.meta;
+        let mut from = 0;
+        for (at, holds) in holes {
+            text.extend_from_slice(fixed.get(from..*at).unwrap_or_default());
+            from = *at;
+            match holds {
+                Holds::Created => push_instant(text, stored.created),
+                Holds::LastModified => push_instant(text, stored.last_modified),
+                Holds::Location => push_segment(text, stored.id.as_str()),
+                _ => push_version(text, &stored.version),
+            }
+        }
+        text.extend_from_slice(fixed.get(from..).unwrap_or_default());
+    }
+
+    /// Appends a part of an element; returns false if the edge does not have it.
+    fn edge_part(&self, holds: Holds, edge: &Edge, text: &mut Vec<u8>) -> bool {
+        match holds {
+            Holds::Direct => push_json_string(text, "direct"),
+            Holds::Target => {
+                let name = edge.kind.as_deref();
+                let kind = name.and_then(|name| self.settings.registry.by_name(name));
+                let Some(kind) = kind else {
+                    return false;
+                };
+                self.location(kind, text);
+                push_segment(text, edge.id.as_str());
+                text.push(b'"');
+            }
+            Holds::Value => push_json_string(text, edge.id.as_str()),
+            Holds::Display | Holds::Kind => {
+                let given = match holds {
+                    Holds::Display => &edge.display,
+                    _ => &edge.kind,
+                };
+                let Some(given) = given else {
+                    return false;
+                };
+                push_json_string(text, given);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Appends a JSON string with the [location](crate::location) of a resource, up to its id.
+    fn location(&self, kind: &ResourceType, text: &mut Vec<u8>) {
+        text.extend_from_slice(&self.base_url);
+        // Its characters are those of a URL path: none needs an escape.
+        text.extend_from_slice(kind.endpoint().as_bytes());
+        text.push(b'/');
+    }
+
+    fn parts_of(&self, attr: AttrId) -> &[Part<'p>] {
+        let mut parts = self.parts.iter();
+        parts
+            .find(|(known, _)| *known == attr)
+            .map_or(&[], |(_, parts)| parts)
+    }
+}
+
+fn edges(stored: &Stored, attr: AttrId) -> &[Edge] {
+    let mut lists = stored.edges.iter();
+    lists
+        .find(|(known, _)| *known == attr)
+        .map_or(&[], |(_, edges)| edges)
+}
+
+/// Appends an id as the segment of a URL.
+fn push_segment(text: &mut Vec<u8>, id: &str) {
+    // Without an early end, so that many bytes are looked at together.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if id.bytes().fold(true, |all, byte| all & is_plain(byte)) {
+        text.extend_from_slice(id.as_bytes());
+        return;
+    }
+    for part in utf8_percent_encode(id, SEGMENT) {
+        text.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// Appends a version as a part of a JSON string. It is visible ASCII without quotes.
+fn push_version(text: &mut Vec<u8>, version: &Version) {
+    for byte in version.as_str().bytes() {
+        if byte == b'\\' {
+            text.push(b'\\');
+        }
+        text.push(byte);
+    }
+}
+
+/// Appends the name of the next member of an object that begins at `empty`. Names need no escapes.
+fn member(text: &mut Vec<u8>, name: &str, empty: usize) {
+    if text.len() > empty {
+        text.push(b',');
+    }
+    text.push(b'"');
+    text.extend_from_slice(name.as_bytes());
+    text.extend_from_slice(b"\":");
+}
