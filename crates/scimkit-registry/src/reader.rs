@@ -134,10 +134,15 @@ impl Document {
     /// Returns the `displayName` of the resource, by which references and members show it.
     #[must_use]
     pub fn display_name(&self, kind: &ResourceType) -> Option<String> {
-        let name = kind.named("displayName")?;
-        let values = kind.reader([name]);
-        let values = values.read(self.text());
-        values.node(name)?.string().map(Cow::into_owned)
+        let attr = kind.attr(kind.named("displayName")?);
+        if attr.extension().is_some() {
+            let values = kind.reader([attr.id()]);
+            let values = values.read(self.text());
+            return values.node(attr.id())?.string().map(Cow::into_owned);
+        }
+        // A group has thousands of members: nothing is prepared for each.
+        let name = Node::Text(self.text()).get(attr.name())?.string();
+        name.map(Cow::into_owned)
     }
 
     /// Returns the resource that a reference attribute such as `manager` names: its `value`.

@@ -24,4 +24,5 @@ mod registration;
 mod required;
 mod resource;
 mod table;
+mod text;
 mod world;
