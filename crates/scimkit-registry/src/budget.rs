@@ -265,6 +265,65 @@ pub(crate) fn members_weight(members: &Map<String, Value>) -> u64 {
         .sum()
 }
 
+/// Ends a scan of many rows early if it will not fit into its budget, by what the rows so far took.
+///
+/// It judges from a thirty-second of the rows on, and ends a scan that would take more than twice what was left of
+/// the budget at its beginning, if the other rows take as much.
+///
+/// # Example
+/// ```
+/// use scimkit_registry::{Budget, Exhausted, Forecast};
+///
+/// let budget = Budget::new(10_000);
+/// let forecast = Forecast::new(&budget, 3_200);
+/// budget.charge(700)?;
+/// assert_eq!(forecast.check(&budget, 99), Ok(()));
+/// assert_eq!(forecast.check(&budget, 100), Err(Exhausted::Work));
+/// assert_eq!(forecast.check(&budget, 1_600), Ok(()));
+/// # Ok::<(), Exhausted>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Forecast {
+    rows: u64,
+    spent_before: u64,
+}
+
+impl Forecast {
+    /// The part of the rows that must be done, as a divisor.
+    const SAMPLE: u64 = 32;
+    /// The excess that ends a scan.
+    const EXCESS: u64 = 2;
+
+    /// Begins a scan of that number of rows, all of which it needs.
+    #[must_use]
+    pub fn new(budget: &Budget, rows: u64) -> Self {
+        Forecast {
+            rows,
+            spent_before: budget.spent(),
+        }
+    }
+
+    /// Judges the scan after `done` rows.
+    ///
+    /// # Errors
+    /// [`Exhausted::Work`] if the scan will not fit.
+    pub fn check(&self, budget: &Budget, done: u64) -> Result<(), Exhausted> {
+        if done.saturating_mul(Self::SAMPLE) < self.rows {
+            return Ok(());
+        }
+        let spent = u128::from(budget.spent().saturating_sub(self.spent_before));
+        let left = u128::from(budget.shared.limit.saturating_sub(self.spent_before));
+        // Spent for each row, times all rows.
+        let needed = spent * u128::from(self.rows);
+        let allowed = left * u128::from(done);
+        let allowed = allowed.saturating_mul(u128::from(Self::EXCESS));
+        match needed > allowed {
+            true => Err(Exhausted::Work),
+            false => Ok(()),
+        }
+    }
+}
+
 impl fmt::Debug for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Budget")

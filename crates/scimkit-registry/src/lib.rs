@@ -62,7 +62,7 @@ mod witness;
 
 pub use admit::Entry;
 pub use attr::{Attr, AttrId, Role};
-pub use budget::{Budget, Exhausted, Meter, weight};
+pub use budget::{Budget, Exhausted, Forecast, Meter, weight};
 pub use change::{Change, ChangedValue, Revision};
 pub use document::{Document, InvalidDocument};
 pub use edges::{Edge, EdgeChange, EdgeEdit, ResourceId, edges_of};
