@@ -8,6 +8,7 @@ mod edges;
 mod index;
 mod journal;
 mod order;
+mod page;
 mod places;
 mod query;
 mod rows;
@@ -29,7 +30,8 @@ use self::{
     admission::Admitted,
     batch::Writing,
     directory::Directory,
-    edges::Among,
+    edges::{Among, EdgeReader, FoundEdges, wanted},
+    page::PageRows,
     query::Asked,
     tenant::Tenant,
     walk::{Progress, Walk},
@@ -146,14 +148,22 @@ impl Store for Memory {
             let Some(tenant) = self.tenant(&scope.tenant) else {
                 return Ok(vec![Vec::new(); query.owners.len()]);
             };
-            let tenant = shared_in_turn(&tenant).await;
-            tenant.check_complete()?;
             let among = Among::First {
                 after: query.after.as_ref(),
                 limit: most(query.limit),
             };
-            let edges = |id| tenant.edges(&scope.settings, &query.kind, query.attr, id, among);
-            Ok(query.owners.iter().map(edges).collect())
+            let reader = EdgeReader::new(&scope.settings, &query.kind, [query.attr]);
+            let found: Vec<_> = {
+                let tenant = shared_in_turn(&tenant).await;
+                tenant.check_complete()?;
+                let find = |id| match tenant.record(&query.kind, id) {
+                    Some(record) => reader.find(&tenant, (id, record), among),
+                    None => FoundEdges::default(),
+                };
+                query.owners.iter().map(find).collect()
+            };
+            let build = |found| reader.build(found).into_iter().flat_map(|(_, edges)| edges);
+            Ok(found.into_iter().map(|one| build(one).collect()).collect())
         })
     }
 
@@ -178,7 +188,7 @@ impl Store for Memory {
             };
             let mut walk = match asked {
                 Asked::InOrder(rows) => Walk::in_order(settings, query, rows),
-                Asked::Page(page) => return Ok(page),
+                Asked::Page(page, total) => return Ok(page.build(total)),
                 Asked::Unsorted(rows) => Walk::sorting(settings, query, rows),
             };
             let needs_edges = walk.needs_edges();
@@ -210,9 +220,16 @@ impl Store for Memory {
                     }
                 }
             }
-            let tenant = shared_in_turn(&tenant).await;
-            tenant.check_complete()?;
-            Ok(walk.page(&tenant, budget)?)
+            let (rows, mut page) = (walk.finish(), PageRows::new(settings, query));
+            {
+                let tenant = shared_in_turn(&tenant).await;
+                tenant.check_complete()?;
+                page.take_all(&tenant, rows.rows);
+            }
+            if rows.has_more {
+                page.end();
+            }
+            Ok(page.build(rows.total))
         })
     }
 
@@ -225,11 +242,15 @@ impl Store for Memory {
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async move {
             let tenant = self.tenant(&scope.tenant).ok_or(StoreError::NotFound)?;
-            let tenant = shared_in_turn(&tenant).await;
-            tenant.check_complete()?;
-            let record = tenant.record(kind, id).ok_or(StoreError::NotFound)?;
-            let mut stored = record.stored(kind, id);
-            tenant.add_edges(&scope.settings, kind, &mut stored, want);
+            let edges = wanted(&scope.settings, kind, want);
+            let (mut stored, found) = {
+                let tenant = shared_in_turn(&tenant).await;
+                tenant.check_complete()?;
+                let record = tenant.record(kind, id).ok_or(StoreError::NotFound)?;
+                let found = edges.find_first(&tenant, (id, record), want.limit);
+                (record.stored(kind, id), found)
+            };
+            stored.edges = edges.build(found);
             Ok(stored)
         })
     }
@@ -248,7 +269,7 @@ impl Store for Memory {
             loop {
                 let is_done = writing.slice(&mut *exclusive_in_turn(&tenant).await, scope);
                 if is_done {
-                    return writing.take_answers();
+                    return writing.take_answers(scope);
                 }
                 yield_now().await;
             }
@@ -263,13 +284,13 @@ impl Memory {
         tenant: &Arc<RwLock<Tenant>>,
         scope: &Scope,
         query: &Query,
-    ) -> Result<Asked, StoreError> {
+    ) -> Result<Asked<'static>, StoreError> {
         let (tenant, query) = (Arc::clone(tenant), query.clone());
         let settings = Arc::clone(&scope.settings);
         let ask = move || {
             let tenant = shared(&tenant);
             tenant.check_complete()?;
-            Ok(tenant.asked(&settings, &query))
+            Ok(tenant.rows(&settings, &query))
         };
         self.lane.run(&scope.tenant, &scope.budget, ask).await?
     }
@@ -288,7 +309,7 @@ impl Memory {
             let run = move || {
                 let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
                 while !writing.slice(&mut exclusive(&tenant), &own) {}
-                writing.take_answers()
+                writing.take_answers(&own)
             };
             match self.lane.run(&scope.tenant, budget, run).await {
                 Err(StoreError::Busy) => budget.check()?,

@@ -77,6 +77,11 @@ impl Stored {
     pub fn edge_size(edge: &Edge) -> u64 {
         let texts = [edge.kind.as_deref(), edge.display.as_deref()];
         let texts = texts.into_iter().flatten().map(str::len).sum::<usize>();
-        Self::EDGE_SIZE + (edge.id.as_str().len() + texts) as u64
+        Self::min_edge_size(&edge.id) + texts as u64
+    }
+
+    /// Returns the bytes that an edge to a resource adds at least.
+    pub(crate) fn min_edge_size(id: &ResourceId) -> u64 {
+        Self::EDGE_SIZE + id.as_str().len() as u64
     }
 }

@@ -10,7 +10,7 @@ use crate::{Batch, How, Intent, StoreError, Stored, Want, Written};
 ///
 /// A store reads them once the operations are applied and before others see them: in the same
 /// transaction, under the tenant's lock. So they are the edges of the version that the answer names.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct AnswerEdges {
     /// Whether each write is of that type.
     is_of_kind: Vec<bool>,

@@ -14,7 +14,7 @@ use super::{
     Memory,
     directory::{Directory, Removal},
     exclusive, shared,
-    table::{Record, Table},
+    table::{Record, Table, exact_text},
     tenant::Tenant,
 };
 use crate::{
@@ -283,8 +283,8 @@ fn edges<'r>(
         let pieces: Vec<_> = targets
             .chunks(TARGETS)
             .map(|piece| {
-                let owned = |(id, kind): &(&ResourceId, &Option<String>)| {
-                    (ResourceId::clone(id), Option::clone(kind))
+                let owned = |(id, kind): &(&ResourceId, &Option<Arc<str>>)| {
+                    (ResourceId::clone(id), kind.as_deref().map(str::to_owned))
                 };
                 let targets = piece.iter().map(owned).collect();
                 Edges::new((kind, id.clone()), &**attr, targets)
@@ -362,7 +362,7 @@ impl Copy<'_> {
             edges: BTreeMap::new(),
             last_modified: resource.last_modified,
             schema: fit.is_shown.then(|| fit.kind.fingerprint()),
-            text: fit.kept.into_text(),
+            text: exact_text(&fit.kept),
             version: resource.version,
         };
         table.insert(id.clone(), record, fit.keys);
@@ -378,7 +378,7 @@ impl Copy<'_> {
             edges: BTreeMap::new(),
             last_modified: retired.retired,
             schema: fit.is_shown.then(|| fit.kind.fingerprint()),
-            text: fit.kept.into_text(),
+            text: exact_text(&fit.kept),
             version: Version::new("0").map_err(StoreError::backend)?,
         };
         let table = self.tenant.retired_of(&fit.kind);

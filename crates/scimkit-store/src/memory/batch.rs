@@ -4,10 +4,11 @@ use std::{iter::Peekable, vec};
 
 use chrono::{DateTime, Utc};
 
-use super::{tenant::Tenant, walk::SLICE};
-use crate::{
-    Batch, Cause, Intent, OnFailure, Scope, StoreError, Want, Write, Written, engine::BatchAnswer,
+use super::{
+    tenant::{Tenant, Unfinished},
+    walk::SLICE,
 };
+use crate::{Batch, Cause, Intent, OnFailure, Scope, StoreError, Want, Write, engine::BatchAnswer};
 
 /// Units of a slice that runs on another thread: some milliseconds.
 const LONG: u64 = 4 * SLICE;
@@ -19,7 +20,8 @@ fn is_whole(on_failure: OnFailure, intent: Intent) -> bool {
 
 /// A batch that is being carried out.
 pub(super) struct Writing {
-    answers: Vec<Result<Written, StoreError>>,
+    /// The answers of the slices so far.
+    answers: Vec<Unfinished>,
     at: DateTime<Utc>,
     cause: Cause,
     /// The reason why nothing of the batch was written.
@@ -47,7 +49,7 @@ impl Writing {
             false => weights.max().unwrap_or(0),
         };
         Writing {
-            answers: Vec::with_capacity(writes.len()),
+            answers: Vec::new(),
             at: batch.at,
             cause: batch.cause,
             failed: None,
@@ -66,8 +68,8 @@ impl Writing {
         let writes = self.next_writes();
         let count = writes.len();
         if self.on_failure.stops(self.failures) {
-            let skipped = writes.into_iter().map(|_| Err(StoreError::NotRun));
-            self.answers.extend(skipped);
+            self.answers
+                .push(Unfinished::failed(count, &StoreError::NotRun));
         } else {
             let rule = match self.on_failure {
                 OnFailure::StopAfter(limit) => {
@@ -84,10 +86,10 @@ impl Writing {
                 Ok(answers) => answers,
                 Err(problem) => return self.fail(count, problem),
             };
-            let failures = answers.iter().filter(|answer| answer.is_err()).count();
+            let failures = answers.count_failures();
             let failures = u32::try_from(failures).unwrap_or(u32::MAX);
             self.failures = self.failures.saturating_add(failures);
-            self.answers.extend(answers);
+            self.answers.push(answers);
         }
         self.rest.peek().is_none()
     }
@@ -119,17 +121,21 @@ impl Writing {
             // The slices before it are written.
             false => {
                 let rest = count.saturating_add(self.rest.by_ref().count());
-                let failed = std::iter::repeat_with(|| Err(problem.clone()));
-                self.answers.extend(failed.take(rest));
+                self.answers.push(Unfinished::failed(rest, &problem));
             }
         }
         true
     }
 
-    pub(super) fn take_answers(&mut self) -> BatchAnswer {
-        match self.failed.take() {
-            Some(problem) => Err(problem),
-            None => Ok(std::mem::take(&mut self.answers)),
+    /// Builds the answers, without the lock of the tenant.
+    pub(super) fn take_answers(&mut self, scope: &Scope) -> BatchAnswer {
+        if let Some(problem) = self.failed.take() {
+            return Err(problem);
         }
+        let mut answers = Vec::new();
+        for slice in std::mem::take(&mut self.answers) {
+            answers.append(&mut slice.finish(scope)?);
+        }
+        Ok(answers)
     }
 }

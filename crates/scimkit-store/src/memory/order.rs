@@ -1,6 +1,6 @@
 //! Rows in the order of a sort that an index has.
 
-use std::{ops::Bound, sync::Arc};
+use std::{collections::HashSet, iter, ops::Bound, sync::Arc};
 
 use scimkit_core::message::SortOrder;
 use scimkit_registry::{AttrId, ResourceId, ResourceType, Scalar};
@@ -42,11 +42,7 @@ impl Table {
             };
             found.filter_map(row)
         };
-        let without = |from: Option<&'a Position>| {
-            let rows = self.after(from.map(|place| &place.id));
-            let missing = rows.filter(move |(id, _)| !self.index.has(id, sort.attr));
-            missing.map(|row| (None, row))
-        };
+        let without = |from: Option<&'a Position>| self.without_key(sort.attr, from);
         let keyed = after.and_then(|place| Some((place.key.as_ref()?, &place.id)));
         Some(match (sort.order, after, keyed) {
             (SortOrder::Ascending, Some(place), None) => Box::new(without(Some(place))),
@@ -60,6 +56,21 @@ impl Table {
     pub(super) fn after<'a>(&'a self, id: Option<&'a ResourceId>) -> impl Iterator<Item = Row<'a>> {
         let from = id.map_or(Bound::Unbounded, |id| Bound::Excluded(id.as_str()));
         self.records.range::<str, _>((from, Bound::Unbounded))
+    }
+
+    /// The rows without a key of a single-valued attribute, from a position on.
+    fn without_key<'a>(&'a self, attr: AttrId, from: Option<&'a Position>) -> Rows<'a> {
+        let begin = move || {
+            // A resource has one key at most.
+            let with: HashSet<_> = self.index.holders(attr).collect();
+            let is_missing = with.len() < self.records.len();
+            let from = from.map(|place| &place.id);
+            let rows = is_missing.then(|| self.after(from)).into_iter().flatten();
+            rows.filter(move |(id, _)| !with.contains(id))
+        };
+        // Most pages end before.
+        let rows = iter::once_with(begin).flatten();
+        Box::new(rows.map(|row| (None, row)))
     }
 
     fn by_id<'a>(&'a self, sort: Sort, after: Option<&'a Position>) -> Rows<'a> {

@@ -122,18 +122,12 @@ impl Places {
         }
     }
 
-    pub(super) fn link(&mut self, target: &ResourceId, owner: &Arc<Owner>) {
-        let owner = Arc::clone(owner);
-        match self.by_id.get_mut(target) {
-            Some(place) => drop(place.owners.insert(owner)),
-            None => {
-                let place = Place {
-                    kind: None,
-                    owners: BTreeSet::from([owner]),
-                };
-                self.by_id.insert(target.clone(), place);
-            }
-        }
+    /// Adds an owner of a resource, and returns the id of the resource as it is stored here.
+    pub(super) fn link(&mut self, target: ResourceId, owner: &Arc<Owner>) -> ResourceId {
+        let place = self.by_id.entry(target);
+        let target = place.key().clone();
+        place.or_default().owners.insert(Arc::clone(owner));
+        target
     }
 
     pub(super) fn unlink(&mut self, target: &ResourceId, owner: &Owner) {
@@ -165,7 +159,7 @@ mod tests {
             ("staff", "Group", "3"),
         ] {
             let (attr, kind, id) = (attr.into(), kind.into(), id.into());
-            places.link(&user, &Arc::new(Owner { attr, kind, id }));
+            places.link(user.clone(), &Arc::new(Owner { attr, kind, id }));
         }
         let lists = places.owner_lists("u");
         let names: Vec<_> = lists.iter().map(|(a, k)| (&**a, &**k)).collect();

@@ -11,21 +11,19 @@ use scimkit_registry::{
 
 use super::{
     order::{Keyed, Row, beginning},
+    page::PageRows,
     table::{Record, Table},
     tenant::Tenant,
     walk,
 };
-use crate::{
-    Count, OwnerFilter, Page, PageBuilder, Position, Query, Room, Settings, Start,
-    computed::targets,
-};
+use crate::{Count, OwnerFilter, Query, Settings, Start, computed::targets};
 
 /// A query after a look at the indexes.
-pub(super) enum Asked {
+pub(super) enum Asked<'q> {
     /// These rows are still to be evaluated; they come in the order of the query.
     InOrder(Vec<walk::Row>),
-    /// They decide it.
-    Page(Page),
+    /// The indexes decide it; with the number of all resources.
+    Page(PageRows<'q>, u64),
     /// These rows are still to be evaluated and sorted; they come in the order of their ids.
     Unsorted(Vec<walk::Row>),
 }
@@ -87,18 +85,21 @@ impl Tenant {
         most.sum()
     }
 
-    /// The page where the indexes decide it, or the rows that are to be looked at, with the least
+    /// The page if the indexes decide it, or the rows that are to be looked at, with the least
     /// that must be done under the lock: rows are pointers.
-    pub(super) fn asked(&self, settings: &Settings, query: &Query) -> Asked {
+    pub(super) fn asked<'q>(&self, settings: &'q Settings, query: &'q Query) -> Asked<'q> {
+        match self.page_of_all(settings, query) {
+            Some((page, total)) => Asked::Page(page, total),
+            None => self.rows(settings, query),
+        }
+    }
+
+    /// The rows that are to be looked at.
+    pub(super) fn rows(&self, settings: &Settings, query: &Query) -> Asked<'static> {
         let none = Table::default();
         let table = self.tables.get(query.kind.name()).unwrap_or(&none);
         let Some(predicate) = query.predicate.as_ref().filter(|_| !query.is_unfiltered()) else {
-            let page =
-                (query.owner == OwnerFilter::Any).then(|| self.page_of_all(settings, query, table));
-            return match page.flatten() {
-                Some(page) => Asked::Page(page),
-                None => Asked::Unsorted(rows(table.records.iter())),
-            };
+            return Asked::Unsorted(rows(table.records.iter()));
         };
         let asking = Asking {
             kind: &query.kind,
@@ -125,59 +126,35 @@ impl Tenant {
         }
     }
 
-    /// A page of all resources, straight off the table; none where no index has the order.
-    fn page_of_all(&self, settings: &Settings, query: &Query, table: &Table) -> Option<Page> {
+    /// A page of all resources and their number; none if the query filters, or if no index has its order.
+    fn page_of_all<'q>(
+        &self,
+        settings: &'q Settings,
+        query: &'q Query,
+    ) -> Option<(PageRows<'q>, u64)> {
+        if !query.is_unfiltered() {
+            return None;
+        }
+        let mut page = PageRows::new(settings, query);
+        let Some(table) = self.tables.get(query.kind.name()) else {
+            return Some((page, 0));
+        };
         let uncounted = query.clone().uncounted();
         let rows = in_index_order(&uncounted, table)?;
-        let mut page = match query.start {
-            Start::After(_) => self.page(settings, &uncounted, rows),
-            Start::Index(start) => {
-                let start = usize::try_from(start).unwrap_or(usize::MAX);
-                let first = uncounted.clone().page(0, query.count);
-                self.page(settings, &first, rows.skip(start))
-            }
+        let skipped = match query.start {
+            Start::After(_) => 0,
+            Start::Index(start) => usize::try_from(start).unwrap_or(usize::MAX),
         };
-        page.total = (query.total == Count::Exact).then_some(table.records.len() as u64);
-        Some(page)
-    }
-
-    /// The page out of rows that come in their final order, with what they are sorted by.
-    fn page<'a>(
-        &self,
-        settings: &Settings,
-        query: &Query,
-        rows: impl Iterator<Item = Keyed<'a>>,
-    ) -> Page {
-        let exact = query.total == Count::Exact;
-        let want = query.want();
-        let (mut page, mut last) = (PageBuilder::new(query), None);
-        let mut total = 0_u64;
-        for (key, (id, record)) in rows {
-            let begun = match &query.start {
-                Start::After(place) => place.precedes(query.sort, key.as_ref(), id),
-                Start::Index(start) => total >= *start,
-            };
-            total += 1;
-            match page.room() {
-                _ if !begun => {}
-                Room::Document => {
-                    let mut stored = record.stored(&query.kind, id);
-                    self.add_edges_of((settings, &query.kind), &mut stored, record, &want);
-                    page.push(stored);
-                    if !page.is_over() {
-                        last = Some((key, id));
-                    }
-                }
-                Room::Full => page.end(),
-                Room::Id => page.name(id.clone()),
-            }
-            if page.is_over() && !exact {
+        let is_before = |(key, (id, _)): &Keyed<'_>| match &query.start {
+            Start::After(place) => !place.precedes(query.sort, key.as_ref(), id),
+            Start::Index(_) => false,
+        };
+        for (key, row) in rows.skip(skipped).skip_while(is_before) {
+            if !page.take(self, key, row) {
                 break;
             }
         }
-        let last = last.filter(|_| page.ended_at().is_some());
-        let next = last.map(|(key, id)| Position::new(key, id.clone()));
-        page.finish(exact.then_some(total), next)
+        Some((page, table.records.len() as u64))
     }
 
     /// The resources in a table that satisfy a predicate over attributes that documents hold.

@@ -11,15 +11,15 @@ use scimkit_registry::{Exhausted, Meter, Registry, ResourceId};
 use super::{
     edges::EDGE,
     places::Owner,
-    table::{Record, Table},
+    table::{Record, Table, exact_text},
     tenant::Tenant,
 };
 use crate::{
     Document, Scope, StoreError,
     engine::{
         AncestorEdge, AncestorQuery, Applied, CandidateQuery, Candidates, CountQuery, CountRow,
-        Facts, FoundRow, KeyHolder, KeyRow, MemberList, Members, Needs, NewMembers, Operations,
-        OwnerEdge, ResourceRow, RowBump, RowHead, RowRef, RowState, Rows, RowsError,
+        Facts, FoundRow, KeyHolder, KeyRow, MemberList, Members, Needs, NewMember, NewMembers,
+        Operations, OwnerEdge, ResourceRow, RowBump, RowHead, RowRef, RowState, Rows, RowsError,
     },
 };
 
@@ -363,15 +363,20 @@ impl Tenant {
     }
 
     pub(super) fn insert_edges(&mut self, NewMembers { list, members }: NewMembers) {
+        let names: Vec<_> = self.tables.keys().cloned().collect();
         let table = self.tables.get_mut(&list.kind);
         let Some(record) = table.and_then(|t| t.record_mut(&list.owner)) else {
             return;
         };
         let owner = Arc::new(owner(&list));
         let targets = record.edges.entry(list.attr).or_default();
-        for member in members {
-            self.places.link(&member.id, &owner);
-            targets.insert(member.id, member.kind);
+        // Ids and names of types are shared.
+        for NewMember { id, kind } in members {
+            let shared = |kind: String| {
+                let known = names.iter().find(|name| ***name == *kind);
+                known.map_or_else(|| kind.into(), Arc::clone)
+            };
+            targets.insert(self.places.link(id, &owner), kind.map(shared));
         }
     }
 
@@ -383,18 +388,10 @@ impl Tenant {
         tables.get_mut(row.key.kind.name())
     }
 
-    /// Removes keys of rows, those of one row and attribute together.
     fn remove_keys(&mut self, keys: &[KeyRow]) {
-        let is_alike = |a: &KeyRow, b: &KeyRow| {
-            let attr = |row: &KeyRow| (row.key.attr, row.state);
-            attr(a) == attr(b) && a.id == b.id && a.key.kind.name() == b.key.kind.name()
-        };
-        for keys in keys.chunk_by(is_alike) {
-            if let Some(first) = keys.first()
-                && let Some(table) = self.table_of(first)
-            {
-                let gone = keys.iter().map(|row| &row.key.key).collect();
-                table.index.remove_keys(&first.id, first.key.attr, &gone);
+        for row in keys {
+            if let Some(table) = self.table_of(row) {
+                table.index.remove(&row.id, row.key.attr, &row.key.key);
             }
         }
     }
@@ -419,7 +416,7 @@ impl Tenant {
             edges: BTreeMap::new(),
             last_modified: row.last_modified,
             schema: row.document.is_exact().then(|| row.kind.fingerprint()),
-            text: row.document.into_text(),
+            text: exact_text(&row.document),
             version: row.version,
         };
         let table = match row.state {
@@ -436,7 +433,7 @@ impl Tenant {
     fn update_row(&mut self, row: ResourceRow) {
         if let Some(record) = self.table(&row.kind).record_mut(&row.id) {
             record.connection = row.connection;
-            record.set_document(&row.kind, row.document);
+            record.set_document(&row.kind, &row.document);
             record.last_modified = row.last_modified;
             record.version = row.version;
         }

@@ -1,6 +1,9 @@
 //! The resources of one type, of one tenant.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -16,7 +19,7 @@ use crate::{
 };
 
 /// The targets of one membership attribute, with the type that the client gave.
-pub(super) type Targets = BTreeMap<ResourceId, Option<String>>;
+pub(super) type Targets = BTreeMap<ResourceId, Option<Arc<str>>>;
 
 /// One resource.
 #[derive(Debug, Clone)]
@@ -41,9 +44,9 @@ impl Record {
         Document::from_text(self.text.clone()).with_exactness(is_exact)
     }
 
-    pub(super) fn set_document(&mut self, kind: &ResourceType, document: Document) {
+    pub(super) fn set_document(&mut self, kind: &ResourceType, document: &Document) {
         self.schema = document.is_exact().then(|| kind.fingerprint());
-        self.text = document.into_text();
+        self.text = exact_text(document);
     }
 
     pub(super) fn stored(&self, kind: &ResourceType, id: &ResourceId) -> Stored {
@@ -87,7 +90,7 @@ impl Table {
             // What was written is JSON.
             if let Ok(tree) = Resource::restore(&record.text) {
                 let whole = Change::create(Arc::clone(kind), tree);
-                self.index.put(id, whole.keys());
+                insert_keys(&mut self.index, id, whole.keys());
             }
         }
     }
@@ -165,8 +168,9 @@ impl Table {
         Ok(())
     }
 
+    /// Adds a resource that was not there.
     pub(super) fn insert(&mut self, id: ResourceId, record: Record, keys: Vec<(AttrId, Vec<Key>)>) {
-        self.index.put(&id, keys);
+        insert_keys(&mut self.index, &id, keys);
         self.records.insert(id, Arc::new(record));
     }
 
@@ -175,12 +179,27 @@ impl Table {
         self.records.get_mut(id).map(Arc::make_mut)
     }
 
-    pub(super) fn remove(&mut self, id: &ResourceId) {
-        self.index.remove(id);
-        self.records.remove(id);
+    /// Removes resources with their keys.
+    pub(super) fn remove_all(&mut self, gone: &BTreeSet<ResourceId>) {
+        if !gone.is_empty() {
+            self.index.retain(|id| !gone.contains(id));
+            self.records.retain(|id, _| !gone.contains(id));
+        }
     }
 
     pub(super) fn insert_key(&mut self, row: KeyRow) {
         self.index.insert(row.id, row.key.attr, row.key.key);
+    }
+}
+
+/// Copies the text of a document, so that the record holds none of the rest of its buffer.
+pub(super) fn exact_text(document: &Document) -> Bytes {
+    Bytes::copy_from_slice(document.text())
+}
+
+fn insert_keys(index: &mut Index, id: &ResourceId, keys: Vec<(AttrId, Vec<Key>)>) {
+    for (attr, keys) in keys {
+        keys.into_iter()
+            .for_each(|key| index.insert(id.clone(), attr, key));
     }
 }

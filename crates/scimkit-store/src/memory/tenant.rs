@@ -10,13 +10,14 @@ use scimkit_registry::{Budget, ResourceId, ResourceType};
 
 use super::{
     admission::LongQueries,
+    edges::{FoundEdges, wanted},
     journal::Ring,
     places::Places,
     rows::TenantRows,
     table::{Record, Table},
 };
 use crate::{
-    Batch, ConnectionId, Scope, Stamp, StoreError, Write,
+    Batch, ConnectionId, Scope, Stamp, StoreError, Write, Written,
     engine::{self, AnswerEdges, BatchAnswer, CounterRef, CounterRow, Decision, WriteRequest},
     journal::{DirectoryChange, seal_directory_changes},
 };
@@ -41,6 +42,40 @@ pub(super) struct Tenant {
     pub(super) version: u64,
 }
 
+/// The answers to writes, with what is needed to build their edges without the lock.
+pub(super) struct Unfinished {
+    answers: Vec<Result<Written, StoreError>>,
+    edges: AnswerEdges,
+    /// In the order in which [`AnswerEdges::add`] reads them.
+    found: Vec<FoundEdges>,
+}
+
+impl Unfinished {
+    /// The answers to writes that all failed for the same reason.
+    pub(super) fn failed(count: usize, problem: &StoreError) -> Self {
+        Unfinished {
+            answers: vec![Err(problem.clone()); count],
+            edges: AnswerEdges::default(),
+            found: Vec::new(),
+        }
+    }
+
+    pub(super) fn count_failures(&self) -> usize {
+        self.answers.iter().filter(|answer| answer.is_err()).count()
+    }
+
+    /// Builds the edges of the answers.
+    pub(super) fn finish(mut self, scope: &Scope) -> BatchAnswer {
+        let mut found = self.found.into_iter();
+        self.edges.add(&mut self.answers, |kind, stored, want| {
+            let found = found.next().unwrap_or_default();
+            stored.edges = wanted(&scope.settings, kind, want).build(found);
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(self.answers)
+    }
+}
+
 impl Tenant {
     pub(super) fn shared_record(
         &self,
@@ -62,8 +97,8 @@ impl Tenant {
         Some(self.shared_record(kind, id)?)
     }
 
-    /// Writes a batch, as the engine decides it.
-    pub(super) fn write(&mut self, scope: &Scope, batch: Batch) -> BatchAnswer {
+    /// Writes a batch, as the engine decides it. The answers lack their edges.
+    pub(super) fn write(&mut self, scope: &Scope, batch: Batch) -> Result<Unfinished, StoreError> {
         self.check_complete()?;
         for write in &batch.writes {
             self.keep_up_with(write);
@@ -76,11 +111,21 @@ impl Tenant {
         };
         let mut answers = engine::write_blocking(&mut rows, &mut decision)?;
         let mut answers = answers.pop().unwrap_or_else(|| Ok(Vec::new()))?;
+        let mut found = Vec::new();
         edges.add(&mut answers, |kind, stored, want| {
-            self.add_edges(&scope.settings, kind, stored, want);
+            let record = self.record(kind, &stored.id);
+            let edges = record.map(|record| {
+                let reader = wanted(&scope.settings, kind, want);
+                reader.find_first(self, (&stored.id, record), want.limit)
+            });
+            found.push(edges.unwrap_or_default());
             Ok::<_, StoreError>(())
         })?;
-        Ok(answers)
+        Ok(Unfinished {
+            answers,
+            edges,
+            found,
+        })
     }
 
     /// Makes the lookup keys of a type anew if its schema is another one now.
@@ -169,11 +214,9 @@ impl Tenant {
         for table in self.retired.values_mut() {
             let records = table.records.iter();
             let old = records.filter(|(_, record)| record.last_modified < before);
-            let old: Vec<_> = old.map(|(id, _)| id.clone()).collect();
+            let old: BTreeSet<_> = old.map(|(id, _)| id.clone()).collect();
             count += old.len() as u64;
-            for id in &old {
-                table.remove(id);
-            }
+            table.remove_all(&old);
             purged.extend(old);
         }
         let deleted = self.journal.deleted(before);

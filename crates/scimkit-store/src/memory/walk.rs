@@ -3,21 +3,18 @@
 use std::{cmp::Ordering, collections::BTreeSet, sync::Arc, vec};
 
 use scimkit_registry::{
-    AttrId, AttrReader, Budget, Exhausted, Meter, Operator, Predicate, ResourceId, ResourceType,
-    Role, Scalar, View,
+    AttrId, AttrReader, Budget, Exhausted, Forecast, Meter, Operator, Predicate, ResourceId,
+    ResourceType, Role, Scalar, View,
 };
 use serde_json::{Map, Value};
 
 use super::{
-    edges::{Among, EDGE},
+    edges::{Among, EDGE, EdgeReader},
     query::id_in,
     table::Record,
     tenant::Tenant,
 };
-use crate::{
-    Count, Facts, Page, PageBuilder, Position, Query, Room, Settings, Sort, Start,
-    computed::computed,
-};
+use crate::{Count, Facts, Query, Settings, Sort, Start, computed::computed};
 
 /// A resource as it was when the query began.
 pub(super) type Row = (ResourceId, Arc<Record>);
@@ -32,6 +29,9 @@ pub(super) enum Progress {
     Pause,
 }
 
+/// A row with what it is sorted by.
+pub(super) type SortedRow = (Option<Scalar>, Row);
+
 /// Units that the evaluation of one row may take within a slice.
 const LONG: u64 = 4 << 20;
 
@@ -45,6 +45,8 @@ pub(super) const SLICE: u64 = 1 << 18;
 pub(super) struct Walk<'q> {
     /// How many rows are on the page or behind its beginning.
     begun: u64,
+    /// Of all rows, if the answer needs all of them.
+    forecast: Option<(Forecast, u64)>,
     found: Found,
     query: &'q Query,
     /// Of what predicate and sort ask about.
@@ -54,14 +56,14 @@ pub(super) struct Walk<'q> {
     /// The comparisons of the predicate.
     terms: u64,
     total: u64,
-    wanted: Vec<Wanted>,
-    wanted_by_sort: Vec<Wanted>,
+    wanted: Vec<Wanted<'q>>,
+    wanted_by_sort: Vec<Wanted<'q>>,
 }
 
 /// The rows that may be on the page.
 enum Found {
     /// They come in order.
-    InOrder(Vec<Row>),
+    InOrder(Vec<SortedRow>),
     /// The first ones in the order of the sort, with all that come before the page.
     Sorted(BTreeSet<Placed>, Sort),
 }
@@ -83,13 +85,16 @@ impl<'q> Walk<'q> {
 
     fn new(settings: &'q Settings, query: &'q Query, rows: Vec<Row>, found: Found) -> Self {
         let predicate = query.predicate.as_ref();
-        let wanted = predicate.map(|predicate| wanted_by(&query.kind, predicate));
+        let wanted = predicate.map(|predicate| wanted_by(settings, &query.kind, predicate));
         let attrs = predicate.into_iter().flat_map(Predicate::attributes);
         let attrs = attrs.chain(query.sort.map(|sort| sort.attr));
         let reader = Arc::new(query.kind.reader(attrs));
-        let sort = query.sort.map(|sort| wanted_of(&query.kind, &[sort.attr]));
+        let sort = query
+            .sort
+            .map(|sort| wanted_of(settings, &query.kind, &[sort.attr]));
         Walk {
             begun: 0,
+            forecast: None,
             found,
             query,
             reader,
@@ -120,8 +125,9 @@ impl<'q> Walk<'q> {
         tenant: Option<&Tenant>,
         budget: &Budget,
     ) -> Result<Progress, Exhausted> {
-        let (begun, meter) = (budget.spent(), budget.meter());
         budget.check()?;
+        self.check_forecast(budget)?;
+        let (begun, meter) = (budget.spent(), budget.meter());
         while let Some((id, record)) = self.rest.next() {
             meter.compare(0)?;
             let holds = match &self.query.predicate {
@@ -146,6 +152,19 @@ impl<'q> Walk<'q> {
             }
         }
         Ok(Progress::Done)
+    }
+
+    /// Fails if the rest of the rows will not fit into the budget.
+    fn check_forecast(&mut self, budget: &Budget) -> Result<(), Exhausted> {
+        let needs_all = self.query.total == Count::Exact || self.is_sorting();
+        if !needs_all {
+            return Ok(());
+        }
+        let left = self.rest.len() as u64;
+        let (forecast, rows) = self
+            .forecast
+            .get_or_insert_with(|| (Forecast::new(budget, left), left));
+        forecast.check(budget, rows.saturating_sub(left))
     }
 
     /// The evaluation of one row, to be done elsewhere.
@@ -196,13 +215,15 @@ impl<'q> Walk<'q> {
             self.place(key, id, record, meter)?;
             return Ok(false);
         }
-        if let Found::InOrder(items) = &mut self.found
-            && items.len() < count(query)
-        {
-            items.push((id, record));
-            return Ok(false);
+        let has_room = matches!(&self.found, Found::InOrder(rows) if rows.len() < count(query));
+        if !has_room {
+            return Ok(query.total == Count::Skip);
         }
-        Ok(query.total == Count::Skip)
+        let key = self.key(&id, &record, tenant, meter)?;
+        if let Found::InOrder(rows) = &mut self.found {
+            rows.push((key, (id, record)));
+        }
+        Ok(false)
     }
 
     fn is_sorting(&self) -> bool {
@@ -262,7 +283,7 @@ impl<'q> Walk<'q> {
 
     fn computed(
         &self,
-        wanted: &[Wanted],
+        wanted: &[Wanted<'_>],
         (id, record): (&ResourceId, &Record),
         tenant: Option<&Tenant>,
         meter: &Meter<'_>,
@@ -272,13 +293,17 @@ impl<'q> Walk<'q> {
         }
         let (kind, settings) = (&self.query.kind, self.settings);
         let mut edges = Vec::with_capacity(wanted.len());
-        for Wanted { attr, only } in wanted {
+        for Wanted {
+            edges: reader,
+            only,
+            ..
+        } in wanted
+        {
             let among = only.as_ref().map_or(Among::ALL, Among::Targets);
-            let found = tenant.map_or_else(Vec::new, |tenant| {
-                tenant.edges_of(settings, kind, *attr, (id, record), among)
-            });
+            let found = tenant.map(|tenant| reader.find(tenant, (id, record), among));
+            let found = found.unwrap_or_default();
             meter.charge(EDGE.saturating_mul(found.len() as u64 + 1))?;
-            edges.push((*attr, found));
+            edges.append(&mut reader.build(found));
         }
         let document = record.document(kind);
         let facts = Facts {
@@ -294,16 +319,12 @@ impl<'q> Walk<'q> {
         Ok(Some(computed(settings, &facts, &attrs)))
     }
 
-    /// The page, once all rows were looked at.
-    ///
-    /// # Errors
-    /// The budget ran out.
-    pub(super) fn page(mut self, tenant: &Tenant, budget: &Budget) -> Result<Page, Exhausted> {
-        let found = std::mem::replace(&mut self.found, Found::InOrder(Vec::new()));
-        let (rows, more) = match found {
+    /// Returns the rows of the page and the total, once all rows were looked at.
+    pub(super) fn finish(self) -> PageOfRows {
+        let (rows, end) = match self.found {
             Found::InOrder(rows) => {
-                let more = self.begun > rows.len() as u64;
-                (rows, more)
+                let end = rows.len() as u64;
+                (rows, end)
             }
             Found::Sorted(placed, _) => {
                 let skipped = match self.query.start {
@@ -311,44 +332,27 @@ impl<'q> Walk<'q> {
                     Start::Index(start) => start,
                 };
                 let start = usize::try_from(skipped).unwrap_or(usize::MAX);
-                let rows = placed.into_iter().skip(start).map(|p| (p.id, p.record));
-                let rows: Vec<Row> = rows.collect();
+                let rows = placed.into_iter().skip(start);
+                let rows: Vec<_> = rows.map(|p| (p.key, (p.id, p.record))).collect();
                 let end = skipped.saturating_add(rows.len() as u64);
-                (rows, self.begun > end)
+                (rows, end)
             }
         };
-        let want = self.query.want();
-        let (mut page, mut last) = (PageBuilder::new(self.query), None);
-        for (id, record) in rows {
-            match page.room() {
-                Room::Document => {
-                    let mut stored = record.stored(&self.query.kind, &id);
-                    tenant.add_edges_of(
-                        (self.settings, &self.query.kind),
-                        &mut stored,
-                        &record,
-                        &want,
-                    );
-                    page.push(stored);
-                    if !page.is_over() {
-                        last = Some((id, record));
-                    }
-                }
-                Room::Full => page.end(),
-                Room::Id => page.name(id),
-            }
+        PageOfRows {
+            has_more: self.begun > end,
+            rows,
+            total: self.total,
         }
-        if more {
-            page.end();
-        }
-        let last = last.filter(|_| page.ended_at().is_some());
-        let next = last.map(|(id, record)| {
-            let key = self.key(&id, &record, Some(tenant), &budget.meter())?;
-            Ok::<_, Exhausted>(Position::new(key, id))
-        });
-        let total = (self.query.total == Count::Exact).then_some(self.total);
-        Ok(page.finish(total, next.transpose()?))
     }
+}
+
+/// The rows of a page.
+pub(super) struct PageOfRows {
+    /// Whether others follow.
+    pub(super) has_more: bool,
+    pub(super) rows: Vec<SortedRow>,
+    /// How many there are in all.
+    pub(super) total: u64,
 }
 
 fn count(query: &Query) -> usize {
@@ -385,23 +389,36 @@ impl PartialEq for Placed {
 impl Eq for Placed {}
 
 /// A computed top-level attribute that the answer depends on.
-struct Wanted {
+struct Wanted<'q> {
     attr: AttrId,
+    edges: EdgeReader<'q>,
     /// Of a membership, the only targets that matter.
     only: Option<BTreeSet<ResourceId>>,
 }
 
-fn wanted_of(kind: &ResourceType, attrs: &[AttrId]) -> Vec<Wanted> {
+fn wanted_of<'q>(
+    settings: &'q Settings,
+    kind: &'q ResourceType,
+    attrs: &[AttrId],
+) -> Vec<Wanted<'q>> {
     let top = |attr: &AttrId| kind.attr(*attr).parent().unwrap_or(*attr);
     let computed = attrs.iter().filter(|attr| kind.is_computed(**attr));
     let tops: BTreeSet<AttrId> = computed.map(top).collect();
     tops.into_iter()
-        .map(|attr| Wanted { attr, only: None })
+        .map(|attr| Wanted {
+            attr,
+            edges: EdgeReader::new(settings, kind, [attr]),
+            only: None,
+        })
         .collect()
 }
 
-fn wanted_by(kind: &ResourceType, predicate: &Predicate) -> Vec<Wanted> {
-    let mut wanted = wanted_of(kind, &predicate.attributes());
+fn wanted_by<'q>(
+    settings: &'q Settings,
+    kind: &'q ResourceType,
+    predicate: &Predicate,
+) -> Vec<Wanted<'q>> {
+    let mut wanted = wanted_of(settings, kind, &predicate.attributes());
     for one in &mut wanted {
         one.only = focus(kind, one.attr, predicate);
     }

@@ -1,0 +1,111 @@
+//! Pages of resources, taken under the lock of a tenant and built without it.
+
+use scimkit_registry::Scalar;
+
+use super::{
+    edges::{EdgeReader, FoundEdges, wanted},
+    order::Row,
+    tenant::Tenant,
+    walk::SortedRow,
+};
+use crate::{Count, Overflow, Page, PageBuilder, Position, Query, Room, Settings, Stored, Want};
+
+/// The resources of a page, in their order.
+pub(super) struct PageRows<'q> {
+    /// The least bytes that the resources take on the page.
+    bytes: u64,
+    edges: EdgeReader<'q>,
+    /// Whether other resources follow.
+    has_more: bool,
+    items: Vec<Item>,
+    query: &'q Query,
+    want: Want,
+}
+
+struct Item {
+    edges: FoundEdges,
+    /// What it is sorted by.
+    key: Option<Scalar>,
+    stored: Stored,
+}
+
+impl<'q> PageRows<'q> {
+    pub(super) fn new(settings: &'q Settings, query: &'q Query) -> Self {
+        let want = query.want();
+        PageRows {
+            bytes: 0,
+            edges: wanted(settings, &query.kind, &want),
+            has_more: false,
+            items: Vec::new(),
+            query,
+            want,
+        }
+    }
+
+    /// Takes the next resource, and returns whether the page has room for others.
+    pub(super) fn take(
+        &mut self,
+        tenant: &Tenant,
+        key: Option<Scalar>,
+        (id, record): Row<'_>,
+    ) -> bool {
+        let count = usize::try_from(self.query.count).unwrap_or(usize::MAX);
+        let max_bytes = self.query.max_bytes.unwrap_or(u64::MAX);
+        let is_full = self.bytes > max_bytes;
+        if self.items.len() >= count || (is_full && self.query.overflow == Overflow::End) {
+            self.has_more = true;
+            return false;
+        }
+        let stored = record.stored(&self.query.kind, id);
+        // A resource that is only named needs no edges.
+        let edges = match is_full {
+            true => FoundEdges::default(),
+            false => self.edges.find_first(tenant, (id, record), self.want.limit),
+        };
+        let bytes = stored.size().saturating_add(edges.min_size());
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.items.push(Item { edges, key, stored });
+        true
+    }
+
+    /// Takes rows of a query, as far as the page has room for them.
+    pub(super) fn take_all(&mut self, tenant: &Tenant, rows: Vec<SortedRow>) {
+        for (key, (id, record)) in rows {
+            if !self.take(tenant, key, (&id, &record)) {
+                break;
+            }
+        }
+    }
+
+    /// Notes that other resources follow.
+    pub(super) fn end(&mut self) {
+        self.has_more = true;
+    }
+
+    /// Builds the page.
+    pub(super) fn build(self, total: u64) -> Page {
+        let (mut page, mut last) = (PageBuilder::new(self.query), None);
+        for Item {
+            edges,
+            key,
+            mut stored,
+        } in self.items
+        {
+            if page.room() == Room::Document {
+                stored.edges = self.edges.build(edges);
+            }
+            let id = stored.id.clone();
+            page.push(stored);
+            if page.is_over() {
+                break;
+            }
+            last = Some((key, id));
+        }
+        if self.has_more {
+            page.end();
+        }
+        let last = last.filter(|_| page.ended_at().is_some());
+        let next = last.map(|(key, id)| Position::new(key, id));
+        page.finish((self.query.total == Count::Exact).then_some(total), next)
+    }
+}
