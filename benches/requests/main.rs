@@ -97,6 +97,9 @@ const ROWS: [Row; 6] = [
     },
 ];
 
+/// The row that tells of memory.
+const MEMORY: &str = "memory per user";
+
 const KINDS: [Kind; 3] = [Kind::Bare, Kind::Memory, Kind::Sqlite];
 
 fn compare(quickstart: &Path, only: Option<&str>) {
@@ -114,11 +117,9 @@ fn compare(quickstart: &Path, only: Option<&str>) {
             sqlite / bare
         );
     }
-    if only.is_none() {
+    if only.is_none_or(|name| name == MEMORY) {
         let [bare, memory, sqlite] = KINDS.map(|kind| memory_per_user(kind, quickstart));
-        println!(
-            "| memory per user (10,000 users) | {bare:.1} kB | {memory:.1} kB | {sqlite:.1} kB |"
-        );
+        println!("| {MEMORY} (10,000 users) | {bare:.1} kB | {memory:.1} kB | {sqlite:.1} kB |");
     }
 }
 

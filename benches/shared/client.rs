@@ -7,6 +7,11 @@ use std::{
 
 use serde_json::{Value, json};
 
+pub(crate) use self::user::user;
+
+#[path = "user.rs"]
+mod user;
+
 pub(crate) const TOKEN: &str = "benchmark-token";
 
 /// One connection to a server.
@@ -69,29 +74,6 @@ pub(crate) fn request(case: &str, method: &str, path: &str, body: Option<&Value>
         body.len()
     )
     .into_bytes()
-}
-
-/// A user of the size that identity providers send.
-pub(crate) fn user(number: usize) -> Value {
-    json!({
-        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User",
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],
-        "userName": format!("user{number}@example.com"),
-        "externalId": format!("00u0000{number}"),
-        "name": { "givenName": "Given", "familyName": format!("Family {number}"),
-            "formatted": format!("Given Family {number}") },
-        "displayName": format!("Given Family {number}"),
-        "title": "Engineer", "userType": "Employee", "preferredLanguage": "en-GB",
-        "locale": "en-GB", "timezone": "Europe/London", "active": true,
-        "emails": [{ "value": format!("user{number}@example.com"), "type": "work", "primary": true },
-            { "value": format!("user{number}@home.example"), "type": "home" }],
-        "phoneNumbers": [{ "value": "tel:+44-20-5550100", "type": "work" }],
-        "addresses": [{ "type": "work", "streetAddress": "1 High Street", "locality": "London",
-            "postalCode": "E1 6AN", "country": "GB" }],
-        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {
-            "employeeNumber": format!("{number}"), "department": "Engineering",
-            "costCenter": "4130", "organization": "Example", "division": "Research" }
-    })
 }
 
 /// The body of a PATCH.

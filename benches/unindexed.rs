@@ -1,0 +1,130 @@
+//! CPU seconds of queries over 100,000 users of 1.46 kB that no index answers, over each store.
+//!
+//! ```text
+//! cargo bench -p scimkit-benches --bench unindexed
+//! ```
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and stops at the first surprise"
+)]
+
+#[path = "shared/user.rs"]
+mod user;
+
+use std::{hint::black_box, sync::Arc};
+
+use chrono::DateTime;
+use rustix::time::{ClockId, clock_gettime};
+use scimkit::{
+    Memory, Scope, Settings, Sqlite, Store, TenantId, Tolerance,
+    core::message::SortOrder,
+    filter::Filter,
+    registry::{Budget, Change, ResourceId, ResourceType},
+    store::{Batch, Query, Sort, StoreError, Write},
+};
+
+const USERS: usize = 100_000;
+const PAGE: u32 = 100;
+const ROUNDS: usize = 5;
+/// The default for a request.
+const WORK: u64 = 500_000_000;
+
+/// Filters and sorts.
+const QUERIES: [(&str, &str); 7] = [
+    (r#"title co "manager""#, ""),
+    (r#"title co "engineer""#, ""),
+    (r#"name.familyName ew " 99" and not (active eq false)"#, ""),
+    (r#"emails[type eq "work" and value co "9999@"]"#, ""),
+    ("", "title"),
+    ("", "emails.value"),
+    (r#"emails.value sw "user9""#, "name.familyName"),
+];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let memory = Memory::new();
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = Sqlite::open(folder.path().join("bench.sqlite")).unwrap();
+    let settings = Arc::new(Settings::new("https://app.example/scim/v2"));
+    let kind = Arc::clone(settings.registry.by_name("User").unwrap());
+    let scope = Scope::new(TenantId::default(), settings);
+    let stores: [&dyn Store; 2] = [&memory, &sqlite];
+    for store in stores {
+        populate(store, &scope, &kind).await;
+    }
+    println!("| filter | sort | memory | SQLite |");
+    println!("|---|---|---|---|");
+    let many: Vec<_> = (0..512).map(|n| format!(r#"title co "x{n}""#)).collect();
+    let (joined, name) = (many.join(" or "), "512 terms `title co`, by `or`");
+    let queries = QUERIES.map(|(filter, sort)| (filter, sort, quoted(filter)));
+    let last = (joined.as_str(), "", name.to_owned());
+    for (filter, sort, name) in queries.into_iter().chain([last]) {
+        let mut query = Query::of(Arc::clone(&kind)).page(0, PAGE);
+        if !filter.is_empty() {
+            let filter = Filter::parse(filter).unwrap();
+            query = query.matching(kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap());
+        }
+        if !sort.is_empty() {
+            let by = kind.named(sort).unwrap();
+            query = query.sorted(Some(Sort::by(by, SortOrder::Ascending)));
+        }
+        let mut cells = Vec::new();
+        for store in stores {
+            cells.push(seconds(store, &scope, &query).await);
+        }
+        println!("| {name} | {} | {} |", quoted(sort), cells.join(" | "));
+    }
+}
+
+fn quoted(text: &str) -> String {
+    match text {
+        "" => String::new(),
+        _ => format!("`{text}`"),
+    }
+}
+
+async fn populate(store: &dyn Store, scope: &Scope, kind: &Arc<ResourceType>) {
+    let numbers: Vec<_> = (0..USERS).collect();
+    for some in numbers.chunks(1_000) {
+        let create = |n: &usize| {
+            let body = kind.admit(user::user(*n), &Tolerance::DEFAULT).unwrap();
+            Write::Create {
+                claim: None,
+                change: Change::create(Arc::clone(kind), body),
+                id: ResourceId::from(format!("0190a0b0-0000-7000-8000-{n:012}")),
+            }
+        };
+        let batch = Batch::new(DateTime::UNIX_EPOCH, some.iter().map(create).collect());
+        for written in store.write(scope, batch).await.unwrap() {
+            written.unwrap();
+        }
+    }
+}
+
+/// The median of some rounds, or when the budget of a request ran out.
+async fn seconds(store: &dyn Store, scope: &Scope, query: &Query) -> String {
+    let (mut times, mut is_rejected) = (Vec::new(), false);
+    for _ in 0..ROUNDS {
+        let mut scope = scope.clone();
+        scope.budget = Budget::new(WORK);
+        let before = now();
+        let page = black_box(store.query(&scope, query).await);
+        times.push(now() - before);
+        is_rejected = matches!(page, Err(StoreError::Exhausted(_)));
+        assert!(page.is_ok() || is_rejected, "{page:?}");
+    }
+    times.sort_by(f64::total_cmp);
+    let median = times.get(ROUNDS / 2).unwrap();
+    match is_rejected {
+        true => format!("rejected after {median:.2}"),
+        false => format!("{median:.3}"),
+    }
+}
+
+/// CPU seconds of all threads: a store may work on its own.
+fn now() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
