@@ -24,6 +24,10 @@ pub(super) struct Index {
 #[derive(Debug)]
 enum Holders {
     One(ResourceId),
+    #[expect(
+        clippy::box_collection,
+        reason = "most keys have one holder, and a set would make the others larger, too"
+    )]
     Many(Box<BTreeSet<ResourceId>>),
 }
 
