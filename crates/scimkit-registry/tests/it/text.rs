@@ -166,7 +166,7 @@ impl Choices {
         let is_here = |attr: &&Attr| inside.is_none() || attr.parent() == inside;
         let attrs: Vec<_> = kind.attributes().iter().filter(is_here).collect();
         let shape = self.below(if depth == 0 { 4 } else { 8 });
-        let mut inner = |choices: &mut Self| choices.predicate(kind, inside, depth - 1);
+        let inner = |choices: &mut Self| choices.predicate(kind, inside, depth - 1);
         match shape {
             4 => Predicate::All(vec![inner(self), inner(self)]),
             5 => Predicate::Any(vec![inner(self), inner(self)]),
