@@ -55,7 +55,7 @@ pub use migrations::{SQLITE_MIGRATIONS, SQLITE_OBJECT_COUNT, SQLITE_OBJECTS};
 pub use operations::{
     Counters, DeletedRow, EdgeRow, JournalEnd, KeyRow, LiveRow, bump_rows, insert_deleted_rows,
     insert_edges, insert_keys, insert_new_edges, insert_rows, remove_all_keys, remove_ends,
-    remove_key, remove_members, remove_rows, set_version, update_row,
+    remove_key, remove_members, remove_rows, replace_key, set_version, update_row,
 };
 pub use pages::{
     OwnerCondition, PageOrder, PageSelection, PageStart, Section, page_rows, page_sections,

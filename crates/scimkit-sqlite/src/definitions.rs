@@ -39,19 +39,24 @@ pub(crate) fn now() -> i64 {
 
 /// Records the definitions of a type before rows are written under them, and their use.
 pub(crate) fn register(connection: &Connection, kind: &ResourceType) -> Outcome<()> {
-    let (key, now) = (current(kind), now());
-    let definition = (kind.name(), key.as_str());
-    let statement = reference::key_definition_use(DIALECT, definition.0, definition.1);
-    let used: Option<i64> = first(connection, &statement, |row| Ok(row.get(0)?))?;
-    match used {
-        Some(used) if now.abs_diff(used) < NOTED => {}
+    let (keys, texts) = (current(kind), kind.fingerprint().to_string());
+    let statement = reference::key_definition_use(DIALECT, kind.name(), (&keys, &texts));
+    let known: Option<(i64, bool)> =
+        first(connection, &statement, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let now = now();
+    match known {
+        Some((used, _)) if now.abs_diff(used) < NOTED => {}
         Some(_) => {
+            let definition = (kind.name(), keys.as_str());
             let statement = reference::record_key_definition_use(DIALECT, definition, now);
             execute(connection, &statement)?;
         }
         None => add_key_definition(connection, kind, now)?,
     }
-    add_text_definition(connection, kind)
+    match known {
+        Some((_, true)) => Ok(()),
+        _ => add_text_definition(connection, kind),
+    }
 }
 
 fn add_key_definition(connection: &Connection, kind: &ResourceType, now: i64) -> Outcome<()> {

@@ -6,7 +6,7 @@
 use super::{
     facts::{Selection, selected},
     journal::random_bytes,
-    statement::{Builder, Statement, pieces},
+    statement::{Builder, PieceTexts, Statement, blank_rows, pieces, row_parameters},
 };
 use crate::Dialect;
 
@@ -85,18 +85,24 @@ pub fn put_counters<'a>(
     tenant: &'a str,
     counters: &[Counter<'a>],
 ) -> Vec<Statement<'a>> {
-    let one = |piece: &[Counter<'a>]| {
-        let mut builder = Builder::new(dialect, tenant);
+    static TEXTS: PieceTexts = PieceTexts::new();
+    let columns = |counter: &Counter<'a>| {
+        let (kind, predicate) = (counter.kind.into(), counter.predicate.into());
+        [kind, predicate, counter.count.into(), counter.used.into()]
+    };
+    let text = |length| {
+        let mut builder = Builder::new(dialect, "");
         builder.sql("INSERT INTO resource_count (tenant, kind, predicate, count, used)");
-        builder.rows(piece.iter().map(|counter| {
-            let (kind, predicate) = (counter.kind.into(), counter.predicate.into());
-            [kind, predicate, counter.count.into(), counter.used.into()]
-        }));
+        builder.rows(blank_rows::<4>(length));
         builder.sql(
             " ON CONFLICT (tenant, kind, predicate)
              DO UPDATE SET count = excluded.count, used = excluded.used",
         );
         builder.build()
+    };
+    let one = |piece: &[Counter<'a>]| {
+        let parameters = row_parameters(tenant, piece.iter().map(columns));
+        TEXTS.statement(dialect, piece.len(), parameters, || text(piece.len()))
     };
     pieces(counters).map(one).collect()
 }

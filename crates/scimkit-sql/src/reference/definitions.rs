@@ -6,15 +6,18 @@ use super::{
 };
 use crate::Dialect;
 
-/// Selects when a definition of keys was last used, in seconds since 1970: one row if it is recorded.
+/// Selects when a definition of a type's keys was last used, in seconds since 1970, and whether a definition of its
+/// texts is there.
 #[must_use]
 pub fn key_definition_use<'a>(
     dialect: Dialect,
     kind: &'a str,
-    fingerprint: &'a str,
+    (keys, texts): (&'a str, &'a str),
 ) -> Statement<'a> {
-    let text = "SELECT used_s FROM key_definition WHERE kind = ?1 AND fingerprint = ?2";
-    Statement::fixed(dialect, text, [kind, fingerprint].map(Parameter::from))
+    let text = "SELECT used_s, EXISTS (SELECT 1 FROM text_definition t
+             WHERE t.kind = ?1 AND t.fingerprint = ?3)
+         FROM key_definition WHERE kind = ?1 AND fingerprint = ?2";
+    Statement::fixed(dialect, text, [kind, keys, texts].map(Parameter::from))
 }
 
 /// Selects when each other definition of a type's keys was last used, in seconds since 1970.

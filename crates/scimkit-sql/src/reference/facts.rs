@@ -1,6 +1,8 @@
 //! The statements that load facts.
 
-use super::statement::{Builder, Parameter, Statement, pieces};
+use super::statement::{
+    Builder, Parameter, PieceTexts, Statement, blank_rows, pieces, row_parameters,
+};
 use crate::{Condition, Dialect};
 
 /// One of the two tables of resources.
@@ -75,24 +77,26 @@ pub fn version(dialect: Dialect, tenant: &str) -> Statement<'_> {
 /// `modified_us`, and 1 for a soft-deleted one.
 #[must_use]
 pub fn heads<'a>(dialect: Dialect, tenant: &'a str, ids: &[&'a str]) -> Vec<Statement<'a>> {
-    by_id(dialect, tenant, ids, |_| "")
+    static TEXTS: PieceTexts = PieceTexts::new();
+    by_id((dialect, &TEXTS), tenant, ids, |_| "")
 }
 
 /// Selects whole rows, live or soft-deleted: the columns of [`heads`], then the owning connection, the
 /// definition of the keys, that of the text, and the document.
 #[must_use]
 pub fn rows<'a>(dialect: Dialect, tenant: &'a str, ids: &[&'a str]) -> Vec<Statement<'a>> {
-    by_id(dialect, tenant, ids, State::other_columns)
+    static TEXTS: PieceTexts = PieceTexts::new();
+    by_id((dialect, &TEXTS), tenant, ids, State::other_columns)
 }
 
 fn by_id<'a>(
-    dialect: Dialect,
+    (dialect, texts): (Dialect, &'static PieceTexts),
     tenant: &'a str,
     ids: &[&'a str],
     columns: impl Fn(State) -> &'static str,
 ) -> Vec<Statement<'a>> {
-    let one = |piece: &[&'a str]| {
-        let mut builder = Builder::new(dialect, tenant);
+    let text = |length: usize| {
+        let mut builder = Builder::new(dialect, "");
         for state in [State::Live, State::Deleted] {
             if state == State::Deleted {
                 builder.sql(" UNION ALL ");
@@ -101,18 +105,20 @@ fn by_id<'a>(
             builder.sql(columns(state)).sql(" FROM ").sql(state.rows());
             builder.sql(" r WHERE r.tenant = ").tenant();
             builder.sql(" AND r.id IN");
-            match state {
-                State::Live => drop(builder.list(piece.iter().copied())),
-                State::Deleted => {
-                    for at in 0..piece.len() {
-                        builder.sql(if at == 0 { " (" } else { ", " });
-                        builder.placeholder(at.saturating_add(2));
-                    }
-                    builder.sql(")");
-                }
+            for at in 0..length {
+                builder.sql(if at == 0 { " (" } else { ", " });
+                builder.placeholder(at.saturating_add(2));
             }
+            builder.sql(")");
         }
         builder.build()
+    };
+    let one = |piece: &[&'a str]| {
+        let ids = piece.iter().copied();
+        let parameters = [tenant].into_iter().chain(ids).map(Parameter::from);
+        texts.statement(dialect, piece.len(), parameters.collect(), || {
+            text(piece.len())
+        })
     };
     pieces(ids).map(one).collect()
 }
@@ -140,26 +146,39 @@ pub fn holders<'a>(
     keys: &[Holder<'a>],
     definitions: KeyDefinitions<'a>,
 ) -> Vec<Statement<'a>> {
-    let one = |piece: &[Holder<'a>]| {
+    static TEXTS: PieceTexts = PieceTexts::new();
+    let columns = |key: &Holder<'a>| {
+        let (kind, attr) = (Parameter::from(key.kind), Parameter::from(key.attr));
+        [Parameter::from(key.number), kind, attr, key.value.clone()]
+    };
+    let of_all = |piece: &[Holder<'a>]| {
+        let parameters = row_parameters(tenant, piece.iter().map(columns));
+        TEXTS.statement(dialect, piece.len(), parameters, || {
+            let mut builder = Builder::new(dialect, "");
+            join_holders(&mut builder, blank_rows(piece.len()));
+            builder.build()
+        })
+    };
+    let of_some = |piece: &[Holder<'a>]| {
         let mut builder = Builder::new(dialect, tenant);
-        builder.sql("WITH w (tenant, number, kind, attr, value) AS (");
-        builder.rows(piece.iter().map(|key| {
-            let (kind, attr) = (Parameter::from(key.kind), Parameter::from(key.attr));
-            [Parameter::from(key.number), kind, attr, key.value.clone()]
-        }));
-        builder.sql(") SELECT w.number, k.id FROM w");
-        builder.join_in_order("lookup_key k").sql(
-            " ON k.tenant = w.tenant AND k.kind = w.kind AND k.attr = w.attr
-             AND k.value = w.value",
-        );
-        if !matches!(definitions, KeyDefinitions::Except([])) {
-            builder.join_in_order("resource r");
-            builder.sql(" ON r.tenant = k.tenant AND r.id = k.id");
-            restrict(&mut builder, definitions);
-        }
+        join_holders(&mut builder, piece.iter().map(columns));
+        builder.join_in_order("resource r");
+        builder.sql(" ON r.tenant = k.tenant AND r.id = k.id");
+        restrict(&mut builder, definitions);
         builder.build()
     };
-    pieces(keys).map(one).collect()
+    match definitions {
+        KeyDefinitions::Except([]) => pieces(keys).map(of_all).collect(),
+        _ => pieces(keys).map(of_some).collect(),
+    }
+}
+
+fn join_holders<'a>(builder: &mut Builder<'a>, keys: impl Iterator<Item = [Parameter<'a>; 4]>) {
+    builder.sql("WITH w (tenant, number, kind, attr, value) AS (");
+    builder.rows(keys).sql(") SELECT w.number, k.id FROM w");
+    builder.join_in_order("lookup_key k").sql(
+        " ON k.tenant = w.tenant AND k.kind = w.kind AND k.attr = w.attr AND k.value = w.value",
+    );
 }
 
 /// Selects the ids and documents of the live resources of a type whose keys are of some definitions.

@@ -3,7 +3,7 @@
 //! The end of a journal is stored with the tenant's counter of changes: the digest of the last entry, and the last
 //! number that the journal does not have completely.
 
-use super::statement::{Builder, Parameter, Statement, insert};
+use super::statement::{Builder, Parameter, PieceTexts, Statement, insert};
 use crate::Dialect;
 
 /// The salt of an entry whose body was blanked.
@@ -82,9 +82,10 @@ pub fn insert_entries<'a>(
     tenant: &'a str,
     entries: &[EntryRow<'a>],
 ) -> Vec<Statement<'a>> {
+    static TEXTS: PieceTexts = PieceTexts::new();
     let into = "journal (tenant, number, part, at_us, action, subject, kind, id,
              connection, actor, request, salt, body, body_digest, previous)";
-    insert(dialect, tenant, into, entries, |entry| {
+    insert(dialect, tenant, (&TEXTS, into), entries, |entry| {
         [
             entry.number.into(),
             entry.part.into(),

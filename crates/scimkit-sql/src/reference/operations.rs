@@ -2,7 +2,7 @@
 
 use super::{
     facts::{State, of_members},
-    statement::{Builder, Parameter, Statement, insert, pieces},
+    statement::{Builder, Parameter, PieceTexts, Statement, insert, pieces},
 };
 use crate::Dialect;
 
@@ -136,6 +136,30 @@ pub fn remove_key<'a>(
     builder.build()
 }
 
+/// Sets the value of one key.
+#[must_use]
+pub fn replace_key<'a>(
+    dialect: Dialect,
+    tenant: &'a str,
+    state: State,
+    key: KeyRow<'a>,
+    value: Parameter<'a>,
+) -> Statement<'a> {
+    // By the primary key: SQLite would choose the other index, and copy the keys that it finds there first.
+    let text = match state {
+        State::Live => {
+            "UPDATE OR FAIL lookup_key INDEXED BY sqlite_autoindex_lookup_key_1 SET value = ?6
+             WHERE tenant = ?1 AND kind = ?2 AND attr = ?3 AND value = ?4 AND id = ?5"
+        }
+        State::Deleted => {
+            "UPDATE OR FAIL retired_key INDEXED BY sqlite_autoindex_retired_key_1 SET value = ?6
+             WHERE tenant = ?1 AND kind = ?2 AND attr = ?3 AND value = ?4 AND id = ?5"
+        }
+    };
+    let [tenant, kind, attr, id] = [tenant, key.kind, key.attr, key.id].map(Parameter::from);
+    Statement::fixed(dialect, text, [tenant, kind, attr, key.value, id, value])
+}
+
 /// Removes all keys of resources of a type, under whatever definition they were made.
 #[must_use]
 pub fn remove_all_keys<'a>(
@@ -164,8 +188,13 @@ pub fn insert_keys<'a>(
     state: State,
     keys: &[KeyRow<'a>],
 ) -> Vec<Statement<'a>> {
-    let into = format!("{} (tenant, kind, attr, value, id)", state.keys());
-    insert(dialect, tenant, &into, keys, |key| {
+    static LIVE: PieceTexts = PieceTexts::new();
+    static DELETED: PieceTexts = PieceTexts::new();
+    let into = match state {
+        State::Live => (&LIVE, "lookup_key (tenant, kind, attr, value, id)"),
+        State::Deleted => (&DELETED, "retired_key (tenant, kind, attr, value, id)"),
+    };
+    insert(dialect, tenant, into, keys, |key| {
         let [kind, attr, id] = [key.kind, key.attr, key.id].map(Parameter::from);
         [kind, attr, key.value.clone(), id]
     })
@@ -222,9 +251,10 @@ pub fn insert_rows<'a>(
     tenant: &'a str,
     rows: &[LiveRow<'a>],
 ) -> Vec<Statement<'a>> {
+    static TEXTS: PieceTexts = PieceTexts::new();
     let into = "resource (tenant, kind, id, version, created_us, modified_us, display,
              document, shape, connection, keys)";
-    insert(dialect, tenant, into, rows, |row| {
+    insert(dialect, tenant, (&TEXTS, into), rows, |row| {
         [
             row.kind.into(),
             row.id.into(),
@@ -306,9 +336,10 @@ pub fn insert_deleted_rows<'a>(
     tenant: &'a str,
     rows: &[DeletedRow<'a>],
 ) -> Vec<Statement<'a>> {
+    static TEXTS: PieceTexts = PieceTexts::new();
     let into = "retired (tenant, kind, id, created_us, retired_us, connection, document,
              keys, version)";
-    insert(dialect, tenant, into, rows, |row| {
+    insert(dialect, tenant, (&TEXTS, into), rows, |row| {
         [
             row.kind.into(),
             row.id.into(),

@@ -1,6 +1,6 @@
 //! A statement under construction.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, iter, sync::OnceLock};
 
 use scimkit_registry::Scalar;
 
@@ -104,6 +104,7 @@ impl<'a> Statement<'a> {
 /// A text of SQLite's for PostgreSQL.
 fn translated(text: &str) -> String {
     let text = text.replace('?', "$").replace(CROSS_JOIN, JOIN);
+    let text = text.replace(OR_FAIL, "");
     let mut parts = text.split(INDEXED_BY);
     let mut translated = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -117,6 +118,9 @@ fn translated(text: &str) -> String {
 /// Joins tables in the order in which they are written, in SQLite.
 const CROSS_JOIN: &str = " CROSS JOIN ";
 const JOIN: &str = " JOIN ";
+
+/// Leaves rows that were changed before one that fails, in SQLite: see [`Builder::insert_into`].
+const OR_FAIL: &str = " OR FAIL";
 
 const INDEXED_BY: &str = " INDEXED BY ";
 
@@ -265,18 +269,72 @@ pub(super) fn pieces<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
+/// The texts of a statement about several elements that depend on nothing but their number, each built once.
+#[derive(Debug)]
+pub(super) struct PieceTexts([OnceLock<String>; LENGTHS]);
+
+/// How many lengths [`pieces`] have: the powers of two up to [`ROWS`].
+const LENGTHS: usize = ROWS.ilog2() as usize + 1;
+
+impl PieceTexts {
+    pub(super) const fn new() -> Self {
+        PieceTexts([const { OnceLock::new() }; LENGTHS])
+    }
+
+    /// A statement about a piece of that length, of which `build` gives the text.
+    pub(super) fn statement<'a>(
+        &'static self,
+        dialect: Dialect,
+        length: usize,
+        parameters: Vec<Parameter<'a>>,
+        build: impl FnOnce() -> Statement<'static>,
+    ) -> Statement<'a> {
+        let place = length
+            .checked_ilog2()
+            .and_then(|log| self.0.get(log as usize));
+        let text = match (dialect, place) {
+            (Dialect::Sqlite, Some(place)) => {
+                Cow::Borrowed(place.get_or_init(|| build().text.into_owned()).as_str())
+            }
+            _ => build().text,
+        };
+        Statement { parameters, text }
+    }
+}
+
+/// Rows of a statement that is built for its text alone.
+pub(super) fn blank_rows<const N: usize>(
+    count: usize,
+) -> impl Iterator<Item = [Parameter<'static>; N]> {
+    iter::repeat_with(|| [const { Parameter::Null }; N]).take(count)
+}
+
+/// The tenant and the columns of some rows, in the order in which [`Builder::rows`] binds them.
+pub(super) fn row_parameters<'a, const N: usize>(
+    tenant: &'a str,
+    rows: impl ExactSizeIterator<Item = [Parameter<'a>; N]>,
+) -> Vec<Parameter<'a>> {
+    let mut parameters = Vec::with_capacity(1 + N * rows.len());
+    parameters.push(Parameter::from(tenant));
+    parameters.extend(rows.flatten());
+    parameters
+}
+
 /// Inserts rows of a tenant: `into` names the table and its columns, of which the tenant's is the first.
 pub(super) fn insert<'a, T, const N: usize>(
     dialect: Dialect,
     tenant: &'a str,
-    into: &str,
+    (texts, into): (&'static PieceTexts, &'static str),
     rows: &[T],
     columns: impl Fn(&T) -> [Parameter<'a>; N],
 ) -> Vec<Statement<'a>> {
     let one = |piece: &[T]| {
-        let mut builder = Builder::new(dialect, tenant);
-        builder.insert_into(into).rows(piece.iter().map(&columns));
-        builder.build()
+        let parameters = row_parameters(tenant, piece.iter().map(&columns));
+        texts.statement(dialect, piece.len(), parameters, || {
+            let mut builder = Builder::new(dialect, "");
+            builder.insert_into(into).rows(blank_rows::<N>(piece.len()));
+            builder.build()
+        })
     };
     pieces(rows).map(one).collect()
 }

@@ -106,6 +106,14 @@ fn writes(dialect: Dialect) -> Vec<Statement<'static>> {
     all.extend(reference::count_anew(dialect, "t"));
     for state in [State::Live, State::Deleted] {
         all.push(reference::remove_key(dialect, "t", state, key.clone()));
+        let value = Parameter::from("b");
+        all.push(reference::replace_key(
+            dialect,
+            "t",
+            state,
+            key.clone(),
+            value,
+        ));
         all.extend(reference::remove_all_keys(
             dialect,
             ("t", "User"),
@@ -207,7 +215,7 @@ fn others(dialect: Dialect) -> Vec<Statement<'static>> {
         reference::row_exists(dialect, "t", "1"),
         reference::resource_exists(dialect, ("t", "User"), "1"),
         reference::raise_version(dialect, "t", 1),
-        reference::key_definition_use(dialect, "User", "k"),
+        reference::key_definition_use(dialect, "User", ("k", "t")),
         reference::other_key_definition_uses(dialect, "User", "k"),
         reference::key_definition(dialect, "User", "k"),
         reference::older_key_definition(dialect, "t", "User"),

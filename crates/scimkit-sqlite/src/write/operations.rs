@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use scimkit_core::Version;
-use scimkit_registry::ResourceId;
+use scimkit_registry::{ResourceId, Scalar};
 use scimkit_sql::reference::{
     self, Counter, Counters, DeletedRow, EdgeRow, LiveRow, Parameter, State,
 };
@@ -26,7 +26,7 @@ use crate::{
     error::Outcome,
     journal, keys,
     row::micros,
-    statement::{DIALECT, execute, execute_all},
+    statement::{DIALECT, execute, execute_all, execute_counted},
 };
 
 /// The rows whose keys are not edited one by one, since they are removed or made anew as a whole.
@@ -51,6 +51,51 @@ impl Wholesale {
             RowState::Live => self.made_anew.contains(&key.id),
         }
     }
+}
+
+/// The keys that are edited one by one.
+#[derive(Debug)]
+struct KeyChanges<'k> {
+    inserted: Vec<&'k KeyRow>,
+    removed: Vec<&'k KeyRow>,
+    /// Keys of one attribute of one resource that get another value. Texts are not among them: the place of a
+    /// removed text is remembered, so that copies of it are overwritten.
+    replaced: Vec<(&'k KeyRow, &'k KeyRow)>,
+}
+
+impl<'k> KeyChanges<'k> {
+    fn new(removed: Vec<&'k KeyRow>, inserted: &'k [KeyRow]) -> Self {
+        let mut changes = KeyChanges {
+            inserted: Vec::with_capacity(inserted.len()),
+            removed: Vec::new(),
+            replaced: Vec::new(),
+        };
+        let is_text = |key: &KeyRow| matches!(key.key.key, Scalar::Text(_));
+        let mut replaceable = BTreeMap::new();
+        for old in removed {
+            match is_text(old) {
+                true => changes.removed.push(old),
+                false => changes.removed.extend(replaceable.insert(place(old), old)),
+            }
+        }
+        for new in inserted {
+            let old = match is_text(new) {
+                true => None,
+                false => replaceable.remove(&place(new)),
+            };
+            match old {
+                Some(old) => changes.replaced.push((old, new)),
+                None => changes.inserted.push(new),
+            }
+        }
+        changes.removed.extend(replaceable.into_values());
+        changes
+    }
+}
+
+/// The table, the type, the resource and the attribute of a key.
+fn place(key: &KeyRow) -> (RowState, &str, &ResourceId, &str) {
+    (key.state, key.key.kind.name(), &key.id, key.key.path())
 }
 
 impl TenantRows<'_> {
@@ -87,10 +132,12 @@ impl TenantRows<'_> {
         };
         self.remove_ends(&removed_ends)?;
         self.remove_edges(&removed_edges)?;
-        let single = removed_keys
+        let removed_keys = removed_keys
             .iter()
             .filter(|key| !wholesale.has_removed(key));
-        self.remove_keys(single)?;
+        let mut keys = KeyChanges::new(removed_keys.collect(), &inserted_keys);
+        self.replace_keys(&mut keys)?;
+        self.remove_keys(keys.removed.iter().copied())?;
         self.remove_rows(&removed_rows)?;
         self.insert_rows(&inserted_rows, &mut wholesale)?;
         for row in &updated_rows {
@@ -98,10 +145,8 @@ impl TenantRows<'_> {
             self.update_row(row, is_made_anew)?;
         }
         self.bump_rows(&bumped_rows)?;
-        let single = inserted_keys
-            .iter()
-            .filter(|key| !wholesale.has_inserted(key));
-        self.insert_keys(single)?;
+        let inserted_keys = keys.inserted.into_iter();
+        self.insert_keys(inserted_keys.filter(|key| !wholesale.has_inserted(key)))?;
         self.insert_edges(&inserted_edges)
     }
 
@@ -163,6 +208,20 @@ impl TenantRows<'_> {
             reference::remove_key(DIALECT, self.tenant, state, key_row(key))
         });
         execute_all(self.connection, statements)
+    }
+
+    /// Sets the values of keys that have another one; a key that is not there is left to be inserted.
+    fn replace_keys<'k>(&self, keys: &mut KeyChanges<'k>) -> Outcome<()> {
+        for (old, new) in std::mem::take(&mut keys.replaced) {
+            let value = Parameter::from(&new.key.key);
+            let state = tables(old.state);
+            let statement =
+                reference::replace_key(DIALECT, self.tenant, state, key_row(old), value);
+            if execute_counted(self.connection, &statement)? == 0 {
+                keys.inserted.push(new);
+            }
+        }
+        Ok(())
     }
 
     /// Removes rows with all their keys, under whatever definition these were made.

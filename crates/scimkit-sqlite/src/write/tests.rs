@@ -1,5 +1,6 @@
 //! What a group of batches does when the disk does not play along.
 
+mod keys;
 mod members;
 
 use std::sync::Arc;

@@ -23,17 +23,17 @@ use crate::{
 const DIALECT: Dialect = Dialect::Sqlite;
 const MANY: usize = 10_000;
 
-fn database() -> Connection {
+pub(super) fn database() -> Connection {
     open_writer(&Place::Memory, &Options::default()).unwrap()
 }
 
-fn settings() -> Arc<Settings> {
+pub(super) fn settings() -> Arc<Settings> {
     let mut settings = Settings::new("https://sqlite.test/v2");
     settings.policy.unknown_members = scimkit_store::UnknownMembers::Accept;
     Arc::new(settings)
 }
 
-fn write(connection: &Connection, write: Write) -> Result<Written, StoreError> {
+pub(super) fn write(connection: &Connection, write: Write) -> Result<Written, StoreError> {
     let (answer, mut answered) = oneshot::channel();
     let work = Work {
         answer,
