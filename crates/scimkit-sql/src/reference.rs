@@ -36,7 +36,9 @@ pub use definitions::{
     older_key_definition, other_key_definition_uses, record_key_definition_use, text_definition,
     used_key_definitions,
 };
-pub use edges::{EdgeRange, documents_of, labels_of, members_of, owners_of, owners_of_page};
+pub use edges::{
+    EdgeRange, documents_of, labels_of, members_of, owners_in_range, owners_of, owners_of_page,
+};
 pub use facts::{
     Holder, KeyDefinitions, Selection, State, ancestors, candidates, documents, heads, holders,
     members, members_among, owners, rows, version,

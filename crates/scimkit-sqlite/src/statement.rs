@@ -144,11 +144,14 @@ fn bound<'p>(parameter: &'p Parameter<'_>) -> ToSqlOutput<'p> {
         Parameter::Null => ToSqlOutput::Owned(Value::Null),
         Parameter::Real(value) => ToSqlOutput::Owned(Value::Real(*value)),
         Parameter::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-        Parameter::Texts(texts) => {
-            let array = texts.iter().copied().collect::<serde_json::Value>();
-            ToSqlOutput::Owned(Value::Text(array.to_string()))
-        }
+        Parameter::Texts(texts) => ToSqlOutput::Owned(Value::Text(json_array(texts))),
     }
+}
+
+/// Texts as a JSON array.
+fn json_array(texts: &[&str]) -> String {
+    // It can't fail: texts have a form in JSON, and a string takes all of it.
+    serde_json::to_string(texts).unwrap_or_default()
 }
 
 /// The steps of the database's plan for a statement.

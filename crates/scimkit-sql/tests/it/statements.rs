@@ -139,6 +139,7 @@ fn reads(dialect: Dialect) -> Vec<Statement<'static>> {
         reference::documents_of(dialect, ("t", "User"), &["1", "2"]),
         reference::labels_of(dialect, "t", &["1", "2"]),
         reference::owners_of_page(dialect, ("t", "Group", "members"), &["1", "2"]),
+        reference::owners_in_range(dialect, ("t", "Group", "members"), ("1", "2")),
     ];
     let list = ("t", "Group", "members");
     for owners in [&["1"][..], &["1", "2"]] {

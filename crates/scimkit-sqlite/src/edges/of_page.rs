@@ -44,9 +44,17 @@ impl EdgeReader<'_> {
         limit: Option<u32>,
         visit: &mut Visit<'_>,
     ) -> Outcome<()> {
-        let mut groups = Groups::default();
-        let (memberships, large) =
-            self.memberships_of_page((to, path), source, limit, &mut groups)?;
+        let list = (self.tenant, to.name, path);
+        let found = match self.found_in_range(list, source, limit)? {
+            Some(found) => found,
+            None => self.found_one_by_one(list, source, limit)?,
+        };
+        let Memberships {
+            all: memberships,
+            mut groups,
+            large,
+            ..
+        } = found;
         self.read_labels(&mut groups, &memberships, source.max_bytes)?;
         for (member, group) in memberships {
             let Some((id, label)) = groups.all.get(group) else {
@@ -75,37 +83,55 @@ impl EdgeReader<'_> {
         })
     }
 
-    /// Reads the memberships of a page, as far as they can fit on it. Stops at the first member that is in more
-    /// groups than the limit, and returns its place.
-    fn memberships_of_page(
+    /// Finds the memberships by a walk over all edges between the first and the last id of the page; nothing if the
+    /// ids are in another order, or if more than a few edges lead to other resources.
+    fn found_in_range(
         &self,
-        (to, path): (&Target<'_>, &str),
+        list: (&str, &str, &str),
         source: EdgeSource<'_>,
         limit: Option<u32>,
-        groups: &mut Groups,
-    ) -> Outcome<(Vec<Membership>, Option<usize>)> {
-        let limit = limit.map_or(usize::MAX, |limit| limit as usize);
-        let list = (self.tenant, to.name, path);
-        let statement = reference::owners_of_page(DIALECT, list, source.owners);
-        let (mut found, mut large, mut bytes) = (Vec::new(), None, 0_u64);
-        let (mut last, mut of_last) = (0, 0_usize);
+    ) -> Outcome<Option<Memberships>> {
+        let owners = source.owners;
+        let (Some(&first), Some(&last)) = (owners.first(), owners.last()) else {
+            return Ok(None);
+        };
+        if !owners.is_sorted_by(|a, b| a < b) {
+            return Ok(None);
+        }
+        let mut found = Memberships::new(limit, source.max_bytes);
+        let (mut rest, mut others) = (owners.iter().enumerate().peekable(), 0);
+        let statement = reference::owners_in_range(DIALECT, list, (first, last));
         each(self.connection, &statement, |row| {
-            let member = place(row)?;
-            if member != last {
-                (last, of_last) = (member, 0);
+            let target = row.get_ref(0)?.as_str().map_err(StoreError::backend)?;
+            while rest.next_if(|(_, owner)| **owner < target).is_some() {}
+            match rest.peek() {
+                Some((member, owner)) if **owner == target && row.get(2)? => {
+                    let group = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
+                    Ok(found.add(*member, group))
+                }
+                _ => {
+                    others += 1;
+                    Ok(others <= owners.len())
+                }
             }
-            if of_last >= limit {
-                large = Some(member);
-                return Ok(false);
-            }
-            of_last += 1;
-            let group = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
-            found.push((member, groups.number(group)));
-            // At least: the texts of the edge are counted by the visitor.
-            bytes = bytes.saturating_add(Stored::EDGE_SIZE);
-            Ok(member == 0 || bytes <= source.max_bytes)
         })?;
-        Ok((found, large))
+        Ok((others <= owners.len()).then_some(found))
+    }
+
+    /// Finds the memberships by a search for each member.
+    fn found_one_by_one(
+        &self,
+        list: (&str, &str, &str),
+        source: EdgeSource<'_>,
+        limit: Option<u32>,
+    ) -> Outcome<Memberships> {
+        let mut found = Memberships::new(limit, source.max_bytes);
+        let statement = reference::owners_of_page(DIALECT, list, source.owners);
+        each(self.connection, &statement, |row| {
+            let group = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
+            Ok(found.add(place(row)?, group))
+        })?;
+        Ok(found)
     }
 
     /// Reads the display names of groups, those of the first member and of the others as far as they can fit.
@@ -143,6 +169,50 @@ impl EdgeReader<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The memberships of a page, member by member, as far as they can fit on it.
+#[derive(Debug)]
+struct Memberships {
+    all: Vec<Membership>,
+    /// The least number of bytes that they take: their texts are counted by the visitor.
+    bytes: u64,
+    groups: Groups,
+    /// The first member that is in more groups than the limit. There is nothing of the members after it.
+    large: Option<usize>,
+    /// The last member, and the number of its groups.
+    last: (usize, usize),
+    limit: usize,
+    max_bytes: u64,
+}
+
+impl Memberships {
+    fn new(limit: Option<u32>, max_bytes: u64) -> Self {
+        Memberships {
+            all: Vec::new(),
+            bytes: 0,
+            groups: Groups::default(),
+            large: None,
+            last: (0, 0),
+            limit: limit.map_or(usize::MAX, |limit| limit as usize),
+            max_bytes,
+        }
+    }
+
+    /// Adds a membership; returns whether more are wanted.
+    fn add(&mut self, member: usize, group: &str) -> bool {
+        if self.last.0 != member {
+            self.last = (member, 0);
+        }
+        if self.last.1 >= self.limit {
+            self.large = Some(member);
+            return false;
+        }
+        self.last.1 += 1;
+        self.all.push((member, self.groups.number(group)));
+        self.bytes = self.bytes.saturating_add(Stored::EDGE_SIZE);
+        member == 0 || self.bytes <= self.max_bytes
     }
 }
 
