@@ -37,7 +37,8 @@ pub use definitions::{
     used_key_definitions,
 };
 pub use edges::{
-    EdgeRange, documents_of, labels_of, members_of, owners_in_range, owners_of, owners_of_page,
+    EdgeRange, documents_of, labels_of, members_of, owners_in_range, owners_of, owners_of_ids,
+    owners_of_page,
 };
 pub use facts::{
     Holder, KeyDefinitions, Selection, State, ancestors, candidates, documents, heads, holders,

@@ -274,7 +274,7 @@ impl EdgeReader<'_> {
 }
 
 /// The place of a row's resource among those of the statement.
-fn place(row: &Row<'_>) -> Outcome<usize> {
+pub(crate) fn place(row: &Row<'_>) -> Outcome<usize> {
     Ok(usize::try_from(row.get::<_, i64>(0)?).map_err(StoreError::backend)?)
 }
 

@@ -1,5 +1,6 @@
 //! Writes: decided by the engine, many batches in one transaction.
 
+mod answers;
 mod facts;
 mod operations;
 mod rows;
@@ -11,13 +12,13 @@ use std::{slice, sync::Arc};
 use rusqlite::Connection;
 use scimkit_registry::{Budget, ResourceType};
 use scimkit_store::{
-    Batch, Settings, StoreError, Stored, TenantId, Want, Write,
-    engine::{self, AnswerEdges, BatchAnswer, Decision, WriteRequest},
+    Batch, Settings, StoreError, TenantId, Write,
+    engine::{self, BatchAnswer, Decision, WriteRequest},
 };
 use tokio::sync::oneshot;
 
 use self::rows::TenantRows;
-use crate::{edges::EdgeReader, error::Cause, imports, statement::control};
+use crate::{error::Cause, imports, statement::control};
 
 /// A batch on its way to the writing thread.
 #[derive(Debug)]
@@ -74,7 +75,6 @@ struct Pending {
     answer: oneshot::Sender<BatchAnswer>,
     budget: Budget,
     decision: Decision,
-    edges: AnswerEdges,
     /// The types of its writes, each once.
     kinds: Vec<Arc<ResourceType>>,
     settings: Arc<Settings>,
@@ -89,14 +89,12 @@ impl From<Work> for Pending {
                 kinds.push(Arc::clone(kind));
             }
         }
-        let edges = AnswerEdges::new(&work.batch);
         let mut request = WriteRequest::with_settings(&work.settings, work.batch);
         request.budget = work.budget.clone();
         Pending {
             answer: work.answer,
             budget: work.budget,
             decision: Decision::new(request),
-            edges,
             kinds,
             settings: work.settings,
             tenant: work.tenant,
@@ -131,19 +129,7 @@ impl Pending {
             (&self.settings, &self.budget),
         );
         let mut answers = engine::write_blocking(&mut rows, &mut self.decision)?;
-        let mut answer = answers.pop().unwrap_or_else(|| Ok(Vec::new()));
-        if let Ok(answers) = &mut answer {
-            let reader = EdgeReader {
-                connection,
-                settings: &self.settings,
-                tenant: self.tenant.as_str(),
-            };
-            let add = |kind: &Arc<ResourceType>, stored: &mut Stored, want: &Want| {
-                reader.add_edges(kind, stored, want)
-            };
-            self.edges.add(answers, add)?;
-        }
-        Ok(answer)
+        Ok(answers.pop().unwrap_or_else(|| Ok(Vec::new())))
     }
 
     fn fail(self, lost: &Lost) {

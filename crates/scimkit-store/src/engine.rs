@@ -16,6 +16,7 @@
 //! [`write_blocking`] does so where nothing has to be awaited. [`RowStore`](crate::rows::RowStore) makes
 //! a complete [`Store`](crate::Store) of a database whose rows are these.
 
+mod answer_needs;
 mod answers;
 mod claims;
 mod counters;
@@ -40,23 +41,22 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use scimkit_registry::{Budget, Mapping, Registry, ResourceId};
 
 pub(crate) use self::keys::has_keys;
+use self::{
+    answers::AnswerEdges, counters::Counters, decide::Decider, journal::Recorder, keys::AttrKeys,
+    known::Known, overlay::Overlay,
+};
 pub use self::{
-    answers::AnswerEdges,
     directory::{EntryFacts, connection_removed, decide_entry},
     facts::{
         AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CountRow, CounterRef,
-        CounterRow, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs, OwnerEdge,
-        RowHead, RowState,
+        CounterRow, Facts, FoundRow, KeyHolder, KeyRef, Label, MemberList, Members, Needs,
+        OwnerEdge, OwnerList, RowHead, RowState, ShownMembers, ShownOwners,
     },
     operations::{
         KeyRow, NewMember, NewMembers, Operations, ResourceRow, RowBump, RowEdit, RowRef,
     },
     policy::{Capacity, Cycles, Deletes, Policy, UnknownMembers},
     rows::{Applied, Rejection, Rows, RowsError, write, write_blocking},
-};
-use self::{
-    counters::Counters, decide::Decider, journal::Recorder, keys::AttrKeys, known::Known,
-    overlay::Overlay,
 };
 use crate::{Batch, Cause, Intent, Limits, OnFailure, Scope, Settings, StoreError, Write, Written};
 
@@ -192,6 +192,8 @@ struct Request {
     at: DateTime<Utc>,
     budget: Budget,
     cause: Cause,
+    /// The edges that answers carry; none if they carry no edges.
+    edges: Option<AnswerEdges>,
     intent: Intent,
     limits: Limits,
     mapping: Option<Arc<Mapping>>,
@@ -238,6 +240,7 @@ impl Decision {
             registry,
         } = request;
         let first = self.writes;
+        let edges = AnswerEdges::new(&registry, &batch);
         let prepare = |(index, write): (usize, Write)| {
             let keys = match &write {
                 Write::Create { change, .. } | Write::Update { change, .. } => {
@@ -259,6 +262,7 @@ impl Decision {
             at: batch.at.trunc_subsecs(3),
             budget,
             cause: batch.cause,
+            edges,
             intent: batch.intent,
             limits,
             mapping,

@@ -269,7 +269,7 @@ impl Store for Memory {
             loop {
                 let is_done = writing.slice(&mut *exclusive_in_turn(&tenant).await, scope);
                 if is_done {
-                    return writing.take_answers(scope);
+                    return writing.take_answers();
                 }
                 yield_now().await;
             }
@@ -309,7 +309,7 @@ impl Memory {
             let run = move || {
                 let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
                 while !writing.slice(&mut exclusive(&tenant), &own) {}
-                writing.take_answers(&own)
+                writing.take_answers()
             };
             match self.lane.run(&scope.tenant, budget, run).await {
                 Err(StoreError::Busy) => budget.check()?,

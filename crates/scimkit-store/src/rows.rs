@@ -96,8 +96,9 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
 
     /// Returns the capabilities of the database for a resource type: which facts it has, which queries it answers, and
-    /// whether it stores given ids. [`Support::check`] and [`Support::written_edges`] need not be set, since [`RowStore`]
-    /// checks batches itself and answers writes without edges.
+    /// whether it stores given ids. [`Support::check`] need not be set, since [`RowStore`] checks batches itself. With
+    /// [`Support::written_edges`] a transaction has to load [`Needs::shown_members`](crate::engine::Needs::shown_members)
+    /// and the other facts for the edges of answers.
     fn support(&self, kind: &ResourceType) -> Support;
 }
 
@@ -189,7 +190,6 @@ impl<D: RowDatabase> Store for RowStore<D> {
     fn support(&self, kind: &ResourceType) -> Support {
         let mut support = self.database.support(kind);
         (support.check, support.claim_pins) = (true, support.claims);
-        support.written_edges = false;
         support
     }
 

@@ -184,6 +184,59 @@ pub fn owners_in_range<'a>(
     Statement::fixed(dialect, text, parameters)
 }
 
+/// Selects the owners of one type that have some ids as members by one attribute, whether or not resources have
+/// those ids.
+///
+/// Its rows have the place of the id in the list, the id of the owner and the owner's display name, at most
+/// `limit` of each id: the first ones in the order of their ids.
+#[must_use]
+pub fn owners_of_ids<'a>(
+    dialect: Dialect,
+    (tenant, kind, attr): (&'a str, &'a str, &'a str),
+    ids: &[&'a str],
+    limit: Option<i64>,
+) -> Statement<'a> {
+    let [tenant, kind, attr] = [tenant, kind, attr].map(Parameter::from);
+    let limit = Parameter::Integer(limit.unwrap_or(i64::MAX));
+    if let [id] = ids {
+        let text = "SELECT 0, e.owner, o.display
+             FROM edge e INDEXED BY edge_by_target
+             CROSS JOIN resource o ON o.tenant = e.tenant AND o.id = e.owner
+             WHERE e.tenant = ?1 AND e.target = ?4 AND e.kind = ?2 AND e.attr = ?3
+             ORDER BY e.owner LIMIT ?5";
+        return Statement::fixed(
+            dialect,
+            text,
+            [tenant, kind, attr, Parameter::from(*id), limit],
+        );
+    }
+    let text = match dialect {
+        Dialect::Postgres => {
+            "SELECT w.number - 1, e.owner, o.display
+             FROM unnest(?4::text[]) WITH ORDINALITY w (id, number)
+             JOIN LATERAL (SELECT tenant, owner FROM edge
+                 WHERE tenant = ?1 AND target = w.id AND kind = ?2 AND attr = ?3
+                 ORDER BY owner LIMIT ?5) e ON true
+             JOIN resource o ON o.tenant = e.tenant AND o.id = e.owner
+             ORDER BY w.number, e.owner"
+        }
+        Dialect::Sqlite => {
+            "WITH w (number, id, last) AS MATERIALIZED (
+                 SELECT j.key, j.value, CASE ?5 WHEN 9223372036854775807 THEN x'' ELSE coalesce(
+                     (SELECT l.owner FROM edge l INDEXED BY edge_by_target
+                      WHERE l.tenant = ?1 AND l.target = j.value AND l.kind = ?2 AND l.attr = ?3
+                      ORDER BY l.owner LIMIT 1 OFFSET ?5 - 1), x'') END
+                 FROM json_each(?4) j WHERE ?5 > 0)
+             SELECT w.number, e.owner, o.display
+             FROM w CROSS JOIN edge e INDEXED BY edge_by_target ON e.tenant = ?1
+                 AND e.target = w.id AND e.kind = ?2 AND e.attr = ?3 AND e.owner <= w.last
+             CROSS JOIN resource o ON o.tenant = e.tenant AND o.id = e.owner"
+        }
+    };
+    let ids = Parameter::Texts(ids.to_vec());
+    Statement::fixed(dialect, text, [tenant, kind, attr, ids, limit])
+}
+
 /// Selects the documents of live resources of one type: the place of the resource in the list, and its document.
 #[must_use]
 pub fn documents_of<'a>(

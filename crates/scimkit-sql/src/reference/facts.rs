@@ -74,14 +74,17 @@ pub fn version(dialect: Dialect, tenant: &str) -> Statement<'_> {
 }
 
 /// Selects rows without their documents, live or soft-deleted: id, type, version, `created_us`,
-/// `modified_us`, and 1 for a soft-deleted one.
+/// `modified_us`, 1 for a soft-deleted one, and the display name of a live one.
 #[must_use]
 pub fn heads<'a>(dialect: Dialect, tenant: &'a str, ids: &[&'a str]) -> Vec<Statement<'a>> {
     static TEXTS: PieceTexts = PieceTexts::new();
-    by_id((dialect, &TEXTS), tenant, ids, |_| "")
+    by_id((dialect, &TEXTS), tenant, ids, |state| match state {
+        State::Live => ", r.display",
+        State::Deleted => ", NULL",
+    })
 }
 
-/// Selects whole rows, live or soft-deleted: the columns of [`heads`], then the owning connection, the
+/// Selects whole rows, live or soft-deleted: columns 0 to 5 of [`heads`], then the owning connection, the
 /// definition of the keys, that of the text, and the document.
 #[must_use]
 pub fn rows<'a>(dialect: Dialect, tenant: &'a str, ids: &[&'a str]) -> Vec<Statement<'a>> {
@@ -276,7 +279,7 @@ pub fn candidates<'a>(
     builder.build()
 }
 
-/// Selects the targets that are members of an owner.
+/// Selects the targets that are members of an owner: the id, and the type that the client gave.
 #[must_use]
 pub fn members_among<'a>(
     dialect: Dialect,
@@ -285,7 +288,7 @@ pub fn members_among<'a>(
     targets: &[&'a str],
 ) -> Vec<Statement<'a>> {
     let one = |piece: &[&'a str]| {
-        let mut builder = of_members(dialect, "SELECT target", tenant, list);
+        let mut builder = of_members(dialect, "SELECT target, target_kind", tenant, list);
         builder.sql(" AND target IN").list(piece.iter().copied());
         builder.build()
     };

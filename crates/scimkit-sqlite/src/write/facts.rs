@@ -14,8 +14,8 @@ use scimkit_store::{
     OwnerFilter, StoreError,
     engine::{
         AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CountRow, CounterRef,
-        CounterRow, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs, OwnerEdge,
-        RowHead, RowState,
+        CounterRow, Facts, FoundRow, KeyHolder, KeyRef, Label, MemberList, Members, Needs,
+        OwnerEdge, RowHead, RowState,
     },
     journal::JournalSeed,
 };
@@ -48,18 +48,27 @@ impl TenantRows<'_> {
             let (count, counter) = (self.count(query)?, counter.clone());
             counts.push(CountRow { count, counter });
         }
+        let mut labels = Vec::new();
+        let heads = self.heads(needs, &mut labels)?;
+        self.labels(needs, &mut labels)?;
+        let shown_members = self.shown_members(needs, &mut labels)?;
+        let shown_owners = self.shown_owners(needs, &mut labels)?;
         Ok(Facts {
             ancestors: self.ancestors(needs)?,
             candidates,
             counters: Some(counters),
             counts,
             edges: self.edges(needs)?,
-            heads: self.heads(needs)?,
+            heads,
             holders: self.holders(needs)?,
             journal: seed,
+            labels,
+            member_kinds: self.member_kinds(needs)?,
             members: self.members(needs)?,
             owners: self.owners(needs)?,
             rows: self.rows(needs)?,
+            shown_members,
+            shown_owners,
             version,
         })
     }
@@ -90,12 +99,21 @@ impl TenantRows<'_> {
         Ok((Some(version), counters, Some(seed)))
     }
 
-    fn heads(&self, needs: &Needs) -> Outcome<Vec<RowHead>> {
+    /// Rows without documents; those whose labels are needed add them.
+    fn heads(&self, needs: &Needs, labels: &mut Vec<Label>) -> Outcome<Vec<RowHead>> {
         let ids: Vec<_> = needs.heads.iter().map(ResourceId::as_str).collect();
         let mut heads = Vec::with_capacity(ids.len());
         let statements = reference::heads(DIALECT, self.tenant, &ids);
         each_of_all(self.connection, statements, |row| {
-            heads.push(self.head(row)?);
+            let head = self.head(row)?;
+            if head.state == RowState::Live && needs.labels.contains(&head.id) {
+                labels.push(Label {
+                    display: row.get(6)?,
+                    id: head.id.clone(),
+                    kind: Arc::clone(&head.kind),
+                });
+            }
+            heads.push(head);
             Ok(())
         })?;
         Ok(heads)

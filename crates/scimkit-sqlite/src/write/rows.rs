@@ -95,14 +95,19 @@ impl<'a> TenantRows<'a> {
         self.kinds.iter().find(|kind| *kind.name == *name)
     }
 
-    /// The columns of [`reference::heads`].
+    /// The name of a type, shared if the batch writes the type.
+    pub(super) fn name(&self, name: &str) -> Arc<str> {
+        let known = self.kind(name).map(|kind| Arc::clone(&kind.name));
+        known.unwrap_or_else(|| name.into())
+    }
+
+    /// Columns 0 to 5 of [`reference::heads`].
     pub(super) fn head(&self, row: &rusqlite::Row<'_>) -> Outcome<RowHead> {
         let kind = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
-        let name = self.kind(kind).map(|kind| Arc::clone(&kind.name));
         Ok(RowHead {
             created: instant(row.get(3)?)?,
             id: ResourceId::from(row.get::<_, String>(0)?),
-            kind: name.unwrap_or_else(|| kind.into()),
+            kind: self.name(kind),
             last_modified: instant(row.get(4)?)?,
             state: match row.get::<_, i64>(5)? {
                 0 => RowState::Live,

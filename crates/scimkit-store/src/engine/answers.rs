@@ -1,67 +1,346 @@
-//! The edges that the answers to a batch carry.
+//! The edges that the answers to a batch carry, as they are after the batch.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
 
-use scimkit_registry::{ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Budget, Edge, Registry, ResourceId, ResourceType, Role};
 
-use crate::{Batch, How, Intent, StoreError, Stored, Want, Written};
+use super::{
+    Request,
+    decide::Decider,
+    facts::{MemberList, OwnerList, RowState},
+    known::KnownLabel,
+    needs::list,
+};
+use crate::{Batch, Document, StoreError, Stored, Written, computed::targets};
 
 /// The edges that the answers to a batch carry.
-///
-/// A store reads them once the operations are applied and before others see them: in the same
-/// transaction, under the tenant's lock. So they are the edges of the version that the answer names.
-#[derive(Debug, Clone, Default)]
-pub struct AnswerEdges {
-    /// Whether each write is of that type.
-    is_of_kind: Vec<bool>,
-    kind: Option<Arc<ResourceType>>,
-    want: Want,
+#[derive(Debug)]
+pub(super) struct AnswerEdges {
+    pub(super) attrs: Vec<ShownAttr>,
+    /// The type of the resources that come with edges.
+    pub(super) kind: Arc<ResourceType>,
+    /// The maximum number of edges under each attribute.
+    pub(super) limit: Option<usize>,
+}
+
+/// An attribute whose edges answers carry.
+#[derive(Debug)]
+pub(super) struct ShownAttr {
+    pub(super) id: AttrId,
+    /// The types that its edges may lead to.
+    leads_to: Vec<Arc<ResourceType>>,
+    pub(super) source: EdgeSource,
+}
+
+/// The source of the edges under an attribute.
+#[derive(Debug)]
+pub(super) enum EdgeSource {
+    /// No store has edges under such an attribute.
+    None,
+    /// The members by the attribute with this path.
+    Members(Arc<str>),
+    /// The owners of each type and membership attribute.
+    Owners(Vec<(Arc<str>, Arc<str>)>),
+    /// The resource that the document refers to.
+    Reference,
 }
 
 impl AnswerEdges {
-    /// Returns the edges that a batch needs.
-    #[must_use]
-    pub fn new(batch: &Batch) -> Self {
-        let needs_any = !batch.want.edges.is_empty() && batch.intent == Intent::Commit;
-        let first = batch.writes.first().filter(|_| needs_any);
-        let kind = first.map(|write| Arc::clone(write.kind()));
-        let is_of_kind = |kind: &Arc<ResourceType>| {
-            let kinds = batch.writes.iter().map(|write| write.kind().name());
-            kinds.map(|name| name == kind.name()).collect()
-        };
-        AnswerEdges {
-            is_of_kind: kind.as_ref().map(is_of_kind).unwrap_or_default(),
-            kind,
-            want: batch.want.clone(),
+    /// The edges that answers to a batch carry: under the attributes of the type of its first write.
+    pub(super) fn new(registry: &Registry, batch: &Batch) -> Option<Self> {
+        let want = &batch.want;
+        if want.edges.is_empty() || !want.document {
+            return None;
         }
+        let kind = Arc::clone(batch.writes.first()?.kind());
+        let attrs = want.edges.iter();
+        let attrs = attrs.map(|id| ShownAttr::new(registry, &kind, *id));
+        Some(AnswerEdges {
+            attrs: attrs.collect(),
+            limit: want
+                .limit
+                .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+            kind,
+        })
     }
 
-    /// Reads the edges of each resource that is to carry them: that of the last answer about it, unless a
-    /// delete follows in the batch, which may have changed it.
-    ///
-    /// # Errors
-    /// The errors of `read`.
-    pub fn add<E>(
+    /// Whether other answers carry the same edges.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let ids = |edges: &'_ Self| edges.attrs.iter().map(|attr| attr.id).collect::<Vec<_>>();
+        Arc::ptr_eq(&self.kind, &other.kind) && self.limit == other.limit && ids(self) == ids(other)
+    }
+}
+
+impl ShownAttr {
+    fn new(registry: &Registry, kind: &ResourceType, id: AttrId) -> Self {
+        let leads_to = targets(registry, kind, id).into_iter().cloned();
+        let leads_to: Vec<Arc<ResourceType>> = leads_to.collect();
+        let attr = kind.attr(id);
+        let source = match attr.role() {
+            Role::Inverse => EdgeSource::Owners(leads_to.iter().flat_map(owner_lists).collect()),
+            Role::Membership => EdgeSource::Members(attr.path().into()),
+            Role::Reference => EdgeSource::Reference,
+            _ => EdgeSource::None,
+        };
+        ShownAttr {
+            id,
+            leads_to,
+            source,
+        }
+    }
+}
+
+/// The name of a type with each of its membership attributes.
+fn owner_lists(kind: &Arc<ResourceType>) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
+    let attrs = kind.attributes().iter();
+    let attrs = attrs.filter(|attr| attr.role() == Role::Membership && attr.parent().is_none());
+    attrs.map(|attr| (kind.name().into(), attr.path().into()))
+}
+
+impl Decider<'_> {
+    /// Puts the edges into the answers: those of a resource into the last answer about it, if the resource still
+    /// has the version that the answer names.
+    pub(super) fn add_answer_edges(
         &self,
+        request: &Request,
         answers: &mut [Result<Written, StoreError>],
-        mut read: impl FnMut(&Arc<ResourceType>, &mut Stored, &Want) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let Some(kind) = &self.kind else {
+    ) -> Result<(), StoreError> {
+        let Some(edges) = &request.edges else {
             return Ok(());
         };
-        let mut later: BTreeSet<ResourceId> = BTreeSet::new();
-        for (answer, is_of_kind) in answers.iter_mut().zip(&self.is_of_kind).rev() {
+        let mut later = HashSet::new();
+        for (answer, prepared) in answers.iter_mut().zip(&request.writes).rev() {
             let Ok(written) = answer else { continue };
-            if written.how == How::Deleted {
-                return Ok(());
-            }
             let Some(stored) = &mut written.stored else {
                 continue;
             };
-            if later.insert(stored.id.clone()) && *is_of_kind {
-                read(kind, stored, &self.want)?;
+            let is_last = later.insert(stored.id.clone());
+            if !is_last || prepared.write.kind().name() != edges.kind.name() {
+                continue;
+            }
+            let head = self.head(&stored.id)?;
+            let head = head.filter(|head| head.state == RowState::Live);
+            if head.is_some_and(|head| head.version == stored.version) {
+                for attr in &edges.attrs {
+                    if let Some(shown) = self.shown(request, edges, attr, stored)? {
+                        stored.edges.push((attr.id, shown));
+                    }
+                }
             }
         }
         Ok(())
     }
+
+    /// The edges of a resource under one attribute; none if the facts are not enough, which happens only where a
+    /// claim takes a resource that an earlier write of the batch has changed.
+    fn shown(
+        &self,
+        request: &Request,
+        edges: &AnswerEdges,
+        attr: &ShownAttr,
+        stored: &Stored,
+    ) -> Result<Option<Vec<Edge>>, StoreError> {
+        let limit = edges.limit.unwrap_or(usize::MAX);
+        let mut shown = Vec::new();
+        match &attr.source {
+            EdgeSource::None => {}
+            EdgeSource::Members(path) => {
+                let list = list((&edges.kind, &stored.id), path);
+                let Some(members) = self.first_members(&list, limit)? else {
+                    return Ok(None);
+                };
+                shown.reserve_exact(members.len());
+                for (target, given) in members {
+                    let kind = || match given {
+                        Given::Added(kind) => Some(kind),
+                        Given::Stored => self.known.member_kind(&list, target),
+                    };
+                    let Some(edge) = self.edge(attr, target, kind) else {
+                        return Ok(None);
+                    };
+                    shown.push(edge);
+                }
+            }
+            EdgeSource::Owners(lists) => {
+                let Some(owners) = self.first_owners(lists, &stored.id, limit)? else {
+                    return Ok(None);
+                };
+                for owner in owners {
+                    let Some(edge) = self.edge(attr, owner, || Some(None)) else {
+                        return Ok(None);
+                    };
+                    shown.push(edge);
+                }
+            }
+            EdgeSource::Reference => {
+                let id = stored.document.reference(&edges.kind, attr.id);
+                for id in id.iter().take(limit) {
+                    let Some(edge) = self.edge(attr, id, || Some(None)) else {
+                        return Ok(None);
+                    };
+                    shown.push(edge);
+                }
+            }
+        }
+        let meter = request.budget.meter();
+        meter.charge(Budget::COMPARISON.saturating_mul(shown.len() as u64))?;
+        Ok(Some(shown))
+    }
+
+    /// The first members of an owner in the order of their ids.
+    fn first_members<'s>(
+        &'s self,
+        list: &MemberList,
+        limit: usize,
+    ) -> Result<Option<Vec<(&'s ResourceId, Given<'s>)>>, StoreError> {
+        let edits = self.overlay.list(&list.owner, &list.attr);
+        let targets = edits.into_iter().flat_map(|edits| &edits.targets);
+        let added = targets.filter_map(|(target, edit)| {
+            let kind = edit.added.as_ref()?.as_deref();
+            Some((target, Given::Added(kind)))
+        });
+        let mut members: BTreeMap<_, _> = added.collect();
+        if self.had_members(&list.owner)? {
+            let is_left = |id: &&ResourceId| {
+                let edit = edits.and_then(|edits| edits.targets.get(*id));
+                edit.is_none() && !self.overlay.is_void(id)
+            };
+            let stored = match (self.known.members(list), self.known.shown_members(list)) {
+                (Some(all), _) => lowest(all.iter().filter(is_left).collect(), limit),
+                (None, Some(shown)) => {
+                    let ids = shown.iter().map(|(id, _)| id);
+                    ids.filter(is_left).take(limit).collect()
+                }
+                (None, None) => return Ok(None),
+            };
+            if members.is_empty() && stored.is_sorted() {
+                let stored = stored.into_iter().map(|id| (id, Given::Stored));
+                return Ok(Some(stored.collect()));
+            }
+            members.extend(stored.into_iter().map(|id| (id, Given::Stored)));
+        }
+        Ok(Some(members.into_iter().take(limit).collect()))
+    }
+
+    /// The first owners of a resource in the order of their ids, each once.
+    fn first_owners<'s>(
+        &'s self,
+        lists: &'s [(Arc<str>, Arc<str>)],
+        target: &'s ResourceId,
+        limit: usize,
+    ) -> Result<Option<impl Iterator<Item = &'s ResourceId>>, StoreError> {
+        let mut owners = BTreeSet::new();
+        for (kind, attr) in lists {
+            owners.extend(self.overlay.added_owners((kind, attr), target));
+            if self.overlay.is_void(target) {
+                continue;
+            }
+            let list = owner_list((kind, attr), target);
+            let Some(stored) = self.known.shown_owners(&list) else {
+                // Nothing refers to an id before its resource exists, if the policy rejects unknown members.
+                match self.known.head(target)? {
+                    Some(head) if head.state == RowState::Live => return Ok(None),
+                    _ => continue,
+                }
+            };
+            owners.extend(stored.iter().filter(|owner| {
+                let edit = self.overlay.edge(owner, attr, target);
+                edit.is_none() && !self.overlay.is_void(owner)
+            }));
+        }
+        Ok(Some(owners.into_iter().take(limit)))
+    }
+
+    /// An edge with type and display name of the resource that it leads to, or with the type that a client gave if
+    /// there is no such resource; none if that is not known.
+    fn edge<'k>(
+        &self,
+        attr: &ShownAttr,
+        id: &ResourceId,
+        given: impl FnOnce() -> Option<Option<&'k str>>,
+    ) -> Option<Edge> {
+        let edge = Edge::to(id.clone());
+        match self.label(&attr.leads_to, id) {
+            ShownLabel::Live(kind, display) => Some(
+                edge.with_kind(Some(kind.name().to_owned()))
+                    .with_display(display),
+            ),
+            ShownLabel::Other => given().map(|kind| edge.with_kind(kind.map(str::to_owned))),
+            ShownLabel::Unknown => None,
+        }
+    }
+
+    /// Type and display name of a live resource of one of these types, after the writes so far.
+    fn label<'k>(&self, kinds: &'k [Arc<ResourceType>], id: &ResourceId) -> ShownLabel<'k> {
+        let by_name = |name: &str| kinds.iter().find(|kind| kind.name() == name);
+        let of_document = |name: &str, document: &Document| match by_name(name) {
+            None => ShownLabel::Other,
+            Some(kind) => ShownLabel::Live(kind, document.display_name(kind)),
+        };
+        if let Some(entry) = self.overlay.row(id) {
+            if !entry.is_live() {
+                return ShownLabel::Other;
+            }
+            if let Some(body) = &entry.body {
+                return of_document(body.kind.name(), &body.document);
+            }
+        }
+        match self.known.label(id) {
+            KnownLabel::Absent => ShownLabel::Other,
+            KnownLabel::Label(label) => match by_name(&label.kind) {
+                None => ShownLabel::Other,
+                Some(kind) => {
+                    let display = label.display.as_ref().filter(|_| shows_display(kind));
+                    ShownLabel::Live(kind, display.cloned())
+                }
+            },
+            KnownLabel::Row(row) => of_document(&row.head.kind, &row.document),
+            KnownLabel::Unknown => ShownLabel::Unknown,
+        }
+    }
+}
+
+/// The parts of a resource that an edge to it shows.
+enum ShownLabel<'k> {
+    Live(&'k ResourceType, Option<String>),
+    /// No live resource of a type that the edge may lead to.
+    Other,
+    Unknown,
+}
+
+/// Whether edges to resources of a type show their display names.
+fn shows_display(kind: &ResourceType) -> bool {
+    let attr = kind.named("displayName").map(|id| kind.attr(id));
+    attr.is_some_and(|attr| !attr.is_never_returned())
+}
+
+/// The lowest ids, in order.
+fn lowest(mut ids: Vec<&ResourceId>, limit: usize) -> Vec<&ResourceId> {
+    if limit < ids.len() {
+        ids.select_nth_unstable(limit);
+        ids.truncate(limit);
+    }
+    ids.sort_unstable();
+    ids
+}
+
+/// The owners of a resource of one type and attribute.
+pub(super) fn owner_list((kind, attr): (&Arc<str>, &Arc<str>), target: &ResourceId) -> OwnerList {
+    OwnerList {
+        attr: Arc::clone(attr),
+        kind: Arc::clone(kind),
+        target: target.clone(),
+    }
+}
+
+/// The source of the type that a client gave to a member.
+#[derive(Debug, Clone, Copy)]
+enum Given<'s> {
+    /// An edge that the batch adds.
+    Added(Option<&'s str>),
+    /// An edge of the facts.
+    Stored,
 }

@@ -96,6 +96,10 @@ impl Decider<'_> {
             let done = answers.iter_mut().filter(|answer| answer.is_ok());
             done.for_each(|answer| *answer = Err(StoreError::NotRun));
         }
+        if let Err(problem) = self.add_answer_edges(request, &mut answers) {
+            self.roll_back(mark);
+            return Err(problem);
+        }
         if request.intent == Intent::Check {
             self.roll_back(mark);
         }

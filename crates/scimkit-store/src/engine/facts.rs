@@ -12,6 +12,7 @@ use scimkit_registry::{AttrId, Key, Predicate, ResourceId, ResourceType};
 
 use serde_json::Value;
 
+use super::operations::NewMember;
 use crate::{ConnectionId, Document, OwnerFilter, StoreError, Timestamps, journal::JournalSeed};
 
 /// The facts that a decision needs next.
@@ -36,12 +37,20 @@ pub struct Needs {
     pub heads: BTreeSet<ResourceId>,
     /// The live resources that have a value of a unique attribute.
     pub holders: BTreeSet<KeyRef>,
+    /// The live resources whose type and display name an answer shows.
+    pub labels: BTreeSet<ResourceId>,
+    /// The types that clients gave to these members of an owner.
+    pub member_kinds: BTreeMap<MemberList, BTreeSet<ResourceId>>,
     /// The ids of all members of an owner.
     pub members: BTreeSet<MemberList>,
     /// All owners that have one of these resources as a member, under any attribute.
     pub owners: BTreeSet<ResourceId>,
     /// Whole rows, whether live or soft-deleted.
     pub rows: BTreeSet<ResourceId>,
+    /// The first members of an owner that an answer shows, with the maximum number of them; without it, all members.
+    pub shown_members: BTreeMap<MemberList, Option<usize>>,
+    /// The first owners of a resource that an answer shows, with the maximum number of them; without it, all owners.
+    pub shown_owners: BTreeMap<OwnerList, Option<usize>>,
     /// The counter of the tenant's changes, with the end of its journal; loading it takes the tenant's
     /// lock.
     pub version: bool,
@@ -59,9 +68,13 @@ impl Needs {
             && self.edges.is_empty()
             && self.heads.is_empty()
             && self.holders.is_empty()
+            && self.labels.is_empty()
+            && self.member_kinds.is_empty()
             && self.members.is_empty()
             && self.owners.is_empty()
             && self.rows.is_empty()
+            && self.shown_members.is_empty()
+            && self.shown_owners.is_empty()
     }
 }
 
@@ -90,12 +103,21 @@ pub struct Facts {
     /// The seed of new journal entries, loaded with the version; none if the store has no journal, or if its
     /// database decides versions.
     pub journal: Option<JournalSeed>,
+    /// The types and display names of resources: those in [`Needs::labels`], and all members and owners in
+    /// `shown_members` and `shown_owners`. If [`rows`](Self::rows) has the row of a resource, its label may be left out.
+    pub labels: Vec<Label>,
+    /// The requested members, with the types that clients gave to them.
+    pub member_kinds: Vec<ShownMembers>,
     /// All members of the owners that were asked for.
     pub members: Vec<Members>,
     /// The edges to the resources that were asked for.
     pub owners: Vec<OwnerEdge>,
     /// Whole rows.
     pub rows: Vec<FoundRow>,
+    /// The members of each requested owner: the first ones in the order of their ids, compared byte by byte.
+    pub shown_members: Vec<ShownMembers>,
+    /// The owners of each requested resource: the first ones in the order of their ids, compared byte by byte.
+    pub shown_owners: Vec<ShownOwners>,
     /// The number of the tenant's last change, 0 before the first. If it was needed and is none, the database
     /// decides versions, and [`Rows::apply`](super::Rows::apply) returns them.
     pub version: Option<u64>,
@@ -363,6 +385,65 @@ pub struct Members {
     pub list: MemberList,
     /// The members.
     pub targets: Vec<ResourceId>,
+}
+
+/// The owners of one type that have a resource as a member by one attribute.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of an edge's target")]
+pub struct OwnerList {
+    /// The canonical path of the membership attribute.
+    pub attr: Arc<str>,
+    /// The name of the owners' type.
+    pub kind: Arc<str>,
+    /// The member.
+    pub target: ResourceId,
+}
+
+/// The members of an owner that answers show.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of an edge")]
+pub struct ShownMembers {
+    /// The owner and the attribute.
+    pub list: MemberList,
+    /// The members, with the types that clients gave to them.
+    pub members: Vec<NewMember>,
+}
+
+/// The owners of a resource that answers show.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of an edge")]
+pub struct ShownOwners {
+    /// The member, and the type and attribute of its owners.
+    pub list: OwnerList,
+    /// The owners.
+    pub owners: Vec<ResourceId>,
+}
+
+/// The parts of a live resource that edges to it show.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the columns of a row that edges show"
+)]
+pub struct Label {
+    /// The value of `displayName` in its document, if there is one.
+    pub display: Option<String>,
+    /// Its identifier.
+    pub id: ResourceId,
+    /// The name of its type.
+    pub kind: Arc<str>,
+}
+
+impl Label {
+    /// Creates the label of a live row; none for a soft-deleted one.
+    #[must_use]
+    pub fn new(kind: &ResourceType, row: &FoundRow) -> Option<Self> {
+        (row.head.state == RowState::Live).then(|| Label {
+            display: row.document.display_name(kind),
+            id: row.head.id.clone(),
+            kind: Arc::clone(&row.head.kind),
+        })
+    }
 }
 
 /// Asks for the edges of one attribute that lead to a resource at once or through others.

@@ -9,7 +9,8 @@ use scimkit_registry::ResourceId;
 
 use super::facts::{
     AncestorQuery, Candidates, CountRow, CounterRef, CounterRow, Facts, FoundRow, KeyHolder,
-    KeyRef, MemberList, Members, Needs, OwnerEdge, RowHead,
+    KeyRef, Label, MemberList, Members, Needs, OwnerEdge, OwnerList, RowHead, RowState,
+    ShownMembers, ShownOwners,
 };
 use crate::{StoreError, journal::JournalSeed};
 
@@ -27,12 +28,36 @@ pub(super) struct Known {
     heads: HashMap<ResourceId, Option<RowHead>>,
     holders: BTreeMap<KeyRef, Vec<ResourceId>>,
     journal: Option<JournalSeed>,
+    labels: HashMap<ResourceId, Option<Label>>,
+    member_kinds: HashMap<MemberList, HashMap<ResourceId, Option<String>>>,
     members: HashMap<MemberList, HashSet<ResourceId>>,
     owners: HashMap<ResourceId, Vec<OwnerEdge>>,
     rows: HashMap<ResourceId, Option<FoundRow>>,
+    shown_members: HashMap<MemberList, First<(ResourceId, Option<String>)>>,
+    shown_owners: HashMap<OwnerList, First<ResourceId>>,
     starts: HashSet<AncestorQuery>,
     /// Once it was supplied, the counter of changes; none where the database decides versions.
     version: Option<Option<u64>>,
+}
+
+/// The first items of a list, in order.
+#[derive(Debug, Default)]
+struct First<T> {
+    items: Vec<T>,
+    /// The number that was asked for; none for all.
+    limit: Option<usize>,
+}
+
+impl<T> First<T> {
+    fn up_to(limit: Option<usize>) -> Self {
+        let items = Vec::new();
+        First { items, limit }
+    }
+
+    fn covers(&self, limit: Option<usize>) -> bool {
+        let known = self.limit.unwrap_or(usize::MAX);
+        known >= limit.unwrap_or(usize::MAX)
+    }
 }
 
 impl Known {
@@ -65,6 +90,17 @@ impl Known {
             self.heads.entry(edge.owner.id.clone()).or_insert(head);
             let owners = self.owners.entry(edge.target.clone()).or_default();
             owners.push(edge);
+        }
+        let shown = (needs.shown_members, needs.shown_owners);
+        self.add_shown(shown, (facts.shown_members, facts.shown_owners));
+        self.add_labels(needs.labels, facts.labels);
+        for (list, targets) in needs.member_kinds {
+            let kinds = self.member_kinds.entry(list).or_default();
+            kinds.extend(targets.into_iter().map(|target| (target, None)));
+        }
+        for ShownMembers { list, members } in facts.member_kinds {
+            let kinds = self.member_kinds.entry(list).or_default();
+            kinds.extend(members.into_iter().map(|member| (member.id, member.kind)));
         }
         self.starts.extend(needs.ancestors);
         for edge in facts.ancestors {
@@ -120,6 +156,53 @@ impl Known {
         }
         for Members { list, targets } in all {
             self.members.entry(list).or_default().extend(targets);
+        }
+    }
+
+    fn add_shown(
+        &mut self,
+        (lists, owner_lists): (
+            BTreeMap<MemberList, Option<usize>>,
+            BTreeMap<OwnerList, Option<usize>>,
+        ),
+        (members, owners): (Vec<ShownMembers>, Vec<ShownOwners>),
+    ) {
+        for (list, limit) in lists {
+            self.shown_members.insert(list, First::up_to(limit));
+        }
+        for (list, limit) in owner_lists {
+            self.shown_owners.insert(list, First::up_to(limit));
+        }
+        let count = members.iter().map(|shown| shown.members.len());
+        self.labels.reserve(count.sum());
+        for ShownMembers { list, members } in members {
+            if let Some(first) = self.shown_members.get_mut(&list) {
+                let members = members.into_iter().map(|member| (member.id, member.kind));
+                first.items = members.collect();
+                // Sorted already, unless a database has another order than ours.
+                first.items.sort_unstable();
+                for (id, _) in &first.items {
+                    self.labels.entry(id.clone()).or_insert(None);
+                }
+            }
+        }
+        for ShownOwners { list, mut owners } in owners {
+            if let Some(first) = self.shown_owners.get_mut(&list) {
+                owners.sort_unstable();
+                for id in &owners {
+                    self.labels.entry(id.clone()).or_insert(None);
+                }
+                first.items = owners;
+            }
+        }
+    }
+
+    fn add_labels(&mut self, ids: BTreeSet<ResourceId>, labels: Vec<Label>) {
+        for id in ids {
+            self.labels.entry(id).or_insert(None);
+        }
+        for label in labels {
+            self.labels.insert(label.id.clone(), Some(label));
         }
     }
 
@@ -220,6 +303,66 @@ impl Known {
         self.members.get(list)
     }
 
+    /// Whether type and display name of a resource are known.
+    pub(super) fn has_label(&self, id: &ResourceId) -> bool {
+        self.labels.contains_key(id) || self.has_row(id)
+    }
+
+    /// Whether a resource is known not to be live.
+    pub(super) fn is_unlabelled(&self, id: &ResourceId) -> bool {
+        matches!(self.label(id), KnownLabel::Absent)
+    }
+
+    /// Type and display name of a live resource: its label, or the row to take them from.
+    pub(super) fn label(&self, id: &ResourceId) -> KnownLabel<'_> {
+        let label = self.labels.get(id);
+        if let Some(Some(label)) = label {
+            return KnownLabel::Label(label);
+        }
+        match self.rows.get(id) {
+            Some(Some(row)) if row.head.state == RowState::Live => KnownLabel::Row(row),
+            None if label.is_none() => KnownLabel::Unknown,
+            _ => KnownLabel::Absent,
+        }
+    }
+
+    pub(super) fn has_shown_members(&self, list: &MemberList, limit: Option<usize>) -> bool {
+        let known = self.shown_members.get(list);
+        known.is_some_and(|known| known.covers(limit))
+    }
+
+    /// The first members of an owner, with the types that clients gave, if they were asked for.
+    pub(super) fn shown_members(
+        &self,
+        list: &MemberList,
+    ) -> Option<&[(ResourceId, Option<String>)]> {
+        Some(&self.shown_members.get(list)?.items)
+    }
+
+    pub(super) fn has_shown_owners(&self, list: &OwnerList, limit: Option<usize>) -> bool {
+        let known = self.shown_owners.get(list);
+        known.is_some_and(|known| known.covers(limit))
+    }
+
+    /// The first owners of a resource, if they were asked for.
+    pub(super) fn shown_owners(&self, list: &OwnerList) -> Option<&[ResourceId]> {
+        Some(&self.shown_owners.get(list)?.items)
+    }
+
+    /// The type that a client gave to a member, if it was asked for.
+    pub(super) fn member_kind(
+        &self,
+        list: &MemberList,
+        target: &ResourceId,
+    ) -> Option<Option<&str>> {
+        if let Some(kind) = self.member_kinds.get(list).and_then(|l| l.get(target)) {
+            return Some(kind.as_deref());
+        }
+        let shown = self.shown_members(list)?;
+        let at = shown.binary_search_by(|(id, _)| id.cmp(target)).ok()?;
+        Some(shown.get(at)?.1.as_deref())
+    }
+
     pub(super) fn owners(&self, target: &ResourceId) -> Result<&[OwnerEdge], StoreError> {
         let owners = self.owners.get(target);
         Ok(owners.ok_or_else(|| missing("the owners"))?)
@@ -242,6 +385,16 @@ impl Known {
         let rows = self.candidates.get(&number);
         Ok(rows.ok_or_else(|| missing("the candidates"))?)
     }
+}
+
+/// What is known of the parts of a resource that edges show.
+pub(super) enum KnownLabel<'k> {
+    /// There is no live resource.
+    Absent,
+    Label(&'k Label),
+    Row(&'k FoundRow),
+    /// It was not asked for.
+    Unknown,
 }
 
 /// A fact that the decision did not ask for.

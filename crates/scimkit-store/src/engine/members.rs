@@ -143,7 +143,7 @@ impl Decider<'_> {
     }
 
     /// Whether the facts have edges of an owner that still count.
-    fn had_members(&self, owner: &ResourceId) -> Result<bool, StoreError> {
+    pub(super) fn had_members(&self, owner: &ResourceId) -> Result<bool, StoreError> {
         let head = self.known.head(owner)?;
         let was_live = head.is_some_and(|head| head.state == RowState::Live);
         Ok(was_live && !self.overlay.is_void(owner))
@@ -157,7 +157,7 @@ impl Decider<'_> {
     }
 
     /// All members of an owner, after the writes so far.
-    fn members_now(&self, list: &MemberList) -> Result<Vec<&ResourceId>, StoreError> {
+    pub(super) fn members_now(&self, list: &MemberList) -> Result<Vec<&ResourceId>, StoreError> {
         let edits = self.overlay.list(&list.owner, &list.attr);
         let mut now: Vec<_> = edits.into_iter().flat_map(|edits| edits.added()).collect();
         if self.had_members(&list.owner)? {

@@ -8,7 +8,7 @@ use std::{
 use scimkit_registry::{Change, Edge, EdgeChange, EdgeEdit, Predicate, ResourceId, ResourceType};
 
 use super::{
-    Prepared, Request, counters,
+    Prepared, Request, answer_needs, counters,
     facts::{AncestorQuery, CandidateQuery, KeyRef, MemberList, Needs, RowState},
     keys,
     known::Known,
@@ -54,6 +54,7 @@ pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
             claimable(list((kind, id), attr), known, &mut needs);
         }
     }
+    answer_needs::add(requests, known, &mut needs);
     counters_of(requests, known, &mut needs);
     needs.version &= number > 0;
     needs

@@ -205,6 +205,24 @@ impl Overlay {
         self.list(owner, attr)?.targets.get(target)
     }
 
+    /// The owners of one type and attribute to which a resource was added, also by a single write.
+    pub(super) fn added_owners<'o>(
+        &'o self,
+        (kind, attr): (&'o str, &'o str),
+        target: &'o ResourceId,
+    ) -> impl Iterator<Item = &'o ResourceId> {
+        let single = self.is_single.then(|| self.lists()).into_iter().flatten();
+        let single = single.filter(|edits| {
+            let edit = edits.targets.get(target);
+            edit.is_some_and(|edit| edit.added.is_some())
+        });
+        let above = self.above.get(target).into_iter().flatten();
+        let above = above.filter_map(|(owner, attr)| self.list(owner, attr));
+        let lists = single.chain(above).map(|edits| &edits.list);
+        let alike = lists.filter(move |list| *list.kind == *kind && *list.attr == *attr);
+        alike.map(|list| &list.owner)
+    }
+
     /// The lists to which a resource was added.
     pub(super) fn added_above(&self, target: &ResourceId) -> impl Iterator<Item = MemberList> {
         let owners = self.above.get(target).into_iter().flatten();

@@ -8,10 +8,13 @@ use std::{
 };
 
 use scimkit_core::Version;
-use scimkit_registry::{InvalidDocument, ResourceId};
+use scimkit_registry::{InvalidDocument, Registry, ResourceId};
 
-use super::{BatchAnswer, Decision, Facts, FoundRow, Needs, Operations, Outcome, RowHead, Step};
-use crate::{Document, How, StoreError, Written};
+use super::{
+    BatchAnswer, Decision, Facts, FoundRow, Needs, Operations, Outcome, Request, RowHead, RowState,
+    Step,
+};
+use crate::{Document, How, StoreError, Stored, Written};
 
 /// The rows of one tenant, inside a transaction that holds the tenant's lock.
 ///
@@ -122,7 +125,7 @@ impl From<Rejection> for StoreError {
 /// ```
 /// use chrono::DateTime;
 /// use scimkit_core::Version;
-/// use scimkit_registry::ResourceId;
+/// use scimkit_registry::{Registry, ResourceId};
 /// use scimkit_store::engine::{Applied, RowHead, RowState};
 ///
 /// let given = ResourceId::from("f3a0");
@@ -180,7 +183,16 @@ impl Applied {
         &self,
         answers: &mut [BatchAnswer],
         subjects: &[Vec<ResourceId>],
+        requests: &[Request],
     ) -> Result<(), StoreError> {
+        if !self.rows.is_empty() {
+            for (answers, request) in answers.iter_mut().zip(requests) {
+                let answers = answers.iter_mut().flatten().flatten();
+                for stored in answers.filter_map(|written| written.stored.as_mut()) {
+                    self.complete_edges(&request.registry, stored);
+                }
+            }
+        }
         let answers = answers.iter_mut().zip(subjects).rev();
         let answers = answers.filter_map(|(answers, ids)| Some((answers.as_mut().ok()?, ids)));
         let mut later = BTreeSet::new();
@@ -207,6 +219,31 @@ impl Applied {
             }
         }
         Ok(())
+    }
+}
+
+impl Applied {
+    /// Puts the ids and display names of the database into edges to rows that were written.
+    fn complete_edges(&self, registry: &Registry, stored: &mut Stored) {
+        for (_, edges) in &mut stored.edges {
+            let mut has_new_ids = false;
+            for edge in &mut *edges {
+                let Some(row) = self.rows.get(&edge.id) else {
+                    continue;
+                };
+                has_new_ids |= edge.id != row.head.id;
+                edge.id.clone_from(&row.head.id);
+                let is_shown = edge.kind.as_deref() == Some(&*row.head.kind);
+                let kind = registry.by_name(&row.head.kind);
+                let kind = kind.filter(|_| is_shown && row.head.state == RowState::Live);
+                if let (Some(kind), Some(document)) = (kind, &row.document) {
+                    edge.display = document.display_name(kind);
+                }
+            }
+            if has_new_ids {
+                edges.sort_by(|a, b| a.id.cmp(&b.id));
+            }
+        }
     }
 }
 
@@ -271,7 +308,7 @@ pub async fn write(
             }) => {
                 if !operations.is_empty() {
                     let applied = rows.apply(operations).await?;
-                    applied.complete(&mut answers, &subjects)?;
+                    applied.complete(&mut answers, &subjects, &decision.requests)?;
                 }
                 return Ok(answers);
             }

@@ -4,11 +4,10 @@ use std::{iter::Peekable, vec};
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    tenant::{Tenant, Unfinished},
-    walk::SLICE,
+use super::{tenant::Tenant, walk::SLICE};
+use crate::{
+    Batch, Cause, Intent, OnFailure, Scope, StoreError, Want, Write, Written, engine::BatchAnswer,
 };
-use crate::{Batch, Cause, Intent, OnFailure, Scope, StoreError, Want, Write, engine::BatchAnswer};
 
 /// Units of a slice that runs on another thread: some milliseconds.
 const LONG: u64 = 4 * SLICE;
@@ -20,8 +19,7 @@ fn is_whole(on_failure: OnFailure, intent: Intent) -> bool {
 
 /// A batch that is being carried out.
 pub(super) struct Writing {
-    /// The answers of the slices so far.
-    answers: Vec<Unfinished>,
+    answers: Vec<Result<Written, StoreError>>,
     at: DateTime<Utc>,
     cause: Cause,
     /// The reason why nothing of the batch was written.
@@ -49,7 +47,7 @@ impl Writing {
             false => weights.max().unwrap_or(0),
         };
         Writing {
-            answers: Vec::new(),
+            answers: Vec::with_capacity(writes.len()),
             at: batch.at,
             cause: batch.cause,
             failed: None,
@@ -68,8 +66,8 @@ impl Writing {
         let writes = self.next_writes();
         let count = writes.len();
         if self.on_failure.stops(self.failures) {
-            self.answers
-                .push(Unfinished::failed(count, &StoreError::NotRun));
+            let skipped = writes.into_iter().map(|_| Err(StoreError::NotRun));
+            self.answers.extend(skipped);
         } else {
             let rule = match self.on_failure {
                 OnFailure::StopAfter(limit) => {
@@ -86,10 +84,10 @@ impl Writing {
                 Ok(answers) => answers,
                 Err(problem) => return self.fail(count, problem),
             };
-            let failures = answers.count_failures();
+            let failures = answers.iter().filter(|answer| answer.is_err()).count();
             let failures = u32::try_from(failures).unwrap_or(u32::MAX);
             self.failures = self.failures.saturating_add(failures);
-            self.answers.push(answers);
+            self.answers.extend(answers);
         }
         self.rest.peek().is_none()
     }
@@ -121,21 +119,17 @@ impl Writing {
             // The slices before it are written.
             false => {
                 let rest = count.saturating_add(self.rest.by_ref().count());
-                self.answers.push(Unfinished::failed(rest, &problem));
+                let failed = std::iter::repeat_with(|| Err(problem.clone()));
+                self.answers.extend(failed.take(rest));
             }
         }
         true
     }
 
-    /// Builds the answers, without the lock of the tenant.
-    pub(super) fn take_answers(&mut self, scope: &Scope) -> BatchAnswer {
-        if let Some(problem) = self.failed.take() {
-            return Err(problem);
+    pub(super) fn take_answers(&mut self) -> BatchAnswer {
+        match self.failed.take() {
+            Some(problem) => Err(problem),
+            None => Ok(std::mem::take(&mut self.answers)),
         }
-        let mut answers = Vec::new();
-        for slice in std::mem::take(&mut self.answers) {
-            answers.append(&mut slice.finish(scope)?);
-        }
-        Ok(answers)
     }
 }

@@ -1,7 +1,7 @@
 //! Facts out of a tenant's tables, and row operations into them.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     future::{Future, ready},
     sync::Arc,
 };
@@ -18,8 +18,9 @@ use crate::{
     Document, Scope, StoreError,
     engine::{
         AncestorEdge, AncestorQuery, Applied, CandidateQuery, Candidates, CountQuery, CountRow,
-        Facts, FoundRow, KeyHolder, KeyRow, MemberList, Members, Needs, NewMember, NewMembers,
-        Operations, OwnerEdge, ResourceRow, RowBump, RowHead, RowRef, RowState, Rows, RowsError,
+        Facts, FoundRow, KeyHolder, KeyRow, Label, MemberList, Members, Needs, NewMember,
+        NewMembers, Operations, OwnerEdge, OwnerList, ResourceRow, RowBump, RowHead, RowRef,
+        RowState, Rows, RowsError, ShownMembers, ShownOwners,
     },
 };
 
@@ -69,6 +70,14 @@ impl TenantRows<'_> {
             let counter = counter.clone();
             counts.push(CountRow { count, counter });
         }
+        let shown_members = needs.shown_members.iter();
+        let shown_members: Vec<_> = shown_members
+            .map(|(list, limit)| tenant.shown_members(list, *limit))
+            .collect();
+        let shown_owners = needs.shown_owners.iter();
+        let shown_owners: Vec<_> = shown_owners
+            .map(|(list, limit)| tenant.shown_owners(list, *limit))
+            .collect();
         Ok(Facts {
             ancestors: tenant.ancestors(needs.ancestors.iter(), &self.scope.budget.meter())?,
             candidates,
@@ -82,6 +91,12 @@ impl TenantRows<'_> {
             heads: heads.map(Found::head).collect(),
             holders: holders.collect(),
             journal: needs.version.then(|| tenant.journal.seed()),
+            labels: self.labels(needs, &shown_members, &shown_owners),
+            member_kinds: needs
+                .member_kinds
+                .iter()
+                .map(|(list, targets)| tenant.member_kinds(list, targets))
+                .collect(),
             members: needs
                 .members
                 .iter()
@@ -93,8 +108,38 @@ impl TenantRows<'_> {
                 .flat_map(|target| tenant.owner_rows(target))
                 .collect(),
             rows: rows.map(|row| row.row(registry)).collect(),
+            shown_members,
+            shown_owners,
             version: Some(tenant.version),
         })
+    }
+
+    /// The types and display names of resources that answers show.
+    fn labels(
+        &self,
+        needs: &Needs,
+        members: &[ShownMembers],
+        owners: &[ShownOwners],
+    ) -> Vec<Label> {
+        let members_of = members.iter().flat_map(|shown| &shown.members);
+        let members_of = members_of.map(|member| &member.id);
+        let owners = owners.iter().flat_map(|shown| &shown.owners);
+        let ids = needs.labels.iter().chain(members_of).chain(owners);
+        let registry = &self.scope.settings.registry;
+        let label = |id: &ResourceId| {
+            let found = self.tenant.found(id)?;
+            let is_live = found.state == RowState::Live;
+            let kind = registry.by_name(found.kind).filter(|_| is_live)?;
+            Some(Label {
+                display: found.record.document(kind).display_name(kind),
+                id: id.clone(),
+                kind: Arc::clone(found.kind),
+            })
+        };
+        let count = |shown: &[ShownMembers]| shown.iter().map(|s| s.members.len()).sum::<usize>();
+        let mut labels = Vec::with_capacity(count(members).saturating_add(needs.labels.len()));
+        labels.extend(ids.filter_map(label));
+        labels
     }
 
     fn apply_all(&mut self, operations: Operations) {
@@ -317,6 +362,36 @@ impl Tenant {
         }
     }
 
+    /// The first members of an owner.
+    fn shown_members(&self, list: &MemberList, limit: Option<usize>) -> ShownMembers {
+        let targets = self.targets(list).into_iter().flatten();
+        let targets = targets.take(limit.unwrap_or(usize::MAX));
+        ShownMembers {
+            list: list.clone(),
+            members: targets.map(new_member).collect(),
+        }
+    }
+
+    fn member_kinds(&self, list: &MemberList, targets: &BTreeSet<ResourceId>) -> ShownMembers {
+        let known = self.targets(list);
+        let members = targets.iter().filter_map(|id| known?.get_key_value(id));
+        ShownMembers {
+            list: list.clone(),
+            members: members.map(new_member).collect(),
+        }
+    }
+
+    /// The first owners of a resource.
+    fn shown_owners(&self, list: &OwnerList, limit: Option<usize>) -> ShownOwners {
+        let end = (Arc::clone(&list.attr), Arc::clone(&list.kind));
+        let owners = self.places.owners_in(list.target.as_str(), end, None);
+        let owners = owners.take(limit.unwrap_or(usize::MAX));
+        ShownOwners {
+            list: list.clone(),
+            owners: owners.map(|owner| owner.id.clone()).collect(),
+        }
+    }
+
     fn owner_rows(&self, target: &ResourceId) -> impl Iterator<Item = OwnerEdge> {
         let owners = self.places.owners(target.as_str());
         owners.filter_map(|owner| {
@@ -445,6 +520,13 @@ impl Tenant {
             record.last_modified = row.last_modified;
             record.version = row.version;
         }
+    }
+}
+
+fn new_member((id, kind): (&ResourceId, &Option<Arc<str>>)) -> NewMember {
+    NewMember {
+        id: id.clone(),
+        kind: kind.as_deref().map(str::to_owned),
     }
 }
 

@@ -10,15 +10,14 @@ use scimkit_registry::{Budget, ResourceId, ResourceType};
 
 use super::{
     admission::LongQueries,
-    edges::{FoundEdges, wanted},
     journal::Ring,
     places::Places,
     rows::TenantRows,
     table::{Record, Table},
 };
 use crate::{
-    Batch, ConnectionId, Scope, Stamp, StoreError, Write, Written,
-    engine::{self, AnswerEdges, BatchAnswer, CounterRef, CounterRow, Decision, WriteRequest},
+    Batch, ConnectionId, Scope, Stamp, StoreError, Write,
+    engine::{self, BatchAnswer, CounterRef, CounterRow, Decision, WriteRequest},
     journal::{DirectoryChange, seal_directory_changes},
 };
 
@@ -42,40 +41,6 @@ pub(super) struct Tenant {
     pub(super) version: u64,
 }
 
-/// The answers to writes, with what is needed to build their edges without the lock.
-pub(super) struct Unfinished {
-    answers: Vec<Result<Written, StoreError>>,
-    edges: AnswerEdges,
-    /// In the order in which [`AnswerEdges::add`] reads them.
-    found: Vec<FoundEdges>,
-}
-
-impl Unfinished {
-    /// The answers to writes that all failed for the same reason.
-    pub(super) fn failed(count: usize, problem: &StoreError) -> Self {
-        Unfinished {
-            answers: vec![Err(problem.clone()); count],
-            edges: AnswerEdges::default(),
-            found: Vec::new(),
-        }
-    }
-
-    pub(super) fn count_failures(&self) -> usize {
-        self.answers.iter().filter(|answer| answer.is_err()).count()
-    }
-
-    /// Builds the edges of the answers.
-    pub(super) fn finish(mut self, scope: &Scope) -> BatchAnswer {
-        let mut found = self.found.into_iter();
-        self.edges.add(&mut self.answers, |kind, stored, want| {
-            let found = found.next().unwrap_or_default();
-            stored.edges = wanted(&scope.settings, kind, want).build(found);
-            Ok::<_, StoreError>(())
-        })?;
-        Ok(self.answers)
-    }
-}
-
 impl Tenant {
     pub(super) fn shared_record(
         &self,
@@ -97,35 +62,19 @@ impl Tenant {
         Some(self.shared_record(kind, id)?)
     }
 
-    /// Writes a batch, as the engine decides it. The answers lack their edges.
-    pub(super) fn write(&mut self, scope: &Scope, batch: Batch) -> Result<Unfinished, StoreError> {
+    /// Writes a batch, as the engine decides it.
+    pub(super) fn write(&mut self, scope: &Scope, batch: Batch) -> BatchAnswer {
         self.check_complete()?;
         for write in &batch.writes {
             self.keep_up_with(write);
         }
-        let edges = AnswerEdges::new(&batch);
         let mut decision = Decision::new(WriteRequest::in_scope(scope, batch));
         let mut rows = TenantRows {
             scope,
             tenant: self,
         };
         let mut answers = engine::write_blocking(&mut rows, &mut decision)?;
-        let mut answers = answers.pop().unwrap_or_else(|| Ok(Vec::new()))?;
-        let mut found = Vec::new();
-        edges.add(&mut answers, |kind, stored, want| {
-            let record = self.record(kind, &stored.id);
-            let edges = record.map(|record| {
-                let reader = wanted(&scope.settings, kind, want);
-                reader.find_first(self, (&stored.id, record), want.limit)
-            });
-            found.push(edges.unwrap_or_default());
-            Ok::<_, StoreError>(())
-        })?;
-        Ok(Unfinished {
-            answers,
-            edges,
-            found,
-        })
+        answers.pop().unwrap_or_else(|| Ok(Vec::new()))
     }
 
     /// Makes the lookup keys of a type anew if its schema is another one now.

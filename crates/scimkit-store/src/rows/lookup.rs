@@ -46,7 +46,7 @@ enum Purpose {
 }
 
 impl Needs {
-    /// Reduces heads, rows, holders, candidates and counts to look-ups of whole rows, for a database that
+    /// Reduces heads, labels, rows, holders, candidates and counts to look-ups of whole rows, for a database that
     /// has no better way: a count then loads every row that counts. Edges, the version and stored
     /// counters are not among them.
     ///
@@ -67,7 +67,8 @@ impl Needs {
     #[must_use]
     pub fn lookups(&self) -> Vec<Lookup> {
         let mut lookups = Vec::new();
-        let ids: BTreeSet<_> = self.heads.union(&self.rows).cloned().collect();
+        let ids = [&self.heads, &self.labels, &self.rows].into_iter();
+        let ids: BTreeSet<_> = ids.flatten().cloned().collect();
         if !ids.is_empty() {
             lookups.push(Lookup {
                 by: LookupBy::Ids(ids),

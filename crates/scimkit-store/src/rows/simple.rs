@@ -35,6 +35,7 @@ pub enum Access {
 /// [`Simple`] turns it into a [`RowDatabase`]. The costs of that:
 /// - A list reads every row that satisfies the filter, or all rows if [`SimpleTransaction::find`] does not narrow
 ///   them down.
+/// - An answer to a write that shows members reads all of them, however few it shows.
 /// - A change of one member reads all members, unless [`SimpleTransaction::edges`] narrows them down.
 /// - Nested groups are followed level by level.
 ///
@@ -57,7 +58,8 @@ pub trait SimpleDatabase: fmt::Debug + Send + Sync + 'static {
         access: Access,
     ) -> impl Future<Output = Result<Self::Transaction<'a>, RowsError>> + Send;
 
-    /// Returns the capabilities of the database for a resource type. [`Simple`] sorts, pages and filters.
+    /// Returns the capabilities of the database for a resource type. [`Simple`] sorts, pages and filters, and
+    /// answers writes with edges.
     fn support(&self, kind: &ResourceType) -> Support;
 }
 
@@ -353,6 +355,7 @@ impl<D: SimpleDatabase> RowDatabase for Simple<D> {
     fn support(&self, kind: &ResourceType) -> Support {
         let mut support = self.database.support(kind);
         (support.cursor, support.filter, support.sort) = (true, true, true);
+        support.written_edges = true;
         support
     }
 }

@@ -1,5 +1,6 @@
 //! The write engine, over a database that checks every operation that it is given.
 
+mod answers;
 mod database;
 mod journal;
 mod random;

@@ -11,7 +11,10 @@ use super::{EdgeRow, EdgesBy, SimpleRows, SimpleTransaction};
 use crate::{
     EdgeQuery, Stored,
     computed::targets,
-    engine::{AncestorEdge, Facts, FoundRow, MemberList, Members, Needs, OwnerEdge, RowsError},
+    engine::{
+        AncestorEdge, Facts, FoundRow, Label, MemberList, Members, Needs, NewMember, OwnerEdge,
+        OwnerList, RowsError, ShownMembers, ShownOwners,
+    },
     want::most,
 };
 
@@ -29,17 +32,9 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
             let (list, targets) = (list.clone(), found.map(|edge| edge.member.id).collect());
             facts.edges.push(Members { list, targets });
         }
-        if !needs.members.is_empty() {
-            let by = EdgesBy::Lists(needs.members.clone());
-            let mut lists: BTreeMap<MemberList, Vec<ResourceId>> = BTreeMap::new();
-            for edge in self.transaction.edges(&by).await? {
-                if needs.members.contains(&edge.list) {
-                    lists.entry(edge.list).or_default().push(edge.member.id);
-                }
-            }
-            let lists = lists.into_iter();
-            let lists = lists.map(|(list, targets)| Members { list, targets });
-            facts.members.extend(lists);
+        for (list, members) in self.members_of(needs.members.clone()).await? {
+            let targets = members.into_keys().collect();
+            facts.members.push(Members { list, targets });
         }
         let edges = self.edges_to(needs.owners.clone()).await?;
         let ids = edges.iter().map(|edge| edge.list.owner.clone()).collect();
@@ -53,7 +48,72 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
                 });
             }
         }
+        self.add_shown(needs, facts).await?;
         self.add_ancestors(needs, facts).await
+    }
+
+    /// Adds the facts about edges that answers show.
+    async fn add_shown(&mut self, needs: &Needs, facts: &mut Facts) -> Result<(), RowsError> {
+        let mut shown = BTreeSet::new();
+        let lists: BTreeSet<_> = needs.shown_members.keys().cloned().collect();
+        for (list, members) in self.members_of(lists).await? {
+            let limit = needs.shown_members.get(&list).copied().flatten();
+            let members = members.into_iter().take(limit.unwrap_or(usize::MAX));
+            let members: Vec<_> = members.map(|(id, kind)| NewMember { id, kind }).collect();
+            shown.extend(members.iter().map(|member| member.id.clone()));
+            facts.shown_members.push(ShownMembers { list, members });
+        }
+        for (list, targets) in &needs.member_kinds {
+            let by = EdgesBy::Members(list.clone(), targets.clone());
+            let edges = self.transaction.edges(&by).await?.into_iter();
+            let found = edges.filter(|e| e.list == *list && targets.contains(&e.member.id));
+            let (list, members) = (list.clone(), found.map(|edge| edge.member).collect());
+            facts.member_kinds.push(ShownMembers { list, members });
+        }
+        let targets = needs.shown_owners.keys().map(|list| list.target.clone());
+        let mut owners: BTreeMap<OwnerList, BTreeSet<ResourceId>> = BTreeMap::new();
+        for EdgeRow { list, member } in self.edges_to(targets.collect()).await? {
+            let (attr, kind, target) = (list.attr, list.kind, member.id);
+            let owner_list = OwnerList { attr, kind, target };
+            if needs.shown_owners.contains_key(&owner_list) {
+                owners.entry(owner_list).or_default().insert(list.owner);
+            }
+        }
+        for (list, owners) in owners {
+            let limit = needs.shown_owners.get(&list).copied().flatten();
+            let owners = owners.into_iter().take(limit.unwrap_or(usize::MAX));
+            let owners: Vec<_> = owners.collect();
+            shown.extend(owners.iter().cloned());
+            facts.shown_owners.push(ShownOwners { list, owners });
+        }
+        let registry = Arc::clone(&self.scope.settings.registry);
+        for row in self.live(shown).await?.values() {
+            if let Some(kind) = registry.by_name(&row.head.kind) {
+                facts.labels.extend(Label::new(kind, row));
+            }
+        }
+        Ok(())
+    }
+
+    /// The members of some owners, each with the type that the client gave.
+    async fn members_of(
+        &mut self,
+        lists: BTreeSet<MemberList>,
+    ) -> Result<BTreeMap<MemberList, BTreeMap<ResourceId, Option<String>>>, RowsError> {
+        let mut members: BTreeMap<MemberList, BTreeMap<_, _>> = BTreeMap::new();
+        if lists.is_empty() {
+            return Ok(members);
+        }
+        let by = EdgesBy::Lists(lists.clone());
+        for EdgeRow { list, member } in self.transaction.edges(&by).await? {
+            if lists.contains(&list) {
+                members
+                    .entry(list)
+                    .or_default()
+                    .insert(member.id, member.kind);
+            }
+        }
+        Ok(members)
     }
 
     /// Follows memberships upwards, level by level.
@@ -143,11 +203,9 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
                     kind: kind.name().into(),
                     owner,
                 };
-                let lists: BTreeSet<_> = ids().map(list).collect();
-                let by = EdgesBy::Lists(lists.clone());
-                for EdgeRow { list, member } in self.transaction.edges(&by).await? {
-                    if lists.contains(&list) {
-                        add(list.owner, member.id, member.kind);
+                for (list, members) in self.members_of(ids().map(list).collect()).await? {
+                    for (target, kind) in members {
+                        add(list.owner.clone(), target, kind);
                     }
                 }
             }

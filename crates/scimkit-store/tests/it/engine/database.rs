@@ -13,8 +13,9 @@ use scimkit_store::{
     ConnectionId, Document, JournalEntry, StoreError,
     engine::{
         AncestorEdge, Applied, BatchAnswer, Candidates, CountQuery, CountRow, CounterRef,
-        CounterRow, Decision, Facts, FoundRow, KeyHolder, KeyRef, MemberList, Members, Needs,
-        Operations, OwnerEdge, RowHead, RowState, Rows, RowsError, Step,
+        CounterRow, Decision, Facts, FoundRow, KeyHolder, KeyRef, Label, MemberList, Members,
+        Needs, NewMember, Operations, OwnerEdge, RowHead, RowState, Rows, RowsError, ShownMembers,
+        ShownOwners, Step,
     },
     journal::{JournalRows, JournalSeed},
     verify,
@@ -251,6 +252,7 @@ impl Database {
                 }
             }
         }
+        self.add_shown(needs, &mut facts);
         for (counter, query) in &needs.counts {
             self.counted.insert(counter.clone(), query.clone());
             let (count, counter) = (self.count(query), counter.clone());
@@ -283,6 +285,56 @@ impl Database {
             facts.candidates.push(Candidates { number, rows });
         }
         Ok(facts)
+    }
+
+    /// Facts for the edges of answers, as few as were asked for.
+    fn add_shown(&self, needs: &Needs, facts: &mut Facts) {
+        let member = |list: &MemberList, id: ResourceId| NewMember {
+            kind: self.edges[&(list.clone(), id.clone())].clone(),
+            id,
+        };
+        let mut shown = needs.labels.clone();
+        for (list, limit) in &needs.shown_members {
+            let targets = self.targets(list).into_iter();
+            let targets = targets.take(limit.unwrap_or(usize::MAX));
+            let members: Vec<_> = targets.map(|id| member(list, id)).collect();
+            shown.extend(members.iter().map(|member| member.id.clone()));
+            let list = list.clone();
+            facts.shown_members.push(ShownMembers { list, members });
+        }
+        for (list, wanted) in &needs.member_kinds {
+            let targets = self.targets(list).into_iter();
+            let targets = targets.filter(|id| wanted.contains(id));
+            let members = targets.map(|id| member(list, id)).collect();
+            let list = list.clone();
+            facts.member_kinds.push(ShownMembers { list, members });
+        }
+        for (list, limit) in &needs.shown_owners {
+            let above = self.above(&list.target).into_iter();
+            let owners = above.filter(|one| one.attr == list.attr && one.kind == list.kind);
+            let owners = owners.map(|one| one.owner);
+            let owners: Vec<_> = owners.take(limit.unwrap_or(usize::MAX)).collect();
+            shown.extend(owners.iter().cloned());
+            let list = list.clone();
+            facts.shown_owners.push(ShownOwners { list, owners });
+        }
+        facts
+            .labels
+            .extend(shown.iter().filter_map(|id| self.label(id)));
+    }
+
+    /// The label of a live row.
+    pub(super) fn label(&self, id: &ResourceId) -> Option<Label> {
+        let row = self
+            .rows
+            .get(id)
+            .filter(|row| row.state == RowState::Live)?;
+        let document: serde_json::Value = serde_json::from_str(&row.document).unwrap();
+        Some(Label {
+            display: document["displayName"].as_str().map(str::to_owned),
+            id: id.clone(),
+            kind: Arc::clone(&row.kind),
+        })
     }
 
     pub(super) fn apply_all(&mut self, operations: Operations) -> Result<(), StoreError> {
@@ -376,6 +428,10 @@ fn piece(needs: &Needs, pick: &mut impl FnMut() -> bool) -> Needs {
     });
     piece.heads.retain(|_| pick());
     piece.holders.retain(|_| pick());
+    piece.labels.retain(|_| pick());
+    piece.member_kinds.retain(|_, _| pick());
+    piece.shown_members.retain(|_, _| pick());
+    piece.shown_owners.retain(|_, _| pick());
     piece.members.retain(|_| pick());
     piece.owners.retain(|_| pick());
     piece.rows.retain(|_| pick());

@@ -11,7 +11,7 @@ use scimkit_store::{
 };
 use serde_json::json;
 
-use super::{World, database::Database, journal::Replica, rules::said, second};
+use super::{World, answers, database::Database, journal::Replica, rules::said, second};
 
 /// Choices out of random bytes; zeros once they are used up.
 struct Choices<'b>(RefCell<std::slice::Iter<'b, u8>>);
@@ -34,6 +34,8 @@ impl Choices<'_> {
 const USERS: [&str; 4] = ["u1", "u2", "u3", "u4"];
 const GROUPS: [&str; 4] = ["g1", "g2", "g3", "g4"];
 const NAMES: [&str; 3] = ["a", "b", "c"];
+const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
 
 fn policy(world: &World, choices: &Choices<'_>) -> Policy {
     let mut policy = Policy::default();
@@ -117,10 +119,13 @@ fn write(world: &World, choices: &Choices<'_>) -> Write {
         0..=2 if id.starts_with('g') => world.group(id, &edges(choices)),
         0..=2 => {
             let mut body = json!({"userName": choices.of(&NAMES)});
-            for attr in ["externalId", "title"] {
+            for attr in ["displayName", "externalId", "title"] {
                 if choices.once_in(2) {
                     body[attr] = json!(choices.of(&NAMES));
                 }
+            }
+            if choices.once_in(3) {
+                body[ENTERPRISE] = json!({"manager": {"value": choices.of(&USERS)}});
             }
             world.create(id, body)
         }
@@ -132,6 +137,7 @@ fn write(world: &World, choices: &Choices<'_>) -> Write {
             let remove = remove.map(ResourceId::from).collect();
             let edge = |id: &&str| match choices.below(8) {
                 0 => Edge::to(*id).with_required_kind("User"),
+                1 => Edge::to(*id).with_kind(Some("Printer".to_owned())),
                 _ => Edge::to(*id),
             };
             let add = add.iter().map(edge).collect();
@@ -145,7 +151,15 @@ fn write(world: &World, choices: &Choices<'_>) -> Write {
         4 | 5 => world.set(id, "userName", Some(json!(choices.of(&NAMES)))),
         6 => world.set(id, "active", Some(json!(choices.once_in(2)))),
         7 => world.set(id, "externalId", Some(json!(choices.of(&NAMES)))),
-        8 => world.set(id, "title", None),
+        8 => match choices.below(4) {
+            0 => world.set(id, "title", None),
+            1 => world.set(id, "displayName", None),
+            2 => world.set(id, "displayName", Some(json!(choices.of(&NAMES)))),
+            _ => {
+                let manager = json!({"value": choices.of(&USERS)});
+                world.set(id, MANAGER, choices.once_in(2).then_some(manager))
+            }
+        },
         _ => world.set(id, "title", Some(json!(choices.of(&NAMES)))),
     };
     match &mut write {
@@ -173,6 +187,27 @@ fn request(
     request
 }
 
+/// A request whose answers carry edges; its policy treats unknown members as those of the whole case do.
+fn showing(
+    world: &World,
+    choices: &Choices<'_>,
+    (at, writes): (i64, usize),
+    unknown_members: UnknownMembers,
+) -> WriteRequest {
+    let mut request = request(world, choices, at, (writes, OnFailure::Continue));
+    request.policy.unknown_members = unknown_members;
+    request.batch.want = answers::want(world, &request.batch);
+    request.batch.want.limit = [None, Some(0), Some(1), Some(2)][choices.below(4)];
+    request
+}
+
+fn unknown_members(choices: &Choices<'_>) -> UnknownMembers {
+    match choices.once_in(2) {
+        true => UnknownMembers::Accept,
+        false => UnknownMembers::Refuse,
+    }
+}
+
 /// The writes of a request, each in one of its own.
 fn singles(request: &WriteRequest) -> impl Iterator<Item = WriteRequest> {
     let writes = request.batch.writes.iter().cloned();
@@ -191,9 +226,18 @@ fn shown(answers: &[BatchAnswer]) -> Vec<String> {
 
 /// A database that some single writes have filled.
 fn filled(world: &World, choices: &Choices<'_>) -> Database {
+    filled_under(world, choices, None)
+}
+
+fn filled_under(
+    world: &World,
+    choices: &Choices<'_>,
+    unknown_members: Option<UnknownMembers>,
+) -> Database {
     let mut database = Database::default();
     for at in 0..12 {
-        let request = request(world, choices, at, (1, OnFailure::Continue));
+        let mut request = request(world, choices, at, (1, OnFailure::Continue));
+        request.policy.unknown_members = unknown_members.unwrap_or(request.policy.unknown_members);
         database.run(Decision::new(request));
         database.check();
     }
@@ -252,6 +296,57 @@ proptest! {
         prop_assert_eq!(shown(&database.run(decision)), expected);
         prop_assert_eq!(&database, &apart);
         database.check();
+    }
+
+    #[test]
+    fn answers_carry_the_edges_that_a_read_would_show(bytes in vec(any::<u8>(), 900)) {
+        let world = World::new();
+        let choices = Choices(RefCell::new(bytes.iter()));
+        let rule = unknown_members(&choices);
+        let mut database = filled_under(&world, &choices, Some(rule));
+        let (mut checked, mut pieces) = (database.clone(), database.clone());
+        let writes = 1 + choices.below(6);
+        let request = showing(&world, &choices, (12, writes), rule);
+        let answers = database.run(Decision::new(request.clone()));
+        answers::check(&world, &database, &request, answers[0].as_ref().unwrap());
+
+        let mut dry_run = request.clone();
+        dry_run.batch = dry_run.batch.only_checked();
+        let before = checked.clone();
+        let only_checked = checked.run(Decision::new(dry_run));
+        prop_assert_eq!(shown(&only_checked), shown(&answers), "{:#?}", request);
+        prop_assert!(checked == before);
+
+        let pick = || choices.once_in(2);
+        let in_pieces = pieces.run_in_pieces(Decision::new(request), pick);
+        prop_assert_eq!(shown(&in_pieces), shown(&answers));
+    }
+
+    #[test]
+    fn joined_batches_answer_with_the_edges_that_they_have_one_by_one(
+        bytes in vec(any::<u8>(), 900),
+    ) {
+        let world = World::new();
+        let choices = Choices(RefCell::new(bytes.iter()));
+        let rule = unknown_members(&choices);
+        let mut database = filled_under(&world, &choices, Some(rule));
+        let mut apart = database.clone();
+        let requests = (0..4).map(|at| {
+            let mut request = showing(&world, &choices, (12 + at, 3), rule);
+            if choices.once_in(3) {
+                request.batch = request.batch.only_checked();
+            }
+            request
+        });
+        let requests: Vec<_> = requests.collect();
+        let expected: Vec<_> = requests
+            .iter()
+            .flat_map(|request| shown(&apart.run(Decision::new(request.clone()))))
+            .collect();
+        let mut requests = requests.into_iter();
+        let mut decision = Decision::new(requests.next().unwrap());
+        requests.for_each(|request| decision.join(request));
+        prop_assert_eq!(shown(&database.run(decision)), expected);
     }
 
     #[test]

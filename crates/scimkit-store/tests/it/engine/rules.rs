@@ -4,6 +4,7 @@ mod base;
 mod claims;
 mod limits;
 
+use scimkit_registry::{AttrId, Edge};
 use scimkit_store::{
     Batch, Cycles, Deletes, Expect, OnFailure, StoreError, UnknownMembers, Write, Written,
     engine::{BatchAnswer, Decision, Policy},
@@ -29,6 +30,7 @@ fn said_of(answer: &Result<Written, StoreError>) -> String {
                 Some(format!("{:?}", written.how).to_lowercase()),
                 id,
                 version,
+                shown_edges(written),
             ];
             parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
         }
@@ -45,6 +47,22 @@ fn said_of(answer: &Result<Written, StoreError>) -> String {
         Err(StoreError::Taken { attr }) => format!("taken {attr}"),
         Err(other) => other.to_string(),
     }
+}
+
+/// The edges that an answer carries, if it carries any list.
+pub(super) fn shown_edges(written: &Written) -> Option<String> {
+    let lists = &written.stored.as_ref()?.edges;
+    let shown = |edge: &Edge| {
+        let kind = edge.kind.as_deref().unwrap_or("-");
+        let display = edge.display.as_deref().unwrap_or("-");
+        format!("{}/{kind}/{display}", edge.id)
+    };
+    let list = |(_, edges): &(AttrId, Vec<Edge>)| {
+        let edges: Vec<_> = edges.iter().map(shown).collect();
+        format!("[{}]", edges.join(" "))
+    };
+    let lists: Vec<_> = lists.iter().map(list).collect();
+    (!lists.is_empty()).then(|| lists.join(""))
 }
 
 /// A batch, what it is decided by, and its answers.
