@@ -39,11 +39,12 @@ pub struct Batch {
     pub on_failure: OnFailure,
     /// The parts of a resource that answers need. Without documents a store may leave [`Written::stored`] out.
     ///
-    /// The edges are those of [`Written::stored`] with exactly the version that it names; the attributes
-    /// are those of the type of the first write, and resources of other types come without. Only a store
-    /// with [`Support::written_edges`](crate::Support::written_edges) gets a batch that needs edges. An answer has no edges
-    /// - if a later write of the batch has changed the resource, or may have changed it by a delete
-    /// - if the batch is only [checked](Intent::Check)
+    /// The edges are those of [`Written::stored`] with exactly the version that it names, and the types and names of
+    /// their targets are those after the batch. The attributes are those of the type of the first write, and
+    /// resources of other types come without. Only a store with
+    /// [`Support::written_edges`](crate::Support::written_edges) gets a batch that needs edges. An answer has no edges
+    /// if a later write of the batch has changed the resource, also by deleting one of its members, or if a later answer
+    /// about the same resource carries them.
     pub want: Want,
     /// The writes, in their order.
     pub writes: Vec<Write>,
@@ -107,7 +108,7 @@ impl Batch {
     reason = "a store must not commit what it does not know to be a check"
 )]
 pub enum Intent {
-    /// A dry run: the batch is answered as if it were committed, and changes nothing. Only a store with
+    /// A dry run: the batch is answered as if it were committed, edges included, and changes nothing. Only a store with
     /// [`Support::check`](crate::Support::check) gets one.
     Check,
     /// The batch is written.

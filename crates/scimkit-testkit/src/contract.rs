@@ -17,6 +17,7 @@
 //! [`tenancy`] does the same for stores of tenants, connections and tokens, [`archive`] for stores that export and
 //! import whole tenants, and [`journal`] for stores that write a journal.
 
+mod answers;
 pub mod archive;
 mod batches;
 mod bytes;
@@ -144,6 +145,7 @@ pub fn check(make: impl Fn() -> Arc<dyn Store>, drive: &Driver<'_>) -> Result<()
 pub fn checks() -> Vec<Check> {
     let groups = [
         resources::CHECKS,
+        answers::CHECKS,
         batches::CHECKS,
         demands::CHECKS,
         owners::CHECKS,

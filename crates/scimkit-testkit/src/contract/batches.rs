@@ -176,7 +176,7 @@ fn batches_under(ground: &Ground<'_>, alone: &Ground<'_>, seed: u64) -> Result<(
     Ok(())
 }
 
-fn any_write(
+pub(super) fn any_write(
     ground: &Ground<'_>,
     ids: &mut Vec<String>,
     random: &mut Random,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use scimkit_registry::{Edge, Predicate, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, BoxFuture, Cycles, Deletes, EdgeQuery, Expect, Memory, OnFailure, Page, Query, Scope,
-    Start, Store, StoreError, Stored, Want, Write, Written,
+    Batch, BoxFuture, Cycles, Deletes, EdgeQuery, Expect, Intent, Memory, OnFailure, Page, Query,
+    Scope, Start, Store, StoreError, Stored, Want, Write, Written,
 };
 use scimkit_testkit::contract;
 
@@ -34,6 +34,7 @@ struct Faulty(Fault, Memory);
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
     AcceptsCycles,
+    ChecksWithoutEdges,
     ClaimsAnything,
     CountsThePage,
     ErasesAlways,
@@ -175,7 +176,16 @@ impl Store for Faulty {
                 *expect = Expect::Any;
             }
         }
-        Box::pin(async move { self.1.write(&self.scope(scope), batch).await })
+        let hides_edges = self.0 == Fault::ChecksWithoutEdges && batch.intent == Intent::Check;
+        Box::pin(async move {
+            let mut answers = self.1.write(&self.scope(scope), batch).await?;
+            if hides_edges {
+                let written = answers.iter_mut().flatten();
+                let stored = written.filter_map(|written| written.stored.as_mut());
+                stored.for_each(|stored| stored.edges.clear());
+            }
+            Ok(answers)
+        })
     }
 }
 
@@ -184,6 +194,10 @@ fn a_faulty_store_is_noticed() {
     let faults = [
         (Fault::AcceptsCycles, "a_group_in_itself_is_refused"),
         (Fault::AcceptsCycles, "a_deleted_group_opens_its_ring"),
+        (
+            Fault::ChecksWithoutEdges,
+            "check_answers_with_what_the_commit_answers",
+        ),
         (
             Fault::AcceptsCycles,
             "a_ring_through_a_group_to_come_is_refused",

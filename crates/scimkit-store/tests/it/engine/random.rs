@@ -299,6 +299,49 @@ proptest! {
     }
 
     #[test]
+    fn full_journal_leads_from_the_earlier_state_to_the_later_one(
+        bytes in vec(any::<u8>(), 900),
+    ) {
+        let world = World::new();
+        let choices = Choices(RefCell::new(bytes.iter()));
+        let mut database = filled(&world, &choices);
+        let (before, mut replica) = (database.journal.len(), Replica::of(&database));
+        let mut requests = (0..3).map(|at| {
+            let rule = match choices.below(2) {
+                0 => OnFailure::Continue,
+                _ => OnFailure::Undo,
+            };
+            let mut request = request(&world, &choices, 12 + at, (4, rule));
+            request.policy.journal.level = JournalLevel::Full;
+            request
+        });
+        let mut decision = Decision::new(requests.next().unwrap());
+        requests.for_each(|request| decision.join(request));
+        database.run(decision);
+        let entries = database.journal.iter().skip(before);
+        entries.for_each(|entry| replica.apply(&world, entry));
+        prop_assert_eq!(replica, Replica::of(&database));
+    }
+
+    #[test]
+    fn undone_batch_leaves_everything_as_it_was(bytes in vec(any::<u8>(), 500)) {
+        let world = World::new();
+        let choices = Choices(RefCell::new(bytes.iter()));
+        let mut database = filled(&world, &choices);
+        let (before, mut continued) = (database.clone(), database.clone());
+        let mut request = request(&world, &choices, 12, (4, OnFailure::Undo));
+        let answers = database.run(Decision::new(request.clone()));
+        let failed = answers[0].as_ref().unwrap().iter().any(Result::is_err);
+        request.batch.on_failure = OnFailure::Continue;
+        continued.run(Decision::new(request));
+        prop_assert_eq!(&database, if failed { &before } else { &continued });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
     fn answers_carry_the_edges_that_a_read_would_show(bytes in vec(any::<u8>(), 900)) {
         let world = World::new();
         let choices = Choices(RefCell::new(bytes.iter()));
@@ -347,44 +390,5 @@ proptest! {
         let mut decision = Decision::new(requests.next().unwrap());
         requests.for_each(|request| decision.join(request));
         prop_assert_eq!(shown(&database.run(decision)), expected);
-    }
-
-    #[test]
-    fn full_journal_leads_from_the_earlier_state_to_the_later_one(
-        bytes in vec(any::<u8>(), 900),
-    ) {
-        let world = World::new();
-        let choices = Choices(RefCell::new(bytes.iter()));
-        let mut database = filled(&world, &choices);
-        let (before, mut replica) = (database.journal.len(), Replica::of(&database));
-        let mut requests = (0..3).map(|at| {
-            let rule = match choices.below(2) {
-                0 => OnFailure::Continue,
-                _ => OnFailure::Undo,
-            };
-            let mut request = request(&world, &choices, 12 + at, (4, rule));
-            request.policy.journal.level = JournalLevel::Full;
-            request
-        });
-        let mut decision = Decision::new(requests.next().unwrap());
-        requests.for_each(|request| decision.join(request));
-        database.run(decision);
-        let entries = database.journal.iter().skip(before);
-        entries.for_each(|entry| replica.apply(&world, entry));
-        prop_assert_eq!(replica, Replica::of(&database));
-    }
-
-    #[test]
-    fn undone_batch_leaves_everything_as_it_was(bytes in vec(any::<u8>(), 500)) {
-        let world = World::new();
-        let choices = Choices(RefCell::new(bytes.iter()));
-        let mut database = filled(&world, &choices);
-        let (before, mut continued) = (database.clone(), database.clone());
-        let mut request = request(&world, &choices, 12, (4, OnFailure::Undo));
-        let answers = database.run(Decision::new(request.clone()));
-        let failed = answers[0].as_ref().unwrap().iter().any(Result::is_err);
-        request.batch.on_failure = OnFailure::Continue;
-        continued.run(Decision::new(request));
-        prop_assert_eq!(&database, if failed { &before } else { &continued });
     }
 }

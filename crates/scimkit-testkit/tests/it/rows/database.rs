@@ -16,8 +16,8 @@ use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType, Role};
 use scimkit_store::{
     EdgeQuery, Page, Query, Scope, StoreError, Stored, Support, TenantId, Want,
     engine::{
-        AncestorEdge, Applied, Facts, FoundRow, MemberList, Members, Needs, Operations, OwnerEdge,
-        Rejection, RowState, Rows, RowsError,
+        AncestorEdge, Applied, Facts, FoundRow, MemberList, Members, Needs, NewMember, Operations,
+        OwnerEdge, Rejection, RowState, Rows, RowsError, ShownMembers, ShownOwners,
     },
     rows::{LookupBy, RowDatabase, RowTransaction, page, satisfying},
     targets,
@@ -133,6 +133,7 @@ impl Rows for Transaction<'_> {
                     target: target.clone(),
                 }));
         }
+        tables.add_shown(needs, &mut facts);
         for query in &needs.ancestors {
             let (mut open, mut seen) = (vec![query.start.clone()], BTreeSet::new());
             while let Some(target) = open.pop() {
@@ -222,6 +223,43 @@ impl Tables {
         let rows = self.rows.values();
         let of_kind = rows.filter(move |r| *r.head.kind == *kind.name() && r.head.state == state);
         of_kind.cloned()
+    }
+
+    /// The facts for the edges of answers; labels are those of whole rows.
+    fn add_shown(&self, needs: &Needs, facts: &mut Facts) {
+        let mut shown = BTreeSet::new();
+        let member = |(id, kind): (&ResourceId, &Option<String>)| NewMember {
+            id: id.clone(),
+            kind: kind.clone(),
+        };
+        for (list, limit) in &needs.shown_members {
+            let members = self.edges.get(list).into_iter().flatten().map(member);
+            let members: Vec<_> = members.take(limit.unwrap_or(usize::MAX)).collect();
+            shown.extend(members.iter().map(|member| member.id.clone()));
+            let list = list.clone();
+            facts.shown_members.push(ShownMembers { list, members });
+        }
+        for (list, among) in &needs.member_kinds {
+            let members = self.edges.get(list).into_iter().flatten().map(member);
+            let members = members
+                .filter(|member| among.contains(&member.id))
+                .collect();
+            let list = list.clone();
+            facts.member_kinds.push(ShownMembers { list, members });
+        }
+        for (list, limit) in &needs.shown_owners {
+            let owners = self.lists_with(&list.target);
+            let owners = owners.filter(|one| one.attr == list.attr && one.kind == list.kind);
+            let owners: BTreeSet<_> = owners.map(|list| list.owner.clone()).collect();
+            let owners = owners.into_iter().take(limit.unwrap_or(usize::MAX));
+            let owners: Vec<_> = owners.collect();
+            shown.extend(owners.iter().cloned());
+            let list = list.clone();
+            facts.shown_owners.push(ShownOwners { list, owners });
+        }
+        facts
+            .rows
+            .extend(shown.iter().filter_map(|id| self.row(id)));
     }
 
     fn members(&self, list: &MemberList) -> Vec<ResourceId> {
@@ -502,6 +540,7 @@ impl RowDatabase for Database {
         let mut support = Support::full();
         (support.capacities, support.given_ids) = (true, self.keeps_ids);
         support.soft_delete = !self.lacks_soft_delete;
+        support.written_edges = true;
         support
     }
 }

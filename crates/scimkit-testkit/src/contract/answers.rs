@@ -1,0 +1,157 @@
+//! The edges in answers to writes, and the answers to batches that are only checked.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use scimkit_registry::{AttrId, ResourceId, ResourceType, Role};
+use scimkit_store::{Batch, Expect, StoreError, Stored, Want, Write, Written};
+use serde_json::json;
+
+use super::{
+    Check,
+    batches::any_write,
+    ground::{Ground, ensure, ensure_eq, said, second},
+    random::Random,
+};
+
+pub(super) const CHECKS: &[Check] = &[Check {
+    name: "check_answers_with_what_the_commit_answers",
+    run: checks_and_commits,
+}];
+
+fn checks_and_commits(ground: &Ground<'_>) -> Result<(), String> {
+    ground.needs_groups()?;
+    ground.needs_ids("random batches can't be compared")?;
+    let support = ground.store.support(&ground.user);
+    ground.needs(support.check, "the store does not check batches")?;
+    compared_under(ground, 31)?;
+    let accepting = ground.tenant("accepting").accepting().accepting_cycles();
+    compared_under(&accepting, 32)
+}
+
+/// Random batches, each checked before it is committed: both answer the same, with the edges that a read shows.
+fn compared_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
+    const BATCHES: i64 = 60;
+    let mut random = Random::new(seed);
+    let mut ids = Vec::new();
+    for n in 0..BATCHES {
+        let count = 1 + random.below(5);
+        let writes: Result<Vec<_>, _> = (0..count)
+            .map(|_| next_write(ground, &mut ids, &mut random))
+            .collect();
+        let batch = Batch::new(second(n), writes?);
+        let Some(kind) = batch.writes.first().map(|write| write.kind().clone()) else {
+            continue;
+        };
+        let mut want = match ground.store.support(&kind).written_edges {
+            true => Want::edges(shown_attributes(&kind)),
+            false => Want::document(),
+        };
+        want.limit = [None, Some(1), Some(2), Some(3)]
+            .get(random.below(4))
+            .copied()
+            .flatten();
+        let batch = batch.with_want(want.clone());
+        let kinds: Vec<_> = batch.writes.iter().map(|w| w.kind().clone()).collect();
+        let checked = ground.carry_out(batch.clone().only_checked())?;
+        let committed = ground.carry_out(batch)?;
+        let texts = |answers: &[_]| answers.iter().map(text).collect::<Result<Vec<_>, _>>();
+        ensure_eq!(
+            texts(&checked)?,
+            texts(&committed)?,
+            "the answers to the check and the commit of batch {n}"
+        );
+        let mut later: BTreeSet<ResourceId> = BTreeSet::new();
+        for (answer, of) in committed.iter().zip(kinds).rev() {
+            let stored = answer.as_ref().ok().and_then(|w| w.stored.as_ref());
+            let Some(stored) = stored.filter(|stored| later.insert(stored.id.clone())) else {
+                continue;
+            };
+            if of.name() == kind.name() {
+                compare(ground, (&of, stored), &want)
+                    .map_err(|error| format!("after batch {n}: {error}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A random write of a batch: more often than others one that edges show.
+fn next_write(
+    ground: &Ground<'_>,
+    ids: &mut Vec<String>,
+    random: &mut Random,
+) -> Result<Write, String> {
+    const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
+    let some = |random: &mut Random, first: char| {
+        let known: Vec<_> = ids.iter().filter(|id| id.starts_with(first)).collect();
+        random.pick(&known).map(|id| (*id).clone())
+    };
+    let (user, other) = (some(random, 'u'), some(random, 'u'));
+    let (Some(user), Some(other), Some(group)) = (user, other, some(random, 'g')) else {
+        return any_write(ground, ids, random);
+    };
+    let (id, change) = match random.below(7) {
+        0 => {
+            let name = json!(random.word());
+            (user, ground.setting(&ground.user, [("displayName", name)])?)
+        }
+        1 => {
+            let manager = json!({ "value": other });
+            (user, ground.setting(&ground.user, [(MANAGER, manager)])?)
+        }
+        2 => (group, ground.only_members(&[&user, &other])?),
+        _ => return any_write(ground, ids, random),
+    };
+    Ok(Write::Update {
+        change,
+        expect: Expect::Any,
+        id: ResourceId::from(id),
+    })
+}
+
+/// Compares the last answer about a resource with a read that follows.
+fn compare(
+    ground: &Ground<'_>,
+    (kind, stored): (&Arc<ResourceType>, &Stored),
+    want: &Want,
+) -> Result<(), String> {
+    let reading = ground.store.read(&ground.scope, kind, &stored.id, want);
+    match ground.run(reading)? {
+        Ok(read) if read.version == stored.version => {
+            ensure_eq!(stored.edges, read.edges, "the edges of `{}`", stored.id);
+        }
+        Ok(_) | Err(StoreError::NotFound) => ensure!(
+            stored.edges.is_empty(),
+            "the answer about `{}` carries edges of another version",
+            stored.id
+        ),
+        Err(error) => return Err(said(&error)),
+    }
+    Ok(())
+}
+
+fn text(answer: &Result<Written, StoreError>) -> Result<String, String> {
+    let written = match answer {
+        Ok(written) => written,
+        Err(error) => return Ok(said(error)),
+    };
+    let stored = written.stored.as_ref();
+    let document = stored.map(super::ground::document).transpose()?;
+    let edges = stored.map(|stored| &stored.edges);
+    let version = written.version.as_ref().map(|version| version.as_str());
+    Ok(format!(
+        "{:?} {version:?} {:?} {edges:?}",
+        written.how,
+        document.map(|document| document.to_text())
+    ))
+}
+
+/// The attributes whose edges answers may carry.
+fn shown_attributes(kind: &ResourceType) -> Vec<AttrId> {
+    let top = kind.attributes().iter().filter(|a| a.parent().is_none());
+    let shown = top.filter(|attr| {
+        let role = attr.role();
+        matches!(role, Role::Inverse | Role::Membership | Role::Reference)
+    });
+    shown.map(|attr| attr.id()).collect()
+}
