@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashMap, btree_map};
 use scimkit_registry::{AttrId, Change, Edge, EdgeEdit, Resource, ResourceId, ResourceType};
 
 use super::{
-    Request,
-    answers::{AnswerEdges, EdgeSource, ShownAttr, owner_list},
+    answer_edges::{AnswerEdges, EdgeSource, ShownAttr, owner_list},
     claims::adoption_change,
     facts::{FoundRow, Needs, RowState},
     known::Known,
-    needs::{list, queries},
+    queries::{list, queries},
+    request::Request,
 };
 use crate::{Claim, Document, Expect, StoreError, UnknownMembers, Write};
 

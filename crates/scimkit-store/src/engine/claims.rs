@@ -7,13 +7,13 @@ use scimkit_registry::{
 };
 
 use super::{
-    Request,
-    decide::Decider,
+    decider::Decider,
     facts::{FoundRow, KeyRef, RowHead, RowState},
     keys,
     known::missing,
-    needs::queries,
     overlay::{Body, Entry},
+    queries::queries,
+    request::Request,
 };
 use crate::{Among, Candidate, Claim, ClaimPin, How, StoreError};
 

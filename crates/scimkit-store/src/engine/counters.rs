@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use scimkit_registry::{Meter, Predicate, Resource, ResourceType, View};
 
 use super::{
-    Request,
-    decide::Decider,
+    decider::Decider,
     facts::{CountQuery, CounterRef, CounterRow},
     known::Known,
     operations::Operations,
     policy::Capacity,
     predicate_text,
+    request::Request,
 };
 use crate::StoreError;
 

@@ -7,37 +7,22 @@ use scimkit_core::Version;
 use scimkit_registry::{Budget, Change, Key, Resource, ResourceId, ResourceType};
 
 use super::{
-    BatchAnswer, Prepared, Rejection, Request,
     claims::{Claimed, adoption_change},
-    counters::{Counters, Moves},
+    counters::Moves,
+    decider::Decider,
     facts::{FoundRow, KeyRef, RowHead, RowState},
-    journal::{Recorder, RecorderMark, action, add_members},
+    journal::{RecorderMark, action},
     keys::{self, AttrKeys, KeyEdit, KeyEdits},
-    known::{Known, missing},
-    members::OwnerRow,
-    overlay::{Body, Entry, Mark, Overlay},
-    rows::provisional,
-    weight,
+    known::missing,
+    members::{OwnerRow, add_members},
+    overlay::{Body, Entry, Mark},
+    request::{BatchAnswer, Prepared, Request, weight},
+    rows::{Rejection, provisional},
 };
 use crate::{
     Claim, Deletes, Document, Expect, How, Intent, JournalAction, JournalLevel, OnFailure,
     StoreError, Stored, Write, Written, journal::PartPrinter, support::FULL_JOURNAL,
 };
-
-/// The writes of a decision, one after another.
-pub(super) struct Decider<'d> {
-    pub(super) counters: Counters<'d>,
-    /// Whether a claim may look for what other writes change.
-    pub(super) has_claims: bool,
-    pub(super) journal: Recorder,
-    pub(super) known: &'d Known,
-    /// The number of the last change.
-    pub(super) last: u64,
-    pub(super) overlay: Overlay,
-    pub(super) rejections: &'d [Rejection],
-    /// The resources that the writes of each batch so far are about.
-    pub(super) subjects: Vec<Vec<ResourceId>>,
-}
 
 /// A moment that a decider can go back to.
 #[derive(Clone)]

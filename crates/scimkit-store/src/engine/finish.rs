@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scimkit_registry::{AttrId, Key, ResourceId, ResourceType};
 
 use super::{
-    decide::Decider,
+    decider::Decider,
     facts::{KeyRef, Members, RowHead, RowState},
     keys,
     known::missing,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scimkit_registry::{Attr, Change, ChangedValue, Resource, ResourceId, ResourceType};
 use serde_json::Value;
 
-use super::{Request, decide::Decider, members::MemberEdits, overlay::Body};
+use super::{decider::Decider, overlay::Body, request::Request};
 use crate::{
     How, JournalAction, JournalLevel, JournalPolicy, JournalSubject, StoreError,
     journal::{Draft, JournalRows, PartPrinter, Values, seal},
@@ -184,13 +184,6 @@ fn is_hidden(kind: &ResourceType, attr: &Attr) -> bool {
     attr.is_never_returned()
         || parent.is_some_and(Attr::is_never_returned)
         || parts.any(Attr::is_never_returned)
-}
-
-/// Adds the members that a change really adds and removes.
-pub(super) fn add_members(printer: &mut Option<PartPrinter>, edits: &[MemberEdits<'_>]) {
-    if let Some(printer) = printer {
-        edits.iter().for_each(|edits| edits.print(printer));
-    }
 }
 
 /// The action of a create: a new resource, or an adopted or restored one.

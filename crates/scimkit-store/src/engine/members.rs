@@ -8,11 +8,11 @@ use std::{
 use scimkit_registry::{Budget, Change, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType};
 
 use super::{
-    Request,
-    decide::Decider,
+    decider::Decider,
     facts::{MemberList, RowHead, RowState},
     known::missing,
-    needs::list,
+    queries::list,
+    request::Request,
 };
 use crate::{Cycles, StoreError, UnknownMembers, computed::targets, journal::PartPrinter};
 
@@ -305,5 +305,12 @@ impl Decider<'_> {
         owners.remove(target);
         let row = |(attrs, head): (_, Option<RowHead>)| Some(OwnerRow { attrs, head: head? });
         Ok(owners.into_values().filter_map(row).collect())
+    }
+}
+
+/// Adds the members that a change really adds and removes.
+pub(super) fn add_members(printer: &mut Option<PartPrinter>, edits: &[MemberEdits<'_>]) {
+    if let Some(printer) = printer {
+        edits.iter().for_each(|edits| edits.print(printer));
     }
 }

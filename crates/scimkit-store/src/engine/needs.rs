@@ -5,18 +5,17 @@ use std::{
     sync::Arc,
 };
 
-use scimkit_registry::{Change, Edge, EdgeChange, EdgeEdit, Predicate, ResourceId, ResourceType};
+use scimkit_registry::{Change, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType};
 
 use super::{
-    Prepared, Request, answer_needs, counters,
-    facts::{AncestorQuery, CandidateQuery, KeyRef, MemberList, Needs, RowState},
+    answer_needs, counters,
+    facts::{AncestorQuery, KeyRef, MemberList, Needs},
     keys,
     known::Known,
+    queries::{Owner, list, queries},
+    request::{Prepared, Request},
 };
-use crate::{Among, Claim, Cycles, OwnerFilter, UnknownMembers, Write};
-
-/// The queries that one claim may take; each write has so many numbers of its own.
-const QUERIES: usize = 1 << 12;
+use crate::{Claim, Cycles, UnknownMembers, Write};
 
 /// Names the facts that are needed and not known yet.
 ///
@@ -102,9 +101,6 @@ fn claimable(list: MemberList, known: &Known, needs: &mut Needs) {
         needs.members.insert(list);
     }
 }
-
-/// The owner of edges, by type and id.
-type Owner<'a> = (&'a ResourceType, &'a ResourceId);
 
 struct Collector<'a> {
     claimed: &'a mut BTreeSet<ClaimedList>,
@@ -270,52 +266,3 @@ enum Members {
     None,
     Stored,
 }
-
-pub(super) fn list((kind, owner): Owner<'_>, attr: &str) -> MemberList {
-    MemberList {
-        attr: attr.into(),
-        kind: kind.name().into(),
-        owner: owner.clone(),
-    }
-}
-
-/// The queries for the resources that the claim of a write may take.
-pub(super) fn queries(
-    number: usize,
-    kind: &Arc<ResourceType>,
-    claim: &Claim,
-) -> Vec<CandidateQuery> {
-    let first = number.saturating_mul(QUERIES);
-    let query = |at: usize, state, owner, predicate: Predicate| CandidateQuery {
-        kind: Arc::clone(kind),
-        // Each earlier write may have changed one of those that are found.
-        limit: number.saturating_add(2),
-        number: first.saturating_add(at),
-        owner,
-        predicate,
-        state,
-    };
-    let mut queries = Vec::new();
-    if claim.among != Among::Retired {
-        let by = claim.by.clone();
-        queries.push(query(0, RowState::Live, OwnerFilter::Unowned, by));
-    }
-    if let Some(dormant) = claim
-        .dormant
-        .as_ref()
-        .filter(|_| claim.among != Among::Live)
-    {
-        let both = Predicate::All(vec![claim.by.clone(), dormant.clone()]);
-        queries.push(query(1, RowState::Live, OwnerFilter::Any, both));
-    }
-    if claim.among != Among::Live {
-        for (at, term) in claim.terms().iter().enumerate() {
-            let at = at.saturating_add(DELETED);
-            queries.push(query(at, RowState::Deleted, OwnerFilter::Any, term.clone()));
-        }
-    }
-    queries
-}
-
-/// The number of the first query of a claim for soft-deleted resources.
-const DELETED: usize = 2;

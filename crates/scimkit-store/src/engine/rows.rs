@@ -3,16 +3,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
-    pin::pin,
-    task::{Context, Poll, Waker},
 };
 
 use scimkit_core::Version;
 use scimkit_registry::{InvalidDocument, Registry, ResourceId};
 
 use super::{
-    BatchAnswer, Decision, Facts, FoundRow, Needs, Operations, Outcome, Request, RowHead, RowState,
-    Step,
+    facts::{Facts, FoundRow, Needs, RowHead, RowState},
+    operations::Operations,
+    request::{BatchAnswer, Request},
 };
 use crate::{Document, How, StoreError, Stored, Written};
 
@@ -179,7 +178,7 @@ impl Applied {
     ///
     /// # Errors
     /// [`StoreError::Backend`] if the database decides versions and did not return one.
-    fn complete(
+    pub(super) fn complete(
         &self,
         answers: &mut [BatchAnswer],
         subjects: &[Vec<ResourceId>],
@@ -282,53 +281,4 @@ pub(super) fn provisional(number: u64) -> String {
 
 fn is_provisional(version: &Version) -> bool {
     version.as_str().starts_with(PROVISIONAL)
-}
-
-/// Runs a decision on the rows of its tenant, and returns the answers for each of its batches.
-///
-/// The caller opens the transaction before and commits it afterwards; only then are the answers valid. If
-/// the transaction is lost, a [restarted](Decision::restart) decision can be run in another one.
-///
-/// # Errors
-/// Those of [`Rows`]; nothing may be committed then.
-pub async fn write(
-    rows: &mut impl Rows,
-    decision: &mut Decision,
-) -> Result<Vec<BatchAnswer>, RowsError> {
-    loop {
-        match decision.step() {
-            Step::Load(needs) => {
-                let facts = rows.load(&needs).await?;
-                decision.supply(needs, facts);
-            }
-            Step::Done(Outcome {
-                mut answers,
-                operations,
-                subjects,
-            }) => {
-                if !operations.is_empty() {
-                    let applied = rows.apply(operations).await?;
-                    applied.complete(&mut answers, &subjects, &decision.requests)?;
-                }
-                return Ok(answers);
-            }
-        }
-    }
-}
-
-/// Runs a decision as [`write`](fn@write) does, on rows whose futures are ready when they are polled for the first
-/// time.
-///
-/// # Errors
-/// - Those of [`write`](fn@write).
-/// - [`StoreError::Backend`] if a future was not ready.
-pub fn write_blocking(
-    rows: &mut impl Rows,
-    decision: &mut Decision,
-) -> Result<Vec<BatchAnswer>, RowsError> {
-    let writing = pin!(write(rows, decision));
-    match writing.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answers) => answers,
-        Poll::Pending => Err(StoreError::backend("rows that never wait had to wait").into()),
-    }
 }

@@ -1,0 +1,101 @@
+//! Which edges the answers to a batch carry.
+
+use std::sync::Arc;
+
+use scimkit_registry::{AttrId, Registry, ResourceId, ResourceType, Role};
+
+use super::facts::OwnerList;
+use crate::{Batch, computed::targets};
+
+/// The edges that the answers to a batch carry.
+#[derive(Debug)]
+pub(super) struct AnswerEdges {
+    pub(super) attrs: Vec<ShownAttr>,
+    /// The type of the resources that come with edges.
+    pub(super) kind: Arc<ResourceType>,
+    /// The maximum number of edges under each attribute.
+    pub(super) limit: Option<usize>,
+}
+
+/// An attribute whose edges answers carry.
+#[derive(Debug)]
+pub(super) struct ShownAttr {
+    pub(super) id: AttrId,
+    /// The types that its edges may lead to.
+    pub(super) leads_to: Vec<Arc<ResourceType>>,
+    pub(super) source: EdgeSource,
+}
+
+/// The source of the edges under an attribute.
+#[derive(Debug)]
+pub(super) enum EdgeSource {
+    /// No store has edges under such an attribute.
+    None,
+    /// The members by the attribute with this path.
+    Members(Arc<str>),
+    /// The owners of each type and membership attribute.
+    Owners(Vec<(Arc<str>, Arc<str>)>),
+    /// The resource that the document refers to.
+    Reference,
+}
+
+impl AnswerEdges {
+    /// The edges that answers to a batch carry: under the attributes of the type of its first write.
+    pub(super) fn new(registry: &Registry, batch: &Batch) -> Option<Self> {
+        let want = &batch.want;
+        if want.edges.is_empty() || !want.document {
+            return None;
+        }
+        let kind = Arc::clone(batch.writes.first()?.kind());
+        let attrs = want.edges.iter();
+        let attrs = attrs.map(|id| ShownAttr::new(registry, &kind, *id));
+        Some(AnswerEdges {
+            attrs: attrs.collect(),
+            limit: want
+                .limit
+                .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+            kind,
+        })
+    }
+
+    /// Whether other answers carry the same edges.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let ids = |edges: &'_ Self| edges.attrs.iter().map(|attr| attr.id).collect::<Vec<_>>();
+        Arc::ptr_eq(&self.kind, &other.kind) && self.limit == other.limit && ids(self) == ids(other)
+    }
+}
+
+impl ShownAttr {
+    fn new(registry: &Registry, kind: &ResourceType, id: AttrId) -> Self {
+        let leads_to = targets(registry, kind, id).into_iter().cloned();
+        let leads_to: Vec<Arc<ResourceType>> = leads_to.collect();
+        let attr = kind.attr(id);
+        let source = match attr.role() {
+            Role::Inverse => EdgeSource::Owners(leads_to.iter().flat_map(owner_lists).collect()),
+            Role::Membership => EdgeSource::Members(attr.path().into()),
+            Role::Reference => EdgeSource::Reference,
+            _ => EdgeSource::None,
+        };
+        ShownAttr {
+            id,
+            leads_to,
+            source,
+        }
+    }
+}
+
+/// The name of a type with each of its membership attributes.
+fn owner_lists(kind: &Arc<ResourceType>) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
+    let attrs = kind.attributes().iter();
+    let attrs = attrs.filter(|attr| attr.role() == Role::Membership && attr.parent().is_none());
+    attrs.map(|attr| (kind.name().into(), attr.path().into()))
+}
+
+/// The owners of a resource of one type and attribute.
+pub(super) fn owner_list((kind, attr): (&Arc<str>, &Arc<str>), target: &ResourceId) -> OwnerList {
+    OwnerList {
+        attr: Arc::clone(attr),
+        kind: Arc::clone(kind),
+        target: target.clone(),
+    }
+}

@@ -1,0 +1,22 @@
+//! The progress of a decision.
+
+use scimkit_registry::ResourceId;
+
+use super::{
+    counters::Counters, journal::Recorder, known::Known, overlay::Overlay, rows::Rejection,
+};
+
+/// The writes of a decision, one after another.
+pub(super) struct Decider<'d> {
+    pub(super) counters: Counters<'d>,
+    /// Whether a claim may look for what other writes change.
+    pub(super) has_claims: bool,
+    pub(super) journal: Recorder,
+    pub(super) known: &'d Known,
+    /// The number of the last change.
+    pub(super) last: u64,
+    pub(super) overlay: Overlay,
+    pub(super) rejections: &'d [Rejection],
+    /// The resources that the writes of each batch so far are about.
+    pub(super) subjects: Vec<Vec<ResourceId>>,
+}

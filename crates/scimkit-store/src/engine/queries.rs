@@ -1,0 +1,64 @@
+//! The lists of members and the queries of claims that facts are loaded for.
+
+use std::sync::Arc;
+
+use scimkit_registry::{Predicate, ResourceId, ResourceType};
+
+use super::facts::{CandidateQuery, MemberList, RowState};
+use crate::{Among, Claim, OwnerFilter};
+
+/// The queries that one claim may take; each write has so many numbers of its own.
+const QUERIES: usize = 1 << 12;
+
+/// The owner of edges, by type and id.
+pub(super) type Owner<'a> = (&'a ResourceType, &'a ResourceId);
+
+/// The members of an owner under an attribute.
+pub(super) fn list((kind, owner): Owner<'_>, attr: &str) -> MemberList {
+    MemberList {
+        attr: attr.into(),
+        kind: kind.name().into(),
+        owner: owner.clone(),
+    }
+}
+
+/// The queries for the resources that the claim of a write may take.
+pub(super) fn queries(
+    number: usize,
+    kind: &Arc<ResourceType>,
+    claim: &Claim,
+) -> Vec<CandidateQuery> {
+    let first = number.saturating_mul(QUERIES);
+    let query = |at: usize, state, owner, predicate: Predicate| CandidateQuery {
+        kind: Arc::clone(kind),
+        // Each earlier write may have changed one of those that are found.
+        limit: number.saturating_add(2),
+        number: first.saturating_add(at),
+        owner,
+        predicate,
+        state,
+    };
+    let mut queries = Vec::new();
+    if claim.among != Among::Retired {
+        let by = claim.by.clone();
+        queries.push(query(0, RowState::Live, OwnerFilter::Unowned, by));
+    }
+    if let Some(dormant) = claim
+        .dormant
+        .as_ref()
+        .filter(|_| claim.among != Among::Live)
+    {
+        let both = Predicate::All(vec![claim.by.clone(), dormant.clone()]);
+        queries.push(query(1, RowState::Live, OwnerFilter::Any, both));
+    }
+    if claim.among != Among::Live {
+        for (at, term) in claim.terms().iter().enumerate() {
+            let at = at.saturating_add(DELETED);
+            queries.push(query(at, RowState::Deleted, OwnerFilter::Any, term.clone()));
+        }
+    }
+    queries
+}
+
+/// The number of the first query of a claim for soft-deleted resources.
+const DELETED: usize = 2;

@@ -1,0 +1,125 @@
+//! The batches that a decision is about, and its outcome.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use scimkit_registry::{Budget, Mapping, Registry, ResourceId};
+
+use super::{answer_edges::AnswerEdges, keys::AttrKeys, operations::Operations, policy::Policy};
+use crate::{Batch, Cause, Intent, Limits, OnFailure, Scope, Settings, StoreError, Write, Written};
+
+/// A batch with everything that its decision depends on.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WriteRequest {
+    /// The writes.
+    pub batch: Batch,
+    /// The work that the request may cause.
+    pub budget: Budget,
+    /// The limits of a request; the engine checks only the largest document.
+    pub limits: Limits,
+    /// The mapping that the attributes of an adopted resource pass.
+    pub mapping: Option<Arc<Mapping>>,
+    /// The rules that the writes are decided by.
+    pub policy: Policy,
+    /// The resource types that memberships may lead to.
+    pub registry: Arc<Registry>,
+}
+
+impl WriteRequest {
+    /// Creates a request under the default policy and limits, with an unlimited budget.
+    #[must_use]
+    pub fn new(registry: Arc<Registry>, batch: Batch) -> Self {
+        WriteRequest {
+            batch,
+            budget: Budget::unlimited(),
+            limits: Limits::default(),
+            mapping: None,
+            policy: Policy::default(),
+            registry,
+        }
+    }
+
+    /// Creates a request under the policy, schemas, mapping and limits of a connection.
+    #[must_use]
+    pub fn with_settings(settings: &Settings, batch: Batch) -> Self {
+        WriteRequest {
+            limits: settings.limits,
+            mapping: settings.mapping().cloned(),
+            ..WriteRequest::new(Arc::clone(&settings.registry), batch)
+                .with_policy(settings.policy.clone())
+        }
+    }
+
+    /// Creates a request with the settings and the budget of a scope.
+    #[must_use]
+    pub fn in_scope(scope: &Scope, batch: Batch) -> Self {
+        WriteRequest::with_settings(&scope.settings, batch).with_budget(scope.budget.clone())
+    }
+
+    /// Sets the rules that the writes are decided by.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets the work that the request may cause.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+}
+
+/// A batch, prepared for the decision.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) at: DateTime<Utc>,
+    pub(super) budget: Budget,
+    pub(super) cause: Cause,
+    /// The edges that answers carry; none if they carry no edges.
+    pub(super) edges: Option<AnswerEdges>,
+    pub(super) intent: Intent,
+    pub(super) limits: Limits,
+    pub(super) mapping: Option<Arc<Mapping>>,
+    pub(super) on_failure: OnFailure,
+    pub(super) policy: Policy,
+    pub(super) registry: Arc<Registry>,
+    pub(super) wants_document: bool,
+    pub(super) writes: Vec<Prepared>,
+}
+
+/// A write, made ready.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) keys: AttrKeys,
+    pub(super) number: usize,
+    pub(super) write: Write,
+}
+
+/// Why a batch failed as a whole, or one answer per write.
+pub type BatchAnswer = Result<Vec<Result<Written, StoreError>>, StoreError>;
+
+/// The outcome of a decision.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The answer to each batch, in order. They hold once the operations are applied and committed.
+    pub answers: Vec<BatchAnswer>,
+    /// The operations to apply.
+    pub operations: Operations,
+    /// The resource that each write of each batch changes; for a create that adopts or restores a resource, that
+    /// resource.
+    pub subjects: Vec<Vec<ResourceId>>,
+}
+
+/// Units of work that a write causes, besides those for the document that it changes.
+pub(crate) fn weight(write: &Write) -> u64 {
+    const LOOK_UP: u64 = 64 * Budget::COMPARISON;
+    let edited = match write {
+        Write::Create { change, .. } | Write::Update { change, .. } => change.weight(),
+        Write::Delete { .. } => 0,
+    };
+    LOOK_UP.saturating_add(edited)
+}
