@@ -4,9 +4,10 @@ use std::{iter::Peekable, vec};
 
 use chrono::{DateTime, Utc};
 
-use super::{tenant::Tenant, walk::SLICE};
+use super::{rows::TenantRows, tenant::Tenant, walk::SLICE};
 use crate::{
-    Batch, Cause, Intent, OnFailure, Scope, StoreError, Want, Write, Written, engine::BatchAnswer,
+    Batch, Cause, Intent, OnFailure, Scope, StoreError, Want, Write, Written,
+    engine::{self, BatchAnswer, Decision, WriteRequest},
 };
 
 /// Units of a slice that runs on another thread: some milliseconds.
@@ -130,6 +131,32 @@ impl Writing {
         match self.failed.take() {
             Some(problem) => Err(problem),
             None => Ok(std::mem::take(&mut self.answers)),
+        }
+    }
+}
+
+impl Tenant {
+    /// Writes a batch, as the engine decides it.
+    fn write(&mut self, scope: &Scope, batch: Batch) -> BatchAnswer {
+        self.check_complete()?;
+        for write in &batch.writes {
+            self.keep_up_with(write);
+        }
+        let mut decision = Decision::new(WriteRequest::in_scope(scope, batch));
+        let mut rows = TenantRows {
+            scope,
+            tenant: self,
+        };
+        let mut answers = engine::write_blocking(&mut rows, &mut decision)?;
+        answers.pop().unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    /// Makes the lookup keys of a type anew if its schema is another one now.
+    fn keep_up_with(&mut self, write: &Write) {
+        let kind = write.kind();
+        self.table(kind);
+        if self.retired.contains_key(kind.name()) {
+            self.retired_of(kind);
         }
     }
 }

@@ -10,7 +10,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use scimkit_registry::{Attr, AttrId, Budget, Document, Edge, ResourceId, ResourceType, Role};
+use scimkit_registry::{
+    Attr, AttrId, Budget, Document, Edge, ResourceId, ResourceType, Role, Scalar,
+};
 
 use super::{table::Record, tenant::Tenant};
 use crate::{Settings, Stored, Want, computed::targets, want::most};
@@ -264,4 +266,14 @@ pub(super) fn wanted<'s>(
     want: &Want,
 ) -> EdgeReader<'s> {
     EdgeReader::new(settings, kind, want.edges.iter().copied())
+}
+
+/// The id that a value names where ids are compared as they are: the `value` of an edge.
+pub(super) fn id_in<'v>(kind: &ResourceType, attr: AttrId, value: &'v Scalar) -> Option<&'v str> {
+    let sub = kind.attr(attr);
+    let exact = sub.name() == "value" && sub.definition().is_case_exact();
+    match value {
+        Scalar::Text(id) if exact && sub.parent().is_some() => Some(id),
+        _ => None,
+    }
 }

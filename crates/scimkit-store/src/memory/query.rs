@@ -10,6 +10,7 @@ use scimkit_registry::{
 };
 
 use super::{
+    edges::id_in,
     order::{Keyed, Row, beginning},
     page::PageRows,
     table::{Record, Table},
@@ -332,16 +333,6 @@ impl<'a> Asking<'a> {
             }
             _ => None,
         }
-    }
-}
-
-/// The id that a value names where ids are compared as they are: the `value` of an edge.
-pub(super) fn id_in<'v>(kind: &ResourceType, attr: AttrId, value: &'v Scalar) -> Option<&'v str> {
-    let sub = kind.attr(attr);
-    let exact = sub.name() == "value" && sub.definition().is_case_exact();
-    match value {
-        Scalar::Text(id) if exact && sub.parent().is_some() => Some(id),
-        _ => None,
     }
 }
 

@@ -10,14 +10,13 @@ use scimkit_registry::{Budget, ResourceId, ResourceType};
 
 use super::{
     admission::LongQueries,
-    journal::Ring,
     places::Places,
-    rows::TenantRows,
+    ring::Ring,
     table::{Record, Table},
 };
 use crate::{
-    Batch, ConnectionId, Scope, Stamp, StoreError, Write,
-    engine::{self, BatchAnswer, CounterRef, CounterRow, Decision, WriteRequest},
+    ConnectionId, Scope, Stamp, StoreError, Write,
+    engine::{self, CounterRef, CounterRow},
     journal::{DirectoryChange, seal_directory_changes},
 };
 
@@ -60,30 +59,6 @@ impl Tenant {
 
     pub(super) fn record(&self, kind: &ResourceType, id: &ResourceId) -> Option<&Record> {
         Some(self.shared_record(kind, id)?)
-    }
-
-    /// Writes a batch, as the engine decides it.
-    pub(super) fn write(&mut self, scope: &Scope, batch: Batch) -> BatchAnswer {
-        self.check_complete()?;
-        for write in &batch.writes {
-            self.keep_up_with(write);
-        }
-        let mut decision = Decision::new(WriteRequest::in_scope(scope, batch));
-        let mut rows = TenantRows {
-            scope,
-            tenant: self,
-        };
-        let mut answers = engine::write_blocking(&mut rows, &mut decision)?;
-        answers.pop().unwrap_or_else(|| Ok(Vec::new()))
-    }
-
-    /// Makes the lookup keys of a type anew if its schema is another one now.
-    fn keep_up_with(&mut self, write: &Write) {
-        let kind = write.kind();
-        self.table(kind);
-        if self.retired.contains_key(kind.name()) {
-            self.retired_of(kind);
-        }
     }
 
     /// The approximate units of a write, including the edges and resources that it reads.

@@ -9,8 +9,7 @@ use scimkit_registry::{
 use serde_json::{Map, Value};
 
 use super::{
-    edges::{Among, EDGE, EdgeReader},
-    query::id_in,
+    edges::{Among, EDGE, EdgeReader, id_in},
     table::Record,
     tenant::Tenant,
 };
