@@ -15,7 +15,6 @@ use crate::{
     budget::weight,
     edges::{combined, edges_of},
     json_len::max_len,
-    resource::schemas_first,
 };
 
 /// What one write changes: attributes set and unset, and edges.
@@ -279,11 +278,6 @@ impl Change {
     /// What is never returned is passed over, also inside of elements: a document is what may be
     /// shown.
     pub fn apply(&self, document: &mut Resource) {
-        self.apply_values(document);
-        document.refresh_schemas(&self.kind);
-    }
-
-    fn apply_values(&self, document: &mut Resource) {
         for (id, value) in &self.set {
             match shown(&self.kind, self.kind.attr(*id), value) {
                 Some(value) => document.set(&self.kind, *id, value.into_owned()),
@@ -293,61 +287,7 @@ impl Change {
         for id in &self.unset {
             document.unset(&self.kind, *id);
         }
-    }
-
-    /// Returns the text of the document that [applying](Self::apply) the change to another one leads to.
-    ///
-    /// It copies only the attributes that the change touches, however large the document is.
-    ///
-    /// # Example
-    /// ```
-    /// use std::sync::Arc;
-    /// use scimkit_registry::{Change, Registry, Tolerance};
-    /// use serde_json::json;
-    ///
-    /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
-    /// let mut document = user.admit(json!({"userName": "babs", "title": "Guide"}), &Tolerance::DEFAULT)?;
-    /// let title = user.named("title").unwrap();
-    /// let mut change = Change::none(Arc::clone(user));
-    /// change.difference(title, Some(&json!("Guide")), Some(json!("Dr.")));
-    /// let text = change.text_after(&document);
-    /// assert!(text.contains(r#""title":"Dr.""#));
-    /// change.apply(&mut document);
-    /// assert_eq!(text, document.to_text());
-    /// # Ok::<(), scimkit_registry::Error>(())
-    /// ```
-    #[must_use]
-    pub fn text_after(&self, before: &Resource) -> String {
-        let kind = &*self.kind;
-        let ids = self.set.iter().map(|(id, _)| id).chain(&self.unset);
-        let touched: BTreeSet<&str> = ids.map(|id| kind.member_of(*id)).collect();
-        let mut edited = Resource::default();
-        for name in &touched {
-            // A value that is replaced as a whole is not copied.
-            if let Some(value) = before.members.get(*name).filter(|value| value.is_object()) {
-                edited.members.insert((*name).to_owned(), value.clone());
-            }
-        }
-        self.apply_values(&mut edited);
-        let has = |name: &str| match touched.contains(name) {
-            true => edited.members.contains_key(name),
-            false => before.members.contains_key(name),
-        };
-        let schemas = kind.schemas_with(has).map(Value::from).collect();
-        let schemas = Value::Array(schemas);
-        let mut members = vec![("schemas", &schemas)];
-        let mut edited = edited.members.iter().peekable();
-        for (name, value) in before.members.iter().filter(|(name, _)| *name != "schemas") {
-            while let Some((name, value)) = edited.next_if(|(next, _)| *next < name) {
-                members.push((name, value));
-            }
-            if !touched.contains(name.as_str()) {
-                members.push((name, value));
-            }
-        }
-        members.extend(edited.map(|(name, value)| (name.as_str(), value)));
-        schemas_first(members.into_iter())
+        document.refresh_schemas(&self.kind);
     }
 
     /// Returns whether [applying](Self::apply) the change modifies a document.
@@ -684,7 +624,11 @@ pub struct ChangedValue<'c> {
 }
 
 /// The part of a value that a document holds: without attributes that are never returned.
-fn shown<'v>(kind: &ResourceType, attr: &Attr, value: &'v Value) -> Option<Cow<'v, Value>> {
+pub(crate) fn shown<'v>(
+    kind: &ResourceType,
+    attr: &Attr,
+    value: &'v Value,
+) -> Option<Cow<'v, Value>> {
     if attr.is_never_returned() {
         return None;
     }

@@ -30,6 +30,7 @@ mod bind;
 mod budget;
 mod build;
 mod change;
+mod change_text;
 mod document;
 mod edges;
 mod elements;

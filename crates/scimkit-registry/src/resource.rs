@@ -198,17 +198,6 @@ impl ResourceType {
         let used = extensions.filter(move |urn| has(urn));
         std::iter::once(self.schema().as_str()).chain(used)
     }
-
-    /// The name of the top-level member of a document that an attribute is in.
-    pub(crate) fn member_of(&self, id: AttrId) -> &str {
-        let attr = self.attr(id);
-        let extension = attr.extension().and_then(|index| self.extension_at(index));
-        match (extension, attr.parent()) {
-            (Some(extension), _) => extension.urn().as_str(),
-            (None, Some(parent)) => self.attr(parent).name(),
-            (None, None) => attr.name(),
-        }
-    }
 }
 
 fn take_out(kind: &ResourceType, holder: &mut Map<String, Value>, attr: &Attr) {
@@ -251,9 +240,7 @@ pub fn object_text(members: &Map<String, Value>) -> String {
 }
 
 /// The text of a JSON object with these members, `schemas` first.
-pub(crate) fn schemas_first<'m>(
-    members: impl Iterator<Item = (&'m str, &'m Value)> + Clone,
-) -> String {
+fn schemas_first<'m>(members: impl Iterator<Item = (&'m str, &'m Value)> + Clone) -> String {
     let mut text = Vec::with_capacity(1024);
     // Writing into a vector does not fail, and JSON is UTF-8.
     let _ = serde_json::to_writer(&mut text, &SchemasFirst(members));

@@ -242,7 +242,7 @@ impl TenantRows<'_> {
         let mut columns = Vec::with_capacity(live.len());
         for row in live {
             let shape = row.kind.fingerprint().to_string();
-            let display = keys::display(&row.kind, &*row.document.tree()?);
+            let display = keys::document_display(&row.kind, &row.document)?;
             let text = row.document.text();
             columns.push((row, (text, shape, display), definitions::current(&row.kind)));
         }

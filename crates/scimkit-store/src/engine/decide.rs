@@ -188,9 +188,20 @@ impl Decider<'_> {
         let edits = key_edits(None, edit.keys);
         self.check_unique(edit, &edits)?;
         let members = self.member_edits(request, id, edit.change)?;
-        let mut document = Resource::default();
-        edit.change.apply(&mut document);
-        let moves = self.counted(request, kind, (None, Some(&document)))?;
+        let nothing = Resource::default();
+        // A claim may ask for the document, too.
+        let (moves, document) = match self.counters.read_documents(kind) || self.has_claims {
+            true => {
+                let mut document = nothing;
+                edit.change.apply(&mut document);
+                let moves = self.counted(request, kind, (None, Some(&document)))?;
+                (moves, Document::from(document))
+            }
+            false => {
+                let moves = self.counted(request, kind, (None, Some(&nothing)))?;
+                (moves, Document::from_text(edit.change.text_after(&nothing)))
+            }
+        };
         let mut details = self.details(request, edit.change, None);
         add_members(&mut details, &members);
         let head = RowHead {
@@ -203,7 +214,7 @@ impl Decider<'_> {
         };
         let body = Body {
             connection: request.cause.connection.clone(),
-            document: Document::from(document),
+            document,
             keys: edits,
             kind: Arc::clone(kind),
         };
