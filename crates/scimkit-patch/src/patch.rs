@@ -12,7 +12,7 @@ use scimkit_registry::{
 use crate::{
     decode::Decoder,
     draft::Draft,
-    step::{EDGE, Step},
+    step::{Action, EDGE, Step},
 };
 
 /// A decoded PATCH request: every path bound and every value admitted, before any store was asked.
@@ -161,6 +161,31 @@ impl Patch {
             }
         }
         needs
+    }
+
+    /// Returns the attributes of the document that the patch reads and writes. Others may be left out of
+    /// [`Before::document`], except those of an extension that one of these is in.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_core::message::PatchRequest;
+    /// use scimkit_patch::Patch;
+    /// use scimkit_registry::{Registry, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let request = json!({"Operations": [{"op": "replace", "path": "title", "value": "Dr"}]});
+    /// let request = PatchRequest::from_value(request, 100).unwrap();
+    /// let patch = Patch::decode(user, request, Default::default(), &Tolerance::DEFAULT)?;
+    /// assert!(patch.attributes().eq(user.named("title")));
+    /// # Ok::<(), scimkit_patch::Error>(())
+    /// ```
+    pub fn attributes(&self) -> impl Iterator<Item = AttrId> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            Action::Attribute { attr, .. } | Action::Elements { attr, .. } => Some(*attr),
+            Action::Id(_) | Action::Members { .. } => None,
+        })
     }
 
     /// What the patch changes in the resource `id`.

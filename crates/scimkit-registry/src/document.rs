@@ -121,6 +121,12 @@ impl Document {
     }
 }
 
+impl InvalidDocument {
+    pub(crate) fn new(problem: &serde_json::Error) -> Self {
+        InvalidDocument(crate::Error::unreadable(problem))
+    }
+}
+
 impl From<Arc<Resource>> for Document {
     fn from(tree: Arc<Resource>) -> Self {
         Document::from_text(tree.to_text()).with_tree(tree)

@@ -65,6 +65,7 @@ pub use admit::Entry;
 pub use attr::{Attr, AttrId, Role};
 pub use budget::{Budget, Exhausted, Forecast, Meter, weight};
 pub use change::{Change, ChangedValue, Revision};
+pub use change_text::TextEdit;
 pub use document::{Document, InvalidDocument};
 pub use edges::{Edge, EdgeChange, EdgeEdit, ResourceId, edges_of};
 pub use elements::{ElementKey, ElementKeys};

@@ -77,9 +77,7 @@ impl Resource {
     pub fn restore(text: &[u8]) -> Result<Resource, Error> {
         match serde_json::from_slice(text) {
             Ok(members) => Ok(Resource { members }),
-            Err(problem) => Err(Error::syntax(format!(
-                "a stored document can't be read: {problem}"
-            ))),
+            Err(problem) => Err(Error::unreadable(&problem)),
         }
     }
 
@@ -178,11 +176,13 @@ impl Resource {
 
     /// Whether `schemas` is what [`refresh_schemas`](Self::refresh_schemas) would write.
     pub(crate) fn has_fresh_schemas(&self, kind: &ResourceType) -> bool {
+        self.lists(self.used_schemas(kind))
+    }
+
+    /// Whether `schemas` has these URNs in this order.
+    pub(crate) fn lists<'k>(&'k self, schemas: impl Iterator<Item = &'k str>) -> bool {
         let listed = self.members.get("schemas").and_then(Value::as_array);
-        listed.is_some_and(|listed| {
-            let listed = listed.iter().map(Value::as_str);
-            listed.eq(self.used_schemas(kind).map(Some))
-        })
+        listed.is_some_and(|listed| listed.iter().map(Value::as_str).eq(schemas.map(Some)))
     }
 
     /// The core schema, and each extension that has values.
@@ -197,6 +197,23 @@ impl ResourceType {
         let extensions = self.extensions().iter().map(|e| e.urn().as_str());
         let used = extensions.filter(move |urn| has(urn));
         std::iter::once(self.schema().as_str()).chain(used)
+    }
+
+    /// The name of the top-level member of a document that an attribute is in.
+    pub(crate) fn member_of(&self, id: AttrId) -> &str {
+        let attr = self.attr(id);
+        let extension = attr.extension().and_then(|index| self.extension_at(index));
+        match (extension, attr.parent()) {
+            (Some(extension), _) => extension.urn().as_str(),
+            (None, Some(parent)) => self.attr(parent).name(),
+            (None, None) => attr.name(),
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn unreadable(problem: &serde_json::Error) -> Self {
+        Error::syntax(format!("a stored document can't be read: {problem}"))
     }
 }
 

@@ -43,6 +43,14 @@ impl Edit {
         }
     }
 
+    /// The attributes of the document that must be known to compute the change; none for all.
+    pub(crate) fn attributes(&self) -> Option<Vec<AttrId>> {
+        match self {
+            Edit::Patch(patch) => Some(patch.attributes().collect()),
+            Edit::Replace(_) => None,
+        }
+    }
+
     /// The memberships that must be known to compute the change.
     pub(crate) fn edges(&self) -> Vec<AttrId> {
         match self {

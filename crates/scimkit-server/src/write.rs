@@ -122,10 +122,19 @@ impl Writer<'_> {
         Ok((!change.is_empty()).then_some(change))
     }
 
-    async fn tree(&self, stored: &Stored) -> Result<Arc<Resource>, Problem> {
-        let document = stored.document.clone();
+    /// The tree of a document, or of the members that some attributes are in.
+    async fn tree(
+        &self,
+        kind: &Arc<ResourceType>,
+        stored: &Stored,
+        attrs: Option<Vec<AttrId>>,
+    ) -> Result<Arc<Resource>, Problem> {
+        let (document, kind) = (stored.document.clone(), Arc::clone(kind));
         let units = TEXT_BYTE.saturating_mul(document.size());
-        let read = move || document.shared_tree();
+        let read = move || match attrs {
+            Some(attrs) => document.part(&kind, attrs).map(Arc::new),
+            None => document.shared_tree(),
+        };
         let tree = self.work.run(self.scope, units, read).await?;
         Ok(tree.map_err(StoreError::from)?)
     }
@@ -188,9 +197,15 @@ impl Writer<'_> {
         if let (Some(barred), Some(before)) = (barred, &before) {
             check_barred(barred, before)?;
         }
+        // A mapping may look at the whole document.
+        let attrs = match self.scope.settings.mapping() {
+            None => edit.attributes(),
+            Some(_) => None,
+        };
+        let is_part = attrs.is_some();
         let (mut known, mut shown_edges) = (Known::default(), Vec::new());
         if let Some(before) = &mut before {
-            known.document = Some(self.tree(before).await?);
+            known.document = Some(self.tree(kind, before, attrs).await?);
             let read = std::mem::take(&mut before.edges);
             match edges.is_empty() {
                 true => shown_edges = read,
@@ -201,7 +216,16 @@ impl Writer<'_> {
         let change = self.change(edit, id, known).await?;
         let change = self.revised(id, change, document.clone(), taken).await?;
         let limits = &self.scope.settings.limits;
-        limits.check_document(document.as_deref(), &change)?;
+        match &before {
+            Some(before) if is_part => {
+                let most = before.document.size().saturating_add(change.max_growth());
+                if most > limits.document {
+                    let whole = self.tree(kind, before, None).await?;
+                    limits.check_document(Some(&whole), &change)?;
+                }
+            }
+            _ => limits.check_document(document.as_deref(), &change)?,
+        }
         if change.is_empty() {
             let mut stored = match before {
                 Some(stored) if !answers_edges || want.edges.is_empty() => stored,
@@ -215,6 +239,7 @@ impl Writer<'_> {
         shown_edges.retain(|(attr, _)| change.edges().iter().all(|edit| edit.attr != *attr));
         let (what, written) = (What::of(&change), written_by(&change));
         let expect = match (before, document) {
+            (Some(before), _) if is_part => Expect::OneOf(vec![before.version]),
             (Some(before), Some(document)) => Expect::Base(Base::new(before.version, document)),
             _ => wanted.clone(),
         };

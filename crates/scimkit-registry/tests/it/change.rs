@@ -7,7 +7,7 @@ use std::{
 
 use proptest::prelude::*;
 use scimkit_registry::{
-    Change, Edge, EdgeEdit, Resource, ResourceId, ResourceType, Scalar, edges_of,
+    Change, Document, Edge, EdgeEdit, Resource, ResourceId, ResourceType, Scalar, edges_of,
 };
 use serde_json::{Map, Value, json};
 
@@ -112,6 +112,12 @@ proptest! {
             let mut applied = document.clone();
             change.apply(&mut applied);
             prop_assert_eq!(change.text_after(&document), applied.to_text());
+            let text = Document::from_text(document.to_text());
+            let edit = change.edit_text(&text).unwrap();
+            prop_assert_eq!(edit.text(), applied.to_text());
+            prop_assert_eq!(edit.alters(), change.alters(&document));
+            let values = |document| change.values(Some(document)).map(|v| v.before.cloned()).collect::<Vec<_>>();
+            prop_assert_eq!(values(edit.before()), values(&document));
         }
     }
 
@@ -121,6 +127,7 @@ proptest! {
         let after = admit(&gadget, after);
         let change = Change::create(gadget, after.clone());
         let mut document = Resource::default();
+        prop_assert_eq!(change.text_after(&document), after.to_text());
         change.apply(&mut document);
         prop_assert_eq!(&document, &after);
         prop_assert!(document.text_len() <= change.max_growth());

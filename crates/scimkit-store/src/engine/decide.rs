@@ -1,6 +1,6 @@
 //! The rules of one write, in the order in which they are judged.
 
-use std::{collections::btree_map, sync::Arc};
+use std::{borrow::Cow, collections::btree_map, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
@@ -444,11 +444,15 @@ impl Decider<'_> {
         if let Some(base) = edit.base {
             body.document = body.document.with_tree(Arc::clone(base));
         }
-        let before = body.document.tree()?;
-        if !edit.change.alters(&before) {
+        let kind = edit.change.kind();
+        let is_read = self.counters.read_documents(kind);
+        let edited = match is_read || edit.base.is_some() {
+            true => edited_tree(request, edit.change, &body.document, is_read)?,
+            false => edited_text(request, edit.change, &body.document)?,
+        };
+        let Some((before, after)) = edited else {
             return Ok(None);
-        }
-        request.budget.charge(before.weight())?;
+        };
         let edits = key_edits(Some((&before, edit.change)), edit.keys);
         self.check_unique(edit, &edits)?;
         for (attr, new) in edits {
@@ -457,22 +461,14 @@ impl Decider<'_> {
                 btree_map::Entry::Vacant(entry) => drop(entry.insert(new)),
             }
         }
-        let kind = edit.change.kind();
-        let (moves, after) = match self.counters.read_documents(kind) {
-            true => {
-                let mut after = Resource::clone(&before);
-                edit.change.apply(&mut after);
-                let moves = self.counted(request, kind, (Some(&before), Some(&after)))?;
-                (moves, Document::from(after))
-            }
-            false => {
-                let moves = self.counted(request, kind, (Some(&before), Some(&before)))?;
-                (moves, Document::from_text(edit.change.text_after(&before)))
-            }
+        let moves = match is_read {
+            true => self.counted(request, kind, (Some(&before), Some(&*after.tree()?)))?,
+            false => self.counted(request, kind, (Some(&before), Some(&before)))?,
         };
         let details = self.details(request, edit.change, Some(&before));
-        let is_exact = body.document.is_exact();
-        body.document = after.with_exactness(is_exact);
+        let after = after.with_exactness(body.document.is_exact());
+        drop(before);
+        body.document = after;
         Ok(Some(EditedBody {
             body,
             details,
@@ -578,6 +574,48 @@ impl Decider<'_> {
         let stored = Stored::new(id.clone(), version, at, document.clone());
         Ok(Written::stored(how, stored.with_owner(owner.clone())))
     }
+}
+
+/// A document before a change, and after it.
+type Edited<'d> = (Cow<'d, Resource>, Document);
+
+/// What a change makes of a document, computed on its tree; none if it stays the same.
+fn edited_tree<'d>(
+    request: &Request,
+    change: &Change,
+    document: &'d Document,
+    keeps_tree: bool,
+) -> Result<Option<Edited<'d>>, StoreError> {
+    let before = document.tree()?;
+    if !change.alters(&before) {
+        return Ok(None);
+    }
+    request.budget.charge(before.weight())?;
+    let after = match keeps_tree {
+        true => {
+            let mut after = Resource::clone(&before);
+            change.apply(&mut after);
+            Document::from(after)
+        }
+        false => Document::from_text(change.text_after(&before)),
+    };
+    Ok(Some((before, after)))
+}
+
+/// What a change makes of a document, and those members of the former document that it touches; none if it stays
+/// the same.
+fn edited_text<'d>(
+    request: &Request,
+    change: &Change,
+    document: &Document,
+) -> Result<Option<Edited<'d>>, StoreError> {
+    let edit = change.edit_text(document)?;
+    if !edit.alters() {
+        return Ok(None);
+    }
+    request.budget.charge(document.size())?;
+    let after = Document::from_text(edit.text());
+    Ok(Some((Cow::Owned(edit.into_before()), after)))
 }
 
 /// The keys that a change touches, before it and after it.

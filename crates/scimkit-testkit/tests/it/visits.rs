@@ -67,21 +67,19 @@ impl Store for Watched {
     }
 
     fn write<'a>(&'a self, scope: &'a Scope, batch: Batch) -> BoxFuture<'a, BatchAnswer> {
-        let based = |write: &Write| match write {
-            Write::Update {
-                expect: Expect::Base(base),
-                ..
-            } => {
-                // The one tree that was read is handed over; only the memory store holds it, too.
-                assert!(Arc::strong_count(&base.document) <= 2);
-                true
-            }
-            _ => false,
-        };
-        self.note(match batch.writes.iter().any(based) {
-            true => "write on base",
-            false => "write",
+        let note = batch.writes.iter().find_map(|write| match write {
+            Write::Update { expect, .. } => match expect {
+                Expect::Base(base) => {
+                    // The one tree that was read is handed over; only the memory store holds it, too.
+                    assert!(Arc::strong_count(&base.document) <= 2);
+                    Some("write on base")
+                }
+                Expect::OneOf(_) => Some("write on version"),
+                _ => None,
+            },
+            _ => None,
         });
+        self.note(note.unwrap_or("write"));
         self.store.write(scope, batch)
     }
 }
@@ -132,11 +130,17 @@ async fn requests_visit_the_store_no_more_than_they_must() {
         // (request, body, visits, whether the answer shows the user's group)
         let cases: [(&str, &str, &Value, &[&str], bool); 8] = [
             ("GET", &one, &Value::Null, &["read"], true),
-            ("PATCH", &one, &retitle, &["read", "write on base"], true),
+            ("PATCH", &one, &retitle, &["read", "write on version"], true),
             // It changes nothing, so there is nothing to write; what is shown is read at one moment.
             ("PATCH", &one, &retitle, &["read", "read"], true),
             ("PUT", &one, &renamed, &["read", "write on base"], true),
-            ("PATCH", &team, &rename, &["read", "write on base"], false),
+            (
+                "PATCH",
+                &team,
+                &rename,
+                &["read", "write on version"],
+                false,
+            ),
             ("PATCH", &team, &patch(remove), &["write"], false),
             ("DELETE", &one, &Value::Null, &["write"], false),
             ("DELETE", &team, &Value::Null, &["write"], false),
