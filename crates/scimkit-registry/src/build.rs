@@ -58,6 +58,7 @@ impl ResourceType {
             core: core.id.clone(),
             default_projection: Projection::nothing(),
             definition,
+            display_name: None,
             endpoints: Arc::default(),
             extensions: built,
             fingerprint: Fingerprint::default(),
@@ -75,6 +76,7 @@ impl ResourceType {
             .filter(|attr| attr.parent().is_none());
         let completed = top.filter(|attr| !matches!(attr.role(), Role::Plain | Role::Schemas));
         this.completed = completed.map(Attr::id).collect();
+        this.display_name = this.named("displayName");
         this.default_projection = this.projected::<&str>(&[], &[]);
         this.splices = Splices::of(&this);
         this.fingerprint = Fingerprint::of(&this);

@@ -134,7 +134,7 @@ impl Document {
     /// Returns the `displayName` of the resource, by which references and members show it.
     #[must_use]
     pub fn display_name(&self, kind: &ResourceType) -> Option<String> {
-        let attr = kind.attr(kind.named("displayName")?);
+        let attr = kind.attr(kind.display_name?);
         if attr.extension().is_some() {
             let values = kind.reader([attr.id()]);
             let values = values.read(self.text());

@@ -37,6 +37,8 @@ pub struct ResourceType {
     pub(crate) core: Urn,
     pub(crate) default_projection: Projection,
     pub(crate) definition: ResourceTypeDefinition,
+    /// The attribute by which references and members show a resource.
+    pub(crate) display_name: Option<AttrId>,
     /// Of every resource type of the registry.
     pub(crate) endpoints: Arc<[Endpoint]>,
     pub(crate) extensions: Vec<Extension>,
