@@ -32,7 +32,7 @@ use self::{
     admission::Admitted,
     batch::Writing,
     directory::Directory,
-    edges::{Among, EdgeReader, FoundEdges, wanted},
+    edges::{Among, EdgeReader, EdgeTargets, FoundEdges, wanted},
     page::PageRows,
     query::Asked,
     tenant::Tenant,
@@ -155,16 +155,22 @@ impl Store for Memory {
                 limit: most(query.limit),
             };
             let reader = EdgeReader::new(&scope.settings, &query.kind, [query.attr]);
+            let mut targets = EdgeTargets::default();
             let found: Vec<_> = {
                 let tenant = shared_in_turn(&tenant).await;
                 tenant.check_complete()?;
                 let find = |id| match tenant.record(&query.kind, id) {
-                    Some(record) => reader.find(&tenant, (id, record), among),
+                    Some(record) => reader.find(&tenant, (id, record), among, &mut targets),
                     None => FoundEdges::default(),
                 };
                 query.owners.iter().map(find).collect()
             };
-            let build = |found| reader.build(found).into_iter().flat_map(|(_, edges)| edges);
+            let build = |found| {
+                reader
+                    .build(found, &targets)
+                    .into_iter()
+                    .flat_map(|(_, edges)| edges)
+            };
             Ok(found.into_iter().map(|one| build(one).collect()).collect())
         })
     }
@@ -245,14 +251,15 @@ impl Store for Memory {
         Box::pin(async move {
             let tenant = self.tenant(&scope.tenant).ok_or(StoreError::NotFound)?;
             let edges = wanted(&scope.settings, kind, want);
+            let mut targets = EdgeTargets::default();
             let (mut stored, found) = {
                 let tenant = shared_in_turn(&tenant).await;
                 tenant.check_complete()?;
                 let record = tenant.record(kind, id).ok_or(StoreError::NotFound)?;
-                let found = edges.find_first(&tenant, (id, record), want.limit);
+                let found = edges.find_first(&tenant, (id, record), want.limit, &mut targets);
                 (record.stored(kind, id), found)
             };
-            stored.edges = edges.build(found);
+            stored.edges = edges.build(found, &targets);
             Ok(stored)
         })
     }

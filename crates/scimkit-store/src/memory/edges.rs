@@ -1,17 +1,18 @@
 //! The edges of resources, as reads show them.
 //!
 //! Under the lock of a tenant only ids and texts are taken, which copies no text. The edges are built from them
-//! without the lock: the display name of a target is read from its document.
+//! without the lock: the display name of a target is read from its document, once for all edges to it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet, HashMap},
     ops::Bound,
     sync::Arc,
 };
 
 use bytes::Bytes;
 use scimkit_registry::{
-    Attr, AttrId, Budget, Document, Edge, ResourceId, ResourceType, Role, Scalar,
+    Attr, AttrId, Budget, Document, Edge, Registry, ResourceId, ResourceType, Role, Scalar,
 };
 
 use super::{table::Record, tenant::Tenant};
@@ -51,6 +52,7 @@ impl Among<'_> {
 pub(super) struct EdgeReader<'s> {
     attrs: Vec<EdgeAttr<'s>>,
     kind: &'s ResourceType,
+    registry: &'s Registry,
 }
 
 struct EdgeAttr<'s> {
@@ -73,10 +75,59 @@ struct FoundEdge {
 
 #[derive(Debug)]
 enum FoundTarget {
-    /// A resource of one of the attribute's target types, by its index, and the text of its document.
-    Known(usize, Bytes),
+    /// A resource of one of the attribute's target types, by its index among the targets.
+    Known(usize),
     /// No resource of those types, and the type that the client named.
     Unknown(Option<Arc<str>>),
+}
+
+/// The targets of edges that were found under one lock.
+#[derive(Debug, Default)]
+pub(super) struct EdgeTargets<'s> {
+    /// The indexes of targets that many edges may lead to; none if no live resource has the id.
+    by_id: HashMap<ResourceId, Option<usize>>,
+    live: Vec<LiveTarget<'s>>,
+}
+
+/// A live resource that edges lead to.
+#[derive(Debug)]
+struct LiveTarget<'s> {
+    /// Its display name, once it was read.
+    display: OnceCell<Option<String>>,
+    kind: &'s ResourceType,
+    /// The text of its document.
+    text: Bytes,
+}
+
+impl<'s> EdgeTargets<'s> {
+    /// Returns the index of the live resource with an id.
+    fn find(&mut self, tenant: &Tenant, registry: &'s Registry, id: &ResourceId) -> Option<usize> {
+        let target = tenant.live_target(registry, id)?;
+        self.live.push(target);
+        Some(self.live.len() - 1)
+    }
+
+    /// Does the same, and looks up each id only once.
+    fn find_once(
+        &mut self,
+        tenant: &Tenant,
+        registry: &'s Registry,
+        id: &ResourceId,
+    ) -> Option<usize> {
+        if let Some(known) = self.by_id.get(id) {
+            return *known;
+        }
+        let found = self.find(tenant, registry, id);
+        self.by_id.insert(id.clone(), found);
+        found
+    }
+}
+
+impl LiveTarget<'_> {
+    fn display(&self) -> Option<&str> {
+        let read = || Document::from_text(self.text.clone()).display_name(self.kind);
+        self.display.get_or_init(read).as_deref()
+    }
 }
 
 impl<'s> EdgeReader<'s> {
@@ -92,22 +143,40 @@ impl<'s> EdgeReader<'s> {
         EdgeReader {
             attrs: attrs.into_iter().map(attr).collect(),
             kind,
+            registry: &settings.registry,
         }
     }
 
-    /// Finds the edges of a record as it was. What leads to it, and what it leads to, are as they are now.
+    /// Finds the edges of a record as it was. What leads to it, and what it leads to, are as they are now; the
+    /// targets are added to others that were found under the same lock.
     pub(super) fn find(
         &self,
         tenant: &Tenant,
         (owner, record): (&ResourceId, &Record),
         among: Among<'_>,
+        targets: &mut EdgeTargets<'s>,
     ) -> FoundEdges {
         let mut found = Vec::new();
         for (index, EdgeAttr { attr, target_kinds }) in self.attrs.iter().enumerate() {
-            let edge = |(id, given): (&ResourceId, Option<&Arc<str>>)| FoundEdge {
-                attr: index,
-                id: id.clone(),
-                target: tenant.found_target(target_kinds, id, given),
+            let mut edge = |(id, given): (&ResourceId, Option<&Arc<str>>)| {
+                // Two groups rarely have the same members, but many users are in the same groups.
+                let at = match attr.role() {
+                    Role::Membership => targets.find(tenant, self.registry, id),
+                    _ => targets.find_once(tenant, self.registry, id),
+                };
+                let leads_to = |at: &usize| {
+                    let target = targets.live.get(*at);
+                    target.is_some_and(|target| {
+                        let mut kinds = target_kinds.iter();
+                        kinds.any(|kind| kind.name() == target.kind.name())
+                    })
+                };
+                let target = at.filter(leads_to).map(FoundTarget::Known);
+                FoundEdge {
+                    attr: index,
+                    id: id.clone(),
+                    target: target.unwrap_or_else(|| FoundTarget::Unknown(given.cloned())),
+                }
             };
             match attr.role() {
                 Role::Inverse => {
@@ -135,27 +204,32 @@ impl<'s> EdgeReader<'s> {
         tenant: &Tenant,
         owner: (&ResourceId, &Record),
         limit: Option<u32>,
+        targets: &mut EdgeTargets<'s>,
     ) -> FoundEdges {
-        self.find(tenant, owner, Among::up_to(limit))
+        self.find(tenant, owner, Among::up_to(limit), targets)
     }
 
     /// Builds the edges of each attribute.
-    pub(super) fn build(&self, found: FoundEdges) -> Vec<(AttrId, Vec<Edge>)> {
+    pub(super) fn build(
+        &self,
+        found: FoundEdges,
+        targets: &EdgeTargets<'s>,
+    ) -> Vec<(AttrId, Vec<Edge>)> {
         let count = |attr| found.0.iter().filter(|edge| edge.attr == attr).count();
         let attrs = self.attrs.iter().enumerate();
         let attrs = attrs.map(|(at, one)| (one.attr.id(), Vec::with_capacity(count(at))));
         let mut built: Vec<(AttrId, Vec<Edge>)> = attrs.collect();
         for FoundEdge { attr, id, target } in found.0 {
-            let (Some((_, edges)), Some(of)) = (built.get_mut(attr), self.attrs.get(attr)) else {
+            let Some((_, edges)) = built.get_mut(attr) else {
                 continue;
             };
             let edge = Edge::to(id);
             edges.push(match target {
                 FoundTarget::Unknown(given) => edge.with_kind(given.as_deref().map(str::to_owned)),
-                FoundTarget::Known(kind, text) => match of.target_kinds.get(kind) {
-                    Some(kind) => edge
-                        .with_kind(Some(kind.name().to_owned()))
-                        .with_display(Document::from_text(text).display_name(kind)),
+                FoundTarget::Known(at) => match targets.live.get(at) {
+                    Some(target) => edge
+                        .with_kind(Some(target.kind.name().to_owned()))
+                        .with_display(target.display().map(str::to_owned)),
                     None => edge,
                 },
             });
@@ -242,20 +316,16 @@ impl Tenant {
         ids
     }
 
-    /// The resource of one of these types that has the id, as it now is.
-    fn found_target(
-        &self,
-        among: &[&Arc<ResourceType>],
-        id: &ResourceId,
-        given: Option<&Arc<str>>,
-    ) -> FoundTarget {
-        let known = || {
-            let name = self.places.kind(id.as_str())?;
-            let index = among.iter().position(|kind| kind.name() == name)?;
-            let record = self.tables.get(name)?.records.get(id)?;
-            Some(FoundTarget::Known(index, record.text.clone()))
-        };
-        known().unwrap_or_else(|| FoundTarget::Unknown(given.cloned()))
+    /// The live resource that has the id.
+    fn live_target<'s>(&self, registry: &'s Registry, id: &ResourceId) -> Option<LiveTarget<'s>> {
+        let name = self.places.kind(id.as_str())?;
+        let record = self.tables.get(name)?.records.get(id)?;
+        let kind = registry.by_name(name).filter(|kind| kind.name() == name)?;
+        Some(LiveTarget {
+            display: OnceCell::new(),
+            kind,
+            text: record.text.clone(),
+        })
     }
 }
 
@@ -275,5 +345,68 @@ pub(super) fn id_in<'v>(kind: &ResourceType, attr: AttrId, value: &'v Scalar) ->
     match value {
         Scalar::Text(id) if exact && sub.parent().is_some() => Some(id),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::Arc,
+        task::{Context, Poll, Waker},
+    };
+
+    use chrono::DateTime;
+    use scimkit_registry::{Change, ResourceType, Tolerance};
+    use serde_json::json;
+
+    use super::{EdgeReader, EdgeTargets};
+    use crate::{Batch, Memory, Scope, Settings, Store as _, TenantId, Write, memory::shared};
+
+    #[test]
+    fn target_of_many_edges_is_looked_up_once() {
+        let (store, settings) = (Memory::new(), Settings::new("https://example.com"));
+        let scope = Scope::new(TenantId::default(), settings.into());
+        let kinds = ["Group", "User"].map(|name| scope.settings.registry.by_name(name).unwrap());
+        let [group, user] = kinds;
+        let create = |kind: &Arc<ResourceType>, id: &str, body| {
+            let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
+            Write::Create {
+                change: Change::create(Arc::clone(kind), body),
+                claim: None,
+                id: id.into(),
+            }
+        };
+        let members = json!([{"value": "1"}, {"value": "2"}]);
+        let writes = vec![
+            create(user, "1", json!({"userName": "1"})),
+            create(user, "2", json!({"userName": "2"})),
+            create(group, "g", json!({"displayName": "G", "members": members})),
+            create(group, "h", json!({"displayName": "H", "members": members})),
+        ];
+        let mut write = store.write(&scope, Batch::new(DateTime::UNIX_EPOCH, writes));
+        let answers = write.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(answers, Poll::Ready(Ok(all)) if all.iter().all(Result::is_ok)));
+
+        let tenant = store.tenant(&scope.tenant).unwrap();
+        let tenant = shared(&tenant);
+        let groups = user.named("groups").unwrap();
+        let reader = EdgeReader::new(&scope.settings, user, [groups]);
+        let mut targets = EdgeTargets::default();
+        let find = |id: &str| {
+            let (id, record) = tenant.tables["User"].records.get_key_value(id).unwrap();
+            reader.find_first(&tenant, (id, record), None, &mut targets)
+        };
+        let found = ["1", "2"].map(find);
+        assert_eq!(targets.live.len(), 2);
+        for found in found {
+            let edges = reader.build(found, &targets).remove(0).1;
+            let names: Vec<_> = edges.iter().map(|edge| edge.display.as_deref()).collect();
+            assert_eq!(names, [Some("G"), Some("H")]);
+            assert!(
+                edges
+                    .iter()
+                    .all(|edge| edge.kind.as_deref() == Some("Group"))
+            );
+        }
     }
 }

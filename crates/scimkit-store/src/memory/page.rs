@@ -3,7 +3,7 @@
 use scimkit_registry::Scalar;
 
 use super::{
-    edges::{EdgeReader, FoundEdges, wanted},
+    edges::{EdgeReader, EdgeTargets, FoundEdges, wanted},
     order::Row,
     tenant::Tenant,
     walk::SortedRow,
@@ -19,6 +19,8 @@ pub(super) struct PageRows<'q> {
     has_more: bool,
     items: Vec<Item>,
     query: &'q Query,
+    /// The targets of all edges on the page.
+    targets: EdgeTargets<'q>,
     want: Want,
 }
 
@@ -38,6 +40,7 @@ impl<'q> PageRows<'q> {
             has_more: false,
             items: Vec::new(),
             query,
+            targets: EdgeTargets::default(),
             want,
         }
     }
@@ -60,7 +63,11 @@ impl<'q> PageRows<'q> {
         // A resource that is only named needs no edges.
         let edges = match is_full {
             true => FoundEdges::default(),
-            false => self.edges.find_first(tenant, (id, record), self.want.limit),
+            false => {
+                let targets = &mut self.targets;
+                self.edges
+                    .find_first(tenant, (id, record), self.want.limit, targets)
+            }
         };
         let bytes = stored.size().saturating_add(edges.min_size());
         self.bytes = self.bytes.saturating_add(bytes);
@@ -92,7 +99,7 @@ impl<'q> PageRows<'q> {
         } in self.items
         {
             if page.room() == Room::Document {
-                stored.edges = self.edges.build(edges);
+                stored.edges = self.edges.build(edges, &self.targets);
             }
             let id = stored.id.clone();
             page.push(stored);

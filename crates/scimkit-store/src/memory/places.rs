@@ -62,8 +62,12 @@ impl Places {
         };
         let mut lists = Vec::new();
         let mut next = place.owners.first();
+        let last = place.owners.last().map(|owner| (&owner.attr, &owner.kind));
         while let Some(owner) = next {
             lists.push((Arc::clone(&owner.attr), Arc::clone(&owner.kind)));
+            if last == Some((&owner.attr, &owner.kind)) {
+                break;
+            }
             let behind = Owner {
                 attr: Arc::clone(&owner.attr),
                 // The least text that is greater.
