@@ -202,10 +202,8 @@ impl<'p> ResourcePrinter<'p> {
 
     /// Prepares what is the same in the `meta` of all resources.
     fn template(&self, parts: impl Iterator<Item = Part<'p>>) -> Template {
-        let Template {
-            mut holes,
-            mut text,
-        } = Template::default();
+        let mut holes = Vec::with_capacity(4);
+        let mut text = Vec::with_capacity(256);
         for Part { holds, name } in parts {
             text.push(if text.is_empty() { b'{' } else { b',' });
             push_json_string(&mut text, name);
