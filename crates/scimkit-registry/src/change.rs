@@ -1,7 +1,9 @@
 //! What a write changes, in the narrowest terms.
 
+mod document;
+mod text;
+
 use std::{
-    borrow::Cow,
     collections::BTreeSet,
     fmt,
     sync::{Arc, OnceLock},
@@ -9,6 +11,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
+use self::document::{is_unassigned, shown};
 use crate::{
     Attr, AttrId, Budget, EdgeChange, EdgeEdit, Key, Resource, ResourceId, ResourceType, Role,
     Scalar,
@@ -16,6 +19,8 @@ use crate::{
     edges::{combined, edges_of},
     json_len::max_len,
 };
+
+pub use self::{document::ChangedValue, text::TextEdit};
 
 /// What one write changes: attributes set and unset, and edges.
 ///
@@ -273,92 +278,6 @@ impl Change {
         written.any(|id| self.kind.attr(*id).is_never_returned())
     }
 
-    /// Carries the attribute changes out on a document; edges are the store's.
-    ///
-    /// What is never returned is passed over, also inside of elements: a document is what may be
-    /// shown.
-    pub fn apply(&self, document: &mut Resource) {
-        for (id, value) in &self.set {
-            match shown(&self.kind, self.kind.attr(*id), value) {
-                Some(value) => document.set(&self.kind, *id, value.into_owned()),
-                None => document.unset(&self.kind, *id),
-            }
-        }
-        for id in &self.unset {
-            document.unset(&self.kind, *id);
-        }
-        document.refresh_schemas(&self.kind);
-    }
-
-    /// Returns whether [applying](Self::apply) the change modifies a document.
-    ///
-    /// It compares only the attributes that the change sets and unsets, however large the document is.
-    ///
-    /// # Example
-    /// ```
-    /// use std::sync::Arc;
-    /// use scimkit_registry::{Change, Registry, Tolerance};
-    /// use serde_json::json;
-    ///
-    /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
-    /// let mut document = user.admit(json!({"userName": "bjensen"}), &Tolerance::DEFAULT)?;
-    /// let change = Change::create(Arc::clone(user), document.clone());
-    /// change.apply(&mut document);
-    /// assert!(!change.alters(&document));
-    ///
-    /// let title = user.named("title").unwrap();
-    /// let mut change = Change::none(Arc::clone(user));
-    /// change.difference(title, None, Some(json!("Dr.")));
-    /// assert!(change.alters(&document));
-    /// # Ok::<(), scimkit_registry::Error>(())
-    /// ```
-    #[must_use]
-    pub fn alters(&self, document: &Resource) -> bool {
-        let mut values = self.values(Some(document));
-        values.any(|value| value.before != value.after.as_deref())
-            || !document.has_fresh_schemas(&self.kind)
-    }
-
-    /// Returns the value of each attribute that the change sets or unsets, in a document before and after the change.
-    ///
-    /// Attributes that are never returned have no value, since no document holds them.
-    ///
-    /// # Example
-    /// ```
-    /// use std::sync::Arc;
-    /// use scimkit_registry::{Change, Registry, Tolerance};
-    /// use serde_json::json;
-    ///
-    /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
-    /// let document = user.admit(json!({"userName": "babs", "title": "Guide"}), &Tolerance::DEFAULT)?;
-    /// let title = user.named("title").unwrap();
-    /// let mut change = Change::none(Arc::clone(user));
-    /// change.difference(title, None, Some(json!("Dr.")));
-    /// let values: Vec<_> = change.values(Some(&document)).collect();
-    /// assert_eq!(values[0].before, Some(&json!("Guide")));
-    /// assert_eq!(values[0].after.as_deref(), Some(&json!("Dr.")));
-    /// assert!(change.values(None).all(|value| value.before.is_none()));
-    /// # Ok::<(), scimkit_registry::Error>(())
-    /// ```
-    pub fn values<'c>(
-        &'c self,
-        document: Option<&'c Resource>,
-    ) -> impl Iterator<Item = ChangedValue<'c>> {
-        let kind = &*self.kind;
-        let set = self.set.iter().map(move |(id, value)| {
-            let attr = kind.attr(*id);
-            (attr, shown(kind, attr, value))
-        });
-        let unset = self.unset.iter().map(move |id| (kind.attr(*id), None));
-        set.chain(unset).map(move |(attr, after)| ChangedValue {
-            after,
-            attr,
-            before: document.and_then(|document| document.get(kind, attr.id())),
-        })
-    }
-
     /// For every indexed attribute that changes: its new lookup keys, none when it is unassigned.
     ///
     /// # Example
@@ -611,44 +530,6 @@ pub enum Revision {
     Unset,
 }
 
-/// The value of an attribute before and after a change: see [`Change::values`].
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ChangedValue<'c> {
-    /// The value after the change; none if it is unset or never returned.
-    pub after: Option<Cow<'c, Value>>,
-    /// The attribute.
-    pub attr: &'c Attr,
-    /// The value in the document before the change.
-    pub before: Option<&'c Value>,
-}
-
-/// The part of a value that a document holds: without attributes that are never returned.
-pub(crate) fn shown<'v>(
-    kind: &ResourceType,
-    attr: &Attr,
-    value: &'v Value,
-) -> Option<Cow<'v, Value>> {
-    if attr.is_never_returned() {
-        return None;
-    }
-    let Value::Array(elements) = value else {
-        return (!is_unassigned(value)).then_some(Cow::Borrowed(value));
-    };
-    let hides = |sub: &Attr| sub.is_never_returned();
-    if !kind.children(attr.id()).any(hides) && !elements.iter().any(is_unassigned) {
-        return (!elements.is_empty()).then_some(Cow::Borrowed(value));
-    }
-    let mut elements = elements.clone();
-    for sub in kind.children(attr.id()).filter(|sub| hides(sub)) {
-        for members in elements.iter_mut().filter_map(Value::as_object_mut) {
-            members.remove(sub.name());
-        }
-    }
-    elements.retain(|element| !is_unassigned(element));
-    (!elements.is_empty()).then_some(Cow::Owned(Value::Array(elements)))
-}
-
 fn scalars<'v>(attr: &'v Attr, value: Option<&'v Value>) -> impl Iterator<Item = Key> + 'v {
     elements(value)
         .iter()
@@ -661,14 +542,5 @@ fn elements(value: Option<&Value>) -> &[Value] {
         Some(Value::Array(elements)) => elements,
         Some(one) => std::slice::from_ref(one),
         None => &[],
-    }
-}
-
-fn is_unassigned(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(elements) => elements.is_empty(),
-        Value::Object(members) => members.is_empty(),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }

@@ -112,6 +112,14 @@ impl ResourceType {
         self.completed.iter().map(|id| self.attr(*id))
     }
 
+    /// Returns whether references and members show the `displayName` of resources of this type: not if it has none, or one
+    /// that is never returned.
+    #[must_use]
+    pub fn shows_display_name(&self) -> bool {
+        let attr = self.display_name.map(|id| self.attr(id));
+        attr.is_some_and(|attr| !attr.is_never_returned())
+    }
+
     /// The definition as registered.
     #[must_use]
     pub fn definition(&self) -> &ResourceTypeDefinition {

@@ -9,9 +9,8 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-use crate::{
-    Attr, AttrId, Change, Document, InvalidDocument, Resource, ResourceType, change::shown,
-};
+use super::{Change, document::shown};
+use crate::{Attr, AttrId, Document, InvalidDocument, Resource, ResourceType};
 
 impl Change {
     /// Returns the text of the document that [applying](Self::apply) the change to another one leads to.
