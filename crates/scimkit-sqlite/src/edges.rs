@@ -16,7 +16,6 @@ use scimkit_store::{Document, Settings, StoreError, Stored, Want, targets};
 
 use crate::{
     error::Outcome,
-    keys::shows_display,
     statement::{DIALECT, each},
 };
 
@@ -288,7 +287,7 @@ impl<'a> Target<'a> {
     fn new(kind: &'a ResourceType) -> Self {
         Target {
             name: kind.name(),
-            shows_display: shows_display(kind),
+            shows_display: kind.shows_display_name(),
         }
     }
 

@@ -210,12 +210,6 @@ pub(crate) fn document_display(
     })
 }
 
-/// Whether members and references may show the `displayName` of a type's resources.
-pub(crate) fn shows_display(kind: &ResourceType) -> bool {
-    let attr = kind.named("displayName").map(|id| kind.attr(id));
-    attr.is_some_and(|attr| !attr.is_never_returned())
-}
-
 /// Why keys can't stand for a document: a value without a key, or a second one of a single-valued
 /// attribute, would make a filter miss it.
 pub(crate) fn misfit(

@@ -25,6 +25,7 @@ mod decide;
 mod decider;
 mod decision;
 mod directory;
+mod edited;
 mod facts;
 mod finish;
 mod journal;

@@ -210,7 +210,7 @@ impl Decider<'_> {
             KnownLabel::Label(label) => match by_name(&label.kind) {
                 None => ShownLabel::Other,
                 Some(kind) => {
-                    let display = label.display.as_ref().filter(|_| shows_display(kind));
+                    let display = label.display.as_ref().filter(|_| kind.shows_display_name());
                     ShownLabel::Live(kind, display.cloned())
                 }
             },
@@ -226,12 +226,6 @@ enum ShownLabel<'k> {
     /// No live resource of a type that the edge may lead to.
     Other,
     Unknown,
-}
-
-/// Whether edges to resources of a type show their display names.
-fn shows_display(kind: &ResourceType) -> bool {
-    let attr = kind.named("displayName").map(|id| kind.attr(id));
-    attr.is_some_and(|attr| !attr.is_never_returned())
 }
 
 /// The lowest ids, in order.

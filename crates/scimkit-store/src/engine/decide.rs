@@ -1,27 +1,28 @@
 //! The rules of one write, in the order in which they are judged.
 
-use std::{borrow::Cow, collections::btree_map, sync::Arc};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{Budget, Change, Key, Resource, ResourceId, ResourceType};
+use scimkit_registry::{Budget, Change, Resource, ResourceId, ResourceType};
 
 use super::{
     claims::{Claimed, adoption_change},
     counters::Moves,
     decider::Decider,
-    facts::{FoundRow, KeyRef, RowHead, RowState},
+    edited::{Edit, EditedBody, key_edits},
+    facts::{FoundRow, RowHead, RowState},
     journal::{RecorderMark, action},
-    keys::{self, AttrKeys, KeyEdit, KeyEdits},
+    keys::{self, KeyEdit, KeyEdits},
     known::missing,
     members::{OwnerRow, add_members},
     overlay::{Body, Entry, Mark},
     request::{BatchAnswer, Prepared, Request, weight},
-    rows::{Rejection, provisional},
+    rows::provisional,
 };
 use crate::{
     Claim, Deletes, Document, Expect, How, Intent, JournalAction, JournalLevel, OnFailure,
-    StoreError, Stored, Write, Written, journal::PartPrinter, support::FULL_JOURNAL,
+    StoreError, Stored, Write, Written, support::FULL_JOURNAL,
 };
 
 /// A moment that a decider can go back to.
@@ -31,24 +32,6 @@ struct DeciderMark {
     journal: RecorderMark,
     last: u64,
     overlay: Mark,
-}
-
-/// A document that a write changes.
-struct EditedBody {
-    body: Body,
-    details: Option<PartPrinter>,
-    moves: Moves,
-}
-
-/// A resource and the change that a write makes to it.
-#[derive(Clone, Copy)]
-pub(super) struct Edit<'w> {
-    /// The document before, if the write brings it along.
-    pub(super) base: Option<&'w Arc<Resource>>,
-    pub(super) change: &'w Change,
-    pub(super) id: &'w ResourceId,
-    /// The new keys of what the change sets.
-    pub(super) keys: &'w AttrKeys,
 }
 
 impl Decider<'_> {
@@ -427,111 +410,6 @@ impl Decider<'_> {
         row.ok_or_else(|| missing("a document"))
     }
 
-    /// What the attribute changes make of a resource; none when its document stays the same.
-    ///
-    /// # Errors
-    /// [`StoreError::Taken`] for a new key that another resource has.
-    fn edited_body(
-        &self,
-        request: &Request,
-        edit: Edit<'_>,
-    ) -> Result<Option<EditedBody>, StoreError> {
-        if keys::touched(edit.change).next().is_none() {
-            return Ok(None);
-        }
-        let mut body = self.body(edit.change.kind(), edit.id)?;
-        // Its version is the expected one, so it is the parsed document of the row.
-        if let Some(base) = edit.base {
-            body.document = body.document.with_tree(Arc::clone(base));
-        }
-        let kind = edit.change.kind();
-        let is_read = self.counters.read_documents(kind);
-        let edited = match is_read || edit.base.is_some() {
-            true => edited_tree(request, edit.change, &body.document, is_read)?,
-            false => edited_text(request, edit.change, &body.document)?,
-        };
-        let Some((before, after)) = edited else {
-            return Ok(None);
-        };
-        let edits = key_edits(Some((&before, edit.change)), edit.keys);
-        self.check_unique(edit, &edits)?;
-        for (attr, new) in edits {
-            match body.keys.entry(attr) {
-                btree_map::Entry::Occupied(known) => known.into_mut().after = new.after,
-                btree_map::Entry::Vacant(entry) => drop(entry.insert(new)),
-            }
-        }
-        let moves = match is_read {
-            true => self.counted(request, kind, (Some(&before), Some(&*after.tree()?)))?,
-            false => self.counted(request, kind, (Some(&before), Some(&before)))?,
-        };
-        let details = self.details(request, edit.change, Some(&before));
-        let after = after.with_exactness(body.document.is_exact());
-        drop(before);
-        body.document = after;
-        Ok(Some(EditedBody {
-            body,
-            details,
-            moves,
-        }))
-    }
-
-    /// Rejects new keys of unique attributes that another live resource has, and rows that the database has
-    /// rejected before.
-    fn check_unique(&self, edit: Edit<'_>, edits: &KeyEdits) -> Result<(), StoreError> {
-        let (kind, id) = (edit.change.kind(), edit.id);
-        for rejection in self.rejections.iter().filter(|one| one.id() == id) {
-            let attr = match rejection {
-                Rejection::Duplicate { attr, .. } => kind.named(attr),
-                Rejection::Invalid { .. } => None,
-            };
-            if attr.is_some_and(|attr| !keys::sets(edit.change, attr)) {
-                continue;
-            }
-            return Err(match attr {
-                Some(attr) => StoreError::Taken {
-                    attr: kind.attr(attr).path().to_owned(),
-                },
-                None => rejection.clone().into(),
-            });
-        }
-        let unique = edits
-            .iter()
-            .filter(|(attr, _)| keys::is_unique(kind.attr(**attr)));
-        for (attr, edit) in unique {
-            for key in edit.added() {
-                let key = KeyRef {
-                    attr: *attr,
-                    key: Key::clone(key),
-                    kind: Arc::clone(kind),
-                };
-                if self.is_held(&key, id)? {
-                    let attr = key.path().to_owned();
-                    return Err(StoreError::Taken { attr });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a live resource other than `id` has the key.
-    fn is_held(&self, key: &KeyRef, id: &ResourceId) -> Result<bool, StoreError> {
-        let mut written = self.overlay.holders(key);
-        if written.any(|holder| holder != id) {
-            return Ok(true);
-        }
-        let holders = self.known.holders(key)?.iter();
-        let mut others = holders.filter(|holder| *holder != id);
-        Ok(others.any(|holder| !self.has_new_keys(holder, key)))
-    }
-
-    /// Whether the overlay tells the keys that a resource has of an attribute.
-    fn has_new_keys(&self, id: &ResourceId, key: &KeyRef) -> bool {
-        let entry = self.overlay.row(id);
-        let body = entry.and_then(|entry| entry.body.as_ref());
-        self.overlay.is_void(id) || body.is_some_and(|body| body.keys.contains_key(&key.attr))
-    }
-
     fn next_version(&mut self) -> Result<Version, StoreError> {
         self.last = self
             .last
@@ -574,63 +452,6 @@ impl Decider<'_> {
         let stored = Stored::new(id.clone(), version, at, document.clone());
         Ok(Written::stored(how, stored.with_owner(owner.clone())))
     }
-}
-
-/// A document before a change, and after it.
-type Edited<'d> = (Cow<'d, Resource>, Document);
-
-/// What a change makes of a document, computed on its tree; none if it stays the same.
-fn edited_tree<'d>(
-    request: &Request,
-    change: &Change,
-    document: &'d Document,
-    keeps_tree: bool,
-) -> Result<Option<Edited<'d>>, StoreError> {
-    let before = document.tree()?;
-    if !change.alters(&before) {
-        return Ok(None);
-    }
-    request.budget.charge(before.weight())?;
-    let after = match keeps_tree {
-        true => {
-            let mut after = Resource::clone(&before);
-            change.apply(&mut after);
-            Document::from(after)
-        }
-        false => Document::from_text(change.text_after(&before)),
-    };
-    Ok(Some((before, after)))
-}
-
-/// What a change makes of a document, and those members of the former document that it touches; none if it stays
-/// the same.
-fn edited_text<'d>(
-    request: &Request,
-    change: &Change,
-    document: &Document,
-) -> Result<Option<Edited<'d>>, StoreError> {
-    let edit = change.edit_text(document)?;
-    if !edit.alters() {
-        return Ok(None);
-    }
-    request.budget.charge(document.size())?;
-    let after = Document::from_text(edit.text());
-    Ok(Some((Cow::Owned(edit.into_before()), after)))
-}
-
-/// The keys that a change touches, before it and after it.
-fn key_edits(before: Option<(&Resource, &Change)>, after: &AttrKeys) -> KeyEdits {
-    let mut edits = KeyEdits::new();
-    if let Some((document, change)) = before {
-        let ids = keys::touched(change);
-        for (attr, before) in keys::of_attributes(change.kind(), document, ids) {
-            edits.entry(attr).or_default().before = before;
-        }
-    }
-    for (attr, after) in after {
-        edits.entry(*attr).or_default().after.clone_from(after);
-    }
-    edits
 }
 
 /// When a resource changes that has these columns: never before it last changed, whatever the clock
