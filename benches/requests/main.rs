@@ -97,7 +97,7 @@ const ROWS: [Row; 6] = [
     },
 ];
 
-/// The row that tells of memory.
+/// The row with the memory per user.
 const MEMORY: &str = "memory per user";
 
 const KINDS: [Kind; 3] = [Kind::Bare, Kind::Memory, Kind::Sqlite];

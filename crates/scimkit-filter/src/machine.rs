@@ -1,7 +1,7 @@
 //! The grammar of filters above the tokens. Nesting is kept as data: nothing here calls itself.
 //!
 //! The parsers that every term passes through are inlined into one loop: a `Result` that comes back through memory takes
-//! as many instructions as a short token. What is rare (errors, lenient readings, escapes, numbers) is kept out of it.
+//! as many instructions as a short token. Rare cases (errors, lenient readings, escapes, numbers) are handled elsewhere.
 
 use crate::bytes::{self, BLANK, NAME};
 use crate::fault::{Expected, Parsed, fault};

@@ -159,7 +159,7 @@ pub(crate) fn blank(
     }
 }
 
-/// What is not one space.
+/// Anything but one space.
 #[cold]
 fn blanks(input: &str, many: bool, expected: Expected) -> Parsed<'_, ()> {
     match input.as_bytes().first() {

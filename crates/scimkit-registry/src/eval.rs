@@ -53,7 +53,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Creates a view of what was read of a document: all other attributes count as unassigned.
+    /// Creates a view of the attributes that were read from a document. All others count as unassigned.
     #[must_use]
     pub fn of_values(values: &'a AttrValues<'_>) -> Self {
         View {
@@ -364,7 +364,7 @@ impl<'a> Eval<'a> {
     }
 }
 
-/// What it costs to read a text as it is compared.
+/// The units that it costs to read a text for a comparison.
 fn reading(attr: &Attr, text: &str) -> u64 {
     // Folding what is not ASCII goes through two normalizations.
     const FOLDING: u64 = 16;

@@ -112,7 +112,7 @@ pub(crate) async fn page(
 /// Bytes that a resource takes besides its document, for the room of a text.
 const PRINTED: u64 = 512;
 
-/// Puts the edges that are shown beside the resources that one query found, if they came without them.
+/// Adds the edges that are shown to the resources that one query found, if the store did not return them.
 async fn complete(
     (scope, store, _): Service<'_>,
     (query, (kind, projection)): (usize, &Shape),

@@ -325,7 +325,7 @@ impl Log {
     fn empty(&mut self, connection: &Connection) {
         if self.since.is_some() {
             let is_empty = file::empty_log(connection, LOG_PATIENCE);
-            // Somebody reads an older state, or removed rows are still to be overwritten: tried again later.
+            // A reader still uses an older state, or removed rows are still to be overwritten: try again later.
             let is_over = is_empty && !Remnants::are_left(connection);
             self.since = (!is_over).then(Instant::now);
         }

@@ -116,26 +116,26 @@ pub fn numbered<'a>(
     stream_from(records.map(|(line, record)| Ok(NumberedRecord { line, record })))
 }
 
-/// What a store does with everything that it keeps of a tenant.
+/// Exports, imports and erases tenants as a whole.
 pub trait Archive: fmt::Debug + Send + Sync + 'static {
-    /// Returns everything that is kept of a tenant, as it is at one moment: the [`Start`], then
-    /// connections and tokens by id, then resources by id, each with its edges behind it, then
-    /// those that were retired by id.
+    /// Returns all data of a tenant as they are at one moment: the [`Start`], then
+    /// connections and tokens by id, then resources by id, each followed by its edges, then
+    /// soft-deleted ones by id.
     ///
-    /// - A server that uses the same data goes on reading and writing, also while nobody takes the next record.
+    /// - A server that uses the same data goes on reading and writing, even while the caller does not take the next record.
     /// - Nothing is done before the first poll, which is the moment. A store on a disk reads a few records ahead of
     ///   those that are taken, and no more.
     /// - A stream that is dropped ends the export.
     ///
     /// # Errors
     /// The last item may be
-    /// - [`StoreError::NotFound`]: nothing is kept of the tenant
+    /// - [`StoreError::NotFound`]: the tenant has no data
     /// - [`StoreError::Importing`]: an import of the tenant is not complete
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
     fn export_records<'a>(&'a self, tenant: &'a TenantId) -> RecordStream<'a>;
 
-    /// Takes everything of a tenant away, and tells whether there was anything: connections and
-    /// tokens first, so that nobody comes in any more, then resources and those that were retired.
+    /// Deletes all data of a tenant, and returns whether there were any: connections and
+    /// tokens first, so that no token opens it any more, then resources and soft-deleted ones.
     ///
     /// - It may be done in steps, so that other tenants need not wait for a big one; what is left by
     ///   a future that was dropped, or by a failure, goes when it is called again.
@@ -159,7 +159,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     ///   has.
     ///
     /// # Errors
-    /// - [`StoreError::NotFound`]: nothing is kept of the tenant
+    /// - [`StoreError::NotFound`]: the tenant has no data
     /// - [`StoreError::Importing`]: an import of the tenant is not complete
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
     fn forget<'a>(
@@ -172,9 +172,9 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     /// under the same ids, versions and instants. The versions that come after are new ones.
     ///
     /// - Documents must [fit] the types of the scope's registry, which also gives their lookup keys;
-    ///   what is never returned is left out of them. They must respect the
+    ///   attributes that are never returned are left out. They must respect the
     ///   [limit](crate::Limits::document) of the scope.
-    /// - Records are taken from the source while the store keeps those before, and only a few more than it has kept.
+    /// - The store reads the source while it stores earlier records, and is at most a few records ahead.
     /// - What administration or the protocol would reject is rejected: ids, names, settings, scopes and
     ///   times of tokens, required attributes, and revisions out of range.
     /// - Members may be unknown and in circles, as they were.
@@ -211,7 +211,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
 pub enum Erased {
     /// All that was kept of the tenant.
     All,
-    /// Nothing was kept of it, as [`Archive::export_records`] would have said.
+    /// The tenant has no data: see [`Archive::export_records`].
     Nothing,
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{dump, stop::Outcome};
 use crate::{Sqlite, workers::stopped};
 
-/// Records that are read ahead of whoever takes them.
+/// Records that are read before the caller takes them.
 const AHEAD: usize = 32;
 
 /// A record; none once all were there.
@@ -59,7 +59,7 @@ impl Stream for Export<'_> {
 }
 
 fn start(store: &Sqlite, tenant: &TenantId) -> Result<mpsc::Receiver<Item>, StoreError> {
-    // A database in memory has one connection, which must not wait for whoever takes the records.
+    // A database in memory has one connection, which must not wait for the reader of the export.
     let ahead = match store.workers.has_file() {
         true => AHEAD,
         false => Semaphore::MAX_PERMITS,
@@ -69,7 +69,7 @@ fn start(store: &Sqlite, tenant: &TenantId) -> Result<mpsc::Receiver<Item>, Stor
     store.workers.apart(move |db| {
         let read = db.map_err(ArchiveError::Store);
         let read = read.and_then(|db| Ok(read_all(db, &tenant, &hand)?));
-        // Nobody may take it any more.
+        // The stream may have been dropped.
         drop(hand.blocking_send(read.map(|()| None)));
     })?;
     Ok(records)

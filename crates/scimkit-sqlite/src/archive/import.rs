@@ -27,9 +27,9 @@ use crate::{
 
 /// How long one transaction keeps records.
 const SLICE: Duration = Duration::from_millis(20);
-/// Records that are read before they are kept.
+/// Records that are read before they are stored.
 const RECORDS: usize = 512;
-/// Bytes of documents after which records are kept.
+/// Bytes of documents after which records are stored.
 const BYTES: usize = 1 << 20;
 /// How long to wait before a busy store is asked again, and how often.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -40,7 +40,7 @@ type Records = VecDeque<(u64, Checked)>;
 /// Records that are checked before other tasks have their turn.
 const TURN: usize = 32;
 
-/// Records that are kept one after the other.
+/// Records that are stored one after the other.
 struct Piece {
     /// What comes after them, if it is known: an error, or the end with the last version that was given.
     end: Option<Result<u64, ArchiveError>>,

@@ -78,7 +78,7 @@ fn is_broken(answer: &Result<(), ArchiveError>) -> bool {
     matches!(answer, Err(ArchiveError::Io(problem)) if problem.kind() == io::ErrorKind::StorageFull)
 }
 
-/// A stream that is dropped early leaves nothing behind, and others are served while nobody takes the next record.
+/// A stream that is dropped early leaves nothing behind, and others are served while the caller does not take the next record.
 fn taken_slowly(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(1)?;
     let (side, other) = (&pair.from, pair.from.tenant("other"));

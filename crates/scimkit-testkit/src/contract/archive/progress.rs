@@ -227,7 +227,7 @@ impl Waiting {
         state.records.extend(numbered);
     }
 
-    /// Ends the source, and wakes whoever waits for it.
+    /// Ends the source and wakes the task that waits for it.
     fn complete(&self) {
         let mut state = self.state();
         state.is_complete = true;

@@ -171,7 +171,7 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
     const CREATORS: u8 = 12;
     const LIMIT: u64 = 4;
     ground.put(with_connections("a", &["c"]))?;
-    // Each creates a tenant, a connection and a token, all by way of both stores.
+    // Each creates a tenant, a connection and a token through both stores.
     let create = |n: u8| -> Result<[String; 3], String> {
         let store = match n % 2 {
             0 => &ground.writes,
