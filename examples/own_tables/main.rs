@@ -13,10 +13,8 @@ use rusqlite::Connection;
 use scimkit::{
     BearerTokens, CreatePolicy, Registry, Server, Settings, Token,
     core::builtin,
-    registry::{
-        Mapping, RegistryBuilder,
-        mapping::{FoldReport, check_folded},
-    },
+    mapping::{FoldReport, Mapping, check_folded},
+    registry::RegistryBuilder,
     store::rows::{RowStore, Simple},
 };
 

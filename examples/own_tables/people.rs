@@ -4,7 +4,8 @@
 use rusqlite::{Connection, ErrorCode, Row, params_from_iter, types::Value as Sql};
 use scimkit::{
     Scope,
-    registry::{ResourceType, TypeMapping},
+    mapping::TypeMapping,
+    registry::ResourceType,
     sql::{Dialect, HostTable},
     store::{
         StoreError, Support,

@@ -8,10 +8,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use scimkit::registry::{
-    Mapping,
-    mapping::{MappingError, Problem},
-};
+use scimkit::mapping::{Mapping, MappingError, Problem};
 use serde_json::{Value, json};
 
 use crate::schemas::{HostTransforms, Schemas, read};

@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use scimkit::{
     Registry,
-    registry::mapping::{Closures, MappingBuilder},
+    mapping::{Closures, MappingBuilder},
 };
 use serde_json::Value;
 

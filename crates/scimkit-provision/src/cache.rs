@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use scimkit_registry::mapping::MappingBuilder;
+use scimkit_mapping::MappingBuilder;
 use scimkit_store::{Connection, ConnectionId, Settings, TenantId};
 
 use crate::{Rules, RulesError, place::Place};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
-use scimkit_registry::mapping::MappingBuilder;
+use scimkit_mapping::MappingBuilder;
 use scimkit_server::{Access, Authenticate, Denied, Digest, Identity, credentials};
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, Opened, Scopes, Settings, StoreError, Tenancy, TenantId,

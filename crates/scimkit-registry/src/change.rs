@@ -424,8 +424,8 @@ impl Change {
         self
     }
 
-    /// Leaves out the edits of memberships that `keep` does not want.
-    pub(crate) fn retain_edges(&mut self, keep: impl Fn(AttrId) -> bool) {
+    /// Removes the edits of memberships for which `keep` returns `false`.
+    pub fn retain_edges(&mut self, keep: impl Fn(AttrId) -> bool) {
         if self.edits.iter().any(|edges| !keep(edges.attr)) {
             self.edges = OnceLock::new();
             self.edits.retain(|edges| keep(edges.attr));

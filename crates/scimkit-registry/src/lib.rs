@@ -21,7 +21,6 @@
 //! - [`ResourceType::projection`]: which attributes an answer shows
 //! - [`Budget`]: the work that one request may cause, charged by whatever evaluates
 //! - [`Change`]: what a write changes, and the lookup keys that follow from it
-//! - [`Mapping`]: what SCIM calls so, a host keeps there
 //! - [`Tolerance`]: what is accepted beyond the RFC, as data; [`Witness`]: what of it was needed
 
 mod admit;
@@ -41,7 +40,6 @@ mod fold;
 mod json_len;
 mod kept;
 mod literal;
-pub mod mapping;
 mod node;
 mod predicate;
 mod profile;
@@ -72,7 +70,6 @@ pub use eval::View;
 pub use findings::Findings;
 pub use fingerprint::Fingerprint;
 pub use fold::{Key, Scalar, fold};
-pub use mapping::{Mapping, Matching, TypeMapping};
 pub use predicate::{Predicate, Target};
 pub use project::Projection;
 pub use read::read_filter;

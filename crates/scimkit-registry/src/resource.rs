@@ -116,10 +116,13 @@ impl Resource {
         }
     }
 
-    /// Sets one attribute, making the objects around it; `value` is not empty.
+    /// Sets one attribute and creates the objects that enclose it.
     ///
-    /// A sub-attribute of a multi-valued attribute has no one place and is passed over.
-    pub(crate) fn set(&mut self, kind: &ResourceType, id: AttrId, value: Value) {
+    /// - `value` is not empty and was admitted for the attribute: see
+    ///   [`ResourceType::admit_value`].
+    /// - A sub-attribute of a multi-valued attribute is ignored, since it has no single place.
+    /// - `schemas` does not change: see [`refresh_schemas`](Self::refresh_schemas).
+    pub fn set(&mut self, kind: &ResourceType, id: AttrId, value: Value) {
         let attr = kind.attr(id);
         let parent = attr.parent().map(|parent| kind.attr(parent));
         if parent.is_some_and(|parent| parent.definition().multi_valued) {
@@ -139,8 +142,8 @@ impl Resource {
         }
     }
 
-    /// Unsets one attribute, and the objects around it that this leaves empty.
-    pub(crate) fn unset(&mut self, kind: &ResourceType, id: AttrId) {
+    /// Unsets one attribute and the enclosing objects that this leaves empty.
+    pub fn unset(&mut self, kind: &ResourceType, id: AttrId) {
         let attr = kind.attr(id);
         let Some(extension) = attr.extension().and_then(|index| kind.extension_at(index)) else {
             take_out(kind, &mut self.members, attr);
@@ -168,7 +171,7 @@ impl Resource {
     }
 
     /// Sets `schemas` to the core schema and the extensions that have a value.
-    pub(crate) fn refresh_schemas(&mut self, kind: &ResourceType) {
+    pub fn refresh_schemas(&mut self, kind: &ResourceType) {
         let schemas = self.used_schemas(kind).map(Value::from).collect();
         self.members
             .insert("schemas".to_owned(), Value::Array(schemas));

@@ -203,7 +203,9 @@ impl ResourceType {
         &self.core
     }
 
-    pub(crate) fn child_named(&self, id: AttrId, name: &str) -> Option<AttrId> {
+    /// Returns the sub-attribute with this name, ignoring case.
+    #[must_use]
+    pub fn child_named(&self, id: AttrId, name: &str) -> Option<AttrId> {
         find(self.slice(&self.attr(id).children), name)
     }
 

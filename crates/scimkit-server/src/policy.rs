@@ -3,10 +3,9 @@
 use std::{borrow::Cow, sync::Arc};
 
 use scimkit_core::{DataType, Mutability};
+use scimkit_mapping::{Matching, Occasion, TypeMapping};
 use scimkit_registry::{
-    AttrId, Change, Matching, Operator, Predicate, Resource, ResourceId, ResourceType, Revision,
-    Scalar,
-    mapping::{Occasion, TypeMapping},
+    AttrId, Change, Operator, Predicate, Resource, ResourceId, ResourceType, Revision, Scalar,
 };
 use scimkit_store::{Aliases, Among, Claim, CreatePolicy, Write};
 use serde_json::Value;

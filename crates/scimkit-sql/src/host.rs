@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use scimkit_registry::{Attr, AttrId, ResourceType, TypeMapping};
+use scimkit_mapping::TypeMapping;
+use scimkit_registry::{Attr, AttrId, ResourceType};
 
 use crate::{
     Dialect, Layout, Source,
@@ -12,7 +13,7 @@ use crate::{
 /// A host's own table: the columns of a mapping whose values SQL compares as the evaluator would.
 ///
 /// - Such are the columns of rules with one path and one column
-///   ([`MappedRule::comparable`](scimkit_registry::mapping::MappedRule::comparable)): booleans and
+///   ([`MappedRule::comparable`](scimkit_mapping::MappedRule::comparable)): booleans and
 ///   integers as they are kept; text of attributes that are case exact; and of others where the field
 ///   is declared `folded` or the rule names a `key` column with folded text. SQL never folds case, and
 ///   a rule that folds what it writes says nothing of the rows that were there before.
@@ -28,8 +29,9 @@ use crate::{
 /// # Example
 /// ```
 /// use scimkit_filter::Filter;
-/// use scimkit_registry::{Mapping, Registry, Tolerance};
-/// use scimkit_registry::mapping::{Field, FieldType, Rule, Transform};
+/// use scimkit_mapping::Mapping;
+/// use scimkit_registry::{Registry, Tolerance};
+/// use scimkit_mapping::{Field, FieldType, Rule, Transform};
 /// use scimkit_sql::{Dialect, HostTable, plan};
 ///
 /// let registry = Registry::standard();

@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use scimkit_registry::{
-    Change, Error, Predicate, Resource, TypeMapping,
-    mapping::{FieldEdit, FieldType, Record},
-};
+use scimkit_mapping::{FieldEdit, FieldType, Record, TypeMapping};
+use scimkit_registry::{Change, Error, Predicate, Resource};
 
 use serde_json::Value;
 
@@ -60,7 +58,8 @@ impl HostTable {
     ///
     /// # Example
     /// ```
-    /// use scimkit_registry::{Mapping, Registry, mapping::Rule};
+    /// use scimkit_mapping::{Mapping, Rule};
+    /// use scimkit_registry::Registry;
     /// use scimkit_sql::{Dialect, HostTable};
     ///
     /// let mapping = Mapping::builder().rule("User", Rule::of("title").to("job"));
@@ -75,7 +74,7 @@ impl HostTable {
     ///     table.update(["changed"]),
     ///     r#"UPDATE "person" SET "changed" = ?3 WHERE "company" = ?1 AND "id" = ?2"#
     /// );
-    /// # Ok::<(), scimkit_registry::mapping::MappingError>(())
+    /// # Ok::<(), scimkit_mapping::MappingError>(())
     /// ```
     #[must_use]
     pub fn select(&self, own: &[&str], condition: &str) -> String {

@@ -5,7 +5,8 @@ mod word;
 
 use std::{fmt, sync::Arc};
 
-use scimkit_registry::{Tolerance, mapping::MappingBuilder};
+use scimkit_mapping::MappingBuilder;
+use scimkit_registry::Tolerance;
 use serde::{Deserialize, Serialize};
 
 pub use self::capacity::CapacityRule;
@@ -22,7 +23,8 @@ use crate::{
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::{Mapping, Tolerance};
+/// use scimkit_mapping::Mapping;
+/// use scimkit_registry::Tolerance;
 /// use scimkit_store::{CreatePolicy, Rules, Settings};
 ///
 /// let rules = Rules::from_json(r#"{"groups": false, "tolerance": "entra", "create": "adopt"}"#)?;

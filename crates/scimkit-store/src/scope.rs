@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use scimkit_registry::{Budget, Change, Mapping, RegistrationError, Registry, Resource, Tolerance};
+use scimkit_mapping::Mapping;
+use scimkit_registry::{Budget, Change, RegistrationError, Registry, Resource, Tolerance};
 
 use crate::{Cause, ConnectionId, StoreError, TenantId, engine::Policy};
 
@@ -238,8 +239,8 @@ impl Settings {
     /// # Example
     /// ```
     /// use std::sync::Arc;
-    /// use scimkit_registry::Mapping;
-    /// use scimkit_registry::mapping::{Rule, Unmapped};
+    /// use scimkit_mapping::Mapping;
+    /// use scimkit_mapping::{Rule, Unmapped};
     /// use scimkit_store::Settings;
     ///
     /// let settings = Settings::new("https://app.example/scim/v2");

@@ -29,6 +29,8 @@ pub use scimkit_axum as axum;
 pub use scimkit_core as core;
 /// Filter and path text.
 pub use scimkit_filter as filter;
+/// The attribute mapping: SCIM attributes to fields of the application.
+pub use scimkit_mapping as mapping;
 /// PATCH and PUT as pure functions.
 pub use scimkit_patch as patch;
 /// Tenants, connections and tokens: who may provision, and under which rules.
@@ -45,7 +47,8 @@ pub use scimkit_sqlite as sqlite;
 /// The storage contract and the memory store.
 pub use scimkit_store as store;
 
-pub use scimkit_registry::{Budget, Mapping, Quirk, Registry, Tolerance};
+pub use scimkit_mapping::Mapping;
+pub use scimkit_registry::{Budget, Quirk, Registry, Tolerance};
 pub use scimkit_server::{
     Access, Authenticate, BearerTokens, Body, BrokenOff, CreateGuard, DROPPED_TOTAL, Denied,
     Digest, Identity, InvalidToken, Level, Me, NoRandomness, QUIRKS_TOTAL, Secret, Server,

@@ -5,10 +5,8 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use clap::{ArgGroup, Args};
 use scimkit::{
     Tolerance,
-    registry::{
-        Change, Resource, TypeMapping,
-        mapping::{MappedRule, Occasion, Record, Unmapped},
-    },
+    mapping::{MappedRule, Occasion, Record, TypeMapping, Unmapped},
+    registry::{Change, Resource},
 };
 use serde_json::{Value, json};
 

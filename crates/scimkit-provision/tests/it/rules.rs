@@ -1,8 +1,9 @@
 //! Rules as text, and what follows from them.
 
 use http::Method;
+use scimkit_mapping::{Closures, Mapping};
 use scimkit_provision::{CapacityRule, Rules};
-use scimkit_registry::{Mapping, Tolerance, mapping::Closures};
+use scimkit_registry::Tolerance;
 use scimkit_server::{Access, Level};
 use scimkit_store::{
     Aliases, CreatePolicy, Cycles, Deletes, JournalLevel, PatchAnswer, Scopes, Settings,

@@ -16,7 +16,6 @@ mod depth;
 mod evaluation;
 mod fingerprint;
 mod folding;
-mod mapping;
 mod oracle;
 mod projection;
 mod quirks;

@@ -4,9 +4,8 @@
 use proptest::prelude::*;
 use rusqlite::{Connection, params_from_iter, types::Value};
 use scimkit_filter::Filter;
-use scimkit_registry::{
-    Mapping, Meter, Registry, Resource, Scalar, Tolerance, TypeMapping, View, fold,
-};
+use scimkit_mapping::{Mapping, TypeMapping};
+use scimkit_registry::{Meter, Registry, Resource, Scalar, Tolerance, View, fold};
 use scimkit_sql::{Dialect, HostTable, plan};
 use serde_json::{Map, json};
 

@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use scimkit_registry::{
-    Change, Operator, Predicate, Resource, ResourceId, ResourceType, View, mapping::Occasion,
-};
+use scimkit_mapping::Occasion;
+use scimkit_registry::{Change, Operator, Predicate, Resource, ResourceId, ResourceType, View};
 
 use super::{
     decider::Decider,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use scimkit_registry::{Budget, Mapping, Registry, ResourceId};
+use scimkit_mapping::Mapping;
+use scimkit_registry::{Budget, Registry, ResourceId};
 
 use super::{answer_edges::AnswerEdges, keys::AttrKeys, operations::Operations, policy::Policy};
 use crate::{Batch, Cause, Intent, Limits, OnFailure, Scope, Settings, StoreError, Write, Written};

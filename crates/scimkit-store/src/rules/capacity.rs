@@ -13,7 +13,7 @@ use crate::{Settings, engine::Capacity};
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::Mapping;
+/// use scimkit_mapping::Mapping;
 /// use scimkit_store::{Rules, Settings};
 ///
 /// let rules = r#"{"capacities": [

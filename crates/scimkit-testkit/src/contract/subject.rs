@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-use scimkit_registry::{Change, Resource, ResourceType, mapping::Record};
+use scimkit_mapping::Record;
+use scimkit_registry::{Change, Resource, ResourceType};
 use scimkit_store::Settings;
 use serde_json::Value;
 

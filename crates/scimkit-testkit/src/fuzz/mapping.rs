@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use scimkit_registry::{
-    Change, Mapping, Resource, ResourceType, Tolerance, TypeMapping,
-    mapping::{MappingError, Occasion},
-};
+use scimkit_mapping::{Mapping, MappingError, Occasion, TypeMapping};
+use scimkit_registry::{Change, Resource, ResourceType, Tolerance};
 use serde_json::{Value, json};
 
 use super::{assert_admitted, registry};

@@ -9,10 +9,8 @@ use bytes::Bytes;
 use chrono::DateTime;
 use http::{Request, request::Parts};
 use scimkit_core::{AuthenticationScheme, Error};
-use scimkit_registry::{
-    Change, Mapping, ResourceId, Tolerance,
-    mapping::{Rule, Unmapped},
-};
+use scimkit_mapping::{Mapping, Rule, Unmapped};
+use scimkit_registry::{Change, ResourceId, Tolerance};
 use scimkit_server::{Authenticate, CreateGuard, Denied, Identity, Secret, Server, TakeSecrets};
 use scimkit_store::{
     Aliases, BoxFuture, ConnectionId, CreatePolicy, Deletes, Query, Scope, Settings, Store,

@@ -5,10 +5,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use scimkit_core::{Schema, builtin};
-use scimkit_registry::{
-    Registry, RegistryBuilder, Tolerance,
-    mapping::{Mapping, Rule, Unmapped},
-};
+use scimkit_mapping::{Mapping, Rule, Unmapped};
+use scimkit_registry::{Registry, RegistryBuilder, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{BoxFuture, Settings, Store};
 use scimkit_testkit::{

@@ -6,7 +6,7 @@ use super::{
     Closures, Field, Mapping, MappingError, Matching, Position, Problem, Rule, TypeMapping,
     Unmapped, check::Checker, node, problem::Lines, read,
 };
-use crate::Registry;
+use scimkit_registry::Registry;
 
 /// How many bytes a file may have: 256 KiB.
 const MAX_FILE: usize = 256 << 10;
@@ -16,7 +16,7 @@ const MAX_RULES: usize = 1000;
 /// Collects what a [`Mapping`] is made of; nothing is checked before [`build`](Self::build).
 ///
 /// # Example
-/// See [`Rule`] and the [module](crate::mapping).
+/// See [`Rule`] and the [module](crate).
 #[derive(Debug, Clone, Default)]
 pub struct MappingBuilder {
     closures: BTreeMap<String, Closures>,
@@ -70,7 +70,8 @@ impl MappingBuilder {
     ///
     /// # Example
     /// ```
-    /// use scimkit_registry::{Mapping, Registry};
+    /// use scimkit_mapping::Mapping;
+    /// use scimkit_registry::Registry;
     ///
     /// let text = r#"{"User": {"map": [{"scim": "userName", "host": "email"}]}}"#;
     /// assert!(Mapping::builder().json(text).build(&Registry::standard()).is_ok());

@@ -4,7 +4,7 @@ use super::{
     side::{Side, Which},
     transform::same,
 };
-use crate::ResourceType;
+use scimkit_registry::ResourceType;
 
 /// Whether writing one may change what the other says.
 pub(super) fn overlap(kind: &ResourceType, one: &Side, other: &Side) -> bool {

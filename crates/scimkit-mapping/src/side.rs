@@ -4,7 +4,7 @@ use scimkit_filter::{Filter, Literal, Operator, Path};
 use serde_json::{Map, Number, Value};
 
 use super::FieldType;
-use crate::{
+use scimkit_registry::{
     Attr, AttrId, Change, EdgeEdit, Error, Meter, Predicate, Resource, ResourceType, Role, Target,
     Tolerance,
 };

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use scimkit_registry::{Change, Registry, Resource, Tolerance, TypeMapping, mapping::FieldEdit};
+use scimkit_mapping::{FieldEdit, TypeMapping};
+use scimkit_registry::{Change, Registry, Resource, Tolerance};
 use serde_json::{Map, Value, json};
 
 use super::user;
@@ -339,7 +340,7 @@ scim = "title"
 host = "job"
 empty_is_unset = true
 "#;
-    let mapping = scimkit_registry::Mapping::builder().toml(text);
+    let mapping = scimkit_mapping::Mapping::builder().toml(text);
     let mapping = mapping.build(&Registry::standard()).unwrap();
     let rules = mapping.of("User").unwrap();
     let record = |job: Value| Map::from_iter([("job".to_owned(), job)]);

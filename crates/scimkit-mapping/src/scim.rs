@@ -1,7 +1,7 @@
 //! Towards SCIM: what a host keeps, put into a resource.
 
 use super::{Record, TypeMapping};
-use crate::{Error, Resource};
+use scimkit_registry::{Error, Resource};
 
 impl TypeMapping {
     /// Puts what the host keeps into a resource, and changes nothing beside it.
@@ -16,8 +16,9 @@ impl TypeMapping {
     ///
     /// # Example
     /// ```
-    /// use scimkit_registry::mapping::Rule;
-    /// use scimkit_registry::{Mapping, Registry, Tolerance};
+    /// use scimkit_mapping::Rule;
+    /// use scimkit_mapping::Mapping;
+    /// use scimkit_registry::{Registry, Tolerance};
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();

@@ -10,7 +10,9 @@ use super::{
     bound::Bound,
     side::{Members, Side, Which, applied, demote},
 };
-use crate::{Attr, AttrId, Change, Error, Extension, Findings, Resource, Revision, Role};
+use scimkit_registry::{
+    Attr, AttrId, Change, Error, ErrorKind, Extension, Findings, Resource, Revision, Role,
+};
 
 /// What a change is for.
 #[derive(Debug, Clone, Copy)]
@@ -70,8 +72,9 @@ impl TypeMapping {
     /// # Example
     /// ```
     /// use std::sync::Arc;
-    /// use scimkit_registry::mapping::{Occasion, Rule, Unmapped};
-    /// use scimkit_registry::{Change, Mapping, Registry, Tolerance};
+    /// use scimkit_mapping::{Occasion, Rule, Unmapped};
+    /// use scimkit_mapping::Mapping;
+    /// use scimkit_registry::{Change, Registry, Tolerance};
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
@@ -266,9 +269,10 @@ impl TypeMapping {
 
     fn refusal(&self, id: AttrId) -> Error {
         let path = self.kind.attr(id).path();
-        Error::value(format!(
-            "`{path}` is not mapped by this connection, which refuses what is not"
-        ))
+        Error::new(
+            ErrorKind::Value,
+            format!("`{path}` is not mapped by this connection, which refuses what is not"),
+        )
     }
 
     /// Returns a document with defaults for the attributes that it lacks.
@@ -312,7 +316,7 @@ impl TypeMapping {
             let wrong = self.lacks(rule, change, occasion, &after)?;
             let path = rule.sides.first().map_or("", |side| side.path.as_str());
             let detail = format!("`{path}` is required by the mapping of this connection {wrong}");
-            Some(Error::value(detail))
+            Some(Error::new(ErrorKind::Value, detail))
         });
         lacking.collect()
     }
@@ -356,7 +360,7 @@ impl TypeMapping {
 
     /// Whether the rule is about a membership that is not replaced: nobody knows what is left.
     fn only_adds_members(&self, rule: &Bound, change: &Change) -> bool {
-        use crate::EdgeEdit;
+        use scimkit_registry::EdgeEdit;
         let own = |id: AttrId| rule.sides.iter().any(|side| side.attr == id);
         let mut edges = change.edges().iter().filter(|edges| own(edges.attr));
         edges.any(|edges| matches!(edges.edit, EdgeEdit::Delta { .. }))
@@ -374,7 +378,7 @@ impl TypeMapping {
         }
         let extension = attr
             .extension()
-            .and_then(|index| self.kind.extension_at(index));
+            .and_then(|index| self.kind.extensions().get(index));
         attr.definition().required
             && match attr.parent() {
                 None => extension.is_none_or(Extension::is_required),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use scimkit_filter::Path;
 use serde_json::Value;
 
-use crate::{
-    AttrId, Change, Error, Meter, Operator, Predicate, ResourceType, Role, Scalar, Target,
-    Tolerance,
+use scimkit_registry::{
+    AttrId, Change, Error, ErrorKind, Meter, Operator, Predicate, ResourceType, Role, Scalar,
+    Target, Tolerance,
 };
 
 /// The matching attributes of a resource type: what a created resource and one that is there
@@ -16,7 +16,8 @@ use crate::{
 /// # Example
 /// ```
 /// use std::sync::Arc;
-/// use scimkit_registry::{Change, Matching, Meter, Registry, Tolerance, View};
+/// use scimkit_mapping::Matching;
+/// use scimkit_registry::{Change, Meter, Registry, Tolerance, View};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
@@ -52,7 +53,7 @@ impl Matching {
         for text in paths {
             let text = text.as_ref();
             let path = Path::parse(text)
-                .map_err(|e| Error::path(format!("`{text}` can't be read: {e}")))?;
+                .map_err(|e| Error::new(ErrorKind::Path, format!("`{text}` can't be read: {e}")))?;
             targets.push(comparable(
                 kind,
                 kind.bind_path(&path, &Tolerance::STRICT)?,
@@ -149,9 +150,10 @@ fn comparable(kind: &ResourceType, target: Target, text: &str) -> Result<Target,
         false => Some(id),
     };
     let complex = || {
-        Error::path(format!(
-            "`{text}` is complex: name one of its sub-attributes"
-        ))
+        Error::new(
+            ErrorKind::Path,
+            format!("`{text}` is complex: name one of its sub-attributes"),
+        )
     };
     let (target, id) = match target {
         Target::Attribute(id) => {
@@ -173,9 +175,10 @@ fn comparable(kind: &ResourceType, target: Target, text: &str) -> Result<Target,
     };
     let attr = kind.attr(id);
     if attr.is_never_returned() || kind.is_computed(id) || attr.role() == Role::Schemas {
-        return Err(Error::path(format!(
-            "`{text}` can't be matched by: no filter may ask for it, or no client sets it"
-        )));
+        return Err(Error::new(
+            ErrorKind::Path,
+            format!("`{text}` can't be matched by: no filter may ask for it, or no client sets it"),
+        ));
     }
     Ok(target)
 }

@@ -1,11 +1,12 @@
 //! The schemas as far as a mapping supports them.
 
-use scimkit_core::{Attribute, Mutability, Schema};
+use scimkit_core::{Attribute, Mutability, Schema, Urn};
+use scimkit_filter::AttributePath;
 
 use super::{
     Mapping, Transform, TypeMapping, Unmapped, bound::Bound, shape::is_protocol, side::Side,
 };
-use crate::{AttrId, RegistrationError, Registry, RegistryBuilder, ResourceType, Role};
+use scimkit_registry::{AttrId, RegistrationError, Registry, RegistryBuilder, ResourceType, Role};
 
 impl Mapping {
     /// The registry with schemas that tell what is supported.
@@ -26,8 +27,9 @@ impl Mapping {
     ///
     /// # Example
     /// ```
-    /// use scimkit_registry::mapping::{Rule, Unmapped};
-    /// use scimkit_registry::{Mapping, Registry};
+    /// use scimkit_mapping::{Rule, Unmapped};
+    /// use scimkit_mapping::Mapping;
+    /// use scimkit_registry::Registry;
     ///
     /// let registry = Registry::standard();
     /// let mapping = Mapping::builder()
@@ -71,7 +73,7 @@ impl Mapping {
             let mut definition = kind.definition().clone();
             let of = self.of(kind.name());
             definition.schema_extensions.retain(|extension| {
-                let index = kind.extension_named(extension.schema.as_str());
+                let index = extension_of(kind, &extension.schema);
                 let reached = of.is_none_or(|of| of.reaches_extension(index));
                 extension.required || (reached && left.contains(&extension.schema))
             });
@@ -108,13 +110,19 @@ struct Use<'a> {
     mapping: Option<&'a TypeMapping>,
 }
 
+/// Returns the index of the extension with this schema.
+fn extension_of(kind: &ResourceType, schema: &Urn) -> Option<usize> {
+    let mut extensions = kind.extensions().iter();
+    extensions.position(|extension| extension.urn() == schema)
+}
+
 impl<'a> Use<'a> {
     fn of(
         kind: &'a ResourceType,
         mapping: Option<&'a TypeMapping>,
         schema: &Schema,
     ) -> Option<Self> {
-        let extension = kind.extension_named(schema.id.as_str());
+        let extension = extension_of(kind, &schema.id);
         let used = extension.is_some() || *kind.schema() == schema.id;
         used.then_some(Use {
             extension,
@@ -124,14 +132,13 @@ impl<'a> Use<'a> {
     }
 
     fn find(&self, name: &str, parent: Option<&str>) -> Option<AttrId> {
-        let urn = self
-            .extension
-            .and_then(|index| self.kind.extension_at(index));
-        let urn = urn.map(|extension| extension.urn().as_str());
-        match parent {
-            None => self.kind.lookup_parts(urn, name, None),
-            Some(parent) => self.kind.lookup_parts(urn, parent, Some(name)),
-        }
+        let extension = self.extension.and_then(|i| self.kind.extensions().get(i));
+        let urn = extension.map(|extension| extension.urn().as_str().into());
+        self.kind.lookup(&AttributePath {
+            urn,
+            name: parent.unwrap_or(name).into(),
+            sub: parent.map(|_| name.into()),
+        })
     }
 
     fn stays(&self, id: AttrId) -> bool {

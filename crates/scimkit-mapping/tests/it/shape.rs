@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use scimkit_registry::{
-    Change, Edge, EdgeEdit, Error, Mapping, Registry, Resource, Tolerance,
-    mapping::{Occasion, Rule, Shaped, Unmapped},
-};
+use scimkit_mapping::{Mapping, Occasion, Rule, Shaped, Unmapped};
+use scimkit_registry::{Change, Edge, EdgeEdit, Error, Registry, Resource, Tolerance};
 use serde_json::{Value, json};
 
 use super::{mapping, user};

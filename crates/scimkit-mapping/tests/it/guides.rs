@@ -3,10 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use scimkit_core::Mutability;
-use scimkit_registry::{
-    Change, Edge, EdgeEdit, Mapping, Registry, Resource, Tolerance,
-    mapping::{FieldEdit, Occasion},
-};
+use scimkit_mapping::{FieldEdit, Mapping, Occasion};
+use scimkit_registry::{Change, Edge, EdgeEdit, Registry, Resource, Tolerance};
 use serde_json::{Value, json};
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -14,7 +12,7 @@ const KNOWBE4: &str = "urn:ietf:params:scim:schemas:extension:knowbe4:kmsat:2.0:
 
 /// The attributes that a guide lists for a type.
 fn listed(guide: &str, kind: &str) -> BTreeSet<String> {
-    let seeds: Value = serde_json::from_str(include_str!("../../mappings/seeds.json")).unwrap();
+    let seeds: Value = serde_json::from_str(include_str!("../mappings/seeds.json")).unwrap();
     let (_, guide) = seeds
         .as_object()
         .unwrap()
@@ -26,9 +24,9 @@ fn listed(guide: &str, kind: &str) -> BTreeSet<String> {
 
 fn knowbe4() -> Registry {
     Registry::builder()
-        .schemas_json(include_str!("../../mappings/knowbe4-schemas.json"))
+        .schemas_json(include_str!("../mappings/knowbe4-schemas.json"))
         .unwrap()
-        .resource_types_json(include_str!("../../mappings/knowbe4-resource-types.json"))
+        .resource_types_json(include_str!("../mappings/knowbe4-resource-types.json"))
         .unwrap()
         .characteristics(&format!("{ENTERPRISE}:manager.displayName"), |attribute| {
             attribute.mutability = Mutability::ReadWrite;
@@ -135,7 +133,7 @@ fn walk(
 #[test]
 fn knowbe4_with_entra() {
     let registry = knowbe4();
-    let mapping = load(&registry, include_str!("../../mappings/knowbe4-entra.toml"));
+    let mapping = load(&registry, include_str!("../mappings/knowbe4-entra.toml"));
     let extension = |name: &str| format!("{ENTERPRISE}:{name}");
     let custom = |name: &str| format!("{KNOWBE4}:{name}");
     let moment = "2022-04-04T04:23:30Z";
@@ -302,7 +300,7 @@ fn knowbe4_with_entra() {
 #[test]
 fn knowbe4_with_okta() {
     let registry = knowbe4();
-    let mapping = load(&registry, include_str!("../../mappings/knowbe4-okta.toml"));
+    let mapping = load(&registry, include_str!("../mappings/knowbe4-okta.toml"));
     let number =
         |kind: &str, value: &str| json!({"phoneNumbers": [{"type": kind, "value": value}]});
     let manager = |name: &str, value: &str| enterprise("manager", json!({name: value}));
@@ -443,7 +441,7 @@ fn knowbe4_with_okta() {
 #[test]
 fn kno2fy() {
     let registry = Registry::standard();
-    let mapping = load(&registry, include_str!("../../mappings/kno2fy.toml"));
+    let mapping = load(&registry, include_str!("../mappings/kno2fy.toml"));
     let mail = "emails[type eq \"work\"].value";
     let cases = [
         case(
@@ -544,7 +542,7 @@ fn kno2fy() {
 #[test]
 fn keepnet() {
     let registry = Registry::standard();
-    let mapping = load(&registry, include_str!("../../mappings/keepnet.toml"));
+    let mapping = load(&registry, include_str!("../mappings/keepnet.toml"));
     let names: Vec<_> = listed("Keepnet with Entra", "user").into_iter().collect();
     let [country, mail, zone] = names.as_slice() else {
         panic!("{names:?}");

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{FieldType, Rule, side::Side, template::Template, transform::Step};
-use crate::{AttrId, Error, Resource, ResourceType};
 use scimkit_core::excerpt;
+use scimkit_registry::{AttrId, Error, ErrorKind, Resource, ResourceType};
 
 /// What a host keeps of one resource: a value for each field.
 ///
@@ -197,7 +197,10 @@ impl Bound {
             other => format!("`{}`", excerpt(&other.to_string())),
         };
         let (to, label) = (to.unwrap_or(""), &self.label);
-        Error::value(format!("{value} can't become `{to}` by {label}: {why}"))
+        Error::new(
+            ErrorKind::Value,
+            format!("{value} can't become `{to}` by {label}: {why}"),
+        )
     }
 }
 

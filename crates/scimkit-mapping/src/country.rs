@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::fold;
+use scimkit_registry::fold;
 
 /// How a host keeps a country.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

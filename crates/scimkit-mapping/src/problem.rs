@@ -6,7 +6,8 @@ use std::fmt;
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::{Mapping, Registry};
+/// use scimkit_mapping::Mapping;
+/// use scimkit_registry::Registry;
 ///
 /// let text = "[[User.map]]\nscim = 'shoeSize'\nhost = 'shoe_size'\n\n[[User.map]]\nscim = 'title'\n";
 /// let error = Mapping::builder().toml(text).build(&Registry::standard()).unwrap_err();

@@ -10,7 +10,7 @@ use super::{
     date::{self, DateForm},
     phone::{self, PhoneForm},
 };
-use crate::fold;
+use scimkit_registry::fold;
 
 /// What happens to a value on its way to the host; [`Rule::through`](super::Rule::through).
 ///
@@ -19,8 +19,9 @@ use crate::fold;
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::mapping::{CountryForm, Rule, Transform};
-/// use scimkit_registry::{Mapping, Registry, Resource, Tolerance};
+/// use scimkit_mapping::{CountryForm, Rule, Transform};
+/// use scimkit_mapping::Mapping;
+/// use scimkit_registry::{Registry, Resource, Tolerance};
 /// use serde_json::json;
 ///
 /// let country = r#"addresses[type eq "work"].country"#;
@@ -77,8 +78,9 @@ pub enum Transform {
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::mapping::{Closures, Rule, Transform};
-/// use scimkit_registry::{Mapping, Registry};
+/// use scimkit_mapping::{Closures, Rule, Transform};
+/// use scimkit_mapping::Mapping;
+/// use scimkit_registry::Registry;
 /// use serde_json::Value;
 ///
 /// let text = |value: &Value| value.as_str().map(str::to_owned).ok_or("it is not text".to_owned());
@@ -258,7 +260,7 @@ pub(super) fn from_text(value: Value, wanted: FieldType) -> Result<Value, String
         return Ok(value);
     };
     let read = match wanted {
-        FieldType::Boolean => crate::fold::boolean(&text).map(Value::Bool),
+        FieldType::Boolean => text.to_ascii_lowercase().parse().ok().map(Value::Bool),
         FieldType::Integer => text.parse::<i64>().ok().map(Value::from),
         FieldType::Decimal => text
             .parse::<f64>()

@@ -16,7 +16,7 @@ use super::{
     template::Template,
     transform::Step,
 };
-use crate::ResourceType;
+use scimkit_registry::ResourceType;
 
 /// Checks the rules of one resource type.
 pub(super) struct Checker<'a> {
@@ -327,7 +327,9 @@ impl<'a> Checker<'a> {
         let admitted = side.admit(self.kind, default);
         let label = bound.label.clone();
         match admitted {
-            Ok(Some(value)) if self.kind.attr(side.attr).role() != crate::Role::Membership => {
+            Ok(Some(value))
+                if self.kind.attr(side.attr).role() != scimkit_registry::Role::Membership =>
+            {
                 bound.rule.default = Some(value);
             }
             Ok(_) => self.note(draft, &label, "default", 0, "it can't be a default here"),

@@ -9,7 +9,7 @@ use super::{
     bound::{Bound, Form},
     side::{Members, applied},
 };
-use crate::{Change, EdgeEdit, Error, Resource, ResourceId, Role, fold};
+use scimkit_registry::{Change, EdgeEdit, Error, Resource, ResourceId, Role, fold};
 
 /// What becomes of one of the host's fields.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,8 +70,9 @@ impl TypeMapping {
     /// # Example
     /// ```
     /// use std::sync::Arc;
-    /// use scimkit_registry::mapping::{FieldEdit, Rule};
-    /// use scimkit_registry::{Change, Mapping, Registry, Tolerance};
+    /// use scimkit_mapping::{FieldEdit, Rule};
+    /// use scimkit_mapping::Mapping;
+    /// use scimkit_registry::{Change, Registry, Tolerance};
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use scimkit_registry::{Mapping, Registry, mapping::MappingBuilder};
+use scimkit_mapping::{Mapping, MappingBuilder};
+use scimkit_registry::Registry;
 
 /// Builds, and says how many problems there are; it must not take long.
 fn problems(builder: impl FnOnce() -> MappingBuilder) -> usize {

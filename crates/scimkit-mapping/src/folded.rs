@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fold;
+use scimkit_registry::fold;
 
 /// The rows that prevent a column from being declared [`folded`](super::Field::folded).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl<I> FoldReport<I> {
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::mapping::check_folded;
+/// use scimkit_mapping::check_folded;
 ///
 /// let rows = [(1, "babs@example.com"), (2, "Am@Example.com"), (3, "BABS@example.com")];
 /// let report = check_folded(rows);

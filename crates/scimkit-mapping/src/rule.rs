@@ -25,7 +25,7 @@ pub enum Unmapped {
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::mapping::{Field, FieldType};
+/// use scimkit_mapping::{Field, FieldType};
 ///
 /// let email = Field::new(FieldType::Text).unique().filterable();
 /// assert!(email.unique && email.filterable);
@@ -133,8 +133,9 @@ impl FieldType {
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::mapping::{Rule, Transform};
-/// use scimkit_registry::{Mapping, Registry};
+/// use scimkit_mapping::{Rule, Transform};
+/// use scimkit_mapping::Mapping;
+/// use scimkit_registry::Registry;
 /// use serde_json::json;
 ///
 /// let mapping = Mapping::builder()
@@ -252,8 +253,9 @@ impl Rule {
     ///
     /// # Example
     /// ```
-    /// use scimkit_registry::mapping::Rule;
-    /// use scimkit_registry::{Mapping, Registry, Resource};
+    /// use scimkit_mapping::Rule;
+    /// use scimkit_mapping::Mapping;
+    /// use scimkit_registry::{Registry, Resource};
     /// use serde_json::json;
     ///
     /// let names = ["name.givenName", "name.familyName"];

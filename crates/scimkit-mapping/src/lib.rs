@@ -1,7 +1,8 @@
 //! The one attribute mapping: what SCIM calls so, a host keeps there.
 //!
 //! ```
-//! use scimkit_registry::{Mapping, Registry, Resource, Tolerance};
+//! use scimkit_mapping::Mapping;
+//! use scimkit_registry::{Registry, Resource, Tolerance};
 //! use serde_json::json;
 //!
 //! let registry = Registry::standard();
@@ -77,16 +78,16 @@ pub use transform::{Closures, Transform};
 
 use serde_json::Value;
 
-use crate::{AttrId, Change, Error, ErrorKind, Resource, ResourceType};
 use bound::Bound;
+use scimkit_registry::{AttrId, Change, Error, ErrorKind, Resource, ResourceType};
 
 /// A mapping of resource types to what a host keeps.
 ///
-/// Made by [`Mapping::builder`], for the resource types of one [`Registry`](crate::Registry): a change
+/// Made by [`Mapping::builder`], for the resource types of one [`Registry`](scimkit_registry::Registry): a change
 /// or resource of another one's must not be given to it.
 ///
 /// # Example
-/// See the [module](crate::mapping).
+/// See the [module](crate).
 #[derive(Debug, Clone)]
 pub struct Mapping {
     types: Vec<TypeMapping>,
@@ -112,8 +113,9 @@ impl Mapping {
     ///
     /// # Example
     /// ```
-    /// use scimkit_registry::mapping::Rule;
-    /// use scimkit_registry::{Mapping, Registry};
+    /// use scimkit_mapping::Rule;
+    /// use scimkit_mapping::Mapping;
+    /// use scimkit_registry::Registry;
     ///
     /// let names = ["name.givenName", "name.familyName"];
     /// let rule = Rule::joined(names, " ").to("full_name");
@@ -136,7 +138,7 @@ impl Mapping {
 /// The rules of one resource type.
 ///
 /// # Example
-/// See the [module](crate::mapping).
+/// See the [module](crate).
 #[derive(Debug, Clone)]
 pub struct TypeMapping {
     fields: Vec<(String, Field)>,
@@ -203,7 +205,7 @@ pub struct MappedRule<'a> {
 }
 
 impl<'a> MappedRule<'a> {
-    /// The attribute and the column that holds its values as [`Scalar::of`](crate::Scalar::of)
+    /// The attribute and the column that holds its values as [`Scalar::of`](scimkit_registry::Scalar::of)
     /// makes them, where there is one: see `scimkit_sql::HostTable`.
     ///
     /// - One path, of one value; transforms that leave a value as it is on its way back.

@@ -10,7 +10,7 @@ use super::{
     country, phone,
     transform::{Step, from_text, same},
 };
-use crate::ResourceType;
+use scimkit_registry::ResourceType;
 
 /// The transforms, what they give in the end, and what is wrong with which of them.
 pub(super) fn bind(

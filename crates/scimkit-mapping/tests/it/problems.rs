@@ -1,9 +1,7 @@
 //! What is wrong with a mapping is told at once, each with its place.
 
-use scimkit_registry::{
-    Mapping, Registry,
-    mapping::{Closures, Field, FieldType, MappingBuilder, Rule, Transform},
-};
+use scimkit_mapping::{Closures, Field, FieldType, Mapping, MappingBuilder, Rule, Transform};
+use scimkit_registry::Registry;
 
 /// The problems of a builder, as shown.
 fn problems(builder: MappingBuilder) -> Vec<String> {
@@ -342,7 +340,7 @@ fn declared_fields_are_all_there_are() {
         "{matching}"
     );
     assert!(first(Rule::for_host("born").constant("x")).ends_with("but the constant is text"));
-    let born = Transform::Date(scimkit_registry::mapping::DateForm::Seconds);
+    let born = Transform::Date(scimkit_mapping::DateForm::Seconds);
     assert!(first(Rule::of("title").to("born").through(born)).is_empty());
 }
 
