@@ -53,7 +53,7 @@ fn settings(base_url: &str) -> Result<Settings, Box<dyn Error>> {
     settings.registry = Arc::new(users_alone()?);
     // Who is in the table already is taken over, by e-mail address.
     settings.create = CreatePolicy::Adopt;
-    let mapping = Mapping::builder().toml(include_str!("mapping.toml"));
+    let mapping = Mapping::builder().with_file(include_str!("mapping.toml"));
     let mapping = Arc::new(mapping.build(&settings.registry)?);
     Ok(settings.mapped(mapping)?)
 }

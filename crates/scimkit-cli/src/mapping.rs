@@ -47,7 +47,7 @@ struct Check {
 /// A mapping, and the schemas that it is for.
 #[derive(Debug, Args)]
 struct Source {
-    /// The mapping, as TOML or, with the ending `.json`, as JSON.
+    /// Mapping file: JSON if it begins with `{`, otherwise TOML.
     file: PathBuf,
 
     #[command(flatten)]
@@ -130,15 +130,6 @@ impl Source {
     fn load(&self) -> Result<Result<Mapping, MappingError>, String> {
         let registry = self.schemas.registry()?;
         let text = read(&self.file)?;
-        let builder = self.transforms.builder();
-        let is_json = self
-            .file
-            .extension()
-            .is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
-        let builder = match is_json {
-            true => builder.json(&text),
-            false => builder.toml(&text),
-        };
-        Ok(builder.build(&registry))
+        Ok(self.transforms.builder().with_file(&text).build(&registry))
     }
 }

@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{
     Closures, Field, Mapping, MappingError, Matching, Position, Problem, Rule, TypeMapping,
-    Unmapped, check::Checker, node, problem::Lines, read,
+    Unmapped,
+    check::Checker,
+    from_json,
+    node::{Fault, Node},
+    problem::Lines,
+    read,
 };
 use scimkit_registry::Registry;
 
@@ -60,13 +65,9 @@ impl RuleDraft {
 }
 
 impl MappingBuilder {
-    /// Adds the rules of a TOML file.
-    #[must_use]
-    pub fn toml(self, text: &str) -> Self {
-        self.file(text, node::toml)
-    }
-
-    /// Adds the rules of a JSON file, of the same shape.
+    /// Adds the rules of a mapping file: JSON if its text begins with `{`, otherwise TOML.
+    ///
+    /// TOML needs the feature `toml`: without it, [`build`](Self::build) rejects the file.
     ///
     /// # Example
     /// ```
@@ -74,20 +75,12 @@ impl MappingBuilder {
     /// use scimkit_registry::Registry;
     ///
     /// let text = r#"{"User": {"map": [{"scim": "userName", "host": "email"}]}}"#;
-    /// assert!(Mapping::builder().json(text).build(&Registry::standard()).is_ok());
-    /// let error = Mapping::builder().json("{\n  \"User\": 5}").build(&Registry::standard());
+    /// assert!(Mapping::builder().with_file(text).build(&Registry::standard()).is_ok());
+    /// let error = Mapping::builder().with_file("{\n  \"User\": 5}").build(&Registry::standard());
     /// assert_eq!(error.unwrap_err().to_string(), "2:11: `User` must be a table but is a number");
     /// ```
     #[must_use]
-    pub fn json(self, text: &str) -> Self {
-        self.file(text, node::json)
-    }
-
-    fn file(
-        mut self,
-        text: &str,
-        parse: impl Fn(&str) -> Result<node::Node, Vec<(usize, String)>>,
-    ) -> Self {
+    pub fn with_file(mut self, text: &str) -> Self {
         if text.len() > MAX_FILE {
             let detail = format!("the file is longer than {MAX_FILE} bytes");
             self.problems
@@ -95,7 +88,11 @@ impl MappingBuilder {
             return self;
         }
         let lines = Lines::of(text);
-        match parse(text) {
+        let tree = match text.trim_ascii_start().starts_with('{') {
+            true => from_json::read(text),
+            false => toml(text),
+        };
+        match tree {
             Ok(root) => {
                 let drafts = read::types(&root, &lines, &mut self.problems);
                 drafts.into_iter().for_each(|draft| self.add(draft));
@@ -224,4 +221,16 @@ impl MappingBuilder {
             false => Err(MappingError::of(problems)),
         }
     }
+}
+
+#[cfg(feature = "toml")]
+fn toml(text: &str) -> Result<Node, Vec<Fault>> {
+    crate::from_toml::read(text)
+}
+
+#[cfg(not(feature = "toml"))]
+fn toml(_: &str) -> Result<Node, Vec<Fault>> {
+    let detail =
+        "a mapping in TOML needs the feature `toml`: enable it, or write the mapping in JSON";
+    Err(vec![(0, detail.to_owned())])
 }

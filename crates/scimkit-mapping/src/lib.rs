@@ -6,7 +6,7 @@
 //! use serde_json::json;
 //!
 //! let registry = Registry::standard();
-//! let mapping = Mapping::builder().toml(r#"
+//! let mapping = Mapping::builder().with_file(r#"
 //!     [[User.map]]
 //!     scim = "userName"
 //!     host = "email"
@@ -23,7 +23,7 @@
 //! assert_eq!(json!(record), json!({"email": "babs@x.org", "state": "disabled"}));
 //! assert_eq!(rules.to_scim(&record, babs.clone())?, babs);
 //!
-//! let wrong = Mapping::builder().toml("[[User.map]]\nscim = 'userNam'\nhost = 'email'").build(&registry);
+//! let wrong = Mapping::builder().with_file("[[User.map]]\nscim = 'userNam'\nhost = 'email'").build(&registry);
 //! assert_eq!(wrong.unwrap_err().to_string(), "2:8: rule 1 of User: `userNam` is not an attribute of User");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -45,6 +45,9 @@ mod date;
 mod described;
 mod exclusive;
 mod folded;
+mod from_json;
+#[cfg(feature = "toml")]
+mod from_toml;
 mod host;
 mod matching;
 mod node;

@@ -10,7 +10,7 @@ use std::fmt;
 /// use scimkit_registry::Registry;
 ///
 /// let text = "[[User.map]]\nscim = 'shoeSize'\nhost = 'shoe_size'\n\n[[User.map]]\nscim = 'title'\n";
-/// let error = Mapping::builder().toml(text).build(&Registry::standard()).unwrap_err();
+/// let error = Mapping::builder().with_file(text).build(&Registry::standard()).unwrap_err();
 /// let lines: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
 /// assert_eq!(lines, [
 ///     "2:8: rule 1 of User: `shoeSize` is not an attribute of User",

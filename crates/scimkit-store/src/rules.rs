@@ -72,7 +72,8 @@ pub struct Rules {
     /// `off`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalLevel>,
-    /// The text of an attribute mapping, as JSON where it starts with `{` and else as TOML.
+    /// The text of an attribute mapping: JSON if it begins with `{`, otherwise TOML, which needs the
+    /// feature `toml` of `scimkit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapping: Option<String>,
     /// Whether a PATCH answers with the resource: `always`, `auto` or `never`.
@@ -174,10 +175,7 @@ impl Rules {
         let Some(text) = &self.mapping else {
             return Ok(settings);
         };
-        let mapping = match text.trim_ascii_start().starts_with('{') {
-            true => mappings.clone().json(text),
-            false => mappings.clone().toml(text),
-        };
+        let mapping = mappings.clone().with_file(text);
         let mapping = mapping.build(&settings.registry).map_err(unfit)?;
         settings.mapped(Arc::new(mapping)).map_err(unfit)
     }

@@ -18,6 +18,7 @@
 //! | `axum` | `scimkit::axum::router`: the server as an axum router |
 //! | `nom` | `scimkit::filter::nom`: nom parsers of filters and paths, for grammars of your own |
 //! | `sqlite` | `scimkit::Sqlite`: a durable store in one file; `scimkit::sqlite`: its options |
+//! | `toml` | mapping files in TOML, also of connections; JSON needs no feature |
 //!
 //! To keep the data in the application's own tables, implement [`Store`]. The modules below are the
 //! crates that this one is made of, for whoever needs one alone.

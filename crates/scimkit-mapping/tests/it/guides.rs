@@ -37,7 +37,7 @@ fn knowbe4() -> Registry {
 }
 
 fn load(registry: &Registry, toml: &str) -> Mapping {
-    match Mapping::builder().toml(toml).build(registry) {
+    match Mapping::builder().with_file(toml).build(registry) {
         Ok(mapping) => mapping,
         Err(error) => panic!("{error}"),
     }

@@ -23,60 +23,62 @@ fn problems(builder: impl FnOnce() -> MappingBuilder) -> usize {
     found
 }
 
-fn toml(text: &str) -> usize {
-    problems(|| Mapping::builder().toml(text))
-}
-
-fn json(text: &str) -> usize {
-    problems(|| Mapping::builder().json(text))
+fn file(text: &str) -> usize {
+    problems(|| Mapping::builder().with_file(text))
 }
 
 #[test]
 fn size_and_depth_are_bounded() {
     let big = "#".repeat(10 << 20);
-    assert_eq!((toml(&big), json(&big)), (1, 1));
+    assert_eq!((file(&big), file(&format!("{{{big}"))), (1, 1));
     for deep in [100_000, 13] {
-        assert!(toml(&format!("a = {}{}", "[".repeat(deep), "]".repeat(deep))) > 0);
-        assert!(toml(&format!("a = {}1{}", "{a=".repeat(deep), "}".repeat(deep))) > 0);
-        assert!(json(&format!("{}{}", "[".repeat(deep), "]".repeat(deep))) > 0);
-        assert!(json(&format!("{}1{}", "{\"a\":".repeat(deep), "}".repeat(deep))) > 0);
+        assert!(file(&format!("a = {}{}", "[".repeat(deep), "]".repeat(deep))) > 0);
+        assert!(file(&format!("a = {}1{}", "{a=".repeat(deep), "}".repeat(deep))) > 0);
+        assert!(
+            file(&format!(
+                "{{\"a\":{}{}}}",
+                "[".repeat(deep),
+                "]".repeat(deep)
+            )) > 0
+        );
+        assert!(file(&format!("{}1{}", "{\"a\":".repeat(deep), "}".repeat(deep))) > 0);
     }
-    assert!(toml(&format!("[{}]", "a.".repeat(50_000) + "a")) > 0);
-    assert!(json(&"[".repeat(200_000)) > 0);
-    assert!(json("") > 0);
-    assert_eq!(toml(""), 0);
+    assert!(file(&format!("[{}]", "a.".repeat(50_000) + "a")) > 0);
+    assert!(file(&"[".repeat(200_000)) > 0);
+    assert!(file("{") > 0);
+    assert_eq!(file(""), 0);
 }
 
 #[test]
 fn many_of_anything_is_bounded() {
     let rule = "[[User.map]]\nscim='title'\nhost='a'\n";
-    assert_eq!(toml(&rule.repeat(1001)), 1);
-    assert_eq!(toml(&rule.repeat(1000)), 100);
-    assert!(toml(&"x = 1\n".repeat(20_000)) > 0);
+    assert_eq!(file(&rule.repeat(1001)), 1);
+    assert_eq!(file(&rule.repeat(1000)), 100);
+    assert!(file(&"x = 1\n".repeat(20_000)) > 0);
     let keys: String = (0..20_000).map(|n| format!("x{n}=1\n")).collect();
-    assert_eq!(toml(&keys), 1);
+    assert_eq!(file(&keys), 1);
     assert_eq!(
-        toml(&format!("[User.fields]\n{}", keys.replace("=1", "='text'"))),
+        file(&format!("[User.fields]\n{}", keys.replace("=1", "='text'"))),
         1
     );
     let pairs: String = (0..2000).map(|n| format!("x{n}={n},")).collect();
     assert!(
-        toml(&format!(
+        file(&format!(
             "[[User.map]]\nscim='title'\nhost='a'\ntransform=[{{values={{{pairs}}}}}]"
         )) > 0
     );
     let template = "{title}".repeat(10_000);
-    assert!(toml(&format!("[[User.map]]\nhost='a'\ntemplate='{template}'")) > 0);
+    assert!(file(&format!("[[User.map]]\nhost='a'\ntemplate='{template}'")) > 0);
     let path = format!("emails[{}]", "not ".repeat(10_000));
-    assert!(toml(&format!("[[User.map]]\nhost='a'\nscim='{path}'")) > 0);
+    assert!(file(&format!("[[User.map]]\nhost='a'\nscim='{path}'")) > 0);
     let path = format!(
         "emails[{}type eq \\\"a\\\"{}]",
         "(".repeat(100),
         ")".repeat(100)
     );
-    assert!(toml(&format!("[[User.map]]\nhost='a'\nscim=\"{path}\"")) > 0);
+    assert!(file(&format!("[[User.map]]\nhost='a'\nscim=\"{path}\"")) > 0);
     let name = "n".repeat(200_000);
-    assert!(toml(&format!("[{name}]\n")) > 0);
+    assert!(file(&format!("[{name}]\n")) > 0);
 }
 
 #[test]
@@ -104,14 +106,14 @@ fn odd_values_are_problems_and_not_panics() {
             "required",
             "key",
         ] {
-            toml(&format!(
+            file(&format!(
                 "[[User.map]]\nscim='title'\nhost='a'\n{option}={value}\n"
             ));
-            toml(&format!("[[User.map]]\n{option}={value}\n"));
-            toml(&format!(
+            file(&format!("[[User.map]]\n{option}={value}\n"));
+            file(&format!(
                 "[User]\n{option}={value}\nmap={value}\nfields={value}\nunmapped={value}"
             ));
-            toml(&format!("User={value}"));
+            file(&format!("User={value}"));
         }
     }
     for text in [
@@ -124,7 +126,7 @@ fn odd_values_are_problems_and_not_panics() {
         "\u{feff}{}",
         "{\"User\":{\"map\":[{\"scim\":\"é\",\"ü\":1}]}}",
     ] {
-        json(text);
+        file(text);
     }
 }
 
@@ -138,7 +140,7 @@ fn messages_do_not_repeat_what_is_long() {
         format!("[[User.map]]\ntransform='{long}'"),
     ] {
         let error = Mapping::builder()
-            .toml(&text)
+            .with_file(&text)
             .build(&Registry::standard())
             .unwrap_err();
         assert!(

@@ -20,7 +20,10 @@ use scimkit_registry::Registry;
 
 /// A mapping of the standard types, from TOML.
 fn mapping(toml: &str) -> Mapping {
-    match Mapping::builder().toml(toml).build(&Registry::standard()) {
+    match Mapping::builder()
+        .with_file(toml)
+        .build(&Registry::standard())
+    {
         Ok(mapping) => mapping,
         Err(error) => panic!("{error}"),
     }
@@ -41,6 +44,6 @@ fn documented(language: &str) -> &'static str {
 #[test]
 fn the_documentation_s_examples_are_mappings() {
     mapping(documented("toml"));
-    let json = Mapping::builder().json(documented("json"));
+    let json = Mapping::builder().with_file(documented("json"));
     assert!(json.build(&Registry::standard()).is_ok());
 }

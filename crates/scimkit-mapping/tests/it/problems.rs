@@ -12,13 +12,16 @@ fn problems(builder: MappingBuilder) -> Vec<String> {
 }
 
 fn toml(text: &str) -> Vec<String> {
-    problems(Mapping::builder().toml(text))
+    problems(Mapping::builder().with_file(text))
 }
 
 /// The problems of one rule of User, without their places.
 fn rule(options: &str) -> Vec<String> {
     let text = format!("[[User.map]]\n{options}\n");
-    match Mapping::builder().toml(&text).build(&Registry::standard()) {
+    match Mapping::builder()
+        .with_file(&text)
+        .build(&Registry::standard())
+    {
         Ok(_) => Vec::new(),
         Err(error) => error
             .problems()
@@ -80,15 +83,15 @@ join = " "
 fn json_has_places_too() {
     let text = "{\n  \"User\": {\n    \"map\": [\n      {\"scim\": \"userNam\", \"host\": \"email\"},\n      {\"scim\": \"title\", \"hots\": 5}\n    ]\n  }\n}";
     assert_eq!(
-        problems(Mapping::builder().json(text)),
+        problems(Mapping::builder().with_file(text)),
         [
             "4:16: rule 1 of User: `userNam` is not an attribute of User",
             "5:25: rule 2 of User: `hots` is not an option of a rule, which has `constant`, `default`, `empty_is_unset`, `host`, `join`, `key`, `matching`, `read_only`, `required`, `scim`, `single`, `template`, `transform`, `write_only`",
         ]
     );
-    let twice = problems(Mapping::builder().json("{\"User\": {},\n \"User\": {}}"));
+    let twice = problems(Mapping::builder().with_file("{\"User\": {},\n \"User\": {}}"));
     assert_eq!(twice, ["2:2: `User` is there twice in one object"]);
-    let broken = problems(Mapping::builder().json("{\"User\":\n  {,}}"));
+    let broken = problems(Mapping::builder().with_file("{\"User\":\n  {,}}"));
     assert_eq!(broken, ["2:4: key must be a string"]);
 }
 
@@ -454,7 +457,9 @@ scim = ["name.givenName", "name.familyName"]
 host = "full_name"
 join = " "
 "#;
-    let mapping = Mapping::builder().toml(text).build(&Registry::standard());
+    let mapping = Mapping::builder()
+        .with_file(text)
+        .build(&Registry::standard());
     let warnings: Vec<_> = mapping
         .unwrap()
         .warnings()

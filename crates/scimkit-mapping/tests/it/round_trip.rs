@@ -340,7 +340,7 @@ scim = "title"
 host = "job"
 empty_is_unset = true
 "#;
-    let mapping = scimkit_mapping::Mapping::builder().toml(text);
+    let mapping = scimkit_mapping::Mapping::builder().with_file(text);
     let mapping = mapping.build(&Registry::standard()).unwrap();
     let rules = mapping.of("User").unwrap();
     let record = |job: Value| Map::from_iter([("job".to_owned(), job)]);

@@ -60,7 +60,7 @@ const COLUMNS: [&str; 6] = [
 
 fn rules(login_is_folded: bool) -> TypeMapping {
     let mapping = Mapping::builder()
-        .toml(&fields(login_is_folded))
+        .with_file(&fields(login_is_folded))
         .toml(MAPPING)
         .build(&Registry::standard());
     mapping.unwrap().of("User").unwrap().clone()

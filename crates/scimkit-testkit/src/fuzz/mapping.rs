@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{assert_admitted, registry};
 
-/// A mapping file, as TOML and as JSON: every problem has a place in it, and a mapping without one
+/// A mapping file, as TOML or JSON: every problem has a place in it, and a mapping without one
 /// does what it promises with a few resources.
 ///
 /// # Panics
@@ -17,11 +17,9 @@ pub fn mapping(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    for builder in [Mapping::builder().toml(text), Mapping::builder().json(text)] {
-        match builder.build(registry()) {
-            Ok(mapping) => assert_mapping(&mapping),
-            Err(error) => assert_placed(&error, text),
-        }
+    match Mapping::builder().with_file(text).build(registry()) {
+        Ok(mapping) => assert_mapping(&mapping),
+        Err(error) => assert_placed(&error, text),
     }
 }
 

@@ -432,7 +432,7 @@ async fn a_mapping_decides_what_is_kept_and_what_discovery_shows() {
 /// The settings with a mapping of users.
 fn mapped(text: &str, set: impl FnOnce(&mut Settings)) -> Settings {
     let settings = settings(set);
-    let mapping = Mapping::builder().toml(text).build(&settings.registry);
+    let mapping = Mapping::builder().with_file(text).build(&settings.registry);
     settings.mapped(Arc::new(mapping.unwrap())).unwrap()
 }
 
