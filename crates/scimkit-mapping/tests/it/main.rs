@@ -1,7 +1,6 @@
 //! The one attribute mapping, from outside.
 
 #![expect(
-    clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
