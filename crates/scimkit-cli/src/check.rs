@@ -105,7 +105,7 @@ fn checked(options: &Options) -> Result<Report, String> {
     }
     show(options, &report);
     if let Some(file) = &options.junit {
-        let text = junit::of(&report, options.level.level());
+        let text = junit::of(&report, options.level.level()).map_err(|error| chain(&error))?;
         fs::write(file, text)
             .map_err(|problem| format!("`{}` can't be written: {problem}", file.display()))?;
     }

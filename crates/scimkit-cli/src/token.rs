@@ -168,20 +168,8 @@ impl End {
 
 /// Reads a time such as `90d`, `24h`, `30m` or `45s`.
 pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
-    let bad = "a time is a number with a unit, such as 90d, 24h, 30m or 45s";
-    let unit = text.chars().next_back().ok_or(bad)?;
-    let seconds = match unit {
-        'd' => 24 * 60 * 60,
-        'h' => 60 * 60,
-        'm' => 60,
-        's' => 1,
-        _ => return Err(bad),
-    };
-    let number: u64 = text.trim_end_matches(unit).parse().map_err(|_| bad)?;
-    number
-        .checked_mul(seconds)
-        .map(Duration::from_secs)
-        .ok_or(bad)
+    humantime::parse_duration(text)
+        .map_err(|_| "a time is a number with a unit, such as 90d, 24h, 30m or 45s")
 }
 
 pub(crate) fn run(command: &Command) -> ExitCode {

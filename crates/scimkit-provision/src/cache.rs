@@ -1,17 +1,18 @@
 //! The settings of connections, made once for each text of their rules.
 
 use std::{
-    collections::HashMap,
+    num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use lru::LruCache;
 use scimkit_mapping::MappingBuilder;
 use scimkit_store::{Connection, ConnectionId, Settings, TenantId};
 
 use crate::{Rules, RulesError, place::Place};
 
 /// Connections that are remembered at most; of more, those that were asked for last.
-const MOST: usize = 1_024;
+const MOST: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 
 /// What the rules of every connection start from.
 #[derive(Debug)]
@@ -36,17 +37,19 @@ struct Made {
     text: String,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Cache {
-    known: Mutex<Known>,
+    known: Mutex<LruCache<Key, Made>>,
 }
 
-#[derive(Debug, Default)]
-struct Known {
-    // INVARIANT: at most `MOST`.
-    connections: HashMap<(TenantId, ConnectionId), (u64, Made)>,
-    /// How often something was asked for.
-    time: u64,
+type Key = (TenantId, ConnectionId);
+
+impl Default for Cache {
+    fn default() -> Self {
+        Cache {
+            known: Mutex::new(LruCache::new(MOST)),
+        }
+    }
 }
 
 impl Cache {
@@ -58,23 +61,23 @@ impl Cache {
     pub(crate) fn ready(&self, connection: &Connection, base: &Base) -> Option<Arc<Ready>> {
         let key = (connection.tenant.clone(), connection.id.clone());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = known.find(&key, &connection.rules) {
+        if let Some(made) = find(&mut known, &key, &connection.rules) {
             return made.ready;
         }
         drop(known);
         let made = make(connection, base);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // Requests at the same time may all have made it.
-        if let Some(made) = known.find(&key, &connection.rules) {
+        if let Some(made) = find(&mut known, &key, &connection.rules) {
             return made.ready;
         }
         let (ready, problem) = match made {
             Ok(ready) => (Some(Arc::new(ready)), None),
             Err(problem) => (None, Some(problem)),
         };
-        let (now, text) = (known.time, connection.rules.clone());
+        let text = connection.rules.clone();
         let made = Made { ready, text };
-        known.keep(key, (now, made.clone()));
+        known.put(key, made.clone());
         drop(known);
         if let Some(error) = problem {
             let (tenant, connection) = (&connection.tenant, &connection.id);
@@ -84,28 +87,9 @@ impl Cache {
     }
 }
 
-impl Known {
-    /// What is known of that text, which is asked for now.
-    fn find(&mut self, key: &(TenantId, ConnectionId), text: &str) -> Option<Made> {
-        self.time += 1;
-        let (asked, made) = self.connections.get_mut(key)?;
-        if made.text != text {
-            return None;
-        }
-        *asked = self.time;
-        Some(made.clone())
-    }
-
-    fn keep(&mut self, key: (TenantId, ConnectionId), entry: (u64, Made)) {
-        if self.connections.len() >= MOST && !self.connections.contains_key(&key) {
-            let entries = self.connections.iter();
-            let oldest = entries.min_by_key(|(_, (asked, _))| *asked);
-            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
-                self.connections.remove(&oldest);
-            }
-        }
-        self.connections.insert(key, entry);
-    }
+/// What is known of that text.
+fn find(known: &mut LruCache<Key, Made>, key: &Key, text: &str) -> Option<Made> {
+    known.get(key).filter(|made| made.text == text).cloned()
 }
 
 fn make(connection: &Connection, base: &Base) -> Result<Ready, RulesError> {
@@ -166,11 +150,11 @@ mod tests {
         let (cache, base) = (Cache::default(), base("https://app.example"));
         let ready = |id: &str| cache.ready(&connection(id), &base).unwrap();
         let (first, second) = (ready("first"), ready("second"));
-        for more in 0..MOST - 1 {
+        for more in 0..MOST.get() - 1 {
             ready(&more.to_string());
             ready("first");
         }
-        assert_eq!(cache.known.lock().unwrap().connections.len(), MOST);
+        assert_eq!(cache.known.lock().unwrap().len(), MOST.get());
         assert!(Arc::ptr_eq(&first, &ready("first")));
         assert!(!Arc::ptr_eq(&second, &ready("second")));
     }

@@ -23,8 +23,8 @@ fn our_server_is_checked_over_a_socket() {
     assert!(out.contains(" passed, 0 failed, 0 skipped, "), "{out}");
     let written = fs::read_to_string(&file).unwrap();
     assert!(written.starts_with("<?xml "), "{written}");
-    let case = "<testcase classname=\"RFC 7644 section 3.6\" \
-                name=\"7644-3.6-01 DELETE returns 204 without body\"></testcase>";
+    let case = "<testcase name=\"7644-3.6-01 DELETE returns 204 without body\" \
+                classname=\"RFC 7644 section 3.6\"/>";
     assert!(written.contains(case), "{written}");
 }
 
@@ -64,6 +64,35 @@ fn a_finding_says_what_was_asked_and_answered() {
         out.contains("): step 1/1 GET /Users/{{guid:nobody}}: "),
         "{out}"
     );
+}
+
+#[test]
+fn a_junit_report_is_xml_whatever_the_server_answers() {
+    const NASTY: &str = "HTTP/1.1 500 E\r\nContent-Type: application/scim+json\r\nContent-Length: 23\r\n\r\n\
+                         {\"detail\":\"<&]]>\u{9b}\u{ffff}\"}";
+    let (url, _) = scripted(&[Reaction::Say(OK), Reaction::Say(OK), Reaction::Say(NASTY)]);
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("nasty.xml");
+    let junit = file.to_str().unwrap();
+    let (status, out, _) = scimkit(&[
+        "check",
+        &url,
+        "--only",
+        "read/unknown",
+        "--level",
+        "must",
+        "--junit",
+        junit,
+    ]);
+    assert_eq!(status, 1, "{out}");
+    let written = fs::read_to_string(&file).unwrap();
+    let counts = "tests=\"2\" skipped=\"1\" errors=\"0\" failures=\"1\"";
+    assert!(written.contains(counts), "{written}");
+    let said = "status 500, expected 404; body \
+                {&quot;detail&quot;:&quot;&lt;&amp;]]&gt;\\u{9b}\u{fffd}&quot;}";
+    for (element, level) in [("skipped", "SHOULD"), ("failure", "MUST")] {
+        let message = format!("<{element} message=\"{level}: {said}\">");
+        assert!(written.contains(&message), "{written}");
+    }
 }
 
 #[test]
