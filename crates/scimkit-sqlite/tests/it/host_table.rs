@@ -61,7 +61,7 @@ const COLUMNS: [&str; 6] = [
 fn rules(login_is_folded: bool) -> TypeMapping {
     let mapping = Mapping::builder()
         .with_file(&fields(login_is_folded))
-        .toml(MAPPING)
+        .with_file(MAPPING)
         .build(&Registry::standard());
     mapping.unwrap().of("User").unwrap().clone()
 }
