@@ -353,7 +353,7 @@ fn is_selected(
     let rest = [("display", &edge.display), ("type", &edge.kind)];
     for (name, text) in rest {
         if let Some(text) = text {
-            member.insert(name.to_owned(), Value::from(text.as_str()));
+            member.insert(name.to_owned(), Value::from(&**text));
         }
     }
     // The member is made to be looked at.

@@ -63,6 +63,7 @@ impl ResourceType {
             extensions: built,
             fingerprint: Fingerprint::default(),
             key_fingerprint: Fingerprint::default(),
+            name: table.type_name.as_str().into(),
             splices: Splices::default(),
             top,
         };

@@ -42,13 +42,13 @@ impl fmt::Display for ResourceId {
     }
 }
 
-/// One end of a membership: the resource it points to.
+/// One end of a membership: the resource it points to. Its texts are shared, since many edges show the same.
 ///
 /// # Example
 /// ```
 /// use scimkit_registry::Edge;
 ///
-/// let edge = Edge::to("42").with_kind(Some("User".into()));
+/// let edge = Edge::to("42").with_kind(Some("User"));
 /// assert_eq!((edge.id.as_str(), edge.kind.as_deref()), ("42", Some("User")));
 /// assert_eq!(edge.display, None);
 /// ```
@@ -56,11 +56,11 @@ impl fmt::Display for ResourceId {
 #[non_exhaustive]
 pub struct Edge {
     /// The target's display name; filled in by a store, never taken from a client.
-    pub display: Option<String>,
+    pub display: Option<Arc<str>>,
     /// The target.
     pub id: ResourceId,
     /// The target's resource type, by name; a client's word until a store knows better.
-    pub kind: Option<String>,
+    pub kind: Option<Arc<str>>,
     /// Whether the target must be of that type: a `$ref` named it as one. A store rejects the edge
     /// if it knows the target as another type.
     pub kind_required: bool,
@@ -80,8 +80,8 @@ impl Edge {
 
     /// With the target's display name.
     #[must_use]
-    pub fn with_display(mut self, display: Option<String>) -> Self {
-        self.display = display;
+    pub fn with_display(mut self, display: Option<impl Into<Arc<str>>>) -> Self {
+        self.display = display.map(Into::into);
         self
     }
 
@@ -108,7 +108,7 @@ impl Edge {
 
     /// Sets the name of the resource type that the target must be of.
     #[must_use]
-    pub fn with_required_kind(mut self, kind: impl Into<String>) -> Self {
+    pub fn with_required_kind(mut self, kind: impl Into<Arc<str>>) -> Self {
         self.kind = Some(kind.into());
         self.kind_required = true;
         self
@@ -116,8 +116,8 @@ impl Edge {
 
     /// With the name of the target's resource type.
     #[must_use]
-    pub fn with_kind(mut self, kind: Option<String>) -> Self {
-        self.kind = kind;
+    pub fn with_kind(mut self, kind: Option<impl Into<Arc<str>>>) -> Self {
+        self.kind = kind.map(Into::into);
         self
     }
 }
@@ -169,7 +169,7 @@ pub fn edges_of(value: &Value) -> Vec<Edge> {
         .map_or(std::slice::from_ref(value), Vec::as_slice);
     let edge = |e: &Value| {
         let id = e.get("value").and_then(Value::as_str)?;
-        let kind = e.get("type").and_then(Value::as_str).map(str::to_owned);
+        let kind = e.get("type").and_then(Value::as_str);
         let mut edge = Edge::to(id).with_kind(kind);
         // Admission leaves a `$ref` only where it named the member.
         edge.kind_required = e.get("$ref").is_some();

@@ -44,6 +44,7 @@ pub struct ResourceType {
     pub(crate) extensions: Vec<Extension>,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) key_fingerprint: Fingerprint,
+    pub(crate) name: Arc<str>,
     pub(crate) splices: Splices,
     pub(crate) top: Range<u16>,
 }
@@ -187,7 +188,13 @@ impl ResourceType {
     /// The type's `name`, which `meta.resourceType` carries: `User`.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.definition.name
+        &self.name
+    }
+
+    /// Returns the name of the type, shared with the edges that lead to its resources.
+    #[must_use]
+    pub fn shared_name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// The attribute at a path such as `name.givenName`, as [`lookup`](Self::lookup) finds it.

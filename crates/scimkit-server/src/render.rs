@@ -253,5 +253,5 @@ async fn targets_of(
 fn edge_to(kind: &ResourceType, stored: &Stored) -> Edge {
     Edge::to(stored.id.clone())
         .with_display(stored.document.display_name(kind))
-        .with_kind(Some(kind.name().to_owned()))
+        .with_kind(Some(Arc::clone(kind.shared_name())))
 }

@@ -135,7 +135,7 @@ impl EdgeReader<'_> {
             let found = row.get_ref(3)?.as_str_or_null().ok().flatten();
             let edge = match found.and_then(|kind| known(leads_to, kind)) {
                 Some(to) => to.show(edge, row.get(4)?),
-                None => edge.with_kind(row.get(2)?),
+                None => edge.with_kind(row.get::<_, Option<Arc<str>>>(2)?),
             };
             visit(place(row)?, edge)
         })
@@ -198,7 +198,7 @@ impl EdgeReader<'_> {
         visit: &mut Visit<'_>,
     ) -> Outcome<()> {
         let members = (source.kind.name(), source.owners);
-        let list = (self.tenant, to.name, path);
+        let list = (self.tenant, &**to.name, path);
         let statement = reference::owners_of(DIALECT, list, members, range);
         each(self.connection, &statement, |row| {
             let edge = Edge::to(row.get::<_, String>(1)?);
@@ -279,21 +279,21 @@ pub(crate) fn place(row: &Row<'_>) -> Outcome<usize> {
 
 /// A type that edges may lead to.
 struct Target<'a> {
-    name: &'a str,
+    name: &'a Arc<str>,
     shows_display: bool,
 }
 
 impl<'a> Target<'a> {
     fn new(kind: &'a ResourceType) -> Self {
         Target {
-            name: kind.name(),
+            name: kind.shared_name(),
             shows_display: kind.shows_display_name(),
         }
     }
 
     /// An edge to a resource of the type, with the display name as far as the schema shows it.
-    fn show(&self, edge: Edge, display: Option<String>) -> Edge {
-        let edge = edge.with_kind(Some(self.name.to_owned()));
+    fn show(&self, edge: Edge, display: Option<Arc<str>>) -> Edge {
+        let edge = edge.with_kind(Some(Arc::clone(self.name)));
         edge.with_display(display.filter(|_| self.shows_display))
     }
 }
@@ -303,5 +303,5 @@ fn leads_to<'a>(kinds: &[&'a Arc<ResourceType>]) -> Vec<Target<'a>> {
 }
 
 fn known<'t, 'k>(leads_to: &'t [Target<'k>], kind: &str) -> Option<&'t Target<'k>> {
-    leads_to.iter().find(|to| to.name == kind)
+    leads_to.iter().find(|to| **to.name == *kind)
 }

@@ -145,9 +145,9 @@ pub fn element(settings: &Settings, kind: &ResourceType, attr: AttrId, edge: &Ed
     for sub in kind.children(attr) {
         let text = match sub.name() {
             "$ref" => target_location(settings, edge),
-            "display" => edge.display.clone(),
+            "display" => edge.display.as_deref().map(str::to_owned),
             "type" if inverse => Some("direct".to_owned()),
-            "type" => edge.kind.clone(),
+            "type" => edge.kind.as_deref().map(str::to_owned),
             "value" => Some(edge.id.as_str().to_owned()),
             _ => None,
         };
@@ -194,7 +194,7 @@ fn reference(settings: &Settings, facts: &Facts<'_>, attr: AttrId) -> Option<Val
         for sub in facts.kind.children(attr).filter(made) {
             let text = match sub.name() {
                 "$ref" => target_location(settings, edge),
-                _ => edge.display.clone(),
+                _ => edge.display.as_deref().map(str::to_owned),
             };
             if let Some(text) = text {
                 members.insert(sub.name().to_owned(), Value::from(text));

@@ -66,7 +66,7 @@ impl World {
                 let mut member = Map::new();
                 member.insert("value".to_owned(), edge.id.as_str().into());
                 if let Some(kind) = &edge.kind {
-                    member.insert("type".to_owned(), kind.as_str().into());
+                    member.insert("type".to_owned(), (**kind).into());
                 }
                 Value::Object(member)
             };

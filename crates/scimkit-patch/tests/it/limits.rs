@@ -124,7 +124,7 @@ fn folded() -> Arc<ResourceType> {
 }
 
 fn crowd(kind: &ResourceType, members: usize) -> World {
-    let edge = |n: usize| Edge::to(format!("Id{n}")).with_kind(Some("User".into()));
+    let edge = |n: usize| Edge::to(format!("Id{n}")).with_kind(Some("User"));
     World {
         document: Default::default(),
         edges: vec![(

@@ -281,7 +281,7 @@ fn edits_that_say_nothing_are_none() {
 fn the_first_word_about_a_present_edge_stays() {
     let gadget = gadget();
     let crew = id(&gadget, "crew");
-    let edge = |kind: &str| Edge::to("1").with_kind(Some(kind.into()));
+    let edge = |kind: &str| Edge::to("1").with_kind(Some(kind));
     let add = |edge| EdgeEdit::Delta {
         add: vec![edge],
         remove: vec![],
@@ -306,7 +306,7 @@ fn memberships_become_edges() {
     let body = json!({"displayName": "Staff", "members": [
         {"value": "1", "type": "User", "display": "forged"}, {"value": "2"}, {"value": "1"}]});
     let change = Change::create(group.clone(), admit(&group, body));
-    let user = Edge::to("1").with_kind(Some("User".into()));
+    let user = Edge::to("1").with_kind(Some("User"));
     assert_eq!(
         change.edges()[0].edit,
         EdgeEdit::Replace(vec![user, Edge::to("2")])

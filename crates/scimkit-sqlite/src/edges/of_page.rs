@@ -1,6 +1,6 @@
 //! The groups of the resources on a page.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use scimkit_registry::{Edge, ResourceId};
 use scimkit_sql::reference::{self, EdgeRange};
@@ -22,7 +22,7 @@ struct Groups {
 #[derive(Debug)]
 enum Label {
     /// It exists, with this display name.
-    Known(Option<String>),
+    Known(Option<Arc<str>>),
     /// It does not exist.
     Missing,
     /// The page has no room for it.
@@ -44,7 +44,7 @@ impl EdgeReader<'_> {
         limit: Option<u32>,
         visit: &mut Visit<'_>,
     ) -> Outcome<()> {
-        let list = (self.tenant, to.name, path);
+        let list = (self.tenant, &**to.name, path);
         let found = match self.found_in_range(list, source, limit)? {
             Some(found) => found,
             None => self.found_one_by_one(list, source, limit)?,
@@ -155,8 +155,8 @@ impl EdgeReader<'_> {
                 end = at;
                 return Ok(false);
             }
-            let display: Option<String> = row.get(2)?;
-            bytes += display.as_ref().map_or(0, String::len) as u64;
+            let display: Option<Arc<str>> = row.get(2)?;
+            bytes += display.as_ref().map_or(0, |name| name.len()) as u64;
             labels.push((at, display));
             Ok(true)
         })?;

@@ -133,7 +133,7 @@ impl Edges {
             }
         }
         let edge = |(id, kind): &(ResourceId, Option<String>)| {
-            Edge::to(id.as_str()).with_kind(kind.clone())
+            Edge::to(id.as_str()).with_kind(kind.as_deref())
         };
         let add: Vec<_> = self.targets.iter().map(edge).collect();
         let mut change = Change::none(Arc::clone(kind));

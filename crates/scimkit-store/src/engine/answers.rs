@@ -182,10 +182,10 @@ impl Decider<'_> {
         let edge = Edge::to(id.clone());
         match self.label(&attr.leads_to, id) {
             ShownLabel::Live(kind, display) => Some(
-                edge.with_kind(Some(kind.name().to_owned()))
+                edge.with_kind(Some(Arc::clone(kind.shared_name())))
                     .with_display(display),
             ),
-            ShownLabel::Other => given().map(|kind| edge.with_kind(kind.map(str::to_owned))),
+            ShownLabel::Other => given().map(|kind| edge.with_kind(kind)),
             ShownLabel::Unknown => None,
         }
     }

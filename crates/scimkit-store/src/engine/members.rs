@@ -82,7 +82,7 @@ impl Decider<'_> {
             }
             for edge in added {
                 let was_there = self.was_there(&list, &edge.id);
-                let added = Some(edge.kind.clone());
+                let added = Some(edge.kind.as_deref().map(str::to_owned));
                 self.overlay.set_edge(&list, &edge.id, (added, was_there));
             }
         }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
+    sync::Arc,
 };
 
 use scimkit_core::Version;
@@ -236,7 +237,7 @@ impl Applied {
                 let kind = registry.by_name(&row.head.kind);
                 let kind = kind.filter(|_| is_shown && row.head.state == RowState::Live);
                 if let (Some(kind), Some(document)) = (kind, &row.document) {
-                    edge.display = document.display_name(kind);
+                    edge.display = document.display_name(kind).map(Arc::from);
                 }
             }
             if has_new_ids {

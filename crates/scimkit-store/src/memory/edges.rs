@@ -93,7 +93,7 @@ pub(super) struct EdgeTargets<'s> {
 #[derive(Debug)]
 struct LiveTarget<'s> {
     /// Its display name, once it was read.
-    display: OnceCell<Option<String>>,
+    display: OnceCell<Option<Arc<str>>>,
     kind: &'s ResourceType,
     /// The text of its document.
     text: Bytes,
@@ -124,9 +124,12 @@ impl<'s> EdgeTargets<'s> {
 }
 
 impl LiveTarget<'_> {
-    fn display(&self) -> Option<&str> {
-        let read = || Document::from_text(self.text.clone()).display_name(self.kind);
-        self.display.get_or_init(read).as_deref()
+    fn display(&self) -> Option<&Arc<str>> {
+        let read = || {
+            let document = Document::from_text(self.text.clone());
+            document.display_name(self.kind).map(Arc::from)
+        };
+        self.display.get_or_init(read).as_ref()
     }
 }
 
@@ -225,11 +228,11 @@ impl<'s> EdgeReader<'s> {
             };
             let edge = Edge::to(id);
             edges.push(match target {
-                FoundTarget::Unknown(given) => edge.with_kind(given.as_deref().map(str::to_owned)),
+                FoundTarget::Unknown(given) => edge.with_kind(given),
                 FoundTarget::Known(at) => match targets.live.get(at) {
                     Some(target) => edge
-                        .with_kind(Some(target.kind.name().to_owned()))
-                        .with_display(target.display().map(str::to_owned)),
+                        .with_kind(Some(Arc::clone(target.kind.shared_name())))
+                        .with_display(target.display().cloned()),
                     None => edge,
                 },
             });

@@ -32,7 +32,7 @@ fn of(scope: &Scope, name: &str, id: &str, body: Value, edges: &[(&str, Vec<Edge
 
 fn user(id: &str, display: Option<&str>) -> Edge {
     Edge::to(id)
-        .with_kind(Some("User".into()))
+        .with_kind(Some("User"))
         .with_display(display.map(str::to_owned))
 }
 
@@ -70,8 +70,8 @@ fn a_user_shows_its_groups_and_manager() {
     const ENTERPRISE: &str = scimkit_core::builtin::ENTERPRISE_USER;
     let scope = scope(Registry::standard());
     let group = Edge::to("g")
-        .with_kind(Some("Group".into()))
-        .with_display(Some("G".into()));
+        .with_kind(Some("Group"))
+        .with_display(Some("G"));
     let manager = format!("{ENTERPRISE}:manager");
     let edges = [
         ("groups", vec![group]),
@@ -118,7 +118,7 @@ fn an_attribute_leads_to_the_types_it_names() {
     };
     assert_eq!(names("Group", "members"), ["User", "Group"]);
     let group = kind(&scope, "Group");
-    let unknown = Edge::to("x").with_kind(Some("Printer".into()));
+    let unknown = Edge::to("x").with_kind(Some("Printer"));
     let shown = element(
         &scope.settings,
         &group,

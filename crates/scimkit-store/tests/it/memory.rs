@@ -180,8 +180,8 @@ fn references_are_edges_too() {
     let owners = ["u", "m"].map(ResourceId::from).to_vec();
     let edges = now(store.edges(&scope, &EdgeQuery::new(user, attr, owners))).unwrap();
     let boss = Edge::to("m")
-        .with_kind(Some("User".into()))
-        .with_display(Some("Boss".into()));
+        .with_kind(Some("User"))
+        .with_display(Some("Boss"));
     assert_eq!(edges, [vec![boss], vec![]]);
 }
 

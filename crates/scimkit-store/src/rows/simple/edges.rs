@@ -243,8 +243,8 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
             let Some(kind) = leads_to.iter().find(|kind| *kind.name() == *head.kind) else {
                 continue;
             };
-            edge.kind = Some(kind.name().to_owned());
-            edge.display = document.display_name(kind);
+            edge.kind = Some(Arc::clone(kind.shared_name()));
+            edge.display = document.display_name(kind).map(Arc::from);
         }
         Ok(())
     }
