@@ -145,7 +145,7 @@ async fn no_place(_: BoxError) -> Response {
 }
 
 fn refusal(status: StatusCode, detail: String, wait: Duration) -> Response {
-    let error = core::Error::new(status.as_u16(), detail);
+    let error = core::ErrorResponse::new(status.as_u16(), detail);
     let body = serde_json::to_string(&error).unwrap_or_default();
     let seconds = wait.as_secs().max(1).to_string();
     let headers = [
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(head.headers["retry-after"], "1");
         assert_eq!(head.headers["content-type"], "application/scim+json");
         let body = to_bytes(body, 1_000).await.unwrap();
-        let error: core::Error = serde_json::from_slice(&body).unwrap();
+        let error: core::ErrorResponse = serde_json::from_slice(&body).unwrap();
         assert_eq!(
             (error.status, &*error.detail),
             (429, "more than 25 requests a second")

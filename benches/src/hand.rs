@@ -8,7 +8,9 @@
 )]
 
 use crate::bytes::{self, ALPHA, NAME, URN, WORD};
-use scimkit_filter::{AttributePath, Comparison, Filter, Limits, Literal, Operator, ValuePath};
+use scimkit_filter::{
+    AttributePath, Comparison, Filter, Literal, Operator, ParseLimits, ValuePath,
+};
 use std::borrow::Cow;
 
 /// Where it went wrong, and what was wanted.
@@ -28,7 +30,7 @@ type Result<T> = std::result::Result<T, Bad>;
 ///
 /// The text is no filter, or goes beyond a limit.
 pub fn parse(text: &str) -> Result<Filter<'_>> {
-    let limits = Limits::default();
+    let limits = ParseLimits::default();
     if text.len() > limits.length {
         return bad(limits.length, "less");
     }
@@ -224,7 +226,7 @@ impl<'a> Parser<'a> {
         Ok(AttributePath {
             urn: None,
             name,
-            sub,
+            sub_attribute: sub,
         })
     }
 
@@ -275,7 +277,11 @@ impl<'a> Parser<'a> {
         let name = self.name()?;
         let sub = self.sub()?;
         let urn = Some(Cow::Borrowed(&self.text[start..start + colon]));
-        Ok(AttributePath { urn, name, sub })
+        Ok(AttributePath {
+            urn,
+            name,
+            sub_attribute: sub,
+        })
     }
 
     /// The operator, or nothing for `pr`.
@@ -442,7 +448,9 @@ impl<'a> Parser<'a> {
 
 #[inline]
 fn is_not(attribute: &AttributePath<'_>) -> bool {
-    attribute.name.eq_ignore_ascii_case("not") && attribute.urn.is_none() && attribute.sub.is_none()
+    attribute.name.eq_ignore_ascii_case("not")
+        && attribute.urn.is_none()
+        && attribute.sub_attribute.is_none()
 }
 
 /// A list that starts with `first` and has room for more: one of exactly one would have to grow at once.

@@ -1,7 +1,7 @@
 //! Texts that are meant to hurt, of any size.
 
 use crate::nanoseconds;
-use scimkit_filter::{Filter, Leniency, Limits, Options};
+use scimkit_filter::{Filter, Leniency, ParseLimits, ParseOptions};
 
 /// What a hostile text repeats: things that open, chains, and single tokens without an end.
 pub const PARTS: [&str; 12] = [
@@ -35,12 +35,12 @@ pub fn text(part: &str, length: usize) -> String {
 
 /// Everything let through, as large as it can be set: what is left is the parser itself.
 #[must_use]
-pub fn wide_open() -> Options {
-    let limits = Limits::default()
+pub fn wide_open() -> ParseOptions {
+    let limits = ParseLimits::default()
         .with_depth(u16::MAX)
         .with_length(usize::MAX)
         .with_terms(u32::MAX);
-    Options::default()
+    ParseOptions::default()
         .with_limits(limits)
         .with_leniency(Leniency::LENIENT)
 }

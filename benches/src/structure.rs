@@ -158,7 +158,11 @@ impl<'a> Parser<'a> {
             self.at += 1;
             sub = Some(self.name()?);
         }
-        Some(AttributePath { urn, name, sub })
+        Some(AttributePath {
+            urn,
+            name,
+            sub_attribute: sub,
+        })
     }
 
     #[inline]

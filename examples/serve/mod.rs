@@ -116,7 +116,7 @@ fn connection(
 
 fn too_slow() -> Response {
     let detail = "the request took too long to arrive or to be answered";
-    let error = core::Error::new(StatusCode::REQUEST_TIMEOUT.as_u16(), detail);
+    let error = core::ErrorResponse::new(StatusCode::REQUEST_TIMEOUT.as_u16(), detail);
     let body = serde_json::to_string(&error).unwrap_or_default();
     let headers = [
         (header::CONTENT_TYPE, "application/scim+json"),

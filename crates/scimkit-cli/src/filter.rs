@@ -64,7 +64,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     let Some(kind) = registry.types().first() else {
         return ExitCode::from(NO_SCHEMA);
     };
-    let reading = filter::Options::default().with_leniency(tolerance.leniency());
+    let reading = filter::ParseOptions::default().with_leniency(tolerance.leniency());
     let filter = match Filter::parse_with(&options.text, &reading) {
         Ok(filter) => filter,
         Err(error) => {

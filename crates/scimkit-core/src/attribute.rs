@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::error::excerpt;
+use crate::is_attribute_name;
 use crate::keyword::keywords;
-use crate::valid_name;
 
 /// One attribute of a schema: its name and how a service treats its values.
 ///
@@ -19,7 +19,7 @@ use crate::valid_name;
 ///
 /// # Errors
 ///
-/// Reading JSON fails on a name that [`valid_name`] refuses, on an unknown keyword and on a wrong JSON type.
+/// Reading JSON fails on a name that [`is_attribute_name`] refuses, on an unknown keyword and on a wrong JSON type.
 ///
 /// # Example
 ///
@@ -350,7 +350,7 @@ impl Serialize for Attribute {
 impl<'de> Deserialize<'de> for Attribute {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let wire = Wire::deserialize(input)?;
-        if !valid_name(&wire.name) {
+        if !is_attribute_name(&wire.name) {
             let name = excerpt(&wire.name);
             return Err(serde::de::Error::custom(format_args!(
                 "`{name}` is not an attribute name"

@@ -17,22 +17,22 @@ use crate::message;
 /// # Example
 ///
 /// ```
-/// use scimkit_core::{Error, ScimType};
+/// use scimkit_core::{ErrorResponse, ScimType};
 ///
-/// let error = Error::invalid_value("`active` is not a boolean");
+/// let error = ErrorResponse::invalid_value("`active` is not a boolean");
 /// assert_eq!((error.status, error.scim_type), (400, Some(ScimType::InvalidValue)));
 /// assert_eq!(
 ///     serde_json::to_string(&error)?,
 ///     r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"400","scimType":"invalidValue","detail":"`active` is not a boolean"}"#,
 /// );
-/// assert!(serde_json::from_str::<Error>(r#"{"status":"soon"}"#).is_err());
+/// assert!(serde_json::from_str::<ErrorResponse>(r#"{"status":"soon"}"#).is_err());
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 ///
 /// [RFC 7644, section 3.12](https://www.rfc-editor.org/rfc/rfc7644#section-3.12)
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{detail}")]
-pub struct Error {
+pub struct ErrorResponse {
     /// The HTTP status.
     pub status: u16,
     /// The keyword that says what was wrong with the request.
@@ -41,7 +41,7 @@ pub struct Error {
     pub detail: String,
 }
 
-impl Error {
+impl ErrorResponse {
     /// An error without a keyword.
     pub fn new(status: u16, detail: impl Into<String>) -> Self {
         Self {
@@ -139,7 +139,7 @@ impl Error {
     }
 }
 
-impl Serialize for Error {
+impl Serialize for ErrorResponse {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         let mut object = out.serialize_struct("Error", 4)?;
         object.serialize_field("schemas", &[message::ERROR])?;
@@ -154,7 +154,7 @@ impl Serialize for Error {
     }
 }
 
-impl<'de> Deserialize<'de> for Error {
+impl<'de> Deserialize<'de> for ErrorResponse {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

@@ -20,7 +20,7 @@
 //! |---|---|
 //! | to define or load a schema | [`Schema`], [`Attribute`], [`ResourceTypeDefinition`] |
 //! | the schemas of the RFC | [`builtin`] |
-//! | to read or write a protocol message | [`parse_json`], [`message`], [`Error`], [`excerpt`], [`ServiceProviderConfig`] |
+//! | to read or write a protocol message | [`parse_json`], [`message`], [`ErrorResponse`], [`excerpt`], [`ServiceProviderConfig`] |
 //! | `meta`, timestamps and entity tags | [`Meta`], [`format_instant`], [`parse_instant`], [`Version`], [`ETagList`] |
 //!
 //! The text behind it is [RFC 7643](https://www.rfc-editor.org/rfc/rfc7643) and
@@ -46,11 +46,11 @@ pub use config::{
     AuthenticationScheme, BulkSupport, FilterSupport, PaginationSupport, ServiceProviderConfig,
     Supported,
 };
-pub use error::{Error, ScimType, excerpt};
+pub use error::{ErrorResponse, ScimType, excerpt};
 pub use instant::{format_instant, parse_instant, push_instant};
 pub use json::{parse_json, push_json_string};
 pub use meta::Meta;
-pub use name::valid_name;
+pub use name::is_attribute_name;
 pub use resource_type::{InvalidEndpoint, ResourceTypeDefinition, SchemaExtension};
 pub use schema::{InvalidSchema, Schema};
 pub use urn::{InvalidUrn, Urn};

@@ -1,6 +1,6 @@
 //! The protocol's messages: lists, searches, patches and bulk requests.
 //!
-//! The error message is [`Error`]. Requests are read from a JSON value that is moved, not cloned; the
+//! The error message is [`ErrorResponse`]. Requests are read from a JSON value that is moved, not cloned; the
 //! names of their members ignore case.
 //!
 //! [RFC 7644, section 3](https://www.rfc-editor.org/rfc/rfc7644#section-3)
@@ -12,13 +12,13 @@ mod search;
 
 use serde_json::{Map, Value};
 
-use crate::{Error, excerpt};
+use crate::{ErrorResponse, excerpt};
 
 pub use bulk::{
     BulkBounds, BulkCall, BulkMethod, BulkOperation, BulkRequest, BulkResponse, BulkResult,
 };
 pub use list::ListResponse;
-pub use patch::{Op, Operation, PatchRequest};
+pub use patch::{PatchOperation, PatchOperationKind, PatchRequest};
 pub use search::{SearchRequest, SortOrder};
 
 /// The URI of a bulk request.
@@ -40,7 +40,7 @@ pub const SEARCH_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRe
 fn members<const N: usize>(
     object: Map<String, Value>,
     names: [&str; N],
-) -> Result<[Option<Value>; N], Error> {
+) -> Result<[Option<Value>; N], ErrorResponse> {
     let mut found = [const { None }; N];
     for (name, value) in object {
         let known = names
@@ -50,7 +50,9 @@ fn members<const N: usize>(
         if let Some((known, slot)) = known
             && slot.replace(value).is_some()
         {
-            return Err(Error::invalid_syntax(format!("`{known}` is there twice")));
+            return Err(ErrorResponse::invalid_syntax(format!(
+                "`{known}` is there twice"
+            )));
         }
     }
     Ok(found)
@@ -101,11 +103,11 @@ fn names(schemas: Option<&Value>) -> impl Iterator<Item = &str> {
 ///
 /// # Errors
 /// `invalidSyntax` for a body that claims to be another message.
-fn is_misfit(schemas: Option<&Value>, urn: &str) -> Result<bool, Error> {
+fn is_mismatch(schemas: Option<&Value>, urn: &str) -> Result<bool, ErrorResponse> {
     if let Some(other) = other_message(schemas, urn) {
         let other = excerpt(other);
         let detail = format!("`schemas` names the message `{other}`, expected `{urn}`");
-        return Err(Error::invalid_syntax(detail));
+        return Err(ErrorResponse::invalid_syntax(detail));
     }
     let is_list = schemas.is_some_and(Value::is_array);
     Ok(!is_list || !names(schemas).any(|name| name.eq_ignore_ascii_case(urn)))

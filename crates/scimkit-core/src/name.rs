@@ -8,15 +8,15 @@
 /// # Example
 ///
 /// ```
-/// use scimkit_core::valid_name;
+/// use scimkit_core::is_attribute_name;
 ///
-/// assert!(valid_name("userName") && valid_name("$ref"));
-/// assert!(!valid_name("2fa") && !valid_name("name.givenName") && !valid_name(""));
+/// assert!(is_attribute_name("userName") && is_attribute_name("$ref"));
+/// assert!(!is_attribute_name("2fa") && !is_attribute_name("name.givenName") && !is_attribute_name(""));
 /// ```
 ///
 /// [RFC 7643, section 2.1](https://www.rfc-editor.org/rfc/rfc7643#section-2.1)
 #[must_use]
-pub fn valid_name(name: &str) -> bool {
+pub fn is_attribute_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic());
     (first && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'$' | b'-' | b'_')))

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 ///
 /// let path = AttributePath::parse("urn:ietf:params:scim:schemas:core:2.0:User:name.familyName")?;
 /// assert_eq!(path.urn.as_deref(), Some("urn:ietf:params:scim:schemas:core:2.0:User"));
-/// assert_eq!((&*path.name, path.sub.as_deref()), ("name", Some("familyName")));
+/// assert_eq!((&*path.name, path.sub_attribute.as_deref()), ("name", Some("familyName")));
 /// # Ok::<(), scimkit_filter::ParseError>(())
 /// ```
 ///
@@ -26,7 +26,7 @@ pub struct AttributePath<'a> {
     /// The name of the attribute.
     pub name: Cow<'a, str>,
     /// The name of a sub-attribute, which stands after the dot.
-    pub sub: Option<Cow<'a, str>>,
+    pub sub_attribute: Option<Cow<'a, str>>,
 }
 
 impl AttributePath<'_> {
@@ -36,7 +36,7 @@ impl AttributePath<'_> {
         AttributePath {
             urn: self.urn.map(owned),
             name: owned(self.name),
-            sub: self.sub.map(owned),
+            sub_attribute: self.sub_attribute.map(owned),
         }
     }
 }

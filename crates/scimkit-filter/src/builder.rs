@@ -3,7 +3,7 @@
 use crate::attribute::AttributePath;
 use crate::error::ParseError;
 use crate::literal;
-use crate::options::{Limits, Options};
+use crate::options::{ParseLimits, ParseOptions};
 use crate::tree::{Comparison, Filter, Literal, Operator, ValuePath};
 use crate::walk::{Event, Group};
 use std::borrow::Cow;
@@ -19,7 +19,7 @@ use std::convert::Infallible;
 ///
 /// let active = Filter::eq("active", true)?;
 /// let named = Filter::sw("userName", "bj")?.or(Filter::present("title")?);
-/// let work = Filter::brackets("emails", Filter::eq("type", "work")?)?;
+/// let work = Filter::value_path("emails", Filter::eq("type", "work")?)?;
 /// let filter = active.and(named).and(work.negate());
 /// assert_eq!(
 ///     filter.to_string(),
@@ -169,7 +169,7 @@ impl<'a> Filter<'a> {
     /// # Errors
     ///
     /// As for [`compare`](Self::compare); also, `inner` holds brackets or a URN, which cannot stand in brackets.
-    pub fn brackets(
+    pub fn value_path(
         attribute: impl TryInto<AttributePath<'a>, Error: Into<ParseError>>,
         inner: Self,
     ) -> Result<Self, ParseError> {
@@ -186,12 +186,15 @@ impl<'a> Filter<'a> {
             return Ok(path);
         }
         // Read as text it is refused, with the place.
-        let limits = Limits::default()
+        let limits = ParseLimits::default()
             .with_depth(u16::MAX)
             .with_length(usize::MAX)
             .with_terms(u32::MAX);
-        Filter::parse_with(&path.to_string(), &Options::default().with_limits(limits))
-            .map(Filter::into_owned)
+        Filter::parse_with(
+            &path.to_string(),
+            &ParseOptions::default().with_limits(limits),
+        )
+        .map(Filter::into_owned)
     }
 
     /// `self and other`, with no `and` directly inside another.

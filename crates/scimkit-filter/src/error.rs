@@ -2,7 +2,7 @@
 
 use crate::bytes::{self, WORD};
 use crate::fault::{Expected, Fault};
-use crate::options::Limits;
+use crate::options::ParseLimits;
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter, Write as _};
 use std::ops::Range;
@@ -19,10 +19,10 @@ const WINDOW: usize = 30;
 /// # Example
 ///
 /// ```
-/// use scimkit_filter::{ErrorKind, Filter};
+/// use scimkit_filter::{ParseErrorKind, Filter};
 ///
 /// let error = Filter::parse("title pr and age eq 01").unwrap_err();
-/// assert_eq!(error.kind(), ErrorKind::Syntax);
+/// assert_eq!(error.kind(), ParseErrorKind::Syntax);
 /// assert_eq!(error.span(), 20..22);
 /// assert_eq!(error.to_string(), "expected a number of JSON at character 21, found `01`");
 /// assert!(format!("{error:#}").ends_with("\n  title pr and age eq 01\n                      ^^"));
@@ -35,14 +35,14 @@ pub struct ParseError(Box<Details>);
 /// What a caller may want to tell apart.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
-pub enum ErrorKind {
+pub enum ParseErrorKind {
     /// The text does not follow the grammar.
     Syntax,
-    /// Nesting went beyond [`Limits::depth`].
+    /// Nesting went beyond [`ParseLimits::depth`].
     TooDeep,
-    /// The text is longer than [`Limits::length`].
+    /// The text is longer than [`ParseLimits::length`].
     TooLong,
-    /// There are more terms than [`Limits::terms`].
+    /// There are more terms than [`ParseLimits::terms`].
     TooManyTerms,
 }
 
@@ -50,7 +50,7 @@ pub enum ErrorKind {
 struct Details {
     expected: Cow<'static, str>,
     found: String,
-    kind: ErrorKind,
+    kind: ParseErrorKind,
     leniency: Option<&'static str>,
     picture: String,
     place: usize,
@@ -60,7 +60,7 @@ struct Details {
 impl ParseError {
     /// Which of the few kinds of failure this is.
     #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ParseErrorKind {
         self.0.kind
     }
 
@@ -91,7 +91,7 @@ impl ParseError {
     }
 
     #[cold]
-    pub(crate) fn new(text: &str, fault: Fault<'_>, limits: Limits) -> Self {
+    pub(crate) fn new(text: &str, fault: Fault<'_>, limits: ParseLimits) -> Self {
         let start = text.len().saturating_sub(fault.rest.len());
         let span = start..start.saturating_add(blamed(fault));
         let before = text.get(..start).unwrap_or_default();
@@ -129,12 +129,12 @@ impl Display for ParseError {
     }
 }
 
-pub(crate) fn kind(expected: Expected) -> ErrorKind {
+pub(crate) fn kind(expected: Expected) -> ParseErrorKind {
     match expected {
-        Expected::Depth => ErrorKind::TooDeep,
-        Expected::Length => ErrorKind::TooLong,
-        Expected::Terms => ErrorKind::TooManyTerms,
-        _ => ErrorKind::Syntax,
+        Expected::Depth => ParseErrorKind::TooDeep,
+        Expected::Length => ParseErrorKind::TooLong,
+        Expected::Terms => ParseErrorKind::TooManyTerms,
+        _ => ParseErrorKind::Syntax,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A failure while it travels through the parser: a place and an expectation, both cheap to copy.
 
-use crate::options::{Limits, MAX_DEPTH};
+use crate::options::{MAX_DEPTH, ParseLimits};
 use std::borrow::Cow;
 
 /// What a token parser answers: `nom`'s result, failing with a [`Fault`].
@@ -77,7 +77,7 @@ impl Expected {
     }
 
     /// The expectation in words, to stand after "expected".
-    pub(crate) fn words(self, limits: Limits) -> Cow<'static, str> {
+    pub(crate) fn words(self, limits: ParseLimits) -> Cow<'static, str> {
         let words = match self {
             Self::AndOrBracket => "`and`, `or` or `]`",
             Self::AndOrEnd => "`and`, `or` or the end",

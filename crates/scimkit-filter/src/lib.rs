@@ -8,7 +8,7 @@
 //! assert_eq!((&*comparison.attribute.name, comparison.operator), ("userName", Operator::Equal));
 //!
 //! let path = Path::parse(r#"emails[type EQ "work"].value"#)?;
-//! assert_eq!(path.sub.as_deref(), Some("value"));
+//! assert_eq!(path.sub_attribute.as_deref(), Some("value"));
 //! assert_eq!(path.to_string(), r#"emails[type eq "work"].value"#);
 //! assert!(Filter::parse("userName regex \"j.*\"").is_err());
 //! # Ok::<(), scimkit_filter::ParseError>(())
@@ -20,7 +20,7 @@
 //! * [`Filter`]: the `filter` parameter ([RFC 7644, 3.4.2.2]).
 //! * [`Path`]: the `path` of a PATCH operation ([RFC 7644, 3.5.2]).
 //! * [`AttributePath`]: one entry of `attributes`, `excludedAttributes` or `sortBy`.
-//! * [`Options`]: [`Limits`] on what a stranger may send, and [`Leniency`] for clients that stray from the grammar.
+//! * [`ParseOptions`]: [`ParseLimits`] on what a stranger may send, and [`Leniency`] for clients that stray from the grammar.
 //! * [`ParseError`]: where it went wrong, what stood there, and what should have.
 //!
 //! # Filters made by code
@@ -80,7 +80,7 @@
 //! once when it goes beyond four levels.
 //!
 //! Parsing keeps nesting in a stack of its own, not in the thread's: no text, however deep, overflows it, and a tree
-//! within [`Limits::depth`] can be printed, cloned, walked, compared and dropped on a stack of 128 KiB.
+//! within [`ParseLimits::depth`] can be printed, cloned, walked, compared and dropped on a stack of 128 KiB.
 //!
 //! [RFC 7644, 3.4.2.2]: https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2
 //! [RFC 7644, 3.5.2]: https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2
@@ -108,8 +108,8 @@ mod tree;
 mod walk;
 
 pub use attribute::AttributePath;
-pub use error::{ErrorKind, ParseError};
-pub use options::{Leniency, Limits, MAX_DEPTH, Options};
+pub use error::{ParseError, ParseErrorKind};
+pub use options::{Leniency, MAX_DEPTH, ParseLimits, ParseOptions};
 pub use path::Path;
 pub use tree::{Comparison, Filter, Literal, Operator, ValuePath};
 pub use walk::{Event, Group, Walk};

@@ -3,7 +3,7 @@
 use crate::bytes::{self, NAME};
 use crate::error::ParseError;
 use crate::fault::{Expected, Fault, Parsed, fault};
-use crate::options::Limits;
+use crate::options::ParseLimits;
 use crate::tree::Literal;
 use nom::Parser;
 use nom::branch::alt;
@@ -141,7 +141,7 @@ pub(crate) fn whole_number(text: &str) -> Result<Literal<'_>, ParseError> {
         expected: Expected::Number,
         rest: read,
     };
-    Err(ParseError::new(text, fault, Limits::default()))
+    Err(ParseError::new(text, fault, ParseLimits::default()))
 }
 
 /// A string; `input` starts with its quote.

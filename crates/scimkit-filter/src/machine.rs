@@ -6,7 +6,7 @@
 use crate::bytes::{self, BLANK, NAME};
 use crate::fault::{Expected, Parsed, fault};
 use crate::level::{Level, Levels, Open};
-use crate::options::{MAX_DEPTH, Options};
+use crate::options::{MAX_DEPTH, ParseOptions};
 use crate::term::{Start, Terms};
 use crate::token::{self, Attribute};
 use crate::tree::{Filter, ValuePath};
@@ -24,12 +24,16 @@ pub(crate) enum End {
 }
 
 /// Parses a filter up to its `end`.
-pub(crate) fn filter<'a>(input: &'a str, options: &Options, end: End) -> Parsed<'a, Filter<'a>> {
+pub(crate) fn filter<'a>(
+    input: &'a str,
+    options: &ParseOptions,
+    end: End,
+) -> Parsed<'a, Filter<'a>> {
     Machine::new(Terms::new(options), options, end).run(input)
 }
 
 /// Parses the filter of a path, from its bracket to the one that closes it.
-pub(crate) fn brackets<'a>(input: &'a str, options: &Options) -> Parsed<'a, Filter<'a>> {
+pub(crate) fn brackets<'a>(input: &'a str, options: &ParseOptions) -> Parsed<'a, Filter<'a>> {
     let mut terms = Terms::new(options);
     terms.in_brackets = true;
     terms.in_path = true;
@@ -67,7 +71,7 @@ enum Next {
 
 impl<'a> Machine<'a> {
     #[inline]
-    fn new(terms: Terms, options: &Options, end: End) -> Self {
+    fn new(terms: Terms, options: &ParseOptions, end: End) -> Self {
         let depth = usize::from(options.limits.depth.min(MAX_DEPTH));
         Self {
             attribute: None,

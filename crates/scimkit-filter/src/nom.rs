@@ -1,14 +1,14 @@
 //! SCIM filters as nom parsers, for grammars of your own.
 //!
 //! Each function returns a parser that reads the front of its input, as nom's own parsers do. It accepts what
-//! [`Filter::parse_with`], [`Path::parse_with`] and [`AttributePath::parse`] accept, under the same [`Limits`] and the
+//! [`Filter::parse_with`], [`Path::parse_with`] and [`AttributePath::parse`] accept, under the same [`ParseLimits`] and the
 //! same [`Leniency`](crate::Leniency): with nothing after it, a filter is the same filter here and there.
 //!
 //! * A parser stops before the first byte that does not continue its value: before ` order by`, `)` or `,`. After `and`
 //!   and `or` a filter must follow, so a grammar cannot have these words after a filter.
 //! * Under [`Leniency::blanks`](crate::Leniency::blanks), [`filter`] and [`path`] skip the blanks before them, and those
 //!   after them at the end of the input and before `)` and `]`.
-//! * [`Limits::length`] bounds the part that a parser reads. The input may be longer.
+//! * [`ParseLimits::length`] bounds the part that a parser reads. The input may be longer.
 //! * A text that does not match is an [`Err::Error`](nom::Err::Error), so that `alt` tries the next parser; one beyond
 //!   a limit is an [`Err::Failure`](nom::Err::Failure). No parser answers `Incomplete`.
 //! * Errors are generic, as nom's are. [`SyntaxError`] keeps the place and the expectation, and
@@ -25,11 +25,11 @@
 //! use nom::sequence::preceded;
 //! use nom::{Finish, Parser};
 //! use scimkit_filter::nom::{SyntaxError, attribute, filter};
-//! use scimkit_filter::{AttributePath, Filter, Options, ParseError};
+//! use scimkit_filter::{AttributePath, Filter, ParseOptions, ParseError};
 //!
 //! /// `userName sw "b" order by name.familyName`
 //! fn search(text: &str) -> Result<(Filter<'_>, Option<AttributePath<'_>>), ParseError> {
-//!     let options = Options::default();
+//!     let options = ParseOptions::default();
 //!     let order = preceded(tag(" order by "), attribute(options));
 //!     all_consuming((filter(options), opt(order)))
 //!         .parse(text)
@@ -49,10 +49,10 @@
 
 use crate::attribute::AttributePath;
 use crate::bytes;
-use crate::error::{self, ErrorKind, ParseError};
+use crate::error::{self, ParseError, ParseErrorKind};
 use crate::fault::{Expected, Fault, Parsed};
 use crate::machine::{self, End};
-use crate::options::{Limits, Options};
+use crate::options::{ParseLimits, ParseOptions};
 use crate::path::Path;
 use crate::tree::{Filter, Literal};
 use crate::{literal as literals, parse, token};
@@ -60,7 +60,7 @@ use nom::IResult;
 use nom::error::{ErrorKind as NomErrorKind, FromExternalError, ParseError as NomParseError};
 use std::fmt::{self, Display, Formatter};
 
-/// The bytes after [`Limits::length`] that a parser may look at to find where its value ends.
+/// The bytes after [`ParseLimits::length`] that a parser may look at to find where its value ends.
 const LOOKAHEAD: usize = 16;
 
 /// Returns a parser for an attribute, as [`AttributePath::parse`] reads it.
@@ -70,7 +70,7 @@ const LOOKAHEAD: usize = 16;
 /// # Errors
 ///
 /// The parser fails where the input does not start with an attribute, or where it is longer than
-/// [`Limits::length`].
+/// [`ParseLimits::length`].
 ///
 /// # Example
 ///
@@ -79,16 +79,16 @@ const LOOKAHEAD: usize = 16;
 /// use nom::character::complete::char;
 /// use nom::multi::separated_list1;
 /// use scimkit_filter::nom::{SyntaxError, attribute};
-/// use scimkit_filter::{AttributePath, Options};
+/// use scimkit_filter::{AttributePath, ParseOptions};
 ///
-/// let mut list = separated_list1(char::<_, SyntaxError<'_>>(','), attribute(Options::default()));
+/// let mut list = separated_list1(char::<_, SyntaxError<'_>>(','), attribute(ParseOptions::default()));
 /// let (rest, attributes) = list.parse("userName,name.givenName;").unwrap();
 /// assert_eq!(attributes, [AttributePath::parse("userName")?, AttributePath::parse("name.givenName")?]);
 /// assert_eq!(rest, ";");
 /// # Ok::<(), scimkit_filter::ParseError>(())
 /// ```
 pub fn attribute<'a, E>(
-    options: Options,
+    options: ParseOptions,
 ) -> impl Fn(&'a str) -> IResult<&'a str, AttributePath<'a>, E> + Copy
 where
     E: FromExternalError<&'a str, SyntaxError<'a>>,
@@ -106,7 +106,7 @@ where
 ///
 /// # Errors
 ///
-/// The parser fails where the input does not start with a value, or where it is longer than [`Limits::length`].
+/// The parser fails where the input does not start with a value, or where it is longer than [`ParseLimits::length`].
 ///
 /// # Example
 ///
@@ -115,16 +115,16 @@ where
 /// use nom::character::complete::char;
 /// use nom::sequence::separated_pair;
 /// use scimkit_filter::nom::{SyntaxError, attribute, literal};
-/// use scimkit_filter::{Literal, Options};
+/// use scimkit_filter::{Literal, ParseOptions};
 ///
-/// let options = Options::default();
+/// let options = ParseOptions::default();
 /// let mut assignment = separated_pair(attribute(options), char::<_, SyntaxError<'_>>('='), literal(options));
 /// let (_, (attribute, value)) = assignment.parse(r#"title="a\u0062c""#).unwrap();
 /// assert_eq!((&*attribute.name, value), ("title", Literal::String("abc".into())));
 /// assert!(assignment.parse("title=abc").is_err());
 /// ```
 pub fn literal<'a, E>(
-    options: Options,
+    options: ParseOptions,
 ) -> impl Fn(&'a str) -> IResult<&'a str, Literal<'a>, E> + Copy
 where
     E: FromExternalError<&'a str, SyntaxError<'a>>,
@@ -150,15 +150,17 @@ where
 /// use nom::bytes::complete::tag;
 /// use nom::character::complete::char;
 /// use nom::sequence::delimited;
-/// use scimkit_filter::Options;
+/// use scimkit_filter::ParseOptions;
 /// use scimkit_filter::nom::{SyntaxError, filter};
 ///
-/// let mut count = delimited(tag("count("), filter(Options::default()), char::<_, SyntaxError<'_>>(')'));
+/// let mut count = delimited(tag("count("), filter(ParseOptions::default()), char::<_, SyntaxError<'_>>(')'));
 /// let (rest, filter) = count.parse(r#"count(active eq true and not (title pr)) > 3"#).unwrap();
 /// assert_eq!(filter.to_string(), "active eq true and not (title pr)");
 /// assert_eq!(rest, " > 3");
 /// ```
-pub fn filter<'a, E>(options: Options) -> impl Fn(&'a str) -> IResult<&'a str, Filter<'a>, E> + Copy
+pub fn filter<'a, E>(
+    options: ParseOptions,
+) -> impl Fn(&'a str) -> IResult<&'a str, Filter<'a>, E> + Copy
 where
     E: FromExternalError<&'a str, SyntaxError<'a>>,
 {
@@ -181,15 +183,17 @@ where
 /// use nom::bytes::complete::tag;
 /// use nom::sequence::preceded;
 /// use scimkit_filter::nom::{SyntaxError, path};
-/// use scimkit_filter::{Options, Path};
+/// use scimkit_filter::{ParseOptions, Path};
 ///
-/// let mut removal = preceded(tag::<_, _, SyntaxError<'_>>("remove "), path(Options::default()));
+/// let mut removal = preceded(tag::<_, _, SyntaxError<'_>>("remove "), path(ParseOptions::default()));
 /// let (rest, path) = removal.parse(r#"remove emails[type eq "work"].value;"#).unwrap();
 /// assert_eq!(path, Path::parse(r#"emails[type eq "work"].value"#)?);
 /// assert_eq!(rest, ";");
 /// # Ok::<(), scimkit_filter::ParseError>(())
 /// ```
-pub fn path<'a, E>(options: Options) -> impl Fn(&'a str) -> IResult<&'a str, Path<'a>, E> + Copy
+pub fn path<'a, E>(
+    options: ParseOptions,
+) -> impl Fn(&'a str) -> IResult<&'a str, Path<'a>, E> + Copy
 where
     E: FromExternalError<&'a str, SyntaxError<'a>>,
 {
@@ -215,28 +219,28 @@ where
 /// ```
 /// use nom::Finish;
 /// use scimkit_filter::nom::{SyntaxError, filter};
-/// use scimkit_filter::{ErrorKind, Limits, Options};
+/// use scimkit_filter::{ParseErrorKind, ParseLimits, ParseOptions};
 ///
 /// let text = "where age eq 01";
-/// let error: SyntaxError<'_> = filter(Options::default())(&text[6..]).finish().unwrap_err();
-/// assert_eq!((error.kind(), error.rest()), (ErrorKind::Syntax, "01"));
+/// let error: SyntaxError<'_> = filter(ParseOptions::default())(&text[6..]).finish().unwrap_err();
+/// assert_eq!((error.kind(), error.rest()), (ParseErrorKind::Syntax, "01"));
 /// assert_eq!(error.to_string(), "expected a number of JSON, found `01`");
 /// assert_eq!(error.to_parse_error(text).span(), 13..15);
 ///
-/// let options = Options::default().with_limits(Limits::default().with_terms(1));
+/// let options = ParseOptions::default().with_limits(ParseLimits::default().with_terms(1));
 /// let error: SyntaxError<'_> = filter(options)("a pr and b pr").finish().unwrap_err();
-/// assert_eq!(error.kind(), ErrorKind::TooManyTerms);
+/// assert_eq!(error.kind(), ParseErrorKind::TooManyTerms);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SyntaxError<'a> {
     fault: Fault<'a>,
-    limits: Limits,
+    limits: ParseLimits,
 }
 
 impl<'a> SyntaxError<'a> {
     /// Returns the kind of the error: syntax, or one of the limits.
     #[must_use]
-    pub fn kind(self) -> ErrorKind {
+    pub fn kind(self) -> ParseErrorKind {
         error::kind(self.fault.expected)
     }
 
@@ -270,7 +274,7 @@ impl<'a> NomParseError<&'a str> for SyntaxError<'a> {
     fn from_error_kind(rest: &'a str, kind: NomErrorKind) -> Self {
         let expected = Expected::Nom(kind);
         let fault = Fault { expected, rest };
-        let limits = Limits::default();
+        let limits = ParseLimits::default();
         Self { fault, limits }
     }
 
@@ -281,7 +285,7 @@ impl<'a> NomParseError<&'a str> for SyntaxError<'a> {
     fn from_char(rest: &'a str, character: char) -> Self {
         let expected = Expected::Char(character);
         let fault = Fault { expected, rest };
-        let limits = Limits::default();
+        let limits = ParseLimits::default();
         Self { fault, limits }
     }
 
@@ -302,8 +306,8 @@ impl<'a> FromExternalError<&'a str, SyntaxError<'a>> for SyntaxError<'a> {
 
 /// A parser for one value under `options`, failing with an error of the caller's.
 fn parser<'a, T, E>(
-    options: Options,
-    parse: fn(&'a str, &Options) -> Parsed<'a, T>,
+    options: ParseOptions,
+    parse: fn(&'a str, &ParseOptions) -> Parsed<'a, T>,
 ) -> impl Fn(&'a str) -> IResult<&'a str, T, E> + Copy
 where
     E: FromExternalError<&'a str, SyntaxError<'a>>,
@@ -317,7 +321,9 @@ where
             match error {
                 nom::Err::Error(fault) | nom::Err::Failure(fault) => {
                     match error::kind(fault.expected) {
-                        ErrorKind::Syntax => nom::Err::Error(make(fault, NomErrorKind::MapRes)),
+                        ParseErrorKind::Syntax => {
+                            nom::Err::Error(make(fault, NomErrorKind::MapRes))
+                        }
                         _ => nom::Err::Failure(make(fault, NomErrorKind::TooLarge)),
                     }
                 }
@@ -330,8 +336,8 @@ where
 /// Runs `parse` on no more of the input than the limit on its length allows, and a few bytes.
 fn bounded<'a, T>(
     input: &'a str,
-    options: &Options,
-    parse: fn(&'a str, &Options) -> Parsed<'a, T>,
+    options: &ParseOptions,
+    parse: fn(&'a str, &ParseOptions) -> Parsed<'a, T>,
 ) -> Parsed<'a, T> {
     let length = options.limits.length;
     let end = length.saturating_add(LOOKAHEAD);

@@ -1,6 +1,6 @@
 //! What a parser lets through.
 
-/// The deepest nesting that [`Limits::depth`] can ask for; more is clamped to this.
+/// The deepest nesting that [`ParseLimits::depth`] can ask for; more is clamped to this.
 ///
 /// A tree this deep still fits a stack of 128 KiB when it is printed, cloned and dropped by a debug build.
 pub const MAX_DEPTH: u16 = 64;
@@ -12,24 +12,24 @@ pub const MAX_DEPTH: u16 = 64;
 /// # Example
 ///
 /// ```
-/// use scimkit_filter::{Filter, Leniency, Limits, Options};
+/// use scimkit_filter::{Filter, Leniency, ParseLimits, ParseOptions};
 ///
-/// let options = Options::default()
+/// let options = ParseOptions::default()
 ///     .with_leniency(Leniency::LENIENT)
-///     .with_limits(Limits::default().with_terms(2));
+///     .with_limits(ParseLimits::default().with_terms(2));
 /// assert!(Filter::parse_with("active  eq  True", &options).is_ok());
 /// assert!(Filter::parse_with("a pr and b pr and c pr", &options).is_err());
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
-pub struct Options {
+pub struct ParseOptions {
     /// Which departures from the grammar are let through.
     pub leniency: Leniency,
     /// How much is read before the text is refused.
-    pub limits: Limits,
+    pub limits: ParseLimits,
 }
 
-impl Options {
+impl ParseOptions {
     /// These options with another leniency.
     #[must_use]
     pub const fn with_leniency(mut self, leniency: Leniency) -> Self {
@@ -39,7 +39,7 @@ impl Options {
 
     /// These options with other limits.
     #[must_use]
-    pub const fn with_limits(mut self, limits: Limits) -> Self {
+    pub const fn with_limits(mut self, limits: ParseLimits) -> Self {
         self.limits = limits;
         self
     }
@@ -53,16 +53,16 @@ impl Options {
 /// # Example
 ///
 /// ```
-/// use scimkit_filter::{ErrorKind, Filter, Limits, Options};
+/// use scimkit_filter::{ParseErrorKind, Filter, ParseLimits, ParseOptions};
 ///
-/// let options = Options::default().with_limits(Limits::default().with_depth(1));
+/// let options = ParseOptions::default().with_limits(ParseLimits::default().with_depth(1));
 /// assert!(Filter::parse_with("not (a pr)", &options).is_ok());
 /// let error = Filter::parse_with("not (not (a pr))", &options).unwrap_err();
-/// assert_eq!(error.kind(), ErrorKind::TooDeep);
+/// assert_eq!(error.kind(), ParseErrorKind::TooDeep);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
-pub struct Limits {
+pub struct ParseLimits {
     /// How deep parentheses, `not (` and brackets may nest. 32 unless set; never more than [`MAX_DEPTH`].
     pub depth: u16,
     /// How many bytes long the text may be. 32 KiB unless set.
@@ -71,7 +71,7 @@ pub struct Limits {
     pub terms: u32,
 }
 
-impl Limits {
+impl ParseLimits {
     /// These limits with another depth; it is clamped to [`MAX_DEPTH`] when it is used.
     #[must_use]
     pub const fn with_depth(mut self, depth: u16) -> Self {
@@ -94,7 +94,7 @@ impl Limits {
     }
 }
 
-impl Default for Limits {
+impl Default for ParseLimits {
     fn default() -> Self {
         Self {
             depth: 32,
@@ -111,11 +111,11 @@ impl Default for Limits {
 /// # Example
 ///
 /// ```
-/// use scimkit_filter::{Filter, Leniency, Options};
+/// use scimkit_filter::{Filter, Leniency, ParseOptions};
 ///
 /// let mut leniency = Leniency::STRICT;
 /// leniency.sub_after_brackets = true;
-/// let options = Options::default().with_leniency(leniency);
+/// let options = ParseOptions::default().with_leniency(leniency);
 /// let filter = Filter::parse_with(r#"emails[type eq "work"].value ew ".org""#, &options).unwrap();
 /// assert_eq!(filter.to_string(), r#"emails[type eq "work" and value ew ".org"]"#);
 ///

@@ -5,7 +5,7 @@ use crate::bytes;
 use crate::error::ParseError;
 use crate::fault::{Expected, Fault, Parsed, fault};
 use crate::machine::{self, End};
-use crate::options::Options;
+use crate::options::ParseOptions;
 use crate::path::Path;
 use crate::token;
 use crate::tree::Filter;
@@ -37,7 +37,7 @@ impl<'a> Filter<'a> {
     /// # Ok::<(), scimkit_filter::ParseError>(())
     /// ```
     pub fn parse(text: &'a str) -> Result<Self, ParseError> {
-        Self::parse_with(text, &Options::default())
+        Self::parse_with(text, &ParseOptions::default())
     }
 
     /// Reads a filter as `options` say.
@@ -49,14 +49,14 @@ impl<'a> Filter<'a> {
     /// # Example
     ///
     /// ```
-    /// use scimkit_filter::{ErrorKind, Filter, Limits, Options};
+    /// use scimkit_filter::{ParseErrorKind, Filter, ParseLimits, ParseOptions};
     ///
-    /// let options = Options::default().with_limits(Limits::default().with_length(8));
+    /// let options = ParseOptions::default().with_limits(ParseLimits::default().with_length(8));
     /// assert!(Filter::parse_with("title pr", &options).is_ok());
     /// let error = Filter::parse_with("userName pr", &options).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::TooLong);
+    /// assert_eq!(error.kind(), ParseErrorKind::TooLong);
     /// ```
-    pub fn parse_with(text: &'a str, options: &Options) -> Result<Self, ParseError> {
+    pub fn parse_with(text: &'a str, options: &ParseOptions) -> Result<Self, ParseError> {
         filter(text, options)
     }
 }
@@ -83,7 +83,7 @@ impl<'a> Path<'a> {
     /// assert_eq!(error.expected(), "an attribute name");
     /// ```
     pub fn parse(text: &'a str) -> Result<Self, ParseError> {
-        Self::parse_with(text, &Options::default())
+        Self::parse_with(text, &ParseOptions::default())
     }
 
     /// Reads a path as `options` say.
@@ -95,14 +95,14 @@ impl<'a> Path<'a> {
     /// # Example
     ///
     /// ```
-    /// use scimkit_filter::{Leniency, Options, Path};
+    /// use scimkit_filter::{Leniency, ParseOptions, Path};
     ///
-    /// let lenient = Options::default().with_leniency(Leniency::LENIENT);
+    /// let lenient = ParseOptions::default().with_leniency(Leniency::LENIENT);
     /// let path = Path::parse_with("emails[ primary eq True ].value", &lenient)?;
     /// assert_eq!(path.to_string(), "emails[primary eq true].value");
     /// # Ok::<(), scimkit_filter::ParseError>(())
     /// ```
-    pub fn parse_with(text: &'a str, options: &Options) -> Result<Self, ParseError> {
+    pub fn parse_with(text: &'a str, options: &ParseOptions) -> Result<Self, ParseError> {
         path(text, options)
     }
 }
@@ -130,22 +130,22 @@ impl<'a> AttributePath<'a> {
     /// # Ok::<(), scimkit_filter::ParseError>(())
     /// ```
     pub fn parse(text: &'a str) -> Result<Self, ParseError> {
-        attribute(text, &Options::default())
+        attribute(text, &ParseOptions::default())
     }
 }
 
-fn filter<'a>(text: &'a str, options: &Options) -> Result<Filter<'a>, ParseError> {
+fn filter<'a>(text: &'a str, options: &ParseOptions) -> Result<Filter<'a>, ParseError> {
     whole(text, options, |text| {
         let (rest, ()) = token::no_blank(text, options.leniency.blanks)?;
         machine::filter(rest, options, End::Text)
     })
 }
 
-fn path<'a>(text: &'a str, options: &Options) -> Result<Path<'a>, ParseError> {
+fn path<'a>(text: &'a str, options: &ParseOptions) -> Result<Path<'a>, ParseError> {
     whole(text, options, |text| {
         let (rest, ()) = token::no_blank(text, options.leniency.blanks)?;
         let (rest, path) = path_token(rest, options)?;
-        let expected = match (&path.filter, &path.sub) {
+        let expected = match (&path.filter, &path.sub_attribute) {
             (None, Some(_)) if rest.starts_with('.') => Expected::OneSub,
             (None, None) => Expected::PathFilter,
             _ => Expected::PathEnd,
@@ -154,7 +154,7 @@ fn path<'a>(text: &'a str, options: &Options) -> Result<Path<'a>, ParseError> {
     })
 }
 
-fn attribute<'a>(text: &'a str, options: &Options) -> Result<AttributePath<'a>, ParseError> {
+fn attribute<'a>(text: &'a str, options: &ParseOptions) -> Result<AttributePath<'a>, ParseError> {
     whole(text, options, |text| {
         let (rest, ()) = token::no_blank(text, options.leniency.blanks)?;
         let (rest, attribute) = token::attribute(rest, Expected::Attribute)?;
@@ -172,7 +172,7 @@ fn attribute<'a>(text: &'a str, options: &Options) -> Result<AttributePath<'a>, 
 #[inline]
 fn whole<'a, T>(
     text: &'a str,
-    options: &Options,
+    options: &ParseOptions,
     parser: impl FnOnce(&'a str) -> Parsed<'a, T>,
 ) -> Result<T, ParseError> {
     let limits = options.limits;
@@ -215,7 +215,7 @@ pub(crate) fn cut(text: &str, length: usize) -> &str {
         .unwrap_or_default()
 }
 
-fn end<'a>(rest: &'a str, options: &Options, expected: Expected) -> Parsed<'a, ()> {
+fn end<'a>(rest: &'a str, options: &ParseOptions, expected: Expected) -> Parsed<'a, ()> {
     let trimmed = bytes::trim_blanks(rest);
     if !trimmed.is_empty() {
         return fault(rest, expected);
@@ -224,11 +224,15 @@ fn end<'a>(rest: &'a str, options: &Options, expected: Expected) -> Parsed<'a, (
 }
 
 /// `PATH`, up to whatever does not continue it.
-pub(crate) fn path_token<'a>(input: &'a str, options: &Options) -> Parsed<'a, Path<'a>> {
+pub(crate) fn path_token<'a>(input: &'a str, options: &ParseOptions) -> Parsed<'a, Path<'a>> {
     let (rest, attribute) = token::attribute(input, Expected::Attribute)?;
-    let AttributePath { urn, name, sub } = attribute.into();
+    let AttributePath {
+        urn,
+        name,
+        sub_attribute,
+    } = attribute.into();
     let (rest, filter, sub) = match rest.as_bytes().first() {
-        Some(b'[') if sub.is_none() => {
+        Some(b'[') if sub_attribute.is_none() => {
             let (rest, filter) = machine::brackets(rest, options)?;
             let (rest, sub) = match rest.strip_prefix('.') {
                 Some(rest) => {
@@ -238,7 +242,7 @@ pub(crate) fn path_token<'a>(input: &'a str, options: &Options) -> Parsed<'a, Pa
             };
             (rest, Some(Box::new(filter)), sub)
         }
-        _ => (rest, None, sub),
+        _ => (rest, None, sub_attribute),
     };
     Ok((
         rest,
@@ -246,7 +250,7 @@ pub(crate) fn path_token<'a>(input: &'a str, options: &Options) -> Parsed<'a, Pa
             urn,
             name,
             filter,
-            sub,
+            sub_attribute: sub,
         },
     ))
 }

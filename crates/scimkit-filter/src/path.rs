@@ -35,7 +35,7 @@ pub struct Path<'a> {
     /// What stands in brackets: which of the attribute's values are meant.
     pub filter: Option<Box<Filter<'a>>>,
     /// The name of a sub-attribute, which stands after the dot.
-    pub sub: Option<Cow<'a, str>>,
+    pub sub_attribute: Option<Cow<'a, str>>,
 }
 
 impl Path<'_> {
@@ -46,7 +46,7 @@ impl Path<'_> {
             urn: self.urn.map(owned),
             name: owned(self.name),
             filter: self.filter.map(|filter| Box::new(filter.into_owned())),
-            sub: self.sub.map(owned),
+            sub_attribute: self.sub_attribute.map(owned),
         }
     }
 }

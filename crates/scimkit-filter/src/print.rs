@@ -31,7 +31,7 @@ impl Display for ValuePath<'_> {
 impl Display for AttributePath<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         name(self.urn.as_deref(), &self.name, f)?;
-        sub(self.sub.as_deref(), f)
+        sub(self.sub_attribute.as_deref(), f)
     }
 }
 
@@ -41,7 +41,7 @@ impl Display for Path<'_> {
         if let Some(filter) = &self.filter {
             enclosed("[", filter, "]", f)?;
         }
-        sub(self.sub.as_deref(), f)
+        sub(self.sub_attribute.as_deref(), f)
     }
 }
 

@@ -11,7 +11,10 @@ impl PartialEq for AttributePath<'_> {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.name.eq_ignore_ascii_case(&other.name)
-            && same(self.sub.as_deref(), other.sub.as_deref())
+            && same(
+                self.sub_attribute.as_deref(),
+                other.sub_attribute.as_deref(),
+            )
             && same(self.urn.as_deref(), other.urn.as_deref())
     }
 }
@@ -21,7 +24,7 @@ impl Eq for AttributePath<'_> {}
 impl Hash for AttributePath<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         hash(Some(&self.name), state);
-        hash(self.sub.as_deref(), state);
+        hash(self.sub_attribute.as_deref(), state);
         hash(self.urn.as_deref(), state);
     }
 }
@@ -29,7 +32,10 @@ impl Hash for AttributePath<'_> {
 impl PartialEq for Path<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.name.eq_ignore_ascii_case(&other.name)
-            && same(self.sub.as_deref(), other.sub.as_deref())
+            && same(
+                self.sub_attribute.as_deref(),
+                other.sub_attribute.as_deref(),
+            )
             && same(self.urn.as_deref(), other.urn.as_deref())
             && self.filter == other.filter
     }
@@ -40,7 +46,7 @@ impl Eq for Path<'_> {}
 impl Hash for Path<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         hash(Some(&self.name), state);
-        hash(self.sub.as_deref(), state);
+        hash(self.sub_attribute.as_deref(), state);
         hash(self.urn.as_deref(), state);
         self.filter.hash(state);
     }

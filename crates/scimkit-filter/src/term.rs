@@ -4,7 +4,7 @@ use crate::bytes;
 use crate::fault::{Expected, Fault, Parsed, fault};
 use crate::level::Open;
 use crate::literal;
-use crate::options::{Leniency, Options};
+use crate::options::{Leniency, ParseOptions};
 use crate::token::{self, Attribute};
 use crate::tree::{Comparison, Filter, Literal, Operator};
 use std::borrow::Cow;
@@ -32,7 +32,7 @@ pub(crate) struct Terms {
 
 impl Terms {
     #[inline]
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &ParseOptions) -> Self {
         Self {
             in_brackets: false,
             in_path: false,

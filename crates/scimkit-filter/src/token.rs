@@ -21,7 +21,7 @@ impl<'a> From<Attribute<'a>> for AttributePath<'a> {
         Self {
             urn: urn.map(Cow::Borrowed),
             name: Cow::Borrowed(name),
-            sub: sub.map(Cow::Borrowed),
+            sub_attribute: sub.map(Cow::Borrowed),
         }
     }
 }

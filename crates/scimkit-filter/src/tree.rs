@@ -11,7 +11,7 @@ use std::borrow::Cow;
 /// * Printing and parsing again gives an equal tree. For a tree made by hand that holds if it keeps the rules above,
 ///   `And` and `Or` have two members or more, names are names, numbers are numbers, and value paths hold no other and
 ///   no URN.
-/// * Printing, comparing and dropping go down a tree by calling themselves. [`Limits`](crate::Limits) bound what a
+/// * Printing, comparing and dropping go down a tree by calling themselves. [`ParseLimits`](crate::ParseLimits) bound what a
 ///   parser builds; a tree made by hand is as deep as its maker lets it become.
 /// * Equality is that of the syntax, with names and URNs in any case: `userName pr` is `username pr`. Values are compared
 ///   to the letter and numbers as they were written, so that `1.0` is not `1`: whether a value has case, and what a

@@ -109,7 +109,7 @@ impl<'a> Filter<'a> {
         let mut walk = self.walk();
         std::iter::from_fn(move || {
             loop {
-                let around = walk.around();
+                let around = walk.enclosing_attribute();
                 match walk.next()? {
                     Event::Compare(comparison) => return Some((around, &comparison.attribute)),
                     Event::Enter(Group::ValuePath(attribute)) | Event::Present(attribute) => {
@@ -171,7 +171,7 @@ fn renamed<'a>(
 impl<'t, 'a> Walk<'t, 'a> {
     /// The attribute whose brackets the walk is inside of.
     #[must_use]
-    pub fn around(&self) -> Option<&'t AttributePath<'a>> {
+    pub fn enclosing_attribute(&self) -> Option<&'t AttributePath<'a>> {
         self.groups.iter().rev().find_map(|open| match open.group {
             Group::ValuePath(attribute) => Some(attribute),
             _ => None,

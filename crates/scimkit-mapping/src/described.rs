@@ -137,7 +137,7 @@ impl<'a> Use<'a> {
         self.kind.lookup(&AttributePath {
             urn,
             name: parent.unwrap_or(name).into(),
-            sub: parent.map(|_| name.into()),
+            sub_attribute: parent.map(|_| name.into()),
         })
     }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use scimkit_core::{
     Mutability, excerpt,
-    message::{Op, Operation},
+    message::{PatchOperation, PatchOperationKind},
 };
-use scimkit_filter::Limits;
+use scimkit_filter::ParseLimits;
 use scimkit_registry::{
     Attr, Entry, Error, ErrorKind, Leeway, Predicate, Quirk, ResourceType, Role, Target,
     but_for_text, from_text,
@@ -22,7 +22,7 @@ use crate::{
 pub(crate) struct Decoder<'a> {
     pub(crate) kind: &'a Arc<ResourceType>,
     pub(crate) leeway: &'a dyn Leeway,
-    pub(crate) limits: Limits,
+    pub(crate) limits: ParseLimits,
     /// The operation's place in the request, from 1.
     number: usize,
     steps: Vec<Step>,
@@ -39,7 +39,11 @@ pub(crate) struct Selection<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    pub(crate) fn new(kind: &'a Arc<ResourceType>, limits: Limits, leeway: &'a dyn Leeway) -> Self {
+    pub(crate) fn new(
+        kind: &'a Arc<ResourceType>,
+        limits: ParseLimits,
+        leeway: &'a dyn Leeway,
+    ) -> Self {
         Decoder {
             kind,
             leeway,
@@ -53,9 +57,9 @@ impl<'a> Decoder<'a> {
         self.steps
     }
 
-    pub(crate) fn operation(&mut self, operation: Operation) -> Result<(), Error> {
+    pub(crate) fn operation(&mut self, operation: PatchOperation) -> Result<(), Error> {
         self.number += 1;
-        let Operation { op, path, value } = operation;
+        let PatchOperation { op, path, value } = operation;
         match (path, op) {
             (Some(path), _) if *self.kind.schema() == *path.as_str() => {
                 self.core_container(op, path, value)?;
@@ -64,7 +68,7 @@ impl<'a> Decoder<'a> {
                 let target = self.kind.parse_path(&path, self.limits, self.leeway)?;
                 self.target(op, target, &path, value)?;
             }
-            (None, Op::Remove) => {
+            (None, PatchOperationKind::Remove) => {
                 return Err(Error::new(ErrorKind::NoTarget, "`remove` needs a `path`"));
             }
             (None, _) => match from_text(value.unwrap_or_default(), self.leeway) {
@@ -79,8 +83,13 @@ impl<'a> Decoder<'a> {
     }
 
     /// An operation whose path is the URI of the core schema and nothing more.
-    fn core_container(&mut self, op: Op, urn: String, value: Option<Value>) -> Result<(), Error> {
-        if op == Op::Remove {
+    fn core_container(
+        &mut self,
+        op: PatchOperationKind,
+        urn: String,
+        value: Option<Value>,
+    ) -> Result<(), Error> {
+        if op == PatchOperationKind::Remove {
             let detail = format!("`{urn}` is the core schema: name the attribute to remove");
             return Err(Error::new(ErrorKind::Path, detail));
         }
@@ -89,7 +98,11 @@ impl<'a> Decoder<'a> {
     }
 
     /// A value without a path: each member is an operation on what it names.
-    fn resource(&mut self, op: Op, members: Map<String, Value>) -> Result<(), Error> {
+    fn resource(
+        &mut self,
+        op: PatchOperationKind,
+        members: Map<String, Value>,
+    ) -> Result<(), Error> {
         for Entry {
             name,
             target,
@@ -126,7 +139,7 @@ impl<'a> Decoder<'a> {
 
     fn target(
         &mut self,
-        op: Op,
+        op: PatchOperationKind,
         target: Target,
         text: &str,
         value: Option<Value>,
@@ -150,8 +163,8 @@ impl<'a> Decoder<'a> {
                 }
                 let sub = sub.map(|sub| self.kind.attr(sub));
                 let seed = match op {
-                    Op::Remove => None,
-                    Op::Add | Op::Replace => self.seed(attr, text),
+                    PatchOperationKind::Remove => None,
+                    PatchOperationKind::Add | PatchOperationKind::Replace => self.seed(attr, text),
                 };
                 let selection = Selection {
                     attr,
@@ -168,7 +181,12 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn attribute(&mut self, op: Op, attr: &'a Attr, value: Option<Value>) -> Result<(), Error> {
+    fn attribute(
+        &mut self,
+        op: PatchOperationKind,
+        attr: &'a Attr,
+        value: Option<Value>,
+    ) -> Result<(), Error> {
         let parent = attr.parent().map(|parent| self.kind.attr(parent));
         match (attr.role(), parent) {
             (Role::Schemas, _) => return self.schemas(op, value),
@@ -197,7 +215,7 @@ impl<'a> Decoder<'a> {
 
     fn elements(
         &mut self,
-        op: Op,
+        op: PatchOperationKind,
         selection: Selection<'a>,
         value: Option<Value>,
     ) -> Result<(), Error> {
@@ -208,7 +226,11 @@ impl<'a> Decoder<'a> {
             which,
         } = selection;
         let (sub, value) = match sub {
-            Some(sub) if attr.is_reference() && sub.name() == "$ref" && op != Op::Remove => {
+            Some(sub)
+                if attr.is_reference()
+                    && sub.name() == "$ref"
+                    && op != PatchOperationKind::Remove =>
+            {
                 let (target, value) = self.reference(op, attr, sub, value)?;
                 (Some(target), value)
             }
@@ -216,7 +238,7 @@ impl<'a> Decoder<'a> {
         };
         self.check_writable(sub.unwrap_or(attr))?;
         let edit = match (op, sub) {
-            (Op::Remove, None) => Edit::Unset,
+            (PatchOperationKind::Remove, None) => Edit::Unset,
             (_, Some(sub)) => self.edit(op, sub, value)?,
             (_, None) if !attr.is_complex() => self.simple(op, attr, value)?,
             (_, None) => self.merge(attr, value.ok_or_else(|| no_value(op))?)?,
@@ -245,8 +267,13 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    fn extension(&mut self, op: Op, index: usize, value: Option<Value>) -> Result<(), Error> {
-        if op != Op::Remove {
+    fn extension(
+        &mut self,
+        op: PatchOperationKind,
+        index: usize,
+        value: Option<Value>,
+    ) -> Result<(), Error> {
+        if op != PatchOperationKind::Remove {
             let value = value.ok_or_else(|| no_value(op))?;
             let urn = self
                 .kind
@@ -267,7 +294,7 @@ impl<'a> Decoder<'a> {
     /// The sub-attribute that a `$ref` stands for, and the value that it gives to it.
     fn reference(
         &self,
-        op: Op,
+        op: PatchOperationKind,
         attr: &'a Attr,
         reference: &'a Attr,
         value: Option<Value>,
@@ -275,7 +302,7 @@ impl<'a> Decoder<'a> {
         let mut parts = self.kind.children(attr.id());
         let target = parts.find(|a| a.name() == "value").unwrap_or(reference);
         let value = match value {
-            Some(value) if op != Op::Remove => {
+            Some(value) if op != PatchOperationKind::Remove => {
                 match self.kind.admit_value(reference.id(), value, self.leeway)? {
                     Some(Value::String(url)) => {
                         let found = self.kind.resolve_reference(attr.id(), &url, self.leeway)?;
@@ -290,8 +317,8 @@ impl<'a> Decoder<'a> {
     }
 
     /// `schemas` follows from the attributes present: naming what is known changes nothing.
-    fn schemas(&self, op: Op, value: Option<Value>) -> Result<(), Error> {
-        if op == Op::Remove {
+    fn schemas(&self, op: PatchOperationKind, value: Option<Value>) -> Result<(), Error> {
+        if op == PatchOperationKind::Remove {
             let detail = "`schemas` follows from the attributes and can't be removed";
             return Err(Error::new(ErrorKind::Mutability, detail));
         }

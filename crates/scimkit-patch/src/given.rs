@@ -1,7 +1,7 @@
 //! From the value of an operation to what it does to a value.
 
-use scimkit_core::{DataType, message::Op};
-use scimkit_filter::{Filter, Literal, Operator, Options, Path};
+use scimkit_core::{DataType, message::PatchOperationKind};
+use scimkit_filter::{Filter, Literal, Operator, ParseOptions, Path};
 use scimkit_registry::{Attr, AttrId, Error, Quirk, Role, from_text};
 use serde_json::{Map, Value};
 
@@ -13,9 +13,14 @@ use crate::{
 
 impl Decoder<'_> {
     /// What an operation does to the value of one attribute.
-    pub(crate) fn edit(&self, op: Op, attr: &Attr, value: Option<Value>) -> Result<Edit, Error> {
+    pub(crate) fn edit(
+        &self,
+        op: PatchOperationKind,
+        attr: &Attr,
+        value: Option<Value>,
+    ) -> Result<Edit, Error> {
         let many = attr.definition().multi_valued;
-        if op == Op::Remove {
+        if op == PatchOperationKind::Remove {
             if many && let Some(listed) = self.listed(attr, value)? {
                 return Ok(Edit::Take(listed));
             }
@@ -32,15 +37,22 @@ impl Decoder<'_> {
         match (op, self.kind.admit_value(attr.id(), value, self.leeway)?) {
             (_, None) if attr.definition().required => Err(unassigned(attr)),
             // Adding no elements is not taking those away that are there.
-            (Op::Add, None) if many => Ok(Edit::Append(Vec::new())),
-            (Op::Add, Some(Value::Array(elements))) if many => Ok(Edit::Append(elements)),
+            (PatchOperationKind::Add, None) if many => Ok(Edit::Append(Vec::new())),
+            (PatchOperationKind::Add, Some(Value::Array(elements))) if many => {
+                Ok(Edit::Append(elements))
+            }
             (_, None) => Ok(Edit::Unset),
             (_, Some(value)) => Ok(Edit::Assign(value)),
         }
     }
 
     /// What `add` and `replace` make of the simple values that a path selects: another value.
-    pub(crate) fn simple(&self, op: Op, attr: &Attr, value: Option<Value>) -> Result<Edit, Error> {
+    pub(crate) fn simple(
+        &self,
+        op: PatchOperationKind,
+        attr: &Attr,
+        value: Option<Value>,
+    ) -> Result<Edit, Error> {
         let value = match value.ok_or_else(|| no_value(op))? {
             Value::Array(mut elements)
                 if elements.len() <= 1 && self.leeway.lets_through(Quirk::ArrayOfOne) =>
@@ -205,7 +217,7 @@ impl Decoder<'_> {
     pub(crate) fn seed(&self, attr: &Attr, text: &str) -> Option<Map<String, Value>> {
         // From the text, since a bound predicate no longer knows the spelling of its values. It was
         // read before, so what it needs of the tolerance is known.
-        let options = Options::default()
+        let options = ParseOptions::default()
             .with_leniency(self.leeway.tolerance().leniency())
             .with_limits(self.limits);
         let path = Path::parse_with(text, &options).ok()?;
@@ -231,7 +243,9 @@ impl Decoder<'_> {
                 .iter()
                 .try_for_each(|term| self.eq_terms(attr, term, members).ok_or(()))
                 .ok(),
-            Filter::Compare(c) if c.operator == Operator::Equal && c.attribute.sub.is_none() => {
+            Filter::Compare(c)
+                if c.operator == Operator::Equal && c.attribute.sub_attribute.is_none() =>
+            {
                 let mut parts = self.kind.children(attr.id());
                 let sub = parts.find(|sub| sub.name().eq_ignore_ascii_case(&c.attribute.name))?;
                 if attr.is_reference() && sub.name() == "$ref" {

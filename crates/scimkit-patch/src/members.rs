@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use scimkit_core::message::Op;
+use scimkit_core::message::PatchOperationKind;
 use scimkit_registry::{
     Attr, AttrId, Change, Edge, EdgeEdit, Error, ErrorKind, Exhausted, Leeway, Meter, Operator,
     Predicate, Quirk, ResourceId, ResourceType, Scalar, edges_of, fold,
@@ -22,13 +22,13 @@ impl Decoder<'_> {
     /// An operation on a membership attribute itself.
     pub(crate) fn members(
         &mut self,
-        op: Op,
+        op: PatchOperationKind,
         attr: &Attr,
         value: Option<Value>,
     ) -> Result<(), Error> {
         self.check_writable(attr)?;
         let needed = attr.definition().required;
-        if op == Op::Remove {
+        if op == PatchOperationKind::Remove {
             let edit = match self.listed(attr, value)? {
                 Some(listed) => {
                     let edges = edges_of(&Value::Array(listed));
@@ -49,7 +49,7 @@ impl Decoder<'_> {
         self.push_members(
             attr,
             match op {
-                Op::Add => MembersEdit::Add(edges),
+                PatchOperationKind::Add => MembersEdit::Add(edges),
                 _ => MembersEdit::Replace(edges),
             },
         );
@@ -59,7 +59,7 @@ impl Decoder<'_> {
     /// An operation on the members that a value path selects, or on a part of each.
     pub(crate) fn some_members(
         &mut self,
-        op: Op,
+        op: PatchOperationKind,
         selection: Selection<'_>,
         value: Option<Value>,
     ) -> Result<(), Error> {
@@ -72,9 +72,9 @@ impl Decoder<'_> {
         self.check_writable(attr)?;
         match (op, sub) {
             // The name to show is filled in from the member: there is nothing to remove.
-            (Op::Remove, Some(sub)) if sub.name() == "display" => Ok(()),
+            (PatchOperationKind::Remove, Some(sub)) if sub.name() == "display" => Ok(()),
             (_, Some(sub)) => Err(unchangeable(sub.path())),
-            (Op::Remove, None) => {
+            (PatchOperationKind::Remove, None) => {
                 let edit = match self.ids(&which) {
                     Some(ids) => MembersEdit::Remove(ids),
                     None => MembersEdit::RemoveWhere(which),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_core::message::PatchRequest;
-use scimkit_filter::Limits;
+use scimkit_filter::ParseLimits;
 use scimkit_registry::{
     AttrId, Budget, Change, Edge, Error, ErrorKind, Findings, Leeway, Quirk, Resource, ResourceId,
     ResourceType,
@@ -127,10 +127,10 @@ impl Patch {
     pub fn decode(
         kind: &Arc<ResourceType>,
         request: PatchRequest,
-        limits: Limits,
+        limits: ParseLimits,
         leeway: &dyn Leeway,
     ) -> Result<Patch, Error> {
-        Error::check_message(request.schemas_misfit, "a patch", leeway)?;
+        Error::check_message(request.schemas_mismatch, "a patch", leeway)?;
         if request.operations.is_empty() && !leeway.lets_through(Quirk::EmptyOperations) {
             let problem = Error::new(ErrorKind::Syntax, "there are no `Operations`");
             return Err(problem.but_for(Quirk::EmptyOperations));

@@ -1,13 +1,13 @@
 //! The sentences of errors, in one voice.
 
-use scimkit_core::message::Op;
+use scimkit_core::message::PatchOperationKind;
 use scimkit_registry::{Attr, Error, ErrorKind};
 
 pub(crate) fn invalid(detail: impl Into<String>) -> Error {
     Error::new(ErrorKind::Value, detail)
 }
 
-pub(crate) fn no_value(op: Op) -> Error {
+pub(crate) fn no_value(op: PatchOperationKind) -> Error {
     invalid(format!("`{}` needs a `value`", op.as_str()))
 }
 

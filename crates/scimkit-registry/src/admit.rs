@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, btree_map};
 
 use scimkit_core::{Mutability, excerpt, message::other_message};
-use scimkit_filter::Limits;
+use scimkit_filter::ParseLimits;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -337,9 +337,9 @@ impl ResourceType {
             None if !name.contains('[') => self.unknown_name(name),
             _ => problem.of_kind(ErrorKind::Syntax),
         };
-        let path = read_path(name, Limits::default(), t).map_err(meant)?;
+        let path = read_path(name, ParseLimits::default(), t).map_err(meant)?;
         let target = self.bind_path(&path, t).map_err(meant)?;
-        let is_name = path.sub.is_none() && path.filter.is_none();
+        let is_name = path.sub_attribute.is_none() && path.filter.is_none();
         if is_name || t.lets_through(Quirk::DottedKeys) {
             Ok(target)
         } else {

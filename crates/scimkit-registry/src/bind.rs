@@ -1,7 +1,7 @@
 //! Binding: names to attributes, values to their types, case by the schema.
 
 use scimkit_core::{DataType, excerpt};
-use scimkit_filter::{AttributePath, Comparison, Filter, Limits, Literal, Path, ValuePath};
+use scimkit_filter::{AttributePath, Comparison, Filter, Literal, ParseLimits, Path, ValuePath};
 
 use crate::{
     Attr, AttrId, Error, ErrorKind, Leeway, Operator, Predicate, Quirk, ResourceType, Role, Scalar,
@@ -53,7 +53,12 @@ impl ResourceType {
     /// left out; `None` when there is none, or when two extensions have it.
     #[must_use]
     pub fn find(&self, path: &AttributePath<'_>, t: &dyn Leeway) -> Option<AttrId> {
-        self.name_or_extension(path.urn.as_deref(), &path.name, path.sub.as_deref(), t)
+        self.name_or_extension(
+            path.urn.as_deref(),
+            &path.name,
+            path.sub_attribute.as_deref(),
+            t,
+        )
     }
 
     /// Binds a parsed PATCH path to this type.
@@ -76,13 +81,17 @@ impl ResourceType {
             let urn = path.urn.as_deref().map(Into::into);
             let (name, sub) = (
                 path.name.as_ref().into(),
-                path.sub.as_deref().map(Into::into),
+                path.sub_attribute.as_deref().map(Into::into),
             );
-            self.unknown(&AttributePath { urn, name, sub })
-                .of_kind(ErrorKind::Path)
+            self.unknown(&AttributePath {
+                urn,
+                name,
+                sub_attribute: sub,
+            })
+            .of_kind(ErrorKind::Path)
         };
         let Some(filter) = &path.filter else {
-            let found = self.name_or_extension(urn, &path.name, path.sub.as_deref(), t);
+            let found = self.name_or_extension(urn, &path.name, path.sub_attribute.as_deref(), t);
             return found.map(Target::Attribute).ok_or_else(unknown);
         };
         let attr = self
@@ -97,7 +106,7 @@ impl ResourceType {
             unknown: Unknown::Refused,
         };
         let which = binder.filter(filter)?;
-        let sub = match path.sub.as_deref() {
+        let sub = match path.sub_attribute.as_deref() {
             None => None,
             Some(sub) => Some(self.child_named(attr, sub).ok_or_else(unknown)?),
         };
@@ -124,7 +133,12 @@ impl ResourceType {
     /// ```
     ///
     /// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
-    pub fn parse_path(&self, text: &str, limits: Limits, t: &dyn Leeway) -> Result<Target, Error> {
+    pub fn parse_path(
+        &self,
+        text: &str,
+        limits: ParseLimits,
+        t: &dyn Leeway,
+    ) -> Result<Target, Error> {
         if let Some(index) = self.extension_named(text) {
             return Ok(Target::Extension(index));
         }
@@ -166,7 +180,7 @@ impl ResourceType {
         let problem = Error::filter(format!("`{name}` is not an attribute of {kind}"));
         let unqualified = path.urn.is_none()
             && self
-                .lookup_in_extensions(&path.name, path.sub.as_deref())
+                .lookup_in_extensions(&path.name, path.sub_attribute.as_deref())
                 .is_some();
         if unqualified {
             problem.but_for(Quirk::UnqualifiedExtensions)
@@ -297,7 +311,11 @@ impl Binder<'_> {
     }
 
     fn find(&self, path: &AttributePath<'_>) -> Result<Option<AttrId>, Error> {
-        let found = match (self.inside, path.urn.as_deref(), path.sub.as_deref()) {
+        let found = match (
+            self.inside,
+            path.urn.as_deref(),
+            path.sub_attribute.as_deref(),
+        ) {
             // A simple value is called `value`.
             (Some(attr), None, None) if !self.kind.attr(attr).is_complex() => {
                 path.name.eq_ignore_ascii_case("value").then_some(attr)

@@ -216,7 +216,7 @@ impl TableBuilder {
 /// What is wrong with a definition by itself.
 fn problem(definition: &Attribute, parent: Option<AttrId>) -> Option<&'static str> {
     let complex = definition.data_type == DataType::Complex;
-    if !scimkit_core::valid_name(&definition.name) {
+    if !scimkit_core::is_attribute_name(&definition.name) {
         return Some("its name is not an attribute name");
     }
     if complex && parent.is_some() {

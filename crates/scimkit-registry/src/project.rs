@@ -186,7 +186,7 @@ impl ResourceType {
             } else if name.eq_ignore_ascii_case(self.schema().as_str()) {
                 self.mark_where(&mut marks, |a| a.extension().is_none());
             } else if let Ok(path) = AttributePath::parse(name) {
-                let sub = path.sub.as_deref();
+                let sub = path.sub_attribute.as_deref();
                 let found = self.lookup(&path).or_else(|| match path.urn {
                     None => self.lookup_in_extensions(&path.name, sub),
                     Some(_) => None,

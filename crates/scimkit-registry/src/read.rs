@@ -1,6 +1,6 @@
 //! Filter and path text: strictly first, and leniently only where that is needed and accepted.
 
-use scimkit_filter::{Filter, Leniency, Limits, Options, ParseError, Path};
+use scimkit_filter::{Filter, Leniency, ParseError, ParseLimits, ParseOptions, Path};
 
 use crate::{Error, Leeway, Quirk};
 
@@ -22,7 +22,11 @@ use crate::{Error, Leeway, Quirk};
 /// ```
 ///
 /// [RFC 7644 section 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2)
-pub fn read_filter<'t>(text: &'t str, limits: Limits, t: &dyn Leeway) -> Result<Filter<'t>, Error> {
+pub fn read_filter<'t>(
+    text: &'t str,
+    limits: ParseLimits,
+    t: &dyn Leeway,
+) -> Result<Filter<'t>, Error> {
     read(limits, t, |options| Filter::parse_with(text, options)).map_err(|(problem, quirk)| {
         let error = Error::filter(format!("the filter can't be read: {problem}"));
         with_quirk(error, quirk)
@@ -32,7 +36,7 @@ pub fn read_filter<'t>(text: &'t str, limits: Limits, t: &dyn Leeway) -> Result<
 /// Reads the text of a path.
 pub(crate) fn read_path<'t>(
     text: &'t str,
-    limits: Limits,
+    limits: ParseLimits,
     t: &dyn Leeway,
 ) -> Result<Path<'t>, Error> {
     read(limits, t, |options| Path::parse_with(text, options)).map_err(|(problem, quirk)| {
@@ -50,13 +54,13 @@ fn with_quirk(error: Error, quirk: Option<Quirk>) -> Error {
 
 /// Reads strictly, and again with each leniency that turns out to be needed.
 fn read<T>(
-    limits: Limits,
+    limits: ParseLimits,
     t: &dyn Leeway,
-    parse: impl Fn(&Options) -> Result<T, ParseError>,
+    parse: impl Fn(&ParseOptions) -> Result<T, ParseError>,
 ) -> Result<T, (ParseError, Option<Quirk>)> {
     let mut leniency = Leniency::STRICT;
     loop {
-        let options = Options::default()
+        let options = ParseOptions::default()
             .with_limits(limits)
             .with_leniency(leniency);
         let problem = match parse(&options) {

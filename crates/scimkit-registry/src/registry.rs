@@ -235,7 +235,7 @@ impl RegistryBuilder {
         let urn = named.urn.as_deref().ok_or_else(unknown)?;
         let schema = self.schemas.iter_mut().find(|schema| schema.id == *urn);
         let mut level = &mut schema.ok_or_else(unknown)?.attributes;
-        if let Some(sub) = named.sub.as_deref() {
+        if let Some(sub) = named.sub_attribute.as_deref() {
             level = &mut attribute(level, &named.name)
                 .ok_or_else(unknown)?
                 .sub_attributes;

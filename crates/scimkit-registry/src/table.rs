@@ -182,7 +182,11 @@ impl ResourceType {
     /// [RFC 7644 section 3.10](https://www.rfc-editor.org/rfc/rfc7644#section-3.10)
     #[must_use]
     pub fn lookup(&self, path: &AttributePath<'_>) -> Option<AttrId> {
-        self.lookup_parts(path.urn.as_deref(), &path.name, path.sub.as_deref())
+        self.lookup_parts(
+            path.urn.as_deref(),
+            &path.name,
+            path.sub_attribute.as_deref(),
+        )
     }
 
     /// The type's `name`, which `meta.resourceType` carries: `User`.

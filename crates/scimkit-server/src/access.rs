@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scimkit_core::Error;
+use scimkit_core::ErrorResponse;
 use scimkit_registry::{Attr, AttrId, Registry, ResourceType, Role};
 use scimkit_store::{Rules, Scopes, targets};
 
@@ -98,7 +98,7 @@ impl Access {
     ///
     /// # Errors
     /// 403.
-    pub(crate) fn check(&self, kind: &ResourceType, wanted: Level) -> Result<(), Error> {
+    pub(crate) fn check(&self, kind: &ResourceType, wanted: Level) -> Result<(), ErrorResponse> {
         let (level, name) = (self.level(kind.name()), kind.name());
         let detail = match (level, wanted) {
             _ if level >= wanted => return Ok(()),
@@ -106,7 +106,7 @@ impl Access {
             (_, Level::Write) => format!("these credentials may not write {name}"),
             _ => format!("these credentials may not read {name}"),
         };
-        Err(Error::forbidden(detail))
+        Err(ErrorResponse::forbidden(detail))
     }
 
     /// The attributes of a type that lead back to what may not be read, such as the `groups` of a user
@@ -134,13 +134,15 @@ impl Access {
     pub(crate) fn readable(
         &self,
         types: &[Arc<ResourceType>],
-    ) -> Result<Vec<Arc<ResourceType>>, Error> {
+    ) -> Result<Vec<Arc<ResourceType>>, ErrorResponse> {
         let readable = types
             .iter()
             .filter(|kind| self.level(kind.name()) >= Level::Read);
         let readable: Vec<_> = readable.cloned().collect();
         match readable.is_empty() {
-            true => Err(Error::forbidden("these credentials may read nothing")),
+            true => Err(ErrorResponse::forbidden(
+                "these credentials may read nothing",
+            )),
             false => Ok(readable),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_core::{
-    Error, excerpt,
+    ErrorResponse, excerpt,
     message::{SearchRequest, SortOrder},
 };
 use scimkit_filter::{AttributePath, Filter};
@@ -64,17 +64,24 @@ pub(crate) fn queries(
     }
     if !sort_is_known {
         let name = search.sort_by.as_deref().unwrap_or_default();
-        return Err(Error::invalid_path(format!("`{name}` is not an attribute to sort by")).into());
+        return Err(ErrorResponse::invalid_path(format!(
+            "`{name}` is not an attribute to sort by"
+        ))
+        .into());
     }
     Ok(queries)
 }
 
 /// Rejects a filter or sort on resources that the caller may not read.
-fn check_hidden(kind: &ResourceType, hidden: &[AttrId], asked: &[AttrId]) -> Result<(), Error> {
+fn check_hidden(
+    kind: &ResourceType,
+    hidden: &[AttrId],
+    asked: &[AttrId],
+) -> Result<(), ErrorResponse> {
     let top = |id: &AttrId| kind.attr(*id).parent().unwrap_or(*id);
     match asked.iter().map(top).find(|id| hidden.contains(id)) {
         None => Ok(()),
-        Some(id) => Err(Error::invalid_filter(format!(
+        Some(id) => Err(ErrorResponse::invalid_filter(format!(
             "`{}` leads to resources that these credentials may not read",
             kind.attr(id).path()
         ))),
@@ -114,7 +121,7 @@ fn known_somewhere(
                 "no resource type can answer `{}`: {detail}",
                 excerpt(&term.to_string())
             );
-            return Err(Error::invalid_filter(detail).into());
+            return Err(ErrorResponse::invalid_filter(detail).into());
         }
     }
     of_one
@@ -143,7 +150,7 @@ fn sort_attr(
     name: &str,
     leeway: &dyn Leeway,
 ) -> Result<Option<AttrId>, Problem> {
-    let bad = |detail: String| Err(Error::invalid_path(detail).into());
+    let bad = |detail: String| Err(ErrorResponse::invalid_path(detail).into());
     let Ok(path) = AttributePath::parse(name) else {
         return bad(format!(
             "`{name}` is not the name of an attribute to sort by"
@@ -164,7 +171,7 @@ fn sort_attr(
         }
     }
     if attr.is_never_returned() {
-        return Err(Error::invalid_filter(format!("`{name}` can't be sorted by")).into());
+        return Err(ErrorResponse::invalid_filter(format!("`{name}` can't be sorted by")).into());
     }
     Ok(Some(attr.id()))
 }

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use scimkit_core::{
-    Error,
+    ErrorResponse,
     message::{BulkBounds, BulkOperation, BulkRequest, BulkResponse},
 };
 use scimkit_registry::Error as RequestError;
@@ -70,11 +70,15 @@ pub(crate) async fn answer(
             |operation: &BulkOperation| (operation.bulk_id.clone(), operation.method.clone());
         let echoes: Vec<_> = operations.iter().map(echo).collect();
         let plan = Plan::of(operations, &names, &registry);
-        Ok::<_, Error>((request, names, echoes, plan))
+        Ok::<_, ErrorResponse>((request, names, echoes, plan))
     };
     let planned = writer.work.run(writer.scope, units, plan).await?;
     let (request, names, echoes, plan) = planned?;
-    RequestError::check_message(request.schemas_misfit, "a bulk request", &**writer.witness)?;
+    RequestError::check_message(
+        request.schemas_mismatch,
+        "a bulk request",
+        &**writer.witness,
+    )?;
     let run = Run::new(plan, names, request.fail_on_errors, writer, request_id);
     let results = run.all().await.into_iter().zip(echoes);
     let operations = results.filter_map(|(result, (bulk_id, method))| {

@@ -8,7 +8,7 @@ use chacha20poly1305::{
     aead::{Aead, Payload},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use scimkit_core::{Error, ScimType};
+use scimkit_core::{ErrorResponse, ScimType};
 use scimkit_registry::{ResourceId, Scalar};
 use scimkit_store::{Position, StoreError};
 use serde::{Deserialize, Serialize};
@@ -123,7 +123,7 @@ impl Cursors {
         if text.len() > LONGEST {
             let detail = "the value that the last resource of the page is sorted by is too long \
                           for a cursor: sort by another attribute";
-            return Err(Error::invalid_value(detail).into());
+            return Err(ErrorResponse::invalid_value(detail).into());
         }
         Ok(text)
     }
@@ -138,7 +138,7 @@ impl Cursors {
         cursor: &str,
         about: &str,
         (now, timeout): (DateTime<Utc>, std::time::Duration),
-    ) -> Result<Place, Error> {
+    ) -> Result<Place, ErrorResponse> {
         let content = self.content(cursor, about).ok_or_else(invalid)?;
         let made = DateTime::from_timestamp_millis(content.made).ok_or_else(invalid)?;
         let age = now.signed_duration_since(made);
@@ -148,7 +148,7 @@ impl Cursors {
                 "the cursor has expired, {seconds} seconds after it was made: start again with an \
                  empty `cursor`"
             );
-            return Err(Error::new(400, detail).with_type(ScimType::ExpiredCursor));
+            return Err(ErrorResponse::new(400, detail).with_type(ScimType::ExpiredCursor));
         }
         Ok(Place {
             count: content.count,
@@ -175,10 +175,10 @@ impl Cursors {
 }
 
 /// The one answer to every cursor that does not fit, so that it tells nothing of why.
-pub(crate) fn invalid() -> Error {
+pub(crate) fn invalid() -> ErrorResponse {
     let detail = "`cursor` is not one of this list: start with an empty one, then send each \
                   `nextCursor` as it came and every other parameter unchanged";
-    Error::new(400, detail).with_type(ScimType::InvalidCursor)
+    ErrorResponse::new(400, detail).with_type(ScimType::InvalidCursor)
 }
 
 impl fmt::Debug for Cursors {

@@ -5,7 +5,7 @@ use http::{
     HeaderMap,
     header::{CONTENT_LENGTH, HeaderName},
 };
-use scimkit_core::{ETagList, Error, parse_json};
+use scimkit_core::{ETagList, ErrorResponse, parse_json};
 use scimkit_registry::{Error as RequestError, ErrorKind, Leeway, Quirk, Witness};
 use scimkit_store::Limits;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use serde_json::Value;
 ///
 /// # Errors
 /// 413 when it is over.
-pub(crate) fn check_length(headers: &HeaderMap, limit: usize) -> Result<(), Error> {
+pub(crate) fn check_length(headers: &HeaderMap, limit: usize) -> Result<(), ErrorResponse> {
     let length = headers.get(CONTENT_LENGTH).and_then(|h| h.to_str().ok());
     match length.and_then(|text| text.parse::<u64>().ok()) {
         Some(length) if length > limit as u64 => Err(too_large(limit)),
@@ -23,8 +23,8 @@ pub(crate) fn check_length(headers: &HeaderMap, limit: usize) -> Result<(), Erro
 }
 
 /// 413 for a body.
-pub(crate) fn too_large(limit: usize) -> Error {
-    Error::too_large(format!("the body is larger than {limit} bytes"))
+pub(crate) fn too_large(limit: usize) -> ErrorResponse {
+    ErrorResponse::too_large(format!("the body is larger than {limit} bytes"))
 }
 
 /// Removes a UTF-8 byte order mark from the front of a body.
@@ -52,24 +52,28 @@ pub(crate) fn without_byte_order_mark(
 ///
 /// # Errors
 /// `invalidSyntax` for text that is not JSON or nested too deeply.
-pub(crate) fn body(bytes: &[u8], limits: &Limits) -> Result<Value, Error> {
+pub(crate) fn body(bytes: &[u8], limits: &Limits) -> Result<Value, ErrorResponse> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(Error::invalid_syntax("the request has no body"));
+        return Err(ErrorResponse::invalid_syntax("the request has no body"));
     }
-    parse_json(bytes, limits.nesting, limits.values)
-        .map_err(|problem| Error::invalid_syntax(format!("the body can't be read: {problem}")))
+    parse_json(bytes, limits.nesting, limits.values).map_err(|problem| {
+        ErrorResponse::invalid_syntax(format!("the body can't be read: {problem}"))
+    })
 }
 
 /// Reads `If-Match` or `If-None-Match`.
 ///
 /// # Errors
 /// 400 for text that is not a list of entity tags.
-pub(crate) fn etags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<ETagList>, Error> {
+pub(crate) fn etags(
+    headers: &HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<ETagList>, ErrorResponse> {
     let mut lines = headers.get_all(name).iter().peekable();
     if lines.peek().is_none() {
         return Ok(None);
     }
-    let bad = || Error::new(400, format!("`{name}` is not a list of entity tags"));
+    let bad = || ErrorResponse::new(400, format!("`{name}` is not a list of entity tags"));
     let lines: Result<Vec<_>, _> = lines.map(|h| h.to_str().map_err(|_| bad())).collect();
     ETagList::parse(&lines?.join(","))
         .map(Some)

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use scimkit_core::{
-    BulkSupport, Error, FilterSupport, PaginationSupport, Schema, ServiceProviderConfig, Supported,
-    message::ListResponse,
+    BulkSupport, ErrorResponse, FilterSupport, PaginationSupport, Schema, ServiceProviderConfig,
+    Supported, message::ListResponse,
 };
 use scimkit_registry::{Registry, ResourceType};
 use scimkit_store::{Limits, Settings};
@@ -40,7 +40,7 @@ pub(crate) fn answer(
         .iter()
         .any(|parameter| parameter.name == "filter")
     {
-        return Err(Error::forbidden("discovery endpoints can't be filtered").into());
+        return Err(ErrorResponse::forbidden("discovery endpoints can't be filtered").into());
     }
     let value = match what {
         Discovery::ResourceType(name) => {
@@ -204,5 +204,5 @@ fn list(resources: Vec<Value>) -> Value {
 }
 
 fn nothing() -> Problem {
-    Problem::Client(Error::not_found("there is no such definition"))
+    Problem::Client(ErrorResponse::not_found("there is no such definition"))
 }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use http::{Method, StatusCode, request::Parts};
-use scimkit_core::{Error, message::SearchRequest};
+use scimkit_core::{ErrorResponse, message::SearchRequest};
 use scimkit_registry::{Budget, Error as RequestError, Leeway, Quirks, Witness};
 use scimkit_store::{ConnectionId, Lane, Limits, Scope, Settings, Store, TenantId, location};
 
@@ -113,7 +113,7 @@ impl Inner {
         scope.cause.connection = Some(identity.connection);
         scope.cause.request = Some(request_id.into());
         scope.extensions = identity.extensions;
-        let path = path.ok_or_else(|| Error::not_found("there is no such endpoint"))?;
+        let path = path.ok_or_else(|| ErrorResponse::not_found("there is no such endpoint"))?;
         let alias = alias(path, identity.me.as_ref(), &scope.settings);
         let (path, location) = alias.as_ref().map_or((path, None), |alias| {
             (alias.path.as_str(), Some(alias.location.as_str()))
@@ -229,7 +229,11 @@ impl Inner {
             Route::Replace(kind, id) => ask.replace(&kind, &id, json(bytes).await?).await,
             Route::Search(kind) => {
                 let search = SearchRequest::from_value(json(bytes).await?)?;
-                RequestError::check_message(search.schemas_misfit, "a search request", &**witness)?;
+                RequestError::check_message(
+                    search.schemas_mismatch,
+                    "a search request",
+                    &**witness,
+                )?;
                 list::answer(writer, types(kind)?, search, cursors).await
             }
         }

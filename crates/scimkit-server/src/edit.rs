@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scimkit_core::{Error, excerpt};
+use scimkit_core::{ErrorResponse, excerpt};
 use scimkit_patch::{Before, Patch, Replacement};
 use scimkit_registry::{
     AttrId, Budget, Change, Edge, EdgeChange, EdgeEdit, Error as RequestError, Leeway, Resource,
@@ -105,7 +105,7 @@ pub(crate) fn written_by(change: &Change) -> Vec<AttrId> {
 ///
 /// # Errors
 /// 413 for more members than the limit; those of [`check_reserved`].
-pub(crate) fn check_edges(change: &Change, limits: &Limits) -> Result<(), Error> {
+pub(crate) fn check_edges(change: &Change, limits: &Limits) -> Result<(), ErrorResponse> {
     let limit = limits.members;
     let named = change.edges().iter().map(|edges| match &edges.edit {
         EdgeEdit::Delta { add, remove } => add.len() + remove.len(),
@@ -114,7 +114,7 @@ pub(crate) fn check_edges(change: &Change, limits: &Limits) -> Result<(), Error>
     match named.sum::<usize>() {
         count if count > limit => {
             let detail = format!("{count} members in one request are more than {limit}");
-            Err(Error::too_large(detail))
+            Err(ErrorResponse::too_large(detail))
         }
         _ => check_reserved(change),
     }
@@ -125,7 +125,7 @@ pub(crate) fn check_edges(change: &Change, limits: &Limits) -> Result<(), Error>
 ///
 /// # Errors
 /// `invalidValue`.
-fn check_reserved(change: &Change) -> Result<(), Error> {
+fn check_reserved(change: &Change) -> Result<(), ErrorResponse> {
     for EdgeChange { attr, edit } in change.edges() {
         let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = edit;
         if let Some(edge) = add
@@ -133,7 +133,7 @@ fn check_reserved(change: &Change) -> Result<(), Error> {
             .find(|edge| edge.id.as_str().starts_with(BULK_ID))
         {
             let (attr, id) = (change.kind().attr(*attr).path(), excerpt(edge.id.as_str()));
-            return Err(Error::invalid_value(format!(
+            return Err(ErrorResponse::invalid_value(format!(
                 "`{attr}`: `{id}` is a reference for bulk requests, and there it must be a string of its own"
             )));
         }

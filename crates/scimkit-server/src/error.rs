@@ -1,6 +1,6 @@
 //! The one place where errors become SCIM errors.
 
-use scimkit_core::Error;
+use scimkit_core::ErrorResponse;
 use scimkit_registry::{ErrorKind, Exhausted};
 use scimkit_store::StoreError;
 
@@ -10,7 +10,7 @@ use crate::auth::Denied;
 #[derive(Debug)]
 pub(crate) enum Problem {
     /// Said to the client as it is.
-    Client(Error),
+    Client(ErrorResponse),
     /// 405, with the methods that are allowed.
     Method(&'static str),
     /// The store's word; what it means for the client depends on its kind.
@@ -22,7 +22,7 @@ impl Problem {
     pub(crate) fn of_query(self) -> Self {
         match self {
             Problem::Store(StoreError::Exhausted(reason @ Exhausted::Work)) => {
-                Problem::Client(Error::too_many(format!(
+                Problem::Client(ErrorResponse::too_many(format!(
                     "{reason}: filter by `eq` on an indexed attribute such as `userName`, use fewer \
                      terms, or leave `sortBy` out"
                 )))
@@ -32,40 +32,42 @@ impl Problem {
     }
 
     /// The message for the client, and whether the rest belongs into the log.
-    pub(crate) fn message(&self, request_id: &str) -> Error {
+    pub(crate) fn message(&self, request_id: &str) -> ErrorResponse {
         match self {
             Problem::Client(error) => error.clone(),
-            Problem::Method(allowed) => Error::new(
+            Problem::Method(allowed) => ErrorResponse::new(
                 405,
                 format!("the method is not allowed here; use {allowed}"),
             ),
             Problem::Store(error) => match error {
-                StoreError::Busy => Error::new(503, "the service is busy: try again in a moment"),
+                StoreError::Busy => {
+                    ErrorResponse::new(503, "the service is busy: try again in a moment")
+                }
                 StoreError::Cycle { .. }
                 | StoreError::Invalid { .. }
-                | StoreError::Missing { .. } => Error::invalid_value(error.to_string()),
+                | StoreError::Missing { .. } => ErrorResponse::invalid_value(error.to_string()),
                 StoreError::Exhausted(reason) => exhausted(*reason, &error.to_string()),
-                StoreError::Importing => Error::new(503, error.to_string()),
-                StoreError::NotFound => Error::not_found(error.to_string()),
-                StoreError::Stale { .. } => Error::precondition_failed(error.to_string()),
+                StoreError::Importing => ErrorResponse::new(503, error.to_string()),
+                StoreError::NotFound => ErrorResponse::not_found(error.to_string()),
+                StoreError::Stale { .. } => ErrorResponse::precondition_failed(error.to_string()),
                 StoreError::CapacityExceeded { .. } | StoreError::TooManyEntries { .. } => {
-                    Error::forbidden(error.to_string())
+                    ErrorResponse::forbidden(error.to_string())
                 }
-                StoreError::TooLarge { .. } => Error::too_large(error.to_string()),
-                StoreError::Refused { detail } => Error::forbidden(detail.clone()),
+                StoreError::TooLarge { .. } => ErrorResponse::too_large(error.to_string()),
+                StoreError::Refused { detail } => ErrorResponse::forbidden(detail.clone()),
                 StoreError::StorageFull(_) => {
-                    Error::new(507, "the service has no storage left: try again later")
+                    ErrorResponse::new(507, "the service has no storage left: try again later")
                 }
-                StoreError::Unsupported { .. } => Error::new(501, error.to_string()),
-                StoreError::Unavailable(_) => Error::new(
+                StoreError::Unsupported { .. } => ErrorResponse::new(501, error.to_string()),
+                StoreError::Unavailable(_) => ErrorResponse::new(
                     503,
                     "the service is temporarily unavailable: try again later",
                 ),
-                StoreError::OtherCandidate { .. } => Error::new(409, error.to_string()),
+                StoreError::OtherCandidate { .. } => ErrorResponse::new(409, error.to_string()),
                 StoreError::Ambiguous | StoreError::Taken { .. } => {
-                    Error::uniqueness(error.to_string())
+                    ErrorResponse::uniqueness(error.to_string())
                 }
-                _ => Error::internal(format!(
+                _ => ErrorResponse::internal(format!(
                     "something went wrong inside the service; its log tells more under request {request_id}"
                 )),
             },
@@ -74,20 +76,20 @@ impl Problem {
 }
 
 /// The answer to a write whose budget ran out.
-fn exhausted(reason: Exhausted, detail: &str) -> Error {
+fn exhausted(reason: Exhausted, detail: &str) -> ErrorResponse {
     match reason {
-        Exhausted::Work => Error::too_large(format!(
+        Exhausted::Work => ErrorResponse::too_large(format!(
             "{detail}: send fewer operations, shorter filters or smaller values in one request"
         )),
-        _ => Error::new(
+        _ => ErrorResponse::new(
             503,
             format!("{detail}: send less in one request, or try again later"),
         ),
     }
 }
 
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
+impl From<ErrorResponse> for Problem {
+    fn from(error: ErrorResponse) -> Self {
         Problem::Client(error)
     }
 }
@@ -105,7 +107,7 @@ impl From<Denied> for Problem {
             Denied::Unauthorized => 401,
             Denied::Importing | Denied::Misconfigured | Denied::Unavailable => 503,
         };
-        Problem::Client(Error::new(status, denied.to_string()))
+        Problem::Client(ErrorResponse::new(status, denied.to_string()))
     }
 }
 
@@ -114,13 +116,13 @@ impl From<scimkit_registry::Error> for Problem {
         let detail = error.detail();
         Problem::Client(match error.kind() {
             ErrorKind::Exhausted(reason) => exhausted(reason, detail),
-            ErrorKind::Filter => Error::invalid_filter(detail),
-            ErrorKind::Mutability => Error::mutability(detail),
-            ErrorKind::NoTarget => Error::no_target(detail),
-            ErrorKind::Path => Error::invalid_path(detail),
-            ErrorKind::Syntax => Error::invalid_syntax(detail),
-            ErrorKind::Value => Error::invalid_value(detail),
-            _ => Error::new(400, detail),
+            ErrorKind::Filter => ErrorResponse::invalid_filter(detail),
+            ErrorKind::Mutability => ErrorResponse::mutability(detail),
+            ErrorKind::NoTarget => ErrorResponse::no_target(detail),
+            ErrorKind::Path => ErrorResponse::invalid_path(detail),
+            ErrorKind::Syntax => ErrorResponse::invalid_syntax(detail),
+            ErrorKind::Value => ErrorResponse::invalid_value(detail),
+            _ => ErrorResponse::new(400, detail),
         })
     }
 }

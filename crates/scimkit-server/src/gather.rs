@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use scimkit_core::Error;
+use scimkit_core::ErrorResponse;
 use scimkit_registry::{ResourceId, Scalar};
 use scimkit_store::{Overflow, Page, Position, Query, Sort, Stored};
 
@@ -145,7 +145,7 @@ async fn merged(
     if deep > DEEPEST {
         let detail =
             format!("a sorted query of all types shows the first {DEEPEST} resources only");
-        return Err(Error::too_many(detail).into());
+        return Err(ErrorResponse::too_many(detail).into());
     }
     // A type that does not know the attribute has no keys, and takes part in the same order.
     let sort = queries.iter().find_map(|query| query.sort);

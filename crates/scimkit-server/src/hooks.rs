@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use scimkit_core::Error;
+use scimkit_core::ErrorResponse;
 use scimkit_registry::{Change, ResourceId, ResourceType};
 use scimkit_store::{BoxFuture, Scope};
 use serde_json::Value;
@@ -20,7 +20,7 @@ use serde_json::Value;
 ///
 /// # Example
 /// ```
-/// use scimkit_core::Error;
+/// use scimkit_core::ErrorResponse;
 /// use scimkit_registry::Change;
 /// use scimkit_server::CreateGuard;
 /// use scimkit_store::{BoxFuture, Scope};
@@ -49,7 +49,7 @@ pub trait CreateGuard: fmt::Debug + Send + Sync + 'static {
         &'a self,
         scope: &'a Scope,
         change: &'a Change,
-    ) -> BoxFuture<'a, Result<(), Error>>;
+    ) -> BoxFuture<'a, Result<(), ErrorResponse>>;
 }
 
 /// Takes the passwords that providers send; without one they are dropped, and that is counted.
@@ -66,13 +66,13 @@ pub trait TakeSecrets: fmt::Debug + Send + Sync + 'static {
     /// will ever have the id.
     ///
     /// # Errors
-    /// What the client is told, such as [`Error::invalid_value`] for a password that is too short.
+    /// What the client is told, such as [`ErrorResponse::invalid_value`] for a password that is too short.
     /// Nothing is written then.
     fn take<'a>(
         &'a self,
         scope: &'a Scope,
         secret: Secret<'a>,
-    ) -> BoxFuture<'a, Result<Option<Value>, Error>>;
+    ) -> BoxFuture<'a, Result<Option<Value>, ErrorResponse>>;
 }
 
 /// The value of a write-only attribute, as sent.

@@ -10,7 +10,7 @@ use std::{
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_timer::Delay;
 use http::{Version, header::EXPECT, request::Parts};
-use scimkit_core::Error;
+use scimkit_core::ErrorResponse;
 
 use crate::decode::too_large;
 
@@ -47,11 +47,11 @@ impl<'a, B: http_body::Body> Incoming<'a, B> {
     ///
     /// # Errors
     /// 413 as soon as it is over; 400 when the connection broke.
-    pub(crate) async fn read(&mut self, limit: usize) -> Result<Bytes, Error> {
+    pub(crate) async fn read(&mut self, limit: usize) -> Result<Bytes, ErrorResponse> {
         let mut bytes = BytesMut::new();
         while let Some(data) = poll_fn(|context| self.poll_data(context)).await {
             let Ok(data) = data else {
-                return Err(Error::new(400, "the request body ended early"));
+                return Err(ErrorResponse::new(400, "the request body ended early"));
             };
             if bytes.len() + data.remaining() > limit {
                 return Err(too_large(limit));

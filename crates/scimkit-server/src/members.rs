@@ -219,7 +219,7 @@ impl Asked {
             let count = match count {
                 Some(text) => text.parse::<u32>().map_err(|_| {
                     let detail = format!("`{name}Count` is not a whole number");
-                    scimkit_core::Error::invalid_value(detail)
+                    scimkit_core::ErrorResponse::invalid_value(detail)
                 })?,
                 None => most,
             };

@@ -4,7 +4,7 @@ use http::{
     HeaderMap, HeaderValue,
     header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE},
 };
-use scimkit_core::Error;
+use scimkit_core::ErrorResponse;
 
 const SCIM: &str = "application/scim+json";
 const JSON: &str = "application/json";
@@ -18,7 +18,7 @@ pub(crate) const ANSWER: HeaderValue = HeaderValue::from_static(SCIM);
 ///
 /// # Errors
 /// 406 when neither is acceptable.
-pub(crate) fn answer_type(headers: &HeaderMap) -> Result<HeaderValue, Error> {
+pub(crate) fn answer_type(headers: &HeaderMap) -> Result<HeaderValue, ErrorResponse> {
     let (mut scim, mut json, mut any, mut all) = (None, None, None, None);
     let mut asked = false;
     let ranges = headers
@@ -51,7 +51,7 @@ pub(crate) fn answer_type(headers: &HeaderMap) -> Result<HeaderValue, Error> {
     let (scim_weight, json_weight) = (weight(scim), weight(json));
     if scim_weight <= 0.0 && json_weight <= 0.0 {
         let detail = format!("answers are {SCIM} or {JSON}; `Accept` allows neither");
-        return Err(Error::new(406, detail));
+        return Err(ErrorResponse::new(406, detail));
     }
     // A wildcard is no preference.
     let prefers_json = json_weight > scim_weight && (json.is_some() || scim_weight <= 0.0);
@@ -74,10 +74,10 @@ fn weight(parameter: &str) -> Option<f32> {
 ///
 /// # Errors
 /// 415 for another media type, and for a body that is compressed or otherwise coded.
-pub(crate) fn check_body_type(headers: &HeaderMap) -> Result<(), Error> {
+pub(crate) fn check_body_type(headers: &HeaderMap) -> Result<(), ErrorResponse> {
     let coded = |h: &HeaderValue| !h.as_bytes().eq_ignore_ascii_case(b"identity");
     if headers.get(CONTENT_ENCODING).is_some_and(coded) {
-        return Err(Error::new(415, "the body must not be compressed"));
+        return Err(ErrorResponse::new(415, "the body must not be compressed"));
     }
     let Some(header) = headers.get(CONTENT_TYPE) else {
         return Ok(());
@@ -92,7 +92,7 @@ pub(crate) fn check_body_type(headers: &HeaderMap) -> Result<(), Error> {
     if name.is_empty() || name.eq_ignore_ascii_case(SCIM) || name.eq_ignore_ascii_case(JSON) {
         return Ok(());
     }
-    Err(Error::new(
+    Err(ErrorResponse::new(
         415,
         format!("the body must be {SCIM} or {JSON}"),
     ))

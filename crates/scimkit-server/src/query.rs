@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 use scimkit_core::{
-    Error, ScimType, excerpt,
+    ErrorResponse, ScimType, excerpt,
     message::{SearchRequest, SortOrder},
 };
 use scimkit_registry::{Error as RequestError, ErrorKind, Leeway, Quirk, Witness, read_filter};
@@ -58,7 +58,7 @@ impl Parameter<'_> {
 ///
 /// # Errors
 /// `invalidValue` for text that is not UTF-8: reading it anyway would replace characters.
-fn form_decoded(text: &str) -> Result<Cow<'_, str>, Error> {
+fn form_decoded(text: &str) -> Result<Cow<'_, str>, ErrorResponse> {
     let decoded = match text.contains('+') {
         false => percent_decode_str(text).decode_utf8(),
         true => {
@@ -67,7 +67,7 @@ fn form_decoded(text: &str) -> Result<Cow<'_, str>, Error> {
             decoded.map(|text| Cow::Owned(text.into_owned()))
         }
     };
-    decoded.map_err(|_| Error::invalid_value("the query is not UTF-8"))
+    decoded.map_err(|_| ErrorResponse::invalid_value("the query is not UTF-8"))
 }
 
 /// Splits a query string into its parameters; `others` are names known beside those of the protocol.
@@ -154,18 +154,20 @@ fn names(list: &str) -> impl Iterator<Item = String> {
         .map(str::to_owned)
 }
 
-fn once<T>(name: &str, slot: &mut Option<T>, value: T) -> Result<(), Error> {
+fn once<T>(name: &str, slot: &mut Option<T>, value: T) -> Result<(), ErrorResponse> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(Error::invalid_value(format!("`{name}` is given twice"))),
+        Some(_) => Err(ErrorResponse::invalid_value(format!(
+            "`{name}` is given twice"
+        ))),
     }
 }
 
 /// A whole number of any size; beyond what fits it is as good as the largest.
-fn integer(name: &str, text: &str) -> Result<i64, Error> {
+fn integer(name: &str, text: &str) -> Result<i64, ErrorResponse> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Error::invalid_value(format!(
+        return Err(ErrorResponse::invalid_value(format!(
             "`{name}` is not a whole number"
         )));
     }
@@ -177,11 +179,11 @@ fn integer(name: &str, text: &str) -> Result<i64, Error> {
     Ok(text.parse().unwrap_or(extreme))
 }
 
-fn order(text: &str) -> Result<SortOrder, Error> {
+fn order(text: &str) -> Result<SortOrder, ErrorResponse> {
     match text {
         _ if text.eq_ignore_ascii_case("ascending") => Ok(SortOrder::Ascending),
         _ if text.eq_ignore_ascii_case("descending") => Ok(SortOrder::Descending),
-        _ => Err(Error::invalid_value(
+        _ => Err(ErrorResponse::invalid_value(
             "`sortOrder` is neither `ascending` nor `descending`",
         )),
     }

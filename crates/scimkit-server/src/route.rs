@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use http::Method;
 use percent_encoding::percent_decode_str;
-use scimkit_core::Error;
+use scimkit_core::ErrorResponse;
 use scimkit_registry::{Registry, ResourceId, ResourceType};
 use scimkit_store::Limits;
 
@@ -55,7 +55,7 @@ impl Route {
     ///
     /// # Errors
     /// 403.
-    pub(crate) fn check(&self, access: &Access) -> Result<(), Error> {
+    pub(crate) fn check(&self, access: &Access) -> Result<(), ErrorResponse> {
         match self {
             Route::Create(kind)
             | Route::Delete(kind, _)
@@ -163,9 +163,9 @@ fn only(
 /// 501.
 pub(crate) fn not_implemented() -> Problem {
     let detail = "this endpoint is not implemented; see /ServiceProviderConfig";
-    Problem::Client(Error::not_implemented(detail))
+    Problem::Client(ErrorResponse::not_implemented(detail))
 }
 
 fn nowhere() -> Problem {
-    Problem::Client(Error::not_found("there is no such endpoint"))
+    Problem::Client(ErrorResponse::not_found("there is no such endpoint"))
 }

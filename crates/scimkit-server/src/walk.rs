@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use scimkit_core::{Error, ScimType, message::SearchRequest};
+use scimkit_core::{ErrorResponse, ScimType, message::SearchRequest};
 use scimkit_registry::{AttrId, Predicate, ResourceId, ResourceType, Role};
 use scimkit_store::{Count, Position, Query, Scope, Sort, Store};
 
@@ -67,7 +67,7 @@ pub(crate) async fn page(
     if place.count != count {
         let first = place.count;
         let detail = format!("`count` must be the same for every page: the first had {first}");
-        return Err(Error::new(400, detail)
+        return Err(ErrorResponse::new(400, detail)
             .with_type(ScimType::InvalidCount)
             .into());
     }
@@ -89,17 +89,21 @@ pub(crate) async fn page(
     Ok((found.items, found.total, next))
 }
 
-fn check(store: &dyn Store, queries: &[Query], search: &SearchRequest) -> Result<(), Error> {
+fn check(
+    store: &dyn Store,
+    queries: &[Query],
+    search: &SearchRequest,
+) -> Result<(), ErrorResponse> {
     if !queries
         .iter()
         .all(|query| store.support(&query.kind).cursor)
     {
         let detail = "pages can't be asked for by `cursor` here: use `startIndex`";
-        return Err(Error::new(400, detail).with_type(ScimType::InvalidCursor));
+        return Err(ErrorResponse::new(400, detail).with_type(ScimType::InvalidCursor));
     }
     if search.start_index.is_some() {
         let detail = "`cursor` and `startIndex` are two ways to ask for a page: send one of them";
-        return Err(Error::invalid_value(detail));
+        return Err(ErrorResponse::invalid_value(detail));
     }
     // What a reference shows is read apart from the page, so it can't tell where the page ended.
     let referred = queries.iter().any(|query| {
@@ -112,7 +116,7 @@ fn check(store: &dyn Store, queries: &[Query], search: &SearchRequest) -> Result
         let name = search.sort_by.as_deref().unwrap_or_default();
         let detail =
             format!("resources of several types can't be sorted by `{name}` with `cursor`");
-        return Err(Error::invalid_path(detail));
+        return Err(ErrorResponse::invalid_path(detail));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use scimkit_core::{ETagList, Error, message::PatchRequest};
+use scimkit_core::{ETagList, ErrorResponse, message::PatchRequest};
 use scimkit_patch::Patch;
 use scimkit_registry::{
     AttrId, Budget, Change, Error as RequestError, ErrorKind, Resource, ResourceId, ResourceType,
@@ -297,9 +297,10 @@ impl Writer<'_> {
 /// `If-None-Match` forbids a write where it names the version there is (RFC 9110 section 13.1.2).
 pub(crate) fn check_barred(barred: &ETagList, before: &Stored) -> Result<(), Problem> {
     match barred.matches(&before.version) {
-        true => {
-            Err(Error::precondition_failed("`If-None-Match` names the version there is").into())
-        }
+        true => Err(ErrorResponse::precondition_failed(
+            "`If-None-Match` names the version there is",
+        )
+        .into()),
         false => Ok(()),
     }
 }

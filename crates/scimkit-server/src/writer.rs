@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scimkit_core::Error;
+use scimkit_core::ErrorResponse;
 use scimkit_registry::{Projection, ResourceType, Witness};
 use scimkit_store::{Expect, Scope, Store};
 
@@ -40,12 +40,12 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// 428 if the settings require a condition.
-    pub(crate) fn unconditional(&self) -> Result<Expect, Error> {
+    pub(crate) fn unconditional(&self) -> Result<Expect, ErrorResponse> {
         if !self.scope.settings.require_if_match {
             return Ok(Expect::Any);
         }
         let detail = "this service changes a resource only under a condition: send the \
                       `meta.version` that you know as `If-Match`, or as `version` in a bulk request";
-        Err(Error::new(428, detail))
+        Err(ErrorResponse::new(428, detail))
     }
 }

@@ -73,7 +73,7 @@ pub struct Limits {
     /// group, which are sent page by page, may take longer.
     pub duration: Duration,
     /// Of filter and path text.
-    pub filter: scimkit_filter::Limits,
+    pub filter: scimkit_filter::ParseLimits,
     /// Members that one request names: 100,000.
     pub members: usize,
     /// Levels of arrays and objects in a body, or in the `data` of an operation of a bulk request: 16.
@@ -101,7 +101,7 @@ impl Default for Limits {
             deadline: Duration::from_secs(10),
             document: 1 << 20,
             duration: Duration::from_secs(30),
-            filter: scimkit_filter::Limits::default(),
+            filter: scimkit_filter::ParseLimits::default(),
             members: 100_000,
             nesting: 16,
             operations: 1_000,

@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use scimkit_core::message::PatchRequest;
-use scimkit_filter::{Filter, Limits, Options, Path};
+use scimkit_filter::{Filter, ParseLimits, ParseOptions, Path};
 use scimkit_patch::{Before, Patch};
 use scimkit_registry::{
     Budget, Meter, Predicate, Registry, Resource, ResourceId, ResourceType, Role, Tolerance, View,
@@ -62,7 +62,7 @@ pub fn filter(data: &[u8]) {
     }
     let Ok(filter) = lenient else { return };
     assert!(
-        text.len() <= Limits::default().length,
+        text.len() <= ParseLimits::default().length,
         "longer than the limit"
     );
     let printed = filter.to_string();
@@ -181,7 +181,7 @@ pub fn patch(data: &[u8]) {
             let Ok(request) = PatchRequest::from_value(request.clone(), 1_000) else {
                 return;
             };
-            let Ok(patch) = Patch::decode(kind, request, Limits::default(), &tolerance) else {
+            let Ok(patch) = Patch::decode(kind, request, ParseLimits::default(), &tolerance) else {
                 continue;
             };
             let known = Before {
@@ -316,8 +316,8 @@ async fn searched(server: &Server, cursor: &str) -> (u16, Value) {
     (head.status.as_u16(), body.unwrap_or_default())
 }
 
-fn options(tolerance: &Tolerance) -> Options {
-    Options::default().with_leniency(tolerance.leniency())
+fn options(tolerance: &Tolerance) -> ParseOptions {
+    ParseOptions::default().with_leniency(tolerance.leniency())
 }
 
 fn registry() -> &'static Registry {

@@ -9,10 +9,10 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use self::read::{limit, read};
-use super::{BULK_REQUEST, BULK_RESPONSE, is_misfit};
+use super::{BULK_REQUEST, BULK_RESPONSE, is_mismatch};
 use crate::error::excerpt;
 use crate::keyword::keywords;
-use crate::{Error, Version};
+use crate::{ErrorResponse, Version};
 
 /// The body of a bulk request.
 ///
@@ -39,7 +39,7 @@ use crate::{Error, Version};
 ///
 /// let too_many = BulkRequest::parse(br#"{"Operations": [{}, {}, {}]}"#, bounds).unwrap_err();
 /// assert_eq!(too_many.status, 413);
-/// # Ok::<(), scimkit_core::Error>(())
+/// # Ok::<(), scimkit_core::ErrorResponse>(())
 /// ```
 ///
 /// [RFC 7644, section 3.7](https://www.rfc-editor.org/rfc/rfc7644#section-3.7)
@@ -51,7 +51,7 @@ pub struct BulkRequest {
     pub operations: Vec<BulkOperation>,
     /// Whether `schemas` is missing, or is no list that names [`BULK_REQUEST`]; a strict service refuses
     /// that.
-    pub schemas_misfit: bool,
+    pub schemas_mismatch: bool,
 }
 
 /// How big a bulk request may be, beside its bytes.
@@ -83,18 +83,18 @@ impl BulkRequest {
     /// - `failOnErrors` that is not a whole number of at least 1, a `bulkId` that two `POST` operations share: 400
     ///   `invalidValue`
     /// - more operations than the bound: 413
-    pub fn parse(bytes: &[u8], bounds: BulkBounds) -> Result<Self, Error> {
+    pub fn parse(bytes: &[u8], bounds: BulkBounds) -> Result<Self, ErrorResponse> {
         let read = read(bytes, bounds)?;
-        let schemas_misfit = is_misfit(read.schemas.as_ref(), BULK_REQUEST)?;
+        let schemas_mismatch = is_mismatch(read.schemas.as_ref(), BULK_REQUEST)?;
         let fail_on_errors = limit(read.fail_on_errors.as_ref())?;
         let operations = read.operations;
         let operations =
-            operations.ok_or_else(|| Error::invalid_syntax("`Operations` is missing"))?;
+            operations.ok_or_else(|| ErrorResponse::invalid_syntax("`Operations` is missing"))?;
         check_bulk_ids(&operations)?;
         Ok(Self {
             fail_on_errors,
             operations,
-            schemas_misfit,
+            schemas_mismatch,
         })
     }
 }
@@ -106,7 +106,7 @@ pub struct BulkOperation {
     /// The client's name for the operation, and for the resource that a `POST` makes.
     pub bulk_id: Option<String>,
     /// What is to be done, or why that can't be told.
-    pub call: Result<BulkCall, Error>,
+    pub call: Result<BulkCall, ErrorResponse>,
     /// The method as it was sent, at most its beginning; none when it is no text.
     pub method: Option<String>,
     /// The path below the service provider's root, as it was sent; there whenever `call` is.
@@ -162,13 +162,13 @@ keywords!(BulkMethod, "bulk method" {
 /// # Example
 ///
 /// ```
-/// use scimkit_core::Error;
+/// use scimkit_core::ErrorResponse;
 /// use scimkit_core::message::{BulkResponse, BulkResult};
 ///
 /// let mut refused = BulkResult::new(409);
 /// refused.bulk_id = Some("qwerty".into());
 /// refused.method = Some("POST".into());
-/// refused.response = Some(Error::uniqueness("another resource has that value of `userName`"));
+/// refused.response = Some(ErrorResponse::uniqueness("another resource has that value of `userName`"));
 /// let json = serde_json::to_value(BulkResponse { operations: vec![refused] })?;
 /// assert_eq!(json["Operations"][0]["status"], "409");
 /// assert_eq!(json["Operations"][0]["response"]["scimType"], "uniqueness");
@@ -205,7 +205,7 @@ pub struct BulkResult {
     pub status: u16,
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub response: Option<Error>,
+    pub response: Option<ErrorResponse>,
 }
 
 impl BulkResult {
@@ -238,7 +238,7 @@ fn as_text<S: Serializer>(status: &u16, out: S) -> Result<S::Ok, S::Error> {
 }
 
 /// A `bulkId` that two resources share would make references to it mean either.
-fn check_bulk_ids(operations: &[BulkOperation]) -> Result<(), Error> {
+fn check_bulk_ids(operations: &[BulkOperation]) -> Result<(), ErrorResponse> {
     let mut ids = HashSet::new();
     for operation in operations {
         if operation.creates()
@@ -246,7 +246,7 @@ fn check_bulk_ids(operations: &[BulkOperation]) -> Result<(), Error> {
             && !ids.insert(id.as_str())
         {
             let id = excerpt(id);
-            return Err(Error::invalid_value(format!(
+            return Err(ErrorResponse::invalid_value(format!(
                 "`bulkId`: `{id}` is there twice: each `POST` needs its own"
             )));
         }

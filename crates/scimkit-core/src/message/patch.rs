@@ -4,8 +4,8 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{PATCH_OP, is_misfit, kind_of, members};
-use crate::Error;
+use super::{PATCH_OP, is_mismatch, kind_of, members};
+use crate::ErrorResponse;
 use crate::error::excerpt;
 use crate::keyword::keywords;
 
@@ -17,29 +17,29 @@ use crate::keyword::keywords;
 ///
 /// ```
 /// use scimkit_core::ScimType;
-/// use scimkit_core::message::{Op, PatchRequest};
+/// use scimkit_core::message::{PatchOperationKind, PatchRequest};
 /// use serde_json::json;
 ///
 /// let patch = PatchRequest::from_value(json!({
 ///     "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
 ///     "Operations": [{ "op": "Replace", "path": "active", "value": false }],
 /// }), 100)?;
-/// assert_eq!(patch.operations[0].op, Op::Replace);
+/// assert_eq!(patch.operations[0].op, PatchOperationKind::Replace);
 ///
 /// let error = PatchRequest::from_value(json!({ "Operations": [{ "op": "move" }] }), 100).unwrap_err();
 /// assert_eq!(error.scim_type, Some(ScimType::InvalidSyntax));
 /// assert_eq!(error.detail, "`Operations[0].op`: `move` is not `add`, `remove` or `replace`");
-/// # Ok::<(), scimkit_core::Error>(())
+/// # Ok::<(), scimkit_core::ErrorResponse>(())
 /// ```
 ///
 /// [RFC 7644, section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct PatchRequest {
     /// The operations, in the order they apply; possibly none.
-    pub operations: Vec<Operation>,
+    pub operations: Vec<PatchOperation>,
     /// Whether `schemas` is missing, or is no list that names [`PATCH_OP`]; a strict service refuses
     /// that.
-    pub schemas_misfit: bool,
+    pub schemas_mismatch: bool,
 }
 
 impl PatchRequest {
@@ -54,28 +54,28 @@ impl PatchRequest {
     ///   of the three, a member is there twice, or `schemas` names another message: 400 `invalidSyntax`
     /// - `path` is not a string: 400 `invalidPath`
     /// - there are more than `max_operations`: 413
-    pub fn from_value(body: Value, max_operations: usize) -> Result<Self, Error> {
+    pub fn from_value(body: Value, max_operations: usize) -> Result<Self, ErrorResponse> {
         let Value::Object(object) = body else {
             let kind = kind_of(&body);
-            return Err(Error::invalid_syntax(format!(
+            return Err(ErrorResponse::invalid_syntax(format!(
                 "the patch is {kind}, not an object"
             )));
         };
         let [schemas, operations] = members(object, ["schemas", "Operations"])?;
-        let schemas_misfit = is_misfit(schemas.as_ref(), PATCH_OP)?;
+        let schemas_mismatch = is_mismatch(schemas.as_ref(), PATCH_OP)?;
         let operations = match operations {
             Some(Value::Array(operations)) => operations,
             Some(other) => {
                 let kind = kind_of(&other);
-                return Err(Error::invalid_syntax(format!(
+                return Err(ErrorResponse::invalid_syntax(format!(
                     "`Operations` is {kind}, not an array"
                 )));
             }
-            None => return Err(Error::invalid_syntax("`Operations` is missing")),
+            None => return Err(ErrorResponse::invalid_syntax("`Operations` is missing")),
         };
         let count = operations.len();
         if count > max_operations {
-            return Err(Error::too_large(format!(
+            return Err(ErrorResponse::too_large(format!(
                 "{count} operations are more than {max_operations}"
             )));
         }
@@ -85,7 +85,7 @@ impl PatchRequest {
             .map(|(index, value)| operation(index, value));
         Ok(Self {
             operations: operations.collect::<Result<_, _>>()?,
-            schemas_misfit,
+            schemas_mismatch,
         })
     }
 }
@@ -94,9 +94,9 @@ impl PatchRequest {
 ///
 /// [RFC 7644, section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Operation {
+pub struct PatchOperation {
     /// What to do.
-    pub op: Op,
+    pub op: PatchOperationKind,
     /// The text of the path to what it is done to; none for the resource itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -110,7 +110,7 @@ pub struct Operation {
 /// [RFC 7644, section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[expect(clippy::exhaustive_enums, reason = "closed by RFC 7644, section 3.5.2")]
-pub enum Op {
+pub enum PatchOperationKind {
     /// Adds values.
     Add,
     /// Removes values.
@@ -119,7 +119,7 @@ pub enum Op {
     Replace,
 }
 
-keywords!(Op, "PATCH operation" {
+keywords!(PatchOperationKind, "PATCH operation" {
     Add => "add",
     Remove => "remove",
     Replace => "replace",
@@ -134,32 +134,33 @@ impl Serialize for PatchRequest {
     }
 }
 
-fn operation(index: usize, value: Value) -> Result<Operation, Error> {
+fn operation(index: usize, value: Value) -> Result<PatchOperation, ErrorResponse> {
     let Value::Object(object) = value else {
         let kind = kind_of(&value);
-        return Err(Error::invalid_syntax(format!(
+        return Err(ErrorResponse::invalid_syntax(format!(
             "`Operations[{index}]` is {kind}, not an object"
         )));
     };
-    let [op, path, value] = members(object, ["op", "path", "value"]).map_err(|error| Error {
-        detail: format!("`Operations[{index}]`: {}", error.detail),
-        ..error
-    })?;
+    let [op, path, value] =
+        members(object, ["op", "path", "value"]).map_err(|error| ErrorResponse {
+            detail: format!("`Operations[{index}]`: {}", error.detail),
+            ..error
+        })?;
     let op = match op {
-        Some(Value::String(word)) => Op::from_keyword(&word).ok_or_else(|| {
+        Some(Value::String(word)) => PatchOperationKind::from_keyword(&word).ok_or_else(|| {
             let word = excerpt(&word);
-            Error::invalid_syntax(format!(
+            ErrorResponse::invalid_syntax(format!(
                 "`Operations[{index}].op`: `{word}` is not `add`, `remove` or `replace`"
             ))
         })?,
         Some(other) => {
             let kind = kind_of(&other);
-            return Err(Error::invalid_syntax(format!(
+            return Err(ErrorResponse::invalid_syntax(format!(
                 "`Operations[{index}].op` is {kind}, not a string"
             )));
         }
         None => {
-            return Err(Error::invalid_syntax(format!(
+            return Err(ErrorResponse::invalid_syntax(format!(
                 "`Operations[{index}].op` is missing"
             )));
         }
@@ -169,10 +170,10 @@ fn operation(index: usize, value: Value) -> Result<Operation, Error> {
         Some(Value::String(path)) => Some(path),
         Some(other) => {
             let kind = kind_of(&other);
-            return Err(Error::invalid_path(format!(
+            return Err(ErrorResponse::invalid_path(format!(
                 "`Operations[{index}].path` is {kind}, not a string"
             )));
         }
     };
-    Ok(Operation { op, path, value })
+    Ok(PatchOperation { op, path, value })
 }

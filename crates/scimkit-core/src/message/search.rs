@@ -4,8 +4,8 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{SEARCH_REQUEST, is_misfit, kind_of, members};
-use crate::Error;
+use super::{SEARCH_REQUEST, is_mismatch, kind_of, members};
+use crate::ErrorResponse;
 use crate::error::excerpt;
 use crate::keyword::keywords;
 
@@ -29,7 +29,7 @@ use crate::keyword::keywords;
 ///
 /// let error = SearchRequest::from_value(json!({ "count": "ten" })).unwrap_err();
 /// assert_eq!(error.status, 400);
-/// # Ok::<(), scimkit_core::Error>(())
+/// # Ok::<(), scimkit_core::ErrorResponse>(())
 /// ```
 ///
 /// [RFC 7644, section 3.4.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.3)
@@ -53,7 +53,7 @@ pub struct SearchRequest {
     pub cursor: Option<String>,
     /// Whether `schemas` is missing, or is no list that names [`SEARCH_REQUEST`]; a strict service refuses
     /// that.
-    pub schemas_misfit: bool,
+    pub schemas_mismatch: bool,
 }
 
 impl SearchRequest {
@@ -68,10 +68,10 @@ impl SearchRequest {
     /// - the body is not an object, a member has the wrong JSON type or is there twice, or `schemas`
     ///   names another message: 400 `invalidSyntax`
     /// - `sortOrder` is an unknown word, or a number is not a 64-bit integer: 400 `invalidValue`
-    pub fn from_value(body: Value) -> Result<Self, Error> {
+    pub fn from_value(body: Value) -> Result<Self, ErrorResponse> {
         let Value::Object(object) = body else {
             let kind = kind_of(&body);
-            return Err(Error::invalid_syntax(format!(
+            return Err(ErrorResponse::invalid_syntax(format!(
                 "the search is {kind}, not an object"
             )));
         };
@@ -99,7 +99,7 @@ impl SearchRequest {
                 "cursor",
             ],
         )?;
-        let schemas_misfit = is_misfit(schemas.as_ref(), SEARCH_REQUEST)?;
+        let schemas_mismatch = is_mismatch(schemas.as_ref(), SEARCH_REQUEST)?;
         Ok(Self {
             attributes: names(attributes, "attributes")?,
             excluded_attributes: names(excluded, "excludedAttributes")?,
@@ -111,7 +111,7 @@ impl SearchRequest {
             start_index: number(start_index, "startIndex")?,
             count: number(count, "count")?,
             cursor: text(cursor, "cursor")?,
-            schemas_misfit,
+            schemas_mismatch,
         })
     }
 }
@@ -167,7 +167,7 @@ impl Serialize for SearchRequest {
     }
 }
 
-fn names(value: Option<Value>, member: &str) -> Result<Vec<String>, Error> {
+fn names(value: Option<Value>, member: &str) -> Result<Vec<String>, ErrorResponse> {
     match value {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Array(values)) => {
@@ -186,7 +186,7 @@ fn names(value: Option<Value>, member: &str) -> Result<Vec<String>, Error> {
     }
 }
 
-fn text(value: Option<Value>, member: &str) -> Result<Option<String>, Error> {
+fn text(value: Option<Value>, member: &str) -> Result<Option<String>, ErrorResponse> {
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -194,12 +194,12 @@ fn text(value: Option<Value>, member: &str) -> Result<Option<String>, Error> {
     }
 }
 
-fn number(value: Option<Value>, member: &str) -> Result<Option<i64>, Error> {
+fn number(value: Option<Value>, member: &str) -> Result<Option<i64>, ErrorResponse> {
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Number(number)) => match number.as_i64() {
             Some(number) => Ok(Some(number)),
-            None => Err(Error::invalid_value(format!(
+            None => Err(ErrorResponse::invalid_value(format!(
                 "`{member}` is not an integer"
             ))),
         },
@@ -207,11 +207,12 @@ fn number(value: Option<Value>, member: &str) -> Result<Option<i64>, Error> {
     }
 }
 
-fn order(word: &str) -> Result<SortOrder, Error> {
-    let refused = || Error::invalid_value(format!("`{}` is not a sort order", excerpt(word)));
+fn order(word: &str) -> Result<SortOrder, ErrorResponse> {
+    let refused =
+        || ErrorResponse::invalid_value(format!("`{}` is not a sort order", excerpt(word)));
     SortOrder::from_keyword(word).ok_or_else(refused)
 }
 
-fn wrong(value: &Value, member: &str) -> Error {
-    Error::invalid_syntax(format!("`{member}` can't be {}", kind_of(value)))
+fn wrong(value: &Value, member: &str) -> ErrorResponse {
+    ErrorResponse::invalid_syntax(format!("`{member}` can't be {}", kind_of(value)))
 }

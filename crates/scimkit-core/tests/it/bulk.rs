@@ -10,7 +10,7 @@ use scimkit_core::ScimType::{self, InvalidSyntax, InvalidValue};
 use scimkit_core::message::{
     BULK_REQUEST, BulkBounds, BulkMethod, BulkOperation, BulkRequest, BulkResponse, BulkResult,
 };
-use scimkit_core::{Error, Version};
+use scimkit_core::{ErrorResponse, Version};
 use serde_json::{Value, json, to_value};
 
 const BOUNDS: BulkBounds = BulkBounds {
@@ -19,7 +19,7 @@ const BOUNDS: BulkBounds = BulkBounds {
     values: 60,
 };
 
-fn parse(body: &Value) -> Result<BulkRequest, Error> {
+fn parse(body: &Value) -> Result<BulkRequest, ErrorResponse> {
     BulkRequest::parse(body.to_string().as_bytes(), BOUNDS)
 }
 
@@ -48,7 +48,10 @@ fn requests_are_read_with_names_in_any_case() {
         ],
     }))
     .unwrap();
-    assert_eq!((bulk.fail_on_errors, bulk.schemas_misfit), (Some(2), false));
+    assert_eq!(
+        (bulk.fail_on_errors, bulk.schemas_mismatch),
+        (Some(2), false)
+    );
     let [post, delete, patch] = bulk.operations.as_slice() else {
         panic!("{bulk:?}");
     };
@@ -62,7 +65,7 @@ fn requests_are_read_with_names_in_any_case() {
     assert_eq!(call.version.as_deref(), Some("W/\"1\""));
     assert_eq!(call.data, Value::Null);
     assert_eq!(patch.path.as_deref(), Some("Users/1"));
-    assert!(parse(&json!({"Operations": []})).unwrap().schemas_misfit);
+    assert!(parse(&json!({"Operations": []})).unwrap().schemas_mismatch);
 }
 
 #[test]

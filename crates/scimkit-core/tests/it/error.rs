@@ -1,29 +1,37 @@
 //! The error message.
 
-use scimkit_core::{Error, ScimType};
+use scimkit_core::{ErrorResponse, ScimType};
 use serde_json::{from_value, json, to_value};
 
 #[test]
 fn constructors_have_their_status_and_keyword() {
     let cases = [
-        (Error::forbidden("x"), 403, None),
-        (Error::internal("x"), 500, None),
-        (Error::invalid_filter("x"), 400, Some("invalidFilter")),
-        (Error::invalid_path("x"), 400, Some("invalidPath")),
-        (Error::invalid_syntax("x"), 400, Some("invalidSyntax")),
-        (Error::invalid_value("x"), 400, Some("invalidValue")),
-        (Error::mutability("x"), 400, Some("mutability")),
-        (Error::no_target("x"), 400, Some("noTarget")),
-        (Error::not_found("x"), 404, None),
-        (Error::not_implemented("x"), 501, None),
-        (Error::precondition_failed("x"), 412, None),
-        (Error::sensitive("x"), 400, Some("sensitive")),
-        (Error::too_large("x"), 413, None),
-        (Error::too_many("x"), 400, Some("tooMany")),
-        (Error::unauthorized("x"), 401, None),
-        (Error::uniqueness("x"), 409, Some("uniqueness")),
+        (ErrorResponse::forbidden("x"), 403, None),
+        (ErrorResponse::internal("x"), 500, None),
         (
-            Error::new(400, "x").with_type(ScimType::InvalidVers),
+            ErrorResponse::invalid_filter("x"),
+            400,
+            Some("invalidFilter"),
+        ),
+        (ErrorResponse::invalid_path("x"), 400, Some("invalidPath")),
+        (
+            ErrorResponse::invalid_syntax("x"),
+            400,
+            Some("invalidSyntax"),
+        ),
+        (ErrorResponse::invalid_value("x"), 400, Some("invalidValue")),
+        (ErrorResponse::mutability("x"), 400, Some("mutability")),
+        (ErrorResponse::no_target("x"), 400, Some("noTarget")),
+        (ErrorResponse::not_found("x"), 404, None),
+        (ErrorResponse::not_implemented("x"), 501, None),
+        (ErrorResponse::precondition_failed("x"), 412, None),
+        (ErrorResponse::sensitive("x"), 400, Some("sensitive")),
+        (ErrorResponse::too_large("x"), 413, None),
+        (ErrorResponse::too_many("x"), 400, Some("tooMany")),
+        (ErrorResponse::unauthorized("x"), 401, None),
+        (ErrorResponse::uniqueness("x"), 409, Some("uniqueness")),
+        (
+            ErrorResponse::new(400, "x").with_type(ScimType::InvalidVers),
             400,
             Some("invalidVers"),
         ),
@@ -39,19 +47,19 @@ fn constructors_have_their_status_and_keyword() {
             printed["scimType"] = json!(keyword);
         }
         assert_eq!(to_value(&error).unwrap(), printed);
-        assert_eq!(from_value::<Error>(printed).unwrap(), error);
+        assert_eq!(from_value::<ErrorResponse>(printed).unwrap(), error);
     }
 }
 
 #[test]
 fn foreign_errors_are_read() {
-    let not_found = Error::new(404, "");
+    let not_found = ErrorResponse::new(404, "");
     for body in [
         json!({ "status": "404" }),
         json!({ "status": 404, "detail": null }),
         json!({ "status": "404", "scimType": "vendorSpecific", "extra": true }),
     ] {
-        assert_eq!(from_value::<Error>(body).unwrap(), not_found);
+        assert_eq!(from_value::<ErrorResponse>(body).unwrap(), not_found);
     }
     for body in [
         json!({}),
@@ -60,7 +68,7 @@ fn foreign_errors_are_read() {
         json!({ "status": "70000" }),
         json!([1]),
     ] {
-        assert!(from_value::<Error>(body.clone()).is_err(), "{body}");
+        assert!(from_value::<ErrorResponse>(body.clone()).is_err(), "{body}");
     }
 }
 

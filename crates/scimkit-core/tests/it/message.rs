@@ -2,8 +2,8 @@
 
 use scimkit_core::ScimType::{self, InvalidPath, InvalidSyntax, InvalidValue};
 use scimkit_core::message::{
-    BULK_RESPONSE, ERROR, LIST_RESPONSE, ListResponse, Op, Operation, PATCH_OP, PatchRequest,
-    SEARCH_REQUEST, SearchRequest, SortOrder,
+    BULK_RESPONSE, ERROR, LIST_RESPONSE, ListResponse, PATCH_OP, PatchOperation,
+    PatchOperationKind, PatchRequest, SEARCH_REQUEST, SearchRequest, SortOrder,
 };
 use serde_json::{Value, from_value, json, to_value};
 
@@ -64,7 +64,7 @@ fn searches_are_read() {
         start_index: Some(-5),
         count: Some(0),
         cursor: Some(String::new()),
-        schemas_misfit: false,
+        schemas_mismatch: false,
     };
     assert_eq!(SearchRequest::from_value(body).unwrap(), search);
     assert_eq!(
@@ -73,7 +73,7 @@ fn searches_are_read() {
     );
 
     let empty = SearchRequest {
-        schemas_misfit: true,
+        schemas_mismatch: true,
         ..SearchRequest::default()
     };
     assert_eq!(SearchRequest::from_value(json!({})).unwrap(), empty);
@@ -99,18 +99,18 @@ fn schemas_that_name_no_such_message_are_told() {
     ];
     for schemas in misfits {
         let search = SearchRequest::from_value(json!({ "schemas": schemas })).unwrap();
-        assert!(search.schemas_misfit, "{schemas}");
+        assert!(search.schemas_mismatch, "{schemas}");
         let body = json!({ "schemas": schemas, "Operations": [] });
         let patch = PatchRequest::from_value(body, 100).unwrap();
-        assert!(patch.schemas_misfit, "{schemas}");
+        assert!(patch.schemas_mismatch, "{schemas}");
     }
     let search = SearchRequest::from_value(json!({ "schemas": SEARCH_REQUEST })).unwrap();
-    assert!(search.schemas_misfit, "a string is no list");
+    assert!(search.schemas_mismatch, "a string is no list");
     let schemas = json!(["x", 1, PATCH_OP.to_uppercase(), SEARCH_REQUEST]);
     let search = SearchRequest::from_value(json!({ "schemas": schemas })).unwrap();
     let body = json!({ "schemas": schemas, "Operations": [] });
     let patch = PatchRequest::from_value(body, 100).unwrap();
-    assert!(!search.schemas_misfit && !patch.schemas_misfit);
+    assert!(!search.schemas_mismatch && !patch.schemas_mismatch);
 }
 
 #[test]
@@ -178,18 +178,22 @@ fn patches_are_read() {
             { "op": "replace", "path": null, "value": null, "comment": 1 },
         ],
     });
-    let operation = |op, path: Option<&str>, value| Operation {
+    let operation = |op, path: Option<&str>, value| PatchOperation {
         op,
         path: path.map(Into::into),
         value,
     };
     let patch = PatchRequest {
         operations: vec![
-            operation(Op::Add, Some("emails"), Some(json!([{ "value": "a@b" }]))),
-            operation(Op::Remove, Some("title"), None),
-            operation(Op::Replace, None, Some(Value::Null)),
+            operation(
+                PatchOperationKind::Add,
+                Some("emails"),
+                Some(json!([{ "value": "a@b" }])),
+            ),
+            operation(PatchOperationKind::Remove, Some("title"), None),
+            operation(PatchOperationKind::Replace, None, Some(Value::Null)),
         ],
-        schemas_misfit: false,
+        schemas_mismatch: false,
     };
     assert_eq!(PatchRequest::from_value(body, 3).unwrap(), patch);
     assert_eq!(
@@ -199,7 +203,7 @@ fn patches_are_read() {
 
     let empty = PatchRequest {
         operations: Vec::new(),
-        schemas_misfit: true,
+        schemas_mismatch: true,
     };
     assert_eq!(
         PatchRequest::from_value(json!({ "Operations": [] }), 0).unwrap(),

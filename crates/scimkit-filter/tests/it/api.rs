@@ -65,7 +65,7 @@ fn builders_refuse_what_would_print_as_something_else() {
     ] {
         assert!(Filter::eq(name, "x").is_err(), "{name:?}");
         assert!(Filter::present(name).is_err(), "{name:?}");
-        assert!(Filter::brackets(name, parse("a pr")).is_err(), "{name:?}");
+        assert!(Filter::value_path(name, parse("a pr")).is_err(), "{name:?}");
     }
     for number in [
         "",
@@ -87,12 +87,12 @@ fn builders_refuse_what_would_print_as_something_else() {
         "a pr and urn:x:y:b pr",
         "urn:x:y:b eq 1",
     ] {
-        let error = Filter::brackets("e", parse(inner)).unwrap_err();
+        let error = Filter::value_path("e", parse(inner)).unwrap_err();
         assert!(error.to_string().contains("brackets"), "{inner}: {error}");
     }
     let inner = parse("a pr or not (b eq 1)");
     assert_eq!(
-        Filter::brackets("urn:x:y:e", inner),
+        Filter::value_path("urn:x:y:e", inner),
         Ok(parse("urn:x:y:e[a pr or not (b eq 1)]"))
     );
 }
@@ -253,7 +253,7 @@ proptest! {
         let mut other = filter.clone();
         other.rename(|_, attribute| {
             attribute.name.to_mut().make_ascii_uppercase();
-            for part in [&mut attribute.urn, &mut attribute.sub].into_iter().flatten() {
+            for part in [&mut attribute.urn, &mut attribute.sub_attribute].into_iter().flatten() {
                 part.to_mut().make_ascii_uppercase();
             }
         });

@@ -45,7 +45,12 @@ fn every_path_is_taken_apart_as_the_grammar_says() {
         let parts = &row["parts"];
         assert_eq!(path.urn.as_deref(), parts["urn"].as_str(), "{}", row["id"]);
         assert_eq!(Some(&*path.name), parts["attr"].as_str(), "{}", row["id"]);
-        assert_eq!(path.sub.as_deref(), parts["sub"].as_str(), "{}", row["id"]);
+        assert_eq!(
+            path.sub_attribute.as_deref(),
+            parts["sub"].as_str(),
+            "{}",
+            row["id"]
+        );
         let filter = parts["filter"]
             .as_str()
             .map(|text| Filter::parse(text).unwrap());

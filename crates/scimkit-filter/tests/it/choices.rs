@@ -1,7 +1,7 @@
 //! Texts on which the RFC is silent or practice differs: what is decided here, and why.
 
 use crate::cases::rows;
-use scimkit_filter::{Filter, Leniency, Options, ParseError, Path};
+use scimkit_filter::{Filter, Leniency, ParseError, ParseOptions, Path};
 use serde_json::Value;
 
 /// Each row says whether the strict reading takes the text, which one leniency does if not, and the reason.
@@ -14,20 +14,23 @@ fn every_choice_is_kept() {
                 .is_some_and(|reason| !reason.is_empty()),
             "{row}"
         );
-        let strict = read(&row, &Options::default());
+        let strict = read(&row, &ParseOptions::default());
         assert_eq!(
             strict.is_ok(),
             row["strict"].as_bool().unwrap(),
             "{row}: {strict:?}"
         );
-        let lenient = read(&row, &Options::default().with_leniency(Leniency::LENIENT));
+        let lenient = read(
+            &row,
+            &ParseOptions::default().with_leniency(Leniency::LENIENT),
+        );
         let Some(wanted) = row["leniency"].as_str() else {
             assert_eq!(strict.is_ok(), lenient.is_ok(), "{row}: {lenient:?}");
             continue;
         };
         assert_eq!(strict.unwrap_err().leniency(), Some(wanted), "{row}");
         assert!(
-            read(&row, &Options::default().with_leniency(only(wanted))).is_ok(),
+            read(&row, &ParseOptions::default().with_leniency(only(wanted))).is_ok(),
             "{row}"
         );
         let printed = lenient.unwrap();
@@ -39,7 +42,7 @@ fn every_choice_is_kept() {
     }
 }
 
-fn read(row: &Value, options: &Options) -> Result<String, ParseError> {
+fn read(row: &Value, options: &ParseOptions) -> Result<String, ParseError> {
     match (row["filter"].as_str(), row["path"].as_str()) {
         (Some(filter), _) => Filter::parse_with(filter, options).map(|filter| filter.to_string()),
         (_, Some(path)) => Path::parse_with(path, options).map(|path| path.to_string()),

@@ -1,6 +1,8 @@
 //! Errors: the place, what stood there, what should have, and how it reads.
 
-use scimkit_filter::{AttributePath, ErrorKind, Filter, Limits, Options, ParseError, Path};
+use scimkit_filter::{
+    AttributePath, Filter, ParseError, ParseErrorKind, ParseLimits, ParseOptions, Path,
+};
 
 fn error(text: &str) -> ParseError {
     Filter::parse(text).expect_err(text)
@@ -106,7 +108,7 @@ fn errors_name_the_place_and_what_was_found() {
     ];
     for (text, span, found, message) in table {
         let error = error(text);
-        assert_eq!(error.kind(), ErrorKind::Syntax, "{text:?}");
+        assert_eq!(error.kind(), ParseErrorKind::Syntax, "{text:?}");
         assert_eq!(
             (error.span(), error.found()),
             (span, found),
@@ -189,30 +191,30 @@ fn the_picture_is_a_window_and_shows_no_control_characters() {
 
 #[test]
 fn limits_have_their_kinds() {
-    let small = Limits::default()
+    let small = ParseLimits::default()
         .with_depth(1)
         .with_length(20)
         .with_terms(2);
-    let options = Options::default().with_limits(small);
+    let options = ParseOptions::default().with_limits(small);
     let table = [
         (
             "((a pr))",
-            ErrorKind::TooDeep,
+            ParseErrorKind::TooDeep,
             "expected nesting no deeper than 1 at character 2, found `(`",
         ),
         (
             "a pr or b pr or c pr",
-            ErrorKind::TooManyTerms,
+            ParseErrorKind::TooManyTerms,
             "expected no more than 2 terms at character 17, found `c`",
         ),
         (
             "a eq \"12345678901234\"",
-            ErrorKind::TooLong,
+            ParseErrorKind::TooLong,
             "expected no more than 20 bytes at character 21, found `\"`",
         ),
         (
             "a eq \"1234567890123ü\"",
-            ErrorKind::TooLong,
+            ParseErrorKind::TooLong,
             "expected no more than 20 bytes at character 20, found `ü\"`",
         ),
     ];
@@ -220,10 +222,10 @@ fn limits_have_their_kinds() {
         let error = Filter::parse_with(text, &options).unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (kind, message));
     }
-    let none = Options::default().with_limits(Limits::default().with_depth(0));
+    let none = ParseOptions::default().with_limits(ParseLimits::default().with_depth(0));
     assert_eq!(
         Path::parse_with("a[b pr]", &none).unwrap_err().kind(),
-        ErrorKind::TooDeep
+        ParseErrorKind::TooDeep
     );
 }
 

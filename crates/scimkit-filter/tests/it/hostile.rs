@@ -1,19 +1,20 @@
 //! Texts that are meant to hurt.
 
 use scimkit_filter::{
-    AttributePath, ErrorKind, Filter, Leniency, Limits, MAX_DEPTH, Options, ParseError, Path,
+    AttributePath, Filter, Leniency, MAX_DEPTH, ParseError, ParseErrorKind, ParseLimits,
+    ParseOptions, Path,
 };
 use std::thread;
 
 const MEGABYTE: usize = 1 << 20;
 
 /// Everything as large as it can be set.
-fn wide_open() -> Options {
-    let limits = Limits::default()
+fn wide_open() -> ParseOptions {
+    let limits = ParseLimits::default()
         .with_depth(u16::MAX)
         .with_length(usize::MAX)
         .with_terms(u32::MAX);
-    Options::default()
+    ParseOptions::default()
         .with_limits(limits)
         .with_leniency(Leniency::LENIENT)
 }
@@ -52,11 +53,14 @@ fn a_text_that_is_too_long_is_refused_unread() {
     for part in PARTS {
         let text = fill(part);
         let error = Filter::parse(&text).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::TooLong);
-        assert_eq!(Path::parse(&text).unwrap_err().kind(), ErrorKind::TooLong);
+        assert_eq!(error.kind(), ParseErrorKind::TooLong);
+        assert_eq!(
+            Path::parse(&text).unwrap_err().kind(),
+            ParseErrorKind::TooLong
+        );
         assert_eq!(
             AttributePath::parse(&text).unwrap_err().kind(),
-            ErrorKind::TooLong
+            ParseErrorKind::TooLong
         );
         assert!(format!("{error:#}").len() < 300);
     }
@@ -65,16 +69,16 @@ fn a_text_that_is_too_long_is_refused_unread() {
 #[test]
 fn without_a_limit_on_length_the_others_hold() {
     on_a_small_stack(|| {
-        let limits = Limits::default().with_length(usize::MAX);
-        let options = Options::default().with_limits(limits);
+        let limits = ParseLimits::default().with_length(usize::MAX);
+        let options = ParseOptions::default().with_limits(limits);
         let kind = |text: &str| Filter::parse_with(text, &options).unwrap_err().kind();
-        assert_eq!(kind(&fill("(")), ErrorKind::TooDeep);
-        assert_eq!(kind(&fill("not (")), ErrorKind::TooDeep);
-        assert_eq!(kind(&fill("(a pr and ")), ErrorKind::TooDeep);
-        assert_eq!(kind(&fill("a pr and ")), ErrorKind::TooManyTerms);
-        assert_eq!(kind(&fill("a pr or ")), ErrorKind::TooManyTerms);
-        assert_eq!(kind(&fill("a[b pr] and ")), ErrorKind::TooManyTerms);
-        assert_eq!(kind(&fill("emails[")), ErrorKind::Syntax);
+        assert_eq!(kind(&fill("(")), ParseErrorKind::TooDeep);
+        assert_eq!(kind(&fill("not (")), ParseErrorKind::TooDeep);
+        assert_eq!(kind(&fill("(a pr and ")), ParseErrorKind::TooDeep);
+        assert_eq!(kind(&fill("a pr and ")), ParseErrorKind::TooManyTerms);
+        assert_eq!(kind(&fill("a pr or ")), ParseErrorKind::TooManyTerms);
+        assert_eq!(kind(&fill("a[b pr] and ")), ParseErrorKind::TooManyTerms);
+        assert_eq!(kind(&fill("emails[")), ParseErrorKind::Syntax);
     });
 }
 
@@ -115,12 +119,12 @@ fn depth_is_clamped() {
     let max = usize::from(MAX_DEPTH);
     assert!(Filter::parse_with(&at(max), &wide_open()).is_ok());
     let error: ParseError = Filter::parse_with(&at(max + 1), &wide_open()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TooDeep);
+    assert_eq!(error.kind(), ParseErrorKind::TooDeep);
     assert!(error.expected().contains("64"), "{error}");
     assert!(Filter::parse(&at(32)).is_ok());
     assert_eq!(
         Filter::parse(&at(33)).unwrap_err().kind(),
-        ErrorKind::TooDeep
+        ParseErrorKind::TooDeep
     );
 }
 

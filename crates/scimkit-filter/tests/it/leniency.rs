@@ -1,16 +1,16 @@
 //! What each leniency lets through, and that it lets through nothing else.
 
-use scimkit_filter::{Filter, Leniency, Limits, Literal, Options, Path};
+use scimkit_filter::{Filter, Leniency, Literal, ParseLimits, ParseOptions, Path};
 
 const BARE_WORDS: fn(&mut Leniency) = |leniency| leniency.bare_words = true;
 const BLANKS: fn(&mut Leniency) = |leniency| leniency.blanks = true;
 const LITERAL_CASE: fn(&mut Leniency) = |leniency| leniency.literal_case = true;
 const SUB_AFTER_BRACKETS: fn(&mut Leniency) = |leniency| leniency.sub_after_brackets = true;
 
-fn options(choose: fn(&mut Leniency)) -> Options {
+fn options(choose: fn(&mut Leniency)) -> ParseOptions {
     let mut leniency = Leniency::STRICT;
     choose(&mut leniency);
-    Options::default().with_leniency(leniency)
+    ParseOptions::default().with_leniency(leniency)
 }
 
 /// `text` is refused strictly, naming `leniency`, and read as `meaning` with it.
@@ -108,7 +108,7 @@ fn a_word_that_may_mean_something_else_is_no_string() {
     ];
     for word in words {
         let text = format!("a eq {word}");
-        for lenient in [options(BARE_WORDS), Options::default()] {
+        for lenient in [options(BARE_WORDS), ParseOptions::default()] {
             let error = Filter::parse_with(&text, &lenient).unwrap_err();
             let other = word == "two words" || error.leniency() != Some("bare_words");
             assert!(other, "{text:?}: {error}");
@@ -123,7 +123,7 @@ fn a_word_that_may_mean_something_else_is_no_string() {
 
 #[test]
 fn a_path_holds_no_bare_word() {
-    for lenient in [options(BARE_WORDS), Options::default()] {
+    for lenient in [options(BARE_WORDS), ParseOptions::default()] {
         let error = Path::parse_with("e[t eq work].v", &lenient).unwrap_err();
         assert_eq!(error.leniency(), None, "{error}");
     }
@@ -219,8 +219,8 @@ fn sub_after_brackets() {
 
 #[test]
 fn what_is_rewritten_counts_as_what_it_becomes() {
-    let limits = Limits::default().with_terms(2);
-    let options = Options::default()
+    let limits = ParseLimits::default().with_terms(2);
+    let options = ParseOptions::default()
         .with_leniency(Leniency::LENIENT)
         .with_limits(limits);
     assert!(Filter::parse_with("e[a pr]", &options).is_ok());
@@ -229,7 +229,7 @@ fn what_is_rewritten_counts_as_what_it_becomes() {
 
 #[test]
 fn leniency_changes_nothing_that_is_strict_already() {
-    let lenient = Options::default().with_leniency(Leniency::LENIENT);
+    let lenient = ParseOptions::default().with_leniency(Leniency::LENIENT);
     for row in crate::cases::rows(include_str!("cases/filters.jsonl")) {
         let text = row["filter"].as_str().unwrap();
         if let Ok(filter) = Filter::parse(text) {

@@ -11,7 +11,7 @@ fn present(name: &str) -> Filter<'_> {
     Filter::Present(AttributePath {
         urn: None,
         name: name.into(),
-        sub: None,
+        sub_attribute: None,
     })
 }
 
@@ -195,7 +195,7 @@ fn all_before_the_last_colon_is_the_urn() {
         Some("urn:example:a.b:2.0:x%2fy~(z)';q=1:User")
     );
     assert_eq!(
-        (&*path.name, path.sub.as_deref()),
+        (&*path.name, path.sub_attribute.as_deref()),
         ("name", Some("familyName"))
     );
     assert_eq!(
@@ -258,7 +258,7 @@ fn a_value_path_may_belong_to_a_sub_attribute_in_a_filter() {
     let Filter::ValuePath(path) = parse("a.b[c eq 1 or d pr]") else {
         panic!()
     };
-    assert_eq!(path.attribute.sub.as_deref(), Some("b"));
+    assert_eq!(path.attribute.sub_attribute.as_deref(), Some("b"));
     assert_eq!(path.to_string(), "a.b[c eq 1 or d pr]");
     assert_eq!(
         parse("x pr and a[b pr] and c[d pr]").to_string(),

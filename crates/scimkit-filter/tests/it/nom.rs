@@ -11,17 +11,19 @@ use nom::sequence::{delimited, preceded, terminated};
 use nom::{Err, Finish, Parser};
 use proptest::prelude::*;
 use scimkit_filter::nom::{SyntaxError, attribute, filter, literal, path};
-use scimkit_filter::{AttributePath, ErrorKind, Filter, Leniency, Limits, Literal, Options, Path};
+use scimkit_filter::{
+    AttributePath, Filter, Leniency, Literal, ParseErrorKind, ParseLimits, ParseOptions, Path,
+};
 
-fn strict() -> Options {
-    Options::default()
+fn strict() -> ParseOptions {
+    ParseOptions::default()
 }
 
-fn lenient() -> Options {
+fn lenient() -> ParseOptions {
     strict().with_leniency(Leniency::LENIENT)
 }
 
-fn limited(limits: Limits) -> Options {
+fn limited(limits: ParseLimits) -> ParseOptions {
     lenient().with_limits(limits)
 }
 
@@ -42,7 +44,7 @@ fn rest<'a, T>(
     parser(text).ok().map(|(rest, _)| rest)
 }
 
-fn assert_same(text: &str, options: Options) {
+fn assert_same(text: &str, options: ParseOptions) {
     let filters = Filter::parse_with(text, &options).ok();
     assert_eq!(whole(filter(options), text), filters, "filter {text:?}");
     let paths = Path::parse_with(text, &options).ok();
@@ -66,7 +68,7 @@ proptest! {
 
     #[test]
     fn texts_that_are_nearly_filters_agree_with_parse(text in nearly(), length in 0_usize..60) {
-        let limits = Limits::default().with_length(length).with_terms(3).with_depth(2);
+        let limits = ParseLimits::default().with_length(length).with_terms(3).with_depth(2);
         for options in [strict(), lenient(), limited(limits)] {
             assert_same(&text, options);
         }
@@ -168,28 +170,32 @@ fn paths_attributes_and_values_stop_where_they_end() {
 
 #[test]
 fn limits_are_failures_that_alternatives_do_not_hide() {
-    let default = Limits::default();
+    let default = ParseLimits::default();
     let cases = [
         (
             default.with_terms(2),
             "a pr and b pr and c pr",
-            ErrorKind::TooManyTerms,
+            ParseErrorKind::TooManyTerms,
         ),
         (
             default.with_depth(1),
             "not (not (a pr))",
-            ErrorKind::TooDeep,
+            ParseErrorKind::TooDeep,
         ),
-        (default.with_length(4), "a pr and b pr", ErrorKind::TooLong),
+        (
+            default.with_length(4),
+            "a pr and b pr",
+            ParseErrorKind::TooLong,
+        ),
         (
             default.with_length(8),
             r#"a eq "long text""#,
-            ErrorKind::TooLong,
+            ParseErrorKind::TooLong,
         ),
         (
             default.with_length(8),
             r#"a eq "ünfinishe"#,
-            ErrorKind::TooLong,
+            ParseErrorKind::TooLong,
         ),
     ];
     for (limits, text, kind) in cases {
@@ -208,7 +214,7 @@ fn limits_are_failures_that_alternatives_do_not_hide() {
 
 #[test]
 fn length_bounds_what_is_read_and_not_the_input() {
-    let options = limited(Limits::default().with_length(4));
+    let options = limited(ParseLimits::default().with_length(4));
     let long = format!("a pr)ü{}", "x".repeat(1000));
     assert_eq!(rest(filter(options), &long), long.get(4..));
     assert_eq!(rest(path(options), &long), long.get(1..));
@@ -221,7 +227,7 @@ fn length_bounds_what_is_read_and_not_the_input() {
     let error: SyntaxError<'_> = filter(options)(&long).finish().unwrap_err();
     assert_eq!(
         (error.kind(), Some(error.rest())),
-        (ErrorKind::Syntax, long.get(2..))
+        (ParseErrorKind::Syntax, long.get(2..))
     );
 }
 

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use scimkit_filter::{
-    AttributePath, Comparison, Filter, Leniency, Limits, Literal, Operator, Options, Path,
-    ValuePath,
+    AttributePath, Comparison, Filter, Leniency, Literal, Operator, ParseLimits, ParseOptions,
+    Path, ValuePath,
 };
 use std::borrow::Cow;
 
@@ -29,7 +29,7 @@ fn bare() -> impl Strategy<Value = AttributePath<'static>> {
     (name(), prop::option::of(name())).prop_map(|(name, sub)| AttributePath {
         urn: None,
         name,
-        sub,
+        sub_attribute: sub,
     })
 }
 
@@ -121,11 +121,18 @@ pub(crate) fn filter() -> impl Strategy<Value = Filter<'static>> {
 
 pub(crate) fn path() -> impl Strategy<Value = Path<'static>> {
     (attribute(), prop::option::of(inner_filter())).prop_map(
-        |(AttributePath { urn, name, sub }, filter)| Path {
+        |(
+            AttributePath {
+                urn,
+                name,
+                sub_attribute,
+            },
+            filter,
+        )| Path {
             urn,
             name,
             filter: filter.map(Box::new),
-            sub,
+            sub_attribute,
         },
     )
 }
@@ -141,14 +148,14 @@ pub(crate) fn nearly() -> impl Strategy<Value = String> {
 }
 
 fn every_reading(text: &str) {
-    let lenient = Options::default().with_leniency(Leniency::LENIENT);
+    let lenient = ParseOptions::default().with_leniency(Leniency::LENIENT);
     let tight = lenient.with_limits(
-        Limits::default()
+        ParseLimits::default()
             .with_depth(1)
             .with_length(16)
             .with_terms(2),
     );
-    for options in [Options::default(), lenient, tight] {
+    for options in [ParseOptions::default(), lenient, tight] {
         match Filter::parse_with(text, &options) {
             Ok(filter) => assert_eq!(Filter::parse(&filter.to_string()), Ok(filter), "{text:?}"),
             Err(error) => assert!(
@@ -192,7 +199,7 @@ proptest! {
     #[test]
     fn a_leniency_never_changes_what_a_strict_text_means(filter in filter()) {
         let printed = filter.to_string();
-        let lenient = Options::default().with_leniency(Leniency::LENIENT);
+        let lenient = ParseOptions::default().with_leniency(Leniency::LENIENT);
         prop_assert_eq!(Filter::parse_with(&printed, &lenient).unwrap(), filter);
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use scimkit_core::{Error as CoreError, message::PatchRequest};
+use scimkit_core::{ErrorResponse as CoreError, message::PatchRequest};
 use scimkit_patch::{Before, Error, Patch};
 use scimkit_registry::{
     Budget, Change, Edge, EdgeEdit, ErrorKind, Registry, Resource, ResourceType, Tolerance,

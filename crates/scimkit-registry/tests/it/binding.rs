@@ -1,6 +1,6 @@
 //! Binding of filters and paths: what is refused, and what the rest comes to.
 
-use scimkit_filter::Limits;
+use scimkit_filter::ParseLimits;
 use scimkit_registry::{
     ErrorKind, Operator, Predicate, Quirk, ResourceType, Scalar, Target, Tolerance, read_filter,
 };
@@ -201,7 +201,7 @@ fn what_can_not_be_asked() {
 fn a_bare_word_is_bound_to_string_attributes_only() {
     let gadget = gadget();
     let bound = |text: &str| {
-        let filter = read_filter(text, Limits::default(), &Tolerance::DEFAULT)?;
+        let filter = read_filter(text, ParseLimits::default(), &Tolerance::DEFAULT)?;
         gadget.bind_filter(&filter, &Tolerance::DEFAULT)
     };
     for attribute in [
@@ -241,11 +241,12 @@ fn a_bare_word_is_bound_to_string_attributes_only() {
         );
     }
     assert!(bound("nothing eq word").is_err());
-    let error = read_filter("label eq word", Limits::default(), &Tolerance::STRICT).unwrap_err();
+    let error =
+        read_filter("label eq word", ParseLimits::default(), &Tolerance::STRICT).unwrap_err();
     assert_eq!(error.quirk(), Some(Quirk::BareWords));
     let error = gadget.parse_path(
         "parts[type eq word]",
-        Limits::default(),
+        ParseLimits::default(),
         &Tolerance::DEFAULT,
     );
     assert_eq!(error.unwrap_err().quirk(), None);
@@ -256,14 +257,14 @@ fn a_value_filter_on_simple_values_is_tolerated_or_named() {
     let gadget = gadget();
     let path = r#"labels[value eq "red"]"#;
     let target = gadget
-        .parse_path(path, Limits::default(), &Tolerance::DEFAULT)
+        .parse_path(path, ParseLimits::default(), &Tolerance::DEFAULT)
         .unwrap();
     assert!(
         matches!(target, Target::Elements { sub: None, .. }),
         "{target:?}"
     );
     let refused = gadget
-        .parse_path(path, Limits::default(), &Tolerance::STRICT)
+        .parse_path(path, ParseLimits::default(), &Tolerance::STRICT)
         .unwrap_err();
     assert_eq!(
         (refused.kind(), refused.quirk()),
@@ -279,7 +280,7 @@ fn a_value_filter_on_simple_values_is_tolerated_or_named() {
         r#"label[value eq "red"]"#,
     ] {
         let refused = gadget
-            .parse_path(path, Limits::default(), &Tolerance::DEFAULT)
+            .parse_path(path, ParseLimits::default(), &Tolerance::DEFAULT)
             .unwrap_err();
         assert_eq!(
             (refused.kind(), refused.quirk()),
@@ -448,7 +449,7 @@ fn the_attributes_of_a_predicate() {
 #[test]
 fn paths() {
     let gadget = gadget();
-    let parse = |text: &str, t| gadget.parse_path(text, Limits::default(), &tolerance(t));
+    let parse = |text: &str, t| gadget.parse_path(text, ParseLimits::default(), &tolerance(t));
     let attribute = |path| Target::Attribute(id(&gadget, path));
     let plain = [
         ("LABEL", "label"),
@@ -502,7 +503,7 @@ fn paths() {
 #[test]
 fn paths_with_a_filter() {
     let gadget = gadget();
-    let parse = |text: &str| gadget.parse_path(text, Limits::default(), &Tolerance::DEFAULT);
+    let parse = |text: &str| gadget.parse_path(text, ParseLimits::default(), &Tolerance::DEFAULT);
     let which = Predicate::Compare {
         attr: id(&gadget, "parts.type"),
         op: Operator::Equal,

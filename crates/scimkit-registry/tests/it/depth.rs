@@ -1,6 +1,6 @@
 //! A filter at the depth limit fits a small stack, also in a debug build.
 
-use scimkit_filter::{Filter, Limits, MAX_DEPTH, Options};
+use scimkit_filter::{Filter, MAX_DEPTH, ParseLimits, ParseOptions};
 use scimkit_registry::{Meter, Registry, Tolerance, View};
 use serde_json::json;
 
@@ -11,9 +11,12 @@ fn the_deepest_filter_fits_a_stack_of_128_kib() {
         let user = registry.by_name("User").unwrap();
         let body = json!({"userName": "b", "emails": [{"value": "x"}]});
         let resource = user.admit(body, &Tolerance::DEFAULT).unwrap();
-        for depth in [usize::from(Limits::default().depth), usize::from(MAX_DEPTH)] {
-            let limits = Limits::default().with_depth(MAX_DEPTH);
-            let options = Options::default().with_limits(limits);
+        for depth in [
+            usize::from(ParseLimits::default().depth),
+            usize::from(MAX_DEPTH),
+        ] {
+            let limits = ParseLimits::default().with_depth(MAX_DEPTH);
+            let options = ParseOptions::default().with_limits(limits);
             // `not` and its parenthesis are one level, the brackets another.
             let text = format!(
                 "{}emails[value eq \"x\"]{}",

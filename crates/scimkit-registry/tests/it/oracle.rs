@@ -164,7 +164,7 @@ fn values(path: &AttributePath<'_>, members: &Map<String, Value>) -> Vec<Value> 
         Some(urn) => members.get(urn.as_ref()).and_then(Value::as_object),
     };
     let mut found = flat(holder.and_then(|holder| holder.get(path.name.as_ref())));
-    if let Some(sub) = &path.sub {
+    if let Some(sub) = &path.sub_attribute {
         found = found
             .iter()
             .flat_map(|value| flat(value.get(sub.as_ref())))

@@ -1,7 +1,7 @@
 //! What is tolerated, and what is known of it afterwards.
 
 use proptest::{collection::vec, prelude::*, sample::select};
-use scimkit_filter::{Filter, Leniency, Limits, Options};
+use scimkit_filter::{Filter, Leniency, ParseLimits, ParseOptions};
 use scimkit_registry::{Quirk, Tolerance, Witness, read_filter};
 use serde_json::{Value, json};
 
@@ -293,8 +293,8 @@ proptest! {
     #[test]
     fn a_filter_is_read_as_leniently_as_it_needs(text in filter_text()) {
         let witness = Witness::of(Tolerance::DEFAULT);
-        let lenient = Options::default().with_leniency(Leniency::LENIENT);
-        let read = read_filter(&text, Limits::default(), &witness);
+        let lenient = ParseOptions::default().with_leniency(Leniency::LENIENT);
+        let read = read_filter(&text, ParseLimits::default(), &witness);
         prop_assert_eq!(read.clone().ok(), Filter::parse_with(&text, &lenient).ok(), "{:?}", text);
         if read.is_ok() {
             prop_assert_eq!(witness.quirks().is_empty(), Filter::parse(&text).is_ok(), "{:?}", text);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use scimkit_filter::{Filter, Leniency, Options};
+use scimkit_filter::{Filter, Leniency, ParseOptions};
 use scimkit_registry::{
     AttrId, Error, Predicate, Quirk, Registry, RegistryBuilder, Resource, ResourceType, Tolerance,
 };
@@ -47,7 +47,7 @@ pub(crate) fn admit(kind: &ResourceType, body: Value) -> Resource {
 }
 
 pub(crate) fn bind(kind: &ResourceType, text: &str, t: &Tolerance) -> Result<Predicate, Error> {
-    let options = Options::default().with_leniency(Leniency::LENIENT);
+    let options = ParseOptions::default().with_leniency(Leniency::LENIENT);
     let filter = Filter::parse_with(text, &options).unwrap_or_else(|e| panic!("{text}: {e}"));
     kind.bind_filter(&filter, t)
 }

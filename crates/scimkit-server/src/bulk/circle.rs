@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use scimkit_core::Error;
+use scimkit_core::ErrorResponse;
 use scimkit_store::{Expect, StoreError, Stored, Write, Written};
 
 use crate::error::Problem;
@@ -58,11 +58,11 @@ pub(super) fn outcomes(
 fn closes(attr: &str) -> Problem {
     let detail =
         format!("`{attr}`: this circle of references would make a resource a member of itself");
-    Error::new(409, detail).into()
+    ErrorResponse::new(409, detail).into()
 }
 
 /// 409 for an operation of a circle that is not carried out because of another one.
 pub(super) fn not_all_made() -> Problem {
     let detail = "another operation in this circle of references failed";
-    Error::new(409, detail).into()
+    ErrorResponse::new(409, detail).into()
 }

@@ -7,7 +7,7 @@ use std::{
 
 use http::Method;
 use scimkit_core::{
-    ETagList, Error, excerpt,
+    ETagList, ErrorResponse, excerpt,
     message::{BulkCall, BulkMethod, BulkOperation},
 };
 use scimkit_registry::{Registry, ResourceId, ResourceType};
@@ -109,9 +109,9 @@ fn place(method: Option<&str>, path: &str, registry: &Registry) -> Option<Place>
     }
 }
 
-fn check_path(path: &str) -> Result<&str, Error> {
+fn check_path(path: &str) -> Result<&str, ErrorResponse> {
     match path.contains(['?', '#']) {
-        true => Err(Error::invalid_value(
+        true => Err(ErrorResponse::invalid_value(
             "`path`: the path of an operation has no query and no fragment",
         )),
         false => Ok(path),
@@ -162,7 +162,7 @@ fn task(
         _ => {
             let path = excerpt(path);
             let detail = format!("`path`: `{path}` is neither a resource nor where one is made");
-            return Err(Error::invalid_value(detail).into());
+            return Err(ErrorResponse::invalid_value(detail).into());
         }
     };
     let body = match act {
@@ -175,7 +175,7 @@ fn task(
     });
     if let Some(name) = unknown {
         let detail = format!("`bulkId:{name}` is of no `POST` operation of this request");
-        return Err(Error::invalid_value(detail).into());
+        return Err(ErrorResponse::invalid_value(detail).into());
     }
     Ok(Task {
         act,
@@ -185,13 +185,13 @@ fn task(
     })
 }
 
-fn expect(version: Option<&str>) -> Result<Option<Expect>, Error> {
+fn expect(version: Option<&str>) -> Result<Option<Expect>, ErrorResponse> {
     let Some(version) = version else {
         return Ok(None);
     };
     match ETagList::parse(version) {
         Ok(ETagList::Any) => Ok(Some(Expect::Any)),
         Ok(ETagList::List(versions)) => Ok(Some(Expect::OneOf(versions))),
-        Err(_) => Err(Error::new(400, "`version` is not an entity tag")),
+        Err(_) => Err(ErrorResponse::new(400, "`version` is not an entity tag")),
     }
 }

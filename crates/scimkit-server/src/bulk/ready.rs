@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scimkit_core::{Error, excerpt};
+use scimkit_core::{ErrorResponse, excerpt};
 use scimkit_registry::{ResourceId, ResourceType};
 use scimkit_store::{Expect, StoreError, Write};
 use serde_json::Value;
@@ -50,11 +50,11 @@ impl Created {
     }
 
     /// The 409 for a reference that can't be resolved.
-    pub(super) fn conflict(&self, referred_to: usize, what: &str) -> Error {
+    pub(super) fn conflict(&self, referred_to: usize, what: &str) -> ErrorResponse {
         let mut names = self.names.iter();
         let name = names.find(|(_, index)| **index == referred_to);
         let name = name.map_or_else(String::new, |(name, _)| excerpt(name));
-        Error::new(409, format!("`bulkId:{name}` {what}"))
+        ErrorResponse::new(409, format!("`bulkId:{name}` {what}"))
     }
 
     /// Replaces the references in a body by the ids of the resources.
@@ -66,7 +66,7 @@ impl Created {
         body: Body,
         data: &mut Value,
         is_unnamed: impl Fn(usize) -> bool,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ErrorResponse> {
         let mut too_early = None;
         resolve(data, body, &mut |name| {
             let index = *self.names.get(name)?;

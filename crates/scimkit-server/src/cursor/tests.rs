@@ -23,7 +23,7 @@ fn place(keys: impl IntoIterator<Item = Option<Scalar>>) -> Place {
     }
 }
 
-fn kind(opened: Result<Place, Error>) -> ScimType {
+fn kind(opened: Result<Place, ErrorResponse>) -> ScimType {
     let error = opened.unwrap_err();
     assert_eq!(error.status, 400);
     error.scim_type.unwrap()

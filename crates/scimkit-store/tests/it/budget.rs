@@ -8,7 +8,7 @@ use std::{
 
 use chrono::DateTime;
 use scimkit_core::message::SortOrder;
-use scimkit_filter::{Filter, Limits};
+use scimkit_filter::{Filter, ParseLimits};
 use scimkit_registry::{
     Budget, Change, Edge, EdgeEdit, Exhausted, Registry, ResourceId, Tolerance,
 };
@@ -55,7 +55,7 @@ impl World {
     fn query(&self, terms: usize) -> Query {
         let user = kind(&self.scope, "User");
         let text = vec![r#"title co "zz""#; terms].join(" or ") + r#" or title sw "t""#;
-        let options = scimkit_filter::Options::default().with_limits(Limits::default());
+        let options = scimkit_filter::ParseOptions::default().with_limits(ParseLimits::default());
         let filter = Filter::parse_with(&text, &options).unwrap();
         let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
         Query::of(user).matching(predicate)

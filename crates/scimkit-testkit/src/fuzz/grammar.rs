@@ -2,7 +2,7 @@
 
 use nom::IResult;
 use scimkit_filter::nom::{SyntaxError, attribute, filter, literal, path};
-use scimkit_filter::{AttributePath, Filter, Leniency, Options, ParseError, Path};
+use scimkit_filter::{AttributePath, Filter, Leniency, ParseError, ParseOptions, Path};
 use std::fmt::Debug;
 
 /// Text in a grammar: what a nom parser reads is read the same by itself, and a parser that reads all of a text agrees
@@ -14,7 +14,7 @@ pub fn nom(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    let strict = Options::default();
+    let strict = ParseOptions::default();
     for options in [strict, strict.with_leniency(Leniency::LENIENT)] {
         agree(text, filter(options)(text), |text| {
             Filter::parse_with(text, &options)

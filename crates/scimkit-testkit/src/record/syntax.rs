@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use scimkit_filter::{Leniency, Options, Path};
+use scimkit_filter::{Leniency, ParseOptions, Path};
 
 use super::{
     placeholders::{Piece, Placeholders, joined},
@@ -42,7 +42,7 @@ pub(super) fn attribute(path: &str) -> String {
     let Ok(path) = Path::parse_with(path, &lenient()) else {
         return path.to_lowercase();
     };
-    match path.sub {
+    match path.sub_attribute {
         Some(sub) => format!("{}.{sub}", path.name).to_lowercase(),
         None => path.name.to_lowercase(),
     }
@@ -144,11 +144,11 @@ fn whole(text: &str) -> Vec<Piece> {
     vec![Piece::Keep(0..text.len())]
 }
 
-fn lenient() -> Options {
+fn lenient() -> ParseOptions {
     let mut leniency = Leniency::LENIENT;
     // A word without quotes is a value that nothing marks as one: such a filter is redacted word by word.
     leniency.bare_words = false;
-    Options::default().with_leniency(leniency)
+    ParseOptions::default().with_leniency(leniency)
 }
 
 /// Redacts what stands between quotation marks, and what stands around them in a way of its own.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use scimkit_core::parse_instant;
-use scimkit_filter::{Filter, Options};
+use scimkit_filter::{Filter, ParseOptions};
 use scimkit_registry::{Change, ResourceId, ResourceType, Tolerance};
 use scimkit_store::{
     Batch, Expect, How, Memory, Query, Scope, Settings, Store, StoreExt, TenantId, UnknownMembers,
@@ -129,7 +129,7 @@ fn select(
     filter: &str,
 ) -> Result<Vec<String>, String> {
     let tolerance = Tolerance::DEFAULT;
-    let options = Options::default().with_leniency(tolerance.leniency());
+    let options = ParseOptions::default().with_leniency(tolerance.leniency());
     let filter = Filter::parse_with(filter, &options).map_err(|e| e.to_string())?;
     let predicate = kind
         .bind_filter(&filter, &tolerance)

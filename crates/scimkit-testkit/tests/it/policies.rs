@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use chrono::DateTime;
 use http::{Request, request::Parts};
-use scimkit_core::{AuthenticationScheme, Error};
+use scimkit_core::{AuthenticationScheme, ErrorResponse};
 use scimkit_mapping::{Mapping, Rule, Unmapped};
 use scimkit_registry::{Change, ResourceId, Tolerance};
 use scimkit_server::{Authenticate, CreateGuard, Denied, Identity, Secret, Server, TakeSecrets};
@@ -198,14 +198,14 @@ impl CreateGuard for Seats {
         &'a self,
         scope: &'a Scope,
         change: &'a Change,
-    ) -> BoxFuture<'a, Result<(), Error>> {
+    ) -> BoxFuture<'a, Result<(), ErrorResponse>> {
         let paths: Vec<_> = change.entries().map(|(path, _)| path).collect();
         assert!(!paths.contains(&"password"), "{change:?}");
         Box::pin(async move {
             let users = Query::of(Arc::clone(change.kind())).page(0, 0);
             let taken = self.0.query(scope, &users).await.unwrap().total.unwrap();
             match change.kind().name() == "User" && taken >= 2 {
-                true => Err(Error::forbidden("both seats are taken")),
+                true => Err(ErrorResponse::forbidden("both seats are taken")),
                 false => Ok(()),
             }
         })
@@ -282,12 +282,12 @@ impl TakeSecrets for Passwords {
         &'a self,
         _: &'a Scope,
         secret: Secret<'a>,
-    ) -> BoxFuture<'a, Result<Option<Value>, Error>> {
+    ) -> BoxFuture<'a, Result<Option<Value>, ErrorResponse>> {
         let text = secret.value.as_str().unwrap().to_owned();
         assert!(!format!("{secret:?}").contains(&text));
         Box::pin(async move {
             if text.len() < 8 {
-                return Err(Error::invalid_value("a password has 8 characters or more"));
+                return Err(ErrorResponse::invalid_value("a password has 8 characters or more"));
             }
             self.0.lock().unwrap().insert(secret.id.to_string(), text);
             Ok(None)

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use scimkit_core::Error;
+use scimkit_core::ErrorResponse;
 use scimkit_provision::{Administration, Gate, NewToken, Rules};
 use scimkit_registry::{Change, Tolerance};
 use scimkit_server::{CreateGuard, Secret, Server, TakeSecrets, Token};
@@ -93,7 +93,7 @@ impl CreateGuard for Guard {
         &'a self,
         scope: &'a Scope,
         change: &'a Change,
-    ) -> BoxFuture<'a, Result<(), Error>> {
+    ) -> BoxFuture<'a, Result<(), ErrorResponse>> {
         self.0.guarded.fetch_add(1, Ordering::Relaxed);
         tracing::info!(?scope.tenant, ?change, "a create");
         Box::pin(async { Ok(()) })
@@ -109,7 +109,7 @@ impl TakeSecrets for Takes {
         &'a self,
         scope: &'a Scope,
         secret: Secret<'a>,
-    ) -> BoxFuture<'a, Result<Option<Value>, Error>> {
+    ) -> BoxFuture<'a, Result<Option<Value>, ErrorResponse>> {
         let value = secret.value.as_str().unwrap_or_default();
         for (taken, password) in self.0.taken.iter().zip(PASSWORDS) {
             taken.fetch_add(value.matches(password).count(), Ordering::Relaxed);

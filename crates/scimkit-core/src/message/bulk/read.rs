@@ -7,7 +7,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde_json::Value;
 
 use super::{BulkBounds, BulkCall, BulkMethod, BulkOperation};
-use crate::Error;
+use crate::ErrorResponse;
 use crate::error::excerpt;
 use crate::json::Strict;
 use crate::message::{kind_of, members};
@@ -16,7 +16,7 @@ use crate::message::{kind_of, members};
 ///
 /// # Errors
 /// 413 for too many operations, `invalidSyntax` for whatever else can't be read.
-pub(super) fn read(bytes: &[u8], bounds: BulkBounds) -> Result<Read, Error> {
+pub(super) fn read(bytes: &[u8], bounds: BulkBounds) -> Result<Read, ErrorResponse> {
     let over = Cell::new(false);
     let values = Cell::new(bounds.values);
     let body = Body {
@@ -30,11 +30,11 @@ pub(super) fn read(bytes: &[u8], bounds: BulkBounds) -> Result<Read, Error> {
         Ok(read)
     });
     read.map_err(|problem| match over.get() {
-        true => Error::too_large(format!(
+        true => ErrorResponse::too_large(format!(
             "the bulk request has more operations than maxOperations ({})",
             bounds.operations
         )),
-        false => Error::invalid_syntax(format!("the body can't be read: {problem}")),
+        false => ErrorResponse::invalid_syntax(format!("the body can't be read: {problem}")),
     })
 }
 
@@ -147,7 +147,7 @@ impl BulkOperation {
         };
         let Value::Object(object) = value else {
             let kind = kind_of(&value);
-            return refused(Error::invalid_syntax(format!(
+            return refused(ErrorResponse::invalid_syntax(format!(
                 "the operation is {kind}, not an object"
             )));
         };
@@ -159,8 +159,11 @@ impl BulkOperation {
         let (bulk_id, path) = (text("bulkId", bulk_id), text("path", path));
         let echoed = method.as_ref().and_then(Value::as_str).map(excerpt);
         let call = text("method", method).and_then(|method| {
-            let method = named(method.as_deref(), bulk_id.as_ref().map_err(Error::clone)?)?;
-            if path.as_ref().map_err(Error::clone)?.is_none() {
+            let method = named(
+                method.as_deref(),
+                bulk_id.as_ref().map_err(ErrorResponse::clone)?,
+            )?;
+            if path.as_ref().map_err(ErrorResponse::clone)?.is_none() {
                 return Err(missing("path"));
             }
             call(method, data, version)
@@ -175,16 +178,16 @@ impl BulkOperation {
 }
 
 /// The method, with the `bulkId` that it needs.
-fn named(method: Option<&str>, bulk_id: &Option<String>) -> Result<BulkMethod, Error> {
+fn named(method: Option<&str>, bulk_id: &Option<String>) -> Result<BulkMethod, ErrorResponse> {
     let word = method.ok_or_else(|| missing("method"))?;
     let method = BulkMethod::from_keyword(word).ok_or_else(|| {
         let word = excerpt(word);
-        Error::invalid_syntax(format!(
+        ErrorResponse::invalid_syntax(format!(
             "`method`: `{word}` is not `POST`, `PUT`, `PATCH` or `DELETE`"
         ))
     })?;
     match bulk_id.as_deref() {
-        None | Some("") if method == BulkMethod::Post => Err(Error::invalid_syntax(
+        None | Some("") if method == BulkMethod::Post => Err(ErrorResponse::invalid_syntax(
             "`bulkId` is missing: `POST` needs one",
         )),
         _ => Ok(method),
@@ -195,7 +198,7 @@ fn call(
     method: BulkMethod,
     data: Option<Value>,
     version: Option<Value>,
-) -> Result<BulkCall, Error> {
+) -> Result<BulkCall, ErrorResponse> {
     let data = match (method, data) {
         (BulkMethod::Delete, _) => Value::Null,
         (_, None | Some(Value::Null)) => return Err(missing("data")),
@@ -212,17 +215,17 @@ fn call(
     })
 }
 
-fn missing(name: &str) -> Error {
-    Error::invalid_syntax(format!("`{name}` is missing"))
+fn missing(name: &str) -> ErrorResponse {
+    ErrorResponse::invalid_syntax(format!("`{name}` is missing"))
 }
 
-fn text(name: &str, value: Option<Value>) -> Result<Option<String>, Error> {
+fn text(name: &str, value: Option<Value>) -> Result<Option<String>, ErrorResponse> {
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(other) => {
             let kind = kind_of(&other);
-            Err(Error::invalid_syntax(format!(
+            Err(ErrorResponse::invalid_syntax(format!(
                 "`{name}` is {kind}, not a string"
             )))
         }
@@ -230,13 +233,13 @@ fn text(name: &str, value: Option<Value>) -> Result<Option<String>, Error> {
 }
 
 /// `failOnErrors`.
-pub(super) fn limit(value: Option<&Value>) -> Result<Option<u32>, Error> {
+pub(super) fn limit(value: Option<&Value>) -> Result<Option<u32>, ErrorResponse> {
     let count = match value {
         None | Some(Value::Null) => return Ok(None),
         Some(value) => value.as_u64().filter(|count| *count > 0),
     };
     let count = count.ok_or_else(|| {
-        Error::invalid_value("`failOnErrors` is not a whole number of at least 1")
+        ErrorResponse::invalid_value("`failOnErrors` is not a whole number of at least 1")
     })?;
     Ok(Some(u32::try_from(count).unwrap_or(u32::MAX)))
 }

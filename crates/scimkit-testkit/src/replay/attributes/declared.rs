@@ -1,6 +1,6 @@
 //! Schemas as a server serves them.
 
-use scimkit_core::valid_name;
+use scimkit_core::is_attribute_name;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -61,7 +61,7 @@ impl Attribute {
         let flag = |name: &str| document.get(name).and_then(Value::as_bool) == Some(true);
         let name = text("name", "");
         let canonical = document.get("canonicalValues");
-        valid_name(&name).then(|| Attribute {
+        is_attribute_name(&name).then(|| Attribute {
             canonical_values: canonical
                 .and_then(|values| Vec::deserialize(values).ok())
                 .unwrap_or_default(),
