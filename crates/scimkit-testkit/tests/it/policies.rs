@@ -287,7 +287,9 @@ impl TakeSecrets for Passwords {
         assert!(!format!("{secret:?}").contains(&text));
         Box::pin(async move {
             if text.len() < 8 {
-                return Err(ErrorResponse::invalid_value("a password has 8 characters or more"));
+                return Err(ErrorResponse::invalid_value(
+                    "a password has 8 characters or more",
+                ));
             }
             self.0.lock().unwrap().insert(secret.id.to_string(), text);
             Ok(None)
