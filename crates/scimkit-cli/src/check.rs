@@ -1,4 +1,4 @@
-//! `scimkit check`: a server held against what the RFCs ask.
+//! `scimkit check`: a server, checked against the RFCs.
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
@@ -13,69 +13,64 @@ use serde_json::{Value, json};
 use crate::{
     chain,
     client::{Access, Client},
-    junit, output,
+    exit, files, junit, output, progress,
 };
 
-/// Which server to check, what of it, and what to show.
+/// The server to check, the cases to run, and the format of the report.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Print JSON instead of text.
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 
-    /// Write the report as JUnit XML to this file as well.
+    /// Also write the report as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 
-    /// What must hold for an exit status of 0.
+    /// Requirements that must hold for exit status 0
     #[arg(long, value_enum, default_value = "must")]
-    level: Asked,
+    level: MinimumLevel,
 
-    /// Only the cases whose name, or a requirement of which, this regular expression finds something
-    /// in: `patch/`, `7644-3[.]6`.
+    /// Run only cases whose name or requirement matches, such as `patch/` or `7644-3[.]6`
     #[arg(long, value_name = "REGEX")]
     only: Option<Regex>,
 
-    /// Ask as well for the refusals that a lenient server may do without.
+    /// Also check that the server rejects what a lenient one may accept
     #[arg(long)]
     strict: bool,
 
     #[command(flatten)]
     access: Access,
 
-    /// Show what holds as well, and every exchange of a case that failed.
+    /// Also show the requirements that hold, and every exchange of a failed case
     #[arg(short, long)]
     verbose: bool,
 
-    /// Base URL of the server, such as `https://app.example/scim/v2`.
+    /// Base URL of the server, such as `https://app.example/scim/v2`
     url: String,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Asked {
-    /// What the RFCs require.
+enum MinimumLevel {
+    /// What the RFCs require
     Must,
-    /// What they recommend as well.
+    /// Also what they recommend
     Should,
 }
 
-/// A requirement of the level that was asked for does not hold.
-const FAILED: u8 = 1;
-/// Nothing could be checked.
-const NOTHING_RUN: u8 = 2;
-
 pub(crate) fn run(options: &Options) -> ExitCode {
-    match checked(options) {
+    match check(options) {
         Ok(report) => ExitCode::from(status(options.level.level(), &report)),
         Err(problem) => {
-            hintln!("error: {problem}");
-            ExitCode::from(NOTHING_RUN)
+            output::fail(options.json, &problem);
+            ExitCode::from(exit::UNUSABLE)
         }
     }
 }
 
-fn checked(options: &Options) -> Result<Report, String> {
-    let client = Client::new(&options.url, options.access.timeout)?;
+fn check(options: &Options) -> Result<Report, String> {
+    let bar = progress::request_spinner("checking");
+    let client = Client::new(&options.url, &options.access, bar.clone())?;
     let mut check = Check::of(&client);
     if options.strict {
         check = check.with_modes([Mode::Both, Mode::Rfc]);
@@ -87,28 +82,29 @@ fn checked(options: &Options) -> Result<Report, String> {
         let mut cases = conformance::cases().map_err(|error| chain(&error))?;
         cases.retain(|case| is_wanted(wanted, case));
         if cases.is_empty() {
-            return Err(format!("there is no case for `{wanted}`"));
+            return Err(format!("no case matches --only `{wanted}`"));
         }
         check = check.with_cases(cases);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
-        .map_err(|problem| problem.to_string())?;
+        .map_err(|error| error.to_string())?;
     let mut report = runtime
         .block_on(check.run())
         .map_err(|error| chain(&error))?;
+    bar.finish_and_clear();
     report.warnings.extend(client.warnings());
     if options.only.is_some() {
         report
             .outcomes
             .retain(|outcome| !matches!(outcome.verdict, Verdict::Untested));
     }
-    show(options, &report);
     if let Some(file) = &options.junit {
-        let text = junit::of(&report, options.level.level()).map_err(|error| chain(&error))?;
-        fs::write(file, text)
-            .map_err(|problem| format!("`{}` can't be written: {problem}", file.display()))?;
+        let text =
+            junit::document(&report, options.level.level()).map_err(|error| chain(&error))?;
+        fs::write(file, text).map_err(|error| files::explain(file, &error))?;
     }
+    print(options, &report);
     Ok(report)
 }
 
@@ -116,7 +112,7 @@ fn is_wanted(wanted: &Regex, case: &Scenario) -> bool {
     wanted.is_match(&case.name()) || case.ledger.iter().any(|id| wanted.is_match(id))
 }
 
-fn show(options: &Options, report: &Report) {
+fn print(options: &Options, report: &Report) {
     if options.json {
         output::say_json(&as_json(report));
     } else if options.verbose {
@@ -126,13 +122,13 @@ fn show(options: &Options, report: &Report) {
     }
 }
 
-fn status(asked: Level, report: &Report) -> u8 {
+fn status(minimum: Level, report: &Report) -> u8 {
     let (must, should) = (report.counts(Level::Must), report.counts(Level::Should));
     let ran = |counts: Counts| counts.failed + counts.passed;
-    if must.failed > 0 || (asked == Level::Should && should.failed > 0) {
-        FAILED
+    if must.failed > 0 || (minimum == Level::Should && should.failed > 0) {
+        exit::FAILED
     } else if ran(must) + ran(should) == 0 {
-        NOTHING_RUN
+        exit::UNUSABLE
     } else {
         0
     }
@@ -173,7 +169,7 @@ fn as_json_counts(counts: Counts) -> Value {
     })
 }
 
-/// A cause: the requirements that it breaks, the cases that found it, and the exchanges of the first of these.
+/// A cause: the requirements that fail because of it, the cases that found it, and the exchanges of the first case.
 fn cause(cause: &Cause<'_>) -> Value {
     let ids = cause.requirements.iter().map(|requirement| &requirement.id);
     let cases = cause.findings.iter().map(|finding| &finding.case);
@@ -191,7 +187,7 @@ fn cause(cause: &Cause<'_>) -> Value {
 /// A request and its response, with whole bodies.
 pub(crate) fn exchange(exchange: &Exchange) -> Value {
     json!({
-        "answer": exchange.answer,
+        "response": exchange.answer,
         "body": exchange.body,
         "method": exchange.method,
         "path": exchange.path,
@@ -233,11 +229,11 @@ fn finding(finding: &Finding) -> Value {
     })
 }
 
-impl Asked {
+impl MinimumLevel {
     fn level(self) -> Level {
         match self {
-            Asked::Must => Level::Must,
-            Asked::Should => Level::Should,
+            MinimumLevel::Must => Level::Must,
+            MinimumLevel::Should => Level::Should,
         }
     }
 }

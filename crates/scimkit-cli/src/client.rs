@@ -1,4 +1,4 @@
-//! Requests over HTTP or HTTPS, one after the other.
+//! Requests over HTTP or HTTPS, one at a time.
 
 use std::{
     collections::BTreeMap,
@@ -10,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderValue, Method, Request, Response, Uri, header::CONNECTION, request::Parts};
+use indicatif::ProgressBar;
 use scimkit::store::BoxFuture;
 use scimkit_testkit::replay::{NoSlash, Target, TransportError};
 use ureq::{
@@ -17,17 +18,17 @@ use ureq::{
     tls::{RootCerts, TlsConfig},
 };
 
-/// The longest answer that is read.
-const ANSWER_LIMIT: u64 = 64 << 20;
+/// Limit on the length of a response, in bytes.
+const RESPONSE_LIMIT: u64 = 64 << 20;
 
-/// How a server is spoken to.
+/// How to send requests.
 #[derive(Debug, Args)]
 pub(crate) struct Access {
-    /// Seconds that a request may take, until the last byte of its answer.
+    /// Time limit of a request, to the last byte of its response
     #[arg(long, default_value = "20", value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Duration,
 
-    /// Bearer token to send. In the environment other users of the machine can't see it.
+    /// Bearer token to send; other users of the machine may see arguments, so prefer the environment variable
     #[arg(
         long,
         env = "SCIMKIT_TOKEN",
@@ -37,26 +38,28 @@ pub(crate) struct Access {
     pub(crate) token: Option<String>,
 }
 
-/// A server behind a URL.
+/// A client for the server at one URL.
 ///
-/// It is spoken to directly, not through a proxy, and trusts the certificates that the system
-/// trusts. Paths go out as the scenario writes them, and a redirect is an answer.
+/// It uses no proxy, trusts the certificates that the system trusts, sends paths as the scenario writes them and does
+/// not follow redirects.
 #[derive(Debug)]
 pub(crate) struct Client {
     agent: Agent,
     base: String,
-    /// Whether a connection was left open by the last exchange.
-    kept: AtomicBool,
+    /// Whether the last exchange left its connection open.
+    is_connected: AtomicBool,
+    progress: ProgressBar,
     repeated: AtomicU64,
     timeout: Duration,
 }
 
 impl Client {
     /// # Errors
-    /// A base URL that is not one of HTTP.
-    pub(crate) fn new(url: &str, timeout: Duration) -> Result<Self, String> {
+    /// The base URL is not an HTTP URL.
+    pub(crate) fn new(url: &str, access: &Access, progress: ProgressBar) -> Result<Self, String> {
         let base = url.trim_end_matches('/');
-        let bad = || format!("`{url}` is not a URL such as https://app.example/scim/v2");
+        let bad =
+            || format!("invalid URL `{url}`: expected a URL such as https://app.example/scim/v2");
         let uri: Uri = base.parse().map_err(|_| bad())?;
         let web = matches!(uri.scheme_str(), Some("http" | "https"));
         if !web || uri.authority().is_none() || uri.query().is_some() || url.contains('#') {
@@ -69,22 +72,24 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(None)
-            .timeout_global(Some(timeout))
+            .timeout_global(Some(access.timeout))
             .tls_config(tls.build())
             .user_agent(concat!("scimkit/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Client {
             agent: config.new_agent(),
             base: base.to_owned(),
-            kept: AtomicBool::new(false),
+            is_connected: AtomicBool::new(false),
+            progress,
             repeated: AtomicU64::new(0),
-            timeout,
+            timeout: access.timeout,
         })
     }
 
-    /// What was odd but no failure, and how often.
+    /// What was unusual but no failure, and how often it happened.
     pub(crate) fn warnings(&self) -> BTreeMap<String, u64> {
-        let what = "a kept-alive connection was closed under a request, which was sent again";
+        let what =
+            "the server closed a kept-alive connection during a request, which was sent again";
         let times = self.repeated.load(Ordering::Relaxed);
         let seen = (times > 0).then(|| (what.to_owned(), times));
         seen.into_iter().collect()
@@ -92,7 +97,7 @@ impl Client {
 
     fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         let (mut head, body) = request.into_parts();
-        // Joined as text: what the scenario writes is not to be normalised.
+        // Joined as text, so that the path stays as the scenario writes it.
         let target = head.uri.to_string();
         let target = match head.extensions.get::<NoSlash>() {
             Some(NoSlash) => target.trim_start_matches('/'),
@@ -100,28 +105,29 @@ impl Client {
         };
         let uri = format!("{}{target}", self.base);
         head.uri = uri.parse().map_err(|_| Error::BadUri(uri))?;
-        let kept = self.kept.swap(false, Ordering::Relaxed);
-        match self.once(head.clone(), &body) {
-            Err(error) if kept && hung_up(&error) => {
+        let was_connected = self.is_connected.swap(false, Ordering::Relaxed);
+        match self.send_once(head.clone(), &body) {
+            Err(error) if was_connected && is_hang_up(&error) => {
                 self.repeated.fetch_add(1, Ordering::Relaxed);
-                self.once(head, &body)
+                self.send_once(head, &body)
             }
             outcome => outcome,
         }
     }
 
-    fn once(&self, head: Parts, body: &[u8]) -> Result<Response<Bytes>, Error> {
+    fn send_once(&self, head: Parts, body: &[u8]) -> Result<Response<Bytes>, Error> {
         let bodiless =
             body.is_empty() && ![Method::PATCH, Method::POST, Method::PUT].contains(&head.method);
-        let answer = match bodiless {
-            true => self.agent.run(Request::from_parts(head, ()))?,
-            false => self.agent.run(Request::from_parts(head, body))?,
+        let response = if bodiless {
+            self.agent.run(Request::from_parts(head, ()))?
+        } else {
+            self.agent.run(Request::from_parts(head, body))?
         };
-        let (head, mut body) = answer.into_parts();
-        let body = body.with_config().limit(ANSWER_LIMIT).read_to_vec()?;
+        let (head, mut body) = response.into_parts();
+        let body = body.with_config().limit(RESPONSE_LIMIT).read_to_vec()?;
         let closes = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"close");
         let closing = head.headers.get(CONNECTION).is_some_and(closes);
-        self.kept.store(!closing, Ordering::Relaxed);
+        self.is_connected.store(!closing, Ordering::Relaxed);
         Ok(Response::from_parts(head, body.into()))
     }
 }
@@ -131,20 +137,23 @@ impl Target for Client {
         &self,
         request: Request<Bytes>,
     ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
-        let answer = self.exchange(request).map_err(|error| match error {
+        self.progress.inc(1);
+        let response = self.exchange(request).map_err(|error| match error {
             Error::Timeout(_) => {
                 let seconds = self.timeout.as_secs_f64();
-                format!("it did not come within {seconds} s").into()
+                format!("timed out after {seconds} s").into()
             }
-            Error::BodyExceedsLimit(_) => format!("it is longer than {ANSWER_LIMIT} bytes").into(),
+            Error::BodyExceedsLimit(_) => {
+                format!("the response is longer than {RESPONSE_LIMIT} bytes").into()
+            }
             other => other.into(),
         });
-        Box::pin(std::future::ready(answer))
+        Box::pin(std::future::ready(response))
     }
 }
 
-/// Whether the other end closed the connection without an answer.
-fn hung_up(error: &Error) -> bool {
+/// Whether the server closed the connection without a response.
+fn is_hang_up(error: &Error) -> bool {
     use io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof,
     };
@@ -157,13 +166,10 @@ fn hung_up(error: &Error) -> bool {
     }
 }
 
-/// How long a request may take, as an option gives it.
-///
-/// # Errors
-/// What is not a number above 0.
+/// A number of seconds above 0.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0);
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "this is not a number of seconds".to_owned())
+        .ok_or_else(|| "expected a number of seconds above 0".to_owned())
 }

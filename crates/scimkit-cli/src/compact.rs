@@ -1,4 +1,4 @@
-//! `scimkit compact`: a store's file written anew.
+//! `scimkit compact`: the file of a store, rewritten.
 
 use std::process::ExitCode;
 
@@ -8,30 +8,31 @@ use serde_json::json;
 
 use crate::{
     chain,
-    kept::{self, Answer, Failure},
+    store_args::{CommandOutput, Failure, StoreArgs},
 };
 
 #[derive(Debug, Args)]
 pub(crate) struct Compact {
     #[command(flatten)]
-    kept: kept::Options,
+    store: StoreArgs,
 }
 
 pub(crate) fn run(options: &Compact) -> ExitCode {
-    options.kept.say(compact(options))
+    options.store.print(compact(options))
 }
 
-fn compact(options: &Compact) -> Result<Answer, Failure> {
-    let path = options.kept.existing()?;
+fn compact(options: &Compact) -> Result<CommandOutput, Failure> {
+    let path = options.store.existing()?;
     let compacted = Sqlite::compact(path).map_err(|error| {
         let problem = format!("can't compact `{}`: {}", path.display(), chain(&error));
         Failure::Unusable(problem)
     })?;
-    let (before, after) = (compacted.before, compacted.after);
+    let before = compacted.before;
+    let after = compacted.after;
     let json = json!({ "bytesBefore": before, "bytesAfter": after });
     let text = format!(
         "compacted `{}`: {before} bytes before, {after} bytes after",
         path.display()
     );
-    Ok(Answer::line(json, text))
+    Ok(CommandOutput::line(json, text))
 }

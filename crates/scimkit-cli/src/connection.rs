@@ -1,4 +1,4 @@
-//! `scimkit connection`: a tenant's connections to identity providers, and their rules.
+//! `scimkit connection`: a tenant's connections to identity providers, and their settings.
 
 use std::{fs, path::Path, process::ExitCode, sync::Arc};
 
@@ -11,62 +11,73 @@ use scimkit::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    kept::{self, Answer, Failure, Missing, instant, minute},
-    output,
-    schemas::{HostTransforms, Schemas},
+    exit, files, output,
+    schemas::{CustomTransforms, Schemas},
+    store_args::{CommandOutput, Failure, IfMissing, TenantArgs, instant, minute},
     table::table,
 };
 
-/// What may be said of rules.
-const RULES: &str = "Rules:
-  active=true|false            whether anything goes through it
-  users=, groups=true|false    whether that type does
-  tolerance=PROFILE|JSON       what is accepted beyond the RFC: entra, okta, strict, …
+/// The settings of a connection, and the exit status.
+const SETTINGS: &str = "\
+Settings:
+  active=true|false            whether the server accepts the connection's requests
+  users=, groups=true|false    whether the connection provisions this type
+  tolerance=PROFILE|JSON       deviations from the RFC to accept: entra, okta, strict, ...
   create=conflict|adopt|relink|adopt_or_relink
-                               what a create does where somebody is there already
-  deletes=erase|retire         what becomes of what is deleted
-  aliases=keep|drop            what becomes of e-mail addresses beside the one that counts
+                               what a create does if the resource exists
+  deletes=erase|retire         whether a DELETE is permanent or keeps the resource for a later create
+  aliases=keep|drop            what becomes of e-mail addresses other than the primary one
   unknown_members=, cycles=refuse|accept
-                               members that don't exist, or that close a circle
+                               members that don't exist, and groups that contain themselves
   patch_answer=auto|always|never
-                               whether a PATCH answers with the resource
+                               whether the response to a PATCH contains the resource
   require_if_match=true|false  whether changes need If-Match
-  journal=notice|full|off      how much of each change is recorded
-  mapping=@FILE                an attribute mapping
+  journal=notice|full|off      how much the journal records of each change
+  mapping=@FILE                attribute mapping
   capacities=JSON              limits on the number of resources
-KEY=@FILE takes the value from a file; KEY= goes back to what the application has.";
+KEY=@FILE reads the value from a file; KEY= restores the application's default.
+
+Exit status:
+  0  done
+  1  rejected, or not found
+  2  invalid arguments, or the store or a file can't be used";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Makes a connection.
-    #[command(after_help = RULES)]
+    /// Create a connection
+    #[command(after_help = SETTINGS)]
     Create(Create),
-    /// Lists the connections of a tenant.
+    /// Disable a connection: the server rejects its requests with 403
+    #[command(alias = "off", after_help = exit::STORE)]
+    Disable(Selected),
+    /// Enable a connection
+    #[command(alias = "on", after_help = exit::STORE)]
+    Enable(Selected),
+    /// List the connections of a tenant
+    #[command(after_help = exit::STORE)]
     List(List),
-    /// Switches a connection off: its provider is told so, and nothing goes through it.
-    Off(One),
-    /// Switches a connection on.
-    On(One),
-    /// Takes a connection away, with its tokens; what it provisioned stays.
-    Remove(One),
-    /// Changes the name or the rules of a connection.
-    #[command(after_help = RULES)]
-    Set(Change),
-    /// Shows a connection with all that was chosen for it.
-    Show(One),
+    /// Remove a connection and its tokens; the resources that it provisioned stay
+    #[command(after_help = exit::STORE)]
+    Remove(Selected),
+    /// Show a connection and its settings
+    #[command(after_help = exit::STORE)]
+    Show(Selected),
+    /// Change the name or the settings of a connection
+    #[command(alias = "set", after_help = SETTINGS)]
+    Update(Change),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Change {
-    /// What it is called by in commands; `default` unless said.
+    /// Connection id [default: default]
     #[arg(value_name = "ID")]
     first: Option<String>,
 
-    /// Rules, such as `tolerance=entra`.
+    /// Settings, such as `tolerance=entra`
     #[arg(value_name = "KEY=VALUE")]
-    rules: Vec<String>,
+    settings: Vec<String>,
 
-    /// What people call it.
+    /// Display name
     #[arg(long)]
     name: Option<String>,
 
@@ -74,15 +85,15 @@ pub(crate) struct Change {
     schemas: Schemas,
 
     #[command(flatten)]
-    transforms: HostTransforms,
+    transforms: CustomTransforms,
 
     #[command(flatten)]
-    of: kept::InTenant,
+    tenant: TenantArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
-    /// Largest number of connections of the tenant [default: 100]
+    /// Limit on the number of connections of the tenant [default: 100]
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
 
@@ -91,75 +102,76 @@ pub(crate) struct Create {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct One {
-    /// Which one.
+pub(crate) struct Selected {
+    /// Connection id
     #[arg(default_value = "default")]
     id: String,
 
     #[command(flatten)]
-    of: kept::InTenant,
+    tenant: TenantArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    of: kept::InTenant,
+    tenant: TenantArgs,
 }
 
 impl Change {
-    /// The id; no id has a `=`, so a first rule is none.
+    /// The id. An id contains no `=`, so a first argument with one is a setting.
     fn id(&self) -> &str {
         let first = self.first.as_deref().filter(|first| !first.contains('='));
         first.unwrap_or("default")
     }
 
-    fn rules(&self) -> impl Iterator<Item = &String> {
+    fn settings(&self) -> impl Iterator<Item = &String> {
         let first = self.first.iter().filter(|first| first.contains('='));
-        first.chain(&self.rules)
+        first.chain(&self.settings)
     }
 
-    /// Rules as they were kept, with those that are given.
-    fn apply(&self, kept: &str) -> Result<Rules, Failure> {
-        let refused = |problem: String| Failure::Refused(problem);
-        // Rules that nobody can read any more are left behind.
-        let kept = Rules::from_json(kept).ok().map(|_| kept);
-        let kept = kept.and_then(|kept| serde_json::from_str(kept).ok());
-        let mut rules: Map<String, Value> = kept.unwrap_or_default();
-        for rule in self.rules() {
-            let bad = || refused(format!("`{rule}` is no rule such as `tolerance=entra`"));
-            let (key, value) = rule.split_once('=').ok_or_else(bad)?;
+    /// The stored settings with those of the arguments.
+    fn apply(&self, stored: &str) -> Result<Rules, Failure> {
+        let rejected = |problem: String| Failure::Rejected(problem);
+        // Settings that this release can't read are dropped.
+        let stored = Rules::from_json(stored).ok().map(|_| stored);
+        let stored = stored.and_then(|stored| serde_json::from_str(stored).ok());
+        let mut members: Map<String, Value> = stored.unwrap_or_default();
+        for setting in self.settings() {
+            let invalid = || {
+                rejected(format!(
+                    "invalid setting `{setting}`: expected KEY=VALUE, such as `tolerance=entra`"
+                ))
+            };
+            let (key, value) = setting.split_once('=').ok_or_else(invalid)?;
             match self::value(key, value)? {
-                Some(value) => rules.insert(key.to_owned(), value),
-                None => rules.remove(key),
+                Some(value) => members.insert(key.to_owned(), value),
+                None => members.remove(key),
             };
         }
-        let text = Value::Object(rules).to_string();
-        let rules = Rules::from_json(&text).map_err(|error| refused(error.to_string()))?;
-        // A mapping that does not fit would close the connection.
+        let text = Value::Object(members).to_string();
+        let rules = Rules::from_json(&text).map_err(|error| rejected(error.to_string()))?;
+        // With an invalid mapping, the server would reject every request of the connection.
         let mut settings = Settings::new("");
         settings.registry = Arc::new(self.schemas.registry().map_err(Failure::Unusable)?);
-        let fits = rules.settings(&settings, &self.transforms.builder());
-        fits.map_err(|error| refused(error.to_string()))?;
+        let checked = rules.settings(&settings, &self.transforms.builder());
+        checked.map_err(|error| rejected(error.to_string()))?;
         Ok(rules)
     }
 }
 
-/// What a rule is given; nothing where it goes back to its default.
+/// The value of a setting; none if it gets its default back.
 fn value(key: &str, text: &str) -> Result<Option<Value>, Failure> {
-    let file = text.strip_prefix('@').map(|path| {
-        let text = fs::read_to_string(path);
-        text.map_err(|error| Failure::Refused(format!("`{path}` can't be read: {error}")))
-    });
-    let text = match file {
-        Some(text) => text?,
+    let text = match text.strip_prefix('@').map(Path::new) {
+        Some(path) => fs::read_to_string(path)
+            .map_err(|error| Failure::Rejected(files::explain(path, &error)))?,
         None if text.is_empty() => return Ok(None),
         None => text.to_owned(),
     };
     if key == "mapping" && !text.contains('\n') && Path::new(&text).is_file() {
-        let problem = format!("`{text}` is a file: say `mapping=@{text}`");
-        return Err(Failure::Refused(problem));
+        let problem = format!("`{text}` is a file: use `mapping=@{text}`");
+        return Err(Failure::Rejected(problem));
     }
-    // A mapping is kept as it was written, comments and all.
+    // A mapping is stored as it was written, with its comments.
     Ok(Some(match serde_json::from_str(&text) {
         Ok(value) if key != "mapping" => value,
         _ => Value::String(text),
@@ -169,91 +181,90 @@ fn value(key: &str, text: &str) -> Result<Option<Value>, Failure> {
 pub(crate) fn run(command: &Command) -> ExitCode {
     match command {
         Command::Create(options) => {
-            let made = async |administration| create(administration, options).await;
-            options.connection.of.kept.run(Missing::Refused, made)
+            let store = &options.connection.tenant.store;
+            store.run(IfMissing::Fail, async |admin| create(admin, options).await)
         }
+        Command::Disable(options) => switch(options, Switch::Off),
+        Command::Enable(options) => switch(options, Switch::On),
         Command::List(options) => {
-            let listed = async |administration| list(administration, options).await;
-            options.of.kept.run(Missing::Refused, listed)
+            let store = &options.tenant.store;
+            store.run(IfMissing::Fail, async |admin| list(admin, options).await)
         }
-        Command::Off(options) => switch(options, Switch::Off),
-        Command::On(options) => switch(options, Switch::On),
         Command::Remove(options) => {
-            let removed = async |administration| remove(administration, options).await;
-            options.of.kept.run(Missing::Refused, removed)
-        }
-        Command::Set(options) => {
-            let changed = async |administration| set(administration, options).await;
-            options.of.kept.run(Missing::Refused, changed)
+            let store = &options.tenant.store;
+            store.run(IfMissing::Fail, async |admin| remove(admin, options).await)
         }
         Command::Show(options) => {
-            let shown = async |administration: Administration| {
+            let shown = async |admin: Administration| {
                 let (tenant, id) = options.ids();
-                Ok(told(&administration.connection(&tenant, &id).await?))
+                Ok(shown(&admin.connection(&tenant, &id).await?))
             };
-            options.of.kept.run(Missing::Refused, shown)
+            options.tenant.store.run(IfMissing::Fail, shown)
+        }
+        Command::Update(options) => {
+            let store = &options.tenant.store;
+            store.run(IfMissing::Fail, async |admin| update(admin, options).await)
         }
     }
 }
 
-impl One {
+impl Selected {
     fn ids(&self) -> (TenantId, ConnectionId) {
-        (self.of.tenant(), self.id.as_str().into())
+        (self.tenant.id(), self.id.as_str().into())
     }
 }
 
-async fn create(administration: Administration, options: &Create) -> Result<Answer, Failure> {
+async fn create(admin: Administration, options: &Create) -> Result<CommandOutput, Failure> {
     let mut limits = TenantLimits::default();
     limits.connections = options.limit.unwrap_or(limits.connections);
-    let administration = administration.with_limits(limits);
+    let admin = admin.with_limits(limits);
     let options = &options.connection;
     let rules = options.apply("{}")?;
-    let (tenant, id) = (options.of.tenant(), options.id());
+    let id = options.id();
     let name = options.name.as_deref().unwrap_or(id);
-    let made = administration.create_connection(&tenant, id, name, &rules);
-    Ok(told(&made.await?))
+    let tenant = options.tenant.id();
+    let created = admin.create_connection(&tenant, id, name, &rules);
+    Ok(shown(&created.await?))
 }
 
-async fn list(administration: Administration, options: &List) -> Result<Answer, Failure> {
-    let tenant = options.of.tenant();
-    let connections = administration.connections(&tenant).await?;
+async fn list(admin: Administration, options: &List) -> Result<CommandOutput, Failure> {
+    let connections = admin.connections(&options.tenant.id()).await?;
     let json: Vec<_> = connections.iter().map(as_json).collect();
     let json = json!({ "connections": json });
-    Ok(Answer::new(json, connections_table(&connections)))
+    Ok(CommandOutput::new(json, connections_table(&connections)))
 }
 
-fn switch(options: &One, to: Switch) -> ExitCode {
-    let switched = async |administration: Administration| {
+fn switch(options: &Selected, to: Switch) -> ExitCode {
+    let switched = async |admin: Administration| {
         let (tenant, id) = options.ids();
-        Ok(told(&administration.switch(&tenant, &id, to).await?))
+        Ok(shown(&admin.switch(&tenant, &id, to).await?))
     };
-    options.of.kept.run(Missing::Refused, switched)
+    options.tenant.store.run(IfMissing::Fail, switched)
 }
 
-async fn remove(administration: Administration, options: &One) -> Result<Answer, Failure> {
+async fn remove(admin: Administration, options: &Selected) -> Result<CommandOutput, Failure> {
     let (tenant, id) = options.ids();
-    administration.remove_connection(&tenant, &id).await?;
-    let text = format!("connection `{id}` is removed, with its tokens");
-    Ok(Answer::line(json!({ "removed": id.as_str() }), text))
+    admin.remove_connection(&tenant, &id).await?;
+    let text = format!("removed connection `{id}` and its tokens");
+    Ok(CommandOutput::line(json!({ "removed": id.as_str() }), text))
 }
 
-async fn set(administration: Administration, options: &Change) -> Result<Answer, Failure> {
-    let tenant = options.of.tenant();
+async fn update(admin: Administration, options: &Change) -> Result<CommandOutput, Failure> {
     let id = ConnectionId::from(options.id());
-    let seen = administration.connection(&tenant, &id).await?;
+    let seen = admin.connection(&options.tenant.id(), &id).await?;
     let rules = options.apply(&seen.rules)?;
     let name = options.name.as_deref().unwrap_or(&seen.name);
-    let changed = administration.change_connection(&seen, name, &rules);
-    Ok(told(&changed.await?))
+    let changed = admin.change_connection(&seen, name, &rules);
+    Ok(shown(&changed.await?))
 }
 
-/// A connection with its rules.
-fn told(connection: &Connection) -> Answer {
+/// A connection and its settings.
+fn shown(connection: &Connection) -> CommandOutput {
     let mut lines = connections_table(std::slice::from_ref(connection));
     lines.push(String::new());
-    let rules = output::json_text(&rules(connection));
-    lines.extend(rules.lines().map(str::to_owned));
-    Answer::new(as_json(connection), lines)
+    let settings = output::json_text(&settings(connection));
+    lines.extend(settings.lines().map(str::to_owned));
+    CommandOutput::new(as_json(connection), lines)
 }
 
 pub(crate) fn as_json(connection: &Connection) -> Value {
@@ -262,22 +273,22 @@ pub(crate) fn as_json(connection: &Connection) -> Value {
         "id": connection.id.as_str(),
         "name": connection.name,
         "revision": connection.revision,
-        "rules": rules(connection),
+        "settings": settings(connection),
         "tenant": connection.tenant.as_str(),
     })
 }
 
-/// The rules of a connection as they are, also those of another release.
-fn rules(connection: &Connection) -> Value {
+/// The stored settings of a connection, also those of another release.
+fn settings(connection: &Connection) -> Value {
     let text = connection.rules.as_str();
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
 
 pub(crate) fn connections_table(connections: &[Connection]) -> Vec<String> {
-    let on_off = |on: bool| if on { "on" } else { "off" }.to_owned();
+    let yes_no = |holds: bool| if holds { "yes" } else { "no" }.to_owned();
     let row = |connection: &Connection| {
         let switches = match Rules::from_json(&connection.rules) {
-            Ok(rules) => [rules.active, rules.users, rules.groups].map(on_off),
+            Ok(rules) => [rules.active, rules.users, rules.groups].map(yes_no),
             Err(_) => ["?", "?", "?"].map(str::to_owned),
         };
         let [active, users, groups] = switches;

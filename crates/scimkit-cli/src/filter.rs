@@ -1,6 +1,6 @@
-//! `scimkit filter`: one filter, explained.
+//! `scimkit filter`: a filter, explained.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use scimkit::{
@@ -11,42 +11,41 @@ use scimkit::{
 };
 use serde_json::{Value, json};
 
-use crate::{output, tree::Node};
+use crate::{exit, files, output, tree::Node};
 
-/// How to read the filter, and what to show.
+/// How to read the filter, and what to print.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Fail with 3 when the filter does not bind.
-    #[arg(long)]
-    bind: bool,
-
-    /// Print JSON instead of text.
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 
-    /// Accept what providers send outside the grammar.
+    /// Accept what identity providers send beyond the grammar
     #[arg(long, conflicts_with = "strict")]
     lenient: bool,
 
-    /// JSON file of a schema (RFC 7643 section 7) to bind to, instead of User.
+    /// Check the grammar alone, without binding the filter to attributes
+    #[arg(long, conflicts_with = "schema")]
+    no_bind: bool,
+
+    /// JSON file of a schema (RFC 7643 section 7) to bind to, instead of User
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
 
-    /// Accept the grammar of RFC 7644 and nothing else; this is the default.
+    /// Accept only the grammar of RFC 7644 (default)
     #[arg(long)]
     strict: bool,
 
-    /// The filter, such as: userName eq "bjensen"
+    /// Filter, such as: userName eq "bjensen"
     #[arg(value_name = "FILTER", allow_hyphen_values = true)]
     text: String,
 }
 
-/// The filter is not one.
-const UNREADABLE: u8 = 2;
-/// It can't be bound to the schema, and that was asked for.
-const UNBOUND: u8 = 3;
-/// The schema can't be used.
-const NO_SCHEMA: u8 = 4;
+/// A filter that is bound to the attributes of a type.
+struct Bound {
+    kind: String,
+    tree: Result<Node, String>,
+}
 
 pub(crate) fn run(options: &Options) -> ExitCode {
     let tolerance = if options.lenient {
@@ -54,77 +53,103 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     } else {
         Tolerance::STRICT
     };
-    let registry = match registry(options) {
-        Ok(registry) => registry,
-        Err(problem) => {
-            hintln!("{problem}");
-            return ExitCode::from(NO_SCHEMA);
-        }
-    };
-    let Some(kind) = registry.types().first() else {
-        return ExitCode::from(NO_SCHEMA);
-    };
     let reading = filter::ParseOptions::default().with_leniency(tolerance.leniency());
     let filter = match Filter::parse_with(&options.text, &reading) {
         Ok(filter) => filter,
         Err(error) => {
-            match options.json {
-                true => output::say_json(&error_json(&error)),
-                false => output::hint_lines(&format!("{error:#}")),
+            if options.json {
+                output::say_json(&error_json(&error));
             }
-            return ExitCode::from(UNREADABLE);
+            output::hint_lines(&format!("error: {error:#}"));
+            return ExitCode::from(exit::UNUSABLE);
         }
     };
-    let bound = kind.bind_filter(&filter, &tolerance);
-    if options.json {
-        let (predicate, problem) = match &bound {
-            Ok(predicate) => (Node::of_predicate(kind, predicate).json(), Value::Null),
-            Err(error) => (Value::Null, Value::from(error.detail())),
-        };
-        let answer = json!({
-            "canonical": filter.to_string(),
-            "tree": Node::of_filter(&filter).json(),
-            "resourceType": kind.name(),
-            "bound": predicate,
-            "problem": problem,
-        });
-        output::say_json(&answer);
+    let bound = if options.no_bind {
+        None
     } else {
-        sayln!("canonical  {filter}");
-        output::say("");
-        output::say("tree");
-        Node::of_filter(&filter)
-            .lines()
-            .iter()
-            .for_each(|line| output::say(line));
-        match &bound {
-            Ok(predicate) => {
-                output::say("");
-                sayln!("bound to {}", kind.name());
-                let tree = Node::of_predicate(kind, predicate);
-                tree.lines().iter().for_each(|line| output::say(line));
-            }
-            Err(error) => {
-                output::say("");
-                sayln!("does not bind to {}: {error}", kind.name());
+        match bind(options, &filter, &tolerance) {
+            Ok(bound) => Some(bound),
+            Err(problem) => {
+                output::fail(options.json, &problem);
+                return ExitCode::from(exit::NO_SCHEMA);
             }
         }
-    }
-    if bound.is_err() && options.bind {
-        ExitCode::from(UNBOUND)
+    };
+    if options.json {
+        output::say_json(&as_json(&filter, bound.as_ref()));
     } else {
-        ExitCode::SUCCESS
+        print(&filter, bound.as_ref());
     }
+    let problem = bound.and_then(|bound| bound.tree.err());
+    if let Some(problem) = &problem {
+        output::error(problem);
+    }
+    exit::code(problem.is_none(), exit::INCOMPLETE)
+}
+
+/// Binds a filter to the type of the options.
+///
+/// # Errors
+/// The schema can't be used.
+fn bind(options: &Options, filter: &Filter<'_>, tolerance: &Tolerance) -> Result<Bound, String> {
+    let registry = registry(options)?;
+    let kind = registry
+        .types()
+        .first()
+        .ok_or_else(|| "the schema defines no resource type".to_owned())?;
+    let tree = match kind.bind_filter(filter, tolerance) {
+        Ok(predicate) => Ok(Node::of_predicate(kind, &predicate)),
+        Err(error) => Err(format!(
+            "the filter does not bind to {}: {}",
+            kind.name(),
+            error.detail()
+        )),
+    };
+    Ok(Bound {
+        kind: kind.name().to_owned(),
+        tree,
+    })
+}
+
+fn print(filter: &Filter<'_>, bound: Option<&Bound>) {
+    sayln!("canonical  {filter}");
+    section("tree", &Node::of_filter(filter));
+    if let Some(Bound {
+        kind,
+        tree: Ok(tree),
+    }) = bound
+    {
+        section(&format!("bound to {kind}"), tree);
+    }
+}
+
+fn section(heading: &str, tree: &Node) {
+    output::say("");
+    output::say(heading);
+    tree.lines().iter().for_each(|line| output::say(line));
+}
+
+fn as_json(filter: &Filter<'_>, bound: Option<&Bound>) -> Value {
+    let canonical = filter.to_string();
+    let tree = Node::of_filter(filter).json();
+    let Some(bound) = bound else {
+        return json!({ "canonical": canonical, "tree": tree });
+    };
+    json!({
+        "canonical": canonical,
+        "tree": tree,
+        "resourceType": bound.kind,
+        "bound": bound.tree.as_ref().ok().map(Node::json),
+        "error": bound.tree.as_ref().err(),
+    })
 }
 
 fn error_json(error: &ParseError) -> Value {
     json!({
-        "error": {
-            "message": error.to_string(),
-            "start": error.span().start,
-            "end": error.span().end,
-            "leniency": error.leniency(),
-        }
+        "error": error.to_string(),
+        "start": error.span().start,
+        "end": error.span().end,
+        "leniency": error.leniency(),
     })
 }
 
@@ -133,8 +158,8 @@ fn registry(options: &Options) -> Result<Registry, String> {
     let Some(file) = &options.schema else {
         return Ok(Registry::standard());
     };
-    let problem = |e: String| format!("{}: {e}", file.display());
-    let text = fs::read_to_string(file).map_err(|e| problem(e.to_string()))?;
+    let problem = |error: String| format!("`{}`: {error}", file.display());
+    let text = files::read(file)?;
     let schema = Schema::from_json(&text).map_err(|e| problem(e.to_string()))?;
     let name = if schema.name.is_empty() {
         "Resource".to_owned()

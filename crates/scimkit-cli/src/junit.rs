@@ -1,4 +1,4 @@
-//! A report as JUnit XML, for programs that show the results of tests.
+//! Reports as JUnit XML, for tools that show test results.
 
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use scimkit_testkit::{
@@ -6,16 +6,16 @@ use scimkit_testkit::{
     escape_invisible,
 };
 
-/// Writes the report: one test case for each requirement that a case asks about.
+/// A report with one test case per requirement that was checked.
 ///
-/// A requirement that does not hold is a failure at the asked level and above, and skipped below it.
+/// A requirement that does not hold is a failure at the minimum level and above, and skipped below it.
 ///
 /// # Errors
-/// A report that can't be serialised.
-pub(crate) fn of(report: &Report, asked: Level) -> Result<String, SerializeError> {
+/// The report can't be serialised.
+pub(crate) fn document(report: &Report, minimum: Level) -> Result<String, SerializeError> {
     let mut suite = TestSuite::new("scimkit check");
     for outcome in &report.outcomes {
-        let Some(status) = status(outcome, asked) else {
+        let Some(status) = status(outcome, minimum) else {
             continue;
         };
         let requirement = &outcome.requirement;
@@ -29,12 +29,12 @@ pub(crate) fn of(report: &Report, asked: Level) -> Result<String, SerializeError
     written.to_string()
 }
 
-/// The status of a test case; nothing for a requirement that no case asks about.
-fn status(outcome: &Outcome, asked: Level) -> Option<TestCaseStatus> {
+/// The status of a test case; none for a requirement that was not checked.
+fn status(outcome: &Outcome, minimum: Level) -> Option<TestCaseStatus> {
     let status = match &outcome.verdict {
         Verdict::Failed(findings) => {
             let level = outcome.requirement.level;
-            let mut status = if level >= asked {
+            let mut status = if level >= minimum {
                 TestCaseStatus::non_success(NonSuccessKind::Failure)
             } else {
                 TestCaseStatus::skipped()
@@ -61,7 +61,7 @@ fn status(outcome: &Outcome, asked: Level) -> Option<TestCaseStatus> {
     Some(status)
 }
 
-/// One line that can't steer a terminal; what XML 1.0 can't hold becomes U+FFFD.
+/// One line with escapes for invisible characters; what XML 1.0 does not allow becomes U+FFFD.
 fn text(line: &str) -> String {
     escape_invisible(line).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }

@@ -6,13 +6,19 @@ mod output;
 mod check;
 mod client;
 mod compact;
+mod completions;
 mod connection;
+mod exit;
+mod files;
 mod filter;
 mod junit;
-mod kept;
+mod man;
 mod mapping;
+mod progress;
+mod reindex;
 mod replay;
 mod schemas;
+mod store_args;
 mod table;
 mod tenant;
 mod token;
@@ -23,9 +29,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Tools for SCIM 2.0.
+/// Tools for SCIM 2.0: check servers, replay traffic, explain filters, manage tenants and tokens
 #[derive(Debug, Parser)]
-#[command(name = "scimkit", version)]
+#[command(name = "scimkit", version, after_help = exit::GENERAL)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -33,62 +39,63 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Holds a server against what RFC 7643 and RFC 7644 ask of it, and reports what it does otherwise.
+    /// Check a server against RFC 7643 and RFC 7644
     ///
-    /// It creates users and groups under names of its own and deletes them afterwards. Exit status: 0
-    /// when every requirement of the level holds that could be checked; 1 when one does not; 2 when
-    /// nothing could be checked.
+    /// The check creates users and groups with unique names and deletes them afterwards. Use a tenant for tests.
+    #[command(after_help = exit::CHECK)]
     Check(check::Options),
-    /// Write the file of a store anew, without free space and without traces of what was deleted
+    /// Rewrite the file of a store, without free space and traces of deleted data
     ///
-    /// Stop the server first. It takes as long as copying the file, and needs free space for two copies.
-    /// Exit status: 0 when it is done; 2 when the file is in use or can't be used.
+    /// Stop every process that uses the file first. The command takes as long as copying the file, and needs free
+    /// space for two copies.
+    #[command(after_help = exit::STORE)]
     Compact(compact::Compact),
-    /// Makes, lists, changes, switches and removes the connections of a tenant to identity providers.
+    /// Print the completion script of a shell
     ///
-    /// Exit status: 0 when it is done; 1 when it is refused, or something is not there; 2 when the store
-    /// can't be used.
-    #[command(subcommand)]
+    /// For bash, add this line to `~/.bashrc`: source <(scimkit completions bash)
+    #[command(after_help = exit::WRITE)]
+    Completions(completions::Options),
+    /// Manage a tenant's connections to identity providers
+    ///
+    /// The server may be running: changes apply from its next request on.
+    #[command(subcommand, after_help = exit::STORE)]
     Connection(connection::Command),
-    /// Shows how a filter is read: its canonical form, its tree, and what it binds to.
+    /// Explain a filter: its canonical form, its tree, and the attributes that it binds to
+    #[command(after_help = exit::FILTER)]
     Filter(filter::Options),
-    /// Checks an attribute mapping, or explains what it does with a resource.
+    /// Write the manual pages of all commands to a folder
+    #[command(after_help = exit::WRITE)]
+    Man(man::Options),
+    /// Check an attribute mapping, or explain its effect on a resource
     Mapping(mapping::Options),
-    /// Replays what providers send against a server, and reports what it answered otherwise.
-    ///
-    /// Exit status: 0 when every scenario of the mode passed; 1 when one failed; 2 when none was
-    /// run; 3 when the others passed but something was missing that one requires.
+    /// Replay the traffic of identity providers against a server
+    #[command(after_help = exit::REPLAY)]
     Replay(replay::Options),
-    /// Makes, lists, shows, exports, imports and erases the tenants of a server.
+    /// Manage the tenants of an application
     ///
-    /// Exit status: 0 when it is done; 1 when it is refused, or something is not there; 2 when the store
-    /// can't be used.
-    #[command(subcommand)]
+    /// The server may be running: changes apply from its next request on.
+    #[command(subcommand, after_help = exit::STORE)]
     Tenant(tenant::Command),
-    /// Makes, lists, rotates and revokes the tokens that open connections.
+    /// Manage the bearer tokens of a tenant's connections
     ///
-    /// Exit status: 0 when it is done; 1 when it is refused, or something is not there; 2 when the store
-    /// can't be used.
-    #[command(subcommand)]
+    /// The server may be running: changes apply from its next request on.
+    #[command(subcommand, after_help = exit::STORE)]
     Token(token::Command),
 }
-
-/// Exit status of an output that can't be written.
-const LOST: u8 = 2;
 
 fn main() -> ExitCode {
     let status = run(arguments().command);
     if output::is_lost() {
-        hintln!("error: the output can't be written");
-        return ExitCode::from(LOST);
+        output::error("the output can't be written");
+        return ExitCode::from(exit::UNUSABLE);
     }
     status
 }
 
-/// Parses the arguments; an invalid one ends the command.
+/// Parses the arguments; invalid ones end the process.
 fn arguments() -> Arguments {
     Arguments::try_parse().unwrap_or_else(|error| {
-        // The message repeats arguments, so it is made again from escaped ones.
+        // The message repeats arguments, so it is built again from escaped ones.
         let shown = std::env::args_os().map(|argument| output::visible(argument.to_string_lossy()));
         let again = Arguments::try_parse_from(shown).err();
         again
@@ -105,8 +112,10 @@ fn run(command: Command) -> ExitCode {
     match command {
         Command::Check(options) => check::run(&options),
         Command::Compact(options) => compact::run(&options),
+        Command::Completions(options) => completions::run(&options),
         Command::Connection(command) => connection::run(&command),
         Command::Filter(options) => filter::run(&options),
+        Command::Man(options) => man::run(&options),
         Command::Mapping(options) => mapping::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Tenant(command) => tenant::run(&command),
@@ -114,12 +123,53 @@ fn run(command: Command) -> ExitCode {
     }
 }
 
-/// An error and its causes.
+/// An error and its causes in one line.
 fn chain(error: &dyn std::error::Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
+    let mut text = error.to_string();
+    let mut cause = error.source();
     while let Some(next) = cause {
         text.push_str(&format!(": {next}"));
         cause = next.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    /// The commands without subcommands, as `tenant create`.
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {
+        for inner in command.get_subcommands() {
+            let path = format!("{path} {}", inner.get_name());
+            if inner.has_subcommands() {
+                leaves(inner, &path, found);
+            } else {
+                found.push((path.trim_start().to_owned(), inner.clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_documents_its_exit_status() {
+        let guide = include_str!("../../../docs/command-line.md");
+        let mut found = Vec::new();
+        leaves(&Arguments::command(), "", &mut found);
+        assert!(found.len() > 20, "{}", found.len());
+        for (path, mut command) in found {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Exit status:\n  0  "), "{path}: {help}");
+            assert!(guide.contains(&format!("| `{path}` |")), "{path}");
+            // Options are nouns and commands imperatives: neither ends with a full stop.
+            let about = command.get_about().map(ToString::to_string);
+            let helps = command
+                .get_arguments()
+                .map(|argument| argument.get_help().map(ToString::to_string));
+            for text in helps.chain([about]).flatten() {
+                assert!(!text.is_empty() && !text.ends_with('.'), "{path}: {text}");
+            }
+        }
+    }
 }

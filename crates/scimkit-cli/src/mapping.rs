@@ -1,4 +1,4 @@
-//! `scimkit mapping`: a mapping checked, and explained.
+//! `scimkit mapping`: attribute mappings, checked and explained.
 
 mod explain;
 
@@ -11,9 +11,12 @@ use clap::{Args, Subcommand};
 use scimkit::mapping::{Mapping, MappingError, Problem};
 use serde_json::{Value, json};
 
-use crate::schemas::{HostTransforms, Schemas, read};
+use crate::{
+    exit, files, output,
+    schemas::{CustomTransforms, Schemas},
+};
 
-/// What to do with a mapping.
+/// The subcommands of `scimkit mapping`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -22,15 +25,11 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check a mapping against the schemas: every problem and warning of the file, as
-    /// `file:line:column: what`
-    ///
-    /// Exit status: 0 without problems, also with warnings; 1 with problems; 2 if nothing could be checked.
+    /// Check a mapping against the schemas, and print its problems and warnings as `FILE:LINE:COLUMN: TEXT`
+    #[command(after_help = exit::MAPPING_CHECK)]
     Check(Check),
-    /// Shows what goes where, both ways, of a user or a group, and what is kept or dropped.
-    ///
-    /// Exit status: 0 when the resource would be created; 1 when the mapping refuses it, or has
-    /// problems itself; 2 when there is nothing to explain.
+    /// Show what a mapping makes of a user or a group, in both directions, and what it leaves unmapped
+    #[command(after_help = exit::MAPPING_EXPLAIN)]
     Explain(explain::Explain),
 }
 
@@ -39,37 +38,32 @@ struct Check {
     #[command(flatten)]
     source: Source,
 
-    /// Print JSON instead of text.
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
 
-/// A mapping, and the schemas that it is for.
+/// A mapping, and the schemas of the application.
 #[derive(Debug, Args)]
 struct Source {
-    /// Mapping file: JSON if it begins with `{`, otherwise TOML.
+    /// Mapping file, in JSON if it begins with `{`, otherwise in TOML
     file: PathBuf,
 
     #[command(flatten)]
     schemas: Schemas,
 
     #[command(flatten)]
-    transforms: HostTransforms,
+    transforms: CustomTransforms,
 }
 
-/// The mapping has problems, or refuses what it is asked about.
-const REFUSED: u8 = 1;
-/// A file can't be read, or is not what it should be.
-const UNREADABLE: u8 = 2;
-
 pub(crate) fn run(options: &Options) -> ExitCode {
-    let outcome = match &options.command {
-        Command::Check(options) => check(options),
-        Command::Explain(options) => explain::run(options),
+    let (wants_json, result) = match &options.command {
+        Command::Check(options) => (options.json, check(options)),
+        Command::Explain(options) => (options.json, explain::run(options)),
     };
-    outcome.unwrap_or_else(|problem| {
-        hintln!("error: {problem}");
-        ExitCode::from(UNREADABLE)
+    result.unwrap_or_else(|problem| {
+        output::fail(wants_json, &problem);
+        ExitCode::from(exit::UNUSABLE)
     })
 }
 
@@ -77,8 +71,8 @@ fn check(options: &Check) -> Result<ExitCode, String> {
     let mapping = match options.source.load()? {
         Ok(mapping) => mapping,
         Err(error) => {
-            tell(&options.source.file, &error, options.json);
-            return Ok(ExitCode::from(REFUSED));
+            print_problems(&options.source.file, &error, options.json);
+            return Ok(ExitCode::from(exit::FAILED));
         }
     };
     if options.json {
@@ -86,7 +80,7 @@ fn check(options: &Check) -> Result<ExitCode, String> {
         let types = types.map(|t| (t.kind().name().to_owned(), Value::from(t.rules().count())));
         let types: serde_json::Map<_, _> = types.collect();
         let warnings: Vec<_> = mapping.warnings().iter().map(as_json).collect();
-        crate::output::say_json(&json!({"problems": [], "rules": types, "warnings": warnings}));
+        output::say_json(&json!({"problems": [], "rules": types, "warnings": warnings}));
     } else {
         let file = options.source.file.display();
         for warning in mapping.warnings() {
@@ -113,11 +107,11 @@ fn as_json(problem: &Problem) -> Value {
     })
 }
 
-/// Shows the problems of a mapping as compilers do.
-fn tell(file: &Path, error: &MappingError, json: bool) {
+/// Prints the problems of a mapping as compilers do.
+fn print_problems(file: &Path, error: &MappingError, json: bool) {
     if json {
         let problems: Vec<_> = error.problems().iter().map(as_json).collect();
-        crate::output::say_json(&json!({"problems": problems}));
+        output::say_json(&json!({"problems": problems}));
         return;
     }
     for problem in error.problems() {
@@ -126,10 +120,10 @@ fn tell(file: &Path, error: &MappingError, json: bool) {
 }
 
 impl Source {
-    /// The mapping, or what is wrong with it.
+    /// The mapping, or its problems.
     fn load(&self) -> Result<Result<Mapping, MappingError>, String> {
         let registry = self.schemas.registry()?;
-        let text = read(&self.file)?;
+        let text = files::read(&self.file)?;
         Ok(self.transforms.builder().with_file(&text).build(&registry))
     }
 }

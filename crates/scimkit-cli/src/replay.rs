@@ -1,95 +1,84 @@
-//! `scimkit replay`: provider traffic against a server, and what came of it.
+//! `scimkit replay`: the traffic of identity providers, replayed against a server.
 
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Args, ValueEnum};
+use indicatif::ProgressBar;
 use regex::Regex;
-use scimkit::{BearerTokens, Memory, Registry, Server, Settings, Token, Tolerance};
+use scimkit::{BearerTokens, Memory, Server, Settings, Token, Tolerance};
 use scimkit_testkit::replay::{Mode, Outcome, Replay, Report, Scenario, Target, Verdict};
 use serde_json::{Value, json};
 
 use crate::{
     chain, check,
     client::{Access, Client},
-    output,
+    exit, output, progress,
+    schemas::Schemas,
 };
 
-/// What to replay, against which server, and what to show.
+/// The scenarios to replay, the server, and the format of the report.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Exit with 0 although scenarios were not run because something is missing that they require.
+    /// Exit with 0 even if scenarios could not run because they require what the server lacks
     #[arg(long)]
     allow_skip: bool,
 
-    /// Print JSON instead of text.
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 
-    /// Which expectations apply: those for every server, and of this mode.
+    /// Scenarios to run: those for every server, and those of this mode
     #[arg(long, value_enum, default_value = "compat")]
-    mode: Modes,
+    mode: ReplayMode,
 
-    /// Only the scenarios whose `provider/name` this regular expression finds something in.
+    /// Run only scenarios whose `provider/name` matches
     #[arg(long, value_name = "REGEX")]
     only: Option<Regex>,
 
-    /// Without --url: what the server in this process accepts beyond the RFC: `default`, `strict`,
-    /// or the name of a provider.
+    /// Deviations from the RFC that the built-in server accepts: `default`, `strict`, or the name of an identity
+    /// provider
     #[arg(long, default_value = "default", value_name = "NAME", value_parser = profile, conflicts_with = "url")]
     profile: Tolerance,
 
-    /// Without --url: JSON file of further resource types (RFC 7643 section 6); may be repeated.
-    #[arg(long, value_name = "FILE", conflicts_with = "url")]
-    resource_types: Vec<PathBuf>,
-
-    /// Without --url: JSON file of further schemas (RFC 7643 section 7); may be repeated.
-    #[arg(long, value_name = "FILE", conflicts_with = "url")]
-    schemas: Vec<PathBuf>,
+    #[command(flatten)]
+    schemas: Schemas,
 
     #[command(flatten)]
     access: Access,
 
-    /// Base URL of the server, such as `https://app.example/scim/v2`; without it, a server in this
-    /// process over an empty store.
-    #[arg(long, value_name = "URL")]
+    /// Base URL of the server, such as `https://app.example/scim/v2` [default: a built-in server with an empty store]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["resource_types", "schemas"])]
     url: Option<String>,
 
-    /// Show every exchange of a scenario that failed, instead of the last.
+    /// Show every exchange of a failed scenario, not only the last
     #[arg(short, long)]
     verbose: bool,
 
-    /// Scenario files, or folders of them.
+    /// Scenario files, or folders of scenario files
     #[arg(required = true, value_name = "FILE|FOLDER")]
     files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Modes {
-    /// Every scenario but those of mode info.
+enum ReplayMode {
+    /// Every scenario except those of mode info
     All,
-    /// What holds for every server.
+    /// Only scenarios for every server
     Both,
-    /// What providers need beyond the RFC.
+    /// Also what identity providers need beyond the RFC
     Compat,
-    /// What is only worth knowing.
+    /// Also observations that are neither right nor wrong
     Info,
-    /// The strict answers of the RFC.
+    /// Also what only a strict server does
     Rfc,
 }
-
-/// A scenario failed.
-const FAILED: u8 = 1;
-/// Nothing was run, or could be.
-const NOTHING_RUN: u8 = 2;
-/// What ran passed, but not all of the mode was run.
-const NOT_ALL_RUN: u8 = 3;
 
 pub(crate) fn run(options: &Options) -> ExitCode {
     match replay(options) {
         Ok(report) => ExitCode::from(status(options, &report)),
         Err(problem) => {
-            hintln!("error: {problem}");
-            ExitCode::from(NOTHING_RUN)
+            output::fail(options.json, &problem);
+            ExitCode::from(exit::UNUSABLE)
         }
     }
 }
@@ -99,33 +88,31 @@ fn replay(options: &Options) -> Result<Report, String> {
     if let Some(wanted) = &options.only {
         scenarios.retain(|scenario| wanted.is_match(&scenario.name()));
     }
+    let token = options.access.token.as_deref();
     let report = match &options.url {
         Some(url) => {
-            let client = Client::new(url, options.access.timeout)?;
-            let mut report = against(
-                options,
-                &client,
-                options.access.token.as_deref(),
-                &scenarios,
-            )?;
+            let client = Client::new(url, &options.access, ProgressBar::hidden())?;
+            let mut report = replay_against(options, &client, token, &scenarios)?;
             report.warnings.extend(client.warnings());
             report
         }
         None => {
-            let token = match &options.access.token {
-                Some(token) => Token::from_secret(token).map_err(|e| format!("--token: {e}"))?,
-                None => Token::generate().map_err(|e| e.to_string())?,
+            let token = match token {
+                Some(token) => {
+                    Token::from_secret(token).map_err(|error| format!("--token: {error}"))?
+                }
+                None => Token::generate().map_err(|error| error.to_string())?,
             };
             let server = server(options, &token)?;
-            against(options, &server, Some(token.reveal()), &scenarios)?
+            replay_against(options, &server, Some(token.reveal()), &scenarios)?
         }
     };
-    show(options, &report);
+    print(options, &report);
     Ok(report)
 }
 
-/// Replays the scenarios; as text, each is reported as soon as its end is known.
-fn against(
+/// Replays the scenarios. In a text report, the result of each is printed at once.
+fn replay_against(
     options: &Options,
     target: &dyn Target,
     token: Option<&str>,
@@ -137,15 +124,17 @@ fn against(
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
-        .map_err(|problem| problem.to_string())?;
+        .map_err(|error| error.to_string())?;
+    let bar = progress::items("replaying", scenarios.len());
     Ok(runtime.block_on(replay.run_watched(scenarios, |outcome| {
         if !options.json {
-            line(options, outcome);
+            bar.suspend(|| print_outcome(options, outcome));
         }
+        bar.inc(1);
     })))
 }
 
-fn line(options: &Options, outcome: &Outcome) {
+fn print_outcome(options: &Options, outcome: &Outcome) {
     if options.verbose {
         output::say_lines(&format!("{outcome:#}"));
     } else {
@@ -153,7 +142,7 @@ fn line(options: &Options, outcome: &Outcome) {
     }
 }
 
-fn show(options: &Options, report: &Report) {
+fn print(options: &Options, report: &Report) {
     if options.json {
         output::say_json(&as_json(report));
         return;
@@ -168,11 +157,11 @@ fn show(options: &Options, report: &Report) {
 fn status(options: &Options, report: &Report) -> u8 {
     let counts = report.counts();
     if counts.failed > 0 {
-        FAILED
+        exit::FAILED
     } else if counts.ran() == 0 {
-        NOTHING_RUN
+        exit::UNUSABLE
     } else if counts.not_run > 0 && !options.allow_skip {
-        NOT_ALL_RUN
+        exit::INCOMPLETE
     } else {
         0
     }
@@ -215,44 +204,30 @@ fn as_json(report: &Report) -> Value {
     })
 }
 
-/// A server over an empty store that lets that token in.
+/// A server with an empty store that accepts this token.
 fn server(options: &Options, token: &Token) -> Result<Server, String> {
-    let mut registry = Registry::builder();
-    for file in &options.schemas {
-        let added = registry.schemas_json(&read(file)?);
-        registry = added.map_err(|problem| unusable(file, &problem))?;
-    }
-    for file in &options.resource_types {
-        let added = registry.resource_types_json(&read(file)?);
-        registry = added.map_err(|problem| unusable(file, &problem))?;
-    }
     let mut settings = Settings::new("https://scim.example/v2");
-    settings.registry = Arc::new(registry.build().map_err(|error| chain(&error))?);
+    settings.registry = Arc::new(options.schemas.registry()?);
     settings.tolerance = options.profile;
     Ok(Server::new(Arc::new(Memory::new()), settings)
         .with_authentication(BearerTokens::new([token.digest()])))
 }
 
-fn read(file: &PathBuf) -> Result<String, String> {
-    fs::read_to_string(file).map_err(|problem| unusable(file, &problem))
-}
-
-fn unusable(file: &std::path::Path, problem: &dyn std::error::Error) -> String {
-    format!("`{}` can't be used: {}", file.display(), chain(problem))
-}
-
 fn profile(name: &str) -> Result<Tolerance, String> {
-    Tolerance::named(name).ok_or_else(|| "there is no such profile".to_owned())
+    Tolerance::named(name).ok_or_else(|| {
+        let names = Tolerance::PROFILES.map(|profile| profile.profile());
+        format!("expected one of {}", names.join(", "))
+    })
 }
 
-impl Modes {
+impl ReplayMode {
     fn modes(self) -> &'static [Mode] {
         match self {
-            Modes::All => &[Mode::Both, Mode::Compat, Mode::Rfc],
-            Modes::Both => &[Mode::Both],
-            Modes::Compat => &[Mode::Both, Mode::Compat],
-            Modes::Info => &[Mode::Both, Mode::Info],
-            Modes::Rfc => &[Mode::Both, Mode::Rfc],
+            ReplayMode::All => &[Mode::Both, Mode::Compat, Mode::Rfc],
+            ReplayMode::Both => &[Mode::Both],
+            ReplayMode::Compat => &[Mode::Both, Mode::Compat],
+            ReplayMode::Info => &[Mode::Both, Mode::Info],
+            ReplayMode::Rfc => &[Mode::Both, Mode::Rfc],
         }
     }
 }

@@ -1,9 +1,6 @@
-//! The schemas that a command speaks of.
+//! Schemas and transforms of the application, as arguments.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use scimkit::{
@@ -12,15 +9,16 @@ use scimkit::{
 };
 use serde_json::Value;
 
-/// Schemas beside those of the RFC, as the server has them.
+use crate::{chain, files};
+
+/// Schemas of the application.
 #[derive(Debug, Args)]
 pub(crate) struct Schemas {
-    /// JSON file of resource types (RFC 7643 section 6) beside User and Group, or in their place; may
-    /// be repeated.
+    /// JSON file of resource types (RFC 7643 section 6), added to User and Group or replacing them; repeatable
     #[arg(long, value_name = "FILE")]
     resource_types: Vec<PathBuf>,
 
-    /// JSON file of schemas (RFC 7643 section 7) beside those of the RFC; may be repeated.
+    /// JSON file of schemas (RFC 7643 section 7), added to those of the RFC; repeatable
     #[arg(long, value_name = "FILE")]
     schemas: Vec<PathBuf>,
 }
@@ -29,35 +27,35 @@ impl Schemas {
     pub(crate) fn registry(&self) -> Result<Registry, String> {
         let mut builder = Registry::builder();
         for file in &self.schemas {
-            let schemas = builder.schemas_json(&read(file)?);
-            builder = schemas.map_err(|e| format!("{}: {e}", file.display()))?;
+            let added = builder.schemas_json(&files::read(file)?);
+            builder = added.map_err(|error| invalid(file, &error))?;
         }
         for file in &self.resource_types {
-            let types = builder.resource_types_json(&read(file)?);
-            builder = types.map_err(|e| format!("{}: {e}", file.display()))?;
+            let added = builder.resource_types_json(&files::read(file)?);
+            builder = added.map_err(|error| invalid(file, &error))?;
         }
-        builder.build().map_err(|e| e.to_string())
+        builder.build().map_err(|error| chain(&error))
     }
 }
 
-/// What mappings may name that only the server has.
-#[derive(Debug, Args)]
-pub(crate) struct HostTransforms {
-    /// A transform of the host's own that the mapping names; here it leaves text as it is.
-    #[arg(long, value_name = "NAME")]
-    host_transform: Vec<String>,
+fn invalid(file: &Path, error: &dyn std::error::Error) -> String {
+    format!("`{}`: {}", file.display(), chain(error))
 }
 
-impl HostTransforms {
+/// Transforms that only the application has.
+#[derive(Debug, Args)]
+pub(crate) struct CustomTransforms {
+    /// Custom transform that the mapping uses, which leaves values unchanged here; repeatable
+    #[arg(long, alias = "host-transform", value_name = "NAME")]
+    custom_transform: Vec<String>,
+}
+
+impl CustomTransforms {
     pub(crate) fn builder(&self) -> MappingBuilder {
         let same = |value: &Value| Ok(value.clone());
-        let names = self.host_transform.iter();
+        let names = self.custom_transform.iter();
         names.fold(MappingBuilder::default(), |builder, name| {
             builder.closures(name, Closures::new(same, same))
         })
     }
-}
-
-pub(crate) fn read(file: &Path) -> Result<String, String> {
-    fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))
 }

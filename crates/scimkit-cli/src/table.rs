@@ -1,8 +1,8 @@
-//! Columns of text for people.
+//! Tables of text.
 
 use crate::output;
 
-/// Lines below a line of headings, each column as wide as its widest cell.
+/// A line of headings and a line per row; each column is as wide as its widest cell.
 pub(crate) fn table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>) -> Vec<String> {
     let mut lines = vec![headings.map(|heading| heading.to_ascii_uppercase())];
     lines.extend(rows.into_iter().map(|row| row.map(output::visible)));
@@ -25,7 +25,7 @@ mod tests {
     use super::table;
 
     #[test]
-    fn columns_stand_below_each_other() {
+    fn cells_are_aligned_in_columns() {
         let rows = [["acme", "Äcme\u{1b}[2J"], ["a", ""]];
         let rows = rows.map(|row| row.map(str::to_owned)).to_vec();
         assert_eq!(

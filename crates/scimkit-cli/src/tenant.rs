@@ -1,4 +1,4 @@
-//! `scimkit tenant`: the customers of an application.
+//! `scimkit tenant`: the tenants of an application.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -12,145 +12,166 @@ use scimkit::{
 use serde_json::{Value, json};
 
 use crate::{
-    chain, connection,
-    kept::{self, Answer, Failure, Missing, instant, minute},
+    chain, connection, exit, reindex,
+    store_args::{CommandOutput, Failure, IfMissing, StoreArgs, instant, minute},
     table::table,
     token, transfer,
 };
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Makes a tenant.
+    /// Create a tenant, and the store if it does not exist
+    #[command(after_help = exit::STORE)]
     Create(Create),
-    /// Takes a tenant away, with everything in it.
+    /// Erase a tenant with all its data
+    #[command(after_help = exit::STORE)]
     Erase(transfer::Erase),
-    /// Writes everything that is kept of a tenant as lines of JSON, while a server may run.
+    /// Export all data of a tenant as lines of JSON, while the server may be running
+    #[command(after_help = exit::STORE)]
     Export(transfer::Export),
-    /// Takes away what was deleted some time ago and kept, so that nothing brings it back.
-    Forget(Forget),
-    /// Keeps what an export wrote, under the same ids, versions and times: all of it or nothing.
+    /// Import an export with its ids, versions and times: completely, or not at all
+    #[command(after_help = exit::STORE)]
     Import(transfer::Import),
-    /// Lists the tenants.
+    /// List the tenants
+    #[command(after_help = exit::STORE)]
     List(List),
-    /// Shows a tenant with its connections and tokens.
+    /// Purge soft-deleted resources
+    #[command(alias = "forget", after_help = exit::STORE)]
+    Purge(Purge),
+    /// Rebuild the lookup keys of a tenant's resources after a change of the schemas
+    ///
+    /// Optional: the server finds resources without current keys, too, but more slowly, and rebuilds the keys in time.
+    #[command(after_help = exit::STORE)]
+    Reindex(reindex::Options),
+    /// Show a tenant with its connections and tokens
+    #[command(after_help = exit::STORE)]
     Show(Show),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
-    /// What it is called by in paths, host names and commands: letters from a to z, digits and `-`.
+    /// Id in paths, host names and commands: `a`-`z`, `0`-`9` and `-`
     #[arg(default_value = "default")]
     id: String,
 
-    /// What people call it; as its id, unless said.
+    /// Display name [default: the id]
     #[arg(long)]
     name: Option<String>,
 
-    /// Largest number of tenants [default: 100000]
+    /// Limit on the number of tenants [default: 100000]
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
 
     #[command(flatten)]
-    kept: kept::Options,
+    store: StoreArgs,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Forget {
-    /// Which one.
+pub(crate) struct Purge {
+    /// Tenant id
     id: String,
 
-    /// How long ago it was deleted at least, such as `90d`.
+    /// Minimum time since the deletion, such as `90d`
     #[arg(long, value_name = "TIME", value_parser = token::duration)]
     older_than: Duration,
 
     #[command(flatten)]
-    kept: kept::Options,
+    store: StoreArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    kept: kept::Options,
+    store: StoreArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// Which one.
+    /// Tenant id
     #[arg(default_value = "default")]
     id: String,
 
     #[command(flatten)]
-    kept: kept::Options,
+    store: StoreArgs,
 }
 
 pub(crate) fn run(command: &Command) -> ExitCode {
     match command {
         Command::Create(options) => {
-            let made = async |administration| create(administration, options).await;
-            options.kept.run(Missing::Made, made)
+            let store = &options.store;
+            store.run(IfMissing::Create, async |admin| {
+                create(admin, options).await
+            })
         }
         Command::Erase(options) => transfer::erase(options),
         Command::Export(options) => transfer::export(options),
-        Command::Forget(options) => {
-            let forgotten = async |store| forget(store, options).await;
-            options.kept.run_on(Missing::Refused, forgotten)
-        }
         Command::Import(options) => transfer::import(options),
-        Command::List(options) => options.kept.run(Missing::Refused, list),
+        Command::List(options) => options.store.run(IfMissing::Fail, list),
+        Command::Purge(options) => {
+            let purged = async |store| purge(store, options).await;
+            options.store.run_on_store(IfMissing::Fail, purged)
+        }
+        Command::Reindex(options) => reindex::run(options),
         Command::Show(options) => {
-            let shown = async |administration| show(administration, &options.id).await;
-            options.kept.run(Missing::Refused, shown)
+            let store = &options.store;
+            store.run(IfMissing::Fail, async |admin| {
+                show(admin, &options.id).await
+            })
         }
     }
 }
 
-async fn create(administration: Administration, options: &Create) -> Result<Answer, Failure> {
+async fn create(admin: Administration, options: &Create) -> Result<CommandOutput, Failure> {
     let name = options.name.as_deref().unwrap_or(&options.id);
     let mut limits = TenantLimits::default();
     limits.tenants = options.limit.unwrap_or(limits.tenants);
-    let administration = administration.with_limits(limits);
-    let tenant = administration.create_tenant(&options.id, name).await?;
-    Ok(Answer::new(as_json(&tenant), tenants_table(&[tenant])))
+    let admin = admin.with_limits(limits);
+    let tenant = admin.create_tenant(&options.id, name).await?;
+    Ok(CommandOutput::new(
+        as_json(&tenant),
+        tenants_table(&[tenant]),
+    ))
 }
 
-async fn forget(store: Arc<Sqlite>, options: &Forget) -> Result<Answer, Failure> {
+async fn purge(store: Arc<Sqlite>, options: &Purge) -> Result<CommandOutput, Failure> {
     let tenant = TenantId::from(options.id.as_str());
     let long = TimeDelta::from_std(options.older_than).ok();
     let before = long.and_then(|long| Clock::default().now().checked_sub_signed(long));
-    let too_long = || Failure::Refused("that is longer than there are dates".to_owned());
+    let too_long =
+        || Failure::Rejected("--older-than is too long: no date is that early".to_owned());
     let before = before.ok_or_else(too_long)?;
     let count = match store.forget(&tenant, before).await {
         Ok(count) => count,
         Err(StoreError::NotFound) => {
-            return Err(Failure::Refused(format!("there is no tenant `{tenant}`")));
+            return Err(Failure::Rejected(format!("there is no tenant `{tenant}`")));
         }
         Err(problem) => return Err(Failure::Unusable(chain(&problem))),
     };
     let json = json!({
         "before": instant(before),
-        "forgotten": count,
+        "purged": count,
         "tenant": tenant.as_str(),
     });
     let text = format!(
-        "forgot {count} of `{tenant}` that were deleted before {} UTC",
+        "purged {count} resources of `{tenant}` that were deleted before {} UTC",
         minute(before)
     );
-    Ok(Answer::line(json, text))
+    Ok(CommandOutput::line(json, text))
 }
 
-async fn list(administration: Administration) -> Result<Answer, Failure> {
-    let tenants = administration.tenants().await?;
+async fn list(admin: Administration) -> Result<CommandOutput, Failure> {
+    let tenants = admin.tenants().await?;
     let json: Vec<_> = tenants.iter().map(as_json).collect();
-    Ok(Answer::new(
+    Ok(CommandOutput::new(
         json!({ "tenants": json }),
         tenants_table(&tenants),
     ))
 }
 
-async fn show(administration: Administration, id: &str) -> Result<Answer, Failure> {
-    let tenant = administration.tenant(&TenantId::from(id)).await?;
-    let connections = administration.connections(&tenant.id).await?;
-    let tokens = administration.tokens(&tenant.id).await?;
+async fn show(admin: Administration, id: &str) -> Result<CommandOutput, Failure> {
+    let tenant = admin.tenant(&TenantId::from(id)).await?;
+    let connections = admin.connections(&tenant.id).await?;
+    let tokens = admin.tokens(&tenant.id).await?;
     let mut json = as_json(&tenant);
     if let Value::Object(object) = &mut json {
         let connections: Vec<_> = connections.iter().map(connection::as_json).collect();
@@ -163,7 +184,7 @@ async fn show(administration: Administration, id: &str) -> Result<Answer, Failur
     lines.extend(connection::connections_table(&connections));
     lines.push(String::new());
     lines.extend(token::tokens_table(&tokens));
-    Ok(Answer::new(json, lines))
+    Ok(CommandOutput::new(json, lines))
 }
 
 fn as_json(tenant: &Tenant) -> Value {

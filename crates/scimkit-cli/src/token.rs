@@ -1,6 +1,6 @@
-//! `scimkit token`: what opens a connection.
+//! `scimkit token`: the bearer tokens of connections.
 
-use std::{process::ExitCode, str::FromStr, time::Duration};
+use std::{io, process::ExitCode, str::FromStr, time::Duration};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, Subcommand, ValueEnum};
@@ -12,45 +12,51 @@ use scimkit::{
 use serde_json::{Value, json};
 
 use crate::{
-    kept::{self, Answer, Failure, Missing, instant, minute},
-    output,
+    exit, output,
+    store_args::{CommandOutput, Failure, IfMissing, StoreArgs, TenantArgs, instant, minute},
     table::table,
 };
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Creates a token and prints it once: alone on standard output, so that a script can store it.
+    /// Create a token and print it once
+    ///
+    /// Standard output has only the token, so that a script can store it. The store has only its digest.
+    #[command(after_help = exit::STORE)]
     Create(Create),
-    /// Lists the tokens of a tenant; of a token itself nothing is kept that could be shown.
+    /// List the tokens of a tenant, without the secrets
+    #[command(after_help = exit::STORE)]
     List(List),
-    /// Revokes a token: the next request that comes with it is refused.
+    /// Revoke a token: the server rejects it from the next request on
+    #[command(after_help = exit::STORE)]
     Revoke(Revoke),
-    /// Replaces a token by a new one, which is shown as that of `create` is.
+    /// Replace a token with a new one, and print that once
+    #[command(after_help = exit::STORE)]
     Rotate(Rotate),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
-    /// What it opens.
+    /// Id of the connection
     #[arg(long, default_value = "default", value_name = "ID")]
     connection: String,
 
-    /// When it ends: a date, a moment of RFC 3339, or how long it is good for, such as `90d`.
+    /// Expiry: a date, a time as in RFC 3339, or a duration such as `90d`
     #[arg(long, value_name = "WHEN")]
     expires: Option<End>,
 
-    /// Largest number of valid tokens of the connection [default: 100]
+    /// Limit on the number of valid tokens of the connection [default: 100]
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
 
-    /// What people call it.
-    #[arg(long, default_value = "")]
+    /// Display name
+    #[arg(long, default_value = "", hide_default_value = true)]
     name: String,
 
     #[command(flatten)]
     showing: Showing,
 
-    /// What it may do: `read` all, write `users`, write `groups` and whatever else there is.
+    /// Permissions: `read` everything, write `users`, write `groups` and the types of the application
     #[arg(
         long,
         value_enum,
@@ -60,34 +66,34 @@ pub(crate) struct Create {
     scopes: Vec<Scope>,
 
     #[command(flatten)]
-    of: kept::InTenant,
+    tenant: TenantArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Those of that connection alone.
+    /// Only tokens of this connection
     #[arg(long, value_name = "ID")]
     connection: Option<String>,
 
     #[command(flatten)]
-    of: kept::InTenant,
+    tenant: TenantArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
-    /// Which one, as in `list`.
+    /// Token id, as `list` shows it
     id: String,
 
     #[command(flatten)]
-    of: kept::InTenant,
+    tenant: TenantArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Rotate {
-    /// Which one, as in `list`.
+    /// Token id, as `list` shows it
     id: String,
 
-    /// How long the old one is still good, such as `24h`.
+    /// How long the old token stays valid, such as `24h`
     #[arg(long, default_value = "0s", value_name = "TIME", value_parser = duration)]
     overlap: Duration,
 
@@ -95,30 +101,29 @@ pub(crate) struct Rotate {
     showing: Showing,
 
     #[command(flatten)]
-    of: kept::InTenant,
+    tenant: TenantArgs,
 }
 
-/// How a new token is shown.
+/// How a new token is printed.
 #[derive(Debug, Args)]
 struct Showing {
-    /// Say nothing beside the token.
+    /// Print only the token
     #[arg(short, long)]
     quiet: bool,
 }
 
 impl Showing {
-    /// The token alone, and beside it what there is to say of it.
-    fn of(&self, issued: &Issued) -> Answer {
+    /// The token alone; its record is a note.
+    fn output(&self, issued: &Issued) -> CommandOutput {
         let secret = issued.token.reveal();
         let json = json!({ "secret": secret, "token": as_json(&issued.record) });
-        let mut answer = Answer::line(json, secret.to_owned());
+        let mut output = CommandOutput::line(json, secret.to_owned());
         if !self.quiet {
-            answer.note = tokens_table(std::slice::from_ref(&issued.record));
-            answer.note.push(String::new());
-            let hint = "The token, shown only once:";
-            answer.note.push(hint.to_owned());
+            output.note = tokens_table(std::slice::from_ref(&issued.record));
+            output.note.push(String::new());
+            output.note.push("The token, shown only once:".to_owned());
         }
-        answer
+        output
     }
 }
 
@@ -129,7 +134,7 @@ enum Scope {
     Users,
 }
 
-/// When a token ends.
+/// When a token expires.
 #[derive(Debug, Clone, Copy)]
 enum End {
     At(DateTime<Utc>),
@@ -148,7 +153,7 @@ impl FromStr for End {
             (Ok(at), ..) | (_, Ok(at), _) => Ok(End::At(at)),
             (.., Ok(time)) => Ok(End::In(time)),
             _ => Err(
-                "an end is a date such as 2027-12-31, a moment of RFC 3339, or a time such as 90d",
+                "expected a date such as 2027-12-31, a time as in RFC 3339, or a duration such as 90d",
             ),
         }
     }
@@ -161,53 +166,54 @@ impl End {
             End::In(time) => TimeDelta::from_std(time)
                 .ok()
                 .and_then(|time| now.checked_add_signed(time))
-                .ok_or_else(|| Failure::Refused("the end is too far away".to_owned())),
+                .ok_or_else(|| Failure::Rejected("--expires is too far in the future".to_owned())),
         }
     }
 }
 
-/// Reads a time such as `90d`, `24h`, `30m` or `45s`.
+/// A duration such as `90d`, `24h`, `30m` or `45s`.
 pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
-    humantime::parse_duration(text)
-        .map_err(|_| "a time is a number with a unit, such as 90d, 24h, 30m or 45s")
+    let invalid = "expected a duration such as 90d, 24h, 30m or 45s";
+    humantime::parse_duration(text).map_err(|_| invalid)
 }
 
 pub(crate) fn run(command: &Command) -> ExitCode {
     match command {
         Command::Create(options) => {
-            let made = async |administration| create(administration, options).await;
-            options.of.kept.run(Missing::Refused, made)
+            let store = &options.tenant.store;
+            store.run(IfMissing::Fail, async |admin| create(admin, options).await)
         }
         Command::List(options) => {
-            let listed = async |administration| list(administration, options).await;
-            options.of.kept.run(Missing::Refused, listed)
+            let store = &options.tenant.store;
+            store.run(IfMissing::Fail, async |admin| list(admin, options).await)
         }
         Command::Revoke(options) => {
-            let revoked = async |administration: Administration| {
-                let tenant = options.of.tenant();
-                let record = administration.revoke(&tenant, &options.id).await?;
-                Ok(Answer::new(as_json(&record), tokens_table(&[record])))
+            let revoked = async |admin: Administration| {
+                let tenant = options.tenant.id();
+                let record = admin.revoke(&tenant, &options.id).await?;
+                Ok(CommandOutput::new(
+                    as_json(&record),
+                    tokens_table(&[record]),
+                ))
             };
-            options.of.kept.run(Missing::Refused, revoked)
+            options.tenant.store.run(IfMissing::Fail, revoked)
         }
         Command::Rotate(options) => {
-            let rotated = async |administration: Administration| {
-                let tenant = options.of.tenant();
-                let rotated = administration.rotate(&tenant, &options.id, options.overlap);
+            let rotated = async |admin: Administration| {
+                let tenant = options.tenant.id();
+                let rotated = admin.rotate(&tenant, &options.id, options.overlap);
                 let issued = rotated.await?;
-                let answer = options.showing.of(&issued);
-                reveal(&administration, &options.of.kept, &issued, answer).await
+                let printed = options.showing.output(&issued);
+                reveal(&admin, &options.tenant.store, &issued, printed).await
             };
-            options.of.kept.run(Missing::Refused, rotated)
+            options.tenant.store.run(IfMissing::Fail, rotated)
         }
     }
 }
 
-async fn create(administration: Administration, options: &Create) -> Result<Answer, Failure> {
-    let (tenant, connection) = (
-        options.of.tenant(),
-        ConnectionId::from(options.connection.as_str()),
-    );
+async fn create(admin: Administration, options: &Create) -> Result<CommandOutput, Failure> {
+    let tenant = options.tenant.id();
+    let connection = ConnectionId::from(options.connection.as_str());
     let mut new = NewToken::new(options.name.as_str());
     new.expires = options
         .expires
@@ -219,53 +225,52 @@ async fn create(administration: Administration, options: &Create) -> Result<Answ
     new.scopes.users = options.scopes.contains(&Scope::Users);
     let mut limits = TenantLimits::default();
     limits.tokens = options.limit.unwrap_or(limits.tokens);
-    let administration = administration.with_limits(limits);
-    let issued = administration.issue(&tenant, &connection, &new).await?;
-    let answer = options.showing.of(&issued);
-    reveal(&administration, &options.of.kept, &issued, answer).await
+    let admin = admin.with_limits(limits);
+    let issued = admin.issue(&tenant, &connection, &new).await?;
+    let printed = options.showing.output(&issued);
+    reveal(&admin, &options.tenant.store, &issued, printed).await
 }
 
-/// Shows a token, which nobody can do again: one that can't be shown is revoked.
+/// Prints a new token. Nothing can print it again, so a token that could not be printed is revoked.
 async fn reveal(
-    administration: &Administration,
-    kept: &kept::Options,
+    admin: &Administration,
+    store: &StoreArgs,
     issued: &Issued,
-    answer: Answer,
-) -> Result<Answer, Failure> {
-    let shown = match kept.wants_json() {
-        true => output::put_json(&answer.json),
-        false => {
-            answer.note.iter().for_each(|line| output::hint(line));
-            output::put(answer.lines.iter().map(String::as_str))
+    output: CommandOutput,
+) -> Result<CommandOutput, Failure> {
+    let Err(error) = printed(store.wants_json(), &output) else {
+        return Ok(CommandOutput::new(Value::Null, []));
+    };
+    let TokenRecord { id, tenant, .. } = &issued.record;
+    let problem = match admin.revoke(tenant, id).await {
+        Ok(_) => format!("can't print the new token ({error}), so it was revoked: create another"),
+        Err(failed) => {
+            let failed = crate::chain(&failed);
+            format!(
+                "can't print the new token `{id}` ({error}) nor revoke it ({failed}): revoke it"
+            )
         }
     };
-    if let Err(error) = shown {
-        let TokenRecord { id, tenant, .. } = &issued.record;
-        if let Err(failed) = administration.revoke(tenant, id).await {
-            let failed = crate::chain(&failed);
-            let problem = format!(
-                "the new token `{id}` can't be shown ({error}) nor revoked ({failed}): revoke it"
-            );
-            return Err(Failure::Unusable(problem));
-        }
-        let problem =
-            format!("the new token can't be shown ({error}), so it is revoked: make another");
-        return Err(Failure::Unusable(problem));
-    }
-    Ok(Answer::new(Value::Null, []))
+    Err(Failure::Unusable(problem))
 }
 
-async fn list(administration: Administration, options: &List) -> Result<Answer, Failure> {
-    let tenant = options.of.tenant();
-    let mut tokens = administration.tokens(&tenant).await?;
+fn printed(wants_json: bool, output: &CommandOutput) -> io::Result<()> {
+    if wants_json {
+        return output::put_json(&output.json);
+    }
+    output.note.iter().for_each(|line| output::hint(line));
+    output::put(output.lines.iter().map(String::as_str))
+}
+
+async fn list(admin: Administration, options: &List) -> Result<CommandOutput, Failure> {
+    let tenant = options.tenant.id();
+    let mut tokens = admin.tokens(&tenant).await?;
     if let Some(id) = &options.connection {
-        let connection = administration
-            .connection(&tenant, &id.as_str().into())
-            .await?;
+        let connection = admin.connection(&tenant, &id.as_str().into()).await?;
         tokens.retain(|token| token.connection == connection.id);
     }
     let json: Vec<_> = tokens.iter().map(as_json).collect();
-    Ok(Answer::new(
+    Ok(CommandOutput::new(
         json!({ "tokens": json }),
         tokens_table(&tokens),
     ))
@@ -277,7 +282,7 @@ pub(crate) fn as_json(token: &TokenRecord) -> Value {
         "created": instant(token.created),
         "expires": token.expires.map(instant),
         "id": token.id,
-        "last_used": token.last_used.map(instant),
+        "lastUsed": token.last_used.map(instant),
         "name": token.name,
         "replaced": token.replaced.map(instant),
         "revoked": token.revoked.map(instant),
@@ -297,18 +302,19 @@ fn scopes(scopes: Scopes) -> Vec<&'static str> {
     given.map(|(_, name)| name).collect()
 }
 
-/// Whether a token is accepted.
+/// Whether the server accepts a token.
 fn state(token: &TokenRecord, now: DateTime<Utc>) -> &'static str {
     if token.is_good_at(now) {
         return match token.replaced {
             Some(_) => "replaced",
-            None => "good",
+            None => "valid",
         };
     }
     let is_over = token.replaced.is_some_and(|end| end <= now);
-    match token.revoked.is_some() || is_over {
-        true => "revoked",
-        false => "expired",
+    if token.revoked.is_some() || is_over {
+        "revoked"
+    } else {
+        "expired"
     }
 }
 

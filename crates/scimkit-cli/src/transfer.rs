@@ -1,14 +1,15 @@
-//! `scimkit tenant export`, `import` and `erase`: a tenant as a whole.
+//! `scimkit tenant export`, `import` and `erase`: all data of a tenant.
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, BufWriter, Cursor, Read, Seek},
+    io::{self, BufRead, BufReader, BufWriter, Cursor, ErrorKind, IsTerminal, Read, Seek, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
 
 use clap::Args;
+use indicatif::ProgressBar;
 use scimkit::{
     Scope, Settings, Sqlite, TenantId,
     provision::check_id,
@@ -20,56 +21,56 @@ use scimkit::{
 use serde_json::{Value, json};
 
 use crate::{
-    chain,
-    kept::{self, Answer, Failure, Missing},
+    chain, files, progress,
     schemas::Schemas,
+    store_args::{CommandOutput, Failure, IfMissing, StoreArgs},
 };
 
 #[derive(Debug, Args)]
 pub(crate) struct Erase {
-    /// Which one.
+    /// Tenant id
     id: String,
 
-    /// Says that you mean it: nothing of the tenant can be brought back.
+    /// Confirm: the data can't be restored
     #[arg(long, required = true)]
     yes: bool,
 
     #[command(flatten)]
-    kept: kept::Options,
+    store: StoreArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// Which one.
+    /// Tenant id
     #[arg(default_value = "default")]
     id: String,
 
-    /// File to write, which must not be there yet; standard output unless said. It holds personal data.
+    /// File to create, readable by its owner alone; it contains personal data [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Leave the tokens out, of which only digests are kept.
+    /// Leave out the tokens (their digests)
     #[arg(long)]
     without_tokens: bool,
 
     #[command(flatten)]
-    kept: kept::Options,
+    store: StoreArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// What an export wrote; `-` is standard input, of which a copy is made first.
+    /// File of an export; `-` reads standard input to its end first
     file: PathBuf,
 
-    /// Which tenant it becomes; as it was called unless said.
+    /// Id of the imported tenant [default: its id in the export]
     #[arg(long, value_name = "ID")]
     tenant: Option<String>,
 
-    /// Largest size of the document of one resource, in bytes [default: 1048576]
+    /// Limit on the size of one resource, in bytes [default: 1048576]
     #[arg(long, value_name = "BYTES")]
     max_document: Option<u64>,
 
-    /// Leave the tokens out, so that those of the original do not open the copy.
+    /// Leave out the tokens, so that those of the original are not valid for the copy
     #[arg(long)]
     without_tokens: bool,
 
@@ -77,63 +78,106 @@ pub(crate) struct Import {
     schemas: Schemas,
 
     #[command(flatten)]
-    kept: kept::Options,
+    store: StoreArgs,
 }
 
 pub(crate) fn erase(options: &Erase) -> ExitCode {
-    // `--yes` is required: that it is there is all there is to know.
-    let Erase { id, kept, yes: _ } = options;
+    // `--yes` is a required argument, so it is set.
+    let Erase { id, store, yes: _ } = options;
     let tenant = TenantId::from(id.as_str());
-    kept.run_on(Missing::Refused, async |store| {
-        // One that only its resources tell of goes as well.
+    store.run_on_store(IfMissing::Fail, async |store| {
+        // This also erases a tenant that has resources but was never created.
         if store.erase(&tenant).await.map_err(|e| unusable(&e))? == Erased::Nothing {
-            return Err(Failure::Refused(format!("there is no tenant `{tenant}`")));
+            return Err(Failure::Rejected(format!("there is no tenant `{tenant}`")));
         }
-        let text = format!("tenant `{tenant}` is erased, with everything in it");
-        Ok(Answer::line(json!({ "erased": id }), text))
+        let text = format!("erased tenant `{tenant}` with all its data");
+        Ok(CommandOutput::line(json!({ "erased": id }), text))
     })
 }
 
 pub(crate) fn export(options: &Export) -> ExitCode {
     let tenant = TenantId::from(options.id.as_str());
-    options.kept.run_on(Missing::Refused, async |store| {
-        let how = how(options.without_tokens);
-        let Some(path) = &options.output else {
-            let output = BufWriter::new(io::stdout());
-            let (_, counts) = exported(
-                archive::export_to(&*store, &tenant, &how, output).await,
-                &tenant,
-            )?;
-            let mut answer = Answer::new(Value::Null, []);
-            answer.note = vec![told("exported", &tenant, &counts)];
-            return Ok(answer);
-        };
-        let output = BufWriter::new(create(path)?);
-        let outcome = archive::export_to(&*store, &tenant, &how, output).await;
-        let written = exported(outcome, &tenant).and_then(|(output, counts)| {
-            let file = output.into_inner().map_err(|e| failed(path, e.error()))?;
-            file.sync_all().map_err(|e| failed(path, &e))?;
-            Ok(counts)
-        });
-        if written.is_err() {
-            // Half an export is none; what can't be removed is refused by its missing end.
-            drop(std::fs::remove_file(path));
+    options
+        .store
+        .run_on_store(IfMissing::Fail, async |store| match &options.output {
+            Some(path) => export_to_file(&store, &tenant, options, path).await,
+            None => export_to_stdout(&store, &tenant, options).await,
+        })
+}
+
+async fn export_to_stdout(
+    store: &Sqlite,
+    tenant: &TenantId,
+    options: &Export,
+) -> Result<CommandOutput, Failure> {
+    let stdout = io::stdout();
+    // Lines on the same terminal would tear the spinner apart.
+    let bar = if stdout.is_terminal() {
+        ProgressBar::hidden()
+    } else {
+        progress::byte_spinner(EXPORTING)
+    };
+    let output = bar.wrap_write(BufWriter::new(stdout));
+    let counts = match export_lines(store, tenant, options, output).await {
+        Ok(counts) => counts,
+        // The reader has read enough, as `head` does.
+        Err(ArchiveError::Io(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            return Ok(CommandOutput::new(Value::Null, []));
         }
-        let counts = written?;
-        Ok(Answer::line(
-            as_json(&tenant, &counts),
-            told("exported", &tenant, &counts),
-        ))
-    })
+        Err(error) => return Err(export_failure(error, tenant)),
+    };
+    drop(bar);
+    let mut output = CommandOutput::new(Value::Null, []);
+    output.note = vec![summary("exported", tenant, &counts)];
+    Ok(output)
+}
+
+async fn export_to_file(
+    store: &Sqlite,
+    tenant: &TenantId,
+    options: &Export,
+    path: &Path,
+) -> Result<CommandOutput, Failure> {
+    let file = create(path)?;
+    let bar = progress::byte_spinner(EXPORTING);
+    let output = bar.wrap_write(BufWriter::new(&file));
+    let exported = match export_lines(store, tenant, options, output).await {
+        Ok(counts) => file.sync_all().map(|()| counts).map_err(ArchiveError::Io),
+        Err(error) => Err(error),
+    };
+    drop(bar);
+    let counts = exported.map_err(|error| {
+        // Half an export is of no use. If it can't be removed, an import rejects it for its missing end.
+        drop(std::fs::remove_file(path));
+        match error {
+            ArchiveError::Io(error) => file_failure(path, &error),
+            other => export_failure(other, tenant),
+        }
+    })?;
+    Ok(CommandOutput::line(
+        as_json(tenant, &counts),
+        summary("exported", tenant, &counts),
+    ))
+}
+
+async fn export_lines(
+    store: &Sqlite,
+    tenant: &TenantId,
+    options: &Export,
+    output: impl Write,
+) -> Result<Counts, ArchiveError> {
+    let archive_options = archive_options(options.without_tokens);
+    let exported = archive::export_to(store, tenant, &archive_options, output).await;
+    exported.map(|(_, counts)| counts)
 }
 
 pub(crate) fn import(options: &Import) -> ExitCode {
-    // Before the store is opened, which makes one where there is none.
-    let outcome = opened(options).and_then(|(scope, input)| {
+    // The input is opened first: opening the store may create it.
+    let result = open_input(options).and_then(|(scope, input)| {
         let imported = async |store| imported(store, options, scope, input).await;
-        options.kept.ask(Missing::Made, imported)
+        options.store.result(IfMissing::Create, imported)
     });
-    options.kept.say(outcome)
+    options.store.print(result)
 }
 
 async fn imported(
@@ -141,16 +185,19 @@ async fn imported(
     options: &Import,
     scope: Scope,
     input: Input,
-) -> Result<Answer, Failure> {
-    let how = how(options.without_tokens);
-    let counts = archive::import_from(&*store, &scope, &how, input).await;
+) -> Result<CommandOutput, Failure> {
+    let archive_options = archive_options(options.without_tokens);
+    let bar = progress::bytes("importing", input.length);
+    let lines = bar.wrap_read(input.lines);
+    let counts = archive::import_from(&*store, &scope, &archive_options, lines).await;
+    drop(bar);
     let counts = counts.map_err(|error| match error {
         ArchiveError::Io(_) | ArchiveError::Store(_) => Failure::Unusable(chain(&error)),
-        other => Failure::Refused(format!("nothing was imported: {other}")),
+        other => Failure::Rejected(format!("nothing was imported: {other}")),
     })?;
-    Ok(Answer::line(
+    Ok(CommandOutput::line(
         as_json(&scope.tenant, &counts),
-        told("imported", &scope.tenant, &counts),
+        summary("imported", &scope.tenant, &counts),
     ))
 }
 
@@ -158,50 +205,60 @@ fn unusable(error: &StoreError) -> Failure {
     Failure::Unusable(chain(error))
 }
 
-/// Bytes of the first line of an export at most.
+/// The task of an export's progress.
+const EXPORTING: &str = "exporting";
+/// Limit on the length of the first line of an export, in bytes.
 const FIRST_LINE: u64 = 64 << 10;
 
-/// What an import reads, which keeps nobody waiting.
-type Input = Box<dyn BufRead + Send>;
+/// The lines of an export, from a file.
+struct Input {
+    /// In bytes.
+    length: u64,
+    lines: Box<dyn BufRead + Send>,
+}
 
-/// What an import reads, and what becomes of it.
-fn opened(options: &Import) -> Result<(Scope, Input), Failure> {
+/// The input of an import, and the tenant to create.
+fn open_input(options: &Import) -> Result<(Scope, Input), Failure> {
     let registry = options.schemas.registry().map_err(Failure::Unusable)?;
     let mut settings = Settings::new("");
     settings.registry = Arc::new(registry);
     settings.limits.document = options.max_document.unwrap_or(settings.limits.document);
-    let (was, input) = input(&options.file)?;
-    let tenant = options.tenant.as_deref().map_or(was, TenantId::from);
+    let (exported, input) = input(&options.file)?;
+    let tenant = options.tenant.as_deref().map_or(exported, TenantId::from);
     check_id(tenant.as_str())?;
     Ok((Scope::new(tenant, Arc::new(settings)), input))
 }
 
-/// The lines of a file, and whose they are.
+/// The lines of a file, and the tenant that they name.
 fn input(path: &Path) -> Result<(TenantId, Input), Failure> {
-    let opened = match path.as_os_str() == "-" {
-        true => spooled(io::stdin().lock()),
-        false => File::open(path),
+    let unreadable = |error: io::Error| file_failure(path, &error);
+    let opened = if path.as_os_str() == "-" {
+        spooled(io::stdin().lock())
+    } else {
+        File::open(path)
     };
-    let mut input = BufReader::new(opened.map_err(|e| failed(path, &e))?);
+    let file = opened.map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    let mut input = BufReader::new(file);
     let mut first = Vec::new();
     let mut start = input.by_ref().take(FIRST_LINE);
-    start
-        .read_until(b'\n', &mut first)
-        .map_err(|e| failed(path, &e))?;
+    start.read_until(b'\n', &mut first).map_err(unreadable)?;
     let line: Value = serde_json::from_slice(&first).unwrap_or_default();
     let id = line.pointer("/tenant/id").and_then(Value::as_str);
-    let bad = || {
-        Failure::Refused(format!(
-            "`{}` does not start as an export does",
+    let no_export = || {
+        let problem = format!(
+            "`{}` is no export: its first line names no tenant",
             path.display()
-        ))
+        );
+        Failure::Rejected(problem)
     };
-    let tenant = TenantId::from(id.ok_or_else(bad)?);
-    Ok((tenant, Box::new(Cursor::new(first).chain(input))))
+    let tenant = TenantId::from(id.ok_or_else(no_export)?);
+    let lines = Box::new(Cursor::new(first).chain(input));
+    Ok((tenant, Input { length, lines }))
 }
 
-/// All that a pipe has, in a file without a name: the tenant can't be used during an import, which should not wait for
-/// the other end of a pipe.
+/// The content of a pipe, in a file without a name: the tenant is unavailable during an import, which should not wait
+/// for the other end of a pipe.
 fn spooled(mut pipe: impl Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
     io::copy(&mut pipe, &mut file)?;
@@ -209,7 +266,7 @@ fn spooled(mut pipe: impl Read) -> io::Result<File> {
     Ok(file)
 }
 
-fn how(without_tokens: bool) -> archive::Options {
+fn archive_options(without_tokens: bool) -> archive::Options {
     let mut options = archive::Options::default();
     if without_tokens {
         options.tokens = Tokens::Leave;
@@ -217,26 +274,28 @@ fn how(without_tokens: bool) -> archive::Options {
     options
 }
 
-/// A file of its own, which only its owner may read.
+/// A new file that only its owner may read.
 fn create(path: &Path) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|e| failed(path, &e))
+    options
+        .open(path)
+        .map_err(|error| file_failure(path, &error))
 }
 
-fn exported<T>(outcome: Result<T, ArchiveError>, tenant: &TenantId) -> Result<T, Failure> {
-    outcome.map_err(|error| match error {
+fn export_failure(error: ArchiveError, tenant: &TenantId) -> Failure {
+    match error {
         ArchiveError::Store(StoreError::NotFound) => {
-            Failure::Refused(format!("there is no tenant `{tenant}`"))
+            Failure::Rejected(format!("there is no tenant `{tenant}`"))
         }
         other => Failure::Unusable(chain(&other)),
-    })
+    }
 }
 
-fn failed(path: &Path, error: &io::Error) -> Failure {
-    Failure::Unusable(format!("`{}`: {error}", path.display()))
+fn file_failure(path: &Path, error: &io::Error) -> Failure {
+    Failure::Unusable(files::explain(path, error))
 }
 
 fn as_json(tenant: &TenantId, counts: &Counts) -> Value {
@@ -244,13 +303,13 @@ fn as_json(tenant: &TenantId, counts: &Counts) -> Value {
         "connections": counts.connections,
         "members": counts.members,
         "resources": counts.resources,
-        "retired": counts.retired,
+        "deleted": counts.retired,
         "tenant": tenant.as_str(),
         "tokens": counts.tokens,
     })
 }
 
-fn told(what: &str, tenant: &TenantId, counts: &Counts) -> String {
+fn summary(done: &str, tenant: &TenantId, counts: &Counts) -> String {
     let Counts {
         connections,
         members,
@@ -260,7 +319,7 @@ fn told(what: &str, tenant: &TenantId, counts: &Counts) -> String {
         ..
     } = counts;
     format!(
-        "{what} `{tenant}`: {resources} resources, {members} members, {retired} retired, \
+        "{done} `{tenant}`: {resources} resources, {members} members, {retired} soft-deleted resources, \
          {connections} connections, {tokens} tokens"
     )
 }

@@ -1,4 +1,4 @@
-//! Filters and predicates as trees, for people and for machines.
+//! Filters and predicates as trees, in text and JSON.
 
 use scimkit::{
     filter::Filter,
@@ -6,7 +6,7 @@ use scimkit::{
 };
 use serde_json::{Value, json};
 
-/// A term and what it is made of.
+/// A term and its inner terms.
 #[derive(Debug)]
 pub(crate) struct Node {
     label: String,
@@ -47,7 +47,8 @@ impl Node {
                 } else {
                     ""
                 };
-                let (path, op) = (kind.attr(*attr).path(), op.as_str());
+                let path = kind.attr(*attr).path();
+                let op = op.as_str();
                 let label = format!(
                     "{path} {op} {} ({}{case})",
                     shown(value),
@@ -65,7 +66,7 @@ impl Node {
         }
     }
 
-    /// A string for a term without parts, an object with one member for another.
+    /// A string for a term without inner terms, otherwise an object with one member.
     pub(crate) fn json(&self) -> Value {
         if self.terms.is_empty() {
             return Value::from(self.label.as_str());
@@ -73,7 +74,7 @@ impl Node {
         json!({ self.label.as_str(): self.terms.iter().map(Node::json).collect::<Vec<_>>() })
     }
 
-    /// One line for each term, indented under what it is part of.
+    /// One line per term; inner terms are indented.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let mut open = vec![(0, self)];

@@ -1,6 +1,10 @@
-//! `scimkit mapping explain`: what goes where, both ways.
+//! `scimkit mapping explain`: the effect of a mapping on one resource, in both directions.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{ArgGroup, Args};
 use scimkit::{
@@ -10,46 +14,47 @@ use scimkit::{
 };
 use serde_json::{Value, json};
 
-use super::{REFUSED, Source, read, tell};
+use super::{Source, print_problems};
+use crate::{exit, files, output};
 
-/// Which resource to explain, and how.
+/// The resource to explain, and the format of the output.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("resource").required(true))]
 pub(super) struct Explain {
     #[command(flatten)]
     source: Source,
 
-    /// JSON file of a group, as a provider sends it.
+    /// JSON file of a group, as an identity provider sends it
     #[arg(long, value_name = "FILE", group = "resource")]
     group: Option<PathBuf>,
 
-    /// Print JSON instead of tables.
+    /// Print JSON instead of tables
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 
-    /// JSON file of what the host keeps of it, instead of what the mapping makes of the resource.
+    /// JSON file of the application's record to map back, instead of what the mapping makes of the resource
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 
-    /// JSON file of a user, as a provider sends it.
+    /// JSON file of a user, as an identity provider sends it
     #[arg(long, value_name = "FILE", group = "resource")]
     user: Option<PathBuf>,
 }
 
 /// What a mapping does with one resource.
 struct Explained<'a> {
-    /// Towards the host, rule by rule.
-    forth: Vec<Line<'a>>,
-    /// Back to SCIM, rule by rule.
-    back: Vec<Line<'a>>,
     record: Record,
-    /// Why it would not be created.
-    refusal: Option<String>,
+    /// Why the resource would not be created.
+    rejection: Option<String>,
     rules: &'a TypeMapping,
-    unreached: Vec<String>,
+    /// From the resource to the record, rule by rule.
+    to_record: Vec<Line<'a>>,
+    /// From the record to the resource, rule by rule.
+    to_resource: Vec<Line<'a>>,
+    unmapped: Vec<String>,
 }
 
-/// One rule at work.
+/// One rule and its values.
 struct Line<'a> {
     error: Option<String>,
     field: Option<Value>,
@@ -61,52 +66,52 @@ pub(super) fn run(options: &Explain) -> Result<ExitCode, String> {
     let mapping = match options.source.load()? {
         Ok(mapping) => mapping,
         Err(error) => {
-            tell(&options.source.file, &error, options.json);
-            return Ok(ExitCode::from(REFUSED));
+            print_problems(&options.source.file, &error, options.json);
+            return Ok(ExitCode::from(exit::FAILED));
         }
     };
     let (name, file) = match (&options.user, &options.group) {
         (Some(file), _) => ("User", file),
         (None, Some(file)) => ("Group", file),
-        (None, None) => return Err("name a file by --user or --group".to_owned()),
+        (None, None) => return Err("give a file with --user or --group".to_owned()),
     };
     let rules = mapping
         .of(name)
-        .ok_or_else(|| format!("the mapping has no rules of {name}"))?;
-    let problem = |e: &dyn std::fmt::Display| format!("{}: {e}", file.display());
-    let body: Value = serde_json::from_str(&read(file)?).map_err(|e| problem(&e))?;
+        .ok_or_else(|| format!("the mapping has no rules for {name}"))?;
+    let body: Value =
+        serde_json::from_str(&files::read(file)?).map_err(|error| invalid(file, &error))?;
     let resource = rules
         .kind()
         .admit(body, &Tolerance::DEFAULT)
-        .map_err(|e| problem(&e))?;
+        .map_err(|error| invalid(file, &error))?;
     let record = match &options.record {
         None => None,
         Some(file) => {
-            let record = serde_json::from_str(&read(file)?);
-            Some(record.map_err(|e| format!("{}: {e}", file.display()))?)
+            let record = serde_json::from_str(&files::read(file)?);
+            Some(record.map_err(|error| invalid(file, &error))?)
         }
     };
     let explained = Explained::of(rules, &resource, record);
-    match options.json {
-        true => crate::output::say_json(&explained.json()),
-        false => explained
-            .lines()
-            .iter()
-            .for_each(|line| crate::output::say(line)),
+    if options.json {
+        output::say_json(&explained.json());
+    } else {
+        let lines = explained.lines();
+        lines.iter().for_each(|line| output::say(line));
     }
-    Ok(match explained.refusal {
-        None => ExitCode::SUCCESS,
-        Some(_) => ExitCode::from(REFUSED),
-    })
+    Ok(exit::code(explained.rejection.is_none(), exit::FAILED))
+}
+
+fn invalid(file: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("`{}`: {error}", file.display())
 }
 
 impl<'a> Explained<'a> {
     fn of(rules: &'a TypeMapping, resource: &Resource, record: Option<Record>) -> Self {
         let change = Change::create(Arc::clone(rules.kind()), resource.clone());
         let shaped = rules.shape(change.clone(), Occasion::Create);
-        let mut refusal = shaped.err().map(|e| e.detail().to_owned());
+        let mut rejection = shaped.err().map(|e| e.detail().to_owned());
         let mut own = Record::new();
-        let mut forth = Vec::new();
+        let mut to_record = Vec::new();
         for rule in rules.rules() {
             let (field, error) = match rule.field_value(resource) {
                 Ok(field) => (field, None),
@@ -115,9 +120,9 @@ impl<'a> Explained<'a> {
             if let (Some(name), Some(value)) = (rule.host(), &field) {
                 own.insert(name.to_owned(), value.clone());
             }
-            refusal = refusal.or_else(|| error.clone());
+            rejection = rejection.or_else(|| error.clone());
             let values = rule.values(resource);
-            forth.push(Line {
+            to_record.push(Line {
                 error,
                 field,
                 rule,
@@ -126,36 +131,37 @@ impl<'a> Explained<'a> {
         }
         let record = record.unwrap_or(own);
         let made = rules.to_scim(&record, Resource::default());
-        let mut back = Vec::new();
+        let mut to_resource = Vec::new();
         for rule in rules.rules().filter(|rule| !rule.is_write_only()) {
             let field = rule.host().and_then(|host| record.get(host)).cloned();
             let (values, error) = match &made {
                 Ok(made) => (rule.values(made), None),
                 Err(problem) => (Vec::new(), Some(problem.detail().to_owned())),
             };
-            back.push(Line {
+            to_resource.push(Line {
                 error,
                 field,
                 rule,
                 values,
             });
         }
-        let unreached = rules.unreached(&change);
+        let unmapped = rules.unreached(&change);
         Explained {
-            forth,
-            back,
             record,
-            refusal,
+            rejection,
             rules,
-            unreached,
+            to_record,
+            to_resource,
+            unmapped,
         }
     }
 
+    /// What becomes of unmapped attributes.
     fn fate(&self) -> &'static str {
         match self.rules.unmapped() {
             Unmapped::Drop => "dropped",
-            Unmapped::Refuse => "refused",
-            _ => "kept",
+            Unmapped::Refuse => "rejected",
+            _ => "stored",
         }
     }
 
@@ -164,7 +170,7 @@ impl<'a> Explained<'a> {
             json!({
                 "rule": line.rule.label(),
                 "scim": line.rule.paths().zip(&line.values).map(|(path, value)| json!({"path": path, "value": value})).collect::<Vec<_>>(),
-                "host": line.rule.host(),
+                "field": line.rule.host(),
                 "value": line.field,
                 "notes": notes(line.rule),
                 "error": line.error,
@@ -172,34 +178,40 @@ impl<'a> Explained<'a> {
         };
         json!({
             "resourceType": self.rules.kind().name(),
-            "toHost": self.forth.iter().map(line).collect::<Vec<_>>(),
-            "toScim": self.back.iter().map(line).collect::<Vec<_>>(),
+            "toRecord": self.to_record.iter().map(line).collect::<Vec<_>>(),
+            "toResource": self.to_resource.iter().map(line).collect::<Vec<_>>(),
             "record": self.record,
-            "unmapped": {"fate": self.fate(), "paths": self.unreached},
-            "refused": self.refusal,
+            "unmapped": {"fate": self.fate(), "paths": self.unmapped},
+            "rejected": self.rejection,
         })
     }
 
     fn lines(&self) -> Vec<String> {
-        let mut lines = vec!["SCIM -> host".to_owned()];
-        lines.extend(table(&self.forth_rows()));
-        lines.extend(["".to_owned(), "host -> SCIM".to_owned()]);
-        lines.extend(table(&self.back_rows()));
-        lines.extend(["".to_owned(), format!("not mapped, and {}", self.fate())]);
-        if self.unreached.is_empty() {
-            lines.push("  nothing".to_owned());
+        let mut lines = vec!["SCIM -> record".to_owned()];
+        lines.extend(table(&self.record_rows()));
+        lines.extend(["".to_owned(), "record -> SCIM".to_owned()]);
+        lines.extend(table(&self.resource_rows()));
+        lines.extend([
+            "".to_owned(),
+            format!("unmapped attributes, {}", self.fate()),
+        ]);
+        if self.unmapped.is_empty() {
+            lines.push("  none".to_owned());
         }
-        lines.extend(self.unreached.iter().map(|path| format!("  {path}")));
-        if let Some(refusal) = &self.refusal {
-            lines.extend(["".to_owned(), format!("it would not be created: {refusal}")]);
+        lines.extend(self.unmapped.iter().map(|path| format!("  {path}")));
+        if let Some(rejection) = &self.rejection {
+            lines.extend([
+                "".to_owned(),
+                format!("the resource would be rejected: {rejection}"),
+            ]);
         }
         lines
     }
 
-    /// Path, value, field, value, notes: a row for each path, the field beside the first.
-    fn forth_rows(&self) -> Vec<Vec<String>> {
+    /// Path, value, field, value, notes: a row per path, the field in the first.
+    fn record_rows(&self) -> Vec<Vec<String>> {
         let mut rows = Vec::new();
-        for line in &self.forth {
+        for line in &self.to_record {
             let paths = line.rule.paths().zip(&line.values);
             let shown = paths.map(|(path, value)| vec![path.to_owned(), shown(value.as_ref())]);
             let mut own: Vec<_> = shown.collect();
@@ -208,7 +220,7 @@ impl<'a> Explained<'a> {
             }
             if let Some(first) = own.first_mut() {
                 first.push(line.rule.host().unwrap_or("-").to_owned());
-                first.push(line.told(line.field.as_ref()));
+                first.push(line.outcome(line.field.as_ref()));
                 first.push(notes(line.rule).join(", "));
             }
             rows.extend(own);
@@ -216,10 +228,10 @@ impl<'a> Explained<'a> {
         rows
     }
 
-    /// Field, value, path, value: a row for each path, the field beside the first.
-    fn back_rows(&self) -> Vec<Vec<String>> {
+    /// Field, value, path, value: a row per path, the field in the first.
+    fn resource_rows(&self) -> Vec<Vec<String>> {
         let mut rows = Vec::new();
-        for line in &self.back {
+        for line in &self.to_resource {
             for (index, path) in line.rule.paths().enumerate() {
                 let (field, value) = match index {
                     0 => (line.rule.host().unwrap_or("-"), shown(line.field.as_ref())),
@@ -230,7 +242,7 @@ impl<'a> Explained<'a> {
                     field.to_owned(),
                     value,
                     path.to_owned(),
-                    line.told(made),
+                    line.outcome(made),
                 ]);
             }
         }
@@ -239,8 +251,8 @@ impl<'a> Explained<'a> {
 }
 
 impl Line<'_> {
-    /// What came of the rule: a value, or why there is none.
-    fn told(&self, value: Option<&Value>) -> String {
+    /// The value, or why there is none.
+    fn outcome(&self, value: Option<&Value>) -> String {
         match &self.error {
             Some(error) => format!("error: {error}"),
             None => shown(value),
@@ -273,10 +285,9 @@ fn shown(value: Option<&Value>) -> String {
     value.map_or("-".to_owned(), Value::to_string)
 }
 
-/// Columns below each other, but for the last.
+/// Rows with aligned columns; the last column is not padded.
 fn table(rows: &[Vec<String>]) -> Vec<String> {
-    let visible =
-        |row: &Vec<String>| -> Vec<String> { row.iter().map(crate::output::visible).collect() };
+    let visible = |row: &Vec<String>| -> Vec<String> { row.iter().map(output::visible).collect() };
     let rows: Vec<_> = rows.iter().map(visible).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

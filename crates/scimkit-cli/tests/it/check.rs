@@ -1,4 +1,4 @@
-//! `scimkit check`: against our own server behind a socket, and against nobody.
+//! `scimkit check`: against our own server behind a socket, and against unreachable ones.
 
 use std::{fs, path::PathBuf};
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[test]
-fn our_server_is_checked_over_a_socket() {
+fn our_server_conforms_over_a_socket() {
     let url = served();
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("junit.xml");
     let (junit, level) = (file.to_str().unwrap(), "should");
@@ -29,7 +29,7 @@ fn our_server_is_checked_over_a_socket() {
 }
 
 #[test]
-fn a_part_can_be_asked_for_as_json() {
+fn selected_cases_are_reported_as_json() {
     let url = served();
     let part = [
         "check",
@@ -52,7 +52,7 @@ fn a_part_can_be_asked_for_as_json() {
 }
 
 #[test]
-fn a_finding_says_what_was_asked_and_answered() {
+fn finding_shows_requirement_case_and_request() {
     // The first answer lets the check in, the second is the list of schemas.
     let (url, _) = scripted(&[Reaction::Say(OK), Reaction::Say(OK), Reaction::Say(OK)]);
     let (status, out, _) = scimkit(&["check", &url, "--only", "read/unknown"]);
@@ -67,7 +67,7 @@ fn a_finding_says_what_was_asked_and_answered() {
 }
 
 #[test]
-fn a_junit_report_is_xml_whatever_the_server_answers() {
+fn junit_report_escapes_hostile_responses() {
     const NASTY: &str = "HTTP/1.1 500 E\r\nContent-Type: application/scim+json\r\nContent-Length: 23\r\n\r\n\
                          {\"detail\":\"<&]]>\u{9b}\u{ffff}\"}";
     let (url, _) = scripted(&[Reaction::Say(OK), Reaction::Say(OK), Reaction::Say(NASTY)]);
@@ -96,7 +96,7 @@ fn a_junit_report_is_xml_whatever_the_server_answers() {
 }
 
 #[test]
-fn each_outcome_has_its_exit_status() {
+fn check_exit_status_tells_outcomes_apart() {
     let url = served();
     let table: [(&[&str], i32); 5] = [
         (&[&url, "--token", TOKEN, "--only", "read/"], 0),

@@ -32,7 +32,7 @@ join = " "
 "#;
 
 #[test]
-fn a_good_mapping_is_said_to_be_good() {
+fn check_reports_a_valid_mapping_with_its_warnings() {
     let good = file("good.toml", MAPPING);
     let (status, out, err) = scimkit(&["mapping", "check", &good]);
     assert_eq!(status, 0);
@@ -68,7 +68,7 @@ fn a_good_mapping_is_said_to_be_good() {
 }
 
 #[test]
-fn every_problem_is_told_with_its_place() {
+fn check_reports_every_problem_with_its_position() {
     let bad = file(
         "bad.toml",
         "[[User.map]]\nscim = 'nick'\nhost = 'a'\n[[User.map]]\nscim = 'title'\n",
@@ -93,7 +93,7 @@ fn every_problem_is_told_with_its_place() {
 }
 
 #[test]
-fn what_can_not_be_read_is_another_status() {
+fn unreadable_files_exit_with_2() {
     let good = file("readable.toml", MAPPING);
     let user = file("no-user.json", "{");
     for arguments in [
@@ -108,7 +108,7 @@ fn what_can_not_be_read_is_another_status() {
 }
 
 #[test]
-fn schemas_and_functions_of_the_host_s_own_can_be_given() {
+fn check_accepts_schemas_and_transforms_of_the_application() {
     let schemas = json!([{"id": "urn:example:2.0:Badge", "name": "Badge", "attributes": [{"name": "colour"}]}]);
     let types = json!([{"name": "User", "endpoint": "/Users",
         "schema": "urn:ietf:params:scim:schemas:core:2.0:User",
@@ -127,7 +127,7 @@ fn schemas_and_functions_of_the_host_s_own_can_be_given() {
         &schemas,
         "--resource-types",
         &types,
-        "--host-transform",
+        "--custom-transform",
         "hex",
     ];
     assert_eq!(scimkit(&all).0, 0);
@@ -139,23 +139,23 @@ fn schemas_and_functions_of_the_host_s_own_can_be_given() {
 }
 
 #[test]
-fn a_user_is_explained() {
+fn explain_shows_both_directions() {
     let mapping = file("explained.toml", MAPPING);
     let body = json!({"userName": "Babs@X.org", "title": "Dr", "name": {"givenName": "Babs", "familyName": "Jensen"}});
     let user = file("user.json", &body.to_string());
     let (status, out, err) = scimkit(&["mapping", "explain", &mapping, "--user", &user]);
     assert_eq!((status, err.as_str()), (0, ""));
-    let expected = r#"SCIM -> host
+    let expected = r#"SCIM -> record
   userName         "Babs@X.org"  email      "babs@x.org"   required, matching
   name.givenName   "Babs"        full_name  "Babs Jensen"
   name.familyName  "Jensen"
 
-host -> SCIM
+record -> SCIM
   email      "babs@x.org"   userName         "babs@x.org"
   full_name  "Babs Jensen"  name.givenName   "Babs"
                             name.familyName  "Jensen"
 
-not mapped, and dropped
+unmapped attributes, dropped
   title
 "#;
     assert_eq!(out, expected);
@@ -170,9 +170,9 @@ not mapped, and dropped
     let (status, out, _) = scimkit(&arguments);
     let told: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(status, 0);
-    assert_eq!(told["toHost"][0]["value"], "babs@x.org");
+    assert_eq!(told["toRecord"][0]["value"], "babs@x.org");
     assert_eq!(
-        told["toScim"][0]["scim"],
+        told["toResource"][0]["scim"],
         json!([{"path": "userName", "value": "other@x.org"}])
     );
     assert_eq!(
@@ -182,11 +182,11 @@ not mapped, and dropped
 }
 
 #[test]
-fn what_a_mapping_refuses_is_said() {
+fn explain_reports_a_rejected_resource() {
     let mapping = file("refuses.toml", MAPPING);
     let user = file("nobody.json", r#"{"title": "Dr"}"#);
     let (status, out, _) = scimkit(&["mapping", "explain", &mapping, "--user", &user]);
     assert_eq!(status, 1);
-    let last = "it would not be created: `userName` is required by the mapping of this connection but missing\n";
+    let last = "the resource would be rejected: `userName` is required by the mapping of this connection but missing\n";
     assert!(out.ends_with(last), "{out}");
 }

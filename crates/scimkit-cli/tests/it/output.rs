@@ -1,4 +1,4 @@
-//! What hostile names and answers can do to a terminal: nothing.
+//! Hostile names and responses do not reach the terminal unescaped.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{kept::File, scimkit};
+use crate::{scimkit, store::File};
 
 /// A title for the terminal, a cleared screen, C1, reordered and invisible text, and a forged line.
 const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{7f}\u{85}\u{202e}\u{2066}\u{200f}\u{61c}\u{2028}\u{2029}\u{feff}\u{200b}\r\nok   forged/line (1 steps)\nMUST:   999 passed";

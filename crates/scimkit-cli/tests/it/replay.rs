@@ -1,4 +1,4 @@
-//! `scimkit replay`: against a server in its own process, one behind a socket, and odd ones.
+//! `scimkit replay`: against the built-in server, a server behind a socket, and scripted ones.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ pub(crate) const TOKEN: &str = "a-token-for-tests";
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scimkit-testkit/corpus");
 
 /// A scenario of one step, in a file of that name.
-fn file(name: &str, scenario: &Value) -> String {
+pub(crate) fn file(name: &str, scenario: &Value) -> String {
     let mut scenario = scenario.clone();
     let members = scenario.as_object_mut().unwrap();
     members.insert("idp".to_owned(), json!("test"));
@@ -29,7 +29,7 @@ fn file(name: &str, scenario: &Value) -> String {
     file.to_str().unwrap().to_owned()
 }
 
-fn step(method: &str, path: &str, status: u16) -> Value {
+pub(crate) fn step(method: &str, path: &str, status: u16) -> Value {
     json!({"request": {"method": method, "path": path}, "expect": {"status": status}})
 }
 
@@ -129,7 +129,7 @@ fn against(name: &str, script: &'static [Reaction], steps: &Value) -> (i32, Stri
 }
 
 #[test]
-fn the_corpus_passes_in_process_and_over_a_socket() {
+fn corpus_passes_in_process_and_over_a_socket() {
     let schemas = format!("{CORPUS}/schemas/extensions.json");
     let desk_plan = format!("{CORPUS}/field/schemas/desk-plan.json");
     let types = format!("{CORPUS}/field/schemas/resource-types-with-desk-plan.json");
@@ -166,7 +166,7 @@ fn the_corpus_passes_in_process_and_over_a_socket() {
 }
 
 #[test]
-fn each_outcome_has_its_exit_status() {
+fn replay_exit_status_tells_outcomes_apart() {
     let passes = file("passes", &json!({"steps": [step("GET", "/Users", 200)]}));
     let fails = file("fails", &json!({"steps": [step("GET", "/Users", 404)]}));
     let info = file(
@@ -213,7 +213,7 @@ fn each_outcome_has_its_exit_status() {
 }
 
 #[test]
-fn a_failure_says_where_what_and_why() {
+fn failure_names_step_request_and_reason() {
     let mut last = step("PATCH", "/Users/{{run}}", 204);
     last["request"]["body"] = json!({"schemas": [], "Operations": []});
     let scenario = file("why", &json!({"steps": [step("GET", "/Users", 200), last]}));
@@ -228,7 +228,7 @@ fn a_failure_says_where_what_and_why() {
 }
 
 #[test]
-fn machines_get_json() {
+fn replay_prints_json() {
     let passes = file(
         "json-passes",
         &json!({"steps": [step("GET", "/Users", 200)]}),
@@ -249,7 +249,7 @@ fn machines_get_json() {
 }
 
 #[test]
-fn requests_go_out_as_they_are_written() {
+fn requests_are_sent_as_written() {
     let path = "/Users/%7e%41/../b?filter=userName%20Eq%20%22a+b%22&x";
     let body = json!({"request": {"method": "DELETE", "path": "/x", "raw_body": "[1 ]"},
                       "expect": {"status": 200}});
@@ -288,12 +288,12 @@ fn requests_go_out_as_they_are_written() {
 }
 
 #[test]
-fn a_request_under_which_the_connection_closed_is_sent_once_more() {
+fn request_is_sent_again_once_if_its_connection_was_closed() {
     static SCRIPT: &[Reaction] = &[Reaction::Say(OK), Reaction::Close, Reaction::Say(OK)];
     let (status, out, seen) = against("closed", SCRIPT, &json!([step("PUT", "/x", 200)]));
     assert_eq!((status, seen.len()), (0, 3), "{out}");
     assert!(
-        out.contains("warning, 1 times: a kept-alive connection was closed under"),
+        out.contains("warning, 1 times: the server closed a kept-alive connection during"),
         "{out}"
     );
 
@@ -304,20 +304,20 @@ fn a_request_under_which_the_connection_closed_is_sent_once_more() {
 }
 
 #[test]
-fn a_silent_server_is_not_waited_for() {
+fn request_to_a_silent_server_times_out() {
     static SCRIPT: &[Reaction] = &[Reaction::Say(OK), Reaction::Wait];
     let started = Instant::now();
     let (status, out, _) = against("silent", SCRIPT, &json!([step("GET", "/x", 200)]));
     assert_eq!(status, 1);
     assert!(
-        out.contains("GET /x: no answer: it did not come within 0.5 s"),
+        out.contains("GET /x: no answer: timed out after 0.5 s"),
         "{out}"
     );
     assert!(started.elapsed() < Duration::from_secs(4));
 }
 
 #[test]
-fn nobody_there_is_a_failure() {
+fn unreachable_server_fails_the_scenario() {
     let free = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

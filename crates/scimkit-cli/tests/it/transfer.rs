@@ -1,12 +1,6 @@
-//! A tenant as a whole, out of one file and into another.
+//! Export, import, erasure and purging of tenants.
 
-use std::{
-    fs,
-    io::Write as _,
-    path::Path,
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::{fs, io::Write as _, path::Path, process::Stdio, sync::Arc};
 
 use axum::{
     body::{Body, to_bytes},
@@ -15,9 +9,9 @@ use axum::{
 use scimkit::{BearerTokens, Server, Settings, Sqlite, Token, provision::Gate};
 use serde_json::{Value, json};
 
-use crate::kept::File;
+use crate::{command, store::File};
 
-/// What a server over a file answers, without what says where it is.
+/// The response of a server with this store.
 async fn ask(file: &File, token: &str, call: &str, body: Value) -> Value {
     let store = Arc::new(Sqlite::open(file.path()).unwrap());
     let settings = Settings::new("https://app.example/scim/v2");
@@ -35,7 +29,7 @@ async fn ask(file: &File, token: &str, call: &str, body: Value) -> Value {
 }
 
 /// A tenant with a user in a group, and a token.
-async fn directory() -> (File, String) {
+pub(crate) async fn directory() -> (File, String) {
     let file = File::new();
     file.done("tenant create acme");
     file.done("connection create --tenant acme");
@@ -48,7 +42,7 @@ async fn directory() -> (File, String) {
 }
 
 #[tokio::test]
-async fn a_tenant_moves_with_ids_versions_and_tokens() {
+async fn import_restores_ids_versions_and_tokens_of_an_export() {
     let (from, token) = directory().await;
     let lines = from.beside("acme.ndjson");
     let told = from.json(&format!("tenant export acme --output {lines}"));
@@ -70,7 +64,7 @@ async fn a_tenant_moves_with_ids_versions_and_tokens() {
     }
     let again = to.run(&format!("tenant import {lines}"));
     assert_eq!(again.0, 1, "{}", again.2);
-    // What standard output has is what the file has.
+    // An export to standard output is the same as one to a file.
     assert_eq!(
         from.done("tenant export acme"),
         fs::read_to_string(&lines).unwrap()
@@ -88,9 +82,9 @@ async fn a_tenant_moves_with_ids_versions_and_tokens() {
     assert_eq!(to.json("tenant show other")["tokens"], json!([]));
 }
 
-/// A server without connections keeps resources of a tenant that was never entered.
+/// A server without connections stores resources of a tenant that was never created.
 #[tokio::test]
-async fn a_tenant_that_only_its_resources_tell_of_is_erased() {
+async fn erase_removes_resources_of_a_tenant_that_was_never_created() {
     let file = File::new();
     let store = Arc::new(Sqlite::open(file.path()).unwrap());
     let settings = Settings::new("https://app.example/scim/v2");
@@ -110,9 +104,9 @@ async fn a_tenant_that_only_its_resources_tell_of_is_erased() {
 }
 
 #[tokio::test]
-async fn what_was_retired_is_forgotten_after_a_while() {
+async fn purge_removes_resources_that_were_soft_deleted_long_ago() {
     let (file, token) = directory().await;
-    file.done("connection set default --tenant acme deletes=retire");
+    file.done("connection update default --tenant acme deletes=retire");
     let users = ask(&file, &token, "GET /Users", Value::Null).await;
     let user = users["Resources"][0]["id"].as_str().unwrap();
     ask(&file, &token, &format!("DELETE /Users/{user}"), Value::Null).await;
@@ -121,34 +115,33 @@ async fn what_was_retired_is_forgotten_after_a_while() {
             .matches(r#"{"retired":{"#)
             .count()
     };
-    let forgotten = |time: &str| {
-        file.json(&format!("tenant forget acme --older-than {time}"))["forgotten"].clone()
-    };
-    assert_eq!((retired(), forgotten("1d"), retired()), (1, json!(0), 1));
-    assert_eq!((forgotten("0s"), retired()), (json!(1), 0));
+    let purged =
+        |time: &str| file.json(&format!("tenant purge acme --older-than {time}"))["purged"].clone();
+    assert_eq!((retired(), purged("1d"), retired()), (1, json!(0), 1));
+    assert_eq!((purged("0s"), retired()), (json!(1), 0));
     for (command, status) in [
-        ("tenant forget nobody --older-than 1d", 1),
-        ("tenant forget acme --older-than 999999999d", 1),
-        ("tenant forget acme --older-than soon", 2),
-        ("tenant forget acme", 2),
+        ("tenant purge nobody --older-than 1d", 1),
+        ("tenant purge acme --older-than 999999999d", 1),
+        ("tenant purge acme --older-than soon", 2),
+        ("tenant purge acme", 2),
     ] {
         assert_eq!(file.run(command).0, status, "{command}");
     }
 }
 
 #[tokio::test]
-async fn what_is_no_whole_export_is_refused_with_its_line() {
+async fn import_rejects_an_incomplete_export_with_its_line() {
     let (from, _) = directory().await;
     let text = from.done("tenant export acme");
     let lines: Vec<&str> = text.lines().collect();
     let path = from.beside("broken.ndjson");
     let to = File::new();
-    // What can't be read makes no database.
+    // An invalid input creates no database.
     for (text, status) in [("", 1), ("{}\n", 1), ("no JSON", 1)] {
         fs::write(&path, text).unwrap();
         let (found, _, err) = to.run(&format!("tenant import {path}"));
         assert_eq!(found, status, "{err}");
-        assert!(err.contains("does not start as an export does"), "{err}");
+        assert!(err.contains("is no export: its first line"), "{err}");
     }
     for command in [
         "tenant import no-such-file",
@@ -206,14 +199,13 @@ async fn what_is_no_whole_export_is_refused_with_its_line() {
 
 /// A pipe is read before the database is touched.
 #[tokio::test]
-async fn a_slow_pipe_keeps_nobody_waiting() {
+async fn import_from_a_slow_pipe_blocks_no_writer() {
     let (from, _) = directory().await;
     let lines = from.done("tenant export acme");
     let (first, rest) = lines.split_at(lines.find('\n').unwrap() + 1);
     let to = File::new();
     to.done("tenant create other");
-    let mut import = Command::new(env!("CARGO_BIN_EXE_scimkit"))
-        .args(["tenant", "import", "-", "--store"])
+    let mut import = command(&["tenant", "import", "-", "--store"])
         .arg(format!("sqlite:{}", to.path()))
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -1,4 +1,4 @@
-//! Tenants, connections and tokens, beside a server that runs.
+//! Tenants, connections and tokens, while a server runs.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use scimkit::{Server, Settings, Sqlite, provision::Gate};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::scimkit;
+use crate::{command, scimkit};
 
-/// A file that commands work on.
+/// The file of a store.
 pub(crate) struct File {
     folder: TempDir,
 }
@@ -36,7 +36,7 @@ impl File {
         scimkit(&words.collect::<Vec<_>>())
     }
 
-    /// What a command writes that succeeds.
+    /// The output of a command that succeeds.
     pub(crate) fn done(&self, command: &str) -> String {
         let (status, out, err) = self.run(command);
         assert_eq!(status, 0, "{command}: {out}{err}");
@@ -50,14 +50,14 @@ impl File {
 }
 
 #[test]
-fn one_tenant_needs_little_to_be_typed() {
+fn ids_default_to_default() {
     let file = File::new();
     file.done("tenant create");
     file.done("connection create tolerance=entra create=adopt groups=false");
     let shown = file.json("connection show");
     let rules = r#"{"active":true,"create":"adopt","groups":false,"tolerance":{"profile":"entra"},"users":true}"#;
     assert_eq!(
-        shown["rules"],
+        shown["settings"],
         serde_json::from_str::<Value>(rules).unwrap()
     );
     assert_eq!(
@@ -65,10 +65,10 @@ fn one_tenant_needs_little_to_be_typed() {
         (&"default".into(), &"default".into())
     );
 
-    file.done("connection set --name Entra create= deletes=retire");
+    file.done("connection update --name Entra create= deletes=retire");
     let changed = file.json("connection show");
-    assert_eq!(changed["rules"]["create"], Value::Null);
-    assert_eq!(changed["rules"]["deletes"], "retire");
+    assert_eq!(changed["settings"]["create"], Value::Null);
+    assert_eq!(changed["settings"]["deletes"], "retire");
     assert_eq!(
         (&changed["name"], &changed["revision"]),
         (&"Entra".into(), &2.into())
@@ -80,7 +80,7 @@ fn one_tenant_needs_little_to_be_typed() {
     let listed = &listed["tokens"][0];
     assert_eq!(
         (&listed["name"], &listed["state"]),
-        (&"ci".into(), &"good".into())
+        (&"ci".into(), &"valid".into())
     );
     assert_eq!(
         listed["scopes"],
@@ -91,7 +91,7 @@ fn one_tenant_needs_little_to_be_typed() {
 }
 
 #[test]
-fn a_token_is_alone_on_standard_output() {
+fn token_is_alone_on_standard_output() {
     let file = File::new();
     file.done("tenant create acme --name Acme");
     file.done("connection create okta --tenant acme");
@@ -104,7 +104,7 @@ fn a_token_is_alone_on_standard_output() {
     );
     let (_, quiet, err) = file.run(&format!("{create} --quiet"));
     assert_eq!((quiet.lines().count(), err.as_str()), (1, ""));
-    // And nowhere else, nor is its digest.
+    // No other output has the token or its digest.
     for command in [
         "tenant show acme",
         "tenant show acme --json",
@@ -125,7 +125,7 @@ fn a_token_is_alone_on_standard_output() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_token_that_nobody_saw_opens_nothing() {
+fn token_is_revoked_if_it_can_not_be_printed() {
     let file = File::new();
     file.done("tenant create");
     file.done("connection create");
@@ -136,8 +136,7 @@ fn a_token_that_nobody_saw_opens_nothing() {
         &["tenant", "list"],
     ] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_scimkit"))
-            .args(arguments)
+        let output = command(arguments)
             .args(["--store", &store])
             .stdout(full.unwrap())
             .output()
@@ -155,11 +154,11 @@ fn a_token_that_nobody_saw_opens_nothing() {
 }
 
 #[test]
-fn each_outcome_has_its_exit_status() {
+fn store_commands_exit_status_tells_outcomes_apart() {
     let file = File::new();
     let (status, out, err) = file.run("token list");
     assert_eq!((status, out.as_str()), (2, ""));
-    assert!(err.contains("there is no file"), "{err}");
+    assert!(err.contains("there is no file `"), "{err}");
     file.done("tenant create");
     file.done("connection create");
     for (command, expected) in [
@@ -172,7 +171,7 @@ fn each_outcome_has_its_exit_status() {
         ("connection create okta users", 1),
         ("connection create okta mapping=@nowhere", 1),
         ("connection show okta", 1),
-        ("connection off okta", 1),
+        ("connection disable okta", 1),
         ("token create --connection okta", 1),
         ("token create --expires 2020-01-01", 1),
         ("token create --expires 2020-01-01T00:00:00Z", 1),
@@ -198,7 +197,7 @@ fn each_outcome_has_its_exit_status() {
     let (status, _, err) = scimkit(&["tenant", "list", "--store", "postgres://db"]);
     assert!(status == 2 && err.contains("PostgreSQL"), "{err}");
     let (status, _, err) = scimkit(&["tenant", "create", "--store", "sqlite://x.db"]);
-    assert!(status == 2 && err.contains("no `//` before"), "{err}");
+    assert!(status == 2 && err.contains("without `//` before"), "{err}");
     std::fs::write(
         file.path(),
         "this is no database, however long its text may be",
@@ -208,7 +207,7 @@ fn each_outcome_has_its_exit_status() {
 }
 
 #[test]
-fn a_limit_that_is_reached_is_reported_with_what_to_do() {
+fn reached_limit_is_reported_with_what_to_do() {
     let file = File::new();
     file.done("tenant create");
     file.done("connection create");
@@ -240,7 +239,7 @@ fn a_limit_that_is_reached_is_reported_with_what_to_do() {
 }
 
 #[test]
-fn a_mapping_that_does_not_fit_is_not_taken() {
+fn connection_rejects_an_invalid_mapping() {
     let file = File::new();
     file.done("tenant create");
     file.done("connection create");
@@ -248,28 +247,28 @@ fn a_mapping_that_does_not_fit_is_not_taken() {
     let text = "[User]\nunmapped = 'drop'\n[[User.map]]\nscim = 'userName'\nhost = 'email'\n";
     let wrong = text.replace("userName", "shoeSize");
     std::fs::write(&mapping, wrong).unwrap();
-    let set = format!("connection set mapping=@{mapping}");
+    let set = format!("connection update mapping=@{mapping}");
     let (status, _, err) = file.run(&set);
     assert_eq!(status, 1);
     assert!(err.contains("4:8: ") && err.contains("shoeSize"), "{err}");
     assert_eq!(
-        file.json("connection show")["rules"]["mapping"],
+        file.json("connection show")["settings"]["mapping"],
         Value::Null
     );
     std::fs::write(&mapping, text).unwrap();
     file.done(&set);
-    assert_eq!(file.json("connection show")["rules"]["mapping"], text);
+    assert_eq!(file.json("connection show")["settings"]["mapping"], text);
     std::fs::write(
         &mapping,
         text.to_owned() + "transform = [{ host = 'slug' }]\n",
     )
     .unwrap();
     assert_eq!(file.run(&set).0, 1);
-    file.done(&format!("{set} --host-transform slug"));
+    file.done(&format!("{set} --custom-transform slug"));
 }
 
 #[tokio::test]
-async fn a_server_that_runs_follows_with_the_next_request() {
+async fn running_server_follows_with_the_next_request() {
     let file = File::new();
     let store = Arc::new(Sqlite::open(file.path()).unwrap());
     let settings = Settings::new("https://app.example/scim/v2");
@@ -286,13 +285,13 @@ async fn a_server_that_runs_follows_with_the_next_request() {
     let token = first["secret"].as_str().unwrap();
     assert_eq!(status(token).await, 200);
     assert_ne!(
-        file.json("token list")["tokens"][0]["last_used"],
+        file.json("token list")["tokens"][0]["lastUsed"],
         Value::Null
     );
 
-    file.done("connection off");
+    file.done("connection disable");
     assert_eq!(status(token).await, 403);
-    file.done("connection on");
+    file.done("connection enable");
     assert_eq!(status(token).await, 200);
 
     let id = first["token"]["id"].as_str().unwrap();
@@ -309,7 +308,7 @@ async fn a_server_that_runs_follows_with_the_next_request() {
 }
 
 #[test]
-fn compact_writes_a_file_anew_that_nobody_uses() {
+fn compact_rewrites_a_file_that_is_not_in_use() {
     let file = File::new();
     assert_eq!(file.run("compact").0, 2);
     file.done("tenant create acme");
@@ -324,4 +323,64 @@ fn compact_writes_a_file_anew_that_nobody_uses() {
     assert!(problem.trim_end().ends_with(expected), "{problem}");
     drop(store);
     assert!(file.done("tenant list").contains("acme"));
+}
+
+#[test]
+fn old_verbs_still_work_but_are_not_listed() {
+    let file = File::new();
+    file.done("tenant create");
+    file.done("connection create");
+    file.done("connection off");
+    assert_eq!(file.json("connection show")["settings"]["active"], false);
+    file.done("connection on");
+    file.done("connection set users=false");
+    let settings = &file.json("connection show")["settings"];
+    assert_eq!(
+        (&settings["active"], &settings["users"]),
+        (&true.into(), &false.into())
+    );
+    file.done("tenant forget default --older-than 1d");
+    for command in ["connection", "tenant"] {
+        let (_, help, _) = scimkit(&[command, "--help"]);
+        for verb in ["off", "on", "set", "forget"] {
+            let listed = help
+                .lines()
+                .any(|line| line.trim_start().starts_with(&format!("{verb} ")));
+            assert!(!listed, "{help}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn reindex_rebuilds_the_keys_of_another_schema() {
+    let file = File::new();
+    file.done("tenant create");
+    file.done("connection create");
+    let token = file.done("token create");
+    let store = Arc::new(Sqlite::open(file.path()).unwrap());
+    let settings = Settings::new("https://app.example/scim/v2");
+    let gate = Gate::new(store.clone(), settings.clone());
+    let server = Server::new(store, settings).with_authentication(gate);
+    let bearer = format!("Bearer {}", token.trim());
+    let request = Request::post("/Users").header("authorization", bearer);
+    let request = request.body(Body::from(r#"{"userName": "bj"}"#)).unwrap();
+    assert_eq!(server.handle(request).await.status(), 201);
+    drop(server);
+    assert_eq!(file.json("tenant reindex")["resources"], 0);
+
+    let schemas = file.beside("schemas.json");
+    let types = file.beside("types.json");
+    std::fs::write(&schemas, r#"[{"id": "urn:example:Person", "name": "Person", "attributes": [
+        {"name": "userName", "type": "string", "required": true, "caseExact": true, "uniqueness": "server"}]}]"#).unwrap();
+    std::fs::write(
+        &types,
+        r#"[{"name": "User", "endpoint": "/Users", "schema": "urn:example:Person"}]"#,
+    )
+    .unwrap();
+    let reindex = format!("tenant reindex --schemas {schemas} --resource-types {types}");
+    assert_eq!(file.json(&reindex)["resources"], 1);
+    assert!(
+        file.done(&reindex)
+            .starts_with("reindexed 0 resources of `default`")
+    );
 }
