@@ -3,7 +3,7 @@
 use std::{cell::Cell, fmt};
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, map::Entry};
 
 /// Reads one JSON text from outside.
 ///
@@ -23,7 +23,18 @@ use serde_json::{Map, Number, Value};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 pub fn parse_json(bytes: &[u8], depth: usize, values: usize) -> Result<Value, serde_json::Error> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => read(serde_json::Deserializer::from_str(text), depth, values),
+        // This reader reports where the text is not UTF-8.
+        Err(_) => read(serde_json::Deserializer::from_slice(bytes), depth, values),
+    }
+}
+
+fn read<'t>(
+    mut reader: serde_json::Deserializer<impl serde_json::de::Read<'t>>,
+    depth: usize,
+    values: usize,
+) -> Result<Value, serde_json::Error> {
     let values = &Cell::new(values);
     let value = Strict { depth, values }.deserialize(&mut reader)?;
     reader.end()?;
@@ -107,13 +118,14 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let inner = self.inner()?;
         let mut members = Map::new();
         while let Some(name) = input.next_key::<String>()? {
-            if members.contains_key(&name) {
-                return Err(de::Error::custom(format!(
-                    "`{name}` is there twice in one object"
-                )));
+            match members.entry(name) {
+                Entry::Occupied(known) => {
+                    let name = known.key();
+                    let detail = format!("`{name}` is there twice in one object");
+                    return Err(de::Error::custom(detail));
+                }
+                Entry::Vacant(place) => drop(place.insert(input.next_value_seed(inner)?)),
             }
-            let value = input.next_value_seed(inner)?;
-            members.insert(name, value);
         }
         Ok(Value::Object(members))
     }
