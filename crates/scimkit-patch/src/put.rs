@@ -35,8 +35,7 @@ use crate::{members::delta, refusal::immutable};
 ///
 /// [RFC 7644 section 3.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.3)
 pub fn create(kind: &Arc<ResourceType>, body: Value, t: &dyn Leeway) -> Result<Change, Error> {
-    let resource = kind.admit_complete(body, t)?;
-    Ok(Change::create(Arc::clone(kind), resource))
+    Change::admit(kind, body, t)
 }
 
 /// Decodes the body of a PUT.

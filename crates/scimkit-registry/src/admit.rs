@@ -1,6 +1,6 @@
 //! Admission: the one door through which JSON from outside becomes a [`Resource`].
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::BTreeMap;
 
 use scimkit_core::{Mutability, excerpt, message::other_message};
 use scimkit_filter::ParseLimits;
@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::{
     Attr, AttrId, Error, ErrorKind, Findings, Leeway, Quirk, Resource, ResourceType, Role, Target,
     read::read_path,
+    resource::TopLevel,
     text::{but_for_text, from_text},
 };
 
@@ -60,8 +61,8 @@ impl ResourceType {
     /// [RFC 7644 section 3.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.3)
     pub fn admit(&self, body: Value, t: &dyn Leeway) -> Result<Resource, Error> {
         let mut findings = Findings::default();
-        let (resource, _) = self.admit_noting(body, t, &mut findings)?;
-        findings.end().map(|()| resource)
+        let admitted = self.admit_noting(body, t, &mut findings)?;
+        findings.end().map(|()| admitted.into_resource(self))
     }
 
     /// Admits a resource and checks that it has what is required, so that an error tells of both.
@@ -75,25 +76,30 @@ impl ResourceType {
     ///
     /// [RFC 7644 section 3.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.3)
     pub fn admit_complete(&self, body: Value, t: &dyn Leeway) -> Result<Resource, Error> {
-        let mut findings = Findings::default();
-        let (resource, refused) = self.admit_noting(body, t, &mut findings)?;
-        self.note_missing(&resource, &refused, &mut findings)?;
-        findings.end().map(|()| resource)
+        let admitted = self.admit_required(body, t)?;
+        Ok(admitted.into_resource(self))
     }
 
-    /// What can be admitted of a body, and the attributes whose values can't.
+    /// Admits the values of a resource, and checks that it has what is required.
+    pub(crate) fn admit_required(&self, body: Value, t: &dyn Leeway) -> Result<Admitted, Error> {
+        let mut findings = Findings::default();
+        let admitted = self.admit_noting(body, t, &mut findings)?;
+        self.note_missing(&admitted, &admitted.refused, &mut findings)?;
+        findings.end().map(|()| admitted)
+    }
+
+    /// What can be admitted of a body.
     fn admit_noting(
         &self,
         body: Value,
         t: &dyn Leeway,
         findings: &mut Findings,
-    ) -> Result<(Resource, Vec<AttrId>), Error> {
+    ) -> Result<Admitted, Error> {
         let Value::Object(body) = body else {
             return Err(Error::syntax("the body is not a JSON object"));
         };
-        let (mut listed, mut refused) = (None, Vec::new());
-        let mut resource = Resource::default();
         let entries = self.entries_noting(body, t, findings)?;
+        let (mut listed, mut admitted) = (None, Admitted::default());
         for (id, value) in self.gather(entries)? {
             if self.attr(id).role() == Role::Schemas {
                 listed = Some(value);
@@ -104,23 +110,22 @@ impl ResourceType {
             }
             match findings.note(self.admit_value(id, value, t))? {
                 Some(Some(value)) if !value.as_object().is_some_and(Map::is_empty) => {
-                    resource.set(self, id, value);
+                    admitted.values.push((id, value));
                 }
                 Some(_) => {}
-                None => refused.push(id),
+                None => admitted.refused.push(id),
             }
         }
-        resource.refresh_schemas(self);
         if let Some(message) = other_message(listed.as_ref(), self.schema().as_str()) {
             let (message, kind) = (excerpt(message), self.name());
             let detail = format!("`schemas` names the message `{message}`, expected a {kind}");
             findings.note::<()>(Err(Error::syntax(detail)))?;
-        } else if let Err(problem) = self.check_schemas(listed.as_ref(), &resource)
+        } else if let Err(problem) = self.check_schemas(listed.as_ref(), &admitted)
             && !t.lets_through(Quirk::AnySchemas)
         {
             findings.note::<()>(Err(problem.but_for(Quirk::AnySchemas)))?;
         }
-        Ok((resource, refused))
+        Ok(admitted)
     }
 
     /// Binds each member of a resource body, or of a path-less PATCH value, to its target.
@@ -355,8 +360,8 @@ impl ResourceType {
 
     /// The top-level attributes of a body, each once, with the parts that dotted names gave put
     /// into the attribute they are parts of.
-    fn gather(&self, entries: Vec<Entry>) -> Result<BTreeMap<AttrId, Value>, Error> {
-        let mut gathered = BTreeMap::new();
+    fn gather(&self, entries: Vec<Entry>) -> Result<Vec<(AttrId, Value)>, Error> {
+        let mut gathered: Vec<(AttrId, Value)> = Vec::with_capacity(entries.len());
         let mut parts = Vec::new();
         for Entry { target, value, .. } in entries {
             let Target::Attribute(id) = target else {
@@ -367,8 +372,10 @@ impl ResourceType {
             let attr = self.attr(id);
             if let Some(parent) = attr.parent() {
                 parts.push((attr, parent, value));
-            } else if gathered.insert(id, value).is_some() {
+            } else if gathered.iter().any(|(known, _)| *known == id) {
                 return Err(twice(attr));
+            } else {
+                gathered.push((id, value));
             }
         }
         for (attr, parent, value) in parts {
@@ -379,12 +386,20 @@ impl ResourceType {
                 let detail = format!("`{}` can't be a member of a resource", attr.path());
                 return Err(Error::syntax(detail));
             }
-            put_part(gathered.entry(parent), attr, value)?;
+            match gathered.iter_mut().find(|(known, _)| *known == parent) {
+                Some((_, whole)) => put_part(whole, attr, value)?,
+                None => {
+                    let mut whole = Value::Null;
+                    put_part(&mut whole, attr, value)?;
+                    gathered.push((parent, whole));
+                }
+            }
         }
+        gathered.sort_unstable_by_key(|(id, _)| *id);
         Ok(gathered)
     }
 
-    fn check_schemas(&self, listed: Option<&Value>, resource: &Resource) -> Result<(), Error> {
+    fn check_schemas(&self, listed: Option<&Value>, admitted: &Admitted) -> Result<(), Error> {
         let Some(listed) = listed else {
             return Err(Error::syntax("`schemas` is missing"));
         };
@@ -399,13 +414,46 @@ impl ResourceType {
             let (urn, kind) = (excerpt(urn), self.name());
             return Err(Error::syntax(format!("`{urn}` is not a schema of {kind}")));
         }
-        let present = self.extensions().iter().map(|e| e.urn());
-        let present = present.filter(|urn| resource.members.contains_key(urn.as_str()));
+        let present = self.extensions().iter().enumerate();
+        let present = present.filter(|(index, _)| admitted.has_extension(self, *index));
+        let present = present.map(|(_, extension)| extension.urn());
         let missing = |urn: &&scimkit_core::Urn| !listed.iter().any(|known| **urn == *known);
         match std::iter::once(core).chain(present).find(missing) {
             Some(urn) => Err(Error::syntax(format!("`schemas` does not name `{urn}`"))),
             None => Ok(()),
         }
+    }
+}
+
+/// What can be admitted of a body.
+#[derive(Debug, Default)]
+pub(crate) struct Admitted {
+    /// The attributes whose values can't.
+    refused: Vec<AttrId>,
+    // INVARIANT: of top-level attributes, by id; no value is null, `[]` or `{}`.
+    pub(crate) values: Vec<(AttrId, Value)>,
+}
+
+impl Admitted {
+    fn into_resource(self, kind: &ResourceType) -> Resource {
+        let mut resource = Resource::default();
+        for (id, value) in self.values {
+            resource.set(kind, id, value);
+        }
+        resource.refresh_schemas(kind);
+        resource
+    }
+}
+
+impl TopLevel for Admitted {
+    fn has_extension(&self, kind: &ResourceType, index: usize) -> bool {
+        let mut ids = self.values.iter().map(|(id, _)| *id);
+        ids.any(|id| kind.attr(id).extension() == Some(index))
+    }
+
+    fn value(&self, _: &ResourceType, id: AttrId) -> Option<&Value> {
+        let at = self.values.binary_search_by_key(&id, |(known, _)| *known);
+        self.values.get(at.ok()?).map(|(_, value)| value)
     }
 }
 
@@ -419,12 +467,7 @@ enum Container {
 }
 
 /// Adds a sub-attribute to the object that is or will be its parent's value.
-fn put_part(
-    parent: btree_map::Entry<'_, AttrId, Value>,
-    attr: &Attr,
-    value: Value,
-) -> Result<(), Error> {
-    let parent = parent.or_insert(Value::Null);
+fn put_part(parent: &mut Value, attr: &Attr, value: Value) -> Result<(), Error> {
     if parent.is_null() {
         *parent = Value::Object(Map::new());
     }

@@ -11,13 +11,14 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use self::document::{is_unassigned, shown};
+use self::document::shown;
 use crate::{
-    Attr, AttrId, Budget, EdgeChange, EdgeEdit, Key, Resource, ResourceId, ResourceType, Role,
-    Scalar,
+    Attr, AttrId, Budget, EdgeChange, EdgeEdit, Error, Key, Leeway, Resource, ResourceId,
+    ResourceType, Role, Scalar,
     budget::weight,
     edges::{combined, edges_of},
     json_len::max_len,
+    value::is_unassigned,
 };
 
 pub use self::{document::ChangedValue, text::TextEdit};
@@ -78,16 +79,56 @@ impl Change {
     /// The change that makes `resource` out of nothing.
     #[must_use]
     pub fn create(kind: Arc<ResourceType>, mut resource: Resource) -> Self {
+        let top = kind.attributes().iter().filter(|a| a.parent().is_none());
+        let values = top.filter_map(|attr| Some((attr.id(), resource.take(&kind, attr)?)));
+        let values = values.collect();
+        Change::from_values(kind, values)
+    }
+
+    /// Admits the body of a POST, which must have what is required, as the change that creates its resource.
+    ///
+    /// # Errors
+    /// As for [`ResourceType::admit_complete`].
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::{Change, Registry, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.by_name("User").unwrap();
+    /// let change = Change::admit(user, json!({"USERNAME": "bjensen"}), &Tolerance::DEFAULT)?;
+    /// assert_eq!(change.entries().next(), Some(("userName", Some(&json!("bjensen")))));
+    /// assert!(Change::admit(user, json!({"title": "Dr"}), &Tolerance::DEFAULT).is_err());
+    /// # Ok::<(), scimkit_registry::Error>(())
+    /// ```
+    ///
+    /// [RFC 7644 section 3.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.3)
+    pub fn admit(kind: &Arc<ResourceType>, body: Value, t: &dyn Leeway) -> Result<Self, Error> {
+        let admitted = kind.admit_required(body, t)?;
+        Ok(Change::from_values(Arc::clone(kind), admitted.values))
+    }
+
+    /// The change that sets these top-level attributes, which come by id.
+    fn from_values(kind: Arc<ResourceType>, values: Vec<(AttrId, Value)>) -> Self {
         let mut change = Change::none(kind);
-        let kind = Arc::clone(&change.kind);
-        for attr in kind.attributes().iter().filter(|a| a.parent().is_none()) {
-            match (attr.role(), resource.take(&kind, attr)) {
-                (Role::Membership, Some(members)) => {
-                    change.edit_edges(attr.id(), EdgeEdit::Replace(edges_of(&members)));
-                }
-                (_, value) => change.difference(attr.id(), None, value),
+        change.set.reserve(values.len());
+        for (id, value) in values {
+            let kind = &change.kind;
+            let attr = kind.attr(id);
+            if attr.role() == Role::Membership {
+                change.edit_edges(id, EdgeEdit::Replace(edges_of(&value)));
+            } else if !is_kept(kind, attr) {
+                continue;
+            } else if !attr.is_complex() || attr.definition().multi_valued {
+                change.set.push((id, value));
+            } else if let Value::Object(mut members) = value {
+                let parts = kind.children(id).filter(|sub| !kind.is_computed(sub.id()));
+                let parts = parts.filter_map(|sub| Some((sub.id(), members.remove(sub.name())?)));
+                change.set.extend(parts);
             }
         }
+        change.set.retain(|(_, value)| !is_unassigned(value));
         change
     }
 
@@ -352,8 +393,7 @@ impl Change {
         let kind = Arc::clone(&self.kind);
         let attr = kind.attr(id);
         let many = |id| kind.attr(id).definition().multi_valued;
-        let kept = matches!(attr.role(), Role::Plain | Role::Reference) && !kind.is_computed(id);
-        if !kept || attr.parent().is_some_and(many) {
+        if !is_kept(&kind, attr) || attr.parent().is_some_and(many) {
             return;
         }
         if !attr.is_complex() || many(id) {
@@ -528,6 +568,11 @@ pub enum Revision {
     Set(Value),
     /// It has no value any more.
     Unset,
+}
+
+/// Whether documents hold an attribute.
+fn is_kept(kind: &ResourceType, attr: &Attr) -> bool {
+    matches!(attr.role(), Role::Plain | Role::Reference) && !kind.is_computed(attr.id())
 }
 
 fn scalars<'v>(attr: &'v Attr, value: Option<&'v Value>) -> impl Iterator<Item = Key> + 'v {

@@ -65,14 +65,19 @@ impl<'k> ElementKeys<'k> {
     /// Returns the key of an admitted element.
     #[must_use]
     pub fn key(&self, element: &Value) -> ElementKey {
-        let part = |sub: Option<&Attr>| Scalar::of(sub?, element.get(sub?.name())?);
-        if let Some(value) = part(self.value) {
-            return ElementKey::Valued(value, part(self.of_type));
+        if let Some(key) = self.valued(element) {
+            return key;
         }
         match Scalar::of(self.attr, element) {
             Some(value) => ElementKey::Simple(value),
             None => ElementKey::Whole(element.to_string()),
         }
+    }
+
+    /// The key of an element that has a `value`.
+    fn valued(&self, element: &Value) -> Option<ElementKey> {
+        let part = |sub: Option<&Attr>| Scalar::of(sub?, element.get(sub?.name())?);
+        Some(ElementKey::Valued(part(self.value)?, part(self.of_type)))
     }
 }
 
@@ -111,11 +116,10 @@ impl ResourceType {
         let mut places: BTreeMap<ElementKey, usize> = BTreeMap::new();
         let mut unique: Vec<Value> = Vec::with_capacity(elements.len());
         for element in elements {
-            let key = keys.key(&element);
-            let place = match key {
-                ElementKey::Valued(..) => *places.entry(key).or_insert(unique.len()),
-                _ => unique.len(),
-            };
+            let key = keys.valued(&element);
+            let place = key.map_or(unique.len(), |key| {
+                *places.entry(key).or_insert(unique.len())
+            });
             match (unique.get_mut(place), element) {
                 (Some(Value::Object(known)), Value::Object(given)) => update(known, given),
                 (_, element) => unique.push(element),

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::{Attr, AttrId, Error, Findings, Resource, ResourceType, Role, admit::is_read_only};
+use crate::{
+    Attr, AttrId, Error, Findings, Resource, ResourceType, Role, admit::is_read_only,
+    resource::TopLevel,
+};
 
 /// An attribute that a write rewrites, or a sub-attribute of one: see [`ResourceType::check_required_after`].
 #[derive(Debug, Clone)]
@@ -61,14 +64,14 @@ impl ResourceType {
     /// Notes what is missing, but for attributes that are wrong and known to be.
     pub(crate) fn note_missing(
         &self,
-        resource: &Resource,
+        resource: &impl TopLevel,
         refused: &[AttrId],
         findings: &mut Findings,
     ) -> Result<(), Error> {
         self.note_level(resource, None, refused, findings)?;
         for (index, extension) in self.extensions().iter().enumerate() {
             let of_it = |id: &AttrId| self.attr(*id).extension() == Some(index);
-            if resource.holder(self, Some(index)).is_some() || refused.iter().any(of_it) {
+            if resource.has_extension(self, index) || refused.iter().any(of_it) {
                 self.note_level(resource, Some(index), refused, findings)?;
             } else if extension.is_required() {
                 findings.note::<()>(Err(missing(extension.urn().as_str())))?;
@@ -194,13 +197,13 @@ impl ResourceType {
 
     fn note_level(
         &self,
-        resource: &Resource,
+        resource: &impl TopLevel,
         extension: Option<usize>,
         refused: &[AttrId],
         findings: &mut Findings,
     ) -> Result<(), Error> {
         for attr in self.top_level(extension) {
-            let value = resource.get(self, attr.id());
+            let value = resource.value(self, attr.id());
             if value.is_none() && is_required(attr) && !refused.contains(&attr.id()) {
                 findings.note::<()>(Err(missing(attr.path())))?;
             }

@@ -194,6 +194,24 @@ impl Resource {
     }
 }
 
+/// The values of a resource's top-level attributes.
+pub(crate) trait TopLevel {
+    /// Whether any is of that extension.
+    fn has_extension(&self, kind: &ResourceType, index: usize) -> bool;
+
+    fn value(&self, kind: &ResourceType, id: AttrId) -> Option<&Value>;
+}
+
+impl TopLevel for Resource {
+    fn has_extension(&self, kind: &ResourceType, index: usize) -> bool {
+        self.holder(kind, Some(index)).is_some()
+    }
+
+    fn value(&self, kind: &ResourceType, id: AttrId) -> Option<&Value> {
+        self.get(kind, id)
+    }
+}
+
 impl ResourceType {
     /// The core schema, and each extension that a document has.
     pub(crate) fn schemas_with(&self, has: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {

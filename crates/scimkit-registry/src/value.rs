@@ -196,21 +196,15 @@ impl ResourceType {
     fn admit_elements(
         &self,
         attr: &Attr,
-        elements: Vec<Value>,
+        mut elements: Vec<Value>,
         t: &dyn Leeway,
     ) -> Result<Option<Value>, Error> {
         self.check_count(attr.id(), elements.len())?;
-        let mut admitted = Vec::with_capacity(elements.len());
-        for element in elements {
-            if element.is_null() {
-                continue;
-            }
-            let element = self.admit_single(attr, element, t)?;
-            if !element.as_object().is_some_and(Map::is_empty) {
-                admitted.push(element);
-            }
+        for element in elements.iter_mut().filter(|element| !element.is_null()) {
+            *element = self.admit_single(attr, element.take(), t)?;
         }
-        let admitted = self.without_duplicates(attr.id(), admitted);
+        elements.retain(|element| !is_unassigned(element));
+        let admitted = self.without_duplicates(attr.id(), elements);
         let primary = |e: &&Value| e.get("primary").and_then(Value::as_bool) == Some(true);
         if admitted.iter().filter(primary).count() > 1 {
             let path = attr.path();
@@ -294,7 +288,16 @@ impl ResourceType {
     }
 
     fn admit_complex(&self, attr: &Attr, value: Value, t: &dyn Leeway) -> Result<Value, Error> {
-        let members = self.members_of(attr.id(), value, t)?;
+        let mut members = self.members_of(attr.id(), value, t)?;
+        if let Some(subs) = self.plain_parts(attr, &members) {
+            for (sub, value) in subs.into_iter().zip(members.values_mut()) {
+                *value = self.admit_value(sub, value.take(), t)?.unwrap_or_default();
+            }
+            if members.values().any(Value::is_null) {
+                members.retain(|_, value| !value.is_null());
+            }
+            return Ok(Value::Object(members));
+        }
         let mut admitted = Map::new();
         let mut reference = None;
         let mut seen = Vec::with_capacity(members.len());
@@ -339,6 +342,20 @@ impl ResourceType {
 }
 
 impl ResourceType {
+    /// The sub-attributes that members name, if each has the schema's spelling and is kept as it is: then the
+    /// object can be admitted in place.
+    fn plain_parts(&self, attr: &Attr, members: &Map<String, Value>) -> Option<Vec<AttrId>> {
+        if attr.role() == Role::Membership {
+            return None;
+        }
+        let plain = |name: &String| {
+            let sub = self.children(attr.id()).find(|sub| sub.name() == name)?;
+            let is_plain = !is_read_only(sub) && !is_reference_part(attr, sub);
+            is_plain.then_some(sub.id())
+        };
+        members.keys().map(plain).collect()
+    }
+
     /// Admits the `$ref` of a value: it stands in for a `value` that was not sent, and means nothing
     /// beside one.
     fn admit_reference(
@@ -371,6 +388,16 @@ impl ResourceType {
             admitted.insert("$ref".to_owned(), Value::String(reference));
         }
         Ok(())
+    }
+}
+
+/// Whether a value stands for none: `null`, `[]` and `{}`.
+pub(crate) fn is_unassigned(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(elements) => elements.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::Change;
-use crate::{Attr, Resource, ResourceType};
+use crate::{Attr, Resource, ResourceType, value::is_unassigned};
 
 impl Change {
     /// Applies the attribute changes to a document. Edges are not part of it.
@@ -131,13 +131,4 @@ pub(super) fn shown<'v>(
     }
     elements.retain(|element| !is_unassigned(element));
     (!elements.is_empty()).then_some(Cow::Owned(Value::Array(elements)))
-}
-
-pub(super) fn is_unassigned(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(elements) => elements.is_empty(),
-        Value::Object(members) => members.is_empty(),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    }
 }

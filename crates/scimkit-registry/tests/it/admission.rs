@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use scimkit_core::Mutability;
 use scimkit_registry::{
-    Attr, ErrorKind, MAX_ELEMENTS, MAX_TEXT, Resource, ResourceType, Tolerance, Witness,
+    Attr, Change, ErrorKind, MAX_ELEMENTS, MAX_TEXT, Resource, ResourceType, Tolerance, Witness,
 };
 use serde_json::{Map, Value, json};
 
@@ -264,6 +264,51 @@ proptest! {
             let again = Value::Object(admitted.clone().into_map());
             prop_assert_eq!(&gadget.admit(again, &Tolerance::DEFAULT).unwrap(), &admitted);
             let _ = gadget.check_required(&admitted);
+        }
+    }
+
+    #[test]
+    fn change_of_a_body_is_that_of_the_resource(
+        members in prop::collection::vec((member_name(), json_value()), 0..8),
+        code in prop::option::of("[a-c]{0,2}"),
+    ) {
+        let gadget = gadget();
+        let mut body: Map<_, _> = members.into_iter().collect();
+        body.extend(code.map(|code| ("code".to_owned(), Value::from(code))));
+        let resource = gadget.admit_complete(Value::Object(body.clone()), &Tolerance::DEFAULT);
+        let change = Change::admit(&gadget, Value::Object(body), &Tolerance::DEFAULT);
+        match (change, resource) {
+            (Ok(change), Ok(resource)) => {
+                let created = Change::create(gadget, resource);
+                prop_assert_eq!(change.set(), created.set());
+                prop_assert_eq!(change.edges(), created.edges());
+                prop_assert!(change.unset().is_empty());
+            }
+            (change, resource) => prop_assert_eq!(change.unwrap_err(), resource.unwrap_err()),
+        }
+    }
+
+    #[test]
+    fn spelling_of_sub_attributes_means_nothing(
+        elements in prop::collection::vec(prop::collection::vec((any::<prop::sample::Index>(), json_value()), 0..5), 1..4),
+    ) {
+        let gadget = gadget();
+        for attr in gadget.attributes().iter().filter(|attr| attr.is_complex()) {
+            let names: Vec<_> = gadget.children(attr.id()).map(Attr::name).collect();
+            // The order of names is the same in capitals.
+            let spelled = |spell: fn(&str) -> String| {
+                let element = |members: &Vec<(prop::sample::Index, Value)>| {
+                    let members = members.iter();
+                    let members = members.map(|(at, value)| (spell(names[at.index(names.len())]), value.clone()));
+                    Value::Object(members.collect())
+                };
+                let value = match attr.definition().multi_valued {
+                    true => elements.iter().map(element).collect(),
+                    false => element(&elements[0]),
+                };
+                gadget.admit_value(attr.id(), value, &Tolerance::DEFAULT)
+            };
+            prop_assert_eq!(spelled(str::to_owned), spelled(str::to_uppercase));
         }
     }
 
