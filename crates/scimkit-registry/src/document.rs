@@ -125,6 +125,10 @@ impl InvalidDocument {
     pub(crate) fn new(problem: &serde_json::Error) -> Self {
         InvalidDocument(crate::Error::unreadable(problem))
     }
+
+    pub(crate) fn not_json() -> Self {
+        InvalidDocument(crate::Error::syntax("expected a JSON object"))
+    }
 }
 
 impl From<Arc<Resource>> for Document {

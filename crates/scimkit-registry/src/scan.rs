@@ -18,6 +18,11 @@ impl<'t> Members<'t> {
     pub(crate) fn of(text: &'t [u8]) -> Self {
         Members(Items::of(text, b'{'))
     }
+
+    /// Whether the scan, after its last member, has come to the end of the object and of the text.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.0.text.get(self.0.at..) == Some(b"}")
+    }
 }
 
 impl<'t> Elements<'t> {

@@ -1,16 +1,12 @@
 //! The text of a changed document, printed without a changed tree.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use scimkit_core::push_json_string;
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
-use serde_json::{Value, value::RawValue};
+use serde_json::{Map, Value};
 
 use super::{Change, document::shown};
-use crate::{Attr, AttrId, Document, InvalidDocument, Resource, ResourceType};
+use crate::{Attr, AttrId, Document, InvalidDocument, Resource, ResourceType, scan};
 
 impl Change {
     /// Returns the text of the document that [applying](Self::apply) the change to another one leads to.
@@ -37,14 +33,13 @@ impl Change {
     /// ```
     #[must_use]
     pub fn text_after(&self, before: &Resource) -> String {
-        let part = |value| Part::Value(Cow::Borrowed(value));
-        let members = before.members.iter();
-        self.print_after(members.map(|(name, v)| (name.as_str(), part(v))).collect())
+        print_document(self.kind(), &self.members_after(before).0)
     }
 
-    /// Prints what the change makes of these members.
-    fn print_after<'v>(&'v self, mut members: Members<'v>) -> String {
+    /// The members of a document as the change leaves them, without `schemas`.
+    fn members_after<'v>(&'v self, before: &'v Resource) -> Members<'v> {
         let kind = &**self.kind();
+        let mut members = Members::of(&before.members);
         for (id, value) in self.set() {
             match shown(kind, kind.attr(*id), value) {
                 Some(value) => set(&mut members, kind, *id, value),
@@ -55,19 +50,64 @@ impl Change {
             unset(&mut members, kind, *id);
         }
         members.remove("schemas");
-        print_document(kind, &members)
+        members
     }
 }
 
-/// The members of an object, in the order of their names.
-type Members<'v> = BTreeMap<&'v str, Part<'v>>;
+/// The members of an object.
+#[derive(Default)]
+struct Members<'v>(
+    // INVARIANT: each name once, in their order.
+    Vec<(&'v str, Part<'v>)>,
+);
+
+impl<'v> Members<'v> {
+    fn of(members: &'v Map<String, Value>) -> Self {
+        let part = |value| Part::Value(Cow::Borrowed(value));
+        let members = members.iter();
+        Members(members.map(|(name, v)| (name.as_str(), part(v))).collect())
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| (*known).cmp(name))
+    }
+
+    fn get_mut(&mut self, name: &str) -> Option<&mut Part<'v>> {
+        let at = self.place(name).ok()?;
+        self.0.get_mut(at).map(|(_, part)| part)
+    }
+
+    fn insert(&mut self, name: &'v str, part: Part<'v>) {
+        match self.get_mut(name) {
+            Some(known) => *known = part,
+            None => {
+                let at = self.place(name).unwrap_or_else(|at| at);
+                self.0.insert(at, (name, part));
+            }
+        }
+    }
+
+    fn remove(&mut self, name: &str) {
+        if let Ok(at) = self.place(name) {
+            self.0.remove(at);
+        }
+    }
+
+    /// The members of the object of that name, which is there then.
+    fn object(&mut self, name: &'v str) -> Option<&mut Members<'v>> {
+        if self.get_mut(name).and_then(Part::members).is_none() {
+            self.insert(name, Part::Members(Members::default()));
+        }
+        self.get_mut(name)?.members()
+    }
+}
 
 /// A value of a document that is about to be printed.
 enum Part<'v> {
     /// An object some of whose members change.
     Members(Members<'v>),
-    /// The canonical text of a value that stays as it is.
-    Text(&'v str),
+    /// The text of a value that stays as it is.
+    Text(&'v [u8]),
     Value(Cow<'v, Value>),
 }
 
@@ -75,9 +115,7 @@ impl<'v> Part<'v> {
     /// The members of the object; none if it is another value.
     fn members(&mut self) -> Option<&mut Members<'v>> {
         if let Part::Value(Cow::Borrowed(Value::Object(members))) = self {
-            let members = members.iter();
-            let part = |value| Part::Value(Cow::Borrowed(value));
-            *self = Part::Members(members.map(|(name, v)| (name.as_str(), part(v))).collect());
+            *self = Part::Members(Members::of(members));
         }
         match self {
             Part::Members(members) => Some(members),
@@ -87,22 +125,12 @@ impl<'v> Part<'v> {
 
     fn print(&self, text: &mut Vec<u8>) {
         match self {
-            Part::Members(members) => {
-                text.push(b'{');
-                for (at, (name, part)) in members.iter().enumerate() {
-                    if at > 0 {
-                        text.push(b',');
-                    }
-                    print_member(text, name, part);
-                }
-                text.push(b'}');
+            Part::Members(Members(members)) => {
+                let members = members.iter().map(|(name, part)| (*name, part));
+                print_object(text, members, Part::print);
             }
-            Part::Text(value) => text.extend_from_slice(value.as_bytes()),
-            Part::Value(value) => match &**value {
-                Value::String(string) => push_json_string(text, string),
-                // Writing into a vector does not fail.
-                other => drop(serde_json::to_writer(text, other)),
-            },
+            Part::Text(value) => text.extend_from_slice(value),
+            Part::Value(value) => print_value(value, text),
         }
     }
 }
@@ -124,18 +152,13 @@ fn set<'v>(members: &mut Members<'v>, kind: &'v ResourceType, id: AttrId, value:
     if parent.is_some_and(|parent| parent.definition().multi_valued) {
         return;
     }
-    let mut holder = members;
+    let mut holder = Some(members);
     for name in around(kind, attr) {
-        let part = holder
-            .entry(name)
-            .or_insert_with(|| Part::Members(Members::new()));
-        if part.members().is_none() {
-            *part = Part::Members(Members::new());
-        }
-        let Some(inner) = part.members() else { return };
-        holder = inner;
+        holder = holder.and_then(|holder| holder.object(name));
     }
-    holder.insert(attr.name(), Part::Value(value));
+    if let Some(holder) = holder {
+        holder.insert(attr.name(), Part::Value(value));
+    }
 }
 
 /// Does what [`Resource::unset`] does.
@@ -151,22 +174,20 @@ fn take_out(members: &mut Members<'_>, around: &[&str], name: &str) {
         members.remove(name);
         return;
     };
-    if let Some(holder) = members.get_mut(*outer).and_then(Part::members) {
+    if let Some(holder) = members.get_mut(outer).and_then(Part::members) {
         take_out(holder, inner, name);
-        if holder.is_empty() {
-            members.remove(*outer);
+        if holder.0.is_empty() {
+            members.remove(outer);
         }
     }
 }
 
-/// Prints a document, `schemas` first.
-fn print_document(kind: &ResourceType, members: &Members<'_>) -> String {
+/// Prints a document, `schemas` first, from its other members in the order of their names.
+fn print_document(kind: &ResourceType, members: &[(&str, Part<'_>)]) -> String {
     let mut text = Vec::with_capacity(1024);
     text.extend_from_slice(br#"{"schemas":["#);
-    for (at, urn) in kind
-        .schemas_with(|urn| members.contains_key(urn))
-        .enumerate()
-    {
+    let has = |urn: &str| members.binary_search_by_key(&urn, |(name, _)| name).is_ok();
+    for (at, urn) in kind.schemas_with(has).enumerate() {
         if at > 0 {
             text.push(b',');
         }
@@ -175,17 +196,52 @@ fn print_document(kind: &ResourceType, members: &Members<'_>) -> String {
     text.push(b']');
     for (name, part) in members {
         text.push(b',');
-        print_member(&mut text, name, part);
+        push_json_string(&mut text, name);
+        text.push(b':');
+        part.print(&mut text);
     }
     text.push(b'}');
     // JSON is UTF-8.
     String::from_utf8(text).unwrap_or_default()
 }
 
-fn print_member(text: &mut Vec<u8>, name: &str, part: &Part<'_>) {
-    push_json_string(text, name);
-    text.push(b':');
-    part.print(text);
+fn print_value(value: &Value, text: &mut Vec<u8>) {
+    match value {
+        Value::String(string) => push_json_string(text, string),
+        Value::Array(elements) => {
+            text.push(b'[');
+            for (at, element) in elements.iter().enumerate() {
+                if at > 0 {
+                    text.push(b',');
+                }
+                print_value(element, text);
+            }
+            text.push(b']');
+        }
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, value)| (name.as_str(), value));
+            print_object(text, members, print_value);
+        }
+        // Writing into a vector does not fail.
+        other => drop(serde_json::to_writer(text, other)),
+    }
+}
+
+fn print_object<'m, V>(
+    text: &mut Vec<u8>,
+    members: impl Iterator<Item = (&'m str, V)>,
+    print: impl Fn(V, &mut Vec<u8>),
+) {
+    text.push(b'{');
+    for (at, (name, value)) in members.enumerate() {
+        if at > 0 {
+            text.push(b',');
+        }
+        push_json_string(text, name);
+        text.push(b':');
+        print(value, text);
+    }
+    text.push(b'}');
 }
 
 /// A change of a document's text: see [`Change::edit_text`].
@@ -241,7 +297,7 @@ impl TextEdit<'_> {
     #[must_use]
     pub fn alters(&self) -> bool {
         let mut values = self.change.values(Some(&self.before));
-        let has = |urn: &str| self.members.0.contains_key(urn);
+        let has = |urn: &str| self.members.get(urn).is_some();
         values.any(|value| value.before != value.after.as_deref())
             || !self.before.lists(self.change.kind().schemas_with(has))
     }
@@ -261,16 +317,13 @@ impl TextEdit<'_> {
     /// Returns the text of the changed document. What the change does not touch is copied.
     #[must_use]
     pub fn text(&self) -> String {
-        let known = &self.before.members;
-        let mut members = Members::new();
-        for (name, raw) in &self.members.0 {
-            let part = match known.get(&**name) {
-                Some(value) => Part::Value(Cow::Borrowed(value)),
-                None => Part::Text(raw.get()),
-            };
-            members.insert(name, part);
-        }
-        self.change.print_after(members)
+        let changed = self.change.members_after(&self.before);
+        let members = self.members.0.iter();
+        let kept = members.filter(|(name, _)| !self.before.members.contains_key(&**name));
+        let kept = kept.map(|(name, value)| (&**name, Part::Text(value)));
+        let mut members: Vec<_> = kept.chain(changed.0).collect();
+        members.sort_unstable_by_key(|(name, _)| *name);
+        print_document(self.change.kind(), &members)
     }
 }
 
@@ -304,12 +357,38 @@ impl Document {
 
 /// The members of a document, not parsed.
 #[derive(Debug)]
-struct RawMembers<'t>(BTreeMap<Cow<'t, str>, &'t RawValue>);
+struct RawMembers<'t>(
+    // INVARIANT: each name once, in their order.
+    Vec<(Cow<'t, str>, &'t [u8])>,
+);
 
 impl<'t> RawMembers<'t> {
     fn of(document: &'t Document) -> Result<Self, InvalidDocument> {
-        let found = serde_json::from_slice(document.text());
-        found.map_err(|problem| InvalidDocument::new(&problem))
+        let text = std::str::from_utf8(document.text()).map_err(|_| InvalidDocument::not_json())?;
+        let mut scan = scan::Members::of(text.trim_ascii().as_bytes());
+        let mut members = Vec::with_capacity(32);
+        for (name, value) in scan.by_ref() {
+            let name = unescaped(name).ok_or_else(InvalidDocument::not_json)?;
+            members.push((name, value));
+        }
+        if !scan.is_complete() {
+            return Err(InvalidDocument::not_json());
+        }
+        // Behind `schemas`, documents have their names in order.
+        members.sort_by(|(a, _), (b, _)| a.cmp(b));
+        if members
+            .windows(2)
+            .any(|two| matches!(two, [a, b] if a.0 == b.0))
+        {
+            let unique: BTreeMap<_, _> = members.into_iter().collect();
+            members = unique.into_iter().collect();
+        }
+        Ok(RawMembers(members))
+    }
+
+    fn get(&self, name: &str) -> Option<&'t [u8]> {
+        let at = self.0.binary_search_by(|(known, _)| (**known).cmp(name));
+        self.0.get(at.ok()?).map(|(_, value)| *value)
     }
 
     fn part(
@@ -323,8 +402,8 @@ impl<'t> RawMembers<'t> {
             if part.members.contains_key(name) {
                 continue;
             }
-            if let Some(raw) = self.0.get(name) {
-                let value = serde_json::from_str(raw.get());
+            if let Some(value) = self.get(name) {
+                let value = serde_json::from_slice(value);
                 let value = value.map_err(|problem| InvalidDocument::new(&problem))?;
                 part.members.insert(name.to_owned(), value);
             }
@@ -333,30 +412,13 @@ impl<'t> RawMembers<'t> {
     }
 }
 
-impl<'de: 't, 't> Deserialize<'de> for RawMembers<'t> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(RawVisitor).map(RawMembers)
-    }
-}
-
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = BTreeMap<Cow<'de, str>, &'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = BTreeMap::new();
-        while let Some((Name(name), value)) = map.next_entry()? {
-            members.insert(name, value);
+/// The name of a member, borrowed where it has no escapes; none if it is not UTF-8 or has a wrong escape.
+fn unescaped(name: &[u8]) -> Option<Cow<'_, str>> {
+    match name.contains(&b'\\') {
+        false => std::str::from_utf8(name).ok().map(Cow::Borrowed),
+        true => {
+            let quoted = [b"\"", name, b"\""].concat();
+            serde_json::from_slice(&quoted).ok().map(Cow::Owned)
         }
-        Ok(members)
     }
 }
-
-/// The name of a member, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Name<'t>(#[serde(borrow)] Cow<'t, str>);

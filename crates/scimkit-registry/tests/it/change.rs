@@ -59,6 +59,28 @@ fn difference_of(kind: &Arc<ResourceType>, before: &Resource, after: &Resource) 
     change
 }
 
+#[test]
+fn text_that_is_no_object_is_not_edited() {
+    let gadget = gadget();
+    let change = Change::none(gadget);
+    let broken: [&[u8]; 8] = [
+        b"",
+        b"[]",
+        b"7",
+        b"{",
+        br#"{"a":1"#,
+        br#"{"a":1}}"#,
+        br#"{"\x":1}"#,
+        b"{\"a\":\"\xff\"}",
+    ];
+    for text in broken {
+        assert!(
+            change.edit_text(&Document::from_text(text)).is_err(),
+            "{text:?}"
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn differences_lead_from_one_to_the_other(before in body(), after in body()) {
@@ -122,11 +144,37 @@ proptest! {
     }
 
     #[test]
+    fn text_edits_do_not_depend_on_the_form_of_the_text(
+        before in body(),
+        after in body(),
+        order in any::<prop::sample::Index>(),
+    ) {
+        let gadget = gadget();
+        let [before, after] = [before, after].map(|body| admit(&gadget, body));
+        let change = difference_of(&gadget, &before, &after);
+        let mut members: Vec<_> = before.as_map().iter().collect();
+        let at = order.index(members.len());
+        members.rotate_left(at);
+        let members = members.into_iter().map(|(name, value)| {
+            let name = name.replacen('l', "\\u006c", 1);
+            format!("\"{name}\" :\n {value}")
+        });
+        let members: Vec<_> = members.collect();
+        let text = Document::from_text(format!(" {{\"label\":\"old\",{} , \"label\":null}}\n", members.join(" ,\t")));
+        let tree = text.tree().unwrap();
+        let edit = change.edit_text(&text).unwrap();
+        prop_assert_eq!(edit.text(), change.text_after(&tree));
+        prop_assert_eq!(edit.alters(), change.alters(&tree));
+    }
+
+    #[test]
     fn create_leads_from_nothing(after in body()) {
         let gadget = gadget();
         let after = admit(&gadget, after);
-        let change = Change::create(gadget, after.clone());
+        let change = Change::create(gadget.clone(), after.clone());
         let mut document = Resource::default();
+        let difference = difference_of(&gadget, &document, &after);
+        prop_assert_eq!(change.set(), difference.set());
         prop_assert_eq!(change.text_after(&document), after.to_text());
         change.apply(&mut document);
         prop_assert_eq!(&document, &after);
