@@ -1,5 +1,6 @@
 //! Prints the details of entries.
 
+use scimkit_core::push_json_string;
 use scimkit_registry::ResourceId;
 use serde::Serialize;
 use serde_json::Value;
@@ -123,7 +124,7 @@ impl PartPrinter {
         }
         self.element(List::Attributes);
         self.text.extend_from_slice(br#"{"path":"#);
-        self.print(path);
+        push_json_string(&mut self.text, path);
         if is_masked {
             self.text.extend_from_slice(br#","masked":true"#);
         } else {
@@ -143,12 +144,12 @@ impl PartPrinter {
             self.element(List::Attributes);
             if !prefix.is_empty() {
                 self.text.push(b'[');
-                self.print(prefix);
+                push_json_string(&mut self.text, prefix);
                 self.text.push(b',');
                 self.prefix = Some(prefix.to_owned());
             }
         }
-        self.print(path.get(prefix.len()..).unwrap_or_default());
+        push_json_string(&mut self.text, path.get(prefix.len()..).unwrap_or_default());
     }
 
     fn close_prefix(&mut self) {
@@ -187,13 +188,13 @@ impl PartPrinter {
         for (id, kind) in added {
             self.member(attr, &mut open, "added");
             match kind {
-                None => self.print(id.as_str()),
+                None => push_json_string(&mut self.text, id.as_str()),
                 Some(kind) => self.print(&[id.as_str(), kind]),
             }
         }
         for id in removed {
             self.member(attr, &mut open, "removed");
-            self.print(id.as_str());
+            push_json_string(&mut self.text, id.as_str());
         }
         if open.is_some() {
             self.text.extend_from_slice(b"]}");
@@ -218,7 +219,7 @@ impl PartPrinter {
             None => {
                 self.element(List::Members);
                 self.text.extend_from_slice(br#"{"attr":"#);
-                self.print(attr);
+                push_json_string(&mut self.text, attr);
                 self.text.extend_from_slice(b",\"");
             }
         }
