@@ -159,9 +159,8 @@ impl Limits {
         if most.saturating_add(change.max_growth()) <= limit {
             return Ok(());
         }
-        let mut after = before.cloned().unwrap_or_default();
-        change.apply(&mut after);
-        let bytes = after.text_len();
+        let nothing = Resource::default();
+        let bytes = change.text_after(before.unwrap_or(&nothing)).len() as u64;
         if bytes <= limit {
             return Ok(());
         }

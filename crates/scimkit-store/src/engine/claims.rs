@@ -139,9 +139,11 @@ impl Decider<'_> {
             (None, Some(row)) => (row.connection.as_ref(), &row.document),
             (None, None) => return Ok(None),
         };
-        let document = document.tree()?;
+        let read = claim.dormant.iter().flat_map(Predicate::attributes);
+        let reader = kind.reader(read);
+        let values = reader.read(document.text());
         let meter = request.budget.meter();
-        Ok(claim.takes(kind, connection, View::of(&document), &meter)?)
+        Ok(claim.takes(kind, connection, View::of_values(&values), &meter)?)
     }
 
     /// The row of a resource, if it is in that state and satisfies the predicate now.
@@ -167,9 +169,10 @@ impl Decider<'_> {
         let Some((head, document)) = head.zip(document) else {
             return Ok(None);
         };
-        let document = document.tree()?;
+        let reader = kind.reader(predicate.attributes());
+        let values = reader.read(document.text());
         let meter = request.budget.meter();
-        let holds = kind.matches(predicate, View::of(&document), &meter)?;
+        let holds = kind.matches(predicate, View::of_values(&values), &meter)?;
         Ok(holds.then_some(CandidateRow { body, head, row }))
     }
 

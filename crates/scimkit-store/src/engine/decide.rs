@@ -391,7 +391,7 @@ impl Decider<'_> {
         let mut keys = KeyEdits::new();
         if self.has_claims {
             // A claim finds by its keys what it may take.
-            for (attr, before) in keys::of_document(kind, &*row.document.tree()?) {
+            for (attr, before) in keys::of_document(kind, &row.document)? {
                 let after = before.clone();
                 keys.insert(attr, KeyEdit { after, before });
             }

@@ -74,7 +74,7 @@ impl Decider<'_> {
     ) -> Result<(), StoreError> {
         let row = self.known.row(&head.id)?;
         let row = row.ok_or_else(|| missing("a removed row"))?;
-        for (attr, keys) in keys::of_document(kind, &*row.document.tree()?) {
+        for (attr, keys) in keys::of_document(kind, &row.document)? {
             let rows = key_rows((kind, attr), &head.id, head.state, &keys);
             operations.removed_keys.extend(rows);
         }
@@ -145,8 +145,7 @@ fn insert(operations: &mut Operations, head: &RowHead, body: &Body) -> Result<()
             .iter()
             .for_each(|(attr, edit)| add(*attr, &edit.after)),
         RowState::Deleted => {
-            let document = body.document.tree()?;
-            let keys = keys::of_document(&body.kind, &document);
+            let keys = keys::of_document(&body.kind, &body.document)?;
             keys.iter().for_each(|(attr, keys)| add(*attr, keys));
         }
     }

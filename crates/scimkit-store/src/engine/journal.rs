@@ -104,9 +104,9 @@ impl Decider<'_> {
         if request.policy.journal.level < JournalLevel::Full {
             return Ok(Some(printer));
         }
-        let document = body.document.tree()?;
+        let document = body.document.tree()?.into_owned();
         request.budget.charge(document.weight().saturating_mul(2))?;
-        let all = Change::create(Arc::clone(&body.kind), Resource::clone(&document));
+        let all = Change::create(Arc::clone(&body.kind), document);
         let mut attributes = AttributePrinter::new(printer, request, &body.kind);
         for value in all.values(None) {
             attributes.add(value.attr, (value.after.as_deref(), None));

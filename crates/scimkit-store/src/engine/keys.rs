@@ -6,7 +6,9 @@ use std::{
 };
 
 use scimkit_core::{DataType, Uniqueness};
-use scimkit_registry::{Attr, AttrId, Change, Key, Resource, ResourceType, Role};
+use scimkit_registry::{
+    Attr, AttrId, Change, Document, InvalidDocument, Key, Resource, ResourceType, Role,
+};
 
 /// The keys of one attribute before a decision and after it.
 #[derive(Debug, Clone, Default)]
@@ -77,9 +79,17 @@ pub(super) fn of_attributes(
     of_change(&change)
 }
 
-/// All keys of a document.
-pub(super) fn of_document(kind: &Arc<ResourceType>, document: &Resource) -> AttrKeys {
-    of_change(&Change::create(Arc::clone(kind), document.clone()))
+/// All keys of a document, of which nothing else is parsed.
+///
+/// # Errors
+/// The text is not a JSON object.
+pub(super) fn of_document(
+    kind: &Arc<ResourceType>,
+    document: &Document,
+) -> Result<AttrKeys, InvalidDocument> {
+    let keyed = kind.attributes().iter().filter(|attr| has_keys(kind, attr));
+    let part = document.part(kind, keyed.map(Attr::id))?;
+    Ok(of_change(&Change::create(Arc::clone(kind), part)))
 }
 
 /// The attributes that a change sets or unsets.
