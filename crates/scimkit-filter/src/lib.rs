@@ -85,6 +85,8 @@
 //! [RFC 7644, 3.4.2.2]: https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2
 //! [RFC 7644, 3.5.2]: https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod attribute;
 mod builder;
 mod bytes;

@@ -36,6 +36,8 @@
 //!
 //! The format is described in `docs/mapping.md`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod bound;
 mod builder;
 mod check;

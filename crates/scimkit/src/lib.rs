@@ -23,6 +23,8 @@
 //! To keep the data in the application's own tables, implement [`Store`]. The modules below are the
 //! crates that this one is made of, for whoever needs one alone.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 /// The server as an axum router.
 #[cfg(feature = "axum")]
 pub use scimkit_axum as axum;
