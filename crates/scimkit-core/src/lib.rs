@@ -38,6 +38,7 @@ mod meta;
 mod name;
 mod resource_type;
 mod schema;
+mod suggestion;
 mod urn;
 mod version;
 
@@ -53,5 +54,6 @@ pub use meta::Meta;
 pub use name::is_attribute_name;
 pub use resource_type::{InvalidEndpoint, ResourceTypeDefinition, SchemaExtension};
 pub use schema::{InvalidSchema, Schema};
+pub use suggestion::did_you_mean;
 pub use urn::{InvalidUrn, Urn};
 pub use version::{ETagList, InvalidVersion, Version};

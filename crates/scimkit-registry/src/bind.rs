@@ -1,6 +1,6 @@
 //! Binding: names to attributes, values to their types, case by the schema.
 
-use scimkit_core::{DataType, excerpt};
+use scimkit_core::{DataType, did_you_mean, excerpt};
 use scimkit_filter::{AttributePath, Comparison, Filter, Literal, ParseLimits, Path, ValuePath};
 
 use crate::{
@@ -176,8 +176,12 @@ impl ResourceType {
     }
 
     fn unknown(&self, path: &AttributePath<'_>) -> Error {
-        let (name, kind) = (excerpt(&path.to_string()), self.name());
-        let problem = Error::filter(format!("`{name}` is not an attribute of {kind}"));
+        let (path_text, kind) = (path.to_string(), self.name());
+        let suggestion = did_you_mean(&path_text, self.attributes().iter().map(Attr::path));
+        let name = excerpt(&path_text);
+        let problem = Error::filter(format!(
+            "`{name}` is not an attribute of {kind}{suggestion}"
+        ));
         let unqualified = path.urn.is_none()
             && self
                 .lookup_in_extensions(&path.name, path.sub_attribute.as_deref())
@@ -187,6 +191,17 @@ impl ResourceType {
         } else {
             problem
         }
+    }
+
+    fn unknown_sub(&self, attr: AttrId, path: &AttributePath<'_>) -> Error {
+        let name = path.to_string();
+        let children = self.attributes().iter();
+        let children = children.filter(|child| child.parent() == Some(attr));
+        let suggestion = did_you_mean(&name, children.map(Attr::name));
+        let (name, attr) = (excerpt(&name), self.attr(attr).path());
+        Error::filter(format!(
+            "`{name}` is not a sub-attribute of {attr}{suggestion}"
+        ))
     }
 }
 
@@ -327,15 +342,15 @@ impl Binder<'_> {
         if let Some(id) = found {
             return self.allowed(id).map(Some);
         }
+        let by_tolerance = matches!(self.unknown, Unknown::ByTolerance);
+        if by_tolerance && self.leeway.lets_through(Quirk::UnknownInFilter) {
+            return Ok(None);
+        }
         let problem = match self.inside {
             None => self.kind.unknown(path),
-            Some(attr) => {
-                let (path, attr) = (excerpt(&path.to_string()), self.kind.attr(attr).path());
-                Error::filter(format!("`{path}` is not a sub-attribute of {attr}"))
-            }
+            Some(attr) => self.kind.unknown_sub(attr, path),
         };
         match self.unknown {
-            Unknown::ByTolerance if self.leeway.lets_through(Quirk::UnknownInFilter) => Ok(None),
             Unknown::ByTolerance if problem.quirk().is_none() => {
                 Err(problem.but_for(Quirk::UnknownInFilter))
             }

@@ -1,7 +1,7 @@
 //! Rules as text, and what follows from them.
 
 use http::Method;
-use scimkit_mapping::{Closures, Mapping};
+use scimkit_mapping::{CustomTransform, Mapping};
 use scimkit_provision::{CapacityRule, Rules};
 use scimkit_registry::Tolerance;
 use scimkit_server::{Access, Level};
@@ -37,15 +37,15 @@ fn settings(rules: &Rules, base: &Settings) -> Settings {
 fn a_mapping_is_checked_against_the_schemas() {
     let base = Settings::new("https://app.example");
     let mut rules = Rules::default();
-    let toml = "[User]\nunmapped = 'drop'\n[[User.map]]\nscim = 'userName'\nhost = 'email'\n";
-    let json = r#"{"User": {"unmapped": "drop", "map": [{"scim": "userName", "host": "email"}]}}"#;
+    let toml = "[User]\nunmapped = 'drop'\n[[User.map]]\nscim = 'userName'\nfield = 'email'\n";
+    let json = r#"{"User": {"unmapped": "drop", "map": [{"scim": "userName", "field": "email"}]}}"#;
     for text in [toml, json] {
         rules.mapping = Some(text.to_owned());
         let settings = settings(&rules, &base);
         let fields: Vec<_> = settings
             .mapping()
             .unwrap()
-            .of("User")
+            .for_type("User")
             .unwrap()
             .rules()
             .collect();
@@ -61,11 +61,11 @@ fn a_mapping_is_checked_against_the_schemas() {
         "{text}"
     );
     // A transform of the host's own is one when the host has given it.
-    let slug = toml.to_owned() + "transform = [{ host = 'slug' }]\n";
+    let slug = toml.to_owned() + "transform = [{ custom = 'slug' }]\n";
     rules.mapping = Some(slug);
     assert!(rules.settings(&base, &Mapping::builder()).is_err());
-    let closures = Closures::new(|value| Ok(value.clone()), |value| Ok(value.clone()));
-    let own = Mapping::builder().closures("slug", closures);
+    let closures = CustomTransform::new(|value| Ok(value.clone()), |value| Ok(value.clone()));
+    let own = Mapping::builder().custom_transform("slug", closures);
     rules.settings(&base, &own).unwrap();
 }
 
@@ -217,7 +217,7 @@ fn invalid_capacity_is_rejected_with_the_reason() {
         ),
         (
             capacity("User", "acitve eq true"),
-            "`acitve` is not an attribute of User",
+            "`acitve` is not an attribute of User, did you mean `active`?",
         ),
         (capacity("User", "active eq"), "expected"),
         (capacity("User", "groups pr"), "`groups` is computed"),
