@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use scimkit::{
     BearerTokens, CreatePolicy, Registry, Server, Settings, Token,
     core::builtin,
-    mapping::{FoldReport, Mapping, check_folded},
+    mapping::{FoldReport, Mapping, RowText, check_folded},
     registry::RegistryBuilder,
     store::rows::{RowStore, Simple},
 };
@@ -53,7 +53,7 @@ fn settings(base_url: &str) -> Result<Settings, Box<dyn Error>> {
     settings.registry = Arc::new(users_alone()?);
     // Who is in the table already is taken over, by e-mail address.
     settings.create = CreatePolicy::Adopt;
-    let mapping = Mapping::builder().with_file(include_str!("mapping.toml"));
+    let mapping = Mapping::builder().text(include_str!("mapping.toml"));
     let mapping = Arc::new(mapping.build(&settings.registry)?);
     Ok(settings.mapped(mapping)?)
 }
@@ -63,7 +63,9 @@ fn people(
     database: Connection,
     settings: &Settings,
 ) -> Result<RowStore<Simple<People>>, Box<dyn Error>> {
-    let users = settings.mapping().and_then(|mapping| mapping.of("User"));
+    let users = settings
+        .mapping()
+        .and_then(|mapping| mapping.for_type("User"));
     let users = users.ok_or("users are mapped")?;
     Ok(RowStore::new(Simple::new(People::new(database, users))))
 }
@@ -84,11 +86,14 @@ fn server(base_url: &str, token: &Token) -> Result<Server, Box<dyn Error>> {
 #[expect(clippy::print_stderr, reason = "a message for the operator")]
 fn report(database: &Connection) -> Result<(), Box<dyn Error>> {
     let mut statement = database.prepare("SELECT id, email FROM person WHERE NOT removed")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
-    let rows: Vec<(String, String)> = rows.collect::<Result<_, _>>()?;
+    let rows = statement.query_map([], |row| {
+        let (row, text) = (row.get(0)?, row.get(1)?);
+        Ok(RowText { row, text })
+    })?;
+    let rows: Vec<RowText<String, String>> = rows.collect::<Result<_, _>>()?;
     let report: FoldReport<String> = check_folded(rows);
-    for (id, folded) in &report.unfolded {
-        eprintln!("person {id}: the login is not folded; `{folded}` would be");
+    for RowText { row, text } in &report.unfolded {
+        eprintln!("person {row}: the login is not folded; `{text}` would be");
     }
     match report.duplicates.first() {
         None => Ok(()),

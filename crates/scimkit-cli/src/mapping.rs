@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use scimkit::mapping::{Mapping, MappingError, Problem};
+use scimkit::mapping::{Mapping, MappingError, MappingProblem};
 use serde_json::{Value, json};
 
 use crate::{
@@ -97,7 +97,7 @@ fn check(options: &Check) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(problem: &Problem) -> Value {
+fn as_json(problem: &MappingProblem) -> Value {
     let position = problem.position();
     json!({
         "line": position.map(|p| p.line),
@@ -124,6 +124,6 @@ impl Source {
     fn load(&self) -> Result<Result<Mapping, MappingError>, String> {
         let registry = self.schemas.registry()?;
         let text = files::read(&self.file)?;
-        Ok(self.transforms.builder().with_file(&text).build(&registry))
+        Ok(self.transforms.builder().text(&text).build(&registry))
     }
 }

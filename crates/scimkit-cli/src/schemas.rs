@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use scimkit::{
     Registry,
-    mapping::{Closures, MappingBuilder},
+    mapping::{CustomTransform, MappingBuilder},
 };
 use serde_json::Value;
 
@@ -55,7 +55,7 @@ impl CustomTransforms {
         let same = |value: &Value| Ok(value.clone());
         let names = self.custom_transform.iter();
         names.fold(MappingBuilder::default(), |builder, name| {
-            builder.closures(name, Closures::new(same, same))
+            builder.custom_transform(name, CustomTransform::new(same, same))
         })
     }
 }

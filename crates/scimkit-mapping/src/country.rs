@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use scimkit_registry::fold;
 
-/// How a host keeps a country.
+/// The form of a country in a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CountryForm {
@@ -37,7 +37,7 @@ struct Country {
     zone: &'static str,
 }
 
-pub(super) fn to_host(text: &str, form: CountryForm) -> Result<Value, String> {
+pub(super) fn to_field(text: &str, form: CountryForm) -> Result<Value, String> {
     let country = find(text).ok_or(NO_COUNTRY)?;
     Ok(Value::from(match form {
         CountryForm::Alpha2 => country.alpha2,
@@ -46,28 +46,28 @@ pub(super) fn to_host(text: &str, form: CountryForm) -> Result<Value, String> {
     }))
 }
 
-pub(super) fn to_scim(text: &str) -> Result<Value, String> {
+pub(super) fn to_attribute(text: &str) -> Result<Value, String> {
     Ok(Value::from(find(text).ok_or(NO_COUNTRY)?.alpha2))
 }
 
-const NO_COUNTRY: &str = "it is no country of ISO 3166-1";
+const NO_COUNTRY: &str = "expected a country of ISO 3166-1";
 
-/// A time zone as it is, and of a country the one that `own` or the table has.
+/// Returns a time zone unchanged, and for a country the zone in `own` or in the table.
 pub(super) fn zone(text: &str, own: &BTreeMap<String, String>) -> Result<Value, String> {
     let text = text.trim();
     let Some(country) = find(text) else {
         return match is_zone(text) {
             true => Ok(Value::from(text)),
-            false => Err("it is neither an IANA time zone nor a country".to_owned()),
+            false => Err("expected an IANA time zone or a country".to_owned()),
         };
     };
     match own.get(country.alpha2).map_or(country.zone, String::as_str) {
-        "" => Err("it is a country without a time zone".to_owned()),
+        "" => Err("expected a country with a time zone".to_owned()),
         zone => Ok(Value::from(zone)),
     }
 }
 
-/// Whether it has the form of a name in the tz database: `Europe/Berlin`, `UTC`, `EST5EDT`.
+/// Whether a text has the form of a name in the tz database: `Europe/Berlin`, `UTC`, `EST5EDT`.
 pub(super) fn is_zone(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+');
     let part =
@@ -79,7 +79,7 @@ pub(super) fn is_zone(text: &str) -> bool {
     text.len() <= 64 && text.split('/').all(part) && (text.contains('/') || alone.contains(&text))
 }
 
-/// The alpha-2 code of what is one.
+/// Whether a text is an alpha-2 code.
 pub(super) fn is_alpha2(text: &str) -> bool {
     find(text).is_some_and(|country| country.alpha2 == text)
 }

@@ -1,4 +1,4 @@
-//! Dates and moments (ISO 8601).
+//! Dates and instants (ISO 8601).
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc, format::StrftimeItems};
 use scimkit_core::parse_instant;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::FieldType;
 
-/// How a host keeps a date or a moment.
+/// The form of a date or instant in a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DateForm {
@@ -14,16 +14,16 @@ pub enum DateForm {
     Date,
     /// `"2022-04-04T04:23:30Z"`.
     Instant,
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970 in UTC.
     Milliseconds,
-    /// Text by a pattern of chrono's `strftime`, such as `%d.%m.%Y`; in UTC.
+    /// Text in UTC by a pattern of chrono's `strftime`, such as `%d.%m.%Y`.
     Pattern(String),
-    /// Seconds since 1970; what is less is lost.
+    /// Seconds since 1970 in UTC; fractions are lost.
     Seconds,
 }
 
 impl DateForm {
-    /// What a host's field holds in this form.
+    /// Returns the type of a field in this form.
     pub(super) fn gives(&self) -> FieldType {
         match self {
             DateForm::Date => FieldType::Date,
@@ -45,7 +45,7 @@ impl DateForm {
         }
     }
 
-    /// What is wrong with a pattern: one that can't be read, or says no whole date.
+    /// Returns the problem of an invalid pattern, or of one without a whole date.
     pub(super) fn problem(&self) -> Option<&'static str> {
         let DateForm::Pattern(pattern) = self else {
             return None;
@@ -53,16 +53,16 @@ impl DateForm {
         let sample = NaiveDate::from_ymd_opt(2022, 4, 13).map(|d| d.and_time(NaiveTime::MIN));
         let text = sample.and_then(|moment| shown(moment, pattern));
         let Some(text) = text else {
-            return Some("the pattern can't be read");
+            return Some("invalid pattern: use the specifiers of chrono's `strftime`");
         };
         match read_pattern(&text, pattern) {
             Some(moment) if Some(moment) == sample => None,
-            _ => Some("the pattern does not tell day, month and year, so that it can't be undone"),
+            _ => Some("the pattern needs day, month and year, so that it can be reversed"),
         }
     }
 }
 
-pub(super) fn to_host(value: &Value, form: &DateForm) -> Result<Value, String> {
+pub(super) fn to_field(value: &Value, form: &DateForm) -> Result<Value, String> {
     let moment = value
         .as_str()
         .and_then(|text| read(text.trim()))
@@ -78,7 +78,11 @@ pub(super) fn to_host(value: &Value, form: &DateForm) -> Result<Value, String> {
     })
 }
 
-pub(super) fn to_scim(value: &Value, form: &DateForm, wanted: FieldType) -> Result<Value, String> {
+pub(super) fn to_attribute(
+    value: &Value,
+    form: &DateForm,
+    wanted: FieldType,
+) -> Result<Value, String> {
     let moment = match (form, value) {
         (DateForm::Milliseconds, Value::Number(n)) => {
             n.as_i64().and_then(DateTime::from_timestamp_millis)
@@ -92,7 +96,7 @@ pub(super) fn to_scim(value: &Value, form: &DateForm, wanted: FieldType) -> Resu
         (DateForm::Date | DateForm::Instant, Value::String(text)) => read(text),
         _ => None,
     };
-    let moment = moment.ok_or_else(|| "it is no date in the rule's form".to_owned())?;
+    let moment = moment.ok_or_else(|| "expected a date in the form of the rule".to_owned())?;
     let only_date = wanted != FieldType::Instant && !form.has_time();
     Ok(Value::from(if only_date {
         moment.format("%Y-%m-%d").to_string()
@@ -101,14 +105,14 @@ pub(super) fn to_scim(value: &Value, form: &DateForm, wanted: FieldType) -> Resu
     }))
 }
 
-const NO_DATE: &str = "it is no date of ISO 8601";
+const NO_DATE: &str = "expected a date of ISO 8601";
 
-/// A moment without needless fractions.
+/// Returns an instant without needless fractions.
 fn instant(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 
-/// A dateTime, or a date alone.
+/// Reads an instant, or a date alone.
 fn read(text: &str) -> Option<DateTime<Utc>> {
     let date = || {
         let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
@@ -128,7 +132,7 @@ fn read_pattern(text: &str, pattern: &str) -> Option<NaiveDateTime> {
         .or_else(date)
 }
 
-/// By a pattern; `None` for one that can't be read, or asks for what UTC moments do not have.
+/// Writes an instant by a pattern; `None` for an invalid pattern, or one with parts that UTC instants lack.
 fn shown(moment: NaiveDateTime, pattern: &str) -> Option<String> {
     let mut text = String::new();
     let items = StrftimeItems::new(pattern).parse().ok()?;
@@ -169,14 +173,14 @@ mod tests {
             ),
         ] {
             assert_eq!(form.problem(), None);
-            assert_eq!(to_host(&moment, &form).as_ref(), Ok(&host), "{form:?}");
+            assert_eq!(to_field(&moment, &form).as_ref(), Ok(&host), "{form:?}");
             assert_eq!(
-                to_scim(&host, &form, FieldType::Instant).as_ref(),
+                to_attribute(&host, &form, FieldType::Instant).as_ref(),
                 Ok(back),
                 "{form:?}"
             );
         }
-        let only = to_scim(
+        let only = to_attribute(
             &Value::from("04.04.2022"),
             &DateForm::Pattern("%d.%m.%Y".into()),
             FieldType::Text,
@@ -192,9 +196,9 @@ mod tests {
                 "{pattern}"
             );
         }
-        assert!(to_host(&Value::from("04/04/2022"), &DateForm::Date).is_err());
+        assert!(to_field(&Value::from("04/04/2022"), &DateForm::Date).is_err());
         assert!(
-            to_scim(
+            to_attribute(
                 &Value::from(i64::MAX),
                 &DateForm::Seconds,
                 FieldType::Instant

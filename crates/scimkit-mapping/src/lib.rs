@@ -1,114 +1,121 @@
-//! The one attribute mapping: what SCIM calls so, a host keeps there.
+//! Maps SCIM attributes to the fields of an application, and back.
 //!
 //! ```
 //! use scimkit_mapping::Mapping;
-//! use scimkit_registry::{Registry, Resource, Tolerance};
+//! use scimkit_registry::{Registry, Tolerance};
 //! use serde_json::json;
 //!
 //! let registry = Registry::standard();
-//! let mapping = Mapping::builder().with_file(r#"
+//! let mapping = Mapping::builder().text(r#"
 //!     [[User.map]]
 //!     scim = "userName"
-//!     host = "email"
+//!     field = "email"
 //!     transform = ["trim", "fold"]
 //!
 //!     [[User.map]]
 //!     scim = "active"
-//!     host = "state"
+//!     field = "state"
 //!     transform = [{ values = { true = "enabled", false = "disabled" } }]
 //! "#).build(&registry)?;
-//! let (user, rules) = (registry.by_name("User").unwrap(), mapping.of("User").unwrap());
+//! let user = registry.by_name("User").unwrap();
 //! let babs = user.admit(json!({"userName": "Babs@X.org", "active": false}), &Tolerance::DEFAULT)?;
-//! let record = rules.to_host(&babs)?;
+//! let user_mapping = mapping.for_type("User").unwrap();
+//! let record = user_mapping.to_record(&babs)?;
 //! assert_eq!(json!(record), json!({"email": "babs@x.org", "state": "disabled"}));
-//! assert_eq!(rules.to_scim(&record, babs.clone())?, babs);
+//! assert_eq!(user_mapping.to_resource(&record, babs.clone())?, babs);
 //!
-//! let wrong = Mapping::builder().with_file("[[User.map]]\nscim = 'userNam'\nhost = 'email'").build(&registry);
-//! assert_eq!(wrong.unwrap_err().to_string(), "2:8: rule 1 of User: `userNam` is not an attribute of User");
+//! let text = "[[User.map]]\nscim = 'userNam'\nfield = 'email'";
+//! let error = Mapping::builder().text(text).build(&registry).unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "2:8: rule 1 of User: unknown attribute `userNam`, did you mean `userName`?"
+//! );
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - [`Mapping::builder`]: rules from TOML, JSON and code, checked together by
-//!   [`MappingBuilder::build`]
-//! - [`TypeMapping::to_host`], [`TypeMapping::changes`], [`TypeMapping::to_scim`]: both ways
-//! - [`TypeMapping::shape`]: what of a change is let through; [`Matching`]: by what a record is recognised
-//! - [`Mapping::described`]: the schemas as far as a mapping supports them
+//! - [`Mapping::builder`]: rules from TOML (feature `toml`), JSON and code; [`MappingBuilder::build`]
+//!   checks them together
+//! - [`TypeMapping::to_record`], [`TypeMapping::field_edits`]: from SCIM to the fields of the application
+//! - [`TypeMapping::to_resource`]: from the fields to SCIM
+//! - [`TypeMapping::filter_change`]: which part of a change is accepted
+//! - [`MatchingAttributes`]: which attributes find an existing resource
+//! - [`Mapping::supported_registry`]: the schemas reduced to what a mapping supports
 //!
-//! The format is described in `docs/mapping.md`.
+//! The file format is described in `docs/mapping.md`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod bound;
-mod builder;
-mod check;
-mod circles;
+mod bound_path;
+mod bound_rule;
 mod country;
 mod date;
-mod described;
-mod exclusive;
-mod folded;
-mod from_json;
-#[cfg(feature = "toml")]
-mod from_toml;
-mod host;
-mod matching;
-mod node;
-mod options;
+mod file_reader;
+mod file_rules;
+mod file_tree;
+mod filter_change;
+mod fold_check;
+mod json_file;
+mod mapping_builder;
+mod mapping_error;
+mod mapping_rule;
+mod matching_attributes;
+mod path_overlap;
 mod phone;
-mod problem;
-mod read;
-mod reader;
-mod rule;
-mod scim;
-mod shape;
-mod side;
-mod steps;
+mod rule_checker;
+mod rule_options;
+mod supported_registry;
 mod template;
+mod template_cycles;
+mod to_record;
+mod to_resource;
+#[cfg(feature = "toml")]
+mod toml_file;
 mod transform;
+mod transform_steps;
 
 use std::sync::Arc;
 
-pub use bound::Record;
-pub use builder::MappingBuilder;
+pub use bound_rule::Record;
 pub use country::CountryForm;
 pub use date::DateForm;
-pub use folded::{FoldReport, check_folded};
-pub use host::FieldEdit;
-pub use matching::Matching;
+pub use filter_change::{ChangeKind, FilteredChange};
+pub use fold_check::{FoldReport, RowText, check_folded};
+pub use mapping_builder::MappingBuilder;
+pub use mapping_error::{MappingError, MappingProblem, SourcePosition};
+pub use mapping_rule::{Field, FieldType, MappingRule, UnmappedPolicy};
+pub use matching_attributes::MatchingAttributes;
 pub use phone::PhoneForm;
-pub use problem::{MappingError, Position, Problem};
-pub use rule::{Field, FieldType, Rule, Unmapped};
-pub use shape::{Occasion, Shaped};
-pub use transform::{Closures, Transform};
+pub use to_record::FieldEdit;
+pub use transform::{CustomTransform, Transform, ValuePair};
 
 use serde_json::Value;
 
-use bound::Bound;
+use bound_rule::BoundRule;
 use scimkit_registry::{AttrId, Change, Error, ErrorKind, Resource, ResourceType};
 
-/// A mapping of resource types to what a host keeps.
+/// The mappings of the resource types of one [`Registry`](scimkit_registry::Registry).
 ///
-/// Made by [`Mapping::builder`], for the resource types of one [`Registry`](scimkit_registry::Registry): a change
-/// or resource of another one's must not be given to it.
+/// A mapping is built for the resource types of one registry: a change of another registry's type is
+/// an error.
 ///
 /// # Example
-/// See the [module](crate).
+/// See the [crate](crate).
 #[derive(Debug, Clone)]
 pub struct Mapping {
     types: Vec<TypeMapping>,
-    warnings: Vec<Problem>,
+    warnings: Vec<MappingProblem>,
 }
 
 impl Mapping {
-    /// Collects rules, from files and from code.
+    /// Returns a builder that collects rules from files and from code.
     #[must_use]
     pub fn builder() -> MappingBuilder {
         MappingBuilder::default()
     }
 
-    /// The rules of a resource type, by its name in any case; `None` for one without.
+    /// Returns the mapping of the resource type with this name, ignoring case; `None` if it has no rules.
     #[must_use]
-    pub fn of(&self, resource_type: &str) -> Option<&TypeMapping> {
+    pub fn for_type(&self, resource_type: &str) -> Option<&TypeMapping> {
         self.types
             .iter()
             .find(|t| t.kind.name().eq_ignore_ascii_case(resource_type))
@@ -118,74 +125,73 @@ impl Mapping {
     ///
     /// # Example
     /// ```
-    /// use scimkit_mapping::Rule;
+    /// use scimkit_mapping::MappingRule;
     /// use scimkit_mapping::Mapping;
     /// use scimkit_registry::Registry;
     ///
     /// let names = ["name.givenName", "name.familyName"];
-    /// let rule = Rule::joined(names, " ").to("full_name");
+    /// let rule = MappingRule::joined(names, " ").with_field("full_name");
     /// let build = |rule| Mapping::builder().rule("User", rule).build(&Registry::standard()).unwrap();
     /// assert_eq!(build(rule.clone()).warnings().len(), 1);
     /// assert!(build(rule.with_single("name.familyName")).warnings().is_empty());
     /// ```
     #[must_use]
-    pub fn warnings(&self) -> &[Problem] {
+    pub fn warnings(&self) -> &[MappingProblem] {
         &self.warnings
     }
 
-    /// The resource types that have rules, in the order of the file.
+    /// Returns the mapping of each resource type that has rules, in the order of the file.
     #[must_use]
     pub fn types(&self) -> &[TypeMapping] {
         &self.types
     }
 }
 
-/// The rules of one resource type.
+/// The mapping of one resource type.
 ///
 /// # Example
-/// See the [module](crate).
+/// See the [crate](crate).
 #[derive(Debug, Clone)]
 pub struct TypeMapping {
-    fields: Vec<(String, Field)>,
+    fields: Vec<Field>,
     kind: Arc<ResourceType>,
-    matching: Matching,
-    // INVARIANT: no two rules write one field, or what can be one value in SCIM.
-    rules: Vec<Bound>,
-    unmapped: Unmapped,
+    matching: MatchingAttributes,
+    // INVARIANT: no two rules write one field, or two SCIM paths that can be one value.
+    rules: Vec<BoundRule>,
+    unmapped: UnmappedPolicy,
 }
 
 impl TypeMapping {
-    /// The host's fields: as declared, or what the rules name.
-    pub fn fields(&self) -> impl Iterator<Item = (&str, Field)> {
-        self.fields
-            .iter()
-            .map(|(name, field)| (name.as_str(), *field))
+    /// Returns the fields of the application: the declared ones, or those that the rules name.
+    #[must_use]
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
     }
 
-    /// The resource type.
+    /// Returns the resource type.
     #[must_use]
     pub fn kind(&self) -> &Arc<ResourceType> {
         &self.kind
     }
 
-    /// The matching attributes; without any in the mapping, [`Matching::usual`].
+    /// The matching attributes; without any in the mapping, [`MatchingAttributes::default_for`].
     #[must_use]
-    pub fn matching(&self) -> &Matching {
+    pub fn matching(&self) -> &MatchingAttributes {
         &self.matching
     }
 
-    /// What becomes of what no rule reaches.
+    /// Returns the policy for attributes that no rule maps.
     #[must_use]
-    pub fn unmapped(&self) -> Unmapped {
+    pub fn unmapped(&self) -> UnmappedPolicy {
         self.unmapped
     }
 
-    /// The rules, in the order of the file.
-    pub fn rules(&self) -> impl Iterator<Item = MappedRule<'_>> {
+    /// Returns the rules, in the order of the file.
+    pub fn rules(&self) -> impl Iterator<Item = CheckedRule<'_>> {
         let kind = &*self.kind;
         self.rules
             .iter()
-            .map(move |bound| MappedRule { bound, kind })
+            .map(move |bound| CheckedRule { bound, kind })
     }
 
     fn check_kind(&self, change: &Change) -> Result<(), Error> {
@@ -195,100 +201,115 @@ impl TypeMapping {
         {
             return Ok(());
         }
-        let (kind, own) = (kind.name(), self.kind.name());
-        let detail =
-            format!("a change of {kind} does not go with the mapping of {own}, or with its schema");
+        let detail = format!(
+            "the change of a {} does not fit the mapping of {}: use the registry that the mapping was built for",
+            kind.name(),
+            self.kind.name()
+        );
         Err(Error::new(ErrorKind::Syntax, detail))
     }
 }
 
-/// One rule of a mapping that was checked: what explains it.
+/// A column that SQL can compare: see [`CheckedRule::comparable_column`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ComparableColumn<'a> {
+    /// The attribute whose values the column holds.
+    pub attr: AttrId,
+    /// The name of the column.
+    pub column: &'a str,
+}
+
+/// One rule of a built mapping.
 #[derive(Debug, Clone, Copy)]
-pub struct MappedRule<'a> {
-    bound: &'a Bound,
+pub struct CheckedRule<'a> {
+    bound: &'a BoundRule,
     kind: &'a ResourceType,
 }
 
-impl<'a> MappedRule<'a> {
-    /// The attribute and the column that holds its values as [`Scalar::of`](scimkit_registry::Scalar::of)
-    /// makes them, where there is one: see `scimkit_sql::HostTable`.
+impl<'a> CheckedRule<'a> {
+    /// Returns the column that SQL can compare with filter values as they are, and its attribute.
     ///
-    /// - One path, of one value; transforms that leave a value as it is on its way back.
-    /// - Booleans and integers, without transforms.
-    /// - Text of a case-exact attribute, or text that is folded in every row: a field that is declared
-    ///   [`folded`](Field::folded), or a `key` column.
+    /// - The rule has one path with one value, and transforms that leave a value unchanged on its way
+    ///   back to SCIM.
+    /// - Booleans and integers have no transforms.
+    /// - Text belongs to a case-exact attribute, or is folded in every row: in a field that is
+    ///   declared [`folded`](Field::folded), or in a `key` column.
+    ///
+    /// The column holds values as [`Scalar::of`](scimkit_registry::Scalar::of) makes them: see
+    /// `scimkit_sql::HostTable`.
     #[must_use]
-    pub fn comparable(self) -> Option<(AttrId, &'a str)> {
-        self.bound.comparable(self.kind)
+    pub fn comparable_column(self) -> Option<ComparableColumn<'a>> {
+        self.bound.comparable_column(self.kind)
     }
 
-    /// Whether empty text in its field stands for no value.
+    /// Whether empty text in the field stands for no value.
     #[must_use]
     pub fn is_empty_unset(self) -> bool {
         self.bound.rule.empty_is_unset
     }
 
-    /// What it gives to its field; `None` when it writes none, or when the resource has nothing
-    /// for it.
+    /// Returns the value that the rule writes to its field; `None` if it writes no field, or if the
+    /// resource has no value for it.
     ///
     /// # Errors
-    /// `invalidValue` for a value that it can't transform.
+    /// `invalidValue` for a value that the transforms reject.
     pub fn field_value(self, resource: &Resource) -> Result<Option<Value>, Error> {
-        match self.bound.writes_host() {
-            true => self.bound.host_value(self.kind, resource),
+        match self.bound.writes_field() {
+            true => self.bound.field_value(self.kind, resource),
             false => Ok(None),
         }
     }
 
-    /// The default of what is created.
+    /// Returns the SCIM value that a new resource gets if it has none.
     #[must_use]
     pub fn default(self) -> Option<&'a Value> {
         self.bound.rule.default.as_ref()
     }
 
-    /// How it is called in messages: `rule 3 of User (userName)`.
+    /// Returns the name of the rule in messages: `rule 3 of User (userName)`.
     #[must_use]
     pub fn label(self) -> &'a str {
         &self.bound.label
     }
 
-    /// The value of each of its paths.
+    /// Returns the value of each path in a resource.
     #[must_use]
     pub fn values(self, resource: &Resource) -> Vec<Option<Value>> {
-        let sides = self.bound.sides.iter();
-        sides.map(|side| side.value(self.kind, resource)).collect()
+        let paths = self.bound.paths.iter();
+        paths.map(|path| path.value(self.kind, resource)).collect()
     }
 
-    /// The field on the host's side, when it has one.
+    /// Returns the field of the application, if the rule has one.
     #[must_use]
-    pub fn host(self) -> Option<&'a str> {
-        self.bound.host()
+    pub fn field(self) -> Option<&'a str> {
+        self.bound.field()
     }
 
-    /// The canonical SCIM paths.
+    /// Returns the SCIM paths in canonical spelling.
     pub fn paths(self) -> impl Iterator<Item = &'a str> {
-        self.bound.sides.iter().map(|side| side.path.as_str())
+        self.bound.paths.iter().map(|path| path.text.as_str())
     }
 
-    /// Whether clients can't write its SCIM side.
+    /// Whether the rule ignores what identity providers write.
     #[must_use]
     pub fn is_read_only(self) -> bool {
         !self.bound.is_writable()
     }
 
-    /// Whether the host does not give it back.
+    /// Whether the field is never read.
     #[must_use]
     pub fn is_write_only(self) -> bool {
-        !self.bound.writes_scim()
+        !self.bound.writes_attribute()
     }
 
-    /// Whether a created resource must have it.
+    /// Whether a new resource must have a value.
     #[must_use]
     pub fn is_required(self) -> bool {
         self.bound.rule.required
     }
 
-    /// Whether a host's records are matched by it.
+    /// Whether the rule maps a matching attribute.
     #[must_use]
     pub fn is_matching(self) -> bool {
         self.bound.rule.matching

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// How a host keeps a telephone number.
+/// The form of a telephone number in a field.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PhoneForm {
@@ -13,12 +13,12 @@ pub enum PhoneForm {
     Tel,
 }
 
-/// Calling codes of countries in which the leading zero is a part of the number.
+/// Calling codes of countries where the leading zero is part of the number.
 const ZERO_STAYS: [&str; 3] = ["378", "379", "39"];
 /// ITU-T E.164.
 const DIGITS: std::ops::RangeInclusive<usize> = 4..=15;
 
-pub(super) fn to_host(text: &str, code: Option<&str>, form: PhoneForm) -> Result<Value, String> {
+pub(super) fn to_field(text: &str, code: Option<&str>, form: PhoneForm) -> Result<Value, String> {
     let number = number(text, code)?;
     Ok(Value::from(match form {
         PhoneForm::E164 => number,
@@ -26,17 +26,17 @@ pub(super) fn to_host(text: &str, code: Option<&str>, form: PhoneForm) -> Result
     }))
 }
 
-pub(super) fn to_scim(text: &str, code: Option<&str>) -> Result<Value, String> {
+pub(super) fn to_attribute(text: &str, code: Option<&str>) -> Result<Value, String> {
     number(text, code).map(|number| Value::from(format!("tel:{number}")))
 }
 
-/// Whether a rule may name it as the code of national numbers.
+/// Whether a text is a calling code.
 pub(super) fn is_code(text: &str) -> bool {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     digits && (1..=3).contains(&text.len()) && !text.starts_with('0')
 }
 
-/// The number in international form, with its extension: `+4930901820;ext=12`.
+/// Returns the number in international form with its extension: `+4930901820;ext=12`.
 fn number(text: &str, code: Option<&str>) -> Result<String, String> {
     let text = text.trim();
     let scheme = text
@@ -46,7 +46,7 @@ fn number(text: &str, code: Option<&str>) -> Result<String, String> {
     let (number, extension) = extension_of(text)?;
     let number = number.trim();
     let international = number.starts_with('+');
-    // `(0)` is said only inside of the country.
+    // `(0)` is dialled only inside the country.
     let number = if international {
         number.replace("(0)", "")
     } else {
@@ -65,7 +65,7 @@ fn number(text: &str, code: Option<&str>) -> Result<String, String> {
     } else if let Some(rest) = digits.strip_prefix("00") {
         rest.to_owned()
     } else {
-        let code = code.ok_or("it has no calling code, and the rule gives none")?;
+        let code = code.ok_or("the number has no calling code: add `code` to the rule")?;
         let own = match digits.strip_prefix('0') {
             Some(rest) if !ZERO_STAYS.contains(&code) => rest,
             _ => &digits,
@@ -81,9 +81,9 @@ fn number(text: &str, code: Option<&str>) -> Result<String, String> {
     })
 }
 
-const NO_NUMBER: &str = "it is no telephone number";
+const NO_NUMBER: &str = "expected a telephone number";
 
-/// The number and its extension, which is digits: `;ext=12`, `ext. 12`, `x12`.
+/// Splits the extension off, which consists of digits: `;ext=12`, `ext. 12`, `x12`.
 fn extension_of(text: &str) -> Result<(&str, Option<&str>), String> {
     let lower = text.to_ascii_lowercase();
     let marks = [";ext=", "ext.", "ext", "x"];
@@ -101,7 +101,7 @@ fn extension_of(text: &str) -> Result<(&str, Option<&str>), String> {
             _ => Err(NO_NUMBER.to_owned()),
         };
     }
-    // Other parameters of RFC 3966 say nothing that a host keeps.
+    // Other parameters of RFC 3966 are dropped.
     Ok((text.split(';').next().unwrap_or(text), None))
 }
 
@@ -110,7 +110,7 @@ mod tests {
     use super::number;
 
     #[test]
-    fn numbers_come_out_in_one_form() {
+    fn spellings_of_a_number_have_one_form() {
         for text in [
             "+90 (532) 123-45-67",
             "tel:+90-532-123-45-67",
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn invalid_numbers_are_rejected() {
         for text in [
             "",
             "tel:",

@@ -3,12 +3,12 @@
 /// A piece of a template.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Piece {
-    /// What stands in braces, by its index among the slots.
+    /// The index of a slot.
     Slot(usize),
     Text(String),
 }
 
-/// A template that was read.
+/// A parsed template.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Template {
     pub(super) pieces: Vec<Piece>,
@@ -19,10 +19,12 @@ const MAX_LENGTH: usize = 1024;
 const MAX_SLOTS: usize = 32;
 
 impl Template {
-    /// Reads a template: `{{` and `}}` stand for braces; in a slot, braces in quotes are its text.
+    /// Parses a template: `{{` and `}}` stand for braces; quoted braces belong to the slot.
     pub(super) fn parse(text: &str) -> Result<Template, String> {
         if text.len() > MAX_LENGTH {
-            return Err(format!("the template is longer than {MAX_LENGTH} bytes"));
+            return Err(format!(
+                "the template has more than {MAX_LENGTH} bytes: shorten it"
+            ));
         }
         let mut template = Template {
             pieces: Vec::new(),
@@ -34,8 +36,9 @@ impl Template {
             match sign {
                 '{' | '}' if signs.next_if_eq(&sign).is_some() => plain.push(sign),
                 '{' => {
-                    let slot =
-                        slot(&mut signs).ok_or("a `{` is not closed, or nothing is in it")?;
+                    let slot = slot(&mut signs).ok_or(
+                        "a slot is empty or not closed: write `{name}`, or `{{` for a brace",
+                    )?;
                     if !plain.is_empty() {
                         template
                             .pieces
@@ -50,7 +53,7 @@ impl Template {
                     }
                 }
                 '}' => {
-                    return Err("a `}` closes nothing: write `}}` for the sign itself".to_owned());
+                    return Err("unexpected `}`: write `}}` for a brace".to_owned());
                 }
                 other => plain.push(other),
             }
@@ -59,15 +62,17 @@ impl Template {
             template.pieces.push(Piece::Text(plain));
         }
         match template.slots.len() {
-            0 => Err("the template has no slot: use `constant`".to_owned()),
+            0 => Err("the template has no slots: use `constant`".to_owned()),
             1..=MAX_SLOTS => Ok(template),
-            _ => Err(format!("the template has more than {MAX_SLOTS} slots")),
+            _ => Err(format!(
+                "too many slots: a template has at most {MAX_SLOTS}"
+            )),
         }
     }
 
-    /// The text with its slots filled; `None` when none of them has a value.
+    /// Fills the slots; `None` if none of them has a value.
     ///
-    /// Of the white space around a slot without a value no more than one is left.
+    /// White space around a slot without a value is reduced to one piece.
     pub(super) fn fill(&self, values: &[Option<String>]) -> Option<String> {
         if values.iter().flatten().all(String::is_empty) {
             return None;
@@ -134,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_template_is_refused() {
+    fn invalid_templates_are_rejected() {
         for text in ["", "plain", "{", "{}", "{ }", "}", "{a", "{a\"}", "x}y"] {
             assert!(Template::parse(text).is_err(), "{text}");
         }

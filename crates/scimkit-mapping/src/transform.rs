@@ -1,4 +1,4 @@
-//! Transforms: what happens to a value on its way to the host, and back.
+//! Transforms: the conversion of values between SCIM and the application.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -12,14 +12,16 @@ use super::{
 };
 use scimkit_registry::fold;
 
-/// What happens to a value on its way to the host; [`Rule::through`](super::Rule::through).
+/// One conversion between SCIM values and values of a field.
 ///
-/// On the way back it is undone, in the reverse order. What can't be told from the result stays as it is:
-/// nobody knows any more which letters of a lower-case text were capitals.
+/// - On the way from the field to SCIM, transforms are reversed in the opposite order.
+/// - A transform that loses information, such as [`Lower`](Transform::Lower), returns the value of the
+///   field unchanged.
+/// - See [`MappingRule::with_transform`](super::MappingRule::with_transform).
 ///
 /// # Example
 /// ```
-/// use scimkit_mapping::{CountryForm, Rule, Transform};
+/// use scimkit_mapping::{CountryForm, MappingRule, Transform};
 /// use scimkit_mapping::Mapping;
 /// use scimkit_registry::{Registry, Resource, Tolerance};
 /// use serde_json::json;
@@ -27,123 +29,137 @@ use scimkit_registry::fold;
 /// let country = r#"addresses[type eq "work"].country"#;
 /// let registry = Registry::standard();
 /// let mapping = Mapping::builder()
-///     .rule("User", Rule::of(country).to("country").through(Transform::Country(CountryForm::Name)))
+///     .rule("User", MappingRule::new(country).with_field("country").with_transform(Transform::Country(CountryForm::Name)))
 ///     .build(&registry)
 ///     .unwrap();
-/// let (rules, user) = (mapping.of("User").unwrap(), registry.by_name("User").unwrap());
+/// let rules = mapping.for_type("User").unwrap();
+/// let user = registry.by_name("User").unwrap();
 /// let body = |country| json!({"addresses": [{"type": "work", "country": country}]});
 /// let turk = user.admit(body("TR"), &Tolerance::DEFAULT)?;
-/// let record = rules.to_host(&turk)?;
+/// let record = rules.to_record(&turk)?;
 /// assert_eq!(record["country"], "Türkiye");
-/// assert_eq!(rules.to_scim(&record, Resource::default())?.as_map()["addresses"], turk.as_map()["addresses"]);
+/// assert_eq!(rules.to_resource(&record, Resource::default())?.as_map()["addresses"], turk.as_map()["addresses"]);
 ///
 /// let nowhere = user.admit(body("Atlantis"), &Tolerance::DEFAULT)?;
-/// assert!(rules.to_host(&nowhere).is_err());
+/// assert!(rules.to_record(&nowhere).is_err());
 /// # Ok::<(), scimkit_registry::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Transform {
-    /// A country of ISO 3166-1 in the host's form; alpha-2 in SCIM.
+    /// A country of ISO 3166-1: alpha-2 in SCIM, any form in the field.
     Country(CountryForm),
-    /// A date or moment in the host's form; ISO 8601 in SCIM.
+    /// A transform of the application, by its name.
+    Custom(String),
+    /// A date or instant: ISO 8601 in SCIM, any form in the field.
     Date(DateForm),
-    /// Folded text, as it is compared where case does not matter.
+    /// Folded text, as SCIM compares text that is not case-exact.
     Fold,
-    /// A transform of the host's own, by its name.
-    Host(String),
     /// Lower case.
     Lower,
-    /// A telephone number; in SCIM as RFC 3966 has it, `tel:+4930901820`.
+    /// A telephone number: in SCIM by RFC 3966, `tel:+4930901820`.
     Phone {
-        /// The calling code of numbers that come without one.
+        /// The calling code of national numbers.
         code: Option<String>,
-        /// The host's form.
+        /// The form in the field.
         form: PhoneForm,
     },
     /// A number or a boolean as text.
     Text,
-    /// An IANA time zone, also of a country: the zone in which most of its people live, or the one
-    /// given here by its alpha-2 code.
+    /// An IANA time zone. A country is converted to the zone given here for its alpha-2 code, or to the
+    /// zone in which most of its people live.
     TimeZone(BTreeMap<String, String>),
-    /// Without white space at either end.
+    /// Text without white space at either end.
     Trim,
     /// Upper case.
     Upper,
-    /// One value for another, each SCIM value with the host's; in a file the SCIM values are text.
-    Values(Vec<(Value, Value)>),
+    /// A table of values.
+    Values(Vec<ValuePair>),
 }
 
-/// A pair of functions of the host's, for [`Transform::Host`].
+/// A SCIM value and the value of the field that it is converted to; see [`Transform::Values`].
+#[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a pair of values has no more to it"
+)]
+pub struct ValuePair {
+    /// The SCIM value. A mapping file writes it as text.
+    pub scim: Value,
+    /// The value of the field.
+    pub field: Value,
+}
+
+/// A transform of the application: a pair of functions for [`Transform::Custom`].
 ///
 /// # Example
 /// ```
-/// use scimkit_mapping::{Closures, Rule, Transform};
+/// use scimkit_mapping::{CustomTransform, MappingRule, Transform};
 /// use scimkit_mapping::Mapping;
 /// use scimkit_registry::Registry;
 /// use serde_json::Value;
 ///
 /// let text = |value: &Value| value.as_str().map(str::to_owned).ok_or("it is not text".to_owned());
-/// let dashes = Closures::new(
+/// let dashes = CustomTransform::new(
 ///     move |value| Ok(text(value)?.replace(' ', "-").into()),
 ///     move |value| Ok(text(value)?.replace('-', " ").into()),
 /// );
-/// let rule = Rule::of("nickName").to("slug").through(Transform::Host("dashes".into()));
+/// let rule = MappingRule::new("nickName").with_field("slug").with_transform(Transform::Custom("dashes".into()));
 /// let builder = Mapping::builder().rule("User", rule);
-/// assert!(builder.clone().closures("dashes", dashes).build(&Registry::standard()).is_ok());
+/// assert!(builder.clone().custom_transform("dashes", dashes).build(&Registry::standard()).is_ok());
 /// assert!(builder.build(&Registry::standard()).is_err());
 /// ```
 #[derive(Clone)]
-pub struct Closures {
+pub struct CustomTransform {
     pub(super) gives: FieldType,
     pub(super) takes: FieldType,
-    to_host: Function,
-    to_scim: Option<Function>,
+    to_field: Function,
+    to_attribute: Option<Function>,
 }
 
 type Function = Arc<dyn Fn(&Value) -> Result<Value, String> + Send + Sync>;
 
-impl Closures {
-    /// From text to text and back; an error says why a value can't be transformed.
+impl CustomTransform {
+    /// Returns a transform from text to text and back. An error states why a value is rejected.
     #[must_use]
     pub fn new(
-        to_host: impl Fn(&Value) -> Result<Value, String> + Send + Sync + 'static,
-        to_scim: impl Fn(&Value) -> Result<Value, String> + Send + Sync + 'static,
+        to_field: impl Fn(&Value) -> Result<Value, String> + Send + Sync + 'static,
+        to_attribute: impl Fn(&Value) -> Result<Value, String> + Send + Sync + 'static,
     ) -> Self {
-        Closures {
-            to_scim: Some(Arc::new(to_scim)),
-            ..Closures::one_way(to_host)
+        CustomTransform {
+            to_attribute: Some(Arc::new(to_attribute)),
+            ..CustomTransform::one_way(to_field)
         }
     }
 
-    /// Only to the host: its rule must be write-only.
+    /// Returns a transform to the field only, for write-only rules.
     #[must_use]
     pub fn one_way(
-        to_host: impl Fn(&Value) -> Result<Value, String> + Send + Sync + 'static,
+        to_field: impl Fn(&Value) -> Result<Value, String> + Send + Sync + 'static,
     ) -> Self {
-        Closures {
+        CustomTransform {
             gives: FieldType::Text,
             takes: FieldType::Text,
-            to_host: Arc::new(to_host),
-            to_scim: None,
+            to_field: Arc::new(to_field),
+            to_attribute: None,
         }
     }
 
-    /// With what it takes towards the host, and what it gives.
+    /// Sets the types of the SCIM value and of the field.
     #[must_use]
-    pub fn of_types(mut self, takes: FieldType, gives: FieldType) -> Self {
+    pub fn with_types(mut self, takes: FieldType, gives: FieldType) -> Self {
         (self.takes, self.gives) = (takes, gives);
         self
     }
 
     pub(super) fn is_one_way(&self) -> bool {
-        self.to_scim.is_none()
+        self.to_attribute.is_none()
     }
 }
 
-impl fmt::Debug for Closures {
+impl fmt::Debug for CustomTransform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Closures");
+        let mut shown = f.debug_struct("CustomTransform");
         shown
             .field("takes", &self.takes)
             .field("gives", &self.gives);
@@ -153,29 +169,29 @@ impl fmt::Debug for Closures {
     }
 }
 
-/// A transform that was checked, with what it takes.
+/// A checked transform and the type of its input.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
-    pub(super) closures: Option<Closures>,
+    pub(super) custom: Option<CustomTransform>,
     pub(super) takes: FieldType,
-    // INVARIANT: the SCIM values of `Transform::Values` are of the type that is taken.
+    // INVARIANT: the SCIM values of `Transform::Values` have the type `takes`.
     pub(super) transform: Transform,
 }
 
 impl Step {
-    /// The value for the host, or why there is none.
-    pub(super) fn to_host(&self, value: Value) -> Result<Value, String> {
+    /// Returns the value for the field, or the reason why the value is rejected.
+    pub(super) fn to_field(&self, value: Value) -> Result<Value, String> {
         match &self.transform {
-            Transform::Country(form) => text(&value).and_then(|t| country::to_host(t, *form)),
-            Transform::Date(form) => date::to_host(&value, form),
+            Transform::Country(form) => text(&value).and_then(|t| country::to_field(t, *form)),
+            Transform::Date(form) => date::to_field(&value, form),
             Transform::Fold => text(&value).map(|t| Value::from(fold(t).into_owned())),
-            Transform::Host(_) => match &self.closures {
-                Some(closures) => (closures.to_host)(&value),
+            Transform::Custom(_) => match &self.custom {
+                Some(custom) => (custom.to_field)(&value),
                 None => Ok(value),
             },
             Transform::Lower => text(&value).map(|t| Value::from(t.to_lowercase())),
             Transform::Phone { code, form } => {
-                text(&value).and_then(|t| phone::to_host(t, code.as_deref(), *form))
+                text(&value).and_then(|t| phone::to_field(t, code.as_deref(), *form))
             }
             Transform::Text => Ok(match value {
                 Value::String(text) => Value::String(text),
@@ -185,20 +201,19 @@ impl Step {
             Transform::Trim => text(&value).map(|t| Value::from(t.trim())),
             Transform::Upper => text(&value).map(|t| Value::from(t.to_uppercase())),
             Transform::Values(pairs) => {
-                let found = pairs.iter().find(|(scim, _)| same(scim, &value));
-                found
-                    .map(|(_, host)| host.clone())
-                    .ok_or_else(|| unknown("SCIM"))
+                let found = pairs.iter().find(|pair| same(&pair.scim, &value));
+                let known = || one_of(pairs.iter().map(|pair| &pair.scim));
+                found.map(|pair| pair.field.clone()).ok_or_else(known)
             }
         }
     }
 
-    /// Whether what it gives is folded text.
+    /// Whether the output is folded text.
     pub(super) fn folds(&self) -> bool {
         self.transform == Transform::Fold
     }
 
-    /// Whether text stays as it is on its way back.
+    /// Whether text is unchanged on its way back to SCIM.
     pub(super) fn stays(&self) -> bool {
         matches!(
             self.transform,
@@ -210,24 +225,25 @@ impl Step {
         )
     }
 
-    /// The value for SCIM, or why there is none.
-    pub(super) fn to_scim(&self, value: Value) -> Result<Value, String> {
+    /// Returns the value for SCIM, or the reason why the value is rejected.
+    pub(super) fn to_attribute(&self, value: Value) -> Result<Value, String> {
         match &self.transform {
-            Transform::Country(_) => text(&value).and_then(country::to_scim),
-            Transform::Date(form) => date::to_scim(&value, form, self.takes),
-            Transform::Host(_) => match self.closures.as_ref().and_then(|c| c.to_scim.as_ref()) {
-                Some(to_scim) => to_scim(&value),
-                None => Ok(value),
-            },
+            Transform::Country(_) => text(&value).and_then(country::to_attribute),
+            Transform::Date(form) => date::to_attribute(&value, form, self.takes),
+            Transform::Custom(_) => {
+                match self.custom.as_ref().and_then(|c| c.to_attribute.as_ref()) {
+                    Some(to_attribute) => to_attribute(&value),
+                    None => Ok(value),
+                }
+            }
             Transform::Phone { code, .. } => {
-                text(&value).and_then(|t| phone::to_scim(t, code.as_deref()))
+                text(&value).and_then(|t| phone::to_attribute(t, code.as_deref()))
             }
             Transform::Text => from_text(value, self.takes),
             Transform::Values(pairs) => {
-                let found = pairs.iter().find(|(_, host)| same(host, &value));
-                found
-                    .map(|(scim, _)| scim.clone())
-                    .ok_or_else(|| unknown("host's"))
+                let found = pairs.iter().find(|pair| same(&pair.field, &value));
+                let known = || one_of(pairs.iter().map(|pair| &pair.field));
+                found.map(|pair| pair.scim.clone()).ok_or_else(known)
             }
             Transform::TimeZone(_)
             | Transform::Fold
@@ -238,7 +254,15 @@ impl Step {
     }
 }
 
-/// Whether two scalars are the same, text in any case.
+/// Returns a value as text.
+pub(super) fn plain(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// Whether two scalars are equal, ignoring the case of text.
 pub(super) fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::String(one), Value::String(other)) => fold(one) == fold(other),
@@ -247,14 +271,22 @@ pub(super) fn same(one: &Value, other: &Value) -> bool {
 }
 
 fn text(value: &Value) -> Result<&str, String> {
-    value.as_str().ok_or_else(|| "it is not text".to_owned())
+    value.as_str().ok_or_else(|| "expected text".to_owned())
 }
 
-fn unknown(side: &str) -> String {
-    format!("it is none of the rule's {side} values")
+/// Returns the error for a value that is not in the table.
+fn one_of<'v>(values: impl Iterator<Item = &'v Value>) -> String {
+    const SHOWN: usize = 8;
+    let known: Vec<_> = values.take(SHOWN + 1).cloned().map(plain).collect();
+    match known.get(..SHOWN) {
+        Some(first) if known.len() > SHOWN => {
+            format!("expected one of `{}`, …", first.join("`, `"))
+        }
+        _ => format!("expected one of `{}`", known.join("`, `")),
+    }
 }
 
-/// What text stands for, under a type.
+/// Reads text as a value of a type.
 pub(super) fn from_text(value: Value, wanted: FieldType) -> Result<Value, String> {
     let Value::String(text) = value else {
         return Ok(value);
@@ -269,5 +301,5 @@ pub(super) fn from_text(value: Value, wanted: FieldType) -> Result<Value, String
             .map(Value::from),
         _ => return Ok(Value::String(text)),
     };
-    read.ok_or_else(|| format!("it is no {}", wanted.name()))
+    read.ok_or_else(|| format!("expected a value of type {}", wanted.name()))
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use scimkit_core::{DataType, Mutability};
-use scimkit_mapping::{Matching, Occasion, TypeMapping};
+use scimkit_mapping::{ChangeKind, MatchingAttributes, TypeMapping};
 use scimkit_registry::{
     AttrId, Change, Operator, Predicate, Resource, ResourceId, ResourceType, Revision, Scalar,
 };
@@ -87,7 +87,7 @@ impl Writer<'_> {
         let Some(mapping) = self.scope.settings.mapping() else {
             return Ok(change);
         };
-        if mapping.of(change.kind().name()).is_none() {
+        if mapping.for_type(change.kind().name()).is_none() {
             return Ok(change);
         }
         let before = match &on {
@@ -98,9 +98,11 @@ impl Writer<'_> {
         let mapping = Arc::clone(mapping);
         let shape = move || {
             let kind = Arc::clone(change.kind());
-            mapping.of(kind.name()).map(|mapping| match &on {
-                On::Create => mapping.shape(change, Occasion::Create),
-                On::Update(before) => mapping.shape(change, Occasion::Update(before.as_deref())),
+            mapping.for_type(kind.name()).map(|mapping| match &on {
+                On::Create => mapping.filter_change(change, ChangeKind::Create),
+                On::Update(before) => {
+                    mapping.filter_change(change, ChangeKind::Update(before.as_deref()))
+                }
             })
         };
         let shaped = self.work.run(self.scope, units, shape).await?;
@@ -112,7 +114,7 @@ impl Writer<'_> {
     }
 
     fn mapping(&self, kind: &ResourceType) -> Option<&TypeMapping> {
-        self.scope.settings.mapping()?.of(kind.name())
+        self.scope.settings.mapping()?.for_type(kind.name())
     }
 
     /// Whether a create of that type may take a resource that is there, so that its id is known only
@@ -139,10 +141,10 @@ impl Writer<'_> {
     }
 
     /// By what a resource that is there is recognised.
-    fn matching(&self, kind: &Arc<ResourceType>) -> Cow<'_, Matching> {
+    fn matching(&self, kind: &Arc<ResourceType>) -> Cow<'_, MatchingAttributes> {
         match self.mapping(kind).map(TypeMapping::matching) {
             Some(matching) if !matching.paths().is_empty() => Cow::Borrowed(matching),
-            _ => Cow::Owned(Matching::usual(kind)),
+            _ => Cow::Owned(MatchingAttributes::default_for(kind)),
         }
     }
 

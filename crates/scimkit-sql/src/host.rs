@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scimkit_mapping::TypeMapping;
+use scimkit_mapping::{ComparableColumn, TypeMapping};
 use scimkit_registry::{Attr, AttrId, ResourceType};
 
 use crate::{
@@ -13,14 +13,14 @@ use crate::{
 /// A host's own table: the columns of a mapping whose values SQL compares as the evaluator would.
 ///
 /// - Such are the columns of rules with one path and one column
-///   ([`MappedRule::comparable`](scimkit_mapping::MappedRule::comparable)): booleans and
+///   ([`CheckedRule::comparable_column`](scimkit_mapping::CheckedRule::comparable_column)): booleans and
 ///   integers as they are kept; text of attributes that are case exact; and of others where the field
 ///   is declared `folded` or the rule names a `key` column with folded text. SQL never folds case, and
 ///   a rule that folds what it writes says nothing of the rows that were there before.
 /// - A column whose empty text stands for no value is compared as `NULLIF(column, '')`: an index must
 ///   be on that expression.
 /// - All else is left to the residual, to be evaluated over what
-///   [`to_scim`](TypeMapping::to_scim) makes of a row: value paths, joined names, dates, tables of
+///   [`to_resource`](TypeMapping::to_resource) makes of a row: value paths, joined names, dates, tables of
 ///   values.
 /// - A column may be NULL. Text must be compared by code point: SQLite's `BINARY`, PostgreSQL's
 ///   `COLLATE "C"`.
@@ -31,21 +31,21 @@ use crate::{
 /// use scimkit_filter::Filter;
 /// use scimkit_mapping::Mapping;
 /// use scimkit_registry::{Registry, Tolerance};
-/// use scimkit_mapping::{Field, FieldType, Rule, Transform};
+/// use scimkit_mapping::{Field, FieldType, MappingRule, Transform};
 /// use scimkit_sql::{Dialect, HostTable, plan};
 ///
 /// let registry = Registry::standard();
 /// let mapping = Mapping::builder()
-///     .field("User", "email", Field::new(FieldType::Text).folded())
-///     .field("User", "job title", Field::new(FieldType::Text))
-///     .rule("User", Rule::of("userName").to("email").through(Transform::Fold))
-///     .rule("User", Rule::of("title").to("job title"))
+///     .field("User", Field::new("email", FieldType::Text).folded())
+///     .field("User", Field::new("job title", FieldType::Text))
+///     .rule("User", MappingRule::new("userName").with_field("email").with_transform(Transform::Fold))
+///     .rule("User", MappingRule::new("title").with_field("job title"))
 ///     .build(&registry)
 ///     .unwrap();
 /// let user = registry.by_name("User").unwrap();
 /// let filter = Filter::parse(r#"userName eq "Babs@X.org" and title eq "Dr""#).unwrap();
 /// let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT)?;
-/// let table = HostTable::of(mapping.of("User").unwrap(), Dialect::Sqlite, "u", "id");
+/// let table = HostTable::of(mapping.for_type("User").unwrap(), Dialect::Sqlite, "u", "id");
 /// let plan = plan(user, &predicate, &table, 1);
 /// let text = plan.condition.unwrap().text;
 /// assert_eq!(text, r#"("u"."email" IS NOT NULL AND "u"."email" = ?1)"#);
@@ -69,7 +69,9 @@ impl HostTable {
     pub fn of(rules: &TypeMapping, dialect: Dialect, alias: &str, id: &str) -> Self {
         let column = |name: &str| format!("{}.{}", quoted(alias), quoted(name));
         let comparable = rules.rules().filter_map(|rule| {
-            let (attr, name) = rule.comparable()?;
+            let ComparableColumn {
+                attr, column: name, ..
+            } = rule.comparable_column()?;
             let column = column(name);
             match rule.is_empty_unset() {
                 false => Some((attr, column)),

@@ -22,7 +22,8 @@ pub(crate) struct Statements {
 
 impl Statements {
     pub(crate) fn new(rules: &TypeMapping, dialect: Dialect, (table, id): (&str, &str)) -> Self {
-        let mut fields: Vec<_> = rules.fields().map(|(name, _)| name.to_owned()).collect();
+        let fields = rules.fields().iter();
+        let mut fields: Vec<_> = fields.map(|field| field.name.clone()).collect();
         fields.sort_unstable();
         Statements {
             dialect,
@@ -58,13 +59,13 @@ impl HostTable {
     ///
     /// # Example
     /// ```
-    /// use scimkit_mapping::{Mapping, Rule};
+    /// use scimkit_mapping::{Mapping, MappingRule};
     /// use scimkit_registry::Registry;
     /// use scimkit_sql::{Dialect, HostTable};
     ///
-    /// let mapping = Mapping::builder().rule("User", Rule::of("title").to("job"));
+    /// let mapping = Mapping::builder().rule("User", MappingRule::new("title").with_field("job"));
     /// let mapping = mapping.build(&Registry::standard())?;
-    /// let table = HostTable::of(mapping.of("User").unwrap(), Dialect::Sqlite, "person", "id");
+    /// let table = HostTable::of(mapping.for_type("User").unwrap(), Dialect::Sqlite, "person", "id");
     /// assert_eq!(
     ///     table.select(&["changed"], r#""id" = ?1"#),
     ///     r#"SELECT "id", "changed", "job" FROM "person" WHERE ("id" = ?1) ORDER BY "id""#
@@ -160,7 +161,7 @@ impl HostTable {
             value => (field, value),
         };
         let record: Record = fields.zip(values).map(value).collect();
-        self.rules().to_scim(&record, Resource::default())
+        self.rules().to_resource(&record, Resource::default())
     }
 
     /// Returns the columns that differ between two documents of a row, with their new values. An attribute that the
@@ -173,9 +174,9 @@ impl HostTable {
         before: Option<&Resource>,
         after: &Resource,
     ) -> Result<BTreeMap<String, Value>, Error> {
-        let after = self.rules().with_defaults(after);
+        let after = self.rules().fill_defaults(after);
         let change = Change::between(self.kind().clone(), before, &after);
-        let edits = self.rules().changes(&change, before)?.into_iter();
+        let edits = self.rules().field_edits(&change, before)?.into_iter();
         let value = |edit| match edit {
             FieldEdit::Set(value) => value,
             FieldEdit::Members { .. } | FieldEdit::Unset => Value::Null,
@@ -189,8 +190,8 @@ impl HostTable {
 
     /// Returns whether a column of text holds JSON.
     fn is_json(&self, column: &str) -> bool {
-        let mut fields = self.rules().fields();
-        fields.any(|(name, field)| name == column && field.data_type == FieldType::Json)
+        let mut fields = self.rules().fields().iter();
+        fields.any(|field| field.name == column && field.data_type == FieldType::Json)
     }
 }
 

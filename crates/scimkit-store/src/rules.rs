@@ -175,7 +175,7 @@ impl Rules {
         let Some(text) = &self.mapping else {
             return Ok(settings);
         };
-        let mapping = mappings.clone().with_file(text);
+        let mapping = mappings.clone().text(text);
         let mapping = mapping.build(&settings.registry).map_err(unfit)?;
         settings.mapped(Arc::new(mapping)).map_err(unfit)
     }

@@ -239,13 +239,13 @@ impl Settings {
     /// ```
     /// use std::sync::Arc;
     /// use scimkit_mapping::Mapping;
-    /// use scimkit_mapping::{Rule, Unmapped};
+    /// use scimkit_mapping::{MappingRule, UnmappedPolicy};
     /// use scimkit_store::Settings;
     ///
     /// let settings = Settings::new("https://app.example/scim/v2");
     /// let mapping = Mapping::builder()
-    ///     .unmapped("User", Unmapped::Drop)
-    ///     .rule("User", Rule::of("userName").to("email"))
+    ///     .unmapped("User", UnmappedPolicy::Drop)
+    ///     .rule("User", MappingRule::new("userName").with_field("email"))
     ///     .build(&settings.registry)
     ///     .unwrap();
     /// let settings = settings.mapped(Arc::new(mapping))?;
@@ -254,7 +254,7 @@ impl Settings {
     /// # Ok::<(), scimkit_registry::RegistrationError>(())
     /// ```
     pub fn mapped(mut self, mapping: Arc<Mapping>) -> Result<Self, RegistrationError> {
-        let described = Arc::new(mapping.described(&self.registry)?);
+        let described = Arc::new(mapping.supported_registry(&self.registry)?);
         self.mapped = Some(Mapped { described, mapping });
         Ok(self)
     }

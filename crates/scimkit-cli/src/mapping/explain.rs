@@ -9,7 +9,7 @@ use std::{
 use clap::{ArgGroup, Args};
 use scimkit::{
     Tolerance,
-    mapping::{MappedRule, Occasion, Record, TypeMapping, Unmapped},
+    mapping::{ChangeKind, CheckedRule, Record, TypeMapping, UnmappedPolicy},
     registry::{Change, Resource},
 };
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ struct Explained<'a> {
 struct Line<'a> {
     error: Option<String>,
     field: Option<Value>,
-    rule: MappedRule<'a>,
+    rule: CheckedRule<'a>,
     values: Vec<Option<Value>>,
 }
 
@@ -76,7 +76,7 @@ pub(super) fn run(options: &Explain) -> Result<ExitCode, String> {
         (None, None) => return Err("give a file with --user or --group".to_owned()),
     };
     let rules = mapping
-        .of(name)
+        .for_type(name)
         .ok_or_else(|| format!("the mapping has no rules for {name}"))?;
     let body: Value =
         serde_json::from_str(&files::read(file)?).map_err(|error| invalid(file, &error))?;
@@ -108,7 +108,7 @@ fn invalid(file: &Path, error: &dyn std::fmt::Display) -> String {
 impl<'a> Explained<'a> {
     fn of(rules: &'a TypeMapping, resource: &Resource, record: Option<Record>) -> Self {
         let change = Change::create(Arc::clone(rules.kind()), resource.clone());
-        let shaped = rules.shape(change.clone(), Occasion::Create);
+        let shaped = rules.filter_change(change.clone(), ChangeKind::Create);
         let mut rejection = shaped.err().map(|e| e.detail().to_owned());
         let mut own = Record::new();
         let mut to_record = Vec::new();
@@ -117,7 +117,7 @@ impl<'a> Explained<'a> {
                 Ok(field) => (field, None),
                 Err(problem) => (None, Some(problem.detail().to_owned())),
             };
-            if let (Some(name), Some(value)) = (rule.host(), &field) {
+            if let (Some(name), Some(value)) = (rule.field(), &field) {
                 own.insert(name.to_owned(), value.clone());
             }
             rejection = rejection.or_else(|| error.clone());
@@ -130,10 +130,10 @@ impl<'a> Explained<'a> {
             });
         }
         let record = record.unwrap_or(own);
-        let made = rules.to_scim(&record, Resource::default());
+        let made = rules.to_resource(&record, Resource::default());
         let mut to_resource = Vec::new();
         for rule in rules.rules().filter(|rule| !rule.is_write_only()) {
-            let field = rule.host().and_then(|host| record.get(host)).cloned();
+            let field = rule.field().and_then(|host| record.get(host)).cloned();
             let (values, error) = match &made {
                 Ok(made) => (rule.values(made), None),
                 Err(problem) => (Vec::new(), Some(problem.detail().to_owned())),
@@ -145,7 +145,7 @@ impl<'a> Explained<'a> {
                 values,
             });
         }
-        let unmapped = rules.unreached(&change);
+        let unmapped = rules.unmapped_paths(&change);
         Explained {
             record,
             rejection,
@@ -159,8 +159,8 @@ impl<'a> Explained<'a> {
     /// What becomes of unmapped attributes.
     fn fate(&self) -> &'static str {
         match self.rules.unmapped() {
-            Unmapped::Drop => "dropped",
-            Unmapped::Refuse => "rejected",
+            UnmappedPolicy::Drop => "dropped",
+            UnmappedPolicy::Reject => "rejected",
             _ => "stored",
         }
     }
@@ -170,7 +170,7 @@ impl<'a> Explained<'a> {
             json!({
                 "rule": line.rule.label(),
                 "scim": line.rule.paths().zip(&line.values).map(|(path, value)| json!({"path": path, "value": value})).collect::<Vec<_>>(),
-                "field": line.rule.host(),
+                "field": line.rule.field(),
                 "value": line.field,
                 "notes": notes(line.rule),
                 "error": line.error,
@@ -219,7 +219,7 @@ impl<'a> Explained<'a> {
                 own.push(vec!["-".to_owned(), "-".to_owned()]);
             }
             if let Some(first) = own.first_mut() {
-                first.push(line.rule.host().unwrap_or("-").to_owned());
+                first.push(line.rule.field().unwrap_or("-").to_owned());
                 first.push(line.outcome(line.field.as_ref()));
                 first.push(notes(line.rule).join(", "));
             }
@@ -234,7 +234,7 @@ impl<'a> Explained<'a> {
         for line in &self.to_resource {
             for (index, path) in line.rule.paths().enumerate() {
                 let (field, value) = match index {
-                    0 => (line.rule.host().unwrap_or("-"), shown(line.field.as_ref())),
+                    0 => (line.rule.field().unwrap_or("-"), shown(line.field.as_ref())),
                     _ => ("", String::new()),
                 };
                 let made = line.values.get(index).and_then(Option::as_ref);
@@ -260,7 +260,7 @@ impl Line<'_> {
     }
 }
 
-fn notes(rule: MappedRule<'_>) -> Vec<String> {
+fn notes(rule: CheckedRule<'_>) -> Vec<String> {
     let mut notes: Vec<String> = [
         ("required", rule.is_required()),
         ("matching", rule.is_matching()),

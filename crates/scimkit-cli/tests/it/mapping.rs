@@ -20,14 +20,14 @@ unmapped = "drop"
 
 [[User.map]]
 scim = "userName"
-host = "email"
+field = "email"
 transform = ["fold"]
 required = true
 matching = true
 
 [[User.map]]
 scim = ["name.givenName", "name.familyName"]
-host = "full_name"
+field = "full_name"
 join = " "
 "#;
 
@@ -71,24 +71,24 @@ fn check_reports_a_valid_mapping_with_its_warnings() {
 fn check_reports_every_problem_with_its_position() {
     let bad = file(
         "bad.toml",
-        "[[User.map]]\nscim = 'nick'\nhost = 'a'\n[[User.map]]\nscim = 'title'\n",
+        "[[User.map]]\nscim = 'nick'\nfield = 'a'\n[[User.map]]\nscim = 'title'\n",
     );
     let (status, out, err) = scimkit(&["mapping", "check", &bad]);
     assert_eq!((status, out.as_str()), (1, ""));
     let expected = format!(
-        "{bad}:2:8: rule 1 of User: `nick` is not an attribute of User\n\
-         {bad}:4:1: rule 2 of User (title): it has a SCIM side only: give a `host`, a `constant` or a `template`\n"
+        "{bad}:2:8: rule 1 of User: unknown attribute `nick`\n\
+         {bad}:4:1: rule 2 of User (title): the rule has no field: add `field`, `constant` or `template`\n"
     );
     assert_eq!(err, expected);
 
     let json_file = file(
         "bad.json",
-        "{\"User\": {\"map\": [{\"scim\": \"nick\", \"host\": \"a\"}]}}",
+        "{\"User\": {\"map\": [{\"scim\": \"nick\", \"field\": \"a\"}]}}",
     );
     let (status, out, _) = scimkit(&["mapping", "check", "--json", &json_file]);
     let told: Value = serde_json::from_str(&out).unwrap();
     let problem = json!({"line": 1, "column": 28, "rule": "rule 1 of User",
-        "message": "`nick` is not an attribute of User"});
+        "message": "unknown attribute `nick`"});
     assert_eq!((status, told), (1, json!({"problems": [problem]})));
 }
 
@@ -117,7 +117,7 @@ fn check_accepts_schemas_and_transforms_of_the_application() {
         file("schemas.json", &schemas.to_string()),
         file("types.json", &types.to_string()),
     );
-    let text = "[[User.map]]\nscim = 'urn:example:2.0:Badge:colour'\nhost = 'colour'\ntransform = [{ host = 'hex' }]\n";
+    let text = "[[User.map]]\nscim = 'urn:example:2.0:Badge:colour'\nfield = 'colour'\ntransform = [{ custom = 'hex' }]\n";
     let own = file("own.toml", text);
     let all = [
         "mapping",
@@ -187,6 +187,7 @@ fn explain_reports_a_rejected_resource() {
     let user = file("nobody.json", r#"{"title": "Dr"}"#);
     let (status, out, _) = scimkit(&["mapping", "explain", &mapping, "--user", &user]);
     assert_eq!(status, 1);
-    let last = "the resource would be rejected: `userName` is required by the mapping of this connection but missing\n";
+    let last = "the resource would be rejected: `userName` is missing, but the attribute mapping requires it: send a value
+";
     assert!(out.ends_with(last), "{out}");
 }

@@ -177,7 +177,7 @@ fn mapping_and_its_values_are_shown_with_escapes() {
     };
     let mapping = write(
         "mapping.toml",
-        "[[User.map]]\nscim = \"userName\"\nhost = \"login\"\n\n[[User.map]]\nscim = \"displayName\"\nhost = \"shown\"\n",
+        "[[User.map]]\nscim = \"userName\"\nfield = \"login\"\n\n[[User.map]]\nscim = \"displayName\"\nfield = \"shown\"\n",
     );
     let schema = "urn:ietf:params:scim:schemas:core:2.0:User";
     let user =
@@ -194,7 +194,7 @@ fn mapping_and_its_values_are_shown_with_escapes() {
     }
     let broken = write(
         "broken.toml",
-        &format!("[[User.map]]\nscim = {}\nhost = \"x\"\n", json!(HOSTILE)),
+        &format!("[[User.map]]\nscim = {}\nfield = \"x\"\n", json!(HOSTILE)),
     );
     let (code, out, err) = scimkit(&["mapping", "check", &broken]);
     assert!(code > 0, "{out}{err}");

@@ -244,7 +244,7 @@ fn connection_rejects_an_invalid_mapping() {
     file.done("tenant create");
     file.done("connection create");
     let mapping = file.beside("mapping.toml");
-    let text = "[User]\nunmapped = 'drop'\n[[User.map]]\nscim = 'userName'\nhost = 'email'\n";
+    let text = "[User]\nunmapped = 'drop'\n[[User.map]]\nscim = 'userName'\nfield = 'email'\n";
     let wrong = text.replace("userName", "shoeSize");
     std::fs::write(&mapping, wrong).unwrap();
     let set = format!("connection update mapping=@{mapping}");
@@ -260,7 +260,7 @@ fn connection_rejects_an_invalid_mapping() {
     assert_eq!(file.json("connection show")["settings"]["mapping"], text);
     std::fs::write(
         &mapping,
-        text.to_owned() + "transform = [{ host = 'slug' }]\n",
+        text.to_owned() + "transform = [{ custom = 'slug' }]\n",
     )
     .unwrap();
     assert_eq!(file.run(&set).0, 1);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use scimkit_core::Mutability;
-use scimkit_mapping::{FieldEdit, Mapping, Occasion};
+use scimkit_mapping::{ChangeKind, FieldEdit, Mapping};
 use scimkit_registry::{Change, Edge, EdgeEdit, Registry, Resource, Tolerance};
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn knowbe4() -> Registry {
 }
 
 fn load(registry: &Registry, toml: &str) -> Mapping {
-    match Mapping::builder().with_file(toml).build(registry) {
+    match Mapping::builder().text(toml).build(registry) {
         Ok(mapping) => mapping,
         Err(error) => panic!("{error}"),
     }
@@ -86,7 +86,10 @@ fn walk(
 ) {
     let covered: BTreeSet<_> = cases.iter().map(|case| case.listed.clone()).collect();
     assert_eq!(&covered, listed);
-    let (kind, rules) = (registry.by_name(kind).unwrap(), mapping.of(kind).unwrap());
+    let (kind, rules) = (
+        registry.by_name(kind).unwrap(),
+        mapping.for_type(kind).unwrap(),
+    );
     for Case {
         body,
         field,
@@ -96,10 +99,10 @@ fn walk(
     } in cases
     {
         let sent = kind.admit(body.clone(), &Tolerance::DEFAULT).unwrap();
-        let mut record = rules.to_host(&sent).unwrap();
+        let mut record = rules.to_record(&sent).unwrap();
         assert_eq!(record.get(*field), Some(host), "{listed}");
         let changes = rules
-            .changes(&Change::create(Arc::clone(kind), sent.clone()), None)
+            .field_edits(&Change::create(Arc::clone(kind), sent.clone()), None)
             .unwrap();
         assert_eq!(
             changes.get(*field),
@@ -107,13 +110,13 @@ fn walk(
             "{listed}"
         );
         assert_eq!(
-            rules.to_scim(&record, sent.clone()).unwrap(),
+            rules.to_resource(&record, sent.clone()).unwrap(),
             sent,
             "{listed}: it changes by itself"
         );
         if *undone {
             assert_eq!(
-                rules.to_scim(&record, Resource::default()).unwrap(),
+                rules.to_resource(&record, Resource::default()).unwrap(),
                 sent,
                 "{listed}"
             );
@@ -121,10 +124,10 @@ fn walk(
         record
             .iter_mut()
             .for_each(|(_, value)| *value = Value::Null);
-        let emptied = rules.to_scim(&record, sent).unwrap();
+        let emptied = rules.to_resource(&record, sent).unwrap();
         assert_eq!(emptied.as_map().len(), 1, "{listed} is left: {emptied:?}"); // `schemas`
         assert!(
-            rules.rules().any(|rule| rule.host() == Some(*field)),
+            rules.rules().any(|rule| rule.field() == Some(*field)),
             "{listed}"
         );
     }
@@ -283,9 +286,9 @@ fn knowbe4_with_entra() {
     };
     change.edit_edges(group.named("members").unwrap(), edit);
     let edits = mapping
-        .of("Group")
+        .for_type("Group")
         .unwrap()
-        .changes(&change, Some(&Resource::default()))
+        .field_edits(&change, Some(&Resource::default()))
         .unwrap();
     let members = FieldEdit::Members {
         add: vec!["3".into()],
@@ -423,9 +426,9 @@ fn knowbe4_with_okta() {
         user.admit(body, &Tolerance::OKTA).unwrap(),
     );
     let shaped = mapping
-        .of("User")
+        .for_type("User")
         .unwrap()
-        .shape(change, Occasion::Create)
+        .filter_change(change, ChangeKind::Create)
         .unwrap();
     // Whoever takes passwords decides about them: the server drops them where nobody does.
     let mut dropped = shaped.dropped;
@@ -503,7 +506,7 @@ fn kno2fy() {
     // Every attribute of the guide's list is required, as it says.
     let (user, rules) = (
         registry.by_name("User").unwrap(),
-        mapping.of("User").unwrap(),
+        mapping.for_type("User").unwrap(),
     );
     let whole = json!({
         "userName": "kno2@contoso.example", "active": true, "displayName": "Kno Two",
@@ -512,7 +515,10 @@ fn kno2fy() {
     });
     let create = |body: &Value| {
         let resource = user.admit(body.clone(), &Tolerance::ENTRA).unwrap();
-        rules.shape(Change::create(Arc::clone(user), resource), Occasion::Create)
+        rules.filter_change(
+            Change::create(Arc::clone(user), resource),
+            ChangeKind::Create,
+        )
     };
     assert!(create(&whole).unwrap().dropped.is_empty());
     for (name, detail) in [
@@ -581,7 +587,7 @@ fn keepnet() {
     // It matches by the e-mail, which is what the product knows people by.
     let (user, rules) = (
         registry.by_name("User").unwrap(),
-        mapping.of("User").unwrap(),
+        mapping.for_type("User").unwrap(),
     );
     assert_eq!(rules.matching().paths(), ["emails[type eq \"work\"].value"]);
     let body = json!({"userName": "kn", "timezone": "GB", "emails": [{"type": "home", "value": "h@x.example"}]});
@@ -590,5 +596,5 @@ fn keepnet() {
         user.admit(body, &Tolerance::ENTRA).unwrap(),
     );
     assert_eq!(rules.matching().predicate(&change), None);
-    assert!(rules.shape(change, Occasion::Create).is_err());
+    assert!(rules.filter_change(change, ChangeKind::Create).is_err());
 }

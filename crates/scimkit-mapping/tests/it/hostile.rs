@@ -24,7 +24,7 @@ fn problems(builder: impl FnOnce() -> MappingBuilder) -> usize {
 }
 
 fn file(text: &str) -> usize {
-    problems(|| Mapping::builder().with_file(text))
+    problems(|| Mapping::builder().text(text))
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn size_and_depth_are_bounded() {
 }
 
 #[test]
-fn many_of_anything_is_bounded() {
+fn counts_are_bounded() {
     let rule = "[[User.map]]\nscim='title'\nhost='a'\n";
     assert_eq!(file(&rule.repeat(1001)), 1);
     assert_eq!(file(&rule.repeat(1000)), 100);
@@ -82,7 +82,7 @@ fn many_of_anything_is_bounded() {
 }
 
 #[test]
-fn odd_values_are_problems_and_not_panics() {
+fn unexpected_values_are_reported() {
     for value in [
         "1979-05-27T07:32:00Z",
         "inf",
@@ -131,7 +131,7 @@ fn odd_values_are_problems_and_not_panics() {
 }
 
 #[test]
-fn messages_do_not_repeat_what_is_long() {
+fn long_input_is_shortened_in_messages() {
     let long = "x".repeat(100_000);
     for text in [
         format!("[{long}]"),
@@ -140,7 +140,7 @@ fn messages_do_not_repeat_what_is_long() {
         format!("[[User.map]]\ntransform='{long}'"),
     ] {
         let error = Mapping::builder()
-            .with_file(&text)
+            .text(&text)
             .build(&Registry::standard())
             .unwrap_err();
         assert!(

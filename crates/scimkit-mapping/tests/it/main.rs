@@ -1,4 +1,4 @@
-//! The one attribute mapping, from outside.
+//! The attribute mapping through its public interface.
 
 #![expect(
     clippy::panic,
@@ -7,33 +7,30 @@
     reason = "the lints know tests, but not the functions beside them"
 )]
 
-mod described;
+mod filter_change;
 mod guides;
 mod hostile;
 mod problems;
 mod round_trip;
-mod shape;
+mod supported_registry;
 
 use scimkit_mapping::{Mapping, TypeMapping};
 use scimkit_registry::Registry;
 
-/// A mapping of the standard types, from TOML.
+/// Returns a mapping of the standard types from TOML.
 fn mapping(toml: &str) -> Mapping {
-    match Mapping::builder()
-        .with_file(toml)
-        .build(&Registry::standard())
-    {
+    match Mapping::builder().text(toml).build(&Registry::standard()) {
         Ok(mapping) => mapping,
         Err(error) => panic!("{error}"),
     }
 }
 
-/// The rules of User, from TOML.
+/// Returns the mapping of User from TOML.
 fn user(toml: &str) -> TypeMapping {
-    mapping(toml).of("User").unwrap().clone()
+    mapping(toml).for_type("User").unwrap().clone()
 }
 
-/// The first block of a language in the documentation.
+/// Returns the first code block of a language in the documentation.
 fn documented(language: &str) -> &'static str {
     let text = include_str!("../../../../docs/mapping.md");
     let (_, rest) = text.split_once(&format!("```{language}\n")).unwrap();
@@ -41,8 +38,8 @@ fn documented(language: &str) -> &'static str {
 }
 
 #[test]
-fn the_documentation_s_examples_are_mappings() {
+fn examples_of_the_documentation_are_valid() {
     mapping(documented("toml"));
-    let json = Mapping::builder().with_file(documented("json"));
+    let json = Mapping::builder().text(documented("json"));
     assert!(json.build(&Registry::standard()).is_ok());
 }

@@ -1,9 +1,11 @@
-//! What is wrong with a mapping is told at once, each with its place.
+//! All problems of a mapping are reported at once, each with its position.
 
-use scimkit_mapping::{Closures, Field, FieldType, Mapping, MappingBuilder, Rule, Transform};
+use scimkit_mapping::{
+    CustomTransform, Field, FieldType, Mapping, MappingBuilder, MappingRule, Transform,
+};
 use scimkit_registry::Registry;
 
-/// The problems of a builder, as shown.
+/// Returns the problems of a builder as text.
 fn problems(builder: MappingBuilder) -> Vec<String> {
     match builder.build(&Registry::standard()) {
         Ok(_) => Vec::new(),
@@ -11,17 +13,14 @@ fn problems(builder: MappingBuilder) -> Vec<String> {
     }
 }
 
-fn toml(text: &str) -> Vec<String> {
-    problems(Mapping::builder().with_file(text))
+fn file(text: &str) -> Vec<String> {
+    problems(Mapping::builder().text(text))
 }
 
-/// The problems of one rule of User, without their places.
+/// Returns the problems of one rule of User, without their positions.
 fn rule(options: &str) -> Vec<String> {
     let text = format!("[[User.map]]\n{options}\n");
-    match Mapping::builder()
-        .with_file(&text)
-        .build(&Registry::standard())
-    {
+    match Mapping::builder().text(&text).build(&Registry::standard()) {
         Ok(_) => Vec::new(),
         Err(error) => error
             .problems()
@@ -32,7 +31,7 @@ fn rule(options: &str) -> Vec<String> {
 }
 
 #[test]
-fn all_problems_of_a_file_are_told_with_their_places() {
+fn all_problems_of_a_file_are_reported_with_positions() {
     let text = r#"
 [User]
 unmapped = "forget"
@@ -43,64 +42,67 @@ age = "integer"
 
 [[User.map]]
 scim = "userNam"
-host = "email"
+field = "email"
 
 [[User.map]]
 scim = "title"
-host = "age"
+field = "age"
 
 [[User.map]]
 scim = "nickName"
-host = "shoe_size"
+field = "shoe_size"
 transform = ["trim", "shout"]
 
 [[User.map]]
 scim = "displayName"
-host = "email"
+field = "email"
 matching = true
 
 [[User.map]]
 scim = ["name.givenName", "name.familyNam"]
-host = "email"
+field = "email"
 join = " "
 
 [Robot]
 "#;
     assert_eq!(
-        toml(text),
+        file(text),
         [
-            "3:12: `unmapped` is one of `drop`, `keep`, `refuse`, not `forget`",
-            "10:8: rule 1 of User: `userNam` is not an attribute of User",
-            "15:8: rule 2 of User (title): `age` is of type integer, but what is made of `title` is text",
-            "20:22: rule 3 of User: there is no transform `shout` without options: `fold`, `lower`, `phone`, `text`, `time_zone`, `trim`, `upper`",
-            "28:27: rule 5 of User (name.givenName): `name.familyNam` is not an attribute of User",
-            "32:2: there is no resource type `Robot`",
+            "3:12: invalid value `forget` for `unmapped`, expected one of `drop`, `keep`, `reject`",
+            "10:8: rule 1 of User: unknown attribute `userNam`, did you mean `userName`?",
+            "15:9: rule 2 of User (title): the value of `title` is text, but `age` is declared as integer: add a transform or change the type",
+            "20:22: rule 3 of User: unknown transform `shout`, expected one of `fold`, `lower`, `phone`, `text`, `time_zone`, `trim`, `upper`",
+            "28:27: rule 5 of User (name.givenName): unknown attribute `name.familyNam`, did you mean `name.familyName`?",
+            "32:2: unknown resource type `Robot`",
         ]
     );
 }
 
 #[test]
-fn json_has_places_too() {
-    let text = "{\n  \"User\": {\n    \"map\": [\n      {\"scim\": \"userNam\", \"host\": \"email\"},\n      {\"scim\": \"title\", \"hots\": 5}\n    ]\n  }\n}";
+fn problems_of_json_have_positions() {
+    let text = "{\n  \"User\": {\n    \"map\": [\n      {\"scim\": \"userNam\", \"field\": \"email\"},\n      {\"scim\": \"title\", \"filed\": 5}\n    ]\n  }\n}";
     assert_eq!(
-        problems(Mapping::builder().with_file(text)),
+        problems(Mapping::builder().text(text)),
         [
-            "4:16: rule 1 of User: `userNam` is not an attribute of User",
-            "5:25: rule 2 of User: `hots` is not an option of a rule, which has `constant`, `default`, `empty_is_unset`, `host`, `join`, `key`, `matching`, `read_only`, `required`, `scim`, `single`, `template`, `transform`, `write_only`",
+            "4:16: rule 1 of User: unknown attribute `userNam`, did you mean `userName`?",
+            "5:25: rule 2 of User: unknown option `filed` of a rule, did you mean `field`?",
         ]
     );
-    let twice = problems(Mapping::builder().with_file("{\"User\": {},\n \"User\": {}}"));
-    assert_eq!(twice, ["2:2: `User` is there twice in one object"]);
-    let broken = problems(Mapping::builder().with_file("{\"User\":\n  {,}}"));
+    let twice = problems(Mapping::builder().text("{\"User\": {},\n \"User\": {}}"));
+    assert_eq!(
+        twice,
+        ["2:2: duplicate name `User`: remove one of the members"]
+    );
+    let broken = problems(Mapping::builder().text("{\"User\":\n  {,}}"));
     assert_eq!(broken, ["2:4: key must be a string"]);
 }
 
 #[test]
-fn toml_that_can_not_be_read_is_told_with_its_place() {
-    let twice = toml("[User]\nunmapped = 'keep'\nunmapped = 'drop'\n");
+fn invalid_toml_is_reported_with_positions() {
+    let twice = file("[User]\nunmapped = 'keep'\nunmapped = 'drop'\n");
     assert_eq!(twice.len(), 1);
     assert!(twice[0].starts_with("3:1: "), "{twice:?}");
-    let several = toml("[User]\na = \nb = \n");
+    let several = file("[User]\na = \nb = \n");
     assert!(
         several.len() >= 2 && several[0].starts_with("2:"),
         "{several:?}"
@@ -108,24 +110,29 @@ fn toml_that_can_not_be_read_is_told_with_its_place() {
 }
 
 #[test]
-fn two_writers_are_told() {
+fn two_rules_for_one_field_or_attribute_are_rejected() {
     let text = |second: &str| {
-        format!("[[User.map]]\nscim = 'title'\nhost = 'job'\n[[User.map]]\n{second}\n")
+        format!("[[User.map]]\nscim = 'title'\nfield = 'job'\n[[User.map]]\n{second}\n")
     };
     assert_eq!(
-        toml(&text("scim = 'nickName'\nhost = 'job'")),
-        ["6:8: rule 2 of User (nickName): `job` is written by rule 1 of User (title) already"]
-    );
-    assert_eq!(
-        toml(&text("scim = 'TITLE'\nhost = 'other'")),
+        file(&text("scim = 'nickName'\nfield = 'job'")),
         [
-            "5:8: rule 2 of User (title): `title` gets its value by rule 1 of User (title) already, or can be the same value: make one of them `write_only`"
+            "6:9: rule 2 of User (nickName): rule 1 of User (title) already writes `job`: remove one of the rules"
         ]
     );
-    assert!(toml(&text("scim = 'title'\nhost = 'other'\nwrite_only = true")).is_empty());
+    assert_eq!(
+        file(&text("scim = 'TITLE'\nfield = 'other'")),
+        [
+            "5:8: rule 2 of User (title): rule 1 of User (title) already sets `title`, or a value that can be the same: make one of the rules `write_only`"
+        ]
+    );
+    assert!(file(&text("scim = 'title'\nfield = 'other'\nwrite_only = true")).is_empty());
 
     let overlap = |one: &str, other: &str| {
-        let rules = [Rule::of(one).to("a"), Rule::of(other).to("b")];
+        let rules = [
+            MappingRule::new(one).with_field("a"),
+            MappingRule::new(other).with_field("b"),
+        ];
         let [one, other] = rules;
         !problems(Mapping::builder().rule("User", one).rule("User", other)).is_empty()
     };
@@ -145,160 +152,157 @@ fn two_writers_are_told() {
 }
 
 #[test]
-fn what_a_rule_can_not_be_is_told() {
+fn invalid_rules_are_rejected() {
     let cases = [
         (
-            "scim = 'title'\nhost = 'a'\nread_only = true\nrequired = true",
+            "scim = 'title'\nfield = 'a'\nread_only = true\nrequired = true",
             "`required` contradicts `read_only`",
         ),
         (
-            "scim = 'title'\nhost = 'a'\nread_only = true\ndefault = 'x'",
+            "scim = 'title'\nfield = 'a'\nread_only = true\ndefault = 'x'",
             "`default` contradicts `read_only`",
         ),
         (
-            "scim = 'title'\nhost = 'a'\nread_only = true\nwrite_only = true",
+            "scim = 'title'\nfield = 'a'\nread_only = true\nwrite_only = true",
             "`write_only` contradicts `read_only`",
         ),
         (
-            "scim = 'title'\nhost = 'a'\nconstant = 'x'",
-            "a `constant` or `template` is for one side",
+            "scim = 'title'\nfield = 'a'\nconstant = 'x'",
+            "`constant` and `template` set a path or a field",
         ),
         (
             "scim = 'title'\nconstant = 'x'\ntemplate = '{a}'",
-            "contradict each other",
+            "`constant` contradicts `template`",
         ),
         ("scim = 'title'\nconstant = 5", "`title` must be a string"),
         (
             "scim = 'title'\nconstant = 'x'\nrequired = true",
-            "`required` contradicts the `constant`",
+            "`required` contradicts `constant`",
         ),
-        ("host = 'a'", "it has a host side only"),
-        ("", "it has no side"),
+        ("field = 'a'", "the rule has no path"),
+        ("", "the rule has no path and no field"),
         (
-            "scim = ['title', 'nickName']\nhost = 'a'",
-            "several paths need a `join`",
+            "scim = ['title', 'nickName']\nfield = 'a'",
+            "several paths need `join`",
         ),
         (
-            "scim = ['title', 'nickName']\nhost = 'a'\njoin = ''",
+            "scim = ['title', 'nickName']\nfield = 'a'\njoin = ''",
             "can't be split again",
         ),
         (
-            "scim = 'title'\nhost = 'a'\njoin = ' '",
-            "`join` is for several paths",
+            "scim = 'title'\nfield = 'a'\njoin = ' '",
+            "`join` needs several paths",
         ),
         (
-            "scim = ['title', 'active']\nhost = 'a'\njoin = ' '",
+            "scim = ['title', 'active']\nfield = 'a'\njoin = ' '",
             "`active` is not text",
         ),
-        ("host = 'a'\ntemplate = 'plain'", "has no slot"),
-        ("host = 'a'\ntemplate = '{title'", "is not closed"),
+        ("field = 'a'\ntemplate = 'plain'", "has no slots"),
+        ("field = 'a'\ntemplate = '{title'", "is empty or not closed"),
         (
-            "host = 'a'\ntemplate = '{tilte}'",
-            "`tilte` is not an attribute of User",
+            "field = 'a'\ntemplate = '{tilte}'",
+            "unknown attribute `tilte`, did you mean `title`?",
         ),
-        ("host = 'a'\ntemplate = '{emails}'", "no single value"),
+        ("field = 'a'\ntemplate = '{emails}'", "no single value"),
         (
-            "scim = 'emails.value'\nhost = 'a'",
-            "is a part of every value",
-        ),
-        (
-            "scim = 'emails[type sw \"w\"].value'\nhost = 'a'",
-            "compares by `eq`",
+            "scim = 'emails.value'\nfield = 'a'",
+            "belongs to every value",
         ),
         (
-            "scim = 'emails[type eq \"a\" and type eq \"b\"].value'\nhost = 'a'",
-            "no value satisfies the filter",
+            "scim = 'emails[type sw \"w\"].value'\nfield = 'a'",
+            "use `eq` comparisons",
         ),
         (
-            "scim = 'emails[value eq \"a\"].value'\nhost = 'a'",
-            "the filter says already",
+            "scim = 'emails[type eq \"a\" and type eq \"b\"].value'\nfield = 'a'",
+            "no value can satisfy the filter",
         ),
         (
-            "scim = 'name[givenName eq \"a\"].familyName'\nhost = 'a'",
-            "has one value",
-        ),
-        ("scim = 'emails['\nhost = 'a'", "the path can't be read"),
-        ("scim = 'password'\nhost = 'a'", "is never returned"),
-        (
-            "scim = 'meta.created'\nhost = 'a'",
-            "is made by the service provider",
-        ),
-        ("scim = 'id'\nhost = 'a'", "is made by the service provider"),
-        (
-            "scim = 'groups'\nhost = 'a'",
-            "is made by the service provider",
+            "scim = 'emails[value eq \"a\"].value'\nfield = 'a'",
+            "the filter already fixes the value",
         ),
         (
-            "scim = 'department'\nhost = 'a'",
-            "`department` is not an attribute of User",
+            "scim = 'name[givenName eq \"a\"].familyName'\nfield = 'a'",
+            "has a single value",
+        ),
+        ("scim = 'emails['\nfield = 'a'", "invalid path `emails[`"),
+        ("scim = 'password'\nfield = 'a'", "is never returned"),
+        (
+            "scim = 'meta.created'\nfield = 'a'",
+            "is computed by the server",
+        ),
+        ("scim = 'id'\nfield = 'a'", "is computed by the server"),
+        ("scim = 'groups'\nfield = 'a'", "is computed by the server"),
+        (
+            "scim = 'department'\nfield = 'a'",
+            "unknown attribute `department`",
         ),
         (
-            "scim = 'active'\nhost = 'a'\ntransform = ['trim']",
-            "`trim` takes text, but gets boolean",
+            "scim = 'active'\nfield = 'a'\ntransform = ['trim']",
+            "`trim` needs text, but its input is boolean",
         ),
         (
-            "scim = 'title'\nhost = 'a'\ntransform = [{ host = 'slug' }]",
-            "the host gave no transform `slug`",
+            "scim = 'title'\nfield = 'a'\ntransform = [{ custom = 'slug' }]",
+            "unknown custom transform `slug`",
         ),
         (
-            "scim = 'title'\nhost = 'a'\ntransform = [{ country = 'iso' }]",
-            "`country` is one of",
+            "scim = 'title'\nfield = 'a'\ntransform = [{ country = 'iso' }]",
+            "invalid value `iso` for `country`",
         ),
         (
-            "scim = 'title'\nhost = 'a'\ntransform = [{ date = '%d.%m' }]",
-            "can't be undone",
+            "scim = 'title'\nfield = 'a'\ntransform = [{ date = '%d.%m' }]",
+            "needs day, month and year",
         ),
         (
-            "scim = 'title'\nhost = 'a'\ntransform = [{ phone = { code = '+90' } }]",
-            "a calling code is",
+            "scim = 'title'\nfield = 'a'\ntransform = [{ phone = { code = '+90' } }]",
+            "a calling code has",
         ),
         (
-            "scim = 'title'\nhost = 'a'\ntransform = [{ time_zone = { XX = 'UTC' } }]",
-            "`XX` is no alpha-2 code",
+            "scim = 'title'\nfield = 'a'\ntransform = [{ time_zone = { XX = 'UTC' } }]",
+            "unknown country code `XX`",
         ),
         (
-            "scim = 'title'\nhost = 'a'\ntransform = [{ time_zone = { TR = 'x' } }]",
-            "`x` is no IANA time zone",
+            "scim = 'title'\nfield = 'a'\ntransform = [{ time_zone = { TR = 'x' } }]",
+            "invalid time zone `x`",
         ),
         (
-            "scim = 'title'\nhost = 'a'\ntransform = [{ values = { x = 1, y = 1 } }]",
-            "not one to one",
+            "scim = 'title'\nfield = 'a'\ntransform = [{ values = { x = 1, y = 1 } }]",
+            "is ambiguous",
         ),
         (
-            "scim = 'title'\nhost = 'a'\ntransform = [{ values = { x = 1, X = 2 } }]",
-            "not one to one",
+            "scim = 'title'\nfield = 'a'\ntransform = [{ values = { x = 1, X = 2 } }]",
+            "is ambiguous",
         ),
         (
-            "scim = 'title'\nhost = 'a'\ntransform = [{ values = { x = 1, y = 'z' } }]",
-            "of another than the first",
+            "scim = 'title'\nfield = 'a'\ntransform = [{ values = { x = 1, y = 'z' } }]",
+            "has values of several types",
         ),
         (
-            "scim = 'active'\nhost = 'a'\ntransform = [{ values = { yes = 1 } }]",
-            "\"yes\" is no boolean",
+            "scim = 'active'\nfield = 'a'\ntransform = [{ values = { yes = 1 } }]",
+            "\"yes\" is not boolean",
         ),
         (
-            "scim = 'title'\nhost = 'a'\ntransform = [{ values = {} }]",
-            "has no values",
+            "scim = 'title'\nfield = 'a'\ntransform = [{ values = {} }]",
+            "`values` is empty",
         ),
         (
-            "scim = 'title'\nhost = 'a'\nmatching = true",
-            "the store has no index of it",
+            "scim = 'title'\nfield = 'a'\nmatching = true",
+            "or add an index",
         ),
         (
-            "scim = 'displayName'\nhost = 'a'\nmatching = true",
-            "it is unique neither",
+            "scim = 'displayName'\nfield = 'a'\nmatching = true",
+            "several resources can have the same value",
         ),
         (
-            "scim = 'title'\nhost = 'a'\ndefault = 5",
+            "scim = 'title'\nfield = 'a'\ndefault = 5",
             "`title` must be a string",
         ),
         (
-            "scim = 'active'\nhost = 'a'\nkey = 'a_key'",
-            "a `key` is for text",
+            "scim = 'active'\nfield = 'a'\nkey = 'a_key'",
+            "`key` needs text",
         ),
         (
-            "scim = 'title'\nhost = ''",
-            "a field's name has 1 to 128 bytes",
+            "scim = 'title'\nfield = ''",
+            "invalid field name: use 1 to 128 bytes",
         ),
     ];
     for (options, detail) in cases {
@@ -308,91 +312,111 @@ fn what_a_rule_can_not_be_is_told() {
             "{options}\n-> {found:?}"
         );
     }
-    assert!(rule("scim = 'userName'\nhost = 'a'\nmatching = true").is_empty());
-    assert!(rule("scim = 'title'\nhost = 'a'\nwrite_only = true\ntransform = [{ values = { x = 1, y = 1 } }]").is_empty());
-    assert!(rule("scim = 'password'\nhost = 'a'\nwrite_only = true").is_empty());
+    assert!(rule("scim = 'userName'\nfield = 'a'\nmatching = true").is_empty());
+    assert!(rule("scim = 'title'\nfield = 'a'\nwrite_only = true\ntransform = [{ values = { x = 1, y = 1 } }]").is_empty());
+    assert!(rule("scim = 'password'\nfield = 'a'\nwrite_only = true").is_empty());
 }
 
 #[test]
-fn declared_fields_are_all_there_are() {
-    let builder = |rule: Rule| {
+fn undeclared_fields_are_rejected() {
+    let builder = |rule: MappingRule| {
         Mapping::builder()
-            .field("User", "email", Field::new(FieldType::Text).filterable())
-            .field("User", "born", Field::new(FieldType::Integer))
+            .field("User", Field::new("email", FieldType::Text).filterable())
+            .field("User", Field::new("born", FieldType::Integer))
             .rule("User", rule)
     };
-    let first = |rule: Rule| {
+    let first = |rule: MappingRule| {
         problems(builder(rule))
             .into_iter()
             .next()
             .unwrap_or_default()
     };
     assert_eq!(
-        first(Rule::of("title").to("mail")),
-        "rule 1 of User (title): the host has no field `mail`"
+        first(MappingRule::new("title").with_field("mail")),
+        "rule 1 of User (title): field `mail` is not declared, did you mean `email`?"
     );
     assert!(
-        first(Rule::of("title").template("{first}")).ends_with("the host has no field `first`")
+        first(MappingRule::new("title").with_template("{first}"))
+            .ends_with("field `first` is not declared")
     );
     assert!(
-        first(Rule::of("userName").to("email").key("email_key")).ends_with("no field `email_key`")
+        first(
+            MappingRule::new("userName")
+                .with_field("email")
+                .with_key("email_key")
+        )
+        .ends_with("field `email_key` is not declared")
     );
-    let matching = first(Rule::of("displayName").to("email").matching());
+    let matching = first(
+        MappingRule::new("displayName")
+            .with_field("email")
+            .matching(),
+    );
     assert!(
-        matching.ends_with("declare the field `unique = true`"),
+        matching.ends_with("declare its field `unique = true`"),
         "{matching}"
     );
-    assert!(first(Rule::for_host("born").constant("x")).ends_with("but the constant is text"));
+    assert!(
+        first(MappingRule::for_field("born").with_constant("x"))
+            .contains("the constant is text, but `born` is declared as integer")
+    );
     let born = Transform::Date(scimkit_mapping::DateForm::Seconds);
-    assert!(first(Rule::of("title").to("born").through(born)).is_empty());
+    assert!(
+        first(
+            MappingRule::new("title")
+                .with_field("born")
+                .with_transform(born)
+        )
+        .is_empty()
+    );
 }
 
 #[test]
-fn a_host_s_functions_are_checked_like_the_rest() {
-    let rule = Rule::of("title")
-        .to("slug")
-        .through(Transform::Host("slug".into()));
-    let one_way = Closures::one_way(|value| Ok(value.clone()));
-    let builder = |rule: Rule| {
+fn custom_transforms_are_checked() {
+    let rule = MappingRule::new("title")
+        .with_field("slug")
+        .with_transform(Transform::Custom("slug".into()));
+    let one_way = CustomTransform::one_way(|value| Ok(value.clone()));
+    let builder = |rule: MappingRule| {
         Mapping::builder()
             .rule("User", rule)
-            .closures("slug", one_way.clone())
+            .custom_transform("slug", one_way.clone())
     };
     assert_eq!(
         problems(builder(rule.clone())),
-        ["rule 1 of User (title): `slug` can't be undone: say `write_only = true`"]
+        ["rule 1 of User (title): `slug` can't be reversed: add `write_only = true`"]
     );
     assert!(problems(builder(rule.clone().write_only())).is_empty());
     let number = one_way
         .clone()
-        .of_types(FieldType::Integer, FieldType::Text);
+        .with_types(FieldType::Integer, FieldType::Text);
     let found = problems(
         Mapping::builder()
             .rule("User", rule)
-            .closures("slug", number),
+            .custom_transform("slug", number),
     );
     assert_eq!(
         found,
-        ["rule 1 of User (title): `slug` takes integer, but gets text"]
+        ["rule 1 of User (title): `slug` needs integer, but its input is text"]
     );
 }
 
 #[test]
-fn templates_do_not_go_round() {
+fn cycles_of_templates_are_rejected() {
     let round = [
-        Rule::of("displayName").template("{a} {x}"),
-        Rule::for_host("b").template("{displayName}"),
-        Rule::of("nickName").template("{b}"),
-        Rule::of("title").template("{a}"),
-        Rule::for_host("a").template("{nickName}"),
+        MappingRule::new("displayName").with_template("{a} {x}"),
+        MappingRule::for_field("b").with_template("{displayName}"),
+        MappingRule::new("nickName").with_template("{b}"),
+        MappingRule::new("title").with_template("{a}"),
+        MappingRule::for_field("a").with_template("{nickName}"),
     ];
-    let found = |rules: &[Rule]| {
+    let found = |rules: &[MappingRule]| {
         let rules = rules.iter().cloned();
         problems(rules.fold(Mapping::builder(), |builder, rule| {
             builder.rule("User", rule)
         }))
     };
-    let detail = "the template is made of fields that are made of the attribute itself";
+    let detail = "the template uses a field that is made from the same attribute: break the cycle";
     let wanted = [
         "rule 1 of User (displayName)",
         "rule 3 of User (nickName)",
@@ -415,51 +439,51 @@ age = "json"
 
 [[User.map]]
 scim = "userName"
-host = "email"
+field = "email"
 
 [[User.map]]
 scim = ["name.givenName", "name.familyName"]
-host = "full_name"
+field = "full_name"
 join = " "
 single = "name.middleName"
 
 [[User.map]]
 scim = "emails"
-host = "age"
+field = "age"
 empty_is_unset = true
 single = "emails"
 "#;
     assert_eq!(
-        toml(text),
+        file(text),
         [
-            "7:1: rule 1 of User (userName): `email` is declared `folded`, but this rule writes it as it is: end `transform` with \"fold\"",
-            "15:10: rule 2 of User (name.givenName): `name.middleName` is not a path of this rule",
-            "21:10: rule 3 of User (emails): `single` is for several paths",
+            "7:1: rule 1 of User (userName): `email` is declared `folded`, but this rule does not fold: end `transform` with \"fold\"",
+            "15:10: rule 2 of User (name.givenName): `single` names `name.middleName`, which is not a path of this rule",
+            "21:10: rule 3 of User (emails): `single` needs several paths",
         ]
     );
-    let whole = "[[User.map]]\nscim = 'emails'\nhost = 'mails'\nempty_is_unset = true\n";
+    let whole = "[[User.map]]\nscim = 'emails'\nfield = 'mails'\nempty_is_unset = true\n";
     assert_eq!(
-        toml(whole),
-        ["4:18: rule 1 of User (emails): `empty_is_unset` is for text, not for json"]
+        file(whole),
+        [
+            "4:18: rule 1 of User (emails): `empty_is_unset` needs a text field, but this one is json"
+        ]
     );
 }
 
 #[test]
-fn warnings_name_rules_that_rarely_mean_what_they_say() {
+fn warnings_name_rules_that_are_probably_unintended() {
     let text = r#"
 [[User.map]]
 scim = "userName"
-host = "email"
+field = "email"
 transform = ["trim", "fold"]
 
 [[User.map]]
 scim = ["name.givenName", "name.familyName"]
-host = "full_name"
+field = "full_name"
 join = " "
 "#;
-    let mapping = Mapping::builder()
-        .with_file(text)
-        .build(&Registry::standard());
+    let mapping = Mapping::builder().text(text).build(&Registry::standard());
     let warnings: Vec<_> = mapping
         .unwrap()
         .warnings()
@@ -469,8 +493,40 @@ join = " "
     assert_eq!(
         warnings,
         [
-            "5:14: rule 1 of User (userName): filters compare every row of `email`, since rows from before may not be folded: declare the field `folded = true` once all of them are, or name a `key` column",
-            "10:8: rule 2 of User (name.givenName): a value without the separator, such as a lone family name, is read as `name.givenName`: name the path that it belongs to with `single`",
+            "5:14: rule 1 of User (userName): filters read every row of `email`, since existing rows may not be folded: declare the field `folded = true` once all rows are, or name a `key` column",
+            "10:8: rule 2 of User (name.givenName): a value without the separator, such as a single family name, is read as `name.givenName`: name its path with `single`",
         ]
+    );
+}
+
+#[test]
+fn former_names_in_files_are_accepted() {
+    let text = |field: &str, custom: &str, policy: &str| {
+        format!(
+            "[User]\nunmapped = '{policy}'\n[[User.map]]\nscim = 'nickName'\n{field} = 'slug'\n\
+             transform = [{{ {custom} = 'dashes' }}]\n"
+        )
+    };
+    let build = |text: &str| {
+        let same = |value: &serde_json::Value| Ok(value.clone());
+        let dashes = CustomTransform::new(same, same);
+        let builder = Mapping::builder().custom_transform("dashes", dashes);
+        builder.text(text).build(&Registry::standard()).unwrap()
+    };
+    let shown = |mapping: &Mapping| {
+        let user = mapping.for_type("User").unwrap();
+        (
+            format!("{:?}", user.fields()),
+            user.unmapped(),
+            user.rules().count(),
+        )
+    };
+    let current = build(&text("field", "custom", "reject"));
+    assert_eq!(current.for_type("User").unwrap().fields()[0].name, "slug");
+    let former = build(&text("host", "host", "refuse"));
+    assert_eq!(shown(&former), shown(&current));
+    assert_eq!(
+        rule("scim = 'title'\nfield = 'a'\nhost = 'b'"),
+        ["`host` is the former name of `field`: remove one of them"]
     );
 }

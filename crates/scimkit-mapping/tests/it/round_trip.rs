@@ -1,4 +1,4 @@
-//! Round trips: what a host keeps says again what was sent, and nothing else changes.
+//! Round trips: a record returns the attributes that were sent, and changes nothing else.
 
 use std::sync::Arc;
 
@@ -13,38 +13,38 @@ use super::user;
 const REVERSIBLE: &str = r#"
 [[User.map]]
 scim = "userName"
-host = "login"
+field = "login"
 [[User.map]]
 scim = "active"
-host = "state"
+field = "state"
 transform = [{ values = { true = "enabled", false = "disabled" } }]
 [[User.map]]
 scim = ["name.givenName", "name.familyName"]
-host = "full_name"
+field = "full_name"
 join = "|"
 single = "name.familyName"
 [[User.map]]
 scim = 'emails[type eq "work"].value'
-host = "work_mail"
+field = "work_mail"
 [[User.map]]
 scim = 'emails[type eq "home"].value'
-host = "home_mail"
+field = "home_mail"
 [[User.map]]
 scim = "phoneNumbers"
-host = "phones"
+field = "phones"
 [[User.map]]
 scim = 'addresses[type eq "work"].country'
-host = "country"
+field = "country"
 transform = [{ country = "alpha-3" }]
 [[User.map]]
 scim = 'ims[type eq "xmpp"]'
-host = "chat"
+field = "chat"
 [[User.map]]
 scim = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value"
-host = "manager"
+field = "manager"
 [[User.map]]
 scim = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:costCenter"
-host = "cost"
+field = "cost"
 "#;
 
 fn text() -> impl Strategy<Value = Option<String>> {
@@ -147,49 +147,49 @@ fn others(resource: &Resource) -> Value {
 
 /// The record with `null` for every field that has no value.
 fn whole(rules: &TypeMapping, resource: &Resource) -> Map<String, Value> {
-    let mut record = rules.to_host(resource).unwrap();
-    for (field, _) in rules.fields() {
-        record.entry(field).or_insert(Value::Null);
+    let mut record = rules.to_record(resource).unwrap();
+    for field in rules.fields() {
+        record.entry(&field.name).or_insert(Value::Null);
     }
     record
 }
 
 proptest! {
     #[test]
-    fn a_resource_s_own_record_changes_nothing(body in body()) {
+    fn the_record_of_a_resource_does_not_change_it(body in body()) {
         let (rules, resource) = (user(REVERSIBLE), resource(body));
-        let back = rules.to_scim(&whole(&rules, &resource), resource.clone()).unwrap();
+        let back = rules.to_resource(&whole(&rules, &resource), resource.clone()).unwrap();
         prop_assert_eq!(back, resource);
     }
 
     #[test]
-    fn a_record_makes_the_mapped_attributes_again(body in body()) {
+    fn a_record_restores_the_mapped_attributes(body in body()) {
         let (rules, resource) = (user(REVERSIBLE), resource(body));
-        let record = rules.to_host(&resource).unwrap();
-        let made = rules.to_scim(&record, Resource::default()).unwrap();
-        prop_assert_eq!(rules.to_host(&made).unwrap(), record);
+        let record = rules.to_record(&resource).unwrap();
+        let made = rules.to_resource(&record, Resource::default()).unwrap();
+        prop_assert_eq!(rules.to_record(&made).unwrap(), record);
     }
 
     #[test]
-    fn another_s_record_changes_what_is_mapped_and_nothing_else(one in body(), other in body()) {
+    fn the_record_of_another_resource_changes_mapped_attributes_only(one in body(), other in body()) {
         let (rules, one, other) = (user(REVERSIBLE), resource(one), resource(other));
         let record = whole(&rules, &one);
-        let after = rules.to_scim(&record, other.clone()).unwrap();
+        let after = rules.to_resource(&record, other.clone()).unwrap();
         prop_assert_eq!(whole(&rules, &after), record);
         prop_assert_eq!(others(&after), others(&other));
     }
 
     #[test]
-    fn what_a_change_changes_is_the_difference_of_the_records(one in body(), other in body()) {
+    fn field_edits_are_the_difference_of_the_records(one in body(), other in body()) {
         let (rules, before, after) = (user(REVERSIBLE), resource(one), resource(other));
         let kind = rules.kind();
         let mut change = Change::none(Arc::clone(kind));
         for attr in kind.attributes().iter().filter(|a| a.parent().is_none()) {
             change.difference(attr.id(), before.get(kind, attr.id()), after.get(kind, attr.id()).cloned());
         }
-        let (was, is) = (rules.to_host(&before).unwrap(), rules.to_host(&after).unwrap());
+        let (was, is) = (rules.to_record(&before).unwrap(), rules.to_record(&after).unwrap());
         let mut replayed = was.clone();
-        for (field, edit) in rules.changes(&change, Some(&before)).unwrap() {
+        for (field, edit) in rules.field_edits(&change, Some(&before)).unwrap() {
             prop_assert_ne!(was.get(&field), is.get(&field), "{} did not change", field);
             match edit {
                 FieldEdit::Set(value) => drop(replayed.insert(field, value)),
@@ -202,13 +202,13 @@ proptest! {
 }
 
 #[test]
-fn a_new_primary_value_is_the_only_one() {
+fn a_new_primary_value_is_the_only_primary_value() {
     let rules = user(
-        "[[User.map]]\nscim = 'emails[type eq \"work\" and primary eq true].value'\nhost = 'mail'\n",
+        "[[User.map]]\nscim = 'emails[type eq \"work\" and primary eq true].value'\nfield = 'mail'\n",
     );
     let home = resource(json!({"emails": [{"type": "home", "value": "h", "primary": true}]}));
     let record = Map::from_iter([("mail".to_owned(), json!("w"))]);
-    let both = rules.to_scim(&record, home).unwrap();
+    let both = rules.to_resource(&record, home).unwrap();
     assert_eq!(
         both.as_map()["emails"],
         json!([
@@ -217,17 +217,17 @@ fn a_new_primary_value_is_the_only_one() {
 }
 
 #[test]
-fn templates_and_constants_go_one_way() {
+fn templates_and_constants_are_not_reversed() {
     let rules = user(
         r#"
         [[User.map]]
         scim = "displayName"
         template = "{first} {last}"
         [[User.map]]
-        host = "label"
+        field = "label"
         template = "{name.familyName}, {name.givenName} <{emails[type eq \"work\"].value}>"
         [[User.map]]
-        host = "source"
+        field = "source"
         constant = "scim"
         [[User.map]]
         scim = "userType"
@@ -237,7 +237,7 @@ fn templates_and_constants_go_one_way() {
     let babs = resource(json!({
         "name": {"familyName": "Jensen", "givenName": "Babs"}, "emails": [{"type": "work", "value": "b@x.org"}],
     }));
-    let record = rules.to_host(&babs).unwrap();
+    let record = rules.to_record(&babs).unwrap();
     assert_eq!(
         json!(record),
         json!({"label": "Jensen, Babs <b@x.org>", "source": "scim"})
@@ -246,22 +246,22 @@ fn templates_and_constants_go_one_way() {
         ("first".to_owned(), json!("Babs")),
         ("last".to_owned(), json!("J")),
     ]);
-    let made = rules.to_scim(&record, Resource::default()).unwrap();
+    let made = rules.to_resource(&record, Resource::default()).unwrap();
     assert_eq!(made.as_map()["displayName"], "Babs J");
     assert_eq!(made.as_map()["userType"], "Employee");
     // A record that does not speak of them leaves it as it is.
-    assert_eq!(rules.to_scim(&Map::new(), made.clone()).unwrap(), made);
+    assert_eq!(rules.to_resource(&Map::new(), made.clone()).unwrap(), made);
 }
 
 #[test]
 fn joined_names_are_split_at_the_last_separator() {
     let rules = user(
-        "[[User.map]]\nscim = ['name.givenName', 'name.familyName']\nhost = 'full'\njoin = ' '\n",
+        "[[User.map]]\nscim = ['name.givenName', 'name.familyName']\nfield = 'full'\njoin = ' '\n",
     );
     let name = |full: &str, base: Value| {
         let record = Map::from_iter([("full".to_owned(), json!(full))]);
         rules
-            .to_scim(&record, resource(base))
+            .to_resource(&record, resource(base))
             .unwrap()
             .into_map()
             .remove("name")
@@ -288,9 +288,9 @@ fn joined_names_are_split_at_the_last_separator() {
 }
 
 #[test]
-fn what_does_not_fit_the_schema_is_refused() {
+fn records_that_are_invalid_in_the_schema_are_rejected() {
     let rules = user(
-        "[[User.map]]\nscim = 'title'\nhost = 'job'\n[[User.map]]\nscim = 'active'\nhost = 'on'\n",
+        "[[User.map]]\nscim = 'title'\nfield = 'job'\n[[User.map]]\nscim = 'active'\nfield = 'on'\n",
     );
     for record in [
         json!({"job": 5}),
@@ -299,27 +299,30 @@ fn what_does_not_fit_the_schema_is_refused() {
     ] {
         let record = record.as_object().unwrap();
         assert!(
-            rules.to_scim(record, Resource::default()).is_err(),
+            rules.to_resource(record, Resource::default()).is_err(),
             "{record:?}"
         );
     }
 }
 
 #[test]
-fn a_key_is_folded_for_the_database() {
-    let rules = user("[[User.map]]\nscim = 'title'\nhost = 'job'\nkey = 'job_key'\n");
+fn key_columns_hold_folded_text() {
+    let rules = user("[[User.map]]\nscim = 'title'\nfield = 'job'\nkey = 'job_key'\n");
     let boss = resource(json!({"title": "Straßenbau"}));
-    let record = rules.to_host(&boss).unwrap();
+    let record = rules.to_record(&boss).unwrap();
     assert_eq!(
         json!(record),
         json!({"job": "Straßenbau", "job_key": "strassenbau"})
     );
-    assert_eq!(rules.to_scim(&record, Resource::default()).unwrap(), boss);
+    assert_eq!(
+        rules.to_resource(&record, Resource::default()).unwrap(),
+        boss
+    );
     let mut change = Change::none(Arc::clone(rules.kind()));
     let title = rules.kind().named("title").unwrap();
     change.difference(title, Some(&json!("Straßenbau")), None);
     let edits: Vec<_> = rules
-        .changes(&change, Some(&boss))
+        .field_edits(&change, Some(&boss))
         .unwrap()
         .into_iter()
         .collect();
@@ -333,26 +336,26 @@ fn a_key_is_folded_for_the_database() {
 }
 
 #[test]
-fn empty_text_stands_for_no_value_where_the_rule_says_so() {
+fn empty_text_is_no_value_with_empty_is_unset() {
     let text = r#"
 [[User.map]]
 scim = "title"
-host = "job"
+field = "job"
 empty_is_unset = true
 "#;
-    let mapping = scimkit_mapping::Mapping::builder().with_file(text);
+    let mapping = scimkit_mapping::Mapping::builder().text(text);
     let mapping = mapping.build(&Registry::standard()).unwrap();
-    let rules = mapping.of("User").unwrap();
+    let rules = mapping.for_type("User").unwrap();
     let record = |job: Value| Map::from_iter([("job".to_owned(), job)]);
     for none in [json!(""), json!(null)] {
-        let read = rules.to_scim(&record(none), resource(json!({"title": "Dr"})));
+        let read = rules.to_resource(&record(none), resource(json!({"title": "Dr"})));
         assert_eq!(read.unwrap().as_map().get("title"), None);
     }
     let before = resource(json!({"userName": "b", "title": "Dr"}));
     let mut change = Change::none(Arc::clone(rules.kind()));
     let title = rules.kind().named("title").unwrap();
     change.difference(title, before.get(rules.kind(), title), None);
-    let edits = rules.changes(&change, Some(&before)).unwrap();
+    let edits = rules.field_edits(&change, Some(&before)).unwrap();
     let edit = edits.get("job");
     assert_eq!(edit, Some(&FieldEdit::Set(json!(""))));
 }

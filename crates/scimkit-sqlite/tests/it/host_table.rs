@@ -28,25 +28,25 @@ mail = "text"
 const MAPPING: &str = r#"
 [[User.map]]
 scim = "userName"
-host = "login"
+field = "login"
 transform = ["trim", "fold"]
 [[User.map]]
 scim = "title"
-host = "job title"
+field = "job title"
 key = "title_key"
 [[User.map]]
 scim = "nickName"
-host = "nick"
+field = "nick"
 [[User.map]]
 scim = "externalId"
-host = "directory_id"
+field = "directory_id"
 empty_is_unset = true
 [[User.map]]
 scim = "active"
-host = "enabled"
+field = "enabled"
 [[User.map]]
 scim = 'emails[type eq "work"].value'
-host = "mail"
+field = "mail"
 "#;
 
 const COLUMNS: [&str; 6] = [
@@ -60,10 +60,10 @@ const COLUMNS: [&str; 6] = [
 
 fn rules(login_is_folded: bool) -> TypeMapping {
     let mapping = Mapping::builder()
-        .with_file(&fields(login_is_folded))
-        .with_file(MAPPING)
+        .text(&fields(login_is_folded))
+        .text(MAPPING)
         .build(&Registry::standard());
-    mapping.unwrap().of("User").unwrap().clone()
+    mapping.unwrap().for_type("User").unwrap().clone()
 }
 
 type Row = (
@@ -155,7 +155,7 @@ fn table(rules: &TypeMapping, rows: &[Row], login_is_folded: bool) -> (Connectio
             .zip(values)
             .collect();
         // What is required is not blank: such a row is no resource.
-        let resource = rules.to_scim(&record, Resource::default());
+        let resource = rules.to_resource(&record, Resource::default());
         resources.push(resource.unwrap_or_default());
     }
     (connection, resources)
@@ -194,10 +194,13 @@ proptest! {
 fn only_what_is_compared_exactly_is_left_to_sql() {
     for login_is_folded in [true, false] {
         let rules = rules(login_is_folded);
-        let comparable: Vec<_> = rules.rules().filter_map(|rule| rule.comparable()).collect();
+        let comparable: Vec<_> = rules
+            .rules()
+            .filter_map(|rule| rule.comparable_column())
+            .collect();
         let columns: Vec<_> = comparable
             .into_iter()
-            .map(|(attr, column)| (rules.kind().attr(attr).path(), column))
+            .map(|found| (rules.kind().attr(found.attr).path(), found.column))
             .collect();
         let wanted = [
             ("userName", "login"),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use scimkit_mapping::Occasion;
+use scimkit_mapping::ChangeKind;
 use scimkit_registry::{Change, Operator, Predicate, Resource, ResourceId, ResourceType, View};
 
 use super::{
@@ -266,12 +266,12 @@ pub(super) fn adoption_change(
 ) -> Result<Change, StoreError> {
     let mut sent = claim.sent.as_ref().unwrap_or(change).clone();
     let mapping = request.mapping.as_ref();
-    if let Some(mapping) = mapping.and_then(|m| m.of(change.kind().name())) {
-        let shaped = mapping.shape(sent, Occasion::Adopt(before));
-        let shaped = shaped.map_err(|problem| StoreError::Invalid {
+    if let Some(mapping) = mapping.and_then(|m| m.for_type(change.kind().name())) {
+        let filtered = mapping.filter_change(sent, ChangeKind::Adopt(before));
+        let filtered = filtered.map_err(|problem| StoreError::Invalid {
             detail: problem.to_string(),
         })?;
-        sent = shaped.change;
+        sent = filtered.change;
     }
     request.limits.check_document(Some(before), &sent)?;
     Ok(sent)

@@ -121,10 +121,13 @@ impl Subject {
 
     /// The document as the store shows it: after its mapping, and without what it fills in.
     pub(super) fn as_kept(&self, kind: &Arc<ResourceType>, document: &Resource) -> Resource {
-        let rules = self.settings.mapping().and_then(|m| m.of(kind.name()));
+        let rules = self
+            .settings
+            .mapping()
+            .and_then(|m| m.for_type(kind.name()));
         let mapped = rules.and_then(|rules| {
-            let record: Record = rules.to_host(document).ok()?;
-            rules.to_scim(&record, Resource::default()).ok()
+            let record: Record = rules.to_record(document).ok()?;
+            rules.to_resource(&record, Resource::default()).ok()
         });
         let mut kept = mapped.unwrap_or_else(|| document.clone());
         for path in &self.filled_in {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scimkit_mapping::{Mapping, MappingError, Occasion, TypeMapping};
+use scimkit_mapping::{ChangeKind, Mapping, MappingError, TypeMapping};
 use scimkit_registry::{Change, Resource, ResourceType, Tolerance};
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub fn mapping(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    match Mapping::builder().with_file(text).build(registry()) {
+    match Mapping::builder().text(text).build(registry()) {
         Ok(mapping) => assert_mapping(&mapping),
         Err(error) => assert_placed(&error, text),
     }
@@ -37,7 +37,7 @@ fn assert_placed(error: &MappingError, text: &str) {
 }
 
 fn assert_mapping(mapping: &Mapping) {
-    let described = mapping.described(registry());
+    let described = mapping.supported_registry(registry());
     assert!(described.is_ok(), "{described:?}");
     for rules in mapping.types() {
         let kind = rules.kind();
@@ -47,12 +47,12 @@ fn assert_mapping(mapping: &Mapping) {
             };
             assert_round_trip(rules, kind, &resource);
             let change = Change::create(Arc::clone(kind), resource);
-            let _ = rules.changes(&change, None);
+            let _ = rules.field_edits(&change, None);
             let _ = rules.matching().predicate(&change);
-            let Ok(shaped) = rules.shape(change, Occasion::Create) else {
+            let Ok(shaped) = rules.filter_change(change, ChangeKind::Create) else {
                 continue;
             };
-            let again = rules.shape(shaped.change.clone(), Occasion::Create);
+            let again = rules.filter_change(shaped.change.clone(), ChangeKind::Create);
             let again = again.map(|again| (again.change.set().to_vec(), again.dropped));
             let once = (shaped.change.set().to_vec(), Vec::new());
             assert_eq!(again, Ok(once), "shaped twice");
@@ -62,18 +62,18 @@ fn assert_mapping(mapping: &Mapping) {
 
 /// What the host keeps of a resource changes nothing in it, and makes one that is admitted.
 fn assert_round_trip(rules: &TypeMapping, kind: &ResourceType, resource: &Resource) {
-    let Ok(record) = rules.to_host(resource) else {
+    let Ok(record) = rules.to_record(resource) else {
         return;
     };
-    if let Ok(made) = rules.to_scim(&record, Resource::default()) {
+    if let Ok(made) = rules.to_resource(&record, Resource::default()) {
         let members = made.as_map().contains_key("members");
         if !members {
             assert_admitted(kind, &made);
         }
     }
-    let made_here = rules.rules().any(|rule| rule.host().is_none());
+    let made_here = rules.rules().any(|rule| rule.field().is_none());
     if !made_here {
-        let back = rules.to_scim(&record, resource.clone());
+        let back = rules.to_resource(&record, resource.clone());
         assert_eq!(back.as_ref(), Ok(resource), "its own record changes it");
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use chrono::DateTime;
 use http::{Request, request::Parts};
 use scimkit_core::{AuthenticationScheme, ErrorResponse};
-use scimkit_mapping::{Mapping, Rule, Unmapped};
+use scimkit_mapping::{Mapping, MappingRule, UnmappedPolicy};
 use scimkit_registry::{Change, ResourceId, Tolerance};
 use scimkit_server::{Authenticate, CreateGuard, Denied, Identity, Secret, Server, TakeSecrets};
 use scimkit_store::{
@@ -385,15 +385,24 @@ async fn aliases_are_left_out_where_they_are_not_wanted() {
 #[tokio::test]
 async fn a_mapping_decides_what_is_kept_and_what_discovery_shows() {
     for (name, new) in STORES {
-        for unmapped in [Unmapped::Keep, Unmapped::Drop, Unmapped::Refuse] {
+        for unmapped in [
+            UnmappedPolicy::Keep,
+            UnmappedPolicy::Drop,
+            UnmappedPolicy::Reject,
+        ] {
             let settings = settings(|_| ());
             let mapping = Mapping::builder()
                 .unmapped("User", unmapped)
-                .rule("User", Rule::of("userName").to("login"))
-                .rule("User", Rule::of("name.familyName").to("surname").required())
+                .rule("User", MappingRule::new("userName").with_field("login"))
                 .rule(
                     "User",
-                    Rule::of(r#"emails[type eq "work"].value"#).to("email"),
+                    MappingRule::new("name.familyName")
+                        .with_field("surname")
+                        .required(),
+                )
+                .rule(
+                    "User",
+                    MappingRule::new(r#"emails[type eq "work"].value"#).with_field("email"),
                 )
                 .build(&settings.registry)
                 .unwrap();
@@ -416,8 +425,8 @@ async fn a_mapping_decides_what_is_kept_and_what_discovery_shows() {
             let emails = user["emails"].as_array().map(Vec::len);
             let found = (status, user.get("title").is_some(), emails);
             let expected = match unmapped {
-                Unmapped::Keep => (201, true, Some(2)),
-                Unmapped::Drop => (201, false, Some(1)),
+                UnmappedPolicy::Keep => (201, true, Some(2)),
+                UnmappedPolicy::Drop => (201, false, Some(1)),
                 _ => (400, false, None),
             };
             assert_eq!(found, expected, "{name} {user}");
@@ -426,7 +435,7 @@ async fn a_mapping_decides_what_is_kept_and_what_discovery_shows() {
             let (_, schema) = ask(&server, &format!("GET {path}"), Value::Null).await;
             let mut attributes = schema["attributes"].as_array().unwrap().iter();
             let shows_title = attributes.any(|attribute| attribute["name"] == "title");
-            assert_eq!(shows_title, unmapped == Unmapped::Keep, "{name}");
+            assert_eq!(shows_title, unmapped == UnmappedPolicy::Keep, "{name}");
         }
     }
 }
@@ -434,7 +443,7 @@ async fn a_mapping_decides_what_is_kept_and_what_discovery_shows() {
 /// The settings with a mapping of users.
 fn mapped(text: &str, set: impl FnOnce(&mut Settings)) -> Settings {
     let settings = settings(set);
-    let mapping = Mapping::builder().with_file(text).build(&settings.registry);
+    let mapping = Mapping::builder().text(text).build(&settings.registry);
     settings.mapped(Arc::new(mapping.unwrap())).unwrap()
 }
 
@@ -443,17 +452,17 @@ const PARTS: &str = r#"
 unmapped = "drop"
 [[User.map]]
 scim = "userName"
-host = "login"
+field = "login"
 [[User.map]]
 scim = 'emails[type eq "work"].value'
-host = "mail"
+field = "mail"
 [[User.map]]
 scim = "active"
-host = "enabled"
+field = "enabled"
 default = true
 [[User.map]]
 scim = "locale"
-host = "language"
+field = "language"
 default = "en"
 "#;
 
@@ -499,7 +508,7 @@ async fn an_adoption_wipes_nothing_that_the_mapping_does_not_speak_of() {
 #[tokio::test]
 async fn a_mapping_leaves_passwords_to_who_takes_them() {
     for (name, new) in STORES {
-        for unmapped in ["drop", "refuse"] {
+        for unmapped in ["drop", "reject"] {
             let text = PARTS.replace("drop", unmapped);
             let hook = Passwords::default();
             let kept = Arc::clone(&hook.0);
@@ -547,10 +556,10 @@ login = "text"
 lang = { type = "text", unique = true, filterable = true }
 [[User.map]]
 scim = "userName"
-host = "login"
+field = "login"
 [[User.map]]
 scim = "locale"
-host = "lang"
+field = "lang"
 default = "en"
 matching = true
 "#;

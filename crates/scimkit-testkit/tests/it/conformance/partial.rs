@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use scimkit_core::{Schema, builtin};
-use scimkit_mapping::{Mapping, Rule, Unmapped};
+use scimkit_mapping::{Mapping, MappingRule, UnmappedPolicy};
 use scimkit_registry::{Registry, RegistryBuilder, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{BoxFuture, Settings, Store};
@@ -25,11 +25,11 @@ fn server(make: Make, settings: Settings) -> Server {
 }
 
 /// A server that stores these attributes of a user; an exclamation mark makes one required.
-fn mapped(make: Make, unmapped: Unmapped, paths: &[&str]) -> Server {
+fn mapped(make: Make, unmapped: UnmappedPolicy, paths: &[&str]) -> Server {
     let settings = Settings::new("https://scim.test/v2");
     let mut mapping = Mapping::builder().unmapped("User", unmapped);
     for (at, path) in paths.iter().enumerate() {
-        let rule = Rule::of(path.trim_end_matches('!')).to(format!("field{at}"));
+        let rule = MappingRule::new(path.trim_end_matches('!')).with_field(format!("field{at}"));
         let rule = if path.ends_with('!') {
             rule.required()
         } else {
@@ -90,13 +90,13 @@ const PARTIAL: &[Partial] = &[
         "a family name, `active` and `externalId` are mapped",
         |make| {
             let paths = ["userName", "name.familyName", "active", "externalId"];
-            mapped(make, Unmapped::Drop, &paths)
+            mapped(make, UnmappedPolicy::Drop, &paths)
         },
         140,
     ),
     (
         "the name of a user is all that is mapped",
-        |make| mapped(make, Unmapped::Drop, &["userName"]),
+        |make| mapped(make, UnmappedPolicy::Drop, &["userName"]),
         100,
     ),
     (
@@ -104,7 +104,7 @@ const PARTIAL: &[Partial] = &[
         |make| {
             mapped(
                 make,
-                Unmapped::Refuse,
+                UnmappedPolicy::Reject,
                 &["userName", "displayName", "emails"],
             )
         },
@@ -114,7 +114,7 @@ const PARTIAL: &[Partial] = &[
         "one e-mail address is mapped",
         |make| {
             let paths = ["userName", "displayName", r#"emails[type eq "work"].value"#];
-            mapped(make, Unmapped::Drop, &paths)
+            mapped(make, UnmappedPolicy::Drop, &paths)
         },
         140,
     ),
@@ -130,7 +130,7 @@ const PARTIAL: &[Partial] = &[
                 r#"emails[type eq "home"].value"#,
                 "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department",
             ];
-            mapped(make, Unmapped::Drop, &paths)
+            mapped(make, UnmappedPolicy::Drop, &paths)
         },
         150,
     ),
@@ -144,7 +144,7 @@ const PARTIAL: &[Partial] = &[
                 "displayName",
                 "nickName",
             ];
-            mapped(make, Unmapped::Drop, &paths)
+            mapped(make, UnmappedPolicy::Drop, &paths)
         },
         150,
     ),
@@ -211,7 +211,7 @@ const PARTIAL: &[Partial] = &[
         "a value path that is required",
         |make| {
             let work = r#"emails[type eq "work"].value!"#;
-            mapped(make, Unmapped::Keep, &["userName", work])
+            mapped(make, UnmappedPolicy::Keep, &["userName", work])
         },
         120,
     ),
@@ -232,7 +232,7 @@ async fn server_with_fewer_or_other_attributes_has_no_failures() {
 
 #[tokio::test]
 async fn requirement_without_an_attribute_is_skipped_with_its_reason() {
-    let server = mapped(STORES[0].1, Unmapped::Drop, &["userName"]);
+    let server = mapped(STORES[0].1, UnmappedPolicy::Drop, &["userName"]);
     let report = report(&server).await;
     let reason = |id: &str| {
         let of = |outcome: &&Outcome| outcome.requirement.id == id;

@@ -1,7 +1,8 @@
-//! By what a host's record is recognised.
+//! The attributes that find an existing resource.
 
 use std::sync::Arc;
 
+use scimkit_core::excerpt;
 use scimkit_filter::Path;
 use serde_json::Value;
 
@@ -10,81 +11,85 @@ use scimkit_registry::{
     Target, Tolerance,
 };
 
-/// The matching attributes of a resource type: what a created resource and one that is there
-/// already have in common when they are the same.
+/// The matching attributes of a resource type: they find the existing resource when an identity provider
+/// creates one.
 ///
 /// # Example
 /// ```
 /// use std::sync::Arc;
-/// use scimkit_mapping::Matching;
+/// use scimkit_mapping::MatchingAttributes;
 /// use scimkit_registry::{Change, Meter, Registry, Tolerance, View};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
 /// let user = registry.by_name("User").unwrap();
-/// let matching = Matching::of(user, &["userName", r#"emails[type eq "work"].value"#])?;
+/// let matching = MatchingAttributes::new(user, &["userName", r#"emails[type eq "work"].value"#])?;
 /// let body = |name| json!({"userName": name, "emails": [{"type": "work", "value": "b@x.org"}]});
 /// let admit = |name| user.admit(body(name), &Tolerance::DEFAULT);
 /// let predicate = matching.predicate(&Change::create(Arc::clone(user), admit("babs")?)).unwrap();
 /// let (same, meter) = (admit("bjensen")?, Meter::unlimited());
-/// assert_eq!(user.matches(&predicate, View::of(&same), &meter), Ok(true)); // by the e-mail
+/// assert_eq!(user.matches(&predicate, View::of(&same), &meter), Ok(true)); // by the email
 ///
 /// let nothing = user.admit(json!({"title": "Dr"}), &Tolerance::DEFAULT)?;
 /// assert_eq!(matching.predicate(&Change::create(Arc::clone(user), nothing)), None);
-/// assert!(Matching::of(user, &["password"]).is_err());
+/// assert!(MatchingAttributes::new(user, &["password"]).is_err());
 /// # Ok::<(), scimkit_registry::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Matching {
+pub struct MatchingAttributes {
     kind: Arc<ResourceType>,
     paths: Vec<String>,
-    // INVARIANT: each names a simple attribute, or a simple part of a value.
+    // INVARIANT: each is a simple attribute or a simple sub-attribute.
     targets: Vec<Target>,
 }
 
-impl Matching {
-    /// Matching by any of these paths.
+impl MatchingAttributes {
+    /// Returns the matching attributes at these paths: a resource matches if any of them is equal.
     ///
     /// # Errors
-    /// `invalidPath` for a path that can't be read, names no attribute, or names what can't be
-    /// filtered on: what is never returned, computed, or complex without a `value`.
-    pub fn of<P: AsRef<str>>(kind: &Arc<ResourceType>, paths: &[P]) -> Result<Self, Error> {
+    /// `invalidPath` for an invalid path, an unknown attribute, and an attribute that can't be filtered
+    /// on: one that is never returned, computed, or complex without a `value`.
+    pub fn new<P: AsRef<str>>(kind: &Arc<ResourceType>, paths: &[P]) -> Result<Self, Error> {
         let mut targets = Vec::with_capacity(paths.len());
         for text in paths {
             let text = text.as_ref();
-            let path = Path::parse(text)
-                .map_err(|e| Error::new(ErrorKind::Path, format!("`{text}` can't be read: {e}")))?;
+            let path = Path::parse(text).map_err(|e| {
+                Error::new(
+                    ErrorKind::Path,
+                    format!("invalid path `{}`: {e}", excerpt(text)),
+                )
+            })?;
             targets.push(comparable(
                 kind,
                 kind.bind_path(&path, &Tolerance::STRICT)?,
                 text,
             )?);
         }
-        Ok(Matching {
+        Ok(MatchingAttributes {
             kind: Arc::clone(kind),
             paths: paths.iter().map(|path| path.as_ref().to_owned()).collect(),
             targets,
         })
     }
 
-    /// Matching by `userName`, where the type has one, else by nothing.
+    /// Returns `userName` if the type has it, otherwise no attributes.
     #[must_use]
-    pub fn usual(kind: &Arc<ResourceType>) -> Self {
-        Matching::of(kind, &["userName"]).unwrap_or_else(|_| Matching {
+    pub fn default_for(kind: &Arc<ResourceType>) -> Self {
+        MatchingAttributes::new(kind, &["userName"]).unwrap_or_else(|_| MatchingAttributes {
             kind: Arc::clone(kind),
             paths: Vec::new(),
             targets: Vec::new(),
         })
     }
 
-    /// The paths, as given.
+    /// Returns the paths as they were given.
     #[must_use]
     pub fn paths(&self) -> &[String] {
         &self.paths
     }
 
-    /// "Any matching attribute is equal to the value that the change sets"; `None` when it sets
-    /// none of them.
+    /// Returns the predicate "any matching attribute is equal to the value that the change sets"; `None`
+    /// if the change sets none of them.
     #[must_use]
     pub fn predicate(&self, change: &Change) -> Option<Predicate> {
         let mut any = Vec::new();
@@ -126,7 +131,7 @@ impl Matching {
         }
     }
 
-    /// A comparison with each value that is one.
+    /// Returns a comparison with each simple value.
     fn equal(&self, id: AttrId, value: Option<&Value>) -> Vec<Predicate> {
         let attr = self.kind.attr(id);
         let blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
@@ -143,7 +148,7 @@ impl Matching {
     }
 }
 
-/// What a path names, down to a simple attribute that a filter may ask for.
+/// Returns the target of a path, or of its `value`, if a filter can compare it.
 fn comparable(kind: &ResourceType, target: Target, text: &str) -> Result<Target, Error> {
     let down = |id: AttrId| match kind.attr(id).is_complex() {
         true => kind.child_named(id, "value"),
@@ -152,7 +157,7 @@ fn comparable(kind: &ResourceType, target: Target, text: &str) -> Result<Target,
     let complex = || {
         Error::new(
             ErrorKind::Path,
-            format!("`{text}` is complex: name one of its sub-attributes"),
+            format!("`{text}` is complex: use one of its sub-attributes"),
         )
     };
     let (target, id) = match target {
@@ -177,7 +182,9 @@ fn comparable(kind: &ResourceType, target: Target, text: &str) -> Result<Target,
     if attr.is_never_returned() || kind.is_computed(id) || attr.role() == Role::Schemas {
         return Err(Error::new(
             ErrorKind::Path,
-            format!("`{text}` can't be matched by: no filter may ask for it, or no client sets it"),
+            format!(
+                "`{text}` can't be a matching attribute: it is never returned, or computed by the server"
+            ),
         ));
     }
     Ok(target)

@@ -5,7 +5,7 @@ use serde_json::Number;
 /// A value in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
-    /// Where it begins, in bytes.
+    /// The byte offset of its beginning.
     pub(super) at: usize,
     pub(super) item: Item,
 }
@@ -16,7 +16,7 @@ pub(super) enum Item {
     List(Vec<Node>),
     Null,
     Number(Number),
-    /// INVARIANT: no name is there twice.
+    // INVARIANT: no two members have the same name.
     Table(Vec<Member>),
     Text(String),
 }
@@ -29,8 +29,8 @@ pub(super) struct Member {
 }
 
 impl Node {
-    /// What it is, for a message.
-    pub(super) fn called(&self) -> &'static str {
+    /// Returns the type of the node for messages.
+    pub(super) fn type_name(&self) -> &'static str {
         match self.item {
             Item::Bool(_) => "a boolean",
             Item::List(_) => "an array",
@@ -41,25 +41,39 @@ impl Node {
         }
     }
 
-    /// As a JSON value.
-    pub(super) fn json(&self) -> serde_json::Value {
+    /// Returns the node as a JSON value.
+    pub(super) fn to_json(&self) -> serde_json::Value {
         use serde_json::Value;
         match &self.item {
             Item::Bool(truth) => Value::Bool(*truth),
-            Item::List(elements) => elements.iter().map(Node::json).collect(),
+            Item::List(elements) => elements.iter().map(Node::to_json).collect(),
             Item::Null => Value::Null,
             Item::Number(number) => Value::Number(number.clone()),
             Item::Table(members) => members
                 .iter()
-                .map(|m| (m.name.clone(), m.node.json()))
+                .map(|m| (m.name.clone(), m.node.to_json()))
                 .collect(),
             Item::Text(text) => Value::from(text.as_str()),
         }
     }
 }
 
-/// How deep arrays and tables may be nested.
+/// The maximal nesting of arrays and tables.
 pub(super) const NESTING: usize = 12;
-/// What is wrong with a text, and where.
-pub(super) type Fault = (usize, String);
-pub(super) const TOO_DEEP: &str = "arrays and tables are nested too deeply";
+/// A syntax error in a mapping file.
+#[derive(Debug)]
+pub(super) struct SyntaxError {
+    /// The byte offset of the error.
+    pub(super) at: usize,
+    pub(super) detail: String,
+}
+
+impl SyntaxError {
+    pub(super) fn new(at: usize, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        SyntaxError { at, detail }
+    }
+}
+
+pub(super) const TOO_DEEP: &str =
+    "arrays and tables are nested too deeply: at most 12 levels are allowed";

@@ -1,44 +1,45 @@
-//! The schemas as far as a mapping supports them.
+//! The schemas reduced to what a mapping supports.
 
 use scimkit_core::{Attribute, Mutability, Schema, Urn};
 use scimkit_filter::AttributePath;
 
 use super::{
-    Mapping, Transform, TypeMapping, Unmapped, bound::Bound, shape::is_protocol, side::Side,
+    Mapping, Transform, TypeMapping, UnmappedPolicy, bound_path::BoundPath, bound_rule::BoundRule,
+    filter_change::is_protocol,
 };
 use scimkit_registry::{AttrId, RegistrationError, Registry, RegistryBuilder, ResourceType, Role};
 
 impl Mapping {
-    /// The registry with schemas that tell what is supported.
+    /// Returns a registry with the attributes that the mapping supports, for the discovery endpoints.
     ///
-    /// - Attributes and sub-attributes that no rule reaches are gone, unless what is not mapped is
-    ///   kept; so are extensions of which nothing is left. What the protocol needs stays: `active`,
-    ///   `externalId`, memberships, what references are filled in with, and what the schema
-    ///   requires.
+    /// - Attributes and sub-attributes that no rule maps are left out, unless the policy is
+    ///   [`Keep`](UnmappedPolicy::Keep); so are extensions without attributes. Attributes that the
+    ///   protocol or the schema needs stay: `active`, `externalId`, memberships, computed parts of
+    ///   references, and required attributes.
     /// - `required` and `mutability` follow from the rules, canonical values from value paths
     ///   (`emails[type eq "work"].value`) and from tables of values.
-    /// - A schema that several resource types use has what any of them needs.
+    /// - A schema that several resource types use has the attributes that any of them needs.
     ///
-    /// It is for the discovery endpoints: requests are read by the registry that the mapping was
-    /// built for, and [`TypeMapping::shape`] decides what becomes of the rest.
+    /// Requests are still read with the registry that the mapping was built for, and
+    /// [`TypeMapping::filter_change`] filters them.
     ///
     /// # Errors
-    /// What [`RegistryBuilder::build`] says; a mapping of this registry's own types leads to none.
+    /// The errors of [`RegistryBuilder::build`]; a mapping of this registry's types causes none.
     ///
     /// # Example
     /// ```
-    /// use scimkit_mapping::{Rule, Unmapped};
+    /// use scimkit_mapping::{MappingRule, UnmappedPolicy};
     /// use scimkit_mapping::Mapping;
     /// use scimkit_registry::Registry;
     ///
     /// let registry = Registry::standard();
     /// let mapping = Mapping::builder()
-    ///     .unmapped("User", Unmapped::Drop)
-    ///     .rule("User", Rule::of("userName").to("email"))
-    ///     .rule("User", Rule::of("name.familyName").to("surname").required())
+    ///     .unmapped("User", UnmappedPolicy::Drop)
+    ///     .rule("User", MappingRule::new("userName").with_field("email"))
+    ///     .rule("User", MappingRule::new("name.familyName").with_field("surname").required())
     ///     .build(&registry)
     ///     .unwrap();
-    /// let described = mapping.described(&registry)?;
+    /// let described = mapping.supported_registry(&registry)?;
     /// let user = described.by_name("User").unwrap();
     /// let family_name = user.attr(user.named("name.familyName").unwrap());
     /// assert!(family_name.definition().required);
@@ -48,12 +49,12 @@ impl Mapping {
     /// ```
     ///
     /// [RFC 7644 section 4](https://www.rfc-editor.org/rfc/rfc7644#section-4)
-    pub fn described(&self, registry: &Registry) -> Result<Registry, RegistrationError> {
+    pub fn supported_registry(&self, registry: &Registry) -> Result<Registry, RegistrationError> {
         let mut builder = RegistryBuilder::default();
         let users = |schema: &Schema| -> Vec<Use<'_>> {
             let types = registry.types().iter();
             types
-                .filter_map(|kind| Use::of(kind, self.of(kind.name()), schema))
+                .filter_map(|kind| Use::of(kind, self.for_type(kind.name()), schema))
                 .collect()
         };
         let mut left = Vec::new();
@@ -63,7 +64,7 @@ impl Mapping {
                 continue;
             }
             let mut schema = Schema::clone(schema);
-            schema.attributes = narrowed(&schema.attributes, &users, None);
+            schema.attributes = supported(&schema.attributes, &users, None);
             if !schema.attributes.is_empty() {
                 left.push(schema.id.clone());
             }
@@ -71,16 +72,16 @@ impl Mapping {
         }
         for kind in registry.types() {
             let mut definition = kind.definition().clone();
-            let of = self.of(kind.name());
+            let of = self.for_type(kind.name());
             definition.schema_extensions.retain(|extension| {
                 let index = extension_of(kind, &extension.schema);
-                let reached = of.is_none_or(|of| of.reaches_extension(index));
+                let reached = of.is_none_or(|of| of.maps_extension(index));
                 extension.required || (reached && left.contains(&extension.schema))
             });
             builder = builder.resource_type(definition);
         }
         let described = builder.clone().build()?;
-        // Lookup keys stay where the attribute stays.
+        // Indexed attributes stay indexed.
         for (kind, left) in registry.types().iter().zip(described.types()) {
             for attr in kind.attributes().iter().filter(|attr| attr.is_indexed()) {
                 let lost = left.named(attr.path()).map(|id| left.attr(id));
@@ -95,15 +96,15 @@ impl Mapping {
 }
 
 impl TypeMapping {
-    fn reaches_extension(&self, index: Option<usize>) -> bool {
-        self.unmapped == Unmapped::Keep
+    fn maps_extension(&self, index: Option<usize>) -> bool {
+        self.unmapped == UnmappedPolicy::Keep
             || self
-                .sides()
-                .any(|(_, side)| self.kind.attr(side.attr).extension() == index)
+                .paths()
+                .any(|(_, path)| self.kind.attr(path.attr).extension() == index)
     }
 }
 
-/// A resource type's use of a schema.
+/// The use of a schema by a resource type.
 struct Use<'a> {
     extension: Option<usize>,
     kind: &'a ResourceType,
@@ -142,62 +143,63 @@ impl<'a> Use<'a> {
     }
 
     fn stays(&self, id: AttrId) -> bool {
-        let Some(mapping) = self.mapping.filter(|m| m.unmapped != Unmapped::Keep) else {
+        let Some(mapping) = self.mapping.filter(|m| m.unmapped != UnmappedPolicy::Keep) else {
             return true;
         };
         let attr = self.kind.attr(id);
         let Some(parent) = attr.parent() else {
-            return mapping.needs(attr)
-                || mapping.sides().any(|(_, side)| {
-                    side.attr == id || self.kind.attr(side.attr).parent() == Some(id)
+            return mapping.is_needed(attr)
+                || mapping.paths().any(|(_, path)| {
+                    path.attr == id || self.kind.attr(path.attr).parent() == Some(id)
                 });
         };
-        if mapping.reaches_whole(parent) || is_protocol(self.kind.attr(parent)) {
+        if mapping.maps_whole(parent) || is_protocol(self.kind.attr(parent)) {
             return true;
         }
         let computed = attr.role() == Role::Reference && self.kind.is_computed(id);
         let marks = self.kind.attr(parent).definition().multi_valued && attr.name() == "primary";
-        let said = |side: &Side| match &side.which {
-            None => side.attr == id,
-            Some(which) => {
-                side.attr == parent
-                    && (which.sub == Some(id) || which.making.iter().any(|(made, _)| *made == id))
+        let said = |path: &BoundPath| match &path.selector {
+            None => path.attr == id,
+            Some(selector) => {
+                path.attr == parent
+                    && (selector.sub == Some(id)
+                        || selector.template.iter().any(|(made, _)| *made == id))
             }
         };
         attr.definition().required
             || computed
             || marks
-            || mapping.sides().any(|(_, side)| said(side))
+            || mapping.paths().any(|(_, path)| said(path))
     }
 
-    /// The characteristics that follow from the rules.
+    /// Sets the characteristics that follow from the rules.
     fn characteristics(&self, id: AttrId, attribute: &mut Attribute) {
         let Some(mapping) = self.mapping else { return };
-        let own = |side: &Side| side.which.is_none() && side.attr == id;
-        let rules: Vec<&Bound> = mapping
-            .sides()
-            .filter(|(_, side)| own(side))
+        let own = |path: &BoundPath| path.selector.is_none() && path.attr == id;
+        let rules: Vec<&BoundRule> = mapping
+            .paths()
+            .filter(|(_, path)| own(path))
             .map(|(rule, _)| rule)
             .collect();
-        // A value path that is required says that there is a value, and nothing of the others.
-        let selected = |side: &Side| side.which.is_some() && side.attr == id;
+        // A required value path needs a value of the attribute, whatever its other values are.
+        let selected = |path: &BoundPath| path.selector.is_some() && path.attr == id;
         attribute.required |= mapping
-            .sides()
-            .any(|(rule, side)| rule.rule.required && rule.sides.len() == 1 && selected(side));
+            .paths()
+            .any(|(rule, path)| rule.rule.required && rule.paths.len() == 1 && selected(path));
         attribute.required |= rules
             .iter()
-            .any(|rule| rule.rule.required && rule.sides.len() == 1);
+            .any(|rule| rule.rule.required && rule.paths.len() == 1);
         if !rules.is_empty() && rules.iter().all(|rule| !rule.is_writable()) {
             attribute.mutability = Mutability::ReadOnly;
         }
         let values = rules.iter().find_map(|rule| rule.steps.first());
         if let Some(Transform::Values(pairs)) = values.map(|step| &step.transform) {
-            let text: Vec<_> = pairs.iter().filter_map(|(scim, _)| scim.as_str()).collect();
+            let text: Vec<_> = pairs.iter().filter_map(|pair| pair.scim.as_str()).collect();
             if !text.is_empty() {
                 attribute.canonical_values = text.into_iter().map(str::to_owned).collect();
             }
         }
-        if mapping.unmapped != Unmapped::Keep {
+        if mapping.unmapped != UnmappedPolicy::Keep {
             let chosen = mapping.chosen(id, self.kind);
             if !chosen.is_empty() {
                 attribute.canonical_values = chosen;
@@ -207,23 +209,26 @@ impl<'a> Use<'a> {
 }
 
 impl TypeMapping {
-    fn reaches_whole(&self, id: AttrId) -> bool {
-        let whole = |side: &Side| match &side.which {
-            None => side.attr == id,
-            Some(which) => side.attr == id && which.sub.is_none(),
+    fn maps_whole(&self, id: AttrId) -> bool {
+        let whole = |path: &BoundPath| match &path.selector {
+            None => path.attr == id,
+            Some(selector) => path.attr == id && selector.sub.is_none(),
         };
-        self.sides().any(|(_, side)| whole(side))
+        self.paths().any(|(_, path)| whole(path))
     }
 
-    /// The values of a sub-attribute by which rules choose, where nothing but such values is mapped.
+    /// Returns the values of a sub-attribute that rules select, if all rules select by it.
     fn chosen(&self, id: AttrId, kind: &ResourceType) -> Vec<String> {
         let Some(parent) = kind.attr(id).parent() else {
             return Vec::new();
         };
         let (mut chosen, mut all) = (Vec::new(), true);
-        for (_, side) in self.sides().filter(|(_, side)| side.attr == parent) {
-            let making = side.which.as_ref().map_or(&[][..], |which| &which.making);
-            let text = making
+        for (_, path) in self.paths().filter(|(_, path)| path.attr == parent) {
+            let template = path
+                .selector
+                .as_ref()
+                .map_or(&[][..], |selector| &selector.template);
+            let text = template
                 .iter()
                 .find(|(made, _)| *made == id)
                 .and_then(|(_, value)| value.as_str());
@@ -239,8 +244,8 @@ impl TypeMapping {
     }
 }
 
-/// The attributes that stay, for any of those who use them.
-fn narrowed(attributes: &[Attribute], users: &[Use<'_>], parent: Option<&str>) -> Vec<Attribute> {
+/// Returns the attributes that any of the uses needs.
+fn supported(attributes: &[Attribute], users: &[Use<'_>], parent: Option<&str>) -> Vec<Attribute> {
     let mut left = Vec::with_capacity(attributes.len());
     for attribute in attributes {
         let uses = users
@@ -256,7 +261,7 @@ fn narrowed(attributes: &[Attribute], users: &[Use<'_>], parent: Option<&str>) -
         }
         if parent.is_none() {
             let users: Vec<_> = uses.iter().map(|(u, _)| Use { ..**u }).collect();
-            let subs = narrowed(&attribute.sub_attributes, &users, Some(&attribute.name));
+            let subs = supported(&attribute.sub_attributes, &users, Some(&attribute.name));
             if subs.is_empty() && !attribute.sub_attributes.is_empty() {
                 continue;
             }

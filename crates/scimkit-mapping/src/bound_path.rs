@@ -1,135 +1,145 @@
-//! One SCIM side of a rule, bound to its schema: where a value is read and written.
+//! One SCIM path of a rule, bound to its schema: reads and writes a value.
 
+use scimkit_core::{did_you_mean, excerpt};
 use scimkit_filter::{Filter, Literal, Operator, Path};
-use serde_json::{Map, Number, Value};
-
-use super::FieldType;
 use scimkit_registry::{
     Attr, AttrId, Change, EdgeEdit, Error, Meter, Predicate, Resource, ResourceType, Role, Target,
     Tolerance,
 };
+use serde_json::{Map, Number, Value};
 
-/// What a SCIM path of a rule names.
+use super::FieldType;
+
+/// A SCIM path of a rule, bound to its schema.
 #[derive(Debug, Clone)]
-pub(super) struct Side {
+pub(super) struct BoundPath {
     /// The attribute, or the sub-attribute of a single-valued one.
     pub(super) attr: AttrId,
-    pub(super) path: String,
-    pub(super) which: Option<Which>,
+    pub(super) selector: Option<ElementSelector>,
+    /// The path in canonical spelling.
+    pub(super) text: String,
 }
 
-/// Which element of a multi-valued attribute, and what of it.
+/// The selection of one element of a multi-valued attribute, or of one of its sub-attributes.
 #[derive(Debug, Clone)]
-pub(super) struct Which {
-    /// What an element is made with, so that the predicate holds.
-    // INVARIANT: an element of these members satisfies `predicate`; none is `sub`.
-    pub(super) making: Vec<(AttrId, Value)>,
+pub(super) struct ElementSelector {
     pub(super) predicate: Predicate,
     pub(super) sub: Option<AttrId>,
+    /// The members of a new element.
+    // INVARIANT: an element with these members satisfies `predicate`; none of them is `sub`.
+    pub(super) template: Vec<(AttrId, Value)>,
 }
 
-impl Side {
-    /// Binds a path, or says why a rule can't have it.
-    pub(super) fn bind(kind: &ResourceType, text: &str) -> Result<Side, String> {
-        let path = Path::parse(text).map_err(|e| format!("the path can't be read: {e}"))?;
+impl BoundPath {
+    /// Binds a path, or returns the reason why a rule can't have it.
+    pub(super) fn bind(kind: &ResourceType, text: &str) -> Result<BoundPath, String> {
+        let path =
+            Path::parse(text).map_err(|e| format!("invalid path `{}`: {e}", excerpt(text)))?;
         let target = kind.bind_path(&path, &Tolerance::STRICT);
         let target = target.map_err(|e| match path.filter {
-            None => format!("`{path}` is not an attribute of {}", kind.name()),
+            None => unknown_attribute(kind, &path.to_string()),
             Some(_) => e.detail().to_owned(),
         })?;
-        let side = match target {
-            Target::Attribute(id) => Side::of_attribute(kind, id)?,
+        match target {
+            Target::Attribute(id) => BoundPath::of_attribute(kind, id),
             Target::Elements { attr, which, sub } => {
-                let filter = path.filter.as_deref().ok_or("the path can't be read")?;
-                let making = making(kind, attr, filter)?;
-                let which = Which {
-                    making,
+                let filter = path.filter.as_deref().ok_or("the path has no filter")?;
+                let selector = ElementSelector {
                     predicate: which,
                     sub,
+                    template: template(kind, attr, filter)?,
                 };
-                Side::of_elements(kind, attr, which, path.to_string())?
+                BoundPath::of_elements(kind, attr, selector, path.to_string())
             }
-            Target::Extension(_) => return Err("an extension is no attribute".to_owned()),
-        };
-        Ok(side)
+            Target::Extension(_) => {
+                Err("the path names a whole extension: map its attributes".to_owned())
+            }
+        }
     }
 
-    fn of_attribute(kind: &ResourceType, id: AttrId) -> Result<Side, String> {
+    fn of_attribute(kind: &ResourceType, id: AttrId) -> Result<BoundPath, String> {
         let attr = kind.attr(id);
-        let path = attr.path().to_owned();
+        let text = attr.path();
         let parent = attr.parent().map(|parent| kind.attr(parent));
         // Memberships are mapped by the ids of their members, in either spelling.
         let members = parent.filter(|p| p.role() == Role::Membership && attr.name() == "value");
-        let side = |attr| Side {
+        let bound = |attr| BoundPath {
             attr,
-            path: path.clone(),
-            which: None,
+            selector: None,
+            text: text.to_owned(),
         };
         if let Some(members) = members {
-            return Ok(side(members.id()));
+            return Ok(bound(members.id()));
         }
-        if parent.is_some_and(|parent| parent.definition().multi_valued) {
+        if let Some(parent) = parent.filter(|parent| parent.definition().multi_valued) {
             return Err(format!(
-                "`{path}` is a part of every value: say of which one, such as `{}[type eq \"work\"].{}`",
-                parent.map_or("", |p| p.path()),
-                attr.name()
+                "`{text}` belongs to every value of `{parent}`: select one, such as `{parent}[type eq \"work\"].{}`",
+                attr.name(),
+                parent = parent.path(),
             ));
         }
         if attr.role() == Role::Schemas || (kind.is_computed(id) && attr.role() != Role::Membership)
         {
-            return Err(format!("`{path}` is made by the service provider"));
+            return Err(format!(
+                "`{text}` is computed by the server: remove the rule"
+            ));
         }
-        Ok(side(id))
+        Ok(bound(id))
     }
 
     fn of_elements(
         kind: &ResourceType,
         attr: AttrId,
-        which: Which,
-        path: String,
-    ) -> Result<Side, String> {
+        selector: ElementSelector,
+        text: String,
+    ) -> Result<BoundPath, String> {
         let holder = kind.attr(attr);
         if !holder.definition().multi_valued {
             return Err(format!(
-                "`{}` has one value: a filter can't choose among them",
+                "`{}` has a single value: remove the filter",
                 holder.path()
             ));
         }
         if kind.is_computed(attr) {
             return Err(format!(
-                "`{}` can't be mapped in parts: its values are memberships",
-                holder.path()
+                "the values of `{holder}` are memberships: map `{holder}` without a filter",
+                holder = holder.path()
             ));
         }
-        let own = |(made, _): &(AttrId, Value)| Some(*made) == which.sub;
-        if let Some((made, _)) = which.making.iter().find(|pair| own(pair)) {
+        let fixed = |(sub, _): &&(AttrId, Value)| Some(*sub) == selector.sub;
+        if let Some((sub, _)) = selector.template.iter().find(fixed) {
             return Err(format!(
-                "the filter says already what `{}` is",
-                kind.attr(*made).path()
+                "the filter already fixes the value of `{}`: map another sub-attribute",
+                kind.attr(*sub).path()
             ));
         }
-        let made = Value::Object(which.made(kind));
-        if !which.holds(kind, &made) {
-            return Err("no value satisfies the filter".to_owned());
+        let element = Value::Object(selector.new_element(kind));
+        if !selector.holds(kind, &element) {
+            return Err(
+                "no value can satisfy the filter: compare each sub-attribute once".to_owned(),
+            );
         }
-        Ok(Side {
+        Ok(BoundPath {
             attr,
-            path,
-            which: Some(which),
+            selector: Some(selector),
+            text,
         })
     }
 
-    /// The attribute whose type its values have.
+    /// Returns the attribute that the values belong to.
     pub(super) fn valued<'k>(&self, kind: &'k ResourceType) -> &'k Attr {
-        let sub = self.which.as_ref().and_then(|which| which.sub);
+        let sub = self.selector.as_ref().and_then(|selector| selector.sub);
         kind.attr(sub.unwrap_or(self.attr))
     }
 
-    /// The type of its values, as a host sees them.
+    /// Returns the type of the values, as a field holds them.
     pub(super) fn data_type(&self, kind: &ResourceType) -> FieldType {
         use scimkit_core::DataType;
         let attr = self.valued(kind);
-        let one = self.which.as_ref().is_some_and(|which| which.sub.is_none());
+        let one = self
+            .selector
+            .as_ref()
+            .is_some_and(|selector| selector.sub.is_none());
         if attr.is_complex() || (attr.definition().multi_valued && !one) {
             return FieldType::Json;
         }
@@ -143,18 +153,18 @@ impl Side {
         }
     }
 
-    /// Its value in a document; of a membership the ids of the members.
+    /// Returns the value in a document: of a membership, the ids of the members.
     pub(super) fn value(&self, kind: &ResourceType, document: &Resource) -> Option<Value> {
         let value = document.get(kind, self.attr)?;
-        if let Some(which) = &self.which {
-            // Of several that satisfy the filter, the first that has what is asked for.
+        if let Some(selector) = &self.selector {
+            // If several elements satisfy the filter, the first one with the sub-attribute counts.
             let mut elements = value.as_array()?.iter();
-            return match which.sub.map(|sub| kind.attr(sub).name()) {
+            return match selector.sub.map(|sub| kind.attr(sub).name()) {
                 Some(sub) => elements
-                    .filter(|e| which.holds(kind, e))
+                    .filter(|e| selector.holds(kind, e))
                     .find_map(|e| e.get(sub))
                     .cloned(),
-                None => elements.find(|e| which.holds(kind, e)).cloned(),
+                None => elements.find(|e| selector.holds(kind, e)).cloned(),
             };
         }
         if kind.attr(self.attr).role() != Role::Membership {
@@ -167,11 +177,14 @@ impl Side {
         Some(Value::Array(ids.collect()))
     }
 
-    /// Admits a value for it: what a host says must fit the schema, too.
+    /// Admits a value of the application: it must be valid in the schema, too.
     pub(super) fn admit(&self, kind: &ResourceType, value: Value) -> Result<Option<Value>, Error> {
         let attr = self.valued(kind);
         let members = attr.role() == Role::Membership;
-        let one = self.which.as_ref().is_some_and(|which| which.sub.is_none());
+        let one = self
+            .selector
+            .as_ref()
+            .is_some_and(|selector| selector.sub.is_none());
         let value = match value {
             Value::Array(ids) if members => ids
                 .into_iter()
@@ -188,9 +201,9 @@ impl Side {
         })
     }
 
-    /// Writes an admitted value into a document, and nothing beside it.
+    /// Writes an admitted value into a document, and changes nothing else.
     pub(super) fn write(&self, kind: &ResourceType, document: &mut Resource, value: Option<Value>) {
-        let Some(which) = &self.which else {
+        let Some(selector) = &self.selector else {
             match value {
                 Some(value) => document.set(kind, self.attr, value),
                 None => document.unset(kind, self.attr),
@@ -199,7 +212,7 @@ impl Side {
         };
         let known = document.get(kind, self.attr).and_then(Value::as_array);
         let mut elements = known.cloned().unwrap_or_default();
-        which.write(kind, &mut elements, value);
+        selector.write(kind, &mut elements, value);
         if elements.is_empty() {
             document.unset(kind, self.attr);
         } else {
@@ -208,24 +221,24 @@ impl Side {
     }
 }
 
-impl Which {
+impl ElementSelector {
     pub(super) fn holds(&self, kind: &ResourceType, element: &Value) -> bool {
         let meter = Meter::unlimited();
         kind.element_matches(&self.predicate, element, &meter) == Ok(true)
     }
 
-    /// The members that an element is made with.
-    fn made(&self, kind: &ResourceType) -> Map<String, Value> {
-        let making = self.making.iter();
-        making
+    /// Returns the members of a new element.
+    fn new_element(&self, kind: &ResourceType) -> Map<String, Value> {
+        let members = self.template.iter();
+        members
             .map(|(id, value)| (kind.attr(*id).name().to_owned(), value.clone()))
             .collect()
     }
 
-    /// Gives the value to the element that has it, or to a new one; without a value, takes it from
-    /// every element that the filter selects.
+    /// Sets the value in the selected element, or in a new one; without a value, removes it from every
+    /// element that the filter selects.
     fn write(&self, kind: &ResourceType, elements: &mut Vec<Value>, value: Option<Value>) {
-        let made = self.made(kind);
+        let new_element = self.new_element(kind);
         let sub = self.sub.map(|sub| kind.attr(sub).name());
         let Some(value) = value else {
             elements.retain_mut(|element| {
@@ -234,9 +247,10 @@ impl Which {
                     return true;
                 };
                 let had = sub.map(|sub| members.remove(sub).is_some());
-                // What is left may say only which value it was.
+                // The rest may be nothing but the members that the filter compares.
                 had == Some(false)
-                    || (had == Some(true) && members.keys().any(|name| !made.contains_key(name)))
+                    || (had == Some(true)
+                        && members.keys().any(|name| !new_element.contains_key(name)))
             });
             return;
         };
@@ -248,7 +262,7 @@ impl Which {
         let mut members = match (sub, value) {
             (Some(sub), value) => {
                 let known = known.as_ref().and_then(|known| known.as_object());
-                let mut members = known.cloned().unwrap_or_else(|| made.clone());
+                let mut members = known.cloned().unwrap_or_else(|| new_element.clone());
                 members.insert(sub.to_owned(), value);
                 members
             }
@@ -256,7 +270,7 @@ impl Which {
             (None, _) => return,
         };
         if !self.holds(kind, &Value::Object(members.clone())) {
-            members.extend(made);
+            members.extend(new_element);
         }
         match known {
             Some(known) => *known = Value::Object(members),
@@ -270,15 +284,25 @@ impl Which {
     }
 }
 
-/// Takes its place as the primary value from an element.
+/// Removes the mark of the primary value from an element.
 pub(super) fn demote(element: &mut Value) {
     if let Some(members) = element.as_object_mut() {
         members.remove("primary");
     }
 }
 
-/// What an element must have for a filter to hold.
-fn making(
+/// Returns the error for a path that names no attribute.
+fn unknown_attribute(kind: &ResourceType, path: &str) -> String {
+    let known = kind.attributes().iter().map(Attr::path);
+    format!(
+        "unknown attribute `{}`{}",
+        excerpt(path),
+        did_you_mean(path, known)
+    )
+}
+
+/// Returns the members that an element needs to satisfy a filter.
+fn template(
     kind: &ResourceType,
     attr: AttrId,
     filter: &Filter<'_>,
@@ -287,7 +311,7 @@ fn making(
         Filter::And(terms) => terms.as_slice(),
         one => std::slice::from_ref(one),
     };
-    let mut making: Vec<(AttrId, Value)> = Vec::with_capacity(terms.len());
+    let mut template: Vec<(AttrId, Value)> = Vec::with_capacity(terms.len());
     for term in terms {
         let value = match term {
             Filter::Compare(c) if c.operator == Operator::Equal => {
@@ -296,12 +320,12 @@ fn making(
             }
             _ => None,
         };
-        let (sub, value) = value.ok_or("a filter in a rule compares by `eq`, joined by `and`: anything else does not say what a new value is made of")?;
-        if making.iter().all(|(known, _)| *known != sub) {
-            making.push((sub, value));
+        let (sub, value) = value.ok_or("unsupported filter in a path: use `eq` comparisons, joined by `and`, since a new value is created from them")?;
+        if template.iter().all(|(known, _)| *known != sub) {
+            template.push((sub, value));
         }
     }
-    Ok(making)
+    Ok(template)
 }
 
 fn literal(literal: &Literal<'_>) -> Option<Value> {
@@ -313,8 +337,8 @@ fn literal(literal: &Literal<'_>) -> Option<Value> {
     }
 }
 
-/// A document with a change carried out on it, also in what no document keeps: what is never
-/// returned, and memberships where they are replaced.
+/// Returns a document after a change, including what stored documents lack: attributes that are never
+/// returned, and replaced memberships.
 pub(super) fn applied(before: Option<&Resource>, change: &Change, with: Members) -> Resource {
     let kind = change.kind();
     let mut after = before.cloned().unwrap_or_default();
@@ -340,9 +364,9 @@ pub(super) fn applied(before: Option<&Resource>, change: &Change, with: Members)
     after
 }
 
-/// Whether somebody looks at memberships: there can be many.
+/// Whether a document after a change has its memberships: there can be many.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Members {
-    Passed,
+    Left,
     Shown,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scimkit_mapping::{Mapping, Occasion, Rule, Shaped, Unmapped};
+use scimkit_mapping::{ChangeKind, FilteredChange, Mapping, MappingRule, UnmappedPolicy};
 use scimkit_registry::{Change, Edge, EdgeEdit, Error, Registry, Resource, Tolerance};
 use serde_json::{Value, json};
 
@@ -36,9 +36,9 @@ fn update(before: &Resource, after: Value) -> Change {
 /// What is left of an update, as entries and the document after.
 fn shaped(toml: &str, before: Value, after: Value) -> Result<(Value, Vec<String>), Error> {
     let before = resource(before);
-    let Shaped {
+    let FilteredChange {
         change, dropped, ..
-    } = user(toml).shape(update(&before, after), Occasion::Update(Some(&before)))?;
+    } = user(toml).filter_change(update(&before, after), ChangeKind::Update(Some(&before)))?;
     let mut document = before;
     change.apply(&mut document);
     let mut map = document.into_map();
@@ -46,14 +46,14 @@ fn shaped(toml: &str, before: Value, after: Value) -> Result<(Value, Vec<String>
     Ok((Value::Object(map), dropped))
 }
 
-const WORK: &str = "[[User.map]]\nscim = 'emails[type eq \"work\"].value'\nhost = 'mail'\n[[User.map]]\nscim = 'userName'\nhost = 'login'\n";
+const WORK: &str = "[[User.map]]\nscim = 'emails[type eq \"work\"].value'\nfield = 'mail'\n[[User.map]]\nscim = 'userName'\nfield = 'login'\n";
 
 fn with(unmapped: &str) -> String {
     format!("{WORK}[User]\nunmapped = '{unmapped}'\n")
 }
 
 #[test]
-fn unmapped_values_beside_mapped_ones() {
+fn unmapped_values_follow_the_policy_next_to_mapped_values() {
     let work = |value: &str| json!({"type": "work", "value": value});
     let home = |value: &str| json!({"type": "home", "value": value});
     let emails = |elements: Value| json!({"emails": elements});
@@ -98,14 +98,14 @@ fn unmapped_values_beside_mapped_ones() {
     assert_eq!(after, emails(json!([home("h1")])));
 
     // Refused: only what is new.
-    let error = run("refuse", json!([work("w1")]), both).unwrap_err();
+    let error = run("reject", json!([work("w1")]), both).unwrap_err();
     assert_eq!(
         error.detail(),
-        "`emails` is not mapped by this connection, which refuses what is not"
+        "`emails` is not in the attribute mapping of this connection: remove it from the request, or map it"
     );
     assert!(
         run(
-            "refuse",
+            "reject",
             json!([work("w1"), home("h1")]),
             json!([work("w2"), home("h1")])
         )
@@ -114,7 +114,7 @@ fn unmapped_values_beside_mapped_ones() {
 }
 
 #[test]
-fn a_new_primary_value_takes_the_place_of_one_that_stays() {
+fn a_new_primary_value_replaces_the_stored_primary_value() {
     let before = json!({"emails": [{"type": "home", "value": "h", "primary": true}]});
     let after = json!({"emails": [{"type": "work", "value": "w", "primary": true}]});
     let (after, _) = shaped(&with("drop"), before, after).unwrap();
@@ -125,7 +125,7 @@ fn a_new_primary_value_takes_the_place_of_one_that_stays() {
 }
 
 #[test]
-fn unmapped_attributes() {
+fn unmapped_attributes_follow_the_policy() {
     let before = json!({"title": "Dr", "nickName": "B"});
     let after = json!({"title": "Prof", "locale": "en"});
     assert_eq!(
@@ -140,9 +140,9 @@ fn unmapped_attributes() {
         (&left, dropped),
         (&before, vec!["locale".to_owned(), "title".to_owned()])
     );
-    assert!(shaped(&with("refuse"), before.clone(), after).is_err());
+    assert!(shaped(&with("reject"), before.clone(), after).is_err());
     assert_eq!(
-        shaped(&with("refuse"), before.clone(), json!({}))
+        shaped(&with("reject"), before.clone(), json!({}))
             .unwrap()
             .0,
         before
@@ -150,23 +150,24 @@ fn unmapped_attributes() {
 }
 
 #[test]
-fn what_the_protocol_needs_is_kept() {
+fn attributes_of_the_protocol_are_accepted_without_a_rule() {
     let after = json!({"externalId": "x", "active": false, "userName": "b"});
-    for unmapped in ["drop", "refuse"] {
+    for unmapped in ["drop", "reject"] {
         assert_eq!(
             shaped(&with(unmapped), json!({}), after.clone()).unwrap(),
             (after.clone(), vec![])
         );
     }
-    let mapping =
-        mapping("[Group]\nunmapped = 'refuse'\n[[Group.map]]\nscim = 'displayName'\nhost = 'name'");
-    let rules = mapping.of("Group").unwrap();
+    let mapping = mapping(
+        "[Group]\nunmapped = 'refuse'\n[[Group.map]]\nscim = 'displayName'\nfield = 'name'",
+    );
+    let rules = mapping.for_type("Group").unwrap();
     let mut change = Change::none(Arc::clone(rules.kind()));
     let members = rules.kind().named("members").unwrap();
     change.edit_edges(members, EdgeEdit::Replace(vec![Edge::to("1")]));
     assert_eq!(
         rules
-            .shape(change, Occasion::Update(None))
+            .filter_change(change, ChangeKind::Update(None))
             .unwrap()
             .change
             .edges()
@@ -176,11 +177,11 @@ fn what_the_protocol_needs_is_kept() {
 }
 
 #[test]
-fn read_only_attributes_are_left_out() {
-    let toml = "[[User.map]]\nscim = 'title'\nhost = 'job'\nread_only = true\n\
-        [[User.map]]\nscim = 'active'\nhost = 'state'\nread_only = true\n\
+fn read_only_attributes_are_ignored() {
+    let toml = "[[User.map]]\nscim = 'title'\nfield = 'job'\nread_only = true\n\
+        [[User.map]]\nscim = 'active'\nfield = 'state'\nread_only = true\n\
         [[User.map]]\nscim = 'displayName'\ntemplate = '{first} {last}'\n\
-        [[User.map]]\nscim = 'emails[type eq \"work\"].value'\nhost = 'mail'\nread_only = true\n";
+        [[User.map]]\nscim = 'emails[type eq \"work\"].value'\nfield = 'mail'\nread_only = true\n";
     let before =
         json!({"title": "Dr", "displayName": "B J", "emails": [{"type": "work", "value": "w"}]});
     let after = json!({"title": "Prof", "active": false, "displayName": "X", "nickName": "N", "emails": [
@@ -192,9 +193,9 @@ fn read_only_attributes_are_left_out() {
 }
 
 #[test]
-fn required_attributes() {
-    let toml = "[[User.map]]\nscim = ['name.givenName', 'name.familyName']\nhost = 'full'\njoin = ' '\nrequired = true\n\
-        [[User.map]]\nscim = 'emails[type eq \"work\"].value'\nhost = 'mail'\nrequired = true\n";
+fn missing_required_attributes_are_rejected() {
+    let toml = "[[User.map]]\nscim = ['name.givenName', 'name.familyName']\nfield = 'full'\njoin = ' '\nrequired = true\n\
+        [[User.map]]\nscim = 'emails[type eq \"work\"].value'\nfield = 'mail'\nrequired = true\n";
     let whole = json!({"name": {"familyName": "J"}, "emails": [{"type": "work", "value": "w"}]});
     assert!(shaped(toml, whole.clone(), whole.clone()).is_ok());
     let without = |name: &str| {
@@ -205,7 +206,7 @@ fn required_attributes() {
     let error = shaped(toml, whole.clone(), without("emails")).unwrap_err();
     assert_eq!(
         error.detail(),
-        "`emails[type eq \"work\"].value` is required by the mapping of this connection and can't be unset"
+        "`emails[type eq \"work\"].value` is unset, but the attribute mapping requires it: send a value"
     );
     assert!(shaped(toml, whole.clone(), without("name")).is_err());
     // What was never there is not asked for by an update that does not speak of it.
@@ -224,23 +225,27 @@ fn required_attributes() {
     let mut change = Change::none(Arc::clone(kind));
     let family = kind.named("name.familyName").unwrap();
     change.difference(family, Some(&json!("J")), None);
-    assert!(rules.shape(change, Occasion::Update(None)).is_err());
+    assert!(
+        rules
+            .filter_change(change, ChangeKind::Update(None))
+            .is_err()
+    );
 }
 
 #[test]
-fn a_password_is_required_of_what_is_created_and_goes_to_the_host() {
+fn a_required_password_is_checked_on_create_and_written_to_its_field() {
     let rules = user(
-        "[[User.map]]\nscim = 'password'\nhost = 'secret'\nwrite_only = true\nrequired = true\n",
+        "[[User.map]]\nscim = 'password'\nfield = 'secret'\nwrite_only = true\nrequired = true\n",
     );
     let kind = rules.kind();
     let create = |body| {
         let change = Change::create(Arc::clone(kind), resource(body));
-        rules.shape(change, Occasion::Create)
+        rules.filter_change(change, ChangeKind::Create)
     };
     assert!(create(json!({"userName": "b"})).is_err());
     let shaped = create(json!({"userName": "b", "password": "t1meMa$heen"})).unwrap();
     let edits = rules
-        .changes(&shaped.change, Some(&Resource::default()))
+        .field_edits(&shaped.change, Some(&Resource::default()))
         .unwrap();
     assert_eq!(edits.len(), 1);
     // An update that does not speak of it is fine: no document holds it.
@@ -248,22 +253,27 @@ fn a_password_is_required_of_what_is_created_and_goes_to_the_host() {
     let change = update(&before, json!({"userName": "c"}));
     assert!(
         rules
-            .shape(change.clone(), Occasion::Update(Some(&before)))
+            .filter_change(change.clone(), ChangeKind::Update(Some(&before)))
             .is_ok()
     );
-    assert!(rules.changes(&change, Some(&before)).unwrap().is_empty());
+    assert!(
+        rules
+            .field_edits(&change, Some(&before))
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
-fn defaults_also_make_values() {
-    let toml = "[[User.map]]\nscim = 'addresses[type eq \"work\"].country'\nhost = 'country'\ndefault = 'TR'\n\
-        [[User.map]]\nscim = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:organization'\nhost = 'org'\ndefault = 'o'\n";
+fn defaults_create_values_of_multi_valued_attributes() {
+    let toml = "[[User.map]]\nscim = 'addresses[type eq \"work\"].country'\nfield = 'country'\ndefault = 'TR'\n\
+        [[User.map]]\nscim = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:organization'\nfield = 'org'\ndefault = 'o'\n";
     let rules = user(toml);
     let create = |body: Value| {
         let change = Change::create(Arc::clone(rules.kind()), resource(body));
         let mut document = Resource::default();
         rules
-            .shape(change, Occasion::Create)
+            .filter_change(change, ChangeKind::Create)
             .unwrap()
             .change
             .apply(&mut document);
@@ -276,7 +286,7 @@ fn defaults_also_make_values() {
         json!([home, {"type": "work", "country": "TR"}])
     );
     let record = json!({"country": "TR", "org": "o"});
-    assert_eq!(json!(rules.to_host(&made).unwrap()), record);
+    assert_eq!(json!(rules.to_record(&made).unwrap()), record);
     let given = json!([{"type": "work", "country": "GB"}]);
     assert_eq!(
         create(json!({"addresses": given})).as_map()["addresses"],
@@ -285,17 +295,21 @@ fn defaults_also_make_values() {
 }
 
 #[test]
-fn a_change_of_another_type_is_refused() {
+fn changes_of_other_types_are_rejected() {
     let rules = user(WORK);
     let registry = Registry::standard();
     let change = Change::none(Arc::clone(registry.by_name("Group").unwrap()));
-    assert!(rules.shape(change.clone(), Occasion::Create).is_err());
-    assert!(rules.changes(&change, None).is_err());
+    assert!(
+        rules
+            .filter_change(change.clone(), ChangeKind::Create)
+            .is_err()
+    );
+    assert!(rules.field_edits(&change, None).is_err());
 }
 
 #[test]
-fn what_the_schema_requires_is_kept() {
-    let toml = "[User]\nunmapped = 'drop'\n[[User.map]]\nscim = 'title'\nhost = 'job'\n";
+fn attributes_that_the_schema_requires_are_accepted() {
+    let toml = "[User]\nunmapped = 'drop'\n[[User.map]]\nscim = 'title'\nfield = 'job'\n";
     let after = json!({"userName": "b", "title": "Dr"});
     assert_eq!(
         shaped(toml, json!({}), after.clone()).unwrap(),
@@ -304,35 +318,40 @@ fn what_the_schema_requires_is_kept() {
 }
 
 #[test]
-fn what_is_required_is_not_blank_and_every_finding_is_told() {
+fn blank_required_attributes_are_rejected_and_all_errors_reported() {
     let registry = Registry::standard();
     let mapping = Mapping::builder()
-        .unmapped("User", Unmapped::Refuse)
-        .rule("User", Rule::of("userName").to("login"))
+        .unmapped("User", UnmappedPolicy::Reject)
+        .rule("User", MappingRule::new("userName").with_field("login"))
         .rule(
             "User",
-            Rule::of(r#"emails[type eq "work"].value"#)
-                .to("mail")
+            MappingRule::new(r#"emails[type eq "work"].value"#)
+                .with_field("mail")
                 .required(),
         )
-        .rule("User", Rule::of("name.givenName").to("first").required())
+        .rule(
+            "User",
+            MappingRule::new("name.givenName")
+                .with_field("first")
+                .required(),
+        )
         .build(&registry)
         .unwrap();
     let user = registry.by_name("User").unwrap();
-    let rules = mapping.of("User").unwrap();
+    let rules = mapping.for_type("User").unwrap();
     let create = |body| {
         let admitted = user.admit(body, &Tolerance::DEFAULT).unwrap();
-        rules.shape(Change::create(user.clone(), admitted), Occasion::Create)
+        rules.filter_change(Change::create(user.clone(), admitted), ChangeKind::Create)
     };
     let blank = json!({"userName": "a", "title": "t", "nickName": "n", "name": {"givenName": " "},
         "emails": [{"type": "work", "value": ""}]});
     let refused = create(blank).unwrap_err();
     assert_eq!(
         refused.detail(),
-        "`nickName` is not mapped by this connection, which refuses what is not; \
-         `title` is not mapped by this connection, which refuses what is not; \
-         `emails[type eq \"work\"].value` is required by the mapping of this connection but blank; \
-         `name.givenName` is required by the mapping of this connection but blank"
+        "`nickName` is not in the attribute mapping of this connection: remove it from the request, or map it; \
+         `title` is not in the attribute mapping of this connection: remove it from the request, or map it; \
+         `emails[type eq \"work\"].value` is blank, but the attribute mapping requires it: send a value; \
+         `name.givenName` is blank, but the attribute mapping requires it: send a value"
     );
     let whole = json!({"userName": "a", "name": {"givenName": "A"},
         "emails": [{"type": "work", "value": "a@x"}]});
@@ -341,7 +360,7 @@ fn what_is_required_is_not_blank_and_every_finding_is_told() {
         let id = user.named(path).unwrap();
         let mut change = Change::none(user.clone());
         change.difference(id, before.get(user, id), Some(after));
-        rules.shape(change, Occasion::Update(Some(&before)))
+        rules.filter_change(change, ChangeKind::Update(Some(&before)))
     };
     for (path, value) in [
         ("name.givenName", json!("")),
@@ -354,9 +373,11 @@ fn what_is_required_is_not_blank_and_every_finding_is_told() {
 }
 
 #[test]
-fn what_has_a_default_is_never_without_a_value() {
+fn attributes_with_a_default_can_not_be_unset() {
     let registry = Registry::standard();
-    let rule = Rule::of("active").to("enabled").or_else(true);
+    let rule = MappingRule::new("active")
+        .with_field("enabled")
+        .with_default(true);
     let mapping = Mapping::builder()
         .rule("User", rule)
         .build(&registry)
@@ -369,20 +390,22 @@ fn what_has_a_default_is_never_without_a_value() {
     let mut change = Change::none(user.clone());
     change.difference(active, before.get(user, active), None);
     assert_eq!(change.unset(), [active]);
-    let rules = mapping.of("User").unwrap();
+    let rules = mapping.for_type("User").unwrap();
     let shaped = rules
-        .shape(change, Occasion::Update(Some(&before)))
+        .filter_change(change, ChangeKind::Update(Some(&before)))
         .unwrap();
     assert!(shaped.change.is_empty());
 }
 
 #[test]
-fn a_value_in_parts_that_has_a_default_stays() {
+fn selected_values_with_a_default_stay() {
     let registry = Registry::standard();
     let path = r#"addresses[type eq "work"].country"#;
-    let rule = Rule::of(path).to("country").or_else("TR");
+    let rule = MappingRule::new(path)
+        .with_field("country")
+        .with_default("TR");
     let mapping = Mapping::builder()
-        .unmapped("User", Unmapped::Drop)
+        .unmapped("User", UnmappedPolicy::Drop)
         .rule("User", rule)
         .build(&registry)
         .unwrap();
@@ -393,9 +416,12 @@ fn a_value_in_parts_that_has_a_default_stays() {
     let shaped = |after| {
         let mut change = Change::none(user.clone());
         change.difference(addresses, before.get(user, addresses), after);
-        let occasion = Occasion::Update(Some(&before));
+        let occasion = ChangeKind::Update(Some(&before));
         let mut document = before.clone();
-        let shaped = mapping.of("User").unwrap().shape(change, occasion);
+        let shaped = mapping
+            .for_type("User")
+            .unwrap()
+            .filter_change(change, occasion);
         shaped.unwrap().change.apply(&mut document);
         document.get(user, addresses).cloned().unwrap_or_default()
     };

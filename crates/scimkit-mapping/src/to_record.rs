@@ -1,4 +1,4 @@
-//! Towards the host: a whole resource, and what a change changes.
+//! From SCIM to the fields of the application: whole resources and changes.
 
 use std::collections::BTreeMap;
 
@@ -6,45 +6,45 @@ use serde_json::Value;
 
 use super::{
     Record, TypeMapping,
-    bound::{Bound, Form},
-    side::{Members, applied},
+    bound_path::{Members, applied},
+    bound_rule::{BoundRule, Form},
 };
 use scimkit_registry::{Change, EdgeEdit, Error, Resource, ResourceId, Role, fold};
 
-/// What becomes of one of the host's fields.
+/// The change of one field.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "every host must carry out every edit"
+    reason = "every application must apply every edit"
 )]
 pub enum FieldEdit {
-    /// A membership, of which the field holds the ids, gains and loses some of them.
+    /// The field holds the ids of members, and gains and loses some of them.
     Members {
-        /// To be added.
+        /// The ids to add.
         add: Vec<ResourceId>,
-        /// To be removed.
+        /// The ids to remove.
         remove: Vec<ResourceId>,
     },
-    /// The field gets this value.
+    /// The field has this value.
     Set(Value),
-    /// The field has no value any more.
+    /// The field has no value.
     Unset,
 }
 
 impl TypeMapping {
-    /// What the host keeps of a resource: a value for each field that a rule writes and the
-    /// resource has a value for, and folded text for each `key`.
+    /// Returns the record of a resource: a value for each field that a rule writes, and folded text for
+    /// each `key` column. Fields without a value are left out.
     ///
     /// # Errors
-    /// `invalidValue` for a value that a rule can't transform, by its path.
+    /// `invalidValue` for a value that a transform rejects.
     ///
     /// # Example
-    /// See [`Rule`](super::Rule).
-    pub fn to_host(&self, resource: &Resource) -> Result<Record, Error> {
+    /// See [`MappingRule`](super::Rule).
+    pub fn to_record(&self, resource: &Resource) -> Result<Record, Error> {
         let mut record = Record::new();
-        for rule in self.rules.iter().filter(|rule| rule.writes_host()) {
+        for rule in self.rules.iter().filter(|rule| rule.writes_field()) {
             if let (Some(field), Some(value)) =
-                (rule.host(), rule.host_value(&self.kind, resource)?)
+                (rule.field(), rule.field_value(&self.kind, resource)?)
             {
                 if let (Some(key), Some(text)) = (&rule.rule.key, value.as_str()) {
                     record.insert(key.clone(), Value::from(fold(text).into_owned()));
@@ -55,22 +55,21 @@ impl TypeMapping {
         Ok(record)
     }
 
-    /// What a change changes in the host's fields: only those that a rule writes, and whose SCIM
-    /// side changes.
+    /// Returns the edits of fields for a change: only of fields whose SCIM value changes.
     ///
-    /// - `before` is the document before, `None` for a resource that is being created.
-    /// - A constant is set when the resource is created.
-    /// - Of what is never returned no document tells what was there before: it is set whenever the
-    ///   change sets it.
+    /// - `before` is the document before the change, `None` for a new resource.
+    /// - Constants are set for a new resource only.
+    /// - An attribute that is never returned is set whenever the change sets it, since no document holds
+    ///   its former value.
     ///
     /// # Errors
-    /// - a value that a rule can't transform: `invalidValue`
-    /// - a change of another resource type: `invalidSyntax`
+    /// - `invalidValue` for a value that a transform rejects
+    /// - `invalidSyntax` for a change of another resource type
     ///
     /// # Example
     /// ```
     /// use std::sync::Arc;
-    /// use scimkit_mapping::{FieldEdit, Rule};
+    /// use scimkit_mapping::{FieldEdit, MappingRule};
     /// use scimkit_mapping::Mapping;
     /// use scimkit_registry::{Change, Registry, Tolerance};
     /// use serde_json::json;
@@ -78,8 +77,8 @@ impl TypeMapping {
     /// let registry = Registry::standard();
     /// let user = registry.by_name("User").unwrap();
     /// let mapping = Mapping::builder()
-    ///     .rule("User", Rule::of(r#"emails[type eq "work"].value"#).to("work_email"))
-    ///     .rule("User", Rule::of("title").to("job_title"))
+    ///     .rule("User", MappingRule::new(r#"emails[type eq "work"].value"#).with_field("work_email"))
+    ///     .rule("User", MappingRule::new("title").with_field("job_title"))
     ///     .build(&registry)
     ///     .unwrap();
     /// let before = json!({"title": "Dr", "emails": [{"type": "work", "value": "a@x.org"}]});
@@ -89,11 +88,11 @@ impl TypeMapping {
     /// let after = json!([{"type": "home", "value": "h@x.org"}]);
     /// change.difference(emails, before.get(user, emails), Some(after));
     ///
-    /// let edits = mapping.of("User").unwrap().changes(&change, Some(&before))?;
+    /// let edits = mapping.for_type("User").unwrap().field_edits(&change, Some(&before))?;
     /// assert_eq!(edits.into_iter().collect::<Vec<_>>(), [("work_email".into(), FieldEdit::Unset)]);
     /// # Ok::<(), scimkit_registry::Error>(())
     /// ```
-    pub fn changes(
+    pub fn field_edits(
         &self,
         change: &Change,
         before: Option<&Resource>,
@@ -101,12 +100,12 @@ impl TypeMapping {
         self.check_kind(change)?;
         let after = applied(before, change, self.sees_members());
         let mut edits = BTreeMap::new();
-        for rule in self.rules.iter().filter(|rule| rule.writes_host()) {
-            let Some(field) = rule.host() else { continue };
+        for rule in self.rules.iter().filter(|rule| rule.writes_field()) {
+            let Some(field) = rule.field() else { continue };
             let edit = match self.members_edit(rule, change) {
                 Some(edit) => edit,
                 None if !self.touches(rule, change, before, &after) => continue,
-                None => match rule.host_value(&self.kind, &after)? {
+                None => match rule.field_value(&self.kind, &after)? {
                     Some(value) => FieldEdit::Set(value),
                     None if rule.rule.empty_is_unset => FieldEdit::Set(Value::from("")),
                     None => FieldEdit::Unset,
@@ -126,22 +125,22 @@ impl TypeMapping {
         Ok(edits)
     }
 
-    /// Whether somebody looks at memberships.
+    /// Whether a rule reads memberships.
     pub(super) fn sees_members(&self) -> Members {
-        let sees = |rule: &Bound| {
-            let mut sides = rule.sides.iter();
-            sides.any(|side| self.kind.attr(side.attr).role() == Role::Membership)
+        let sees = |rule: &BoundRule| {
+            let mut paths = rule.paths.iter();
+            paths.any(|path| self.kind.attr(path.attr).role() == Role::Membership)
         };
         match self.rules.iter().any(sees) {
             true => Members::Shown,
-            false => Members::Passed,
+            false => Members::Left,
         }
     }
 
-    /// Whether a change reaches what the rule reads.
+    /// Whether a change affects the value of the rule.
     fn touches(
         &self,
-        rule: &Bound,
+        rule: &BoundRule,
         change: &Change,
         before: Option<&Resource>,
         after: &Resource,
@@ -149,31 +148,31 @@ impl TypeMapping {
         if matches!(rule.form, Form::Constant(_)) {
             return before.is_none();
         }
-        let differs = rule.sides.iter().any(|side| {
-            let was = before.and_then(|before| side.value(&self.kind, before));
-            was != side.value(&self.kind, after)
+        let differs = rule.paths.iter().any(|path| {
+            let was = before.and_then(|before| path.value(&self.kind, before));
+            was != path.value(&self.kind, after)
         });
-        let secret = rule.sides.iter().any(|side| {
+        let secret = rule.paths.iter().any(|path| {
             let mut written = change.set().iter().map(|(id, _)| id).chain(change.unset());
-            side.valued(&self.kind).is_never_returned() && written.any(|id| *id == side.attr)
+            path.valued(&self.kind).is_never_returned() && written.any(|id| *id == path.attr)
         });
-        // What differs may still come out as the same, as a name that moved among joined paths.
+        // Different values can convert to the same field, such as a name that moved between joined paths.
         let same = |before: &Resource| {
             let (was, is) = (
-                rule.host_value(&self.kind, before),
-                rule.host_value(&self.kind, after),
+                rule.field_value(&self.kind, before),
+                rule.field_value(&self.kind, after),
             );
             matches!((was, is), (Ok(was), Ok(is)) if was == is)
         };
         secret || (differs && !before.is_some_and(same))
     }
 
-    fn members_edit(&self, rule: &Bound, change: &Change) -> Option<FieldEdit> {
-        let side = rule.sides.first()?;
+    fn members_edit(&self, rule: &BoundRule, change: &Change) -> Option<FieldEdit> {
+        let path = rule.paths.first()?;
         let edges = change
             .edges()
             .iter()
-            .find(|edges| edges.attr == side.attr)?;
+            .find(|edges| edges.attr == path.attr)?;
         Some(match &edges.edit {
             EdgeEdit::Delta { add, remove } => FieldEdit::Members {
                 add: add.iter().map(|edge| edge.id.clone()).collect(),

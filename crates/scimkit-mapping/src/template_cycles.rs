@@ -1,40 +1,40 @@
-//! Templates that are made of each other.
+//! Templates that depend on each other.
 
 use std::collections::HashMap;
 
-use super::bound::{Bound, Form};
+use super::bound_rule::{BoundRule, Form};
 
-/// The rules whose template is made of fields that are, in the end, made of what it makes.
-pub(super) fn circles(rules: &[Bound]) -> Vec<usize> {
+/// Returns the rules whose template depends on its own result, through fields and other templates.
+pub(super) fn template_cycles(rules: &[BoundRule]) -> Vec<usize> {
     let writers: HashMap<&str, usize> = rules
         .iter()
         .enumerate()
-        .filter(|(_, rule)| rule.writes_host())
-        .filter_map(|(index, rule)| Some((rule.host()?, index)))
+        .filter(|(_, rule)| rule.writes_field())
+        .filter_map(|(index, rule)| Some((rule.field()?, index)))
         .collect();
     let mut makers = HashMap::new();
     for (index, rule) in rules.iter().enumerate() {
-        if let (Form::ToScim(_), Some(side)) = (&rule.form, rule.sides.first()) {
-            makers.insert(side.attr, index);
+        if let (Form::PathTemplate(_), Some(path)) = (&rule.form, rule.paths.first()) {
+            makers.insert(path.attr, index);
         }
     }
-    // Which templates each template waits for.
+    // The templates that each template depends on.
     let mut waits: HashMap<usize, Vec<usize>> = HashMap::new();
     for index in makers.values() {
-        let Some(Form::ToScim(template)) = rules.get(*index).map(|rule| &rule.form) else {
+        let Some(Form::PathTemplate(template)) = rules.get(*index).map(|rule| &rule.form) else {
             continue;
         };
         let fields = template
             .slots
             .iter()
             .filter_map(|slot| writers.get(slot.as_str()));
-        let sides = fields
+        let paths = fields
             .filter_map(|writer| rules.get(*writer))
-            .flat_map(|w| &w.sides);
-        let others = sides.filter_map(|side| makers.get(&side.attr).copied());
+            .flat_map(|w| &w.paths);
+        let others = paths.filter_map(|path| makers.get(&path.attr).copied());
         waits.insert(*index, others.collect());
     }
-    // Whatever waits for nothing is settled, again and again; what is left goes round.
+    // Templates without open dependencies are settled, repeatedly; the rest forms cycles.
     let mut waiting: HashMap<usize, usize> =
         waits.iter().map(|(i, for_)| (*i, for_.len())).collect();
     let mut behind: HashMap<usize, Vec<usize>> = HashMap::new();

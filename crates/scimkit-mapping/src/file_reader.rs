@@ -1,23 +1,23 @@
-//! A file's tree, read piece by piece, with every problem noted.
+//! Reads parts of a file's tree and collects the problems.
 
-use scimkit_core::excerpt;
+use scimkit_core::{did_you_mean, excerpt};
 use serde_json::Value;
 
 use super::{
-    MappingError, Position, Problem,
-    node::{Item, Member, Node},
-    problem::Lines,
+    MappingError, MappingProblem, SourcePosition,
+    file_tree::{Item, Member, Node},
+    mapping_error::Lines,
 };
 
-pub(super) struct Reader<'a> {
-    /// The rule that is being read.
+pub(super) struct FileReader<'a> {
+    /// The name of the current rule in messages.
     pub(super) label: Option<String>,
     pub(super) lines: &'a Lines<'a>,
-    pub(super) problems: &'a mut Vec<Problem>,
+    pub(super) problems: &'a mut Vec<MappingProblem>,
 }
 
-impl Reader<'_> {
-    /// The members, unless there are too many of them.
+impl FileReader<'_> {
+    /// Returns the members, or none if there are too many.
     pub(super) fn at_most<'n>(
         &mut self,
         most: usize,
@@ -27,7 +27,10 @@ impl Reader<'_> {
         match members.get(most) {
             None => members,
             Some(member) => {
-                self.problem(member.at, format!("there are more than {most} {what}"));
+                self.problem(
+                    member.at,
+                    format!("too many {what}: at most {most} are allowed"),
+                );
                 &[]
             }
         }
@@ -37,7 +40,7 @@ impl Reader<'_> {
         match &node.item {
             Item::Table(members) => members,
             _ => {
-                self.misfit(what, node, "a table");
+                self.mismatch(what, node, "a table");
                 &[]
             }
         }
@@ -47,7 +50,7 @@ impl Reader<'_> {
         match &node.item {
             Item::List(elements) => elements,
             _ => {
-                self.misfit(what, node, "an array of tables");
+                self.mismatch(what, node, "an array of tables");
                 &[]
             }
         }
@@ -57,7 +60,7 @@ impl Reader<'_> {
         match &node.item {
             Item::Text(text) => Some(text.clone()),
             _ => {
-                self.misfit(what, node, "text");
+                self.mismatch(what, node, "text");
                 None
             }
         }
@@ -67,16 +70,16 @@ impl Reader<'_> {
         match &node.item {
             Item::Bool(truth) => *truth,
             _ => {
-                self.misfit(what, node, "true or false");
+                self.mismatch(what, node, "true or false");
                 false
             }
         }
     }
 
     pub(super) fn some(&mut self, what: &str, node: &Node) -> Option<Value> {
-        match node.json() {
+        match node.to_json() {
             Value::Null => {
-                self.misfit(what, node, "a value");
+                self.mismatch(what, node, "a value");
                 None
             }
             value => Some(value),
@@ -94,46 +97,60 @@ impl Reader<'_> {
         if found.is_none() {
             let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
             let detail = format!(
-                "`{what}` is one of `{}`, not `{}`",
-                names.join("`, `"),
-                excerpt(&text)
+                "invalid value `{}` for `{what}`, expected one of `{}`",
+                excerpt(&text),
+                names.join("`, `")
             );
             self.problem(node.at, detail);
         }
         found.map(|(_, value)| *value)
     }
 
-    pub(super) fn misfit(&mut self, what: &str, node: &Node, wanted: &str) {
+    pub(super) fn mismatch(&mut self, what: &str, node: &Node, wanted: &str) {
         let subject = match what.contains(' ') {
             true => what.to_owned(),
             false => format!("`{}`", excerpt(what)),
         };
         self.problem(
             node.at,
-            format!("{subject} must be {wanted} but is {}", node.called()),
+            format!(
+                "expected {wanted} for {subject}, but found {}",
+                node.type_name()
+            ),
         );
     }
 
-    pub(super) fn unknown(&mut self, at: usize, name: &str, of: &str, known: &[&str]) {
-        let (name, known) = (excerpt(name), known.join("`, `"));
-        self.problem(
-            at,
-            format!("`{name}` is not an option of {of}, which has `{known}`"),
-        );
+    pub(super) fn unknown(&mut self, at: usize, what: &str, name: &str, known: &[&str]) {
+        let expected = expected(name, known);
+        self.problem(at, format!("unknown {what} `{}`{expected}", excerpt(name)));
     }
 
-    pub(super) fn place(&self, at: usize) -> Position {
+    pub(super) fn unknown_option(&mut self, at: usize, name: &str, of: &str, known: &[&str]) {
+        let (name, expected) = (excerpt(name), expected(name, known));
+        self.problem(at, format!("unknown option `{name}` of {of}{expected}"));
+    }
+
+    pub(super) fn position(&self, at: usize) -> SourcePosition {
         self.lines.position(at)
     }
 
     pub(super) fn problem(&mut self, at: usize, detail: impl Into<String>) {
-        // Hostile files could make more of them than anybody wants to read.
+        // Bounds the problems of hostile files.
         if self.problems.len() < 10 * MappingError::MOST {
-            let problem = Problem::new(Some(self.lines.position(at)), detail);
+            let problem = MappingProblem::new(Some(self.lines.position(at)), detail);
             self.problems.push(match &self.label {
-                Some(label) => problem.of_rule(label),
+                Some(label) => problem.with_rule(label),
                 None => problem,
             });
         }
+    }
+}
+
+/// Returns the end of an error text: the nearest of the known names, or all of them.
+fn expected(name: &str, known: &[&str]) -> String {
+    let suggestion = did_you_mean(name, known.iter().copied());
+    match suggestion.is_empty() {
+        true => format!(", expected one of `{}`", known.join("`, `")),
+        false => suggestion,
     }
 }

@@ -13,7 +13,7 @@ fn paths(kind: &ResourceType) -> Vec<&str> {
 }
 
 #[test]
-fn what_no_rule_reaches_is_gone() {
+fn unmapped_attributes_are_left_out() {
     let registry = Registry::standard();
     let mapping = mapping(
         r#"
@@ -21,24 +21,24 @@ fn what_no_rule_reaches_is_gone() {
         unmapped = "drop"
         [[User.map]]
         scim = 'emails[type eq "work"].value'
-        host = "mail"
+        field = "mail"
         [[User.map]]
         scim = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value"
-        host = "manager"
+        field = "manager"
         [[User.map]]
         scim = "userType"
-        host = "kind"
+        field = "kind"
         transform = [{ values = { Employee = 1, Contractor = 2 } }]
         [[User.map]]
         scim = "displayName"
         template = "{mail}"
         [[User.map]]
         scim = "password"
-        host = "secret"
+        field = "secret"
         write_only = true
         "#,
     );
-    let described = mapping.described(&registry).unwrap();
+    let described = mapping.supported_registry(&registry).unwrap();
     let user = described.by_name("User").unwrap();
     let manager = format!("{ENTERPRISE_USER}:manager");
     let mut wanted = vec![
@@ -95,13 +95,13 @@ fn what_no_rule_reaches_is_gone() {
 }
 
 #[test]
-fn what_is_kept_stays_described() {
+fn stored_unmapped_attributes_stay() {
     let registry = Registry::builder()
         .index("User", "name.familyName")
         .build()
         .unwrap();
-    let mapping = mapping("[[User.map]]\nscim = 'title'\nhost = 'job'\nrequired = true");
-    let described = mapping.described(&registry).unwrap();
+    let mapping = mapping("[[User.map]]\nscim = 'title'\nfield = 'job'\nrequired = true");
+    let described = mapping.supported_registry(&registry).unwrap();
     for kind in registry.types() {
         let after = described.by_name(kind.name()).unwrap();
         assert_eq!(paths(kind), paths(after));
@@ -115,13 +115,13 @@ fn what_is_kept_stays_described() {
 }
 
 #[test]
-fn extensions_without_a_mapped_attribute_are_gone() {
+fn extensions_without_mapped_attributes_are_left_out() {
     let text = |unmapped| {
-        format!("[User]\nunmapped = '{unmapped}'\n[[User.map]]\nscim = 'title'\nhost = 'job'")
+        format!("[User]\nunmapped = '{unmapped}'\n[[User.map]]\nscim = 'title'\nfield = 'job'")
     };
     let extensions = |unmapped| {
         let described = mapping(&text(unmapped))
-            .described(&Registry::standard())
+            .supported_registry(&Registry::standard())
             .unwrap();
         let user = described.by_name("User").unwrap();
         let schemas = described
@@ -133,5 +133,5 @@ fn extensions_without_a_mapped_attribute_are_gone() {
     };
     assert_eq!(extensions("keep"), (1, 1));
     assert_eq!(extensions("drop"), (0, 0));
-    assert_eq!(extensions("refuse"), (0, 0));
+    assert_eq!(extensions("reject"), (0, 0));
 }

@@ -1,54 +1,57 @@
-//! Rules as they are written, before anything is known of schemas.
+//! Rules as they are written, before they are checked against the schemas.
 
 use serde_json::Value;
 
 use super::Transform;
 
-/// What becomes of an attribute that no rule reaches.
+/// The policy for attributes that no rule maps.
 ///
-/// `externalId`, `active` and memberships are kept in any case, unless a rule maps them: without them an
-/// identity provider can neither recognise, disable nor group people. So is what the schema requires,
-/// such as `userName`.
+/// `externalId`, `active` and memberships are always stored unless a rule maps them: without them an
+/// identity provider can't find, deactivate or group users. Attributes that the schema requires, such
+/// as `userName`, are always stored, too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Unmapped {
-    /// It is kept as it was sent.
+pub enum UnmappedPolicy {
+    /// The attribute is stored as it was sent.
     #[default]
     Keep,
-    /// It is left out, and told for counting.
+    /// The attribute is removed and counted.
     Drop,
-    /// The request is refused: `invalidValue`.
-    Refuse,
+    /// The request is rejected with `invalidValue`.
+    Reject,
 }
 
-/// What a host keeps under one name: a field or a column.
+/// One field or column of the application.
 ///
 /// # Example
 /// ```
 /// use scimkit_mapping::{Field, FieldType};
 ///
-/// let email = Field::new(FieldType::Text).unique().filterable();
+/// let email = Field::new("email", FieldType::Text).unique().filterable();
 /// assert!(email.unique && email.filterable);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Field {
-    /// What its values are.
+    /// The name of the field.
+    pub name: String,
+    /// The type of its values.
     pub data_type: FieldType,
-    /// Whether the host finds what has a value in it.
+    /// Whether the application can find records by its values.
     pub filterable: bool,
-    /// Whether every row has its text folded, so that SQL may compare it as it is: see
+    /// Whether the text of every row is folded, so that SQL can compare it as it is: see
     /// [`check_folded`](super::check_folded).
     pub folded: bool,
-    /// Whether no two have the same value in it.
+    /// Whether no two records have the same value.
     pub unique: bool,
 }
 
 impl Field {
-    /// A field that can neither be filtered on nor is unique.
+    /// Returns a field that is neither filterable nor unique.
     #[must_use]
-    pub fn new(data_type: FieldType) -> Self {
+    pub fn new(name: impl Into<String>, data_type: FieldType) -> Self {
         Field {
+            name: name.into(),
             data_type,
             filterable: false,
             folded: false,
@@ -63,14 +66,14 @@ impl Field {
         self
     }
 
-    /// One that can be filtered on.
+    /// Declares that the application can find records by the values of the field.
     #[must_use]
     pub fn filterable(mut self) -> Self {
         self.filterable = true;
         self
     }
 
-    /// One in which no two have the same value.
+    /// Declares that no two records have the same value.
     #[must_use]
     pub fn unique(mut self) -> Self {
         self.unique = true;
@@ -78,7 +81,7 @@ impl Field {
     }
 }
 
-/// What the values of a host's field are, as JSON.
+/// The JSON type of a field's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FieldType {
@@ -88,11 +91,11 @@ pub enum FieldType {
     Date,
     /// A number.
     Decimal,
-    /// A moment: `"2022-04-04T04:23:30Z"`.
+    /// An instant: `"2022-04-04T04:23:30Z"`.
     Instant,
-    /// A whole number.
+    /// An integer.
     Integer,
-    /// Any JSON: what multi-valued and complex attributes are mapped to.
+    /// Any JSON: the type of multi-valued and complex attributes.
     Json,
     /// Text.
     Text,
@@ -109,14 +112,14 @@ impl FieldType {
         ("text", FieldType::Text),
     ];
 
-    /// The name that it has in a file.
+    /// Returns the name of the type in a mapping file.
     #[must_use]
     pub fn name(self) -> &'static str {
         let known = Self::NAMES.iter().find(|(_, known)| *known == self);
         known.map_or("", |(name, _)| *name)
     }
 
-    /// Whether values of `other` may be kept in a field of this type.
+    /// Whether a field of this type can hold values of `other`.
     pub(super) fn holds(self, other: FieldType) -> bool {
         use FieldType::{Date, Decimal, Instant, Integer, Json, Text};
         self == other
@@ -127,42 +130,42 @@ impl FieldType {
     }
 }
 
-/// One rule of a mapping: what SCIM calls so, the host keeps there.
+/// One rule of a mapping: connects SCIM paths to a field of the application.
 ///
-/// It is checked when the [`Mapping`](super::Mapping) is built.
+/// [`MappingBuilder::build`](super::MappingBuilder::build) checks the rules.
 ///
 /// # Example
 /// ```
-/// use scimkit_mapping::{Rule, Transform};
+/// use scimkit_mapping::{MappingRule, Transform};
 /// use scimkit_mapping::Mapping;
 /// use scimkit_registry::Registry;
 /// use serde_json::json;
 ///
 /// let mapping = Mapping::builder()
-///     .rule("User", Rule::of("userName").to("email").through(Transform::Trim).required())
-///     .rule("User", Rule::joined(["name.givenName", "name.familyName"], " ").to("full_name"))
-///     .rule("User", Rule::for_host("source").constant("scim"))
+///     .rule("User", MappingRule::new("userName").with_field("email").with_transform(Transform::Trim).required())
+///     .rule("User", MappingRule::joined(["name.givenName", "name.familyName"], " ").with_field("full_name"))
+///     .rule("User", MappingRule::for_field("source").with_constant("scim"))
 ///     .build(&Registry::standard())
 ///     .unwrap();
 /// let registry = Registry::standard();
 /// let user = registry.by_name("User").unwrap();
 /// let body = json!({"userName": " b@x.org ", "name": {"givenName": "Babs", "familyName": "Jensen"}});
 /// let babs = user.admit(body, &scimkit_registry::Tolerance::DEFAULT)?;
-/// let record = mapping.of("User").unwrap().to_host(&babs)?;
+/// let record = mapping.for_type("User").unwrap().to_record(&babs)?;
 /// assert_eq!(json!(record), json!({"email": "b@x.org", "full_name": "Babs Jensen", "source": "scim"}));
 ///
 /// let twice = Mapping::builder()
-///     .rule("User", Rule::of("title").to("job"))
-///     .rule("User", Rule::of("userType").to("job"));
+///     .rule("User", MappingRule::new("title").with_field("job"))
+///     .rule("User", MappingRule::new("userType").with_field("job"));
 /// assert!(twice.build(&registry).is_err());
 /// # Ok::<(), scimkit_registry::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rule {
+pub struct MappingRule {
     pub(super) constant: Option<Value>,
     pub(super) default: Option<Value>,
     pub(super) empty_is_unset: bool,
-    pub(super) host: Option<String>,
+    pub(super) field: Option<String>,
     pub(super) join: Option<String>,
     pub(super) key: Option<String>,
     pub(super) matching: bool,
@@ -175,68 +178,67 @@ pub struct Rule {
     pub(super) write_only: bool,
 }
 
-impl Rule {
-    /// A rule about what a SCIM path names: an attribute, or `emails[type eq "work"].value`.
+impl MappingRule {
+    /// Returns a rule for one SCIM path: an attribute, or `emails[type eq "work"].value`.
     #[must_use]
-    pub fn of(path: impl Into<String>) -> Self {
-        Rule {
+    pub fn new(path: impl Into<String>) -> Self {
+        MappingRule {
             scim: vec![path.into()],
-            ..Rule::default()
+            ..MappingRule::default()
         }
     }
 
-    /// A rule about several SCIM paths whose values are one text of the host's, with a separator
+    /// Returns a rule that joins the values of several SCIM paths to one text, with a separator
     /// between them.
     #[must_use]
     pub fn joined<P: Into<String>>(
         paths: impl IntoIterator<Item = P>,
         separator: impl Into<String>,
     ) -> Self {
-        Rule {
+        MappingRule {
             join: Some(separator.into()),
             scim: paths.into_iter().map(Into::into).collect(),
-            ..Rule::default()
+            ..MappingRule::default()
         }
     }
 
-    /// A rule about a field that no SCIM path leads to: it gets a constant, or what a template
-    /// makes of several paths.
+    /// Returns a rule for a field without a SCIM path: a constant or a template gives it a value.
     #[must_use]
-    pub fn for_host(field: impl Into<String>) -> Self {
-        Rule::default().to(field)
+    pub fn for_field(field: impl Into<String>) -> Self {
+        MappingRule::default().with_field(field)
     }
 
-    /// The field or column on the host's side.
+    /// Sets the field or column of the application.
     #[must_use]
-    pub fn to(mut self, field: impl Into<String>) -> Self {
-        self.host = Some(field.into());
+    pub fn with_field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
         self
     }
 
-    /// One more transform: applied in this order towards the host, undone in the reverse order.
+    /// Appends a transform. Transforms run in this order from SCIM to the field, and in reverse order back.
     #[must_use]
-    pub fn through(mut self, transform: Transform) -> Self {
+    pub fn with_transform(mut self, transform: Transform) -> Self {
         self.transforms.push(transform);
         self
     }
 
-    /// Always this value: on the host's side where there is one, else on SCIM's.
+    /// Sets a constant value: of the field, or of the SCIM path if the rule has no field.
     #[must_use]
-    pub fn constant(mut self, value: impl Into<Value>) -> Self {
+    pub fn with_constant(mut self, value: impl Into<Value>) -> Self {
         self.constant = Some(value.into());
         self
     }
 
-    /// The SCIM value that a created resource gets when it comes without.
+    /// Sets the SCIM value that a new resource gets if it has none.
     #[must_use]
-    pub fn or_else(mut self, value: impl Into<Value>) -> Self {
+    pub fn with_default(mut self, value: impl Into<Value>) -> Self {
         self.default = Some(value.into());
         self
     }
 
-    /// The column that holds the folded value, for SQL to compare.
+    /// Sets the column that holds the folded value for SQL to compare.
     #[must_use]
-    pub fn key(mut self, column: impl Into<String>) -> Self {
+    pub fn with_key(mut self, column: impl Into<String>) -> Self {
         self.key = Some(column.into());
         self
     }
@@ -249,21 +251,21 @@ impl Rule {
         self
     }
 
-    /// Sets which of several joined paths a text without the separator belongs to; by default the first.
+    /// Sets the joined path that a text without the separator belongs to; by default the first.
     ///
     /// # Example
     /// ```
-    /// use scimkit_mapping::Rule;
+    /// use scimkit_mapping::MappingRule;
     /// use scimkit_mapping::Mapping;
     /// use scimkit_registry::{Registry, Resource};
     /// use serde_json::json;
     ///
     /// let names = ["name.givenName", "name.familyName"];
-    /// let rule = Rule::joined(names, " ").to("full_name").with_single("name.familyName");
+    /// let rule = MappingRule::joined(names, " ").with_field("full_name").with_single("name.familyName");
     /// let mapping = Mapping::builder().rule("User", rule).build(&Registry::standard()).unwrap();
     /// let record = json!({"full_name": "Jensen"});
-    /// let user = mapping.of("User").unwrap();
-    /// let jensen = user.to_scim(record.as_object().unwrap(), Resource::default())?;
+    /// let user = mapping.for_type("User").unwrap();
+    /// let jensen = user.to_resource(record.as_object().unwrap(), Resource::default())?;
     /// assert_eq!(jensen.as_map()["name"], json!({"familyName": "Jensen"}));
     /// # Ok::<(), scimkit_registry::Error>(())
     /// ```
@@ -273,36 +275,37 @@ impl Rule {
         self
     }
 
-    /// By this the host's records are matched with what an identity provider creates.
+    /// Makes the path a matching attribute: it finds the existing resource when an identity provider
+    /// creates one.
     #[must_use]
     pub fn matching(mut self) -> Self {
         self.matching = true;
         self
     }
 
-    /// Clients can't write it: the value comes from the host.
+    /// Ignores what identity providers write: the value comes from the application.
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.read_only = true;
         self
     }
 
-    /// A created resource must have it, and it can't be unset.
+    /// Rejects a new resource without a value, and an update that unsets the value.
     #[must_use]
     pub fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    /// Text with slots: of fields, `{first} {last}`, for a SCIM path; of SCIM paths,
-    /// `{name.givenName} {name.familyName}`, for a field.
+    /// Sets a text with slots: of fields for a SCIM path, `{first} {last}`; of SCIM paths for a field,
+    /// `{name.givenName} {name.familyName}`.
     #[must_use]
-    pub fn template(mut self, text: impl Into<String>) -> Self {
+    pub fn with_template(mut self, text: impl Into<String>) -> Self {
         self.template = Some(text.into());
         self
     }
 
-    /// The host takes it, but does not give it back.
+    /// Writes the field, but never reads it.
     #[must_use]
     pub fn write_only(mut self) -> Self {
         self.write_only = true;

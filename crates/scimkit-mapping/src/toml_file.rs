@@ -8,30 +8,28 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::node::{Fault, Item, Member, NESTING, Node, TOO_DEEP};
+use super::file_tree::{Item, Member, NESTING, Node, SyntaxError, TOO_DEEP};
 
-/// Reads TOML; several things can be wrong at once.
-pub(super) fn read(text: &str) -> Result<Node, Vec<Fault>> {
+/// Reads TOML and returns all syntax errors.
+pub(super) fn read(text: &str) -> Result<Node, Vec<SyntaxError>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        let fault = |e: toml::de::Error| {
-            (
-                e.span().map_or(0, |span| span.start),
-                first_line(e.message()),
-            )
+        let error = |e: toml::de::Error| {
+            let at = e.span().map_or(0, |span| span.start);
+            SyntaxError::new(at, first_line(e.message()))
         };
-        return Err(errors.into_iter().map(fault).collect());
+        return Err(errors.into_iter().map(error).collect());
     }
     let at = table.span().start;
     let node = table_of(table.into_inner(), NESTING).map(|item| Node { at, item });
-    node.map_err(|fault| vec![fault])
+    node.map_err(|error| vec![error])
 }
 
 fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or("").to_owned()
 }
 
-fn table_of(table: DeTable<'_>, nesting: usize) -> Result<Item, Fault> {
+fn table_of(table: DeTable<'_>, nesting: usize) -> Result<Item, SyntaxError> {
     let member = |(name, value): (Spanned<Cow<'_, str>>, Spanned<DeValue<'_>>)| {
         let at = name.span().start;
         let node = value_of(value, nesting)?;
@@ -44,14 +42,18 @@ fn table_of(table: DeTable<'_>, nesting: usize) -> Result<Item, Fault> {
     let mut members: Vec<Member> = table
         .into_iter()
         .map(member)
-        .collect::<Result<_, Fault>>()?;
+        .collect::<Result<_, SyntaxError>>()?;
     members.sort_by_key(|member| member.at);
     Ok(Item::Table(members))
 }
 
-fn value_of(value: Spanned<DeValue<'_>>, nesting: usize) -> Result<Node, Fault> {
+fn value_of(value: Spanned<DeValue<'_>>, nesting: usize) -> Result<Node, SyntaxError> {
     let at = value.span().start;
-    let deeper = || nesting.checked_sub(1).ok_or((at, TOO_DEEP.to_owned()));
+    let deeper = || {
+        nesting
+            .checked_sub(1)
+            .ok_or_else(|| SyntaxError::new(at, TOO_DEEP))
+    };
     let item = match value.into_inner() {
         DeValue::String(text) => Item::Text(text.into_owned()),
         DeValue::Boolean(truth) => Item::Bool(truth),
@@ -59,13 +61,17 @@ fn value_of(value: Spanned<DeValue<'_>>, nesting: usize) -> Result<Node, Fault> 
         DeValue::Integer(integer) => {
             let read = i64::from_str_radix(integer.as_str(), integer.radix());
             Item::Number(
-                read.map_err(|_| (at, "the number is too big".to_owned()))?
-                    .into(),
+                read.map_err(|_| {
+                    SyntaxError::new(at, "the number is too large: use a signed 64-bit integer")
+                })?
+                .into(),
             )
         }
         DeValue::Float(float) => {
             let read = float.as_str().parse().ok().and_then(Number::from_f64);
-            Item::Number(read.ok_or((at, "it is no number that JSON has".to_owned()))?)
+            Item::Number(read.ok_or_else(|| {
+                SyntaxError::new(at, "the number is not finite: JSON has no such number")
+            })?)
         }
         DeValue::Array(elements) => {
             let nesting = deeper()?;

@@ -1,4 +1,4 @@
-//! From the tree of a file to rules, with every problem noted.
+//! Reads rules from a file's tree and collects the problems.
 
 use std::collections::BTreeMap;
 
@@ -6,24 +6,28 @@ use scimkit_core::excerpt;
 use serde_json::Value;
 
 use super::{
-    CountryForm, DateForm, Field, FieldType, PhoneForm, Position, Problem, Rule, Transform,
-    Unmapped,
-    builder::{RuleDraft, TypeDraft},
-    node::{Item, Member, Node},
-    problem::Lines,
-    reader::Reader,
+    CountryForm, DateForm, Field, FieldType, MappingProblem, MappingRule, PhoneForm, Transform,
+    UnmappedPolicy, ValuePair,
+    file_reader::FileReader,
+    file_tree::{Item, Member, Node},
+    mapping_builder::{FieldDraft, OptionPosition, RuleDraft, TypeDraft},
+    mapping_error::Lines,
 };
 
-/// How many resource types a file may have.
+/// The maximal number of resource types in a file.
 const MAX_TYPES: usize = 64;
-/// How many fields a resource type may have.
+/// The maximal number of fields of a resource type.
 const MAX_FIELDS: usize = 2000;
-/// How many pairs a table of values may have.
+/// The maximal number of pairs in a table of values.
 const MAX_PAIRS: usize = 1000;
 
-/// What a file says of each resource type.
-pub(super) fn types(root: &Node, lines: &Lines<'_>, problems: &mut Vec<Problem>) -> Vec<TypeDraft> {
-    let mut reader = Reader {
+/// Reads the rules of each resource type.
+pub(super) fn types(
+    root: &Node,
+    lines: &Lines<'_>,
+    problems: &mut Vec<MappingProblem>,
+) -> Vec<TypeDraft> {
+    let mut reader = FileReader {
         label: None,
         lines,
         problems,
@@ -37,7 +41,10 @@ pub(super) fn types(root: &Node, lines: &Lines<'_>, problems: &mut Vec<Problem>)
             .iter()
             .find(|known| known.name.eq_ignore_ascii_case(&draft.name));
         if known.is_some() {
-            let detail = format!("`{}` is there twice", excerpt(&draft.name));
+            let detail = format!(
+                "duplicate resource type `{}`: merge the tables",
+                excerpt(&draft.name)
+            );
             reader.problem(member.at, detail);
         } else {
             drafts.push(draft);
@@ -46,11 +53,11 @@ pub(super) fn types(root: &Node, lines: &Lines<'_>, problems: &mut Vec<Problem>)
     drafts
 }
 
-impl Reader<'_> {
+impl FileReader<'_> {
     fn resource_type(&mut self, member: &Member) -> TypeDraft {
         let mut draft = TypeDraft {
             name: member.name.clone(),
-            place: Some(self.place(member.at)),
+            position: Some(self.position(member.at)),
             ..TypeDraft::default()
         };
         for option in self.table(&member.name, &member.node) {
@@ -73,13 +80,17 @@ impl Reader<'_> {
                 }
                 "unmapped" => {
                     let known = [
-                        ("drop", Unmapped::Drop),
-                        ("keep", Unmapped::Keep),
-                        ("refuse", Unmapped::Refuse),
+                        ("drop", UnmappedPolicy::Drop),
+                        ("keep", UnmappedPolicy::Keep),
+                        ("reject", UnmappedPolicy::Reject),
                     ];
-                    draft.unmapped = self.one_of("unmapped", &option.node, &known);
+                    draft.unmapped = match &option.node.item {
+                        // The former name.
+                        Item::Text(text) if text == "refuse" => Some(UnmappedPolicy::Reject),
+                        _ => self.one_of("unmapped", &option.node, &known),
+                    };
                 }
-                other => self.unknown(
+                other => self.unknown_option(
                     option.at,
                     other,
                     "a resource type",
@@ -90,11 +101,11 @@ impl Reader<'_> {
         draft
     }
 
-    fn fields(&mut self, node: &Node) -> Vec<(String, Field, Option<Position>)> {
+    fn fields(&mut self, node: &Node) -> Vec<FieldDraft> {
         let mut fields = Vec::new();
         let members = self.table("fields", node);
         for member in self.at_most(MAX_FIELDS, "fields", members) {
-            let mut field = Field::new(FieldType::Text);
+            let mut field = Field::new(member.name.clone(), FieldType::Text);
             if matches!(member.node.item, Item::Text(_)) {
                 field.data_type = self.field_type(&member.node);
             } else {
@@ -104,7 +115,7 @@ impl Reader<'_> {
                         "folded" => field.folded = self.flag("folded", &option.node),
                         "type" => field.data_type = self.field_type(&option.node),
                         "unique" => field.unique = self.flag("unique", &option.node),
-                        other => self.unknown(
+                        other => self.unknown_option(
                             option.at,
                             other,
                             "a field",
@@ -113,7 +124,10 @@ impl Reader<'_> {
                     }
                 }
             }
-            fields.push((member.name.clone(), field, Some(self.place(member.at))));
+            fields.push(FieldDraft {
+                field,
+                position: Some(self.position(member.at)),
+            });
         }
         fields
     }
@@ -126,36 +140,49 @@ impl Reader<'_> {
     fn rule(&mut self, node: &Node) -> Option<RuleDraft> {
         let before = self.problems.len();
         let mut draft = RuleDraft {
-            place: Some(self.place(node.at)),
+            position: Some(self.position(node.at)),
             ..RuleDraft::default()
         };
         for option in self.table("a rule", node) {
             let (name, value) = (option.name.as_str(), &option.node);
+            let name = match name {
+                FORMER_FIELD => "field",
+                name => name,
+            };
             let Some(name) = OPTIONS.iter().find(|known| **known == name) else {
-                self.unknown(option.at, name, "a rule", &OPTIONS);
+                self.unknown_option(option.at, name, "a rule", &OPTIONS);
                 continue;
             };
-            draft.spots.push((name, 0, self.place(value.at)));
-            if let Item::List(elements) = &value.item {
-                let spots = elements
-                    .iter()
-                    .enumerate()
-                    .map(|(i, e)| (*name, i, self.lines.position(e.at)));
-                draft.spots.retain(|(known, ..)| known != name);
-                draft.spots.extend(spots);
+            if draft.options.iter().any(|known| known.option == *name) {
+                let detail = "`host` is the former name of `field`: remove one of them";
+                self.problem(option.at, detail);
+                continue;
             }
+            let elements = match &value.item {
+                Item::List(elements) if !elements.is_empty() => elements.as_slice(),
+                _ => std::slice::from_ref(value),
+            };
+            let positions = elements
+                .iter()
+                .enumerate()
+                .map(|(index, element)| OptionPosition {
+                    index,
+                    option: name,
+                    position: self.position(element.at),
+                });
+            draft.options.extend(positions);
             self.option(&mut draft.rule, name, value);
         }
-        // A rule that can't be read would only be told of twice.
+        // The check would report a rule with problems twice.
         (self.problems.len() == before).then_some(draft)
     }
 
-    fn option(&mut self, rule: &mut Rule, name: &'static str, value: &Node) {
+    fn option(&mut self, rule: &mut MappingRule, name: &'static str, value: &Node) {
         match name {
             "constant" => rule.constant = self.some(name, value),
             "default" => rule.default = self.some(name, value),
             "empty_is_unset" => rule.empty_is_unset = self.flag(name, value),
-            "host" => rule.host = self.text(name, value),
+            "field" => rule.field = self.text(name, value),
             "join" => rule.join = self.text(name, value),
             "key" => rule.key = self.text(name, value),
             "matching" => rule.matching = self.flag(name, value),
@@ -203,7 +230,7 @@ impl Reader<'_> {
             if matches!(node.item, Item::Table(_)) {
                 self.problem(
                     node.at,
-                    "a transform is one name with its options, such as `{ country = \"alpha-3\" }`",
+                    "expected one name with its options, such as `{ country = \"alpha-3\" }`",
                 );
             }
             return None;
@@ -215,7 +242,8 @@ impl Reader<'_> {
             "date" => self
                 .text("date", value)
                 .map(|form| Transform::Date(date_form(&form))),
-            "host" => self.text("host", value).map(Transform::Host),
+            // `host` is the former name.
+            "custom" | "host" => self.text(name, value).map(Transform::Custom),
             "phone" => self.phone(value),
             "time_zone" => {
                 let own = self.table("time_zone", value).iter();
@@ -229,16 +257,15 @@ impl Reader<'_> {
             "values" => {
                 let pairs = self.table("values", value);
                 let pairs = self.at_most(MAX_PAIRS, "values", pairs);
-                let pair = |m: &Member| (Value::from(m.name.as_str()), m.node.json());
+                let pair = |m: &Member| ValuePair {
+                    scim: Value::from(m.name.as_str()),
+                    field: m.node.to_json(),
+                };
                 Some(Transform::Values(pairs.iter().map(pair).collect()))
             }
             other => {
-                self.unknown(
-                    *at,
-                    other,
-                    "a transform with options",
-                    &["country", "date", "host", "phone", "time_zone", "values"],
-                );
+                let known = ["country", "custom", "date", "phone", "time_zone", "values"];
+                self.unknown(*at, "transform", other, &known);
                 None
             }
         }
@@ -248,9 +275,7 @@ impl Reader<'_> {
         let plain = PLAIN.iter().find(|(known, _)| *known == name);
         if plain.is_none() {
             let known: Vec<_> = PLAIN.iter().map(|(name, _)| *name).collect();
-            let (name, known) = (excerpt(name), known.join("`, `"));
-            let detail = format!("there is no transform `{name}` without options: `{known}`");
-            self.problem(at, detail);
+            self.unknown(at, "transform", name, &known);
         }
         plain.map(|(_, make)| make())
     }
@@ -264,7 +289,7 @@ impl Reader<'_> {
                     let known = [("e164", PhoneForm::E164), ("tel", PhoneForm::Tel)];
                     form = self.one_of("form", &option.node, &known)?;
                 }
-                other => self.unknown(option.at, other, "`phone`", &["code", "form"]),
+                other => self.unknown_option(option.at, other, "`phone`", &["code", "form"]),
             }
         }
         Some(Transform::Phone { code, form })
@@ -281,11 +306,14 @@ fn date_form(text: &str) -> DateForm {
     }
 }
 
+/// The former name of the option `field`.
+const FORMER_FIELD: &str = "host";
+
 const OPTIONS: [&str; 14] = [
     "constant",
     "default",
     "empty_is_unset",
-    "host",
+    "field",
     "join",
     "key",
     "matching",
@@ -300,7 +328,7 @@ const OPTIONS: [&str; 14] = [
 
 type Plain = (&'static str, fn() -> Transform);
 
-/// The transforms that need no options.
+/// The transforms without options.
 const PLAIN: [Plain; 7] = [
     ("fold", || Transform::Fold),
     ("lower", || Transform::Lower),

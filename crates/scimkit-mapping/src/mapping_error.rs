@@ -1,40 +1,40 @@
-//! What is wrong with a mapping, and where.
+//! The problems of a mapping and their positions.
 
 use std::fmt;
 
-/// Everything that is wrong with a mapping, in the order of the file.
+/// All problems of a mapping, in the order of the file.
 ///
 /// # Example
 /// ```
 /// use scimkit_mapping::Mapping;
 /// use scimkit_registry::Registry;
 ///
-/// let text = "[[User.map]]\nscim = 'shoeSize'\nhost = 'shoe_size'\n\n[[User.map]]\nscim = 'title'\n";
-/// let error = Mapping::builder().with_file(text).build(&Registry::standard()).unwrap_err();
+/// let text = "[[User.map]]\nscim = 'shoeSize'\nfield = 'shoe_size'\n\n[[User.map]]\nscim = 'title'\n";
+/// let error = Mapping::builder().text(text).build(&Registry::standard()).unwrap_err();
 /// let lines: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
 /// assert_eq!(lines, [
-///     "2:8: rule 1 of User: `shoeSize` is not an attribute of User",
-///     "5:1: rule 2 of User (title): it has a SCIM side only: give a `host`, a `constant` or a `template`",
+///     "2:8: rule 1 of User: unknown attribute `shoeSize`",
+///     "5:1: rule 2 of User (title): the rule has no field: add `field`, `constant` or `template`",
 /// ]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MappingError {
-    problems: Vec<Problem>,
+    problems: Vec<MappingProblem>,
 }
 
 impl MappingError {
-    /// How many problems are told at most.
+    /// The maximal number of problems.
     pub(super) const MOST: usize = 100;
 
-    pub(super) fn of(mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|p| p.place);
+    pub(super) fn new(mut problems: Vec<MappingProblem>) -> Self {
+        problems.sort_by_key(|problem| problem.position);
         problems.truncate(Self::MOST);
         MappingError { problems }
     }
 
-    /// The problems, at least one and at most a hundred.
+    /// Returns the problems: at least one and at most a hundred.
     #[must_use]
-    pub fn problems(&self) -> &[Problem] {
+    pub fn problems(&self) -> &[MappingProblem] {
         &self.problems
     }
 }
@@ -53,50 +53,50 @@ impl fmt::Display for MappingError {
 
 impl std::error::Error for MappingError {}
 
-/// One thing that is wrong with a mapping: shown as `line:column: rule: what`.
+/// One problem of a mapping, displayed as `line:column: rule: detail`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct MappingProblem {
     detail: String,
-    place: Option<Position>,
+    position: Option<SourcePosition>,
     rule: Option<String>,
 }
 
-impl Problem {
-    pub(super) fn new(place: Option<Position>, detail: impl Into<String>) -> Self {
-        Problem {
+impl MappingProblem {
+    pub(super) fn new(position: Option<SourcePosition>, detail: impl Into<String>) -> Self {
+        MappingProblem {
             detail: detail.into(),
-            place,
+            position,
             rule: None,
         }
     }
 
-    pub(super) fn of_rule(mut self, rule: &str) -> Self {
+    pub(super) fn with_rule(mut self, rule: &str) -> Self {
         self.rule = Some(rule.to_owned());
         self
     }
 
-    /// What is wrong, without place and rule.
+    /// Returns the message without position and rule.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// Where in the file; `None` for a mapping that was built in code.
+    /// Returns the position in the file; `None` for rules from code.
     #[must_use]
-    pub fn position(&self) -> Option<Position> {
-        self.place
+    pub fn position(&self) -> Option<SourcePosition> {
+        self.position
     }
 
-    /// The rule that it is about, such as `rule 3 of User (userName)`.
+    /// Returns the rule with the problem, such as `rule 3 of User (userName)`.
     #[must_use]
     pub fn rule(&self) -> Option<&str> {
         self.rule.as_deref()
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for MappingProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Position { line, column }) = self.place {
+        if let Some(SourcePosition { line, column }) = self.position {
             write!(f, "{line}:{column}: ")?;
         }
         if let Some(rule) = &self.rule {
@@ -106,20 +106,20 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A place in a file, counted from 1.
+/// A position in a file, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(
     clippy::exhaustive_structs,
-    reason = "a place in a text has no more to it"
+    reason = "a position in a text has no more to it"
 )]
-pub struct Position {
+pub struct SourcePosition {
     /// The line.
     pub line: usize,
     /// The character in the line.
     pub column: usize,
 }
 
-/// The lines of a text, to find positions in.
+/// The lines of a text, for conversion of byte offsets to positions.
 #[derive(Debug)]
 pub(super) struct Lines<'t> {
     starts: Vec<usize>,
@@ -127,7 +127,7 @@ pub(super) struct Lines<'t> {
 }
 
 impl<'t> Lines<'t> {
-    pub(super) fn of(text: &'t str) -> Self {
+    pub(super) fn new(text: &'t str) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
         let starts = std::iter::once(0)
             .chain(breaks.map(|(at, _)| at + 1))
@@ -135,7 +135,7 @@ impl<'t> Lines<'t> {
         Lines { starts, text }
     }
 
-    pub(super) fn position(&self, at: usize) -> Position {
+    pub(super) fn position(&self, at: usize) -> SourcePosition {
         let line = self.starts.partition_point(|start| *start <= at);
         let start = self
             .starts
@@ -144,6 +144,6 @@ impl<'t> Lines<'t> {
             .unwrap_or(0);
         let before = self.text.get(start..at.min(self.text.len()));
         let column = 1 + before.map_or(0, |text| text.chars().count());
-        Position { line, column }
+        SourcePosition { line, column }
     }
 }
