@@ -1,5 +1,7 @@
 //! A checked rule: reads and writes its SCIM paths and its field.
 
+use scimkit_core::excerpt;
+use scimkit_registry::{Error, ErrorKind, Resource, ResourceType};
 use serde_json::{Map, Value};
 
 use super::{
@@ -8,8 +10,6 @@ use super::{
     template::Template,
     transform::{Step, plain},
 };
-use scimkit_core::excerpt;
-use scimkit_registry::{Error, ErrorKind, Resource, ResourceType};
 
 /// The data of the application for one resource: a value for each field.
 ///

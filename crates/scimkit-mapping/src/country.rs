@@ -5,9 +5,8 @@ use std::{
     sync::OnceLock,
 };
 
-use serde_json::Value;
-
 use scimkit_registry::fold;
+use serde_json::Value;
 
 /// The form of a country in a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

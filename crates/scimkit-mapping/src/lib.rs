@@ -48,6 +48,7 @@
 mod bound_path;
 mod bound_rule;
 mod country;
+mod coverage;
 mod date;
 mod file_reader;
 mod file_rules;
@@ -62,6 +63,7 @@ mod matching_attributes;
 mod path_overlap;
 mod phone;
 mod rule_checker;
+mod rule_checks;
 mod rule_options;
 mod supported_registry;
 mod template;
@@ -99,7 +101,7 @@ use scimkit_registry::{AttrId, Change, Error, ErrorKind, Resource, ResourceType}
 /// an error.
 ///
 /// # Example
-/// See the [crate](crate).
+/// See the [crate documentation](crate).
 #[derive(Debug, Clone)]
 pub struct Mapping {
     types: Vec<TypeMapping>,
@@ -125,8 +127,7 @@ impl Mapping {
     ///
     /// # Example
     /// ```
-    /// use scimkit_mapping::MappingRule;
-    /// use scimkit_mapping::Mapping;
+    /// use scimkit_mapping::{Mapping, MappingRule};
     /// use scimkit_registry::Registry;
     ///
     /// let names = ["name.givenName", "name.familyName"];
@@ -150,7 +151,7 @@ impl Mapping {
 /// The mapping of one resource type.
 ///
 /// # Example
-/// See the [crate](crate).
+/// See the [crate documentation](crate).
 #[derive(Debug, Clone)]
 pub struct TypeMapping {
     fields: Vec<Field>,

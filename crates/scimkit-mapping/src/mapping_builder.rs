@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use scimkit_core::{did_you_mean, excerpt};
+use scimkit_registry::Registry;
+
 use super::{
     CustomTransform, Field, Mapping, MappingError, MappingProblem, MappingRule, MatchingAttributes,
     SourcePosition, TypeMapping, UnmappedPolicy, file_rules,
@@ -10,8 +13,6 @@ use super::{
     mapping_error::Lines,
     rule_checker::RuleChecker,
 };
-use scimkit_core::{did_you_mean, excerpt};
-use scimkit_registry::Registry;
 
 /// The maximal size of a file in bytes: 256 KiB.
 const MAX_FILE: usize = 256 << 10;

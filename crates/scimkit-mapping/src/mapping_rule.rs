@@ -136,8 +136,7 @@ impl FieldType {
 ///
 /// # Example
 /// ```
-/// use scimkit_mapping::{MappingRule, Transform};
-/// use scimkit_mapping::Mapping;
+/// use scimkit_mapping::{Mapping, MappingRule, Transform};
 /// use scimkit_registry::Registry;
 /// use serde_json::json;
 ///
@@ -255,8 +254,7 @@ impl MappingRule {
     ///
     /// # Example
     /// ```
-    /// use scimkit_mapping::MappingRule;
-    /// use scimkit_mapping::Mapping;
+    /// use scimkit_mapping::{Mapping, MappingRule};
     /// use scimkit_registry::{Registry, Resource};
     /// use serde_json::json;
     ///

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use scimkit_core::excerpt;
 use scimkit_filter::Path;
-use serde_json::Value;
-
 use scimkit_registry::{
     AttrId, Change, Error, ErrorKind, Meter, Operator, Predicate, ResourceType, Role, Scalar,
     Target, Tolerance,
 };
+use serde_json::Value;
 
 /// The matching attributes of a resource type: they find the existing resource when an identity provider
 /// creates one.

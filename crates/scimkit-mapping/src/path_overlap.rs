@@ -1,10 +1,11 @@
 //! Whether two SCIM paths can be one value.
 
+use scimkit_registry::ResourceType;
+
 use super::{
     bound_path::{BoundPath, ElementSelector},
     transform::same,
 };
-use scimkit_registry::ResourceType;
 
 /// Whether a write to one path can change the value of the other.
 pub(super) fn overlap(kind: &ResourceType, one: &BoundPath, other: &BoundPath) -> bool {

@@ -2,12 +2,12 @@
 
 use scimkit_core::{Attribute, Mutability, Schema, Urn};
 use scimkit_filter::AttributePath;
+use scimkit_registry::{AttrId, RegistrationError, Registry, RegistryBuilder, ResourceType, Role};
 
 use super::{
     Mapping, Transform, TypeMapping, UnmappedPolicy, bound_path::BoundPath, bound_rule::BoundRule,
-    filter_change::is_protocol,
+    coverage::is_protocol,
 };
-use scimkit_registry::{AttrId, RegistrationError, Registry, RegistryBuilder, ResourceType, Role};
 
 impl Mapping {
     /// Returns a registry with the attributes that the mapping supports, for the discovery endpoints.
@@ -28,8 +28,7 @@ impl Mapping {
     ///
     /// # Example
     /// ```
-    /// use scimkit_mapping::{MappingRule, UnmappedPolicy};
-    /// use scimkit_mapping::Mapping;
+    /// use scimkit_mapping::{Mapping, MappingRule, UnmappedPolicy};
     /// use scimkit_registry::Registry;
     ///
     /// let registry = Registry::standard();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use scimkit_registry::{Change, EdgeEdit, Error, Resource, ResourceId, Role, fold};
 use serde_json::Value;
 
 use super::{
@@ -9,7 +10,6 @@ use super::{
     bound_path::{Members, applied},
     bound_rule::{BoundRule, Form},
 };
-use scimkit_registry::{Change, EdgeEdit, Error, Resource, ResourceId, Role, fold};
 
 /// The change of one field.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +39,7 @@ impl TypeMapping {
     /// `invalidValue` for a value that a transform rejects.
     ///
     /// # Example
-    /// See [`MappingRule`](super::Rule).
+    /// See [`MappingRule`](super::MappingRule).
     pub fn to_record(&self, resource: &Resource) -> Result<Record, Error> {
         let mut record = Record::new();
         for rule in self.rules.iter().filter(|rule| rule.writes_field()) {
@@ -69,8 +69,7 @@ impl TypeMapping {
     /// # Example
     /// ```
     /// use std::sync::Arc;
-    /// use scimkit_mapping::{FieldEdit, MappingRule};
-    /// use scimkit_mapping::Mapping;
+    /// use scimkit_mapping::{FieldEdit, Mapping, MappingRule};
     /// use scimkit_registry::{Change, Registry, Tolerance};
     /// use serde_json::json;
     ///

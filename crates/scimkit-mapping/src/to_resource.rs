@@ -1,7 +1,8 @@
 //! From the fields of the application to SCIM.
 
-use super::{Record, TypeMapping};
 use scimkit_registry::{Error, Resource};
+
+use super::{Record, TypeMapping};
 
 impl TypeMapping {
     /// Writes a record into a resource and changes nothing else.
@@ -16,8 +17,7 @@ impl TypeMapping {
     ///
     /// # Example
     /// ```
-    /// use scimkit_mapping::MappingRule;
-    /// use scimkit_mapping::Mapping;
+    /// use scimkit_mapping::{Mapping, MappingRule};
     /// use scimkit_registry::{Registry, Tolerance};
     /// use serde_json::json;
     ///

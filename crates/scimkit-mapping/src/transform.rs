@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use scimkit_registry::fold;
 use serde_json::Value;
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     date::{self, DateForm},
     phone::{self, PhoneForm},
 };
-use scimkit_registry::fold;
 
 /// One conversion between SCIM values and values of a field.
 ///
@@ -21,8 +21,7 @@ use scimkit_registry::fold;
 ///
 /// # Example
 /// ```
-/// use scimkit_mapping::{CountryForm, MappingRule, Transform};
-/// use scimkit_mapping::Mapping;
+/// use scimkit_mapping::{CountryForm, Mapping, MappingRule, Transform};
 /// use scimkit_registry::{Registry, Resource, Tolerance};
 /// use serde_json::json;
 ///
@@ -94,8 +93,7 @@ pub struct ValuePair {
 ///
 /// # Example
 /// ```
-/// use scimkit_mapping::{CustomTransform, MappingRule, Transform};
-/// use scimkit_mapping::Mapping;
+/// use scimkit_mapping::{CustomTransform, Mapping, MappingRule, Transform};
 /// use scimkit_registry::Registry;
 /// use serde_json::Value;
 ///

@@ -233,13 +233,12 @@ impl Settings {
     /// The mapping is one of [`Settings::registry`]'s own types, which must not be changed afterwards.
     ///
     /// # Errors
-    /// What [`Mapping::described`] says, where the mapping is of other types.
+    /// What [`Mapping::supported_registry`] says, where the mapping is of other types.
     ///
     /// # Example
     /// ```
     /// use std::sync::Arc;
-    /// use scimkit_mapping::Mapping;
-    /// use scimkit_mapping::{MappingRule, UnmappedPolicy};
+    /// use scimkit_mapping::{Mapping, MappingRule, UnmappedPolicy};
     /// use scimkit_store::Settings;
     ///
     /// let settings = Settings::new("https://app.example/scim/v2");

@@ -91,7 +91,7 @@ fn full_disk_is_an_error() {
     file.done("tenant create");
     let store = format!("sqlite:{}", file.path());
     let mapping = file.beside("mapping.toml");
-    fs::write(&mapping, "[[User.map]]\nscim = 'title'\nhost = 'title'\n").unwrap();
+    fs::write(&mapping, "[[User.map]]\nscim = 'title'\nfield = 'title'\n").unwrap();
     for arguments in [
         &["tenant", "export", "--store", &store][..],
         &["tenant", "list", "--json", "--store", &store],
