@@ -109,36 +109,6 @@ fn every_file_of_cases_is_built_in() {
     assert_eq!(names(&there), names(&conformance::cases().unwrap()));
 }
 
-/// Where the ledger that the requirements are copied from lies beside the workspace.
-#[test]
-fn requirements_are_those_of_the_ledger() {
-    let beside = || concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").to_owned();
-    let shared = std::env::var("SCIMKIT_SHARED").unwrap_or_else(|_| beside());
-    let ledger = Path::new(&shared).join("spec/ledger.csv");
-    let Ok(text) = fs::read_to_string(ledger) else {
-        return;
-    };
-    let wanted: Vec<_> = records(&text)
-        .into_iter()
-        .filter(|row| {
-            ["MUST", "SHOULD"].contains(&&*row[2]) && row[3].contains("SP") && row[8] == "text"
-        })
-        .map(|row| {
-            [
-                row[0].clone(),
-                row[1].clone(),
-                row[2].clone(),
-                row[4].clone(),
-            ]
-        })
-        .collect();
-    let copied = requirements().into_iter().map(|r| {
-        let level = r.level.as_str().to_owned();
-        [r.id, r.section, level, r.requirement]
-    });
-    assert_eq!(copied.collect::<Vec<_>>(), wanted);
-}
-
 /// A case names every attribute of a user that it uses, so that it is fitted to the server or skipped.
 #[test]
 fn every_case_declares_the_attributes_that_it_uses() {
@@ -347,25 +317,4 @@ fn is_there(test: &str) -> bool {
     let crates = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let text = fs::read_to_string(crates.join(file)).unwrap_or_default();
     text.contains(&format!("fn {name}(")) || text.contains(&format!("name: \"{name}\""))
-}
-
-/// The records of a CSV file without its head.
-fn records(text: &str) -> Vec<Vec<String>> {
-    let mut records = Vec::new();
-    let (mut record, mut field, mut quoted) = (Vec::new(), String::new(), false);
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' if quoted && letters.peek() == Some(&'"') => field.extend(letters.next()),
-            '"' => quoted = !quoted,
-            ',' if !quoted => record.push(std::mem::take(&mut field)),
-            '\n' if !quoted => {
-                record.push(std::mem::take(&mut field));
-                records.push(std::mem::take(&mut record));
-            }
-            '\r' if !quoted => {}
-            other => field.push(other),
-        }
-    }
-    records.split_off(1)
 }

@@ -1,4 +1,4 @@
-//! The cases of the folder `cases`, asked over HTTP of a server in this process, over every store.
+//! The cases of the folder `cases`, asked of a server in this process, over every store; and of a server that runs elsewhere.
 //!
 //! `must` rows hold under the strict profile, and under the default one but for those that are
 //! marked as strict. What is done about a `choice` row stands in `cases/choices.jsonl`, so that a
@@ -7,13 +7,16 @@
 mod filters;
 mod patch;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use scimkit_registry::Tolerance;
-use scimkit_server::Server;
-use scimkit_testkit::replay::Target;
+use scimkit_store::{BoxFuture, Store};
+use scimkit_testkit::replay::{Target, TransportError};
 use serde_json::Value;
 
 use crate::servers::{STORES, TOKEN, server};
@@ -38,7 +41,7 @@ async fn patch_cases_hold() {
     let mut problems = Vec::new();
     for (store, make) in STORES {
         for (profile, tolerance) in PROFILES {
-            let client = Client(server(make(), tolerance));
+            let client = Client::in_process(make(), tolerance);
             let scored = patch::score(&client, profile).await;
             assert_eq!(scored.len(), if profile == "strict" { 134 } else { 131 });
             problems.extend(judge(store, profile, &scored));
@@ -51,7 +54,7 @@ async fn patch_cases_hold() {
 async fn a_patch_that_fails_leaves_every_byte_as_it_was() {
     for (store, make) in STORES {
         for (profile, tolerance) in PROFILES {
-            let client = Client(server(make(), tolerance));
+            let client = Client::in_process(make(), tolerance);
             let problems = patch::failing(&client).await;
             assert!(problems.is_empty(), "{store}, {profile}: {problems:#?}");
         }
@@ -63,12 +66,41 @@ async fn filter_cases_hold() {
     let mut problems = Vec::new();
     for (store, make) in STORES {
         for (profile, tolerance) in PROFILES {
-            let client = Client(server(make(), tolerance));
+            let client = Client::in_process(make(), tolerance);
             let scored = filters::score(&client, profile).await;
             assert_eq!(scored.len(), if profile == "strict" { 353 } else { 352 });
             problems.extend(judge(store, profile, &scored));
         }
     }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Run by `.ci/over-http`, with an empty server behind `SCIMKIT_URL` that accepts `SCIMKIT_TOKEN` and has the profile
+/// `SCIMKIT_PROFILE`.
+#[tokio::test]
+#[ignore = "needs a server that runs"]
+async fn a_running_server_holds_the_cases() {
+    let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
+    let profile = variable("SCIMKIT_PROFILE");
+    assert!(
+        PROFILES.iter().any(|(known, _)| *known == profile),
+        "{profile}"
+    );
+    let target = Remote::new(variable("SCIMKIT_URL"));
+    let client = Client::new(Box::new(target), variable("SCIMKIT_TOKEN"));
+    for endpoint in ["/Users", "/Groups"] {
+        let answer = client
+            .ask("GET", &format!("{endpoint}?count=0"), None)
+            .await;
+        assert_eq!(answer.body["totalResults"], 0, "{endpoint} must be empty");
+    }
+    let patched = patch::score(&client, &profile).await;
+    client.remove_all().await;
+    let filtered = filters::score(&client, &profile).await;
+    client.remove_all().await;
+    assert!(patched.len() > 130 && filtered.len() > 350);
+    let mut problems = judge("over HTTP", &profile, &patched);
+    problems.extend(judge("over HTTP", &profile, &filtered));
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
@@ -135,8 +167,50 @@ fn text(row: &Value, name: &str) -> String {
     row[name].as_str().unwrap().to_owned()
 }
 
-/// Asks the server as a provider would.
-struct Client(Server);
+/// Asks a server as a provider would.
+struct Client {
+    /// The paths of what was created, oldest first.
+    created: Mutex<Vec<String>>,
+    target: Box<dyn Target>,
+    token: String,
+}
+
+/// A server behind a base URL.
+struct Remote {
+    agent: ureq::Agent,
+    base: String,
+}
+
+impl Remote {
+    fn new(base: String) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None);
+        let agent = config.build().new_agent();
+        Remote { agent, base }
+    }
+
+    fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let (mut head, body) = request.into_parts();
+        head.uri = format!("{}{}", self.base, head.uri).parse()?;
+        let answer = if body.is_empty() {
+            self.agent.run(Request::from_parts(head, ()))?
+        } else {
+            self.agent.run(Request::from_parts(head, &body[..]))?
+        };
+        let (head, mut body) = answer.into_parts();
+        Ok(Response::from_parts(head, body.read_to_vec()?.into()))
+    }
+}
+
+impl Target for Remote {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        Box::pin(std::future::ready(self.exchange(request)))
+    }
+}
 
 /// An answer, with `null` in place of a body that is not JSON.
 struct Answer {
@@ -145,6 +219,26 @@ struct Answer {
 }
 
 impl Client {
+    fn new(target: Box<dyn Target>, token: String) -> Self {
+        Client {
+            created: Mutex::default(),
+            target,
+            token,
+        }
+    }
+
+    fn in_process(store: Arc<dyn Store>, tolerance: Tolerance) -> Self {
+        Client::new(Box::new(server(store, tolerance)), TOKEN.to_owned())
+    }
+
+    /// Deletes what was created, and is still there.
+    async fn remove_all(&self) {
+        let created = std::mem::take(&mut *self.created.lock().unwrap());
+        for path in created.iter().rev() {
+            self.ask("DELETE", path, None).await;
+        }
+    }
+
     async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         let answer = self.bytes(method, path, body).await;
         let body = serde_json::from_slice(answer.body()).unwrap_or_default();
@@ -158,20 +252,26 @@ impl Client {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("authorization", format!("Bearer {TOKEN}"))
+            .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/scim+json")
             .body(
                 body.map(|body| Bytes::from(body.to_string()))
                     .unwrap_or_default(),
             );
-        self.0.send(request.unwrap()).await.unwrap()
+        self.target.send(request.unwrap()).await.unwrap()
     }
 
     /// Creates a resource and gives its id.
     async fn create(&self, endpoint: &str, body: &Value) -> Result<String, String> {
         let answer = self.ask("POST", endpoint, Some(body)).await;
         match (answer.status, answer.body["id"].as_str()) {
-            (201, Some(id)) => Ok(id.to_owned()),
+            (201, Some(id)) => {
+                self.created
+                    .lock()
+                    .unwrap()
+                    .push(format!("{endpoint}/{id}"));
+                Ok(id.to_owned())
+            }
             _ => Err(answer.words()),
         }
     }
