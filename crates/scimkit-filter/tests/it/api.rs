@@ -4,6 +4,7 @@ use crate::properties::{attribute, filter, literal, operator};
 use proptest::prelude::*;
 use scimkit_filter::{AttributePath, Event, Filter, Group, Literal, Path};
 use std::collections::HashSet;
+use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 fn parse(text: &str) -> Filter<'_> {
@@ -145,6 +146,72 @@ fn names_have_no_case_and_values_have() {
         .map(|path| Path::parse(path).unwrap())
         .collect();
     assert_eq!(paths.len(), 2);
+}
+
+#[test]
+fn different_paths_and_values_are_unequal_and_have_different_hashes() {
+    let attributes = [
+        "a",
+        "b",
+        "a.b",
+        "a.c",
+        "b.a",
+        "urn:x:y:a",
+        "urn:x:z:a",
+        "urn:x:y:a.b",
+    ];
+    let attributes = attributes.map(|text| AttributePath::parse(text).unwrap());
+    all_differ(&attributes);
+    let paths = [
+        "a",
+        "b",
+        "a.b",
+        "a.c",
+        "b.a",
+        "urn:x:y:a",
+        "urn:x:z:a",
+        "a[b pr]",
+        "a[c pr]",
+        "a[b pr].c",
+        "a[b pr].d",
+    ];
+    let paths = paths.map(|text| Path::parse(text).unwrap());
+    all_differ(&paths);
+    let filters = [
+        "a pr",
+        "a eq 1",
+        "a eq 2",
+        "a eq \"1\"",
+        "a eq \"2\"",
+        "a eq true",
+        "a eq false",
+        "a eq null",
+        "a ne null",
+    ];
+    let filters = filters.map(parse);
+    all_differ(&filters);
+    let values = filters.iter().filter_map(|filter| match filter {
+        Filter::Compare(comparison) => Some(comparison.value.clone()),
+        _ => None,
+    });
+    // Without the second `null`.
+    let values: Vec<_> = values.take(7).collect();
+    all_differ(&values);
+}
+
+fn all_differ<T: Debug + Eq + Hash>(values: &[T]) {
+    for (at, one) in values.iter().enumerate() {
+        for other in values.iter().skip(at + 1) {
+            assert_ne!(one, other);
+            assert_ne!(hash(one), hash(other), "{one:?} | {other:?}");
+        }
+    }
+}
+
+#[test]
+fn only_what_json_must_escape_is_printed_as_an_escape() {
+    let text = r##"a eq "\u001f !\"#$~\\\b\f\n\r\t""##;
+    assert_eq!(parse(text).to_string(), text);
 }
 
 fn hash<T: Hash>(value: &T) -> u64 {

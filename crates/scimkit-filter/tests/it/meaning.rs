@@ -112,6 +112,7 @@ fn operators_come_in_any_case() {
         };
         assert_eq!(comparison.operator, operator);
         assert_eq!(operator.as_str(), word.to_ascii_lowercase());
+        assert_eq!(operator.to_string(), operator.as_str());
     }
 }
 
