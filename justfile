@@ -8,7 +8,7 @@ default:
 ci:
     bash .ci/run
 
-# What takes longer: features minimal package fuzz mutants, or some of them
+# What takes longer: features minimal package types api fuzz mutants, or some of them
 long *steps:
     bash .ci/long {{steps}}
 
@@ -29,6 +29,10 @@ serve *options:
 # The documentation, as docs.rs shows it
 doc:
     RUSTDOCFLAGS="--cfg docsrs" cargo +nightly doc --workspace --all-features --no-deps --open
+
+# Write the public API in .ci/api anew, after a change of it that is meant
+api:
+    UPDATE_API=1 bash .ci/long api
 
 # Write docs/conformance.md anew
 conformance:
