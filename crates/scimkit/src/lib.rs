@@ -64,6 +64,9 @@ pub use scimkit_store::{
     Scopes, Settings, Store, Tenancy, TenantId, UnknownMembers, engine::Capacity,
 };
 
+#[cfg(all(doc, any(not(doctest), all(feature = "axum", feature = "sqlite"))))]
+pub mod guide;
+
 /// The README's code, compiled.
 #[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
 #[doc = include_str!("../../../README.md")]
