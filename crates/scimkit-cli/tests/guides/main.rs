@@ -15,6 +15,7 @@
     reason = "the lints know tests, but not the functions beside them"
 )]
 
+mod corpus;
 mod expect;
 mod links;
 mod page;
@@ -54,6 +55,18 @@ fn every_block_of_every_chapter_does_what_it_shows() {
         .filter_map(|page| Session::follow(page).err())
         .collect();
     check(&problems);
+}
+
+#[test]
+fn requests_of_identity_providers_are_as_in_their_scenarios() {
+    let pages = pages();
+    let unknown = ["entra", "jumpcloud", "okta", "onelogin"].map(|provider| {
+        let page = pages
+            .iter()
+            .find(|page| page.name() == format!("{provider}.md"));
+        corpus::unknown(page.unwrap(), provider)
+    });
+    check(&unknown.concat());
 }
 
 #[test]

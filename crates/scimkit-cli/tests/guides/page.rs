@@ -2,7 +2,7 @@
 
 use std::{fs, ops::Range, path::PathBuf};
 
-use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, LinkType, Options, Parser, Tag, TagEnd};
 
 pub(crate) struct Page {
     pub(crate) path: PathBuf,
@@ -21,6 +21,8 @@ pub(crate) struct Block {
 pub(crate) struct Link {
     pub(crate) line: usize,
     pub(crate) to: String,
+    /// Whether it has its target beside it, and not in a definition.
+    pub(crate) is_inline: bool,
 }
 
 /// Where the text of an event goes.
@@ -53,9 +55,14 @@ impl Page {
                     });
                 }
                 Event::Start(Tag::Heading { .. }) => open = Open::Heading(String::new()),
-                Event::Start(Tag::Link { dest_url, .. }) => page.links.push(Link {
+                Event::Start(Tag::Link {
+                    dest_url,
+                    link_type,
+                    ..
+                }) => page.links.push(Link {
                     line: line(&range),
                     to: dest_url.to_string(),
+                    is_inline: link_type == LinkType::Inline,
                 }),
                 Event::End(TagEnd::CodeBlock | TagEnd::Heading(_)) => {
                     match std::mem::replace(&mut open, Open::Nothing) {
