@@ -84,13 +84,11 @@ pub(crate) async fn page(
         if at > 0 {
             out.push(b',');
         }
-        let (shape, printer) = shapes
-            .get(query)
-            .zip(printers.get(query))
-            .ok_or_else(lost)?;
+        let shape = shapes.get(query).ok_or_else(lost)?;
         let units = units(&stored, &shape.1);
         if units < work::AT_ONCE {
             turn.take(units).await;
+            let printer = printers.get(query).ok_or_else(lost)?;
             printer.print(&stored, out);
             continue;
         }

@@ -1,5 +1,7 @@
 //! Prints stored resources as JSON, as responses show them.
 
+use std::cell::{OnceCell, RefCell};
+
 use percent_encoding::utf8_percent_encode;
 use scimkit_core::{Version, push_instant, push_json_string};
 use scimkit_registry::{Attr, AttrId, DocumentPrinter, Edge, Projection, ResourceType, Role};
@@ -41,9 +43,64 @@ pub struct ResourcePrinter<'p> {
     document: DocumentPrinter<'p>,
     kind: &'p ResourceType,
     meta: Template,
-    /// What is shown of memberships.
-    parts: Vec<(AttrId, Vec<Part<'p>>)>,
+    /// What is shown of memberships, once there is one.
+    parts: OnceCell<Vec<(AttrId, Vec<Part<'p>>)>>,
+    printed: RefCell<PrintedEdges>,
+    projection: &'p Projection,
     settings: &'p Settings,
+}
+
+/// What was printed of edges lately: the users of a page are often in the same groups. A slot has those whose ids have the
+/// same end.
+#[derive(Debug, Default)]
+struct PrintedEdges(Vec<Vec<PrintedEdge>>);
+
+#[derive(Debug)]
+struct PrintedEdge {
+    attr: AttrId,
+    edge: Edge,
+    text: Vec<u8>,
+}
+
+impl PrintedEdges {
+    const SLOTS: usize = 32;
+    const SLOT_SIZE: usize = 4;
+    const MAX_TEXT: usize = 1 << 10;
+
+    /// Appends what `print` appends for an attribute of an edge; returns whether that is anything.
+    fn print(
+        &mut self,
+        (attr, edge): (AttrId, &Edge),
+        text: &mut Vec<u8>,
+        print: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
+        self.0.resize_with(Self::SLOTS, Vec::new);
+        let end = edge.id.as_str().bytes().rev().take(2);
+        let at = end.fold(0, |at, byte| at * 31 + usize::from(byte)) % Self::SLOTS;
+        let mut slot = self.0.get_mut(at);
+        let known = slot.iter().flat_map(|slot| slot.iter());
+        let mut known = known.filter(|known| known.attr == attr && known.edge == *edge);
+        if let Some(known) = known.next() {
+            text.extend_from_slice(&known.text);
+            return true;
+        }
+        let start = text.len();
+        print(text);
+        let new = text.get(start..).unwrap_or_default();
+        if let Some(slot) = &mut slot
+            && (1..=Self::MAX_TEXT).contains(&new.len())
+        {
+            if slot.len() == Self::SLOT_SIZE {
+                slot.clear();
+            }
+            slot.push(PrintedEdge {
+                attr,
+                edge: edge.clone(),
+                text: new.to_vec(),
+            });
+        }
+        !new.is_empty()
+    }
 }
 
 /// The text of `meta` with holes for what is different in each resource; no text if nothing of it is shown.
@@ -109,29 +166,28 @@ impl<'p> ResourcePrinter<'p> {
             document: DocumentPrinter::new(kind, projection),
             kind,
             meta: Template::default(),
-            parts: Vec::new(),
+            parts: OnceCell::new(),
+            printed: RefCell::default(),
+            projection,
             settings,
         };
-        for attr in kind
-            .completed_attributes()
-            .filter(|attr| projection.shows(attr.id()))
-        {
-            let shown = kind
-                .children(attr.id())
-                .filter(|sub| projection.shows(sub.id()));
-            let parts = shown.filter_map(|sub| {
-                let (name, holds) = (sub.name(), Holds::of(sub, attr.role())?);
-                Some(Part { holds, name })
-            });
-            match attr.role() {
-                Role::Meta => printer.meta = printer.template(parts),
-                Role::Inverse | Role::Membership => {
-                    printer.parts.push((attr.id(), parts.collect()))
-                }
-                _ => {}
-            }
+        let mut completed = kind.completed_attributes();
+        if let Some(attr) = completed.find(|attr| attr.role() == Role::Meta) {
+            printer.meta = printer.template(printer.shown_parts(attr));
         }
         printer
+    }
+
+    /// The sub-attributes of an attribute that are shown; none of one that is not.
+    fn shown_parts(&self, attr: &'p Attr) -> impl Iterator<Item = Part<'p>> + use<'p> {
+        let (kind, projection) = (self.kind, self.projection);
+        let shown = kind
+            .children(attr.id())
+            .filter(|sub| projection.shows(sub.id()));
+        shown.filter_map(|sub| {
+            let (name, holds) = (sub.name(), Holds::of(sub, attr.role())?);
+            Some(Part { holds, name })
+        })
     }
 
     /// Appends the JSON object of one resource. Its edges are those that it was read with.
@@ -144,25 +200,42 @@ impl<'p> ResourcePrinter<'p> {
     /// shown is left out.
     pub fn print_elements(&self, attr: AttrId, edges: &[Edge], text: &mut Vec<u8>) {
         let parts = self.parts_of(attr);
+        // Two groups rarely have the same members.
+        let are_often_same = self.kind.attr(attr).role() == Role::Inverse;
+        let mut printed = self.printed.borrow_mut();
         let first = text.len();
         for edge in edges {
             let start = text.len();
             if start > first {
                 text.push(b',');
             }
-            text.push(b'{');
+            let print = |text: &mut Vec<u8>| self.element(parts, edge, text);
             let empty = text.len();
-            for part in parts {
-                let start = text.len();
-                member(text, part.name, empty);
-                if !self.edge_part(part.holds, edge, text) {
-                    text.truncate(start);
-                }
+            match are_often_same {
+                true => _ = printed.print((attr, edge), text, print),
+                false => print(text),
             }
-            match text.len() == empty {
-                true => text.truncate(start),
-                false => text.push(b'}'),
+            if text.len() == empty {
+                text.truncate(start);
             }
+        }
+    }
+
+    /// Appends an edge as an element, if anything of it is shown.
+    fn element(&self, parts: &[Part<'_>], edge: &Edge, text: &mut Vec<u8>) {
+        let start = text.len();
+        text.push(b'{');
+        let empty = text.len();
+        for part in parts {
+            let start = text.len();
+            member(text, part.name, empty);
+            if !self.edge_part(part.holds, edge, text) {
+                text.truncate(start);
+            }
+        }
+        match text.len() == empty {
+            true => text.truncate(start),
+            false => text.push(b'}'),
         }
     }
 
@@ -193,7 +266,12 @@ impl<'p> ResourcePrinter<'p> {
                     "$ref" => Holds::Target,
                     _ => Holds::Display,
                 };
-                return target.is_some_and(|edge| self.edge_part(holds, edge, text));
+                return target.is_some_and(|edge| {
+                    let mut printed = self.printed.borrow_mut();
+                    printed.print((id, edge), text, |text| {
+                        _ = self.edge_part(holds, edge, text)
+                    })
+                });
             }
             _ => return false,
         }
@@ -284,7 +362,14 @@ impl<'p> ResourcePrinter<'p> {
     }
 
     fn parts_of(&self, attr: AttrId) -> &[Part<'p>] {
-        let mut parts = self.parts.iter();
+        let parts = self.parts.get_or_init(|| {
+            let completed = self.kind.completed_attributes();
+            let with_edges =
+                completed.filter(|attr| matches!(attr.role(), Role::Inverse | Role::Membership));
+            let parts = with_edges.map(|attr| (attr.id(), self.shown_parts(attr).collect()));
+            parts.collect()
+        });
+        let mut parts = parts.iter();
         parts
             .find(|(known, _)| *known == attr)
             .map_or(&[], |(_, parts)| parts)

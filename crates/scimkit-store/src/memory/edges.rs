@@ -63,22 +63,19 @@ struct EdgeAttr<'s> {
 
 /// The edges of one owner, with what is needed to build them.
 #[derive(Debug, Default)]
-pub(super) struct FoundEdges(Vec<FoundEdge>);
-
-#[derive(Debug)]
-struct FoundEdge {
-    /// The index of its attribute among those of the reader.
-    attr: usize,
-    id: ResourceId,
-    target: FoundTarget,
+pub(super) struct FoundEdges {
+    /// Each with the index of its attribute among those of the reader.
+    all: Vec<(usize, FoundEdge)>,
+    /// The least that the edges add to [`Stored::size`].
+    min_size: u64,
 }
 
 #[derive(Debug)]
-enum FoundTarget {
-    /// A resource of one of the attribute's target types, by its index among the targets.
+enum FoundEdge {
+    /// It leads to a resource of one of the attribute's target types, by its index among the targets.
     Known(usize),
-    /// No resource of those types, and the type that the client named.
-    Unknown(Option<Arc<str>>),
+    /// It leads to no resource of those types; with the type that the client named.
+    Unknown(Edge),
 }
 
 /// The targets of edges that were found under one lock.
@@ -86,14 +83,17 @@ enum FoundTarget {
 pub(super) struct EdgeTargets<'s> {
     /// The indexes of targets that many edges may lead to; none if no live resource has the id.
     by_id: HashMap<ResourceId, Option<usize>>,
+    /// The index of the target that was found last.
+    last: usize,
     live: Vec<LiveTarget<'s>>,
 }
 
 /// A live resource that edges lead to.
 #[derive(Debug)]
 struct LiveTarget<'s> {
-    /// Its display name, once it was read.
-    display: OnceCell<Option<Arc<str>>>,
+    /// An edge to it, once its display name was read.
+    edge: OnceCell<Edge>,
+    id: ResourceId,
     kind: &'s ResourceType,
     /// The text of its document.
     text: Bytes,
@@ -114,22 +114,33 @@ impl<'s> EdgeTargets<'s> {
         registry: &'s Registry,
         id: &ResourceId,
     ) -> Option<usize> {
-        if let Some(known) = self.by_id.get(id) {
-            return *known;
+        // Those who are in the same groups have them in the same order.
+        let next = (self.last + 1) % self.live.len().max(1);
+        if self.live.get(next).is_some_and(|target| target.id == *id) {
+            self.last = next;
+            return Some(next);
         }
-        let found = self.find(tenant, registry, id);
-        self.by_id.insert(id.clone(), found);
+        let found = match self.by_id.get(id) {
+            Some(known) => *known,
+            None => {
+                let found = self.find(tenant, registry, id);
+                self.by_id.insert(id.clone(), found);
+                found
+            }
+        };
+        self.last = found.unwrap_or(self.last);
         found
     }
 }
 
 impl LiveTarget<'_> {
-    fn display(&self) -> Option<&Arc<str>> {
-        let read = || {
+    fn edge(&self) -> &Edge {
+        self.edge.get_or_init(|| {
             let document = Document::from_text(self.text.clone());
-            document.display_name(self.kind).map(Arc::from)
-        };
-        self.display.get_or_init(read).as_ref()
+            Edge::to(self.id.clone())
+                .with_kind(Some(Arc::clone(self.kind.shared_name())))
+                .with_display(document.display_name(self.kind))
+        })
     }
 }
 
@@ -159,7 +170,8 @@ impl<'s> EdgeReader<'s> {
         among: Among<'_>,
         targets: &mut EdgeTargets<'s>,
     ) -> FoundEdges {
-        let mut found = Vec::new();
+        let mut found = FoundEdges::default();
+        let all = &mut found.all;
         for (index, EdgeAttr { attr, target_kinds }) in self.attrs.iter().enumerate() {
             let mut edge = |(id, given): (&ResourceId, Option<&Arc<str>>)| {
                 // Two groups rarely have the same members, but many users are in the same groups.
@@ -171,34 +183,32 @@ impl<'s> EdgeReader<'s> {
                     let target = targets.live.get(*at);
                     target.is_some_and(|target| {
                         let mut kinds = target_kinds.iter();
-                        kinds.any(|kind| kind.name() == target.kind.name())
+                        kinds.any(|kind| std::ptr::eq(&***kind, target.kind))
                     })
                 };
-                let target = at.filter(leads_to).map(FoundTarget::Known);
-                FoundEdge {
-                    attr: index,
-                    id: id.clone(),
-                    target: target.unwrap_or_else(|| FoundTarget::Unknown(given.cloned())),
-                }
+                found.min_size += Stored::min_edge_size(id);
+                let unknown = || Edge::to(id.clone()).with_kind(given.cloned());
+                let edge = at.filter(leads_to).map(FoundEdge::Known);
+                (index, edge.unwrap_or_else(|| FoundEdge::Unknown(unknown())))
             };
             match attr.role() {
                 Role::Inverse => {
                     let owners = tenant.owners_of(target_kinds, owner, among);
-                    found.extend(owners.into_iter().map(|id| edge((id, None))));
+                    all.extend(owners.into_iter().map(|id| edge((id, None))));
                 }
                 Role::Membership => {
-                    found.reserve(record.most_members(attr.path(), among));
+                    all.reserve(record.most_members(attr.path(), among));
                     let members = record.members(attr.path(), among);
-                    found.extend(members.map(edge));
+                    all.extend(members.map(edge));
                 }
                 Role::Reference => {
                     let id = record.document(self.kind).reference(self.kind, attr.id());
-                    found.extend(id.as_ref().map(|id| edge((id, None))));
+                    all.extend(id.as_ref().map(|id| edge((id, None))));
                 }
                 _ => {}
             }
         }
-        FoundEdges(found)
+        found
     }
 
     /// Finds the first edges that an answer wants.
@@ -218,24 +228,18 @@ impl<'s> EdgeReader<'s> {
         found: FoundEdges,
         targets: &EdgeTargets<'s>,
     ) -> Vec<(AttrId, Vec<Edge>)> {
-        let count = |attr| found.0.iter().filter(|edge| edge.attr == attr).count();
+        let count = |attr| found.all.iter().filter(|(of, _)| *of == attr).count();
         let attrs = self.attrs.iter().enumerate();
         let attrs = attrs.map(|(at, one)| (one.attr.id(), Vec::with_capacity(count(at))));
         let mut built: Vec<(AttrId, Vec<Edge>)> = attrs.collect();
-        for FoundEdge { attr, id, target } in found.0 {
-            let Some((_, edges)) = built.get_mut(attr) else {
-                continue;
+        for (attr, edge) in found.all {
+            let edge = match edge {
+                FoundEdge::Known(at) => targets.live.get(at).map(|target| target.edge().clone()),
+                FoundEdge::Unknown(edge) => Some(edge),
             };
-            let edge = Edge::to(id);
-            edges.push(match target {
-                FoundTarget::Unknown(given) => edge.with_kind(given),
-                FoundTarget::Known(at) => match targets.live.get(at) {
-                    Some(target) => edge
-                        .with_kind(Some(Arc::clone(target.kind.shared_name())))
-                        .with_display(target.display().cloned()),
-                    None => edge,
-                },
-            });
+            if let Some((_, edges)) = built.get_mut(attr) {
+                edges.extend(edge);
+            }
         }
         built
     }
@@ -243,13 +247,12 @@ impl<'s> EdgeReader<'s> {
 
 impl FoundEdges {
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// Returns the least that the edges add to [`Stored::size`].
     pub(super) fn min_size(&self) -> u64 {
-        let sizes = self.0.iter().map(|edge| Stored::min_edge_size(&edge.id));
-        sizes.sum()
+        self.min_size
     }
 }
 
@@ -305,12 +308,18 @@ impl Tenant {
             Among::First { after, limit } => (after, limit),
             Among::Targets(_) => (None, usize::MAX),
         };
-        let lists = self.places.owner_lists(target.as_str()).into_iter();
-        let lists = lists.filter(|(_, owner)| kinds.iter().any(|kind| kind.name() == &**owner));
+        let is_of = |owner: &Arc<str>| kinds.iter().any(|kind| kind.name() == &**owner);
         let mut ids = Vec::new();
-        for list in lists {
-            let owners = self.places.owners_in(target.as_str(), list, after);
-            ids.extend(owners.take(limit).map(|owner| &owner.id));
+        let few = self.places.few_owners(target.as_str(), limit);
+        if let Some(owners) = few.filter(|_| after.is_none()) {
+            let owners = owners.filter(|owner| is_of(&owner.kind));
+            ids.extend(owners.map(|owner| &owner.id));
+        } else {
+            let lists = self.places.owner_lists(target.as_str()).into_iter();
+            for list in lists.filter(|(_, owner)| is_of(owner)) {
+                let owners = self.places.owners_in(target.as_str(), list, after);
+                ids.extend(owners.take(limit).map(|owner| &owner.id));
+            }
         }
         // An owner may have the target in more than one of its attributes.
         ids.sort_unstable();
@@ -325,7 +334,8 @@ impl Tenant {
         let record = self.tables.get(name)?.records.get(id)?;
         let kind = registry.by_name(name).filter(|kind| kind.name() == name)?;
         Some(LiveTarget {
-            display: OnceCell::new(),
+            edge: OnceCell::new(),
+            id: id.clone(),
             kind,
             text: record.text.clone(),
         })

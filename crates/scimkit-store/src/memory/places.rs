@@ -50,6 +50,17 @@ impl Places {
         owners.map(AsRef::as_ref)
     }
 
+    /// Who has it as a member, unless there are more than `most`.
+    pub(super) fn few_owners<'p>(
+        &'p self,
+        id: &str,
+        most: usize,
+    ) -> Option<impl Iterator<Item = &'p Owner> + use<'p>> {
+        let owners = self.by_id.get(id).map(|place| &place.owners);
+        let are_few = owners.is_none_or(|owners| owners.len() <= most);
+        are_few.then(|| owners.into_iter().flatten().map(AsRef::as_ref))
+    }
+
     /// How many [`Places::owners`] there are.
     pub(super) fn count_owners(&self, id: &str) -> usize {
         self.by_id.get(id).map_or(0, |place| place.owners.len())

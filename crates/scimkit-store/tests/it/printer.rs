@@ -299,7 +299,13 @@ fn check(seed: u64, is_exact: bool) {
     let mut settings = Settings::new("https://example.com/scim \"v2\"/");
     settings.registry = Arc::new(registry(choices));
     let kind = settings.registry.by_name("Thing").unwrap();
-    for _ in 0..8 {
+    // A printer remembers what it printed of edges, so each prints several resources.
+    let projections = [(); 4].map(|()| projection(choices, kind));
+    let printers = projections
+        .each_ref()
+        .map(|projection| ResourcePrinter::new(&settings, kind, projection));
+    for turn in 0..16 {
+        let (projection, printer) = (&projections[turn % 4], &printers[turn % 4]);
         let text = object_text(&document(choices, kind, is_exact));
         let at = |seconds| DateTime::from_timestamp(seconds, 987_654_321).unwrap();
         let mut stored = Stored::new(
@@ -312,9 +318,8 @@ fn check(seed: u64, is_exact: bool) {
             Document::from_text(text.clone()).with_exactness(is_exact),
         );
         stored.edges = edges(choices, kind);
-        let projection = projection(choices, kind);
         let mut printed = b"[".to_vec();
-        ResourcePrinter::new(&settings, kind, &projection).print(&stored, &mut printed);
+        printer.print(&stored, &mut printed);
         let printed = String::from_utf8(printed).unwrap();
         // A name that is printed twice is no JSON here.
         let read = parse_json(&printed.as_bytes()[1..], 20, 10_000);
@@ -322,7 +327,7 @@ fn check(seed: u64, is_exact: bool) {
         let read = read.unwrap();
         assert_eq!(
             read,
-            projected(&settings, kind, &stored, &projection),
+            projected(&settings, kind, &stored, projection),
             "{printed} of {text}"
         );
     }
@@ -359,7 +364,7 @@ fn printed(text: &'static str) -> String {
     let manager = format!("{}:manager", scimkit_core::builtin::ENTERPRISE_USER);
     stored.edges.push((
         user.named(&manager).unwrap(),
-        vec![Edge::to("1").with_display(Some("M".to_owned()))],
+        vec![Edge::to("1").with_display(Some("M"))],
     ));
     let projection = user.projection(&[], &["meta"]);
     let mut out = Vec::new();
