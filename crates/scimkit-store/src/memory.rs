@@ -195,6 +195,7 @@ impl Store for Memory {
                 None => self.asked_apart(&tenant, scope, query).await?,
             };
             let mut walk = match asked {
+                Asked::Found(rows) => Walk::found(settings, query, rows),
                 Asked::InOrder(rows) => Walk::in_order(settings, query, rows),
                 Asked::Page(page, total) => return Ok(page.build(total)),
                 Asked::Unsorted(rows) => Walk::sorting(settings, query, rows),

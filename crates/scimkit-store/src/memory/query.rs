@@ -21,6 +21,8 @@ use crate::{Count, OwnerFilter, Query, Settings, Start, computed::targets};
 
 /// A query after a look at the indexes.
 pub(super) enum Asked<'q> {
+    /// These rows satisfy the predicate; they come in the order of the query.
+    Found(Vec<walk::Row>),
     /// These rows are still to be evaluated; they come in the order of the query.
     InOrder(Vec<walk::Row>),
     /// The indexes decide it; with the number of all resources.
@@ -118,6 +120,7 @@ impl Tenant {
             Some(rows(keyed.map(|(_, row)| row)))
         };
         match (found, query.sort) {
+            (Some(found), None) if asking.is_decided(table, predicate) => Asked::Found(found),
             (Some(found), None) => Asked::InOrder(found),
             (Some(found), Some(_)) => Asked::Unsorted(found),
             (None, _) => match in_order() {
@@ -260,6 +263,13 @@ impl<'a> Asking<'a> {
             Predicate::Never => Some(BTreeSet::new()),
             Predicate::Compare { .. } | Predicate::Not(_) | Predicate::Present(_) => None,
         }
+    }
+
+    /// Whether all [candidates](Self::candidates) satisfy the predicate: it compares an attribute with a folded text
+    /// under which the index has the resources.
+    fn is_decided(&self, table: &Table, predicate: &Predicate) -> bool {
+        matches!(predicate, Predicate::Compare { attr, op: Operator::Equal, value: Scalar::Text(_) }
+            if table.has_keys_of(self.kind, *attr))
     }
 
     /// How many candidates there are at most, without gathering them.

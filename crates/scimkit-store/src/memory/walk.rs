@@ -47,6 +47,8 @@ pub(super) struct Walk<'q> {
     /// Of all rows, if the answer needs all of them.
     forecast: Option<(Forecast, u64)>,
     found: Found,
+    /// What the rows are evaluated by; none if all of them satisfy it.
+    predicate: Option<&'q Predicate>,
     query: &'q Query,
     /// Of what predicate and sort ask about.
     reader: Arc<AttrReader>,
@@ -68,9 +70,20 @@ enum Found {
 }
 
 impl<'q> Walk<'q> {
+    /// Over rows that satisfy the predicate and come in the order of the query.
+    pub(super) fn found(settings: &'q Settings, query: &'q Query, rows: Vec<Row>) -> Self {
+        Walk::new(settings, (query, None), rows, Found::InOrder(Vec::new()))
+    }
+
     /// Over rows that come in the order of the query.
     pub(super) fn in_order(settings: &'q Settings, query: &'q Query, rows: Vec<Row>) -> Self {
-        Walk::new(settings, query, rows, Found::InOrder(Vec::new()))
+        let predicate = query.predicate.as_ref();
+        Walk::new(
+            settings,
+            (query, predicate),
+            rows,
+            Found::InOrder(Vec::new()),
+        )
     }
 
     /// Over rows in the order of their ids.
@@ -79,11 +92,15 @@ impl<'q> Walk<'q> {
             Some(sort) => Found::Sorted(BTreeSet::new(), sort),
             None => Found::InOrder(Vec::new()),
         };
-        Walk::new(settings, query, rows, found)
+        Walk::new(settings, (query, query.predicate.as_ref()), rows, found)
     }
 
-    fn new(settings: &'q Settings, query: &'q Query, rows: Vec<Row>, found: Found) -> Self {
-        let predicate = query.predicate.as_ref();
+    fn new(
+        settings: &'q Settings,
+        (query, predicate): (&'q Query, Option<&'q Predicate>),
+        rows: Vec<Row>,
+        found: Found,
+    ) -> Self {
         let wanted = predicate.map(|predicate| wanted_by(settings, &query.kind, predicate));
         let attrs = predicate.into_iter().flat_map(Predicate::attributes);
         let attrs = attrs.chain(query.sort.map(|sort| sort.attr));
@@ -95,6 +112,7 @@ impl<'q> Walk<'q> {
             begun: 0,
             forecast: None,
             found,
+            predicate,
             query,
             reader,
             rest: rows.into_iter(),
@@ -129,7 +147,7 @@ impl<'q> Walk<'q> {
         let (begun, meter) = (budget.spent(), budget.meter());
         while let Some((id, record)) = self.rest.next() {
             meter.compare(0)?;
-            let holds = match &self.query.predicate {
+            let holds = match self.predicate {
                 _ if !self.query.owner.selects(record.connection.as_ref()) => false,
                 None => true,
                 Some(predicate) => {
