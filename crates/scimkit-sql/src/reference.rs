@@ -62,7 +62,7 @@ pub use operations::{
 };
 pub use pages::{
     OwnerCondition, PageOrder, PageSelection, PageStart, Section, page_rows, page_sections,
-    resource, resource_or_import,
+    resource, resource_and_import,
 };
 pub use rekeying::{documents_after, other_holder, set_derived, set_key_definition};
 pub use remnants::{

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection as Db, Row, types::ValueRef};
-use scimkit_registry::ResourceId;
 use scimkit_sql::reference::{self, ConnectionRow, Counters, Statement, TenantRow, TokenRow};
 use scimkit_store::{
     Connection, ConnectionId, Entry, Opened, Scopes, Stamp, StoreError, Tenant, TenantId,
@@ -15,7 +14,7 @@ use scimkit_store::{
 use crate::{
     error::Outcome,
     imports, journal,
-    row::{instant, micros},
+    row::{id_at, instant, micros},
     statement::{DIALECT, all, execute, execute_all, execute_counted, exists, first},
 };
 
@@ -223,7 +222,7 @@ pub(crate) fn remove_connection(
     let mut tokens: Vec<_> = tokens.into_iter().map(|token| token.id).collect();
     tokens.sort_unstable();
     let released = all(db, &reference::owned_by(DIALECT, of, name), |row| {
-        Ok((row.get(0)?, ResourceId::from(row.get::<_, String>(1)?)))
+        Ok((row.get(0)?, id_at(row, 1)?))
     })?;
     execute_all(db, reference::release_connection(DIALECT, of, name))?;
     let change = engine::connection_removed(id).with_tokens(tokens);
@@ -240,8 +239,12 @@ pub(crate) fn used(db: &Db, digest: &Digest, at_us: i64) -> Outcome<()> {
     execute(db, &reference::record_token_use(DIALECT, digest, at_us))
 }
 
+fn text_at<'r>(row: &'r Row<'_>, at: usize) -> Outcome<&'r str> {
+    Ok(row.get_ref(at)?.as_str().map_err(StoreError::backend)?)
+}
+
 fn tenant_at(row: &Row<'_>, at: usize) -> Outcome<Tenant> {
-    let id = TenantId::from(row.get::<_, String>(at)?.as_str());
+    let id = TenantId::from(text_at(row, at)?);
     let name: String = row.get(at + 1)?;
     let mut tenant = Tenant::new(id, name, instant(row.get(at + 2)?)?);
     tenant.revision = row.get(at + 3).map(i64::cast_unsigned)?;
@@ -249,8 +252,8 @@ fn tenant_at(row: &Row<'_>, at: usize) -> Outcome<Tenant> {
 }
 
 fn connection_at(row: &Row<'_>, at: usize) -> Outcome<Connection> {
-    let tenant = TenantId::from(row.get::<_, String>(at)?.as_str());
-    let id = ConnectionId::from(row.get::<_, String>(at + 1)?.as_str());
+    let tenant = TenantId::from(text_at(row, at)?);
+    let id = ConnectionId::from(text_at(row, at + 1)?);
     let name: String = row.get(at + 2)?;
     let mut connection = Connection::new(tenant, id, name, instant(row.get(at + 4)?)?);
     connection.rules = row.get(at + 3)?;
@@ -259,8 +262,8 @@ fn connection_at(row: &Row<'_>, at: usize) -> Outcome<Connection> {
 }
 
 fn token_at(row: &Row<'_>, at: usize) -> Outcome<TokenRecord> {
-    let tenant = TenantId::from(row.get::<_, String>(at)?.as_str());
-    let connection = ConnectionId::from(row.get::<_, String>(at + 2)?.as_str());
+    let tenant = TenantId::from(text_at(row, at)?);
+    let connection = ConnectionId::from(text_at(row, at + 2)?);
     let (id, digest): (String, Digest) = (row.get(at + 1)?, row.get(at + 3)?);
     let created = instant(row.get(at + 8)?)?;
     // Of the connection only the two ids are told.

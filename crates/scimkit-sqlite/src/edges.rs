@@ -44,10 +44,10 @@ pub(crate) struct EdgeSource<'a> {
 type Visit<'v> = dyn FnMut(usize, Edge) -> Outcome<bool> + 'v;
 
 impl EdgeReader<'_> {
-    /// Puts a resource's edges under these attributes next to it.
+    /// Puts a resource's edges under these attributes next to it; only a member has any under inverse attributes.
     pub(crate) fn add_edges(
         &self,
-        kind: &ResourceType,
+        (kind, is_member): (&ResourceType, bool),
         stored: &mut Stored,
         want: &Want,
     ) -> Outcome<()> {
@@ -56,7 +56,10 @@ impl EdgeReader<'_> {
             limit: want.limit,
         };
         for attr in &want.edges {
-            let edges = self.edges((kind, stored), *attr, range)?;
+            let edges = match kind.attr(*attr).role() {
+                Role::Inverse if !is_member => Vec::new(),
+                _ => self.edges((kind, stored), *attr, range)?,
+            };
             stored.edges.push((*attr, edges));
         }
         Ok(())

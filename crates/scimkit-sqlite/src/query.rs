@@ -23,7 +23,7 @@ use crate::{
     definitions::{self, Texts},
     edges::EdgeReader,
     error::Outcome,
-    row::Row,
+    row::{PageTexts, Row},
     statement::{DIALECT, each, first},
 };
 
@@ -97,6 +97,7 @@ struct Asking<'a> {
     /// Whether the residual predicate or the order is about a computed attribute.
     is_computed: bool,
     meter: Meter<'a>,
+    page_texts: PageTexts,
     query: &'a Query,
     reader: EdgeReader<'a>,
     /// Of what predicate and sort ask about.
@@ -131,6 +132,7 @@ impl<'a> Asking<'a> {
             definitions,
             is_computed,
             meter: budget.meter(),
+            page_texts: PageTexts::default(),
             query,
             reader,
             reader_of_values,
@@ -203,7 +205,7 @@ impl<'a> Asking<'a> {
                 wanted = wanted.saturating_sub(1);
                 visited += 1;
                 match gathered.room() {
-                    Room::Document => gathered.push(Row::read(row)?.stored(&self.texts)?),
+                    Room::Document => gathered.push(self.stored(Row::read(row)?)?),
                     Room::Id => gathered.name(Row::id(row)?),
                     Room::Full => {}
                 }
@@ -259,7 +261,7 @@ impl<'a> Asking<'a> {
                 if self.matching(row, None)?.is_some() {
                     if passed >= start {
                         match gathered.room() {
-                            Room::Document => gathered.push(row.stored(&self.texts)?),
+                            Room::Document => gathered.push(self.stored(row)?),
                             Room::Id => gathered.name(row.id.into()),
                             Room::Full => {}
                         }
@@ -330,7 +332,7 @@ impl<'a> Asking<'a> {
             }
             false => None,
         };
-        let values = self.reader_of_values.read(row.document.as_bytes());
+        let values = self.reader_of_values.read(row.document);
         let view = View::of_values(&values).with_computed(made.as_ref());
         if let Some(predicate) = &self.residual
             && !kind.matches(predicate, view, &self.meter)?
@@ -371,6 +373,11 @@ impl<'a> Asking<'a> {
         }
         let facts = Facts::of(kind, stored, &edges);
         Ok(computed(self.reader.settings, &facts, &wanted))
+    }
+
+    /// A resource of the page.
+    fn stored(&self, row: Row<'_>) -> Outcome<Stored> {
+        self.page_texts.stored(row, &self.texts)
     }
 
     /// Walks over all rows of a section, as long as the visitor wants more.

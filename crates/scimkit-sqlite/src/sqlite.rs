@@ -247,11 +247,16 @@ impl Store for Sqlite {
                     connection, tenant, ..
                 } = reader;
                 let texts = Texts::new(connection, &kind);
-                Row::read_complete(connection, (tenant, &kind), id.as_str(), |row| {
-                    let mut stored = row.stored(&texts)?;
-                    reader.add_edges(&kind, &mut stored, &want)?;
-                    Ok(stored)
-                })
+                Row::read_complete(
+                    connection,
+                    (tenant, &kind),
+                    id.as_str(),
+                    |row, is_member| {
+                        let mut stored = row.stored(&texts)?;
+                        reader.add_edges((&kind, is_member), &mut stored, &want)?;
+                        Ok(stored)
+                    },
+                )
             })
             .await
         })

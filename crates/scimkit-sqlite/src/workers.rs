@@ -1,6 +1,7 @@
 //! The threads that do the work: one writes, others read.
 
 use std::{
+    cell::RefCell,
     fmt,
     path::Path,
     sync::Arc,
@@ -53,14 +54,17 @@ pub(crate) struct Workers {
 
 impl Workers {
     pub(crate) fn start(place: &Place, options: &Options) -> Result<Self, OpenError> {
-        let connection = file::open_writer(place, options)?;
-        if matches!(place, Place::File(_)) {
-            remnants::remember(&connection)?;
-        }
-        // Data in memory belong to one connection: the writing thread reads as well.
+        let mut connection = file::open_writer(place, options)?;
         let readers = match place {
-            Place::File(_) => options.readers.max(1),
-            Place::Memory => 0,
+            Place::File(_) => {
+                remnants::remember(&connection)?;
+                options.readers.max(1)
+            }
+            // Data in memory belong to one connection: the writing thread reads as well.
+            Place::Memory => {
+                limit(&mut connection);
+                0
+            }
         };
         let lanes = Arc::new(Lanes::new(options.queue, readers));
         let mut workers = Workers {
@@ -85,6 +89,7 @@ impl Workers {
 
     fn start_reader(&mut self, name: &str, path: &Path, lane: Lane) -> Result<(), OpenError> {
         let mut connection = file::open_reader(path, &self.options)?;
+        limit(&mut connection);
         let lanes = Arc::clone(&self.lanes);
         self.spawn(name, move || {
             while let Some(turn) = lanes.next_read(lane) {
@@ -212,6 +217,25 @@ impl Drop for Cancelled {
     }
 }
 
+thread_local! {
+    /// The budget of the job that the thread runs, if its statements are [limited].
+    static BUDGET: RefCell<Option<Budget>> = const { RefCell::new(None) };
+}
+
+/// Has a connection interrupt statements when the budget of a [limited] job runs out. This is set up once, since
+/// that costs more than a lookup.
+fn limit(connection: &mut Connection) {
+    let units = u64::from(INSTRUCTIONS) * Budget::COMPARISON;
+    let is_over = move || {
+        BUDGET.with_borrow(|budget| {
+            let charged = budget.as_ref().map(|budget| budget.charge(units));
+            charged.is_some_and(|charged| charged.is_err())
+        })
+    };
+    // It can fail for a connection that somebody else has opened, and ours are our own.
+    let _ = connection.progress_handler(INSTRUCTIONS.into(), Some(is_over));
+}
+
 /// Runs a job whose statements are interrupted when the budget runs out; they are charged by SQLite's
 /// instructions. Only for jobs that read: a write that is interrupted undoes its whole transaction.
 fn limited<T>(
@@ -220,13 +244,9 @@ fn limited<T>(
     job: impl FnOnce(&mut Connection, &Budget) -> Outcome<T>,
 ) -> Outcome<T> {
     budget.check()?;
-    let charged = budget.clone();
-    let units = u64::from(INSTRUCTIONS) * Budget::COMPARISON;
-    let is_over = move || charged.charge(units).is_err();
-    // It can fail for a connection that somebody else has opened, and ours are our own.
-    let _ = connection.progress_handler(INSTRUCTIONS.into(), Some(is_over));
+    BUDGET.set(Some(budget.clone()));
     let outcome = job(connection, budget);
-    let _ = connection.progress_handler(0, None::<fn() -> bool>);
+    BUDGET.set(None);
     if !connection.is_autocommit() {
         // The end of the transaction was interrupted as well.
         connection.execute_batch("ROLLBACK")?;

@@ -165,8 +165,8 @@ pub fn owners_of_page<'a>(
     Statement::fixed(dialect, text, [tenant, kind, attr, members])
 }
 
-/// Selects the edges to all resources whose ids are in a range: the target, the owner, and whether the edge is of
-/// this type and attribute. In the order of the targets, those of one target and attribute in the order of the owners.
+/// Selects the edges of one type and attribute to all resources whose ids are in a range: the target and the owner. In
+/// the order of the targets, those of one target in the order of the owners.
 ///
 /// It is a walk along one index, which costs less than a search for each member if nearly all targets in the
 /// range are wanted, as on a page of all resources in the order of their ids.
@@ -176,9 +176,9 @@ pub fn owners_in_range<'a>(
     (tenant, kind, attr): (&'a str, &'a str, &'a str),
     (first, last): (&'a str, &'a str),
 ) -> Statement<'a> {
-    let text = "SELECT e.target, e.owner, e.kind = ?2 AND e.attr = ?3
+    let text = "SELECT e.target, e.owner
          FROM edge e INDEXED BY edge_by_target
-         WHERE e.tenant = ?1 AND e.target >= ?4 AND e.target <= ?5
+         WHERE e.tenant = ?1 AND e.target >= ?4 AND e.target <= ?5 AND e.kind = ?2 AND e.attr = ?3
          ORDER BY e.target, e.kind, e.attr, e.owner";
     let parameters = [tenant, kind, attr, first, last].map(Parameter::from);
     Statement::fixed(dialect, text, parameters)

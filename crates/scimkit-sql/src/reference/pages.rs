@@ -28,18 +28,19 @@ pub fn resource<'a>(
     Statement::fixed(dialect, text, [tenant, id, kind].map(Parameter::from))
 }
 
-/// Selects a live resource of one type with the columns of [`resource`], and whether an import of the tenant is
-/// not complete. Always one row, without values if there is no such resource.
+/// Selects a live resource of one type with the columns of [`resource`], whether an import of the tenant is not
+/// complete, and whether any edge leads to the resource.
 #[must_use]
-pub fn resource_or_import<'a>(
+pub fn resource_and_import<'a>(
     dialect: Dialect,
     (tenant, kind): (&'a str, &'a str),
     id: &'a str,
 ) -> Statement<'a> {
     let text = "SELECT r.id, r.version, r.created_us, r.modified_us, r.document, r.shape,
-             r.connection, EXISTS (SELECT 1 FROM import i WHERE i.tenant = ?1)
-         FROM (SELECT 1) one
-         LEFT JOIN resource r ON r.tenant = ?1 AND r.id = ?2 AND r.kind = ?3";
+             r.connection, EXISTS (SELECT 1 FROM import i WHERE i.tenant = ?1),
+             EXISTS (SELECT 1 FROM edge e INDEXED BY edge_by_target
+                 WHERE e.tenant = ?1 AND e.target = ?2)
+         FROM resource r WHERE r.tenant = ?1 AND r.id = ?2 AND r.kind = ?3";
     Statement::fixed(dialect, text, [tenant, id, kind].map(Parameter::from))
 }
 

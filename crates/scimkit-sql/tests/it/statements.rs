@@ -135,7 +135,7 @@ fn writes(dialect: Dialect) -> Vec<Statement<'static>> {
 fn reads(dialect: Dialect) -> Vec<Statement<'static>> {
     let mut all = vec![
         reference::resource(dialect, ("t", "User"), "1"),
-        reference::resource_or_import(dialect, ("t", "User"), "1"),
+        reference::resource_and_import(dialect, ("t", "User"), "1"),
         reference::documents_of(dialect, ("t", "User"), &["1", "2"]),
         reference::labels_of(dialect, "t", &["1", "2"]),
         reference::owners_of_page(dialect, ("t", "Group", "members"), &["1", "2"]),

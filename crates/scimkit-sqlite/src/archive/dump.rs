@@ -12,7 +12,7 @@ use scimkit_store::{
 use super::stop::Outcome;
 use crate::{
     directory, imports,
-    row::{instant, version},
+    row::{id_at, instant, version},
     statement::{DIALECT, first, try_each},
 };
 
@@ -111,7 +111,7 @@ fn edges(
             take(piece(&attr, std::mem::take(&mut targets)))?;
         }
         attr = next;
-        targets.push((ResourceId::from(row.get::<_, String>(1)?), row.get(2)?));
+        targets.push((id_at(row, 1)?, row.get(2)?));
         Ok(true)
     })?;
     if !targets.is_empty() {

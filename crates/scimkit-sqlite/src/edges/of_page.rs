@@ -16,6 +16,8 @@ use crate::{
 #[derive(Debug, Default)]
 struct Groups {
     all: Vec<(ResourceId, Label)>,
+    /// The number after that of the last membership: the next member is often in the same groups.
+    next: usize,
     numbers: HashMap<ResourceId, usize>,
 }
 
@@ -84,7 +86,7 @@ impl EdgeReader<'_> {
     }
 
     /// Finds the memberships by a walk over all edges between the first and the last id of the page; nothing if the
-    /// ids are in another order, or if more than a few edges lead to other resources.
+    /// ids are in another order, or if more than a few edges lead to resources that are not on the page.
     fn found_in_range(
         &self,
         list: (&str, &str, &str),
@@ -105,7 +107,7 @@ impl EdgeReader<'_> {
             let target = row.get_ref(0)?.as_str().map_err(StoreError::backend)?;
             while rest.next_if(|(_, owner)| **owner < target).is_some() {}
             match rest.peek() {
-                Some((member, owner)) if **owner == target && row.get(2)? => {
+                Some((member, owner)) if **owner == target => {
                     let group = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
                     Ok(found.add(*member, group))
                 }
@@ -219,12 +221,20 @@ impl Memberships {
 impl Groups {
     /// The number of a group, a new one if it did not occur before.
     fn number(&mut self, id: &str) -> usize {
-        if let Some(number) = self.numbers.get(id) {
-            return *number;
-        }
-        let (id, number) = (ResourceId::from(id), self.all.len());
-        self.all.push((id.clone(), Label::Unread));
-        self.numbers.insert(id, number);
+        let is_at = |number: &usize| {
+            self.all
+                .get(*number)
+                .is_some_and(|(at, _)| at.as_str() == id)
+        };
+        let number = [self.next, 0].into_iter().find(is_at);
+        let number = number.or_else(|| self.numbers.get(id).copied());
+        let number = number.unwrap_or_else(|| {
+            let (id, number) = (ResourceId::from(id), self.all.len());
+            self.all.push((id.clone(), Label::Unread));
+            self.numbers.insert(id, number);
+            number
+        });
+        self.next = number.saturating_add(1);
         number
     }
 }

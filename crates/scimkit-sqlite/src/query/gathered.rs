@@ -21,11 +21,14 @@ pub(super) struct Gathered<'q> {
 }
 
 impl<'q> Gathered<'q> {
+    /// The resources for which there is room from the beginning.
+    const EXPECTED: u32 = 128;
+
     /// None yet.
     pub(super) fn new(query: &'q Query) -> Self {
         Gathered {
             bytes: 0,
-            documents: Vec::new(),
+            documents: Vec::with_capacity(query.count.min(Self::EXPECTED) as usize),
             ids: Vec::new(),
             query,
         }
@@ -135,6 +138,9 @@ impl<'q> Gathered<'q> {
             })?;
             found.push((attr, lists));
             complete = complete.min(fitting(&sizes, max_bytes));
+        }
+        for stored in &mut self.documents {
+            stored.edges.reserve_exact(found.len());
         }
         for (attr, lists) in found {
             for (stored, edges) in self.documents.iter_mut().zip(lists) {

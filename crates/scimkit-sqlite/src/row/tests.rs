@@ -30,7 +30,7 @@ fn statements_inside_a_complete_read_see_its_moment() {
     let registry = Registry::standard();
     let user = registry.by_name("User").unwrap();
     let read = |id: &str| {
-        Row::read_complete(&reader, ("t", user), id, |row| {
+        Row::read_complete(&reader, ("t", user), id, |row, _| {
             writer
                 .execute("UPDATE resource SET version = 2", [])
                 .unwrap();

@@ -13,6 +13,7 @@ use super::{facts::ends, rows::TenantRows};
 use crate::{
     edges::place,
     error::Outcome,
+    row::id_at,
     statement::{DIALECT, each, each_of_all},
 };
 
@@ -47,7 +48,7 @@ impl TenantRows<'_> {
             let statements = reference::members_among(DIALECT, self.tenant, ends(list), &ids);
             each_of_all(self.connection, statements, |row| {
                 members.push(NewMember {
-                    id: ResourceId::from(row.get::<_, String>(0)?),
+                    id: id_at(row, 0)?,
                     kind: row.get(1)?,
                 });
                 Ok(())
@@ -81,7 +82,7 @@ impl TenantRows<'_> {
             let statement = reference::members_of(DIALECT, list, &owners, range);
             let mut members: Vec<Vec<NewMember>> = vec![Vec::new(); lists.len()];
             each(self.connection, &statement, |row| {
-                let id = ResourceId::from(row.get_ref(1)?.as_str().map_err(StoreError::backend)?);
+                let id = id_at(row, 1)?;
                 let to = row.get_ref(3)?.as_str_or_null();
                 if let Some(to) = to.map_err(StoreError::backend)? {
                     labels.push(Label {
@@ -121,7 +122,7 @@ impl TenantRows<'_> {
             let statement = reference::owners_of_ids(DIALECT, list, &ids, limit);
             let mut owners: Vec<Vec<ResourceId>> = vec![Vec::new(); lists.len()];
             each(self.connection, &statement, |row| {
-                let id = ResourceId::from(row.get_ref(1)?.as_str().map_err(StoreError::backend)?);
+                let id = id_at(row, 1)?;
                 labels.push(Label {
                     display: row.get(2)?,
                     id: id.clone(),

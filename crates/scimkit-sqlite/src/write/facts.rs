@@ -25,6 +25,7 @@ use crate::{
     definitions,
     error::Outcome,
     journal,
+    row::id_at,
     statement::{DIALECT, each, each_of_all},
 };
 
@@ -181,7 +182,7 @@ impl TenantRows<'_> {
             let number = usize::try_from(row.get::<_, i64>(0)?).map_err(StoreError::backend)?;
             if let Some(key) = keys.get(number) {
                 found.push(KeyHolder {
-                    id: ResourceId::from(row.get::<_, String>(1)?),
+                    id: id_at(row, 1)?,
                     key: KeyRef::clone(key),
                 });
             }
@@ -221,7 +222,7 @@ impl TenantRows<'_> {
             for (key, predicate) in keys.iter().zip(&each_key) {
                 if kind.matches(predicate, view, &meter)? {
                     found.push(KeyHolder {
-                        id: ResourceId::from(row.get::<_, String>(0)?),
+                        id: id_at(row, 0)?,
                         key: KeyRef::clone(key),
                     });
                 }
@@ -237,7 +238,7 @@ impl TenantRows<'_> {
             let mut targets = Vec::new();
             let statements = reference::members_among(DIALECT, self.tenant, ends(list), &ids);
             each_of_all(self.connection, statements, |row| {
-                targets.push(ResourceId::from(row.get::<_, String>(0)?));
+                targets.push(id_at(row, 0)?);
                 Ok(())
             })?;
             let list = list.clone();
@@ -252,7 +253,7 @@ impl TenantRows<'_> {
             let mut targets = Vec::new();
             let statement = reference::members(DIALECT, self.tenant, ends(list));
             each(self.connection, &statement, |row| {
-                targets.push(ResourceId::from(row.get::<_, String>(0)?));
+                targets.push(id_at(row, 0)?);
                 Ok(true)
             })?;
             let list = list.clone();
@@ -274,8 +275,8 @@ impl TenantRows<'_> {
                 meter.charge(EDGE)?;
                 edges.push(AncestorEdge {
                     attr: Arc::clone(attr),
-                    owner: ResourceId::from(row.get::<_, String>(1)?),
-                    target: ResourceId::from(row.get::<_, String>(0)?),
+                    owner: id_at(row, 1)?,
+                    target: id_at(row, 0)?,
                 });
                 Ok(())
             })?;
@@ -292,7 +293,7 @@ impl TenantRows<'_> {
             edges.push(OwnerEdge {
                 attr: attr.into(),
                 owner: self.head(row)?,
-                target: ResourceId::from(row.get::<_, String>(7)?),
+                target: id_at(row, 7)?,
             });
             Ok(())
         })?;

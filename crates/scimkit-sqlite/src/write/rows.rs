@@ -17,7 +17,7 @@ use scimkit_store::{
 use crate::{
     definitions::{self, Texts},
     error::{Failure, Outcome},
-    row::{instant, version},
+    row::{id_at, instant, version},
 };
 
 /// The rows of one tenant, inside a transaction of the writing thread.
@@ -106,7 +106,7 @@ impl<'a> TenantRows<'a> {
         let kind = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
         Ok(RowHead {
             created: instant(row.get(3)?)?,
-            id: ResourceId::from(row.get::<_, String>(0)?),
+            id: id_at(row, 0)?,
             kind: self.name(kind),
             last_modified: instant(row.get(4)?)?,
             state: match row.get::<_, i64>(5)? {
