@@ -1,6 +1,7 @@
 //! Pages: what SQL can decide is decided there, the rest by the one evaluation walk.
 
 mod gathered;
+mod scan;
 mod sorted;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use scimkit_store::{
     Stored, computed,
 };
 
-use self::{gathered::Gathered, sorted::Sorted};
+use self::{gathered::Gathered, scan::Scan, sorted::Sorted};
 use crate::{
     definitions::{self, Texts},
     edges::EdgeReader,
@@ -92,6 +93,7 @@ fn page_with(
 
 #[derive(Debug)]
 struct Asking<'a> {
+    budget: &'a Budget,
     condition: Option<Condition>,
     definitions: KeyDefinitions<'a>,
     /// Whether the residual predicate or the order is about a computed attribute.
@@ -128,6 +130,7 @@ impl<'a> Asking<'a> {
         let is_computed = attrs.iter().any(|attr| query.kind.is_computed(*attr));
         let reader_of_values = query.kind.reader(attrs);
         Asking {
+            budget,
             condition: plan.condition,
             definitions,
             is_computed,
@@ -230,17 +233,31 @@ impl<'a> Asking<'a> {
 
     /// The number of resources on all pages, if SQL decides the whole predicate.
     fn total(&self) -> Outcome<u64> {
+        let counted = match self.query.is_unfiltered() {
+            true => self.counted()?,
+            false => None,
+        };
+        counted.map_or_else(|| self.count(&self.all()), Ok)
+    }
+
+    /// The number of all resources of the type, if a counter says so.
+    fn counted(&self) -> Outcome<Option<u64>> {
         let EdgeReader {
             connection, tenant, ..
         } = self.reader;
-        if self.query.is_unfiltered() {
-            let statement = reference::total(DIALECT, tenant, self.query.kind.name());
-            let total = first(connection, &statement, |row| Ok(row.get::<_, i64>(0)?))?;
-            if let Some(total) = total {
-                return Ok(total.unsigned_abs());
-            }
-        }
-        self.count(&self.all())
+        let statement = reference::total(DIALECT, tenant, self.query.kind.name());
+        let total = first(connection, &statement, |row| Ok(row.get::<_, i64>(0)?))?;
+        Ok(total.map(i64::unsigned_abs))
+    }
+
+    /// A walk over all rows, whose number is known where SQL does not narrow them.
+    fn scan(&self) -> Outcome<Scan<'a>> {
+        let is_narrowed = self.condition.is_some() || self.query.owner != OwnerFilter::Any;
+        let rows = match is_narrowed {
+            true => None,
+            false => self.counted()?,
+        };
+        Ok(Scan::new(self.budget, rows))
     }
 
     /// The page and the total, when the rows come in order and each is still to be evaluated.
@@ -253,11 +270,14 @@ impl<'a> Asking<'a> {
         };
         let mut gathered = Gathered::new(self.query);
         let mut passed = 0_u64;
+        // Without the total, the walk ends with the page.
+        let mut scan = counting.then(|| self.scan()).transpose()?;
         for section in sections {
             self.each(section, |row| {
                 if !counting && gathered.is_full() {
                     return Ok(false);
                 }
+                scan.as_mut().map_or(Ok(()), Scan::advance)?;
                 if self.matching(row, None)?.is_some() {
                     if passed >= start {
                         match gathered.room() {
@@ -273,7 +293,9 @@ impl<'a> Asking<'a> {
         }
         if exact && !counting {
             passed = 0;
+            let mut scan = self.scan()?;
             self.each(&self.all(), |row| {
+                scan.advance()?;
                 passed += u64::from(self.matching(row, None)?.is_some());
                 Ok(true)
             })?;
@@ -285,8 +307,10 @@ impl<'a> Asking<'a> {
     /// here, and only the documents of the page are read again.
     fn sorted_here(&self, others: Option<&Asking<'_>>) -> Outcome<Page> {
         let mut sorted = Sorted::new(self.query);
+        let mut scan = self.scan()?;
         for asking in [self].into_iter().chain(others) {
             asking.each(&asking.all(), |row| {
+                scan.advance()?;
                 if let Some(key) = asking.matching(row, self.query.sort)? {
                     sorted.add(key, row.id, &self.meter)?;
                 }

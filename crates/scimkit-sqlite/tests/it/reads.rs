@@ -324,6 +324,26 @@ fn query_ends_with_its_budget_and_the_next_one_is_answered() {
 }
 
 #[test]
+fn query_over_all_resources_is_rejected_early_if_it_will_not_fit() {
+    for (name, _directory, store) in stores() {
+        let scope = standard();
+        fill(&store, &scope);
+        for sort in [None, Some("title")] {
+            let query = query(&scope, r#"title co "nobody" or nickName co "nobody""#, sort);
+            let whole = standard().with_budget(Budget::unlimited());
+            wait(store.query(&whole, &query)).unwrap();
+            let limit = whole.budget.spent() / 4;
+            let few = standard().with_budget(Budget::new(limit));
+            let ended = wait(store.query(&few, &query));
+            let work = matches!(ended, Err(StoreError::Exhausted(Exhausted::Work)));
+            assert!(work, "{name}: {sort:?}: {ended:?}");
+            let spent = few.budget.spent();
+            assert!(spent < limit / 2, "{name}: {sort:?}: {spent} of {limit}");
+        }
+    }
+}
+
+#[test]
 fn walk_along_memberships_ends_with_the_budget_of_the_write() {
     let store = Sqlite::in_memory().unwrap();
     let scope = standard();
