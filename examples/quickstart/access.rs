@@ -1,4 +1,4 @@
-//! Who may provision: the connection `default` of the tenant `default`.
+//! Authentication: the connection `default` of the tenant `default`.
 
 use std::sync::Arc;
 
@@ -15,44 +15,48 @@ use subtle::ConstantTimeEq;
 
 use crate::options::{Options, Problem};
 
-/// Where the token comes from that opens the endpoint.
+/// The origin of the token that the server accepts.
+#[derive(Debug)]
 pub(crate) enum TokenSource {
-    Given,
-    Kept,
-    Made(Token),
-    MadeForThisRun(Token),
-    /// All there are is revoked or expired.
-    Over,
+    Created(Token),
+    CreatedForThisRun(Token),
+    /// From `--token`, with this number of characters.
+    Given(usize),
+    /// The stored tokens are all revoked or expired.
+    Inactive,
+    Stored,
 }
 
-/// The gate, or a door of its own for the token that was given for this run.
+/// Accepts the tokens of the store, or instead the token that was given for this run.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct Authenticator {
     gate: Gate,
     given: Option<Digest>,
 }
 
-impl Door {
-    /// Makes tenant, connection and token where there are none.
+impl Authenticator {
+    /// Creates the tenant, the connection and a token if they do not exist.
     pub(crate) async fn build(
         options: &Options,
-        tenancy: Arc<dyn Tenancy>,
+        tenants: Arc<dyn Tenancy>,
         settings: Settings,
-    ) -> Result<(Door, TokenSource), Problem> {
-        let administration = Administration::new(Arc::clone(&tenancy));
+    ) -> Result<(Authenticator, TokenSource), Problem> {
+        let administration = Administration::new(Arc::clone(&tenants));
         set_up(&administration).await?;
         let given = options.token()?;
-        let source = match (&given, options.is_for_this_run()) {
-            (Some(_), _) => TokenSource::Given,
-            (None, true) => TokenSource::MadeForThisRun(issue(&administration).await?),
-            (None, false) => kept_or_made(&administration).await?,
+        let source = if let Some(token) = &given {
+            TokenSource::Given(token.reveal().len())
+        } else if options.is_for_this_run() {
+            TokenSource::CreatedForThisRun(create_token(&administration).await?)
+        } else {
+            stored_or_created(&administration).await?
         };
-        let gate = Gate::new(tenancy, settings);
+        let gate = Gate::new(tenants, settings);
         let given = given.map(|token| token.digest());
-        Ok((Door { gate, given }, source))
+        Ok((Authenticator { gate, given }, source))
     }
 
-    async fn let_in(&self, head: &Parts) -> Result<Identity, Denied> {
+    async fn identity(&self, head: &Parts) -> Result<Identity, Denied> {
         let Some(given) = &self.given else {
             return self.gate.authenticate(head).await;
         };
@@ -60,15 +64,16 @@ impl Door {
         if !bool::from(sent.as_bytes().ct_eq(given.as_bytes())) {
             return Err(Denied::Unauthorized);
         }
-        let (tenant, connection) = (TenantId::default(), ConnectionId::default());
+        let tenant = TenantId::default();
+        let connection = ConnectionId::default();
         let identity = self.gate.identify(head, &tenant, &connection, Scopes::ALL);
         identity.await
     }
 }
 
-impl Authenticate for Door {
+impl Authenticate for Authenticator {
     fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
-        Box::pin(self.let_in(head))
+        Box::pin(self.identity(head))
     }
 
     fn schemes(&self) -> Vec<AuthenticationScheme> {
@@ -77,39 +82,41 @@ impl Authenticate for Door {
 }
 
 async fn set_up(administration: &Administration) -> Result<(), Error> {
-    let (tenant, connection) = (TenantId::default(), ConnectionId::default());
+    let tenant = TenantId::default();
     let id = tenant.as_str();
-    unless_there(administration.create_tenant(id, id).await)?;
-    let (id, rules) = (connection.as_str(), Rules::default());
-    unless_there(
-        administration
-            .create_connection(&tenant, id, id, &rules)
-            .await,
-    )
+    ignore_existing(administration.create_tenant(id, id).await)?;
+    let connection = ConnectionId::default();
+    let id = connection.as_str();
+    let rules = Rules::default();
+    let created = administration.create_connection(&tenant, id, id, &rules);
+    ignore_existing(created.await)
 }
 
-fn unless_there<T>(made: Result<T, Error>) -> Result<(), Error> {
-    match made {
+fn ignore_existing<T>(created: Result<T, Error>) -> Result<(), Error> {
+    match created {
         Err(Error::Exists { .. }) => Ok(()),
         other => other.map(drop),
     }
 }
 
-async fn issue(administration: &Administration) -> Result<Token, Error> {
-    let (tenant, connection) = (TenantId::default(), ConnectionId::default());
+async fn create_token(administration: &Administration) -> Result<Token, Error> {
+    let tenant = TenantId::default();
+    let connection = ConnectionId::default();
     let new = NewToken::new("quickstart");
     let issued = administration.issue(&tenant, &connection, &new).await?;
     Ok(issued.token)
 }
 
-async fn kept_or_made(administration: &Administration) -> Result<TokenSource, Error> {
+async fn stored_or_created(administration: &Administration) -> Result<TokenSource, Error> {
     let tokens = administration.tokens(&TenantId::default()).await?;
     let now = Clock::default().now();
     if tokens.is_empty() {
-        return Ok(TokenSource::Made(issue(administration).await?));
+        return Ok(TokenSource::Created(create_token(administration).await?));
     }
-    match tokens.iter().any(|token| token.is_good_at(now)) {
-        true => Ok(TokenSource::Kept),
-        false => Ok(TokenSource::Over),
-    }
+    let has_valid = tokens.iter().any(|token| token.is_good_at(now));
+    Ok(if has_valid {
+        TokenSource::Stored
+    } else {
+        TokenSource::Inactive
+    })
 }

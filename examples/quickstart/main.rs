@@ -1,21 +1,23 @@
-//! A SCIM 2.0 endpoint in an axum application, kept in an SQLite file.
+//! A SCIM 2.0 endpoint in an axum application, with an SQLite store.
 //!
 //! ```text
 //! cargo run --release --example quickstart
 //! ```
 
 mod access;
+mod files;
 mod options;
 mod process;
 #[path = "../serve/mod.rs"]
 mod serve;
+mod welcome;
 
 use std::{process::ExitCode, sync::Arc};
 
-use access::Door;
+use access::Authenticator;
 use axum::{Router, routing::get};
 use clap::Parser;
-use options::{Options, Problem};
+use options::{OpenedStore, Options, Problem};
 use scimkit::{Server, Settings};
 use scimkit_testkit::record::Recorder;
 
@@ -26,6 +28,7 @@ async fn main() -> ExitCode {
 
 async fn run(options: Options) -> Result<(), Problem> {
     process::log();
+    options.prepare_recording()?;
     let listener = options.listen().await?;
     let mut settings = Settings::new(options.base_url(&listener)?);
     settings.registry = options.registry()?.into();
@@ -34,9 +37,9 @@ async fn run(options: Options) -> Result<(), Problem> {
     settings.policy.unknown_members = options.unknown_members();
     let base_url = settings.base_url.clone();
 
-    let kept = options.open()?;
-    let (door, token) = Door::build(&options, kept.tenancy, settings.clone()).await?;
-    let server = Server::new(kept.store, settings).with_authentication(door);
+    let OpenedStore { store, tenants } = options.open()?;
+    let (authenticator, token) = Authenticator::build(&options, tenants, settings.clone()).await?;
+    let server = Server::new(store, settings).with_authentication(authenticator);
     let mut app = Router::new()
         .route("/", get(async || "The application itself.\n"))
         .merge(scimkit::axum::router("/scim/v2", server));
@@ -47,10 +50,10 @@ async fn run(options: Options) -> Result<(), Problem> {
         app = app.layer(recorder.clone());
     }
 
-    process::welcome(&base_url, &token);
+    welcome::print(&base_url, &token);
     process::serve(listener, app).await;
     if let Some(folder) = &options.record {
-        process::recorded(recorder.save(folder)?.as_deref());
+        welcome::print_recording(recorder.save(folder)?.as_deref());
     }
     Ok(())
 }

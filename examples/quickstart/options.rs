@@ -2,7 +2,8 @@
 
 use std::{
     error::Error,
-    fmt, fs,
+    fmt,
+    fs::{self, OpenOptions},
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -12,54 +13,56 @@ use clap::{Parser, ValueEnum};
 use scimkit::{Memory, Registry, Sqlite, Store, Tenancy, Token, Tolerance, UnknownMembers};
 use tokio::net::TcpListener;
 
-/// A SCIM 2.0 endpoint to provision into.
+use crate::files;
+
+/// Run a SCIM 2.0 endpoint that identity providers can provision users and groups to
 #[derive(Debug, Parser)]
 pub(crate) struct Options {
-    /// Address to listen on.
+    /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     listen: String,
 
-    /// Where the data are kept: `sqlite:PATH` or `memory`.
+    /// Store of users, groups and tokens: `sqlite:PATH` or `memory`
     #[arg(long, default_value = "sqlite:scimkit.sqlite", value_name = "STORE")]
     store: StoreChoice,
 
-    /// Bearer token to accept in this run, instead of those that are kept; without it, one is made
-    /// where there never was one. `scimkit token` lists, makes and revokes those of an SQLite file.
+    /// Bearer token to accept in this run instead of the stored ones. By default the first start creates one;
+    /// `scimkit token` lists, creates and revokes those of an SQLite file
     #[arg(long, value_name = "SECRET")]
     token: Option<String>,
 
-    /// URL that the identity provider sees, behind a proxy. /scim/v2 is added when it has no path;
-    /// with another path the proxy must map that to /scim/v2.
+    /// URL at which the identity provider reaches this server, such as `https://scim.example.com`. Without a path,
+    /// /scim/v2 is added; a proxy has to map any other path to /scim/v2
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
 
-    /// JSON file of further schemas (RFC 7643 section 7); may be repeated.
+    /// JSON file of schemas (RFC 7643 section 7), added to those of the RFC; repeatable
     #[arg(long, value_name = "FILE")]
     schemas: Vec<PathBuf>,
 
-    /// JSON file of further resource types (RFC 7643 section 6); may be repeated.
+    /// JSON file of resource types (RFC 7643 section 6), added to User and Group or replacing them; repeatable
     #[arg(long, value_name = "FILE")]
     resource_types: Vec<PathBuf>,
 
-    /// What is accepted beyond the RFC: `default`, `strict`, `entra`, `entra-aad-opt-scim-062020`,
-    /// `okta`, `onelogin`, `jumpcloud`, or a JSON file such as {"profile": "entra", "blanks": true}.
+    /// Deviations from the RFC to accept: `default`, `strict`, `entra`, `entra-aad-opt-scim-062020`, `okta`,
+    /// `onelogin`, `jumpcloud`, or a JSON file such as {"profile": "entra", "blanks": true}
     #[arg(long, default_value = "default", value_name = "NAME|FILE")]
     profile: String,
 
-    /// Folder to keep what the provider sent in, at the end and without what it tells of anybody:
-    /// a file that `scimkit replay` plays.
+    /// Save an anonymised recording of the traffic to this folder at the end, for `scimkit replay`
     #[arg(long, value_name = "FOLDER")]
     pub(crate) record: Option<PathBuf>,
 
-    /// What to do with members of a group that don't exist.
-    #[arg(long, value_enum, default_value = "refuse")]
+    /// Whether groups may have members that do not exist
+    #[arg(long, value_enum, default_value = "reject")]
     unknown_members: MemberPolicy,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum MemberPolicy {
     Accept,
-    Refuse,
+    #[value(alias = "refuse")]
+    Reject,
 }
 
 #[derive(Debug, Clone)]
@@ -74,30 +77,30 @@ impl FromStr for StoreChoice {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.strip_prefix("sqlite:") {
             Some(path) if path.starts_with("//") => {
-                Err("a store is `sqlite:PATH`, with no `//` before the path")
+                Err("expected `sqlite:PATH`, without `//` before the path")
             }
             Some(path) if !path.is_empty() => Ok(StoreChoice::Sqlite(path.into())),
             _ if text == "memory" => Ok(StoreChoice::Memory),
-            _ => Err("a store is `sqlite:PATH` or `memory`"),
+            _ => Err("expected `sqlite:PATH` or `memory`"),
         }
     }
 }
 
-/// What can go wrong before the endpoint is up.
+/// Why the server does not start.
 pub(crate) type Problem = Box<dyn Error>;
 
-/// What keeps the resources, and what keeps who may provision: one and the same.
-pub(crate) struct Kept {
+/// One store, as that of the resources and that of the tenants.
+pub(crate) struct OpenedStore {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) tenancy: Arc<dyn Tenancy>,
+    pub(crate) tenants: Arc<dyn Tenancy>,
 }
 
-impl<S: Store + Tenancy> From<S> for Kept {
+impl<S: Store + Tenancy> From<S> for OpenedStore {
     fn from(both: S) -> Self {
         let both = Arc::new(both);
-        Kept {
+        OpenedStore {
             store: both.clone(),
-            tenancy: both,
+            tenants: both,
         }
     }
 }
@@ -105,15 +108,19 @@ impl<S: Store + Tenancy> From<S> for Kept {
 impl Options {
     pub(crate) async fn listen(&self) -> Result<TcpListener, Problem> {
         let bound = TcpListener::bind(&self.listen).await;
-        bound.map_err(|e| format!("can't listen on {}: {e}", self.listen).into())
+        bound.map_err(|error| {
+            let listen = &self.listen;
+            format!("can't listen on {listen}: {error}; use --listen for another address").into()
+        })
     }
 
-    /// What `meta.location` and `$ref` start with.
+    /// The start of `meta.location` and `$ref`.
     pub(crate) fn base_url(&self, listener: &TcpListener) -> Result<String, Problem> {
         let Some(url) = &self.public_url else {
             return Ok(format!("http://{}/scim/v2", listener.local_addr()?));
         };
-        let bad = || format!("--public-url `{url}` is not a URL such as https://app.example");
+        let bad =
+            || format!("invalid --public-url `{url}`: expected a URL such as https://app.example");
         let uri: axum::http::Uri = url.parse().map_err(|_| bad())?;
         let web = matches!(uri.scheme_str(), Some("http" | "https"));
         if !web || uri.authority().is_none() || uri.query().is_some() || url.contains('#') {
@@ -127,25 +134,48 @@ impl Options {
         })
     }
 
-    pub(crate) fn open(&self) -> Result<Kept, Problem> {
+    pub(crate) fn open(&self) -> Result<OpenedStore, Problem> {
         match &self.store {
             StoreChoice::Memory => Ok(Memory::new().into()),
             StoreChoice::Sqlite(path) => {
-                let opened = Sqlite::open(path).map_err(|e| unusable(path, e))?;
+                let opened = Sqlite::open(path).map_err(|error| -> Problem {
+                    match files::explain_database(path) {
+                        Some(problem) => format!("can't open the store: {problem}").into(),
+                        None => invalid(path, error),
+                    }
+                })?;
                 Ok(opened.into())
             }
         }
     }
 
-    /// Whether what is kept is gone with the process.
+    /// Creates the folder for the recording, and finds out now whether a file can be written to it.
+    pub(crate) fn prepare_recording(&self) -> Result<(), Problem> {
+        let Some(folder) = &self.record else {
+            return Ok(());
+        };
+        let probe = folder.join(".scimkit-quickstart");
+        fs::create_dir_all(folder)
+            .and_then(|()| {
+                OpenOptions::new()
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .open(&probe)
+            })
+            .and_then(|_| fs::remove_file(&probe))
+            .map_err(|error| format!("can't record: {}", files::explain(folder, &error)).into())
+    }
+
+    /// Whether the data end with the process.
     pub(crate) fn is_for_this_run(&self) -> bool {
         matches!(self.store, StoreChoice::Memory)
     }
 
-    /// The token of this run, where one is given.
+    /// The token that was given for this run.
     pub(crate) fn token(&self) -> Result<Option<Token>, Problem> {
         let given = self.token.as_deref().map(Token::from_secret).transpose();
-        given.map_err(|e| format!("--token: {e}").into())
+        given.map_err(|error| format!("--token: {error}").into())
     }
 
     pub(crate) fn registry(&self) -> Result<Registry, Problem> {
@@ -153,12 +183,12 @@ impl Options {
         for path in &self.schemas {
             builder = builder
                 .schemas_json(&read(path)?)
-                .map_err(|e| unusable(path, e))?;
+                .map_err(|error| invalid(path, error))?;
         }
         for path in &self.resource_types {
             builder = builder
                 .resource_types_json(&read(path)?)
-                .map_err(|e| unusable(path, e))?;
+                .map_err(|error| invalid(path, error))?;
         }
         Ok(builder.build()?)
     }
@@ -170,41 +200,45 @@ impl Options {
             None if !path.exists() => {
                 let names = Tolerance::PROFILES.map(|profile| profile.profile());
                 let names = names.join(", ");
-                Err(format!("--profile: no file, and none of {names}: {}", self.profile).into())
+                Err(format!(
+                    "invalid --profile `{}`: expected a file, or one of {names}",
+                    self.profile
+                )
+                .into())
             }
-            None => serde_json::from_str(&read(path)?).map_err(|e| unusable(path, e)),
+            None => serde_json::from_str(&read(path)?).map_err(|error| invalid(path, error)),
         }
     }
 
     pub(crate) fn unknown_members(&self) -> UnknownMembers {
         match self.unknown_members {
             MemberPolicy::Accept => UnknownMembers::Accept,
-            MemberPolicy::Refuse => UnknownMembers::Refuse,
+            MemberPolicy::Reject => UnknownMembers::Refuse,
         }
     }
 }
 
-/// A file that can't be used, with the reason as its cause.
+/// A file with invalid content; the reason is its source.
 #[derive(Debug)]
-struct Unusable {
+struct InvalidFile {
     path: PathBuf,
     problem: Problem,
 }
 
-impl fmt::Display for Unusable {
+impl fmt::Display for InvalidFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} can't be used", self.path.display())
+        write!(f, "`{}` can't be used", self.path.display())
     }
 }
 
-impl Error for Unusable {
+impl Error for InvalidFile {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.problem)
     }
 }
 
-fn unusable(path: &Path, problem: impl Into<Problem>) -> Problem {
-    Unusable {
+fn invalid(path: &Path, problem: impl Into<Problem>) -> Problem {
+    InvalidFile {
         path: path.to_owned(),
         problem: problem.into(),
     }
@@ -212,5 +246,5 @@ fn unusable(path: &Path, problem: impl Into<Problem>) -> Problem {
 }
 
 fn read(path: &Path) -> Result<String, Problem> {
-    fs::read_to_string(path).map_err(|e| unusable(path, e))
+    fs::read_to_string(path).map_err(|error| files::explain(path, &error).into())
 }
