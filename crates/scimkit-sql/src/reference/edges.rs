@@ -176,10 +176,21 @@ pub fn owners_in_range<'a>(
     (tenant, kind, attr): (&'a str, &'a str, &'a str),
     (first, last): (&'a str, &'a str),
 ) -> Statement<'a> {
-    let text = "SELECT e.target, e.owner
-         FROM edge e INDEXED BY edge_by_target
-         WHERE e.tenant = ?1 AND e.target >= ?4 AND e.target <= ?5 AND e.kind = ?2 AND e.attr = ?3
-         ORDER BY e.target, e.kind, e.attr, e.owner";
+    // SQLite: with `+`, type and attribute don't count as constants of the order, which would be sorted then.
+    let text = match dialect {
+        Dialect::Postgres => {
+            "SELECT e.target, e.owner
+             FROM edge e
+             WHERE e.tenant = ?1 AND e.target >= ?4 AND e.target <= ?5 AND e.kind = ?2 AND e.attr = ?3
+             ORDER BY e.target, e.owner"
+        }
+        Dialect::Sqlite => {
+            "SELECT e.target, e.owner
+             FROM edge e INDEXED BY edge_by_target
+             WHERE e.tenant = ?1 AND e.target >= ?4 AND e.target <= ?5 AND +e.kind = ?2 AND +e.attr = ?3
+             ORDER BY e.target, e.kind, e.attr, e.owner"
+        }
+    };
     let parameters = [tenant, kind, attr, first, last].map(Parameter::from);
     Statement::fixed(dialect, text, parameters)
 }
