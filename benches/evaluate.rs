@@ -13,7 +13,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use scimkit_filter::Filter;
-use scimkit_registry::{Budget, Document, Registry, Tolerance, View};
+use scimkit_registry::{Budget, Document, Registry, ResourceView, Tolerance};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::hint::black_box;
@@ -32,7 +32,7 @@ fn evaluate(c: &mut Criterion) {
     let json: Value = serde_json::from_str(include_str!("user.json")).unwrap();
     println!("the user has {} bytes", json.to_string().len());
     let registry = Registry::standard();
-    let kind = registry.by_name("User").unwrap();
+    let kind = registry.resource_type("User").unwrap();
     let user = kind.admit(json.clone(), &Tolerance::DEFAULT).unwrap();
     let text = Document::from(user.clone()).into_text();
     println!("its document has {} bytes", text.len());
@@ -50,11 +50,21 @@ fn evaluate(c: &mut Criterion) {
         group.bench_function(format!("text: {filter}"), |b| {
             b.iter(|| {
                 let values = reader.read(black_box(&text));
-                kind.matches(black_box(&predicate), View::of_values(&values), &meter)
+                kind.matches(
+                    black_box(&predicate),
+                    ResourceView::of_values(&values),
+                    &meter,
+                )
             });
         });
         group.bench_function(format!("tree: {filter}"), |b| {
-            b.iter(|| kind.matches(black_box(&predicate), View::of(black_box(&user)), &meter));
+            b.iter(|| {
+                kind.matches(
+                    black_box(&predicate),
+                    ResourceView::new(black_box(&user)),
+                    &meter,
+                )
+            });
         });
     }
     group.bench_function("userName of the JSON by hand", |b| {

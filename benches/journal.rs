@@ -124,7 +124,7 @@ impl Side {
     }
 
     fn kind(&self, name: &str) -> &Arc<ResourceType> {
-        self.scope.settings.registry.by_name(name).unwrap()
+        self.scope.settings.registry.resource_type(name).unwrap()
     }
 
     fn create(&self, kind: &str, id: &str, body: Value) -> Write {
@@ -158,9 +158,9 @@ impl Side {
             0 => Sent::Writes(all.map(|n| self.user(&new(n))).collect()),
             1 => {
                 let kind = self.kind("User");
-                let active = kind.named("active").unwrap();
+                let active = kind.attribute_id("active").unwrap();
                 let set = |n| {
-                    let mut change = Change::none(Arc::clone(kind));
+                    let mut change = Change::empty(Arc::clone(kind));
                     change.difference(active, None, Some(json!(is_even)));
                     self.update(&id(n), change)
                 };
@@ -168,9 +168,9 @@ impl Side {
             }
             2 => {
                 let kind = self.kind("Group");
-                let members = kind.named("members").unwrap();
+                let members = kind.attribute_id("members").unwrap();
                 let edit = |n| {
-                    let mut change = Change::none(Arc::clone(kind));
+                    let mut change = Change::empty(Arc::clone(kind));
                     let (mut add, mut remove) = (Vec::new(), Vec::new());
                     match is_even {
                         true => add.push(Edge::to(coming(n))),

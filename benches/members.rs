@@ -156,7 +156,7 @@ impl Directory {
     }
 
     fn kind(&self, name: &str) -> &Arc<ResourceType> {
-        self.scope.settings.registry.by_name(name).unwrap()
+        self.scope.settings.registry.resource_type(name).unwrap()
     }
 
     fn create(&self, kind: &str, id: &str, body: Value) -> Write {

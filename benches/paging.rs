@@ -49,10 +49,15 @@ async fn main() {
 
 async fn all(name: &str, store: &dyn Store) {
     let settings = Arc::new(Settings::new("https://app.example/scim/v2"));
-    let user = Arc::clone(settings.registry.by_name("User").unwrap());
+    let user = Arc::clone(settings.registry.resource_type("User").unwrap());
     let scope = Scope::new(TenantId::default(), settings);
     populate(store, &scope, &user).await;
-    let by = |path: &str| Some(Sort::by(user.named(path).unwrap(), SortOrder::Ascending));
+    let by = |path: &str| {
+        Some(Sort::by(
+            user.attribute_id(path).unwrap(),
+            SortOrder::Ascending,
+        ))
+    };
     let filter = |text: &str| {
         user.bind_filter(&Filter::parse(text).unwrap(), &Tolerance::DEFAULT)
             .unwrap()

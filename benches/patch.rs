@@ -62,7 +62,7 @@ fn main() {
     let user: Value = serde_json::from_str(include_str!("user.json")).unwrap();
     let text = user.to_string();
     let registry = Registry::standard();
-    let kind = registry.by_name("User").unwrap();
+    let kind = registry.resource_type("User").unwrap();
     let document = kind.admit(user, &Tolerance::DEFAULT).unwrap();
     let whole = Value::Object(document.as_map().clone());
     println!("a user of {} bytes; ratios of one run", text.len());

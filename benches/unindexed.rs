@@ -48,7 +48,7 @@ async fn main() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = Sqlite::open(folder.path().join("bench.sqlite")).unwrap();
     let settings = Arc::new(Settings::new("https://app.example/scim/v2"));
-    let kind = Arc::clone(settings.registry.by_name("User").unwrap());
+    let kind = Arc::clone(settings.registry.resource_type("User").unwrap());
     let scope = Scope::new(TenantId::default(), settings);
     let stores: [&dyn Store; 2] = [&memory, &sqlite];
     for store in stores {
@@ -67,7 +67,7 @@ async fn main() {
             query = query.matching(kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap());
         }
         if !sort.is_empty() {
-            let by = kind.named(sort).unwrap();
+            let by = kind.attribute_id(sort).unwrap();
             query = query.sorted(Some(Sort::by(by, SortOrder::Ascending)));
         }
         let mut cells = Vec::new();

@@ -49,7 +49,7 @@ async fn beside_writes<T>(world: &World, act: impl Future<Output = T>) -> (T, St
         let (mut longest, mut failed, mut n) = (Duration::ZERO, 0, 0_u32);
         while !is_done.load(Ordering::Relaxed) {
             n += 1;
-            let kind = other.settings.registry.by_name("User").unwrap();
+            let kind = other.settings.registry.resource_type("User").unwrap();
             let body = json!({"userName": format!("other{n}")});
             let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
             let write = Write::Create {
@@ -129,11 +129,16 @@ fn lines() -> Vec<u8> {
 }
 
 fn replacement(world: &World, from: usize) -> Write {
-    let group = world.scope.settings.registry.by_name("Group").unwrap();
-    let mut change = Change::none(group.clone());
+    let group = world
+        .scope
+        .settings
+        .registry
+        .resource_type("Group")
+        .unwrap();
+    let mut change = Change::empty(group.clone());
     let edges = (from..from + USERS).map(|n| Edge::to(n.to_string().as_str()));
     let edit = EdgeEdit::Replace(edges.collect());
-    change.edit_edges(group.named("members").unwrap(), edit);
+    change.edit_edges(group.attribute_id("members").unwrap(), edit);
     Write::Update {
         change,
         expect: Expect::Any,
@@ -145,7 +150,12 @@ fn replacement(world: &World, from: usize) -> Write {
 async fn group(world: &World) {
     let user = |n| json!({"userName": format!("user{n}")});
     world.seed("User", USERS * 3 / 2, user).await;
-    let group = world.scope.settings.registry.by_name("Group").unwrap();
+    let group = world
+        .scope
+        .settings
+        .registry
+        .resource_type("Group")
+        .unwrap();
     let body = group.admit(json!({"displayName": "all"}), &Tolerance::DEFAULT);
     let create = Write::Create {
         change: Change::create(group.clone(), body.unwrap()),

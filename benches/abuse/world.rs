@@ -78,7 +78,7 @@ impl World {
         count: usize,
         body: impl Fn(usize) -> Value,
     ) {
-        let kind = self.scope.settings.registry.by_name(kind).unwrap();
+        let kind = self.scope.settings.registry.resource_type(kind).unwrap();
         let create = |number: usize| {
             let admitted = kind.admit(body(number), &Tolerance::DEFAULT).unwrap();
             Write::Create {

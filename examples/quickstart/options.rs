@@ -195,7 +195,7 @@ impl Options {
 
     pub(crate) fn tolerance(&self) -> Result<Tolerance, Problem> {
         let path = Path::new(&self.profile);
-        match Tolerance::named(&self.profile) {
+        match Tolerance::from_profile(&self.profile) {
             Some(profile) => Ok(profile),
             None if !path.exists() => {
                 let names = Tolerance::PROFILES.map(|profile| profile.profile());

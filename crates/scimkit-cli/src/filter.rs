@@ -94,7 +94,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 fn bind(options: &Options, filter: &Filter<'_>, tolerance: &Tolerance) -> Result<Bound, String> {
     let registry = registry(options)?;
     let kind = registry
-        .types()
+        .resource_types()
         .first()
         .ok_or_else(|| "the schema defines no resource type".to_owned())?;
     let tree = match kind.bind_filter(filter, tolerance) {

@@ -32,8 +32,8 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         let unusable = |error| Failure::Unusable(chain(&error));
         let mut resources = 0;
         let mut problems = Vec::new();
-        let bar = progress::items("reindexing", registry.types().len());
-        for kind in registry.types() {
+        let bar = progress::items("reindexing", registry.resource_types().len());
+        for kind in registry.resource_types() {
             let done = store.reindex(&tenant, kind).await.map_err(unusable)?;
             resources += done.resources;
             problems.extend(done.problems.iter().map(|problem| chain(problem)));

@@ -214,7 +214,7 @@ fn server(options: &Options, token: &Token) -> Result<Server, String> {
 }
 
 fn profile(name: &str) -> Result<Tolerance, String> {
-    Tolerance::named(name).ok_or_else(|| {
+    Tolerance::from_profile(name).ok_or_else(|| {
         let names = Tolerance::PROFILES.map(|profile| profile.profile());
         format!("expected one of {}", names.join(", "))
     })

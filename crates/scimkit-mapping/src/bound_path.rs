@@ -3,8 +3,8 @@
 use scimkit_core::{did_you_mean, excerpt};
 use scimkit_filter::{Filter, Literal, Operator, Path};
 use scimkit_registry::{
-    Attr, AttrId, Change, EdgeEdit, Error, Meter, Predicate, Resource, ResourceType, Role, Target,
-    Tolerance,
+    Attr, AttrId, AttributeRole, Change, EdgeEdit, Meter, PathTarget, Predicate, RequestError,
+    Resource, ResourceType, Tolerance,
 };
 use serde_json::{Map, Number, Value};
 
@@ -41,8 +41,8 @@ impl BoundPath {
             Some(_) => e.detail().to_owned(),
         })?;
         match target {
-            Target::Attribute(id) => BoundPath::of_attribute(kind, id),
-            Target::Elements { attr, which, sub } => {
+            PathTarget::Attribute(id) => BoundPath::of_attribute(kind, id),
+            PathTarget::Elements { attr, which, sub } => {
                 let filter = path.filter.as_deref().ok_or("the path has no filter")?;
                 let selector = ElementSelector {
                     predicate: which,
@@ -51,7 +51,7 @@ impl BoundPath {
                 };
                 BoundPath::of_elements(kind, attr, selector, path.to_string())
             }
-            Target::Extension(_) => {
+            PathTarget::Extension(_) => {
                 Err("the path names a whole extension: map its attributes".to_owned())
             }
         }
@@ -62,7 +62,8 @@ impl BoundPath {
         let text = attr.path();
         let parent = attr.parent().map(|parent| kind.attr(parent));
         // Memberships are mapped by the ids of their members, in either spelling.
-        let members = parent.filter(|p| p.role() == Role::Membership && attr.name() == "value");
+        let members =
+            parent.filter(|p| p.role() == AttributeRole::Membership && attr.name() == "value");
         let bound = |attr| BoundPath {
             attr,
             selector: None,
@@ -78,7 +79,8 @@ impl BoundPath {
                 parent = parent.path(),
             ));
         }
-        if attr.role() == Role::Schemas || (kind.is_computed(id) && attr.role() != Role::Membership)
+        if attr.role() == AttributeRole::Schemas
+            || (kind.is_computed(id) && attr.role() != AttributeRole::Membership)
         {
             return Err(format!(
                 "`{text}` is computed by the server: remove the rule"
@@ -167,7 +169,7 @@ impl BoundPath {
                 None => elements.find(|e| selector.holds(kind, e)).cloned(),
             };
         }
-        if kind.attr(self.attr).role() != Role::Membership {
+        if kind.attr(self.attr).role() != AttributeRole::Membership {
             return Some(value.clone());
         }
         let ids = value
@@ -178,9 +180,13 @@ impl BoundPath {
     }
 
     /// Admits a value of the application: it must be valid in the schema, too.
-    pub(super) fn admit(&self, kind: &ResourceType, value: Value) -> Result<Option<Value>, Error> {
+    pub(super) fn admit(
+        &self,
+        kind: &ResourceType,
+        value: Value,
+    ) -> Result<Option<Value>, RequestError> {
         let attr = self.valued(kind);
-        let members = attr.role() == Role::Membership;
+        let members = attr.role() == AttributeRole::Membership;
         let one = self
             .selector
             .as_ref()
@@ -342,14 +348,14 @@ fn literal(literal: &Literal<'_>) -> Option<Value> {
 pub(super) fn applied(before: Option<&Resource>, change: &Change, with: Members) -> Resource {
     let kind = change.kind();
     let mut after = before.cloned().unwrap_or_default();
-    for (id, value) in change.set() {
+    for (id, value) in change.assignments() {
         after.set(kind, *id, value.clone());
     }
-    for id in change.unset() {
+    for id in change.removals() {
         after.unset(kind, *id);
     }
     if with == Members::Shown {
-        for edges in change.edges() {
+        for edges in change.edge_changes() {
             if let EdgeEdit::Replace(edge) = &edges.edit {
                 let ids = edge.iter().map(|edge| Value::from(edge.id.as_str()));
                 let members =

@@ -1,7 +1,7 @@
 //! A checked rule: reads and writes its SCIM paths and its field.
 
 use scimkit_core::excerpt;
-use scimkit_registry::{Error, ErrorKind, Resource, ResourceType};
+use scimkit_registry::{RequestError, RequestErrorKind, Resource, ResourceType};
 use serde_json::{Map, Value};
 
 use super::{
@@ -78,7 +78,7 @@ impl BoundRule {
         &self,
         kind: &ResourceType,
         document: &Resource,
-    ) -> Result<Option<Value>, Error> {
+    ) -> Result<Option<Value>, RequestError> {
         let text = |path: &BoundPath| {
             path.value(kind, document)
                 .map(plain)
@@ -115,7 +115,7 @@ impl BoundRule {
         &self,
         kind: &ResourceType,
         record: &Record,
-    ) -> Result<Option<Vec<Option<Value>>>, Error> {
+    ) -> Result<Option<Vec<Option<Value>>>, RequestError> {
         let value = match &self.form {
             Form::Constant(value) => return Ok(Some(vec![Some(value.clone())])),
             Form::FieldTemplate(_) => return Ok(None),
@@ -200,7 +200,7 @@ impl BoundRule {
         value: &Value,
         to: Option<&str>,
         why: &str,
-    ) -> Error {
+    ) -> RequestError {
         let secret = self.paths.iter().any(|path| {
             let attr = kind.attr(path.attr);
             attr.is_never_returned() || path.valued(kind).is_never_returned()
@@ -211,8 +211,8 @@ impl BoundRule {
             other => format!("`{}`", excerpt(&other.to_string())),
         };
         let (to, label) = (to.unwrap_or(""), &self.label);
-        Error::new(
-            ErrorKind::Value,
+        RequestError::new(
+            RequestErrorKind::Value,
             format!("{label} can't convert {value} to `{to}`: {why}"),
         )
     }

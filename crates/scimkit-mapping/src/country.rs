@@ -5,7 +5,7 @@ use std::{
     sync::OnceLock,
 };
 
-use scimkit_registry::fold;
+use scimkit_registry::fold_case;
 use serde_json::Value;
 
 /// The form of a country in a field.
@@ -101,13 +101,13 @@ fn find(text: &str) -> Option<Country> {
                 continue;
             }
             for text in [alpha2, alpha3, name].into_iter().chain(others.split(';')) {
-                countries.insert(fold(text).into_owned(), country);
+                countries.insert(fold_case(text).into_owned(), country);
             }
         }
         countries.remove("");
         countries
     });
-    countries.get(fold(text.trim()).as_ref()).copied()
+    countries.get(fold_case(text.trim()).as_ref()).copied()
 }
 
 #[cfg(test)]

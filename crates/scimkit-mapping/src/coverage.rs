@@ -1,7 +1,7 @@
 //! How far the rules of a mapping cover the attributes.
 
 use scimkit_core::Mutability;
-use scimkit_registry::{Attr, AttrId, Extension, Role};
+use scimkit_registry::{Attr, AttrId, AttributeRole, Extension};
 
 use super::{TypeMapping, bound_path::BoundPath, bound_rule::BoundRule};
 
@@ -72,5 +72,5 @@ pub(super) enum Coverage {
 /// Whether the protocol needs an attribute, so that it is accepted without a rule.
 pub(super) fn is_protocol(attr: &Attr) -> bool {
     let named = attr.extension().is_none() && matches!(attr.path(), "active" | "externalId");
-    named || !matches!(attr.role(), Role::Plain | Role::Reference)
+    named || !matches!(attr.role(), AttributeRole::Plain | AttributeRole::Reference)
 }

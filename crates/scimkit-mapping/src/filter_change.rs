@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use scimkit_registry::{AttrId, Change, Error, ErrorKind, Findings, Resource, Revision, Role};
+use scimkit_registry::{
+    AttrId, AttributeRole, Change, ErrorCollector, RequestError, RequestErrorKind, Resource,
+    ValueEdit,
+};
 use serde_json::Value;
 
 use super::{
@@ -75,7 +78,7 @@ impl TypeMapping {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let mapping = Mapping::builder()
     ///     .unmapped("User", UnmappedPolicy::Drop)
     ///     .rule("User", MappingRule::new("userName").with_field("email"))
@@ -83,34 +86,34 @@ impl TypeMapping {
     ///     .rule("User", MappingRule::new("locale").with_field("language").with_default("en"))
     ///     .build(&registry)
     ///     .unwrap();
-    /// let create = |body| -> Result<_, scimkit_registry::Error> {
+    /// let create = |body| -> Result<_, scimkit_registry::RequestError> {
     ///     let change = Change::create(Arc::clone(user), user.admit(body, &Tolerance::DEFAULT)?);
     ///     mapping.for_type("User").unwrap().filter_change(change, ChangeKind::Create)
     /// };
     /// let filtered = create(json!({"userName": "b", "title": "Dr", "name": {"familyName": "Jensen"}}))?;
     /// assert_eq!(filtered.dropped, ["title"]);
-    /// let locale = user.named("locale").unwrap();
-    /// assert!(filtered.change.set().contains(&(locale, json!("en"))));
+    /// let locale = user.attribute_id("locale").unwrap();
+    /// assert!(filtered.change.assignments().contains(&(locale, json!("en"))));
     ///
     /// let error = create(json!({"userName": "b"})).unwrap_err();
     /// assert_eq!(error.detail(), "`name.familyName` is missing, but the attribute mapping requires it: send a value");
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     pub fn filter_change(
         &self,
         change: Change,
         purpose: ChangeKind<'_>,
-    ) -> Result<FilteredChange, Error> {
+    ) -> Result<FilteredChange, RequestError> {
         self.check_kind(&change)?;
-        let (mut dropped, mut findings) = (Vec::new(), Findings::default());
+        let (mut dropped, mut findings) = (Vec::new(), ErrorCollector::default());
         let mut enough = Ok(());
-        let mut change = change.revised(|id, value| {
+        let mut change = change.map_values(|id, value| {
             let revision = self.revision(id, value, purpose, &mut dropped);
-            let noted = findings.note(revision).unwrap_or_else(|all| {
+            let noted = findings.push(revision).unwrap_or_else(|all| {
                 enough = Err(all);
                 None
             });
-            noted.unwrap_or(Revision::Leave)
+            noted.unwrap_or(ValueEdit::Leave)
         });
         enough?;
         change.retain_edges(|id| !matches!(self.coverage(id), Coverage::ReadOnly));
@@ -118,9 +121,9 @@ impl TypeMapping {
             self.add_defaults(&mut change);
         }
         for problem in self.missing_required(&change, purpose) {
-            findings.note::<()>(Err(problem))?;
+            findings.push::<()>(Err(problem))?;
         }
-        findings.end()?;
+        findings.finish()?;
         Ok(FilteredChange { change, dropped })
     }
 
@@ -129,7 +132,7 @@ impl TypeMapping {
     #[must_use]
     pub fn unmapped_paths(&self, change: &Change) -> Vec<String> {
         let mut unreached = Vec::new();
-        for (id, value) in change.set() {
+        for (id, value) in change.assignments() {
             let values = match (self.coverage(*id), value) {
                 (Coverage::None, _) => 1,
                 (Coverage::Parts, Value::Array(elements)) => {
@@ -151,20 +154,20 @@ impl TypeMapping {
         value: Option<Value>,
         purpose: ChangeKind<'_>,
         dropped: &mut Vec<String>,
-    ) -> Result<Revision, Error> {
+    ) -> Result<ValueEdit, RequestError> {
         match (self.coverage(id), value) {
-            (Coverage::ReadOnly, _) => Ok(Revision::Leave),
+            (Coverage::ReadOnly, _) => Ok(ValueEdit::Leave),
             (Coverage::Parts, value) => self.parts(id, value, purpose, dropped),
-            (Coverage::Whole, Some(value)) => Ok(Revision::Set(value)),
-            (Coverage::Whole, None) if self.has_default(id) => Ok(Revision::Leave),
-            (Coverage::Whole, None) => Ok(Revision::Unset),
+            (Coverage::Whole, Some(value)) => Ok(ValueEdit::Set(value)),
+            (Coverage::Whole, None) if self.has_default(id) => Ok(ValueEdit::Leave),
+            (Coverage::Whole, None) => Ok(ValueEdit::Unset),
             (Coverage::None, value) => match (self.unmapped, value) {
-                (UnmappedPolicy::Keep, Some(value)) => Ok(Revision::Set(value)),
-                (UnmappedPolicy::Keep, None) => Ok(Revision::Unset),
-                (_, None) => Ok(Revision::Leave),
+                (UnmappedPolicy::Keep, Some(value)) => Ok(ValueEdit::Set(value)),
+                (UnmappedPolicy::Keep, None) => Ok(ValueEdit::Unset),
+                (_, None) => Ok(ValueEdit::Leave),
                 (UnmappedPolicy::Drop, Some(_)) => {
                     dropped.push(self.kind.attr(id).path().to_owned());
-                    Ok(Revision::Leave)
+                    Ok(ValueEdit::Leave)
                 }
                 (UnmappedPolicy::Reject, Some(_)) => Err(self.unmapped_error(id)),
             },
@@ -178,7 +181,7 @@ impl TypeMapping {
         value: Option<Value>,
         purpose: ChangeKind<'_>,
         dropped: &mut Vec<String>,
-    ) -> Result<Revision, Error> {
+    ) -> Result<ValueEdit, RequestError> {
         let old = purpose
             .before()
             .and_then(|before| before.get(&self.kind, id))
@@ -231,8 +234,8 @@ impl TypeMapping {
         }
         let elements: Vec<_> = kept.into_iter().map(|(element, _)| element).collect();
         Ok(match elements.is_empty() {
-            true => Revision::Unset,
-            false => Revision::Set(Value::Array(elements)),
+            true => ValueEdit::Unset,
+            false => ValueEdit::Set(Value::Array(elements)),
         })
     }
 
@@ -280,10 +283,10 @@ impl TypeMapping {
         })
     }
 
-    fn unmapped_error(&self, id: AttrId) -> Error {
+    fn unmapped_error(&self, id: AttrId) -> RequestError {
         let path = self.kind.attr(id).path();
-        Error::new(
-            ErrorKind::Value,
+        RequestError::new(
+            RequestErrorKind::Value,
             format!(
                 "`{path}` is not in the attribute mapping of this connection: remove it from the request, or map it"
             ),
@@ -320,7 +323,7 @@ impl TypeMapping {
     }
 
     /// Returns an error for each required attribute that would have no value.
-    fn missing_required(&self, change: &Change, purpose: ChangeKind<'_>) -> Vec<Error> {
+    fn missing_required(&self, change: &Change, purpose: ChangeKind<'_>) -> Vec<RequestError> {
         if !self.rules.iter().any(|rule| rule.rule.required) {
             return Vec::new();
         }
@@ -332,7 +335,7 @@ impl TypeMapping {
             let path = rule.paths.first().map_or("", |path| path.text.as_str());
             let detail =
                 format!("`{path}` {wrong}, but the attribute mapping requires it: send a value");
-            Some(Error::new(ErrorKind::Value, detail))
+            Some(RequestError::new(RequestErrorKind::Value, detail))
         });
         missing.collect()
     }
@@ -357,15 +360,18 @@ impl TypeMapping {
         }
         let own = |id: AttrId| rule.paths.iter().any(|path| path.attr == id);
         let creates = matches!(purpose, ChangeKind::Create);
-        if !now.is_empty() && (creates || change.set().iter().any(|(id, _)| own(*id))) {
+        if !now.is_empty() && (creates || change.assignments().iter().any(|(id, _)| own(*id))) {
             return Some("is blank");
         }
         if creates {
             return Some("is missing");
         }
         let unset = |path: &BoundPath| match self.kind.attr(path.attr).role() {
-            Role::Membership => change.edges().iter().any(|edges| edges.attr == path.attr),
-            _ => change.unset().contains(&path.attr),
+            AttributeRole::Membership => change
+                .edge_changes()
+                .iter()
+                .any(|edges| edges.attr == path.attr),
+            _ => change.removals().contains(&path.attr),
         };
         let had = purpose
             .before()
@@ -378,7 +384,7 @@ impl TypeMapping {
     fn only_adds_members(&self, rule: &BoundRule, change: &Change) -> bool {
         use scimkit_registry::EdgeEdit;
         let own = |id: AttrId| rule.paths.iter().any(|path| path.attr == id);
-        let mut edges = change.edges().iter().filter(|edges| own(edges.attr));
+        let mut edges = change.edge_changes().iter().filter(|edges| own(edges.attr));
         edges.any(|edges| matches!(edges.edit, EdgeEdit::Delta { .. }))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use scimkit_registry::fold;
+use scimkit_registry::fold_case;
 
 /// A row of a text column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub fn check_folded<I: Clone, T: AsRef<str>>(
     let mut known: BTreeMap<String, Vec<I>> = BTreeMap::new();
     let mut unfolded = Vec::new();
     for RowText { row, text } in rows {
-        let folded = fold(text.as_ref()).into_owned();
+        let folded = fold_case(text.as_ref()).into_owned();
         if folded != text.as_ref() {
             unfolded.push(RowText {
                 row: row.clone(),

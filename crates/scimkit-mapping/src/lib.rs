@@ -17,7 +17,7 @@
 //!     field = "state"
 //!     transform = [{ values = { true = "enabled", false = "disabled" } }]
 //! "#).build(&registry)?;
-//! let user = registry.by_name("User").unwrap();
+//! let user = registry.resource_type("User").unwrap();
 //! let babs = user.admit(json!({"userName": "Babs@X.org", "active": false}), &Tolerance::DEFAULT)?;
 //! let user_mapping = mapping.for_type("User").unwrap();
 //! let record = user_mapping.to_record(&babs)?;
@@ -93,7 +93,7 @@ pub use transform::{CustomTransform, Transform, ValuePair};
 use serde_json::Value;
 
 use bound_rule::BoundRule;
-use scimkit_registry::{AttrId, Change, Error, ErrorKind, Resource, ResourceType};
+use scimkit_registry::{AttrId, Change, RequestError, RequestErrorKind, Resource, ResourceType};
 
 /// The mappings of the resource types of one [`Registry`](scimkit_registry::Registry).
 ///
@@ -195,7 +195,7 @@ impl TypeMapping {
             .map(move |bound| CheckedRule { bound, kind })
     }
 
-    fn check_kind(&self, change: &Change) -> Result<(), Error> {
+    fn check_kind(&self, change: &Change) -> Result<(), RequestError> {
         let kind = change.kind();
         if Arc::ptr_eq(kind, &self.kind)
             || (kind.name() == self.kind.name() && kind.fingerprint() == self.kind.fingerprint())
@@ -207,7 +207,7 @@ impl TypeMapping {
             kind.name(),
             self.kind.name()
         );
-        Err(Error::new(ErrorKind::Syntax, detail))
+        Err(RequestError::new(RequestErrorKind::Syntax, detail))
     }
 }
 
@@ -255,7 +255,7 @@ impl<'a> CheckedRule<'a> {
     ///
     /// # Errors
     /// `invalidValue` for a value that the transforms reject.
-    pub fn field_value(self, resource: &Resource) -> Result<Option<Value>, Error> {
+    pub fn field_value(self, resource: &Resource) -> Result<Option<Value>, RequestError> {
         match self.bound.writes_field() {
             true => self.bound.field_value(self.kind, resource),
             false => Ok(None),

@@ -202,8 +202,8 @@ impl MappingBuilder {
         let mut types: Vec<TypeMapping> = Vec::with_capacity(self.types.len());
         let mut warnings = Vec::new();
         for draft in self.types {
-            let Some(kind) = registry.by_name(&draft.name) else {
-                let types = registry.types().iter().map(|kind| kind.name());
+            let Some(kind) = registry.resource_type(&draft.name) else {
+                let types = registry.resource_types().iter().map(|kind| kind.name());
                 let detail = format!(
                     "unknown resource type `{}`{}",
                     excerpt(&draft.name),

@@ -147,7 +147,7 @@ impl FieldType {
 ///     .build(&Registry::standard())
 ///     .unwrap();
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let body = json!({"userName": " b@x.org ", "name": {"givenName": "Babs", "familyName": "Jensen"}});
 /// let babs = user.admit(body, &scimkit_registry::Tolerance::DEFAULT)?;
 /// let record = mapping.for_type("User").unwrap().to_record(&babs)?;
@@ -157,7 +157,7 @@ impl FieldType {
 ///     .rule("User", MappingRule::new("title").with_field("job"))
 ///     .rule("User", MappingRule::new("userType").with_field("job"));
 /// assert!(twice.build(&registry).is_err());
-/// # Ok::<(), scimkit_registry::Error>(())
+/// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MappingRule {
@@ -265,7 +265,7 @@ impl MappingRule {
     /// let user = mapping.for_type("User").unwrap();
     /// let jensen = user.to_resource(record.as_object().unwrap(), Resource::default())?;
     /// assert_eq!(jensen.as_map()["name"], json!({"familyName": "Jensen"}));
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     #[must_use]
     pub fn with_single(mut self, path: impl Into<String>) -> Self {

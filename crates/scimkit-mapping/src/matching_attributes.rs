@@ -5,8 +5,8 @@ use std::sync::Arc;
 use scimkit_core::excerpt;
 use scimkit_filter::Path;
 use scimkit_registry::{
-    AttrId, Change, Error, ErrorKind, Meter, Operator, Predicate, ResourceType, Role, Scalar,
-    Target, Tolerance,
+    AttrId, AttributeRole, Change, Meter, Operator, PathTarget, Predicate, RequestError,
+    RequestErrorKind, ResourceType, Scalar, Tolerance,
 };
 use serde_json::Value;
 
@@ -17,29 +17,29 @@ use serde_json::Value;
 /// ```
 /// use std::sync::Arc;
 /// use scimkit_mapping::MatchingAttributes;
-/// use scimkit_registry::{Change, Meter, Registry, Tolerance, View};
+/// use scimkit_registry::{Change, Meter, Registry, Tolerance, ResourceView};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let matching = MatchingAttributes::new(user, &["userName", r#"emails[type eq "work"].value"#])?;
 /// let body = |name| json!({"userName": name, "emails": [{"type": "work", "value": "b@x.org"}]});
 /// let admit = |name| user.admit(body(name), &Tolerance::DEFAULT);
 /// let predicate = matching.predicate(&Change::create(Arc::clone(user), admit("babs")?)).unwrap();
 /// let (same, meter) = (admit("bjensen")?, Meter::unlimited());
-/// assert_eq!(user.matches(&predicate, View::of(&same), &meter), Ok(true)); // by the email
+/// assert_eq!(user.matches(&predicate, ResourceView::new(&same), &meter), Ok(true)); // by the email
 ///
 /// let nothing = user.admit(json!({"title": "Dr"}), &Tolerance::DEFAULT)?;
 /// assert_eq!(matching.predicate(&Change::create(Arc::clone(user), nothing)), None);
 /// assert!(MatchingAttributes::new(user, &["password"]).is_err());
-/// # Ok::<(), scimkit_registry::Error>(())
+/// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct MatchingAttributes {
     kind: Arc<ResourceType>,
     paths: Vec<String>,
     // INVARIANT: each is a simple attribute or a simple sub-attribute.
-    targets: Vec<Target>,
+    targets: Vec<PathTarget>,
 }
 
 impl MatchingAttributes {
@@ -48,13 +48,13 @@ impl MatchingAttributes {
     /// # Errors
     /// `invalidPath` for an invalid path, an unknown attribute, and an attribute that can't be filtered
     /// on: one that is never returned, computed, or complex without a `value`.
-    pub fn new<P: AsRef<str>>(kind: &Arc<ResourceType>, paths: &[P]) -> Result<Self, Error> {
+    pub fn new<P: AsRef<str>>(kind: &Arc<ResourceType>, paths: &[P]) -> Result<Self, RequestError> {
         let mut targets = Vec::with_capacity(paths.len());
         for text in paths {
             let text = text.as_ref();
             let path = Path::parse(text).map_err(|e| {
-                Error::new(
-                    ErrorKind::Path,
+                RequestError::new(
+                    RequestErrorKind::Path,
                     format!("invalid path `{}`: {e}", excerpt(text)),
                 )
             })?;
@@ -94,8 +94,8 @@ impl MatchingAttributes {
         let mut any = Vec::new();
         for target in &self.targets {
             match target {
-                Target::Attribute(id) => self.attribute(change, *id, &mut any),
-                Target::Elements {
+                PathTarget::Attribute(id) => self.attribute(change, *id, &mut any),
+                PathTarget::Elements {
                     attr,
                     which,
                     sub: Some(sub),
@@ -111,7 +111,7 @@ impl MatchingAttributes {
                         }
                     }
                 }
-                Target::Elements { .. } | Target::Extension(_) => {}
+                PathTarget::Elements { .. } | PathTarget::Extension(_) => {}
             }
         }
         (!any.is_empty()).then_some(Predicate::Any(any))
@@ -148,26 +148,30 @@ impl MatchingAttributes {
 }
 
 /// Returns the target of a path, or of its `value`, if a filter can compare it.
-fn comparable(kind: &ResourceType, target: Target, text: &str) -> Result<Target, Error> {
+fn comparable(
+    kind: &ResourceType,
+    target: PathTarget,
+    text: &str,
+) -> Result<PathTarget, RequestError> {
     let down = |id: AttrId| match kind.attr(id).is_complex() {
         true => kind.child_named(id, "value"),
         false => Some(id),
     };
     let complex = || {
-        Error::new(
-            ErrorKind::Path,
+        RequestError::new(
+            RequestErrorKind::Path,
             format!("`{text}` is complex: use one of its sub-attributes"),
         )
     };
     let (target, id) = match target {
-        Target::Attribute(id) => {
+        PathTarget::Attribute(id) => {
             let id = down(id).ok_or_else(complex)?;
-            (Target::Attribute(id), id)
+            (PathTarget::Attribute(id), id)
         }
-        Target::Elements { attr, which, sub } => {
+        PathTarget::Elements { attr, which, sub } => {
             let sub = sub.or_else(|| down(attr)).ok_or_else(complex)?;
             (
-                Target::Elements {
+                PathTarget::Elements {
                     attr,
                     which,
                     sub: Some(sub),
@@ -175,12 +179,12 @@ fn comparable(kind: &ResourceType, target: Target, text: &str) -> Result<Target,
                 sub,
             )
         }
-        Target::Extension(_) => return Err(complex()),
+        PathTarget::Extension(_) => return Err(complex()),
     };
     let attr = kind.attr(id);
-    if attr.is_never_returned() || kind.is_computed(id) || attr.role() == Role::Schemas {
-        return Err(Error::new(
-            ErrorKind::Path,
+    if attr.is_never_returned() || kind.is_computed(id) || attr.role() == AttributeRole::Schemas {
+        return Err(RequestError::new(
+            RequestErrorKind::Path,
             format!(
                 "`{text}` can't be a matching attribute: it is never returned, or computed by the server"
             ),
@@ -191,7 +195,7 @@ fn comparable(kind: &ResourceType, target: Target, text: &str) -> Result<Target,
 
 fn value(change: &Change, id: AttrId) -> Option<&Value> {
     change
-        .set()
+        .assignments()
         .iter()
         .find(|(known, _)| *known == id)
         .map(|(_, value)| value)

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use scimkit_core::{did_you_mean, excerpt};
-use scimkit_registry::{ResourceType, Role};
+use scimkit_registry::{AttributeRole, ResourceType};
 
 use super::{
     CustomTransform, Field, FieldType, MappingProblem,
@@ -280,7 +280,7 @@ impl<'a> RuleChecker<'a> {
         let admitted = path.admit(self.kind, default);
         let label = bound.label.clone();
         match admitted {
-            Ok(Some(value)) if self.kind.attr(path.attr).role() != Role::Membership => {
+            Ok(Some(value)) if self.kind.attr(path.attr).role() != AttributeRole::Membership => {
                 bound.rule.default = Some(value);
             }
             Ok(_) => self.problem(

@@ -2,7 +2,9 @@
 
 use scimkit_core::{Attribute, Mutability, Schema, Urn};
 use scimkit_filter::AttributePath;
-use scimkit_registry::{AttrId, RegistrationError, Registry, RegistryBuilder, ResourceType, Role};
+use scimkit_registry::{
+    AttrId, AttributeRole, RegistrationError, Registry, RegistryBuilder, ResourceType,
+};
 
 use super::{
     Mapping, Transform, TypeMapping, UnmappedPolicy, bound_path::BoundPath, bound_rule::BoundRule,
@@ -39,10 +41,10 @@ impl Mapping {
     ///     .build(&registry)
     ///     .unwrap();
     /// let described = mapping.supported_registry(&registry)?;
-    /// let user = described.by_name("User").unwrap();
-    /// let family_name = user.attr(user.named("name.familyName").unwrap());
+    /// let user = described.resource_type("User").unwrap();
+    /// let family_name = user.attr(user.attribute_id("name.familyName").unwrap());
     /// assert!(family_name.definition().required);
-    /// assert_eq!((user.named("name.givenName"), user.named("title")), (None, None));
+    /// assert_eq!((user.attribute_id("name.givenName"), user.attribute_id("title")), (None, None));
     /// assert!(user.extensions().is_empty());
     /// # Ok::<(), scimkit_registry::RegistrationError>(())
     /// ```
@@ -51,7 +53,7 @@ impl Mapping {
     pub fn supported_registry(&self, registry: &Registry) -> Result<Registry, RegistrationError> {
         let mut builder = RegistryBuilder::default();
         let users = |schema: &Schema| -> Vec<Use<'_>> {
-            let types = registry.types().iter();
+            let types = registry.resource_types().iter();
             types
                 .filter_map(|kind| Use::of(kind, self.for_type(kind.name()), schema))
                 .collect()
@@ -69,7 +71,7 @@ impl Mapping {
             }
             builder = builder.schema(schema);
         }
-        for kind in registry.types() {
+        for kind in registry.resource_types() {
             let mut definition = kind.definition().clone();
             let of = self.for_type(kind.name());
             definition.schema_extensions.retain(|extension| {
@@ -81,9 +83,13 @@ impl Mapping {
         }
         let described = builder.clone().build()?;
         // Indexed attributes stay indexed.
-        for (kind, left) in registry.types().iter().zip(described.types()) {
+        for (kind, left) in registry
+            .resource_types()
+            .iter()
+            .zip(described.resource_types())
+        {
             for attr in kind.attributes().iter().filter(|attr| attr.is_indexed()) {
-                let lost = left.named(attr.path()).map(|id| left.attr(id));
+                let lost = left.attribute_id(attr.path()).map(|id| left.attr(id));
                 let lost = lost.filter(|left| !left.is_indexed() && !left.is_never_returned());
                 if lost.is_some() {
                     builder = builder.index(kind.name(), attr.path());
@@ -134,7 +140,7 @@ impl<'a> Use<'a> {
     fn find(&self, name: &str, parent: Option<&str>) -> Option<AttrId> {
         let extension = self.extension.and_then(|i| self.kind.extensions().get(i));
         let urn = extension.map(|extension| extension.urn().as_str().into());
-        self.kind.lookup(&AttributePath {
+        self.kind.resolve(&AttributePath {
             urn,
             name: parent.unwrap_or(name).into(),
             sub_attribute: parent.map(|_| name.into()),
@@ -155,7 +161,7 @@ impl<'a> Use<'a> {
         if mapping.maps_whole(parent) || is_protocol(self.kind.attr(parent)) {
             return true;
         }
-        let computed = attr.role() == Role::Reference && self.kind.is_computed(id);
+        let computed = attr.role() == AttributeRole::Reference && self.kind.is_computed(id);
         let marks = self.kind.attr(parent).definition().multi_valued && attr.name() == "primary";
         let said = |path: &BoundPath| match &path.selector {
             None => path.attr == id,

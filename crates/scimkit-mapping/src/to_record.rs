@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use scimkit_registry::{Change, EdgeEdit, Error, Resource, ResourceId, Role, fold};
+use scimkit_registry::{
+    AttributeRole, Change, EdgeEdit, RequestError, Resource, ResourceId, fold_case,
+};
 use serde_json::Value;
 
 use super::{
@@ -40,14 +42,14 @@ impl TypeMapping {
     ///
     /// # Example
     /// See [`MappingRule`](super::MappingRule).
-    pub fn to_record(&self, resource: &Resource) -> Result<Record, Error> {
+    pub fn to_record(&self, resource: &Resource) -> Result<Record, RequestError> {
         let mut record = Record::new();
         for rule in self.rules.iter().filter(|rule| rule.writes_field()) {
             if let (Some(field), Some(value)) =
                 (rule.field(), rule.field_value(&self.kind, resource)?)
             {
                 if let (Some(key), Some(text)) = (&rule.rule.key, value.as_str()) {
-                    record.insert(key.clone(), Value::from(fold(text).into_owned()));
+                    record.insert(key.clone(), Value::from(fold_case(text).into_owned()));
                 }
                 record.insert(field.to_owned(), value);
             }
@@ -74,7 +76,7 @@ impl TypeMapping {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let mapping = Mapping::builder()
     ///     .rule("User", MappingRule::new(r#"emails[type eq "work"].value"#).with_field("work_email"))
     ///     .rule("User", MappingRule::new("title").with_field("job_title"))
@@ -82,20 +84,20 @@ impl TypeMapping {
     ///     .unwrap();
     /// let before = json!({"title": "Dr", "emails": [{"type": "work", "value": "a@x.org"}]});
     /// let before = user.admit(before, &Tolerance::DEFAULT)?;
-    /// let emails = user.named("emails").unwrap();
-    /// let mut change = Change::none(Arc::clone(user));
+    /// let emails = user.attribute_id("emails").unwrap();
+    /// let mut change = Change::empty(Arc::clone(user));
     /// let after = json!([{"type": "home", "value": "h@x.org"}]);
     /// change.difference(emails, before.get(user, emails), Some(after));
     ///
     /// let edits = mapping.for_type("User").unwrap().field_edits(&change, Some(&before))?;
     /// assert_eq!(edits.into_iter().collect::<Vec<_>>(), [("work_email".into(), FieldEdit::Unset)]);
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     pub fn field_edits(
         &self,
         change: &Change,
         before: Option<&Resource>,
-    ) -> Result<BTreeMap<String, FieldEdit>, Error> {
+    ) -> Result<BTreeMap<String, FieldEdit>, RequestError> {
         self.check_kind(change)?;
         let after = applied(before, change, self.sees_members());
         let mut edits = BTreeMap::new();
@@ -113,7 +115,7 @@ impl TypeMapping {
             if let Some(key) = &rule.rule.key {
                 let folded = match &edit {
                     FieldEdit::Set(Value::String(text)) => {
-                        FieldEdit::Set(Value::from(fold(text).into_owned()))
+                        FieldEdit::Set(Value::from(fold_case(text).into_owned()))
                     }
                     _ => FieldEdit::Unset,
                 };
@@ -128,7 +130,7 @@ impl TypeMapping {
     pub(super) fn sees_members(&self) -> Members {
         let sees = |rule: &BoundRule| {
             let mut paths = rule.paths.iter();
-            paths.any(|path| self.kind.attr(path.attr).role() == Role::Membership)
+            paths.any(|path| self.kind.attr(path.attr).role() == AttributeRole::Membership)
         };
         match self.rules.iter().any(sees) {
             true => Members::Shown,
@@ -152,7 +154,11 @@ impl TypeMapping {
             was != path.value(&self.kind, after)
         });
         let secret = rule.paths.iter().any(|path| {
-            let mut written = change.set().iter().map(|(id, _)| id).chain(change.unset());
+            let mut written = change
+                .assignments()
+                .iter()
+                .map(|(id, _)| id)
+                .chain(change.removals());
             path.valued(&self.kind).is_never_returned() && written.any(|id| *id == path.attr)
         });
         // Different values can convert to the same field, such as a name that moved between joined paths.
@@ -169,7 +175,7 @@ impl TypeMapping {
     fn members_edit(&self, rule: &BoundRule, change: &Change) -> Option<FieldEdit> {
         let path = rule.paths.first()?;
         let edges = change
-            .edges()
+            .edge_changes()
             .iter()
             .find(|edges| edges.attr == path.attr)?;
         Some(match &edges.edit {

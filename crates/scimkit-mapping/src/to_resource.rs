@@ -1,6 +1,6 @@
 //! From the fields of the application to SCIM.
 
-use scimkit_registry::{Error, Resource};
+use scimkit_registry::{RequestError, Resource};
 
 use super::{Record, TypeMapping};
 
@@ -22,7 +22,7 @@ impl TypeMapping {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let rule = MappingRule::new(r#"emails[type eq "work"].value"#).with_field("work_email");
     /// let mapping = Mapping::builder().rule("User", rule).build(&registry).unwrap();
     /// let home = json!({"emails": [{"type": "home", "value": "h@x.org"}]});
@@ -35,9 +35,9 @@ impl TypeMapping {
     ///
     /// let record = json!({"work_email": 5});
     /// assert!(mapping.for_type("User").unwrap().to_resource(record.as_object().unwrap(), both).is_err());
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
-    pub fn to_resource(&self, record: &Record, onto: Resource) -> Result<Resource, Error> {
+    pub fn to_resource(&self, record: &Record, onto: Resource) -> Result<Resource, RequestError> {
         let mut resource = onto;
         for rule in self.rules.iter().filter(|rule| rule.writes_attribute()) {
             let value = rule.field().and_then(|field| record.get(field));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use scimkit_registry::fold;
+use scimkit_registry::fold_case;
 use serde_json::Value;
 
 use super::{
@@ -32,7 +32,7 @@ use super::{
 ///     .build(&registry)
 ///     .unwrap();
 /// let rules = mapping.for_type("User").unwrap();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let body = |country| json!({"addresses": [{"type": "work", "country": country}]});
 /// let turk = user.admit(body("TR"), &Tolerance::DEFAULT)?;
 /// let record = rules.to_record(&turk)?;
@@ -41,7 +41,7 @@ use super::{
 ///
 /// let nowhere = user.admit(body("Atlantis"), &Tolerance::DEFAULT)?;
 /// assert!(rules.to_record(&nowhere).is_err());
-/// # Ok::<(), scimkit_registry::Error>(())
+/// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -182,7 +182,7 @@ impl Step {
         match &self.transform {
             Transform::Country(form) => text(&value).and_then(|t| country::to_field(t, *form)),
             Transform::Date(form) => date::to_field(&value, form),
-            Transform::Fold => text(&value).map(|t| Value::from(fold(t).into_owned())),
+            Transform::Fold => text(&value).map(|t| Value::from(fold_case(t).into_owned())),
             Transform::Custom(_) => match &self.custom {
                 Some(custom) => (custom.to_field)(&value),
                 None => Ok(value),
@@ -263,7 +263,7 @@ pub(super) fn plain(value: Value) -> String {
 /// Whether two scalars are equal, ignoring the case of text.
 pub(super) fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
-        (Value::String(one), Value::String(other)) => fold(one) == fold(other),
+        (Value::String(one), Value::String(other)) => fold_case(one) == fold_case(other),
         _ => one == other,
     }
 }

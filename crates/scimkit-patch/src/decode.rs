@@ -8,8 +8,8 @@ use scimkit_core::{
 };
 use scimkit_filter::ParseLimits;
 use scimkit_registry::{
-    Attr, Entry, Error, ErrorKind, Leeway, Predicate, Quirk, ResourceType, Role, Target,
-    but_for_text, from_text,
+    Attr, AttributeRole, BoundMember, PathTarget, Predicate, Quirk, QuirkPolicy, RequestError,
+    RequestErrorKind, ResourceType, but_for_text, parse_json_string,
 };
 use serde_json::{Map, Value};
 
@@ -21,7 +21,7 @@ use crate::{
 /// Decodes one operation after the other.
 pub(crate) struct Decoder<'a> {
     pub(crate) kind: &'a Arc<ResourceType>,
-    pub(crate) leeway: &'a dyn Leeway,
+    pub(crate) leeway: &'a dyn QuirkPolicy,
     pub(crate) limits: ParseLimits,
     /// The operation's place in the request, from 1.
     number: usize,
@@ -42,7 +42,7 @@ impl<'a> Decoder<'a> {
     pub(crate) fn new(
         kind: &'a Arc<ResourceType>,
         limits: ParseLimits,
-        leeway: &'a dyn Leeway,
+        leeway: &'a dyn QuirkPolicy,
     ) -> Self {
         Decoder {
             kind,
@@ -57,7 +57,7 @@ impl<'a> Decoder<'a> {
         self.steps
     }
 
-    pub(crate) fn operation(&mut self, operation: PatchOperation) -> Result<(), Error> {
+    pub(crate) fn operation(&mut self, operation: PatchOperation) -> Result<(), RequestError> {
         self.number += 1;
         let PatchOperation { op, path, value } = operation;
         match (path, op) {
@@ -69,9 +69,12 @@ impl<'a> Decoder<'a> {
                 self.target(op, target, &path, value)?;
             }
             (None, PatchOperationKind::Remove) => {
-                return Err(Error::new(ErrorKind::NoTarget, "`remove` needs a `path`"));
+                return Err(RequestError::new(
+                    RequestErrorKind::NoTarget,
+                    "`remove` needs a `path`",
+                ));
             }
-            (None, _) => match from_text(value.unwrap_or_default(), self.leeway) {
+            (None, _) => match parse_json_string(value.unwrap_or_default(), self.leeway) {
                 Value::Object(members) => self.resource(op, members)?,
                 other => {
                     let problem = invalid("without a `path` the `value` must be an object");
@@ -88,10 +91,10 @@ impl<'a> Decoder<'a> {
         op: PatchOperationKind,
         urn: String,
         value: Option<Value>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RequestError> {
         if op == PatchOperationKind::Remove {
             let detail = format!("`{urn}` is the core schema: name the attribute to remove");
-            return Err(Error::new(ErrorKind::Path, detail));
+            return Err(RequestError::new(RequestErrorKind::Path, detail));
         }
         let value = value.ok_or_else(|| no_value(op))?;
         self.resource(op, Map::from_iter([(urn, value)]))
@@ -102,8 +105,8 @@ impl<'a> Decoder<'a> {
         &mut self,
         op: PatchOperationKind,
         members: Map<String, Value>,
-    ) -> Result<(), Error> {
-        for Entry {
+    ) -> Result<(), RequestError> {
+        for BoundMember {
             name,
             target,
             value,
@@ -111,24 +114,26 @@ impl<'a> Decoder<'a> {
         } in self.kind.entries(members, self.leeway)?
         {
             let named = match &target {
-                Target::Attribute(id) => Some(self.kind.attr(*id)),
-                Target::Elements { attr, sub, .. } => Some(self.kind.attr(sub.unwrap_or(*attr))),
-                Target::Extension(_) => None,
+                PathTarget::Attribute(id) => Some(self.kind.attr(*id)),
+                PathTarget::Elements { attr, sub, .. } => {
+                    Some(self.kind.attr(sub.unwrap_or(*attr)))
+                }
+                PathTarget::Extension(_) => None,
             };
             match (named, value) {
-                (Some(attr), value) if attr.role() == Role::Schemas => {
+                (Some(attr), value) if attr.role() == AttributeRole::Schemas => {
                     self.schemas(op, Some(value).filter(|value| !value.is_null()))?;
                 }
                 // Some providers repeat the resource's own id.
-                (Some(attr), value) if attr.role() == Role::Id && !value.is_null() => {
+                (Some(attr), value) if attr.role() == AttributeRole::Id && !value.is_null() => {
                     self.push(Action::Id(match value {
                         Value::String(id) => id,
                         other => other.to_string(),
                     }));
                 }
                 (Some(attr), _) if is_read_only(attr) => {
-                    if !self.leeway.lets_through(Quirk::ReadOnlyInPatch) {
-                        return Err(read_only(attr).but_for(Quirk::ReadOnlyInPatch));
+                    if !self.leeway.allow(Quirk::ReadOnlyInPatch) {
+                        return Err(read_only(attr).with_quirk(Quirk::ReadOnlyInPatch));
                     }
                 }
                 (_, value) => self.target(op, target, &name, Some(value))?,
@@ -140,26 +145,24 @@ impl<'a> Decoder<'a> {
     fn target(
         &mut self,
         op: PatchOperationKind,
-        target: Target,
+        target: PathTarget,
         text: &str,
         value: Option<Value>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RequestError> {
         match target {
-            Target::Attribute(id) => self.attribute(op, self.kind.attr(id), value),
-            Target::Elements { attr, which, sub } => {
+            PathTarget::Attribute(id) => self.attribute(op, self.kind.attr(id), value),
+            PathTarget::Elements { attr, which, sub } => {
                 let attr = self.kind.attr(attr);
-                if attr.role() == Role::Schemas {
+                if attr.role() == AttributeRole::Schemas {
                     let detail =
                         "`schemas` follows from the attributes: none of it can be selected";
-                    return Err(Error::new(ErrorKind::Mutability, detail));
+                    return Err(RequestError::new(RequestErrorKind::Mutability, detail));
                 }
-                if !attr.definition().multi_valued
-                    && !self.leeway.lets_through(Quirk::SingleValuePaths)
-                {
+                if !attr.definition().multi_valued && !self.leeway.allow(Quirk::SingleValuePaths) {
                     let path = attr.path();
                     let detail = format!("`{path}` has one value: there is nothing to select");
-                    let problem = Error::new(ErrorKind::Path, detail);
-                    return Err(problem.but_for(Quirk::SingleValuePaths));
+                    let problem = RequestError::new(RequestErrorKind::Path, detail);
+                    return Err(problem.with_quirk(Quirk::SingleValuePaths));
                 }
                 let sub = sub.map(|sub| self.kind.attr(sub));
                 let seed = match op {
@@ -173,11 +176,11 @@ impl<'a> Decoder<'a> {
                     which,
                 };
                 match attr.role() {
-                    Role::Membership => self.some_members(op, selection, value),
+                    AttributeRole::Membership => self.some_members(op, selection, value),
                     _ => self.elements(op, selection, value),
                 }
             }
-            Target::Extension(index) => self.extension(op, index, value),
+            PathTarget::Extension(index) => self.extension(op, index, value),
         }
     }
 
@@ -186,16 +189,16 @@ impl<'a> Decoder<'a> {
         op: PatchOperationKind,
         attr: &'a Attr,
         value: Option<Value>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RequestError> {
         let parent = attr.parent().map(|parent| self.kind.attr(parent));
         match (attr.role(), parent) {
-            (Role::Schemas, _) => return self.schemas(op, value),
-            (Role::Membership, None) => return self.members(op, attr, value),
-            (Role::Membership, Some(members)) => {
+            (AttributeRole::Schemas, _) => return self.schemas(op, value),
+            (AttributeRole::Membership, None) => return self.members(op, attr, value),
+            (AttributeRole::Membership, Some(members)) => {
                 return self.some_members(op, Selection::all(members, attr), value);
             }
             // The `$ref` of a reference is made from its `value`, so it stands for that.
-            (Role::Reference, Some(reference)) if attr.name() == "$ref" => {
+            (AttributeRole::Reference, Some(reference)) if attr.name() == "$ref" => {
                 let (target, value) = self.reference(op, reference, attr, value)?;
                 return self.attribute(op, target, value);
             }
@@ -218,7 +221,7 @@ impl<'a> Decoder<'a> {
         op: PatchOperationKind,
         selection: Selection<'a>,
         value: Option<Value>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RequestError> {
         let Selection {
             attr,
             seed,
@@ -272,7 +275,7 @@ impl<'a> Decoder<'a> {
         op: PatchOperationKind,
         index: usize,
         value: Option<Value>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RequestError> {
         if op != PatchOperationKind::Remove {
             let value = value.ok_or_else(|| no_value(op))?;
             let urn = self
@@ -298,7 +301,7 @@ impl<'a> Decoder<'a> {
         attr: &'a Attr,
         reference: &'a Attr,
         value: Option<Value>,
-    ) -> Result<(&'a Attr, Option<Value>), Error> {
+    ) -> Result<(&'a Attr, Option<Value>), RequestError> {
         let mut parts = self.kind.children(attr.id());
         let target = parts.find(|a| a.name() == "value").unwrap_or(reference);
         let value = match value {
@@ -317,10 +320,10 @@ impl<'a> Decoder<'a> {
     }
 
     /// `schemas` follows from the attributes present: naming what is known changes nothing.
-    fn schemas(&self, op: PatchOperationKind, value: Option<Value>) -> Result<(), Error> {
+    fn schemas(&self, op: PatchOperationKind, value: Option<Value>) -> Result<(), RequestError> {
         if op == PatchOperationKind::Remove {
             let detail = "`schemas` follows from the attributes and can't be removed";
-            return Err(Error::new(ErrorKind::Mutability, detail));
+            return Err(RequestError::new(RequestErrorKind::Mutability, detail));
         }
         let listed = match value {
             Some(Value::Array(listed)) => listed,
@@ -334,10 +337,10 @@ impl<'a> Decoder<'a> {
             let core = self.kind.schema().as_str().eq_ignore_ascii_case(urn);
             let mut extensions = self.kind.extensions().iter();
             let known = core || extensions.any(|e| e.urn().as_str().eq_ignore_ascii_case(urn));
-            if !known && !self.leeway.lets_through(Quirk::AnySchemas) {
+            if !known && !self.leeway.allow(Quirk::AnySchemas) {
                 let (urn, kind) = (excerpt(urn), self.kind.name());
                 let problem = invalid(format!("`{urn}` is not a schema of {kind}"));
-                return Err(problem.but_for(Quirk::AnySchemas));
+                return Err(problem.with_quirk(Quirk::AnySchemas));
             }
         }
         Ok(())
@@ -348,7 +351,7 @@ impl<'a> Decoder<'a> {
         self.steps.push(Step { action, number });
     }
 
-    pub(crate) fn check_writable(&self, attr: &Attr) -> Result<(), Error> {
+    pub(crate) fn check_writable(&self, attr: &Attr) -> Result<(), RequestError> {
         if is_read_only(attr) {
             Err(read_only(attr))
         } else {

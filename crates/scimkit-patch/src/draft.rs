@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use scimkit_core::{Mutability, excerpt};
 use scimkit_registry::{
-    Attr, AttrId, Budget, Change, Error, ErrorKind, Leeway, Predicate, ResourceId, ResourceType,
-    Rewritten, weight,
+    Attr, AttrId, Budget, Change, Predicate, QuirkPolicy, ReplacedValue, RequestError,
+    RequestErrorKind, ResourceId, ResourceType, weight,
 };
 use serde_json::Value;
 
@@ -25,12 +25,12 @@ pub(crate) struct Draft<'a> {
     /// Attributes to unset that a document never shows.
     hidden: BTreeSet<AttrId>,
     kind: &'a Arc<ResourceType>,
-    leeway: &'a dyn Leeway,
+    leeway: &'a dyn QuirkPolicy,
     members: Vec<Members<'a>>,
 
     /// The attributes touched so far: few, so a list is enough.
     // INVARIANT: no attribute is there twice, or beside the complex one that it is a part of.
-    now: Vec<Rewritten<'a>>,
+    now: Vec<ReplacedValue<'a>>,
 }
 
 impl<'a> Draft<'a> {
@@ -38,13 +38,13 @@ impl<'a> Draft<'a> {
         kind: &'a Arc<ResourceType>,
         before: Before<'a>,
         read: Vec<AttrId>,
-        leeway: &'a dyn Leeway,
+        leeway: &'a dyn QuirkPolicy,
         budget: &'a Budget,
     ) -> Self {
         Draft {
             before,
             budget,
-            change: Change::none(Arc::clone(kind)),
+            change: Change::empty(Arc::clone(kind)),
             hidden: BTreeSet::new(),
             kind,
             leeway,
@@ -56,7 +56,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(crate) fn carry_out(&mut self, action: &'a Action, own: &ResourceId) -> Result<(), Error> {
+    pub(crate) fn carry_out(
+        &mut self,
+        action: &'a Action,
+        own: &ResourceId,
+    ) -> Result<(), RequestError> {
         match action {
             Action::Attribute { attr, edit } => self.attribute(self.kind.attr(*attr), edit),
             Action::Elements {
@@ -75,7 +79,7 @@ impl<'a> Draft<'a> {
             Action::Id(id) if id == own.as_str() => Ok(()),
             Action::Id(id) => {
                 let detail = format!("`id` can't be changed to `{}`", excerpt(id));
-                Err(Error::new(ErrorKind::Mutability, detail))
+                Err(RequestError::new(RequestErrorKind::Mutability, detail))
             }
             Action::Members { attr, edit } => {
                 self.budget.charge(edit.cost())?;
@@ -90,16 +94,16 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(crate) fn into_change(mut self) -> Result<Change, Error> {
+    pub(crate) fn into_change(mut self) -> Result<Change, RequestError> {
         let kind = self.kind;
         let place =
-            |touched: &Rewritten<'_>| kind.attr(touched.attr).parent().unwrap_or(touched.attr);
+            |touched: &ReplacedValue<'_>| kind.attr(touched.attr).parent().unwrap_or(touched.attr);
         self.now
             .sort_unstable_by_key(|touched| (place(touched), touched.attr));
         self.check_extensions()?;
         self.kind
             .check_required_after(self.before.document, &self.now)?;
-        for Rewritten {
+        for ReplacedValue {
             attr,
             before,
             after,
@@ -120,7 +124,7 @@ impl<'a> Draft<'a> {
         Ok(self.change)
     }
 
-    fn attribute(&mut self, attr: &Attr, edit: &Edit) -> Result<(), Error> {
+    fn attribute(&mut self, attr: &Attr, edit: &Edit) -> Result<(), RequestError> {
         self.note_hidden(attr, edit);
         let kind = self.kind;
         match (attr.parent().map(|parent| kind.attr(parent)), edit) {
@@ -166,7 +170,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Edits an attribute whose old value has no part in the new one, and need not be copied.
-    fn rewrite(&mut self, attr: &Attr, edit: &Edit) -> Result<(), Error> {
+    fn rewrite(&mut self, attr: &Attr, edit: &Edit) -> Result<(), RequestError> {
         if is_immutable(attr) || !matches!(edit, Edit::Assign(_) | Edit::Unset) {
             let (kind, meter) = (self.kind, self.budget.meter());
             return self.touch(attr, |old| edited(kind, attr, old, edit, &meter));
@@ -186,7 +190,7 @@ impl<'a> Draft<'a> {
         sub: Option<AttrId>,
         edit: &Edit,
         absent: &Absent,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RequestError> {
         let (kind, leeway) = (self.kind, self.leeway);
         let meter = self.budget.meter();
         let sets = sets_any(kind, &["primary"], sub, edit);
@@ -261,7 +265,7 @@ impl<'a> Draft<'a> {
         sub: Option<AttrId>,
         edit: &Edit,
         absent: &Absent,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RequestError> {
         let kind = self.kind;
         let meter = self.budget.meter();
         let copy = |before: Option<&Value>| before.map(|before| copied(before, &meter)).transpose();
@@ -292,8 +296,8 @@ impl<'a> Draft<'a> {
     fn touch(
         &mut self,
         attr: &Attr,
-        edit: impl FnOnce(Option<Value>) -> Result<Option<Value>, Error>,
-    ) -> Result<(), Error> {
+        edit: impl FnOnce(Option<Value>) -> Result<Option<Value>, RequestError>,
+    ) -> Result<(), RequestError> {
         let meter = self.budget.meter();
         let copy = |before: Option<&Value>| before.map(|before| copied(before, &meter)).transpose();
         let mut touched = self.take(attr, copy)?;
@@ -309,8 +313,8 @@ impl<'a> Draft<'a> {
     fn take(
         &mut self,
         attr: &Attr,
-        copy: impl FnOnce(Option<&Value>) -> Result<Option<Value>, Error>,
-    ) -> Result<Rewritten<'a>, Error> {
+        copy: impl FnOnce(Option<&Value>) -> Result<Option<Value>, RequestError>,
+    ) -> Result<ReplacedValue<'a>, RequestError> {
         self.budget.charge(Budget::COMPARISON)?;
         let mut known = self.now.iter();
         if let Some(at) = known.position(|known| known.attr == attr.id()) {
@@ -319,7 +323,8 @@ impl<'a> Draft<'a> {
         let before = self.before.document.get(self.kind, attr.id());
         let mut after = copy(before)?;
         let kind = self.kind;
-        let is_part = |known: &mut Rewritten<'_>| kind.attr(known.attr).parent() == Some(attr.id());
+        let is_part =
+            |known: &mut ReplacedValue<'_>| kind.attr(known.attr).parent() == Some(attr.id());
         for part in self.now.extract_if(.., is_part) {
             let mut members = object(after);
             match part.after {
@@ -328,7 +333,7 @@ impl<'a> Draft<'a> {
             };
             after = non_empty(members);
         }
-        Ok(Rewritten {
+        Ok(ReplacedValue {
             after,
             attr: attr.id(),
             before,
@@ -369,7 +374,7 @@ impl<'a> Draft<'a> {
     }
 
     /// An extension that is required must keep at least one value.
-    fn check_extensions(&self) -> Result<(), Error> {
+    fn check_extensions(&self) -> Result<(), RequestError> {
         for (index, extension) in self.kind.extensions().iter().enumerate() {
             let of_it = |id: AttrId| self.kind.attr(id).extension() == Some(index);
             if !extension.is_required() || !self.now.iter().any(|known| of_it(known.attr)) {
@@ -386,7 +391,7 @@ impl<'a> Draft<'a> {
             };
             if !tops.into_iter().any(left) {
                 let detail = format!("`{}` is required and can't be removed", extension.urn());
-                return Err(Error::new(ErrorKind::Mutability, detail));
+                return Err(RequestError::new(RequestErrorKind::Mutability, detail));
             }
         }
         Ok(())
@@ -394,7 +399,7 @@ impl<'a> Draft<'a> {
 }
 
 /// A required attribute that has a value keeps one.
-fn check_left(attr: &Attr, had: bool, now: Option<&Value>) -> Result<(), Error> {
+fn check_left(attr: &Attr, had: bool, now: Option<&Value>) -> Result<(), RequestError> {
     if had && now.is_none() && attr.definition().required {
         return Err(required(attr));
     }
@@ -406,18 +411,22 @@ fn is_immutable(attr: &Attr) -> bool {
 }
 
 /// Whether a path may select nothing.
-fn check_absent(attr: &Attr, absent: &Absent, leeway: &dyn Leeway) -> Result<(), Error> {
+fn check_absent(
+    attr: &Attr,
+    absent: &Absent,
+    leeway: &dyn QuirkPolicy,
+) -> Result<(), RequestError> {
     let problem = || {
         let detail = format!("the path selects no value of `{}`", attr.path());
-        Error::new(ErrorKind::NoTarget, detail)
+        RequestError::new(RequestErrorKind::NoTarget, detail)
     };
     match absent {
         Absent::Create(_, Some(quirk)) | Absent::Pass(Some(quirk)) => {
-            let fine = leeway.lets_through(*quirk);
+            let fine = leeway.allow(*quirk);
             if fine {
                 Ok(())
             } else {
-                Err(problem().but_for(*quirk))
+                Err(problem().with_quirk(*quirk))
             }
         }
         Absent::Create(_, None) | Absent::Pass(None) => Ok(()),

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use scimkit_registry::{Attr, ElementKey, ElementKeys, Error, Meter, ResourceType, Scalar, weight};
+use scimkit_registry::{
+    Attr, ElementKey, ElementKeys, Meter, RequestError, ResourceType, Scalar, weight,
+};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -19,7 +21,7 @@ pub(crate) fn append(
     mut elements: Vec<Value>,
     more: &[Value],
     meter: &Meter<'_>,
-) -> Result<Vec<Value>, Error> {
+) -> Result<Vec<Value>, RequestError> {
     charge_lookups(&elements, more, meter)?;
     let keys = ElementKeys::new(kind, attr);
     let mut known: BTreeMap<ElementKey, usize> = BTreeMap::new();
@@ -52,7 +54,7 @@ pub(crate) fn append(
 }
 
 /// Each element is looked up by its identity, which is made of what is in it.
-fn charge_lookups(known: &[Value], given: &[Value], meter: &Meter<'_>) -> Result<(), Error> {
+fn charge_lookups(known: &[Value], given: &[Value], meter: &Meter<'_>) -> Result<(), RequestError> {
     for element in known.iter().chain(given) {
         // Made, folded, and compared with some others.
         meter.charge(weight(element).saturating_mul(4))?;
@@ -68,7 +70,7 @@ pub(crate) fn take(
     mut elements: Vec<Value>,
     listed: &[Value],
     meter: &Meter<'_>,
-) -> Result<Vec<Value>, Error> {
+) -> Result<Vec<Value>, RequestError> {
     charge_lookups(&elements, listed, meter)?;
     let listed = Listed::of(ElementKeys::new(kind, attr), listed);
     let named = elements.iter().map(|element| listed.names(element));
@@ -84,7 +86,7 @@ pub(crate) fn settle_primary(
     attr: &Attr,
     elements: &mut [Value],
     given: &[usize],
-) -> Result<(), Error> {
+) -> Result<(), RequestError> {
     let Some(first) = given.first() else {
         return Ok(());
     };
@@ -182,7 +184,7 @@ impl<'a> Listed<'a> {
         elements: &[Value],
         gone: &mut [bool],
         meter: &Meter<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RequestError> {
         if self.described.is_empty() {
             return Ok(());
         }

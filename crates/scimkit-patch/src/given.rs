@@ -2,7 +2,7 @@
 
 use scimkit_core::{DataType, message::PatchOperationKind};
 use scimkit_filter::{Filter, Literal, Operator, ParseOptions, Path};
-use scimkit_registry::{Attr, AttrId, Error, Quirk, Role, from_text};
+use scimkit_registry::{Attr, AttrId, AttributeRole, Quirk, RequestError, parse_json_string};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -18,7 +18,7 @@ impl Decoder<'_> {
         op: PatchOperationKind,
         attr: &Attr,
         value: Option<Value>,
-    ) -> Result<Edit, Error> {
+    ) -> Result<Edit, RequestError> {
         let many = attr.definition().multi_valued;
         if op == PatchOperationKind::Remove {
             if many && let Some(listed) = self.listed(attr, value)? {
@@ -52,10 +52,10 @@ impl Decoder<'_> {
         op: PatchOperationKind,
         attr: &Attr,
         value: Option<Value>,
-    ) -> Result<Edit, Error> {
+    ) -> Result<Edit, RequestError> {
         let value = match value.ok_or_else(|| no_value(op))? {
             Value::Array(mut elements)
-                if elements.len() <= 1 && self.leeway.lets_through(Quirk::ArrayOfOne) =>
+                if elements.len() <= 1 && self.leeway.allow(Quirk::ArrayOfOne) =>
             {
                 elements.pop().unwrap_or_default()
             }
@@ -63,7 +63,7 @@ impl Decoder<'_> {
                 let path = attr.path();
                 let problem = invalid(format!("one value of `{path}` can't become an array"));
                 return Err(match elements.len() {
-                    0 | 1 => problem.but_for(Quirk::ArrayOfOne),
+                    0 | 1 => problem.with_quirk(Quirk::ArrayOfOne),
                     _ => problem,
                 });
             }
@@ -86,16 +86,16 @@ impl Decoder<'_> {
         &self,
         attr: &Attr,
         value: Option<Value>,
-    ) -> Result<Option<Vec<Value>>, Error> {
+    ) -> Result<Option<Vec<Value>>, RequestError> {
         let Some(value) = value.filter(|value| !value.is_null()) else {
             return Ok(None);
         };
-        if !self.leeway.lets_through(Quirk::RemoveValues) {
+        if !self.leeway.allow(Quirk::RemoveValues) {
             let path = attr.path();
             let problem = invalid(format!(
                 "`remove` of `{path}` takes no `value`: select what to remove in the `path`"
             ));
-            return Err(problem.but_for(Quirk::RemoveValues));
+            return Err(problem.with_quirk(Quirk::RemoveValues));
         }
         let value = self.array(attr, value);
         match self.kind.admit_value(attr.id(), value, self.leeway)? {
@@ -106,10 +106,10 @@ impl Decoder<'_> {
 
     /// The sub-attributes that a value for a complex attribute, or for elements of one, sets; with
     /// `null` it unsets them.
-    pub(crate) fn merge(&self, attr: &Attr, value: Value) -> Result<Edit, Error> {
-        let value = match from_text(value, self.leeway) {
+    pub(crate) fn merge(&self, attr: &Attr, value: Value) -> Result<Edit, RequestError> {
+        let value = match parse_json_string(value, self.leeway) {
             Value::Array(mut elements)
-                if elements.len() <= 1 && self.leeway.lets_through(Quirk::ArrayOfOne) =>
+                if elements.len() <= 1 && self.leeway.allow(Quirk::ArrayOfOne) =>
             {
                 elements.pop().unwrap_or_default()
             }
@@ -145,14 +145,18 @@ impl Decoder<'_> {
     }
 
     /// The sub-attributes that an object sets to `null` or to no elements.
-    fn nulls(&self, attr: &Attr, value: &Value) -> Result<Vec<(AttrId, Option<Value>)>, Error> {
+    fn nulls(
+        &self,
+        attr: &Attr,
+        value: &Value,
+    ) -> Result<Vec<(AttrId, Option<Value>)>, RequestError> {
         let mut nulls = Vec::new();
         for (name, value) in value.as_object().into_iter().flatten() {
             let named = |sub: &&Attr| sub.name().eq_ignore_ascii_case(name);
             let Some(sub) = self.kind.children(attr.id()).find(named) else {
                 continue;
             };
-            let made = attr.role() == Role::Reference && sub.name() == "$ref";
+            let made = attr.role() == AttributeRole::Reference && sub.name() == "$ref";
             let is_none = is_unassigned(value) || self.kind.is_empty_reference(sub.id(), value);
             if !is_none || made || is_read_only(sub) {
                 continue;
@@ -170,14 +174,14 @@ impl Decoder<'_> {
         &self,
         attr: &Attr,
         value: Value,
-    ) -> Result<Map<String, Value>, Error> {
+    ) -> Result<Map<String, Value>, RequestError> {
         // Where that is accepted, an array of one was taken off already: this is one in another.
         let refused = !self.leeway.tolerance().accepts(Quirk::ArrayOfOne);
         let one = matches!(&value, Value::Array(elements)
             if refused && elements.len() == 1 && elements.iter().all(|e| e.is_object() || e.is_string()));
         let members = self.kind.members_of(attr.id(), value, self.leeway);
         members.map_err(|problem| match one {
-            true => problem.but_for(Quirk::ArrayOfOne),
+            true => problem.with_quirk(Quirk::ArrayOfOne),
             false => problem,
         })
     }
@@ -185,7 +189,7 @@ impl Decoder<'_> {
     /// In a PATCH one element stands for an array of it.
     pub(crate) fn array(&self, attr: &Attr, value: Value) -> Value {
         let value = if attr.is_complex() {
-            from_text(value, self.leeway)
+            parse_json_string(value, self.leeway)
         } else {
             value
         };
@@ -200,7 +204,7 @@ impl Decoder<'_> {
         &self,
         attr: &Attr,
         element: Map<String, Value>,
-    ) -> Result<Option<Map<String, Value>>, Error> {
+    ) -> Result<Option<Map<String, Value>>, RequestError> {
         let one = Value::Array(vec![Value::Object(element)]);
         let admitted = self.kind.admit_value(attr.id(), one, self.leeway)?;
         Ok(match admitted {

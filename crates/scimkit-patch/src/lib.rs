@@ -7,7 +7,7 @@
 //! use serde_json::json;
 //!
 //! let (registry, t) = (Registry::standard(), Tolerance::DEFAULT);
-//! let user = registry.by_name("User").unwrap();
+//! let user = registry.resource_type("User").unwrap();
 //! let mut bjensen = Resource::default();
 //! create(user, json!({"userName": "bjensen"}), &t)?.apply(&mut bjensen);
 //!
@@ -19,7 +19,7 @@
 //! let before = Before { document: &bjensen, edges: &[] };
 //! let change = patch.apply(&"2819".into(), &before, &t, &Budget::unlimited())?;
 //! assert_eq!(change.entries().next(), Some(("name.givenName", Some(&json!("Barbara")))));
-//! # Ok::<(), scimkit_patch::Error>(())
+//! # Ok::<(), scimkit_patch::RequestError>(())
 //! ```
 //!
 //! - [`Patch`]: a PATCH request, decoded once and applied as often as a race asks for
@@ -43,4 +43,4 @@ mod value;
 
 pub use patch::{Before, Needs, Patch};
 pub use put::{Replacement, create, diff, replace};
-pub use scimkit_registry::Error;
+pub use scimkit_registry::RequestError;

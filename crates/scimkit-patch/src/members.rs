@@ -7,8 +7,9 @@ use std::{
 
 use scimkit_core::message::PatchOperationKind;
 use scimkit_registry::{
-    Attr, AttrId, Change, Edge, EdgeEdit, Error, ErrorKind, Exhausted, Leeway, Meter, Operator,
-    Predicate, Quirk, ResourceId, ResourceType, Scalar, edges_of, fold,
+    Attr, AttrId, Change, Edge, EdgeEdit, Exhausted, Meter, Operator, Predicate, Quirk,
+    QuirkPolicy, RequestError, RequestErrorKind, ResourceId, ResourceType, Scalar, fold_case,
+    parse_edges,
 };
 use serde_json::{Map, Value};
 
@@ -25,13 +26,13 @@ impl Decoder<'_> {
         op: PatchOperationKind,
         attr: &Attr,
         value: Option<Value>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RequestError> {
         self.check_writable(attr)?;
         let needed = attr.definition().required;
         if op == PatchOperationKind::Remove {
             let edit = match self.listed(attr, value)? {
                 Some(listed) => {
-                    let edges = edges_of(&Value::Array(listed));
+                    let edges = parse_edges(&Value::Array(listed));
                     MembersEdit::Remove(edges.into_iter().map(|edge| edge.id).collect())
                 }
                 None if needed => return Err(required(attr)),
@@ -45,7 +46,7 @@ impl Decoder<'_> {
         if admitted.is_none() && needed {
             return Err(unassigned(attr));
         }
-        let edges = admitted.as_ref().map_or_else(Vec::new, edges_of);
+        let edges = admitted.as_ref().map_or_else(Vec::new, parse_edges);
         self.push_members(
             attr,
             match op {
@@ -62,7 +63,7 @@ impl Decoder<'_> {
         op: PatchOperationKind,
         selection: Selection<'_>,
         value: Option<Value>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RequestError> {
         let Selection {
             attr,
             seed,
@@ -103,13 +104,13 @@ impl Decoder<'_> {
         attr: &Attr,
         mut seed: Map<String, Value>,
         value: Value,
-    ) -> Result<Edge, Error> {
+    ) -> Result<Edge, RequestError> {
         for (name, value) in self.members_of(attr, value)? {
             seed.retain(|term, _| !term.eq_ignore_ascii_case(&name));
             seed.insert(name, value);
         }
         let member = self.element(attr, seed)?.map(Value::Object);
-        let edge = member.and_then(|member| edges_of(&member).pop());
+        let edge = member.and_then(|member| parse_edges(&member).pop());
         edge.ok_or_else(|| invalid(format!("an element of `{}` has no `value`", attr.path())))
     }
 
@@ -194,9 +195,9 @@ impl<'a> Members<'a> {
         &mut self,
         kind: &ResourceType,
         edit: &'a MembersEdit,
-        leeway: &dyn Leeway,
+        leeway: &dyn QuirkPolicy,
         meter: &Meter<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RequestError> {
         match edit {
             MembersEdit::Add(edges) => self.add(edges),
             MembersEdit::Keep {
@@ -208,10 +209,11 @@ impl<'a> Members<'a> {
                 if selected.iter().any(|e| e.id != edge.id) {
                     return Err(unchangeable(self.attr.path()));
                 }
-                if selected.is_empty() && !(*seeded && leeway.lets_through(Quirk::CreateElements)) {
-                    let problem = Error::new(ErrorKind::NoTarget, "the path selects no member");
+                if selected.is_empty() && !(*seeded && leeway.allow(Quirk::CreateElements)) {
+                    let problem =
+                        RequestError::new(RequestErrorKind::NoTarget, "the path selects no member");
                     return Err(if *seeded {
-                        problem.but_for(Quirk::CreateElements)
+                        problem.with_quirk(Quirk::CreateElements)
                     } else {
                         problem
                     });
@@ -253,7 +255,7 @@ impl<'a> Members<'a> {
     fn name(&self, id: &'a ResourceId) -> Name<'a> {
         let exact = self.value.is_none_or(|a| a.definition().is_case_exact());
         let text = id.as_str();
-        (if exact { text.into() } else { fold(text) }, id)
+        (if exact { text.into() } else { fold_case(text) }, id)
     }
 
     /// The members that a filter selects; where it names values, only those are looked at.
@@ -262,9 +264,9 @@ impl<'a> Members<'a> {
         kind: &ResourceType,
         which: &Predicate,
         meter: &Meter<'_>,
-    ) -> Result<Vec<&'a Edge>, Error> {
+    ) -> Result<Vec<&'a Edge>, RequestError> {
         let mut selected = Vec::new();
-        let mut test = |edge: &'a Edge| -> Result<(), Error> {
+        let mut test = |edge: &'a Edge| -> Result<(), RequestError> {
             if is_selected(kind, which, edge, meter)? {
                 selected.push(edge);
             }
@@ -361,12 +363,12 @@ fn is_selected(
     kind.element_matches(which, &Value::Object(member), meter)
 }
 
-fn unchangeable(path: &str) -> Error {
+fn unchangeable(path: &str) -> RequestError {
     let detail = format!("`{path}` can't be changed: remove the member and add another");
-    Error::new(ErrorKind::Mutability, detail)
+    RequestError::new(RequestErrorKind::Mutability, detail)
 }
 
-fn too_many_tried(path: &str) -> Error {
+fn too_many_tried(path: &str) -> RequestError {
     let detail = format!("too many filters to try on each of `{path}`: select by `value`");
-    Error::new(ErrorKind::Path, detail)
+    RequestError::new(RequestErrorKind::Path, detail)
 }

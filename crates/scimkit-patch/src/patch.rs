@@ -5,8 +5,8 @@ use std::sync::Arc;
 use scimkit_core::message::PatchRequest;
 use scimkit_filter::ParseLimits;
 use scimkit_registry::{
-    AttrId, Budget, Change, Edge, Error, ErrorKind, Findings, Leeway, Quirk, Resource, ResourceId,
-    ResourceType,
+    AttrId, Budget, Change, Edge, ErrorCollector, Quirk, QuirkPolicy, RequestError,
+    RequestErrorKind, Resource, ResourceId, ResourceType,
 };
 
 use crate::{
@@ -28,11 +28,11 @@ use crate::{
 /// ```
 /// use scimkit_core::message::PatchRequest;
 /// use scimkit_patch::{Before, Patch};
-/// use scimkit_registry::{Budget, ErrorKind, Registry, Resource, Tolerance};
+/// use scimkit_registry::{Budget, RequestErrorKind, Registry, Resource, Tolerance};
 /// use serde_json::{Value, json};
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let bjensen = json!({"userName": "bjensen", "emails": [{"type": "work", "value": "b@a.example"}]});
 /// let bjensen = user.admit(bjensen, &Tolerance::DEFAULT)?;
 /// let patched = |operation: Value| {
@@ -45,12 +45,12 @@ use crate::{
 ///
 /// let path = r#"emails[type eq "work"].value"#;
 /// let change = patched(json!({"op": "replace", "path": path, "value": "b@b.example"}))?;
-/// assert_eq!(change.set()[0].1, json!([{"type": "work", "value": "b@b.example"}]));
+/// assert_eq!(change.assignments()[0].1, json!([{"type": "work", "value": "b@b.example"}]));
 ///
 /// let error = patched(json!({"op": "remove", "path": "userName"})).unwrap_err();
-/// assert_eq!(error.kind(), ErrorKind::Mutability);
+/// assert_eq!(error.kind(), RequestErrorKind::Mutability);
 /// assert_eq!(error.detail(), "operation 1: `userName` is required and can't be removed");
-/// # Ok::<(), scimkit_patch::Error>(())
+/// # Ok::<(), scimkit_patch::RequestError>(())
 /// ```
 ///
 /// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
@@ -108,19 +108,19 @@ impl Patch {
     /// ```
     /// use scimkit_core::message::PatchRequest;
     /// use scimkit_patch::Patch;
-    /// use scimkit_registry::{ErrorKind, Registry, Tolerance};
+    /// use scimkit_registry::{RequestErrorKind, Registry, Tolerance};
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let group = registry.by_name("Group").unwrap();
+    /// let group = registry.resource_type("Group").unwrap();
     /// let decode = |path: &str| {
     ///     let request = json!({"Operations": [{"op": "remove", "path": path}]});
     ///     let request = PatchRequest::from_value(request, 100).unwrap();
     ///     Patch::decode(group, request, Default::default(), &Tolerance::DEFAULT)
     /// };
     /// assert!(!decode(r#"members[value eq "2819"]"#)?.needs().document);
-    /// assert_eq!(decode("owner").unwrap_err().kind(), ErrorKind::Path);
-    /// # Ok::<(), scimkit_patch::Error>(())
+    /// assert_eq!(decode("owner").unwrap_err().kind(), RequestErrorKind::Path);
+    /// # Ok::<(), scimkit_patch::RequestError>(())
     /// ```
     ///
     /// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
@@ -128,20 +128,20 @@ impl Patch {
         kind: &Arc<ResourceType>,
         request: PatchRequest,
         limits: ParseLimits,
-        leeway: &dyn Leeway,
-    ) -> Result<Patch, Error> {
-        Error::check_message(request.schemas_mismatch, "a patch", leeway)?;
-        if request.operations.is_empty() && !leeway.lets_through(Quirk::EmptyOperations) {
-            let problem = Error::new(ErrorKind::Syntax, "there are no `Operations`");
-            return Err(problem.but_for(Quirk::EmptyOperations));
+        leeway: &dyn QuirkPolicy,
+    ) -> Result<Patch, RequestError> {
+        RequestError::check_message(request.schemas_mismatch, "a patch", leeway)?;
+        if request.operations.is_empty() && !leeway.allow(Quirk::EmptyOperations) {
+            let problem = RequestError::new(RequestErrorKind::Syntax, "there are no `Operations`");
+            return Err(problem.with_quirk(Quirk::EmptyOperations));
         }
         let mut decoder = Decoder::new(kind, limits, leeway);
-        let mut findings = Findings::default();
+        let mut findings = ErrorCollector::default();
         for (number, operation) in (1..).zip(request.operations) {
             let decoded = decoder.operation(operation);
-            findings.note(decoded.map_err(|error| in_operation(error, number)))?;
+            findings.push(decoded.map_err(|error| in_operation(error, number)))?;
         }
-        findings.end()?;
+        findings.finish()?;
         Ok(Patch {
             kind: Arc::clone(kind),
             steps: decoder.into_steps(),
@@ -174,12 +174,12 @@ impl Patch {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let request = json!({"Operations": [{"op": "replace", "path": "title", "value": "Dr"}]});
     /// let request = PatchRequest::from_value(request, 100).unwrap();
     /// let patch = Patch::decode(user, request, Default::default(), &Tolerance::DEFAULT)?;
-    /// assert!(patch.attributes().eq(user.named("title")));
-    /// # Ok::<(), scimkit_patch::Error>(())
+    /// assert!(patch.attributes().eq(user.attribute_id("title")));
+    /// # Ok::<(), scimkit_patch::RequestError>(())
     /// ```
     pub fn attributes(&self) -> impl Iterator<Item = AttrId> {
         self.steps.iter().filter_map(|step| match &step.action {
@@ -207,17 +207,17 @@ impl Patch {
     /// - many filters without a `value eq` term on a membership so large that trying each member
     ///   would take too long: `invalidPath`
     /// - the budget, which pays for each comparison, copy and lookup, runs out:
-    ///   [`Exhausted`](scimkit_registry::ErrorKind::Exhausted)
+    ///   [`Exhausted`](scimkit_registry::RequestErrorKind::Exhausted)
     ///
     /// # Example
     /// ```
     /// use scimkit_core::message::PatchRequest;
     /// use scimkit_patch::{Before, Patch};
-    /// use scimkit_registry::{Budget, ErrorKind, Registry, Resource, Tolerance};
+    /// use scimkit_registry::{Budget, RequestErrorKind, Registry, Resource, Tolerance};
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let group = registry.by_name("Group").unwrap();
+    /// let group = registry.resource_type("Group").unwrap();
     /// let request = PatchRequest::from_value(json!({"Operations": [
     ///     {"op": "replace", "value": {"id": "g1", "displayName": "Crew"}},
     /// ]}), 100).unwrap();
@@ -227,8 +227,8 @@ impl Patch {
     /// let apply = |id: &str, budget| patch.apply(&id.into(), &before, &Tolerance::DEFAULT, &budget);
     /// assert!(!apply("g1", Budget::new(10_000))?.is_empty());
     /// let other = apply("g2", Budget::unlimited());
-    /// assert_eq!(other.unwrap_err().kind(), ErrorKind::Mutability);
-    /// # Ok::<(), scimkit_patch::Error>(())
+    /// assert_eq!(other.unwrap_err().kind(), RequestErrorKind::Mutability);
+    /// # Ok::<(), scimkit_patch::RequestError>(())
     /// ```
     ///
     /// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
@@ -236,9 +236,9 @@ impl Patch {
         &self,
         id: &ResourceId,
         before: &Before<'_>,
-        leeway: &dyn Leeway,
+        leeway: &dyn QuirkPolicy,
         budget: &Budget,
-    ) -> Result<Change, Error> {
+    ) -> Result<Change, RequestError> {
         let known: usize = before.edges.iter().map(|(_, edges)| edges.len()).sum();
         budget.charge(EDGE.saturating_mul(known as u64))?;
         let mut draft = Draft::new(&self.kind, *before, self.needs().edges, leeway, budget);
@@ -251,6 +251,6 @@ impl Patch {
     }
 }
 
-fn in_operation(error: Error, number: usize) -> Error {
-    error.within(&format!("operation {number}"))
+fn in_operation(error: RequestError, number: usize) -> RequestError {
+    error.with_context(&format!("operation {number}"))
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use scimkit_core::Mutability;
 use scimkit_registry::{
-    Attr, Budget, Change, Edge, EdgeEdit, Error, Leeway, Resource, ResourceType, Role, edges_of,
+    Attr, AttributeRole, Budget, Change, Edge, EdgeEdit, QuirkPolicy, RequestError, Resource,
+    ResourceType, parse_edges,
 };
 use serde_json::Value;
 
@@ -20,21 +21,25 @@ use crate::{members::delta, refusal::immutable};
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::{ErrorKind, Registry, Tolerance};
+/// use scimkit_registry::{RequestErrorKind, Registry, Tolerance};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let change = scimkit_patch::create(user, json!({"userName": "bjensen"}), &Tolerance::DEFAULT)?;
 /// assert_eq!(change.entries().next(), Some(("userName", Some(&json!("bjensen")))));
 ///
 /// let nameless = scimkit_patch::create(user, json!({"title": "Dr"}), &Tolerance::DEFAULT);
-/// assert_eq!(nameless.unwrap_err().kind(), ErrorKind::Value);
-/// # Ok::<(), scimkit_patch::Error>(())
+/// assert_eq!(nameless.unwrap_err().kind(), RequestErrorKind::Value);
+/// # Ok::<(), scimkit_patch::RequestError>(())
 /// ```
 ///
 /// [RFC 7644 section 3.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.3)
-pub fn create(kind: &Arc<ResourceType>, body: Value, t: &dyn Leeway) -> Result<Change, Error> {
+pub fn create(
+    kind: &Arc<ResourceType>,
+    body: Value,
+    t: &dyn QuirkPolicy,
+) -> Result<Change, RequestError> {
     Change::admit(kind, body, t)
 }
 
@@ -49,26 +54,26 @@ pub fn create(kind: &Arc<ResourceType>, body: Value, t: &dyn Leeway) -> Result<C
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::{Budget, ErrorKind, Registry, Tolerance};
+/// use scimkit_registry::{Budget, RequestErrorKind, Registry, Tolerance};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let before = user.admit(json!({"userName": "bjensen", "title": "Dr"}), &Tolerance::DEFAULT)?;
 /// let put = |body| scimkit_patch::replace(user, body, &Tolerance::DEFAULT);
 /// let change = put(json!({"userName": "bjensen"}))?.apply(&before, &Budget::unlimited())?;
 /// assert_eq!(change.entries().collect::<Vec<_>>(), [("title", None)]);
 ///
-/// assert_eq!(put(json!({"title": "Dr"})).unwrap_err().kind(), ErrorKind::Value);
-/// # Ok::<(), scimkit_patch::Error>(())
+/// assert_eq!(put(json!({"title": "Dr"})).unwrap_err().kind(), RequestErrorKind::Value);
+/// # Ok::<(), scimkit_patch::RequestError>(())
 /// ```
 ///
 /// [RFC 7644 section 3.5.1](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.1)
 pub fn replace(
     kind: &Arc<ResourceType>,
     body: Value,
-    t: &dyn Leeway,
-) -> Result<Replacement, Error> {
+    t: &dyn QuirkPolicy,
+) -> Result<Replacement, RequestError> {
     Ok(Replacement {
         after: kind.admit_complete(body, t)?,
         kind: Arc::clone(kind),
@@ -93,19 +98,19 @@ impl Replacement {
     ///
     /// # Errors
     /// - an immutable attribute that has another value: `mutability`
-    /// - the budget runs out: [`Exhausted`](scimkit_registry::ErrorKind::Exhausted)
+    /// - the budget runs out: [`Exhausted`](scimkit_registry::RequestErrorKind::Exhausted)
     ///
     /// # Example
     /// See [`replace`].
-    pub fn apply(&self, before: &Resource, budget: &Budget) -> Result<Change, Error> {
+    pub fn apply(&self, before: &Resource, budget: &Budget) -> Result<Change, RequestError> {
         // Either is copied, and compared with the other.
         let (old, new) = (before.weight(), self.after.weight());
         budget.charge(old.saturating_add(new).saturating_mul(2))?;
-        let mut change = Change::none(Arc::clone(&self.kind));
+        let mut change = Change::empty(Arc::clone(&self.kind));
         for attr in kept(&self.kind) {
             let new = self.after.get(&self.kind, attr.id());
-            if attr.role() == Role::Membership {
-                let edges = new.map_or_else(Vec::new, edges_of);
+            if attr.role() == AttributeRole::Membership {
+                let edges = new.map_or_else(Vec::new, parse_edges);
                 change.edit_edges(attr.id(), EdgeEdit::Replace(edges));
                 continue;
             }
@@ -121,7 +126,7 @@ impl Replacement {
         attr: &Attr,
         old: Option<&Value>,
         new: Option<Value>,
-    ) -> Result<Option<Value>, Error> {
+    ) -> Result<Option<Value>, RequestError> {
         let Some(old) = old else { return Ok(new) };
         if attr.definition().mutability == Mutability::Immutable {
             return match new {
@@ -152,22 +157,22 @@ impl Replacement {
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let admit = |body| user.admit(body, &Tolerance::DEFAULT);
 /// let before = admit(json!({"userName": "bjensen", "name": {"givenName": "B", "familyName": "J"}}))?;
 /// let after = admit(json!({"userName": "bjensen", "name": {"givenName": "B"}}))?;
 /// let change = scimkit_patch::diff(user, &before, &after);
 /// assert_eq!(change.entries().collect::<Vec<_>>(), [("name.familyName", None)]);
 /// assert!(scimkit_patch::diff(user, &after, &after).is_empty());
-/// # Ok::<(), scimkit_patch::Error>(())
+/// # Ok::<(), scimkit_patch::RequestError>(())
 /// ```
 #[must_use]
 pub fn diff(kind: &Arc<ResourceType>, before: &Resource, after: &Resource) -> Change {
-    let mut change = Change::none(Arc::clone(kind));
+    let mut change = Change::empty(Arc::clone(kind));
     for attr in kept(kind) {
         let (old, new) = (before.get(kind, attr.id()), after.get(kind, attr.id()));
-        if attr.role() == Role::Membership {
-            let edges = |value: Option<&Value>| value.map_or_else(Vec::new, edges_of);
+        if attr.role() == AttributeRole::Membership {
+            let edges = |value: Option<&Value>| value.map_or_else(Vec::new, parse_edges);
             let (old, new) = (edges(old), edges(new));
             let new: Vec<&Edge> = new.iter().collect();
             change.edit_edges(attr.id(), delta(&old, &new));
@@ -183,7 +188,7 @@ fn kept(kind: &ResourceType) -> impl Iterator<Item = &Attr> {
     kind.attributes().iter().filter(|attr| {
         let kept = matches!(
             attr.role(),
-            Role::Membership | Role::Plain | Role::Reference
+            AttributeRole::Membership | AttributeRole::Plain | AttributeRole::Reference
         );
         kept && attr.parent().is_none()
     })

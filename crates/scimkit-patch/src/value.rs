@@ -1,7 +1,7 @@
 //! One value and what an edit makes of it.
 
 use scimkit_core::Mutability;
-use scimkit_registry::{Attr, Error, Meter, ResourceType, weight};
+use scimkit_registry::{Attr, Meter, RequestError, ResourceType, weight};
 use serde_json::{Map, Value};
 
 use crate::{elements, refusal::immutable, step::Edit};
@@ -13,7 +13,7 @@ pub(crate) fn edited(
     old: Option<Value>,
     edit: &Edit,
     meter: &Meter<'_>,
-) -> Result<Option<Value>, Error> {
+) -> Result<Option<Value>, RequestError> {
     match edit {
         Edit::Append(more) => {
             let elements = elements::append(kind, attr, elements::array(old), more, meter)?;
@@ -39,7 +39,7 @@ pub(crate) fn merge_or_clear(
     members: &mut Map<String, Value>,
     edit: &Edit,
     meter: &Meter<'_>,
-) -> Result<(), Error> {
+) -> Result<(), RequestError> {
     let Edit::Merge(merged) = edit else {
         members.clear();
         return Ok(());
@@ -62,7 +62,7 @@ pub(crate) fn edit_member(
     members: &mut Map<String, Value>,
     edit: &Edit,
     meter: &Meter<'_>,
-) -> Result<(), Error> {
+) -> Result<(), RequestError> {
     meter.compare(0)?;
     if let (Edit::Assign(value), Some(place)) = (edit, members.get_mut(sub.name()))
         && sub.definition().mutability != Mutability::Immutable
@@ -83,8 +83,8 @@ pub(crate) fn keeping(
     attr: &Attr,
     old: Option<Value>,
     meter: &Meter<'_>,
-    edit: impl FnOnce(Option<Value>) -> Result<Option<Value>, Error>,
-) -> Result<Option<Value>, Error> {
+    edit: impl FnOnce(Option<Value>) -> Result<Option<Value>, RequestError>,
+) -> Result<Option<Value>, RequestError> {
     if attr.definition().mutability != Mutability::Immutable || old.is_none() {
         return edit(old);
     }
@@ -99,7 +99,7 @@ pub(crate) fn keeping(
 }
 
 /// A copy, which is paid for before it is made.
-pub(crate) fn copied(value: &Value, meter: &Meter<'_>) -> Result<Value, Error> {
+pub(crate) fn copied(value: &Value, meter: &Meter<'_>) -> Result<Value, RequestError> {
     meter.charge(weight(value))?;
     Ok(value.clone())
 }

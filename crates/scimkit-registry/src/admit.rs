@@ -7,20 +7,21 @@ use scimkit_filter::ParseLimits;
 use serde_json::{Map, Value};
 
 use crate::{
-    Attr, AttrId, Error, ErrorKind, Findings, Leeway, Quirk, Resource, ResourceType, Role, Target,
+    Attr, AttrId, AttributeRole, ErrorCollector, PathTarget, Quirk, QuirkPolicy, RequestError,
+    RequestErrorKind, Resource, ResourceType,
     read::read_path,
     resource::TopLevel,
-    text::{but_for_text, from_text},
+    text::{but_for_text, parse_json_string},
 };
 
 /// One member of a JSON object, bound to what it names: see [`ResourceType::entries`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Entry {
+pub struct BoundMember {
     /// The member's name as sent.
     pub name: String,
     /// What the member's name selects.
-    pub target: Target,
+    pub target: PathTarget,
     /// Its value as sent; `null` stands for unassigned.
     pub value: Value,
 }
@@ -50,19 +51,19 @@ impl ResourceType {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let admitted = user.admit(json!({"USERNAME": "bjensen", "active": "True"}), &Tolerance::DEFAULT)?;
     /// assert_eq!(admitted.as_map()["userName"], "bjensen");
     /// assert_eq!(admitted.as_map()["active"], true);
     /// assert!(user.admit(json!({"userName": 5}), &Tolerance::DEFAULT).is_err());
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     ///
     /// [RFC 7644 section 3.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.3)
-    pub fn admit(&self, body: Value, t: &dyn Leeway) -> Result<Resource, Error> {
-        let mut findings = Findings::default();
+    pub fn admit(&self, body: Value, t: &dyn QuirkPolicy) -> Result<Resource, RequestError> {
+        let mut findings = ErrorCollector::default();
         let admitted = self.admit_noting(body, t, &mut findings)?;
-        findings.end().map(|()| admitted.into_resource(self))
+        findings.finish().map(|()| admitted.into_resource(self))
     }
 
     /// Admits a resource and checks that it has what is required, so that an error tells of both.
@@ -72,43 +73,51 @@ impl ResourceType {
     /// wrong, all of it up to the tenth finding.
     ///
     /// # Example
-    /// See [`Findings`].
+    /// See [`ErrorCollector`].
     ///
     /// [RFC 7644 section 3.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.3)
-    pub fn admit_complete(&self, body: Value, t: &dyn Leeway) -> Result<Resource, Error> {
+    pub fn admit_complete(
+        &self,
+        body: Value,
+        t: &dyn QuirkPolicy,
+    ) -> Result<Resource, RequestError> {
         let admitted = self.admit_required(body, t)?;
         Ok(admitted.into_resource(self))
     }
 
     /// Admits the values of a resource, and checks that it has what is required.
-    pub(crate) fn admit_required(&self, body: Value, t: &dyn Leeway) -> Result<Admitted, Error> {
-        let mut findings = Findings::default();
+    pub(crate) fn admit_required(
+        &self,
+        body: Value,
+        t: &dyn QuirkPolicy,
+    ) -> Result<Admitted, RequestError> {
+        let mut findings = ErrorCollector::default();
         let admitted = self.admit_noting(body, t, &mut findings)?;
         self.note_missing(&admitted, &admitted.refused, &mut findings)?;
-        findings.end().map(|()| admitted)
+        findings.finish().map(|()| admitted)
     }
 
     /// What can be admitted of a body.
     fn admit_noting(
         &self,
         body: Value,
-        t: &dyn Leeway,
-        findings: &mut Findings,
-    ) -> Result<Admitted, Error> {
+        t: &dyn QuirkPolicy,
+        findings: &mut ErrorCollector,
+    ) -> Result<Admitted, RequestError> {
         let Value::Object(body) = body else {
-            return Err(Error::syntax("the body is not a JSON object"));
+            return Err(RequestError::syntax("the body is not a JSON object"));
         };
         let entries = self.entries_noting(body, t, findings)?;
         let (mut listed, mut admitted) = (None, Admitted::default());
         for (id, value) in self.gather(entries)? {
-            if self.attr(id).role() == Role::Schemas {
+            if self.attr(id).role() == AttributeRole::Schemas {
                 listed = Some(value);
                 continue;
             }
             if is_read_only(self.attr(id)) {
                 continue;
             }
-            match findings.note(self.admit_value(id, value, t))? {
+            match findings.push(self.admit_value(id, value, t))? {
                 Some(Some(value)) if !value.as_object().is_some_and(Map::is_empty) => {
                     admitted.values.push((id, value));
                 }
@@ -119,11 +128,11 @@ impl ResourceType {
         if let Some(message) = other_message(listed.as_ref(), self.schema().as_str()) {
             let (message, kind) = (excerpt(message), self.name());
             let detail = format!("`schemas` names the message `{message}`, expected a {kind}");
-            findings.note::<()>(Err(Error::syntax(detail)))?;
+            findings.push::<()>(Err(RequestError::syntax(detail)))?;
         } else if let Err(problem) = self.check_schemas(listed.as_ref(), &admitted)
-            && !t.lets_through(Quirk::AnySchemas)
+            && !t.allow(Quirk::AnySchemas)
         {
-            findings.note::<()>(Err(problem.but_for(Quirk::AnySchemas)))?;
+            findings.push::<()>(Err(problem.with_quirk(Quirk::AnySchemas)))?;
         }
         Ok(admitted)
     }
@@ -142,34 +151,38 @@ impl ResourceType {
     ///
     /// # Example
     /// ```
-    /// use scimkit_registry::{Registry, Target, Tolerance};
+    /// use scimkit_registry::{Registry, PathTarget, Tolerance};
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let entries = |body: serde_json::Value, tolerance| {
     ///     user.entries(body.as_object().cloned().unwrap(), tolerance)
     /// };
     /// let bound = entries(json!({"name.givenName": "Barbara"}), &Tolerance::DEFAULT)?;
-    /// assert_eq!(bound[0].target, Target::Attribute(user.named("name.givenName").unwrap()));
+    /// assert_eq!(bound[0].target, PathTarget::Attribute(user.attribute_id("name.givenName").unwrap()));
     /// assert!(entries(json!({"name.givenName": "Barbara"}), &Tolerance::STRICT).is_err());
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     ///
     /// [RFC 7643 section 3.3](https://www.rfc-editor.org/rfc/rfc7643#section-3.3)
-    pub fn entries(&self, body: Map<String, Value>, t: &dyn Leeway) -> Result<Vec<Entry>, Error> {
-        let mut findings = Findings::default();
+    pub fn entries(
+        &self,
+        body: Map<String, Value>,
+        t: &dyn QuirkPolicy,
+    ) -> Result<Vec<BoundMember>, RequestError> {
+        let mut findings = ErrorCollector::default();
         let entries = self.entries_noting(body, t, &mut findings)?;
-        findings.note(self.check_repeated(&entries))?;
-        findings.end().map(|()| entries)
+        findings.push(self.check_repeated(&entries))?;
+        findings.finish().map(|()| entries)
     }
 
     fn entries_noting(
         &self,
         body: Map<String, Value>,
-        t: &dyn Leeway,
-        findings: &mut Findings,
-    ) -> Result<Vec<Entry>, Error> {
+        t: &dyn QuirkPolicy,
+        findings: &mut ErrorCollector,
+    ) -> Result<Vec<BoundMember>, RequestError> {
         let mut entries = Vec::with_capacity(body.len());
         self.bind_members(body, Container::Resource, t, &mut entries, findings)?;
         Ok(entries)
@@ -180,26 +193,26 @@ impl ResourceType {
         &self,
         members: Map<String, Value>,
         container: Container,
-        t: &dyn Leeway,
-        entries: &mut Vec<Entry>,
-        findings: &mut Findings,
-    ) -> Result<(), Error> {
+        t: &dyn QuirkPolicy,
+        entries: &mut Vec<BoundMember>,
+        findings: &mut ErrorCollector,
+    ) -> Result<(), RequestError> {
         for (name, value) in members {
             if *self.schema() == *name.as_str() {
-                let inside = findings.note(self.core_container(&name, value, container, t))?;
+                let inside = findings.push(self.core_container(&name, value, container, t))?;
                 let inside = inside.unwrap_or_default();
                 self.bind_members(inside, Container::Core, t, entries, findings)?;
                 continue;
             }
             let Some(index) = self.extension_named(&name) else {
-                let target = findings.note(known(self.member(&name, t), t))?.flatten();
+                let target = findings.push(known(self.member(&name, t), t))?.flatten();
                 // A container names no schemas.
-                let named = |target: &Target| {
+                let named = |target: &PathTarget| {
                     container == Container::Resource
-                        || *target != Target::Attribute(AttrId::SCHEMAS)
+                        || *target != PathTarget::Attribute(AttrId::SCHEMAS)
                 };
                 if let Some(target) = target.filter(named) {
-                    entries.push(Entry {
+                    entries.push(BoundMember {
                         name,
                         target,
                         value,
@@ -207,20 +220,20 @@ impl ResourceType {
                 }
                 continue;
             };
-            match from_text(value, t) {
+            match parse_json_string(value, t) {
                 Value::Object(members) => {
                     self.extension_entries(index, members, t, entries, findings)?;
                 }
                 Value::Null => {
-                    entries.extend(self.top_level(Some(index)).iter().map(|attr| Entry {
+                    entries.extend(self.top_level(Some(index)).iter().map(|attr| BoundMember {
                         name: attr.path().to_owned(),
-                        target: Target::Attribute(attr.id()),
+                        target: PathTarget::Attribute(attr.id()),
                         value: Value::Null,
                     }));
                 }
                 other => {
-                    let problem = Error::value(format!("`{name}` is not an object"));
-                    findings.note::<()>(Err(but_for_text(problem, &other, t)))?;
+                    let problem = RequestError::value(format!("`{name}` is not an object"));
+                    findings.push::<()>(Err(but_for_text(problem, &other, t)))?;
                 }
             }
         }
@@ -233,32 +246,32 @@ impl ResourceType {
         name: &str,
         value: Value,
         container: Container,
-        t: &dyn Leeway,
-    ) -> Result<Map<String, Value>, Error> {
+        t: &dyn QuirkPolicy,
+    ) -> Result<Map<String, Value>, RequestError> {
         if container == Container::Core {
-            return Err(Error::syntax(format!("`{name}` is inside itself")));
+            return Err(RequestError::syntax(format!("`{name}` is inside itself")));
         }
-        if !t.lets_through(Quirk::CoreContainer) {
-            let problem = Error::syntax(format!(
+        if !t.allow(Quirk::CoreContainer) {
+            let problem = RequestError::syntax(format!(
                 "`{name}` is the core schema and has no container: its attributes are members of the resource"
             ));
-            return Err(problem.but_for(Quirk::CoreContainer));
+            return Err(problem.with_quirk(Quirk::CoreContainer));
         }
-        match from_text(value, t) {
+        match parse_json_string(value, t) {
             Value::Object(members) => Ok(members),
             Value::Null => Ok(Map::new()),
             other => {
-                let problem = Error::value(format!("`{name}` is not an object"));
+                let problem = RequestError::value(format!("`{name}` is not an object"));
                 Err(but_for_text(problem, &other, t))
             }
         }
     }
 
     /// Checks that no attribute is named twice, and no part of one beside its whole.
-    fn check_repeated(&self, entries: &[Entry]) -> Result<(), Error> {
+    fn check_repeated(&self, entries: &[BoundMember]) -> Result<(), RequestError> {
         let mut values: BTreeMap<AttrId, &Value> = BTreeMap::new();
         for entry in entries {
-            if let Target::Attribute(id) = entry.target
+            if let PathTarget::Attribute(id) = entry.target
                 && values.insert(id, &entry.value).is_some()
             {
                 return Err(twice(self.attr(id)));
@@ -281,25 +294,26 @@ impl ResourceType {
         &self,
         index: usize,
         members: Map<String, Value>,
-        t: &dyn Leeway,
-        entries: &mut Vec<Entry>,
-        findings: &mut Findings,
-    ) -> Result<(), Error> {
+        t: &dyn QuirkPolicy,
+        entries: &mut Vec<BoundMember>,
+        findings: &mut ErrorCollector,
+    ) -> Result<(), RequestError> {
         let urn = self.extension_at(index).map_or("", |e| e.urn().as_str());
         for (name, value) in members {
             if self.is_nested_schemas(urn, &name) {
                 let accepted = [Quirk::NestedSchemas, Quirk::UnknownAttributes]
                     .into_iter()
-                    .any(|quirk| t.lets_through(quirk));
+                    .any(|quirk| t.allow(quirk));
                 if !accepted {
-                    let problem = Error::syntax(format!("`{urn}` has no attribute `schemas`"));
-                    findings.note::<()>(Err(problem.but_for(Quirk::NestedSchemas)))?;
+                    let problem =
+                        RequestError::syntax(format!("`{urn}` has no attribute `schemas`"));
+                    findings.push::<()>(Err(problem.with_quirk(Quirk::NestedSchemas)))?;
                 }
                 continue;
             }
-            let target = findings.note(known(self.extension_member(urn, &name, t), t))?;
+            let target = findings.push(known(self.extension_member(urn, &name, t), t))?;
             if let Some(target) = target.flatten() {
-                entries.push(Entry {
+                entries.push(BoundMember {
                     name,
                     target,
                     value,
@@ -314,17 +328,22 @@ impl ResourceType {
         name.eq_ignore_ascii_case("schemas") && self.lookup_parts(Some(urn), name, None).is_none()
     }
 
-    fn extension_member(&self, urn: &str, name: &str, t: &dyn Leeway) -> Result<Target, Error> {
+    fn extension_member(
+        &self,
+        urn: &str,
+        name: &str,
+        t: &dyn QuirkPolicy,
+    ) -> Result<PathTarget, RequestError> {
         if let Some(id) = self.lookup_parts(Some(urn), name, None) {
-            return Ok(Target::Attribute(id));
+            return Ok(PathTarget::Attribute(id));
         }
         let parts = name.split_once('.');
         let Some(id) = parts.and_then(|(name, sub)| self.lookup_parts(Some(urn), name, Some(sub)))
         else {
             return Err(self.unknown_name(&format!("{urn}:{name}")));
         };
-        if t.lets_through(Quirk::DottedKeys) {
-            Ok(Target::Attribute(id))
+        if t.allow(Quirk::DottedKeys) {
+            Ok(PathTarget::Attribute(id))
         } else {
             Err(no_name(name))
         }
@@ -332,40 +351,40 @@ impl ResourceType {
 
     /// What the name of a member selects: an attribute, plainly or by its full URN, and where
     /// tolerated a dotted name, a value path or an extension's attribute without its URN.
-    fn member(&self, name: &str, t: &dyn Leeway) -> Result<Target, Error> {
+    fn member(&self, name: &str, t: &dyn QuirkPolicy) -> Result<PathTarget, RequestError> {
         if let Some(id) = self.lookup_parts(None, name, None) {
-            return Ok(Target::Attribute(id));
+            return Ok(PathTarget::Attribute(id));
         }
         // A name that would do under another tolerance, or whose filter is wrong, says so; another
         // is just unknown.
-        let meant = |problem: Error| match problem.quirk() {
+        let meant = |problem: RequestError| match problem.quirk() {
             None if !name.contains('[') => self.unknown_name(name),
-            _ => problem.of_kind(ErrorKind::Syntax),
+            _ => problem.of_kind(RequestErrorKind::Syntax),
         };
         let path = read_path(name, ParseLimits::default(), t).map_err(meant)?;
         let target = self.bind_path(&path, t).map_err(meant)?;
         let is_name = path.sub_attribute.is_none() && path.filter.is_none();
-        if is_name || t.lets_through(Quirk::DottedKeys) {
+        if is_name || t.allow(Quirk::DottedKeys) {
             Ok(target)
         } else {
             Err(no_name(name))
         }
     }
 
-    pub(crate) fn unknown_name(&self, name: &str) -> Error {
+    pub(crate) fn unknown_name(&self, name: &str) -> RequestError {
         let (name, kind) = (excerpt(name), self.name());
-        let problem = Error::syntax(format!("`{name}` is not an attribute of {kind}"));
-        problem.but_for(Quirk::UnknownAttributes)
+        let problem = RequestError::syntax(format!("`{name}` is not an attribute of {kind}"));
+        problem.with_quirk(Quirk::UnknownAttributes)
     }
 
     /// The top-level attributes of a body, each once, with the parts that dotted names gave put
     /// into the attribute they are parts of.
-    fn gather(&self, entries: Vec<Entry>) -> Result<Vec<(AttrId, Value)>, Error> {
+    fn gather(&self, entries: Vec<BoundMember>) -> Result<Vec<(AttrId, Value)>, RequestError> {
         let mut gathered: Vec<(AttrId, Value)> = Vec::with_capacity(entries.len());
         let mut parts = Vec::new();
-        for Entry { target, value, .. } in entries {
-            let Target::Attribute(id) = target else {
-                return Err(Error::syntax(
+        for BoundMember { target, value, .. } in entries {
+            let PathTarget::Attribute(id) = target else {
+                return Err(RequestError::syntax(
                     "a path with a filter can't be a member of a resource",
                 ));
             };
@@ -384,7 +403,7 @@ impl ResourceType {
             }
             if self.attr(parent).definition().multi_valued {
                 let detail = format!("`{}` can't be a member of a resource", attr.path());
-                return Err(Error::syntax(detail));
+                return Err(RequestError::syntax(detail));
             }
             match gathered.iter_mut().find(|(known, _)| *known == parent) {
                 Some((_, whole)) => put_part(whole, attr, value)?,
@@ -399,27 +418,35 @@ impl ResourceType {
         Ok(gathered)
     }
 
-    fn check_schemas(&self, listed: Option<&Value>, admitted: &Admitted) -> Result<(), Error> {
+    fn check_schemas(
+        &self,
+        listed: Option<&Value>,
+        admitted: &Admitted,
+    ) -> Result<(), RequestError> {
         let Some(listed) = listed else {
-            return Err(Error::syntax("`schemas` is missing"));
+            return Err(RequestError::syntax("`schemas` is missing"));
         };
         let elements = listed.as_array().map_or(&[][..], Vec::as_slice);
         let listed: Vec<&str> = elements.iter().filter_map(Value::as_str).collect();
         if listed.is_empty() || listed.len() != elements.len() {
-            return Err(Error::syntax("`schemas` is not an array of URIs"));
+            return Err(RequestError::syntax("`schemas` is not an array of URIs"));
         }
         let core = self.schema();
         let unknown = |urn: &&&str| *core != **urn && self.extension_named(urn).is_none();
         if let Some(urn) = listed.iter().find(unknown) {
             let (urn, kind) = (excerpt(urn), self.name());
-            return Err(Error::syntax(format!("`{urn}` is not a schema of {kind}")));
+            return Err(RequestError::syntax(format!(
+                "`{urn}` is not a schema of {kind}"
+            )));
         }
         let present = self.extensions().iter().enumerate();
         let present = present.filter(|(index, _)| admitted.has_extension(self, *index));
         let present = present.map(|(_, extension)| extension.urn());
         let missing = |urn: &&scimkit_core::Urn| !listed.iter().any(|known| **urn == *known);
         match std::iter::once(core).chain(present).find(missing) {
-            Some(urn) => Err(Error::syntax(format!("`schemas` does not name `{urn}`"))),
+            Some(urn) => Err(RequestError::syntax(format!(
+                "`schemas` does not name `{urn}`"
+            ))),
             None => Ok(()),
         }
     }
@@ -467,7 +494,7 @@ enum Container {
 }
 
 /// Adds a sub-attribute to the object that is or will be its parent's value.
-fn put_part(parent: &mut Value, attr: &Attr, value: Value) -> Result<(), Error> {
+fn put_part(parent: &mut Value, attr: &Attr, value: Value) -> Result<(), RequestError> {
     if parent.is_null() {
         *parent = Value::Object(Map::new());
     }
@@ -492,12 +519,15 @@ pub(crate) fn is_read_only(attr: &Attr) -> bool {
 /// What a member names, or nothing where unknown names are left out.
 ///
 /// A name that means something, but not under this tolerance, is not unknown.
-pub(crate) fn known<T>(found: Result<T, Error>, t: &dyn Leeway) -> Result<Option<T>, Error> {
+pub(crate) fn known<T>(
+    found: Result<T, RequestError>,
+    t: &dyn QuirkPolicy,
+) -> Result<Option<T>, RequestError> {
     let unknown = [Quirk::UnknownAttributes, Quirk::UnqualifiedExtensions];
     match found {
         Ok(found) => Ok(Some(found)),
         Err(problem) => match problem.quirk() {
-            Some(quirk) if unknown.contains(&quirk) && t.lets_through(Quirk::UnknownAttributes) => {
+            Some(quirk) if unknown.contains(&quirk) && t.allow(Quirk::UnknownAttributes) => {
                 Ok(None)
             }
             _ => Err(problem),
@@ -505,12 +535,12 @@ pub(crate) fn known<T>(found: Result<T, Error>, t: &dyn Leeway) -> Result<Option
     }
 }
 
-fn no_name(name: &str) -> Error {
+fn no_name(name: &str) -> RequestError {
     let name = excerpt(name);
-    let problem = Error::syntax(format!("`{name}` is a path, not the name of an attribute"));
-    problem.but_for(Quirk::DottedKeys)
+    let problem = RequestError::syntax(format!("`{name}` is a path, not the name of an attribute"));
+    problem.with_quirk(Quirk::DottedKeys)
 }
 
-pub(crate) fn twice(attr: &Attr) -> Error {
-    Error::syntax(format!("`{}` is given twice", attr.path()))
+pub(crate) fn twice(attr: &Attr) -> RequestError {
+    RequestError::syntax(format!("`{}` is given twice", attr.path()))
 }

@@ -13,9 +13,9 @@ use scimkit_core::{Attribute, DataType, Returned};
 /// use scimkit_registry::{AttrId, Registry};
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
-/// assert_eq!(user.named("ID"), Some(AttrId::ID));
-/// assert_eq!(user.named("shoeSize"), None);
+/// let user = registry.resource_type("User").unwrap();
+/// assert_eq!(user.attribute_id("ID"), Some(AttrId::ID));
+/// assert_eq!(user.attribute_id("shoeSize"), None);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttrId(pub(crate) u16);
@@ -37,23 +37,23 @@ impl AttrId {
 /// It follows from the schema:
 /// - A multi-valued attribute of the core schema whose sub-attributes are `value`, a `$ref` to
 ///   resources, `display` and `type` is a set of edges. In an extension the same shape is
-///   [`Role::Plain`]: its elements are kept in the document like those of any other.
+///   [`AttributeRole::Plain`]: its elements are kept in the document like those of any other.
 /// - One value with such a `$ref` is a reference, also in an extension.
 /// - Sub-attributes have the role of their parent.
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::{Registry, Role};
+/// use scimkit_registry::{Registry, AttributeRole};
 ///
 /// let registry = Registry::standard();
-/// let group = registry.by_name("Group").unwrap();
-/// let role = |path| group.attr(group.named(path).unwrap()).role();
-/// assert_eq!(role("members"), Role::Membership);
-/// assert_eq!(role("displayName"), Role::Plain);
+/// let group = registry.resource_type("Group").unwrap();
+/// let role = |path| group.attr(group.attribute_id(path).unwrap()).role();
+/// assert_eq!(role("members"), AttributeRole::Membership);
+/// assert_eq!(role("displayName"), AttributeRole::Plain);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Role {
+pub enum AttributeRole {
     /// The resource's `id`.
     Id,
     /// The read-only side of memberships, such as `User.groups`: computed from edges. Never in an
@@ -80,8 +80,8 @@ pub enum Role {
 /// use scimkit_registry::Registry;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
-/// let given_name = user.attr(user.named("NAME.givenname").unwrap());
+/// let user = registry.resource_type("User").unwrap();
+/// let given_name = user.attr(user.attribute_id("NAME.givenname").unwrap());
 /// assert_eq!(given_name.path(), "name.givenName");
 /// assert!(!given_name.is_complex());
 /// ```
@@ -97,7 +97,7 @@ pub struct Attr {
     pub(crate) parent: Option<AttrId>,
     pub(crate) path: String,
     pub(crate) reference: bool,
-    pub(crate) role: Role,
+    pub(crate) role: AttributeRole,
 }
 
 impl Attr {
@@ -178,7 +178,7 @@ impl Attr {
 
     /// What the service provider does with it.
     #[must_use]
-    pub fn role(&self) -> Role {
+    pub fn role(&self) -> AttributeRole {
         self.role
     }
 }

@@ -4,8 +4,8 @@ use scimkit_core::{DataType, did_you_mean, excerpt};
 use scimkit_filter::{AttributePath, Comparison, Filter, Literal, ParseLimits, Path, ValuePath};
 
 use crate::{
-    Attr, AttrId, Error, ErrorKind, Leeway, Operator, Predicate, Quirk, ResourceType, Role, Scalar,
-    Target,
+    Attr, AttrId, AttributeRole, Operator, PathTarget, Predicate, Quirk, QuirkPolicy, RequestError,
+    RequestErrorKind, ResourceType, Scalar,
     literal::{integer, misfit, scalar},
     read::read_path,
 };
@@ -32,14 +32,18 @@ impl ResourceType {
     /// use scimkit_registry::{Registry, Tolerance};
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let bind = |text| user.bind_filter(&Filter::parse(text).unwrap(), &Tolerance::DEFAULT);
     /// assert!(bind(r#"emails[type eq "work" and value co "@example.com"]"#).is_ok());
     /// assert!(bind(r#"password sw "a""#).is_err());
     /// ```
     ///
     /// [RFC 7644 section 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2)
-    pub fn bind_filter(&self, filter: &Filter<'_>, t: &dyn Leeway) -> Result<Predicate, Error> {
+    pub fn bind_filter(
+        &self,
+        filter: &Filter<'_>,
+        t: &dyn QuirkPolicy,
+    ) -> Result<Predicate, RequestError> {
         Binder {
             inside: None,
             kind: self,
@@ -52,7 +56,7 @@ impl ResourceType {
     /// The attribute that a path names, also in an extension when the tolerance lets the URN be
     /// left out; `None` when there is none, or when two extensions have it.
     #[must_use]
-    pub fn find(&self, path: &AttributePath<'_>, t: &dyn Leeway) -> Option<AttrId> {
+    pub fn find(&self, path: &AttributePath<'_>, t: &dyn QuirkPolicy) -> Option<AttrId> {
         self.name_or_extension(
             path.urn.as_deref(),
             &path.name,
@@ -75,7 +79,11 @@ impl ResourceType {
     /// See [`parse_path`](Self::parse_path).
     ///
     /// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
-    pub fn bind_path(&self, path: &Path<'_>, t: &dyn Leeway) -> Result<Target, Error> {
+    pub fn bind_path(
+        &self,
+        path: &Path<'_>,
+        t: &dyn QuirkPolicy,
+    ) -> Result<PathTarget, RequestError> {
         let urn = path.urn.as_deref();
         let unknown = || {
             let urn = path.urn.as_deref().map(Into::into);
@@ -88,17 +96,17 @@ impl ResourceType {
                 name,
                 sub_attribute: sub,
             })
-            .of_kind(ErrorKind::Path)
+            .of_kind(RequestErrorKind::Path)
         };
         let Some(filter) = &path.filter else {
             let found = self.name_or_extension(urn, &path.name, path.sub_attribute.as_deref(), t);
-            return found.map(Target::Attribute).ok_or_else(unknown);
+            return found.map(PathTarget::Attribute).ok_or_else(unknown);
         };
         let attr = self
             .name_or_extension(urn, &path.name, None, t)
             .ok_or_else(unknown)?;
         self.check_brackets(attr, t)
-            .map_err(|problem| problem.of_kind(ErrorKind::Path))?;
+            .map_err(|problem| problem.of_kind(RequestErrorKind::Path))?;
         let binder = Binder {
             inside: Some(attr),
             kind: self,
@@ -110,7 +118,7 @@ impl ResourceType {
             None => None,
             Some(sub) => Some(self.child_named(attr, sub).ok_or_else(unknown)?),
         };
-        Ok(Target::Elements { attr, which, sub })
+        Ok(PathTarget::Elements { attr, which, sub })
     }
 
     /// Reads and binds a PATCH path; the bare URI of a schema extension selects all of it.
@@ -121,15 +129,15 @@ impl ResourceType {
     /// # Example
     /// ```
     /// use scimkit_filter::Limits;
-    /// use scimkit_registry::{Registry, Target, Tolerance};
+    /// use scimkit_registry::{Registry, PathTarget, Tolerance};
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
-    /// let parse = |text| user.parse_path(text, Limits::default(), &Tolerance::DEFAULT);
-    /// let family_name = user.named("name.familyName").unwrap();
-    /// assert_eq!(parse("NAME.familyname")?, Target::Attribute(family_name));
+    /// let user = registry.resource_type("User").unwrap();
+    /// let parse = |text| user.parse_path(text, ParseLimits::default(), &Tolerance::DEFAULT);
+    /// let family_name = user.attribute_id("name.familyName").unwrap();
+    /// assert_eq!(parse("NAME.familyname")?, PathTarget::Attribute(family_name));
     /// assert!(parse(r#"userName[type eq "work"]"#).is_err());
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     ///
     /// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
@@ -137,29 +145,29 @@ impl ResourceType {
         &self,
         text: &str,
         limits: ParseLimits,
-        t: &dyn Leeway,
-    ) -> Result<Target, Error> {
+        t: &dyn QuirkPolicy,
+    ) -> Result<PathTarget, RequestError> {
         if let Some(index) = self.extension_named(text) {
-            return Ok(Target::Extension(index));
+            return Ok(PathTarget::Extension(index));
         }
         self.bind_path(&read_path(text, limits, t)?, t)
     }
 
     /// Checks that a value filter can speak of an attribute: a complex one, or where tolerated one with
     /// many simple values.
-    fn check_brackets(&self, id: AttrId, t: &dyn Leeway) -> Result<(), Error> {
+    fn check_brackets(&self, id: AttrId, t: &dyn QuirkPolicy) -> Result<(), RequestError> {
         let attr = self.attr(id);
         if attr.is_complex() {
             return Ok(());
         }
-        let problem = Error::filter(no_parts(attr));
+        let problem = RequestError::filter(no_parts(attr));
         if !attr.definition().multi_valued || attr.parent().is_some() {
             return Err(problem);
         }
-        if t.lets_through(Quirk::SimpleValuePaths) {
+        if t.allow(Quirk::SimpleValuePaths) {
             return Ok(());
         }
-        Err(problem.but_for(Quirk::SimpleValuePaths))
+        Err(problem.with_quirk(Quirk::SimpleValuePaths))
     }
 
     fn name_or_extension(
@@ -167,19 +175,19 @@ impl ResourceType {
         urn: Option<&str>,
         name: &str,
         sub: Option<&str>,
-        t: &dyn Leeway,
+        t: &dyn QuirkPolicy,
     ) -> Option<AttrId> {
         self.lookup_parts(urn, name, sub).or_else(|| {
             let found = self.lookup_in_extensions(name, sub);
-            found.filter(|_| urn.is_none() && t.lets_through(Quirk::UnqualifiedExtensions))
+            found.filter(|_| urn.is_none() && t.allow(Quirk::UnqualifiedExtensions))
         })
     }
 
-    fn unknown(&self, path: &AttributePath<'_>) -> Error {
+    fn unknown(&self, path: &AttributePath<'_>) -> RequestError {
         let (path_text, kind) = (path.to_string(), self.name());
         let suggestion = did_you_mean(&path_text, self.attributes().iter().map(Attr::path));
         let name = excerpt(&path_text);
-        let problem = Error::filter(format!(
+        let problem = RequestError::filter(format!(
             "`{name}` is not an attribute of {kind}{suggestion}"
         ));
         let unqualified = path.urn.is_none()
@@ -187,19 +195,19 @@ impl ResourceType {
                 .lookup_in_extensions(&path.name, path.sub_attribute.as_deref())
                 .is_some();
         if unqualified {
-            problem.but_for(Quirk::UnqualifiedExtensions)
+            problem.with_quirk(Quirk::UnqualifiedExtensions)
         } else {
             problem
         }
     }
 
-    fn unknown_sub(&self, attr: AttrId, path: &AttributePath<'_>) -> Error {
+    fn unknown_sub(&self, attr: AttrId, path: &AttributePath<'_>) -> RequestError {
         let name = path.to_string();
         let children = self.attributes().iter();
         let children = children.filter(|child| child.parent() == Some(attr));
         let suggestion = did_you_mean(&name, children.map(Attr::name));
         let (name, attr) = (excerpt(&name), self.attr(attr).path());
-        Error::filter(format!(
+        RequestError::filter(format!(
             "`{name}` is not a sub-attribute of {attr}{suggestion}"
         ))
     }
@@ -209,7 +217,7 @@ struct Binder<'k> {
     /// The complex attribute whose brackets we are in.
     inside: Option<AttrId>,
     kind: &'k ResourceType,
-    leeway: &'k dyn Leeway,
+    leeway: &'k dyn QuirkPolicy,
     unknown: Unknown,
 }
 
@@ -222,7 +230,7 @@ enum Unknown {
 
 impl Binder<'_> {
     // Recursion here and in every walk of a predicate is bounded by the parser's depth limit.
-    fn filter(&self, filter: &Filter<'_>) -> Result<Predicate, Error> {
+    fn filter(&self, filter: &Filter<'_>) -> Result<Predicate, RequestError> {
         match filter {
             Filter::And(terms) => self.all(terms).map(Predicate::All),
             Filter::Compare(comparison) => self.compare(comparison),
@@ -235,11 +243,11 @@ impl Binder<'_> {
         }
     }
 
-    fn all(&self, terms: &[Filter<'_>]) -> Result<Vec<Predicate>, Error> {
+    fn all(&self, terms: &[Filter<'_>]) -> Result<Vec<Predicate>, RequestError> {
         terms.iter().map(|term| self.filter(term)).collect()
     }
 
-    fn value_path(&self, path: &ValuePath<'_>) -> Result<Predicate, Error> {
+    fn value_path(&self, path: &ValuePath<'_>) -> Result<Predicate, RequestError> {
         let Some(attr) = self.find(&path.attribute)? else {
             return Ok(Predicate::Never);
         };
@@ -255,7 +263,7 @@ impl Binder<'_> {
         })
     }
 
-    fn compare(&self, comparison: &Comparison<'_>) -> Result<Predicate, Error> {
+    fn compare(&self, comparison: &Comparison<'_>) -> Result<Predicate, RequestError> {
         let op = comparison.operator;
         let Some(found) = self.find(&comparison.attribute)? else {
             let differs = op == Operator::NotEqual;
@@ -298,7 +306,10 @@ impl Binder<'_> {
 
     /// Decides a comparison of `meta.resourceType`, which all resources of the type share.
     fn decided(&self, attr: &Attr, op: Operator, value: &Scalar) -> Option<Predicate> {
-        if attr.role() != Role::Meta || attr.name() != "resourceType" || attr.parent().is_none() {
+        if attr.role() != AttributeRole::Meta
+            || attr.name() != "resourceType"
+            || attr.parent().is_none()
+        {
             return None;
         }
         let is_equal = Scalar::of(attr, &self.kind.name().into())? == *value;
@@ -312,7 +323,7 @@ impl Binder<'_> {
     }
 
     /// The attribute that a comparison means: of a complex one its `value`.
-    fn simple(&self, id: AttrId) -> Result<&Attr, Error> {
+    fn simple(&self, id: AttrId) -> Result<&Attr, RequestError> {
         let attr = self.kind.attr(id);
         if !attr.is_complex() {
             return Ok(attr);
@@ -320,12 +331,12 @@ impl Binder<'_> {
         let Some(value) = self.kind.child_named(id, "value") else {
             let name = attr.path();
             let detail = format!("`{name}` is complex: compare one of its sub-attributes");
-            return Err(Error::filter(detail));
+            return Err(RequestError::filter(detail));
         };
         self.allowed(value).map(|id| self.kind.attr(id))
     }
 
-    fn find(&self, path: &AttributePath<'_>) -> Result<Option<AttrId>, Error> {
+    fn find(&self, path: &AttributePath<'_>) -> Result<Option<AttrId>, RequestError> {
         let found = match (
             self.inside,
             path.urn.as_deref(),
@@ -343,7 +354,7 @@ impl Binder<'_> {
             return self.allowed(id).map(Some);
         }
         let by_tolerance = matches!(self.unknown, Unknown::ByTolerance);
-        if by_tolerance && self.leeway.lets_through(Quirk::UnknownInFilter) {
+        if by_tolerance && self.leeway.allow(Quirk::UnknownInFilter) {
             return Ok(None);
         }
         let problem = match self.inside {
@@ -352,25 +363,27 @@ impl Binder<'_> {
         };
         match self.unknown {
             Unknown::ByTolerance if problem.quirk().is_none() => {
-                Err(problem.but_for(Quirk::UnknownInFilter))
+                Err(problem.with_quirk(Quirk::UnknownInFilter))
             }
             _ => Err(problem),
         }
     }
 
-    fn allowed(&self, id: AttrId) -> Result<AttrId, Error> {
+    fn allowed(&self, id: AttrId) -> Result<AttrId, RequestError> {
         let attr = self.kind.attr(id);
         let path = attr.path();
         if attr.is_never_returned() {
-            return Err(Error::filter(format!("`{path}` can't be filtered on")));
+            return Err(RequestError::filter(format!(
+                "`{path}` can't be filtered on"
+            )));
         }
         let computed = matches!(
             attr.role(),
-            Role::Inverse | Role::Membership | Role::Reference
+            AttributeRole::Inverse | AttributeRole::Membership | AttributeRole::Reference
         );
         if computed && attr.name() == "$ref" {
             let detail = format!("`{path}` is made from `value`: filter on that instead");
-            return Err(Error::filter(detail));
+            return Err(RequestError::filter(detail));
         }
         Ok(id)
     }

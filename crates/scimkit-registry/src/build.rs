@@ -7,8 +7,8 @@ use scimkit_core::{
 };
 
 use crate::{
-    Attr, AttrId, Extension, Fingerprint, Projection, RegistrationError, ResourceType, Role,
-    project::Splices,
+    Attr, AttrId, AttributeRole, Extension, Fingerprint, Projection, RegistrationError,
+    ResourceType, project::Splices,
 };
 
 /// What a store finds useful to look up in any type, where the type has it.
@@ -75,9 +75,10 @@ impl ResourceType {
             .attributes
             .iter()
             .filter(|attr| attr.parent().is_none());
-        let completed = top.filter(|attr| !matches!(attr.role(), Role::Plain | Role::Schemas));
+        let completed = top
+            .filter(|attr| !matches!(attr.role(), AttributeRole::Plain | AttributeRole::Schemas));
         this.completed = completed.map(Attr::id).collect();
-        this.display_name = this.named("displayName");
+        this.display_name = this.attribute_id("displayName");
         this.default_projection = this.projected::<&str>(&[], &[]);
         this.splices = Splices::of(&this);
         this.fingerprint = Fingerprint::of(&this);
@@ -88,7 +89,10 @@ impl ResourceType {
     /// A URI in a path or as a member's name must have one meaning.
     fn check_extensions(&self) -> Result<(), RegistrationError> {
         let urns = self.extensions.iter().map(|e| e.urn.as_str());
-        match urns.into_iter().find(|urn| self.named(urn).is_some()) {
+        match urns
+            .into_iter()
+            .find(|urn| self.attribute_id(urn).is_some())
+        {
             None => Ok(()),
             Some(urn) => Err(RegistrationError::Attribute {
                 path: urn.to_owned(),
@@ -99,7 +103,7 @@ impl ResourceType {
 
     fn mark_indexed(&mut self, path: &str) -> Result<(), RegistrationError> {
         let (name, text) = (self.name().to_owned(), path.to_owned());
-        let Some(id) = self.named(path) else {
+        let Some(id) = self.attribute_id(path) else {
             return Err(RegistrationError::UnknownIndex { path: text, name });
         };
         let attr = self.attr(id);
@@ -107,7 +111,9 @@ impl ResourceType {
             Some("it is complex")
         } else if attr.is_never_returned() {
             Some("it is never returned")
-        } else if attr.role() == Role::Schemas || (self.is_computed(id) && id != AttrId::ID) {
+        } else if attr.role() == AttributeRole::Schemas
+            || (self.is_computed(id) && id != AttrId::ID)
+        {
             Some("it is computed")
         } else {
             None
@@ -190,10 +196,10 @@ impl TableBuilder {
             .sub_attributes
             .iter()
             .any(|sub| sub.name == "$ref" && outside(sub));
-        let reference = refers(definition) && (role != Role::Plain || only_resources);
+        let reference = refers(definition) && (role != AttributeRole::Plain || only_resources);
         let definition = effective(definition, holder);
         let indexed = definition.data_type != DataType::Complex
-            && matches!(role, Role::Plain | Role::Id)
+            && matches!(role, AttributeRole::Plain | AttributeRole::Id)
             && definition.returned != Returned::Never
             && (definition.uniqueness != Uniqueness::None
                 || COMMONLY_INDEXED.contains(&path.as_str()));
@@ -266,15 +272,15 @@ fn leads_outside(reference_type: &str) -> bool {
 }
 
 /// The role of a top-level attribute.
-fn role_of(definition: &Attribute, extension: Option<usize>) -> Role {
+fn role_of(definition: &Attribute, extension: Option<usize>) -> AttributeRole {
     match definition.name.as_str() {
-        "id" if extension.is_none() => return Role::Id,
-        "meta" if extension.is_none() => return Role::Meta,
-        "schemas" if extension.is_none() => return Role::Schemas,
+        "id" if extension.is_none() => return AttributeRole::Id,
+        "meta" if extension.is_none() => return AttributeRole::Meta,
+        "schemas" if extension.is_none() => return AttributeRole::Schemas,
         _ => {}
     }
     if !refers(definition) {
-        return Role::Plain;
+        return AttributeRole::Plain;
     }
     let only_edge = definition
         .sub_attributes
@@ -282,9 +288,9 @@ fn role_of(definition: &Attribute, extension: Option<usize>) -> Role {
         .all(|a| matches!(a.name.as_str(), "$ref" | "display" | "type" | "value"));
     let edges = only_edge && extension.is_none();
     match (definition.multi_valued, definition.mutability) {
-        (true, Mutability::ReadOnly) if edges => Role::Inverse,
-        (true, Mutability::ReadWrite) if edges => Role::Membership,
-        (false, _) => Role::Reference,
-        _ => Role::Plain,
+        (true, Mutability::ReadOnly) if edges => AttributeRole::Inverse,
+        (true, Mutability::ReadWrite) if edges => AttributeRole::Membership,
+        (false, _) => AttributeRole::Reference,
+        _ => AttributeRole::Plain,
     }
 }

@@ -13,10 +13,10 @@ use serde_json::{Map, Value};
 
 use self::document::shown;
 use crate::{
-    Attr, AttrId, Budget, EdgeChange, EdgeEdit, Error, Key, Leeway, Resource, ResourceId,
-    ResourceType, Role, Scalar,
+    Attr, AttrId, AttributeRole, Budget, EdgeChange, EdgeEdit, Key, QuirkPolicy, RequestError,
+    Resource, ResourceId, ResourceType, Scalar,
     budget::weight,
-    edges::{combined, edges_of},
+    edges::{combined, parse_edges},
     json_len::max_len,
     value::is_unassigned,
 };
@@ -37,19 +37,19 @@ pub use self::{document::ChangedValue, text::TextEdit};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let body = json!({"name": {"givenName": "Babs", "familyName": "Jensen"}});
 /// let mut document = user.admit(body, &Tolerance::DEFAULT)?;
 ///
-/// let name = user.named("name").unwrap();
+/// let name = user.attribute_id("name").unwrap();
 /// let after = json!({"givenName": "Barbara", "familyName": "Jensen"});
-/// let mut change = Change::none(Arc::clone(user));
+/// let mut change = Change::empty(Arc::clone(user));
 /// change.difference(name, document.get(user, name), Some(after.clone()));
 /// let entries: Vec<_> = change.entries().collect();
 /// assert_eq!(entries, [("name.givenName", Some(&json!("Barbara")))]);
 /// change.apply(&mut document);
 /// assert_eq!(document.get(user, name), Some(&after));
-/// # Ok::<(), scimkit_registry::Error>(())
+/// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Clone)]
 pub struct Change {
@@ -66,7 +66,7 @@ pub struct Change {
 impl Change {
     /// A change that does nothing yet.
     #[must_use]
-    pub fn none(kind: Arc<ResourceType>) -> Self {
+    pub fn empty(kind: Arc<ResourceType>) -> Self {
         Change {
             edges: OnceLock::new(),
             edits: Vec::new(),
@@ -96,28 +96,32 @@ impl Change {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let change = Change::admit(user, json!({"USERNAME": "bjensen"}), &Tolerance::DEFAULT)?;
     /// assert_eq!(change.entries().next(), Some(("userName", Some(&json!("bjensen")))));
     /// assert!(Change::admit(user, json!({"title": "Dr"}), &Tolerance::DEFAULT).is_err());
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     ///
     /// [RFC 7644 section 3.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.3)
-    pub fn admit(kind: &Arc<ResourceType>, body: Value, t: &dyn Leeway) -> Result<Self, Error> {
+    pub fn admit(
+        kind: &Arc<ResourceType>,
+        body: Value,
+        t: &dyn QuirkPolicy,
+    ) -> Result<Self, RequestError> {
         let admitted = kind.admit_required(body, t)?;
         Ok(Change::from_values(Arc::clone(kind), admitted.values))
     }
 
     /// The change that sets these top-level attributes, which come by id.
     fn from_values(kind: Arc<ResourceType>, values: Vec<(AttrId, Value)>) -> Self {
-        let mut change = Change::none(kind);
+        let mut change = Change::empty(kind);
         change.set.reserve(values.len());
         for (id, value) in values {
             let kind = &change.kind;
             let attr = kind.attr(id);
-            if attr.role() == Role::Membership {
-                change.edit_edges(id, EdgeEdit::Replace(edges_of(&value)));
+            if attr.role() == AttributeRole::Membership {
+                change.edit_edges(id, EdgeEdit::Replace(parse_edges(&value)));
             } else if !is_kept(kind, attr) {
                 continue;
             } else if !attr.is_complex() || attr.definition().multi_valued {
@@ -141,7 +145,7 @@ impl Change {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let document = |body| user.admit(body, &Tolerance::DEFAULT);
     /// let before = document(json!({"userName": "babs", "title": "Guide"}))?;
     /// let after = document(json!({"userName": "babs", "nickName": "Babs"}))?;
@@ -150,11 +154,11 @@ impl Change {
     ///     change.entries().collect::<Vec<_>>(),
     ///     [("nickName", Some(&json!("Babs"))), ("title", None)]
     /// );
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     #[must_use]
     pub fn between(kind: Arc<ResourceType>, before: Option<&Resource>, after: &Resource) -> Self {
-        let mut change = Change::none(kind);
+        let mut change = Change::empty(kind);
         let kind = Arc::clone(&change.kind);
         for attr in kind.attributes().iter().filter(|a| a.parent().is_none()) {
             let before = before.and_then(|before| before.get(&kind, attr.id()));
@@ -171,19 +175,19 @@ impl Change {
 
     /// The attributes to set, by id.
     #[must_use]
-    pub fn set(&self) -> &[(AttrId, Value)] {
+    pub fn assignments(&self) -> &[(AttrId, Value)] {
         &self.set
     }
 
     /// The attributes to unset, by id.
     #[must_use]
-    pub fn unset(&self) -> &[AttrId] {
+    pub fn removals(&self) -> &[AttrId] {
         &self.unset
     }
 
     /// The changes of membership, one for each attribute.
     #[must_use]
-    pub fn edges(&self) -> &[EdgeChange] {
+    pub fn edge_changes(&self) -> &[EdgeChange] {
         self.edges.get_or_init(|| combined(&self.edits))
     }
 
@@ -209,10 +213,10 @@ impl Change {
     /// use scimkit_registry::{Change, Edge, EdgeEdit, Registry};
     ///
     /// let registry = Registry::standard();
-    /// let group = registry.by_name("Group").unwrap();
-    /// let mut change = Change::none(Arc::clone(group));
+    /// let group = registry.resource_type("Group").unwrap();
+    /// let mut change = Change::empty(Arc::clone(group));
     /// assert_eq!(change.weight(), 0);
-    /// let members = group.named("members").unwrap();
+    /// let members = group.attribute_id("members").unwrap();
     /// change.edit_edges(members, EdgeEdit::Replace(vec![Edge::to("1")]));
     /// assert!(change.weight() > 0);
     /// ```
@@ -238,14 +242,14 @@ impl Change {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let body = user.admit(json!({"name": {"givenName": "Babs"}}), &Tolerance::DEFAULT)?;
     /// let change = Change::create(Arc::clone(user), body);
     /// let mut document = Resource::default();
     /// let before = document.text_len();
     /// change.apply(&mut document);
     /// assert!(document.text_len() <= before + change.max_growth());
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     #[must_use]
     pub fn max_growth(&self) -> u64 {
@@ -275,10 +279,10 @@ impl Change {
     /// use scimkit_registry::{Change, Edge, EdgeEdit, Registry};
     ///
     /// let registry = Registry::standard();
-    /// let group = registry.by_name("Group").unwrap();
-    /// let mut change = Change::none(Arc::clone(group));
+    /// let group = registry.resource_type("Group").unwrap();
+    /// let mut change = Change::empty(Arc::clone(group));
     /// assert!(!change.replaces_edges());
-    /// let members = group.named("members").unwrap();
+    /// let members = group.attribute_id("members").unwrap();
     /// change.edit_edges(members, EdgeEdit::Replace(vec![Edge::to("1")]));
     /// assert!(change.replaces_edges());
     /// ```
@@ -304,17 +308,17 @@ impl Change {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let create = |body| {
     ///     let admitted = user.admit(body, &Tolerance::DEFAULT)?;
-    ///     Ok::<_, scimkit_registry::Error>(Change::create(Arc::clone(user), admitted))
+    ///     Ok::<_, scimkit_registry::RequestError>(Change::create(Arc::clone(user), admitted))
     /// };
-    /// assert!(create(json!({"userName": "a", "password": "secret"}))?.sets_hidden());
-    /// assert!(!create(json!({"userName": "a"}))?.sets_hidden());
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// assert!(create(json!({"userName": "a", "password": "secret"}))?.touches_never_returned());
+    /// assert!(!create(json!({"userName": "a"}))?.touches_never_returned());
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     #[must_use]
-    pub fn sets_hidden(&self) -> bool {
+    pub fn touches_never_returned(&self) -> bool {
         let mut written = self.set.iter().map(|(id, _)| id).chain(&self.unset);
         written.any(|id| self.kind.attr(*id).is_never_returned())
     }
@@ -328,13 +332,13 @@ impl Change {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let body = json!({"userName": "BJensen", "nickName": "Babs"});
     /// let bjensen = user.admit(body, &Tolerance::DEFAULT)?;
     /// let keys = Change::create(Arc::clone(user), bjensen).keys();
-    /// let user_name = user.named("userName").unwrap();
+    /// let user_name = user.attribute_id("userName").unwrap();
     /// assert_eq!(keys, [(user_name, vec![Scalar::Text("bjensen".into())])]);
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     #[must_use]
     pub fn keys(&self) -> Vec<(AttrId, Vec<Key>)> {
@@ -379,15 +383,15 @@ impl Change {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
-    /// let mut change = Change::none(Arc::clone(user));
-    /// let name = user.named("name").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
+    /// let mut change = Change::empty(Arc::clone(user));
+    /// let name = user.attribute_id("name").unwrap();
     /// let before = json!({"givenName": "Babs", "honorificPrefix": "Ms."});
     /// change.difference(name, Some(&before), Some(json!({"givenName": "Babs"})));
     /// assert_eq!(change.entries().collect::<Vec<_>>(), [("name.honorificPrefix", None)]);
     ///
     /// change.difference(AttrId::ID, None, Some(json!("42")));
-    /// assert_eq!(change.set().len(), 0);
+    /// assert_eq!(change.assignments().len(), 0);
     /// ```
     pub fn difference(&mut self, id: AttrId, before: Option<&Value>, after: Option<Value>) {
         let kind = Arc::clone(&self.kind);
@@ -432,33 +436,36 @@ impl Change {
     /// # Example
     /// ```
     /// use std::sync::Arc;
-    /// use scimkit_registry::{Change, Registry, Revision, Tolerance};
+    /// use scimkit_registry::{Change, Registry, ValueEdit, Tolerance};
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let body = json!({"userName": "bjensen", "title": "Dr", "nickName": "Babs"});
     /// let change = Change::create(Arc::clone(user), user.admit(body, &Tolerance::DEFAULT)?);
     /// let revised = change.revised(|id, value| match (user.attr(id).path(), value) {
-    ///     ("title", _) => Revision::Leave,
-    ///     ("nickName", _) => Revision::Set(json!([])), // the same as `Revision::Unset`
-    ///     (_, Some(value)) => Revision::Set(value),
-    ///     (_, None) => Revision::Unset,
+    ///     ("title", _) => ValueEdit::Leave,
+    ///     ("nickName", _) => ValueEdit::Set(json!([])), // the same as `ValueEdit::Unset`
+    ///     (_, Some(value)) => ValueEdit::Set(value),
+    ///     (_, None) => ValueEdit::Unset,
     /// });
     /// let entries: Vec<_> = revised.entries().collect();
     /// assert_eq!(entries, [("userName", Some(&json!("bjensen"))), ("nickName", None)]);
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     #[must_use]
-    pub fn revised(mut self, mut revise: impl FnMut(AttrId, Option<Value>) -> Revision) -> Change {
+    pub fn map_values(
+        mut self,
+        mut revise: impl FnMut(AttrId, Option<Value>) -> ValueEdit,
+    ) -> Change {
         let set = std::mem::take(&mut self.set).into_iter();
         let unset = std::mem::take(&mut self.unset).into_iter();
         let set = set.map(|(id, value)| (id, Some(value)));
         for (id, value) in set.chain(unset.map(|id| (id, None))) {
             match revise(id, value) {
-                Revision::Leave => {}
-                Revision::Set(value) if !is_unassigned(&value) => self.set.push((id, value)),
-                Revision::Set(_) | Revision::Unset => self.unset.push(id),
+                ValueEdit::Leave => {}
+                ValueEdit::Set(value) if !is_unassigned(&value) => self.set.push((id, value)),
+                ValueEdit::Set(_) | ValueEdit::Unset => self.unset.push(id),
             }
         }
         self
@@ -483,14 +490,14 @@ impl Change {
     /// use scimkit_registry::{Change, Edge, EdgeEdit, Registry};
     ///
     /// let registry = Registry::standard();
-    /// let group = registry.by_name("Group").unwrap();
-    /// let members = group.named("members").unwrap();
-    /// let mut change = Change::none(Arc::clone(group));
+    /// let group = registry.resource_type("Group").unwrap();
+    /// let members = group.attribute_id("members").unwrap();
+    /// let mut change = Change::empty(Arc::clone(group));
     /// let add = vec![Edge::to("1"), Edge::to("2")];
     /// change.edit_edges(members, EdgeEdit::Delta { add, remove: vec![] });
     /// change.edit_edges(members, EdgeEdit::Delta { add: vec![], remove: vec!["1".into()] });
     /// let combined = EdgeEdit::Delta { add: vec![Edge::to("2")], remove: vec!["1".into()] };
-    /// assert_eq!(change.edges()[0].edit, combined);
+    /// assert_eq!(change.edge_changes()[0].edit, combined);
     /// ```
     pub fn edit_edges(&mut self, attr: AttrId, edit: EdgeEdit) {
         if matches!(&edit, EdgeEdit::Delta { add, remove } if add.is_empty() && remove.is_empty()) {
@@ -509,19 +516,19 @@ impl Change {
     /// use scimkit_registry::{Change, Edge, EdgeEdit, Registry};
     ///
     /// let registry = Registry::standard();
-    /// let group = registry.by_name("Group").unwrap();
-    /// let members = group.named("members").unwrap();
-    /// let mut change = Change::none(Arc::clone(group));
+    /// let group = registry.resource_type("Group").unwrap();
+    /// let members = group.attribute_id("members").unwrap();
+    /// let mut change = Change::empty(Arc::clone(group));
     /// change.edit_edges(members, EdgeEdit::Replace(vec![Edge::to("1"), Edge::to("2")]));
     /// let later = change.split_edges(|id| id.as_str() == "2");
-    /// assert_eq!(change.edges()[0].edit, EdgeEdit::Replace(vec![Edge::to("1")]));
+    /// assert_eq!(change.edge_changes()[0].edit, EdgeEdit::Replace(vec![Edge::to("1")]));
     /// let add = vec![Edge::to("2")];
     /// assert_eq!(later.edges()[0].edit, EdgeEdit::Delta { add, remove: vec![] });
     /// assert!(change.split_edges(|id| id.as_str() == "3").is_empty());
     /// ```
     pub fn split_edges(&mut self, leads_there: impl Fn(&ResourceId) -> bool) -> Change {
-        let mut later = Change::none(Arc::clone(&self.kind));
-        let edges = self.edges().to_vec();
+        let mut later = Change::empty(Arc::clone(&self.kind));
+        let edges = self.edge_changes().to_vec();
         self.edges = OnceLock::new();
         self.edits = edges;
         for EdgeChange { attr, edit } in &mut self.edits {
@@ -561,7 +568,7 @@ impl fmt::Debug for Change {
     clippy::exhaustive_enums,
     reason = "a change sets, unsets, or says nothing"
 )]
-pub enum Revision {
+pub enum ValueEdit {
     /// The change does not speak of it.
     Leave,
     /// It gets this value.
@@ -572,7 +579,8 @@ pub enum Revision {
 
 /// Whether documents hold an attribute.
 fn is_kept(kind: &ResourceType, attr: &Attr) -> bool {
-    matches!(attr.role(), Role::Plain | Role::Reference) && !kind.is_computed(attr.id())
+    matches!(attr.role(), AttributeRole::Plain | AttributeRole::Reference)
+        && !kind.is_computed(attr.id())
 }
 
 fn scalars<'v>(attr: &'v Attr, value: Option<&'v Value>) -> impl Iterator<Item = Key> + 'v {

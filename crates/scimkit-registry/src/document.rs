@@ -18,7 +18,7 @@ use crate::Resource;
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let tree = user.admit(json!({"USERNAME": "bjensen"}), &Tolerance::DEFAULT)?;
 /// let document = Document::from(tree.clone());
 /// assert!(document.text().ends_with(br#""userName":"bjensen"}"#));
@@ -37,7 +37,7 @@ pub struct Document {
 /// A text that is not the JSON object of a document.
 #[derive(Debug, Error)]
 #[error("a stored document can't be read: {0}")]
-pub struct InvalidDocument(#[source] crate::Error);
+pub struct InvalidDocument(#[source] crate::RequestError);
 
 impl Document {
     /// Creates a document from its text, as [`Document::text`] returned it.
@@ -123,11 +123,11 @@ impl Document {
 
 impl InvalidDocument {
     pub(crate) fn new(problem: &serde_json::Error) -> Self {
-        InvalidDocument(crate::Error::unreadable(problem))
+        InvalidDocument(crate::RequestError::unreadable(problem))
     }
 
     pub(crate) fn not_json() -> Self {
-        InvalidDocument(crate::Error::syntax("expected a JSON object"))
+        InvalidDocument(crate::RequestError::syntax("expected a JSON object"))
     }
 }
 

@@ -156,14 +156,14 @@ pub enum EdgeEdit {
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::{Edge, edges_of};
+/// use scimkit_registry::{Edge, parse_edges};
 /// use serde_json::json;
 ///
-/// assert_eq!(edges_of(&json!([{"value": "42"}])), [Edge::to("42")]);
-/// assert_eq!(edges_of(&json!([{"display": "without a value"}])), []);
+/// assert_eq!(parse_edges(&json!([{"value": "42"}])), [Edge::to("42")]);
+/// assert_eq!(parse_edges(&json!([{"display": "without a value"}])), []);
 /// ```
 #[must_use]
-pub fn edges_of(value: &Value) -> Vec<Edge> {
+pub fn parse_edges(value: &Value) -> Vec<Edge> {
     let elements = value
         .as_array()
         .map_or(std::slice::from_ref(value), Vec::as_slice);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::{Attr, AttrId, ResourceType, Role, Scalar};
+use crate::{Attr, AttrId, AttributeRole, ResourceType, Scalar};
 
 /// The identity of an element: two elements with the same key are one element.
 ///
@@ -35,8 +35,8 @@ pub enum ElementKey {
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
-/// let keys = ElementKeys::new(user, user.attr(user.named("emails").unwrap()));
+/// let user = registry.resource_type("User").unwrap();
+/// let keys = ElementKeys::new(user, user.attr(user.attribute_id("emails").unwrap()));
 /// let work = keys.key(&json!({"value": "b@x.example", "type": "work", "display": "B"}));
 /// assert_eq!(keys.key(&json!({"value": "B@X.example", "type": "Work"})), work);
 /// assert_ne!(keys.key(&json!({"value": "b@x.example", "type": "home"})), work);
@@ -94,12 +94,12 @@ impl ResourceType {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let emails = vec![
     ///     json!({"value": "b@x.example", "primary": true}),
     ///     json!({"value": "B@x.example", "display": "B"}),
     /// ];
-    /// let unique = user.without_duplicates(user.named("emails").unwrap(), emails);
+    /// let unique = user.without_duplicates(user.attribute_id("emails").unwrap(), emails);
     /// assert_eq!(unique, [json!({"value": "B@x.example", "primary": true, "display": "B"})]);
     /// ```
     ///
@@ -108,7 +108,7 @@ impl ResourceType {
     pub fn without_duplicates(&self, id: AttrId, elements: Vec<Value>) -> Vec<Value> {
         let attr = self.attr(id);
         // Members become edges, of which there is one for each resource.
-        let kept = !attr.is_complex() || attr.role() == Role::Membership;
+        let kept = !attr.is_complex() || attr.role() == AttributeRole::Membership;
         if kept || elements.len() < 2 {
             return elements;
         }

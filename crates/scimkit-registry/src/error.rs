@@ -1,6 +1,6 @@
 //! What the registry and the PATCH engine can find wrong.
 
-use crate::{Exhausted, Leeway, Quirk};
+use crate::{Exhausted, Quirk, QuirkPolicy};
 
 /// What a request got wrong, with a sentence for the administrator who reads it.
 ///
@@ -8,29 +8,29 @@ use crate::{Exhausted, Leeway, Quirk};
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::{ErrorKind, Registry, Tolerance};
+/// use scimkit_registry::{RequestErrorKind, Registry, Tolerance};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let error = user.admit(json!({"active": "maybe"}), &Tolerance::DEFAULT).unwrap_err();
-/// assert_eq!(error.kind(), ErrorKind::Value);
+/// assert_eq!(error.kind(), RequestErrorKind::Value);
 /// assert_eq!(error.detail(), "`active` must be true or false but is the string `maybe`");
 /// ```
 ///
 /// [RFC 7644 section 3.12]: https://www.rfc-editor.org/rfc/rfc7644#section-3.12
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
-pub struct Error {
+pub struct RequestError {
     detail: String,
-    kind: ErrorKind,
+    kind: RequestErrorKind,
     quirk: Option<Quirk>,
 }
 
-/// The part of a request that an [`Error`] is about.
+/// The part of a request that an [`RequestError`] is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ErrorKind {
+pub enum RequestErrorKind {
     /// The request's [`Budget`](crate::Budget) ran out: too much work, or too much time.
     Exhausted(Exhausted),
     /// A filter that can't be read or bound: `invalidFilter`.
@@ -47,11 +47,11 @@ pub enum ErrorKind {
     Value,
 }
 
-impl Error {
+impl RequestError {
     /// An error of that kind; `detail` in lower case, without a full stop.
     #[must_use]
-    pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Error {
+    pub fn new(kind: RequestErrorKind, detail: impl Into<String>) -> Self {
+        RequestError {
             detail: detail.into(),
             kind,
             quirk: None,
@@ -66,7 +66,7 @@ impl Error {
 
     /// Which part of the request it is about.
     #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> RequestErrorKind {
         self.kind
     }
 
@@ -79,7 +79,7 @@ impl Error {
 
     /// The same error, and the quirk that must be accepted for it not to be one.
     #[must_use]
-    pub fn but_for(mut self, quirk: Quirk) -> Self {
+    pub fn with_quirk(mut self, quirk: Quirk) -> Self {
         let name = quirk.name();
         self.detail
             .push_str(&format!(" (the tolerance `{name}` would accept it)"));
@@ -97,22 +97,26 @@ impl Error {
     ///
     /// # Example
     /// ```
-    /// use scimkit_registry::{Error, Quirk, Tolerance};
+    /// use scimkit_registry::{RequestError, Quirk, Tolerance};
     ///
     /// assert!(Error::check_message(true, "a patch", &Tolerance::DEFAULT).is_ok());
     /// let error = Error::check_message(true, "a patch", &Tolerance::STRICT).unwrap_err();
     /// assert_eq!(error.quirk(), Some(Quirk::AnySchemas));
     /// ```
-    pub fn check_message(mismatch: bool, message: &str, t: &dyn Leeway) -> Result<(), Error> {
-        if !mismatch || t.lets_through(Quirk::AnySchemas) {
+    pub fn check_message(
+        mismatch: bool,
+        message: &str,
+        t: &dyn QuirkPolicy,
+    ) -> Result<(), RequestError> {
+        if !mismatch || t.allow(Quirk::AnySchemas) {
             return Ok(());
         }
-        let problem = Error::syntax(format!("`schemas` does not name {message}"));
-        Err(problem.but_for(Quirk::AnySchemas))
+        let problem = RequestError::syntax(format!("`schemas` does not name {message}"));
+        Err(problem.with_quirk(Quirk::AnySchemas))
     }
 
     /// Both errors in one sentence, of the kind of the first.
-    pub(crate) fn and(mut self, next: &Error) -> Self {
+    pub(crate) fn and(mut self, next: &RequestError) -> Self {
         self.detail.push_str("; ");
         self.detail.push_str(&next.detail);
         self.quirk = self.quirk.or(next.quirk);
@@ -121,37 +125,37 @@ impl Error {
 
     /// The same error, said of a larger thing: `operation 2: …`.
     #[must_use]
-    pub fn within(mut self, place: &str) -> Self {
+    pub fn with_context(mut self, place: &str) -> Self {
         self.detail = format!("{place}: {}", self.detail);
         self
     }
 
     /// The same error, of another part of the request.
-    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
+    pub(crate) fn of_kind(mut self, kind: RequestErrorKind) -> Self {
         self.kind = kind;
         self
     }
 
     pub(crate) fn filter(detail: impl Into<String>) -> Self {
-        Error::new(ErrorKind::Filter, detail)
+        RequestError::new(RequestErrorKind::Filter, detail)
     }
 
     pub(crate) fn path(detail: impl Into<String>) -> Self {
-        Error::new(ErrorKind::Path, detail)
+        RequestError::new(RequestErrorKind::Path, detail)
     }
 
     pub(crate) fn syntax(detail: impl Into<String>) -> Self {
-        Error::new(ErrorKind::Syntax, detail)
+        RequestError::new(RequestErrorKind::Syntax, detail)
     }
 
     pub(crate) fn value(detail: impl Into<String>) -> Self {
-        Error::new(ErrorKind::Value, detail)
+        RequestError::new(RequestErrorKind::Value, detail)
     }
 }
 
-impl From<Exhausted> for Error {
+impl From<Exhausted> for RequestError {
     fn from(reason: Exhausted) -> Self {
-        Error::new(ErrorKind::Exhausted(reason), reason.to_string())
+        RequestError::new(RequestErrorKind::Exhausted(reason), reason.to_string())
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     Attr, AttrId, AttrValues, Exhausted, Meter, Operator, Predicate, Resource, ResourceType,
-    Scalar, fold, node::Node, scan,
+    Scalar, fold_case, node::Node, scan,
 };
 
 /// A resource as a predicate sees it: its document, and beside it what the document does not hold.
@@ -14,24 +14,24 @@ use crate::{
 /// # Example
 /// ```
 /// use scimkit_filter::Filter;
-/// use scimkit_registry::{Budget, Registry, Tolerance, View};
+/// use scimkit_registry::{Budget, Registry, Tolerance, ResourceView};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let group = registry.by_name("Group").unwrap();
+/// let group = registry.resource_type("Group").unwrap();
 /// let staff = group.admit(json!({"displayName": "Staff"}), &Tolerance::DEFAULT)?;
 /// let filter = Filter::parse(r#"members.value eq "42""#).unwrap();
 /// let predicate = group.bind_filter(&filter, &Tolerance::DEFAULT)?;
 ///
 /// let members = json!({"members": [{"value": "42", "type": "User"}]});
-/// let members = View::with(&staff, members.as_object().unwrap());
+/// let members = ResourceView::with(&staff, members.as_object().unwrap());
 /// let budget = Budget::new(1_000);
 /// assert_eq!(group.matches(&predicate, members, &budget.meter()), Ok(true));
-/// assert_eq!(group.matches(&predicate, View::of(&staff), &budget.meter()), Ok(false));
-/// # Ok::<(), scimkit_registry::Error>(())
+/// assert_eq!(group.matches(&predicate, ResourceView::new(&staff), &budget.meter()), Ok(false));
+/// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
+pub struct ResourceView<'a> {
     computed: Option<&'a Map<String, Value>>,
     source: Source<'a>,
 }
@@ -43,11 +43,11 @@ enum Source<'a> {
     Values(&'a AttrValues<'a>),
 }
 
-impl<'a> View<'a> {
+impl<'a> ResourceView<'a> {
     /// Creates a view of a tree alone: `id`, `meta` and edges count as unassigned.
     #[must_use]
-    pub fn of(document: &'a Resource) -> Self {
-        View {
+    pub fn new(document: &'a Resource) -> Self {
+        ResourceView {
             computed: None,
             source: Source::Tree(document),
         }
@@ -56,7 +56,7 @@ impl<'a> View<'a> {
     /// Creates a view of the attributes that were read from a document. All others count as unassigned.
     #[must_use]
     pub fn of_values(values: &'a AttrValues<'_>) -> Self {
-        View {
+        ResourceView {
             computed: None,
             source: Source::Values(values),
         }
@@ -66,7 +66,7 @@ impl<'a> View<'a> {
     /// memberships, and references filled in.
     #[must_use]
     pub fn with(document: &'a Resource, computed: &'a Map<String, Value>) -> Self {
-        View::of(document).with_computed(Some(computed))
+        ResourceView::new(document).with_computed(Some(computed))
     }
 
     /// Sets the computed attributes, which take precedence over the document's own.
@@ -105,13 +105,13 @@ impl ResourceType {
     /// The budget ran out: nothing is known of the resource.
     ///
     /// # Example
-    /// See [`View`].
+    /// See [`ResourceView`].
     ///
     /// [RFC 7644 section 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2)
     pub fn matches(
         &self,
         predicate: &Predicate,
-        view: View<'_>,
+        view: ResourceView<'_>,
         meter: &Meter<'_>,
     ) -> Result<bool, Exhausted> {
         Eval {
@@ -151,25 +151,25 @@ impl ResourceType {
     ///
     /// # Example
     /// ```
-    /// use scimkit_registry::{Meter, Registry, Scalar, Tolerance, View};
+    /// use scimkit_registry::{Meter, Registry, Scalar, Tolerance, ResourceView};
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let emails = json!([{"value": "a@x.org"}, {"value": "B@x.org", "primary": true}]);
     /// let bjensen = user.admit(json!({"emails": emails}), &Tolerance::DEFAULT)?;
     /// let meter = Meter::unlimited();
-    /// let key = |path| user.sort_key(user.named(path).unwrap(), View::of(&bjensen), &meter);
+    /// let key = |path| user.sort_key(user.attribute_id(path).unwrap(), ResourceView::new(&bjensen), &meter);
     /// assert_eq!(key("emails.value"), Ok(Some(Scalar::Text("b@x.org".into()))));
     /// assert_eq!(key("title"), Ok(None));
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     ///
     /// [RFC 7644 section 3.4.2.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.3)
     pub fn sort_key(
         &self,
         id: AttrId,
-        view: View<'_>,
+        view: ResourceView<'_>,
         meter: &Meter<'_>,
     ) -> Result<Option<Scalar>, Exhausted> {
         let attr = self.attr(id);
@@ -207,7 +207,7 @@ impl ResourceType {
 #[derive(Clone, Copy)]
 enum Place<'a> {
     Element(Node<'a>),
-    Resource(View<'a>),
+    Resource(ResourceView<'a>),
 }
 
 #[derive(Clone, Copy)]
@@ -382,7 +382,7 @@ fn compare_text(case_exact: bool, op: Operator, wanted: &str, text: &str) -> boo
     let text = if case_exact {
         Cow::Borrowed(text)
     } else {
-        fold(text)
+        fold_case(text)
     };
     match op {
         Operator::Contains => text.contains(wanted),

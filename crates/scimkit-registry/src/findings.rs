@@ -1,6 +1,6 @@
 //! Several things wrong with one request, told together.
 
-use crate::Error;
+use crate::RequestError;
 
 /// What was found wrong so far, so that whoever sent it can mend all of it at once.
 ///
@@ -8,21 +8,21 @@ use crate::Error;
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::{ErrorKind, Registry, Tolerance};
+/// use scimkit_registry::{RequestErrorKind, Registry, Tolerance};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let body = json!({"active": "maybe", "title": 5});
 /// let error = user.admit_complete(body, &Tolerance::DEFAULT).unwrap_err();
-/// assert_eq!(error.kind(), ErrorKind::Value);
+/// assert_eq!(error.kind(), RequestErrorKind::Value);
 /// assert_eq!(error.detail(), "`title` must be a string but is `5`; \
 ///     `active` must be true or false but is the string `maybe`; `userName` is required but missing");
 /// ```
 #[derive(Debug, Default)]
-pub struct Findings(Vec<Error>);
+pub struct ErrorCollector(Vec<RequestError>);
 
-impl Findings {
+impl ErrorCollector {
     /// How many are gathered at most.
     const MOST: usize = 10;
 
@@ -30,7 +30,7 @@ impl Findings {
     ///
     /// # Errors
     /// All that was found, of the kind of the first.
-    pub fn note<T>(&mut self, outcome: Result<T, Error>) -> Result<Option<T>, Error> {
+    pub fn push<T>(&mut self, outcome: Result<T, RequestError>) -> Result<Option<T>, RequestError> {
         match outcome {
             Ok(value) => Ok(Some(value)),
             Err(error) => {
@@ -38,7 +38,7 @@ impl Findings {
                 if self.0.len() < Self::MOST {
                     return Ok(None);
                 }
-                std::mem::take(self).end().map(|()| None)
+                std::mem::take(self).finish().map(|()| None)
             }
         }
     }
@@ -47,7 +47,7 @@ impl Findings {
     ///
     /// # Errors
     /// All that was found, of the kind of the first.
-    pub fn end(self) -> Result<(), Error> {
+    pub fn finish(self) -> Result<(), RequestError> {
         let mut errors = self.0.into_iter();
         match errors.next() {
             None => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use crate::{Attr, AttrId, ResourceType, Role};
+use crate::{Attr, AttrId, AttributeRole, ResourceType};
 
 /// Raised when folding changes, so that keys folded otherwise are made anew.
 const FOLDING: &str = "2";
@@ -22,7 +22,7 @@ const FOLDING: &str = "2";
 ///
 /// let standard = Registry::standard();
 /// let indexed = Registry::builder().index("User", "title").build()?;
-/// let fingerprint = |registry: &Registry| registry.by_name("User").unwrap().fingerprint();
+/// let fingerprint = |registry: &Registry| registry.resource_type("User").unwrap().fingerprint();
 /// assert_eq!(fingerprint(&standard), fingerprint(&Registry::standard()));
 /// assert_ne!(fingerprint(&standard), fingerprint(&indexed));
 /// # Ok::<(), scimkit_registry::RegistrationError>(())
@@ -87,7 +87,7 @@ impl ResourceType {
     ///
     /// let standard = Registry::standard();
     /// let indexed = Registry::builder().index("User", "title").build()?;
-    /// let keys = |registry: &Registry| registry.by_name("User").unwrap().key_fingerprint();
+    /// let keys = |registry: &Registry| registry.resource_type("User").unwrap().key_fingerprint();
     /// assert_eq!(keys(&standard), keys(&Registry::standard()));
     /// assert_ne!(keys(&standard), keys(&indexed));
     /// # Ok::<(), scimkit_registry::RegistrationError>(())
@@ -110,8 +110,8 @@ impl ResourceType {
     /// use scimkit_registry::Registry;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
-    /// let definition = |path| user.key_definition(user.named(path).unwrap());
+    /// let user = registry.resource_type("User").unwrap();
+    /// let definition = |path| user.key_definition(user.attribute_id(path).unwrap());
     /// assert!(definition("userName").unwrap().starts_with("userName string"));
     /// assert_eq!(definition("title"), None);
     /// ```
@@ -147,7 +147,7 @@ impl ResourceType {
     pub fn has_keys(&self, attr: AttrId) -> bool {
         let attr = self.attr(attr);
         attr.is_indexed()
-            && matches!(attr.role(), Role::Plain | Role::Reference)
+            && matches!(attr.role(), AttributeRole::Plain | AttributeRole::Reference)
             && !self.is_computed(attr.id())
             && !attr.is_complex()
             && !attr.is_never_returned()
@@ -175,7 +175,7 @@ impl ResourceType {
     /// use scimkit_registry::Registry;
     ///
     /// let standard = Registry::standard();
-    /// let (user, group) = (standard.by_name("User").unwrap(), standard.by_name("Group").unwrap());
+    /// let (user, group) = (standard.resource_type("User").unwrap(), standard.resource_type("Group").unwrap());
     /// assert!(user.shows_all(&user.shown_attributes()));
     /// assert!(!group.shows_all(&user.shown_attributes()));
     /// ```

@@ -17,17 +17,17 @@ use crate::{Attr, node::Node};
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::fold;
+/// use scimkit_registry::fold_case;
 ///
-/// assert_eq!(fold("Straße@EXAMPLE.com"), "strasse@example.com");
-/// assert_eq!(fold("Zoe\u{308}"), fold("ZO\u{cb}"));
-/// assert_ne!(fold("Zoe"), fold("Zoë"));
+/// assert_eq!(fold_case("Straße@EXAMPLE.com"), "strasse@example.com");
+/// assert_eq!(fold_case("Zoe\u{308}"), fold_case("ZO\u{cb}"));
+/// assert_ne!(fold_case("Zoe"), fold_case("Zoë"));
 /// ```
 ///
 /// [RFC 7644 section 5](https://www.rfc-editor.org/rfc/rfc7644#section-5),
 /// [RFC 8265 section 3.3](https://www.rfc-editor.org/rfc/rfc8265#section-3.3)
 #[must_use]
-pub fn fold(text: &str) -> Cow<'_, str> {
+pub fn fold_case(text: &str) -> Cow<'_, str> {
     if !text.is_ascii() {
         let mut narrow = String::with_capacity(text.len());
         for letter in text.chars() {
@@ -65,8 +65,8 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
-/// let created = user.attr(user.named("meta.created").unwrap());
+/// let user = registry.resource_type("User").unwrap();
+/// let created = user.attr(user.attribute_id("meta.created").unwrap());
 /// let instant = Scalar::of(created, &json!("1970-01-01T01:00:00+01:00"));
 /// assert_eq!(instant, Some(Scalar::Instant(0)));
 /// assert_eq!(Scalar::of(created, &json!("yesterday")), None);
@@ -118,7 +118,7 @@ impl Scalar {
         Scalar::Text(if attr.definition().is_case_exact() {
             text.to_owned()
         } else {
-            fold(text).into_owned()
+            fold_case(text).into_owned()
         })
     }
 

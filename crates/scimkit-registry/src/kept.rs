@@ -3,7 +3,7 @@
 use scimkit_core::excerpt;
 use serde_json::{Map, Value};
 
-use crate::{Attr, Error, MAX_ELEMENTS, MAX_TEXT, Resource, ResourceType, Scalar};
+use crate::{Attr, MAX_ELEMENTS, MAX_TEXT, RequestError, Resource, ResourceType, Scalar};
 
 impl ResourceType {
     /// Checks a document that comes out of an archive or another store: one that is kept and shown
@@ -24,14 +24,14 @@ impl ResourceType {
     /// use scimkit_registry::{Registry, Resource};
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
-    /// let check = |text: &[u8]| user.check_kept(&Resource::restore(text)?);
+    /// let user = registry.resource_type("User").unwrap();
+    /// let check = |text: &[u8]| user.validate_stored(&Resource::restore(text)?);
     /// check(br#"{"userName": "bjensen", "emails": [{"value": "b@example.com"}], "old": 7}"#)?;
     /// let misfit = check(br#"{"emails": [{"value": 5}]}"#).unwrap_err();
     /// assert_eq!(misfit.detail(), "`emails.value` is kept as 5, which is not of its type");
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
-    pub fn check_kept(&self, document: &Resource) -> Result<(), Error> {
+    pub fn validate_stored(&self, document: &Resource) -> Result<(), RequestError> {
         let members = document.as_map();
         self.check_members(self.top_level(None), members)?;
         for (index, extension) in self.extensions().iter().enumerate() {
@@ -55,14 +55,14 @@ impl ResourceType {
     /// use scimkit_registry::{Registry, Resource};
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let mut document = Resource::restore(br#"{"userName": "a", "Password": "t0p"}"#)?;
-    /// assert!(user.strip_hidden(&mut document));
+    /// assert!(user.remove_never_returned(&mut document));
     /// assert_eq!(document.to_text(), r#"{"userName":"a"}"#);
-    /// assert!(!user.strip_hidden(&mut document));
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// assert!(!user.remove_never_returned(&mut document));
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
-    pub fn strip_hidden(&self, document: &mut Resource) -> bool {
+    pub fn remove_never_returned(&self, document: &mut Resource) -> bool {
         let mut has_stripped = false;
         let hidden = self.attributes().iter().filter(|a| a.is_never_returned());
         for attr in hidden {
@@ -82,7 +82,7 @@ impl ResourceType {
         &self,
         attrs: impl IntoIterator<Item = &'a Attr>,
         members: &Map<String, Value>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RequestError> {
         for attr in attrs {
             if let Some(value) = members.get(attr.name()) {
                 self.check_value(attr, value)?;
@@ -91,11 +91,11 @@ impl ResourceType {
         Ok(())
     }
 
-    fn check_value(&self, attr: &Attr, value: &Value) -> Result<(), Error> {
+    fn check_value(&self, attr: &Attr, value: &Value) -> Result<(), RequestError> {
         match value {
             Value::Array(elements) if elements.len() > MAX_ELEMENTS => {
                 let path = attr.path();
-                Err(Error::value(format!(
+                Err(RequestError::value(format!(
                     "`{path}` has more than {MAX_ELEMENTS} values"
                 )))
             }
@@ -108,11 +108,11 @@ impl ResourceType {
         }
     }
 
-    fn check_single(&self, attr: &Attr, value: &Value) -> Result<(), Error> {
+    fn check_single(&self, attr: &Attr, value: &Value) -> Result<(), RequestError> {
         match value {
             Value::String(text) if text.len() > MAX_TEXT => {
                 let path = attr.path();
-                Err(Error::value(format!(
+                Err(RequestError::value(format!(
                     "`{path}` has more than {MAX_TEXT} bytes"
                 )))
             }
@@ -168,10 +168,10 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn misfit(path: &str, value: &Value) -> Error {
+fn misfit(path: &str, value: &Value) -> RequestError {
     let value = value.to_string();
     let value = excerpt(&value);
-    Error::value(format!(
+    RequestError::value(format!(
         "`{path}` is kept as {value}, which is not of its type"
     ))
 }
@@ -184,17 +184,17 @@ mod tests {
 
     fn check(document: &Value) -> Result<(), String> {
         let registry = Registry::standard();
-        let user = registry.by_name("User").unwrap();
+        let user = registry.resource_type("User").unwrap();
         let members = document.to_string();
         let document = Resource::restore(members.as_bytes()).unwrap();
-        user.check_kept(&document)
+        user.validate_stored(&document)
             .map_err(|e| e.detail().to_owned())
     }
 
     #[test]
     fn what_is_admitted_can_be_kept() {
         let registry = Registry::standard();
-        let user = registry.by_name("User").unwrap();
+        let user = registry.resource_type("User").unwrap();
         let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
         let body = json!({
             "userName": "ada",
@@ -254,11 +254,11 @@ mod tests {
         let builder = Registry::builder().schemas_json(&json!([core, schema]).to_string());
         let builder = builder.unwrap().resource_types_json(&thing.to_string());
         let registry = builder.unwrap().build().unwrap();
-        let thing = registry.by_name("Thing").unwrap();
+        let thing = registry.resource_type("Thing").unwrap();
         let strip = |document: Value| {
             let text = document.to_string();
             let mut document = Resource::restore(text.as_bytes()).unwrap();
-            let has_stripped = thing.strip_hidden(&mut document);
+            let has_stripped = thing.remove_never_returned(&mut document);
             (has_stripped, Value::Object(document.into_map()))
         };
         let full = json!({"title": "a", "PASSWORD": "b", "password": {"c": [1]}, urn: {

@@ -3,15 +3,15 @@
 use scimkit_core::{DataType, excerpt};
 use scimkit_filter::Literal;
 
-use crate::{Attr, Error, Leeway, Operator, Predicate, Quirk, Scalar, fold::boolean};
+use crate::{Attr, Operator, Predicate, Quirk, QuirkPolicy, RequestError, Scalar, fold::boolean};
 
 /// The value that an attribute is compared with, under the attribute's type.
 pub(crate) fn scalar(
     attr: &Attr,
     op: Operator,
     literal: &Literal<'_>,
-    t: &dyn Leeway,
-) -> Result<Scalar, Error> {
+    t: &dyn QuirkPolicy,
+) -> Result<Scalar, RequestError> {
     let ordered = is_order(op);
     let part = is_part(op);
     let value = match (attr.definition().data_type, literal) {
@@ -19,10 +19,10 @@ pub(crate) fn scalar(
             Some(Scalar::Bool(*truth))
         }
         (DataType::Boolean, Literal::String(text)) if !ordered && !part => match boolean(text) {
-            Some(truth) if t.lets_through(Quirk::BooleanStrings) => Some(Scalar::Bool(truth)),
+            Some(truth) if t.allow(Quirk::BooleanStrings) => Some(Scalar::Bool(truth)),
             Some(_) => {
                 let problem = misfit(attr, op, &shown(literal));
-                return Err(problem.but_for(Quirk::BooleanStrings));
+                return Err(problem.with_quirk(Quirk::BooleanStrings));
             }
             None => None,
         },
@@ -58,7 +58,7 @@ fn is_part(op: Operator) -> bool {
 }
 
 /// An integer compared with a number that may be none: the same in terms of integers.
-pub(crate) fn integer(attr: &Attr, op: Operator, text: &str) -> Result<Predicate, Error> {
+pub(crate) fn integer(attr: &Attr, op: Operator, text: &str) -> Result<Predicate, RequestError> {
     const BOUND: f64 = 9_223_372_036_854_775_808.0;
     let Some(wanted) = number(text).filter(|_| !is_part(op)) else {
         return Err(misfit(attr, op, &excerpt(text)));
@@ -86,9 +86,9 @@ fn number(lexeme: &str) -> Option<f64> {
     lexeme.parse::<f64>().ok().filter(|n| n.is_finite())
 }
 
-pub(crate) fn misfit(attr: &Attr, op: Operator, literal: &str) -> Error {
+pub(crate) fn misfit(attr: &Attr, op: Operator, literal: &str) -> RequestError {
     let (path, data_type, op) = (attr.path(), attr.definition().data_type, op.as_str());
-    Error::filter(format!(
+    RequestError::filter(format!(
         "`{path}` of type {data_type} can't be compared by `{op}` with {literal}"
     ))
 }

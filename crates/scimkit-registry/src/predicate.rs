@@ -11,22 +11,22 @@ use crate::{AttrId, Operator, Scalar};
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::{Meter, Operator, Predicate, Registry, Scalar, Tolerance, View};
+/// use scimkit_registry::{Meter, Operator, Predicate, Registry, Scalar, Tolerance, ResourceView};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
-/// let title = user.named("title").unwrap();
+/// let user = registry.resource_type("User").unwrap();
+/// let title = user.attribute_id("title").unwrap();
 /// let is = |text: &str| Predicate::Compare {
 ///     attr: title,
 ///     op: Operator::Equal,
 ///     value: Scalar::text(user.attr(title), text),
 /// };
 /// let doctor = user.admit(json!({"title": "Dr"}), &Tolerance::DEFAULT)?;
-/// let matches = |text| user.matches(&is(text), View::of(&doctor), &Meter::unlimited());
+/// let matches = |text| user.matches(&is(text), ResourceView::new(&doctor), &Meter::unlimited());
 /// assert_eq!(matches("DR"), Ok(true));
 /// assert_eq!(matches("Prof"), Ok(false));
-/// # Ok::<(), scimkit_registry::Error>(())
+/// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 ///
 /// [RFC 7644 section 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2)
@@ -94,7 +94,7 @@ impl Predicate {
     clippy::exhaustive_enums,
     reason = "closed by the PATH grammar of RFC 7644 section 3.5.2"
 )]
-pub enum Target {
+pub enum PathTarget {
     /// An attribute or sub-attribute.
     Attribute(AttrId),
     /// The elements of an attribute that satisfy a predicate, or one sub-attribute of each.

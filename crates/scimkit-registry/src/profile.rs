@@ -85,11 +85,11 @@ impl Tolerance {
     /// ```
     /// use scimkit_registry::Tolerance;
     ///
-    /// assert_eq!(Tolerance::named("entra"), Some(Tolerance::ENTRA));
-    /// assert_eq!(Tolerance::named("nobody"), None);
+    /// assert_eq!(Tolerance::from_profile("entra"), Some(Tolerance::ENTRA));
+    /// assert_eq!(Tolerance::from_profile("nobody"), None);
     /// ```
     #[must_use]
-    pub fn named(profile: &str) -> Option<Tolerance> {
+    pub fn from_profile(profile: &str) -> Option<Tolerance> {
         let mut profiles = Tolerance::PROFILES.into_iter();
         profiles.find(|known| known.profile.eq_ignore_ascii_case(profile))
     }
@@ -147,7 +147,7 @@ impl<'de> Deserialize<'de> for Tolerance {
 
 impl Serialize for Tolerance {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let start = Tolerance::named(self.profile).unwrap_or_default();
+        let start = Tolerance::from_profile(self.profile).unwrap_or_default();
         let differs = |quirk: &&Quirk| self.accepts(**quirk) != start.accepts(**quirk);
         let mut object = out.serialize_map(None)?;
         object.serialize_entry("profile", self.profile)?;
@@ -168,7 +168,7 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Tolerance, E> {
-        Tolerance::named(name).ok_or_else(|| {
+        Tolerance::from_profile(name).ok_or_else(|| {
             let known = Tolerance::PROFILES.map(|known| known.profile()).join(", ");
             E::custom(format!(
                 "there is no profile `{}`; there are {known}",

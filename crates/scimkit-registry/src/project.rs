@@ -5,7 +5,7 @@ use scimkit_core::Returned;
 use scimkit_filter::AttributePath;
 use serde_json::{Map, Value};
 
-use crate::{Attr, AttrId, ResourceType, Role};
+use crate::{Attr, AttrId, AttributeRole, ResourceType};
 
 /// Which attributes of a resource an answer shows, by the `returned` characteristics and the
 /// request's `attributes` and `excludedAttributes`: see [`ResourceType::projection`].
@@ -67,8 +67,8 @@ impl Projection {
     /// use scimkit_registry::Registry;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
-    /// let groups = user.named("groups").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
+    /// let groups = user.attribute_id("groups").unwrap();
     /// let projection = user.projection::<&str>(&[], &[]).without(user, groups);
     /// assert!(!projection.shows(groups) && projection.is_whole());
     /// ```
@@ -107,9 +107,9 @@ impl ResourceType {
     /// use scimkit_registry::Registry;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let projection = user.projection(&["name.givenName", "password"], &[]);
-    /// let shows = |path| projection.shows(user.named(path).unwrap());
+    /// let shows = |path| projection.shows(user.attribute_id(path).unwrap());
     /// assert!(shows("id") && shows("name") && shows("name.givenName"));
     /// assert!(!shows("name.familyName") && !shows("password"));
     /// ```
@@ -187,7 +187,7 @@ impl ResourceType {
                 self.mark_where(&mut marks, |a| a.extension().is_none());
             } else if let Ok(path) = AttributePath::parse(name) {
                 let sub = path.sub_attribute.as_deref();
-                let found = self.lookup(&path).or_else(|| match path.urn {
+                let found = self.resolve(&path).or_else(|| match path.urn {
                     None => self.lookup_in_extensions(&path.name, sub),
                     Some(_) => None,
                 });
@@ -214,7 +214,7 @@ impl ResourceType {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let mut answer = json!({"id": "42", "userName": "bjensen", "title": "Dr"});
     /// let projection = user.projection(&[], &["id", "title"]);
     /// user.project(answer.as_object_mut().unwrap(), &projection);
@@ -298,7 +298,7 @@ impl Splices {
     pub(crate) fn of(kind: &ResourceType) -> Self {
         let completed = || kind.completed_attributes();
         let top = completed().map(Attr::id).filter(|id| kind.is_computed(*id));
-        let references = completed().filter(|a| a.role() == Role::Reference);
+        let references = completed().filter(|a| a.role() == AttributeRole::Reference);
         let reference = |attr: &Attr| {
             let same = kind.attributes().iter().filter(|a| a.name() == attr.name());
             // In a string, the quotes would be escaped.

@@ -2,7 +2,7 @@
 
 use scimkit_filter::{Filter, Leniency, ParseError, ParseLimits, ParseOptions, Path};
 
-use crate::{Error, Leeway, Quirk};
+use crate::{Quirk, QuirkPolicy, RequestError};
 
 /// Reads the text of a filter.
 ///
@@ -11,24 +11,24 @@ use crate::{Error, Leeway, Quirk};
 ///
 /// # Example
 /// ```
-/// use scimkit_filter::Limits;
-/// use scimkit_registry::{Quirk, Tolerance, read_filter};
+/// use scimkit_filter::ParseLimits;
+/// use scimkit_registry::{Quirk, Tolerance, parse_filter};
 ///
 /// let text = r#"emails[type eq "work"].value eq "b@x.example""#;
-/// assert!(read_filter(text, Limits::default(), &Tolerance::ENTRA).is_ok());
+/// assert!(parse_filter(text, ParseLimits::default(), &Tolerance::ENTRA).is_ok());
 ///
-/// let error = read_filter(text, Limits::default(), &Tolerance::STRICT).unwrap_err();
+/// let error = parse_filter(text, ParseLimits::default(), &Tolerance::STRICT).unwrap_err();
 /// assert_eq!(error.quirk(), Some(Quirk::SubAfterBrackets));
 /// ```
 ///
 /// [RFC 7644 section 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2)
-pub fn read_filter<'t>(
+pub fn parse_filter<'t>(
     text: &'t str,
     limits: ParseLimits,
-    t: &dyn Leeway,
-) -> Result<Filter<'t>, Error> {
+    t: &dyn QuirkPolicy,
+) -> Result<Filter<'t>, RequestError> {
     read(limits, t, |options| Filter::parse_with(text, options)).map_err(|(problem, quirk)| {
-        let error = Error::filter(format!("the filter can't be read: {problem}"));
+        let error = RequestError::filter(format!("the filter can't be read: {problem}"));
         with_quirk(error, quirk)
     })
 }
@@ -37,17 +37,17 @@ pub fn read_filter<'t>(
 pub(crate) fn read_path<'t>(
     text: &'t str,
     limits: ParseLimits,
-    t: &dyn Leeway,
-) -> Result<Path<'t>, Error> {
+    t: &dyn QuirkPolicy,
+) -> Result<Path<'t>, RequestError> {
     read(limits, t, |options| Path::parse_with(text, options)).map_err(|(problem, quirk)| {
-        let error = Error::path(format!("the path can't be read: {problem}"));
+        let error = RequestError::path(format!("the path can't be read: {problem}"));
         with_quirk(error, quirk)
     })
 }
 
-fn with_quirk(error: Error, quirk: Option<Quirk>) -> Error {
+fn with_quirk(error: RequestError, quirk: Option<Quirk>) -> RequestError {
     match quirk {
-        Some(quirk) => error.but_for(quirk),
+        Some(quirk) => error.with_quirk(quirk),
         None => error,
     }
 }
@@ -55,7 +55,7 @@ fn with_quirk(error: Error, quirk: Option<Quirk>) -> Error {
 /// Reads strictly, and again with each leniency that turns out to be needed.
 fn read<T>(
     limits: ParseLimits,
-    t: &dyn Leeway,
+    t: &dyn QuirkPolicy,
     parse: impl Fn(&ParseOptions) -> Result<T, ParseError>,
 ) -> Result<T, (ParseError, Option<Quirk>)> {
     let mut leniency = Leniency::STRICT;
@@ -71,7 +71,7 @@ fn read<T>(
         else {
             return Err((problem, None));
         };
-        if !t.lets_through(quirk) {
+        if !t.allow(quirk) {
             return Err((problem, Some(quirk)));
         }
         *field = true;

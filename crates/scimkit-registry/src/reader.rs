@@ -11,11 +11,11 @@ use crate::{AttrId, Document, ResourceId, ResourceType, node::Node, project::Pla
 /// # Example
 /// ```
 /// use scimkit_filter::Filter;
-/// use scimkit_registry::{Document, Meter, Registry, Tolerance, View};
+/// use scimkit_registry::{Document, Meter, Registry, Tolerance, ResourceView};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let filter = Filter::parse(r#"name.familyName sw "jen""#).unwrap();
 /// let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT)?;
 /// let reader = user.reader(predicate.attributes());
@@ -23,8 +23,8 @@ use crate::{AttrId, Document, ResourceId, ResourceType, node::Node, project::Pla
 /// let body = json!({"userName": "bjensen", "name": {"familyName": "Jensen"}});
 /// let document = Document::from(user.admit(body, &Tolerance::DEFAULT)?);
 /// let values = reader.read(document.text());
-/// assert_eq!(user.matches(&predicate, View::of_values(&values), &Meter::unlimited()), Ok(true));
-/// # Ok::<(), scimkit_registry::Error>(())
+/// assert_eq!(user.matches(&predicate, ResourceView::of_values(&values), &Meter::unlimited()), Ok(true));
+/// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct AttrReader {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use scimkit_core::excerpt;
 
-use crate::{Attr, AttrId, Error, Leeway, ResourceId, ResourceType};
+use crate::{Attr, AttrId, QuirkPolicy, RequestError, ResourceId, ResourceType};
 
 /// The resource that a `$ref` names.
 ///
@@ -32,7 +32,7 @@ pub(crate) struct Endpoint {
 impl ResourceType {
     /// Resolves the `$ref` of a referencing attribute to the resource that it names.
     ///
-    /// - A reference is the absolute URL of a resource below [`Leeway::base_url`], or relative:
+    /// - A reference is the absolute URL of a resource below [`QuirkPolicy::base_url`], or relative:
     ///   `Users/{id}`, `../Users/{id}`, `/Users/{id}`, or the path of such an absolute URL.
     /// - Scheme and host ignore case, and the default port may be left out. The id is
     ///   percent-decoded; a final slash, a query and a fragment are ignored.
@@ -46,19 +46,19 @@ impl ResourceType {
     ///
     /// # Example
     /// ```
-    /// use scimkit_registry::{Registry, Tolerance, Witness};
+    /// use scimkit_registry::{Registry, Tolerance, QuirkRecorder};
     ///
     /// let registry = Registry::standard();
-    /// let group = registry.by_name("Group").unwrap();
-    /// let members = group.named("members").unwrap();
-    /// let own = Witness::of(Tolerance::DEFAULT).with_base_url("https://example.com/v2");
+    /// let group = registry.resource_type("Group").unwrap();
+    /// let members = group.attribute_id("members").unwrap();
+    /// let own = QuirkRecorder::new(Tolerance::DEFAULT).with_base_url("https://example.com/v2");
     /// let resolve = |reference| group.resolve_reference(members, reference, &own);
     ///
     /// let user = resolve("https://EXAMPLE.com/v2/Users/2819%20c?x=y")?;
     /// assert_eq!((user.kind.as_str(), user.id.as_str()), ("User", "2819 c"));
     /// assert_eq!(resolve("../Groups/7")?.kind, "Group");
     /// assert!(resolve("https://elsewhere.example/v2/Users/2819").is_err());
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     ///
     /// [RFC 7643 section 2.4](https://www.rfc-editor.org/rfc/rfc7643#section-2.4)
@@ -66,17 +66,17 @@ impl ResourceType {
         &self,
         id: AttrId,
         reference: &str,
-        t: &dyn Leeway,
-    ) -> Result<ResourceRef, Error> {
+        t: &dyn QuirkPolicy,
+    ) -> Result<ResourceRef, RequestError> {
         let path = self.attr(id).path();
         let shown = excerpt(reference);
         let Some([endpoint, target]) = parts(reference, t.base_url()) else {
-            return Err(Error::value(format!(
+            return Err(RequestError::value(format!(
                 "`{path}`: `{shown}` is not the URL of a resource here"
             )));
         };
         if target.starts_with("bulkId:") {
-            return Err(Error::value(format!(
+            return Err(RequestError::value(format!(
                 "`{path}`: `{shown}` names a resource only in a bulk request"
             )));
         }
@@ -84,7 +84,7 @@ impl ResourceType {
             known.path.strip_prefix('/') == Some(&*endpoint) && self.refers_to(id, &known.kind)
         });
         let Some(kind) = kind else {
-            return Err(Error::value(format!(
+            return Err(RequestError::value(format!(
                 "`{path}`: `{shown}` is of `{}`, which it can't refer to",
                 excerpt(&endpoint)
             )));

@@ -24,8 +24,8 @@ use crate::{AttrId, RegistrationError, ResourceType, reference::Endpoint};
 ///     .resource_types_json(r#"[{"name": "Badge", "endpoint": "/Badges",
 ///         "schema": "urn:example:2.0:Badge"}]"#)?
 ///     .build()?;
-/// assert!(registry.by_endpoint("/Badges").is_some());
-/// assert!(registry.by_name("User").is_some());
+/// assert!(registry.resource_type_at("/Badges").is_some());
+/// assert!(registry.resource_type("User").is_some());
 ///
 /// let without_schema = Registry::builder()
 ///     .resource_types_json(r#"{"name": "Car", "endpoint": "/Cars", "schema": "urn:example:Car"}"#)?
@@ -74,13 +74,13 @@ impl Registry {
 
     /// The resource type at an endpoint such as `/Users`, exactly spelled.
     #[must_use]
-    pub fn by_endpoint(&self, endpoint: &str) -> Option<&Arc<ResourceType>> {
+    pub fn resource_type_at(&self, endpoint: &str) -> Option<&Arc<ResourceType>> {
         self.types.iter().find(|t| t.endpoint() == endpoint)
     }
 
     /// The resource type of that name, ignoring case.
     #[must_use]
-    pub fn by_name(&self, name: &str) -> Option<&Arc<ResourceType>> {
+    pub fn resource_type(&self, name: &str) -> Option<&Arc<ResourceType>> {
         self.types
             .iter()
             .find(|t| t.name().eq_ignore_ascii_case(name))
@@ -94,7 +94,7 @@ impl Registry {
 
     /// The resource types, in order of registration.
     #[must_use]
-    pub fn types(&self) -> &[Arc<ResourceType>] {
+    pub fn resource_types(&self) -> &[Arc<ResourceType>] {
         &self.types
     }
 
@@ -134,8 +134,8 @@ impl RegistryBuilder {
     /// use scimkit_registry::Registry;
     ///
     /// let registry = Registry::builder().index("User", "name.familyName").build()?;
-    /// let user = registry.by_name("User").unwrap();
-    /// assert!(user.attr(user.named("name.familyName").unwrap()).is_indexed());
+    /// let user = registry.resource_type("User").unwrap();
+    /// assert!(user.attr(user.attribute_id("name.familyName").unwrap()).is_indexed());
     ///
     /// assert!(Registry::builder().index("User", "password").build().is_err());
     /// # Ok::<(), scimkit_registry::RegistrationError>(())
@@ -214,8 +214,8 @@ impl RegistryBuilder {
     /// let registry = Registry::builder()
     ///     .characteristics(&path, |attribute| attribute.mutability = Mutability::ReadWrite)?
     ///     .build()?;
-    /// let user = registry.by_name("User").unwrap();
-    /// let display_name = user.attr(user.named(&path).unwrap());
+    /// let user = registry.resource_type("User").unwrap();
+    /// let display_name = user.attr(user.attribute_id(&path).unwrap());
     /// assert_eq!(display_name.definition().mutability, Mutability::ReadWrite);
     ///
     /// assert!(Registry::builder().characteristics("urn:x:y:shoeSize", |_| ()).is_err());

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::{
-    Attr, AttrId, Error, Findings, Resource, ResourceType, Role, admit::is_read_only,
-    resource::TopLevel,
+    Attr, AttrId, AttributeRole, ErrorCollector, RequestError, Resource, ResourceType,
+    admit::is_read_only, resource::TopLevel,
 };
 
 /// An attribute that a write rewrites, or a sub-attribute of one: see [`ResourceType::check_required_after`].
@@ -15,7 +15,7 @@ use crate::{
     clippy::exhaustive_structs,
     reason = "a caller makes it; there is nothing else to say"
 )]
-pub struct Rewritten<'a> {
+pub struct ReplacedValue<'a> {
     /// Its value after the write.
     pub after: Option<Value>,
     /// Which one.
@@ -44,21 +44,21 @@ impl ResourceType {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let bjensen = user.admit(json!({"userName": "bjensen"}), &Tolerance::DEFAULT)?;
     /// assert!(user.check_required(&bjensen).is_ok());
     ///
     /// let nobody = user.admit(json!({"title": "Dr"}), &Tolerance::DEFAULT)?;
     /// let error = user.check_required(&nobody).unwrap_err();
     /// assert_eq!(error.detail(), "`userName` is required but missing");
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     ///
     /// [RFC 7643 section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7)
-    pub fn check_required(&self, resource: &Resource) -> Result<(), Error> {
-        let mut findings = Findings::default();
+    pub fn check_required(&self, resource: &Resource) -> Result<(), RequestError> {
+        let mut findings = ErrorCollector::default();
         self.note_missing(resource, &[], &mut findings)?;
-        findings.end()
+        findings.finish()
     }
 
     /// Notes what is missing, but for attributes that are wrong and known to be.
@@ -66,15 +66,15 @@ impl ResourceType {
         &self,
         resource: &impl TopLevel,
         refused: &[AttrId],
-        findings: &mut Findings,
-    ) -> Result<(), Error> {
+        findings: &mut ErrorCollector,
+    ) -> Result<(), RequestError> {
         self.note_level(resource, None, refused, findings)?;
         for (index, extension) in self.extensions().iter().enumerate() {
             let of_it = |id: &AttrId| self.attr(*id).extension() == Some(index);
             if resource.has_extension(self, index) || refused.iter().any(of_it) {
                 self.note_level(resource, Some(index), refused, findings)?;
             } else if extension.is_required() {
-                findings.note::<()>(Err(missing(extension.urn().as_str())))?;
+                findings.push::<()>(Err(missing(extension.urn().as_str())))?;
             }
         }
         Ok(())
@@ -94,21 +94,21 @@ impl ResourceType {
     /// use scimkit_registry::{Registry, Resource};
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let check = |text: &[u8]| user.check_kept_required(&Resource::restore(text)?);
     /// assert!(check(br#"{"userName": "bjensen"}"#).is_ok());
     /// let error = check(br#"{"title": "Dr"}"#).unwrap_err();
     /// assert_eq!(error.detail(), "`userName` is required but missing");
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
-    pub fn check_kept_required(&self, document: &Resource) -> Result<(), Error> {
+    pub fn check_kept_required(&self, document: &Resource) -> Result<(), RequestError> {
         let extensions = self.extensions().iter().enumerate();
         let known = extensions.filter(|(index, _)| document.holder(self, Some(*index)).is_some());
         let levels = [None]
             .into_iter()
             .chain(known.map(|(index, _)| Some(index)));
         for attr in levels.flat_map(|level| self.top_level(level)) {
-            let is_kept = attr.role() != Role::Membership && is_asked_for(attr, true);
+            let is_kept = attr.role() != AttributeRole::Membership && is_asked_for(attr, true);
             if is_kept && document.get(self, attr.id()).is_none() {
                 return Err(missing(attr.path()));
             }
@@ -130,7 +130,7 @@ impl ResourceType {
     ///
     /// # Example
     /// ```
-    /// use scimkit_registry::{Registry, Resource, Rewritten};
+    /// use scimkit_registry::{Registry, Resource, ReplacedValue};
     /// use serde_json::json;
     ///
     /// let schemas = json!([
@@ -146,10 +146,10 @@ impl ResourceType {
     ///     .schemas_json(&schemas.to_string())?
     ///     .resource_types_json(&person.to_string())?
     ///     .build()?;
-    /// let person = registry.by_name("Person").unwrap();
+    /// let person = registry.resource_type("Person").unwrap();
     /// let check = |path, value| {
-    ///     let attr = person.named(path).unwrap();
-    ///     let written = [Rewritten { attr, before: None, after: Some(value) }];
+    ///     let attr = person.attribute_id(path).unwrap();
+    ///     let written = [ReplacedValue { attr, before: None, after: Some(value) }];
     ///     person.check_required_after(&Resource::default(), &written)
     /// };
     /// assert!(check("nickName", json!("Babs")).is_ok());
@@ -162,10 +162,10 @@ impl ResourceType {
     pub fn check_required_after(
         &self,
         before: &Resource,
-        written: &[Rewritten<'_>],
-    ) -> Result<(), Error> {
+        written: &[ReplacedValue<'_>],
+    ) -> Result<(), RequestError> {
         let mut extensions = BTreeSet::new();
-        for Rewritten {
+        for ReplacedValue {
             after,
             attr,
             before,
@@ -200,21 +200,26 @@ impl ResourceType {
         resource: &impl TopLevel,
         extension: Option<usize>,
         refused: &[AttrId],
-        findings: &mut Findings,
-    ) -> Result<(), Error> {
+        findings: &mut ErrorCollector,
+    ) -> Result<(), RequestError> {
         for attr in self.top_level(extension) {
             let value = resource.value(self, attr.id());
             if value.is_none() && is_required(attr) && !refused.contains(&attr.id()) {
-                findings.note::<()>(Err(missing(attr.path())))?;
+                findings.push::<()>(Err(missing(attr.path())))?;
             }
-            findings.note(self.check_parts(attr, value, false))?;
+            findings.push(self.check_parts(attr, value, false))?;
         }
         Ok(())
     }
 
     /// Checks the sub-attributes of a complex value, or of each of its elements; `known` says
     /// whether there was a value before.
-    fn check_parts(&self, attr: &Attr, value: Option<&Value>, known: bool) -> Result<(), Error> {
+    fn check_parts(
+        &self,
+        attr: &Attr,
+        value: Option<&Value>,
+        known: bool,
+    ) -> Result<(), RequestError> {
         let elements = match value {
             Some(Value::Array(elements)) => elements.as_slice(),
             Some(one) => std::slice::from_ref(one),
@@ -238,13 +243,13 @@ fn is_asked_for(attr: &Attr, known: bool) -> bool {
 
 fn is_required(attr: &Attr) -> bool {
     let made_here = match attr.role() {
-        Role::Id | Role::Meta | Role::Schemas => true,
-        Role::Membership | Role::Reference => attr.name() == "$ref",
+        AttributeRole::Id | AttributeRole::Meta | AttributeRole::Schemas => true,
+        AttributeRole::Membership | AttributeRole::Reference => attr.name() == "$ref",
         _ => false,
     };
     attr.definition().required && !made_here && !is_read_only(attr)
 }
 
-fn missing(path: &str) -> Error {
-    Error::value(format!("`{path}` is required but missing"))
+fn missing(path: &str) -> RequestError {
+    RequestError::value(format!("`{path}` is required but missing"))
 }

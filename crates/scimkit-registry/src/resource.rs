@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::{
-    Attr, AttrId, Error, ResourceType,
+    Attr, AttrId, RequestError, ResourceType,
     budget::members_weight,
     json_len::{max_len, object_len},
 };
@@ -22,17 +22,17 @@ use crate::{
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let body = json!({"name": {"GivenName": "Barbara"}});
 /// let bjensen = user.admit(body, &Tolerance::DEFAULT)?;
-/// let given_name = user.named("name.givenName").unwrap();
+/// let given_name = user.attribute_id("name.givenName").unwrap();
 /// assert_eq!(bjensen.get(user, given_name), Some(&json!("Barbara")));
 ///
 /// assert_eq!(Resource::restore(bjensen.to_text().as_bytes())?, bjensen);
 /// assert_eq!(bjensen.text_len(), bjensen.to_text().len() as u64);
 /// assert!(bjensen.text_len() <= bjensen.max_text_len());
 /// assert!(Resource::restore(b"[]").is_err());
-/// # Ok::<(), scimkit_registry::Error>(())
+/// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resource {
@@ -74,17 +74,17 @@ impl Resource {
     ///
     /// # Errors
     /// `invalidSyntax` for text that is not a JSON object.
-    pub fn restore(text: &[u8]) -> Result<Resource, Error> {
+    pub fn restore(text: &[u8]) -> Result<Resource, RequestError> {
         match serde_json::from_slice(text) {
             Ok(members) => Ok(Resource { members }),
-            Err(problem) => Err(Error::unreadable(&problem)),
+            Err(problem) => Err(RequestError::unreadable(&problem)),
         }
     }
 
     /// The JSON text, `schemas` first.
     #[must_use]
     pub fn to_text(&self) -> String {
-        object_text(&self.members)
+        to_json_text(&self.members)
     }
 
     /// Returns the length of [`Resource::to_text`] in bytes, without building the text.
@@ -232,9 +232,9 @@ impl ResourceType {
     }
 }
 
-impl Error {
+impl RequestError {
     pub(crate) fn unreadable(problem: &serde_json::Error) -> Self {
-        Error::syntax(format!("a stored document can't be read: {problem}"))
+        RequestError::syntax(format!("a stored document can't be read: {problem}"))
     }
 }
 
@@ -266,14 +266,14 @@ fn object_at<'m>(
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::object_text;
+/// use scimkit_registry::to_json_text;
 /// use serde_json::json;
 ///
 /// let members = json!({"id": "42", "schemas": []});
-/// assert_eq!(object_text(members.as_object().unwrap()), r#"{"schemas":[],"id":"42"}"#);
+/// assert_eq!(to_json_text(members.as_object().unwrap()), r#"{"schemas":[],"id":"42"}"#);
 /// ```
 #[must_use]
-pub fn object_text(members: &Map<String, Value>) -> String {
+pub fn to_json_text(members: &Map<String, Value>) -> String {
     schemas_first(members.iter().map(|(name, value)| (name.as_str(), value)))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::{
-    Attr, AttrId, Document, Projection, ResourceType, Role,
+    Attr, AttrId, AttributeRole, Document, Projection, ResourceType,
     project::{Place, reference_parts},
     scan,
 };
@@ -19,7 +19,7 @@ use crate::{
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let body = json!({"userName": "bjensen", "title": "Dr"});
 /// let document = Document::from(user.admit(body, &Tolerance::DEFAULT)?);
 /// let projection = user.projection(&["title"], &[]);
@@ -30,7 +30,7 @@ use crate::{
 ///     attr == AttrId::ID
 /// });
 /// assert!(text.ends_with(br#","title":"Dr","id":"42"}"#));
-/// # Ok::<(), scimkit_registry::Error>(())
+/// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug)]
 pub struct DocumentPrinter<'k> {
@@ -155,7 +155,7 @@ impl<'k> DocumentPrinter<'k> {
         for attr in shown {
             let is_spliced = match attr.parent().map(|parent| self.kind.attr(parent)) {
                 None => self.kind.is_computed(attr.id()),
-                Some(parent) if parent.role() == Role::Reference => {
+                Some(parent) if parent.role() == AttributeRole::Reference => {
                     reference_parts(self.kind, parent).any(|part| part.id() == attr.id())
                 }
                 Some(_) => false,

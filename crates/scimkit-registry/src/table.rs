@@ -6,7 +6,7 @@ use scimkit_core::{ResourceTypeDefinition, Urn};
 use scimkit_filter::AttributePath;
 
 use crate::{
-    Attr, AttrId, Fingerprint, Projection, Role, admit::is_read_only, project::Splices,
+    Attr, AttrId, AttributeRole, Fingerprint, Projection, admit::is_read_only, project::Splices,
     reference::Endpoint,
 };
 
@@ -19,11 +19,11 @@ use crate::{
 /// use scimkit_registry::Registry;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
-/// let manager = user.named("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager");
+/// let user = registry.resource_type("User").unwrap();
+/// let manager = user.attribute_id("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager");
 /// let parts: Vec<_> = user.children(manager.unwrap()).map(|attr| attr.name()).collect();
 /// assert_eq!(parts, ["value", "$ref", "displayName"]);
-/// assert_eq!(user.named("manager"), None); // an extension's names need its URI
+/// assert_eq!(user.attribute_id("manager"), None); // an extension's names need its URI
 /// ```
 ///
 /// [RFC 7643 section 6](https://www.rfc-editor.org/rfc/rfc7643#section-6)
@@ -105,7 +105,7 @@ impl ResourceType {
     /// use scimkit_registry::Registry;
     ///
     /// let registry = Registry::standard();
-    /// let group = registry.by_name("Group").unwrap();
+    /// let group = registry.resource_type("Group").unwrap();
     /// let names: Vec<_> = group.completed_attributes().map(|attr| attr.name()).collect();
     /// assert_eq!(names, ["id", "meta", "members"]);
     /// ```
@@ -151,12 +151,12 @@ impl ResourceType {
     pub fn is_computed(&self, id: AttrId) -> bool {
         let attr = self.attr(id);
         match attr.role() {
-            Role::Plain | Role::Schemas => false,
+            AttributeRole::Plain | AttributeRole::Schemas => false,
             // What a client may write is kept.
-            Role::Reference if attr.parent().is_some() => {
+            AttributeRole::Reference if attr.parent().is_some() => {
                 attr.name() == "$ref" || is_read_only(attr)
             }
-            Role::Reference => false,
+            AttributeRole::Reference => false,
             _ => true,
         }
     }
@@ -172,7 +172,7 @@ impl ResourceType {
     /// use scimkit_registry::Registry;
     ///
     /// let registry = Registry::standard();
-    /// let group = registry.by_name("Group").unwrap();
+    /// let group = registry.resource_type("Group").unwrap();
     /// let path = AttributePath::parse("URN:ietf:params:scim:schemas:core:2.0:GROUP:DisplayName");
     /// let id = group.lookup(&path.unwrap()).unwrap();
     /// assert_eq!(group.attr(id).path(), "displayName");
@@ -181,7 +181,7 @@ impl ResourceType {
     ///
     /// [RFC 7644 section 3.10](https://www.rfc-editor.org/rfc/rfc7644#section-3.10)
     #[must_use]
-    pub fn lookup(&self, path: &AttributePath<'_>) -> Option<AttrId> {
+    pub fn resolve(&self, path: &AttributePath<'_>) -> Option<AttrId> {
         self.lookup_parts(
             path.urn.as_deref(),
             &path.name,
@@ -203,9 +203,9 @@ impl ResourceType {
 
     /// The attribute at a path such as `name.givenName`, as [`lookup`](Self::lookup) finds it.
     #[must_use]
-    pub fn named(&self, path: &str) -> Option<AttrId> {
+    pub fn attribute_id(&self, path: &str) -> Option<AttrId> {
         let path = AttributePath::parse(path).ok()?;
-        self.lookup(&path)
+        self.resolve(&path)
     }
 
     /// The URI of the core schema.

@@ -3,7 +3,7 @@
 use scimkit_core::parse_json;
 use serde_json::Value;
 
-use crate::{Error, Leeway, MAX_TEXT, Quirk};
+use crate::{MAX_TEXT, Quirk, QuirkPolicy, RequestError};
 
 /// An object, or an array of values, that was sent as JSON text in a string, where that is
 /// tolerated; any other value as it is.
@@ -12,22 +12,22 @@ use crate::{Error, Leeway, MAX_TEXT, Quirk};
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::{Tolerance, from_text};
+/// use scimkit_registry::{Tolerance, parse_json_string};
 /// use serde_json::json;
 ///
 /// let text = json!(r#"{"value": "admin"}"#);
 /// assert_eq!(from_text(text.clone(), &Tolerance::DEFAULT), json!({"value": "admin"}));
 /// assert_eq!(from_text(text.clone(), &Tolerance::STRICT), text);
-/// assert_eq!(from_text(json!("{curly}"), &Tolerance::DEFAULT), json!("{curly}"));
+/// assert_eq!(parse_json_string(json!("{curly}"), &Tolerance::DEFAULT), json!("{curly}"));
 /// ```
 #[must_use]
-pub fn from_text(value: Value, t: &dyn Leeway) -> Value {
+pub fn parse_json_string(value: Value, t: &dyn QuirkPolicy) -> Value {
     if !t.tolerance().json_strings {
         return value;
     }
     match read(&value) {
         Some(inner) => {
-            t.needed(Quirk::JsonStrings);
+            t.record(Quirk::JsonStrings);
             inner
         }
         None => value,
@@ -36,10 +36,10 @@ pub fn from_text(value: Value, t: &dyn Leeway) -> Value {
 
 /// The error about a value that should be an object; it names the quirk if the value is one as text.
 #[must_use]
-pub fn but_for_text(problem: Error, value: &Value, t: &dyn Leeway) -> Error {
+pub fn but_for_text(problem: RequestError, value: &Value, t: &dyn QuirkPolicy) -> RequestError {
     let is_object = || read(value).is_some_and(|inner| inner.is_object());
     if !t.tolerance().json_strings && is_object() {
-        problem.but_for(Quirk::JsonStrings)
+        problem.with_quirk(Quirk::JsonStrings)
     } else {
         problem
     }
@@ -47,7 +47,7 @@ pub fn but_for_text(problem: Error, value: &Value, t: &dyn Leeway) -> Error {
 
 /// Whether a value is, as text, an array of what can be complex values, and would be read were that
 /// tolerated.
-pub(crate) fn is_array_text(value: &Value, t: &dyn Leeway) -> bool {
+pub(crate) fn is_array_text(value: &Value, t: &dyn QuirkPolicy) -> bool {
     let may_be_complex = |element: &Value| !element.is_boolean() && !element.is_number();
     let inner =
         || read(value).and_then(|inner| inner.as_array().map(|a| a.iter().all(may_be_complex)));

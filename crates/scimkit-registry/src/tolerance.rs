@@ -24,8 +24,8 @@ macro_rules! quirks {
         /// tolerance.boolean_strings = true;
         ///
         /// let registry = Registry::standard();
-        /// let user = registry.by_name("User").unwrap();
-        /// let active = user.named("active").unwrap();
+        /// let user = registry.resource_type("User").unwrap();
+        /// let active = user.attribute_id("active").unwrap();
         /// assert!(user.admit_value(active, "True".into(), &tolerance).is_ok());
         ///
         /// let refused = user.admit_value(active, "True".into(), &Tolerance::STRICT).unwrap_err();
@@ -247,12 +247,12 @@ quirks! {
     unqualified_extensions UnqualifiedExtensions,
 }
 
-/// A [`Tolerance`], or a [`Witness`](crate::Witness) of one: what decides about quirks, and learns of each that is
+/// A [`Tolerance`], or a [`QuirkRecorder`](crate::QuirkRecorder) of one: what decides about quirks, and learns of each that is
 /// let through.
 ///
 /// # Example
-/// See [`Witness`](crate::Witness).
-pub trait Leeway {
+/// See [`QuirkRecorder`](crate::QuirkRecorder).
+pub trait QuirkPolicy {
     /// The base URL of the service provider, which absolute references to its resources begin with.
     ///
     /// Without one only relative references can be resolved.
@@ -264,24 +264,24 @@ pub trait Leeway {
     fn tolerance(&self) -> &Tolerance;
 
     /// Learns that a quirk was needed, and accepted.
-    fn needed(&self, quirk: Quirk);
+    fn record(&self, quirk: Quirk);
 
     /// Whether a quirk that was just met is accepted, which is then noted.
-    fn lets_through(&self, quirk: Quirk) -> bool {
+    fn allow(&self, quirk: Quirk) -> bool {
         let accepted = self.tolerance().accepts(quirk);
         if accepted {
-            self.needed(quirk);
+            self.record(quirk);
         }
         accepted
     }
 }
 
-impl Leeway for Tolerance {
+impl QuirkPolicy for Tolerance {
     fn tolerance(&self) -> &Tolerance {
         self
     }
 
-    fn needed(&self, _: Quirk) {}
+    fn record(&self, _: Quirk) {}
 }
 
 impl Tolerance {

@@ -4,18 +4,18 @@ use scimkit_core::{DataType, excerpt};
 use serde_json::{Map, Value};
 
 use crate::{
-    Attr, AttrId, Error, Leeway, Quirk, ResourceType, Role, Tolerance,
+    Attr, AttrId, AttributeRole, Quirk, QuirkPolicy, RequestError, ResourceType, Tolerance,
     admit::{is_read_only, known, twice},
     fold::boolean,
     reference::is_reference_part,
-    text::{but_for_text, from_text, is_array_text},
+    text::{but_for_text, is_array_text, parse_json_string},
 };
 
 /// How many elements a multi-valued attribute, or a multi-valued sub-attribute of one value, may
 /// have.
 ///
 /// - It bounds what a resource can grow to, one PATCH after another, and so the work on each.
-/// - Memberships ([`Role::Membership`]) are exempt: their elements are edges beside the document.
+/// - Memberships ([`AttributeRole::Membership`]) are exempt: their elements are edges beside the document.
 ///
 /// # Example
 /// ```
@@ -23,7 +23,7 @@ use crate::{
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let emails = vec![json!({"value": "bjensen@example.com"}); MAX_ELEMENTS + 1];
 /// let error = user.admit(json!({"emails": emails}), &Tolerance::DEFAULT).unwrap_err();
 /// assert_eq!(error.detail(), "`emails` has more than 1000 values");
@@ -58,13 +58,13 @@ impl ResourceType {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
-    /// let active = user.named("active").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
+    /// let active = user.attribute_id("active").unwrap();
     /// let admit = |value| user.admit_value(active, value, &Tolerance::DEFAULT);
     /// assert_eq!(admit(json!("False"))?, Some(json!(false)));
     /// assert_eq!(admit(json!(null))?, None);
     /// assert!(admit(json!("no")).is_err());
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     ///
     /// [RFC 7643 section 2.3](https://www.rfc-editor.org/rfc/rfc7643#section-2.3),
@@ -73,12 +73,12 @@ impl ResourceType {
         &self,
         id: AttrId,
         value: Value,
-        t: &dyn Leeway,
-    ) -> Result<Option<Value>, Error> {
+        t: &dyn QuirkPolicy,
+    ) -> Result<Option<Value>, RequestError> {
         let attr = self.attr(id);
         let many = attr.definition().multi_valued;
         let value = if attr.is_complex() {
-            from_text(value, t)
+            parse_json_string(value, t)
         } else {
             value
         };
@@ -114,31 +114,32 @@ impl ResourceType {
     /// use serde_json::{Value, json};
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-    /// let manager = user.named(&format!("{urn}:manager")).unwrap();
+    /// let manager = user.attribute_id(&format!("{urn}:manager")).unwrap();
     /// let read = |value, t| user.without_empty_reference(manager, value, t);
     /// assert_eq!(read(json!(""), &Tolerance::DEFAULT)?, Value::Null);
     /// assert_eq!(read(json!({"value": "26"}), &Tolerance::DEFAULT)?, json!({"value": "26"}));
     /// let error = read(json!(""), &Tolerance::STRICT).unwrap_err();
     /// assert_eq!(error.quirk(), Some(Quirk::EmptyReferences));
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     pub fn without_empty_reference(
         &self,
         id: AttrId,
         value: Value,
-        t: &dyn Leeway,
-    ) -> Result<Value, Error> {
+        t: &dyn QuirkPolicy,
+    ) -> Result<Value, RequestError> {
         if !self.is_empty_reference(id, &value) {
             return Ok(value);
         }
-        if t.lets_through(Quirk::EmptyReferences) {
+        if t.allow(Quirk::EmptyReferences) {
             return Ok(Value::Null);
         }
         let path = self.attr(id).path();
-        let problem = Error::value(format!("`{path}` is an empty string and names no resource"));
-        Err(problem.but_for(Quirk::EmptyReferences))
+        let problem =
+            RequestError::value(format!("`{path}` is an empty string and names no resource"));
+        Err(problem.with_quirk(Quirk::EmptyReferences))
     }
 
     /// Whether a value is an empty string that stands for a reference or for its `value`. An empty
@@ -147,7 +148,7 @@ impl ResourceType {
     pub fn is_empty_reference(&self, id: AttrId, value: &Value) -> bool {
         let attr = self.attr(id);
         let names = attr.parent().is_none() || attr.name() == "value";
-        attr.role() == Role::Reference && names && value.as_str() == Some("")
+        attr.role() == AttributeRole::Reference && names && value.as_str() == Some("")
     }
 
     /// Checks that one value may stand for an array of it, or the other way round.
@@ -157,9 +158,9 @@ impl ResourceType {
         one: &Value,
         wanted: &str,
         quirk: Quirk,
-        t: &dyn Leeway,
-    ) -> Result<(), Error> {
-        if t.lets_through(quirk) {
+        t: &dyn QuirkPolicy,
+    ) -> Result<(), RequestError> {
+        if t.allow(quirk) {
             return Ok(());
         }
         let problem = match quirk {
@@ -167,12 +168,12 @@ impl ResourceType {
             _ => misfit(attr, one, wanted),
         };
         if attr.is_complex() && is_array_text(one, t) {
-            return Err(problem.but_for(Quirk::JsonStrings));
+            return Err(problem.with_quirk(Quirk::JsonStrings));
         }
         let everything = &Tolerance::DEFAULT;
         let fits = one.is_null() || self.admit_single(attr, one.clone(), everything).is_ok();
         Err(if fits {
-            problem.but_for(quirk)
+            problem.with_quirk(quirk)
         } else {
             problem
         })
@@ -182,13 +183,13 @@ impl ResourceType {
     ///
     /// # Errors
     /// More than [`MAX_ELEMENTS`], unless they are members: `invalidValue`.
-    pub fn check_count(&self, id: AttrId, elements: usize) -> Result<(), Error> {
+    pub fn check_count(&self, id: AttrId, elements: usize) -> Result<(), RequestError> {
         let attr = self.attr(id);
-        if elements <= MAX_ELEMENTS || attr.role() == Role::Membership {
+        if elements <= MAX_ELEMENTS || attr.role() == AttributeRole::Membership {
             return Ok(());
         }
         let path = attr.path();
-        Err(Error::value(format!(
+        Err(RequestError::value(format!(
             "`{path}` has more than {MAX_ELEMENTS} values"
         )))
     }
@@ -197,8 +198,8 @@ impl ResourceType {
         &self,
         attr: &Attr,
         mut elements: Vec<Value>,
-        t: &dyn Leeway,
-    ) -> Result<Option<Value>, Error> {
+        t: &dyn QuirkPolicy,
+    ) -> Result<Option<Value>, RequestError> {
         self.check_count(attr.id(), elements.len())?;
         for element in elements.iter_mut().filter(|element| !element.is_null()) {
             *element = self.admit_single(attr, element.take(), t)?;
@@ -208,7 +209,7 @@ impl ResourceType {
         let primary = |e: &&Value| e.get("primary").and_then(Value::as_bool) == Some(true);
         if admitted.iter().filter(primary).count() > 1 {
             let path = attr.path();
-            return Err(Error::value(format!(
+            return Err(RequestError::value(format!(
                 "`{path}` has more than one primary value"
             )));
         }
@@ -216,17 +217,22 @@ impl ResourceType {
     }
 
     /// Admits one value: an element of a multi-valued attribute, or the value of another.
-    fn admit_single(&self, attr: &Attr, value: Value, t: &dyn Leeway) -> Result<Value, Error> {
+    fn admit_single(
+        &self,
+        attr: &Attr,
+        value: Value,
+        t: &dyn QuirkPolicy,
+    ) -> Result<Value, RequestError> {
         let data_type = attr.definition().data_type;
         let fits = match (data_type, &value) {
             (DataType::Complex, _) => return self.admit_complex(attr, value, t),
             (DataType::Boolean, Value::String(text)) => match boolean(text) {
-                Some(truth) if t.lets_through(Quirk::BooleanStrings) => {
+                Some(truth) if t.allow(Quirk::BooleanStrings) => {
                     return Ok(Value::Bool(truth));
                 }
                 Some(_) => {
                     let problem = misfit(attr, &value, wanted(data_type));
-                    return Err(problem.but_for(Quirk::BooleanStrings));
+                    return Err(problem.with_quirk(Quirk::BooleanStrings));
                 }
                 None => false,
             },
@@ -244,12 +250,12 @@ impl ResourceType {
         }
         if value.as_str().is_some_and(|text| text.len() > MAX_TEXT) {
             let path = attr.path();
-            return Err(Error::value(format!(
+            return Err(RequestError::value(format!(
                 "`{path}` is longer than {MAX_TEXT} bytes"
             )));
         }
         if attr.definition().required && value.as_str().is_some_and(|s| s.trim().is_empty()) {
-            return Err(Error::value(format!(
+            return Err(RequestError::value(format!(
                 "`{}` is required but blank",
                 attr.path()
             )));
@@ -266,28 +272,33 @@ impl ResourceType {
         &self,
         id: AttrId,
         value: Value,
-        t: &dyn Leeway,
-    ) -> Result<Map<String, Value>, Error> {
+        t: &dyn QuirkPolicy,
+    ) -> Result<Map<String, Value>, RequestError> {
         let attr = self.attr(id);
-        match from_text(value, t) {
+        match parse_json_string(value, t) {
             Value::Object(members) => Ok(members),
             Value::String(text) if self.child_named(id, "value").is_some() => {
                 let text = Value::String(text);
-                if t.lets_through(Quirk::BareValues) {
+                if t.allow(Quirk::BareValues) {
                     return Ok(Map::from_iter([("value".to_owned(), text)]));
                 }
                 let problem = but_for_text(misfit(attr, &text, "an object"), &text, t);
                 Err(match problem.quirk() {
                     Some(_) => problem,
-                    None if is_array_text(&text, t) => problem.but_for(Quirk::JsonStrings),
-                    None => problem.but_for(Quirk::BareValues),
+                    None if is_array_text(&text, t) => problem.with_quirk(Quirk::JsonStrings),
+                    None => problem.with_quirk(Quirk::BareValues),
                 })
             }
             other => Err(but_for_text(misfit(attr, &other, "an object"), &other, t)),
         }
     }
 
-    fn admit_complex(&self, attr: &Attr, value: Value, t: &dyn Leeway) -> Result<Value, Error> {
+    fn admit_complex(
+        &self,
+        attr: &Attr,
+        value: Value,
+        t: &dyn QuirkPolicy,
+    ) -> Result<Value, RequestError> {
         let mut members = self.members_of(attr.id(), value, t)?;
         if let Some(subs) = self.plain_parts(attr, &members) {
             for (sub, value) in subs.into_iter().zip(members.values_mut()) {
@@ -328,11 +339,11 @@ impl ResourceType {
             let by_value = seen.iter().any(|id| self.attr(*id).name() == "value");
             self.admit_reference(attr, reference, by_value, &mut admitted, t)?;
         }
-        if attr.role() == Role::Membership {
+        if attr.role() == AttributeRole::Membership {
             let named = admitted.get("value").and_then(Value::as_str);
             if named.is_none_or(str::is_empty) {
                 let path = attr.path();
-                return Err(Error::value(format!(
+                return Err(RequestError::value(format!(
                     "an element of `{path}` has no `value`"
                 )));
             }
@@ -345,7 +356,7 @@ impl ResourceType {
     /// The sub-attributes that members name, if each has the schema's spelling and is kept as it is: then the
     /// object can be admitted in place.
     fn plain_parts(&self, attr: &Attr, members: &Map<String, Value>) -> Option<Vec<AttrId>> {
-        if attr.role() == Role::Membership {
+        if attr.role() == AttributeRole::Membership {
             return None;
         }
         let plain = |name: &String| {
@@ -364,17 +375,17 @@ impl ResourceType {
         reference: String,
         by_value: bool,
         admitted: &mut Map<String, Value>,
-        t: &dyn Leeway,
-    ) -> Result<(), Error> {
+        t: &dyn QuirkPolicy,
+    ) -> Result<(), RequestError> {
         let own = |name| self.children(attr.id()).find(|sub| sub.name() == name);
         if !by_value {
             let target = self.resolve_reference(attr.id(), &reference, t)?;
-            if attr.role() == Role::Membership {
+            if attr.role() == AttributeRole::Membership {
                 // Kept until the member becomes an edge, which must lead to that type.
                 let given = admitted.get("type").and_then(Value::as_str);
                 if given.is_some_and(|given| !given.eq_ignore_ascii_case(&target.kind)) {
                     let path = attr.path();
-                    return Err(Error::value(format!(
+                    return Err(RequestError::value(format!(
                         "an element of `{path}` has a `type` that is not the one of its `$ref`"
                     )));
                 }
@@ -384,7 +395,8 @@ impl ResourceType {
             admitted.insert("value".to_owned(), Value::from(target.id.as_str()));
         }
         // Where the service provider does not make it, it is kept as sent.
-        if attr.role() == Role::Plain && own("$ref").is_some_and(|sub| !is_read_only(sub)) {
+        if attr.role() == AttributeRole::Plain && own("$ref").is_some_and(|sub| !is_read_only(sub))
+        {
             admitted.insert("$ref".to_owned(), Value::String(reference));
         }
         Ok(())
@@ -401,7 +413,7 @@ pub(crate) fn is_unassigned(value: &Value) -> bool {
     }
 }
 
-fn misfit(attr: &Attr, value: &Value, wanted: &str) -> Error {
+fn misfit(attr: &Attr, value: &Value, wanted: &str) -> RequestError {
     let found = match value {
         Value::Array(_) => "an array".to_owned(),
         Value::Null => "null".to_owned(),
@@ -411,7 +423,7 @@ fn misfit(attr: &Attr, value: &Value, wanted: &str) -> Error {
         Value::String(text) => format!("the string `{}`", excerpt(text)),
         other => format!("`{other}`"),
     };
-    Error::value(format!("`{}` must be {wanted} but is {found}", attr.path()))
+    RequestError::value(format!("`{}` must be {wanted} but is {found}", attr.path()))
 }
 
 fn wanted(data_type: DataType) -> &'static str {

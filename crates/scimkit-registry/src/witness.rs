@@ -5,13 +5,13 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use crate::{Leeway, Quirk, Tolerance};
+use crate::{Quirk, QuirkPolicy, Tolerance};
 
 /// A set of quirks.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Quirks(u32);
+pub struct QuirkSet(u32);
 
-impl Quirks {
+impl QuirkSet {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(self) -> bool {
@@ -25,14 +25,14 @@ impl Quirks {
     }
 }
 
-impl fmt::Debug for Quirks {
+impl fmt::Debug for QuirkSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.iter()).finish()
     }
 }
 
 /// The names, separated by commas.
-impl fmt::Display for Quirks {
+impl fmt::Display for QuirkSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, quirk) in self.iter().enumerate() {
             let comma = if at > 0 { "," } else { "" };
@@ -47,33 +47,33 @@ impl fmt::Display for Quirks {
 ///
 /// # Example
 /// ```
-/// use scimkit_registry::{Quirk, Registry, Tolerance, Witness};
+/// use scimkit_registry::{Quirk, Registry, Tolerance, QuirkRecorder};
 /// use serde_json::json;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
-/// let witness = Witness::of(Tolerance::DEFAULT);
+/// let user = registry.resource_type("User").unwrap();
+/// let witness = QuirkRecorder::new(Tolerance::DEFAULT);
 /// user.admit(json!({"userName": "bjensen", "active": "True"}), &witness)?;
 /// assert_eq!(witness.quirks().to_string(), "any_schemas,boolean_strings");
 ///
-/// let unused = Witness::of(Tolerance::DEFAULT);
+/// let unused = QuirkRecorder::new(Tolerance::DEFAULT);
 /// let schemas = [user.schema()];
 /// user.admit(json!({"schemas": schemas, "userName": "bjensen", "active": true}), &unused)?;
 /// assert!(unused.quirks().is_empty());
-/// # Ok::<(), scimkit_registry::Error>(())
+/// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug)]
-pub struct Witness {
+pub struct QuirkRecorder {
     base_url: Option<String>,
     needed: AtomicU32,
     tolerance: Tolerance,
 }
 
-impl Witness {
+impl QuirkRecorder {
     /// A witness that has seen nothing yet.
     #[must_use]
-    pub fn of(tolerance: Tolerance) -> Self {
-        Witness {
+    pub fn new(tolerance: Tolerance) -> Self {
+        QuirkRecorder {
             base_url: None,
             needed: AtomicU32::new(0),
             tolerance,
@@ -92,12 +92,12 @@ impl Witness {
 
     /// The quirks that were needed so far.
     #[must_use]
-    pub fn quirks(&self) -> Quirks {
-        Quirks(self.needed.load(Ordering::Relaxed))
+    pub fn quirks(&self) -> QuirkSet {
+        QuirkSet(self.needed.load(Ordering::Relaxed))
     }
 }
 
-impl Leeway for Witness {
+impl QuirkPolicy for QuirkRecorder {
     fn base_url(&self) -> Option<&str> {
         self.base_url.as_deref()
     }
@@ -106,7 +106,7 @@ impl Leeway for Witness {
         &self.tolerance
     }
 
-    fn needed(&self, quirk: Quirk) {
+    fn record(&self, quirk: Quirk) {
         self.needed.fetch_or(bit(quirk), Ordering::Relaxed);
     }
 }

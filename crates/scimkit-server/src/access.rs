@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_core::ErrorResponse;
-use scimkit_registry::{Attr, AttrId, Registry, ResourceType, Role};
+use scimkit_registry::{Attr, AttrId, AttributeRole, Registry, ResourceType};
 use scimkit_store::{Rules, Scopes, targets};
 
 use crate::attrs::memberships;
@@ -116,7 +116,7 @@ impl Access {
             return Vec::new();
         }
         let attrs = kind.completed_attributes();
-        let inverse = attrs.filter(|attr| attr.role() == Role::Inverse);
+        let inverse = attrs.filter(|attr| attr.role() == AttributeRole::Inverse);
         let hides = |attr: &&Attr| {
             // The RFC has users among those that a user is a member of; they have no members.
             let has_members = |to: &&Arc<ResourceType>| memberships(to).next().is_some();

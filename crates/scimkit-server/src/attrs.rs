@@ -1,6 +1,6 @@
 //! The attributes of a type that refer to other resources.
 
-use scimkit_registry::{Attr, AttrId, Projection, ResourceType, Role};
+use scimkit_registry::{Attr, AttrId, AttributeRole, Projection, ResourceType};
 
 /// The number of members that are read at once. A larger membership is sent page by page.
 pub(crate) const PAGE: u32 = 1_000;
@@ -8,14 +8,19 @@ pub(crate) const PAGE: u32 = 1_000;
 /// The membership attributes of a type.
 pub(crate) fn memberships(kind: &ResourceType) -> impl Iterator<Item = AttrId> {
     kind.completed_attributes()
-        .filter(|attr| attr.role() == Role::Membership)
+        .filter(|attr| attr.role() == AttributeRole::Membership)
         .map(Attr::id)
 }
 
 /// The membership and inverse attributes that a projection shows, whose edges a store has to read.
 pub(crate) fn edge_attrs(kind: &ResourceType, projection: &Projection) -> Vec<AttrId> {
     kind.completed_attributes()
-        .filter(|attr| matches!(attr.role(), Role::Inverse | Role::Membership))
+        .filter(|attr| {
+            matches!(
+                attr.role(),
+                AttributeRole::Inverse | AttributeRole::Membership
+            )
+        })
         .map(Attr::id)
         .filter(|attr| projection.shows(*attr))
         .collect()
@@ -32,13 +37,13 @@ pub(crate) fn shown_edges(kind: &ResourceType, projection: &Projection) -> Vec<A
 /// The inverse attributes that a projection shows, whose values follow from other resources.
 pub(crate) fn inverse_attrs(kind: &ResourceType, projection: &Projection) -> Vec<AttrId> {
     let mut attrs = edge_attrs(kind, projection);
-    attrs.retain(|attr| kind.attr(*attr).role() == Role::Inverse);
+    attrs.retain(|attr| kind.attr(*attr).role() == AttributeRole::Inverse);
     attrs
 }
 
 /// The reference attributes of a type.
 pub(crate) fn reference_attrs(kind: &ResourceType) -> impl Iterator<Item = AttrId> {
     kind.completed_attributes()
-        .filter(|attr| attr.role() == Role::Reference)
+        .filter(|attr| attr.role() == AttributeRole::Reference)
         .map(Attr::id)
 }

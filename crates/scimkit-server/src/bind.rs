@@ -7,7 +7,9 @@ use scimkit_core::{
     message::{SearchRequest, SortOrder},
 };
 use scimkit_filter::{AttributePath, Filter};
-use scimkit_registry::{Attr, AttrId, Leeway, Quirk, ResourceType, Role, Witness};
+use scimkit_registry::{
+    Attr, AttrId, AttributeRole, Quirk, QuirkPolicy, QuirkRecorder, ResourceType,
+};
 use scimkit_store::{Query, Sort};
 
 use crate::{
@@ -27,10 +29,10 @@ pub(crate) fn queries(
     writer: Writer<'_>,
 ) -> Result<Vec<Query>, Problem> {
     let Writer { scope, .. } = writer;
-    let witness: &Witness = writer.witness;
+    let witness: &QuirkRecorder = writer.witness;
     let mut of_several = *witness.tolerance();
     of_several.unknown_in_filter = true;
-    let mut leeway: &dyn Leeway = witness;
+    let mut leeway: &dyn QuirkPolicy = witness;
     if shapes.len() > 1 {
         if let Some(filter) = filter {
             known_somewhere(shapes, filter, witness)?;
@@ -92,7 +94,9 @@ fn check_hidden(
 fn with_sorting_edges(mut query: Query, sorted_by: AttrId) -> Query {
     let top = query.kind.attr(sorted_by).parent().unwrap_or(sorted_by);
     let role = query.kind.attr(top).role();
-    if matches!(role, Role::Inverse | Role::Membership) && !query.edges.contains(&top) {
+    if matches!(role, AttributeRole::Inverse | AttributeRole::Membership)
+        && !query.edges.contains(&top)
+    {
         query.edges.push(top);
     }
     query
@@ -102,11 +106,11 @@ fn with_sorting_edges(mut query: Query, sorted_by: AttrId) -> Query {
 fn known_somewhere(
     shapes: &[Shape],
     filter: &Filter<'_>,
-    witness: &Witness,
+    witness: &QuirkRecorder,
 ) -> Result<(), Problem> {
     let mut tolerance = *witness.tolerance();
     tolerance.unknown_in_filter = false;
-    let of_one = Witness::of(tolerance);
+    let of_one = QuirkRecorder::new(tolerance);
     for term in terms(filter) {
         let bound = shapes
             .iter()
@@ -115,7 +119,7 @@ fn known_somewhere(
         let unknown = bound
             .map(|b| b.map_err(|e| problems.push(e)))
             .all(|b| b.is_err());
-        if unknown && !witness.lets_through(Quirk::UnknownInFilter) {
+        if unknown && !witness.allow(Quirk::UnknownInFilter) {
             let detail = problems.first().map_or("", |problem| problem.detail());
             let detail = format!(
                 "no resource type can answer `{}`: {detail}",
@@ -127,7 +131,7 @@ fn known_somewhere(
     of_one
         .quirks()
         .iter()
-        .for_each(|quirk| witness.needed(quirk));
+        .for_each(|quirk| witness.record(quirk));
     Ok(())
 }
 
@@ -148,7 +152,7 @@ fn terms<'f, 't>(filter: &'f Filter<'t>) -> Vec<&'f Filter<'t>> {
 fn sort_attr(
     kind: &ResourceType,
     name: &str,
-    leeway: &dyn Leeway,
+    leeway: &dyn QuirkPolicy,
 ) -> Result<Option<AttrId>, Problem> {
     let bad = |detail: String| Err(ErrorResponse::invalid_path(detail).into());
     let Ok(path) = AttributePath::parse(name) else {

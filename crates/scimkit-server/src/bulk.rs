@@ -39,7 +39,7 @@ use scimkit_core::{
     ErrorResponse,
     message::{BulkBounds, BulkOperation, BulkRequest, BulkResponse},
 };
-use scimkit_registry::Error as RequestError;
+use scimkit_registry::RequestError;
 use scimkit_store::Settings;
 
 use self::{

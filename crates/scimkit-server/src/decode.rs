@@ -6,7 +6,7 @@ use http::{
     header::{CONTENT_LENGTH, HeaderName},
 };
 use scimkit_core::{ETagList, ErrorResponse, parse_json};
-use scimkit_registry::{Error as RequestError, ErrorKind, Leeway, Quirk, Witness};
+use scimkit_registry::{Quirk, QuirkPolicy, QuirkRecorder, RequestError, RequestErrorKind};
 use scimkit_store::Limits;
 use serde_json::Value;
 
@@ -33,16 +33,16 @@ pub(crate) fn too_large(limit: usize) -> ErrorResponse {
 /// `invalidSyntax` where the tolerance does not accept one.
 pub(crate) fn without_byte_order_mark(
     mut bytes: Bytes,
-    witness: &Witness,
+    witness: &QuirkRecorder,
 ) -> Result<Bytes, RequestError> {
     const MARK: &[u8] = "\u{feff}".as_bytes();
     if !bytes.starts_with(MARK) {
         return Ok(bytes);
     }
-    if !witness.lets_through(Quirk::ByteOrderMark) {
+    if !witness.allow(Quirk::ByteOrderMark) {
         let detail = "the body begins with a byte order mark, which JSON does not have";
-        let problem = RequestError::new(ErrorKind::Syntax, detail);
-        return Err(problem.but_for(Quirk::ByteOrderMark));
+        let problem = RequestError::new(RequestErrorKind::Syntax, detail);
+        return Err(problem.with_quirk(Quirk::ByteOrderMark));
     }
     bytes.advance(MARK.len());
     Ok(bytes)

@@ -84,7 +84,10 @@ struct Shown<'a> {
 impl<'a> Shown<'a> {
     fn to(access: &Access, registry: &'a Registry) -> Self {
         let is_on = |kind: &Arc<ResourceType>| access.level(kind.name()) > Level::Off;
-        let (types, off): (Vec<_>, Vec<_>) = registry.types().iter().partition(|kind| is_on(kind));
+        let (types, off): (Vec<_>, Vec<_>) = registry
+            .resource_types()
+            .iter()
+            .partition(|kind| is_on(kind));
         let has = |kind: &&Arc<ResourceType>, schema: &Schema| {
             let mut extensions = kind.extensions().iter();
             kind.schema() == &schema.id || extensions.any(|e| e.urn() == &schema.id)
@@ -105,7 +108,7 @@ fn config(writer: Writer<'_>, authentication: &dyn Authenticate) -> Value {
     let supports = |what: fn(&scimkit_store::Support) -> bool| {
         settings
             .registry
-            .types()
+            .resource_types()
             .iter()
             .all(|kind| what(&store.support(kind)))
     };

@@ -8,7 +8,7 @@ use std::sync::{
 use bytes::Bytes;
 use http::{Method, StatusCode, request::Parts};
 use scimkit_core::{ErrorResponse, message::SearchRequest};
-use scimkit_registry::{Budget, Error as RequestError, Leeway, Quirks, Witness};
+use scimkit_registry::{Budget, QuirkPolicy, QuirkRecorder, QuirkSet, RequestError};
 use scimkit_store::{ConnectionId, Lane, Limits, Scope, Settings, Store, TenantId, location};
 
 use crate::{
@@ -58,7 +58,7 @@ pub(crate) struct Notes {
     pub(crate) connection: Option<ConnectionId>,
     /// The attributes from which values were dropped.
     pub(crate) dropped: Option<String>,
-    pub(crate) quirks: Quirks,
+    pub(crate) quirks: QuirkSet,
     pub(crate) tenant: Option<TenantId>,
 }
 
@@ -67,7 +67,7 @@ struct Caller<'a> {
     access: Access,
     dropped: &'a Dropped,
     scope: Scope,
-    witness: &'a Arc<Witness>,
+    witness: &'a Arc<QuirkRecorder>,
 }
 
 /// Numbers the requests of this process, so that a log line can be found again.
@@ -119,7 +119,7 @@ impl Inner {
             (alias.path.as_str(), Some(alias.location.as_str()))
         });
         let base_url = scope.settings.base_url.as_str();
-        let witness = Witness::of(scope.settings.tolerance).with_base_url(base_url);
+        let witness = QuirkRecorder::new(scope.settings.tolerance).with_base_url(base_url);
         let witness = Arc::new(witness);
         let dropped = Dropped::default();
         let caller = Caller {
@@ -204,7 +204,7 @@ impl Inner {
         let ask = resource::Ask { head, writer };
         let types = |kind| match kind {
             Some(kind) => Ok(vec![kind]),
-            None => access.readable(scope.settings.registry.types()),
+            None => access.readable(scope.settings.registry.resource_types()),
         };
         let json = async |bytes: Bytes| {
             let units = BODY_BYTE.saturating_mul(bytes.len() as u64);
@@ -295,14 +295,14 @@ struct Alias {
 fn alias(path: &str, me: Option<&Me>, settings: &Settings) -> Option<Alias> {
     let is_me = path.trim_matches('/') == "Me";
     let me = me.filter(|me| is_me && !me.id.as_str().is_empty())?;
-    let kind = settings.registry.by_name(&me.resource_type)?;
+    let kind = settings.registry.resource_type(&me.resource_type)?;
     let location = location(settings, kind, &me.id);
     let path = location.strip_prefix(&settings.base_url)?.to_owned();
     Some(Alias { location, path })
 }
 
 /// Counts the quirks that a request needed, so that an operator sees which ones an identity provider has.
-fn count(witness: &Witness) {
+fn count(witness: &QuirkRecorder) {
     let profile = witness.tolerance().profile();
     for quirk in witness.quirks().iter() {
         metrics::counter!(QUIRKS_TOTAL, "profile" => profile, "quirk" => quirk.name()).increment(1);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scimkit_core::{ErrorResponse, excerpt};
 use scimkit_patch::{Before, Patch, Replacement};
 use scimkit_registry::{
-    AttrId, Budget, Change, Edge, EdgeChange, EdgeEdit, Error as RequestError, Leeway, Resource,
+    AttrId, Budget, Change, Edge, EdgeChange, EdgeEdit, QuirkPolicy, RequestError, Resource,
     ResourceId,
 };
 use scimkit_store::Limits;
@@ -32,7 +32,7 @@ impl Edit {
         &self,
         id: &ResourceId,
         Known { document, edges }: &Known,
-        leeway: &dyn Leeway,
+        leeway: &dyn QuirkPolicy,
         budget: &Budget,
     ) -> Result<Change, RequestError> {
         let nothing = Resource::default();
@@ -88,7 +88,7 @@ pub(crate) enum What {
 
 impl What {
     pub(crate) fn of(change: &Change) -> Self {
-        match change.set().is_empty() && change.unset().is_empty() {
+        match change.assignments().is_empty() && change.removals().is_empty() {
             true => What::Edges,
             false => What::Attributes,
         }
@@ -97,8 +97,9 @@ impl What {
 
 /// The attributes that a change gives values to.
 pub(crate) fn written_by(change: &Change) -> Vec<AttrId> {
-    let set = change.set().iter().map(|(id, _)| *id);
-    set.chain(change.edges().iter().map(|e| e.attr)).collect()
+    let set = change.assignments().iter().map(|(id, _)| *id);
+    set.chain(change.edge_changes().iter().map(|e| e.attr))
+        .collect()
 }
 
 /// Checks the limits of a change, and rejects members that a bulk request could take for references.
@@ -107,7 +108,7 @@ pub(crate) fn written_by(change: &Change) -> Vec<AttrId> {
 /// 413 for more members than the limit; those of [`check_reserved`].
 pub(crate) fn check_edges(change: &Change, limits: &Limits) -> Result<(), ErrorResponse> {
     let limit = limits.members;
-    let named = change.edges().iter().map(|edges| match &edges.edit {
+    let named = change.edge_changes().iter().map(|edges| match &edges.edit {
         EdgeEdit::Delta { add, remove } => add.len() + remove.len(),
         EdgeEdit::Replace(edges) => edges.len(),
     });
@@ -126,7 +127,7 @@ pub(crate) fn check_edges(change: &Change, limits: &Limits) -> Result<(), ErrorR
 /// # Errors
 /// `invalidValue`.
 fn check_reserved(change: &Change) -> Result<(), ErrorResponse> {
-    for EdgeChange { attr, edit } in change.edges() {
+    for EdgeChange { attr, edit } in change.edge_changes() {
         let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = edit;
         if let Some(edge) = add
             .iter()

@@ -1,7 +1,7 @@
 //! The one place where errors become SCIM errors.
 
 use scimkit_core::ErrorResponse;
-use scimkit_registry::{ErrorKind, Exhausted};
+use scimkit_registry::{Exhausted, RequestErrorKind};
 use scimkit_store::StoreError;
 
 use crate::auth::Denied;
@@ -111,17 +111,17 @@ impl From<Denied> for Problem {
     }
 }
 
-impl From<scimkit_registry::Error> for Problem {
-    fn from(error: scimkit_registry::Error) -> Self {
+impl From<scimkit_registry::RequestError> for Problem {
+    fn from(error: scimkit_registry::RequestError) -> Self {
         let detail = error.detail();
         Problem::Client(match error.kind() {
-            ErrorKind::Exhausted(reason) => exhausted(reason, detail),
-            ErrorKind::Filter => ErrorResponse::invalid_filter(detail),
-            ErrorKind::Mutability => ErrorResponse::mutability(detail),
-            ErrorKind::NoTarget => ErrorResponse::no_target(detail),
-            ErrorKind::Path => ErrorResponse::invalid_path(detail),
-            ErrorKind::Syntax => ErrorResponse::invalid_syntax(detail),
-            ErrorKind::Value => ErrorResponse::invalid_value(detail),
+            RequestErrorKind::Exhausted(reason) => exhausted(reason, detail),
+            RequestErrorKind::Filter => ErrorResponse::invalid_filter(detail),
+            RequestErrorKind::Mutability => ErrorResponse::mutability(detail),
+            RequestErrorKind::NoTarget => ErrorResponse::no_target(detail),
+            RequestErrorKind::Path => ErrorResponse::invalid_path(detail),
+            RequestErrorKind::Syntax => ErrorResponse::invalid_syntax(detail),
+            RequestErrorKind::Value => ErrorResponse::invalid_value(detail),
             _ => ErrorResponse::new(400, detail),
         })
     }

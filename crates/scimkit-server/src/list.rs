@@ -4,7 +4,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use http::StatusCode;
 use scimkit_core::message::{self, SearchRequest};
-use scimkit_registry::{ResourceType, Witness, read_filter};
+use scimkit_registry::{QuirkRecorder, ResourceType, parse_filter};
 
 use crate::{
     answer::Answer,
@@ -32,7 +32,7 @@ pub(crate) async fn answer(
     cursors: &Cursors,
 ) -> Result<Answer, Problem> {
     let Writer { scope, .. } = writer;
-    let witness: &Witness = writer.witness;
+    let witness: &QuirkRecorder = writer.witness;
     let store = &**writer.store;
     let limits = &scope.settings.limits;
     let start = u64::try_from(search.start_index.unwrap_or(1).max(1) - 1).unwrap_or(0);
@@ -41,7 +41,7 @@ pub(crate) async fn answer(
         count.unwrap_or(u32::MAX).min(limits.page_max)
     });
     let filter = match &search.filter {
-        Some(text) => Some(read_filter(text, limits.filter, witness)?),
+        Some(text) => Some(parse_filter(text, limits.filter, witness)?),
         None => None,
     };
     let (attributes, excluded) = (&search.attributes, &search.excluded_attributes);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use scimkit_registry::{AttrId, Budget, Edge, Projection, ResourceId, ResourceType, Witness};
+use scimkit_registry::{AttrId, Budget, Edge, Projection, QuirkRecorder, ResourceId, ResourceType};
 use scimkit_store::{BoxFuture, EdgeQuery, ResourcePrinter, Scope, Store, StoreError, yield_now};
 
 use crate::{
@@ -194,7 +194,7 @@ impl Asked {
         kind: &ResourceType,
         query: Option<&str>,
         most: u32,
-        witness: &Witness,
+        witness: &QuirkRecorder,
     ) -> Result<Vec<Asked>, Problem> {
         if query.is_none() || memberships(kind).next().is_none() {
             return Ok(Vec::new());

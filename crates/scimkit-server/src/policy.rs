@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use scimkit_core::{DataType, Mutability};
 use scimkit_mapping::{ChangeKind, MatchingAttributes, TypeMapping};
 use scimkit_registry::{
-    AttrId, Change, Operator, Predicate, Resource, ResourceId, ResourceType, Revision, Scalar,
+    AttrId, Change, Operator, Predicate, Resource, ResourceId, ResourceType, Scalar, ValueEdit,
 };
 use scimkit_store::{Aliases, Among, Claim, CreatePolicy, Write};
 use serde_json::Value;
@@ -151,20 +151,20 @@ impl Writer<'_> {
     /// Leaves out every e-mail address but the one that counts.
     fn without_aliases(&self, change: Change, before: Option<&Resource>) -> Change {
         let kind = change.kind().clone();
-        let Some(emails) = kind.named("emails") else {
+        let Some(emails) = kind.attribute_id("emails") else {
             return change;
         };
-        change.revised(|id, value| match value {
+        change.map_values(|id, value| match value {
             Some(Value::Array(elements)) if id == emails && elements.len() > 1 => {
                 self.dropped.note("alias", kind.attr(id).path());
                 let kept = Value::Array(vec![the_one_that_counts(elements)]);
                 match before.and_then(|before| before.get(&kind, id)) == Some(&kept) {
-                    true => Revision::Leave,
-                    false => Revision::Set(kept),
+                    true => ValueEdit::Leave,
+                    false => ValueEdit::Set(kept),
                 }
             }
-            Some(value) => Revision::Set(value),
-            None => Revision::Unset,
+            Some(value) => ValueEdit::Set(value),
+            None => ValueEdit::Unset,
         })
     }
 
@@ -177,11 +177,15 @@ impl Writer<'_> {
     ) -> Result<Change, Problem> {
         let kind = change.kind().clone();
         let secret = |id: &AttrId| is_secret(&kind, *id);
-        let mut written = change.set().iter().map(|(id, _)| id).chain(change.unset());
+        let mut written = change
+            .assignments()
+            .iter()
+            .map(|(id, _)| id)
+            .chain(change.removals());
         if !written.any(secret) {
             return Ok(change);
         }
-        let sent = change.set().iter().filter(|(attr, _)| secret(attr));
+        let sent = change.assignments().iter().filter(|(attr, _)| secret(attr));
         for (attr, value) in sent {
             let path = kind.attr(*attr).path();
             let known = taken.iter().any(|(known, _)| known == attr);
@@ -204,17 +208,17 @@ impl Writer<'_> {
             taken.push((*attr, given));
         }
         let keeps = self.hooks.secrets.is_some();
-        Ok(change.revised(|attr, value| match value {
+        Ok(change.map_values(|attr, value| match value {
             Some(_) if secret(&attr) => {
                 let given = taken.iter().find(|(known, _)| *known == attr);
                 match given.and_then(|(_, given)| given.clone()) {
-                    Some(given) => Revision::Set(given),
-                    None => Revision::Leave,
+                    Some(given) => ValueEdit::Set(given),
+                    None => ValueEdit::Leave,
                 }
             }
-            Some(value) => Revision::Set(value),
-            None if secret(&attr) && !keeps => Revision::Leave,
-            None => Revision::Unset,
+            Some(value) => ValueEdit::Set(value),
+            None if secret(&attr) && !keeps => ValueEdit::Leave,
+            None => ValueEdit::Unset,
         }))
     }
 }
@@ -227,20 +231,24 @@ fn is_secret(kind: &ResourceType, id: AttrId) -> bool {
 /// A change without what is write-only: what others than the taker of secrets may see.
 fn open_part(change: &Change) -> Cow<'_, Change> {
     let kind = change.kind();
-    if !change.set().iter().any(|(id, _)| is_secret(kind, *id)) {
+    if !change
+        .assignments()
+        .iter()
+        .any(|(id, _)| is_secret(kind, *id))
+    {
         return Cow::Borrowed(change);
     }
     let kind = Arc::clone(kind);
-    Cow::Owned(change.clone().revised(|id, value| match value {
-        Some(value) if !is_secret(&kind, id) => Revision::Set(value),
-        Some(_) => Revision::Leave,
-        None => Revision::Unset,
+    Cow::Owned(change.clone().map_values(|id, value| match value {
+        Some(value) if !is_secret(&kind, id) => ValueEdit::Set(value),
+        Some(_) => ValueEdit::Leave,
+        None => ValueEdit::Unset,
     }))
 }
 
 /// What a resource satisfies that is not active.
 fn switched_off(kind: &ResourceType) -> Option<Predicate> {
-    let attr = kind.named("active")?;
+    let attr = kind.attribute_id("active")?;
     let is_boolean = kind.attr(attr).definition().data_type == DataType::Boolean;
     let (op, value) = (Operator::Equal, Scalar::Bool(false));
     is_boolean.then_some(Predicate::Compare { attr, op, value })

@@ -7,7 +7,9 @@ use scimkit_core::{
     ErrorResponse, ScimType, excerpt,
     message::{SearchRequest, SortOrder},
 };
-use scimkit_registry::{Error as RequestError, ErrorKind, Leeway, Quirk, Witness, read_filter};
+use scimkit_registry::{
+    Quirk, QuirkPolicy, QuirkRecorder, RequestError, RequestErrorKind, parse_filter,
+};
 
 use crate::{error::Problem, writer::Writer};
 
@@ -45,11 +47,11 @@ impl Parameter<'_> {
         }
         let text = percent_decode_str(self.raw).decode_utf8_lossy();
         // What this reading needs is noted when the filter is read for good.
-        let trial = Witness::of(*witness.tolerance());
-        if read_filter(&text, scope.settings.limits.filter, &trial).is_err() {
+        let trial = QuirkRecorder::new(*witness.tolerance());
+        if parse_filter(&text, scope.settings.limits.filter, &trial).is_err() {
             return self.value.clone().into_owned();
         }
-        witness.needed(Quirk::RawPlus);
+        witness.record(Quirk::RawPlus);
         text.into_owned()
     }
 }
@@ -78,7 +80,7 @@ fn form_decoded(text: &str) -> Result<Cow<'_, str>, ErrorResponse> {
 pub(crate) fn parameters<'q>(
     text: Option<&'q str>,
     others: &[String],
-    witness: &Witness,
+    witness: &QuirkRecorder,
 ) -> Result<Vec<Parameter<'q>>, Problem> {
     let text = text.unwrap_or("");
     let mut parameters = Vec::new();
@@ -95,7 +97,7 @@ pub(crate) fn parameters<'q>(
 fn spelled<'q>(
     name: Cow<'q, str>,
     others: &[String],
-    witness: &Witness,
+    witness: &QuirkRecorder,
 ) -> Result<Cow<'q, str>, RequestError> {
     let mut known = NAMES.into_iter().chain(others.iter().map(String::as_str));
     let Some(known) = known.find(|known| known.eq_ignore_ascii_case(&name)) else {
@@ -104,15 +106,15 @@ fn spelled<'q>(
     if known == name {
         return Ok(name);
     }
-    if witness.lets_through(Quirk::ParameterCase) {
+    if witness.allow(Quirk::ParameterCase) {
         return Ok(Cow::Owned(known.to_owned()));
     }
     let detail = format!(
         "unknown query parameter `{}`: write `{known}`",
         excerpt(&name)
     );
-    let problem = RequestError::new(ErrorKind::Value, detail);
-    Err(problem.but_for(Quirk::ParameterCase))
+    let problem = RequestError::new(RequestErrorKind::Value, detail);
+    Err(problem.with_quirk(Quirk::ParameterCase))
 }
 
 /// Reads the parameters of a query string; those that the protocol does not know are ignored.

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use scimkit_registry::{
-    AttrId, Budget, Edge, Operator, Predicate, Projection, ResourceId, ResourceType, Role, Scalar,
+    AttrId, AttributeRole, Budget, Edge, Operator, Predicate, Projection, ResourceId, ResourceType,
+    Scalar,
 };
 use scimkit_store::{
     EdgeQuery, Overflow, Query, ResourcePrinter, Scope, Store, StoreError, Stored, Want, targets,
@@ -180,7 +181,7 @@ pub(crate) async fn missing_edges(
         if items.iter().all(is_known) {
             continue;
         }
-        if kind.attr(attr).role() == Role::Reference {
+        if kind.attr(attr).role() == AttributeRole::Reference {
             let referred = references_of(kind, attr, items);
             let ids = referred.iter().map(|(_, id)| id.as_str()).collect();
             let found = targets_of((scope, store), (kind, attr), &ids).await?;

@@ -114,7 +114,7 @@ impl Route {
         endpoint: &str,
         rest: &[&str],
     ) -> Result<Self, Problem> {
-        let mut types = registry.types().iter();
+        let mut types = registry.resource_types().iter();
         let kind = types.find(|kind| kind.endpoint().strip_prefix('/') == Some(endpoint));
         let kind = kind.ok_or_else(nowhere)?;
         let kind = || Arc::clone(kind);

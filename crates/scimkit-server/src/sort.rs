@@ -1,6 +1,6 @@
 //! The sort keys of the resources of a list.
 
-use scimkit_registry::{AttrId, Scalar, View};
+use scimkit_registry::{AttrId, ResourceView, Scalar};
 use scimkit_store::{Facts, Query, Scope, Sort, Store, StoreError, Stored, computed, yield_now};
 use serde_json::{Map, Value};
 
@@ -40,7 +40,7 @@ pub(crate) async fn sort_keys(
             let searched = meter.charge(stored.document.size() / render::PROJECTED);
             searched.map_err(StoreError::from)?;
             let values = reader.read(stored.document.text());
-            let view = View::of_values(&values).with_computed(computed.next());
+            let view = ResourceView::of_values(&values).with_computed(computed.next());
             let key = query.kind.sort_key(attr, view, &meter);
             keys.push(key.map_err(StoreError::from)?);
         }

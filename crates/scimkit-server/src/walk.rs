@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use scimkit_core::{ErrorResponse, ScimType, message::SearchRequest};
-use scimkit_registry::{AttrId, Predicate, ResourceId, ResourceType, Role};
+use scimkit_registry::{AttrId, AttributeRole, Predicate, ResourceId, ResourceType};
 use scimkit_store::{Count, Position, Query, Scope, Sort, Store};
 
 use crate::{
@@ -110,7 +110,7 @@ fn check(
         let attr = query.sort.map(|sort| query.kind.attr(sort.attr));
         let top = attr.map(|attr| attr.parent().map_or(attr, |top| query.kind.attr(top)));
         let computed = attr.is_some_and(|attr| query.kind.is_computed(attr.id()));
-        computed && top.is_some_and(|top| top.role() == Role::Reference)
+        computed && top.is_some_and(|top| top.role() == AttributeRole::Reference)
     });
     if queries.len() > 1 && referred {
         let name = search.sort_by.as_deref().unwrap_or_default();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use scimkit_core::{ETagList, ErrorResponse, message::PatchRequest};
 use scimkit_patch::Patch;
 use scimkit_registry::{
-    AttrId, Budget, Change, Error as RequestError, ErrorKind, Resource, ResourceId, ResourceType,
-    Witness, weight,
+    AttrId, Budget, Change, QuirkRecorder, RequestError, RequestErrorKind, Resource, ResourceId,
+    ResourceType, weight,
 };
 use scimkit_store::{
     Base, Batch, Expect, How, StoreError, Stored, Want, Write, Written, engine::BatchAnswer,
@@ -42,7 +42,7 @@ impl Writer<'_> {
         kind: &Arc<ResourceType>,
         body: Value,
     ) -> Result<Change, Problem> {
-        let create = |kind: &Arc<ResourceType>, body, witness: &Witness| {
+        let create = |kind: &Arc<ResourceType>, body, witness: &QuirkRecorder| {
             Ok(scimkit_patch::create(kind, body, witness)?)
         };
         self.decode(kind, body, create).await
@@ -54,7 +54,7 @@ impl Writer<'_> {
         body: Value,
     ) -> Result<Arc<Edit>, Problem> {
         let limits = self.scope.settings.limits;
-        let decode = move |kind: &Arc<ResourceType>, body, witness: &Witness| {
+        let decode = move |kind: &Arc<ResourceType>, body, witness: &QuirkRecorder| {
             let request = PatchRequest::from_value(body, limits.operations)?;
             let patch = Patch::decode(kind, request, limits.filter, witness)?;
             Ok(Arc::new(Edit::Patch(patch)))
@@ -67,7 +67,7 @@ impl Writer<'_> {
         kind: &Arc<ResourceType>,
         body: Value,
     ) -> Result<Arc<Edit>, Problem> {
-        let decode = |kind: &Arc<ResourceType>, body, witness: &Witness| {
+        let decode = |kind: &Arc<ResourceType>, body, witness: &QuirkRecorder| {
             let replacement = scimkit_patch::replace(kind, body, witness)?;
             Ok(Arc::new(Edit::Replace(replacement)))
         };
@@ -78,7 +78,9 @@ impl Writer<'_> {
         &self,
         kind: &Arc<ResourceType>,
         body: Value,
-        decode: impl FnOnce(&Arc<ResourceType>, Value, &Witness) -> Result<T, Problem> + Send + 'static,
+        decode: impl FnOnce(&Arc<ResourceType>, Value, &QuirkRecorder) -> Result<T, Problem>
+        + Send
+        + 'static,
     ) -> Result<T, Problem> {
         let (kind, witness) = (Arc::clone(kind), Arc::clone(self.witness));
         // It is checked, and copied in parts.
@@ -98,11 +100,11 @@ impl Writer<'_> {
         let apply = move |budget: &Budget| {
             let change = edit.change(&id, &known, &*witness, budget)?;
             // Edits of memberships are combined when they are first asked for.
-            let _ = change.edges();
+            let _ = change.edge_changes();
             Ok(change)
         };
         let reason = |error: &RequestError| match error.kind() {
-            ErrorKind::Exhausted(reason) => Some(reason),
+            RequestErrorKind::Exhausted(reason) => Some(reason),
             _ => None,
         };
         Ok(self.work.try_run(self.scope, reason, apply).await??)
@@ -236,7 +238,7 @@ impl Writer<'_> {
             stored.edges.append(&mut shown_edges);
             return Ok(Updated::unchanged(stored, edit.what()));
         }
-        shown_edges.retain(|(attr, _)| change.edges().iter().all(|edit| edit.attr != *attr));
+        shown_edges.retain(|(attr, _)| change.edge_changes().iter().all(|edit| edit.attr != *attr));
         let (what, written) = (What::of(&change), written_by(&change));
         let expect = match (before, document) {
             (Some(before), _) if is_part => Expect::OneOf(vec![before.version]),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_core::ErrorResponse;
-use scimkit_registry::{Projection, ResourceType, Witness};
+use scimkit_registry::{Projection, QuirkRecorder, ResourceType};
 use scimkit_store::{Expect, Scope, Store};
 
 use crate::{access::Access, clock::Clock, dropped::Dropped, hooks::Hooks, work::Work};
@@ -17,7 +17,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) hooks: &'a Hooks,
     pub(crate) scope: &'a Scope,
     pub(crate) store: &'a Arc<dyn Store>,
-    pub(crate) witness: &'a Arc<Witness>,
+    pub(crate) witness: &'a Arc<QuirkRecorder>,
     pub(crate) work: &'a Work<'a>,
 }
 

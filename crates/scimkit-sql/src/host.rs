@@ -42,7 +42,7 @@ use crate::{
 ///     .rule("User", MappingRule::new("title").with_field("job title"))
 ///     .build(&registry)
 ///     .unwrap();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let filter = Filter::parse(r#"userName eq "Babs@X.org" and title eq "Dr""#).unwrap();
 /// let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT)?;
 /// let table = HostTable::of(mapping.for_type("User").unwrap(), Dialect::Sqlite, "u", "id");
@@ -50,7 +50,7 @@ use crate::{
 /// let text = plan.condition.unwrap().text;
 /// assert_eq!(text, r#"("u"."email" IS NOT NULL AND "u"."email" = ?1)"#);
 /// assert!(plan.residual.is_some()); // `title` ignores case, and its column is not folded
-/// # Ok::<(), scimkit_registry::Error>(())
+/// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct HostTable {

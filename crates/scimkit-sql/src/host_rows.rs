@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use scimkit_mapping::{FieldEdit, FieldType, Record, TypeMapping};
-use scimkit_registry::{Change, Error, Predicate, Resource};
+use scimkit_registry::{Change, Predicate, RequestError, Resource};
 
 use serde_json::Value;
 
@@ -151,7 +151,10 @@ impl HostTable {
     ///
     /// # Errors
     /// A rule of the mapping can't transform a value.
-    pub fn document(&self, values: impl IntoIterator<Item = Value>) -> Result<Resource, Error> {
+    pub fn document(
+        &self,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Resource, RequestError> {
         let fields = self.statements.fields.iter().cloned();
         let value = |(field, value): (String, Value)| match value {
             Value::String(text) if self.is_json(&field) => {
@@ -173,7 +176,7 @@ impl HostTable {
         &self,
         before: Option<&Resource>,
         after: &Resource,
-    ) -> Result<BTreeMap<String, Value>, Error> {
+    ) -> Result<BTreeMap<String, Value>, RequestError> {
         let after = self.rules().fill_defaults(after);
         let change = Change::between(self.kind().clone(), before, &after);
         let edits = self.rules().field_edits(&change, before)?.into_iter();

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use scimkit_filter::Filter;
-//! use scimkit_registry::{Attr, Registry, ResourceType, Role, Scalar, Tolerance};
+//! use scimkit_registry::{Attr, Registry, ResourceType, AttributeRole, Scalar, Tolerance};
 //! use scimkit_sql::{Dialect, Layout, Rows, Source, plan};
 //!
 //! #[derive(Debug)]
@@ -23,7 +23,7 @@
 //! }
 //!
 //! let registry = Registry::standard();
-//! let user = registry.by_name("User").unwrap();
+//! let user = registry.resource_type("User").unwrap();
 //! let filter = Filter::parse(r#"userName eq "BJensen" and title eq "Dr""#).unwrap();
 //! let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT)?;
 //! let plan = plan(user, &predicate, &Keys, 1);
@@ -34,7 +34,7 @@
 //! );
 //! assert_eq!(condition.parameters[1], Scalar::Text("bjensen".into()));
 //! assert!(plan.residual.is_some()); // `title` is not indexed: it is for the evaluator
-//! # Ok::<(), scimkit_registry::Error>(())
+//! # Ok::<(), scimkit_registry::RequestError>(())
 //! ```
 //!
 //! - [`plan`]: splits a predicate into what SQL answers and what is left to evaluate

@@ -10,7 +10,7 @@ use std::{
 };
 
 use rusqlite::{Connection, Row};
-use scimkit_registry::{AttrId, Edge, ResourceType, Role};
+use scimkit_registry::{AttrId, AttributeRole, Edge, ResourceType};
 use scimkit_sql::reference::{self, EdgeRange};
 use scimkit_store::{Document, Settings, StoreError, Stored, Want, targets};
 
@@ -57,7 +57,7 @@ impl EdgeReader<'_> {
         };
         for attr in &want.edges {
             let edges = match kind.attr(*attr).role() {
-                Role::Inverse if !is_member => Vec::new(),
+                AttributeRole::Inverse if !is_member => Vec::new(),
                 _ => self.edges((kind, stored), *attr, range)?,
             };
             stored.edges.push((*attr, edges));
@@ -114,9 +114,9 @@ impl EdgeReader<'_> {
         let EdgeSource { attr, kind, .. } = source;
         let others = targets(&self.settings.registry, kind, attr);
         match kind.attr(attr).role() {
-            Role::Inverse => self.owners(source, &others, range, visit),
-            Role::Membership => self.members(source, &leads_to(&others), range, visit),
-            Role::Reference => self.referred(source, &leads_to(&others), visit),
+            AttributeRole::Inverse => self.owners(source, &others, range, visit),
+            AttributeRole::Membership => self.members(source, &leads_to(&others), range, visit),
+            AttributeRole::Reference => self.referred(source, &leads_to(&others), visit),
             _ => Ok(()),
         }
     }
@@ -159,7 +159,7 @@ impl EdgeReader<'_> {
         let mut lists = Vec::new();
         for other in others {
             let attrs = other.completed_attributes();
-            let attrs = attrs.filter(|attr| attr.role() == Role::Membership);
+            let attrs = attrs.filter(|attr| attr.role() == AttributeRole::Membership);
             lists.extend(attrs.map(|attr| (Target::new(other), attr.path())));
         }
         if let [(to, path)] = lists.as_slice() {

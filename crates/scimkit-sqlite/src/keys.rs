@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use scimkit_core::Uniqueness;
 use scimkit_registry::{
     Attr, AttrId, Budget, Change, Document, Key, Meter, Operator, Predicate, Resource, ResourceId,
-    ResourceType, Scalar, View,
+    ResourceType, ResourceView, Scalar,
 };
 use scimkit_sql::reference::{self, KeyDefinitions, KeyRow, State};
 use scimkit_store::StoreError;
@@ -103,7 +103,7 @@ fn has_value(
         if id != own.as_str() {
             let text = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
             let values = reader.read(text.as_bytes());
-            found = kind.matches(&equal, View::of_values(&values), meter)?;
+            found = kind.matches(&equal, ResourceView::of_values(&values), meter)?;
         }
         Ok(!found)
     })?;
@@ -194,7 +194,9 @@ fn key_row<'k>(
 /// What members and references show of a resource: its `displayName`, also where the type has none,
 /// since another process may know it.
 pub(crate) fn display(kind: &ResourceType, document: &Resource) -> Option<String> {
-    let name = kind.named("displayName").map(|id| kind.attr(id).name());
+    let name = kind
+        .attribute_id("displayName")
+        .map(|id| kind.attr(id).name());
     let value = document.as_map().get(name.unwrap_or("displayName"))?;
     value.as_str().map(str::to_owned)
 }
@@ -204,7 +206,7 @@ pub(crate) fn document_display(
     kind: &ResourceType,
     document: &Document,
 ) -> Outcome<Option<String>> {
-    Ok(match kind.named("displayName") {
+    Ok(match kind.attribute_id("displayName") {
         Some(_) => document.display_name(kind),
         None => display(kind, &*document.tree()?),
     })

@@ -6,7 +6,7 @@ mod sorted;
 #[cfg(test)]
 mod tests;
 
-use scimkit_registry::{AttrId, AttrReader, Budget, Edge, Meter, Predicate, Scalar, View};
+use scimkit_registry::{AttrId, AttrReader, Budget, Edge, Meter, Predicate, ResourceView, Scalar};
 use scimkit_sql::{
     Condition, plan,
     reference::{
@@ -357,7 +357,7 @@ impl<'a> Asking<'a> {
             false => None,
         };
         let values = self.reader_of_values.read(row.document);
-        let view = View::of_values(&values).with_computed(made.as_ref());
+        let view = ResourceView::of_values(&values).with_computed(made.as_ref());
         if let Some(predicate) = &self.residual
             && !kind.matches(predicate, view, &self.meter)?
         {
@@ -371,7 +371,7 @@ impl<'a> Asking<'a> {
     fn key(&self, sort: Sort, stored: &Stored) -> Outcome<Option<Scalar>> {
         let made = self.computed(&[sort.attr], stored)?;
         let values = self.reader_of_values.read(stored.document.text());
-        let view = View::of_values(&values).with_computed(Some(&made));
+        let view = ResourceView::of_values(&values).with_computed(Some(&made));
         Ok(self.query.kind.sort_key(sort.attr, view, &self.meter)?)
     }
 

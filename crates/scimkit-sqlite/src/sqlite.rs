@@ -7,7 +7,7 @@ use std::{
 };
 
 use rusqlite::Connection;
-use scimkit_registry::{AttrId, Budget, Edge, ResourceId, ResourceType, Role};
+use scimkit_registry::{AttrId, AttributeRole, Budget, Edge, ResourceId, ResourceType};
 use scimkit_sql::reference::EdgeRange;
 use scimkit_store::{
     Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, Want,
@@ -77,7 +77,7 @@ const LOOKUP_EDGES: usize = 2_000;
 ///
 /// let store = Sqlite::in_memory()?;
 /// let settings = Arc::new(Settings::new("https://example.com/scim/v2"));
-/// let user = Arc::clone(settings.registry.by_name("User").unwrap());
+/// let user = Arc::clone(settings.registry.resource_type("User").unwrap());
 /// let scope = Scope::new(TenantId::default(), settings);
 /// let change = |name| {
 ///     let body = user.admit(json!({"userName": name}), &Tolerance::DEFAULT).unwrap();
@@ -234,7 +234,7 @@ impl Store for Sqlite {
         want: &'a Want,
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async move {
-            let is_one = |attr: &AttrId| kind.attr(*attr).role() == Role::Reference;
+            let is_one = |attr: &AttrId| kind.attr(*attr).role() == AttributeRole::Reference;
             let limit = want.limit.map(|limit| limit as usize);
             let lane = match limit {
                 Some(edges) if edges <= LOOKUP_EDGES => Lane::Lookup,

@@ -17,7 +17,7 @@ use crate::{Candidate, Cause, Claim, ClaimPin, StoreError, Stored, Want};
 /// use scimkit_store::{Batch, Expect, Intent, OnFailure, Write};
 ///
 /// let registry = Registry::standard();
-/// let kind = registry.by_name("User").unwrap().clone();
+/// let kind = registry.resource_type("User").unwrap().clone();
 /// let delete = Write::Delete { expect: Expect::Any, id: ResourceId::from("42"), kind };
 /// let batch = Batch::new(DateTime::UNIX_EPOCH, vec![delete])
 ///     .on_failure(OnFailure::Undo)

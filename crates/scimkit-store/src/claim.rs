@@ -1,7 +1,9 @@
 //! Creates that take a resource which is there.
 
 use scimkit_core::Version;
-use scimkit_registry::{Change, Exhausted, Meter, Predicate, ResourceId, ResourceType, View};
+use scimkit_registry::{
+    Change, Exhausted, Meter, Predicate, ResourceId, ResourceType, ResourceView,
+};
 
 use crate::{ConnectionId, How};
 
@@ -60,7 +62,7 @@ impl Claim {
         &self,
         kind: &ResourceType,
         connection: Option<&ConnectionId>,
-        document: View<'_>,
+        document: ResourceView<'_>,
         meter: &Meter<'_>,
     ) -> Result<Option<How>, Exhausted> {
         let relinks = match &self.dormant {

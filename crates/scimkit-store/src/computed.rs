@@ -5,7 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use scimkit_core::{Version, format_instant};
-use scimkit_registry::{Attr, AttrId, Document, Edge, Registry, ResourceId, ResourceType, Role};
+use scimkit_registry::{
+    Attr, AttrId, AttributeRole, Document, Edge, Registry, ResourceId, ResourceType,
+};
 use serde_json::{Map, Value};
 
 use crate::{Settings, Stored};
@@ -64,7 +66,7 @@ impl<'a> Facts<'a> {
 /// use scimkit_store::{Document, Facts, Settings, Stored, Timestamps, computed};
 ///
 /// let settings = Settings::new("https://example.com/scim/v2/");
-/// let group = settings.registry.by_name("Group").unwrap();
+/// let group = settings.registry.resource_type("Group").unwrap();
 /// let (created, last_modified) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
 /// let stored = Stored::new(
 ///     ResourceId::from("g 1"),
@@ -72,7 +74,7 @@ impl<'a> Facts<'a> {
 ///     Timestamps { created, last_modified },
 ///     Document::from_text("{}"),
 /// );
-/// let wanted = [group.named("meta").unwrap(), group.named("members").unwrap()];
+/// let wanted = [group.attribute_id("meta").unwrap(), group.attribute_id("members").unwrap()];
 /// let made = computed(&settings, &Facts::of(group, &stored, &[]), &wanted);
 /// assert_eq!(made["meta"]["location"], "https://example.com/scim/v2/Groups/g%201");
 /// assert!(!made.contains_key("members"));
@@ -93,10 +95,12 @@ pub fn computed(settings: &Settings, facts: &Facts<'_>, wanted: &[AttrId]) -> Ma
             continue;
         }
         let value = match attr.role() {
-            Role::Id => Some(Value::from(facts.id.as_str())),
-            Role::Inverse | Role::Membership => elements(settings, facts, attr.id()),
-            Role::Meta => Some(meta(settings, facts)),
-            Role::Reference => reference(settings, facts, attr.id()),
+            AttributeRole::Id => Some(Value::from(facts.id.as_str())),
+            AttributeRole::Inverse | AttributeRole::Membership => {
+                elements(settings, facts, attr.id())
+            }
+            AttributeRole::Meta => Some(meta(settings, facts)),
+            AttributeRole::Reference => reference(settings, facts, attr.id()),
             _ => None,
         };
         if let Some(value) = value {
@@ -140,7 +144,7 @@ pub fn location(settings: &Settings, kind: &ResourceType, id: &ResourceId) -> St
 /// schema has: `value`, `$ref` where the target's type is known, `display` and `type`.
 #[must_use]
 pub fn element(settings: &Settings, kind: &ResourceType, attr: AttrId, edge: &Edge) -> Value {
-    let inverse = kind.attr(attr).role() == Role::Inverse;
+    let inverse = kind.attr(attr).role() == AttributeRole::Inverse;
     let mut members = Map::new();
     for sub in kind.children(attr) {
         let text = match sub.name() {
@@ -217,6 +221,6 @@ fn edges<'a>(facts: &Facts<'a>, attr: AttrId) -> &'a [Edge] {
 }
 
 fn target_location(settings: &Settings, edge: &Edge) -> Option<String> {
-    let kind = settings.registry.by_name(edge.kind.as_deref()?)?;
+    let kind = settings.registry.resource_type(edge.kind.as_deref()?)?;
     Some(location(settings, kind, &edge.id))
 }

@@ -72,17 +72,17 @@ use crate::{
 ///
 /// let store = Memory::new();
 /// let settings = Arc::new(Settings::new("https://example.com/scim/v2"));
-/// let user = Arc::clone(settings.registry.by_name("User").unwrap());
+/// let user = Arc::clone(settings.registry.resource_type("User").unwrap());
 /// let scope = Scope::new(TenantId::default(), settings);
 /// let change = |name| {
 ///     let body = user.admit(json!({"userName": name}), &Tolerance::DEFAULT)?;
-///     Ok::<_, scimkit_registry::Error>(Change::create(Arc::clone(&user), body))
+///     Ok::<_, scimkit_registry::RequestError>(Change::create(Arc::clone(&user), body))
 /// };
 /// let at = DateTime::UNIX_EPOCH;
 /// now(store.create(&scope, at, ResourceId::from("1"), change("bjensen")?)).unwrap();
 /// let taken = now(store.create(&scope, at, ResourceId::from("2"), change("BJensen")?));
 /// assert!(matches!(taken, Err(StoreError::Taken { attr }) if attr == "userName"));
-/// # Ok::<(), scimkit_registry::Error>(())
+/// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -414,7 +414,7 @@ mod tests {
     fn long_write_waits_for_room_on_the_lane() {
         let store = Memory::new();
         let settings = Arc::new(Settings::new("https://example.com"));
-        let user = Arc::clone(settings.registry.by_name("User").unwrap());
+        let user = Arc::clone(settings.registry.resource_type("User").unwrap());
         let scope = Scope::new(TenantId::default(), settings);
         let create = |n: usize| {
             let body = json!({"userName": format!("user{n}")});

@@ -4,7 +4,9 @@ use std::cell::{OnceCell, RefCell};
 
 use percent_encoding::utf8_percent_encode;
 use scimkit_core::{Version, push_instant, push_json_string};
-use scimkit_registry::{Attr, AttrId, DocumentPrinter, Edge, Projection, ResourceType, Role};
+use scimkit_registry::{
+    Attr, AttrId, AttributeRole, DocumentPrinter, Edge, Projection, ResourceType,
+};
 
 use crate::{Settings, Stored, computed::SEGMENT};
 
@@ -21,7 +23,7 @@ use crate::{Settings, Stored, computed::SEGMENT};
 /// use scimkit_store::{Document, ResourcePrinter, Settings, Stored, Timestamps};
 ///
 /// let settings = Settings::new("https://example.com/scim/v2/");
-/// let group = settings.registry.by_name("Group").unwrap();
+/// let group = settings.registry.resource_type("Group").unwrap();
 /// let (created, last_modified) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
 /// let stored = Stored::new(
 ///     ResourceId::from("g 1"),
@@ -137,18 +139,18 @@ enum Holds {
 
 impl Holds {
     /// What a sub-attribute of `meta`, a membership or an inverse attribute holds; none if no resource has it.
-    fn of(attr: &Attr, role: Role) -> Option<Holds> {
+    fn of(attr: &Attr, role: AttributeRole) -> Option<Holds> {
         Some(match (role, attr.name()) {
-            (Role::Meta, "resourceType") => Holds::ResourceType,
-            (Role::Meta, "created") => Holds::Created,
-            (Role::Meta, "lastModified") => Holds::LastModified,
-            (Role::Meta, "location") => Holds::Location,
-            (Role::Meta, "version") => Holds::Version,
-            (Role::Inverse, "type") => Holds::Direct,
-            (Role::Membership, "type") => Holds::Kind,
-            (Role::Inverse | Role::Membership, "$ref") => Holds::Target,
-            (Role::Inverse | Role::Membership, "display") => Holds::Display,
-            (Role::Inverse | Role::Membership, "value") => Holds::Value,
+            (AttributeRole::Meta, "resourceType") => Holds::ResourceType,
+            (AttributeRole::Meta, "created") => Holds::Created,
+            (AttributeRole::Meta, "lastModified") => Holds::LastModified,
+            (AttributeRole::Meta, "location") => Holds::Location,
+            (AttributeRole::Meta, "version") => Holds::Version,
+            (AttributeRole::Inverse, "type") => Holds::Direct,
+            (AttributeRole::Membership, "type") => Holds::Kind,
+            (AttributeRole::Inverse | AttributeRole::Membership, "$ref") => Holds::Target,
+            (AttributeRole::Inverse | AttributeRole::Membership, "display") => Holds::Display,
+            (AttributeRole::Inverse | AttributeRole::Membership, "value") => Holds::Value,
             _ => return None,
         })
     }
@@ -172,7 +174,7 @@ impl<'p> ResourcePrinter<'p> {
             settings,
         };
         let mut completed = kind.completed_attributes();
-        if let Some(attr) = completed.find(|attr| attr.role() == Role::Meta) {
+        if let Some(attr) = completed.find(|attr| attr.role() == AttributeRole::Meta) {
             printer.meta = printer.template(printer.shown_parts(attr));
         }
         printer
@@ -201,7 +203,7 @@ impl<'p> ResourcePrinter<'p> {
     pub fn print_elements(&self, attr: AttrId, edges: &[Edge], text: &mut Vec<u8>) {
         let parts = self.parts_of(attr);
         // Two groups rarely have the same members.
-        let are_often_same = self.kind.attr(attr).role() == Role::Inverse;
+        let are_often_same = self.kind.attr(attr).role() == AttributeRole::Inverse;
         let mut printed = self.printed.borrow_mut();
         let first = text.len();
         for edge in edges {
@@ -243,9 +245,9 @@ impl<'p> ResourcePrinter<'p> {
     fn value(&self, stored: &Stored, id: AttrId, text: &mut Vec<u8>) -> bool {
         let attr = self.kind.attr(id);
         match attr.role() {
-            Role::Id => push_json_string(text, stored.id.as_str()),
-            Role::Meta => self.meta(stored, text),
-            Role::Inverse | Role::Membership => {
+            AttributeRole::Id => push_json_string(text, stored.id.as_str()),
+            AttributeRole::Meta => self.meta(stored, text),
+            AttributeRole::Inverse | AttributeRole::Membership => {
                 let edges = edges(stored, id);
                 if edges.is_empty() {
                     return false;
@@ -258,7 +260,7 @@ impl<'p> ResourcePrinter<'p> {
                     false => text.push(b']'),
                 }
             }
-            Role::Reference => {
+            AttributeRole::Reference => {
                 let target = attr
                     .parent()
                     .and_then(|parent| edges(stored, parent).first());
@@ -329,7 +331,7 @@ impl<'p> ResourcePrinter<'p> {
             Holds::Direct => push_json_string(text, "direct"),
             Holds::Target => {
                 let name = edge.kind.as_deref();
-                let kind = name.and_then(|name| self.settings.registry.by_name(name));
+                let kind = name.and_then(|name| self.settings.registry.resource_type(name));
                 let Some(kind) = kind else {
                     return false;
                 };
@@ -364,8 +366,12 @@ impl<'p> ResourcePrinter<'p> {
     fn parts_of(&self, attr: AttrId) -> &[Part<'p>] {
         let parts = self.parts.get_or_init(|| {
             let completed = self.kind.completed_attributes();
-            let with_edges =
-                completed.filter(|attr| matches!(attr.role(), Role::Inverse | Role::Membership));
+            let with_edges = completed.filter(|attr| {
+                matches!(
+                    attr.role(),
+                    AttributeRole::Inverse | AttributeRole::Membership
+                )
+            });
             let parts = with_edges.map(|attr| (attr.id(), self.shown_parts(attr).collect()));
             parts.collect()
         });

@@ -266,7 +266,7 @@ pub enum Overflow {
 /// use scimkit_store::{Document, Overflow, PageBuilder, Query, Stored, Timestamps};
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let stored = |id: &str, bytes| {
 ///     let version = Version::new("1").unwrap();
 ///     let (created, last_modified) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
@@ -435,7 +435,7 @@ impl Sort {
 /// use scimkit_store::{Position, Sort};
 ///
 /// let registry = Registry::standard();
-/// let title = registry.by_name("User").unwrap().named("title").unwrap();
+/// let title = registry.resource_type("User").unwrap().attribute_id("title").unwrap();
 /// let sort = Some(Sort::by(title, SortOrder::Ascending));
 /// let key = |text: &str| Some(Scalar::Text(text.to_owned()));
 /// let place = Position::new(key("b"), ResourceId::from("7"));

@@ -135,23 +135,23 @@ impl Limits {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let body = json!({"userName": "bjensen", "title": "x".repeat(100)});
     /// let change = Change::create(Arc::clone(user), user.admit(body, &Tolerance::DEFAULT)?);
     ///
-    /// let mut limits = Limits::default();
+    /// let mut limits = ParseLimits::default();
     /// assert!(limits.check_document(None, &change).is_ok());
     /// limits.document = 100;
     /// let error = limits.check_document(None, &change).unwrap_err();
     /// assert!(matches!(error, StoreError::TooLarge { limit: 100, .. }), "{error:?}");
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     pub fn check_document(
         &self,
         before: Option<&Resource>,
         change: &Change,
     ) -> Result<(), StoreError> {
-        if change.set().is_empty() {
+        if change.assignments().is_empty() {
             return Ok(());
         }
         let limit = self.document;
@@ -248,8 +248,8 @@ impl Settings {
     ///     .build(&settings.registry)
     ///     .unwrap();
     /// let settings = settings.mapped(Arc::new(mapping))?;
-    /// let user = settings.described().by_name("User").unwrap();
-    /// assert_eq!(user.named("title"), None);
+    /// let user = settings.described().resource_type("User").unwrap();
+    /// assert_eq!(user.attribute_id("title"), None);
     /// # Ok::<(), scimkit_registry::RegistrationError>(())
     /// ```
     pub fn mapped(mut self, mapping: Arc<Mapping>) -> Result<Self, RegistrationError> {

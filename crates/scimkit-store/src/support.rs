@@ -170,12 +170,12 @@ mod tests {
         let delete = |name: &str| Write::Delete {
             expect: Expect::Any,
             id: "1".into(),
-            kind: Arc::clone(settings.registry.by_name(name).unwrap()),
+            kind: Arc::clone(settings.registry.resource_type(name).unwrap()),
         };
         let create = |name: &str| {
-            let kind = Arc::clone(settings.registry.by_name(name).unwrap());
+            let kind = Arc::clone(settings.registry.resource_type(name).unwrap());
             Write::Create {
-                change: scimkit_registry::Change::none(kind),
+                change: scimkit_registry::Change::empty(kind),
                 claim: None,
                 id: "2".into(),
             }

@@ -12,7 +12,7 @@ use scimkit_registry::{AttrId, ResourceId, ResourceType};
 /// use scimkit_store::Want;
 ///
 /// let registry = Registry::standard();
-/// let members = registry.by_name("Group").unwrap().named("members").unwrap();
+/// let members = registry.resource_type("Group").unwrap().attribute_id("members").unwrap();
 /// let want = Want::edges([members]).at_most(11);
 /// assert!(want.document && want.limit == Some(11));
 /// assert!(!Want::version().document);

@@ -20,7 +20,8 @@ use scimkit_core::message::PatchRequest;
 use scimkit_filter::{Filter, ParseLimits, ParseOptions, Path};
 use scimkit_patch::{Before, Patch};
 use scimkit_registry::{
-    Budget, Meter, Predicate, Registry, Resource, ResourceId, ResourceType, Role, Tolerance, View,
+    AttributeRole, Budget, Meter, Predicate, Registry, Resource, ResourceId, ResourceType,
+    ResourceView, Tolerance,
 };
 use scimkit_server::{BearerTokens, Body, Server, Token};
 use scimkit_store::{Memory, Settings};
@@ -93,7 +94,7 @@ pub fn path(data: &[u8]) {
             Ok(&path),
             "printed as {printed}"
         );
-        for kind in registry().types() {
+        for kind in registry().resource_types() {
             let bound = kind.bind_path(&path, &tolerance);
             assert_eq!(kind.bind_path(&path, &tolerance), bound, "bound otherwise");
         }
@@ -116,7 +117,7 @@ pub fn evaluate(data: &[u8]) {
     let Ok(filter) = Filter::parse_with(text, &options(&tolerance)) else {
         return;
     };
-    for kind in registry().types() {
+    for kind in registry().resource_types() {
         let Ok(predicate) = kind.bind_filter(&filter, &tolerance) else {
             continue;
         };
@@ -131,11 +132,11 @@ pub fn evaluate(data: &[u8]) {
             continue;
         };
         let meter = Meter::unlimited();
-        let holds = kind.matches(&predicate, View::of(&resource), &meter);
+        let holds = kind.matches(&predicate, ResourceView::new(&resource), &meter);
         let not = Predicate::Not(Box::new(predicate));
         assert_ne!(
             holds,
-            kind.matches(&not, View::of(&resource), &meter),
+            kind.matches(&not, ResourceView::new(&resource), &meter),
             "{not:?}"
         );
     }
@@ -149,7 +150,7 @@ pub fn admit(data: &[u8]) {
     let Ok(body) = serde_json::from_slice::<Value>(data) else {
         return;
     };
-    for kind in registry().types() {
+    for kind in registry().resource_types() {
         for tolerance in [Tolerance::DEFAULT, Tolerance::STRICT] {
             if let Ok(resource) = kind.admit(body.clone(), &tolerance) {
                 assert_admitted(kind, &resource);
@@ -173,7 +174,7 @@ pub fn patch(data: &[u8]) {
     let Ok(request) = serde_json::from_slice::<Value>(request) else {
         return;
     };
-    for kind in registry().types() {
+    for kind in registry().resource_types() {
         for tolerance in [Tolerance::DEFAULT, Tolerance::STRICT] {
             let Ok(before) = kind.admit(before.clone(), &tolerance) else {
                 continue;
@@ -338,7 +339,9 @@ fn assert_admitted(kind: &ResourceType, resource: &Resource) {
     let mut expected = resource.as_map().clone();
     // The `$ref` that named a member means nothing beside the `value` that it stood for.
     let memberships = kind.attributes().iter();
-    for attr in memberships.filter(|a| a.role() == Role::Membership && a.parent().is_none()) {
+    for attr in
+        memberships.filter(|a| a.role() == AttributeRole::Membership && a.parent().is_none())
+    {
         let members = expected.get_mut(attr.name()).and_then(Value::as_array_mut);
         for member in members.into_iter().flatten() {
             member.as_object_mut().map(|member| member.remove("$ref"));

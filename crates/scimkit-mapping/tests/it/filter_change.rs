@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_mapping::{ChangeKind, FilteredChange, Mapping, MappingRule, UnmappedPolicy};
-use scimkit_registry::{Change, Edge, EdgeEdit, Error, Registry, Resource, Tolerance};
+use scimkit_registry::{Change, Edge, EdgeEdit, Registry, RequestError, Resource, Tolerance};
 use serde_json::{Value, json};
 
 use super::{mapping, user};
@@ -11,7 +11,7 @@ use super::{mapping, user};
 fn resource(body: Value) -> Resource {
     let registry = Registry::standard();
     registry
-        .by_name("User")
+        .resource_type("User")
         .unwrap()
         .admit(body, &Tolerance::DEFAULT)
         .unwrap()
@@ -20,9 +20,9 @@ fn resource(body: Value) -> Resource {
 /// The change from one body to another, as a PUT makes it.
 fn update(before: &Resource, after: Value) -> Change {
     let registry = Registry::standard();
-    let kind = registry.by_name("User").unwrap();
+    let kind = registry.resource_type("User").unwrap();
     let after = resource(after);
-    let mut change = Change::none(Arc::clone(kind));
+    let mut change = Change::empty(Arc::clone(kind));
     for attr in kind.attributes().iter().filter(|a| a.parent().is_none()) {
         change.difference(
             attr.id(),
@@ -34,7 +34,7 @@ fn update(before: &Resource, after: Value) -> Change {
 }
 
 /// What is left of an update, as entries and the document after.
-fn shaped(toml: &str, before: Value, after: Value) -> Result<(Value, Vec<String>), Error> {
+fn shaped(toml: &str, before: Value, after: Value) -> Result<(Value, Vec<String>), RequestError> {
     let before = resource(before);
     let FilteredChange {
         change, dropped, ..
@@ -162,15 +162,15 @@ fn attributes_of_the_protocol_are_accepted_without_a_rule() {
         "[Group]\nunmapped = 'refuse'\n[[Group.map]]\nscim = 'displayName'\nfield = 'name'",
     );
     let rules = mapping.for_type("Group").unwrap();
-    let mut change = Change::none(Arc::clone(rules.kind()));
-    let members = rules.kind().named("members").unwrap();
+    let mut change = Change::empty(Arc::clone(rules.kind()));
+    let members = rules.kind().attribute_id("members").unwrap();
     change.edit_edges(members, EdgeEdit::Replace(vec![Edge::to("1")]));
     assert_eq!(
         rules
             .filter_change(change, ChangeKind::Update(None))
             .unwrap()
             .change
-            .edges()
+            .edge_changes()
             .len(),
         1
     );
@@ -222,8 +222,8 @@ fn missing_required_attributes_are_rejected() {
     // Without the document before, what is unset tells enough.
     let rules = user(toml);
     let kind = rules.kind();
-    let mut change = Change::none(Arc::clone(kind));
-    let family = kind.named("name.familyName").unwrap();
+    let mut change = Change::empty(Arc::clone(kind));
+    let family = kind.attribute_id("name.familyName").unwrap();
     change.difference(family, Some(&json!("J")), None);
     assert!(
         rules
@@ -298,7 +298,7 @@ fn defaults_create_values_of_multi_valued_attributes() {
 fn changes_of_other_types_are_rejected() {
     let rules = user(WORK);
     let registry = Registry::standard();
-    let change = Change::none(Arc::clone(registry.by_name("Group").unwrap()));
+    let change = Change::empty(Arc::clone(registry.resource_type("Group").unwrap()));
     assert!(
         rules
             .filter_change(change.clone(), ChangeKind::Create)
@@ -337,7 +337,7 @@ fn blank_required_attributes_are_rejected_and_all_errors_reported() {
         )
         .build(&registry)
         .unwrap();
-    let user = registry.by_name("User").unwrap();
+    let user = registry.resource_type("User").unwrap();
     let rules = mapping.for_type("User").unwrap();
     let create = |body| {
         let admitted = user.admit(body, &Tolerance::DEFAULT).unwrap();
@@ -357,8 +357,8 @@ fn blank_required_attributes_are_rejected_and_all_errors_reported() {
         "emails": [{"type": "work", "value": "a@x"}]});
     let before = user.admit(whole, &Tolerance::DEFAULT).unwrap();
     let update = |path: &str, after| {
-        let id = user.named(path).unwrap();
-        let mut change = Change::none(user.clone());
+        let id = user.attribute_id(path).unwrap();
+        let mut change = Change::empty(user.clone());
         change.difference(id, before.get(user, id), Some(after));
         rules.filter_change(change, ChangeKind::Update(Some(&before)))
     };
@@ -382,14 +382,14 @@ fn attributes_with_a_default_can_not_be_unset() {
         .rule("User", rule)
         .build(&registry)
         .unwrap();
-    let user = registry.by_name("User").unwrap();
-    let active = user.named("active").unwrap();
+    let user = registry.resource_type("User").unwrap();
+    let active = user.attribute_id("active").unwrap();
     let before = user
         .admit(json!({"active": false}), &Tolerance::DEFAULT)
         .unwrap();
-    let mut change = Change::none(user.clone());
+    let mut change = Change::empty(user.clone());
     change.difference(active, before.get(user, active), None);
-    assert_eq!(change.unset(), [active]);
+    assert_eq!(change.removals(), [active]);
     let rules = mapping.for_type("User").unwrap();
     let shaped = rules
         .filter_change(change, ChangeKind::Update(Some(&before)))
@@ -409,12 +409,12 @@ fn selected_values_with_a_default_stay() {
         .rule("User", rule)
         .build(&registry)
         .unwrap();
-    let user = registry.by_name("User").unwrap();
-    let addresses = user.named("addresses").unwrap();
+    let user = registry.resource_type("User").unwrap();
+    let addresses = user.attribute_id("addresses").unwrap();
     let before = json!({"addresses": [{"type": "work", "country": "DE"}]});
     let before = user.admit(before, &Tolerance::DEFAULT).unwrap();
     let shaped = |after| {
-        let mut change = Change::none(user.clone());
+        let mut change = Change::empty(user.clone());
         change.difference(addresses, before.get(user, addresses), after);
         let occasion = ChangeKind::Update(Some(&before));
         let mut document = before.clone();

@@ -87,7 +87,7 @@ fn walk(
     let covered: BTreeSet<_> = cases.iter().map(|case| case.listed.clone()).collect();
     assert_eq!(&covered, listed);
     let (kind, rules) = (
-        registry.by_name(kind).unwrap(),
+        registry.resource_type(kind).unwrap(),
         mapping.for_type(kind).unwrap(),
     );
     for Case {
@@ -278,13 +278,13 @@ fn knowbe4_with_entra() {
     );
 
     // A member more is told as such: nobody knows the others.
-    let group = registry.by_name("Group").unwrap();
-    let mut change = Change::none(Arc::clone(group));
+    let group = registry.resource_type("Group").unwrap();
+    let mut change = Change::empty(Arc::clone(group));
     let edit = EdgeEdit::Delta {
         add: vec![Edge::to("3")],
         remove: vec!["1".into()],
     };
-    change.edit_edges(group.named("members").unwrap(), edit);
+    change.edit_edges(group.attribute_id("members").unwrap(), edit);
     let edits = mapping
         .for_type("Group")
         .unwrap()
@@ -414,7 +414,7 @@ fn knowbe4_with_okta() {
     );
 
     // What the guide says is not mapped is dropped, and so is the password that Okta sends.
-    let user = registry.by_name("User").unwrap();
+    let user = registry.resource_type("User").unwrap();
     let body = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
         "userName": "kb@okta.example", "locale": "en-US", "timezone": "Europe/Berlin", "externalId": "00u",
@@ -505,7 +505,7 @@ fn kno2fy() {
 
     // Every attribute of the guide's list is required, as it says.
     let (user, rules) = (
-        registry.by_name("User").unwrap(),
+        registry.resource_type("User").unwrap(),
         mapping.for_type("User").unwrap(),
     );
     let whole = json!({
@@ -535,12 +535,12 @@ fn kno2fy() {
     }
     let mut body = whole;
     body.as_object_mut().unwrap().remove("active"); // the mapping has a default
-    let active = user.named("active").unwrap();
+    let active = user.attribute_id("active").unwrap();
     assert!(
         create(&body)
             .unwrap()
             .change
-            .set()
+            .assignments()
             .contains(&(active, json!(true)))
     );
 }
@@ -586,7 +586,7 @@ fn keepnet() {
 
     // It matches by the e-mail, which is what the product knows people by.
     let (user, rules) = (
-        registry.by_name("User").unwrap(),
+        registry.resource_type("User").unwrap(),
         mapping.for_type("User").unwrap(),
     );
     assert_eq!(rules.matching().paths(), ["emails[type eq \"work\"].value"]);

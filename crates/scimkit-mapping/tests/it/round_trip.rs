@@ -103,7 +103,7 @@ fn body() -> impl Strategy<Value = Value> {
 
 fn resource(body: Value) -> Resource {
     let registry = Registry::standard();
-    let kind = registry.by_name("User").unwrap();
+    let kind = registry.resource_type("User").unwrap();
     kind.admit(body, &Tolerance::DEFAULT).unwrap()
 }
 
@@ -183,7 +183,7 @@ proptest! {
     fn field_edits_are_the_difference_of_the_records(one in body(), other in body()) {
         let (rules, before, after) = (user(REVERSIBLE), resource(one), resource(other));
         let kind = rules.kind();
-        let mut change = Change::none(Arc::clone(kind));
+        let mut change = Change::empty(Arc::clone(kind));
         for attr in kind.attributes().iter().filter(|a| a.parent().is_none()) {
             change.difference(attr.id(), before.get(kind, attr.id()), after.get(kind, attr.id()).cloned());
         }
@@ -318,8 +318,8 @@ fn key_columns_hold_folded_text() {
         rules.to_resource(&record, Resource::default()).unwrap(),
         boss
     );
-    let mut change = Change::none(Arc::clone(rules.kind()));
-    let title = rules.kind().named("title").unwrap();
+    let mut change = Change::empty(Arc::clone(rules.kind()));
+    let title = rules.kind().attribute_id("title").unwrap();
     change.difference(title, Some(&json!("Straßenbau")), None);
     let edits: Vec<_> = rules
         .field_edits(&change, Some(&boss))
@@ -352,8 +352,8 @@ empty_is_unset = true
         assert_eq!(read.unwrap().as_map().get("title"), None);
     }
     let before = resource(json!({"userName": "b", "title": "Dr"}));
-    let mut change = Change::none(Arc::clone(rules.kind()));
-    let title = rules.kind().named("title").unwrap();
+    let mut change = Change::empty(Arc::clone(rules.kind()));
+    let title = rules.kind().attribute_id("title").unwrap();
     change.difference(title, before.get(rules.kind(), title), None);
     let edits = rules.field_edits(&change, Some(&before)).unwrap();
     let edit = edits.get("job");

@@ -39,7 +39,7 @@ fn unmapped_attributes_are_left_out() {
         "#,
     );
     let described = mapping.supported_registry(&registry).unwrap();
-    let user = described.by_name("User").unwrap();
+    let user = described.resource_type("User").unwrap();
     let manager = format!("{ENTERPRISE_USER}:manager");
     let mut wanted = vec![
         "externalId",
@@ -67,7 +67,7 @@ fn unmapped_attributes_are_left_out() {
     sorted.sort_unstable();
     assert_eq!(found, sorted);
 
-    let definition = |path| user.attr(user.named(path).unwrap()).definition();
+    let definition = |path| user.attr(user.attribute_id(path).unwrap()).definition();
     assert_eq!(definition("displayName").mutability, Mutability::ReadOnly);
     assert_eq!(definition("password").mutability, Mutability::WriteOnly);
     assert_eq!(definition("emails.type").canonical_values, ["work"]);
@@ -78,8 +78,8 @@ fn unmapped_attributes_are_left_out() {
     assert!(definition("userName").required);
     // Groups have no rules, and are whole.
     let (before, after) = (
-        registry.by_name("Group").unwrap(),
-        described.by_name("Group").unwrap(),
+        registry.resource_type("Group").unwrap(),
+        described.resource_type("Group").unwrap(),
     );
     assert_eq!(paths(before), paths(after));
     assert!(
@@ -90,7 +90,10 @@ fn unmapped_attributes_are_left_out() {
     );
     // What is looked up still is.
     for path in ["active", "emails.value", "externalId", "userName"] {
-        assert!(user.attr(user.named(path).unwrap()).is_indexed(), "{path}");
+        assert!(
+            user.attr(user.attribute_id(path).unwrap()).is_indexed(),
+            "{path}"
+        );
     }
 }
 
@@ -102,11 +105,11 @@ fn stored_unmapped_attributes_stay() {
         .unwrap();
     let mapping = mapping("[[User.map]]\nscim = 'title'\nfield = 'job'\nrequired = true");
     let described = mapping.supported_registry(&registry).unwrap();
-    for kind in registry.types() {
-        let after = described.by_name(kind.name()).unwrap();
+    for kind in registry.resource_types() {
+        let after = described.resource_type(kind.name()).unwrap();
         assert_eq!(paths(kind), paths(after));
         for attr in kind.attributes() {
-            let after = after.attr(after.named(attr.path()).unwrap());
+            let after = after.attr(after.attribute_id(attr.path()).unwrap());
             assert_eq!(attr.is_indexed(), after.is_indexed(), "{}", attr.path());
             let changed = attr.definition() != after.definition();
             assert_eq!(changed, attr.path() == "title", "{}", attr.path());
@@ -123,7 +126,7 @@ fn extensions_without_mapped_attributes_are_left_out() {
         let described = mapping(&text(unmapped))
             .supported_registry(&Registry::standard())
             .unwrap();
-        let user = described.by_name("User").unwrap();
+        let user = described.resource_type("User").unwrap();
         let schemas = described
             .schemas()
             .iter()

@@ -38,7 +38,7 @@ static PEOPLE: LazyLock<Registry> = LazyLock::new(|| {
 });
 
 fn person() -> &'static Arc<ResourceType> {
-    PEOPLE.by_name("Person").unwrap()
+    PEOPLE.resource_type("Person").unwrap()
 }
 
 /// The desk of a person after a patch.

@@ -3,16 +3,16 @@
 use std::sync::{Arc, LazyLock};
 
 use scimkit_core::{ErrorResponse as CoreError, message::PatchRequest};
-use scimkit_patch::{Before, Error, Patch};
+use scimkit_patch::{Before, Patch, RequestError};
 use scimkit_registry::{
-    Budget, Change, Edge, EdgeEdit, ErrorKind, Registry, Resource, ResourceType, Tolerance,
+    Budget, Change, Edge, EdgeEdit, Registry, RequestErrorKind, Resource, ResourceType, Tolerance,
 };
 use serde_json::{Map, Value};
 
 pub(crate) static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::standard);
 
 pub(crate) fn kind(name: &str) -> &'static Arc<ResourceType> {
-    REGISTRY.by_name(name).unwrap()
+    REGISTRY.resource_type(name).unwrap()
 }
 
 /// A document and its edges, kept apart as a store keeps them.
@@ -36,7 +36,7 @@ impl World {
     pub(crate) fn apply(&mut self, kind: &Arc<ResourceType>, change: &Change) {
         assert!(Arc::ptr_eq(kind, change.kind()));
         change.apply(&mut self.document);
-        for edit in change.edges() {
+        for edit in change.edge_changes() {
             let at = self.edges.iter().position(|(attr, _)| *attr == edit.attr);
             let at = at.unwrap_or_else(|| {
                 self.edges.push((edit.attr, Vec::new()));
@@ -112,8 +112,8 @@ pub(crate) fn patch(
         again.entries().collect::<Vec<_>>()
     );
     assert_eq!(
-        change.edges(),
-        again.edges(),
+        change.edge_changes(),
+        again.edge_changes(),
         "a patch can be applied again"
     );
     Ok(change)
@@ -136,15 +136,15 @@ impl From<CoreError> for Refused {
     }
 }
 
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
+impl From<RequestError> for Refused {
+    fn from(error: RequestError) -> Self {
         let scim_type = match error.kind() {
-            ErrorKind::Filter => "invalidFilter",
-            ErrorKind::Mutability => "mutability",
-            ErrorKind::NoTarget => "noTarget",
-            ErrorKind::Path => "invalidPath",
-            ErrorKind::Syntax => "invalidSyntax",
-            ErrorKind::Value => "invalidValue",
+            RequestErrorKind::Filter => "invalidFilter",
+            RequestErrorKind::Mutability => "mutability",
+            RequestErrorKind::NoTarget => "noTarget",
+            RequestErrorKind::Path => "invalidPath",
+            RequestErrorKind::Syntax => "invalidSyntax",
+            RequestErrorKind::Value => "invalidValue",
             other => panic!("{other:?} has no scimType here"),
         };
         Refused {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proptest::{collection::vec, prelude::*, sample::select};
-use scimkit_registry::{Edge, MAX_ELEMENTS, Registry, ResourceType, Tolerance, fold};
+use scimkit_registry::{Edge, MAX_ELEMENTS, Registry, ResourceType, Tolerance, fold_case};
 use serde_json::{Value, json};
 
 use crate::harness::{Refused, World, kind, patch};
@@ -69,7 +69,7 @@ fn the_limit_holds_inside_of_elements_too() {
     let definition =
         json!({"name": "Shelf", "endpoint": "/Shelves", "schema": "urn:example:2.0:Shelf"});
     let registry = registry(&schema, &definition);
-    let shelf = registry.by_name("Shelf").unwrap();
+    let shelf = registry.resource_type("Shelf").unwrap();
     let tags: Vec<String> = (0..MAX_ELEMENTS).map(|n| n.to_string()).collect();
     let world = World::of(shelf, json!({"boxes": [{"value": "a", "tags": tags}]}));
     let add = |tag| {
@@ -120,7 +120,11 @@ fn folded() -> Arc<ResourceType> {
             {"name": "$ref", "type": "reference", "referenceTypes": ["User"]}]}]});
     let definition =
         json!({"name": "Crew", "endpoint": "/Crews", "schema": "urn:example:2.0:Crew"});
-    Arc::clone(registry(&schema, &definition).by_name("Crew").unwrap())
+    Arc::clone(
+        registry(&schema, &definition)
+            .resource_type("Crew")
+            .unwrap(),
+    )
 }
 
 fn crowd(kind: &ResourceType, members: usize) -> World {
@@ -128,7 +132,7 @@ fn crowd(kind: &ResourceType, members: usize) -> World {
     World {
         document: Default::default(),
         edges: vec![(
-            kind.named("members").unwrap(),
+            kind.attribute_id("members").unwrap(),
             (0..members).map(edge).collect(),
         )],
     }
@@ -217,7 +221,7 @@ fn part() -> impl Strategy<Value = Value> {
 
 /// Whether a listed element stands for one that is there.
 fn stands_for(listed: &Value, element: &Value) -> bool {
-    let text = |value: &Value| value.as_str().map(|text| fold(text).into_owned());
+    let text = |value: &Value| value.as_str().map(|text| fold_case(text).into_owned());
     let [value, of_type] =
         ["value", "type"].map(|name| (text(&listed[name]), text(&element[name])));
     match value {

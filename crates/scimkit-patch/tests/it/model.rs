@@ -1,7 +1,7 @@
 //! What PATCH means, said as plainly as possible: whole documents, copied and compared, for the
 //! operations that the properties make.
 
-use scimkit_registry::fold;
+use scimkit_registry::fold_case;
 use serde_json::{Map, Value, json};
 
 use crate::properties::ENTERPRISE;
@@ -220,7 +220,7 @@ fn holds(filter: &str, element: &Value) -> bool {
     let is = |name: &str, text: &str| {
         element[name]
             .as_str()
-            .is_some_and(|t| fold(t) == fold(text))
+            .is_some_and(|t| fold_case(t) == fold_case(text))
     };
     match filter {
         "" => true,
@@ -235,7 +235,11 @@ fn holds(filter: &str, element: &Value) -> bool {
 
 /// What makes two e-mails the same one.
 fn identity(element: &Value) -> Value {
-    let folded = |name: &str| element[name].as_str().map(|text| fold(text).into_owned());
+    let folded = |name: &str| {
+        element[name]
+            .as_str()
+            .map(|text| fold_case(text).into_owned())
+    };
     match folded("value") {
         Some(value) => json!([value, folded("type")]),
         None => element.clone(),

@@ -39,7 +39,7 @@ static BADGES: LazyLock<Registry> = LazyLock::new(|| {
 });
 
 fn badge() -> &'static Arc<ResourceType> {
-    BADGES.by_name("Badge").unwrap()
+    BADGES.resource_type("Badge").unwrap()
 }
 
 fn before() -> Value {

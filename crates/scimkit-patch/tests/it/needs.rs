@@ -2,7 +2,7 @@
 
 use scimkit_core::message::PatchRequest;
 use scimkit_patch::{Needs, Patch};
-use scimkit_registry::{EdgeEdit, ErrorKind, Tolerance};
+use scimkit_registry::{EdgeEdit, RequestErrorKind, Tolerance};
 use serde_json::{Value, json};
 
 use crate::harness::{World, kind, patch};
@@ -32,7 +32,7 @@ fn members_by_id_need_nothing() {
 
 #[test]
 fn members_by_anything_else_need_the_members() {
-    let members = kind("Group").named("members").unwrap();
+    let members = kind("Group").attribute_id("members").unwrap();
     for filter in [
         "type eq \"User\"",
         "value eq \"a\" and type pr",
@@ -60,7 +60,7 @@ fn members_that_were_read_change_by_what_differs() {
         {"op": "remove", "path": "members[type eq \"Group\"]"},
     ]});
     let change = patch(group, "g", &before, body, &Tolerance::DEFAULT).unwrap();
-    let [edit] = change.edges() else {
+    let [edit] = change.edge_changes() else {
         panic!("{change:?}")
     };
     assert_eq!(
@@ -83,12 +83,12 @@ fn a_request_without_anything_in_it() {
     assert!(decode(empty.clone(), Tolerance::DEFAULT).is_ok());
     assert_eq!(
         decode(empty, Tolerance::STRICT).unwrap_err().kind(),
-        ErrorKind::Syntax
+        RequestErrorKind::Syntax
     );
     let plain = json!({"Operations": [{"op": "remove", "path": "externalId"}]});
     assert!(decode(plain.clone(), Tolerance::DEFAULT).is_ok());
     assert_eq!(
         decode(plain, Tolerance::STRICT).unwrap_err().kind(),
-        ErrorKind::Syntax
+        RequestErrorKind::Syntax
     );
 }

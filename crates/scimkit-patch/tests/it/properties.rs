@@ -255,10 +255,10 @@ proptest! {
         if let Ok(change) = patch(kind, "1", &world, body(&operations), &t) {
             let was = world.document.clone();
             world.apply(kind, &change);
-            for (id, value) in change.set() {
+            for (id, value) in change.assignments() {
                 prop_assert_ne!(was.get(kind, *id), Some(value));
             }
-            for id in change.unset() {
+            for id in change.removals() {
                 prop_assert!(was.get(kind, *id).is_some());
             }
             prop_assert_eq!(change.is_empty(), was == world.document);

@@ -1,7 +1,7 @@
 //! PUT: what is kept, what is cleared, what is refused.
 
 use scimkit_patch::{diff, replace};
-use scimkit_registry::{Budget, ErrorKind, Registry, Tolerance};
+use scimkit_registry::{Budget, Registry, RequestErrorKind, Tolerance};
 use serde_json::json;
 
 use crate::harness::{World, kind};
@@ -87,7 +87,7 @@ fn an_immutable_attribute_is_kept_set_once_and_never_changed() {
         .unwrap()
         .build()
         .unwrap();
-    let badge = registry.by_name("Badge").unwrap();
+    let badge = registry.resource_type("Badge").unwrap();
     let before = badge
         .admit(json!({"seal": {"maker": "Acme"}}), &Tolerance::DEFAULT)
         .unwrap();
@@ -102,7 +102,7 @@ fn an_immutable_attribute_is_kept_set_once_and_never_changed() {
     let expected = [("serial", Some(&serial)), ("seal.colour", Some(&red))];
     assert_eq!(change.entries().collect::<Vec<_>>(), expected);
     let error = put(json!({"seal": {"maker": "Other"}})).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Mutability);
+    assert_eq!(error.kind(), RequestErrorKind::Mutability);
     assert_eq!(
         error.detail(),
         "`seal.maker` is immutable and has another value"

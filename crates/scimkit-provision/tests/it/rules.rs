@@ -50,8 +50,8 @@ fn a_mapping_is_checked_against_the_schemas() {
             .rules()
             .collect();
         assert_eq!(fields.len(), 1);
-        let user = settings.described().by_name("User").unwrap();
-        assert_eq!(user.named("title"), None);
+        let user = settings.described().resource_type("User").unwrap();
+        assert_eq!(user.attribute_id("title"), None);
     }
     rules.mapping = Some(toml.replace("userName", "shoeSize"));
     let refused = rules.settings(&base, &Mapping::builder()).unwrap_err();

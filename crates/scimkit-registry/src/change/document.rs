@@ -36,17 +36,17 @@ impl Change {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let mut document = user.admit(json!({"userName": "bjensen"}), &Tolerance::DEFAULT)?;
     /// let change = Change::create(Arc::clone(user), document.clone());
     /// change.apply(&mut document);
     /// assert!(!change.alters(&document));
     ///
-    /// let title = user.named("title").unwrap();
-    /// let mut change = Change::none(Arc::clone(user));
+    /// let title = user.attribute_id("title").unwrap();
+    /// let mut change = Change::empty(Arc::clone(user));
     /// change.difference(title, None, Some(json!("Dr.")));
     /// assert!(change.alters(&document));
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     #[must_use]
     pub fn alters(&self, document: &Resource) -> bool {
@@ -66,16 +66,16 @@ impl Change {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let document = user.admit(json!({"userName": "babs", "title": "Guide"}), &Tolerance::DEFAULT)?;
-    /// let title = user.named("title").unwrap();
-    /// let mut change = Change::none(Arc::clone(user));
+    /// let title = user.attribute_id("title").unwrap();
+    /// let mut change = Change::empty(Arc::clone(user));
     /// change.difference(title, None, Some(json!("Dr.")));
     /// let values: Vec<_> = change.values(Some(&document)).collect();
     /// assert_eq!(values[0].before, Some(&json!("Guide")));
     /// assert_eq!(values[0].after.as_deref(), Some(&json!("Dr.")));
     /// assert!(change.values(None).all(|value| value.before.is_none()));
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     pub fn values<'c>(
         &'c self,

@@ -20,16 +20,16 @@ impl Change {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let mut document = user.admit(json!({"userName": "babs", "title": "Guide"}), &Tolerance::DEFAULT)?;
-    /// let title = user.named("title").unwrap();
-    /// let mut change = Change::none(Arc::clone(user));
+    /// let title = user.attribute_id("title").unwrap();
+    /// let mut change = Change::empty(Arc::clone(user));
     /// change.difference(title, Some(&json!("Guide")), Some(json!("Dr.")));
     /// let text = change.text_after(&document);
     /// assert!(text.contains(r#""title":"Dr.""#));
     /// change.apply(&mut document);
     /// assert_eq!(text, document.to_text());
-    /// # Ok::<(), scimkit_registry::Error>(())
+    /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     #[must_use]
     pub fn text_after(&self, before: &Resource) -> String {
@@ -40,13 +40,13 @@ impl Change {
     fn members_after<'v>(&'v self, before: &'v Resource) -> Members<'v> {
         let kind = &**self.kind();
         let mut members = Members::of(&before.members);
-        for (id, value) in self.set() {
+        for (id, value) in self.assignments() {
             match shown(kind, kind.attr(*id), value) {
                 Some(value) => set(&mut members, kind, *id, value),
                 None => unset(&mut members, kind, *id),
             }
         }
-        for id in self.unset() {
+        for id in self.removals() {
             unset(&mut members, kind, *id);
         }
         members.remove("schemas");
@@ -265,10 +265,10 @@ impl Change {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let document = user.admit(json!({"userName": "babs", "title": "Guide"}), &Tolerance::DEFAULT)?;
-    /// let title = user.named("title").unwrap();
-    /// let mut change = Change::none(Arc::clone(user));
+    /// let title = user.attribute_id("title").unwrap();
+    /// let mut change = Change::empty(Arc::clone(user));
     /// change.difference(title, Some(&json!("Guide")), Some(json!("Dr.")));
     /// let text = Document::from_text(document.to_text());
     /// let edit = change.edit_text(&text)?;
@@ -281,7 +281,11 @@ impl Change {
         &'a self,
         document: &'a Document,
     ) -> Result<TextEdit<'a>, InvalidDocument> {
-        let touched = self.set().iter().map(|(id, _)| id).chain(self.unset());
+        let touched = self
+            .assignments()
+            .iter()
+            .map(|(id, _)| id)
+            .chain(self.removals());
         let members = RawMembers::of(document)?;
         let before = members.part(self.kind(), touched.copied())?;
         Ok(TextEdit {
@@ -340,9 +344,9 @@ impl Document {
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
-    /// let user = registry.by_name("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
     /// let document = Document::from_text(r#"{"schemas":["s"],"title":"Guide","userName":"babs"}"#);
-    /// let part = document.part(user, user.named("title"))?;
+    /// let part = document.part(user, user.attribute_id("title"))?;
     /// assert_eq!(json!(part.as_map()), json!({"schemas": ["s"], "title": "Guide"}));
     /// # Ok::<(), scimkit_registry::InvalidDocument>(())
     /// ```

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use scimkit_core::Mutability;
 use scimkit_registry::{
-    Attr, Change, ErrorKind, MAX_ELEMENTS, MAX_TEXT, Resource, ResourceType, Tolerance, Witness,
+    Attr, Change, MAX_ELEMENTS, MAX_TEXT, QuirkRecorder, RequestErrorKind, Resource, ResourceType,
+    Tolerance,
 };
 use serde_json::{Map, Value, json};
 
@@ -37,7 +38,7 @@ fn cases() {
             case.body.insert("schemas".into(), json!(schemas));
         }
         let witness =
-            Witness::of(tolerance(&case.tolerance)).with_base_url("https://own.example/v2/");
+            QuirkRecorder::new(tolerance(&case.tolerance)).with_base_url("https://own.example/v2/");
         let admitted = gadget.admit(Value::Object(case.body), &witness);
         match (case.admits, admitted) {
             (Some(expected), Ok(admitted)) => {
@@ -49,8 +50,8 @@ fn cases() {
             }
             (None, Err(error)) => {
                 let kind = match case.refuses.as_deref() {
-                    Some("syntax") => ErrorKind::Syntax,
-                    Some("value") => ErrorKind::Value,
+                    Some("syntax") => RequestErrorKind::Syntax,
+                    Some("value") => RequestErrorKind::Value,
                     other => panic!("{name}: {other:?}"),
                 };
                 assert_eq!(error.kind(), kind, "{name}: {error}");
@@ -67,7 +68,7 @@ fn cases() {
 fn a_body_is_an_object() {
     for body in [json!(null), json!([]), json!("x"), json!(5)] {
         let error = gadget().admit(body, &Tolerance::DEFAULT).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Syntax);
+        assert_eq!(error.kind(), RequestErrorKind::Syntax);
     }
 }
 
@@ -114,7 +115,7 @@ fn elements_are_so_many_at_most() {
         let admit = |count| gadget.admit(body(path, count), &Tolerance::DEFAULT);
         assert!(admit(MAX_ELEMENTS).is_ok(), "{path}");
         let error = admit(MAX_ELEMENTS + 1).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Value);
+        assert_eq!(error.kind(), RequestErrorKind::Value);
         let detail = format!("`{path}` has more than {MAX_ELEMENTS} values");
         assert_eq!(error.detail(), detail);
     }
@@ -280,9 +281,9 @@ proptest! {
         match (change, resource) {
             (Ok(change), Ok(resource)) => {
                 let created = Change::create(gadget, resource);
-                prop_assert_eq!(change.set(), created.set());
-                prop_assert_eq!(change.edges(), created.edges());
-                prop_assert!(change.unset().is_empty());
+                prop_assert_eq!(change.assignments(), created.assignments());
+                prop_assert_eq!(change.edge_changes(), created.edge_changes());
+                prop_assert!(change.removals().is_empty());
             }
             (change, resource) => prop_assert_eq!(change.unwrap_err(), resource.unwrap_err()),
         }
@@ -325,13 +326,13 @@ proptest! {
 #[test]
 fn one_text_has_a_limit() {
     let registry = scimkit_registry::Registry::standard();
-    let user = registry.by_name("User").unwrap();
+    let user = registry.resource_type("User").unwrap();
     let admit = |length| {
         let body = serde_json::json!({"userName": "b", "title": "x".repeat(length)});
         user.admit(body, &Tolerance::DEFAULT)
     };
     assert!(admit(MAX_TEXT).is_ok());
     let error = admit(MAX_TEXT + 1).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Value);
+    assert_eq!(error.kind(), RequestErrorKind::Value);
     assert_eq!(error.detail(), "`title` is longer than 65536 bytes");
 }

@@ -2,7 +2,8 @@
 
 use scimkit_filter::ParseLimits;
 use scimkit_registry::{
-    ErrorKind, Operator, Predicate, Quirk, ResourceType, Scalar, Target, Tolerance, read_filter,
+    Operator, PathTarget, Predicate, Quirk, RequestErrorKind, ResourceType, Scalar, Tolerance,
+    parse_filter,
 };
 
 use crate::world::{bind, gadget, id, tolerance};
@@ -61,7 +62,7 @@ fn operators_and_literals_fit_the_type() {
             let fits = operators.split(' ').any(|known| known == operator);
             assert_eq!(bound.is_ok(), fits, "{filter}: {bound:?}");
             if let Err(error) = bound {
-                assert_eq!(error.kind(), ErrorKind::Filter);
+                assert_eq!(error.kind(), RequestErrorKind::Filter);
                 assert!(error.detail().contains(attribute), "{error}");
             }
         }
@@ -188,7 +189,7 @@ fn what_can_not_be_asked() {
     ];
     for (filter, detail) in cases {
         let error = bind(&gadget, filter, &Tolerance::DEFAULT).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Filter, "{filter}");
+        assert_eq!(error.kind(), RequestErrorKind::Filter, "{filter}");
         let unknown = detail.contains("is not a");
         let quirk = unknown.then_some(Quirk::UnknownInFilter);
         assert_eq!(error.quirk(), quirk, "{filter}");
@@ -201,7 +202,7 @@ fn what_can_not_be_asked() {
 fn a_bare_word_is_bound_to_string_attributes_only() {
     let gadget = gadget();
     let bound = |text: &str| {
-        let filter = read_filter(text, ParseLimits::default(), &Tolerance::DEFAULT)?;
+        let filter = parse_filter(text, ParseLimits::default(), &Tolerance::DEFAULT)?;
         gadget.bind_filter(&filter, &Tolerance::DEFAULT)
     };
     for attribute in [
@@ -242,7 +243,7 @@ fn a_bare_word_is_bound_to_string_attributes_only() {
     }
     assert!(bound("nothing eq word").is_err());
     let error =
-        read_filter("label eq word", ParseLimits::default(), &Tolerance::STRICT).unwrap_err();
+        parse_filter("label eq word", ParseLimits::default(), &Tolerance::STRICT).unwrap_err();
     assert_eq!(error.quirk(), Some(Quirk::BareWords));
     let error = gadget.parse_path(
         "parts[type eq word]",
@@ -260,7 +261,7 @@ fn a_value_filter_on_simple_values_is_tolerated_or_named() {
         .parse_path(path, ParseLimits::default(), &Tolerance::DEFAULT)
         .unwrap();
     assert!(
-        matches!(target, Target::Elements { sub: None, .. }),
+        matches!(target, PathTarget::Elements { sub: None, .. }),
         "{target:?}"
     );
     let refused = gadget
@@ -268,12 +269,12 @@ fn a_value_filter_on_simple_values_is_tolerated_or_named() {
         .unwrap_err();
     assert_eq!(
         (refused.kind(), refused.quirk()),
-        (ErrorKind::Path, Some(Quirk::SimpleValuePaths))
+        (RequestErrorKind::Path, Some(Quirk::SimpleValuePaths))
     );
     let refused = bind(&gadget, path, &Tolerance::STRICT).unwrap_err();
     assert_eq!(
         (refused.kind(), refused.quirk()),
-        (ErrorKind::Filter, Some(Quirk::SimpleValuePaths))
+        (RequestErrorKind::Filter, Some(Quirk::SimpleValuePaths))
     );
     for path in [
         r#"labels[value eq "red"].value"#,
@@ -284,7 +285,7 @@ fn a_value_filter_on_simple_values_is_tolerated_or_named() {
             .unwrap_err();
         assert_eq!(
             (refused.kind(), refused.quirk()),
-            (ErrorKind::Path, None),
+            (RequestErrorKind::Path, None),
             "{path}"
         );
     }
@@ -450,7 +451,7 @@ fn the_attributes_of_a_predicate() {
 fn paths() {
     let gadget = gadget();
     let parse = |text: &str, t| gadget.parse_path(text, ParseLimits::default(), &tolerance(t));
-    let attribute = |path| Target::Attribute(id(&gadget, path));
+    let attribute = |path| PathTarget::Attribute(id(&gadget, path));
     let plain = [
         ("LABEL", "label"),
         ("place.ZIP", "place.zip"),
@@ -465,7 +466,7 @@ fn paths() {
     }
     assert_eq!(
         parse("URN:example:2.0:EXTRA", "strict"),
-        Ok(Target::Extension(0))
+        Ok(PathTarget::Extension(0))
     );
     assert_eq!(
         parse("solo", "default"),
@@ -486,7 +487,7 @@ fn paths() {
     ];
     for (text, t) in refused {
         let error = parse(text, t).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Path, "{text}: {error}");
+        assert_eq!(error.kind(), RequestErrorKind::Path, "{text}: {error}");
     }
     // Of what stands in brackets, RFC 7644 section 3.12 speaks as of any other filter.
     let refused = [
@@ -496,7 +497,7 @@ fn paths() {
     ];
     for (text, t) in refused {
         let error = parse(text, t).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Filter, "{text}: {error}");
+        assert_eq!(error.kind(), RequestErrorKind::Filter, "{text}: {error}");
     }
 }
 
@@ -509,7 +510,7 @@ fn paths_with_a_filter() {
         op: Operator::Equal,
         value: Scalar::Text("a".into()),
     };
-    let elements = |sub: Option<&str>| Target::Elements {
+    let elements = |sub: Option<&str>| PathTarget::Elements {
         attr: id(&gadget, "parts"),
         which: which.clone(),
         sub: sub.map(|path| id(&gadget, path)),

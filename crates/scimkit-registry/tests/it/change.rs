@@ -7,7 +7,7 @@ use std::{
 
 use proptest::prelude::*;
 use scimkit_registry::{
-    Change, Document, Edge, EdgeEdit, Resource, ResourceId, ResourceType, Scalar, edges_of,
+    Change, Document, Edge, EdgeEdit, Resource, ResourceId, ResourceType, Scalar, parse_edges,
 };
 use serde_json::{Map, Value, json};
 
@@ -51,7 +51,7 @@ fn without_empty_place(mut body: Value) -> Value {
 }
 
 fn difference_of(kind: &Arc<ResourceType>, before: &Resource, after: &Resource) -> Change {
-    let mut change = Change::none(Arc::clone(kind));
+    let mut change = Change::empty(Arc::clone(kind));
     for attr in kind.attributes().iter().filter(|a| a.parent().is_none()) {
         let (old, new) = (before.get(kind, attr.id()), after.get(kind, attr.id()));
         change.difference(attr.id(), old, new.cloned());
@@ -62,7 +62,7 @@ fn difference_of(kind: &Arc<ResourceType>, before: &Resource, after: &Resource) 
 #[test]
 fn text_that_is_no_object_is_not_edited() {
     let gadget = gadget();
-    let change = Change::none(gadget);
+    let change = Change::empty(gadget);
     let broken: [&[u8]; 8] = [
         b"",
         b"[]",
@@ -174,19 +174,19 @@ proptest! {
         let change = Change::create(gadget.clone(), after.clone());
         let mut document = Resource::default();
         let difference = difference_of(&gadget, &document, &after);
-        prop_assert_eq!(change.set(), difference.set());
+        prop_assert_eq!(change.assignments(), difference.assignments());
         prop_assert_eq!(change.text_after(&document), after.to_text());
         change.apply(&mut document);
         prop_assert_eq!(&document, &after);
         prop_assert!(document.text_len() <= change.max_growth());
-        prop_assert!(change.unset().is_empty() && change.edges().is_empty());
+        prop_assert!(change.removals().is_empty() && change.edge_changes().is_empty());
     }
 
     #[test]
     fn differences_add_up(bodies in prop::collection::vec(body(), 1..5)) {
         let gadget = gadget();
         let start = admit(&gadget, json!({"label": "start", "place": {"zip": "9"}}));
-        let mut change = Change::none(gadget.clone());
+        let mut change = Change::empty(gadget.clone());
         let mut now = start.clone();
         for body in bodies {
             let next = admit(&gadget, body);
@@ -199,7 +199,7 @@ proptest! {
         let mut document = start;
         change.apply(&mut document);
         prop_assert_eq!(document, now);
-        let ids: Vec<_> = change.set().iter().map(|s| s.0).chain(change.unset().to_vec()).collect();
+        let ids: Vec<_> = change.assignments().iter().map(|s| s.0).chain(change.removals().to_vec()).collect();
         prop_assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
     }
 
@@ -211,7 +211,7 @@ proptest! {
             .index("Gadget", format!("{EXTRA}:box.a"))
             .build()
             .unwrap()
-            .by_name("Gadget")
+            .resource_type("Gadget")
             .unwrap()
             .clone();
         let (before, after) = (admit(&kind, before), admit(&kind, after));
@@ -269,15 +269,15 @@ proptest! {
         // `seenBy` stands in for a second membership: it is the store that knows them.
         let attrs = [id(&gadget, "crew"), id(&gadget, "seenBy")];
         let start: BTreeSet<_> = start.into_iter().map(ResourceId::from).collect();
-        let mut change = Change::none(gadget);
+        let mut change = Change::empty(gadget);
         let mut stepwise = [start.clone(), start.clone()];
         for (second, edit) in edits {
             carry_out(&edit, &mut stepwise[usize::from(second)]);
             change.edit_edges(attrs[usize::from(second)], edit);
-            let _ = change.edges();
+            let _ = change.edge_changes();
         }
         let mut at_once = [start.clone(), start];
-        for edges in change.edges() {
+        for edges in change.edge_changes() {
             let place = attrs.iter().position(|attr| *attr == edges.attr).unwrap();
             carry_out(&edges.edit, &mut at_once[place]);
             let (added, removed) = match &edges.edit {
@@ -288,7 +288,7 @@ proptest! {
             prop_assert_eq!(named.iter().collect::<BTreeSet<_>>().len(), named.len());
         }
         prop_assert_eq!(at_once, stepwise);
-        prop_assert!(change.edges().len() <= 2);
+        prop_assert!(change.edge_changes().len() <= 2);
     }
 }
 
@@ -296,13 +296,13 @@ proptest! {
 fn many_edits_of_edges_take_no_time() {
     let gadget = gadget();
     let crew = id(&gadget, "crew");
-    let mut change = Change::none(gadget);
+    let mut change = Change::empty(gadget);
     for n in 0..100_000 {
         let add = vec![Edge::to(format!("{}", n % 50_000))];
         let remove = vec![ResourceId::from(format!("{}", n / 2))];
         change.edit_edges(crew, EdgeEdit::Delta { add, remove });
     }
-    let [one] = change.edges() else {
+    let [one] = change.edge_changes() else {
         panic!("one membership")
     };
     assert_eq!(one.attr, crew);
@@ -312,7 +312,7 @@ fn many_edits_of_edges_take_no_time() {
 fn edits_that_say_nothing_are_none() {
     let gadget = gadget();
     let crew = id(&gadget, "crew");
-    let mut change = Change::none(gadget);
+    let mut change = Change::empty(gadget);
     change.edit_edges(
         crew,
         EdgeEdit::Delta {
@@ -320,7 +320,7 @@ fn edits_that_say_nothing_are_none() {
             remove: vec![],
         },
     );
-    assert!(change.is_empty() && change.edges().is_empty());
+    assert!(change.is_empty() && change.edge_changes().is_empty());
     change.edit_edges(crew, EdgeEdit::Replace(vec![]));
     assert!(!change.is_empty());
 }
@@ -334,10 +334,10 @@ fn the_first_word_about_a_present_edge_stays() {
         add: vec![edge],
         remove: vec![],
     };
-    let mut change = Change::none(gadget);
+    let mut change = Change::empty(gadget);
     change.edit_edges(crew, add(edge("User")));
     change.edit_edges(crew, add(edge("Gadget")));
-    assert_eq!(change.edges()[0].edit, add(edge("User")));
+    assert_eq!(change.edge_changes()[0].edit, add(edge("User")));
     // Removed in between, it is another edge.
     let remove = EdgeEdit::Delta {
         add: vec![],
@@ -345,7 +345,7 @@ fn the_first_word_about_a_present_edge_stays() {
     };
     change.edit_edges(crew, remove);
     change.edit_edges(crew, add(edge("Gadget")));
-    assert_eq!(change.edges()[0].edit, add(edge("Gadget")));
+    assert_eq!(change.edge_changes()[0].edit, add(edge("Gadget")));
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn memberships_become_edges() {
     let change = Change::create(group.clone(), admit(&group, body));
     let user = Edge::to("1").with_kind(Some("User"));
     assert_eq!(
-        change.edges()[0].edit,
+        change.edge_changes()[0].edit,
         EdgeEdit::Replace(vec![user, Edge::to("2")])
     );
     assert_eq!(
@@ -365,9 +365,9 @@ fn memberships_become_edges() {
     );
 
     let staff = admit(&group, json!({"displayName": "Staff"}));
-    assert!(Change::create(group, staff).edges().is_empty());
-    assert_eq!(edges_of(&json!({"value": "1"})), [Edge::to("1")]);
-    assert_eq!(edges_of(&json!("1")), []);
+    assert!(Change::create(group, staff).edge_changes().is_empty());
+    assert_eq!(parse_edges(&json!({"value": "1"})), [Edge::to("1")]);
+    assert_eq!(parse_edges(&json!("1")), []);
 }
 
 #[test]
@@ -384,7 +384,7 @@ fn what_is_never_returned_is_set_and_unset_unseen() {
     let kept = difference_of(&gadget, &before, &before);
     assert_eq!(kept.entries().count(), 0);
 
-    let mut change = Change::none(gadget.clone());
+    let mut change = Change::empty(gadget.clone());
     change.difference(id(&gadget, "token"), Some(&Value::Null), None);
     assert_eq!(change.entries().collect::<Vec<_>>(), [("token", None)]);
     let mut document = before.clone();
@@ -395,7 +395,7 @@ fn what_is_never_returned_is_set_and_unset_unseen() {
 #[test]
 fn what_a_change_can_not_say() {
     let gadget = gadget();
-    let mut change = Change::none(gadget.clone());
+    let mut change = Change::empty(gadget.clone());
     let computed = [
         "id",
         "schemas",
@@ -427,7 +427,7 @@ fn what_is_left_empty_goes_away() {
     let gadget = gadget();
     let body = json!({"place": {"zip": "1"}, EXTRA: {"box": {"a": "1"}}});
     let mut document = admit(&gadget, body);
-    let mut change = Change::none(gadget.clone());
+    let mut change = Change::empty(gadget.clone());
     change.difference(id(&gadget, "place"), Some(&json!({"zip": "1"})), None);
     let box_a = id(&gadget, &format!("{EXTRA}:box.a"));
     change.difference(box_a, Some(&json!("1")), None);
@@ -442,7 +442,7 @@ fn keys_of_several_values_are_distinct_and_folded() {
         .index("Gadget", "parts.tags")
         .build()
         .unwrap();
-    let gadget = registry.by_name("Gadget").unwrap();
+    let gadget = registry.resource_type("Gadget").unwrap();
     let parts = json!([{"tags": ["A", "b"]}, {"tags": ["a"]}, {"value": "x"}]);
     let change = Change::create(gadget.clone(), admit(gadget, json!({"parts": parts})));
     let keys = ["a", "b"].map(|text| Scalar::Text(text.into())).to_vec();

@@ -1,6 +1,6 @@
 //! Every data type against every sort of JSON value.
 
-use scimkit_registry::{ErrorKind, Tolerance};
+use scimkit_registry::{RequestErrorKind, Tolerance};
 use serde_json::{Value, json};
 
 use crate::world::{gadget, id};
@@ -84,7 +84,7 @@ fn other_values_are_refused() {
                 Ok(_) => assert!(fitting.contains(&value), "{path}: {value}"),
                 Err(error) => {
                     assert!(!fitting.contains(&value), "{path}: {error}");
-                    assert_eq!(error.kind(), ErrorKind::Value);
+                    assert_eq!(error.kind(), RequestErrorKind::Value);
                     let says = format!("`{path}` must be ");
                     assert!(error.detail().starts_with(&says), "{error}");
                 }

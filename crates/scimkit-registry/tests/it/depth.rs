@@ -1,14 +1,14 @@
 //! A filter at the depth limit fits a small stack, also in a debug build.
 
 use scimkit_filter::{Filter, MAX_DEPTH, ParseLimits, ParseOptions};
-use scimkit_registry::{Meter, Registry, Tolerance, View};
+use scimkit_registry::{Meter, Registry, ResourceView, Tolerance};
 use serde_json::json;
 
 #[test]
 fn the_deepest_filter_fits_a_stack_of_128_kib() {
     let task = || {
         let registry = Registry::standard();
-        let user = registry.by_name("User").unwrap();
+        let user = registry.resource_type("User").unwrap();
         let body = json!({"userName": "b", "emails": [{"value": "x"}]});
         let resource = user.admit(body, &Tolerance::DEFAULT).unwrap();
         for depth in [
@@ -29,8 +29,12 @@ fn the_deepest_filter_fits_a_stack_of_128_kib() {
             assert_eq!(predicate, predicate.clone());
             let odd = (depth - 1) % 2 == 1;
             assert_ne!(
-                user.matches(&predicate, View::of(&resource), &Meter::unlimited())
-                    .unwrap(),
+                user.matches(
+                    &predicate,
+                    ResourceView::new(&resource),
+                    &Meter::unlimited()
+                )
+                .unwrap(),
                 odd
             );
             assert!(Filter::parse_with(&format!("not ({text})"), &options).is_err() || depth < 64);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use scimkit_filter::Filter;
-use scimkit_registry::{Meter, Predicate, Resource, Scalar, Tolerance, View};
+use scimkit_registry::{Meter, Predicate, Resource, ResourceView, Scalar, Tolerance};
 use serde_json::{Value, json};
 
 use crate::{
@@ -155,7 +155,7 @@ fn cases() {
             let bound = bind(&gadget, &text, &Tolerance::DEFAULT).unwrap();
             assert_eq!(
                 gadget
-                    .matches(&bound, View::of(&document), &Meter::unlimited())
+                    .matches(&bound, ResourceView::new(&document), &Meter::unlimited())
                     .unwrap(),
                 expected,
                 "{text}"
@@ -179,7 +179,7 @@ fn without_elements_nothing_is_primary() {
         let bound = bind(&gadget, filter, &Tolerance::DEFAULT).unwrap();
         assert_eq!(
             gadget
-                .matches(&bound, View::of(&empty), &Meter::unlimited())
+                .matches(&bound, ResourceView::new(&empty), &Meter::unlimited())
                 .unwrap(),
             expected,
             "{filter}"
@@ -194,7 +194,7 @@ fn an_element_that_is_blank_is_still_not_primary() {
     let holds = |text| {
         let predicate = bind(&gadget, text, &Tolerance::DEFAULT).unwrap();
         gadget
-            .matches(&predicate, View::of(&blank), &Meter::unlimited())
+            .matches(&predicate, ResourceView::new(&blank), &Meter::unlimited())
             .unwrap()
     };
     assert!(holds("parts.primary eq false"));
@@ -213,7 +213,11 @@ fn predicates_of_nothing() {
     for (predicate, expected) in cases {
         assert_eq!(
             gadget
-                .matches(&predicate, View::of(&document), &Meter::unlimited())
+                .matches(
+                    &predicate,
+                    ResourceView::new(&document),
+                    &Meter::unlimited()
+                )
                 .unwrap(),
             expected
         );
@@ -231,7 +235,7 @@ fn what_is_computed_stands_beside_the_document() {
         "label": "computed",
         "urn:example:2.0:Extra:note": "computed",
     });
-    let view = View::with(&document, computed.as_object().unwrap());
+    let view = ResourceView::with(&document, computed.as_object().unwrap());
     let cases = [
         (r#"id eq "Seven""#, true),
         (r#"id eq "seven""#, false),
@@ -278,7 +282,7 @@ fn a_predicate_of_another_type_harms_nothing() {
     let (user, group, document) = (kind("User"), kind("Group"), document());
     let filter = r#"emails[type eq "work"] or name.familyName co "x" or x509Certificates pr"#;
     let bound = bind(&user, filter, &Tolerance::DEFAULT).unwrap();
-    let _ = group.matches(&bound, View::of(&document), &Meter::unlimited());
+    let _ = group.matches(&bound, ResourceView::new(&document), &Meter::unlimited());
 }
 
 #[test]
@@ -286,7 +290,11 @@ fn sort_keys() {
     let (gadget, document) = (gadget(), document());
     let key = |path: &str| {
         gadget
-            .sort_key(id(&gadget, path), View::of(&document), &Meter::unlimited())
+            .sort_key(
+                id(&gadget, path),
+                ResourceView::new(&document),
+                &Meter::unlimited(),
+            )
             .unwrap()
     };
     let text = |text: &str| Some(Scalar::Text(text.into()));
@@ -305,7 +313,7 @@ fn sort_keys() {
         gadget
             .sort_key(
                 id(&gadget, "parts.value"),
-                View::of(&document),
+                ResourceView::new(&document),
                 &Meter::unlimited(),
             )
             .unwrap()
@@ -369,7 +377,7 @@ proptest! {
         let document = admit(&gadget, body);
         let parsed = Filter::parse(&filter).unwrap();
         let bound = gadget.bind_filter(&parsed, &Tolerance::DEFAULT).unwrap();
-        let found = gadget.matches(&bound, View::of(&document), &Meter::unlimited()).unwrap();
+        let found = gadget.matches(&bound, ResourceView::new(&document), &Meter::unlimited()).unwrap();
         prop_assert_eq!(found, oracle::holds(&parsed, document.as_map()), "{}", filter);
     }
 }

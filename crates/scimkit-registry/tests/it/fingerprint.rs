@@ -17,7 +17,7 @@ fn after(edit: impl FnOnce(&mut Value, &mut Value)) -> Fingerprint {
         .and_then(|b| b.resource_types_json(&definition.to_string()))
         .and_then(|b| b.build())
         .unwrap();
-    registry.by_name("Gadget").unwrap().fingerprint()
+    registry.resource_type("Gadget").unwrap().fingerprint()
 }
 
 fn set(name: &str, member: &str, value: Value) -> Fingerprint {
@@ -112,7 +112,7 @@ fn gadget(edit: impl FnOnce(&mut Value, &mut Value)) -> Arc<ResourceType> {
         .and_then(|b| b.resource_types_json(&definition.to_string()))
         .and_then(|b| b.index("Gadget", "label").build())
         .unwrap();
-    Arc::clone(registry.by_name("Gadget").unwrap())
+    Arc::clone(registry.resource_type("Gadget").unwrap())
 }
 
 fn with(name: &'static str, member: &'static str, value: Value) -> Arc<ResourceType> {

@@ -2,7 +2,7 @@
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use scimkit_filter::{Filter, Leniency, ParseLimits, ParseOptions};
-use scimkit_registry::{Quirk, Tolerance, Witness, read_filter};
+use scimkit_registry::{Quirk, QuirkRecorder, Tolerance, parse_filter};
 use serde_json::{Value, json};
 
 use crate::world::{EXTRA, GADGET, MORE, gadget, tolerance};
@@ -13,7 +13,7 @@ fn profiles_go_through_json() {
         let text = serde_json::to_string(&profile).unwrap();
         assert_eq!(text, format!(r#"{{"profile":"{}"}}"#, profile.profile()));
         assert_eq!(serde_json::from_str::<Tolerance>(&text).unwrap(), profile);
-        assert_eq!(Tolerance::named(profile.profile()), Some(profile));
+        assert_eq!(Tolerance::from_profile(profile.profile()), Some(profile));
     }
 }
 
@@ -117,7 +117,7 @@ fn a_quirk_is_seen_where_it_is_needed() {
         ),
     ];
     for (body, quirk) in cases {
-        let witness = Witness::of(Tolerance::DEFAULT);
+        let witness = QuirkRecorder::new(Tolerance::DEFAULT);
         gadget.admit(body.clone(), &witness).unwrap();
         assert_eq!(witness.quirks().to_string(), quirk, "{body}");
         let refused = gadget.admit(body.clone(), &Tolerance::STRICT).unwrap_err();
@@ -134,7 +134,7 @@ fn schemas_inside_an_extension_are_ignored_unless_it_has_them() {
     let gadget = gadget();
     let body = json!({"schemas": [GADGET, EXTRA], EXTRA: {"Schemas": [EXTRA], "note": "a"}});
     for profile in Tolerance::PROFILES {
-        let witness = Witness::of(profile);
+        let witness = QuirkRecorder::new(profile);
         let admitted = gadget.admit(body.clone(), &witness).unwrap();
         assert_eq!(admitted.as_map()[EXTRA], json!({"note": "a"}));
         assert_eq!(witness.quirks().to_string(), "nested_schemas");
@@ -258,7 +258,7 @@ proptest! {
     #[test]
     fn quirks_are_needed_exactly_where_the_strict_reading_refuses(body in body()) {
         let gadget = gadget();
-        let witness = Witness::of(Tolerance::DEFAULT);
+        let witness = QuirkRecorder::new(Tolerance::DEFAULT);
         let tolerant = gadget.admit(body.clone(), &witness);
         match gadget.admit(body.clone(), &Tolerance::STRICT) {
             Ok(strict) => {
@@ -292,9 +292,9 @@ proptest! {
 
     #[test]
     fn a_filter_is_read_as_leniently_as_it_needs(text in filter_text()) {
-        let witness = Witness::of(Tolerance::DEFAULT);
+        let witness = QuirkRecorder::new(Tolerance::DEFAULT);
         let lenient = ParseOptions::default().with_leniency(Leniency::LENIENT);
-        let read = read_filter(&text, ParseLimits::default(), &witness);
+        let read = parse_filter(&text, ParseLimits::default(), &witness);
         prop_assert_eq!(read.clone().ok(), Filter::parse_with(&text, &lenient).ok(), "{:?}", text);
         if read.is_ok() {
             prop_assert_eq!(witness.quirks().is_empty(), Filter::parse(&text).is_ok(), "{:?}", text);

@@ -40,7 +40,11 @@ fn complex(name: &str, sub_attributes: Vec<Attribute>) -> Attribute {
 #[test]
 fn the_standard_registry_has_users_and_groups() {
     let registry = Registry::standard();
-    let names: Vec<_> = registry.types().iter().map(|kind| kind.name()).collect();
+    let names: Vec<_> = registry
+        .resource_types()
+        .iter()
+        .map(|kind| kind.name())
+        .collect();
     assert_eq!(names, ["User", "Group"]);
     let served: Vec<_> = registry.schemas().iter().map(|s| s.id.as_str()).collect();
     assert_eq!(
@@ -54,15 +58,18 @@ fn the_standard_registry_has_users_and_groups() {
             builtin::SCHEMA
         ]
     );
-    assert_eq!(registry.by_name("uSER").unwrap().endpoint(), "/Users");
-    assert!(registry.by_endpoint("/users").is_none());
-    assert_eq!(registry.by_endpoint("/Groups").unwrap().name(), "Group");
+    assert_eq!(registry.resource_type("uSER").unwrap().endpoint(), "/Users");
+    assert!(registry.resource_type_at("/users").is_none());
+    assert_eq!(
+        registry.resource_type_at("/Groups").unwrap().name(),
+        "Group"
+    );
 }
 
 #[test]
 fn json_takes_one_document_or_an_array() {
     let registry = builder().build().unwrap();
-    let gadget = registry.by_endpoint("/Gadgets").unwrap();
+    let gadget = registry.resource_type_at("/Gadgets").unwrap();
     assert_eq!(gadget.schema().as_str(), GADGET);
     assert_eq!(gadget.extensions().len(), 2);
     let one = gadget_type().to_string();
@@ -81,11 +88,11 @@ fn schemas_of_other_people_register() {
         })
         .and_then(|b| b.build())
         .unwrap();
-    let user = registry.by_name("User").unwrap();
+    let user = registry.resource_type("User").unwrap();
     assert_eq!(user.extensions().len(), 3);
     let path = "urn:ietf:params:scim:schemas:extension:CustomExtensionName:2.0:User:TAG";
-    assert!(user.named(path).is_some());
-    assert_eq!(registry.types().len(), 2);
+    assert!(user.attribute_id(path).is_some());
+    assert_eq!(registry.resource_types().len(), 2);
 }
 
 #[test]
@@ -101,16 +108,16 @@ fn a_known_id_or_uri_is_replaced_in_place() {
         .build()
         .unwrap();
     let names: Vec<_> = registry
-        .types()
+        .resource_types()
         .iter()
         .map(|kind| kind.endpoint())
         .collect();
     assert_eq!(names, ["/People", "/Groups"]);
     assert!(
         registry
-            .by_name("User")
+            .resource_type("User")
             .unwrap()
-            .named("shoeSize")
+            .attribute_id("shoeSize")
             .is_some()
     );
     let users = registry.schemas().iter().filter(|s| s.id == builtin::USER);
@@ -142,7 +149,7 @@ fn common_attributes_overrule_those_of_a_schema() {
         "/Things",
     )
     .unwrap();
-    let thing = registry.by_name("Thing").unwrap();
+    let thing = registry.resource_type("Thing").unwrap();
     let tops: Vec<_> = thing
         .attributes()
         .iter()
@@ -152,7 +159,7 @@ fn common_attributes_overrule_those_of_a_schema() {
     assert_eq!(tops, ["schemas", "id", "externalId", "meta", "size"]);
     assert!(
         thing
-            .attr(thing.named("externalId").unwrap())
+            .attr(thing.attribute_id("externalId").unwrap())
             .definition()
             .is_case_exact()
     );
@@ -342,7 +349,7 @@ fn a_table_ends_at_65_535_attributes() {
     let some = |count: usize| (0..count).map(|n| text(&format!("a{n}"))).collect();
     let registry = thing(some(65_535 - common), "/Things").unwrap();
     assert_eq!(
-        registry.by_name("Thing").unwrap().attributes().len(),
+        registry.resource_type("Thing").unwrap().attributes().len(),
         65_535
     );
     let error = thing(some(65_536 - common), "/Things").unwrap_err();
@@ -364,7 +371,7 @@ fn what_is_indexed() {
         .build()
         .unwrap();
     let indexed = |name: &str| -> Vec<String> {
-        let kind = registry.by_name(name).unwrap();
+        let kind = registry.resource_type(name).unwrap();
         let indexed = kind.attributes().iter().filter(|a| a.is_indexed());
         indexed.map(|a| a.path().to_owned()).collect()
     };

@@ -1,7 +1,7 @@
 //! What a resource must have.
 
 use scimkit_core::Schema;
-use scimkit_registry::{ErrorKind, Tolerance};
+use scimkit_registry::{RequestErrorKind, Tolerance};
 use serde_json::{Value, json};
 
 use crate::world::{EXTRA, admit, builder, gadget_type};
@@ -38,7 +38,7 @@ fn missing_attributes_are_named() {
                     format!("`{path}` is required but missing"),
                     "{body}"
                 );
-                assert_eq!(error.kind(), ErrorKind::Value);
+                assert_eq!(error.kind(), RequestErrorKind::Value);
             }
         }
     }
@@ -60,7 +60,7 @@ fn each_element_has_its_required_parts() {
         .resource_types_json(definition)
         .and_then(|b| b.build())
         .unwrap();
-    let kind = registry.by_name("Box").unwrap();
+    let kind = registry.resource_type("Box").unwrap();
     let check = |body| kind.check_required(&admit(kind, body));
     assert_eq!(check(json!({})), Ok(()));
     assert_eq!(
@@ -86,7 +86,7 @@ fn a_required_extension_is_asked_for() {
         .resource_types_json(&definition.to_string())
         .and_then(|b| b.build())
         .unwrap();
-    let gadget = registry.by_name("Gadget").unwrap();
+    let gadget = registry.resource_type("Gadget").unwrap();
     assert!(gadget.extensions()[0].is_required());
     let check = |body| {
         gadget

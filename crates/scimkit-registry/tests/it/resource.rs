@@ -1,7 +1,7 @@
 //! Documents as text, and what they hold.
 
 use proptest::prelude::*;
-use scimkit_registry::{ErrorKind, Resource, object_text};
+use scimkit_registry::{RequestErrorKind, Resource, to_json_text};
 use serde_json::{Value, json};
 
 use crate::world::{EXTRA, admit, gadget, id};
@@ -51,7 +51,7 @@ fn text_begins_with_schemas() {
 fn other_texts_are_no_documents() {
     for text in ["", "[]", "null", "{", "{}x", r#"{"a":1"#, "\u{feff}{}"] {
         let error = Resource::restore(text.as_bytes()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Syntax);
+        assert_eq!(error.kind(), RequestErrorKind::Syntax);
     }
     assert!(Resource::restore(&[b'{', 0xff, b'}']).is_err());
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
@@ -66,7 +66,7 @@ proptest! {
     ) {
         let mut value = json!(members);
         value["schemas"] = json!([number]);
-        let text = object_text(value.as_object().unwrap());
+        let text = to_json_text(value.as_object().unwrap());
         let restored = Resource::restore(text.as_bytes()).unwrap();
         prop_assert_eq!(&restored.to_text(), &text);
         let first = "{\"schemas\":";

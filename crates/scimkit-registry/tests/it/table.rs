@@ -2,7 +2,7 @@
 
 use scimkit_core::{Mutability, Returned};
 use scimkit_filter::AttributePath;
-use scimkit_registry::{AttrId, Registry, Role, Tolerance};
+use scimkit_registry::{AttrId, AttributeRole, Registry, Tolerance};
 
 use crate::world::{EXTRA, GADGET, MORE, gadget, id, kind};
 
@@ -37,7 +37,7 @@ fn names_ignore_case_and_take_urns() {
         (" label", None),
     ];
     for (text, path) in cases {
-        let found = gadget.named(text).map(|id| gadget.attr(id).path());
+        let found = gadget.attribute_id(text).map(|id| gadget.attr(id).path());
         assert_eq!(found, path, "{text}");
     }
 }
@@ -67,10 +67,15 @@ fn the_id_is_where_it_is_said_to_be() {
     for name in ["User", "Group", "Gadget"] {
         let kind = kind(name);
         assert_eq!(kind.attr(AttrId::ID).name(), "id");
-        assert_eq!(kind.attr(AttrId::ID).role(), Role::Id);
+        assert_eq!(kind.attr(AttrId::ID).role(), AttributeRole::Id);
         for attr in kind.attributes() {
             assert_eq!(kind.attr(attr.id()).path(), attr.path());
-            assert_eq!(kind.named(attr.path()), Some(attr.id()), "{}", attr.path());
+            assert_eq!(
+                kind.attribute_id(attr.path()),
+                Some(attr.id()),
+                "{}",
+                attr.path()
+            );
             let children: Vec<_> = kind.children(attr.id()).map(|a| a.parent()).collect();
             assert_eq!(children.is_empty(), !attr.is_complex(), "{}", attr.path());
             assert!(children.iter().all(|parent| *parent == Some(attr.id())));
@@ -88,20 +93,20 @@ fn an_id_of_another_table_harms_nothing() {
 #[test]
 fn roles_follow_from_the_schema() {
     let cases = [
-        ("Gadget", "schemas", Role::Schemas),
-        ("Gadget", "id", Role::Id),
-        ("Gadget", "meta.version", Role::Meta),
-        ("Gadget", "label", Role::Plain),
-        ("Gadget", "parts.value", Role::Plain),
-        ("Gadget", "owner", Role::Reference),
-        ("Gadget", "owner.value", Role::Reference),
-        ("Gadget", "crew", Role::Membership),
-        ("Gadget", "crew.type", Role::Membership),
-        ("Gadget", "seenBy", Role::Inverse),
-        ("User", "groups.value", Role::Inverse),
-        ("User", "emails", Role::Plain),
-        ("User", "x509Certificates", Role::Plain),
-        ("Group", "members", Role::Membership),
+        ("Gadget", "schemas", AttributeRole::Schemas),
+        ("Gadget", "id", AttributeRole::Id),
+        ("Gadget", "meta.version", AttributeRole::Meta),
+        ("Gadget", "label", AttributeRole::Plain),
+        ("Gadget", "parts.value", AttributeRole::Plain),
+        ("Gadget", "owner", AttributeRole::Reference),
+        ("Gadget", "owner.value", AttributeRole::Reference),
+        ("Gadget", "crew", AttributeRole::Membership),
+        ("Gadget", "crew.type", AttributeRole::Membership),
+        ("Gadget", "seenBy", AttributeRole::Inverse),
+        ("User", "groups.value", AttributeRole::Inverse),
+        ("User", "emails", AttributeRole::Plain),
+        ("User", "x509Certificates", AttributeRole::Plain),
+        ("Group", "members", AttributeRole::Membership),
     ];
     for (name, path, role) in cases {
         let kind = kind(name);
@@ -129,12 +134,12 @@ fn only_the_core_schema_has_edges() {
         .schemas_json(&format!("[{}, {}]", schema(core), schema(extension)))
         .and_then(|b| b.resource_types_json(&definition)?.build())
         .unwrap();
-    let ship = registry.by_name("Ship").unwrap();
+    let ship = registry.resource_type("Ship").unwrap();
     let role = |path: &str| ship.attr(id(ship, path)).role();
     let roles = |prefix: &str| {
         ["crew", "crew.value", "seenBy", "owner"].map(|name| role(&format!("{prefix}{name}")))
     };
-    use Role::{Inverse, Membership, Plain, Reference};
+    use AttributeRole::{Inverse, Membership, Plain, Reference};
     assert_eq!(roles(""), [Membership, Membership, Inverse, Reference]);
     assert_eq!(
         roles("urn:example:2.0:Harbour:"),

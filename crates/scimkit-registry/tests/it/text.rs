@@ -5,8 +5,8 @@ use std::{fmt::Write as _, sync::Arc};
 use proptest::prelude::*;
 use scimkit_core::DataType;
 use scimkit_registry::{
-    Attr, AttrId, Document, Meter, Operator, Predicate, Registry, Resource, ResourceType, Scalar,
-    Tolerance, View,
+    Attr, AttrId, Document, Meter, Operator, Predicate, Registry, Resource, ResourceType,
+    ResourceView, Scalar, Tolerance,
 };
 use serde_json::{Map, Value, json};
 
@@ -99,7 +99,7 @@ impl Choices {
         let builder = Registry::builder().schemas_json(&schemas.to_string());
         let builder = builder.and_then(|builder| builder.resource_types_json(&kind.to_string()));
         let registry = builder.unwrap().build().unwrap();
-        Arc::clone(registry.by_name("Thing").unwrap())
+        Arc::clone(registry.resource_type("Thing").unwrap())
     }
 
     /// Some attributes of a kind, by name.
@@ -250,7 +250,7 @@ fn escaped(value: &Value, out: &mut String) {
 /// The results of a predicate over the tree and over texts of a resource.
 fn check(kind: &ResourceType, resource: &Resource, predicate: &Predicate) {
     let meter = Meter::unlimited();
-    let expected = kind.matches(predicate, View::of(resource), &meter);
+    let expected = kind.matches(predicate, ResourceView::new(resource), &meter);
     let tree = Value::Object(resource.as_map().clone());
     let mut spelled = String::new();
     escaped(&tree, &mut spelled);
@@ -265,13 +265,16 @@ fn check(kind: &ResourceType, resource: &Resource, predicate: &Predicate) {
     for text in texts {
         for reader in [&reader, &all] {
             let values = reader.read(text);
-            let found = kind.matches(predicate, View::of_values(&values), &meter);
+            let found = kind.matches(predicate, ResourceView::of_values(&values), &meter);
             assert_eq!(found, expected, "{predicate:?} of {tree}");
         }
         let values = all.read(text);
         for attr in kind.attributes() {
             let key = |view| kind.sort_key(attr.id(), view, &meter);
-            let (of_text, of_tree) = (key(View::of_values(&values)), key(View::of(resource)));
+            let (of_text, of_tree) = (
+                key(ResourceView::of_values(&values)),
+                key(ResourceView::new(resource)),
+            );
             assert_eq!(of_text, of_tree, "{} of {tree}", attr.path());
         }
     }
@@ -318,7 +321,7 @@ proptest! {
         let reader = kind.reader(kind.attributes().iter().map(Attr::id));
         for text in [&text[..], &text[..cut], &text[cut..]] {
             let values = reader.read(text);
-            let view = View::of_values(&values);
+            let view = ResourceView::of_values(&values);
             prop_assert!(kind.matches(&predicate, view, &Meter::unlimited()).is_ok());
         }
     }

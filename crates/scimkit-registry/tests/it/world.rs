@@ -4,7 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use scimkit_filter::{Filter, Leniency, ParseOptions};
 use scimkit_registry::{
-    AttrId, Error, Predicate, Quirk, Registry, RegistryBuilder, Resource, ResourceType, Tolerance,
+    AttrId, Predicate, Quirk, Registry, RegistryBuilder, RequestError, Resource, ResourceType,
+    Tolerance,
 };
 use serde_json::{Value, json};
 
@@ -30,7 +31,7 @@ pub(crate) fn builder() -> RegistryBuilder {
 
 pub(crate) fn kind(name: &str) -> Arc<ResourceType> {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| builder().build().unwrap());
-    Arc::clone(REGISTRY.by_name(name).unwrap())
+    Arc::clone(REGISTRY.resource_type(name).unwrap())
 }
 
 pub(crate) fn gadget() -> Arc<ResourceType> {
@@ -38,7 +39,7 @@ pub(crate) fn gadget() -> Arc<ResourceType> {
 }
 
 pub(crate) fn id(kind: &ResourceType, path: &str) -> AttrId {
-    kind.named(path)
+    kind.attribute_id(path)
         .unwrap_or_else(|| panic!("no attribute {path}"))
 }
 
@@ -46,7 +47,11 @@ pub(crate) fn admit(kind: &ResourceType, body: Value) -> Resource {
     kind.admit(body, &Tolerance::DEFAULT).unwrap()
 }
 
-pub(crate) fn bind(kind: &ResourceType, text: &str, t: &Tolerance) -> Result<Predicate, Error> {
+pub(crate) fn bind(
+    kind: &ResourceType,
+    text: &str,
+    t: &Tolerance,
+) -> Result<Predicate, RequestError> {
     let options = ParseOptions::default().with_leniency(Leniency::LENIENT);
     let filter = Filter::parse_with(text, &options).unwrap_or_else(|e| panic!("{text}: {e}"));
     kind.bind_filter(&filter, t)

@@ -33,7 +33,7 @@ async fn a_resource_is_where_its_location_says() {
         TenantId::default(),
         Arc::new(Settings::new("https://app.example")),
     );
-    let kind = scope.settings.registry.by_name("User").unwrap();
+    let kind = scope.settings.registry.resource_type("User").unwrap();
     for id in IDS {
         let body = json!({ "userName": id });
         let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();

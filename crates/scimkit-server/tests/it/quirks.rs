@@ -1,4 +1,4 @@
-//! Quirks that requests need are counted, by profile and name.
+//! QuirkSet that requests need are counted, by profile and name.
 
 use std::{
     collections::BTreeMap,

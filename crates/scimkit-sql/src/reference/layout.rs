@@ -1,7 +1,7 @@
 //! The columns and keys of the reference layout that SQL can compare.
 
 use scimkit_core::DataType;
-use scimkit_registry::{Attr, AttrId, Registry, ResourceType, Role, Scalar};
+use scimkit_registry::{Attr, AttrId, AttributeRole, Registry, ResourceType, Scalar};
 
 use super::facts::State;
 use crate::{Dialect, Layout, Rows, Source};
@@ -58,13 +58,13 @@ impl Layout for ReferenceLayout<'_> {
             return None;
         }
         match top.role() {
-            Role::Membership => {
+            AttributeRole::Membership => {
                 let rows = Rows::new("edge e", "e.owner", "e.target");
                 let rows = rows.only("e.tenant", vec![text(self.tenant)]);
                 let rows = rows.only("e.kind", vec![text(kind.name())]);
                 Some(Source::Rows(rows.only("e.attr", vec![text(top.path())])))
             }
-            Role::Inverse => {
+            AttributeRole::Inverse => {
                 let owners = self.registry.target_types(kind, top.id());
                 let owners = owners.iter().map(|kind| text(kind.name())).collect();
                 let rows = Rows::new("edge e", "e.target", "e.owner");
@@ -81,7 +81,7 @@ pub(super) fn column(kind: &ResourceType, attr: &Attr) -> Option<&'static str> {
     if attr.id() == AttrId::ID {
         return Some("r.id");
     }
-    let meta = attr.role() == Role::Meta && attr.parent().is_some();
+    let meta = attr.role() == AttributeRole::Meta && attr.parent().is_some();
     match attr.name() {
         "created" if meta && is_instant(kind, attr) => Some("r.created_us"),
         "lastModified" if meta && is_instant(kind, attr) => Some("r.modified_us"),

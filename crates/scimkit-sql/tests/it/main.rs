@@ -9,7 +9,9 @@
 mod statements;
 
 use scimkit_filter::Filter;
-use scimkit_registry::{Attr, AttrId, Predicate, Registry, ResourceType, Role, Scalar, Tolerance};
+use scimkit_registry::{
+    Attr, AttrId, AttributeRole, Predicate, Registry, ResourceType, Scalar, Tolerance,
+};
 use scimkit_sql::{Dialect, Layout, Plan, Rows, Source, plan};
 
 /// Keys of what is indexed, `id` in a column, members as edges.
@@ -30,7 +32,7 @@ impl Layout for Tables {
         if attr.id() == AttrId::ID {
             return Some(Source::Column("r.id"));
         }
-        if top.role() == Role::Membership && attr.name() != "type" {
+        if top.role() == AttributeRole::Membership && attr.name() != "type" {
             return Some(Source::Rows(Rows::new("edge e", "e.owner", "e.target")));
         }
         let path = Scalar::Text(attr.path().to_owned());
@@ -41,7 +43,7 @@ impl Layout for Tables {
 
 fn planned(dialect: Dialect, kind: &str, filter: &str) -> Plan {
     let registry = Registry::standard();
-    let kind = registry.by_name(kind).unwrap();
+    let kind = registry.resource_type(kind).unwrap();
     let filter = Filter::parse(filter).unwrap();
     let predicate = kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
     plan(kind, &predicate, &Tables(dialect), 1)
@@ -131,7 +133,7 @@ fn the_rarest_term_leads_and_the_others_are_tests() {
 #[test]
 fn a_conjunction_is_divided_by_terms() {
     let registry = Registry::standard();
-    let user = registry.by_name("User").unwrap();
+    let user = registry.resource_type("User").unwrap();
     let divided = planned(
         Dialect::Sqlite,
         "User",

@@ -292,7 +292,7 @@ fn others(dialect: Dialect) -> Vec<Statement<'static>> {
 /// Statements with a condition, in every order and from every start.
 fn selections(dialect: Dialect, visit: &mut dyn FnMut(Statement<'_>)) {
     let registry = Registry::standard();
-    let user = registry.by_name("User").unwrap();
+    let user = registry.resource_type("User").unwrap();
     let filter =
         r#"userName eq "a" and emails.value sw "b" and meta.created gt "2024-01-01T00:00:00Z""#;
     let filter = Filter::parse(filter).unwrap();
@@ -347,7 +347,7 @@ fn selections(dialect: Dialect, visit: &mut dyn FnMut(Statement<'_>)) {
             for (path, key) in orders {
                 for direction in [SortOrder::Ascending, SortOrder::Descending] {
                     let order = path.map(|path| PageOrder {
-                        attr: user.named(path).unwrap(),
+                        attr: user.attribute_id(path).unwrap(),
                         direction,
                     });
                     for key in [None, key] {
@@ -482,7 +482,7 @@ fn texts_do_not_vary_with_offsets_and_similar_limits() {
     let selection = PageSelection {
         condition: None,
         definitions: KeyDefinitions::Except(&[]),
-        kind: registry.by_name("User").unwrap(),
+        kind: registry.resource_type("User").unwrap(),
         owner: OwnerCondition::Any,
         tenant: "t",
     };

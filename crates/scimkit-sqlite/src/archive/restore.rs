@@ -94,9 +94,12 @@ impl<'a> Copy<'a> {
 
     fn keep_edges(&self, edges: &Edges, change: &Change) -> Outcome<()> {
         let list = (change.kind().name(), edges.owner.as_str(), &*edges.attr);
-        let added = change.edges().iter().flat_map(|change| match &change.edit {
-            EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add) => add,
-        });
+        let added = change
+            .edge_changes()
+            .iter()
+            .flat_map(|change| match &change.edit {
+                EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add) => add,
+            });
         let rows: Vec<_> = added
             .map(|edge| EdgeRow {
                 target: edge.id.as_str(),

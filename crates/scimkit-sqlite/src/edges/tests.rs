@@ -61,8 +61,8 @@ fn edges_of_many_resources_equal_those_of_each_alone() {
         settings: &settings,
         tenant: "t",
     };
-    let kind = |name| &**settings.registry.by_name(name).unwrap();
-    let attr = |kind: &ResourceType, path| -> AttrId { kind.named(path).unwrap() };
+    let kind = |name| &**settings.registry.resource_type(name).unwrap();
+    let attr = |kind: &ResourceType, path| -> AttrId { kind.attribute_id(path).unwrap() };
     let (user, group) = (kind("User"), kind("Group"));
     let lists: [(_, _, &[&str]); 2] = [
         (attr(group, "members"), group, &GROUPS),
@@ -116,8 +116,8 @@ fn edges_of_other_types_are_not_read() {
         settings: &settings,
         tenant: "t",
     };
-    let user = settings.registry.by_name("User").unwrap();
-    let groups = user.named("groups").unwrap();
+    let user = settings.registry.resource_type("User").unwrap();
+    let groups = user.attribute_id("groups").unwrap();
     let source = EdgeSource {
         attr: groups,
         documents: None,
@@ -184,7 +184,7 @@ fn groups_of_a_page_equal_those_of_each_user() {
         settings: &settings,
         tenant: "t",
     };
-    let user = settings.registry.by_name("User").unwrap();
+    let user = settings.registry.resource_type("User").unwrap();
     let document = Document::from_text("{}");
     let documents = [&document; USERS.len()];
     let mut in_order = USERS;
@@ -203,7 +203,7 @@ fn groups_of_a_page(
     for limit in [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(100)] {
         let range = EdgeRange { after: "", limit };
         let page = EdgeSource {
-            attr: user.named("groups").unwrap(),
+            attr: user.attribute_id("groups").unwrap(),
             documents: Some(documents),
             kind: user,
             max_bytes: u64::MAX,

@@ -19,13 +19,13 @@ use crate::{
 /// The database's plan for a filter and a sort, and whether anything is left to evaluate.
 fn explain(kind: &str, filter: &str, sort: Option<(&str, SortOrder)>) -> (Vec<String>, bool) {
     let settings = Settings::new("https://sqlite.test/v2");
-    let kind = settings.registry.by_name(kind).unwrap();
+    let kind = settings.registry.resource_type(kind).unwrap();
     let mut query = Query::of(Arc::clone(kind));
     if !filter.is_empty() {
         let filter = Filter::parse(filter).unwrap();
         query = query.matching(kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap());
     }
-    let sort = sort.map(|(path, order)| Sort::by(kind.named(path).unwrap(), order));
+    let sort = sort.map(|(path, order)| Sort::by(kind.attribute_id(path).unwrap(), order));
     explain_query(&settings, &query.sorted(sort))
 }
 
@@ -156,7 +156,7 @@ fn indexes_give_the_order() {
 fn indexes_lead_to_where_a_page_ended() {
     use SortOrder::{Ascending, Descending};
     let settings = Settings::new("https://sqlite.test/v2");
-    let user = settings.registry.by_name("User").unwrap();
+    let user = settings.registry.resource_type("User").unwrap();
     let text = || Some(Scalar::Text("b".to_owned()));
     let of_name = ["attr=? AND value=? AND id>?)", "attr=? AND value>?)"];
     let down_name = ["attr=? AND value=? AND id>?)", "attr=? AND value<?)"];
@@ -182,7 +182,7 @@ fn indexes_lead_to_where_a_page_ended() {
         ),
     ];
     for (path, order, key, expected) in cases {
-        let sort = path.map(|path| Sort::by(user.named(path).unwrap(), order));
+        let sort = path.map(|path| Sort::by(user.attribute_id(path).unwrap(), order));
         let mut query = Query::of(Arc::clone(user)).sorted(sort);
         query.start = Start::After(Position::new(key, ResourceId::from("u7")));
         let (lines, _) = explain_query(&settings, &query);

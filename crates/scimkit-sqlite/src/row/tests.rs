@@ -28,7 +28,7 @@ fn statements_inside_a_complete_read_see_its_moment() {
     writer.execute(insert, []).unwrap();
     let reader = open_reader(&path, &options).unwrap();
     let registry = Registry::standard();
-    let user = registry.by_name("User").unwrap();
+    let user = registry.resource_type("User").unwrap();
     let read = |id: &str| {
         Row::read_complete(&reader, ("t", user), id, |row, _| {
             writer

@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use rusqlite::types::ValueRef;
-use scimkit_registry::{Budget, Meter, Operator, Predicate, ResourceId, View};
+use scimkit_registry::{Budget, Meter, Operator, Predicate, ResourceId, ResourceView};
 use scimkit_sql::{
     plan,
     reference::{
@@ -215,7 +215,7 @@ impl TenantRows<'_> {
             let text = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
             meter.charge(text.len() as u64)?;
             let values = reader.read(text.as_bytes());
-            let view = View::of_values(&values);
+            let view = ResourceView::of_values(&values);
             if !kind.matches(&any, view, &meter)? {
                 return Ok(true);
             }
@@ -368,7 +368,7 @@ impl TenantRows<'_> {
                     let values = reader.read(row.document.text());
                     query
                         .kind
-                        .matches(residual, View::of_values(&values), &meter)?
+                        .matches(residual, ResourceView::of_values(&values), &meter)?
                 }
             };
             if holds {
@@ -420,7 +420,7 @@ impl TenantRows<'_> {
             let values = reader.read(text.as_bytes());
             let holds = query
                 .kind
-                .matches(residual, View::of_values(&values), &meter)?;
+                .matches(residual, ResourceView::of_values(&values), &meter)?;
             count += u64::from(holds);
             Ok(true)
         })?;

@@ -27,7 +27,7 @@ fn database() -> Connection {
 /// A batch of `count` users, and where its answer comes.
 fn users(name: &str, count: usize) -> (Work, Answered) {
     let settings = Arc::new(Settings::new("https://sqlite.test/v2"));
-    let kind = settings.registry.by_name("User").unwrap();
+    let kind = settings.registry.resource_type("User").unwrap();
     let create = |n| {
         let body = json!({"userName": format!("{name}{n}"), "title": "x".repeat(500)});
         let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();

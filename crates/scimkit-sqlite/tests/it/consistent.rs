@@ -93,7 +93,7 @@ fn stored_keys(connection: &Connection, scope: &Scope) -> BTreeSet<Key> {
 }
 
 fn definition_of(scope: &Scope, kind: &str) -> String {
-    let kind = scope.settings.registry.by_name(kind).unwrap();
+    let kind = scope.settings.registry.resource_type(kind).unwrap();
     kind.key_fingerprint().to_string()
 }
 
@@ -115,7 +115,7 @@ fn expected_keys(connection: &Connection, scope: &Scope) -> BTreeSet<Key> {
         if text(5) != definition_of(scope, &name) {
             continue;
         }
-        let kind = scope.settings.registry.by_name(&name).unwrap();
+        let kind = scope.settings.registry.resource_type(&name).unwrap();
         for (attr, values) in Change::create(kind.clone(), document).keys() {
             let attr = kind.attr(attr);
             for value in values {

@@ -395,8 +395,8 @@ fn write(scope: &Scope, act: &Act) -> Batch {
         Act::Delete(n) => vec![remove(*n)],
         Act::Erase | Act::Forget | Act::Release => Vec::new(),
         Act::Set(n, on) => {
-            let mut change = Change::none(Arc::clone(&user));
-            let attr = user.named("active").unwrap();
+            let mut change = Change::empty(Arc::clone(&user));
+            let attr = user.attribute_id("active").unwrap();
             change.difference(attr, Some(&Value::Null), Some(json!(on)));
             let (expect, id) = (Expect::Any, id(*n));
             vec![Write::Update { change, expect, id }]

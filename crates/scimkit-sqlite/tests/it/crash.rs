@@ -107,7 +107,7 @@ impl Known {
             }
         }
         let group = kind(scope, "Group");
-        let members = group.named("members").unwrap();
+        let members = group.attribute_id("members").unwrap();
         for (id, expected) in &self.members {
             let owners = vec![ResourceId::from(id.as_str())];
             let query = EdgeQuery::new(group.clone(), members, owners);

@@ -81,11 +81,11 @@ fn fill(store: &Sqlite, scope: &Scope, mark: &str, users: std::ops::Range<usize>
     let made =
         wait(store.write(scope, Batch::new(second(0), vec![create(id.clone(), body)]))).unwrap();
     assert!(made.iter().all(Result::is_ok), "{made:?}");
-    let mut change = Change::none(Arc::clone(&group));
+    let mut change = Change::empty(Arc::clone(&group));
     let add = ids.iter().map(|n| Edge::to(id_of(mark, *n)));
     let (add, remove) = (add.collect(), Vec::new());
     change.edit_edges(
-        group.named("members").unwrap(),
+        group.attribute_id("members").unwrap(),
         EdgeEdit::Delta { add, remove },
     );
     let update = Write::Update {

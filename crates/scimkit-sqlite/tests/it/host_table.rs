@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rusqlite::{Connection, params_from_iter, types::Value};
 use scimkit_filter::Filter;
 use scimkit_mapping::{Mapping, TypeMapping};
-use scimkit_registry::{Meter, Registry, Resource, Scalar, Tolerance, View, fold};
+use scimkit_registry::{Meter, Registry, Resource, ResourceView, Scalar, Tolerance, fold_case};
 use scimkit_sql::{Dialect, HostTable, plan};
 use serde_json::{Map, json};
 
@@ -133,10 +133,10 @@ fn table(rules: &TypeMapping, rows: &[Row], login_is_folded: bool) -> (Connectio
     for (id, (login, title, nick, external, active)) in rows.iter().enumerate() {
         // Where nothing is declared, rows from before the mapping are as somebody typed them.
         let login = login.map(|text| match login_is_folded {
-            true => fold(text.trim()).into_owned(),
+            true => fold_case(text.trim()).into_owned(),
             false => text.to_owned(),
         });
-        let key = title.map(|text| fold(text).into_owned());
+        let key = title.map(|text| fold_case(text).into_owned());
         let insert = "INSERT INTO people VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let id = i64::try_from(id).unwrap();
         let values = rusqlite::params![id, login, title, key, nick, external, active, nick];
@@ -183,9 +183,9 @@ proptest! {
         let mut statement = connection.prepare(&format!("SELECT p.id FROM people p WHERE {condition} ORDER BY p.id")).unwrap();
         let found = statement.query_map(params_from_iter(parameters), |row| row.get::<_, i64>(0)).unwrap();
         let found: Vec<_> = found.map(|id| usize::try_from(id.unwrap()).unwrap()).collect();
-        let left = |id: &usize| plan.residual.as_ref().is_none_or(|rest| kind.matches(rest, View::of(&resources[*id]), &Meter::unlimited()).unwrap());
+        let left = |id: &usize| plan.residual.as_ref().is_none_or(|rest| kind.matches(rest, ResourceView::new(&resources[*id]), &Meter::unlimited()).unwrap());
         let found: Vec<_> = found.into_iter().filter(left).collect();
-        let wanted = (0..resources.len()).filter(|id| kind.matches(&predicate, View::of(&resources[*id]), &Meter::unlimited()).unwrap());
+        let wanted = (0..resources.len()).filter(|id| kind.matches(&predicate, ResourceView::new(&resources[*id]), &Meter::unlimited()).unwrap());
         prop_assert_eq!(found, wanted.collect::<Vec<_>>(), "{}", condition);
     }
 }

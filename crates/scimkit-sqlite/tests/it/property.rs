@@ -9,8 +9,8 @@ use proptest::{
 };
 use scimkit_core::message::SortOrder;
 use scimkit_registry::{
-    AttrId, Edge, Meter, Operator, Predicate, Registry, Resource, ResourceId, ResourceType, Scalar,
-    Tolerance, View,
+    AttrId, Edge, Meter, Operator, Predicate, Registry, Resource, ResourceId, ResourceType,
+    ResourceView, Scalar, Tolerance,
 };
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{Batch, EdgeQuery, Facts, Query, Scope, Sort, Store, Write, computed};
@@ -207,7 +207,7 @@ fn predicate(kind: &ResourceType, shape: &Shape, inside: Option<AttrId>) -> Pred
         }
         Shape::Element(attr, inner) if inside.is_none() => {
             let complex = ["parts", "place", "parts", "members", "holders"];
-            let complex = complex.map(|name| kind.named(name).unwrap());
+            let complex = complex.map(|name| kind.attribute_id(name).unwrap());
             let attr = *attr.get(&complex);
             Predicate::ElementMatches {
                 attr,
@@ -293,7 +293,7 @@ struct Stocked {
 
 fn stock(bodies: Vec<Value>) -> Stocked {
     let scope = things();
-    let kind = Arc::clone(scope.settings.registry.by_name("Thing").unwrap());
+    let kind = Arc::clone(scope.settings.registry.resource_type("Thing").unwrap());
     let store = Sqlite::in_memory().unwrap();
     for (n, body) in bodies.into_iter().enumerate() {
         let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
@@ -321,7 +321,7 @@ fn stock(bodies: Vec<Value>) -> Stocked {
         let document = stored.document.tree().unwrap().into_owned();
         let edges: Vec<(AttrId, Vec<Edge>)> = ["members", "holders"]
             .map(|name| {
-                let attr = kind.named(name).unwrap();
+                let attr = kind.attribute_id(name).unwrap();
                 let query = EdgeQuery::new(Arc::clone(&kind), attr, vec![stored.id.clone()]);
                 (
                     attr,
@@ -346,7 +346,7 @@ impl Stocked {
         let mut found: Vec<_> = self
             .views
             .iter()
-            .map(|(id, document, made)| (id.as_str(), View::with(document, made)))
+            .map(|(id, document, made)| (id.as_str(), ResourceView::with(document, made)))
             .filter(|(_, view)| {
                 self.kind
                     .matches(predicate, *view, &Meter::unlimited())

@@ -89,7 +89,7 @@ fn query(scope: &Scope, filter: &str, sort: Option<&str>) -> Query {
     let kind = kind(scope, "User");
     let filter = Filter::parse(filter).unwrap();
     let predicate = kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
-    let sort = sort.map(|path| Sort::by(kind.named(path).unwrap(), SortOrder::Ascending));
+    let sort = sort.map(|path| Sort::by(kind.attribute_id(path).unwrap(), SortOrder::Ascending));
     Query::of(kind).matching(predicate).sorted(sort)
 }
 
@@ -166,7 +166,7 @@ fn lookups_are_answered_while_queries_hold_every_query_thread() {
     assert_eq!(read(&store, &three, "u1").unwrap().id.as_str(), "u1");
     assert!(wait(store.open(&[7; 32])).unwrap().is_some());
     let group = kind(&three, "Group");
-    let members = group.named("members").unwrap();
+    let members = group.attribute_id("members").unwrap();
     let of = EdgeQuery::new(group, members, vec!["g1".into()]).at_most(1_001);
     assert_eq!(wait(store.edges(&three, &of)).unwrap()[0].len(), 1);
     create(&store, &three, ("User", "u2"), json!({"userName": "b"})).unwrap();

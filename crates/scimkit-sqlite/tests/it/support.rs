@@ -45,7 +45,7 @@ pub(crate) fn scope(registry: Registry) -> Scope {
 }
 
 pub(crate) fn kind(scope: &Scope, name: &str) -> Arc<ResourceType> {
-    Arc::clone(scope.settings.registry.by_name(name).unwrap())
+    Arc::clone(scope.settings.registry.resource_type(name).unwrap())
 }
 
 pub(crate) fn create(
@@ -81,8 +81,8 @@ pub(crate) fn set(
     (path, value): (&str, Value),
 ) -> Result<Written, StoreError> {
     let kind = kind(scope, name);
-    let attr = kind.named(path).unwrap();
-    let mut change = Change::none(kind);
+    let attr = kind.attribute_id(path).unwrap();
+    let mut change = Change::empty(kind);
     change.difference(attr, Some(&Value::Null), Some(value));
     wait(store.update(scope, second(1), ResourceId::from(id), change, Expect::Any))
 }
@@ -94,8 +94,8 @@ pub(crate) fn add_member(
     member: &str,
 ) -> Result<Written, StoreError> {
     let kind = kind(scope, "Group");
-    let attr = kind.named("members").unwrap();
-    let mut change = Change::none(kind);
+    let attr = kind.attribute_id("members").unwrap();
+    let mut change = Change::empty(kind);
     let add = vec![Edge::to(member)];
     change.edit_edges(
         attr,

@@ -173,7 +173,7 @@ fn check(store: &Sqlite, scope: &Scope, is_exact: bool, codes: &BTreeMap<String,
     }
     for order in [SortOrder::Ascending, SortOrder::Descending] {
         let badge = kind(scope, "Badge");
-        let code = badge.named("code").unwrap();
+        let code = badge.attribute_id("code").unwrap();
         let mut query = Query::of(badge).sorted(Some(Sort::by(code, order)));
         query.count = 3;
         let mut expected: Vec<_> = codes.iter().collect();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use scimkit_registry::{
-    AttrId, Change, Edge, EdgeEdit, Key, MAX_TEXT, Registry, Resource, ResourceId, ResourceType,
-    Role,
+    AttrId, AttributeRole, Change, Edge, EdgeEdit, Key, MAX_TEXT, Registry, Resource, ResourceId,
+    ResourceType,
 };
 
 use super::{Edges, Kept, Start};
@@ -37,12 +37,12 @@ pub struct Fit {
 
 /// Checks that a resource may be kept as it is, and makes its lookup keys.
 ///
-/// What is never returned, such as `password`, is [left out](ResourceType::strip_hidden): no store
+/// What is never returned, such as `password`, is [left out](ResourceType::remove_never_returned): no store
 /// keeps it, and the next archive would give it away.
 ///
 /// # Errors
 /// [`StoreError::Refused`]: the registry has no such type, the document does not
-/// [fit](ResourceType::check_kept) it or [lacks](ResourceType::check_kept_required) something, or the id is none (empty, beyond 1,024 bytes, with control
+/// [fit](ResourceType::validate_stored) it or [lacks](ResourceType::check_kept_required) something, or the id is none (empty, beyond 1,024 bytes, with control
 /// characters, or a `bulkId:` reference); [`StoreError::Backend`] for text that is no document.
 ///
 /// # Example
@@ -72,13 +72,13 @@ pub fn fit(
     document: &Document,
 ) -> Result<Fit, StoreError> {
     check_id(id.as_str())?;
-    let known = registry.by_name(kind);
+    let known = registry.resource_type(kind);
     let kind = known.ok_or_else(|| refused(format!("there is no resource type `{kind}`")))?;
     let (mut kept, mut document) = (document.clone(), document.tree()?.into_owned());
-    if kind.strip_hidden(&mut document) {
+    if kind.remove_never_returned(&mut document) {
         kept = Document::from(document.clone());
     }
-    let checked = kind.check_kept(&document);
+    let checked = kind.validate_stored(&document);
     checked.map_err(|problem| refused(problem.to_string()))?;
     let required = kind.check_kept_required(&document);
     required.map_err(|problem| refused(problem.to_string()))?;
@@ -86,7 +86,7 @@ pub fn fit(
     let mut shown = Resource::default();
     whole.apply(&mut shown);
     Ok(Fit {
-        is_shown: shown == document && whole.edges().is_empty(),
+        is_shown: shown == document && whole.edge_changes().is_empty(),
         document,
         kept,
         keys: whole.keys(),
@@ -114,8 +114,8 @@ impl Edges {
     /// [`StoreError::Refused`]: the attribute is no membership of the type, or the members are not in
     /// the order of their ids, each once, or one has an id that no resource can have.
     pub fn change(&self, kind: &Arc<ResourceType>) -> Result<Change, StoreError> {
-        let attr = kind.named(&self.attr).map(|attr| kind.attr(attr));
-        let attr = attr.filter(|a| a.role() == Role::Membership && a.path() == self.attr);
+        let attr = kind.attribute_id(&self.attr).map(|attr| kind.attr(attr));
+        let attr = attr.filter(|a| a.role() == AttributeRole::Membership && a.path() == self.attr);
         let Some(attr) = attr else {
             let (attr, kind) = (&self.attr, kind.name());
             return Err(refused(format!("`{attr}` is no membership of {kind}")));
@@ -136,7 +136,7 @@ impl Edges {
             Edge::to(id.as_str()).with_kind(kind.as_deref())
         };
         let add: Vec<_> = self.targets.iter().map(edge).collect();
-        let mut change = Change::none(Arc::clone(kind));
+        let mut change = Change::empty(Arc::clone(kind));
         let remove = Vec::new();
         change.edit_edges(attr.id(), EdgeEdit::Delta { add, remove });
         Ok(change)

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use scimkit_core::{Version, excerpt, parse_instant, parse_json};
-use scimkit_registry::{ResourceId, object_text};
+use scimkit_registry::{ResourceId, to_json_text};
 use serde_json::{Map, Value};
 
 use super::{Counts, Edges, FORMAT, Kept, Limits, Record, Retired, Start, TARGETS};
@@ -232,6 +232,6 @@ impl Members {
         let Value::Object(members) = self.take("document")? else {
             return Err("`document` is not an object".to_owned());
         };
-        Ok(Document::from_text(object_text(&members)))
+        Ok(Document::from_text(to_json_text(&members)))
     }
 }

@@ -169,7 +169,7 @@ impl Restoring {
                 let kind = self
                     .settings
                     .registry
-                    .by_name(&edges.kind)
+                    .resource_type(&edges.kind)
                     .ok_or_else(ownerless)?;
                 let change = edges.change(kind)?;
                 Checked::Edges(edges, change)

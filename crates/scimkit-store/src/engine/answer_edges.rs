@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scimkit_registry::{AttrId, Registry, ResourceId, ResourceType, Role};
+use scimkit_registry::{AttrId, AttributeRole, Registry, ResourceId, ResourceType};
 
 use super::facts::OwnerList;
 use crate::{Batch, computed::targets};
@@ -71,9 +71,11 @@ impl ShownAttr {
         let leads_to: Vec<Arc<ResourceType>> = leads_to.collect();
         let attr = kind.attr(id);
         let source = match attr.role() {
-            Role::Inverse => EdgeSource::Owners(leads_to.iter().flat_map(owner_lists).collect()),
-            Role::Membership => EdgeSource::Members(attr.path().into()),
-            Role::Reference => EdgeSource::Reference,
+            AttributeRole::Inverse => {
+                EdgeSource::Owners(leads_to.iter().flat_map(owner_lists).collect())
+            }
+            AttributeRole::Membership => EdgeSource::Members(attr.path().into()),
+            AttributeRole::Reference => EdgeSource::Reference,
             _ => EdgeSource::None,
         };
         ShownAttr {
@@ -87,7 +89,8 @@ impl ShownAttr {
 /// The name of a type with each of its membership attributes.
 fn owner_lists(kind: &Arc<ResourceType>) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
     let attrs = kind.attributes().iter();
-    let attrs = attrs.filter(|attr| attr.role() == Role::Membership && attr.parent().is_none());
+    let attrs =
+        attrs.filter(|attr| attr.role() == AttributeRole::Membership && attr.parent().is_none());
     attrs.map(|attr| (kind.name().into(), attr.path().into()))
 }
 

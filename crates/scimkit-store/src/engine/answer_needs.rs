@@ -65,7 +65,7 @@ impl<'r> Removals<'r> {
                 Write::Create { .. } => {}
                 Write::Delete { .. } => removals.deletes += 1,
                 Write::Update { change, id, .. } => {
-                    for edges in change.edges() {
+                    for edges in change.edge_changes() {
                         if let EdgeEdit::Delta { remove, .. } = &edges.edit {
                             *removals.by_owner.entry(id).or_default() += remove.len();
                         }
@@ -130,7 +130,7 @@ impl Collector<'_> {
             Write::Delete { .. } => {}
             Write::Update { change, expect, id } => {
                 // It may become an owner of a resource that is shown.
-                if !change.edges().is_empty() && self.edges.attrs.iter().any(shows_owners) {
+                if !change.edge_changes().is_empty() && self.edges.attrs.iter().any(shows_owners) {
                     self.label(id);
                 }
                 if is_shown {
@@ -217,7 +217,10 @@ impl Collector<'_> {
         let EdgeSource::Members(path) = &attr.source else {
             return;
         };
-        let edits = change.edges().iter().filter(|edges| edges.attr == attr.id);
+        let edits = change
+            .edge_changes()
+            .iter()
+            .filter(|edges| edges.attr == attr.id);
         let limit = self.limit(self.removals.of_owner(owner));
         for edges in edits {
             let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = &edges.edit;
@@ -290,13 +293,13 @@ fn first(edges: &[Edge], limit: usize) -> Vec<&ResourceId> {
 }
 
 fn replaces(change: &Change, attr: AttrId) -> bool {
-    let mut edits = change.edges().iter();
+    let mut edits = change.edge_changes().iter();
     edits.any(|edges| edges.attr == attr && matches!(edges.edit, EdgeEdit::Replace(_)))
 }
 
 /// The resource that a reference names after a change that sets it.
 fn new_reference(kind: &ResourceType, attr: AttrId, change: &Change) -> Option<ResourceId> {
-    let (id, value) = change.set().iter().find(|(id, _)| {
+    let (id, value) = change.assignments().iter().find(|(id, _)| {
         let set = kind.attr(*id);
         *id == attr || (set.parent() == Some(attr) && set.name() == "value")
     })?;

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use scimkit_mapping::ChangeKind;
-use scimkit_registry::{Change, Operator, Predicate, Resource, ResourceId, ResourceType, View};
+use scimkit_registry::{
+    Change, Operator, Predicate, Resource, ResourceId, ResourceType, ResourceView,
+};
 
 use super::{
     decider::Decider,
@@ -143,7 +145,7 @@ impl Decider<'_> {
         let reader = kind.reader(read);
         let values = reader.read(document.text());
         let meter = request.budget.meter();
-        Ok(claim.takes(kind, connection, View::of_values(&values), &meter)?)
+        Ok(claim.takes(kind, connection, ResourceView::of_values(&values), &meter)?)
     }
 
     /// The row of a resource, if it is in that state and satisfies the predicate now.
@@ -172,7 +174,7 @@ impl Decider<'_> {
         let reader = kind.reader(predicate.attributes());
         let values = reader.read(document.text());
         let meter = request.budget.meter();
-        let holds = kind.matches(predicate, View::of_values(&values), &meter)?;
+        let holds = kind.matches(predicate, ResourceView::of_values(&values), &meter)?;
         Ok(holds.then_some(CandidateRow { body, head, row }))
     }
 

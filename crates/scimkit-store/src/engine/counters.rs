@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use scimkit_registry::{Meter, Predicate, Resource, ResourceType, View};
+use scimkit_registry::{Meter, Predicate, Resource, ResourceType, ResourceView};
 
 use super::{
     decider::Decider,
@@ -122,7 +122,7 @@ impl Counted<'_> {
             Counted::Unreadable => return Ok(None),
         };
         Ok(Some(match document {
-            Some(document) => kind.matches(predicate, View::of(document), meter)?,
+            Some(document) => kind.matches(predicate, ResourceView::new(document), meter)?,
             None => false,
         }))
     }

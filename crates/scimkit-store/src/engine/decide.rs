@@ -223,7 +223,7 @@ impl Decider<'_> {
         expect.check(&head.version)?;
         let edited = self.edited_body(request, edit)?;
         let members = self.member_edits(request, id, edit.change)?;
-        let sets_hidden = edit.change.sets_hidden();
+        let sets_hidden = edit.change.touches_never_returned();
         let action = match edited.is_some() || sets_hidden {
             true => JournalAction::Updated,
             false if members.is_empty() => {

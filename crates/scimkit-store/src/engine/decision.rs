@@ -47,7 +47,7 @@ pub enum Step {
 /// use serde_json::json;
 ///
 /// let registry = Arc::new(Registry::standard());
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let body = user.admit(json!({"userName": "bjensen"}), &Tolerance::DEFAULT)?;
 /// let change = Change::create(Arc::clone(user), body);
 /// let write = Write::Create { change, claim: None, id: ResourceId::from("1") };
@@ -59,7 +59,7 @@ pub enum Step {
 /// decision.supply(needs, Facts { version: Some(0), ..Facts::default() });
 /// let Step::Done(outcome) = decision.step() else { panic!() };
 /// assert_eq!(outcome.operations.inserted_rows[0].version.as_str(), "1");
-/// # Ok::<(), scimkit_registry::Error>(())
+/// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug)]
 pub struct Decision {

@@ -89,7 +89,7 @@ impl Decider<'_> {
         let (kind, id) = (edit.change.kind(), edit.id);
         for rejection in self.rejections.iter().filter(|one| one.id() == id) {
             let attr = match rejection {
-                Rejection::Duplicate { attr, .. } => kind.named(attr),
+                Rejection::Duplicate { attr, .. } => kind.attribute_id(attr),
                 Rejection::Invalid { .. } => None,
             };
             if attr.is_some_and(|attr| !keys::sets(edit.change, attr)) {

@@ -7,7 +7,7 @@ use std::{
 
 use scimkit_core::{DataType, Uniqueness};
 use scimkit_registry::{
-    Attr, AttrId, Change, Document, InvalidDocument, Key, Resource, ResourceType, Role,
+    Attr, AttrId, AttributeRole, Change, Document, InvalidDocument, Key, Resource, ResourceType,
 };
 
 /// The keys of one attribute before a decision and after it.
@@ -47,7 +47,7 @@ pub(super) type AttrKeys = Vec<(AttrId, Vec<Key>)>;
 /// Whether stores have keys of an attribute: it is indexed, simple, and a part of documents.
 pub(crate) fn has_keys(kind: &ResourceType, attr: &Attr) -> bool {
     attr.is_indexed()
-        && matches!(attr.role(), Role::Plain | Role::Reference)
+        && matches!(attr.role(), AttributeRole::Plain | AttributeRole::Reference)
         && !kind.is_computed(attr.id())
         && attr.definition().data_type != DataType::Complex
         && !attr.is_never_returned()
@@ -72,7 +72,7 @@ pub(super) fn of_attributes(
     document: &Resource,
     ids: impl Iterator<Item = AttrId>,
 ) -> AttrKeys {
-    let mut change = Change::none(Arc::clone(kind));
+    let mut change = Change::empty(Arc::clone(kind));
     for id in ids {
         change.difference(id, None, document.get(kind, id).cloned());
     }
@@ -94,8 +94,8 @@ pub(super) fn of_document(
 
 /// The attributes that a change sets or unsets.
 pub(super) fn touched(change: &Change) -> impl Iterator<Item = AttrId> {
-    let set = change.set().iter().map(|(id, _)| *id);
-    set.chain(change.unset().iter().copied())
+    let set = change.assignments().iter().map(|(id, _)| *id);
+    set.chain(change.removals().iter().copied())
 }
 
 /// Whether a change sets an attribute or a part of it.

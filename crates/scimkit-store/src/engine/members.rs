@@ -52,7 +52,7 @@ impl Decider<'_> {
     ) -> Result<Vec<MemberEdits<'c>>, StoreError> {
         let kind = change.kind();
         let mut edits = Vec::new();
-        for EdgeChange { attr, edit } in change.edges() {
+        for EdgeChange { attr, edit } in change.edge_changes() {
             let list = list((kind, owner), kind.attr(*attr).path());
             let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = edit;
             let edit = self.narrowed(request, list, edit)?;

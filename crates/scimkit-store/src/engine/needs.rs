@@ -162,7 +162,7 @@ impl Collector<'_> {
         }
         let taken = taken.into_iter().map(|id| (id, Arc::clone(kind)));
         self.touched.extend(taken);
-        for edges in change.edges().iter().chain(sent.edges()) {
+        for edges in change.edge_changes().iter().chain(sent.edge_changes()) {
             let attr = kind.attr(edges.attr).path().into();
             self.claimed.insert((kind.name().to_owned(), attr));
         }
@@ -199,7 +199,7 @@ impl Collector<'_> {
     }
 
     fn edges(&mut self, owner: Owner<'_>, change: &Change, members: Members) {
-        for EdgeChange { attr, edit } in change.edges() {
+        for EdgeChange { attr, edit } in change.edge_changes() {
             let attr = owner.0.attr(*attr).path();
             let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = edit;
             if !add.is_empty() && self.refuses_cycles {

@@ -20,12 +20,12 @@ use crate::JournalPolicy;
 /// use scimkit_store::engine::Capacity;
 ///
 /// let registry = Registry::standard();
-/// let user = registry.by_name("User").unwrap();
+/// let user = registry.resource_type("User").unwrap();
 /// let active = Filter::parse("active eq true").unwrap();
 /// let active = user.bind_filter(&active, &Tolerance::DEFAULT)?;
 /// let seats = Capacity::new("seats", user.clone(), active, 50);
 /// assert_eq!((&*seats.name, seats.limit), ("seats", 50));
-/// # Ok::<(), scimkit_registry::Error>(())
+/// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]

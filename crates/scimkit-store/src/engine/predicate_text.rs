@@ -91,7 +91,8 @@ fn described(kind: &ResourceType, id: AttrId) -> String {
 
 fn attribute(kind: &ResourceType, text: &str) -> Option<AttrId> {
     let (path, _) = text.split_once(' ')?;
-    kind.named(path).filter(|id| described(kind, *id) == text)
+    kind.attribute_id(path)
+        .filter(|id| described(kind, *id) == text)
 }
 
 fn scalar(scalar: &Scalar) -> Value {
@@ -135,7 +136,7 @@ mod tests {
     #[test]
     fn predicate_text_parses_to_the_same_predicate() {
         let registry = Registry::standard();
-        let user = registry.by_name("User").unwrap();
+        let user = registry.resource_type("User").unwrap();
         let mut texts = std::collections::BTreeSet::new();
         for filter in FILTERS {
             let parsed = Filter::parse(filter).unwrap();
@@ -150,7 +151,10 @@ mod tests {
     #[test]
     fn predicate_text_is_unreadable_under_another_schema() {
         let registry = Registry::standard();
-        let (user, group) = (registry.by_name("User"), registry.by_name("Group"));
+        let (user, group) = (
+            registry.resource_type("User"),
+            registry.resource_type("Group"),
+        );
         let filter = Filter::parse("active eq true").unwrap();
         let predicate = user
             .unwrap()

@@ -234,7 +234,7 @@ impl Applied {
                 has_new_ids |= edge.id != row.head.id;
                 edge.id.clone_from(&row.head.id);
                 let is_shown = edge.kind.as_deref() == Some(&*row.head.kind);
-                let kind = registry.by_name(&row.head.kind);
+                let kind = registry.resource_type(&row.head.kind);
                 let kind = kind.filter(|_| is_shown && row.head.state == RowState::Live);
                 if let (Some(kind), Some(document)) = (kind, &row.document) {
                     edge.display = document.display_name(kind).map(Arc::from);

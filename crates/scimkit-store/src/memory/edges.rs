@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use scimkit_registry::{
-    Attr, AttrId, Budget, Document, Edge, Registry, ResourceId, ResourceType, Role, Scalar,
+    Attr, AttrId, AttributeRole, Budget, Document, Edge, Registry, ResourceId, ResourceType, Scalar,
 };
 
 use super::{table::Record, tenant::Tenant};
@@ -176,7 +176,7 @@ impl<'s> EdgeReader<'s> {
             let mut edge = |(id, given): (&ResourceId, Option<&Arc<str>>)| {
                 // Two groups rarely have the same members, but many users are in the same groups.
                 let at = match attr.role() {
-                    Role::Membership => targets.find(tenant, self.registry, id),
+                    AttributeRole::Membership => targets.find(tenant, self.registry, id),
                     _ => targets.find_once(tenant, self.registry, id),
                 };
                 let leads_to = |at: &usize| {
@@ -192,16 +192,16 @@ impl<'s> EdgeReader<'s> {
                 (index, edge.unwrap_or_else(|| FoundEdge::Unknown(unknown())))
             };
             match attr.role() {
-                Role::Inverse => {
+                AttributeRole::Inverse => {
                     let owners = tenant.owners_of(target_kinds, owner, among);
                     all.extend(owners.into_iter().map(|id| edge((id, None))));
                 }
-                Role::Membership => {
+                AttributeRole::Membership => {
                     all.reserve(record.most_members(attr.path(), among));
                     let members = record.members(attr.path(), among);
                     all.extend(members.map(edge));
                 }
-                Role::Reference => {
+                AttributeRole::Reference => {
                     let id = record.document(self.kind).reference(self.kind, attr.id());
                     all.extend(id.as_ref().map(|id| edge((id, None))));
                 }
@@ -332,7 +332,9 @@ impl Tenant {
     fn live_target<'s>(&self, registry: &'s Registry, id: &ResourceId) -> Option<LiveTarget<'s>> {
         let name = self.places.kind(id.as_str())?;
         let record = self.tables.get(name)?.records.get(id)?;
-        let kind = registry.by_name(name).filter(|kind| kind.name() == name)?;
+        let kind = registry
+            .resource_type(name)
+            .filter(|kind| kind.name() == name)?;
         Some(LiveTarget {
             edge: OnceCell::new(),
             id: id.clone(),
@@ -379,7 +381,8 @@ mod tests {
     fn target_of_many_edges_is_looked_up_once() {
         let (store, settings) = (Memory::new(), Settings::new("https://example.com"));
         let scope = Scope::new(TenantId::default(), settings.into());
-        let kinds = ["Group", "User"].map(|name| scope.settings.registry.by_name(name).unwrap());
+        let kinds =
+            ["Group", "User"].map(|name| scope.settings.registry.resource_type(name).unwrap());
         let [group, user] = kinds;
         let create = |kind: &Arc<ResourceType>, id: &str, body| {
             let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
@@ -402,7 +405,7 @@ mod tests {
 
         let tenant = store.tenant(&scope.tenant).unwrap();
         let tenant = shared(&tenant);
-        let groups = user.named("groups").unwrap();
+        let groups = user.attribute_id("groups").unwrap();
         let reader = EdgeReader::new(&scope.settings, user, [groups]);
         let mut targets = EdgeTargets::default();
         let find = |id: &str| {

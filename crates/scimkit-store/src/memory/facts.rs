@@ -63,7 +63,7 @@ impl<'t> Found<'t> {
 
     fn row(self, registry: &Registry) -> FoundRow {
         let record = self.record;
-        let kind = registry.by_name(self.kind);
+        let kind = registry.resource_type(self.kind);
         FoundRow {
             connection: record.connection.clone(),
             document: match kind {
@@ -160,7 +160,7 @@ impl Tenant {
         let label = |id: &ResourceId| {
             let found = self.found(id)?;
             let is_live = found.state == RowState::Live;
-            let kind = registry.by_name(found.kind).filter(|_| is_live)?;
+            let kind = registry.resource_type(found.kind).filter(|_| is_live)?;
             Some(Label {
                 display: found.record.document(kind).display_name(kind),
                 id: id.clone(),

@@ -6,7 +6,8 @@ use std::{
 };
 
 use scimkit_registry::{
-    AttrId, Exhausted, Meter, Operator, Predicate, ResourceId, ResourceType, Role, Scalar, View,
+    AttrId, AttributeRole, Exhausted, Meter, Operator, Predicate, ResourceId, ResourceType,
+    ResourceView, Scalar,
 };
 
 use super::{
@@ -188,7 +189,7 @@ impl Tenant {
         let mut matching = Vec::new();
         for row in rows {
             let values = reader.read(&row.1.text);
-            if kind.matches(predicate, View::of_values(&values), meter)? {
+            if kind.matches(predicate, ResourceView::of_values(&values), meter)? {
                 matching.push(row);
             }
         }
@@ -301,8 +302,8 @@ impl<'a> Asking<'a> {
         let id = id_in(self.kind, attr, value)?;
         let top = self.kind.attr(self.kind.attr(attr).parent()?);
         match top.role() {
-            Role::Membership => Some(self.tenant.places.count_owners(id)),
-            Role::Inverse => {
+            AttributeRole::Membership => Some(self.tenant.places.count_owners(id)),
+            AttributeRole::Inverse => {
                 let owners = self.owning(id, top.id());
                 let targets = owners.flat_map(|record| record.edges.values());
                 Some(targets.map(BTreeMap::len).sum())
@@ -331,12 +332,12 @@ impl<'a> Asking<'a> {
         let id = id_in(self.kind, attr, value)?;
         let top = self.kind.attr(self.kind.attr(attr).parent()?);
         match top.role() {
-            Role::Membership => {
+            AttributeRole::Membership => {
                 let owners = self.tenant.places.owners(id);
                 let own = owners.filter(|o| *o.kind == *self.kind.name() && *o.attr == *top.path());
                 Some(own.map(|owner| &owner.id).collect())
             }
-            Role::Inverse => {
+            AttributeRole::Inverse => {
                 let owners = self.owning(id, top.id());
                 let targets = owners.flat_map(|record| record.edges.values());
                 Some(targets.flat_map(BTreeMap::keys).collect())

@@ -77,7 +77,7 @@ impl Tenant {
             Write::Delete { .. } => above() + own(),
             Write::Update { change, .. } => {
                 let replaced = change.replaces_edges().then(own);
-                let followed = (!change.edges().is_empty()).then(above);
+                let followed = (!change.edge_changes().is_empty()).then(above);
                 replaced.unwrap_or(0) + followed.unwrap_or(0)
             }
         };

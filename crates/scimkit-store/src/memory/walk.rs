@@ -3,8 +3,8 @@
 use std::{cmp::Ordering, collections::BTreeSet, sync::Arc, vec};
 
 use scimkit_registry::{
-    AttrId, AttrReader, Budget, Exhausted, Forecast, Meter, Operator, Predicate, ResourceId,
-    ResourceType, Role, Scalar, View,
+    AttrId, AttrReader, AttributeRole, Budget, Exhausted, Forecast, Meter, Operator, Predicate,
+    ResourceId, ResourceType, ResourceView, Scalar,
 };
 use serde_json::{Map, Value};
 
@@ -129,7 +129,10 @@ impl<'q> Walk<'q> {
         let mut wanted = self.wanted.iter().chain(&self.wanted_by_sort);
         wanted.any(|one| {
             let role = self.query.kind.attr(one.attr).role();
-            matches!(role, Role::Inverse | Role::Membership | Role::Reference)
+            matches!(
+                role,
+                AttributeRole::Inverse | AttributeRole::Membership | AttributeRole::Reference
+            )
         })
     }
 
@@ -157,7 +160,7 @@ impl<'q> Walk<'q> {
                     }
                     meter.charge(record.text.len() as u64 / SCANNED)?;
                     let values = self.reader.read(&record.text);
-                    let view = View::of_values(&values).with_computed(made.as_ref());
+                    let view = ResourceView::of_values(&values).with_computed(made.as_ref());
                     self.query.kind.matches(predicate, view, &meter)?
                 }
             };
@@ -197,7 +200,7 @@ impl<'q> Walk<'q> {
             None => Ok(true),
             Some(predicate) => {
                 let values = reader.read(&record.text);
-                let view = View::of_values(&values).with_computed(made.as_ref());
+                let view = ResourceView::of_values(&values).with_computed(made.as_ref());
                 kind.matches(predicate, view, &budget.meter())
             }
         };
@@ -294,7 +297,7 @@ impl<'q> Walk<'q> {
         };
         let made = self.computed(&self.wanted_by_sort, (id, record), tenant, meter)?;
         let values = self.reader.read(&record.text);
-        let view = View::of_values(&values).with_computed(made.as_ref());
+        let view = ResourceView::of_values(&values).with_computed(made.as_ref());
         self.query.kind.sort_key(sort.attr, view, meter)
     }
 

@@ -2,7 +2,9 @@
 
 use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 
-use scimkit_registry::{AttrId, Budget, Predicate, ResourceType, Role, Scalar, View};
+use scimkit_registry::{
+    AttrId, AttributeRole, Budget, Predicate, ResourceType, ResourceView, Scalar,
+};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -29,7 +31,7 @@ pub fn satisfying(
     for row in rows {
         let holds = {
             let values = reader.read(row.document.text());
-            kind.matches(predicate, View::of_values(&values), &meter)?
+            kind.matches(predicate, ResourceView::of_values(&values), &meter)?
         };
         if holds {
             left.push(row);
@@ -61,7 +63,7 @@ pub fn page(scope: &Scope, query: &Query, resources: Vec<Stored>) -> Result<Page
         let (holds, key) = {
             let values = reader.read(stored.document.text());
             let made = made(scope, query, &stored, &wanted);
-            let view = View::of_values(&values).with_computed(Some(&made));
+            let view = ResourceView::of_values(&values).with_computed(Some(&made));
             let holds = match &query.predicate {
                 Some(predicate) => query.kind.matches(predicate, view, &meter)?,
                 None => true,
@@ -146,7 +148,10 @@ impl Query {
         let top = computed.map(|attr| self.kind.attr(attr).parent().unwrap_or(attr));
         let has_edges = |attr: &AttrId| {
             let role = self.kind.attr(*attr).role();
-            matches!(role, Role::Inverse | Role::Membership | Role::Reference)
+            matches!(
+                role,
+                AttributeRole::Inverse | AttributeRole::Membership | AttributeRole::Reference
+            )
         };
         let needed = top.filter(has_edges).chain(self.edges.iter().copied());
         needed.collect::<BTreeSet<_>>().into_iter().collect()

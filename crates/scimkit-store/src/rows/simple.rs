@@ -226,7 +226,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
     async fn bumped(&mut self, bump: &RowBump) -> Result<ResourceRow, RowsError> {
         let row = self.live(BTreeSet::from([bump.id.clone()])).await?;
         let row = row.into_values().next().ok_or(StoreError::NotFound)?;
-        let kind = self.scope.settings.registry.by_name(&row.head.kind);
+        let kind = self.scope.settings.registry.resource_type(&row.head.kind);
         Ok(ResourceRow {
             connection: row.connection,
             created: row.head.created,

@@ -77,7 +77,7 @@ impl CapacityRule {
         let invalid =
             |problem: String| RulesError::new(format_args!("capacity `{}`: {problem}", self.name));
         let unknown = || invalid(format!("unknown resource type `{}`", self.resource_type));
-        let kind = settings.registry.by_name(&self.resource_type);
+        let kind = settings.registry.resource_type(&self.resource_type);
         let kind = kind.ok_or_else(unknown)?;
         let predicate = match &self.filter {
             None => Predicate::All(Vec::new()),

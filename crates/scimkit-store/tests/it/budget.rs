@@ -75,7 +75,7 @@ fn polled(
 #[test]
 fn query_runs_out_of_work() {
     let world = World::new();
-    let title = kind(&world.scope, "User").named("title").unwrap();
+    let title = kind(&world.scope, "User").attribute_id("title").unwrap();
     let sort = Some(Sort::by(title, SortOrder::Ascending));
     let sorted = Query::of(kind(&world.scope, "User")).sorted(sort);
     for query in [world.query(20), sorted] {
@@ -208,7 +208,7 @@ fn queries_that_wait_for_others_cost_nothing_and_delay_no_lookup() {
 fn writes_of_a_member_of_many_groups_run_out_of_work() {
     let (store, scope) = (Memory::new(), scope(Registry::standard()));
     let group = kind(&scope, "Group");
-    let members = group.named("members").unwrap();
+    let members = group.attribute_id("members").unwrap();
     let body = group.admit(json!({"displayName": "group"}), &Tolerance::DEFAULT);
     let with_member = |mut change: Change, member: &str| {
         change.edit_edges(members, EdgeEdit::Replace(vec![Edge::to(member)]));
@@ -226,7 +226,7 @@ fn writes_of_a_member_of_many_groups_run_out_of_work() {
     let answers = now(store.write(&scope, Batch::new(DateTime::UNIX_EPOCH, writes)));
     assert!(answers.unwrap().iter().all(Result::is_ok));
     let update = Write::Update {
-        change: with_member(Change::none(Arc::clone(&group)), "leaf"),
+        change: with_member(Change::empty(Arc::clone(&group)), "leaf"),
         expect: Expect::Any,
         id: "inner".into(),
     };

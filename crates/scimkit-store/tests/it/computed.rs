@@ -20,7 +20,8 @@ fn of(scope: &Scope, name: &str, id: &str, body: Value, edges: &[(&str, Vec<Edge
         },
         Document::from(document),
     );
-    let named = |(path, edges): &(&str, Vec<Edge>)| (kind.named(path).unwrap(), edges.clone());
+    let named =
+        |(path, edges): &(&str, Vec<Edge>)| (kind.attribute_id(path).unwrap(), edges.clone());
     let edges: Vec<(AttrId, Vec<Edge>)> = edges.iter().map(named).collect();
     let wanted: Vec<AttrId> = kind.attributes().iter().map(|attr| attr.id()).collect();
     Value::Object(computed(
@@ -110,7 +111,11 @@ fn an_attribute_leads_to_the_types_it_names() {
     let scope = scope(Registry::standard());
     let names = |name: &str, path: &str| {
         let kind = kind(&scope, name);
-        let targets = targets(&scope.settings.registry, &kind, kind.named(path).unwrap());
+        let targets = targets(
+            &scope.settings.registry,
+            &kind,
+            kind.attribute_id(path).unwrap(),
+        );
         targets
             .iter()
             .map(|target| target.name().to_owned())
@@ -122,7 +127,7 @@ fn an_attribute_leads_to_the_types_it_names() {
     let shown = element(
         &scope.settings,
         &group,
-        group.named("members").unwrap(),
+        group.attribute_id("members").unwrap(),
         &unknown,
     );
     assert_eq!(shown, json!({"type": "Printer", "value": "x"}));

@@ -35,7 +35,7 @@ impl World {
             .build()
             .unwrap();
         let registry = Arc::new(registry);
-        let kind = |name| Arc::clone(registry.by_name(name).unwrap());
+        let kind = |name| Arc::clone(registry.resource_type(name).unwrap());
         World {
             group: kind("Group"),
             user: kind("User"),
@@ -88,15 +88,15 @@ impl World {
     /// Sets an attribute, or unsets it.
     fn set(&self, id: &str, attr: &str, value: Option<Value>) -> Write {
         let kind = self.kind(id);
-        let mut change = Change::none(Arc::clone(kind));
+        let mut change = Change::empty(Arc::clone(kind));
         let before = json!({});
-        change.difference(kind.named(attr).unwrap(), Some(&before), value);
+        change.difference(kind.attribute_id(attr).unwrap(), Some(&before), value);
         self.update(id, change)
     }
 
     fn members(&self, id: &str, edit: EdgeEdit) -> Write {
-        let mut change = Change::none(Arc::clone(&self.group));
-        change.edit_edges(self.group.named("members").unwrap(), edit);
+        let mut change = Change::empty(Arc::clone(&self.group));
+        change.edit_edges(self.group.attribute_id("members").unwrap(), edit);
         self.update(id, change)
     }
 

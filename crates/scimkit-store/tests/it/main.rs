@@ -45,7 +45,7 @@ fn scope(registry: Registry) -> Scope {
 }
 
 fn kind(scope: &Scope, name: &str) -> Arc<ResourceType> {
-    Arc::clone(scope.settings.registry.by_name(name).unwrap())
+    Arc::clone(scope.settings.registry.resource_type(name).unwrap())
 }
 
 fn body(kind: &Arc<ResourceType>, body: Value) -> Change {

@@ -124,8 +124,12 @@ fn a_password_is_a_change_and_is_not_kept() {
     let scope = scope(Registry::standard());
     let user = kind(&scope, "User");
     create(&store, &scope, "User", "1", json!({"userName": "a"}));
-    let mut change = Change::none(Arc::clone(&user));
-    change.difference(user.named("password").unwrap(), None, Some(json!("secret")));
+    let mut change = Change::empty(Arc::clone(&user));
+    change.difference(
+        user.attribute_id("password").unwrap(),
+        None,
+        Some(json!("secret")),
+    );
     let id = ResourceId::from("1");
     let written = now(store.update(&scope, AT, id, change, Expect::Any)).unwrap();
     assert_eq!(written.how, How::Updated);
@@ -176,7 +180,7 @@ fn references_are_edges_too() {
         json!({"userName": "u", ENTERPRISE: manager}),
     );
     let user = kind(&scope, "User");
-    let attr = user.named(&format!("{ENTERPRISE}:manager")).unwrap();
+    let attr = user.attribute_id(&format!("{ENTERPRISE}:manager")).unwrap();
     let owners = ["u", "m"].map(ResourceId::from).to_vec();
     let edges = now(store.edges(&scope, &EdgeQuery::new(user, attr, owners))).unwrap();
     let boss = Edge::to("m")
@@ -207,9 +211,9 @@ fn a_hundred_thousand_members() {
             .all(Result::is_ok)
     );
     create(&store, &scope, "Group", "g", json!({"displayName": "g"}));
-    let members = group.named("members").unwrap();
+    let members = group.attribute_id("members").unwrap();
     let edit = |edit| {
-        let mut change = Change::none(Arc::clone(&group));
+        let mut change = Change::empty(Arc::clone(&group));
         change.edit_edges(members, edit);
         now(store.update(&scope, AT, ResourceId::from("g"), change, Expect::Any))
             .unwrap()

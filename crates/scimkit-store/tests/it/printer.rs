@@ -6,7 +6,7 @@ use chrono::DateTime;
 use proptest::prelude::*;
 use scimkit_core::{DataType, Version, parse_json};
 use scimkit_registry::{
-    Attr, AttrId, Edge, Projection, Registry, ResourceId, ResourceType, Role, object_text,
+    Attr, AttrId, AttributeRole, Edge, Projection, Registry, ResourceId, ResourceType, to_json_text,
 };
 use scimkit_store::{Document, Facts, ResourcePrinter, Settings, Stored, Timestamps, computed};
 use serde_json::{Map, Value, json};
@@ -120,9 +120,10 @@ fn document(choices: &mut Choices, kind: &ResourceType, is_exact: bool) -> Map<S
         .iter()
         .filter(|attr| attr.parent().is_none())
     {
-        let is_stored =
-            matches!(attr.role(), Role::Plain | Role::Reference) && !attr.is_never_returned();
-        if !(is_stored || !is_exact && attr.role() != Role::Schemas) || choices.once_in(2) {
+        let is_stored = matches!(attr.role(), AttributeRole::Plain | AttributeRole::Reference)
+            && !attr.is_never_returned();
+        if !(is_stored || !is_exact && attr.role() != AttributeRole::Schemas) || choices.once_in(2)
+        {
             continue;
         }
         let Some(value) = value(choices, kind, attr, is_exact) else {
@@ -213,12 +214,16 @@ fn edges(choices: &mut Choices, kind: &ResourceType) -> Vec<(AttrId, Vec<Edge>)>
     let has_edges = |attr: &&Attr| {
         matches!(
             attr.role(),
-            Role::Inverse | Role::Membership | Role::Reference
+            AttributeRole::Inverse | AttributeRole::Membership | AttributeRole::Reference
         )
     };
     let mut all = Vec::new();
     for attr in attrs.filter(has_edges) {
-        let most = if attr.role() == Role::Reference { 2 } else { 4 };
+        let most = if attr.role() == AttributeRole::Reference {
+            2
+        } else {
+            4
+        };
         let found = (0..choices.below(most)).map(|_| {
             let kind = choices.pick(&[
                 Some("Thing".to_owned()),
@@ -258,7 +263,7 @@ fn projection(choices: &mut Choices, kind: &ResourceType) -> Projection {
         _ => {
             let all: Vec<_> = [CORE, EXTRA, MORE].map(str::to_owned).into();
             let projection = kind.projection(&all, &[]);
-            let hidden = kind.named("seenBy").unwrap();
+            let hidden = kind.attribute_id("seenBy").unwrap();
             match choices.once_in(2) {
                 true => projection.without(kind, hidden),
                 false => projection,
@@ -281,7 +286,7 @@ fn projected(
         .filter(|attr| attr.parent().is_none() && projection.shows(attr.id()));
     let wanted: Vec<AttrId> = wanted.map(Attr::id).collect();
     for (key, value) in computed(settings, &Facts::of(kind, stored, &stored.edges), &wanted) {
-        let attr = kind.attr(kind.named(&key).unwrap());
+        let attr = kind.attr(kind.attribute_id(&key).unwrap());
         let holder = match attr.extension() {
             None => Some(&mut members),
             Some(at) => members
@@ -298,7 +303,7 @@ fn check(seed: u64, is_exact: bool) {
     let choices = &mut Choices(seed);
     let mut settings = Settings::new("https://example.com/scim \"v2\"/");
     settings.registry = Arc::new(registry(choices));
-    let kind = settings.registry.by_name("Thing").unwrap();
+    let kind = settings.registry.resource_type("Thing").unwrap();
     // A printer remembers what it printed of edges, so each prints several resources.
     let projections = [(); 4].map(|()| projection(choices, kind));
     let printers = projections
@@ -306,7 +311,7 @@ fn check(seed: u64, is_exact: bool) {
         .map(|projection| ResourcePrinter::new(&settings, kind, projection));
     for turn in 0..16 {
         let (projection, printer) = (&projections[turn % 4], &printers[turn % 4]);
-        let text = object_text(&document(choices, kind, is_exact));
+        let text = to_json_text(&document(choices, kind, is_exact));
         let at = |seconds| DateTime::from_timestamp(seconds, 987_654_321).unwrap();
         let mut stored = Stored::new(
             ResourceId::from(choices.pick(&["42", "a b", "\\"])),
@@ -350,7 +355,7 @@ proptest! {
 /// The text of a user in a whole projection, whose document has this text.
 fn printed(text: &'static str) -> String {
     let settings = Settings::new("https://example.com/");
-    let user = settings.registry.by_name("User").unwrap();
+    let user = settings.registry.resource_type("User").unwrap();
     let at = DateTime::UNIX_EPOCH;
     let mut stored = Stored::new(
         ResourceId::from("42"),
@@ -363,7 +368,7 @@ fn printed(text: &'static str) -> String {
     );
     let manager = format!("{}:manager", scimkit_core::builtin::ENTERPRISE_USER);
     stored.edges.push((
-        user.named(&manager).unwrap(),
+        user.attribute_id(&manager).unwrap(),
         vec![Edge::to("1").with_display(Some("M"))],
     ));
     let projection = user.projection(&[], &["meta"]);

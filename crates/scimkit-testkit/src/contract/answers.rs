@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use scimkit_registry::{AttrId, ResourceId, ResourceType, Role};
+use scimkit_registry::{AttrId, AttributeRole, ResourceId, ResourceType};
 use scimkit_store::{Batch, Expect, StoreError, Stored, Want, Write, Written};
 use serde_json::json;
 
@@ -151,7 +151,10 @@ fn shown_attributes(kind: &ResourceType) -> Vec<AttrId> {
     let top = kind.attributes().iter().filter(|a| a.parent().is_none());
     let shown = top.filter(|attr| {
         let role = attr.role();
-        matches!(role, Role::Inverse | Role::Membership | Role::Reference)
+        matches!(
+            role,
+            AttributeRole::Inverse | AttributeRole::Membership | AttributeRole::Reference
+        )
     });
     shown.map(|attr| attr.id()).collect()
 }

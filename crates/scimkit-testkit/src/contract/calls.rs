@@ -293,10 +293,10 @@ impl Ground<'_> {
             .bind_filter(&filter, &Tolerance::DEFAULT)
             .map_err(|e| format!("{text}: {e}"))?;
         let described = self.subject.settings().described();
-        let described = described.by_name(kind.name());
+        let described = described.resource_type(kind.name());
         for attr in predicate.attributes() {
             let path = kind.attr(attr).path();
-            let known = described.is_some_and(|described| described.named(path).is_some());
+            let known = described.is_some_and(|described| described.attribute_id(path).is_some());
             self.needs(known, format!("the store does not keep `{path}`"))?;
         }
         Ok(predicate)
@@ -321,9 +321,12 @@ fn refers_to_itself(writes: &[Write]) -> bool {
     });
     let created: BTreeSet<_> = created.collect();
     let members = |change: &Change| {
-        let named = change.edges().iter().flat_map(|edges| match &edges.edit {
-            EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add) => add,
-        });
+        let named = change
+            .edge_changes()
+            .iter()
+            .flat_map(|edges| match &edges.edit {
+                EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add) => add,
+            });
         let mut named = named.map(|edge| &edge.id);
         named.any(|id| created.contains(id))
     };

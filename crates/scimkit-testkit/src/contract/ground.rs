@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use scimkit_registry::{
-    AttrId, Change, Edge, EdgeEdit, Registry, Resource, ResourceId, ResourceType, Role, Tolerance,
+    AttrId, AttributeRole, Change, Edge, EdgeEdit, Registry, Resource, ResourceId, ResourceType,
+    Tolerance,
 };
 use scimkit_store::{
     BoxFuture, Cycles, Scope, Settings, Store, StoreError, Stored, TenantId, UnknownMembers,
@@ -58,8 +59,8 @@ impl<'a> Ground<'a> {
     ) -> Result<Self, String> {
         let standard = Registry::standard();
         let kind = |name| {
-            let own = subject.settings().registry.by_name(name);
-            let kind = own.or_else(|| standard.by_name(name)).cloned();
+            let own = subject.settings().registry.resource_type(name);
+            let kind = own.or_else(|| standard.resource_type(name)).cloned();
             kind.ok_or_else(|| format!("no type `{name}`"))
         };
         let (group, user) = (kind("Group")?, kind("User")?);
@@ -116,7 +117,11 @@ impl<'a> Ground<'a> {
 
     /// Whether the store has groups.
     pub(super) fn has_groups(&self) -> bool {
-        self.subject.settings().registry.by_name("Group").is_some()
+        self.subject
+            .settings()
+            .registry
+            .resource_type("Group")
+            .is_some()
     }
 
     pub(super) fn needs_groups(&self) -> Result<(), String> {
@@ -124,7 +129,7 @@ impl<'a> Ground<'a> {
     }
 
     pub(super) fn needs_kind(&self, kind: &ResourceType) -> Result<(), String> {
-        let known = self.subject.settings().registry.by_name(kind.name());
+        let known = self.subject.settings().registry.resource_type(kind.name());
         self.needs(
             known.is_some(),
             format!("the store has no {}s", kind.name()),
@@ -251,7 +256,7 @@ impl<'a> Ground<'a> {
         kind: &Arc<ResourceType>,
         values: [(&str, Value); N],
     ) -> Result<Change, String> {
-        let mut change = Change::none(Arc::clone(kind));
+        let mut change = Change::empty(Arc::clone(kind));
         for (path, value) in values {
             let after = (!value.is_null()).then_some(value);
             // Anything but the new value stands for what was before.
@@ -278,14 +283,14 @@ impl<'a> Ground<'a> {
 
     pub(super) fn edit(&self, edit: EdgeEdit) -> Result<Change, String> {
         self.needs_groups()?;
-        let mut change = Change::none(Arc::clone(&self.group));
+        let mut change = Change::empty(Arc::clone(&self.group));
         change.edit_edges(self.attr(&self.group, "members")?, edit);
         Ok(change)
     }
 
     pub(super) fn attr(&self, kind: &ResourceType, path: &str) -> Result<AttrId, String> {
         self.needs_kind(kind)?;
-        let attr = kind.named(path);
+        let attr = kind.attribute_id(path);
         self.needs(attr.is_some(), format!("the store does not keep `{path}`"))?;
         attr.ok_or_else(|| format!("no attribute `{path}`"))
     }
@@ -321,6 +326,11 @@ pub(super) fn edge_attributes(kind: &ResourceType) -> Vec<AttrId> {
         .attributes()
         .iter()
         .filter(|attr| attr.parent().is_none());
-    let linked = top.filter(|attr| matches!(attr.role(), Role::Inverse | Role::Membership));
+    let linked = top.filter(|attr| {
+        matches!(
+            attr.role(),
+            AttributeRole::Inverse | AttributeRole::Membership
+        )
+    });
     linked.map(|attr| attr.id()).collect()
 }

@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{Change, Edge, EdgeEdit, Resource, ResourceId, ResourceType, fold};
+use scimkit_registry::{Change, Edge, EdgeEdit, Resource, ResourceId, ResourceType, fold_case};
 use scimkit_store::{Cycles, Expect, How, Settings, StoreError, UnknownMembers, Write, Written};
 use serde_json::{Value, json};
 
@@ -405,7 +405,7 @@ fn user_change(ground: &Ground<'_>, random: &mut Random) -> Result<Change, Strin
         }
         3 => ground.setting(user, [("active", json!(random.once_in(2)))]),
         4 => ground.setting(user, [(manager, text(random))]),
-        _ => Ok(Change::none(Arc::clone(user))),
+        _ => Ok(Change::empty(Arc::clone(user))),
     }
 }
 
@@ -417,7 +417,10 @@ fn user_name(random: &mut Random) -> String {
 fn applied(before: &Resource, change: &Change) -> Resource {
     let mut after = before.clone();
     // A change without attributes leaves a document alone.
-    if !change.set().is_empty() || !change.unset().is_empty() || before.as_map().is_empty() {
+    if !change.assignments().is_empty()
+        || !change.removals().is_empty()
+        || before.as_map().is_empty()
+    {
         change.apply(&mut after);
     }
     after
@@ -431,7 +434,7 @@ fn edited(before: &BTreeSet<String>, change: &Change) -> BTreeSet<String> {
             .collect::<BTreeSet<_>>()
     };
     let mut members = before.clone();
-    for edges in change.edges() {
+    for edges in change.edge_changes() {
         match &edges.edit {
             EdgeEdit::Delta { add, remove } => {
                 members.retain(|id| !remove.iter().any(|gone| gone.as_str() == id));
@@ -448,7 +451,7 @@ fn unique_name(document: &Resource) -> Option<String> {
         .as_map()
         .get("userName")
         .and_then(Value::as_str)
-        .map(|name| fold(name).into_owned())
+        .map(|name| fold_case(name).into_owned())
 }
 
 fn fits(expect: &Expect, row: &Row) -> bool {

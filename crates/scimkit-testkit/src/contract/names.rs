@@ -6,7 +6,7 @@ use std::{
 };
 
 use scimkit_registry::{
-    Attr, Change, Edge, EdgeEdit, Predicate, ResourceId, ResourceType, Role, Scalar,
+    Attr, AttributeRole, Change, Edge, EdgeEdit, Predicate, ResourceId, ResourceType, Scalar,
 };
 use scimkit_store::{
     Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Start, Store, StoreError, Stored, Support,
@@ -38,19 +38,19 @@ impl Pairs {
 
     fn change(&self, change: &Change) -> Change {
         let kind = change.kind();
-        let mut changed = Change::none(Arc::clone(kind));
+        let mut changed = Change::empty(Arc::clone(kind));
         // Anything but the new value stands for what was before.
-        for (attr, value) in change.set() {
+        for (attr, value) in change.assignments() {
             changed.difference(
                 *attr,
                 Some(&Value::Null),
                 Some(self.reference(kind.attr(*attr), value)),
             );
         }
-        for attr in change.unset() {
+        for attr in change.removals() {
             changed.difference(*attr, Some(&Value::Null), None);
         }
-        for edges in change.edges() {
+        for edges in change.edge_changes() {
             let ids = |edges: &[Edge]| edges.iter().map(|edge| self.edge(edge, Self::id)).collect();
             let edit = match &edges.edit {
                 EdgeEdit::Delta { add, remove } => EdgeEdit::Delta {
@@ -69,7 +69,7 @@ impl Pairs {
         let mut value = value.clone();
         let named = match attr.parent() {
             None => value.get_mut("value"),
-            Some(_) if attr.role() == Role::Reference => Some(&mut value),
+            Some(_) if attr.role() == AttributeRole::Reference => Some(&mut value),
             Some(_) => None,
         };
         if let Some(Value::String(name)) = named

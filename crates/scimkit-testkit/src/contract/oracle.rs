@@ -4,7 +4,8 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use scimkit_core::{DataType, message::SortOrder};
 use scimkit_registry::{
-    AttrId, Edge, Meter, Predicate, Resource, ResourceId, ResourceType, Role, Scalar, View,
+    AttrId, AttributeRole, Edge, Meter, Predicate, Resource, ResourceId, ResourceType,
+    ResourceView, Scalar,
 };
 use scimkit_store::{Count, Facts, How, Position, Query, Sort, Start, computed};
 use serde_json::{Map, Value, json};
@@ -111,8 +112,8 @@ struct Row {
 }
 
 impl Row {
-    fn view(&self) -> View<'_> {
-        View::with(&self.document, &self.computed)
+    fn view(&self) -> ResourceView<'_> {
+        ResourceView::with(&self.document, &self.computed)
     }
 }
 
@@ -136,7 +137,7 @@ fn rows(ground: &Ground<'_>, kind: &Arc<ResourceType>) -> Result<Vec<Row>, Strin
             ));
         }
         for attr in kind.attributes() {
-            if attr.role() == Role::Reference && attr.parent().is_none() {
+            if attr.role() == AttributeRole::Reference && attr.parent().is_none() {
                 edges.push((attr.id(), reference(kind, attr.id(), &document, &names)));
             }
         }
@@ -194,7 +195,10 @@ fn display_names(ground: &Ground<'_>) -> Result<BTreeMap<String, Option<String>>
 fn sortable(kind: &ResourceType) -> Vec<AttrId> {
     let simple = kind.attributes().iter().filter(|attr| {
         let definition = attr.definition();
-        let plain = matches!(attr.role(), Role::Id | Role::Meta | Role::Plain);
+        let plain = matches!(
+            attr.role(),
+            AttributeRole::Id | AttributeRole::Meta | AttributeRole::Plain
+        );
         plain
             && definition.data_type != DataType::Complex
             && definition.returned != scimkit_core::Returned::Never

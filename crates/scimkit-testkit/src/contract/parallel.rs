@@ -281,7 +281,7 @@ fn exchange(ground: &Ground<'_>, n: usize, removes: bool) -> Result<Seen, String
 
 /// The write that changes single members of the group of the race.
 fn delta(ground: &Ground<'_>, add: &str, remove: Option<&str>) -> Result<Write, String> {
-    let mut change = Change::none(ground.group.clone());
+    let mut change = Change::empty(ground.group.clone());
     let edit = EdgeEdit::Delta {
         add: vec![Edge::to(add)],
         remove: remove.into_iter().map(ResourceId::from).collect(),

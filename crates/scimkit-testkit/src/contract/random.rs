@@ -1,7 +1,7 @@
 //! Random resources and predicates, the same ones every time.
 
 use scimkit_core::{DataType, Mutability, Returned};
-use scimkit_registry::{Attr, AttrId, Operator, Predicate, ResourceType, Role, Scalar};
+use scimkit_registry::{Attr, AttrId, AttributeRole, Operator, Predicate, ResourceType, Scalar};
 use serde_json::{Map, Value, json};
 
 /// What may be asked of text; `eq` more often, since it rarely holds.
@@ -134,7 +134,7 @@ impl Random {
         for sub in kind.children(attr.id()) {
             let value = match sub.name() {
                 "primary" => json!(primary),
-                "value" if attr.role() == Role::Reference => json!(self.pick(ids)),
+                "value" if attr.role() == AttributeRole::Reference => json!(self.pick(ids)),
                 _ => self.simple(sub),
             };
             if sub.name() == "value" || (sub.name() == "primary" && primary) || self.once_in(2) {
@@ -255,11 +255,11 @@ impl Random {
     }
 
     fn text(&mut self, attr: &Attr, ids: &[String]) -> Value {
-        let names_ids =
-            attr.role() != Role::Plain && matches!(attr.name(), "id" | "value" | "location");
+        let names_ids = attr.role() != AttributeRole::Plain
+            && matches!(attr.name(), "id" | "value" | "location");
         match self.pick(ids) {
             Some(id) if names_ids => json!(id),
-            _ if attr.role() == Role::Plain || self.once_in(3) => json!(self.word()),
+            _ if attr.role() == AttributeRole::Plain || self.once_in(3) => json!(self.word()),
             _ => {
                 let words = [
                     "User",
@@ -289,7 +289,7 @@ fn complex(kind: &ResourceType) -> Vec<AttrId> {
 fn written(attr: &Attr) -> bool {
     let definition = attr.definition();
     attr.parent().is_none()
-        && matches!(attr.role(), Role::Plain | Role::Reference)
+        && matches!(attr.role(), AttributeRole::Plain | AttributeRole::Reference)
         && definition.mutability != Mutability::ReadOnly
         && definition.returned != Returned::Never
 }
@@ -300,7 +300,7 @@ fn allowed(kind: &ResourceType, attr: &Attr) -> bool {
     let hidden = never(attr) || attr.parent().is_some_and(|parent| never(kind.attr(parent)));
     let made = matches!(
         attr.role(),
-        Role::Inverse | Role::Membership | Role::Reference
+        AttributeRole::Inverse | AttributeRole::Membership | AttributeRole::Reference
     );
     let from_value = made && attr.name() == "$ref";
     !hidden && !from_value

@@ -161,7 +161,7 @@ fn unchanged(ground: &Ground<'_>) -> Result<(), String> {
     let body = ground.trimmed(user, &body)?;
     let before = ground.create(second(1), user, "u1", body.clone())?;
     let mut changes = vec![
-        Change::none(Arc::clone(user)),
+        Change::empty(Arc::clone(user)),
         ground.setting(user, [("userName", json!("ada"))])?,
         ground.setting(
             user,

@@ -93,22 +93,24 @@ impl Subject {
     /// Why the store can't be asked to make that change; `None` if it can.
     pub(super) fn lacks(&self, change: &Change) -> Option<String> {
         let kind = change.kind();
-        if self.settings.registry.by_name(kind.name()).is_none() {
+        if self.settings.registry.resource_type(kind.name()).is_none() {
             return Some(format!("the store has no {}s", kind.name()));
         }
-        let described = self.settings.described().by_name(kind.name())?;
-        let written = change.set().iter().map(|(attr, _)| attr);
-        let edges = change.edges().iter().map(|edges| &edges.attr);
-        for attr in written.chain(change.unset()).chain(edges) {
+        let described = self.settings.described().resource_type(kind.name())?;
+        let written = change.assignments().iter().map(|(attr, _)| attr);
+        let edges = change.edge_changes().iter().map(|edges| &edges.attr);
+        for attr in written.chain(change.removals()).chain(edges) {
             let path = kind.attr(*attr).path();
-            if described.named(path).is_none() || self.filled_in.iter().any(|own| own == path) {
+            if described.attribute_id(path).is_none()
+                || self.filled_in.iter().any(|own| own == path)
+            {
                 return Some(format!("the store does not keep `{path}`"));
             }
         }
         let mut document = Resource::default();
         change.apply(&mut document);
         let kept = self.as_kept(kind, &document);
-        let lost = change.set().iter().find(|(attr, _)| {
+        let lost = change.assignments().iter().find(|(attr, _)| {
             document.get(kind, *attr).is_some() && kept.get(kind, *attr).is_none()
         });
         lost.map(|(attr, _)| {
@@ -131,8 +133,8 @@ impl Subject {
         });
         let mut kept = mapped.unwrap_or_else(|| document.clone());
         for path in &self.filled_in {
-            if let Some(attr) = kind.named(path) {
-                let mut without = Change::none(Arc::clone(kind));
+            if let Some(attr) = kind.attribute_id(path) {
+                let mut without = Change::empty(Arc::clone(kind));
                 without.difference(attr, Some(&Value::Null), None);
                 without.apply(&mut kept);
             }

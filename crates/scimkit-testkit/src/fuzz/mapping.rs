@@ -53,8 +53,8 @@ fn assert_mapping(mapping: &Mapping) {
                 continue;
             };
             let again = rules.filter_change(shaped.change.clone(), ChangeKind::Create);
-            let again = again.map(|again| (again.change.set().to_vec(), again.dropped));
-            let once = (shaped.change.set().to_vec(), Vec::new());
+            let again = again.map(|again| (again.change.assignments().to_vec(), again.dropped));
+            let once = (shaped.change.assignments().to_vec(), Vec::new());
             assert_eq!(again, Ok(once), "shaped twice");
         }
     }

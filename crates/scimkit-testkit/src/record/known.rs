@@ -33,7 +33,7 @@ impl Known {
         for registry in [&standard, registry] {
             let schemas = registry.schemas().iter();
             urns.extend(schemas.map(|schema| schema.id.to_string().to_lowercase()));
-            for kind in registry.types() {
+            for kind in registry.resource_types() {
                 urns.insert(kind.schema().to_string().to_lowercase());
                 for attribute in kind.attributes() {
                     let path = attribute.path().rsplit(':').next().unwrap_or_default();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime};
-use scimkit_registry::fold;
+use scimkit_registry::fold_case;
 use serde_json::Number;
 
 use super::{known::Known, tokens::Tokens};
@@ -110,13 +110,13 @@ impl Placeholders {
 
     /// Remembers that a client sent that text.
     pub(super) fn saw(&mut self, text: &str) {
-        let key = self.secret.hash_one(fold(text));
+        let key = self.secret.hash_one(fold_case(text));
         self.seen.insert(key);
     }
 
     /// Whether a client sent that text, in whatever case.
     pub(super) fn has_seen(&self, text: &str) -> bool {
-        self.seen.contains(&self.secret.hash_one(fold(text)))
+        self.seen.contains(&self.secret.hash_one(fold_case(text)))
     }
 
     /// What stands for the content of a certificate: base64, as that is.
@@ -241,7 +241,7 @@ impl Placeholders {
     /// A placeholder that is written in lower case, capitals or a mixture where the original is;
     /// what differs in case alone has the same, in another case.
     fn cased(&mut self, kind: Kind, text: &str, make: impl Fn(u32) -> String) -> String {
-        let key = self.secret.hash_one((kind, fold(text)));
+        let key = self.secret.hash_one((kind, fold_case(text)));
         let spelling = self.secret.hash_one(text);
         if !self.cased.contains_key(&key) {
             let cased = Cased {

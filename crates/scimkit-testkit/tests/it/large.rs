@@ -173,7 +173,7 @@ async fn document_limit_holds_for_what_an_adoption_leads_to() {
         let (status, body) = ask(&adopting, "POST /Users", more.clone()).await;
         assert_eq!(status, 409, "{store}: the connection has made it: {body}");
         let scope = Scope::new(TenantId::default(), Arc::new(settings(Tolerance::DEFAULT)));
-        let kind = scope.settings.registry.by_name("User").unwrap();
+        let kind = scope.settings.registry.resource_type("User").unwrap();
         let change = scimkit_patch::create(kind, user("b", HALF), &Tolerance::DEFAULT).unwrap();
         make.create(&scope, DateTime::UNIX_EPOCH, ResourceId::from("b"), change)
             .await

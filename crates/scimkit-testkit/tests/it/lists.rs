@@ -80,7 +80,7 @@ impl Store for Watched {
 }
 
 fn create(scope: &Scope, kind: &str, id: &str, body: Value) -> Write {
-    let kind = scope.settings.registry.by_name(kind).unwrap();
+    let kind = scope.settings.registry.resource_type(kind).unwrap();
     let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
     let id = ResourceId::from(id);
     Write::Create {

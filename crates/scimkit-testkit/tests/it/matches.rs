@@ -76,7 +76,8 @@ fn filters_select_what_the_rows_say() {
     let (store, scope) = directory();
     let mut wrong = Vec::new();
     for row in rows() {
-        let kinds = ["User", "Group"].map(|name| scope.settings.registry.by_name(name).unwrap());
+        let kinds =
+            ["User", "Group"].map(|name| scope.settings.registry.resource_type(name).unwrap());
         for kind in kinds {
             let expected: Vec<_> = row
                 .matches
@@ -156,7 +157,7 @@ fn directory() -> (Memory, Scope) {
         let kind = scope
             .settings
             .registry
-            .by_name(meta["resourceType"].as_str().unwrap())
+            .resource_type(meta["resourceType"].as_str().unwrap())
             .unwrap();
         let admitted = kind.admit(body, &Tolerance::DEFAULT).unwrap();
         let change = Change::create(Arc::clone(kind), admitted);
@@ -178,7 +179,7 @@ fn touch(
     id: &ResourceId,
     at: DateTime<Utc>,
 ) {
-    let attr = kind.named("externalId").unwrap();
+    let attr = kind.attribute_id("externalId").unwrap();
     let before = now(store.read(scope, kind, id, &Want::document()))
         .unwrap()
         .document
@@ -187,7 +188,7 @@ fn touch(
         .into_owned();
     let value = before.get(kind, attr).cloned();
     let update = |value: Option<Value>| {
-        let mut change = Change::none(Arc::clone(kind));
+        let mut change = Change::empty(Arc::clone(kind));
         change.difference(attr, Some(&Value::Null), value);
         Write::Update {
             change,

@@ -87,7 +87,9 @@ impl Store for Watched {
         batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         let edit = match &batch.writes[..] {
-            [Write::Update { change, .. }] => change.edges().first().map(|change| &change.edit),
+            [Write::Update { change, .. }] => {
+                change.edge_changes().first().map(|change| &change.edit)
+            }
             _ => None,
         };
         self.called(match edit {
@@ -215,7 +217,7 @@ fn fill(store: &Memory, members: usize) {
         TenantId::default(),
         Arc::new(Settings::new("https://scim.test/v2")),
     );
-    let kind = |name| Arc::clone(scope.settings.registry.by_name(name).unwrap());
+    let kind = |name| Arc::clone(scope.settings.registry.resource_type(name).unwrap());
     let create = |kind: &Arc<ResourceType>, id: &str, body: Value| {
         let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
         let id = ResourceId::from(id);

@@ -72,7 +72,7 @@ async fn through(connection: &str, server: &Server, call: &str, body: Value) -> 
 /// Makes a user as the host itself does.
 async fn make(store: &Arc<dyn Store>, id: &str, body: Value) {
     let scope = Scope::new(TenantId::default(), Arc::new(settings(|_| ())));
-    let kind = scope.settings.registry.by_name("User").unwrap();
+    let kind = scope.settings.registry.resource_type("User").unwrap();
     let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
     let made = store.create(&scope, DateTime::UNIX_EPOCH, ResourceId::from(id), change);
     made.await.unwrap();

@@ -37,7 +37,7 @@ type Answers = Vec<Result<Written, StoreError>>;
 impl World {
     fn new(faults: impl IntoIterator<Item = Fault>) -> Self {
         let settings = Arc::new(Settings::new("https://example.com/scim/v2"));
-        let user = Arc::clone(settings.registry.by_name("User").unwrap());
+        let user = Arc::clone(settings.registry.resource_type("User").unwrap());
         let database = Database::default();
         database.faults.lock().unwrap().extend(faults);
         World {
@@ -59,8 +59,8 @@ impl World {
     }
 
     fn title(&self, id: &ResourceId, title: &str, expect: Expect) -> Write {
-        let mut change = Change::none(Arc::clone(&self.user));
-        let attr = self.user.named("title").unwrap();
+        let mut change = Change::empty(Arc::clone(&self.user));
+        let attr = self.user.attribute_id("title").unwrap();
         change.difference(attr, Some(&Value::Null), Some(json!(title)));
         let id = id.clone();
         Write::Update { change, expect, id }

@@ -26,7 +26,7 @@ async fn seed(
 ) {
     let settings = Arc::new(settings(Tolerance::DEFAULT));
     let scope = Scope::new(TenantId::default(), Arc::clone(&settings));
-    let kind = settings.registry.by_name(kind).unwrap();
+    let kind = settings.registry.resource_type(kind).unwrap();
     let create = |n: usize| {
         let admitted = kind.admit(body(n), &Tolerance::DEFAULT).unwrap();
         Write::Create {

@@ -12,7 +12,7 @@ use super::members::{database, settings, write};
 fn truth_values_are_replaced_in_place_and_inserted_if_missing() {
     let db = database();
     let settings = settings();
-    let user = settings.registry.by_name("User").unwrap();
+    let user = settings.registry.resource_type("User").unwrap();
     let change = |name: &str, active: bool| {
         let body = json!({"userName": name, "active": active});
         let body = user.admit(body, &Tolerance::DEFAULT).unwrap();

@@ -48,9 +48,9 @@ pub(super) fn write(connection: &Connection, write: Write) -> Result<Written, St
 
 fn change(edit: EdgeEdit) -> Change {
     let settings = settings();
-    let group = settings.registry.by_name("Group").unwrap();
+    let group = settings.registry.resource_type("Group").unwrap();
     let mut change = Change::create(Arc::clone(group), Resource::default());
-    change.edit_edges(group.named("members").unwrap(), edit);
+    change.edit_edges(group.attribute_id("members").unwrap(), edit);
     change
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType, Role};
+use scimkit_registry::{AttrId, AttributeRole, Edge, ResourceId, ResourceType};
 
 use super::{EdgeRow, EdgesBy, SimpleRows, SimpleTransaction};
 use crate::{
@@ -88,7 +88,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         }
         let registry = Arc::clone(&self.scope.settings.registry);
         for row in self.live(shown).await?.values() {
-            if let Some(kind) = registry.by_name(&row.head.kind) {
+            if let Some(kind) = registry.resource_type(&row.head.kind) {
                 facts.labels.extend(Label::new(kind, row));
             }
         }
@@ -190,14 +190,14 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
             found.entry(owner).or_default().insert(target, kind);
         };
         match attr.role() {
-            Role::Inverse => {
+            AttributeRole::Inverse => {
                 for EdgeRow { list, member } in self.edges_to(ids().collect()).await? {
                     if is_target(&list.kind) {
                         add(member.id, list.owner, None);
                     }
                 }
             }
-            Role::Membership => {
+            AttributeRole::Membership => {
                 let list = |owner| MemberList {
                     attr: attr.path().into(),
                     kind: kind.name().into(),
@@ -278,9 +278,10 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
     ) -> Result<(), RowsError> {
         let mut edges = self.edges_to(BTreeSet::from([id.clone()])).await?;
         let registry = Arc::clone(&self.scope.settings.registry);
-        let kind = registry.by_name(kind);
+        let kind = registry.resource_type(kind);
         let attrs = kind.into_iter().flat_map(|kind| kind.attributes());
-        let attrs = attrs.filter(|attr| attr.role() == Role::Membership && attr.parent().is_none());
+        let attrs = attrs
+            .filter(|attr| attr.role() == AttributeRole::Membership && attr.parent().is_none());
         let list = |attr: &scimkit_registry::Attr| MemberList {
             attr: attr.path().into(),
             kind: kind.map_or("", |kind| kind.name()).into(),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use scimkit_registry::{AttrId, Edge, ResourceId, Role};
+use scimkit_registry::{AttrId, AttributeRole, Edge, ResourceId};
 use scimkit_store::{
     Batch, StoreError, Want, Written,
     engine::{MemberList, WriteRequest},
@@ -17,7 +17,7 @@ pub(super) fn want(world: &World, batch: &Batch) -> Want {
     let attrs = attrs.filter(|attr| {
         let has_edges = matches!(
             attr.role(),
-            Role::Inverse | Role::Membership | Role::Reference
+            AttributeRole::Inverse | AttributeRole::Membership | AttributeRole::Reference
         );
         has_edges && attr.parent().is_none()
     });
@@ -64,7 +64,7 @@ fn edges(world: &World, database: &Database, id: &ResourceId, attr: AttrId) -> V
     let kind = world.kind(id.as_str());
     let attr = kind.attr(attr);
     let (ids, leads_to): (Vec<(ResourceId, Option<String>)>, &[&str]) = match attr.role() {
-        Role::Membership => {
+        AttributeRole::Membership => {
             let list = MemberList {
                 attr: attr.path().into(),
                 kind: Arc::from(kind.name()),
@@ -74,7 +74,7 @@ fn edges(world: &World, database: &Database, id: &ResourceId, attr: AttrId) -> V
             let edges = edges.map(|((_, to), kind)| (to.clone(), kind.clone()));
             (edges.collect(), &["User", "Group"])
         }
-        Role::Inverse => {
+        AttributeRole::Inverse => {
             let edges = database.edges.keys().filter(|(_, to)| to == id);
             let owners: BTreeSet<_> = edges.map(|(list, _)| list.owner.clone()).collect();
             (

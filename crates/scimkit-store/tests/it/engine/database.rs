@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{Meter, ResourceId, View};
+use scimkit_registry::{Meter, ResourceId, ResourceView};
 use scimkit_store::{
     ConnectionId, Document, JournalEntry, StoreError,
     engine::{
@@ -130,7 +130,7 @@ impl Database {
         let counts = live.filter(|(id, _)| {
             let document = self.row(id).unwrap().document;
             let document = document.tree().unwrap();
-            let view = View::of(&document);
+            let view = ResourceView::new(&document);
             let matches = |p| query.kind.matches(p, view, &Meter::unlimited()).unwrap();
             query.predicate.as_ref().is_none_or(matches)
         });
@@ -266,7 +266,7 @@ impl Database {
             for id in self.rows.keys() {
                 let row = self.row(id).unwrap();
                 let document = row.document.tree().unwrap();
-                let view = View::of(&document);
+                let view = ResourceView::new(&document);
                 if row.head.state == query.state
                     && *row.head.kind == *query.kind.name()
                     && query.owner.selects(row.connection.as_ref())

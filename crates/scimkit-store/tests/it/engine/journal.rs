@@ -52,14 +52,14 @@ impl Replica {
         let mut document = known.map_or_else(Resource::default, |text| {
             Resource::restore(text.as_bytes()).unwrap()
         });
-        let mut change = Change::none(kind.clone());
+        let mut change = Change::empty(kind.clone());
         for attribute in details.attributes {
             let value = |value: RecordedValue| match value {
                 RecordedValue::Absent => None,
                 RecordedValue::Value(value) => Some(value),
                 other => unreachable!("{other:?}"),
             };
-            let attr = kind.named(&attribute.path).unwrap();
+            let attr = kind.attribute_id(&attribute.path).unwrap();
             let before = value(attribute.before);
             if entry.action != JournalAction::Restored {
                 assert_eq!(document.get(kind, attr), before.as_ref(), "{entry:?}");

@@ -12,7 +12,7 @@ use std::{
 };
 
 use scimkit_core::Version;
-use scimkit_registry::{AttrId, Edge, ResourceId, ResourceType, Role};
+use scimkit_registry::{AttrId, AttributeRole, Edge, ResourceId, ResourceType};
 use scimkit_store::{
     EdgeQuery, Page, Query, Scope, StoreError, Stored, Support, TenantId, Want,
     engine::{
@@ -390,9 +390,13 @@ impl Tables {
             match known {
                 None => edge.with_kind(given.cloned()),
                 Some(row) => {
-                    let kind = scope.settings.registry.by_name(&row.head.kind).unwrap();
+                    let kind = scope
+                        .settings
+                        .registry
+                        .resource_type(&row.head.kind)
+                        .unwrap();
                     let document = row.document.tree().unwrap();
-                    let name = document.get(kind, kind.named("displayName").unwrap());
+                    let name = document.get(kind, kind.attribute_id("displayName").unwrap());
                     let name = name.and_then(|name| name.as_str()).map(str::to_owned);
                     edge.with_kind(Some(kind.name().to_owned()))
                         .with_display(name)
@@ -401,7 +405,7 @@ impl Tables {
         };
         let id = &owner.head.id;
         match attr.role() {
-            Role::Inverse => {
+            AttributeRole::Inverse => {
                 let lists = self.lists_with(id);
                 let lists = lists.filter(|list| leads_to.iter().any(|k| *k.name() == *list.kind));
                 let owners: BTreeSet<_> = lists.map(|list| &list.owner).collect();
@@ -410,7 +414,7 @@ impl Tables {
                     .map(|owner| filled(owner, None))
                     .collect()
             }
-            Role::Membership => {
+            AttributeRole::Membership => {
                 let owned = self.edges.iter().filter(|(list, _)| list.owner == *id);
                 let mut owned = owned.filter(|(list, _)| *list.attr == *attr.path());
                 let targets = owned.next().into_iter().flat_map(|(_, targets)| targets);
@@ -448,7 +452,7 @@ impl Tables {
 fn name(row: &FoundRow) -> Option<String> {
     let text = row.document.text();
     let document: serde_json::Value = serde_json::from_slice(text).unwrap();
-    Some(scimkit_registry::fold(document.get("userName")?.as_str()?).into_owned())
+    Some(scimkit_registry::fold_case(document.get("userName")?.as_str()?).into_owned())
 }
 
 impl Database {

@@ -57,7 +57,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let mut settings = Settings::new("https://example.com/scim/v2");
-        let kind = |name| Arc::clone(settings.registry.by_name(name).unwrap());
+        let kind = |name| Arc::clone(settings.registry.resource_type(name).unwrap());
         let (group, user) = (kind("Group"), kind("User"));
         let active = Filter::parse("active eq true").unwrap();
         let active = user.bind_filter(&active, &Tolerance::DEFAULT).unwrap();
@@ -107,8 +107,8 @@ impl World {
             id: ResourceId::from(id),
         };
         let set = |attr: &str, value: Value| {
-            let mut change = Change::none(Arc::clone(&self.user));
-            let attr = self.user.named(attr).unwrap();
+            let mut change = Change::empty(Arc::clone(&self.user));
+            let attr = self.user.attribute_id(attr).unwrap();
             change.difference(attr, Some(&Value::Null), Some(value));
             update(user, change)
         };
@@ -120,10 +120,10 @@ impl World {
                     0 => user,
                     _ => random.of(&GROUPS),
                 };
-                let mut change = Change::none(Arc::clone(&self.group));
+                let mut change = Change::empty(Arc::clone(&self.group));
                 let (add, remove) = (vec![Edge::to(member)], Vec::new());
                 let edit = EdgeEdit::Delta { add, remove };
-                change.edit_edges(self.group.named("members").unwrap(), edit);
+                change.edit_edges(self.group.attribute_id("members").unwrap(), edit);
                 update(group, change)
             }
             6 => set("userName", json!(name)),
