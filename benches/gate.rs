@@ -16,8 +16,8 @@ use std::{sync::Arc, time::Duration};
 use axum::{body::Body, http::Request};
 use rustix::time::{ClockId, clock_gettime};
 use scimkit::{
-    BearerTokens, Memory, Server, Settings, Sqlite, Store, Tenancy,
-    provision::{Administration, Gate, NewToken, Rules},
+    BearerTokens, MemoryStore, Server, Settings, Sqlite, Store, TenantStore,
+    provision::{Administration, ConnectionSettings, Gate, NewToken},
 };
 
 const ROUNDS: u32 = 20_000;
@@ -27,13 +27,13 @@ const OTHERS: u32 = 1_000;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let folder = tempfile::tempdir().unwrap();
-    let memory = Arc::new(Memory::new());
+    let memory = Arc::new(MemoryStore::new());
     measure("memory", memory.clone(), memory).await;
     let sqlite = Arc::new(Sqlite::open(folder.path().join("bench.sqlite")).unwrap());
     measure("SQLite", sqlite.clone(), sqlite).await;
 }
 
-async fn measure(name: &str, store: Arc<dyn Store>, tenancy: Arc<dyn Tenancy>) {
+async fn measure(name: &str, store: Arc<dyn Store>, tenancy: Arc<dyn TenantStore>) {
     let administration = Administration::new(Arc::clone(&tenancy));
     for number in 0..OTHERS {
         tenant(&administration, &format!("t{number}")).await;
@@ -75,7 +75,12 @@ async fn measure(name: &str, store: Arc<dyn Store>, tenancy: Arc<dyn Tenancy>) {
 async fn tenant(administration: &Administration, id: &str) -> scimkit::provision::Issued {
     let tenant = administration.create_tenant(id, id).await.unwrap();
     let connection = administration
-        .create_connection(&tenant.id, "entra", "Entra ID", &Rules::default())
+        .create_connection(
+            &tenant.id,
+            "entra",
+            "Entra ID",
+            &ConnectionSettings::default(),
+        )
         .await
         .unwrap();
     let new = NewToken::new("bench");

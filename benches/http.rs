@@ -29,7 +29,7 @@ use std::{
 
 use self::client::{Client, TOKEN, id, patch, request, user};
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, response::IntoResponse};
-use scimkit::{BearerTokens, Memory, Server, Settings, Sqlite, Store, Token};
+use scimkit::{BearerTokens, MemoryStore, Server, Settings, Sqlite, Store, Token};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -54,7 +54,7 @@ fn main() {
 #[tokio::main(flavor = "current_thread")]
 async fn serve(store: &str, folder: &str) {
     let store: Arc<dyn Store> = match store {
-        "memory" => Arc::new(Memory::new()),
+        "memory" => Arc::new(MemoryStore::new()),
         _ => Arc::new(Sqlite::open(format!("{folder}/bench.sqlite")).unwrap()),
     };
     let token = Token::from_secret(TOKEN).unwrap();

@@ -18,9 +18,10 @@ use chrono::DateTime;
 use http::Request;
 use rustix::time::{ClockId, clock_gettime};
 use scimkit::{
-    BearerTokens, Memory, Scope, Server, Settings, Sqlite, Store, TenantId, Token, Tolerance,
+    BearerTokens, MemoryStore, RequestContext, Server, Settings, Sqlite, Store, TenantId, Token,
+    Tolerance,
     registry::{Change, Edge, EdgeEdit, ResourceId, ResourceType},
-    store::{Batch, Expect, JournalLevel, Write},
+    store::{Batch, ExpectedVersion, JournalLevel, WriteOp},
 };
 use serde_json::{Value, json};
 
@@ -42,7 +43,7 @@ async fn main() {
         "{:<8} {:<24} {:<8} {:>12} {:>7}",
         "store", "write", "level", "CPU", "ratio"
     );
-    let memory = || Arc::new(Memory::new()) as Arc<dyn Store>;
+    let memory = || Arc::new(MemoryStore::new()) as Arc<dyn Store>;
     measure("memory", [memory(), memory(), memory()]).await;
     let folder = tempfile::tempdir().unwrap();
     let sqlite = |name: &str| {
@@ -91,12 +92,12 @@ async fn measure(name: &str, stores: [Arc<dyn Store>; 3]) {
 /// Writes that are ready to be carried out.
 enum Sent {
     Requests(Vec<(http::Method, String, String)>),
-    Writes(Vec<Write>),
+    Writes(Vec<WriteOp>),
 }
 
 /// A store at one level.
 struct Side {
-    scope: Scope,
+    scope: RequestContext,
     server: Server,
     store: Arc<dyn Store>,
 }
@@ -105,7 +106,7 @@ impl Side {
     async fn new(store: Arc<dyn Store>, level: JournalLevel) -> Self {
         let mut settings = Settings::new("http://bench.example");
         settings.policy.journal.level = level;
-        let scope = Scope::new(TenantId::default(), Arc::new(settings.clone()));
+        let scope = RequestContext::new(TenantId::default(), Arc::new(settings.clone()));
         let token = Token::from_secret(TOKEN).unwrap();
         let server = Server::new(Arc::clone(&store), settings)
             .with_authentication(BearerTokens::new([token.digest()]));
@@ -127,20 +128,20 @@ impl Side {
         self.scope.settings.registry.resource_type(name).unwrap()
     }
 
-    fn create(&self, kind: &str, id: &str, body: Value) -> Write {
+    fn create(&self, kind: &str, id: &str, body: Value) -> WriteOp {
         let change = scimkit::patch::create(self.kind(kind), body, &Tolerance::DEFAULT).unwrap();
         let id = ResourceId::from(id);
         let claim = None;
-        Write::Create { change, claim, id }
+        WriteOp::Create { change, claim, id }
     }
 
-    fn user(&self, id: &str) -> Write {
+    fn user(&self, id: &str) -> WriteOp {
         self.create("User", id, user(id))
     }
 
-    fn update(&self, id: &str, change: Change) -> Write {
-        let (expect, id) = (Expect::Any, ResourceId::from(id));
-        Write::Update { change, expect, id }
+    fn update(&self, id: &str, change: Change) -> WriteOp {
+        let (expect, id) = (ExpectedVersion::Any, ResourceId::from(id));
+        WriteOp::Update { change, expect, id }
     }
 
     /// Makes the writes of one round ready; each changes something.
@@ -226,7 +227,7 @@ impl Side {
         }
     }
 
-    async fn write(&self, writes: Vec<Write>) {
+    async fn write(&self, writes: Vec<WriteOp>) {
         let batch = Batch::new(DateTime::UNIX_EPOCH, writes);
         let answers = self.store.write(&self.scope, batch).await.unwrap();
         assert!(answers.iter().all(Result::is_ok));

@@ -19,11 +19,12 @@ use chrono::DateTime;
 use http::{Request, StatusCode};
 use rustix::time::{ClockId, clock_gettime};
 use scimkit::{
-    BearerTokens, Memory, Scope, Server, Settings, Sqlite, Store, TenantId, Token, Tolerance,
+    BearerTokens, MemoryStore, RequestContext, Server, Settings, Sqlite, Store, TenantId, Token,
+    Tolerance,
     core::message::PatchRequest,
     patch::{Before, Patch},
     registry::{Budget, Change, Resource, ResourceId, ResourceType},
-    store::{Batch, Expect, How, Write},
+    store::{Batch, ExpectedVersion, WriteOp, WriteOutcome},
 };
 use serde_json::{Value, json};
 
@@ -40,13 +41,13 @@ async fn main() {
         "{:<10} {:>9} {:>12} {:>8}",
         "store", "members", "time", "ratio"
     );
-    one_more("memory", Directory::new(Arc::new(Memory::new())).await).await;
+    one_more("memory", Directory::new(Arc::new(MemoryStore::new())).await).await;
     let folder = tempfile::tempdir().unwrap();
     let sqlite = Sqlite::open(folder.path().join("bench.sqlite")).unwrap();
     one_more("sqlite", Directory::new(Arc::new(sqlite)).await).await;
     println!("\n{COMING} members more in memory, beside a hash set built for the request");
     println!("{:<34} {:>9} {:>12} {:>8}", "", "members", "time", "ratio");
-    let directory = Directory::new(Arc::new(Memory::new())).await;
+    let directory = Directory::new(Arc::new(MemoryStore::new())).await;
     for size in &SIZES[1..] {
         many_more(&directory, *size).await;
     }
@@ -118,7 +119,7 @@ fn hash_set(members: &[String], coming: &[String]) {
 struct Directory {
     coming: Vec<String>,
     members: Vec<String>,
-    scope: Scope,
+    scope: RequestContext,
     server: Server,
     store: Arc<dyn Store>,
 }
@@ -129,7 +130,7 @@ type Sent = (String, String);
 impl Directory {
     async fn new(store: Arc<dyn Store>) -> Self {
         let settings = Settings::new("http://bench.example");
-        let scope = Scope::new(TenantId::default(), Arc::new(settings.clone()));
+        let scope = RequestContext::new(TenantId::default(), Arc::new(settings.clone()));
         let token = Token::from_secret(TOKEN).unwrap();
         let server = Server::new(Arc::clone(&store), settings)
             .with_authentication(BearerTokens::new([token.digest()]));
@@ -150,7 +151,7 @@ impl Directory {
             writes.push(directory.create("Group", &size.to_string(), body));
         }
         for answer in directory.write(writes).await {
-            assert_eq!(answer, How::Created);
+            assert_eq!(answer, WriteOutcome::Created);
         }
         directory
     }
@@ -159,20 +160,20 @@ impl Directory {
         self.scope.settings.registry.resource_type(name).unwrap()
     }
 
-    fn create(&self, kind: &str, id: &str, body: Value) -> Write {
+    fn create(&self, kind: &str, id: &str, body: Value) -> WriteOp {
         let change = scimkit::patch::create(self.kind(kind), body, &Tolerance::DEFAULT).unwrap();
         let id = ResourceId::from(id);
-        Write::Create {
+        WriteOp::Create {
             change,
             claim: None,
             id,
         }
     }
 
-    async fn write(&self, writes: Vec<Write>) -> Vec<How> {
+    async fn write(&self, writes: Vec<WriteOp>) -> Vec<WriteOutcome> {
         let batch = Batch::new(DateTime::UNIX_EPOCH, writes);
         let answers = self.store.write(&self.scope, batch).await.unwrap();
-        answers.into_iter().map(|a| a.unwrap().how).collect()
+        answers.into_iter().map(|a| a.unwrap().outcome).collect()
     }
 
     /// The PATCHes that add these members and remove them again.
@@ -206,12 +207,12 @@ impl Directory {
     }
 
     async fn written(&self, size: usize, change: Change) {
-        let update = Write::Update {
+        let update = WriteOp::Update {
             change,
-            expect: Expect::Any,
+            expect: ExpectedVersion::Any,
             id: ResourceId::from(size.to_string()),
         };
-        assert_eq!(self.write(vec![update]).await, [How::Updated]);
+        assert_eq!(self.write(vec![update]).await, [WriteOutcome::Updated]);
     }
 
     async fn handled(&self, (path, body): Sent) {

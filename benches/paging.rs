@@ -16,11 +16,11 @@ use std::{hint::black_box, sync::Arc};
 use chrono::DateTime;
 use rustix::time::{ClockId, clock_gettime};
 use scimkit::{
-    Memory, Scope, Settings, Sqlite, Store, TenantId, Tolerance,
+    MemoryStore, RequestContext, Settings, Sqlite, Store, TenantId, Tolerance,
     core::message::SortOrder,
     filter::Filter,
     registry::{Change, ResourceId, ResourceType, Scalar},
-    store::{Batch, Position, Query, Sort, Write},
+    store::{Batch, PagePosition, Query, Sort, WriteOp},
 };
 use serde_json::json;
 
@@ -38,7 +38,7 @@ async fn main() {
         "{:<8} {:<28} {:<12} {:>12} {:>8}",
         "store", "list", "page", "time", "ratio"
     );
-    all("memory", &Memory::new()).await;
+    all("memory", &MemoryStore::new()).await;
     let folder = tempfile::tempdir().unwrap();
     all(
         "sqlite",
@@ -50,10 +50,10 @@ async fn main() {
 async fn all(name: &str, store: &dyn Store) {
     let settings = Arc::new(Settings::new("https://app.example/scim/v2"));
     let user = Arc::clone(settings.registry.resource_type("User").unwrap());
-    let scope = Scope::new(TenantId::default(), settings);
+    let scope = RequestContext::new(TenantId::default(), settings);
     populate(store, &scope, &user).await;
     let by = |path: &str| {
-        Some(Sort::by(
+        Some(Sort::new(
             user.attribute_id(path).unwrap(),
             SortOrder::Ascending,
         ))
@@ -62,29 +62,32 @@ async fn all(name: &str, store: &dyn Store) {
         user.bind_filter(&Filter::parse(text).unwrap(), &Tolerance::DEFAULT)
             .unwrap()
     };
-    let everybody = Query::of(Arc::clone(&user));
+    let everybody = Query::new(Arc::clone(&user));
     let lists = [
         ("all", everybody.clone()),
         (
             "sorted by userName",
-            everybody.clone().sorted(by("userName")),
+            everybody.clone().with_sort(by("userName")),
         ),
         (
             "active eq true",
-            everybody.clone().matching(filter("active eq true")),
+            everybody.clone().with_predicate(filter("active eq true")),
         ),
         (
             "title co \"x\" (no index)",
-            everybody.matching(filter("title co \"x\"")),
+            everybody.with_predicate(filter("title co \"x\"")),
         ),
     ];
     for (what, list) in lists {
         let key = list.sort.map(|_| Scalar::Text(name_of(DEEP - 1)));
-        let deep = Position::new(key, ResourceId::from(id_of(DEEP - 1)));
+        let deep = PagePosition::new(key, ResourceId::from(id_of(DEEP - 1)));
         let pages = [
-            ("first", list.clone().page(0, PAGE)),
-            ("by index", list.clone().page(DEEP as u64, PAGE)),
-            ("by cursor", list.after(deep, PAGE).uncounted()),
+            ("first", list.clone().with_page(0, PAGE)),
+            ("by index", list.clone().with_page(DEEP as u64, PAGE)),
+            (
+                "by cursor",
+                list.with_page_after(deep, PAGE).without_total(),
+            ),
         ];
         let mut times: [Vec<f64>; 3] = Default::default();
         for _ in 0..ROUNDS {
@@ -100,7 +103,7 @@ async fn all(name: &str, store: &dyn Store) {
     }
 }
 
-async fn populate(store: &dyn Store, scope: &Scope, user: &Arc<ResourceType>) {
+async fn populate(store: &dyn Store, scope: &RequestContext, user: &Arc<ResourceType>) {
     let numbers: Vec<_> = (0..DEEP + 1_000).collect();
     for some in numbers.chunks(1_000) {
         let create = |n: &usize| {
@@ -110,7 +113,7 @@ async fn populate(store: &dyn Store, scope: &Scope, user: &Arc<ResourceType>) {
             });
             let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
             let change = Change::create(Arc::clone(user), body);
-            Write::Create {
+            WriteOp::Create {
                 claim: None,
                 change,
                 id: ResourceId::from(id_of(*n)),
@@ -131,7 +134,7 @@ fn name_of(n: usize) -> String {
     format!("user{n:06}")
 }
 
-async fn time(store: &dyn Store, scope: &Scope, query: &Query) -> f64 {
+async fn time(store: &dyn Store, scope: &RequestContext, query: &Query) -> f64 {
     let before = now();
     let page = black_box(store.query(scope, query).await.unwrap());
     let after = now();

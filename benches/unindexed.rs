@@ -18,11 +18,11 @@ use std::{hint::black_box, sync::Arc};
 use chrono::DateTime;
 use rustix::time::{ClockId, clock_gettime};
 use scimkit::{
-    Memory, Scope, Settings, Sqlite, Store, TenantId, Tolerance,
+    MemoryStore, RequestContext, Settings, Sqlite, Store, TenantId, Tolerance,
     core::message::SortOrder,
     filter::Filter,
     registry::{Budget, Change, ResourceId, ResourceType},
-    store::{Batch, Query, Sort, StoreError, Write},
+    store::{Batch, Query, Sort, StoreError, WriteOp},
 };
 
 const USERS: usize = 100_000;
@@ -44,12 +44,12 @@ const QUERIES: [(&str, &str); 7] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let memory = Memory::new();
+    let memory = MemoryStore::new();
     let folder = tempfile::tempdir().unwrap();
     let sqlite = Sqlite::open(folder.path().join("bench.sqlite")).unwrap();
     let settings = Arc::new(Settings::new("https://app.example/scim/v2"));
     let kind = Arc::clone(settings.registry.resource_type("User").unwrap());
-    let scope = Scope::new(TenantId::default(), settings);
+    let scope = RequestContext::new(TenantId::default(), settings);
     let stores: [&dyn Store; 2] = [&memory, &sqlite];
     for store in stores {
         populate(store, &scope, &kind).await;
@@ -61,14 +61,14 @@ async fn main() {
     let queries = QUERIES.map(|(filter, sort)| (filter, sort, quoted(filter)));
     let last = (joined.as_str(), "", name.to_owned());
     for (filter, sort, name) in queries.into_iter().chain([last]) {
-        let mut query = Query::of(Arc::clone(&kind)).page(0, PAGE);
+        let mut query = Query::new(Arc::clone(&kind)).with_page(0, PAGE);
         if !filter.is_empty() {
             let filter = Filter::parse(filter).unwrap();
-            query = query.matching(kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap());
+            query = query.with_predicate(kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap());
         }
         if !sort.is_empty() {
             let by = kind.attribute_id(sort).unwrap();
-            query = query.sorted(Some(Sort::by(by, SortOrder::Ascending)));
+            query = query.with_sort(Some(Sort::new(by, SortOrder::Ascending)));
         }
         let mut cells = Vec::new();
         for store in stores {
@@ -85,12 +85,12 @@ fn quoted(text: &str) -> String {
     }
 }
 
-async fn populate(store: &dyn Store, scope: &Scope, kind: &Arc<ResourceType>) {
+async fn populate(store: &dyn Store, scope: &RequestContext, kind: &Arc<ResourceType>) {
     let numbers: Vec<_> = (0..USERS).collect();
     for some in numbers.chunks(1_000) {
         let create = |n: &usize| {
             let body = kind.admit(user::user(*n), &Tolerance::DEFAULT).unwrap();
-            Write::Create {
+            WriteOp::Create {
                 claim: None,
                 change: Change::create(Arc::clone(kind), body),
                 id: ResourceId::from(format!("0190a0b0-0000-7000-8000-{n:012}")),
@@ -104,7 +104,7 @@ async fn populate(store: &dyn Store, scope: &Scope, kind: &Arc<ResourceType>) {
 }
 
 /// The median of some rounds, or when the budget of a request ran out.
-async fn seconds(store: &dyn Store, scope: &Scope, query: &Query) -> String {
+async fn seconds(store: &dyn Store, scope: &RequestContext, query: &Query) -> String {
     let (mut times, mut is_rejected) = (Vec::new(), false);
     for _ in 0..ROUNDS {
         let mut scope = scope.clone();

@@ -23,11 +23,11 @@ use argon2::{
 use axum::http::request::Parts;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use scimkit::{
-    Authenticate, ConnectionId, Denied, Digest, Identity, Memory, Scopes, Server, Settings,
-    TenantId, Token,
+    Authenticate, ConnectionId, Denied, Digest, Identity, MemoryStore, Server, Settings, TenantId,
+    Token, TokenScopes,
     core::AuthenticationScheme,
     credentials,
-    provision::{Administration, Gate, Rules},
+    provision::{Administration, ConnectionSettings, Gate},
     store::BoxFuture,
 };
 use subtle::ConstantTimeEq;
@@ -94,7 +94,7 @@ impl Basic {
         let account = account.ok_or(Denied::Unauthorized)?;
         let (tenant, connection) = (&account.tenant, &account.connection);
         self.gate
-            .identify(head, tenant, connection, Scopes::ALL)
+            .identify(head, tenant, connection, TokenScopes::ALL)
             .await
     }
 
@@ -143,11 +143,11 @@ fn hash(password: &str) -> Result<String, Box<dyn Error>> {
 
 /// A service with one account: that user, and that password.
 async fn service(base_url: &str, user: &str, password: &str) -> Result<Server, Box<dyn Error>> {
-    let (store, settings) = (Arc::new(Memory::new()), Settings::new(base_url));
+    let (store, settings) = (Arc::new(MemoryStore::new()), Settings::new(base_url));
     let administration = Administration::new(store.clone());
     let acme = administration.create_tenant("acme", "Acme Inc.").await?;
     let okta = administration
-        .create_connection(&acme.id, "okta", "Okta", &Rules::default())
+        .create_connection(&acme.id, "okta", "Okta", &ConnectionSettings::default())
         .await?;
     let account = Account {
         connection: okta.id,

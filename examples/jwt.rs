@@ -27,10 +27,11 @@ use jsonwebtoken::{
 };
 use p256::pkcs8::EncodePrivateKey;
 use scimkit::{
-    Authenticate, ConnectionId, Denied, Identity, Memory, Scopes, Server, Settings, TenantId,
+    Authenticate, ConnectionId, Denied, Identity, MemoryStore, Server, Settings, TenantId,
+    TokenScopes,
     core::AuthenticationScheme,
     credentials,
-    provision::{Administration, Gate, Rules},
+    provision::{Administration, ConnectionSettings, Gate},
     store::BoxFuture,
 };
 use serde::{Deserialize, Serialize};
@@ -161,8 +162,8 @@ fn is_for(key: &Jwk, algorithm: Algorithm) -> bool {
 }
 
 /// What a token may do (RFC 8693 section 4.2).
-fn scopes(claim: &str) -> Scopes {
-    let mut scopes = Scopes::NONE;
+fn scopes(claim: &str) -> TokenScopes {
+    let mut scopes = TokenScopes::NONE;
     for word in claim.split(' ') {
         match word {
             "scim.groups" => scopes.groups = true,
@@ -196,21 +197,26 @@ impl fmt::Debug for Jwt {
 
 /// A service that knows one organisation, with an identity provider that has these keys.
 async fn service(base_url: &str, fetch: Fetch) -> Result<Server, Box<dyn Error>> {
-    let (store, settings) = (Arc::new(Memory::new()), Settings::new(base_url));
+    let (store, settings) = (Arc::new(MemoryStore::new()), Settings::new(base_url));
     let jwt = jwt(&store, &settings, fetch).await?;
     Ok(Server::new(store, settings).with_authentication(jwt))
 }
 
 /// What lets in the clients of that organisation.
 async fn jwt(
-    store: &Arc<Memory>,
+    store: &Arc<MemoryStore>,
     settings: &Settings,
     fetch: Fetch,
 ) -> Result<Jwt, Box<dyn Error>> {
     let administration = Administration::new(store.clone());
     let acme = administration.create_tenant("acme", "Acme Inc.").await?;
     let sso = administration
-        .create_connection(&acme.id, "sso", "Single sign-on", &Rules::default())
+        .create_connection(
+            &acme.id,
+            "sso",
+            "Single sign-on",
+            &ConnectionSettings::default(),
+        )
         .await?;
     let issuer = Issuer {
         client: "provisioning".to_owned(),

@@ -26,7 +26,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
-use scimkit::{BearerTokens, Digest, Memory, Server, Settings, Token, core};
+use scimkit::{BearerTokens, Digest, MemoryStore, Server, Settings, Token, core};
 use serve::Timeouts;
 use tower::{BoxError, ServiceBuilder, limit::ConcurrencyLimitLayer, load_shed::LoadShedLayer};
 
@@ -165,7 +165,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "curl -i -H 'Authorization: Bearer {}' '{base_url}/Users'",
         token.reveal()
     );
-    let server = Server::new(Arc::new(Memory::new()), Settings::new(base_url))
+    let server = Server::new(Arc::new(MemoryStore::new()), Settings::new(base_url))
         .with_authentication(BearerTokens::new([token.digest()]));
     let stop = async { drop(tokio::signal::ctrl_c().await) };
     serve::serve(listener, app(server), Timeouts::default(), stop).await;
@@ -192,7 +192,7 @@ mod tests {
     async fn fast_credential_gets_429_with_retry_after() {
         let (fast, slow) = (Token::generate().unwrap(), Token::generate().unwrap());
         let settings = Settings::new("https://app.example/scim/v2");
-        let server = Server::new(Arc::new(Memory::new()), settings)
+        let server = Server::new(Arc::new(MemoryStore::new()), settings)
             .with_authentication(BearerTokens::new([fast.digest(), slow.digest()]));
         let app = app(server);
         let mut refused = None;
@@ -220,7 +220,7 @@ mod tests {
     async fn guesses_with_changing_credentials_block_their_address_only() {
         let token = Token::generate().unwrap();
         let settings = Settings::new("https://app.example/scim/v2");
-        let server = Server::new(Arc::new(Memory::new()), settings)
+        let server = Server::new(Arc::new(MemoryStore::new()), settings)
             .with_authentication(BearerTokens::new([token.digest()]));
         let app = app(server);
         let ask = async |peer: &str, token: &str| {
@@ -264,7 +264,7 @@ mod tests {
         async fn start() -> SocketAddr {
             let settings = Settings::new("https://app.example/scim/v2");
             let token = Token::from_secret("a-token-of-these-tests").unwrap();
-            let server = Server::new(Arc::new(Memory::new()), settings)
+            let server = Server::new(Arc::new(MemoryStore::new()), settings)
                 .with_authentication(BearerTokens::new([token.digest()]));
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();

@@ -10,10 +10,10 @@ use std::{
 };
 
 use scimkit::{
-    Scope, TenantId,
+    RequestContext, TenantId,
     registry::{Change, Edge, EdgeEdit, ResourceId, Tolerance},
     store::{
-        Batch, Expect, Write,
+        Batch, ExpectedVersion, WriteOp,
         archive::{self, import_from},
     },
 };
@@ -52,7 +52,7 @@ async fn beside_writes<T>(world: &World, act: impl Future<Output = T>) -> (T, St
             let kind = other.settings.registry.resource_type("User").unwrap();
             let body = json!({"userName": format!("other{n}")});
             let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
-            let write = Write::Create {
+            let write = WriteOp::Create {
                 change: Change::create(kind.clone(), body),
                 claim: None,
                 id: ResourceId::from(format!("other{n}")),
@@ -82,7 +82,7 @@ async fn beside_writes<T>(world: &World, act: impl Future<Output = T>) -> (T, St
 }
 
 async fn imported(world: &World) -> String {
-    let mut scope: Scope = world.scope.clone();
+    let mut scope: RequestContext = world.scope.clone();
     scope.tenant = TenantId::from("acme");
     let options = archive::Options::default();
     let act = import_from(
@@ -128,7 +128,7 @@ fn lines() -> Vec<u8> {
     lines.into_bytes()
 }
 
-fn replacement(world: &World, from: usize) -> Write {
+fn replacement(world: &World, from: usize) -> WriteOp {
     let group = world
         .scope
         .settings
@@ -139,9 +139,9 @@ fn replacement(world: &World, from: usize) -> Write {
     let edges = (from..from + USERS).map(|n| Edge::to(n.to_string().as_str()));
     let edit = EdgeEdit::Replace(edges.collect());
     change.edit_edges(group.attribute_id("members").unwrap(), edit);
-    Write::Update {
+    WriteOp::Update {
         change,
-        expect: Expect::Any,
+        expect: ExpectedVersion::Any,
         id: ResourceId::from("group"),
     }
 }
@@ -157,7 +157,7 @@ async fn group(world: &World) {
         .resource_type("Group")
         .unwrap();
     let body = group.admit(json!({"displayName": "all"}), &Tolerance::DEFAULT);
-    let create = Write::Create {
+    let create = WriteOp::Create {
         change: Change::create(group.clone(), body.unwrap()),
         claim: None,
         id: ResourceId::from("group"),

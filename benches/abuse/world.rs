@@ -5,9 +5,10 @@ use std::sync::Arc;
 use chrono::DateTime;
 use http::{Method, Request, StatusCode};
 use scimkit::{
-    BearerTokens, Memory, Scope, Server, Settings, Sqlite, Store, TenantId, Token, Tolerance,
+    BearerTokens, MemoryStore, RequestContext, Server, Settings, Sqlite, Store, TenantId, Token,
+    Tolerance,
     registry::{Change, ResourceId},
-    store::{Archive, Batch, Write},
+    store::{Archive, Batch, WriteOp},
 };
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ pub(crate) struct World {
     pub(crate) folder: Option<tempfile::TempDir>,
     pub(crate) server: Server,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) scope: Scope,
+    pub(crate) scope: RequestContext,
 }
 
 impl World {
@@ -37,7 +38,7 @@ impl World {
                 (store.clone(), store)
             }
             None => {
-                let store = Arc::new(Memory::new());
+                let store = Arc::new(MemoryStore::new());
                 (store.clone(), store)
             }
         };
@@ -51,7 +52,7 @@ impl World {
             folder,
             server: server.with_authentication(tokens),
             store,
-            scope: Scope::new(TenantId::default(), Arc::new(settings)),
+            scope: RequestContext::new(TenantId::default(), Arc::new(settings)),
         }
     }
 
@@ -81,7 +82,7 @@ impl World {
         let kind = self.scope.settings.registry.resource_type(kind).unwrap();
         let create = |number: usize| {
             let admitted = kind.admit(body(number), &Tolerance::DEFAULT).unwrap();
-            Write::Create {
+            WriteOp::Create {
                 change: Change::create(Arc::clone(kind), admitted),
                 claim: None,
                 id: ResourceId::from(number.to_string()),

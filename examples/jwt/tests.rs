@@ -222,7 +222,7 @@ async fn a_new_key_is_fetched_and_made_up_ones_are_not() {
 async fn nothing_is_called_bad_while_the_issuer_does_not_answer() {
     let (old, new) = (Signer::es256("old").unwrap(), Signer::es256("new").unwrap());
     let published = Published::of(&[&old]);
-    let store = Arc::new(Memory::new());
+    let store = Arc::new(MemoryStore::new());
     let settings = Settings::new("https://app.example/scim/v2");
     let jwt = jwt(&store, &settings, published.fetch()).await.unwrap();
     let check = async |signer: &Signer| {

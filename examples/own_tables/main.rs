@@ -52,10 +52,10 @@ fn settings(base_url: &str) -> Result<Settings, Box<dyn Error>> {
     let mut settings = Settings::new(base_url);
     settings.registry = Arc::new(users_alone()?);
     // Who is in the table already is taken over, by e-mail address.
-    settings.create = CreatePolicy::Adopt;
+    settings.create_policy = CreatePolicy::Adopt;
     let mapping = Mapping::builder().text(include_str!("mapping.toml"));
     let mapping = Arc::new(mapping.build(&settings.registry)?);
-    Ok(settings.mapped(mapping)?)
+    Ok(settings.with_mapping(mapping)?)
 }
 
 /// The product's people in that database.

@@ -3,12 +3,12 @@
 
 use rusqlite::{Connection, ErrorCode, Row, params_from_iter, types::Value as Sql};
 use scimkit::{
-    Scope,
+    RequestContext,
     mapping::TypeMapping,
     registry::ResourceType,
     sql::{Dialect, HostTable},
     store::{
-        StoreError, Support,
+        Capabilities, StoreError,
         engine::{FoundRow, Rejection, ResourceRow, RowRef, RowState, RowsError},
         rows::{Access, LookupBy, SimpleDatabase, SimpleTransaction},
     },
@@ -150,7 +150,11 @@ impl Drop for Company<'_> {
 impl SimpleDatabase for People {
     type Transaction<'a> = Company<'a>;
 
-    async fn begin<'a>(&'a self, scope: &'a Scope, _: Access) -> Result<Company<'a>, RowsError> {
+    async fn begin<'a>(
+        &'a self,
+        scope: &'a RequestContext,
+        _: Access,
+    ) -> Result<Company<'a>, RowsError> {
         let database = self.database.lock().await;
         database
             .execute_batch("BEGIN IMMEDIATE")
@@ -162,8 +166,8 @@ impl SimpleDatabase for People {
         })
     }
 
-    fn support(&self, _: &ResourceType) -> Support {
-        let mut support = Support::full();
+    fn support(&self, _: &ResourceType) -> Capabilities {
+        let mut support = Capabilities::full();
         support.capacities = true;
         support
     }

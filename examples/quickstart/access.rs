@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::http::request::Parts;
 use scimkit::{
-    Authenticate, ConnectionId, Denied, Digest, Identity, Scopes, Settings, Tenancy, TenantId,
-    Token,
+    Authenticate, ConnectionId, Denied, Digest, Identity, Settings, TenantId, TenantStore, Token,
+    TokenScopes,
     core::AuthenticationScheme,
     credentials,
-    provision::{Administration, Clock, Error, Gate, NewToken, Rules},
+    provision::{Administration, Clock, ConnectionSettings, Error, Gate, NewToken},
     store::BoxFuture,
 };
 use subtle::ConstantTimeEq;
@@ -38,7 +38,7 @@ impl Authenticator {
     /// Creates the tenant, the connection and a token if they do not exist.
     pub(crate) async fn build(
         options: &Options,
-        tenants: Arc<dyn Tenancy>,
+        tenants: Arc<dyn TenantStore>,
         settings: Settings,
     ) -> Result<(Authenticator, TokenSource), Problem> {
         let administration = Administration::new(Arc::clone(&tenants));
@@ -66,7 +66,9 @@ impl Authenticator {
         }
         let tenant = TenantId::default();
         let connection = ConnectionId::default();
-        let identity = self.gate.identify(head, &tenant, &connection, Scopes::ALL);
+        let identity = self
+            .gate
+            .identify(head, &tenant, &connection, TokenScopes::ALL);
         identity.await
     }
 }
@@ -87,7 +89,7 @@ async fn set_up(administration: &Administration) -> Result<(), Error> {
     ignore_existing(administration.create_tenant(id, id).await)?;
     let connection = ConnectionId::default();
     let id = connection.as_str();
-    let rules = Rules::default();
+    let rules = ConnectionSettings::default();
     let created = administration.create_connection(&tenant, id, id, &rules);
     ignore_existing(created.await)
 }
@@ -113,7 +115,7 @@ async fn stored_or_created(administration: &Administration) -> Result<TokenSourc
     if tokens.is_empty() {
         return Ok(TokenSource::Created(create_token(administration).await?));
     }
-    let has_valid = tokens.iter().any(|token| token.is_good_at(now));
+    let has_valid = tokens.iter().any(|token| token.is_valid_at(now));
     Ok(if has_valid {
         TokenSource::Stored
     } else {

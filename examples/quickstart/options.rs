@@ -10,7 +10,9 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
-use scimkit::{Memory, Registry, Sqlite, Store, Tenancy, Token, Tolerance, UnknownMembers};
+use scimkit::{
+    MemoryStore, Registry, Sqlite, Store, TenantStore, Token, Tolerance, UnknownMemberPolicy,
+};
 use tokio::net::TcpListener;
 
 use crate::files;
@@ -92,10 +94,10 @@ pub(crate) type Problem = Box<dyn Error>;
 /// One store, as that of the resources and that of the tenants.
 pub(crate) struct OpenedStore {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) tenants: Arc<dyn Tenancy>,
+    pub(crate) tenants: Arc<dyn TenantStore>,
 }
 
-impl<S: Store + Tenancy> From<S> for OpenedStore {
+impl<S: Store + TenantStore> From<S> for OpenedStore {
     fn from(both: S) -> Self {
         let both = Arc::new(both);
         OpenedStore {
@@ -136,7 +138,7 @@ impl Options {
 
     pub(crate) fn open(&self) -> Result<OpenedStore, Problem> {
         match &self.store {
-            StoreChoice::Memory => Ok(Memory::new().into()),
+            StoreChoice::Memory => Ok(MemoryStore::new().into()),
             StoreChoice::Sqlite(path) => {
                 let opened = Sqlite::open(path).map_err(|error| -> Problem {
                     match files::explain_database(path) {
@@ -210,10 +212,10 @@ impl Options {
         }
     }
 
-    pub(crate) fn unknown_members(&self) -> UnknownMembers {
+    pub(crate) fn unknown_members(&self) -> UnknownMemberPolicy {
         match self.unknown_members {
-            MemberPolicy::Accept => UnknownMembers::Accept,
-            MemberPolicy::Reject => UnknownMembers::Refuse,
+            MemberPolicy::Accept => UnknownMemberPolicy::Accept,
+            MemberPolicy::Reject => UnknownMemberPolicy::Reject,
         }
     }
 }

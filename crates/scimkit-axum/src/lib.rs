@@ -4,10 +4,10 @@
 //! use std::sync::Arc;
 //! use axum::{Router, routing::get};
 //! use scimkit_server::{BearerTokens, Server, Token};
-//! use scimkit_store::{Memory, Settings};
+//! use scimkit_store::{MemoryStore, Settings};
 //!
 //! let token = Token::generate()?;
-//! let server = Server::new(Arc::new(Memory::new()), Settings::new("https://app.example/scim/v2"))
+//! let server = Server::new(Arc::new(MemoryStore::new()), Settings::new("https://app.example/scim/v2"))
 //!     .with_authentication(BearerTokens::new([token.digest()]));
 //! let app: Router = Router::new()
 //!     .route("/", get(async || "the app itself"))
@@ -34,10 +34,10 @@ use scimkit_server::Server;
 /// ```
 /// # use std::sync::Arc;
 /// # use scimkit_server::Server;
-/// # use scimkit_store::{Memory, Settings};
+/// # use scimkit_store::{MemoryStore, Settings};
 /// let path = "/tenants/{tenant}/scim/v2";
 /// let settings = Settings::new(format!("https://app.example{path}"));
-/// let server = Server::new(Arc::new(Memory::new()), settings);
+/// let server = Server::new(Arc::new(MemoryStore::new()), settings);
 /// let app: axum::Router = scimkit_axum::router(path, server);
 /// # let _ = app;
 /// ```

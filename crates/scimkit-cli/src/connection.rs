@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::ExitCode, sync::Arc};
 use clap::{Args, Subcommand};
 use scimkit::{
     ConnectionId, Settings, TenantId,
-    provision::{Administration, Rules, Switch},
+    provision::{Administration, ConnectionSettings, Switch},
     store::{Connection, TenantLimits},
 };
 use serde_json::{Map, Value, json};
@@ -130,10 +130,10 @@ impl Change {
     }
 
     /// The stored settings with those of the arguments.
-    fn apply(&self, stored: &str) -> Result<Rules, Failure> {
+    fn apply(&self, stored: &str) -> Result<ConnectionSettings, Failure> {
         let rejected = |problem: String| Failure::Rejected(problem);
         // Settings that this release can't read are dropped.
-        let stored = Rules::from_json(stored).ok().map(|_| stored);
+        let stored = ConnectionSettings::from_json(stored).ok().map(|_| stored);
         let stored = stored.and_then(|stored| serde_json::from_str(stored).ok());
         let mut members: Map<String, Value> = stored.unwrap_or_default();
         for setting in self.settings() {
@@ -149,11 +149,12 @@ impl Change {
             };
         }
         let text = Value::Object(members).to_string();
-        let rules = Rules::from_json(&text).map_err(|error| rejected(error.to_string()))?;
+        let rules =
+            ConnectionSettings::from_json(&text).map_err(|error| rejected(error.to_string()))?;
         // With an invalid mapping, the server would reject every request of the connection.
         let mut settings = Settings::new("");
         settings.registry = Arc::new(self.schemas.registry().map_err(Failure::Unusable)?);
-        let checked = rules.settings(&settings, &self.transforms.builder());
+        let checked = rules.apply_to(&settings, &self.transforms.builder());
         checked.map_err(|error| rejected(error.to_string()))?;
         Ok(rules)
     }
@@ -252,7 +253,7 @@ async fn remove(admin: Administration, options: &Selected) -> Result<CommandOutp
 async fn update(admin: Administration, options: &Change) -> Result<CommandOutput, Failure> {
     let id = ConnectionId::from(options.id());
     let seen = admin.connection(&options.tenant.id(), &id).await?;
-    let rules = options.apply(&seen.rules)?;
+    let rules = options.apply(&seen.settings)?;
     let name = options.name.as_deref().unwrap_or(&seen.name);
     let changed = admin.change_connection(&seen, name, &rules);
     Ok(shown(&changed.await?))
@@ -280,14 +281,14 @@ pub(crate) fn as_json(connection: &Connection) -> Value {
 
 /// The stored settings of a connection, also those of another release.
 fn settings(connection: &Connection) -> Value {
-    let text = connection.rules.as_str();
+    let text = connection.settings.as_str();
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
 
 pub(crate) fn connections_table(connections: &[Connection]) -> Vec<String> {
     let yes_no = |holds: bool| if holds { "yes" } else { "no" }.to_owned();
     let row = |connection: &Connection| {
-        let switches = match Rules::from_json(&connection.rules) {
+        let switches = match ConnectionSettings::from_json(&connection.settings) {
             Ok(rules) => [rules.active, rules.users, rules.groups].map(yes_no),
             Err(_) => ["?", "?", "?"].map(str::to_owned),
         };

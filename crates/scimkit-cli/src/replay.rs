@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use regex::Regex;
-use scimkit::{BearerTokens, Memory, Server, Settings, Token, Tolerance};
+use scimkit::{BearerTokens, MemoryStore, Server, Settings, Token, Tolerance};
 use scimkit_testkit::replay::{Mode, Outcome, Replay, Report, Scenario, Target, Verdict};
 use serde_json::{Value, json};
 
@@ -209,7 +209,7 @@ fn server(options: &Options, token: &Token) -> Result<Server, String> {
     let mut settings = Settings::new("https://scim.example/v2");
     settings.registry = Arc::new(options.schemas.registry()?);
     settings.tolerance = options.profile;
-    Ok(Server::new(Arc::new(Memory::new()), settings)
+    Ok(Server::new(Arc::new(MemoryStore::new()), settings)
         .with_authentication(BearerTokens::new([token.digest()])))
 }
 

@@ -5,7 +5,7 @@ use std::{io, process::ExitCode, str::FromStr, time::Duration};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use scimkit::{
-    ConnectionId, Scopes,
+    ConnectionId, TokenScopes,
     provision::{Administration, Clock, Issued, NewToken},
     store::{TenantLimits, TokenRecord},
 };
@@ -219,7 +219,7 @@ async fn create(admin: Administration, options: &Create) -> Result<CommandOutput
         .expires
         .map(|end| end.at(Clock::default().now()))
         .transpose()?;
-    new.scopes = Scopes::NONE;
+    new.scopes = TokenScopes::NONE;
     new.scopes.groups = options.scopes.contains(&Scope::Groups);
     new.scopes.read = options.scopes.contains(&Scope::Read);
     new.scopes.users = options.scopes.contains(&Scope::Users);
@@ -280,19 +280,19 @@ pub(crate) fn as_json(token: &TokenRecord) -> Value {
     json!({
         "connection": token.connection.as_str(),
         "created": instant(token.created),
-        "expires": token.expires.map(instant),
+        "expires": token.expires_at.map(instant),
         "id": token.id,
         "lastUsed": token.last_used.map(instant),
         "name": token.name,
-        "replaced": token.replaced.map(instant),
-        "revoked": token.revoked.map(instant),
+        "replaced": token.replaced_at.map(instant),
+        "revoked": token.revoked_at.map(instant),
         "scopes": scopes(token.scopes),
         "state": state(token, Clock::default().now()),
         "tenant": token.tenant.as_str(),
     })
 }
 
-fn scopes(scopes: Scopes) -> Vec<&'static str> {
+fn scopes(scopes: TokenScopes) -> Vec<&'static str> {
     let all = [
         (scopes.groups, "groups"),
         (scopes.read, "read"),
@@ -304,14 +304,14 @@ fn scopes(scopes: Scopes) -> Vec<&'static str> {
 
 /// Whether the server accepts a token.
 fn state(token: &TokenRecord, now: DateTime<Utc>) -> &'static str {
-    if token.is_good_at(now) {
-        return match token.replaced {
+    if token.is_valid_at(now) {
+        return match token.replaced_at {
             Some(_) => "replaced",
             None => "valid",
         };
     }
-    let is_over = token.replaced.is_some_and(|end| end <= now);
-    if token.revoked.is_some() || is_over {
+    let is_over = token.replaced_at.is_some_and(|end| end <= now);
+    if token.revoked_at.is_some() || is_over {
         "revoked"
     } else {
         "expired"
@@ -322,7 +322,7 @@ pub(crate) fn tokens_table(tokens: &[TokenRecord]) -> Vec<String> {
     let now = Clock::default().now();
     let moment = |at: Option<DateTime<Utc>>, never: &str| at.map_or(never.to_owned(), minute);
     let row = |token: &TokenRecord| {
-        let ends = [token.revoked, token.replaced, token.expires]
+        let ends = [token.revoked_at, token.replaced_at, token.expires_at]
             .into_iter()
             .flatten()
             .min();

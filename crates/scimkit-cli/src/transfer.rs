@@ -11,7 +11,7 @@ use std::{
 use clap::Args;
 use indicatif::ProgressBar;
 use scimkit::{
-    Scope, Settings, Sqlite, TenantId,
+    RequestContext, Settings, Sqlite, TenantId,
     provision::check_id,
     store::{
         StoreError,
@@ -183,7 +183,7 @@ pub(crate) fn import(options: &Import) -> ExitCode {
 async fn imported(
     store: Arc<Sqlite>,
     options: &Import,
-    scope: Scope,
+    scope: RequestContext,
     input: Input,
 ) -> Result<CommandOutput, Failure> {
     let archive_options = archive_options(options.without_tokens);
@@ -218,7 +218,7 @@ struct Input {
 }
 
 /// The input of an import, and the tenant to create.
-fn open_input(options: &Import) -> Result<(Scope, Input), Failure> {
+fn open_input(options: &Import) -> Result<(RequestContext, Input), Failure> {
     let registry = options.schemas.registry().map_err(Failure::Unusable)?;
     let mut settings = Settings::new("");
     settings.registry = Arc::new(registry);
@@ -226,7 +226,7 @@ fn open_input(options: &Import) -> Result<(Scope, Input), Failure> {
     let (exported, input) = input(&options.file)?;
     let tenant = options.tenant.as_deref().map_or(exported, TenantId::from);
     check_id(tenant.as_str())?;
-    Ok((Scope::new(tenant, Arc::new(settings)), input))
+    Ok((RequestContext::new(tenant, Arc::new(settings)), input))
 }
 
 /// The lines of a file, and the tenant that they name.

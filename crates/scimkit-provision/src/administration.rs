@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use scimkit_store::{
-    Cause, Connection, ConnectionId, Entry, Rules, Stamp, StoreError, Tenancy, Tenant, TenantId,
-    TenantLimits, validate,
+    Cause, Connection, ConnectionId, ConnectionSettings, Stamp, StoreError, Tenant, TenantEntry,
+    TenantId, TenantLimits, TenantStore, validate,
 };
 
 use crate::{Clock, Error, Kind};
@@ -29,7 +29,7 @@ pub struct Administration {
     cause: Cause,
     pub(crate) clock: Clock,
     limits: TenantLimits,
-    pub(crate) tenancy: Arc<dyn Tenancy>,
+    pub(crate) tenancy: Arc<dyn TenantStore>,
 }
 
 /// Whether something goes through a connection.
@@ -45,7 +45,7 @@ pub enum Switch {
 impl Administration {
     /// An administration of what is kept there.
     #[must_use]
-    pub fn new(tenancy: Arc<dyn Tenancy>) -> Self {
+    pub fn new(tenancy: Arc<dyn TenantStore>) -> Self {
         Administration {
             cause: Cause::default(),
             clock: Clock::default(),
@@ -76,11 +76,11 @@ impl Administration {
     /// # }
     /// use std::sync::Arc;
     /// use scimkit_provision::{Administration, Error, Kind};
-    /// use scimkit_store::{Memory, TenantLimits};
+    /// use scimkit_store::{MemoryStore, TenantLimits};
     ///
     /// let mut limits = TenantLimits::default();
     /// limits.tenants = 1;
-    /// let administration = Administration::new(Arc::new(Memory::new())).with_limits(limits);
+    /// let administration = Administration::new(Arc::new(MemoryStore::new())).with_limits(limits);
     /// let acme = now(administration.create_tenant("acme", "Acme"))?;
     /// let error = now(administration.create_tenant("other", "Other")).unwrap_err();
     /// assert!(matches!(error, Error::TooMany { kind: Kind::Tenant, limit: 1, .. }));
@@ -183,13 +183,13 @@ impl Administration {
         tenant: &TenantId,
         id: &str,
         name: &str,
-        rules: &Rules,
+        rules: &ConnectionSettings,
     ) -> Result<Connection, Error> {
         validate::id("connection id", id)?;
         validate::name(name)?;
         let (id, at) = (ConnectionId::from(id), self.now());
         let mut connection = Connection::new(tenant.clone(), id, name, at);
-        connection.rules = rules.to_json()?;
+        connection.settings = rules.to_json()?;
         let made = self.put_connection(connection).await;
         made.map_err(|error| match error {
             Error::Stale { id, kind } => Error::Exists { id, kind },
@@ -207,12 +207,12 @@ impl Administration {
         &self,
         seen: &Connection,
         name: &str,
-        rules: &Rules,
+        rules: &ConnectionSettings,
     ) -> Result<Connection, Error> {
         validate::name(name)?;
         let mut connection = seen.clone();
         name.clone_into(&mut connection.name);
-        connection.rules = rules.to_json()?;
+        connection.settings = rules.to_json()?;
         self.put_connection(connection).await
     }
 
@@ -230,7 +230,7 @@ impl Administration {
         let mut races = RACES;
         loop {
             let seen = self.connection(tenant, id).await?;
-            let mut rules = Rules::from_json(&seen.rules)?;
+            let mut rules = ConnectionSettings::from_json(&seen.settings)?;
             rules.active = to == Switch::On;
             match self.change_connection(&seen, &seen.name, &rules).await {
                 Err(Error::Stale { .. }) if races > 0 => races -= 1,
@@ -266,19 +266,19 @@ impl Administration {
     }
 
     /// Stores entries now.
-    pub(crate) async fn put(&self, entries: Vec<Entry>) -> Result<(), StoreError> {
+    pub(crate) async fn put(&self, entries: Vec<TenantEntry>) -> Result<(), StoreError> {
         self.tenancy.put(entries, self.stamp()).await
     }
 
     async fn put_tenant(&self, mut tenant: Tenant) -> Result<Tenant, Error> {
-        let put = self.put(vec![Entry::Tenant(tenant.clone())]).await;
+        let put = self.put(vec![TenantEntry::Tenant(tenant.clone())]).await;
         put.map_err(|error| failed(error, Kind::Tenant, tenant.id.as_str()))?;
         tenant.revision += 1;
         Ok(tenant)
     }
 
     async fn put_connection(&self, mut connection: Connection) -> Result<Connection, Error> {
-        let entry = Entry::Connection(connection.clone());
+        let entry = TenantEntry::Connection(connection.clone());
         let put = self.put(vec![entry]).await;
         put.map_err(|error| failed(error, Kind::Connection, connection.id.as_str()))?;
         connection.revision += 1;
@@ -296,7 +296,7 @@ pub(crate) fn failed(error: StoreError, kind: Kind, id: &str) -> Error {
     let id = id.to_owned();
     match error {
         StoreError::NotFound => Error::NotFound { id, kind },
-        StoreError::Stale { .. } => Error::Stale { id, kind },
+        StoreError::VersionMismatch { .. } => Error::Stale { id, kind },
         StoreError::TooManyEntries { kind, limit } => Error::TooMany {
             kind: kind.into(),
             limit,

@@ -9,7 +9,7 @@ use lru::LruCache;
 use scimkit_mapping::MappingBuilder;
 use scimkit_store::{Connection, ConnectionId, Settings, TenantId};
 
-use crate::{Rules, RulesError, place::Place};
+use crate::{ConnectionSettings, ConnectionSettingsError, place::Place};
 
 /// Connections that are remembered at most; of more, those that were asked for last.
 const MOST: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
@@ -25,7 +25,7 @@ pub(crate) struct Base {
 /// A connection's rules at work.
 #[derive(Debug)]
 pub(crate) struct Ready {
-    pub(crate) rules: Rules,
+    pub(crate) rules: ConnectionSettings,
     pub(crate) settings: Arc<Settings>,
 }
 
@@ -61,21 +61,21 @@ impl Cache {
     pub(crate) fn ready(&self, connection: &Connection, base: &Base) -> Option<Arc<Ready>> {
         let key = (connection.tenant.clone(), connection.id.clone());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = find(&mut known, &key, &connection.rules) {
+        if let Some(made) = find(&mut known, &key, &connection.settings) {
             return made.ready;
         }
         drop(known);
         let made = make(connection, base);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // Requests at the same time may all have made it.
-        if let Some(made) = find(&mut known, &key, &connection.rules) {
+        if let Some(made) = find(&mut known, &key, &connection.settings) {
             return made.ready;
         }
         let (ready, problem) = match made {
             Ok(ready) => (Some(Arc::new(ready)), None),
             Err(problem) => (None, Some(problem)),
         };
-        let text = connection.rules.clone();
+        let text = connection.settings.clone();
         let made = Made { ready, text };
         known.put(key, made.clone());
         drop(known);
@@ -92,9 +92,9 @@ fn find(known: &mut LruCache<Key, Made>, key: &Key, text: &str) -> Option<Made> 
     known.get(key).filter(|made| made.text == text).cloned()
 }
 
-fn make(connection: &Connection, base: &Base) -> Result<Ready, RulesError> {
-    let rules = Rules::from_json(&connection.rules)?;
-    let mut settings = rules.settings(&base.settings, &base.mappings)?;
+fn make(connection: &Connection, base: &Base) -> Result<Ready, ConnectionSettingsError> {
+    let rules = ConnectionSettings::from_json(&connection.settings)?;
+    let mut settings = rules.apply_to(&base.settings, &base.mappings)?;
     settings.base_url = base.place.base_url(&connection.tenant);
     Ok(Ready {
         rules,
@@ -135,13 +135,13 @@ mod tests {
         assert_eq!(first.settings.base_url, "https://default.app.example");
         assert!(Arc::ptr_eq(&first, &ready(&entra)));
 
-        entra.rules = r#"{"users":false}"#.to_owned();
+        entra.settings = r#"{"users":false}"#.to_owned();
         let second = ready(&entra);
         assert!(first.rules.users && !second.rules.users);
 
-        entra.rules = "{".to_owned();
+        entra.settings = "{".to_owned();
         assert!(cache.ready(&entra, &base).is_none());
-        entra.rules = "{}".to_owned();
+        entra.settings = "{}".to_owned();
         assert!(cache.ready(&entra, &base).is_some());
     }
 

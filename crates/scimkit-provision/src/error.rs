@@ -4,7 +4,7 @@ use std::fmt;
 
 use scimkit_core::excerpt;
 use scimkit_server::NoRandomness;
-use scimkit_store::{EntryKind, RulesError, StoreError, validate::InvalidEntry};
+use scimkit_store::{ConnectionSettingsError, EntryKind, StoreError, validate::InvalidEntry};
 
 /// Why something could not be done for an administrator.
 ///
@@ -49,7 +49,7 @@ pub enum Error {
     },
     /// The rules of a connection can't be read or kept.
     #[error("{0}")]
-    Rules(RulesError),
+    Rules(ConnectionSettingsError),
     /// Somebody else changed it in between: look again, then try again.
     #[error("{kind} `{id}` was changed by somebody else; nothing was done")]
     Stale {
@@ -126,8 +126,8 @@ impl From<InvalidEntry> for Error {
     }
 }
 
-impl From<RulesError> for Error {
-    fn from(error: RulesError) -> Self {
+impl From<ConnectionSettingsError> for Error {
+    fn from(error: ConnectionSettingsError) -> Self {
         Error::Rules(error)
     }
 }

@@ -7,7 +7,8 @@ use scimkit_core::AuthenticationScheme;
 use scimkit_mapping::MappingBuilder;
 use scimkit_server::{Access, Authenticate, Denied, Digest, Identity, credentials};
 use scimkit_store::{
-    BoxFuture, Connection, ConnectionId, Opened, Scopes, Settings, StoreError, Tenancy, TenantId,
+    BoxFuture, Connection, ConnectionId, FoundToken, Settings, StoreError, TenantId, TenantStore,
+    TokenScopes,
 };
 use subtle::{Choice, ConstantTimeEq};
 
@@ -29,7 +30,7 @@ use crate::{
 ///   the port). Then a token opens its own tenant's place and no other.
 /// - What is refused with 401 is all refused alike, with the same question to what keeps them: a token that nobody has, one
 ///   that is revoked or expired, and one of another tenant.
-/// - A connection acts under its [`Rules`](crate::Rules), and its token's scopes say what
+/// - A connection acts under its [`ConnectionSettings`](crate::Rules), and its token's scopes say what
 ///   [`Access`](scimkit_server::Access) it has.
 /// - When a token was last used is noted at most once a minute, which no request waits for longer than
 ///   a fifth of a second, or fails for.
@@ -49,14 +50,14 @@ pub struct Gate {
     base: Base,
     cache: Cache,
     clock: Clock,
-    tenancy: Arc<dyn Tenancy>,
+    tenancy: Arc<dyn TenantStore>,
     uses: Uses,
 }
 
 impl Gate {
     /// A gate for the connections that are kept there, whose rules start from those settings.
     #[must_use]
-    pub fn new(tenancy: Arc<dyn Tenancy>, settings: Settings) -> Self {
+    pub fn new(tenancy: Arc<dyn TenantStore>, settings: Settings) -> Self {
         Gate {
             base: Base {
                 mappings: MappingBuilder::default(),
@@ -105,7 +106,7 @@ impl Gate {
         head: &Parts,
         tenant: &TenantId,
         connection: &ConnectionId,
-        scopes: Scopes,
+        scopes: TokenScopes,
     ) -> Result<Identity, Denied> {
         let found = self.tenancy.connection(tenant, connection).await;
         let found = found.map_err(|error| unavailable(&error))?;
@@ -118,13 +119,13 @@ impl Gate {
 
     async fn open(&self, head: &Parts) -> Result<Identity, Denied> {
         let sent = Digest::of(credentials(head, "Bearer")?.as_bytes());
-        let found = self.tenancy.open(sent.as_bytes()).await;
+        let found = self.tenancy.find_token(sent.as_bytes()).await;
         let found = found.map_err(|error| unavailable(&error))?;
         let now = self.clock.now();
-        let is_good = |opened: &Opened| {
+        let is_good = |opened: &FoundToken| {
             let same: Choice = opened.token.digest.ct_eq(sent.as_bytes());
             bool::from(same)
-                & opened.token.is_good_at(now)
+                & opened.token.is_valid_at(now)
                 & self.base.place.is_of(&opened.tenant.id, head)
         };
         let opened = found.filter(is_good).ok_or(Denied::Unauthorized)?;
@@ -134,7 +135,7 @@ impl Gate {
         Ok(identity)
     }
 
-    fn identity(&self, connection: &Connection, scopes: Scopes) -> Result<Identity, Denied> {
+    fn identity(&self, connection: &Connection, scopes: TokenScopes) -> Result<Identity, Denied> {
         let ready = self.cache.ready(connection, &self.base);
         let ready = ready.ok_or(Denied::Misconfigured)?;
         if !ready.rules.active {

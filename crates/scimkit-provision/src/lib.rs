@@ -3,9 +3,9 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use scimkit_provision::{Administration, Gate, NewToken, Rules};
+//! use scimkit_provision::{Administration, Gate, NewToken, ConnectionSettings};
 //! use scimkit_server::Server;
-//! use scimkit_store::{Memory, Settings};
+//! use scimkit_store::{MemoryStore, Settings};
 //! # use std::{pin::pin, task::{Context, Poll, Waker}};
 //! # fn block_on<T>(future: impl Future<Output = T>) -> T {
 //! #     let mut future = pin!(future);
@@ -16,7 +16,7 @@
 //! #     }
 //! # }
 //!
-//! let store = Arc::new(Memory::new());
+//! let store = Arc::new(MemoryStore::new());
 //! let settings = Settings::new("https://app.example/tenants/{tenant}/scim/v2");
 //! let server = Server::new(store.clone(), settings.clone())
 //!     .with_authentication(Gate::new(store.clone(), settings))
@@ -26,7 +26,7 @@
 //! let issued = block_on(async {
 //!     let acme = administration.create_tenant("acme", "Acme Inc.").await?;
 //!     let entra = administration
-//!         .create_connection(&acme.id, "entra", "Entra ID", &Rules::default())
+//!         .create_connection(&acme.id, "entra", "Entra ID", &ConnectionSettings::default())
 //!         .await?;
 //!     administration.issue(&acme.id, &entra.id, &NewToken::new("2026")).await
 //! })?;
@@ -39,11 +39,11 @@
 //! ```
 //!
 //! - [`Administration`]: makes tenants, connections and tokens, and changes them
-//! - [`Rules`]: what an administrator chooses for a connection
+//! - [`ConnectionSettings`]: what an administrator chooses for a connection
 //! - [`Gate`]: who is asking, by the token and the place that the request was sent to
 //! - [`Clock`]: what time it is
 //!
-//! Everything is kept by a [`Tenancy`](scimkit_store::Tenancy): the databases of ours, or the host's
+//! Everything is kept by a [`TenantStore`](scimkit_store::TenantStore): the databases of ours, or the host's
 //! own tables.
 
 mod administration;
@@ -59,6 +59,6 @@ pub use administration::{Administration, Switch};
 pub use error::{Error, Kind};
 pub use gate::Gate;
 pub use scimkit_server::Clock;
-pub use scimkit_store::{CapacityRule, Rules, RulesError};
+pub use scimkit_store::{CapacitySetting, ConnectionSettings, ConnectionSettingsError};
 pub use text::check_id;
 pub use token::{Issued, NewToken};

@@ -4,7 +4,9 @@ use std::{fmt, time::Duration};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use scimkit_server::{NoRandomness, Token};
-use scimkit_store::{ConnectionId, Entry, Scopes, StoreError, TenantId, TokenRecord, validate};
+use scimkit_store::{
+    ConnectionId, StoreError, TenantEntry, TenantId, TokenRecord, TokenScopes, validate,
+};
 
 use crate::{
     Administration, Error, Kind,
@@ -26,7 +28,7 @@ pub struct NewToken {
     /// What people call it; may be empty.
     pub name: String,
     /// What it may do.
-    pub scopes: Scopes,
+    pub scopes: TokenScopes,
 }
 
 impl NewToken {
@@ -36,7 +38,7 @@ impl NewToken {
         NewToken {
             expires: None,
             name: name.into(),
-            scopes: Scopes::ALL,
+            scopes: TokenScopes::ALL,
         }
     }
 
@@ -49,7 +51,7 @@ impl NewToken {
 
     /// For that alone.
     #[must_use]
-    pub fn for_scopes(mut self, scopes: Scopes) -> Self {
+    pub fn for_scopes(mut self, scopes: TokenScopes) -> Self {
         self.scopes = scopes;
         self
     }
@@ -115,7 +117,7 @@ impl Administration {
         let connection = self.connection(tenant, connection).await?;
         let make = |id, digest| {
             let mut record = TokenRecord::new(&connection, id, digest, now);
-            record.expires = expires;
+            record.expires_at = expires;
             record.name.clone_from(&new.name);
             record.scopes = new.scopes;
             record
@@ -164,16 +166,16 @@ impl Administration {
         let mut races = RACES_TO_REVOKE;
         loop {
             let mut token = self.token(tenant, id).await?;
-            if token.revoked.is_some() {
+            if token.revoked_at.is_some() {
                 return Ok(token);
             }
-            token.revoked = Some(self.now());
-            match self.put(vec![Entry::Token(token.clone())]).await {
+            token.revoked_at = Some(self.now());
+            match self.put(vec![TenantEntry::Token(token.clone())]).await {
                 Ok(()) => {
                     token.revision += 1;
                     return Ok(token);
                 }
-                Err(StoreError::Stale { .. }) if races > 0 => races -= 1,
+                Err(StoreError::VersionMismatch { .. }) if races > 0 => races -= 1,
                 Err(error) => return Err(failed(error, Kind::Token, id)),
             }
         }
@@ -188,17 +190,17 @@ impl Administration {
     ) -> Result<Issued, Error> {
         let now = self.now();
         let mut old = self.token(tenant, id).await?;
-        if old.replaced.is_some() || !old.is_good_at(now) {
+        if old.replaced_at.is_some() || !old.is_valid_at(now) {
             let id = id.to_owned();
             return Err(Error::Ended { id });
         }
         let connection = self.connection(tenant, &old.connection).await?;
-        let lifetime = old.expires.map(|end| end - old.created);
+        let lifetime = old.expires_at.map(|end| end - old.created);
         let expires = lifetime.and_then(|lifetime| now.checked_add_signed(lifetime));
         let (name, scopes) = (old.name.clone(), old.scopes);
         let make = |id, digest| {
             let mut record = TokenRecord::new(&connection, id, digest, now);
-            record.expires = expires;
+            record.expires_at = expires;
             record.name.clone_from(&name);
             record.scopes = scopes;
             record
@@ -207,9 +209,9 @@ impl Administration {
             .ok()
             .and_then(|overlap| now.checked_add_signed(overlap));
         let too_long = || text::invalid("overlap", &format!("{overlap:?}"), "it is too long");
-        old.replaced = Some(end.ok_or_else(too_long)?);
+        old.replaced_at = Some(end.ok_or_else(too_long)?);
         if overlap.is_zero() {
-            old.revoked = Some(now);
+            old.revoked_at = Some(now);
         }
         self.keep_new(make, Some(old), (Kind::Token, id)).await
     }
@@ -227,13 +229,17 @@ impl Administration {
             let mut record = make(random_id()?, *token.digest().as_bytes());
             // The old one first: it no longer counts when the new one does.
             let entries = [beside.clone(), Some(record.clone())];
-            let entries = entries.into_iter().flatten().map(Entry::Token).collect();
+            let entries = entries
+                .into_iter()
+                .flatten()
+                .map(TenantEntry::Token)
+                .collect();
             match self.put(entries).await {
                 Ok(()) => {
                     record.revision += 1;
                     return Ok(Issued { record, token });
                 }
-                Err(StoreError::Taken { .. }) if tries > 0 => tries -= 1,
+                Err(StoreError::Duplicate { .. }) if tries > 0 => tries -= 1,
                 Err(error) => return Err(failed(error, kind, id)),
             }
         }

@@ -11,7 +11,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_timer::Delay;
-use scimkit_store::{Tenancy, TokenRecord};
+use scimkit_store::{TenantStore, TokenRecord};
 
 /// How long a use says nothing new after one that was noted.
 const NEWS: TimeDelta = TimeDelta::minutes(1);
@@ -30,12 +30,17 @@ pub(crate) struct Uses {
 }
 
 impl Uses {
-    pub(crate) async fn note(&self, tenancy: &dyn Tenancy, token: &TokenRecord, at: DateTime<Utc>) {
+    pub(crate) async fn note(
+        &self,
+        tenancy: &dyn TenantStore,
+        token: &TokenRecord,
+        at: DateTime<Utc>,
+    ) {
         let is_news = |last: DateTime<Utc>| at - last >= NEWS;
         if token.last_used.is_some_and(|last| !is_news(last)) || !self.claim(token, at) {
             return;
         }
-        let mut used = pin!(tenancy.used(&token.digest, at));
+        let mut used = pin!(tenancy.record_token_use(&token.digest, at));
         let mut patience = pin!(Delay::new(PATIENCE));
         let noted = poll_fn(|context| match used.as_mut().poll(context) {
             Poll::Ready(noted) => Poll::Ready(Some(noted)),

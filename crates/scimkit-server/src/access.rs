@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scimkit_core::ErrorResponse;
 use scimkit_registry::{Attr, AttrId, AttributeRole, Registry, ResourceType};
-use scimkit_store::{Rules, Scopes, targets};
+use scimkit_store::{ConnectionSettings, TokenScopes, target_types};
 
 use crate::attrs::memberships;
 
@@ -58,7 +58,7 @@ impl Access {
     /// - `users` writes users; `groups` writes groups and every other type.
     /// - Access to write a type includes access to read it; `read` reads every enabled type.
     #[must_use]
-    pub fn for_token(rules: &Rules, scopes: Scopes) -> Self {
+    pub fn for_token(rules: &ConnectionSettings, scopes: TokenScopes) -> Self {
         let level = |on: bool, write: bool| match (on, write, scopes.read) {
             (false, ..) => Level::Off,
             (true, true, _) => Level::Write,
@@ -120,7 +120,7 @@ impl Access {
         let hides = |attr: &&Attr| {
             // The RFC has users among those that a user is a member of; they have no members.
             let has_members = |to: &&Arc<ResourceType>| memberships(to).next().is_some();
-            let leads_to = targets(registry, kind, attr.id()).into_iter();
+            let leads_to = target_types(registry, kind, attr.id()).into_iter();
             let mut owners = leads_to.filter(has_members);
             owners.all(|to| self.level(to.name()) < Level::Read)
         };

@@ -45,19 +45,19 @@ pub(crate) fn queries(
     for (kind, projection) in shapes {
         let hidden = writer.access.hidden(&scope.settings.registry, kind);
         let edges = shown_edges(kind, projection);
-        let mut query = Query::of(Arc::clone(kind)).with_edges(edges);
+        let mut query = Query::new(Arc::clone(kind)).with_edges(edges);
         query = query.with_edge_limit(PAGE + 1);
         if let Some(filter) = filter {
             let predicate = kind.bind_filter(filter, leeway)?;
             check_hidden(kind, &hidden, &predicate.attributes())?;
-            query = query.matching(predicate);
+            query = query.with_predicate(predicate);
         }
         if let Some(name) = &search.sort_by
             && let Some(attr) = sort_attr(kind, name, witness)?
         {
             check_hidden(kind, &hidden, &[attr])?;
             sort_is_known = true;
-            query = query.sorted(Some(Sort::by(attr, order)));
+            query = query.with_sort(Some(Sort::new(attr, order)));
             if shapes.len() > 1 {
                 query = with_sorting_edges(query, attr);
             }

@@ -14,7 +14,7 @@
 //! `POST` operations that refer to each other in a circle stand or fall together: in one batch that
 //! the store undoes as a whole, each resource is made with those members that are there by then,
 //! and then gets the others. A circle of groups that are members of each other is refused with 409
-//! under [`Cycles::Refuse`](scimkit_store::Cycles).
+//! under [`CyclePolicy::Reject`](scimkit_store::CyclePolicy).
 //!
 //! # Failures
 //! One that refers to a resource that could not be made is not carried out: 409. After

@@ -10,7 +10,7 @@ use chacha20poly1305::{
 use chrono::{DateTime, TimeDelta, Utc};
 use scimkit_core::{ErrorResponse, ScimType};
 use scimkit_registry::{ResourceId, Scalar};
-use scimkit_store::{Position, StoreError};
+use scimkit_store::{PagePosition, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Problem;
@@ -42,7 +42,7 @@ pub(crate) struct Place {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Mark {
     /// Up to there.
-    After(Position),
+    After(PagePosition),
     /// All were on a page.
     Done,
     /// None was on a page.
@@ -203,9 +203,10 @@ impl From<&Mark> for Sealed {
 impl From<Sealed> for Mark {
     fn from(sealed: Sealed) -> Self {
         match sealed {
-            Sealed::After { id, key } => {
-                Mark::After(Position::new(key.map(Scalar::from), ResourceId::from(id)))
-            }
+            Sealed::After { id, key } => Mark::After(PagePosition::new(
+                key.map(Scalar::from),
+                ResourceId::from(id),
+            )),
             Sealed::Done => Mark::Done,
             Sealed::Start => Mark::Start,
         }

@@ -7,7 +7,7 @@ use http::{
 };
 use scimkit_core::{ETagList, ErrorResponse, parse_json};
 use scimkit_registry::{Quirk, QuirkPolicy, QuirkRecorder, RequestError, RequestErrorKind};
-use scimkit_store::Limits;
+use scimkit_store::RequestLimits;
 use serde_json::Value;
 
 /// The length that the head announces, checked against the limit.
@@ -52,7 +52,7 @@ pub(crate) fn without_byte_order_mark(
 ///
 /// # Errors
 /// `invalidSyntax` for text that is not JSON or nested too deeply.
-pub(crate) fn body(bytes: &[u8], limits: &Limits) -> Result<Value, ErrorResponse> {
+pub(crate) fn body(bytes: &[u8], limits: &RequestLimits) -> Result<Value, ErrorResponse> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(ErrorResponse::invalid_syntax("the request has no body"));
     }

@@ -8,7 +8,7 @@ use scimkit_core::{
     Supported, message::ListResponse,
 };
 use scimkit_registry::{Registry, ResourceType};
-use scimkit_store::{Limits, Settings};
+use scimkit_store::{RequestLimits, Settings};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -105,7 +105,7 @@ impl<'a> Shown<'a> {
 /// What this server does, computed from what it was given.
 fn config(writer: Writer<'_>, authentication: &dyn Authenticate) -> Value {
     let (settings, store) = (&*writer.scope.settings, &**writer.store);
-    let supports = |what: fn(&scimkit_store::Support) -> bool| {
+    let supports = |what: fn(&scimkit_store::Capabilities) -> bool| {
         settings
             .registry
             .resource_types()
@@ -147,7 +147,7 @@ fn positive(number: u64) -> Option<u64> {
     (number > 0).then_some(number)
 }
 
-fn bulk(limits: &Limits) -> BulkSupport {
+fn bulk(limits: &RequestLimits) -> BulkSupport {
     match limits.bulk_operations {
         0 => BulkSupport::default(),
         operations => BulkSupport {

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use http::{Method, StatusCode, request::Parts};
 use scimkit_core::{ErrorResponse, message::SearchRequest};
 use scimkit_registry::{Budget, QuirkPolicy, QuirkRecorder, QuirkSet, RequestError};
-use scimkit_store::{ConnectionId, Lane, Limits, Scope, Settings, Store, TenantId, location};
+use scimkit_store::{
+    ConnectionId, Lane, RequestContext, RequestLimits, Settings, Store, TenantId, location,
+};
 
 use crate::{
     access::Access,
@@ -66,7 +68,7 @@ pub(crate) struct Notes {
 struct Caller<'a> {
     access: Access,
     dropped: &'a Dropped,
-    scope: Scope,
+    scope: RequestContext,
     witness: &'a Arc<QuirkRecorder>,
 }
 
@@ -104,7 +106,7 @@ impl Inner {
         let settings = identity
             .settings
             .unwrap_or_else(|| Arc::clone(&self.settings));
-        let mut scope = Scope::new(identity.tenant, settings);
+        let mut scope = RequestContext::new(identity.tenant, settings);
         notes.connection = Some(identity.connection.clone());
         notes.tenant = Some(scope.tenant.clone());
         let actor = identity.actor;
@@ -241,7 +243,7 @@ impl Inner {
 }
 
 /// The budget of a request, with its deadline.
-fn budget(limits: &Limits, clock: &Clock) -> Budget {
+fn budget(limits: &RequestLimits, clock: &Clock) -> Budget {
     match clock.elapsed().checked_add(limits.duration) {
         Some(end) => {
             let clock = clock.clone();

@@ -8,7 +8,7 @@ use scimkit_registry::{
     AttrId, Budget, Change, Edge, EdgeChange, EdgeEdit, QuirkPolicy, RequestError, Resource,
     ResourceId,
 };
-use scimkit_store::Limits;
+use scimkit_store::RequestLimits;
 
 /// The prefix of the client's name for a resource that a bulk request creates (RFC 7644 section 3.7.2).
 pub(crate) const BULK_ID: &str = "bulkId:";
@@ -106,7 +106,7 @@ pub(crate) fn written_by(change: &Change) -> Vec<AttrId> {
 ///
 /// # Errors
 /// 413 for more members than the limit; those of [`check_reserved`].
-pub(crate) fn check_edges(change: &Change, limits: &Limits) -> Result<(), ErrorResponse> {
+pub(crate) fn check_edges(change: &Change, limits: &RequestLimits) -> Result<(), ErrorResponse> {
     let limit = limits.members;
     let named = change.edge_changes().iter().map(|edges| match &edges.edit {
         EdgeEdit::Delta { add, remove } => add.len() + remove.len(),

@@ -45,16 +45,20 @@ impl Problem {
                 }
                 StoreError::Cycle { .. }
                 | StoreError::Invalid { .. }
-                | StoreError::Missing { .. } => ErrorResponse::invalid_value(error.to_string()),
+                | StoreError::UnknownMembers { .. } => {
+                    ErrorResponse::invalid_value(error.to_string())
+                }
                 StoreError::Exhausted(reason) => exhausted(*reason, &error.to_string()),
                 StoreError::Importing => ErrorResponse::new(503, error.to_string()),
                 StoreError::NotFound => ErrorResponse::not_found(error.to_string()),
-                StoreError::Stale { .. } => ErrorResponse::precondition_failed(error.to_string()),
+                StoreError::VersionMismatch { .. } => {
+                    ErrorResponse::precondition_failed(error.to_string())
+                }
                 StoreError::CapacityExceeded { .. } | StoreError::TooManyEntries { .. } => {
                     ErrorResponse::forbidden(error.to_string())
                 }
                 StoreError::TooLarge { .. } => ErrorResponse::too_large(error.to_string()),
-                StoreError::Refused { detail } => ErrorResponse::forbidden(detail.clone()),
+                StoreError::Rejected { detail } => ErrorResponse::forbidden(detail.clone()),
                 StoreError::StorageFull(_) => {
                     ErrorResponse::new(507, "the service has no storage left: try again later")
                 }
@@ -64,7 +68,7 @@ impl Problem {
                     "the service is temporarily unavailable: try again later",
                 ),
                 StoreError::OtherCandidate { .. } => ErrorResponse::new(409, error.to_string()),
-                StoreError::Ambiguous | StoreError::Taken { .. } => {
+                StoreError::Ambiguous | StoreError::Duplicate { .. } => {
                     ErrorResponse::uniqueness(error.to_string())
                 }
                 _ => ErrorResponse::internal(format!(

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use scimkit_core::ErrorResponse;
 use scimkit_registry::{ResourceId, Scalar};
-use scimkit_store::{Overflow, Page, Position, Query, Sort, Stored};
+use scimkit_store::{Overflow, Page, PagePosition, Query, Sort, StoredResource};
 
 use crate::{error::Problem, render::Item, sort::sort_keys, work::Service};
 
@@ -81,7 +81,7 @@ pub(crate) async fn page(
         let skip = start.saturating_sub(gathered.total);
         let room = u64::from(count).saturating_sub(gathered.len());
         let room = u32::try_from(room).unwrap_or(u32::MAX);
-        let mut query = query.clone().page(skip, room);
+        let mut query = query.clone().with_page(skip, room);
         if store.support(&query.kind).cursor {
             query = query.with_max_bytes(gathered.room());
             query = query.with_overflow(Overflow::Name);
@@ -102,9 +102,9 @@ struct Source<'a> {
     /// What follows was not read yet.
     more: bool,
     query: &'a Query,
-    read: VecDeque<(Option<Scalar>, Stored)>,
+    read: VecDeque<(Option<Scalar>, StoredResource)>,
     /// Where the part ended that was read last.
-    position: Option<Position>,
+    position: Option<PagePosition>,
 }
 
 impl Source<'_> {
@@ -119,8 +119,12 @@ impl Source<'_> {
         }
         let (scope, store, _) = service;
         let query = match self.position.take() {
-            None => self.query.clone().page(0, count),
-            Some(position) => self.query.clone().after(position, count).uncounted(),
+            None => self.query.clone().with_page(0, count),
+            Some(position) => self
+                .query
+                .clone()
+                .with_page_after(position, count)
+                .without_total(),
         };
         let query = match store.support(&query.kind).cursor {
             true => query.with_max_bytes(bytes),

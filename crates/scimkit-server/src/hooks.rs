@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use scimkit_core::ErrorResponse;
 use scimkit_registry::{Change, ResourceId, ResourceType};
-use scimkit_store::{BoxFuture, Scope};
+use scimkit_store::{BoxFuture, RequestContext};
 use serde_json::Value;
 
 /// Is asked before a resource is created, and may refuse it: when all seats are taken, for one.
@@ -16,20 +16,20 @@ use serde_json::Value;
 /// - The change that it sees has no passwords.
 /// - Between the question and the write others may write: creates that come at the same time may all
 ///   be let through. A store that must count exactly counts inside the write, and answers
-///   [`StoreError::Refused`](scimkit_store::StoreError::Refused).
+///   [`StoreError::Rejected`](scimkit_store::StoreError::Rejected).
 ///
 /// # Example
 /// ```
 /// use scimkit_core::ErrorResponse;
 /// use scimkit_registry::Change;
 /// use scimkit_server::CreateGuard;
-/// use scimkit_store::{BoxFuture, Scope};
+/// use scimkit_store::{BoxFuture, RequestContext};
 ///
 /// #[derive(Debug)]
 /// struct Seats;
 ///
 /// impl CreateGuard for Seats {
-///     fn check<'a>(&'a self, _: &'a Scope, change: &'a Change) -> BoxFuture<'a, Result<(), Error>> {
+///     fn check<'a>(&'a self, _: &'a RequestContext, change: &'a Change) -> BoxFuture<'a, Result<(), Error>> {
 ///         let (full, is_user) = (true, change.kind().name() == "User");
 ///         Box::pin(async move {
 ///             match full && is_user {
@@ -47,7 +47,7 @@ pub trait CreateGuard: fmt::Debug + Send + Sync + 'static {
     /// What the client is told; the provider shows its `detail` to the administrator.
     fn check<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         change: &'a Change,
     ) -> BoxFuture<'a, Result<(), ErrorResponse>>;
 }
@@ -70,7 +70,7 @@ pub trait TakeSecrets: fmt::Debug + Send + Sync + 'static {
     /// Nothing is written then.
     fn take<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         secret: Secret<'a>,
     ) -> BoxFuture<'a, Result<Option<Value>, ErrorResponse>>;
 }

@@ -3,10 +3,10 @@
 //! ```
 //! use std::sync::Arc;
 //! use scimkit_server::{BearerTokens, Server, Token};
-//! use scimkit_store::{Memory, Settings};
+//! use scimkit_store::{MemoryStore, Settings};
 //!
 //! let token = Token::generate()?;
-//! let server = Server::new(Arc::new(Memory::new()), Settings::new("https://app.example/scim/v2"))
+//! let server = Server::new(Arc::new(MemoryStore::new()), Settings::new("https://app.example/scim/v2"))
 //!     .with_authentication(BearerTokens::new([token.digest()]));
 //! // `server` is a `tower_service::Service<http::Request<B>>`; mount it below `/scim/v2`.
 //! # let _ = server;

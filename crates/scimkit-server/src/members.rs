@@ -9,7 +9,9 @@ use std::{
 
 use bytes::Bytes;
 use scimkit_registry::{AttrId, Budget, Edge, Projection, QuirkRecorder, ResourceId, ResourceType};
-use scimkit_store::{BoxFuture, EdgeQuery, ResourcePrinter, Scope, Store, StoreError, yield_now};
+use scimkit_store::{
+    BoxFuture, EdgeQuery, RequestContext, ResourcePrinter, Store, StoreError, yield_now,
+};
 
 use crate::{
     attrs::{PAGE, memberships},
@@ -40,7 +42,7 @@ pub(crate) struct List {
     pub(crate) id: ResourceId,
     pub(crate) kind: Arc<ResourceType>,
     pub(crate) projection: Projection,
-    pub(crate) scope: Scope,
+    pub(crate) scope: RequestContext,
     pub(crate) store: Arc<dyn Store>,
 }
 
@@ -154,7 +156,7 @@ impl List {
         after: ResourceId,
     ) -> BoxFuture<'static, Result<Vec<Edge>, StoreError>> {
         let query = EdgeQuery::new(Arc::clone(&self.kind), attr, vec![self.id.clone()]);
-        let query = query.after(Some(after)).at_most(PAGE + 1);
+        let query = query.after(Some(after)).with_edge_limit(PAGE + 1);
         let (scope, store) = (self.scope.clone(), Arc::clone(&self.store));
         Box::pin(async move {
             // However fast the client reads, others have a turn in between.

@@ -7,7 +7,7 @@ use scimkit_mapping::{ChangeKind, MatchingAttributes, TypeMapping};
 use scimkit_registry::{
     AttrId, Change, Operator, Predicate, Resource, ResourceId, ResourceType, Scalar, ValueEdit,
 };
-use scimkit_store::{Aliases, Among, Claim, CreatePolicy, Write};
+use scimkit_store::{AliasPolicy, CreatePolicy, ExistingMatch, MatchScope, WriteOp};
 use serde_json::Value;
 
 use crate::{
@@ -32,7 +32,11 @@ impl Writer<'_> {
     /// # Errors
     /// What the connection's mapping, the host's guard or its hook for passwords refuses; 413 for a
     /// document that is too large.
-    pub(crate) async fn creation(&self, id: ResourceId, change: Change) -> Result<Write, Problem> {
+    pub(crate) async fn creation(
+        &self,
+        id: ResourceId,
+        change: Change,
+    ) -> Result<WriteOp, Problem> {
         let change = self.plain(change, None);
         let sent = self.claims(change.kind()).then(|| change.clone());
         let change = self.mapped(change, On::Create).await?;
@@ -49,11 +53,11 @@ impl Writer<'_> {
                 None => None,
                 Some(claim) => {
                     let sent = self.without_secrets(sent, &id, &mut taken).await?;
-                    Some(Box::new(claim.sending(sent)))
+                    Some(Box::new(claim.with_change(sent)))
                 }
             },
         };
-        Ok(Write::Create { change, claim, id })
+        Ok(WriteOp::Create { change, claim, id })
     }
 
     /// The change as it goes to the store.
@@ -75,7 +79,7 @@ impl Writer<'_> {
     /// Without aliases, where they are not wanted.
     fn plain(&self, change: Change, before: Option<&Resource>) -> Change {
         match self.scope.settings.aliases {
-            Aliases::Drop => self.without_aliases(change, before),
+            AliasPolicy::Drop => self.without_aliases(change, before),
             _ => change,
         }
     }
@@ -124,18 +128,18 @@ impl Writer<'_> {
     }
 
     /// Which resource a create may take.
-    fn claim(&self, change: &Change) -> Option<Claim> {
+    fn claim(&self, change: &Change) -> Option<ExistingMatch> {
         let among = self.among()?;
         let by = self.matching(change.kind()).predicate(change)?;
-        let dormant = (among != Among::Live).then(|| switched_off(change.kind()));
-        Some(Claim::new(among, by).or_dormant(dormant.flatten()))
+        let dormant = (among != MatchScope::Live).then(|| switched_off(change.kind()));
+        Some(ExistingMatch::new(among, by).with_deactivated(dormant.flatten()))
     }
 
-    fn among(&self) -> Option<Among> {
-        match self.scope.settings.create {
-            CreatePolicy::Adopt => Some(Among::Live),
-            CreatePolicy::AdoptOrRelink => Some(Among::Both),
-            CreatePolicy::Relink => Some(Among::Retired),
+    fn among(&self) -> Option<MatchScope> {
+        match self.scope.settings.create_policy {
+            CreatePolicy::Adopt => Some(MatchScope::Live),
+            CreatePolicy::AdoptOrRestore => Some(MatchScope::Both),
+            CreatePolicy::Restore => Some(MatchScope::Retired),
             _ => None,
         }
     }

@@ -7,8 +7,8 @@ use scimkit_registry::{
     Scalar,
 };
 use scimkit_store::{
-    EdgeQuery, Overflow, Query, ResourcePrinter, Scope, Store, StoreError, Stored, Want, targets,
-    yield_now,
+    EdgeQuery, Overflow, Query, ReadOptions, RequestContext, ResourcePrinter, Store, StoreError,
+    StoredResource, target_types, yield_now,
 };
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 pub(crate) const TOGETHER: u64 = 256 << 10;
 
 /// Splits resources into parts that can be sorted at once.
-pub(crate) fn parts(mut items: &[Stored]) -> impl Iterator<Item = &[Stored]> {
+pub(crate) fn parts(mut items: &[StoredResource]) -> impl Iterator<Item = &[StoredResource]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let full = items.iter().position(|stored| {
@@ -48,7 +48,7 @@ pub(crate) const PROJECTED: u64 = 4;
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) query: usize,
-    pub(crate) stored: Stored,
+    pub(crate) stored: StoredResource,
 }
 
 /// The type and projection of a query, by which its resources are rendered.
@@ -117,7 +117,7 @@ async fn complete(
     (query, (kind, projection)): (usize, &Shape),
     items: &mut [Item],
 ) -> Result<(), Problem> {
-    let own: Vec<&Stored> = items
+    let own: Vec<&StoredResource> = items
         .iter()
         .filter(|item| item.query == query)
         .map(|item| &item.stored)
@@ -126,7 +126,7 @@ async fn complete(
     if missing.is_empty() {
         return Ok(());
     }
-    let mut own: Vec<&mut Stored> = items
+    let mut own: Vec<&mut StoredResource> = items
         .iter_mut()
         .filter(|item| item.query == query)
         .map(|item| &mut item.stored)
@@ -155,7 +155,7 @@ impl Turn {
 }
 
 /// The approximate units that it takes to render a resource.
-fn units(item: &Stored, projection: &Projection) -> u64 {
+fn units(item: &StoredResource, projection: &Projection) -> u64 {
     let edges: usize = item.edges.iter().map(|(_, edges)| edges.len()).sum();
     let bytes = match item.document.is_exact() && projection.is_whole() {
         true => COPIED,
@@ -170,14 +170,14 @@ fn units(item: &Stored, projection: &Projection) -> u64 {
 /// # Errors
 /// What the store fails with.
 pub(crate) async fn missing_edges(
-    (scope, store): (&Scope, &dyn Store),
-    (kind, items): (&Arc<ResourceType>, &[&Stored]),
+    (scope, store): (&RequestContext, &dyn Store),
+    (kind, items): (&Arc<ResourceType>, &[&StoredResource]),
     projection: &Projection,
 ) -> Result<Vec<(usize, AttrId, Vec<Edge>)>, StoreError> {
     let mut missing = Vec::new();
     for attr in shown_edges(kind, projection) {
         // What was just read has its edges; what was just written may have none.
-        let is_known = |item: &&Stored| item.edges.iter().any(|(known, _)| *known == attr);
+        let is_known = |item: &&StoredResource| item.edges.iter().any(|(known, _)| *known == attr);
         if items.iter().all(is_known) {
             continue;
         }
@@ -201,7 +201,11 @@ pub(crate) async fn missing_edges(
 }
 
 /// The resources that documents refer to, with the place of each document.
-fn references_of(kind: &ResourceType, attr: AttrId, items: &[&Stored]) -> Vec<(usize, ResourceId)> {
+fn references_of(
+    kind: &ResourceType,
+    attr: AttrId,
+    items: &[&StoredResource],
+) -> Vec<(usize, ResourceId)> {
     let items = items.iter().enumerate();
     items
         .filter_map(|(at, item)| Some((at, item.document.reference(kind, attr)?)))
@@ -214,13 +218,13 @@ const AT_ONCE: usize = 50;
 
 /// Edges to the resources with these ids that a reference attribute can lead to, with their types and names.
 async fn targets_of(
-    (scope, store): (&Scope, &dyn Store),
+    (scope, store): (&RequestContext, &dyn Store),
     (kind, attr): (&ResourceType, AttrId),
     ids: &BTreeSet<&str>,
 ) -> Result<Vec<Edge>, StoreError> {
     let mut found = Vec::new();
     let ids: Vec<&str> = ids.iter().copied().collect();
-    for target in targets(&scope.settings.registry, kind, attr) {
+    for target in target_types(&scope.settings.registry, kind, attr) {
         for ids in ids.chunks(AT_ONCE) {
             let same = |id: &&str| Predicate::Compare {
                 attr: AttrId::ID,
@@ -228,17 +232,20 @@ async fn targets_of(
                 value: Scalar::Text((*id).to_owned()),
             };
             let any = Predicate::Any(ids.iter().map(same).collect());
-            let query = Query::of(Arc::clone(target))
-                .matching(any)
-                .page(0, 100)
-                .uncounted()
+            let query = Query::new(Arc::clone(target))
+                .with_predicate(any)
+                .with_page(0, 100)
+                .without_total()
                 .with_max_bytes(TOGETHER)
                 .with_overflow(Overflow::Name);
             let page = store.query(scope, &query).await?;
             found.extend(page.items.iter().map(|stored| edge_to(target, stored)));
             drop(page.items);
             for id in &page.rest {
-                match store.read(scope, target, id, &Want::document()).await {
+                match store
+                    .read(scope, target, id, &ReadOptions::document())
+                    .await
+                {
                     Ok(stored) => found.push(edge_to(target, &stored)),
                     Err(StoreError::NotFound) => {}
                     Err(error) => return Err(error),
@@ -249,7 +256,7 @@ async fn targets_of(
     Ok(found)
 }
 
-fn edge_to(kind: &ResourceType, stored: &Stored) -> Edge {
+fn edge_to(kind: &ResourceType, stored: &StoredResource) -> Edge {
     Edge::to(stored.id.clone())
         .with_display(stored.document.display_name(kind))
         .with_kind(Some(Arc::clone(kind.shared_name())))

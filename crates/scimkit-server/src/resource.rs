@@ -10,7 +10,10 @@ use http::{
 };
 use scimkit_core::{ETagList, message::SearchRequest};
 use scimkit_registry::{AttrId, Edge, Projection, ResourceId, ResourceType};
-use scimkit_store::{EdgeQuery, Expect, How, PatchAnswer, Stored, Want, Write, location};
+use scimkit_store::{
+    EdgeQuery, ExpectedVersion, PatchResponse, ReadOptions, StoredResource, WriteOp, WriteOutcome,
+    location,
+};
 use serde_json::Value;
 
 use crate::{
@@ -107,7 +110,7 @@ impl Ask<'_> {
         let asks = !query.attributes.is_empty();
         let projection = self.projected(kind, &query);
         let edit = self.writer.decode_patch(kind, body).await?;
-        let may_be_quiet = !asks && settings.patch_answer == PatchAnswer::Auto;
+        let may_be_quiet = !asks && settings.patch_response == PatchResponse::Auto;
         let mut want = self.want(kind, &projection);
         if may_be_quiet {
             let shown = want.edges.clone();
@@ -117,11 +120,11 @@ impl Ask<'_> {
         // Enough to tell a small group from a large one, whose members are not shown.
         let in_brief = may_be_quiet && edit.what() == What::Edges;
         if in_brief {
-            want = want.at_most(BIG_GROUP + 1);
+            want = want.with_edge_limit(BIG_GROUP + 1);
         }
-        let shown = match settings.patch_answer {
-            PatchAnswer::Never if !asks => {
-                want = Want::document();
+        let shown = match settings.patch_response {
+            PatchResponse::Never if !asks => {
+                want = ReadOptions::document();
                 Vec::new()
             }
             _ => inverse_attrs(kind, &projection),
@@ -130,9 +133,9 @@ impl Ask<'_> {
         let edit = (&edit, shown.as_slice());
         let mut updated = self.writer.update(kind, id, edit, &conditions).await?;
         let quiet = !asks
-            && match settings.patch_answer {
-                PatchAnswer::Never => updated.how != How::Unchanged,
-                PatchAnswer::Auto if updated.what == What::Edges => {
+            && match settings.patch_response {
+                PatchResponse::Never => updated.how != WriteOutcome::Unchanged,
+                PatchResponse::Auto if updated.what == What::Edges => {
                     let edges = self.few_members(kind, &updated.stored).await?;
                     let is_big = edges.is_none();
                     updated.stored.edges.extend(edges.into_iter().flatten());
@@ -159,15 +162,20 @@ impl Ask<'_> {
         kind: Arc<ResourceType>,
         id: ResourceId,
     ) -> Result<Answer, Problem> {
-        let Conditions { barred, wanted, .. } = self.conditions(Want::version())?;
+        let Conditions { barred, wanted, .. } = self.conditions(ReadOptions::version())?;
         if let Some(barred) = barred {
             let Writer { scope, store, .. } = self.writer;
-            let before = store.read(scope, &kind, &id, &Want::document()).await?;
+            let before = store
+                .read(scope, &kind, &id, &ReadOptions::document())
+                .await?;
             check_barred(&barred, &before)?;
         }
         let expect = wanted;
         self.writer
-            .write(Write::Delete { expect, id, kind }, &Want::version())
+            .write(
+                WriteOp::Delete { expect, id, kind },
+                &ReadOptions::version(),
+            )
             .await?;
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
@@ -176,7 +184,7 @@ impl Ask<'_> {
     async fn few_members(
         &self,
         kind: &Arc<ResourceType>,
-        stored: &Stored,
+        stored: &StoredResource,
     ) -> Result<Option<Vec<(AttrId, Vec<Edge>)>>, Problem> {
         let mut all = Vec::new();
         for attr in memberships(kind) {
@@ -188,7 +196,9 @@ impl Ask<'_> {
             }
             let query = EdgeQuery::new(Arc::clone(kind), attr, vec![stored.id.clone()]);
             let Writer { scope, store, .. } = self.writer;
-            let found = store.edges(scope, &query.at_most(BIG_GROUP + 1)).await?;
+            let found = store
+                .edges(scope, &query.with_edge_limit(BIG_GROUP + 1))
+                .await?;
             let edges = found.into_iter().next().unwrap_or_default();
             if edges.len() > BIG_GROUP as usize {
                 return Ok(None);
@@ -199,16 +209,16 @@ impl Ask<'_> {
     }
 
     /// The parts that the answer shows besides the document.
-    fn want(&self, kind: &ResourceType, projection: &Projection) -> Want {
-        Want::edges(shown_edges(kind, projection)).at_most(PAGE + 1)
+    fn want(&self, kind: &ResourceType, projection: &Projection) -> ReadOptions {
+        ReadOptions::edges(shown_edges(kind, projection)).with_edge_limit(PAGE + 1)
     }
 
-    fn conditions(&self, want: Want) -> Result<Conditions, Problem> {
+    fn conditions(&self, want: ReadOptions) -> Result<Conditions, Problem> {
         let headers = &self.head.headers;
         let wanted = match decode::etags(headers, &IF_MATCH)? {
-            Some(ETagList::List(versions)) => Expect::OneOf(versions),
+            Some(ETagList::List(versions)) => ExpectedVersion::OneOf(versions),
             None => self.writer.unconditional()?,
-            _ => Expect::Any,
+            _ => ExpectedVersion::Any,
         };
         let barred = decode::etags(headers, &IF_NONE_MATCH)?;
         Ok(Conditions {
@@ -218,7 +228,7 @@ impl Ask<'_> {
         })
     }
 
-    fn location(&self, kind: &ResourceType, stored: &Stored) -> String {
+    fn location(&self, kind: &ResourceType, stored: &StoredResource) -> String {
         location(&self.writer.scope.settings, kind, &stored.id)
     }
 
@@ -239,7 +249,7 @@ impl Ask<'_> {
     async fn show(
         &self,
         status: StatusCode,
-        (kind, mut stored): (&Arc<ResourceType>, Stored),
+        (kind, mut stored): (&Arc<ResourceType>, StoredResource),
         projection: Projection,
     ) -> Result<Answer, Problem> {
         let long = self
@@ -276,7 +286,7 @@ impl Ask<'_> {
     async fn long_memberships(
         &self,
         kind: &Arc<ResourceType>,
-        stored: &mut Stored,
+        stored: &mut StoredResource,
         projection: &Projection,
     ) -> Result<Vec<(AttrId, Vec<Edge>)>, Problem> {
         let most = self.writer.scope.settings.limits.page_max;
@@ -289,8 +299,8 @@ impl Ask<'_> {
             }
             let query = EdgeQuery::new(Arc::clone(kind), attr, vec![stored.id.clone()]);
             let query = match page {
-                Some(page) => query.after(page.after.clone()).at_most(page.count),
-                None => query.at_most(PAGE + 1),
+                Some(page) => query.after(page.after.clone()).with_edge_limit(page.count),
+                None => query.with_edge_limit(PAGE + 1),
             };
             let found = self.writer.store.edges(self.writer.scope, &query).await?;
             let edges = found.into_iter().next().unwrap_or_default();

@@ -6,7 +6,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use scimkit_core::ErrorResponse;
 use scimkit_registry::{Registry, ResourceId, ResourceType};
-use scimkit_store::Limits;
+use scimkit_store::RequestLimits;
 
 use crate::{
     access::{Access, Level},
@@ -41,7 +41,7 @@ pub(crate) enum Discovery {
 
 impl Route {
     /// How many bytes of body are read at most; none where there is no body.
-    pub(crate) fn body_limit(&self, limits: &Limits) -> Option<usize> {
+    pub(crate) fn body_limit(&self, limits: &RequestLimits) -> Option<usize> {
         const SEARCH: usize = 64 << 10;
         match self {
             Route::Bulk => Some(limits.bulk_body),

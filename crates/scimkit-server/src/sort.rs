@@ -1,7 +1,10 @@
 //! The sort keys of the resources of a list.
 
 use scimkit_registry::{AttrId, ResourceView, Scalar};
-use scimkit_store::{Facts, Query, Scope, Sort, Store, StoreError, Stored, computed, yield_now};
+use scimkit_store::{
+    Query, RequestContext, ResourceFacts, Sort, Store, StoreError, StoredResource,
+    computed_attributes, yield_now,
+};
 use serde_json::{Map, Value};
 
 use crate::{error::Problem, render, work::Service};
@@ -22,7 +25,7 @@ pub(crate) fn sort_merged<T>(
 pub(crate) async fn sort_keys(
     (scope, store, _): Service<'_>,
     query: &Query,
-    items: &[Stored],
+    items: &[StoredResource],
 ) -> Result<Vec<Option<Scalar>>, Problem> {
     let Some(Sort { attr, .. }) = query.sort else {
         return Ok(vec![None; items.len()]);
@@ -50,16 +53,16 @@ pub(crate) async fn sort_keys(
 
 /// The computed attribute that the resources are sorted by, or nothing if that attribute is not computed.
 async fn computed_keys(
-    service: (&Scope, &dyn Store),
+    service: (&RequestContext, &dyn Store),
     (query, attr): (&Query, AttrId),
-    part: &[Stored],
+    part: &[StoredResource],
 ) -> Result<Vec<Map<String, Value>>, Problem> {
     let kind = &query.kind;
     if !kind.is_computed(attr) {
         return Ok(Vec::new());
     }
     let shown = kind.projection(&[kind.attr(attr).path()], &[]);
-    let items: Vec<&Stored> = part.iter().collect();
+    let items: Vec<&StoredResource> = part.iter().collect();
     let missing = render::missing_edges(service, (kind, &items), &shown).await?;
     let mut edges: Vec<_> = part.iter().map(|stored| stored.edges.clone()).collect();
     for (at, attr, found) in missing {
@@ -68,9 +71,8 @@ async fn computed_keys(
         }
     }
     let settings = &service.0.settings;
-    let made = part
-        .iter()
-        .zip(&edges)
-        .map(|(stored, own)| computed(settings, &Facts::of(kind, stored, own), &[attr]));
+    let made = part.iter().zip(&edges).map(|(stored, own)| {
+        computed_attributes(settings, &ResourceFacts::new(kind, stored, own), &[attr])
+    });
     Ok(made.collect())
 }

@@ -10,7 +10,9 @@ use std::{
 
 use bytes::Bytes;
 use scimkit_registry::{AttrId, Budget, Edge, ResourceId};
-use scimkit_store::{BoxFuture, Scope, Store, StoreError, Stored, Want, yield_now};
+use scimkit_store::{
+    BoxFuture, ReadOptions, RequestContext, Store, StoreError, StoredResource, yield_now,
+};
 
 use crate::{
     attrs::{PAGE, shown_edges},
@@ -30,7 +32,7 @@ pub(crate) struct Shown {
     /// The type and the projection of each query.
     pub(crate) shapes: Vec<Shape>,
     pub(crate) rendering: Rendering,
-    pub(crate) scope: Scope,
+    pub(crate) scope: RequestContext,
     pub(crate) store: Arc<dyn Store>,
 }
 
@@ -152,7 +154,7 @@ impl Resources {
             return Ok(None);
         };
         let (kind, projection) = self.shown.of(query)?;
-        let want = Want::edges(shown_edges(kind, projection)).at_most(PAGE + 1);
+        let want = ReadOptions::edges(shown_edges(kind, projection)).with_edge_limit(PAGE + 1);
         let Shown { scope, store, .. } = &self.shown;
         match store.read(scope, kind, &id, &want).await {
             Ok(stored) => Ok(Some(Some(Item { query, stored }))),
@@ -188,14 +190,14 @@ impl Shown {
     }
 }
 
-fn is_long(stored: &Stored) -> bool {
+fn is_long(stored: &StoredResource) -> bool {
     let mut edges = stored.edges.iter();
     edges.any(|(_, edges)| edges.len() > PAGE as usize)
 }
 
 /// Takes those memberships out that are longer than a page and to be sent page by page.
 pub(crate) fn take_long(
-    stored: &mut Stored,
+    stored: &mut StoredResource,
     in_pages: impl Fn(AttrId) -> bool,
 ) -> Vec<(AttrId, Vec<Edge>)> {
     let long =

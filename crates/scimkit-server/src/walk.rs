@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use scimkit_core::{ErrorResponse, ScimType, message::SearchRequest};
 use scimkit_registry::{AttrId, AttributeRole, Predicate, ResourceId, ResourceType};
-use scimkit_store::{Count, Position, Query, Scope, Sort, Store};
+use scimkit_store::{CountMode, PagePosition, Query, RequestContext, Sort, Store};
 
 use crate::{
     clock::Clock,
@@ -52,9 +52,9 @@ pub(crate) async fn page(
     let (scope, store, _) = service;
     check(store, queries, search)?;
     let about = about(scope, queries, search);
-    let mut counting = Count::Skip;
+    let mut counting = CountMode::Skip;
     let mut place = if text.is_empty() {
-        counting = Count::Exact;
+        counting = CountMode::Exact;
         let marks = vec![Mark::Start; queries.len()];
         Place { count, marks }
     } else {
@@ -123,7 +123,7 @@ fn check(
 
 /// What a cursor is bound to: the tenant, and what the query means. Two spellings of one query are
 /// one query.
-fn about(scope: &Scope, queries: &[Query], search: &SearchRequest) -> String {
+fn about(scope: &RequestContext, queries: &[Query], search: &SearchRequest) -> String {
     // Every part is printed with its end, so that no two lists are about the same text. Writing
     // into a `String` does not fail.
     let mut about = format!("{:?}", scope.tenant.as_str());
@@ -166,7 +166,7 @@ fn describe(predicate: &Predicate, out: &mut String) {
 
 struct Walk<'a> {
     count: u32,
-    counting: Count,
+    counting: CountMode,
     queries: &'a [Query],
     service: work::Service<'a>,
 }
@@ -189,7 +189,7 @@ impl Walk<'_> {
                 true => 0,
                 false => self.count.saturating_sub(taken),
             };
-            if *mark == Mark::Done || (more && self.counting == Count::Skip) {
+            if *mark == Mark::Done || (more && self.counting == CountMode::Skip) {
                 continue;
             }
             // A full page still asks whether anything follows it.
@@ -240,7 +240,7 @@ impl Walk<'_> {
         let waiting = keyed.split_off(end.min(self.count as usize));
         let (mut items, mut last) = (Vec::with_capacity(keyed.len()), None);
         for (key, at, stored) in keyed {
-            let place = Position::new(key, stored.id.clone());
+            let place = PagePosition::new(key, stored.id.clone());
             if let Some(mark) = marks.get_mut(at) {
                 *mark = Mark::After(place.clone());
             }
@@ -263,8 +263,8 @@ impl Walk<'_> {
 
     fn from(&self, query: &Query, mark: &Mark, count: u32) -> Query {
         let mut query = match mark {
-            Mark::After(place) => query.clone().after(place.clone(), count),
-            Mark::Done | Mark::Start => query.clone().page(0, count),
+            Mark::After(place) => query.clone().with_page_after(place.clone(), count),
+            Mark::Done | Mark::Start => query.clone().with_page(0, count),
         };
         query.total = self.counting;
         query.with_max_bytes(HELD / self.queries.len().max(1) as u64)
@@ -274,14 +274,14 @@ impl Walk<'_> {
         Found {
             items,
             more,
-            total: (self.counting == Count::Exact).then_some(total),
+            total: (self.counting == CountMode::Exact).then_some(total),
         }
     }
 }
 
 /// Takes a type that waits further back to where the page ended: what comes before that from now on
 /// would be out of order, and what was there is on a page.
-fn raise(mark: &mut Mark, sort: Sort, last: &Position) {
+fn raise(mark: &mut Mark, sort: Sort, last: &PagePosition) {
     let back = match mark {
         Mark::After(place) => sort.compare(place.key.as_ref(), last.key.as_ref()).is_lt(),
         Mark::Done => false,
@@ -293,6 +293,6 @@ fn raise(mark: &mut Mark, sort: Sort, last: &Position) {
             AttrId::ID => last.id.clone(),
             _ => ResourceId::from(""),
         };
-        *mark = Mark::After(Position::new(last.key.clone(), id));
+        *mark = Mark::After(PagePosition::new(last.key.clone(), id));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use scimkit_registry::{Budget, Exhausted};
-use scimkit_store::{Lane, Scope, Store, StoreError, yield_now};
+use scimkit_store::{Lane, RequestContext, Store, StoreError, yield_now};
 
 use crate::error::Problem;
 
@@ -36,7 +36,7 @@ pub(crate) struct Rendering {
 }
 
 /// The scope, store and lane that are needed to complete and render resources.
-pub(crate) type Service<'a> = (&'a Scope, &'a dyn Store, &'a Rendering);
+pub(crate) type Service<'a> = (&'a RequestContext, &'a dyn Store, &'a Rendering);
 
 impl Rendering {
     /// Runs work on the lane if it is too long for the caller's thread.
@@ -45,7 +45,7 @@ impl Rendering {
     /// The budget ran out, or the lane is full.
     pub(crate) async fn apart<T: Send + 'static>(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, StoreError> {
         let work = Arc::new(Mutex::new(Some(work)));
@@ -84,7 +84,7 @@ impl<'a> Work<'a> {
     /// The budget ran out, or the lane is full.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         units: u64,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
@@ -103,7 +103,7 @@ impl<'a> Work<'a> {
     /// The budget ran out, or the lane is full.
     pub(crate) async fn try_run<T, E>(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         is_exhausted: impl Fn(&E) -> Option<Exhausted>,
         work: impl Fn(&Budget) -> Result<T, E> + Send + 'static,
     ) -> Result<Result<T, E>, Problem>
@@ -146,7 +146,7 @@ impl<'a> Work<'a> {
 
     async fn away<T: Send + 'static>(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
         let done = self.lane.run(&scope.tenant, &scope.budget, work).await;

@@ -10,7 +10,8 @@ use scimkit_registry::{
     ResourceType, weight,
 };
 use scimkit_store::{
-    Base, Batch, Expect, How, StoreError, Stored, Want, Write, Written, engine::BatchAnswer,
+    Base, Batch, ExpectedVersion, ReadOptions, StoreError, StoredResource, WriteOp, WriteOutcome,
+    Written, engine::BatchAnswer,
 };
 use serde_json::Value;
 
@@ -28,9 +29,9 @@ pub(crate) struct Conditions {
     /// None of these.
     pub(crate) barred: Option<ETagList>,
     /// The parts of the resource that the answer shows.
-    pub(crate) want: Want,
+    pub(crate) want: ReadOptions,
     /// One of these.
-    pub(crate) wanted: Expect,
+    pub(crate) wanted: ExpectedVersion,
 }
 
 /// How often, at least, a write that lost a race is tried again.
@@ -128,7 +129,7 @@ impl Writer<'_> {
     async fn tree(
         &self,
         kind: &Arc<ResourceType>,
-        stored: &Stored,
+        stored: &StoredResource,
         attrs: Option<Vec<AttrId>>,
     ) -> Result<Arc<Resource>, Problem> {
         let (document, kind) = (stored.document.clone(), Arc::clone(kind));
@@ -159,8 +160,8 @@ impl Writer<'_> {
         loop {
             let what = (edit, shown, conditions);
             match self.try_update((kind, id), what, &mut taken).await {
-                Err(Problem::Store(StoreError::Stale { .. }))
-                    if conditions.wanted == Expect::Any =>
+                Err(Problem::Store(StoreError::VersionMismatch { .. }))
+                    if conditions.wanted == ExpectedVersion::Any =>
                 {
                     tries += 1;
                     let tried_for = self.clock.elapsed().saturating_sub(started);
@@ -173,7 +174,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Updates once; a lost race is [`StoreError::Stale`].
+    /// Updates once; a lost race is [`StoreError::VersionMismatch`].
     async fn try_update(
         &self,
         (kind, id): (&Arc<ResourceType>, &ResourceId),
@@ -188,9 +189,9 @@ impl Writer<'_> {
         let edges = edit.edges();
         let answers_edges = self.store.support(kind).written_edges;
         let needed = match edges.is_empty() {
-            true if answers_edges => Want::document(),
-            true => Want::edges(shown).at_most(PAGE + 1),
-            false => Want::edges(edges.as_slice()),
+            true if answers_edges => ReadOptions::document(),
+            true => ReadOptions::edges(shown).with_edge_limit(PAGE + 1),
+            false => ReadOptions::edges(edges.as_slice()),
         };
         let mut before = match edit.reads() || barred.is_some() {
             true => Some(self.before(kind, id, &needed, wanted).await?),
@@ -233,7 +234,10 @@ impl Writer<'_> {
                 Some(stored) if !answers_edges || want.edges.is_empty() => stored,
                 // All parts of the answer have to be of one moment.
                 _ if answers_edges => self.before(kind, id, want, wanted).await?,
-                _ => self.before(kind, id, &Want::document(), wanted).await?,
+                _ => {
+                    self.before(kind, id, &ReadOptions::document(), wanted)
+                        .await?
+                }
             };
             stored.edges.append(&mut shown_edges);
             return Ok(Updated::unchanged(stored, edit.what()));
@@ -241,17 +245,19 @@ impl Writer<'_> {
         shown_edges.retain(|(attr, _)| change.edge_changes().iter().all(|edit| edit.attr != *attr));
         let (what, written) = (What::of(&change), written_by(&change));
         let expect = match (before, document) {
-            (Some(before), _) if is_part => Expect::OneOf(vec![before.version]),
-            (Some(before), Some(document)) => Expect::Base(Base::new(before.version, document)),
+            (Some(before), _) if is_part => ExpectedVersion::OneOf(vec![before.version]),
+            (Some(before), Some(document)) => {
+                ExpectedVersion::Base(Base::new(before.version, document))
+            }
             _ => wanted.clone(),
         };
         let id = id.clone();
-        let update = Write::Update { change, expect, id };
+        let update = WriteOp::Update { change, expect, id };
         let done = self.write(update, want).await?;
         let mut stored = done.stored.ok_or_else(lost)?;
         stored.edges.append(&mut shown_edges);
-        Ok(match done.how {
-            How::Unchanged => Updated::unchanged(stored, what),
+        Ok(match done.outcome {
+            WriteOutcome::Unchanged => Updated::unchanged(stored, what),
             how => Updated {
                 how,
                 stored,
@@ -266,9 +272,9 @@ impl Writer<'_> {
         &self,
         kind: &Arc<ResourceType>,
         id: &ResourceId,
-        want: &Want,
-        wanted: &Expect,
-    ) -> Result<Stored, Problem> {
+        want: &ReadOptions,
+        wanted: &ExpectedVersion,
+    ) -> Result<StoredResource, Problem> {
         let stored = self.store.read(self.scope, kind, id, want).await?;
         wanted.check(&stored.version)?;
         Ok(stored)
@@ -282,22 +288,26 @@ impl Writer<'_> {
     }
 
     /// Carries out one write. The answer has the edges that are wanted only if the store answers with edges.
-    pub(crate) async fn write(&self, write: Write, want: &Want) -> Result<Written, Problem> {
-        if let Write::Create { change, .. } | Write::Update { change, .. } = &write {
+    pub(crate) async fn write(
+        &self,
+        write: WriteOp,
+        want: &ReadOptions,
+    ) -> Result<Written, Problem> {
+        if let WriteOp::Create { change, .. } | WriteOp::Update { change, .. } = &write {
             check_edges(change, &self.scope.settings.limits)?;
         }
         let want = match self.store.support(write.kind()).written_edges {
             true => want.clone(),
-            false => Want::document(),
+            false => ReadOptions::document(),
         };
-        let batch = Batch::new(self.clock.now(), vec![write]).with_want(want);
+        let batch = Batch::new(self.clock.now(), vec![write]).with_read_options(want);
         let mut outcomes = self.submit(batch).await?;
         outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
     }
 }
 
 /// `If-None-Match` forbids a write where it names the version there is (RFC 9110 section 13.1.2).
-pub(crate) fn check_barred(barred: &ETagList, before: &Stored) -> Result<(), Problem> {
+pub(crate) fn check_barred(barred: &ETagList, before: &StoredResource) -> Result<(), Problem> {
     match barred.matches(&before.version) {
         true => Err(ErrorResponse::precondition_failed(
             "`If-None-Match` names the version there is",
@@ -309,17 +319,17 @@ pub(crate) fn check_barred(barred: &ETagList, before: &Stored) -> Result<(), Pro
 
 /// A resource after an update.
 pub(crate) struct Updated {
-    pub(crate) how: How,
-    pub(crate) stored: Stored,
+    pub(crate) how: WriteOutcome,
+    pub(crate) stored: StoredResource,
     pub(crate) what: What,
     /// The attributes that it set.
     pub(crate) written: Vec<AttrId>,
 }
 
 impl Updated {
-    fn unchanged(stored: Stored, what: What) -> Self {
+    fn unchanged(stored: StoredResource, what: What) -> Self {
         Updated {
-            how: How::Unchanged,
+            how: WriteOutcome::Unchanged,
             stored,
             what,
             written: Vec::new(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scimkit_core::ErrorResponse;
 use scimkit_registry::{Projection, QuirkRecorder, ResourceType};
-use scimkit_store::{Expect, Scope, Store};
+use scimkit_store::{ExpectedVersion, RequestContext, Store};
 
 use crate::{access::Access, clock::Clock, dropped::Dropped, hooks::Hooks, work::Work};
 
@@ -15,7 +15,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) dropped: &'a Dropped,
     pub(crate) hooks: &'a Hooks,
-    pub(crate) scope: &'a Scope,
+    pub(crate) scope: &'a RequestContext,
     pub(crate) store: &'a Arc<dyn Store>,
     pub(crate) witness: &'a Arc<QuirkRecorder>,
     pub(crate) work: &'a Work<'a>,
@@ -40,9 +40,9 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// 428 if the settings require a condition.
-    pub(crate) fn unconditional(&self) -> Result<Expect, ErrorResponse> {
+    pub(crate) fn unconditional(&self) -> Result<ExpectedVersion, ErrorResponse> {
         if !self.scope.settings.require_if_match {
-            return Ok(Expect::Any);
+            return Ok(ExpectedVersion::Any);
         }
         let detail = "this service changes a resource only under a condition: send the \
                       `meta.version` that you know as `If-Match`, or as `version` in a bulk request";

@@ -61,7 +61,7 @@ pub use operations::{
     remove_key, remove_members, remove_rows, replace_key, set_version, update_row,
 };
 pub use pages::{
-    OwnerCondition, PageOrder, PageSelection, PageStart, Section, page_rows, page_sections,
+    OwnerCondition, PageOrder, PageSelection, RowPosition, Section, page_rows, page_sections,
     resource, resource_and_import,
 };
 pub use rekeying::{documents_after, other_holder, set_derived, set_key_definition};

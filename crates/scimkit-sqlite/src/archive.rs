@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::Connection as Db;
 use scimkit_sql::reference::{State, TenantTable};
 use scimkit_store::{
-    Archive, BoxFuture, Scope, StoreError, TenantId,
+    Archive, BoxFuture, RequestContext, StoreError, TenantId,
     archive::{ArchiveError, Erased, RecordSource, RecordStream},
 };
 
@@ -90,7 +90,7 @@ impl Archive for Sqlite {
 
     fn import_records<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
         Box::pin(import::import(self, scope, source))
@@ -129,7 +129,7 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Deletes what a tenant has in one table, and tells whether that was anything.
+    /// DeletePolicy what a tenant has in one table, and tells whether that was anything.
     async fn erase_step(&self, step: TenantTable, tenant: &TenantId) -> Result<bool, StoreError> {
         let state = match step {
             TenantTable::DELETED => Some(State::Deleted),

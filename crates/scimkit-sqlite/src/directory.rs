@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection as Db, Row, types::ValueRef};
 use scimkit_sql::reference::{self, ConnectionRow, Counters, Statement, TenantRow, TokenRow};
 use scimkit_store::{
-    Connection, ConnectionId, Entry, Opened, Scopes, Stamp, StoreError, Tenant, TenantId,
-    TokenRecord,
+    Connection, ConnectionId, FoundToken, Stamp, StoreError, Tenant, TenantEntry, TenantId,
+    TokenRecord, TokenScopes,
     engine::{self, EntryFacts},
     journal::{DirectoryChange, seal_directory_changes},
 };
@@ -23,13 +23,13 @@ type Changes = BTreeMap<TenantId, Vec<DirectoryChange>>;
 type Digest = [u8; 32];
 
 /// The token of a digest with its connection and tenant.
-pub(crate) fn open(db: &Db, digest: &Digest) -> Outcome<Option<Opened>> {
+pub(crate) fn open(db: &Db, digest: &Digest) -> Outcome<Option<FoundToken>> {
     first(db, &reference::token_by_digest(DIALECT, digest), |row| {
         if row.get(24)? {
             return Err(StoreError::Importing.into());
         }
         let (tenant, connection) = (tenant_at(row, 0)?, connection_at(row, 4)?);
-        Ok(Opened::new(tenant, connection, token_at(row, 10)?))
+        Ok(FoundToken::new(tenant, connection, token_at(row, 10)?))
     })
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn token(db: &Db, tenant: &TenantId, id: &str) -> Outcome<Option<Toke
 }
 
 /// Writes entries, or rejects one of them; then the transaction has to be rolled back.
-pub(crate) fn put(db: &Db, entries: Vec<Entry>, stamp: &Stamp) -> Outcome<()> {
+pub(crate) fn put(db: &Db, entries: Vec<TenantEntry>, stamp: &Stamp) -> Outcome<()> {
     let mut changes = Changes::new();
     for entry in entries {
         let tenant = entry.tenant().clone();
@@ -95,9 +95,9 @@ pub(crate) fn put(db: &Db, entries: Vec<Entry>, stamp: &Stamp) -> Outcome<()> {
         let facts = facts(db, &entry, stamp)?;
         let (entry, change) = engine::decide_entry(entry, facts, stamp)?;
         match &entry {
-            Entry::Connection(connection) => keep_connection(db, connection)?,
-            Entry::Tenant(tenant) => keep_tenant(db, tenant)?,
-            Entry::Token(token) => keep_token(db, token)?,
+            TenantEntry::Connection(connection) => keep_connection(db, connection)?,
+            TenantEntry::Tenant(tenant) => keep_tenant(db, tenant)?,
+            TenantEntry::Token(token) => keep_token(db, token)?,
         }
         changes.entry(tenant).or_default().push(change);
     }
@@ -107,17 +107,17 @@ pub(crate) fn put(db: &Db, entries: Vec<Entry>, stamp: &Stamp) -> Outcome<()> {
     Ok(())
 }
 
-fn facts(db: &Db, entry: &Entry, stamp: &Stamp) -> Outcome<EntryFacts> {
+fn facts(db: &Db, entry: &TenantEntry, stamp: &Stamp) -> Outcome<EntryFacts> {
     let of = entry.tenant().as_str();
     Ok(match entry {
-        Entry::Connection(new) => EntryFacts {
+        TenantEntry::Connection(new) => EntryFacts {
             count: count(db, &reference::connection_count(DIALECT, of))?,
             digest_exists: false,
             parent_exists: tenant(db, &new.tenant)?.is_some(),
-            stored: connection(db, &new.tenant, &new.id)?.map(Entry::Connection),
+            stored: connection(db, &new.tenant, &new.id)?.map(TenantEntry::Connection),
         },
-        Entry::Tenant(new) => {
-            let stored = tenant(db, &new.id)?.map(Entry::Tenant);
+        TenantEntry::Tenant(new) => {
+            let stored = tenant(db, &new.id)?.map(TenantEntry::Tenant);
             EntryFacts {
                 count: match &stored {
                     // All of them are counted, so only if that is needed.
@@ -128,14 +128,14 @@ fn facts(db: &Db, entry: &Entry, stamp: &Stamp) -> Outcome<EntryFacts> {
                 ..EntryFacts::default()
             }
         }
-        Entry::Token(new) => EntryFacts {
+        TenantEntry::Token(new) => EntryFacts {
             count: count(db, &{
                 let connection = (of, new.connection.as_str());
                 reference::token_count(DIALECT, connection, micros(stamp.at))
             })?,
             digest_exists: is_known(db, &new.digest)?,
             parent_exists: connection(db, &new.tenant, &new.connection)?.is_some(),
-            stored: token(db, &new.tenant, &new.id)?.map(Entry::Token),
+            stored: token(db, &new.tenant, &new.id)?.map(TenantEntry::Token),
         },
     })
 }
@@ -178,7 +178,7 @@ pub(crate) fn keep_connection(db: &Db, connection: &Connection) -> Outcome<()> {
         created_us: micros(connection.created),
         name: &connection.name,
         revision: number(connection.revision)?,
-        settings: &connection.rules,
+        settings: &connection.settings,
         tenant: connection.tenant.as_str(),
     };
     execute(db, &reference::put_connection(DIALECT, &row))
@@ -190,15 +190,15 @@ pub(crate) fn keep_token(db: &Db, token: &TokenRecord) -> Outcome<()> {
         connection: token.connection.as_str(),
         created_us: micros(token.created),
         digest: &token.digest,
-        expires_us: token.expires.map(micros),
+        expires_us: token.expires_at.map(micros),
         id: &token.id,
         may_groups: token.scopes.groups,
         may_read: token.scopes.read,
         may_users: token.scopes.users,
         name: &token.name,
-        replaced_us: token.replaced.map(micros),
+        replaced_us: token.replaced_at.map(micros),
         revision: number(token.revision)?,
-        revoked_us: token.revoked.map(micros),
+        revoked_us: token.revoked_at.map(micros),
         tenant: token.tenant.as_str(),
         used_us: token.last_used.map(micros),
     };
@@ -256,7 +256,7 @@ fn connection_at(row: &Row<'_>, at: usize) -> Outcome<Connection> {
     let id = ConnectionId::from(text_at(row, at + 1)?);
     let name: String = row.get(at + 2)?;
     let mut connection = Connection::new(tenant, id, name, instant(row.get(at + 4)?)?);
-    connection.rules = row.get(at + 3)?;
+    connection.settings = row.get(at + 3)?;
     connection.revision = row.get(at + 5).map(i64::cast_unsigned)?;
     Ok(connection)
 }
@@ -271,14 +271,14 @@ fn token_at(row: &Row<'_>, at: usize) -> Outcome<TokenRecord> {
     let mut token = TokenRecord::new(&of, id, digest, created);
     let moment = |column| row.get::<_, Option<i64>>(column).map(|us| us.map(instant));
     token.name = row.get(at + 4)?;
-    token.scopes = Scopes::NONE;
+    token.scopes = TokenScopes::NONE;
     token.scopes.groups = row.get(at + 5)?;
     token.scopes.read = row.get(at + 6)?;
     token.scopes.users = row.get(at + 7)?;
     token.revision = row.get(at + 9).map(i64::cast_unsigned)?;
-    token.expires = moment(at + 10)?.transpose()?;
-    token.replaced = moment(at + 11)?.transpose()?;
-    token.revoked = moment(at + 12)?.transpose()?;
+    token.expires_at = moment(at + 10)?.transpose()?;
+    token.replaced_at = moment(at + 11)?.transpose()?;
+    token.revoked_at = moment(at + 12)?.transpose()?;
     token.last_used = moment(at + 13)?.transpose()?;
     Ok(token)
 }

@@ -12,7 +12,7 @@ use std::{
 use rusqlite::{Connection, Row};
 use scimkit_registry::{AttrId, AttributeRole, Edge, ResourceType};
 use scimkit_sql::reference::{self, EdgeRange};
-use scimkit_store::{Document, Settings, StoreError, Stored, Want, targets};
+use scimkit_store::{Document, ReadOptions, Settings, StoreError, StoredResource, target_types};
 
 use crate::{
     error::Outcome,
@@ -34,7 +34,7 @@ pub(crate) struct EdgeSource<'a> {
     /// The documents of the resources, where they were just read.
     pub(crate) documents: Option<&'a [&'a Document]>,
     pub(crate) kind: &'a ResourceType,
-    /// The bytes of edges, as [`Stored::edge_size`] counts them, after which only those of the first resource are
+    /// The bytes of edges, as [`StoredResource::edge_size`] counts them, after which only those of the first resource are
     /// wanted; the visitor may see more.
     pub(crate) max_bytes: u64,
     pub(crate) owners: &'a [&'a str],
@@ -48,8 +48,8 @@ impl EdgeReader<'_> {
     pub(crate) fn add_edges(
         &self,
         (kind, is_member): (&ResourceType, bool),
-        stored: &mut Stored,
-        want: &Want,
+        stored: &mut StoredResource,
+        want: &ReadOptions,
     ) -> Outcome<()> {
         let range = EdgeRange {
             after: "",
@@ -68,7 +68,7 @@ impl EdgeReader<'_> {
     /// The edges of one resource under a membership or inverse attribute, or the one of a reference.
     pub(crate) fn edges(
         &self,
-        (kind, stored): (&ResourceType, &Stored),
+        (kind, stored): (&ResourceType, &StoredResource),
         attr: AttrId,
         range: EdgeRange<'_>,
     ) -> Outcome<Vec<Edge>> {
@@ -112,7 +112,7 @@ impl EdgeReader<'_> {
         visit: &mut Visit<'_>,
     ) -> Outcome<()> {
         let EdgeSource { attr, kind, .. } = source;
-        let others = targets(&self.settings.registry, kind, attr);
+        let others = target_types(&self.settings.registry, kind, attr);
         match kind.attr(attr).role() {
             AttributeRole::Inverse => self.owners(source, &others, range, visit),
             AttributeRole::Membership => self.members(source, &leads_to(&others), range, visit),

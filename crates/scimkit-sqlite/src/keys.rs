@@ -52,7 +52,7 @@ pub(crate) fn check_unique(
         };
         if found {
             let attr = attr.path().to_owned();
-            return Err(StoreError::Taken { attr }.into());
+            return Err(StoreError::Duplicate { attr }.into());
         }
     }
     Ok(())

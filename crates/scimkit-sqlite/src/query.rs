@@ -10,13 +10,13 @@ use scimkit_registry::{AttrId, AttrReader, Budget, Edge, Meter, Predicate, Resou
 use scimkit_sql::{
     Condition, plan,
     reference::{
-        self, EdgeRange, KeyDefinitions, OwnerCondition, PageOrder, PageSelection, PageStart,
-        ReferenceLayout, Section, State,
+        self, EdgeRange, KeyDefinitions, OwnerCondition, PageOrder, PageSelection, ReferenceLayout,
+        RowPosition, Section, State,
     },
 };
 use scimkit_store::{
-    Count, Facts, OwnerFilter, Page, PageBuilder, Position, Query, Room, Sort, Start, StoreError,
-    Stored, computed,
+    CountMode, OwnerFilter, Page, PageBuilder, PagePosition, PageStart, Query, ResourceFacts, Room,
+    Sort, StoreError, StoredResource, computed_attributes,
 };
 
 use self::{gathered::Gathered, scan::Scan, sorted::Sorted};
@@ -171,29 +171,29 @@ impl<'a> Asking<'a> {
             direction: sort.order,
         });
         let start = match &self.query.start {
-            Start::After(place) => Some(PageStart {
+            PageStart::After(place) => Some(RowPosition {
                 id: place.id.as_str(),
                 key: place.key.as_ref(),
             }),
-            Start::Index(_) => None,
+            PageStart::Index(_) => None,
         };
         reference::page_sections(DIALECT, self.selection(), order, start)
     }
 
-    fn position(&self, stored: &Stored) -> Outcome<Position> {
+    fn position(&self, stored: &StoredResource) -> Outcome<PagePosition> {
         let key = match self.query.sort {
             None => None,
             Some(sort) => self.key(sort, stored)?,
         };
-        Ok(Position::new(key, stored.id.clone()))
+        Ok(PagePosition::new(key, stored.id.clone()))
     }
 
     /// The page and the total, when SQL decides everything.
     fn decided(&self, sections: &[Section<'_>]) -> Outcome<(PageBuilder, Option<u64>)> {
         let mut gathered = Gathered::new(self.query);
         let mut skip = match self.query.start {
-            Start::After(_) => 0,
-            Start::Index(start) => start,
+            PageStart::After(_) => 0,
+            PageStart::Index(start) => start,
         };
         // One more than the page holds, to see whether others follow.
         let mut wanted = u64::from(self.query.count) + 1;
@@ -223,9 +223,9 @@ impl<'a> Asking<'a> {
         // If no page follows, the resources were counted while they were read.
         let is_counted = !gathered.is_full() && !self.query.is_unfiltered();
         let total = match (self.query.total, &self.query.start) {
-            (Count::Skip, _) => None,
-            (_, Start::Index(0)) if is_counted => Some(visited),
-            (_, Start::Index(start)) if is_counted && visited > 0 => Some(start + visited),
+            (CountMode::Skip, _) => None,
+            (_, PageStart::Index(0)) if is_counted => Some(visited),
+            (_, PageStart::Index(start)) if is_counted && visited > 0 => Some(start + visited),
             _ => Some(self.total()?),
         };
         Ok((gathered.finish(&self.reader)?, total))
@@ -262,11 +262,11 @@ impl<'a> Asking<'a> {
 
     /// The page and the total, when the rows come in order and each is still to be evaluated.
     fn evaluated(&self, sections: &[Section<'_>]) -> Outcome<(PageBuilder, Option<u64>)> {
-        let exact = self.query.total != Count::Skip;
+        let exact = self.query.total != CountMode::Skip;
         // After a position the sections hold only later resources; the total is counted separately.
         let (start, counting) = match self.query.start {
-            Start::After(_) => (0, false),
-            Start::Index(start) => (start, exact),
+            PageStart::After(_) => (0, false),
+            PageStart::Index(start) => (start, exact),
         };
         let mut gathered = Gathered::new(self.query);
         let mut passed = 0_u64;
@@ -335,7 +335,7 @@ impl<'a> Asking<'a> {
         if sorted.goes_on() {
             page.end();
         }
-        let exact = self.query.total != Count::Skip;
+        let exact = self.query.total != CountMode::Skip;
         let next = page.ended_at().map(|last| self.position(last));
         Ok(page.finish(exact.then_some(sorted.total()), next.transpose()?))
     }
@@ -368,7 +368,7 @@ impl<'a> Asking<'a> {
     }
 
     /// The value by which a resource is sorted.
-    fn key(&self, sort: Sort, stored: &Stored) -> Outcome<Option<Scalar>> {
+    fn key(&self, sort: Sort, stored: &StoredResource) -> Outcome<Option<Scalar>> {
         let made = self.computed(&[sort.attr], stored)?;
         let values = self.reader_of_values.read(stored.document.text());
         let view = ResourceView::of_values(&values).with_computed(Some(&made));
@@ -379,7 +379,7 @@ impl<'a> Asking<'a> {
     fn computed(
         &self,
         attrs: &[AttrId],
-        stored: &Stored,
+        stored: &StoredResource,
     ) -> Outcome<serde_json::Map<String, serde_json::Value>> {
         let kind = &self.query.kind;
         let wanted: Vec<_> = attrs
@@ -395,12 +395,12 @@ impl<'a> Asking<'a> {
                 edges.push((top, all));
             }
         }
-        let facts = Facts::of(kind, stored, &edges);
-        Ok(computed(self.reader.settings, &facts, &wanted))
+        let facts = ResourceFacts::new(kind, stored, &edges);
+        Ok(computed_attributes(self.reader.settings, &facts, &wanted))
     }
 
     /// A resource of the page.
-    fn stored(&self, row: Row<'_>) -> Outcome<Stored> {
+    fn stored(&self, row: Row<'_>) -> Outcome<StoredResource> {
         self.page_texts.stored(row, &self.texts)
     }
 

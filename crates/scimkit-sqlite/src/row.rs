@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use scimkit_core::Version;
 use scimkit_registry::{ResourceId, ResourceType};
 use scimkit_sql::reference;
-use scimkit_store::{ConnectionId, Document, StoreError, Stored, Timestamps};
+use scimkit_store::{ConnectionId, Document, StoreError, StoredResource, Timestamps};
 
 use crate::{
     definitions::Texts,
@@ -63,7 +63,7 @@ impl<'r> Row<'r> {
         tenant: &str,
         texts: &Texts<'_>,
         id: &str,
-    ) -> Outcome<Option<Stored>> {
+    ) -> Outcome<Option<StoredResource>> {
         let statement = reference::resource(DIALECT, (tenant, texts.kind.name()), id);
         first(connection, &statement, |row| Row::read(row)?.stored(texts))
     }
@@ -105,7 +105,7 @@ impl<'r> Row<'r> {
         Ok(read()?.ok_or(StoreError::NotFound)?)
     }
 
-    pub(crate) fn stored(self, texts: &Texts<'_>) -> Outcome<Stored> {
+    pub(crate) fn stored(self, texts: &Texts<'_>) -> Outcome<StoredResource> {
         let owner = self.owner.map(ConnectionId::from);
         let text = Bytes::copy_from_slice(self.document);
         self.stored_as(texts, text, owner)
@@ -116,7 +116,7 @@ impl<'r> Row<'r> {
         texts: &Texts<'_>,
         text: Bytes,
         owner: Option<ConnectionId>,
-    ) -> Outcome<Stored> {
+    ) -> Outcome<StoredResource> {
         let at = Timestamps {
             created: instant(self.created_us)?,
             last_modified: instant(self.modified_us)?,
@@ -126,7 +126,7 @@ impl<'r> Row<'r> {
         let is_exact = texts.can_send(self.shape)?;
         let document = Document::from_text(text).with_exactness(is_exact);
         let id = ResourceId::from(self.id);
-        Ok(Stored::new(id, version, at, document).with_owner(owner))
+        Ok(StoredResource::new(id, version, at, document).with_owner(owner))
     }
 }
 
@@ -142,7 +142,7 @@ impl PageTexts {
     /// The largest buffer, unless a document is larger: what one resource of a page keeps in memory at most.
     const MAX_BUFFER: usize = 64 << 10;
 
-    pub(crate) fn stored(&self, row: Row<'_>, texts: &Texts<'_>) -> Outcome<Stored> {
+    pub(crate) fn stored(&self, row: Row<'_>, texts: &Texts<'_>) -> Outcome<StoredResource> {
         let (text, owner) = (self.text(row.document), row.owner.map(|id| self.owner(id)));
         row.stored_as(texts, text, owner)
     }

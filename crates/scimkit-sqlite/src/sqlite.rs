@@ -10,8 +10,8 @@ use rusqlite::Connection;
 use scimkit_registry::{AttrId, AttributeRole, Budget, Edge, ResourceId, ResourceType};
 use scimkit_sql::reference::EdgeRange;
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, Want,
-    Written,
+    Batch, BoxFuture, Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, Store,
+    StoreError, StoredResource, Written,
 };
 use tokio::sync::oneshot;
 
@@ -33,7 +33,7 @@ use crate::{
 /// Edges that a read by id may ask for; one that asks for more waits among the queries.
 const LOOKUP_EDGES: usize = 2_000;
 
-/// A store in an SQLite file; also of [who may provision](scimkit_store::Tenancy).
+/// A store in an SQLite file; also of [who may provision](scimkit_store::TenantStore).
 ///
 /// - A write is acknowledged once it is on the disk. Writes that wait at the same time are committed
 ///   together, each atomic alone.
@@ -42,7 +42,7 @@ const LOOKUP_EDGES: usize = 2_000;
 /// - Sign-in and reads by id have threads of their own, so queries never delay them. Of the threads
 ///   of either kind one tenant never has all: see [`Options::readers`]. A store in memory has one
 ///   thread for everything, which takes them in turns.
-/// - A read stops when [`Scope::budget`] runs out or its future is dropped, also in the middle of a
+/// - A read stops when [`RequestContext::budget`] runs out or its future is dropped, also in the middle of a
 ///   statement.
 /// - Several processes may use one file at once.
 /// - Filters on `id`, indexed attributes, `meta.created`, `meta.lastModified` and the `value` of
@@ -62,7 +62,7 @@ const LOOKUP_EDGES: usize = 2_000;
 /// use chrono::DateTime;
 /// use scimkit_registry::{Change, ResourceId, Tolerance};
 /// use scimkit_sqlite::Sqlite;
-/// use scimkit_store::{Scope, Settings, StoreError, StoreExt, TenantId};
+/// use scimkit_store::{RequestContext, Settings, StoreError, StoreExt, TenantId};
 /// use serde_json::json;
 /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
 /// # fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -78,7 +78,7 @@ const LOOKUP_EDGES: usize = 2_000;
 /// let store = Sqlite::in_memory()?;
 /// let settings = Arc::new(Settings::new("https://example.com/scim/v2"));
 /// let user = Arc::clone(settings.registry.resource_type("User").unwrap());
-/// let scope = Scope::new(TenantId::default(), settings);
+/// let scope = RequestContext::new(TenantId::default(), settings);
 /// let change = |name| {
 ///     let body = user.admit(json!({"userName": name}), &Tolerance::DEFAULT).unwrap();
 ///     Change::create(Arc::clone(&user), body)
@@ -86,7 +86,7 @@ const LOOKUP_EDGES: usize = 2_000;
 /// let at = DateTime::UNIX_EPOCH;
 /// block_on(store.create(&scope, at, ResourceId::from("1"), change("bjensen"))).unwrap();
 /// let taken = block_on(store.create(&scope, at, ResourceId::from("2"), change("BJensen")));
-/// assert!(matches!(taken, Err(StoreError::Taken { attr }) if attr == "userName"));
+/// assert!(matches!(taken, Err(StoreError::Duplicate { attr }) if attr == "userName"));
 /// # Ok::<(), scimkit_sqlite::OpenError>(())
 /// ```
 #[derive(Debug)]
@@ -132,7 +132,7 @@ impl Sqlite {
     /// Reads in one transaction.
     async fn read_with<T: Send + 'static>(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         lane: Lane,
         read: impl FnOnce(EdgeReader<'_>, &Budget) -> Outcome<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -147,7 +147,7 @@ impl Sqlite {
     /// Reads without a transaction, by one statement and those that are executed before it ends.
     async fn read_untransacted<T: Send + 'static>(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         lane: Lane,
         read: impl FnOnce(EdgeReader<'_>, &Budget) -> Outcome<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -166,8 +166,8 @@ impl Sqlite {
 }
 
 /// The same for every type.
-fn support() -> Support {
-    let mut support = Support::full();
+fn support() -> Capabilities {
+    let mut support = Capabilities::full();
     (support.capacities, support.check) = (true, true);
     (support.claim_pins, support.journal, support.owners) = (true, true, true);
     support.written_edges = true;
@@ -175,13 +175,13 @@ fn support() -> Support {
 }
 
 impl Store for Sqlite {
-    fn support(&self, _kind: &ResourceType) -> Support {
+    fn support(&self, _kind: &ResourceType) -> Capabilities {
         support()
     }
 
     fn edges<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async move {
@@ -211,7 +211,7 @@ impl Store for Sqlite {
 
     fn query<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
@@ -228,11 +228,11 @@ impl Store for Sqlite {
 
     fn read<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        want: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         Box::pin(async move {
             let is_one = |attr: &AttrId| kind.attr(*attr).role() == AttributeRole::Reference;
             let limit = want.limit.map(|limit| limit as usize);
@@ -264,7 +264,7 @@ impl Store for Sqlite {
 
     fn write<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection as Db, TransactionBehavior};
 use scimkit_registry::Budget;
 use scimkit_store::{
-    BoxFuture, Connection, ConnectionId, Entry, Opened, Stamp, StoreError, Tenancy, Tenant,
-    TenantId, TokenRecord,
+    BoxFuture, Connection, ConnectionId, FoundToken, Stamp, StoreError, Tenant, TenantEntry,
+    TenantId, TenantStore, TokenRecord,
 };
 
 use crate::{
@@ -71,7 +71,7 @@ impl Sqlite {
     }
 }
 
-impl Tenancy for Sqlite {
+impl TenantStore for Sqlite {
     fn connection<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -88,15 +88,19 @@ impl Tenancy for Sqlite {
         Box::pin(self.look_at(Lane::Query, tenant, directory::connections))
     }
 
-    fn open<'a>(
+    fn find_token<'a>(
         &'a self,
         digest: &'a [u8; 32],
-    ) -> BoxFuture<'a, Result<Option<Opened>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Option<FoundToken>, StoreError>> {
         let digest = *digest;
         Box::pin(self.look(move |db| directory::open(db, &digest)))
     }
 
-    fn put(&self, entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn put(
+        &self,
+        entries: Vec<TenantEntry>,
+        stamp: Stamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.alter(move |db| directory::put(db, entries, &stamp)))
     }
 
@@ -126,7 +130,7 @@ impl Tenancy for Sqlite {
         Box::pin(self.look_at(Lane::Query, tenant, directory::tokens))
     }
 
-    fn used<'a>(
+    fn record_token_use<'a>(
         &'a self,
         digest: &'a [u8; 32],
         at: DateTime<Utc>,

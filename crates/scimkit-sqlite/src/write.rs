@@ -12,7 +12,7 @@ use std::{slice, sync::Arc};
 use rusqlite::Connection;
 use scimkit_registry::{Budget, ResourceType};
 use scimkit_store::{
-    Batch, Settings, StoreError, TenantId, Write,
+    Batch, Settings, StoreError, TenantId, WriteOp,
     engine::{self, BatchAnswer, Decision, WriteRequest},
 };
 use tokio::sync::oneshot;
@@ -84,7 +84,7 @@ struct Pending {
 impl From<Work> for Pending {
     fn from(work: Work) -> Self {
         let mut kinds: Vec<Arc<ResourceType>> = Vec::new();
-        for kind in work.batch.writes.iter().map(Write::kind) {
+        for kind in work.batch.writes.iter().map(WriteOp::kind) {
             if !kinds.iter().any(|known| known.name() == kind.name()) {
                 kinds.push(Arc::clone(kind));
             }

@@ -10,7 +10,7 @@
 //! ```
 //! use std::{future::Future, io::Cursor, pin::pin, sync::Arc, task::{Context, Poll, Waker}};
 //! use chrono::DateTime;
-//! use scimkit_store::{Entry, Memory, Scope, Settings, Tenancy, Tenant, TenantId, archive};
+//! use scimkit_store::{TenantEntry, MemoryStore, RequestContext, Settings, TenantStore, Tenant, TenantId, archive};
 //!
 //! // It waits for nothing, so it can be polled until it is ready.
 //! fn now<T>(future: impl Future<Output = T>) -> T {
@@ -22,19 +22,19 @@
 //!     }
 //! }
 //!
-//! let (one, other) = (Memory::new(), Memory::new());
+//! let (one, other) = (MemoryStore::new(), MemoryStore::new());
 //! let acme = TenantId::from("acme");
 //! let tenant = Tenant::new(acme.clone(), "Acme", DateTime::UNIX_EPOCH);
-//! now(one.put(vec![Entry::Tenant(tenant)], DateTime::UNIX_EPOCH.into())).unwrap();
+//! now(one.put(vec![TenantEntry::Tenant(tenant)], DateTime::UNIX_EPOCH.into())).unwrap();
 //!
 //! let options = archive::Options::default();
 //! let (lines, _) = now(archive::export_to(&one, &acme, &options, Vec::new()))?;
-//! let scope = Scope::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
+//! let scope = RequestContext::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
 //! now(archive::import_from(&other, &scope, &options, Cursor::new(lines.clone())))?;
 //! assert_eq!(now(other.tenants()).unwrap(), now(one.tenants()).unwrap());
 //!
 //! let cut = lines[..lines.len() - 9].to_vec();
-//! let cut = now(archive::import_from(&Memory::new(), &scope, &options, Cursor::new(cut)));
+//! let cut = now(archive::import_from(&MemoryStore::new(), &scope, &options, Cursor::new(cut)));
 //! assert!(cut.unwrap_err().to_string().starts_with("line 2: "));
 //! # Ok::<(), archive::ArchiveError>(())
 //! ```
@@ -61,8 +61,8 @@ pub use self::{
     restoring::{Asked, Checked, Keeper, Restoring},
 };
 use crate::{
-    BoxFuture, BoxStream, Connection, ConnectionId, Document, Scope, StoreError, Tenant, TenantId,
-    TokenRecord, stream_from,
+    BoxFuture, BoxStream, Connection, ConnectionId, Document, RequestContext, StoreError, Tenant,
+    TenantId, TokenRecord, stream_from,
 };
 
 /// How many targets one [`Edges`] has at most, so that a group of any size goes out in small pieces.
@@ -98,15 +98,15 @@ pub struct NumberedRecord {
 /// #     }
 /// # }
 /// use scimkit_store::{
-///     Archive, Memory, Scope, Settings, TenantId,
+///     Archive, MemoryStore, RequestContext, Settings, TenantId,
 ///     archive::{Record, Start, numbered},
 /// };
 ///
 /// let acme = TenantId::from("acme");
 /// let start = Record::Start(Start::new(acme.clone(), None, 7));
-/// let scope = Scope::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
+/// let scope = RequestContext::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
 /// let twice = numbered([start.clone(), start]);
-/// let problem = now(Memory::new().import_records(&scope, twice)).unwrap_err();
+/// let problem = now(MemoryStore::new().import_records(&scope, twice)).unwrap_err();
 /// assert!(problem.to_string().starts_with("line 2: "));
 /// ```
 pub fn numbered<'a>(
@@ -134,7 +134,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
     fn export_records<'a>(&'a self, tenant: &'a TenantId) -> RecordStream<'a>;
 
-    /// Deletes all data of a tenant, and returns whether there were any: connections and
+    /// DeletePolicy all data of a tenant, and returns whether there were any: connections and
     /// tokens first, so that no token opens it any more, then resources and soft-deleted ones.
     ///
     /// - It may be done in steps, so that other tenants need not wait for a big one; what is left by
@@ -151,7 +151,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     /// - [`StoreError::Backend`]
     fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>>;
 
-    /// Takes away what was [retired](crate::Deletes::Retire) before a moment, so that nothing brings it
+    /// Takes away what was [retired](crate::DeletePolicy::Soft) before a moment, so that nothing brings it
     /// back, and tells how many resources that were.
     ///
     /// - What is retired later, or brought back before its turn comes, stays.
@@ -173,7 +173,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     ///
     /// - Documents must [fit] the types of the scope's registry, which also gives their lookup keys;
     ///   attributes that are never returned are left out. They must respect the
-    ///   [limit](crate::Limits::document) of the scope.
+    ///   [limit](crate::RequestLimits::document) of the scope.
     /// - The store reads the source while it stores earlier records, and is at most a few records ahead.
     /// - What administration or the protocol would reject is rejected: ids, names, settings, scopes and
     ///   times of tokens, required attributes, and revisions out of range.
@@ -197,7 +197,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
     fn import_records<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>>;
 }
@@ -225,7 +225,7 @@ pub enum Record {
     Edges(Edges),
     /// A resource.
     Resource(Kept),
-    /// A resource that was deleted and [can be brought back](crate::Deletes::Retire).
+    /// A resource that was deleted and [can be brought back](crate::DeletePolicy::Soft).
     Retired(Retired),
     /// The first record, and only that.
     Start(Start),

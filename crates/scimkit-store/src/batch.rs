@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{Change, Resource, ResourceId, ResourceType};
 
-use crate::{Candidate, Cause, Claim, ClaimPin, StoreError, Stored, Want};
+use crate::{Candidate, Cause, ExistingMatch, MatchPin, ReadOptions, StoreError, StoredResource};
 
 /// Writes of one tenant that a store carries out in order.
 ///
@@ -14,14 +14,14 @@ use crate::{Candidate, Cause, Claim, ClaimPin, StoreError, Stored, Want};
 /// ```
 /// use chrono::DateTime;
 /// use scimkit_registry::{Registry, ResourceId};
-/// use scimkit_store::{Batch, Expect, Intent, OnFailure, Write};
+/// use scimkit_store::{Batch, ExpectedVersion, Intent, OnFailure, WriteOp};
 ///
 /// let registry = Registry::standard();
 /// let kind = registry.resource_type("User").unwrap().clone();
-/// let delete = Write::Delete { expect: Expect::Any, id: ResourceId::from("42"), kind };
+/// let delete = WriteOp::Delete { expect: ExpectedVersion::Any, id: ResourceId::from("42"), kind };
 /// let batch = Batch::new(DateTime::UNIX_EPOCH, vec![delete])
-///     .on_failure(OnFailure::Undo)
-///     .only_checked();
+///     .on_failure(OnFailure::RollBack)
+///     .check_only();
 /// assert_eq!(batch.intent, Intent::Check);
 /// assert_eq!(batch.writes[0].id().as_str(), "42");
 /// ```
@@ -42,25 +42,25 @@ pub struct Batch {
     /// The edges are those of [`Written::stored`] with exactly the version that it names, and the types and names of
     /// their targets are those after the batch. The attributes are those of the type of the first write, and
     /// resources of other types come without. Only a store with
-    /// [`Support::written_edges`](crate::Support::written_edges) gets a batch that needs edges. An answer has no edges
+    /// [`Capabilities::written_edges`](crate::Capabilities::written_edges) gets a batch that needs edges. An answer has no edges
     /// if a later write of the batch has changed the resource, also by deleting one of its members, or if a later answer
     /// about the same resource carries them.
-    pub want: Want,
+    pub read_options: ReadOptions,
     /// The writes, in their order.
-    pub writes: Vec<Write>,
+    pub writes: Vec<WriteOp>,
 }
 
 impl Batch {
     /// Creates a batch of writes by the application itself, at the time `at`.
     #[must_use]
-    pub fn new(at: DateTime<Utc>, writes: Vec<Write>) -> Self {
+    pub fn new(at: DateTime<Utc>, writes: Vec<WriteOp>) -> Self {
         let on_failure = OnFailure::default();
         Batch {
             at,
             cause: Cause::application(),
             intent: Intent::default(),
             on_failure,
-            want: Want::document(),
+            read_options: ReadOptions::document(),
             writes,
         }
     }
@@ -75,27 +75,27 @@ impl Batch {
     /// Requests answers with versions only: a change of single members then loads no document.
     #[must_use]
     pub fn without_documents(mut self) -> Self {
-        self.want = Want::version();
+        self.read_options = ReadOptions::version();
         self
     }
 
     /// Sets the parts of a resource that answers need.
     #[must_use]
-    pub fn with_want(mut self, want: Want) -> Self {
-        self.want = want;
+    pub fn with_read_options(mut self, want: ReadOptions) -> Self {
+        self.read_options = want;
         self
     }
 
     /// Turns the batch into a dry run: see [`Intent::Check`].
     #[must_use]
-    pub fn only_checked(mut self) -> Self {
+    pub fn check_only(mut self) -> Self {
         self.intent = Intent::Check;
         self
     }
 
     /// Sets the effect of a failed write on the other writes.
     #[must_use]
-    pub fn on_failure(mut self, rule: OnFailure) -> Self {
+    pub fn with_on_failure(mut self, rule: OnFailure) -> Self {
         self.on_failure = rule;
         self
     }
@@ -109,7 +109,7 @@ impl Batch {
 )]
 pub enum Intent {
     /// A dry run: the batch is answered as if it were committed, edges included, and changes nothing. Only a store with
-    /// [`Support::check`](crate::Support::check) gets one.
+    /// [`Capabilities::check`](crate::Capabilities::check) gets one.
     Check,
     /// The batch is written.
     #[default]
@@ -127,11 +127,11 @@ pub enum OnFailure {
     #[default]
     Continue,
     /// After this number of failures (0 counts as 1) the remaining writes are not carried out; their answer is
-    /// [`StoreError::NotRun`].
+    /// [`StoreError::Skipped`].
     StopAfter(u32),
     /// All writes are carried out, or none: the writes before the failed one are undone, those after it are not
-    /// carried out, and the answer to all of these is [`StoreError::NotRun`].
-    Undo,
+    /// carried out, and the answer to all of these is [`StoreError::Skipped`].
+    RollBack,
 }
 
 impl OnFailure {
@@ -141,7 +141,7 @@ impl OnFailure {
         match self {
             OnFailure::Continue => false,
             OnFailure::StopAfter(limit) => failures >= limit.max(1),
-            OnFailure::Undo => failures > 0,
+            OnFailure::RollBack => failures > 0,
         }
     }
 }
@@ -152,21 +152,21 @@ impl OnFailure {
     clippy::exhaustive_enums,
     reason = "every store must carry out every write"
 )]
-pub enum Write {
+pub enum WriteOp {
     /// Creates a resource.
     Create {
         /// All attributes and edges of the resource.
         change: Change,
         /// The existing resources that the create may adopt or restore; none for a create that always makes a new one.
-        claim: Option<Box<Claim>>,
+        claim: Option<Box<ExistingMatch>>,
         /// An unused identifier. A store that assigns ids itself answers with its own: see
-        /// [`Support::given_ids`](crate::Support::given_ids).
+        /// [`Capabilities::caller_assigned_ids`](crate::Capabilities::caller_assigned_ids).
         id: ResourceId,
     },
     /// Removes a resource, with its edges in both directions.
     Delete {
         /// The version that the resource must have.
-        expect: Expect,
+        expect: ExpectedVersion,
         /// The id of the resource.
         id: ResourceId,
         /// The type of the resource.
@@ -177,18 +177,19 @@ pub enum Write {
         /// The changes of attributes and edges.
         change: Change,
         /// The version that the resource must have.
-        expect: Expect,
+        expect: ExpectedVersion,
         /// The id of the resource.
         id: ResourceId,
     },
 }
 
-impl Write {
+impl WriteOp {
     /// Returns the id of the resource; for a create, that of the new resource, unless it adopts or
     /// restores another one.
     #[must_use]
     pub fn id(&self) -> &ResourceId {
-        let (Write::Create { id, .. } | Write::Delete { id, .. } | Write::Update { id, .. }) = self;
+        let (WriteOp::Create { id, .. } | WriteOp::Delete { id, .. } | WriteOp::Update { id, .. }) =
+            self;
         id
     }
 
@@ -196,8 +197,8 @@ impl Write {
     #[must_use]
     pub fn kind(&self) -> &Arc<ResourceType> {
         match self {
-            Write::Create { change, .. } | Write::Update { change, .. } => change.kind(),
-            Write::Delete { kind, .. } => kind,
+            WriteOp::Create { change, .. } | WriteOp::Update { change, .. } => change.kind(),
+            WriteOp::Delete { kind, .. } => kind,
         }
     }
 }
@@ -208,7 +209,7 @@ impl Write {
     clippy::exhaustive_enums,
     reason = "every store must check every expectation"
 )]
-pub enum Expect {
+pub enum ExpectedVersion {
     /// Any version: the resource only has to exist.
     Any,
     /// One of these versions.
@@ -219,7 +220,7 @@ pub enum Expect {
 
 /// The version and document of a resource, as they were read.
 ///
-/// A write that [expects](Expect::Base) this version brings the document along, so that the store need not parse
+/// A write that [expects](ExpectedVersion::Base) this version brings the document along, so that the store need not parse
 /// it again.
 ///
 /// # Example
@@ -227,10 +228,10 @@ pub enum Expect {
 /// use std::sync::Arc;
 /// use scimkit_core::Version;
 /// use scimkit_registry::Resource;
-/// use scimkit_store::{Base, Expect};
+/// use scimkit_store::{Base, ExpectedVersion};
 ///
 /// let base = Base::new(Version::new("7")?, Arc::new(Resource::default()));
-/// let expect = Expect::Base(base);
+/// let expect = ExpectedVersion::Base(base);
 /// assert!(expect.check(&Version::new("7")?).is_ok());
 /// assert!(expect.check(&Version::new("8")?).is_err());
 /// # Ok::<(), scimkit_core::InvalidVersion>(())
@@ -252,20 +253,20 @@ impl Base {
     }
 }
 
-impl Expect {
+impl ExpectedVersion {
     /// Checks the version that the resource has.
     ///
     /// # Errors
-    /// [`StoreError::Stale`] with that version, if it is not the expected one.
+    /// [`StoreError::VersionMismatch`] with that version, if it is not the expected one.
     pub fn check(&self, actual: &Version) -> Result<(), StoreError> {
         let is_met = match self {
-            Expect::Any => true,
-            Expect::Base(base) => base.version == *actual,
-            Expect::OneOf(versions) => versions.contains(actual),
+            ExpectedVersion::Any => true,
+            ExpectedVersion::Base(base) => base.version == *actual,
+            ExpectedVersion::OneOf(versions) => versions.contains(actual),
         };
         match is_met {
             true => Ok(()),
-            false => Err(StoreError::Stale {
+            false => Err(StoreError::VersionMismatch {
                 actual: actual.clone(),
             }),
         }
@@ -276,12 +277,12 @@ impl Expect {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Written {
-    /// The existing resource that a create adopted or restored because of a [`Claim`], with its version before.
+    /// The existing resource that a create adopted or restored because of a [`ExistingMatch`], with its version before.
     pub candidate: Option<Candidate>,
     /// The outcome.
-    pub how: How,
+    pub outcome: WriteOutcome,
     /// The resource after the write; none after a delete, or if the batch needs no document.
-    pub stored: Option<Stored>,
+    pub stored: Option<StoredResource>,
     /// The version of the resource; none after a delete.
     pub version: Option<Version>,
 }
@@ -289,10 +290,10 @@ pub struct Written {
 impl Written {
     /// Creates the answer to a create or update, with the resource.
     #[must_use]
-    pub fn stored(how: How, stored: Stored) -> Self {
+    pub fn stored(how: WriteOutcome, stored: StoredResource) -> Self {
         Written {
             candidate: None,
-            how,
+            outcome: how,
             version: Some(stored.version.clone()),
             stored: Some(stored),
         }
@@ -300,10 +301,10 @@ impl Written {
 
     /// Creates the answer to a create or update, with the version alone.
     #[must_use]
-    pub fn versioned(how: How, version: Version) -> Self {
+    pub fn versioned(how: WriteOutcome, version: Version) -> Self {
         Written {
             candidate: None,
-            how,
+            outcome: how,
             stored: None,
             version: Some(version),
         }
@@ -314,25 +315,25 @@ impl Written {
     pub fn deleted() -> Self {
         Written {
             candidate: None,
-            how: How::Deleted,
+            outcome: WriteOutcome::Deleted,
             stored: None,
             version: None,
         }
     }
 
-    /// Returns what the claim of a create has found, for [`Claim::pinned`](crate::Claim::pinned).
+    /// Returns what the claim of a create has found, for [`ExistingMatch::pinned`](crate::ExistingMatch::pinned).
     #[must_use]
-    pub fn pin(&self) -> ClaimPin {
+    pub fn pin(&self) -> MatchPin {
         self.candidate
             .clone()
-            .map_or(ClaimPin::NoCandidate, ClaimPin::Candidate)
+            .map_or(MatchPin::NoCandidate, MatchPin::Candidate)
     }
 }
 
 /// The outcome of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum How {
+pub enum WriteOutcome {
     /// A create adopted a resource without an owner.
     Adopted,
     /// A resource was created.

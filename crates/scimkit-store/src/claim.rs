@@ -5,49 +5,49 @@ use scimkit_registry::{
     Change, Exhausted, Meter, Predicate, ResourceId, ResourceType, ResourceView,
 };
 
-use crate::{ConnectionId, How};
+use crate::{ConnectionId, WriteOutcome};
 
 /// A resource that a create takes instead of making another: see
 /// [`CreatePolicy`](crate::CreatePolicy).
 ///
 /// Which one it is, is decided inside the write. With one resource that satisfies `by` among those
 /// that may be taken, the create becomes a write of that one, which keeps its id and `created`:
-/// - a retired one is live again ([`How::Relinked`]), with the attributes and edges of the change
+/// - a retired one is live again ([`WriteOutcome::Relinked`]), with the attributes and edges of the change
 ///   and no others
-/// - a live one is the connection's from then on ([`How::Adopted`], or [`How::Relinked`] where it is
+/// - a live one is the connection's from then on ([`WriteOutcome::Adopted`], or [`WriteOutcome::Relinked`] where it is
 ///   dormant and another's): what was sent is set, as far as the attribute mapping lets it through, and
 ///   everything else stays
 ///
 /// A live one is preferred; several live ones refuse the write with [`StoreError::Ambiguous`](crate::StoreError::Ambiguous). Of
-/// several retired ones those count that satisfy the first of the [`terms`](Claim::terms) which
+/// several retired ones those count that satisfy the first of the [`terms`](ExistingMatch::terms) which
 /// anybody satisfies, and of them the one that was retired last. With none, the create is as any other.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Claim {
+pub struct ExistingMatch {
     /// Which resources may be taken.
-    pub among: Among,
+    pub scope: MatchScope,
     /// What the resource must satisfy, in terms of attributes that documents hold: no membership and
     /// nothing that is computed.
     pub by: Predicate,
     /// Live resources that satisfy this, too, may be taken by a claim among the
-    /// [retired](Among::Retired), whatever connection has them: those that were switched off.
-    pub dormant: Option<Predicate>,
+    /// [retired](MatchScope::Retired), whatever connection has them: those that were switched off.
+    pub deactivated: Option<Predicate>,
     /// The result of an earlier [check](crate::Intent::Check): the create fails if it would now take another
     /// resource, another version of it, or none.
-    pub pin: Option<ClaimPin>,
+    pub pin: Option<MatchPin>,
     /// What the client sent, of which a live resource takes what is set; the change of the create
     /// where there is none. It lacks what was only filled in.
     pub sent: Option<Change>,
 }
 
-impl Claim {
+impl ExistingMatch {
     /// Claims one of those that satisfy the predicate.
     #[must_use]
-    pub fn new(among: Among, by: Predicate) -> Self {
-        Claim {
-            among,
+    pub fn new(among: MatchScope, by: Predicate) -> Self {
+        ExistingMatch {
+            scope: among,
             by,
-            dormant: None,
+            deactivated: None,
             pin: None,
             sent: None,
         }
@@ -64,14 +64,16 @@ impl Claim {
         connection: Option<&ConnectionId>,
         document: ResourceView<'_>,
         meter: &Meter<'_>,
-    ) -> Result<Option<How>, Exhausted> {
-        let relinks = match &self.dormant {
-            Some(dormant) if self.among != Among::Live => kind.matches(dormant, document, meter)?,
+    ) -> Result<Option<WriteOutcome>, Exhausted> {
+        let relinks = match &self.deactivated {
+            Some(dormant) if self.scope != MatchScope::Live => {
+                kind.matches(dormant, document, meter)?
+            }
             _ => false,
         };
-        Ok(match (self.among, connection) {
-            (Among::Both | Among::Live, None) => Some(How::Adopted),
-            _ => relinks.then_some(How::Relinked),
+        Ok(match (self.scope, connection) {
+            (MatchScope::Both | MatchScope::Live, None) => Some(WriteOutcome::Adopted),
+            _ => relinks.then_some(WriteOutcome::Relinked),
         })
     }
 
@@ -86,8 +88,8 @@ impl Claim {
 
     /// Also among live ones that satisfy this predicate.
     #[must_use]
-    pub fn or_dormant(mut self, dormant: Option<Predicate>) -> Self {
-        self.dormant = dormant;
+    pub fn with_deactivated(mut self, dormant: Option<Predicate>) -> Self {
+        self.deactivated = dormant;
         self
     }
 
@@ -96,29 +98,29 @@ impl Claim {
     /// If the create would take another resource than the check, or one where the check found none, or
     /// none where it found one, it fails with [`StoreError::OtherCandidate`](crate::StoreError::OtherCandidate);
     /// if it would take another version of the same resource, with
-    /// [`StoreError::Stale`](crate::StoreError::Stale). Several live ones are
+    /// [`StoreError::VersionMismatch`](crate::StoreError::VersionMismatch). Several live ones are
     /// [`StoreError::Ambiguous`](crate::StoreError::Ambiguous) as without a pin.
     ///
     /// # Example
     /// ```
     /// use scimkit_core::Version;
     /// use scimkit_registry::{Predicate, ResourceId};
-    /// use scimkit_store::{Among, Candidate, Claim, ClaimPin};
+    /// use scimkit_store::{MatchScope, Candidate, ExistingMatch, MatchPin};
     ///
     /// let found = Candidate::new(ResourceId::from("42"), Version::new("7")?);
-    /// let claim = Claim::new(Among::Live, Predicate::Never).pinned(ClaimPin::Candidate(found.clone()));
-    /// assert_eq!(claim.pin, Some(ClaimPin::Candidate(found)));
+    /// let claim = ExistingMatch::new(MatchScope::Live, Predicate::Never).pinned(MatchPin::Candidate(found.clone()));
+    /// assert_eq!(claim.pin, Some(MatchPin::Candidate(found)));
     /// # Ok::<(), scimkit_core::InvalidVersion>(())
     /// ```
     #[must_use]
-    pub fn pinned(mut self, pin: ClaimPin) -> Self {
+    pub fn with_pin(mut self, pin: MatchPin) -> Self {
         self.pin = Some(pin);
         self
     }
 
     /// With what a live resource takes.
     #[must_use]
-    pub fn sending(mut self, sent: Change) -> Self {
+    pub fn with_change(mut self, sent: Change) -> Self {
         self.sent = Some(sent);
         self
     }
@@ -130,12 +132,12 @@ impl Claim {
     clippy::exhaustive_enums,
     reason = "every store must carry out every claim"
 )]
-pub enum Among {
+pub enum MatchScope {
     /// Either.
     Both,
     /// Those that are there, and that no connection has made or adopted.
     Live,
-    /// Those that were [retired](crate::Deletes::Retire), and [dormant](Claim::dormant) ones.
+    /// Those that were [retired](crate::DeletePolicy::Soft), and [dormant](ExistingMatch::dormant) ones.
     Retired,
 }
 
@@ -158,20 +160,20 @@ impl Candidate {
     }
 }
 
-/// The result of a [check](crate::Intent::Check) of a create with a [`Claim`].
+/// The result of a [check](crate::Intent::Check) of a create with a [`ExistingMatch`].
 ///
 /// # Example
 /// ```
 /// use scimkit_core::Version;
-/// use scimkit_store::{ClaimPin, How, Written};
+/// use scimkit_store::{MatchPin, WriteOutcome, Written};
 ///
-/// let checked = Written::versioned(How::Created, Version::new("7")?);
-/// assert_eq!(checked.pin(), ClaimPin::NoCandidate);
+/// let checked = Written::versioned(WriteOutcome::Created, Version::new("7")?);
+/// assert_eq!(checked.pin(), MatchPin::NoCandidate);
 /// # Ok::<(), scimkit_core::InvalidVersion>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a claim takes a resource or none")]
-pub enum ClaimPin {
+pub enum MatchPin {
     /// The create would take this resource in this version.
     Candidate(Candidate),
     /// The create would make a new resource.

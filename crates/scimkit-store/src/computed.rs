@@ -10,12 +10,12 @@ use scimkit_registry::{
 };
 use serde_json::{Map, Value};
 
-use crate::{Settings, Stored};
+use crate::{Settings, StoredResource};
 
 /// What is known of one resource, from which its computed attributes are made.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct Facts<'a> {
+pub struct ResourceFacts<'a> {
     /// When it was created.
     pub created: DateTime<Utc>,
     /// Its document.
@@ -32,15 +32,15 @@ pub struct Facts<'a> {
     pub version: &'a Version,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> ResourceFacts<'a> {
     /// Creates the facts of a stored resource of that type.
     #[must_use]
-    pub fn of(
+    pub fn new(
         kind: &'a ResourceType,
-        stored: &'a Stored,
+        stored: &'a StoredResource,
         edges: &'a [(AttrId, Vec<Edge>)],
     ) -> Self {
-        Facts {
+        ResourceFacts {
             created: stored.created,
             document: &stored.document,
             edges,
@@ -63,25 +63,29 @@ impl<'a> Facts<'a> {
 /// use chrono::DateTime;
 /// use scimkit_core::Version;
 /// use scimkit_registry::ResourceId;
-/// use scimkit_store::{Document, Facts, Settings, Stored, Timestamps, computed};
+/// use scimkit_store::{Document, ResourceFacts, Settings, StoredResource, Timestamps, computed};
 ///
 /// let settings = Settings::new("https://example.com/scim/v2/");
 /// let group = settings.registry.resource_type("Group").unwrap();
 /// let (created, last_modified) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
-/// let stored = Stored::new(
+/// let stored = StoredResource::new(
 ///     ResourceId::from("g 1"),
 ///     Version::new("7")?,
 ///     Timestamps { created, last_modified },
 ///     Document::from_text("{}"),
 /// );
 /// let wanted = [group.attribute_id("meta").unwrap(), group.attribute_id("members").unwrap()];
-/// let made = computed(&settings, &Facts::of(group, &stored, &[]), &wanted);
+/// let made = computed(&settings, &ResourceFacts::new(group, &stored, &[]), &wanted);
 /// assert_eq!(made["meta"]["location"], "https://example.com/scim/v2/Groups/g%201");
 /// assert!(!made.contains_key("members"));
 /// # Ok::<(), scimkit_core::InvalidVersion>(())
 /// ```
 #[must_use]
-pub fn computed(settings: &Settings, facts: &Facts<'_>, wanted: &[AttrId]) -> Map<String, Value> {
+pub fn computed_attributes(
+    settings: &Settings,
+    facts: &ResourceFacts<'_>,
+    wanted: &[AttrId],
+) -> Map<String, Value> {
     let mut made = Map::new();
     for id in wanted {
         let attr = facts.kind.attr(*id);
@@ -114,7 +118,7 @@ pub fn computed(settings: &Settings, facts: &Facts<'_>, wanted: &[AttrId]) -> Ma
 ///
 /// [RFC 7643 section 3.1](https://www.rfc-editor.org/rfc/rfc7643#section-3.1)
 #[must_use]
-pub fn meta(settings: &Settings, facts: &Facts<'_>) -> Value {
+pub fn meta(settings: &Settings, facts: &ResourceFacts<'_>) -> Value {
     let members = [
         ("resourceType", facts.kind.name().to_owned()),
         ("created", format_instant(facts.created)),
@@ -165,7 +169,7 @@ pub fn element(settings: &Settings, kind: &ResourceType, attr: AttrId, edge: &Ed
 /// The resource types that a membership, inverse or reference attribute leads to: those that the
 /// `referenceTypes` of its `$ref` name, or all types where it names none.
 #[must_use]
-pub fn targets<'r>(
+pub fn target_types<'r>(
     registry: &'r Registry,
     kind: &ResourceType,
     attr: AttrId,
@@ -180,7 +184,7 @@ pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-fn elements(settings: &Settings, facts: &Facts<'_>, attr: AttrId) -> Option<Value> {
+fn elements(settings: &Settings, facts: &ResourceFacts<'_>, attr: AttrId) -> Option<Value> {
     let edges = edges(facts, attr);
     let elements = edges
         .iter()
@@ -189,7 +193,7 @@ fn elements(settings: &Settings, facts: &Facts<'_>, attr: AttrId) -> Option<Valu
 }
 
 /// A reference as the document has it, with its `$ref` and its target's name as they are now.
-fn reference(settings: &Settings, facts: &Facts<'_>, attr: AttrId) -> Option<Value> {
+fn reference(settings: &Settings, facts: &ResourceFacts<'_>, attr: AttrId) -> Option<Value> {
     let Value::Object(mut members) = facts.document.value(facts.kind, attr)? else {
         return None;
     };
@@ -212,7 +216,7 @@ fn fills(sub: &Attr) -> bool {
     matches!(sub.name(), "$ref" | "display" | "displayName")
 }
 
-fn edges<'a>(facts: &Facts<'a>, attr: AttrId) -> &'a [Edge] {
+fn edges<'a>(facts: &ResourceFacts<'a>, attr: AttrId) -> &'a [Edge] {
     facts
         .edges
         .iter()

@@ -52,7 +52,7 @@ pub use self::{
     operations::{
         KeyRow, NewMember, NewMembers, Operations, ResourceRow, RowBump, RowEdit, RowRef,
     },
-    policy::{Capacity, Cycles, Deletes, Policy, UnknownMembers},
+    policy::{Capacity, CyclePolicy, DeletePolicy, Policy, UnknownMemberPolicy},
     request::{BatchAnswer, Outcome, WriteRequest},
     rows::{Applied, Rejection, Rows, RowsError},
 };

@@ -11,7 +11,7 @@ use crate::{EntryKind, tenant_limits::Reached};
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Several live resources match a [`Claim`](crate::Claim).
+    /// Several live resources match a [`ExistingMatch`](crate::ExistingMatch).
     #[error("several resources could be the one that is created; none was changed")]
     Ambiguous,
     /// The store itself failed. The source is for the log, not for the client.
@@ -56,7 +56,7 @@ pub enum StoreError {
     LeaseLost,
     /// Members that do not exist.
     #[error("`{attr}` names resources that don't exist: {}", shown(.ids))]
-    Missing {
+    UnknownMembers {
         /// The membership attribute's path.
         attr: String,
         /// The unknown ids.
@@ -67,8 +67,8 @@ pub enum StoreError {
     NotFound,
     /// The write was not carried out, because another write of the batch failed: see [`OnFailure`](crate::OnFailure).
     #[error("another write failed, so this one was not carried out")]
-    NotRun,
-    /// A create would take another resource than the [check](crate::Claim::pinned) that it relies on, or only one of
+    Skipped,
+    /// A create would take another resource than the [check](crate::ExistingMatch::pinned) that it relies on, or only one of
     /// the two would take one.
     #[error("{}", other_candidate(found.as_ref()))]
     OtherCandidate {
@@ -77,13 +77,13 @@ pub enum StoreError {
     },
     /// The application rejects the write, for a reason that is sent to the client.
     #[error("{detail}")]
-    Refused {
+    Rejected {
         /// The reason, for the administrator of the identity provider.
         detail: String,
     },
     /// The resource has another version than expected.
     #[error("the resource is now version {actual}")]
-    Stale {
+    VersionMismatch {
         /// The version that it has.
         actual: Version,
     },
@@ -98,7 +98,7 @@ pub enum StoreError {
     TooLarge {
         /// The size of its JSON text, in bytes.
         bytes: u64,
-        /// The [limit](crate::Limits::document).
+        /// The [limit](crate::RequestLimits::document).
         limit: u64,
     },
     /// One more tenant, connection or token would exceed a limit on their number.
@@ -111,11 +111,11 @@ pub enum StoreError {
     },
     /// Another resource has that value of a unique attribute.
     #[error("another resource has that value of `{attr}`")]
-    Taken {
+    Duplicate {
         /// The attribute's path.
         attr: String,
     },
-    /// The store lacks a capability: see [`Support`](crate::Support).
+    /// The store lacks a capability: see [`Capabilities`](crate::Capabilities).
     #[error("the store does not support {feature}")]
     Unsupported {
         /// The capability.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use scimkit_registry::{Change, ResourceId, ResourceType};
 
-use crate::{Batch, BoxFuture, Expect, Scope, Store, StoreError, Write, Written};
+use crate::{
+    Batch, BoxFuture, ExpectedVersion, RequestContext, Store, StoreError, WriteOp, Written,
+};
 
-/// Single creates, updates and deletes: each is a [`Batch`] of one write with the [cause](Scope::cause) of the scope.
+/// Single creates, updates and deletes: each is a [`Batch`] of one write with the [cause](RequestContext::cause) of the scope.
 pub trait StoreExt: Store {
     /// Makes a resource.
     ///
@@ -15,7 +17,7 @@ pub trait StoreExt: Store {
     /// As [`Store::write`].
     fn create<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         at: DateTime<Utc>,
         id: ResourceId,
         change: Change,
@@ -23,7 +25,7 @@ pub trait StoreExt: Store {
         self.write_one(
             scope,
             at,
-            Write::Create {
+            WriteOp::Create {
                 change,
                 claim: None,
                 id,
@@ -37,12 +39,12 @@ pub trait StoreExt: Store {
     /// As [`Store::write`].
     fn delete<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         at: DateTime<Utc>,
         (kind, id): (Arc<ResourceType>, ResourceId),
-        expect: Expect,
+        expect: ExpectedVersion,
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
-        self.write_one(scope, at, Write::Delete { expect, id, kind })
+        self.write_one(scope, at, WriteOp::Delete { expect, id, kind })
     }
 
     /// Changes a resource.
@@ -51,13 +53,13 @@ pub trait StoreExt: Store {
     /// As [`Store::write`].
     fn update<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         at: DateTime<Utc>,
         id: ResourceId,
         change: Change,
-        expect: Expect,
+        expect: ExpectedVersion,
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
-        self.write_one(scope, at, Write::Update { change, expect, id })
+        self.write_one(scope, at, WriteOp::Update { change, expect, id })
     }
 
     /// Carries out one write.
@@ -66,9 +68,9 @@ pub trait StoreExt: Store {
     /// As [`Store::write`]; [`StoreError::Backend`] when the store gives no answer.
     fn write_one<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         at: DateTime<Utc>,
-        write: Write,
+        write: WriteOp,
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
         Box::pin(async move {
             let batch = Batch::new(at, vec![write]).with_cause(scope.cause.clone());

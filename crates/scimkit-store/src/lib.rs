@@ -1,10 +1,10 @@
 //! The storage contract of a SCIM 2.0 service provider, and a store in memory.
 //!
 //! - [`Store`]: what a host implements to keep resources in its own tables
-//! - [`Memory`]: a store for tests, examples and small directories
-//! - [`Scope`], [`Settings`]: on whose behalf, and under which rules, a store is asked
-//! - [`Tenancy`]: what keeps tenants, their connections and the tokens of those
-//! - [`Rules`], [`validate`]: the settings of a connection, and what may be stored of tenants,
+//! - [`MemoryStore`]: a store for tests, examples and small directories
+//! - [`RequestContext`], [`Settings`]: on whose behalf, and under which rules, a store is asked
+//! - [`TenantStore`]: what keeps tenants, their connections and the tokens of those
+//! - [`ConnectionSettings`], [`validate`]: the settings of a connection, and what may be stored of tenants,
 //!   connections and tokens
 //! - [`Archive`]: a tenant as a whole, out of one store and into another
 //! - [`journal`]: every change in commit order, for people and consumers
@@ -41,11 +41,11 @@ pub mod validate;
 mod want;
 
 pub use archive::Archive;
-pub use batch::{Base, Batch, Expect, How, Intent, OnFailure, Write, Written};
+pub use batch::{Base, Batch, ExpectedVersion, Intent, OnFailure, WriteOp, WriteOutcome, Written};
 pub use cause::Cause;
-pub use claim::{Among, Candidate, Claim, ClaimPin};
-pub use computed::{Facts, computed, element, location, meta, targets};
-pub use engine::{Cycles, Deletes, UnknownMembers};
+pub use claim::{Candidate, ExistingMatch, MatchPin, MatchScope};
+pub use computed::{ResourceFacts, computed_attributes, element, location, meta, target_types};
+pub use engine::{CyclePolicy, DeletePolicy, UnknownMemberPolicy};
 pub use error::StoreError;
 pub use extension::StoreExt;
 pub use fair::{FairQueue, QueueFull, Share};
@@ -59,17 +59,21 @@ pub use journal::{
     MemberChange, RecordedValue, VerifiedChain, verify,
 };
 pub use lane::Lane;
-pub use memory::Memory;
+pub use memory::MemoryStore;
 pub use printer::ResourcePrinter;
 pub use query::{
-    Count, Overflow, OwnerFilter, Page, PageBuilder, Position, Query, Room, Sort, Start,
+    CountMode, Overflow, OwnerFilter, Page, PageBuilder, PagePosition, PageStart, Query, Room, Sort,
 };
-pub use rules::{CapacityRule, Rules, RulesError};
+pub use rules::{CapacitySetting, ConnectionSettings, ConnectionSettingsError};
 pub use scimkit_registry::Document;
-pub use scope::{Aliases, CreatePolicy, Limits, PatchAnswer, Scope, Settings};
+pub use scope::{
+    AliasPolicy, CreatePolicy, PatchResponse, RequestContext, RequestLimits, Settings,
+};
 pub use store::Store;
-pub use stored::{Stored, Timestamps};
-pub use support::Support;
-pub use tenancy::{Connection, Entry, Opened, Scopes, Stamp, Tenancy, Tenant, TokenRecord};
+pub use stored::{StoredResource, Timestamps};
+pub use support::Capabilities;
+pub use tenancy::{
+    Connection, FoundToken, Stamp, Tenant, TenantEntry, TenantStore, TokenRecord, TokenScopes,
+};
 pub use tenant_limits::{EntryKind, TenantLimits};
-pub use want::{EdgeQuery, Want};
+pub use want::{EdgeQuery, ReadOptions};

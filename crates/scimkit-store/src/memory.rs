@@ -39,12 +39,13 @@ use self::{
     walk::{Progress, Walk},
 };
 use crate::{
-    Batch, BoxFuture, EdgeQuery, Lane, Page, Query, Scope, Settings, Store, StoreError, Stored,
-    Support, TenantId, Want, Written, engine::BatchAnswer, want::most, yield_now,
+    Batch, BoxFuture, Capabilities, EdgeQuery, Lane, Page, Query, ReadOptions, RequestContext,
+    Settings, Store, StoreError, StoredResource, TenantId, Written, engine::BatchAnswer,
+    want::most, yield_now,
 };
 
 /// A store that keeps everything in memory, for tests, examples and small directories; also
-/// [who may provision](crate::Tenancy).
+/// [who may provision](crate::TenantStore).
 ///
 /// It answers every predicate and sort, its futures need no runtime, and its only clock is
 /// [`Batch::at`]. A future that has much to do gives others a turn about every millisecond, so that it
@@ -57,7 +58,7 @@ use crate::{
 /// use std::{future::Future, pin::pin, sync::Arc, task::{Context, Poll, Waker}};
 /// use chrono::DateTime;
 /// use scimkit_registry::{Change, ResourceId, Tolerance};
-/// use scimkit_store::{Memory, Scope, Settings, StoreError, StoreExt, TenantId};
+/// use scimkit_store::{MemoryStore, RequestContext, Settings, StoreError, StoreExt, TenantId};
 /// use serde_json::json;
 ///
 /// // It waits for nothing, so it can be polled until it is ready.
@@ -70,10 +71,10 @@ use crate::{
 ///     }
 /// }
 ///
-/// let store = Memory::new();
+/// let store = MemoryStore::new();
 /// let settings = Arc::new(Settings::new("https://example.com/scim/v2"));
 /// let user = Arc::clone(settings.registry.resource_type("User").unwrap());
-/// let scope = Scope::new(TenantId::default(), settings);
+/// let scope = RequestContext::new(TenantId::default(), settings);
 /// let change = |name| {
 ///     let body = user.admit(json!({"userName": name}), &Tolerance::DEFAULT)?;
 ///     Ok::<_, scimkit_registry::RequestError>(Change::create(Arc::clone(&user), body))
@@ -81,11 +82,11 @@ use crate::{
 /// let at = DateTime::UNIX_EPOCH;
 /// now(store.create(&scope, at, ResourceId::from("1"), change("bjensen")?)).unwrap();
 /// let taken = now(store.create(&scope, at, ResourceId::from("2"), change("BJensen")?));
-/// assert!(matches!(taken, Err(StoreError::Taken { attr }) if attr == "userName"));
+/// assert!(matches!(taken, Err(StoreError::Duplicate { attr }) if attr == "userName"));
 /// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct MemoryStore {
     /// The imports that were begun.
     attempts: AtomicU64,
     directory: RwLock<Directory>,
@@ -95,11 +96,11 @@ pub struct Memory {
     tenants: RwLock<BTreeMap<TenantId, Arc<RwLock<Tenant>>>>,
 }
 
-impl Memory {
+impl MemoryStore {
     /// A store without resources.
     #[must_use]
     pub fn new() -> Self {
-        Memory::default()
+        MemoryStore::default()
     }
 
     fn tenant(&self, id: &TenantId) -> Option<Arc<RwLock<Tenant>>> {
@@ -112,7 +113,7 @@ impl Memory {
     }
 }
 
-impl Memory {
+impl MemoryStore {
     /// Locks the directory to write while no write of these tenants is under way: every request looks into
     /// the directory, so who holds it must not wait for a long write.
     async fn directory_in_turn(
@@ -132,9 +133,9 @@ impl Memory {
     }
 }
 
-impl Store for Memory {
-    fn support(&self, _kind: &ResourceType) -> Support {
-        let mut support = Support::full();
+impl Store for MemoryStore {
+    fn support(&self, _kind: &ResourceType) -> Capabilities {
+        let mut support = Capabilities::full();
         (support.capacities, support.check) = (true, true);
         (support.claim_pins, support.journal, support.owners) = (true, true, true);
         support.written_edges = true;
@@ -143,7 +144,7 @@ impl Store for Memory {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async move {
@@ -177,7 +178,7 @@ impl Store for Memory {
 
     fn query<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
@@ -244,11 +245,11 @@ impl Store for Memory {
 
     fn read<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        want: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         Box::pin(async move {
             let tenant = self.tenant(&scope.tenant).ok_or(StoreError::NotFound)?;
             let edges = wanted(&scope.settings, kind, want);
@@ -267,7 +268,7 @@ impl Store for Memory {
 
     fn write<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {
@@ -287,12 +288,12 @@ impl Store for Memory {
     }
 }
 
-impl Memory {
+impl MemoryStore {
     /// Searches the indexes on the lane, for a query for which that alone takes long.
     async fn asked_apart(
         &self,
         tenant: &Arc<RwLock<Tenant>>,
-        scope: &Scope,
+        scope: &RequestContext,
         query: &Query,
     ) -> Result<Asked<'static>, StoreError> {
         let (tenant, query) = (Arc::clone(tenant), query.clone());
@@ -309,7 +310,7 @@ impl Memory {
     async fn write_apart(
         &self,
         tenant: &Arc<RwLock<Tenant>>,
-        scope: &Scope,
+        scope: &RequestContext,
         writing: Writing,
     ) -> BatchAnswer {
         let writing = Arc::new(Mutex::new(writing));
@@ -403,7 +404,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{OnFailure, Write};
+    use crate::{OnFailure, WriteOp};
 
     fn poll<T>(future: &mut BoxFuture<'_, T>) -> Poll<T> {
         let mut context = Context::from_waker(Waker::noop());
@@ -412,21 +413,21 @@ mod tests {
 
     #[test]
     fn long_write_waits_for_room_on_the_lane() {
-        let store = Memory::new();
+        let store = MemoryStore::new();
         let settings = Arc::new(Settings::new("https://example.com"));
         let user = Arc::clone(settings.registry.resource_type("User").unwrap());
-        let scope = Scope::new(TenantId::default(), settings);
+        let scope = RequestContext::new(TenantId::default(), settings);
         let create = |n: usize| {
             let body = json!({"userName": format!("user{n}")});
             let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
-            Write::Create {
+            WriteOp::Create {
                 change: Change::create(Arc::clone(&user), body),
                 claim: None,
                 id: n.to_string().into(),
             }
         };
         let writes: Vec<_> = (0..2_000).map(create).collect();
-        let batch = Batch::new(DateTime::UNIX_EPOCH, writes).on_failure(OnFailure::Undo);
+        let batch = Batch::new(DateTime::UNIX_EPOCH, writes).with_on_failure(OnFailure::RollBack);
         let gate = Arc::new(Mutex::new(()));
         let closed = gate.lock().unwrap();
         let job = |_| {

@@ -8,7 +8,7 @@ use scimkit_registry::{
     Attr, AttrId, AttributeRole, DocumentPrinter, Edge, Projection, ResourceType,
 };
 
-use crate::{Settings, Stored, computed::SEGMENT};
+use crate::{Settings, StoredResource, computed::SEGMENT};
 
 /// Prints stored resources of one type, as far as a projection shows them.
 ///
@@ -20,12 +20,12 @@ use crate::{Settings, Stored, computed::SEGMENT};
 /// use chrono::DateTime;
 /// use scimkit_core::Version;
 /// use scimkit_registry::ResourceId;
-/// use scimkit_store::{Document, ResourcePrinter, Settings, Stored, Timestamps};
+/// use scimkit_store::{Document, ResourcePrinter, Settings, StoredResource, Timestamps};
 ///
 /// let settings = Settings::new("https://example.com/scim/v2/");
 /// let group = settings.registry.resource_type("Group").unwrap();
 /// let (created, last_modified) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
-/// let stored = Stored::new(
+/// let stored = StoredResource::new(
 ///     ResourceId::from("g 1"),
 ///     Version::new("7")?,
 ///     Timestamps { created, last_modified },
@@ -193,7 +193,7 @@ impl<'p> ResourcePrinter<'p> {
     }
 
     /// Appends the JSON object of one resource. Its edges are those that it was read with.
-    pub fn print(&self, stored: &Stored, text: &mut Vec<u8>) {
+    pub fn print(&self, stored: &StoredResource, text: &mut Vec<u8>) {
         let value = |attr, text: &mut Vec<u8>| self.value(stored, attr, text);
         self.document.print(&stored.document, text, value);
     }
@@ -242,7 +242,7 @@ impl<'p> ResourcePrinter<'p> {
     }
 
     /// Appends the value of a computed attribute; returns whether the resource has it.
-    fn value(&self, stored: &Stored, id: AttrId, text: &mut Vec<u8>) -> bool {
+    fn value(&self, stored: &StoredResource, id: AttrId, text: &mut Vec<u8>) -> bool {
         let attr = self.kind.attr(id);
         match attr.role() {
             AttributeRole::Id => push_json_string(text, stored.id.as_str()),
@@ -309,7 +309,7 @@ impl<'p> ResourcePrinter<'p> {
         Template { holes, text }
     }
 
-    fn meta(&self, stored: &Stored, text: &mut Vec<u8>) {
+    fn meta(&self, stored: &StoredResource, text: &mut Vec<u8>) {
         let Template { holes, text: fixed } = &self.meta;
         let mut from = 0;
         for (at, holds) in holes {
@@ -382,7 +382,7 @@ impl<'p> ResourcePrinter<'p> {
     }
 }
 
-fn edges(stored: &Stored, attr: AttrId) -> &[Edge] {
+fn edges(stored: &StoredResource, attr: AttrId) -> &[Edge] {
     let mut lists = stored.edges.iter();
     lists
         .find(|(known, _)| *known == attr)

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, sync::Arc};
 use scimkit_core::message::SortOrder;
 use scimkit_registry::{AttrId, Predicate, ResourceId, ResourceType, Scalar};
 
-use crate::{ConnectionId, Stored, Want};
+use crate::{ConnectionId, ReadOptions, StoredResource};
 
 /// Asks for a page of the resources of one type.
 #[derive(Debug, Clone)]
@@ -31,15 +31,15 @@ pub struct Query {
     /// In which order.
     pub sort: Option<Sort>,
     /// Where the page starts.
-    pub start: Start,
+    pub start: PageStart,
     /// Whether the page needs the total.
-    pub total: Count,
+    pub total: CountMode,
 }
 
 /// Whether a page tells how many resources there are in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Count {
+pub enum CountMode {
     /// The exact number.
     Exact,
     /// It is not needed.
@@ -88,7 +88,7 @@ impl OwnerFilter {
 impl Query {
     /// All resources of the type, in one page of up to 100, with their total.
     #[must_use]
-    pub fn of(kind: Arc<ResourceType>) -> Self {
+    pub fn new(kind: Arc<ResourceType>) -> Self {
         Query {
             count: 100,
             edge_limit: None,
@@ -99,8 +99,8 @@ impl Query {
             owner: OwnerFilter::Any,
             predicate: None,
             sort: None,
-            start: Start::Index(0),
-            total: Count::Exact,
+            start: PageStart::Index(0),
+            total: CountMode::Exact,
         }
     }
 
@@ -122,12 +122,12 @@ impl Query {
 
     /// Only those that satisfy the predicate.
     #[must_use]
-    pub fn matching(mut self, predicate: Predicate) -> Self {
+    pub fn with_predicate(mut self, predicate: Predicate) -> Self {
         self.predicate = Some(predicate);
         self
     }
 
-    /// Selects the resources of some owners. Needs [`Support::owners`](crate::Support::owners).
+    /// Selects the resources of some owners. Needs [`Capabilities::owners`](crate::Capabilities::owners).
     #[must_use]
     pub fn with_owner(mut self, owner: OwnerFilter) -> Self {
         self.owner = owner;
@@ -166,41 +166,41 @@ impl Query {
 
     /// Returns what a read of one resource of the page needs.
     #[must_use]
-    pub fn want(&self) -> Want {
-        let want = Want::edges(self.edges.clone());
+    pub fn read_options(&self) -> ReadOptions {
+        let want = ReadOptions::edges(self.edges.clone());
         match self.edge_limit {
-            Some(limit) => want.at_most(limit),
+            Some(limit) => want.with_edge_limit(limit),
             None => want,
         }
     }
 
     /// `count` of them after that position.
     #[must_use]
-    pub fn after(mut self, position: Position, count: u32) -> Self {
-        self.start = Start::After(position);
+    pub fn with_page_after(mut self, position: PagePosition, count: u32) -> Self {
+        self.start = PageStart::After(position);
         self.count = count;
         self
     }
 
     /// `count` of them after the first `start`.
     #[must_use]
-    pub fn page(mut self, start: u64, count: u32) -> Self {
-        self.start = Start::Index(start);
+    pub fn with_page(mut self, start: u64, count: u32) -> Self {
+        self.start = PageStart::Index(start);
         self.count = count;
         self
     }
 
     /// In that order.
     #[must_use]
-    pub fn sorted(mut self, sort: Option<Sort>) -> Self {
+    pub fn with_sort(mut self, sort: Option<Sort>) -> Self {
         self.sort = sort;
         self
     }
 
     /// Without the total.
     #[must_use]
-    pub fn uncounted(mut self) -> Self {
-        self.total = Count::Skip;
+    pub fn without_total(mut self) -> Self {
+        self.total = CountMode::Skip;
         self
     }
 }
@@ -210,9 +210,9 @@ impl Query {
 #[non_exhaustive]
 pub struct Page {
     /// The resources of the page, all of the [type of the query](Query::kind).
-    pub items: Vec<Stored>,
+    pub items: Vec<StoredResource>,
     /// The position of the last of them, when others follow it; of no resources there is none.
-    pub next: Option<Position>,
+    pub next: Option<PagePosition>,
     /// The ids of the resources of the page that did not fit into its bytes, in order, after those of
     /// `items`: see [`Overflow::Name`].
     pub rest: Vec<ResourceId>,
@@ -223,7 +223,7 @@ pub struct Page {
 impl Page {
     /// A page and the total; nothing follows it.
     #[must_use]
-    pub fn new(items: Vec<Stored>, total: Option<u64>) -> Self {
+    pub fn new(items: Vec<StoredResource>, total: Option<u64>) -> Self {
         Page {
             items,
             next: None,
@@ -234,7 +234,7 @@ impl Page {
 
     /// With where it ended, as others follow.
     #[must_use]
-    pub fn ended_at(mut self, next: Option<Position>) -> Self {
+    pub fn with_next(mut self, next: Option<PagePosition>) -> Self {
         self.next = next;
         self
     }
@@ -255,7 +255,7 @@ pub enum Overflow {
 
 /// Fills a page until its count or its bytes are reached.
 ///
-/// A resource counts with its [size](Stored::size). The first one is on the page however large it is.
+/// A resource counts with its [size](StoredResource::size). The first one is on the page however large it is.
 ///
 /// # Example
 /// ```
@@ -263,7 +263,7 @@ pub enum Overflow {
 /// use chrono::DateTime;
 /// use scimkit_core::Version;
 /// use scimkit_registry::{Registry, ResourceId};
-/// use scimkit_store::{Document, Overflow, PageBuilder, Query, Stored, Timestamps};
+/// use scimkit_store::{Document, Overflow, PageBuilder, Query, StoredResource, Timestamps};
 ///
 /// let registry = Registry::standard();
 /// let user = registry.resource_type("User").unwrap();
@@ -272,9 +272,9 @@ pub enum Overflow {
 ///     let (created, last_modified) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
 ///     let document = Document::from_text(vec![b' '; bytes]);
 ///     let at = Timestamps { created, last_modified };
-///     Stored::new(ResourceId::from(id), version, at, document)
+///     StoredResource::new(ResourceId::from(id), version, at, document)
 /// };
-/// let query = Query::of(Arc::clone(user)).with_max_bytes(100);
+/// let query = Query::new(Arc::clone(user)).with_max_bytes(100);
 /// let mut page = PageBuilder::new(&query);
 /// page.push(stored("1", 700));
 /// page.push(stored("2", 20));
@@ -291,7 +291,7 @@ pub enum Overflow {
 pub struct PageBuilder {
     bytes: u64,
     count: usize,
-    items: Vec<Stored>,
+    items: Vec<StoredResource>,
     max_bytes: u64,
     over: bool,
     overflow: Overflow,
@@ -341,7 +341,7 @@ impl PageBuilder {
     }
 
     /// Adds the next resource, as far as it fits.
-    pub fn push(&mut self, stored: Stored) {
+    pub fn push(&mut self, stored: StoredResource) {
         match self.room() {
             Room::Document => {}
             Room::Id => return self.rest.push(stored.id),
@@ -381,15 +381,15 @@ impl PageBuilder {
     /// The resource at which the page ended; none where nothing follows, or where the last one is
     /// only named.
     #[must_use]
-    pub fn ended_at(&self) -> Option<&Stored> {
+    pub fn ended_at(&self) -> Option<&StoredResource> {
         let ended = self.over && self.rest.is_empty();
         self.items.last().filter(|_| ended)
     }
 
     /// Returns the page, with the position of [`PageBuilder::ended_at`].
     #[must_use]
-    pub fn finish(self, total: Option<u64>, next: Option<Position>) -> Page {
-        let mut page = Page::new(self.items, total).ended_at(next);
+    pub fn finish(self, total: Option<u64>, next: Option<PagePosition>) -> Page {
+        let mut page = Page::new(self.items, total).with_next(next);
         page.rest = self.rest;
         page
     }
@@ -408,7 +408,7 @@ pub struct Sort {
 impl Sort {
     /// By that attribute, in that direction.
     #[must_use]
-    pub fn by(attr: AttrId, order: SortOrder) -> Self {
+    pub fn new(attr: AttrId, order: SortOrder) -> Self {
         Sort { attr, order }
     }
 
@@ -432,31 +432,31 @@ impl Sort {
 /// ```
 /// use scimkit_core::message::SortOrder;
 /// use scimkit_registry::{Registry, ResourceId, Scalar};
-/// use scimkit_store::{Position, Sort};
+/// use scimkit_store::{PagePosition, Sort};
 ///
 /// let registry = Registry::standard();
 /// let title = registry.resource_type("User").unwrap().attribute_id("title").unwrap();
-/// let sort = Some(Sort::by(title, SortOrder::Ascending));
+/// let sort = Some(Sort::new(title, SortOrder::Ascending));
 /// let key = |text: &str| Some(Scalar::Text(text.to_owned()));
-/// let place = Position::new(key("b"), ResourceId::from("7"));
+/// let place = PagePosition::new(key("b"), ResourceId::from("7"));
 /// let precedes = |k: &str, id: &str| place.precedes(sort, key(k).as_ref(), &ResourceId::from(id));
 /// assert!(precedes("c", "1") && precedes("b", "8"));
 /// assert!(!precedes("b", "7") && !precedes("a", "9"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Position {
+pub struct PagePosition {
     /// Its place among equal ones; not always an id of a resource, and the empty one is before all.
     pub id: ResourceId,
     /// What the resource was sorted by; none where it had no value, or where nothing sorts.
     pub key: Option<Scalar>,
 }
 
-impl Position {
+impl PagePosition {
     /// The place of the resource with that sort key and id.
     #[must_use]
     pub fn new(key: Option<Scalar>, id: ResourceId) -> Self {
-        Position { id, key }
+        PagePosition { id, key }
     }
 
     /// Whether a resource with that sort key and id comes after it.
@@ -477,9 +477,9 @@ impl Position {
     clippy::exhaustive_enums,
     reason = "every store must answer a page from where it starts"
 )]
-pub enum Start {
+pub enum PageStart {
     /// After what stands, or stood, at that position.
-    After(Position),
+    After(PagePosition),
     /// After so many.
     Index(u64),
 }

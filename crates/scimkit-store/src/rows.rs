@@ -31,8 +31,8 @@ pub use self::{
     simple::{Access, EdgeRow, EdgesBy, Simple, SimpleDatabase, SimpleRows, SimpleTransaction},
 };
 use crate::{
-    Batch, BoxFuture, EdgeQuery, Intent, Page, Query, Scope, Store, StoreError, Stored, Support,
-    Want,
+    Batch, BoxFuture, Capabilities, EdgeQuery, Intent, Page, Query, ReadOptions, RequestContext,
+    Store, StoreError, StoredResource,
     engine::{BatchAnswer, Decision, Rejection, Rows, RowsError, WriteRequest, write},
 };
 
@@ -60,7 +60,7 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
     /// The database can't begin one; [`RowsError::Lost`] if a retry may succeed.
     fn begin<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
     ) -> impl Future<Output = Result<Self::Transaction<'a>, RowsError>> + Send;
 
     /// Reads the edges of several owners: see [`Store::edges`].
@@ -69,7 +69,7 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
     /// Those of [`Store::edges`].
     fn edges(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         query: &EdgeQuery,
     ) -> impl Future<Output = Result<Vec<Vec<Edge>>, StoreError>> + Send;
 
@@ -79,7 +79,7 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
     /// Those of [`Store::query`].
     fn query(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         query: &Query,
     ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 
@@ -89,17 +89,17 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
     /// Those of [`Store::read`].
     fn read(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         kind: &Arc<ResourceType>,
         id: &ResourceId,
-        want: &Want,
-    ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
+        want: &ReadOptions,
+    ) -> impl Future<Output = Result<StoredResource, StoreError>> + Send;
 
     /// Returns the capabilities of the database for a resource type: which facts it has, which queries it answers, and
-    /// whether it stores given ids. [`Support::check`] need not be set, since [`RowStore`] checks batches itself. With
-    /// [`Support::written_edges`] a transaction has to load [`Needs::shown_members`](crate::engine::Needs::shown_members)
+    /// whether it stores given ids. [`Capabilities::check`] need not be set, since [`RowStore`] checks batches itself. With
+    /// [`Capabilities::written_edges`] a transaction has to load [`Needs::shown_members`](crate::engine::Needs::shown_members)
     /// and the other facts for the edges of answers.
-    fn support(&self, kind: &ResourceType) -> Support;
+    fn support(&self, kind: &ResourceType) -> Capabilities;
 }
 
 /// The rows of one tenant inside an open transaction.
@@ -138,7 +138,7 @@ impl<D: RowDatabase> RowStore<D> {
         &self.database
     }
 
-    async fn write_batch(&self, scope: &Scope, batch: Batch) -> BatchAnswer {
+    async fn write_batch(&self, scope: &RequestContext, batch: Batch) -> BatchAnswer {
         batch.check_support(&scope.settings, |kind| self.support(kind))?;
         let (intent, writes) = (batch.intent, batch.writes.len());
         let mut request = WriteRequest::in_scope(scope, batch);
@@ -173,7 +173,7 @@ impl<D: RowDatabase> RowStore<D> {
     /// Decides a batch in one transaction, and commits it unless it is only checked.
     async fn transact(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         decision: &mut Decision,
         intent: Intent,
     ) -> Result<BatchAnswer, RowsError> {
@@ -187,7 +187,7 @@ impl<D: RowDatabase> RowStore<D> {
 }
 
 impl<D: RowDatabase> Store for RowStore<D> {
-    fn support(&self, kind: &ResourceType) -> Support {
+    fn support(&self, kind: &ResourceType) -> Capabilities {
         let mut support = self.database.support(kind);
         (support.check, support.claim_pins) = (true, support.claims);
         support
@@ -195,7 +195,7 @@ impl<D: RowDatabase> Store for RowStore<D> {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(self.database.edges(scope, query))
@@ -203,7 +203,7 @@ impl<D: RowDatabase> Store for RowStore<D> {
 
     fn query<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
@@ -214,15 +214,15 @@ impl<D: RowDatabase> Store for RowStore<D> {
 
     fn read<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        want: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         Box::pin(self.database.read(scope, kind, id, want))
     }
 
-    fn write<'a>(&'a self, scope: &'a Scope, batch: Batch) -> BoxFuture<'a, BatchAnswer> {
+    fn write<'a>(&'a self, scope: &'a RequestContext, batch: Batch) -> BoxFuture<'a, BatchAnswer> {
         Box::pin(self.write_batch(scope, batch))
     }
 }

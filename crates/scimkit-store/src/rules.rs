@@ -9,9 +9,10 @@ use scimkit_mapping::MappingBuilder;
 use scimkit_registry::Tolerance;
 use serde::{Deserialize, Serialize};
 
-pub use self::capacity::CapacityRule;
+pub use self::capacity::CapacitySetting;
 use crate::{
-    Aliases, CreatePolicy, Cycles, Deletes, JournalLevel, PatchAnswer, Settings, UnknownMembers,
+    AliasPolicy, CreatePolicy, CyclePolicy, DeletePolicy, JournalLevel, PatchResponse, Settings,
+    UnknownMemberPolicy,
 };
 
 /// What an administrator chooses for a connection; kept as JSON beside it.
@@ -25,47 +26,47 @@ use crate::{
 /// ```
 /// use scimkit_mapping::Mapping;
 /// use scimkit_registry::Tolerance;
-/// use scimkit_store::{CreatePolicy, Rules, Settings};
+/// use scimkit_store::{CreatePolicy, ConnectionSettings, Settings};
 ///
-/// let rules = Rules::from_json(r#"{"groups": false, "tolerance": "entra", "create": "adopt"}"#)?;
+/// let rules = ConnectionSettings::from_json(r#"{"groups": false, "tolerance": "entra", "create": "adopt"}"#)?;
 /// assert!(rules.active && rules.users && !rules.groups);
 ///
 /// let base = Settings::new("https://app.example/scim/v2");
 /// let settings = rules.settings(&base, &Mapping::builder())?;
 /// assert_eq!(settings.tolerance, Tolerance::ENTRA);
-/// assert_eq!(settings.create, CreatePolicy::Adopt);
+/// assert_eq!(settings.create_policy, CreatePolicy::Adopt);
 ///
-/// let error = Rules::from_json(r#"{"create": "adoptt"}"#).unwrap_err();
+/// let error = ConnectionSettings::from_json(r#"{"create": "adoptt"}"#).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
 ///     "the rules can't be taken: `adoptt` is none of adopt, adopt_or_relink, conflict, relink \
 ///      at line 1 column 19"
 /// );
-/// # Ok::<(), scimkit_store::RulesError>(())
+/// # Ok::<(), scimkit_store::ConnectionSettingsError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Rules {
+pub struct ConnectionSettings {
     /// Whether anything goes through the connection.
     pub active: bool,
     /// What to do with e-mail addresses beside the one that counts: `drop` or `keep`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
-    pub aliases: Option<Aliases>,
+    pub aliases: Option<AliasPolicy>,
     /// Limits on the number of resources, in addition to those of the application; at most
-    /// [`CapacityRule::MOST`].
+    /// [`CapacitySetting::MOST`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub capacities: Vec<CapacityRule>,
+    pub capacities: Vec<CapacitySetting>,
     /// What a create does where somebody is there already: `adopt`, `adopt_or_relink`, `conflict` or
     /// `relink`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
-    pub create: Option<CreatePolicy>,
+    pub create_policy: Option<CreatePolicy>,
     /// What to do with a member that would make its group a member of itself: `accept` or `refuse`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
-    pub cycles: Option<Cycles>,
+    pub cycles: Option<CyclePolicy>,
     /// What becomes of a resource that is deleted: `erase` or `retire`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
-    pub deletes: Option<Deletes>,
+    pub delete_policy: Option<DeletePolicy>,
     /// Whether groups go through the connection.
     pub groups: bool,
     /// The level of the journal, which should be the same for all connections of a tenant: `full`, `notice` or
@@ -78,7 +79,7 @@ pub struct Rules {
     pub mapping: Option<String>,
     /// Whether a PATCH answers with the resource: `always`, `auto` or `never`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
-    pub patch_answer: Option<PatchAnswer>,
+    pub patch_response: Option<PatchResponse>,
     /// Whether changes are refused without `If-Match`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_if_match: Option<bool>,
@@ -87,24 +88,24 @@ pub struct Rules {
     pub tolerance: Option<Tolerance>,
     /// What to do with a member that does not exist: `accept` or `refuse`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
-    pub unknown_members: Option<UnknownMembers>,
+    pub unknown_members: Option<UnknownMemberPolicy>,
     /// Whether users go through the connection.
     pub users: bool,
 }
 
-impl Default for Rules {
+impl Default for ConnectionSettings {
     fn default() -> Self {
-        Rules {
+        ConnectionSettings {
             active: true,
             aliases: None,
             capacities: Vec::new(),
-            create: None,
+            create_policy: None,
             cycles: None,
-            deletes: None,
+            delete_policy: None,
             groups: true,
             journal: None,
             mapping: None,
-            patch_answer: None,
+            patch_response: None,
             require_if_match: None,
             tolerance: None,
             unknown_members: None,
@@ -113,7 +114,7 @@ impl Default for Rules {
     }
 }
 
-impl Rules {
+impl ConnectionSettings {
     /// Bytes of the text of rules at most, a mapping among them.
     pub const LONGEST: usize = 256 << 10;
 
@@ -121,24 +122,24 @@ impl Rules {
     ///
     /// # Errors
     /// Text that is not a JSON object, a key or value that is not known, and more text than
-    /// [`Rules::LONGEST`].
-    pub fn from_json(text: &str) -> Result<Self, RulesError> {
-        if text.len() > Rules::LONGEST {
+    /// [`ConnectionSettings::LONGEST`].
+    pub fn from_json(text: &str) -> Result<Self, ConnectionSettingsError> {
+        if text.len() > ConnectionSettings::LONGEST {
             return Err(too_long());
         }
         if !text.trim_ascii_start().starts_with('{') {
-            return Err(RulesError::new("they are no JSON object"));
+            return Err(ConnectionSettingsError::new("they are no JSON object"));
         }
-        serde_json::from_str(text).map_err(RulesError::new)
+        serde_json::from_str(text).map_err(ConnectionSettingsError::new)
     }
 
-    /// The text that is kept of them; [`Rules::from_json`] reads it.
+    /// The text that is kept of them; [`ConnectionSettings::from_json`] reads it.
     ///
     /// # Errors
-    /// When it would be longer than [`Rules::LONGEST`].
-    pub fn to_json(&self) -> Result<String, RulesError> {
-        let text = serde_json::to_string(self).map_err(RulesError::new)?;
-        match text.len() > Rules::LONGEST {
+    /// When it would be longer than [`ConnectionSettings::LONGEST`].
+    pub fn to_json(&self) -> Result<String, ConnectionSettingsError> {
+        let text = serde_json::to_string(self).map_err(ConnectionSettingsError::new)?;
+        match text.len() > ConnectionSettings::LONGEST {
             true => Err(too_long()),
             false => Ok(text),
         }
@@ -149,25 +150,27 @@ impl Rules {
     ///
     /// # Errors
     /// A mapping or a capacity that does not fit the schemas of the settings, or more than
-    /// [`CapacityRule::MOST`] capacities.
-    pub fn settings(
+    /// [`CapacitySetting::MOST`] capacities.
+    pub fn apply_to(
         &self,
         base: &Settings,
         mappings: &MappingBuilder,
-    ) -> Result<Settings, RulesError> {
+    ) -> Result<Settings, ConnectionSettingsError> {
         let mut settings = base.clone();
         choose(&mut settings.aliases, self.aliases);
-        choose(&mut settings.create, self.create);
+        choose(&mut settings.create_policy, self.create_policy);
         choose(&mut settings.policy.cycles, self.cycles);
-        choose(&mut settings.policy.deletes, self.deletes);
+        choose(&mut settings.policy.delete_policy, self.delete_policy);
         choose(&mut settings.policy.journal.level, self.journal);
-        choose(&mut settings.patch_answer, self.patch_answer);
+        choose(&mut settings.patch_response, self.patch_response);
         choose(&mut settings.require_if_match, self.require_if_match);
         choose(&mut settings.tolerance, self.tolerance);
         choose(&mut settings.policy.unknown_members, self.unknown_members);
-        if self.capacities.len() > CapacityRule::MOST {
-            let most = CapacityRule::MOST;
-            return Err(RulesError::new(format_args!("more than {most} capacities")));
+        if self.capacities.len() > CapacitySetting::MOST {
+            let most = CapacitySetting::MOST;
+            return Err(ConnectionSettingsError::new(format_args!(
+                "more than {most} capacities"
+            )));
         }
         for rule in &self.capacities {
             settings.policy.capacities.push(rule.capacity(&settings)?);
@@ -177,7 +180,7 @@ impl Rules {
         };
         let mapping = mappings.clone().text(text);
         let mapping = mapping.build(&settings.registry).map_err(unfit)?;
-        settings.mapped(Arc::new(mapping)).map_err(unfit)
+        settings.with_mapping(Arc::new(mapping)).map_err(unfit)
     }
 }
 
@@ -187,27 +190,27 @@ fn choose<T>(setting: &mut T, chosen: Option<T>) {
     }
 }
 
-fn unfit(problem: impl fmt::Display) -> RulesError {
-    RulesError::new(format_args!("the mapping: {problem}"))
+fn unfit(problem: impl fmt::Display) -> ConnectionSettingsError {
+    ConnectionSettingsError::new(format_args!("the mapping: {problem}"))
 }
 
-fn too_long() -> RulesError {
-    RulesError::new(format_args!(
+fn too_long() -> ConnectionSettingsError {
+    ConnectionSettingsError::new(format_args!(
         "they are longer than {} KiB",
-        Rules::LONGEST >> 10
+        ConnectionSettings::LONGEST >> 10
     ))
 }
 
 /// What is wrong with the rules of a connection, and where in their text.
 #[derive(Debug, thiserror::Error)]
 #[error("the rules can't be taken: {problem}")]
-pub struct RulesError {
+pub struct ConnectionSettingsError {
     problem: String,
 }
 
-impl RulesError {
+impl ConnectionSettingsError {
     fn new(problem: impl fmt::Display) -> Self {
         let problem = problem.to_string();
-        RulesError { problem }
+        ConnectionSettingsError { problem }
     }
 }

@@ -10,7 +10,7 @@ use crate::{Cause, ConnectionId, StoreError, TenantId, engine::Policy};
 /// Whether a PATCH answers with the resource.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum PatchAnswer {
+pub enum PatchResponse {
     /// 200 with the resource.
     Always,
     /// 200 with the resource, but 204 when the request was about nothing but the membership of a
@@ -23,20 +23,20 @@ pub enum PatchAnswer {
 
 /// What a create does where somebody is there already.
 ///
-/// Who that is, is said by [`Claim`](crate::Claim).
+/// Who that is, is said by [`ExistingMatch`](crate::ExistingMatch).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CreatePolicy {
     /// It takes over a resource that no connection has made or taken over yet: 201 with its id.
     Adopt,
     /// It does either.
-    AdoptOrRelink,
+    AdoptOrRestore,
     /// It is refused: 409 with `uniqueness`.
     #[default]
     Conflict,
-    /// It brings back a resource that was [retired](crate::Deletes::Retire), or takes one that was switched
+    /// It brings back a resource that was [retired](crate::DeletePolicy::Soft), or takes one that was switched
     /// off, by `active`: 201 with its id.
-    Relink,
+    Restore,
 }
 
 /// What to do with e-mail addresses beside the one that counts.
@@ -44,7 +44,7 @@ pub enum CreatePolicy {
 /// That is the primary one; where none is, the first of type `work`, and else the first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Aliases {
+pub enum AliasPolicy {
     /// Leave them out, and count that.
     Drop,
     /// Keep them.
@@ -55,7 +55,7 @@ pub enum Aliases {
 /// The bounds of a request.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct Limits {
+pub struct RequestLimits {
     /// Bytes of a request body: 8 MiB. A search request is bounded by 64 KiB beside it.
     pub body: usize,
     /// Bytes of the body of a bulk request: 8 MiB.
@@ -67,7 +67,7 @@ pub struct Limits {
     /// How long a write that keeps losing races is tried again: 10 seconds.
     pub deadline: Duration,
     /// Bytes of the JSON text of a resource, without `id`, `meta` and memberships: 1 MiB. See
-    /// [`Limits::check_document`].
+    /// [`RequestLimits::check_document`].
     pub document: u64,
     /// How long a request may be worked on once its body was read: 30 seconds. The members of a big
     /// group, which are sent page by page, may take longer.
@@ -91,9 +91,9 @@ pub struct Limits {
     pub work: u64,
 }
 
-impl Default for Limits {
+impl Default for RequestLimits {
     fn default() -> Self {
-        Limits {
+        RequestLimits {
             body: 8 << 20,
             bulk_body: 8 << 20,
             bulk_operations: 1_000,
@@ -113,7 +113,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl RequestLimits {
     /// How much a document may grow that is larger than the limit already, so that its resource can
     /// still be deactivated.
     const SLACK: u64 = 64;
@@ -184,18 +184,18 @@ struct Mapped {
 #[non_exhaustive]
 pub struct Settings {
     /// What to do with e-mail addresses beside the one that counts.
-    pub aliases: Aliases,
+    pub aliases: AliasPolicy,
     /// What `meta.location` and `$ref` start with: scheme, authority and base path, no final slash.
     pub base_url: String,
     /// What a create does where somebody is there already.
-    pub create: CreatePolicy,
+    pub create_policy: CreatePolicy,
     /// Where people read how to use the service; `/ServiceProviderConfig` tells.
     pub documentation_uri: Option<String>,
     /// The bounds of a request.
-    pub limits: Limits,
+    pub limits: RequestLimits,
     mapped: Option<Mapped>,
     /// Whether a PATCH answers with the resource.
-    pub patch_answer: PatchAnswer,
+    pub patch_response: PatchResponse,
     /// The rules that writes are decided by.
     pub policy: Policy,
     /// Schemas and resource types.
@@ -214,13 +214,13 @@ impl Settings {
         let mut base_url = base_url.into();
         base_url.truncate(base_url.trim_end_matches('/').len());
         Settings {
-            aliases: Aliases::default(),
+            aliases: AliasPolicy::default(),
             base_url,
-            create: CreatePolicy::default(),
+            create_policy: CreatePolicy::default(),
             documentation_uri: None,
-            limits: Limits::default(),
+            limits: RequestLimits::default(),
             mapped: None,
-            patch_answer: PatchAnswer::default(),
+            patch_response: PatchResponse::default(),
             policy: Policy::default(),
             registry: Arc::new(Registry::standard()),
             require_if_match: false,
@@ -247,12 +247,12 @@ impl Settings {
     ///     .rule("User", MappingRule::new("userName").with_field("email"))
     ///     .build(&settings.registry)
     ///     .unwrap();
-    /// let settings = settings.mapped(Arc::new(mapping))?;
+    /// let settings = settings.with_mapping(Arc::new(mapping))?;
     /// let user = settings.described().resource_type("User").unwrap();
     /// assert_eq!(user.attribute_id("title"), None);
     /// # Ok::<(), scimkit_registry::RegistrationError>(())
     /// ```
-    pub fn mapped(mut self, mapping: Arc<Mapping>) -> Result<Self, RegistrationError> {
+    pub fn with_mapping(mut self, mapping: Arc<Mapping>) -> Result<Self, RegistrationError> {
         let described = Arc::new(mapping.supported_registry(&self.registry)?);
         self.mapped = Some(Mapped { described, mapping });
         Ok(self)
@@ -276,7 +276,7 @@ impl Settings {
 /// to hand through to its own store (a principal, a span).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Scope {
+pub struct RequestContext {
     /// The work that the request may cause. A store charges what it does and stops when it runs out.
     pub budget: Budget,
     /// The connection, caller and request. The server and [`StoreExt`](crate::StoreExt) copy it to
@@ -290,11 +290,11 @@ pub struct Scope {
     pub tenant: TenantId,
 }
 
-impl Scope {
+impl RequestContext {
     /// A scope of the host itself, without extensions and with an unlimited budget.
     #[must_use]
     pub fn new(tenant: TenantId, settings: Arc<Settings>) -> Self {
-        Scope {
+        RequestContext {
             budget: Budget::unlimited(),
             cause: Cause::application(),
             extensions: http::Extensions::new(),
@@ -312,7 +312,7 @@ impl Scope {
 
     /// On behalf of that connection.
     #[must_use]
-    pub fn through(mut self, connection: ConnectionId) -> Self {
+    pub fn with_connection(mut self, connection: ConnectionId) -> Self {
         self.cause.connection = Some(connection);
         self
     }

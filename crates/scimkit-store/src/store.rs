@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc};
 use scimkit_registry::{Edge, ResourceId, ResourceType};
 
 use crate::{
-    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, StoreError, Stored, Support, Want, Written,
+    Batch, BoxFuture, Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext,
+    StoreError, StoredResource, Written,
 };
 
 /// What keeps the resources: a database of our own or the host's tables.
@@ -16,14 +17,14 @@ use crate::{
 ///   not `id`, `meta` or any membership; attributes that are never returned are not in it.
 /// - A dropped future leaves each write either done or not done.
 /// - Whatever is asked may fail: [`StoreError::is_failure`] lists how. Reads end with
-///   [`StoreError::Exhausted`] when [`Scope::budget`] runs out.
+///   [`StoreError::Exhausted`] when [`RequestContext::budget`] runs out.
 /// - While an [import](crate::Archive::import_records) of the tenant is not complete, a store that archives
 ///   fails every call for the tenant with [`StoreError::Importing`].
 ///
 /// [`scimkit_testkit::contract`](https://docs.rs/scimkit-testkit) holds the tests of this contract.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// What the store can do with resources of that type; discovery is computed from it.
-    fn support(&self, kind: &ResourceType) -> Support;
+    fn support(&self, kind: &ResourceType) -> Capabilities;
 
     /// The edges of several owners at once, in the order of `query.owners`, each sorted by target
     /// id, byte by byte; none for an owner that does not exist. Each edge carries the target's type and
@@ -36,7 +37,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Busy`] and [`StoreError::Backend`].
     fn edges<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>>;
 
@@ -48,7 +49,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// A page that starts after a position holds what follows it in that order, exactly, whatever
     /// became of the resource that stood there; its total is still that of all pages.
     /// [`Page::next`] is where the page ended. A store that can't do both says so in
-    /// [`Support::cursor`] and is never asked.
+    /// [`Capabilities::cursor`] and is never asked.
     ///
     /// [`Query::max_bytes`] and [`Query::edge_limit`] bound what a page takes in memory, and a store
     /// should not read more than that at once. One that does not support cursors may ignore
@@ -58,7 +59,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Busy`] and [`StoreError::Backend`].
     fn query<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>>;
 
@@ -69,32 +70,32 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::NotFound`]: no resource of that type has the id, in this tenant.
     fn read<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>>;
+        want: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>>;
 
     /// Carries out the writes in order, each atomic alone, with one answer each. All that succeeded are durable when
     /// the future resolves. [`OnFailure`](crate::OnFailure) is the effect of a failed write on the others; a write
     /// that is undone is never visible, not even after a crash.
     ///
     /// Decided inside each write, so that concurrent ones can't disagree:
-    /// - the expected version: [`StoreError::Stale`], and nothing is written;
+    /// - the expected version: [`StoreError::VersionMismatch`], and nothing is written;
     /// - uniqueness of the folded keys ([`Change::keys`](scimkit_registry::Change::keys)) of attributes whose uniqueness is not
-    ///   `none`, within tenant and type: [`StoreError::Taken`];
-    /// - members that don't exist, under [`UnknownMembers`](crate::UnknownMembers):
-    ///   [`StoreError::Missing`];
+    ///   `none`, within tenant and type: [`StoreError::Duplicate`];
+    /// - members that don't exist, under [`UnknownMemberPolicy`](crate::UnknownMembers):
+    ///   [`StoreError::UnknownMembers`];
     /// - members that would make their owner a member of itself, under
-    ///   [`Cycles`](crate::Cycles): [`StoreError::Cycle`]. Only edges that the write adds are
+    ///   [`CyclePolicy`](crate::CyclePolicy): [`StoreError::Cycle`]. Only edges that the write adds are
     ///   looked at, so a cycle that is there already is in nobody's way;
-    /// - whether a create takes a resource that is there: see [`Claim`](crate::Claim).
+    /// - whether a create takes a resource that is there: see [`ExistingMatch`](crate::ExistingMatch).
     ///
     /// An update that changes nothing, such as adding a member that is there already, answers
-    /// [`How::Unchanged`](crate::How::Unchanged) and keeps version and last modification. A change of membership is a new
+    /// [`WriteOutcome::Unchanged`](crate::WriteOutcome::Unchanged) and keeps version and last modification. A change of membership is a new
     /// version of its owner, not of the members. A delete takes the resource out of every
     /// membership and makes a new version of each owner; under
-    /// [`Deletes::Retire`](crate::Deletes) its document and id are kept for a [`Claim`](crate::Claim), and nothing
+    /// [`DeletePolicy::Soft`](crate::DeletePolicy) its document and id are kept for a [`ExistingMatch`](crate::ExistingMatch), and nothing
     /// else of the contract sees them.
     ///
     /// # Errors
@@ -107,7 +108,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// that part and of the parts after it.
     fn write<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>>;
 }

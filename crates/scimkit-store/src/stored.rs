@@ -9,7 +9,7 @@ use crate::ConnectionId;
 /// A stored resource, as reads return it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Stored {
+pub struct StoredResource {
     /// The time of its creation.
     pub created: DateTime<Utc>,
     /// Its attributes, without `id`, `meta` and memberships.
@@ -21,7 +21,7 @@ pub struct Stored {
     /// The time of its last change.
     pub last_modified: DateTime<Utc>,
     /// The connection that owns it; none for a resource without an owner, and if the store does not store
-    /// owners ([`Support::owners`](crate::Support::owners)).
+    /// owners ([`Capabilities::owners`](crate::Capabilities::owners)).
     pub owner: Option<ConnectionId>,
     /// Its version.
     pub version: Version,
@@ -37,11 +37,11 @@ pub struct Timestamps {
     pub last_modified: DateTime<Utc>,
 }
 
-impl Stored {
+impl StoredResource {
     /// Creates a resource without an owner and edges.
     #[must_use]
     pub fn new(id: ResourceId, version: Version, at: Timestamps, document: Document) -> Self {
-        Stored {
+        StoredResource {
             created: at.created,
             document,
             edges: Vec::new(),
@@ -60,8 +60,8 @@ impl Stored {
     }
 }
 
-impl Stored {
-    /// The bytes that an edge adds to [`Stored::size`] besides those of its texts.
+impl StoredResource {
+    /// The bytes that an edge adds to [`StoredResource::size`] besides those of its texts.
     pub const EDGE_SIZE: u64 = 64;
 
     /// Returns the size that counts for a page: the bytes of its document's JSON text and, for each of its edges, those
@@ -72,7 +72,7 @@ impl Stored {
         self.document.size() + edges.map(Self::edge_size).sum::<u64>()
     }
 
-    /// Returns the bytes that an edge adds to [`Stored::size`].
+    /// Returns the bytes that an edge adds to [`StoredResource::size`].
     #[must_use]
     pub fn edge_size(edge: &Edge) -> u64 {
         let texts = [edge.kind.as_deref(), edge.display.as_deref()];

@@ -5,34 +5,35 @@ use std::collections::BTreeSet;
 use scimkit_registry::ResourceType;
 
 use crate::{
-    Batch, Deletes, Intent, JournalLevel, OwnerFilter, Query, Settings, Start, StoreError, Write,
+    Batch, DeletePolicy, Intent, JournalLevel, OwnerFilter, PageStart, Query, Settings, StoreError,
+    WriteOp,
 };
 
 /// The capabilities of a store for one resource type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Support {
+pub struct Capabilities {
     /// Whether it enforces [`Policy::capacities`](crate::engine::Policy::capacities).
     pub capacities: bool,
     /// Whether it can [check](Intent::Check) a batch without writing it.
     pub check: bool,
-    /// Whether a create can [claim](crate::Claim) an existing resource. This needs the stored owner of each resource.
+    /// Whether a create can [claim](crate::ExistingMatch) an existing resource. This needs the stored owner of each resource.
     pub claims: bool,
-    /// Whether it compares the [pin](crate::Claim::pinned) of a claim.
+    /// Whether it compares the [pin](crate::ExistingMatch::pinned) of a claim.
     pub claim_pins: bool,
-    /// Whether it continues a list after a [`Position`](crate::Position).
+    /// Whether it continues a list after a [`PagePosition`](crate::Position).
     pub cursor: bool,
     /// Whether it evaluates predicates.
     pub filter: bool,
-    /// Whether it stores the id of [`Write::Create`]. If it assigns its own, a write that refers to the resource
+    /// Whether it stores the id of [`WriteOp::Create`]. If it assigns its own, a write that refers to the resource
     /// has to wait until the resource exists.
-    pub given_ids: bool,
+    pub caller_assigned_ids: bool,
     /// Whether it writes a [journal](crate::Journal). A store without one accepts the default level,
     /// records nothing, and rejects [`JournalLevel::Full`](crate::JournalLevel::Full).
     pub journal: bool,
-    /// Whether it soft-deletes under [`Deletes::Retire`](crate::Deletes::Retire).
+    /// Whether it soft-deletes under [`DeletePolicy::Soft`](crate::DeletePolicy::Soft).
     pub soft_delete: bool,
-    /// Whether it stores and queries the connection that owns a resource: [`Stored::owner`](crate::Stored::owner) and
+    /// Whether it stores and queries the connection that owns a resource: [`StoredResource::owner`](crate::StoredResource::owner) and
     /// [`Query::with_owner`](crate::Query::with_owner).
     pub owners: bool,
     /// Whether it sorts.
@@ -41,19 +42,19 @@ pub struct Support {
     pub written_edges: bool,
 }
 
-impl Support {
+impl Capabilities {
     /// Returns all capabilities of the first version of the contract. A store has to declare the others itself:
     /// capacities, checks, pinned claims, a journal, owners, and edges in answers to writes.
     #[must_use]
     pub fn full() -> Self {
-        Support {
+        Capabilities {
             capacities: false,
             check: false,
             claim_pins: false,
             claims: true,
             cursor: true,
             filter: true,
-            given_ids: true,
+            caller_assigned_ids: true,
             journal: false,
             owners: false,
             soft_delete: true,
@@ -66,7 +67,7 @@ impl Support {
 /// The capability that a store without a journal lacks.
 pub(crate) const FULL_JOURNAL: &str = "a journal with values";
 
-impl Support {
+impl Capabilities {
     /// Rejects a query that needs a capability which the store lacks. A store that lacks a capability should
     /// call it for each query.
     ///
@@ -75,7 +76,7 @@ impl Support {
     pub fn check_query(&self, query: &Query) -> Result<(), StoreError> {
         let feature = match query {
             _ if !self.owners && query.owner != OwnerFilter::Any => "a query by owner",
-            _ if !self.cursor && matches!(query.start, Start::After(_)) => {
+            _ if !self.cursor && matches!(query.start, PageStart::After(_)) => {
                 "a page after a position"
             }
             _ if !self.filter && query.predicate.is_some() => "a filter",
@@ -98,13 +99,13 @@ impl Support {
     fn check_writes(
         &self,
         (settings, batch): (&Settings, &Batch),
-        is_meant: impl Fn(&Write) -> bool,
+        is_meant: impl Fn(&WriteOp) -> bool,
     ) -> Result<(), StoreError> {
         let writes = || batch.writes.iter().filter(|write| is_meant(write));
-        let deletes = || writes().any(|write| matches!(write, Write::Delete { .. }));
+        let deletes = || writes().any(|write| matches!(write, WriteOp::Delete { .. }));
         let claims = || {
             writes().filter_map(|write| match write {
-                Write::Create { claim, .. } => claim.as_deref(),
+                WriteOp::Create { claim, .. } => claim.as_deref(),
                 _ => None,
             })
         };
@@ -113,14 +114,17 @@ impl Support {
             _ if !self.capacities && !settings.policy.capacities.is_empty() => {
                 "a limit on resources"
             }
-            _ if !self.written_edges && !batch.want.edges.is_empty() => {
+            _ if !self.written_edges && !batch.read_options.edges.is_empty() => {
                 "edges in answers to writes"
             }
             _ if !self.claims && claims().next().is_some() => "a create that adopts or restores",
             _ if !self.claim_pins && claims().any(|claim| claim.pin.is_some()) => {
                 "a create that expects what an earlier check has found"
             }
-            _ if !self.soft_delete && settings.policy.deletes == Deletes::Retire && deletes() => {
+            _ if !self.soft_delete
+                && settings.policy.delete_policy == DeletePolicy::Soft
+                && deletes() =>
+            {
                 "soft delete"
             }
             _ if !self.journal && settings.policy.journal.level == JournalLevel::Full => {
@@ -141,12 +145,12 @@ impl Batch {
     pub fn check_support(
         &self,
         settings: &Settings,
-        support: impl Fn(&ResourceType) -> Support,
+        support: impl Fn(&ResourceType) -> Capabilities,
     ) -> Result<(), StoreError> {
         let mut checked = BTreeSet::new();
-        for kind in self.writes.iter().map(Write::kind) {
+        for kind in self.writes.iter().map(WriteOp::kind) {
             if checked.insert(kind.name()) {
-                let is_of_kind = |write: &Write| write.kind().name() == kind.name();
+                let is_of_kind = |write: &WriteOp| write.kind().name() == kind.name();
                 support(kind).check_writes((settings, self), is_of_kind)?;
             }
         }
@@ -160,21 +164,21 @@ mod tests {
 
     use chrono::DateTime;
 
-    use super::Support;
-    use crate::{Batch, Deletes, Expect, Settings, StoreError, Write};
+    use super::Capabilities;
+    use crate::{Batch, DeletePolicy, ExpectedVersion, Settings, StoreError, WriteOp};
 
     #[test]
     fn batch_needs_of_each_type_what_its_own_writes_need() {
         let mut settings = Settings::new("https://example.com");
-        settings.policy.deletes = Deletes::Retire;
-        let delete = |name: &str| Write::Delete {
-            expect: Expect::Any,
+        settings.policy.delete_policy = DeletePolicy::Soft;
+        let delete = |name: &str| WriteOp::Delete {
+            expect: ExpectedVersion::Any,
             id: "1".into(),
             kind: Arc::clone(settings.registry.resource_type(name).unwrap()),
         };
         let create = |name: &str| {
             let kind = Arc::clone(settings.registry.resource_type(name).unwrap());
-            Write::Create {
+            WriteOp::Create {
                 change: scimkit_registry::Change::empty(kind),
                 claim: None,
                 id: "2".into(),
@@ -183,7 +187,7 @@ mod tests {
         let check = |writes| {
             let batch = Batch::new(DateTime::UNIX_EPOCH, writes);
             batch.check_support(&settings, |kind| {
-                let mut support = Support::full();
+                let mut support = Capabilities::full();
                 support.soft_delete = kind.name() == "User";
                 support
             })

@@ -47,7 +47,7 @@ pub struct Connection {
     /// How often it was changed.
     pub revision: u64,
     /// Its rules: JSON text, which means nothing to a store.
-    pub rules: String,
+    pub settings: String,
     /// Whose it is.
     pub tenant: TenantId,
 }
@@ -66,7 +66,7 @@ impl Connection {
             id,
             name: name.into(),
             revision: 0,
-            rules: "{}".to_owned(),
+            settings: "{}".to_owned(),
             tenant,
         }
     }
@@ -83,7 +83,7 @@ pub struct TokenRecord {
     /// The SHA-256 of the secret, no two the same.
     pub digest: [u8; 32],
     /// From when on it is refused; never, when there is none.
-    pub expires: Option<DateTime<Utc>>,
+    pub expires_at: Option<DateTime<Utc>>,
     /// What it is called by in lists and commands, one of a kind within its tenant.
     pub id: String,
     /// When it was last accepted, to the minute or so.
@@ -91,13 +91,13 @@ pub struct TokenRecord {
     /// What people call it; may be empty.
     pub name: String,
     /// From when on it is refused because another took its place.
-    pub replaced: Option<DateTime<Utc>>,
+    pub replaced_at: Option<DateTime<Utc>>,
     /// How often it was changed; uses don't count.
     pub revision: u64,
     /// When it was revoked: then it is refused, whatever the time.
-    pub revoked: Option<DateTime<Utc>>,
+    pub revoked_at: Option<DateTime<Utc>>,
     /// What it may do.
-    pub scopes: Scopes,
+    pub scopes: TokenScopes,
     /// Whose it is.
     pub tenant: TenantId,
 }
@@ -115,14 +115,14 @@ impl TokenRecord {
             connection: connection.id.clone(),
             created,
             digest,
-            expires: None,
+            expires_at: None,
             id: id.into(),
             last_used: None,
             name: String::new(),
-            replaced: None,
+            replaced_at: None,
             revision: 0,
-            revoked: None,
-            scopes: Scopes::ALL,
+            revoked_at: None,
+            scopes: TokenScopes::ALL,
             tenant: connection.tenant.clone(),
         }
     }
@@ -140,15 +140,15 @@ impl TokenRecord {
     /// let crm = Connection::new(TenantId::from("acme"), ConnectionId::from("crm"), "CRM", at);
     /// let mut token = TokenRecord::new(&crm, "1", [7; 32], at);
     /// token.replaced = Some(at + TimeDelta::days(1));
-    /// assert!(token.is_good_at(at));
+    /// assert!(token.is_valid_at(at));
     /// // Also where the clock of whoever revoked it is ahead.
     /// token.revoked = Some(at + TimeDelta::minutes(5));
-    /// assert!(!token.is_good_at(at));
+    /// assert!(!token.is_valid_at(at));
     /// ```
     #[must_use]
-    pub fn is_good_at(&self, at: DateTime<Utc>) -> bool {
+    pub fn is_valid_at(&self, at: DateTime<Utc>) -> bool {
         let over = |end: Option<DateTime<Utc>>| end.is_some_and(|end| end <= at);
-        self.revoked.is_none() && !over(self.replaced) && !over(self.expires)
+        self.revoked_at.is_none() && !over(self.replaced_at) && !over(self.expires_at)
     }
 
     /// Returns whether it counts towards [`TenantLimits::tokens`] at that time: it is neither revoked nor expired, and no
@@ -165,11 +165,11 @@ impl TokenRecord {
     /// assert!(token.is_in_use(at));
     /// // Its successor counts instead, although both are valid for a day.
     /// token.replaced = Some(at + TimeDelta::days(1));
-    /// assert!(token.is_good_at(at) && !token.is_in_use(at));
+    /// assert!(token.is_valid_at(at) && !token.is_in_use(at));
     /// ```
     #[must_use]
     pub fn is_in_use(&self, at: DateTime<Utc>) -> bool {
-        self.replaced.is_none() && self.is_good_at(at)
+        self.replaced_at.is_none() && self.is_valid_at(at)
     }
 
     /// Makes this the successor of what is kept: a revocation or replacement is neither taken back nor
@@ -189,10 +189,10 @@ impl TokenRecord {
     /// renamed.follow(&kept);
     /// assert_eq!(renamed.revoked, Some(at));
     /// ```
-    pub fn follow(&mut self, kept: &TokenRecord) {
+    pub fn merge_history(&mut self, kept: &TokenRecord) {
         let first = |a: Option<_>, b| [a, b].into_iter().flatten().min();
-        self.replaced = first(self.replaced, kept.replaced);
-        self.revoked = first(self.revoked, kept.revoked);
+        self.replaced_at = first(self.replaced_at, kept.replaced_at);
+        self.revoked_at = first(self.revoked_at, kept.revoked_at);
         self.last_used = self.last_used.max(kept.last_used);
     }
 }
@@ -210,7 +210,7 @@ impl fmt::Debug for TokenRecord {
 /// What a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Scopes {
+pub struct TokenScopes {
     /// Read and write groups, and every type but users.
     pub groups: bool,
     /// Read whatever the connection has.
@@ -219,16 +219,16 @@ pub struct Scopes {
     pub users: bool,
 }
 
-impl Scopes {
+impl TokenScopes {
     /// Everything.
-    pub const ALL: Scopes = Scopes {
+    pub const ALL: TokenScopes = TokenScopes {
         groups: true,
         read: true,
         users: true,
     };
 
     /// Nothing yet.
-    pub const NONE: Scopes = Scopes {
+    pub const NONE: TokenScopes = TokenScopes {
         groups: false,
         read: false,
         users: false,
@@ -238,7 +238,7 @@ impl Scopes {
 /// A token with what it opens.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Opened {
+pub struct FoundToken {
     /// Its connection.
     pub connection: Connection,
     /// The tenant of that.
@@ -247,11 +247,11 @@ pub struct Opened {
     pub token: TokenRecord,
 }
 
-impl Opened {
+impl FoundToken {
     /// What one lookup found.
     #[must_use]
     pub fn new(tenant: Tenant, connection: Connection, token: TokenRecord) -> Self {
-        Opened {
+        FoundToken {
             connection,
             tenant,
             token,
@@ -266,7 +266,7 @@ impl Opened {
 /// digest that another token has, or of an id with another digest, is refused.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_enums, reason = "every store must keep every kind")]
-pub enum Entry {
+pub enum TenantEntry {
     /// A connection of a tenant that is there.
     Connection(Connection),
     /// A tenant.
@@ -338,9 +338,9 @@ impl From<DateTime<Utc>> for Stamp {
 ///   another process.
 /// - A dropped future leaves a write done or not done.
 /// - While an [import](crate::Archive::import_records) of a tenant is not complete, a store that archives
-///   leaves the tenant out of [`Tenancy::tenants`], and fails every other call for the tenant, or for
+///   leaves the tenant out of [`TenantStore::tenants`], and fails every other call for the tenant, or for
 ///   one of its tokens, with [`StoreError::Importing`].
-pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
+pub trait TenantStore: fmt::Debug + Send + Sync + 'static {
     /// A connection by its tenant and its id, with that tenant.
     ///
     /// # Errors
@@ -365,10 +365,10 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Busy`] and [`StoreError::Backend`].
-    fn open<'a>(
+    fn find_token<'a>(
         &'a self,
         digest: &'a [u8; 32],
-    ) -> BoxFuture<'a, Result<Option<Opened>, StoreError>>;
+    ) -> BoxFuture<'a, Result<Option<FoundToken>, StoreError>>;
 
     /// Keeps all of them in that order, or none.
     ///
@@ -377,14 +377,15 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
     /// in the [journal](crate::Journal) if the store has one.
     ///
     /// # Errors
-    /// - [`StoreError::Stale`]: it has another revision, which the version tells
+    /// - [`StoreError::VersionMismatch`]: it has another revision, which the version tells
     /// - [`StoreError::NotFound`]: what was changed, a connection's tenant, or a token's connection is
     ///   not there
-    /// - [`StoreError::Taken`]: another token has that digest, or that id has another digest
+    /// - [`StoreError::Duplicate`]: another token has that digest, or that id has another digest
     /// - [`StoreError::TooManyEntries`]: a new entry would exceed a limit of the stamp, which is checked in the
     ///   transaction of the write; entries count in the order in which they are given
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
-    fn put(&self, entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>>;
+    fn put(&self, entries: Vec<TenantEntry>, stamp: Stamp)
+    -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Takes a connection away, with its tokens.
     ///
@@ -432,7 +433,7 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Busy`] and [`StoreError::Backend`].
-    fn used<'a>(
+    fn record_token_use<'a>(
         &'a self,
         digest: &'a [u8; 32],
         at: DateTime<Utc>,
@@ -442,7 +443,7 @@ pub trait Tenancy: fmt::Debug + Send + Sync + 'static {
 /// It has another revision than expected.
 pub(crate) fn stale(actual: u64) -> StoreError {
     match Version::new(actual.to_string()) {
-        Ok(actual) => StoreError::Stale { actual },
+        Ok(actual) => StoreError::VersionMismatch { actual },
         Err(problem) => StoreError::backend(problem),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Entry, StoreError};
+use crate::{StoreError, TenantEntry};
 
 /// The largest number of tenants, of connections per tenant, and of tokens per connection.
 ///
@@ -80,12 +80,12 @@ pub enum EntryKind {
     Token,
 }
 
-impl Entry {
+impl TenantEntry {
     pub(crate) fn kind(&self) -> EntryKind {
         match self {
-            Entry::Connection(_) => EntryKind::Connection,
-            Entry::Tenant(_) => EntryKind::Tenant,
-            Entry::Token(_) => EntryKind::Token,
+            TenantEntry::Connection(_) => EntryKind::Connection,
+            TenantEntry::Tenant(_) => EntryKind::Tenant,
+            TenantEntry::Token(_) => EntryKind::Token,
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use scimkit_core::excerpt;
 
-use crate::{Connection, Rules, RulesError, Scopes, Tenant, TokenRecord};
+use crate::{
+    Connection, ConnectionSettings, ConnectionSettingsError, Tenant, TokenRecord, TokenScopes,
+};
 
 /// The largest number of characters of a name.
 const LONGEST_NAME: usize = 200;
@@ -17,7 +19,7 @@ const LAST_REVISION: u64 = 1 << 62;
 pub enum InvalidEntry {
     /// The settings of a connection can't be read, or are too long.
     #[error(transparent)]
-    Rules(#[from] RulesError),
+    Rules(#[from] ConnectionSettingsError),
     /// A text is invalid.
     #[error("the {what} `{}` can't be taken: {problem}", excerpt(text))]
     Text {
@@ -98,8 +100,8 @@ pub fn name(text: &str) -> Result<(), InvalidEntry> {
 ///
 /// # Errors
 /// [`InvalidEntry::Text`]: the token has no scopes.
-pub fn scopes(scopes: Scopes, token: &str) -> Result<(), InvalidEntry> {
-    match scopes == Scopes::NONE {
+pub fn scopes(scopes: TokenScopes, token: &str) -> Result<(), InvalidEntry> {
+    match scopes == TokenScopes::NONE {
         true => {
             let problem = "it could do nothing: choose one of read, users and groups";
             Err(InvalidEntry::text("token", token, problem))
@@ -121,13 +123,13 @@ pub fn tenant(tenant: &Tenant) -> Result<(), InvalidEntry> {
 /// Validates a stored connection.
 ///
 /// # Errors
-/// An [id], a [name], a revision or [settings](Rules::from_json) that can't be taken; revisions are 1
+/// An [id], a [name], a revision or [settings](ConnectionSettings::from_json) that can't be taken; revisions are 1
 /// to 2⁶².
 pub fn connection(connection: &Connection) -> Result<(), InvalidEntry> {
     id("connection id", connection.id.as_str())?;
     name(&connection.name)?;
     revision(connection.revision)?;
-    Rules::from_json(&connection.rules)?;
+    ConnectionSettings::from_json(&connection.settings)?;
     Ok(())
 }
 
@@ -140,7 +142,7 @@ pub fn token(token: &TokenRecord) -> Result<(), InvalidEntry> {
     id("token id", &token.id)?;
     name(&token.name)?;
     scopes(token.scopes, &token.id)?;
-    if let Some(end) = token.expires.filter(|end| *end <= token.created) {
+    if let Some(end) = token.expires_at.filter(|end| *end <= token.created) {
         let problem = "the token would expire before it was created";
         return Err(InvalidEntry::text("expiry", end.to_rfc3339(), problem));
     }

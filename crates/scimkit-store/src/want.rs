@@ -9,17 +9,17 @@ use scimkit_registry::{AttrId, ResourceId, ResourceType};
 /// # Example
 /// ```
 /// use scimkit_registry::Registry;
-/// use scimkit_store::Want;
+/// use scimkit_store::ReadOptions;
 ///
 /// let registry = Registry::standard();
 /// let members = registry.resource_type("Group").unwrap().attribute_id("members").unwrap();
-/// let want = Want::edges([members]).at_most(11);
+/// let want = ReadOptions::edges([members]).with_edge_limit(11);
 /// assert!(want.document && want.limit == Some(11));
-/// assert!(!Want::version().document);
+/// assert!(!ReadOptions::version().document);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Want {
+pub struct ReadOptions {
     /// Whether the answer to a write needs the document; a read always has it.
     pub document: bool,
     /// The membership, inverse and reference attributes whose edges are wanted.
@@ -28,10 +28,10 @@ pub struct Want {
     pub limit: Option<u32>,
 }
 
-impl Default for Want {
+impl Default for ReadOptions {
     /// Returns the document alone.
     fn default() -> Self {
-        Want {
+        ReadOptions {
             document: true,
             edges: Vec::new(),
             limit: None,
@@ -39,34 +39,34 @@ impl Default for Want {
     }
 }
 
-impl Want {
+impl ReadOptions {
     /// Creates a want for the document alone.
     #[must_use]
     pub fn document() -> Self {
-        Want::default()
+        ReadOptions::default()
     }
 
     /// Creates a want for the version alone, which the answer to a write always has.
     #[must_use]
     pub fn version() -> Self {
-        Want {
+        ReadOptions {
             document: false,
-            ..Want::default()
+            ..ReadOptions::default()
         }
     }
 
     /// Creates a want for the document and the edges under these attributes.
     #[must_use]
     pub fn edges(attrs: impl Into<Vec<AttrId>>) -> Self {
-        Want {
+        ReadOptions {
             edges: attrs.into(),
-            ..Want::default()
+            ..ReadOptions::default()
         }
     }
 
     /// Limits the number of edges under each attribute, for example to tell a small group from a large one.
     #[must_use]
-    pub fn at_most(mut self, limit: u32) -> Self {
+    pub fn with_edge_limit(mut self, limit: u32) -> Self {
         self.limit = Some(limit);
         self
     }
@@ -103,7 +103,7 @@ impl EdgeQuery {
 
     /// Limits the number of edges of each owner, for example to tell a small group from a large one.
     #[must_use]
-    pub fn at_most(mut self, limit: u32) -> Self {
+    pub fn with_edge_limit(mut self, limit: u32) -> Self {
         self.limit = Some(limit);
         self
     }

@@ -2,10 +2,10 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use scimkit_store::Memory;
+//! use scimkit_store::MemoryStore;
 //! use scimkit_testkit::contract;
 //!
-//! contract::check(|| Arc::new(Memory::new()), &contract::block_on)?;
+//! contract::check(|| Arc::new(MemoryStore::new()), &contract::block_on)?;
 //! # Ok::<(), String>(())
 //! ```
 //!

@@ -24,7 +24,7 @@ use scimkit_registry::{
     ResourceView, Tolerance,
 };
 use scimkit_server::{BearerTokens, Body, Server, Token};
-use scimkit_store::{Memory, Settings};
+use scimkit_store::{MemoryStore, Settings};
 use serde_json::{Value, json};
 
 use crate::contract::block_on;
@@ -395,7 +395,7 @@ const TOKEN: &str = "fuzz";
 
 /// A server with one user and one group, both made anew so that runs don't depend on each other.
 async fn server() -> Server {
-    let store = Arc::new(Memory::new());
+    let store = Arc::new(MemoryStore::new());
     let server = Server::new(store, Settings::new("https://app.example/scim/v2"));
     let Ok(token) = Token::from_secret(TOKEN) else {
         return server;

@@ -6,14 +6,14 @@
 //! # use http::Request;
 //! # use http_body_util::{BodyExt, Full};
 //! # use scimkit_server::Server;
-//! # use scimkit_store::{Memory, Settings};
+//! # use scimkit_store::{MemoryStore, Settings};
 //! use scimkit_testkit::record::Recorder;
 //! use tower_layer::Layer;
 //! use tower_service::Service;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let server = Server::new(Arc::new(Memory::new()), Settings::new("https://scim.test/v2"));
+//! # let server = Server::new(Arc::new(MemoryStore::new()), Settings::new("https://scim.test/v2"));
 //! let recorder = Recorder::new("entra", "first-sync");
 //! let mut service = recorder.layer(server); // or `router.layer(recorder.clone())`
 //! let request = Request::get("/Users?filter=userName%20eq%20%22BJensen%22");

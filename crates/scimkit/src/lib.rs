@@ -3,10 +3,10 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use scimkit::{BearerTokens, Memory, Server, Settings, Token};
+//! use scimkit::{BearerTokens, MemoryStore, Server, Settings, Token};
 //!
 //! let token = Token::generate()?;
-//! let server = Server::new(Arc::new(Memory::new()), Settings::new("https://app.example/scim/v2"))
+//! let server = Server::new(Arc::new(MemoryStore::new()), Settings::new("https://app.example/scim/v2"))
 //!     .with_authentication(BearerTokens::new([token.digest()]));
 //! // A `tower_service::Service`; with the feature `axum`, `scimkit::axum::router("/scim/v2", server)`.
 //! # let _ = server;
@@ -60,8 +60,9 @@ pub use scimkit_server::{
 #[cfg(feature = "sqlite")]
 pub use scimkit_sqlite::Sqlite;
 pub use scimkit_store::{
-    Aliases, ConnectionId, CreatePolicy, Cycles, Deletes, Limits, Memory, PatchAnswer, Scope,
-    Scopes, Settings, Store, Tenancy, TenantId, UnknownMembers, engine::Capacity,
+    AliasPolicy, ConnectionId, CreatePolicy, CyclePolicy, DeletePolicy, MemoryStore, PatchResponse,
+    RequestContext, RequestLimits, Settings, Store, TenantId, TenantStore, TokenScopes,
+    UnknownMemberPolicy, engine::Capacity,
 };
 
 #[cfg(all(doc, any(not(doctest), all(feature = "axum", feature = "sqlite"))))]

@@ -14,12 +14,12 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use scimkit_core::AuthenticationScheme;
 use scimkit_server::{Authenticate, BearerTokens, Denied, Identity, Server, TenantInPath, Token};
-use scimkit_store::{BoxFuture, Memory, Settings, TenantId};
+use scimkit_store::{BoxFuture, MemoryStore, Settings, TenantId};
 use tower::ServiceExt;
 
 fn app(token: &Token) -> Router {
     let settings = Settings::new("https://app.example/scim/v2");
-    let server = Server::new(Arc::new(Memory::new()), settings)
+    let server = Server::new(Arc::new(MemoryStore::new()), settings)
         .with_authentication(BearerTokens::new([token.digest()]));
     Router::new()
         .route("/", get(async || "app"))
@@ -95,7 +95,7 @@ impl Authenticate for ByPath {
 #[tokio::test]
 async fn a_segment_of_the_path_is_the_tenant() {
     let settings = Settings::new("https://app.example/t/{tenant}/scim/v2");
-    let server = Server::new(Arc::new(Memory::new()), settings).with_authentication(ByPath);
+    let server = Server::new(Arc::new(MemoryStore::new()), settings).with_authentication(ByPath);
     let app = Router::new()
         .route("/t/{tenant}", get(async || "the tenant's page"))
         .merge(scimkit_axum::router("/t/{tenant}/scim/v2/", server));

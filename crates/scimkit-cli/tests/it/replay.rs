@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use scimkit::{BearerTokens, Memory, Server, Settings, Token};
+use scimkit::{BearerTokens, MemoryStore, Server, Settings, Token};
 use serde_json::{Value, json};
 
 use crate::scimkit;
@@ -39,7 +39,7 @@ pub(crate) fn served() -> String {
     thread::spawn(move || {
         let token = Token::from_secret(TOKEN).unwrap();
         let server = Server::new(
-            Arc::new(Memory::new()),
+            Arc::new(MemoryStore::new()),
             Settings::new("https://scim.test/v2"),
         )
         .with_authentication(BearerTokens::new([token.digest()]));

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use scimkit_provision::{Error, Kind, NewToken, Rules, Switch};
-use scimkit_store::{ConnectionId, Scopes, TenantId, TenantLimits};
+use scimkit_provision::{ConnectionSettings, Error, Kind, NewToken, Switch};
+use scimkit_store::{ConnectionId, TenantId, TenantLimits, TokenScopes};
 
 use crate::world::{Mood, World};
 
@@ -21,7 +21,7 @@ async fn changes_name_what_was_seen() {
         "tenant `acme` was changed by somebody else; nothing was done"
     );
 
-    let mut rules = Rules::default();
+    let mut rules = ConnectionSettings::default();
     let seen = admin
         .create_connection(&acme.id, "entra", "Entra", &rules)
         .await;
@@ -43,7 +43,7 @@ async fn changes_name_what_was_seen() {
     // A switch does not lose what else was changed.
     let off = admin.switch(&acme.id, &seen.id, Switch::Off).await.unwrap();
     rules.active = false;
-    assert_eq!(Rules::from_json(&off.rules).unwrap(), rules);
+    assert_eq!(ConnectionSettings::from_json(&off.settings).unwrap(), rules);
     assert_eq!(off.name, "Entra ID");
 }
 
@@ -59,7 +59,7 @@ async fn limits_reject_new_entries_and_let_tokens_be_replaced() {
         let mut limits = TenantLimits::default();
         (limits.tenants, limits.connections, limits.tokens) = (1, 1, 1);
         let admin = world.administration.clone().with_limits(limits);
-        let rules = Rules::default();
+        let rules = ConnectionSettings::default();
         let too_many = |error: Error, expected: Kind| {
             let is_expected =
                 matches!(&error, Error::TooMany { kind, limit: 1, .. } if *kind == expected);
@@ -96,7 +96,7 @@ async fn what_is_there_is_not_made_again_and_what_is_not_there_is_named() {
     let issued = world.customer("acme").await;
     let (acme, entra) = (issued.record.tenant, issued.record.connection);
     let (nobody, none) = (TenantId::from("nobody"), ConnectionId::from("none"));
-    let rules = Rules::default();
+    let rules = ConnectionSettings::default();
     let told = [
         admin.create_tenant("acme", "").await.unwrap_err(),
         admin
@@ -154,20 +154,20 @@ async fn texts_have_limits() {
     let admin = &world.administration;
     let issued = world.customer("acme").await;
     let (acme, entra) = (issued.record.tenant, issued.record.connection);
-    let (long, mut rules) = ("x".repeat(1 << 20), Rules::default());
+    let (long, mut rules) = ("x".repeat(1 << 20), ConnectionSettings::default());
     rules.mapping = Some(long.clone());
     let mut nothing = NewToken::new("");
-    nothing.scopes = Scopes::NONE;
+    nothing.scopes = TokenScopes::NONE;
     for error in [
         admin.create_tenant(&long, "").await.unwrap_err(),
         admin.create_tenant("..", "").await.unwrap_err(),
         admin.create_tenant("a", &long).await.unwrap_err(),
         admin
-            .create_connection(&acme, "a b", "", &Rules::default())
+            .create_connection(&acme, "a b", "", &ConnectionSettings::default())
             .await
             .unwrap_err(),
         admin
-            .create_connection(&acme, "a", "\0", &Rules::default())
+            .create_connection(&acme, "a", "\0", &ConnectionSettings::default())
             .await
             .unwrap_err(),
         admin

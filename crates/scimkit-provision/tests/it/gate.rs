@@ -5,9 +5,11 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use http::Request;
 use http_body_util::Full;
-use scimkit_provision::{CapacityRule, Gate, Issued, NewToken, Rules, Switch};
+use scimkit_provision::{CapacitySetting, ConnectionSettings, Gate, Issued, NewToken, Switch};
 use scimkit_server::{Authenticate, Denied, Level, TenantInPath, Token};
-use scimkit_store::{ConnectionId, Entry, Memory, Scopes, Settings, Tenancy, TenantId};
+use scimkit_store::{
+    ConnectionId, MemoryStore, Settings, TenantEntry, TenantId, TenantStore, TokenScopes,
+};
 
 use crate::world::{Mood, World};
 
@@ -104,7 +106,7 @@ async fn connections_of_one_tenant_keep_to_rules_of_their_own() {
         .connection(&acme, &okta.record.connection)
         .await;
     let seen = seen.unwrap();
-    let rules = Rules::from_json(r#"{"groups": false}"#).unwrap();
+    let rules = ConnectionSettings::from_json(r#"{"groups": false}"#).unwrap();
     let changed = world.administration.change_connection(&seen, "", &rules);
     changed.await.unwrap();
     for (token, groups) in [(&entra.token, 200), (&okta.token, 403)] {
@@ -131,8 +133,8 @@ async fn user_beyond_a_capacity_of_the_connection_is_rejected_with_403() {
     let okta = world.connection(&acme, "okta").await;
     let seen = administration.connection(&acme, &okta.record.connection);
     let seen = seen.await.unwrap();
-    let mut rules = Rules::default();
-    let seats = CapacityRule::new("seats", "User", 2).with_filter("active eq true");
+    let mut rules = ConnectionSettings::default();
+    let seats = CapacitySetting::new("seats", "User", 2).with_filter("active eq true");
     rules.capacities.push(seats);
     let changed = administration.change_connection(&seen, "", &rules);
     changed.await.unwrap();
@@ -177,11 +179,11 @@ async fn what_can_not_be_looked_up_is_unavailable() {
         .connection(&acme, &entra)
         .await
         .unwrap();
-    connection.rules = r#"{"of a later release": 1}"#.to_owned();
+    connection.settings = r#"{"of a later release": 1}"#.to_owned();
     let put = world
         .tenancy
         .put(
-            vec![Entry::Connection(connection)],
+            vec![TenantEntry::Connection(connection)],
             chrono::DateTime::UNIX_EPOCH.into(),
         )
         .await;
@@ -192,7 +194,7 @@ async fn what_can_not_be_looked_up_is_unavailable() {
 
 #[tokio::test]
 async fn an_identity_has_what_the_rules_and_the_scopes_say() {
-    let store = Arc::new(Memory::new());
+    let store = Arc::new(MemoryStore::new());
     let world = World::over(store.clone(), "https://{tenant}.app.example", |gate| gate);
     let issued = world.customer("acme").await;
     let (acme, entra) = (issued.record.tenant, issued.record.connection);
@@ -201,10 +203,11 @@ async fn an_identity_has_what_the_rules_and_the_scopes_say() {
         .connection(&acme, &entra)
         .await
         .unwrap();
-    let rules = Rules::from_json(r#"{"groups": false, "require_if_match": true}"#).unwrap();
+    let rules =
+        ConnectionSettings::from_json(r#"{"groups": false, "require_if_match": true}"#).unwrap();
     let changed = world.administration.change_connection(&seen, "", &rules);
     changed.await.unwrap();
-    let mut scopes = Scopes::NONE;
+    let mut scopes = TokenScopes::NONE;
     scopes.users = true;
     let new = NewToken::new("").for_scopes(scopes);
     let issued = world.administration.issue(&acme, &entra, &new);
@@ -241,7 +244,7 @@ async fn an_identity_has_what_the_rules_and_the_scopes_say() {
 
 #[tokio::test]
 async fn a_tenant_in_the_path_counts_even_where_the_base_url_has_none() {
-    let store = Arc::new(Memory::new());
+    let store = Arc::new(MemoryStore::new());
     let world = World::over(store.clone(), "https://app.example", |gate| gate);
     let issued = world.customer("acme").await;
     let gate = Gate::new(store, Settings::new("https://app.example"));
@@ -262,8 +265,8 @@ async fn rules_that_can_not_be_used_are_the_administrators_to_mend() {
     let (tenant, entra) = (&acme.record.tenant, &acme.record.connection);
     let found = world.tenancy.connection(tenant, entra).await.unwrap();
     let (_, mut connection) = found.unwrap();
-    connection.rules = "rubbish".to_owned();
-    let put = vec![Entry::Connection(connection)];
+    connection.settings = "rubbish".to_owned();
+    let put = vec![TenantEntry::Connection(connection)];
     world
         .tenancy
         .put(put, chrono::DateTime::UNIX_EPOCH.into())

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use chrono::TimeDelta;
-use scimkit_provision::{Error, NewToken, Rules, Switch};
+use scimkit_provision::{ConnectionSettings, Error, NewToken, Switch};
 use scimkit_store::{ConnectionId, TenantId};
 
 use crate::world::{Mood, World};
@@ -32,14 +32,14 @@ async fn a_token_lives_from_its_issue_until_it_is_revoked() {
         assert_eq!(kept[0].id.len(), 8);
 
         let revoked = world.administration.revoke(&acme, &kept[0].id).await;
-        assert_eq!(revoked.unwrap().revoked, Some(*world.hands.at()));
+        assert_eq!(revoked.unwrap().revoked_at, Some(*world.hands.at()));
         assert_eq!(world.status(&issued.token).await, 401);
 
         // Revoked again later, it stays revoked since then.
         let since = *world.hands.at();
         world.hands.forward(TimeDelta::days(1));
         let again = world.administration.revoke(&acme, &kept[0].id).await;
-        assert_eq!(again.unwrap().revoked, Some(since));
+        assert_eq!(again.unwrap().revoked_at, Some(since));
     }
 }
 
@@ -77,7 +77,7 @@ async fn what_is_replaced_is_refused_once_the_overlap_is_over() {
         // An overlap can be ended before its time.
         let fourth = rotate(third.record.id.clone(), day).await.unwrap();
         let ended = world.administration.revoke(&acme, &third.record.id).await;
-        assert_eq!(ended.unwrap().revoked, Some(*world.hands.at()));
+        assert_eq!(ended.unwrap().revoked_at, Some(*world.hands.at()));
         assert_eq!(world.status(&third.token).await, 401);
         assert_eq!(world.status(&fourth.token).await, 200);
 
@@ -121,7 +121,7 @@ async fn of_replacements_at_once_one_is_made_and_a_revocation_is_never_lost() {
             let status = world.status(&old.token).await;
             match revoked {
                 // Who revoked it was told of the successor.
-                Some(revoked) => assert_eq!(made, usize::from(revoked.replaced.is_some())),
+                Some(revoked) => assert_eq!(made, usize::from(revoked.replaced_at.is_some())),
                 None => assert_eq!(made, 1),
             }
             let is_good = round % 4 == 3;
@@ -196,7 +196,7 @@ async fn a_token_expires_at_its_moment_and_is_replaced_by_one_that_lives_as_long
             .rotate(&acme, &short.record.id, Duration::ZERO);
         let next = next.await.unwrap();
         let expected = *world.hands.at() + TimeDelta::hours(8);
-        assert_eq!(next.record.expires, Some(expected));
+        assert_eq!(next.record.expires_at, Some(expected));
 
         *world.hands.at() = expected - TimeDelta::milliseconds(1);
         assert_eq!(world.status(&next.token).await, 200);
@@ -245,7 +245,7 @@ async fn what_another_process_does_holds_for_the_next_request() {
         .await
         .unwrap();
     assert_eq!(here.status(&other.token).await, 401);
-    let mut rules = Rules::default();
+    let mut rules = ConnectionSettings::default();
     rules.active = false;
     let made = there
         .administration

@@ -10,8 +10,8 @@ use std::{
 use chrono::TimeDelta;
 use http::Request;
 use http_body_util::Full;
-use scimkit_provision::Rules;
-use scimkit_store::{Connection, ConnectionId, Entry, Tenancy, TenantId};
+use scimkit_provision::ConnectionSettings;
+use scimkit_store::{Connection, ConnectionId, TenantEntry, TenantId, TenantStore};
 use tracing::Instrument;
 
 use crate::world::{Mood, World};
@@ -141,8 +141,8 @@ async fn rules_that_can_not_be_read_are_logged_once_for_each_text() {
     };
     let put = async |rules: &str| {
         let mut kept = connection(&world, &tenant, &id).await;
-        kept.rules = rules.to_owned();
-        let entry = vec![Entry::Connection(kept)];
+        kept.settings = rules.to_owned();
+        let entry = vec![TenantEntry::Connection(kept)];
         world
             .tenancy
             .put(entry, chrono::DateTime::UNIX_EPOCH.into())
@@ -157,7 +157,7 @@ async fn rules_that_can_not_be_read_are_logged_once_for_each_text() {
             assert_eq!(lines(), n, "{rules}: {}", logged());
         }
     }
-    put(&Rules::default().to_json().unwrap()).await;
+    put(&ConnectionSettings::default().to_json().unwrap()).await;
     assert_eq!(world.status(&issued.token).await, 200);
 }
 

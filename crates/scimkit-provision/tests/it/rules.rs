@@ -2,12 +2,12 @@
 
 use http::Method;
 use scimkit_mapping::{CustomTransform, Mapping};
-use scimkit_provision::{CapacityRule, Rules};
+use scimkit_provision::{CapacitySetting, ConnectionSettings};
 use scimkit_registry::Tolerance;
 use scimkit_server::{Access, Level};
 use scimkit_store::{
-    Aliases, CreatePolicy, Cycles, Deletes, JournalLevel, PatchAnswer, Scopes, Settings,
-    UnknownMembers,
+    AliasPolicy, CreatePolicy, CyclePolicy, DeletePolicy, JournalLevel, PatchResponse, Settings,
+    TokenScopes, UnknownMemberPolicy,
 };
 
 /// Every rule, as text.
@@ -29,14 +29,14 @@ const ALL: &str = r#"{
     "users": false
 }"#;
 
-fn settings(rules: &Rules, base: &Settings) -> Settings {
-    rules.settings(base, &Mapping::builder()).unwrap()
+fn settings(rules: &ConnectionSettings, base: &Settings) -> Settings {
+    rules.apply_to(base, &Mapping::builder()).unwrap()
 }
 
 #[test]
 fn a_mapping_is_checked_against_the_schemas() {
     let base = Settings::new("https://app.example");
-    let mut rules = Rules::default();
+    let mut rules = ConnectionSettings::default();
     let toml = "[User]\nunmapped = 'drop'\n[[User.map]]\nscim = 'userName'\nfield = 'email'\n";
     let json = r#"{"User": {"unmapped": "drop", "map": [{"scim": "userName", "field": "email"}]}}"#;
     for text in [toml, json] {
@@ -54,7 +54,7 @@ fn a_mapping_is_checked_against_the_schemas() {
         assert_eq!(user.attribute_id("title"), None);
     }
     rules.mapping = Some(toml.replace("userName", "shoeSize"));
-    let refused = rules.settings(&base, &Mapping::builder()).unwrap_err();
+    let refused = rules.apply_to(&base, &Mapping::builder()).unwrap_err();
     let text = refused.to_string();
     assert!(
         text.contains("the mapping: 4:8: ") && text.contains("shoeSize"),
@@ -63,41 +63,44 @@ fn a_mapping_is_checked_against_the_schemas() {
     // A transform of the host's own is one when the host has given it.
     let slug = toml.to_owned() + "transform = [{ custom = 'slug' }]\n";
     rules.mapping = Some(slug);
-    assert!(rules.settings(&base, &Mapping::builder()).is_err());
+    assert!(rules.apply_to(&base, &Mapping::builder()).is_err());
     let closures = CustomTransform::new(|value| Ok(value.clone()), |value| Ok(value.clone()));
     let own = Mapping::builder().custom_transform("slug", closures);
-    rules.settings(&base, &own).unwrap();
+    rules.apply_to(&base, &own).unwrap();
 }
 
 #[test]
 fn every_rule_is_read_and_printed() {
-    let rules = Rules::from_json(ALL).unwrap();
-    assert_eq!(Rules::from_json(&rules.to_json().unwrap()).unwrap(), rules);
+    let rules = ConnectionSettings::from_json(ALL).unwrap();
+    assert_eq!(
+        ConnectionSettings::from_json(&rules.to_json().unwrap()).unwrap(),
+        rules
+    );
     assert!(!rules.active && !rules.groups && !rules.users);
     let settings = settings(&rules, &Settings::new("https://app.example"));
-    assert_eq!(settings.aliases, Aliases::Drop);
+    assert_eq!(settings.aliases, AliasPolicy::Drop);
     assert_eq!(settings.policy.capacities[0].name, "seats");
-    assert_eq!(settings.create, CreatePolicy::AdoptOrRelink);
-    assert_eq!(settings.policy.cycles, Cycles::Accept);
-    assert_eq!(settings.policy.deletes, Deletes::Retire);
+    assert_eq!(settings.create_policy, CreatePolicy::AdoptOrRestore);
+    assert_eq!(settings.policy.cycles, CyclePolicy::Accept);
+    assert_eq!(settings.policy.delete_policy, DeletePolicy::Soft);
     assert_eq!(settings.policy.journal.level, JournalLevel::Full);
-    assert_eq!(settings.patch_answer, PatchAnswer::Never);
+    assert_eq!(settings.patch_response, PatchResponse::Never);
     assert!(settings.require_if_match && settings.tolerance.blanks);
     assert_eq!(settings.tolerance.profile(), "entra");
-    assert_eq!(settings.policy.unknown_members, UnknownMembers::Accept);
+    assert_eq!(settings.policy.unknown_members, UnknownMemberPolicy::Accept);
 }
 
 #[test]
 fn what_is_not_chosen_is_as_the_host_has_it() {
     let mut base = Settings::new("https://app.example");
     base.tolerance = Tolerance::STRICT;
-    base.policy.deletes = Deletes::Retire;
-    let rules = Rules::from_json("{}").unwrap();
-    assert_eq!(rules, Rules::default());
+    base.policy.delete_policy = DeletePolicy::Soft;
+    let rules = ConnectionSettings::from_json("{}").unwrap();
+    assert_eq!(rules, ConnectionSettings::default());
     let settings = settings(&rules, &base);
     assert_eq!(
-        (settings.tolerance, settings.policy.deletes),
-        (base.tolerance, base.policy.deletes)
+        (settings.tolerance, settings.policy.delete_policy),
+        (base.tolerance, base.policy.delete_policy)
     );
     assert_eq!(
         rules.to_json().unwrap(),
@@ -137,13 +140,15 @@ fn what_is_wrong_is_told_with_its_place() {
         ),
         (r#"{"mapping": {}}"#, "invalid type: map, expected a string"),
     ] {
-        let error = Rules::from_json(text).unwrap_err().to_string();
+        let error = ConnectionSettings::from_json(text).unwrap_err().to_string();
         let told = format!("the rules can't be taken: {told}");
         assert!(error.starts_with(&told), "{error}\n{told}");
     }
-    let long = format!("{{}}{}", " ".repeat(Rules::LONGEST));
+    let long = format!("{{}}{}", " ".repeat(ConnectionSettings::LONGEST));
     assert_eq!(
-        Rules::from_json(&long).unwrap_err().to_string(),
+        ConnectionSettings::from_json(&long)
+            .unwrap_err()
+            .to_string(),
         "the rules can't be taken: they are longer than 256 KiB"
     );
 }
@@ -159,7 +164,7 @@ fn lets_through(level: Level, method: &Method) -> bool {
 #[test]
 fn scopes_and_switches_say_what_may_be_done() {
     let scopes = |text: &str| {
-        let mut scopes = Scopes::NONE;
+        let mut scopes = TokenScopes::NONE;
         scopes.read = text.contains('r');
         scopes.users = text.contains('u');
         scopes.groups = text.contains('g');
@@ -177,7 +182,7 @@ fn scopes_and_switches_say_what_may_be_done() {
         ("rug", ["rw", "rw", "rw"]),
     ];
     for (given, allowed) in table {
-        let access = Access::for_token(&Rules::default(), scopes(given));
+        let access = Access::for_token(&ConnectionSettings::default(), scopes(given));
         for (kind, allowed) in ["User", "group", "Device"].into_iter().zip(allowed) {
             let level = access.level(kind);
             assert_ne!(level, Level::Off);
@@ -188,7 +193,7 @@ fn scopes_and_switches_say_what_may_be_done() {
             }
         }
         // What is switched off is off, and nothing else is.
-        let mut rules = Rules::default();
+        let mut rules = ConnectionSettings::default();
         rules.users = false;
         let off = Access::for_token(&rules, scopes(given));
         assert_eq!(off.level("User"), Level::Off);
@@ -205,8 +210,8 @@ fn scopes_and_switches_say_what_may_be_done() {
 fn invalid_capacity_is_rejected_with_the_reason() {
     let base = Settings::new("https://app.example");
     let capacity = |kind: &str, filter: &str| {
-        let mut rules = Rules::default();
-        let capacity = CapacityRule::new("seats", kind, 5).with_filter(filter);
+        let mut rules = ConnectionSettings::default();
+        let capacity = CapacitySetting::new("seats", kind, 5).with_filter(filter);
         rules.capacities.push(capacity);
         rules
     };
@@ -227,7 +232,7 @@ fn invalid_capacity_is_rejected_with_the_reason() {
             "`meta.created` is computed",
         ),
     ] {
-        let refused = rules.settings(&base, &Mapping::builder()).unwrap_err();
+        let refused = rules.apply_to(&base, &Mapping::builder()).unwrap_err();
         let text = refused.to_string();
         assert!(
             text.contains("capacity `seats`: ") && text.contains(told),
@@ -235,6 +240,6 @@ fn invalid_capacity_is_rejected_with_the_reason() {
         );
     }
     let mut many = capacity("User", "active eq true");
-    many.capacities = vec![many.capacities[0].clone(); CapacityRule::MOST + 1];
-    assert!(many.settings(&base, &Mapping::builder()).is_err());
+    many.capacities = vec![many.capacities[0].clone(); CapacitySetting::MOST + 1];
+    assert!(many.apply_to(&base, &Mapping::builder()).is_err());
 }

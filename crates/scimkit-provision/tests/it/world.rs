@@ -9,12 +9,12 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use scimkit_provision::{Administration, Clock, Gate, Issued, NewToken, Rules};
+use scimkit_provision::{Administration, Clock, ConnectionSettings, Gate, Issued, NewToken};
 use scimkit_server::{Server, Token};
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{
-    BoxFuture, Connection, ConnectionId, Entry, Memory, Opened, Settings, Stamp, Store, StoreError,
-    Tenancy, Tenant, TenantId, TokenRecord,
+    BoxFuture, Connection, ConnectionId, FoundToken, MemoryStore, Settings, Stamp, Store,
+    StoreError, Tenant, TenantEntry, TenantId, TenantStore, TokenRecord,
 };
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ pub(crate) enum Mood {
 #[derive(Debug)]
 pub(crate) struct Watched {
     asked: Mutex<Vec<&'static str>>,
-    inner: Arc<dyn Tenancy>,
+    inner: Arc<dyn TenantStore>,
     mood: Mutex<Mood>,
 }
 
@@ -55,7 +55,7 @@ impl Watched {
     }
 
     /// What somebody else does meanwhile, if anything.
-    async fn rename(&self, entries: &[Entry]) {
+    async fn rename(&self, entries: &[TenantEntry]) {
         let renames = match &mut *self.mood.lock().unwrap() {
             Mood::RenamesBeforePuts(left @ 1..) => {
                 *left -= 1;
@@ -64,14 +64,16 @@ impl Watched {
             _ => false,
         };
         for entry in entries.iter().filter(|_| renames) {
-            let Entry::Token(token) = entry else { continue };
+            let TenantEntry::Token(token) = entry else {
+                continue;
+            };
             let kept = self.inner.tokens(&token.tenant).await.unwrap();
             let kept = kept.into_iter().find(|kept| kept.id == token.id);
             if let Some(mut kept) = kept {
                 kept.name = "renamed".to_owned();
                 self.inner
                     .put(
-                        vec![Entry::Token(kept)],
+                        vec![TenantEntry::Token(kept)],
                         chrono::DateTime::UNIX_EPOCH.into(),
                     )
                     .await
@@ -80,7 +82,7 @@ impl Watched {
         }
     }
 
-    fn note(&self, what: &'static str) -> Result<&dyn Tenancy, StoreError> {
+    fn note(&self, what: &'static str) -> Result<&dyn TenantStore, StoreError> {
         self.asked.lock().unwrap().push(what);
         match *self.mood.lock().unwrap() {
             Mood::Busy => Err(StoreError::Busy),
@@ -90,7 +92,7 @@ impl Watched {
     }
 }
 
-impl Tenancy for Watched {
+impl TenantStore for Watched {
     fn connection<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -106,14 +108,18 @@ impl Tenancy for Watched {
         Box::pin(async move { self.note("connections")?.connections(tenant).await })
     }
 
-    fn open<'a>(
+    fn find_token<'a>(
         &'a self,
         digest: &'a [u8; 32],
-    ) -> BoxFuture<'a, Result<Option<Opened>, StoreError>> {
-        Box::pin(async move { self.note("open")?.open(digest).await })
+    ) -> BoxFuture<'a, Result<Option<FoundToken>, StoreError>> {
+        Box::pin(async move { self.note("open")?.find_token(digest).await })
     }
 
-    fn put(&self, entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn put(
+        &self,
+        entries: Vec<TenantEntry>,
+        stamp: Stamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let inner = self.note("put")?;
             self.rename(&entries).await;
@@ -148,7 +154,7 @@ impl Tenancy for Watched {
         Box::pin(async move { self.note("tokens")?.tokens(tenant).await })
     }
 
-    fn used<'a>(
+    fn record_token_use<'a>(
         &'a self,
         digest: &'a [u8; 32],
         at: DateTime<Utc>,
@@ -159,7 +165,7 @@ impl Tenancy for Watched {
             match mood {
                 Mood::UsesFail => Err(StoreError::backend("no disk")),
                 Mood::UsesHang => std::future::pending().await,
-                _ => inner.used(digest, at).await,
+                _ => inner.record_token_use(digest, at).await,
             }
         })
     }
@@ -200,14 +206,14 @@ impl World {
 
     /// In memory, under that base URL.
     pub(crate) fn at(base_url: &str) -> Self {
-        World::over(Arc::new(Memory::new()), base_url, |gate| gate)
+        World::over(Arc::new(MemoryStore::new()), base_url, |gate| gate)
     }
 
     pub(crate) fn in_file(path: &Path) -> Self {
         World::over(Arc::new(Sqlite::open(path).unwrap()), BASE_URL, |gate| gate)
     }
 
-    pub(crate) fn over<S: Store + Tenancy>(
+    pub(crate) fn over<S: Store + TenantStore>(
         store: Arc<S>,
         base_url: &str,
         with: impl Fn(Gate) -> Gate,
@@ -242,7 +248,7 @@ impl World {
 
     /// Another connection of a tenant, and a token of that.
     pub(crate) async fn connection(&self, tenant: &TenantId, id: &str) -> Issued {
-        let rules = Rules::default();
+        let rules = ConnectionSettings::default();
         let made = self
             .administration
             .create_connection(tenant, id, id, &rules);

@@ -3,21 +3,21 @@
 use std::collections::{HashMap, HashSet};
 
 use scimkit_core::ErrorResponse;
-use scimkit_store::{Expect, StoreError, Stored, Write, Written};
+use scimkit_store::{ExpectedVersion, StoreError, StoredResource, WriteOp, Written};
 
 use crate::error::Problem;
 
 /// Turns the creates of a circle into writes, each with its operation: creates with those edges whose
 /// targets are there by then, and then updates with the others.
-pub(super) fn writes(creates: Vec<(usize, Write)>) -> Vec<(usize, Write)> {
-    let id = |(_, write): &(usize, Write)| match write {
-        Write::Create { id, .. } => Some(id.clone()),
+pub(super) fn writes(creates: Vec<(usize, WriteOp)>) -> Vec<(usize, WriteOp)> {
+    let id = |(_, write): &(usize, WriteOp)| match write {
+        WriteOp::Create { id, .. } => Some(id.clone()),
         _ => None,
     };
     let mut to_come: HashSet<_> = creates.iter().filter_map(id).collect();
     let (mut writes, mut updates) = (Vec::with_capacity(creates.len()), Vec::new());
     for (index, write) in creates {
-        let Write::Create {
+        let WriteOp::Create {
             mut change,
             claim,
             id,
@@ -28,11 +28,11 @@ pub(super) fn writes(creates: Vec<(usize, Write)>) -> Vec<(usize, Write)> {
         to_come.remove(&id);
         let later = change.split_edges(|target| to_come.contains(target));
         if !later.is_empty() {
-            let (id, expect) = (id.clone(), Expect::Any);
+            let (id, expect) = (id.clone(), ExpectedVersion::Any);
             let change = later;
-            updates.push((index, Write::Update { change, expect, id }));
+            updates.push((index, WriteOp::Update { change, expect, id }));
         }
-        writes.push((index, Write::Create { change, claim, id }));
+        writes.push((index, WriteOp::Create { change, claim, id }));
     }
     writes.extend(updates);
     writes
@@ -41,11 +41,11 @@ pub(super) fn writes(creates: Vec<(usize, Write)>) -> Vec<(usize, Write)> {
 /// Combines the answers to those writes: each operation that was carried out gets the last of its answers.
 pub(super) fn outcomes(
     answers: impl IntoIterator<Item = (usize, Result<Written, StoreError>)>,
-) -> HashMap<usize, Result<Option<Stored>, Problem>> {
+) -> HashMap<usize, Result<Option<StoredResource>, Problem>> {
     let mut outcomes = HashMap::new();
     for (index, answer) in answers {
         let outcome = match answer {
-            Err(StoreError::NotRun) => continue,
+            Err(StoreError::Skipped) => continue,
             Err(StoreError::Cycle { attr, .. }) => Err(closes(&attr)),
             answer => answer.map(|written| written.stored).map_err(Problem::Store),
         };

@@ -11,7 +11,7 @@ use scimkit_core::{
     message::{BulkCall, BulkMethod, BulkOperation},
 };
 use scimkit_registry::{Registry, ResourceId, ResourceType};
-use scimkit_store::Expect;
+use scimkit_store::ExpectedVersion;
 use serde_json::Value;
 
 use super::references::{Body, named, resolve};
@@ -33,7 +33,7 @@ pub(super) struct Task {
     pub(super) act: Act,
     pub(super) data: Value,
     /// The version that the resource must have.
-    pub(super) expect: Option<Expect>,
+    pub(super) expect: Option<ExpectedVersion>,
     pub(super) kind: Arc<ResourceType>,
 }
 
@@ -185,13 +185,13 @@ fn task(
     })
 }
 
-fn expect(version: Option<&str>) -> Result<Option<Expect>, ErrorResponse> {
+fn expect(version: Option<&str>) -> Result<Option<ExpectedVersion>, ErrorResponse> {
     let Some(version) = version else {
         return Ok(None);
     };
     match ETagList::parse(version) {
-        Ok(ETagList::Any) => Ok(Some(Expect::Any)),
-        Ok(ETagList::List(versions)) => Ok(Some(Expect::OneOf(versions))),
+        Ok(ETagList::Any) => Ok(Some(ExpectedVersion::Any)),
+        Ok(ETagList::List(versions)) => Ok(Some(ExpectedVersion::OneOf(versions))),
         Err(_) => Err(ErrorResponse::new(400, "`version` is not an entity tag")),
     }
 }

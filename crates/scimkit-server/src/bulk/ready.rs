@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scimkit_core::{ErrorResponse, excerpt};
 use scimkit_registry::{ResourceId, ResourceType};
-use scimkit_store::{Expect, StoreError, Write};
+use scimkit_store::{ExpectedVersion, StoreError, WriteOp};
 use serde_json::Value;
 
 use super::{
@@ -24,11 +24,11 @@ pub(super) enum Ready {
     /// It must see the resource first.
     Edit {
         edit: Arc<Edit>,
-        expect: Expect,
+        expect: ExpectedVersion,
         id: ResourceId,
         kind: Arc<ResourceType>,
     },
-    Write(Write),
+    Write(WriteOp),
 }
 
 /// The resources that operations create, as far as they are known.
@@ -103,7 +103,7 @@ pub(super) async fn ready(
     writer.access.check(&kind, Level::Write)?;
     let expect = match (&act, expect) {
         (_, Some(expect)) => expect,
-        (Act::Create, None) => Expect::Any,
+        (Act::Create, None) => ExpectedVersion::Any,
         (_, None) => writer.unconditional()?,
     };
     let body = match act {
@@ -118,7 +118,7 @@ pub(super) async fn ready(
             check_edges(&change, limits)?;
             return Ok(Ready::Write(writer.creation(id, change).await?));
         }
-        Act::Delete(_) => return Ok(Ready::Write(Write::Delete { expect, id, kind })),
+        Act::Delete(_) => return Ok(Ready::Write(WriteOp::Delete { expect, id, kind })),
         Act::Patch(_) => writer.decode_patch(&kind, data).await?,
         Act::Replace(_) => writer.decode_put(&kind, data).await?,
     };
@@ -127,7 +127,7 @@ pub(super) async fn ready(
             check_edges(&change, limits)?;
             let taken = &mut Taken::default();
             let change = writer.revised(&id, change, None, taken).await?;
-            Ok(Ready::Write(Write::Update { change, expect, id }))
+            Ok(Ready::Write(WriteOp::Update { change, expect, id }))
         }
         None => Ok(Ready::Edit {
             edit,

@@ -4,7 +4,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use scimkit_core::message::BulkResult;
 use scimkit_registry::ResourceType;
-use scimkit_store::{Batch, OnFailure, StoreError, Stored, Want, Write, Written, location};
+use scimkit_store::{
+    Batch, OnFailure, ReadOptions, StoreError, StoredResource, WriteOp, Written, location,
+};
 
 use super::{
     circle,
@@ -46,7 +48,7 @@ struct Slot {
 }
 
 /// What came of a write: the resource that there is now, if there is one.
-type Answer = Result<Option<Stored>, Problem>;
+type Answer = Result<Option<StoredResource>, Problem>;
 
 impl<'a> Run<'a> {
     pub(super) fn new(
@@ -59,7 +61,7 @@ impl<'a> Run<'a> {
         let Plan { tasks, waits_for } = plan;
         let count = tasks.len();
         let late = |task: &Task| {
-            let given = writer.store.support(&task.kind).given_ids;
+            let given = writer.store.support(&task.kind).caller_assigned_ids;
             matches!(task.act, Act::Create) && (!given || writer.claims(&task.kind))
         };
         let all = tasks.iter().enumerate();
@@ -160,7 +162,7 @@ impl<'a> Run<'a> {
             return Err(lost());
         };
         let barred = None;
-        let want = Want::document();
+        let want = ReadOptions::document();
         let conditions = Conditions {
             barred,
             want,
@@ -200,7 +202,7 @@ impl<'a> Run<'a> {
             creates.extend(self.take_write(*index).map(|write| (*index, write)));
         }
         let (owners, writes): (Vec<_>, Vec<_>) = circle::writes(creates).into_iter().unzip();
-        let answers = self.write(writes, OnFailure::Undo).await;
+        let answers = self.write(writes, OnFailure::RollBack).await;
         let mut answers = circle::outcomes(owners.into_iter().zip(answers));
         for index in operations {
             let answer = answers.remove(&index);
@@ -209,7 +211,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn take_write(&mut self, index: usize) -> Option<Write> {
+    fn take_write(&mut self, index: usize) -> Option<WriteOp> {
         match self.ready.remove(&index) {
             Some(Ready::Write(write)) => Some(write),
             _ => None,
@@ -220,7 +222,7 @@ impl<'a> Run<'a> {
     /// whole answers each of its writes, up to the failures that the request allows.
     async fn write(
         &self,
-        writes: Vec<Write>,
+        writes: Vec<WriteOp>,
         rule: OnFailure,
     ) -> impl Iterator<Item = Result<Written, StoreError>> + use<> {
         let count = writes.len();
@@ -228,11 +230,11 @@ impl<'a> Run<'a> {
             (OnFailure::StopAfter(allowed), Some(_)) => usize::try_from(allowed).unwrap_or(count),
             _ => count,
         };
-        let batch = Batch::new(self.writer.clock.now(), writes).on_failure(rule);
+        let batch = Batch::new(self.writer.clock.now(), writes).with_on_failure(rule);
         let answers = self.writer.submit(batch).await.unwrap_or_else(|problem| {
             let failed = (0..count).map(|n| match n < allowed {
                 true => Err(problem.clone()),
-                false => Err(StoreError::NotRun),
+                false => Err(StoreError::Skipped),
             });
             failed.collect()
         });
@@ -244,7 +246,7 @@ impl<'a> Run<'a> {
     fn report(&mut self, index: usize, answer: Answer) {
         let outcome = match &answer {
             Ok(_) => Outcome::Done,
-            Err(Problem::Store(StoreError::NotRun)) => Outcome::NotRun,
+            Err(Problem::Store(StoreError::Skipped)) => Outcome::NotRun,
             Err(_) => Outcome::Failed,
         };
         if self.schedule.report(index, outcome) {

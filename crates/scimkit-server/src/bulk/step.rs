@@ -23,7 +23,7 @@ pub(super) enum Step {
     Prepare(usize),
     /// Write these in one batch, and report each in order.
     Write {
-        /// Whether [`Outcome::NotRun`] may bring one of them into another batch.
+        /// Whether [`Outcome::Skipped`] may bring one of them into another batch.
         may_repeat: bool,
         on_failure: OnFailure,
         operations: Vec<usize>,

@@ -15,7 +15,7 @@ fn now() -> DateTime<Utc> {
 }
 
 fn place(keys: impl IntoIterator<Item = Option<Scalar>>) -> Place {
-    let after = |key| Mark::After(Position::new(key, ResourceId::from("u\"1\u{1f600}")));
+    let after = |key| Mark::After(PagePosition::new(key, ResourceId::from("u\"1\u{1f600}")));
     let marks = keys.into_iter().map(after);
     Place {
         count: 10,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
 use scimkit_server::{Authenticate, Denied, Identity, Level, Server, TenantInPath};
-use scimkit_store::{BoxFuture, Memory, Settings, TenantId};
+use scimkit_store::{BoxFuture, MemoryStore, Settings, TenantId};
 use serde_json::{Value, json};
 
 use crate::web::{Answer, get, request, send};
@@ -47,7 +47,7 @@ fn level_of(text: &str) -> Level {
 
 fn serve() -> Server {
     let settings = Settings::new("https://app.example/scim/v2");
-    Server::new(Arc::new(Memory::new()), settings).with_authentication(ByHeader)
+    Server::new(Arc::new(MemoryStore::new()), settings).with_authentication(ByHeader)
 }
 
 async fn ask(server: &Server, access: &str, call: &str, body: &Value) -> Answer {

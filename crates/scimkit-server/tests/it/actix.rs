@@ -6,7 +6,7 @@ use actix_web::{App, HttpRequest, HttpResponse, body::BodyStream, test, web};
 use bytes::Bytes;
 use http_body_util::{BodyDataStream, Full};
 use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_store::{Memory, Settings};
+use scimkit_store::{MemoryStore, Settings};
 use serde_json::Value;
 
 /// The mount: actix speaks another version of the `http` crate, so that names and values are carried over.
@@ -32,7 +32,7 @@ async fn scim(server: web::Data<Server>, request: HttpRequest, body: Bytes) -> H
 async fn a_user_is_created_and_found_through_actix() {
     let token = Token::generate().unwrap();
     let server = Server::new(
-        Arc::new(Memory::new()),
+        Arc::new(MemoryStore::new()),
         Settings::new("https://app.example/scim/v2"),
     )
     .with_authentication(BearerTokens::new([token.digest()]))

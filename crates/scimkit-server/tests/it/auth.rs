@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
 use scimkit_server::{Authenticate, BearerTokens, Denied, Identity, Server, Token};
-use scimkit_store::{BoxFuture, Memory, Settings, TenantId};
+use scimkit_store::{BoxFuture, MemoryStore, Settings, TenantId};
 
 use crate::web::{TOKEN, create, get, request, send, server};
 
@@ -61,7 +61,7 @@ fn a_generated_token_is_recognised_by_its_checksum() {
 #[tokio::test]
 async fn without_authentication_nobody_gets_in() {
     let server = Server::new(
-        Arc::new(Memory::new()),
+        Arc::new(MemoryStore::new()),
         Settings::new("https://app.example"),
     );
     get(&server, "/Users", &[]).await.is_error(401);

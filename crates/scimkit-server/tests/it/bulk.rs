@@ -7,8 +7,9 @@ use scimkit_core::AuthenticationScheme;
 use scimkit_registry::{Edge, ResourceId, ResourceType};
 use scimkit_server::{Authenticate, Denied, Identity, Server};
 use scimkit_store::{
-    Batch, BoxFuture, Cause, ConnectionId, EdgeQuery, Memory, OnFailure, Page, Query, Scope,
-    Settings, Store, StoreError, Stored, Support, TenantId, Want, Write, Written,
+    Batch, BoxFuture, Capabilities, Cause, ConnectionId, EdgeQuery, MemoryStore, OnFailure, Page,
+    Query, ReadOptions, RequestContext, Settings, Store, StoreError, StoredResource, TenantId,
+    WriteOp, Written,
 };
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ use crate::web::{Answer, get, over, request, send};
 struct Odd {
     batches: Batches,
     causes: Arc<Mutex<Vec<Cause>>>,
-    memory: Memory,
+    memory: MemoryStore,
     way: Way,
 }
 
@@ -43,22 +44,22 @@ fn odd(way: Way) -> (Server, Batches) {
     let store = Odd {
         batches: Arc::clone(&batches),
         causes: Arc::default(),
-        memory: Memory::new(),
+        memory: MemoryStore::new(),
         way,
     };
     (over(Arc::new(store)), batches)
 }
 
 impl Store for Odd {
-    fn support(&self, kind: &ResourceType) -> Support {
+    fn support(&self, kind: &ResourceType) -> Capabilities {
         let mut support = self.memory.support(kind);
-        support.given_ids = self.way != Way::AssignsIds;
+        support.caller_assigned_ids = self.way != Way::AssignsIds;
         support
     }
 
     fn edges<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         self.memory.edges(scope, query)
@@ -66,7 +67,7 @@ impl Store for Odd {
 
     fn query<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         self.memory.query(scope, query)
@@ -74,17 +75,17 @@ impl Store for Odd {
 
     fn read<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        want: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         self.memory.read(scope, kind, id, want)
     }
 
     fn write<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         mut batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         let count = batch.writes.len();
@@ -93,7 +94,7 @@ impl Store for Odd {
         match self.way {
             Way::AssignsIds => {
                 for write in &mut batch.writes {
-                    if let Write::Create { id, .. } = write {
+                    if let WriteOp::Create { id, .. } = write {
                         *id = ResourceId::from(format!("own-{id}"));
                     }
                 }
@@ -104,7 +105,7 @@ impl Store for Odd {
             Way::IsSilent => return Box::pin(async { Ok(Vec::new()) }),
             Way::None => {}
             Way::RunsNothing => {
-                let answers = (0..count).map(|_| Err(StoreError::NotRun)).collect();
+                let answers = (0..count).map(|_| Err(StoreError::Skipped)).collect();
                 return Box::pin(async { Ok(answers) });
             }
         }
@@ -211,7 +212,7 @@ async fn batches_carry_connection_caller_and_request() {
         let store = Odd {
             batches: Batches::default(),
             causes: Arc::clone(&causes),
-            memory: Memory::new(),
+            memory: MemoryStore::new(),
             way: Way::None,
         };
         let settings = Settings::new("https://app.example/scim/v2");

@@ -11,7 +11,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use http::StatusCode;
 use scimkit_server::{Clock, Server};
-use scimkit_store::Limits;
+use scimkit_store::RequestLimits;
 use serde_json::json;
 
 use crate::web::{create, get, request, send, server};
@@ -82,7 +82,7 @@ async fn a_cursor_expires_by_the_clock() {
     let first = get(&server, "/Users?count=1&cursor=", &[]).await.json();
     let cursor = first["nextCursor"].as_str().unwrap();
     let next = format!("/Users?count=1&cursor={cursor}");
-    let timeout = Limits::default().cursor_timeout.as_secs();
+    let timeout = RequestLimits::default().cursor_timeout.as_secs();
     hands.turn(timeout - 1);
     let second = get(&server, &next, &[]).await;
     assert_eq!(second.status, StatusCode::OK, "{second:?}");
@@ -97,7 +97,7 @@ async fn a_request_has_until_its_deadline_by_the_clock() {
     let hands = Hands::default();
     let late = hands.clone();
     // Each look at this clock takes as long as a request may.
-    let duration = Limits::default().duration.as_secs();
+    let duration = RequestLimits::default().duration.as_secs();
     let slow = hands.clock().with_elapsed(move || {
         late.turn(duration);
         late.at()

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use scimkit_registry::{Edge, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Support, Want,
-    Written,
+    Batch, BoxFuture, Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, Store,
+    StoreError, StoredResource, Written,
 };
 
 use crate::web::{over, request, send};
@@ -15,35 +15,39 @@ use crate::web::{over, request, send};
 struct Failing(fn() -> StoreError);
 
 impl Store for Failing {
-    fn support(&self, _: &ResourceType) -> Support {
-        Support::full()
+    fn support(&self, _: &ResourceType) -> Capabilities {
+        Capabilities::full()
     }
 
     fn edges<'a>(
         &'a self,
-        _: &'a Scope,
+        _: &'a RequestContext,
         _: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async { Err((self.0)()) })
     }
 
-    fn query<'a>(&'a self, _: &'a Scope, _: &'a Query) -> BoxFuture<'a, Result<Page, StoreError>> {
+    fn query<'a>(
+        &'a self,
+        _: &'a RequestContext,
+        _: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async { Err((self.0)()) })
     }
 
     fn read<'a>(
         &'a self,
-        _: &'a Scope,
+        _: &'a RequestContext,
         _: &'a Arc<ResourceType>,
         _: &'a ResourceId,
-        _: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        _: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         Box::pin(async { Err((self.0)()) })
     }
 
     fn write<'a>(
         &'a self,
-        _: &'a Scope,
+        _: &'a RequestContext,
         _: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async { Err((self.0)()) })
@@ -104,8 +108,8 @@ async fn temporary_failures_of_a_store_name_a_time_to_retry_and_no_cause() {
 struct Silent;
 
 impl Store for Silent {
-    fn support(&self, _: &ResourceType) -> Support {
-        let mut support = Support::full();
+    fn support(&self, _: &ResourceType) -> Capabilities {
+        let mut support = Capabilities::full();
         support.cursor = false;
         support.filter = false;
         support.sort = false;
@@ -114,29 +118,33 @@ impl Store for Silent {
 
     fn edges<'a>(
         &'a self,
-        _: &'a Scope,
+        _: &'a RequestContext,
         _: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    fn query<'a>(&'a self, _: &'a Scope, _: &'a Query) -> BoxFuture<'a, Result<Page, StoreError>> {
+    fn query<'a>(
+        &'a self,
+        _: &'a RequestContext,
+        _: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async { Ok(Page::new(Vec::new(), None)) })
     }
 
     fn read<'a>(
         &'a self,
-        _: &'a Scope,
+        _: &'a RequestContext,
         _: &'a Arc<ResourceType>,
         _: &'a ResourceId,
-        _: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        _: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         Box::pin(async { Err(StoreError::NotFound) })
     }
 
     fn write<'a>(
         &'a self,
-        _: &'a Scope,
+        _: &'a RequestContext,
         _: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async { Ok(Vec::new()) })

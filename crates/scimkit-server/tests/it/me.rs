@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
 use scimkit_server::{Authenticate, Denied, Identity, Server};
-use scimkit_store::{BoxFuture, Memory, Settings, TenantId};
+use scimkit_store::{BoxFuture, MemoryStore, Settings, TenantId};
 
 use crate::web::{get, request, send, server};
 
@@ -33,7 +33,7 @@ impl Authenticate for ByHeader {
 const BASE: &str = "https://app.example/scim/v2";
 
 fn serve() -> Server {
-    Server::new(Arc::new(Memory::new()), Settings::new(BASE)).with_authentication(ByHeader)
+    Server::new(Arc::new(MemoryStore::new()), Settings::new(BASE)).with_authentication(ByHeader)
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn discovery_names_the_documentation() {
     let config = get(&serve(), "/ServiceProviderConfig", &[]).await.json();
     assert_eq!(config.get("documentationUri"), None);
     settings.documentation_uri = Some("https://app.example/help/scim".to_owned());
-    let server = Server::new(Arc::new(Memory::new()), settings).with_authentication(ByHeader);
+    let server = Server::new(Arc::new(MemoryStore::new()), settings).with_authentication(ByHeader);
     let config = get(&server, "/ServiceProviderConfig", &[]).await.json();
     assert_eq!(config["documentationUri"], "https://app.example/help/scim");
 }

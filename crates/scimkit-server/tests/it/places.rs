@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use scimkit_registry::{ResourceId, Tolerance};
-use scimkit_store::{Batch, Memory, Scope, Settings, Store, TenantId, Write};
+use scimkit_store::{Batch, MemoryStore, RequestContext, Settings, Store, TenantId, WriteOp};
 use serde_json::json;
 
 use crate::web::{get, over, request, send};
@@ -28,8 +28,8 @@ const IDS: [&str; 14] = [
 
 #[tokio::test]
 async fn a_resource_is_where_its_location_says() {
-    let store = Arc::new(Memory::new());
-    let scope = Scope::new(
+    let store = Arc::new(MemoryStore::new());
+    let scope = RequestContext::new(
         TenantId::default(),
         Arc::new(Settings::new("https://app.example")),
     );
@@ -37,7 +37,7 @@ async fn a_resource_is_where_its_location_says() {
     for id in IDS {
         let body = json!({ "userName": id });
         let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
-        let write = Write::Create {
+        let write = WriteOp::Create {
             claim: None,
             change,
             id: ResourceId::from(id),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Full};
 use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_store::{Memory, Settings, Store};
+use scimkit_store::{MemoryStore, Settings, Store};
 use serde_json::Value;
 
 /// The token that every server here lets in.
@@ -43,7 +43,7 @@ impl Answer {
 
 /// A server over an empty memory store.
 pub(crate) fn server() -> Server {
-    over(Arc::new(Memory::new()))
+    over(Arc::new(MemoryStore::new()))
 }
 
 pub(crate) fn over(store: Arc<dyn Store>) -> Server {
@@ -51,7 +51,7 @@ pub(crate) fn over(store: Arc<dyn Store>) -> Server {
 }
 
 pub(crate) fn with_settings(settings: Settings) -> Server {
-    make(Arc::new(Memory::new()), settings)
+    make(Arc::new(MemoryStore::new()), settings)
 }
 
 fn make(store: Arc<dyn Store>, settings: Settings) -> Server {

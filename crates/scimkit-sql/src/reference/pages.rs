@@ -101,7 +101,7 @@ impl PageOrder {
 /// The place in the order after which a page starts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "a place in an order")]
-pub struct PageStart<'a> {
+pub struct RowPosition<'a> {
     /// The place among equal ones.
     pub id: &'a str,
     /// The value of the attribute that gives the order; none where there is none.
@@ -230,7 +230,7 @@ pub fn page_sections<'a>(
     dialect: Dialect,
     selection: PageSelection<'a>,
     order: Option<PageOrder>,
-    start: Option<PageStart<'a>>,
+    start: Option<RowPosition<'a>>,
 ) -> Option<Vec<Section<'a>>> {
     let all = page_rows(dialect, selection);
     let Some(order) = order else {
@@ -312,7 +312,7 @@ struct Sorted<'a> {
 
 /// Those with a value and those without in their order, from after a place on.
 fn from<'a>(
-    start: Option<PageStart<'a>>,
+    start: Option<RowPosition<'a>>,
     order: PageOrder,
     with: Sorted<'a>,
     without: Option<Section<'a>>,

@@ -11,7 +11,7 @@ use scimkit_sql::{
     reference::{
         self, ConnectionRow, Counter, Counters, DeletedRow, EdgeRange, EdgeRow, Holder, IdRange,
         JournalEnd, KeyDefinitions, KeyRow, LiveRow, OwnerCondition, PageOrder, PageSelection,
-        PageStart, Parameter, ReferenceLayout, SQLITE_MIGRATIONS, Selection, State, Statement,
+        Parameter, ReferenceLayout, RowPosition, SQLITE_MIGRATIONS, Selection, State, Statement,
         TenantRow, TenantTable, TokenRow,
     },
 };
@@ -351,7 +351,7 @@ fn selections(dialect: Dialect, visit: &mut dyn FnMut(Statement<'_>)) {
                         direction,
                     });
                     for key in [None, key] {
-                        for start in [None, Some(PageStart { id: "1", key })] {
+                        for start in [None, Some(RowPosition { id: "1", key })] {
                             let sections =
                                 reference::page_sections(dialect, selection, order, start);
                             for section in sections.unwrap() {

@@ -77,7 +77,7 @@ pub(super) fn last_id(db: &Db, state: State, tenant: &str, after: &str) -> Outco
     first(db, &statement, |row| Ok(row.get(0)?))
 }
 
-/// Deletes the first rows of a tenant in one table.
+/// DeletePolicy the first rows of a tenant in one table.
 pub(super) fn some(db: &mut Db, step: TenantTable, tenant: &str) -> Outcome<Taken> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let taken = delete(&transaction, step, tenant)?;
@@ -85,7 +85,7 @@ pub(super) fn some(db: &mut Db, step: TenantTable, tenant: &str) -> Outcome<Take
     Ok(taken)
 }
 
-/// Deletes the first rows that an import has written, and tells whether any are left. Connections and
+/// DeletePolicy the first rows that an import has written, and tells whether any are left. Connections and
 /// tokens are its own where it has brought the tenant's entry.
 pub(super) fn imported(db: &Db, tenant: &str, has_entry: bool) -> Outcome<bool> {
     let of_entry = [
@@ -103,7 +103,7 @@ pub(super) fn imported(db: &Db, tenant: &str, has_entry: bool) -> Outcome<bool> 
     Ok(false)
 }
 
-/// Deletes what was written behind the other steps, and then what the tenant is known by; unless that
+/// DeletePolicy what was written behind the other steps, and then what the tenant is known by; unless that
 /// is more than one transaction should have.
 pub(super) fn rest(db: &mut Db, tenant: &str) -> Outcome<Taken> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;

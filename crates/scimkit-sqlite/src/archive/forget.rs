@@ -63,7 +63,7 @@ pub(super) fn some(
     Ok(Forgotten { count, up_to })
 }
 
-/// Deletes the rows of a range that were deleted before a moment, with their keys; returns how many.
+/// DeletePolicy the rows of a range that were deleted before a moment, with their keys; returns how many.
 fn delete(db: &Db, tenant: &str, range: IdRange<'_>, before: i64) -> Outcome<u64> {
     let statement = reference::deleted_before(DIALECT, tenant, range, before);
     let old: Vec<(String, String)> = all(db, &statement, |row| Ok((row.get(0)?, row.get(1)?)))?;

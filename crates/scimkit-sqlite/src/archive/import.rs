@@ -12,7 +12,7 @@ use std::{
 
 use rusqlite::{Connection as Db, TransactionBehavior};
 use scimkit_store::{
-    Scope, StoreError, TenantId,
+    RequestContext, StoreError, TenantId,
     archive::{ArchiveError, Checked, NumberedRecord, RecordSource, Restoring},
     next_item, yield_now,
 };
@@ -50,7 +50,7 @@ struct Piece {
 /// Imports the records of a source; removes what it has written when it fails.
 pub(super) async fn import(
     store: &Sqlite,
-    scope: &Scope,
+    scope: &RequestContext,
     source: RecordSource<'_>,
 ) -> Result<(), ArchiveError> {
     let tenant = &scope.tenant;
@@ -84,7 +84,7 @@ async fn begin(store: &Sqlite, tenant: &TenantId) -> Result<Attempt, ArchiveErro
 /// Keeps each piece while the next one is read, so that two are held at most.
 async fn fill(
     store: &Sqlite,
-    scope: &Scope,
+    scope: &RequestContext,
     attempt: Attempt,
     mut source: RecordSource<'_>,
 ) -> Result<(), ArchiveError> {
@@ -166,7 +166,7 @@ async fn both<T>(
 fn weight(checked: &Checked) -> usize {
     const SMALL: usize = 256;
     match checked {
-        Checked::Connection(connection) => SMALL + connection.rules.len(),
+        Checked::Connection(connection) => SMALL + connection.settings.len(),
         Checked::Edges(edges, _) => edges.targets.len() * SMALL,
         Checked::Resource(_, fit) | Checked::Retired(_, fit) => SMALL + fit.kept.text().len(),
         Checked::Tenant(_) | Checked::Token(_) => SMALL,

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use scimkit_registry::{Edge, ResourceId};
 use scimkit_sql::reference::{self, EdgeRange};
-use scimkit_store::{StoreError, Stored};
+use scimkit_store::{StoreError, StoredResource};
 
 use super::{EdgeReader, EdgeSource, Target, Visit, place};
 use crate::{
@@ -213,7 +213,7 @@ impl Memberships {
         }
         self.last.1 += 1;
         self.all.push((member, self.groups.number(group)));
-        self.bytes = self.bytes.saturating_add(Stored::EDGE_SIZE);
+        self.bytes = self.bytes.saturating_add(StoredResource::EDGE_SIZE);
         member == 0 || self.bytes <= self.max_bytes
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 use scimkit_registry::{AttrId, Document, Edge, ResourceType};
 use scimkit_sql::reference::{EdgeRange, members_of, owners_in_range, owners_of, owners_of_page};
-use scimkit_store::{Settings, Stored};
+use scimkit_store::{Settings, StoredResource};
 
 use super::{EdgeReader, EdgeSource};
 use crate::{
@@ -226,7 +226,7 @@ fn groups_of_a_page(
             let read: Vec<_> = few.into_iter().flatten().collect();
             let all: Vec<_> = known.iter().flatten().cloned().collect();
             assert!(all.starts_with(&read), "{limit:?} {max_bytes}");
-            let bytes: u64 = read.iter().map(Stored::edge_size).sum();
+            let bytes: u64 = read.iter().map(StoredResource::edge_size).sum();
             assert!(bytes > max_bytes || read.len() == all.len());
         }
     }

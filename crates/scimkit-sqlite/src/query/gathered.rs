@@ -2,7 +2,7 @@
 
 use scimkit_registry::ResourceId;
 use scimkit_sql::reference::EdgeRange;
-use scimkit_store::{Overflow, PageBuilder, Query, Room, Stored};
+use scimkit_store::{Overflow, PageBuilder, Query, Room, StoredResource};
 
 use crate::{
     edges::{EdgeReader, EdgeSource},
@@ -14,7 +14,7 @@ use crate::{
 pub(super) struct Gathered<'q> {
     /// The bytes of the documents.
     bytes: u64,
-    documents: Vec<Stored>,
+    documents: Vec<StoredResource>,
     /// The ids of the resources after those.
     ids: Vec<ResourceId>,
     query: &'q Query,
@@ -65,7 +65,7 @@ impl<'q> Gathered<'q> {
     }
 
     /// Adds the next resource.
-    pub(super) fn push(&mut self, stored: Stored) {
+    pub(super) fn push(&mut self, stored: StoredResource) {
         match self.room() {
             Room::Document => {
                 self.bytes = self.bytes.saturating_add(stored.size());
@@ -108,10 +108,10 @@ impl<'q> Gathered<'q> {
         let (count, max_bytes) = (self.count(), self.max_bytes());
         // One more than the page holds needs no edges.
         let mut complete = self.documents.len().min(count);
-        let want = self.query.want();
+        let want = self.query.read_options();
         let ids: Vec<_> = self.documents.iter().map(|one| one.id.as_str()).collect();
         let documents: Vec<_> = self.documents.iter().map(|one| &one.document).collect();
-        let mut sizes: Vec<_> = self.documents.iter().map(Stored::size).collect();
+        let mut sizes: Vec<_> = self.documents.iter().map(StoredResource::size).collect();
         let range = EdgeRange {
             after: "",
             limit: want.limit,
@@ -128,7 +128,7 @@ impl<'q> Gathered<'q> {
             };
             let mut sum = Sum::default();
             reader.each(source, range, &mut |owner, edge| {
-                let bytes = Stored::edge_size(&edge);
+                let bytes = StoredResource::edge_size(&edge);
                 let spent = sum.add(&mut sizes, owner, bytes);
                 if let Some(list) = lists.get_mut(owner) {
                     list.push(edge);

@@ -3,7 +3,7 @@
 use std::{cmp::Ordering, collections::BTreeSet};
 
 use scimkit_registry::{Budget, Exhausted, Meter, ResourceId, Scalar};
-use scimkit_store::{Query, Sort, Start};
+use scimkit_store::{PageStart, Query, Sort};
 
 /// The first resources of a query in its order, up to the end of its page and one more.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(super) struct Sorted<'q> {
     /// How many come before the page.
     skipped: usize,
     sort: Option<Sort>,
-    start: &'q Start,
+    start: &'q PageStart,
     total: u64,
 }
 
@@ -27,8 +27,8 @@ struct Placed {
 impl<'q> Sorted<'q> {
     pub(super) fn new(query: &'q Query) -> Self {
         let skipped = match query.start {
-            Start::After(_) => 0,
-            Start::Index(start) => usize::try_from(start).unwrap_or(usize::MAX),
+            PageStart::After(_) => 0,
+            PageStart::Index(start) => usize::try_from(start).unwrap_or(usize::MAX),
         };
         Sorted {
             count: usize::try_from(query.count).unwrap_or(usize::MAX),
@@ -48,7 +48,7 @@ impl<'q> Sorted<'q> {
         meter: &Meter<'_>,
     ) -> Result<(), Exhausted> {
         self.total += 1;
-        if let Start::After(place) = self.start
+        if let PageStart::After(place) = self.start
             && !place.precedes(self.sort, key.as_ref(), &ResourceId::from(id))
         {
             return Ok(());

@@ -6,7 +6,7 @@ use scimkit_core::message::SortOrder;
 use scimkit_filter::Filter;
 use scimkit_registry::{Budget, ResourceId, Scalar, Tolerance};
 use scimkit_sql::reference::KeyDefinitions;
-use scimkit_store::{Position, Query, Settings, Sort, Start};
+use scimkit_store::{PagePosition, PageStart, Query, Settings, Sort};
 
 use super::Asking;
 use crate::{
@@ -20,13 +20,13 @@ use crate::{
 fn explain(kind: &str, filter: &str, sort: Option<(&str, SortOrder)>) -> (Vec<String>, bool) {
     let settings = Settings::new("https://sqlite.test/v2");
     let kind = settings.registry.resource_type(kind).unwrap();
-    let mut query = Query::of(Arc::clone(kind));
+    let mut query = Query::new(Arc::clone(kind));
     if !filter.is_empty() {
         let filter = Filter::parse(filter).unwrap();
-        query = query.matching(kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap());
+        query = query.with_predicate(kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap());
     }
-    let sort = sort.map(|(path, order)| Sort::by(kind.attribute_id(path).unwrap(), order));
-    explain_query(&settings, &query.sorted(sort))
+    let sort = sort.map(|(path, order)| Sort::new(kind.attribute_id(path).unwrap(), order));
+    explain_query(&settings, &query.with_sort(sort))
 }
 
 fn explain_query(settings: &Settings, query: &Query) -> (Vec<String>, bool) {
@@ -182,9 +182,9 @@ fn indexes_lead_to_where_a_page_ended() {
         ),
     ];
     for (path, order, key, expected) in cases {
-        let sort = path.map(|path| Sort::by(user.attribute_id(path).unwrap(), order));
-        let mut query = Query::of(Arc::clone(user)).sorted(sort);
-        query.start = Start::After(Position::new(key, ResourceId::from("u7")));
+        let sort = path.map(|path| Sort::new(user.attribute_id(path).unwrap(), order));
+        let mut query = Query::new(Arc::clone(user)).with_sort(sort);
+        query.start = PageStart::After(PagePosition::new(key, ResourceId::from("u7")));
         let (lines, _) = explain_query(&settings, &query);
         let whole = "USE TEMP B-TREE FOR ORDER BY";
         assert!(

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use chrono::DateTime;
 use rusqlite::Connection;
 use scimkit_registry::{Budget, Change, ResourceId, Tolerance};
-use scimkit_store::{Batch, OnFailure, Settings, StoreError, TenantId, Write, engine::BatchAnswer};
+use scimkit_store::{
+    Batch, OnFailure, Settings, StoreError, TenantId, WriteOp, engine::BatchAnswer,
+};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -32,7 +34,7 @@ fn users(name: &str, count: usize) -> (Work, Answered) {
         let body = json!({"userName": format!("{name}{n}"), "title": "x".repeat(500)});
         let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
         let change = Change::create(Arc::clone(kind), body);
-        Write::Create {
+        WriteOp::Create {
             claim: None,
             change,
             id: ResourceId::from(format!("{name}{n}")),
@@ -172,15 +174,15 @@ fn writes_nobody_waits_for_are_not_done() {
 fn a_batch_that_is_undone_undoes_no_other() {
     let connection = database();
     let (mut one, first) = users("a", 3);
-    one.batch.on_failure = OnFailure::Undo;
+    one.batch.on_failure = OnFailure::RollBack;
     // The id is in use by then.
     let again = one.batch.writes[0].clone();
     one.batch.writes.push(again);
     let ((two, second), (mut three, third)) = (users("b", 3), users("c", 3));
-    three.batch.on_failure = OnFailure::Undo;
+    three.batch.on_failure = OnFailure::RollBack;
     write_together(&connection, vec![two, one, three]);
     let answers = first.blocking_recv().unwrap().unwrap();
-    let undone = |answer: &Result<_, _>| matches!(answer, Err(StoreError::NotRun));
+    let undone = |answer: &Result<_, _>| matches!(answer, Err(StoreError::Skipped));
     assert!(answers[..3].iter().all(undone) && answers[3].is_err());
     for answers in [second, third] {
         assert!(all_done(answers));

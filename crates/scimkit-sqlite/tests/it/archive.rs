@@ -13,8 +13,8 @@ use std::{
 use scimkit_registry::ResourceId;
 use scimkit_sqlite::{Options, Sqlite};
 use scimkit_store::{
-    Archive, Connection, Deletes, Document, Entry, Journal, LeaseRequest, Memory, StoreError,
-    Tenancy, Tenant, TenantId, TokenRecord, UnknownMembers,
+    Archive, Connection, DeletePolicy, Document, Journal, LeaseRequest, MemoryStore, StoreError,
+    Tenant, TenantEntry, TenantId, TenantStore, TokenRecord, UnknownMemberPolicy,
     archive::{Erased, Record, Retired, Start, numbered},
     next_item,
 };
@@ -44,7 +44,7 @@ fn files_keep_the_contract() {
 
 #[test]
 fn what_goes_between_memory_and_a_database_stays_the_same() {
-    let memory = || -> Arc<dyn Whole> { Arc::new(Memory::new()) };
+    let memory = || -> Arc<dyn Whole> { Arc::new(MemoryStore::new()) };
     let database = || -> Arc<dyn Whole> { Arc::new(Sqlite::in_memory().unwrap()) };
     archive::check(&memory, &database, &block_on).unwrap();
     archive::check(&database, &memory, &block_on).unwrap();
@@ -59,15 +59,15 @@ fn nothing_is_left_of_a_tenant_that_was_erased() {
         let mut scope = standard();
         scope.tenant = tenant.clone();
         let settings = Arc::make_mut(&mut scope.settings);
-        settings.policy.deletes = Deletes::Retire;
-        settings.policy.unknown_members = UnknownMembers::Accept;
+        settings.policy.delete_policy = DeletePolicy::Soft;
+        settings.policy.unknown_members = UnknownMemberPolicy::Accept;
         let entry = Tenant::new(tenant.clone(), "", second(0));
         let connection = Connection::new(tenant.clone(), "crm".into(), "", second(0));
         let token = TokenRecord::new(&connection, "1", [n; 32], second(0));
         let entries = vec![
-            Entry::Tenant(entry),
-            Entry::Connection(connection),
-            Entry::Token(token),
+            TenantEntry::Tenant(entry),
+            TenantEntry::Connection(connection),
+            TenantEntry::Token(token),
         ];
         wait(store.put(entries, second(0).into())).unwrap();
         // More than one step has.
@@ -130,13 +130,13 @@ fn writers_that_go_on_leave_nothing_of_before() {
     let scope = {
         let mut scope = standard();
         let settings = Arc::make_mut(&mut scope.settings);
-        settings.policy.unknown_members = UnknownMembers::Accept;
+        settings.policy.unknown_members = UnknownMemberPolicy::Accept;
         scope
     };
     let (store, other) = (Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap());
     let acme = &scope.tenant;
     for round in 0..3 {
-        let entry = Entry::Tenant(Tenant::new(acme.clone(), "", second(0)));
+        let entry = TenantEntry::Tenant(Tenant::new(acme.clone(), "", second(0)));
         wait(store.put(vec![entry], second(0).into())).unwrap();
         let member = |n: usize| json!({"value": format!("m{n}")});
         let members: Vec<_> = (0..12_000).map(member).collect();
@@ -157,7 +157,7 @@ fn writers_that_go_on_leave_nothing_of_before() {
                 let crm = Connection::new(acme.clone(), "crm".into(), "", second(0));
                 // There is no tenant any more, or there is that connection.
                 drop(wait(
-                    store.put(vec![Entry::Connection(crm)], second(0).into()),
+                    store.put(vec![TenantEntry::Connection(crm)], second(0).into()),
                 ));
                 going.send(()).unwrap();
             }

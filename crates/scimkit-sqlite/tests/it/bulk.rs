@@ -7,7 +7,7 @@ use http::Request;
 use rusqlite::Connection;
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_sqlite::Sqlite;
-use scimkit_store::{Scope, Settings, TenantId};
+use scimkit_store::{RequestContext, Settings, TenantId};
 use scimkit_testkit::replay::Target;
 use serde_json::{Value, json};
 
@@ -93,6 +93,6 @@ fn a_thousand_creates_are_a_few_commits() {
     reader.execute_batch("COMMIT").unwrap();
     assert_eq!(seen(), Ok(1_601));
     drop((reader, server));
-    let scope = Scope::new(TenantId::default(), Arc::new(Settings::new(URL)));
+    let scope = RequestContext::new(TenantId::default(), Arc::new(Settings::new(URL)));
     check_file(&path, &scope);
 }

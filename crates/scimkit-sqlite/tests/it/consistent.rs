@@ -4,14 +4,14 @@ use std::{collections::BTreeSet, path::Path};
 
 use rusqlite::{Connection, types::Value};
 use scimkit_registry::{Change, Resource, Scalar};
-use scimkit_store::Scope;
+use scimkit_store::RequestContext;
 
 /// Tenant, type, attribute, value and id, as text.
 type Key = (String, String, String, String, String);
 
 /// Fails unless every document has its keys, every key and edge its resource, and the file is sound.
 /// Members must exist: the writes refused unknown ones.
-pub(crate) fn check_file(path: &Path, scope: &Scope) {
+pub(crate) fn check_file(path: &Path, scope: &RequestContext) {
     check_lenient_file(path, scope);
     let connection = Connection::open(path).unwrap();
     let sql = "SELECT count(*) FROM edge e WHERE NOT EXISTS (SELECT 1 FROM resource r
@@ -21,7 +21,7 @@ pub(crate) fn check_file(path: &Path, scope: &Scope) {
 }
 
 /// The same for a file whose members may be unknown.
-pub(crate) fn check_lenient_file(path: &Path, scope: &Scope) {
+pub(crate) fn check_lenient_file(path: &Path, scope: &RequestContext) {
     let connection = Connection::open(path).unwrap();
     let sound: String = connection
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
@@ -68,7 +68,7 @@ const RULES: [(&str, &str); 5] = [
 ];
 
 /// The keys of the resources that have keys of the current definition.
-fn stored_keys(connection: &Connection, scope: &Scope) -> BTreeSet<Key> {
+fn stored_keys(connection: &Connection, scope: &RequestContext) -> BTreeSet<Key> {
     let sql = "SELECT k.tenant, k.kind, k.attr, k.value, k.id, r.keys
                FROM lookup_key k LEFT JOIN resource r
                    ON r.tenant = k.tenant AND r.kind = k.kind AND r.id = k.id";
@@ -92,13 +92,13 @@ fn stored_keys(connection: &Connection, scope: &Scope) -> BTreeSet<Key> {
     keys
 }
 
-fn definition_of(scope: &Scope, kind: &str) -> String {
+fn definition_of(scope: &RequestContext, kind: &str) -> String {
     let kind = scope.settings.registry.resource_type(kind).unwrap();
     kind.key_fingerprint().to_string()
 }
 
 /// The keys that follow from the documents; checks `display` on the way.
-fn expected_keys(connection: &Connection, scope: &Scope) -> BTreeSet<Key> {
+fn expected_keys(connection: &Connection, scope: &RequestContext) -> BTreeSet<Key> {
     let sql = "SELECT tenant, kind, id, display, document, keys FROM resource";
     let mut statement = connection.prepare(sql).unwrap();
     let mut rows = statement.query([]).unwrap();

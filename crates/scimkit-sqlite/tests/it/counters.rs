@@ -9,8 +9,9 @@ use scimkit_registry::{Change, Registry, ResourceId, Tolerance};
 use scimkit_sql::reference::SQLITE_MIGRATIONS;
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{
-    Among, Archive, Batch, Claim, ConnectionId, Deletes, Expect, OnFailure, Query, Scope, Store,
-    StoreError, Tenancy, Write, archive, engine::Capacity,
+    Archive, Batch, ConnectionId, DeletePolicy, ExistingMatch, ExpectedVersion, MatchScope,
+    OnFailure, Query, RequestContext, Store, StoreError, TenantStore, WriteOp, archive,
+    engine::Capacity,
 };
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ use crate::{
 const ACTIVE: &str = "active eq true";
 
 /// The scope, under a limit on the users that a filter finds.
-fn limited(scope: &Scope, filter: &str, limit: u64) -> Scope {
+fn limited(scope: &RequestContext, filter: &str, limit: u64) -> RequestContext {
     let mut scope = scope.clone();
     let user = kind(&scope, "User");
     let predicate = Filter::parse(filter).unwrap();
@@ -39,8 +40,8 @@ fn active(name: &str) -> Value {
     json!({"userName": name, "active": true})
 }
 
-fn total(store: &Sqlite, scope: &Scope, name: &str) -> u64 {
-    let page = wait(store.query(scope, &Query::of(kind(scope, name)).page(0, 1)));
+fn total(store: &Sqlite, scope: &RequestContext, name: &str) -> u64 {
+    let page = wait(store.query(scope, &Query::new(kind(scope, name)).with_page(0, 1)));
     page.unwrap().total.unwrap()
 }
 
@@ -92,7 +93,7 @@ fn unfiltered_list_is_not_counted() {
     ] {
         let parsed = Filter::parse(filter).unwrap();
         let predicate = user.bind_filter(&parsed, &Tolerance::DEFAULT).unwrap();
-        let query = Query::of(Arc::clone(&user)).matching(predicate);
+        let query = Query::new(Arc::clone(&user)).with_predicate(predicate);
         let page = wait(store.query(&scope, &query)).unwrap();
         assert_eq!(page.total, Some(expected), "{filter}");
     }
@@ -364,11 +365,11 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-fn write(scope: &Scope, act: &Act) -> Batch {
+fn write(scope: &RequestContext, act: &Act) -> Batch {
     let user = kind(scope, "User");
     let id = |n: usize| ResourceId::from(format!("u{n}").as_str());
     let body = |n: usize, on| json!({"userName": format!("n{n}"), "active": on});
-    let create = |n, on, claim| Write::Create {
+    let create = |n, on, claim| WriteOp::Create {
         change: Change::create(
             Arc::clone(&user),
             user.admit(body(n, on), &Tolerance::DEFAULT).unwrap(),
@@ -376,8 +377,8 @@ fn write(scope: &Scope, act: &Act) -> Batch {
         claim,
         id: id(n),
     };
-    let remove = |n| Write::Delete {
-        expect: Expect::Any,
+    let remove = |n| WriteOp::Delete {
+        expect: ExpectedVersion::Any,
         id: id(n),
         kind: Arc::clone(&user),
     };
@@ -388,7 +389,7 @@ fn write(scope: &Scope, act: &Act) -> Batch {
             vec![create(
                 *n,
                 true,
-                Some(Box::new(Claim::new(Among::Retired, by))),
+                Some(Box::new(ExistingMatch::new(MatchScope::Retired, by))),
             )]
         }
         Act::Create(n, on) => vec![create(*n, *on, None)],
@@ -398,8 +399,8 @@ fn write(scope: &Scope, act: &Act) -> Batch {
             let mut change = Change::empty(Arc::clone(&user));
             let attr = user.attribute_id("active").unwrap();
             change.difference(attr, Some(&Value::Null), Some(json!(on)));
-            let (expect, id) = (Expect::Any, id(*n));
-            vec![Write::Update { change, expect, id }]
+            let (expect, id) = (ExpectedVersion::Any, id(*n));
+            vec![WriteOp::Update { change, expect, id }]
         }
         Act::Undone(n) => vec![
             create(n + 10, true, None),
@@ -408,10 +409,10 @@ fn write(scope: &Scope, act: &Act) -> Batch {
         ],
     };
     let rule = match act {
-        Act::Undone(_) => OnFailure::Undo,
+        Act::Undone(_) => OnFailure::RollBack,
         _ => OnFailure::Continue,
     };
-    Batch::new(second(0), writes).on_failure(rule)
+    Batch::new(second(0), writes).with_on_failure(rule)
 }
 
 /// Every counter, with what there is to count.
@@ -447,7 +448,7 @@ proptest! {
         let mut scope = standard();
         scope.cause.connection = Some(ConnectionId::from("crm"));
         let mut soft = limited(&scope, ACTIVE, 2);
-        Arc::make_mut(&mut soft.settings).policy.deletes = Deletes::Retire;
+        Arc::make_mut(&mut soft.settings).policy.delete_policy = DeletePolicy::Soft;
         let scopes = [scope.clone(), limited(&scope, ACTIVE, 3), soft];
         for (store, policy, act) in acts {
             let (store, scope) = (&stores[store], &scopes[policy]);
@@ -464,7 +465,7 @@ proptest! {
                 act => drop(wait(store.write(scope, write(scope, act)))),
             }
             check_counters(&path);
-            let query = Query::of(kind(scope, "User"));
+            let query = Query::new(kind(scope, "User"));
             let page = wait(store.query(scope, &query)).unwrap();
             prop_assert_eq!(page.total, Some(page.items.len() as u64));
         }

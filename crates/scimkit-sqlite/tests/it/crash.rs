@@ -16,7 +16,7 @@ use scimkit_registry::ResourceId;
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{
     ChainHead, EdgeQuery, Journal, JournalAction, JournalEntry, JournalPosition, JournalQuery,
-    Scope, Store, StoreError, Want, verify,
+    ReadOptions, RequestContext, Store, StoreError, verify,
 };
 use serde_json::{Value, json};
 
@@ -85,14 +85,14 @@ impl Known {
         }
     }
 
-    fn check(&self, store: &Sqlite, scope: &Scope) {
+    fn check(&self, store: &Sqlite, scope: &RequestContext) {
         let user = kind(scope, "User");
         for (id, title) in &self.users {
             let read = wait(store.read(
                 scope,
                 &user,
                 &ResourceId::from(id.as_str()),
-                &Want::document(),
+                &ReadOptions::document(),
             ));
             match (read, title) {
                 // One more step may be done than was acknowledged.
@@ -130,7 +130,7 @@ impl Known {
 
 impl Known {
     /// Every acknowledged write has its entry, and no number is missing.
-    fn check_journal(&self, store: &Sqlite, scope: &Scope) {
+    fn check_journal(&self, store: &Sqlite, scope: &RequestContext) {
         let (entries, head) = journal(store, scope);
         assert_eq!(verify(&entries).unwrap().last_digest, head.digest);
         let mut numbers: Vec<_> = entries.iter().map(|entry| entry.number).collect();
@@ -163,7 +163,7 @@ impl Known {
 }
 
 /// All entries of the journal, and its end.
-fn journal(store: &Sqlite, scope: &Scope) -> (Vec<JournalEntry>, ChainHead) {
+fn journal(store: &Sqlite, scope: &RequestContext) -> (Vec<JournalEntry>, ChainHead) {
     let mut entries = Vec::new();
     let mut position = JournalPosition::default();
     loop {
@@ -231,7 +231,7 @@ fn child() {
     });
 }
 
-fn write_without_end(store: &Sqlite, scope: &Scope, name: &str) {
+fn write_without_end(store: &Sqlite, scope: &RequestContext, name: &str) {
     let group = format!("g{name}");
     create(
         store,

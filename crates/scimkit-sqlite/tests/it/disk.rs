@@ -175,5 +175,5 @@ fn renamed_and_replaced_file_is_logged_once_at_the_next_write() {
     write("f");
     let found = lines();
     assert!(found.len() == 3 && found[2].contains("INFO"), "{found:?}");
-    drop(wait(scimkit_store::Tenancy::tenants(&store)).unwrap());
+    drop(wait(scimkit_store::TenantStore::tenants(&store)).unwrap());
 }

@@ -12,8 +12,9 @@ use rusqlite::Connection as Db;
 use scimkit_registry::{Change, Edge, EdgeEdit, Registry, ResourceId, Tolerance};
 use scimkit_sqlite::{OpenError, Options, Sqlite, Synchronous};
 use scimkit_store::{
-    Archive, Batch, Connection, Deletes, Entry, Expect, Journal, JournalLevel, JournalQuery, Scope,
-    Settings, Store, StoreError, Tenancy, Tenant, TenantId, TokenRecord, Write,
+    Archive, Batch, Connection, DeletePolicy, ExpectedVersion, Journal, JournalLevel, JournalQuery,
+    RequestContext, Settings, Store, StoreError, Tenant, TenantEntry, TenantId, TenantStore,
+    TokenRecord, WriteOp,
 };
 use serde_json::json;
 
@@ -27,11 +28,11 @@ const MARK: &str = "Zyxwvut";
 /// In those of the users that stay.
 const OTHER: &str = "Remains";
 
-fn of(tenant: &str, deletes: Deletes) -> Scope {
+fn of(tenant: &str, deletes: DeletePolicy) -> RequestContext {
     let mut scope = scope(Registry::standard());
     scope.tenant = TenantId::from(tenant);
     let mut settings = Settings::clone(&scope.settings);
-    settings.policy.deletes = deletes;
+    settings.policy.delete_policy = deletes;
     scope.settings = Arc::new(settings);
     scope
 }
@@ -49,14 +50,14 @@ fn id_of(mark: &str, n: usize) -> String {
 }
 
 /// Creates users and a group of them, in many transactions, so that pages are split and moved.
-fn fill(store: &Sqlite, scope: &Scope, mark: &str, users: std::ops::Range<usize>) {
+fn fill(store: &Sqlite, scope: &RequestContext, mark: &str, users: std::ops::Range<usize>) {
     let (user, group) = (kind(scope, "User"), kind(scope, "Group"));
     let create = |id: String, body| {
         let kind = if id.starts_with('g') { &group } else { &user };
         let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
         let change = Change::create(Arc::clone(kind), body);
         let (claim, id) = (None, ResourceId::from(id));
-        Write::Create { change, claim, id }
+        WriteOp::Create { change, claim, id }
     };
     let ids: Vec<usize> = users.collect();
     for some in ids.chunks(50) {
@@ -88,9 +89,9 @@ fn fill(store: &Sqlite, scope: &Scope, mark: &str, users: std::ops::Range<usize>
         group.attribute_id("members").unwrap(),
         EdgeEdit::Delta { add, remove },
     );
-    let update = Write::Update {
+    let update = WriteOp::Update {
         change,
-        expect: Expect::Any,
+        expect: ExpectedVersion::Any,
         id: id.into(),
     };
     let updated = wait(store.write(scope, Batch::new(second(1), vec![update]))).unwrap();
@@ -130,7 +131,7 @@ fn wait_until_gone(path: &Path, text: &str, most: usize) {
     }
 }
 
-fn delete_all(store: &Sqlite, scope: &Scope, mark: &str, path: &Path) {
+fn delete_all(store: &Sqlite, scope: &RequestContext, mark: &str, path: &Path) {
     for name in ["User", "Group"] {
         let db = Db::open(path).unwrap();
         let sql = "SELECT id FROM resource WHERE tenant = ?1 AND kind = ?2 AND document LIKE ?3";
@@ -143,8 +144,8 @@ fn delete_all(store: &Sqlite, scope: &Scope, mark: &str, path: &Path) {
         // Every third, so that pages are left with some rows and joined with others.
         for start in 0..3 {
             for id in ids.iter().skip(start).step_by(3) {
-                let (kind, expect) = (kind(scope, name), Expect::Any);
-                let write = Write::Delete {
+                let (kind, expect) = (kind(scope, name), ExpectedVersion::Any);
+                let write = WriteOp::Delete {
                     expect,
                     id: id.as_str().into(),
                     kind,
@@ -160,16 +161,19 @@ fn delete_all(store: &Sqlite, scope: &Scope, mark: &str, path: &Path) {
 fn an_erased_tenant_leaves_no_name_in_the_file() {
     let (_directory, path) = file();
     let store = open(&path);
-    let (erased, other) = (of("acme", Deletes::Retire), of("other", Deletes::Erase));
+    let (erased, other) = (
+        of("acme", DeletePolicy::Soft),
+        of("other", DeletePolicy::Permanent),
+    );
     for (n, (tenant, mark)) in (1..).zip([(&erased, MARK), (&other, OTHER)]) {
         let id = tenant.tenant.clone();
         let entry = Tenant::new(id.clone(), format!("{mark} Inc."), second(0));
         let connection = Connection::new(id, "crm".into(), entry.name.clone(), second(0));
         let token = TokenRecord::new(&connection, "1", [n; 32], second(0));
         let entries = vec![
-            Entry::Tenant(entry),
-            Entry::Connection(connection),
-            Entry::Token(token),
+            TenantEntry::Tenant(entry),
+            TenantEntry::Connection(connection),
+            TenantEntry::Token(token),
         ];
         wait(store.put(entries, chrono::DateTime::UNIX_EPOCH.into())).unwrap();
     }
@@ -203,7 +207,7 @@ fn an_erased_tenant_leaves_no_name_in_the_file() {
 
 #[test]
 fn deleted_resources_are_overwritten_in_the_file() {
-    for deletes in [Deletes::Erase, Deletes::Retire] {
+    for deletes in [DeletePolicy::Permanent, DeletePolicy::Soft] {
         let (_directory, path) = file();
         let store = open(&path);
         let scope = of("default", deletes);
@@ -214,7 +218,7 @@ fn deleted_resources_are_overwritten_in_the_file() {
         let before = occurrences(&path, MARK);
         assert!(before > 1_000);
         delete_all(&store, &scope, MARK, &path);
-        if deletes == Deletes::Retire {
+        if deletes == DeletePolicy::Soft {
             assert!(occurrences(&path, MARK) > 300, "kept to come back");
             let count = wait(store.forget(&scope.tenant, second(100))).unwrap();
             assert_eq!(count, 303);
@@ -232,7 +236,7 @@ fn deleted_resources_are_overwritten_in_the_file() {
 /// SQLite packs pages anew while rows come and go, and leaves copies of rows between the others.
 #[test]
 fn removed_names_are_gone_from_pages_whose_other_rows_stay() {
-    for deletes in [Deletes::Erase, Deletes::Retire] {
+    for deletes in [DeletePolicy::Permanent, DeletePolicy::Soft] {
         let (_directory, path) = file();
         let store = open(&path);
         let scope = of("default", deletes);
@@ -250,7 +254,7 @@ fn removed_names_are_gone_from_pages_whose_other_rows_stay() {
             }
         }
         delete_all(&store, &scope, MARK, &path);
-        if deletes == Deletes::Retire {
+        if deletes == DeletePolicy::Soft {
             wait(store.forget(&scope.tenant, second(100))).unwrap();
         }
         wait_until_gone(&path, MARK, 0);
@@ -266,7 +270,7 @@ fn removed_names_are_gone_from_pages_whose_other_rows_stay() {
 fn changed_values_and_tokens_leave_nothing_in_the_file() {
     let (_directory, path) = file();
     let store = open(&path);
-    let scope = of("default", Deletes::Erase);
+    let scope = of("default", DeletePolicy::Permanent);
     fill(&store, &scope, OTHER, 0..50);
     let tenant = Tenant::new(scope.tenant.clone(), "", second(0));
     let connection = Connection::new(scope.tenant.clone(), "crm".into(), MARK, second(0));
@@ -278,9 +282,9 @@ fn changed_values_and_tokens_leave_nothing_in_the_file() {
     );
     token.name = MARK.to_owned();
     let entries = vec![
-        Entry::Tenant(tenant),
-        Entry::Connection(connection),
-        Entry::Token(token),
+        TenantEntry::Tenant(tenant),
+        TenantEntry::Connection(connection),
+        TenantEntry::Token(token),
     ];
     wait(store.put(entries, chrono::DateTime::UNIX_EPOCH.into())).unwrap();
     let id = id_of(OTHER, 0);
@@ -311,7 +315,10 @@ fn changed_values_and_tokens_leave_nothing_in_the_file() {
 fn a_reader_delays_the_emptying_of_the_log_and_nothing_else() {
     let (_directory, path) = file();
     let store = open(&path);
-    let (erased, other) = (of("acme", Deletes::Erase), of("other", Deletes::Erase));
+    let (erased, other) = (
+        of("acme", DeletePolicy::Permanent),
+        of("other", DeletePolicy::Permanent),
+    );
     fill(&store, &erased, MARK, 0..100);
     let reader = Db::open(&path).unwrap();
     reader
@@ -333,7 +340,7 @@ fn another_process_writes_while_removed_rows_are_overwritten() {
     let mut options = Options::default();
     options.busy_timeout = Duration::from_secs(1);
     let other = Sqlite::open_with(&path, &options).unwrap();
-    let scope = of("default", Deletes::Erase);
+    let scope = of("default", DeletePolicy::Permanent);
     for step in 0..3 {
         fill(&store, &scope, MARK, step * 200..step * 200 + 200);
         fill(&store, &scope, OTHER, step * 200..step * 200 + 200);
@@ -365,7 +372,7 @@ fn another_process_writes_while_removed_rows_are_overwritten() {
 fn a_compacted_file_has_no_trace_of_what_was_deleted() {
     let (_directory, path) = file();
     let store = open(&path);
-    let scope = of("default", Deletes::Erase);
+    let scope = of("default", DeletePolicy::Permanent);
     for step in 0..3 {
         fill(&store, &scope, MARK, step * 100..step * 100 + 100);
         fill(&store, &scope, OTHER, step * 100..step * 100 + 100);
@@ -407,7 +414,7 @@ fn a_compacted_file_has_no_trace_of_what_was_deleted() {
 fn entries_of_purged_resources_leave_no_name_in_the_file() {
     let (_directory, path) = file();
     let store = open(&path);
-    let mut scope = of("default", Deletes::Retire);
+    let mut scope = of("default", DeletePolicy::Soft);
     Arc::make_mut(&mut scope.settings).policy.journal.level = JournalLevel::Full;
     fill(&store, &scope, MARK, 0..300);
     fill(&store, &scope, OTHER, 0..300);
@@ -432,7 +439,7 @@ fn entries_of_purged_resources_leave_no_name_in_the_file() {
 fn trimmed_entries_leave_no_name_in_the_file() {
     let (_directory, path) = file();
     let store = open(&path);
-    let mut scope = of("default", Deletes::Erase);
+    let mut scope = of("default", DeletePolicy::Permanent);
     Arc::make_mut(&mut scope.settings).policy.journal.level = JournalLevel::Full;
     fill(&store, &scope, MARK, 0..300);
     delete_all(&store, &scope, MARK, &path);

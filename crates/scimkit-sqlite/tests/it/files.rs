@@ -6,7 +6,9 @@ use rusqlite::Connection;
 use scimkit_registry::ResourceId;
 use scimkit_sql::reference::SQLITE_MIGRATIONS;
 use scimkit_sqlite::{OpenError, Options, Sqlite, Synchronous};
-use scimkit_store::{ConnectionId, How, Store, StoreError, Tenancy, TenantId, Want};
+use scimkit_store::{
+    ConnectionId, ReadOptions, Store, StoreError, TenantId, TenantStore, WriteOutcome,
+};
 use serde_json::json;
 
 use crate::{
@@ -55,7 +57,7 @@ fn everything_is_there_after_reopening() {
         &scope,
         &kind(&scope, "Group"),
         &ResourceId::from("g1"),
-        &Want::document(),
+        &ReadOptions::document(),
     ))
     .unwrap();
     assert_eq!(group.version, version);
@@ -82,7 +84,7 @@ fn two_stores_share_a_file() {
     let (one, two) = (Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap());
     create(&one, &scope, ("User", "u0"), json!({"userName": "first"})).unwrap();
     let taken = create(&two, &scope, ("User", "u1"), json!({"userName": "FIRST"}));
-    assert!(matches!(taken, Err(StoreError::Taken { attr }) if attr == "userName"));
+    assert!(matches!(taken, Err(StoreError::Duplicate { attr }) if attr == "userName"));
     std::thread::scope(|threads| {
         for (store, name) in [(&one, "one"), (&two, "two")] {
             let scope = &scope;
@@ -93,8 +95,8 @@ fn two_stores_share_a_file() {
                     create(store, scope, ("User", &id), body).unwrap();
                     let how = set(store, scope, ("User", "u0"), ("title", json!(id)))
                         .unwrap()
-                        .how;
-                    assert_eq!(how, How::Updated);
+                        .outcome;
+                    assert_eq!(how, WriteOutcome::Updated);
                 }
             });
         }
@@ -303,11 +305,11 @@ fn tokens_of_the_first_format_are_of_the_default_connection() {
         assert_eq!(kept, digests);
         assert_eq!(wait(store.tenants()).unwrap().len(), tenants);
         for (n, digest) in digests.iter().enumerate() {
-            let opened = wait(store.open(digest)).unwrap().unwrap();
+            let opened = wait(store.find_token(digest)).unwrap().unwrap();
             assert_eq!(opened.tenant.id, TenantId::default());
             assert_eq!(opened.connection.id, ConnectionId::default());
             assert_eq!(opened.token.created, second(i64::try_from(n).unwrap()));
-            assert!(opened.token.is_good_at(second(100)));
+            assert!(opened.token.is_valid_at(second(100)));
         }
     }
 }
@@ -321,7 +323,7 @@ fn a_future_that_is_never_polled_does_nothing() {
         &scope,
         &kind(&scope, "User"),
         &ResourceId::from("u1"),
-        &Want::document(),
+        &ReadOptions::document(),
     ));
     create(&store, &scope, ("User", "u1"), json!({"userName": "a"})).unwrap();
 }

@@ -15,7 +15,7 @@ use rusqlite::Connection as Db;
 use scimkit_registry::ResourceId;
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{
-    Archive, Document, Query, Scope, Store, StoreError, Tenancy, Tenant, TenantId,
+    Archive, Document, Query, RequestContext, Store, StoreError, Tenant, TenantId, TenantStore,
     archive::{ArchiveError, Edges, Erased, Kept, NumberedRecord, Record, Start, numbered},
     stream_from,
 };
@@ -31,7 +31,7 @@ type Handed = Result<NumberedRecord, ArchiveError>;
 
 const USERS: usize = 3_000;
 
-fn acme() -> Scope {
+fn acme() -> RequestContext {
     let mut scope = standard();
     scope.tenant = TenantId::from("acme");
     scope
@@ -64,14 +64,14 @@ fn records(users: usize) -> Vec<Record> {
     records
 }
 
-fn whole(store: &Sqlite, scope: &Scope, records: Vec<Record>) -> Result<(), ArchiveError> {
+fn whole(store: &Sqlite, scope: &RequestContext, records: Vec<Record>) -> Result<(), ArchiveError> {
     wait(store.import_records(scope, numbered(records)))
 }
 
 /// Imports records, and does something when all but the last are handed over.
 fn before_the_end(
     store: &Sqlite,
-    scope: &Scope,
+    scope: &RequestContext,
     records: Vec<Record>,
     act: impl FnOnce(&SyncSender<Handed>),
 ) -> Result<(), ArchiveError> {
@@ -103,7 +103,7 @@ fn rows(path: &Path, table: &str) -> i64 {
     db.query_row(&sql, [], |row| row.get(0)).unwrap()
 }
 
-fn is_importing(store: &Sqlite, scope: &Scope) {
+fn is_importing(store: &Sqlite, scope: &RequestContext) {
     let found = select(store, scope, "User", "id pr");
     assert!(matches!(found, Err(StoreError::Importing)), "{found:?}");
     let made = create(store, scope, ("User", "n"), json!({"userName": "n"}));
@@ -113,11 +113,11 @@ fn is_importing(store: &Sqlite, scope: &Scope) {
     assert_eq!(wait(store.tenants()).unwrap(), []);
 }
 
-fn has_all(store: &Sqlite, scope: &Scope) {
+fn has_all(store: &Sqlite, scope: &RequestContext) {
     let last = format!(r#"userName eq "user{}""#, USERS - 1);
     let id = format!("u{:06}", USERS - 1);
     assert_eq!(select(store, scope, "User", &last).unwrap(), [id]);
-    let query = Query::of(kind(scope, "User"));
+    let query = Query::new(kind(scope, "User"));
     let total = wait(store.query(scope, &query)).unwrap().total;
     assert_eq!(total, Some(USERS as u64));
 }

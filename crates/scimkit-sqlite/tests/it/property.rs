@@ -13,7 +13,10 @@ use scimkit_registry::{
     ResourceView, Scalar, Tolerance,
 };
 use scimkit_sqlite::Sqlite;
-use scimkit_store::{Batch, EdgeQuery, Facts, Query, Scope, Sort, Store, Write, computed};
+use scimkit_store::{
+    Batch, EdgeQuery, Query, RequestContext, ResourceFacts, Sort, Store, WriteOp,
+    computed_attributes,
+};
 use serde_json::{Map, Value, json};
 
 use crate::support::{scope, second, wait};
@@ -46,7 +49,7 @@ const INSTANTS: [&str; 4] = [
 const IDS: [&str; 6] = ["t0", "t1", "t2", "T1", "t10", "nobody"];
 
 /// A type with an attribute of every kind, all of them indexed but `note` and `parts.note`.
-fn things() -> Scope {
+fn things() -> RequestContext {
     let schema = r#"{"id": "urn:example:2.0:Thing", "name": "Thing", "attributes": [
         {"name": "displayName", "type": "string"},
         {"name": "code", "type": "string", "caseExact": true},
@@ -92,8 +95,8 @@ fn things() -> Scope {
     }
     let mut scope = scope(builder.build().unwrap());
     let mut settings = scimkit_store::Settings::clone(&scope.settings);
-    settings.policy.cycles = scimkit_store::Cycles::Accept;
-    settings.policy.unknown_members = scimkit_store::UnknownMembers::Accept;
+    settings.policy.cycles = scimkit_store::CyclePolicy::Accept;
+    settings.policy.unknown_members = scimkit_store::UnknownMemberPolicy::Accept;
     scope.settings = Arc::new(settings);
     scope
 }
@@ -286,7 +289,7 @@ fn comparison(
 /// The resources of one case, and what the evaluator needs of each.
 struct Stocked {
     kind: Arc<ResourceType>,
-    scope: Scope,
+    scope: RequestContext,
     store: Sqlite,
     views: Vec<(String, Resource, Map<String, Value>)>,
 }
@@ -302,7 +305,7 @@ fn stock(bodies: Vec<Value>) -> Stocked {
         let at = second(i64::try_from(n).unwrap() / 2);
         let batch = Batch::new(
             at,
-            vec![Write::Create {
+            vec![WriteOp::Create {
                 change,
                 claim: None,
                 id,
@@ -314,7 +317,7 @@ fn stock(bodies: Vec<Value>) -> Stocked {
             .unwrap()
             .unwrap();
     }
-    let page = wait(store.query(&scope, &Query::of(Arc::clone(&kind)))).unwrap();
+    let page = wait(store.query(&scope, &Query::new(Arc::clone(&kind)))).unwrap();
     let all: Vec<_> = kind.attributes().iter().map(|attr| attr.id()).collect();
     let mut views = Vec::new();
     for stored in page.items {
@@ -329,7 +332,11 @@ fn stock(bodies: Vec<Value>) -> Stocked {
                 )
             })
             .into();
-        let made = computed(&scope.settings, &Facts::of(&kind, &stored, &edges), &all);
+        let made = computed_attributes(
+            &scope.settings,
+            &ResourceFacts::new(&kind, &stored, &edges),
+            &all,
+        );
         views.push((stored.id.to_string(), document, made));
     }
     Stocked {
@@ -398,19 +405,19 @@ proptest! {
             let predicate = predicate(&stocked.kind, shape, None);
             let order = if *down { SortOrder::Descending } else { SortOrder::Ascending };
             let attrs = simple(&stocked.kind, None);
-            let sort = Some(Sort::by(*by.get(&attrs), order));
+            let sort = Some(Sort::new(*by.get(&attrs), order));
             for sort in [None, sort] {
                 let all = stocked.expected(&predicate, sort);
-                let query = Query::of(Arc::clone(&stocked.kind)).matching(predicate.clone());
-                let query = query.sorted(sort);
+                let query = Query::new(Arc::clone(&stocked.kind)).with_predicate(predicate.clone());
+                let query = query.with_sort(sort);
                 let (ids, total) = stocked.ask(&query);
                 prop_assert_eq!(&ids, &all, "{:?} by {:?}", predicate, sort);
                 prop_assert_eq!(total, Some(all.len() as u64));
                 let (skip, take) = (usize::try_from(start).unwrap(), usize::try_from(count).unwrap());
                 let page: Vec<_> = all.iter().skip(skip).take(take).copied().collect();
-                let (ids, total) = stocked.ask(&query.clone().page(start, count));
+                let (ids, total) = stocked.ask(&query.clone().with_page(start, count));
                 prop_assert_eq!((&ids, total), (&page.iter().map(|id| (*id).to_owned()).collect(), Some(all.len() as u64)));
-                let (ids, total) = stocked.ask(&query.page(start, count).uncounted());
+                let (ids, total) = stocked.ask(&query.with_page(start, count).without_total());
                 prop_assert_eq!((ids, total), (page.iter().map(|id| (*id).to_owned()).collect(), None));
             }
         }

@@ -15,8 +15,8 @@ use scimkit_filter::Filter;
 use scimkit_registry::{Budget, Exhausted, ResourceId, Tolerance};
 use scimkit_sqlite::{Options, Sqlite};
 use scimkit_store::{
-    BoxFuture, Connection, EdgeQuery, Entry, Page, Query, Scope, Sort, Store, StoreError, Stored,
-    Tenancy, Tenant, TenantId, TokenRecord, Want, Written,
+    BoxFuture, Connection, EdgeQuery, Page, Query, ReadOptions, RequestContext, Sort, Store,
+    StoreError, StoredResource, Tenant, TenantEntry, TenantId, TenantStore, TokenRecord, Written,
 };
 use serde_json::json;
 
@@ -79,18 +79,18 @@ impl Gate {
     }
 }
 
-fn tenant(name: &str) -> Scope {
+fn tenant(name: &str) -> RequestContext {
     let mut scope = standard();
     scope.tenant = TenantId::from(name);
     scope
 }
 
-fn query(scope: &Scope, filter: &str, sort: Option<&str>) -> Query {
+fn query(scope: &RequestContext, filter: &str, sort: Option<&str>) -> Query {
     let kind = kind(scope, "User");
     let filter = Filter::parse(filter).unwrap();
     let predicate = kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
-    let sort = sort.map(|path| Sort::by(kind.attribute_id(path).unwrap(), SortOrder::Ascending));
-    Query::of(kind).matching(predicate).sorted(sort)
+    let sort = sort.map(|path| Sort::new(kind.attribute_id(path).unwrap(), SortOrder::Ascending));
+    Query::new(kind).with_predicate(predicate).with_sort(sort)
 }
 
 fn poll<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>) -> Poll<T> {
@@ -102,7 +102,7 @@ fn poll<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>) -> Poll<T>
 /// A query that waits for a thread, or holds one.
 fn begin<'a>(
     store: &'a Sqlite,
-    scope: &'a Scope,
+    scope: &'a RequestContext,
     query: &'a Query,
 ) -> BoxFuture<'a, Result<Page, StoreError>> {
     let mut future = store.query(scope, query);
@@ -110,9 +110,9 @@ fn begin<'a>(
     future
 }
 
-fn read(store: &Sqlite, scope: &Scope, id: &str) -> Result<Stored, StoreError> {
+fn read(store: &Sqlite, scope: &RequestContext, id: &str) -> Result<StoredResource, StoreError> {
     let id = ResourceId::from(id);
-    wait(store.read(scope, &kind(scope, "User"), &id, &Want::document()))
+    wait(store.read(scope, &kind(scope, "User"), &id, &ReadOptions::document()))
 }
 
 fn with_threads(readers: usize, queue: usize) -> (tempfile::TempDir, Sqlite) {
@@ -124,7 +124,7 @@ fn with_threads(readers: usize, queue: usize) -> (tempfile::TempDir, Sqlite) {
 }
 
 /// Enough users for any query to ask its budget for the deadline while it works.
-fn fill(store: &Sqlite, scope: &Scope) {
+fn fill(store: &Sqlite, scope: &RequestContext) {
     for n in 0..500 {
         let body = json!({"userName": format!("user{n}"), "title": "T".repeat(1_000)});
         create(store, scope, ("User", &format!("u{n:03}")), body).unwrap();
@@ -147,9 +147,9 @@ fn lookups_are_answered_while_queries_hold_every_query_thread() {
     let connection = Connection::new(three.tenant.clone(), "crm".into(), "", second(0));
     let token = TokenRecord::new(&connection, "1", [7; 32], second(0));
     let entries = vec![
-        Entry::Tenant(entry),
-        Entry::Connection(connection),
-        Entry::Token(token),
+        TenantEntry::Tenant(entry),
+        TenantEntry::Connection(connection),
+        TenantEntry::Token(token),
     ];
     wait(store.put(entries, chrono::DateTime::UNIX_EPOCH.into())).unwrap();
     create(&store, &three, ("User", "u1"), json!({"userName": "a"})).unwrap();
@@ -164,10 +164,10 @@ fn lookups_are_answered_while_queries_hold_every_query_thread() {
     let mut queued = begin(&store, &three, &query);
 
     assert_eq!(read(&store, &three, "u1").unwrap().id.as_str(), "u1");
-    assert!(wait(store.open(&[7; 32])).unwrap().is_some());
+    assert!(wait(store.find_token(&[7; 32])).unwrap().is_some());
     let group = kind(&three, "Group");
     let members = group.attribute_id("members").unwrap();
-    let of = EdgeQuery::new(group, members, vec!["g1".into()]).at_most(1_001);
+    let of = EdgeQuery::new(group, members, vec!["g1".into()]).with_edge_limit(1_001);
     assert_eq!(wait(store.edges(&three, &of)).unwrap()[0].len(), 1);
     create(&store, &three, ("User", "u2"), json!({"userName": "b"})).unwrap();
     assert!(poll(&mut queued).is_pending());
@@ -247,7 +247,7 @@ fn reads_of_a_store_in_memory_take_turns() {
     let (user, id, want) = (
         kind(&lookup, "User"),
         ResourceId::from("u1"),
-        Want::document(),
+        ReadOptions::document(),
     );
     let mut read = store.read(&lookup, &user, &id, &want);
     assert!(poll(&mut read).is_pending());

@@ -2,7 +2,7 @@
 
 use scimkit_registry::{Registry, ResourceId};
 use scimkit_sqlite::{Reindexed, SchemaError, Sqlite};
-use scimkit_store::{Scope, Store, StoreError, Want};
+use scimkit_store::{ReadOptions, RequestContext, Store, StoreError};
 use serde_json::json;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A type of resource whose attribute `code` has these characteristics.
-pub(crate) fn badges(code: &str, indexed: bool) -> Scope {
+pub(crate) fn badges(code: &str, indexed: bool) -> RequestContext {
     let schema = format!(
         r#"{{"id": "urn:example:2.0:Badge", "name": "Badge", "attributes": [
             {{"name": "displayName", "type": "string"}},
@@ -31,7 +31,7 @@ pub(crate) const EXACT: &str = r#""type": "string", "caseExact": true"#;
 pub(crate) const UNIQUE: &str = r#""type": "string", "uniqueness": "server""#;
 pub(crate) const NUMBER: &str = r#""type": "integer""#;
 
-fn reindex(store: &Sqlite, scope: &Scope) -> Reindexed {
+fn reindex(store: &Sqlite, scope: &RequestContext) -> Reindexed {
     wait(store.reindex(&scope.tenant, &kind(scope, "Badge"))).unwrap()
 }
 
@@ -43,7 +43,7 @@ fn filters_are_right_under_every_schema() {
     for (id, code) in [("1", "Aa"), ("2", "aA"), ("3", "b")] {
         create(&store, &first, ("Badge", id), json!({"code": code})).unwrap();
     }
-    let ask = |scope: &Scope| select(&store, scope, "Badge", r#"code eq "aA""#).unwrap();
+    let ask = |scope: &RequestContext| select(&store, scope, "Badge", r#"code eq "aA""#).unwrap();
     let schemas = [
         (badges(FOLDED, true), vec!["1", "2"]),
         (badges(EXACT, true), vec!["2"]),
@@ -82,7 +82,10 @@ fn shared_values_of_a_newly_unique_attribute_are_reported_and_not_added_to() {
         assert_eq!(both, ["1", "2"], "{round}");
         for taken in ["a", "C"] {
             let refused = create(&store, &after, ("Badge", "4"), json!({"code": taken}));
-            assert!(matches!(refused, Err(StoreError::Taken { .. })), "{round}");
+            assert!(
+                matches!(refused, Err(StoreError::Duplicate { .. })),
+                "{round}"
+            );
         }
         // A resource that shares a value can be changed all the same.
         let display = ("displayName", json!(format!("round {round}")));
@@ -135,9 +138,9 @@ fn hidden_values_do_not_go_out_as_text() {
     let store = Sqlite::open(&path).unwrap();
     create(&store, &shown, ("Badge", "1"), json!({"code": "a"})).unwrap();
     create(&store, &shown, ("Badge", "2"), json!({"displayName": "b"})).unwrap();
-    let is_text = |scope: &Scope, id: &str| {
+    let is_text = |scope: &RequestContext, id: &str| {
         let (kind, id) = (kind(scope, "Badge"), ResourceId::from(id));
-        let read = wait(store.read(scope, &kind, &id, &Want::document())).unwrap();
+        let read = wait(store.read(scope, &kind, &id, &ReadOptions::document())).unwrap();
         read.document.is_exact()
     };
     assert!(is_text(&shown, "1") && is_text(&shown, "2"));

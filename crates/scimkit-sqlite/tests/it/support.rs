@@ -7,8 +7,8 @@ use scimkit_filter::Filter;
 use scimkit_registry::{Change, Edge, EdgeEdit, Registry, ResourceId, ResourceType, Tolerance};
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{
-    Batch, BoxFuture, Expect, Query, Scope, Settings, Store, StoreError, StoreExt, TenantId, Write,
-    Written,
+    Batch, BoxFuture, ExpectedVersion, Query, RequestContext, Settings, Store, StoreError,
+    StoreExt, TenantId, WriteOp, Written,
 };
 use scimkit_testkit::contract;
 use serde_json::Value;
@@ -34,23 +34,23 @@ pub(crate) fn second(n: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_700_000_000 + n, 0).unwrap()
 }
 
-pub(crate) fn standard() -> Scope {
+pub(crate) fn standard() -> RequestContext {
     scope(Registry::standard())
 }
 
-pub(crate) fn scope(registry: Registry) -> Scope {
+pub(crate) fn scope(registry: Registry) -> RequestContext {
     let mut settings = Settings::new("https://sqlite.test/v2");
     settings.registry = Arc::new(registry);
-    Scope::new(TenantId::default(), Arc::new(settings))
+    RequestContext::new(TenantId::default(), Arc::new(settings))
 }
 
-pub(crate) fn kind(scope: &Scope, name: &str) -> Arc<ResourceType> {
+pub(crate) fn kind(scope: &RequestContext, name: &str) -> Arc<ResourceType> {
     Arc::clone(scope.settings.registry.resource_type(name).unwrap())
 }
 
 pub(crate) fn create(
     store: &Sqlite,
-    scope: &Scope,
+    scope: &RequestContext,
     (name, id): (&str, &str),
     body: Value,
 ) -> Result<Written, StoreError> {
@@ -61,11 +61,11 @@ pub(crate) fn create(
 }
 
 /// The creation of a user whose name is its id.
-pub(crate) fn creation(scope: &Scope, id: &str) -> Batch {
+pub(crate) fn creation(scope: &RequestContext, id: &str) -> Batch {
     let kind = kind(scope, "User");
     let body = serde_json::json!({"userName": id});
     let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
-    let create = Write::Create {
+    let create = WriteOp::Create {
         change: Change::create(kind, body),
         claim: None,
         id: ResourceId::from(id),
@@ -76,7 +76,7 @@ pub(crate) fn creation(scope: &Scope, id: &str) -> Batch {
 /// Sets one attribute.
 pub(crate) fn set(
     store: &Sqlite,
-    scope: &Scope,
+    scope: &RequestContext,
     (name, id): (&str, &str),
     (path, value): (&str, Value),
 ) -> Result<Written, StoreError> {
@@ -84,12 +84,18 @@ pub(crate) fn set(
     let attr = kind.attribute_id(path).unwrap();
     let mut change = Change::empty(kind);
     change.difference(attr, Some(&Value::Null), Some(value));
-    wait(store.update(scope, second(1), ResourceId::from(id), change, Expect::Any))
+    wait(store.update(
+        scope,
+        second(1),
+        ResourceId::from(id),
+        change,
+        ExpectedVersion::Any,
+    ))
 }
 
 pub(crate) fn add_member(
     store: &Sqlite,
-    scope: &Scope,
+    scope: &RequestContext,
     group: &str,
     member: &str,
 ) -> Result<Written, StoreError> {
@@ -109,30 +115,32 @@ pub(crate) fn add_member(
         second(1),
         ResourceId::from(group),
         change,
-        Expect::Any,
+        ExpectedVersion::Any,
     ))
 }
 
 pub(crate) fn delete(
     store: &Sqlite,
-    scope: &Scope,
+    scope: &RequestContext,
     (name, id): (&str, &str),
 ) -> Result<Written, StoreError> {
     let which = (kind(scope, name), ResourceId::from(id));
-    wait(store.delete(scope, second(2), which, Expect::Any))
+    wait(store.delete(scope, second(2), which, ExpectedVersion::Any))
 }
 
 /// The ids of the resources that a filter selects.
 pub(crate) fn select(
     store: &Sqlite,
-    scope: &Scope,
+    scope: &RequestContext,
     name: &str,
     filter: &str,
 ) -> Result<Vec<String>, StoreError> {
     let kind = kind(scope, name);
     let filter = Filter::parse(filter).unwrap();
     let predicate = kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
-    let query = Query::of(kind).matching(predicate).page(0, u32::MAX);
+    let query = Query::new(kind)
+        .with_predicate(predicate)
+        .with_page(0, u32::MAX);
     let page = wait(store.query(scope, &query))?;
     assert_eq!(page.total, Some(page.items.len() as u64));
     Ok(page

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use scimkit_sqlite::Sqlite;
-use scimkit_store::{Connection, ConnectionId, Entry, Tenancy, Tenant, TenantId, TokenRecord};
+use scimkit_store::{
+    Connection, ConnectionId, Tenant, TenantEntry, TenantId, TenantStore, TokenRecord,
+};
 use scimkit_testkit::contract::{block_on, tenancy};
 
 use crate::support::{file, second, wait};
 
 #[test]
 fn memory_keeps_the_contract() {
-    let make = || -> Arc<dyn Tenancy> { Arc::new(Sqlite::in_memory().unwrap()) };
+    let make = || -> Arc<dyn TenantStore> { Arc::new(Sqlite::in_memory().unwrap()) };
     tenancy::check(make, &block_on).unwrap();
 }
 
@@ -31,17 +33,17 @@ fn who_may_provision_is_known_after_reopening() {
     let id = ConnectionId::from("entra");
     let connection = Connection::new(tenant.id.clone(), id, "Entra ID", second(2));
     let mut token = TokenRecord::new(&connection, "1", [7; 32], second(3));
-    token.expires = Some(second(9));
+    token.expires_at = Some(second(9));
     let store = Sqlite::open(&path).unwrap();
     let entries = vec![
-        Entry::Tenant(tenant.clone()),
-        Entry::Connection(connection.clone()),
-        Entry::Token(token.clone()),
+        TenantEntry::Tenant(tenant.clone()),
+        TenantEntry::Connection(connection.clone()),
+        TenantEntry::Token(token.clone()),
     ];
     wait(store.put(entries, chrono::DateTime::UNIX_EPOCH.into())).unwrap();
-    wait(store.used(&[7; 32], second(4))).unwrap();
+    wait(store.record_token_use(&[7; 32], second(4))).unwrap();
     drop(store);
-    let opened = wait(Sqlite::open(&path).unwrap().open(&[7; 32])).unwrap();
+    let opened = wait(Sqlite::open(&path).unwrap().find_token(&[7; 32])).unwrap();
     let opened = opened.unwrap();
     (token.last_used, token.revision) = (Some(second(4)), 1);
     assert_eq!(opened.token, token);

@@ -20,8 +20,8 @@ use scimkit_registry::{Change, Registry, ResourceId, Tolerance};
 use scimkit_sql::reference::SQLITE_MIGRATIONS;
 use scimkit_sqlite::{Options, Sqlite, Synchronous};
 use scimkit_store::{
-    Among, Batch, Claim, Deletes, Document, How, Query, Scope, Settings, Sort, Start, Store,
-    StoreError, TenantId, Write,
+    Batch, DeletePolicy, Document, ExistingMatch, MatchScope, PageStart, Query, RequestContext,
+    Settings, Sort, Store, StoreError, TenantId, WriteOp, WriteOutcome,
 };
 use serde_json::json;
 
@@ -42,7 +42,7 @@ fn open(path: &Path) -> Sqlite {
 }
 
 /// Users with one attribute more, which has no index.
-fn with_attribute() -> Scope {
+fn with_attribute() -> RequestContext {
     let extension = r#"{"id": "urn:example:2.0:More", "name": "More", "attributes": [
         {"name": "badge", "type": "string"}]}"#;
     let user = r#"{"name": "User", "endpoint": "/Users",
@@ -86,7 +86,7 @@ fn an_added_attribute_makes_no_key_anew_and_leaves_texts_sendable() {
         for (store, scope) in users {
             let filter = format!(r#"userName eq "u{round}""#);
             assert_eq!(select(store, scope, "User", &filter).unwrap().len(), 1);
-            let page = wait(store.query(scope, &Query::of(kind(scope, "User")))).unwrap();
+            let page = wait(store.query(scope, &Query::new(kind(scope, "User")))).unwrap();
             assert_eq!(page.items.len(), 100);
             assert!(page.items.iter().all(|item| item.document.is_exact()));
             set(
@@ -103,11 +103,11 @@ fn an_added_attribute_makes_no_key_anew_and_leaves_texts_sendable() {
     let badge = ("urn:example:2.0:More:badge", json!("b1"));
     set(&second, &new, ("User", "007"), badge).unwrap();
     set(&first, &old, ("User", "007"), ("title", json!("last"))).unwrap();
-    let shown = |store: &Sqlite, scope: &Scope| {
+    let shown = |store: &Sqlite, scope: &RequestContext| {
         let filter = Filter::parse(r#"title eq "last""#).unwrap();
         let user = kind(scope, "User");
         let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
-        let page = wait(store.query(scope, &Query::of(user).matching(predicate))).unwrap();
+        let page = wait(store.query(scope, &Query::new(user).with_predicate(predicate))).unwrap();
         let [item] = &*page.items else {
             panic!("{page:?}")
         };
@@ -149,7 +149,12 @@ fn seen(code: &str, is_exact: bool) -> String {
 }
 
 /// Checks every answer of one store against the codes that there are.
-fn check(store: &Sqlite, scope: &Scope, is_exact: bool, codes: &BTreeMap<String, Option<&str>>) {
+fn check(
+    store: &Sqlite,
+    scope: &RequestContext,
+    is_exact: bool,
+    codes: &BTreeMap<String, Option<&str>>,
+) {
     let ids = |holds: &dyn Fn(&str) -> bool| -> Vec<String> {
         let held = codes.iter().filter(|(_, code)| code.is_some_and(holds));
         held.map(|(id, _)| id.clone()).collect()
@@ -174,7 +179,7 @@ fn check(store: &Sqlite, scope: &Scope, is_exact: bool, codes: &BTreeMap<String,
     for order in [SortOrder::Ascending, SortOrder::Descending] {
         let badge = kind(scope, "Badge");
         let code = badge.attribute_id("code").unwrap();
-        let mut query = Query::of(badge).sorted(Some(Sort::by(code, order)));
+        let mut query = Query::new(badge).with_sort(Some(Sort::new(code, order)));
         query.count = 3;
         let mut expected: Vec<_> = codes.iter().collect();
         expected.sort_by(|(a_id, a), (b_id, b)| {
@@ -193,7 +198,7 @@ fn check(store: &Sqlite, scope: &Scope, is_exact: bool, codes: &BTreeMap<String,
             assert_eq!(page.total, Some(codes.len() as u64));
             found.extend(page.items.iter().map(|item| item.id.to_string()));
             match page.next {
-                Some(next) => query.start = Start::After(next),
+                Some(next) => query.start = PageStart::After(next),
                 None => break,
             }
         }
@@ -269,14 +274,14 @@ fn unique_values_stay_unique_whichever_schema_wrote_them() {
         scope(builder.index("Badge", "displayName").build().unwrap())
     };
     let (one, two) = (open(&path), open(&path));
-    let put = |store: &Sqlite, scope: &Scope, id: &str, code: &str| match create(
+    let put = |store: &Sqlite, scope: &RequestContext, id: &str, code: &str| match create(
         store,
         scope,
         ("Badge", id),
         json!({"code": code}),
     ) {
         Ok(_) => true,
-        Err(StoreError::Taken { attr }) if attr == "code" => false,
+        Err(StoreError::Duplicate { attr }) if attr == "code" => false,
         Err(other) => panic!("{other:?}"),
     };
     assert!(put(&one, &folded, "1", "Ada"));
@@ -289,7 +294,7 @@ fn unique_values_stay_unique_whichever_schema_wrote_them() {
     assert!(!put(&two, &exact, "4", "bo"));
     assert!(put(&one, &folded, "4", "cy"));
     let taken = set(&two, &exact, ("Badge", "3"), ("code", json!("cy")));
-    assert!(matches!(taken, Err(StoreError::Taken { .. })));
+    assert!(matches!(taken, Err(StoreError::Duplicate { .. })));
     // Its own value is no other's, also where the keys were made under another definition.
     set(&two, &exact, ("Badge", "4"), ("code", json!("Cy"))).unwrap();
     set(&one, &folded, ("Badge", "4"), ("code", json!("cY"))).unwrap();
@@ -298,9 +303,9 @@ fn unique_values_stay_unique_whichever_schema_wrote_them() {
 #[test]
 fn deleted_resources_are_found_again_under_another_schema() {
     let (_directory, path) = file();
-    let retiring = |mut scope: Scope| {
+    let retiring = |mut scope: RequestContext| {
         let mut settings = Settings::clone(&scope.settings);
-        settings.policy.deletes = Deletes::Retire;
+        settings.policy.delete_policy = DeletePolicy::Soft;
         scope.settings = Arc::new(settings);
         scope
     };
@@ -313,23 +318,23 @@ fn deleted_resources_are_found_again_under_another_schema() {
         create(&first, &old, ("Badge", id), json!({"code": code})).unwrap();
         delete(&first, &old, ("Badge", id)).unwrap();
     }
-    let claim = |scope: &Scope| {
+    let claim = |scope: &RequestContext| {
         let badge = kind(scope, "Badge");
         let filter = Filter::parse(r#"code eq "Ada""#).unwrap();
         let by = badge.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
         let body = badge
             .admit(json!({"code": "Ada"}), &Tolerance::DEFAULT)
             .unwrap();
-        let write = Write::Create {
+        let write = WriteOp::Create {
             change: Change::create(badge, body),
-            claim: Some(Box::new(Claim::new(Among::Retired, by))),
+            claim: Some(Box::new(ExistingMatch::new(MatchScope::Retired, by))),
             id: ResourceId::from("9"),
         };
         Batch::new(second(9), vec![write])
     };
     let mut written = wait(second_store.write(&new, claim(&new))).unwrap();
     let written = written.pop().unwrap().unwrap();
-    assert_eq!(written.how, How::Relinked);
+    assert_eq!(written.outcome, WriteOutcome::Relinked);
     let ids = "SELECT group_concat(id) FROM retired";
     let left: String = Connection::open(&path)
         .unwrap()
@@ -421,7 +426,7 @@ fn fill(store: &Sqlite, resources: usize) {
     let badge = kind(&old, "Badge");
     let write = |n: usize| {
         let body = json!({"code": format!("C{n}"), "displayName": format!("Badge {n}")});
-        Write::Create {
+        WriteOp::Create {
             change: Change::create(
                 Arc::clone(&badge),
                 badge.admit(body, &Tolerance::DEFAULT).unwrap(),
@@ -471,7 +476,7 @@ fn a_process_killed_while_it_makes_keys_anew_loses_nothing() {
     ] {
         let filter = Filter::parse(filter).unwrap();
         let predicate = badge.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
-        let query = Query::of(Arc::clone(&badge)).matching(predicate);
+        let query = Query::new(Arc::clone(&badge)).with_predicate(predicate);
         assert_eq!(
             wait(store.query(&new, &query)).unwrap().total,
             Some(expected)
@@ -528,9 +533,9 @@ fn an_older_file_keeps_its_keys() {
                 ["1"]
             );
             let taken = create(&store, &old, ("Badge", "3"), json!({"code": "AA"}));
-            assert!(matches!(taken, Err(StoreError::Taken { .. })));
+            assert!(matches!(taken, Err(StoreError::Duplicate { .. })));
             create(&store, &old, ("Badge", "3"), json!({"code": "c"})).unwrap();
-            let page = wait(store.query(&old, &Query::of(kind(&old, "Badge")))).unwrap();
+            let page = wait(store.query(&old, &Query::new(kind(&old, "Badge")))).unwrap();
             assert!(page.items.iter().all(|item| item.document.is_exact()));
         }
         assert_eq!(
@@ -543,7 +548,7 @@ fn an_older_file_keeps_its_keys() {
                 .is_empty()
         );
         let taken = create(&store, &new, ("Badge", "4"), json!({"code": "Aa"}));
-        assert!(matches!(taken, Err(StoreError::Taken { .. })));
+        assert!(matches!(taken, Err(StoreError::Duplicate { .. })));
         let reindexed = wait(store.reindex(&new.tenant, &kind(&new, "Badge"))).unwrap();
         assert_eq!(reindexed.resources, 2 + u64::from(is_served_first));
         assert_eq!(

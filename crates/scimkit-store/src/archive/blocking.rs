@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{Archive, ArchiveError, Counts, Options, export, import};
-use crate::{Scope, TenantId, next_item, stream_from};
+use crate::{RequestContext, TenantId, next_item, stream_from};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
@@ -48,7 +48,7 @@ pub async fn export_to<W: Write>(
 /// See the [module](crate::archive).
 pub async fn import_from<R: Read + Send>(
     archive: &dyn Archive,
-    scope: &Scope,
+    scope: &RequestContext,
     options: &Options,
     mut input: R,
 ) -> Result<Counts, ArchiveError> {

@@ -41,7 +41,7 @@ pub struct Fit {
 /// keeps it, and the next archive would give it away.
 ///
 /// # Errors
-/// [`StoreError::Refused`]: the registry has no such type, the document does not
+/// [`StoreError::Rejected`]: the registry has no such type, the document does not
 /// [fit](ResourceType::validate_stored) it or [lacks](ResourceType::check_kept_required) something, or the id is none (empty, beyond 1,024 bytes, with control
 /// characters, or a `bulkId:` reference); [`StoreError::Backend`] for text that is no document.
 ///
@@ -111,7 +111,7 @@ impl Edges {
     /// The change that adds them to their owner, which must be of that type.
     ///
     /// # Errors
-    /// [`StoreError::Refused`]: the attribute is no membership of the type, or the members are not in
+    /// [`StoreError::Rejected`]: the attribute is no membership of the type, or the members are not in
     /// the order of their ids, each once, or one has an id that no resource can have.
     pub fn change(&self, kind: &Arc<ResourceType>) -> Result<Change, StoreError> {
         let attr = kind.attribute_id(&self.attr).map(|attr| kind.attr(attr));
@@ -147,7 +147,7 @@ impl Kept {
     /// The number that its version is, for a store that counts them.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] for another version than a number from 1 to 2⁶², so that there are
+    /// [`StoreError::Rejected`] for another version than a number from 1 to 2⁶², so that there are
     /// others to come.
     pub fn number(&self) -> Result<u64, StoreError> {
         let text = self.version.as_str();
@@ -161,7 +161,7 @@ impl Start {
     /// The last version that was given, for a store that counts them.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] for a number beyond 2⁶².
+    /// [`StoreError::Rejected`] for a number beyond 2⁶².
     pub fn last_version(&self) -> Result<u64, StoreError> {
         match self.versions {
             last if last <= LAST_VERSION => Ok(last),
@@ -172,5 +172,5 @@ impl Start {
 
 pub(crate) fn refused(detail: impl Into<String>) -> StoreError {
     let detail = detail.into();
-    StoreError::Refused { detail }
+    StoreError::Rejected { detail }
 }

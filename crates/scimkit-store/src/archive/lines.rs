@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::{Archive, ArchiveError, Record, RecordStream, print, reader::LineReader};
-use crate::{Scope, TenantId};
+use crate::{RequestContext, TenantId};
 
 /// The format of the lines, which the first one tells.
 pub const FORMAT: u64 = 1;
@@ -130,9 +130,9 @@ impl Counts {
 /// #         }
 /// #     }
 /// # }
-/// use scimkit_store::{Memory, TenantId, archive, next_item};
+/// use scimkit_store::{MemoryStore, TenantId, archive, next_item};
 ///
-/// let (store, nobody) = (Memory::new(), TenantId::from("nobody"));
+/// let (store, nobody) = (MemoryStore::new(), TenantId::from("nobody"));
 /// let mut lines = archive::export(&store, &nobody, &archive::Options::default());
 /// assert!(matches!(now(next_item(&mut lines)), Some(Err(_))));
 /// assert!(now(next_item(&mut lines)).is_none());
@@ -218,18 +218,18 @@ impl Stream for ExportLines<'_> {
 /// #         }
 /// #     }
 /// # }
-/// use scimkit_store::{Memory, Scope, Settings, TenantId, archive, stream_from};
+/// use scimkit_store::{MemoryStore, RequestContext, Settings, TenantId, archive, stream_from};
 ///
-/// let scope = Scope::new(TenantId::from("acme"), Arc::new(Settings::new("https://example.com/scim/v2")));
+/// let scope = RequestContext::new(TenantId::from("acme"), Arc::new(Settings::new("https://example.com/scim/v2")));
 /// let chunks = stream_from([Ok("{\"tenant\":{\"form".into()), Ok("at\":2}}\n".into())]);
-/// let (store, options) = (Memory::new(), archive::Options::default());
+/// let (store, options) = (MemoryStore::new(), archive::Options::default());
 /// let imported = now(archive::import(&store, &scope, &options, chunks));
 /// let problem = imported.unwrap_err().to_string();
 /// assert_eq!(problem, "line 1: the format is 2, and not 1");
 /// ```
 pub async fn import<S: Stream<Item = io::Result<Bytes>> + Send>(
     archive: &dyn Archive,
-    scope: &Scope,
+    scope: &RequestContext,
     options: &Options,
     input: S,
 ) -> Result<Counts, ArchiveError> {

@@ -6,7 +6,7 @@ use scimkit_registry::{ResourceId, to_json_text};
 use serde_json::{Map, Value};
 
 use super::{Counts, Edges, FORMAT, Kept, Limits, Record, Retired, Start, TARGETS};
-use crate::{Connection, ConnectionId, Document, Scopes, Tenant, TenantId, TokenRecord};
+use crate::{Connection, ConnectionId, Document, Tenant, TenantId, TokenRecord, TokenScopes};
 
 /// What is wrong with a line.
 type Outcome<T> = Result<T, String>;
@@ -69,7 +69,7 @@ fn connection(members: &mut Members, tenant: &TenantId) -> Outcome<Connection> {
     let (name, created) = (members.text("name")?, members.instant("created")?);
     let mut connection = Connection::new(tenant.clone(), id, name, created);
     connection.revision = members.number("revision")?;
-    connection.rules = members.text("rules")?;
+    connection.settings = members.text("rules")?;
     Ok(connection)
 }
 
@@ -80,7 +80,7 @@ fn token(members: &mut Members, tenant: &TenantId) -> Outcome<TokenRecord> {
     let digest = digest(&members.text("digest")?).ok_or("`digest` is not 64 hexadecimal digits")?;
     let mut token = TokenRecord::new(&of, members.text("id")?, digest, created);
     token.name = members.text("name")?;
-    token.scopes = Scopes::NONE;
+    token.scopes = TokenScopes::NONE;
     for scope in members.array("scopes")? {
         match scope.as_str() {
             Some("groups") => token.scopes.groups = true,
@@ -90,9 +90,9 @@ fn token(members: &mut Members, tenant: &TenantId) -> Outcome<TokenRecord> {
         }
     }
     token.revision = members.number("revision")?;
-    token.expires = members.optional_instant("expires")?;
-    token.replaced = members.optional_instant("replaced")?;
-    token.revoked = members.optional_instant("revoked")?;
+    token.expires_at = members.optional_instant("expires")?;
+    token.replaced_at = members.optional_instant("replaced")?;
+    token.revoked_at = members.optional_instant("revoked")?;
     token.last_used = members.optional_instant("lastUsed")?;
     Ok(token)
 }

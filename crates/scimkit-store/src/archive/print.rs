@@ -50,7 +50,7 @@ fn of_connection(connection: &Connection) -> String {
         .text("name", &connection.name)
         .instant("created", connection.created)
         .with("revision", &Value::from(connection.revision))
-        .text("rules", &connection.rules)
+        .text("rules", &connection.settings)
         .end()
 }
 
@@ -76,9 +76,9 @@ fn of_token(token: &TokenRecord) -> String {
         .with("scopes", &Value::Array(scopes))
         .instant("created", token.created)
         .with("revision", &Value::from(token.revision))
-        .instant("expires", token.expires)
-        .instant("replaced", token.replaced)
-        .instant("revoked", token.revoked)
+        .instant("expires", token.expires_at)
+        .instant("replaced", token.replaced_at)
+        .instant("revoked", token.revoked_at)
         .instant("lastUsed", token.last_used)
         .end()
 }

@@ -10,7 +10,8 @@ use super::{
     validate,
 };
 use crate::{
-    Connection, ConnectionId, Document, Scope, Settings, StoreError, Tenant, TenantId, TokenRecord,
+    Connection, ConnectionId, Document, RequestContext, Settings, StoreError, Tenant, TenantId,
+    TokenRecord,
 };
 
 /// A store in the middle of a restore: what is there, and what it is told to keep.
@@ -29,7 +30,7 @@ pub trait Keeper {
     /// Keeps what [`Restoring`] has checked, as it is.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] for a resource with the value of another, [`Edges::twice`] for members of
+    /// [`StoreError::Duplicate`] for a resource with the value of another, [`Edges::twice`] for members of
     /// whom one is there already, and what the store says.
     fn keep(&mut self, what: Checked) -> Result<(), Self::Error>;
 }
@@ -76,7 +77,7 @@ pub enum Checked {
 /// ```
 /// use std::sync::Arc;
 /// use scimkit_store::{
-///     Scope, Settings, StoreError, TenantId,
+///     RequestContext, Settings, StoreError, TenantId,
 ///     archive::{Asked, Checked, Keeper, Record, Restoring, Start},
 /// };
 ///
@@ -96,7 +97,7 @@ pub enum Checked {
 /// }
 ///
 /// let (settings, acme) = (Settings::new("https://example.com/scim/v2"), TenantId::from("acme"));
-/// let mut restoring = Restoring::new(&Scope::new(acme.clone(), Arc::new(settings)));
+/// let mut restoring = Restoring::new(&RequestContext::new(acme.clone(), Arc::new(settings)));
 /// let start = || Record::Start(Start::new(acme.clone(), None, 7));
 /// restoring.take(&mut Sieve, start())?;
 /// assert_eq!(restoring.versions(), 7);
@@ -118,7 +119,7 @@ impl Restoring {
     /// Begins with none: the records become those of the scope's tenant, fit the types of its registry, and respect
     /// its limit on documents.
     #[must_use]
-    pub fn new(scope: &Scope) -> Self {
+    pub fn new(scope: &RequestContext) -> Self {
         Restoring {
             has_entry: false,
             is_started: false,
@@ -137,7 +138,7 @@ impl Restoring {
     /// Checks a record, and has it kept: [`Restoring::check`] and [`Restoring::keep`].
     ///
     /// # Errors
-    /// [`StoreError::Refused`] for a record that can't be kept behind those before, and what the keeper
+    /// [`StoreError::Rejected`] for a record that can't be kept behind those before, and what the keeper
     /// says.
     pub fn take<K: Keeper>(&mut self, keeper: &mut K, record: Record) -> Result<(), K::Error> {
         match self.check(record)? {
@@ -149,7 +150,7 @@ impl Restoring {
     /// Checks a record as far as that is possible without a store; returns what is to be kept of it.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] for a record that can't be kept, or not behind those before; [`StoreError::TooLarge`].
+    /// [`StoreError::Rejected`] for a record that can't be kept, or not behind those before; [`StoreError::TooLarge`].
     pub fn check(&mut self, record: Record) -> Result<Option<Checked>, StoreError> {
         if matches!(record, Record::Start(_)) == self.is_started {
             return Err(refused("a tenant comes first, and only once"));
@@ -222,7 +223,7 @@ impl Restoring {
     /// missing.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] for what can't be kept behind what is there, and what the keeper says.
+    /// [`StoreError::Rejected`] for what can't be kept behind what is there, and what the keeper says.
     pub fn keep<K: Keeper>(keeper: &mut K, checked: Checked) -> Result<(), K::Error> {
         match &checked {
             Checked::Connection(new) if keeper.has(Asked::Connection(&new.id))? => {

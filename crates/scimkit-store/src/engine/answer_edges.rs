@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scimkit_registry::{AttrId, AttributeRole, Registry, ResourceId, ResourceType};
 
 use super::facts::OwnerList;
-use crate::{Batch, computed::targets};
+use crate::{Batch, computed::target_types};
 
 /// The edges that the answers to a batch carry.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(super) enum EdgeSource {
 impl AnswerEdges {
     /// The edges that answers to a batch carry: under the attributes of the type of its first write.
     pub(super) fn new(registry: &Registry, batch: &Batch) -> Option<Self> {
-        let want = &batch.want;
+        let want = &batch.read_options;
         if want.edges.is_empty() || !want.document {
             return None;
         }
@@ -67,7 +67,7 @@ impl AnswerEdges {
 
 impl ShownAttr {
     fn new(registry: &Registry, kind: &ResourceType, id: AttrId) -> Self {
-        let leads_to = targets(registry, kind, id).into_iter().cloned();
+        let leads_to = target_types(registry, kind, id).into_iter().cloned();
         let leads_to: Vec<Arc<ResourceType>> = leads_to.collect();
         let attr = kind.attr(id);
         let source = match attr.role() {

@@ -12,7 +12,7 @@ use super::{
     queries::{list, queries},
     request::Request,
 };
-use crate::{Claim, Document, Expect, StoreError, UnknownMembers, Write};
+use crate::{Document, ExistingMatch, ExpectedVersion, StoreError, UnknownMemberPolicy, WriteOp};
 
 /// Adds the facts for the edges of answers that are not known yet.
 ///
@@ -62,9 +62,9 @@ impl<'r> Removals<'r> {
         for prepared in requests.iter().flat_map(|request| &request.writes) {
             removals.writes += 1;
             match &prepared.write {
-                Write::Create { .. } => {}
-                Write::Delete { .. } => removals.deletes += 1,
-                Write::Update { change, id, .. } => {
+                WriteOp::Create { .. } => {}
+                WriteOp::Delete { .. } => removals.deletes += 1,
+                WriteOp::Update { change, id, .. } => {
                     for edges in change.edge_changes() {
                         if let EdgeEdit::Delta { remove, .. } = &edges.edit {
                             *removals.by_owner.entry(id).or_default() += remove.len();
@@ -111,11 +111,11 @@ struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    fn write(&mut self, number: usize, request: &Request, write: &Write) {
+    fn write(&mut self, number: usize, request: &Request, write: &WriteOp) {
         let shows_owners = |attr: &ShownAttr| matches!(attr.source, EdgeSource::Owners(_));
         let is_shown = write.kind().name() == self.edges.kind.name();
         match write {
-            Write::Create { change, claim, id } => {
+            WriteOp::Create { change, claim, id } => {
                 if !is_shown {
                     return;
                 }
@@ -127,8 +127,8 @@ impl Collector<'_> {
                     self.claimed(number, request, (change, claim));
                 }
             }
-            Write::Delete { .. } => {}
-            Write::Update { change, expect, id } => {
+            WriteOp::Delete { .. } => {}
+            WriteOp::Update { change, expect, id } => {
                 // It may become an owner of a resource that is shown.
                 if !change.edge_changes().is_empty() && self.edges.attrs.iter().any(shows_owners) {
                     self.label(id);
@@ -136,7 +136,7 @@ impl Collector<'_> {
                 if is_shown {
                     let row = self.known.row(id).ok().flatten();
                     let before = match expect {
-                        Expect::Base(base) => Some(Before::Tree(&base.document)),
+                        ExpectedVersion::Base(base) => Some(Before::Tree(&base.document)),
                         _ => row.map(|row| Before::Document(&row.document)),
                     };
                     self.existing((id, before), change);
@@ -146,7 +146,12 @@ impl Collector<'_> {
     }
 
     /// The facts about the candidates of a claim.
-    fn claimed(&mut self, number: usize, request: &Request, (change, claim): (&Change, &Claim)) {
+    fn claimed(
+        &mut self,
+        number: usize,
+        request: &Request,
+        (change, claim): (&Change, &ExistingMatch),
+    ) {
         let kind = change.kind();
         let mut seen = BTreeSet::new();
         for query in queries(number, kind, claim) {
@@ -174,7 +179,7 @@ impl Collector<'_> {
                 EdgeSource::None => {}
                 EdgeSource::Members(_) => self.added(attr, id, change),
                 EdgeSource::Owners(_) => {
-                    if request.policy.unknown_members == UnknownMembers::Accept {
+                    if request.policy.unknown_members == UnknownMemberPolicy::Accept {
                         self.owners(attr, id);
                     }
                 }

@@ -15,7 +15,7 @@ use super::{
     queries::list,
     request::Request,
 };
-use crate::{Document, StoreError, Stored, Written};
+use crate::{Document, StoreError, StoredResource, Written};
 
 impl Decider<'_> {
     /// Puts the edges into the answers: those of a resource into the last answer about it, if the resource still
@@ -58,7 +58,7 @@ impl Decider<'_> {
         request: &Request,
         edges: &AnswerEdges,
         attr: &ShownAttr,
-        stored: &Stored,
+        stored: &StoredResource,
     ) -> Result<Option<Vec<Edge>>, StoreError> {
         let limit = edges.limit.unwrap_or(usize::MAX);
         let mut shown = Vec::new();

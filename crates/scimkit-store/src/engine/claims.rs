@@ -16,12 +16,12 @@ use super::{
     queries::queries,
     request::Request,
 };
-use crate::{Among, Candidate, Claim, ClaimPin, How, StoreError};
+use crate::{Candidate, ExistingMatch, MatchPin, MatchScope, StoreError, WriteOutcome};
 
 /// A resource that a create takes.
 #[derive(Debug)]
 pub(super) enum Claimed {
-    Live(ResourceId, How),
+    Live(ResourceId, WriteOutcome),
     Deleted(RowHead),
 }
 
@@ -46,13 +46,13 @@ impl Decider<'_> {
     ///
     /// # Errors
     /// - [`StoreError::Ambiguous`] for several live ones
-    /// - [`StoreError::OtherCandidate`], [`StoreError::Stale`] if it is not the one that the claim is
+    /// - [`StoreError::OtherCandidate`], [`StoreError::VersionMismatch`] if it is not the one that the claim is
     ///   pinned to
     pub(super) fn claimed(
         &self,
         request: &Request,
         (number, kind): (usize, &Arc<ResourceType>),
-        claim: &Claim,
+        claim: &ExistingMatch,
     ) -> Result<Option<(Claimed, Candidate)>, StoreError> {
         let claimed = self.found(request, (number, kind), claim)?;
         let found = match claimed {
@@ -77,7 +77,7 @@ impl Decider<'_> {
         &self,
         request: &Request,
         (number, kind): (usize, &Arc<ResourceType>),
-        claim: &Claim,
+        claim: &ExistingMatch,
     ) -> Result<Option<Claimed>, StoreError> {
         let mut live = BTreeSet::new();
         let queries = queries(number, kind, claim);
@@ -102,7 +102,7 @@ impl Decider<'_> {
         if let Some((id, how)) = taken {
             return Ok(Some(Claimed::Live(id.clone(), how)));
         }
-        if claim.among == Among::Live {
+        if claim.scope == MatchScope::Live {
             return Ok(None);
         }
         for (term, rows) in claim.terms().iter().zip(found(RowState::Deleted)) {
@@ -130,8 +130,8 @@ impl Decider<'_> {
         &self,
         request: &Request,
         (kind, id): (&Arc<ResourceType>, &ResourceId),
-        claim: &Claim,
-    ) -> Result<Option<How>, StoreError> {
+        claim: &ExistingMatch,
+    ) -> Result<Option<WriteOutcome>, StoreError> {
         let found = self.matching(request, (kind, id), (&claim.by, RowState::Live))?;
         let Some(found) = found else {
             return Ok(None);
@@ -141,7 +141,7 @@ impl Decider<'_> {
             (None, Some(row)) => (row.connection.as_ref(), &row.document),
             (None, None) => return Ok(None),
         };
-        let read = claim.dormant.iter().flat_map(Predicate::attributes);
+        let read = claim.deactivated.iter().flat_map(Predicate::attributes);
         let reader = kind.reader(read);
         let values = reader.read(document.text());
         let meter = request.budget.meter();
@@ -237,13 +237,13 @@ impl Decider<'_> {
 }
 
 /// Compares the resource that a claim takes with its pin.
-fn check_pin(pin: &ClaimPin, found: Option<&Candidate>) -> Result<(), StoreError> {
+fn check_pin(pin: &MatchPin, found: Option<&Candidate>) -> Result<(), StoreError> {
     match (pin, found) {
-        (ClaimPin::NoCandidate, None) => Ok(()),
-        (ClaimPin::Candidate(pinned), Some(found)) if pinned.id == found.id => {
+        (MatchPin::NoCandidate, None) => Ok(()),
+        (MatchPin::Candidate(pinned), Some(found)) if pinned.id == found.id => {
             match pinned.version == found.version {
                 true => Ok(()),
-                false => Err(StoreError::Stale {
+                false => Err(StoreError::VersionMismatch {
                     actual: found.version.clone(),
                 }),
             }
@@ -263,7 +263,7 @@ fn check_pin(pin: &ClaimPin, found: Option<&Candidate>) -> Result<(), StoreError
 pub(super) fn adoption_change(
     request: &Request,
     change: &Change,
-    claim: &Claim,
+    claim: &ExistingMatch,
     before: &Resource,
 ) -> Result<Change, StoreError> {
     let mut sent = claim.sent.as_ref().unwrap_or(change).clone();

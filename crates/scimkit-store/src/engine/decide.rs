@@ -21,8 +21,8 @@ use super::{
     rows::provisional,
 };
 use crate::{
-    Claim, Deletes, Document, Expect, How, Intent, JournalAction, JournalLevel, OnFailure,
-    StoreError, Stored, Write, Written, support::FULL_JOURNAL,
+    DeletePolicy, Document, ExistingMatch, ExpectedVersion, Intent, JournalAction, JournalLevel,
+    OnFailure, StoreError, StoredResource, WriteOp, WriteOutcome, Written, support::FULL_JOURNAL,
 };
 
 /// A moment that a decider can go back to.
@@ -49,7 +49,7 @@ impl Decider<'_> {
         let mut answers = Vec::with_capacity(request.writes.len());
         for prepared in &request.writes {
             let answer = match request.on_failure.stops(failures) {
-                true => Err(StoreError::NotRun),
+                true => Err(StoreError::Skipped),
                 false => self.write(request, prepared),
             };
             if let Err(StoreError::Exhausted(reason)) = answer {
@@ -59,10 +59,10 @@ impl Decider<'_> {
             failures += u32::from(answer.is_err());
             answers.push(answer);
         }
-        if request.on_failure == OnFailure::Undo && failures > 0 {
+        if request.on_failure == OnFailure::RollBack && failures > 0 {
             self.roll_back(mark.clone());
             let done = answers.iter_mut().filter(|answer| answer.is_ok());
-            done.for_each(|answer| *answer = Err(StoreError::NotRun));
+            done.for_each(|answer| *answer = Err(StoreError::Skipped));
         }
         if let Err(problem) = self.add_answer_edges(request, &mut answers) {
             self.roll_back(mark);
@@ -94,7 +94,7 @@ impl Decider<'_> {
     fn write(&mut self, request: &Request, prepared: &Prepared) -> Result<Written, StoreError> {
         request.budget.charge(weight(&prepared.write))?;
         match &prepared.write {
-            Write::Create { change, claim, id } => {
+            WriteOp::Create { change, claim, id } => {
                 let keys = &prepared.keys;
                 let edit = Edit {
                     base: None,
@@ -105,12 +105,12 @@ impl Decider<'_> {
                 let claim = claim.as_deref();
                 self.create_or_claim(request, (prepared.number, edit), claim)
             }
-            Write::Delete { expect, id, kind } => self.delete(request, (kind, id), expect),
-            Write::Update { change, expect, id } => {
+            WriteOp::Delete { expect, id, kind } => self.delete(request, (kind, id), expect),
+            WriteOp::Update { change, expect, id } => {
                 let keys = &prepared.keys;
                 let edit = Edit {
                     base: match expect {
-                        Expect::Base(base) => Some(&base.document),
+                        ExpectedVersion::Base(base) => Some(&base.document),
                         _ => None,
                     },
                     change,
@@ -126,7 +126,7 @@ impl Decider<'_> {
         &mut self,
         request: &Request,
         (number, edit): (usize, Edit<'_>),
-        claim: Option<&Claim>,
+        claim: Option<&ExistingMatch>,
     ) -> Result<Written, StoreError> {
         if let Some(claim) = claim {
             let claimed = self.claimed(request, (number, edit.change.kind()), claim)?;
@@ -205,8 +205,8 @@ impl Decider<'_> {
         self.counters.apply(moves);
         self.edit_members(members);
         let how = match deleted {
-            Some(_) => How::Relinked,
-            None => How::Created,
+            Some(_) => WriteOutcome::Relinked,
+            None => WriteOutcome::Created,
         };
         self.record(request, action(how), (kind.name().into(), id), details);
         self.written(request, how, (kind, id))
@@ -216,7 +216,7 @@ impl Decider<'_> {
         &mut self,
         request: &Request,
         edit: Edit<'_>,
-        expect: &Expect,
+        expect: &ExpectedVersion,
     ) -> Result<Written, StoreError> {
         let (kind, id) = (edit.change.kind(), edit.id);
         let head = self.live(kind, id)?.clone();
@@ -227,7 +227,7 @@ impl Decider<'_> {
         let action = match edited.is_some() || sets_hidden {
             true => JournalAction::Updated,
             false if members.is_empty() => {
-                return self.written(request, How::Unchanged, (kind, id));
+                return self.written(request, WriteOutcome::Unchanged, (kind, id));
             }
             false => JournalAction::MembersChanged,
         };
@@ -249,15 +249,15 @@ impl Decider<'_> {
         self.counters.apply(moves);
         self.edit_members(members);
         self.record(request, action, (name, id), details);
-        self.written(request, How::Updated, (kind, id))
+        self.written(request, WriteOutcome::Updated, (kind, id))
     }
 
     /// Makes a live resource that of a connection, with what was sent.
     fn adopt(
         &mut self,
         request: &Request,
-        (id, how): (&ResourceId, How),
-        (change, claim): (&Change, &Claim),
+        (id, how): (&ResourceId, WriteOutcome),
+        (change, claim): (&Change, &ExistingMatch),
     ) -> Result<Written, StoreError> {
         let kind = change.kind();
         let head = self.live(kind, id)?.clone();
@@ -301,7 +301,7 @@ impl Decider<'_> {
         &mut self,
         request: &Request,
         (kind, id): (&Arc<ResourceType>, &ResourceId),
-        expect: &Expect,
+        expect: &ExpectedVersion,
     ) -> Result<Written, StoreError> {
         let head = self.live(kind, id)?.clone();
         expect.check(&head.version)?;
@@ -315,9 +315,9 @@ impl Decider<'_> {
         };
         let details = self.deleted_details(request, &body)?;
         let version = self.next_version()?;
-        let action = match request.policy.deletes {
-            Deletes::Erase => JournalAction::Deleted,
-            Deletes::Retire => JournalAction::SoftDeleted,
+        let action = match request.policy.delete_policy {
+            DeletePolicy::Permanent => JournalAction::Deleted,
+            DeletePolicy::Soft => JournalAction::SoftDeleted,
         };
         self.record(request, action, (Arc::clone(&head.kind), id), details);
         for OwnerRow { attrs, head } in owners {
@@ -343,12 +343,12 @@ impl Decider<'_> {
         }
         self.overlay.void(id, kind);
         self.counters.apply(moves);
-        let entry = match request.policy.deletes {
-            Deletes::Erase => Entry {
+        let entry = match request.policy.delete_policy {
+            DeletePolicy::Permanent => Entry {
                 body: None,
                 head: None,
             },
-            Deletes::Retire => Entry {
+            DeletePolicy::Soft => Entry {
                 body: Some(body),
                 head: Some(RowHead {
                     last_modified: later(request, Some(&head)),
@@ -433,7 +433,7 @@ impl Decider<'_> {
     fn written(
         &self,
         request: &Request,
-        how: How,
+        how: WriteOutcome,
         (kind, id): (&Arc<ResourceType>, &ResourceId),
     ) -> Result<Written, StoreError> {
         let head = self.live(kind, id)?;
@@ -449,7 +449,7 @@ impl Decider<'_> {
             }
         };
         let (at, version) = (head.timestamps(), head.version.clone());
-        let stored = Stored::new(id.clone(), version, at, document.clone());
+        let stored = StoredResource::new(id.clone(), version, at, document.clone());
         Ok(Written::stored(how, stored.with_owner(owner.clone())))
     }
 }

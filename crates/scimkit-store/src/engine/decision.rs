@@ -22,7 +22,7 @@ use super::{
     request::{BatchAnswer, Outcome, Prepared, Request, WriteRequest},
     rows::{Rejection, Rows, RowsError},
 };
-use crate::{StoreError, Write};
+use crate::{StoreError, WriteOp};
 
 /// The next step of a [`Decision`].
 #[derive(Debug)]
@@ -42,15 +42,15 @@ pub enum Step {
 /// use std::sync::Arc;
 /// use chrono::DateTime;
 /// use scimkit_registry::{Change, Registry, ResourceId, Tolerance};
-/// use scimkit_store::engine::{Decision, Facts, Step, WriteRequest};
-/// use scimkit_store::{Batch, Write};
+/// use scimkit_store::engine::{Decision, ResourceFacts, Step, WriteRequest};
+/// use scimkit_store::{Batch, WriteOp};
 /// use serde_json::json;
 ///
 /// let registry = Arc::new(Registry::standard());
 /// let user = registry.resource_type("User").unwrap();
 /// let body = user.admit(json!({"userName": "bjensen"}), &Tolerance::DEFAULT)?;
 /// let change = Change::create(Arc::clone(user), body);
-/// let write = Write::Create { change, claim: None, id: ResourceId::from("1") };
+/// let write = WriteOp::Create { change, claim: None, id: ResourceId::from("1") };
 /// let batch = Batch::new(DateTime::UNIX_EPOCH, vec![write]);
 /// let mut decision = Decision::new(WriteRequest::new(registry.clone(), batch));
 ///
@@ -99,12 +99,12 @@ impl Decision {
         } = request;
         let first = self.writes;
         let edges = AnswerEdges::new(&registry, &batch);
-        let prepare = |(index, write): (usize, Write)| {
+        let prepare = |(index, write): (usize, WriteOp)| {
             let keys = match &write {
-                Write::Create { change, .. } | Write::Update { change, .. } => {
+                WriteOp::Create { change, .. } | WriteOp::Update { change, .. } => {
                     keys::of_change(change)
                 }
-                Write::Delete { .. } => AttrKeys::new(),
+                WriteOp::Delete { .. } => AttrKeys::new(),
             };
             let number = first.saturating_add(index);
             Prepared {
@@ -127,7 +127,7 @@ impl Decision {
             on_failure: batch.on_failure,
             policy,
             registry,
-            wants_document: batch.want.document,
+            wants_document: batch.read_options.document,
             writes,
         });
     }
@@ -150,7 +150,7 @@ impl Decision {
     }
 
     /// Fails the write of a row that the database has rejected, whatever the facts are, with
-    /// [`StoreError::Taken`] or [`StoreError::Invalid`].
+    /// [`StoreError::Duplicate`] or [`StoreError::Invalid`].
     ///
     /// For a duplicate this is every write that sets the attribute of that resource; if the resource type
     /// has no such attribute, and for an invalid row, every write of its document.
@@ -165,7 +165,7 @@ impl Decision {
 
     fn decide(&self) -> Outcome {
         let claims =
-            |prepared: &Prepared| matches!(&prepared.write, Write::Create { claim: Some(_), .. });
+            |prepared: &Prepared| matches!(&prepared.write, WriteOp::Create { claim: Some(_), .. });
         let mut writes = self.requests.iter().flat_map(|request| &request.writes);
         let has_claims = self.writes > 1 && writes.any(claims);
         let mut decider = Decider {

@@ -1,8 +1,8 @@
 //! The rules for changes of tenants, connections and tokens.
 
 use crate::{
-    ConnectionId, Entry, JournalAction, JournalSubject, Stamp, StoreError, TenantId, TokenRecord,
-    journal::DirectoryChange, tenancy::stale,
+    ConnectionId, JournalAction, JournalSubject, Stamp, StoreError, TenantEntry, TenantId,
+    TokenRecord, journal::DirectoryChange, tenancy::stale,
 };
 
 /// The facts that the decision about an [`Entry`] depends on: the rows before the write.
@@ -21,25 +21,25 @@ pub struct EntryFacts {
     /// Whether the tenant of a connection, or the connection of a token, exists.
     pub parent_exists: bool,
     /// The stored entry with the same key.
-    pub stored: Option<Entry>,
+    pub stored: Option<TenantEntry>,
 }
 
-impl Entry {
+impl TenantEntry {
     /// Returns the tenant that the entry belongs to.
     #[must_use]
     pub fn tenant(&self) -> &TenantId {
         match self {
-            Entry::Connection(connection) => &connection.tenant,
-            Entry::Tenant(tenant) => &tenant.id,
-            Entry::Token(token) => &token.tenant,
+            TenantEntry::Connection(connection) => &connection.tenant,
+            TenantEntry::Tenant(tenant) => &tenant.id,
+            TenantEntry::Token(token) => &token.tenant,
         }
     }
 
     fn revision(&self) -> u64 {
         match self {
-            Entry::Connection(connection) => connection.revision,
-            Entry::Tenant(tenant) => tenant.revision,
-            Entry::Token(token) => token.revision,
+            TenantEntry::Connection(connection) => connection.revision,
+            TenantEntry::Tenant(tenant) => tenant.revision,
+            TenantEntry::Token(token) => token.revision,
         }
     }
 }
@@ -47,56 +47,56 @@ impl Entry {
 /// Decides whether an entry is stored, and returns the entry to store and the change for the journal.
 ///
 /// # Errors
-/// Those of [`Tenancy::put`](crate::Tenancy::put).
+/// Those of [`TenantStore::put`](crate::TenantStore::put).
 ///
 /// # Example
 /// ```
 /// use chrono::DateTime;
-/// use scimkit_store::{Entry, Stamp, StoreError, Tenant, TenantId, engine};
+/// use scimkit_store::{TenantEntry, Stamp, StoreError, Tenant, TenantId, engine};
 ///
 /// let stamp = Stamp::new(DateTime::UNIX_EPOCH);
 /// let acme = Tenant::new(TenantId::from("acme"), "Acme", DateTime::UNIX_EPOCH);
 /// let facts = engine::EntryFacts::default();
-/// let (stored, _) = engine::decide_entry(Entry::Tenant(acme.clone()), facts.clone(), &stamp)?;
-/// let Entry::Tenant(stored_tenant) = &stored else { panic!() };
+/// let (stored, _) = engine::decide_entry(TenantEntry::Tenant(acme.clone()), facts.clone(), &stamp)?;
+/// let TenantEntry::Tenant(stored_tenant) = &stored else { panic!() };
 /// assert_eq!(stored_tenant.revision, 1);
 ///
 /// let facts = engine::EntryFacts { stored: Some(stored), ..facts };
-/// let again = engine::decide_entry(Entry::Tenant(acme), facts, &stamp);
-/// assert!(matches!(again, Err(StoreError::Stale { .. })));
+/// let again = engine::decide_entry(TenantEntry::Tenant(acme), facts, &stamp);
+/// assert!(matches!(again, Err(StoreError::VersionMismatch { .. })));
 /// # Ok::<(), StoreError>(())
 /// ```
 pub fn decide_entry(
-    mut entry: Entry,
+    mut entry: TenantEntry,
     facts: EntryFacts,
     stamp: &Stamp,
-) -> Result<(Entry, DirectoryChange), StoreError> {
+) -> Result<(TenantEntry, DirectoryChange), StoreError> {
     let EntryFacts {
         count,
         digest_exists,
         parent_exists,
         stored,
     } = facts;
-    if !matches!(entry, Entry::Tenant(_)) && !parent_exists {
+    if !matches!(entry, TenantEntry::Tenant(_)) && !parent_exists {
         return Err(StoreError::NotFound);
     }
-    if let (Entry::Token(new), Some(Entry::Token(known))) = (&entry, &stored)
+    if let (TenantEntry::Token(new), Some(TenantEntry::Token(known))) = (&entry, &stored)
         && new.digest != known.digest
     {
         return Err(taken("id"));
     }
-    let revision = next(stored.as_ref().map(Entry::revision), entry.revision())?;
+    let revision = next(stored.as_ref().map(TenantEntry::revision), entry.revision())?;
     match (&mut entry, &stored) {
-        (Entry::Token(new), Some(Entry::Token(known))) => new.follow(known),
-        (Entry::Token(_), _) if digest_exists => return Err(taken("digest")),
+        (TenantEntry::Token(new), Some(TenantEntry::Token(known))) => new.merge_history(known),
+        (TenantEntry::Token(_), _) if digest_exists => return Err(taken("digest")),
         _ => {}
     }
     if is_one_more(&entry, stored.as_ref(), stamp) {
         stamp.limits.check(entry.kind(), count)?;
     }
-    let (Entry::Connection(crate::Connection { revision: last, .. })
-    | Entry::Tenant(crate::Tenant { revision: last, .. })
-    | Entry::Token(TokenRecord { revision: last, .. })) = &mut entry;
+    let (TenantEntry::Connection(crate::Connection { revision: last, .. })
+    | TenantEntry::Tenant(crate::Tenant { revision: last, .. })
+    | TenantEntry::Token(TokenRecord { revision: last, .. })) = &mut entry;
     *last = revision;
     let change = recorded(&entry, stored.as_ref());
     Ok((entry, change))
@@ -111,13 +111,13 @@ pub fn connection_removed(id: &ConnectionId) -> DirectoryChange {
 
 /// Returns whether an entry raises the number that a limit is about. A token that is stored already does so if it moves
 /// to another connection or its expiry is put off.
-fn is_one_more(entry: &Entry, stored: Option<&Entry>, stamp: &Stamp) -> bool {
+fn is_one_more(entry: &TenantEntry, stored: Option<&TenantEntry>, stamp: &Stamp) -> bool {
     match (entry, stored) {
-        (Entry::Token(new), Some(Entry::Token(known))) => {
+        (TenantEntry::Token(new), Some(TenantEntry::Token(known))) => {
             let was_counted = known.is_in_use(stamp.at) && known.connection == new.connection;
             new.is_in_use(stamp.at) && !was_counted
         }
-        (Entry::Token(new), _) => new.is_in_use(stamp.at),
+        (TenantEntry::Token(new), _) => new.is_in_use(stamp.at),
         (_, stored) => stored.is_none(),
     }
 }
@@ -133,31 +133,33 @@ fn next(known: Option<u64>, expected: u64) -> Result<u64, StoreError> {
 
 fn taken(attr: &str) -> StoreError {
     let attr = attr.to_owned();
-    StoreError::Taken { attr }
+    StoreError::Duplicate { attr }
 }
 
 /// The change with the names of the fields that are other ones now.
-fn recorded(entry: &Entry, stored: Option<&Entry>) -> DirectoryChange {
+fn recorded(entry: &TenantEntry, stored: Option<&TenantEntry>) -> DirectoryChange {
     let subject = match entry {
-        Entry::Connection(connection) => JournalSubject::Connection(connection.id.clone()),
-        Entry::Tenant(_) => JournalSubject::Tenant,
-        Entry::Token(token) => JournalSubject::Token(token.id.clone()),
+        TenantEntry::Connection(connection) => JournalSubject::Connection(connection.id.clone()),
+        TenantEntry::Tenant(_) => JournalSubject::Tenant,
+        TenantEntry::Token(token) => JournalSubject::Token(token.id.clone()),
     };
     let Some(stored) = stored else {
         return DirectoryChange::new(subject, JournalAction::Created);
     };
     let fields: Vec<(&'static str, bool)> = match (entry, stored) {
-        (Entry::Connection(new), Entry::Connection(old)) => vec![
+        (TenantEntry::Connection(new), TenantEntry::Connection(old)) => vec![
             ("name", new.name != old.name),
-            ("settings", new.rules != old.rules),
+            ("settings", new.settings != old.settings),
         ],
-        (Entry::Tenant(new), Entry::Tenant(old)) => vec![("name", new.name != old.name)],
-        (Entry::Token(new), Entry::Token(old)) => vec![
+        (TenantEntry::Tenant(new), TenantEntry::Tenant(old)) => {
+            vec![("name", new.name != old.name)]
+        }
+        (TenantEntry::Token(new), TenantEntry::Token(old)) => vec![
             ("connection", new.connection != old.connection),
-            ("expires", new.expires != old.expires),
+            ("expires", new.expires_at != old.expires_at),
             ("name", new.name != old.name),
-            ("replaced", new.replaced != old.replaced),
-            ("revoked", new.revoked != old.revoked),
+            ("replaced", new.replaced_at != old.replaced_at),
+            ("revoked", new.revoked_at != old.revoked_at),
             ("scopes", new.scopes != old.scopes),
         ],
         _ => Vec::new(),

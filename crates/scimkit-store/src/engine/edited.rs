@@ -37,7 +37,7 @@ impl Decider<'_> {
     /// What the attribute changes make of a resource; none when its document stays the same.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] for a new key that another resource has.
+    /// [`StoreError::Duplicate`] for a new key that another resource has.
     pub(super) fn edited_body(
         &self,
         request: &Request,
@@ -96,7 +96,7 @@ impl Decider<'_> {
                 continue;
             }
             return Err(match attr {
-                Some(attr) => StoreError::Taken {
+                Some(attr) => StoreError::Duplicate {
                     attr: kind.attr(attr).path().to_owned(),
                 },
                 None => rejection.clone().into(),
@@ -114,7 +114,7 @@ impl Decider<'_> {
                 };
                 if self.is_held(&key, id)? {
                     let attr = key.path().to_owned();
-                    return Err(StoreError::Taken { attr });
+                    return Err(StoreError::Duplicate { attr });
                 }
             }
         }

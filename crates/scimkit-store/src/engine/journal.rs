@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{decider::Decider, overlay::Body, request::Request};
 use crate::{
-    How, JournalAction, JournalLevel, JournalPolicy, JournalSubject, StoreError,
+    JournalAction, JournalLevel, JournalPolicy, JournalSubject, StoreError, WriteOutcome,
     journal::{Draft, JournalRows, PartPrinter, Values, seal},
 };
 
@@ -187,12 +187,12 @@ fn is_hidden(kind: &ResourceType, attr: &Attr) -> bool {
 }
 
 /// The action of a create: a new resource, or an adopted or restored one.
-pub(super) fn action(how: How) -> JournalAction {
+pub(super) fn action(how: WriteOutcome) -> JournalAction {
     match how {
-        How::Adopted => JournalAction::Adopted,
-        How::Created => JournalAction::Created,
-        How::Deleted => JournalAction::Deleted,
-        How::Relinked => JournalAction::Restored,
-        How::Unchanged | How::Updated => JournalAction::Updated,
+        WriteOutcome::Adopted => JournalAction::Adopted,
+        WriteOutcome::Created => JournalAction::Created,
+        WriteOutcome::Deleted => JournalAction::Deleted,
+        WriteOutcome::Relinked => JournalAction::Restored,
+        WriteOutcome::Unchanged | WriteOutcome::Updated => JournalAction::Updated,
     }
 }

@@ -14,7 +14,9 @@ use super::{
     queries::list,
     request::Request,
 };
-use crate::{Cycles, StoreError, UnknownMembers, computed::targets, journal::PartPrinter};
+use crate::{
+    CyclePolicy, StoreError, UnknownMemberPolicy, computed::target_types, journal::PartPrinter,
+};
 
 /// The edges of one owner and attribute that a write really changes.
 pub(super) struct MemberEdits<'c> {
@@ -43,7 +45,7 @@ impl Decider<'_> {
     /// The edges that a change really adds and removes.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] and [`StoreError::Cycle`], under the policy, for what it adds.
+    /// [`StoreError::UnknownMembers`] and [`StoreError::Cycle`], under the policy, for what it adds.
     pub(super) fn member_edits<'c>(
         &self,
         request: &Request,
@@ -56,9 +58,9 @@ impl Decider<'_> {
             let list = list((kind, owner), kind.attr(*attr).path());
             let (EdgeEdit::Delta { add, .. } | EdgeEdit::Replace(add)) = edit;
             let edit = self.narrowed(request, list, edit)?;
-            let leads_to = targets(&request.registry, kind, *attr);
+            let leads_to = target_types(&request.registry, kind, *attr);
             self.check_targets(request, (add, &edit), &leads_to)?;
-            if !edit.added.is_empty() && request.policy.cycles == Cycles::Refuse {
+            if !edit.added.is_empty() && request.policy.cycles == CyclePolicy::Reject {
                 self.check_cycles(request, &edit)?;
             }
             if !edit.added.is_empty() || !edit.removed.is_empty() {
@@ -180,7 +182,7 @@ impl Decider<'_> {
         (named, edit): (&[Edge], &MemberEdits<'_>),
         leads_to: &[&Arc<ResourceType>],
     ) -> Result<(), StoreError> {
-        let must_exist = request.policy.unknown_members == UnknownMembers::Refuse;
+        let must_exist = request.policy.unknown_members == UnknownMemberPolicy::Reject;
         let mut ids = Vec::new();
         let mut check = |edge: &Edge, must_exist: bool| {
             let fits = match self.target_kind(&edit.list, &edge.id)? {
@@ -208,7 +210,7 @@ impl Decider<'_> {
         let attr = edit.list.attr.to_string();
         match ids.is_empty() {
             true => Ok(()),
-            false => Err(StoreError::Missing { attr, ids }),
+            false => Err(StoreError::UnknownMembers { attr, ids }),
         }
     }
 

@@ -15,7 +15,7 @@ use super::{
     queries::{Owner, list, queries},
     request::{Prepared, Request},
 };
-use crate::{Claim, Cycles, UnknownMembers, Write};
+use crate::{CyclePolicy, ExistingMatch, UnknownMemberPolicy, WriteOp};
 
 /// Names the facts that are needed and not known yet.
 ///
@@ -32,7 +32,7 @@ pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
     let mut touched = BTreeMap::new();
     let refuses_cycles = requests
         .iter()
-        .any(|request| request.policy.cycles == Cycles::Refuse);
+        .any(|request| request.policy.cycles == CyclePolicy::Reject);
     for request in requests {
         for prepared in &request.writes {
             let mut collector = Collector {
@@ -63,8 +63,8 @@ pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
 fn counters_of(requests: &[Request], known: &Known, needs: &mut Needs) {
     let writes = requests.iter().flat_map(|request| &request.writes);
     let counted = writes.filter(|prepared| match &prepared.write {
-        Write::Create { .. } | Write::Delete { .. } => true,
-        Write::Update { change, .. } => keys::touched(change).next().is_some(),
+        WriteOp::Create { .. } | WriteOp::Delete { .. } => true,
+        WriteOp::Update { change, .. } => keys::touched(change).next().is_some(),
     });
     let mut kinds: Vec<&Arc<ResourceType>> = Vec::new();
     for kind in counted.map(|prepared| prepared.write.kind()) {
@@ -115,7 +115,7 @@ struct Collector<'a> {
 impl Collector<'_> {
     fn write(&mut self, number: usize, prepared: &Prepared) {
         match &prepared.write {
-            Write::Create { change, claim, id } => {
+            WriteOp::Create { change, claim, id } => {
                 self.head(id);
                 self.keys(change.kind(), &prepared.keys);
                 self.edges((change.kind(), id), change, Members::None);
@@ -123,13 +123,13 @@ impl Collector<'_> {
                     self.claim(number, change, claim);
                 }
             }
-            Write::Delete { id, .. } => {
+            WriteOp::Delete { id, .. } => {
                 self.row(id);
                 if !self.known.has_owners(id) {
                     self.needs.owners.insert(id.clone());
                 }
             }
-            Write::Update { change, id, .. } => {
+            WriteOp::Update { change, id, .. } => {
                 match self.request.wants_document || keys::touched(change).next().is_some() {
                     true => self.row(id),
                     false => self.head(id),
@@ -143,7 +143,7 @@ impl Collector<'_> {
     }
 
     /// A claim, and once its candidates are known, what a write of them needs.
-    fn claim(&mut self, number: usize, change: &Change, claim: &Claim) {
+    fn claim(&mut self, number: usize, change: &Change, claim: &ExistingMatch) {
         let kind = change.kind();
         let sent = claim.sent.as_ref().unwrap_or(change);
         if claim.sent.is_some() {
@@ -251,7 +251,7 @@ impl Collector<'_> {
         edges: impl Iterator<Item = &'e Edge>,
         may_be_new: impl Fn(&ResourceId) -> bool,
     ) {
-        let must_exist = self.request.policy.unknown_members == UnknownMembers::Refuse;
+        let must_exist = self.request.policy.unknown_members == UnknownMemberPolicy::Reject;
         for edge in edges {
             if (must_exist && may_be_new(&edge.id)) || edge.required_kind().is_some() {
                 self.head(&edge.id);

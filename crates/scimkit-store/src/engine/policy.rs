@@ -87,12 +87,12 @@ impl Capacity {
     clippy::exhaustive_enums,
     reason = "every store must carry out every policy"
 )]
-pub enum Cycles {
+pub enum CyclePolicy {
     /// Store the edge. Reads follow memberships for one step only, so a cycle can't make them loop.
     Accept,
     /// Reject the write with [`StoreError::Cycle`](crate::StoreError::Cycle).
     #[default]
-    Refuse,
+    Reject,
 }
 
 /// The handling of a member whose id is not that of a resource of the tenant.
@@ -101,12 +101,12 @@ pub enum Cycles {
     clippy::exhaustive_enums,
     reason = "every store must carry out every policy"
 )]
-pub enum UnknownMembers {
+pub enum UnknownMemberPolicy {
     /// Store the edge; it shows its target once that exists.
     Accept,
-    /// Reject the write with [`StoreError::Missing`](crate::StoreError::Missing).
+    /// Reject the write with [`StoreError::UnknownMembers`](crate::StoreError::UnknownMembers).
     #[default]
-    Refuse,
+    Reject,
 }
 
 /// The choice between removing a deleted resource for good and keeping it.
@@ -118,13 +118,13 @@ pub enum UnknownMembers {
     clippy::exhaustive_enums,
     reason = "every store must carry out every policy"
 )]
-pub enum Deletes {
+pub enum DeletePolicy {
     /// The resource is removed for good.
     #[default]
-    Erase,
+    Permanent,
     /// The resource is soft-deleted: its document and id are stored, so that a later create can
-    /// [restore](crate::CreatePolicy::Relink) it.
-    Retire,
+    /// [restore](crate::CreatePolicy::Restore) it.
+    Soft,
 }
 
 /// The rules that the engine decides a write by.
@@ -133,10 +133,10 @@ pub enum Deletes {
 ///
 /// # Example
 /// ```
-/// use scimkit_store::{Deletes, Settings};
+/// use scimkit_store::{DeletePolicy, Settings};
 ///
 /// let mut settings = Settings::new("https://app.example/scim/v2");
-/// settings.policy.deletes = Deletes::Retire;
+/// settings.policy.delete_policy = DeletePolicy::Soft;
 /// assert!(settings.policy.capacities.is_empty());
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -145,11 +145,11 @@ pub struct Policy {
     /// Limits on the number of resources. They count the resources of all connections.
     pub capacities: Vec<Capacity>,
     /// The handling of a member that would make its group a member of itself.
-    pub cycles: Cycles,
+    pub cycles: CyclePolicy,
     /// Whether a deleted resource is removed for good or soft-deleted.
-    pub deletes: Deletes,
+    pub delete_policy: DeletePolicy,
     /// The level and masks of the journal, which should be the same for all connections of a tenant.
     pub journal: JournalPolicy,
     /// The handling of a member that does not exist.
-    pub unknown_members: UnknownMembers,
+    pub unknown_members: UnknownMemberPolicy,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scimkit_registry::{Predicate, ResourceId, ResourceType};
 
 use super::facts::{CandidateQuery, MemberList, RowState};
-use crate::{Among, Claim, OwnerFilter};
+use crate::{ExistingMatch, MatchScope, OwnerFilter};
 
 /// The queries that one claim may take; each write has so many numbers of its own.
 const QUERIES: usize = 1 << 12;
@@ -26,7 +26,7 @@ pub(super) fn list((kind, owner): Owner<'_>, attr: &str) -> MemberList {
 pub(super) fn queries(
     number: usize,
     kind: &Arc<ResourceType>,
-    claim: &Claim,
+    claim: &ExistingMatch,
 ) -> Vec<CandidateQuery> {
     let first = number.saturating_mul(QUERIES);
     let query = |at: usize, state, owner, predicate: Predicate| CandidateQuery {
@@ -39,19 +39,19 @@ pub(super) fn queries(
         state,
     };
     let mut queries = Vec::new();
-    if claim.among != Among::Retired {
+    if claim.scope != MatchScope::Retired {
         let by = claim.by.clone();
         queries.push(query(0, RowState::Live, OwnerFilter::Unowned, by));
     }
     if let Some(dormant) = claim
-        .dormant
+        .deactivated
         .as_ref()
-        .filter(|_| claim.among != Among::Live)
+        .filter(|_| claim.scope != MatchScope::Live)
     {
         let both = Predicate::All(vec![claim.by.clone(), dormant.clone()]);
         queries.push(query(1, RowState::Live, OwnerFilter::Any, both));
     }
-    if claim.among != Among::Live {
+    if claim.scope != MatchScope::Live {
         for (at, term) in claim.terms().iter().enumerate() {
             let at = at.saturating_add(DELETED);
             queries.push(query(at, RowState::Deleted, OwnerFilter::Any, term.clone()));

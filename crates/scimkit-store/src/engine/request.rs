@@ -7,7 +7,10 @@ use scimkit_mapping::Mapping;
 use scimkit_registry::{Budget, Registry, ResourceId};
 
 use super::{answer_edges::AnswerEdges, keys::AttrKeys, operations::Operations, policy::Policy};
-use crate::{Batch, Cause, Intent, Limits, OnFailure, Scope, Settings, StoreError, Write, Written};
+use crate::{
+    Batch, Cause, Intent, OnFailure, RequestContext, RequestLimits, Settings, StoreError, WriteOp,
+    Written,
+};
 
 /// A batch with everything that its decision depends on.
 #[derive(Debug, Clone)]
@@ -18,7 +21,7 @@ pub struct WriteRequest {
     /// The work that the request may cause.
     pub budget: Budget,
     /// The limits of a request; the engine checks only the largest document.
-    pub limits: Limits,
+    pub limits: RequestLimits,
     /// The mapping that the attributes of an adopted resource pass.
     pub mapping: Option<Arc<Mapping>>,
     /// The rules that the writes are decided by.
@@ -34,7 +37,7 @@ impl WriteRequest {
         WriteRequest {
             batch,
             budget: Budget::unlimited(),
-            limits: Limits::default(),
+            limits: RequestLimits::default(),
             mapping: None,
             policy: Policy::default(),
             registry,
@@ -54,7 +57,7 @@ impl WriteRequest {
 
     /// Creates a request with the settings and the budget of a scope.
     #[must_use]
-    pub fn in_scope(scope: &Scope, batch: Batch) -> Self {
+    pub fn in_scope(scope: &RequestContext, batch: Batch) -> Self {
         WriteRequest::with_settings(&scope.settings, batch).with_budget(scope.budget.clone())
     }
 
@@ -82,7 +85,7 @@ pub(super) struct Request {
     /// The edges that answers carry; none if they carry no edges.
     pub(super) edges: Option<AnswerEdges>,
     pub(super) intent: Intent,
-    pub(super) limits: Limits,
+    pub(super) limits: RequestLimits,
     pub(super) mapping: Option<Arc<Mapping>>,
     pub(super) on_failure: OnFailure,
     pub(super) policy: Policy,
@@ -96,7 +99,7 @@ pub(super) struct Request {
 pub(super) struct Prepared {
     pub(super) keys: AttrKeys,
     pub(super) number: usize,
-    pub(super) write: Write,
+    pub(super) write: WriteOp,
 }
 
 /// Why a batch failed as a whole, or one answer per write.
@@ -116,11 +119,11 @@ pub struct Outcome {
 }
 
 /// Units of work that a write causes, besides those for the document that it changes.
-pub(crate) fn weight(write: &Write) -> u64 {
+pub(crate) fn weight(write: &WriteOp) -> u64 {
     const LOOK_UP: u64 = 64 * Budget::COMPARISON;
     let edited = match write {
-        Write::Create { change, .. } | Write::Update { change, .. } => change.weight(),
-        Write::Delete { .. } => 0,
+        WriteOp::Create { change, .. } | WriteOp::Update { change, .. } => change.weight(),
+        WriteOp::Delete { .. } => 0,
     };
     LOOK_UP.saturating_add(edited)
 }

@@ -14,7 +14,7 @@ use super::{
     operations::Operations,
     request::{BatchAnswer, Request},
 };
-use crate::{Document, How, StoreError, Stored, Written};
+use crate::{Document, StoreError, StoredResource, WriteOutcome, Written};
 
 /// The rows of one tenant, inside a transaction that holds the tenant's lock.
 ///
@@ -113,7 +113,7 @@ impl From<RowsError> for StoreError {
 impl From<Rejection> for StoreError {
     fn from(rejection: Rejection) -> Self {
         match rejection {
-            Rejection::Duplicate { attr, .. } => StoreError::Taken { attr },
+            Rejection::Duplicate { attr, .. } => StoreError::Duplicate { attr },
             Rejection::Invalid { detail, .. } => StoreError::Invalid { detail },
         }
     }
@@ -199,7 +199,7 @@ impl Applied {
         for (answer, id) in answers.flat_map(|(answers, ids)| answers.iter_mut().zip(ids).rev()) {
             let row = self.rows.get(id);
             match answer {
-                Ok(written) if written.how == How::Deleted => drop(later.insert(id)),
+                Ok(written) if written.outcome == WriteOutcome::Deleted => drop(later.insert(id)),
                 Ok(written) => {
                     let is_last = later.insert(id);
                     if let Some(row) = row {
@@ -210,7 +210,7 @@ impl Applied {
                         return Err(StoreError::backend(text));
                     }
                 }
-                Err(StoreError::Stale { actual }) => {
+                Err(StoreError::VersionMismatch { actual }) => {
                     if let Some(row) = row.filter(|_| is_provisional(actual)) {
                         actual.clone_from(&row.head.version);
                     }
@@ -224,7 +224,7 @@ impl Applied {
 
 impl Applied {
     /// Puts the ids and display names of the database into edges to rows that were written.
-    fn complete_edges(&self, registry: &Registry, stored: &mut Stored) {
+    fn complete_edges(&self, registry: &Registry, stored: &mut StoredResource) {
         for (_, edges) in &mut stored.edges {
             let mut has_new_ids = false;
             for edge in &mut *edges {

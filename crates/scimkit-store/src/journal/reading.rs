@@ -20,13 +20,13 @@ use crate::{BoxFuture, ConnectionId, StoreError, TenantId};
 /// - Erasing a tenant removes its journal and its consumers. A tenant that was imported starts with an
 ///   empty journal, and its first consumers have to resynchronise.
 ///
-/// [`Support::journal`](crate::Support::journal) reports whether a store has a journal.
+/// [`Capabilities::journal`](crate::Capabilities::journal) reports whether a store has a journal.
 ///
 /// # Example
 /// ```
 /// use std::time::Duration;
 /// use chrono::DateTime;
-/// use scimkit_store::{Journal, JournalQuery, LeaseAnswer, LeaseRequest, Memory, TenantId};
+/// use scimkit_store::{Journal, JournalQuery, LeaseAnswer, LeaseRequest, MemoryStore, TenantId};
 /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
 /// # fn now<T>(future: impl Future<Output = T>) -> T {
 /// #     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -35,7 +35,7 @@ use crate::{BoxFuture, ConnectionId, StoreError, TenantId};
 /// #     }
 /// # }
 ///
-/// let (store, tenant) = (Memory::new(), TenantId::default());
+/// let (store, tenant) = (MemoryStore::new(), TenantId::default());
 /// let time = (DateTime::UNIX_EPOCH, Duration::from_secs(60));
 /// let request = LeaseRequest::new("events", "node-1/4711", time);
 /// // With an async runtime, write `.await` instead of `now(..)`.

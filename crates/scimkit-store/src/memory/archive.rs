@@ -11,14 +11,14 @@ use scimkit_core::Version;
 use scimkit_registry::{Budget, Change, ResourceId};
 
 use super::{
-    Memory,
+    MemoryStore,
     directory::{Directory, Removal},
     exclusive, shared,
     table::{Record, Table, exact_text},
     tenant::Tenant,
 };
 use crate::{
-    Archive, BoxFuture, Document, Scope, StoreError, TenantId,
+    Archive, BoxFuture, Document, RequestContext, StoreError, TenantId,
     archive::{
         self, ArchiveError, Asked, Checked, Edges, Erased, Fit, Keeper, Kept, NumberedRecord,
         RecordSource, RecordStream, Restoring, Retired, Start, TARGETS,
@@ -39,7 +39,7 @@ fn weight(record: &archive::Record) -> usize {
     }
 }
 
-impl Archive for Memory {
+impl Archive for MemoryStore {
     fn export_records<'a>(&'a self, tenant: &'a TenantId) -> RecordStream<'a> {
         // The moment is the first poll.
         let mut records = None;
@@ -114,7 +114,7 @@ impl Archive for Memory {
 
     fn import_records<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         mut source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
         Box::pin(async move {
@@ -146,13 +146,13 @@ impl Archive for Memory {
 /// nothing.
 struct Import<'s> {
     attempt: u64,
-    store: &'s Memory,
+    store: &'s MemoryStore,
     tenant: &'s TenantId,
 }
 
 impl<'s> Import<'s> {
     /// Begins, unless the tenant has resources.
-    fn begin(store: &'s Memory, tenant: &'s TenantId) -> Result<Self, ArchiveError> {
+    fn begin(store: &'s MemoryStore, tenant: &'s TenantId) -> Result<Self, ArchiveError> {
         let attempt = store.attempts.fetch_add(1, Ordering::Relaxed);
         let mut directory = exclusive(&store.directory);
         let resources = store.tenant_to_write(tenant);
@@ -206,7 +206,7 @@ impl Drop for Import<'_> {
     }
 }
 
-impl Memory {
+impl MemoryStore {
     /// What is kept of a tenant.
     ///
     /// # Errors
@@ -333,7 +333,7 @@ impl Keeper for Copy<'_> {
                 // Another tenant may have got it since it was looked for.
                 if entries.has_token(&token) {
                     let attr = "digest".to_owned();
-                    return Err(StoreError::Taken { attr });
+                    return Err(StoreError::Duplicate { attr });
                 }
                 entries.keep_token(token);
             }

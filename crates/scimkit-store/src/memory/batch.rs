@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{rows::TenantRows, tenant::Tenant, walk::SLICE};
 use crate::{
-    Batch, Cause, Intent, OnFailure, Scope, StoreError, Want, Write, Written,
+    Batch, Cause, Intent, OnFailure, ReadOptions, RequestContext, StoreError, WriteOp, Written,
     engine::{self, BatchAnswer, Decision, WriteRequest},
 };
 
@@ -15,7 +15,7 @@ const LONG: u64 = 4 * SLICE;
 
 /// Whether all writes have to be in one slice, because they succeed or fail together.
 fn is_whole(on_failure: OnFailure, intent: Intent) -> bool {
-    on_failure == OnFailure::Undo || intent == Intent::Check
+    on_failure == OnFailure::RollBack || intent == Intent::Check
 }
 
 /// A batch that is being carried out.
@@ -30,13 +30,13 @@ pub(super) struct Writing {
     is_long: bool,
     on_failure: OnFailure,
     /// The writes, with the approximate units of each.
-    rest: Peekable<vec::IntoIter<(Write, u64)>>,
-    want: Want,
+    rest: Peekable<vec::IntoIter<(WriteOp, u64)>>,
+    want: ReadOptions,
 }
 
 impl Writing {
     /// The writes of a batch, with the approximate units that each takes with the current resources.
-    pub(super) fn new(tenant: &Tenant, scope: &Scope, batch: Batch) -> Self {
+    pub(super) fn new(tenant: &Tenant, scope: &RequestContext, batch: Batch) -> Self {
         let with_weight = |write| {
             let weight = tenant.weight(scope, &write);
             (write, weight)
@@ -57,17 +57,17 @@ impl Writing {
             is_long: longest > LONG,
             on_failure: batch.on_failure,
             rest: writes.into_iter().peekable(),
-            want: batch.want,
+            want: batch.read_options,
         }
     }
 
     /// Carries out the next writes, under the batch's rule for those that fail; tells whether these
     /// were the last.
-    pub(super) fn slice(&mut self, tenant: &mut Tenant, scope: &Scope) -> bool {
+    pub(super) fn slice(&mut self, tenant: &mut Tenant, scope: &RequestContext) -> bool {
         let writes = self.next_writes();
         let count = writes.len();
         if self.on_failure.stops(self.failures) {
-            let skipped = writes.into_iter().map(|_| Err(StoreError::NotRun));
+            let skipped = writes.into_iter().map(|_| Err(StoreError::Skipped));
             self.answers.extend(skipped);
         } else {
             let rule = match self.on_failure {
@@ -78,9 +78,9 @@ impl Writing {
             };
             let mut batch = Batch::new(self.at, writes)
                 .with_cause(self.cause.clone())
-                .on_failure(rule);
+                .with_on_failure(rule);
             batch.intent = self.intent;
-            batch.want = self.want.clone();
+            batch.read_options = self.want.clone();
             let answers = match tenant.write(scope, batch) {
                 Ok(answers) => answers,
                 Err(problem) => return self.fail(count, problem),
@@ -95,7 +95,7 @@ impl Writing {
 
     /// The writes of one slice: all of those that are done together or not at all, and of those whose
     /// effects nobody but the others sees.
-    fn next_writes(&mut self) -> Vec<Write> {
+    fn next_writes(&mut self) -> Vec<WriteOp> {
         let (mut writes, mut units) = (Vec::new(), 0_u64);
         let is_whole = is_whole(self.on_failure, self.intent);
         while units < SLICE || is_whole {
@@ -137,7 +137,7 @@ impl Writing {
 
 impl Tenant {
     /// Writes a batch, as the engine decides it.
-    fn write(&mut self, scope: &Scope, batch: Batch) -> BatchAnswer {
+    fn write(&mut self, scope: &RequestContext, batch: Batch) -> BatchAnswer {
         self.check_complete()?;
         for write in &batch.writes {
             self.keep_up_with(write);
@@ -152,7 +152,7 @@ impl Tenant {
     }
 
     /// Makes the lookup keys of a type anew if its schema is another one now.
-    fn keep_up_with(&mut self, write: &Write) {
+    fn keep_up_with(&mut self, write: &WriteOp) {
         let kind = write.kind();
         self.table(kind);
         if self.retired.contains_key(kind.name()) {

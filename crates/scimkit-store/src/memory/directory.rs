@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
-use super::{Memory, exclusive, shared};
+use super::{MemoryStore, exclusive, shared};
 use crate::{
-    BoxFuture, Connection, ConnectionId, Entry, Opened, Stamp, StoreError, Tenancy, Tenant,
-    TenantId, TokenRecord,
+    BoxFuture, Connection, ConnectionId, FoundToken, Stamp, StoreError, Tenant, TenantEntry,
+    TenantId, TenantStore, TokenRecord,
     engine::{self, EntryFacts},
     journal::DirectoryChange,
 };
@@ -116,7 +116,7 @@ impl Directory {
         self.connections.get(&(tenant.clone(), id.clone()))
     }
 
-    fn open(&self, digest: &Digest) -> Result<Option<Opened>, StoreError> {
+    fn open(&self, digest: &Digest) -> Result<Option<FoundToken>, StoreError> {
         let key = self.digests.get(digest);
         let Some(token) = key.and_then(|key| self.tokens.get(key)) else {
             return Ok(None);
@@ -125,12 +125,12 @@ impl Directory {
         let connection = self.connection(&token.tenant, &token.connection);
         let found = self.tenants.get(&token.tenant).zip(connection);
         Ok(found.map(|(tenant, connection)| {
-            Opened::new(tenant.clone(), connection.clone(), token.clone())
+            FoundToken::new(tenant.clone(), connection.clone(), token.clone())
         }))
     }
 
     /// Stores all entries or none, and returns the changes of each tenant.
-    fn put_all(&mut self, entries: Vec<Entry>, stamp: &Stamp) -> Result<Changes, StoreError> {
+    fn put_all(&mut self, entries: Vec<TenantEntry>, stamp: &Stamp) -> Result<Changes, StoreError> {
         let mut undo = Vec::with_capacity(entries.len());
         let mut changes = Changes::new();
         for entry in entries {
@@ -150,18 +150,18 @@ impl Directory {
     }
 
     /// What there is where an entry goes.
-    fn before(&self, entry: &Entry) -> Before {
+    fn before(&self, entry: &TenantEntry) -> Before {
         match entry {
-            Entry::Connection(new) => {
+            TenantEntry::Connection(new) => {
                 let key = (new.tenant.clone(), new.id.clone());
                 let known = self.connections.get(&key).cloned();
                 known.map_or(Before::NoConnection(key), Before::Connection)
             }
-            Entry::Tenant(new) => {
+            TenantEntry::Tenant(new) => {
                 let known = self.tenants.get(&new.id).cloned();
                 known.map_or_else(|| Before::NoTenant(new.id.clone()), Before::Tenant)
             }
-            Entry::Token(new) => {
+            TenantEntry::Token(new) => {
                 let key = (new.tenant.clone(), new.id.clone());
                 let known = self.tokens.get(&key).cloned();
                 known.map_or(Before::NoToken(key), Before::Token)
@@ -185,35 +185,35 @@ impl Directory {
     }
 
     /// Stores an entry, or rejects it and changes nothing.
-    fn put(&mut self, entry: Entry, stamp: &Stamp) -> Result<DirectoryChange, StoreError> {
+    fn put(&mut self, entry: TenantEntry, stamp: &Stamp) -> Result<DirectoryChange, StoreError> {
         self.check_complete(entry.tenant())?;
         let facts = self.facts(&entry, stamp);
         let (entry, change) = engine::decide_entry(entry, facts, stamp)?;
         match entry {
-            Entry::Connection(connection) => self.keep_connection(connection),
-            Entry::Tenant(tenant) => self.keep_tenant(tenant),
-            Entry::Token(token) => self.keep_token(token),
+            TenantEntry::Connection(connection) => self.keep_connection(connection),
+            TenantEntry::Tenant(tenant) => self.keep_tenant(tenant),
+            TenantEntry::Token(token) => self.keep_token(token),
         }
         Ok(change)
     }
 
-    fn facts(&self, entry: &Entry, stamp: &Stamp) -> EntryFacts {
+    fn facts(&self, entry: &TenantEntry, stamp: &Stamp) -> EntryFacts {
         match entry {
-            Entry::Connection(new) => EntryFacts {
+            TenantEntry::Connection(new) => EntryFacts {
                 count: self.connections(&new.tenant).count() as u64,
                 digest_exists: false,
                 parent_exists: self.tenants.contains_key(&new.tenant),
                 stored: self
                     .connection(&new.tenant, &new.id)
                     .cloned()
-                    .map(Entry::Connection),
+                    .map(TenantEntry::Connection),
             },
-            Entry::Tenant(new) => EntryFacts {
+            TenantEntry::Tenant(new) => EntryFacts {
                 count: self.tenants.len() as u64,
-                stored: self.tenants.get(&new.id).cloned().map(Entry::Tenant),
+                stored: self.tenants.get(&new.id).cloned().map(TenantEntry::Tenant),
                 ..EntryFacts::default()
             },
-            Entry::Token(new) => {
+            TenantEntry::Token(new) => {
                 let key = (new.tenant.clone(), new.id.clone());
                 let in_use = |token: &&TokenRecord| {
                     token.connection == new.connection && token.is_in_use(stamp.at)
@@ -222,7 +222,7 @@ impl Directory {
                     count: self.tokens(&new.tenant).filter(in_use).count() as u64,
                     digest_exists: self.digests.contains_key(&new.digest),
                     parent_exists: self.connection(&new.tenant, &new.connection).is_some(),
-                    stored: self.tokens.get(&key).cloned().map(Entry::Token),
+                    stored: self.tokens.get(&key).cloned().map(TenantEntry::Token),
                 }
             }
         }
@@ -287,7 +287,7 @@ impl Directory {
     }
 }
 
-impl Tenancy for Memory {
+impl TenantStore for MemoryStore {
     fn connection<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -313,11 +313,18 @@ impl Tenancy for Memory {
         })
     }
 
-    fn open<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Result<Option<Opened>, StoreError>> {
+    fn find_token<'a>(
+        &'a self,
+        digest: &'a Digest,
+    ) -> BoxFuture<'a, Result<Option<FoundToken>, StoreError>> {
         Box::pin(async move { shared(&self.directory).open(digest) })
     }
 
-    fn put(&self, entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn put(
+        &self,
+        entries: Vec<TenantEntry>,
+        stamp: Stamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let tenants = entries.iter().map(|entry| entry.tenant().clone());
             let mut directory = self.directory_in_turn(&tenants.collect()).await;
@@ -381,7 +388,7 @@ impl Tenancy for Memory {
         })
     }
 
-    fn used<'a>(
+    fn record_token_use<'a>(
         &'a self,
         digest: &'a Digest,
         at: DateTime<Utc>,
@@ -399,7 +406,7 @@ mod tests {
 
     use chrono::DateTime;
 
-    use super::{Entry, Memory, Tenancy, Tenant, TenantId, exclusive};
+    use super::{MemoryStore, Tenant, TenantEntry, TenantId, TenantStore, exclusive};
     use crate::{BoxFuture, Journal, JournalQuery};
 
     /// Polls often enough for several turns.
@@ -411,18 +418,21 @@ mod tests {
 
     #[test]
     fn callers_wait_for_a_write_in_turn_and_do_not_keep_others() {
-        let store = Memory::new();
+        let store = MemoryStore::new();
         let acme = TenantId::from("acme");
         let resources = store.tenant_to_write(&acme);
         let tenant = Tenant::new(acme.clone(), "Acme", DateTime::UNIX_EPOCH);
         let query = JournalQuery::oldest();
-        let mut put = store.put(vec![Entry::Tenant(tenant)], DateTime::UNIX_EPOCH.into());
+        let mut put = store.put(
+            vec![TenantEntry::Tenant(tenant)],
+            DateTime::UNIX_EPOCH.into(),
+        );
         let mut reading = store.entries(&acme, &query);
         {
             let _write = exclusive(&resources);
             assert!(poll(&mut put).is_pending());
             assert!(poll(&mut reading).is_pending());
-            let found = poll(&mut Tenancy::tenant(&store, &acme));
+            let found = poll(&mut TenantStore::tenant(&store, &acme));
             assert!(matches!(found, Poll::Ready(Ok(None))));
         }
         assert!(matches!(poll(&mut put), Poll::Ready(Ok(()))));

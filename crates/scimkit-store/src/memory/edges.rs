@@ -16,7 +16,7 @@ use scimkit_registry::{
 };
 
 use super::{table::Record, tenant::Tenant};
-use crate::{Settings, Stored, Want, computed::targets, want::most};
+use crate::{ReadOptions, Settings, StoredResource, computed::target_types, want::most};
 
 /// Units that it takes to look up an edge and to copy it.
 pub(super) const EDGE: u64 = 16 * Budget::COMPARISON;
@@ -66,7 +66,7 @@ struct EdgeAttr<'s> {
 pub(super) struct FoundEdges {
     /// Each with the index of its attribute among those of the reader.
     all: Vec<(usize, FoundEdge)>,
-    /// The least that the edges add to [`Stored::size`].
+    /// The least that the edges add to [`StoredResource::size`].
     min_size: u64,
 }
 
@@ -152,7 +152,7 @@ impl<'s> EdgeReader<'s> {
     ) -> Self {
         let attr = |id| EdgeAttr {
             attr: kind.attr(id),
-            target_kinds: targets(&settings.registry, kind, id),
+            target_kinds: target_types(&settings.registry, kind, id),
         };
         EdgeReader {
             attrs: attrs.into_iter().map(attr).collect(),
@@ -186,7 +186,7 @@ impl<'s> EdgeReader<'s> {
                         kinds.any(|kind| std::ptr::eq(&***kind, target.kind))
                     })
                 };
-                found.min_size += Stored::min_edge_size(id);
+                found.min_size += StoredResource::min_edge_size(id);
                 let unknown = || Edge::to(id.clone()).with_kind(given.cloned());
                 let edge = at.filter(leads_to).map(FoundEdge::Known);
                 (index, edge.unwrap_or_else(|| FoundEdge::Unknown(unknown())))
@@ -250,7 +250,7 @@ impl FoundEdges {
         self.all.len()
     }
 
-    /// Returns the least that the edges add to [`Stored::size`].
+    /// Returns the least that the edges add to [`StoredResource::size`].
     pub(super) fn min_size(&self) -> u64 {
         self.min_size
     }
@@ -348,7 +348,7 @@ impl Tenant {
 pub(super) fn wanted<'s>(
     settings: &'s Settings,
     kind: &'s ResourceType,
-    want: &Want,
+    want: &ReadOptions,
 ) -> EdgeReader<'s> {
     EdgeReader::new(settings, kind, want.edges.iter().copied())
 }
@@ -375,18 +375,20 @@ mod tests {
     use serde_json::json;
 
     use super::{EdgeReader, EdgeTargets};
-    use crate::{Batch, Memory, Scope, Settings, Store as _, TenantId, Write, memory::shared};
+    use crate::{
+        Batch, MemoryStore, RequestContext, Settings, Store as _, TenantId, WriteOp, memory::shared,
+    };
 
     #[test]
     fn target_of_many_edges_is_looked_up_once() {
-        let (store, settings) = (Memory::new(), Settings::new("https://example.com"));
-        let scope = Scope::new(TenantId::default(), settings.into());
+        let (store, settings) = (MemoryStore::new(), Settings::new("https://example.com"));
+        let scope = RequestContext::new(TenantId::default(), settings.into());
         let kinds =
             ["Group", "User"].map(|name| scope.settings.registry.resource_type(name).unwrap());
         let [group, user] = kinds;
         let create = |kind: &Arc<ResourceType>, id: &str, body| {
             let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
-            Write::Create {
+            WriteOp::Create {
                 change: Change::create(Arc::clone(kind), body),
                 claim: None,
                 id: id.into(),

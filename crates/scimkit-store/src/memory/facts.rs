@@ -13,7 +13,7 @@ use super::{
     tenant::Tenant,
 };
 use crate::{
-    Document, Scope, StoreError,
+    Document, RequestContext, StoreError,
     engine::{
         AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CountRow, Facts,
         FoundRow, KeyHolder, Label, MemberList, Members, Needs, NewMember, OwnerEdge, OwnerList,
@@ -80,7 +80,7 @@ impl Tenant {
     ///
     /// # Errors
     /// The budget ran out.
-    pub(super) fn facts(&self, scope: &Scope, needs: &Needs) -> Result<Facts, StoreError> {
+    pub(super) fn facts(&self, scope: &RequestContext, needs: &Needs) -> Result<Facts, StoreError> {
         let registry = &scope.settings.registry;
         let rows = needs.rows.iter().filter_map(|id| self.found(id));
         let heads = needs.heads.iter().filter_map(|id| self.found(id));
@@ -147,7 +147,7 @@ impl Tenant {
     /// The types and display names of resources that answers show.
     fn labels(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         needs: &Needs,
         members: &[ShownMembers],
         owners: &[ShownOwners],
@@ -183,7 +183,7 @@ impl Tenant {
         retired.find_map(|entry| Found::among(entry, id, RowState::Deleted))
     }
 
-    fn count(&self, scope: &Scope, query: &CountQuery) -> Result<u64, StoreError> {
+    fn count(&self, scope: &RequestContext, query: &CountQuery) -> Result<u64, StoreError> {
         let Some(table) = self.tables.get(query.kind.name()) else {
             return Ok(0);
         };
@@ -197,7 +197,7 @@ impl Tenant {
 
     fn candidate_rows(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         query: &CandidateQuery,
     ) -> Result<Candidates, StoreError> {
         let tables = match query.state {

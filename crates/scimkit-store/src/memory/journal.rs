@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Memory, exclusive_in_turn, ring::Ring, shared, shared_in_turn, tenant::Tenant};
+use super::{MemoryStore, exclusive_in_turn, ring::Ring, shared, shared_in_turn, tenant::Tenant};
 use crate::{
     BoxFuture, Journal, JournalPage, JournalQuery, JournalRead, Lease, LeaseAnswer, LeaseRequest,
     StoreError, TenantId,
@@ -16,7 +16,7 @@ impl Tenant {
     }
 }
 
-impl Journal for Memory {
+impl Journal for MemoryStore {
     fn advance<'a>(
         &'a self,
         tenant: &'a TenantId,

@@ -6,7 +6,7 @@ use scimkit_core::message::SortOrder;
 use scimkit_registry::{AttrId, ResourceId, ResourceType, Scalar};
 
 use super::table::{Record, Table};
-use crate::{Count, Position, Query, Sort, Start};
+use crate::{CountMode, PagePosition, PageStart, Query, Sort};
 
 /// A resource and its record.
 pub(super) type Row<'a> = (&'a ResourceId, &'a Arc<Record>);
@@ -16,9 +16,9 @@ pub(super) type Keyed<'a> = (Option<Scalar>, Row<'a>);
 type Rows<'a> = Box<dyn Iterator<Item = Keyed<'a>> + 'a>;
 
 /// The position before which no row needs to be looked at: all are where they are to be counted.
-pub(super) fn beginning(query: &Query) -> Option<&Position> {
+pub(super) fn beginning(query: &Query) -> Option<&PagePosition> {
     match &query.start {
-        Start::After(place) if query.total == Count::Skip => Some(place),
+        PageStart::After(place) if query.total == CountMode::Skip => Some(place),
         _ => None,
     }
 }
@@ -42,7 +42,7 @@ impl Table {
             };
             found.filter_map(row)
         };
-        let without = |from: Option<&'a Position>| self.without_key(sort.attr, from);
+        let without = |from: Option<&'a PagePosition>| self.without_key(sort.attr, from);
         let keyed = after.and_then(|place| Some((place.key.as_ref()?, &place.id)));
         Some(match (sort.order, after, keyed) {
             (SortOrder::Ascending, Some(place), None) => Box::new(without(Some(place))),
@@ -59,7 +59,7 @@ impl Table {
     }
 
     /// The rows without a key of a single-valued attribute, from a position on.
-    fn without_key<'a>(&'a self, attr: AttrId, from: Option<&'a Position>) -> Rows<'a> {
+    fn without_key<'a>(&'a self, attr: AttrId, from: Option<&'a PagePosition>) -> Rows<'a> {
         let begin = move || {
             // A resource has one key at most.
             let with: HashSet<_> = self.index.holders(attr).collect();
@@ -73,7 +73,7 @@ impl Table {
         Box::new(rows.map(|row| (None, row)))
     }
 
-    fn by_id<'a>(&'a self, sort: Sort, after: Option<&'a Position>) -> Rows<'a> {
+    fn by_id<'a>(&'a self, sort: Sort, after: Option<&'a PagePosition>) -> Rows<'a> {
         let id = after.map(|place| &place.id);
         let keyed = |row: (&'_ ResourceId, _)| Some(Scalar::Text(row.0.as_str().to_owned()));
         match sort.order {

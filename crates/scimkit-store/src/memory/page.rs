@@ -8,7 +8,10 @@ use super::{
     tenant::Tenant,
     walk::SortedRow,
 };
-use crate::{Count, Overflow, Page, PageBuilder, Position, Query, Room, Settings, Stored, Want};
+use crate::{
+    CountMode, Overflow, Page, PageBuilder, PagePosition, Query, ReadOptions, Room, Settings,
+    StoredResource,
+};
 
 /// The resources of a page, in their order.
 pub(super) struct PageRows<'q> {
@@ -21,19 +24,19 @@ pub(super) struct PageRows<'q> {
     query: &'q Query,
     /// The targets of all edges on the page.
     targets: EdgeTargets<'q>,
-    want: Want,
+    want: ReadOptions,
 }
 
 struct Item {
     edges: FoundEdges,
     /// What it is sorted by.
     key: Option<Scalar>,
-    stored: Stored,
+    stored: StoredResource,
 }
 
 impl<'q> PageRows<'q> {
     pub(super) fn new(settings: &'q Settings, query: &'q Query) -> Self {
-        let want = query.want();
+        let want = query.read_options();
         PageRows {
             bytes: 0,
             edges: wanted(settings, &query.kind, &want),
@@ -112,7 +115,10 @@ impl<'q> PageRows<'q> {
             page.end();
         }
         let last = last.filter(|_| page.ended_at().is_some());
-        let next = last.map(|(key, id)| Position::new(key, id));
-        page.finish((self.query.total == Count::Exact).then_some(total), next)
+        let next = last.map(|(key, id)| PagePosition::new(key, id));
+        page.finish(
+            (self.query.total == CountMode::Exact).then_some(total),
+            next,
+        )
     }
 }

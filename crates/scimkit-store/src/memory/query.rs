@@ -18,7 +18,7 @@ use super::{
     tenant::Tenant,
     walk,
 };
-use crate::{Count, OwnerFilter, Query, Settings, Start, computed::targets};
+use crate::{CountMode, OwnerFilter, PageStart, Query, Settings, computed::target_types};
 
 /// A query after a look at the indexes.
 pub(super) enum Asked<'q> {
@@ -55,7 +55,7 @@ impl Tenant {
         }
         let Some(predicate) = query.predicate.as_ref().filter(|_| !query.is_unfiltered()) else {
             return query.owner != OwnerFilter::Any
-                || in_index_order(&query.clone().uncounted(), table).is_none();
+                || in_index_order(&query.clone().without_total(), table).is_none();
         };
         let asking = Asking {
             kind: &query.kind,
@@ -116,7 +116,7 @@ impl Tenant {
         });
         // What is not counted ends with the page, which comes soon where the rows come in order.
         let in_order = || {
-            let is_worth_it = query.total == Count::Skip || query.sort.is_none();
+            let is_worth_it = query.total == CountMode::Skip || query.sort.is_none();
             let keyed = in_index_order(query, table).filter(|_| is_worth_it)?;
             Some(rows(keyed.map(|(_, row)| row)))
         };
@@ -144,15 +144,15 @@ impl Tenant {
         let Some(table) = self.tables.get(query.kind.name()) else {
             return Some((page, 0));
         };
-        let uncounted = query.clone().uncounted();
+        let uncounted = query.clone().without_total();
         let rows = in_index_order(&uncounted, table)?;
         let skipped = match query.start {
-            Start::After(_) => 0,
-            Start::Index(start) => usize::try_from(start).unwrap_or(usize::MAX),
+            PageStart::After(_) => 0,
+            PageStart::Index(start) => usize::try_from(start).unwrap_or(usize::MAX),
         };
         let is_before = |(key, (id, _)): &Keyed<'_>| match &query.start {
-            Start::After(place) => !place.precedes(query.sort, key.as_ref(), id),
-            Start::Index(_) => false,
+            PageStart::After(place) => !place.precedes(query.sort, key.as_ref(), id),
+            PageStart::Index(_) => false,
         };
         for (key, row) in rows.skip(skipped).skip_while(is_before) {
             if !page.take(self, key, row) {
@@ -319,7 +319,7 @@ impl<'a> Asking<'a> {
         attr: AttrId,
     ) -> impl Iterator<Item = &'a Arc<Record>> + use<'a, 'v> {
         let tenant = self.tenant;
-        let kinds = targets(&self.settings.registry, self.kind, attr);
+        let kinds = target_types(&self.settings.registry, self.kind, attr);
         let tables = kinds
             .into_iter()
             .filter_map(|k| tenant.tables.get(k.name()));

@@ -12,7 +12,7 @@ use super::{
     tenant::Tenant,
 };
 use crate::{
-    Scope,
+    RequestContext,
     engine::{
         Applied, Facts, KeyRow, MemberList, Members, Needs, NewMember, NewMembers, Operations,
         ResourceRow, RowBump, RowRef, RowState, Rows, RowsError,
@@ -21,7 +21,7 @@ use crate::{
 
 /// The rows of a tenant, under its lock.
 pub(super) struct TenantRows<'t> {
-    pub(super) scope: &'t Scope,
+    pub(super) scope: &'t RequestContext,
     pub(super) tenant: &'t mut Tenant,
 }
 

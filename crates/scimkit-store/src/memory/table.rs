@@ -14,7 +14,7 @@ use scimkit_registry::{
 
 use super::index::Index;
 use crate::{
-    ConnectionId, Document, StoreError, Stored, Timestamps,
+    ConnectionId, Document, StoreError, StoredResource, Timestamps,
     engine::{KeyRow, has_keys},
 };
 
@@ -49,12 +49,12 @@ impl Record {
         self.text = exact_text(document);
     }
 
-    pub(super) fn stored(&self, kind: &ResourceType, id: &ResourceId) -> Stored {
+    pub(super) fn stored(&self, kind: &ResourceType, id: &ResourceId) -> StoredResource {
         let at = Timestamps {
             created: self.created,
             last_modified: self.last_modified,
         };
-        Stored::new(id.clone(), self.version.clone(), at, self.document(kind))
+        StoredResource::new(id.clone(), self.version.clone(), at, self.document(kind))
             .with_owner(self.connection.clone())
     }
 
@@ -160,7 +160,7 @@ impl Table {
                 .flat_map(|key| self.index.get(*id, key))
                 .any(|holder| holder != own)
             {
-                return Err(StoreError::Taken {
+                return Err(StoreError::Duplicate {
                     attr: attr.path().to_owned(),
                 });
             }

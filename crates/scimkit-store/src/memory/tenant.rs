@@ -15,7 +15,7 @@ use super::{
     table::{Record, Table},
 };
 use crate::{
-    ConnectionId, Scope, Stamp, StoreError, Write,
+    ConnectionId, RequestContext, Stamp, StoreError, WriteOp,
     engine::{self, CounterRef, CounterRow},
     journal::{DirectoryChange, seal_directory_changes},
 };
@@ -62,7 +62,7 @@ impl Tenant {
     }
 
     /// The approximate units of a write, including the edges and resources that it reads.
-    pub(super) fn weight(&self, scope: &Scope, write: &Write) -> u64 {
+    pub(super) fn weight(&self, scope: &RequestContext, write: &WriteOp) -> u64 {
         const EDGE: u64 = 64 * Budget::COMPARISON;
         const ROW: u64 = 16 * Budget::COMPARISON;
         let (kind, id) = (write.kind(), write.id());
@@ -73,16 +73,16 @@ impl Tenant {
         };
         let above = || self.places.count_owners(id.as_str());
         let edges = match write {
-            Write::Create { .. } => 0,
-            Write::Delete { .. } => above() + own(),
-            Write::Update { change, .. } => {
+            WriteOp::Create { .. } => 0,
+            WriteOp::Delete { .. } => above() + own(),
+            WriteOp::Update { change, .. } => {
                 let replaced = change.replaces_edges().then(own);
                 let followed = (!change.edge_changes().is_empty()).then(above);
                 replaced.unwrap_or(0) + followed.unwrap_or(0)
             }
         };
         let claimed = match write {
-            Write::Create {
+            WriteOp::Create {
                 claim: Some(claim), ..
             } => self.count_candidates(&scope.settings, kind, &claim.by),
             _ => 0,

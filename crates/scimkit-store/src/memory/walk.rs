@@ -13,7 +13,9 @@ use super::{
     table::Record,
     tenant::Tenant,
 };
-use crate::{Count, Facts, Query, Settings, Sort, Start, computed::computed};
+use crate::{
+    CountMode, PageStart, Query, ResourceFacts, Settings, Sort, computed::computed_attributes,
+};
 
 /// A resource as it was when the query began.
 pub(super) type Row = (ResourceId, Arc<Record>);
@@ -176,7 +178,7 @@ impl<'q> Walk<'q> {
 
     /// Fails if the rest of the rows will not fit into the budget.
     fn check_forecast(&mut self, budget: &Budget) -> Result<(), Exhausted> {
-        let needs_all = self.query.total == Count::Exact || self.is_sorting();
+        let needs_all = self.query.total == CountMode::Exact || self.is_sorting();
         if !needs_all {
             return Ok(());
         }
@@ -217,11 +219,11 @@ impl<'q> Walk<'q> {
         let (query, before) = (self.query, self.total);
         self.total += 1;
         let has_begun = match (&query.start, query.sort) {
-            (Start::Index(start), None) => before >= *start,
+            (PageStart::Index(start), None) => before >= *start,
             // Where they are sorted here, those before the page take part.
-            (Start::Index(start), Some(_)) => self.is_sorting() || before >= *start,
-            (Start::After(place), None) => place.precedes(None, None, &id),
-            (Start::After(place), Some(_)) => {
+            (PageStart::Index(start), Some(_)) => self.is_sorting() || before >= *start,
+            (PageStart::After(place), None) => place.precedes(None, None, &id),
+            (PageStart::After(place), Some(_)) => {
                 let key = self.key(&id, &record, tenant, meter)?;
                 place.precedes(query.sort, key.as_ref(), &id)
             }
@@ -237,7 +239,7 @@ impl<'q> Walk<'q> {
         }
         let has_room = matches!(&self.found, Found::InOrder(rows) if rows.len() < count(query));
         if !has_room {
-            return Ok(query.total == Count::Skip);
+            return Ok(query.total == CountMode::Skip);
         }
         let key = self.key(&id, &record, tenant, meter)?;
         if let Found::InOrder(rows) = &mut self.found {
@@ -262,8 +264,8 @@ impl<'q> Walk<'q> {
             return Ok(());
         };
         let skipped = match self.query.start {
-            Start::After(_) => 0,
-            Start::Index(start) => usize::try_from(start).unwrap_or(usize::MAX),
+            PageStart::After(_) => 0,
+            PageStart::Index(start) => usize::try_from(start).unwrap_or(usize::MAX),
         };
         let most = skipped.saturating_add(count(self.query));
         let bytes = match &key {
@@ -327,7 +329,7 @@ impl<'q> Walk<'q> {
             edges.append(&mut reader.build(found, &targets));
         }
         let document = record.document(kind);
-        let facts = Facts {
+        let facts = ResourceFacts {
             created: record.created,
             document: &document,
             edges: &edges,
@@ -337,7 +339,7 @@ impl<'q> Walk<'q> {
             version: &record.version,
         };
         let attrs: Vec<_> = wanted.iter().map(|one| one.attr).collect();
-        Ok(Some(computed(settings, &facts, &attrs)))
+        Ok(Some(computed_attributes(settings, &facts, &attrs)))
     }
 
     /// Returns the rows of the page and the total, once all rows were looked at.
@@ -349,8 +351,8 @@ impl<'q> Walk<'q> {
             }
             Found::Sorted(placed, _) => {
                 let skipped = match self.query.start {
-                    Start::After(_) => 0,
-                    Start::Index(start) => start,
+                    PageStart::After(_) => 0,
+                    PageStart::Index(start) => start,
                 };
                 let start = usize::try_from(skipped).unwrap_or(usize::MAX);
                 let rows = placed.into_iter().skip(start);

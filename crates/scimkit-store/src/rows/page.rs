@@ -8,8 +8,9 @@ use scimkit_registry::{
 use serde_json::{Map, Value};
 
 use crate::{
-    Count, Page, PageBuilder, Position, Query, Scope, Start, StoreError, Stored,
-    computed::{Facts, computed},
+    CountMode, Page, PageBuilder, PagePosition, PageStart, Query, RequestContext, StoreError,
+    StoredResource,
+    computed::{ResourceFacts, computed_attributes},
     engine::FoundRow,
     want::most,
 };
@@ -20,7 +21,7 @@ use crate::{
 /// # Errors
 /// [`StoreError::Exhausted`].
 pub fn satisfying(
-    scope: &Scope,
+    scope: &RequestContext,
     kind: &Arc<ResourceType>,
     predicate: &Predicate,
     rows: Vec<FoundRow>,
@@ -50,7 +51,11 @@ pub fn satisfying(
 ///
 /// # Errors
 /// [`StoreError::Exhausted`].
-pub fn page(scope: &Scope, query: &Query, resources: Vec<Stored>) -> Result<Page, StoreError> {
+pub fn page(
+    scope: &RequestContext,
+    query: &Query,
+    resources: Vec<StoredResource>,
+) -> Result<Page, StoreError> {
     let meter = scope.budget.meter();
     let wanted = wanted(query);
     let reader = query.kind.reader(asked(query));
@@ -90,14 +95,14 @@ pub fn page(scope: &Scope, query: &Query, resources: Vec<Stored>) -> Result<Page
 }
 
 /// The page out of all resources that satisfy the query, in its order.
-fn cut(query: &Query, found: Vec<(Option<Scalar>, Stored)>) -> Page {
-    let total = (query.total == Count::Exact).then_some(found.len() as u64);
+fn cut(query: &Query, found: Vec<(Option<Scalar>, StoredResource)>) -> Page {
+    let total = (query.total == CountMode::Exact).then_some(found.len() as u64);
     let mut page = PageBuilder::new(query);
     let mut last = None;
     for (index, (key, mut stored)) in found.into_iter().enumerate() {
         let has_begun = match &query.start {
-            Start::After(place) => place.precedes(query.sort, key.as_ref(), &stored.id),
-            Start::Index(start) => index as u64 >= *start,
+            PageStart::After(place) => place.precedes(query.sort, key.as_ref(), &stored.id),
+            PageStart::Index(start) => index as u64 >= *start,
         };
         if !has_begun {
             continue;
@@ -110,7 +115,7 @@ fn cut(query: &Query, found: Vec<(Option<Scalar>, Stored)>) -> Page {
         if page.is_over() {
             break;
         }
-        last = Some(Position::new(key, id));
+        last = Some(PagePosition::new(key, id));
     }
     let next = last.filter(|_| page.ended_at().is_some());
     page.finish(total, next)
@@ -129,12 +134,17 @@ fn wanted(query: &Query) -> Vec<AttrId> {
         .collect()
 }
 
-fn made(scope: &Scope, query: &Query, stored: &Stored, wanted: &[AttrId]) -> Map<String, Value> {
+fn made(
+    scope: &RequestContext,
+    query: &Query,
+    stored: &StoredResource,
+    wanted: &[AttrId],
+) -> Map<String, Value> {
     match wanted.is_empty() {
         true => Map::new(),
         false => {
-            let facts = Facts::of(&query.kind, stored, &stored.edges);
-            computed(&scope.settings, &facts, wanted)
+            let facts = ResourceFacts::new(&query.kind, stored, &stored.edges);
+            computed_attributes(&scope.settings, &facts, wanted)
         }
     }
 }
@@ -161,13 +171,13 @@ impl Query {
 impl FoundRow {
     /// Returns the resource of the row as reads return it, without edges.
     #[must_use]
-    pub fn into_stored(self) -> Stored {
+    pub fn into_stored(self) -> StoredResource {
         let FoundRow {
             connection,
             document,
             head,
         } = self;
         let at = head.timestamps();
-        Stored::new(head.id, head.version, at, document).with_owner(connection)
+        StoredResource::new(head.id, head.version, at, document).with_owner(connection)
     }
 }

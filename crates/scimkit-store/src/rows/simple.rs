@@ -13,7 +13,7 @@ use scimkit_registry::{Edge, Predicate, ResourceId, ResourceType};
 
 use super::{LookupBy, RowDatabase, RowTransaction, page, satisfying};
 use crate::{
-    EdgeQuery, Page, Query, Scope, StoreError, Stored, Support, Want,
+    Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, StoreError, StoredResource,
     engine::{
         Applied, Facts, FoundRow, MemberList, Members, Needs, NewMember, NewMembers, Operations,
         ResourceRow, RowBump, RowEdit, RowRef, RowState, Rows, RowsError,
@@ -54,13 +54,13 @@ pub trait SimpleDatabase: fmt::Debug + Send + Sync + 'static {
     /// The database can't begin one; [`RowsError::Lost`] if a retry may succeed.
     fn begin<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         access: Access,
     ) -> impl Future<Output = Result<Self::Transaction<'a>, RowsError>> + Send;
 
     /// Returns the capabilities of the database for a resource type. [`Simple`] sorts, pages and filters, and
     /// answers writes with edges.
-    fn support(&self, kind: &ResourceType) -> Support;
+    fn support(&self, kind: &ResourceType) -> Capabilities;
 }
 
 /// An edge as it is stored.
@@ -188,7 +188,7 @@ impl<D: SimpleDatabase> Simple<D> {
 
     async fn read<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
     ) -> Result<SimpleRows<'a, D::Transaction<'a>>, StoreError> {
         let transaction = self.database.begin(scope, Access::Read).await?;
         Ok(SimpleRows { scope, transaction })
@@ -198,7 +198,7 @@ impl<D: SimpleDatabase> Simple<D> {
 /// The rows of a [`SimpleTransaction`].
 #[derive(Debug)]
 pub struct SimpleRows<'a, T> {
-    scope: &'a Scope,
+    scope: &'a RequestContext,
     transaction: T,
 }
 
@@ -305,17 +305,24 @@ impl<T: SimpleTransaction> RowTransaction for SimpleRows<'_, T> {
 impl<D: SimpleDatabase> RowDatabase for Simple<D> {
     type Transaction<'a> = SimpleRows<'a, D::Transaction<'a>>;
 
-    async fn begin<'a>(&'a self, scope: &'a Scope) -> Result<Self::Transaction<'a>, RowsError> {
+    async fn begin<'a>(
+        &'a self,
+        scope: &'a RequestContext,
+    ) -> Result<Self::Transaction<'a>, RowsError> {
         let transaction = self.database.begin(scope, Access::Write).await?;
         Ok(SimpleRows { scope, transaction })
     }
 
-    async fn edges(&self, scope: &Scope, query: &EdgeQuery) -> Result<Vec<Vec<Edge>>, StoreError> {
+    async fn edges(
+        &self,
+        scope: &RequestContext,
+        query: &EdgeQuery,
+    ) -> Result<Vec<Vec<Edge>>, StoreError> {
         let mut rows = self.read(scope).await?;
         Ok(rows.edges_of_owners(query).await?)
     }
 
-    async fn query(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError> {
+    async fn query(&self, scope: &RequestContext, query: &Query) -> Result<Page, StoreError> {
         let all = || Predicate::All(Vec::new());
         let by = LookupBy::Predicate {
             kind: Arc::clone(&query.kind),
@@ -335,11 +342,11 @@ impl<D: SimpleDatabase> RowDatabase for Simple<D> {
 
     async fn read(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         kind: &Arc<ResourceType>,
         id: &ResourceId,
-        want: &Want,
-    ) -> Result<Stored, StoreError> {
+        want: &ReadOptions,
+    ) -> Result<StoredResource, StoreError> {
         let mut rows = Simple::read(self, scope).await?;
         let mut found = rows.live(BTreeSet::from([id.clone()])).await?;
         let row = found
@@ -352,7 +359,7 @@ impl<D: SimpleDatabase> RowDatabase for Simple<D> {
         stored.pop().ok_or(StoreError::NotFound)
     }
 
-    fn support(&self, kind: &ResourceType) -> Support {
+    fn support(&self, kind: &ResourceType) -> Capabilities {
         let mut support = self.database.support(kind);
         (support.cursor, support.filter, support.sort) = (true, true, true);
         support.written_edges = true;

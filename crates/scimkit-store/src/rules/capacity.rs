@@ -6,7 +6,7 @@ use scimkit_filter::Filter;
 use scimkit_registry::{Predicate, Tolerance};
 use serde::{Deserialize, Serialize};
 
-use super::RulesError;
+use super::ConnectionSettingsError;
 use crate::{Settings, engine::Capacity};
 
 /// A [`Capacity`] in the rules of a connection.
@@ -14,27 +14,27 @@ use crate::{Settings, engine::Capacity};
 /// # Example
 /// ```
 /// use scimkit_mapping::Mapping;
-/// use scimkit_store::{Rules, Settings};
+/// use scimkit_store::{ConnectionSettings, Settings};
 ///
 /// let rules = r#"{"capacities": [
 ///     {"name": "seats", "resource_type": "User", "filter": "active eq true", "limit": 50}]}"#;
-/// let rules = Rules::from_json(rules)?;
+/// let rules = ConnectionSettings::from_json(rules)?;
 /// let settings = rules.settings(&Settings::new("https://app.example"), &Mapping::builder())?;
 /// assert_eq!(settings.policy.capacities[0].limit, 50);
 ///
 /// let groups = r#"{"capacities": [{"name": "groups", "resource_type": "Groups", "limit": 9}]}"#;
-/// let groups = Rules::from_json(groups)?;
+/// let groups = ConnectionSettings::from_json(groups)?;
 /// let error = groups.settings(&Settings::new("https://app.example"), &Mapping::builder());
 /// assert_eq!(
 ///     error.unwrap_err().to_string(),
 ///     "the rules can't be taken: capacity `groups`: unknown resource type `Groups`"
 /// );
-/// # Ok::<(), scimkit_store::RulesError>(())
+/// # Ok::<(), scimkit_store::ConnectionSettingsError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct CapacityRule {
+pub struct CapacitySetting {
     /// A SCIM filter that a resource satisfies to be counted, on attributes that clients write. Without one, all
     /// resources of the type count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,14 +47,14 @@ pub struct CapacityRule {
     pub resource_type: String,
 }
 
-impl CapacityRule {
+impl CapacitySetting {
     /// The maximum number of capacities of a connection, since each write has to check all of them.
     pub const MOST: usize = 16;
 
     /// Creates a limit on all resources of a type.
     #[must_use]
     pub fn new(name: impl Into<String>, resource_type: impl Into<String>, limit: u64) -> Self {
-        CapacityRule {
+        CapacitySetting {
             filter: None,
             limit,
             name: name.into(),
@@ -73,9 +73,13 @@ impl CapacityRule {
     ///
     /// # Errors
     /// The type is unknown, the filter is not valid for it, or it uses a computed attribute or a membership.
-    pub(super) fn capacity(&self, settings: &Settings) -> Result<Capacity, RulesError> {
-        let invalid =
-            |problem: String| RulesError::new(format_args!("capacity `{}`: {problem}", self.name));
+    pub(super) fn capacity(
+        &self,
+        settings: &Settings,
+    ) -> Result<Capacity, ConnectionSettingsError> {
+        let invalid = |problem: String| {
+            ConnectionSettingsError::new(format_args!("capacity `{}`: {problem}", self.name))
+        };
         let unknown = || invalid(format!("unknown resource type `{}`", self.resource_type));
         let kind = settings.registry.resource_type(&self.resource_type);
         let kind = kind.ok_or_else(unknown)?;

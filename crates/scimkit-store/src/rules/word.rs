@@ -2,7 +2,10 @@
 
 use std::{fmt, marker::PhantomData};
 
-use crate::{Aliases, CreatePolicy, Cycles, Deletes, JournalLevel, PatchAnswer, UnknownMembers};
+use crate::{
+    AliasPolicy, CreatePolicy, CyclePolicy, DeletePolicy, JournalLevel, PatchResponse,
+    UnknownMemberPolicy,
+};
 use scimkit_core::excerpt;
 use serde::{Deserializer, Serializer, de, de::Visitor, ser};
 
@@ -12,28 +15,32 @@ pub(crate) trait Word: Copy + PartialEq + 'static {
     const WORDS: &'static [(&'static str, Self)];
 }
 
-impl Word for Aliases {
+impl Word for AliasPolicy {
     const WORDS: &'static [(&'static str, Self)] =
-        &[("drop", Aliases::Drop), ("keep", Aliases::Keep)];
+        &[("drop", AliasPolicy::Drop), ("keep", AliasPolicy::Keep)];
 }
 
 impl Word for CreatePolicy {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("adopt", CreatePolicy::Adopt),
-        ("adopt_or_relink", CreatePolicy::AdoptOrRelink),
+        ("adopt_or_relink", CreatePolicy::AdoptOrRestore),
         ("conflict", CreatePolicy::Conflict),
-        ("relink", CreatePolicy::Relink),
+        ("relink", CreatePolicy::Restore),
     ];
 }
 
-impl Word for Cycles {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("accept", Cycles::Accept), ("refuse", Cycles::Refuse)];
+impl Word for CyclePolicy {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("accept", CyclePolicy::Accept),
+        ("refuse", CyclePolicy::Reject),
+    ];
 }
 
-impl Word for Deletes {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("erase", Deletes::Erase), ("retire", Deletes::Retire)];
+impl Word for DeletePolicy {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("erase", DeletePolicy::Permanent),
+        ("retire", DeletePolicy::Soft),
+    ];
 }
 
 impl Word for JournalLevel {
@@ -44,18 +51,18 @@ impl Word for JournalLevel {
     ];
 }
 
-impl Word for PatchAnswer {
+impl Word for PatchResponse {
     const WORDS: &'static [(&'static str, Self)] = &[
-        ("always", PatchAnswer::Always),
-        ("auto", PatchAnswer::Auto),
-        ("never", PatchAnswer::Never),
+        ("always", PatchResponse::Always),
+        ("auto", PatchResponse::Auto),
+        ("never", PatchResponse::Never),
     ];
 }
 
-impl Word for UnknownMembers {
+impl Word for UnknownMemberPolicy {
     const WORDS: &'static [(&'static str, Self)] = &[
-        ("accept", UnknownMembers::Accept),
-        ("refuse", UnknownMembers::Refuse),
+        ("accept", UnknownMemberPolicy::Accept),
+        ("refuse", UnknownMemberPolicy::Reject),
     ];
 }
 

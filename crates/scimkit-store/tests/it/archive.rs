@@ -4,7 +4,7 @@ use std::{io::Cursor, sync::Arc};
 
 use proptest::prelude::*;
 use scimkit_store::{
-    Archive, Memory, Scope, Settings, StoreError, Tenancy, TenantId,
+    Archive, MemoryStore, RequestContext, Settings, StoreError, TenantId, TenantStore,
     archive::{ArchiveError, Counts, Options, export_to, import_from},
 };
 
@@ -19,12 +19,12 @@ const LINES: &str = r#"{"tenant":{"format":1,"id":"acme","versions":9,"name":"Ac
 {"end":{"connections":1,"tokens":1,"resources":1,"members":2,"retired":1}}
 "#;
 
-fn scope() -> Scope {
+fn scope() -> RequestContext {
     let settings = Settings::new("https://example.com/v2");
-    Scope::new(TenantId::from("acme"), Arc::new(settings))
+    RequestContext::new(TenantId::from("acme"), Arc::new(settings))
 }
 
-fn take(store: &Memory, lines: &[u8], options: &Options) -> Result<Counts, ArchiveError> {
+fn take(store: &MemoryStore, lines: &[u8], options: &Options) -> Result<Counts, ArchiveError> {
     now(import_from(
         store,
         &scope(),
@@ -33,7 +33,7 @@ fn take(store: &Memory, lines: &[u8], options: &Options) -> Result<Counts, Archi
     ))
 }
 
-fn lines_of(store: &Memory) -> Result<String, ArchiveError> {
+fn lines_of(store: &MemoryStore) -> Result<String, ArchiveError> {
     let acme = TenantId::from("acme");
     let (bytes, _) = now(export_to(store, &acme, &Options::default(), Vec::new()))?;
     Ok(String::from_utf8(bytes).unwrap())
@@ -41,7 +41,7 @@ fn lines_of(store: &Memory) -> Result<String, ArchiveError> {
 
 /// What is said of lines that nothing may be kept of.
 fn refusal(lines: &[u8], options: &Options) -> String {
-    let store = Memory::new();
+    let store = MemoryStore::new();
     let refused = take(&store, lines, options).unwrap_err().to_string();
     let nothing = lines_of(&store).unwrap_err();
     assert!(matches!(nothing, ArchiveError::Store(StoreError::NotFound)));
@@ -50,13 +50,13 @@ fn refusal(lines: &[u8], options: &Options) -> String {
 
 #[test]
 fn lines_go_in_and_out_as_they_are() {
-    let store = Memory::new();
+    let store = MemoryStore::new();
     let counts = take(&store, LINES.as_bytes(), &Options::default()).unwrap();
     assert_eq!((counts.resources, counts.members), (1, 2));
     assert_eq!(lines_of(&store).unwrap(), LINES);
     // The last end of line may be missing, and any may be that of another system.
     for lines in [LINES.trim_end().to_owned(), LINES.replace('\n', "\r\n")] {
-        let store = Memory::new();
+        let store = MemoryStore::new();
         take(&store, lines.as_bytes(), &Options::default()).unwrap();
         assert_eq!(lines_of(&store).unwrap(), LINES);
     }
@@ -204,7 +204,7 @@ fn lines_have_limits() {
     let longest = LINES.lines().map(str::len).max().unwrap() + 1;
     let mut options = Options::default();
     options.limits.line = longest;
-    take(&Memory::new(), LINES.as_bytes(), &options).unwrap();
+    take(&MemoryStore::new(), LINES.as_bytes(), &options).unwrap();
     options.limits.line = longest - 1;
     let said = refusal(LINES.as_bytes(), &options);
     assert_eq!(
@@ -218,7 +218,12 @@ fn lines_have_limits() {
     };
     let said = refusal(deep(1 << 16).as_bytes(), &Options::default());
     assert!(said.contains("nested too deeply"), "{said}");
-    take(&Memory::new(), deep(16).as_bytes(), &Options::default()).unwrap();
+    take(
+        &MemoryStore::new(),
+        deep(16).as_bytes(),
+        &Options::default(),
+    )
+    .unwrap();
 
     let mut options = Options::default();
     options.limits.values = 8;
@@ -239,12 +244,12 @@ fn a_file_that_is_not_text_is_refused() {
 
 #[test]
 fn digests_are_only_in_lines_that_are_asked_to_have_them() {
-    let store = Memory::new();
+    let store = MemoryStore::new();
     take(&store, LINES.as_bytes(), &Options::default()).unwrap();
     let tokens = now(store.tokens(&TenantId::from("acme"))).unwrap();
     assert!(!format!("{tokens:?}").contains("digest"));
     now(store.erase(&TenantId::from("acme"))).unwrap();
-    assert!(now(store.open(&tokens[0].digest)).unwrap().is_none());
+    assert!(now(store.find_token(&tokens[0].digest)).unwrap().is_none());
 }
 
 proptest! {
@@ -258,7 +263,7 @@ proptest! {
     ) {
         let mut lines = LINES.as_bytes().to_vec();
         lines.splice(at..(at + cut).min(lines.len()), [byte]);
-        let store = Memory::new();
+        let store = MemoryStore::new();
         match take(&store, &lines, &Options::default()) {
             Err(_) => {
                 let nothing = lines_of(&store).unwrap_err();
@@ -266,7 +271,7 @@ proptest! {
             }
             Ok(_) => {
                 let kept = lines_of(&store).unwrap();
-                let other = Memory::new();
+                let other = MemoryStore::new();
                 take(&other, kept.as_bytes(), &Options::default()).unwrap();
                 prop_assert_eq!(lines_of(&other).unwrap(), kept);
             }
@@ -275,6 +280,6 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_harm(lines in proptest::collection::vec(any::<u8>(), 0..300)) {
-        prop_assert!(take(&Memory::new(), &lines, &Options::default()).is_err());
+        prop_assert!(take(&MemoryStore::new(), &lines, &Options::default()).is_err());
     }
 }

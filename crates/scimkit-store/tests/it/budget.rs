@@ -13,7 +13,8 @@ use scimkit_registry::{
     Budget, Change, Edge, EdgeEdit, Exhausted, Registry, ResourceId, Tolerance,
 };
 use scimkit_store::{
-    Batch, Expect, Memory, Page, Query, Scope, Sort, Store, StoreError, StoreExt, Write,
+    Batch, ExpectedVersion, MemoryStore, Page, Query, RequestContext, Sort, Store, StoreError,
+    StoreExt, WriteOp,
 };
 use serde_json::json;
 
@@ -22,15 +23,15 @@ use crate::{kind, now, scope};
 const USERS: usize = 3_000;
 
 struct World {
-    scope: Scope,
-    store: Memory,
+    scope: RequestContext,
+    store: MemoryStore,
 }
 
 impl World {
     fn new() -> Self {
         let world = World {
             scope: scope(Registry::standard()),
-            store: Memory::new(),
+            store: MemoryStore::new(),
         };
         let answers = now(world.store.write(&world.scope, world.creates())).unwrap();
         assert!(answers.iter().all(Result::is_ok));
@@ -43,7 +44,7 @@ impl World {
             let body =
                 json!({"userName": format!("u{n}"), "title": format!("t{}", (n * 7) % USERS)});
             let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
-            Write::Create {
+            WriteOp::Create {
                 change: Change::create(Arc::clone(&user), body),
                 claim: None,
                 id: ResourceId::from(format!("{n:05}")),
@@ -58,10 +59,10 @@ impl World {
         let options = scimkit_filter::ParseOptions::default().with_limits(ParseLimits::default());
         let filter = Filter::parse_with(&text, &options).unwrap();
         let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
-        Query::of(user).matching(predicate)
+        Query::new(user).with_predicate(predicate)
     }
 
-    fn limited(&self, budget: &Budget) -> Scope {
+    fn limited(&self, budget: &Budget) -> RequestContext {
         self.scope.clone().with_budget(budget.clone())
     }
 }
@@ -76,8 +77,8 @@ fn polled(
 fn query_runs_out_of_work() {
     let world = World::new();
     let title = kind(&world.scope, "User").attribute_id("title").unwrap();
-    let sort = Some(Sort::by(title, SortOrder::Ascending));
-    let sorted = Query::of(kind(&world.scope, "User")).sorted(sort);
+    let sort = Some(Sort::new(title, SortOrder::Ascending));
+    let sorted = Query::new(kind(&world.scope, "User")).with_sort(sort);
     for query in [world.query(20), sorted] {
         let scope = world.limited(&Budget::new(50_000));
         let answer = now(world.store.query(&scope, &query));
@@ -121,7 +122,7 @@ fn query_sees_the_resources_that_there_were_when_it_began() {
         &world.scope,
         DateTime::UNIX_EPOCH,
         (user, last),
-        Expect::Any,
+        ExpectedVersion::Any,
     );
     assert!(now(delete).is_ok());
     let page = now(running).unwrap();
@@ -134,12 +135,12 @@ fn query_sees_the_resources_that_there_were_when_it_began() {
 fn batch_gives_others_a_turn_between_its_writes() {
     let world = World {
         scope: scope(Registry::standard()),
-        store: Memory::new(),
+        store: MemoryStore::new(),
     };
     let mut running = pin!(world.store.write(&world.scope, world.creates()));
     let context = &mut Context::from_waker(Waker::noop());
     assert!(running.as_mut().poll(context).is_pending());
-    let all = Query::of(kind(&world.scope, "User"));
+    let all = Query::new(kind(&world.scope, "User"));
     let some = now(world.store.query(&world.scope, &all)).unwrap().total;
     assert!((1..USERS as u64).contains(&some.unwrap()), "{some:?}");
     assert!(now(running).unwrap().iter().all(Result::is_ok));
@@ -159,7 +160,7 @@ fn write_that_costs_too_much_leaves_everything_as_it_is() {
     let answer = now(world.store.create(&scope, DateTime::UNIX_EPOCH, id, change));
     let ran_out = matches!(answer, Err(StoreError::Exhausted(Exhausted::Work)));
     assert!(ran_out, "{answer:?}");
-    let all = Query::of(kind(&world.scope, "User"));
+    let all = Query::new(kind(&world.scope, "User"));
     let total = now(world.store.query(&world.scope, &all)).unwrap().total;
     assert_eq!(total, Some(USERS as u64));
 }
@@ -187,7 +188,7 @@ fn queries_that_wait_for_others_cost_nothing_and_delay_no_lookup() {
     let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
     let found = now(world
         .store
-        .query(&world.scope, &Query::of(user).matching(predicate)));
+        .query(&world.scope, &Query::new(user).with_predicate(predicate)));
     assert_eq!(found.unwrap().total, Some(1));
 
     drop(running.pop());
@@ -206,7 +207,7 @@ fn queries_that_wait_for_others_cost_nothing_and_delay_no_lookup() {
 
 #[test]
 fn writes_of_a_member_of_many_groups_run_out_of_work() {
-    let (store, scope) = (Memory::new(), scope(Registry::standard()));
+    let (store, scope) = (MemoryStore::new(), scope(Registry::standard()));
     let group = kind(&scope, "Group");
     let members = group.attribute_id("members").unwrap();
     let body = group.admit(json!({"displayName": "group"}), &Tolerance::DEFAULT);
@@ -215,7 +216,7 @@ fn writes_of_a_member_of_many_groups_run_out_of_work() {
         change
     };
     let new = Change::create(Arc::clone(&group), body.unwrap());
-    let create = |id: String, change| Write::Create {
+    let create = |id: String, change| WriteOp::Create {
         change,
         claim: None,
         id: id.into(),
@@ -225,13 +226,13 @@ fn writes_of_a_member_of_many_groups_run_out_of_work() {
     let writes = ends.into_iter().chain(outer).collect();
     let answers = now(store.write(&scope, Batch::new(DateTime::UNIX_EPOCH, writes)));
     assert!(answers.unwrap().iter().all(Result::is_ok));
-    let update = Write::Update {
+    let update = WriteOp::Update {
         change: with_member(Change::empty(Arc::clone(&group)), "leaf"),
-        expect: Expect::Any,
+        expect: ExpectedVersion::Any,
         id: "inner".into(),
     };
-    let delete = Write::Delete {
-        expect: Expect::Any,
+    let delete = WriteOp::Delete {
+        expect: ExpectedVersion::Any,
         id: "inner".into(),
         kind: group,
     };

@@ -1,17 +1,26 @@
 use chrono::DateTime;
 use scimkit_core::Version;
 use scimkit_registry::{AttrId, Edge, Registry, ResourceId, Tolerance};
-use scimkit_store::{Document, Facts, Scope, Stored, Timestamps, computed, element, targets};
+use scimkit_store::{
+    Document, RequestContext, ResourceFacts, StoredResource, Timestamps, computed_attributes,
+    element, target_types,
+};
 use serde_json::{Value, json};
 
 use crate::{kind, scope};
 
 /// The computed attributes of a resource with that id and body.
-fn of(scope: &Scope, name: &str, id: &str, body: Value, edges: &[(&str, Vec<Edge>)]) -> Value {
+fn of(
+    scope: &RequestContext,
+    name: &str,
+    id: &str,
+    body: Value,
+    edges: &[(&str, Vec<Edge>)],
+) -> Value {
     let kind = kind(scope, name);
     let document = kind.admit(body, &Tolerance::DEFAULT).unwrap();
     let at = DateTime::from_timestamp(1_305_261_754, 123_456_789).unwrap();
-    let stored = Stored::new(
+    let stored = StoredResource::new(
         ResourceId::from(id),
         Version::new("7").unwrap(),
         Timestamps {
@@ -24,9 +33,9 @@ fn of(scope: &Scope, name: &str, id: &str, body: Value, edges: &[(&str, Vec<Edge
         |(path, edges): &(&str, Vec<Edge>)| (kind.attribute_id(path).unwrap(), edges.clone());
     let edges: Vec<(AttrId, Vec<Edge>)> = edges.iter().map(named).collect();
     let wanted: Vec<AttrId> = kind.attributes().iter().map(|attr| attr.id()).collect();
-    Value::Object(computed(
+    Value::Object(computed_attributes(
         &scope.settings,
-        &Facts::of(&kind, &stored, &edges),
+        &ResourceFacts::new(&kind, &stored, &edges),
         &wanted,
     ))
 }
@@ -111,7 +120,7 @@ fn an_attribute_leads_to_the_types_it_names() {
     let scope = scope(Registry::standard());
     let names = |name: &str, path: &str| {
         let kind = kind(&scope, name);
-        let targets = targets(
+        let targets = target_types(
             &scope.settings.registry,
             &kind,
             kind.attribute_id(path).unwrap(),

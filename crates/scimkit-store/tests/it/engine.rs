@@ -15,7 +15,7 @@ use scimkit_registry::{
     Change, Edge, EdgeEdit, Predicate, Registry, ResourceId, ResourceType, Tolerance,
 };
 use scimkit_store::{
-    Batch, Expect, Write,
+    Batch, ExpectedVersion, WriteOp,
     engine::{Policy, WriteRequest},
 };
 use serde_json::{Value, json};
@@ -60,33 +60,33 @@ impl World {
         Change::create(Arc::clone(kind), body)
     }
 
-    fn create(&self, id: &str, body: Value) -> Write {
-        Write::Create {
+    fn create(&self, id: &str, body: Value) -> WriteOp {
+        WriteOp::Create {
             change: self.body(id, body),
             claim: None,
             id: ResourceId::from(id),
         }
     }
 
-    fn user(&self, id: &str, name: &str) -> Write {
+    fn user(&self, id: &str, name: &str) -> WriteOp {
         self.create(id, json!({"userName": name}))
     }
 
-    fn group(&self, id: &str, members: &[&str]) -> Write {
+    fn group(&self, id: &str, members: &[&str]) -> WriteOp {
         let members: Vec<_> = members.iter().map(|id| json!({"value": id})).collect();
         self.create(id, json!({"displayName": id, "members": members}))
     }
 
-    fn update(&self, id: &str, change: Change) -> Write {
-        Write::Update {
+    fn update(&self, id: &str, change: Change) -> WriteOp {
+        WriteOp::Update {
             change,
-            expect: Expect::Any,
+            expect: ExpectedVersion::Any,
             id: ResourceId::from(id),
         }
     }
 
     /// Sets an attribute, or unsets it.
-    fn set(&self, id: &str, attr: &str, value: Option<Value>) -> Write {
+    fn set(&self, id: &str, attr: &str, value: Option<Value>) -> WriteOp {
         let kind = self.kind(id);
         let mut change = Change::empty(Arc::clone(kind));
         let before = json!({});
@@ -94,32 +94,32 @@ impl World {
         self.update(id, change)
     }
 
-    fn members(&self, id: &str, edit: EdgeEdit) -> Write {
+    fn members(&self, id: &str, edit: EdgeEdit) -> WriteOp {
         let mut change = Change::empty(Arc::clone(&self.group));
         change.edit_edges(self.group.attribute_id("members").unwrap(), edit);
         self.update(id, change)
     }
 
-    fn add(&self, id: &str, members: &[&str]) -> Write {
+    fn add(&self, id: &str, members: &[&str]) -> WriteOp {
         let add = members.iter().map(|id| Edge::to(*id)).collect();
         let remove = Vec::new();
         self.members(id, EdgeEdit::Delta { add, remove })
     }
 
-    fn remove(&self, id: &str, members: &[&str]) -> Write {
+    fn remove(&self, id: &str, members: &[&str]) -> WriteOp {
         let remove = members.iter().map(|id| ResourceId::from(*id)).collect();
         let add = Vec::new();
         self.members(id, EdgeEdit::Delta { add, remove })
     }
 
-    fn replace(&self, id: &str, members: &[&str]) -> Write {
+    fn replace(&self, id: &str, members: &[&str]) -> WriteOp {
         let edges = members.iter().map(|id| Edge::to(*id)).collect();
         self.members(id, EdgeEdit::Replace(edges))
     }
 
-    fn delete(&self, id: &str) -> Write {
-        Write::Delete {
-            expect: Expect::Any,
+    fn delete(&self, id: &str) -> WriteOp {
+        WriteOp::Delete {
+            expect: ExpectedVersion::Any,
             id: ResourceId::from(id),
             kind: Arc::clone(self.kind(id)),
         }

@@ -1,11 +1,11 @@
 //! Every limit is documented.
 
-use scimkit_store::Limits;
+use scimkit_store::RequestLimits;
 
 #[test]
 fn the_table_of_limits_is_complete() {
     let table = include_str!("../../../../docs/limits.md");
-    let shown = format!("{:#?}", Limits::default());
+    let shown = format!("{:#?}", RequestLimits::default());
     let mut group = String::new();
     for line in shown.lines() {
         let Some((name, value)) = line.trim().split_once(':') else {

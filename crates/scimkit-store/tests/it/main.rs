@@ -22,7 +22,7 @@ use std::{
 };
 
 use scimkit_registry::{Change, Registry, ResourceType, Tolerance};
-use scimkit_store::{Scope, Settings, TenantId};
+use scimkit_store::{RequestContext, Settings, TenantId};
 use serde_json::Value;
 
 /// The result of a future that waits for nothing, though it may give others a turn.
@@ -38,13 +38,13 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-fn scope(registry: Registry) -> Scope {
+fn scope(registry: Registry) -> RequestContext {
     let mut settings = Settings::new("https://example.com/v2");
     settings.registry = Arc::new(registry);
-    Scope::new(TenantId::default(), Arc::new(settings))
+    RequestContext::new(TenantId::default(), Arc::new(settings))
 }
 
-fn kind(scope: &Scope, name: &str) -> Arc<ResourceType> {
+fn kind(scope: &RequestContext, name: &str) -> Arc<ResourceType> {
     Arc::clone(scope.settings.registry.resource_type(name).unwrap())
 }
 

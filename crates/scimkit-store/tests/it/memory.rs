@@ -4,8 +4,9 @@ use chrono::DateTime;
 use scimkit_filter::Filter;
 use scimkit_registry::{Change, Edge, EdgeEdit, Registry, ResourceId, Tolerance};
 use scimkit_store::{
-    Batch, Cycles, EdgeQuery, Expect, How, Journal, JournalPosition, JournalQuery, JournalRead,
-    Memory, Query, Scope, Store, StoreError, StoreExt, Want, Write,
+    Batch, CyclePolicy, EdgeQuery, ExpectedVersion, Journal, JournalPosition, JournalQuery,
+    JournalRead, MemoryStore, Query, ReadOptions, RequestContext, Store, StoreError, StoreExt,
+    WriteOp, WriteOutcome,
 };
 use serde_json::json;
 
@@ -13,16 +14,22 @@ use crate::{body, kind, now, scope};
 
 const AT: DateTime<chrono::Utc> = DateTime::UNIX_EPOCH;
 
-fn create(store: &Memory, scope: &Scope, name: &str, id: &str, json: serde_json::Value) {
+fn create(
+    store: &MemoryStore,
+    scope: &RequestContext,
+    name: &str,
+    id: &str,
+    json: serde_json::Value,
+) {
     let change = body(&kind(scope, name), json);
     now(store.create(scope, AT, ResourceId::from(id), change)).unwrap();
 }
 
-fn found(store: &Memory, scope: &Scope, name: &str, filter: &str) -> Vec<String> {
+fn found(store: &MemoryStore, scope: &RequestContext, name: &str, filter: &str) -> Vec<String> {
     let kind = kind(scope, name);
     let filter = Filter::parse(filter).unwrap();
     let predicate = kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
-    let page = now(store.query(scope, &Query::of(kind).matching(predicate))).unwrap();
+    let page = now(store.query(scope, &Query::new(kind).with_predicate(predicate))).unwrap();
     page.items
         .iter()
         .map(|stored| stored.id.to_string())
@@ -31,7 +38,7 @@ fn found(store: &Memory, scope: &Scope, name: &str, filter: &str) -> Vec<String>
 
 #[test]
 fn a_changed_schema_makes_new_lookup_keys() {
-    let store = Memory::new();
+    let store = MemoryStore::new();
     let before = scope(Registry::standard());
     create(
         &store,
@@ -63,7 +70,7 @@ fn a_changed_schema_makes_new_lookup_keys() {
     );
     let change = body(&kind(&after, "User"), json!({"userName": "A"}));
     let taken = now(store.create(&after, AT, ResourceId::from("u3"), change));
-    assert!(matches!(taken, Err(StoreError::Taken { attr }) if attr == "userName"));
+    assert!(matches!(taken, Err(StoreError::Duplicate { attr }) if attr == "userName"));
     // And back again.
     create(&store, &before, "User", "u3", json!({"userName": "c"}));
     assert_eq!(found(&store, &before, "User", r#"userName eq "B""#), ["u2"]);
@@ -71,7 +78,7 @@ fn a_changed_schema_makes_new_lookup_keys() {
 
 #[test]
 fn an_id_is_given_once() {
-    let store = Memory::new();
+    let store = MemoryStore::new();
     let scope = scope(Registry::standard());
     create(&store, &scope, "User", "1", json!({"userName": "a"}));
     for (name, json) in [
@@ -86,19 +93,24 @@ fn an_id_is_given_once() {
 
 #[test]
 fn a_version_never_comes_back_with_an_id() {
-    let store = Memory::new();
+    let store = MemoryStore::new();
     let scope = scope(Registry::standard());
     let user = kind(&scope, "User");
     let mut versions = Vec::new();
     for _ in 0..3 {
         create(&store, &scope, "User", "1", json!({"userName": "a"}));
         versions.push(
-            now(store.read(&scope, &user, &ResourceId::from("1"), &Want::document()))
-                .unwrap()
-                .version,
+            now(store.read(
+                &scope,
+                &user,
+                &ResourceId::from("1"),
+                &ReadOptions::document(),
+            ))
+            .unwrap()
+            .version,
         );
         let key = (Arc::clone(&user), ResourceId::from("1"));
-        now(store.delete(&scope, AT, key, Expect::Any)).unwrap();
+        now(store.delete(&scope, AT, key, ExpectedVersion::Any)).unwrap();
     }
     versions.dedup();
     assert_eq!(versions.len(), 3);
@@ -106,21 +118,21 @@ fn a_version_never_comes_back_with_an_id() {
 
 #[test]
 fn a_write_that_is_not_polled_does_nothing() {
-    let store = Memory::new();
+    let store = MemoryStore::new();
     let scope = scope(Registry::standard());
     let user = kind(&scope, "User");
     let change = body(&user, json!({"userName": "a"}));
     let id = ResourceId::from("1");
     drop(store.create(&scope, AT, id.clone(), change));
     assert!(matches!(
-        now(store.read(&scope, &user, &id, &Want::document())),
+        now(store.read(&scope, &user, &id, &ReadOptions::document())),
         Err(StoreError::NotFound)
     ));
 }
 
 #[test]
 fn a_password_is_a_change_and_is_not_kept() {
-    let store = Memory::new();
+    let store = MemoryStore::new();
     let scope = scope(Registry::standard());
     let user = kind(&scope, "User");
     create(&store, &scope, "User", "1", json!({"userName": "a"}));
@@ -131,16 +143,16 @@ fn a_password_is_a_change_and_is_not_kept() {
         Some(json!("secret")),
     );
     let id = ResourceId::from("1");
-    let written = now(store.update(&scope, AT, id, change, Expect::Any)).unwrap();
-    assert_eq!(written.how, How::Updated);
+    let written = now(store.update(&scope, AT, id, change, ExpectedVersion::Any)).unwrap();
+    assert_eq!(written.outcome, WriteOutcome::Updated);
     assert!(!format!("{store:?}").contains("secret"));
 }
 
 #[test]
 fn a_group_may_be_its_own_member_where_cycles_are_accepted() {
-    let store = Memory::new();
+    let store = MemoryStore::new();
     let mut scope = scope(Registry::standard());
-    Arc::make_mut(&mut scope.settings).policy.cycles = Cycles::Accept;
+    Arc::make_mut(&mut scope.settings).policy.cycles = CyclePolicy::Accept;
     let members = json!([{"value": "g1"}]);
     create(
         &store,
@@ -154,7 +166,7 @@ fn a_group_may_be_its_own_member_where_cycles_are_accepted() {
         ["g1"]
     );
     let key = (kind(&scope, "Group"), ResourceId::from("g1"));
-    now(store.delete(&scope, AT, key, Expect::Any)).unwrap();
+    now(store.delete(&scope, AT, key, ExpectedVersion::Any)).unwrap();
     create(&store, &scope, "Group", "g1", json!({"displayName": "g"}));
     assert!(found(&store, &scope, "Group", "members pr").is_empty());
 }
@@ -162,7 +174,7 @@ fn a_group_may_be_its_own_member_where_cycles_are_accepted() {
 #[test]
 fn references_are_edges_too() {
     const ENTERPRISE: &str = scimkit_core::builtin::ENTERPRISE_USER;
-    let store = Memory::new();
+    let store = MemoryStore::new();
     let scope = scope(Registry::standard());
     create(
         &store,
@@ -192,13 +204,13 @@ fn references_are_edges_too() {
 #[test]
 fn a_hundred_thousand_members() {
     const MANY: usize = 100_000;
-    let store = Memory::new();
+    let store = MemoryStore::new();
     let scope = scope(Registry::standard());
     let (user, group) = (kind(&scope, "User"), kind(&scope, "Group"));
     let id = |n: usize| ResourceId::from(format!("u{n:06}"));
     let named = |n: usize| body(&user, json!({"userName": id(n).as_str()}));
     let writes = (0..MANY)
-        .map(|n| Write::Create {
+        .map(|n| WriteOp::Create {
             claim: None,
             change: named(n),
             id: id(n),
@@ -215,37 +227,43 @@ fn a_hundred_thousand_members() {
     let edit = |edit| {
         let mut change = Change::empty(Arc::clone(&group));
         change.edit_edges(members, edit);
-        now(store.update(&scope, AT, ResourceId::from("g"), change, Expect::Any))
-            .unwrap()
-            .how
+        now(store.update(
+            &scope,
+            AT,
+            ResourceId::from("g"),
+            change,
+            ExpectedVersion::Any,
+        ))
+        .unwrap()
+        .outcome
     };
     let all = (0..MANY).map(|n| Edge::to(id(n))).collect();
-    assert_eq!(edit(EdgeEdit::Replace(all)), How::Updated);
+    assert_eq!(edit(EdgeEdit::Replace(all)), WriteOutcome::Updated);
     // One by one, each in a time that the size of the group does not show in.
     for n in 0..1_000 {
         let remove = EdgeEdit::Delta {
             add: Vec::new(),
             remove: vec![id(n)],
         };
-        assert_eq!(edit(remove), How::Updated);
+        assert_eq!(edit(remove), WriteOutcome::Updated);
         let add = EdgeEdit::Delta {
             add: vec![Edge::to(id(n))],
             remove: Vec::new(),
         };
-        assert_eq!(edit(add), How::Updated);
+        assert_eq!(edit(add), WriteOutcome::Updated);
         let filter = format!(r#"id eq "g" and members[value eq "{}"]"#, id(n));
         assert_eq!(found(&store, &scope, "Group", &filter), ["g"]);
-        now(store.delete(&scope, AT, (Arc::clone(&user), id(n)), Expect::Any)).unwrap();
+        now(store.delete(&scope, AT, (Arc::clone(&user), id(n)), ExpectedVersion::Any)).unwrap();
     }
     assert!(found(&store, &scope, "Group", r#"members[value eq "u000000"]"#).is_empty());
 }
 
 #[test]
 fn journal_keeps_its_last_parts_and_reports_those_that_it_overwrote() {
-    let store = Memory::new();
+    let store = MemoryStore::new();
     let scope = scope(Registry::standard());
     let kind = kind(&scope, "User");
-    let write = |n: usize| Write::Create {
+    let write = |n: usize| WriteOp::Create {
         change: body(&kind, json!({"userName": format!("u{n}")})),
         claim: None,
         id: ResourceId::from(format!("u{n}")),
@@ -263,7 +281,7 @@ fn journal_keeps_its_last_parts_and_reports_those_that_it_overwrote() {
 #[test]
 fn keys_of_one_resource_are_exchanged_for_others() {
     const COUNT: usize = 100;
-    let store = Memory::new();
+    let store = MemoryStore::new();
     let scope = scope(Registry::standard());
     let emails = |from: usize| {
         let email = |n| json!({"value": format!("{n}@example.com")});
@@ -273,7 +291,7 @@ fn keys_of_one_resource_are_exchanged_for_others() {
     create(&store, &scope, "User", "1", emails(0));
     let change = body(&kind(&scope, "User"), emails(COUNT - 1));
     let id = ResourceId::from("1");
-    now(store.update(&scope, AT, id, change, Expect::Any)).unwrap();
+    now(store.update(&scope, AT, id, change, ExpectedVersion::Any)).unwrap();
     let having = |n: usize| {
         let filter = format!("emails.value eq \"{n}@example.com\"");
         found(&store, &scope, "User", &filter).len()

@@ -8,7 +8,10 @@ use scimkit_core::{DataType, Version, parse_json};
 use scimkit_registry::{
     Attr, AttrId, AttributeRole, Edge, Projection, Registry, ResourceId, ResourceType, to_json_text,
 };
-use scimkit_store::{Document, Facts, ResourcePrinter, Settings, Stored, Timestamps, computed};
+use scimkit_store::{
+    Document, ResourceFacts, ResourcePrinter, Settings, StoredResource, Timestamps,
+    computed_attributes,
+};
 use serde_json::{Map, Value, json};
 
 const CORE: &str = "urn:example:2.0:Thing";
@@ -276,7 +279,7 @@ fn projection(choices: &mut Choices, kind: &ResourceType) -> Projection {
 fn projected(
     settings: &Settings,
     kind: &ResourceType,
-    stored: &Stored,
+    stored: &StoredResource,
     projection: &Projection,
 ) -> Value {
     let mut members = stored.document.tree().unwrap().into_owned().into_map();
@@ -285,7 +288,11 @@ fn projected(
         .iter()
         .filter(|attr| attr.parent().is_none() && projection.shows(attr.id()));
     let wanted: Vec<AttrId> = wanted.map(Attr::id).collect();
-    for (key, value) in computed(settings, &Facts::of(kind, stored, &stored.edges), &wanted) {
+    for (key, value) in computed_attributes(
+        settings,
+        &ResourceFacts::new(kind, stored, &stored.edges),
+        &wanted,
+    ) {
         let attr = kind.attr(kind.attribute_id(&key).unwrap());
         let holder = match attr.extension() {
             None => Some(&mut members),
@@ -313,7 +320,7 @@ fn check(seed: u64, is_exact: bool) {
         let (projection, printer) = (&projections[turn % 4], &printers[turn % 4]);
         let text = to_json_text(&document(choices, kind, is_exact));
         let at = |seconds| DateTime::from_timestamp(seconds, 987_654_321).unwrap();
-        let mut stored = Stored::new(
+        let mut stored = StoredResource::new(
             ResourceId::from(choices.pick(&["42", "a b", "\\"])),
             Version::new(choices.pick(&["7", "back\\slash"])).unwrap(),
             Timestamps {
@@ -357,7 +364,7 @@ fn printed(text: &'static str) -> String {
     let settings = Settings::new("https://example.com/");
     let user = settings.registry.resource_type("User").unwrap();
     let at = DateTime::UNIX_EPOCH;
-    let mut stored = Stored::new(
+    let mut stored = StoredResource::new(
         ResourceId::from("42"),
         Version::new("7").unwrap(),
         Timestamps {

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use scimkit_registry::{AttrId, AttributeRole, ResourceId, ResourceType};
-use scimkit_store::{Batch, Expect, StoreError, Stored, Want, Write, Written};
+use scimkit_store::{
+    Batch, ExpectedVersion, ReadOptions, StoreError, StoredResource, WriteOp, Written,
+};
 use serde_json::json;
 
 use super::{
@@ -43,16 +45,16 @@ fn compared_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
             continue;
         };
         let mut want = match ground.store.support(&kind).written_edges {
-            true => Want::edges(shown_attributes(&kind)),
-            false => Want::document(),
+            true => ReadOptions::edges(shown_attributes(&kind)),
+            false => ReadOptions::document(),
         };
         want.limit = [None, Some(1), Some(2), Some(3)]
             .get(random.below(4))
             .copied()
             .flatten();
-        let batch = batch.with_want(want.clone());
+        let batch = batch.with_read_options(want.clone());
         let kinds: Vec<_> = batch.writes.iter().map(|w| w.kind().clone()).collect();
-        let checked = ground.carry_out(batch.clone().only_checked())?;
+        let checked = ground.carry_out(batch.clone().check_only())?;
         let committed = ground.carry_out(batch)?;
         let texts = |answers: &[_]| answers.iter().map(text).collect::<Result<Vec<_>, _>>();
         ensure_eq!(
@@ -80,7 +82,7 @@ fn next_write(
     ground: &Ground<'_>,
     ids: &mut Vec<String>,
     random: &mut Random,
-) -> Result<Write, String> {
+) -> Result<WriteOp, String> {
     const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
     let some = |random: &mut Random, first: char| {
         let known: Vec<_> = ids.iter().filter(|id| id.starts_with(first)).collect();
@@ -102,9 +104,9 @@ fn next_write(
         2 => (group, ground.only_members(&[&user, &other])?),
         _ => return any_write(ground, ids, random),
     };
-    Ok(Write::Update {
+    Ok(WriteOp::Update {
         change,
-        expect: Expect::Any,
+        expect: ExpectedVersion::Any,
         id: ResourceId::from(id),
     })
 }
@@ -112,8 +114,8 @@ fn next_write(
 /// Compares the last answer about a resource with a read that follows.
 fn compare(
     ground: &Ground<'_>,
-    (kind, stored): (&Arc<ResourceType>, &Stored),
-    want: &Want,
+    (kind, stored): (&Arc<ResourceType>, &StoredResource),
+    want: &ReadOptions,
 ) -> Result<(), String> {
     let reading = ground.store.read(&ground.scope, kind, &stored.id, want);
     match ground.run(reading)? {
@@ -141,7 +143,7 @@ fn text(answer: &Result<Written, StoreError>) -> Result<String, String> {
     let version = written.version.as_ref().map(|version| version.as_str());
     Ok(format!(
         "{:?} {version:?} {:?} {edges:?}",
-        written.how,
+        written.outcome,
         document.map(|document| document.to_text())
     ))
 }

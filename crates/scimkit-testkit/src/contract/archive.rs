@@ -3,10 +3,10 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use scimkit_store::Memory;
+//! use scimkit_store::MemoryStore;
 //! use scimkit_testkit::contract::{archive, block_on};
 //!
-//! archive::check(&|| Arc::new(Memory::new()), &|| Arc::new(Memory::new()), &block_on)?;
+//! archive::check(&|| Arc::new(MemoryStore::new()), &|| Arc::new(MemoryStore::new()), &block_on)?;
 //! # Ok::<(), String>(())
 //! ```
 
@@ -20,15 +20,15 @@ mod whole;
 
 use std::{fmt, sync::Arc};
 
-use scimkit_store::{Archive, Store, Tenancy};
+use scimkit_store::{Archive, Store, TenantStore};
 
 use self::ground::Pair;
 use super::Driver;
 
 /// A store that keeps all of a tenant, and archives it.
-pub trait Whole: Archive + Store + Tenancy {}
+pub trait Whole: Archive + Store + TenantStore {}
 
-impl<T: Archive + Store + Tenancy> Whole for T {}
+impl<T: Archive + Store + TenantStore> Whole for T {}
 
 /// Makes a store that holds nothing yet.
 pub type Make<'a> = dyn Fn() -> Arc<dyn Whole> + 'a;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_registry::{ResourceId, ResourceType};
-use scimkit_store::{Batch, Expect, OnFailure, StoreError, Stored, Write};
+use scimkit_store::{Batch, ExpectedVersion, OnFailure, StoreError, StoredResource, WriteOp};
 use serde_json::json;
 
 use super::{
@@ -86,7 +86,7 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
     };
     let outcomes = carry_out(
         ground,
-        OnFailure::Undo,
+        OnFailure::RollBack,
         writes(create_user(ground, "u5", "BO")?)?,
     )?;
     let mut expected = ["NotRun"; 7];
@@ -100,12 +100,12 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
         ground.absent(user, id)?;
     }
     let named = ground.filter(user, r#"userName eq "ada""#)?;
-    let found = ground.ids(&scimkit_store::Query::of(user.clone()).matching(named))?;
+    let found = ground.ids(&scimkit_store::Query::new(user.clone()).with_predicate(named))?;
     ensure_eq!(found, ["u1"], "who has the name that was given back");
 
     let outcomes = carry_out(
         ground,
-        OnFailure::Undo,
+        OnFailure::RollBack,
         writes(create_user(ground, "u5", "di")?)?,
     )?;
     let expected = [
@@ -135,13 +135,13 @@ fn batches_under(ground: &Ground<'_>, alone: &Ground<'_>, seed: u64) -> Result<(
         let writes = writes?;
         let rule = match random.below(3) {
             0 => OnFailure::Continue,
-            1 => OnFailure::Undo,
+            1 => OnFailure::RollBack,
             _ => OnFailure::StopAfter(1 + u32::from(random.once_in(2))),
         };
         let before = state(ground, &ids)?;
         let answers = carry_out(ground, rule, writes.clone())?;
         let failed = |answers: &[String]| answers.iter().any(|answer| is_failure(answer));
-        if rule == OnFailure::Undo && failed(&answers) {
+        if rule == OnFailure::RollBack && failed(&answers) {
             let done = answers.iter().filter(|answer| !is_failure(answer));
             ensure_eq!(done.count(), 0, "the writes done of a batch that is undone");
             let after = state(ground, &ids)?;
@@ -180,7 +180,7 @@ pub(super) fn any_write(
     ground: &Ground<'_>,
     ids: &mut Vec<String>,
     random: &mut Random,
-) -> Result<Write, String> {
+) -> Result<WriteOp, String> {
     let users: Vec<_> = ids.iter().filter(|id| id.starts_with('u')).collect();
     let groups: Vec<_> = ids.iter().filter(|id| id.starts_with('g')).collect();
     let user = random.pick(&users).map_or("nobody", |id| id.as_str());
@@ -195,9 +195,9 @@ pub(super) fn any_write(
         0 => rename(ground, user, random.word()),
         1 => Ok(delete(&ground.user, user)),
         2 => Ok(delete(&ground.group, group)),
-        3 => Ok(Write::Update {
+        3 => Ok(WriteOp::Update {
             change: ground.members(&[], &[&member])?,
-            expect: Expect::Any,
+            expect: ExpectedVersion::Any,
             id: ResourceId::from(group),
         }),
         4 => join(ground, group, &member),
@@ -206,7 +206,7 @@ pub(super) fn any_write(
             let body = json!({"displayName": random.word(), "members": [{"value": member}]});
             let change = ground.body(&ground.group, body)?;
             ids.push(id.clone());
-            Ok(Write::Create {
+            Ok(WriteOp::Create {
                 claim: None,
                 change,
                 id: ResourceId::from(id),
@@ -222,7 +222,10 @@ pub(super) fn any_write(
 }
 
 /// What there is of these resources, with their members or groups.
-fn state(ground: &Ground<'_>, ids: &[String]) -> Result<Vec<(Stored, Vec<String>)>, String> {
+fn state(
+    ground: &Ground<'_>,
+    ids: &[String],
+) -> Result<Vec<(StoredResource, Vec<String>)>, String> {
     let mut found = Vec::new();
     for id in ids {
         let kind = match id.starts_with('g') {
@@ -246,19 +249,19 @@ fn state(ground: &Ground<'_>, ids: &[String]) -> Result<Vec<(Stored, Vec<String>
 fn carry_out(
     ground: &Ground<'_>,
     rule: OnFailure,
-    writes: Vec<Write>,
+    writes: Vec<WriteOp>,
 ) -> Result<Vec<String>, String> {
-    let batch = Batch::new(second(2), writes).on_failure(rule);
+    let batch = Batch::new(second(2), writes).with_on_failure(rule);
     let count = batch.writes.len();
     let answers = ground.carry_out(batch)?;
     ensure_eq!(answers.len(), count, "answers to a batch");
     let word = |answer| match answer {
-        Ok(scimkit_store::Written { how, .. }) => format!("{how:?}"),
+        Ok(scimkit_store::Written { outcome: how, .. }) => format!("{how:?}"),
         Err(StoreError::Cycle { .. }) => "Cycle".to_owned(),
-        Err(StoreError::Missing { .. }) => "Missing".to_owned(),
+        Err(StoreError::UnknownMembers { .. }) => "Missing".to_owned(),
         Err(StoreError::NotFound) => "NotFound".to_owned(),
-        Err(StoreError::NotRun) => "NotRun".to_owned(),
-        Err(StoreError::Taken { .. }) => "Taken".to_owned(),
+        Err(StoreError::Skipped) => "NotRun".to_owned(),
+        Err(StoreError::Duplicate { .. }) => "Taken".to_owned(),
         Err(e) => said(&e),
     };
     Ok(answers.into_iter().map(word).collect())
@@ -268,35 +271,35 @@ fn is_failure(answer: &str) -> bool {
     !["Created", "Deleted", "Unchanged", "Updated"].contains(&answer)
 }
 
-fn create_user(ground: &Ground<'_>, id: &str, name: &str) -> Result<Write, String> {
+fn create_user(ground: &Ground<'_>, id: &str, name: &str) -> Result<WriteOp, String> {
     let change = ground.body(&ground.user, json!({"userName": name}))?;
-    Ok(Write::Create {
+    Ok(WriteOp::Create {
         claim: None,
         change,
         id: ResourceId::from(id),
     })
 }
 
-fn rename(ground: &Ground<'_>, id: &str, name: &str) -> Result<Write, String> {
+fn rename(ground: &Ground<'_>, id: &str, name: &str) -> Result<WriteOp, String> {
     let change = ground.setting(&ground.user, [("userName", json!(name))])?;
-    Ok(Write::Update {
+    Ok(WriteOp::Update {
         change,
-        expect: Expect::Any,
+        expect: ExpectedVersion::Any,
         id: ResourceId::from(id),
     })
 }
 
-fn join(ground: &Ground<'_>, group: &str, user: &str) -> Result<Write, String> {
-    Ok(Write::Update {
+fn join(ground: &Ground<'_>, group: &str, user: &str) -> Result<WriteOp, String> {
+    Ok(WriteOp::Update {
         change: ground.members(&[user], &[])?,
-        expect: Expect::Any,
+        expect: ExpectedVersion::Any,
         id: ResourceId::from(group),
     })
 }
 
-fn delete(kind: &Arc<ResourceType>, id: &str) -> Write {
-    Write::Delete {
-        expect: Expect::Any,
+fn delete(kind: &Arc<ResourceType>, id: &str) -> WriteOp {
+    WriteOp::Delete {
+        expect: ExpectedVersion::Any,
         id: ResourceId::from(id),
         kind: Arc::clone(kind),
     }

@@ -58,7 +58,7 @@ fn ended(ground: &Ground<'_>) -> Result<(), String> {
         for most in SIZES {
             for count in [5, 100] {
                 let walk = walk.clone().with_max_bytes(most);
-                let mut page = ground.query(&walk.clone().page(0, count))?;
+                let mut page = ground.query(&walk.clone().with_page(0, count))?;
                 let mut found = Vec::new();
                 loop {
                     ensure!(!page.items.is_empty(), "an empty page");
@@ -68,7 +68,7 @@ fn ended(ground: &Ground<'_>) -> Result<(), String> {
                     found.extend(checked(&page, most)?);
                     ensure!(found.len() <= USERS, "a walk goes on");
                     let Some(next) = page.next else { break };
-                    page = ground.query(&walk.clone().after(next, count))?;
+                    page = ground.query(&walk.clone().with_page_after(next, count))?;
                 }
                 ensure_eq!(found, whole, "{most} bytes of {}", what(ground, &walk));
             }
@@ -86,7 +86,7 @@ fn named(ground: &Ground<'_>) -> Result<(), String> {
         for most in SIZES {
             for (start, count) in [(0, 100), (0, 5), (3, 10), (20, 10), (30, 5), (3, 0)] {
                 let walk = walk.clone().with_max_bytes(most);
-                let query = walk.with_overflow(Overflow::Name).page(start, count);
+                let query = walk.with_overflow(Overflow::Name).with_page(start, count);
                 let page = ground.query(&query)?;
                 let mut found = checked(&page, most)?;
                 if found.is_empty() {
@@ -120,7 +120,7 @@ fn crews(ground: &Ground<'_>, groups: usize, members: usize) -> Result<Query, St
         ground.create(second(0), &ground.group, &format!("g{n}"), body)?;
     }
     let members = ground.attr(&ground.group, "members")?;
-    Ok(Query::of(Arc::clone(&ground.group)).with_edges(vec![members]))
+    Ok(Query::new(Arc::clone(&ground.group)).with_edges(vec![members]))
 }
 
 fn edges(ground: &Ground<'_>) -> Result<(), String> {
@@ -130,7 +130,7 @@ fn edges(ground: &Ground<'_>) -> Result<(), String> {
     let page = ground.query(&query)?;
     ensure_eq!(page.items.len(), 1, "groups of 20 members in 2,000 bytes");
     let next = page.next.ok_or("the page does not say where it ended")?;
-    let page = ground.query(&query.clone().after(next, 100))?;
+    let page = ground.query(&query.clone().with_page_after(next, 100))?;
     ensure_eq!(page.items.len(), 1, "groups on the second page");
     let page = ground.query(&query.with_overflow(Overflow::Name))?;
     ensure_eq!(page.rest.len(), 3, "groups that are named");
@@ -148,7 +148,7 @@ fn limited(ground: &Ground<'_>) -> Result<(), String> {
         ensure_eq!(ids_of(edges), ["u00", "u01", "u02", "u03"], "first members");
     }
     let groups = ground.attr(&ground.user, "groups")?;
-    let query = Query::of(Arc::clone(&ground.user)).with_edges(vec![groups]);
+    let query = Query::new(Arc::clone(&ground.user)).with_edges(vec![groups]);
     let page = ground.query(&query.with_edge_limit(1))?;
     for stored in &page.items {
         let edges = stored.edges.first().map_or(&[][..], |(_, edges)| edges);

@@ -9,8 +9,8 @@ use scimkit_registry::{
     Tolerance,
 };
 use scimkit_store::{
-    Batch, EdgeQuery, Expect, How, Page, Query, Start, StoreError, Stored, Want, Write, Written,
-    engine::BatchAnswer,
+    Batch, EdgeQuery, ExpectedVersion, Page, PageStart, Query, ReadOptions, StoreError,
+    StoredResource, WriteOp, WriteOutcome, Written, engine::BatchAnswer,
 };
 
 use serde_json::Value;
@@ -22,7 +22,7 @@ impl Ground<'_> {
     pub(super) fn write(
         &self,
         at: DateTime<Utc>,
-        writes: Vec<Write>,
+        writes: Vec<WriteOp>,
     ) -> Result<Vec<Result<Written, StoreError>>, String> {
         let count = writes.len();
         let answers = self.carry_out(Batch::new(at, writes))?;
@@ -51,7 +51,7 @@ impl Ground<'_> {
     pub(super) fn attempt(
         &self,
         at: DateTime<Utc>,
-        write: &Write,
+        write: &WriteOp,
     ) -> Result<Result<Written, StoreError>, String> {
         const PATIENCE: u32 = 200;
         for _ in 0..PATIENCE {
@@ -74,18 +74,22 @@ impl Ground<'_> {
         kind: &Arc<ResourceType>,
         id: &str,
         body: Value,
-    ) -> Result<Stored, String> {
+    ) -> Result<StoredResource, String> {
         let change = self.body(kind, body)?;
         let answer = self.attempt(
             at,
-            &Write::Create {
+            &WriteOp::Create {
                 claim: None,
                 change,
                 id: ResourceId::from(id),
             },
         )?;
         let written = answer.map_err(|e| format!("create `{id}`: {}", said(&e)))?;
-        ensure_eq!(written.how, How::Created, "what a create of `{id}` did");
+        ensure_eq!(
+            written.outcome,
+            WriteOutcome::Created,
+            "what a create of `{id}` did"
+        );
         written
             .stored
             .ok_or_else(|| format!("a create of `{id}` answers without the resource"))
@@ -97,22 +101,24 @@ impl Ground<'_> {
         at: DateTime<Utc>,
         id: &str,
         change: Change,
-        how: How,
-    ) -> Result<Stored, String> {
-        let write = Write::Update {
+        how: WriteOutcome,
+    ) -> Result<StoredResource, String> {
+        let write = WriteOp::Update {
             change,
-            expect: Expect::Any,
+            expect: ExpectedVersion::Any,
             id: ResourceId::from(id),
         };
         let written = self
             .attempt(at, &write)?
             .map_err(|e| format!("update `{id}`: {}", said(&e)))?;
         // A mapping may keep two spellings as one.
-        let same = how == How::Updated && written.how == How::Unchanged && !self.subject.is_whole();
+        let same = how == WriteOutcome::Updated
+            && written.outcome == WriteOutcome::Unchanged
+            && !self.subject.is_whole();
         ensure!(
-            written.how == how || same,
+            written.outcome == how || same,
             "what an update of `{id}` did: expected {how:?}, found {:?}",
-            written.how
+            written.outcome
         );
         written
             .stored
@@ -129,23 +135,31 @@ impl Ground<'_> {
         let (id, kind) = (ResourceId::from(id), Arc::clone(kind));
         let answer = self.attempt(
             at,
-            &Write::Delete {
-                expect: Expect::Any,
+            &WriteOp::Delete {
+                expect: ExpectedVersion::Any,
                 id,
                 kind,
             },
         )?;
         let written = answer.map_err(|e| format!("delete: {}", said(&e)))?;
-        ensure_eq!(written.how, How::Deleted, "what a delete did");
+        ensure_eq!(written.outcome, WriteOutcome::Deleted, "what a delete did");
         ensure!(written.stored.is_none(), "a delete answers with a resource");
         Ok(())
     }
 
     /// A resource that must be there.
-    pub(super) fn read(&self, kind: &Arc<ResourceType>, id: &str) -> Result<Stored, String> {
+    pub(super) fn read(
+        &self,
+        kind: &Arc<ResourceType>,
+        id: &str,
+    ) -> Result<StoredResource, String> {
         self.needs_kind(kind)?;
         let key = ResourceId::from(id);
-        let stored = self.run(self.store.read(&self.scope, kind, &key, &Want::document()))?;
+        let stored =
+            self.run(
+                self.store
+                    .read(&self.scope, kind, &key, &ReadOptions::document()),
+            )?;
         let stored = stored.map_err(|e| format!("read `{id}`: {}", said(&e)))?;
         ensure_eq!(stored.id.as_str(), id, "the id of what was read");
         Ok(stored)
@@ -158,7 +172,7 @@ impl Ground<'_> {
             &self.scope,
             kind,
             &ResourceId::from(id),
-            &Want::document(),
+            &ReadOptions::document(),
         ))? {
             Err(StoreError::NotFound) => Ok(()),
             Err(e) => Err(format!("read of the absent `{id}`: {}", said(&e))),
@@ -192,17 +206,17 @@ impl Ground<'_> {
         id: &ResourceId,
         edges: &[Edge],
     ) -> Result<(), String> {
-        let want = Want::edges([asked.attr]);
+        let want = ReadOptions::edges([asked.attr]);
         let read = match self.run(self.store.read(&self.scope, &asked.kind, id, &want))? {
             Err(StoreError::NotFound) => return Ok(()),
             other => other.map_err(|e| format!("read `{id}` with edges: {}", said(&e)))?,
         };
-        let few = Want::edges([asked.attr]).at_most(1);
+        let few = ReadOptions::edges([asked.attr]).with_edge_limit(1);
         let first = self.run(self.store.read(&self.scope, &asked.kind, id, &few))?;
         let first = first.map_err(|e| format!("read `{id}` with one edge: {}", said(&e)))?;
         let first = first.edges.first().map_or(&[][..], |(_, edges)| edges);
         // The first one is known only if the ids are.
-        if self.store.support(&self.user).given_ids {
+        if self.store.support(&self.user).caller_assigned_ids {
             ensure_eq!(
                 first,
                 edges.get(..1).unwrap_or_default(),
@@ -214,7 +228,7 @@ impl Ground<'_> {
             op: Operator::Equal,
             value: Scalar::Text(id.as_str().to_owned()),
         };
-        let query = Query::of(Arc::clone(&asked.kind)).matching(same);
+        let query = Query::new(Arc::clone(&asked.kind)).with_predicate(same);
         let query = query.with_edges(want.edges);
         let page = self.run(self.store.query(&self.scope, &query))?;
         let page = page.map_err(|e| format!("query of `{id}` with edges: {}", said(&e)))?;
@@ -262,12 +276,12 @@ impl Ground<'_> {
         if query.sort.is_some() {
             self.needs_sort()?;
         }
-        if matches!(query.start, Start::After(_)) {
+        if matches!(query.start, PageStart::After(_)) {
             self.needs_cursor()?;
         }
         let page = self.run(self.store.query(&self.scope, query))?;
         let page = page.map_err(|e| format!("query: {}", said(&e)))?;
-        let part = !matches!(query.start, Start::Index(0)) || page.next.is_some();
+        let part = !matches!(query.start, PageStart::Index(0)) || page.next.is_some();
         if query.count > 0 && part {
             self.needs_ids("the order of a list is not known")?;
         }
@@ -281,7 +295,7 @@ impl Ground<'_> {
 
     /// The number of resources of the type.
     pub(super) fn total(&self, kind: &Arc<ResourceType>) -> Result<u64, String> {
-        let page = self.query(&Query::of(Arc::clone(kind)).page(0, 0))?;
+        let page = self.query(&Query::new(Arc::clone(kind)).with_page(0, 0))?;
         page.total
             .ok_or_else(|| "a page lacks the total that was asked for".to_owned())
     }
@@ -314,9 +328,9 @@ impl Ground<'_> {
 }
 
 /// Whether a write names a resource that another one of the batch creates.
-fn refers_to_itself(writes: &[Write]) -> bool {
+fn refers_to_itself(writes: &[WriteOp]) -> bool {
     let created = writes.iter().filter_map(|write| match write {
-        Write::Create { id, .. } => Some(id),
+        WriteOp::Create { id, .. } => Some(id),
         _ => None,
     });
     let created: BTreeSet<_> = created.collect();
@@ -331,8 +345,8 @@ fn refers_to_itself(writes: &[Write]) -> bool {
         named.any(|id| created.contains(id))
     };
     writes.iter().any(|write| match write {
-        Write::Create { change, .. } => members(change),
-        Write::Delete { id, .. } => created.contains(id),
-        Write::Update { change, id, .. } => created.contains(id) || members(change),
+        WriteOp::Create { change, .. } => members(change),
+        WriteOp::Delete { id, .. } => created.contains(id),
+        WriteOp::Update { change, id, .. } => created.contains(id) || members(change),
     })
 }

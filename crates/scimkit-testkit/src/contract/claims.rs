@@ -2,8 +2,8 @@
 
 use scimkit_registry::ResourceId;
 use scimkit_store::{
-    Among, Batch, Claim, ConnectionId, Deletes, Expect, How, OnFailure, Query, StoreError, Stored,
-    Write,
+    Batch, ConnectionId, DeletePolicy, ExistingMatch, ExpectedVersion, MatchScope, OnFailure,
+    Query, StoreError, StoredResource, WriteOp, WriteOutcome,
 };
 use serde_json::{Value, json};
 
@@ -83,18 +83,22 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// What a create of the same name may take.
-fn claim(ground: &Ground<'_>, among: Among, filter: &str) -> Result<Option<Claim>, String> {
+fn claim(
+    ground: &Ground<'_>,
+    among: MatchScope,
+    filter: &str,
+) -> Result<Option<ExistingMatch>, String> {
     let by = ground.filter(&ground.user, filter)?;
-    Ok(Some(Claim::new(among, by)))
+    Ok(Some(ExistingMatch::new(among, by)))
 }
 
 fn create(
     ground: &Ground<'_>,
     id: &str,
     body: Value,
-    claim: Option<Claim>,
-) -> Result<Write, String> {
-    Ok(Write::Create {
+    claim: Option<ExistingMatch>,
+) -> Result<WriteOp, String> {
+    Ok(WriteOp::Create {
         change: ground.body(&ground.user, body)?,
         claim: claim.map(Box::new),
         id: ResourceId::from(id),
@@ -106,13 +110,13 @@ fn take(
     ground: &Ground<'_>,
     (second_of, id): (i64, &str),
     body: Value,
-    claim: Option<Claim>,
-    how: How,
-) -> Result<Stored, String> {
+    claim: Option<ExistingMatch>,
+    how: WriteOutcome,
+) -> Result<StoredResource, String> {
     let write = create(ground, id, body, claim)?;
     let written = ground.attempt(second(second_of), &write)?;
     let written = written.map_err(|e| format!("a create that claims: {}", said(&e)))?;
-    ensure_eq!(written.how, how, "what a create that claims did");
+    ensure_eq!(written.outcome, how, "what a create that claims did");
     written
         .stored
         .ok_or_else(|| "it answers without the resource".to_owned())
@@ -128,9 +132,9 @@ fn adopts(ground: &Ground<'_>) -> Result<(), String> {
         ground.create(second(1), &ground.group, id, group)?;
     }
     let entra = ground.through("entra");
-    let claim = claim(&entra, Among::Both, r#"userName eq "bJ""#)?;
+    let claim = claim(&entra, MatchScope::Both, r#"userName eq "bJ""#)?;
     let body = json!({"userName": "bj", "title": "provider"});
-    let taken = take(&entra, (2, "n1"), body, claim, How::Adopted)?;
+    let taken = take(&entra, (2, "n1"), body, claim, WriteOutcome::Adopted)?;
     ensure_eq!(taken.id.as_str(), "h1", "the id of what was adopted");
     ensure_eq!(taken.created, before.created, "created");
     ensure_eq!(taken.last_modified, second(2), "lastModified");
@@ -160,20 +164,20 @@ fn leaves(ground: &Ground<'_>) -> Result<(), String> {
             by,
             "n1",
             json!({"userName": "BJ"}),
-            claim(by, Among::Both, r#"userName eq "bj""#)?,
+            claim(by, MatchScope::Both, r#"userName eq "bj""#)?,
         )?;
         taken(by.attempt(second(2), &write)?)?;
     }
     // Once adopted, nobody else's.
     ground.create(second(3), &ground.user, "h1", json!({"userName": "am"}))?;
-    let by_name = |by| claim(by, Among::Live, r#"userName eq "am""#);
+    let by_name = |by| claim(by, MatchScope::Live, r#"userName eq "am""#);
     let body = json!({"userName": "am"});
     take(
         &okta,
         (4, "n2"),
         body.clone(),
         by_name(&okta)?,
-        How::Adopted,
+        WriteOutcome::Adopted,
     )?;
     let write = create(&entra, "n3", body, by_name(&entra)?)?;
     taken(entra.attempt(second(5), &write)?)
@@ -183,8 +187,8 @@ fn adopts_as_it_is(ground: &Ground<'_>) -> Result<(), String> {
     let body = json!({"userName": "bj"});
     let before = ground.create(second(1), &ground.user, "h1", body.clone())?;
     let entra = ground.through("entra");
-    let claim = claim(&entra, Among::Live, r#"userName eq "bj""#)?;
-    let taken = take(&entra, (2, "n1"), body, claim, How::Adopted)?;
+    let claim = claim(&entra, MatchScope::Live, r#"userName eq "bj""#)?;
+    let taken = take(&entra, (2, "n1"), body, claim, WriteOutcome::Adopted)?;
     ensure!(taken.version != before.version, "the version stayed");
     ensure_eq!(taken.last_modified, second(2), "lastModified");
     same(&taken, &ground.read(&ground.user, "h1")?)
@@ -196,7 +200,7 @@ fn several(ground: &Ground<'_>) -> Result<(), String> {
         ground.create(second(1), &ground.user, id, body)?;
     }
     let entra = ground.through("entra");
-    let by = claim(&entra, Among::Both, r#"externalId eq "7""#)?;
+    let by = claim(&entra, MatchScope::Both, r#"externalId eq "7""#)?;
     let write = create(
         &entra,
         "n1",
@@ -209,12 +213,12 @@ fn several(ground: &Ground<'_>) -> Result<(), String> {
     }
     ensure_eq!(ground.total(&ground.user)?, 2, "users");
     // One of them is the connection's, so there is no doubt any more.
-    let by = claim(&entra, Among::Both, r#"userName eq "a""#)?;
+    let by = claim(&entra, MatchScope::Both, r#"userName eq "a""#)?;
     let one = json!({"userName": "a", "externalId": "7"});
-    take(&entra, (3, "n2"), one, by, How::Adopted)?;
-    let by = claim(&entra, Among::Both, r#"externalId eq "7""#)?;
+    take(&entra, (3, "n2"), one, by, WriteOutcome::Adopted)?;
+    let by = claim(&entra, MatchScope::Both, r#"externalId eq "7""#)?;
     let two = json!({"userName": "b", "externalId": "7"});
-    let taken = take(&entra, (4, "n3"), two, by, How::Adopted)?;
+    let taken = take(&entra, (4, "n3"), two, by, WriteOutcome::Adopted)?;
     ensure_eq!(taken.id.as_str(), "h2", "the id of what was adopted");
     Ok(())
 }
@@ -240,16 +244,16 @@ fn gone(ground: &Ground<'_>) -> Result<(), String> {
     ground.absent(&ground.user, "u1")?;
     ensure_eq!(ground.total(&ground.user)?, 0, "users");
     let filter = ground.filter(&ground.user, r#"userName eq "bj" or title pr"#)?;
-    let query = Query::of(ground.user.clone()).matching(filter);
+    let query = Query::new(ground.user.clone()).with_predicate(filter);
     ensure_eq!(ground.ids(&query)?, Vec::<String>::new(), "users found");
     members(ground, "g1", &[])?;
-    let update = Write::Update {
+    let update = WriteOp::Update {
         change: ground.setting(&ground.user, [("title", json!("x"))])?,
-        expect: Expect::Any,
+        expect: ExpectedVersion::Any,
         id: ResourceId::from("u1"),
     };
-    let delete = Write::Delete {
-        expect: Expect::Any,
+    let delete = WriteOp::Delete {
+        expect: ExpectedVersion::Any,
         id: ResourceId::from("u1"),
         kind: ground.user.clone(),
     };
@@ -259,13 +263,13 @@ fn gone(ground: &Ground<'_>) -> Result<(), String> {
             other => return Err(format!("a write of what was retired: {other:?}")),
         }
     }
-    let member = Write::Update {
+    let member = WriteOp::Update {
         change: ground.members(&["u1"], &[])?,
-        expect: Expect::Any,
+        expect: ExpectedVersion::Any,
         id: ResourceId::from("g1"),
     };
     match ground.attempt(second(3), &member)? {
-        Err(StoreError::Missing { .. }) => {}
+        Err(StoreError::UnknownMembers { .. }) => {}
         other => return Err(format!("a member that was retired: {other:?}")),
     }
     // Its name is free for a create that claims nothing, and its id is not.
@@ -281,9 +285,9 @@ fn gone(ground: &Ground<'_>) -> Result<(), String> {
 fn relinks(ground: &Ground<'_>) -> Result<(), String> {
     retired(ground)?;
     let entra = ground.through("entra");
-    let by = claim(&entra, Among::Both, r#"userName eq "bj""#)?;
+    let by = claim(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
     let body = json!({"userName": "BJ", "nickName": "b"});
-    let back = take(&entra, (5, "n1"), body, by, How::Relinked)?;
+    let back = take(&entra, (5, "n1"), body, by, WriteOutcome::Relinked)?;
     ensure_eq!(back.id.as_str(), "u1", "the id of what came back");
     ensure_eq!(back.created, second(1), "created");
     ensure_eq!(back.last_modified, second(5), "lastModified");
@@ -294,17 +298,22 @@ fn relinks(ground: &Ground<'_>) -> Result<(), String> {
     groups(ground, "u1", &[])?;
     ensure_eq!(ground.total(&ground.user)?, 1, "users");
     let filter = ground.filter(&ground.user, r#"userName eq "bj""#)?;
-    let query = Query::of(ground.user.clone()).matching(filter);
+    let query = Query::new(ground.user.clone()).with_predicate(filter);
     ensure_eq!(ground.ids(&query)?, ["u1"], "users found");
     // It is the connection's, it can be a member again, and it can go and come again.
-    ground.update(second(6), "g1", ground.members(&["u1"], &[])?, How::Updated)?;
+    ground.update(
+        second(6),
+        "g1",
+        ground.members(&["u1"], &[])?,
+        WriteOutcome::Updated,
+    )?;
     ensure_eq!(ids_of(&ground.members_of("g1")?), ["u1"], "members");
     ground.retiring().delete(second(7), &ground.user, "u1")?;
-    let by = claim(&entra, Among::Retired, r#"userName eq "bj""#)?;
+    let by = claim(&entra, MatchScope::Retired, r#"userName eq "bj""#)?;
     let body = json!({"userName": "bj"});
-    let again = take(&entra, (8, "n2"), body.clone(), by, How::Relinked)?;
+    let again = take(&entra, (8, "n2"), body.clone(), by, WriteOutcome::Relinked)?;
     ensure!(again.version != back.version, "a version was given again");
-    let by = claim(&entra, Among::Both, r#"userName eq "bj""#)?;
+    let by = claim(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
     let write = create(&entra, "n3", body, by)?;
     taken(entra.attempt(second(9), &write)?)
 }
@@ -316,13 +325,13 @@ fn the_last_one(ground: &Ground<'_>) -> Result<(), String> {
         retiring.delete(second(n), &ground.user, id)?;
     }
     for id in ["u1", "u3", "u2"] {
-        let by = claim(ground, Among::Retired, r#"userName eq "bj""#)?;
+        let by = claim(ground, MatchScope::Retired, r#"userName eq "bj""#)?;
         let back = take(
             ground,
             (9, "n1"),
             json!({"userName": "bj"}),
             by,
-            How::Relinked,
+            WriteOutcome::Relinked,
         )?;
         ensure_eq!(back.id.as_str(), id, "which one came back");
         // Out of the way of the next one.
@@ -339,10 +348,16 @@ fn in_order(ground: &Ground<'_>) -> Result<(), String> {
         retiring.delete(second(n), &ground.user, id)?;
     }
     let filter = r#"userName eq "ann" or externalId eq "7""#;
-    let claim = claim(&ground.through("entra"), Among::Retired, filter)?;
+    let claim = claim(&ground.through("entra"), MatchScope::Retired, filter)?;
     for id in ["u1", "u2"] {
         let body = json!({"userName": id});
-        let back = take(ground, (9, "n1"), body, claim.clone(), How::Relinked)?;
+        let back = take(
+            ground,
+            (9, "n1"),
+            body,
+            claim.clone(),
+            WriteOutcome::Relinked,
+        )?;
         ensure_eq!(back.id.as_str(), id, "who came back");
     }
     Ok(())
@@ -354,14 +369,32 @@ fn prefers(ground: &Ground<'_>) -> Result<(), String> {
     ground.create(second(3), &ground.user, "h1", body.clone())?;
     let entra = ground.through("entra");
     let by = |among| claim(&entra, among, r#"externalId eq "7""#);
-    let taken = take(&entra, (4, "n1"), body, by(Among::Both)?, How::Adopted)?;
+    let taken = take(
+        &entra,
+        (4, "n1"),
+        body,
+        by(MatchScope::Both)?,
+        WriteOutcome::Adopted,
+    )?;
     ensure_eq!(taken.id.as_str(), "h1", "which one was taken");
     // A claim among the live ones leaves the retired one, and the other way round.
     let body = json!({"userName": "third", "externalId": "7"});
-    let made = take(&entra, (5, "n2"), body, by(Among::Live)?, How::Created)?;
+    let made = take(
+        &entra,
+        (5, "n2"),
+        body,
+        by(MatchScope::Live)?,
+        WriteOutcome::Created,
+    )?;
     ensure_eq!(made.id.as_str(), "n2", "what was made");
     let body = json!({"userName": "bj", "externalId": "7"});
-    let back = take(&entra, (6, "n3"), body, by(Among::Retired)?, How::Relinked)?;
+    let back = take(
+        &entra,
+        (6, "n3"),
+        body,
+        by(MatchScope::Retired)?,
+        WriteOutcome::Relinked,
+    )?;
     ensure_eq!(back.id.as_str(), "u1", "which one came back");
     Ok(())
 }
@@ -377,17 +410,17 @@ fn refused(ground: &Ground<'_>) -> Result<(), String> {
     ground.create(second(3), &ground.user, "h2", json!({"userName": "taken"}))?;
     let entra = ground.through("entra");
     for filter in [r#"externalId eq "7""#, r#"title eq "t""#] {
-        let by = claim(&entra, Among::Both, filter)?;
+        let by = claim(&entra, MatchScope::Both, filter)?;
         let write = create(&entra, "n1", json!({"userName": "taken"}), by)?;
         taken(entra.attempt(second(4), &write)?)?;
     }
     ground.absent(&ground.user, "u1")?;
     same(&other, &ground.read(&ground.user, "h1")?)?;
     for (filter, id, how) in [
-        (r#"title eq "t""#, "h1", How::Adopted),
-        (r#"externalId eq "7""#, "u1", How::Relinked),
+        (r#"title eq "t""#, "h1", WriteOutcome::Adopted),
+        (r#"externalId eq "7""#, "u1", WriteOutcome::Relinked),
     ] {
-        let by = claim(&entra, Among::Both, filter)?;
+        let by = claim(&entra, MatchScope::Both, filter)?;
         let body = json!({"userName": id});
         let stored = take(&entra, (5, "n2"), body, by, how)?;
         ensure_eq!(stored.id.as_str(), id, "what was taken");
@@ -400,13 +433,17 @@ fn apart(ground: &Ground<'_>) -> Result<(), String> {
     ground.create(second(3), &ground.user, "h1", json!({"userName": "am"}))?;
     let other = ground.tenant("other").through("entra");
     for name in ["bj", "am"] {
-        let by = claim(&other, Among::Both, &format!(r#"userName eq "{name}""#))?;
+        let by = claim(
+            &other,
+            MatchScope::Both,
+            &format!(r#"userName eq "{name}""#),
+        )?;
         take(
             &other,
             (4, &format!("o-{name}")),
             json!({"userName": name}),
             by,
-            How::Created,
+            WriteOutcome::Created,
         )?;
     }
     // The id of what another tenant has retired is free.
@@ -423,12 +460,12 @@ fn unindexed(ground: &Ground<'_>) -> Result<(), String> {
     ground.retiring().delete(second(2), &ground.user, "u3")?;
     let by = |email: &str| {
         let filter = format!(r#"emails[type eq "work" and value eq "{email}"]"#);
-        claim(ground, Among::Both, &filter)
+        claim(ground, MatchScope::Both, &filter)
     };
     for (email, id, how) in [
-        ("2@X", "h2", How::Adopted),
-        ("3@x", "u3", How::Relinked),
-        ("4@x", "n1", How::Created),
+        ("2@X", "h2", WriteOutcome::Adopted),
+        ("3@x", "u3", WriteOutcome::Relinked),
+        ("4@x", "n1", WriteOutcome::Created),
     ] {
         let stored = take(ground, (3, "n1"), json!({"userName": id}), by(email)?, how)?;
         ensure_eq!(stored.id.as_str(), id, "what was taken");
@@ -440,7 +477,13 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
     retired(ground)?;
     let host = ground.create(second(3), &ground.user, "h1", json!({"userName": "am"}))?;
     let entra = ground.through("entra");
-    let by = |name: &str| claim(&entra, Among::Both, &format!(r#"userName eq "{name}""#));
+    let by = |name: &str| {
+        claim(
+            &entra,
+            MatchScope::Both,
+            &format!(r#"userName eq "{name}""#),
+        )
+    };
     let writes = vec![
         create(
             &entra,
@@ -451,7 +494,7 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
         create(&entra, "n2", json!({"userName": "bj"}), by("bj")?)?,
         create(&entra, "n3", json!({"userName": "am"}), None)?,
     ];
-    let batch = Batch::new(second(4), writes).on_failure(OnFailure::Undo);
+    let batch = Batch::new(second(4), writes).with_on_failure(OnFailure::RollBack);
     let answers = entra.carry_out(batch)?;
     ensure!(answers.iter().all(Result::is_err), "a batch was not undone");
     same(&host, &ground.read(&ground.user, "h1")?)?;
@@ -462,29 +505,29 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
         (5, "n4"),
         json!({"userName": "am"}),
         by("am")?,
-        How::Adopted,
+        WriteOutcome::Adopted,
     )?;
     let back = take(
         &entra,
         (5, "n5"),
         json!({"userName": "bj"}),
         by("bj")?,
-        How::Relinked,
+        WriteOutcome::Relinked,
     )?;
     ensure_eq!(back.created, second(1), "created");
     // A retirement that is undone leaves the resource where it was.
     let retiring = ground.retiring();
-    let delete = Write::Delete {
-        expect: Expect::Any,
+    let delete = WriteOp::Delete {
+        expect: ExpectedVersion::Any,
         id: ResourceId::from("u1"),
         kind: ground.user.clone(),
     };
     let clash = create(&retiring, "n6", json!({"userName": "am"}), None)?;
-    let batch = Batch::new(second(6), vec![delete, clash]).on_failure(OnFailure::Undo);
+    let batch = Batch::new(second(6), vec![delete, clash]).with_on_failure(OnFailure::RollBack);
     let answers = retiring.carry_out(batch)?;
     ensure!(answers.iter().all(Result::is_err), "a batch was not undone");
     same(&back, &ground.read(&ground.user, "u1")?)?;
-    let none = claim(ground, Among::Retired, r#"userName eq "bj""#)?;
+    let none = claim(ground, MatchScope::Retired, r#"userName eq "bj""#)?;
     let write = create(ground, "n7", json!({"userName": "bj"}), none)?;
     taken(ground.attempt(second(7), &write)?)
 }
@@ -495,28 +538,34 @@ fn dormant(ground: &Ground<'_>) -> Result<(), String> {
     okta.create(second(1), &ground.user, "o1", user("on", true))?;
     okta.create(second(1), &ground.user, "o2", user("off", false))?;
     let asleep = ground.filter(&ground.user, "active eq false")?;
-    let by = |name: &str, among| -> Result<Option<Claim>, String> {
+    let by = |name: &str, among| -> Result<Option<ExistingMatch>, String> {
         let claim = claim(&entra, among, &format!(r#"userName eq "{name}""#))?;
-        Ok(claim.map(|claim| claim.or_dormant(Some(asleep.clone()))))
+        Ok(claim.map(|claim| claim.with_deactivated(Some(asleep.clone()))))
     };
     for (name, among) in [
-        ("on", Among::Both),
-        ("on", Among::Retired),
-        ("off", Among::Live),
+        ("on", MatchScope::Both),
+        ("on", MatchScope::Retired),
+        ("off", MatchScope::Live),
     ] {
         let write = create(&entra, "n1", json!({"userName": name}), by(name, among)?)?;
         taken(entra.attempt(second(2), &write)?)?;
     }
     let body = json!({"userName": "off", "active": true});
-    let claim = by("off", Among::Retired)?;
-    let back = take(&entra, (3, "n2"), body.clone(), claim, How::Relinked)?;
+    let claim = by("off", MatchScope::Retired)?;
+    let back = take(
+        &entra,
+        (3, "n2"),
+        body.clone(),
+        claim,
+        WriteOutcome::Relinked,
+    )?;
     ensure_eq!(back.id.as_str(), "o2", "the id of who came back");
     ensure_eq!(
         json!(document(&back)?.as_map()["title"]),
         json!("t"),
         "what stays"
     );
-    let write = create(&okta, "n3", body, by("off", Among::Both)?)?;
+    let write = create(&okta, "n3", body, by("off", MatchScope::Both)?)?;
     taken(okta.attempt(second(4), &write)?)
 }
 
@@ -525,22 +574,22 @@ fn as_sent(ground: &Ground<'_>) -> Result<(), String> {
     ground.create(second(1), &ground.user, "h1", body)?;
     let entra = ground.through("entra");
     let sent = ground.body(&ground.user, json!({"userName": "bj", "nickName": "b"}))?;
-    let claim = claim(&entra, Among::Both, r#"userName eq "bj""#)?;
-    let claim = claim.map(|claim| claim.sending(sent));
+    let claim = claim(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
+    let claim = claim.map(|claim| claim.with_change(sent));
     let filled_in = json!({"userName": "bj", "nickName": "b", "title": "default"});
     let taken = take(
         &entra,
         (2, "n1"),
         filled_in.clone(),
         claim.clone(),
-        How::Adopted,
+        WriteOutcome::Adopted,
     )?;
     let wanted = json!({"schemas": [ground.user.schema()], "userName": "bj", "title": "host",
         "nickName": "b"});
     ensure_eq!(json!(document(&taken)?.as_map()), wanted, "the document");
     // Who is made, or comes back, has all of it.
     ground.retiring().delete(second(3), &ground.user, "h1")?;
-    let back = take(&entra, (4, "n2"), filled_in, claim, How::Relinked)?;
+    let back = take(&entra, (4, "n2"), filled_in, claim, WriteOutcome::Relinked)?;
     ensure_eq!(
         json!(document(&back)?.as_map()["title"]),
         json!("default"),
@@ -553,10 +602,10 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
     ground.create(second(1), &ground.user, "h1", json!({"userName": "bj"}))?;
     let entra = ground.through("entra");
     let answers = at_once(&entra, |n| {
-        let by = claim(&entra, Among::Both, r#"userName eq "bj""#)?;
+        let by = claim(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
         create(&entra, &format!("n{n}"), json!({"userName": "bj"}), by)
     })?;
-    one_wins(&answers, |e| matches!(e, StoreError::Taken { .. }))?;
+    one_wins(&answers, |e| matches!(e, StoreError::Duplicate { .. }))?;
     ensure_eq!(ground.total(&ground.user)?, 1, "users afterwards");
     ground.read(&ground.user, "h1").map(drop)
 }
@@ -564,7 +613,7 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
 /// The name is another's.
 fn taken(answer: Result<scimkit_store::Written, StoreError>) -> Result<(), String> {
     match answer {
-        Err(StoreError::Taken { .. }) => Ok(()),
+        Err(StoreError::Duplicate { .. }) => Ok(()),
         other => Err(format!("a name that another has: {other:?}")),
     }
 }
@@ -581,6 +630,6 @@ impl<'a> Ground<'a> {
     pub(super) fn retiring(&self) -> Ground<'a> {
         // Whatever the check finds, it is skipped.
         drop(self.needs_soft_delete());
-        self.under(|settings| settings.policy.deletes = Deletes::Retire)
+        self.under(|settings| settings.policy.delete_policy = DeletePolicy::Soft)
     }
 }

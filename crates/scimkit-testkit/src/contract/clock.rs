@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use scimkit_registry::ResourceId;
-use scimkit_store::{Among, Claim, How, Stored, Write};
+use scimkit_store::{ExistingMatch, MatchScope, StoredResource, WriteOp, WriteOutcome};
 use serde_json::json;
 
 use super::{
@@ -38,7 +38,11 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// Fails unless a resource was created and last changed at these moments.
-fn timed(stored: &Stored, created: DateTime<Utc>, modified: DateTime<Utc>) -> Result<(), String> {
+fn timed(
+    stored: &StoredResource,
+    created: DateTime<Utc>,
+    modified: DateTime<Utc>,
+) -> Result<(), String> {
     ensure_eq!(stored.created, created, "created of `{}`", stored.id);
     ensure_eq!(
         stored.last_modified,
@@ -53,7 +57,7 @@ fn update(ground: &Ground<'_>) -> Result<(), String> {
     let user = &ground.user;
     let created = ground.create(second(10), user, "u1", json!({"userName": "a"}))?;
     let title = ground.setting(user, [("title", json!("b"))])?;
-    let updated = ground.update(second(5), "u1", title, How::Updated)?;
+    let updated = ground.update(second(5), "u1", title, WriteOutcome::Updated)?;
     ensure!(
         updated.version != created.version,
         "an update has no version"
@@ -61,10 +65,10 @@ fn update(ground: &Ground<'_>) -> Result<(), String> {
     timed(&updated, second(10), second(10))?;
     timed(&ground.read(user, "u1")?, second(10), second(10))?;
     let title = ground.setting(user, [("title", json!("c"))])?;
-    let updated = ground.update(second(20), "u1", title, How::Updated)?;
+    let updated = ground.update(second(20), "u1", title, WriteOutcome::Updated)?;
     timed(&updated, second(10), second(20))?;
     let title = ground.setting(user, [("title", json!("d"))])?;
-    let updated = ground.update(second(15), "u1", title, How::Updated)?;
+    let updated = ground.update(second(15), "u1", title, WriteOutcome::Updated)?;
     timed(&updated, second(10), second(20))
 }
 
@@ -77,7 +81,7 @@ fn membership(ground: &Ground<'_>) -> Result<(), String> {
         ground.members(&[], &["u1"])?,
         ground.only_members(&["u1"])?,
     ] {
-        let updated = ground.update(second(5), "g1", change, How::Updated)?;
+        let updated = ground.update(second(5), "g1", change, WriteOutcome::Updated)?;
         timed(&updated, second(10), second(10))?;
         timed(&ground.read(group, "g1")?, second(10), second(10))?;
     }
@@ -100,11 +104,15 @@ fn cascade(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 /// A create that takes over the user with that name.
-fn take(ground: &Ground<'_>, at: i64, among: Among) -> Result<(How, Stored), String> {
+fn take(
+    ground: &Ground<'_>,
+    at: i64,
+    among: MatchScope,
+) -> Result<(WriteOutcome, StoredResource), String> {
     let by = ground.filter(&ground.user, r#"userName eq "a""#)?;
-    let write = Write::Create {
+    let write = WriteOp::Create {
         change: ground.body(&ground.user, json!({"userName": "a"}))?,
-        claim: Some(Box::new(Claim::new(among, by))),
+        claim: Some(Box::new(ExistingMatch::new(among, by))),
         id: ResourceId::from("n1"),
     };
     let written = ground.attempt(second(at), &write)?;
@@ -112,13 +120,13 @@ fn take(ground: &Ground<'_>, at: i64, among: Among) -> Result<(How, Stored), Str
     let stored = written
         .stored
         .ok_or("a create answers without the resource")?;
-    Ok((written.how, stored))
+    Ok((written.outcome, stored))
 }
 
 fn adoption(ground: &Ground<'_>) -> Result<(), String> {
     ground.create(second(10), &ground.user, "u1", json!({"userName": "a"}))?;
-    let (how, adopted) = take(&ground.through("entra"), 5, Among::Live)?;
-    ensure_eq!(how, How::Adopted, "what a create did");
+    let (how, adopted) = take(&ground.through("entra"), 5, MatchScope::Live)?;
+    ensure_eq!(how, WriteOutcome::Adopted, "what a create did");
     timed(&adopted, second(10), second(10))?;
     timed(&ground.read(&ground.user, "u1")?, second(10), second(10))
 }
@@ -127,10 +135,10 @@ fn restore(ground: &Ground<'_>) -> Result<(), String> {
     let user = &ground.user;
     ground.create(second(10), user, "u1", json!({"userName": "a"}))?;
     let title = ground.setting(user, [("title", json!("b"))])?;
-    ground.update(second(20), "u1", title, How::Updated)?;
+    ground.update(second(20), "u1", title, WriteOutcome::Updated)?;
     ground.retiring().delete(second(5), user, "u1")?;
-    let (how, restored) = take(&ground.through("entra"), 7, Among::Retired)?;
-    ensure_eq!(how, How::Relinked, "what a create did");
+    let (how, restored) = take(&ground.through("entra"), 7, MatchScope::Retired)?;
+    ensure_eq!(how, WriteOutcome::Relinked, "what a create did");
     timed(&restored, second(10), second(20))?;
     timed(&ground.read(user, "u1")?, second(10), second(20))
 }
@@ -144,5 +152,9 @@ fn before_1970(ground: &Ground<'_>) -> Result<(), String> {
     timed(&ground.read(user, "u1")?, at, at)?;
     let title = ground.setting(user, [("title", json!("b"))])?;
     let later = second(-1_900_000_000);
-    timed(&ground.update(later, "u1", title, How::Updated)?, at, later)
+    timed(
+        &ground.update(later, "u1", title, WriteOutcome::Updated)?,
+        at,
+        later,
+    )
 }

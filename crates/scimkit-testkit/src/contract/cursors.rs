@@ -11,7 +11,9 @@ use std::{
 
 use scimkit_core::message::SortOrder;
 use scimkit_registry::{ResourceId, Scalar};
-use scimkit_store::{Expect, Position, Query, Sort, StoreError, Stored, Write};
+use scimkit_store::{
+    ExpectedVersion, PagePosition, Query, Sort, StoreError, StoredResource, WriteOp,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -67,9 +69,9 @@ pub(super) fn walks(ground: &Ground<'_>) -> Result<Vec<Query>, String> {
         .into_iter()
         .filter(|f| f.is_none() || support.filter)
     {
-        let mut all = Query::of(Arc::clone(&ground.user));
+        let mut all = Query::new(Arc::clone(&ground.user));
         if let Some(filter) = filter {
-            all = all.matching(ground.filter(&ground.user, filter)?);
+            all = all.with_predicate(ground.filter(&ground.user, filter)?);
         }
         for path in PATHS.into_iter().filter(|p| p.is_none() || support.sort) {
             let orders = if path.is_some() {
@@ -78,8 +80,9 @@ pub(super) fn walks(ground: &Ground<'_>) -> Result<Vec<Query>, String> {
                 &[SortOrder::Ascending]
             };
             for order in orders {
-                let by = |path| Ok::<_, String>(Sort::by(ground.attr(&ground.user, path)?, *order));
-                walks.push(all.clone().sorted(path.map(by).transpose()?));
+                let by =
+                    |path| Ok::<_, String>(Sort::new(ground.attr(&ground.user, path)?, *order));
+                walks.push(all.clone().with_sort(path.map(by).transpose()?));
             }
         }
     }
@@ -136,7 +139,7 @@ fn continued(ground: &Ground<'_>) -> Result<(), String> {
         let whole: Vec<_> = whole.items.into_iter().map(|stored| stored.id).collect();
         ensure_eq!(whole.len(), USERS, "{}", what(ground, &walk));
         for count in [1, 5, 8, 23, 24, 25] {
-            let mut page = ground.query(&walk.clone().page(0, count))?;
+            let mut page = ground.query(&walk.clone().with_page(0, count))?;
             let mut found = Vec::new();
             loop {
                 ensure_eq!(page.total, Some(USERS as u64), "the total beside any page");
@@ -147,7 +150,7 @@ fn continued(ground: &Ground<'_>) -> Result<(), String> {
                     what(ground, &walk)
                 );
                 let Some(next) = page.next else { break };
-                page = ground.query(&walk.clone().after(next, count))?;
+                page = ground.query(&walk.clone().with_page_after(next, count))?;
                 ensure!(
                     !page.items.is_empty(),
                     "nothing follows where something should"
@@ -155,7 +158,7 @@ fn continued(ground: &Ground<'_>) -> Result<(), String> {
             }
             ensure_eq!(found, whole, "{count} at a time of {}", what(ground, &walk));
         }
-        let none = ground.query(&walk.page(3, 0))?;
+        let none = ground.query(&walk.with_page(3, 0))?;
         ensure_eq!(none.next, None, "where a page of none ends");
     }
     Ok(())
@@ -166,32 +169,32 @@ fn outlived(ground: &Ground<'_>) -> Result<(), String> {
     for id in ["u1", "u2", "u4", "u5"] {
         ground.create(second(1), &ground.user, id, json!({"userName": id}))?;
     }
-    let all = Query::of(Arc::clone(&ground.user));
+    let all = Query::new(Arc::clone(&ground.user));
     let ids = |query| ground.ids(&query);
-    let place = |id: &str| Position::new(None, ResourceId::from(id));
+    let place = |id: &str| PagePosition::new(None, ResourceId::from(id));
     ensure_eq!(
-        ids(all.clone().after(place("u2"), 9))?,
+        ids(all.clone().with_page_after(place("u2"), 9))?,
         ["u4", "u5"],
         "after the second"
     );
     ground.delete(second(2), &ground.user, "u2")?;
     ensure_eq!(
-        ids(all.clone().after(place("u2"), 9))?,
+        ids(all.clone().with_page_after(place("u2"), 9))?,
         ["u4", "u5"],
         "after the deleted"
     );
     ensure_eq!(
-        ids(all.clone().after(place("u3"), 9))?,
+        ids(all.clone().with_page_after(place("u3"), 9))?,
         ["u4", "u5"],
         "after nobody"
     );
     ensure_eq!(
-        ids(all.clone().after(place(""), 2))?,
+        ids(all.clone().with_page_after(place(""), 2))?,
         ["u1", "u4"],
         "after nothing"
     );
     ensure_eq!(
-        ids(all.clone().after(place("u5"), 9))?,
+        ids(all.clone().with_page_after(place("u5"), 9))?,
         [""; 0],
         "after the last"
     );
@@ -199,18 +202,23 @@ fn outlived(ground: &Ground<'_>) -> Result<(), String> {
     let name = ground.attr(&ground.user, "userName")?;
     let place = |name: &str, id: &str| {
         let key = Some(Scalar::Text(name.to_owned()));
-        Position::new(key, ResourceId::from(id))
+        PagePosition::new(key, ResourceId::from(id))
     };
     // The resource has another name by now: where it was counts.
     let change = ground.setting(&ground.user, [("userName", json!("u9"))])?;
-    ground.update(second(3), "u4", change, scimkit_store::How::Updated)?;
+    ground.update(
+        second(3),
+        "u4",
+        change,
+        scimkit_store::WriteOutcome::Updated,
+    )?;
     for (order, follow) in [
         (SortOrder::Ascending, ["u5", "u4"].as_slice()),
         (SortOrder::Descending, ["u1"].as_slice()),
     ] {
-        let sorted = all.clone().sorted(Some(Sort::by(name, order)));
+        let sorted = all.clone().with_sort(Some(Sort::new(name, order)));
         ensure_eq!(
-            ids(sorted.after(place("u4", "u4"), 9))?,
+            ids(sorted.with_page_after(place("u4", "u4"), 9))?,
             follow,
             "after its old place"
         );
@@ -274,11 +282,11 @@ fn walked(
     count: u32,
     mut between: impl FnMut() -> Result<(), String>,
 ) -> Result<Vec<String>, String> {
-    let walk = walk.clone().uncounted();
-    let mut page = ground.query(&walk.clone().page(0, count))?;
+    let walk = walk.clone().without_total();
+    let mut page = ground.query(&walk.clone().with_page(0, count))?;
     let mut found = Vec::new();
     loop {
-        let id = |stored: &Stored| stored.id.to_string();
+        let id = |stored: &StoredResource| stored.id.to_string();
         ensure!(
             page.items.len() <= count as usize,
             "a page holds more than was asked for"
@@ -288,14 +296,14 @@ fn walked(
             return Ok(found);
         };
         between()?;
-        page = ground.query(&walk.clone().after(next, count))?;
+        page = ground.query(&walk.clone().with_page_after(next, count))?;
     }
 }
 
 /// Fails unless a walk met each user that was there throughout once, and in order.
 fn complete(ground: &Ground<'_>, walk: &Query, found: &[String]) -> Result<(), String> {
     let stable = |id: &&String| !is_guest(id);
-    let all = ground.ids(&walk.clone().page(0, 10_000))?;
+    let all = ground.ids(&walk.clone().with_page(0, 10_000))?;
     let expected: Vec<_> = all.iter().filter(stable).collect();
     let met: Vec<_> = found.iter().filter(stable).collect();
     ensure_eq!(expected.len(), STABLE, "users that stay");
@@ -320,8 +328,8 @@ impl Guests {
             (0, Some(guest)) if here.len() > 5 => {
                 self.here.remove(&guest);
                 let kind = Arc::clone(&ground.user);
-                let (expect, id) = (Expect::Any, ResourceId::from(guest));
-                Write::Delete { expect, id, kind }
+                let (expect, id) = (ExpectedVersion::Any, ResourceId::from(guest));
+                WriteOp::Delete { expect, id, kind }
             }
             (1, Some(guest)) => {
                 let values = [
@@ -347,7 +355,7 @@ impl Guests {
                 let body = body(random, &name);
                 self.here.insert(id.clone());
                 let change = ground.body(&ground.user, body)?;
-                Write::Create {
+                WriteOp::Create {
                     claim: None,
                     change,
                     id: ResourceId::from(id),
@@ -355,7 +363,7 @@ impl Guests {
             }
         };
         match ground.attempt(random.instant(), &write)? {
-            Ok(_) | Err(StoreError::Taken { .. }) => Ok(()),
+            Ok(_) | Err(StoreError::Duplicate { .. }) => Ok(()),
             Err(error) => Err(said(&error)),
         }
     }
@@ -365,7 +373,7 @@ fn is_guest(id: &str) -> bool {
     id.contains('-')
 }
 
-fn update(id: &str, change: scimkit_registry::Change) -> Write {
-    let (expect, id) = (Expect::Any, ResourceId::from(id));
-    Write::Update { change, expect, id }
+fn update(id: &str, change: scimkit_registry::Change) -> WriteOp {
+    let (expect, id) = (ExpectedVersion::Any, ResourceId::from(id));
+    WriteOp::Update { change, expect, id }
 }

@@ -1,7 +1,7 @@
 //! Groups in groups: in rings only where that is allowed, and then nothing loops.
 
 use scimkit_registry::{Change, ResourceId};
-use scimkit_store::{How, Query, StoreError, Write};
+use scimkit_store::{Query, StoreError, WriteOp, WriteOutcome};
 use serde_json::json;
 
 use super::{
@@ -49,7 +49,7 @@ fn itself(ground: &Ground<'_>) -> Result<(), String> {
     let id = ResourceId::from("g1");
     closes(
         ground,
-        &Write::Create {
+        &WriteOp::Create {
             change,
             claim: None,
             id,
@@ -80,10 +80,15 @@ fn rings(ground: &Ground<'_>) -> Result<(), String> {
     let change = ground.members(&["g3", "g1"], &[])?;
     refused(ground, "g4", [change], &["g1", "g3"])?;
     members(ground, "g4", &["u1"])?;
-    // Opened elsewhere, the ring may be closed here.
+    // FoundToken elsewhere, the ring may be closed here.
     let change = ground.members(&["g1"], &[])?;
-    ground.update(second(3), "g2", ground.members(&[], &["g3"])?, How::Updated)?;
-    ground.update(second(4), "g3", change, How::Updated)?;
+    ground.update(
+        second(3),
+        "g2",
+        ground.members(&[], &["g3"])?,
+        WriteOutcome::Updated,
+    )?;
+    ground.update(second(4), "g3", change, WriteOutcome::Updated)?;
     members(ground, "g3", &["g1", "g4", "u1"])
 }
 
@@ -93,10 +98,20 @@ fn diamonds(ground: &Ground<'_>) -> Result<(), String> {
     group(ground, "g2", &["g4"])?;
     group(ground, "g3", &["g4", "u1"])?;
     group(ground, "g1", &["g2", "g3", "g4"])?;
-    ground.update(second(2), "g2", ground.members(&["g3"], &[])?, How::Updated)?;
+    ground.update(
+        second(2),
+        "g2",
+        ground.members(&["g3"], &[])?,
+        WriteOutcome::Updated,
+    )?;
     let again = ground.members(&["g3", "g4"], &[])?;
-    ground.update(second(3), "g2", again, How::Unchanged)?;
-    ground.update(second(4), "g4", ground.members(&["u2"], &[])?, How::Updated)?;
+    ground.update(second(3), "g2", again, WriteOutcome::Unchanged)?;
+    ground.update(
+        second(4),
+        "g4",
+        ground.members(&["u2"], &[])?,
+        WriteOutcome::Updated,
+    )?;
     members(ground, "g1", &["g2", "g3", "g4"])?;
     members(ground, "g2", &["g3", "g4"])?;
     groups(ground, "u1", &["g3", "g4"])
@@ -115,7 +130,7 @@ fn later(ground: &Ground<'_>) -> Result<(), String> {
         let id = ResourceId::from("g2");
         closes(
             &ground,
-            &Write::Create {
+            &WriteOp::Create {
                 change,
                 claim: None,
                 id,
@@ -132,7 +147,7 @@ fn later(ground: &Ground<'_>) -> Result<(), String> {
     let id = ResourceId::from("g4");
     closes(
         &ground,
-        &Write::Create {
+        &WriteOp::Create {
             change,
             claim: None,
             id,
@@ -149,7 +164,12 @@ fn ring(ground: &Ground<'_>) -> Result<(), String> {
     group(ground, "g2", &["g1", "u1"])?;
     group(ground, "g3", &["g2"])?;
     group(ground, "g4", &["g4", "g1"])?;
-    ground.update(second(2), "g1", ground.members(&["g3"], &[])?, How::Updated)?;
+    ground.update(
+        second(2),
+        "g1",
+        ground.members(&["g3"], &[])?,
+        WriteOutcome::Updated,
+    )?;
     Ok(())
 }
 
@@ -161,12 +181,22 @@ fn accepted(ground: &Ground<'_>) -> Result<(), String> {
     groups(&ground, "u1", &["g1", "g2"])?;
     if ground.store.support(&ground.group).filter {
         let filter = ground.filter(&ground.group, r#"members[value eq "g3" or value eq "g4"]"#)?;
-        let query = Query::of(ground.group.clone()).matching(filter);
+        let query = Query::new(ground.group.clone()).with_predicate(filter);
         ensure_eq!(ground.ids(&query)?, ["g1", "g4"], "groups of a group");
     }
     ground.delete(second(3), &ground.group, "g4")?;
-    ground.update(second(4), "g2", ground.members(&[], &["g1"])?, How::Updated)?;
-    ground.update(second(5), "g1", ground.members(&["g2"], &[])?, How::Updated)?;
+    ground.update(
+        second(4),
+        "g2",
+        ground.members(&[], &["g1"])?,
+        WriteOutcome::Updated,
+    )?;
+    ground.update(
+        second(5),
+        "g1",
+        ground.members(&["g2"], &[])?,
+        WriteOutcome::Updated,
+    )?;
     members(&ground, "g1", &["g2", "g3", "u1"])
 }
 
@@ -185,11 +215,11 @@ fn in_nobodys_way(ground: &Ground<'_>) -> Result<(), String> {
         ("g2", ground.members(&["u5"], &["g1"])?, &["u1", "u5"]),
     ];
     for (id, change, expected) in steps {
-        ground.update(second(3), id, change, How::Updated)?;
+        ground.update(second(3), id, change, WriteOutcome::Updated)?;
         members(ground, id, expected)?;
     }
     let kept = ground.members(&["g3"], &[])?;
-    ground.update(second(4), "g1", kept, How::Unchanged)?;
+    ground.update(second(4), "g1", kept, WriteOutcome::Unchanged)?;
     let change = ground.members(&["g1"], &[])?;
     refused(ground, "g2", [change], &["g1"])
 }
@@ -203,11 +233,16 @@ fn opened(ground: &Ground<'_>) -> Result<(), String> {
     refused(ground, "g3", [change.clone()], &["g1"])?;
     ground.delete(second(3), &ground.group, "g2")?;
     members(ground, "g1", &[])?;
-    ground.update(second(4), "g3", change, How::Updated)?;
+    ground.update(second(4), "g3", change, WriteOutcome::Updated)?;
     members(ground, "g3", &["g1", "u1"])?;
     // An id that comes back has none of its former members.
     group(ground, "g2", &[])?;
-    ground.update(second(5), "g1", ground.members(&["g2"], &[])?, How::Updated)?;
+    ground.update(
+        second(5),
+        "g1",
+        ground.members(&["g2"], &[])?,
+        WriteOutcome::Updated,
+    )?;
     let change = ground.members(&["g3"], &[])?;
     refused(ground, "g2", [change], &["g3"])
 }
@@ -234,7 +269,7 @@ fn refused<const N: usize>(
     Ok(())
 }
 
-fn closes(ground: &Ground<'_>, write: &Write, (id, owner): (&str, &str)) -> Result<(), String> {
+fn closes(ground: &Ground<'_>, write: &WriteOp, (id, owner): (&str, &str)) -> Result<(), String> {
     ensure_eq!(
         cycle(ground, write, owner)?.as_str(),
         id,
@@ -244,7 +279,7 @@ fn closes(ground: &Ground<'_>, write: &Write, (id, owner): (&str, &str)) -> Resu
 }
 
 /// The member by which a write would make its owner a member of itself.
-fn cycle(ground: &Ground<'_>, write: &Write, expected: &str) -> Result<ResourceId, String> {
+fn cycle(ground: &Ground<'_>, write: &WriteOp, expected: &str) -> Result<ResourceId, String> {
     match ground.attempt(second(2), write)? {
         Err(StoreError::Cycle { attr, id, owner }) => {
             ensure_eq!(attr, "members", "the attribute in the error");

@@ -2,8 +2,8 @@
 
 use scimkit_registry::ResourceId;
 use scimkit_store::{
-    Among, Batch, Claim, ClaimPin, Deletes, Expect, How, Intent, OnFailure, Query, StoreError,
-    Write,
+    Batch, DeletePolicy, ExistingMatch, ExpectedVersion, Intent, MatchPin, MatchScope, OnFailure,
+    Query, StoreError, WriteOp, WriteOutcome,
     engine::{BatchAnswer, Capacity},
 };
 use serde_json::json;
@@ -43,8 +43,8 @@ fn checked(ground: &Ground<'_>) -> Result<(), String> {
     let writes = || {
         Ok::<_, String>(vec![
             user(ground, "u2", "ADA", true)?,
-            Write::Delete {
-                expect: Expect::Any,
+            WriteOp::Delete {
+                expect: ExpectedVersion::Any,
                 id: ResourceId::from("u1"),
                 kind: ground.user.clone(),
             },
@@ -89,7 +89,7 @@ fn capacity(ground: &Ground<'_>) -> Result<(), String> {
     let answers = words(&limited.submit(Batch::new(second(1), writes))?);
     ensure_eq!(answers, expected, "the answers under a capacity of two");
     let active = ground.filter(&ground.user, "active eq true")?;
-    let query = Query::of(ground.user.clone()).matching(active);
+    let query = Query::new(ground.user.clone()).with_predicate(active);
     let count = expected.iter().filter(|word| **word == "Created").count();
     let inactive = usize::from(count > 0);
     let found = ground.ids(&query)?.len();
@@ -131,7 +131,7 @@ fn policies(ground: &Ground<'_>) -> Result<(), String> {
         "Created",
         "one that does not count"
     );
-    let id = ground.ids(&Query::of(ground.user.clone()).matching(active()?))?;
+    let id = ground.ids(&Query::new(ground.user.clone()).with_predicate(active()?))?;
     let id = id.first().ok_or("there are no active users")?;
     ground.delete(second(2), &ground.user, id)?;
     ensure_eq!(
@@ -151,12 +151,12 @@ fn pinned(ground: &Ground<'_>) -> Result<(), String> {
     ground.needs_filter()?;
     let support = ground.store.support(&ground.user);
     ground.needs(support.claims, "the store takes no resource for a create")?;
-    let claim = |pin: Option<ClaimPin>| {
+    let claim = |pin: Option<MatchPin>| {
         let by = ground.filter(&ground.user, r#"userName eq "ada""#)?;
-        let mut claim = Claim::new(Among::Live, by);
+        let mut claim = ExistingMatch::new(MatchScope::Live, by);
         claim.pin = pin;
         let mut write = user(ground, "n1", "ada", true)?;
-        if let Write::Create { claim: place, .. } = &mut write {
+        if let WriteOp::Create { claim: place, .. } = &mut write {
             *place = Some(Box::new(claim));
         }
         Ok::<_, String>(write)
@@ -169,12 +169,12 @@ fn pinned(ground: &Ground<'_>) -> Result<(), String> {
             Ok(answers) => answers
                 .into_iter()
                 .next()
-                .unwrap_or(Err(StoreError::NotRun)),
+                .unwrap_or(Err(StoreError::Skipped)),
             Err(error) => Err(error),
         })
     };
     if !support.claim_pins {
-        let answer = send(Intent::Commit, Some(ClaimPin::NoCandidate))?;
+        let answer = send(Intent::Commit, Some(MatchPin::NoCandidate))?;
         ensure_eq!(
             word(&answer),
             "Unsupported",
@@ -183,9 +183,9 @@ fn pinned(ground: &Ground<'_>) -> Result<(), String> {
         return Ok(());
     }
     let check = || Ok::<_, String>(send(Intent::Check, None)?.map_err(|e| said(&e))?.pin());
-    ensure_eq!(check()?, ClaimPin::NoCandidate, "what is found of nobody");
+    ensure_eq!(check()?, MatchPin::NoCandidate, "what is found of nobody");
     ground.create(second(1), &ground.user, "h1", json!({"userName": "ada"}))?;
-    let none = send(Intent::Commit, Some(ClaimPin::NoCandidate))?;
+    let none = send(Intent::Commit, Some(MatchPin::NoCandidate))?;
     ensure_eq!(
         word(&none),
         "OtherCandidate",
@@ -193,7 +193,7 @@ fn pinned(ground: &Ground<'_>) -> Result<(), String> {
     );
     let seen = check()?;
     let title = ground.setting(&ground.user, [("title", json!("Dr"))])?;
-    ground.update(second(1), "h1", title, How::Updated)?;
+    ground.update(second(1), "h1", title, WriteOutcome::Updated)?;
     let stale = send(Intent::Commit, Some(seen))?;
     ensure_eq!(
         word(&stale),
@@ -225,12 +225,12 @@ fn totals(ground: &Ground<'_>) -> Result<(), String> {
             expected,
             "the total after {after}"
         );
-        let all = ground.ids(&Query::of(ground.user.clone()))?.len();
+        let all = ground.ids(&Query::new(ground.user.clone()))?.len();
         ensure_eq!(all as u64, expected, "the users after {after}");
         Ok::<_, String>(())
     };
-    let remove = |id: &str| Write::Delete {
-        expect: Expect::Any,
+    let remove = |id: &str| WriteOp::Delete {
+        expect: ExpectedVersion::Any,
         id: ResourceId::from(id),
         kind: ground.user.clone(),
     };
@@ -245,7 +245,7 @@ fn totals(ground: &Ground<'_>) -> Result<(), String> {
     ground.write(second(1), writes)?;
     expect(3, "three creates and one that fails")?;
     let undone = vec![create("u5")?, remove("u1"), remove("u6")];
-    let undone = Batch::new(second(1), undone).on_failure(OnFailure::Undo);
+    let undone = Batch::new(second(1), undone).with_on_failure(OnFailure::RollBack);
     ground.carry_out(undone)?;
     expect(3, "a batch that is undone")?;
     ground.write(second(1), vec![create("u5")?, remove("u5"), remove("u1")])?;
@@ -255,22 +255,22 @@ fn totals(ground: &Ground<'_>) -> Result<(), String> {
         .create(second(1), &ground.user, "u1", json!({"userName": "x"}))?;
     expect(2, "a create in another tenant")?;
     ground.needs_soft_delete()?;
-    let soft = ground.under(|settings| settings.policy.deletes = Deletes::Retire);
+    let soft = ground.under(|settings| settings.policy.delete_policy = DeletePolicy::Soft);
     soft.write(second(2), vec![remove("u2")])?;
     expect(1, "a soft delete")?;
     ground.needs_filter()?;
     let by = ground.filter(&ground.user, r#"userName eq "u2""#)?;
     let mut write = create("u9")?;
-    if let Write::Create { claim, .. } = &mut write {
-        *claim = Some(Box::new(Claim::new(Among::Retired, by)));
+    if let WriteOp::Create { claim, .. } = &mut write {
+        *claim = Some(Box::new(ExistingMatch::new(MatchScope::Retired, by)));
     }
     ground.write(second(3), vec![write])?;
     expect(2, "a restore")
 }
 
-fn user(ground: &Ground<'_>, id: &str, name: &str, active: bool) -> Result<Write, String> {
+fn user(ground: &Ground<'_>, id: &str, name: &str, active: bool) -> Result<WriteOp, String> {
     let body = json!({"userName": name, "active": active});
-    Ok(Write::Create {
+    Ok(WriteOp::Create {
         change: ground.body(&ground.user, body)?,
         claim: None,
         id: ResourceId::from(id),
@@ -287,11 +287,11 @@ fn words(answer: &BatchAnswer) -> Vec<String> {
 
 fn word(answer: &Result<scimkit_store::Written, StoreError>) -> String {
     match answer {
-        Ok(written) => format!("{:?}", written.how),
+        Ok(written) => format!("{:?}", written.outcome),
         Err(StoreError::CapacityExceeded { .. }) => "CapacityExceeded".to_owned(),
         Err(StoreError::OtherCandidate { .. }) => "OtherCandidate".to_owned(),
-        Err(StoreError::Stale { .. }) => "Stale".to_owned(),
-        Err(StoreError::Taken { .. }) => "Taken".to_owned(),
+        Err(StoreError::VersionMismatch { .. }) => "Stale".to_owned(),
+        Err(StoreError::Duplicate { .. }) => "Taken".to_owned(),
         Err(StoreError::Unsupported { .. }) => "Unsupported".to_owned(),
         Err(other) => said(other),
     }

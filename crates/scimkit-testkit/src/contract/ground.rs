@@ -9,7 +9,8 @@ use scimkit_registry::{
     Tolerance,
 };
 use scimkit_store::{
-    BoxFuture, Cycles, Scope, Settings, Store, StoreError, Stored, TenantId, UnknownMembers,
+    BoxFuture, CyclePolicy, RequestContext, Settings, Store, StoreError, StoredResource, TenantId,
+    UnknownMemberPolicy,
 };
 use serde_json::Value;
 
@@ -43,7 +44,7 @@ pub(super) use {ensure, ensure_eq};
 pub(super) struct Ground<'a> {
     drive: &'a Driver<'a>,
     pub(super) group: Arc<ResourceType>,
-    pub(super) scope: Scope,
+    pub(super) scope: RequestContext,
     /// What the store lacks for the check, once that was noticed.
     skipped: Arc<OnceLock<String>>,
     pub(super) store: Arc<dyn Store>,
@@ -64,8 +65,8 @@ impl<'a> Ground<'a> {
             kind.ok_or_else(|| format!("no type `{name}`"))
         };
         let (group, user) = (kind("Group")?, kind("User")?);
-        let scope = Scope::new(TenantId::default(), Arc::clone(subject.settings()));
-        if !store.support(&user).given_ids {
+        let scope = RequestContext::new(TenantId::default(), Arc::clone(subject.settings()));
+        if !store.support(&user).caller_assigned_ids {
             store = Arc::new(Names::new(store));
         }
         Ok(Ground {
@@ -137,7 +138,7 @@ impl<'a> Ground<'a> {
     }
 
     pub(super) fn needs_ids(&self, what: &str) -> Result<(), String> {
-        let given = self.store.support(&self.user).given_ids;
+        let given = self.store.support(&self.user).caller_assigned_ids;
         self.needs(given, format!("the store assigns its own ids, so {what}"))
     }
 
@@ -174,7 +175,7 @@ impl<'a> Ground<'a> {
     pub(super) fn document(
         &self,
         kind: &Arc<ResourceType>,
-        stored: &Stored,
+        stored: &StoredResource,
     ) -> Result<Resource, String> {
         Ok(self.subject.as_kept(kind, &document(stored)?))
     }
@@ -190,12 +191,12 @@ impl<'a> Ground<'a> {
 
     /// The same store, asked to accept unknown members.
     pub(super) fn accepting(&self) -> Ground<'a> {
-        self.under(|settings| settings.policy.unknown_members = UnknownMembers::Accept)
+        self.under(|settings| settings.policy.unknown_members = UnknownMemberPolicy::Accept)
     }
 
     /// The same store, asked to accept cycles.
     pub(super) fn accepting_cycles(&self) -> Ground<'a> {
-        self.under(|settings| settings.policy.cycles = Cycles::Accept)
+        self.under(|settings| settings.policy.cycles = CyclePolicy::Accept)
     }
 
     pub(super) fn under(&self, set: impl FnOnce(&mut Settings)) -> Ground<'a> {
@@ -303,7 +304,7 @@ pub(super) fn second(n: i64) -> DateTime<Utc> {
 }
 
 /// The document as a tree.
-pub(super) fn document(stored: &Stored) -> Result<Resource, String> {
+pub(super) fn document(stored: &StoredResource) -> Result<Resource, String> {
     let tree = stored.document.tree().map(Cow::into_owned);
     tree.map_err(|problem| said(&problem.into()))
 }

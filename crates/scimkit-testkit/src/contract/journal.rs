@@ -2,10 +2,10 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use scimkit_store::Memory;
+//! use scimkit_store::MemoryStore;
 //! use scimkit_testkit::contract::{block_on, journal};
 //!
-//! journal::check(|| Arc::new(Memory::new()), &block_on)?;
+//! journal::check(|| Arc::new(MemoryStore::new()), &block_on)?;
 //! # Ok::<(), String>(())
 //! ```
 
@@ -18,15 +18,15 @@ mod removal;
 
 use std::{fmt, sync::Arc};
 
-use scimkit_store::{Archive, Journal, Store, Tenancy};
+use scimkit_store::{Archive, Journal, Store, TenantStore};
 
 use self::log::Log;
 use super::Driver;
 
 /// A store of whole tenants that writes a journal.
-pub trait RecordedStore: Archive + Journal + Store + Tenancy {}
+pub trait RecordedStore: Archive + Journal + Store + TenantStore {}
 
-impl<T: Archive + Journal + Store + Tenancy> RecordedStore for T {}
+impl<T: Archive + Journal + Store + TenantStore> RecordedStore for T {}
 
 /// One rule of the contract.
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_registry::{Change, Edge, EdgeEdit, ResourceId};
-use scimkit_store::{EdgeQuery, Expect, How, StoreError, Write};
+use scimkit_store::{EdgeQuery, ExpectedVersion, StoreError, WriteOp, WriteOutcome};
 use serde_json::{Value, json};
 
 use super::{
@@ -104,7 +104,7 @@ fn refused(ground: &Ground<'_>) -> Result<(), String> {
     let change = ground.body(&ground.group, json!({"displayName": "g2", "members": list}))?;
     missing(
         ground,
-        &Write::Create {
+        &WriteOp::Create {
             claim: None,
             change,
             id: ResourceId::from("g2"),
@@ -121,9 +121,9 @@ fn refused(ground: &Ground<'_>) -> Result<(), String> {
     groups(ground, "u2", &[])
 }
 
-fn missing(ground: &Ground<'_>, write: &Write, expected: &[&str]) -> Result<(), String> {
+fn missing(ground: &Ground<'_>, write: &WriteOp, expected: &[&str]) -> Result<(), String> {
     match ground.attempt(second(2), write)? {
-        Err(StoreError::Missing { attr, ids }) => {
+        Err(StoreError::UnknownMembers { attr, ids }) => {
             ensure_eq!(attr, "members", "the attribute in the error");
             let mut ids: Vec<_> = ids.iter().map(ResourceId::as_str).collect();
             ids.sort_unstable();
@@ -168,7 +168,12 @@ fn accepted(ground: &Ground<'_>) -> Result<(), String> {
         version,
         "the version of its group"
     );
-    ground.update(second(3), "g1", ground.members(&[], &["u1"])?, How::Updated)?;
+    ground.update(
+        second(3),
+        "g1",
+        ground.members(&[], &["u1"])?,
+        WriteOutcome::Updated,
+    )?;
     members(&ground, "g1", &["u2"])
 }
 
@@ -193,12 +198,12 @@ fn of_a_required_kind(ground: &Ground<'_>) -> Result<(), String> {
         Edge::to("u3").with_required_kind("User"),
     ];
     let change = ground.edit(EdgeEdit::Replace(edges))?;
-    ground.update(second(3), "g1", change, How::Updated)?;
+    ground.update(second(3), "g1", change, WriteOutcome::Updated)?;
     members(ground, "g1", &["u1", "u3"])?;
     let ground = ground.accepting();
     let edge = Edge::to("u9").with_required_kind("User");
     let change = ground.edit(EdgeEdit::Replace(vec![edge]))?;
-    ground.update(second(4), "g1", change, How::Updated)?;
+    ground.update(second(4), "g1", change, WriteOutcome::Updated)?;
     members(&ground, "g1", &["u9"])
 }
 
@@ -221,7 +226,7 @@ fn edited(ground: &Ground<'_>) -> Result<(), String> {
         (ground.only_members(&[])?, &[]),
     ];
     for (at, (change, expected)) in (2..).zip(steps) {
-        let updated = ground.update(second(at), "g1", change, How::Updated)?;
+        let updated = ground.update(second(at), "g1", change, WriteOutcome::Updated)?;
         members(ground, "g1", expected)?;
         ensure!(
             updated.version != version,
@@ -258,7 +263,7 @@ fn unchanged(ground: &Ground<'_>) -> Result<(), String> {
         })?,
     ];
     for change in changes {
-        let answer = ground.update(second(2), "g1", change, How::Unchanged)?;
+        let answer = ground.update(second(2), "g1", change, WriteOutcome::Unchanged)?;
         same(&answer, &before)?;
         same(&ground.read(&ground.group, "g1")?, &before)?;
         members(ground, "g1", &["u1", "u2"])?;
@@ -280,7 +285,7 @@ fn together(ground: &Ground<'_>) -> Result<(), String> {
     same(&ground.read(&ground.group, "g1")?, &before)?;
     members(ground, "g1", &["u1"])?;
     let change = rename(ground.members(&["u2"], &["u1"])?);
-    let updated = ground.update(second(2), "g1", change, How::Updated)?;
+    let updated = ground.update(second(2), "g1", change, WriteOutcome::Updated)?;
     let document = super::ground::document(&updated)?;
     ensure_eq!(
         document.as_map().get("displayName"),
@@ -316,7 +321,7 @@ fn shown(ground: &Ground<'_>) -> Result<(), String> {
     ensure_eq!(ground.members_of("g1")?, expected, "the members");
     let version = ground.read(&ground.group, "g1")?.version;
     let rename = ground.setting(&ground.user, [("displayName", json!("Someone Else"))])?;
-    ground.update(second(2), "u1", rename, How::Updated)?;
+    ground.update(second(2), "u1", rename, WriteOutcome::Updated)?;
     let renamed = edge("u1", "User", Some("Someone Else"));
     ensure_eq!(
         ground.members_of("g1")?.get(1),
@@ -363,7 +368,9 @@ fn paged(ground: &Ground<'_>) -> Result<(), String> {
         ] {
             for limit in 0..=5_u32 {
                 let query = EdgeQuery::new(Arc::clone(kind), attr, vec![ResourceId::from(owner)]);
-                let query = query.after(after.map(ResourceId::from)).at_most(limit);
+                let query = query
+                    .after(after.map(ResourceId::from))
+                    .with_edge_limit(limit);
                 let found = ground.edge_pages(&query)?;
                 let behind = all
                     .iter()
@@ -459,7 +466,7 @@ fn big(ground: &Ground<'_>) -> Result<(), String> {
     let mut writes = Vec::with_capacity(ids.len());
     for id in &ids {
         let change = ground.body(&ground.user, json!({"userName": id}))?;
-        writes.push(Write::Create {
+        writes.push(WriteOp::Create {
             claim: None,
             change,
             id: ResourceId::from(id.as_str()),
@@ -472,14 +479,19 @@ fn big(ground: &Ground<'_>) -> Result<(), String> {
     let (last, most) = all.split_last().ok_or("no ids")?;
     group(ground, "g1", most)?;
     members(ground, "g1", most)?;
-    ground.update(second(2), "g1", ground.members(&[last], &[])?, How::Updated)?;
+    ground.update(
+        second(2),
+        "g1",
+        ground.members(&[last], &[])?,
+        WriteOutcome::Updated,
+    )?;
     members(ground, "g1", &all)?;
     let (first, rest) = all.split_first().ok_or("no ids")?;
     ground.update(
         second(3),
         "g1",
         ground.members(&[], &[first])?,
-        How::Updated,
+        WriteOutcome::Updated,
     )?;
     members(ground, "g1", rest)?;
     ground.delete(second(4), &ground.user, last)?;
@@ -491,10 +503,10 @@ fn big(ground: &Ground<'_>) -> Result<(), String> {
     groups(ground, first, &[])
 }
 
-pub(super) fn update(id: &str, change: Change) -> Write {
-    Write::Update {
+pub(super) fn update(id: &str, change: Change) -> WriteOp {
+    WriteOp::Update {
         change,
-        expect: Expect::Any,
+        expect: ExpectedVersion::Any,
         id: ResourceId::from(id),
     }
 }

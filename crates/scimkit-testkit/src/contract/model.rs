@@ -8,7 +8,10 @@ use std::{
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{Change, Edge, EdgeEdit, Resource, ResourceId, ResourceType, fold_case};
-use scimkit_store::{Cycles, Expect, How, Settings, StoreError, UnknownMembers, Write, Written};
+use scimkit_store::{
+    CyclePolicy, ExpectedVersion, Settings, StoreError, UnknownMemberPolicy, WriteOp, WriteOutcome,
+    Written,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -81,7 +84,7 @@ struct Model {
 }
 
 impl Model {
-    fn next_write(&mut self, ground: &Ground<'_>, random: &mut Random) -> Result<Write, String> {
+    fn next_write(&mut self, ground: &Ground<'_>, random: &mut Random) -> Result<WriteOp, String> {
         if self.rows.len() < 4 || (self.rows.len() < 40 && random.once_in(4)) {
             return self.next_create(ground, random);
         }
@@ -94,7 +97,7 @@ impl Model {
         let kind = row.map_or(&ground.user, |row| &row.kind);
         let expect = self.next_expect(&id, random);
         if random.once_in(6) {
-            return Ok(Write::Delete {
+            return Ok(WriteOp::Delete {
                 expect,
                 id: ResourceId::from(id),
                 kind: Arc::clone(kind),
@@ -105,14 +108,14 @@ impl Model {
         } else {
             user_change(ground, random)?
         };
-        Ok(Write::Update {
+        Ok(WriteOp::Update {
             change,
             expect,
             id: ResourceId::from(id),
         })
     }
 
-    fn next_create(&mut self, ground: &Ground<'_>, random: &mut Random) -> Result<Write, String> {
+    fn next_create(&mut self, ground: &Ground<'_>, random: &mut Random) -> Result<WriteOp, String> {
         self.created += 1;
         if random.once_in(3) {
             let id = ResourceId::from(format!("g{}", self.created));
@@ -122,7 +125,7 @@ impl Model {
                 .map(|id| json!({"value": id}))
                 .collect();
             let body = json!({"displayName": random.word(), "members": members});
-            return Ok(Write::Create {
+            return Ok(WriteOp::Create {
                 claim: None,
                 change: ground.body(&ground.group, body)?,
                 id,
@@ -132,19 +135,19 @@ impl Model {
         let known: Vec<String> = self.rows.keys().cloned().collect();
         let mut body = random.body(&ground.user, &known);
         body.insert("userName".to_owned(), json!(user_name(random)));
-        Ok(Write::Create {
+        Ok(WriteOp::Create {
             claim: None,
             change: ground.body(&ground.user, Value::Object(body))?,
             id,
         })
     }
 
-    fn next_expect(&self, id: &str, random: &mut Random) -> Expect {
+    fn next_expect(&self, id: &str, random: &mut Random) -> ExpectedVersion {
         let old: Vec<_> = self.seen.get(id).into_iter().flatten().cloned().collect();
         match random.below(6) {
-            0 => Expect::OneOf(random.pick(&old).cloned().into_iter().collect()),
-            1 => Expect::OneOf(old),
-            _ => Expect::Any,
+            0 => ExpectedVersion::OneOf(random.pick(&old).cloned().into_iter().collect()),
+            1 => ExpectedVersion::OneOf(old),
+            _ => ExpectedVersion::Any,
         }
     }
 
@@ -190,16 +193,16 @@ impl Model {
     }
 
     /// What the write may answer: what it does, or any of the errors that apply.
-    fn expect(&self, settings: &Settings, write: &Write) -> Vec<&'static str> {
+    fn expect(&self, settings: &Settings, write: &WriteOp) -> Vec<&'static str> {
         let mut errors = Vec::new();
         let (id, change, row) = match write {
-            Write::Create { change, id, .. } => (id, Some(change), None),
-            Write::Delete { expect, id, .. } => match self.rows.get(id.as_str()) {
+            WriteOp::Create { change, id, .. } => (id, Some(change), None),
+            WriteOp::Delete { expect, id, .. } => match self.rows.get(id.as_str()) {
                 None => return vec!["NotFound"],
                 Some(row) if !fits(expect, row) => return vec!["Stale"],
                 Some(_) => return vec!["Deleted"],
             },
-            Write::Update { change, expect, id } => match self.rows.get(id.as_str()) {
+            WriteOp::Update { change, expect, id } => match self.rows.get(id.as_str()) {
                 None => return vec!["NotFound"],
                 Some(row) => {
                     errors.extend((!fits(expect, row)).then_some("Stale"));
@@ -222,7 +225,7 @@ impl Model {
             errors.push("Taken");
         }
         let mut new = after_members.difference(&members);
-        let refuses_unknown = settings.policy.unknown_members == UnknownMembers::Refuse;
+        let refuses_unknown = settings.policy.unknown_members == UnknownMemberPolicy::Reject;
         let itself = |m: &String| m == id.as_str();
         if refuses_unknown
             && new
@@ -231,7 +234,7 @@ impl Model {
         {
             errors.push("Missing");
         }
-        let refuses_cycles = settings.policy.cycles == Cycles::Refuse;
+        let refuses_cycles = settings.policy.cycles == CyclePolicy::Reject;
         if refuses_cycles && new.any(|m| self.leads(m, id.as_str())) {
             errors.push("Cycle");
         }
@@ -263,12 +266,12 @@ impl Model {
     }
 
     /// Does to the model what the store did; answers with the ids that changed.
-    fn carry_out(&mut self, write: &Write, at: DateTime<Utc>, written: &Written) -> Vec<String> {
-        let (Write::Create { id, .. } | Write::Delete { id, .. } | Write::Update { id, .. }) =
+    fn carry_out(&mut self, write: &WriteOp, at: DateTime<Utc>, written: &Written) -> Vec<String> {
+        let (WriteOp::Create { id, .. } | WriteOp::Delete { id, .. } | WriteOp::Update { id, .. }) =
             write;
         let id = id.as_str().to_owned();
         match write {
-            Write::Create { change, .. } => {
+            WriteOp::Create { change, .. } => {
                 let row = Row {
                     created: at,
                     document: applied(&Resource::default(), change),
@@ -279,7 +282,7 @@ impl Model {
                 };
                 self.rows.insert(id.clone(), row);
             }
-            Write::Delete { .. } => {
+            WriteOp::Delete { .. } => {
                 self.rows.remove(&id);
                 let mut changed = vec![id.clone()];
                 for (owner, row) in &mut self.rows {
@@ -291,8 +294,8 @@ impl Model {
                 }
                 return changed;
             }
-            Write::Update { change, .. } => {
-                let updated = written.how == How::Updated;
+            WriteOp::Update { change, .. } => {
+                let updated = written.outcome == WriteOutcome::Updated;
                 if let Some(row) = self.rows.get_mut(&id).filter(|_| updated) {
                     row.document = applied(&row.document, change);
                     row.members = edited(&row.members, change);
@@ -454,22 +457,24 @@ fn unique_name(document: &Resource) -> Option<String> {
         .map(|name| fold_case(name).into_owned())
 }
 
-fn fits(expect: &Expect, row: &Row) -> bool {
+fn fits(expect: &ExpectedVersion, row: &Row) -> bool {
     match expect {
-        Expect::Any => true,
-        Expect::Base(base) => row.version.as_ref() == Some(&base.version),
-        Expect::OneOf(versions) => row.version.as_ref().is_some_and(|v| versions.contains(v)),
+        ExpectedVersion::Any => true,
+        ExpectedVersion::Base(base) => row.version.as_ref() == Some(&base.version),
+        ExpectedVersion::OneOf(versions) => {
+            row.version.as_ref().is_some_and(|v| versions.contains(v))
+        }
     }
 }
 
 fn check_answer(answer: &Result<Written, StoreError>, expected: &[&str]) -> Result<(), String> {
     let found = match answer {
-        Ok(written) => format!("{:?}", written.how),
+        Ok(written) => format!("{:?}", written.outcome),
         Err(StoreError::Cycle { .. }) => "Cycle".to_owned(),
-        Err(StoreError::Missing { .. }) => "Missing".to_owned(),
+        Err(StoreError::UnknownMembers { .. }) => "Missing".to_owned(),
         Err(StoreError::NotFound) => "NotFound".to_owned(),
-        Err(StoreError::Stale { .. }) => "Stale".to_owned(),
-        Err(StoreError::Taken { .. }) => "Taken".to_owned(),
+        Err(StoreError::VersionMismatch { .. }) => "Stale".to_owned(),
+        Err(StoreError::Duplicate { .. }) => "Taken".to_owned(),
         Err(e) => said(e),
     };
     ensure!(

@@ -9,8 +9,8 @@ use scimkit_registry::{
     Attr, AttributeRole, Change, Edge, EdgeEdit, Predicate, ResourceId, ResourceType, Scalar,
 };
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Start, Store, StoreError, Stored, Support,
-    TenantId, Want, Write, Written,
+    Batch, BoxFuture, Capabilities, EdgeQuery, Page, PageStart, Query, ReadOptions, RequestContext,
+    Store, StoreError, StoredResource, TenantId, WriteOp, Written,
 };
 use serde_json::Value;
 
@@ -109,7 +109,7 @@ impl Pairs {
         }
     }
 
-    fn stored(&self, mut stored: Stored) -> Stored {
+    fn stored(&self, mut stored: StoredResource) -> StoredResource {
         stored.id = self.name(&stored.id);
         for (_, edges) in &mut stored.edges {
             for edge in edges.iter_mut() {
@@ -122,7 +122,7 @@ impl Pairs {
 
     fn error(&self, error: StoreError) -> StoreError {
         match error {
-            StoreError::Missing { attr, ids } => StoreError::Missing {
+            StoreError::UnknownMembers { attr, ids } => StoreError::UnknownMembers {
                 attr,
                 ids: ids.iter().map(|id| self.name(id)).collect(),
             },
@@ -144,27 +144,31 @@ impl Names {
         }
     }
 
-    fn with<T>(&self, scope: &Scope, act: impl FnOnce(&mut Pairs) -> T) -> T {
+    fn with<T>(&self, scope: &RequestContext, act: impl FnOnce(&mut Pairs) -> T) -> T {
         let mut known: MutexGuard<'_, _> =
             self.known.lock().unwrap_or_else(PoisonError::into_inner);
         act(known.entry(scope.tenant.clone()).or_default())
     }
 
     /// The writes as the store takes them, with the name of each that creates.
-    fn writes(&self, scope: &Scope, writes: Vec<Write>) -> (Vec<Write>, Vec<Option<ResourceId>>) {
+    fn writes(
+        &self,
+        scope: &RequestContext,
+        writes: Vec<WriteOp>,
+    ) -> (Vec<WriteOp>, Vec<Option<ResourceId>>) {
         let one = |write| match write {
-            Write::Create { change, claim, id } => {
+            WriteOp::Create { change, claim, id } => {
                 let change = self.with(scope, |pairs| pairs.change(&change));
                 let name = Some(id.clone());
-                (Write::Create { change, claim, id }, name)
+                (WriteOp::Create { change, claim, id }, name)
             }
-            Write::Delete { expect, id, kind } => {
+            WriteOp::Delete { expect, id, kind } => {
                 let id = self.with(scope, |pairs| pairs.id(&id));
-                (Write::Delete { expect, id, kind }, None)
+                (WriteOp::Delete { expect, id, kind }, None)
             }
-            Write::Update { change, expect, id } => self.with(scope, |pairs| {
+            WriteOp::Update { change, expect, id } => self.with(scope, |pairs| {
                 let (change, id) = (pairs.change(&change), pairs.id(&id));
-                (Write::Update { change, expect, id }, None)
+                (WriteOp::Update { change, expect, id }, None)
             }),
         };
         writes.into_iter().map(one).unzip()
@@ -172,13 +176,13 @@ impl Names {
 }
 
 impl Store for Names {
-    fn support(&self, kind: &ResourceType) -> Support {
+    fn support(&self, kind: &ResourceType) -> Capabilities {
         self.store.support(kind)
     }
 
     fn edges<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async move {
@@ -202,7 +206,7 @@ impl Store for Names {
 
     fn query<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
@@ -211,7 +215,7 @@ impl Store for Names {
                 if let Some(predicate) = &mut asked.predicate {
                     pairs.predicate(predicate);
                 }
-                if let Start::After(place) = &mut asked.start {
+                if let PageStart::After(place) = &mut asked.start {
                     place.id = pairs.id(&place.id);
                 }
             });
@@ -236,11 +240,11 @@ impl Store for Names {
 
     fn read<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        want: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         Box::pin(async move {
             let id = self.with(scope, |pairs| pairs.id(id));
             let stored = self.store.read(scope, kind, &id, want).await?;
@@ -250,7 +254,7 @@ impl Store for Names {
 
     fn write<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         mut batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {

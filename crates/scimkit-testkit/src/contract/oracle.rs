@@ -7,7 +7,10 @@ use scimkit_registry::{
     AttrId, AttributeRole, Edge, Meter, Predicate, Resource, ResourceId, ResourceType,
     ResourceView, Scalar,
 };
-use scimkit_store::{Count, Facts, How, Position, Query, Sort, Start, computed};
+use scimkit_store::{
+    CountMode, PagePosition, PageStart, Query, ResourceFacts, Sort, WriteOutcome,
+    computed_attributes,
+};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -39,23 +42,25 @@ fn random_queries(ground: &Ground<'_>) -> Result<(), String> {
                 .unwrap_or(&SortOrder::Ascending);
             let sort = sort
                 .filter(|_| random.once_in(2))
-                .map(|attr| Sort::by(attr, order));
-            let mut query = Query::of(Arc::clone(kind)).page(0, 1_000).sorted(sort);
+                .map(|attr| Sort::new(attr, order));
+            let mut query = Query::new(Arc::clone(kind))
+                .with_page(0, 1_000)
+                .with_sort(sort);
             if support.filter {
-                query = query.matching(predicate);
+                query = query.with_predicate(predicate);
             }
             compare(ground, &rows, &query)?;
             let (start, count) = (random.below(rows.len()), random.below(10));
             let count = u32::try_from(count).unwrap_or(0);
-            query = query.page(start as u64, count);
+            query = query.with_page(start as u64, count);
             compare(ground, &rows, &query)?;
             if let Some(row) = random.pick(&rows).filter(|_| support.cursor) {
                 // Of any row: also one that the predicate does not select, as after a change.
                 let key = sort.and_then(|sort| sort_key(kind, sort, row));
-                let place = Position::new(key, ResourceId::from(row.id.as_str()));
-                query = query.after(place, count);
+                let place = PagePosition::new(key, ResourceId::from(row.id.as_str()));
+                query = query.with_page_after(place, count);
                 compare(ground, &rows, &query)?;
-                compare(ground, &rows, &query.uncounted())?;
+                compare(ground, &rows, &query.without_total())?;
             }
         }
     }
@@ -99,7 +104,7 @@ pub(super) fn populate(ground: &Ground<'_>, random: &mut Random) -> Result<Vec<S
     for n in 0..USERS / 4 {
         let Some(id) = ids.get(n * 3) else { break };
         let change = ground.setting(&ground.user, [("nickName", json!(format!("new {n}")))])?;
-        ground.update(random.instant(), id, change, How::Updated)?;
+        ground.update(random.instant(), id, change, WriteOutcome::Updated)?;
     }
     Ok(ids)
 }
@@ -122,7 +127,7 @@ fn rows(ground: &Ground<'_>, kind: &Arc<ResourceType>) -> Result<Vec<Row>, Strin
     let names = display_names(ground)?;
     let wanted: Vec<AttrId> = kind.attributes().iter().map(|attr| attr.id()).collect();
     let mut rows = Vec::new();
-    for id in ground.ids(&Query::of(Arc::clone(kind)).page(0, 1_000))? {
+    for id in ground.ids(&Query::new(Arc::clone(kind)).with_page(0, 1_000))? {
         let stored = ground.read(kind, &id)?;
         let document = document(&stored)?;
         let mut edges = Vec::new();
@@ -141,9 +146,9 @@ fn rows(ground: &Ground<'_>, kind: &Arc<ResourceType>) -> Result<Vec<Row>, Strin
                 edges.push((attr.id(), reference(kind, attr.id(), &document, &names)));
             }
         }
-        let computed = computed(
+        let computed = computed_attributes(
             &ground.scope.settings,
-            &Facts::of(kind, &stored, &edges),
+            &ResourceFacts::new(kind, &stored, &edges),
             &wanted,
         );
         rows.push(Row {
@@ -179,7 +184,7 @@ fn reference(
 
 fn display_names(ground: &Ground<'_>) -> Result<BTreeMap<String, Option<String>>, String> {
     let mut names = BTreeMap::new();
-    for id in ground.ids(&Query::of(Arc::clone(&ground.user)).page(0, 1_000))? {
+    for id in ground.ids(&Query::new(Arc::clone(&ground.user)).with_page(0, 1_000))? {
         let document = document(&ground.read(&ground.user, &id)?)?;
         let name = document
             .as_map()
@@ -220,11 +225,11 @@ fn compare(ground: &Ground<'_>, rows: &[Row], query: &Query) -> Result<(), Strin
         format!("{} where {predicate:?} by {sort:?}", kind.name())
     };
     let start = match &query.start {
-        Start::After(place) => expected
+        PageStart::After(place) => expected
             .iter()
             .position(|row| comes_after(row, place, query))
             .unwrap_or(expected.len()),
-        Start::Index(start) => usize::try_from(*start).unwrap_or(usize::MAX),
+        PageStart::Index(start) => usize::try_from(*start).unwrap_or(usize::MAX),
     };
     let follow = expected.get(start..).unwrap_or_default();
     let page: Vec<_> = follow.iter().take(query.count as usize).collect();
@@ -245,12 +250,12 @@ fn compare(ground: &Ground<'_>, rows: &[Row], query: &Query) -> Result<(), Strin
         query.start,
         what()
     );
-    let total = (query.total == Count::Exact).then_some(expected.len() as u64);
+    let total = (query.total == CountMode::Exact).then_some(expected.len() as u64);
     ensure_eq!(answer.total, total, "the total of {}", what());
     if ground.store.support(kind).cursor {
         let last = page.last().filter(|_| page.len() < follow.len());
         let key = |row: &Row| sort_key(kind, query.sort?, row);
-        let next = last.map(|row| Position::new(key(row), ResourceId::from(row.id.as_str())));
+        let next = last.map(|row| PagePosition::new(key(row), ResourceId::from(row.id.as_str())));
         ensure_eq!(answer.next, next, "where a page of {} ended", what());
     }
     Ok(())
@@ -286,7 +291,7 @@ fn expected<'r>(rows: &'r [Row], query: &Query) -> Vec<&'r Row> {
 }
 
 /// Whether a row stands behind a position, in words of its own.
-fn comes_after(row: &Row, place: &Position, query: &Query) -> bool {
+fn comes_after(row: &Row, place: &PagePosition, query: &Query) -> bool {
     let Some(sort) = query.sort else {
         return row.id.as_str() > place.id.as_str();
     };

@@ -2,7 +2,9 @@
 
 use scimkit_core::message::SortOrder;
 use scimkit_registry::ResourceId;
-use scimkit_store::{Among, Claim, ConnectionId, OwnerFilter, Query, Sort, StoreError, Write};
+use scimkit_store::{
+    ConnectionId, ExistingMatch, MatchScope, OwnerFilter, Query, Sort, StoreError, WriteOp,
+};
 use serde_json::json;
 
 use super::{
@@ -26,7 +28,7 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
         by.create(second(1), &ground.user, id, json!({"userName": id}))?;
     }
     let owner = |name: &str| OwnerFilter::Connection(ConnectionId::from(name));
-    let query = |owner| Query::of(ground.user.clone()).with_owner(owner);
+    let query = |owner| Query::new(ground.user.clone()).with_owner(owner);
     if !ground.store.support(&ground.user).owners {
         for owner in [OwnerFilter::Unowned, owner("entra")] {
             let answer = ground.query_as_it_is(&query(owner))?;
@@ -63,7 +65,7 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
         for told in last {
             ensure!(owner.selects(told), "{owner:?} selected what {told:?} owns");
         }
-        let first = ground.query(&query.clone().page(0, 1))?;
+        let first = ground.query(&query.clone().with_page(0, 1))?;
         ensure_eq!(first.items.len(), expected.len().min(1), "the first page");
         ensure_eq!(
             first.total,
@@ -73,7 +75,7 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
         let support = ground.store.support(&ground.user);
         if support.filter {
             let named = ground.filter(&ground.user, r#"userName eq "u4""#)?;
-            let named = ground.ids(&query.clone().matching(named))?;
+            let named = ground.ids(&query.clone().with_predicate(named))?;
             ensure_eq!(
                 named.len(),
                 usize::from(expected.contains(&"u4")),
@@ -82,17 +84,17 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
         }
         if support.sort {
             let name = ground.attr(&ground.user, "userName")?;
-            let sort = Some(Sort::by(name, SortOrder::Descending));
-            let sorted = ground.ids(&query.sorted(sort))?;
+            let sort = Some(Sort::new(name, SortOrder::Descending));
+            let sorted = ground.ids(&query.with_sort(sort))?;
             let backwards: Vec<_> = expected.iter().rev().copied().collect();
             ensure_eq!(sorted, backwards, "those selected by {owner:?}, sorted");
         }
     }
-    let claim = Claim::new(
-        Among::Live,
+    let claim = ExistingMatch::new(
+        MatchScope::Live,
         ground.filter(&ground.user, r#"userName eq "u1""#)?,
     );
-    let write = Write::Create {
+    let write = WriteOp::Create {
         change: ground.body(&ground.user, json!({"userName": "u1"}))?,
         claim: Some(Box::new(claim)),
         id: ResourceId::from("u5"),

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, thread};
 
 use scimkit_registry::{Change, Edge, EdgeEdit, ResourceId};
-use scimkit_store::{Batch, Expect, How, StoreError, Want, Write, Written};
+use scimkit_store::{
+    Batch, ExpectedVersion, ReadOptions, StoreError, WriteOp, WriteOutcome, Written,
+};
 use serde_json::json;
 
 use super::{
@@ -49,13 +51,13 @@ fn creates(ground: &Ground<'_>) -> Result<(), String> {
             .copied()
             .unwrap_or_default();
         let change = ground.body(&ground.user, json!({"userName": name}))?;
-        Ok(Write::Create {
+        Ok(WriteOp::Create {
             claim: None,
             change,
             id: ResourceId::from(format!("u{n}")),
         })
     })?;
-    one_wins(&answers, |e| matches!(e, StoreError::Taken { .. }))?;
+    one_wins(&answers, |e| matches!(e, StoreError::Duplicate { .. }))?;
     ensure_eq!(ground.total(&ground.user)?, 1, "users afterwards");
     Ok(())
 }
@@ -66,14 +68,16 @@ fn updates(ground: &Ground<'_>) -> Result<(), String> {
         .version;
     let answers = at_once(ground, |n| {
         let change = ground.setting(&ground.user, [("title", json!(format!("t{n}")))])?;
-        let expect = Expect::OneOf(vec![version.clone()]);
-        Ok(Write::Update {
+        let expect = ExpectedVersion::OneOf(vec![version.clone()]);
+        Ok(WriteOp::Update {
             change,
             expect,
             id: ResourceId::from("u1"),
         })
     })?;
-    one_wins(&answers, |e| matches!(e, StoreError::Stale { .. }))
+    one_wins(&answers, |e| {
+        matches!(e, StoreError::VersionMismatch { .. })
+    })
 }
 
 fn memberships(ground: &Ground<'_>) -> Result<(), String> {
@@ -91,16 +95,20 @@ fn memberships(ground: &Ground<'_>) -> Result<(), String> {
         let add: Vec<_> = coming.get(n).map(String::as_str).into_iter().collect();
         let remove: Vec<_> = leaving.get(n).map(String::as_str).into_iter().collect();
         let change = ground.members(&add, &remove)?;
-        Ok(Write::Update {
+        Ok(WriteOp::Update {
             change,
-            expect: Expect::Any,
+            expect: ExpectedVersion::Any,
             id: ResourceId::from("g1"),
         })
     })?;
     let mut versions = BTreeSet::new();
     for answer in &answers {
         let written = answer.as_ref().map_err(said)?;
-        ensure_eq!(written.how, How::Updated, "what a membership update did");
+        ensure_eq!(
+            written.outcome,
+            WriteOutcome::Updated,
+            "what a membership update did"
+        );
         versions.extend(written.stored.as_ref().map(|stored| stored.version.clone()));
     }
     ensure_eq!(versions.len(), THREADS, "different versions");
@@ -187,7 +195,7 @@ fn untorn(ground: &Ground<'_>) -> Result<(), String> {
     if !ground.store.support(&ground.group).written_edges {
         let batch = Batch::new(second(2), vec![delta(ground, "u", None)?]);
         let members = ground.attr(&ground.group, "members")?;
-        let answer = ground.submit(batch.with_want(Want::edges([members])))?;
+        let answer = ground.submit(batch.with_read_options(ReadOptions::edges([members])))?;
         let is_rejected = matches!(answer, Err(StoreError::Unsupported { .. }));
         ensure!(
             is_rejected,
@@ -258,7 +266,7 @@ fn exchange(ground: &Ground<'_>, n: usize, removes: bool) -> Result<Seen, String
     let removed = removes.then(|| format!("u{}", n.saturating_sub(1)));
     let members = ground.attr(&ground.group, "members")?;
     let write = delta(ground, &added, removed.as_deref())?;
-    let batch = Batch::new(second(2), vec![write]).with_want(Want::edges([members]));
+    let batch = Batch::new(second(2), vec![write]).with_read_options(ReadOptions::edges([members]));
     let mut answers = loop {
         match ground.submit(batch.clone())? {
             Err(StoreError::Busy) => thread::sleep(std::time::Duration::from_millis(10)),
@@ -280,16 +288,16 @@ fn exchange(ground: &Ground<'_>, n: usize, removes: bool) -> Result<Seen, String
 }
 
 /// The write that changes single members of the group of the race.
-fn delta(ground: &Ground<'_>, add: &str, remove: Option<&str>) -> Result<Write, String> {
+fn delta(ground: &Ground<'_>, add: &str, remove: Option<&str>) -> Result<WriteOp, String> {
     let mut change = Change::empty(ground.group.clone());
     let edit = EdgeEdit::Delta {
         add: vec![Edge::to(add)],
         remove: remove.into_iter().map(ResourceId::from).collect(),
     };
     change.edit_edges(ground.attr(&ground.group, "members")?, edit);
-    Ok(Write::Update {
+    Ok(WriteOp::Update {
         change,
-        expect: Expect::Any,
+        expect: ExpectedVersion::Any,
         id: ResourceId::from("g1"),
     })
 }
@@ -297,7 +305,7 @@ fn delta(ground: &Ground<'_>, add: &str, remove: Option<&str>) -> Result<Write, 
 /// Carries out one write on each of several threads.
 pub(super) fn at_once(
     ground: &Ground<'_>,
-    write: impl Fn(usize) -> Result<Write, String>,
+    write: impl Fn(usize) -> Result<WriteOp, String>,
 ) -> Result<Vec<Result<Written, StoreError>>, String> {
     let writes: Vec<_> = (0..THREADS).map(write).collect::<Result<_, String>>()?;
     thread::scope(|scope| {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scimkit_core::{builtin::ENTERPRISE_USER, message::SortOrder};
 use scimkit_registry::ResourceType;
-use scimkit_store::{How, Query, Sort};
+use scimkit_store::{Query, Sort, WriteOutcome};
 use serde_json::{Value, json};
 
 use super::{
@@ -45,12 +45,12 @@ fn pages(ground: &Ground<'_>) -> Result<(), String> {
         ground.create(second(0), &ground.user, id, json!({"userName": id}))?;
     }
     ids.sort_unstable();
-    let all = Query::of(Arc::clone(&ground.user));
+    let all = Query::new(Arc::clone(&ground.user));
     ensure_eq!(ground.ids(&all)?, ids, "all users");
     let any = ground.filter(&ground.user, "userName pr")?;
-    for query in [all.clone(), all.matching(any)] {
+    for query in [all.clone(), all.with_predicate(any)] {
         for (start, count) in [(0, 10), (10, 10), (20, 10), (24, 1), (25, 10), (1_000, 10)] {
-            let page = ground.query(&query.clone().page(start, count))?;
+            let page = ground.query(&query.clone().with_page(start, count))?;
             let found: Vec<_> = page.items.iter().map(|stored| stored.id.as_str()).collect();
             let skipped = usize::try_from(start).unwrap_or(usize::MAX);
             let wanted: Vec<_> = ids.iter().skip(skipped).take(count as usize).collect();
@@ -61,14 +61,14 @@ fn pages(ground: &Ground<'_>) -> Result<(), String> {
                 "the total, with {count} after {start}"
             );
         }
-        let page = ground.query(&query.clone().page(0, 0))?;
+        let page = ground.query(&query.clone().with_page(0, 0))?;
         ensure!(
             page.items.is_empty(),
             "a page of none holds {}",
             page.items.len()
         );
         ensure_eq!(page.total, Some(25), "the total alone");
-        let page = ground.query(&query.page(20, 10).uncounted())?;
+        let page = ground.query(&query.with_page(20, 10).without_total())?;
         ensure_eq!(page.items.len(), 5, "the last page, uncounted");
     }
     Ok(())
@@ -76,9 +76,13 @@ fn pages(ground: &Ground<'_>) -> Result<(), String> {
 
 fn empty(ground: &Ground<'_>) -> Result<(), String> {
     for kind in [&ground.user, &ground.group] {
-        let all = Query::of(Arc::clone(kind));
+        let all = Query::new(Arc::clone(kind));
         let any = ground.filter(kind, "displayName pr or not (displayName pr)")?;
-        for query in [all.clone(), all.clone().matching(any), all.page(5, 0)] {
+        for query in [
+            all.clone(),
+            all.clone().with_predicate(any),
+            all.with_page(5, 0),
+        ] {
             let page = ground.query(&query)?;
             ensure!(page.items.is_empty(), "an empty store has {}", kind.name());
             ensure_eq!(page.total, Some(0), "the total of nothing");
@@ -120,9 +124,9 @@ fn sorted(ground: &Ground<'_>) -> Result<(), String> {
     for (path, up, down) in orders {
         let attr = ground.attr(&ground.user, path)?;
         for (order, wanted) in [(SortOrder::Ascending, up), (SortOrder::Descending, down)] {
-            let all = Query::of(Arc::clone(&ground.user)).sorted(Some(Sort::by(attr, order)));
+            let all = Query::new(Arc::clone(&ground.user)).with_sort(Some(Sort::new(attr, order)));
             ensure_eq!(ground.ids(&all)?, wanted, "by {path}, {order:?}");
-            let page = ground.query(&all.page(1, 2))?;
+            let page = ground.query(&all.with_page(1, 2))?;
             let found: Vec<_> = page.items.iter().map(|stored| stored.id.as_str()).collect();
             ensure_eq!(
                 Some(&found[..]),
@@ -167,7 +171,7 @@ fn selects(
     filter: &str,
     expected: &[&str],
 ) -> Result<(), String> {
-    let query = Query::of(Arc::clone(kind)).matching(ground.filter(kind, filter)?);
+    let query = Query::new(Arc::clone(kind)).with_predicate(ground.filter(kind, filter)?);
     let page = ground.query(&query)?;
     let found: Vec<_> = page.items.iter().map(|stored| stored.id.as_str()).collect();
     ensure_eq!(found, expected, "{filter}");
@@ -283,7 +287,7 @@ fn current(ground: &Ground<'_>) -> Result<(), String> {
     selects(ground, user, r#"emails.value eq "one@X.test""#, &["u1"])?;
     let mails = json!([{"value": "two@x.test"}, {"value": "three@x.test", "type": "work"}]);
     let change = ground.setting(user, [("emails", mails), ("externalId", json!(null))])?;
-    ground.update(second(2), "u1", change, How::Updated)?;
+    ground.update(second(2), "u1", change, WriteOutcome::Updated)?;
     selects(ground, user, r#"externalId eq "X""#, &[])?;
     selects(ground, user, "not (externalId pr)", &["u1", "u2"])?;
     selects(ground, user, r#"emails.value eq "one@x.test""#, &[])?;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use scimkit_core::Version;
 use scimkit_registry::{Change, ResourceId};
-use scimkit_store::{Expect, How, StoreError, Stored, Write};
+use scimkit_store::{ExpectedVersion, StoreError, StoredResource, WriteOp, WriteOutcome};
 use serde_json::json;
 
 use super::{
@@ -85,23 +85,23 @@ fn not_found(ground: &Ground<'_>) -> Result<(), String> {
     let mut writes = vec![delete(
         &ground.user,
         "u2",
-        Expect::OneOf(vec![version("1")?]),
+        ExpectedVersion::OneOf(vec![version("1")?]),
     )];
     if ground.has_groups() {
         ground.absent(&ground.group, "u1")?;
         let change = ground.setting(&ground.group, [("displayName", json!("x"))])?;
-        writes.push(Write::Update {
+        writes.push(WriteOp::Update {
             change,
-            expect: Expect::Any,
+            expect: ExpectedVersion::Any,
             id: ResourceId::from("u1"),
         });
-        writes.push(delete(&ground.group, "u1", Expect::Any));
+        writes.push(delete(&ground.group, "u1", ExpectedVersion::Any));
     }
     for write in writes {
         match ground.attempt(second(2), &write)? {
             Err(StoreError::NotFound) => {}
             Err(e) => return Err(said(&e)),
-            Ok(written) => return Err(format!("{:?} of what is not there", written.how)),
+            Ok(written) => return Err(format!("{:?} of what is not there", written.outcome)),
         }
     }
     ground.read(&ground.user, "u1").map(drop)
@@ -117,7 +117,7 @@ fn narrow_update(ground: &Ground<'_>) -> Result<(), String> {
         user,
         [("name.givenName", json!("Augusta")), ("title", json!(null))],
     )?;
-    let updated = ground.update(second(2), "u1", change, How::Updated)?;
+    let updated = ground.update(second(2), "u1", change, WriteOutcome::Updated)?;
     let expected =
         json!({"userName": "ada", "name": {"givenName": "Augusta", "familyName": "King"}});
     let expected = ground.document_of(&ground.body(user, expected)?);
@@ -139,7 +139,7 @@ fn narrow_update(ground: &Ground<'_>) -> Result<(), String> {
     for (at, title) in [(3, json!("a")), (4, json!(null)), (5, json!("a"))] {
         let change = ground.setting(user, [("title", title)])?;
         let version = ground
-            .update(second(at), "u1", change, How::Updated)?
+            .update(second(at), "u1", change, WriteOutcome::Updated)?
             .version;
         ensure!(
             versions.insert(version.clone()),
@@ -173,7 +173,7 @@ fn unchanged(ground: &Ground<'_>) -> Result<(), String> {
         changes.push(ground.setting(user, [("emails", emails.clone())])?);
     }
     for change in changes {
-        let answer = ground.update(second(2), "u1", change, How::Unchanged)?;
+        let answer = ground.update(second(2), "u1", change, WriteOutcome::Unchanged)?;
         for stored in [answer, ground.read(user, "u1")?] {
             same(&stored, &before)?;
         }
@@ -187,34 +187,37 @@ fn stale(ground: &Ground<'_>) -> Result<(), String> {
         .create(second(1), user, "u1", json!({"userName": "ada"}))?
         .version;
     let change = ground.setting(user, [("title", json!("a"))])?;
-    let now = ground.update(second(2), "u1", change, How::Updated)?;
+    let now = ground.update(second(2), "u1", change, WriteOutcome::Updated)?;
     let id = ResourceId::from("u1");
     let change = ground.setting(user, [("title", json!("b"))])?;
     for expect in [
-        Expect::OneOf(vec![first.clone()]),
-        Expect::OneOf(Vec::new()),
+        ExpectedVersion::OneOf(vec![first.clone()]),
+        ExpectedVersion::OneOf(Vec::new()),
     ] {
-        let update = Write::Update {
+        let update = WriteOp::Update {
             change: change.clone(),
             expect: expect.clone(),
             id: id.clone(),
         };
         for write in [update, delete(user, "u1", expect)] {
             match ground.attempt(second(3), &write)? {
-                Err(StoreError::Stale { actual }) => {
+                Err(StoreError::VersionMismatch { actual }) => {
                     ensure_eq!(actual, now.version, "the actual version in the error");
                 }
                 Err(e) => return Err(said(&e)),
-                Ok(written) => return Err(format!("{:?} despite the version", written.how)),
+                Ok(written) => return Err(format!("{:?} despite the version", written.outcome)),
             }
             same(&ground.read(user, "u1")?, &now)?;
         }
     }
-    let expect = Expect::OneOf(vec![first, now.version]);
-    let update = Write::Update { change, expect, id };
+    let expect = ExpectedVersion::OneOf(vec![first, now.version]);
+    let update = WriteOp::Update { change, expect, id };
     ground.attempt(second(4), &update)?.map_err(|e| said(&e))?;
     let current = ground.read(user, "u1")?.version;
-    let answer = ground.attempt(second(5), &delete(user, "u1", Expect::OneOf(vec![current])))?;
+    let answer = ground.attempt(
+        second(5),
+        &delete(user, "u1", ExpectedVersion::OneOf(vec![current])),
+    )?;
     answer.map_err(|e| said(&e))?;
     ground.absent(user, "u1")
 }
@@ -241,7 +244,7 @@ fn unique(ground: &Ground<'_>) -> Result<(), String> {
         let change = ground.body(user, json!({"userName": name}))?;
         taken(
             ground,
-            &Write::Create {
+            &WriteOp::Create {
                 claim: None,
                 change,
                 id: ResourceId::from("u3"),
@@ -255,17 +258,17 @@ fn unique(ground: &Ground<'_>) -> Result<(), String> {
     )?;
     taken(
         ground,
-        &Write::Update {
+        &WriteOp::Update {
             change,
-            expect: Expect::Any,
+            expect: ExpectedVersion::Any,
             id: ResourceId::from("u2"),
         },
     )?;
     same(&ground.read(user, "u2")?, &other)?;
     let change = ground.setting(user, [("userName", json!("STRASSE"))])?;
-    ground.update(second(3), "u1", change, How::Updated)?;
+    ground.update(second(3), "u1", change, WriteOutcome::Updated)?;
     let change = ground.setting(user, [("userName", json!("elsewhere"))])?;
-    ground.update(second(4), "u1", change, How::Updated)?;
+    ground.update(second(4), "u1", change, WriteOutcome::Updated)?;
     ground.create(second(5), user, "u3", json!({"userName": "strasse"}))?;
     // Equal values of an attribute that is not unique are no one's business.
     for id in ["g1", "g2"].into_iter().filter(|_| ground.has_groups()) {
@@ -275,9 +278,9 @@ fn unique(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn taken(ground: &Ground<'_>, write: &Write) -> Result<(), String> {
+fn taken(ground: &Ground<'_>, write: &WriteOp) -> Result<(), String> {
     match ground.attempt(second(2), write)? {
-        Err(StoreError::Taken { attr }) => {
+        Err(StoreError::Duplicate { attr }) => {
             ensure_eq!(attr, "userName", "the attribute in the error");
             Ok(())
         }
@@ -295,7 +298,7 @@ fn tenants(ground: &Ground<'_>) -> Result<(), String> {
     two.absent(&two.user, "u2")?;
     let before = two.read(&two.user, "u1")?;
     let change = one.setting(&one.user, [("title", json!("x"))])?;
-    one.update(second(2), "u1", change, How::Updated)?;
+    one.update(second(2), "u1", change, WriteOutcome::Updated)?;
     same(&two.read(&two.user, "u1")?, &before)?;
     ensure_eq!(
         (one.total(&one.user)?, two.total(&two.user)?),
@@ -304,14 +307,14 @@ fn tenants(ground: &Ground<'_>) -> Result<(), String> {
     );
     let group = json!({"displayName": "g", "members": [{"value": "u1"}, {"value": "u2"}]});
     let change = two.body(&two.group, group.clone())?;
-    let create = Write::Create {
+    let create = WriteOp::Create {
         claim: None,
         change,
         id: ResourceId::from("g1"),
     };
     let answer = two.attempt(second(3), &create)?;
     ensure!(
-        matches!(&answer, Err(StoreError::Missing { ids, .. }) if *ids == [ResourceId::from("u2")]),
+        matches!(&answer, Err(StoreError::UnknownMembers { ids, .. }) if *ids == [ResourceId::from("u2")]),
         "a member from another tenant: {answer:?}"
     );
     one.create(second(3), &one.group, "g1", group)?;
@@ -329,7 +332,7 @@ fn batch(ground: &Ground<'_>) -> Result<(), String> {
     let user = &ground.user;
     let create = |kind, id: &str, body| {
         let change = ground.body(kind, body)?;
-        Ok::<_, String>(Write::Create {
+        Ok::<_, String>(WriteOp::Create {
             claim: None,
             change,
             id: ResourceId::from(id),
@@ -349,11 +352,11 @@ fn batch(ground: &Ground<'_>) -> Result<(), String> {
             "g2",
             json!({"displayName": "h", "members": [{"value": "u2"}]}),
         )?,
-        delete(user, "u1", Expect::Any),
+        delete(user, "u1", ExpectedVersion::Any),
         create(user, "u2", json!({"userName": "Ada"}))?,
-        Write::Update {
+        WriteOp::Update {
             change: ground.setting(user, [("title", json!("x"))])?,
-            expect: Expect::Any,
+            expect: ExpectedVersion::Any,
             id: ResourceId::from("u1"),
         },
     ];
@@ -379,16 +382,16 @@ fn batch(ground: &Ground<'_>) -> Result<(), String> {
 
 fn outcome(answer: &Result<scimkit_store::Written, StoreError>) -> String {
     match answer {
-        Ok(written) => format!("{:?}", written.how),
-        Err(StoreError::Missing { .. }) => "Missing".to_owned(),
+        Ok(written) => format!("{:?}", written.outcome),
+        Err(StoreError::UnknownMembers { .. }) => "Missing".to_owned(),
         Err(StoreError::NotFound) => "NotFound".to_owned(),
-        Err(StoreError::Taken { .. }) => "Taken".to_owned(),
+        Err(StoreError::Duplicate { .. }) => "Taken".to_owned(),
         Err(e) => said(e),
     }
 }
 
 /// Fails unless nothing about the resource has changed.
-pub(super) fn same(now: &Stored, before: &Stored) -> Result<(), String> {
+pub(super) fn same(now: &StoredResource, before: &StoredResource) -> Result<(), String> {
     ensure_eq!(now.version, before.version, "the version of `{}`", now.id);
     ensure_eq!(now.created, before.created, "the creation of `{}`", now.id);
     ensure_eq!(
@@ -406,8 +409,12 @@ pub(super) fn same(now: &Stored, before: &Stored) -> Result<(), String> {
     Ok(())
 }
 
-fn delete(kind: &Arc<scimkit_registry::ResourceType>, id: &str, expect: Expect) -> Write {
-    Write::Delete {
+fn delete(
+    kind: &Arc<scimkit_registry::ResourceType>,
+    id: &str,
+    expect: ExpectedVersion,
+) -> WriteOp {
+    WriteOp::Delete {
         expect,
         id: ResourceId::from(id),
         kind: Arc::clone(kind),

@@ -10,16 +10,16 @@ use serde_json::Value;
 /// A store under test, as far as the contract leaves it free.
 ///
 /// Checks that need what it does not offer are skipped, each with the reason. The capabilities of the store
-/// itself ([`Support`](scimkit_store::Support)) need not be repeated here.
+/// itself ([`Capabilities`](scimkit_store::Capabilities)) need not be repeated here.
 ///
 /// # Example
 /// ```
 /// use std::sync::Arc;
-/// use scimkit_store::Memory;
+/// use scimkit_store::MemoryStore;
 /// use scimkit_testkit::contract::{self, Subject};
 ///
 /// let subject = Subject::default().without_tenants();
-/// let report = contract::check_subject(&subject, || Arc::new(Memory::new()), &contract::block_on);
+/// let report = contract::check_subject(&subject, || Arc::new(MemoryStore::new()), &contract::block_on);
 /// assert!(report.is_success(), "{report}");
 /// let skipped = report.skipped().find(|(check, _)| *check == "tenants_do_not_meet");
 /// assert_eq!(skipped.unwrap().1, "the store has one tenant");

@@ -1,11 +1,11 @@
-//! The contract of [`Tenancy`] as a test suite.
+//! The contract of [`TenantStore`] as a test suite.
 //!
 //! ```
 //! use std::sync::Arc;
-//! use scimkit_store::Memory;
+//! use scimkit_store::MemoryStore;
 //! use scimkit_testkit::contract::{block_on, tenancy};
 //!
-//! tenancy::check(|| Arc::new(Memory::new()), &block_on)?;
+//! tenancy::check(|| Arc::new(MemoryStore::new()), &block_on)?;
 //! # Ok::<(), String>(())
 //! ```
 
@@ -17,7 +17,7 @@ mod tokens;
 
 use std::{fmt, sync::Arc};
 
-use scimkit_store::Tenancy;
+use scimkit_store::TenantStore;
 
 use self::ground::Ground;
 use super::Driver;
@@ -40,7 +40,7 @@ impl Check {
     ///
     /// # Errors
     /// What it did wrong.
-    pub fn run(&self, tenancy: Arc<dyn Tenancy>, drive: &Driver<'_>) -> Result<(), String> {
+    pub fn run(&self, tenancy: Arc<dyn TenantStore>, drive: &Driver<'_>) -> Result<(), String> {
         self.run_beside(Arc::clone(&tenancy), tenancy, drive)
     }
 
@@ -51,8 +51,8 @@ impl Check {
     /// What they did wrong.
     pub fn run_beside(
         &self,
-        writes: Arc<dyn Tenancy>,
-        reads: Arc<dyn Tenancy>,
+        writes: Arc<dyn TenantStore>,
+        reads: Arc<dyn TenantStore>,
         drive: &Driver<'_>,
     ) -> Result<(), String> {
         (self.run)(&Ground {
@@ -73,7 +73,7 @@ impl fmt::Debug for Check {
 ///
 /// # Errors
 /// One line for each rule that does not hold.
-pub fn check(make: impl Fn() -> Arc<dyn Tenancy>, drive: &Driver<'_>) -> Result<(), String> {
+pub fn check(make: impl Fn() -> Arc<dyn TenantStore>, drive: &Driver<'_>) -> Result<(), String> {
     let failure = |check: Check| {
         let failed = check.run(make(), drive).err();
         failed.map(|problem| format!("{}: {problem}", check.name))

@@ -9,7 +9,7 @@ use std::{
 use scimkit_core::parse_instant;
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{
-    Memory, Scope, Settings, Store, StoreError, Tenancy, TenantId,
+    MemoryStore, RequestContext, Settings, Store, StoreError, TenantId, TenantStore,
     archive::{ArchiveError, Options, export_to, import_from},
     validate,
 };
@@ -24,7 +24,7 @@ use crate::contract::block_on;
 /// # Panics
 /// When one of them does not hold.
 pub fn archive(data: &[u8]) {
-    let store = Arc::new(Memory::new());
+    let store = Arc::new(MemoryStore::new());
     if let Err(problem) = take(&store, data) {
         let is_about_lines = matches!(problem, ArchiveError::Line { .. });
         assert!(is_about_lines, "{problem:?}");
@@ -39,7 +39,7 @@ pub fn archive(data: &[u8]) {
         kept => kept.unwrap_or_default(),
     };
     is_valid(&store, &kept);
-    let copy = Memory::new();
+    let copy = MemoryStore::new();
     let taken = take(&copy, &kept);
     assert!(taken.is_ok(), "{taken:?}");
     assert_eq!(lines(&copy).ok(), Some(kept), "the lines of the copy");
@@ -63,7 +63,7 @@ pub fn archive(data: &[u8]) {
 
 /// Fails for what administration would have rejected, and for a resource that changed before it was
 /// created.
-fn is_valid(store: &Memory, lines: &[u8]) {
+fn is_valid(store: &MemoryStore, lines: &[u8]) {
     let tenant = TenantId::default();
     let entry = driven(store.tenant(&tenant)).and_then(Result::ok).flatten();
     let connections = driven(store.connections(&tenant)).and_then(Result::ok);
@@ -92,15 +92,15 @@ fn settings() -> Settings {
     Settings::new("https://app.example/scim/v2")
 }
 
-fn take(store: &Memory, lines: &[u8]) -> Result<(), ArchiveError> {
-    let scope = Scope::new(TenantId::default(), Arc::new(settings()));
+fn take(store: &MemoryStore, lines: &[u8]) -> Result<(), ArchiveError> {
+    let scope = RequestContext::new(TenantId::default(), Arc::new(settings()));
     let (input, options) = (Cursor::new(lines.to_vec()), Options::default());
     driven(import_from(store, &scope, &options, input))
         .unwrap_or_else(unfinished)
         .map(drop)
 }
 
-fn lines(store: &Memory) -> Result<Vec<u8>, ArchiveError> {
+fn lines(store: &MemoryStore) -> Result<Vec<u8>, ArchiveError> {
     let (tenant, options) = (TenantId::default(), Options::default());
     driven(export_to(store, &tenant, &options, Vec::new()))
         .unwrap_or_else(unfinished)

@@ -9,8 +9,8 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures_core::Stream;
 use scimkit_store::{
-    Archive, BoxFuture, Connection, ConnectionId, Entry, Memory, Opened, Scope, Stamp, Store,
-    StoreError, Tenancy, Tenant, TenantId, TokenRecord,
+    Archive, BoxFuture, Connection, ConnectionId, FoundToken, MemoryStore, RequestContext, Stamp,
+    Store, StoreError, Tenant, TenantEntry, TenantId, TenantStore, TokenRecord,
     archive::{ArchiveError, Erased, NumberedRecord, Record, RecordSource, RecordStream},
     next_item, stream_from,
 };
@@ -18,7 +18,7 @@ use scimkit_testkit::contract::{archive, block_on};
 
 #[test]
 fn memory_keeps_the_contract() {
-    let make = || -> Arc<dyn archive::Whole> { Arc::new(Memory::new()) };
+    let make = || -> Arc<dyn archive::Whole> { Arc::new(MemoryStore::new()) };
     archive::check(&make, &make, &block_on).unwrap();
 }
 
@@ -52,7 +52,7 @@ enum Fault {
 
 /// A memory store with one fault.
 #[derive(Debug)]
-struct Faulty(Fault, Memory);
+struct Faulty(Fault, MemoryStore);
 
 impl Faulty {
     /// A record as the fault leaves it.
@@ -114,7 +114,7 @@ impl Archive for Faulty {
 
     fn import_records<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         mut source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
         Box::pin(async move {
@@ -152,10 +152,10 @@ impl Archive for Faulty {
 
 impl Faulty {
     /// Makes the tenant's entry visible before the import is complete.
-    async fn show(&self, scope: &Scope, record: &Record) -> Result<(), StoreError> {
+    async fn show(&self, scope: &RequestContext, record: &Record) -> Result<(), StoreError> {
         if let Record::Start(_) = record {
             let entry = Tenant::new(scope.tenant.clone(), "", DateTime::UNIX_EPOCH);
-            let put = vec![Entry::Tenant(entry)];
+            let put = vec![TenantEntry::Tenant(entry)];
             self.1.put(put, DateTime::UNIX_EPOCH.into()).await?;
         }
         Ok(())
@@ -164,7 +164,7 @@ impl Faulty {
 
 /// The records of a tenant, read anew for each of them.
 struct Moments<'a> {
-    store: &'a Memory,
+    store: &'a MemoryStore,
     taken: usize,
     tenant: &'a TenantId,
 }
@@ -186,7 +186,7 @@ impl Store for Faulty {
     pass_on!(1: support edges query read write);
 }
 
-impl Tenancy for Faulty {
+impl TenantStore for Faulty {
     fn connection<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -202,14 +202,18 @@ impl Tenancy for Faulty {
         self.1.connections(tenant)
     }
 
-    fn open<'a>(
+    fn find_token<'a>(
         &'a self,
         digest: &'a [u8; 32],
-    ) -> BoxFuture<'a, Result<Option<Opened>, StoreError>> {
-        self.1.open(digest)
+    ) -> BoxFuture<'a, Result<Option<FoundToken>, StoreError>> {
+        self.1.find_token(digest)
     }
 
-    fn put(&self, entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn put(
+        &self,
+        entries: Vec<TenantEntry>,
+        stamp: Stamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
         self.1.put(entries, stamp)
     }
 
@@ -242,12 +246,12 @@ impl Tenancy for Faulty {
         self.1.tokens(tenant)
     }
 
-    fn used<'a>(
+    fn record_token_use<'a>(
         &'a self,
         digest: &'a [u8; 32],
         at: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.1.used(digest, at)
+        self.1.record_token_use(digest, at)
     }
 }
 
@@ -312,7 +316,7 @@ fn a_fault_is_noticed() {
     for (fault, name) in faults {
         let checks = archive::checks();
         let check = checks.iter().find(|check| check.name() == name).unwrap();
-        let faulty = || Arc::new(Faulty(fault, Memory::new()));
+        let faulty = || Arc::new(Faulty(fault, MemoryStore::new()));
         let noticed = check.run(faulty(), faulty(), &block_on).is_err();
         assert!(noticed, "{fault:?} {name}");
     }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use regex::Regex;
 use scimkit_registry::Tolerance;
 use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_store::{Cycles, Settings, Store, UnknownMembers};
+use scimkit_store::{CyclePolicy, Settings, Store, UnknownMemberPolicy};
 use scimkit_testkit::{contract::block_on, replay::Target};
 use serde_json::{Value, json};
 
@@ -241,7 +241,11 @@ fn state(server: &Server) -> BTreeMap<String, Value> {
 }
 
 /// A server under these policies.
-fn lenient(store: Arc<dyn Store>, cycles: Cycles, unknown_members: UnknownMembers) -> Server {
+fn lenient(
+    store: Arc<dyn Store>,
+    cycles: CyclePolicy,
+    unknown_members: UnknownMemberPolicy,
+) -> Server {
     let mut settings = Settings::new("https://scim.test/v2");
     settings.policy.cycles = cycles;
     settings.policy.unknown_members = unknown_members;
@@ -315,8 +319,8 @@ proptest! {
             (prop::collection::vec(0..9_usize, 0..3), prop::bool::weighted(0.1)),
             1..9,
         ),
-        cycles in prop_oneof![Just(Cycles::Accept), Just(Cycles::Refuse)],
-        unknown in prop_oneof![Just(UnknownMembers::Accept), Just(UnknownMembers::Refuse)],
+        cycles in prop_oneof![Just(CyclePolicy::Accept), Just(CyclePolicy::Reject)],
+        unknown in prop_oneof![Just(UnknownMemberPolicy::Accept), Just(UnknownMemberPolicy::Reject)],
     ) {
         let count = web.len();
         let web: Web = web
@@ -324,7 +328,7 @@ proptest! {
             .map(|(to, refused)| (to.into_iter().map(|n| n % count).collect(), refused))
             .collect();
         let mut bad: Vec<_> = (0..count).filter(|n| web[*n].1).collect();
-        if cycles == Cycles::Refuse {
+        if cycles == CyclePolicy::Reject {
             bad.extend(circular(&web));
         }
         let bad = reaching(&web, bad);

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use scimkit_registry::{Edge, Predicate, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, BoxFuture, Cycles, Deletes, EdgeQuery, Expect, Intent, Memory, OnFailure, Page, Query,
-    Scope, Start, Store, StoreError, Stored, Want, Write, Written,
+    Batch, BoxFuture, CyclePolicy, DeletePolicy, EdgeQuery, ExpectedVersion, Intent, MemoryStore,
+    OnFailure, Page, PageStart, Query, ReadOptions, RequestContext, Store, StoreError,
+    StoredResource, WriteOp, Written,
 };
 use scimkit_testkit::contract;
 
 #[test]
 fn memory_keeps_the_contract() {
-    contract::check(|| Arc::new(Memory::new()), &contract::block_on).unwrap();
+    contract::check(|| Arc::new(MemoryStore::new()), &contract::block_on).unwrap();
 }
 
 #[test]
@@ -29,7 +30,7 @@ fn names_are_distinct() {
 
 /// A memory store with one fault.
 #[derive(Debug)]
-struct Faulty(Fault, Memory);
+struct Faulty(Fault, MemoryStore);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
@@ -57,14 +58,14 @@ enum Fault {
 }
 
 impl Faulty {
-    fn scope(&self, scope: &Scope) -> Scope {
+    fn scope(&self, scope: &RequestContext) -> RequestContext {
         let mut scope = scope.clone();
         match self.0 {
             Fault::AcceptsCycles => {
-                Arc::make_mut(&mut scope.settings).policy.cycles = Cycles::Accept
+                Arc::make_mut(&mut scope.settings).policy.cycles = CyclePolicy::Accept
             }
             Fault::ErasesAlways => {
-                Arc::make_mut(&mut scope.settings).policy.deletes = Deletes::Erase
+                Arc::make_mut(&mut scope.settings).policy.delete_policy = DeletePolicy::Permanent
             }
             Fault::MixesTenants => scope.tenant = Default::default(),
             _ => {}
@@ -78,7 +79,7 @@ impl Store for Faulty {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async move {
@@ -96,7 +97,7 @@ impl Store for Faulty {
 
     fn query<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
@@ -105,17 +106,17 @@ impl Store for Faulty {
                 Fault::ForgetsTheSort => query.sort = None,
                 Fault::IgnoresFilters => query.predicate = None,
                 Fault::PagesByTheKeyAlone => {
-                    if let Start::After(place) = &mut query.start {
+                    if let PageStart::After(place) = &mut query.start {
                         place.id = ResourceId::from("\u{10ffff}");
                     }
                 }
                 Fault::SkipsOnePage => {
-                    if let Start::Index(start @ 1..) = &mut query.start {
+                    if let PageStart::Index(start @ 1..) = &mut query.start {
                         *start += 1;
                     }
                 }
-                Fault::StartsAgain if matches!(query.start, Start::After(_)) => {
-                    query.start = Start::Index(0);
+                Fault::StartsAgain if matches!(query.start, PageStart::After(_)) => {
+                    query.start = PageStart::Index(0);
                 }
                 _ => {}
             }
@@ -131,11 +132,11 @@ impl Store for Faulty {
 
     fn read<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        want: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         Box::pin(async move {
             let mut stored = self.1.read(&self.scope(scope), kind, id, want).await?;
             if self.0 == Fault::TellsAnEarlierTime {
@@ -147,7 +148,7 @@ impl Store for Faulty {
 
     fn write<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         mut batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         if self.0 == Fault::ForgetsWhoAsks {
@@ -158,22 +159,22 @@ impl Store for Faulty {
         }
         for write in &mut batch.writes {
             match (&mut *write, self.0) {
-                (Write::Create { claim, .. }, Fault::ForgetsClaims) => *claim = None,
+                (WriteOp::Create { claim, .. }, Fault::ForgetsClaims) => *claim = None,
                 (
-                    Write::Create {
+                    WriteOp::Create {
                         claim: Some(claim), ..
                     },
                     fault,
                 ) => match fault {
                     Fault::ClaimsAnything => claim.by = Predicate::All(Vec::new()),
-                    Fault::ForgetsTheDormant => claim.dormant = None,
+                    Fault::ForgetsTheDormant => claim.deactivated = None,
                     Fault::ForgetsWhatWasSent => claim.sent = None,
                     _ => {}
                 },
                 _ => {}
             }
-            if let (Write::Update { expect, .. }, Fault::IgnoresExpectations) = (write, self.0) {
-                *expect = Expect::Any;
+            if let (WriteOp::Update { expect, .. }, Fault::IgnoresExpectations) = (write, self.0) {
+                *expect = ExpectedVersion::Any;
             }
         }
         let hides_edges = self.0 == Fault::ChecksWithoutEdges && batch.intent == Intent::Check;
@@ -321,7 +322,7 @@ fn a_faulty_store_is_noticed() {
             .into_iter()
             .find(|check| check.name() == name)
             .unwrap();
-        let store = Arc::new(Faulty(fault, Memory::new()));
+        let store = Arc::new(Faulty(fault, MemoryStore::new()));
         assert!(
             check.run(store, &contract::block_on).is_err(),
             "{fault:?} {name}"

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use scimkit_registry::Tolerance;
 use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_store::{Memory, Settings, Store, TenantId};
+use scimkit_store::{MemoryStore, Settings, Store, TenantId};
 use scimkit_testkit::replay::Target;
 use serde_json::{Value, json};
 
@@ -230,7 +230,7 @@ fn node(store: &Arc<dyn Store>, key: Option<[u8; 32]>) -> Server {
 
 #[test]
 fn a_cursor_is_good_for_its_tenant_on_every_node_with_the_key() {
-    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let first = node(&store, Some([1; 32]));
     for tenant in ["of-one", "of-two"] {
         for n in 0..3 {

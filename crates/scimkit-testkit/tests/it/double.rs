@@ -5,14 +5,14 @@
 macro_rules! pass_on {
     ($field:tt: $($call:ident)*) => { $(pass_on!(@ $call $field);)* };
     (@ support $field:tt) => {
-        fn support(&self, kind: &scimkit_registry::ResourceType) -> scimkit_store::Support {
+        fn support(&self, kind: &scimkit_registry::ResourceType) -> scimkit_store::Capabilities {
             self.$field.support(kind)
         }
     };
     (@ edges $field:tt) => {
         fn edges<'a>(
             &'a self,
-            scope: &'a scimkit_store::Scope,
+            scope: &'a scimkit_store::RequestContext,
             query: &'a scimkit_store::EdgeQuery,
         ) -> scimkit_store::BoxFuture<
             'a,
@@ -24,7 +24,7 @@ macro_rules! pass_on {
     (@ query $field:tt) => {
         fn query<'a>(
             &'a self,
-            scope: &'a scimkit_store::Scope,
+            scope: &'a scimkit_store::RequestContext,
             query: &'a scimkit_store::Query,
         ) -> scimkit_store::BoxFuture<'a, Result<scimkit_store::Page, scimkit_store::StoreError>>
         {
@@ -34,11 +34,11 @@ macro_rules! pass_on {
     (@ read $field:tt) => {
         fn read<'a>(
             &'a self,
-            scope: &'a scimkit_store::Scope,
+            scope: &'a scimkit_store::RequestContext,
             kind: &'a std::sync::Arc<scimkit_registry::ResourceType>,
             id: &'a scimkit_registry::ResourceId,
-            want: &'a scimkit_store::Want,
-        ) -> scimkit_store::BoxFuture<'a, Result<scimkit_store::Stored, scimkit_store::StoreError>>
+            want: &'a scimkit_store::ReadOptions,
+        ) -> scimkit_store::BoxFuture<'a, Result<scimkit_store::StoredResource, scimkit_store::StoreError>>
         {
             self.$field.read(scope, kind, id, want)
         }
@@ -46,7 +46,7 @@ macro_rules! pass_on {
     (@ write $field:tt) => {
         fn write<'a>(
             &'a self,
-            scope: &'a scimkit_store::Scope,
+            scope: &'a scimkit_store::RequestContext,
             batch: scimkit_store::Batch,
         ) -> scimkit_store::BoxFuture<
             'a,

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use scimkit_store::{
-    Archive, BoxFuture, Connection, ConnectionId, Entry, Journal, JournalQuery, JournalRead,
-    JournalStart, Lease, LeaseAnswer, LeaseRequest, Memory, Opened, Scope, Stamp, Store,
-    StoreError, Tenancy, Tenant, TenantId, TokenRecord,
+    Archive, BoxFuture, Connection, ConnectionId, FoundToken, Journal, JournalQuery, JournalRead,
+    JournalStart, Lease, LeaseAnswer, LeaseRequest, MemoryStore, RequestContext, Stamp, Store,
+    StoreError, Tenant, TenantEntry, TenantId, TenantStore, TokenRecord,
     archive::{ArchiveError, Erased, RecordSource, RecordStream},
 };
 use scimkit_testkit::contract::{block_on, journal};
 
 #[test]
 fn memory_keeps_the_contract_of_a_journal() {
-    journal::check(|| Arc::new(Memory::new()), &block_on).unwrap();
+    journal::check(|| Arc::new(MemoryStore::new()), &block_on).unwrap();
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn each_fault_of_a_journal_is_noticed() {
     for (fault, name) in faults {
         let checks = journal::checks();
         let check = checks.iter().find(|check| check.name() == name).unwrap();
-        let store = Arc::new(Faulty(fault, Memory::new()));
+        let store = Arc::new(Faulty(fault, MemoryStore::new()));
         assert!(check.run(store, &block_on).is_err(), "{fault:?}: {name}");
     }
 }
@@ -89,7 +89,7 @@ enum Fault {
 
 /// A memory store with one fault.
 #[derive(Debug)]
-struct Faulty(Fault, Memory);
+struct Faulty(Fault, MemoryStore);
 
 impl Journal for Faulty {
     fn advance<'a>(
@@ -195,7 +195,7 @@ impl Archive for Faulty {
 
     fn import_records<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
         self.1.import_records(scope, source)
@@ -206,7 +206,7 @@ impl Store for Faulty {
     pass_on!(1: support edges query read write);
 }
 
-impl Tenancy for Faulty {
+impl TenantStore for Faulty {
     fn connection<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -222,14 +222,18 @@ impl Tenancy for Faulty {
         self.1.connections(tenant)
     }
 
-    fn open<'a>(
+    fn find_token<'a>(
         &'a self,
         digest: &'a [u8; 32],
-    ) -> BoxFuture<'a, Result<Option<Opened>, StoreError>> {
-        self.1.open(digest)
+    ) -> BoxFuture<'a, Result<Option<FoundToken>, StoreError>> {
+        self.1.find_token(digest)
     }
 
-    fn put(&self, entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn put(
+        &self,
+        entries: Vec<TenantEntry>,
+        stamp: Stamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
         self.1.put(entries, stamp)
     }
 
@@ -257,17 +261,19 @@ impl Tenancy for Faulty {
         self.1.tokens(tenant)
     }
 
-    fn used<'a>(
+    fn record_token_use<'a>(
         &'a self,
         digest: &'a [u8; 32],
         at: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            if let (Fault::RecordsTokenUse, Some(found)) = (self.0, self.1.open(digest).await?) {
-                let entry = Entry::Token(found.token);
+            if let (Fault::RecordsTokenUse, Some(found)) =
+                (self.0, self.1.find_token(digest).await?)
+            {
+                let entry = TenantEntry::Token(found.token);
                 self.1.put(vec![entry], Stamp::new(at)).await?;
             }
-            self.1.used(digest, at).await
+            self.1.record_token_use(digest, at).await
         })
     }
 }

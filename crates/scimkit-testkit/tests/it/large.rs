@@ -7,7 +7,7 @@ use chrono::DateTime;
 use http::Request;
 use scimkit_registry::{ResourceId, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_store::{CreatePolicy, Scope, Settings, Store, StoreExt, TenantId};
+use scimkit_store::{CreatePolicy, RequestContext, Settings, Store, StoreExt, TenantId};
 use scimkit_testkit::replay::Target;
 use serde_json::{Value, json};
 
@@ -167,12 +167,13 @@ async fn document_limit_holds_for_what_an_adoption_leads_to() {
         let host = limited(&make, 1_000, |_| ());
         assert_eq!(ask(&host, "POST /Users", user("a", HALF)).await.0, 201);
         let adopting = limited(&make, 1_000, |settings| {
-            settings.create = CreatePolicy::Adopt;
+            settings.create_policy = CreatePolicy::Adopt;
         });
         let mut more = json!({"userName": "a", "nickName": "x".repeat(HALF)});
         let (status, body) = ask(&adopting, "POST /Users", more.clone()).await;
         assert_eq!(status, 409, "{store}: the connection has made it: {body}");
-        let scope = Scope::new(TenantId::default(), Arc::new(settings(Tolerance::DEFAULT)));
+        let scope =
+            RequestContext::new(TenantId::default(), Arc::new(settings(Tolerance::DEFAULT)));
         let kind = scope.settings.registry.resource_type("User").unwrap();
         let change = scimkit_patch::create(kind, user("b", HALF), &Tolerance::DEFAULT).unwrap();
         make.create(&scope, DateTime::UNIX_EPOCH, ResourceId::from("b"), change)

@@ -16,7 +16,8 @@ use http_body_util::{BodyExt, Full};
 use scimkit_registry::{ResourceId, ResourceType, Tolerance};
 use scimkit_server::{Body, Server};
 use scimkit_store::{
-    Batch, BoxFuture, Page, Query, Scope, Store, StoreError, Stored, TenantId, Want, Write,
+    Batch, BoxFuture, Page, Query, ReadOptions, RequestContext, Store, StoreError, StoredResource,
+    TenantId, WriteOp,
 };
 use scimkit_testkit::contract;
 use serde_json::{Value, json};
@@ -53,12 +54,12 @@ impl Store for Watched {
 
     fn query<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
             let page = self.store.query(scope, query).await?;
-            let bytes = page.items.iter().map(Stored::size).sum();
+            let bytes = page.items.iter().map(StoredResource::size).sum();
             self.largest.fetch_max(bytes, Ordering::Relaxed);
             Ok(page)
         })
@@ -66,11 +67,11 @@ impl Store for Watched {
 
     fn read<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        want: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         match self.fails_after.load(Ordering::Relaxed) {
             0 => return Box::pin(async { Err(StoreError::backend("the disk is gone")) }),
             left => self.fails_after.store(left - 1, Ordering::Relaxed),
@@ -79,18 +80,18 @@ impl Store for Watched {
     }
 }
 
-fn create(scope: &Scope, kind: &str, id: &str, body: Value) -> Write {
+fn create(scope: &RequestContext, kind: &str, id: &str, body: Value) -> WriteOp {
     let kind = scope.settings.registry.resource_type(kind).unwrap();
     let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
     let id = ResourceId::from(id);
-    Write::Create {
+    WriteOp::Create {
         change,
         claim: None,
         id,
     }
 }
 
-fn fill(store: &dyn Store, scope: &Scope, writes: &[Write]) {
+fn fill(store: &dyn Store, scope: &RequestContext, writes: &[WriteOp]) {
     for writes in writes.chunks(250) {
         let batch = Batch::new(chrono::DateTime::UNIX_EPOCH, writes.to_vec());
         contract::block_on(Box::pin(async move {
@@ -109,7 +110,7 @@ fn photos(bytes: usize) -> Value {
 
 /// So many users of so many bytes each, and four small groups.
 fn large(store: &dyn Store, users: usize, bytes: usize) {
-    let scope = Scope::new(TenantId::default(), Arc::new(settings(Tolerance::DEFAULT)));
+    let scope = RequestContext::new(TenantId::default(), Arc::new(settings(Tolerance::DEFAULT)));
     let user = |n: usize| {
         let body = json!({
             "userName": format!("user{:02}", (n * 7) % users),
@@ -377,7 +378,8 @@ const GROUPS: usize = 2_100;
 async fn memberships_of_any_length_are_whole_in_lists() {
     for (name, make) in STORES {
         let store = make();
-        let scope = Scope::new(TenantId::default(), Arc::new(settings(Tolerance::DEFAULT)));
+        let scope =
+            RequestContext::new(TenantId::default(), Arc::new(settings(Tolerance::DEFAULT)));
         let users = (0..GROUPS).map(|n| format!("u{n:04}"));
         let user = |id: String| create(&scope, "User", &id, json!({"userName": id}));
         let mut writes: Vec<_> = users.map(user).collect();

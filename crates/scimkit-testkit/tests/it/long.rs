@@ -14,7 +14,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
 use scimkit_registry::{Edge, Tolerance};
 use scimkit_server::{Body, Server};
-use scimkit_store::{BoxFuture, EdgeQuery, Memory, Scope, Store, StoreError};
+use scimkit_store::{BoxFuture, EdgeQuery, MemoryStore, RequestContext, Store, StoreError};
 use scimkit_testkit::replay::Target;
 use serde_json::{Value, json};
 
@@ -182,7 +182,7 @@ async fn who_is_there_throughout_is_sent_once() {
 #[derive(Debug)]
 struct Failing {
     pages: AtomicU32,
-    store: Memory,
+    store: MemoryStore,
 }
 
 impl Store for Failing {
@@ -190,7 +190,7 @@ impl Store for Failing {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         if query.after.is_some() && self.pages.fetch_add(1, Ordering::Relaxed) > 0 {
@@ -205,7 +205,7 @@ async fn an_answer_that_breaks_off_is_no_shorter_list() {
     // Making the group sends it, too: two pages for that, and one before the failure.
     let store = Failing {
         pages: AtomicU32::new(0),
-        store: Memory::new(),
+        store: MemoryStore::new(),
     };
     let store = Arc::new(store);
     let server = server(Arc::clone(&store) as Arc<dyn Store>, Tolerance::DEFAULT);

@@ -7,8 +7,8 @@ use scimkit_core::parse_instant;
 use scimkit_filter::{Filter, ParseOptions};
 use scimkit_registry::{Change, ResourceId, ResourceType, Tolerance};
 use scimkit_store::{
-    Batch, Expect, How, Memory, Query, Scope, Settings, Store, StoreExt, TenantId, UnknownMembers,
-    Want, Write,
+    Batch, ExpectedVersion, MemoryStore, Query, ReadOptions, RequestContext, Settings, Store,
+    StoreExt, TenantId, UnknownMemberPolicy, WriteOp, WriteOutcome,
 };
 use scimkit_testkit::{DIRECTORY, contract};
 use serde_json::{Map, Value, json};
@@ -124,8 +124,8 @@ fn is_of(id: &str, kind: &ResourceType) -> bool {
 }
 
 fn select(
-    store: &Memory,
-    scope: &Scope,
+    store: &MemoryStore,
+    scope: &RequestContext,
     kind: &Arc<ResourceType>,
     filter: &str,
 ) -> Result<Vec<String>, String> {
@@ -135,7 +135,7 @@ fn select(
     let predicate = kind
         .bind_filter(&filter, &tolerance)
         .map_err(|e| e.to_string())?;
-    let query = Query::of(Arc::clone(kind)).matching(predicate);
+    let query = Query::new(Arc::clone(kind)).with_predicate(predicate);
     let page = now(store.query(scope, &query)).map_err(|e| e.to_string())?;
     Ok(page
         .items
@@ -145,12 +145,12 @@ fn select(
 }
 
 /// The directory in a store, with the ids and instants that it states.
-fn directory() -> (Memory, Scope) {
-    let store = Memory::new();
+fn directory() -> (MemoryStore, RequestContext) {
+    let store = MemoryStore::new();
     let mut settings = Settings::new("https://scim.test/v2");
     // Some resources come before their members.
-    settings.policy.unknown_members = UnknownMembers::Accept;
-    let scope = Scope::new(TenantId::default(), Arc::new(settings));
+    settings.policy.unknown_members = UnknownMemberPolicy::Accept;
+    let scope = RequestContext::new(TenantId::default(), Arc::new(settings));
     let resources: Map<String, Value> = serde_json::from_str(DIRECTORY).unwrap();
     for (id, body) in resources {
         let meta = body["meta"].clone();
@@ -173,14 +173,14 @@ fn directory() -> (Memory, Scope) {
 
 /// Gives a resource another instant of modification by way of a change and its undoing.
 fn touch(
-    store: &Memory,
-    scope: &Scope,
+    store: &MemoryStore,
+    scope: &RequestContext,
     kind: &Arc<ResourceType>,
     id: &ResourceId,
     at: DateTime<Utc>,
 ) {
     let attr = kind.attribute_id("externalId").unwrap();
-    let before = now(store.read(scope, kind, id, &Want::document()))
+    let before = now(store.read(scope, kind, id, &ReadOptions::document()))
         .unwrap()
         .document
         .tree()
@@ -190,15 +190,15 @@ fn touch(
     let update = |value: Option<Value>| {
         let mut change = Change::empty(Arc::clone(kind));
         change.difference(attr, Some(&Value::Null), value);
-        Write::Update {
+        WriteOp::Update {
             change,
-            expect: Expect::Any,
+            expect: ExpectedVersion::Any,
             id: id.clone(),
         }
     };
     let writes = vec![update(Some(json!("other"))), update(value)];
     for answer in now(store.write(scope, Batch::new(at, writes))).unwrap() {
-        assert_eq!(answer.unwrap().how, How::Updated);
+        assert_eq!(answer.unwrap().outcome, WriteOutcome::Updated);
     }
 }
 

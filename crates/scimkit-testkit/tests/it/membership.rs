@@ -8,8 +8,8 @@ use http::Request;
 use scimkit_registry::{Edge, EdgeEdit, ResourceId, ResourceType, Tolerance};
 use scimkit_server::Server;
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Memory, Page, Query, Scope, Settings, Store, StoreError, Stored,
-    TenantId, Want, Write, Written,
+    Batch, BoxFuture, EdgeQuery, MemoryStore, Page, Query, ReadOptions, RequestContext, Settings,
+    Store, StoreError, StoredResource, TenantId, WriteOp, Written,
 };
 use scimkit_testkit::{contract, replay::Target};
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ impl Store for Watched {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         self.called(Call::Edges);
@@ -63,7 +63,7 @@ impl Store for Watched {
 
     fn query<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         self.called(Call::Query);
@@ -72,22 +72,22 @@ impl Store for Watched {
 
     fn read<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        want: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         self.called(Call::Read);
         self.store.read(scope, kind, id, want)
     }
 
     fn write<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         let edit = match &batch.writes[..] {
-            [Write::Update { change, .. }] => {
+            [WriteOp::Update { change, .. }] => {
                 change.edge_changes().first().map(|change| &change.edit)
             }
             _ => None,
@@ -189,7 +189,7 @@ fn one_more_member_of_a_hundred_thousand_allocates_little() {
     const MANY: usize = 100_000;
     // The answer has the first hundred members, with their names; a hundred thousand would take megabytes.
     const MOST: u64 = 128 << 10;
-    let store = Arc::new(Memory::new());
+    let store = Arc::new(MemoryStore::new());
     let server = server(Arc::clone(&store) as Arc<dyn Store>, Tolerance::DEFAULT);
     fill(&store, MANY);
     let operations = [
@@ -212,8 +212,8 @@ fn one_more_member_of_a_hundred_thousand_allocates_little() {
 }
 
 /// Users `u000000` and so on, and a group `g` of so many of them; two are in no group.
-fn fill(store: &Memory, members: usize) {
-    let scope = Scope::new(
+fn fill(store: &MemoryStore, members: usize) {
+    let scope = RequestContext::new(
         TenantId::default(),
         Arc::new(Settings::new("https://scim.test/v2")),
     );
@@ -221,7 +221,7 @@ fn fill(store: &Memory, members: usize) {
     let create = |kind: &Arc<ResourceType>, id: &str, body: Value| {
         let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
         let id = ResourceId::from(id);
-        Write::Create {
+        WriteOp::Create {
             change,
             claim: None,
             id,

@@ -13,8 +13,8 @@ use scimkit_mapping::{Mapping, MappingRule, UnmappedPolicy};
 use scimkit_registry::{Change, ResourceId, Tolerance};
 use scimkit_server::{Authenticate, CreateGuard, Denied, Identity, Secret, Server, TakeSecrets};
 use scimkit_store::{
-    Aliases, BoxFuture, ConnectionId, CreatePolicy, Deletes, Query, Scope, Settings, Store,
-    StoreExt, TenantId,
+    AliasPolicy, BoxFuture, ConnectionId, CreatePolicy, DeletePolicy, Query, RequestContext,
+    Settings, Store, StoreExt, TenantId,
 };
 use scimkit_testkit::replay::Target;
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ async fn through(connection: &str, server: &Server, call: &str, body: Value) -> 
 
 /// Makes a user as the host itself does.
 async fn make(store: &Arc<dyn Store>, id: &str, body: Value) {
-    let scope = Scope::new(TenantId::default(), Arc::new(settings(|_| ())));
+    let scope = RequestContext::new(TenantId::default(), Arc::new(settings(|_| ())));
     let kind = scope.settings.registry.resource_type("User").unwrap();
     let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
     let made = store.create(&scope, DateTime::UNIX_EPOCH, ResourceId::from(id), change);
@@ -103,7 +103,7 @@ async fn a_create_adopts_a_user_of_the_host() {
     for (name, new) in STORES {
         let store = new();
         make(&store, "h1", json!({"userName": "bj", "title": "host"})).await;
-        let server = server(&store, settings(|s| s.create = CreatePolicy::Adopt));
+        let server = server(&store, settings(|s| s.create_policy = CreatePolicy::Adopt));
         let body = json!({"userName": "BJ", "displayName": "Babs"});
         let (status, user) = ask(&server, "POST /Users", body.clone()).await;
         assert_eq!(status, 201, "{name} {user}");
@@ -125,8 +125,8 @@ async fn soft_delete_and_provisioning_again_keep_the_id() {
         let server = server(
             &store,
             settings(|s| {
-                s.create = CreatePolicy::Relink;
-                s.policy.deletes = Deletes::Retire;
+                s.create_policy = CreatePolicy::Restore;
+                s.policy.delete_policy = DeletePolicy::Soft;
             }),
         );
         let user = json!({"userName": "bj", "title": "t", "active": true});
@@ -163,7 +163,7 @@ async fn a_create_in_a_bulk_request_takes_its_resource_too() {
     for (name, new) in STORES {
         let store = new();
         make(&store, "h1", json!({"userName": "bj"})).await;
-        let server = server(&store, settings(|s| s.create = CreatePolicy::Adopt));
+        let server = server(&store, settings(|s| s.create_policy = CreatePolicy::Adopt));
         let members = json!([{"value": "bulkId:u"}]);
         let bulk = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
@@ -196,13 +196,13 @@ struct Seats(Arc<dyn Store>);
 impl CreateGuard for Seats {
     fn check<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         change: &'a Change,
     ) -> BoxFuture<'a, Result<(), ErrorResponse>> {
         let paths: Vec<_> = change.entries().map(|(path, _)| path).collect();
         assert!(!paths.contains(&"password"), "{change:?}");
         Box::pin(async move {
-            let users = Query::of(Arc::clone(change.kind())).page(0, 0);
+            let users = Query::new(Arc::clone(change.kind())).with_page(0, 0);
             let taken = self.0.query(scope, &users).await.unwrap().total.unwrap();
             match change.kind().name() == "User" && taken >= 2 {
                 true => Err(ErrorResponse::forbidden("both seats are taken")),
@@ -280,7 +280,7 @@ struct Passwords(Arc<Mutex<BTreeMap<String, String>>>);
 impl TakeSecrets for Passwords {
     fn take<'a>(
         &'a self,
-        _: &'a Scope,
+        _: &'a RequestContext,
         secret: Secret<'a>,
     ) -> BoxFuture<'a, Result<Option<Value>, ErrorResponse>> {
         let text = secret.value.as_str().unwrap().to_owned();
@@ -346,7 +346,7 @@ async fn aliases_are_left_out_where_they_are_not_wanted() {
         false => json!({"value": value, "type": kind}),
     };
     for (name, new) in STORES {
-        let server = server(&new(), settings(|s| s.aliases = Aliases::Drop));
+        let server = server(&new(), settings(|s| s.aliases = AliasPolicy::Drop));
         for (n, (emails, kept)) in [
             (
                 json!([address("a@x", "home", false), address("b@x", "work", false)]),
@@ -406,7 +406,7 @@ async fn a_mapping_decides_what_is_kept_and_what_discovery_shows() {
                 )
                 .build(&settings.registry)
                 .unwrap();
-            let settings = settings.mapped(Arc::new(mapping)).unwrap();
+            let settings = settings.with_mapping(Arc::new(mapping)).unwrap();
             let server = server(&new(), settings);
             let (status, body) = ask(&server, "POST /Users", json!({"userName": "a"})).await;
             assert_eq!(
@@ -444,7 +444,7 @@ async fn a_mapping_decides_what_is_kept_and_what_discovery_shows() {
 fn mapped(text: &str, set: impl FnOnce(&mut Settings)) -> Settings {
     let settings = settings(set);
     let mapping = Mapping::builder().text(text).build(&settings.registry);
-    settings.mapped(Arc::new(mapping.unwrap())).unwrap()
+    settings.with_mapping(Arc::new(mapping.unwrap())).unwrap()
 }
 
 const PARTS: &str = r#"
@@ -475,7 +475,10 @@ async fn an_adoption_wipes_nothing_that_the_mapping_does_not_speak_of() {
         let there = json!({"userName": "bj", "title": "Dr", "active": false, "locale": "da",
             "emails": [home, old]});
         make(&store, "h1", there).await;
-        let server = server(&store, mapped(PARTS, |s| s.create = CreatePolicy::Adopt));
+        let server = server(
+            &store,
+            mapped(PARTS, |s| s.create_policy = CreatePolicy::Adopt),
+        );
         let work = json!({"type": "work", "value": "new@x"});
         let sent = json!({"userName": "bj", "nickName": "b", "emails": [work]});
         let (status, user) = ask(&server, "POST /Users", sent).await;
@@ -538,7 +541,10 @@ async fn an_adoption_keeps_what_was_not_sent() {
         let store = new();
         let there = json!({"userName": "bj", "emails": [{"type": "work", "value": "w@x"}]});
         make(&store, "h1", there).await;
-        let server = server(&store, mapped(PARTS, |s| s.create = CreatePolicy::Adopt));
+        let server = server(
+            &store,
+            mapped(PARTS, |s| s.create_policy = CreatePolicy::Adopt),
+        );
         let home = json!({"userName": "bj", "emails": [{"type": "home", "value": "h@x"}]});
         let (status, user) = ask(&server, "POST /Users", home).await;
         assert_eq!((status, &user["id"]), (201, &json!("h1")), "{name}");
@@ -566,7 +572,10 @@ matching = true
     for (name, new) in STORES {
         let store = new();
         make(&store, "h1", json!({"userName": "bj", "locale": "en"})).await;
-        let server = server(&store, mapped(text, |s| s.create = CreatePolicy::Adopt));
+        let server = server(
+            &store,
+            mapped(text, |s| s.create_policy = CreatePolicy::Adopt),
+        );
         let (status, user) = ask(&server, "POST /Users", json!({"userName": "am"})).await;
         assert_eq!((status, &user["locale"]), (201, &json!("en")), "{name}");
         assert_ne!(user["id"], "h1", "{name}");
@@ -579,7 +588,10 @@ matching = true
 #[tokio::test]
 async fn who_was_switched_off_is_provisioned_again() {
     for (name, new) in STORES {
-        let server = server(&new(), settings(|s| s.create = CreatePolicy::Relink));
+        let server = server(
+            &new(),
+            settings(|s| s.create_policy = CreatePolicy::Restore),
+        );
         let user = json!({"userName": "bj", "title": "t", "active": true});
         let (_, made) = through("okta", &server, "POST /Users", user.clone()).await;
         let (status, _) = ask(&server, "POST /Users", user.clone()).await;

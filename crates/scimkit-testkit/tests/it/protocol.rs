@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use scimkit_registry::{Quirk, Registry, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_store::{Cycles, PatchAnswer, Settings, Store, UnknownMembers};
+use scimkit_store::{CyclePolicy, PatchResponse, Settings, Store, UnknownMemberPolicy};
 use scimkit_testkit::replay::{Mode, Replay, Scenario, Verdict};
 use serde_json::Value;
 
@@ -109,7 +109,7 @@ fn set(settings: &mut Settings, name: &str, value: &Value) {
     let number = || usize::try_from(value.as_u64().unwrap()).unwrap();
     let limits = &mut settings.limits;
     match (name, value.as_str()) {
-        ("cycles", Some("accept")) => settings.policy.cycles = Cycles::Accept,
+        ("cycles", Some("accept")) => settings.policy.cycles = CyclePolicy::Accept,
         ("limits.body", _) => limits.body = number(),
         ("limits.cursor_timeout", _) => {
             limits.cursor_timeout = Duration::from_secs(value.as_u64().unwrap());
@@ -124,12 +124,12 @@ fn set(settings: &mut Settings, name: &str, value: &Value) {
         ("limits.operations", _) => limits.operations = number(),
         ("limits.page_default", _) => limits.page_default = number().try_into().unwrap(),
         ("limits.page_max", _) => limits.page_max = number().try_into().unwrap(),
-        ("patch_answer", Some("always")) => settings.patch_answer = PatchAnswer::Always,
-        ("patch_answer", Some("never")) => settings.patch_answer = PatchAnswer::Never,
+        ("patch_answer", Some("always")) => settings.patch_response = PatchResponse::Always,
+        ("patch_answer", Some("never")) => settings.patch_response = PatchResponse::Never,
         ("require_if_match", _) => settings.require_if_match = value.as_bool().unwrap(),
         ("tolerance", _) => settings.tolerance = serde_json::from_value(value.clone()).unwrap(),
         ("unknown_members", Some("accept")) => {
-            settings.policy.unknown_members = UnknownMembers::Accept
+            settings.policy.unknown_members = UnknownMemberPolicy::Accept
         }
         _ => panic!("there is no setting `{name}` of {value}"),
     }

@@ -13,8 +13,8 @@ use chrono::DateTime;
 use scimkit_core::Version;
 use scimkit_registry::{Change, ResourceId, ResourceType, Tolerance};
 use scimkit_store::{
-    Batch, Deletes, Document, Expect, OnFailure, Scope, Settings, Store, StoreError, TenantId,
-    Want, Write, Written,
+    Batch, DeletePolicy, Document, ExpectedVersion, OnFailure, ReadOptions, RequestContext,
+    Settings, Store, StoreError, TenantId, WriteOp, Written,
     engine::{BatchAnswer, FoundRow, RowHead, RowState},
     rows::{RowStore, Simple},
 };
@@ -27,7 +27,7 @@ use self::{
 };
 
 struct World {
-    scope: Scope,
+    scope: RequestContext,
     store: RowStore<Database>,
     user: Arc<ResourceType>,
 }
@@ -41,32 +41,32 @@ impl World {
         let database = Database::default();
         database.faults.lock().unwrap().extend(faults);
         World {
-            scope: Scope::new(TenantId::default(), settings),
+            scope: RequestContext::new(TenantId::default(), settings),
             store: RowStore::new(database),
             user,
         }
     }
 
-    fn user(&self, id: &str, name: &str) -> Write {
+    fn user(&self, id: &str, name: &str) -> WriteOp {
         let body = self
             .user
             .admit(json!({"userName": name}), &Tolerance::DEFAULT);
-        Write::Create {
+        WriteOp::Create {
             change: Change::create(Arc::clone(&self.user), body.unwrap()),
             claim: None,
             id: ResourceId::from(id),
         }
     }
 
-    fn title(&self, id: &ResourceId, title: &str, expect: Expect) -> Write {
+    fn title(&self, id: &ResourceId, title: &str, expect: ExpectedVersion) -> WriteOp {
         let mut change = Change::empty(Arc::clone(&self.user));
         let attr = self.user.attribute_id("title").unwrap();
         change.difference(attr, Some(&Value::Null), Some(json!(title)));
         let id = id.clone();
-        Write::Update { change, expect, id }
+        WriteOp::Update { change, expect, id }
     }
 
-    fn batch(writes: impl IntoIterator<Item = Write>) -> Batch {
+    fn batch(writes: impl IntoIterator<Item = WriteOp>) -> Batch {
         Batch::new(DateTime::UNIX_EPOCH, writes.into_iter().collect())
     }
 
@@ -85,7 +85,7 @@ impl World {
     fn version(&self, id: &ResourceId) -> Version {
         let mut version = None;
         contract::block_on(Box::pin(async {
-            let want = Want::document();
+            let want = ReadOptions::document();
             let read = self.store.read(&self.scope, &self.user, id, &want).await;
             version = Some(read.unwrap().version);
         }));
@@ -103,7 +103,7 @@ impl World {
 
 fn said(answers: &[Result<Written, StoreError>]) -> Vec<String> {
     let say = |answer: &Result<Written, StoreError>| match answer {
-        Ok(written) => format!("{:?}", written.how),
+        Ok(written) => format!("{:?}", written.outcome),
         Err(error) => error.to_string(),
     };
     answers.iter().map(say).collect()
@@ -151,13 +151,13 @@ fn answers_have_the_ids_and_versions_of_the_database() {
     let id = &made[0].id;
     assert_eq!(world.version(id), made[0].version);
 
-    let known = Expect::OneOf(vec![made[0].version.clone()]);
+    let known = ExpectedVersion::OneOf(vec![made[0].version.clone()]);
     let writes = ["x", "y"].map(|title| world.title(id, title, known.clone()));
     let answers = world.write(World::batch(writes));
     let written = answers[0].as_ref().unwrap();
     assert_eq!(written.version, Some(world.version(id)));
     assert_eq!(written.stored.as_ref().unwrap().version, world.version(id));
-    let Err(StoreError::Stale { actual }) = &answers[1] else {
+    let Err(StoreError::VersionMismatch { actual }) = &answers[1] else {
         panic!("{:?}", said(&answers));
     };
     assert_eq!(*actual, world.version(id));
@@ -169,14 +169,14 @@ fn provisional_version_is_never_what_a_client_expects() {
     let made = world.write(World::batch([world.user("a", "a")]));
     let id = &made[0].as_ref().unwrap().stored.as_ref().unwrap().id;
     for text in ["1", "2"] {
-        let guess = Expect::OneOf(vec![Version::new(text).unwrap()]);
+        let guess = ExpectedVersion::OneOf(vec![Version::new(text).unwrap()]);
         let writes = [
-            world.title(id, text, Expect::Any),
+            world.title(id, text, ExpectedVersion::Any),
             world.title(id, "no", guess),
         ];
         let answers = world.write(World::batch(writes));
         assert!(
-            matches!(&answers[1], Err(StoreError::Stale { .. })),
+            matches!(&answers[1], Err(StoreError::VersionMismatch { .. })),
             "{answers:?}"
         );
     }
@@ -214,7 +214,7 @@ fn constraint_that_no_fact_shows_is_a_duplicate_of_its_row_alone() {
     assert_eq!(world.counts(), (3, 1));
 
     let world = World::new(twice());
-    let undone = World::batch(writes()).on_failure(OnFailure::Undo);
+    let undone = World::batch(writes()).with_on_failure(OnFailure::RollBack);
     assert_eq!(said(&world.write(undone)), [TAKEN, NOT_RUN]);
     assert_eq!(world.counts(), (3, 0));
 
@@ -261,7 +261,7 @@ fn full_disk_fails_the_batch_and_leaves_nothing() {
 fn dry_run_meets_the_constraints_of_the_database_and_leaves_nothing() {
     let world = World::new([Fault::Duplicate("userName"), Fault::Duplicate("userName")]);
     let batch = World::batch([world.user("1", "a"), world.user("2", "b")]);
-    let answers = world.write(batch.only_checked());
+    let answers = world.write(batch.check_only());
     assert_eq!(said(&answers), [TAKEN, "Created"]);
     assert_eq!(world.counts(), (3, 0));
 }
@@ -283,10 +283,10 @@ fn soft_delete_is_rejected_by_a_database_without_it() {
         .id
         .clone();
     let mut settings = Settings::clone(&world.scope.settings);
-    settings.policy.deletes = Deletes::Retire;
+    settings.policy.delete_policy = DeletePolicy::Soft;
     world.scope.settings = Arc::new(settings);
-    let (expect, kind) = (Expect::Any, Arc::clone(&world.user));
-    let failed = world.attempt(World::batch([Write::Delete { expect, id, kind }]));
+    let (expect, kind) = (ExpectedVersion::Any, Arc::clone(&world.user));
+    let failed = world.attempt(World::batch([WriteOp::Delete { expect, id, kind }]));
     assert_eq!(
         failed.unwrap_err().to_string(),
         "the store does not support soft delete"

@@ -11,11 +11,11 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use scimkit_core::ErrorResponse;
-use scimkit_provision::{Administration, Gate, NewToken, Rules};
+use scimkit_provision::{Administration, ConnectionSettings, Gate, NewToken};
 use scimkit_registry::{Change, Tolerance};
 use scimkit_server::{CreateGuard, Secret, Server, TakeSecrets, Token};
 use scimkit_sqlite::Sqlite;
-use scimkit_store::{BoxFuture, Memory, Scope, Store, Tenancy};
+use scimkit_store::{BoxFuture, MemoryStore, RequestContext, Store, TenantStore};
 use scimkit_testkit::replay::{Mode, Replay, Scenario, Target, TransportError};
 use serde_json::Value;
 
@@ -91,7 +91,7 @@ struct Guard(Arc<Hooks>);
 impl CreateGuard for Guard {
     fn check<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         change: &'a Change,
     ) -> BoxFuture<'a, Result<(), ErrorResponse>> {
         self.0.guarded.fetch_add(1, Ordering::Relaxed);
@@ -107,7 +107,7 @@ struct Takes(Arc<Hooks>);
 impl TakeSecrets for Takes {
     fn take<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         secret: Secret<'a>,
     ) -> BoxFuture<'a, Result<Option<Value>, ErrorResponse>> {
         let value = secret.value.as_str().unwrap_or_default();
@@ -128,10 +128,10 @@ fn forms(digest: &[u8; 32]) -> [String; 2] {
 }
 
 /// Both sides of one store.
-type Kept = (&'static str, Arc<dyn Store>, Arc<dyn Tenancy>);
+type Kept = (&'static str, Arc<dyn Store>, Arc<dyn TenantStore>);
 
 fn stores() -> [Kept; 2] {
-    let memory = Arc::new(Memory::new());
+    let memory = Arc::new(MemoryStore::new());
     let sqlite = Arc::new(Sqlite::in_memory().unwrap());
     [
         ("memory", memory.clone(), memory),
@@ -156,7 +156,7 @@ async fn the_log_of_the_whole_corpus_tells_no_token_and_no_password() {
     for (name, store, tenancy) in stores() {
         let administration = Administration::new(Arc::clone(&tenancy));
         let tenant = administration.create_tenant("acme", "Acme").await.unwrap();
-        let rules = Rules::default();
+        let rules = ConnectionSettings::default();
         let connection = administration
             .create_connection(&tenant.id, "okta", "Okta", &rules)
             .await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scimkit_registry::{Registry, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_sqlite::Sqlite;
-use scimkit_store::{Memory, Settings, Store};
+use scimkit_store::{MemoryStore, Settings, Store};
 
 /// The token that every server here lets in.
 pub(crate) const TOKEN: &str = "a-token-for-tests";
@@ -15,7 +15,7 @@ pub(crate) type Make = (&'static str, fn() -> Arc<dyn Store>);
 
 /// Every store of this workspace.
 pub(crate) const STORES: [Make; 2] = [
-    ("memory", || Arc::new(Memory::new())),
+    ("memory", || Arc::new(MemoryStore::new())),
     ("sqlite", || Arc::new(Sqlite::in_memory().unwrap())),
 ];
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use http::StatusCode;
 use scimkit_registry::{Change, ResourceId, Tolerance};
-use scimkit_store::{Batch, Scope, Store, TenantId, Write};
+use scimkit_store::{Batch, RequestContext, Store, TenantId, WriteOp};
 use serde_json::{Value, json};
 
 use crate::{
@@ -25,11 +25,11 @@ async fn seed(
     body: impl Fn(usize) -> Value,
 ) {
     let settings = Arc::new(settings(Tolerance::DEFAULT));
-    let scope = Scope::new(TenantId::default(), Arc::clone(&settings));
+    let scope = RequestContext::new(TenantId::default(), Arc::clone(&settings));
     let kind = settings.registry.resource_type(kind).unwrap();
     let create = |n: usize| {
         let admitted = kind.admit(body(n), &Tolerance::DEFAULT).unwrap();
-        Write::Create {
+        WriteOp::Create {
             change: Change::create(Arc::clone(kind), admitted),
             claim: None,
             id: ResourceId::from(n.to_string()),

@@ -8,8 +8,8 @@ use std::sync::{
 use scimkit_core::builtin;
 use scimkit_registry::{RegistryBuilder, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, BoxFuture, Memory, Page, Query, Scope, Settings, Store, StoreError, Support, Write,
-    Written,
+    Batch, BoxFuture, Capabilities, MemoryStore, Page, Query, RequestContext, Settings, Store,
+    StoreError, WriteOp, Written,
 };
 use scimkit_testkit::contract::{self, Report, Subject};
 
@@ -18,21 +18,21 @@ use scimkit_testkit::contract::{self, Report, Subject};
 struct Assigning {
     forgets_filters: bool,
     next: AtomicUsize,
-    store: Memory,
+    store: MemoryStore,
 }
 
 impl Store for Assigning {
     pass_on!(store: edges read);
 
-    fn support(&self, kind: &ResourceType) -> Support {
+    fn support(&self, kind: &ResourceType) -> Capabilities {
         let mut support = self.store.support(kind);
-        support.given_ids = false;
+        support.caller_assigned_ids = false;
         support
     }
 
     fn query<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
@@ -46,11 +46,11 @@ impl Store for Assigning {
 
     fn write<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         mut batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         for write in &mut batch.writes {
-            if let Write::Create { id, .. } = write {
+            if let WriteOp::Create { id, .. } = write {
                 // In another order than that of the ids that are asked for.
                 let number = 1_000_000 - self.next.fetch_add(1, Ordering::Relaxed);
                 *id = ResourceId::from(format!("own-{number:07}"));
@@ -98,7 +98,11 @@ fn skipped_checks_are_counted_apart_with_their_reasons() {
         .resource_type(users);
     settings.registry = Arc::new(registry.build().unwrap());
     let subject = Subject::new(settings).without_tenants();
-    let report = contract::check_subject(&subject, || Arc::new(Memory::new()), &contract::block_on);
+    let report = contract::check_subject(
+        &subject,
+        || Arc::new(MemoryStore::new()),
+        &contract::block_on,
+    );
     assert!(report.is_success(), "{report}");
     let (passed, skipped) = (report.passed(), report.skipped().count());
     assert_eq!(passed + skipped, contract::checks().len());

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use http::Request;
 use scimkit_registry::Registry;
 use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_store::{Cycles, Settings};
+use scimkit_store::{CyclePolicy, Settings};
 use scimkit_testkit::replay::Target;
 use serde_json::{Value, json};
 
 use crate::servers::{Make, STORES, TOKEN};
 
-fn server((_, make): Make, cycles: Cycles) -> Server {
+fn server((_, make): Make, cycles: CyclePolicy) -> Server {
     let edges = |name: &str, mutability: &str| {
         let text = |name: &str| json!({ "name": name, "type": "string", "caseExact": true });
         let reference =
@@ -76,7 +76,7 @@ async fn ids(server: &Server, team: &str, attr: &str) -> Vec<String> {
 #[tokio::test]
 async fn an_accepted_ring_is_shown_one_step_at_a_time() {
     for make in STORES {
-        let server = server(make, Cycles::Accept);
+        let server = server(make, CyclePolicy::Accept);
         let inner = team(&server, &[]).await;
         let middle = team(&server, &[&inner]).await;
         let outer = team(&server, &[&middle]).await;
@@ -94,7 +94,7 @@ async fn an_accepted_ring_is_shown_one_step_at_a_time() {
 #[tokio::test]
 async fn a_ring_is_of_one_membership() {
     for make in STORES {
-        let server = server(make, Cycles::Refuse);
+        let server = server(make, CyclePolicy::Reject);
         let inner = team(&server, &[]).await;
         let outer = team(&server, &[&inner]).await;
         // A team may coach one of its members.

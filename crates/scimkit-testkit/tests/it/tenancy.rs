@@ -7,14 +7,14 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use scimkit_store::{
-    BoxFuture, Connection, ConnectionId, Entry, EntryKind, Memory, Opened, Stamp, StoreError,
-    Tenancy, Tenant, TenantId, TenantLimits, TokenRecord,
+    BoxFuture, Connection, ConnectionId, EntryKind, FoundToken, MemoryStore, Stamp, StoreError,
+    Tenant, TenantEntry, TenantId, TenantLimits, TenantStore, TokenRecord,
 };
 use scimkit_testkit::contract::{block_on, tenancy};
 
 #[test]
 fn memory_keeps_the_contract() {
-    tenancy::check(|| Arc::new(Memory::new()), &block_on).unwrap();
+    tenancy::check(|| Arc::new(MemoryStore::new()), &block_on).unwrap();
 }
 
 #[test]
@@ -43,9 +43,9 @@ enum Fault {
 /// A memory store with one fault.
 #[derive(Debug)]
 struct Faulty {
-    cache: Mutex<HashMap<[u8; 32], Option<Opened>>>,
+    cache: Mutex<HashMap<[u8; 32], Option<FoundToken>>>,
     fault: Fault,
-    inner: Memory,
+    inner: MemoryStore,
 }
 
 impl Faulty {
@@ -53,21 +53,21 @@ impl Faulty {
         Faulty {
             cache: Mutex::default(),
             fault,
-            inner: Memory::new(),
+            inner: MemoryStore::new(),
         }
     }
 
-    async fn expecting_nothing(&self, entry: &mut Entry) -> Result<(), StoreError> {
+    async fn expecting_nothing(&self, entry: &mut TenantEntry) -> Result<(), StoreError> {
         match entry {
-            Entry::Connection(new) => {
+            TenantEntry::Connection(new) => {
                 let known = self.inner.connection(&new.tenant, &new.id).await?;
                 new.revision = known.map_or(0, |(_, known)| known.revision);
             }
-            Entry::Tenant(new) => {
+            TenantEntry::Tenant(new) => {
                 let known = self.inner.tenant(&new.id).await?;
                 new.revision = known.map_or(0, |known| known.revision);
             }
-            Entry::Token(new) => {
+            TenantEntry::Token(new) => {
                 let known = self.inner.tokens(&new.tenant).await?;
                 let known = known.iter().find(|known| known.id == new.id);
                 new.revision = known.map_or(0, |known| known.revision);
@@ -79,8 +79,8 @@ impl Faulty {
 
 impl Faulty {
     /// Counts tenants, and waits until the others have counted, too.
-    async fn check_limits(&self, entry: &Entry, stamp: &Stamp) -> Result<(), StoreError> {
-        if let Entry::Tenant(_) = entry {
+    async fn check_limits(&self, entry: &TenantEntry, stamp: &Stamp) -> Result<(), StoreError> {
+        if let TenantEntry::Tenant(_) = entry {
             let (kind, limit) = (EntryKind::Tenant, stamp.limits.tenants);
             if self.inner.tenants().await?.len() as u64 >= limit {
                 return Err(StoreError::TooManyEntries { kind, limit });
@@ -91,7 +91,7 @@ impl Faulty {
     }
 }
 
-impl Tenancy for Faulty {
+impl TenantStore for Faulty {
     fn connection<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -119,25 +119,29 @@ impl Tenancy for Faulty {
         })
     }
 
-    fn open<'a>(
+    fn find_token<'a>(
         &'a self,
         digest: &'a [u8; 32],
-    ) -> BoxFuture<'a, Result<Option<Opened>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Option<FoundToken>, StoreError>> {
         Box::pin(async move {
-            let mut opened = self.inner.open(digest).await?;
+            let mut opened = self.inner.find_token(digest).await?;
             match (self.fault, &mut opened) {
                 (Fault::Caches, _) => {
                     let mut cache = self.cache.lock().unwrap();
                     return Ok(cache.entry(*digest).or_insert(opened).clone());
                 }
-                (Fault::HidesRevocations, Some(opened)) => opened.token.revoked = None,
+                (Fault::HidesRevocations, Some(opened)) => opened.token.revoked_at = None,
                 _ => {}
             }
             Ok(opened)
         })
     }
 
-    fn put(&self, mut entries: Vec<Entry>, stamp: Stamp) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn put(
+        &self,
+        mut entries: Vec<TenantEntry>,
+        stamp: Stamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             match self.fault {
                 Fault::ExpectsNothing => {
@@ -196,17 +200,17 @@ impl Tenancy for Faulty {
         self.inner.tokens(tenant)
     }
 
-    fn used<'a>(
+    fn record_token_use<'a>(
         &'a self,
         digest: &'a [u8; 32],
         at: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let known = self.inner.open(digest).await?;
+            let known = self.inner.find_token(digest).await?;
             let noted = known.is_some_and(|known| known.token.last_used.is_some());
             match self.fault {
                 Fault::NotesOneUse if noted => Ok(()),
-                _ => self.inner.used(digest, at).await,
+                _ => self.inner.record_token_use(digest, at).await,
             }
         })
     }

@@ -10,7 +10,7 @@ use regex::{Captures, Regex};
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{
-    BoxFuture, Memory, Scope, Settings, Store, TenantId,
+    BoxFuture, MemoryStore, RequestContext, Settings, Store, TenantId,
     archive::{self, export_to, import_from},
 };
 use scimkit_testkit::{
@@ -355,7 +355,7 @@ fn shown(server: &Server) -> Vec<Shown> {
 #[test]
 fn clients_notice_nothing_of_another_store() {
     let stores: [fn() -> Arc<dyn Whole>; 2] = [
-        || Arc::new(Memory::new()),
+        || Arc::new(MemoryStore::new()),
         || Arc::new(Sqlite::in_memory().unwrap()),
     ];
     let wait = |future: BoxFuture<'_, ()>| block_on(future);
@@ -364,7 +364,7 @@ fn clients_notice_nothing_of_another_store() {
         let before = server(Arc::clone(&from) as Arc<dyn Store>);
         life(&before, ONE, |_| {});
         let settings = Settings::new("https://scim.test/v2");
-        let scope = Scope::new(TenantId::from("one"), Arc::new(settings));
+        let scope = RequestContext::new(TenantId::from("one"), Arc::new(settings));
         wait(Box::pin(async {
             let options = archive::Options::default();
             let (lines, _) = export_to(&*from, &scope.tenant, &options, Vec::new())

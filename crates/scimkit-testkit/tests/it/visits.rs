@@ -8,8 +8,8 @@ use http_body_util::{BodyExt, Full};
 use scimkit_registry::{Edge, ResourceId, ResourceType, Tolerance};
 use scimkit_server::Server;
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Expect, Page, Query, Scope, Store, StoreError, Stored, Want,
-    Write, engine::BatchAnswer,
+    Batch, BoxFuture, EdgeQuery, ExpectedVersion, Page, Query, ReadOptions, RequestContext, Store,
+    StoreError, StoredResource, WriteOp, engine::BatchAnswer,
 };
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ impl Store for Watched {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         self.note("edges");
@@ -48,7 +48,7 @@ impl Store for Watched {
 
     fn query<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         self.note("query");
@@ -57,24 +57,24 @@ impl Store for Watched {
 
     fn read<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        want: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         self.note("read");
         self.store.read(scope, kind, id, want)
     }
 
-    fn write<'a>(&'a self, scope: &'a Scope, batch: Batch) -> BoxFuture<'a, BatchAnswer> {
+    fn write<'a>(&'a self, scope: &'a RequestContext, batch: Batch) -> BoxFuture<'a, BatchAnswer> {
         let note = batch.writes.iter().find_map(|write| match write {
-            Write::Update { expect, .. } => match expect {
-                Expect::Base(base) => {
+            WriteOp::Update { expect, .. } => match expect {
+                ExpectedVersion::Base(base) => {
                     // The one tree that was read is handed over; only the memory store holds it, too.
                     assert!(Arc::strong_count(&base.document) <= 2);
                     Some("write on base")
                 }
-                Expect::OneOf(_) => Some("write on version"),
+                ExpectedVersion::OneOf(_) => Some("write on version"),
                 _ => None,
             },
             _ => None,

@@ -13,7 +13,9 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use scimkit_registry::{Budget, Exhausted, ResourceId, ResourceType, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_store::{BoxFuture, Page, Query, Scope, Store, StoreError, Stored, Want};
+use scimkit_store::{
+    BoxFuture, Page, Query, ReadOptions, RequestContext, Store, StoreError, StoredResource,
+};
 use scimkit_testkit::replay::Target;
 use serde_json::{Value, json};
 
@@ -375,7 +377,7 @@ impl Store for Budgets {
 
     fn query<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         *self.last.lock().unwrap() = Some(scope.budget.clone());
@@ -384,11 +386,11 @@ impl Store for Budgets {
 
     fn read<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        want: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         *self.last.lock().unwrap() = Some(scope.budget.clone());
         self.store.read(scope, kind, id, want)
     }

@@ -96,7 +96,7 @@ impl Request {
                 }
                 Step::WriteCircle(operations) => {
                     assert!(operations.len() > 1 && self.units.contains(&operations));
-                    self.carry_out(&mut schedule, &mut log, &operations, OnFailure::Undo);
+                    self.carry_out(&mut schedule, &mut log, &operations, OnFailure::RollBack);
                 }
                 Step::Fail(index, reason) => {
                     if let Reason::NotCreated(other) = reason {
@@ -134,7 +134,7 @@ impl Request {
         on_failure: OnFailure,
     ) {
         let mut failures = 0;
-        let undone = on_failure == OnFailure::Undo
+        let undone = on_failure == OnFailure::RollBack
             && operations.iter().any(|index| self.operations[*index].fails);
         for index in operations {
             log.handed_over[*index] += 1;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_registry::{Change, ResourceId, Tolerance};
-use scimkit_store::{Expect, Write};
+use scimkit_store::{ExpectedVersion, WriteOp};
 use serde_json::json;
 
 use super::members::{database, settings, write};
@@ -19,7 +19,7 @@ fn truth_values_are_replaced_in_place_and_inserted_if_missing() {
         Change::create(Arc::clone(user), body)
     };
     let id = ResourceId::from("u");
-    let create = Write::Create {
+    let create = WriteOp::Create {
         claim: None,
         change: change("a", true),
         id: id.clone(),
@@ -43,9 +43,9 @@ fn truth_values_are_replaced_in_place_and_inserted_if_missing() {
             let missing = "DELETE FROM lookup_key WHERE attr = 'active'";
             db.execute(missing, []).unwrap();
         }
-        let update = Write::Update {
+        let update = WriteOp::Update {
             change: change(name, active),
-            expect: Expect::Any,
+            expect: ExpectedVersion::Any,
             id: id.clone(),
         };
         write(&db, update).unwrap();

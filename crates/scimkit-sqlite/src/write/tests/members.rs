@@ -11,7 +11,9 @@ use scimkit_sql::{
         self, EntryFilter, EntryRange, Holder, KeyDefinitions, Parameter, State, Statement,
     },
 };
-use scimkit_store::{Batch, Expect, How, Settings, StoreError, TenantId, Write, Written};
+use scimkit_store::{
+    Batch, ExpectedVersion, Settings, StoreError, TenantId, WriteOp, WriteOutcome, Written,
+};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -29,11 +31,11 @@ pub(super) fn database() -> Connection {
 
 pub(super) fn settings() -> Arc<Settings> {
     let mut settings = Settings::new("https://sqlite.test/v2");
-    settings.policy.unknown_members = scimkit_store::UnknownMembers::Accept;
+    settings.policy.unknown_members = scimkit_store::UnknownMemberPolicy::Accept;
     Arc::new(settings)
 }
 
-pub(super) fn write(connection: &Connection, write: Write) -> Result<Written, StoreError> {
+pub(super) fn write(connection: &Connection, write: WriteOp) -> Result<Written, StoreError> {
     let (answer, mut answered) = oneshot::channel();
     let work = Work {
         answer,
@@ -60,27 +62,30 @@ fn replace(ids: impl Iterator<Item = usize>) -> EdgeEdit {
 
 /// A group of many members.
 fn group(connection: &Connection) {
-    let create = Write::Create {
+    let create = WriteOp::Create {
         claim: None,
         change: change(replace(0..MANY)),
         id: ResourceId::from("g"),
     };
-    assert_eq!(write(connection, create).unwrap().how, How::Created);
+    assert_eq!(
+        write(connection, create).unwrap().outcome,
+        WriteOutcome::Created
+    );
 }
 
 /// What an edit of the group did, and how many rows of all tables it touched.
-fn edit(connection: &Connection, edit: EdgeEdit) -> (How, i64) {
+fn edit(connection: &Connection, edit: EdgeEdit) -> (WriteOutcome, i64) {
     let total = || -> i64 {
         let total = connection.query_row("SELECT total_changes()", [], |row| row.get(0));
         total.unwrap()
     };
     let before = total();
-    let update = Write::Update {
+    let update = WriteOp::Update {
         change: change(edit),
-        expect: Expect::Any,
+        expect: ExpectedVersion::Any,
         id: ResourceId::from("g"),
     };
-    let how = write(connection, update).unwrap().how;
+    let how = write(connection, update).unwrap().outcome;
     (how, total() - before)
 }
 
@@ -90,17 +95,26 @@ fn a_replacement_writes_only_the_difference() {
     const VERSION: i64 = 3;
     let connection = database();
     group(&connection);
-    assert_eq!(edit(&connection, replace(0..MANY)), (How::Unchanged, 0));
+    assert_eq!(
+        edit(&connection, replace(0..MANY)),
+        (WriteOutcome::Unchanged, 0)
+    );
     let shifted = replace(1..=MANY);
-    assert_eq!(edit(&connection, shifted), (How::Updated, 2 + VERSION));
+    assert_eq!(
+        edit(&connection, shifted),
+        (WriteOutcome::Updated, 2 + VERSION)
+    );
     let reversed = replace((1..=MANY).rev());
-    assert_eq!(edit(&connection, reversed), (How::Unchanged, 0));
+    assert_eq!(edit(&connection, reversed), (WriteOutcome::Unchanged, 0));
     let add = EdgeEdit::Delta {
         add: vec![Edge::to("one more")],
         remove: Vec::new(),
     };
-    assert_eq!(edit(&connection, add.clone()), (How::Updated, 1 + VERSION));
-    assert_eq!(edit(&connection, add), (How::Unchanged, 0));
+    assert_eq!(
+        edit(&connection, add.clone()),
+        (WriteOutcome::Updated, 1 + VERSION)
+    );
+    assert_eq!(edit(&connection, add), (WriteOutcome::Unchanged, 0));
 }
 
 #[test]

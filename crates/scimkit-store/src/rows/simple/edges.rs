@@ -9,8 +9,8 @@ use scimkit_registry::{AttrId, AttributeRole, Edge, ResourceId, ResourceType};
 
 use super::{EdgeRow, EdgesBy, SimpleRows, SimpleTransaction};
 use crate::{
-    EdgeQuery, Stored,
-    computed::targets,
+    EdgeQuery, StoredResource,
+    computed::target_types,
     engine::{
         AncestorEdge, Facts, FoundRow, Label, MemberList, Members, Needs, NewMember, OwnerEdge,
         OwnerList, RowsError, ShownMembers, ShownOwners,
@@ -157,7 +157,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
     pub(super) async fn add_edges_to(
         &mut self,
         kind: &Arc<ResourceType>,
-        resources: &mut [Stored],
+        resources: &mut [StoredResource],
         (attrs, limit): (&[AttrId], Option<u32>),
     ) -> Result<(), RowsError> {
         for attr in attrs {
@@ -179,9 +179,9 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         &mut self,
         kind: &Arc<ResourceType>,
         attr: AttrId,
-        resources: &[Stored],
+        resources: &[StoredResource],
     ) -> Result<BTreeMap<ResourceId, Vec<Edge>>, RowsError> {
-        let leads_to = targets(&self.scope.settings.registry, kind, attr);
+        let leads_to = target_types(&self.scope.settings.registry, kind, attr);
         let is_target = |name: &str| leads_to.iter().any(|kind| kind.name() == name);
         let attr = kind.attr(attr);
         let ids = || resources.iter().map(|stored| stored.id.clone());
@@ -235,7 +235,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         let edges: Vec<_> = edges.collect();
         let ids = edges.iter().map(|edge| edge.id.clone()).collect();
         let rows = self.live(ids).await?;
-        let leads_to = targets(&self.scope.settings.registry, kind, attr);
+        let leads_to = target_types(&self.scope.settings.registry, kind, attr);
         for edge in edges {
             let Some(FoundRow { document, head, .. }) = rows.get(&edge.id) else {
                 continue;

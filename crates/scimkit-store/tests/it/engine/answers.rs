@@ -4,14 +4,14 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use scimkit_registry::{AttrId, AttributeRole, Edge, ResourceId};
 use scimkit_store::{
-    Batch, StoreError, Want, Written,
+    Batch, ReadOptions, StoreError, Written,
     engine::{MemberList, WriteRequest},
 };
 
 use super::{World, database::Database};
 
 /// All membership, inverse and reference attributes of the type of the first write.
-pub(super) fn want(world: &World, batch: &Batch) -> Want {
+pub(super) fn want(world: &World, batch: &Batch) -> ReadOptions {
     let kind = batch.writes.first().map(|write| write.kind());
     let attrs = kind.unwrap_or(&world.user).attributes().iter();
     let attrs = attrs.filter(|attr| {
@@ -23,7 +23,7 @@ pub(super) fn want(world: &World, batch: &Batch) -> Want {
     });
     let attrs: Vec<_> = attrs.map(|attr| attr.id()).collect();
     assert!(!attrs.is_empty());
-    Want::edges(attrs)
+    ReadOptions::edges(attrs)
 }
 
 /// Compares the edges in the answers with those of the rows: the last answer about a resource has them, if the
@@ -46,12 +46,17 @@ pub(super) fn check(
         let row = database.rows.get(&stored.id);
         let is_current = row.is_some_and(|row| row.version == stored.version);
         let expected: Vec<_> = match is_last && is_current && write.kind().name() == first.name() {
-            true => batch.want.edges.iter().collect(),
+            true => batch.read_options.edges.iter().collect(),
             false => Vec::new(),
         };
         let expected = expected.into_iter().map(|attr| {
             let mut edges = edges(world, database, &stored.id, *attr);
-            edges.truncate(batch.want.limit.map_or(usize::MAX, |limit| limit as usize));
+            edges.truncate(
+                batch
+                    .read_options
+                    .limit
+                    .map_or(usize::MAX, |limit| limit as usize),
+            );
             (*attr, edges)
         });
         let expected: Vec<_> = expected.collect();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use scimkit_registry::{Change, Edge, EdgeEdit, Resource, ResourceId};
 use scimkit_store::{
-    Batch, ConnectionId, Deletes, JournalAction, JournalEntry, JournalLevel, OnFailure,
-    RecordedValue, StoreError, Write,
+    Batch, ConnectionId, DeletePolicy, JournalAction, JournalEntry, JournalLevel, OnFailure,
+    RecordedValue, StoreError, WriteOp,
     engine::{BatchAnswer, Decision, Facts, Policy, RowState, Step},
     verify,
 };
@@ -104,7 +104,7 @@ fn run(database: &mut Database, policy: &Policy, batch: Batch) -> BatchAnswer {
 }
 
 /// Writes one thing, and returns the entries that this adds.
-fn entries(database: &mut Database, policy: &Policy, write: Write) -> Vec<JournalEntry> {
+fn entries(database: &mut Database, policy: &Policy, write: WriteOp) -> Vec<JournalEntry> {
     let before = database.journal.len();
     run(database, policy, Batch::new(second(1), vec![write])).unwrap();
     database.journal.split_off(before)
@@ -185,7 +185,7 @@ fn delete_is_one_entry_with_a_part_for_each_owner() {
         Batch::new(second(0), vec![world.group("g2", &["u1", "g1"])]),
     )
     .unwrap();
-    policy.deletes = Deletes::Retire;
+    policy.delete_policy = DeletePolicy::Soft;
     let parts = entries(&mut database, &policy, world.delete("u1"));
     let said: Vec<_> = parts
         .iter()
@@ -218,7 +218,7 @@ fn delete_is_one_entry_with_a_part_for_each_owner() {
 #[test]
 fn members_are_cut_into_parts_of_a_thousand() {
     let (world, mut policy, mut database) = prepared(JournalLevel::Notice);
-    policy.unknown_members = scimkit_store::UnknownMembers::Accept;
+    policy.unknown_members = scimkit_store::UnknownMemberPolicy::Accept;
     let add = (0..2_500).map(|n| Edge::to(format!("n{n}"))).collect();
     let remove = Vec::new();
     let add = world.members("g1", EdgeEdit::Delta { add, remove });
@@ -246,10 +246,10 @@ fn what_changes_nothing_has_no_entry() {
     let taken = world.user("u3", "a");
     let batch = Batch::new(second(1), vec![same, taken, world.add("g1", &["u1"])]);
     run(&mut database, &policy, batch).unwrap();
-    let batch = Batch::new(second(1), vec![world.user("u3", "c")]).only_checked();
+    let batch = Batch::new(second(1), vec![world.user("u3", "c")]).check_only();
     run(&mut database, &policy, batch).unwrap();
     let writes = vec![world.user("u3", "c"), world.user("u4", "a")];
-    let batch = Batch::new(second(1), writes).on_failure(OnFailure::Undo);
+    let batch = Batch::new(second(1), writes).with_on_failure(OnFailure::RollBack);
     run(&mut database, &policy, batch).unwrap();
     assert_eq!((database.version, &database.journal), (3, &before));
 }

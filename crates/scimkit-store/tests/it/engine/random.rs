@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use proptest::{collection::vec, prelude::*};
 use scimkit_registry::{Edge, EdgeEdit, ResourceId};
 use scimkit_store::{
-    Among, Batch, Claim, ConnectionId, Cycles, Deletes, Expect, JournalLevel, OnFailure,
-    UnknownMembers, Write,
+    Batch, ConnectionId, CyclePolicy, DeletePolicy, ExistingMatch, ExpectedVersion, JournalLevel,
+    MatchScope, OnFailure, UnknownMemberPolicy, WriteOp,
     engine::{BatchAnswer, Capacity, Decision, Policy, WriteRequest},
 };
 use serde_json::json;
@@ -40,13 +40,13 @@ const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:Use
 fn policy(world: &World, choices: &Choices<'_>) -> Policy {
     let mut policy = Policy::default();
     if choices.once_in(3) {
-        policy.cycles = Cycles::Accept;
+        policy.cycles = CyclePolicy::Accept;
     }
     if choices.once_in(2) {
-        policy.unknown_members = UnknownMembers::Accept;
+        policy.unknown_members = UnknownMemberPolicy::Accept;
     }
     if choices.below(3) > 0 {
-        policy.deletes = Deletes::Retire;
+        policy.delete_policy = DeletePolicy::Soft;
     }
     for (filter, limit) in [("active eq true", 2), ("title pr", 3)] {
         if choices.once_in(3) {
@@ -75,23 +75,23 @@ fn edges(choices: &Choices<'_>) -> Vec<&'static str> {
     ids
 }
 
-fn expect(choices: &Choices<'_>) -> Expect {
+fn expect(choices: &Choices<'_>) -> ExpectedVersion {
     let versions = (1..20).filter(|_| choices.once_in(2));
     match choices.once_in(8) {
-        true => Expect::OneOf(
+        true => ExpectedVersion::OneOf(
             versions
                 .map(|n: u8| scimkit_core::Version::new(n.to_string()).unwrap())
                 .collect(),
         ),
-        false => Expect::Any,
+        false => ExpectedVersion::Any,
     }
 }
 
-fn claim(world: &World, choices: &Choices<'_>, id: &str) -> Option<Box<Claim>> {
+fn claim(world: &World, choices: &Choices<'_>, id: &str) -> Option<Box<ExistingMatch>> {
     let among = match choices.below(6) {
-        0 => Among::Both,
-        1 => Among::Live,
-        2 | 3 => Among::Retired,
+        0 => MatchScope::Both,
+        1 => MatchScope::Live,
+        2 | 3 => MatchScope::Retired,
         _ => return None,
     };
     let by = match (id.starts_with('g'), choices.below(3)) {
@@ -107,10 +107,12 @@ fn claim(world: &World, choices: &Choices<'_>, id: &str) -> Option<Box<Claim>> {
     let by = world.predicate(id, &by);
     let is_dormant = choices.once_in(2) && !id.starts_with('g');
     let dormant = is_dormant.then(|| world.predicate(id, "active eq false"));
-    Some(Box::new(Claim::new(among, by).or_dormant(dormant)))
+    Some(Box::new(
+        ExistingMatch::new(among, by).with_deactivated(dormant),
+    ))
 }
 
-fn write(world: &World, choices: &Choices<'_>) -> Write {
+fn write(world: &World, choices: &Choices<'_>) -> WriteOp {
     let id = match choices.once_in(2) {
         true => choices.of(&GROUPS),
         false => choices.of(&USERS),
@@ -163,8 +165,8 @@ fn write(world: &World, choices: &Choices<'_>) -> Write {
         _ => world.set(id, "title", Some(json!(choices.of(&NAMES)))),
     };
     match &mut write {
-        Write::Create { claim: place, .. } => *place = claim(world, choices, id),
-        Write::Delete { expect: place, .. } | Write::Update { expect: place, .. } => {
+        WriteOp::Create { claim: place, .. } => *place = claim(world, choices, id),
+        WriteOp::Delete { expect: place, .. } | WriteOp::Update { expect: place, .. } => {
             *place = expect(choices);
         }
     }
@@ -179,7 +181,7 @@ fn request(
 ) -> WriteRequest {
     let policy = policy(world, choices);
     let writes = (0..writes).map(|_| write(world, choices)).collect();
-    let batch = Batch::new(second(at), writes).on_failure(rule);
+    let batch = Batch::new(second(at), writes).with_on_failure(rule);
     let mut request = world.request(policy, batch);
     let connection = choices.below(3);
     let names = ["a", "b"].map(ConnectionId::from);
@@ -192,19 +194,19 @@ fn showing(
     world: &World,
     choices: &Choices<'_>,
     (at, writes): (i64, usize),
-    unknown_members: UnknownMembers,
+    unknown_members: UnknownMemberPolicy,
 ) -> WriteRequest {
     let mut request = request(world, choices, at, (writes, OnFailure::Continue));
     request.policy.unknown_members = unknown_members;
-    request.batch.want = answers::want(world, &request.batch);
-    request.batch.want.limit = [None, Some(0), Some(1), Some(2)][choices.below(4)];
+    request.batch.read_options = answers::want(world, &request.batch);
+    request.batch.read_options.limit = [None, Some(0), Some(1), Some(2)][choices.below(4)];
     request
 }
 
-fn unknown_members(choices: &Choices<'_>) -> UnknownMembers {
+fn unknown_members(choices: &Choices<'_>) -> UnknownMemberPolicy {
     match choices.once_in(2) {
-        true => UnknownMembers::Accept,
-        false => UnknownMembers::Refuse,
+        true => UnknownMemberPolicy::Accept,
+        false => UnknownMemberPolicy::Reject,
     }
 }
 
@@ -232,7 +234,7 @@ fn filled(world: &World, choices: &Choices<'_>) -> Database {
 fn filled_under(
     world: &World,
     choices: &Choices<'_>,
-    unknown_members: Option<UnknownMembers>,
+    unknown_members: Option<UnknownMemberPolicy>,
 ) -> Database {
     let mut database = Database::default();
     for at in 0..12 {
@@ -280,7 +282,7 @@ proptest! {
             .map(|at| {
                 let rule = match choices.below(3) {
                     0 => OnFailure::Continue,
-                    1 => OnFailure::Undo,
+                    1 => OnFailure::RollBack,
                     _ => OnFailure::StopAfter(1),
                 };
                 request(&world, &choices, 12 + at, (3, rule))
@@ -309,7 +311,7 @@ proptest! {
         let mut requests = (0..3).map(|at| {
             let rule = match choices.below(2) {
                 0 => OnFailure::Continue,
-                _ => OnFailure::Undo,
+                _ => OnFailure::RollBack,
             };
             let mut request = request(&world, &choices, 12 + at, (4, rule));
             request.policy.journal.level = JournalLevel::Full;
@@ -329,7 +331,7 @@ proptest! {
         let choices = Choices(RefCell::new(bytes.iter()));
         let mut database = filled(&world, &choices);
         let (before, mut continued) = (database.clone(), database.clone());
-        let mut request = request(&world, &choices, 12, (4, OnFailure::Undo));
+        let mut request = request(&world, &choices, 12, (4, OnFailure::RollBack));
         let answers = database.run(Decision::new(request.clone()));
         let failed = answers[0].as_ref().unwrap().iter().any(Result::is_err);
         request.batch.on_failure = OnFailure::Continue;
@@ -354,7 +356,7 @@ proptest! {
         answers::check(&world, &database, &request, answers[0].as_ref().unwrap());
 
         let mut dry_run = request.clone();
-        dry_run.batch = dry_run.batch.only_checked();
+        dry_run.batch = dry_run.batch.check_only();
         let before = checked.clone();
         let only_checked = checked.run(Decision::new(dry_run));
         prop_assert_eq!(shown(&only_checked), shown(&answers), "{:#?}", request);
@@ -377,7 +379,7 @@ proptest! {
         let requests = (0..4).map(|at| {
             let mut request = showing(&world, &choices, (12 + at, 3), rule);
             if choices.once_in(3) {
-                request.batch = request.batch.only_checked();
+                request.batch = request.batch.check_only();
             }
             request
         });

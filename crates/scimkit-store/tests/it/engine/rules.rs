@@ -6,7 +6,8 @@ mod limits;
 
 use scimkit_registry::{AttrId, Edge};
 use scimkit_store::{
-    Batch, Cycles, Deletes, Expect, OnFailure, StoreError, UnknownMembers, Write, Written,
+    Batch, CyclePolicy, DeletePolicy, ExpectedVersion, OnFailure, StoreError, UnknownMemberPolicy,
+    WriteOp, Written,
     engine::{BatchAnswer, Decision, Policy},
 };
 use serde_json::json;
@@ -27,7 +28,7 @@ fn said_of(answer: &Result<Written, StoreError>) -> String {
             let version = written.version.as_ref().map(|v| v.as_str().to_owned());
             let id = written.stored.as_ref().map(|stored| stored.id.to_string());
             let parts = [
-                Some(format!("{:?}", written.how).to_lowercase()),
+                Some(format!("{:?}", written.outcome).to_lowercase()),
                 id,
                 version,
                 shown_edges(written),
@@ -37,14 +38,14 @@ fn said_of(answer: &Result<Written, StoreError>) -> String {
         Err(StoreError::Ambiguous) => "ambiguous".to_owned(),
         Err(StoreError::Backend(problem)) => format!("failure: {problem}"),
         Err(StoreError::Cycle { id, owner, .. }) => format!("cycle {owner} {id}"),
-        Err(StoreError::Missing { ids, .. }) => {
+        Err(StoreError::UnknownMembers { ids, .. }) => {
             let ids: Vec<_> = ids.iter().map(|id| id.as_str()).collect();
             format!("missing {}", ids.join(" "))
         }
         Err(StoreError::NotFound) => "not found".to_owned(),
-        Err(StoreError::NotRun) => "not run".to_owned(),
-        Err(StoreError::Stale { actual }) => format!("stale {}", actual.as_str()),
-        Err(StoreError::Taken { attr }) => format!("taken {attr}"),
+        Err(StoreError::Skipped) => "not run".to_owned(),
+        Err(StoreError::VersionMismatch { actual }) => format!("stale {}", actual.as_str()),
+        Err(StoreError::Duplicate { attr }) => format!("taken {attr}"),
         Err(other) => other.to_string(),
     }
 }
@@ -71,7 +72,7 @@ struct Case<'c> {
     name: &'c str,
     policy: fn(&mut Policy),
     rule: OnFailure,
-    writes: Vec<Write>,
+    writes: Vec<WriteOp>,
 }
 
 impl Case<'_> {
@@ -79,7 +80,7 @@ impl Case<'_> {
 }
 
 /// Runs each case, first in one batch on a database of its own, then write by write.
-fn check(world: &World, before: &[Write], cases: Vec<Case<'_>>) {
+fn check(world: &World, before: &[WriteOp], cases: Vec<Case<'_>>) {
     for Case {
         answers,
         name,
@@ -98,7 +99,7 @@ fn check(world: &World, before: &[Write], cases: Vec<Case<'_>>) {
             "{made:?}"
         );
         let mut alone = database.clone();
-        let batch = Batch::new(second(1), writes.clone()).on_failure(rule);
+        let batch = Batch::new(second(1), writes.clone()).with_on_failure(rule);
         let request = world.request(policy.clone(), batch);
         let said_of_all = said(&database.run(Decision::new(request))[0]);
         assert_eq!(said_of_all, answers.join("; "), "{name}");
@@ -119,7 +120,7 @@ fn check(world: &World, before: &[Write], cases: Vec<Case<'_>>) {
 fn plain(_: &mut Policy) {}
 
 fn soft(policy: &mut Policy) {
-    policy.deletes = Deletes::Retire;
+    policy.delete_policy = DeletePolicy::Soft;
 }
 
 #[test]
@@ -294,7 +295,7 @@ fn failed_write_means_for_others_what_the_rule_says() {
                 ],
             ),
             case(
-                OnFailure::Undo,
+                OnFailure::RollBack,
                 &["not run", "taken userName", "not run", "not run", "not run"],
             ),
         ],
@@ -335,12 +336,12 @@ fn policy_decides_what_is_rejected() {
             ),
             case(
                 "unknown members",
-                |policy| policy.unknown_members = UnknownMembers::Accept,
+                |policy| policy.unknown_members = UnknownMemberPolicy::Accept,
                 &["updated g1 4", "cycle g1 g2", "deleted", "created u1 6"],
             ),
             case(
                 "cycles",
-                |policy| policy.cycles = Cycles::Accept,
+                |policy| policy.cycles = CyclePolicy::Accept,
                 &["missing u9", "updated g1 4", "deleted", "created u1 6"],
             ),
             case(
@@ -381,8 +382,8 @@ fn stale_expectation_rejects_a_write() {
     let world = World::new();
     let old = || {
         let mut write = world.set("u1", "title", Some(json!("y")));
-        if let Write::Update { expect, .. } = &mut write {
-            *expect = Expect::OneOf(vec![scimkit_core::Version::new("1").unwrap()]);
+        if let WriteOp::Update { expect, .. } = &mut write {
+            *expect = ExpectedVersion::OneOf(vec![scimkit_core::Version::new("1").unwrap()]);
         }
         write
     };

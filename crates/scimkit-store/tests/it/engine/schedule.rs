@@ -8,7 +8,7 @@ use std::{
 
 use scimkit_registry::ResourceId;
 use scimkit_store::{
-    Batch, Deletes, How, OnFailure, Write,
+    Batch, DeletePolicy, OnFailure, WriteOp, WriteOutcome,
     engine::{BatchAnswer, Capacity, Decision, Operations, Policy, RowState, Step, WriteRequest},
 };
 use serde_json::json;
@@ -122,19 +122,19 @@ impl Schedule {
             policy.capacities.push(named);
         }
         if self.random.below(2) == 0 {
-            policy.deletes = Deletes::Retire;
+            policy.delete_policy = DeletePolicy::Soft;
         }
         let writes = (0..=self.random.below(3)).map(|_| self.write()).collect();
         // The clocks of nodes differ, and jump.
         let at = i64::try_from(number + self.random.below(20)).unwrap();
         let mut batch = Batch::new(second(at), writes);
         if self.random.below(3) == 0 {
-            batch = batch.on_failure(OnFailure::Undo);
+            batch = batch.with_on_failure(OnFailure::RollBack);
         }
         world.request(policy, batch)
     }
 
-    fn write(&mut self) -> Write {
+    fn write(&mut self) -> WriteOp {
         const USERS: [&str; 4] = ["u1", "u2", "u3", "u4"];
         const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
         let world = self.world.clone();
@@ -235,7 +235,10 @@ impl Schedule {
         let before = self.database.version;
         self.database.apply_all(operations).unwrap();
         let changed = answers.iter().flat_map(|answer| answer.as_ref().unwrap());
-        let changed = changed.filter(|a| a.as_ref().is_ok_and(|w| w.how != How::Unchanged));
+        let changed = changed.filter(|a| {
+            a.as_ref()
+                .is_ok_and(|w| w.outcome != WriteOutcome::Unchanged)
+        });
         let changed = changed.count() as u64;
         assert_eq!(
             self.database.version,

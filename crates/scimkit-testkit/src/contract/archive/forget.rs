@@ -1,6 +1,6 @@
 //! What was retired, and is forgotten after a while.
 
-use scimkit_store::{Among, Claim, How, StoreError, Write};
+use scimkit_store::{ExistingMatch, MatchScope, StoreError, WriteOp, WriteOutcome};
 use serde_json::json;
 
 use super::{
@@ -61,13 +61,17 @@ fn gone(pair: &Pair<'_>) -> Result<(), String> {
     let ground = &pair.from.ground;
     let user = &ground.user;
     let who = ground.filter(user, r#"userName eq "gone again""#)?;
-    let write = Write::Create {
+    let write = WriteOp::Create {
         change: ground.body(user, json!({"userName": "gone again"}))?,
-        claim: Some(Box::new(Claim::new(Among::Both, who))),
+        claim: Some(Box::new(ExistingMatch::new(MatchScope::Both, who))),
         id: id("n1"),
     };
     let made = ground.attempt(second(50), &write)?.map_err(|e| said(&e))?;
-    ensure_eq!(made.how, How::Created, "a create of what is forgotten");
+    ensure_eq!(
+        made.outcome,
+        WriteOutcome::Created,
+        "a create of what is forgotten"
+    );
     ground.create(second(51), user, "x3", json!({"userName": "another"}))?;
     let stored = ground.read(user, "x3")?;
     ensure_eq!(

@@ -5,8 +5,8 @@ use std::{io::Cursor, sync::Arc};
 use chrono::{DateTime, Utc};
 use scimkit_registry::{Edge, EdgeEdit, ResourceId};
 use scimkit_store::{
-    BoxFuture, Connection, ConnectionId, Entry, Scopes, Store, StoreError, Tenant, TenantId,
-    TokenRecord,
+    BoxFuture, Connection, ConnectionId, Store, StoreError, Tenant, TenantEntry, TenantId,
+    TokenRecord, TokenScopes,
     archive::{ArchiveError, Counts, Erased, Options, export_to, import_from},
 };
 use serde_json::{Value, json};
@@ -145,7 +145,12 @@ impl<'a> Side<'a> {
         let remove = Vec::new();
         let change = entra.edit(EdgeEdit::Delta { add, remove })?;
         let lenient = entra.accepting().accepting_cycles();
-        lenient.update(second(22), "x2", change, scimkit_store::How::Updated)?;
+        lenient.update(
+            second(22),
+            "x2",
+            change,
+            scimkit_store::WriteOutcome::Updated,
+        )?;
         for (n, id) in [(30, "u03"), (31, "u04"), (32, "g02")] {
             let kind = if id.starts_with('u') { user } else { group };
             self.ground.retiring().delete(second(n), kind, id)?;
@@ -162,13 +167,13 @@ impl<'a> Side<'a> {
     pub(super) fn enter(&self, salt: u8) -> Result<(), String> {
         let id = self.id().clone();
         let mut tenant = Tenant::new(id.clone(), "The \"A\" company; 株式会社", second(1));
-        let mut entries = vec![Entry::Tenant(tenant.clone())];
+        let mut entries = vec![TenantEntry::Tenant(tenant.clone())];
         tenant.revision = 1;
-        entries.push(Entry::Tenant(tenant));
+        entries.push(TenantEntry::Tenant(tenant));
         for (n, name) in [(2, "okta"), (3, "entra")] {
             let of = ConnectionId::from(name);
             let mut connection = Connection::new(id.clone(), of, "", second(n));
-            connection.rules = r##"{"tolerance": "entra",  "mapping": "# \\ \n"}"##.to_owned();
+            connection.settings = r##"{"tolerance": "entra",  "mapping": "# \\ \n"}"##.to_owned();
             let mut digest = [salt; 32];
             if let (Some(first), Some(last)) = (name.bytes().next(), digest.last_mut()) {
                 *last = first;
@@ -176,15 +181,18 @@ impl<'a> Side<'a> {
             let mut token =
                 TokenRecord::new(&connection, format!("of-{name}"), digest, second(n + 5));
             token.name = "nightly".to_owned();
-            token.scopes = Scopes::NONE;
+            token.scopes = TokenScopes::NONE;
             (token.scopes.read, token.scopes.users) = (n == 2, true);
-            token.expires = (n == 2).then(|| second(500));
-            token.replaced = (n == 2).then(|| second(450));
-            token.revoked = (n == 3).then(|| second(400));
+            token.expires_at = (n == 2).then(|| second(500));
+            token.replaced_at = (n == 2).then(|| second(450));
+            token.revoked_at = (n == 3).then(|| second(400));
             token.last_used = (n == 3).then(|| second(300));
-            entries.extend([Entry::Connection(connection), Entry::Token(token.clone())]);
+            entries.extend([
+                TenantEntry::Connection(connection),
+                TenantEntry::Token(token.clone()),
+            ]);
             token.revision = 1;
-            entries.push(Entry::Token(token));
+            entries.push(TenantEntry::Token(token));
         }
         let put = self.run(self.store.put(entries, chrono::DateTime::UNIX_EPOCH.into()))?;
         put.map_err(|e| format!("put: {}", said(&e)))

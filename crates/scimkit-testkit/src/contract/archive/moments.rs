@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use scimkit_registry::{Change, ResourceId};
 use scimkit_store::{
-    Batch, Expect, OnFailure, Write,
+    Batch, ExpectedVersion, OnFailure, WriteOp,
     archive::{
         self as lines, ArchiveError, Erased, NumberedRecord, Options, Record, RecordSource, Start,
         numbered,
@@ -213,13 +213,13 @@ fn one_moment(pair: &Pair<'_>) -> Result<(), String> {
     let writing = AtomicBool::new(true);
     let write = |n: i64| -> Result<(), String> {
         let title = ground.setting(&ground.user, [("title", json!(n.to_string()))])?;
-        let update = |id: &str, change: Change| Write::Update {
+        let update = |id: &str, change: Change| WriteOp::Update {
             change,
-            expect: Expect::Any,
+            expect: ExpectedVersion::Any,
             id: ResourceId::from(id),
         };
         let writes = vec![update("u1", title.clone()), update("u2", title)];
-        let batch = Batch::new(second(n), writes).on_failure(OnFailure::Undo);
+        let batch = Batch::new(second(n), writes).with_on_failure(OnFailure::RollBack);
         ground.carry_out(batch).map(drop)
     };
     thread::scope(|threads| {

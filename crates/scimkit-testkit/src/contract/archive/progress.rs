@@ -16,7 +16,8 @@ use futures_core::Stream;
 
 use scimkit_registry::ResourceId;
 use scimkit_store::{
-    BoxFuture, Connection, ConnectionId, EdgeQuery, Entry, Query, StoreError, Tenant, Want, Write,
+    BoxFuture, Connection, ConnectionId, EdgeQuery, Query, ReadOptions, StoreError, Tenant,
+    TenantEntry, WriteOp,
     archive::{ArchiveError, Erased, NumberedRecord, Options, Record, numbered},
     stream_from,
 };
@@ -128,16 +129,16 @@ fn invisible(pair: &Pair<'_>) -> Result<(), String> {
 fn nothing_of_resources(side: &Side<'_>) -> Result<(), String> {
     let ground = &side.ground;
     let (scope, user) = (&ground.scope, &ground.user);
-    let (id, want) = (ResourceId::from("u01"), Want::document());
+    let (id, want) = (ResourceId::from("u01"), ReadOptions::document());
     let read = side.store.read(scope, user, &id, &want);
     importing("a read", side.run(read)?)?;
-    let query = Query::of(user.clone());
+    let query = Query::new(user.clone());
     importing("a query", side.run(side.store.query(scope, &query))?)?;
     let owners = vec![ResourceId::from("g01")];
     let attr = ground.attr(&ground.group, "members")?;
     let edges = EdgeQuery::new(ground.group.clone(), attr, owners);
     importing("edges", side.run(side.store.edges(scope, &edges))?)?;
-    let write = Write::Create {
+    let write = WriteOp::Create {
         change: ground.body(user, json!({"userName": "in between"}))?,
         claim: None,
         id: ResourceId::from("between"),
@@ -164,20 +165,20 @@ fn nothing_of_entries(side: &Side<'_>, all: &[Record]) -> Result<(), String> {
     importing("a removal", side.run(removal)?)?;
     let entry = Tenant::new(id.clone(), "again", second(1));
     let put = store.put(
-        vec![Entry::Tenant(entry)],
+        vec![TenantEntry::Tenant(entry)],
         chrono::DateTime::UNIX_EPOCH.into(),
     );
     importing("a new tenant", side.run(put)?)?;
     let connection = Connection::new(id.clone(), "crm".into(), "", second(1));
     let put = store.put(
-        vec![Entry::Connection(connection)],
+        vec![TenantEntry::Connection(connection)],
         chrono::DateTime::UNIX_EPOCH.into(),
     );
     importing("a new connection", side.run(put)?)?;
     for record in all {
         // Those that are not kept yet are unknown.
         if let Record::Token(token) = record {
-            let opened = side.run(store.open(&token.digest))?;
+            let opened = side.run(store.find_token(&token.digest))?;
             ensure!(
                 matches!(opened, Ok(None) | Err(StoreError::Importing)),
                 "{opened:?} for a token during an import"

@@ -1,6 +1,6 @@
 //! What becomes of resources whose connection is taken away.
 
-use scimkit_store::{Among, Claim, ConnectionId, How, Write};
+use scimkit_store::{ConnectionId, ExistingMatch, MatchScope, WriteOp, WriteOutcome};
 use serde_json::json;
 
 use super::{
@@ -47,16 +47,16 @@ fn released(pair: &Pair<'_>) -> Result<(), String> {
     ensure_eq!(other.lines()?, apart, "another tenant after a removal");
 
     let by = ground.filter(user, r#"userName eq "from entra""#)?;
-    let write = Write::Create {
+    let write = WriteOp::Create {
         change: ground.body(user, json!({"userName": "from entra"}))?,
-        claim: Some(Box::new(Claim::new(Among::Live, by))),
+        claim: Some(Box::new(ExistingMatch::new(MatchScope::Live, by))),
         id: id("n1"),
     };
     let adopted = okta.attempt(second(71), &write)?;
     let adopted = adopted.map_err(|e| format!("an adoption: {}", said(&e)))?;
     ensure_eq!(
-        adopted.how,
-        How::Adopted,
+        adopted.outcome,
+        WriteOutcome::Adopted,
         "a create through another connection"
     );
     let stored = adopted

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use scimkit_registry::{Edge, EdgeEdit, ResourceType};
 use scimkit_store::{
-    Among, Claim, How, Query, StoreError, Write,
+    ExistingMatch, MatchScope, Query, StoreError, WriteOp, WriteOutcome,
     archive::{Erased, Options, Tokens},
 };
 use serde_json::json;
@@ -89,7 +89,8 @@ fn same_lines(pair: &Pair<'_>) -> Result<(), String> {
 
 /// The ids of all resources of a type.
 fn ids(side: &Side<'_>, kind: &Arc<ResourceType>) -> Result<Vec<String>, String> {
-    side.ground.ids(&Query::of(Arc::clone(kind)).page(0, 1_000))
+    side.ground
+        .ids(&Query::new(Arc::clone(kind)).with_page(0, 1_000))
 }
 
 fn same_resources(pair: &Pair<'_>) -> Result<(), String> {
@@ -117,41 +118,46 @@ fn lookups(pair: &Pair<'_>) -> Result<(), String> {
     pair.to.restored(&pair.from.lines()?)?;
     let ground = &pair.to.ground;
     let by = |filter: &str| ground.filter(&ground.user, filter);
-    let found = Query::of(Arc::clone(&ground.user)).matching(by(r#"userName eq "FROM Entra""#)?);
+    let found =
+        Query::new(Arc::clone(&ground.user)).with_predicate(by(r#"userName eq "FROM Entra""#)?);
     ensure_eq!(ground.ids(&found)?, ["x1"], "whom a name finds");
-    let found = Query::of(Arc::clone(&ground.user)).matching(by(r#"groups.value eq "x2""#)?);
+    let found = Query::new(Arc::clone(&ground.user)).with_predicate(by(r#"groups.value eq "x2""#)?);
     ensure!(
         ground.ids(&found)?.contains(&"x1".to_owned()),
         "whom a group finds"
     );
-    let create = |id: &str, name: &str, claim| -> Result<Write, String> {
-        Ok(Write::Create {
+    let create = |id: &str, name: &str, claim| -> Result<WriteOp, String> {
+        Ok(WriteOp::Create {
             change: ground.body(&ground.user, json!({"userName": name}))?,
             claim,
             id: scimkit_registry::ResourceId::from(id),
         })
     };
     match ground.attempt(second(50), &create("n1", "From ENTRA", None)?)? {
-        Err(StoreError::Taken { attr }) if attr == "userName" => {}
+        Err(StoreError::Duplicate { attr }) if attr == "userName" => {}
         other => return Err(format!("a name that is taken: {other:?}")),
     }
     // Those that may come back do, and those that a connection has are not adopted.
-    let claim = Claim::new(Among::Both, by(r#"userName eq "gone again""#)?);
+    let claim = ExistingMatch::new(MatchScope::Both, by(r#"userName eq "gone again""#)?);
     let back = ground.attempt(
         second(51),
         &create("n2", "gone again", Some(Box::new(claim)))?,
     )?;
     let back = back.map_err(|e| said(&e))?;
-    ensure_eq!(back.how, How::Relinked, "a create of what is retired");
+    ensure_eq!(
+        back.outcome,
+        WriteOutcome::Relinked,
+        "a create of what is retired"
+    );
     let stored = back.stored.ok_or("a create answers without the resource")?;
     ensure_eq!(stored.id, id("x3"), "who comes back");
     ensure_eq!(stored.created, second(33), "when it was made");
-    let claim = Claim::new(Among::Live, by(r#"userName eq "from entra""#)?);
+    let claim = ExistingMatch::new(MatchScope::Live, by(r#"userName eq "from entra""#)?);
     match ground.attempt(
         second(52),
         &create("n3", "from entra", Some(Box::new(claim)))?,
     )? {
-        Err(StoreError::Taken { .. }) => Ok(()),
+        Err(StoreError::Duplicate { .. }) => Ok(()),
         other => Err(format!("a claim of what a connection has: {other:?}")),
     }
 }
@@ -167,7 +173,7 @@ fn versions(pair: &Pair<'_>) -> Result<(), String> {
     // The one after the last of a resource belongs to nothing any more.
     let ground = &pair.from.ground;
     let change = ground.setting(&ground.user, [("title", json!("the last one"))])?;
-    let last = ground.update(second(59), "x1", change, How::Updated)?;
+    let last = ground.update(second(59), "x1", change, WriteOutcome::Updated)?;
     given.insert(last.version);
     let last = ground.create(second(60), &ground.user, "n1", json!({"userName": "n"}))?;
     given.insert(last.version);
@@ -212,7 +218,7 @@ fn big_group(pair: &Pair<'_>) -> Result<(), String> {
     let add = (0..MEMBERS).map(member).collect();
     let remove = Vec::new();
     let change = ground.edit(EdgeEdit::Delta { add, remove })?;
-    ground.update(second(2), "g1", change, How::Updated)?;
+    ground.update(second(2), "g1", change, WriteOutcome::Updated)?;
     let lines = pair.from.lines()?;
     let pieces = lines.lines().filter(|line| line.starts_with(r#"{"edges""#));
     ensure_eq!(pieces.count(), 3, "pieces of a group of {MEMBERS}");

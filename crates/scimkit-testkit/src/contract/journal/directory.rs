@@ -1,8 +1,8 @@
 //! Changes of tenants, connections and tokens.
 
 use scimkit_store::{
-    Cause, Connection, ConnectionId, Entry, JournalAction, JournalQuery, Stamp, StoreError, Tenant,
-    TokenRecord,
+    Cause, Connection, ConnectionId, JournalAction, JournalQuery, Stamp, StoreError, Tenant,
+    TenantEntry, TokenRecord,
 };
 
 use super::{
@@ -22,12 +22,16 @@ pub(super) const CHECKS: &[JournalCheck] = &[
     },
 ];
 
-fn put(log: &Log<'_>, at: i64, entries: Vec<Entry>) -> Result<Result<(), StoreError>, String> {
+fn put(
+    log: &Log<'_>,
+    at: i64,
+    entries: Vec<TenantEntry>,
+) -> Result<Result<(), StoreError>, String> {
     let stamp = Stamp::new(second(at)).with_cause(Cause::application().with_actor("admin"));
     log.run(log.store.put(entries, stamp))
 }
 
-fn kept(log: &Log<'_>, at: i64, entries: Vec<Entry>) -> Result<(), String> {
+fn kept(log: &Log<'_>, at: i64, entries: Vec<TenantEntry>) -> Result<(), String> {
     let put = put(log, at, entries)?;
     put.map_err(|e| format!("put: {}", said(&e)))
 }
@@ -45,23 +49,26 @@ fn entries(log: &Log<'_>) -> Result<(), String> {
     let idp = connection(log, "idp");
     let mut token = TokenRecord::new(&idp, "t1", [1; 32], second(0));
     let new = [
-        Entry::Tenant(tenant(log)),
-        Entry::Connection(idp),
-        Entry::Token(token.clone()),
+        TenantEntry::Tenant(tenant(log)),
+        TenantEntry::Connection(idp),
+        TenantEntry::Token(token.clone()),
     ];
     kept(log, 1, new.to_vec())?;
     let again = put(
         log,
         2,
-        vec![Entry::Token(token.clone()), Entry::Tenant(tenant(log))],
+        vec![
+            TenantEntry::Token(token.clone()),
+            TenantEntry::Tenant(tenant(log)),
+        ],
     )?;
     ensure!(again.is_err(), "an entry of another revision");
-    let used = log.run(log.store.used(&[1; 32], second(3)))?;
+    let used = log.run(log.store.record_token_use(&[1; 32], second(3)))?;
     used.map_err(|e| said(&e))?;
     ensure_eq!(log.user(4, "u1")?, 4, "the number of a resource");
     token.revision = 1;
-    token.revoked = Some(second(5));
-    kept(log, 5, vec![Entry::Token(token)])?;
+    token.revoked_at = Some(second(5));
+    kept(log, 5, vec![TenantEntry::Token(token)])?;
     let (entries, _) = log.verified()?;
     let expected = [
         "1.0 created tenant",
@@ -88,9 +95,9 @@ fn release(log: &Log<'_>) -> Result<(), String> {
     let idp = connection(log, "idp");
     let token = TokenRecord::new(&idp, "t1", [1; 32], second(0));
     let new = [
-        Entry::Tenant(tenant(log)),
-        Entry::Connection(idp),
-        Entry::Token(token),
+        TenantEntry::Tenant(tenant(log)),
+        TenantEntry::Connection(idp),
+        TenantEntry::Token(token),
     ];
     kept(log, 1, new.to_vec())?;
     let through = log.through("idp");

@@ -2,8 +2,8 @@
 
 use scimkit_registry::{Edge, EdgeEdit};
 use scimkit_store::{
-    Batch, ConnectionId, Deletes, Expect, How, JournalLevel, JournalQuery, OnFailure, StoreError,
-    Write,
+    Batch, ConnectionId, DeletePolicy, ExpectedVersion, JournalLevel, JournalQuery, OnFailure,
+    StoreError, WriteOp, WriteOutcome,
 };
 use serde_json::json;
 
@@ -51,13 +51,13 @@ fn changes(log: &Log<'_>) -> Result<(), String> {
     log.user(1, "u2")?;
     log.group(2, "g1", &["u1", "u2"])?;
     let title = ground.setting(&ground.user, [("title", json!("Dr"))])?;
-    let stored = ground.update(second(3), "u1", title.clone(), How::Updated)?;
+    let stored = ground.update(second(3), "u1", title.clone(), WriteOutcome::Updated)?;
     ensure_eq!(number(stored.version.as_str())?, 4, "a version");
-    ground.update(second(4), "u1", title, How::Unchanged)?;
+    ground.update(second(4), "u1", title, WriteOutcome::Unchanged)?;
     let change = ground.members(&[], &["u2"])?;
-    ground.update(second(5), "g1", change, How::Updated)?;
+    ground.update(second(5), "g1", change, WriteOutcome::Updated)?;
     ground.delete(second(6), &ground.user, "u1")?;
-    let retiring = ground.under(|settings| settings.policy.deletes = Deletes::Retire);
+    let retiring = ground.under(|settings| settings.policy.delete_policy = DeletePolicy::Soft);
     retiring.delete(second(7), &ground.user, "u2")?;
     let (entries, chain) = log.verified()?;
     let expected = [
@@ -86,23 +86,23 @@ fn nothing(log: &Log<'_>) -> Result<(), String> {
     let ground = &log.ground;
     log.user(1, "u1")?;
     let create = |id: &str, name: &str| {
-        Ok::<_, String>(Write::Create {
+        Ok::<_, String>(WriteOp::Create {
             change: ground.body(&ground.user, json!({"userName": name}))?,
             claim: None,
             id: resource(id),
         })
     };
-    let stale = Write::Delete {
-        expect: Expect::OneOf(Vec::new()),
+    let stale = WriteOp::Delete {
+        expect: ExpectedVersion::OneOf(Vec::new()),
         id: resource("u1"),
         kind: ground.user.clone(),
     };
     let answers = ground.write(second(2), vec![create("u2", "u1")?, stale])?;
     ensure!(answers.iter().all(Result::is_err), "{answers:?}");
     let batch = Batch::new(second(2), vec![create("u2", "u2")?, create("u3", "u1")?]);
-    ground.carry_out(batch.on_failure(OnFailure::Undo))?;
+    ground.carry_out(batch.with_on_failure(OnFailure::RollBack))?;
     if ground.store.support(&ground.user).check {
-        let batch = Batch::new(second(2), vec![create("u2", "u2")?]).only_checked();
+        let batch = Batch::new(second(2), vec![create("u2", "u2")?]).check_only();
         ground.carry_out(batch)?;
     }
     ensure_eq!(log.user(3, "u4")?, 2, "the next number");
@@ -120,7 +120,7 @@ fn parts(log: &Log<'_>) -> Result<(), String> {
     let add = ids().map(Edge::to).collect();
     let remove = Vec::new();
     let change = ground.edit(EdgeEdit::Delta { add, remove })?;
-    ground.update(second(2), "g1", change, How::Updated)?;
+    ground.update(second(2), "g1", change, WriteOutcome::Updated)?;
     let (entries, _) = log.verified()?;
     let expected = [
         "1.0 created g1",
@@ -160,9 +160,9 @@ fn masks(log: &Log<'_>) -> Result<(), String> {
             ("title", json!("shown-2")),
         ];
         let change = ground.setting(&ground.user, values)?;
-        ground.update(second(2), "u1", change, How::Updated)?;
+        ground.update(second(2), "u1", change, WriteOutcome::Updated)?;
         let change = ground.setting(&ground.user, [("password", json!("s3cret-3"))])?;
-        ground.update(second(3), "u1", change, How::Updated)?;
+        ground.update(second(3), "u1", change, WriteOutcome::Updated)?;
         let (entries, _) = log.verified()?;
         let bodies = entries.iter().filter_map(|entry| entry.body.as_ref());
         let text: String = bodies.map(|body| body.text.as_str()).collect();

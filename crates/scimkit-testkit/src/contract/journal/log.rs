@@ -66,7 +66,7 @@ impl<'a> Log<'a> {
     /// The same store, through a connection.
     pub(super) fn through(&self, connection: &str) -> Log<'a> {
         let mut ground = self.ground.again();
-        ground.scope = ground.scope.through(ConnectionId::from(connection));
+        ground.scope = ground.scope.with_connection(ConnectionId::from(connection));
         self.with(ground)
     }
 

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use scimkit_store::{Expect, JournalPosition, JournalQuery, JournalRead, Write};
+use scimkit_store::{ExpectedVersion, JournalPosition, JournalQuery, JournalRead, WriteOp};
 use serde_json::json;
 
 use super::{
@@ -129,9 +129,9 @@ fn write_some(log: &Log<'_>, thread: usize, id: &str) -> Result<Told, String> {
                 (ground.setting(&ground.user, [("title", title)])?, id)
             }
         };
-        let write = Write::Update {
+        let write = WriteOp::Update {
             change,
-            expect: Expect::Any,
+            expect: ExpectedVersion::Any,
             id: resource(of),
         };
         let written = ground.attempt(second(2), &write)?;

@@ -3,7 +3,7 @@
 use std::{io::Cursor, sync::Arc};
 
 use scimkit_store::{
-    Archive, Deletes, JournalLevel, JournalPosition, JournalQuery, JournalRead, LeaseAnswer,
+    Archive, DeletePolicy, JournalLevel, JournalPosition, JournalQuery, JournalRead, LeaseAnswer,
     archive::{Options, export_to, import_from},
 };
 use serde_json::json;
@@ -47,7 +47,7 @@ fn purge(log: &Log<'_>) -> Result<(), String> {
     let log = log.level(JournalLevel::Full);
     let retiring = log
         .ground
-        .under(|settings| settings.policy.deletes = Deletes::Retire);
+        .under(|settings| settings.policy.delete_policy = DeletePolicy::Soft);
     for id in ["stays", "gone-softly", "gone-later", "gone-for-good"] {
         log.user(1, id)?;
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, thread};
 
-use scimkit_store::{Entry, TenantId};
+use scimkit_store::{TenantEntry, TenantId};
 
 use super::{
     Check,
@@ -62,10 +62,10 @@ fn found(ground: &Ground<'_>) -> Result<(), String> {
 
     let (mut renamed, mut ruled) = (tenant("acme", 1), connection("acme", "crm", 1));
     renamed.name = String::new();
-    ruled.rules = "[]".to_owned();
+    ruled.settings = "[]".to_owned();
     ground.put(vec![
-        Entry::Connection(ruled.clone()),
-        Entry::Tenant(renamed.clone()),
+        TenantEntry::Connection(ruled.clone()),
+        TenantEntry::Tenant(renamed.clone()),
     ])?;
     (renamed.revision, ruled.revision) = (2, 2);
     ensure_eq!(ground.tenants()?, [renamed.clone()], "the tenant, changed");
@@ -107,7 +107,7 @@ fn apart(ground: &Ground<'_>) -> Result<(), String> {
     const TENANTS: [&str; 5] = ["a", "A", "ab", "a ", "b"];
     for (n, id) in (0..).zip(TENANTS) {
         ground.put(with_connections(id, &["crm"]))?;
-        ground.put(vec![Entry::Token(token((id, "crm"), "1", n, 1))])?;
+        ground.put(vec![TenantEntry::Token(token((id, "crm"), "1", n, 1))])?;
     }
     for (n, id) in (0..).zip(TENANTS) {
         let own = TenantId::from(id);
@@ -123,9 +123,9 @@ fn apart(ground: &Ground<'_>) -> Result<(), String> {
     ensure_eq!(ground.connections(&nobody)?, [], "connections of nobody");
     ensure_eq!(ground.tokens(&nobody)?, [], "tokens of nobody");
     // A write of one moves no other's revision.
-    ground.put(vec![Entry::Tenant(tenant("a", 1))])?;
-    ground.put(vec![Entry::Connection(connection("A", "crm", 1))])?;
-    ground.put(vec![Entry::Connection(connection("ab", "crm", 1))])
+    ground.put(vec![TenantEntry::Tenant(tenant("a", 1))])?;
+    ground.put(vec![TenantEntry::Connection(connection("A", "crm", 1))])?;
+    ground.put(vec![TenantEntry::Connection(connection("ab", "crm", 1))])
 }
 
 fn stale(ground: &Ground<'_>) -> Result<(), String> {
@@ -135,15 +135,15 @@ fn stale(ground: &Ground<'_>) -> Result<(), String> {
         token.revision = revision;
         token
     };
-    ground.put(vec![Entry::Token(token(0))])?;
+    ground.put(vec![TenantEntry::Token(token(0))])?;
     for now in 1..4 {
         ground.used([1; 32], second(100))?;
         for (given, expected) in [(0, true), (now - 1, true), (now, false), (now + 1, true)] {
             let stale = format!("stale: W/\"{now}\"");
             let entries = [
-                Entry::Tenant(tenant("acme", given)),
-                Entry::Connection(connection("acme", "crm", given)),
-                Entry::Token(token(given)),
+                TenantEntry::Tenant(tenant("acme", given)),
+                TenantEntry::Connection(connection("acme", "crm", given)),
+                TenantEntry::Token(token(given)),
             ];
             if expected {
                 let mut entries = entries.into_iter();
@@ -151,12 +151,12 @@ fn stale(ground: &Ground<'_>) -> Result<(), String> {
             }
         }
         ground.put(vec![
-            Entry::Tenant(tenant("acme", now)),
-            Entry::Connection(connection("acme", "crm", now)),
-            Entry::Token(token(now)),
+            TenantEntry::Tenant(tenant("acme", now)),
+            TenantEntry::Connection(connection("acme", "crm", now)),
+            TenantEntry::Token(token(now)),
         ])?;
     }
-    let twice = Entry::Tenant(tenant("acme", 4));
+    let twice = TenantEntry::Tenant(tenant("acme", 4));
     ground.refused(vec![twice.clone(), twice], "stale: W/\"5\"")
 }
 
@@ -164,12 +164,12 @@ fn rootless(ground: &Ground<'_>) -> Result<(), String> {
     ground.put(with_connections("acme", &["crm"]))?;
     ground.put(with_connections("other", &["erp"]))?;
     let entries = [
-        Entry::Tenant(tenant("gone", 1)),
-        Entry::Connection(connection("acme", "gone", 1)),
-        Entry::Connection(connection("nobody", "crm", 0)),
-        Entry::Token(token(("nobody", "crm"), "1", 1, 1)),
-        Entry::Token(token(("acme", "erp"), "1", 1, 1)),
-        Entry::Token(made(token(("acme", "crm"), "1", 1, 1))),
+        TenantEntry::Tenant(tenant("gone", 1)),
+        TenantEntry::Connection(connection("acme", "gone", 1)),
+        TenantEntry::Connection(connection("nobody", "crm", 0)),
+        TenantEntry::Token(token(("nobody", "crm"), "1", 1, 1)),
+        TenantEntry::Token(token(("acme", "erp"), "1", 1, 1)),
+        TenantEntry::Token(made(token(("acme", "crm"), "1", 1, 1))),
     ];
     for entry in entries {
         ground.refused(vec![entry], "not found")?;
@@ -181,29 +181,32 @@ fn rootless(ground: &Ground<'_>) -> Result<(), String> {
 fn all_or_none(ground: &Ground<'_>) -> Result<(), String> {
     ground.put(vec![])?;
     ground.put(with_connections("acme", &["crm"]))?;
-    ground.put(vec![Entry::Token(token(("acme", "crm"), "1", 1, 1))])?;
+    ground.put(vec![TenantEntry::Token(token(("acme", "crm"), "1", 1, 1))])?;
     let good = || {
         let mut entries = with_connections("new", &["erp"]);
-        entries.push(Entry::Token(token(("new", "erp"), "1", 2, 1)));
-        entries.push(Entry::Tenant(tenant("acme", 1)));
-        entries.push(Entry::Connection(connection("acme", "crm", 1)));
+        entries.push(TenantEntry::Token(token(("new", "erp"), "1", 2, 1)));
+        entries.push(TenantEntry::Tenant(tenant("acme", 1)));
+        entries.push(TenantEntry::Connection(connection("acme", "crm", 1)));
         entries
     };
     let bad = [
-        (Entry::Tenant(tenant("new", 0)), "stale: W/\"1\""),
+        (TenantEntry::Tenant(tenant("new", 0)), "stale: W/\"1\""),
         (
-            Entry::Connection(connection("acme", "crm", 1)),
+            TenantEntry::Connection(connection("acme", "crm", 1)),
             "stale: W/\"2\"",
         ),
         (
-            Entry::Connection(connection("nobody", "crm", 0)),
+            TenantEntry::Connection(connection("nobody", "crm", 0)),
             "not found",
         ),
         (
-            Entry::Token(token(("new", "erp"), "2", 1, 1)),
+            TenantEntry::Token(token(("new", "erp"), "2", 1, 1)),
             "taken: digest",
         ),
-        (Entry::Token(token(("new", "erp"), "1", 3, 1)), "taken: id"),
+        (
+            TenantEntry::Token(token(("new", "erp"), "1", 3, 1)),
+            "taken: id",
+        ),
     ];
     for (entry, expected) in bad {
         let mut entries = good();
@@ -229,7 +232,7 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
     let change = |n: usize| {
         let mut change = connection("acme", "crm", 1);
         change.name = n.to_string();
-        ground.attempt(vec![Entry::Connection(change)])
+        ground.attempt(vec![TenantEntry::Connection(change)])
     };
     let answers: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)

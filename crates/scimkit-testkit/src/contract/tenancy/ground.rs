@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use scimkit_store::{
-    BoxFuture, Connection, ConnectionId, Entry, Opened, StoreError, Tenancy, Tenant, TenantId,
-    TokenRecord,
+    BoxFuture, Connection, ConnectionId, FoundToken, StoreError, Tenant, TenantEntry, TenantId,
+    TenantStore, TokenRecord,
 };
 
 use crate::contract::{
@@ -15,8 +15,8 @@ use crate::contract::{
 
 pub(super) struct Ground<'a> {
     pub(super) drive: &'a Driver<'a>,
-    pub(super) reads: Arc<dyn Tenancy>,
-    pub(super) writes: Arc<dyn Tenancy>,
+    pub(super) reads: Arc<dyn TenantStore>,
+    pub(super) writes: Arc<dyn TenantStore>,
 }
 
 type Answer<T> = Result<T, StoreError>;
@@ -38,7 +38,7 @@ impl Ground<'_> {
     }
 
     /// The answer, as it is.
-    pub(super) fn attempt(&self, entries: Vec<Entry>) -> Result<Answer<()>, String> {
+    pub(super) fn attempt(&self, entries: Vec<TenantEntry>) -> Result<Answer<()>, String> {
         self.run(
             self.writes
                 .put(entries, chrono::DateTime::UNIX_EPOCH.into()),
@@ -46,14 +46,14 @@ impl Ground<'_> {
     }
 
     /// Keeps them, which must succeed.
-    pub(super) fn put(&self, entries: Vec<Entry>) -> Result<(), String> {
+    pub(super) fn put(&self, entries: Vec<TenantEntry>) -> Result<(), String> {
         let what = format!("put {entries:?}");
         self.attempt(entries)?
             .map_err(|e| format!("{what}: {}", said(&e)))
     }
 
     /// Fails unless they are refused as told, and nothing is left of them.
-    pub(super) fn refused(&self, entries: Vec<Entry>, expected: &str) -> Result<(), String> {
+    pub(super) fn refused(&self, entries: Vec<TenantEntry>, expected: &str) -> Result<(), String> {
         let before = self.kept()?;
         let what = format!("the answer to {entries:?}");
         ensure_eq!(outcome(&self.attempt(entries)?), expected, "{what}");
@@ -83,12 +83,12 @@ impl Ground<'_> {
         self.found(self.reads.connections(tenant))
     }
 
-    pub(super) fn open(&self, digest: [u8; 32]) -> Result<Option<Opened>, String> {
-        self.found(self.reads.open(&digest))
+    pub(super) fn open(&self, digest: [u8; 32]) -> Result<Option<FoundToken>, String> {
+        self.found(self.reads.find_token(&digest))
     }
 
     /// The token of a digest that must be there.
-    pub(super) fn opened(&self, digest: [u8; 32]) -> Result<Opened, String> {
+    pub(super) fn opened(&self, digest: [u8; 32]) -> Result<FoundToken, String> {
         let opened = self.open(digest)?;
         opened.ok_or_else(|| format!("no token has the digest {digest:?}"))
     }
@@ -114,7 +114,7 @@ impl Ground<'_> {
     }
 
     pub(super) fn used(&self, digest: [u8; 32], at: DateTime<Utc>) -> Result<(), String> {
-        self.found(self.writes.used(&digest, at))
+        self.found(self.writes.record_token_use(&digest, at))
     }
 }
 
@@ -123,8 +123,8 @@ pub(super) fn outcome<T>(answer: &Answer<T>) -> String {
     match answer {
         Ok(_) => "done".to_owned(),
         Err(StoreError::NotFound) => "not found".to_owned(),
-        Err(StoreError::Stale { actual }) => format!("stale: {actual}"),
-        Err(StoreError::Taken { attr }) => format!("taken: {attr}"),
+        Err(StoreError::VersionMismatch { actual }) => format!("stale: {actual}"),
+        Err(StoreError::Duplicate { attr }) => format!("taken: {attr}"),
         Err(StoreError::TooManyEntries { .. }) => "too many".to_owned(),
         Err(other) => said(other),
     }
@@ -142,7 +142,7 @@ pub(super) fn tenant(id: &str, revision: u64) -> Tenant {
 pub(super) fn connection(tenant: &str, id: &str, revision: u64) -> Connection {
     let (tenant, name) = (TenantId::from(tenant), format!("To {id}"));
     let mut connection = Connection::new(tenant, ConnectionId::from(id), name, second(2));
-    connection.rules = r#"{"profile":"entra","note":"it's %_\\ \u0000"}"#.to_owned();
+    connection.settings = r#"{"profile":"entra","note":"it's %_\\ \u0000"}"#.to_owned();
     connection.revision = revision;
     connection
 }
@@ -160,9 +160,9 @@ pub(super) fn token(of: (&str, &str), id: &str, digest: u8, made: i64) -> TokenR
 }
 
 /// A tenant with a connection to each of these.
-pub(super) fn with_connections(id: &str, connections: &[&str]) -> Vec<Entry> {
+pub(super) fn with_connections(id: &str, connections: &[&str]) -> Vec<TenantEntry> {
     let connections = connections.iter().map(|c| connection(id, c, 0));
-    let tenant = Entry::Tenant(tenant(id, 0));
-    let connections = connections.map(Entry::Connection);
+    let tenant = TenantEntry::Tenant(tenant(id, 0));
+    let connections = connections.map(TenantEntry::Connection);
     [tenant].into_iter().chain(connections).collect()
 }

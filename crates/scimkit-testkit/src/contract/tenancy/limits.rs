@@ -2,7 +2,7 @@
 
 use std::{sync::Barrier, thread};
 
-use scimkit_store::{Entry, Stamp, TenantLimits, TokenRecord};
+use scimkit_store::{Stamp, TenantEntry, TenantLimits, TokenRecord};
 
 use super::{
     Check,
@@ -41,12 +41,12 @@ fn limits(tenants: u64, connections: u64, tokens: u64) -> TenantLimits {
 
 impl Ground<'_> {
     /// What comes of a put under limits.
-    fn limited(&self, entries: Vec<Entry>, limits: TenantLimits) -> Result<String, String> {
+    fn limited(&self, entries: Vec<TenantEntry>, limits: TenantLimits) -> Result<String, String> {
         let stamp = Stamp::new(second(AT)).with_limits(limits);
         Ok(outcome(&self.run(self.writes.put(entries, stamp))?))
     }
 
-    fn rejects(&self, entries: Vec<Entry>, limits: TenantLimits) -> Result<(), String> {
+    fn rejects(&self, entries: Vec<TenantEntry>, limits: TenantLimits) -> Result<(), String> {
         let before = self.kept()?;
         let what = format!("the answer to {entries:?}");
         ensure_eq!(self.limited(entries, limits)?, "too many", "{what}");
@@ -54,22 +54,22 @@ impl Ground<'_> {
         Ok(())
     }
 
-    fn accepts(&self, entries: Vec<Entry>, limits: TenantLimits) -> Result<(), String> {
+    fn accepts(&self, entries: Vec<TenantEntry>, limits: TenantLimits) -> Result<(), String> {
         let what = format!("the answer to {entries:?}");
         ensure_eq!(self.limited(entries, limits)?, "done", "{what}");
         Ok(())
     }
 }
 
-fn new_token(of: (&str, &str), id: &str, digest: u8) -> Entry {
-    Entry::Token(token(of, id, digest, 1))
+fn new_token(of: (&str, &str), id: &str, digest: u8) -> TenantEntry {
+    TenantEntry::Token(token(of, id, digest, 1))
 }
 
 fn rejected(ground: &Ground<'_>) -> Result<(), String> {
     ground.accepts(with_connections("a", &["c1", "c2"]), limits(1, 2, 0))?;
-    ground.rejects(vec![Entry::Tenant(tenant("b", 0))], limits(1, 9, 9))?;
+    ground.rejects(vec![TenantEntry::Tenant(tenant("b", 0))], limits(1, 9, 9))?;
     ground.rejects(
-        vec![Entry::Connection(connection("a", "c3", 0))],
+        vec![TenantEntry::Connection(connection("a", "c3", 0))],
         limits(9, 2, 9),
     )?;
     ground.rejects(vec![new_token(("a", "c1"), "1", 1)], limits(9, 9, 0))?;
@@ -89,12 +89,12 @@ fn rejected(ground: &Ground<'_>) -> Result<(), String> {
     let answer = outcome(&ground.remove_connection("a", "c1")?);
     ensure_eq!(answer, "done", "a removal");
     ground.accepts(
-        vec![Entry::Connection(connection("a", "c3", 0))],
+        vec![TenantEntry::Connection(connection("a", "c3", 0))],
         limits(2, 2, 2),
     )?;
     // The answer names the limit and what to do.
     let stamp = Stamp::new(second(AT)).with_limits(limits(2, 2, 2));
-    let entries = vec![Entry::Connection(connection("a", "c4", 0))];
+    let entries = vec![TenantEntry::Connection(connection("a", "c4", 0))];
     let answer = ground.run(ground.writes.put(entries, stamp))?;
     let expected = "the tenant has as many connections as the limit of 2 allows: remove one that is not needed, \
                     or raise the limit";
@@ -112,7 +112,7 @@ fn changed(ground: &Ground<'_>) -> Result<(), String> {
     ground.put(with_connections("b", &[]))?;
     let first = token(("a", "c1"), "1", 1, 1);
     ground.put(vec![
-        Entry::Token(first.clone()),
+        TenantEntry::Token(first.clone()),
         new_token(("a", "c1"), "2", 2),
     ])?;
     let lowered = limits(1, 1, 1);
@@ -124,17 +124,20 @@ fn changed(ground: &Ground<'_>) -> Result<(), String> {
     renamed.name = "renamed".to_owned();
     ground.accepts(
         vec![
-            Entry::Tenant(tenant("b", 1)),
-            Entry::Connection(connection("a", "c2", 1)),
-            Entry::Token(renamed.clone()),
+            TenantEntry::Tenant(tenant("b", 1)),
+            TenantEntry::Connection(connection("a", "c2", 1)),
+            TenantEntry::Token(renamed.clone()),
         ],
         lowered,
     )?;
     // A token that replaces another one takes its place, also while both are valid.
     let mut replaced = renamed;
-    (replaced.revision, replaced.replaced) = (2, Some(second(AT + 50)));
+    (replaced.revision, replaced.replaced_at) = (2, Some(second(AT + 50)));
     let successor = new_token(("a", "c1"), "3", 3);
-    ground.accepts(vec![Entry::Token(replaced), successor], limits(1, 1, 2))?;
+    ground.accepts(
+        vec![TenantEntry::Token(replaced), successor],
+        limits(1, 1, 2),
+    )?;
     ground.rejects(vec![new_token(("a", "c1"), "4", 4)], limits(1, 1, 2))
 }
 
@@ -142,29 +145,29 @@ fn unused(ground: &Ground<'_>) -> Result<(), String> {
     ground.put(with_connections("a", &["c1", "c2"]))?;
     let one = limits(9, 9, 1);
     let ends: [fn(&mut TokenRecord); 4] = [
-        |token| token.revoked = Some(second(AT + 50)),
-        |token| token.replaced = Some(second(AT + 50)),
-        |token| token.expires = Some(second(AT)),
-        |token| token.expires = Some(second(AT - 50)),
+        |token| token.revoked_at = Some(second(AT + 50)),
+        |token| token.replaced_at = Some(second(AT + 50)),
+        |token| token.expires_at = Some(second(AT)),
+        |token| token.expires_at = Some(second(AT - 50)),
     ];
     for (n, end) in (1..).zip(ends) {
         let mut ended = token(("a", "c1"), &n.to_string(), n, 1);
         end(&mut ended);
-        ground.accepts(vec![Entry::Token(ended)], one)?;
+        ground.accepts(vec![TenantEntry::Token(ended)], one)?;
     }
     let mut in_use = token(("a", "c1"), "5", 5, 1);
-    in_use.expires = Some(second(AT + 1));
-    ground.accepts(vec![Entry::Token(in_use)], one)?;
+    in_use.expires_at = Some(second(AT + 1));
+    ground.accepts(vec![TenantEntry::Token(in_use)], one)?;
     ground.rejects(vec![new_token(("a", "c1"), "6", 6)], one)?;
     // One that comes into use again counts anew, and one that moves counts where it goes.
     let mut expired = token(("a", "c1"), "4", 4, 1);
     expired.revision = 1;
-    ground.rejects(vec![Entry::Token(expired.clone())], one)?;
+    ground.rejects(vec![TenantEntry::Token(expired.clone())], one)?;
     ground.accepts(vec![new_token(("a", "c2"), "7", 7)], one)?;
     let mut moved = token(("a", "c2"), "5", 5, 1);
     moved.revision = 1;
-    ground.rejects(vec![Entry::Token(moved)], one)?;
-    ground.accepts(vec![Entry::Token(expired)], limits(9, 9, 2))
+    ground.rejects(vec![TenantEntry::Token(moved)], one)?;
+    ground.accepts(vec![TenantEntry::Token(expired)], limits(9, 9, 2))
 }
 
 fn parallel(ground: &Ground<'_>) -> Result<(), String> {
@@ -179,8 +182,8 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
         };
         let id = format!("n{n}");
         let entries = [
-            Entry::Tenant(tenant(&id, 0)),
-            Entry::Connection(connection("a", &id, 0)),
+            TenantEntry::Tenant(tenant(&id, 0)),
+            TenantEntry::Connection(connection("a", &id, 0)),
             new_token(("a", "c"), &id, n),
         ];
         let mut outcomes = Vec::new();

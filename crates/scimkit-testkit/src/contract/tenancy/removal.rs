@@ -1,6 +1,6 @@
 //! Connections that are taken away.
 
-use scimkit_store::{Entry, TenantId};
+use scimkit_store::{TenantEntry, TenantId};
 
 use super::{
     Check,
@@ -23,9 +23,9 @@ fn tokens(ground: &Ground<'_>) -> Result<(), String> {
     for (n, id) in [(1, "acme"), (5, "other")] {
         ground.put(with_connections(id, &["crm", "crm2"]))?;
         ground.put(vec![
-            Entry::Token(token((id, "crm"), "1", n, 1)),
-            Entry::Token(token((id, "crm"), "2", n + 1, 1)),
-            Entry::Token(token((id, "crm2"), "3", n + 2, 1)),
+            TenantEntry::Token(token((id, "crm"), "1", n, 1)),
+            TenantEntry::Token(token((id, "crm"), "2", n + 1, 1)),
+            TenantEntry::Token(token((id, "crm2"), "3", n + 2, 1)),
         ])?;
     }
     for (of, id) in [("acme", "CRM"), ("nobody", "crm"), ("acme", "")] {
@@ -64,14 +64,14 @@ fn tokens(ground: &Ground<'_>) -> Result<(), String> {
 fn again(ground: &Ground<'_>) -> Result<(), String> {
     ground.put(with_connections("acme", &["crm"]))?;
     ground.put(vec![
-        Entry::Connection(connection("acme", "crm", 1)),
-        Entry::Token(token(("acme", "crm"), "1", 1, 1)),
+        TenantEntry::Connection(connection("acme", "crm", 1)),
+        TenantEntry::Token(token(("acme", "crm"), "1", 1, 1)),
     ])?;
     let answer = outcome(&ground.remove_connection("acme", "crm")?);
     ensure_eq!(answer, "done", "a removal");
-    let change = Entry::Connection(connection("acme", "crm", 2));
+    let change = TenantEntry::Connection(connection("acme", "crm", 2));
     ground.refused(vec![change], "not found")?;
-    ground.put(vec![Entry::Connection(connection("acme", "crm", 0))])?;
+    ground.put(vec![TenantEntry::Connection(connection("acme", "crm", 0))])?;
     ensure!(ground.open([1; 32])?.is_none(), "a token of before");
     ensure_eq!(
         ground.tokens(&TenantId::from("acme"))?,
@@ -79,7 +79,7 @@ fn again(ground: &Ground<'_>) -> Result<(), String> {
         "tokens of before"
     );
     // Digest and id are free again.
-    ground.put(vec![Entry::Token(token(("acme", "crm"), "1", 1, 2))])?;
+    ground.put(vec![TenantEntry::Token(token(("acme", "crm"), "1", 1, 2))])?;
     ensure_eq!(
         ground.opened([1; 32])?.connection.revision,
         1,

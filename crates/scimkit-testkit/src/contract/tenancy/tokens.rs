@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use scimkit_store::{Entry, Scopes, TenantId, TokenRecord};
+use scimkit_store::{TenantEntry, TenantId, TokenRecord, TokenScopes};
 
 use super::{
     Check,
@@ -43,7 +43,7 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// Keeps a token as it is after what is kept.
 fn put(ground: &Ground<'_>, token: &mut TokenRecord) -> Result<(), String> {
-    ground.put(vec![Entry::Token(token.clone())])?;
+    ground.put(vec![TenantEntry::Token(token.clone())])?;
     token.revision += 1;
     Ok(())
 }
@@ -61,29 +61,37 @@ fn opened(ground: &Ground<'_>) -> Result<(), String> {
     // Each fact is a field of its own, and what is not good is found as well.
     let changes: [fn(&mut TokenRecord); 11] = [
         |token| token.name = "nightly".to_owned(),
-        |token| token.expires = Some(second(5)),
-        |token| token.expires = Some(second(500)),
-        |token| token.expires = None,
-        |token| token.scopes = Scopes::NONE,
+        |token| token.expires_at = Some(second(5)),
+        |token| token.expires_at = Some(second(500)),
+        |token| token.expires_at = None,
+        |token| token.scopes = TokenScopes::NONE,
         |token| token.scopes.groups = true,
         |token| (token.scopes.groups, token.scopes.read) = (false, true),
         |token| (token.scopes.read, token.scopes.users) = (false, true),
         |token| token.connection = "erp".into(),
-        |token| token.replaced = Some(second(30)),
-        |token| token.revoked = Some(second(20)),
+        |token| token.replaced_at = Some(second(30)),
+        |token| token.revoked_at = Some(second(20)),
     ];
     for (n, change) in changes.iter().enumerate() {
         change(&mut token);
         put(ground, &mut token)?;
         let opened = ground.opened([1; 32])?;
         ensure_eq!(opened.token.name, token.name, "the name, change {n}");
-        ensure_eq!(opened.token.expires, token.expires, "its end, change {n}");
         ensure_eq!(
-            opened.token.replaced,
-            token.replaced,
+            opened.token.expires_at,
+            token.expires_at,
+            "its end, change {n}"
+        );
+        ensure_eq!(
+            opened.token.replaced_at,
+            token.replaced_at,
             "replaced, change {n}"
         );
-        ensure_eq!(opened.token.revoked, token.revoked, "revoked, change {n}");
+        ensure_eq!(
+            opened.token.revoked_at,
+            token.revoked_at,
+            "revoked, change {n}"
+        );
         ensure_eq!(opened.token.scopes, token.scopes, "scopes, change {n}");
         ensure_eq!(opened.token, token, "a token after change {n}");
         ensure_eq!(opened.connection.id, token.connection, "what it opens");
@@ -131,7 +139,7 @@ fn taken(ground: &Ground<'_>) -> Result<(), String> {
         (token(("acme", "crm"), "1", 2, 1), "taken: id"),
     ];
     for (token, expected) in refused {
-        ground.refused(vec![Entry::Token(token)], expected)?;
+        ground.refused(vec![TenantEntry::Token(token)], expected)?;
     }
     ensure!(ground.open([3; 32])?.is_none(), "a token that was refused");
     ensure_eq!(
@@ -156,11 +164,11 @@ fn revoked(ground: &Ground<'_>) -> Result<(), String> {
         (Some(second(9)), Some(second(5))),
     ];
     for (given, expected) in kept {
-        token.revoked = given;
+        token.revoked_at = given;
         put(ground, &mut token)?;
         let opened = ground.opened([1; 32])?;
-        ensure_eq!(opened.token.revoked, expected, "revoked after {given:?}");
-        let good = opened.token.is_good_at(second(1));
+        ensure_eq!(opened.token.revoked_at, expected, "revoked after {given:?}");
+        let good = opened.token.is_valid_at(second(1));
         ensure_eq!(good, expected.is_none(), "good after {given:?}");
     }
     Ok(())
@@ -171,16 +179,16 @@ fn replaced(ground: &Ground<'_>) -> Result<(), String> {
     let mut token = token(("acme", "crm"), "1", 1, 1);
     put(ground, &mut token)?;
     for (given, expected) in [(9, 9), (10, 9), (5, 5), (9, 5)] {
-        token.replaced = Some(second(given));
+        token.replaced_at = Some(second(given));
         put(ground, &mut token)?;
         let opened = ground.opened([1; 32])?.token;
-        ensure_eq!(opened.replaced, Some(second(expected)), "after {given}");
-        let good = [expected - 1, expected].map(|at| opened.is_good_at(second(at)));
+        ensure_eq!(opened.replaced_at, Some(second(expected)), "after {given}");
+        let good = [expected - 1, expected].map(|at| opened.is_valid_at(second(at)));
         ensure_eq!(good, [true, false], "good before {expected}, and then");
     }
-    token.replaced = None;
+    token.replaced_at = None;
     put(ground, &mut token)?;
-    let kept = ground.opened([1; 32])?.token.replaced;
+    let kept = ground.opened([1; 32])?.token.replaced_at;
     ensure_eq!(kept, Some(second(5)), "replaced after a write without it");
     Ok(())
 }
@@ -194,19 +202,19 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
         let old = made(token(("acme", "crm"), &round.to_string(), round, 1));
         let mut new = old.clone();
         new.revision = 0;
-        ground.put(vec![Entry::Token(new)])?;
+        ground.put(vec![TenantEntry::Token(new)])?;
         let digest = |thread: u8| 100 + round * THREADS + thread;
         // In every second round the first of them revokes it, and the others replace it.
         let attempt = |thread: u8| {
             let mut old = old.clone();
             if thread == 0 && round % 2 == 0 {
-                old.revoked = Some(second(2));
-                return ground.attempt(vec![Entry::Token(old)]);
+                old.revoked_at = Some(second(2));
+                return ground.attempt(vec![TenantEntry::Token(old)]);
             }
-            old.replaced = Some(second(1_000));
+            old.replaced_at = Some(second(1_000));
             let id = format!("{round} {thread}");
             let next = token(("acme", "crm"), &id, digest(thread), 1);
-            ground.attempt(vec![Entry::Token(next), Entry::Token(old)])
+            ground.attempt(vec![TenantEntry::Token(next), TenantEntry::Token(old)])
         };
         let answers: Vec<_> = thread::scope(|scope| {
             let attempt = &attempt;
@@ -228,10 +236,10 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
         let kept = ground.opened([round; 32])?.token;
         for thread in 0..THREADS {
             let there = ground.open([digest(thread); 32])?.is_some();
-            let won = winners.contains(&thread) && kept.replaced.is_some();
+            let won = winners.contains(&thread) && kept.replaced_at.is_some();
             ensure_eq!(there, won, "the token of {thread}, with {kept:?}");
         }
-        let was = (kept.revoked.is_some(), kept.replaced.is_some());
+        let was = (kept.revoked_at.is_some(), kept.replaced_at.is_some());
         let revoked = round % 2 == 0 && winners == [0];
         ensure_eq!(was, (revoked, !revoked), "revoked, and replaced");
     }

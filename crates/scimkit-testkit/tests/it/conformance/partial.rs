@@ -38,7 +38,7 @@ fn mapped(make: Make, unmapped: UnmappedPolicy, paths: &[&str]) -> Server {
         mapping = mapping.rule("User", rule);
     }
     let mapping = mapping.build(&settings.registry).unwrap();
-    server(make, settings.mapped(Arc::new(mapping)).unwrap())
+    server(make, settings.with_mapping(Arc::new(mapping)).unwrap())
 }
 
 /// The user schema of the RFC with `userName` and these attributes of its own.

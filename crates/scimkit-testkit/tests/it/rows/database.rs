@@ -14,13 +14,14 @@ use std::{
 use scimkit_core::Version;
 use scimkit_registry::{AttrId, AttributeRole, Edge, ResourceId, ResourceType};
 use scimkit_store::{
-    EdgeQuery, Page, Query, Scope, StoreError, Stored, Support, TenantId, Want,
+    Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, StoreError, StoredResource,
+    TenantId,
     engine::{
         AncestorEdge, Applied, Facts, FoundRow, MemberList, Members, Needs, NewMember, Operations,
         OwnerEdge, Rejection, RowState, Rows, RowsError, ShownMembers, ShownOwners,
     },
     rows::{LookupBy, RowDatabase, RowTransaction, page, satisfying},
-    targets,
+    target_types,
 };
 
 /// The tables of one tenant.
@@ -69,7 +70,7 @@ pub(super) struct Database {
 
 pub(super) struct Transaction<'a> {
     database: &'a Database,
-    scope: &'a Scope,
+    scope: &'a RequestContext,
     tables: Arc<Tables>,
 }
 
@@ -374,12 +375,12 @@ impl Tables {
     /// The edges of a resource under an attribute, as they are now.
     fn edges(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         (kind, owner): (&ResourceType, &FoundRow),
         attr: AttrId,
     ) -> Vec<Edge> {
         let attr = kind.attr(attr);
-        let leads_to = targets(&scope.settings.registry, kind, attr.id());
+        let leads_to = target_types(&scope.settings.registry, kind, attr.id());
         let filled = |id: &ResourceId, given: Option<&String>| {
             let known = self
                 .rows
@@ -433,11 +434,11 @@ impl Tables {
 
     fn stored(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         kind: &Arc<ResourceType>,
         row: FoundRow,
         want: &[AttrId],
-    ) -> Stored {
+    ) -> StoredResource {
         let edges = want
             .iter()
             .map(|attr| (*attr, self.edges(scope, (kind, &row), *attr)));
@@ -471,7 +472,7 @@ impl Database {
         (!self.keeps_ids).then_some(&self.serial)
     }
 
-    fn tables(&self, scope: &Scope) -> Arc<Tables> {
+    fn tables(&self, scope: &RequestContext) -> Arc<Tables> {
         let tenants = locked(&self.tenants);
         tenants.get(&scope.tenant).cloned().unwrap_or_default()
     }
@@ -480,7 +481,7 @@ impl Database {
 impl RowDatabase for Database {
     type Transaction<'a> = Transaction<'a>;
 
-    async fn begin<'a>(&'a self, scope: &'a Scope) -> Result<Transaction<'a>, RowsError> {
+    async fn begin<'a>(&'a self, scope: &'a RequestContext) -> Result<Transaction<'a>, RowsError> {
         while !locked(&self.locked).insert(scope.tenant.clone()) && !self.is_unlocked {
             pause(1).await;
         }
@@ -492,7 +493,11 @@ impl RowDatabase for Database {
         })
     }
 
-    async fn edges(&self, scope: &Scope, query: &EdgeQuery) -> Result<Vec<Vec<Edge>>, StoreError> {
+    async fn edges(
+        &self,
+        scope: &RequestContext,
+        query: &EdgeQuery,
+    ) -> Result<Vec<Vec<Edge>>, StoreError> {
         pause(self.patience).await;
         let tables = self.tables(scope);
         let limit = query.limit.map_or(usize::MAX, |limit| limit as usize);
@@ -509,7 +514,7 @@ impl RowDatabase for Database {
         Ok(query.owners.iter().map(edges).collect())
     }
 
-    async fn query(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError> {
+    async fn query(&self, scope: &RequestContext, query: &Query) -> Result<Page, StoreError> {
         pause(self.patience).await;
         let (tables, edges) = (self.tables(scope), query.needed_edges());
         let rows = tables.all(&query.kind, RowState::Live);
@@ -519,11 +524,11 @@ impl RowDatabase for Database {
 
     async fn read(
         &self,
-        scope: &Scope,
+        scope: &RequestContext,
         kind: &Arc<ResourceType>,
         id: &ResourceId,
-        want: &Want,
-    ) -> Result<Stored, StoreError> {
+        want: &ReadOptions,
+    ) -> Result<StoredResource, StoreError> {
         pause(self.patience).await;
         let tables = self.tables(scope);
         let row = tables
@@ -540,9 +545,9 @@ impl RowDatabase for Database {
         Ok(stored)
     }
 
-    fn support(&self, _: &ResourceType) -> Support {
-        let mut support = Support::full();
-        (support.capacities, support.given_ids) = (true, self.keeps_ids);
+    fn support(&self, _: &ResourceType) -> Capabilities {
+        let mut support = Capabilities::full();
+        (support.capacities, support.caller_assigned_ids) = (true, self.keeps_ids);
         support.soft_delete = !self.lacks_soft_delete;
         support.written_edges = true;
         support

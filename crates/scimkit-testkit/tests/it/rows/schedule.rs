@@ -12,7 +12,8 @@ use chrono::{DateTime, TimeDelta};
 use scimkit_filter::Filter;
 use scimkit_registry::{Change, Edge, EdgeEdit, ResourceId, ResourceType, Tolerance};
 use scimkit_store::{
-    Batch, BoxFuture, Cause, Expect, OnFailure, Scope, Settings, Store, TenantId, Write,
+    Batch, BoxFuture, Cause, ExpectedVersion, OnFailure, RequestContext, Settings, Store, TenantId,
+    WriteOp,
     engine::{BatchAnswer, Capacity, RowState},
     rows::RowStore,
 };
@@ -70,8 +71,8 @@ impl World {
         }
     }
 
-    fn scope(&self, number: usize) -> Scope {
-        let mut scope = Scope::new(TenantId::default(), Arc::clone(&self.settings));
+    fn scope(&self, number: usize) -> RequestContext {
+        let mut scope = RequestContext::new(TenantId::default(), Arc::clone(&self.settings));
         scope.cause = Cause::application().with_request(number.to_string());
         scope
     }
@@ -83,17 +84,17 @@ impl World {
         let second = i64::try_from(number + random.below(20)).unwrap();
         let batch = Batch::new(DateTime::UNIX_EPOCH + TimeDelta::seconds(second), writes);
         match random.below(3) {
-            0 => batch.on_failure(OnFailure::Undo),
+            0 => batch.with_on_failure(OnFailure::RollBack),
             _ => batch,
         }
     }
 
-    fn write(&self, random: &mut Random) -> Write {
+    fn write(&self, random: &mut Random) -> WriteOp {
         const USERS: [&str; 4] = ["u1", "u2", "u3", "u4"];
         const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
         let (user, group) = (random.of(&USERS), random.of(&GROUPS));
         let name = random.of(&["a", "b", "c"]);
-        let body = |kind: &Arc<ResourceType>, id: &str, body: Value| Write::Create {
+        let body = |kind: &Arc<ResourceType>, id: &str, body: Value| WriteOp::Create {
             change: Change::create(
                 Arc::clone(kind),
                 kind.admit(body, &Tolerance::DEFAULT).unwrap(),
@@ -101,9 +102,9 @@ impl World {
             claim: None,
             id: ResourceId::from(id),
         };
-        let update = |id: &str, change| Write::Update {
+        let update = |id: &str, change| WriteOp::Update {
             change,
-            expect: Expect::Any,
+            expect: ExpectedVersion::Any,
             id: ResourceId::from(id),
         };
         let set = |attr: &str, value: Value| {
@@ -133,8 +134,8 @@ impl World {
                     0 => (user, &self.user),
                     _ => (group, &self.group),
                 };
-                Write::Delete {
-                    expect: Expect::Any,
+                WriteOp::Delete {
+                    expect: ExpectedVersion::Any,
                     id: ResourceId::from(id),
                     kind: Arc::clone(kind),
                 }

@@ -8,7 +8,7 @@ use std::{
 use scimkit_core::Version;
 use scimkit_registry::{ResourceId, ResourceType};
 use scimkit_store::{
-    Scope, StoreError, Support, TenantId,
+    Capabilities, RequestContext, StoreError, TenantId,
     engine::{
         FoundRow, MemberList, Members, NewMember, NewMembers, ResourceRow, RowRef, RowsError,
     },
@@ -101,7 +101,7 @@ impl SimpleDatabase for Shelf {
 
     async fn begin<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         _: Access,
     ) -> Result<Transaction<'a>, RowsError> {
         let before = self.0.lock().unwrap().get(&scope.tenant).cloned();
@@ -114,8 +114,8 @@ impl SimpleDatabase for Shelf {
         })
     }
 
-    fn support(&self, _: &ResourceType) -> Support {
-        let mut support = Support::full();
+    fn support(&self, _: &ResourceType) -> Capabilities {
+        let mut support = Capabilities::full();
         support.capacities = true;
         support
     }

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use scimkit_registry::{Edge, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, BoxFuture, EdgeQuery, Page, Query, Scope, Store, StoreError, Stored, Want, Written,
+    Batch, BoxFuture, EdgeQuery, Page, Query, ReadOptions, RequestContext, Store, StoreError,
+    StoredResource, Written,
 };
 
 /// A store that notes what it is asked, and what comes of it.
@@ -32,7 +33,7 @@ impl Noting {
 fn came<T>(answer: &Result<T, StoreError>) -> String {
     match answer {
         Ok(_) => "done".to_owned(),
-        Err(StoreError::Missing { attr, ids }) => format!("{} missing in {attr}", ids.len()),
+        Err(StoreError::UnknownMembers { attr, ids }) => format!("{} missing in {attr}", ids.len()),
         Err(other) => other.to_string(),
     }
 }
@@ -42,7 +43,7 @@ impl Store for Noting {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async move {
@@ -61,7 +62,7 @@ impl Store for Noting {
 
     fn query<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
@@ -78,11 +79,11 @@ impl Store for Noting {
 
     fn read<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
-        want: &'a Want,
-    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        want: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         Box::pin(async move {
             let answer = self.0.read(scope, kind, id, want).await;
             self.note(format!("read {}: {}", kind.name(), came(&answer)));
@@ -92,7 +93,7 @@ impl Store for Noting {
 
     fn write<'a>(
         &'a self,
-        scope: &'a Scope,
+        scope: &'a RequestContext,
         batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_store::{
-    Base, Batch, Expect, Write,
+    Base, Batch, ExpectedVersion, WriteOp,
     engine::{Decision, Policy},
 };
 use serde_json::json;
@@ -27,16 +27,16 @@ fn base_spares_reading_the_stored_text() {
     let stored = created.into_iter().next().unwrap().unwrap().stored.unwrap();
     let tree = Arc::new(stored.document.tree().unwrap().into_owned());
     database.rows.get_mut("u1").unwrap().document = "unreadable".to_owned();
-    let update = |expect: Expect, title: Option<&str>| {
+    let update = |expect: ExpectedVersion, title: Option<&str>| {
         let mut write = world.set("u1", "title", title.map(|title| json!(title)));
-        if let Write::Update { expect: known, .. } = &mut write {
+        if let WriteOp::Update { expect: known, .. } = &mut write {
             *known = expect;
         }
         write
     };
-    let base = || Expect::Base(Base::new(stored.version.clone(), Arc::clone(&tree)));
+    let base = || ExpectedVersion::Base(Base::new(stored.version.clone(), Arc::clone(&tree)));
     // Without a base, the text is what there is.
-    let plain = run(&mut database, update(Expect::Any, Some("x")));
+    let plain = run(&mut database, update(ExpectedVersion::Any, Some("x")));
     assert!(said(&plain).starts_with("failure"), "{}", said(&plain));
     // What changes nothing is told from the base, too.
     let unchanged = run(&mut database, update(base(), None));

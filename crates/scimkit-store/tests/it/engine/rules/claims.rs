@@ -3,7 +3,8 @@
 use scimkit_core::Version;
 use scimkit_registry::ResourceId;
 use scimkit_store::{
-    Among, Batch, Candidate, Claim, ClaimPin, ConnectionId, Intent, OnFailure, Write,
+    Batch, Candidate, ConnectionId, ExistingMatch, Intent, MatchPin, MatchScope, OnFailure,
+    WriteOp,
     engine::{Decision, Policy},
 };
 use serde_json::json;
@@ -21,8 +22,8 @@ fn claim_sees_what_earlier_writes_left() {
     ];
     let claim = |id, name: &str, among, by: &str, dormant: bool| {
         let dormant = dormant.then(|| world.predicate("u1", "active eq false"));
-        let claim = Claim::new(among, world.predicate("u1", by)).or_dormant(dormant);
-        Write::Create {
+        let claim = ExistingMatch::new(among, world.predicate("u1", by)).with_deactivated(dormant);
+        WriteOp::Create {
             change: world.body(id, json!({"userName": name})),
             claim: Some(Box::new(claim)),
             id: id.into(),
@@ -43,11 +44,11 @@ fn claim_sees_what_earlier_writes_left() {
             case(
                 "two match, then one, then none",
                 vec![
-                    claim("u9", "a", Among::Live, x, false),
+                    claim("u9", "a", MatchScope::Live, x, false),
                     world.set("u1", "externalId", None),
-                    claim("u9", "d", Among::Live, x, false),
+                    claim("u9", "d", MatchScope::Live, x, false),
                     world.delete("u2"),
-                    claim("u9", "e", Among::Live, x, false),
+                    claim("u9", "e", MatchScope::Live, x, false),
                 ],
                 &[
                     "ambiguous",
@@ -62,17 +63,17 @@ fn claim_sees_what_earlier_writes_left() {
                 vec![
                     world.delete("u2"),
                     world.delete("u1"),
-                    claim("u9", "d", Among::Retired, x, false),
-                    claim("u9", "e", Among::Retired, x, false),
+                    claim("u9", "d", MatchScope::Retired, x, false),
+                    claim("u9", "e", MatchScope::Retired, x, false),
                 ],
                 &["deleted", "deleted", "relinked u2 6", "relinked u1 7"],
             ),
             case(
                 "a user that was just deactivated is dormant",
                 vec![
-                    claim("u9", "c", Among::Retired, r#"userName eq "c""#, true),
+                    claim("u9", "c", MatchScope::Retired, r#"userName eq "c""#, true),
                     world.set("u3", "active", Some(json!(false))),
-                    claim("u9", "C", Among::Retired, r#"userName eq "c""#, true),
+                    claim("u9", "C", MatchScope::Retired, r#"userName eq "c""#, true),
                 ],
                 &["taken userName", "updated u3 4", "relinked u3 5"],
             ),
@@ -84,8 +85,11 @@ fn claim_sees_what_earlier_writes_left() {
 fn claim_finds_candidates_behind_those_that_the_batch_deletes() {
     let world = World::new();
     let with_x = |id| world.create(id, json!({"userName": id, "externalId": "x"}));
-    let claim = Claim::new(Among::Live, world.predicate("u1", r#"externalId eq "x""#));
-    let claim = |id: &str| Write::Create {
+    let claim = ExistingMatch::new(
+        MatchScope::Live,
+        world.predicate("u1", r#"externalId eq "x""#),
+    );
+    let claim = |id: &str| WriteOp::Create {
         change: world.body(id, json!({"userName": id})),
         claim: Some(Box::new(claim.clone())),
         id: id.into(),
@@ -115,8 +119,11 @@ fn owned_resource_is_not_adopted() {
     let mut database = Database::default();
     let mut answers = Vec::new();
     for connection in ["a", "b"] {
-        let claim = Claim::new(Among::Live, world.predicate("u1", r#"userName eq "a""#));
-        let create = |id: &str, name: &str, claim| Write::Create {
+        let claim = ExistingMatch::new(
+            MatchScope::Live,
+            world.predicate("u1", r#"userName eq "a""#),
+        );
+        let create = |id: &str, name: &str, claim| WriteOp::Create {
             change: world.body(id, json!({"userName": name})),
             claim,
             id: id.into(),
@@ -134,25 +141,25 @@ fn owned_resource_is_not_adopted() {
 }
 
 /// The claim of a name by a connection, with a pin.
-fn pinned(world: &World, among: Among, pin: Option<ClaimPin>) -> Write {
-    let mut claim = Claim::new(among, world.predicate("u1", r#"userName eq "a""#));
+fn pinned(world: &World, among: MatchScope, pin: Option<MatchPin>) -> WriteOp {
+    let mut claim = ExistingMatch::new(among, world.predicate("u1", r#"userName eq "a""#));
     claim.pin = pin;
     let mut write = world.user("u9", "a");
-    if let Write::Create { claim: place, .. } = &mut write {
+    if let WriteOp::Create { claim: place, .. } = &mut write {
         *place = Some(Box::new(claim));
     }
     write
 }
 
-fn candidate(id: &str, version: &str) -> Option<ClaimPin> {
+fn candidate(id: &str, version: &str) -> Option<MatchPin> {
     let version = Version::new(version).unwrap();
-    Some(ClaimPin::Candidate(Candidate::new(id.into(), version)))
+    Some(MatchPin::Candidate(Candidate::new(id.into(), version)))
 }
 
 #[test]
 fn pinned_claim_takes_what_was_seen_or_fails() {
     let world = World::new();
-    let none = || Some(ClaimPin::NoCandidate);
+    let none = || Some(MatchPin::NoCandidate);
     let title = world.set("u1", "title", Some(json!("x")));
     let other = "the create would now take `u1`: check it again";
     let gone = "the create would no longer take a resource that exists: check it again";
@@ -213,12 +220,12 @@ fn pinned_claim_takes_what_was_seen_or_fails() {
         let mut answers: Vec<_> = writes
             .iter()
             .map(|write| match write {
-                Write::Delete { .. } => "deleted",
+                WriteOp::Delete { .. } => "deleted",
                 _ => "updated u1 3",
             })
             .collect();
         answers.push(answer);
-        writes.push(pinned(&world, Among::Both, pin));
+        writes.push(pinned(&world, MatchScope::Both, pin));
         check(
             &world,
             &[world.user("u1", "a"), world.user("u2", "b")],
@@ -239,8 +246,10 @@ fn several_candidates_are_ambiguous_with_a_pin() {
     let user = |id: &str, name| world.create(id, json!({"userName": name, "title": "a"}));
     let by = world.predicate("u1", r#"title eq "a""#);
     let mut write = user("u9", "c");
-    if let (Write::Create { claim, .. }, Some(pin)) = (&mut write, candidate("u1", "1")) {
-        *claim = Some(Box::new(Claim::new(Among::Live, by).pinned(pin)));
+    if let (WriteOp::Create { claim, .. }, Some(pin)) = (&mut write, candidate("u1", "1")) {
+        *claim = Some(Box::new(
+            ExistingMatch::new(MatchScope::Live, by).with_pin(pin),
+        ));
     }
     check(
         &world,
@@ -268,38 +277,41 @@ fn check_reports_what_a_claim_can_be_pinned_to() {
     };
     let claim = |among, pin| pinned(&world, among, pin);
     for is_soft in [false, true] {
-        let nothing = run(&policy, Intent::Check, claim(Among::Both, None)).unwrap();
-        assert_eq!(nothing.pin(), ClaimPin::NoCandidate);
+        let nothing = run(&policy, Intent::Check, claim(MatchScope::Both, None)).unwrap();
+        assert_eq!(nothing.pin(), MatchPin::NoCandidate);
         run(&policy, Intent::Commit, world.user("u1", "a")).unwrap();
         if is_soft {
             soft(&mut policy);
             run(&policy, Intent::Commit, world.delete("u1")).unwrap();
         }
-        let seen = run(&policy, Intent::Check, claim(Among::Both, None)).unwrap();
-        let ClaimPin::Candidate(found) = seen.pin() else {
+        let seen = run(&policy, Intent::Check, claim(MatchScope::Both, None)).unwrap();
+        let MatchPin::Candidate(found) = seen.pin() else {
             panic!("{seen:?}")
         };
         assert_eq!(found.id, ResourceId::from("u1"));
         let stale = run(
             &policy,
             Intent::Commit,
-            claim(Among::Both, Some(nothing.pin())),
+            claim(MatchScope::Both, Some(nothing.pin())),
         );
         assert!(stale.is_err());
         let applied = run(
             &policy,
             Intent::Commit,
-            claim(Among::Both, Some(seen.pin())),
+            claim(MatchScope::Both, Some(seen.pin())),
         )
         .unwrap();
-        assert_eq!((applied.how, applied.candidate), (seen.how, Some(found)));
+        assert_eq!(
+            (applied.outcome, applied.candidate),
+            (seen.outcome, Some(found))
+        );
         let again = run(
             &policy,
             Intent::Commit,
-            claim(Among::Both, Some(seen.pin())),
+            claim(MatchScope::Both, Some(seen.pin())),
         );
         assert!(again.is_err());
-        policy.deletes = scimkit_store::Deletes::Erase;
+        policy.delete_policy = scimkit_store::DeletePolicy::Permanent;
         run(&policy, Intent::Commit, world.delete("u1")).unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use scimkit_registry::Budget;
 use scimkit_store::{
-    Batch, Deletes, Intent, OnFailure,
+    Batch, DeletePolicy, Intent, OnFailure,
     engine::{Capacity, Decision, Policy},
 };
 use serde_json::json;
@@ -22,7 +22,7 @@ fn capacity_is_exact_within_a_batch_and_across_batches() {
         2,
     );
     let mut policy = Policy::default();
-    policy.deletes = Deletes::Retire;
+    policy.delete_policy = DeletePolicy::Soft;
     let without = policy.clone();
     policy.capacities.push(seats);
     let full = "`seats`: there are 2 already, which is the limit";
@@ -48,7 +48,7 @@ fn capacity_is_exact_within_a_batch_and_across_batches() {
         ),
         (
             true,
-            OnFailure::Undo,
+            OnFailure::RollBack,
             vec![world.delete("u2"), user("u4", true), user("u5", true)],
             vec!["not run", "not run", full],
         ),
@@ -79,7 +79,7 @@ fn capacity_is_exact_within_a_batch_and_across_batches() {
     ];
     for (knows, rule, writes, expected) in batches {
         let policy = if knows { &policy } else { &without };
-        let batch = Batch::new(second(0), writes).on_failure(rule);
+        let batch = Batch::new(second(0), writes).with_on_failure(rule);
         let answers = database.run(Decision::new(world.request(policy.clone(), batch)));
         assert_eq!(said(&answers[0]), expected.join("; "));
         database.check();
