@@ -23,13 +23,13 @@ Settings:
   active=true|false            whether the server accepts the connection's requests
   users=, groups=true|false    whether the connection provisions this type
   tolerance=PROFILE|JSON       deviations from the RFC to accept: entra, okta, strict, ...
-  create=conflict|adopt|relink|adopt_or_relink
+  create_policy=conflict|adopt|restore|adopt_or_restore
                                what a create does if the resource exists
-  deletes=erase|retire         whether a DELETE is permanent or keeps the resource for a later create
+  delete_policy=permanent|soft whether a DELETE is permanent or keeps the resource for a later create
   aliases=keep|drop            what becomes of e-mail addresses other than the primary one
-  unknown_members=, cycles=refuse|accept
+  unknown_members=, cycles=reject|accept
                                members that don't exist, and groups that contain themselves
-  patch_answer=auto|always|never
+  patch_response=auto|always|never
                                whether the response to a PATCH contains the resource
   require_if_match=true|false  whether changes need If-Match
   journal=notice|full|off      how much the journal records of each change
@@ -133,8 +133,9 @@ impl Change {
     fn apply(&self, stored: &str) -> Result<ConnectionSettings, Failure> {
         let rejected = |problem: String| Failure::Rejected(problem);
         // Settings that this release can't read are dropped.
-        let stored = ConnectionSettings::from_json(stored).ok().map(|_| stored);
-        let stored = stored.and_then(|stored| serde_json::from_str(stored).ok());
+        let stored = ConnectionSettings::from_json(stored).ok();
+        let stored = stored.and_then(|stored| serde_json::to_value(stored).ok());
+        let stored = stored.and_then(|stored| stored.as_object().cloned());
         let mut members: Map<String, Value> = stored.unwrap_or_default();
         for setting in self.settings() {
             let invalid = || {
@@ -143,6 +144,7 @@ impl Change {
                 ))
             };
             let (key, value) = setting.split_once('=').ok_or_else(invalid)?;
+            let key = current_key(key);
             match self::value(key, value)? {
                 Some(value) => members.insert(key.to_owned(), value),
                 None => members.remove(key),
@@ -157,6 +159,16 @@ impl Change {
         let checked = rules.apply_to(&settings, &self.transforms.builder());
         checked.map_err(|error| rejected(error.to_string()))?;
         Ok(rules)
+    }
+}
+
+/// The key of a setting, given that or its former one.
+fn current_key(key: &str) -> &str {
+    match key {
+        "create" => "create_policy",
+        "deletes" => "delete_policy",
+        "patch_answer" => "patch_response",
+        key => key,
     }
 }
 

@@ -128,7 +128,7 @@ impl ResourceType {
     ///
     /// # Example
     /// ```
-    /// use scimkit_filter::Limits;
+    /// use scimkit_filter::ParseLimits;
     /// use scimkit_registry::{Registry, PathTarget, Tolerance};
     ///
     /// let registry = Registry::standard();

@@ -443,7 +443,7 @@ impl Change {
     /// let user = registry.resource_type("User").unwrap();
     /// let body = json!({"userName": "bjensen", "title": "Dr", "nickName": "Babs"});
     /// let change = Change::create(Arc::clone(user), user.admit(body, &Tolerance::DEFAULT)?);
-    /// let revised = change.revised(|id, value| match (user.attr(id).path(), value) {
+    /// let revised = change.map_values(|id, value| match (user.attr(id).path(), value) {
     ///     ("title", _) => ValueEdit::Leave,
     ///     ("nickName", _) => ValueEdit::Set(json!([])), // the same as `ValueEdit::Unset`
     ///     (_, Some(value)) => ValueEdit::Set(value),
@@ -523,7 +523,7 @@ impl Change {
     /// let later = change.split_edges(|id| id.as_str() == "2");
     /// assert_eq!(change.edge_changes()[0].edit, EdgeEdit::Replace(vec![Edge::to("1")]));
     /// let add = vec![Edge::to("2")];
-    /// assert_eq!(later.edges()[0].edit, EdgeEdit::Delta { add, remove: vec![] });
+    /// assert_eq!(later.edge_changes()[0].edit, EdgeEdit::Delta { add, remove: vec![] });
     /// assert!(change.split_edges(|id| id.as_str() == "3").is_empty());
     /// ```
     pub fn split_edges(&mut self, leads_there: impl Fn(&ResourceId) -> bool) -> Change {

@@ -99,8 +99,8 @@ impl RequestError {
     /// ```
     /// use scimkit_registry::{RequestError, Quirk, Tolerance};
     ///
-    /// assert!(Error::check_message(true, "a patch", &Tolerance::DEFAULT).is_ok());
-    /// let error = Error::check_message(true, "a patch", &Tolerance::STRICT).unwrap_err();
+    /// assert!(RequestError::check_message(true, "a patch", &Tolerance::DEFAULT).is_ok());
+    /// let error = RequestError::check_message(true, "a patch", &Tolerance::STRICT).unwrap_err();
     /// assert_eq!(error.quirk(), Some(Quirk::AnySchemas));
     /// ```
     pub fn check_message(

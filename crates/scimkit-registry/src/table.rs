@@ -174,9 +174,9 @@ impl ResourceType {
     /// let registry = Registry::standard();
     /// let group = registry.resource_type("Group").unwrap();
     /// let path = AttributePath::parse("URN:ietf:params:scim:schemas:core:2.0:GROUP:DisplayName");
-    /// let id = group.lookup(&path.unwrap()).unwrap();
+    /// let id = group.resolve(&path.unwrap()).unwrap();
     /// assert_eq!(group.attr(id).path(), "displayName");
-    /// assert_eq!(group.lookup(&AttributePath::parse("userName").unwrap()), None);
+    /// assert_eq!(group.resolve(&AttributePath::parse("userName").unwrap()), None);
     /// ```
     ///
     /// [RFC 7644 section 3.10](https://www.rfc-editor.org/rfc/rfc7644#section-3.10)

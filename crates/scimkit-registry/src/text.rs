@@ -16,8 +16,8 @@ use crate::{MAX_TEXT, Quirk, QuirkPolicy, RequestError};
 /// use serde_json::json;
 ///
 /// let text = json!(r#"{"value": "admin"}"#);
-/// assert_eq!(from_text(text.clone(), &Tolerance::DEFAULT), json!({"value": "admin"}));
-/// assert_eq!(from_text(text.clone(), &Tolerance::STRICT), text);
+/// assert_eq!(parse_json_string(text.clone(), &Tolerance::DEFAULT), json!({"value": "admin"}));
+/// assert_eq!(parse_json_string(text.clone(), &Tolerance::STRICT), text);
 /// assert_eq!(parse_json_string(json!("{curly}"), &Tolerance::DEFAULT), json!("{curly}"));
 /// ```
 #[must_use]

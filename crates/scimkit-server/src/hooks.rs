@@ -29,11 +29,11 @@ use serde_json::Value;
 /// struct Seats;
 ///
 /// impl CreateGuard for Seats {
-///     fn check<'a>(&'a self, _: &'a RequestContext, change: &'a Change) -> BoxFuture<'a, Result<(), Error>> {
+///     fn check<'a>(&'a self, _: &'a RequestContext, change: &'a Change) -> BoxFuture<'a, Result<(), ErrorResponse>> {
 ///         let (full, is_user) = (true, change.kind().name() == "User");
 ///         Box::pin(async move {
 ///             match full && is_user {
-///                 true => Err(Error::forbidden("all 50 seats are taken: buy more, or remove users")),
+///                 true => Err(ErrorResponse::forbidden("all 50 seats are taken: buy more, or remove users")),
 ///                 false => Ok(()),
 ///             }
 ///         })

@@ -20,7 +20,7 @@ use crate::{Candidate, Cause, ExistingMatch, MatchPin, ReadOptions, StoreError, 
 /// let kind = registry.resource_type("User").unwrap().clone();
 /// let delete = WriteOp::Delete { expect: ExpectedVersion::Any, id: ResourceId::from("42"), kind };
 /// let batch = Batch::new(DateTime::UNIX_EPOCH, vec![delete])
-///     .on_failure(OnFailure::RollBack)
+///     .with_on_failure(OnFailure::RollBack)
 ///     .check_only();
 /// assert_eq!(batch.intent, Intent::Check);
 /// assert_eq!(batch.writes[0].id().as_str(), "42");

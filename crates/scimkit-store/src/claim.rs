@@ -108,7 +108,7 @@ impl ExistingMatch {
     /// use scimkit_store::{MatchScope, Candidate, ExistingMatch, MatchPin};
     ///
     /// let found = Candidate::new(ResourceId::from("42"), Version::new("7")?);
-    /// let claim = ExistingMatch::new(MatchScope::Live, Predicate::Never).pinned(MatchPin::Candidate(found.clone()));
+    /// let claim = ExistingMatch::new(MatchScope::Live, Predicate::Never).with_pin(MatchPin::Candidate(found.clone()));
     /// assert_eq!(claim.pin, Some(MatchPin::Candidate(found)));
     /// # Ok::<(), scimkit_core::InvalidVersion>(())
     /// ```

@@ -63,7 +63,7 @@ impl<'a> ResourceFacts<'a> {
 /// use chrono::DateTime;
 /// use scimkit_core::Version;
 /// use scimkit_registry::ResourceId;
-/// use scimkit_store::{Document, ResourceFacts, Settings, StoredResource, Timestamps, computed};
+/// use scimkit_store::{Document, ResourceFacts, Settings, StoredResource, Timestamps, computed_attributes};
 ///
 /// let settings = Settings::new("https://example.com/scim/v2/");
 /// let group = settings.registry.resource_type("Group").unwrap();
@@ -75,7 +75,7 @@ impl<'a> ResourceFacts<'a> {
 ///     Document::from_text("{}"),
 /// );
 /// let wanted = [group.attribute_id("meta").unwrap(), group.attribute_id("members").unwrap()];
-/// let made = computed(&settings, &ResourceFacts::new(group, &stored, &[]), &wanted);
+/// let made = computed_attributes(&settings, &ResourceFacts::new(group, &stored, &[]), &wanted);
 /// assert_eq!(made["meta"]["location"], "https://example.com/scim/v2/Groups/g%201");
 /// assert!(!made.contains_key("members"));
 /// # Ok::<(), scimkit_core::InvalidVersion>(())

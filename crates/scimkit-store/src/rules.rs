@@ -28,19 +28,19 @@ use crate::{
 /// use scimkit_registry::Tolerance;
 /// use scimkit_store::{CreatePolicy, ConnectionSettings, Settings};
 ///
-/// let rules = ConnectionSettings::from_json(r#"{"groups": false, "tolerance": "entra", "create": "adopt"}"#)?;
+/// let rules = ConnectionSettings::from_json(r#"{"groups": false, "tolerance": "entra", "create_policy": "adopt"}"#)?;
 /// assert!(rules.active && rules.users && !rules.groups);
 ///
 /// let base = Settings::new("https://app.example/scim/v2");
-/// let settings = rules.settings(&base, &Mapping::builder())?;
+/// let settings = rules.apply_to(&base, &Mapping::builder())?;
 /// assert_eq!(settings.tolerance, Tolerance::ENTRA);
 /// assert_eq!(settings.create_policy, CreatePolicy::Adopt);
 ///
-/// let error = ConnectionSettings::from_json(r#"{"create": "adoptt"}"#).unwrap_err();
+/// let error = ConnectionSettings::from_json(r#"{"create_policy": "adoptt"}"#).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "the rules can't be taken: `adoptt` is none of adopt, adopt_or_relink, conflict, relink \
-///      at line 1 column 19"
+///     "the rules can't be taken: `adoptt` is none of adopt, adopt_or_restore, conflict, restore \
+///      at line 1 column 26"
 /// );
 /// # Ok::<(), scimkit_store::ConnectionSettingsError>(())
 /// ```
@@ -57,15 +57,23 @@ pub struct ConnectionSettings {
     /// [`CapacitySetting::MOST`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub capacities: Vec<CapacitySetting>,
-    /// What a create does where somebody is there already: `adopt`, `adopt_or_relink`, `conflict` or
-    /// `relink`.
-    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    /// What a create does where somebody is there already: `adopt`, `adopt_or_restore`, `conflict` or
+    /// `restore`.
+    #[serde(
+        alias = "create",
+        with = "word",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub create_policy: Option<CreatePolicy>,
-    /// What to do with a member that would make its group a member of itself: `accept` or `refuse`.
+    /// What to do with a member that would make its group a member of itself: `accept` or `reject`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub cycles: Option<CyclePolicy>,
-    /// What becomes of a resource that is deleted: `erase` or `retire`.
-    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    /// What becomes of a resource that is deleted: `permanent` or `soft`.
+    #[serde(
+        alias = "deletes",
+        with = "word",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub delete_policy: Option<DeletePolicy>,
     /// Whether groups go through the connection.
     pub groups: bool,
@@ -78,7 +86,11 @@ pub struct ConnectionSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapping: Option<String>,
     /// Whether a PATCH answers with the resource: `always`, `auto` or `never`.
-    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        alias = "patch_answer",
+        with = "word",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub patch_response: Option<PatchResponse>,
     /// Whether changes are refused without `If-Match`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,7 +98,7 @@ pub struct ConnectionSettings {
     /// What is accepted beyond the RFC: the name of a profile, or an object as [`Tolerance`] reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<Tolerance>,
-    /// What to do with a member that does not exist: `accept` or `refuse`.
+    /// What to do with a member that does not exist: `accept` or `reject`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub unknown_members: Option<UnknownMemberPolicy>,
     /// Whether users go through the connection.

@@ -131,7 +131,7 @@ impl RequestLimits {
     /// ```
     /// use std::sync::Arc;
     /// use scimkit_registry::{Change, Registry, Tolerance};
-    /// use scimkit_store::{Limits, StoreError};
+    /// use scimkit_store::{RequestLimits, StoreError};
     /// use serde_json::json;
     ///
     /// let registry = Registry::standard();
@@ -139,7 +139,7 @@ impl RequestLimits {
     /// let body = json!({"userName": "bjensen", "title": "x".repeat(100)});
     /// let change = Change::create(Arc::clone(user), user.admit(body, &Tolerance::DEFAULT)?);
     ///
-    /// let mut limits = ParseLimits::default();
+    /// let mut limits = RequestLimits::default();
     /// assert!(limits.check_document(None, &change).is_ok());
     /// limits.document = 100;
     /// let error = limits.check_document(None, &change).unwrap_err();

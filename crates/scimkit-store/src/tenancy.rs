@@ -139,10 +139,10 @@ impl TokenRecord {
     /// let at = DateTime::UNIX_EPOCH;
     /// let crm = Connection::new(TenantId::from("acme"), ConnectionId::from("crm"), "CRM", at);
     /// let mut token = TokenRecord::new(&crm, "1", [7; 32], at);
-    /// token.replaced = Some(at + TimeDelta::days(1));
+    /// token.replaced_at = Some(at + TimeDelta::days(1));
     /// assert!(token.is_valid_at(at));
     /// // Also where the clock of whoever revoked it is ahead.
-    /// token.revoked = Some(at + TimeDelta::minutes(5));
+    /// token.revoked_at = Some(at + TimeDelta::minutes(5));
     /// assert!(!token.is_valid_at(at));
     /// ```
     #[must_use]
@@ -164,7 +164,7 @@ impl TokenRecord {
     /// let mut token = TokenRecord::new(&crm, "1", [7; 32], at);
     /// assert!(token.is_in_use(at));
     /// // Its successor counts instead, although both are valid for a day.
-    /// token.replaced = Some(at + TimeDelta::days(1));
+    /// token.replaced_at = Some(at + TimeDelta::days(1));
     /// assert!(token.is_valid_at(at) && !token.is_in_use(at));
     /// ```
     #[must_use]
@@ -185,9 +185,9 @@ impl TokenRecord {
     /// let mut kept = TokenRecord::new(&crm, "1", [7; 32], at);
     /// let mut renamed = kept.clone();
     /// renamed.name = "nightly".to_owned();
-    /// kept.revoked = Some(at);
-    /// renamed.follow(&kept);
-    /// assert_eq!(renamed.revoked, Some(at));
+    /// kept.revoked_at = Some(at);
+    /// renamed.merge_history(&kept);
+    /// assert_eq!(renamed.revoked_at, Some(at));
     /// ```
     pub fn merge_history(&mut self, kept: &TokenRecord) {
         let first = |a: Option<_>, b| [a, b].into_iter().flatten().min();

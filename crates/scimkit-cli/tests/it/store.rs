@@ -55,7 +55,7 @@ fn ids_default_to_default() {
     file.done("tenant create");
     file.done("connection create tolerance=entra create=adopt groups=false");
     let shown = file.json("connection show");
-    let rules = r#"{"active":true,"create":"adopt","groups":false,"tolerance":{"profile":"entra"},"users":true}"#;
+    let rules = r#"{"active":true,"create_policy":"adopt","groups":false,"tolerance":{"profile":"entra"},"users":true}"#;
     assert_eq!(
         shown["settings"],
         serde_json::from_str::<Value>(rules).unwrap()
@@ -65,10 +65,10 @@ fn ids_default_to_default() {
         (&"default".into(), &"default".into())
     );
 
-    file.done("connection update --name Entra create= deletes=retire");
+    file.done("connection update --name Entra create= deletes=soft");
     let changed = file.json("connection show");
-    assert_eq!(changed["settings"]["create"], Value::Null);
-    assert_eq!(changed["settings"]["deletes"], "retire");
+    assert_eq!(changed["settings"]["create_policy"], Value::Null);
+    assert_eq!(changed["settings"]["delete_policy"], "soft");
     assert_eq!(
         (&changed["name"], &changed["revision"]),
         (&"Entra".into(), &2.into())

@@ -106,7 +106,7 @@ async fn erase_removes_resources_of_a_tenant_that_was_never_created() {
 #[tokio::test]
 async fn purge_removes_resources_that_were_soft_deleted_long_ago() {
     let (file, token) = directory().await;
-    file.done("connection update default --tenant acme deletes=retire");
+    file.done("connection update default --tenant acme delete_policy=soft");
     let users = ask(&file, &token, "GET /Users", Value::Null).await;
     let user = users["Resources"][0]["id"].as_str().unwrap();
     ask(&file, &token, &format!("DELETE /Users/{user}"), Value::Null).await;

@@ -150,7 +150,7 @@ async fn rules_that_can_not_be_read_are_logged_once_for_each_text() {
             .unwrap();
     };
     let unfit = r#"{"mapping": "[user]\nnothing = \"nothing\""}"#;
-    for (n, rules) in (1..).zip(["{", unfit, r#"{"create": "adoptt"}"#]) {
+    for (n, rules) in (1..).zip(["{", unfit, r#"{"create_policy": "adoptt"}"#]) {
         put(rules).await;
         for _ in 0..3 {
             assert_eq!(world.status(&issued.token).await, 503, "{rules}");

@@ -16,13 +16,13 @@ const ALL: &str = r#"{
     "aliases": "drop",
     "capacities": [
         {"name": "seats", "resource_type": "User", "filter": "active eq true", "limit": 50}],
-    "create": "adopt_or_relink",
+    "create_policy": "adopt_or_restore",
     "cycles": "accept",
-    "deletes": "retire",
+    "delete_policy": "soft",
     "groups": false,
     "journal": "full",
     "mapping": "{}",
-    "patch_answer": "never",
+    "patch_response": "never",
     "require_if_match": true,
     "tolerance": {"profile": "entra", "blanks": true},
     "unknown_members": "accept",
@@ -91,6 +91,34 @@ fn every_rule_is_read_and_printed() {
 }
 
 #[test]
+fn former_keys_and_values_are_accepted() {
+    for (former, current) in [
+        (
+            r#"{"create":"adopt_or_relink"}"#,
+            r#"{"create_policy":"adopt_or_restore"}"#,
+        ),
+        (r#"{"create":"relink"}"#, r#"{"create_policy":"restore"}"#),
+        (r#"{"cycles":"refuse"}"#, r#"{"cycles":"reject"}"#),
+        (r#"{"deletes":"erase"}"#, r#"{"delete_policy":"permanent"}"#),
+        (r#"{"deletes":"retire"}"#, r#"{"delete_policy":"soft"}"#),
+        (
+            r#"{"patch_answer":"never"}"#,
+            r#"{"patch_response":"never"}"#,
+        ),
+        (
+            r#"{"unknown_members":"refuse"}"#,
+            r#"{"unknown_members":"reject"}"#,
+        ),
+    ] {
+        let [former, current] =
+            [former, current].map(|text| ConnectionSettings::from_json(text).unwrap());
+        assert_eq!(former, current);
+    }
+    let both = r#"{"create":"adopt","create_policy":"adopt"}"#;
+    assert!(ConnectionSettings::from_json(both).is_err());
+}
+
+#[test]
 fn what_is_not_chosen_is_as_the_host_has_it() {
     let mut base = Settings::new("https://app.example");
     base.tolerance = Tolerance::STRICT;
@@ -127,8 +155,8 @@ fn what_is_wrong_is_told_with_its_place() {
             "duplicate field `users` at line 1 column 23",
         ),
         (
-            "{\n  \"deletes\": \"soft\"\n}",
-            "`soft` is none of erase, retire at line 2 column 19",
+            "{\n  \"delete_policy\": \"keep\"\n}",
+            "`keep` is none of permanent, soft at line 2 column 25",
         ),
         (
             r#"{"tolerance": "entr"}"#,

@@ -42,7 +42,7 @@ pub enum Step {
 /// use std::sync::Arc;
 /// use chrono::DateTime;
 /// use scimkit_registry::{Change, Registry, ResourceId, Tolerance};
-/// use scimkit_store::engine::{Decision, ResourceFacts, Step, WriteRequest};
+/// use scimkit_store::engine::{Decision, Facts, Step, WriteRequest};
 /// use scimkit_store::{Batch, WriteOp};
 /// use serde_json::json;
 ///

@@ -6,7 +6,7 @@ use scimkit_store::engine::{FoundRow, ResourceRow, RowRef, RowsError};
 use scimkit_store::rows::{
     Access, LookupBy, RowStore, Simple, SimpleDatabase, SimpleTransaction,
 };
-use scimkit_store::{Scope, StoreError, Support};
+use scimkit_store::{RequestContext, StoreError, Capabilities};
 
 type Table = Arc<BTreeMap<ResourceId, FoundRow>>;
 
@@ -54,13 +54,13 @@ impl SimpleTransaction for Transaction<'_> {
 impl SimpleDatabase for People {
     type Transaction<'a> = Transaction<'a>;
 
-    async fn begin<'a>(&'a self, _: &'a Scope, _: Access) -> Result<Transaction<'a>, RowsError> {
+    async fn begin<'a>(&'a self, _: &'a RequestContext, _: Access) -> Result<Transaction<'a>, RowsError> {
         let before = Arc::clone(&*self.0.lock().map_err(|_| StoreError::Busy)?);
         Ok(Transaction { now: Arc::clone(&before), before, people: self })
     }
 
-    fn support(&self, _: &ResourceType) -> Support {
-        Support::full()
+    fn support(&self, _: &ResourceType) -> Capabilities {
+        Capabilities::full()
     }
 }
 
@@ -75,8 +75,8 @@ let store = RowStore::new(Simple::new(People::default()));
 #     }
 # }
 # let settings = Arc::new(Settings::new("https://example.com/scim/v2"));
-# let user = Arc::clone(settings.registry.by_name("User").unwrap());
-# let scope = Scope::new(TenantId::default(), settings);
+# let user = Arc::clone(settings.registry.resource_type("User").unwrap());
+# let scope = RequestContext::new(TenantId::default(), settings);
 # let at = chrono::DateTime::UNIX_EPOCH;
 # let change = |name: &str| {
 #     let body = user.admit(serde_json::json!({ "userName": name }), &Tolerance::DEFAULT);
@@ -85,4 +85,4 @@ let store = RowStore::new(Simple::new(People::default()));
 let made = now(store.create(&scope, at, ResourceId::from("1"), change("bjensen"))).unwrap();
 assert_eq!(made.version.unwrap().as_str().len(), 32); // a hash
 let again = now(store.create(&scope, at, ResourceId::from("2"), change("BJensen")));
-assert!(matches!(again, Err(StoreError::Taken { attr }) if attr == "userName"));
+assert!(matches!(again, Err(StoreError::Duplicate { attr }) if attr == "userName"));

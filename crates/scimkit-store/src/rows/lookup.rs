@@ -53,7 +53,7 @@ impl Needs {
     /// # Example
     /// ```
     /// use scimkit_registry::ResourceId;
-    /// use scimkit_store::engine::{ResourceFacts, Needs};
+    /// use scimkit_store::engine::{Facts, Needs};
     /// use scimkit_store::rows::LookupBy;
     ///
     /// let mut needs = Needs::default();

@@ -19,12 +19,12 @@ use crate::{Settings, engine::Capacity};
 /// let rules = r#"{"capacities": [
 ///     {"name": "seats", "resource_type": "User", "filter": "active eq true", "limit": 50}]}"#;
 /// let rules = ConnectionSettings::from_json(rules)?;
-/// let settings = rules.settings(&Settings::new("https://app.example"), &Mapping::builder())?;
+/// let settings = rules.apply_to(&Settings::new("https://app.example"), &Mapping::builder())?;
 /// assert_eq!(settings.policy.capacities[0].limit, 50);
 ///
 /// let groups = r#"{"capacities": [{"name": "groups", "resource_type": "Groups", "limit": 9}]}"#;
 /// let groups = ConnectionSettings::from_json(groups)?;
-/// let error = groups.settings(&Settings::new("https://app.example"), &Mapping::builder());
+/// let error = groups.apply_to(&Settings::new("https://app.example"), &Mapping::builder());
 /// assert_eq!(
 ///     error.unwrap_err().to_string(),
 ///     "the rules can't be taken: capacity `groups`: unknown resource type `Groups`"

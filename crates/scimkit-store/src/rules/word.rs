@@ -11,6 +11,8 @@ use serde::{Deserializer, Serializer, de, de::Visitor, ser};
 
 /// A choice, as it is written in rules.
 pub(crate) trait Word: Copy + PartialEq + 'static {
+    /// Former words, which are still read.
+    const ALIASES: &'static [(&'static str, Self)] = &[];
     /// Each of them with its word.
     const WORDS: &'static [(&'static str, Self)];
 }
@@ -21,25 +23,34 @@ impl Word for AliasPolicy {
 }
 
 impl Word for CreatePolicy {
+    const ALIASES: &'static [(&'static str, Self)] = &[
+        ("adopt_or_relink", CreatePolicy::AdoptOrRestore),
+        ("relink", CreatePolicy::Restore),
+    ];
     const WORDS: &'static [(&'static str, Self)] = &[
         ("adopt", CreatePolicy::Adopt),
-        ("adopt_or_relink", CreatePolicy::AdoptOrRestore),
+        ("adopt_or_restore", CreatePolicy::AdoptOrRestore),
         ("conflict", CreatePolicy::Conflict),
-        ("relink", CreatePolicy::Restore),
+        ("restore", CreatePolicy::Restore),
     ];
 }
 
 impl Word for CyclePolicy {
+    const ALIASES: &'static [(&'static str, Self)] = &[("refuse", CyclePolicy::Reject)];
     const WORDS: &'static [(&'static str, Self)] = &[
         ("accept", CyclePolicy::Accept),
-        ("refuse", CyclePolicy::Reject),
+        ("reject", CyclePolicy::Reject),
     ];
 }
 
 impl Word for DeletePolicy {
-    const WORDS: &'static [(&'static str, Self)] = &[
+    const ALIASES: &'static [(&'static str, Self)] = &[
         ("erase", DeletePolicy::Permanent),
         ("retire", DeletePolicy::Soft),
+    ];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("permanent", DeletePolicy::Permanent),
+        ("soft", DeletePolicy::Soft),
     ];
 }
 
@@ -60,9 +71,10 @@ impl Word for PatchResponse {
 }
 
 impl Word for UnknownMemberPolicy {
+    const ALIASES: &'static [(&'static str, Self)] = &[("refuse", UnknownMemberPolicy::Reject)];
     const WORDS: &'static [(&'static str, Self)] = &[
         ("accept", UnknownMemberPolicy::Accept),
-        ("refuse", UnknownMemberPolicy::Reject),
+        ("reject", UnknownMemberPolicy::Reject),
     ];
 }
 
@@ -85,7 +97,8 @@ impl<T: Word> Visitor<'_> for Reader<T> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        let found = T::WORDS.iter().find(|(word, _)| *word == text);
+        let mut words = T::WORDS.iter().chain(T::ALIASES);
+        let found = words.find(|(word, _)| *word == text);
         let unknown = || E::custom(format!("`{}` is none of {}", excerpt(text), known::<T>()));
         found.map(|(_, choice)| *choice).ok_or_else(unknown)
     }

@@ -121,7 +121,7 @@ fn rejected_by_administration() -> Result<Vec<(usize, String)>, String> {
     let (long, longer) = ("a".repeat(64), "a".repeat(201));
     let rules = |rules: &str| format!(r#""rules":{}"#, Value::from(rules));
     let unknown = rules(r#"{"of a later release":1}"#);
-    let word = rules(r#"{"create":"adoptt"}"#);
+    let word = rules(r#"{"create_policy":"adoptt"}"#);
     let tolerance = rules(r#"{"tolerance":"nobody"}"#);
     let big = rules(&format!(r#"{{"mapping":"{}"}}"#, "#".repeat(256 << 10)));
     let one = r#""revision":1"#;
