@@ -8,18 +8,18 @@ use crate::error::excerpt;
 use crate::is_attribute_name;
 use crate::keyword::keywords;
 
-/// One attribute of a schema: its name and how a service treats its values.
+/// An attribute of a schema: its name, its type and its characteristics.
 ///
 /// - A definition starts from the RFC's defaults: single-valued, optional, case-insensitive, `readWrite`, returned by
 ///   default, not unique. Setters chain.
-/// - Reading JSON fills in the same defaults for whatever is absent or null, ignores unknown members, keeps those
-///   canonical values that are strings, and takes the keywords in any case.
-/// - Writing JSON prints each characteristic that means something for the type: `caseExact` for strings, references
-///   and binaries; `uniqueness` for strings, references and numbers; the lists when they are not empty.
+/// - Reading JSON uses the same defaults for characteristics that are absent or null, ignores unknown members,
+///   ignores canonical values that are not strings, and accepts keywords in any case.
+/// - Writing JSON prints each characteristic that applies to the type: `caseExact` for strings, references and
+///   binaries; `uniqueness` for strings, references and numbers; lists only if they are not empty.
 ///
 /// # Errors
 ///
-/// Reading JSON fails on a name that [`is_attribute_name`] refuses, on an unknown keyword and on a wrong JSON type.
+/// Reading JSON fails on a name that [`is_attribute_name`] rejects, on an unknown keyword and on a wrong JSON type.
 ///
 /// # Example
 ///
@@ -42,36 +42,36 @@ use crate::keyword::keywords;
 /// [RFC 7643, section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7)
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Attribute {
-    /// The name, as it is printed.
+    /// The name, with the spelling to print.
     pub name: String,
     /// The type of its values (`type` in JSON).
     pub data_type: DataType,
-    /// Whether it holds a list of values.
+    /// Whether the attribute has a list of values.
     pub multi_valued: bool,
-    /// What it means, for a person.
+    /// The description for readers.
     pub description: String,
-    /// Whether a resource must have it.
+    /// Whether every resource must have a value.
     pub required: bool,
-    /// Values the service suggests.
+    /// The values that the service suggests.
     pub canonical_values: Vec<String>,
-    /// What the definition says about case; ask [`is_case_exact`](Attribute::is_case_exact).
+    /// The `caseExact` of the definition; [`is_case_exact`](Attribute::is_case_exact) returns the effective value.
     pub case_exact: bool,
     /// When the value can be set.
     pub mutability: Mutability,
-    /// When the value is in a response.
+    /// When responses contain the value.
     pub returned: Returned,
     /// Whether another resource may have the same value.
     pub uniqueness: Uniqueness,
-    /// What a reference may point at: resource types, `external` or `uri`.
+    /// The targets of a reference: resource types, `external` or `uri`.
     pub reference_types: Vec<String>,
     /// The attributes of a complex value.
     pub sub_attributes: Vec<Attribute>,
 }
 
 impl Attribute {
-    /// An attribute with the RFC's default characteristics.
+    /// Creates an attribute with the RFC's default characteristics.
     ///
-    /// The name is not checked here: a schema's names are checked when it is read or registered.
+    /// The name is checked later, when the schema is read or registered.
     pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
         Self {
             name: name.into(),
@@ -89,21 +89,21 @@ impl Attribute {
         }
     }
 
-    /// Makes it hold a list of values.
+    /// Makes the attribute multi-valued.
     #[must_use]
     pub fn multi_valued(mut self) -> Self {
         self.multi_valued = true;
         self
     }
 
-    /// Makes every resource need it.
+    /// Makes the attribute required.
     #[must_use]
     pub fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    /// Makes its values compare case-sensitively.
+    /// Makes comparisons of the values case-sensitive.
     #[must_use]
     pub fn case_exact(mut self) -> Self {
         self.case_exact = true;
@@ -134,7 +134,7 @@ impl Attribute {
         self
     }
 
-    /// Sets what a reference may point at.
+    /// Sets the targets of a reference.
     #[must_use]
     pub fn with_reference_types<T: Into<String>>(
         mut self,
@@ -144,7 +144,7 @@ impl Attribute {
         self
     }
 
-    /// Sets when the value is in a response.
+    /// Sets when responses contain the value.
     #[must_use]
     pub fn with_returned(mut self, returned: Returned) -> Self {
         self.returned = returned;
@@ -165,9 +165,9 @@ impl Attribute {
         self
     }
 
-    /// Whether values compare case-sensitively.
+    /// Returns whether values are compared case-sensitively.
     ///
-    /// References and binaries always do, whatever their definition says; among the other types only a string can.
+    /// References and binaries always are, whatever their definition says; of the other types only strings can be.
     ///
     /// # Example
     ///
@@ -192,7 +192,7 @@ impl Attribute {
         }
     }
 
-    /// The sub-attribute of this name, in any ASCII case.
+    /// Returns the sub-attribute of this name, in any ASCII case.
     #[must_use]
     pub fn sub_attribute(&self, name: &str) -> Option<&Attribute> {
         find(&self.sub_attributes, name)
@@ -227,7 +227,7 @@ pub enum DataType {
     DateTime,
     /// A number.
     Decimal,
-    /// A number without fraction and exponent.
+    /// A number without a fraction or an exponent.
     Integer,
     /// A URI.
     Reference,
@@ -247,20 +247,20 @@ keywords!(DataType, "data type" {
     String => "string",
 });
 
-/// When an attribute's value can be set.
+/// The times at which an attribute's value can be set.
 ///
 /// [RFC 7643, section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7)
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[expect(clippy::exhaustive_enums, reason = "closed by RFC 7643, section 7")]
 pub enum Mutability {
-    /// Once.
+    /// Can be set once.
     Immutable,
-    /// Never by a client.
+    /// Can't be set by clients.
     ReadOnly,
-    /// At any time; the default.
+    /// Can be set at any time; the default.
     #[default]
     ReadWrite,
-    /// At any time, and it can't be read back.
+    /// Can be set at any time, but not read.
     WriteOnly,
 }
 
@@ -271,20 +271,20 @@ keywords!(Mutability, "mutability" {
     WriteOnly => "writeOnly",
 });
 
-/// When an attribute's value is in a response.
+/// The responses that contain an attribute's value.
 ///
 /// [RFC 7643, section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7)
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[expect(clippy::exhaustive_enums, reason = "closed by RFC 7643, section 7")]
 pub enum Returned {
-    /// Whatever the request asks for.
+    /// Every response, whatever the request selects.
     Always,
-    /// Unless the request asks otherwise; the default.
+    /// Every response, unless the request excludes it; the default.
     #[default]
     Default,
-    /// Never.
+    /// No response.
     Never,
-    /// When the request names or sets it.
+    /// Only responses to requests that name it or set it.
     Request,
 }
 
@@ -295,18 +295,18 @@ keywords!(Returned, "value of `returned`" {
     Request => "request",
 });
 
-/// How far no two resources have the same value.
+/// The scope in which an attribute's value must be unique.
 ///
 /// [RFC 7643, section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7)
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[expect(clippy::exhaustive_enums, reason = "closed by RFC 7643, section 7")]
 pub enum Uniqueness {
-    /// Anywhere.
+    /// Unique everywhere.
     Global,
-    /// Values may repeat; the default.
+    /// Not unique; the default.
     #[default]
     None,
-    /// Within an endpoint of a tenant.
+    /// Unique within an endpoint of a tenant.
     Server,
 }
 
@@ -370,13 +370,13 @@ impl<'de> Deserialize<'de> for Attribute {
             reference_types: strings(wire.reference_types),
             sub_attributes: wire.sub_attributes.unwrap_or_default(),
         };
-        // The RFC's own JSON prints `"caseExact": false` on references; section 2.3.7 overrules it.
+        // The RFC's own JSON has `"caseExact": false` on references; section 2.3.7 overrides it.
         attribute.case_exact = attribute.is_case_exact();
         Ok(attribute)
     }
 }
 
-/// An attribute as JSON has it: everything but the name may be absent or null.
+/// An attribute in JSON: every member but the name may be absent or null.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {

@@ -1,6 +1,6 @@
-//! The schemas and resource types of RFC 7643, with its known gaps closed.
+//! The schemas and resource types of RFC 7643, with known errors in its JSON corrected.
 //!
-//! Where the JSON of section 8.7 contradicts the text of the RFC or its own examples, the text wins:
+//! Where the JSON of section 8.7 contradicts the text of the RFC or its own examples, these schemas follow the text:
 //!
 //! | schema | here | in the RFC's JSON |
 //! |---|---|---|
@@ -35,49 +35,49 @@ use crate::{
     Uniqueness,
 };
 
-/// The URI of the enterprise extension of users.
+/// The URI of the schema of enterprise users, an extension.
 pub const ENTERPRISE_USER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-/// The URI of groups.
+/// The URI of the schema of groups.
 pub const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
-/// The URI of resource types.
+/// The URI of the schema of resource types.
 pub const RESOURCE_TYPE: &str = "urn:ietf:params:scim:schemas:core:2.0:ResourceType";
-/// The URI of schemas.
+/// The URI of the schema of schemas.
 pub const SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Schema";
-/// The URI of the service provider's configuration.
+/// The URI of the schema of the service provider's configuration.
 pub const SERVICE_PROVIDER_CONFIG: &str =
     "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig";
-/// The URI of users.
+/// The URI of the schema of users.
 pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 
-/// The schema [`ENTERPRISE_USER`].
+/// Returns the schema [`ENTERPRISE_USER`].
 #[must_use]
 pub fn enterprise_user() -> Schema {
     static PARSED: OnceLock<Schema> = OnceLock::new();
     checked_in(&PARSED, include_str!("builtin/enterprise_user.json"))
 }
 
-/// The schema [`GROUP`].
+/// Returns the schema [`GROUP`].
 #[must_use]
 pub fn group() -> Schema {
     static PARSED: OnceLock<Schema> = OnceLock::new();
     checked_in(&PARSED, include_str!("builtin/group.json"))
 }
 
-/// The schema [`RESOURCE_TYPE`].
+/// Returns the schema [`RESOURCE_TYPE`].
 #[must_use]
 pub fn resource_type() -> Schema {
     static PARSED: OnceLock<Schema> = OnceLock::new();
     checked_in(&PARSED, include_str!("builtin/resource_type.json"))
 }
 
-/// The schema [`SCHEMA`].
+/// Returns the schema [`SCHEMA`].
 #[must_use]
 pub fn schema() -> Schema {
     static PARSED: OnceLock<Schema> = OnceLock::new();
     checked_in(&PARSED, include_str!("builtin/schema.json"))
 }
 
-/// The schema [`SERVICE_PROVIDER_CONFIG`].
+/// Returns the schema [`SERVICE_PROVIDER_CONFIG`].
 #[must_use]
 pub fn service_provider_config() -> Schema {
     static PARSED: OnceLock<Schema> = OnceLock::new();
@@ -87,14 +87,14 @@ pub fn service_provider_config() -> Schema {
     )
 }
 
-/// The schema [`USER`].
+/// Returns the schema [`USER`].
 #[must_use]
 pub fn user() -> Schema {
     static PARSED: OnceLock<Schema> = OnceLock::new();
     checked_in(&PARSED, include_str!("builtin/user.json"))
 }
 
-/// The resource type `Group`, at `/Groups`.
+/// Returns the resource type `Group`, at `/Groups`.
 #[must_use]
 pub fn group_resource_type() -> ResourceTypeDefinition {
     ResourceTypeDefinition {
@@ -107,7 +107,7 @@ pub fn group_resource_type() -> ResourceTypeDefinition {
     }
 }
 
-/// The resource type `User`, at `/Users`, with the enterprise extension as an option.
+/// Returns the resource type `User`, at `/Users`, with the optional enterprise extension.
 #[must_use]
 pub fn user_resource_type() -> ResourceTypeDefinition {
     ResourceTypeDefinition {
@@ -120,9 +120,9 @@ pub fn user_resource_type() -> ResourceTypeDefinition {
     }
 }
 
-/// The attributes of every resource: `schemas`, `id`, `externalId` and `meta`.
+/// Returns the attributes of every resource: `schemas`, `id`, `externalId` and `meta`.
 ///
-/// No schema lists them; a schema that does is overruled by these.
+/// They override attributes of the same name in a schema.
 ///
 /// [RFC 7643, section 3.1](https://www.rfc-editor.org/rfc/rfc7643#section-3.1)
 #[must_use]

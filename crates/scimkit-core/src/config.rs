@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::builtin;
 
-/// What a service supports: the body of `/ServiceProviderConfig`.
+/// The features of a service: the body of `/ServiceProviderConfig`.
 ///
-/// - The default supports nothing; say what is true and no more, because clients act on it.
-/// - Writing JSON prints `schemas` and leaves `meta` to the server; reading JSON takes an absent feature as unsupported.
-/// - `pagination` is of RFC 9865 and left out when there is none.
+/// - The default supports nothing. Clients act on this configuration, so it must be true.
+/// - Writing JSON prints `schemas` and leaves `meta` to the server. Reading JSON treats an absent feature as
+///   unsupported.
+/// - `pagination` is from RFC 9865 and is omitted if it is `None`.
 ///
 /// # Example
 ///
@@ -32,23 +33,23 @@ use crate::builtin;
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ServiceProviderConfig {
-    /// Where people read how to use the service.
+    /// The URI of the service's documentation.
     pub documentation_uri: Option<String>,
-    /// PATCH.
+    /// Support for PATCH.
     pub patch: Supported,
-    /// Bulk requests and their limits.
+    /// Support for bulk requests, and their limits.
     pub bulk: BulkSupport,
-    /// Filters and their limit.
+    /// Support for filters, and their limit.
     pub filter: FilterSupport,
-    /// Changing a password.
+    /// Support for changing passwords.
     pub change_password: Supported,
-    /// Sorting.
+    /// Support for sorting.
     pub sort: Supported,
-    /// Versions.
+    /// Support for versions.
     pub etag: Supported,
-    /// How clients authenticate.
+    /// The ways for clients to authenticate.
     pub authentication_schemes: Vec<AuthenticationScheme>,
-    /// Paging, when the service announces it.
+    /// Support for paging, if the service announces it.
     pub pagination: Option<PaginationSupport>,
 }
 
@@ -73,56 +74,56 @@ impl Serialize for ServiceProviderConfig {
     }
 }
 
-/// Whether a feature is supported.
+/// The support for one feature.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Supported {
-    /// Whether it is.
+    /// Whether the feature is supported.
     pub supported: bool,
 }
 
-/// Whether bulk requests are supported, and how big they may be.
+/// The support for bulk requests and their limits.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct BulkSupport {
-    /// Whether they are.
+    /// Whether bulk requests are supported.
     pub supported: bool,
-    /// The most operations in one request.
+    /// The maximum number of operations in one request.
     pub max_operations: u64,
-    /// The most bytes in one request.
+    /// The maximum size of one request in bytes.
     pub max_payload_size: u64,
 }
 
-/// Whether filters are supported, and how much they may return.
+/// The support for filters and their limit.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct FilterSupport {
-    /// Whether they are.
+    /// Whether filters are supported.
     pub supported: bool,
-    /// The most resources in one response.
+    /// The maximum number of resources in one response.
     pub max_results: u64,
 }
 
-/// How results are paged.
+/// The ways to page through results.
 ///
 /// [RFC 9865, section 4](https://www.rfc-editor.org/rfc/rfc9865#section-4)
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PaginationSupport {
-    /// Whether pages can be asked for by cursor.
+    /// Whether a request can page by cursor.
     pub cursor: bool,
-    /// Whether pages can be asked for by index.
+    /// Whether a request can page by index.
     pub index: bool,
-    /// `cursor` or `index`: how a request that doesn't say is paged.
+    /// `cursor` or `index`: the method for requests that name neither.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_pagination_method: Option<String>,
-    /// How many resources a page has when the request doesn't say.
+    /// The number of resources on a page if the request has no `count`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_page_size: Option<u64>,
-    /// The most resources on a page.
+    /// The maximum number of resources on a page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_page_size: Option<u64>,
-    /// How many seconds a cursor is good for, at least.
+    /// The minimum number of seconds for which a cursor is valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor_timeout: Option<u64>,
 }
@@ -146,21 +147,21 @@ pub struct AuthenticationScheme {
     pub kind: String,
     /// The scheme's common name.
     pub name: String,
-    /// What it is, for a person.
+    /// The description for readers.
     pub description: String,
-    /// Where it is specified.
+    /// The URI of the specification.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spec_uri: Option<String>,
-    /// Where people read how to use it.
+    /// The URI of the documentation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub documentation_uri: Option<String>,
-    /// Whether it is the one to prefer.
+    /// Whether this is the preferred scheme.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub primary: bool,
 }
 
 impl AuthenticationScheme {
-    /// HTTP Basic.
+    /// Returns the scheme for HTTP Basic.
     #[must_use]
     pub fn http_basic() -> Self {
         Self {
@@ -172,7 +173,7 @@ impl AuthenticationScheme {
         }
     }
 
-    /// OAuth bearer tokens.
+    /// Returns the scheme for OAuth bearer tokens.
     #[must_use]
     pub fn oauth_bearer_token() -> Self {
         Self {

@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::keyword::keywords;
 use crate::message;
 
-/// The SCIM error message: what a failed request is answered with.
+/// The SCIM error message: the body of the response to a failed request.
 ///
-/// - `status` is a number here and a string in JSON, as the RFC wants it; both are read.
-/// - `scimType` is left out when there is none, `detail` when it is empty.
-/// - A `scimType` this crate doesn't know is read as none: the error itself must not get lost over it.
+/// - `status` is a number here and a string in JSON, as the RFC requires; reading accepts both.
+/// - `scimType` is omitted if it is `None`, `detail` if it is empty.
+/// - Reading ignores an unknown `scimType`, so that the rest of the error is not lost.
 ///
 /// # Example
 ///
@@ -35,14 +35,14 @@ use crate::message;
 pub struct ErrorResponse {
     /// The HTTP status.
     pub status: u16,
-    /// The keyword that says what was wrong with the request.
+    /// The keyword for the error in the request.
     pub scim_type: Option<ScimType>,
-    /// What went wrong, for a person.
+    /// The description of the error for readers.
     pub detail: String,
 }
 
 impl ErrorResponse {
-    /// An error without a keyword.
+    /// Creates an error without a keyword.
     pub fn new(status: u16, detail: impl Into<String>) -> Self {
         Self {
             status,
@@ -51,89 +51,89 @@ impl ErrorResponse {
         }
     }
 
-    /// Adds or replaces the keyword.
+    /// Sets the keyword.
     #[must_use]
     pub fn with_type(mut self, scim_type: ScimType) -> Self {
         self.scim_type = Some(scim_type);
         self
     }
 
-    /// 403: the caller may not do this.
+    /// Returns a 403: the caller is not authorised.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(403, detail)
     }
 
-    /// 500: the service failed.
+    /// Returns a 500: the service failed.
     pub fn internal(detail: impl Into<String>) -> Self {
         Self::new(500, detail)
     }
 
-    /// 400 `invalidFilter`: a filter that can't be read or doesn't fit the schema.
+    /// Returns a 400 `invalidFilter`: the filter can't be parsed or doesn't fit the schema.
     pub fn invalid_filter(detail: impl Into<String>) -> Self {
         Self::new(400, detail).with_type(ScimType::InvalidFilter)
     }
 
-    /// 400 `invalidPath`: the path of a PATCH operation that can't be read or names nothing.
+    /// Returns a 400 `invalidPath`: the path of a PATCH operation can't be parsed or names no attribute.
     pub fn invalid_path(detail: impl Into<String>) -> Self {
         Self::new(400, detail).with_type(ScimType::InvalidPath)
     }
 
-    /// 400 `invalidSyntax`: a body that is not the message it should be.
+    /// Returns a 400 `invalidSyntax`: the body is not the expected message.
     pub fn invalid_syntax(detail: impl Into<String>) -> Self {
         Self::new(400, detail).with_type(ScimType::InvalidSyntax)
     }
 
-    /// 400 `invalidValue`: a value that is missing or doesn't fit its attribute.
+    /// Returns a 400 `invalidValue`: a value is missing or doesn't fit its attribute.
     pub fn invalid_value(detail: impl Into<String>) -> Self {
         Self::new(400, detail).with_type(ScimType::InvalidValue)
     }
 
-    /// 400 `mutability`: a change that the attribute's mutability forbids.
+    /// Returns a 400 `mutability`: the attribute's mutability forbids the change.
     pub fn mutability(detail: impl Into<String>) -> Self {
         Self::new(400, detail).with_type(ScimType::Mutability)
     }
 
-    /// 400 `noTarget`: a PATCH path whose filter matched nothing.
+    /// Returns a 400 `noTarget`: the filter of a PATCH path matches nothing.
     pub fn no_target(detail: impl Into<String>) -> Self {
         Self::new(400, detail).with_type(ScimType::NoTarget)
     }
 
-    /// 404: no such resource or endpoint.
+    /// Returns a 404: there is no such resource or endpoint.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(404, detail)
     }
 
-    /// 501: the service doesn't offer this operation.
+    /// Returns a 501: the service doesn't offer this operation.
     pub fn not_implemented(detail: impl Into<String>) -> Self {
         Self::new(501, detail)
     }
 
-    /// 412: the resource is not at the version the request expected.
+    /// Returns a 412: the resource does not have the version that the request expects.
     pub fn precondition_failed(detail: impl Into<String>) -> Self {
         Self::new(412, detail)
     }
 
-    /// 400 `sensitive`: personal data in a request URI.
+    /// Returns a 400 `sensitive`: the request URI contains personal data.
     pub fn sensitive(detail: impl Into<String>) -> Self {
         Self::new(400, detail).with_type(ScimType::Sensitive)
     }
 
-    /// 413: a body over a limit.
+    /// Returns a 413: the body exceeds a limit.
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(413, detail)
     }
 
-    /// 400 `tooMany`: a query with more results than the service computes.
+    /// Returns a 400 `tooMany`: the query has more results than the service computes.
     pub fn too_many(detail: impl Into<String>) -> Self {
         Self::new(400, detail).with_type(ScimType::TooMany)
     }
 
-    /// 401: the caller is not known.
+    /// Returns a 401: the caller is not authenticated.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(401, detail)
     }
 
-    /// 409 `uniqueness`: a value that another resource has.
+    /// Returns a 409 `uniqueness`: another resource has the value.
     pub fn uniqueness(detail: impl Into<String>) -> Self {
         Self::new(409, detail).with_type(ScimType::Uniqueness)
     }
@@ -180,7 +180,7 @@ impl<'de> Deserialize<'de> for ErrorResponse {
     }
 }
 
-/// The keyword that says what was wrong with a request.
+/// The keyword for the error in a request.
 ///
 /// Ten are from RFC 7644; RFC 9865 adds `expiredCursor`, `invalidCount` and
 /// `invalidCursor`.
@@ -198,27 +198,27 @@ impl<'de> Deserialize<'de> for ErrorResponse {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum ScimType {
-    /// The cursor was good once (RFC 9865).
+    /// The cursor has expired (RFC 9865).
     ExpiredCursor,
-    /// `count` is not what the cursor was made for (RFC 9865).
+    /// `count` differs from the one that the cursor was created for (RFC 9865).
     InvalidCount,
-    /// The cursor is not one of the service's (RFC 9865).
+    /// The service did not create this cursor (RFC 9865).
     InvalidCursor,
-    /// The filter can't be read, or compares what can't be compared.
+    /// The filter can't be parsed, or compares values that can't be compared.
     InvalidFilter,
     /// The path of a PATCH operation is malformed.
     InvalidPath,
-    /// The body is not the message it should be.
+    /// The body is not the expected message.
     InvalidSyntax,
     /// A value is missing or doesn't fit its attribute.
     InvalidValue,
     /// The protocol version is not supported.
     InvalidVers,
-    /// The change is forbidden by the attribute's mutability.
+    /// The attribute's mutability forbids the change.
     Mutability,
-    /// The path's filter matched nothing.
+    /// The path's filter matches nothing.
     NoTarget,
-    /// The request URI carries personal data.
+    /// The request URI contains personal data.
     Sensitive,
     /// The filter matches more than the service computes.
     TooMany,
@@ -242,10 +242,10 @@ keywords!(ScimType, "SCIM error type" {
     Uniqueness => "uniqueness",
 });
 
-/// The beginning of a text from outside, fit for an error message.
+/// Returns the beginning of an untrusted text, safe to quote in an error message.
 ///
-/// - At most 64 characters, and `…` where something was cut off.
-/// - A control character is shown as `\u{fffd}`, so that it can't break a line of a log.
+/// - The result has at most 64 characters, and `…` if the text was cut.
+/// - Control characters become `\u{fffd}`, so that none can break a line of a log.
 ///
 /// # Example
 ///

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Timelike, Utc};
 
-/// Prints an instant as the protocol's messages have it: RFC 3339 with three digits of fraction, and `Z`.
+/// Formats an instant as in the protocol's messages: RFC 3339 with three digits of fraction, and `Z`.
 ///
-/// What is finer than a millisecond is cut off.
+/// Fractions of a millisecond are cut off.
 ///
 /// # Example
 ///
@@ -20,7 +20,7 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, TimeDelta,
 pub fn format_instant(instant: DateTime<Utc>) -> String {
     let mut text = Vec::with_capacity(24);
     push_instant(&mut text, instant);
-    // Digits and punctuation only.
+    // The text consists of ASCII digits and punctuation.
     String::from_utf8(text).unwrap_or_default()
 }
 
@@ -36,11 +36,12 @@ pub fn format_instant(instant: DateTime<Utc>) -> String {
 /// assert_eq!(text, b"created: 2011-05-13T04:42:34.000Z");
 /// ```
 pub fn push_instant(text: &mut Vec<u8>, instant: DateTime<Utc>) {
-    let (date, time) = (instant.date_naive(), instant.time());
+    let date = instant.date_naive();
+    let time = instant.time();
     let (Ok(year), nanos) = (u32::try_from(date.year()), time.nanosecond()) else {
         return push_any_instant(text, instant);
     };
-    // A later year has a sign, and a leap second is the rest of the second before.
+    // Years after 9999 need a sign, and a leap second is stored as part of the previous second.
     if year > 9999 || nanos >= 1_000_000_000 {
         return push_any_instant(text, instant);
     }
@@ -65,7 +66,7 @@ fn push_any_instant(text: &mut Vec<u8>, instant: DateTime<Utc>) {
     text.extend_from_slice(printed.as_bytes());
 }
 
-/// The two decimal digits of a number below 100.
+/// Returns the two decimal digits of a number below 100.
 fn two_digits(number: u32) -> [u8; 2] {
     let digit = |number: u32| {
         let [low, ..] = number.to_le_bytes();
@@ -74,13 +75,13 @@ fn two_digits(number: u32) -> [u8; 2] {
     [digit(number / 10 % 10), digit(number % 10)]
 }
 
-/// Reads an `xsd:dateTime`.
+/// Parses an `xsd:dateTime`.
 ///
-/// - Date and time are both needed. Fractions of any length are read and cut after nine digits.
-/// - The zone is `Z` or an offset of at most 14 hours; without one the time is read as UTC.
-/// - `24:00:00` is the first instant of the next day, as XML Schema has it.
-/// - Years go from 0001 to 9999, of the text as well as of the instant in UTC. The leap second `:60` is refused: XML
-///   Schema doesn't know it, and two stores would round it differently.
+/// - Date and time are both required. Fractions can have any length and are cut after nine digits.
+/// - The zone is `Z` or an offset of at most 14 hours; a time without a zone is UTC.
+/// - `24:00:00` is the first instant of the next day, as in XML Schema.
+/// - The year must be from 0001 to 9999, both as written and in UTC. The leap second `:60` is rejected: XML Schema
+///   doesn't have it, and two stores would round it differently.
 ///
 /// Returns `None` for everything else.
 ///
@@ -120,14 +121,16 @@ fn parse_date(text: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(year, digits(month, 2)?, digits(day, 2)?)
 }
 
-/// The time of day, and whether it is that of the day after.
+/// Returns the time of day, and whether it is that of the next day.
 fn parse_clock(text: &str) -> Option<(NaiveTime, bool)> {
     let (text, nanos) = match text.split_once('.') {
         None => (text, 0),
         Some((text, fraction)) => (text, parse_fraction(fraction)?),
     };
     let [hour, minute, second] = fields(text, ':')?;
-    let (hour, minute, second) = (digits(hour, 2)?, digits(minute, 2)?, digits(second, 2)?);
+    let hour = digits(hour, 2)?;
+    let minute = digits(minute, 2)?;
+    let second = digits(second, 2)?;
     let next_day = (hour, minute, second, nanos) == (24, 0, 0, 0);
     let hour = if next_day { 0 } else { hour };
     Some((
@@ -136,14 +139,14 @@ fn parse_clock(text: &str) -> Option<(NaiveTime, bool)> {
     ))
 }
 
-/// Nanoseconds of a fraction's digits.
+/// Returns the nanoseconds of a fraction's digits.
 fn parse_fraction(text: &str) -> Option<u32> {
     let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let padded = text.bytes().chain(std::iter::repeat(b'0')).take(9);
     all_digits.then(|| padded.fold(0, |sum, byte| sum * 10 + u32::from(byte - b'0')))
 }
 
-/// The clock and the minutes its zone is east of Greenwich.
+/// Splits a time into the clock and the minutes by which its zone is east of Greenwich.
 fn split_zone(text: &str) -> Option<(&str, i64)> {
     if let Some(clock) = text.strip_suffix('Z') {
         return Some((clock, 0));
@@ -157,7 +160,8 @@ fn split_zone(text: &str) -> Option<(&str, i64)> {
         None => (-1, zone.strip_prefix('-')?),
     };
     let (hours, minutes) = zone.split_once(':')?;
-    let (hours, minutes) = (digits(hours, 2)?, digits(minutes, 2)?);
+    let hours = digits(hours, 2)?;
+    let minutes = digits(minutes, 2)?;
     let offset = hours * 60 + minutes;
     (minutes < 60 && offset <= 14 * 60).then_some((clock, sign * i64::from(offset)))
 }
@@ -168,7 +172,7 @@ fn fields(text: &str, separator: char) -> Option<[&str; 3]> {
     parts.next().is_none().then_some(fields)
 }
 
-/// A number of exactly so many ASCII digits.
+/// Parses a number of exactly `count` ASCII digits.
 fn digits(text: &str, count: usize) -> Option<u32> {
     let exact = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     if exact { text.parse().ok() } else { None }

@@ -1,16 +1,16 @@
-//! JSON from outside: bounded in depth and in the number of values, and no name twice in one object.
+//! Untrusted JSON: bounded in depth and in the number of values, without duplicate names in one object.
 
 use std::{cell::Cell, fmt};
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value, map::Entry};
 
-/// Reads one JSON text from outside.
+/// Parses one untrusted JSON text.
 ///
 /// # Errors
 ///
-/// Text that is not JSON, is nested deeper than `depth` levels, has more than `values` values, or has
-/// a name twice in one object: which of the two values was meant can't be told.
+/// The text is not JSON, is nested deeper than `depth` levels, has more than `values` values, or has a duplicate name
+/// in one object, because either of its values could be the intended one.
 ///
 /// # Example
 ///
@@ -18,8 +18,8 @@ use serde_json::{Map, Number, Value, map::Entry};
 /// use scimkit_core::parse_json;
 ///
 /// assert_eq!(parse_json(br#"{"active": true}"#, 16, 100)?["active"], true);
-/// let twins = parse_json(br#"{"active": true, "active": false}"#, 16, 100).unwrap_err();
-/// assert!(twins.to_string().starts_with("`active` is there twice in one object"));
+/// let duplicate = parse_json(br#"{"active": true, "active": false}"#, 16, 100).unwrap_err();
+/// assert!(duplicate.to_string().starts_with("`active` occurs twice in one object"));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 pub fn parse_json(bytes: &[u8], depth: usize, values: usize) -> Result<Value, serde_json::Error> {
@@ -41,7 +41,7 @@ fn read<'t>(
     Ok(value)
 }
 
-/// Appends a JSON string: the text between quotes, with escapes where it needs them.
+/// Appends a JSON string: the text between quotes, with the escapes that it needs.
 ///
 /// # Example
 ///
@@ -54,9 +54,9 @@ fn read<'t>(
 /// ```
 pub fn push_json_string(json: &mut Vec<u8>, text: &str) {
     let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-    // Without an early end, so that many bytes are looked at together.
+    // Without an early exit, the compiler can check many bytes at once.
     if text.bytes().fold(false, |any, byte| any | is_escaped(byte)) {
-        // Writing into a vector does not fail.
+        // Writing to a vector does not fail.
         let _ = serde_json::to_writer(json, text);
         return;
     }
@@ -66,7 +66,7 @@ pub fn push_json_string(json: &mut Vec<u8>, text: &str) {
     json.push(b'"');
 }
 
-/// How many levels and values are still allowed.
+/// The number of levels and values that are still allowed.
 #[derive(Clone, Copy)]
 pub(crate) struct Strict<'c> {
     pub(crate) depth: usize,
@@ -121,7 +121,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
             match members.entry(name) {
                 Entry::Occupied(known) => {
                     let name = known.key();
-                    let detail = format!("`{name}` is there twice in one object");
+                    let detail = format!("`{name}` occurs twice in one object");
                     return Err(de::Error::custom(detail));
                 }
                 Entry::Vacant(place) => drop(place.insert(input.next_value_seed(inner)?)),
@@ -168,12 +168,12 @@ mod tests {
     }
 
     #[test]
-    fn refuses_depth_twins_and_trailing_text() {
+    fn rejects_depth_duplicate_names_and_trailing_text() {
         assert!(parse(b"[[[]]]", 3, 100).is_ok());
         assert!(parse(b"[[[]]]", 2, 100).is_err());
         assert!(parse(&b"[".repeat(1 << 20), 16, 100).is_err());
-        let twins = parse(br#"{"userName":"a","userName":"b"}"#, 16, 100).unwrap_err();
-        assert!(twins.to_string().contains("`userName` is there twice"));
+        let duplicate = parse(br#"{"userName":"a","userName":"b"}"#, 16, 100).unwrap_err();
+        assert!(duplicate.to_string().contains("`userName` occurs twice"));
         assert!(parse(b"{} {}", 16, 100).is_err());
         assert!(parse(b"[1, 2, {\"a\": 3}]", 16, 5).is_ok());
         assert!(parse(b"[1, 2, {\"a\": 3}]", 16, 4).is_err());

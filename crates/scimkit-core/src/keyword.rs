@@ -1,15 +1,15 @@
-//! Closed vocabularies of the RFCs: one table per enum, from which text and serde follow.
+//! Closed vocabularies of the RFCs: one table per enum, from which text and serde are derived.
 
-/// Gives an enum its keywords.
+/// Defines the keywords of an enum.
 ///
-/// Reading ignores ASCII case: RFC 7643 says so for `type`, and clients capitalise the others too.
+/// Reading ignores ASCII case: RFC 7643 requires it for `type`, and clients capitalise the others too.
 macro_rules! keywords {
     ($name:ident, $what:literal { $($variant:ident => $text:literal),+ $(,)? }) => {
         impl $name {
-            /// Every value, in the order of their names.
+            /// All values, ordered by name.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The keyword as the RFC spells it.
+            /// Returns the keyword with the RFC's spelling.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -17,7 +17,7 @@ macro_rules! keywords {
                 }
             }
 
-            /// The value this keyword names, in any ASCII case.
+            /// Returns the value of this keyword, in any ASCII case.
             #[must_use]
             pub fn from_keyword(text: &str) -> Option<Self> {
                 Self::ALL

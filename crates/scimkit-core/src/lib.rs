@@ -14,7 +14,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! This crate is a leaf: it reads no clock, does no I/O and knows no other crate of the workspace.
+//! This crate reads no clock, does no I/O and depends on no other crate of the workspace.
 //!
 //! | you need | look at |
 //! |---|---|
@@ -23,7 +23,7 @@
 //! | to read or write a protocol message | [`parse_json`], [`message`], [`ErrorResponse`], [`excerpt`], [`ServiceProviderConfig`] |
 //! | `meta`, timestamps and entity tags | [`Meta`], [`format_instant`], [`parse_instant`], [`Version`], [`ETagList`] |
 //!
-//! The text behind it is [RFC 7643](https://www.rfc-editor.org/rfc/rfc7643) and
+//! It implements [RFC 7643](https://www.rfc-editor.org/rfc/rfc7643) and
 //! [RFC 7644](https://www.rfc-editor.org/rfc/rfc7644).
 
 mod attribute;

@@ -1,7 +1,7 @@
 //! The protocol's messages: lists, searches, patches and bulk requests.
 //!
-//! The error message is [`ErrorResponse`]. Requests are read from a JSON value that is moved, not cloned; the
-//! names of their members ignore case.
+//! The error message is [`ErrorResponse`]. Requests are built from a JSON value whose parts are moved, not cloned;
+//! the names of members ignore case.
 //!
 //! [RFC 7644, section 3](https://www.rfc-editor.org/rfc/rfc7644#section-3)
 
@@ -29,14 +29,14 @@ pub const BULK_RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRespo
 pub const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 /// The URI of a list of resources.
 pub const LIST_RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
-/// The URI of a PATCH body.
+/// The URI of a PATCH request.
 pub const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
-/// The URI of a search in a body.
+/// The URI of a search request.
 pub const SEARCH_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
 
 /// Moves the named members out of an object; names ignore ASCII case, other members are dropped.
 ///
-/// A member that is there twice in two spellings has no meaning and is refused.
+/// A member that occurs twice, in two spellings, is ambiguous and rejected.
 fn members<const N: usize>(
     object: Map<String, Value>,
     names: [&str; N],
@@ -51,17 +51,17 @@ fn members<const N: usize>(
             && slot.replace(value).is_some()
         {
             return Err(ErrorResponse::invalid_syntax(format!(
-                "`{known}` is there twice"
+                "`{known}` occurs twice"
             )));
         }
     }
     Ok(found)
 }
 
-/// Returns the SCIM message that the `schemas` of a body name, unless they name `own` as well.
+/// Returns the other SCIM message that the `schemas` of a body name, unless they name `own` as well.
 ///
-/// `schemas` is an array, or a single string in its place. No tolerance accepts such a body: it was meant for another
-/// endpoint.
+/// `schemas` is an array or a single string. No tolerance accepts a body with another message: it was meant for
+/// another endpoint.
 ///
 /// # Example
 ///
@@ -83,13 +83,14 @@ pub fn other_message<'s>(schemas: Option<&'s Value>, own: &str) -> Option<&'s st
         name.get(..MESSAGES.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(MESSAGES))
     };
-    match names(schemas).any(|name| name.eq_ignore_ascii_case(own)) {
-        true => None,
-        false => names(schemas).find(is_message),
+    if names(schemas).any(|name| name.eq_ignore_ascii_case(own)) {
+        None
+    } else {
+        names(schemas).find(is_message)
     }
 }
 
-/// The URIs in `schemas`.
+/// Returns the URIs in `schemas`.
 fn names(schemas: Option<&Value>) -> impl Iterator<Item = &str> {
     let list = match schemas {
         Some(Value::Array(list)) => list.as_slice(),
@@ -99,10 +100,10 @@ fn names(schemas: Option<&Value>) -> impl Iterator<Item = &str> {
     list.iter().filter_map(Value::as_str)
 }
 
-/// Whether `schemas` is missing, or is no list that names the message.
+/// Returns whether `schemas` is missing or does not name the message.
 ///
 /// # Errors
-/// `invalidSyntax` for a body that claims to be another message.
+/// `schemas` names another message: `invalidSyntax`.
 fn is_mismatch(schemas: Option<&Value>, urn: &str) -> Result<bool, ErrorResponse> {
     if let Some(other) = other_message(schemas, urn) {
         let other = excerpt(other);
@@ -113,7 +114,7 @@ fn is_mismatch(schemas: Option<&Value>, urn: &str) -> Result<bool, ErrorResponse
     Ok(!is_list || !names(schemas).any(|name| name.eq_ignore_ascii_case(urn)))
 }
 
-/// A JSON value's type, for an error message.
+/// Returns the name of a JSON value's type for an error message.
 fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Array(_) => "an array",

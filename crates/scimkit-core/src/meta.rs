@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Version;
 
-/// The `meta` of a resource, all of it assigned by the service.
+/// The `meta` of a resource, which the service assigns.
 ///
-/// `created` and `lastModified` are absent on discovery resources; `version` is absent where versions are not kept.
+/// `created` and `lastModified` are absent on discovery resources; `version` is absent if the service has no
+/// versions.
 ///
 /// # Example
 ///
@@ -35,14 +36,14 @@ pub struct Meta {
     /// The name of the resource's type.
     #[serde(default)]
     pub resource_type: String,
-    /// When the service took the resource in.
+    /// When the service created the resource.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "optional_instant"
     )]
     pub created: Option<DateTime<Utc>>,
-    /// When the resource last changed.
+    /// When the resource was last changed.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -80,7 +81,7 @@ mod optional_instant {
         let Some(text) = Option::<Cow<'de, str>>::deserialize(input)? else {
             return Ok(None);
         };
-        let refused = || D::Error::custom(format_args!("`{}` is not a dateTime", excerpt(&text)));
-        parse_instant(&text).map(Some).ok_or_else(refused)
+        let invalid = || D::Error::custom(format_args!("`{}` is not a dateTime", excerpt(&text)));
+        parse_instant(&text).map(Some).ok_or_else(invalid)
     }
 }

@@ -1,9 +1,9 @@
 //! The grammar of attribute names.
 
-/// Whether `name` can name an attribute: a letter, then letters, digits, `-`, `_` or `$`; or `$ref`.
+/// Returns whether `name` can name an attribute: a letter, then letters, digits, `-`, `_` or `$`; or `$ref`.
 ///
-/// RFC 7643 allows `$` inside a name, the filter grammar of RFC 7644 doesn't: such a name can be stored but not
-/// filtered. `$ref` breaks the first rule and is let in by name, in any case, because both RFCs use it.
+/// RFC 7643 allows `$` inside a name, but the filter grammar of RFC 7644 does not: an attribute with such a name can
+/// be stored but not filtered. `$ref` is an exception, accepted in any case, because both RFCs use it.
 ///
 /// # Example
 ///

@@ -6,13 +6,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::excerpt;
 use crate::{Urn, builtin};
 
-/// The longest endpoint this crate takes, in bytes.
+/// The maximum length of an endpoint in bytes.
 const MAX_ENDPOINT: usize = 128;
 
 /// A resource type: a name, an endpoint, a base schema and its extensions.
 ///
 /// - The endpoint is relative to the service's base URL and begins with one slash. `Users` is read as `/Users`.
-/// - The id is the name unless it is set.
+/// - The id is the name, unless another one is set.
 /// - Reading JSON drops `schemas` and `meta`; writing JSON prints `schemas` and leaves `meta` to the server.
 ///
 /// # Example
@@ -32,26 +32,26 @@ const MAX_ENDPOINT: usize = 128;
 /// [RFC 7643, section 6](https://www.rfc-editor.org/rfc/rfc7643#section-6)
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ResourceTypeDefinition {
-    /// The id, when it is not the name.
+    /// The id, if it differs from the name.
     pub id: Option<String>,
-    /// The name, as `meta.resourceType` has it.
+    /// The name, as in `meta.resourceType`.
     pub name: String,
-    /// What it is, for a person.
+    /// The description for readers.
     pub description: String,
     /// The path below the base URL, such as `/Users`.
     pub endpoint: String,
     /// The URI of the base schema.
     pub schema: Urn,
-    /// The schemas whose attributes a resource may or must add.
+    /// The extensions: schemas with further attributes.
     pub schema_extensions: Vec<SchemaExtension>,
 }
 
 impl ResourceTypeDefinition {
-    /// A resource type without extensions.
+    /// Creates a resource type without extensions.
     ///
     /// # Errors
     ///
-    /// [`InvalidEndpoint`] when the endpoint is not a relative path of plain segments.
+    /// [`InvalidEndpoint`] if the endpoint is not a relative path of plain segments.
     pub fn new(
         name: impl Into<String>,
         endpoint: impl Into<String>,
@@ -81,34 +81,34 @@ impl ResourceTypeDefinition {
         self
     }
 
-    /// Sets an id that is not the name.
+    /// Sets an id that differs from the name.
     #[must_use]
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// The id: the name unless another was set.
+    /// Returns the id: the name, unless another one is set.
     #[must_use]
     pub fn id(&self) -> &str {
         self.id.as_deref().unwrap_or(&self.name)
     }
 }
 
-/// A schema whose attributes resources of a type may or must add.
+/// A schema with further attributes for the resources of a type.
 ///
 /// [RFC 7643, section 6](https://www.rfc-editor.org/rfc/rfc7643#section-6)
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct SchemaExtension {
     /// The URI of the extension's schema.
     pub schema: Urn,
-    /// Whether every resource of the type must have it.
+    /// Whether every resource of the type must have the extension.
     #[serde(default)]
     pub required: bool,
 }
 
 impl SchemaExtension {
-    /// An extension that resources may have.
+    /// Creates an extension that resources may have.
     #[must_use]
     pub fn optional(schema: Urn) -> Self {
         Self {
@@ -117,7 +117,7 @@ impl SchemaExtension {
         }
     }
 
-    /// An extension that resources must have.
+    /// Creates an extension that resources must have.
     #[must_use]
     pub fn required(schema: Urn) -> Self {
         Self {
@@ -127,7 +127,7 @@ impl SchemaExtension {
     }
 }
 
-/// A text that is not the endpoint of a resource type.
+/// The error for a text that is not the endpoint of a resource type.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("`{endpoint}` is not a path relative to the base URL")]
 #[non_exhaustive]
@@ -179,7 +179,8 @@ impl<'de> Deserialize<'de> for ResourceTypeDefinition {
     }
 }
 
-/// The endpoint with its leading slash: one or more segments of unreserved characters, none of them only dots.
+/// Returns the endpoint with its leading slash: one or more segments of unreserved characters, none of them only
+/// dots.
 fn rooted(endpoint: String) -> Result<String, InvalidEndpoint> {
     let plain = |segment: &str| {
         !segment.bytes().all(|byte| byte == b'.')

@@ -6,12 +6,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::attribute::find;
 use crate::{Attribute, Urn, builtin};
 
-/// A schema: the attributes that one URI stands for.
+/// A schema: the attributes that belong to one URI.
 ///
 /// - The common attributes `schemas`, `id`, `externalId` and `meta` belong to every resource and are not listed; see
 ///   [`builtin::common_attributes`].
-/// - Reading JSON accepts the members `schemas` and `meta` and drops them; a missing name or description is empty.
-/// - Writing JSON prints `schemas`. `meta` holds a location, which only a server knows, and is the server's to add.
+/// - Reading JSON drops the members `schemas` and `meta`; a missing name or description is empty.
+/// - Writing JSON prints `schemas`. The server adds `meta`, because only it knows the location.
 ///
 /// # Example
 ///
@@ -33,16 +33,16 @@ use crate::{Attribute, Urn, builtin};
 pub struct Schema {
     /// The schema's URI.
     pub id: Urn,
-    /// Its name, for a person.
+    /// The name for readers.
     pub name: String,
-    /// What it is for, for a person.
+    /// The description for readers.
     pub description: String,
-    /// Its attributes, in the order they are printed.
+    /// The attributes, in the order in which they are printed.
     pub attributes: Vec<Attribute>,
 }
 
 impl Schema {
-    /// A schema without attributes.
+    /// Creates a schema without attributes.
     pub fn new(id: Urn, name: impl Into<String>) -> Self {
         Self {
             id,
@@ -56,8 +56,8 @@ impl Schema {
     ///
     /// # Errors
     ///
-    /// [`InvalidSchema`] when the text is not JSON, the id is not a URN, `attributes` is missing, or an attribute's
-    /// name, keyword or JSON type is wrong. Its source says which, with line and column.
+    /// [`InvalidSchema`] if the text is not JSON, the id is not a URN, `attributes` is missing, or an attribute has a
+    /// wrong name, keyword or JSON type. Its source has the details, with line and column.
     pub fn from_json(text: &str) -> Result<Self, InvalidSchema> {
         serde_json::from_str(text).map_err(|source| InvalidSchema { source })
     }
@@ -76,19 +76,19 @@ impl Schema {
         self
     }
 
-    /// The attribute of this name, in any ASCII case.
+    /// Returns the attribute of this name, in any ASCII case.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         find(&self.attributes, name)
     }
 }
 
-/// A text that is not a schema definition.
+/// The error for a text that is not a schema definition.
 #[derive(Debug, thiserror::Error)]
 #[error("not a schema definition")]
 #[non_exhaustive]
 pub struct InvalidSchema {
-    /// What is wrong with it, and where.
+    /// The cause, with its position.
     pub source: serde_json::Error,
 }
 

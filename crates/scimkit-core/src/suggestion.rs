@@ -1,10 +1,10 @@
 //! Suggestions for misspelt names.
 
-/// The length up to which a misspelt name is compared, since the cost is quadratic.
+/// The maximum length of a misspelt name that is compared, since the cost is quadratic.
 const MAX_LENGTH: usize = 64;
 
-/// Returns the end of an error text for a misspelt name: ``, did you mean `userName`?`` with the nearest of
-/// the known names, or nothing if none is near.
+/// Returns the end of an error text for a misspelt name: ``, did you mean `userName`?`` with the nearest of the known
+/// names, or an empty text if none is near.
 ///
 /// - Case is ignored.
 /// - A name is near if at most a third of its characters differ, and at most three.
@@ -41,7 +41,7 @@ mod tests {
     use super::did_you_mean;
 
     #[test]
-    fn the_nearest_name_is_suggested() {
+    fn did_you_mean_suggests_the_nearest_name() {
         let known = ["id", "emails", "userName", "userType", "name.givenName"];
         for (name, expected) in [
             ("USERNAM", "userName"),
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_not_compared() {
+    fn did_you_mean_ignores_long_names() {
         let known = "n".repeat(65);
         assert_eq!(did_you_mean(&known, [known.as_str()]), "");
     }

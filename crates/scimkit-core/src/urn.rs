@@ -9,16 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::excerpt;
 
-/// The longest schema URI this crate takes, in bytes.
+/// The maximum length of a schema URI in bytes.
 const MAX_LENGTH: usize = 512;
 
-/// A schema URI, kept as spelled.
+/// A schema URI with its original spelling.
 ///
-/// - It is `urn:`, a namespace of 2 to 32 letters, digits and inner hyphens, `:`, and a specific part of the
-///   characters RFC 8141 allows, without quotes and parentheses: those end a name in a filter.
-/// - Comparing, ordering and hashing ignore ASCII case throughout, which RFC 8141 grants the prefix only: clients spell
-///   schema URIs in any case, and no two schemas differ by it; [`as_str`](Urn::as_str) returns the first spelling.
-/// - At most 512 bytes, ASCII only, without `?` and `#` components, which are not part of a URN's identity.
+/// - It consists of `urn:`, a namespace of 2 to 32 letters, digits and inner hyphens, `:`, and a specific part of the
+///   characters that RFC 8141 allows, except quotes and parentheses, which end a name in a filter.
+/// - Comparison, order and hash ignore ASCII case in the whole URI, although RFC 8141 does so only for the prefix:
+///   clients spell schema URIs in any case, and no two schemas differ only by case. [`as_str`](Urn::as_str) returns
+///   the original spelling.
+/// - It has at most 512 bytes of ASCII, without `?` and `#` components, which are not part of a URN's identity.
 ///
 /// # Example
 ///
@@ -40,11 +41,11 @@ const MAX_LENGTH: usize = 512;
 pub struct Urn(String);
 
 impl Urn {
-    /// Takes `text` as a schema URI.
+    /// Creates a schema URI from `text`.
     ///
     /// # Errors
     ///
-    /// [`InvalidUrn`] when the text is not `urn:`, a namespace and a specific part, or is too long.
+    /// [`InvalidUrn`] if the text is not `urn:`, a namespace and a specific part, or is too long.
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidUrn> {
         let text = text.into();
         if well_formed(&text) {
@@ -56,14 +57,14 @@ impl Urn {
         }
     }
 
-    /// The URI as it was spelled.
+    /// Returns the URI with its original spelling.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A text that is not a schema URI.
+/// The error for a text that is not a schema URI.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("`{text}` is not a URN")]
 #[non_exhaustive]

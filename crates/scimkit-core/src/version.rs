@@ -6,16 +6,16 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The longest version, in bytes.
+/// The maximum length of a version in bytes.
 const MAX_LENGTH: usize = 128;
-/// The most entity tags in one header.
+/// The maximum number of entity tags in one header.
 const MAX_TAGS: usize = 64;
 
-/// A resource's version: an opaque text that changes when the resource does.
+/// The version of a resource: an opaque text that changes with the resource.
 ///
-/// - Outside it is always a weak entity tag, `W/"…"`: in the `ETag` header and in `meta.version`, and so in serde.
-/// - Its characters are those of an entity tag: visible ASCII without the double quote. At most 128 bytes.
-/// - Two versions are equal when their texts are; a weak and a strong tag of the same text are the same version.
+/// - In the `ETag` header, in `meta.version` and in serde it is a weak entity tag, `W/"…"`.
+/// - It has at most 128 characters, those of an entity tag: visible ASCII without the double quote.
+/// - Two versions are equal if their texts are; a weak and a strong tag of the same text are the same version.
 ///
 /// # Example
 ///
@@ -36,12 +36,12 @@ const MAX_TAGS: usize = 64;
 pub struct Version(String);
 
 impl Version {
-    /// Takes an opaque text, without quotes and without `W/`, as a version.
+    /// Creates a version from an opaque text, without quotes and without `W/`.
     ///
     /// # Errors
     ///
-    /// [`InvalidVersion::Character`] when a character can't stand in an entity tag, [`InvalidVersion::Length`] when
-    /// the text is longer than 128 bytes.
+    /// [`InvalidVersion::Character`] if a character can't be part of an entity tag, [`InvalidVersion::Length`] if the
+    /// text is longer than 128 bytes.
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidVersion> {
         let text = text.into();
         if text.len() > MAX_LENGTH {
@@ -80,20 +80,20 @@ impl Version {
         Self(format!("{hash:032x}"))
     }
 
-    /// The opaque text, without quotes.
+    /// Returns the opaque text, without quotes.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The weak entity tag, as a header has it.
+    /// Returns the weak entity tag for a header.
     #[must_use]
     pub fn etag(&self) -> String {
         ["W/\"", &self.0, "\""].concat()
     }
 }
 
-/// What `If-Match` or `If-None-Match` names.
+/// The versions that `If-Match` or `If-None-Match` names.
 ///
 /// # Example
 ///
@@ -112,23 +112,23 @@ impl Version {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "closed by RFC 9110, section 13.1")]
 pub enum ETagList {
-    /// `*`: whatever version there is.
+    /// `*`: any version.
     Any,
-    /// One of these versions.
+    /// Any of these versions.
     List(Vec<Version>),
 }
 
 impl ETagList {
-    /// Reads a header's value; several header lines are joined by a comma first.
+    /// Parses a header's value; join several header lines by commas first.
     ///
-    /// - Weak and strong tags are read alike, because comparison here is always weak: SCIM's versions are weak tags, and
-    ///   the strong comparison RFC 9110 asks of `If-Match` would let none of them ever match.
-    /// - A comma within quotes belongs to the tag. Empty list members are skipped, as RFC 9110 wants.
+    /// - Comparison is always weak, so weak and strong tags are equivalent: the versions of SCIM are weak tags, and
+    ///   none would ever match by the strong comparison that RFC 9110 requires for `If-Match`.
+    /// - A comma within quotes belongs to the tag. Empty list members are ignored, as RFC 9110 requires.
     ///
     /// # Errors
     ///
-    /// - [`InvalidVersion::Syntax`]: no tag at all, a tag without quotes, `*` among tags, or `w/` in lower case
-    /// - [`InvalidVersion::Character`] or [`InvalidVersion::Length`]: a tag that can't be a [`Version`]
+    /// - [`InvalidVersion::Syntax`]: no tag, a tag without quotes, `*` among tags, or `w/` in lower case
+    /// - [`InvalidVersion::Character`] or [`InvalidVersion::Length`]: a tag that is not a valid [`Version`]
     /// - [`InvalidVersion::Count`]: more than 64 tags
     pub fn parse(header: &str) -> Result<Self, InvalidVersion> {
         let mut rest = trim(header);
@@ -158,7 +158,7 @@ impl ETagList {
         }
     }
 
-    /// Whether the header names this version, by weak comparison.
+    /// Returns whether the header names this version, by weak comparison.
     #[must_use]
     pub fn matches(&self, version: &Version) -> bool {
         match self {
@@ -168,21 +168,21 @@ impl ETagList {
     }
 }
 
-/// A text that is not a version, an entity tag or a list of them.
+/// The error for a text that is not a version, an entity tag or a list of entity tags.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidVersion {
-    /// A character that can't stand in an entity tag.
-    #[error("an entity tag holds visible ASCII characters without quotes")]
+    /// A character that can't be part of an entity tag.
+    #[error("invalid character in an entity tag: use visible ASCII without quotes")]
     Character,
     /// Too many tags.
     #[error("more than {MAX_TAGS} entity tags")]
     Count,
     /// A tag that is too long.
-    #[error("an entity tag holds at most {MAX_LENGTH} bytes")]
+    #[error("entity tag longer than {MAX_LENGTH} bytes")]
     Length,
-    /// Not `*`, `"…"` or `W/"…"`.
-    #[error("an entity tag is `\"…\"` or `W/\"…\"`")]
+    /// Syntax other than `*`, `"…"` or `W/"…"`.
+    #[error("invalid entity tag: expected `\"…\"` or `W/\"…\"`")]
     Syntax,
 }
 
@@ -192,7 +192,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// Reads one entity tag, weak or strong.
+/// Parses one entity tag, weak or strong.
 impl FromStr for Version {
     type Err = InvalidVersion;
 
@@ -218,7 +218,7 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
-/// The tag that `text` begins with, and what follows its closing quote.
+/// Splits the text after its first tag.
 fn read_tag(text: &str) -> Result<(Version, &str), InvalidVersion> {
     let quoted = text.strip_prefix("W/").unwrap_or(text);
     let opened = quoted.strip_prefix('"').ok_or(InvalidVersion::Syntax)?;
@@ -226,12 +226,12 @@ fn read_tag(text: &str) -> Result<(Version, &str), InvalidVersion> {
     Ok((Version::new(tag)?, rest))
 }
 
-/// `etagc` of RFC 9110 without `obs-text`.
+/// Returns whether the byte is an `etagc` of RFC 9110 without `obs-text`.
 fn is_tag_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'"'
 }
 
-/// Without the blanks HTTP allows around list members.
+/// Removes the whitespace that HTTP allows around list members.
 fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }

@@ -16,7 +16,7 @@ use crate::{ErrorResponse, Version};
 
 /// The body of a bulk request.
 ///
-/// What is wrong with one operation is told by that operation, so that the others can be carried out.
+/// An invalid operation has its own error, so that the others can be carried out.
 ///
 /// # Example
 ///
@@ -34,8 +34,8 @@ use crate::{ErrorResponse, Version};
 /// }"#;
 /// let bulk = BulkRequest::parse(body, bounds)?;
 /// assert_eq!(bulk.operations[0].call.as_ref().unwrap().method, BulkMethod::Post);
-/// let refused = bulk.operations[1].call.as_ref().unwrap_err();
-/// assert_eq!(refused.detail, "`method`: `GET` is not `POST`, `PUT`, `PATCH` or `DELETE`");
+/// let rejected = bulk.operations[1].call.as_ref().unwrap_err();
+/// assert_eq!(rejected.detail, "`method`: `GET` is not `POST`, `PUT`, `PATCH` or `DELETE`");
 ///
 /// let too_many = BulkRequest::parse(br#"{"Operations": [{}, {}, {}]}"#, bounds).unwrap_err();
 /// assert_eq!(too_many.status, 413);
@@ -45,44 +45,43 @@ use crate::{ErrorResponse, Version};
 /// [RFC 7644, section 3.7](https://www.rfc-editor.org/rfc/rfc7644#section-3.7)
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct BulkRequest {
-    /// After how many errors the remaining operations are not performed; at least 1.
+    /// The number of errors after which the remaining operations are skipped; at least 1.
     pub fail_on_errors: Option<u32>,
-    /// The operations; possibly none.
+    /// The operations, possibly none.
     pub operations: Vec<BulkOperation>,
-    /// Whether `schemas` is missing, or is no list that names [`BULK_REQUEST`]; a strict service refuses
-    /// that.
+    /// Whether `schemas` is missing or does not name [`BULK_REQUEST`]; a strict service rejects this.
     pub schemas_mismatch: bool,
 }
 
-/// How big a bulk request may be, beside its bytes.
+/// The limits of a bulk request, besides its size in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(
     clippy::exhaustive_structs,
-    reason = "a caller makes it, and must think of each bound"
+    reason = "callers build it and must choose each limit"
 )]
 pub struct BulkBounds {
-    /// Levels of arrays and objects in the `data` of an operation.
+    /// The maximum number of levels of arrays and objects in the `data` of an operation.
     pub depth: usize,
-    /// Operations.
+    /// The maximum number of operations.
     pub operations: usize,
-    /// JSON values in all.
+    /// The maximum number of JSON values in total.
     pub values: usize,
 }
 
 impl BulkRequest {
-    /// Reads a bulk request.
+    /// Parses a bulk request.
     ///
-    /// - Operations are counted as they are read: none beyond the bound is kept.
-    /// - Names of members and `method` ignore case; members it doesn't know are read over.
-    /// - Whether `schemas` that do not name it are tolerated is for the caller to decide.
+    /// - Operations are counted while they are read: none beyond the limit is stored.
+    /// - The names of members and `method` ignore case; unknown members are ignored.
+    /// - The caller decides whether to tolerate `schemas` that do not name a bulk request.
     ///
     /// # Errors
     ///
-    /// - text that is not a JSON object or is over the bounds of depth and values, `Operations` that are missing or not
-    ///   an array, a member that is there twice, `schemas` that name another message: 400 `invalidSyntax`
-    /// - `failOnErrors` that is not a whole number of at least 1, a `bulkId` that two `POST` operations share: 400
+    /// - the text is not a JSON object or exceeds the limits of depth or values, `Operations` is missing or not an
+    ///   array, a member is a duplicate, or `schemas` names another message: 400 `invalidSyntax`
+    /// - `failOnErrors` is not a whole number of at least 1, or two `POST` operations share a `bulkId`: 400
     ///   `invalidValue`
-    /// - more operations than the bound: 413
+    /// - there are more operations than the limit: 413
     pub fn parse(bytes: &[u8], bounds: BulkBounds) -> Result<Self, ErrorResponse> {
         let read = read(bytes, bounds)?;
         let schemas_mismatch = is_mismatch(read.schemas.as_ref(), BULK_REQUEST)?;
@@ -103,18 +102,18 @@ impl BulkRequest {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct BulkOperation {
-    /// The client's name for the operation, and for the resource that a `POST` makes.
+    /// The client's name for the operation, and for the resource that a `POST` creates.
     pub bulk_id: Option<String>,
-    /// What is to be done, or why that can't be told.
+    /// The request of the operation, or the reason why it is invalid.
     pub call: Result<BulkCall, ErrorResponse>,
-    /// The method as it was sent, at most its beginning; none when it is no text.
+    /// The beginning of the method as sent; `None` if it is not a string.
     pub method: Option<String>,
-    /// The path below the service provider's root, as it was sent; there whenever `call` is.
+    /// The path below the service provider's root, as sent; present if `call` is `Ok`.
     pub path: Option<String>,
 }
 
 impl BulkOperation {
-    /// Whether it is a `POST`, which alone gives its `bulkId` a resource to stand for.
+    /// Returns whether the operation is a `POST`; only then does its `bulkId` refer to a resource.
     #[must_use]
     pub fn creates(&self) -> bool {
         let named = self.method.as_deref().and_then(BulkMethod::from_keyword);
@@ -122,29 +121,29 @@ impl BulkOperation {
     }
 }
 
-/// A request as an operation of a bulk request states it.
+/// The request of one operation of a bulk request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct BulkCall {
     /// The body; null for `DELETE`.
     pub data: Value,
-    /// The method.
+    /// The method of the request.
     pub method: BulkMethod,
-    /// The version that the resource must have, as `If-Match` would state it; none for `POST`.
+    /// The version that the resource must have, as in `If-Match`; `None` for `POST`.
     pub version: Option<String>,
 }
 
-/// The method of an operation of a bulk request.
+/// The method of an operation in a bulk request.
 ///
 /// [RFC 7644, section 3.7](https://www.rfc-editor.org/rfc/rfc7644#section-3.7)
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[expect(clippy::exhaustive_enums, reason = "closed by RFC 7644, section 3.7")]
 pub enum BulkMethod {
-    /// Takes a resource away.
+    /// Deletes a resource.
     Delete,
-    /// Changes a resource.
+    /// Modifies a resource.
     Patch,
-    /// Makes a resource.
+    /// Creates a resource.
     Post,
     /// Replaces a resource.
     Put,
@@ -157,7 +156,7 @@ keywords!(BulkMethod, "bulk method" {
     Put => "PUT",
 });
 
-/// The answer to a bulk request.
+/// The response to a bulk request.
 ///
 /// # Example
 ///
@@ -165,11 +164,11 @@ keywords!(BulkMethod, "bulk method" {
 /// use scimkit_core::ErrorResponse;
 /// use scimkit_core::message::{BulkResponse, BulkResult};
 ///
-/// let mut refused = BulkResult::new(409);
-/// refused.bulk_id = Some("qwerty".into());
-/// refused.method = Some("POST".into());
-/// refused.response = Some(ErrorResponse::uniqueness("another resource has that value of `userName`"));
-/// let json = serde_json::to_value(BulkResponse { operations: vec![refused] })?;
+/// let mut rejected = BulkResult::new(409);
+/// rejected.bulk_id = Some("qwerty".into());
+/// rejected.method = Some("POST".into());
+/// rejected.response = Some(ErrorResponse::uniqueness("another resource has that value of `userName`"));
+/// let json = serde_json::to_value(BulkResponse { operations: vec![rejected] })?;
 /// assert_eq!(json["Operations"][0]["status"], "409");
 /// assert_eq!(json["Operations"][0]["response"]["scimType"], "uniqueness");
 /// assert_eq!(json["Operations"][0].get("location"), None);
@@ -179,16 +178,16 @@ keywords!(BulkMethod, "bulk method" {
 /// [RFC 7644, section 3.7.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.7.3)
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct BulkResponse {
-    /// What came of each operation that was performed.
+    /// The result of each operation that was carried out.
     pub operations: Vec<BulkResult>,
 }
 
-/// What came of one operation.
+/// The result of one operation.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct BulkResult {
-    /// Where the resource is; none for a `POST` that failed.
+    /// The URI of the resource; `None` for a `POST` that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
     /// The operation's method.
@@ -197,19 +196,19 @@ pub struct BulkResult {
     /// The operation's `bulkId`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bulk_id: Option<String>,
-    /// The version that the resource has now.
+    /// The current version of the resource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Version>,
-    /// The HTTP status; text in JSON.
+    /// The HTTP status; a string in JSON.
     #[serde(serialize_with = "as_text")]
     pub status: u16,
-    /// What went wrong.
+    /// The error of the operation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response: Option<ErrorResponse>,
 }
 
 impl BulkResult {
-    /// A status and nothing else.
+    /// Creates a result with a status only.
     #[must_use]
     pub fn new(status: u16) -> Self {
         Self {
@@ -237,7 +236,7 @@ fn as_text<S: Serializer>(status: &u16, out: S) -> Result<S::Ok, S::Error> {
     out.collect_str(status)
 }
 
-/// A `bulkId` that two resources share would make references to it mean either.
+/// References to a `bulkId` that two resources share would be ambiguous.
 fn check_bulk_ids(operations: &[BulkOperation]) -> Result<(), ErrorResponse> {
     let mut ids = HashSet::new();
     for operation in operations {
@@ -247,7 +246,7 @@ fn check_bulk_ids(operations: &[BulkOperation]) -> Result<(), ErrorResponse> {
         {
             let id = excerpt(id);
             return Err(ErrorResponse::invalid_value(format!(
-                "`bulkId`: `{id}` is there twice: each `POST` needs its own"
+                "`bulkId`: `{id}` occurs twice: each `POST` needs its own"
             )));
         }
     }

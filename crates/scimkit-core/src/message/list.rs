@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::LIST_RESPONSE;
 
-/// A list of resources: the answer to a query.
+/// A list of resources: the response to a query.
 ///
-/// - `Resources` is printed even when it is empty, because many clients index it unasked; when it is absent it is read
-///   as empty.
-/// - The numbers are left out when there are none: RFC 9865 lets a service that pages by cursor not count.
+/// - `Resources` is printed even if it is empty, because many clients index it without a check; if it is absent, it
+///   is read as empty.
+/// - Numbers are omitted if they are `None`: RFC 9865 allows a service that pages by cursor not to count.
 ///
 /// # Example
 ///
@@ -28,17 +28,17 @@ use super::LIST_RESPONSE;
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ListResponse<T> {
-    /// How many resources match, on all pages.
+    /// The number of matching resources on all pages.
     pub total_results: Option<u64>,
-    /// How many resources this page has.
+    /// The number of resources on this page.
     pub items_per_page: Option<u64>,
-    /// The index of this page's first resource, from 1.
+    /// The index of the page's first resource, from 1.
     pub start_index: Option<u64>,
     /// The cursor of the next page (RFC 9865).
     pub next_cursor: Option<String>,
-    /// The cursor of the page before (RFC 9865).
+    /// The cursor of the previous page (RFC 9865).
     pub previous_cursor: Option<String>,
-    /// The resources of this page.
+    /// The resources on this page.
     #[serde(rename = "Resources", alias = "resources", default = "Vec::new")]
     pub resources: Vec<T>,
 }

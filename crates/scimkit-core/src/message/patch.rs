@@ -11,7 +11,7 @@ use crate::keyword::keywords;
 
 /// The body of a PATCH request.
 ///
-/// Paths are text and values are as sent; they get their meaning when they are bound to a schema.
+/// Paths are texts and values are as sent; binding them to a schema gives them their meaning.
 ///
 /// # Example
 ///
@@ -35,23 +35,22 @@ use crate::keyword::keywords;
 /// [RFC 7644, section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct PatchRequest {
-    /// The operations, in the order they apply; possibly none.
+    /// The operations, in the order in which they apply; possibly none.
     pub operations: Vec<PatchOperation>,
-    /// Whether `schemas` is missing, or is no list that names [`PATCH_OP`]; a strict service refuses
-    /// that.
+    /// Whether `schemas` is missing or does not name [`PATCH_OP`]; a strict service rejects this.
     pub schemas_mismatch: bool,
 }
 
 impl PatchRequest {
-    /// Reads a PATCH body, moving its values.
+    /// Reads a PATCH body and moves its values.
     ///
-    /// Member names and `op` ignore case; members it doesn't know are dropped. Whether an empty list of operations or
-    /// `schemas` that do not name a patch are tolerated is for the caller to decide.
+    /// Member names and `op` ignore case; unknown members are dropped. The caller decides whether to tolerate an
+    /// empty list of operations, or `schemas` that do not name a patch.
     ///
     /// # Errors
     ///
-    /// - the body or an operation is not an object, `Operations` is missing or not an array, `op` is missing or not one
-    ///   of the three, a member is there twice, or `schemas` names another message: 400 `invalidSyntax`
+    /// - the body or an operation is not an object, `Operations` is missing or not an array, `op` is missing or
+    ///   unknown, a member is a duplicate, or `schemas` names another message: 400 `invalidSyntax`
     /// - `path` is not a string: 400 `invalidPath`
     /// - there are more than `max_operations`: 413
     pub fn from_value(body: Value, max_operations: usize) -> Result<Self, ErrorResponse> {
@@ -95,17 +94,17 @@ impl PatchRequest {
 /// [RFC 7644, section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct PatchOperation {
-    /// What to do.
+    /// The kind of the operation.
     pub op: PatchOperationKind,
-    /// The text of the path to what it is done to; none for the resource itself.
+    /// The text of the path; `None` for the resource itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The value to do it with; a null that was sent is not the same as none.
+    /// The value; a null that was sent differs from an absent value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
 }
 
-/// What an operation of a PATCH does.
+/// The kind of a PATCH operation.
 ///
 /// [RFC 7644, section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -1,4 +1,4 @@
-//! Searches in a body.
+//! Searches by POST.
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -11,7 +11,7 @@ use crate::keyword::keywords;
 
 /// A query in the body of `POST …/.search`.
 ///
-/// Filter, sort and attribute names are text here; they get their meaning when they are bound to a schema.
+/// Filter, sort and attribute names are texts; binding them to a schema gives them their meaning.
 ///
 /// # Example
 ///
@@ -43,30 +43,29 @@ pub struct SearchRequest {
     pub filter: Option<String>,
     /// The attribute to sort by.
     pub sort_by: Option<String>,
-    /// Which way to sort.
+    /// The order of the results.
     pub sort_order: Option<SortOrder>,
     /// The index of the first resource, from 1.
     pub start_index: Option<i64>,
-    /// How many resources at most.
+    /// The maximum number of resources.
     pub count: Option<i64>,
-    /// The page to return (RFC 9865); empty for the first.
+    /// The cursor of the page to return (RFC 9865); empty for the first page.
     pub cursor: Option<String>,
-    /// Whether `schemas` is missing, or is no list that names [`SEARCH_REQUEST`]; a strict service refuses
-    /// that.
+    /// Whether `schemas` is missing or does not name [`SEARCH_REQUEST`]; a strict service rejects this.
     pub schemas_mismatch: bool,
 }
 
 impl SearchRequest {
-    /// Reads a search from a request's body.
+    /// Reads a search from the body of a request.
     ///
-    /// - Member names ignore case; null is absent; members it doesn't know are dropped.
-    /// - `attributes` and `excludedAttributes` are lists of strings; one string with commas is tolerated.
-    /// - Numbers may be negative or out of range: what that means is for the query to say.
+    /// - Member names ignore case; null counts as absent; unknown members are dropped.
+    /// - `attributes` and `excludedAttributes` are lists of strings; one string with commas is accepted too.
+    /// - Numbers may be negative or out of range: the query decides what they mean.
     ///
     /// # Errors
     ///
-    /// - the body is not an object, a member has the wrong JSON type or is there twice, or `schemas`
-    ///   names another message: 400 `invalidSyntax`
+    /// - the body is not an object, a member has the wrong JSON type or is a duplicate, or `schemas` names another
+    ///   message: 400 `invalidSyntax`
     /// - `sortOrder` is an unknown word, or a number is not a 64-bit integer: 400 `invalidValue`
     pub fn from_value(body: Value) -> Result<Self, ErrorResponse> {
         let Value::Object(object) = body else {
@@ -116,7 +115,7 @@ impl SearchRequest {
     }
 }
 
-/// Which way results are sorted.
+/// The direction in which results are sorted.
 ///
 /// [RFC 7644, section 3.4.2.3](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.3)
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -125,10 +124,10 @@ impl SearchRequest {
     reason = "closed by RFC 7644, section 3.4.2.3"
 )]
 pub enum SortOrder {
-    /// The smallest first; the default.
+    /// Smallest first; the default.
     #[default]
     Ascending,
-    /// The biggest first.
+    /// Largest first.
     Descending,
 }
 
@@ -208,9 +207,9 @@ fn number(value: Option<Value>, member: &str) -> Result<Option<i64>, ErrorRespon
 }
 
 fn order(word: &str) -> Result<SortOrder, ErrorResponse> {
-    let refused =
+    let rejected =
         || ErrorResponse::invalid_value(format!("`{}` is not a sort order", excerpt(word)));
-    SortOrder::from_keyword(word).ok_or_else(refused)
+    SortOrder::from_keyword(word).ok_or_else(rejected)
 }
 
 fn wrong(value: &Value, member: &str) -> ErrorResponse {

@@ -1,8 +1,9 @@
-//! Each built-in schema against a table of its attributes.
+//! Compares each built-in schema with a table of its attributes.
 
 use scimkit_core::{Attribute, DataType, Mutability, Returned, Schema, Uniqueness, builtin};
 
-/// One line per attribute: path, type, `[]` when multi-valued, then whatever differs from the defaults.
+/// Returns one line per attribute: path, type, `[]` if multi-valued, then the characteristics that differ from the
+/// defaults.
 fn lines(attributes: &[Attribute]) -> Vec<String> {
     fn walk(attribute: &Attribute, prefix: &str, lines: &mut Vec<String>) {
         let path = format!("{prefix}{}", attribute.name);
@@ -43,7 +44,7 @@ fn lines(attributes: &[Attribute]) -> Vec<String> {
     all
 }
 
-/// The tables: `tables/*.txt`, one line per attribute.
+/// Returns the tables: `tables/*.txt`, one line per attribute.
 fn cases() -> [(&'static str, usize, Schema, &'static str); 6] {
     [
         (
@@ -108,7 +109,7 @@ fn common_attributes_match_their_table() {
 }
 
 #[test]
-fn every_attribute_is_described_and_none_is_there_twice() {
+fn every_attribute_has_a_description_and_a_unique_name() {
     fn check(attributes: &[Attribute], place: &str) {
         let mut names: Vec<_> = attributes
             .iter()
@@ -141,7 +142,7 @@ fn every_attribute_is_described_and_none_is_there_twice() {
 }
 
 #[test]
-fn schemas_print_what_was_checked_in() {
+fn schemas_print_the_checked_in_json() {
     let checked_in = [
         (
             builtin::enterprise_user(),

@@ -23,20 +23,20 @@ fn parse(body: &Value) -> Result<BulkRequest, ErrorResponse> {
     BulkRequest::parse(body.to_string().as_bytes(), BOUNDS)
 }
 
-/// The only operation of a request.
+/// Returns the only operation of a request.
 fn operation(operation: Value) -> BulkOperation {
     let bulk = parse(&json!({ "Operations": [operation] })).unwrap();
     bulk.operations.into_iter().next().unwrap()
 }
 
-fn refused(operation_sent: Value) -> (Option<ScimType>, String) {
+fn rejected(operation_sent: Value) -> (Option<ScimType>, String) {
     let error = operation(operation_sent).call.unwrap_err();
     assert_eq!(error.status, 400);
     (error.scim_type, error.detail)
 }
 
 #[test]
-fn requests_are_read_with_names_in_any_case() {
+fn bulk_requests_are_read_with_names_in_any_case() {
     let bulk = parse(&json!({
         "SCHEMAS": [BULK_REQUEST],
         "failonerrors": 2,
@@ -69,45 +69,45 @@ fn requests_are_read_with_names_in_any_case() {
 }
 
 #[test]
-fn what_is_wrong_with_an_operation_is_its_own() {
+fn invalid_bulk_operations_have_their_own_errors() {
     let syntax = |detail: &str| (Some(InvalidSyntax), detail.to_owned());
     assert_eq!(
-        refused(json!(5)),
+        rejected(json!(5)),
         syntax("the operation is a number, not an object")
     );
-    assert_eq!(refused(json!({})), syntax("`method` is missing"));
+    assert_eq!(rejected(json!({})), syntax("`method` is missing"));
     assert_eq!(
-        refused(json!({"method": 1})),
+        rejected(json!({"method": 1})),
         syntax("`method` is a number, not a string")
     );
     assert_eq!(
-        refused(json!({"method": "GET\n", "path": "/Users"})),
+        rejected(json!({"method": "GET\n", "path": "/Users"})),
         syntax("`method`: `GET\u{fffd}` is not `POST`, `PUT`, `PATCH` or `DELETE`")
     );
     let post = json!({"method": "POST", "path": "/Users", "data": {}});
     assert_eq!(
-        refused(post),
+        rejected(post),
         syntax("`bulkId` is missing: `POST` needs one")
     );
     let post = json!({"method": "POST", "path": "/Users", "data": {}, "bulkId": 7});
-    assert_eq!(refused(post), syntax("`bulkId` is a number, not a string"));
+    assert_eq!(rejected(post), syntax("`bulkId` is a number, not a string"));
     assert_eq!(
-        refused(json!({"method": "DELETE"})),
+        rejected(json!({"method": "DELETE"})),
         syntax("`path` is missing")
     );
     let patch = json!({"method": "PATCH", "path": "/Users/1", "data": null});
-    assert_eq!(refused(patch), syntax("`data` is missing"));
+    assert_eq!(rejected(patch), syntax("`data` is missing"));
     let put = json!({"method": "PUT", "path": "/Users/1", "data": {}, "version": 3});
-    assert_eq!(refused(put), syntax("`version` is a number, not a string"));
+    assert_eq!(rejected(put), syntax("`version` is a number, not a string"));
     let twice = json!({"method": "PUT", "Method": "PUT", "path": "/Users/1"});
-    assert_eq!(refused(twice), syntax("`method` is there twice"));
+    assert_eq!(rejected(twice), syntax("`method` occurs twice"));
     let kept = operation(json!({"method": "POST", "bulkId": "q", "path": "/Users"}));
     assert_eq!((kept.bulk_id.as_deref(), kept.creates()), (Some("q"), true));
 }
 
 #[test]
-fn what_is_no_bulk_request_is_refused() {
-    let refused = |body: Value| {
+fn invalid_bulk_requests_are_rejected() {
+    let rejected = |body: Value| {
         let error = parse(&body).unwrap_err();
         (error.status, error.scim_type)
     };
@@ -121,15 +121,15 @@ fn what_is_no_bulk_request_is_refused() {
         json!({"Operations": [{"method": [[[[[[1]]]]]]}]}),
         json!({"Operations": [], "more": vec![0; 60]}),
     ] {
-        assert_eq!(refused(body.clone()), (400, Some(InvalidSyntax)), "{body}");
+        assert_eq!(rejected(body.clone()), (400, Some(InvalidSyntax)), "{body}");
     }
     for count in [json!(0), json!(-1), json!(1.5), json!("1"), json!([1])] {
         let body = json!({"Operations": [], "failOnErrors": count});
-        assert_eq!(refused(body), (400, Some(InvalidValue)), "{count}");
+        assert_eq!(rejected(body), (400, Some(InvalidValue)), "{count}");
     }
     let post = json!({"method": "POST", "bulkId": "q", "path": "/Users", "data": {}});
     let twice = json!({"Operations": [post, {"method": "POST", "bulkId": "q"}]});
-    assert_eq!(refused(twice), (400, Some(InvalidValue)));
+    assert_eq!(rejected(twice), (400, Some(InvalidValue)));
     let told_apart = json!({"Operations": [post, {"method": "DELETE", "bulkId": "q"}]});
     assert!(parse(&told_apart).is_ok());
     assert!(BulkRequest::parse(b"{\"Operations\":[]} x", BOUNDS).is_err());
@@ -142,7 +142,7 @@ fn what_is_no_bulk_request_is_refused() {
 }
 
 #[test]
-fn operations_are_counted_as_they_are_read() {
+fn bulk_operations_are_counted_while_they_are_read() {
     assert_eq!(
         parse(&json!({"Operations": [1, 2, 3]}))
             .unwrap()
@@ -150,7 +150,7 @@ fn operations_are_counted_as_they_are_read() {
             .len(),
         3
     );
-    // Whatever comes behind the one too many is not looked at.
+    // Nothing after the surplus operation is read.
     let error = BulkRequest::parse(b"{\"Operations\":[1,2,3,4,?", BOUNDS).unwrap_err();
     assert_eq!((error.status, error.scim_type), (413, None));
     assert_eq!(
@@ -167,7 +167,7 @@ fn operations_are_counted_as_they_are_read() {
 }
 
 #[test]
-fn responses_are_written() {
+fn bulk_responses_are_written() {
     let mut made = BulkResult::new(201);
     made.bulk_id = Some("q".into());
     made.location = Some("https://x/Users/1".into());

@@ -1,4 +1,4 @@
-//! Attributes, schemas and resource types, in and out of JSON.
+//! Reading and writing attributes, schemas and resource types as JSON.
 
 use scimkit_core::{
     Attribute, AuthenticationScheme, DataType, InvalidEndpoint, Meta, Mutability,
@@ -28,7 +28,7 @@ fn names() {
 }
 
 #[test]
-fn absent_and_null_characteristics_are_the_defaults() {
+fn absent_and_null_characteristics_get_the_defaults() {
     let plain = Attribute::new("a", DataType::String);
     assert_eq!(
         (plain.mutability, plain.returned),
@@ -46,7 +46,7 @@ fn absent_and_null_characteristics_are_the_defaults() {
 }
 
 #[test]
-fn wrong_attributes_are_refused() {
+fn invalid_attributes_are_rejected() {
     for body in [
         json!({}),
         json!({ "name": "a b" }),
@@ -63,7 +63,7 @@ fn wrong_attributes_are_refused() {
 }
 
 #[test]
-fn only_canonical_strings_are_kept() {
+fn canonical_values_other_than_strings_are_ignored() {
     let body = json!({ "name": "a", "canonicalValues": ["x", 1, null, { "value": "y" }, "z"] });
     assert_eq!(
         from_value::<Attribute>(body).unwrap().canonical_values,
@@ -72,7 +72,7 @@ fn only_canonical_strings_are_kept() {
 }
 
 #[test]
-fn case_and_uniqueness_are_printed_where_they_mean_something() {
+fn case_and_uniqueness_are_printed_for_the_types_they_apply_to() {
     let exact = [DataType::Binary, DataType::Reference];
     for data_type in DataType::ALL.iter().copied() {
         let read: Attribute = from_value(
@@ -111,7 +111,7 @@ fn case_and_uniqueness_are_printed_where_they_mean_something() {
 }
 
 #[test]
-fn a_schema_built_by_hand_reads_back() {
+fn schemas_built_in_code_round_trip() {
     let schema = Schema::new(Urn::new("urn:example:2.0:Key").unwrap(), "Key")
         .with_description("A key")
         .with_attributes([
@@ -145,7 +145,7 @@ fn a_schema_built_by_hand_reads_back() {
 }
 
 #[test]
-fn schemas_in_the_wild_are_read() {
+fn schemas_of_other_servers_are_read() {
     let schema = Schema::from_json(
         r#"{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"], "id": "urn:a1:b", "attributes": [],
             "meta": {"resourceType": "Schema"}, "name": null}"#,
@@ -207,7 +207,7 @@ fn endpoints_are_relative_paths() {
 }
 
 #[test]
-fn resource_types_read_back() {
+fn resource_types_round_trip() {
     let urn = |text: &str| Urn::new(text).unwrap();
     let kind = ResourceTypeDefinition::new("Device", "Devices", urn("urn:a1:device"))
         .unwrap()
@@ -241,7 +241,7 @@ fn resource_types_read_back() {
 }
 
 #[test]
-fn configurations_print_each_required_member() {
+fn configurations_print_every_required_member() {
     let mut config = ServiceProviderConfig {
         authentication_schemes: vec![AuthenticationScheme {
             primary: true,
@@ -287,7 +287,7 @@ fn configurations_print_each_required_member() {
 }
 
 #[test]
-fn meta_leaves_out_what_is_not_there() {
+fn meta_omits_absent_members() {
     let meta = Meta {
         resource_type: "Schema".into(),
         location: "/Schemas/a".into(),

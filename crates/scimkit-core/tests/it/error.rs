@@ -4,7 +4,7 @@ use scimkit_core::{ErrorResponse, ScimType};
 use serde_json::{from_value, json, to_value};
 
 #[test]
-fn constructors_have_their_status_and_keyword() {
+fn error_constructors_set_status_and_keyword() {
     let cases = [
         (ErrorResponse::forbidden("x"), 403, None),
         (ErrorResponse::internal("x"), 500, None),
@@ -52,7 +52,7 @@ fn constructors_have_their_status_and_keyword() {
 }
 
 #[test]
-fn foreign_errors_are_read() {
+fn errors_of_other_servers_are_read() {
     let not_found = ErrorResponse::new(404, "");
     for body in [
         json!({ "status": "404" }),
@@ -73,7 +73,7 @@ fn foreign_errors_are_read() {
 }
 
 #[test]
-fn keywords_read_back_in_any_case() {
+fn keywords_are_read_in_any_case() {
     for scim_type in ScimType::ALL.iter().copied() {
         assert_eq!(
             ScimType::from_keyword(&scim_type.as_str().to_uppercase()),

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use scimkit_core::{format_instant, parse_instant};
 
 #[test]
-fn instants_are_read_and_printed() {
+fn instants_are_parsed_and_printed() {
     for (text, printed) in [
         ("2008-01-23T04:56:22Z", "2008-01-23T04:56:22.000Z"),
         ("2008-01-23T04:56:22", "2008-01-23T04:56:22.000Z"),
@@ -32,7 +32,7 @@ fn instants_are_read_and_printed() {
 }
 
 #[test]
-fn what_is_no_instant_is_refused() {
+fn invalid_instants_are_rejected() {
     for text in [
         "",
         "T",
@@ -83,7 +83,7 @@ fn what_is_no_instant_is_refused() {
 }
 
 #[test]
-fn no_damage_makes_it_panic() {
+fn parsing_damaged_instants_does_not_panic() {
     let good = "2008-01-23T04:56:22.123+01:30";
     for (at, _) in good.char_indices() {
         for symbol in [
@@ -123,7 +123,7 @@ fn no_damage_makes_it_panic() {
 }
 
 #[test]
-fn any_whole_millisecond_reads_back() {
+fn whole_milliseconds_round_trip() {
     let mut instant: DateTime<Utc> = parse_instant("0001-01-01T00:00:00Z").unwrap();
     let step = TimeDelta::milliseconds(1_234_567_890_123);
     while let Some(read) = parse_instant(&format_instant(instant)) {

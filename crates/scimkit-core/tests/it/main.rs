@@ -1,4 +1,4 @@
-//! The crate's tests, by subject.
+//! The tests of the crate, by subject.
 
 mod builtin;
 mod bulk;

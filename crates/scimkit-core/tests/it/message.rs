@@ -8,7 +8,7 @@ use scimkit_core::message::{
 use serde_json::{Value, from_value, json, to_value};
 
 #[test]
-fn lists_read_back() {
+fn list_responses_round_trip() {
     let page = ListResponse {
         total_results: Some(3),
         items_per_page: Some(2),
@@ -42,7 +42,7 @@ fn lists_read_back() {
 }
 
 #[test]
-fn searches_are_read() {
+fn search_requests_are_read() {
     let body = json!({
         "SCHEMAS": [SEARCH_REQUEST.to_uppercase()],
         "Attributes": ["userName", "emails.value"],
@@ -89,7 +89,7 @@ fn searches_are_read() {
 }
 
 #[test]
-fn schemas_that_name_no_such_message_are_told() {
+fn schemas_mismatch_is_reported() {
     let misfits = [
         json!(null),
         json!([]),
@@ -139,7 +139,7 @@ fn bodies_that_claim_to_be_another_message_are_rejected() {
 }
 
 #[test]
-fn wrong_searches_are_refused() {
+fn invalid_search_requests_are_rejected() {
     let cases: [(Value, ScimType); 16] = [
         (json!([]), InvalidSyntax),
         (json!(null), InvalidSyntax),
@@ -169,7 +169,7 @@ fn wrong_searches_are_refused() {
 }
 
 #[test]
-fn patches_are_read() {
+fn patch_requests_are_read() {
     let body = json!({
         "Schemas": ["urn:other", PATCH_OP.to_lowercase()],
         "operations": [
@@ -212,7 +212,7 @@ fn patches_are_read() {
 }
 
 #[test]
-fn wrong_patches_are_refused() {
+fn invalid_patch_requests_are_rejected() {
     let one = |operation: Value| json!({ "Operations": [{ "op": "add" }, operation] });
     let long = "x".repeat(1_000_000);
     let cases: [(Value, ScimType, &str); 18] = [
@@ -240,7 +240,7 @@ fn wrong_patches_are_refused() {
         (
             json!({ "Operations": [], "operations": [] }),
             InvalidSyntax,
-            "`Operations` is there twice",
+            "`Operations` occurs twice",
         ),
         (
             one(json!("add")),
@@ -285,7 +285,7 @@ fn wrong_patches_are_refused() {
         (
             one(json!({ "op": "add", "OP": "add" })),
             InvalidSyntax,
-            "`Operations[1]`: `op` is there twice",
+            "`Operations[1]`: `op` occurs twice",
         ),
         (
             one(json!({ "op": "add", "path": 1 })),
@@ -320,7 +320,7 @@ fn wrong_patches_are_refused() {
 }
 
 #[test]
-fn too_many_operations_are_too_large() {
+fn too_many_patch_operations_are_a_413() {
     let body = json!({ "Operations": [{ "op": "add" }, { "op": "nonsense" }] });
     let error = PatchRequest::from_value(body, 1).unwrap_err();
     assert_eq!((error.status, error.scim_type), (413, None));

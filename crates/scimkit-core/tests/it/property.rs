@@ -1,4 +1,4 @@
-//! What holds for any text and any JSON.
+//! Properties of any text and any JSON.
 
 use chrono::{DateTime, SecondsFormat};
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use scimkit_core::{
 };
 use serde_json::{Value, from_value, json, to_value};
 
-/// Any JSON whose member names are often those of a message or a definition.
+/// Returns arbitrary JSON whose member names are often those of a message or a definition.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -31,7 +31,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn an_instant_is_printed_as_chrono_prints_it(seconds in any::<i64>(), days in -800_000_i64..8_000_000, nanos in 0..1_999_999_999_u32) {
+    fn instants_are_printed_like_chrono_prints_them(seconds in any::<i64>(), days in -800_000_i64..8_000_000, nanos in 0..1_999_999_999_u32) {
         for seconds in [seconds, days * 86_400 + seconds % 86_400] {
             if let Some(instant) = DateTime::from_timestamp(seconds, nanos) {
                 let printed = instant.to_rfc3339_opts(SecondsFormat::Millis, true);
@@ -41,14 +41,14 @@ proptest! {
     }
 
     #[test]
-    fn a_json_string_is_printed_as_serde_json_prints_it(text in r#"[a-z"\\\x00-\x1f\x7fé日]{0,40}|.{0,40}"#) {
+    fn json_strings_are_printed_like_serde_json_prints_them(text in r#"[a-z"\\\x00-\x1f\x7fé日]{0,40}|.{0,40}"#) {
         let mut printed = Vec::new();
         push_json_string(&mut printed, &text);
         prop_assert_eq!(printed, serde_json::to_vec(&text).unwrap());
     }
 
     #[test]
-    fn a_parsed_etag_list_prints_and_parses_to_itself(header in r#"([W/",* ab\\]|.){0,24}"#) {
+    fn etag_lists_round_trip(header in r#"([W/",* ab\\]|.){0,24}"#) {
         if let Ok(ETagList::List(versions)) = ETagList::parse(&header) {
             prop_assert!(!versions.is_empty());
             let printed: Vec<_> = versions.iter().map(Version::etag).collect();
@@ -57,14 +57,14 @@ proptest! {
     }
 
     #[test]
-    fn a_version_is_its_etag(text in "[!#-~]{0,128}") {
+    fn versions_round_trip_as_etags(text in "[!#-~]{0,128}") {
         let version = Version::new(text.as_str()).unwrap();
         prop_assert!(ETagList::parse(&version.etag()).unwrap().matches(&version));
         prop_assert_eq!(version.etag().parse(), Ok(version));
     }
 
     #[test]
-    fn a_urn_has_nothing_that_ends_a_name_in_a_filter(text in r#"(urn:[a-z]{1,3}:)?([a-z%/:0-9"' ()\[\]]|.){0,16}"#) {
+    fn urns_contain_no_character_that_ends_a_name_in_a_filter(text in r#"(urn:[a-z]{1,3}:)?([a-z%/:0-9"' ()\[\]]|.){0,16}"#) {
         if let Ok(urn) = Urn::new(text.as_str()) {
             prop_assert!(!urn.as_str().contains([' ', '"', '\'', '(', ')', '[', ']']));
             prop_assert_eq!(&Urn::new(text.to_ascii_uppercase()).unwrap(), &urn);
@@ -74,7 +74,7 @@ proptest! {
     }
 
     #[test]
-    fn a_parsed_instant_reads_back_to_the_millisecond(text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,12})?(Z|[+-][01][0-9]:[0-6][0-9])?|.{0,32}") {
+    fn instants_round_trip_to_the_millisecond(text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,12})?(Z|[+-][01][0-9]:[0-6][0-9])?|.{0,32}") {
         if let Some(instant) = parse_instant(&text) {
             let read = parse_instant(&format_instant(instant)).unwrap();
             prop_assert_eq!(read.timestamp_millis(), instant.timestamp_millis());
@@ -82,12 +82,12 @@ proptest! {
     }
 
     #[test]
-    fn a_name_is_never_a_path(name in ".{0,12}") {
+    fn attribute_names_contain_no_path_separator(name in ".{0,12}") {
         prop_assert!(!is_attribute_name(&name) || !name.contains(['.', ':', '[', ' ', ',', '"']));
     }
 
     #[test]
-    fn an_attribute_that_was_read_prints_and_reads_to_itself(mut body in any_json(), name in "[a-z]{1,4}") {
+    fn attributes_round_trip(mut body in any_json(), name in "[a-z]{1,4}") {
         if let Some(object) = body.as_object_mut() {
             object.insert("name".into(), json!(name));
         }
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn requests_are_refused_as_the_client_s_fault(body in any_json()) {
+    fn invalid_requests_are_client_errors(body in any_json()) {
         let _ = from_value::<Schema>(body.clone());
         for error in [SearchRequest::from_value(body.clone()).err(), PatchRequest::from_value(body, 2).err()]
             .into_iter()

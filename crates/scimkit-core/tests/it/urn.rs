@@ -6,7 +6,7 @@ use scimkit_core::{Urn, builtin};
 use serde_json::{from_value, json, to_value};
 
 #[test]
-fn urns_are_taken() {
+fn valid_urns_are_accepted() {
     for text in [
         builtin::ENTERPRISE_USER,
         builtin::GROUP,
@@ -27,7 +27,7 @@ fn urns_are_taken() {
 }
 
 #[test]
-fn what_is_no_urn_is_refused() {
+fn invalid_urns_are_rejected() {
     let long = format!("urn:example:{}", "a".repeat(501));
     let namespace = format!("urn:{}:a", "a".repeat(33));
     for text in [
@@ -73,7 +73,7 @@ fn what_is_no_urn_is_refused() {
 }
 
 #[test]
-fn case_does_not_tell_urns_apart() {
+fn urns_ignore_case() {
     let spelled = [
         "urn:example:b",
         "URN:EXAMPLE:B",

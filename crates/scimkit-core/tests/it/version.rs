@@ -9,7 +9,7 @@ fn list(tags: &[&str]) -> Result<ETagList, InvalidVersion> {
 }
 
 #[test]
-fn headers_are_read() {
+fn etag_headers_are_parsed() {
     for (header, read) in [
         ("*", Ok(ETagList::Any)),
         (" \t* ", Ok(ETagList::Any)),
@@ -28,7 +28,7 @@ fn headers_are_read() {
 }
 
 #[test]
-fn hostile_headers_are_refused() {
+fn malformed_etag_headers_are_rejected() {
     use InvalidVersion::{Character, Length, Syntax};
     for (header, error) in [
         ("", Syntax),
@@ -66,7 +66,7 @@ fn hostile_headers_are_refused() {
 }
 
 #[test]
-fn a_header_has_its_limits() {
+fn etag_headers_are_limited() {
     let tags = |count: usize| vec![r#"W/"a""#; count].join(",");
     assert!(ETagList::parse(&tags(64)).is_ok());
     assert_eq!(ETagList::parse(&tags(65)), Err(InvalidVersion::Count));
@@ -82,7 +82,7 @@ fn a_header_has_its_limits() {
 }
 
 #[test]
-fn comparison_is_weak() {
+fn etag_comparison_is_weak() {
     let version = Version::new("7").unwrap();
     for (header, matches) in [
         ("*", true),
@@ -106,7 +106,7 @@ fn comparison_is_weak() {
 }
 
 #[test]
-fn versions_read_back() {
+fn versions_round_trip() {
     let every: String = ('!'..='~').filter(|symbol| *symbol != '"').collect();
     for text in ["", "7", "a,b", "W/", "*", &"a".repeat(128), &every] {
         let version = Version::new(text).unwrap();

@@ -127,7 +127,7 @@ fn what_is_no_archive_is_refused_by_its_line() {
         ),
         (
             changed(r#""rules""#, r#""name":"a","rules""#),
-            "line 2: not readable as JSON: `name` is there twice",
+            "line 2: not readable as JSON: `name` occurs twice",
         ),
         (
             changed(digest, &digest.replace('a', "g")),

@@ -1,4 +1,4 @@
-//! Reading a bulk request, one operation after the other.
+//! Reading bulk requests, one operation after the other.
 
 use std::cell::Cell;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::message::{kind_of, members};
 /// Reads the members of the body.
 ///
 /// # Errors
-/// 413 for too many operations, `invalidSyntax` for whatever else can't be read.
+/// 413 for too many operations, `invalidSyntax` for everything else.
 pub(super) fn read(bytes: &[u8], bounds: BulkBounds) -> Result<Read, ErrorResponse> {
     let over = Cell::new(false);
     let values = Cell::new(bounds.values);
@@ -29,16 +29,19 @@ pub(super) fn read(bytes: &[u8], bounds: BulkBounds) -> Result<Read, ErrorRespon
         reader.end()?;
         Ok(read)
     });
-    read.map_err(|problem| match over.get() {
-        true => ErrorResponse::too_large(format!(
-            "the bulk request has more operations than maxOperations ({})",
-            bounds.operations
-        )),
-        false => ErrorResponse::invalid_syntax(format!("the body can't be read: {problem}")),
+    read.map_err(|problem| {
+        if over.get() {
+            ErrorResponse::too_large(format!(
+                "the bulk request has more operations than maxOperations ({})",
+                bounds.operations
+            ))
+        } else {
+            ErrorResponse::invalid_syntax(format!("the body can't be read: {problem}"))
+        }
     })
 }
 
-/// The members of the body, as they are read.
+/// The members of the body.
 #[derive(Default)]
 pub(super) struct Read {
     pub(super) fail_on_errors: Option<Value>,
@@ -49,7 +52,7 @@ pub(super) struct Read {
 /// Reads the object, one operation after the other.
 struct Body<'c> {
     bounds: BulkBounds,
-    /// Set when there are too many operations.
+    /// Set if there are too many operations.
     over: &'c Cell<bool>,
     values: &'c Cell<usize>,
 }
@@ -90,7 +93,7 @@ impl<'de> Visitor<'de> for Body<'_> {
             };
             if twice {
                 let name = excerpt(&name);
-                return Err(de::Error::custom(format!("`{name}` is there twice")));
+                return Err(de::Error::custom(format!("`{name}` occurs twice")));
             }
         }
         Ok(read)
@@ -139,7 +142,7 @@ impl<'de> Visitor<'de> for Operations<'_, '_> {
 
 impl BulkOperation {
     fn from_value(value: Value) -> Self {
-        let refused = |error| BulkOperation {
+        let rejected = |error| BulkOperation {
             bulk_id: None,
             call: Err(error),
             method: None,
@@ -147,16 +150,17 @@ impl BulkOperation {
         };
         let Value::Object(object) = value else {
             let kind = kind_of(&value);
-            return refused(ErrorResponse::invalid_syntax(format!(
+            return rejected(ErrorResponse::invalid_syntax(format!(
                 "the operation is {kind}, not an object"
             )));
         };
         let names = ["bulkId", "data", "method", "path", "version"];
         let [bulk_id, data, method, path, version] = match members(object, names) {
             Ok(found) => found,
-            Err(error) => return refused(error),
+            Err(error) => return rejected(error),
         };
-        let (bulk_id, path) = (text("bulkId", bulk_id), text("path", path));
+        let bulk_id = text("bulkId", bulk_id);
+        let path = text("path", path);
         let echoed = method.as_ref().and_then(Value::as_str).map(excerpt);
         let call = text("method", method).and_then(|method| {
             let method = named(
@@ -177,7 +181,7 @@ impl BulkOperation {
     }
 }
 
-/// The method, with the `bulkId` that it needs.
+/// Returns the method, with the `bulkId` that it needs.
 fn named(method: Option<&str>, bulk_id: &Option<String>) -> Result<BulkMethod, ErrorResponse> {
     let word = method.ok_or_else(|| missing("method"))?;
     let method = BulkMethod::from_keyword(word).ok_or_else(|| {
@@ -232,7 +236,7 @@ fn text(name: &str, value: Option<Value>) -> Result<Option<String>, ErrorRespons
     }
 }
 
-/// `failOnErrors`.
+/// Reads `failOnErrors`.
 pub(super) fn limit(value: Option<&Value>) -> Result<Option<u32>, ErrorResponse> {
     let count = match value {
         None | Some(Value::Null) => return Ok(None),
