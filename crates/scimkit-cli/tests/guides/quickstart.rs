@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Arc, LazyLock, Mutex},
+    sync::{Arc, LazyLock, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -31,7 +31,7 @@ static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 pub(crate) struct Quickstart {
-    process: Child,
+    _process: Process,
     /// What it printed, up to the last line of its greeting.
     pub(crate) printed: String,
     pub(crate) origin: String,
@@ -42,17 +42,17 @@ pub(crate) struct Quickstart {
 
 impl Quickstart {
     pub(crate) fn start(folder: &Path, arguments: &[String]) -> Quickstart {
-        let mut process = Command::new(&*PROGRAM)
+        let started = Command::new(&*PROGRAM)
             .args(["--listen", "127.0.0.1:0"])
             .args(arguments)
             .current_dir(folder)
             .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .spawn();
+        let mut process = Process(started.unwrap());
         let log = Arc::new(Mutex::new(String::new()));
-        let mut errors = process.stderr.take().unwrap();
+        let mut errors = process.0.stderr.take().unwrap();
         let noted = Arc::clone(&log);
         thread::spawn(move || {
             let mut buffer = [0; 4096];
@@ -61,14 +61,19 @@ impl Quickstart {
                 noted.lock().unwrap().push_str(&text);
             }
         });
+        let (sender, lines) = mpsc::channel();
+        let output = BufReader::new(process.0.stdout.take().unwrap());
+        thread::spawn(move || {
+            output
+                .lines()
+                .try_for_each(|line| sender.send(line.unwrap()))
+        });
         let mut printed = String::new();
-        for line in BufReader::new(process.stdout.take().unwrap()).lines() {
-            let line = line.unwrap();
+        while !printed.contains("Ctrl-C") {
+            let line = lines.recv_timeout(Duration::from_secs(60));
+            let line = line.unwrap_or_else(|_| panic!("no end of the greeting: {printed}"));
             printed.push_str(&line);
             printed.push('\n');
-            if line == "Ctrl-C stops it." {
-                break;
-            }
         }
         let find = |name: &str| {
             let line = printed
@@ -81,7 +86,7 @@ impl Quickstart {
         let origin = find("Tenant URL").trim_end_matches("/scim/v2").to_owned();
         let token = find("Secret token");
         Quickstart {
-            process,
+            _process: process,
             origin,
             token,
             printed,
@@ -112,9 +117,12 @@ impl Quickstart {
     }
 }
 
-impl Drop for Quickstart {
+/// A process that ends with the test, also if that fails.
+struct Process(Child);
+
+impl Drop for Process {
     fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
