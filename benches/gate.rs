@@ -17,7 +17,7 @@ use axum::{body::Body, http::Request};
 use rustix::time::{ClockId, clock_gettime};
 use scimkit::{
     BearerTokens, MemoryStore, Server, Settings, Sqlite, Store, TenantStore,
-    provision::{Administration, ConnectionSettings, Gate, NewToken},
+    provision::{TenantAdmin, ConnectionSettings, ConnectionAuthenticator, NewToken},
 };
 
 const ROUNDS: u32 = 20_000;
@@ -34,13 +34,13 @@ async fn main() {
 }
 
 async fn measure(name: &str, store: Arc<dyn Store>, tenancy: Arc<dyn TenantStore>) {
-    let administration = Administration::new(Arc::clone(&tenancy));
+    let administration = TenantAdmin::new(Arc::clone(&tenancy));
     for number in 0..OTHERS {
         tenant(&administration, &format!("t{number}")).await;
     }
     let issued = tenant(&administration, "acme").await;
     let settings = Settings::new("http://bench.example/scim/v2");
-    let gate = Gate::new(tenancy, settings.clone());
+    let gate = ConnectionAuthenticator::new(tenancy, settings.clone());
     let gated = Server::new(Arc::clone(&store), settings.clone()).with_authentication(gate);
     let tokens = BearerTokens::default().with(issued.token.digest(), "acme".into());
     let known = Server::new(store, settings).with_authentication(tokens);
@@ -72,7 +72,7 @@ async fn measure(name: &str, store: Arc<dyn Store>, tenancy: Arc<dyn TenantStore
     );
 }
 
-async fn tenant(administration: &Administration, id: &str) -> scimkit::provision::Issued {
+async fn tenant(administration: &TenantAdmin, id: &str) -> scimkit::provision::CreatedToken {
     let tenant = administration.create_tenant(id, id).await.unwrap();
     let connection = administration
         .create_connection(
@@ -85,7 +85,7 @@ async fn tenant(administration: &Administration, id: &str) -> scimkit::provision
         .unwrap();
     let new = NewToken::new("bench");
     administration
-        .issue(&tenant.id, &connection.id, &new)
+        .create_token(&tenant.id, &connection.id, &new)
         .await
         .unwrap()
 }

@@ -23,11 +23,11 @@ use argon2::{
 use axum::http::request::Parts;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use scimkit::{
-    Authenticate, ConnectionId, Denied, Digest, Identity, MemoryStore, Server, Settings, TenantId,
+    Authenticate, ConnectionId, AuthError, TokenDigest, Identity, MemoryStore, Server, Settings, TenantId,
     Token, TokenScopes,
     core::AuthenticationScheme,
     credentials,
-    provision::{Administration, ConnectionSettings, Gate},
+    provision::{TenantAdmin, ConnectionSettings, ConnectionAuthenticator},
     store::BoxFuture,
 };
 use subtle::ConstantTimeEq;
@@ -53,16 +53,16 @@ struct Account {
 struct Basic {
     accounts: HashMap<String, Account>,
     checks: Semaphore,
-    gate: Gate,
+    gate: ConnectionAuthenticator,
     /// The hash of a password that nobody has, so that an unknown user takes as long as a wrong password.
     nobody: String,
     /// Digests of credentials that were right, by user, and since when: hashing passwords is slow by
     /// design, and a provider sends thousands of requests.
-    seen: Mutex<HashMap<String, (Digest, Instant)>>,
+    seen: Mutex<HashMap<String, (TokenDigest, Instant)>>,
 }
 
 impl Basic {
-    fn new(accounts: HashMap<String, Account>, gate: Gate) -> Result<Self, Box<dyn Error>> {
+    fn new(accounts: HashMap<String, Account>, gate: ConnectionAuthenticator) -> Result<Self, Box<dyn Error>> {
         Ok(Basic {
             accounts,
             checks: Semaphore::new(CHECKS),
@@ -72,33 +72,33 @@ impl Basic {
         })
     }
 
-    async fn check(&self, head: &Parts) -> Result<Identity, Denied> {
+    async fn check(&self, head: &Parts) -> Result<Identity, AuthError> {
         let sent = BASE64_STANDARD.decode(credentials(head, "Basic")?);
         let sent = sent.ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let sent = sent.ok_or(Denied::Unauthorized)?;
-        let (user, password) = sent.split_once(':').ok_or(Denied::Unauthorized)?;
+        let sent = sent.ok_or(AuthError::Unauthorized)?;
+        let (user, password) = sent.split_once(':').ok_or(AuthError::Unauthorized)?;
         let account = self.accounts.get(user);
-        let digest = Digest::of(sent.as_bytes());
+        let digest = TokenDigest::new(sent.as_bytes());
         if !self.remembers(user, digest) {
             let kept = account.map_or(&self.nobody, |account| &account.password);
             let turn = tokio::time::timeout(PATIENCE, self.checks.acquire()).await;
-            let turn = turn.map_err(|_| Denied::Unavailable)?;
+            let turn = turn.map_err(|_| AuthError::Unavailable)?;
             let right = is_right(password.to_owned(), kept.clone()).await?;
             drop(turn);
             if !right || account.is_none() {
-                return Err(Denied::Unauthorized);
+                return Err(AuthError::Unauthorized);
             }
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.insert(user.to_owned(), (digest, Instant::now()));
         }
-        let account = account.ok_or(Denied::Unauthorized)?;
+        let account = account.ok_or(AuthError::Unauthorized)?;
         let (tenant, connection) = (&account.tenant, &account.connection);
         self.gate
-            .identify(head, tenant, connection, TokenScopes::ALL)
+            .identity_for(head, tenant, connection, TokenScopes::ALL)
             .await
     }
 
-    fn remembers(&self, user: &str, sent: Digest) -> bool {
+    fn remembers(&self, user: &str, sent: TokenDigest) -> bool {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let known = seen
             .get(user)
@@ -108,7 +108,7 @@ impl Basic {
 }
 
 impl Authenticate for Basic {
-    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, AuthError>> {
         Box::pin(self.check(head))
     }
 
@@ -126,13 +126,13 @@ impl fmt::Debug for Basic {
 }
 
 /// Whether a password is the one that is kept; checked beside the requests, since it is slow.
-async fn is_right(password: String, kept: String) -> Result<bool, Denied> {
+async fn is_right(password: String, kept: String) -> Result<bool, AuthError> {
     let checked = tokio::task::spawn_blocking(move || {
-        let kept = PasswordHash::new(&kept).map_err(|_| Denied::Unavailable)?;
+        let kept = PasswordHash::new(&kept).map_err(|_| AuthError::Unavailable)?;
         let right = Argon2::default().verify_password(password.as_bytes(), &kept);
         Ok(right.is_ok())
     });
-    checked.await.map_err(|_| Denied::Unavailable)?
+    checked.await.map_err(|_| AuthError::Unavailable)?
 }
 
 /// What is kept of a password.
@@ -144,7 +144,7 @@ fn hash(password: &str) -> Result<String, Box<dyn Error>> {
 /// A service with one account: that user, and that password.
 async fn service(base_url: &str, user: &str, password: &str) -> Result<Server, Box<dyn Error>> {
     let (store, settings) = (Arc::new(MemoryStore::new()), Settings::new(base_url));
-    let administration = Administration::new(store.clone());
+    let administration = TenantAdmin::new(store.clone());
     let acme = administration.create_tenant("acme", "Acme Inc.").await?;
     let okta = administration
         .create_connection(&acme.id, "okta", "Okta", &ConnectionSettings::default())
@@ -155,7 +155,7 @@ async fn service(base_url: &str, user: &str, password: &str) -> Result<Server, B
         tenant: acme.id,
     };
     let accounts = HashMap::from([(user.to_owned(), account)]);
-    let gate = Gate::new(store.clone(), settings.clone());
+    let gate = ConnectionAuthenticator::new(store.clone(), settings.clone());
     let basic = Basic::new(accounts, gate)?;
     Ok(Server::new(store, settings).with_authentication(basic))
 }

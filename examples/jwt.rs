@@ -27,11 +27,11 @@ use jsonwebtoken::{
 };
 use p256::pkcs8::EncodePrivateKey;
 use scimkit::{
-    Authenticate, ConnectionId, Denied, Identity, MemoryStore, Server, Settings, TenantId,
+    Authenticate, ConnectionId, AuthError, Identity, MemoryStore, Server, Settings, TenantId,
     TokenScopes,
     core::AuthenticationScheme,
     credentials,
-    provision::{Administration, ConnectionSettings, Gate},
+    provision::{TenantAdmin, ConnectionSettings, ConnectionAuthenticator},
     store::BoxFuture,
 };
 use serde::{Deserialize, Serialize};
@@ -88,31 +88,31 @@ struct Jwt {
     /// What the tokens must be made for: this service.
     audience: String,
     fetch: Fetch,
-    gate: Gate,
+    gate: ConnectionAuthenticator,
     /// By the `iss` of their tokens.
     issuers: HashMap<String, Issuer>,
 }
 
 impl Jwt {
-    async fn check(&self, head: &Parts) -> Result<Identity, Denied> {
+    async fn check(&self, head: &Parts) -> Result<Identity, AuthError> {
         /// What is read before the signature is checked, to look it up and for nothing else.
         #[derive(Deserialize)]
         struct Claimed {
             iss: String,
         }
-        let refused = |_| Denied::Unauthorized;
+        let refused = |_| AuthError::Unauthorized;
         let token = credentials(head, "Bearer")?;
         let header = decode_header(token).map_err(refused)?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(Denied::Unauthorized);
+            return Err(AuthError::Unauthorized);
         }
         let claimed: Claimed = insecure_decode_claims(token).map_err(refused)?;
         let issuer = self.issuers.get(&claimed.iss);
-        let issuer = issuer.ok_or(Denied::Unauthorized)?;
-        let kid = header.kid.ok_or(Denied::Unauthorized)?;
+        let issuer = issuer.ok_or(AuthError::Unauthorized)?;
+        let kid = header.kid.ok_or(AuthError::Unauthorized)?;
         let key = self.key(issuer, &kid).await?;
         if !is_for(&key, header.alg) {
-            return Err(Denied::Unauthorized);
+            return Err(AuthError::Unauthorized);
         }
         let key = DecodingKey::from_jwk(&key).map_err(refused)?;
         let mut rules = Validation::new(header.alg);
@@ -125,11 +125,11 @@ impl Jwt {
         let token = decode::<Claims>(token, &key, &rules).map_err(refused)?;
         let (tenant, connection) = (&issuer.organisation, &issuer.connection);
         let scopes = scopes(&token.claims.scope);
-        self.gate.identify(head, tenant, connection, scopes).await
+        self.gate.identity_for(head, tenant, connection, scopes).await
     }
 
     /// A key of an issuer. One that is not known yet may be new, so the issuer is asked, now and then.
-    async fn key(&self, issuer: &Issuer, kid: &str) -> Result<Jwk, Denied> {
+    async fn key(&self, issuer: &Issuer, kid: &str) -> Result<Jwk, AuthError> {
         {
             let mut keys = issuer.keys.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(key) = keys.known.find(kid) {
@@ -138,18 +138,18 @@ impl Jwt {
             if keys.asked.is_some_and(|asked| asked.elapsed() < PAUSE) {
                 // Without an answer there is no telling; a provider comes again then.
                 return Err(match keys.is_answered {
-                    true => Denied::Unauthorized,
-                    false => Denied::Unavailable,
+                    true => AuthError::Unauthorized,
+                    false => AuthError::Unavailable,
                 });
             }
             (keys.asked, keys.is_answered) = (Some(Instant::now()), false);
         }
         let fetched = (self.fetch)(&issuer.jwks_uri).await;
-        let fetched = fetched.map_err(|_| Denied::Unavailable)?;
+        let fetched = fetched.map_err(|_| AuthError::Unavailable)?;
         let key = fetched.find(kid).cloned();
         let mut keys = issuer.keys.lock().unwrap_or_else(PoisonError::into_inner);
         (keys.is_answered, keys.known) = (true, fetched);
-        key.ok_or(Denied::Unauthorized)
+        key.ok_or(AuthError::Unauthorized)
     }
 }
 
@@ -176,7 +176,7 @@ fn scopes(claim: &str) -> TokenScopes {
 }
 
 impl Authenticate for Jwt {
-    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, AuthError>> {
         Box::pin(self.check(head))
     }
 
@@ -208,7 +208,7 @@ async fn jwt(
     settings: &Settings,
     fetch: Fetch,
 ) -> Result<Jwt, Box<dyn Error>> {
-    let administration = Administration::new(store.clone());
+    let administration = TenantAdmin::new(store.clone());
     let acme = administration.create_tenant("acme", "Acme Inc.").await?;
     let sso = administration
         .create_connection(
@@ -232,7 +232,7 @@ async fn jwt(
     Ok(Jwt {
         audience: "https://app.example/scim".to_owned(),
         fetch,
-        gate: Gate::new(store.clone(), settings.clone()),
+        gate: ConnectionAuthenticator::new(store.clone(), settings.clone()),
         issuers: HashMap::from([("https://login.acme.example".to_owned(), issuer)]),
     })
 }

@@ -105,7 +105,7 @@ async fn erased(world: &World) -> String {
     let before = occurrences(world);
     let store = Sqlite::open(path(world)).unwrap();
     let began = Instant::now();
-    store.erase(&TenantId::default()).await.unwrap();
+    store.erase_tenant(&TenantId::default()).await.unwrap();
     let took = began.elapsed().as_secs_f64();
     format!("{before} to {} in {took:.1} s", occurrences(world))
 }

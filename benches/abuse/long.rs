@@ -84,7 +84,7 @@ async fn beside_writes<T>(world: &World, act: impl Future<Output = T>) -> (T, St
 async fn imported(world: &World) -> String {
     let mut scope: RequestContext = world.scope.clone();
     scope.tenant = TenantId::from("acme");
-    let options = archive::Options::default();
+    let options = archive::ArchiveOptions::default();
     let act = import_from(
         &*world.archive,
         &scope,

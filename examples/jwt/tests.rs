@@ -237,24 +237,24 @@ async fn nothing_is_called_bad_while_the_issuer_does_not_answer() {
     };
     published.fails.store(true, Ordering::Relaxed);
     for _ in 0..3 {
-        assert!(matches!(check(&old).await, Err(Denied::Unavailable)));
+        assert!(matches!(check(&old).await, Err(AuthError::Unavailable)));
     }
     after_the_pause();
     published.fails.store(false, Ordering::Relaxed);
     assert!(check(&old).await.is_ok());
-    assert!(matches!(check(&new).await, Err(Denied::Unauthorized)));
+    assert!(matches!(check(&new).await, Err(AuthError::Unauthorized)));
 
     // The old key stays good, and nobody knows of the new one yet.
     after_the_pause();
     published.publish(&[&new]);
     published.fails.store(true, Ordering::Relaxed);
     for _ in 0..3 {
-        assert!(matches!(check(&new).await, Err(Denied::Unavailable)));
+        assert!(matches!(check(&new).await, Err(AuthError::Unavailable)));
         assert!(check(&old).await.is_ok());
     }
     after_the_pause();
     published.fails.store(false, Ordering::Relaxed);
     assert!(check(&new).await.is_ok());
-    assert!(matches!(check(&old).await, Err(Denied::Unauthorized)));
+    assert!(matches!(check(&old).await, Err(AuthError::Unauthorized)));
     assert_eq!(published.asked.load(Ordering::Relaxed), 4);
 }

@@ -6,7 +6,7 @@ use scimkit::{
     RequestContext,
     mapping::TypeMapping,
     registry::ResourceType,
-    sql::{Dialect, HostTable},
+    sql::{Dialect, MappedTable},
     store::{
         Capabilities, StoreError,
         engine::{FoundRow, Rejection, ResourceRow, RowRef, RowState, RowsError},
@@ -23,19 +23,19 @@ const OWN: [&str; 5] = ["connection", "created", "changed", "removed", "revision
 #[derive(Debug)]
 pub(crate) struct People {
     database: Mutex<Connection>,
-    table: HostTable,
+    table: MappedTable,
 }
 
 /// The people of one company, with exclusive use of the database.
 pub(crate) struct Company<'a> {
     company: &'a str,
     database: MutexGuard<'a, Connection>,
-    table: &'a HostTable,
+    table: &'a MappedTable,
 }
 
 impl People {
     pub(crate) fn new(database: Connection, rules: &TypeMapping) -> Self {
-        let table = HostTable::of(rules, Dialect::Sqlite, "person", "id");
+        let table = MappedTable::new(rules, Dialect::Sqlite, "person", "id");
         People {
             database: Mutex::new(database),
             table: table.with_tenant("company"),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::http::request::Parts;
 use scimkit::{
-    Authenticate, ConnectionId, Denied, Digest, Identity, Settings, TenantId, TenantStore, Token,
+    Authenticate, ConnectionId, AuthError, TokenDigest, Identity, Settings, TenantId, TenantStore, Token,
     TokenScopes,
     core::AuthenticationScheme,
     credentials,
-    provision::{Administration, Clock, ConnectionSettings, Error, Gate, NewToken},
+    provision::{TenantAdmin, Clock, ConnectionSettings, AdminError, ConnectionAuthenticator, NewToken},
     store::BoxFuture,
 };
 use subtle::ConstantTimeEq;
@@ -30,8 +30,8 @@ pub(crate) enum TokenSource {
 /// Accepts the tokens of the store, or instead the token that was given for this run.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
-    gate: Gate,
-    given: Option<Digest>,
+    gate: ConnectionAuthenticator,
+    given: Option<TokenDigest>,
 }
 
 impl Authenticator {
@@ -41,7 +41,7 @@ impl Authenticator {
         tenants: Arc<dyn TenantStore>,
         settings: Settings,
     ) -> Result<(Authenticator, TokenSource), Problem> {
-        let administration = Administration::new(Arc::clone(&tenants));
+        let administration = TenantAdmin::new(Arc::clone(&tenants));
         set_up(&administration).await?;
         let given = options.token()?;
         let source = if let Some(token) = &given {
@@ -51,30 +51,30 @@ impl Authenticator {
         } else {
             stored_or_created(&administration).await?
         };
-        let gate = Gate::new(tenants, settings);
+        let gate = ConnectionAuthenticator::new(tenants, settings);
         let given = given.map(|token| token.digest());
         Ok((Authenticator { gate, given }, source))
     }
 
-    async fn identity(&self, head: &Parts) -> Result<Identity, Denied> {
+    async fn identity(&self, head: &Parts) -> Result<Identity, AuthError> {
         let Some(given) = &self.given else {
             return self.gate.authenticate(head).await;
         };
-        let sent = Digest::of(credentials(head, "Bearer")?.as_bytes());
+        let sent = TokenDigest::new(credentials(head, "Bearer")?.as_bytes());
         if !bool::from(sent.as_bytes().ct_eq(given.as_bytes())) {
-            return Err(Denied::Unauthorized);
+            return Err(AuthError::Unauthorized);
         }
         let tenant = TenantId::default();
         let connection = ConnectionId::default();
         let identity = self
             .gate
-            .identify(head, &tenant, &connection, TokenScopes::ALL);
+            .identity_for(head, &tenant, &connection, TokenScopes::ALL);
         identity.await
     }
 }
 
 impl Authenticate for Authenticator {
-    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, AuthError>> {
         Box::pin(self.identity(head))
     }
 
@@ -83,7 +83,7 @@ impl Authenticate for Authenticator {
     }
 }
 
-async fn set_up(administration: &Administration) -> Result<(), Error> {
+async fn set_up(administration: &TenantAdmin) -> Result<(), AdminError> {
     let tenant = TenantId::default();
     let id = tenant.as_str();
     ignore_existing(administration.create_tenant(id, id).await)?;
@@ -94,22 +94,22 @@ async fn set_up(administration: &Administration) -> Result<(), Error> {
     ignore_existing(created.await)
 }
 
-fn ignore_existing<T>(created: Result<T, Error>) -> Result<(), Error> {
+fn ignore_existing<T>(created: Result<T, AdminError>) -> Result<(), AdminError> {
     match created {
-        Err(Error::Exists { .. }) => Ok(()),
+        Err(AdminError::Exists { .. }) => Ok(()),
         other => other.map(drop),
     }
 }
 
-async fn create_token(administration: &Administration) -> Result<Token, Error> {
+async fn create_token(administration: &TenantAdmin) -> Result<Token, AdminError> {
     let tenant = TenantId::default();
     let connection = ConnectionId::default();
     let new = NewToken::new("quickstart");
-    let issued = administration.issue(&tenant, &connection, &new).await?;
+    let issued = administration.create_token(&tenant, &connection, &new).await?;
     Ok(issued.token)
 }
 
-async fn stored_or_created(administration: &Administration) -> Result<TokenSource, Error> {
+async fn stored_or_created(administration: &TenantAdmin) -> Result<TokenSource, AdminError> {
     let tokens = administration.tokens(&TenantId::default()).await?;
     let now = Clock::default().now();
     if tokens.is_empty() {

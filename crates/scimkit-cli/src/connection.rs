@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::ExitCode, sync::Arc};
 use clap::{Args, Subcommand};
 use scimkit::{
     ConnectionId, Settings, TenantId,
-    provision::{Administration, ConnectionSettings, Switch},
+    provision::{TenantAdmin, ConnectionSettings, Switch},
     store::{Connection, TenantLimits},
 };
 use serde_json::{Map, Value, json};
@@ -208,7 +208,7 @@ pub(crate) fn run(command: &Command) -> ExitCode {
             store.run(IfMissing::Fail, async |admin| remove(admin, options).await)
         }
         Command::Show(options) => {
-            let shown = async |admin: Administration| {
+            let shown = async |admin: TenantAdmin| {
                 let (tenant, id) = options.ids();
                 Ok(shown(&admin.connection(&tenant, &id).await?))
             };
@@ -227,7 +227,7 @@ impl Selected {
     }
 }
 
-async fn create(admin: Administration, options: &Create) -> Result<CommandOutput, Failure> {
+async fn create(admin: TenantAdmin, options: &Create) -> Result<CommandOutput, Failure> {
     let mut limits = TenantLimits::default();
     limits.connections = options.limit.unwrap_or(limits.connections);
     let admin = admin.with_limits(limits);
@@ -240,7 +240,7 @@ async fn create(admin: Administration, options: &Create) -> Result<CommandOutput
     Ok(shown(&created.await?))
 }
 
-async fn list(admin: Administration, options: &List) -> Result<CommandOutput, Failure> {
+async fn list(admin: TenantAdmin, options: &List) -> Result<CommandOutput, Failure> {
     let connections = admin.connections(&options.tenant.id()).await?;
     let json: Vec<_> = connections.iter().map(as_json).collect();
     let json = json!({ "connections": json });
@@ -248,21 +248,21 @@ async fn list(admin: Administration, options: &List) -> Result<CommandOutput, Fa
 }
 
 fn switch(options: &Selected, to: Switch) -> ExitCode {
-    let switched = async |admin: Administration| {
+    let switched = async |admin: TenantAdmin| {
         let (tenant, id) = options.ids();
         Ok(shown(&admin.switch(&tenant, &id, to).await?))
     };
     options.tenant.store.run(IfMissing::Fail, switched)
 }
 
-async fn remove(admin: Administration, options: &Selected) -> Result<CommandOutput, Failure> {
+async fn remove(admin: TenantAdmin, options: &Selected) -> Result<CommandOutput, Failure> {
     let (tenant, id) = options.ids();
     admin.remove_connection(&tenant, &id).await?;
     let text = format!("removed connection `{id}` and its tokens");
     Ok(CommandOutput::line(json!({ "removed": id.as_str() }), text))
 }
 
-async fn update(admin: Administration, options: &Change) -> Result<CommandOutput, Failure> {
+async fn update(admin: TenantAdmin, options: &Change) -> Result<CommandOutput, Failure> {
     let id = ConnectionId::from(options.id());
     let seen = admin.connection(&options.tenant.id(), &id).await?;
     let rules = options.apply(&seen.settings)?;

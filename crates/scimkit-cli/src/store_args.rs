@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use scimkit::{
     Sqlite, TenantId,
-    provision::{Administration, Error},
+    provision::{TenantAdmin, AdminError},
 };
 use serde_json::Value;
 
@@ -109,10 +109,10 @@ pub(crate) enum Failure {
     Unusable(String),
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
+impl From<AdminError> for Failure {
+    fn from(error: AdminError) -> Self {
         match error {
-            Error::Store(_) | Error::NoRandomness(_) => Failure::Unusable(chain(&error)),
+            AdminError::Store(_) | AdminError::NoRandomness(_) => Failure::Unusable(chain(&error)),
             other => Failure::Rejected(chain(&other)),
         }
     }
@@ -128,9 +128,9 @@ impl StoreArgs {
     pub(crate) fn run(
         &self,
         missing: IfMissing,
-        command: impl AsyncFnOnce(Administration) -> Result<CommandOutput, Failure>,
+        command: impl AsyncFnOnce(TenantAdmin) -> Result<CommandOutput, Failure>,
     ) -> ExitCode {
-        let on_store = async |store: Arc<Sqlite>| command(Administration::new(store)).await;
+        let on_store = async |store: Arc<Sqlite>| command(TenantAdmin::new(store)).await;
         self.run_on_store(missing, on_store)
     }
 

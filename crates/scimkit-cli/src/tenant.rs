@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 use scimkit::{
     Sqlite, TenantId,
-    provision::{Administration, Clock},
+    provision::{TenantAdmin, Clock},
     store::{Archive, StoreError, Tenant, TenantLimits},
 };
 use serde_json::{Value, json};
@@ -121,7 +121,7 @@ pub(crate) fn run(command: &Command) -> ExitCode {
     }
 }
 
-async fn create(admin: Administration, options: &Create) -> Result<CommandOutput, Failure> {
+async fn create(admin: TenantAdmin, options: &Create) -> Result<CommandOutput, Failure> {
     let name = options.name.as_deref().unwrap_or(&options.id);
     let mut limits = TenantLimits::default();
     limits.tenants = options.limit.unwrap_or(limits.tenants);
@@ -140,7 +140,7 @@ async fn purge(store: Arc<Sqlite>, options: &Purge) -> Result<CommandOutput, Fai
     let too_long =
         || Failure::Rejected("--older-than is too long: no date is that early".to_owned());
     let before = before.ok_or_else(too_long)?;
-    let count = match store.forget(&tenant, before).await {
+    let count = match store.purge_deleted(&tenant, before).await {
         Ok(count) => count,
         Err(StoreError::NotFound) => {
             return Err(Failure::Rejected(format!("there is no tenant `{tenant}`")));
@@ -159,7 +159,7 @@ async fn purge(store: Arc<Sqlite>, options: &Purge) -> Result<CommandOutput, Fai
     Ok(CommandOutput::line(json, text))
 }
 
-async fn list(admin: Administration) -> Result<CommandOutput, Failure> {
+async fn list(admin: TenantAdmin) -> Result<CommandOutput, Failure> {
     let tenants = admin.tenants().await?;
     let json: Vec<_> = tenants.iter().map(as_json).collect();
     Ok(CommandOutput::new(
@@ -168,7 +168,7 @@ async fn list(admin: Administration) -> Result<CommandOutput, Failure> {
     ))
 }
 
-async fn show(admin: Administration, id: &str) -> Result<CommandOutput, Failure> {
+async fn show(admin: TenantAdmin, id: &str) -> Result<CommandOutput, Failure> {
     let tenant = admin.tenant(&TenantId::from(id)).await?;
     let connections = admin.connections(&tenant.id).await?;
     let tokens = admin.tokens(&tenant.id).await?;

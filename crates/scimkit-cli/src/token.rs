@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use scimkit::{
     ConnectionId, TokenScopes,
-    provision::{Administration, Clock, Issued, NewToken},
+    provision::{TenantAdmin, Clock, CreatedToken, NewToken},
     store::{TenantLimits, TokenRecord},
 };
 use serde_json::{Value, json};
@@ -114,7 +114,7 @@ struct Showing {
 
 impl Showing {
     /// The token alone; its record is a note.
-    fn output(&self, issued: &Issued) -> CommandOutput {
+    fn output(&self, issued: &CreatedToken) -> CommandOutput {
         let secret = issued.token.reveal();
         let json = json!({ "secret": secret, "token": as_json(&issued.record) });
         let mut output = CommandOutput::line(json, secret.to_owned());
@@ -188,9 +188,9 @@ pub(crate) fn run(command: &Command) -> ExitCode {
             store.run(IfMissing::Fail, async |admin| list(admin, options).await)
         }
         Command::Revoke(options) => {
-            let revoked = async |admin: Administration| {
+            let revoked = async |admin: TenantAdmin| {
                 let tenant = options.tenant.id();
-                let record = admin.revoke(&tenant, &options.id).await?;
+                let record = admin.revoke_token(&tenant, &options.id).await?;
                 Ok(CommandOutput::new(
                     as_json(&record),
                     tokens_table(&[record]),
@@ -199,9 +199,9 @@ pub(crate) fn run(command: &Command) -> ExitCode {
             options.tenant.store.run(IfMissing::Fail, revoked)
         }
         Command::Rotate(options) => {
-            let rotated = async |admin: Administration| {
+            let rotated = async |admin: TenantAdmin| {
                 let tenant = options.tenant.id();
-                let rotated = admin.rotate(&tenant, &options.id, options.overlap);
+                let rotated = admin.rotate_token(&tenant, &options.id, options.overlap);
                 let issued = rotated.await?;
                 let printed = options.showing.output(&issued);
                 reveal(&admin, &options.tenant.store, &issued, printed).await
@@ -211,7 +211,7 @@ pub(crate) fn run(command: &Command) -> ExitCode {
     }
 }
 
-async fn create(admin: Administration, options: &Create) -> Result<CommandOutput, Failure> {
+async fn create(admin: TenantAdmin, options: &Create) -> Result<CommandOutput, Failure> {
     let tenant = options.tenant.id();
     let connection = ConnectionId::from(options.connection.as_str());
     let mut new = NewToken::new(options.name.as_str());
@@ -226,23 +226,23 @@ async fn create(admin: Administration, options: &Create) -> Result<CommandOutput
     let mut limits = TenantLimits::default();
     limits.tokens = options.limit.unwrap_or(limits.tokens);
     let admin = admin.with_limits(limits);
-    let issued = admin.issue(&tenant, &connection, &new).await?;
+    let issued = admin.create_token(&tenant, &connection, &new).await?;
     let printed = options.showing.output(&issued);
     reveal(&admin, &options.tenant.store, &issued, printed).await
 }
 
 /// Prints a new token. Nothing can print it again, so a token that could not be printed is revoked.
 async fn reveal(
-    admin: &Administration,
+    admin: &TenantAdmin,
     store: &StoreArgs,
-    issued: &Issued,
+    issued: &CreatedToken,
     output: CommandOutput,
 ) -> Result<CommandOutput, Failure> {
     let Err(error) = printed(store.wants_json(), &output) else {
         return Ok(CommandOutput::new(Value::Null, []));
     };
     let TokenRecord { id, tenant, .. } = &issued.record;
-    let problem = match admin.revoke(tenant, id).await {
+    let problem = match admin.revoke_token(tenant, id).await {
         Ok(_) => format!("can't print the new token ({error}), so it was revoked: create another"),
         Err(failed) => {
             let failed = crate::chain(&failed);
@@ -262,7 +262,7 @@ fn printed(wants_json: bool, output: &CommandOutput) -> io::Result<()> {
     output::put(output.lines.iter().map(String::as_str))
 }
 
-async fn list(admin: Administration, options: &List) -> Result<CommandOutput, Failure> {
+async fn list(admin: TenantAdmin, options: &List) -> Result<CommandOutput, Failure> {
     let tenant = options.tenant.id();
     let mut tokens = admin.tokens(&tenant).await?;
     if let Some(id) = &options.connection {

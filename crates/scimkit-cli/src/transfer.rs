@@ -12,10 +12,10 @@ use clap::Args;
 use indicatif::ProgressBar;
 use scimkit::{
     RequestContext, Settings, Sqlite, TenantId,
-    provision::check_id,
+    provision::validate_tenant_id,
     store::{
         StoreError,
-        archive::{self, Archive, ArchiveError, Counts, Erased, Tokens},
+        archive::{self, Archive, ArchiveError, RecordCounts, Erased, TokenExport},
     },
 };
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ pub(crate) fn erase(options: &Erase) -> ExitCode {
     let tenant = TenantId::from(id.as_str());
     store.run_on_store(IfMissing::Fail, async |store| {
         // This also erases a tenant that has resources but was never created.
-        if store.erase(&tenant).await.map_err(|e| unusable(&e))? == Erased::Nothing {
+        if store.erase_tenant(&tenant).await.map_err(|e| unusable(&e))? == Erased::Nothing {
             return Err(Failure::Rejected(format!("there is no tenant `{tenant}`")));
         }
         let text = format!("erased tenant `{tenant}` with all its data");
@@ -165,7 +165,7 @@ async fn export_lines(
     tenant: &TenantId,
     options: &Export,
     output: impl Write,
-) -> Result<Counts, ArchiveError> {
+) -> Result<RecordCounts, ArchiveError> {
     let archive_options = archive_options(options.without_tokens);
     let exported = archive::export_to(store, tenant, &archive_options, output).await;
     exported.map(|(_, counts)| counts)
@@ -225,7 +225,7 @@ fn open_input(options: &Import) -> Result<(RequestContext, Input), Failure> {
     settings.limits.document = options.max_document.unwrap_or(settings.limits.document);
     let (exported, input) = input(&options.file)?;
     let tenant = options.tenant.as_deref().map_or(exported, TenantId::from);
-    check_id(tenant.as_str())?;
+    validate_tenant_id(tenant.as_str())?;
     Ok((RequestContext::new(tenant, Arc::new(settings)), input))
 }
 
@@ -266,10 +266,10 @@ fn spooled(mut pipe: impl Read) -> io::Result<File> {
     Ok(file)
 }
 
-fn archive_options(without_tokens: bool) -> archive::Options {
-    let mut options = archive::Options::default();
+fn archive_options(without_tokens: bool) -> archive::ArchiveOptions {
+    let mut options = archive::ArchiveOptions::default();
     if without_tokens {
-        options.tokens = Tokens::Leave;
+        options.tokens = TokenExport::Leave;
     }
     options
 }
@@ -298,7 +298,7 @@ fn file_failure(path: &Path, error: &io::Error) -> Failure {
     Failure::Unusable(files::explain(path, error))
 }
 
-fn as_json(tenant: &TenantId, counts: &Counts) -> Value {
+fn as_json(tenant: &TenantId, counts: &RecordCounts) -> Value {
     json!({
         "connections": counts.connections,
         "members": counts.members,
@@ -309,8 +309,8 @@ fn as_json(tenant: &TenantId, counts: &Counts) -> Value {
     })
 }
 
-fn summary(done: &str, tenant: &TenantId, counts: &Counts) -> String {
-    let Counts {
+fn summary(done: &str, tenant: &TenantId, counts: &RecordCounts) -> String {
+    let RecordCounts {
         connections,
         members,
         resources,

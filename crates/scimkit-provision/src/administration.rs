@@ -8,7 +8,7 @@ use scimkit_store::{
     TenantId, TenantLimits, TenantStore, validate,
 };
 
-use crate::{Clock, Error, Kind};
+use crate::{Clock, AdminError, EntityKind};
 
 /// How often a change that loses races against other changes is tried again.
 pub(crate) const RACES: u32 = 16;
@@ -25,7 +25,7 @@ pub(crate) const RACES: u32 = 16;
 /// # Example
 /// See the [front page](crate).
 #[derive(Debug, Clone)]
-pub struct Administration {
+pub struct TenantAdmin {
     cause: Cause,
     pub(crate) clock: Clock,
     limits: TenantLimits,
@@ -42,11 +42,11 @@ pub enum Switch {
     On,
 }
 
-impl Administration {
+impl TenantAdmin {
     /// An administration of what is kept there.
     #[must_use]
     pub fn new(tenancy: Arc<dyn TenantStore>) -> Self {
-        Administration {
+        TenantAdmin {
             cause: Cause::default(),
             clock: Clock::default(),
             limits: TenantLimits::default(),
@@ -105,29 +105,29 @@ impl Administration {
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn tenants(&self) -> Result<Vec<Tenant>, Error> {
-        self.tenancy.tenants().await.map_err(Error::Store)
+    pub async fn tenants(&self) -> Result<Vec<Tenant>, AdminError> {
+        self.tenancy.tenants().await.map_err(AdminError::Store)
     }
 
     /// A tenant by its id.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Store`].
-    pub async fn tenant(&self, id: &TenantId) -> Result<Tenant, Error> {
-        let found = self.tenancy.tenant(id).await.map_err(Error::Store)?;
-        found.ok_or_else(|| not_found(Kind::Tenant, id.as_str()))
+    pub async fn tenant(&self, id: &TenantId) -> Result<Tenant, AdminError> {
+        let found = self.tenancy.tenant(id).await.map_err(AdminError::Store)?;
+        found.ok_or_else(|| not_found(EntityKind::Tenant, id.as_str()))
     }
 
     /// Makes a tenant.
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Exists`], [`Error::TooMany`], [`Error::Store`].
-    pub async fn create_tenant(&self, id: &str, name: &str) -> Result<Tenant, Error> {
+    pub async fn create_tenant(&self, id: &str, name: &str) -> Result<Tenant, AdminError> {
         validate::id("tenant id", id)?;
         validate::name(name)?;
         let tenant = Tenant::new(TenantId::from(id), name, self.now());
         self.put_tenant(tenant).await.map_err(|error| match error {
-            Error::Stale { id, kind } => Error::Exists { id, kind },
+            AdminError::Stale { id, kind } => AdminError::Exists { id, kind },
             other => other,
         })
     }
@@ -136,7 +136,7 @@ impl Administration {
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Stale`] unless the tenant is as it was `seen`, [`Error::Store`].
-    pub async fn rename_tenant(&self, seen: &Tenant, name: &str) -> Result<Tenant, Error> {
+    pub async fn rename_tenant(&self, seen: &Tenant, name: &str) -> Result<Tenant, AdminError> {
         validate::name(name)?;
         let mut tenant = seen.clone();
         name.clone_into(&mut tenant.name);
@@ -147,9 +147,9 @@ impl Administration {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Store`].
-    pub async fn connections(&self, tenant: &TenantId) -> Result<Vec<Connection>, Error> {
+    pub async fn connections(&self, tenant: &TenantId) -> Result<Vec<Connection>, AdminError> {
         let found = self.tenancy.connections(tenant).await;
-        let found = found.map_err(Error::Store)?;
+        let found = found.map_err(AdminError::Store)?;
         if found.is_empty() {
             self.tenant(tenant).await?;
         }
@@ -164,13 +164,13 @@ impl Administration {
         &self,
         tenant: &TenantId,
         id: &ConnectionId,
-    ) -> Result<Connection, Error> {
+    ) -> Result<Connection, AdminError> {
         let found = self.tenancy.connection(tenant, id).await;
-        if let Some((_, connection)) = found.map_err(Error::Store)? {
+        if let Some((_, connection)) = found.map_err(AdminError::Store)? {
             return Ok(connection);
         }
         self.tenant(tenant).await?;
-        Err(not_found(Kind::Connection, id.as_str()))
+        Err(not_found(EntityKind::Connection, id.as_str()))
     }
 
     /// Makes a connection.
@@ -184,7 +184,7 @@ impl Administration {
         id: &str,
         name: &str,
         rules: &ConnectionSettings,
-    ) -> Result<Connection, Error> {
+    ) -> Result<Connection, AdminError> {
         validate::id("connection id", id)?;
         validate::name(name)?;
         let (id, at) = (ConnectionId::from(id), self.now());
@@ -192,8 +192,8 @@ impl Administration {
         connection.settings = rules.to_json()?;
         let made = self.put_connection(connection).await;
         made.map_err(|error| match error {
-            Error::Stale { id, kind } => Error::Exists { id, kind },
-            Error::NotFound { .. } => not_found(Kind::Tenant, tenant.as_str()),
+            AdminError::Stale { id, kind } => AdminError::Exists { id, kind },
+            AdminError::NotFound { .. } => not_found(EntityKind::Tenant, tenant.as_str()),
             other => other,
         })
     }
@@ -208,7 +208,7 @@ impl Administration {
         seen: &Connection,
         name: &str,
         rules: &ConnectionSettings,
-    ) -> Result<Connection, Error> {
+    ) -> Result<Connection, AdminError> {
         validate::name(name)?;
         let mut connection = seen.clone();
         name.clone_into(&mut connection.name);
@@ -226,14 +226,14 @@ impl Administration {
         tenant: &TenantId,
         id: &ConnectionId,
         to: Switch,
-    ) -> Result<Connection, Error> {
+    ) -> Result<Connection, AdminError> {
         let mut races = RACES;
         loop {
             let seen = self.connection(tenant, id).await?;
             let mut rules = ConnectionSettings::from_json(&seen.settings)?;
             rules.active = to == Switch::On;
             match self.change_connection(&seen, &seen.name, &rules).await {
-                Err(Error::Stale { .. }) if races > 0 => races -= 1,
+                Err(AdminError::Stale { .. }) if races > 0 => races -= 1,
                 done => return done,
             }
         }
@@ -247,12 +247,12 @@ impl Administration {
         &self,
         tenant: &TenantId,
         id: &ConnectionId,
-    ) -> Result<(), Error> {
+    ) -> Result<(), AdminError> {
         let removed = self
             .tenancy
             .remove_connection(tenant, id, self.stamp())
             .await;
-        removed.map_err(|error| failed(error, Kind::Connection, id.as_str()))
+        removed.map_err(|error| failed(error, EntityKind::Connection, id.as_str()))
     }
 
     /// The time, as precisely as every store keeps it.
@@ -270,38 +270,38 @@ impl Administration {
         self.tenancy.put(entries, self.stamp()).await
     }
 
-    async fn put_tenant(&self, mut tenant: Tenant) -> Result<Tenant, Error> {
+    async fn put_tenant(&self, mut tenant: Tenant) -> Result<Tenant, AdminError> {
         let put = self.put(vec![TenantEntry::Tenant(tenant.clone())]).await;
-        put.map_err(|error| failed(error, Kind::Tenant, tenant.id.as_str()))?;
+        put.map_err(|error| failed(error, EntityKind::Tenant, tenant.id.as_str()))?;
         tenant.revision += 1;
         Ok(tenant)
     }
 
-    async fn put_connection(&self, mut connection: Connection) -> Result<Connection, Error> {
+    async fn put_connection(&self, mut connection: Connection) -> Result<Connection, AdminError> {
         let entry = TenantEntry::Connection(connection.clone());
         let put = self.put(vec![entry]).await;
-        put.map_err(|error| failed(error, Kind::Connection, connection.id.as_str()))?;
+        put.map_err(|error| failed(error, EntityKind::Connection, connection.id.as_str()))?;
         connection.revision += 1;
         Ok(connection)
     }
 }
 
-pub(crate) fn not_found(kind: Kind, id: &str) -> Error {
+pub(crate) fn not_found(kind: EntityKind, id: &str) -> AdminError {
     let id = id.to_owned();
-    Error::NotFound { id, kind }
+    AdminError::NotFound { id, kind }
 }
 
 /// What a failure of the store means for whoever changes that.
-pub(crate) fn failed(error: StoreError, kind: Kind, id: &str) -> Error {
+pub(crate) fn failed(error: StoreError, kind: EntityKind, id: &str) -> AdminError {
     let id = id.to_owned();
     match error {
-        StoreError::NotFound => Error::NotFound { id, kind },
-        StoreError::VersionMismatch { .. } => Error::Stale { id, kind },
-        StoreError::TooManyEntries { kind, limit } => Error::TooMany {
+        StoreError::NotFound => AdminError::NotFound { id, kind },
+        StoreError::VersionMismatch { .. } => AdminError::Stale { id, kind },
+        StoreError::TooManyEntries { kind, limit } => AdminError::TooMany {
             kind: kind.into(),
             limit,
             problem: error.to_string(),
         },
-        other => Error::Store(other),
+        other => AdminError::Store(other),
     }
 }

@@ -9,7 +9,7 @@ use lru::LruCache;
 use scimkit_mapping::MappingBuilder;
 use scimkit_store::{Connection, ConnectionId, Settings, TenantId};
 
-use crate::{ConnectionSettings, ConnectionSettingsError, place::Place};
+use crate::{ConnectionSettings, ConnectionSettingsError, place::TenantLocation};
 
 /// Connections that are remembered at most; of more, those that were asked for last.
 const MOST: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
@@ -18,7 +18,7 @@ const MOST: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 #[derive(Debug)]
 pub(crate) struct Base {
     pub(crate) mappings: MappingBuilder,
-    pub(crate) place: Place,
+    pub(crate) place: TenantLocation,
     pub(crate) settings: Settings,
 }
 
@@ -110,13 +110,13 @@ mod tests {
     use scimkit_store::{Connection, ConnectionId, Settings, TenantId};
 
     use super::{Base, Cache, MOST};
-    use crate::place::Place;
+    use crate::place::TenantLocation;
 
     fn base(url: &str) -> Base {
         let settings = Settings::new(url);
         Base {
             mappings: Default::default(),
-            place: Place::of(&settings.base_url),
+            place: TenantLocation::of(&settings.base_url),
             settings,
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use scimkit_core::excerpt;
-use scimkit_server::NoRandomness;
+use scimkit_server::RandomnessError;
 use scimkit_store::{ConnectionSettingsError, EntryKind, StoreError, validate::InvalidEntry};
 
 /// Why something could not be done for an administrator.
@@ -11,10 +11,10 @@ use scimkit_store::{ConnectionSettingsError, EntryKind, StoreError, validate::In
 /// No error tells a secret, or a digest of one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum AdminError {
     /// A token that is revoked, replaced or expired can't be replaced: issue another.
     #[error("token `{id}` is revoked, replaced or expired; make a new one instead")]
-    Ended {
+    TokenInactive {
         /// The token's id.
         id: String,
     },
@@ -24,7 +24,7 @@ pub enum Error {
         /// The id.
         id: String,
         /// Of what.
-        kind: Kind,
+        kind: EntityKind,
     },
     /// A text that was given can't be taken.
     #[error("the {what} `{}` can't be taken: {problem}", excerpt(text))]
@@ -38,25 +38,25 @@ pub enum Error {
     },
     /// The system has no randomness to make a token from.
     #[error("no token can be made")]
-    NoRandomness(#[source] NoRandomness),
+    NoRandomness(#[source] RandomnessError),
     /// There is nothing of that id.
     #[error("there is no {kind} `{}`", excerpt(id))]
     NotFound {
         /// The id.
         id: String,
         /// Of what.
-        kind: Kind,
+        kind: EntityKind,
     },
     /// The rules of a connection can't be read or kept.
     #[error("{0}")]
-    Rules(ConnectionSettingsError),
+    Settings(ConnectionSettingsError),
     /// Somebody else changed it in between: look again, then try again.
     #[error("{kind} `{id}` was changed by somebody else; nothing was done")]
     Stale {
         /// The id.
         id: String,
         /// Of what.
-        kind: Kind,
+        kind: EntityKind,
     },
     /// One more would exceed a limit on the number of tenants, connections or tokens: remove one, or
     /// [raise the limit](crate::Administration::with_limits). Nothing was done.
@@ -65,7 +65,7 @@ pub enum Error {
     #[error("{problem}")]
     TooMany {
         /// Of what.
-        kind: Kind,
+        kind: EntityKind,
         /// The limit.
         limit: u64,
         /// The limit and what to do, in words.
@@ -79,7 +79,7 @@ pub enum Error {
 /// What an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum EntityKind {
     /// A connection of a tenant.
     Connection,
     /// A tenant.
@@ -88,52 +88,52 @@ pub enum Kind {
     Token,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for EntityKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::Connection => "connection",
-            Kind::Tenant => "tenant",
-            Kind::Token => "token",
+            EntityKind::Connection => "connection",
+            EntityKind::Tenant => "tenant",
+            EntityKind::Token => "token",
         })
     }
 }
 
-impl From<EntryKind> for Kind {
+impl From<EntryKind> for EntityKind {
     fn from(kind: EntryKind) -> Self {
         match kind {
-            EntryKind::Connection => Kind::Connection,
-            EntryKind::Tenant => Kind::Tenant,
-            EntryKind::Token => Kind::Token,
+            EntryKind::Connection => EntityKind::Connection,
+            EntryKind::Tenant => EntityKind::Tenant,
+            EntryKind::Token => EntityKind::Token,
         }
     }
 }
 
-impl From<InvalidEntry> for Error {
+impl From<InvalidEntry> for AdminError {
     fn from(error: InvalidEntry) -> Self {
         match error {
-            InvalidEntry::Rules(error) => Error::Rules(error),
+            InvalidEntry::Rules(error) => AdminError::Settings(error),
             InvalidEntry::Text {
                 problem,
                 text,
                 what,
-            } => Error::Invalid {
+            } => AdminError::Invalid {
                 problem,
                 text,
                 what,
             },
-            other => Error::Store(StoreError::backend(other)),
+            other => AdminError::Store(StoreError::backend(other)),
         }
     }
 }
 
-impl From<ConnectionSettingsError> for Error {
+impl From<ConnectionSettingsError> for AdminError {
     fn from(error: ConnectionSettingsError) -> Self {
-        Error::Rules(error)
+        AdminError::Settings(error)
     }
 }
 
-impl From<NoRandomness> for Error {
-    fn from(error: NoRandomness) -> Self {
-        Error::NoRandomness(error)
+impl From<RandomnessError> for AdminError {
+    fn from(error: RandomnessError) -> Self {
+        AdminError::NoRandomness(error)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
 use scimkit_mapping::MappingBuilder;
-use scimkit_server::{Access, Authenticate, Denied, Digest, Identity, credentials};
+use scimkit_server::{Access, Authenticate, AuthError, TokenDigest, Identity, credentials};
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, FoundToken, Settings, StoreError, TenantId, TenantStore,
     TokenScopes,
@@ -15,8 +15,8 @@ use subtle::{Choice, ConstantTimeEq};
 use crate::{
     Clock,
     cache::{Base, Cache},
-    place::{Forwarded, Place},
-    used::Uses,
+    place::{Forwarded, TenantLocation},
+    used::TokenUseRecorder,
 };
 
 /// Lets in whoever comes with a good bearer token of the tenant whose place was asked.
@@ -46,28 +46,28 @@ use crate::{
 /// # Example
 /// See the [front page](crate).
 #[derive(Debug)]
-pub struct Gate {
+pub struct ConnectionAuthenticator {
     base: Base,
     cache: Cache,
     clock: Clock,
     tenancy: Arc<dyn TenantStore>,
-    uses: Uses,
+    uses: TokenUseRecorder,
 }
 
-impl Gate {
+impl ConnectionAuthenticator {
     /// A gate for the connections that are kept there, whose rules start from those settings.
     #[must_use]
     pub fn new(tenancy: Arc<dyn TenantStore>, settings: Settings) -> Self {
-        Gate {
+        ConnectionAuthenticator {
             base: Base {
                 mappings: MappingBuilder::default(),
-                place: Place::of(&settings.base_url),
+                place: TenantLocation::of(&settings.base_url),
                 settings,
             },
             cache: Cache::default(),
             clock: Clock::default(),
             tenancy,
-            uses: Uses::default(),
+            uses: TokenUseRecorder::default(),
         }
     }
 
@@ -77,7 +77,7 @@ impl Gate {
     /// - Of several hosts in it (`a.app.example, proxy.internal`, or several such headers) the first
     ///   counts: a proxy behind the first one appends its own.
     #[must_use]
-    pub fn believing_forwarded_host(mut self) -> Self {
+    pub fn with_trusted_forwarded_host(mut self) -> Self {
         self.base.place = self.base.place.with_forwarded(Forwarded::Believed);
         self
     }
@@ -101,24 +101,24 @@ impl Gate {
     ///
     /// # Errors
     /// As those of the gate; [`Denied::Unauthorized`] also for a connection that is not there.
-    pub async fn identify(
+    pub async fn identity_for(
         &self,
         head: &Parts,
         tenant: &TenantId,
         connection: &ConnectionId,
         scopes: TokenScopes,
-    ) -> Result<Identity, Denied> {
+    ) -> Result<Identity, AuthError> {
         let found = self.tenancy.connection(tenant, connection).await;
         let found = found.map_err(|error| unavailable(&error))?;
-        let (tenant, connection) = found.ok_or(Denied::Unauthorized)?;
+        let (tenant, connection) = found.ok_or(AuthError::Unauthorized)?;
         match self.base.place.is_of(&tenant.id, head) {
             true => self.identity(&connection, scopes),
-            false => Err(Denied::Unauthorized),
+            false => Err(AuthError::Unauthorized),
         }
     }
 
-    async fn open(&self, head: &Parts) -> Result<Identity, Denied> {
-        let sent = Digest::of(credentials(head, "Bearer")?.as_bytes());
+    async fn open(&self, head: &Parts) -> Result<Identity, AuthError> {
+        let sent = TokenDigest::new(credentials(head, "Bearer")?.as_bytes());
         let found = self.tenancy.find_token(sent.as_bytes()).await;
         let found = found.map_err(|error| unavailable(&error))?;
         let now = self.clock.now();
@@ -128,20 +128,20 @@ impl Gate {
                 & opened.token.is_valid_at(now)
                 & self.base.place.is_of(&opened.tenant.id, head)
         };
-        let opened = found.filter(is_good).ok_or(Denied::Unauthorized)?;
+        let opened = found.filter(is_good).ok_or(AuthError::Unauthorized)?;
         let identity = self.identity(&opened.connection, opened.token.scopes)?;
         let identity = identity.with_actor(opened.token.id.as_str());
         self.uses.note(&*self.tenancy, &opened.token, now).await;
         Ok(identity)
     }
 
-    fn identity(&self, connection: &Connection, scopes: TokenScopes) -> Result<Identity, Denied> {
+    fn identity(&self, connection: &Connection, scopes: TokenScopes) -> Result<Identity, AuthError> {
         let ready = self.cache.ready(connection, &self.base);
-        let ready = ready.ok_or(Denied::Misconfigured)?;
+        let ready = ready.ok_or(AuthError::InvalidSettings)?;
         if !ready.rules.active {
-            return Err(Denied::SwitchedOff);
+            return Err(AuthError::ConnectionDisabled);
         }
-        let mut identity = Identity::of(connection.tenant.clone());
+        let mut identity = Identity::new(connection.tenant.clone());
         identity.access = Access::for_token(&ready.rules, scopes);
         identity.connection = connection.id.clone();
         identity.settings = Some(Arc::clone(&ready.settings));
@@ -149,8 +149,8 @@ impl Gate {
     }
 }
 
-impl Authenticate for Gate {
-    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
+impl Authenticate for ConnectionAuthenticator {
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, AuthError>> {
         Box::pin(self.open(head))
     }
 
@@ -162,21 +162,21 @@ impl Authenticate for Gate {
 }
 
 /// A failure of what keeps the tokens, with its causes in the log.
-fn unavailable(error: &StoreError) -> Denied {
+fn unavailable(error: &StoreError) -> AuthError {
     if matches!(error, StoreError::Importing) {
-        return Denied::Importing;
+        return AuthError::Importing;
     }
     let mut causes = error.to_string();
     let mut source = std::error::Error::source(error);
     if source.is_none() {
         // It has too much to do; to write a line for each request would not help.
         tracing::debug!(%causes, "tokens can't be looked up");
-        return Denied::Unavailable;
+        return AuthError::Unavailable;
     }
     while let Some(cause) = source {
         causes.push_str(&format!(": {cause}"));
         source = cause.source();
     }
     tracing::error!(%causes, "tokens can't be looked up");
-    Denied::Unavailable
+    AuthError::Unavailable
 }

@@ -55,10 +55,10 @@ mod text;
 mod token;
 mod used;
 
-pub use administration::{Administration, Switch};
-pub use error::{Error, Kind};
-pub use gate::Gate;
+pub use administration::{TenantAdmin, Switch};
+pub use error::{AdminError, EntityKind};
+pub use gate::ConnectionAuthenticator;
 pub use scimkit_server::Clock;
 pub use scimkit_store::{CapacitySetting, ConnectionSettings, ConnectionSettingsError};
-pub use text::check_id;
-pub use token::{Issued, NewToken};
+pub use text::validate_tenant_id;
+pub use token::{CreatedToken, NewToken};

@@ -20,7 +20,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Where the base URL of a connection has its tenant.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct TenantLocation {
     base_url: String,
     forwarded: Forwarded,
     /// What is before and behind the tenant in the host name, in lower case.
@@ -35,7 +35,7 @@ pub(crate) enum Forwarded {
     Ignored,
 }
 
-impl Place {
+impl TenantLocation {
     pub(crate) fn of(base_url: &str) -> Self {
         let behind_scheme = base_url
             .split_once("://")
@@ -49,7 +49,7 @@ impl Place {
             let behind = behind.split_once(':').map_or(behind, |(host, _)| host);
             (before.to_owned(), behind.to_owned())
         });
-        Place {
+        TenantLocation {
             base_url: base_url.to_owned(),
             forwarded: Forwarded::Ignored,
             host,
@@ -128,7 +128,7 @@ mod tests {
     use scimkit_server::TenantInPath;
     use scimkit_store::TenantId;
 
-    use super::Place;
+    use super::TenantLocation;
 
     fn head(host: &[u8]) -> Option<Parts> {
         let request = Request::get("/Users").header(HOST, host).body(());
@@ -142,7 +142,7 @@ mod tests {
             ("https://{tenant}.app.example", "https://a%2Fb.app.example"),
             ("/t/{tenant}/scim", "/t/a%2Fb/scim"),
         ] {
-            let base_url = Place::of(template).base_url(&TenantId::from("a/b"));
+            let base_url = TenantLocation::of(template).base_url(&TenantId::from("a/b"));
             assert_eq!(base_url, expected);
         }
     }
@@ -153,7 +153,7 @@ mod tests {
             host in r"[aAb.\-:0-9\[\]@%/]{0,6}(\.(app|APP)\.example)?(\.|:|:[0-9]{1,5}|:x|/)?",
             tenant in "[ab0-9-]{1,4}",
         ) {
-            let place = Place::of("https://{tenant}.app.example:8443/scim/v2");
+            let place = TenantLocation::of("https://{tenant}.app.example:8443/scim/v2");
             let Some(head) = head(host.as_bytes()) else { return Ok(()) };
             let lower = host.to_ascii_lowercase();
             let (name, port) = lower.split_once(':').unwrap_or((&lower, ""));
@@ -164,7 +164,7 @@ mod tests {
 
         #[test]
         fn whatever_bytes_a_host_has_it_is_none(host in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let place = Place::of("https://{tenant}.app.example");
+            let place = TenantLocation::of("https://{tenant}.app.example");
             if let Some(head) = head(&host) {
                 prop_assert!(!place.is_of(&TenantId::from("acme"), &head));
             }
@@ -172,7 +172,7 @@ mod tests {
 
         #[test]
         fn no_path_is_of_a_tenant_but_its_own(named in any::<String>(), tenant in any::<String>()) {
-            let place = Place::of("https://app.example/{tenant}/scim/v2");
+            let place = TenantLocation::of("https://app.example/{tenant}/scim/v2");
             let mut head = head(b"app.example").unwrap();
             prop_assert!(!place.is_of(&TenantId::from(&*tenant), &head));
             head.extensions.insert(TenantInPath(named.clone()));

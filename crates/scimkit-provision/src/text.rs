@@ -2,7 +2,7 @@
 
 use scimkit_store::validate;
 
-use crate::Error;
+use crate::AdminError;
 
 /// Checks the id of a tenant: it is typed, and stands in paths and host names.
 ///
@@ -17,12 +17,12 @@ use crate::Error;
 /// assert!(check_id("acme-2").is_ok());
 /// assert!(check_id("Acme Inc.").is_err());
 /// ```
-pub fn check_id(text: &str) -> Result<(), Error> {
+pub fn validate_tenant_id(text: &str) -> Result<(), AdminError> {
     Ok(validate::id("tenant id", text)?)
 }
 
-pub(crate) fn invalid(what: &'static str, text: &str, problem: &'static str) -> Error {
-    Error::Invalid {
+pub(crate) fn invalid(what: &'static str, text: &str, problem: &'static str) -> AdminError {
+    AdminError::Invalid {
         problem,
         text: text.to_owned(),
         what,

@@ -3,13 +3,13 @@
 use std::{fmt, time::Duration};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use scimkit_server::{NoRandomness, Token};
+use scimkit_server::{RandomnessError, Token};
 use scimkit_store::{
     ConnectionId, StoreError, TenantEntry, TenantId, TokenRecord, TokenScopes, validate,
 };
 
 use crate::{
-    Administration, Error, Kind,
+    TenantAdmin, AdminError, EntityKind,
     administration::{RACES, failed, not_found},
     text,
 };
@@ -59,26 +59,26 @@ impl NewToken {
 
 /// A token that was just made.
 #[non_exhaustive]
-pub struct Issued {
+pub struct CreatedToken {
     /// What is kept of it.
     pub record: TokenRecord,
     /// The token itself, to be shown once: nothing can bring it back.
     pub token: Token,
 }
 
-impl fmt::Debug for Issued {
+impl fmt::Debug for CreatedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Issued").field(&self.record).finish()
     }
 }
 
-impl Administration {
+impl TenantAdmin {
     /// The tokens of a tenant, the oldest first, whether good or not.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Store`].
-    pub async fn tokens(&self, tenant: &TenantId) -> Result<Vec<TokenRecord>, Error> {
-        let found = self.tenancy.tokens(tenant).await.map_err(Error::Store)?;
+    pub async fn tokens(&self, tenant: &TenantId) -> Result<Vec<TokenRecord>, AdminError> {
+        let found = self.tenancy.tokens(tenant).await.map_err(AdminError::Store)?;
         if found.is_empty() {
             self.tenant(tenant).await?;
         }
@@ -89,10 +89,10 @@ impl Administration {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Store`].
-    pub async fn token(&self, tenant: &TenantId, id: &str) -> Result<TokenRecord, Error> {
+    pub async fn token(&self, tenant: &TenantId, id: &str) -> Result<TokenRecord, AdminError> {
         let mut tokens = self.tokens(tenant).await?.into_iter();
         let found = tokens.find(|token| token.id == id);
-        found.ok_or_else(|| not_found(Kind::Token, id))
+        found.ok_or_else(|| not_found(EntityKind::Token, id))
     }
 
     /// Makes a token that opens a connection.
@@ -100,12 +100,12 @@ impl Administration {
     /// # Errors
     /// [`Error::Invalid`]: the name, scopes that allow nothing, or an end that is over.
     /// [`Error::NotFound`], [`Error::NoRandomness`], [`Error::TooMany`], [`Error::Store`].
-    pub async fn issue(
+    pub async fn create_token(
         &self,
         tenant: &TenantId,
         connection: &ConnectionId,
         new: &NewToken,
-    ) -> Result<Issued, Error> {
+    ) -> Result<CreatedToken, AdminError> {
         let now = self.now();
         validate::name(&new.name)?;
         validate::scopes(new.scopes, &new.name)?;
@@ -122,7 +122,7 @@ impl Administration {
             record.scopes = new.scopes;
             record
         };
-        let from = (Kind::Connection, connection.id.as_str());
+        let from = (EntityKind::Connection, connection.id.as_str());
         self.keep_new(make, None, from).await
     }
 
@@ -138,16 +138,16 @@ impl Administration {
     /// - [`Error::Invalid`]: an overlap without an end
     /// - [`Error::Stale`]: it is changed all the time
     /// - [`Error::NotFound`], [`Error::NoRandomness`], [`Error::Store`]
-    pub async fn rotate(
+    pub async fn rotate_token(
         &self,
         tenant: &TenantId,
         id: &str,
         overlap: Duration,
-    ) -> Result<Issued, Error> {
+    ) -> Result<CreatedToken, AdminError> {
         let mut races = RACES;
         loop {
             match self.replace(tenant, id, overlap).await {
-                Err(Error::Stale { .. }) if races > 0 => races -= 1,
+                Err(AdminError::Stale { .. }) if races > 0 => races -= 1,
                 done => return done,
             }
         }
@@ -162,7 +162,7 @@ impl Administration {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Store`].
-    pub async fn revoke(&self, tenant: &TenantId, id: &str) -> Result<TokenRecord, Error> {
+    pub async fn revoke_token(&self, tenant: &TenantId, id: &str) -> Result<TokenRecord, AdminError> {
         let mut races = RACES_TO_REVOKE;
         loop {
             let mut token = self.token(tenant, id).await?;
@@ -176,7 +176,7 @@ impl Administration {
                     return Ok(token);
                 }
                 Err(StoreError::VersionMismatch { .. }) if races > 0 => races -= 1,
-                Err(error) => return Err(failed(error, Kind::Token, id)),
+                Err(error) => return Err(failed(error, EntityKind::Token, id)),
             }
         }
     }
@@ -187,12 +187,12 @@ impl Administration {
         tenant: &TenantId,
         id: &str,
         overlap: Duration,
-    ) -> Result<Issued, Error> {
+    ) -> Result<CreatedToken, AdminError> {
         let now = self.now();
         let mut old = self.token(tenant, id).await?;
         if old.replaced_at.is_some() || !old.is_valid_at(now) {
             let id = id.to_owned();
-            return Err(Error::Ended { id });
+            return Err(AdminError::TokenInactive { id });
         }
         let connection = self.connection(tenant, &old.connection).await?;
         let lifetime = old.expires_at.map(|end| end - old.created);
@@ -213,7 +213,7 @@ impl Administration {
         if overlap.is_zero() {
             old.revoked_at = Some(now);
         }
-        self.keep_new(make, Some(old), (Kind::Token, id)).await
+        self.keep_new(make, Some(old), (EntityKind::Token, id)).await
     }
 
     /// Keeps a new token under an id that nobody has, and what it replaces beside it; both come from that.
@@ -221,8 +221,8 @@ impl Administration {
         &self,
         make: impl Fn(String, [u8; 32]) -> TokenRecord,
         beside: Option<TokenRecord>,
-        (kind, id): (Kind, &str),
-    ) -> Result<Issued, Error> {
+        (kind, id): (EntityKind, &str),
+    ) -> Result<CreatedToken, AdminError> {
         let token = Token::generate()?;
         let mut tries = ID_TRIES;
         loop {
@@ -237,7 +237,7 @@ impl Administration {
             match self.put(entries).await {
                 Ok(()) => {
                     record.revision += 1;
-                    return Ok(Issued { record, token });
+                    return Ok(CreatedToken { record, token });
                 }
                 Err(StoreError::Duplicate { .. }) if tries > 0 => tries -= 1,
                 Err(error) => return Err(failed(error, kind, id)),
@@ -247,10 +247,10 @@ impl Administration {
 }
 
 /// Eight characters that can't be mistaken for one another.
-fn random_id() -> Result<String, NoRandomness> {
+fn random_id() -> Result<String, RandomnessError> {
     const SYMBOLS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    getrandom::fill(&mut bytes).map_err(|_| RandomnessError)?;
     let symbol = |byte: u8| SYMBOLS.get(usize::from(byte % 32)).copied();
     Ok(bytes
         .into_iter()

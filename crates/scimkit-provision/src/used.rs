@@ -22,14 +22,14 @@ const MOST: usize = 4_096;
 
 /// Notes the uses of tokens, each token's at most once a minute.
 #[derive(Debug, Default)]
-pub(crate) struct Uses {
+pub(crate) struct TokenUseRecorder {
     /// When this process last tried to note a use, so that requests at the same time, or a store that
     /// fails, don't make it try all the time.
     // INVARIANT: at most `MOST`.
     tried: Mutex<HashMap<[u8; 32], DateTime<Utc>>>,
 }
 
-impl Uses {
+impl TokenUseRecorder {
     pub(crate) async fn note(
         &self,
         tenancy: &dyn TenantStore,

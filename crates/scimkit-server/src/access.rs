@@ -16,14 +16,14 @@ use crate::attrs::memberships;
 /// ```
 /// use scimkit_server::{Access, Level};
 ///
-/// let access = Access::of(Level::Read).with("User", Level::Write);
+/// let access = Access::all(Level::Read).with("User", Level::Write);
 /// assert_eq!(access.level("user"), Level::Write);
 /// assert_eq!(access.level("Group"), Level::Read);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    others: Level,
-    types: Vec<(String, Level)>,
+    others: AccessLevel,
+    types: Vec<(String, AccessLevel)>,
 }
 
 /// How far a caller may go with one type of resource.
@@ -32,11 +32,11 @@ pub struct Access {
     clippy::exhaustive_enums,
     reason = "each level is all of those below it"
 )]
-pub enum Level {
+pub enum AccessLevel {
     /// The type is switched off for the connection: 403, and discovery does not show it.
-    Off,
+    Disabled,
     /// The type is there, and not for this caller: 403.
-    Nothing,
+    Denied,
     /// It may be read and searched.
     Read,
     /// It may be written, too.
@@ -46,7 +46,7 @@ pub enum Level {
 impl Access {
     /// That level for every type.
     #[must_use]
-    pub fn of(level: Level) -> Self {
+    pub fn all(level: AccessLevel) -> Self {
         let (others, types) = (level, Vec::new());
         Access { others, types }
     }
@@ -60,12 +60,12 @@ impl Access {
     #[must_use]
     pub fn for_token(rules: &ConnectionSettings, scopes: TokenScopes) -> Self {
         let level = |on: bool, write: bool| match (on, write, scopes.read) {
-            (false, ..) => Level::Off,
-            (true, true, _) => Level::Write,
-            (true, false, true) => Level::Read,
-            (true, false, false) => Level::Nothing,
+            (false, ..) => AccessLevel::Disabled,
+            (true, true, _) => AccessLevel::Write,
+            (true, false, true) => AccessLevel::Read,
+            (true, false, false) => AccessLevel::Denied,
         };
-        let mut access = Access::of(level(true, scopes.groups));
+        let mut access = Access::all(level(true, scopes.groups));
         let (groups, users) = (
             level(rules.groups, scopes.groups),
             level(rules.users, scopes.users),
@@ -81,14 +81,14 @@ impl Access {
 
     /// Another level for the type of that name.
     #[must_use]
-    pub fn with(mut self, resource_type: impl Into<String>, level: Level) -> Self {
+    pub fn with(mut self, resource_type: impl Into<String>, level: AccessLevel) -> Self {
         self.types.insert(0, (resource_type.into(), level));
         self
     }
 
     /// The level for the type of that name, ignoring case.
     #[must_use]
-    pub fn level(&self, resource_type: &str) -> Level {
+    pub fn level(&self, resource_type: &str) -> AccessLevel {
         let mut types = self.types.iter();
         let found = types.find(|(name, _)| name.eq_ignore_ascii_case(resource_type));
         found.map_or(self.others, |(_, level)| *level)
@@ -98,12 +98,12 @@ impl Access {
     ///
     /// # Errors
     /// 403.
-    pub(crate) fn check(&self, kind: &ResourceType, wanted: Level) -> Result<(), ErrorResponse> {
+    pub(crate) fn check(&self, kind: &ResourceType, wanted: AccessLevel) -> Result<(), ErrorResponse> {
         let (level, name) = (self.level(kind.name()), kind.name());
         let detail = match (level, wanted) {
             _ if level >= wanted => return Ok(()),
-            (Level::Off, _) => format!("{name} is switched off for this connection"),
-            (_, Level::Write) => format!("these credentials may not write {name}"),
+            (AccessLevel::Disabled, _) => format!("{name} is switched off for this connection"),
+            (_, AccessLevel::Write) => format!("these credentials may not write {name}"),
             _ => format!("these credentials may not read {name}"),
         };
         Err(ErrorResponse::forbidden(detail))
@@ -112,7 +112,7 @@ impl Access {
     /// The attributes of a type that lead back to what may not be read, such as the `groups` of a user
     /// where groups are switched off. Members are the group's own attribute, and shown with it.
     pub(crate) fn hidden(&self, registry: &Registry, kind: &ResourceType) -> Vec<AttrId> {
-        if self.types.is_empty() && self.others >= Level::Read {
+        if self.types.is_empty() && self.others >= AccessLevel::Read {
             return Vec::new();
         }
         let attrs = kind.completed_attributes();
@@ -122,7 +122,7 @@ impl Access {
             let has_members = |to: &&Arc<ResourceType>| memberships(to).next().is_some();
             let leads_to = target_types(registry, kind, attr.id()).into_iter();
             let mut owners = leads_to.filter(has_members);
-            owners.all(|to| self.level(to.name()) < Level::Read)
+            owners.all(|to| self.level(to.name()) < AccessLevel::Read)
         };
         inverse.filter(hides).map(Attr::id).collect()
     }
@@ -137,7 +137,7 @@ impl Access {
     ) -> Result<Vec<Arc<ResourceType>>, ErrorResponse> {
         let readable = types
             .iter()
-            .filter(|kind| self.level(kind.name()) >= Level::Read);
+            .filter(|kind| self.level(kind.name()) >= AccessLevel::Read);
         let readable: Vec<_> = readable.cloned().collect();
         match readable.is_empty() {
             true => Err(ErrorResponse::forbidden(
@@ -150,6 +150,6 @@ impl Access {
 
 impl Default for Access {
     fn default() -> Self {
-        Access::of(Level::Write)
+        Access::all(AccessLevel::Write)
     }
 }

@@ -11,25 +11,25 @@ use http::{
 use scimkit_core::{AuthenticationScheme, Version};
 use serde::Serialize;
 
-use crate::{body::Body, error::Problem};
+use crate::{body::Body, error::HandlerError};
 
 /// An answer before its media type and request id are known.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ResponseParts {
     body: Option<Body>,
     headers: HeaderMap,
     status: StatusCode,
 }
 
-impl Answer {
+impl ResponseParts {
     /// An answer with a JSON body.
     pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Answer::of(status, Body::from(body.into()))
+        ResponseParts::of(status, Body::from(body.into()))
     }
 
     /// An answer with a JSON body, perhaps one that is still being made.
     pub(crate) fn of(status: StatusCode, body: Body) -> Self {
-        Answer {
+        ResponseParts {
             body: Some(body),
             // Room for those of a resource, the date and the id of the request.
             headers: HeaderMap::with_capacity(8),
@@ -39,7 +39,7 @@ impl Answer {
 
     /// An answer without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Answer {
+        ResponseParts {
             body: None,
             headers: HeaderMap::new(),
             status,
@@ -49,16 +49,16 @@ impl Answer {
     /// A message as an answer.
     pub(crate) fn message(status: StatusCode, message: &impl Serialize) -> Self {
         // Messages are made of strings, numbers and lists: they always serialize.
-        Answer::json(status, serde_json::to_vec(message).unwrap_or_default())
+        ResponseParts::json(status, serde_json::to_vec(message).unwrap_or_default())
     }
 
     /// The answer to a request that went wrong.
-    pub(crate) fn problem(problem: &Problem, request_id: &str) -> Self {
+    pub(crate) fn problem(problem: &HandlerError, request_id: &str) -> Self {
         let error = problem.message(request_id);
         let status = StatusCode::from_u16(error.status);
-        let answer = Answer::message(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &error);
+        let answer = ResponseParts::message(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &error);
         match (problem, error.status) {
-            (Problem::Method(allowed), _) => answer.allowing(allowed),
+            (HandlerError::Method(allowed), _) => answer.allowing(allowed),
             (_, 503 | 507) => answer.with(RETRY_AFTER, HeaderValue::from_static("1")),
             _ => answer,
         }

@@ -21,7 +21,7 @@ pub trait Authenticate: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Denied`] for a caller that may not go on.
-    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>>;
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, AuthError>>;
 
     /// What `/ServiceProviderConfig` tells of it.
     fn schemes(&self) -> Vec<AuthenticationScheme>;
@@ -51,7 +51,7 @@ pub struct Identity {
 impl Identity {
     /// Somebody of that tenant.
     #[must_use]
-    pub fn of(tenant: TenantId) -> Self {
+    pub fn new(tenant: TenantId) -> Self {
         Identity {
             tenant,
             ..Identity::default()
@@ -98,13 +98,13 @@ pub struct Me {
 /// Why a caller may not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Denied {
+pub enum AuthError {
     /// 403: the caller is known but may not do this.
     #[error("this connection is not allowed to do that")]
     Forbidden,
     /// 403: the connection is there, and whoever runs the application has switched it off.
     #[error("this connection is switched off; the application's administrator can switch it on")]
-    SwitchedOff,
+    ConnectionDisabled,
     /// 503: the credentials are those of a tenant that is being imported.
     #[error("an import of this tenant is not complete: try again later")]
     Importing,
@@ -112,7 +112,7 @@ pub enum Denied {
     #[error(
         "the rules of this connection can't be used; the application's administrator can mend them"
     )]
-    Misconfigured,
+    InvalidSettings,
     /// 503: there is no telling now.
     #[error("the caller can't be checked right now")]
     Unavailable,
@@ -145,7 +145,7 @@ pub struct Token(String);
 /// The system has no randomness to make a token from.
 #[derive(Debug, thiserror::Error)]
 #[error("the system gives no random bytes")]
-pub struct NoRandomness;
+pub struct RandomnessError;
 
 /// A text that can't be sent as a bearer token.
 #[derive(Debug, thiserror::Error)]
@@ -164,9 +164,9 @@ impl Token {
     ///
     /// # Errors
     /// When the system has no randomness.
-    pub fn generate() -> Result<Self, NoRandomness> {
+    pub fn generate() -> Result<Self, RandomnessError> {
         let mut random = [0; RANDOM];
-        getrandom::fill(&mut random).map_err(|_| NoRandomness)?;
+        getrandom::fill(&mut random).map_err(|_| RandomnessError)?;
         let mut bytes = random.to_vec();
         bytes.extend(checksum(&random));
         let text = BASE64_URL_SAFE_NO_PAD.encode(bytes);
@@ -197,8 +197,8 @@ impl Token {
 
     /// What is kept of it.
     #[must_use]
-    pub fn digest(&self) -> Digest {
-        Digest::of(self.0.as_bytes())
+    pub fn digest(&self) -> TokenDigest {
+        TokenDigest::new(self.0.as_bytes())
     }
 
     /// The secret, to be shown once.
@@ -221,9 +221,9 @@ impl fmt::Debug for Token {
 
 /// The SHA-256 of a token: enough to recognise it, useless to whoever reads it.
 #[derive(Clone, Copy)]
-pub struct Digest([u8; 32]);
+pub struct TokenDigest([u8; 32]);
 
-impl Digest {
+impl TokenDigest {
     /// The bytes, to be stored.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
@@ -232,18 +232,18 @@ impl Digest {
 
     /// The digest of whatever was sent as a secret.
     #[must_use]
-    pub fn of(secret: &[u8]) -> Self {
-        Digest(Sha256::digest(secret).into())
+    pub fn new(secret: &[u8]) -> Self {
+        TokenDigest(Sha256::digest(secret).into())
     }
 }
 
-impl From<[u8; 32]> for Digest {
+impl From<[u8; 32]> for TokenDigest {
     fn from(bytes: [u8; 32]) -> Self {
-        Digest(bytes)
+        TokenDigest(bytes)
     }
 }
 
-impl fmt::Debug for Digest {
+impl fmt::Debug for TokenDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Digest(…)")
     }
@@ -267,14 +267,14 @@ impl fmt::Debug for Digest {
 /// assert_eq!(credentials(&head, "Basic"), Err(Denied::Unauthorized));
 /// # Ok::<(), http::Error>(())
 /// ```
-pub fn credentials<'h>(head: &'h Parts, scheme: &str) -> Result<&'h str, Denied> {
+pub fn credentials<'h>(head: &'h Parts, scheme: &str) -> Result<&'h str, AuthError> {
     let mut headers = head.headers.get_all(AUTHORIZATION).iter();
     let (Some(header), None) = (headers.next(), headers.next()) else {
-        return Err(Denied::Unauthorized);
+        return Err(AuthError::Unauthorized);
     };
     let sent = header.to_str().ok().and_then(|text| text.split_once(' '));
     let fitting = sent.filter(|(sent, _)| sent.eq_ignore_ascii_case(scheme));
-    let (_, credentials) = fitting.ok_or(Denied::Unauthorized)?;
+    let (_, credentials) = fitting.ok_or(AuthError::Unauthorized)?;
     Ok(credentials.trim_matches(' '))
 }
 
@@ -290,13 +290,13 @@ pub fn credentials<'h>(head: &'h Parts, scheme: &str) -> Result<&'h str, Denied>
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct BearerTokens {
-    known: Vec<(Digest, TenantId)>,
+    known: Vec<(TokenDigest, TenantId)>,
 }
 
 impl BearerTokens {
     /// Tokens of an application with one tenant.
     #[must_use]
-    pub fn new(digests: impl IntoIterator<Item = Digest>) -> Self {
+    pub fn new(digests: impl IntoIterator<Item = TokenDigest>) -> Self {
         digests.into_iter().fold(Self::default(), |all, one| {
             all.with(one, TenantId::default())
         })
@@ -304,13 +304,13 @@ impl BearerTokens {
 
     /// One more token, for that tenant.
     #[must_use]
-    pub fn with(mut self, digest: Digest, tenant: TenantId) -> Self {
+    pub fn with(mut self, digest: TokenDigest, tenant: TenantId) -> Self {
         self.known.push((digest, tenant));
         self
     }
 
-    fn check(&self, head: &Parts) -> Result<Identity, Denied> {
-        let sent = Digest::of(credentials(head, "Bearer")?.as_bytes());
+    fn check(&self, head: &Parts) -> Result<Identity, AuthError> {
+        let sent = TokenDigest::new(credentials(head, "Bearer")?.as_bytes());
         // Every digest is looked at, so that time tells nothing of which one is near.
         let mut found = None;
         for (digest, tenant) in &self.known {
@@ -320,13 +320,13 @@ impl BearerTokens {
             }
         }
         found
-            .map(|tenant| Identity::of(tenant.clone()))
-            .ok_or(Denied::Unauthorized)
+            .map(|tenant| Identity::new(tenant.clone()))
+            .ok_or(AuthError::Unauthorized)
     }
 }
 
 impl Authenticate for BearerTokens {
-    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, AuthError>> {
         let identity = self.check(head);
         Box::pin(async move { identity })
     }

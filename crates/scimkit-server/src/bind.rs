@@ -14,7 +14,7 @@ use scimkit_store::{Query, Sort};
 
 use crate::{
     attrs::{PAGE, shown_edges},
-    error::Problem,
+    error::HandlerError,
     render::Shape,
     writer::Writer,
 };
@@ -27,7 +27,7 @@ pub(crate) fn queries(
     filter: Option<&Filter<'_>>,
     search: &SearchRequest,
     writer: Writer<'_>,
-) -> Result<Vec<Query>, Problem> {
+) -> Result<Vec<Query>, HandlerError> {
     let Writer { scope, .. } = writer;
     let witness: &QuirkRecorder = writer.witness;
     let mut of_several = *witness.tolerance();
@@ -107,7 +107,7 @@ fn known_somewhere(
     shapes: &[Shape],
     filter: &Filter<'_>,
     witness: &QuirkRecorder,
-) -> Result<(), Problem> {
+) -> Result<(), HandlerError> {
     let mut tolerance = *witness.tolerance();
     tolerance.unknown_in_filter = false;
     let of_one = QuirkRecorder::new(tolerance);
@@ -153,7 +153,7 @@ fn sort_attr(
     kind: &ResourceType,
     name: &str,
     leeway: &dyn QuirkPolicy,
-) -> Result<Option<AttrId>, Problem> {
+) -> Result<Option<AttrId>, HandlerError> {
     let bad = |detail: String| Err(ErrorResponse::invalid_path(detail).into());
     let Ok(path) = AttributePath::parse(name) else {
         return bad(format!(

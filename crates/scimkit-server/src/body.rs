@@ -28,7 +28,7 @@ enum Kind {
 /// A body that is produced piece by piece while it is sent.
 pub(crate) trait Pieces: fmt::Debug + Send {
     /// Produces the next piece; none after the last one or after an error.
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>>;
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>>;
 }
 
 /// The error of a response that was cut off: the store failed between two of its pieces.
@@ -36,7 +36,7 @@ pub(crate) trait Pieces: fmt::Debug + Send {
 /// Whoever sends it cuts the connection, so that a part is never taken for the whole.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer broke off")]
-pub struct BrokenOff(#[source] pub(crate) StoreError);
+pub struct BodyError(#[source] pub(crate) StoreError);
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
@@ -56,12 +56,12 @@ impl Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = BrokenOff;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let next = match &mut self.0 {
             Kind::Empty => return Poll::Ready(None),
             Kind::Pieces(pieces) => std::task::ready!(pieces.poll_next(context)),

@@ -46,7 +46,7 @@ use self::{
     plan::{Plan, names},
     run::Run,
 };
-use crate::{answer::Answer, error::Problem, work::BODY_BYTE, writer::Writer};
+use crate::{answer::ResponseParts, error::HandlerError, work::BODY_BYTE, writer::Writer};
 
 /// Carries the operations out and answers with what came of them.
 ///
@@ -57,7 +57,7 @@ pub(crate) async fn answer(
     writer: Writer<'_>,
     body: Bytes,
     request_id: &str,
-) -> Result<Answer, Problem> {
+) -> Result<ResponseParts, HandlerError> {
     let settings = &writer.scope.settings;
     let units = BODY_BYTE.saturating_mul(body.len() as u64);
     let (bounds, registry) = (bounds(settings), Arc::clone(&settings.registry));
@@ -88,7 +88,7 @@ pub(crate) async fn answer(
         Some(result)
     });
     let operations = operations.collect();
-    Ok(Answer::message(
+    Ok(ResponseParts::message(
         StatusCode::OK,
         &BulkResponse { operations },
     ))

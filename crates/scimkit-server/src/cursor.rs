@@ -13,7 +13,7 @@ use scimkit_registry::{ResourceId, Scalar};
 use scimkit_store::{PagePosition, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::error::Problem;
+use crate::error::HandlerError;
 
 /// The longest cursor that is made, and so the longest that is looked at.
 const LONGEST: usize = 8 << 10;
@@ -102,13 +102,13 @@ impl Cursors {
         place: &Place,
         about: &str,
         now: DateTime<Utc>,
-    ) -> Result<String, Problem> {
+    ) -> Result<String, HandlerError> {
         let content = Content {
             count: place.count,
             made: now.timestamp_millis(),
             marks: place.marks.iter().map(Sealed::from).collect(),
         };
-        let failed = || Problem::Store(StoreError::backend("a cursor can't be sealed"));
+        let failed = || HandlerError::Store(StoreError::backend("a cursor can't be sealed"));
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce).map_err(StoreError::backend)?;
         let content = serde_json::to_vec(&content).map_err(StoreError::backend)?;

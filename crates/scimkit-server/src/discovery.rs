@@ -13,10 +13,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    access::{Access, Level},
-    answer::Answer,
+    access::{Access, AccessLevel},
+    answer::ResponseParts,
     auth::Authenticate,
-    error::Problem,
+    error::HandlerError,
     query::parameters,
     route::Discovery,
     url::encoded,
@@ -32,7 +32,7 @@ pub(crate) fn answer(
     query: Option<&str>,
     writer: Writer<'_>,
     authentication: &dyn Authenticate,
-) -> Result<Answer, Problem> {
+) -> Result<ResponseParts, HandlerError> {
     let settings = &*writer.scope.settings;
     let shown = Shown::to(writer.access, settings.described());
     let parameters = parameters(query, &[], writer.witness)?;
@@ -63,7 +63,7 @@ pub(crate) fn answer(
         }
         Discovery::ServiceProviderConfig => config(writer, authentication),
     };
-    let answer = Answer::json(StatusCode::OK, value.to_string());
+    let answer = ResponseParts::json(StatusCode::OK, value.to_string());
     let location = value
         .pointer("/meta/location")
         .and_then(Value::as_str)
@@ -83,7 +83,7 @@ struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     fn to(access: &Access, registry: &'a Registry) -> Self {
-        let is_on = |kind: &Arc<ResourceType>| access.level(kind.name()) > Level::Off;
+        let is_on = |kind: &Arc<ResourceType>| access.level(kind.name()) > AccessLevel::Disabled;
         let (types, off): (Vec<_>, Vec<_>) = registry
             .resource_types()
             .iter()
@@ -206,6 +206,6 @@ fn list(resources: Vec<Value>) -> Value {
     serde_json::to_value(list).unwrap_or_default()
 }
 
-fn nothing() -> Problem {
-    Problem::Client(ErrorResponse::not_found("there is no such definition"))
+fn nothing() -> HandlerError {
+    HandlerError::Client(ErrorResponse::not_found("there is no such definition"))
 }

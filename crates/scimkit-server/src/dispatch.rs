@@ -15,14 +15,14 @@ use scimkit_store::{
 
 use crate::{
     access::Access,
-    answer::Answer,
+    answer::ResponseParts,
     auth::{Authenticate, Me},
     bulk,
     clock::Clock,
     cursor::Cursors,
     decode, discovery,
     dropped::Dropped,
-    error::Problem,
+    error::HandlerError,
     hooks::Hooks,
     incoming::Incoming,
     list, negotiate,
@@ -96,7 +96,7 @@ impl Inner {
         body: &mut Incoming<'_, B>,
         request_id: &str,
         notes: &mut Notes,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<ResponseParts, HandlerError> {
         let (tenant, path) = self.prefix.strip(head.uri.path()).unzip();
         if let Some(tenant) = tenant.flatten() {
             head.extensions.insert(tenant);
@@ -146,13 +146,13 @@ impl Inner {
         body: &mut Incoming<'_, B>,
         mut caller: Caller<'_>,
         request_id: &str,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<ResponseParts, HandlerError> {
         let settings = Arc::clone(&caller.scope.settings);
         let limits = &settings.limits;
         let route = Route::find(&settings.registry, &head.method, path);
         let route = match route {
-            Err(Problem::Method(allowed)) if head.method == Method::OPTIONS => {
-                return Ok(Answer::empty(StatusCode::NO_CONTENT).allowing(allowed));
+            Err(HandlerError::Method(allowed)) if head.method == Method::OPTIONS => {
+                return Ok(ResponseParts::empty(StatusCode::NO_CONTENT).allowing(allowed));
             }
             found => found?,
         };
@@ -194,7 +194,7 @@ impl Inner {
         bytes: Bytes,
         writer: Writer<'_>,
         request_id: &str,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<ResponseParts, HandlerError> {
         let Writer {
             access,
             scope,
@@ -203,7 +203,7 @@ impl Inner {
         } = writer;
         let cursors = &*self.cursors;
         let parameters = head.uri.query();
-        let ask = resource::Ask { head, writer };
+        let ask = resource::ResourceRequest { head, writer };
         let types = |kind| match kind {
             Some(kind) => Ok(vec![kind]),
             None => access.readable(scope.settings.registry.resource_types()),
@@ -212,7 +212,7 @@ impl Inner {
             let units = BODY_BYTE.saturating_mul(bytes.len() as u64);
             let limits = scope.settings.limits;
             let read = move || decode::body(&bytes, &limits);
-            Ok::<_, Problem>(writer.work.run(scope, units, read).await??)
+            Ok::<_, HandlerError>(writer.work.run(scope, units, read).await??)
         };
         match route {
             Route::Bulk => bulk::answer(writer, bytes, request_id).await,
@@ -280,7 +280,7 @@ async fn read<B: http_body::Body>(
     head: &Parts,
     body: &mut Incoming<'_, B>,
     limit: usize,
-) -> Result<Bytes, Problem> {
+) -> Result<Bytes, HandlerError> {
     negotiate::check_body_type(&head.headers)?;
     decode::check_length(&head.headers, limit)?;
     Ok(body.read(limit).await?)

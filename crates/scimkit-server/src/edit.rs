@@ -60,10 +60,10 @@ impl Edit {
     }
 
     /// What an edit that changes nothing is about.
-    pub(crate) fn what(&self) -> What {
+    pub(crate) fn what(&self) -> UpdateKind {
         match self {
-            Edit::Patch(patch) if !patch.needs().document => What::Edges,
-            Edit::Patch(_) | Edit::Replace(_) => What::Attributes,
+            Edit::Patch(patch) if !patch.needs().document => UpdateKind::Edges,
+            Edit::Patch(_) | Edit::Replace(_) => UpdateKind::Attributes,
         }
     }
 
@@ -81,16 +81,16 @@ impl Edit {
 
 /// The change that an update asks for, even if the resource has that content already.
 #[derive(PartialEq)]
-pub(crate) enum What {
+pub(crate) enum UpdateKind {
     Attributes,
     Edges,
 }
 
-impl What {
+impl UpdateKind {
     pub(crate) fn of(change: &Change) -> Self {
         match change.assignments().is_empty() && change.removals().is_empty() {
-            true => What::Edges,
-            false => What::Attributes,
+            true => UpdateKind::Edges,
+            false => UpdateKind::Attributes,
         }
     }
 }

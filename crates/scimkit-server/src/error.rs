@@ -4,11 +4,11 @@ use scimkit_core::ErrorResponse;
 use scimkit_registry::{Exhausted, RequestErrorKind};
 use scimkit_store::StoreError;
 
-use crate::auth::Denied;
+use crate::auth::AuthError;
 
 /// What keeps a request from its answer.
 #[derive(Debug)]
-pub(crate) enum Problem {
+pub(crate) enum HandlerError {
     /// Said to the client as it is.
     Client(ErrorResponse),
     /// 405, with the methods that are allowed.
@@ -17,12 +17,12 @@ pub(crate) enum Problem {
     Store(StoreError),
 }
 
-impl Problem {
+impl HandlerError {
     /// The same problem, met by a query: one that asks too much can be asked in another way.
     pub(crate) fn of_query(self) -> Self {
         match self {
-            Problem::Store(StoreError::Exhausted(reason @ Exhausted::Work)) => {
-                Problem::Client(ErrorResponse::too_many(format!(
+            HandlerError::Store(StoreError::Exhausted(reason @ Exhausted::Work)) => {
+                HandlerError::Client(ErrorResponse::too_many(format!(
                     "{reason}: filter by `eq` on an indexed attribute such as `userName`, use fewer \
                      terms, or leave `sortBy` out"
                 )))
@@ -34,12 +34,12 @@ impl Problem {
     /// The message for the client, and whether the rest belongs into the log.
     pub(crate) fn message(&self, request_id: &str) -> ErrorResponse {
         match self {
-            Problem::Client(error) => error.clone(),
-            Problem::Method(allowed) => ErrorResponse::new(
+            HandlerError::Client(error) => error.clone(),
+            HandlerError::Method(allowed) => ErrorResponse::new(
                 405,
                 format!("the method is not allowed here; use {allowed}"),
             ),
-            Problem::Store(error) => match error {
+            HandlerError::Store(error) => match error {
                 StoreError::Busy => {
                     ErrorResponse::new(503, "the service is busy: try again in a moment")
                 }
@@ -92,33 +92,33 @@ fn exhausted(reason: Exhausted, detail: &str) -> ErrorResponse {
     }
 }
 
-impl From<ErrorResponse> for Problem {
+impl From<ErrorResponse> for HandlerError {
     fn from(error: ErrorResponse) -> Self {
-        Problem::Client(error)
+        HandlerError::Client(error)
     }
 }
 
-impl From<StoreError> for Problem {
+impl From<StoreError> for HandlerError {
     fn from(error: StoreError) -> Self {
-        Problem::Store(error)
+        HandlerError::Store(error)
     }
 }
 
-impl From<Denied> for Problem {
-    fn from(denied: Denied) -> Self {
+impl From<AuthError> for HandlerError {
+    fn from(denied: AuthError) -> Self {
         let status = match denied {
-            Denied::Forbidden | Denied::SwitchedOff => 403,
-            Denied::Unauthorized => 401,
-            Denied::Importing | Denied::Misconfigured | Denied::Unavailable => 503,
+            AuthError::Forbidden | AuthError::ConnectionDisabled => 403,
+            AuthError::Unauthorized => 401,
+            AuthError::Importing | AuthError::InvalidSettings | AuthError::Unavailable => 503,
         };
-        Problem::Client(ErrorResponse::new(status, denied.to_string()))
+        HandlerError::Client(ErrorResponse::new(status, denied.to_string()))
     }
 }
 
-impl From<scimkit_registry::RequestError> for Problem {
+impl From<scimkit_registry::RequestError> for HandlerError {
     fn from(error: scimkit_registry::RequestError) -> Self {
         let detail = error.detail();
-        Problem::Client(match error.kind() {
+        HandlerError::Client(match error.kind() {
             RequestErrorKind::Exhausted(reason) => exhausted(reason, detail),
             RequestErrorKind::Filter => ErrorResponse::invalid_filter(detail),
             RequestErrorKind::Mutability => ErrorResponse::mutability(detail),
@@ -132,8 +132,8 @@ impl From<scimkit_registry::RequestError> for Problem {
 }
 
 /// The error of a store that breaks its contract.
-pub(crate) fn lost() -> Problem {
-    Problem::Store(StoreError::backend("the store returned no resource"))
+pub(crate) fn lost() -> HandlerError {
+    HandlerError::Store(StoreError::backend("the store returned no resource"))
 }
 
 /// Logs a failure of the store itself with all its causes, and returns whether it is one.

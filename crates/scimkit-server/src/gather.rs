@@ -6,7 +6,7 @@ use scimkit_core::ErrorResponse;
 use scimkit_registry::{ResourceId, Scalar};
 use scimkit_store::{Overflow, Page, PagePosition, Query, Sort, StoredResource};
 
-use crate::{error::Problem, render::Item, sort::sort_keys, work::Service};
+use crate::{error::HandlerError, render::Item, sort::sort_keys, work::Service};
 
 /// The bytes of resources that one list holds at most, besides one resource.
 pub(crate) const HELD: u64 = 4 << 20;
@@ -71,7 +71,7 @@ pub(crate) async fn page(
     service: Service<'_>,
     queries: &[Query],
     (start, count): (u64, u32),
-) -> Result<Gathered, Problem> {
+) -> Result<Gathered, HandlerError> {
     if queries.len() > 1 && queries.iter().any(|query| query.sort.is_some()) {
         return merged(service, queries, (start, count)).await;
     }
@@ -113,7 +113,7 @@ impl Source<'_> {
         &mut self,
         service: Service<'_>,
         (count, bytes): (u32, u64),
-    ) -> Result<u64, Problem> {
+    ) -> Result<u64, HandlerError> {
         if !self.more || !self.read.is_empty() {
             return Ok(0);
         }
@@ -144,7 +144,7 @@ async fn merged(
     service: Service<'_>,
     queries: &[Query],
     (start, count): (u64, u32),
-) -> Result<Gathered, Problem> {
+) -> Result<Gathered, HandlerError> {
     let deep = start.saturating_add(u64::from(count));
     if deep > DEEPEST {
         let detail =

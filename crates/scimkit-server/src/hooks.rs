@@ -57,7 +57,7 @@ pub trait CreateGuard: fmt::Debug + Send + Sync + 'static {
 /// Whatever it does with them, they are never returned, filtered on or logged. Passwords are what the
 /// schema says is write-only; a write-only part of a value of a multi-valued attribute goes with its
 /// value.
-pub trait TakeSecrets: fmt::Debug + Send + Sync + 'static {
+pub trait SecretHandler: fmt::Debug + Send + Sync + 'static {
     /// Takes one, before the write that it is part of, and once for each request.
     ///
     /// The value that it gives stands in the [`Change`] in its place, so that the host's own store
@@ -103,7 +103,7 @@ impl fmt::Debug for Secret<'_> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hooks {
     pub(crate) guard: Option<Arc<dyn CreateGuard>>,
-    pub(crate) secrets: Option<Arc<dyn TakeSecrets>>,
+    pub(crate) secrets: Option<Arc<dyn SecretHandler>>,
 }
 
 impl Hooks {

@@ -53,14 +53,14 @@ mod work;
 mod write;
 mod writer;
 
-pub use access::{Access, Level};
+pub use access::{Access, AccessLevel};
 pub use auth::{
-    Authenticate, BearerTokens, Denied, Digest, Identity, InvalidToken, Me, NoRandomness,
+    Authenticate, BearerTokens, AuthError, TokenDigest, Identity, InvalidToken, Me, RandomnessError,
     TenantInPath, Token, credentials,
 };
-pub use body::{Body, BrokenOff};
+pub use body::{Body, BodyError};
 pub use clock::Clock;
 pub use dispatch::QUIRKS_TOTAL;
 pub use dropped::DROPPED_TOTAL;
-pub use hooks::{CreateGuard, Secret, TakeSecrets};
+pub use hooks::{CreateGuard, Secret, SecretHandler};
 pub use server::Server;

@@ -7,11 +7,11 @@ use scimkit_core::message::{self, SearchRequest};
 use scimkit_registry::{QuirkRecorder, ResourceType, parse_filter};
 
 use crate::{
-    answer::Answer,
+    answer::ResponseParts,
     bind::queries,
     body::Body,
     cursor::Cursors,
-    error::Problem,
+    error::HandlerError,
     gather::{self, Gathered},
     render::Shape,
     stream::{ListBody, Resources, Shown},
@@ -30,7 +30,7 @@ pub(crate) async fn answer(
     types: Vec<Arc<ResourceType>>,
     search: SearchRequest,
     cursors: &Cursors,
-) -> Result<Answer, Problem> {
+) -> Result<ResponseParts, HandlerError> {
     let Writer { scope, .. } = writer;
     let witness: &QuirkRecorder = writer.witness;
     let store = &**writer.store;
@@ -88,17 +88,17 @@ pub(crate) async fn answer(
 }
 
 /// The answer: whole when it is held as a whole, else in pieces.
-async fn body(head: &Head, gathered: Gathered, shown: Shown) -> Result<Answer, Problem> {
+async fn body(head: &Head, gathered: Gathered, shown: Shown) -> Result<ResponseParts, HandlerError> {
     let is_known = gathered.rest.is_empty();
     let resources = Resources::new(gathered, shown);
     let text = head_text(head, is_known.then_some(resources.len()));
     if !resources.is_whole() {
         let body = ListBody::new(text, resources, !is_known);
-        return Ok(Answer::of(StatusCode::OK, Body::of_pieces(body)));
+        return Ok(ResponseParts::of(StatusCode::OK, Body::of_pieces(body)));
     }
     let mut text = resources.whole(text).await?;
     text.extend_from_slice(b"]}");
-    Ok(Answer::json(StatusCode::OK, text))
+    Ok(ResponseParts::json(StatusCode::OK, text))
 }
 
 /// What a list says of its page.

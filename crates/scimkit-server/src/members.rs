@@ -15,8 +15,8 @@ use scimkit_store::{
 
 use crate::{
     attrs::{PAGE, memberships},
-    body::{BrokenOff, Pieces},
-    error::Problem,
+    body::{BodyError, Pieces},
+    error::HandlerError,
     query::parameters,
 };
 
@@ -105,7 +105,7 @@ impl Members {
 }
 
 impl Pieces for Members {
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         if let Some(reading) = &mut self.reading {
             let read = ready!(reading.as_mut().poll(context));
             self.reading = None;
@@ -113,7 +113,7 @@ impl Pieces for Members {
                 Ok(edges) => edges,
                 Err(error) => {
                     tracing::error!(%error, "a group could not be sent to its end");
-                    return Poll::Ready(Some(Err(BrokenOff(error))));
+                    return Poll::Ready(Some(Err(BodyError(error))));
                 }
             };
             let mut text = Vec::new();
@@ -197,7 +197,7 @@ impl Asked {
         query: Option<&str>,
         most: u32,
         witness: &QuirkRecorder,
-    ) -> Result<Vec<Asked>, Problem> {
+    ) -> Result<Vec<Asked>, HandlerError> {
         if query.is_none() || memberships(kind).next().is_none() {
             return Ok(Vec::new());
         }

@@ -11,7 +11,7 @@ use scimkit_store::{AliasPolicy, CreatePolicy, ExistingMatch, MatchScope, WriteO
 use serde_json::Value;
 
 use crate::{
-    error::{Problem, lost},
+    error::{HandlerError, lost},
     hooks::Secret,
     writer::Writer,
 };
@@ -24,7 +24,7 @@ enum On {
 
 /// What the host said of the secrets of one request, so that it is asked once.
 #[derive(Default)]
-pub(crate) struct Taken(Vec<(AttrId, Option<Value>)>);
+pub(crate) struct HandledSecrets(Vec<(AttrId, Option<Value>)>);
 
 impl Writer<'_> {
     /// The write that makes a resource, or takes one that the settings let it take.
@@ -36,14 +36,14 @@ impl Writer<'_> {
         &self,
         id: ResourceId,
         change: Change,
-    ) -> Result<WriteOp, Problem> {
+    ) -> Result<WriteOp, HandlerError> {
         let change = self.plain(change, None);
         let sent = self.claims(change.kind()).then(|| change.clone());
         let change = self.mapped(change, On::Create).await?;
         if let Some(guard) = &self.hooks.guard {
             guard.check(self.scope, &open_part(&change)).await?;
         }
-        let mut taken = Taken::default();
+        let mut taken = HandledSecrets::default();
         let change = self.without_secrets(change, &id, &mut taken).await?;
         self.scope.settings.limits.check_document(None, &change)?;
         let claim = match sent {
@@ -69,8 +69,8 @@ impl Writer<'_> {
         id: &ResourceId,
         change: Change,
         before: Option<Arc<Resource>>,
-        taken: &mut Taken,
-    ) -> Result<Change, Problem> {
+        taken: &mut HandledSecrets,
+    ) -> Result<Change, HandlerError> {
         let change = self.plain(change, before.as_deref());
         let change = self.mapped(change, On::Update(before)).await?;
         self.without_secrets(change, id, taken).await
@@ -85,7 +85,7 @@ impl Writer<'_> {
     }
 
     /// What the mapping lets through.
-    async fn mapped(&self, change: Change, on: On) -> Result<Change, Problem> {
+    async fn mapped(&self, change: Change, on: On) -> Result<Change, HandlerError> {
         // What a rule may look at and copy of each value.
         const RULES: u64 = 8;
         let Some(mapping) = self.scope.settings.mapping() else {
@@ -177,8 +177,8 @@ impl Writer<'_> {
         &self,
         change: Change,
         id: &ResourceId,
-        Taken(taken): &mut Taken,
-    ) -> Result<Change, Problem> {
+        HandledSecrets(taken): &mut HandledSecrets,
+    ) -> Result<Change, HandlerError> {
         let kind = change.kind().clone();
         let secret = |id: &AttrId| is_secret(&kind, *id);
         let mut written = change

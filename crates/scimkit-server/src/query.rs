@@ -11,7 +11,7 @@ use scimkit_registry::{
     Quirk, QuirkPolicy, QuirkRecorder, RequestError, RequestErrorKind, parse_filter,
 };
 
-use crate::{error::Problem, writer::Writer};
+use crate::{error::HandlerError, writer::Writer};
 
 /// The parameters of the protocol, as it spells them.
 const NAMES: [&str; 8] = [
@@ -81,7 +81,7 @@ pub(crate) fn parameters<'q>(
     text: Option<&'q str>,
     others: &[String],
     witness: &QuirkRecorder,
-) -> Result<Vec<Parameter<'q>>, Problem> {
+) -> Result<Vec<Parameter<'q>>, HandlerError> {
     let text = text.unwrap_or("");
     let mut parameters = Vec::new();
     for part in text.split('&').filter(|part| !part.is_empty()) {
@@ -122,7 +122,7 @@ fn spelled<'q>(
 /// # Errors
 /// What [`parameters`] rejects; `invalidValue` for a parameter given twice, in whatever case, or of the
 /// wrong form; `invalidCount` for a `count` beside a cursor that is no number.
-pub(crate) fn search(text: Option<&str>, writer: Writer<'_>) -> Result<SearchRequest, Problem> {
+pub(crate) fn search(text: Option<&str>, writer: Writer<'_>) -> Result<SearchRequest, HandlerError> {
     let parameters = parameters(text, &[], writer.witness)?;
     let by_cursor = parameters.iter().any(|one| one.name == "cursor");
     let mut search = SearchRequest::default();

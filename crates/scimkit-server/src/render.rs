@@ -13,7 +13,7 @@ use scimkit_store::{
 
 use crate::{
     attrs::shown_edges,
-    error::{Problem, lost},
+    error::{HandlerError, lost},
     work::{self, Service},
 };
 
@@ -66,7 +66,7 @@ pub(crate) async fn page(
     shapes: &[Shape],
     mut items: Vec<Item>,
     out: &mut Vec<u8>,
-) -> Result<(), Problem> {
+) -> Result<(), HandlerError> {
     let (scope, _, rendering) = service;
     for (query, shape) in shapes.iter().enumerate() {
         complete(service, (query, shape), &mut items).await?;
@@ -116,7 +116,7 @@ async fn complete(
     (scope, store, _): Service<'_>,
     (query, (kind, projection)): (usize, &Shape),
     items: &mut [Item],
-) -> Result<(), Problem> {
+) -> Result<(), HandlerError> {
     let own: Vec<&StoredResource> = items
         .iter()
         .filter(|item| item.query == query)

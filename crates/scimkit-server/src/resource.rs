@@ -17,12 +17,12 @@ use scimkit_store::{
 use serde_json::Value;
 
 use crate::{
-    answer::Answer,
+    answer::ResponseParts,
     attrs::{PAGE, edge_attrs, inverse_attrs, memberships, shown_edges},
     body::Body,
     decode,
-    edit::{What, written_by},
-    error::{Problem, lost},
+    edit::{UpdateKind, written_by},
+    error::{HandlerError, lost},
     members::{Asked, List, Members},
     query,
     render::{self, Item},
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// One request about a resource.
-pub(crate) struct Ask<'a> {
+pub(crate) struct ResourceRequest<'a> {
     pub(crate) head: &'a Parts,
     pub(crate) writer: Writer<'a>,
 }
@@ -40,12 +40,12 @@ pub(crate) struct Ask<'a> {
 /// A group of more members than this is not sent back after a change of its membership.
 const BIG_GROUP: u32 = 100;
 
-impl Ask<'_> {
+impl ResourceRequest<'_> {
     pub(crate) async fn create(
         &self,
         kind: &Arc<ResourceType>,
         body: Value,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<ResponseParts, HandlerError> {
         let projection = self.projection(kind)?;
         let change = self.writer.decode_create(kind, body).await?;
         let projection = projection.after_writing(kind, &written_by(&change));
@@ -66,14 +66,14 @@ impl Ask<'_> {
         &self,
         kind: &Arc<ResourceType>,
         id: &ResourceId,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<ResponseParts, HandlerError> {
         let projection = self.projection(kind)?;
         let known = decode::etags(&self.head.headers, &IF_NONE_MATCH)?;
         let want = self.want(kind, &projection);
         let Writer { scope, store, .. } = self.writer;
         let stored = store.read(scope, kind, id, &want).await?;
         if known.is_some_and(|tags| tags.matches(&stored.version)) {
-            let answer = Answer::empty(StatusCode::NOT_MODIFIED).tagged(&stored.version);
+            let answer = ResponseParts::empty(StatusCode::NOT_MODIFIED).tagged(&stored.version);
             return Ok(answer.showing(&self.location(kind, &stored)));
         }
         let answer = self
@@ -87,7 +87,7 @@ impl Ask<'_> {
         kind: &Arc<ResourceType>,
         id: &ResourceId,
         body: Value,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<ResponseParts, HandlerError> {
         let projection = self.projection(kind)?;
         let edit = self.writer.decode_put(kind, body).await?;
         let conditions = self.conditions(self.want(kind, &projection))?;
@@ -104,7 +104,7 @@ impl Ask<'_> {
         kind: &Arc<ResourceType>,
         id: &ResourceId,
         body: Value,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<ResponseParts, HandlerError> {
         let settings = &self.writer.scope.settings;
         let query = self.query()?;
         let asks = !query.attributes.is_empty();
@@ -118,7 +118,7 @@ impl Ask<'_> {
                 .extend(memberships(kind).filter(|attr| !shown.contains(attr)));
         }
         // Enough to tell a small group from a large one, whose members are not shown.
-        let in_brief = may_be_quiet && edit.what() == What::Edges;
+        let in_brief = may_be_quiet && edit.what() == UpdateKind::Edges;
         if in_brief {
             want = want.with_edge_limit(BIG_GROUP + 1);
         }
@@ -135,7 +135,7 @@ impl Ask<'_> {
         let quiet = !asks
             && match settings.patch_response {
                 PatchResponse::Never => updated.how != WriteOutcome::Unchanged,
-                PatchResponse::Auto if updated.what == What::Edges => {
+                PatchResponse::Auto if updated.what == UpdateKind::Edges => {
                     let edges = self.few_members(kind, &updated.stored).await?;
                     let is_big = edges.is_none();
                     updated.stored.edges.extend(edges.into_iter().flatten());
@@ -150,7 +150,7 @@ impl Ask<'_> {
         }
         if quiet {
             let version = &updated.stored.version;
-            return Ok(Answer::empty(StatusCode::NO_CONTENT).tagged(version));
+            return Ok(ResponseParts::empty(StatusCode::NO_CONTENT).tagged(version));
         }
         let projection = projection.after_writing(kind, &updated.written);
         self.show(StatusCode::OK, (kind, updated.stored), projection)
@@ -161,7 +161,7 @@ impl Ask<'_> {
         &self,
         kind: Arc<ResourceType>,
         id: ResourceId,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<ResponseParts, HandlerError> {
         let Conditions { barred, wanted, .. } = self.conditions(ReadOptions::version())?;
         if let Some(barred) = barred {
             let Writer { scope, store, .. } = self.writer;
@@ -177,7 +177,7 @@ impl Ask<'_> {
                 &ReadOptions::version(),
             )
             .await?;
-        Ok(Answer::empty(StatusCode::NO_CONTENT))
+        Ok(ResponseParts::empty(StatusCode::NO_CONTENT))
     }
 
     /// The members of a resource, unless there are too many to be sent without a request for them.
@@ -185,7 +185,7 @@ impl Ask<'_> {
         &self,
         kind: &Arc<ResourceType>,
         stored: &StoredResource,
-    ) -> Result<Option<Vec<(AttrId, Vec<Edge>)>>, Problem> {
+    ) -> Result<Option<Vec<(AttrId, Vec<Edge>)>>, HandlerError> {
         let mut all = Vec::new();
         for attr in memberships(kind) {
             if let Some((_, edges)) = stored.edges.iter().find(|(known, _)| *known == attr) {
@@ -213,7 +213,7 @@ impl Ask<'_> {
         ReadOptions::edges(shown_edges(kind, projection)).with_edge_limit(PAGE + 1)
     }
 
-    fn conditions(&self, want: ReadOptions) -> Result<Conditions, Problem> {
+    fn conditions(&self, want: ReadOptions) -> Result<Conditions, HandlerError> {
         let headers = &self.head.headers;
         let wanted = match decode::etags(headers, &IF_MATCH)? {
             Some(ETagList::List(versions)) => ExpectedVersion::OneOf(versions),
@@ -232,11 +232,11 @@ impl Ask<'_> {
         location(&self.writer.scope.settings, kind, &stored.id)
     }
 
-    fn query(&self) -> Result<SearchRequest, Problem> {
+    fn query(&self) -> Result<SearchRequest, HandlerError> {
         query::search(self.head.uri.query(), self.writer)
     }
 
-    fn projection(&self, kind: &ResourceType) -> Result<Projection, Problem> {
+    fn projection(&self, kind: &ResourceType) -> Result<Projection, HandlerError> {
         Ok(self.projected(kind, &self.query()?))
     }
 
@@ -251,7 +251,7 @@ impl Ask<'_> {
         status: StatusCode,
         (kind, mut stored): (&Arc<ResourceType>, StoredResource),
         projection: Projection,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<ResponseParts, HandlerError> {
         let long = self
             .long_memberships(kind, &mut stored, &projection)
             .await?;
@@ -277,7 +277,7 @@ impl Ask<'_> {
                 long,
             )),
         };
-        let answer = Answer::of(status, body).tagged(&version);
+        let answer = ResponseParts::of(status, body).tagged(&version);
         Ok(answer.showing(&location))
     }
 
@@ -288,7 +288,7 @@ impl Ask<'_> {
         kind: &Arc<ResourceType>,
         stored: &mut StoredResource,
         projection: &Projection,
-    ) -> Result<Vec<(AttrId, Vec<Edge>)>, Problem> {
+    ) -> Result<Vec<(AttrId, Vec<Edge>)>, HandlerError> {
         let most = self.writer.scope.settings.limits.page_max;
         let asked = Asked::of(kind, self.head.uri.query(), most, self.writer.witness)?;
         for attr in edge_attrs(kind, projection) {

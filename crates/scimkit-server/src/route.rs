@@ -9,8 +9,8 @@ use scimkit_registry::{Registry, ResourceId, ResourceType};
 use scimkit_store::RequestLimits;
 
 use crate::{
-    access::{Access, Level},
-    error::Problem,
+    access::{Access, AccessLevel},
+    error::HandlerError,
 };
 
 /// What a request asks for.
@@ -60,9 +60,9 @@ impl Route {
             Route::Create(kind)
             | Route::Delete(kind, _)
             | Route::Patch(kind, _)
-            | Route::Replace(kind, _) => access.check(kind, Level::Write),
+            | Route::Replace(kind, _) => access.check(kind, AccessLevel::Write),
             Route::List(Some(kind)) | Route::Read(kind, _) | Route::Search(Some(kind)) => {
-                access.check(kind, Level::Read)
+                access.check(kind, AccessLevel::Read)
             }
             Route::Bulk | Route::Discover(_) | Route::List(None) | Route::Search(None) => Ok(()),
         }
@@ -73,7 +73,7 @@ impl Route {
     /// # Errors
     /// 404 for a path that leads nowhere, 405 for a method that is not for it, 501 for what the
     /// protocol knows and this server does not.
-    pub(crate) fn find(registry: &Registry, method: &Method, path: &str) -> Result<Self, Problem> {
+    pub(crate) fn find(registry: &Registry, method: &Method, path: &str) -> Result<Self, HandlerError> {
         let mut segments = Vec::with_capacity(3);
         for segment in path.split('/').filter(|s| !s.is_empty()) {
             let text = match segment.contains('%') {
@@ -113,7 +113,7 @@ impl Route {
         method: &Method,
         endpoint: &str,
         rest: &[&str],
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, HandlerError> {
         let mut types = registry.resource_types().iter();
         let kind = types.find(|kind| kind.endpoint().strip_prefix('/') == Some(endpoint));
         let kind = kind.ok_or_else(nowhere)?;
@@ -122,7 +122,7 @@ impl Route {
             [] => match *method {
                 Method::GET => Ok(Route::List(Some(kind()))),
                 Method::POST => Ok(Route::Create(kind())),
-                _ => Err(Problem::Method("GET, HEAD, OPTIONS, POST")),
+                _ => Err(HandlerError::Method("GET, HEAD, OPTIONS, POST")),
             },
             [".search"] => only(&Method::POST, method, "OPTIONS, POST", || {
                 Route::Search(Some(kind()))
@@ -134,7 +134,7 @@ impl Route {
                     Method::GET => Ok(Route::Read(kind(), id)),
                     Method::PATCH => Ok(Route::Patch(kind(), id)),
                     Method::PUT => Ok(Route::Replace(kind(), id)),
-                    _ => Err(Problem::Method("DELETE, GET, HEAD, OPTIONS, PATCH, PUT")),
+                    _ => Err(HandlerError::Method("DELETE, GET, HEAD, OPTIONS, PATCH, PUT")),
                 }
             }
             _ => Err(nowhere()),
@@ -142,7 +142,7 @@ impl Route {
     }
 }
 
-fn discover(method: &Method, what: impl FnOnce() -> Discovery) -> Result<Route, Problem> {
+fn discover(method: &Method, what: impl FnOnce() -> Discovery) -> Result<Route, HandlerError> {
     only(&Method::GET, method, "GET, HEAD, OPTIONS", || {
         Route::Discover(what())
     })
@@ -153,19 +153,19 @@ fn only(
     method: &Method,
     allowed: &'static str,
     route: impl FnOnce() -> Route,
-) -> Result<Route, Problem> {
+) -> Result<Route, HandlerError> {
     if method != known {
-        return Err(Problem::Method(allowed));
+        return Err(HandlerError::Method(allowed));
     }
     Ok(route())
 }
 
 /// 501.
-pub(crate) fn not_implemented() -> Problem {
+pub(crate) fn not_implemented() -> HandlerError {
     let detail = "this endpoint is not implemented; see /ServiceProviderConfig";
-    Problem::Client(ErrorResponse::not_implemented(detail))
+    HandlerError::Client(ErrorResponse::not_implemented(detail))
 }
 
-fn nowhere() -> Problem {
-    Problem::Client(ErrorResponse::not_found("there is no such endpoint"))
+fn nowhere() -> HandlerError {
+    HandlerError::Client(ErrorResponse::not_found("there is no such endpoint"))
 }

@@ -15,14 +15,14 @@ use http::{
 use scimkit_store::{ConnectionId, Lane, Settings, Store, TenantId};
 
 use crate::{
-    answer::Answer,
+    answer::ResponseParts,
     auth::{Authenticate, BearerTokens},
     body::Body,
     clock::Clock,
     cursor::Cursors,
     dispatch::{Inner, Notes, Requests},
-    error::{Problem, log_store_error},
-    hooks::{CreateGuard, Hooks, TakeSecrets},
+    error::{HandlerError, log_store_error},
+    hooks::{CreateGuard, Hooks, SecretHandler},
     incoming::Incoming,
     negotiate,
     prefix::Prefix,
@@ -93,7 +93,7 @@ impl Server {
 
     /// Hands the passwords that are sent to the host, instead of dropping them.
     #[must_use]
-    pub fn with_secrets(mut self, secrets: impl TakeSecrets) -> Self {
+    pub fn with_secret_handler(mut self, secrets: impl SecretHandler) -> Self {
         Arc::make_mut(&mut self.inner).hooks.secrets = Some(Arc::new(secrets));
         self
     }
@@ -149,13 +149,13 @@ impl Server {
                     .answer(&mut head, &mut body, &request_id, &mut notes);
                 answer.await
             }
-            Err(refusal) => Err(Problem::Client(refusal.clone())),
+            Err(refusal) => Err(HandlerError::Client(refusal.clone())),
         };
         let answer = answer.unwrap_or_else(|problem| {
-            if let Problem::Store(error) = &problem {
+            if let HandlerError::Store(error) = &problem {
                 log_store_error(error, &request_id);
             }
-            Answer::problem(&problem, &request_id)
+            ResponseParts::problem(&problem, &request_id)
                 .challenged(|| self.inner.authentication.schemes())
         });
         let mut response = answer.into_response(media_type.unwrap_or(negotiate::ANSWER));

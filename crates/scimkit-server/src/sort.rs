@@ -7,7 +7,7 @@ use scimkit_store::{
 };
 use serde_json::{Map, Value};
 
-use crate::{error::Problem, render, work::Service};
+use crate::{error::HandlerError, render, work::Service};
 
 /// Puts the resources of several types, type after type and each in order, into one order.
 pub(crate) fn sort_merged<T>(
@@ -26,7 +26,7 @@ pub(crate) async fn sort_keys(
     (scope, store, _): Service<'_>,
     query: &Query,
     items: &[StoredResource],
-) -> Result<Vec<Option<Scalar>>, Problem> {
+) -> Result<Vec<Option<Scalar>>, HandlerError> {
     let Some(Sort { attr, .. }) = query.sort else {
         return Ok(vec![None; items.len()]);
     };
@@ -56,7 +56,7 @@ async fn computed_keys(
     service: (&RequestContext, &dyn Store),
     (query, attr): (&Query, AttrId),
     part: &[StoredResource],
-) -> Result<Vec<Map<String, Value>>, Problem> {
+) -> Result<Vec<Map<String, Value>>, HandlerError> {
     let kind = &query.kind;
     if !kind.is_computed(attr) {
         return Ok(Vec::new());

@@ -16,8 +16,8 @@ use scimkit_store::{
 
 use crate::{
     attrs::{PAGE, shown_edges},
-    body::{BrokenOff, Pieces},
-    error::Problem,
+    body::{BodyError, Pieces},
+    error::HandlerError,
     gather::Gathered,
     members::{List, Members},
     render::{self, Item, Shape},
@@ -76,7 +76,7 @@ impl Resources {
     }
 
     /// The rest of a list that [is whole](Self::is_whole), as it goes between brackets.
-    pub(crate) async fn whole(mut self, mut text: Vec<u8>) -> Result<Vec<u8>, Problem> {
+    pub(crate) async fn whole(mut self, mut text: Vec<u8>) -> Result<Vec<u8>, HandlerError> {
         loop {
             let batch = self.batch().await?;
             if batch.is_empty() {
@@ -90,7 +90,7 @@ impl Resources {
         }
     }
 
-    async fn next(&mut self) -> Result<Piece, Problem> {
+    async fn next(&mut self) -> Result<Piece, HandlerError> {
         if let Some(mut item) = self.pop(true) {
             let (kind, projection) = self.shown.of(item.query)?.clone();
             let long = take_long(&mut item.stored, |_| true);
@@ -129,7 +129,7 @@ impl Resources {
     }
 
     /// The next resources, up to one that is sent in parts.
-    async fn batch(&mut self) -> Result<Vec<Item>, Problem> {
+    async fn batch(&mut self) -> Result<Vec<Item>, HandlerError> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < BATCH && bytes < render::TOGETHER {
             if self.items.is_empty() {
@@ -164,7 +164,7 @@ impl Resources {
     }
 
     /// Adds the JSON of resources to a text, each after a comma but the first of the list.
-    async fn render(&mut self, batch: Vec<Item>, out: &mut Vec<u8>) -> Result<(), Problem> {
+    async fn render(&mut self, batch: Vec<Item>, out: &mut Vec<u8>) -> Result<(), HandlerError> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -213,7 +213,7 @@ pub(crate) struct ListBody {
     making: BoxFuture<'static, Made>,
 }
 
-type Made = Result<Option<(Vec<u8>, State)>, Problem>;
+type Made = Result<Option<(Vec<u8>, State)>, HandlerError>;
 
 /// What is still to be sent.
 struct State {
@@ -256,7 +256,7 @@ impl ListBody {
 }
 
 impl Pieces for ListBody {
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         Poll::Ready(match ready!(self.making.as_mut().poll(context)) {
             Ok(None) => None,
             Ok(Some((text, state))) => {
@@ -269,11 +269,11 @@ impl Pieces for ListBody {
             }
             Err(problem) => {
                 let error = match problem {
-                    Problem::Store(error) => error,
+                    HandlerError::Store(error) => error,
                     other => StoreError::backend(format!("{other:?}")),
                 };
                 tracing::error!(%error, "sending a list failed");
-                Some(Err(BrokenOff(error)))
+                Some(Err(BodyError(error)))
             }
         })
     }

@@ -10,7 +10,7 @@ use scimkit_store::{CountMode, PagePosition, Query, RequestContext, Sort, Store}
 use crate::{
     clock::Clock,
     cursor::{self, Cursors, Mark, Place},
-    error::Problem,
+    error::HandlerError,
     gather::HELD,
     render::Item,
     sort::{sort_keys, sort_merged},
@@ -43,7 +43,7 @@ pub(crate) async fn page(
     queries: &[Query],
     search: &SearchRequest,
     (text, count): (&str, u32),
-) -> Result<Page, Problem> {
+) -> Result<Page, HandlerError> {
     let Service {
         clock,
         cursors,
@@ -180,7 +180,7 @@ struct Found {
 
 impl Walk<'_> {
     /// One type after the other.
-    async fn in_turn(&self, marks: &mut [Mark]) -> Result<Found, Problem> {
+    async fn in_turn(&self, marks: &mut [Mark]) -> Result<Found, HandlerError> {
         let (scope, store, _) = self.service;
         let (mut items, mut more, mut total) = (Vec::new(), false, 0);
         for (at, (query, mark)) in self.queries.iter().zip(marks).enumerate() {
@@ -212,7 +212,7 @@ impl Walk<'_> {
     }
 
     /// All types in one order, equal ones in the order of the types.
-    async fn merged(&self, marks: &mut [Mark]) -> Result<Found, Problem> {
+    async fn merged(&self, marks: &mut [Mark]) -> Result<Found, HandlerError> {
         let (scope, store, _) = self.service;
         let (mut keyed, mut total, mut endless) = (Vec::new(), 0, Vec::new());
         for (at, (query, mark)) in self.queries.iter().zip(&*marks).enumerate() {

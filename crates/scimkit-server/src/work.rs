@@ -8,7 +8,7 @@ use std::sync::{
 use scimkit_registry::{Budget, Exhausted};
 use scimkit_store::{Lane, RequestContext, Store, StoreError, yield_now};
 
-use crate::error::Problem;
+use crate::error::HandlerError;
 
 /// Units that are worked on without giving others a turn: about a millisecond.
 pub(crate) const AT_ONCE: u64 = 1 << 18;
@@ -87,7 +87,7 @@ impl<'a> Work<'a> {
         scope: &RequestContext,
         units: u64,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Problem> {
+    ) -> Result<T, HandlerError> {
         scope.budget.charge(units).map_err(StoreError::from)?;
         if units >= AT_ONCE {
             return self.away(scope, work).await;
@@ -106,7 +106,7 @@ impl<'a> Work<'a> {
         scope: &RequestContext,
         is_exhausted: impl Fn(&E) -> Option<Exhausted>,
         work: impl Fn(&Budget) -> Result<T, E> + Send + 'static,
-    ) -> Result<Result<T, E>, Problem>
+    ) -> Result<Result<T, E>, HandlerError>
     where
         T: Send + 'static,
         E: Send + 'static,
@@ -148,7 +148,7 @@ impl<'a> Work<'a> {
         &self,
         scope: &RequestContext,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Problem> {
+    ) -> Result<T, HandlerError> {
         let done = self.lane.run(&scope.tenant, &scope.budget, work).await;
         self.turn.store(scope.budget.spent(), Ordering::Relaxed);
         Ok(done?)

@@ -17,9 +17,9 @@ use serde_json::Value;
 
 use crate::{
     attrs::PAGE,
-    edit::{Edit, Known, What, check_edges, written_by},
-    error::{Problem, lost},
-    policy::Taken,
+    edit::{Edit, Known, UpdateKind, check_edges, written_by},
+    error::{HandlerError, lost},
+    policy::HandledSecrets,
     work::TEXT_BYTE,
     writer::Writer,
 };
@@ -42,7 +42,7 @@ impl Writer<'_> {
         &self,
         kind: &Arc<ResourceType>,
         body: Value,
-    ) -> Result<Change, Problem> {
+    ) -> Result<Change, HandlerError> {
         let create = |kind: &Arc<ResourceType>, body, witness: &QuirkRecorder| {
             Ok(scimkit_patch::create(kind, body, witness)?)
         };
@@ -53,7 +53,7 @@ impl Writer<'_> {
         &self,
         kind: &Arc<ResourceType>,
         body: Value,
-    ) -> Result<Arc<Edit>, Problem> {
+    ) -> Result<Arc<Edit>, HandlerError> {
         let limits = self.scope.settings.limits;
         let decode = move |kind: &Arc<ResourceType>, body, witness: &QuirkRecorder| {
             let request = PatchRequest::from_value(body, limits.operations)?;
@@ -67,7 +67,7 @@ impl Writer<'_> {
         &self,
         kind: &Arc<ResourceType>,
         body: Value,
-    ) -> Result<Arc<Edit>, Problem> {
+    ) -> Result<Arc<Edit>, HandlerError> {
         let decode = |kind: &Arc<ResourceType>, body, witness: &QuirkRecorder| {
             let replacement = scimkit_patch::replace(kind, body, witness)?;
             Ok(Arc::new(Edit::Replace(replacement)))
@@ -79,10 +79,10 @@ impl Writer<'_> {
         &self,
         kind: &Arc<ResourceType>,
         body: Value,
-        decode: impl FnOnce(&Arc<ResourceType>, Value, &QuirkRecorder) -> Result<T, Problem>
+        decode: impl FnOnce(&Arc<ResourceType>, Value, &QuirkRecorder) -> Result<T, HandlerError>
         + Send
         + 'static,
-    ) -> Result<T, Problem> {
+    ) -> Result<T, HandlerError> {
         let (kind, witness) = (Arc::clone(kind), Arc::clone(self.witness));
         // It is checked, and copied in parts.
         let units = weight(&body).saturating_mul(2);
@@ -96,7 +96,7 @@ impl Writer<'_> {
         edit: &Arc<Edit>,
         id: &ResourceId,
         known: Known,
-    ) -> Result<Change, Problem> {
+    ) -> Result<Change, HandlerError> {
         let (edit, id, witness) = (Arc::clone(edit), id.clone(), Arc::clone(self.witness));
         let apply = move |budget: &Budget| {
             let change = edit.change(&id, &known, &*witness, budget)?;
@@ -117,7 +117,7 @@ impl Writer<'_> {
         &self,
         edit: &Arc<Edit>,
         id: &ResourceId,
-    ) -> Result<Option<Change>, Problem> {
+    ) -> Result<Option<Change>, HandlerError> {
         if edit.reads() {
             return Ok(None);
         }
@@ -131,7 +131,7 @@ impl Writer<'_> {
         kind: &Arc<ResourceType>,
         stored: &StoredResource,
         attrs: Option<Vec<AttrId>>,
-    ) -> Result<Arc<Resource>, Problem> {
+    ) -> Result<Arc<Resource>, HandlerError> {
         let (document, kind) = (stored.document.clone(), Arc::clone(kind));
         let units = TEXT_BYTE.saturating_mul(document.size());
         let read = move || match attrs {
@@ -154,19 +154,19 @@ impl Writer<'_> {
         id: &ResourceId,
         (edit, shown): (&Arc<Edit>, &[AttrId]),
         conditions: &Conditions,
-    ) -> Result<Updated, Problem> {
+    ) -> Result<Updated, HandlerError> {
         let started = self.clock.elapsed();
-        let (mut tries, mut taken) = (0, Taken::default());
+        let (mut tries, mut taken) = (0, HandledSecrets::default());
         loop {
             let what = (edit, shown, conditions);
             match self.try_update((kind, id), what, &mut taken).await {
-                Err(Problem::Store(StoreError::VersionMismatch { .. }))
+                Err(HandlerError::Store(StoreError::VersionMismatch { .. }))
                     if conditions.wanted == ExpectedVersion::Any =>
                 {
                     tries += 1;
                     let tried_for = self.clock.elapsed().saturating_sub(started);
                     if tries >= TRIES && tried_for > self.scope.settings.limits.deadline {
-                        return Err(Problem::Store(StoreError::Busy));
+                        return Err(HandlerError::Store(StoreError::Busy));
                     }
                 }
                 done => return done,
@@ -179,8 +179,8 @@ impl Writer<'_> {
         &self,
         (kind, id): (&Arc<ResourceType>, &ResourceId),
         (edit, shown, conditions): (&Arc<Edit>, &[AttrId], &Conditions),
-        taken: &mut Taken,
-    ) -> Result<Updated, Problem> {
+        taken: &mut HandledSecrets,
+    ) -> Result<Updated, HandlerError> {
         let Conditions {
             barred,
             want,
@@ -243,7 +243,7 @@ impl Writer<'_> {
             return Ok(Updated::unchanged(stored, edit.what()));
         }
         shown_edges.retain(|(attr, _)| change.edge_changes().iter().all(|edit| edit.attr != *attr));
-        let (what, written) = (What::of(&change), written_by(&change));
+        let (what, written) = (UpdateKind::of(&change), written_by(&change));
         let expect = match (before, document) {
             (Some(before), _) if is_part => ExpectedVersion::OneOf(vec![before.version]),
             (Some(before), Some(document)) => {
@@ -274,7 +274,7 @@ impl Writer<'_> {
         id: &ResourceId,
         want: &ReadOptions,
         wanted: &ExpectedVersion,
-    ) -> Result<StoredResource, Problem> {
+    ) -> Result<StoredResource, HandlerError> {
         let stored = self.store.read(self.scope, kind, id, want).await?;
         wanted.check(&stored.version)?;
         Ok(stored)
@@ -292,7 +292,7 @@ impl Writer<'_> {
         &self,
         write: WriteOp,
         want: &ReadOptions,
-    ) -> Result<Written, Problem> {
+    ) -> Result<Written, HandlerError> {
         if let WriteOp::Create { change, .. } | WriteOp::Update { change, .. } = &write {
             check_edges(change, &self.scope.settings.limits)?;
         }
@@ -302,12 +302,12 @@ impl Writer<'_> {
         };
         let batch = Batch::new(self.clock.now(), vec![write]).with_read_options(want);
         let mut outcomes = self.submit(batch).await?;
-        outcomes.pop().ok_or_else(lost)?.map_err(Problem::Store)
+        outcomes.pop().ok_or_else(lost)?.map_err(HandlerError::Store)
     }
 }
 
 /// `If-None-Match` forbids a write where it names the version there is (RFC 9110 section 13.1.2).
-pub(crate) fn check_barred(barred: &ETagList, before: &StoredResource) -> Result<(), Problem> {
+pub(crate) fn check_barred(barred: &ETagList, before: &StoredResource) -> Result<(), HandlerError> {
     match barred.matches(&before.version) {
         true => Err(ErrorResponse::precondition_failed(
             "`If-None-Match` names the version there is",
@@ -321,13 +321,13 @@ pub(crate) fn check_barred(barred: &ETagList, before: &StoredResource) -> Result
 pub(crate) struct Updated {
     pub(crate) how: WriteOutcome,
     pub(crate) stored: StoredResource,
-    pub(crate) what: What,
+    pub(crate) what: UpdateKind,
     /// The attributes that it set.
     pub(crate) written: Vec<AttrId>,
 }
 
 impl Updated {
-    fn unchanged(stored: StoredResource, what: What) -> Self {
+    fn unchanged(stored: StoredResource, what: UpdateKind) -> Self {
         Updated {
             how: WriteOutcome::Unchanged,
             stored,

@@ -6,7 +6,7 @@ use scimkit_core::DataType;
 use scimkit_registry::{Attr, AttrId, Operator, Predicate, ResourceType, Scalar};
 
 use crate::{
-    Condition, Layout, Lookup, Rows, Source,
+    Condition, Layout, Lookup, KeyTable, ColumnSource,
     alternatives::{Alternative, alternatives},
 };
 
@@ -181,7 +181,7 @@ impl<'a> Compiler<'a> {
             return None;
         }
         match self.layout.source(self.kind, attr)? {
-            Source::Column(column) => {
+            ColumnSource::Column(column) => {
                 let test = self.compare_column(column, op, value)?;
                 let weight = weight(attr, op, value);
                 let range = weight == Weight::Range && is_order(op);
@@ -192,7 +192,7 @@ impl<'a> Compiler<'a> {
                 };
                 Some(Part::test(test, weight))
             }
-            Source::Nullable(column) => {
+            ColumnSource::Nullable(column) => {
                 let test = self.compare_column(&column, op, value)?;
                 let test = match op {
                     Operator::NotEqual => format!("({column} IS NULL OR {test})"),
@@ -200,8 +200,8 @@ impl<'a> Compiler<'a> {
                 };
                 Some(Part::test(test, weight(attr, op, value)))
             }
-            Source::Rows(rows) if op == Operator::NotEqual => self.differs(attr, &rows, value),
-            Source::Rows(rows) => {
+            ColumnSource::Rows(rows) if op == Operator::NotEqual => self.differs(attr, &rows, value),
+            ColumnSource::Rows(rows) => {
                 let which = self.which(&rows);
                 let test = self.compare_column(rows.value, op, value)?;
                 let condition = joined(&which, &test);
@@ -234,15 +234,15 @@ impl<'a> Compiler<'a> {
         }
         let weight = weight(attr, Operator::Equal, first);
         match self.layout.source(self.kind, attr)? {
-            Source::Column(column) => Some(Part::test(self.is_among(column, values), weight)),
-            Source::Nullable(column) => {
+            ColumnSource::Column(column) => Some(Part::test(self.is_among(column, values), weight)),
+            ColumnSource::Nullable(column) => {
                 let test = self.is_among(&column, values);
                 Some(Part::test(
                     format!("({column} IS NOT NULL AND {test})"),
                     weight,
                 ))
             }
-            Source::Rows(rows) => {
+            ColumnSource::Rows(rows) => {
                 let which = self.which(&rows);
                 let test = self.is_among(rows.value, values);
                 Some(self.rows(&rows, joined(&which, &test), weight))
@@ -257,7 +257,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// No value at all, or one that is another.
-    fn differs(&mut self, attr: &Attr, rows: &Rows, value: &Scalar) -> Option<Part> {
+    fn differs(&mut self, attr: &Attr, rows: &KeyTable, value: &Scalar) -> Option<Part> {
         let which = self.which(rows);
         let number = self.parameter(value);
         let parent = attr.parent().map(|id| self.kind.attr(id));
@@ -282,11 +282,11 @@ impl<'a> Compiler<'a> {
             DataType::Binary | DataType::Reference | DataType::String
         );
         match self.layout.source(self.kind, attr)? {
-            Source::Column(column) if text => {
+            ColumnSource::Column(column) if text => {
                 Some(Part::test(format!("{column} <> ''"), Weight::Most))
             }
-            Source::Column(_) => Some(Part::constant(true)),
-            Source::Nullable(column) => {
+            ColumnSource::Column(_) => Some(Part::constant(true)),
+            ColumnSource::Nullable(column) => {
                 let filled = if text {
                     format!(" AND {column} <> ''")
                 } else {
@@ -295,7 +295,7 @@ impl<'a> Compiler<'a> {
                 let test = format!("({column} IS NOT NULL{filled})");
                 Some(Part::test(test, Weight::Most))
             }
-            Source::Rows(rows) => {
+            ColumnSource::Rows(rows) => {
                 let which = self.which(&rows);
                 let filled = if text {
                     format!("{} <> ''", rows.value)
@@ -345,7 +345,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn rows(&self, rows: &Rows, condition: String, weight: Weight) -> Part {
+    fn rows(&self, rows: &KeyTable, condition: String, weight: Weight) -> Part {
         let test = self.exists(rows, &condition);
         let condition = if condition.is_empty() {
             String::from("1 = 1")
@@ -362,7 +362,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn exists(&self, rows: &Rows, condition: &str) -> String {
+    fn exists(&self, rows: &KeyTable, condition: &str) -> String {
         let own = format!("{} = {}", rows.id, self.layout.id());
         format!(
             "EXISTS (SELECT 1 FROM {} WHERE {})",
@@ -372,7 +372,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// The condition that selects the rows of the attribute.
-    fn which(&mut self, rows: &Rows) -> String {
+    fn which(&mut self, rows: &KeyTable) -> String {
         let mut text = String::with_capacity(64);
         for (at, (column, values)) in rows.only.iter().enumerate() {
             if at > 0 {

@@ -6,7 +6,7 @@ use scimkit_mapping::{ComparableColumn, TypeMapping};
 use scimkit_registry::{Attr, AttrId, ResourceType};
 
 use crate::{
-    Dialect, Layout, Source,
+    Dialect, Layout, ColumnSource,
     host_rows::{Statements, quoted},
 };
 
@@ -53,7 +53,7 @@ use crate::{
 /// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct HostTable {
+pub struct MappedTable {
     columns: Vec<(AttrId, String)>,
     dialect: Dialect,
     id: String,
@@ -62,11 +62,11 @@ pub struct HostTable {
     pub(crate) statements: Statements,
 }
 
-impl HostTable {
+impl MappedTable {
     /// The table of a mapping's resource type, by its alias in the statement around the condition
     /// and the column of the resource's identifier.
     #[must_use]
-    pub fn of(rules: &TypeMapping, dialect: Dialect, alias: &str, id: &str) -> Self {
+    pub fn new(rules: &TypeMapping, dialect: Dialect, alias: &str, id: &str) -> Self {
         let column = |name: &str| format!("{}.{}", quoted(alias), quoted(name));
         let comparable = rules.rules().filter_map(|rule| {
             let ComparableColumn {
@@ -78,7 +78,7 @@ impl HostTable {
                 true => Some((attr, format!("NULLIF({column}, '')"))),
             }
         });
-        HostTable {
+        MappedTable {
             columns: comparable.collect(),
             dialect,
             id: column(id),
@@ -100,7 +100,7 @@ impl HostTable {
     }
 }
 
-impl Layout for HostTable {
+impl Layout for MappedTable {
     fn dialect(&self) -> Dialect {
         self.dialect
     }
@@ -109,11 +109,11 @@ impl Layout for HostTable {
         &self.id
     }
 
-    fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<Source> {
+    fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<ColumnSource> {
         if kind.fingerprint() != self.rules.kind().fingerprint() {
             return None;
         }
         let column = self.columns.iter().find(|(known, _)| *known == attr.id());
-        column.map(|(_, column)| Source::Nullable(column.clone()))
+        column.map(|(_, column)| ColumnSource::Nullable(column.clone()))
     }
 }

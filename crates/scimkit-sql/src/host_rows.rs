@@ -7,7 +7,7 @@ use scimkit_registry::{Change, Predicate, RequestError, Resource};
 
 use serde_json::Value;
 
-use crate::{Condition, Dialect, HostTable, plan};
+use crate::{Condition, Dialect, MappedTable, plan};
 
 /// The parts of the statements of one table.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl Statements {
 /// Statements on one row, or on some. Their first parameters are the tenant, if the table has a [column for
 /// it](Self::with_tenant), and, but for [`select`](Self::select), the identifier. Here the alias of the table is
 /// its name.
-impl HostTable {
+impl MappedTable {
     /// Sets the column that has the tenant of each row.
     #[must_use]
     pub fn with_tenant(mut self, column: &str) -> Self {

@@ -21,25 +21,25 @@ pub trait Layout: Debug {
     ///
     /// The values are as [`Scalar::of`] makes them: folded where the attribute is not case exact,
     /// instants in microseconds. For a complex attribute the answer tells whether it is present.
-    fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<Source>;
+    fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<ColumnSource>;
 }
 
 /// Where the values of an attribute are.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum Source {
+pub enum ColumnSource {
     /// In a column of the resource's own row that is never NULL.
     Column(&'static str),
     /// In a column of the resource's own row that is NULL for a resource without a value.
     Nullable(String),
     /// In another table: one row for each value, none for a resource without.
-    Rows(Rows),
+    Rows(KeyTable),
 }
 
 /// The rows of a table that hold the values of one attribute.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Rows {
+pub struct KeyTable {
     /// Whether a resource has at most one of these rows with the same value.
     pub distinct: bool,
     /// The column of the resource's identifier: `k.id`.
@@ -52,11 +52,11 @@ pub struct Rows {
     pub value: &'static str,
 }
 
-impl Rows {
+impl KeyTable {
     /// All rows of a table, which has a column for the resource's identifier and one for the value.
     #[must_use]
     pub fn new(table: &'static str, id: &'static str, value: &'static str) -> Self {
-        Rows {
+        KeyTable {
             distinct: false,
             id,
             only: Vec::new(),

@@ -57,6 +57,6 @@ mod plan;
 pub mod reference;
 
 pub use dialect::Dialect;
-pub use host::HostTable;
-pub use layout::{Layout, Rows, Source};
+pub use host::MappedTable;
+pub use layout::{Layout, KeyTable, ColumnSource};
 pub use plan::{Condition, Lookup, Plan, plan};

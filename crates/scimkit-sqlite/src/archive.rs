@@ -31,7 +31,7 @@ impl Archive for Sqlite {
         Box::pin(Export::Idle(self, tenant))
     }
 
-    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
+    fn erase_tenant<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
         Box::pin(async move {
             let of = tenant.clone();
             self.alter(move |db| imports::supersede(db, of.as_str()))
@@ -59,7 +59,7 @@ impl Archive for Sqlite {
         })
     }
 
-    fn forget<'a>(
+    fn purge_deleted<'a>(
         &'a self,
         tenant: &'a TenantId,
         before: DateTime<Utc>,

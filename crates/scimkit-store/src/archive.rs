@@ -56,9 +56,9 @@ use scimkit_registry::ResourceId;
 
 pub use self::{
     blocking::{export_to, import_from},
-    fit::{Fit, fit},
-    lines::{Counts, ExportLines, FORMAT, Limits, Options, Tokens, export, import},
-    restoring::{Asked, Checked, Keeper, Restoring},
+    fit::{ValidatedDocument, validate_document},
+    lines::{RecordCounts, ExportLines, FORMAT, ArchiveLimits, ArchiveOptions, TokenExport, export, import},
+    restoring::{ImportQuery, CheckedRecord, ImportTarget, Importer},
 };
 use crate::{
     BoxFuture, BoxStream, Connection, ConnectionId, Document, RequestContext, StoreError, Tenant,
@@ -69,7 +69,7 @@ use crate::{
 pub const TARGETS: usize = 1_000;
 
 /// The records of an export. An error is the last item.
-pub type RecordStream<'a> = BoxStream<'a, Result<Record, ArchiveError>>;
+pub type RecordStream<'a> = BoxStream<'a, Result<ArchiveRecord, ArchiveError>>;
 
 /// The records for an import. An error ends the import, which then leaves nothing.
 pub type RecordSource<'a> = BoxStream<'a, Result<NumberedRecord, ArchiveError>>;
@@ -81,7 +81,7 @@ pub struct NumberedRecord {
     /// Its number, from 1; of a file the line.
     pub line: u64,
     /// The record.
-    pub record: Record,
+    pub record: ArchiveRecord,
 }
 
 /// Numbers records from 1, for an import.
@@ -110,7 +110,7 @@ pub struct NumberedRecord {
 /// assert!(problem.to_string().starts_with("line 2: "));
 /// ```
 pub fn numbered<'a>(
-    records: impl IntoIterator<Item = Record, IntoIter: Send + 'a>,
+    records: impl IntoIterator<Item = ArchiveRecord, IntoIter: Send + 'a>,
 ) -> RecordSource<'a> {
     let records = (1..).zip(records);
     stream_from(records.map(|(line, record)| Ok(NumberedRecord { line, record })))
@@ -149,7 +149,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// - [`StoreError::Busy`], also when others write faster than it takes away
     /// - [`StoreError::Backend`]
-    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>>;
+    fn erase_tenant<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>>;
 
     /// Takes away what was [retired](crate::DeletePolicy::Soft) before a moment, so that nothing brings it
     /// back, and tells how many resources that were.
@@ -162,7 +162,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     /// - [`StoreError::NotFound`]: the tenant has no data
     /// - [`StoreError::Importing`]: an import of the tenant is not complete
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
-    fn forget<'a>(
+    fn purge_deleted<'a>(
         &'a self,
         tenant: &'a TenantId,
         before: DateTime<Utc>,
@@ -218,17 +218,17 @@ pub enum Erased {
 /// One of the things that are kept of a tenant.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_enums, reason = "every store must keep every kind")]
-pub enum Record {
+pub enum ArchiveRecord {
     /// A connection to an identity provider.
     Connection(Connection),
     /// Members of a resource that came before.
-    Edges(Edges),
+    Edges(MembershipRecord),
     /// A resource.
-    Resource(Kept),
+    Resource(ResourceRecord),
     /// A resource that was deleted and [can be brought back](crate::DeletePolicy::Soft).
-    Retired(Retired),
+    Retired(DeletedRecord),
     /// The first record, and only that.
-    Start(Start),
+    Start(TenantHeader),
     /// A token of a connection that came before.
     Token(TokenRecord),
 }
@@ -236,7 +236,7 @@ pub enum Record {
 /// Whose records follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Start {
+pub struct TenantHeader {
     /// The tenant's entry; none where it is only known by its resources.
     pub entry: Option<Tenant>,
     /// The tenant's identifier.
@@ -245,11 +245,11 @@ pub struct Start {
     pub versions: u64,
 }
 
-impl Start {
+impl TenantHeader {
     /// The beginning of a tenant's records.
     #[must_use]
     pub fn new(tenant: TenantId, entry: Option<Tenant>, versions: u64) -> Self {
-        Start {
+        TenantHeader {
             entry,
             tenant,
             versions,
@@ -260,7 +260,7 @@ impl Start {
 /// A resource as it is kept.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Kept {
+pub struct ResourceRecord {
     /// The connection that made or adopted it.
     pub connection: Option<ConnectionId>,
     /// When it was created.
@@ -277,7 +277,7 @@ pub struct Kept {
     pub version: Version,
 }
 
-impl Kept {
+impl ResourceRecord {
     /// A resource that no connection made.
     #[must_use]
     pub fn new(
@@ -287,7 +287,7 @@ impl Kept {
         (created, last_modified): (DateTime<Utc>, DateTime<Utc>),
         document: Document,
     ) -> Self {
-        Kept {
+        ResourceRecord {
             connection: None,
             created,
             document,
@@ -300,7 +300,7 @@ impl Kept {
 
     /// Made or adopted by that connection.
     #[must_use]
-    pub fn by(mut self, connection: Option<ConnectionId>) -> Self {
+    pub fn with_connection(mut self, connection: Option<ConnectionId>) -> Self {
         self.connection = connection;
         self
     }
@@ -309,7 +309,7 @@ impl Kept {
 /// Some members of a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Edges {
+pub struct MembershipRecord {
     /// The path of the membership attribute.
     pub attr: String,
     /// The name of the owner's type.
@@ -321,7 +321,7 @@ pub struct Edges {
     pub targets: Vec<(ResourceId, Option<String>)>,
 }
 
-impl Edges {
+impl MembershipRecord {
     /// Members of a resource, by one attribute.
     #[must_use]
     pub fn new(
@@ -329,7 +329,7 @@ impl Edges {
         attr: impl Into<String>,
         targets: Vec<(ResourceId, Option<String>)>,
     ) -> Self {
-        Edges {
+        MembershipRecord {
             attr: attr.into(),
             kind: kind.into(),
             owner,
@@ -341,7 +341,7 @@ impl Edges {
 /// A resource that was deleted, for when it is brought back.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Retired {
+pub struct DeletedRecord {
     /// The connection that had made or adopted it.
     pub connection: Option<ConnectionId>,
     /// When it was created.
@@ -356,7 +356,7 @@ pub struct Retired {
     pub retired: DateTime<Utc>,
 }
 
-impl Retired {
+impl DeletedRecord {
     /// A resource that no connection had made.
     #[must_use]
     pub fn new(
@@ -365,7 +365,7 @@ impl Retired {
         (created, retired): (DateTime<Utc>, DateTime<Utc>),
         document: Document,
     ) -> Self {
-        Retired {
+        DeletedRecord {
             connection: None,
             created,
             document,
@@ -377,7 +377,7 @@ impl Retired {
 
     /// Made or adopted by that connection.
     #[must_use]
-    pub fn by(mut self, connection: Option<ConnectionId>) -> Self {
+    pub fn with_connection(mut self, connection: Option<ConnectionId>) -> Self {
         self.connection = connection;
         self
     }

@@ -53,9 +53,9 @@ pub use scimkit_store as store;
 pub use scimkit_mapping::Mapping;
 pub use scimkit_registry::{Budget, Quirk, Registry, Tolerance};
 pub use scimkit_server::{
-    Access, Authenticate, BearerTokens, Body, BrokenOff, CreateGuard, DROPPED_TOTAL, Denied,
-    Digest, Identity, InvalidToken, Level, Me, NoRandomness, QUIRKS_TOTAL, Secret, Server,
-    TakeSecrets, TenantInPath, Token, credentials,
+    Access, Authenticate, BearerTokens, Body, BodyError, CreateGuard, DROPPED_TOTAL, AuthError,
+    TokenDigest, Identity, InvalidToken, AccessLevel, Me, RandomnessError, QUIRKS_TOTAL, Secret, Server,
+    SecretHandler, TenantInPath, Token, credentials,
 };
 #[cfg(feature = "sqlite")]
 pub use scimkit_sqlite::Sqlite;

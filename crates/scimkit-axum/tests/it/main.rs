@@ -13,7 +13,7 @@ use axum::{Router, body::Body, routing::get};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use scimkit_core::AuthenticationScheme;
-use scimkit_server::{Authenticate, BearerTokens, Denied, Identity, Server, TenantInPath, Token};
+use scimkit_server::{Authenticate, BearerTokens, AuthError, Identity, Server, TenantInPath, Token};
 use scimkit_store::{BoxFuture, MemoryStore, Settings, TenantId};
 use tower::ServiceExt;
 
@@ -80,10 +80,10 @@ impl Authenticate for ByPath {
     fn authenticate<'a>(
         &'a self,
         head: &'a http::request::Parts,
-    ) -> BoxFuture<'a, Result<Identity, Denied>> {
+    ) -> BoxFuture<'a, Result<Identity, AuthError>> {
         let tenant = head.extensions.get::<TenantInPath>();
         let tenant = tenant.map(|tenant| TenantId::from(tenant.0.as_str()));
-        let identity = tenant.map(Identity::of).ok_or(Denied::Unauthorized);
+        let identity = tenant.map(Identity::new).ok_or(AuthError::Unauthorized);
         Box::pin(async move { identity })
     }
 

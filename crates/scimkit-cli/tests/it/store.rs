@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{body::Body, http::Request};
-use scimkit::{Server, Settings, Sqlite, provision::Gate};
+use scimkit::{Server, Settings, Sqlite, provision::ConnectionAuthenticator};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -272,7 +272,7 @@ async fn running_server_follows_with_the_next_request() {
     let file = File::new();
     let store = Arc::new(Sqlite::open(file.path()).unwrap());
     let settings = Settings::new("https://app.example/scim/v2");
-    let gate = Gate::new(store.clone(), settings.clone());
+    let gate = ConnectionAuthenticator::new(store.clone(), settings.clone());
     let server = Server::new(store, settings).with_authentication(gate);
     let status = async |token: &str| {
         let request = Request::get("/Users").header("authorization", format!("Bearer {token}"));
@@ -359,7 +359,7 @@ async fn reindex_rebuilds_the_keys_of_another_schema() {
     let token = file.done("token create");
     let store = Arc::new(Sqlite::open(file.path()).unwrap());
     let settings = Settings::new("https://app.example/scim/v2");
-    let gate = Gate::new(store.clone(), settings.clone());
+    let gate = ConnectionAuthenticator::new(store.clone(), settings.clone());
     let server = Server::new(store, settings).with_authentication(gate);
     let bearer = format!("Bearer {}", token.trim());
     let request = Request::post("/Users").header("authorization", bearer);

@@ -6,7 +6,7 @@ use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use scimkit::{BearerTokens, Server, Settings, Sqlite, Token, provision::Gate};
+use scimkit::{BearerTokens, Server, Settings, Sqlite, Token, provision::ConnectionAuthenticator};
 use serde_json::{Value, json};
 
 use crate::{command, store::File};
@@ -15,7 +15,7 @@ use crate::{command, store::File};
 async fn ask(file: &File, token: &str, call: &str, body: Value) -> Value {
     let store = Arc::new(Sqlite::open(file.path()).unwrap());
     let settings = Settings::new("https://app.example/scim/v2");
-    let gate = Gate::new(store.clone(), settings.clone());
+    let gate = ConnectionAuthenticator::new(store.clone(), settings.clone());
     let server = Server::new(store, settings).with_authentication(gate);
     let (method, path) = call.split_once(' ').unwrap();
     let request = Request::builder()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scimkit_provision::{ConnectionSettings, Error, Kind, NewToken, Switch};
+use scimkit_provision::{ConnectionSettings, AdminError, EntityKind, NewToken, Switch};
 use scimkit_store::{ConnectionId, TenantId, TenantLimits, TokenScopes};
 
 use crate::world::{Mood, World};
@@ -37,8 +37,8 @@ async fn changes_name_what_was_seen() {
         .unwrap();
     assert_eq!(admin.connection(&acme.id, &seen.id).await.unwrap(), changed);
     let error = admin.change_connection(&seen, "", &rules).await;
-    let kind = Kind::Connection;
-    assert!(matches!(error, Err(Error::Stale { kind: k, .. }) if k == kind));
+    let kind = EntityKind::Connection;
+    assert!(matches!(error, Err(AdminError::Stale { kind: k, .. }) if k == kind));
 
     // A switch does not lose what else was changed.
     let off = admin.switch(&acme.id, &seen.id, Switch::Off).await.unwrap();
@@ -60,32 +60,32 @@ async fn limits_reject_new_entries_and_let_tokens_be_replaced() {
         (limits.tenants, limits.connections, limits.tokens) = (1, 1, 1);
         let admin = world.administration.clone().with_limits(limits);
         let rules = ConnectionSettings::default();
-        let too_many = |error: Error, expected: Kind| {
+        let too_many = |error: AdminError, expected: EntityKind| {
             let is_expected =
-                matches!(&error, Error::TooMany { kind, limit: 1, .. } if *kind == expected);
+                matches!(&error, AdminError::TooMany { kind, limit: 1, .. } if *kind == expected);
             assert!(is_expected, "{error:?}");
             assert!(error.to_string().ends_with("or raise the limit"));
         };
         let error = admin.create_tenant("other", "").await.unwrap_err();
-        too_many(error, Kind::Tenant);
+        too_many(error, EntityKind::Tenant);
         let okta = admin.create_connection(&acme, "okta", "", &rules).await;
-        too_many(okta.unwrap_err(), Kind::Connection);
+        too_many(okta.unwrap_err(), EntityKind::Connection);
         let new = NewToken::new("b");
-        let error = admin.issue(&acme, &entra, &new).await.unwrap_err();
-        too_many(error, Kind::Token);
+        let error = admin.create_token(&acme, &entra, &new).await.unwrap_err();
+        too_many(error, EntityKind::Token);
 
         let seen = admin.tenant(&acme).await.unwrap();
         admin.rename_tenant(&seen, "Acme Inc.").await.unwrap();
         admin.switch(&acme, &entra, Switch::Off).await.unwrap();
         // While both are valid, and at once.
         let day = Duration::from_secs(86_400);
-        let second = admin.rotate(&acme, &issued.record.id, day).await.unwrap();
+        let second = admin.rotate_token(&acme, &issued.record.id, day).await.unwrap();
         let second = second.record.id;
-        let third = admin.rotate(&acme, &second, Duration::ZERO).await.unwrap();
-        let error = admin.issue(&acme, &entra, &new).await.unwrap_err();
-        too_many(error, Kind::Token);
-        admin.revoke(&acme, &third.record.id).await.unwrap();
-        admin.issue(&acme, &entra, &new).await.unwrap();
+        let third = admin.rotate_token(&acme, &second, Duration::ZERO).await.unwrap();
+        let error = admin.create_token(&acme, &entra, &new).await.unwrap_err();
+        too_many(error, EntityKind::Token);
+        admin.revoke_token(&acme, &third.record.id).await.unwrap();
+        admin.create_token(&acme, &entra, &new).await.unwrap();
     }
 }
 
@@ -113,9 +113,9 @@ async fn what_is_there_is_not_made_again_and_what_is_not_there_is_named() {
         admin.remove_connection(&acme, &none).await.unwrap_err(),
         admin.switch(&acme, &none, Switch::Off).await.unwrap_err(),
         admin.tokens(&nobody).await.unwrap_err(),
-        admin.revoke(&acme, "zzz").await.unwrap_err(),
+        admin.revoke_token(&acme, "zzz").await.unwrap_err(),
         admin
-            .issue(&acme, &none, &NewToken::new(""))
+            .create_token(&acme, &none, &NewToken::new(""))
             .await
             .unwrap_err(),
     ];
@@ -138,11 +138,11 @@ async fn what_is_there_is_not_made_again_and_what_is_not_there_is_named() {
     );
     // Another tenant's token has no id here.
     let other = world.customer("other").await;
-    let error = admin.revoke(&acme, &other.record.id).await;
+    let error = admin.revoke_token(&acme, &other.record.id).await;
     assert!(matches!(
         error,
-        Err(Error::NotFound {
-            kind: Kind::Token,
+        Err(AdminError::NotFound {
+            kind: EntityKind::Token,
             ..
         })
     ));
@@ -175,13 +175,13 @@ async fn texts_have_limits() {
             .await
             .unwrap_err(),
         admin
-            .issue(&acme, &entra, &NewToken::new(long))
+            .create_token(&acme, &entra, &NewToken::new(long))
             .await
             .unwrap_err(),
-        admin.issue(&acme, &entra, &nothing).await.unwrap_err(),
+        admin.create_token(&acme, &entra, &nothing).await.unwrap_err(),
     ] {
         assert!(
-            matches!(error, Error::Invalid { .. } | Error::Rules(_)),
+            matches!(error, AdminError::Invalid { .. } | AdminError::Settings(_)),
             "{error}"
         );
         assert!(error.to_string().len() < 300);
@@ -194,7 +194,7 @@ async fn a_store_that_is_busy_is_told_as_such() {
     let world = World::in_memory();
     world.tenancy.be(Mood::Busy);
     let error = world.administration.create_tenant("acme", "").await;
-    assert!(matches!(error, Err(Error::Store(_))));
+    assert!(matches!(error, Err(AdminError::Store(_))));
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use http::Request;
 use http_body_util::Full;
-use scimkit_provision::{CapacitySetting, ConnectionSettings, Gate, Issued, NewToken, Switch};
-use scimkit_server::{Authenticate, Denied, Level, TenantInPath, Token};
+use scimkit_provision::{CapacitySetting, ConnectionSettings, ConnectionAuthenticator, CreatedToken, NewToken, Switch};
+use scimkit_server::{Authenticate, AuthError, AccessLevel, TenantInPath, Token};
 use scimkit_store::{
     ConnectionId, MemoryStore, Settings, TenantEntry, TenantId, TenantStore, TokenScopes,
 };
@@ -20,13 +20,13 @@ async fn every_refusal_is_the_same_and_takes_the_same_work() {
     let (tenant, entra) = (acme.record.tenant.clone(), acme.record.connection.clone());
     let theirs = world.customer("other").await;
     let admin = &world.administration;
-    let issue = async |new: NewToken| admin.issue(&tenant, &entra, &new).await.unwrap();
+    let issue = async |new: NewToken| admin.create_token(&tenant, &entra, &new).await.unwrap();
     let revoked = issue(NewToken::new("")).await;
-    admin.revoke(&tenant, &revoked.record.id).await.unwrap();
+    admin.revoke_token(&tenant, &revoked.record.id).await.unwrap();
     let end = *world.hands.at() + TimeDelta::seconds(1);
     let expired = issue(NewToken::new("").expiring(end)).await;
     let replaced = issue(NewToken::new("")).await;
-    let rotated = admin.rotate(&tenant, &replaced.record.id, Duration::ZERO);
+    let rotated = admin.rotate_token(&tenant, &replaced.record.id, Duration::ZERO);
     rotated.await.unwrap();
     world.hands.forward(TimeDelta::seconds(1));
     world.tenancy.asked();
@@ -210,10 +210,10 @@ async fn an_identity_has_what_the_rules_and_the_scopes_say() {
     let mut scopes = TokenScopes::NONE;
     scopes.users = true;
     let new = NewToken::new("").for_scopes(scopes);
-    let issued = world.administration.issue(&acme, &entra, &new);
-    let Issued { record, token, .. } = issued.await.unwrap();
+    let issued = world.administration.create_token(&acme, &entra, &new);
+    let CreatedToken { record, token, .. } = issued.await.unwrap();
 
-    let gate = Gate::new(store, Settings::new("https://{tenant}.app.example/scim/v2"));
+    let gate = ConnectionAuthenticator::new(store, Settings::new("https://{tenant}.app.example/scim/v2"));
     let head = |host: &str| {
         let request = Request::get("/Users")
             .header("host", host)
@@ -223,23 +223,23 @@ async fn an_identity_has_what_the_rules_and_the_scopes_say() {
     let identity = gate.authenticate(&head("acme.app.example")).await.unwrap();
     assert_eq!((&identity.tenant, &identity.connection), (&acme, &entra));
     assert_eq!(identity.actor.as_deref(), Some(record.id.as_str()));
-    assert_eq!(identity.access.level("User"), Level::Write);
-    assert_eq!(identity.access.level("Group"), Level::Off);
-    assert_eq!(identity.access.level("Device"), Level::Nothing);
+    assert_eq!(identity.access.level("User"), AccessLevel::Write);
+    assert_eq!(identity.access.level("Group"), AccessLevel::Disabled);
+    assert_eq!(identity.access.level("Device"), AccessLevel::Denied);
     let settings = identity.settings.unwrap();
     assert!(settings.require_if_match);
     assert_eq!(settings.base_url, "https://acme.app.example/scim/v2");
 
     // The same by other means, at the same place.
     let (own, other) = (head("acme.app.example"), head("other.app.example"));
-    let again = gate.identify(&own, &acme, &entra, scopes).await.unwrap();
+    let again = gate.identity_for(&own, &acme, &entra, scopes).await.unwrap();
     assert_eq!(again.access, identity.access);
     assert!(Arc::ptr_eq(&settings, &again.settings.unwrap()));
-    let elsewhere = gate.identify(&other, &acme, &entra, scopes).await;
-    assert_eq!(elsewhere.unwrap_err(), Denied::Unauthorized);
+    let elsewhere = gate.identity_for(&other, &acme, &entra, scopes).await;
+    assert_eq!(elsewhere.unwrap_err(), AuthError::Unauthorized);
     let none = ConnectionId::from("none");
-    let unknown = gate.identify(&own, &acme, &none, scopes).await;
-    assert_eq!(unknown.unwrap_err(), Denied::Unauthorized);
+    let unknown = gate.identity_for(&own, &acme, &none, scopes).await;
+    assert_eq!(unknown.unwrap_err(), AuthError::Unauthorized);
 }
 
 #[tokio::test]
@@ -247,7 +247,7 @@ async fn a_tenant_in_the_path_counts_even_where_the_base_url_has_none() {
     let store = Arc::new(MemoryStore::new());
     let world = World::over(store.clone(), "https://app.example", |gate| gate);
     let issued = world.customer("acme").await;
-    let gate = Gate::new(store, Settings::new("https://app.example"));
+    let gate = ConnectionAuthenticator::new(store, Settings::new("https://app.example"));
     for (tenant, lets_in) in [("acme", true), ("other", false)] {
         let request = Request::get("/Users")
             .header("authorization", format!("Bearer {}", issued.token.reveal()))

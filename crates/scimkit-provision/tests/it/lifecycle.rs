@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use chrono::TimeDelta;
-use scimkit_provision::{ConnectionSettings, Error, NewToken, Switch};
+use scimkit_provision::{ConnectionSettings, AdminError, NewToken, Switch};
 use scimkit_store::{ConnectionId, TenantId};
 
 use crate::world::{Mood, World};
@@ -31,14 +31,14 @@ async fn a_token_lives_from_its_issue_until_it_is_revoked() {
         assert_eq!(kept, [expected]);
         assert_eq!(kept[0].id.len(), 8);
 
-        let revoked = world.administration.revoke(&acme, &kept[0].id).await;
+        let revoked = world.administration.revoke_token(&acme, &kept[0].id).await;
         assert_eq!(revoked.unwrap().revoked_at, Some(*world.hands.at()));
         assert_eq!(world.status(&issued.token).await, 401);
 
         // Revoked again later, it stays revoked since then.
         let since = *world.hands.at();
         world.hands.forward(TimeDelta::days(1));
-        let again = world.administration.revoke(&acme, &kept[0].id).await;
+        let again = world.administration.revoke_token(&acme, &kept[0].id).await;
         assert_eq!(again.unwrap().revoked_at, Some(since));
     }
 }
@@ -51,7 +51,7 @@ async fn what_is_replaced_is_refused_once_the_overlap_is_over() {
         let acme = TenantId::from("acme");
         let rotate = |id: String, overlap| {
             let (administration, acme) = (&world.administration, &acme);
-            async move { administration.rotate(acme, &id, overlap).await }
+            async move { administration.rotate_token(acme, &id, overlap).await }
         };
         let second = rotate(first.record.id.clone(), Duration::ZERO)
             .await
@@ -69,21 +69,21 @@ async fn what_is_replaced_is_refused_once_the_overlap_is_over() {
         assert_eq!(world.status(&second.token).await, 200);
         // It is replaced already.
         let error = rotate(second.record.id.clone(), day).await.unwrap_err();
-        assert!(matches!(error, Error::Ended { .. }), "{error}");
+        assert!(matches!(error, AdminError::TokenInactive { .. }), "{error}");
         world.hands.forward(TimeDelta::milliseconds(1));
         assert_eq!(world.status(&second.token).await, 401);
         assert_eq!(world.status(&third.token).await, 200);
 
         // An overlap can be ended before its time.
         let fourth = rotate(third.record.id.clone(), day).await.unwrap();
-        let ended = world.administration.revoke(&acme, &third.record.id).await;
+        let ended = world.administration.revoke_token(&acme, &third.record.id).await;
         assert_eq!(ended.unwrap().revoked_at, Some(*world.hands.at()));
         assert_eq!(world.status(&third.token).await, 401);
         assert_eq!(world.status(&fourth.token).await, 200);
 
         for overlap in [Duration::MAX, Duration::from_secs(u64::MAX / 1_000_000)] {
             let error = rotate(fourth.record.id.clone(), overlap).await.unwrap_err();
-            assert!(matches!(error, Error::Invalid { .. }), "{error}");
+            assert!(matches!(error, AdminError::Invalid { .. }), "{error}");
         }
     }
 }
@@ -96,24 +96,24 @@ async fn of_replacements_at_once_one_is_made_and_a_revocation_is_never_lost() {
         let (administration, entra) = (&world.administration, ConnectionId::from("entra"));
         for round in 0..12 {
             let new = NewToken::new("a");
-            let old = administration.issue(&acme, &entra, &new).await.unwrap();
+            let old = administration.create_token(&acme, &entra, &new).await.unwrap();
             let before = administration.tokens(&acme).await.unwrap().len();
             let overlap = Duration::from_secs(round % 2 * 60);
             let rotate = || {
                 let (administration, acme) = (administration.clone(), acme.clone());
                 let id = old.record.id.clone();
-                tokio::spawn(async move { administration.rotate(&acme, &id, overlap).await })
+                tokio::spawn(async move { administration.rotate_token(&acme, &id, overlap).await })
             };
             let rotations = [rotate(), rotate(), rotate()];
             let revoked = match round % 4 < 2 {
-                true => Some(administration.revoke(&acme, &old.record.id).await.unwrap()),
+                true => Some(administration.revoke_token(&acme, &old.record.id).await.unwrap()),
                 false => None,
             };
             let mut made = 0;
             for rotation in rotations {
                 match rotation.await.unwrap() {
                     Ok(_) => made += 1,
-                    Err(error) => assert!(matches!(error, Error::Ended { .. }), "{error:?}"),
+                    Err(error) => assert!(matches!(error, AdminError::TokenInactive { .. }), "{error:?}"),
                 }
             }
             let kept = administration.tokens(&acme).await.unwrap();
@@ -138,11 +138,11 @@ async fn a_rename_in_between_loses_neither_a_replacement_nor_a_revocation() {
     world.tenancy.be(Mood::RenamesBeforePuts(2));
     let second = world
         .administration
-        .rotate(&acme, id, Duration::from_secs(1));
+        .rotate_token(&acme, id, Duration::from_secs(1));
     let second = second.await.unwrap();
     assert_eq!(second.record.name, "renamed");
     world.tenancy.be(Mood::RenamesBeforePuts(100));
-    let revoked = world.administration.revoke(&acme, id).await.unwrap();
+    let revoked = world.administration.revoke_token(&acme, id).await.unwrap();
     assert_eq!(world.status(&first.token).await, 401);
     assert_eq!(
         world.administration.token(&acme, id).await.unwrap(),
@@ -152,8 +152,8 @@ async fn a_rename_in_between_loses_neither_a_replacement_nor_a_revocation() {
     world.tenancy.be(Mood::RenamesBeforePuts(100));
     let third = world
         .administration
-        .rotate(&acme, &second.record.id, Duration::ZERO);
-    assert!(matches!(third.await, Err(Error::Stale { .. })));
+        .rotate_token(&acme, &second.record.id, Duration::ZERO);
+    assert!(matches!(third.await, Err(AdminError::Stale { .. })));
 }
 
 #[tokio::test]
@@ -166,11 +166,11 @@ async fn a_revocation_counts_whatever_the_clocks_say() {
     ahead.hands.forward(TimeDelta::hours(1));
     let rotated = ahead
         .administration
-        .rotate(&acme, &first.record.id, Duration::ZERO);
+        .rotate_token(&acme, &first.record.id, Duration::ZERO);
     let second = rotated.await.unwrap();
     assert_eq!(here.status(&first.token).await, 401);
     assert_eq!(here.status(&second.token).await, 200);
-    let revoked = ahead.administration.revoke(&acme, &second.record.id).await;
+    let revoked = ahead.administration.revoke_token(&acme, &second.record.id).await;
     revoked.unwrap();
     assert_eq!(here.status(&second.token).await, 401);
 }
@@ -185,7 +185,7 @@ async fn a_token_expires_at_its_moment_and_is_replaced_by_one_that_lives_as_long
         let new = NewToken::new("short").expiring(start + TimeDelta::hours(8));
         let short = world
             .administration
-            .issue(&acme, &entra, &new)
+            .create_token(&acme, &entra, &new)
             .await
             .unwrap();
 
@@ -193,7 +193,7 @@ async fn a_token_expires_at_its_moment_and_is_replaced_by_one_that_lives_as_long
         assert_eq!(world.status(&short.token).await, 200);
         let next = world
             .administration
-            .rotate(&acme, &short.record.id, Duration::ZERO);
+            .rotate_token(&acme, &short.record.id, Duration::ZERO);
         let next = next.await.unwrap();
         let expected = *world.hands.at() + TimeDelta::hours(8);
         assert_eq!(next.record.expires_at, Some(expected));
@@ -204,11 +204,11 @@ async fn a_token_expires_at_its_moment_and_is_replaced_by_one_that_lives_as_long
         assert_eq!(world.status(&next.token).await, 401);
         let error = world
             .administration
-            .rotate(&acme, &next.record.id, Duration::ZERO);
-        assert!(matches!(error.await, Err(Error::Ended { .. })));
+            .rotate_token(&acme, &next.record.id, Duration::ZERO);
+        assert!(matches!(error.await, Err(AdminError::TokenInactive { .. })));
 
-        let error = world.administration.issue(&acme, &entra, &new).await;
-        assert!(matches!(error, Err(Error::Invalid { what: "expiry", .. })));
+        let error = world.administration.create_token(&acme, &entra, &new).await;
+        assert!(matches!(error, Err(AdminError::Invalid { what: "expiry", .. })));
     }
 }
 
@@ -231,7 +231,7 @@ async fn what_another_process_does_holds_for_the_next_request() {
     on.unwrap();
     assert_eq!(here.status(&issued.token).await, 200);
 
-    let revoked = there.administration.revoke(&acme, &issued.record.id).await;
+    let revoked = there.administration.revoke_token(&acme, &issued.record.id).await;
     revoked.unwrap();
     assert_eq!(here.status(&issued.token).await, 401);
 
@@ -253,7 +253,7 @@ async fn what_another_process_does_holds_for_the_next_request() {
     made.await.unwrap();
     let issued = there
         .administration
-        .issue(&acme, &okta, &NewToken::new(""))
+        .create_token(&acme, &okta, &NewToken::new(""))
         .await;
     assert_eq!(here.status(&issued.unwrap().token).await, 403);
 }

@@ -80,7 +80,7 @@ async fn provision(world: &World, of: &str) {
     let (acme, id) = (issued.record.tenant.clone(), issued.record.id.clone());
     let next = world
         .administration
-        .rotate(&acme, &id, Duration::ZERO)
+        .rotate_token(&acme, &id, Duration::ZERO)
         .await;
     let next = next.unwrap();
     let create = Request::post("/scim/v2/Users")
@@ -104,7 +104,7 @@ async fn provision(world: &World, of: &str) {
     assert_eq!(world.get("/scim/v2/Users", "hush-2").await.status(), 401);
     world
         .administration
-        .revoke(&acme, &next.record.id)
+        .revoke_token(&acme, &next.record.id)
         .await
         .unwrap();
     assert_eq!(world.status(&next.token).await, 401);

@@ -4,7 +4,7 @@ use http::Method;
 use scimkit_mapping::{CustomTransform, Mapping};
 use scimkit_provision::{CapacitySetting, ConnectionSettings};
 use scimkit_registry::Tolerance;
-use scimkit_server::{Access, Level};
+use scimkit_server::{Access, AccessLevel};
 use scimkit_store::{
     AliasPolicy, CreatePolicy, CyclePolicy, DeletePolicy, JournalLevel, PatchResponse, Settings,
     TokenScopes, UnknownMemberPolicy,
@@ -182,10 +182,10 @@ fn what_is_wrong_is_told_with_its_place() {
 }
 
 /// What a level lets through.
-fn lets_through(level: Level, method: &Method) -> bool {
+fn lets_through(level: AccessLevel, method: &Method) -> bool {
     match *method {
-        Method::GET => level >= Level::Read,
-        _ => level >= Level::Write,
+        Method::GET => level >= AccessLevel::Read,
+        _ => level >= AccessLevel::Write,
     }
 }
 
@@ -213,7 +213,7 @@ fn scopes_and_switches_say_what_may_be_done() {
         let access = Access::for_token(&ConnectionSettings::default(), scopes(given));
         for (kind, allowed) in ["User", "group", "Device"].into_iter().zip(allowed) {
             let level = access.level(kind);
-            assert_ne!(level, Level::Off);
+            assert_ne!(level, AccessLevel::Disabled);
             assert_eq!(lets_through(level, &Method::GET), allowed.contains('r'));
             for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
                 let may = lets_through(level, &method);
@@ -224,12 +224,12 @@ fn scopes_and_switches_say_what_may_be_done() {
         let mut rules = ConnectionSettings::default();
         rules.users = false;
         let off = Access::for_token(&rules, scopes(given));
-        assert_eq!(off.level("User"), Level::Off);
+        assert_eq!(off.level("User"), AccessLevel::Disabled);
         assert_eq!(off.level("Group"), access.level("Group"));
         assert_eq!(off.level("Device"), access.level("Device"));
         (rules.users, rules.groups) = (true, false);
         let off = Access::for_token(&rules, scopes(given));
-        assert_eq!(off.level("Group"), Level::Off);
+        assert_eq!(off.level("Group"), AccessLevel::Disabled);
         assert_eq!(off.level("User"), access.level("User"));
     }
 }

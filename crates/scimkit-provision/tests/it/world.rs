@@ -9,7 +9,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use scimkit_provision::{Administration, Clock, ConnectionSettings, Gate, Issued, NewToken};
+use scimkit_provision::{TenantAdmin, Clock, ConnectionSettings, ConnectionAuthenticator, CreatedToken, NewToken};
 use scimkit_server::{Server, Token};
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{
@@ -193,7 +193,7 @@ impl Hands {
 /// A service that is run by its administration.
 #[derive(Debug)]
 pub(crate) struct World {
-    pub(crate) administration: Administration,
+    pub(crate) administration: TenantAdmin,
     pub(crate) hands: Hands,
     pub(crate) server: Server,
     pub(crate) tenancy: Arc<Watched>,
@@ -216,7 +216,7 @@ impl World {
     pub(crate) fn over<S: Store + TenantStore>(
         store: Arc<S>,
         base_url: &str,
-        with: impl Fn(Gate) -> Gate,
+        with: impl Fn(ConnectionAuthenticator) -> ConnectionAuthenticator,
     ) -> Self {
         let hands = Hands(Arc::new(Mutex::new(
             "2026-01-01T00:00:00Z".parse().unwrap(),
@@ -227,8 +227,8 @@ impl World {
             mood: Mutex::default(),
         });
         let settings = Settings::new(base_url);
-        let gate = Gate::new(tenancy.clone(), settings.clone()).with_clock(hands.clock());
-        let administration = Administration::new(tenancy.clone()).with_clock(hands.clock());
+        let gate = ConnectionAuthenticator::new(tenancy.clone(), settings.clone()).with_clock(hands.clock());
+        let administration = TenantAdmin::new(tenancy.clone()).with_clock(hands.clock());
         let prefix = base_url.splitn(4, '/').nth(3).unwrap_or_default();
         World {
             administration,
@@ -241,20 +241,20 @@ impl World {
     }
 
     /// A tenant with a connection and a token of that.
-    pub(crate) async fn customer(&self, tenant: &str) -> Issued {
+    pub(crate) async fn customer(&self, tenant: &str) -> CreatedToken {
         let made = self.administration.create_tenant(tenant, tenant).await;
         self.connection(&made.unwrap().id, "entra").await
     }
 
     /// Another connection of a tenant, and a token of that.
-    pub(crate) async fn connection(&self, tenant: &TenantId, id: &str) -> Issued {
+    pub(crate) async fn connection(&self, tenant: &TenantId, id: &str) -> CreatedToken {
         let rules = ConnectionSettings::default();
         let made = self
             .administration
             .create_connection(tenant, id, id, &rules);
         let id = made.await.unwrap().id;
         let new = NewToken::new("a");
-        let issued = self.administration.issue(tenant, &id, &new).await.unwrap();
+        let issued = self.administration.create_token(tenant, &id, &new).await.unwrap();
         self.tenancy.asked();
         issued
     }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use scimkit_core::ErrorResponse;
 use scimkit_store::{ExpectedVersion, StoreError, StoredResource, WriteOp, Written};
 
-use crate::error::Problem;
+use crate::error::HandlerError;
 
 /// Turns the creates of a circle into writes, each with its operation: creates with those edges whose
 /// targets are there by then, and then updates with the others.
@@ -41,13 +41,13 @@ pub(super) fn writes(creates: Vec<(usize, WriteOp)>) -> Vec<(usize, WriteOp)> {
 /// Combines the answers to those writes: each operation that was carried out gets the last of its answers.
 pub(super) fn outcomes(
     answers: impl IntoIterator<Item = (usize, Result<Written, StoreError>)>,
-) -> HashMap<usize, Result<Option<StoredResource>, Problem>> {
+) -> HashMap<usize, Result<Option<StoredResource>, HandlerError>> {
     let mut outcomes = HashMap::new();
     for (index, answer) in answers {
         let outcome = match answer {
             Err(StoreError::Skipped) => continue,
             Err(StoreError::Cycle { attr, .. }) => Err(closes(&attr)),
-            answer => answer.map(|written| written.stored).map_err(Problem::Store),
+            answer => answer.map(|written| written.stored).map_err(HandlerError::Store),
         };
         outcomes.insert(index, outcome);
     }
@@ -55,14 +55,14 @@ pub(super) fn outcomes(
 }
 
 /// 409, as the RFC has it for a circle that can't be resolved.
-fn closes(attr: &str) -> Problem {
+fn closes(attr: &str) -> HandlerError {
     let detail =
         format!("`{attr}`: this circle of references would make a resource a member of itself");
     ErrorResponse::new(409, detail).into()
 }
 
 /// 409 for an operation of a circle that is not carried out because of another one.
-pub(super) fn not_all_made() -> Problem {
+pub(super) fn not_all_made() -> HandlerError {
     let detail = "another operation in this circle of references failed";
     ErrorResponse::new(409, detail).into()
 }

@@ -15,13 +15,13 @@ use scimkit_store::ExpectedVersion;
 use serde_json::Value;
 
 use super::references::{Body, named, resolve};
-use crate::{error::Problem, route::Route};
+use crate::{error::HandlerError, route::Route};
 
 /// The operations of a request, with what each refers to.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// Of each operation.
-    pub(super) tasks: Vec<Result<Task, Unfit>>,
+    pub(super) tasks: Vec<Result<Task, InvalidOperation>>,
     /// The operations whose resources each operation refers to.
     // INVARIANT: each is the index of a `POST`.
     pub(super) waits_for: Vec<Vec<usize>>,
@@ -39,10 +39,10 @@ pub(super) struct Task {
 
 /// Why there is nothing to do.
 #[derive(Debug)]
-pub(super) struct Unfit {
+pub(super) struct InvalidOperation {
     /// The resource that it would have been done to, as far as that is known.
     pub(super) place: Option<Place>,
-    pub(super) problem: Problem,
+    pub(super) problem: HandlerError,
 }
 
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Plan {
             };
             let task = task.map_err(|problem| {
                 let place = place(operation.method.as_deref(), &path, registry);
-                Unfit { place, problem }
+                InvalidOperation { place, problem }
             });
             // Nothing waits for itself.
             waits_for.remove(&index);
@@ -133,7 +133,7 @@ fn task(
     names: &Names,
     registry: &Registry,
     waits_for: &mut BTreeSet<usize>,
-) -> Result<Task, Problem> {
+) -> Result<Task, HandlerError> {
     let BulkCall {
         mut data,
         method,

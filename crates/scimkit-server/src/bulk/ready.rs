@@ -12,15 +12,15 @@ use super::{
     references::{Body, Made, resolve},
 };
 use crate::{
-    access::Level,
+    access::AccessLevel,
     edit::{Edit, check_edges},
-    error::Problem,
-    policy::Taken,
+    error::HandlerError,
+    policy::HandledSecrets,
     writer::Writer,
 };
 
 /// An operation that is read to its end.
-pub(super) enum Ready {
+pub(super) enum PreparedOperation {
     /// It must see the resource first.
     Edit {
         edit: Arc<Edit>,
@@ -91,7 +91,7 @@ pub(super) async fn ready(
     created: &Created,
     is_unnamed: impl Fn(usize) -> bool,
     (id, task): (ResourceId, Task),
-) -> Result<Ready, Problem> {
+) -> Result<PreparedOperation, HandlerError> {
     let Task {
         act,
         mut data,
@@ -100,7 +100,7 @@ pub(super) async fn ready(
     } = task;
     // A spent budget fails all remaining operations.
     writer.scope.budget.check().map_err(StoreError::from)?;
-    writer.access.check(&kind, Level::Write)?;
+    writer.access.check(&kind, AccessLevel::Write)?;
     let expect = match (&act, expect) {
         (_, Some(expect)) => expect,
         (Act::Create, None) => ExpectedVersion::Any,
@@ -116,20 +116,20 @@ pub(super) async fn ready(
         Act::Create => {
             let change = writer.decode_create(&kind, data).await?;
             check_edges(&change, limits)?;
-            return Ok(Ready::Write(writer.creation(id, change).await?));
+            return Ok(PreparedOperation::Write(writer.creation(id, change).await?));
         }
-        Act::Delete(_) => return Ok(Ready::Write(WriteOp::Delete { expect, id, kind })),
+        Act::Delete(_) => return Ok(PreparedOperation::Write(WriteOp::Delete { expect, id, kind })),
         Act::Patch(_) => writer.decode_patch(&kind, data).await?,
         Act::Replace(_) => writer.decode_put(&kind, data).await?,
     };
     match writer.blind(&edit, &id).await? {
         Some(change) => {
             check_edges(&change, limits)?;
-            let taken = &mut Taken::default();
+            let taken = &mut HandledSecrets::default();
             let change = writer.revised(&id, change, None, taken).await?;
-            Ok(Ready::Write(WriteOp::Update { change, expect, id }))
+            Ok(PreparedOperation::Write(WriteOp::Update { change, expect, id }))
         }
-        None => Ok(Ready::Edit {
+        None => Ok(PreparedOperation::Edit {
             edit,
             expect,
             id,

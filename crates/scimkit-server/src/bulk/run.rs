@@ -10,13 +10,13 @@ use scimkit_store::{
 
 use super::{
     circle,
-    plan::{Act, Names, Place, Plan, Target, Task, Unfit},
-    ready::{Created, Ready, ready},
+    plan::{Act, Names, Place, Plan, Target, Task, InvalidOperation},
+    ready::{Created, PreparedOperation, ready},
     schedule::Schedule,
     step::{Outcome, Prepared, Reason, Rules, Step},
 };
 use crate::{
-    error::{Problem, log_store_error, lost},
+    error::{HandlerError, log_store_error, lost},
     write::Conditions,
     writer::Writer,
 };
@@ -28,8 +28,8 @@ pub(super) struct Run<'a> {
     limit: Option<u32>,
     logged: bool,
     /// The errors of operations that can't be carried out.
-    problems: HashMap<usize, Problem>,
-    ready: HashMap<usize, Ready>,
+    problems: HashMap<usize, HandlerError>,
+    ready: HashMap<usize, PreparedOperation>,
     request_id: &'a str,
     results: Vec<Option<BulkResult>>,
     schedule: Schedule,
@@ -48,7 +48,7 @@ struct Slot {
 }
 
 /// What came of a write: the resource that there is now, if there is one.
-type Answer = Result<Option<StoredResource>, Problem>;
+type Answer = Result<Option<StoredResource>, HandlerError>;
 
 impl<'a> Run<'a> {
     pub(super) fn new(
@@ -71,7 +71,7 @@ impl<'a> Run<'a> {
             limit,
             named_late: named_late.map(|(index, _)| index).collect(),
         };
-        let kind = |task: &Result<Task, Unfit>| Some(Arc::clone(&task.as_ref().ok()?.kind));
+        let kind = |task: &Result<Task, InvalidOperation>| Some(Arc::clone(&task.as_ref().ok()?.kind));
         let created = Created {
             ids: (0..count).map(|_| writer.clock.new_id()).collect(),
             kinds: tasks.iter().map(kind).collect(),
@@ -82,7 +82,7 @@ impl<'a> Run<'a> {
         let tasks = tasks.into_iter().enumerate();
         let tasks = tasks.map(|(index, task)| match task {
             Ok(task) => Some(task),
-            Err(Unfit { problem, .. }) => {
+            Err(InvalidOperation { problem, .. }) => {
                 problems.insert(index, problem);
                 None
             }
@@ -140,8 +140,8 @@ impl<'a> Run<'a> {
         let is_unnamed = |other| self.schedule.is_unnamed(other);
         let ready = ready(self.writer, &self.created, is_unnamed, (id, task)).await;
         let (prepared, ready) = match ready {
-            Ok(ready @ Ready::Edit { .. }) => (Prepared::Edit, ready),
-            Ok(ready @ Ready::Write(_)) => (Prepared::Write, ready),
+            Ok(ready @ PreparedOperation::Edit { .. }) => (Prepared::Edit, ready),
+            Ok(ready @ PreparedOperation::Write(_)) => (Prepared::Write, ready),
             Err(problem) => {
                 self.problems.insert(index, problem);
                 return Prepared::Invalid;
@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
     }
 
     async fn edit(&mut self, index: usize) -> Answer {
-        let Some(Ready::Edit {
+        let Some(PreparedOperation::Edit {
             edit,
             expect: wanted,
             id,
@@ -183,7 +183,7 @@ impl<'a> Run<'a> {
     ) {
         let write = |index: &usize| match may_repeat {
             true => match self.ready.get(index) {
-                Some(Ready::Write(write)) => Some((*index, write.clone())),
+                Some(PreparedOperation::Write(write)) => Some((*index, write.clone())),
                 _ => None,
             },
             false => Some((*index, self.take_write(*index)?)),
@@ -192,7 +192,7 @@ impl<'a> Run<'a> {
         let answers = self.write(writes, on_failure).await;
         for (index, answer) in operations.into_iter().zip(answers) {
             let answer = answer.map(|written| written.stored);
-            self.report(index, answer.map_err(Problem::Store));
+            self.report(index, answer.map_err(HandlerError::Store));
         }
     }
 
@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
 
     fn take_write(&mut self, index: usize) -> Option<WriteOp> {
         match self.ready.remove(&index) {
-            Some(Ready::Write(write)) => Some(write),
+            Some(PreparedOperation::Write(write)) => Some(write),
             _ => None,
         }
     }
@@ -246,7 +246,7 @@ impl<'a> Run<'a> {
     fn report(&mut self, index: usize, answer: Answer) {
         let outcome = match &answer {
             Ok(_) => Outcome::Done,
-            Err(Problem::Store(StoreError::Skipped)) => Outcome::NotRun,
+            Err(HandlerError::Store(StoreError::Skipped)) => Outcome::NotRun,
             Err(_) => Outcome::Failed,
         };
         if self.schedule.report(index, outcome) {
@@ -295,7 +295,7 @@ impl<'a> Run<'a> {
     }
 
     /// The reason why an operation is not carried out.
-    fn problem(&mut self, index: usize, reason: Reason) -> Problem {
+    fn problem(&mut self, index: usize, reason: Reason) -> HandlerError {
         match reason {
             Reason::Circle => circle::not_all_made(),
             Reason::Invalid => self.problems.remove(&index).unwrap_or_else(lost),
@@ -307,8 +307,8 @@ impl<'a> Run<'a> {
     }
 
     /// The first failure of the store itself belongs into the log; those behind it are the same.
-    fn log(&mut self, problem: &Problem) {
-        if let Problem::Store(error) = problem
+    fn log(&mut self, problem: &HandlerError) {
+        if let HandlerError::Store(error) = problem
             && !self.logged
         {
             self.logged = log_store_error(error, self.request_id);
@@ -317,7 +317,7 @@ impl<'a> Run<'a> {
 }
 
 impl Slot {
-    fn of(task: &Result<Task, Unfit>) -> Self {
+    fn of(task: &Result<Task, InvalidOperation>) -> Self {
         let there = |(kind, id): &Place| (Arc::clone(kind), Target::There(id.clone()));
         let (status, target) = match task {
             Err(unfit) => (200, unfit.place.as_ref().map(there)),

@@ -129,7 +129,7 @@ fn a_cursor_has_a_longest_key() {
     };
     let text = seal(5_500).unwrap();
     assert!(cursors.open(&text, "", (now(), HOUR)).is_ok());
-    let Err(Problem::Client(error)) = seal(6_500) else {
+    let Err(HandlerError::Client(error)) = seal(6_500) else {
         panic!("sealed");
     };
     assert_eq!(error.scim_type, Some(ScimType::InvalidValue));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
-use scimkit_server::{Authenticate, Denied, Identity, Level, Server, TenantInPath};
+use scimkit_server::{Authenticate, AuthError, Identity, AccessLevel, Server, TenantInPath};
 use scimkit_store::{BoxFuture, MemoryStore, Settings, TenantId};
 use serde_json::{Value, json};
 
@@ -15,8 +15,8 @@ use crate::web::{Answer, get, request, send};
 struct ByHeader;
 
 impl Authenticate for ByHeader {
-    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
-        let mut identity = Identity::of(TenantId::default());
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, AuthError>> {
+        let mut identity = Identity::new(TenantId::default());
         let levels = head.headers.get("x-access").map(|v| v.to_str().unwrap());
         for (name, level) in levels
             .into_iter()
@@ -36,12 +36,12 @@ impl Authenticate for ByHeader {
     }
 }
 
-fn level_of(text: &str) -> Level {
+fn level_of(text: &str) -> AccessLevel {
     match text {
-        "off" => Level::Off,
-        "nothing" => Level::Nothing,
-        "read" => Level::Read,
-        _ => Level::Write,
+        "off" => AccessLevel::Disabled,
+        "nothing" => AccessLevel::Denied,
+        "read" => AccessLevel::Read,
+        _ => AccessLevel::Write,
     }
 }
 
@@ -72,14 +72,14 @@ async fn each_level_is_all_of_those_below_it() {
     let id = made.json()["id"].as_str().unwrap().to_owned();
     let patch = json!({"Operations": [{"op": "add", "path": "title", "value": "t"}]});
     let calls = [
-        ("GET /Users", Level::Read, Value::Null),
-        (&format!("GET /Users/{id}"), Level::Read, Value::Null),
-        ("GET /Users/none", Level::Read, Value::Null),
-        ("POST /Users/.search", Level::Read, json!({})),
-        ("POST /Users", Level::Write, json!({"userName": "b"})),
-        (&format!("PATCH /Users/{id}"), Level::Write, patch),
-        (&format!("PUT /Users/{id}"), Level::Write, user.clone()),
-        (&format!("DELETE /Users/{id}"), Level::Write, Value::Null),
+        ("GET /Users", AccessLevel::Read, Value::Null),
+        (&format!("GET /Users/{id}"), AccessLevel::Read, Value::Null),
+        ("GET /Users/none", AccessLevel::Read, Value::Null),
+        ("POST /Users/.search", AccessLevel::Read, json!({})),
+        ("POST /Users", AccessLevel::Write, json!({"userName": "b"})),
+        (&format!("PATCH /Users/{id}"), AccessLevel::Write, patch),
+        (&format!("PUT /Users/{id}"), AccessLevel::Write, user.clone()),
+        (&format!("DELETE /Users/{id}"), AccessLevel::Write, Value::Null),
     ];
     let levels = ["off", "nothing", "read", "write"];
     for (call, needed, body) in &calls {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
-use scimkit_server::{Authenticate, BearerTokens, Denied, Identity, Server, Token};
+use scimkit_server::{Authenticate, BearerTokens, AuthError, Identity, Server, Token};
 use scimkit_store::{BoxFuture, MemoryStore, Settings, TenantId};
 
 use crate::web::{TOKEN, create, get, request, send, server};
@@ -118,10 +118,10 @@ async fn a_token_opens_the_data_of_its_tenant_alone() {
 
 /// Denies everybody.
 #[derive(Debug)]
-struct Deny(Denied);
+struct Deny(AuthError);
 
 impl Authenticate for Deny {
-    fn authenticate<'a>(&'a self, _: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
+    fn authenticate<'a>(&'a self, _: &'a Parts) -> BoxFuture<'a, Result<Identity, AuthError>> {
         Box::pin(async { Err(self.0) })
     }
 
@@ -133,13 +133,13 @@ impl Authenticate for Deny {
 #[tokio::test]
 async fn the_host_may_refuse_for_its_own_reasons() {
     let deny = |denied| server().with_authentication(Deny(denied));
-    get(&deny(Denied::Forbidden), "/Users", &[])
+    get(&deny(AuthError::Forbidden), "/Users", &[])
         .await
         .is_error(403);
-    get(&deny(Denied::Unauthorized), "/Users", &[])
+    get(&deny(AuthError::Unauthorized), "/Users", &[])
         .await
         .is_error(401);
-    let answer = get(&deny(Denied::Unavailable), "/Users", &[]).await;
+    let answer = get(&deny(AuthError::Unavailable), "/Users", &[]).await;
     answer.is_error(503);
     assert_eq!(answer.header("retry-after"), "1");
 }

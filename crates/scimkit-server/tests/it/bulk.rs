@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
 use scimkit_registry::{Edge, ResourceId, ResourceType};
-use scimkit_server::{Authenticate, Denied, Identity, Server};
+use scimkit_server::{Authenticate, AuthError, Identity, Server};
 use scimkit_store::{
     Batch, BoxFuture, Capabilities, Cause, ConnectionId, EdgeQuery, MemoryStore, OnFailure, Page,
     Query, ReadOptions, RequestContext, Settings, Store, StoreError, StoredResource, TenantId,
@@ -193,8 +193,8 @@ async fn batch_that_fails_as_a_whole_answers_no_more_operations_than_may_fail() 
 struct Caller(Option<&'static str>);
 
 impl Authenticate for Caller {
-    fn authenticate<'a>(&'a self, _: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
-        let mut identity = Identity::of(TenantId::default()).with_me("User", "u7");
+    fn authenticate<'a>(&'a self, _: &'a Parts) -> BoxFuture<'a, Result<Identity, AuthError>> {
+        let mut identity = Identity::new(TenantId::default()).with_me("User", "u7");
         identity.connection = ConnectionId::from("entra");
         identity.actor = self.0.map(Into::into);
         Box::pin(async { Ok(identity) })

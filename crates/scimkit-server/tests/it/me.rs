@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
-use scimkit_server::{Authenticate, Denied, Identity, Server};
+use scimkit_server::{Authenticate, AuthError, Identity, Server};
 use scimkit_store::{BoxFuture, MemoryStore, Settings, TenantId};
 
 use crate::web::{get, request, send, server};
@@ -14,11 +14,11 @@ use crate::web::{get, request, send, server};
 struct ByHeader;
 
 impl Authenticate for ByHeader {
-    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, AuthError>> {
         let id = head.headers.get("x-id").map(|id| id.to_str().unwrap());
-        let identity = Identity::of(TenantId::default());
+        let identity = Identity::new(TenantId::default());
         let identity = match id {
-            Some("off") => Err(Denied::SwitchedOff),
+            Some("off") => Err(AuthError::ConnectionDisabled),
             Some(id) => Ok(identity.with_me("User", id)),
             None => Ok(identity),
         };

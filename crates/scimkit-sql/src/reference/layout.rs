@@ -4,7 +4,7 @@ use scimkit_core::DataType;
 use scimkit_registry::{Attr, AttrId, AttributeRole, Registry, ResourceType, Scalar};
 
 use super::facts::State;
-use crate::{Dialect, Layout, Rows, Source};
+use crate::{Dialect, Layout, KeyTable, ColumnSource};
 
 /// The tables of the reference layout as the queries of one tenant see them; the table of the resources
 /// has the alias `r`.
@@ -32,10 +32,10 @@ impl Layout for ReferenceLayout<'_> {
         "r.id"
     }
 
-    fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<Source> {
+    fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<ColumnSource> {
         let is_live = self.state == State::Live;
         if let Some(column) = column(kind, attr).filter(|_| is_live) {
-            return Some(Source::Column(column));
+            return Some(ColumnSource::Column(column));
         }
         if kind.has_keys(attr.id()) {
             if !self.has_keys {
@@ -46,10 +46,10 @@ impl Layout for ReferenceLayout<'_> {
                 State::Deleted => "retired_key k",
             };
             // The columns below, value and id are the primary key.
-            let rows = Rows::new(keys, "k.id", "k.value").distinct();
+            let rows = KeyTable::new(keys, "k.id", "k.value").distinct();
             let rows = rows.only("k.tenant", vec![text(self.tenant)]);
             let rows = rows.only("k.kind", vec![text(kind.name())]);
-            return Some(Source::Rows(rows.only("k.attr", vec![text(attr.path())])));
+            return Some(ColumnSource::Rows(rows.only("k.attr", vec![text(attr.path())])));
         }
         let top = attr.parent().map_or(attr, |parent| kind.attr(parent));
         let identifies = attr.parent().is_none()
@@ -59,17 +59,17 @@ impl Layout for ReferenceLayout<'_> {
         }
         match top.role() {
             AttributeRole::Membership => {
-                let rows = Rows::new("edge e", "e.owner", "e.target");
+                let rows = KeyTable::new("edge e", "e.owner", "e.target");
                 let rows = rows.only("e.tenant", vec![text(self.tenant)]);
                 let rows = rows.only("e.kind", vec![text(kind.name())]);
-                Some(Source::Rows(rows.only("e.attr", vec![text(top.path())])))
+                Some(ColumnSource::Rows(rows.only("e.attr", vec![text(top.path())])))
             }
             AttributeRole::Inverse => {
                 let owners = self.registry.target_types(kind, top.id());
                 let owners = owners.iter().map(|kind| text(kind.name())).collect();
-                let rows = Rows::new("edge e", "e.target", "e.owner");
+                let rows = KeyTable::new("edge e", "e.target", "e.owner");
                 let rows = rows.only("e.tenant", vec![text(self.tenant)]);
-                Some(Source::Rows(rows.only("e.kind", owners)))
+                Some(ColumnSource::Rows(rows.only("e.kind", owners)))
             }
             _ => None,
         }

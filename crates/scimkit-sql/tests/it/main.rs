@@ -12,7 +12,7 @@ use scimkit_filter::Filter;
 use scimkit_registry::{
     Attr, AttrId, AttributeRole, Predicate, Registry, ResourceType, Scalar, Tolerance,
 };
-use scimkit_sql::{Dialect, Layout, Plan, Rows, Source, plan};
+use scimkit_sql::{Dialect, Layout, Plan, KeyTable, ColumnSource, plan};
 
 /// Keys of what is indexed, `id` in a column, members as edges.
 #[derive(Debug)]
@@ -27,17 +27,17 @@ impl Layout for Tables {
         "r.id"
     }
 
-    fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<Source> {
+    fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<ColumnSource> {
         let top = attr.parent().map_or(attr, |parent| kind.attr(parent));
         if attr.id() == AttrId::ID {
-            return Some(Source::Column("r.id"));
+            return Some(ColumnSource::Column("r.id"));
         }
         if top.role() == AttributeRole::Membership && attr.name() != "type" {
-            return Some(Source::Rows(Rows::new("edge e", "e.owner", "e.target")));
+            return Some(ColumnSource::Rows(KeyTable::new("edge e", "e.owner", "e.target")));
         }
         let path = Scalar::Text(attr.path().to_owned());
-        let rows = Rows::new("k", "k.id", "k.value").only("k.attr", vec![path]);
-        attr.is_indexed().then_some(Source::Rows(rows))
+        let rows = KeyTable::new("k", "k.id", "k.value").only("k.attr", vec![path]);
+        attr.is_indexed().then_some(ColumnSource::Rows(rows))
     }
 }
 

@@ -6,7 +6,7 @@ use scimkit_registry::ResourceId;
 use scimkit_sql::reference;
 use scimkit_store::{
     ConnectionId, Document, StoreError, TenantId,
-    archive::{ArchiveError, Edges, Kept, Record, Retired, Start, TARGETS},
+    archive::{ArchiveError, MembershipRecord, ResourceRecord, ArchiveRecord, DeletedRecord, TenantHeader, TARGETS},
 };
 
 use super::stop::Outcome;
@@ -16,7 +16,7 @@ use crate::{
     statement::{DIALECT, first, try_each},
 };
 
-type Take<'s> = dyn FnMut(Record) -> Result<(), ArchiveError> + 's;
+type Take<'s> = dyn FnMut(ArchiveRecord) -> Result<(), ArchiveError> + 's;
 
 /// Hands everything over, inside a transaction that reads.
 pub(super) fn dump(db: &Db, tenant: &TenantId, take: &mut Take<'_>) -> Outcome<()> {
@@ -27,14 +27,14 @@ pub(super) fn dump(db: &Db, tenant: &TenantId, take: &mut Take<'_>) -> Outcome<(
     let versions = last_version(db, tenant)?
         .unwrap_or_default()
         .cast_unsigned();
-    take(Record::Start(Start::new(tenant.clone(), entry, versions)))?;
+    take(ArchiveRecord::Start(TenantHeader::new(tenant.clone(), entry, versions)))?;
     for connection in directory::connections(db, tenant)? {
-        take(Record::Connection(connection))?;
+        take(ArchiveRecord::Connection(connection))?;
     }
     let mut tokens = directory::tokens(db, tenant)?;
     tokens.sort_by(|a, b| a.id.cmp(&b.id));
     for token in tokens {
-        take(Record::Token(token))?;
+        take(ArchiveRecord::Token(token))?;
     }
     resources(db, tenant.as_str(), take)?;
     retired(db, tenant.as_str(), take)
@@ -59,18 +59,18 @@ fn resources(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
     try_each(db, &reference::exported_rows(DIALECT, tenant), |row| {
         let resource = resource(row)?;
         let (kind, id) = (resource.kind.clone(), resource.id.clone());
-        take(Record::Resource(resource))?;
+        take(ArchiveRecord::Resource(resource))?;
         edges(db, tenant, (&kind, &id), take)?;
         Ok(true)
     })
 }
 
-fn resource(row: &Row<'_>) -> Outcome<Kept> {
+fn resource(row: &Row<'_>) -> Outcome<ResourceRecord> {
     let (kind, id): (String, String) = (row.get(0)?, row.get(1)?);
     let at = (instant(row.get(2)?)?, instant(row.get(3)?)?);
     let version: Version = version(row.get(6)?)?;
-    let kept = Kept::new(kind, ResourceId::from(id), version, at, document(row)?);
-    Ok(kept.by(made_by(row)?))
+    let kept = ResourceRecord::new(kind, ResourceId::from(id), version, at, document(row)?);
+    Ok(kept.with_connection(made_by(row)?))
 }
 
 fn retired(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
@@ -78,8 +78,8 @@ fn retired(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
     try_each(db, &statement, |row| {
         let (kind, id): (String, String) = (row.get(0)?, row.get(1)?);
         let at = (instant(row.get(2)?)?, instant(row.get(3)?)?);
-        let retired = Retired::new(kind, ResourceId::from(id), at, document(row)?);
-        take(Record::Retired(retired.by(made_by(row)?)))?;
+        let retired = DeletedRecord::new(kind, ResourceId::from(id), at, document(row)?);
+        take(ArchiveRecord::Retired(retired.with_connection(made_by(row)?)))?;
         Ok(true)
     })
 }
@@ -103,7 +103,7 @@ fn edges(
 ) -> Outcome<()> {
     let (mut attr, mut targets) = (String::new(), Vec::new());
     let piece =
-        |attr: &str, targets| Record::Edges(Edges::new((kind, owner.clone()), attr, targets));
+        |attr: &str, targets| ArchiveRecord::Edges(MembershipRecord::new((kind, owner.clone()), attr, targets));
     let statement = reference::exported_edges(DIALECT, (tenant, kind), owner.as_str());
     try_each(db, &statement, |row| -> Outcome<bool> {
         let next: String = row.get(0)?;

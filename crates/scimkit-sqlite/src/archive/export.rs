@@ -9,7 +9,7 @@ use futures_core::Stream;
 use rusqlite::Connection as Db;
 use scimkit_store::{
     StoreError, TenantId,
-    archive::{ArchiveError, Record},
+    archive::{ArchiveError, ArchiveRecord},
 };
 use tokio::sync::{Semaphore, mpsc};
 
@@ -20,7 +20,7 @@ use crate::{Sqlite, workers::stopped};
 const AHEAD: usize = 32;
 
 /// A record; none once all were there.
-type Item = Result<Option<Record>, ArchiveError>;
+type Item = Result<Option<ArchiveRecord>, ArchiveError>;
 
 /// The records of a tenant. The thread that reads them begins with the first poll, and ends when this is dropped.
 pub(super) enum Export<'a> {
@@ -30,7 +30,7 @@ pub(super) enum Export<'a> {
 }
 
 impl Stream for Export<'_> {
-    type Item = Result<Record, ArchiveError>;
+    type Item = Result<ArchiveRecord, ArchiveError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();

@@ -13,7 +13,7 @@ use std::{
 use rusqlite::{Connection as Db, TransactionBehavior};
 use scimkit_store::{
     RequestContext, StoreError, TenantId,
-    archive::{ArchiveError, Checked, NumberedRecord, RecordSource, Restoring},
+    archive::{ArchiveError, CheckedRecord, NumberedRecord, RecordSource, Importer},
     next_item, yield_now,
 };
 use tokio::sync::oneshot;
@@ -35,7 +35,7 @@ const BYTES: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(50);
 const TRIES: u32 = 100;
 
-type Records = VecDeque<(u64, Checked)>;
+type Records = VecDeque<(u64, CheckedRecord)>;
 
 /// Records that are checked before other tasks have their turn.
 const TURN: usize = 32;
@@ -88,7 +88,7 @@ async fn fill(
     attempt: Attempt,
     mut source: RecordSource<'_>,
 ) -> Result<(), ArchiveError> {
-    let mut restoring = Restoring::new(scope);
+    let mut restoring = Importer::new(scope);
     let mut piece = read(&mut restoring, &mut source).await;
     loop {
         let keep = keep(store, &scope.tenant, attempt, piece.records);
@@ -109,7 +109,7 @@ async fn fill(
 }
 
 /// Takes and checks the next records of the source.
-async fn read(restoring: &mut Restoring, source: &mut RecordSource<'_>) -> Piece {
+async fn read(restoring: &mut Importer, source: &mut RecordSource<'_>) -> Piece {
     let (mut records, mut bytes, mut turn) = (Records::new(), 0, 0);
     while records.len() < RECORDS && bytes < BYTES {
         let Some(next) = next_item(source).await else {
@@ -163,13 +163,13 @@ async fn both<T>(
 }
 
 /// The bytes that a record holds, roughly.
-fn weight(checked: &Checked) -> usize {
+fn weight(checked: &CheckedRecord) -> usize {
     const SMALL: usize = 256;
     match checked {
-        Checked::Connection(connection) => SMALL + connection.settings.len(),
-        Checked::Edges(edges, _) => edges.targets.len() * SMALL,
-        Checked::Resource(_, fit) | Checked::Retired(_, fit) => SMALL + fit.kept.text().len(),
-        Checked::Tenant(_) | Checked::Token(_) => SMALL,
+        CheckedRecord::Connection(connection) => SMALL + connection.settings.len(),
+        CheckedRecord::Edges(edges, _) => edges.targets.len() * SMALL,
+        CheckedRecord::Resource(_, fit) | CheckedRecord::Retired(_, fit) => SMALL + fit.kept.text().len(),
+        CheckedRecord::Tenant(_) | CheckedRecord::Token(_) => SMALL,
     }
 }
 
@@ -199,7 +199,7 @@ async fn keep_some(
         let since = Instant::now();
         let mut copy = Copy::new(db, &tenant);
         while let Some((line, checked)) = records.pop_front() {
-            Restoring::keep(&mut copy, checked)
+            Importer::keep(&mut copy, checked)
                 .map_err(|failure| ArchiveError::at(line, failure.into()))?;
             if since.elapsed() >= SLICE {
                 break;

@@ -5,7 +5,7 @@ use scimkit_registry::{Budget, Change, EdgeEdit};
 use scimkit_sql::reference::{self, DeletedRow, EdgeRow, LiveRow, State};
 use scimkit_store::{
     ConnectionId, Document, StoreError, TenantId,
-    archive::{ArchiveError, Asked, Checked, Edges, Fit, Keeper, Kept, Retired},
+    archive::{ArchiveError, ImportQuery, CheckedRecord, MembershipRecord, ValidatedDocument, ImportTarget, ResourceRecord, DeletedRecord},
 };
 
 use crate::{
@@ -48,7 +48,7 @@ impl<'a> Copy<'a> {
         journal::skip(self.db, self.tenant.as_str())
     }
 
-    fn keep_resource(&self, resource: &Kept, fit: &Fit) -> Outcome<()> {
+    fn keep_resource(&self, resource: &ResourceRecord, fit: &ValidatedDocument) -> Outcome<()> {
         let (tenant, kind, id) = (self.tenant.as_str(), &fit.kind, &resource.id);
         definitions::register(self.db, kind)?;
         keys::check_unique(self.db, (tenant, &Budget::unlimited()), kind, id, &fit.keys)?;
@@ -73,7 +73,7 @@ impl<'a> Copy<'a> {
         keys::insert(self.db, (tenant, State::Live), kind, id, &fit.keys)
     }
 
-    fn keep_retired(&self, retired: &Retired, fit: &Fit) -> Outcome<()> {
+    fn keep_retired(&self, retired: &DeletedRecord, fit: &ValidatedDocument) -> Outcome<()> {
         let (tenant, kind, id) = (self.tenant.as_str(), &fit.kind, &retired.id);
         definitions::register(self.db, kind)?;
         let row = DeletedRow {
@@ -92,7 +92,7 @@ impl<'a> Copy<'a> {
         keys::insert(self.db, (tenant, State::Deleted), kind, id, &fit.keys)
     }
 
-    fn keep_edges(&self, edges: &Edges, change: &Change) -> Outcome<()> {
+    fn keep_edges(&self, edges: &MembershipRecord, change: &Change) -> Outcome<()> {
         let list = (change.kind().name(), edges.owner.as_str(), &*edges.attr);
         let added = change
             .edge_changes()
@@ -109,48 +109,48 @@ impl<'a> Copy<'a> {
         let tenant = self.tenant.as_str();
         for (statement, count) in reference::insert_new_edges(DIALECT, tenant, list, &rows) {
             if execute_counted(self.db, &statement)? < count {
-                return Err(Edges::twice().into());
+                return Err(MembershipRecord::twice().into());
             }
         }
         Ok(())
     }
 }
 
-impl Keeper for Copy<'_> {
+impl ImportTarget for Copy<'_> {
     type Error = Failure;
 
-    fn has(&self, what: Asked<'_>) -> Outcome<bool> {
+    fn has(&self, what: ImportQuery<'_>) -> Outcome<bool> {
         let tenant = self.tenant.as_str();
         match what {
-            Asked::Connection(id) => Ok(directory::connection(self.db, self.tenant, id)?.is_some()),
-            Asked::Id(id) => {
+            ImportQuery::Connection(id) => Ok(directory::connection(self.db, self.tenant, id)?.is_some()),
+            ImportQuery::Id(id) => {
                 let statement = reference::row_exists(DIALECT, tenant, id.as_str());
                 exists(self.db, &statement)
             }
-            Asked::Resource(kind, id) => {
+            ImportQuery::Resource(kind, id) => {
                 let kind = (tenant, kind);
                 let statement = reference::resource_exists(DIALECT, kind, id.as_str());
                 exists(self.db, &statement)
             }
-            Asked::Tenant => Ok(directory::tenant(self.db, self.tenant)?.is_some()),
-            Asked::Token(token) => {
+            ImportQuery::Tenant => Ok(directory::tenant(self.db, self.tenant)?.is_some()),
+            ImportQuery::Token(token) => {
                 let there = directory::token(self.db, self.tenant, &token.id)?.is_some();
                 Ok(there || directory::is_known(self.db, &token.digest)?)
             }
         }
     }
 
-    fn keep(&mut self, what: Checked) -> Outcome<()> {
+    fn keep(&mut self, what: CheckedRecord) -> Outcome<()> {
         match what {
-            Checked::Connection(connection) => directory::keep_connection(self.db, &connection),
-            Checked::Edges(edges, change) => self.keep_edges(&edges, &change),
-            Checked::Resource(resource, fit) => self.keep_resource(&resource, &fit),
-            Checked::Retired(retired, fit) => self.keep_retired(&retired, &fit),
-            Checked::Tenant(entry) => {
+            CheckedRecord::Connection(connection) => directory::keep_connection(self.db, &connection),
+            CheckedRecord::Edges(edges, change) => self.keep_edges(&edges, &change),
+            CheckedRecord::Resource(resource, fit) => self.keep_resource(&resource, &fit),
+            CheckedRecord::Retired(retired, fit) => self.keep_retired(&retired, &fit),
+            CheckedRecord::Tenant(entry) => {
                 imports::note_entry(self.db, self.tenant.as_str())?;
                 directory::keep_tenant(self.db, &entry)
             }
-            Checked::Token(token) => directory::keep_token(self.db, &token),
+            CheckedRecord::Token(token) => directory::keep_token(self.db, &token),
         }
     }
 }

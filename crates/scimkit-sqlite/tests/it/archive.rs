@@ -15,7 +15,7 @@ use scimkit_sqlite::{Options, Sqlite};
 use scimkit_store::{
     Archive, Connection, DeletePolicy, Document, Journal, LeaseRequest, MemoryStore, StoreError,
     Tenant, TenantEntry, TenantId, TenantStore, TokenRecord, UnknownMemberPolicy,
-    archive::{Erased, Record, Retired, Start, numbered},
+    archive::{Erased, ArchiveRecord, DeletedRecord, TenantHeader, numbered},
     next_item,
 };
 use scimkit_testkit::contract::{
@@ -93,7 +93,7 @@ fn nothing_is_left_of_a_tenant_that_was_erased() {
     // No import is in progress.
     let is_kept = |(table, count): &(String, i64)| *count > 0 || table == "import";
     assert!(before.iter().all(is_kept), "{before:?}");
-    assert_eq!(wait(store.erase(acme)).unwrap(), Erased::All);
+    assert_eq!(wait(store.erase_tenant(acme)).unwrap(), Erased::All);
     assert!(
         rows(acme).iter().all(|(_, count)| *count == 0),
         "{:?}",
@@ -168,7 +168,7 @@ fn writers_that_go_on_leave_nothing_of_before() {
             let beside = threads.spawn(|| writer(&store, "a", going));
             let apart = threads.spawn(|| writer(&other, "b", more));
             started.recv().unwrap();
-            let erased = wait(store.erase(acme));
+            let erased = wait(store.erase_tenant(acme));
             is_erased.store(true, Ordering::Release);
             assert_eq!(erased.unwrap(), Erased::All);
             [("a", beside.join().unwrap()), ("b", apart.join().unwrap())]
@@ -186,7 +186,7 @@ fn writers_that_go_on_leave_nothing_of_before() {
             let last: Vec<_> = last.map(|n| format!("{name}{n:05}")).collect();
             assert_eq!(ids, last, "round {round}");
         }
-        wait(store.erase(acme)).unwrap();
+        wait(store.erase_tenant(acme)).unwrap();
         let left = rows(&path, acme);
         assert!(left.iter().all(|(_, count)| *count == 0), "{left:?}");
     }
@@ -198,16 +198,16 @@ fn more_than_one_step_is_forgotten() {
     let (_directory, path) = file();
     let store = Sqlite::open(&path).unwrap();
     let scope = standard();
-    let start = Start::new(scope.tenant.clone(), None, 1);
+    let start = TenantHeader::new(scope.tenant.clone(), None, 1);
     let retired = (0..RETIRED).map(|n| {
         let user = format!(r#"{{"userName":"u{n}"}}"#);
         let at = (second(0), second(if n % 3 == 0 { 9 } else { 5 }));
         let id = ResourceId::from(format!("u{n:05}"));
-        Record::Retired(Retired::new("User", id, at, Document::from_text(user)))
+        ArchiveRecord::Retired(DeletedRecord::new("User", id, at, Document::from_text(user)))
     });
-    let records = [Record::Start(start)].into_iter().chain(retired);
+    let records = [ArchiveRecord::Start(start)].into_iter().chain(retired);
     wait(store.import_records(&scope, numbered(records))).unwrap();
-    let forgotten = wait(store.forget(&scope.tenant, second(9))).unwrap();
+    let forgotten = wait(store.purge_deleted(&scope.tenant, second(9))).unwrap();
     assert_eq!(forgotten, RETIRED as u64 * 2 / 3);
     let left = rows(&path, &scope.tenant);
     let left = |name: &str| left.iter().find(|(table, _)| table == name).unwrap().1;

@@ -304,7 +304,7 @@ fn imported_tenant_is_counted_and_erased_one_is_not() {
     let seats = limited(&scope, ACTIVE, 2);
     create(&store, &seats, ("User", "u1"), active("a")).unwrap();
     create(&store, &seats, ("User", "u2"), json!({"userName": "b"})).unwrap();
-    let options = archive::Options::default();
+    let options = archive::ArchiveOptions::default();
     let (lines, _) = wait(archive::export_to(
         &store,
         &scope.tenant,
@@ -312,12 +312,12 @@ fn imported_tenant_is_counted_and_erased_one_is_not() {
         Vec::new(),
     ))
     .unwrap();
-    wait(store.erase(&scope.tenant)).unwrap();
+    wait(store.erase_tenant(&scope.tenant)).unwrap();
     assert_eq!(counts(&path), [0_i64; 0]);
     assert_eq!(total(&store, &scope, "User"), 0);
     create(&store, &seats, ("User", "u9"), active("z")).unwrap();
     assert_eq!(counts(&path), [1, 1]);
-    wait(store.erase(&scope.tenant)).unwrap();
+    wait(store.erase_tenant(&scope.tenant)).unwrap();
     wait(archive::import_from(
         &store,
         &scope,
@@ -453,8 +453,8 @@ proptest! {
         for (store, policy, act) in acts {
             let (store, scope) = (&stores[store], &scopes[policy]);
             match &act {
-                Act::Erase => drop(wait(store.erase(&scope.tenant))),
-                Act::Forget => drop(wait(store.forget(&scope.tenant, second(9)))),
+                Act::Erase => drop(wait(store.erase_tenant(&scope.tenant))),
+                Act::Forget => drop(wait(store.purge_deleted(&scope.tenant, second(9)))),
                 Act::Release => {
                     drop(wait(store.remove_connection(
                         &scope.tenant,

@@ -191,7 +191,7 @@ fn an_erased_tenant_leaves_no_name_in_the_file() {
     )
     .unwrap();
     assert!(occurrences(&path, MARK) > 1_000);
-    wait(store.erase(&erased.tenant)).unwrap();
+    wait(store.erase_tenant(&erased.tenant)).unwrap();
     assert_eq!(occurrences(&path, MARK), 0);
     assert_eq!(
         occurrences(
@@ -220,7 +220,7 @@ fn deleted_resources_are_overwritten_in_the_file() {
         delete_all(&store, &scope, MARK, &path);
         if deletes == DeletePolicy::Soft {
             assert!(occurrences(&path, MARK) > 300, "kept to come back");
-            let count = wait(store.forget(&scope.tenant, second(100))).unwrap();
+            let count = wait(store.purge_deleted(&scope.tenant, second(100))).unwrap();
             assert_eq!(count, 303);
             // Without waiting for the log to be emptied.
             assert!(occurrences(&path, MARK) <= before / 1_000);
@@ -255,7 +255,7 @@ fn removed_names_are_gone_from_pages_whose_other_rows_stay() {
         }
         delete_all(&store, &scope, MARK, &path);
         if deletes == DeletePolicy::Soft {
-            wait(store.forget(&scope.tenant, second(100))).unwrap();
+            wait(store.purge_deleted(&scope.tenant, second(100))).unwrap();
         }
         wait_until_gone(&path, MARK, 0);
         assert!(occurrences(&path, OTHER) > 1_000);
@@ -325,7 +325,7 @@ fn a_reader_delays_the_emptying_of_the_log_and_nothing_else() {
         .execute_batch("BEGIN; SELECT count(*) FROM resource;")
         .unwrap();
     fill(&store, &other, OTHER, 0..50);
-    wait(store.erase(&erased.tenant)).unwrap();
+    wait(store.erase_tenant(&erased.tenant)).unwrap();
     assert!(occurrences(&path, MARK) > 0);
     fill(&store, &other, OTHER, 50..100);
     drop(reader);
@@ -420,7 +420,7 @@ fn entries_of_purged_resources_leave_no_name_in_the_file() {
     fill(&store, &scope, OTHER, 0..300);
     delete_all(&store, &scope, MARK, &path);
     assert!(occurrences(&path, MARK) > 600);
-    wait(store.forget(&scope.tenant, second(9_999))).unwrap();
+    wait(store.purge_deleted(&scope.tenant, second(9_999))).unwrap();
     // As after single deletes, a page that was rebuilt may have left copies.
     wait_until_gone(&path, MARK, 20);
     let query = JournalQuery::latest().with_limit(JournalQuery::MAX_LIMIT);
@@ -431,7 +431,7 @@ fn entries_of_purged_resources_leave_no_name_in_the_file() {
             .iter()
             .any(|entry| entry.body.is_none())
     );
-    wait(store.erase(&scope.tenant)).unwrap();
+    wait(store.erase_tenant(&scope.tenant)).unwrap();
     wait_until_gone(&path, OTHER, 0);
 }
 

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params_from_iter, types::Value};
 use scimkit_filter::Filter;
 use scimkit_mapping::{Mapping, TypeMapping};
 use scimkit_registry::{Meter, Registry, Resource, ResourceView, Scalar, Tolerance, fold_case};
-use scimkit_sql::{Dialect, HostTable, plan};
+use scimkit_sql::{Dialect, MappedTable, plan};
 use serde_json::{Map, json};
 
 /// The fields, of which `login` is declared folded or not.
@@ -169,7 +169,7 @@ proptest! {
         let rows: Vec<_> = rows.into_iter().filter(|row| row.0 != Some("")).collect();
         let (connection, resources) = table(&rules, &rows, folded);
         let predicate = kind.bind_filter(&Filter::parse(&text).unwrap(), &Tolerance::DEFAULT).unwrap();
-        let plan = plan(kind, &predicate, &HostTable::of(&rules, Dialect::Sqlite, "p", "id"), 1);
+        let plan = plan(kind, &predicate, &MappedTable::new(&rules, Dialect::Sqlite, "p", "id"), 1);
         let (condition, parameters) = match plan.condition {
             Some(condition) => (condition.text, condition.parameters),
             None => ("1 = 1".to_owned(), Vec::new()),

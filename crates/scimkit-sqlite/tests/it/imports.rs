@@ -16,7 +16,7 @@ use scimkit_registry::ResourceId;
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{
     Archive, Document, Query, RequestContext, Store, StoreError, Tenant, TenantId, TenantStore,
-    archive::{ArchiveError, Edges, Erased, Kept, NumberedRecord, Record, Start, numbered},
+    archive::{ArchiveError, MembershipRecord, Erased, ResourceRecord, NumberedRecord, ArchiveRecord, TenantHeader, numbered},
     stream_from,
 };
 use serde_json::json;
@@ -38,33 +38,33 @@ fn acme() -> RequestContext {
 }
 
 /// A tenant with users, who are members of a group behind them.
-fn records(users: usize) -> Vec<Record> {
+fn records(users: usize) -> Vec<ArchiveRecord> {
     let acme = TenantId::from("acme");
     let mut entry = Tenant::new(acme.clone(), "Acme", second(0));
     entry.revision = 1;
     let version = |n: usize| scimkit_core::Version::new(n.to_string()).unwrap();
-    let start = Start::new(acme, Some(entry), users as u64 + 1);
-    let mut records = vec![Record::Start(start)];
+    let start = TenantHeader::new(acme, Some(entry), users as u64 + 1);
+    let mut records = vec![ArchiveRecord::Start(start)];
     let id = |n: usize| ResourceId::from(format!("u{n:06}"));
     let at = (second(0), second(1));
     records.extend((0..users).map(|n| {
         let user = format!(r#"{{"userName":"user{n}","title":"{}"}}"#, "x".repeat(300));
         let document = Document::from_text(user);
-        Record::Resource(Kept::new("User", id(n), version(n + 1), at, document))
+        ArchiveRecord::Resource(ResourceRecord::new("User", id(n), version(n + 1), at, document))
     }));
     let document = Document::from_text(r#"{"displayName":"all"}"#);
     let group = ResourceId::from("x");
-    let kept = Kept::new("Group", group.clone(), version(users + 1), at, document);
-    records.push(Record::Resource(kept));
+    let kept = ResourceRecord::new("Group", group.clone(), version(users + 1), at, document);
+    records.push(ArchiveRecord::Resource(kept));
     let ids: Vec<_> = (0..users).map(|n| (id(n), None)).collect();
     records.extend(ids.chunks(1_000).map(|piece| {
         let of = ("Group", group.clone());
-        Record::Edges(Edges::new(of, "members", piece.to_vec()))
+        ArchiveRecord::Edges(MembershipRecord::new(of, "members", piece.to_vec()))
     }));
     records
 }
 
-fn whole(store: &Sqlite, scope: &RequestContext, records: Vec<Record>) -> Result<(), ArchiveError> {
+fn whole(store: &Sqlite, scope: &RequestContext, records: Vec<ArchiveRecord>) -> Result<(), ArchiveError> {
     wait(store.import_records(scope, numbered(records)))
 }
 
@@ -72,7 +72,7 @@ fn whole(store: &Sqlite, scope: &RequestContext, records: Vec<Record>) -> Result
 fn before_the_end(
     store: &Sqlite,
     scope: &RequestContext,
-    records: Vec<Record>,
+    records: Vec<ArchiveRecord>,
     act: impl FnOnce(&SyncSender<Handed>),
 ) -> Result<(), ArchiveError> {
     let (hand, source) = sync_channel::<Handed>(0);
@@ -148,7 +148,7 @@ fn a_crash_in_an_import_leaves_a_state_that_an_import_or_an_erase_ends() {
     check_lenient_file(again, &scope);
 
     let store = Sqlite::open(erased).unwrap();
-    assert_eq!(wait(store.erase(&scope.tenant)).unwrap(), Erased::All);
+    assert_eq!(wait(store.erase_tenant(&scope.tenant)).unwrap(), Erased::All);
     for table in ["resource", "edge", "tenant", "lookup_key", "import"] {
         assert_eq!(rows(erased, table), 0, "{table}");
     }

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Archive, ArchiveError, Counts, Options, export, import};
+use super::{Archive, ArchiveError, RecordCounts, ArchiveOptions, export, import};
 use crate::{RequestContext, TenantId, next_item, stream_from};
 
 /// Bytes that are read at once.
@@ -26,9 +26,9 @@ const CHUNK: usize = 64 << 10;
 pub async fn export_to<W: Write>(
     archive: &dyn Archive,
     tenant: &TenantId,
-    options: &Options,
+    options: &ArchiveOptions,
     mut output: W,
-) -> Result<(W, Counts), ArchiveError> {
+) -> Result<(W, RecordCounts), ArchiveError> {
     let mut lines = export(archive, tenant, options);
     while let Some(line) = next_item(&mut lines).await {
         output.write_all(&line?)?;
@@ -49,9 +49,9 @@ pub async fn export_to<W: Write>(
 pub async fn import_from<R: Read + Send>(
     archive: &dyn Archive,
     scope: &RequestContext,
-    options: &Options,
+    options: &ArchiveOptions,
     mut input: R,
-) -> Result<Counts, ArchiveError> {
+) -> Result<RecordCounts, ArchiveError> {
     let chunks = stream_from(iter::from_fn(move || chunk(&mut input).transpose()));
     import(archive, scope, options, chunks).await
 }

@@ -7,7 +7,7 @@ use scimkit_registry::{
     ResourceType,
 };
 
-use super::{Edges, Kept, Start};
+use super::{MembershipRecord, ResourceRecord, TenantHeader};
 use crate::{Document, StoreError};
 
 /// The longest id, in bytes.
@@ -21,7 +21,7 @@ const LAST_VERSION: u64 = 1 << 62;
 /// A document that may be kept as it is, under its type.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Fit {
+pub struct ValidatedDocument {
     /// The document, without what is never returned.
     pub document: Resource,
     /// Whether the type, as it is now, shows all of the document: then its text may go out as it is.
@@ -66,11 +66,11 @@ pub struct Fit {
 /// assert!(check(r#"{"userName":43}"#).is_err());
 /// # Ok::<(), scimkit_store::StoreError>(())
 /// ```
-pub fn fit(
+pub fn validate_document(
     registry: &Registry,
     (kind, id): (&str, &ResourceId),
     document: &Document,
-) -> Result<Fit, StoreError> {
+) -> Result<ValidatedDocument, StoreError> {
     check_id(id.as_str())?;
     let known = registry.resource_type(kind);
     let kind = known.ok_or_else(|| refused(format!("there is no resource type `{kind}`")))?;
@@ -85,7 +85,7 @@ pub fn fit(
     let whole = Change::create(Arc::clone(kind), document.clone());
     let mut shown = Resource::default();
     whole.apply(&mut shown);
-    Ok(Fit {
+    Ok(ValidatedDocument {
         is_shown: shown == document && whole.edge_changes().is_empty(),
         document,
         kept,
@@ -107,7 +107,7 @@ pub(super) fn check_id(id: &str) -> Result<(), StoreError> {
     }
 }
 
-impl Edges {
+impl MembershipRecord {
     /// The change that adds them to their owner, which must be of that type.
     ///
     /// # Errors
@@ -143,7 +143,7 @@ impl Edges {
     }
 }
 
-impl Kept {
+impl ResourceRecord {
     /// The number that its version is, for a store that counts them.
     ///
     /// # Errors
@@ -157,7 +157,7 @@ impl Kept {
     }
 }
 
-impl Start {
+impl TenantHeader {
     /// The last version that was given, for a store that counts them.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::{Archive, ArchiveError, Record, RecordStream, print, reader::LineReader};
+use super::{Archive, ArchiveError, ArchiveRecord, RecordStream, print, reader::LineReader};
 use crate::{RequestContext, TenantId};
 
 /// The format of the lines, which the first one tells.
@@ -18,17 +18,17 @@ pub const FORMAT: u64 = 1;
 /// What goes into the lines, and what is taken out of them.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-pub struct Options {
+pub struct ArchiveOptions {
     /// The bounds of what is read.
-    pub limits: Limits,
+    pub limits: ArchiveLimits,
     /// What becomes of tokens.
-    pub tokens: Tokens,
+    pub tokens: TokenExport,
 }
 
 /// What becomes of a tenant's tokens, of which only digests are known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Tokens {
+pub enum TokenExport {
     /// They go along, so that they open the copy as well.
     #[default]
     Keep,
@@ -39,7 +39,7 @@ pub enum Tokens {
 /// The bounds of lines that are read.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct Limits {
+pub struct ArchiveLimits {
     /// Bytes of a line: 16 MiB.
     pub line: usize,
     /// Levels of arrays and objects in a line: 24.
@@ -48,9 +48,9 @@ pub struct Limits {
     pub values: usize,
 }
 
-impl Default for Limits {
+impl Default for ArchiveLimits {
     fn default() -> Self {
-        Limits {
+        ArchiveLimits {
             line: 16 << 20,
             nesting: 24,
             values: 400_000,
@@ -61,7 +61,7 @@ impl Default for Limits {
 /// How many records of each kind there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Counts {
+pub struct RecordCounts {
     /// Connections.
     pub connections: u64,
     /// Members, each as often as it is one.
@@ -74,7 +74,7 @@ pub struct Counts {
     pub tokens: u64,
 }
 
-impl Counts {
+impl RecordCounts {
     pub(super) fn named(&self) -> [(&'static str, u64); 5] {
         [
             ("connections", self.connections),
@@ -95,14 +95,14 @@ impl Counts {
         ]
     }
 
-    pub(super) fn add(&mut self, record: &Record) {
+    pub(super) fn add(&mut self, record: &ArchiveRecord) {
         match record {
-            Record::Connection(_) => self.connections += 1,
-            Record::Edges(edges) => self.members += edges.targets.len() as u64,
-            Record::Resource(_) => self.resources += 1,
-            Record::Retired(_) => self.retired += 1,
-            Record::Start(_) => {}
-            Record::Token(_) => self.tokens += 1,
+            ArchiveRecord::Connection(_) => self.connections += 1,
+            ArchiveRecord::Edges(edges) => self.members += edges.targets.len() as u64,
+            ArchiveRecord::Resource(_) => self.resources += 1,
+            ArchiveRecord::Retired(_) => self.retired += 1,
+            ArchiveRecord::Start(_) => {}
+            ArchiveRecord::Token(_) => self.tokens += 1,
         }
     }
 }
@@ -140,10 +140,10 @@ impl Counts {
 pub fn export<'a>(
     archive: &'a dyn Archive,
     tenant: &'a TenantId,
-    options: &Options,
+    options: &ArchiveOptions,
 ) -> ExportLines<'a> {
     ExportLines {
-        counts: Counts::default(),
+        counts: RecordCounts::default(),
         is_over: false,
         records: archive.export_records(tenant),
         tokens: options.tokens,
@@ -152,16 +152,16 @@ pub fn export<'a>(
 
 /// The lines of an [`export`].
 pub struct ExportLines<'a> {
-    counts: Counts,
+    counts: RecordCounts,
     is_over: bool,
     records: RecordStream<'a>,
-    tokens: Tokens,
+    tokens: TokenExport,
 }
 
 impl ExportLines<'_> {
     /// Returns the number of records so far: of all, once the stream has ended.
     #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> RecordCounts {
         self.counts
     }
 }
@@ -179,7 +179,7 @@ impl Stream for ExportLines<'_> {
         let this = self.get_mut();
         while !this.is_over {
             let line = match ready!(this.records.as_mut().poll_next(cx)) {
-                Some(Ok(Record::Token(_))) if this.tokens == Tokens::Leave => continue,
+                Some(Ok(ArchiveRecord::Token(_))) if this.tokens == TokenExport::Leave => continue,
                 Some(Ok(record)) => {
                     this.counts.add(&record);
                     print::line(&record).map_err(ArchiveError::Store)
@@ -230,9 +230,9 @@ impl Stream for ExportLines<'_> {
 pub async fn import<S: Stream<Item = io::Result<Bytes>> + Send>(
     archive: &dyn Archive,
     scope: &RequestContext,
-    options: &Options,
+    options: &ArchiveOptions,
     input: S,
-) -> Result<Counts, ArchiveError> {
+) -> Result<RecordCounts, ArchiveError> {
     let mut reader = LineReader::new(input, options);
     archive.import_records(scope, Box::pin(&mut reader)).await?;
     Ok(reader.handed())

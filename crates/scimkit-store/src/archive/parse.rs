@@ -5,7 +5,7 @@ use scimkit_core::{Version, excerpt, parse_instant, parse_json};
 use scimkit_registry::{ResourceId, to_json_text};
 use serde_json::{Map, Value};
 
-use super::{Counts, Edges, FORMAT, Kept, Limits, Record, Retired, Start, TARGETS};
+use super::{RecordCounts, MembershipRecord, FORMAT, ResourceRecord, ArchiveLimits, ArchiveRecord, DeletedRecord, TenantHeader, TARGETS};
 use crate::{Connection, ConnectionId, Document, Tenant, TenantId, TokenRecord, TokenScopes};
 
 /// What is wrong with a line.
@@ -14,39 +14,39 @@ type Outcome<T> = Result<T, String>;
 /// A line's meaning.
 #[derive(Debug)]
 pub(super) enum Line {
-    End(Counts),
-    Record(Record),
+    End(RecordCounts),
+    Record(ArchiveRecord),
 }
 
 /// Reads one line of a tenant's records; only the first is read without one.
-pub(super) fn line(text: &[u8], tenant: Option<&TenantId>, limits: &Limits) -> Outcome<Line> {
+pub(super) fn line(text: &[u8], tenant: Option<&TenantId>, limits: &ArchiveLimits) -> Outcome<Line> {
     let value = parse_json(text, limits.nesting, limits.values);
     let value = value.map_err(|problem| format!("not readable as JSON: {problem}"))?;
     let members = Members::of(value, "the line")?;
     let (name, value) = members.single()?;
     let mut members = Members::of(value, &name)?;
     let record = match (name.as_str(), tenant) {
-        ("tenant", None) => Record::Start(start(&mut members)?),
+        ("tenant", None) => ArchiveRecord::Start(start(&mut members)?),
         (_, None) => return Err("the first line is not that of a tenant".to_owned()),
         ("tenant", Some(_)) => return Err("there is a second tenant".to_owned()),
-        ("connection", Some(tenant)) => Record::Connection(connection(&mut members, tenant)?),
-        ("edges", _) => Record::Edges(edges(&mut members)?),
+        ("connection", Some(tenant)) => ArchiveRecord::Connection(connection(&mut members, tenant)?),
+        ("edges", _) => ArchiveRecord::Edges(edges(&mut members)?),
         ("end", _) => {
-            let mut counts = Counts::default();
+            let mut counts = RecordCounts::default();
             for (name, count) in counts.named_mut() {
                 *count = members.number(name)?;
             }
             return members.end().map(|()| Line::End(counts));
         }
-        ("resource", _) => Record::Resource(resource(&mut members)?),
-        ("retired", _) => Record::Retired(retired(&mut members)?),
-        ("token", Some(tenant)) => Record::Token(token(&mut members, tenant)?),
+        ("resource", _) => ArchiveRecord::Resource(resource(&mut members)?),
+        ("retired", _) => ArchiveRecord::Retired(retired(&mut members)?),
+        ("token", Some(tenant)) => ArchiveRecord::Token(token(&mut members, tenant)?),
         (other, _) => return Err(format!("`{}` is nothing that is kept", excerpt(other))),
     };
     members.end().map(|()| Line::Record(record))
 }
 
-fn start(members: &mut Members) -> Outcome<Start> {
+fn start(members: &mut Members) -> Outcome<TenantHeader> {
     let format = members.number("format")?;
     if format != FORMAT {
         return Err(format!("the format is {format}, and not {FORMAT}"));
@@ -61,7 +61,7 @@ fn start(members: &mut Members) -> Outcome<Start> {
             Some(entry)
         }
     };
-    Ok(Start::new(id, entry, versions))
+    Ok(TenantHeader::new(id, entry, versions))
 }
 
 fn connection(members: &mut Members, tenant: &TenantId) -> Outcome<Connection> {
@@ -111,7 +111,7 @@ fn digest(text: &str) -> Option<[u8; 32]> {
         .then_some(digest)
 }
 
-fn resource(members: &mut Members) -> Outcome<Kept> {
+fn resource(members: &mut Members) -> Outcome<ResourceRecord> {
     let (kind, id) = members.identity()?;
     let version = Version::new(members.text("version")?);
     let version = version.map_err(|problem| format!("`version`: {problem}"))?;
@@ -120,19 +120,19 @@ fn resource(members: &mut Members) -> Outcome<Kept> {
         members.instant("lastModified")?,
     );
     let by = members.optional_text("connection")?;
-    let resource = Kept::new(kind, id, version, at, members.document()?);
-    Ok(resource.by(by.as_deref().map(ConnectionId::from)))
+    let resource = ResourceRecord::new(kind, id, version, at, members.document()?);
+    Ok(resource.with_connection(by.as_deref().map(ConnectionId::from)))
 }
 
-fn retired(members: &mut Members) -> Outcome<Retired> {
+fn retired(members: &mut Members) -> Outcome<DeletedRecord> {
     let (kind, id) = members.identity()?;
     let at = (members.instant("created")?, members.instant("retired")?);
     let by = members.optional_text("connection")?;
-    let retired = Retired::new(kind, id, at, members.document()?);
-    Ok(retired.by(by.as_deref().map(ConnectionId::from)))
+    let retired = DeletedRecord::new(kind, id, at, members.document()?);
+    Ok(retired.with_connection(by.as_deref().map(ConnectionId::from)))
 }
 
-fn edges(members: &mut Members) -> Outcome<Edges> {
+fn edges(members: &mut Members) -> Outcome<MembershipRecord> {
     let owner = members.identity()?;
     let attr = members.text("attribute")?;
     let elements = members.array("targets")?;
@@ -146,7 +146,7 @@ fn edges(members: &mut Members) -> Outcome<Edges> {
         targets.push((id, target.optional_text("type")?));
         target.end()?;
     }
-    Ok(Edges::new(owner, attr, targets))
+    Ok(MembershipRecord::new(owner, attr, targets))
 }
 
 /// The members of an object that are not read yet.

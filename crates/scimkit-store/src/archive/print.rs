@@ -7,23 +7,23 @@ use scimkit_core::format_instant;
 use scimkit_registry::{Resource, ResourceId};
 use serde_json::Value;
 
-use super::{Counts, Edges, FORMAT, Kept, Record, Retired, Start};
+use super::{RecordCounts, MembershipRecord, FORMAT, ResourceRecord, ArchiveRecord, DeletedRecord, TenantHeader};
 use crate::{Connection, ConnectionId, Document, StoreError, TokenRecord};
 
 /// The line of a record, with its end.
-pub(super) fn line(record: &Record) -> Result<String, StoreError> {
+pub(super) fn line(record: &ArchiveRecord) -> Result<String, StoreError> {
     Ok(match record {
-        Record::Connection(connection) => of_connection(connection),
-        Record::Edges(edges) => of_edges(edges),
-        Record::Resource(resource) => of_resource(resource)?,
-        Record::Retired(retired) => of_retired(retired)?,
-        Record::Start(start) => of_start(start),
-        Record::Token(token) => of_token(token),
+        ArchiveRecord::Connection(connection) => of_connection(connection),
+        ArchiveRecord::Edges(edges) => of_edges(edges),
+        ArchiveRecord::Resource(resource) => of_resource(resource)?,
+        ArchiveRecord::Retired(retired) => of_retired(retired)?,
+        ArchiveRecord::Start(start) => of_start(start),
+        ArchiveRecord::Token(token) => of_token(token),
     })
 }
 
 /// The last line.
-pub(super) fn end(counts: &Counts) -> String {
+pub(super) fn end(counts: &RecordCounts) -> String {
     let counted = counts.named().into_iter();
     let line = counted.fold(Line::of("end"), |line, (name, count)| {
         line.with(name, &Value::from(count))
@@ -31,7 +31,7 @@ pub(super) fn end(counts: &Counts) -> String {
     line.end()
 }
 
-fn of_start(start: &Start) -> String {
+fn of_start(start: &TenantHeader) -> String {
     let line = Line::of("tenant")
         .with("format", &Value::from(FORMAT))
         .text("id", start.tenant.as_str())
@@ -83,7 +83,7 @@ fn of_token(token: &TokenRecord) -> String {
         .end()
 }
 
-fn of_resource(resource: &Kept) -> Result<String, StoreError> {
+fn of_resource(resource: &ResourceRecord) -> Result<String, StoreError> {
     let line = Line::of("resource")
         .identity(&resource.kind, &resource.id)
         .text("version", resource.version.as_str())
@@ -93,7 +93,7 @@ fn of_resource(resource: &Kept) -> Result<String, StoreError> {
     Ok(line.document(&resource.document)?.end())
 }
 
-fn of_retired(retired: &Retired) -> Result<String, StoreError> {
+fn of_retired(retired: &DeletedRecord) -> Result<String, StoreError> {
     let line = Line::of("retired")
         .identity(&retired.kind, &retired.id)
         .instant("created", retired.created)
@@ -102,7 +102,7 @@ fn of_retired(retired: &Retired) -> Result<String, StoreError> {
     Ok(line.document(&retired.document)?.end())
 }
 
-fn of_edges(edges: &Edges) -> String {
+fn of_edges(edges: &MembershipRecord) -> String {
     let line = Line::of("edges");
     let mut line = line.identity(&edges.kind, &edges.owner);
     line = line.text("attribute", &edges.attr);

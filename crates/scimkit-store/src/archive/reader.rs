@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::{
-    ArchiveError, Counts, Limits, NumberedRecord, Options, Record, Tokens,
+    ArchiveError, RecordCounts, ArchiveLimits, NumberedRecord, ArchiveOptions, ArchiveRecord, TokenExport,
     parse::{self, Line},
 };
 use crate::TenantId;
@@ -25,19 +25,19 @@ pub(super) struct LineReader<S> {
     /// The rest of the last chunk.
     chunk: Bytes,
     /// Of every line.
-    counts: Counts,
+    counts: RecordCounts,
     input: Pin<Box<S>>,
     is_at_end: bool,
-    limits: Limits,
+    limits: ArchiveLimits,
     /// The number of complete lines that were read.
     lines: u64,
     /// The beginning of a line that did not end with its chunk.
     part: Vec<u8>,
     /// Of the records that are handed on.
-    handed: Counts,
+    handed: RecordCounts,
     stage: Stage,
     tenant: Option<TenantId>,
-    tokens: Tokens,
+    tokens: TokenExport,
 }
 
 /// How far the lines are; they never go back.
@@ -55,13 +55,13 @@ enum Stage {
 }
 
 impl Stage {
-    fn of(record: &Record) -> Self {
+    fn of(record: &ArchiveRecord) -> Self {
         match record {
-            Record::Connection(_) => Stage::Connections,
-            Record::Edges(_) | Record::Resource(_) => Stage::Resources,
-            Record::Retired(_) => Stage::Retired,
-            Record::Start(_) => Stage::Start,
-            Record::Token(_) => Stage::Tokens,
+            ArchiveRecord::Connection(_) => Stage::Connections,
+            ArchiveRecord::Edges(_) | ArchiveRecord::Resource(_) => Stage::Resources,
+            ArchiveRecord::Retired(_) => Stage::Retired,
+            ArchiveRecord::Start(_) => Stage::Start,
+            ArchiveRecord::Token(_) => Stage::Tokens,
         }
     }
 }
@@ -74,11 +74,11 @@ enum Step {
 }
 
 impl<S: Stream<Item = io::Result<Bytes>>> LineReader<S> {
-    pub(super) fn new(input: S, options: &Options) -> Self {
+    pub(super) fn new(input: S, options: &ArchiveOptions) -> Self {
         LineReader {
             chunk: Bytes::new(),
-            counts: Counts::default(),
-            handed: Counts::default(),
+            counts: RecordCounts::default(),
+            handed: RecordCounts::default(),
             input: Box::pin(input),
             is_at_end: false,
             limits: options.limits,
@@ -91,7 +91,7 @@ impl<S: Stream<Item = io::Result<Bytes>>> LineReader<S> {
     }
 
     /// The number of records that were handed on.
-    pub(super) fn handed(&self) -> Counts {
+    pub(super) fn handed(&self) -> RecordCounts {
         self.handed
     }
 
@@ -161,10 +161,10 @@ impl<S: Stream<Item = io::Result<Bytes>>> LineReader<S> {
         }
         self.stage = stage;
         self.counts.add(&record);
-        if let Record::Start(start) = &record {
+        if let ArchiveRecord::Start(start) = &record {
             self.tenant = Some(start.tenant.clone());
         }
-        if self.tokens == Tokens::Leave && stage == Stage::Tokens {
+        if self.tokens == TokenExport::Leave && stage == Stage::Tokens {
             return Ok(Step::More);
         }
         self.handed.add(&record);
@@ -172,7 +172,7 @@ impl<S: Stream<Item = io::Result<Bytes>>> LineReader<S> {
         Ok(Step::Handed(NumberedRecord { line, record }))
     }
 
-    fn check_end(&self, told: Counts) -> Result<(), ArchiveError> {
+    fn check_end(&self, told: RecordCounts) -> Result<(), ArchiveError> {
         for ((name, told), (_, found)) in told.named().into_iter().zip(self.counts.named()) {
             if told != found {
                 return Err(self.wrong(format!("{found} {name} were there, and {told} are told")));

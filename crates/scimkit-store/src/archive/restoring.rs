@@ -5,8 +5,8 @@ use std::sync::Arc;
 use scimkit_registry::{Change, ResourceId};
 
 use super::{
-    Edges, Fit, Kept, Record, Retired,
-    fit::{fit, refused},
+    MembershipRecord, ValidatedDocument, ResourceRecord, ArchiveRecord, DeletedRecord,
+    fit::{validate_document, refused},
     validate,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 /// A store in the middle of a restore: what is there, and what it is told to keep.
 ///
 /// All of it is one tenant's, and part of the one thing that is done or not done.
-pub trait Keeper {
+pub trait ImportTarget {
     /// Why it can't.
     type Error: From<StoreError>;
 
@@ -25,20 +25,20 @@ pub trait Keeper {
     ///
     /// # Errors
     /// What the store says.
-    fn has(&self, what: Asked<'_>) -> Result<bool, Self::Error>;
+    fn has(&self, what: ImportQuery<'_>) -> Result<bool, Self::Error>;
 
     /// Keeps what [`Restoring`] has checked, as it is.
     ///
     /// # Errors
     /// [`StoreError::Duplicate`] for a resource with the value of another, [`Edges::twice`] for members of
     /// whom one is there already, and what the store says.
-    fn keep(&mut self, what: Checked) -> Result<(), Self::Error>;
+    fn keep(&mut self, what: CheckedRecord) -> Result<(), Self::Error>;
 }
 
 /// What [`Restoring`] asks for.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_enums, reason = "every store must answer")]
-pub enum Asked<'a> {
+pub enum ImportQuery<'a> {
     /// A connection of the tenant.
     Connection(&'a ConnectionId),
     /// A resource of any type, or a retired one.
@@ -54,15 +54,15 @@ pub enum Asked<'a> {
 /// What may be kept.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "every store must keep every kind")]
-pub enum Checked {
+pub enum CheckedRecord {
     /// A connection.
     Connection(Connection),
     /// Members, and the change that adds them.
-    Edges(Edges, Change),
+    Edges(MembershipRecord, Change),
     /// A resource.
-    Resource(Kept, Fit),
+    Resource(ResourceRecord, ValidatedDocument),
     /// A resource that was deleted.
-    Retired(Retired, Fit),
+    Retired(DeletedRecord, ValidatedDocument),
     /// The tenant's entry.
     Tenant(Tenant),
     /// A token.
@@ -107,7 +107,7 @@ pub enum Checked {
 /// # Ok::<(), StoreError>(())
 /// ```
 #[derive(Debug)]
-pub struct Restoring {
+pub struct Importer {
     has_entry: bool,
     is_started: bool,
     settings: Arc<Settings>,
@@ -115,12 +115,12 @@ pub struct Restoring {
     versions: u64,
 }
 
-impl Restoring {
+impl Importer {
     /// Begins with none: the records become those of the scope's tenant, fit the types of its registry, and respect
     /// its limit on documents.
     #[must_use]
     pub fn new(scope: &RequestContext) -> Self {
-        Restoring {
+        Importer {
             has_entry: false,
             is_started: false,
             settings: Arc::clone(&scope.settings),
@@ -140,7 +140,7 @@ impl Restoring {
     /// # Errors
     /// [`StoreError::Rejected`] for a record that can't be kept behind those before, and what the keeper
     /// says.
-    pub fn take<K: Keeper>(&mut self, keeper: &mut K, record: Record) -> Result<(), K::Error> {
+    pub fn take<K: ImportTarget>(&mut self, keeper: &mut K, record: ArchiveRecord) -> Result<(), K::Error> {
         match self.check(record)? {
             Some(checked) => Self::keep(keeper, checked),
             None => Ok(()),
@@ -151,46 +151,46 @@ impl Restoring {
     ///
     /// # Errors
     /// [`StoreError::Rejected`] for a record that can't be kept, or not behind those before; [`StoreError::TooLarge`].
-    pub fn check(&mut self, record: Record) -> Result<Option<Checked>, StoreError> {
-        if matches!(record, Record::Start(_)) == self.is_started {
+    pub fn check(&mut self, record: ArchiveRecord) -> Result<Option<CheckedRecord>, StoreError> {
+        if matches!(record, ArchiveRecord::Start(_)) == self.is_started {
             return Err(refused("a tenant comes first, and only once"));
         }
         self.is_started = true;
         Ok(Some(match record {
-            Record::Connection(mut connection) => {
+            ArchiveRecord::Connection(mut connection) => {
                 if !self.has_entry {
                     let detail = "a connection needs the name of its tenant in the first record";
                     return Err(refused(detail));
                 }
                 connection.tenant = self.tenant.clone();
                 validate::connection(&connection)?;
-                Checked::Connection(connection)
+                CheckedRecord::Connection(connection)
             }
-            Record::Edges(edges) => {
+            ArchiveRecord::Edges(edges) => {
                 let kind = self
                     .settings
                     .registry
                     .resource_type(&edges.kind)
                     .ok_or_else(ownerless)?;
                 let change = edges.change(kind)?;
-                Checked::Edges(edges, change)
+                CheckedRecord::Edges(edges, change)
             }
-            Record::Resource(mut resource) => {
+            ArchiveRecord::Resource(mut resource) => {
                 let number = resource.number()?;
                 self.versions = self.versions.max(number);
                 validate::owner(resource.connection.as_ref())?;
                 // As its store should have done when a clock was set back.
                 resource.last_modified = resource.last_modified.max(resource.created);
                 let fit = self.fit((&resource.kind, &resource.id), &resource.document)?;
-                Checked::Resource(resource, fit)
+                CheckedRecord::Resource(resource, fit)
             }
-            Record::Retired(mut retired) => {
+            ArchiveRecord::Retired(mut retired) => {
                 validate::owner(retired.connection.as_ref())?;
                 retired.retired = retired.retired.max(retired.created);
                 let fit = self.fit((&retired.kind, &retired.id), &retired.document)?;
-                Checked::Retired(retired, fit)
+                CheckedRecord::Retired(retired, fit)
             }
-            Record::Start(start) => {
+            ArchiveRecord::Start(start) => {
                 self.versions = start.last_version()?;
                 let Some(mut entry) = start.entry else {
                     return Ok(None);
@@ -199,19 +199,19 @@ impl Restoring {
                 entry.id = self.tenant.clone();
                 validate::tenant(&entry)?;
                 self.has_entry = true;
-                Checked::Tenant(entry)
+                CheckedRecord::Tenant(entry)
             }
-            Record::Token(mut token) => {
+            ArchiveRecord::Token(mut token) => {
                 token.tenant = self.tenant.clone();
                 validate::token(&token)?;
-                Checked::Token(token)
+                CheckedRecord::Token(token)
             }
         }))
     }
 
     /// Checks a document, its size included.
-    fn fit(&self, of: (&str, &ResourceId), document: &Document) -> Result<Fit, StoreError> {
-        let fit = fit(&self.settings.registry, of, document)?;
+    fn fit(&self, of: (&str, &ResourceId), document: &Document) -> Result<ValidatedDocument, StoreError> {
+        let fit = validate_document(&self.settings.registry, of, document)?;
         let (bytes, limit) = (fit.document.text_len(), self.settings.limits.document);
         match bytes <= limit {
             true => Ok(fit),
@@ -224,28 +224,28 @@ impl Restoring {
     ///
     /// # Errors
     /// [`StoreError::Rejected`] for what can't be kept behind what is there, and what the keeper says.
-    pub fn keep<K: Keeper>(keeper: &mut K, checked: Checked) -> Result<(), K::Error> {
+    pub fn keep<K: ImportTarget>(keeper: &mut K, checked: CheckedRecord) -> Result<(), K::Error> {
         match &checked {
-            Checked::Connection(new) if keeper.has(Asked::Connection(&new.id))? => {
+            CheckedRecord::Connection(new) if keeper.has(ImportQuery::Connection(&new.id))? => {
                 Err(there("connection", &new.id).into())
             }
-            Checked::Edges(edges, _)
-                if !keeper.has(Asked::Resource(&edges.kind, &edges.owner))? =>
+            CheckedRecord::Edges(edges, _)
+                if !keeper.has(ImportQuery::Resource(&edges.kind, &edges.owner))? =>
             {
                 Err(ownerless().into())
             }
-            Checked::Resource(Kept { id, .. }, _) | Checked::Retired(Retired { id, .. }, _)
-                if keeper.has(Asked::Id(id))? =>
+            CheckedRecord::Resource(ResourceRecord { id, .. }, _) | CheckedRecord::Retired(DeletedRecord { id, .. }, _)
+                if keeper.has(ImportQuery::Id(id))? =>
             {
                 Err(refused(format!("the id `{id}` comes twice")).into())
             }
-            Checked::Tenant(entry) if keeper.has(Asked::Tenant)? => {
+            CheckedRecord::Tenant(entry) if keeper.has(ImportQuery::Tenant)? => {
                 Err(there("tenant", &entry.id).into())
             }
-            Checked::Token(new) if !keeper.has(Asked::Connection(&new.connection))? => {
+            CheckedRecord::Token(new) if !keeper.has(ImportQuery::Connection(&new.connection))? => {
                 Err(refused(format!("there is no connection `{}`", new.connection)).into())
             }
-            Checked::Token(new) if keeper.has(Asked::Token(new))? => {
+            CheckedRecord::Token(new) if keeper.has(ImportQuery::Token(new))? => {
                 Err(there("token", &new.id).into())
             }
             _ => keeper.keep(checked),
@@ -253,7 +253,7 @@ impl Restoring {
     }
 }
 
-impl Edges {
+impl MembershipRecord {
     /// What is said of members of whom one is there already.
     #[must_use]
     pub fn twice() -> StoreError {

@@ -20,8 +20,8 @@ use super::{
 use crate::{
     Archive, BoxFuture, Document, RequestContext, StoreError, TenantId,
     archive::{
-        self, ArchiveError, Asked, Checked, Edges, Erased, Fit, Keeper, Kept, NumberedRecord,
-        RecordSource, RecordStream, Restoring, Retired, Start, TARGETS,
+        self, ArchiveError, ImportQuery, CheckedRecord, MembershipRecord, Erased, ValidatedDocument, ImportTarget, ResourceRecord, NumberedRecord,
+        RecordSource, RecordStream, Importer, DeletedRecord, TenantHeader, TARGETS,
     },
     engine::{MemberList, NewMember, NewMembers},
     next_item, stream_from, yield_now,
@@ -31,10 +31,10 @@ use crate::{
 const TOGETHER: usize = 32;
 
 /// As how many resources a record counts.
-fn weight(record: &archive::Record) -> usize {
+fn weight(record: &archive::ArchiveRecord) -> usize {
     const EDGES: usize = 32;
     match record {
-        archive::Record::Edges(edges) => edges.targets.len().div_ceil(EDGES),
+        archive::ArchiveRecord::Edges(edges) => edges.targets.len().div_ceil(EDGES),
         _ => 1,
     }
 }
@@ -52,7 +52,7 @@ impl Archive for MemoryStore {
         }))
     }
 
-    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
+    fn erase_tenant<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
         Box::pin(async move {
             let (mut was_there, mut erased) = (false, None);
             {
@@ -78,7 +78,7 @@ impl Archive for MemoryStore {
         })
     }
 
-    fn forget<'a>(
+    fn purge_deleted<'a>(
         &'a self,
         tenant: &'a TenantId,
         before: DateTime<Utc>,
@@ -123,7 +123,7 @@ impl Archive for MemoryStore {
                 import: &import,
                 tenant: Tenant::default(),
             };
-            let mut restoring = Restoring::new(scope);
+            let mut restoring = Importer::new(scope);
             // Without a lock: the source may take its time.
             let mut kept = 0;
             while let Some(next) = next_item(&mut source).await {
@@ -221,30 +221,30 @@ impl MemoryStore {
         if entry.is_none() && versions == 0 {
             return Err(StoreError::NotFound);
         }
-        let start = Start::new(id.clone(), entry, versions);
-        let mut records = vec![archive::Record::Start(start)];
+        let start = TenantHeader::new(id.clone(), entry, versions);
+        let mut records = vec![archive::ArchiveRecord::Start(start)];
         let connections = directory.connections(id).cloned();
-        records.extend(connections.map(archive::Record::Connection));
+        records.extend(connections.map(archive::ArchiveRecord::Connection));
         let tokens = directory.tokens(id).cloned();
-        records.extend(tokens.map(archive::Record::Token));
+        records.extend(tokens.map(archive::ArchiveRecord::Token));
         let rows = |tables: fn(&Tenant) -> &Tables| resources.as_deref().map(tables).map(by_id);
         let live = rows(|tenant| &tenant.tables).unwrap_or_default();
         let retired = rows(|tenant| &tenant.retired).unwrap_or_default();
         // Rows are shared, not copied; the records are made of them when they are taken, behind the locks.
         let live = live.into_iter().flat_map(|(kind, id, record)| {
-            let resource = archive::Record::Resource(kept(&kind, &id, &record));
+            let resource = archive::ArchiveRecord::Resource(kept(&kind, &id, &record));
             let edges: Vec<_> = edges(&kind, &id, &record).collect();
-            iter::once(resource).chain(edges.into_iter().map(archive::Record::Edges))
+            iter::once(resource).chain(edges.into_iter().map(archive::ArchiveRecord::Edges))
         });
         let retired = retired
             .into_iter()
-            .map(|(kind, id, record)| archive::Record::Retired(retired_as(&kind, &id, &record)));
+            .map(|(kind, id, record)| archive::ArchiveRecord::Retired(retired_as(&kind, &id, &record)));
         let records = records.into_iter().chain(live).chain(retired);
         Ok(Box::new(records.map(Ok)))
     }
 }
 
-type Records = Box<dyn Iterator<Item = Result<archive::Record, ArchiveError>> + Send>;
+type Records = Box<dyn Iterator<Item = Result<archive::ArchiveRecord, ArchiveError>> + Send>;
 type Tables = BTreeMap<Arc<str>, Table>;
 
 /// The rows of several types in the order of their ids.
@@ -259,25 +259,25 @@ fn by_id(tables: &Tables) -> Vec<(Arc<str>, ResourceId, Arc<Record>)> {
     all
 }
 
-fn kept(kind: &str, id: &ResourceId, record: &Record) -> Kept {
+fn kept(kind: &str, id: &ResourceId, record: &Record) -> ResourceRecord {
     let at = (record.created, record.last_modified);
     let document = Document::from_text(record.text.clone());
-    let kept = Kept::new(kind, id.clone(), record.version.clone(), at, document);
-    kept.by(record.connection.clone())
+    let kept = ResourceRecord::new(kind, id.clone(), record.version.clone(), at, document);
+    kept.with_connection(record.connection.clone())
 }
 
-fn retired_as(kind: &str, id: &ResourceId, record: &Record) -> Retired {
+fn retired_as(kind: &str, id: &ResourceId, record: &Record) -> DeletedRecord {
     let at = (record.created, record.last_modified);
     let document = Document::from_text(record.text.clone());
-    let retired = Retired::new(kind, id.clone(), at, document);
-    retired.by(record.connection.clone())
+    let retired = DeletedRecord::new(kind, id.clone(), at, document);
+    retired.with_connection(record.connection.clone())
 }
 
 fn edges<'r>(
     kind: &'r str,
     id: &'r ResourceId,
     record: &'r Record,
-) -> impl Iterator<Item = Edges> + 'r {
+) -> impl Iterator<Item = MembershipRecord> + 'r {
     record.edges.iter().flat_map(move |(attr, targets)| {
         let targets: Vec<_> = targets.iter().collect();
         let pieces: Vec<_> = targets
@@ -287,7 +287,7 @@ fn edges<'r>(
                     (ResourceId::clone(id), kind.as_deref().map(str::to_owned))
                 };
                 let targets = piece.iter().map(owned).collect();
-                Edges::new((kind, id.clone()), &**attr, targets)
+                MembershipRecord::new((kind, id.clone()), &**attr, targets)
             })
             .collect();
         pieces
@@ -300,35 +300,35 @@ struct Copy<'s> {
     tenant: Tenant,
 }
 
-impl Keeper for Copy<'_> {
+impl ImportTarget for Copy<'_> {
     type Error = StoreError;
 
-    fn has(&self, what: Asked<'_>) -> Result<bool, StoreError> {
+    fn has(&self, what: ImportQuery<'_>) -> Result<bool, StoreError> {
         let (tenant, of) = (&self.tenant, self.import.tenant);
         let directory = || shared(&self.import.store.directory);
         Ok(match what {
-            Asked::Connection(id) => directory().connection(of, id).is_some(),
-            Asked::Id(id) => tenant.places.kind(id.as_str()).is_some() || tenant.is_retired(id),
-            Asked::Resource(kind, id) => tenant.places.kind(id.as_str()) == Some(kind),
-            Asked::Tenant => directory().tenant(of).is_some(),
-            Asked::Token(token) => directory().has_token(token),
+            ImportQuery::Connection(id) => directory().connection(of, id).is_some(),
+            ImportQuery::Id(id) => tenant.places.kind(id.as_str()).is_some() || tenant.is_retired(id),
+            ImportQuery::Resource(kind, id) => tenant.places.kind(id.as_str()) == Some(kind),
+            ImportQuery::Tenant => directory().tenant(of).is_some(),
+            ImportQuery::Token(token) => directory().has_token(token),
         })
     }
 
-    fn keep(&mut self, what: Checked) -> Result<(), StoreError> {
+    fn keep(&mut self, what: CheckedRecord) -> Result<(), StoreError> {
         match what {
-            Checked::Connection(connection) => {
+            CheckedRecord::Connection(connection) => {
                 self.entries()?.keep_connection(connection);
             }
-            Checked::Edges(edges, change) => self.keep_edges(&edges, &change)?,
-            Checked::Resource(resource, fit) => self.keep_resource(resource, fit)?,
-            Checked::Retired(retired, fit) => self.keep_retired(retired, fit)?,
-            Checked::Tenant(entry) => {
+            CheckedRecord::Edges(edges, change) => self.keep_edges(&edges, &change)?,
+            CheckedRecord::Resource(resource, fit) => self.keep_resource(resource, fit)?,
+            CheckedRecord::Retired(retired, fit) => self.keep_retired(retired, fit)?,
+            CheckedRecord::Tenant(entry) => {
                 let mut entries = self.entries()?;
                 entries.import_has_entry(self.import.tenant);
                 entries.keep_tenant(entry);
             }
-            Checked::Token(token) => {
+            CheckedRecord::Token(token) => {
                 let mut entries = self.entries()?;
                 // Another tenant may have got it since it was looked for.
                 if entries.has_token(&token) {
@@ -352,7 +352,7 @@ impl Copy<'_> {
         }
     }
 
-    fn keep_resource(&mut self, resource: Kept, fit: Fit) -> Result<(), StoreError> {
+    fn keep_resource(&mut self, resource: ResourceRecord, fit: ValidatedDocument) -> Result<(), StoreError> {
         let id = resource.id;
         let table = self.tenant.table(&fit.kind);
         table.check_unique(&fit.kind, &id, &fit.keys)?;
@@ -371,7 +371,7 @@ impl Copy<'_> {
         Ok(())
     }
 
-    fn keep_retired(&mut self, retired: Retired, fit: Fit) -> Result<(), StoreError> {
+    fn keep_retired(&mut self, retired: DeletedRecord, fit: ValidatedDocument) -> Result<(), StoreError> {
         let record = Record {
             connection: retired.connection,
             created: retired.created,
@@ -386,12 +386,12 @@ impl Copy<'_> {
         Ok(())
     }
 
-    fn keep_edges(&mut self, edges: &Edges, change: &Change) -> Result<(), StoreError> {
+    fn keep_edges(&mut self, edges: &MembershipRecord, change: &Change) -> Result<(), StoreError> {
         let record = self.tenant.record(change.kind(), &edges.owner);
         let there = record.and_then(|record| record.edges.get(edges.attr.as_str()));
         let is_there = |id| there.is_some_and(|there| there.contains_key(id));
         if edges.targets.iter().any(|(id, _)| is_there(id)) {
-            return Err(Edges::twice());
+            return Err(MembershipRecord::twice());
         }
         let (kind, owner) = (self.tenant.name(change.kind()), edges.owner.clone());
         let attr = edges.attr.as_str().into();

@@ -5,7 +5,7 @@ use std::{io::Cursor, sync::Arc};
 use proptest::prelude::*;
 use scimkit_store::{
     Archive, MemoryStore, RequestContext, Settings, StoreError, TenantId, TenantStore,
-    archive::{ArchiveError, Counts, Options, export_to, import_from},
+    archive::{ArchiveError, RecordCounts, ArchiveOptions, export_to, import_from},
 };
 
 use crate::now;
@@ -24,7 +24,7 @@ fn scope() -> RequestContext {
     RequestContext::new(TenantId::from("acme"), Arc::new(settings))
 }
 
-fn take(store: &MemoryStore, lines: &[u8], options: &Options) -> Result<Counts, ArchiveError> {
+fn take(store: &MemoryStore, lines: &[u8], options: &ArchiveOptions) -> Result<RecordCounts, ArchiveError> {
     now(import_from(
         store,
         &scope(),
@@ -35,12 +35,12 @@ fn take(store: &MemoryStore, lines: &[u8], options: &Options) -> Result<Counts, 
 
 fn lines_of(store: &MemoryStore) -> Result<String, ArchiveError> {
     let acme = TenantId::from("acme");
-    let (bytes, _) = now(export_to(store, &acme, &Options::default(), Vec::new()))?;
+    let (bytes, _) = now(export_to(store, &acme, &ArchiveOptions::default(), Vec::new()))?;
     Ok(String::from_utf8(bytes).unwrap())
 }
 
 /// What is said of lines that nothing may be kept of.
-fn refusal(lines: &[u8], options: &Options) -> String {
+fn refusal(lines: &[u8], options: &ArchiveOptions) -> String {
     let store = MemoryStore::new();
     let refused = take(&store, lines, options).unwrap_err().to_string();
     let nothing = lines_of(&store).unwrap_err();
@@ -51,13 +51,13 @@ fn refusal(lines: &[u8], options: &Options) -> String {
 #[test]
 fn lines_go_in_and_out_as_they_are() {
     let store = MemoryStore::new();
-    let counts = take(&store, LINES.as_bytes(), &Options::default()).unwrap();
+    let counts = take(&store, LINES.as_bytes(), &ArchiveOptions::default()).unwrap();
     assert_eq!((counts.resources, counts.members), (1, 2));
     assert_eq!(lines_of(&store).unwrap(), LINES);
     // The last end of line may be missing, and any may be that of another system.
     for lines in [LINES.trim_end().to_owned(), LINES.replace('\n', "\r\n")] {
         let store = MemoryStore::new();
-        take(&store, lines.as_bytes(), &Options::default()).unwrap();
+        take(&store, lines.as_bytes(), &ArchiveOptions::default()).unwrap();
         assert_eq!(lines_of(&store).unwrap(), LINES);
     }
 }
@@ -69,7 +69,7 @@ fn lines_that_are_cut_off_anywhere_are_refused() {
         // A line that only lacks its end is whole; the next one is missing.
         let whole = LINES.as_bytes()[..=end].iter();
         let lines = whole.filter(|byte| **byte == b'\n').count();
-        let said = refusal(cut, &Options::default());
+        let said = refusal(cut, &ArchiveOptions::default());
         assert!(said.starts_with(&format!("line {}: ", lines + 1)), "{said}");
     }
 }
@@ -179,7 +179,7 @@ fn what_is_no_archive_is_refused_by_its_line() {
         ),
     ];
     for (lines, expected) in cases {
-        let said = refusal(lines.as_bytes(), &Options::default());
+        let said = refusal(lines.as_bytes(), &ArchiveOptions::default());
         assert!(said.starts_with(expected), "{said}, and not {expected}");
     }
 }
@@ -190,19 +190,19 @@ fn lines_come_in_their_order() {
     for (one, other) in [(1, 2), (2, 3), (3, 5), (4, 5)] {
         let mut lines = lines.clone();
         lines.swap(one, other);
-        let said = refusal((lines.join("\n") + "\n").as_bytes(), &Options::default());
+        let said = refusal((lines.join("\n") + "\n").as_bytes(), &ArchiveOptions::default());
         assert!(said.starts_with("line "), "{said}");
     }
     let mut lines = lines;
     lines.swap(4, 5);
-    let said = refusal(lines.join("\n").as_bytes(), &Options::default());
+    let said = refusal(lines.join("\n").as_bytes(), &ArchiveOptions::default());
     assert_eq!(said, "line 6: the line is not in its place");
 }
 
 #[test]
 fn lines_have_limits() {
     let longest = LINES.lines().map(str::len).max().unwrap() + 1;
-    let mut options = Options::default();
+    let mut options = ArchiveOptions::default();
     options.limits.line = longest;
     take(&MemoryStore::new(), LINES.as_bytes(), &options).unwrap();
     options.limits.line = longest - 1;
@@ -216,16 +216,16 @@ fn lines_have_limits() {
         let (open, shut) = ("[".repeat(levels), "]".repeat(levels));
         LINES.replacen("\"g\"", &format!("\"g\",\"x\":{open}1{shut}"), 1)
     };
-    let said = refusal(deep(1 << 16).as_bytes(), &Options::default());
+    let said = refusal(deep(1 << 16).as_bytes(), &ArchiveOptions::default());
     assert!(said.contains("nested too deeply"), "{said}");
     take(
         &MemoryStore::new(),
         deep(16).as_bytes(),
-        &Options::default(),
+        &ArchiveOptions::default(),
     )
     .unwrap();
 
-    let mut options = Options::default();
+    let mut options = ArchiveOptions::default();
     options.limits.values = 8;
     let said = refusal(LINES.as_bytes(), &options);
     assert!(said.contains("there are too many values"), "{said}");
@@ -233,22 +233,22 @@ fn lines_have_limits() {
 
 #[test]
 fn a_file_that_is_not_text_is_refused() {
-    let said = refusal(b"\xff\xfe\n", &Options::default());
+    let said = refusal(b"\xff\xfe\n", &ArchiveOptions::default());
     assert!(said.starts_with("line 1: not readable as JSON"), "{said}");
     let mut lines = LINES.as_bytes().to_vec();
     let at = LINES.find("Acme").unwrap();
     lines[at] = 0xff;
-    let said = refusal(&lines, &Options::default());
+    let said = refusal(&lines, &ArchiveOptions::default());
     assert!(said.starts_with("line 1: not readable as JSON"), "{said}");
 }
 
 #[test]
 fn digests_are_only_in_lines_that_are_asked_to_have_them() {
     let store = MemoryStore::new();
-    take(&store, LINES.as_bytes(), &Options::default()).unwrap();
+    take(&store, LINES.as_bytes(), &ArchiveOptions::default()).unwrap();
     let tokens = now(store.tokens(&TenantId::from("acme"))).unwrap();
     assert!(!format!("{tokens:?}").contains("digest"));
-    now(store.erase(&TenantId::from("acme"))).unwrap();
+    now(store.erase_tenant(&TenantId::from("acme"))).unwrap();
     assert!(now(store.find_token(&tokens[0].digest)).unwrap().is_none());
 }
 
@@ -264,7 +264,7 @@ proptest! {
         let mut lines = LINES.as_bytes().to_vec();
         lines.splice(at..(at + cut).min(lines.len()), [byte]);
         let store = MemoryStore::new();
-        match take(&store, &lines, &Options::default()) {
+        match take(&store, &lines, &ArchiveOptions::default()) {
             Err(_) => {
                 let nothing = lines_of(&store).unwrap_err();
                 prop_assert!(matches!(nothing, ArchiveError::Store(StoreError::NotFound)));
@@ -272,7 +272,7 @@ proptest! {
             Ok(_) => {
                 let kept = lines_of(&store).unwrap();
                 let other = MemoryStore::new();
-                take(&other, kept.as_bytes(), &Options::default()).unwrap();
+                take(&other, kept.as_bytes(), &ArchiveOptions::default()).unwrap();
                 prop_assert_eq!(lines_of(&other).unwrap(), kept);
             }
         }
@@ -280,6 +280,6 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_harm(lines in proptest::collection::vec(any::<u8>(), 0..300)) {
-        prop_assert!(take(&MemoryStore::new(), &lines, &Options::default()).is_err());
+        prop_assert!(take(&MemoryStore::new(), &lines, &ArchiveOptions::default()).is_err());
     }
 }

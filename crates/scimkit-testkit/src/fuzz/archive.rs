@@ -10,7 +10,7 @@ use scimkit_core::parse_instant;
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{
     MemoryStore, RequestContext, Settings, Store, StoreError, TenantId, TenantStore,
-    archive::{ArchiveError, Options, export_to, import_from},
+    archive::{ArchiveError, ArchiveOptions, export_to, import_from},
     validate,
 };
 use serde_json::Value;
@@ -94,14 +94,14 @@ fn settings() -> Settings {
 
 fn take(store: &MemoryStore, lines: &[u8]) -> Result<(), ArchiveError> {
     let scope = RequestContext::new(TenantId::default(), Arc::new(settings()));
-    let (input, options) = (Cursor::new(lines.to_vec()), Options::default());
+    let (input, options) = (Cursor::new(lines.to_vec()), ArchiveOptions::default());
     driven(import_from(store, &scope, &options, input))
         .unwrap_or_else(unfinished)
         .map(drop)
 }
 
 fn lines(store: &MemoryStore) -> Result<Vec<u8>, ArchiveError> {
-    let (tenant, options) = (TenantId::default(), Options::default());
+    let (tenant, options) = (TenantId::default(), ArchiveOptions::default());
     driven(export_to(store, &tenant, &options, Vec::new()))
         .unwrap_or_else(unfinished)
         .map(|(lines, _)| lines)

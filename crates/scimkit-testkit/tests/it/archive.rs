@@ -11,7 +11,7 @@ use futures_core::Stream;
 use scimkit_store::{
     Archive, BoxFuture, Connection, ConnectionId, FoundToken, MemoryStore, RequestContext, Stamp,
     Store, StoreError, Tenant, TenantEntry, TenantId, TenantStore, TokenRecord,
-    archive::{ArchiveError, Erased, NumberedRecord, Record, RecordSource, RecordStream},
+    archive::{ArchiveError, Erased, NumberedRecord, ArchiveRecord, RecordSource, RecordStream},
     next_item, stream_from,
 };
 use scimkit_testkit::contract::{archive, block_on};
@@ -56,12 +56,12 @@ struct Faulty(Fault, MemoryStore);
 
 impl Faulty {
     /// A record as the fault leaves it.
-    fn changed(&self, mut record: Record) -> Option<Record> {
+    fn changed(&self, mut record: ArchiveRecord) -> Option<ArchiveRecord> {
         match (self.0, &mut record) {
-            (Fault::ForgetsTheCounter, Record::Start(start)) => start.versions = 1,
-            (Fault::ForgetsWhatWasRetired, Record::Retired(_)) => return None,
-            (Fault::ForgetsWhoMadeIt, Record::Resource(resource)) => resource.connection = None,
-            (Fault::LosesTypes, Record::Edges(edges)) => {
+            (Fault::ForgetsTheCounter, ArchiveRecord::Start(start)) => start.versions = 1,
+            (Fault::ForgetsWhatWasRetired, ArchiveRecord::Retired(_)) => return None,
+            (Fault::ForgetsWhoMadeIt, ArchiveRecord::Resource(resource)) => resource.connection = None,
+            (Fault::LosesTypes, ArchiveRecord::Edges(edges)) => {
                 edges.targets.iter_mut().for_each(|(_, kind)| *kind = None);
             }
             _ => {}
@@ -83,18 +83,18 @@ impl Archive for Faulty {
         })
     }
 
-    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
+    fn erase_tenant<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
         match self.0 {
             Fault::ErasesNothing => Box::pin(async { Ok(Erased::All) }),
             Fault::SaysItErased => Box::pin(async move {
-                self.1.erase(tenant).await?;
+                self.1.erase_tenant(tenant).await?;
                 Ok(Erased::All)
             }),
-            _ => self.1.erase(tenant),
+            _ => self.1.erase_tenant(tenant),
         }
     }
 
-    fn forget<'a>(
+    fn purge_deleted<'a>(
         &'a self,
         tenant: &'a TenantId,
         before: DateTime<Utc>,
@@ -103,11 +103,11 @@ impl Archive for Faulty {
             match self.0 {
                 Fault::ForgetsNothing => Ok(2),
                 Fault::ForgetsTooMuch => {
-                    let count = self.1.forget(tenant, before).await?;
-                    self.1.forget(tenant, DateTime::<Utc>::MAX_UTC).await?;
+                    let count = self.1.purge_deleted(tenant, before).await?;
+                    self.1.purge_deleted(tenant, DateTime::<Utc>::MAX_UTC).await?;
                     Ok(count)
                 }
-                _ => self.1.forget(tenant, before).await,
+                _ => self.1.purge_deleted(tenant, before).await,
             }
         })
     }
@@ -123,7 +123,7 @@ impl Archive for Faulty {
                 scope.tenant = TenantId::from("acme");
             }
             if self.0 == Fault::ReplacesATenant {
-                self.1.erase(&scope.tenant).await?;
+                self.1.erase_tenant(&scope.tenant).await?;
             }
             if self.0 == Fault::HasNoDocumentLimit {
                 let settings = Arc::make_mut(&mut scope.settings);
@@ -152,8 +152,8 @@ impl Archive for Faulty {
 
 impl Faulty {
     /// Makes the tenant's entry visible before the import is complete.
-    async fn show(&self, scope: &RequestContext, record: &Record) -> Result<(), StoreError> {
-        if let Record::Start(_) = record {
+    async fn show(&self, scope: &RequestContext, record: &ArchiveRecord) -> Result<(), StoreError> {
+        if let ArchiveRecord::Start(_) = record {
             let entry = Tenant::new(scope.tenant.clone(), "", DateTime::UNIX_EPOCH);
             let put = vec![TenantEntry::Tenant(entry)];
             self.1.put(put, DateTime::UNIX_EPOCH.into()).await?;
@@ -170,7 +170,7 @@ struct Moments<'a> {
 }
 
 impl Stream for Moments<'_> {
-    type Item = Result<Record, ArchiveError>;
+    type Item = Result<ArchiveRecord, ArchiveError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut records = self.store.export_records(self.tenant);

@@ -178,18 +178,18 @@ impl Archive for Faulty {
         self.1.export_records(tenant)
     }
 
-    fn erase<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
-        self.1.erase(tenant)
+    fn erase_tenant<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
+        self.1.erase_tenant(tenant)
     }
 
-    fn forget<'a>(
+    fn purge_deleted<'a>(
         &'a self,
         tenant: &'a TenantId,
         before: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
         match self.0 {
             Fault::ForgetsBlanking => Box::pin(async { Ok(1) }),
-            _ => self.1.forget(tenant, before),
+            _ => self.1.purge_deleted(tenant, before),
         }
     }
 

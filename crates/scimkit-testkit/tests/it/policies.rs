@@ -11,7 +11,7 @@ use http::{Request, request::Parts};
 use scimkit_core::{AuthenticationScheme, ErrorResponse};
 use scimkit_mapping::{Mapping, MappingRule, UnmappedPolicy};
 use scimkit_registry::{Change, ResourceId, Tolerance};
-use scimkit_server::{Authenticate, CreateGuard, Denied, Identity, Secret, Server, TakeSecrets};
+use scimkit_server::{Authenticate, CreateGuard, AuthError, Identity, Secret, Server, SecretHandler};
 use scimkit_store::{
     AliasPolicy, BoxFuture, ConnectionId, CreatePolicy, DeletePolicy, Query, RequestContext,
     Settings, Store, StoreExt, TenantId,
@@ -26,8 +26,8 @@ use crate::servers::STORES;
 struct ByHeader;
 
 impl Authenticate for ByHeader {
-    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, Denied>> {
-        let mut identity = Identity::of(TenantId::default());
+    fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, AuthError>> {
+        let mut identity = Identity::new(TenantId::default());
         if let Some(name) = head.headers.get("x-connection") {
             identity.connection = ConnectionId::from(name.to_str().unwrap());
         }
@@ -257,7 +257,7 @@ async fn nobody_is_asked_about_what_is_not_carried_out() {
     for (name, new) in STORES {
         let hook = Passwords::default();
         let kept = Arc::clone(&hook.0);
-        let server = server(&new(), settings(|_| ())).with_secrets(hook);
+        let server = server(&new(), settings(|_| ())).with_secret_handler(hook);
         let post = |name: &str| {
             json!({"method": "POST", "path": "/Users", "bulkId": name,
             "data": {"userName": name, "password": "secret-1"}})
@@ -277,7 +277,7 @@ async fn nobody_is_asked_about_what_is_not_carried_out() {
 #[derive(Debug, Default)]
 struct Passwords(Arc<Mutex<BTreeMap<String, String>>>);
 
-impl TakeSecrets for Passwords {
+impl SecretHandler for Passwords {
     fn take<'a>(
         &'a self,
         _: &'a RequestContext,
@@ -313,7 +313,7 @@ async fn passwords_are_dropped_or_the_hosts() {
 
         let hook = Passwords::default();
         let kept = Arc::clone(&hook.0);
-        let taking = server(&store, settings(|_| ())).with_secrets(hook);
+        let taking = server(&store, settings(|_| ())).with_secret_handler(hook);
         let (status, body) = ask(&taking, &path, set("short")).await;
         assert_eq!(
             (status, &body["scimType"]),
@@ -515,7 +515,7 @@ async fn a_mapping_leaves_passwords_to_who_takes_them() {
             let text = PARTS.replace("drop", unmapped);
             let hook = Passwords::default();
             let kept = Arc::clone(&hook.0);
-            let taking = server(&new(), mapped(&text, |_| ())).with_secrets(hook);
+            let taking = server(&new(), mapped(&text, |_| ())).with_secret_handler(hook);
             let body = |secret: &str| json!({"userName": "a", "password": secret});
             let (status, made) = ask(&taking, "POST /Users", body("secret-1")).await;
             assert_eq!(

@@ -11,9 +11,9 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use scimkit_core::ErrorResponse;
-use scimkit_provision::{Administration, ConnectionSettings, Gate, NewToken};
+use scimkit_provision::{TenantAdmin, ConnectionSettings, ConnectionAuthenticator, NewToken};
 use scimkit_registry::{Change, Tolerance};
-use scimkit_server::{CreateGuard, Secret, Server, TakeSecrets, Token};
+use scimkit_server::{CreateGuard, Secret, Server, SecretHandler, Token};
 use scimkit_sqlite::Sqlite;
 use scimkit_store::{BoxFuture, MemoryStore, RequestContext, Store, TenantStore};
 use scimkit_testkit::replay::{Mode, Replay, Scenario, Target, TransportError};
@@ -56,7 +56,7 @@ impl Watched {
             had: Default::default(),
             server: server
                 .with_create_guard(Guard(Arc::clone(&hooks)))
-                .with_secrets(Takes(Arc::clone(&hooks))),
+                .with_secret_handler(Takes(Arc::clone(&hooks))),
             hooks,
             sent: AtomicUsize::default(),
         }
@@ -104,7 +104,7 @@ impl CreateGuard for Guard {
 #[derive(Debug)]
 struct Takes(Arc<Hooks>);
 
-impl TakeSecrets for Takes {
+impl SecretHandler for Takes {
     fn take<'a>(
         &'a self,
         scope: &'a RequestContext,
@@ -154,7 +154,7 @@ async fn the_log_of_the_whole_corpus_tells_no_token_and_no_password() {
     let corpus = Scenario::corpus().unwrap();
     let mut needles: Vec<_> = PASSWORDS.map(str::to_owned).into();
     for (name, store, tenancy) in stores() {
-        let administration = Administration::new(Arc::clone(&tenancy));
+        let administration = TenantAdmin::new(Arc::clone(&tenancy));
         let tenant = administration.create_tenant("acme", "Acme").await.unwrap();
         let rules = ConnectionSettings::default();
         let connection = administration
@@ -162,7 +162,7 @@ async fn the_log_of_the_whole_corpus_tells_no_token_and_no_password() {
             .await
             .unwrap();
         let issued = administration
-            .issue(&tenant.id, &connection.id, &NewToken::new("corpus"))
+            .create_token(&tenant.id, &connection.id, &NewToken::new("corpus"))
             .await
             .unwrap();
         let secret = issued.token.reveal().to_owned();
@@ -173,7 +173,7 @@ async fn the_log_of_the_whole_corpus_tells_no_token_and_no_password() {
         needles.extend(forms(wrong.digest().as_bytes()));
 
         let settings = settings(Tolerance::DEFAULT);
-        let gate = Gate::new(tenancy, settings.clone());
+        let gate = ConnectionAuthenticator::new(tenancy, settings.clone());
         let server = Watched::new(Server::new(store, settings).with_authentication(gate));
         for scenario in &corpus {
             let scenario = std::slice::from_ref(scenario);

@@ -366,7 +366,7 @@ fn clients_notice_nothing_of_another_store() {
         let settings = Settings::new("https://scim.test/v2");
         let scope = RequestContext::new(TenantId::from("one"), Arc::new(settings));
         wait(Box::pin(async {
-            let options = archive::Options::default();
+            let options = archive::ArchiveOptions::default();
             let (lines, _) = export_to(&*from, &scope.tenant, &options, Vec::new())
                 .await
                 .unwrap();

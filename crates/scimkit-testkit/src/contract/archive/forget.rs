@@ -23,7 +23,7 @@ pub(super) const CHECKS: &[Check] = &[
 /// `fill` retires `u03`, `u04`, `g02` and `x3`, in that order.
 fn long_ago(pair: &Pair<'_>) -> Result<(), String> {
     let (acme, other) = (&pair.from, pair.from.tenant("other"));
-    let of_nobody = acme.run(acme.store.forget(&acme.ground.scope.tenant, second(0)))?;
+    let of_nobody = acme.run(acme.store.purge_deleted(&acme.ground.scope.tenant, second(0)))?;
     if !matches!(of_nobody, Err(StoreError::NotFound)) {
         return Err(format!("{of_nobody:?} where there is no tenant"));
     }

@@ -7,7 +7,7 @@ use scimkit_registry::{Edge, EdgeEdit, ResourceId};
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, Store, StoreError, Tenant, TenantEntry, TenantId,
     TokenRecord, TokenScopes,
-    archive::{ArchiveError, Counts, Erased, Options, export_to, import_from},
+    archive::{ArchiveError, RecordCounts, Erased, ArchiveOptions, export_to, import_from},
 };
 use serde_json::{Value, json};
 
@@ -76,7 +76,7 @@ impl<'a> Side<'a> {
     }
 
     /// The lines of the tenant, or why there are none.
-    pub(super) fn export(&self, options: &Options) -> Result<Exported, String> {
+    pub(super) fn export(&self, options: &ArchiveOptions) -> Result<Exported, String> {
         let future = export_to(&*self.store, self.id(), options, Vec::new());
         let exported = self.run(Box::pin(future))?;
         Ok(exported.map(|(bytes, counts)| (String::from_utf8_lossy(&bytes).into_owned(), counts)))
@@ -84,13 +84,13 @@ impl<'a> Side<'a> {
 
     /// The lines of the tenant, which must be there.
     pub(super) fn lines(&self) -> Result<String, String> {
-        let exported = self.export(&Options::default())?;
+        let exported = self.export(&ArchiveOptions::default())?;
         exported.map(|(lines, _)| lines).map_err(|e| told(&e))
     }
 
     /// Fails unless nothing is kept of the tenant.
     pub(super) fn has_nothing(&self) -> Result<(), String> {
-        match self.export(&Options::default())? {
+        match self.export(&ArchiveOptions::default())? {
             Err(ArchiveError::Store(StoreError::NotFound)) => Ok(()),
             Err(other) => Err(told(&other)),
             Ok((lines, _)) => Err(format!("something is left: {lines}")),
@@ -100,26 +100,26 @@ impl<'a> Side<'a> {
     pub(super) fn import(
         &self,
         lines: &str,
-        options: &Options,
-    ) -> Result<Result<Counts, ArchiveError>, String> {
+        options: &ArchiveOptions,
+    ) -> Result<Result<RecordCounts, ArchiveError>, String> {
         let input = Cursor::new(lines.as_bytes().to_vec());
         let future = import_from(&*self.store, &self.ground.scope, options, input);
         self.run(Box::pin(future))
     }
 
     /// Restores the lines, which must succeed.
-    pub(super) fn restored(&self, lines: &str) -> Result<Counts, String> {
-        let imported = self.import(lines, &Options::default())?;
+    pub(super) fn restored(&self, lines: &str) -> Result<RecordCounts, String> {
+        let imported = self.import(lines, &ArchiveOptions::default())?;
         imported.map_err(|e| told(&e))
     }
 
     pub(super) fn erase(&self) -> Result<Erased, String> {
-        let erased = self.run(self.store.erase(self.id()))?;
+        let erased = self.run(self.store.erase_tenant(self.id()))?;
         erased.map_err(|e| format!("erase: {}", said(&e)))
     }
 
     pub(super) fn forget(&self, before: DateTime<Utc>) -> Result<u64, String> {
-        let forgotten = self.run(self.store.forget(self.id(), before))?;
+        let forgotten = self.run(self.store.purge_deleted(self.id(), before))?;
         forgotten.map_err(|e| format!("forget: {}", said(&e)))
     }
 
@@ -199,7 +199,7 @@ impl<'a> Side<'a> {
     }
 }
 
-type Exported = Result<(String, Counts), ArchiveError>;
+type Exported = Result<(String, RecordCounts), ArchiveError>;
 
 pub(super) fn told(error: &ArchiveError) -> String {
     match error {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scimkit_store::archive::{ArchiveError, Options};
+use scimkit_store::archive::{ArchiveError, ArchiveOptions};
 use serde_json::{Value, json};
 
 use super::{
@@ -104,7 +104,7 @@ fn bad_lines(pair: &Pair<'_>) -> Result<(), String> {
     let taken = with_line(SMALL, 6, Some(&format!("{line}\n{twice}")));
     broken.push((7, taken));
     for (number, lines) in broken {
-        match pair.to.import(&recounted(&lines), &Options::default())? {
+        match pair.to.import(&recounted(&lines), &ArchiveOptions::default())? {
             Err(ArchiveError::Line { line, .. }) if line == number as u64 => {}
             Err(other) => return Err(format!("{}, for line {number} of {lines}", told(&other))),
             Ok(_) => return Err(format!("line {number} is kept: {lines}")),
@@ -191,7 +191,7 @@ fn large(pair: &Pair<'_>) -> Result<(), String> {
         let lines = with_line(SMALL, number, Some(&long));
         let settings = Arc::make_mut(&mut to.ground.scope.settings);
         settings.limits.document = document(&long) - 1;
-        match to.import(&lines, &Options::default())? {
+        match to.import(&lines, &ArchiveOptions::default())? {
             Err(ArchiveError::Line { line, problem }) if line == number as u64 => {
                 ensure!(problem.contains("more than"), "{problem}");
             }
@@ -223,14 +223,14 @@ fn backwards(pair: &Pair<'_>) -> Result<(), String> {
 
 fn occupied(pair: &Pair<'_>) -> Result<(), String> {
     pair.to.restored(SMALL)?;
-    let again = pair.to.import(SMALL, &Options::default())?;
+    let again = pair.to.import(SMALL, &ArchiveOptions::default())?;
     ensure!(
         matches!(again, Err(ArchiveError::Occupied)),
         "{again:?} the second time"
     );
     // Its token is another tenant's.
     let other = pair.to.tenant("other");
-    match other.import(SMALL, &Options::default())? {
+    match other.import(SMALL, &ArchiveOptions::default())? {
         Err(ArchiveError::Line { line: 3, .. }) => other.has_nothing()?,
         answer => return Err(format!("{answer:?} for a digest that is there")),
     }
@@ -239,7 +239,7 @@ fn occupied(pair: &Pair<'_>) -> Result<(), String> {
     retired.restored(&recounted(&with_line(SMALL, 6, None)))?;
     let ground = retired.ground.retiring();
     ground.delete(second(3), &ground.group, "g1")?;
-    let again = retired.import(SMALL, &Options::default())?;
+    let again = retired.import(SMALL, &ArchiveOptions::default())?;
     ensure!(
         matches!(again, Err(ArchiveError::Occupied)),
         "{again:?} over retired ones"

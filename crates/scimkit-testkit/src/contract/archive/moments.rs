@@ -11,7 +11,7 @@ use scimkit_registry::{Change, ResourceId};
 use scimkit_store::{
     Batch, ExpectedVersion, OnFailure, WriteOp,
     archive::{
-        self as lines, ArchiveError, Erased, NumberedRecord, Options, Record, RecordSource, Start,
+        self as lines, ArchiveError, Erased, NumberedRecord, ArchiveOptions, ArchiveRecord, RecordSource, TenantHeader,
         numbered,
     },
     next_item, stream_from,
@@ -52,7 +52,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// The records of a tenant.
-pub(super) fn records(side: &Side<'_>) -> Result<Vec<Record>, String> {
+pub(super) fn records(side: &Side<'_>) -> Result<Vec<ArchiveRecord>, String> {
     side.run(Box::pin(async {
         let mut records = Vec::new();
         let mut stream = side.store.export_records(side.id());
@@ -88,7 +88,7 @@ fn taken_slowly(pair: &Pair<'_>) -> Result<(), String> {
         for expected in all.iter().take(count) {
             let next = side.run(Box::pin(next_item(&mut stream)))?;
             let next = next.ok_or("the records end early")?.map_err(|e| told(&e))?;
-            if !matches!(next, Record::Start(_)) {
+            if !matches!(next, ArchiveRecord::Start(_)) {
                 ensure_eq!(format!("{next:?}"), format!("{expected:?}"), "a record");
             }
         }
@@ -106,12 +106,12 @@ fn taken_slowly(pair: &Pair<'_>) -> Result<(), String> {
     let (user, body) = (&side.ground.user, json!({"userName": "late"}));
     side.ground.create(second(92), user, "zz-early", body)?;
     let start = side.run(Box::pin(next_item(&mut stream)))?;
-    ensure!(matches!(start, Some(Ok(Record::Start(_)))), "{start:?}");
+    ensure!(matches!(start, Some(Ok(ArchiveRecord::Start(_)))), "{start:?}");
     side.ground
         .create(second(93), user, "zz-late", json!({"userName": "later"}))?;
     let mut ids = Vec::new();
     while let Some(record) = side.run(Box::pin(next_item(&mut stream)))? {
-        if let Record::Resource(resource) = record.map_err(|e| told(&e))? {
+        if let ArchiveRecord::Resource(resource) = record.map_err(|e| told(&e))? {
             ids.push(resource.id.as_str().to_owned());
         }
     }
@@ -134,7 +134,7 @@ fn chunks(pair: &Pair<'_>) -> Result<(), String> {
         let chunks = lines.as_bytes().chunks(size);
         let chunks = chunks.map(|chunk| Ok(Bytes::copy_from_slice(chunk)));
         let scope = &pair.to.ground.scope;
-        let options = Options::default();
+        let options = ArchiveOptions::default();
         let import = lines::import(&*pair.to.store, scope, &options, stream_from(chunks));
         let counts = pair.to.run(Box::pin(import))?.map_err(|e| told(&e))?;
         ensure!(counts.resources > 60, "{counts:?}");
@@ -168,8 +168,8 @@ fn misplaced(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(3)?;
     let records = records(&pair.from)?;
     let late = records.iter().skip(1).cloned().collect();
-    let start = Start::new(pair.to.ground.scope.tenant.clone(), None, 1);
-    let twice: Vec<_> = [Record::Start(start)].into_iter().chain(records).collect();
+    let start = TenantHeader::new(pair.to.ground.scope.tenant.clone(), None, 1);
+    let twice: Vec<_> = [ArchiveRecord::Start(start)].into_iter().chain(records).collect();
     for (line, records) in [(1, late), (2, twice)] {
         match import(&pair.to, numbered(records))? {
             Err(ArchiveError::Line { line: told, .. }) if told == line => {}
@@ -184,13 +184,13 @@ fn unpolled(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(4)?;
     let (side, lines) = (&pair.from, pair.from.lines()?);
     drop(side.store.export_records(side.id()));
-    drop(side.store.erase(&side.ground.scope.tenant));
+    drop(side.store.erase_tenant(&side.ground.scope.tenant));
     ensure_eq!(
         side.lines()?,
         lines,
         "the lines after an erase that nobody waits for"
     );
-    let forget = side.store.forget(&side.ground.scope.tenant, second(1_000));
+    let forget = side.store.purge_deleted(&side.ground.scope.tenant, second(1_000));
     drop(forget);
     ensure_eq!(
         side.lines()?,
@@ -241,7 +241,7 @@ fn one_moment(pair: &Pair<'_>) -> Result<(), String> {
 fn titles(side: &Side<'_>) -> Result<(), String> {
     let mut titles = Vec::new();
     for record in records(side)? {
-        if let Record::Resource(resource) = record {
+        if let ArchiveRecord::Resource(resource) = record {
             let document = resource.document.tree().map_err(|e| e.to_string())?;
             titles.push(document.as_map().get("title").cloned());
         }

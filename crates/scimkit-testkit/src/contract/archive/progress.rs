@@ -18,7 +18,7 @@ use scimkit_registry::ResourceId;
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, EdgeQuery, Query, ReadOptions, StoreError, Tenant,
     TenantEntry, WriteOp,
-    archive::{ArchiveError, Erased, NumberedRecord, Options, Record, numbered},
+    archive::{ArchiveError, Erased, NumberedRecord, ArchiveOptions, ArchiveRecord, numbered},
     stream_from,
 };
 use serde_json::json;
@@ -66,7 +66,7 @@ type Handed = Result<NumberedRecord, ArchiveError>;
 /// Imports records, and does something when half of them are handed over.
 fn half_way(
     side: &Side<'_>,
-    records: Vec<Record>,
+    records: Vec<ArchiveRecord>,
     act: impl FnOnce() -> Result<(), String>,
 ) -> Result<Result<(), ArchiveError>, String> {
     let (hand, source) = sync_channel::<Handed>(0);
@@ -81,7 +81,7 @@ fn half_way(
 
 fn hand_over(
     hand: &SyncSender<Handed>,
-    mut records: Vec<Record>,
+    mut records: Vec<ArchiveRecord>,
     act: impl FnOnce() -> Result<(), String>,
 ) -> Result<(), String> {
     let count = records.len();
@@ -144,15 +144,15 @@ fn nothing_of_resources(side: &Side<'_>) -> Result<(), String> {
         id: ResourceId::from("between"),
     };
     importing("a create", ground.attempt(second(70), &write)?)?;
-    let forget = side.store.forget(side.id(), second(1_000));
+    let forget = side.store.purge_deleted(side.id(), second(1_000));
     importing("a forget", side.run(forget)?)?;
-    match side.export(&Options::default())? {
+    match side.export(&ArchiveOptions::default())? {
         Err(ArchiveError::Store(StoreError::Importing)) => Ok(()),
         other => Err(format!("an export during an import: {other:?}")),
     }
 }
 
-fn nothing_of_entries(side: &Side<'_>, all: &[Record]) -> Result<(), String> {
+fn nothing_of_entries(side: &Side<'_>, all: &[ArchiveRecord]) -> Result<(), String> {
     let (store, id) = (&side.store, side.id());
     let tenants = side.run(store.tenants())?.map_err(|e| said(&e))?;
     ensure!(tenants.is_empty(), "{tenants:?} during an import");
@@ -177,7 +177,7 @@ fn nothing_of_entries(side: &Side<'_>, all: &[Record]) -> Result<(), String> {
     importing("a new connection", side.run(put)?)?;
     for record in all {
         // Those that are not kept yet are unknown.
-        if let Record::Token(token) = record {
+        if let ArchiveRecord::Token(token) = record {
             let opened = side.run(store.find_token(&token.digest))?;
             ensure!(
                 matches!(opened, Ok(None) | Err(StoreError::Importing)),
@@ -221,7 +221,7 @@ impl Waiting {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, from: u64, records: Vec<Record>) {
+    fn push(&self, from: u64, records: Vec<ArchiveRecord>) {
         let mut state = self.state();
         let records = (from..).zip(records);
         let numbered = records.map(|(line, record)| NumberedRecord { line, record });
@@ -304,7 +304,7 @@ fn dropped(pair: &Pair<'_>) -> Result<(), String> {
         let mut import = side.store.import_records(scope, Box::pin(source.clone()));
         until_it_waits(side, &mut import, &source)?;
         drop(import);
-        match side.export(&Options::default())? {
+        match side.export(&ArchiveOptions::default())? {
             Err(ArchiveError::Store(StoreError::Importing | StoreError::NotFound)) => {}
             other => return Err(format!("an export after {count} records: {other:?}")),
         }
@@ -353,7 +353,7 @@ fn leaves_entries(pair: &Pair<'_>) -> Result<(), String> {
     side.enter(7)?;
     let before = side.lines()?;
     // The tenant is there already.
-    match side.import(&pair.from.lines()?, &Options::default())? {
+    match side.import(&pair.from.lines()?, &ArchiveOptions::default())? {
         Err(ArchiveError::Line { line: 1, .. }) => {}
         other => return Err(format!("{other:?} for a tenant that is there")),
     }
@@ -361,12 +361,12 @@ fn leaves_entries(pair: &Pair<'_>) -> Result<(), String> {
     // Resources alone, with one that comes twice behind the others.
     let mut resources: Vec<_> = all
         .into_iter()
-        .filter(|record| !matches!(record, Record::Connection(_) | Record::Token(_)))
+        .filter(|record| !matches!(record, ArchiveRecord::Connection(_) | ArchiveRecord::Token(_)))
         .collect();
-    if let Some(Record::Start(start)) = resources.first_mut() {
+    if let Some(ArchiveRecord::Start(start)) = resources.first_mut() {
         start.entry = None;
     }
-    let twice = resources.iter().rfind(|r| matches!(r, Record::Resource(_)));
+    let twice = resources.iter().rfind(|r| matches!(r, ArchiveRecord::Resource(_)));
     let mut broken = resources.clone();
     broken.extend(twice.cloned());
     let line = broken.len() as u64;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use scimkit_registry::{Edge, EdgeEdit, ResourceType};
 use scimkit_store::{
     ExistingMatch, MatchScope, Query, StoreError, WriteOp, WriteOutcome,
-    archive::{Erased, Options, Tokens},
+    archive::{Erased, ArchiveOptions, TokenExport},
 };
 use serde_json::json;
 
@@ -64,7 +64,7 @@ pub(super) const CHECKS: &[Check] = &[
 fn same_lines(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.has_nothing()?;
     pair.from.fill(1)?;
-    let exported = pair.from.export(&Options::default())?;
+    let exported = pair.from.export(&ArchiveOptions::default())?;
     let (lines, counts) = exported.map_err(|e| told(&e))?;
     let told = pair.to.restored(&lines)?;
     ensure_eq!(told, counts, "what was restored");
@@ -235,8 +235,8 @@ fn big_group(pair: &Pair<'_>) -> Result<(), String> {
 
 fn without_tokens(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(6)?;
-    let mut options = Options::default();
-    options.tokens = Tokens::Leave;
+    let mut options = ArchiveOptions::default();
+    options.tokens = TokenExport::Leave;
     let (without, counts) = pair.from.export(&options)?.map_err(|e| told(&e))?;
     ensure_eq!(counts.tokens, 0, "tokens that stay behind");
     ensure!(!without.contains("digest"), "a digest goes along");

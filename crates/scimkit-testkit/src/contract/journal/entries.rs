@@ -230,7 +230,7 @@ fn tenants(log: &Log<'_>) -> Result<(), String> {
     ensure_eq!(told(&log.verified()?.0), expected, "the journal of one");
     ensure_eq!(other.verified()?.0.len(), 2, "the journal of the other");
     ensure_eq!(log.tenant("nobody").all()?.len(), 0, "that of nobody");
-    let erased = log.run(log.store.erase(other.id()))?;
+    let erased = log.run(log.store.erase_tenant(other.id()))?;
     erased.map_err(|e: StoreError| said(&e))?;
     ensure_eq!(log.verified()?.0.len(), 1, "one once the other is erased");
     Ok(())

@@ -4,7 +4,7 @@ use std::{io::Cursor, sync::Arc};
 
 use scimkit_store::{
     Archive, DeletePolicy, JournalLevel, JournalPosition, JournalQuery, JournalRead, LeaseAnswer,
-    archive::{Options, export_to, import_from},
+    archive::{ArchiveOptions, export_to, import_from},
 };
 use serde_json::json;
 
@@ -34,7 +34,7 @@ fn erase(log: &Log<'_>) -> Result<(), String> {
     log.user(1, "u2")?;
     let lease = log.granted("one", 1)?;
     log.advanced(&lease, 2)?;
-    let erased = log.run(log.store.erase(log.id()))?;
+    let erased = log.run(log.store.erase_tenant(log.id()))?;
     erased.map_err(|e| said(&e))?;
     ensure_eq!(log.all()?.len(), 0, "entries");
     ensure_eq!(log.user(2, "u1")?, 1, "the first number");
@@ -59,7 +59,7 @@ fn purge(log: &Log<'_>) -> Result<(), String> {
     log.ground.delete(second(2), user, "gone-for-good")?;
     retiring.delete(second(8), user, "gone-later")?;
     let before = log.verified()?.0;
-    let purged = log.run(log.store.forget(log.id(), second(5)))?;
+    let purged = log.run(log.store.purge_deleted(log.id(), second(5)))?;
     let purged = purged.map_err(|e| said(&e))?;
     ensure_eq!(purged, 1, "resources that were purged");
     let (entries, chain) = log.verified()?;
@@ -81,7 +81,7 @@ fn imported(log: &Log<'_>) -> Result<(), String> {
     log.user(1, "u2")?;
     let lines = |log: &Log<'_>| {
         let store: Arc<dyn Archive> = Arc::clone(&log.store) as Arc<dyn Archive>;
-        let (tenant, options) = (log.id().clone(), Options::default());
+        let (tenant, options) = (log.id().clone(), ArchiveOptions::default());
         let exported = log.run(Box::pin(async move {
             export_to(&*store, &tenant, &options, Vec::new()).await
         }))?;
@@ -90,13 +90,13 @@ fn imported(log: &Log<'_>) -> Result<(), String> {
     let exported = lines(log)?;
     let lease = log.granted("one", 1)?;
     log.advanced(&lease, 2)?;
-    let erased = log.run(log.store.erase(log.id()))?;
+    let erased = log.run(log.store.erase_tenant(log.id()))?;
     erased.map_err(|e| said(&e))?;
     let (store, scope) = (Arc::clone(&log.store), log.ground.scope.clone());
     let input = Cursor::new(exported.clone());
     let done = log.run(Box::pin(async move {
         let store: Arc<dyn Archive> = store as Arc<dyn Archive>;
-        import_from(&*store, &scope, &Options::default(), input).await
+        import_from(&*store, &scope, &ArchiveOptions::default(), input).await
     }))?;
     done.map_err(|e| e.to_string())?;
     ensure_eq!(lines(log)?, exported, "the tenant exported again");
